@@ -1,0 +1,55 @@
+"""When does parameter-efficient fine-tuning work for machine translation?
+
+The data flow, one file of rules for each part of it:
+
+    text -> clean, split -> vocabulary -> token arrays -> subset      workflow/rules/data.smk
+    base models                                                       workflow/rules/models.smk
+    (base model, cell) -> tuned weights                               workflow/rules/train.smk
+    -> hypotheses -> score record                                     workflow/rules/decode.smk, score.smk
+    -> tables -> figures                                              workflow/rules/collect.smk, figures.smk
+
+The study is in config.yaml; `make figures` runs it, and `python -m mtpeft --help` lists every step.
+"""
+
+from snakemake.utils import min_version
+
+min_version("9.19")
+
+
+configfile: f"{workflow.basedir}/config.yaml"
+
+
+include: "workflow/rules/common.smk"
+
+
+report: "workflow/report/workflow.rst"
+
+
+wildcard_constraints:
+    **constraints(),
+
+
+localrules:
+    all,
+    data,
+    models,
+    cells,
+    tables,
+
+
+rule all:
+    """Every figure, and the tables of all cells."""
+    input:
+        figures(CONFIGURATION.studies),
+        "results/scores.csv",
+        "results/costs.csv",
+    default_target: True
+
+
+include: "workflow/rules/data.smk"
+include: "workflow/rules/models.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/decode.smk"
+include: "workflow/rules/score.smk"
+include: "workflow/rules/collect.smk"
+include: "workflow/rules/figures.smk"

@@ -1,0 +1,26 @@
+"""When does parameter-efficient fine-tuning work for machine translation? The library behind the workflow.
+
+Importing it is cheap; torch, transformers and peft are loaded by the steps that need them. It makes our tuners known
+to peft, so that `PeftModel.from_pretrained` opens every `tuned/` folder that the workflow wrote.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mtpeft import peft_hook
+
+if TYPE_CHECKING:
+    from mtpeft.models.load import Translator
+
+peft_hook.install()
+
+
+def load(cell: str | Path) -> "Translator":
+    """Open a trained cell: the folder `results/cells/…`, or its six labels joined with slashes.
+
+    Raises:
+        UserError: there is no such trained cell.
+    """
+    from mtpeft.models.load import load_cell
+
+    return load_cell(cell)

@@ -1,0 +1,62 @@
+"""A cell is one fine-tuning run; its six labels are its identity, its folder and its row in the tables."""
+
+import re
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from typing import Self
+
+from mtpeft.errors import UserError
+
+ANY = "any"
+"""Label of a dimension that means nothing for a reference row."""
+ALL = "all"
+"""Budget label of methods that train every parameter."""
+NATIVE = "native"
+"""Budget label of methods whose size is a point."""
+RESERVED = (ANY, ALL, NATIVE)
+
+LABEL_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._+-]*"
+CELLS_FOLDER = Path("results/cells")
+
+
+@dataclass(frozen=True, order=True)
+class Cell:
+    """Labels of one run, in the order of the folders: never numbers or settings, which live in the catalogues."""
+
+    model: str
+    pair: str
+    size: str
+    method: str
+    budget: str
+    seed: str
+
+    @property
+    def path(self) -> str:
+        """The six labels joined with slashes."""
+        return "/".join(astuple(self))
+
+    @property
+    def folder(self) -> Path:
+        """Where the cell's files lie, relative to the working directory."""
+        return CELLS_FOLDER / self.path
+
+    @classmethod
+    def parse(cls, path: str) -> Self:
+        """The cell named by six labels joined with slashes, or by any path that holds its folder.
+
+        Raises:
+            UserError: the text does not hold six safe labels.
+        """
+        text = path.split(f"{CELLS_FOLDER}/", 1)[-1].strip("/")
+        labels = text.split("/")[:6]
+        if len(labels) != 6 or not all(re.fullmatch(LABEL_PATTERN, label) for label in labels):
+            raise UserError(
+                f"'{path}' names no cell; write its six labels as model/pair/size/method/budget/seed, "
+                "or the folder under results/cells that holds its files."
+            )
+        return cls(*labels)
+
+
+DIMENSIONS = ("model", "pair", "size", "method", "budget", "seed")
+CELL_TEMPLATE = f"{CELLS_FOLDER}/" + "/".join(f"{{{dimension}}}" for dimension in DIMENSIONS)
+"""Path template with one wildcard per label."""

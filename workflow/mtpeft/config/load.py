@@ -1,0 +1,67 @@
+"""Read config.yaml and the overlays over it, and check all of it before anything runs."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from mtpeft.config.checks import complaints
+from mtpeft.config.schema import Configuration
+from mtpeft.config.sentences import sentence
+from mtpeft.errors import UserError
+
+DEFAULT_FILE = Path(__file__).parents[3] / "config.yaml"
+
+
+def load(overlays: Sequence[Path] = ()) -> Configuration:
+    """The project's config.yaml with overlays on top, in the order given, as Snakemake's `--configfile` has it."""
+    merged: dict[str, Any] = {}
+    for file in (DEFAULT_FILE, *overlays):
+        merged = merge(merged, read_yaml(Path(file)))
+    return validate(merged)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A YAML file that holds a mapping.
+
+    Raises:
+        UserError: no such file, no YAML, or no mapping.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"The configuration file {path} can't be read: {error.strerror}.") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark else ""
+        raise UserError(f"{path}{where} is not valid YAML: {getattr(error, 'problem', error)}.") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{path} must hold keys and values at its top level, such as 'studies:'.")
+    return content
+
+
+def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Mappings are merged, everything else is replaced: the rule that Snakemake follows for overlays."""
+    merged = dict(below)
+    for key, value in above.items():
+        old = merged.get(key)
+        merged[key] = merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return merged
+
+
+def validate(content: Mapping[str, Any]) -> Configuration:
+    """The typed configuration.
+
+    Raises:
+        UserError: with one sentence per mistake, first those of form, then those between the parts.
+    """
+    try:
+        configuration = Configuration.model_validate(content)
+    except ValidationError as error:
+        sentences = [sentence(item, Configuration) for item in error.errors()]
+        raise UserError("\n".join(dict.fromkeys(sentences))) from None
+    if found := list(complaints(configuration)):
+        raise UserError("\n".join(found))
+    return configuration

@@ -1,0 +1,174 @@
+"""Where the files of the workflow lie: inputs of its rules as functions of the configuration and the wildcards."""
+
+import re
+import shlex
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+from mtpeft.cells import ALL, ANY, DIMENSIONS, NATIVE, Cell
+from mtpeft.config.resolve import vocabulary_of
+from mtpeft.config.schema import Configuration
+from mtpeft.config.settings import anchor_pairs, user_files
+from mtpeft.config.studies import all_cells, study_cells
+from mtpeft.methods import METHODS
+
+FORMATS = ("pdf", "svg", "png")
+PARTS = ("train", "dev", "test", "pretrain")
+TEST_SETS = ("test",)
+
+
+class Wildcards(Protocol):
+    """What Snakemake passes: labels by name."""
+
+    def __getitem__(self, name: str) -> str: ...
+
+
+def constraints(configuration: Configuration) -> dict[str, str]:
+    """Pattern of each wildcard: the labels that the configuration knows, which makes paths unambiguous."""
+    budgets = [*configuration.budgets, ALL, ANY, NATIVE]
+    seeds = {str(seed) for study in configuration.studies.values() for seed in study.seeds}
+    wheels = {name for corpus in configuration.corpora.values() for name in corpus.wheels}
+    known: dict[str, Iterable[str]] = {
+        "corpus": configuration.corpora,
+        "wheel": wheels,
+        "study": configuration.studies,
+        "model": [*configuration.models, ANY],
+        "vocabulary": configuration.models,
+        "pair": configuration.pairs,
+        "size": [*configuration.sizes, ANY],
+        "method": configuration.methods,
+        "budget": budgets,
+        "seed": [*sorted(seeds), ANY],
+    }
+    patterns = {name: "|".join(map(re.escape, labels)) for name, labels in known.items()}
+    return {name: pattern or "(?!)" for name, pattern in patterns.items()}
+
+
+def cell_of(wildcards: Wildcards) -> Cell:
+    """The cell that six wildcards name."""
+    return Cell(*(wildcards[name] for name in DIMENSIONS))
+
+
+def wheel_archives(configuration: Configuration, wildcards: Wildcards) -> list[str]:
+    """Extracts of the wheels that a pair's corpus is made of."""
+    corpus = configuration.pairs[wildcards["pair"]].corpus
+    return [f"data/wheels/{corpus}/{wheel}.zip" for wheel in configuration.corpora[corpus].wheels]
+
+
+def own_files(configuration: Configuration, wildcards: Wildcards) -> list[str]:
+    """The user's own files that a pair is made of."""
+    return user_files(configuration, wildcards["pair"])
+
+
+def anchors(configuration: Configuration, wildcards: Wildcards) -> list[str]:
+    """Cleaned text by which a corpus is split."""
+    return [f"data/pairs/{pair}/clean.tsv" for pair in anchor_pairs(configuration, wildcards["corpus"])]
+
+
+def split_of(configuration: Configuration, wildcards: Wildcards) -> str:
+    """The split of a pair's corpus."""
+    return f"data/corpora/{configuration.pairs[wildcards['pair']].corpus}/split.json"
+
+
+def vocabulary_text(configuration: Configuration, wildcards: Wildcards) -> list[str]:
+    """Text that a model's vocabulary is learnt from."""
+    pairs = configuration.models[wildcards["vocabulary"]].pretrain.pairs
+    return [f"data/pairs/{pair}/pretrain.tsv" for pair in pairs]
+
+
+def pretrain_arrays(part: str) -> Any:
+    """Input function for the token arrays of one part of all pairs that a model is pre-trained on."""
+
+    def arrays(configuration: Configuration, wildcards: Wildcards) -> list[str]:
+        model = wildcards["model"]
+        arrays = f"data/tokens/{vocabulary_of(configuration, model)}"
+        return [f"{arrays}/{pair}/{part}.safetensors" for pair in configuration.models[model].pretrain.pairs]
+
+    return arrays
+
+
+def tokenizer(configuration: Configuration, wildcards: Wildcards) -> str:
+    """A file of the tokenizer of a vocabulary; the others lie beside it."""
+    label = wildcards["vocabulary"]
+    folder = configuration.models[label].path or f"data/vocabularies/{label}"
+    return f"{folder}/tokenizer_config.json"
+
+
+def pretrain_tokenizer(configuration: Configuration, wildcards: Wildcards) -> str:
+    """A file of the tokenizer of a model that is pre-trained."""
+    return tokenizer(configuration, {"vocabulary": vocabulary_of(configuration, wildcards["model"])})
+
+
+def train_inputs(configuration: Configuration, wildcards: Wildcards) -> Mapping[str, str]:
+    """What a cell is trained from, by the name of the option that takes it; never anything of the test set."""
+    cell = cell_of(wildcards)
+    method = METHODS[configuration.methods[cell.method].tuner]
+    inputs = {}
+    if cell.model != ANY:
+        inputs["base"] = f"results/models/{cell.model}/base.json"
+    if cell.size != ANY:
+        inputs["subset"] = f"data/pairs/{cell.pair}/subsets/{cell.size}.txt"
+    if method.trains != "nothing":
+        arrays = f"data/tokens/{vocabulary_of(configuration, cell.model)}/{cell.pair}"
+        inputs["train"], inputs["dev"] = f"{arrays}/train.safetensors", f"{arrays}/dev.safetensors"
+        inputs["dev-text"] = f"data/pairs/{cell.pair}/dev.tsv"
+    return inputs
+
+
+def decode_inputs(configuration: Configuration, wildcards: Wildcards) -> Mapping[str, str | list[str]]:
+    """What a cell is decoded from besides its own files, by the name of the option that takes it."""
+    cell = cell_of(wildcards)
+    if cell.model != ANY:
+        arrays = f"data/tokens/{vocabulary_of(configuration, cell.model)}/{cell.pair}"
+        return {"tests": [f"{arrays}/{name}.safetensors" for name in TEST_SETS]}
+    return {
+        "tests": [f"data/pairs/{cell.pair}/{name}.tsv" for name in TEST_SETS],
+        "memory": f"data/pairs/{cell.pair}/train.tsv",
+        "subset": f"data/pairs/{cell.pair}/subsets/{cell.size}.txt",
+    }
+
+
+def references(configuration: Configuration, wildcards: Wildcards) -> list[str]:
+    """Text of the test sets of a pair."""
+    return [f"data/pairs/{wildcards['pair']}/{name}.tsv" for name in TEST_SETS]
+
+
+def cell_files(cells: Iterable[Cell], name: str) -> list[str]:
+    """One file of each cell."""
+    return [f"{cell.folder}/{name}" for cell in cells]
+
+
+def study_records(name: str) -> Any:
+    """Input function for one record of every cell of the study in the wildcards."""
+
+    def found(configuration: Configuration, wildcards: Wildcards) -> list[str]:
+        return cell_files(study_cells(configuration, configuration.studies[wildcards["study"]]), name)
+
+    return found
+
+
+def all_records(configuration: Configuration, name: str) -> list[str]:
+    """One record of every cell."""
+    return cell_files(all_cells(configuration), name)
+
+
+def figures(studies: Iterable[str]) -> list[str]:
+    """Figure files of studies, and the figure of costs of the first."""
+    stems = [f"results/figures/{study}" for study in studies] + ["results/figures/efficiency"]
+    return [f"{stem}.{suffix}" for stem in stems for suffix in FORMATS]
+
+
+def models_with(configuration: Configuration, key: str) -> str:
+    """Pattern of the labels of models that have a key: each kind is made by a rule of its own."""
+    labels = [re.escape(label) for label, model in configuration.models.items() if getattr(model, key)]
+    return "|".join(labels) or "(?!)"
+
+
+def flat(named: Mapping[str, str | list[str]]) -> list[str]:
+    """All paths of a mapping."""
+    return [path for paths in named.values() for path in ([paths] if isinstance(paths, str) else paths)]
+
+
+def as_options(named: Mapping[str, str | list[str]]) -> str:
+    """Named paths as `--name path` options of a shell command, quoted."""
+    return " ".join(f"--{name} {shlex.join(flat({name: paths}))}" for name, paths in named.items())

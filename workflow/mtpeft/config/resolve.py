@@ -1,0 +1,81 @@
+"""Look things up across the catalogues of a configuration."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from mtpeft.config.schema import Configuration, Corpus
+from mtpeft.errors import UserError
+from mtpeft.methods import METHODS
+from mtpeft.methods.base import Site
+from mtpeft.models.describe import mbart_config, read_config
+from mtpeft.models.shapes import ModelShape, read_shape
+
+
+def pair_languages(configuration: Configuration, pair: str) -> tuple[str, str]:
+    """Source and target language of a pair, from its keys or its label.
+
+    Raises:
+        UserError: the label is not `source-target` and the keys do not say it.
+    """
+    entry = configuration.pairs[pair]
+    parts = pair.split("-")
+    if entry.source and entry.target:
+        sides = (entry.source, entry.target)
+    elif len(parts) == 2:
+        sides = (entry.source or parts[0], entry.target or parts[1])
+    else:
+        raise UserError(f"'pairs.{pair}' does not say its languages; write 'source' and 'target', such as 'sw' and 'en'.")
+    if sides[0] == sides[1]:
+        raise UserError(f"'pairs.{pair}' translates '{sides[0]}' into itself; write two different languages.")
+    return sides
+
+
+def languages_of(corpus: Corpus) -> list[str] | None:
+    """Languages of a corpus made of files, or None where its wheels decide."""
+    if corpus.files is None:
+        return None
+    return list(corpus.files.columns or corpus.files.__pydantic_extra__ or {})
+
+
+def written_in(corpus: Corpus) -> str:
+    """The language by which a corpus tells its sentences apart."""
+    return corpus.written_in or (languages_of(corpus) or [""])[0]
+
+
+def pretrain_languages(configuration: Configuration, model: str) -> list[str]:
+    """Languages of the pairs that a model is pre-trained on, sorted."""
+    pairs = configuration.models[model].pretrain.pairs
+    return sorted({language for pair in pairs for language in pair_languages(configuration, pair)})
+
+
+def vocabulary_of(configuration: Configuration, model: str) -> str:
+    """Label of the first model with the same vocabulary: it and its token arrays are made once, under that name."""
+    mine = _vocabulary_keys(configuration, model)
+    return next(label for label in configuration.models if _vocabulary_keys(configuration, label) == mine)
+
+
+def _vocabulary_keys(configuration: Configuration, model: str) -> tuple[object, ...]:
+    entry = configuration.models[model]
+    if entry.pretrain is None:
+        return (entry.path,)
+    return entry.pretrain.vocabulary, entry.pretrain.max_positions, *sorted(entry.pretrain.pairs)
+
+
+def model_shape(configuration: Configuration, model: str) -> ModelShape:
+    """Shape of a model of the catalogue, whether it exists already or not.
+
+    Raises:
+        UserError: its folder or its architecture is not what it should be.
+    """
+    entry = configuration.models[model]
+    if entry.pretrain:
+        return read_shape(mbart_config(entry.pretrain.model_dump(), pretrain_languages(configuration, model)))
+    return read_shape(read_config(Path(str(entry.path)), key=f"models.{model}.path"))
+
+
+def method_sites(configuration: Configuration, method: str, shape: ModelShape) -> Sequence[Site]:
+    """Places that a method of the catalogue trains in a model, or none where it has no size."""
+    options = configuration.methods[method]
+    sites = METHODS[options.tuner].sites
+    return sites(shape, json.loads(options.model_dump_json())) if sites else ()

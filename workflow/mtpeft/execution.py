@@ -1,0 +1,33 @@
+"""How a step was run: machine, device, memory, versions. Recorded with every result; no result depends on it."""
+
+import importlib.metadata
+import os
+import platform
+import resource
+import socket
+from collections.abc import Iterable
+from typing import Any
+
+PACKAGES = ("torch", "transformers", "peft", "tokenizers", "sentencepiece", "sacrebleu", "safetensors", "numpy")
+
+
+def versions(packages: Iterable[str] = PACKAGES) -> dict[str, str]:
+    """Versions of Python and of the packages that results depend on."""
+    return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in packages}
+
+
+def describe(device: str, threads: int) -> dict[str, Any]:
+    """Where this process runs."""
+    return {
+        "device": device,
+        "threads": threads,
+        "host": socket.gethostname(),
+        "machine": platform.machine(),
+        "cpus": os.cpu_count(),
+    }
+
+
+def peak_memory_mb() -> float:
+    """Largest resident memory of this process so far."""
+    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(kilobytes / 1024, 1)

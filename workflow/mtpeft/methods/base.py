@@ -1,0 +1,75 @@
+"""What the sweep knows of a method before any weight is loaded: its options, its sizes, its count of parameters."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat
+
+from mtpeft.cells import ALL, ANY, NATIVE
+from mtpeft.models.shapes import ModelShape
+
+if TYPE_CHECKING:
+    from torch import nn
+
+LearningRate = PositiveFloat | dict[str, PositiveFloat]
+
+
+class MethodOptions(BaseModel):
+    """Keys that an entry of `methods` may have whatever its tuner is."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TrainedMethodOptions(MethodOptions):
+    """Keys of a method that trains something."""
+
+    learning_rate: LearningRate = Field(
+        description="Peak learning rate; a number, or one number per size label (`default` for the others)."
+    )
+
+
+@dataclass(frozen=True)
+class Site:
+    """One place where a method puts parameters: `fixed + step * size` of them, with `1 <= size <= most`."""
+
+    module: str
+    fixed: int
+    step: int
+    most: int
+
+
+@dataclass(frozen=True)
+class Method:
+    """An entry of the registry.
+
+    Attributes:
+        options: keys of its entry in the configuration; its `tuner` literal is the registry's name.
+        paper: where it comes from.
+        trains: `sized` methods meet a budget with a size hyperparameter, `point` methods have one size only, `all`
+            trains every parameter, `nothing` trains none.
+        size_name: the field's name of the size hyperparameter (`rank`, `bottleneck`).
+        sites: for `sized` and `point`: the places that it trains, in closed form.
+        apply: turns a loaded base model into the model to be trained; gets the size of every site.
+        free: dimensions of the cell that mean nothing for it and carry the label `any`.
+        from_scratch: the base model's weights are thrown away.
+    """
+
+    options: type[MethodOptions]
+    paper: str
+    trains: Literal["sized", "point", "all", "nothing"]
+    size_name: str = ""
+    sites: Callable[[ModelShape, Mapping[str, Any]], Sequence[Site]] | None = None
+    apply: Callable[["nn.Module", Mapping[str, int], Mapping[str, Any]], "nn.Module"] | None = None
+    free: tuple[str, ...] = ()
+    from_scratch: bool = False
+
+    @property
+    def name(self) -> str:
+        """The `tuner` under which the configuration asks for it."""
+        return self.options.model_fields["tuner"].annotation.__args__[0]
+
+    @property
+    def budget_labels(self) -> tuple[str, ...] | None:
+        """The one budget label that the method has, or None when it takes those of the study."""
+        return {"sized": None, "point": (NATIVE,), "all": (ALL,), "nothing": (ANY,)}[self.trains]

@@ -1,0 +1,62 @@
+"""Meet a parameter budget exactly: the largest uniform size first, then what is left, one site at a time."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from mtpeft.methods.base import Site
+
+
+class OutOfReach(ValueError):
+    """The budget lies below the method's smallest or above its largest number of parameters."""
+
+
+@dataclass(frozen=True)
+class Allocation:
+    """A size for every site, with what it costs and what it leaves of the budget."""
+
+    sizes: Mapping[str, int]
+    trained: int
+    left_over: int
+
+
+def reach(sites: Sequence[Site]) -> tuple[int, int]:
+    """Smallest and largest number of parameters that the sites can hold."""
+    return sum(site.fixed + site.step for site in sites), sum(site.fixed + site.step * site.most for site in sites)
+
+
+def allocate(sites: Sequence[Site], budget: int) -> Allocation:
+    """Sizes that cost at most `budget` parameters and leave less than the smallest single step.
+
+    All sites get the same size first; the remainder goes to the sites in the order in which they stand, one step each.
+
+    Raises:
+        OutOfReach: no sizes fit.
+    """
+    low, high = reach(sites)
+    if not low <= budget <= high:
+        raise OutOfReach(f"{budget} parameters lie outside {low} to {high}")
+    sizes = {site.module: _uniform_size(sites, budget) for site in sites}
+    sizes = {site.module: min(sizes[site.module], site.most) for site in sites}
+    left = budget - count(sites, sizes)
+    while growable := [site for site in sites if site.step <= left and sizes[site.module] < site.most]:
+        for site in growable:
+            if site.step <= left:
+                sizes[site.module] += 1
+                left -= site.step
+    return Allocation(sizes=sizes, trained=budget - left, left_over=left)
+
+
+def count(sites: Sequence[Site], sizes: Mapping[str, int]) -> int:
+    """Parameters of the sites at the given sizes."""
+    return sum(site.fixed + site.step * sizes[site.module] for site in sites)
+
+
+def _uniform_size(sites: Sequence[Site], budget: int) -> int:
+    low, high = 1, max(site.most for site in sites)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if count(sites, {site.module: min(middle, site.most) for site in sites}) <= budget:
+            low = middle
+        else:
+            high = middle - 1
+    return low

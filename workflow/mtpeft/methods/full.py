@@ -1,0 +1,46 @@
+"""Full fine-tuning, of the base model or of the same architecture from random weights."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field, PositiveInt
+
+from mtpeft.methods.base import Method, TrainedMethodOptions
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class FullOptions(TrainedMethodOptions):
+    """`tuner: full`."""
+
+    tuner: Literal["full"]
+
+
+class ScratchOptions(TrainedMethodOptions):
+    """`tuner: scratch`: trained until the dev score stops improving."""
+
+    tuner: Literal["scratch"]
+    longer: PositiveInt = Field(default=4, description="At most so many times the updates of the size.")
+    patience: PositiveInt = Field(default=3, description="Evaluations without a better dev score before it stops.")
+
+
+def train_everything(model: "nn.Module", sizes: Mapping[str, int], options: Mapping[str, Any]) -> "nn.Module":
+    """Every parameter of the model receives gradients."""
+    return model.requires_grad_(True)
+
+
+FULL = Method(
+    options=FullOptions,
+    paper="Baseline of Üstün & Cooper Stickland 2022 (arXiv 2205.11277).",
+    trains="all",
+    apply=train_everything,
+)
+
+SCRATCH = Method(
+    options=ScratchOptions,
+    paper="Reference: what the fine-tuning data alone can teach.",
+    trains="all",
+    apply=train_everything,
+    from_scratch=True,
+)

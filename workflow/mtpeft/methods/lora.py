@@ -1,0 +1,52 @@
+"""Low-rank updates of every linear layer (LoRA, Hu et al. 2021, arXiv 2106.09685), through peft."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field, PositiveFloat
+
+from mtpeft.methods.base import Method, Site, TrainedMethodOptions
+from mtpeft.models.shapes import ModelShape
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class LoraOptions(TrainedMethodOptions):
+    """`tuner: lora`."""
+
+    tuner: Literal["lora"]
+    scaling: PositiveFloat = Field(default=2.0, description="Factor on the update: alpha divided by the rank.")
+
+
+def lora_sites(shape: ModelShape, options: Mapping[str, Any]) -> Sequence[Site]:
+    """Beside each linear layer of the encoder and decoder: rank x (inputs + outputs)."""
+    return [
+        Site(module=linear.module, fixed=0, step=linear.inputs + linear.outputs, most=min(linear.inputs, linear.outputs))
+        for linear in shape.linears
+    ]
+
+
+def insert_lora(model: "nn.Module", sizes: Mapping[str, int], options: Mapping[str, Any]) -> "nn.Module":
+    """Give every linear layer an update of its own rank; alpha follows the rank, so that the scaling is one for all."""
+    from peft import LoraConfig, get_peft_model
+
+    alphas = {module: options["scaling"] * rank for module, rank in sizes.items()}
+    config = LoraConfig(
+        task_type="SEQ_2_SEQ_LM",
+        target_modules=list(sizes),
+        rank_pattern=dict(sizes),
+        alpha_pattern=alphas,
+        lora_dropout=0.0,
+    )
+    return get_peft_model(model, config)
+
+
+LORA = Method(
+    options=LoraOptions,
+    paper="Hu et al. 2021, LoRA: Low-Rank Adaptation of Large Language Models (arXiv 2106.09685).",
+    trains="sized",
+    size_name="rank",
+    sites=lora_sites,
+    apply=insert_lora,
+)

@@ -1,0 +1,32 @@
+"""Reference rows that train nothing."""
+
+from typing import Literal
+
+from mtpeft.methods.base import Method, MethodOptions
+
+
+class NoneOptions(MethodOptions):
+    """`tuner: none`: the untouched base model."""
+
+    tuner: Literal["none"]
+
+
+class RetrievalOptions(MethodOptions):
+    """`tuner: retrieval`: the target of the training source that is nearest to the test source."""
+
+    tuner: Literal["retrieval"]
+
+
+NONE = Method(
+    options=NoneOptions,
+    paper="Reference: what pre-training alone can do.",
+    trains="nothing",
+    free=("size", "budget", "seed"),
+)
+
+RETRIEVAL = Method(
+    options=RetrievalOptions,
+    paper="Reference: translation memory, the target of the nearest training source by character 4-grams.",
+    trains="nothing",
+    free=("model", "budget", "seed"),
+)

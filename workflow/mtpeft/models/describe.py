@@ -1,0 +1,65 @@
+"""The config.json of a model entry: read from its folder, or derived from its `pretrain` keys before it exists."""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from mtpeft.errors import UserError
+from mtpeft.models.languages import MBART50_CODES, extra_codes
+
+SENTENCEPIECE_SPECIALS = 3
+"""<unk>, <s> and </s>, which sentencepiece counts among its pieces."""
+HUGGINGFACE_SPECIALS = 4
+"""<s>, <pad>, </s> and <unk>, with which an mBART vocabulary begins; <mask> ends it."""
+
+
+def mbart_config(pretrain: Mapping[str, Any], languages: Iterable[str]) -> dict[str, Any]:
+    """Keys of the `MBartConfig` of a model that the workflow pre-trains.
+
+    The initial deviation is 1/sqrt(width): the library's 0.02 is meant for large models and learns slowly in small ones.
+    """
+    depth, inner, heads = pretrain["layers"], pretrain["feed_forward"], pretrain["heads"]
+    return {
+        "model_type": "mbart",
+        "vocab_size": vocabulary_size(pretrain["vocabulary"], languages),
+        "d_model": pretrain["d_model"],
+        "encoder_layers": depth,
+        "decoder_layers": depth,
+        "encoder_attention_heads": heads,
+        "decoder_attention_heads": heads,
+        "encoder_ffn_dim": inner,
+        "decoder_ffn_dim": inner,
+        "max_position_embeddings": pretrain["max_positions"],
+        "dropout": pretrain["dropout"],
+        "scale_embedding": True,
+        "init_std": round(pretrain["d_model"] ** -0.5, 6),
+        "pad_token_id": 1,
+        "bos_token_id": 0,
+        "eos_token_id": 2,
+        "decoder_start_token_id": 2,
+        "forced_eos_token_id": None,
+    }
+
+
+def vocabulary_size(pieces: int, languages: Iterable[str]) -> int:
+    """Entries of the tokenizer that is made from so many sentencepiece pieces."""
+    codes = len(MBART50_CODES) + len(extra_codes(languages))
+    return pieces - SENTENCEPIECE_SPECIALS + HUGGINGFACE_SPECIALS + codes + 1
+
+
+def read_config(folder: Path, *, key: str) -> dict[str, Any]:
+    """The config.json of a Hugging Face folder.
+
+    Raises:
+        UserError: no folder, no config.json, or one that is no JSON.
+    """
+    file = folder / "config.json"
+    if not folder.is_dir():
+        raise UserError(f"'{key}' is '{folder}', but there is no such folder; write the folder of a model.")
+    if not file.is_file():
+        raise UserError(f"'{key}' is '{folder}', but that folder has no config.json; is it a Hugging Face model?")
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise UserError(f"{file}, line {error.lineno} is not valid JSON: {error.msg}.") from error

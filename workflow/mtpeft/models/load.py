@@ -1,0 +1,107 @@
+"""Open models: a base model, a trained cell, and the device and threads that they run on."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from mtpeft.cells import Cell
+from mtpeft.decoding.search import Search, translate
+from mtpeft.errors import UserError
+from mtpeft.records import read_record
+from mtpeft.tokens.encode import encode, load_tokenizer
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+def prepare_torch(threads: int) -> torch.device:
+    """Set torch's threads and make it repeat itself exactly; returns the device."""
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True)
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def load_base(folder: Path, **overrides: Any) -> "PreTrainedModel":
+    """The model in a Hugging Face folder, in 32-bit floats; keys of its configuration can be overridden."""
+    from transformers import AutoModelForSeq2SeqLM
+
+    return AutoModelForSeq2SeqLM.from_pretrained(
+        folder, local_files_only=True, use_safetensors=True, dtype=torch.float32, **overrides
+    )
+
+
+def random_model(config: Mapping[str, Any], *, seed: int, **overrides: Any) -> "PreTrainedModel":
+    """A model of the same architecture with random weights."""
+    from transformers import AutoModelForSeq2SeqLM, MBartConfig
+
+    torch.manual_seed(seed)
+    return AutoModelForSeq2SeqLM.from_config(MBartConfig(**{**config, **overrides}))
+
+
+def parameters(model: nn.Module) -> tuple[int, int]:
+    """Number of all parameters and of the trainable ones, tied weights counted once."""
+    unique = {id(parameter): parameter for parameter in model.parameters()}.values()
+    return sum(x.numel() for x in unique), sum(x.numel() for x in unique if x.requires_grad)
+
+
+def open_tuned(base: Path, tuned: Path) -> nn.Module:
+    """The model that a cell's `tuned/` folder and its base make together.
+
+    A folder with an adapter_config.json is a peft folder, one with a config.json a whole model, an empty one the base.
+    """
+    if (tuned / "adapter_config.json").exists():
+        from peft import PeftModel
+
+        return PeftModel.from_pretrained(load_base(base), tuned, local_files_only=True)
+    return load_base(tuned if (tuned / "config.json").exists() else base)
+
+
+@dataclass(frozen=True)
+class Translator:
+    """A trained cell, ready to translate text."""
+
+    model: nn.Module
+    tokenizer: "PreTrainedTokenizerBase"
+    source: str
+    target_code: str
+    search: Search
+
+    def __call__(self, sentences: Sequence[str]) -> list[str]:
+        """Translate sentences."""
+        longest = self.model.config.max_position_embeddings
+        tokens = encode(self.tokenizer, sentences, self.source, model="this cell", longest=longest)
+        language_token = self.tokenizer.convert_tokens_to_ids(self.target_code)
+        hypotheses = translate(self.model, [torch.tensor(x) for x in tokens], self.search, language_token=language_token)
+        return self.tokenizer.batch_decode(hypotheses, skip_special_tokens=True)
+
+
+def load_cell(cell: str | Path) -> Translator:
+    """Open a trained cell with the languages and the search of its records.
+
+    Raises:
+        UserError: the cell is unknown, not trained, not decoded, diverged, or has no model.
+    """
+    from mtpeft.models.languages import language_code
+
+    folder = Path(cell) if (Path(cell) / "train.json").exists() else Cell.parse(str(cell)).folder
+    if not (folder / "train.json").exists():
+        raise UserError(f"{folder} holds no trained cell; train it with `snakemake {folder}/train.json`.")
+    record = read_record(folder / "train.json")
+    if record["status"] != "ok":
+        raise UserError(f"The cell {folder} has diverged in training, so there is nothing to translate with.")
+    if "base" not in record["inputs"]:
+        raise UserError(f"The cell {folder} has no model: its method '{record['cell']['method']}' copies translations.")
+    base = Path(read_record(Path(record["inputs"]["base"]))["folder"])
+    languages = record["settings"]["languages"]
+    model = open_tuned(base, folder / "tuned").to(prepare_torch(record["settings"]["threads"])).eval()
+    return Translator(
+        model=model,
+        tokenizer=load_tokenizer(base),
+        source=languages["source"],
+        target_code=language_code(languages["target"]),
+        search=Search(**record["settings"]["search"]),
+    )

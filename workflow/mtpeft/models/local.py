@@ -1,0 +1,40 @@
+"""Take in a local Hugging Face folder as a base model: check that it is what it must be, and record its hashes."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mtpeft.errors import UserError
+from mtpeft.execution import versions
+from mtpeft.models.describe import read_config
+from mtpeft.models.shapes import read_shape
+from mtpeft.record_types import ModelRecord
+from mtpeft.records import sha256_of, write_record
+
+
+def describe_local(settings: Mapping[str, Any], *, record: Path) -> None:
+    """Write the `base.json` of a folder that stays where it is.
+
+    Raises:
+        UserError: a file is missing, or the architecture is not supported.
+    """
+    folder = Path(settings["path"])
+    key = f"models.{record.parent.name}.path"
+    shape = read_shape(read_config(folder, key=key))
+    weights = sorted(folder.glob("*.safetensors"))
+    if not weights:
+        raise UserError(f"'{key}' is '{folder}', but that folder has no *.safetensors weights; nothing else is read.")
+    if not (folder / "tokenizer_config.json").exists():
+        raise UserError(f"'{key}' is '{folder}', but that folder has no tokenizer; save the model's tokenizer in it.")
+    content = ModelRecord(
+        model=record.parent.name,
+        folder=str(folder),
+        settings=dict(settings),
+        execution={},
+        versions=versions(),
+        total_parameters=shape.total,
+        sha256={file.name: sha256_of(file) for file in (*weights, folder / "config.json")},
+        status="ok",
+        training={},
+    )
+    write_record(record, content.model_dump())

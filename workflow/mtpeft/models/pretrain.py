@@ -1,0 +1,166 @@
+"""Pre-train an mBART model from nothing, by translation or by denoising, with the engine that fine-tunes cells."""
+
+import itertools
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from mtpeft.execution import describe, versions
+from mtpeft.models.load import parameters, prepare_torch, random_model
+from mtpeft.models.noise import infill
+from mtpeft.models.shapes import read_shape
+from mtpeft.record_types import ModelRecord
+from mtpeft.records import canonical, sha256_of, write_record
+from mtpeft.tokens.arrays import IGNORED, TokenPairs, model_inputs, read_arrays
+from mtpeft.tokens.encode import load_tokenizer
+from mtpeft.training.batches import BatchOrder, cut
+from mtpeft.training.interrupt import watching
+from mtpeft.training.loop import Plan, Run, Task, train
+from mtpeft.training.state import only_writer
+
+WARMUP, LABEL_SMOOTHING, WEIGHT_DECAY, CLIP_NORM, EVALUATIONS = 0.05, 0.1, 0.01, 1.0, 8
+
+Rows = Sequence[tuple[torch.Tensor, torch.Tensor]]
+Noise = Callable[[torch.Tensor, int, int], torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Text:
+    """Sequences to train on, and what is done to a source before the model sees it: (tokens, update, row)."""
+
+    rows: Rows
+    noise: Noise
+
+    def inputs(self, rows: Sequence[int], update: int, *, start: int) -> Mapping[str, torch.Tensor]:
+        """Model inputs of a batch of rows."""
+        pairs = [self.rows[row] for row in rows]
+        sources = [self.noise(source, update, row) for (source, _), row in zip(pairs, rows, strict=True)]
+        return model_inputs(sources, [target for _, target in pairs], start=start)
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Tokens of the longer side of each row."""
+        return np.array([max(len(source), len(target)) for source, target in self.rows])
+
+
+def pretrain(
+    settings: Mapping[str, Any], *, tokenizer: Path, train_arrays: Sequence[Path], dev_arrays: Sequence[Path], record: Path
+) -> None:
+    """Train and write `checkpoint/` beside the record: a Hugging Face folder with the tokenizer in it.
+
+    Raises:
+        Interrupted: stopped early, with the state saved.
+        Occupied: somebody else trains this model.
+    """
+    device = prepare_torch(settings["threads"])
+    loaded = load_tokenizer(tokenizer)
+    noise = _noise_of(settings, loaded.mask_token_id)
+    texts = [Text(_rows(settings["objective"], map(read_arrays, files)), noise) for files in (train_arrays, dev_arrays)]
+    model = random_model(settings["config"], seed=settings["seed"]).to(device)
+    total = parameters(model)[0]
+    if total != read_shape(settings["config"]).total:
+        raise AssertionError(f"the model has {total} parameters, which is not what its configuration adds up to")
+    text, dev = texts
+    order = BatchOrder(text.lengths, settings["batch_tokens"], settings["seed"])
+    start = model.config.decoder_start_token_id
+    task = Task(
+        model=model,
+        batch=lambda update: text.inputs(order.rows(update), update, start=start),
+        evaluate=lambda: -mean_loss(model, dev, settings["batch_tokens"], start=start),
+        settings=canonical(settings),
+    )
+    state = record.parent / "state"
+    with only_writer(state), watching() as clock:
+        run = train(task, _plan(settings), state_folder=state, clock=clock)
+        _save(model, loaded, record.parent / "checkpoint")
+        _write_record(settings, run, total, device=device, record=record)
+    shutil.rmtree(state, ignore_errors=True)
+
+
+@torch.inference_mode()
+def mean_loss(model: torch.nn.Module, text: Text, batch_tokens: int, *, start: int) -> float:
+    """Negative log-likelihood per target token, in nats."""
+    total = tokens = 0.0
+    lengths = text.lengths
+    for rows in cut(np.arange(len(lengths)), lengths, batch_tokens):
+        inputs = {name: tensor.to(model.device) for name, tensor in text.inputs(rows, 0, start=start).items()}
+        labels = inputs.pop("labels").flatten()
+        logits = model(**inputs, use_cache=False).logits.flatten(0, 1).float()
+        total += functional.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="sum").item()
+        tokens += int((labels != IGNORED).sum())
+    return total / max(1.0, tokens)
+
+
+def _rows(objective: str, parts: Any) -> Rows:
+    """Translation: source and target of each pair. Denoising: every distinct sentence of either side, as its own target."""
+    if objective == "translation":
+        return [(part.source[row], part.target[row]) for part in parts for row in range(len(part.source))]
+    distinct = {tuple(tokens.tolist()): tokens for part in parts for tokens in _both_sides(part)}
+    return [(tokens, tokens) for _, tokens in sorted(distinct.items())]
+
+
+def _both_sides(part: TokenPairs) -> itertools.chain[torch.Tensor]:
+    return itertools.chain.from_iterable((side[row] for row in range(len(side))) for side in (part.source, part.target))
+
+
+def _noise_of(settings: Mapping[str, Any], mask: int) -> Noise:
+    if settings["objective"] == "translation":
+        return lambda tokens, update, row: tokens
+
+    def noised(tokens: torch.Tensor, update: int, row: int) -> torch.Tensor:
+        rng = np.random.default_rng((settings["seed"], update, row))
+        inner = infill(tokens[1:-1].numpy(), mask, rng)
+        return torch.cat([tokens[:1], torch.from_numpy(inner).to(tokens.dtype), tokens[-1:]])
+
+    return noised
+
+
+def _plan(settings: Mapping[str, Any]) -> Plan:
+    return Plan(
+        updates=settings["updates"],
+        learning_rate=settings["learning_rate"],
+        warmup=WARMUP,
+        label_smoothing=LABEL_SMOOTHING,
+        weight_decay=WEIGHT_DECAY,
+        clip_norm=CLIP_NORM,
+        evaluations=EVALUATIONS,
+        seed=settings["seed"],
+    )
+
+
+def _save(model: Any, tokenizer: Any, folder: Path) -> None:
+    """Write the folder under another name first: it is there whole or not at all."""
+    temporary = folder.with_name(f".{folder.name}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    model.save_pretrained(temporary)
+    tokenizer.save_pretrained(temporary)
+    shutil.rmtree(folder, ignore_errors=True)
+    temporary.rename(folder)
+
+
+def _write_record(settings: Mapping[str, Any], run: Run, total: int, *, device: torch.device, record: Path) -> None:
+    folder = record.parent / "checkpoint"
+    content = ModelRecord(
+        model=record.parent.name,
+        folder=str(folder),
+        settings=dict(settings),
+        execution=describe(str(device), settings["threads"]),
+        versions=versions(),
+        total_parameters=total,
+        sha256={file.name: sha256_of(file) for file in sorted(folder.iterdir())},
+        status=run.status,
+        training={
+            "best_step": run.best_step,
+            "dev_history": run.history,
+            "seconds": round(run.seconds, 1),
+            "target_tokens": run.tokens,
+            "starts": run.starts,
+        },
+    )
+    write_record(record, content.model_dump())

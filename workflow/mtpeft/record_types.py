@@ -1,0 +1,76 @@
+"""The records that the steps write, one JSON file each; `workflow/schemas/` holds their JSON schemas."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+Status = Literal["ok", "diverged"]
+
+
+class Record(BaseModel):
+    """A record with known keys, no more and no less."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ModelRecord(Record):
+    """A base model: `base.json`."""
+
+    model: str
+    folder: str
+    settings: dict[str, Any]
+    execution: dict[str, Any]
+    versions: dict[str, str]
+    total_parameters: int
+    sha256: dict[str, str]
+    status: Status
+    training: dict[str, Any]
+
+
+class TrainRecord(Record):
+    """A trained cell: `train.json`. Times are seconds, memory is MB, stored size is bytes."""
+
+    cell: dict[str, str]
+    status: Status
+    settings: dict[str, Any]
+    execution: dict[str, Any]
+    versions: dict[str, str]
+    inputs: dict[str, str]
+    total_parameters: int | None
+    trained_parameters: int
+    budget_requested: float | None
+    budget_achieved: float | None
+    left_over_parameters: int
+    sizes: dict[str, int]
+    training_pairs: int
+    learning_rate: float | None
+    updates: int
+    best_step: int | None
+    dev_history: list[dict[str, float]]
+    starts: int
+    train_seconds: float
+    tokens_per_second: float
+    peak_memory_mb: float
+    stored_bytes: int
+
+
+class DecodeRecord(Record):
+    """A decoded cell: `decode.json`."""
+
+    cell: dict[str, str]
+    status: Status
+    settings: dict[str, Any]
+    execution: dict[str, Any]
+    test_sets: dict[str, dict[str, Any]]
+    decode_seconds: float
+    sentences_per_second: float
+
+
+class ScoreRecord(Record):
+    """A scored cell: `score.json`; `statistics` holds one row of counts per sentence, from which resampling starts."""
+
+    cell: dict[str, str]
+    status: Status
+    settings: dict[str, Any]
+    versions: dict[str, str]
+    test_sets: dict[str, dict[str, Any]]

@@ -1,0 +1,110 @@
+"""Collect the records of cells into tidy tables: scores.csv, and costs.csv for what a rerun would measure anew."""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import astuple
+from pathlib import Path
+from typing import Any
+
+from mtpeft.cells import DIMENSIONS, Cell
+from mtpeft.records import read_record, write_text
+
+SCORE_COLUMNS = (
+    *DIMENSIONS,
+    "test_set",
+    "status",
+    "chrf",
+    "bleu",
+    "budget_requested",
+    "budget_achieved",
+    "trained_parameters",
+    "total_parameters",
+    "left_over_parameters",
+    "best_step",
+    "training_pairs",
+    "learning_rate",
+    "test_sentences",
+    "chrf_signature",
+    "bleu_signature",
+)
+COST_COLUMNS = (
+    *DIMENSIONS,
+    "status",
+    "trained_parameters",
+    "stored_bytes",
+    "peak_memory_mb",
+    "train_seconds",
+    "train_tokens_per_second",
+    "decode_seconds",
+    "decode_sentences_per_second",
+    "device",
+)
+MISSING = "missing"
+TEST_SET = "test"
+"""Name of the test set of a cell that has no record yet."""
+
+
+def write_tables(cells: Iterable[Cell], *, scores: Path, costs: Path) -> None:
+    """One row per cell and test set, in the order of the labels; a cell without records is a row `missing`."""
+    ordered = sorted(cells)
+    write_text(scores, _csv(SCORE_COLUMNS, (row for cell in ordered for row in score_rows(cell))))
+    write_text(costs, _csv(COST_COLUMNS, (cost_row(cell) for cell in ordered)))
+
+
+def score_rows(cell: Cell) -> Iterator[dict[str, Any]]:
+    """Rows of scores.csv of one cell; what was never measured stays empty."""
+    labels = dict(zip(DIMENSIONS, astuple(cell), strict=True))
+    train, score = (_read(cell.folder / name) for name in ("train.json", "score.json"))
+    if not train or not score:
+        yield labels | {"test_set": TEST_SET, "status": MISSING}
+        return
+    taken = ("budget_requested", "budget_achieved", "trained_parameters", "total_parameters", "left_over_parameters")
+    common = labels | {key: train[key] for key in (*taken, "best_step", "training_pairs", "learning_rate")}
+    if score["status"] != "ok":
+        yield common | {"test_set": TEST_SET, "status": score["status"]}
+    for name, measured in sorted(score["test_sets"].items()):
+        yield common | {
+            "test_set": name,
+            "status": score["status"],
+            "chrf": measured["chrf"]["score"],
+            "bleu": measured["bleu"]["score"],
+            "chrf_signature": measured["chrf"]["signature"],
+            "bleu_signature": measured["bleu"]["signature"],
+            "test_sentences": measured["sentences"],
+        }
+
+
+def cost_row(cell: Cell) -> dict[str, Any]:
+    """Row of costs.csv of one cell."""
+    labels = dict(zip(DIMENSIONS, astuple(cell), strict=True))
+    train, decode = (_read(cell.folder / name) for name in ("train.json", "decode.json"))
+    if not train or not decode:
+        return labels | {"status": MISSING}
+    taken = ("status", "trained_parameters", "stored_bytes", "peak_memory_mb", "train_seconds")
+    return (
+        labels
+        | {key: train[key] for key in taken}
+        | {
+            "train_tokens_per_second": train["tokens_per_second"],
+            "decode_seconds": decode["decode_seconds"],
+            "decode_sentences_per_second": decode["sentences_per_second"],
+            "device": decode["execution"].get("device", ""),
+        }
+    )
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    return read_record(path) if path.exists() else None
+
+
+def _csv(columns: tuple[str, ...], rows: Iterable[Mapping[str, Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({key: _written(value) for key, value in row.items()} for row in rows)
+    return text.getvalue()
+
+
+def _written(value: Any) -> Any:
+    return f"{value:.10g}" if isinstance(value, float) else value

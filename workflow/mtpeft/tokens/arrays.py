@@ -1,0 +1,86 @@
+"""Token arrays on disk: one safetensors file per part of a pair, memory-mapped, shared by all of the pair's cells."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+PAD = 1
+IGNORED = -100
+"""Label that the loss leaves out."""
+
+
+@dataclass(frozen=True)
+class Ragged:
+    """Sequences of different length: sequence i is `tokens[offsets[i]:offsets[i + 1]]`."""
+
+    tokens: torch.Tensor
+    offsets: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, row: int) -> torch.Tensor:
+        return self.tokens[self.offsets[row] : self.offsets[row + 1]]
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Tokens of each sequence, special tokens included."""
+        return np.diff(self.offsets)
+
+
+@dataclass(frozen=True)
+class TokenPairs:
+    """Both sides of a part of a pair, special tokens included: [language] x … </s>."""
+
+    source: Ragged
+    target: Ragged
+
+    @property
+    def longer(self) -> np.ndarray:
+        """Tokens of the longer side of each row."""
+        return np.maximum(self.source.lengths, self.target.lengths)
+
+
+def write_arrays(path: Path, source: Sequence[Sequence[int]], target: Sequence[Sequence[int]]) -> None:
+    """Write both sides as 32-bit integers with their offsets."""
+    tensors = {}
+    for side, sequences in (("source", source), ("target", target)):
+        tensors[side] = np.fromiter((token for sequence in sequences for token in sequence), dtype=np.int32)
+        tensors[f"{side}_offsets"] = np.cumsum([0, *map(len, sequences)], dtype=np.int64)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file(tensors, path)
+
+
+def read_arrays(path: Path) -> TokenPairs:
+    """Map a file into memory; nothing is copied until it is used."""
+    with safe_open(path, framework="pt") as archive:
+        sides = {
+            side: Ragged(archive.get_tensor(side), archive.get_tensor(f"{side}_offsets").numpy())
+            for side in ("source", "target")
+        }
+    return TokenPairs(**sides)
+
+
+def padded(sequences: Sequence[torch.Tensor], value: int) -> torch.Tensor:
+    """Stack sequences into a (sequences, longest) tensor of 64-bit integers, filled up on the right."""
+    return torch.nn.utils.rnn.pad_sequence([sequence.long() for sequence in sequences], True, value)
+
+
+def model_inputs(source: Sequence[torch.Tensor], target: Sequence[torch.Tensor], *, start: int) -> Mapping[str, Any]:
+    """Inputs of a sequence-to-sequence model and its labels, each (batch, longest): the decoder sees them shifted."""
+    input_ids = padded(source, PAD)
+    labels = padded(target, IGNORED)
+    shifted = labels.roll(1, dims=1).masked_fill(labels.roll(1, dims=1) == IGNORED, PAD)
+    shifted[:, 0] = start
+    return {
+        "input_ids": input_ids,
+        "attention_mask": (input_ids != PAD).long(),
+        "decoder_input_ids": shifted,
+        "labels": labels,
+    }

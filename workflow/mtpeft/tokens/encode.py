@@ -1,0 +1,51 @@
+"""Turn the sentence pairs of a pair into token arrays, exactly as the model's own tokenizer does."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mtpeft.corpus.tsv import read_pairs
+from mtpeft.models.languages import require_code
+from mtpeft.tokens.arrays import write_arrays
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+def load_tokenizer(folder: Path) -> "PreTrainedTokenizerBase":
+    """The tokenizer in a model's folder; nothing is fetched."""
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+
+
+def encode_pair(settings: Mapping[str, Any], *, tokenizer: Path, parts: Mapping[Path, Path]) -> None:
+    """Write the token arrays of each part: [language] x … </s> on both sides, cut to the model's positions.
+
+    Args:
+        settings: `source` and `target` language, `model` for messages, `max_positions`.
+        tokenizer: folder of the model's tokenizer.
+        parts: text of each part, and where its arrays go.
+    """
+    loaded = load_tokenizer(tokenizer)
+    for text, arrays in parts.items():
+        rows = read_pairs(text)
+        source, target = (
+            encode(loaded, sentences, settings[side], model=settings["model"], longest=settings["max_positions"])
+            for side, sentences in (("source", [x.source for x in rows]), ("target", [x.target for x in rows]))
+        )
+        write_arrays(arrays, source, target)
+
+
+def encode(
+    tokenizer: "PreTrainedTokenizerBase", sentences: Sequence[str], language: str, *, model: str, longest: int
+) -> list[list[int]]:
+    """Tokens of sentences in a language, with the language's token first and </s> last.
+
+    Raises:
+        UserError: the model has no token for the language.
+    """
+    if not sentences:
+        return []
+    tokenizer.src_lang = require_code(language, tokenizer.get_vocab(), model=model)
+    return tokenizer(list(sentences), truncation=True, max_length=longest)["input_ids"]

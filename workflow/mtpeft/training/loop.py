@@ -1,0 +1,203 @@
+"""The training loop, for pre-training and fine-tuning alike.
+
+Everything that an update does follows from the weights, the seed and the update's number: the batch, the learning
+rate, the dropout masks. So a saved state needs no random numbers, and a resumed run ends with the same bits.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from mtpeft.training.interrupt import Clock, Interrupted
+from mtpeft.training.progress import Progress
+from mtpeft.training.schedule import learning_rate
+from mtpeft.training.state import State, read_state, save_state
+from mtpeft.tokens.arrays import IGNORED
+
+EXPLODED = 3.0
+"""A loss above so many times that of guessing uniformly has diverged."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What an optimisation depends on. Rates are peaks, `warmup` is a share of the updates, norms are Euclidean."""
+
+    updates: int
+    learning_rate: float
+    warmup: float
+    label_smoothing: float
+    weight_decay: float
+    clip_norm: float
+    evaluations: int
+    seed: int
+    patience: int | None = None
+
+
+@dataclass
+class Run:
+    """Where a run stands."""
+
+    step: int = 0
+    best_step: int = 0
+    best_score: float = -math.inf
+    tokens: int = 0
+    seconds: float = 0.0
+    status: str = "ok"
+    history: list[dict[str, float]] = field(default_factory=list)
+    starts: int = 0
+
+
+@dataclass(frozen=True)
+class Task:
+    """What to train on what, and how to judge it.
+
+    Attributes:
+        model: its trainable parameters are trained.
+        batch: inputs of an update, with `labels` of shape (batch, length).
+        evaluate: dev score of the model as it is; higher is better.
+        settings: text that a saved state must carry to be resumed.
+    """
+
+    model: nn.Module
+    batch: Callable[[int], Mapping[str, torch.Tensor]]
+    evaluate: Callable[[], float]
+    settings: str
+
+
+def train(task: Task, plan: Plan, *, state_folder: Path, clock: Clock) -> Run:
+    """Train to the end, or on from a saved state; the model then holds the weights with the best dev score.
+
+    Raises:
+        Interrupted: stopped early, with the state saved.
+    """
+    torch.use_deterministic_algorithms(True)
+    weights = {name: parameter for name, parameter in task.model.named_parameters() if parameter.requires_grad}
+    optimizer = torch.optim.AdamW(
+        weights.values(), lr=plan.learning_rate, betas=(0.9, 0.98), weight_decay=plan.weight_decay, fused=True
+    )
+    best = {name: weight.detach().clone() for name, weight in weights.items()}
+    run = _resume(read_state(state_folder, task.settings), weights, best, optimizer)
+    run.starts += 1
+    marks = evaluation_steps(plan.updates, plan.evaluations)
+    begun = clock.elapsed() - run.seconds
+
+    def save() -> None:
+        run.seconds = clock.elapsed() - begun
+        save_state(state_folder, State(task.settings, asdict(run), _tensors(weights, best, optimizer)))
+
+    with Progress(plan.updates, run.step) as progress:
+        while True:
+            if run.step in marks and run.step not in [int(entry["step"]) for entry in run.history]:
+                _judge(task, run, weights, best)
+                progress.say(f"update {run.step}: dev score {run.history[-1]['score']:.3f}, best {run.best_score:.3f}")
+                save()
+            if run.step == plan.updates or run.status != "ok" or _stalled(run, plan):
+                break
+            if reason := clock.reason_to_stop():
+                save()
+                raise Interrupted(f"stopped at update {run.step} of {plan.updates}: {reason}; the state is saved")
+            loss, tokens = _update(task, plan, optimizer, run.step)
+            if not loss < EXPLODED * math.log(_vocabulary(task.model)):
+                run.status = "diverged"
+                continue
+            run.step += 1
+            run.tokens += tokens
+            progress.update(loss, tokens)
+            if clock.save_is_due():
+                save()
+    run.seconds = clock.elapsed() - begun
+    _restore(weights, best)
+    return run
+
+
+def evaluation_steps(updates: int, evaluations: int) -> set[int]:
+    """Updates after which the dev set is decoded: 0, and evenly up to the last."""
+    return {round(updates * index / evaluations) for index in range(evaluations + 1)}
+
+
+def _update(task: Task, plan: Plan, optimizer: torch.optim.Optimizer, step: int) -> tuple[float, int]:
+    """One update; returns the loss per token and the number of target tokens. A loss that is no number changes nothing."""
+    task.model.train()
+    torch.manual_seed((plan.seed << 32) + step)
+    for group in optimizer.param_groups:
+        group["lr"] = learning_rate(step, peak=plan.learning_rate, updates=plan.updates, warmup=plan.warmup)
+    inputs = {name: tensor.to(task.model.device) for name, tensor in task.batch(step).items()}
+    labels = inputs.pop("labels")
+    logits = task.model(**inputs, use_cache=False).logits
+    loss = functional.cross_entropy(
+        logits.flatten(0, 1).float(),
+        labels.flatten(),
+        ignore_index=IGNORED,
+        label_smoothing=plan.label_smoothing,
+    )
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    trained = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    norm = nn.utils.clip_grad_norm_(trained, plan.clip_norm)
+    if torch.isfinite(loss) and torch.isfinite(norm):
+        optimizer.step()
+    return loss.item() if torch.isfinite(norm) else math.nan, int((labels != IGNORED).sum())
+
+
+def _judge(task: Task, run: Run, weights: Mapping[str, nn.Parameter], best: dict[str, torch.Tensor]) -> None:
+    task.model.eval()
+    score = task.evaluate()
+    run.history.append({"step": run.step, "score": score})
+    if score > run.best_score:
+        run.best_score, run.best_step = score, run.step
+        for name, weight in weights.items():
+            best[name] = weight.detach().clone()
+
+
+def _stalled(run: Run, plan: Plan) -> bool:
+    """True when so many evaluations in a row brought nothing better, and the plan asks to stop then."""
+    since = [entry for entry in run.history if entry["step"] > run.best_step]
+    return plan.patience is not None and len(since) >= plan.patience
+
+
+def _vocabulary(model: nn.Module) -> int:
+    return model.get_output_embeddings().weight.shape[0]
+
+
+def _tensors(
+    weights: Mapping[str, nn.Parameter], best: Mapping[str, torch.Tensor], optimizer: torch.optim.Optimizer
+) -> dict[str, torch.Tensor]:
+    tensors = {f"weight/{name}": weight.detach() for name, weight in weights.items()}
+    tensors |= {f"best/{name}": tensor for name, tensor in best.items()}
+    for name, weight in weights.items():
+        tensors |= {f"optimizer/{key}/{name}": value for key, value in optimizer.state.get(weight, {}).items()}
+    return tensors
+
+
+def _resume(
+    state: State | None,
+    weights: Mapping[str, nn.Parameter],
+    best: dict[str, torch.Tensor],
+    optimizer: torch.optim.Optimizer,
+) -> Run:
+    if state is None:
+        return Run()
+    _restore(weights, {name: state.tensors[f"weight/{name}"] for name in weights})
+    best.update({name: state.tensors[f"best/{name}"] for name in weights})
+    moments: dict[str, dict[str, torch.Tensor]] = {name: {} for name in weights}
+    for key, tensor in state.tensors.items():
+        kind, _, rest = key.partition("/")
+        if kind == "optimizer":
+            moment, _, name = rest.partition("/")
+            moments[name][moment] = tensor
+    for name, weight in weights.items():
+        if moments[name]:
+            optimizer.state[weight] = {key: tensor.to(weight.device) for key, tensor in moments[name].items()}
+    return Run(**state.progress)
+
+
+@torch.no_grad()
+def _restore(weights: Mapping[str, nn.Parameter], saved: Mapping[str, torch.Tensor]) -> None:
+    for name, weight in weights.items():
+        weight.copy_(saved[name])

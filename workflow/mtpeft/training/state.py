@@ -1,0 +1,78 @@
+"""The training state: one file that is there whole or not at all, and one writer at a time."""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+STATE_FILE = "state.safetensors"
+LOCK_FILE = "lock"
+
+
+class Occupied(RuntimeError):
+    """Another living process trains this cell."""
+
+
+@dataclass(frozen=True)
+class State:
+    """All that an interrupted run needs to go on as if nothing had happened.
+
+    The order of the data and the random numbers are functions of the seed and the step, so the step stands for them.
+    """
+
+    settings: str
+    progress: Mapping[str, Any]
+    tensors: Mapping[str, torch.Tensor]
+
+
+@contextmanager
+def only_writer(folder: Path) -> Iterator[None]:
+    """Hold the kernel's lock on a state folder; it is freed by any death of the process.
+
+    Raises:
+        Occupied: somebody else holds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / LOCK_FILE, "a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise Occupied(f"{folder} is being written by another process") from error
+        yield
+
+
+def save_state(folder: Path, state: State) -> None:
+    """Write the state beside the old one, then take its place: a crash or a full disk leaves the old one whole."""
+    temporary = folder / f".{STATE_FILE}.tmp"
+    metadata = {"settings": state.settings, "progress": json.dumps(state.progress)}
+    try:
+        save_file({name: tensor.contiguous() for name, tensor in state.tensors.items()}, temporary, metadata)
+        with open(temporary, "rb") as written:
+            os.fsync(written.fileno())
+        os.replace(temporary, folder / STATE_FILE)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def read_state(folder: Path, settings: str) -> State | None:
+    """The saved state, or None where there is none or it belongs to other settings; then it is removed, with a message."""
+    file = folder / STATE_FILE
+    if not file.exists():
+        return None
+    with safe_open(file, framework="pt") as archive:
+        metadata = archive.metadata()
+        if metadata["settings"] != settings:
+            print(f"The half-trained state in {folder} belongs to other settings; starting anew.", flush=True)
+            file.unlink()
+            return None
+        tensors = {name: archive.get_tensor(name).clone() for name in archive.keys()}  # noqa: SIM118
+    return State(settings=settings, progress=json.loads(metadata["progress"]), tensors=tensors)

@@ -1,0 +1,43 @@
+"""The record of a reference row that trains nothing."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mtpeft.cells import Cell
+from mtpeft.execution import versions
+from mtpeft.record_types import TrainRecord
+from mtpeft.records import read_lines, read_record, sha256_of, write_record
+
+
+def record_untrained(
+    settings: Mapping[str, Any], cell: Cell, *, base: Path | None, subset: Path | None, record: Path
+) -> None:
+    """Write an empty `tuned/` and a record that says so."""
+    (record.parent / "tuned").mkdir(parents=True, exist_ok=True)
+    inputs = {"base": str(base), "base_sha256": sha256_of(base)} if base else {}
+    content = TrainRecord(
+        cell=vars(cell),
+        status="ok",
+        settings=dict(settings),
+        execution={},
+        versions=versions(()),
+        inputs=inputs,
+        total_parameters=read_record(base)["total_parameters"] if base else None,
+        trained_parameters=0,
+        budget_requested=None,
+        budget_achieved=0.0 if base else None,
+        left_over_parameters=0,
+        sizes={},
+        training_pairs=len(read_lines(subset)) if subset else 0,
+        learning_rate=None,
+        updates=0,
+        best_step=None,
+        dev_history=[],
+        starts=0,
+        train_seconds=0.0,
+        tokens_per_second=0.0,
+        peak_memory_mb=0.0,
+        stored_bytes=0,
+    )
+    write_record(record, content.model_dump())

@@ -1,0 +1,9 @@
+"""Names of our tuners, as peft wants them: members of a string enum of our own."""
+
+import enum
+
+
+class TunerType(str, enum.Enum):  # noqa: UP042 - peft compares with plain strings and formats the member itself
+    """Values of `peft_type` in an `adapter_config.json` that we write."""
+
+    BOTTLENECK = "BOTTLENECK"

@@ -1,0 +1,52 @@
+"""Collection: the records of many cells in one tidy table.
+
+Needs: train.json, decode.json and score.json of cells.
+Makes: results/scores.csv and costs.csv of all cells, results/tables/<study>/ of each study.
+"""
+
+
+rule tables:
+    """All tables."""
+    input:
+        "results/scores.csv",
+        expand("results/tables/{study}/scores.csv", study=CONFIGURATION.studies),
+
+
+rule collect_all:
+    """Tables of all cells."""
+    input:
+        paths.all_records(CONFIGURATION, "score.json"),
+    output:
+        scores="results/scores.csv",
+        costs="results/costs.csv",
+    params:
+        settings=canonical(settings.collect_settings(CONFIGURATION, all_cells(CONFIGURATION))),
+    log:
+        "logs/collect_all.log",
+    benchmark:
+        "benchmarks/collect_all.tsv"
+    conda:
+        "../../envs/workflow.yaml"
+    shell:
+        "exec python -m mtpeft collect --settings {params.settings:q} --scores {output.scores:q} --costs {output.costs:q} "
+        "> {log:q} 2>&1"
+
+
+rule collect_study:
+    """Tables of the cells of one study."""
+    input:
+        files(paths.study_records("score.json")),
+    output:
+        scores="results/tables/{study}/scores.csv",
+        costs="results/tables/{study}/costs.csv",
+    params:
+        settings=told("tables", "study"),
+    log:
+        "logs/collect_study/{study}.log",
+    benchmark:
+        "benchmarks/collect_study/{study}.tsv"
+    conda:
+        "../../envs/workflow.yaml"
+    shell:
+        "exec python -m mtpeft collect --settings {params.settings:q} --scores {output.scores:q} --costs {output.costs:q} "
+        "> {log:q} 2>&1"

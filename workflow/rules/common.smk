@@ -1,0 +1,64 @@
+"""What the rule files share: the checked configuration, and paths and settings as functions of wildcards.
+
+Every function here is glue of a line or two; the logic is in the package, which never imports Snakemake. Nothing
+heavy is imported, since every job of a cluster parses this file again.
+"""
+
+import os
+import sys
+
+# The steps run in the Python that runs Snakemake, and find the package whether it is installed or not.
+sys.path.insert(0, f"{workflow.basedir}/workflow")
+os.environ["PATH"] = f"{os.path.dirname(sys.executable)}{os.pathsep}{os.environ['PATH']}"
+os.environ["PYTHONPATH"] = f"{workflow.basedir}/workflow"
+
+from mtpeft.cells import CELL_TEMPLATE, DIMENSIONS
+from mtpeft.config import paths, settings
+from mtpeft.config.load import validate
+from mtpeft.config.studies import all_cells
+from mtpeft.errors import UserError
+from mtpeft.records import canonical
+
+try:
+    CONFIGURATION = validate(config)
+except UserError as error:
+    raise WorkflowError(str(error)) from None
+
+CELL = CELL_TEMPLATE
+LABELS = "/".join(f"{{{dimension}}}" for dimension in DIMENSIONS)
+DISTANCES = workflow.source_path("../distances/lang2vec.csv")
+
+
+def constraints():
+    return paths.constraints(CONFIGURATION)
+
+
+def figures(studies):
+    return paths.figures(studies)
+
+
+def told(step, *labels):
+    """Params function: settings of a step for the wildcards named, as one line of JSON."""
+    resolve = getattr(settings, f"{step}_settings")
+    return lambda wildcards: canonical(resolve(CONFIGURATION, *(wildcards[label] for label in labels)))
+
+
+def told_cell(step):
+    """Params function: settings of a step for the cell of the wildcards."""
+    resolve = getattr(settings, f"{step}_settings")
+    return lambda wildcards: canonical(resolve(CONFIGURATION, paths.cell_of(wildcards)))
+
+
+def files(function):
+    """Input function: paths that depend on the configuration and the wildcards."""
+    return lambda wildcards: function(CONFIGURATION, wildcards)
+
+
+def options(function):
+    """Params function: named paths as options of a command, quoted for the shell."""
+    return lambda wildcards: paths.as_options(function(CONFIGURATION, wildcards))
+
+
+def named_files(function):
+    """Input function for paths with names, all of them in one list."""
+    return lambda wildcards: paths.flat(function(CONFIGURATION, wildcards))

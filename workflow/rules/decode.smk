@@ -1,0 +1,30 @@
+"""Decoding: one job per cell, all its test sets.
+
+Needs: a cell's tuned/ and train.json, token arrays of the test sets.
+Makes: results/cells/<six labels>/hypotheses/<test set>.txt and decode.json.
+"""
+
+
+rule decode:
+    """Translate the test sets with the tuned model."""
+    input:
+        named_files(paths.decode_inputs),
+        tuned=f"{CELL}/tuned",
+        trained=f"{CELL}/train.json",
+    output:
+        expand(f"{CELL}/hypotheses/{{test_set}}.txt", test_set=paths.TEST_SETS, allow_missing=True),
+        record=f"{CELL}/decode.json",
+    params:
+        settings=told_cell("decode"),
+        inputs=options(paths.decode_inputs),
+        cell=LABELS,
+    priority: 10
+    log:
+        f"logs/decode/{LABELS}.log",
+    benchmark:
+        f"benchmarks/decode/{LABELS}.tsv"
+    conda:
+        "../../envs/workflow.yaml"
+    shell:
+        "exec python -m mtpeft decode --cell {params.cell:q} --settings {params.settings:q} --trained {input.trained:q} "
+        "{params.inputs} --record {output.record:q} > {log:q} 2>&1"

@@ -1,0 +1,62 @@
+"""Figures, from the tables alone: anyone can redraw them without a model.
+
+Needs: results/tables/<study>/, results/scores.csv and costs.csv.
+Makes: results/figures/<study>.{pdf,svg,png} and efficiency.{pdf,svg,png}.
+"""
+
+
+rule draw_study:
+    """The figure of a study."""
+    input:
+        scores="results/tables/{study}/scores.csv",
+        costs="results/tables/{study}/costs.csv",
+        distances=DISTANCES,
+    output:
+        report(
+            "results/figures/{study}.svg",
+            caption="../report/figure.rst",
+            category="Figures",
+            labels={"study": "{study}"},
+        ),
+        "results/figures/{study}.png",
+        pdf="results/figures/{study}.pdf",
+    params:
+        settings=told("figure", "study"),
+        stem=subpath(output.pdf, strip_suffix=".pdf"),
+    log:
+        "logs/draw_study/{study}.log",
+    benchmark:
+        "benchmarks/draw_study/{study}.tsv"
+    conda:
+        "../../envs/workflow.yaml"
+    shell:
+        "exec python -m mtpeft figure --settings {params.settings:q} --scores {input.scores:q} --costs {input.costs:q} "
+        "--distances {input.distances:q} --stem {params.stem:q} > {log:q} 2>&1"
+
+
+rule draw_efficiency:
+    """Quality against what it costs, for the cells of all studies."""
+    input:
+        scores="results/scores.csv",
+        costs="results/costs.csv",
+    output:
+        report(
+            "results/figures/efficiency.svg",
+            caption="../report/efficiency.rst",
+            category="Figures",
+            labels={"study": "efficiency"},
+        ),
+        "results/figures/efficiency.png",
+        pdf="results/figures/efficiency.pdf",
+    params:
+        settings=canonical(settings.figure_settings(CONFIGURATION, settings.EFFICIENCY)),
+        stem=subpath(output.pdf, strip_suffix=".pdf"),
+    log:
+        "logs/draw_efficiency.log",
+    benchmark:
+        "benchmarks/draw_efficiency.tsv"
+    conda:
+        "../../envs/workflow.yaml"
+    shell:
+        "exec python -m mtpeft figure --settings {params.settings:q} --scores {input.scores:q} --costs {input.costs:q} "
+        "--stem {params.stem:q} > {log:q} 2>&1"

@@ -1,0 +1,76 @@
+"""Base models: pre-trained here, or taken from a local folder.
+
+Needs: data/pairs/<pair>/pretrain.tsv and token arrays, or a Hugging Face folder named in the configuration.
+Makes: data/vocabularies/<model>/, results/models/<model>/base.json, which says where the model is, with checkpoint/ beside it.
+"""
+
+
+rule models:
+    """All base models."""
+    input:
+        expand("results/models/{model}/base.json", model=CONFIGURATION.models),
+
+
+rule train_vocabulary:
+    """A joint sentencepiece vocabulary, saved as a Hugging Face tokenizer."""
+    input:
+        files(paths.vocabulary_text),
+    output:
+        "data/vocabularies/{vocabulary}/tokenizer.json",
+        config="data/vocabularies/{vocabulary}/tokenizer_config.json",
+    params:
+        settings=told("vocabulary", "vocabulary"),
+        folder=subpath(output.config, parent=True),
+    log:
+        "logs/train_vocabulary/{vocabulary}.log",
+    benchmark:
+        "benchmarks/train_vocabulary/{vocabulary}.tsv"
+    conda:
+        "../../envs/workflow.yaml"
+    shell:
+        "exec python -m mtpeft vocabulary --settings {params.settings:q} --parts {input:q} --folder {params.folder:q} "
+        "> {log:q} 2>&1"
+
+
+rule pretrain:
+    """Pre-train a model from nothing; its state lies in an undeclared folder and is resumed."""
+    input:
+        tokenizer=files(paths.pretrain_tokenizer),
+        train=files(paths.pretrain_arrays("pretrain")),
+        dev=files(paths.pretrain_arrays("dev")),
+    output:
+        record="results/models/{model}/base.json",
+        checkpoint=directory("results/models/{model}/checkpoint"),
+    params:
+        settings=told("pretrain", "model"),
+        tokenizer=subpath(input.tokenizer, parent=True),
+    wildcard_constraints:
+        model=paths.models_with(CONFIGURATION, "pretrain"),
+    priority: 100
+    log:
+        "logs/pretrain/{model}.log",
+    benchmark:
+        "benchmarks/pretrain/{model}.tsv"
+    conda:
+        "../../envs/workflow.yaml"
+    shell:
+        "exec python -m mtpeft pretrain --settings {params.settings:q} --tokenizer {params.tokenizer:q} "
+        "--train {input.train:q} --dev {input.dev:q} --record {output.record:q} > {log:q} 2>&1"
+
+
+rule take_in_model:
+    """Check a local Hugging Face folder and record its hashes; the weights stay where they are."""
+    output:
+        "results/models/{model}/base.json",
+    params:
+        settings=told("local", "model"),
+    wildcard_constraints:
+        model=paths.models_with(CONFIGURATION, "path"),
+    log:
+        "logs/take_in_model/{model}.log",
+    benchmark:
+        "benchmarks/take_in_model/{model}.tsv"
+    conda:
+        "../../envs/workflow.yaml"
+    shell:
+        "exec python -m mtpeft local --settings {params.settings:q} --record {output:q} > {log:q} 2>&1"

@@ -1,0 +1,28 @@
+"""Scoring: one job per cell; a new metric needs no decoding, a new test set no training.
+
+Needs: a cell's hypotheses and decode.json, the references.
+Makes: results/cells/<six labels>/score.json, with counts per sentence.
+"""
+
+
+rule score:
+    """chrF and BLEU with their signatures."""
+    input:
+        expand(f"{CELL}/hypotheses/{{test_set}}.txt", test_set=paths.TEST_SETS, allow_missing=True),
+        decoded=f"{CELL}/decode.json",
+        references=files(paths.references),
+    output:
+        f"{CELL}/score.json",
+    params:
+        settings=told_cell("score"),
+        cell=LABELS,
+    priority: 20
+    log:
+        f"logs/score/{LABELS}.log",
+    benchmark:
+        f"benchmarks/score/{LABELS}.tsv"
+    conda:
+        "../../envs/workflow.yaml"
+    shell:
+        "exec python -m mtpeft score --cell {params.cell:q} --settings {params.settings:q} --decoded {input.decoded:q} "
+        "--references {input.references:q} --record {output:q} > {log:q} 2>&1"

@@ -1,0 +1,34 @@
+"""Fine-tuning: one job per cell.
+
+Needs: results/models/<model>/base.json, token arrays, a subset. The test set is no input.
+Makes: results/cells/<six labels>/tuned/ and train.json. The half-trained state lies beside them in state/, undeclared,
+since Snakemake deletes what a failed job declared; the trainer resumes it and removes it when it is done.
+"""
+
+
+rule cells:
+    """Every cell trained, decoded and scored, without tables and figures."""
+    input:
+        paths.all_records(CONFIGURATION, "score.json"),
+
+
+rule train:
+    """Fine-tune a base model with a method at its budget."""
+    input:
+        named_files(paths.train_inputs),
+    output:
+        tuned=directory(f"{CELL}/tuned"),
+        record=f"{CELL}/train.json",
+    params:
+        settings=told_cell("train"),
+        inputs=options(paths.train_inputs),
+        cell=LABELS,
+    log:
+        f"logs/train/{LABELS}.log",
+    benchmark:
+        f"benchmarks/train/{LABELS}.tsv"
+    conda:
+        "../../envs/workflow.yaml"
+    shell:
+        "exec python -m mtpeft train --cell {params.cell:q} --settings {params.settings:q} {params.inputs} "
+        "--record {output.record:q} > {log:q} 2>&1"
