@@ -4,8 +4,8 @@ import json
 import zipfile
 
 import pytest
-from corpus_material import SENTENCES, build_wheel, json_members, wheel_settings
 
+from corpus_material import SENTENCES, build_wheel, json_members, wheel_settings
 from mtpeft import records
 from mtpeft.corpus.catalogues import gettext_messages, json_messages, read_catalogues
 from mtpeft.corpus.wheels import archive_languages, fetch_wheel, read_messages

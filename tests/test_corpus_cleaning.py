@@ -1,8 +1,8 @@
 """What cleaning does to a message, and which it takes out."""
 
 import pytest
-from corpus_material import CLEAN, SENTENCES, build_wheel, clean_one, json_members, wheel_settings
 
+from corpus_material import CLEAN, SENTENCES, build_wheel, clean_one, json_members, wheel_settings
 from mtpeft import records
 from mtpeft.corpus import tsv
 from mtpeft.corpus.clean import clean_pair, sentence_id

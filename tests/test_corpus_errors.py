@@ -4,8 +4,8 @@ import re
 import zipfile
 
 import pytest
-from corpus_material import SENTENCES, build_wheel, clean_settings, json_members, split_settings, wheel_settings
 
+from corpus_material import SENTENCES, build_wheel, clean_settings, json_members, split_settings, wheel_settings
 from mtpeft.corpus.clean import clean_pair
 from mtpeft.corpus.messages import file_messages
 from mtpeft.corpus.split import choose_split

@@ -4,6 +4,7 @@ import shutil
 
 import numpy as np
 import pytest
+
 from corpus_material import (
     SENTENCES,
     build_wheel,
@@ -14,7 +15,6 @@ from corpus_material import (
     split_settings,
     wheel_settings,
 )
-
 from mtpeft import records
 from mtpeft.corpus import tsv
 from mtpeft.corpus.clean import sentence_id

@@ -35,9 +35,17 @@ def score_row(labels: tuple[str, ...], score: float, **changes: object) -> dict[
     share = SHARES.get(labels[4], "")
     return {
         **dict(zip(DIMENSIONS, labels, strict=True)),
-        **{"test_set": "test", "status": "ok", "chrf": score, "bleu": score / 3, "budget_requested": share},
-        **{"budget_achieved": share, "total_parameters": 1000, "best_step": 10},
-        **{"training_pairs": PAIRS_OF_SIZE.get(labels[2], ""), "learning_rate": 0.003, "test_sentences": 100},
+        "test_set": "test",
+        "status": "ok",
+        "chrf": score,
+        "bleu": score / 3,
+        "budget_requested": share,
+        "budget_achieved": share,
+        "total_parameters": 1000,
+        "best_step": 10,
+        "training_pairs": PAIRS_OF_SIZE.get(labels[2], ""),
+        "learning_rate": 0.003,
+        "test_sentences": 100,
         **changes,
     }
 
@@ -65,8 +73,12 @@ def cost_row(row: dict[str, object]) -> dict[str, object]:
     share = float(row["budget_achieved"] or 0)
     return {
         **{name: row[name] for name in (*DIMENSIONS, "status")},
-        **{"trained_parameters": 1000 * share, "stored_bytes": 4000 * share, "peak_memory_mb": 100 + share},
-        **{"train_seconds": 20 + share, "decode_sentences_per_second": 300, "device": "cpu"},
+        "trained_parameters": 1000 * share,
+        "stored_bytes": 4000 * share,
+        "peak_memory_mb": 100 + share,
+        "train_seconds": 20 + share,
+        "decode_sentences_per_second": 300,
+        "device": "cpu",
     }
 
 

@@ -1,8 +1,15 @@
-"""The one exception that a user is meant to see."""
+"""The exceptions that a user is meant to see."""
 
 
 class UserError(Exception):
     """A mistake that the user can mend: its text is one sentence that names the key or the file and says what to write.
 
     The command line prints the text alone and exits with code 2.
+    """
+
+
+class TryAgainError(Exception):
+    """A step could not be finished this time: a signal, a time budget, memory, a full disk, another writer.
+
+    Its state is kept. The command line prints the text alone and exits with code 75; the next start goes on.
     """

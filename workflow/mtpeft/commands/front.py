@@ -1,2 +1,104 @@
-"""Commands that people type."""
-def add_commands(commands): pass
+"""The commands that people type: what there is, what is planned, how far it is, and a sentence translated."""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+from mtpeft.errors import UserError
+
+Run = Callable[[argparse.Namespace], int | None]
+
+
+def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the commands; each loads what it needs when it runs."""
+    for name, run, summary in (
+        ("sweep", _sweep, "run the studies and draw the figures, going on where the last run stopped"),
+        ("plan", _plan, "count the cells and jobs of each study, and how many are done"),
+        ("status", _status, "count done, running, failed and missing cells of each study and method"),
+        ("preview", _preview, "draw the figures from what is finished now, into results/preview/"),
+        ("budget", _budget, "print what each method trains at each budget, without weights"),
+    ):
+        parser = _command(commands, name, run, summary)
+        parser.add_argument(
+            "--configfile", type=Path, nargs="+", default=[], metavar="FILE", help="overlays over config.yaml"
+        )
+        if name == "sweep":
+            parser.add_argument("--target", nargs="+", default=["all"], help="rules or files to make (default: all)")
+            parser.add_argument("snakemake", nargs="*", help="options for Snakemake, after --")
+        if name == "budget":
+            parser.add_argument("--model", nargs="+", default=None, metavar="LABEL", help="only these models")
+    _command(commands, "methods", _methods, "list the methods and the keys of their entries")
+    _command(commands, "schemas", _schemas, "write the JSON schemas of the configuration and of the records")
+    parser = _command(commands, "translate", _translate, "translate lines from standard input with a trained cell")
+    parser.add_argument("--cell", required=True, metavar="FOLDER", help="its folder under results/cells, or its labels")
+
+
+def _command(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, run: Run, summary: str
+) -> argparse.ArgumentParser:
+    description = summary[0].upper() + summary[1:] + "."
+    parser = commands.add_parser(name, help=summary, description=description)
+    parser.set_defaults(run=run, step=False)
+    return parser
+
+
+def _sweep(given: argparse.Namespace) -> int:
+    from mtpeft.front.sweep import sweep
+
+    return sweep(given.target, overlays=given.configfile, options=given.snakemake)
+
+
+def _plan(given: argparse.Namespace) -> None:
+    from mtpeft.config.load import load
+    from mtpeft.front.status import plan_table
+
+    print(plan_table(load(given.configfile)))
+
+
+def _status(given: argparse.Namespace) -> None:
+    from mtpeft.config.load import load
+    from mtpeft.front.status import status_table
+
+    print(status_table(load(given.configfile)))
+
+
+def _preview(given: argparse.Namespace) -> None:
+    from mtpeft.config.load import load
+    from mtpeft.front.preview import PREVIEW_FOLDER, draw_finished
+
+    configuration = load(given.configfile)
+    for line in draw_finished(configuration, list(configuration.studies), folder=PREVIEW_FOLDER):
+        print(line)
+
+
+def _budget(given: argparse.Namespace) -> None:
+    from mtpeft.config.load import load
+    from mtpeft.front.budgets import budget_table
+
+    configuration = load(given.configfile)
+    for model in given.model or configuration.models:
+        print(budget_table(configuration, model))
+
+
+def _methods(given: argparse.Namespace) -> None:
+    from mtpeft.front.budgets import methods_table
+
+    print(methods_table())
+
+
+def _schemas(given: argparse.Namespace) -> None:
+    from mtpeft.front.schemas import write_schemas
+
+    write_schemas()
+
+
+def _translate(given: argparse.Namespace) -> None:
+    import sys
+
+    from mtpeft import load
+
+    sentences = [line.rstrip("\n") for line in sys.stdin]
+    if not sentences:
+        raise UserError("Standard input is empty; write sentences to it, one per line.")
+    for line in load(given.cell)(sentences):
+        print(line)

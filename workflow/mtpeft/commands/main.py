@@ -4,13 +4,16 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from mtpeft.commands import front, steps
-from mtpeft.errors import UserError
+from mtpeft.errors import TryAgainError, UserError
 from mtpeft.parent import die_with_parent
+from mtpeft.records import write_record
 
+MISTAKE = 2
 TRY_AGAIN = os.EX_TEMPFAIL
-"""Exit code of a step that stopped early and can go on: a signal, a time budget, a full disk, another writer."""
+FAILURE = "failed.json"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -19,26 +22,35 @@ def main(arguments: Sequence[str] | None = None) -> None:
     commands = parser.add_subparsers(title="commands", metavar="command", required=True)
     front.add_commands(commands)
     steps.add_commands(commands)
-    parsed = parser.parse_args(arguments)
-    if parsed.step:
+    given = parser.parse_args(arguments)
+    if given.step:
         die_with_parent()
     try:
-        sys.exit(parsed.run(parsed))
-    except UserError as error:
-        sys.exit(_told(str(error), 2))
-    except OSError as error:
-        if error.errno is None:
-            raise
-        sys.exit(_told(f"{error.strerror}: {error.filename or 'a file that was being written'}.", TRY_AGAIN))
-    except BrokenPipeError:
+        sys.exit(_run(given))
+    except (UserError, TryAgainError) as error:
+        for line in str(error).splitlines():
+            print(f"mtpeft: {line}", file=sys.stderr)
+        sys.exit(MISTAKE if isinstance(error, UserError) else TRY_AGAIN)
+    except BrokenPipeError:  # such as `… | head`
         sys.exit(1)
+
+
+def _run(given: argparse.Namespace) -> int | None:
+    """Run the command; a step of a cell that fails leaves a note of why, which its next success removes."""
+    note = given.record.parent / FAILURE if getattr(given, "cell", None) and given.step else None
+    try:
+        code = given.run(given)
     except Exception as error:
-        if type(error).__name__ not in ("Interrupted", "Occupied", "OutOfMemoryError", "SafetensorError"):
-            raise
-        sys.exit(_told(f"{error}", TRY_AGAIN))
-
-
-def _told(message: str, code: int) -> int:
-    for line in message.splitlines():
-        print(f"mtpeft: {line}", file=sys.stderr)
+        if note:
+            _leave_note(note, given.name, error)
+        raise
+    if note:
+        note.unlink(missing_ok=True)
     return code
+
+
+def _leave_note(note: Path, step: str, error: Exception) -> None:
+    try:
+        write_record(note, {"step": step, "reason": f"{error or type(error).__name__}".splitlines()[0]})
+    except OSError:  # The disk is full; the log has it.
+        return

@@ -1,4 +1,4 @@
-"""The steps of the workflow: what its rules call, and what can be run by hand with the command that Snakemake prints."""
+"""The steps of the workflow: what its rules call, and what can be run by hand as Snakemake prints it."""
 
 import argparse
 import json
@@ -14,7 +14,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     """Add one command per step; libraries are loaded by the step that runs."""
     for name, (run, files, summary) in STEPS.items():
         parser = commands.add_parser(name, help=f"step: {summary}", description=f"Step of the workflow: {summary}.")
-        parser.set_defaults(run=run, step=True)
+        parser.set_defaults(run=run, step=True, name=name)
         parser.add_argument("--settings", required=True, type=json.loads, metavar="JSON", help="what it is told")
         if name in CELL_STEPS:
             parser.add_argument("--cell", required=True, type=Cell.parse, metavar="LABELS", help="six labels, with /")
@@ -69,9 +69,7 @@ def _vocabulary(given: argparse.Namespace) -> None:
 def _encode(given: argparse.Namespace) -> None:
     from mtpeft.tokens.encode import encode_pair
 
-    encode_pair(
-        given.settings, tokenizer=given.tokenizer, parts=dict(zip(given.texts, given.arrays, strict=True))
-    )
+    encode_pair(given.settings, tokenizer=given.tokenizer, parts=dict(zip(given.texts, given.arrays, strict=True)))
 
 
 def _pretrain(given: argparse.Namespace) -> None:
@@ -116,9 +114,7 @@ def _decode(given: argparse.Namespace) -> None:
     elif train["settings"]["method"]["tuner"] == "retrieval":
         from mtpeft.decoding.without_model import retrieve
 
-        retrieve(
-            given.settings, given.cell, train=given.memory, subset=given.subset, tests=tests, record=given.record
-        )
+        retrieve(given.settings, given.cell, train=given.memory, subset=given.subset, tests=tests, record=given.record)
     else:
         from mtpeft.decoding.decode import decode
 
@@ -133,8 +129,8 @@ def _score(given: argparse.Namespace) -> None:
 
 
 def _collect(given: argparse.Namespace) -> None:
-    from mtpeft.results.collect import write_tables
     from mtpeft.results.blocks import unfold
+    from mtpeft.results.collect import write_tables
 
     write_tables(unfold(given.settings["cells"]), scores=given.scores, costs=given.costs)
 

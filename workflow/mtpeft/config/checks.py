@@ -18,7 +18,7 @@ FIGURES = ("budgets", "languages", "models", "data_sizes")
 
 
 def complaints(configuration: Configuration) -> Iterator[str]:
-    """One sentence per mistake, in the order of the file; later ones are only looked for where earlier ones are mended."""
+    """One sentence per mistake; those of a later kind are only looked for where there is none of an earlier kind."""
     for group in (_unsafe_labels, _catalogue_mistakes, _study_mistakes, _budget_mistakes):
         found = list(group(configuration))
         yield from found
@@ -74,15 +74,10 @@ def _pair_mistakes(configuration: Configuration, label: str) -> Iterator[str]:
         yield str(error)
         return
     known = languages_of(corpus) if corpus else None
-    if corpus and corpus.wheels and corpus.written_in not in sides:
-        yield (
-            f"'pairs.{label}' has no side in '{corpus.written_in}', in which its corpus was written and by which dev and "
-            f"test sentences are kept out of training; write a pair such as '{sides[0]}-{corpus.written_in}'."
-        )
     for side, language in zip(("source", "target"), sides, strict=True):
         if known and language not in known:
             yield (
-                f"'pairs.{label}.{side}' is '{language}', but the files of corpus '{configuration.pairs[label].corpus}' "
+                f"'pairs.{label}.{side}' is '{language}', but the files of its corpus "
                 f"have the languages {listed(known)}{nearest(language, known) or '.'}"
             )
 

@@ -57,6 +57,9 @@ def validate(content: Mapping[str, Any]) -> Configuration:
     Raises:
         UserError: with one sentence per mistake, first those of form, then those between the parts.
     """
+    studies = content.get("studies")
+    if isinstance(studies, Mapping):  # An overlay can take a study out by leaving it empty, but can't remove its key.
+        content = {**content, "studies": {label: study for label, study in studies.items() if study is not None}}
     try:
         configuration = Configuration.model_validate(content)
     except ValidationError as error:

@@ -25,7 +25,9 @@ def pair_languages(configuration: Configuration, pair: str) -> tuple[str, str]:
     elif len(parts) == 2:
         sides = (entry.source or parts[0], entry.target or parts[1])
     else:
-        raise UserError(f"'pairs.{pair}' does not say its languages; write 'source' and 'target', such as 'sw' and 'en'.")
+        raise UserError(
+            f"'pairs.{pair}' does not say its languages; write 'source' and 'target', such as 'sw' and 'en'."
+        )
     if sides[0] == sides[1]:
         raise UserError(f"'pairs.{pair}' translates '{sides[0]}' into itself; write two different languages.")
     return sides

@@ -3,7 +3,9 @@
 `workflow/schemas/config.schema.json` is made from these classes, so that editors can complete and check the file.
 """
 
-from typing import Annotated, Literal, Union
+import operator
+from functools import reduce
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt
 
@@ -162,9 +164,8 @@ class Study(Section):
     stamp: str = Field(default="", description="Words to print on the figure, such as what it can't show.")
 
 
-MethodEntry = Annotated[
-    Union[tuple(method.options for method in METHODS.values())], Field(discriminator="tuner")
-]
+AnyMethod = reduce(operator.or_, (method.options for method in METHODS.values()))
+MethodEntry = Annotated[AnyMethod, Field(discriminator="tuner")]
 
 
 class Configuration(Section):
@@ -180,5 +181,3 @@ class Configuration(Section):
     decoding: Decoding = Decoding()
     margin: PositiveFloat = Field(default=1.0, description="chrF within which two systems count as on par.")
     studies: dict[str, Study]
-
-

@@ -32,7 +32,8 @@ def sentence(error: dict[str, Any], root: type[BaseModel]) -> str:
     if kind == "union_tag_not_found":
         return f"'{key}' has no 'tuner'; write which method it is, one of {error['ctx']['discriminator']}."
     if kind == "union_tag_invalid":
-        return f"'{key}.tuner' is '{error['ctx']['tag']}', which is no method; write one of {error['ctx']['expected_tags']}."
+        known = error["ctx"]["expected_tags"]
+        return f"'{key}.tuner' is '{error['ctx']['tag']}', which is no method; write one of {known}."
     message = error["msg"][0].lower() + error["msg"][1:]
     return f"'{key}' is {given!r}, but {message.replace('input should', 'it should')}."
 
@@ -42,7 +43,9 @@ def dotted(location: Sequence[Any], root: type[BaseModel]) -> str:
     parts = [str(part) for part in location]
     if len(parts) > 2 and parts[0] == "methods":
         del parts[2]
-    return ".".join(part for part in parts if part not in ("float", "constrained-float") and not part.startswith("dict["))
+    return ".".join(
+        part for part in parts if part not in ("float", "constrained-float") and not part.startswith("dict[")
+    )
 
 
 def known_keys(location: Sequence[Any], root: type[BaseModel]) -> list[str]:

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from mtpeft.cells import ANY, Cell
-from mtpeft.config.resolve import languages_of, pair_languages, pretrain_languages, written_in
+from mtpeft.config.resolve import pair_languages, pretrain_languages, written_in
 from mtpeft.config.schema import Configuration, TextFiles
 from mtpeft.config.studies import all_cells, study_cells
 from mtpeft.methods import METHODS
@@ -82,7 +82,7 @@ def user_files(configuration: Configuration, pair: str) -> list[str]:
 
 
 def anchor_pairs(configuration: Configuration, corpus: str) -> list[str]:
-    """Pairs whose text decides which sentences are dev, test and tuning: one for each language of `split.present_in`."""
+    """Pairs whose text decides which sentences are dev, test and tuning: one per language of `present_in`."""
     entry = configuration.corpora[corpus]
     pairs = [label for label, pair in configuration.pairs.items() if pair.corpus == corpus]
     if entry.files or not entry.split.present_in:
@@ -116,9 +116,11 @@ def parts_settings(configuration: Configuration, pair: str) -> Settings:
     }
 
 
-def _written_side(configuration: Configuration, pair: str) -> str:
-    corpus = configuration.corpora[configuration.pairs[pair].corpus]
-    return "source" if pair_languages(configuration, pair)[0] == written_in(corpus) else "target"
+def _written_side(configuration: Configuration, pair: str) -> str | None:
+    """The side of a pair that is in the language its corpus was written in, or None where neither is."""
+    written = written_in(configuration.corpora[configuration.pairs[pair].corpus])
+    sides = dict(zip(pair_languages(configuration, pair), ("source", "target"), strict=True))
+    return sides.get(written)
 
 
 def subset_settings(configuration: Configuration, size: str) -> Settings:
@@ -217,7 +219,13 @@ def tables_settings(configuration: Configuration, study: str) -> Settings:
 def figure_settings(configuration: Configuration, study: str) -> Settings:
     """Settings of the figure of a study; `efficiency` is drawn from the cells of all studies."""
     if study == EFFICIENCY:
-        return {"recipe": RECIPES["figure"], "figure": study, "study": study, "cells": len(all_cells(configuration)), "stamp": ""}
+        return {
+            "recipe": RECIPES["figure"],
+            "figure": study,
+            "study": study,
+            "cells": len(all_cells(configuration)),
+            "stamp": "",
+        }
     entry = configuration.studies[study]
     return {
         "recipe": RECIPES["figure"],

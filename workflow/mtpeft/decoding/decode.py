@@ -16,9 +16,7 @@ from mtpeft.tokens.arrays import read_arrays
 from mtpeft.tokens.encode import load_tokenizer
 
 
-def decode(
-    settings: Mapping[str, Any], cell: Cell, *, trained: Path, tests: Mapping[str, Path], record: Path
-) -> None:
+def decode(settings: Mapping[str, Any], cell: Cell, *, trained: Path, tests: Mapping[str, Path], record: Path) -> None:
     """Write one hypothesis per line and test set into `hypotheses/`, and the record.
 
     Args:

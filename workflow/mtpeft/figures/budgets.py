@@ -25,7 +25,7 @@ LABELLED_PANELS = 4
 
 
 def draw_budgets(tables: Tables, looks: dict[str, Look]) -> Drawing:
-    """chrF against the trained share of the base model: one panel per setting, one line per method."""
+    """ChrF against the trained share of the base model: one panel per setting, one line per method."""
     groups = group_seeds(tables.scores)
     settings = [
         setting for setting in settings_of(groups) if any(group.spread for group in in_setting(groups, setting))

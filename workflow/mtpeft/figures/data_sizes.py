@@ -26,7 +26,7 @@ BUDGET_DASHES = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (4, 1.5, 1, 1.5)))
 
 
 def draw_data_sizes(tables: Tables, looks: dict[str, Look]) -> Drawing:
-    """chrF against the number of training pairs: one panel per model, pair and test set, one line per method."""
+    """ChrF against the number of training pairs: one panel per model, pair and test set, one line per method."""
     groups = group_seeds(tables.scores)
     pairs_of_size = _training_pairs(groups)
     if not any(group.spread and group.setting.size in pairs_of_size for group in groups if not is_reference(group)):

@@ -32,7 +32,7 @@ class Priced:
 
 
 def draw_efficiency(tables: Tables, looks: dict[str, Look]) -> Drawing:
-    """chrF against five costs: one row of panels per model, pair, size and test set."""
+    """ChrF against five costs: one row of panels per model, pair, size and test set."""
     groups = [group for group in group_seeds(tables.scores) if not is_reference(group)]
     costs = {cost.cell: cost for cost in tables.costs}
     priced = {column: price(groups, costs, column) for column in COSTS}

@@ -48,7 +48,7 @@ class Group:
 
     @property
     def spread(self) -> Spread | None:
-        """chrF over the seeds that have one; None if none has."""
+        """ChrF over the seeds that have one; None if none has."""
         return spread_of([row.chrf for row in self.rows if row.chrf is not None])
 
     @property

@@ -24,7 +24,7 @@ ROOM = 0.8
 
 
 def draw_models(tables: Tables, looks: dict[str, Look]) -> Drawing:
-    """chrF of all methods and budgets, side by side for each base model; one panel per pair, size and test set."""
+    """ChrF of all methods and budgets, side by side for each base model; one panel per pair, size and test set."""
     groups = group_seeds(tables.scores)
     if not any(group.spread for group in groups if not is_reference(group)):
         return nothing_yet()

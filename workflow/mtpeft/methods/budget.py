@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from mtpeft.methods.base import Site
 
 
-class OutOfReach(ValueError):
+class OutOfReachError(ValueError):
     """The budget lies below the method's smallest or above its largest number of parameters."""
 
 
@@ -30,11 +30,11 @@ def allocate(sites: Sequence[Site], budget: int) -> Allocation:
     All sites get the same size first; the remainder goes to the sites in the order in which they stand, one step each.
 
     Raises:
-        OutOfReach: no sizes fit.
+        OutOfReachError: no sizes fit.
     """
     low, high = reach(sites)
     if not low <= budget <= high:
-        raise OutOfReach(f"{budget} parameters lie outside {low} to {high}")
+        raise OutOfReachError(f"{budget} parameters lie outside {low} to {high}")
     sizes = {site.module: _uniform_size(sites, budget) for site in sites}
     sizes = {site.module: min(sizes[site.module], site.most) for site in sites}
     left = budget - count(sites, sizes)

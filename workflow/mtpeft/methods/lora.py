@@ -22,7 +22,9 @@ class LoraOptions(TrainedMethodOptions):
 def lora_sites(shape: ModelShape, options: Mapping[str, Any]) -> Sequence[Site]:
     """Beside each linear layer of the encoder and decoder: rank x (inputs + outputs)."""
     return [
-        Site(module=linear.module, fixed=0, step=linear.inputs + linear.outputs, most=min(linear.inputs, linear.outputs))
+        Site(
+            module=linear.module, fixed=0, step=linear.inputs + linear.outputs, most=min(linear.inputs, linear.outputs)
+        )
         for linear in shape.linears
     ]
 

@@ -1,0 +1,1 @@
+"""Base models: their shapes, their languages, how they are made and opened."""

@@ -17,7 +17,7 @@ HUGGINGFACE_SPECIALS = 4
 def mbart_config(pretrain: Mapping[str, Any], languages: Iterable[str]) -> dict[str, Any]:
     """Keys of the `MBartConfig` of a model that the workflow pre-trains.
 
-    The initial deviation is 1/sqrt(width): the library's 0.02 is meant for large models and learns slowly in small ones.
+    The initial deviation is 1/sqrt(width): the library's 0.02 suits large models and learns slowly in small ones.
     """
     depth, inner, heads = pretrain["layers"], pretrain["feed_forward"], pretrain["heads"]
     return {

@@ -75,7 +75,9 @@ class Translator:
         longest = self.model.config.max_position_embeddings
         tokens = encode(self.tokenizer, sentences, self.source, model="this cell", longest=longest)
         language_token = self.tokenizer.convert_tokens_to_ids(self.target_code)
-        hypotheses = translate(self.model, [torch.tensor(x) for x in tokens], self.search, language_token=language_token)
+        hypotheses = translate(
+            self.model, [torch.tensor(x) for x in tokens], self.search, language_token=language_token
+        )
         return self.tokenizer.batch_decode(hypotheses, skip_special_tokens=True)
 
 

@@ -22,6 +22,7 @@ from mtpeft.tokens.encode import load_tokenizer
 from mtpeft.training.batches import BatchOrder, cut
 from mtpeft.training.interrupt import watching
 from mtpeft.training.loop import Plan, Run, Task, train
+from mtpeft.training.resources import resource_failures
 from mtpeft.training.state import only_writer
 
 WARMUP, LABEL_SMOOTHING, WEIGHT_DECAY, CLIP_NORM, EVALUATIONS = 0.05, 0.1, 0.01, 1.0, 8
@@ -50,13 +51,17 @@ class Text:
 
 
 def pretrain(
-    settings: Mapping[str, Any], *, tokenizer: Path, train_arrays: Sequence[Path], dev_arrays: Sequence[Path], record: Path
+    settings: Mapping[str, Any],
+    *,
+    tokenizer: Path,
+    train_arrays: Sequence[Path],
+    dev_arrays: Sequence[Path],
+    record: Path,
 ) -> None:
     """Train and write `checkpoint/` beside the record: a Hugging Face folder with the tokenizer in it.
 
     Raises:
-        Interrupted: stopped early, with the state saved.
-        Occupied: somebody else trains this model.
+        TryAgainError: stopped early, with the state saved, or somebody else trains this model.
     """
     device = prepare_torch(settings["threads"])
     loaded = load_tokenizer(tokenizer)
@@ -76,7 +81,7 @@ def pretrain(
         settings=canonical(settings),
     )
     state = record.parent / "state"
-    with only_writer(state), watching() as clock:
+    with only_writer(state), watching() as clock, resource_failures():
         run = train(task, _plan(settings), state_folder=state, clock=clock)
         _save(model, loaded, record.parent / "checkpoint")
         _write_record(settings, run, total, device=device, record=record)
@@ -98,7 +103,7 @@ def mean_loss(model: torch.nn.Module, text: Text, batch_tokens: int, *, start: i
 
 
 def _rows(objective: str, parts: Any) -> Rows:
-    """Translation: source and target of each pair. Denoising: every distinct sentence of either side, as its own target."""
+    """Translation: source and target of each pair. Denoising: every distinct sentence, as its own target."""
     if objective == "translation":
         return [(part.source[row], part.target[row]) for part in parts for row in range(len(part.source))]
     distinct = {tuple(tokens.tolist()): tokens for part in parts for tokens in _both_sides(part)}

@@ -1,0 +1,1 @@
+"""The training engine, for pre-training and fine-tuning alike."""

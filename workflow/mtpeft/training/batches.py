@@ -27,7 +27,7 @@ class BatchOrder:
     _batches: list[np.ndarray] = field(default_factory=list, init=False)
 
     def rows(self, update: int) -> np.ndarray:
-        """Rows of the batch of an update, counted from 0. Going forward is cheap; going back starts from the first epoch."""
+        """Rows of the batch of an update, counted from 0; going back starts again from the first epoch."""
         if update < self._first:
             self._epoch, self._first, self._batches = -1, 0, []
         while update >= self._first + len(self._batches):

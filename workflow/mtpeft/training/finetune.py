@@ -27,8 +27,8 @@ from mtpeft.tokens.encode import load_tokenizer
 from mtpeft.training.batches import BatchOrder
 from mtpeft.training.interrupt import watching
 from mtpeft.training.loop import Plan, Run, Task, train
+from mtpeft.training.resources import resource_failures
 from mtpeft.training.state import only_writer
-
 
 Batch = Callable[[int], Mapping[str, torch.Tensor]]
 
@@ -48,8 +48,7 @@ def finetune(settings: Mapping[str, Any], cell: Cell, *, inputs: Inputs, record:
     """Train the cell and write `tuned/` and the record.
 
     Raises:
-        Interrupted: stopped early, with the state saved.
-        Occupied: somebody else trains this cell.
+        TryAgainError: stopped early, with the state saved, or somebody else trains this cell.
     """
     device = prepare_torch(settings["threads"])
     folder = Path(read_record(inputs.base)["folder"])
@@ -66,7 +65,7 @@ def finetune(settings: Mapping[str, Any], cell: Cell, *, inputs: Inputs, record:
         settings=canonical(settings),
     )
     state = record.parent / "state"
-    with only_writer(state), watching() as clock:
+    with only_writer(state), watching() as clock, resource_failures():
         run = train(task, _plan(settings), state_folder=state, clock=clock)
         tuned = save_tuned(model, record.parent / "tuned", diverged=run.status == "diverged")
         content = _record(settings, cell, run, allocation=allocation, shape=shape, inputs=inputs, tuned=tuned)
@@ -159,7 +158,7 @@ def save_tuned(model: nn.Module, folder: Path, *, diverged: bool) -> Path:
 
 
 def _sort_adapter_config(file: Path) -> None:
-    """peft keeps the target modules in a set, whose order is another in every process."""
+    """Peft keeps the target modules in a set, whose order is another in every process."""
     if file.exists():
         config = read_record(file)
         write_record(file, config | {"target_modules": sorted(config["target_modules"])})

@@ -12,10 +12,6 @@ TIME_BUDGET_VARIABLE = "MTPEFT_SECONDS"
 SAVE_INTERVAL_VARIABLE = "MTPEFT_SAVE_SECONDS"
 
 
-class Interrupted(Exception):
-    """Training stopped before its end; its state is saved, and the next start goes on from there."""
-
-
 @dataclass
 class Clock:
     """When to save, and why to stop."""

@@ -8,17 +8,17 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
 from torch.nn import functional
 
-from mtpeft.training.interrupt import Clock, Interrupted
+from mtpeft.errors import TryAgainError
+from mtpeft.tokens.arrays import IGNORED
+from mtpeft.training.interrupt import Clock
 from mtpeft.training.progress import Progress
 from mtpeft.training.schedule import learning_rate
 from mtpeft.training.state import State, read_state, save_state
-from mtpeft.tokens.arrays import IGNORED
 
 EXPLODED = 3.0
 """A loss above so many times that of guessing uniformly has diverged."""
@@ -74,7 +74,7 @@ def train(task: Task, plan: Plan, *, state_folder: Path, clock: Clock) -> Run:
     """Train to the end, or on from a saved state; the model then holds the weights with the best dev score.
 
     Raises:
-        Interrupted: stopped early, with the state saved.
+        TryAgainError: stopped early, with the state saved.
     """
     torch.use_deterministic_algorithms(True)
     weights = {name: parameter for name, parameter in task.model.named_parameters() if parameter.requires_grad}
@@ -101,7 +101,7 @@ def train(task: Task, plan: Plan, *, state_folder: Path, clock: Clock) -> Run:
                 break
             if reason := clock.reason_to_stop():
                 save()
-                raise Interrupted(f"stopped at update {run.step} of {plan.updates}: {reason}; the state is saved")
+                raise TryAgainError(f"stopped at update {run.step} of {plan.updates}: {reason}; the state is saved")
             loss, tokens = _update(task, plan, optimizer, run.step)
             if not loss < EXPLODED * math.log(_vocabulary(task.model)):
                 run.status = "diverged"
@@ -122,7 +122,7 @@ def evaluation_steps(updates: int, evaluations: int) -> set[int]:
 
 
 def _update(task: Task, plan: Plan, optimizer: torch.optim.Optimizer, step: int) -> tuple[float, int]:
-    """One update; returns the loss per token and the number of target tokens. A loss that is no number changes nothing."""
+    """One update; returns the loss per token and the number of target tokens. A loss that is no number changes none."""
     task.model.train()
     torch.manual_seed((plan.seed << 32) + step)
     for group in optimizer.param_groups:

@@ -13,12 +13,10 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from mtpeft.errors import TryAgainError
+
 STATE_FILE = "state.safetensors"
 LOCK_FILE = "lock"
-
-
-class Occupied(RuntimeError):
-    """Another living process trains this cell."""
 
 
 @dataclass(frozen=True)
@@ -38,14 +36,14 @@ def only_writer(folder: Path) -> Iterator[None]:
     """Hold the kernel's lock on a state folder; it is freed by any death of the process.
 
     Raises:
-        Occupied: somebody else holds it.
+        TryAgainError: somebody else holds it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / LOCK_FILE, "a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise Occupied(f"{folder} is being written by another process") from error
+            raise TryAgainError(f"{folder} is being written by another process.") from error
         yield
 
 
@@ -64,7 +62,7 @@ def save_state(folder: Path, state: State) -> None:
 
 
 def read_state(folder: Path, settings: str) -> State | None:
-    """The saved state, or None where there is none or it belongs to other settings; then it is removed, with a message."""
+    """The saved state, or None where there is none; one of other settings is removed, with a message."""
     file = folder / STATE_FILE
     if not file.exists():
         return None

@@ -36,7 +36,7 @@ class BottleneckConfig(PeftConfig):
 class BottleneckLayer(nn.Module, BaseTunerLayer):
     """A transformer layer followed by its adapters, of which the active ones are applied in turn."""
 
-    # One flat ModuleDict per piece, as LoRA has: transformers' own `load_adapter` can't name parameters that lie deeper.
+    # One flat ModuleDict per piece, as LoRA has: transformers' `load_adapter` can't name parameters that lie deeper.
     adapter_layer_names = ("bottleneck_norm", "bottleneck_down", "bottleneck_up")
     other_param_names = ()
 

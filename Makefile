@@ -1,0 +1,61 @@
+# `make figures` and `make test` are all that a new machine needs: they set up .venv from exact pins first.
+# An overlay over config.yaml:  make figures CONFIG=mine.yaml
+
+PYTHON ?= python3
+CONFIG ?=
+CORES ?= 2
+
+VENV := .venv
+MTPEFT := $(VENV)/bin/python -m mtpeft
+OVERLAY := $(if $(CONFIG),--configfile $(CONFIG))
+SNAKEMAKE := $(VENV)/bin/python -m snakemake --workflow-profile workflow/profiles/local $(OVERLAY)
+FLAGS = $(OVERLAY) -- --cores $(CORES)
+
+.PHONY: help figures quick preview status plan pretrain report test lint clean
+.DEFAULT_GOAL := help
+
+help: ## say what can be made
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
+
+figures: $(VENV)/installed ## run the studies and draw their figures; goes on where the last run stopped
+	@$(MTPEFT) sweep $(FLAGS)
+
+quick: $(VENV)/installed ## the smallest honest look: one pair, one seed, stamped as such
+	@$(MTPEFT) sweep --configfile workflow/studies/quick.yaml $(CONFIG) -- --cores $(CORES)
+
+preview: $(VENV)/installed ## figures from what is finished now, into results/preview/
+	@$(MTPEFT) preview $(OVERLAY)
+
+status: $(VENV)/installed ## done, running, failed and missing cells per study and method
+	@$(MTPEFT) status $(OVERLAY)
+
+plan: $(VENV)/installed ## cells and jobs per study, before anything runs
+	@$(MTPEFT) plan $(OVERLAY)
+
+pretrain: $(VENV)/installed ## the base models alone
+	@$(MTPEFT) sweep --target models $(FLAGS)
+
+report: $(VENV)/installed ## Snakemake's report of a finished run: figures, captions, run times
+	@$(SNAKEMAKE) --report results/report.zip
+
+test: $(VENV)/develop ## all tests
+	@$(VENV)/bin/python -m pytest
+
+lint: $(VENV)/develop ## style of Python and of rules
+	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . \
+	&& $(VENV)/bin/snakefmt --check Snakefile workflow/rules && $(SNAKEMAKE) --lint
+
+clean: ## remove the environment; results stay
+	rm -rf $(VENV)
+
+$(VENV)/installed: envs/workflow.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; (3, 11) <= sys.version_info[:2] <= (3, 13) or sys.exit( \
+	"Python 3.11, 3.12 or 3.13 is needed; say which with `make figures PYTHON=python3.12`")'
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --requirement envs/workflow.txt
+	$(VENV)/bin/python -m pip install --quiet --no-deps --editable .
+	@touch $@
+
+$(VENV)/develop: $(VENV)/installed envs/develop.txt
+	$(VENV)/bin/python -m pip install --quiet --requirement envs/develop.txt
+	@touch $@

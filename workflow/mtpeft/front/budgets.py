@@ -1,0 +1,52 @@
+"""What every method trains in a model at every budget, from configuration files alone."""
+
+from collections.abc import Iterator, Sequence
+
+from mtpeft.config.resolve import method_sites, model_shape
+from mtpeft.config.schema import Configuration
+from mtpeft.front.text import aligned
+from mtpeft.methods import METHODS
+from mtpeft.methods.base import Site
+from mtpeft.methods.budget import OutOfReachError, allocate, reach
+from mtpeft.models.shapes import ModelShape
+
+HEADER = ("method", "budget", "requested", "trained", "achieved", "left over", "size", "reachable")
+
+
+def budget_table(configuration: Configuration, model: str) -> str:
+    """Reachable range, size, achieved share and remainder of each method at each budget."""
+    shape = model_shape(configuration, model)
+    rows = [HEADER, *(row for method in configuration.methods for row in _rows(configuration, method, shape))]
+    return f"{model}: {shape.total:,} parameters\n{aligned(rows)}\n"
+
+
+def _rows(configuration: Configuration, method: str, shape: ModelShape) -> Iterator[Sequence[str]]:
+    entry = METHODS[configuration.methods[method].tuner]
+    if entry.trains in ("all", "nothing"):
+        trained = shape.total if entry.trains == "all" else 0
+        yield method, "-", "-", f"{trained:,}", f"{trained / shape.total:.3%}", "-", "-", "-"
+        return
+    sites = method_sites(configuration, method, shape)
+    low, high = (number / shape.total for number in reach(sites))
+    for label, share in configuration.budgets.items():
+        yield method, label, f"{share:.3%}", *_achieved(sites, share, shape.total), f"{low:.3%} to {high:.3%}"
+
+
+def _achieved(sites: Sequence[Site], share: float, total: int) -> tuple[str, str, str, str]:
+    try:
+        allocation = allocate(sites, int(share * total))
+    except OutOfReachError:
+        return "-", "out of reach", "-", "-"
+    sizes = sorted(set(allocation.sizes.values()))
+    size = f"{sizes[0]}" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
+    return f"{allocation.trained:,}", f"{allocation.trained / total:.3%}", f"{allocation.left_over:,}", size
+
+
+def methods_table() -> str:
+    """Tuners of the registry: what they train, their own keys, and where they come from."""
+    rows = [("tuner", "trains", "keys of its entry", "from")]
+    for name, method in METHODS.items():
+        trains = f"{method.trains}, by {method.size_name}" if method.size_name else method.trains
+        keys = ", ".join(key for key in method.options.model_fields if key != "tuner") or "-"
+        rows.append((name, trains, keys, method.paper))
+    return aligned(rows)

@@ -1,0 +1,33 @@
+"""Draw figures from the cells that are finished now, marked "n of N cells"; missing ones stay gaps."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from mtpeft.config.schema import Configuration
+from mtpeft.config.settings import EFFICIENCY, figure_settings
+from mtpeft.config.studies import all_cells, study_cells
+from mtpeft.figures.draw import draw_figure
+from mtpeft.front.status import state_of
+from mtpeft.results.collect import write_tables
+
+PREVIEW_FOLDER = Path("results/preview")
+DISTANCES = Path(__file__).parents[2] / "distances" / "lang2vec.csv"
+
+
+def draw_finished(configuration: Configuration, studies: Sequence[str], *, folder: Path) -> Iterator[str]:
+    """Write the figures of studies, and that of costs, into a folder, with their tables; yields a line on each."""
+    for study in (*studies, EFFICIENCY):
+        cells = all_cells(configuration)
+        if study != EFFICIENCY:
+            cells = study_cells(configuration, configuration.studies[study])
+        tables = folder / "tables" / study
+        write_tables(cells, scores=tables / "scores.csv", costs=tables / "costs.csv")
+        draw_figure(
+            figure_settings(configuration, study),
+            scores=tables / "scores.csv",
+            costs=tables / "costs.csv",
+            distances=DISTANCES,
+            stem=folder / study,
+        )
+        finished = sum(state_of(cell) == "done" for cell in cells)
+        yield f"{folder / study}.pdf: {finished} of {len(cells)} cells"

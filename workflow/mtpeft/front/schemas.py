@@ -1,0 +1,30 @@
+"""JSON schemas of the configuration and of the records, made from the types that check them."""
+
+import json
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from mtpeft.config.schema import Configuration
+from mtpeft.record_types import DecodeRecord, ModelRecord, ScoreRecord, TrainRecord
+from mtpeft.records import write_text
+
+SCHEMAS_FOLDER = Path(__file__).parents[2] / "schemas"
+TYPES: dict[str, type[BaseModel]] = {
+    "config": Configuration,
+    "base": ModelRecord,
+    "train": TrainRecord,
+    "decode": DecodeRecord,
+    "score": ScoreRecord,
+}
+
+
+def schema_text(kind: type[BaseModel]) -> str:
+    """The schema of a type, as its file has it."""
+    return json.dumps(kind.model_json_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+def write_schemas() -> None:
+    """Write every schema into `workflow/schemas/`."""
+    for name, kind in TYPES.items():
+        write_text(SCHEMAS_FOLDER / f"{name}.schema.json", schema_text(kind))

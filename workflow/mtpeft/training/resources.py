@@ -1,0 +1,26 @@
+"""Tell failures of the machine, which are worth another try, from faults of the program."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from safetensors import SafetensorError
+
+from mtpeft.errors import TryAgainError
+
+
+@contextmanager
+def resource_failures() -> Iterator[None]:
+    """Turn lack of memory and of disk space into an error that keeps the state and is retried.
+
+    Raises:
+        TryAgainError: the machine had too little of something.
+    """
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise TryAgainError(f"Out of memory: {error}; the state is kept.") from error
+    except SafetensorError as error:
+        raise TryAgainError(f"Tensors could not be written or read: {error}; the last whole state is kept.") from error
+    except OSError as error:
+        raise TryAgainError(f"{error.strerror or error}: {error.filename or 'a file being written'}.") from error
