@@ -51,17 +51,23 @@ def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
+def without_empty(content: Mapping[str, Any]) -> dict[str, Any]:
+    """The same without keys that have no value: an overlay can't remove a key, but it can leave it empty."""
+    return {
+        key: without_empty(value) if isinstance(value, Mapping) else value
+        for key, value in content.items()
+        if value is not None
+    }
+
+
 def validate(content: Mapping[str, Any]) -> Configuration:
     """The typed configuration.
 
     Raises:
         UserError: with one sentence per mistake, first those of form, then those between the parts.
     """
-    studies = content.get("studies")
-    if isinstance(studies, Mapping):  # An overlay can take a study out by leaving it empty, but can't remove its key.
-        content = {**content, "studies": {label: study for label, study in studies.items() if study is not None}}
     try:
-        configuration = Configuration.model_validate(content)
+        configuration = Configuration.model_validate(without_empty(content))
     except ValidationError as error:
         sentences = [sentence(item, Configuration) for item in error.errors()]
         raise UserError("\n".join(dict.fromkeys(sentences))) from None

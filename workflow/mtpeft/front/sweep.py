@@ -4,6 +4,7 @@ A sweep holds a kernel lock for as long as it or its Snakemake lives, so a secon
 first one is dead. Only then is a lock that Snakemake left behind removed.
 """
 
+import contextlib
 import fcntl
 import json
 import os
@@ -31,10 +32,11 @@ PROFILE = ROOT / "workflow" / "profiles" / "local"
 FIGURES = Path("results/figures")
 HOLDER = Path("results/.sweep")
 SNAKEMAKE_LOCKS = Path(".snakemake/locks")
+POLL_SECONDS = 0.2
 
 
 def sweep(targets: Sequence[str], *, overlays: Sequence[Path], options: Sequence[str]) -> int:
-    """Make targets; returns Snakemake's exit code.
+    """Make targets; returns Snakemake's exit code. Figures of unfinished studies are drawn from what there is.
 
     Raises:
         UserError: the configuration is wrong, or another sweep works in this folder.
@@ -45,8 +47,8 @@ def sweep(targets: Sequence[str], *, overlays: Sequence[Path], options: Sequence
         command = _command(overlays, options)
         if _is_locked():
             _clear_lock(command)
-        code = _run([*command, *targets], holder)
-    if code and targets == ["all"]:
+        code, stopped = _run([*command, *targets], holder)
+    if code and not stopped and "all" in targets:
         _draw_unfinished(configuration)
     for line in _told(configuration, code, time.monotonic() - started):
         print(line, flush=True)
@@ -109,20 +111,46 @@ def _works_here(process: psutil.Process) -> bool:
     return "snakemake" in words and described["cwd"] == str(Path.cwd()) and process.pid != os.getpid()
 
 
-def _run(command: Sequence[str], holder: IO[str]) -> int:
-    """Run Snakemake, which inherits our lock and dies with us; a request to end is passed on to it."""
-    process = subprocess.Popen(command, pass_fds=[holder.fileno()], preexec_fn=die_with_parent)
-    holder.truncate(0)
-    holder.write(json.dumps({"pid": process.pid, "host": socket.gethostname(), "started": int(time.time())}))
-    holder.flush()
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT,)}
-    signal.signal(signal.SIGTERM, lambda number, frame: process.send_signal(signal.SIGINT))
+def _run(command: Sequence[str], holder: IO[str]) -> tuple[int, bool]:
+    """Run Snakemake, which inherits our lock and dies with us; returns its exit code, and whether we were told to stop.
+
+    Ctrl-C reaches Snakemake and its jobs by itself. A request to end reaches us alone, and Snakemake would wait for
+    its jobs, so both are told: trainers save their state and stop.
+    """
+    requests: list[int] = []
+    before = {
+        number: signal.signal(number, lambda number, frame: requests.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
-        return process.wait()
+        process = subprocess.Popen(command, pass_fds=[holder.fileno()], preexec_fn=die_with_parent)
+        _sign(holder, process.pid)
+        while process.poll() is None:
+            if signal.SIGTERM in requests:
+                _stop(process)
+            time.sleep(POLL_SECONDS)
+        return process.returncode, bool(requests)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _sign(holder: IO[str], pid: int) -> None:
+    """Write into the lock's file who holds it."""
+    holder.seek(0)
+    holder.truncate()
+    holder.write(json.dumps({"pid": pid, "host": socket.gethostname(), "started": time.strftime("%Y-%m-%d %H:%M:%S")}))
+    holder.flush()
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """Ask Snakemake to start no more jobs, then those that run to stop."""
+    process.send_signal(signal.SIGINT)
+    time.sleep(POLL_SECONDS)
+    with contextlib.suppress(psutil.NoSuchProcess):
+        for job in psutil.Process(process.pid).children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                job.terminate()
 
 
 def _draw_unfinished(configuration: Configuration) -> None:

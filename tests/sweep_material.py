@@ -1,0 +1,120 @@
+"""Run the real workflow on the small study in a folder of its own, whole, killed, and again."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+import yaml
+
+ROOT = Path(__file__).parents[1]
+STUDY = ROOT / "tests" / "small_study.yaml"
+
+
+def environment(**extra: str) -> dict[str, str]:
+    """The environment of a run: the Python of the tests, the package of this checkout."""
+    return {
+        **os.environ,
+        "PYTHONPATH": str(ROOT / "workflow"),
+        "PYTHONUNBUFFERED": "1",
+        "MTPEFT_SAVE_SECONDS": "0.5",
+        **extra,
+    }
+
+
+def start(
+    folder: Path, *, overlay: Mapping[str, Any] | None = None, options: Sequence[str] = (), **extra: str
+) -> subprocess.Popen[str]:
+    """Start a sweep in a process group of its own; its output goes to `sweep.log`."""
+    files = [str(STUDY)]
+    if overlay:
+        (folder / "overlay.yaml").write_text(yaml.safe_dump(dict(overlay)), encoding="utf-8")
+        files.append("overlay.yaml")
+    log = (folder / "sweep.log").open("w", encoding="utf-8")
+    command = [sys.executable, "-m", "mtpeft", "sweep", "--configfile", *files, *options]
+    return subprocess.Popen(
+        command,
+        cwd=folder,
+        env=environment(**extra),
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def run(folder: Path, **arguments: Any) -> tuple[int, str]:
+    """Run a sweep to its end; returns its exit code and what it said."""
+    code = start(folder, **arguments).wait(timeout=600)
+    return code, (folder / "sweep.log").read_text(encoding="utf-8")
+
+
+def planned(folder: Path, *targets: str, overlay: Mapping[str, Any] | None = None, root: Path = ROOT) -> dict[str, int]:
+    """Jobs that Snakemake would run, by rule."""
+    files = [str(STUDY)]
+    if overlay:
+        (folder / "overlay.yaml").write_text(yaml.safe_dump(dict(overlay)), encoding="utf-8")
+        files.append(str(folder / "overlay.yaml"))
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(root / "Snakefile"), "--directory", str(folder)]
+    profile = ["--workflow-profile", str(root / "workflow" / "profiles" / "local"), "--dry-run"]
+    done = subprocess.run(
+        [*command, *profile, "--configfile", *files, "--", *targets],
+        cwd=root,
+        env=environment() | {"PYTHONPATH": str(root / "workflow")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said
+    rows = re.findall(r"^(\w+) +(\d+)$", said.split("Job stats:")[-1].split("total")[0], flags=re.MULTILINE)
+    return {rule: int(count) for rule, count in rows if rule not in ("all", "total", "job")}
+
+
+def copy(folder: Path, to: Path) -> Path:
+    """A copy of a run, times included, which Snakemake takes for the run itself."""
+    shutil.copytree(folder, to, symlinks=True)
+    return to
+
+
+RESULTS = ("scores.csv", "**/hypotheses/*.txt", "**/tuned/*", "**/checkpoint/*.safetensors")
+
+
+def results(folder: Path) -> dict[str, bytes]:
+    """Every file that a rerun must make again bit for bit: weights, hypotheses, scores."""
+    found = {file for pattern in RESULTS for file in (folder / "results").glob(pattern) if file.is_file()}
+    return {str(file.relative_to(folder)): file.read_bytes() for file in sorted(found) if "timestamp" not in file.name}
+
+
+def processes(folder: Path, word: str) -> list[psutil.Process]:
+    """Living processes that work in a folder and have a word among their arguments."""
+    found = []
+    for process in psutil.process_iter(["cmdline", "cwd"]):
+        arguments = process.info["cmdline"] or ()
+        if process.info["cwd"] == str(folder) and any(part == word for part in arguments):
+            found.append(process)
+    return found
+
+
+def kill(folder: Path, sweep: subprocess.Popen[str], what: str) -> None:
+    """Hit a running sweep in one of the ways in which sweeps are hit."""
+    if what == "trainer":
+        for process in processes(folder, "train"):
+            process.kill()
+    elif what == "snakemake":
+        for process in processes(folder, "snakemake"):
+            process.kill()
+    elif what == "sweep":
+        sweep.kill()
+    elif what == "group":
+        os.killpg(sweep.pid, signal.SIGKILL)
+    elif what == "ctrl-c":
+        os.killpg(sweep.pid, signal.SIGINT)
+    elif what == "terminate":
+        sweep.terminate()

@@ -1,0 +1,189 @@
+"""The whole workflow through the real Snakemake, on real text: fresh, again, changed, and with cells that fail."""
+
+import csv
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sweep_material import ROOT, STUDY, copy, environment, planned, results, run
+
+pytestmark = pytest.mark.sweep
+
+LORA_CELL = "results/cells/small/es-en/n200/lora/b5/1"
+
+
+def test_fresh_run_makes_every_figure_and_score(finished: Path) -> None:
+    rows = list(csv.DictReader((finished / "results/scores.csv").open(encoding="utf-8")))
+    assert len(rows) == 10
+    assert {row["status"] for row in rows} == {"ok"}
+    assert all(0 <= float(row["chrf"]) <= 100 and row["test_sentences"] == "40" for row in rows)
+    for figure in ("budgets", "languages", "models", "data_sizes", "efficiency"):
+        for suffix in ("pdf", "svg", "png"):
+            assert (finished / f"results/figures/{figure}.{suffix}").stat().st_size > 1000
+
+
+def test_budgets_are_met_in_the_records(finished: Path) -> None:
+    for method in ("adapter", "lora"):
+        record = json.loads((finished / f"results/cells/small/es-en/n200/{method}/b5/1/train.json").read_text())
+        assert 0.047 < record["budget_achieved"] <= 0.05
+        assert record["trained_parameters"] + record["left_over_parameters"] == int(0.05 * record["total_parameters"])
+
+
+def test_training_changes_what_it_trains(finished: Path) -> None:
+    hypotheses = {
+        method: (finished / f"results/cells/small/es-en/{path}/hypotheses/test.txt").read_bytes()
+        for method, path in {"none": "any/none/any/any", "full": "n200/full/all/1"}.items()
+    }
+    assert hypotheses["none"] != hypotheses["full"]
+
+
+def test_second_run_plans_nothing(finished: Path) -> None:
+    assert planned(finished) == {}
+
+
+def test_test_text_is_no_input_of_training(finished: Path) -> None:
+    trained = json.loads((finished / f"{LORA_CELL}/train.json").read_text())
+    assert not any("test" in value for value in trained["inputs"].values())
+    arguments = subprocess.run(
+        [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", str(finished)]
+        + ["--configfile", str(STUDY), "--forcerun", "train", "pretrain", "--dry-run", "--printshellcmds", "--cores", "1"],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    commands = [line for line in arguments.splitlines() if re.search(r"mtpeft (train|pretrain|vocabulary) ", line)]
+    assert len(commands) >= 10
+    assert not any("test.tsv" in command or "test.safetensors" in command for command in commands)
+
+
+CHANGES = {
+    "one learning rate": (
+        {"methods": {"lora": {"learning_rate": 0.001}}},
+        {"train": 1, "decode": 1, "score": 1, "collect_study": 1, "collect_all": 1},
+    ),
+    "a budget added": (
+        {"budgets": {"b20": 0.2}, "studies": {"budgets": {"budgets": ["b5", "b20"]}}},
+        {"train": 2, "decode": 2, "score": 2, "collect_study": 1, "collect_all": 1},
+    ),
+    "a pair added": (
+        {
+            "pairs": {"it-en": {"corpus": "interface"}},
+            "studies": {"languages": {"pairs": ["es-en", "de-en", "it-en"]}},
+        },
+        {"clean_pair": 1, "divide_pair": 1, "choose_subset": 1, "encode_pair": 1}
+        | {"train": 1, "decode": 1, "score": 1, "collect_study": 1, "collect_all": 1},
+    ),
+    "a study added": (
+        {
+            "studies": {
+                "more": {
+                    "figure": "budgets",
+                    "models": ["small"],
+                    "pairs": ["de-en"],
+                    "sizes": ["n200"],
+                    "methods": ["full"],
+                    "seeds": [1],
+                }
+            }
+        },
+        {"collect_study": 1, "draw_study": 1},
+    ),
+    "another beam": ({"decoding": {"beam_size": 4}}, {"train": 7, "decode": 8}),
+    "another margin": ({"margin": 2.0}, {}),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_reruns_what_depends_on_it(finished: Path, tmp_path: Path, change: str) -> None:
+    overlay, expected = CHANGES[change]
+    jobs = planned(copy(finished, tmp_path / "run"), overlay=overlay)
+    assert {rule: count for rule, count in jobs.items() if rule in expected} == expected
+    shared = {"fetch_wheel", "choose_split", "train_vocabulary", "pretrain"}
+    assert not shared & set(jobs)
+    if not expected:
+        assert jobs == {}
+
+
+def test_comments_and_refactorings_rerun_nothing(finished: Path, tmp_path: Path) -> None:
+    root = tmp_path / "project"
+    for name in ("workflow", "envs"):
+        shutil.copytree(ROOT / name, root / name)
+    for name in ("Snakefile", "config.yaml"):
+        shutil.copy(ROOT / name, root / name)
+    for file in (*root.rglob("*.smk"), *root.rglob("*.py"), root / "Snakefile"):
+        file.write_text(file.read_text(encoding="utf-8") + "\n# A comment.\n", encoding="utf-8")
+    assert planned(copy(finished, tmp_path / "run"), root=root) == {}
+
+
+def test_a_deleted_score_is_one_job(finished: Path, tmp_path: Path) -> None:
+    folder = copy(finished, tmp_path / "run")
+    (folder / LORA_CELL / "score.json").unlink()
+    assert planned(folder, f"{LORA_CELL}/score.json") == {"score": 1}
+    assert "train" not in planned(folder) and "decode" not in planned(folder)
+    code, _ = run(folder)
+    assert code == 0
+    assert results(folder) == results(finished)
+
+
+def test_any_record_of_the_catalogues_is_a_target(finished: Path) -> None:
+    jobs = planned(finished, "results/cells/denoiser/de-en/n100/adapter/b20/1/score.json")
+    assert jobs == {"choose_subset": 1, "train": 1, "decode": 1, "score": 1}
+
+
+def test_a_diverged_cell_leaves_the_rest_standing(finished: Path, tmp_path: Path) -> None:
+    folder = copy(finished, tmp_path / "run")
+    code, said = run(folder, overlay={"methods": {"lora": {"learning_rate": 1e6}}})
+    assert code == 0, said
+    rows = list(csv.DictReader((folder / "results/scores.csv").open(encoding="utf-8")))
+    assert {row["method"]: (row["status"], row["chrf"] == "") for row in rows}["lora"] == ("diverged", True)
+    assert sum(row["status"] == "ok" for row in rows) == 9
+    assert "5 of 6 cells" in (folder / "results/figures/budgets.svg").read_text(encoding="utf-8")
+
+
+def test_a_time_budget_stops_every_trainer_and_the_figures_say_so(finished: Path, tmp_path: Path) -> None:
+    folder = copy(finished, tmp_path / "run")
+    shutil.rmtree(folder / LORA_CELL)
+    code, said = run(folder, MTPEFT_SECONDS="0.01")
+    assert code != 0
+    assert "5 of 6 cells" in (folder / "results/figures/budgets.svg").read_text(encoding="utf-8")
+    assert "time budget" in said
+    assert not (folder / LORA_CELL / "train.json").exists()
+    code, said = run(folder)
+    assert code == 0, said
+    assert results(folder) == results(finished)
+    assert "5 of 6 cells" not in (folder / "results/figures/budgets.svg").read_text(encoding="utf-8")
+
+
+def test_translate_with_a_trained_cell(finished: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "mtpeft", "translate", "--cell", LORA_CELL],
+        cwd=finished,
+        env=environment(),
+        input="Guardar los cambios\nEliminar\n",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert len(done.stdout.splitlines()) == 2
+
+
+def test_parsing_loads_no_torch(tmp_path: Path) -> None:
+    """What a job of a cluster does before its work: parse the Snakefile, in a Python that can't load the libraries."""
+    for module in ("torch", "transformers", "peft", "matplotlib", "scipy"):
+        (tmp_path / f"{module}.py").write_text("raise ImportError('loaded at parse time')\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--list-rules"],
+        cwd=tmp_path,
+        env=environment(PYTHONPATH=str(tmp_path)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "loaded at parse time" not in done.stderr
+    assert done.returncode == 0, done.stderr
+    assert "train" in done.stdout.split()
