@@ -31,12 +31,12 @@ def environment(**extra: str) -> dict[str, str]:
 def start(
     folder: Path, *, overlay: Mapping[str, Any] | None = None, options: Sequence[str] = (), **extra: str
 ) -> subprocess.Popen[str]:
-    """Start a sweep in a process group of its own; its output goes to `sweep.log`."""
+    """Start a sweep in a process group of its own; its output goes to a log of its own."""
     files = [str(STUDY)]
     if overlay:
         (folder / "overlay.yaml").write_text(yaml.safe_dump(dict(overlay)), encoding="utf-8")
         files.append("overlay.yaml")
-    log = (folder / "sweep.log").open("w", encoding="utf-8")
+    log = log_of(folder).open("w", encoding="utf-8")
     command = [sys.executable, "-m", "mtpeft", "sweep", "--configfile", *files, *options]
     return subprocess.Popen(
         command,
@@ -51,8 +51,14 @@ def start(
 
 def run(folder: Path, **arguments: Any) -> tuple[int, str]:
     """Run a sweep to its end; returns its exit code and what it said."""
+    log = log_of(folder)
     code = start(folder, **arguments).wait(timeout=600)
-    return code, (folder / "sweep.log").read_text(encoding="utf-8")
+    return code, log.read_text(encoding="utf-8")
+
+
+def log_of(folder: Path) -> Path:
+    """Where the next sweep in a folder logs."""
+    return folder / f"sweep-{len(list(folder.glob('sweep-*.log')))}.log"
 
 
 def planned(folder: Path, *targets: str, overlay: Mapping[str, Any] | None = None, root: Path = ROOT) -> dict[str, int]:

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from sweep_material import ROOT, STUDY, copy, environment, planned, results, run
 
 pytestmark = pytest.mark.sweep
@@ -48,9 +49,10 @@ def test_second_run_plans_nothing(finished: Path) -> None:
 def test_test_text_is_no_input_of_training(finished: Path) -> None:
     trained = json.loads((finished / f"{LORA_CELL}/train.json").read_text())
     assert not any("test" in value for value in trained["inputs"].values())
+    where = ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(finished), "--configfile", str(STUDY)]
+    what = ["--forcerun", "train", "pretrain", "train_vocabulary", "--dry-run", "--printshellcmds", "--cores", "1"]
     arguments = subprocess.run(
-        [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", str(finished)]
-        + ["--configfile", str(STUDY), "--forcerun", "train", "pretrain", "--dry-run", "--printshellcmds", "--cores", "1"],
+        [sys.executable, "-m", "snakemake", *where, *what],
         env=environment(),
         capture_output=True,
         text=True,

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from sweep_material import copy, kill, processes, results, run, start
 
 pytestmark = pytest.mark.sweep

@@ -49,7 +49,7 @@ rule draw_efficiency:
         "results/figures/efficiency.png",
         pdf="results/figures/efficiency.pdf",
     params:
-        settings=canonical(settings.figure_settings(CONFIGURATION, settings.EFFICIENCY)),
+        settings=canonical(settings.figure_settings(CONFIGURATION, "efficiency")),
         stem=subpath(output.pdf, strip_suffix=".pdf"),
     log:
         "logs/draw_efficiency.log",

@@ -1,16 +1,18 @@
 """What can be wrong between the parts of a configuration whose form is right."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mtpeft.cells import LABEL_PATTERN, RESERVED
 from mtpeft.config.resolve import languages_of, method_sites, model_shape, pair_languages
-from mtpeft.config.schema import Configuration, Corpus, Model, Study
+from mtpeft.config.schema import Configuration, Corpus, Model, Study, TextFiles
 from mtpeft.config.sentences import listed, nearest
+from mtpeft.config.studies import EFFICIENCY
 from mtpeft.errors import UserError
 from mtpeft.methods import METHODS
-from mtpeft.methods.budget import reach
+from mtpeft.methods.budget import reach, reachable
+from mtpeft.models.describe import read_folder_shape
 from mtpeft.models.shapes import ModelShape
 
 CATALOGUES = ("corpora", "pairs", "sizes", "models", "methods", "budgets", "studies")
@@ -30,12 +32,20 @@ def _unsafe_labels(configuration: Configuration) -> Iterator[str]:
     for catalogue in CATALOGUES:
         for label in getattr(configuration, catalogue):
             if not re.fullmatch(LABEL_PATTERN, label):
-                yield (
-                    f"'{catalogue}.{label}' is a label that is unsafe in a path; "
-                    "use letters, digits, dot, dash, plus and underscore, and begin with a letter or a digit."
-                )
-            elif label in RESERVED:
-                yield f"'{catalogue}.{label}' is a reserved label ({listed(RESERVED)}); choose another one."
+                yield _unsafe(catalogue, label)
+            elif label in RESERVED or (catalogue == "studies" and label == EFFICIENCY):
+                yield f"'{catalogue}' has the label '{label}', which has a meaning of its own; choose another one."
+    for label, corpus in configuration.corpora.items():
+        for wheel in corpus.wheels:
+            if not re.fullmatch(LABEL_PATTERN, wheel):
+                yield _unsafe(f"corpora.{label}.wheels", wheel)
+
+
+def _unsafe(key: str, label: str) -> str:
+    return (
+        f"'{key}' has the label '{label}', which is unsafe in a path; "
+        "use letters, digits, dot, dash, plus and underscore, and begin with a letter or a digit."
+    )
 
 
 def _catalogue_mistakes(configuration: Configuration) -> Iterator[str]:
@@ -56,14 +66,35 @@ def _catalogue_mistakes(configuration: Configuration) -> Iterator[str]:
 def _corpus_mistakes(key: str, corpus: Corpus) -> Iterator[str]:
     if bool(corpus.wheels) == bool(corpus.files):
         yield f"'{key}' must have either 'wheels' or 'files', and not both."
+        return
     if corpus.wheels and not corpus.written_in:
         yield f"'{key}.written_in' is missing; write the language that the messages were written in, such as 'en'."
+    shortest, longest = corpus.split.words
+    if shortest > longest:
+        yield f"'{key}.split.words' is [{shortest}, {longest}]; write the smaller number first."
+    known = languages_of(corpus)
+    if known and corpus.written_in and corpus.written_in not in known:
+        yield f"'{key}.written_in' is '{corpus.written_in}', but its files have the languages {listed(known)}."
     for part in ("files", "dev_files", "test_files"):
-        files = getattr(corpus, part)
-        if files and files.tsv and len(files.columns) < 2:
-            yield f"'{key}.{part}.columns' must name the column of two languages, such as {{sw: 0, en: 1}}."
-        if files and not files.tsv and len(files.__pydantic_extra__ or {}) < 2:
-            yield f"'{key}.{part}' must name the file of two languages, such as {{sw: text.sw, en: text.en}}."
+        if files := getattr(corpus, part):
+            yield from _file_mistakes(f"{key}.{part}", files)
+
+
+def _file_mistakes(key: str, files: TextFiles) -> Iterator[str]:
+    """A table with columns, or one file per language; and all of them there."""
+    named = dict(files.__pydantic_extra__ or {})
+    if files.tsv and named:
+        yield f"'{key}' must have either 'tsv' or one file per language, and not both; take out {listed(named)}."
+    elif files.tsv and len(files.columns) < 2:
+        yield f"'{key}.columns' must name the column of two languages, such as {{sw: 0, en: 1}}."
+    elif not files.tsv and len(named) < 2:
+        yield (
+            f"'{key}' must name the file of two languages, such as {{sw: text.sw, en: text.en}}, "
+            "or a table, such as {tsv: text.tsv, columns: {sw: 0, en: 1}}."
+        )
+    for name, path in (("tsv", files.tsv), *named.items()):
+        if path and not Path(path).is_file():
+            yield f"'{key}.{name}' is '{path}', but there is no such file; write its path from the working directory."
 
 
 def _pair_mistakes(configuration: Configuration, label: str) -> Iterator[str]:
@@ -78,7 +109,7 @@ def _pair_mistakes(configuration: Configuration, label: str) -> Iterator[str]:
         if known and language not in known:
             yield (
                 f"'pairs.{label}.{side}' is '{language}', but the files of its corpus "
-                f"have the languages {listed(known)}{nearest(language, known) or '.'}"
+                f"have the languages {listed(known)}; write one of these, or add the file."
             )
 
 
@@ -87,11 +118,30 @@ def _model_mistakes(configuration: Configuration, key: str, model: Model) -> Ite
         yield f"'{key}' must have either 'pretrain' or 'path', and not both."
         return
     if pretrain := model.pretrain:
-        yield from _unknown(f"{key}.pretrain.pairs", pretrain.pairs, configuration.pairs, "pairs")
+        for name in ("pairs", "vocabulary_pairs"):
+            yield from _unknown(f"{key}.pretrain.{name}", getattr(pretrain, name), configuration.pairs, "pairs")
         if pretrain.d_model % pretrain.heads:
-            yield f"'{key}.pretrain.d_model' is {pretrain.d_model}, which {pretrain.heads} heads do not divide."
-    elif not Path(str(model.path)).is_dir():
-        yield f"'{key}.path' is '{model.path}', but there is no such folder; write the folder of a model."
+            yield (
+                f"'{key}.pretrain.d_model' is {pretrain.d_model}, which {pretrain.heads} heads do not divide; "
+                "write a multiple of 'heads'."
+            )
+        yield from _nothing_left(configuration, f"{key}.pretrain.pairs", pretrain.pairs)
+        return
+    try:
+        read_folder_shape(Path(str(model.path)), key=f"{key}.path")
+    except UserError as error:
+        yield str(error)
+
+
+def _nothing_left(configuration: Configuration, key: str, pairs: Sequence[str]) -> Iterator[str]:
+    """Pairs whose corpus gives all its text to fine-tuning."""
+    for pair in pairs:
+        label = configuration.pairs[pair].corpus if pair in configuration.pairs else None
+        if label in configuration.corpora and configuration.corpora[label].split.tuning is None:
+            yield (
+                f"'{key}' names '{pair}', but all text of its corpus is for fine-tuning; "
+                f"write how much of it is in 'corpora.{label}.split.tuning'."
+            )
 
 
 def _anchor_mistakes(configuration: Configuration, label: str, corpus: Corpus) -> Iterator[str]:
@@ -109,6 +159,8 @@ def _anchor_mistakes(configuration: Configuration, label: str, corpus: Corpus) -
 
 
 def _study_mistakes(configuration: Configuration) -> Iterator[str]:
+    if not configuration.studies:
+        yield "'studies' has no study; write one, or leave one in."
     for label, corpus in configuration.corpora.items():
         yield from _anchor_mistakes(configuration, label, corpus)
     for label, study in configuration.studies.items():
@@ -138,28 +190,24 @@ def _is_sized(configuration: Configuration, method: str) -> bool:
 
 
 def _budget_mistakes(configuration: Configuration) -> Iterator[str]:
-    shapes: dict[str, ModelShape] = {}
+    shapes = {model: model_shape(configuration, model) for model in configuration.models}
     for label, study in configuration.studies.items():
         for model in study.models:
-            try:
-                shape = shapes.setdefault(model, model_shape(configuration, model))
-            except UserError as error:
-                yield str(error)
-                continue
-            yield from _out_of_reach(configuration, f"studies.{label}.budgets", study, shape=shape, model=model)
+            yield from _out_of_reach(configuration, f"studies.{label}.budgets", study, shape=shapes[model], model=model)
 
 
 def _out_of_reach(
     configuration: Configuration, key: str, study: Study, *, shape: ModelShape, model: str
 ) -> Iterator[str]:
     for method in filter(lambda name: _is_sized(configuration, name), study.methods):
-        low, high = reach(method_sites(configuration, method, shape))
+        sites = method_sites(configuration, method, shape)
+        low, high = reach(sites)
         for budget in study.budgets:
             share = configuration.budgets[budget]
             if not low <= int(share * shape.total) <= high:
                 yield (
                     f"'{key}' asks for '{budget}' ({share:.3%} of '{model}'), which method '{method}' can't meet: "
-                    f"it reaches {low / shape.total:.3%} to {high / shape.total:.3%}."
+                    f"it reaches {reachable(sites, shape.total)}; change 'budgets.{budget}' or take one of the two out."
                 )
 
 

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from mtpeft.config.checks import complaints
 from mtpeft.config.schema import Configuration
-from mtpeft.config.sentences import sentence
+from mtpeft.config.sentences import sentences
 from mtpeft.errors import UserError
 
 DEFAULT_FILE = Path(__file__).parents[3] / "config.yaml"
@@ -30,9 +30,13 @@ def read_yaml(path: Path) -> dict[str, Any]:
         UserError: no such file, no YAML, or no mapping.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        _refuse_repeated_keys(yaml.compose(text, Loader=yaml.SafeLoader), path)
+        content = yaml.safe_load(text)
     except OSError as error:
         raise UserError(f"The configuration file {path} can't be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"The configuration file {path} is not UTF-8; save it as UTF-8.") from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""
@@ -40,6 +44,24 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise UserError(f"{path} must hold keys and values at its top level, such as 'studies:'.")
     return content
+
+
+def _refuse_repeated_keys(node: yaml.Node | None, path: Path) -> None:
+    """YAML lets the last of two equal keys win, which loses half of a file silently."""
+    nodes = [node]
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, yaml.SequenceNode):
+            nodes += node.value
+        if isinstance(node, yaml.MappingNode):
+            seen: set[str] = set()
+            for key, value in node.value:
+                if key.value in seen:
+                    raise UserError(
+                        f"{path}, line {key.start_mark.line + 1}: '{key.value}' stands twice; join the two."
+                    )
+                seen.add(str(key.value))
+                nodes.append(value)
 
 
 def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
@@ -69,8 +91,7 @@ def validate(content: Mapping[str, Any]) -> Configuration:
     try:
         configuration = Configuration.model_validate(without_empty(content))
     except ValidationError as error:
-        sentences = [sentence(item, Configuration) for item in error.errors()]
-        raise UserError("\n".join(dict.fromkeys(sentences))) from None
+        raise UserError("\n".join(sentences(error.errors(), Configuration))) from None
     if found := list(complaints(configuration)):
         raise UserError("\n".join(found))
     return configuration

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 from mtpeft.cells import ALL, ANY, DIMENSIONS, NATIVE, Cell
-from mtpeft.config.resolve import vocabulary_of
+from mtpeft.config.resolve import vocabulary_of, vocabulary_pairs
 from mtpeft.config.schema import Configuration
 from mtpeft.config.settings import anchor_pairs, user_files
-from mtpeft.config.studies import all_cells, study_cells
+from mtpeft.config.studies import EFFICIENCY, all_cells, study_cells
 from mtpeft.methods import METHODS
 
 FORMATS = ("pdf", "svg", "png")
@@ -72,7 +72,7 @@ def split_of(configuration: Configuration, wildcards: Wildcards) -> str:
 
 def vocabulary_text(configuration: Configuration, wildcards: Wildcards) -> list[str]:
     """Text that a model's vocabulary is learnt from."""
-    pairs = configuration.models[wildcards["vocabulary"]].pretrain.pairs
+    pairs = vocabulary_pairs(configuration, wildcards["vocabulary"])
     return [f"data/pairs/{pair}/pretrain.tsv" for pair in pairs]
 
 
@@ -154,7 +154,7 @@ def all_records(configuration: Configuration, name: str) -> list[str]:
 
 def figures(studies: Iterable[str]) -> list[str]:
     """Figure files of studies, and the figure of costs of the first."""
-    stems = [f"results/figures/{study}" for study in studies] + ["results/figures/efficiency"]
+    stems = [f"results/figures/{study}" for study in studies] + [f"results/figures/{EFFICIENCY}"]
     return [f"{stem}.{suffix}" for stem in stems for suffix in FORMATS]
 
 

@@ -8,7 +8,7 @@ from mtpeft.config.schema import Configuration, Corpus
 from mtpeft.errors import UserError
 from mtpeft.methods import METHODS
 from mtpeft.methods.base import Site
-from mtpeft.models.describe import mbart_config, read_config
+from mtpeft.models.describe import mbart_config, read_folder_shape
 from mtpeft.models.shapes import ModelShape, read_shape
 
 
@@ -45,9 +45,15 @@ def written_in(corpus: Corpus) -> str:
     return corpus.written_in or (languages_of(corpus) or [""])[0]
 
 
+def vocabulary_pairs(configuration: Configuration, model: str) -> list[str]:
+    """Pairs that the vocabulary of a model is learnt from, sorted: those it is pre-trained on, if none are named."""
+    pretrain = configuration.models[model].pretrain
+    return sorted({*pretrain.pairs, *pretrain.vocabulary_pairs})
+
+
 def pretrain_languages(configuration: Configuration, model: str) -> list[str]:
-    """Languages of the pairs that a model is pre-trained on, sorted."""
-    pairs = configuration.models[model].pretrain.pairs
+    """Languages of the pairs that a model's vocabulary is made for, sorted."""
+    pairs = vocabulary_pairs(configuration, model)
     return sorted({language for pair in pairs for language in pair_languages(configuration, pair)})
 
 
@@ -61,7 +67,7 @@ def _vocabulary_keys(configuration: Configuration, model: str) -> tuple[object, 
     entry = configuration.models[model]
     if entry.pretrain is None:
         return (entry.path,)
-    return entry.pretrain.vocabulary, entry.pretrain.max_positions, *sorted(entry.pretrain.pairs)
+    return entry.pretrain.vocabulary, entry.pretrain.max_positions, *vocabulary_pairs(configuration, model)
 
 
 def model_shape(configuration: Configuration, model: str) -> ModelShape:
@@ -73,7 +79,7 @@ def model_shape(configuration: Configuration, model: str) -> ModelShape:
     entry = configuration.models[model]
     if entry.pretrain:
         return read_shape(mbart_config(entry.pretrain.model_dump(), pretrain_languages(configuration, model)))
-    return read_shape(read_config(Path(str(entry.path)), key=f"models.{model}.path"))
+    return read_folder_shape(Path(str(entry.path)), key=f"models.{model}.path")
 
 
 def method_sites(configuration: Configuration, method: str, shape: ModelShape) -> Sequence[Site]:

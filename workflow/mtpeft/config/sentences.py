@@ -1,10 +1,36 @@
-"""Turn what is wrong with a configuration into sentences for its author."""
+"""Turn what is wrong with the form of a configuration into sentences for its author."""
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel
+
+from mtpeft.config.schema import PATTERNS
+
+Error = Mapping[str, Any]
+
+WANTED = {
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "finite_number": "a finite number",
+    "bool_type": "true or false",
+    "list_type": "a list in brackets, such as [a, b]",
+    "dict_type": "keys and values",
+    "model_type": "keys and values",
+    "model_attributes_type": "keys and values",
+    "greater_than": "a number above {gt:g}",
+    "greater_than_equal": "a number of at least {ge:g}",
+    "less_than": "a number below {lt:g}",
+    "less_than_equal": "a number of at most {le:g}",
+    "literal_error": "{expected}",
+}
+"""What to write instead, by pydantic's type of error."""
+UNION_FORMS = ("float", "constrained-float")
+KEY = "[key]"
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -18,59 +44,113 @@ def listed(words: Iterable[Any]) -> str:
     return ", ".join(f"'{word}'" for word in words) or "none"
 
 
-def sentence(error: dict[str, Any], root: type[BaseModel]) -> str:
-    """One sentence for one error of pydantic: the key first, then what is wrong, then what to write."""
-    location = [part for part in error["loc"] if part != "[key]"]
-    key = dotted(location, root)
-    kind, given = error["type"], error.get("input")
-    if kind == "extra_forbidden":
+def sentences(errors: Iterable[Error], root: type[BaseModel]) -> list[str]:
+    """One sentence for each error of pydantic: the key first, then what is wrong, then what to write."""
+    told = [error for error in errors if not _is_of_another_form(error)]
+    return list(dict.fromkeys(_sentence(error, root) for error in told))
+
+
+def _is_of_another_form(error: Error) -> bool:
+    """Whether the error tells why a value is not of a form that its author did not mean to write."""
+    last, given = str(error["loc"][-1]) if error["loc"] else "", error.get("input")
+    if isinstance(given, Mapping):
+        return last in UNION_FORMS
+    return last.startswith("dict[") or (last == "int" and "columns" in error["loc"])
+
+
+def _sentence(error: Error, root: type[BaseModel]) -> str:
+    location, kind, given = error["loc"], error["type"], error.get("input")
+    is_bad_key = kind == "string_pattern_mismatch" and given == location[-1]
+    if KEY in location or kind == "invalid_key" or is_bad_key:
+        return _key_sentence(location, kind, error)
+    key, context = dotted(location), error.get("ctx", {})
+    if kind == "extra_forbidden" or (kind == "string_type" and isinstance(given, Mapping)):
         known = known_keys(location[:-1], root)
-        suggestion = nearest(str(location[-1]), known) or f"; known keys here are {listed(known)}."
-        return f"'{key}' is not a key of the configuration{suggestion}"
+        return f"'{key}' is not a key of the configuration{nearest(location[-1], known) or _known(known)}"
     if kind == "missing":
-        return f"'{key}' is missing; every entry there must have it."
+        return f"'{key}' is missing; write it, since it has no default."
     if kind == "union_tag_not_found":
-        return f"'{key}' has no 'tuner'; write which method it is, one of {error['ctx']['discriminator']}."
+        return f"'{key}.tuner' is missing; write which method it is: {listed(_tuners(location, root))}."
     if kind == "union_tag_invalid":
-        known = error["ctx"]["expected_tags"]
-        return f"'{key}.tuner' is '{error['ctx']['tag']}', which is no method; write one of {known}."
-    message = error["msg"][0].lower() + error["msg"][1:]
-    return f"'{key}' is {given!r}, but {message.replace('input should', 'it should')}."
+        tag, tuners = context["tag"], _tuners(location, root)
+        return f"'{key}.tuner' is '{tag}', which is no method{nearest(tag, tuners) or f'; write {listed(tuners)}.'}"
+    if kind == "too_short":
+        return f"'{key}' has too few entries ({context['actual_length']}); write at least {context['min_length']}."
+    if kind == "too_long":
+        return f"'{key}' has too many entries ({context['actual_length']}); write at most {context['max_length']}."
+    return f"'{key}' is {_shown(given)}; write {_wanted(kind, given, context)}."
 
 
-def dotted(location: Sequence[Any], root: type[BaseModel]) -> str:
+def _key_sentence(location: Sequence[Any], kind: str, error: Error) -> str:
+    place = [part for part in location if part != KEY]
+    owner = f"'{dotted(place[:-1])}'" if place[:-1] else "The configuration"
+    if kind == "string_pattern_mismatch":
+        return f"{owner} has the key '{place[-1]}'; write {PATTERNS[error['ctx']['pattern']]} instead."
+    return f"{owner} has a key that YAML reads as {_shown(error.get('input', place[-1]))}; put the key in quotes."
+
+
+def _known(keys: Iterable[str]) -> str:
+    return f"; known keys here are {listed(keys)}."
+
+
+def _shown(given: Any) -> str:
+    if given is None:
+        return "empty"
+    if isinstance(given, bool):
+        return str(given).lower()
+    kinds = {Mapping: "a mapping", list: "a list"}
+    return next((words for kind, words in kinds.items() if isinstance(given, kind)), repr(given))
+
+
+def _wanted(kind: str, given: Any, context: Mapping[str, Any]) -> str:
+    if kind == "string_type":
+        return "it in quotes, so that YAML reads it as text" if isinstance(given, bool | int | float) else "text"
+    if kind == "string_pattern_mismatch":
+        return PATTERNS[context["pattern"]]
+    return WANTED[kind].format(**context)
+
+
+def dotted(location: Sequence[Any]) -> str:
     """Path of a key as it stands in the file: without the names that unions add."""
     parts = [str(part) for part in location]
     if len(parts) > 2 and parts[0] == "methods":
         del parts[2]
-    return ".".join(
-        part for part in parts if part not in ("float", "constrained-float") and not part.startswith("dict[")
-    )
+    if parts[-1] == "str" and "columns" in parts[:-2]:
+        del parts[-1]
+    return ".".join(part for part in parts if part not in UNION_FORMS and not part.startswith("dict["))
 
 
 def known_keys(location: Sequence[Any], root: type[BaseModel]) -> list[str]:
     """Keys that may stand at a place of the configuration."""
+    return sorted(_node(location, root).get("properties", {}))
+
+
+def _tuners(location: Sequence[Any], root: type[BaseModel]) -> list[str]:
+    return list(_node(location, root)["discriminator"]["mapping"])
+
+
+def _node(location: Sequence[Any], root: type[BaseModel]) -> dict[str, Any]:
     schema = root.model_json_schema()
     node: dict[str, Any] = schema
     for part in location:
         node = _inner(node, str(part), schema)
-    return sorted(_resolved(node, schema).get("properties", {}))
+    return _resolved(node, schema)
 
 
 def _resolved(node: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
-    while "$ref" in node:
-        node = schema["$defs"][node["$ref"].rsplit("/", 1)[1]]
-    return node
+    """Follow references, also those that may be left empty."""
+    while True:
+        references = [option for option in (node, *node.get("anyOf", [])) if "$ref" in option]
+        if not references:
+            return node
+        node = schema["$defs"][references[0]["$ref"].rsplit("/", 1)[1]]
 
 
 def _inner(node: dict[str, Any], part: str, schema: dict[str, Any]) -> dict[str, Any]:
     node = _resolved(node, schema)
-    for option in node.get("anyOf", []):
-        if "$ref" in option:
-            node = _resolved(option, schema)
     mapping = node.get("discriminator", {}).get("mapping", {})
     if part in mapping:
-        return _resolved({"$ref": mapping[part]}, schema)
+        return {"$ref": mapping[part]}
     if part in node.get("properties", {}):
         return node["properties"][part]
     extra = node.get("additionalProperties", {})

@@ -35,9 +35,6 @@ RECIPES = {
     "figure": 1,
 }
 
-EFFICIENCY = "efficiency"
-"""The figure that is drawn from the cells of all studies."""
-
 Settings = dict[str, Any]
 
 
@@ -217,20 +214,17 @@ def tables_settings(configuration: Configuration, study: str) -> Settings:
 
 
 def figure_settings(configuration: Configuration, study: str) -> Settings:
-    """Settings of the figure of a study; `efficiency` is drawn from the cells of all studies."""
-    if study == EFFICIENCY:
-        return {
-            "recipe": RECIPES["figure"],
-            "figure": study,
-            "study": study,
-            "cells": len(all_cells(configuration)),
-            "stamp": "",
-        }
-    entry = configuration.studies[study]
+    """Settings of the figure of a study; `efficiency` is drawn from the cells of all studies.
+
+    All methods are named, so that each has the same colour in every figure.
+    """
+    entry = configuration.studies.get(study)
+    cells = study_cells(configuration, entry) if entry else all_cells(configuration)
     return {
         "recipe": RECIPES["figure"],
-        "figure": entry.figure or study,
+        "figure": (entry.figure if entry else None) or study,
         "study": study,
-        "cells": len(study_cells(configuration, entry)),
-        "stamp": entry.stamp,
+        "cells": len(cells),
+        "stamp": entry.stamp if entry else "",
+        "methods": sorted(configuration.methods),
     }

@@ -7,6 +7,9 @@ from mtpeft.cells import ANY, DIMENSIONS, Cell
 from mtpeft.config.schema import Configuration, Study
 from mtpeft.methods import METHODS
 
+EFFICIENCY = "efficiency"
+"""The figure that is drawn from the cells of all studies; no study may have its name."""
+
 
 def study_cells(configuration: Configuration, study: Study) -> list[Cell]:
     """Cells of one study, in the order of its lists and without repetition."""

@@ -24,6 +24,29 @@ class Search:
     length_penalty: float
     max_length_ratio: float
 
+    def limits(self, lengths: np.ndarray, model: nn.Module) -> np.ndarray:
+        """Most tokens of a hypothesis, without the one that ends it, for sources of these lengths."""
+        by_ratio = (self.max_length_ratio * lengths).astype(np.int64) + EXTRA_TOKENS
+        return np.minimum(by_ratio, model.config.max_position_embeddings - 1)
+
+
+@dataclass(frozen=True)
+class EndAtLimit:
+    """A logits processor that ends every hypothesis at its own limit.
+
+    `generate` has one limit per batch: with it alone, what a beam finds would depend on the other rows.
+    """
+
+    limits: torch.Tensor
+    end: int
+
+    def __call__(self, tokens: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """Leave only the end token to rows, (sentences x beams), that have as many tokens as they may."""
+        full = self.limits.repeat_interleave(len(tokens) // len(self.limits)) < tokens.shape[1]
+        only_end = torch.full_like(scores, -torch.inf)
+        only_end[:, self.end] = 0
+        return torch.where(full[:, None], only_end, scores)
+
 
 @torch.inference_mode()
 def translate(
@@ -45,10 +68,9 @@ def translate(
     """
     lengths = np.array([len(source) for source in sources])
     hypotheses: list[list[int]] = [[]] * len(sources)
-    limit = model.config.max_position_embeddings - 1
+    limits = search.limits(lengths, model)
     for rows in cut(np.arange(len(sources)), lengths, batch_tokens):
         input_ids = padded([sources[row] for row in rows], PAD).to(model.device)
-        lengths_of_rows = lengths[rows]
         output = model.generate(
             input_ids=input_ids,
             attention_mask=(input_ids != PAD).long(),
@@ -57,11 +79,11 @@ def translate(
             length_penalty=search.length_penalty,
             early_stopping=False,
             forced_bos_token_id=language_token,
-            max_new_tokens=min(limit, int(search.max_length_ratio * lengths_of_rows.max()) + EXTRA_TOKENS),
+            max_new_tokens=int(limits[rows].max()) + 1,
+            logits_processor=[EndAtLimit(torch.from_numpy(limits[rows]).to(model.device), model.config.eos_token_id)],
         )
-        for row, length, tokens in zip(rows, lengths_of_rows, output.tolist(), strict=True):
-            longest = min(limit, int(search.max_length_ratio * length) + EXTRA_TOKENS)
-            hypotheses[row] = _inner(tokens[1 : 1 + longest], model.config.eos_token_id)
+        for row, tokens in zip(rows, output.tolist(), strict=True):
+            hypotheses[row] = _inner(tokens[1:], model.config.eos_token_id)
     return hypotheses
 
 

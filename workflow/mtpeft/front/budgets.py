@@ -7,7 +7,7 @@ from mtpeft.config.schema import Configuration
 from mtpeft.front.text import aligned
 from mtpeft.methods import METHODS
 from mtpeft.methods.base import Site
-from mtpeft.methods.budget import OutOfReachError, allocate, reach
+from mtpeft.methods.budget import OutOfReachError, allocate, reachable
 from mtpeft.models.shapes import ModelShape
 
 HEADER = ("method", "budget", "requested", "trained", "achieved", "left over", "size", "reachable")
@@ -27,9 +27,9 @@ def _rows(configuration: Configuration, method: str, shape: ModelShape) -> Itera
         yield method, "-", "-", f"{trained:,}", f"{trained / shape.total:.3%}", "-", "-", "-"
         return
     sites = method_sites(configuration, method, shape)
-    low, high = (number / shape.total for number in reach(sites))
+    reaches = reachable(sites, shape.total)
     for label, share in configuration.budgets.items():
-        yield method, label, f"{share:.3%}", *_achieved(sites, share, shape.total), f"{low:.3%} to {high:.3%}"
+        yield method, label, f"{share:.3%}", *_achieved(sites, share, shape.total), reaches
 
 
 def _achieved(sites: Sequence[Site], share: float, total: int) -> tuple[str, str, str, str]:

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mtpeft.config.schema import Configuration
-from mtpeft.config.settings import EFFICIENCY, figure_settings
-from mtpeft.config.studies import all_cells, study_cells
+from mtpeft.config.settings import figure_settings
+from mtpeft.config.studies import EFFICIENCY, all_cells, study_cells
 from mtpeft.figures.draw import draw_figure
 from mtpeft.front.status import state_of
 from mtpeft.results.collect import write_tables
@@ -15,12 +15,12 @@ DISTANCES = Path(__file__).parents[2] / "distances" / "lang2vec.csv"
 
 
 def draw_finished(configuration: Configuration, studies: Sequence[str], *, folder: Path) -> Iterator[str]:
-    """Write the figures of studies, and that of costs, into a folder, with their tables; yields a line on each."""
+    """Write the figures of studies, and that of costs, into a folder; yields a line on each."""
     for study in (*studies, EFFICIENCY):
         cells = all_cells(configuration)
         if study != EFFICIENCY:
             cells = study_cells(configuration, configuration.studies[study])
-        tables = folder / "tables" / study
+        tables = PREVIEW_FOLDER / "tables" / study
         write_tables(cells, scores=tables / "scores.csv", costs=tables / "costs.csv")
         draw_figure(
             figure_settings(configuration, study),

@@ -3,6 +3,7 @@
 import fcntl
 from collections import Counter
 from collections.abc import Iterable
+from pathlib import Path
 
 from mtpeft.cells import Cell
 from mtpeft.config.schema import Configuration
@@ -15,19 +16,22 @@ STEP_RECORDS = {"train": "train.json", "decode": "decode.json", "score": "score.
 
 
 def state_of(cell: Cell) -> str:
-    """One of `STATES`: `stopped` is half-trained or half-way through its steps, `failed` has said why it failed."""
+    """One of `STATES`: `stopped` is half-trained or half-way through its steps, `failed` has said why it failed.
+
+    Scores of a cell that is trained anew are old ones, so they count only where nothing says otherwise.
+    """
     folder = cell.folder
-    if (folder / "score.json").exists():
-        return "done" if read_record(folder / "score.json")["status"] == "ok" else "diverged"
-    lock = folder / "state" / "lock"
+    lock, train, score = folder / "state" / "lock", folder / "train.json", folder / "score.json"
     if lock.exists() and _is_held(lock):
         return "running"
     if (folder / "failed.json").exists():
         return "failed"
-    return "stopped" if lock.exists() or (folder / "train.json").exists() else "missing"
+    if train.exists() and score.exists():
+        return "done" if read_record(score)["status"] == "ok" else "diverged"
+    return "stopped" if lock.exists() or train.exists() or score.exists() else "missing"
 
 
-def _is_held(lock: "object") -> bool:
+def _is_held(lock: Path) -> bool:
     with open(lock) as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)

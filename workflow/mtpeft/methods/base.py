@@ -18,7 +18,7 @@ LearningRate = PositiveFloat | dict[str, PositiveFloat]
 class MethodOptions(BaseModel):
     """Keys that an entry of `methods` may have whatever its tuner is."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class TrainedMethodOptions(MethodOptions):

@@ -1,9 +1,13 @@
 """Meet a parameter budget exactly: the largest uniform size first, then what is left, one site at a time."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mtpeft.methods.base import Site
+
+PRINTED_STEPS = 100_000
+"""Shares are printed in thousandths of a per cent."""
 
 
 class OutOfReachError(ValueError):
@@ -22,6 +26,13 @@ class Allocation:
 def reach(sites: Sequence[Site]) -> tuple[int, int]:
     """Smallest and largest number of parameters that the sites can hold."""
     return sum(site.fixed + site.step for site in sites), sum(site.fixed + site.step * site.most for site in sites)
+
+
+def reachable(sites: Sequence[Site], total: int) -> str:
+    """The shares of `total` parameters that the sites can hold, rounded inwards so that both ends can be asked for."""
+    low, high = reach(sites)
+    step = total / PRINTED_STEPS
+    return f"{math.ceil(low / step) / PRINTED_STEPS:.3%} to {math.floor(high / step) / PRINTED_STEPS:.3%}"
 
 
 def allocate(sites: Sequence[Site], budget: int) -> Allocation:

@@ -7,6 +7,7 @@ from typing import Any
 
 from mtpeft.errors import UserError
 from mtpeft.models.languages import MBART50_CODES, extra_codes
+from mtpeft.models.shapes import ModelShape, read_shape
 
 SENTENCEPIECE_SPECIALS = 3
 """<unk>, <s> and </s>, which sentencepiece counts among its pieces."""
@@ -60,6 +61,18 @@ def read_config(folder: Path, *, key: str) -> dict[str, Any]:
     if not file.is_file():
         raise UserError(f"'{key}' is '{folder}', but that folder has no config.json; is it a Hugging Face model?")
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
+        config = json.loads(file.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
         raise UserError(f"{file}, line {error.lineno} is not valid JSON: {error.msg}.") from error
+    if not isinstance(config, dict):
+        raise UserError(f"{file} must hold one JSON object; is it the config.json of a Hugging Face model?")
+    return config
+
+
+def read_folder_shape(folder: Path, *, key: str) -> ModelShape:
+    """Shape of the model in a Hugging Face folder.
+
+    Raises:
+        UserError: the folder, its config.json or its architecture is not what it should be; names `key`.
+    """
+    return read_shape(read_config(folder, key=key), file=f"'{key}' is '{folder}', whose config.json")

@@ -6,8 +6,7 @@ from typing import Any
 
 from mtpeft.errors import UserError
 from mtpeft.execution import versions
-from mtpeft.models.describe import read_config
-from mtpeft.models.shapes import read_shape
+from mtpeft.models.describe import read_folder_shape
 from mtpeft.record_types import ModelRecord
 from mtpeft.records import sha256_of, write_record
 
@@ -20,7 +19,7 @@ def describe_local(settings: Mapping[str, Any], *, record: Path) -> None:
     """
     folder = Path(settings["path"])
     key = f"models.{record.parent.name}.path"
-    shape = read_shape(read_config(folder, key=key))
+    shape = read_folder_shape(folder, key=key)
     weights = sorted(folder.glob("*.safetensors"))
     if not weights:
         raise UserError(f"'{key}' is '{folder}', but that folder has no *.safetensors weights; nothing else is read.")

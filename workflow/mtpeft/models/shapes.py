@@ -40,8 +40,8 @@ class ModelShape:
     total: int
 
 
-def read_shape(config: Mapping[str, Any]) -> ModelShape:
-    """Shape of the model that a `config.json` describes.
+def read_shape(config: Mapping[str, Any], *, file: str = "The model's config.json") -> ModelShape:
+    """Shape of the model that a `config.json` describes; `file` is what a sentence about it calls it.
 
     Raises:
         UserError: the architecture is not supported, or a key is missing.
@@ -49,13 +49,13 @@ def read_shape(config: Mapping[str, Any]) -> ModelShape:
     model_type = config.get("model_type")
     if model_type not in SUPPORTED_TYPES:
         raise UserError(
-            f"The model's config.json says model_type '{model_type}', which is not supported; "
+            f"{file} says model_type '{model_type}', which is not supported; "
             f"use a model of type {' or '.join(SUPPORTED_TYPES)}."
         )
     try:
         return _mbart(config)
     except KeyError as missing:
-        raise UserError(f"The model's config.json has no key {missing}; is it a complete mBART model?") from missing
+        raise UserError(f"{file} has no key {missing}; is it a complete mBART model?") from missing
 
 
 def _mbart(config: Mapping[str, Any]) -> ModelShape:

@@ -42,10 +42,14 @@ def encode(
 ) -> list[list[int]]:
     """Tokens of sentences in a language, with the language's token first and </s> last.
 
+    What looks like a special token inside a sentence, such as the tag <s>, is text. Spaces at the ends are dropped, as
+    sentencepiece does.
+
     Raises:
         UserError: the model has no token for the language.
     """
     if not sentences:
         return []
     tokenizer.src_lang = require_code(language, tokenizer.get_vocab(), model=model)
-    return tokenizer(list(sentences), truncation=True, max_length=longest)["input_ids"]
+    stripped = [sentence.strip() for sentence in sentences]
+    return tokenizer(stripped, truncation=True, max_length=longest, split_special_tokens=True)["input_ids"]

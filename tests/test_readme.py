@@ -1,0 +1,94 @@
+"""The README is true: its commands exist, its snippets are valid, its paths are there."""
+
+import json
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+import yaml
+from sweep_material import ROOT, STUDY, environment
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SNIPPETS = [yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)]
+BASH = "\n".join(re.findall(r"```bash\n(.*?)```", README, flags=re.DOTALL))
+
+
+def mtpeft(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "mtpeft", *arguments]
+    return subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, check=False)
+
+
+def test_every_make_target_exists() -> None:
+    targets = set(re.findall(r"^(\w+):.*##", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE))
+    named = set(re.findall(r"make (\w+)", BASH)) | set(re.findall(r"`make (\w+)", README))
+    assert {"figures", "test", "quick", "status", "preview", "plan", "report"} <= named
+    assert named <= targets
+
+
+@pytest.mark.parametrize("command", sorted(set(re.findall(r"python -m mtpeft (\w+)", README))))
+def test_every_command_exists(command: str, tmp_path: Path) -> None:
+    done = mtpeft(tmp_path, command, "--help")
+    assert done.returncode == 0
+    assert "usage" in done.stdout
+
+
+def test_every_option_of_the_commands_exists(tmp_path: Path) -> None:
+    done = mtpeft(tmp_path, *"budget --model small".split())
+    assert done.returncode == 0 and "reachable" in done.stdout
+    assert "budget --model small" in BASH
+
+
+def test_every_path_of_the_layout_exists() -> None:
+    layout = README.split("## Layout")[1].split("```")[1]
+    paths = re.findall(r"^(\S+)", layout, flags=re.MULTILINE)
+    assert len(paths) >= 10
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+    for link in re.findall(r"!\[.*?\]\((.*?)\)", README):
+        assert (ROOT / link).is_file()
+
+
+def test_the_pair_snippet_is_a_valid_overlay(tmp_path: Path) -> None:
+    snippet = next(snippet for snippet in SNIPPETS if "it-en" in snippet["pairs"])
+    (tmp_path / "pair.yaml").write_text(yaml.safe_dump(snippet), encoding="utf-8")
+    before, after = (mtpeft(tmp_path, "plan", *options) for options in ([], ["--configfile", "pair.yaml"]))
+    assert before.returncode == after.returncode == 0
+    assert before.stdout != after.stdout
+
+
+def test_the_snippet_for_own_text_prepares_it(finished: Path, tmp_path: Path) -> None:
+    """On Swahili that stands in one of the wheels, as two line-aligned files."""
+    snippet = next(snippet for snippet in SNIPPETS if "mine" in snippet.get("corpora", {}))
+    with zipfile.ZipFile(finished / "data/wheels/interface/django.zip") as archive:
+        sides = {
+            code: {row["key"]: row["text"] for row in map(json.loads, archive.read(f"{code}.jsonl").splitlines())}
+            for code in ("sw", "en")
+        }
+    keys = sorted(set(sides["sw"]) & set(sides["en"]))
+    for code, messages in sides.items():
+        lines = [" ".join(messages[key].split()) for key in keys]
+        (tmp_path / f"text.{code}").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    snippet["corpora"]["mine"]["split"] = {"dev": 10, "test": 20}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(snippet), encoding="utf-8")
+    target = "data/pairs/sw-en/parts.json"
+    done = mtpeft(tmp_path, "sweep", "--configfile", "mine.yaml", "--target", target)
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / target).read_text(encoding="utf-8"))["rows"]["test"] == 20
+
+
+def test_the_command_for_one_cell_is_planned(finished: Path) -> None:
+    command = re.search(r"snakemake (--workflow-profile.*?score\.json)", BASH, flags=re.DOTALL).group(1)
+    words = command.replace("\\\n", " ").replace("n1000", "n200").replace("pt-en", "es-en").split()
+    words[words.index("--workflow-profile") + 1] = str(ROOT / "workflow/profiles/local")
+    where = ["--snakefile", str(ROOT / "Snakefile"), "--configfile", str(STUDY), "--dry-run"]
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", *where, *words],
+        cwd=finished,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
