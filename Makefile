@@ -43,7 +43,7 @@ test: $(VENV)/develop ## all tests
 
 lint: $(VENV)/develop ## style of Python and of rules
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . \
-	&& $(VENV)/bin/snakefmt --check Snakefile workflow/rules && $(SNAKEMAKE) --lint
+	&& $(VENV)/bin/snakefmt --line-length 120 --check Snakefile workflow/rules && $(SNAKEMAKE) --lint
 
 clean: ## remove the environment; results stay
 	rm -rf $(VENV)

@@ -38,12 +38,12 @@ localrules:
 
 
 rule all:
+    default_target: True
     """Every figure, and the tables of all cells."""
     input:
         figures(CONFIGURATION.studies),
         "results/scores.csv",
         "results/costs.csv",
-    default_target: True
 
 
 include: "workflow/rules/data.smk"

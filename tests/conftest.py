@@ -1,11 +1,18 @@
-"""Fixtures that several files of tests share."""
+"""What several test files share."""
 
-import os
 from pathlib import Path
 
 import pytest
+from sweep_material import run
 
-os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the small study has been run once, from nothing."""
+    folder = tmp_path_factory.mktemp("finished")
+    code, said = run(folder)
+    assert code == 0, said[-5000:]
+    return folder
 
 
 @pytest.fixture(scope="session")

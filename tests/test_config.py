@@ -18,7 +18,6 @@ ROOT = Path(__file__).parents[1]
 STUDIES = sorted((ROOT / "workflow" / "studies").glob("*.yaml"))
 HEAVY = ("torch", "transformers", "peft", "numpy", "scipy", "matplotlib", "snakemake", "sacrebleu", "polib")
 
-ES_EN = {"corpus": "own"}
 STUDY = {"models": ["small"], "pairs": ["es-en"], "sizes": ["n250"], "methods": ["full"], "seeds": [1]}
 
 WRONG = [

@@ -53,8 +53,6 @@ AWKWARD = {
     "zero width": "na\u200bme \u200ftext\ufeff on",
     "unknown script": "ᏣᎳᎩ ꦗꦮ",
     "piece mark": "a▁b _ __",
-    "a language's token": "Use es_XX or en_XX.",
-    "a mark of the model": "Wrap <s>old</s> text in <mask> or <pad>, not <unk>.",
     "one letter": "a",
 }
 
@@ -91,6 +89,14 @@ def _assert_same_pieces(many_scripts, text: str, language: str) -> None:
     first, *inner, last = tokens
     assert tokenizer.convert_ids_to_tokens([first])[0].startswith(f"{language}_")
     assert (inner, last) == (own, 2)
+
+
+@pytest.mark.parametrize("text", ["Use es_XX or en_XX.", "Wrap <s>old</s> text in <mask> or <pad>, not <unk>.", "bg_XX"])
+def test_text_that_looks_like_a_special_token_is_none(many_scripts, text) -> None:
+    tokenizer = load_tokenizer(many_scripts[1])
+    (tokens,) = encode(tokenizer, [text], "es", model="tiny", longest=200)
+    special = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
+    assert [token in special for token in tokens] == [True, *[False] * (len(tokens) - 2), True]
 
 
 def test_languages_outside_mbart50_get_a_token_of_their_own(many_scripts) -> None:
@@ -137,7 +143,6 @@ def test_arrays_without_rows(tmp_path: Path) -> None:
 
 def test_arrays_are_mapped_not_copied(sweep: Path) -> None:
     file = arrays(sweep, "train")
-    address = read_arrays(file).target.tokens.data_ptr()
     pairs = read_arrays(file)
     address = pairs.target.tokens.data_ptr()
     ranges = [line.split()[0] for line in Path("/proc/self/maps").read_text().splitlines() if line.endswith(str(file))]

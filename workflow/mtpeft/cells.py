@@ -58,5 +58,6 @@ class Cell:
 
 
 DIMENSIONS = ("model", "pair", "size", "method", "budget", "seed")
-CELL_TEMPLATE = f"{CELLS_FOLDER}/" + "/".join(f"{{{dimension}}}" for dimension in DIMENSIONS)
+LABELS_TEMPLATE = "/".join(f"{{{dimension}}}" for dimension in DIMENSIONS)
+CELL_TEMPLATE = f"{CELLS_FOLDER}/{LABELS_TEMPLATE}"
 """Path template with one wildcard per label."""

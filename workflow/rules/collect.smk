@@ -19,14 +19,14 @@ rule collect_all:
     output:
         scores="results/scores.csv",
         costs="results/costs.csv",
-    params:
-        settings=canonical(settings.collect_settings(CONFIGURATION, all_cells(CONFIGURATION))),
     log:
         "logs/collect_all.log",
     benchmark:
         "benchmarks/collect_all.tsv"
     conda:
         "../../envs/workflow.yaml"
+    params:
+        settings=canonical(settings.collect_settings(CONFIGURATION, all_cells(CONFIGURATION))),
     shell:
         "exec python -m mtpeft collect --settings {params.settings:q} --scores {output.scores:q} --costs {output.costs:q} "
         "> {log:q} 2>&1"
@@ -39,14 +39,14 @@ rule collect_study:
     output:
         scores="results/tables/{study}/scores.csv",
         costs="results/tables/{study}/costs.csv",
-    params:
-        settings=told("tables", "study"),
     log:
         "logs/collect_study/{study}.log",
     benchmark:
         "benchmarks/collect_study/{study}.tsv"
     conda:
         "../../envs/workflow.yaml"
+    params:
+        settings=told("tables", "study"),
     shell:
         "exec python -m mtpeft collect --settings {params.settings:q} --scores {output.scores:q} --costs {output.costs:q} "
         "> {log:q} 2>&1"

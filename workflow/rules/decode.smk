@@ -14,17 +14,17 @@ rule decode:
     output:
         expand(f"{CELL}/hypotheses/{{test_set}}.txt", test_set=paths.TEST_SETS, allow_missing=True),
         record=f"{CELL}/decode.json",
-    params:
-        settings=told_cell("decode"),
-        inputs=options(paths.decode_inputs),
-        cell=LABELS,
-    priority: 10
     log:
         f"logs/decode/{LABELS}.log",
     benchmark:
         f"benchmarks/decode/{LABELS}.tsv"
+    priority: 10
     conda:
         "../../envs/workflow.yaml"
+    params:
+        settings=told_cell("decode"),
+        inputs=options(paths.decode_inputs),
+        cell=LABELS,
     shell:
         "exec python -m mtpeft decode --cell {params.cell:q} --settings {params.settings:q} --trained {input.trained:q} "
         "{params.inputs} --record {output.record:q} > {log:q} 2>&1"

@@ -20,15 +20,15 @@ rule draw_study:
         ),
         "results/figures/{study}.png",
         pdf="results/figures/{study}.pdf",
-    params:
-        settings=told("figure", "study"),
-        stem=subpath(output.pdf, strip_suffix=".pdf"),
     log:
         "logs/draw_study/{study}.log",
     benchmark:
         "benchmarks/draw_study/{study}.tsv"
     conda:
         "../../envs/workflow.yaml"
+    params:
+        settings=told("figure", "study"),
+        stem=subpath(output.pdf, strip_suffix=".pdf"),
     shell:
         "exec python -m mtpeft figure --settings {params.settings:q} --scores {input.scores:q} --costs {input.costs:q} "
         "--distances {input.distances:q} --stem {params.stem:q} > {log:q} 2>&1"
@@ -48,15 +48,15 @@ rule draw_efficiency:
         ),
         "results/figures/efficiency.png",
         pdf="results/figures/efficiency.pdf",
-    params:
-        settings=canonical(settings.figure_settings(CONFIGURATION, "efficiency")),
-        stem=subpath(output.pdf, strip_suffix=".pdf"),
     log:
         "logs/draw_efficiency.log",
     benchmark:
         "benchmarks/draw_efficiency.tsv"
     conda:
         "../../envs/workflow.yaml"
+    params:
+        settings=canonical(settings.figure_settings(CONFIGURATION, "efficiency")),
+        stem=subpath(output.pdf, strip_suffix=".pdf"),
     shell:
         "exec python -m mtpeft figure --settings {params.settings:q} --scores {input.scores:q} --costs {input.costs:q} "
         "--stem {params.stem:q} > {log:q} 2>&1"

@@ -18,15 +18,15 @@ rule train_vocabulary:
     output:
         "data/vocabularies/{vocabulary}/tokenizer.json",
         config="data/vocabularies/{vocabulary}/tokenizer_config.json",
-    params:
-        settings=told("vocabulary", "vocabulary"),
-        folder=subpath(output.config, parent=True),
     log:
         "logs/train_vocabulary/{vocabulary}.log",
     benchmark:
         "benchmarks/train_vocabulary/{vocabulary}.tsv"
     conda:
         "../../envs/workflow.yaml"
+    params:
+        settings=told("vocabulary", "vocabulary"),
+        folder=subpath(output.config, parent=True),
     shell:
         "exec python -m mtpeft vocabulary --settings {params.settings:q} --parts {input:q} --folder {params.folder:q} "
         "> {log:q} 2>&1"
@@ -41,18 +41,18 @@ rule pretrain:
     output:
         record="results/models/{model}/base.json",
         checkpoint=directory("results/models/{model}/checkpoint"),
-    params:
-        settings=told("pretrain", "model"),
-        tokenizer=subpath(input.tokenizer, parent=True),
-    wildcard_constraints:
-        model=paths.models_with(CONFIGURATION, "pretrain"),
-    priority: 100
     log:
         "logs/pretrain/{model}.log",
     benchmark:
         "benchmarks/pretrain/{model}.tsv"
+    wildcard_constraints:
+        model=paths.models_with(CONFIGURATION, "pretrain"),
+    priority: 100
     conda:
         "../../envs/workflow.yaml"
+    params:
+        settings=told("pretrain", "model"),
+        tokenizer=subpath(input.tokenizer, parent=True),
     shell:
         "exec python -m mtpeft pretrain --settings {params.settings:q} --tokenizer {params.tokenizer:q} "
         "--train {input.train:q} --dev {input.dev:q} --record {output.record:q} > {log:q} 2>&1"
@@ -62,15 +62,15 @@ rule take_in_model:
     """Check a local Hugging Face folder and record its hashes; the weights stay where they are."""
     output:
         "results/models/{model}/base.json",
-    params:
-        settings=told("local", "model"),
-    wildcard_constraints:
-        model=paths.models_with(CONFIGURATION, "path"),
     log:
         "logs/take_in_model/{model}.log",
     benchmark:
         "benchmarks/take_in_model/{model}.tsv"
+    wildcard_constraints:
+        model=paths.models_with(CONFIGURATION, "path"),
     conda:
         "../../envs/workflow.yaml"
+    params:
+        settings=told("local", "model"),
     shell:
         "exec python -m mtpeft local --settings {params.settings:q} --record {output:q} > {log:q} 2>&1"

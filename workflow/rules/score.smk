@@ -13,16 +13,16 @@ rule score:
         references=files(paths.references),
     output:
         f"{CELL}/score.json",
-    params:
-        settings=told_cell("score"),
-        cell=LABELS,
-    priority: 20
     log:
         f"logs/score/{LABELS}.log",
     benchmark:
         f"benchmarks/score/{LABELS}.tsv"
+    priority: 20
     conda:
         "../../envs/workflow.yaml"
+    params:
+        settings=told_cell("score"),
+        cell=LABELS,
     shell:
         "exec python -m mtpeft score --cell {params.cell:q} --settings {params.settings:q} --decoded {input.decoded:q} "
         "--references {input.references:q} --record {output:q} > {log:q} 2>&1"

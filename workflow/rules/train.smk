@@ -19,16 +19,16 @@ rule train:
     output:
         tuned=directory(f"{CELL}/tuned"),
         record=f"{CELL}/train.json",
-    params:
-        settings=told_cell("train"),
-        inputs=options(paths.train_inputs),
-        cell=LABELS,
     log:
         f"logs/train/{LABELS}.log",
     benchmark:
         f"benchmarks/train/{LABELS}.tsv"
     conda:
         "../../envs/workflow.yaml"
+    params:
+        settings=told_cell("train"),
+        inputs=options(paths.train_inputs),
+        cell=LABELS,
     shell:
         "exec python -m mtpeft train --cell {params.cell:q} --settings {params.settings:q} {params.inputs} "
         "--record {output.record:q} > {log:q} 2>&1"

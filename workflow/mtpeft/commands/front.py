@@ -72,10 +72,13 @@ def _preview(given: argparse.Namespace) -> None:
 
 
 def _budget(given: argparse.Namespace) -> None:
+    from mtpeft.config.checks import unknown
     from mtpeft.config.load import load
     from mtpeft.front.budgets import budget_table
 
     configuration = load(given.configfile)
+    for mistake in unknown("--model", given.model or (), configuration.models, "models"):
+        raise UserError(mistake)
     for model in given.model or configuration.models:
         print(budget_table(configuration, model))
 

@@ -1,7 +1,7 @@
 """What can be wrong between the parts of a configuration whose form is right."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from mtpeft.cells import LABEL_PATTERN, RESERVED
@@ -52,7 +52,7 @@ def _catalogue_mistakes(configuration: Configuration) -> Iterator[str]:
     for label, corpus in configuration.corpora.items():
         yield from _corpus_mistakes(f"corpora.{label}", corpus)
     for label, pair in configuration.pairs.items():
-        yield from _unknown(f"pairs.{label}.corpus", [pair.corpus], configuration.corpora, "corpora")
+        yield from unknown(f"pairs.{label}.corpus", [pair.corpus], configuration.corpora, "corpora")
         yield from _pair_mistakes(configuration, label)
     for label, model in configuration.models.items():
         yield from _model_mistakes(configuration, f"models.{label}", model)
@@ -60,7 +60,7 @@ def _catalogue_mistakes(configuration: Configuration) -> Iterator[str]:
         rates = getattr(options, "learning_rate", None)
         if isinstance(rates, dict):
             named = sorted(set(rates) - {"default"})
-            yield from _unknown(f"methods.{label}.learning_rate", named, configuration.sizes, "sizes")
+            yield from unknown(f"methods.{label}.learning_rate", named, configuration.sizes, "sizes")
 
 
 def _corpus_mistakes(key: str, corpus: Corpus) -> Iterator[str]:
@@ -119,7 +119,7 @@ def _model_mistakes(configuration: Configuration, key: str, model: Model) -> Ite
         return
     if pretrain := model.pretrain:
         for name in ("pairs", "vocabulary_pairs"):
-            yield from _unknown(f"{key}.pretrain.{name}", getattr(pretrain, name), configuration.pairs, "pairs")
+            yield from unknown(f"{key}.pretrain.{name}", getattr(pretrain, name), configuration.pairs, "pairs")
         if pretrain.d_model % pretrain.heads:
             yield (
                 f"'{key}.pretrain.d_model' is {pretrain.d_model}, which {pretrain.heads} heads do not divide; "
@@ -168,7 +168,7 @@ def _study_mistakes(configuration: Configuration) -> Iterator[str]:
         if (study.figure or label) not in FIGURES:
             yield f"'{key}.figure' is missing; write which figure is drawn: {listed(FIGURES)}."
         for catalogue in ("models", "pairs", "sizes", "methods", "budgets"):
-            yield from _unknown(
+            yield from unknown(
                 f"{key}.{catalogue}", getattr(study, catalogue), getattr(configuration, catalogue), catalogue
             )
         for method in study.methods:
@@ -211,7 +211,8 @@ def _out_of_reach(
                 )
 
 
-def _unknown(key: str, labels: object, catalogue: dict[str, object], name: str) -> Iterator[str]:
+def unknown(key: str, labels: Iterable[str], catalogue: Mapping[str, object], name: str) -> Iterator[str]:
+    """One sentence for each label under a key that its catalogue has not."""
     for label in labels:
         if label not in catalogue:
             hint = nearest(label, catalogue) or f"; there are {listed(catalogue)}."

@@ -46,8 +46,8 @@ def allocate(sites: Sequence[Site], budget: int) -> Allocation:
     low, high = reach(sites)
     if not low <= budget <= high:
         raise OutOfReachError(f"{budget} parameters lie outside {low} to {high}")
-    sizes = {site.module: _uniform_size(sites, budget) for site in sites}
-    sizes = {site.module: min(sizes[site.module], site.most) for site in sites}
+    uniform = _uniform_size(sites, budget)
+    sizes = {site.module: min(uniform, site.most) for site in sites}
     left = budget - count(sites, sizes)
     while growable := [site for site in sites if site.step <= left and sizes[site.module] < site.most]:
         for site in growable:

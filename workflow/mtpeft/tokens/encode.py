@@ -40,10 +40,9 @@ def encode_pair(settings: Mapping[str, Any], *, tokenizer: Path, parts: Mapping[
 def encode(
     tokenizer: "PreTrainedTokenizerBase", sentences: Sequence[str], language: str, *, model: str, longest: int
 ) -> list[list[int]]:
-    """Tokens of sentences in a language, with the language's token first and </s> last.
+    """Tokens of sentences in a language, with the language's token first and </s> last, and no other special ones.
 
-    What looks like a special token inside a sentence, such as the tag <s>, is text. Spaces at the ends are dropped, as
-    sentencepiece does.
+    Spaces at the ends are dropped, as sentencepiece does.
 
     Raises:
         UserError: the model has no token for the language.
@@ -51,5 +50,7 @@ def encode(
     if not sentences:
         return []
     tokenizer.src_lang = require_code(language, tokenizer.get_vocab(), model=model)
-    stripped = [sentence.strip() for sentence in sentences]
-    return tokenizer(stripped, truncation=True, max_length=longest, split_special_tokens=True)["input_ids"]
+    rows = tokenizer([sentence.strip() for sentence in sentences], truncation=True, max_length=longest)["input_ids"]
+    # Text such as the tag </s> must not end a sentence, nor may es_XX change its language.
+    as_text = dict.fromkeys(tokenizer.all_special_ids, tokenizer.unk_token_id)
+    return [[row[0], *(as_text.get(token, token) for token in row[1:-1]), row[-1]] for row in rows]

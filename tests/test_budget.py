@@ -1,0 +1,195 @@
+"""Budgets: every sized method spends what it may, never more, and the count is that of the built model."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mtpeft.config.load import load
+from mtpeft.config.resolve import pretrain_languages
+from mtpeft.methods import METHODS
+from mtpeft.methods.base import Site
+from mtpeft.methods.budget import OutOfReachError, allocate, count, reach
+from mtpeft.models.describe import mbart_config
+from mtpeft.models.shapes import read_shape
+
+ROOT = Path(__file__).parents[1]
+CATALOGUE = load()
+OPTIONS = {"adapter": {"tuner": "adapter", "activation": "relu"}, "lora": {"tuner": "lora", "scaling": 2.0}}
+SIZED = [name for name, method in METHODS.items() if method.trains == "sized"]
+SHARES = (0.001, 0.002, 0.004, 0.01, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5)
+
+
+def described(*, layers: int, d_model: int, feed_forward: int, heads: int, vocabulary: int) -> dict[str, Any]:
+    sizes = {"layers": layers, "d_model": d_model, "feed_forward": feed_forward, "heads": heads}
+    return mbart_config({**sizes, "vocabulary": vocabulary, "max_positions": 64, "dropout": 0.1}, ["en", "es"])
+
+
+def from_catalogue(label: str) -> dict[str, Any]:
+    return mbart_config(CATALOGUE.models[label].pretrain.model_dump(), pretrain_languages(CATALOGUE, label))
+
+
+MBART_50 = {
+    "model_type": "mbart",
+    "vocab_size": 250_054,
+    "d_model": 1024,
+    "encoder_layers": 12,
+    "decoder_layers": 12,
+    "encoder_ffn_dim": 4096,
+    "decoder_ffn_dim": 4096,
+    "max_position_embeddings": 1024,
+}
+CONFIGS = {
+    "tiny": described(layers=1, d_model=16, feed_forward=32, heads=2, vocabulary=200),
+    "narrow": described(layers=2, d_model=48, feed_forward=24, heads=4, vocabulary=300),
+    "uneven": described(layers=1, d_model=32, feed_forward=64, heads=2, vocabulary=200)
+    | {"encoder_layers": 3, "decoder_ffn_dim": 40},
+    **{label: from_catalogue(label) for label in CATALOGUE.models},
+    "mbart-50": MBART_50,
+}
+
+
+def sites_of(method: str, name: str) -> tuple[list[Site], int]:
+    shape = read_shape(CONFIGS[name])
+    return list(METHODS[method].sites(shape, OPTIONS[method])), shape.total
+
+
+def test_mbart_50_has_the_size_that_its_authors_published() -> None:
+    assert read_shape(MBART_50).total == 610_879_488
+
+
+@pytest.mark.parametrize("share", SHARES)
+@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("method", SIZED)
+def test_a_budget_is_spent_to_the_last_step(method: str, name: str, share: float) -> None:
+    sites, total = sites_of(method, name)
+    budget = int(share * total)
+    low, high = reach(sites)
+    if not low <= budget <= high:
+        with pytest.raises(OutOfReachError):
+            allocate(sites, budget)
+        return
+
+    allocation = allocate(sites, budget)
+
+    assert allocation.trained == count(sites, allocation.sizes) <= budget
+    assert allocation.left_over == budget - allocation.trained
+    assert set(allocation.sizes) == {site.module for site in sites}
+    assert all(1 <= allocation.sizes[site.module] <= site.most for site in sites)
+    growable = [site.step for site in sites if allocation.sizes[site.module] < site.most]
+    assert not growable or allocation.left_over < min(growable)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("method", SIZED)
+def test_both_ends_of_the_reach_are_met_exactly_and_nothing_beyond_them(method: str, name: str) -> None:
+    sites, _ = sites_of(method, name)
+    low, high = reach(sites)
+
+    assert allocate(sites, low).left_over == allocate(sites, high).left_over == 0
+    assert set(allocate(sites, low).sizes.values()) == {1}
+    assert allocate(sites, high).sizes == {site.module: site.most for site in sites}
+    for budget in (0, low - 1, high + 1):
+        with pytest.raises(OutOfReachError):
+            allocate(sites, budget)
+
+
+@pytest.mark.parametrize("method", SIZED)
+def test_equal_sites_differ_by_one_step_at_most(method: str) -> None:
+    sites, total = sites_of(method, "small")
+    sizes = allocate(sites, int(0.05 * total)).sizes
+
+    for step in {site.step for site in sites}:
+        alike = [sizes[site.module] for site in sites if site.step == step]
+        assert max(alike) - min(alike) <= 1
+
+
+def test_methods_meet_on_the_budgets_of_the_default_study() -> None:
+    for share in CATALOGUE.budgets.values():
+        achieved = []
+        for method in SIZED:
+            sites, total = sites_of(method, "small")
+            achieved.append(allocate(sites, int(share * total)).trained / total)
+        assert max(achieved) / min(achieved) < 1.05
+
+
+@pytest.mark.parametrize("name", ["tiny", "narrow", "uneven", *CATALOGUE.models])
+@pytest.mark.parametrize("method", [*SIZED, "full"])
+def test_the_built_model_trains_what_was_counted(method: str, name: str) -> None:
+    from transformers import MBartConfig, MBartForConditionalGeneration
+
+    model = MBartForConditionalGeneration(MBartConfig(**CONFIGS[name]))
+    shape = read_shape(CONFIGS[name])
+    assert sum(weights.numel() for weights in model.parameters()) == shape.total
+    if method == "full":
+        sizes, counted = {}, shape.total
+    else:
+        sites, _ = sites_of(method, name)
+        allocation = allocate(sites, max(reach(sites)[0] + 100, int(0.05 * shape.total)))
+        sizes, counted = allocation.sizes, allocation.trained
+
+    tuned = METHODS[method].apply(model, sizes, OPTIONS.get(method, {}))
+
+    assert sum(weights.numel() for weights in tuned.parameters() if weights.requires_grad) == counted
+
+
+def run_budget(*options: str) -> str:
+    program = (
+        "import sys; from mtpeft.commands.main import main\n"
+        f"try: main(['budget', *{options!r}])\n"
+        "finally: print([name for name in ('torch', 'transformers', 'numpy') if name in sys.modules], file=sys.stderr)"
+    )
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "workflow")}
+    ended = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False
+    )
+    assert ended.stderr.splitlines()[-1] == "[]"
+    return ended.stdout if ended.returncode == 0 else ended.stderr
+
+
+def test_the_command_prints_every_budget_without_torch() -> None:
+    lines = run_budget("--model", "small").splitlines()
+    total = read_shape(CONFIGS["small"]).total
+    rows = {tuple(line.split()[:2]): line.split() for line in lines[2:] if line}
+
+    assert lines[0] == f"small: {total:,} parameters"
+    assert {key for key in rows if key[1] != "-"} == {
+        (method, budget) for method in SIZED for budget in ("b1", "b5", "b20")
+    }
+    for (method, budget), row in rows.items():
+        if budget != "-":
+            sites, _ = sites_of(method, "small")
+            allocation = allocate(sites, int(CATALOGUE.budgets[budget] * total))
+            assert row[3] == f"{allocation.trained:,}"
+            assert row[5] == f"{allocation.left_over:,}"
+    assert rows["full", "-"][3] == f"{total:,}"
+    assert rows["none", "-"][3] == "0"
+
+
+def test_all_models_are_printed_unless_some_are_named() -> None:
+    printed = [line.split(":")[0] for line in run_budget().splitlines() if line.endswith(" parameters")]
+
+    assert printed == list(CATALOGUE.models)
+
+
+def test_an_unknown_model_is_named() -> None:
+    said = run_budget("--model", "smal").splitlines()[0]
+
+    assert said == "mtpeft: '--model' names 'smal', which is not in 'models'; did you mean 'small'?"
+
+
+def test_the_printed_reach_can_be_asked_for() -> None:
+    for method in SIZED:
+        sites, total = sites_of(method, "small")
+        row = next(line for line in run_budget("--model", "small").splitlines() if line.startswith(method))
+        low, high = (round(float(row.split()[place].rstrip("%")) / 100, 5) for place in (-3, -1))
+        assert allocate(sites, int(low * total)).trained
+        assert allocate(sites, int(high * total)).trained
+
+
+def test_a_configuration_of_a_model_is_plain_json() -> None:
+    assert json.loads(json.dumps(CONFIGS["small"])) == CONFIGS["small"]
