@@ -38,7 +38,6 @@ localrules:
 
 
 rule all:
-    default_target: True
     """Every figure, and the tables of all cells."""
     input:
         figures(CONFIGURATION.studies),
