@@ -19,8 +19,7 @@ from mtpeft.models.load import load_base, prepare_torch
 from mtpeft.records import read_lines, read_record, write_record
 from mtpeft.scoring.metrics import METRICS, metric, score_corpus
 from mtpeft.scoring.score import score
-from mtpeft.tokens.arrays import read_arrays
-from mtpeft.tokens.encode import encode, load_tokenizer
+from mtpeft.tokens.encode import encode, load_tokenizer, text_of
 from mtpeft.training.untrained import record_untrained
 
 SCHEMAS = Path(__file__).parents[1] / "workflow/schemas"
@@ -81,7 +80,7 @@ def test_hypotheses_do_not_depend_on_batches_or_order(base, sources, search) -> 
 
 def test_nothing_to_translate(base, tokenizer) -> None:
     assert translate(base, [], GREEDY, language_token=9) == []
-    assert tokenizer.batch_decode([], skip_special_tokens=True) == []
+    assert text_of(tokenizer, []) == []
 
 
 def test_every_hypothesis_ends_at_its_own_limit(base, sources) -> None:
@@ -118,7 +117,7 @@ def test_hypotheses_are_plain_lines(sweep: Path, decoded: Path, tokenizer) -> No
 
 def test_special_tokens_that_a_model_makes_are_left_out(tokenizer) -> None:
     tokens = tokenizer.convert_tokens_to_ids(["▁", "de_DE", "<mask>", "<s>", "<pad>", "ca_XX", "▁"])
-    assert tokenizer.batch_decode([tokens], skip_special_tokens=True)[0].strip() == ""
+    assert text_of(tokenizer, [tokens])[0].strip() == ""
 
 
 def test_line_ends_inside_a_hypothesis_become_spaces(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from sweep_material import ROOT, STUDY, environment
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -36,7 +37,7 @@ def test_every_command_exists(command: str, tmp_path: Path) -> None:
 
 
 def test_every_option_of_the_commands_exists(tmp_path: Path) -> None:
-    done = mtpeft(tmp_path, *"budget --model small".split())
+    done = mtpeft(tmp_path, *["budget", "--model", "small"])
     assert done.returncode == 0 and "reachable" in done.stdout
     assert "budget --model small" in BASH
 

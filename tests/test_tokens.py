@@ -91,7 +91,9 @@ def _assert_same_pieces(many_scripts, text: str, language: str) -> None:
     assert (inner, last) == (own, 2)
 
 
-@pytest.mark.parametrize("text", ["Use es_XX or en_XX.", "Wrap <s>old</s> text in <mask> or <pad>, not <unk>.", "bg_XX"])
+@pytest.mark.parametrize(
+    "text", ["Use es_XX or en_XX.", "Wrap <s>old</s> text in <mask> or <pad>, not <unk>.", "bg_XX"]
+)
 def test_text_that_looks_like_a_special_token_is_none(many_scripts, text) -> None:
     tokenizer = load_tokenizer(many_scripts[1])
     (tokens,) = encode(tokenizer, [text], "es", model="tiny", longest=200)
@@ -173,7 +175,9 @@ def test_long_sentences_are_cut_to_the_models_positions(sweep: Path, tmp_path: P
 
 def test_decoder_inputs_are_those_that_transformers_makes_of_the_labels(sweep: Path) -> None:
     pairs = read_arrays(arrays(sweep, "dev"))
-    inputs = dict(model_inputs([pairs.source[row] for row in range(4)], [pairs.target[row] for row in range(4)], start=2))
+    inputs = dict(
+        model_inputs([pairs.source[row] for row in range(4)], [pairs.target[row] for row in range(4)], start=2)
+    )
     model: MBartForConditionalGeneration = load_base(sweep / "results/models/tiny/checkpoint").eval()
     labels = inputs.pop("labels")
     given = inputs.pop("decoder_input_ids")
@@ -191,7 +195,9 @@ def test_decoder_inputs_are_those_that_transformers_makes_of_the_labels(sweep: P
 
 
 def test_padding_is_masked_and_labels_of_it_are_left_out() -> None:
-    inputs = model_inputs([torch.tensor([8, 5, 2]), torch.tensor([8, 2])], [torch.tensor([9, 2]), torch.tensor([9, 4, 2])], start=2)
+    inputs = model_inputs(
+        [torch.tensor([8, 5, 2]), torch.tensor([8, 2])], [torch.tensor([9, 2]), torch.tensor([9, 4, 2])], start=2
+    )
     assert inputs["input_ids"].tolist() == [[8, 5, 2], [8, 2, 1]]
     assert inputs["attention_mask"].tolist() == [[1, 1, 1], [1, 1, 0]]
     assert inputs["labels"].tolist() == [[9, 2, -100], [9, 4, 2]]

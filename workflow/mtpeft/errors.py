@@ -13,3 +13,7 @@ class TryAgainError(Exception):
 
     Its state is kept. The command line prints the text alone and exits with code 75; the next start goes on.
     """
+
+
+class StoppedError(TryAgainError):
+    """A step was asked to stop, by a signal or its time budget: no failure, and nothing to look into."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mtpeft.commands import front, steps
-from mtpeft.errors import TryAgainError, UserError
+from mtpeft.errors import StoppedError, TryAgainError, UserError
 from mtpeft.parent import die_with_parent
 from mtpeft.records import write_record
 
@@ -41,7 +41,7 @@ def _run(given: argparse.Namespace) -> int | None:
     try:
         code = given.run(given)
     except Exception as error:
-        if note:
+        if note and not isinstance(error, StoppedError):
             _leave_note(note, given.name, error)
         raise
     if note:

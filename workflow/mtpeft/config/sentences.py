@@ -85,7 +85,7 @@ def _key_sentence(location: Sequence[Any], kind: str, error: Error) -> str:
     place = [part for part in location if part != KEY]
     owner = f"'{dotted(place[:-1])}'" if place[:-1] else "The configuration"
     if kind == "string_pattern_mismatch":
-        return f"{owner} has the key '{place[-1]}'; write {PATTERNS[error['ctx']['pattern']]} instead."
+        return f"{owner} has the key '{place[-1]}'; write {PATTERNS[error['ctx']['pattern']]}."
     return f"{owner} has a key that YAML reads as {_shown(error.get('input', place[-1]))}; put the key in quotes."
 
 

@@ -13,7 +13,7 @@ from mtpeft.models.load import open_tuned, prepare_torch
 from mtpeft.record_types import DecodeRecord
 from mtpeft.records import read_record, sha256_of, write_lines, write_record
 from mtpeft.tokens.arrays import read_arrays
-from mtpeft.tokens.encode import load_tokenizer
+from mtpeft.tokens.encode import load_tokenizer, text_of
 
 
 def decode(settings: Mapping[str, Any], cell: Cell, *, trained: Path, tests: Mapping[str, Path], record: Path) -> None:
@@ -37,7 +37,7 @@ def decode(settings: Mapping[str, Any], cell: Cell, *, trained: Path, tests: Map
         source = read_arrays(arrays).source
         sources = [source[row] for row in range(len(source))]
         hypotheses = translate(model, sources, Search(**settings["search"]), language_token=language_token)
-        lines = tokenizer.batch_decode(hypotheses, skip_special_tokens=True)
+        lines = text_of(tokenizer, hypotheses)
         described[name] = write_hypotheses(record.parent, name, lines)
         done += len(lines)
     seconds = time.monotonic() - started

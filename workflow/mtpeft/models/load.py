@@ -1,5 +1,6 @@
 """Open models: a base model, a trained cell, and the device and threads that they run on."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from mtpeft.cells import Cell
 from mtpeft.decoding.search import Search, translate
 from mtpeft.errors import UserError
 from mtpeft.records import read_record
-from mtpeft.tokens.encode import encode, load_tokenizer
+from mtpeft.tokens.encode import encode, load_tokenizer, text_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 def prepare_torch(threads: int) -> torch.device:
     """Set torch's threads and make it repeat itself exactly; returns the device."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it CUDA's matrix products may differ
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -78,14 +80,14 @@ class Translator:
         hypotheses = translate(
             self.model, [torch.tensor(x) for x in tokens], self.search, language_token=language_token
         )
-        return self.tokenizer.batch_decode(hypotheses, skip_special_tokens=True)
+        return text_of(self.tokenizer, hypotheses)
 
 
 def load_cell(cell: str | Path) -> Translator:
     """Open a trained cell with the languages and the search of its records.
 
     Raises:
-        UserError: the cell is unknown, not trained, not decoded, diverged, or has no model.
+        UserError: the cell is unknown, not trained, diverged, has no model, or its base model is not there.
     """
     from mtpeft.models.languages import language_code
 
@@ -97,7 +99,10 @@ def load_cell(cell: str | Path) -> Translator:
         raise UserError(f"The cell {folder} has diverged in training, so there is nothing to translate with.")
     if "base" not in record["inputs"]:
         raise UserError(f"The cell {folder} has no model: its method '{record['cell']['method']}' copies translations.")
-    base = Path(read_record(Path(record["inputs"]["base"]))["folder"])
+    base_record = Path(record["inputs"]["base"])
+    if not base_record.exists():
+        raise UserError(f"The base model {base_record} of {folder} is not there; run this in the folder of the sweep.")
+    base = Path(read_record(base_record)["folder"])
     languages = record["settings"]["languages"]
     model = open_tuned(base, folder / "tuned").to(prepare_torch(record["settings"]["threads"])).eval()
     return Translator(

@@ -54,3 +54,8 @@ def encode(
     # Text such as the tag </s> must not end a sentence, nor may es_XX change its language.
     as_text = dict.fromkeys(tokenizer.all_special_ids, tokenizer.unk_token_id)
     return [[row[0], *(as_text.get(token, token) for token in row[1:-1]), row[-1]] for row in rows]
+
+
+def text_of(tokenizer: "PreTrainedTokenizerBase", hypotheses: Sequence[Sequence[int]]) -> list[str]:
+    """Text of each sequence of tokens, without special ones."""
+    return [tokenizer.decode(tokens, skip_special_tokens=True) for tokens in hypotheses]

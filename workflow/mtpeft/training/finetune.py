@@ -23,7 +23,7 @@ from mtpeft.record_types import TrainRecord
 from mtpeft.records import canonical, read_lines, read_record, sha256_of, write_record
 from mtpeft.scoring.metrics import chrf
 from mtpeft.tokens.arrays import TokenPairs, model_inputs, read_arrays
-from mtpeft.tokens.encode import load_tokenizer
+from mtpeft.tokens.encode import load_tokenizer, text_of
 from mtpeft.training.batches import BatchOrder
 from mtpeft.training.interrupt import watching
 from mtpeft.training.loop import Plan, Run, Task, train
@@ -122,7 +122,7 @@ def _dev_chrf(settings: Mapping[str, Any], model: nn.Module, folder: Path, input
 
     def evaluate() -> float:
         hypotheses = translate(model, sources, search, language_token=language_token)
-        return chrf(tokenizer.batch_decode(hypotheses, skip_special_tokens=True), references)
+        return chrf(text_of(tokenizer, hypotheses), references)
 
     return evaluate
 

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from mtpeft.errors import TryAgainError
+from mtpeft.errors import StoppedError
 from mtpeft.tokens.arrays import IGNORED
 from mtpeft.training.interrupt import Clock
 from mtpeft.training.progress import Progress
@@ -74,7 +74,7 @@ def train(task: Task, plan: Plan, *, state_folder: Path, clock: Clock) -> Run:
     """Train to the end, or on from a saved state; the model then holds the weights with the best dev score.
 
     Raises:
-        TryAgainError: stopped early, with the state saved.
+        StoppedError: stopped early, with the state saved.
     """
     torch.use_deterministic_algorithms(True)
     weights = {name: parameter for name, parameter in task.model.named_parameters() if parameter.requires_grad}
@@ -101,7 +101,7 @@ def train(task: Task, plan: Plan, *, state_folder: Path, clock: Clock) -> Run:
                 break
             if reason := clock.reason_to_stop():
                 save()
-                raise TryAgainError(f"stopped at update {run.step} of {plan.updates}: {reason}; the state is saved")
+                raise StoppedError(f"stopped at update {run.step} of {plan.updates}: {reason}; the state is saved")
             loss, tokens = _update(task, plan, optimizer, run.step)
             if not loss < EXPLODED * math.log(_vocabulary(task.model)):
                 run.status = "diverged"

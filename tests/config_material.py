@@ -1,0 +1,158 @@
+"""Wrong configurations: each an overlay over config.yaml, how its sentence begins, and what else is in it."""
+
+from typing import Any
+
+STUDY = {"models": ["small"], "pairs": ["es-en"], "sizes": ["n250"], "methods": ["full"], "seeds": [1]}
+
+WRONG: list[tuple[Any, ...]] = [
+    # a misspelt key, at every level
+    ({"study": {}}, "'study' is not a key of the configuration; did you mean 'studies'?"),
+    ({"corpora": {"interface": {"cleann": {}}}}, "'corpora.interface.cleann' is not a key", "'clean'?"),
+    ({"corpora": {"interface": {"clean": {"max_word": 3}}}}, "'corpora.interface.clean.max_word' is", "'max_words'?"),
+    (
+        {"corpora": {"interface": {"wheels": {"django": {"versoin": "1"}}}}},
+        "'corpora.interface.wheels.django.versoin' is not a key",
+        "'version'?",
+    ),
+    ({"corpora": {"interface": {"split": {"tunning": 3}}}}, "'corpora.interface.split.tunning' is not", "'tuning'?"),
+    ({"pairs": {"es-en": {"corpsu": "interface"}}}, "'pairs.es-en.corpsu' is not a key", "'corpus'?"),
+    ({"sizes": {"n250": {"update": 1}}}, "'sizes.n250.update' is not a key", "'updates'?"),
+    ({"models": {"small": {"pretrian": {}}}}, "'models.small.pretrian' is not a key", "'pretrain'?"),
+    ({"models": {"small": {"pretrain": {"layer": 3}}}}, "'models.small.pretrain.layer' is not a key", "'layers'?"),
+    ({"methods": {"lora": {"learningrate": 1}}}, "'methods.lora.learningrate' is not a key", "'learning_rate'?"),
+    (
+        {"methods": {"lora": {"rank": 8}}},
+        "'methods.lora.rank' is not a key of the configuration; known keys here are "
+        "'learning_rate', 'scaling', 'tuner'.",
+    ),
+    ({"studies": {"budgets": {"bugdets": ["b1"]}}}, "'studies.budgets.bugdets' is not a key", "'budgets'?"),
+    ({"training": {"label_smoothign": 0.1}}, "'training.label_smoothign' is not a key", "'label_smoothing'?"),
+    ({"decoding": {"beamsize": 2}}, "'decoding.beamsize' is not a key", "'beam_size'?"),
+    (
+        {"corpora": {"own": {"files": {"tsv": "text.tsv", "colums": {"sw": 0, "en": 1}}}}},
+        "'corpora.own.files.colums' is not a key",
+        "'columns'?",
+    ),
+    # what is missing
+    ({"methods": {"new": {"tuner": "lora"}}}, "'methods.new.learning_rate' is missing; write it"),
+    ({"methods": {"new": {"learning_rate": 1}}}, "'methods.new.tuner' is missing; write which method", "'adapter', 'f"),
+    ({"methods": {"new": {"tuner": "loar"}}}, "'methods.new.tuner' is 'loar', which is no method; did you mean 'lora'"),
+    ({"sizes": {"n300": {"pairs": 300}}}, "'sizes.n300.updates' is missing; write it"),
+    ({"studies": None}, "'studies' is missing"),
+    # a value of the wrong kind
+    ({"methods": {"lora": {"learning_rate": "fast"}}}, "'methods.lora.learning_rate' is 'fast'; write a number."),
+    ({"methods": {"lora": {"learning_rate": -1}}}, "'methods.lora.learning_rate' is -1; write a number above 0."),
+    (
+        {"methods": {"lora": {"learning_rate": {"n250": "fast", "default": 1}}}},
+        "'methods.lora.learning_rate.n250' is 'fast'; write a number.",
+    ),
+    ({"methods": {"adapter": {"activation": "rel"}}}, "'methods.adapter.activation' is 'rel'; write 'relu', 'gelu' or"),
+    ({"methods": {"new": 3}}, "'methods.new' is 3; write keys and values."),
+    ({"sizes": {"n250": {"updates": -5}}}, "'sizes.n250.updates' is -5; write a number above 0."),
+    ({"sizes": {"n250": {"updates": "many"}}}, "'sizes.n250.updates' is 'many'; write a whole number."),
+    ({"sizes": {"n250": {"updates": 2.5}}}, "'sizes.n250.updates' is 2.5; write a whole number."),
+    ({"budgets": {"b1": 1.5}}, "'budgets.b1' is 1.5; write a number below 1."),
+    ({"budgets": {"b1": 0}}, "'budgets.b1' is 0; write a number above 0."),
+    ({"budgets": {"b1": "1%"}}, "'budgets.b1' is '1%'; write a number."),
+    ({"margin": float("inf")}, "'margin' is inf; write a finite number."),
+    ({"studies": {"budgets": {"seeds": ["one"]}}}, "'studies.budgets.seeds.0' is 'one'; write a whole number."),
+    ({"studies": {"budgets": {"pairs": "es-en"}}}, "'studies.budgets.pairs' is 'es-en'; write a list"),
+    ({"studies": {"budgets": {"methods": []}}}, "'studies.budgets.methods' has too few entries (0); write at least 1."),
+    ({"studies": {"mine": ["small"]}}, "'studies.mine' is a list; write keys and values."),
+    ({"models": {"small": {"pretrain": {"pairs": []}}}}, "'models.small.pretrain.pairs' has too few entries (0)"),
+    (
+        {"corpora": {"interface": {"wheels": {"django": {"sha256": "abc"}}}}},
+        "'corpora.interface.wheels.django.sha256' is 'abc'; write the 64 hexadecimal digits",
+    ),
+    (
+        {"corpora": {"interface": {"wheels": {"django": {"members": "a/*.po"}}}}},
+        "'corpora.interface.wheels.django.members' is 'a/*.po'; write a path with {language} in it",
+    ),
+    (
+        {"corpora": {"interface": {"wheels": {"django": {"version": 5.2}}}}},
+        "'corpora.interface.wheels.django.version' is 5.2; write it in quotes",
+    ),
+    ({"corpora": {"interface": {"split": {"words": [5]}}}}, "'corpora.interface.split.words' has too few entries (1)"),
+    ({"corpora": {"interface": {"split": {"words": [20, 3]}}}}, "'corpora.interface.split.words' is [20, 3]; write th"),
+    ({"pairs": {"es-en": {"source": "Spanish text"}}}, "'pairs.es-en.source' is 'Spanish text'; write a language code"),
+    # Norwegian, as YAML reads it
+    ({"corpora": {"own": {"files": {False: "a", "en": "b"}}}}, "'corpora.own.files' has a key that YAML reads as fals"),
+    (
+        {"corpora": {"interface": {"split": {"present_in": [False]}}}},
+        "'corpora.interface.split.present_in.0' is false; write it in quotes",
+    ),
+    ({"corpora": {"own": {"files": {"e n": "a", "sw": "b"}}}}, "'corpora.own.files' has the key 'e n'; write a langua"),
+    ({"budgets": {1: 0.1}}, "'budgets' has a key that YAML reads as 1; put the key in quotes."),
+    # labels
+    ({"budgets": {"a/b": 0.1}}, "'budgets' has the label 'a/b', which is unsafe in a path; use letters"),
+    ({"sizes": {"n 9": {"pairs": 9, "updates": 9}}}, "'sizes' has the label 'n 9', which is unsafe in a path"),
+    ({"studies": {"..": {"figure": "models", **STUDY}}}, "'studies' has the label '..', which is unsafe in a path"),
+    ({"budgets": {"any": 0.1}}, "'budgets' has the label 'any', which has a meaning of its own; choose another one."),
+    ({"studies": {"efficiency": {"figure": "models", **STUDY}}}, "'studies' has the label 'efficiency', which has"),
+    # labels that no catalogue has
+    (
+        {"studies": {"budgets": {"models": ["smal"]}}},
+        "'studies.budgets.models' names 'smal', which is not in 'models'; ",
+    ),
+    ({"studies": {"budgets": {"pairs": ["es-em"]}}}, "'studies.budgets.pairs' names 'es-em'", "did you mean 'es-en'?"),
+    ({"studies": {"budgets": {"pairs": ["xx-yy"]}}}, "'studies.budgets.pairs' names 'xx-yy'", "there are 'es-en', 'de"),
+    ({"studies": {"budgets": {"sizes": ["n400"]}}}, "'studies.budgets.sizes' names 'n400'", "did you mean 'n4000'?"),
+    ({"studies": {"budgets": {"methods": ["adaptor"]}}}, "'studies.budgets.methods' names 'adaptor'", "'adapter'?"),
+    ({"studies": {"budgets": {"budgets": ["b50"]}}}, "'studies.budgets.budgets' names 'b50', which is not in 'budgets"),
+    (
+        {"pairs": {"es-en": {"corpus": "interfce"}}},
+        "'pairs.es-en.corpus' names 'interfce'",
+        "did you mean 'interface'?",
+    ),
+    ({"models": {"small": {"pretrain": {"pairs": ["es-em"]}}}}, "'models.small.pretrain.pairs' names 'es-em'", "es-en"),
+    (
+        {"methods": {"lora": {"learning_rate": {"n401": 0.1, "default": 1}}}},
+        "'methods.lora.learning_rate' names 'n401', which is not in 'sizes'",
+    ),
+    # parts that do not fit together
+    ({"pairs": {"spanish": {"corpus": "interface"}}}, "'pairs.spanish' does not say its languages; write 'source' and"),
+    ({"pairs": {"en-en": {"corpus": "interface"}}}, "'pairs.en-en' translates 'en' into itself; write two different"),
+    ({"corpora": {"own": {}}}, "'corpora.own' must have either 'wheels' or 'files', and not both."),
+    ({"corpora": {"own": {"files": {"tsv": "a.tsv"}}}}, "'corpora.own.files.columns' must name the column of two"),
+    ({"corpora": {"own": {"files": {"sw": "a.txt"}}}}, "'corpora.own.files' must name the file of two languages"),
+    ({"corpora": {"own": {"files": {"sw": "no/a", "en": "no/b"}}}}, "'corpora.own.files.sw' is 'no/a', but there is"),
+    (
+        {"corpora": {"own": {"files": {"tsv": "a", "columns": {"sw": 0, "en": 1}, "sw": "b"}}}},
+        "'corpora.own.files' must have either 'tsv' or one file per language, and not both; take out 'sw'.",
+    ),
+    ({"corpora": {"interface": {"written_in": None}}}, "'corpora.interface.written_in' is missing; write the language"),
+    (
+        {"corpora": {"interface": {"split": {"present_in": ["es", "fr"]}}}},
+        "'corpora.interface.split.present_in' names 'fr', but no entry of 'pairs' has it; "
+        "add 'fr-en: {corpus: interface}' to 'pairs', or take it out.",
+    ),
+    (
+        {"corpora": {"interface": {"split": {"tuning": None}}}},
+        "'models.small.pretrain.pairs' names 'es-en', but all text of its corpus is for fine-tuning",
+        "'corpora.interface.split.tuning'",
+    ),
+    ({"models": {"new": {"threads": 1}}}, "'models.new' must have either 'pretrain' or 'path', and not both."),
+    ({"models": {"small": {"path": "."}}}, "'models.small' must have either 'pretrain' or 'path', and not both."),
+    (
+        {"models": {"new": {"path": "no/folder"}}},
+        "'models.new.path' is 'no/folder', but there is no such folder; write",
+    ),
+    (
+        {"models": {"small": {"pretrain": {"d_model": 98}}}},
+        "'models.small.pretrain.d_model' is 98, which 4 heads do not divide; write a multiple of 'heads'.",
+    ),
+    (
+        {"methods": {"lora": {"learning_rate": {"n250": 0.1, "n1000": 0.1}}}},
+        "'methods.lora.learning_rate' has no rate for size 'n4000' of 'studies.budgets'; add it or 'default'.",
+    ),
+    # studies
+    ({"studies": {"mine": STUDY}}, "'studies.mine.figure' is missing; write which figure is drawn: 'budgets', "),
+    ({"studies": {"budgets": {"figure": "budget"}}}, "'studies.budgets.figure' is 'budget'; write 'budgets', 'langua"),
+    ({"studies": {"budgets": {"budgets": None}}}, "'studies.budgets' has no cells for 'adapter', 'lora', which need a"),
+    ({"studies": dict.fromkeys(("budgets", "languages", "models", "data_sizes"))}, "'studies' has no study; write one"),
+    (
+        {"budgets": {"b20": 0.0001}},
+        "'studies.budgets.budgets' asks for 'b20' (0.010% of 'small'), which method 'adapter' can't meet: it reaches ",
+    ),
+    ({"budgets": {"b20": 0.99}}, "'studies.budgets.budgets' asks for 'b20' (99.000% of 'small')", "it reaches"),
+]

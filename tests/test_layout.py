@@ -1,0 +1,126 @@
+"""The parts of the project agree with each other."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+RULES = sorted((ROOT / "workflow" / "rules").glob("*.smk"))
+PYTHON = sorted(file for folder in ("workflow", "tests") for file in (ROOT / folder).rglob("*.py"))
+PACKAGE = [file for file in PYTHON if "mtpeft" in file.parts]
+PIN = re.compile(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+!]+")
+
+
+def named(files: list[Path]) -> list[object]:
+    return [pytest.param(file, id=str(file.relative_to(ROOT))) for file in files]
+
+
+def pins(file: str) -> list[str]:
+    lines = (ROOT / "envs" / file).read_text().splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def rules_of(file: Path) -> dict[str, str]:
+    """Text of each rule by name."""
+    parts = re.split(r"(?m)^(?:rule|checkpoint) (\w+):\n", file.read_text(encoding="utf-8"))[1:]
+    return {name: re.split(r"(?m)^\S", body)[0] for name, body in zip(parts[::2], parts[1::2], strict=True)}
+
+
+ALL_RULES = [
+    pytest.param(body, id=name) for file in [*RULES, ROOT / "Snakefile"] for name, body in rules_of(file).items()
+]
+
+
+def test_conda_pins_are_those_of_pip() -> None:
+    environment = yaml.safe_load((ROOT / "envs" / "workflow.yaml").read_text())
+    (pip,) = [entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict)]
+
+    assert pip == pins("workflow.txt")
+
+
+@pytest.mark.parametrize("file", ["workflow.txt", "develop.txt"])
+def test_every_pin_is_exact_and_stands_once(file: str) -> None:
+    lines = [line for line in pins(file) if line != "-r workflow.txt"]
+
+    assert lines
+    assert [line for line in lines if not PIN.fullmatch(line)] == []
+    names = [line.split("==")[0].lower().replace("_", "-") for line in lines]
+    assert len(set(names)) == len(names)
+
+
+def test_tools_of_developers_are_pinned_beside_what_the_workflow_runs_on() -> None:
+    both = {line.split("==")[0].lower() for line in pins("workflow.txt")} & {
+        line.split("==")[0].lower() for line in pins("develop.txt")
+    }
+
+    assert both == set()
+
+
+@pytest.mark.parametrize("file", named([file for file in RULES if file.name != "common.smk"]))
+def test_a_file_of_rules_opens_with_what_it_needs_and_makes(file: Path) -> None:
+    opening = re.match(r'"""(.+?)"""', file.read_text(encoding="utf-8"), flags=re.DOTALL)
+
+    assert opening
+    assert re.search(r"(?m)^Needs: \S", opening[1])
+    assert re.search(r"(?m)^Makes: \S", opening[1])
+
+
+@pytest.mark.parametrize("body", ALL_RULES)
+def test_a_rule_says_what_it_does(body: str) -> None:
+    assert re.match(r'    """\w.+\."""\n', body)
+
+
+@pytest.mark.parametrize("body", [case for case in ALL_RULES if "shell:" in case.values[0]])
+def test_a_rule_that_runs_something_is_logged_measured_and_has_its_environment(body: str) -> None:
+    for part in ("log", "benchmark", "conda", "output"):
+        assert re.search(rf"(?m)^    {part}:$", body), part
+    assert "{log:q} 2>&1" in body
+    assert re.search(r'^        "exec python -m mtpeft \w+ ', body, flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize("body", [case for case in ALL_RULES if "shell:" in case.values[0]])
+def test_every_value_in_a_command_is_quoted(body: str) -> None:
+    command = body[body.index("shell:") :]
+    values = set(re.findall(r"\{([^{}]+)\}", command))
+
+    # These are options made by `as_options`, which quotes each path itself.
+    assert {value for value in values if not value.endswith(":q")} <= {"params.inputs"}
+
+
+def test_every_rule_that_runs_nothing_is_made_on_the_machine_that_schedules() -> None:
+    snakefile = (ROOT / "Snakefile").read_text()
+    local = set(re.findall(r"\w+", re.search(r"(?ms)^localrules:\n(.+?)\n\n", snakefile)[1]))
+    targets = {case.id for case in ALL_RULES if "shell:" not in case.values[0]}
+
+    assert local == targets
+
+
+def test_every_file_of_rules_is_included() -> None:
+    included = re.findall(r'(?m)^include: "workflow/rules/(\S+)"', (ROOT / "Snakefile").read_text())
+
+    assert sorted(included) == [file.name for file in RULES]
+
+
+def test_every_caption_is_there_and_none_is_left_over() -> None:
+    text = "".join(file.read_text() for file in RULES)
+    captions = re.findall(r'caption="\.\./report/([\w.]+)"', text)
+    workflow = re.findall(r'(?m)^report: "workflow/report/([\w.]+)"', (ROOT / "Snakefile").read_text())
+
+    assert {*captions, *workflow} == {file.name for file in (ROOT / "workflow" / "report").iterdir()}
+
+
+@pytest.mark.parametrize("file", named(PYTHON))
+def test_a_file_holds_one_idea(file: Path) -> None:
+    assert len(file.read_text(encoding="utf-8").splitlines()) <= 320
+
+
+@pytest.mark.parametrize("file", named(PACKAGE))
+def test_the_package_never_imports_snakemake(file: Path) -> None:
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    imported = [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
+    imported += [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+
+    assert not [name for name in imported if name.split(".")[0] == "snakemake"]
