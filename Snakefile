@@ -26,7 +26,7 @@ report: "workflow/report/workflow.rst"
 
 
 wildcard_constraints:
-    **constraints(),
+    **paths.constraints(CONFIGURATION),
 
 
 localrules:
@@ -38,9 +38,10 @@ localrules:
 
 
 rule all:
-    """Every figure, and the tables of all cells."""
+    """Every figure and the tables of all cells; records are named too, so that one that was deleted is made again."""
     input:
-        figures(CONFIGURATION.studies),
+        paths.figures(CONFIGURATION.studies),
+        paths.all_records(CONFIGURATION, "score.json"),
         "results/scores.csv",
         "results/costs.csv",
 

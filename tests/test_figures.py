@@ -14,7 +14,7 @@ from mtpeft.figures.labels import spread_positions
 from mtpeft.figures.languages import language_of
 from mtpeft.figures.panels import GAP, HOLLOW, POINT
 from mtpeft.figures.style import looks_of
-from mtpeft.figures.tables import read_distances, read_tables
+from mtpeft.figures.tables import DISTANCES, read_distances, read_tables
 
 SCORE_COLUMNS = (
     *DIMENSIONS,
@@ -26,7 +26,6 @@ COST_COLUMNS = (
     *("status", "trained_parameters", "stored_bytes", "peak_memory_mb", "train_seconds", "train_tokens_per_second"),
     *("decode_seconds", "decode_sentences_per_second", "device"),
 )
-DISTANCES = Path(__file__).parents[1] / "workflow" / "distances" / "lang2vec.csv"
 SHARES = {"one": 0.01, "ten": 0.1, "all": 1.0, "native": 0.004}
 PAIRS_OF_SIZE = {"small": 250, "large": 4000}
 
@@ -99,7 +98,6 @@ def draw(folder: Path, figure: str, rows: list[dict[str, object]], **settings: o
         {"recipe": 1, "figure": figure, "study": figure, "cells": cells, "stamp": "", **settings},
         scores=scores,
         costs=costs,
-        distances=DISTANCES,
         stem=stem,
     )
     return stem
@@ -116,7 +114,7 @@ def marks(stem: Path, kind: str) -> int:
 def groups_of(folder: Path, rows: list[dict[str, object]]):
     scores = write_table(folder / "scores.csv", SCORE_COLUMNS, rows)
     costs = write_table(folder / "costs.csv", COST_COLUMNS, [])
-    return group_seeds(read_tables(scores=scores, costs=costs, distances=None).scores)
+    return group_seeds(read_tables(scores=scores, costs=costs).scores)
 
 
 @pytest.mark.parametrize("figure", sorted(FIGURES))
@@ -284,7 +282,6 @@ def test_an_unknown_figure_is_named(tmp_path: Path) -> None:
             {"figure": "pie", "cells": 0},
             scores=tmp_path / "scores.csv",
             costs=tmp_path / "scores.csv",
-            distances=None,
             stem=tmp_path / "pie",
         )
 

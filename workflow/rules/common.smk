@@ -25,16 +25,6 @@ except UserError as error:
 
 share_python()
 
-DISTANCES = f"{workflow.basedir}/workflow/distances/lang2vec.csv"
-
-
-def constraints():
-    return paths.constraints(CONFIGURATION)
-
-
-def figures(studies):
-    return paths.figures(studies)
-
 
 def told(step, *labels):
     """Params function: settings of a step for the wildcards named, as one line of JSON."""

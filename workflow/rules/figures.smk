@@ -10,7 +10,6 @@ rule draw_study:
     input:
         scores="results/tables/{study}/scores.csv",
         costs="results/tables/{study}/costs.csv",
-        distances=DISTANCES,
     output:
         report(
             "results/figures/{study}.svg",
@@ -31,7 +30,7 @@ rule draw_study:
         stem=subpath(output.pdf, strip_suffix=".pdf"),
     shell:
         "exec python -m mtpeft figure --settings {params.settings:q} --scores {input.scores:q} --costs {input.costs:q} "
-        "--distances {input.distances:q} --stem {params.stem:q} > {log:q} 2>&1"
+        "--stem {params.stem:q} > {log:q} 2>&1"
 
 
 rule draw_efficiency:

@@ -138,7 +138,7 @@ def _collect(given: argparse.Namespace) -> None:
 def _figure(given: argparse.Namespace) -> None:
     from mtpeft.figures.draw import draw_figure
 
-    draw_figure(given.settings, scores=given.scores, costs=given.costs, distances=given.distances, stem=given.stem)
+    draw_figure(given.settings, scores=given.scores, costs=given.costs, stem=given.stem)
 
 
 CELL_STEPS = ("train", "decode", "score")
@@ -156,5 +156,5 @@ STEPS: dict[str, tuple[Run, str, str]] = {
     "decode": (_decode, "trained tests* memory? subset? record", "translate the test sets with a cell"),
     "score": (_score, "decoded references* record", "score a cell's hypotheses"),
     "collect": (_collect, "scores costs", "collect records into tables"),
-    "figure": (_figure, "scores costs distances? stem", "draw a figure from tables"),
+    "figure": (_figure, "scores costs stem", "draw a figure from tables"),
 }

@@ -26,7 +26,7 @@ FIGURES: Mapping[str, Callable[[Tables, dict[str, Look]], Drawing]] = {
 }
 
 
-def draw_figure(settings: Mapping[str, Any], *, scores: Path, costs: Path, distances: Path | None, stem: Path) -> None:
+def draw_figure(settings: Mapping[str, Any], *, scores: Path, costs: Path, stem: Path) -> None:
     """Write `stem`.pdf, .svg and .png of the figure that `settings` names.
 
     Args:
@@ -35,7 +35,6 @@ def draw_figure(settings: Mapping[str, Any], *, scores: Path, costs: Path, dista
             in all figures.
         scores: one row per cell and test set.
         costs: one row per cell.
-        distances: distances of languages to English, for the figure of languages.
         stem: path of the files without their suffix.
 
     Raises:
@@ -44,7 +43,7 @@ def draw_figure(settings: Mapping[str, Any], *, scores: Path, costs: Path, dista
     name = settings["figure"]
     if name not in FIGURES:
         raise UserError(f"figure: there is none called '{name}'; write one of {', '.join(sorted(FIGURES))}.")
-    tables = read_tables(scores=scores, costs=costs, distances=distances)
+    tables = read_tables(scores=scores, costs=costs)
     methods = {row.cell.method for row in tables.scores} | set(settings.get("methods", ()))
     with figure_style():
         drawing = FIGURES[name](tables, looks_of(methods))

@@ -11,6 +11,7 @@ from mtpeft.errors import UserError
 
 OK, DIVERGED, MISSING = "ok", "diverged", "missing"
 STATUSES = (OK, DIVERGED, MISSING)
+DISTANCES = Path(__file__).parents[2] / "distances" / "lang2vec.csv"
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,8 @@ class Tables:
     distances: Mapping[str, Distance]
 
 
-def read_tables(*, scores: Path, costs: Path, distances: Path | None) -> Tables:
-    """Read the tables; without a table of distances its mapping is empty.
+def read_tables(*, scores: Path, costs: Path) -> Tables:
+    """Read the tables of a study, and that of the distances between languages, which comes with the project.
 
     Raises:
         UserError: a column is missing, or a field does not hold what its column promises.
@@ -69,7 +70,7 @@ def read_tables(*, scores: Path, costs: Path, distances: Path | None) -> Tables:
     return Tables(
         scores=tuple(_score(row) for row in _rows(scores, (*DIMENSIONS, "test_set", "status", "chrf"))),
         costs=tuple(_cost(row) for row in _rows(costs, (*DIMENSIONS, "status"))),
-        distances={} if distances is None else read_distances(distances),
+        distances=read_distances(DISTANCES),
     )
 
 

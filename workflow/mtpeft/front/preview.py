@@ -11,7 +11,6 @@ from mtpeft.front.status import state_of
 from mtpeft.results.collect import write_tables
 
 PREVIEW_FOLDER = Path("results/preview")
-DISTANCES = Path(__file__).parents[2] / "distances" / "lang2vec.csv"
 
 
 def draw_finished(configuration: Configuration, studies: Sequence[str], *, folder: Path) -> Iterator[str]:
@@ -26,7 +25,6 @@ def draw_finished(configuration: Configuration, studies: Sequence[str], *, folde
             figure_settings(configuration, study),
             scores=tables / "scores.csv",
             costs=tables / "costs.csv",
-            distances=DISTANCES,
             stem=folder / study,
         )
         finished = sum(state_of(cell) == "done" for cell in cells)

@@ -81,7 +81,7 @@ def pretrain(
         settings=canonical(settings),
     )
     state = record.parent / "state"
-    with only_writer(state), watching() as clock, resource_failures():
+    with resource_failures(), only_writer(state), watching() as clock:
         run = train(task, _plan(settings), state_folder=state, clock=clock)
         _save(model, loaded, record.parent / "checkpoint")
         _write_record(settings, run, total, device=device, record=record)

@@ -65,7 +65,7 @@ def finetune(settings: Mapping[str, Any], cell: Cell, *, inputs: Inputs, record:
         settings=canonical(settings),
     )
     state = record.parent / "state"
-    with only_writer(state), watching() as clock, resource_failures():
+    with resource_failures(), only_writer(state), watching() as clock:
         run = train(task, _plan(settings), state_folder=state, clock=clock)
         tuned = save_tuned(model, record.parent / "tuned", diverged=run.status == "diverged")
         content = _record(settings, cell, run, allocation=allocation, shape=shape, inputs=inputs, tuned=tuned)

@@ -94,8 +94,8 @@ def train(task: Task, plan: Plan, *, state_folder: Path, clock: Clock) -> Run:
     with Progress(plan.updates, run.step) as progress:
         while True:
             if run.step in marks and run.step not in [int(entry["step"]) for entry in run.history]:
-                _judge(task, run, weights, best)
-                progress.say(f"update {run.step}: dev score {run.history[-1]['score']:.3f}, best {run.best_score:.3f}")
+                score = _judge(task, run, weights, best)
+                progress.say(f"update {run.step}: dev score {score:.3f}, best {run.best_score:.3f}")
                 save()
             if run.step == plan.updates or run.status != "ok" or _stalled(run, plan):
                 break
@@ -145,14 +145,19 @@ def _update(task: Task, plan: Plan, optimizer: torch.optim.Optimizer, step: int)
     return loss.item() if torch.isfinite(norm) else math.nan, int((labels != IGNORED).sum())
 
 
-def _judge(task: Task, run: Run, weights: Mapping[str, nn.Parameter], best: dict[str, torch.Tensor]) -> None:
+def _judge(task: Task, run: Run, weights: Mapping[str, nn.Parameter], best: dict[str, torch.Tensor]) -> float:
+    """Dev score of the weights, which become the best ones if it is; a score that is no number has diverged."""
     task.model.eval()
     score = task.evaluate()
+    if not math.isfinite(score):
+        run.status = "diverged"
+        return score
     run.history.append({"step": run.step, "score": score})
     if score > run.best_score:
         run.best_score, run.best_step = score, run.step
         for name, weight in weights.items():
             best[name] = weight.detach().clone()
+    return score
 
 
 def _stalled(run: Run, plan: Plan) -> bool:
