@@ -1,6 +1,8 @@
 """What several test files share."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,3 +26,28 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sweep")
     build_sweep(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def uninterrupted(sweep: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[str, Any]]:
+    """Results of a run from end to end, made once per kind."""
+    from training_material import build, results
+
+    made: dict[str, dict[str, Any]] = {}
+
+    def of(kind: str) -> dict[str, Any]:
+        if kind not in made:
+            folder = tmp_path_factory.mktemp(kind)
+            build(sweep, folder, kind)
+            made[kind] = results(folder)
+        return made[kind]
+
+    return of
+
+
+@pytest.fixture
+def own_life(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command run inside the tests must not bind them to their parent."""
+    from mtpeft.commands import main
+
+    monkeypatch.setattr(main, "die_with_parent", lambda: None)

@@ -90,11 +90,12 @@ def test_pre_training_repeats_itself_byte_for_byte(sweep: Path, denoiser: Path, 
 
 
 @pytest.mark.parametrize("objective", ["translation", "denoising"])
-def test_diverged_pre_training_is_a_result(sweep: Path, tmp_path: Path, objective: str) -> None:
+def test_diverged_pre_training_leaves_no_base_model(sweep: Path, tmp_path: Path, objective: str) -> None:
     for rate in (1e4, 1e30):
-        record = tmp_path / f"{rate}/base.json"
-        pretrain_base(sweep, record, pretrain_settings(objective, learning_rate=rate))
-        assert read_record(record)["status"] == "diverged"
+        record = tmp_path / "hot/base.json"
+        with pytest.raises(UserError, match=r"diverged at update .*models\.hot\.pretrain\.learning_rate"):
+            pretrain_base(sweep, record, pretrain_settings(objective, learning_rate=rate))
+        assert not record.exists()
 
 
 def test_closed_form_total_is_that_of_the_built_model(sweep: Path) -> None:

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -191,3 +192,21 @@ def test_parsing_loads_no_torch(tmp_path: Path) -> None:
     assert "loaded at parse time" not in done.stderr
     assert done.returncode == 0, done.stderr
     assert "train" in done.stdout.split()
+
+
+def test_the_report_holds_figures_and_captions(finished: Path, tmp_path: Path) -> None:
+    where = ["--snakefile", str(ROOT / "Snakefile"), "--configfile", str(STUDY)]
+    archive = tmp_path / "report.zip"
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", *where, "--cores", "1", "--report", str(archive)],
+        cwd=finished,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    with zipfile.ZipFile(archive) as opened:
+        text = "".join(opened.read(name).decode("utf-8", "replace") for name in opened.namelist() if "html" in name)
+        assert sum(name.endswith(".svg") for name in opened.namelist()) == 5
+    assert "For a given parameter budget" in text

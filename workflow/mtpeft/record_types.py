@@ -23,7 +23,6 @@ class ModelRecord(Record):
     versions: dict[str, str]
     total_parameters: int
     sha256: dict[str, str]
-    status: Status
     training: dict[str, Any]
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,14 @@ def write_text(path: Path, text: str) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def publish_folder(temporary: Path, folder: Path) -> None:
+    """Give a finished folder its name, in the place of an older one, and let others read it: libraries may not."""
+    for file in filter(Path.is_file, temporary.rglob("*")):
+        file.chmod(0o644)
+    shutil.rmtree(folder, ignore_errors=True)
+    temporary.rename(folder)
 
 
 def write_lines(path: Path, lines: Iterable[str]) -> None:

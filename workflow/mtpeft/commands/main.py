@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,6 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for line in str(error).splitlines():
             print(f"mtpeft: {line}", file=sys.stderr)
         sys.exit(MISTAKE if isinstance(error, UserError) else TRY_AGAIN)
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
     except BrokenPipeError:  # such as `… | head`
         sys.exit(1)
 

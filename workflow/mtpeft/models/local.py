@@ -33,7 +33,6 @@ def describe_local(settings: Mapping[str, Any], *, record: Path) -> None:
         versions=versions(),
         total_parameters=shape.total,
         sha256={file.name: sha256_of(file) for file in (*weights, folder / "config.json")},
-        status="ok",
         training={},
     )
     write_record(record, content.model_dump())

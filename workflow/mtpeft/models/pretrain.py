@@ -11,12 +11,13 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from mtpeft.errors import UserError
 from mtpeft.execution import describe, versions
 from mtpeft.models.load import parameters, prepare_torch, random_model
 from mtpeft.models.noise import infill
 from mtpeft.models.shapes import read_shape
 from mtpeft.record_types import ModelRecord
-from mtpeft.records import canonical, sha256_of, write_record
+from mtpeft.records import canonical, publish_folder, sha256_of, write_record
 from mtpeft.tokens.arrays import IGNORED, TokenPairs, model_inputs, read_arrays
 from mtpeft.tokens.encode import load_tokenizer
 from mtpeft.training.batches import BatchOrder, cut
@@ -61,6 +62,7 @@ def pretrain(
     """Train and write `checkpoint/` beside the record: a Hugging Face folder with the tokenizer in it.
 
     Raises:
+        UserError: training has diverged, so there is no base model to tune.
         TryAgainError: stopped early, with the state saved, or somebody else trains this model.
     """
     device = prepare_torch(settings["threads"])
@@ -83,6 +85,11 @@ def pretrain(
     state = record.parent / "state"
     with resource_failures(), only_writer(state), watching() as clock:
         run = train(task, _plan(settings), state_folder=state, clock=clock)
+        if run.status == "diverged":
+            raise UserError(
+                f"Pre-training has diverged at update {run.step} of {settings['updates']}; write a smaller rate than "
+                f"{settings['learning_rate']} in 'models.{record.parent.name}.pretrain.learning_rate'."
+            )
         _save(model, loaded, record.parent / "checkpoint")
         _write_record(settings, run, total, device=device, record=record)
     shutil.rmtree(state, ignore_errors=True)
@@ -145,8 +152,7 @@ def _save(model: Any, tokenizer: Any, folder: Path) -> None:
     shutil.rmtree(temporary, ignore_errors=True)
     model.save_pretrained(temporary)
     tokenizer.save_pretrained(temporary)
-    shutil.rmtree(folder, ignore_errors=True)
-    temporary.rename(folder)
+    publish_folder(temporary, folder)
 
 
 def _write_record(settings: Mapping[str, Any], run: Run, total: int, *, device: torch.device, record: Path) -> None:
@@ -159,7 +165,6 @@ def _write_record(settings: Mapping[str, Any], run: Run, total: int, *, device: 
         versions=versions(),
         total_parameters=total,
         sha256={file.name: sha256_of(file) for file in sorted(folder.iterdir())},
-        status=run.status,
         training={
             "best_step": run.best_step,
             "dev_history": run.history,

@@ -20,7 +20,7 @@ from mtpeft.models.languages import language_code
 from mtpeft.models.load import load_base, parameters, prepare_torch, random_model
 from mtpeft.models.shapes import ModelShape, read_shape
 from mtpeft.record_types import TrainRecord
-from mtpeft.records import canonical, read_lines, read_record, sha256_of, write_record
+from mtpeft.records import canonical, publish_folder, read_lines, read_record, sha256_of, write_record
 from mtpeft.scoring.metrics import chrf
 from mtpeft.tokens.arrays import TokenPairs, model_inputs, read_arrays
 from mtpeft.tokens.encode import load_tokenizer, text_of
@@ -152,8 +152,7 @@ def save_tuned(model: nn.Module, folder: Path, *, diverged: bool) -> Path:
         model.save_pretrained(temporary)
         (temporary / "README.md").unlink(missing_ok=True)
         _sort_adapter_config(temporary / "adapter_config.json")
-    shutil.rmtree(folder, ignore_errors=True)
-    temporary.rename(folder)
+    publish_folder(temporary, folder)
     return folder
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from mtpeft.errors import TryAgainError
@@ -62,11 +62,17 @@ def save_state(folder: Path, state: State) -> None:
 
 
 def read_state(folder: Path, settings: str) -> State | None:
-    """The saved state, or None where there is none; one of other settings is removed, with a message."""
+    """The saved state, or None; one that is broken or belongs to other settings is removed, with a message."""
     file = folder / STATE_FILE
     if not file.exists():
         return None
-    with safe_open(file, framework="pt") as archive:
+    try:
+        archive = safe_open(file, framework="pt")
+    except SafetensorError as error:
+        print(f"The half-trained state in {folder} can't be read ({error}); starting anew.", flush=True)
+        file.unlink()
+        return None
+    with archive:
         metadata = archive.metadata()
         if metadata["settings"] != settings:
             print(f"The half-trained state in {folder} belongs to other settings; starting anew.", flush=True)
