@@ -91,7 +91,7 @@ def gone(process: int) -> bool:
     """True when the process is dead, also where nobody has collected it yet."""
     try:
         return Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return True
 
 
