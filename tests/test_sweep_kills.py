@@ -12,7 +12,7 @@ from sweep_material import copy, kill, processes, results, run, start
 pytestmark = pytest.mark.sweep
 
 CELLS = ("es-en/n200/lora/b5/1", "es-en/n200/full/all/1", "es-en/n200/adapter/b5/1", "de-en/n200/full/all/1")
-SLOW = {"training": {"batch_tokens": 64}, "sizes": {"n200": {"pairs": 200, "updates": 400}}}
+SLOW = {"sizes": {"n200": {"pairs": 200, "updates": 400}}}
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,16 @@ Needs: results/tables/<study>/, results/scores.csv and costs.csv.
 Makes: results/figures/<study>.{pdf,svg,png} and efficiency.{pdf,svg,png}.
 """
 
+for label in CONFIGURATION.studies:
+
+    rule:
+        """One study alone: `snakemake study_budgets` makes its cells, tables and figure."""
+        name:
+            f"study_{label}"
+        input:
+            paths.figures_of(label),
+        localrule: True
+
 
 rule draw_study:
     """The figure of a study."""

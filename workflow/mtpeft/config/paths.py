@@ -153,9 +153,13 @@ def all_records(configuration: Configuration, name: str) -> list[str]:
 
 
 def figures(studies: Iterable[str]) -> list[str]:
-    """Figure files of studies, and the figure of costs of the first."""
-    stems = [f"results/figures/{study}" for study in studies] + [f"results/figures/{EFFICIENCY}"]
-    return [f"{stem}.{suffix}" for stem in stems for suffix in FORMATS]
+    """Figure files of studies, and of what all their cells cost."""
+    return [file for label in (*studies, EFFICIENCY) for file in figures_of(label)]
+
+
+def figures_of(label: str) -> list[str]:
+    """Files of one figure."""
+    return [f"results/figures/{label}.{suffix}" for suffix in FORMATS]
 
 
 def models_with(configuration: Configuration, key: str) -> str:
