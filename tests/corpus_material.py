@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +98,7 @@ def split_settings(**changes: Any) -> dict[str, Any]:
     """What choose_split takes: small numbers of sentences."""
     return {
         "recipe": 1, "dev": 4, "test": 8, "tuning": 12, "words": [3, 20], "written_in": "en",
-        "sides": ["target", "target"], "near_duplicate": 0.6, **changes,
+        "languages": [["es", "en"], ["de", "en"]], "near_duplicate": 0.6, **changes,
     }  # fmt: skip
 
 
@@ -109,7 +110,8 @@ def run_stage(folder: Path, rows: list[tuple[str, ...]], pairs: tuple[str, ...] 
     for source in pairs:
         clean_one(folder, source)
     cleaned = [folder / f"{source}.tsv" for source in pairs]
-    choose_split(split_settings(sides=["target"] * len(pairs)), cleaned=cleaned, output=folder / "split.json")
+    settings = split_settings(languages=[[source, "en"] for source in pairs])
+    choose_split(settings, cleaned=cleaned, output=folder / "split.json")
     for source in pairs:
         split_one(folder, source)
     return folder
@@ -125,13 +127,14 @@ def clean_one(folder: Path, source: str) -> None:
     )
 
 
-def split_one(folder: Path, source: str) -> None:
-    """The parts of one pair, with the folder's split."""
-    settings = {"recipe": 1, "near_duplicate": 0.6, "written_in_side": "target"}
+def split_one(folder: Path, source: str, others: Sequence[Path] = ()) -> None:
+    """The parts of one pair, with the folder's split and those of other corpora."""
+    settings = {"recipe": 1, "near_duplicate": 0.6, "source": source, "target": "en"}
     split_pair(
         settings,
         cleaned=folder / f"{source}.tsv",
         split=folder / "split.json",
+        others=others,
         folder=folder / source,
         record=folder / f"{source}.split.json",
     )

@@ -11,7 +11,8 @@ import pytest
 from mtpeft.cells import CELL_TEMPLATE, DIMENSIONS, Cell
 from mtpeft.config import settings
 from mtpeft.config.load import DEFAULT_FILE, merge, read_yaml, validate
-from mtpeft.config.paths import constraints
+from mtpeft.config.paths import constraints, other_splits
+from mtpeft.config.resolve import vocabulary_of
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import all_cells, study_cells
 from mtpeft.errors import UserError
@@ -118,7 +119,7 @@ def test_folded_cells_unfold_to_the_same(cells: list[Cell]) -> None:
         ("pair", ["es-en"], ["en-es", "any", "es-en-x"]),
         ("size", ["n250", "any"], ["n2500", "250"]),
         ("budget", ["b1", "b20", "all", "any", "native"], ["b2", "0.01"]),
-        ("seed", ["1", "2", "any"], ["3", "12"]),
+        ("seed", ["1", "12", "any"], ["x", "1a"]),
         ("study", ["data_sizes"], ["efficiency"]),
         ("wheel", ["django"], ["flask"]),
     ],
@@ -154,9 +155,10 @@ def told(configuration: Configuration) -> dict[tuple[str, ...], str]:
     for size in configuration.sizes:
         add(settings.subset_settings, size)
     for model, pair in product(configuration.models, configuration.pairs):
-        add(settings.vocabulary_settings, model)
+        vocabulary = vocabulary_of(configuration, model)
+        add(settings.vocabulary_settings, vocabulary)
         add(settings.pretrain_settings, model)
-        add(settings.tokens_settings, model, pair)
+        add(settings.tokens_settings, vocabulary, pair)
     for cell in all_cells(configuration):
         add(settings.train_settings, cell)
         add(settings.decode_settings, cell)
@@ -184,6 +186,7 @@ STUDY = {"figure": "budgets", "models": ["small"], "pairs": ["tr-en"], "sizes": 
         {"sizes": {"n9000": {"pairs": 9000, "updates": 900}}},
         {"models": {"other": {"pretrain": {**read_yaml(DEFAULT_FILE)["models"]["small"]["pretrain"], "layers": 1}}}},
         {"corpora": {"other": {"wheels": {}, "files": {"sw": __file__, "en": __file__}}}},
+        {"corpora": {"interface": {"wheels": {"django": {"languages": {"it": "it_IT"}}}}}},
         {"studies": {"mine": {**STUDY, "seeds": [7]}}},
         {"margin": 0.5},
     ],
@@ -191,6 +194,36 @@ STUDY = {"figure": "budgets", "models": ["small"], "pairs": ["tr-en"], "sizes": 
 )
 def test_an_addition_changes_no_job_that_was_there(overlay: dict[str, Any]) -> None:
     assert changed(overlay) == set()
+
+
+OWN_TEXT = {
+    "corpora": {"mine": {"files": {"sw": __file__, "en": __file__}, "split": {"tuning": 9}}},
+    "pairs": {"sw-en": {"corpus": "mine"}},
+}
+PRETRAINED = {**read_yaml(DEFAULT_FILE)["models"]["small"]["pretrain"], "pairs": ["sw-en"]}
+
+
+@pytest.mark.parametrize(
+    ("overlay", "others"),
+    [
+        ({}, {"es-en": []}),
+        (OWN_TEXT, {"es-en": [], "sw-en": ["interface"]}),
+        (
+            {**OWN_TEXT, "studies": {"budgets": {"pairs": ["sw-en"]}}, "models": {"small": {"pretrain": PRETRAINED}}},
+            {"es-en": ["mine"], "pt-en": ["mine"], "sw-en": ["interface"]},
+        ),
+        ({**OWN_TEXT, "models": {"unused": {"pretrain": PRETRAINED}}}, {"es-en": []}),
+        ({**OWN_TEXT, "models": {"large": {"pretrain": PRETRAINED}}}, {"es-en": ["mine"]}),
+    ],
+    ids=["one corpus", "in the catalogue", "tuned on", "of an unused model", "pre-trained on"],
+)
+def test_pairs_are_screened_against_the_other_corpora_in_use(
+    overlay: dict[str, Any], others: dict[str, list[str]]
+) -> None:
+    configuration = configured(overlay)
+    for pair, corpora in others.items():
+        expected = [f"data/corpora/{corpus}/split.json" for corpus in corpora]
+        assert other_splits(configuration, {"pair": pair}) == expected
 
 
 def is_cell_of(job: tuple[str, ...], *, step: str, **labels: str) -> bool:

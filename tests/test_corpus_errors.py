@@ -142,7 +142,9 @@ def test_too_few_candidates_are_explained(changes, expected, tmp_path):
     (tmp_path / "es.tsv").write_text("\n".join(["id\tpart\tsource\ttarget", *rows]) + "\n", encoding="utf-8")
     with pytest.raises(UserError, match=expected):
         choose_split(
-            split_settings(sides=["target"], **changes), cleaned=[tmp_path / "es.tsv"], output=tmp_path / "split.json"
+            split_settings(languages=[["es", "en"]], **changes),
+            cleaned=[tmp_path / "es.tsv"],
+            output=tmp_path / "split.json",
         )
 
 

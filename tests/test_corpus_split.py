@@ -97,7 +97,9 @@ def test_each_part_loses_what_leaks(tmp_path):
     ids = {name: sentence_id(target) for name, (_, target) in texts.items()}
     tsv.write_cleaned(tmp_path / "es.tsv", sorted(tsv.CleanPair(ids[name], "", *texts[name]) for name in texts))
     chosen = {part: [ids[name] for name in texts if name.split()[0] == part] for part in ("test", "dev", "train")}
-    written = {part: [texts[name][1] for name in texts if ids[name] in chosen[part]] for part in ("test", "dev")}
+    written = {
+        part: {"en": [texts[name][1] for name in texts if ids[name] in chosen[part]]} for part in ("test", "dev")
+    }
     split = {"test": chosen["test"], "dev": chosen["dev"], "tuning": chosen["train"], "texts": written}
     records.write_record(tmp_path / "split.json", split)
     split_one(tmp_path, "es")
@@ -133,7 +135,7 @@ def test_all_languages_have_the_same_test_sentences(stage):
     assert tests[0] == tests[1]
     split = records.read_record(stage / "split.json")
     assert [key for key, _ in tests[0]] == split["test"]
-    assert [text for _, text in tests[0]] == split["texts"]["test"]
+    assert sorted(text for _, text in tests[0]) == split["texts"]["test"]["en"]
 
 
 def test_two_runs_give_the_same_bytes(stage, tmp_path, monkeypatch):
@@ -156,7 +158,8 @@ def test_new_pair_keeps_the_split_and_its_lacking_test_sentences_out(stage, tmp_
     for name in ("split.json", "es.tsv"):
         shutil.copy(stage / name, tmp_path / name)
     split = records.read_record(stage / "split.json")
-    lacking, text = split["test"][0], split["texts"]["test"][0]
+    lacking = split["test"][0]
+    text = next(row.target for row in tsv.read_cleaned(stage / "es.tsv") if row.id == lacking)
     rows = [row for row in tsv.read_cleaned(stage / "es.tsv") if row.id != lacking and "distinta" not in row.source]
     near = tsv.CleanPair(sentence_id(text + " please"), "", "Alvorada sem nuvens", text + " please")
     tsv.write_cleaned(tmp_path / "pt.tsv", [*rows, near])
@@ -172,7 +175,9 @@ def test_new_pair_keeps_the_split_and_its_lacking_test_sentences_out(stage, tmp_
 def test_without_a_number_everything_else_is_for_tuning(stage, tmp_path):
     shutil.copy(stage / "es.tsv", tmp_path / "es.tsv")
     choose_split(
-        split_settings(tuning=None, sides=["target"]), cleaned=[tmp_path / "es.tsv"], output=tmp_path / "split.json"
+        split_settings(tuning=None, languages=[["es", "en"]]),
+        cleaned=[tmp_path / "es.tsv"],
+        output=tmp_path / "split.json",
     )
     split_one(tmp_path, "es")
     assert records.read_record(tmp_path / "split.json")["tuning"] is None
@@ -190,7 +195,9 @@ def test_parts_that_the_user_gives_win(given, tmp_path):
         for number, (en, es, _) in enumerate(SENTENCES)
     ]
     tsv.write_cleaned(tmp_path / "es.tsv", rows)
-    choose_split(split_settings(sides=["target"]), cleaned=[tmp_path / "es.tsv"], output=tmp_path / "split.json")
+    choose_split(
+        split_settings(languages=[["es", "en"]]), cleaned=[tmp_path / "es.tsv"], output=tmp_path / "split.json"
+    )
     split = records.read_record(tmp_path / "split.json")
     for part, drawn in (("test", 8), ("dev", 4)):
         if part in given:
@@ -221,7 +228,7 @@ def test_dev_is_drawn_far_from_the_test(side, tmp_path):
     cleaned = [tsv.CleanPair(key, "", *rows[key]) for key in sorted(rows)]
     tsv.write_cleaned(tmp_path / "es.tsv", cleaned)
     choose_split(
-        split_settings(sides=["target"], test=20, dev=10, tuning=None),
+        split_settings(languages=[["es", "en"]], test=20, dev=10, tuning=None),
         cleaned=[tmp_path / "es.tsv"],
         output=tmp_path / "split.json",
     )

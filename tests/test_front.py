@@ -1,26 +1,23 @@
 """What stands behind the Makefile, on folders of records written by hand."""
 
 import csv
-import fcntl
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
+from front_material import begin, fail, finish, held, train_record
 from mtpeft.cells import Cell
 from mtpeft.config.load import DEFAULT_FILE, load
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import all_cells
-from mtpeft.front.preview import draw_finished
-from mtpeft.front.status import failures, plan_table, state_of, status_table
-from mtpeft.record_types import DecodeRecord, ScoreRecord, TrainRecord
-from mtpeft.records import write_record
+from mtpeft.front.plan import cells_table, jobs_table
+from mtpeft.front.preview import draw_finished, draw_unfinished, remove_unfinished
+from mtpeft.front.status import failures, is_finished, state_of, status_table
+from mtpeft.records import read_record, write_record
 from mtpeft.results.collect import COST_COLUMNS, SCORE_COLUMNS, write_tables
 
 ROOT = Path(__file__).parents[1]
@@ -53,122 +50,46 @@ def configuration(folder: Path) -> Configuration:
     return load([folder / "mine.yaml"])
 
 
-def train_record(cell: Cell, status: str = "ok") -> dict[str, Any]:
-    share = {"b1": 0.01, "b20": 0.2}.get(cell.budget)
-    trained = {"full": 1_000_000, "none": 0}.get(cell.method, int(1_000_000 * (share or 0)) - 7)
-    return TrainRecord(
-        cell=vars(cell),
-        status=status,
-        settings={},
-        execution={"device": "cpu"},
-        versions={},
-        inputs={},
-        total_parameters=1_000_000,
-        trained_parameters=trained,
-        budget_requested=share,
-        budget_achieved=trained / 1_000_000,
-        left_over_parameters=7 if share else 0,
-        sizes={},
-        training_pairs=4000,
-        learning_rate=None if cell.method == "none" else 0.003,
-        updates=240,
-        best_step=160,
-        dev_history=[],
-        starts=1,
-        train_seconds=61.5,
-        tokens_per_second=2000.0,
-        peak_memory_mb=400.5,
-        stored_bytes=4096,
-    ).model_dump()
-
-
-def decode_record(cell: Cell, status: str = "ok") -> dict[str, Any]:
-    return DecodeRecord(
-        cell=vars(cell),
-        status=status,
-        settings={},
-        execution={"device": "cpu"},
-        test_sets={},
-        decode_seconds=2.5,
-        sentences_per_second=200.0,
-    ).model_dump()
-
-
-def score_record(cell: Cell, chrf: float | None, status: str = "ok") -> dict[str, Any]:
-    measured = {
-        "sentences": 500,
-        "chrf": {"score": chrf, "signature": "chrF2|version:2.6.0"},
-        "bleu": {"score": 20.125, "signature": "BLEU|version:2.6.0"},
-    }
-    sets = {"test": measured} if status == "ok" else {}
-    return ScoreRecord(cell=vars(cell), status=status, settings={}, versions={}, test_sets=sets).model_dump()
-
-
-def finish(cell: Cell, chrf: float | None = 40.0, status: str = "ok") -> None:
-    write_record(cell.folder / "train.json", train_record(cell, status))
-    write_record(cell.folder / "decode.json", decode_record(cell, status))
-    write_record(cell.folder / "score.json", score_record(cell, chrf, status))
-
-
-def fail(cell: Cell, reason: str = "out of memory") -> None:
-    write_record(cell.folder / "failed.json", {"step": "train", "reason": reason})
-
-
-def begin(cell: Cell) -> Path:
-    lock = cell.folder / "state" / "lock"
-    lock.parent.mkdir(parents=True)
-    lock.touch()
-    return lock
-
-
-@contextmanager
-def held(lock: Path) -> Iterator[None]:
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("a") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        yield
-
-
 def mtpeft(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"PYTHONPATH": str(ROOT / "workflow")}
     command = [sys.executable, "-m", "mtpeft", *arguments]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
-def test_a_cell_is_in_the_state_that_its_files_show(folder: Path) -> None:
+def test_a_cell_is_in_the_state_that_its_files_show(configuration: Configuration) -> None:
     cell = ADAPTERS[0]
-    seen = [state_of(cell)]
+    seen = [state_of(configuration, cell)]
     lock = begin(cell)
-    seen.append(state_of(cell))
+    seen.append(state_of(configuration, cell))
     with held(lock):
-        seen.append(state_of(cell))
+        seen.append(state_of(configuration, cell))
     fail(cell)
-    seen.append(state_of(cell))
+    seen.append(state_of(configuration, cell))
     with held(lock):
-        seen.append(state_of(cell))
+        seen.append(state_of(configuration, cell))
     (cell.folder / "failed.json").unlink()
     lock.unlink()
     write_record(cell.folder / "train.json", train_record(cell))
-    seen.append(state_of(cell))
+    seen.append(state_of(configuration, cell))
     finish(cell)
-    seen.append(state_of(cell))
+    seen.append(state_of(configuration, cell))
     finish(cell, status="diverged")
-    seen.append(state_of(cell))
+    seen.append(state_of(configuration, cell))
 
     assert seen == ["missing", "stopped", "running", "failed", "running", "stopped", "done", "diverged"]
 
 
-def test_a_cell_that_is_trained_anew_is_not_done(folder: Path) -> None:
+def test_a_cell_that_is_trained_anew_is_not_done(configuration: Configuration) -> None:
     cell = ADAPTERS[0]
     finish(cell)
     (cell.folder / "train.json").unlink()
     lock = begin(cell)
 
-    assert state_of(cell) == "stopped"
+    assert state_of(configuration, cell) == "stopped"
     with held(lock):
-        assert state_of(cell) == "running"
+        assert state_of(configuration, cell) == "running"
     fail(cell)
-    assert state_of(cell) == "failed"
+    assert state_of(configuration, cell) == "failed"
 
 
 def scene() -> None:
@@ -191,18 +112,46 @@ def test_the_status_counts_states_and_says_why_cells_failed(configuration: Confi
     assert rows["budgets", "adapter"] == [".", "1", ".", "1", "1", "1"]
     assert rows["budgets", "none"] == ["1", ".", ".", ".", ".", "."]
     assert lines[4].split()[-6:] == ["2", "1", ".", "1", "1", "2"]
-    assert lines[5:] == ["failed: small/es-en/n4000/adapter/b1/2, train: out of memory"]
+    assert lines[5:] == ["failed: train of small/es-en/n4000/adapter/b1/2: out of memory"]
     assert failures(all_cells(configuration)) == lines[5:]
 
 
-def test_the_plan_counts_what_is_left(configuration: Configuration) -> None:
+def test_the_plan_counts_cells_and_jobs(configuration: Configuration) -> None:
     scene()
-    write_record(FULL[1].folder / "train.json", train_record(FULL[1]))
 
-    rows = [line.split() for line in plan_table(configuration).splitlines()]
+    rows = [line.split() for line in cells_table(configuration).splitlines()]
+    jobs = {line.split()[0]: line.split()[1:] for line in jobs_table(configuration, [Path("mine.yaml")]).splitlines()}
 
-    assert rows[1] == ["budgets", "7", "7", "3", "3", "4", "4"]
-    assert rows[-1][-6:] == ["7", "7", "3", "3", "4", "4"]
+    assert rows[1] == ["budgets", "7", "7", "3"]
+    assert jobs["jobs"] == ["budgets", "all"]
+    assert jobs["pretrain"] == ["1", "1"]
+    assert jobs["collect_all"] == [".", "1"]
+    assert int(jobs["total"][1]) > int(jobs["total"][0]) > 7
+
+
+def test_results_of_other_settings_are_as_good_as_missing(configuration: Configuration, folder: Path) -> None:
+    finish(FULL[0])
+    assert is_finished(configuration, FULL[0])
+    (folder / "other.yaml").write_text(yaml.safe_dump({"methods": {"full": {"learning_rate": 0.5}}}))
+    other = load([folder / "mine.yaml", folder / "other.yaml"])
+    assert state_of(other, FULL[0]) == "missing"
+
+
+def test_scores_of_an_older_training_do_not_count(configuration: Configuration) -> None:
+    finish(FULL[0])
+    record = read_record(FULL[0].folder / "train.json")
+    write_record(FULL[0].folder / "train.json", record | {"train_seconds": 1.0})
+    assert state_of(configuration, FULL[0]) == "stopped"
+
+
+def test_unfinished_figures_are_removed_before_snakemake_looks_at_them(configuration: Configuration) -> None:
+    scene()
+    draw_unfinished(configuration)
+    figures = Path("results/figures")
+    assert {file.stem for file in figures.glob("*.pdf")} == {"budgets", "efficiency"}
+    (figures / "other.pdf").write_text("of another configuration")
+    remove_unfinished()
+    assert [file.name for file in figures.iterdir()] == ["other.pdf"]
 
 
 def rows_of(file: Path) -> list[dict[str, str]]:
@@ -213,7 +162,7 @@ def rows_of(file: Path) -> list[dict[str, str]]:
 def test_a_preview_marks_what_is_missing_and_makes_nothing_up(configuration: Configuration, folder: Path) -> None:
     scene()
 
-    lines = list(draw_finished(configuration, ["budgets"], folder=folder / "drawn"))
+    lines = list(draw_finished(configuration, ["budgets", "efficiency"], folder=folder / "drawn"))
 
     assert [line.split(": ")[1] for line in lines] == ["2 of 7 cells", "2 of 7 cells"]
     for study in ("budgets", "efficiency"):
@@ -233,10 +182,11 @@ def test_a_preview_marks_what_is_missing_and_makes_nothing_up(configuration: Con
 def test_tables_are_in_the_order_of_the_labels_and_the_same_each_time(folder: Path) -> None:
     scene()
     cells = [NONE, *reversed(ADAPTERS), *FULL]
+    missing = {FULL[1], *ADAPTERS[1:]}
     tables = [{"scores": folder / f"scores{run}.csv", "costs": folder / f"costs{run}.csv"} for run in (1, 2)]
 
-    write_tables(cells, **tables[0])
-    write_tables(cells[::-1], **tables[1])
+    write_tables(cells, **tables[0], missing=missing)
+    write_tables(cells[::-1], **tables[1], missing=missing)
 
     assert tables[0]["scores"].read_bytes() == tables[1]["scores"].read_bytes()
     assert tables[0]["costs"].read_bytes() == tables[1]["costs"].read_bytes()
@@ -292,5 +242,5 @@ def test_status_works_beside_a_sweep_and_leaves_no_trace(folder: Path) -> None:
         ended = mtpeft("status", "--configfile", "mine.yaml", folder=folder)
 
     assert ended.returncode == 0
-    assert "failed: small/es-en/n4000/adapter/b1/2, train: out of memory" in ended.stdout
+    assert "failed: train of small/es-en/n4000/adapter/b1/2: out of memory" in ended.stdout
     assert sorted(set(folder.rglob("*")) - set(before)) == [folder / "results" / ".sweep"]

@@ -78,7 +78,7 @@ CHANGES = {
             "pairs": {"it-en": {"corpus": "interface"}},
             "studies": {"languages": {"pairs": ["es-en", "de-en", "it-en"]}},
         },
-        {"clean_pair": 1, "divide_pair": 1, "choose_subset": 1, "encode_pair": 1}
+        {"clean_pair": 1, "divide_pair": 1, "choose_subset": 1, "encode_pair": 1, "encode_tests": 1}
         | {"train": 1, "decode": 1, "score": 1, "collect_study": 1, "collect_all": 1},
     ),
     "a study added": (
@@ -95,6 +95,10 @@ CHANGES = {
             }
         },
         {"collect_study": 1, "draw_study": 1},
+    ),
+    "a language's code added": (
+        {"corpora": {"interface": {"wheels": {"django": {"languages": {"it": "it"}}}}}},
+        {},
     ),
     "another beam": ({"decoding": {"beam_size": 4}}, {"train": 8, "decode": 8}),
     "another margin": ({"margin": 2.0}, {}),

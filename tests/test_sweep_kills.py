@@ -1,8 +1,10 @@
 """Hit a running sweep where it hurts, start it again, and find the same bits as without the hit."""
 
+import json
 import random
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -24,31 +26,61 @@ def slow(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("what", ["trainer", "snakemake", "sweep", "group", "ctrl-c", "terminate"])
-def test_the_same_command_goes_on_after(slow: Path, tmp_path: Path, what: str) -> None:
-    moment = random.Random().uniform(4.0, 14.0)
-    print(f"{what} is hit after {moment:.2f} s")
-    folder = copy(slow, tmp_path / "run")
-    for cell in CELLS:
-        shutil.rmtree(folder / "results/cells/small" / cell)
+def wait_for(condition: Callable[[], bool], seconds: float) -> None:
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def half_trained(folder: Path) -> list[Path]:
+    """Saved states of cells and models that are being trained."""
+    return list((folder / "results").glob("**/state/state.safetensors"))
+
+
+def hit(folder: Path, what: str) -> None:
+    """Start a sweep, hit it at a random moment after a trainer has saved something, and start it again."""
     sweep = start(folder, overlay=SLOW)
+    wait_for(lambda: bool(half_trained(folder)), 60)
+    moment = random.Random(what).uniform(0.0, 3.0)
     time.sleep(moment)
     kill(folder, sweep, what)
     sweep.wait(timeout=120)
-    gone_by = time.monotonic() + 10
-    while processes(folder, "mtpeft") and time.monotonic() < gone_by:
-        time.sleep(0.1)
-    assert processes(folder, "mtpeft") == [], "a step lives on as a second writer"
+    if what != "trainer":
+        wait_for(lambda: not processes(folder, "mtpeft"), 10)
+        assert half_trained(folder), "nothing was left to go on from"
     code, said = run(folder, overlay=SLOW)
     assert code == 0, said[-3000:]
+    assert half_trained(folder) == []
+
+
+@pytest.mark.parametrize("what", ["trainer", "snakemake", "sweep", "group", "ctrl-c", "terminate"])
+def test_the_same_command_goes_on_after(slow: Path, tmp_path: Path, what: str) -> None:
+    folder = copy(slow, tmp_path / "run")
+    for cell in CELLS:
+        shutil.rmtree(folder / "results/cells/small" / cell)
+    hit(folder, what)
     assert results(folder) == results(slow)
+    starts = [
+        json.loads((folder / "results/cells/small" / cell / "train.json").read_text())["starts"] for cell in CELLS
+    ]
+    assert max(starts) == 2, "a half-trained cell should have gone on from its state"
+
+
+def test_pre_training_goes_on_after_the_group_is_killed(slow: Path, tmp_path: Path) -> None:
+    folder = copy(slow, tmp_path / "run")
+    shutil.rmtree(folder / "results/models/denoiser")
+    shutil.rmtree(folder / "results/cells/denoiser")
+    hit(folder, "group")
+    assert results(folder) == results(slow)
+    assert json.loads((folder / "results/models/denoiser/base.json").read_text())["training"]["starts"] == 2
 
 
 def test_a_second_sweep_in_the_same_folder_is_refused(slow: Path, tmp_path: Path) -> None:
     folder = copy(slow, tmp_path / "run")
     shutil.rmtree(folder / "results/cells/small" / CELLS[0])
     first = start(folder, overlay=SLOW)
-    time.sleep(3)
+    wait_for(lambda: bool(processes(folder, "snakemake")), 30)
     code, said = run(folder, overlay=SLOW)
     assert code == 2
     assert "Another sweep works in this folder" in said

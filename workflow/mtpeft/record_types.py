@@ -54,11 +54,13 @@ class TrainRecord(Record):
 
 
 class DecodeRecord(Record):
-    """A decoded cell: `decode.json`."""
+    """A decoded cell: `decode.json`; `trained_sha256` is the hash of the train.json that it belongs to."""
 
     cell: dict[str, str]
     status: Status
     settings: dict[str, Any]
+    trained_sha256: str
+    versions: dict[str, str]
     execution: dict[str, Any]
     test_sets: dict[str, dict[str, Any]]
     decode_seconds: float
@@ -66,10 +68,14 @@ class DecodeRecord(Record):
 
 
 class ScoreRecord(Record):
-    """A scored cell: `score.json`; `statistics` holds one row of counts per sentence, from which resampling starts."""
+    """A scored cell: `score.json`; `decoded_sha256` is the hash of the decode.json that it belongs to.
+
+    The `statistics` of a metric hold one row of counts per sentence, from which resampling starts.
+    """
 
     cell: dict[str, str]
     status: Status
     settings: dict[str, Any]
+    decoded_sha256: str
     versions: dict[str, str]
     test_sets: dict[str, dict[str, Any]]

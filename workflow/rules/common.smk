@@ -51,3 +51,8 @@ def options(function):
 def named_files(function):
     """Input function for paths with names, all of them in one list."""
     return lambda wildcards: paths.flat(function(CONFIGURATION, wildcards))
+
+
+def threads_of(wildcards):
+    """Threads of a model's jobs: they are a setting of the model, so Snakemake follows it and not the reverse."""
+    return paths.threads(CONFIGURATION, wildcards)

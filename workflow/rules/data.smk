@@ -6,7 +6,7 @@ Makes: data/wheels/, data/corpora/, data/pairs/<pair>/{train,dev,test,pretrain}.
 
 
 rule data:
-    """All text and token arrays, and nothing else."""
+    """The text of all pairs, and nothing else."""
     input:
         expand("data/pairs/{pair}/parts.json", pair=CONFIGURATION.pairs),
 
@@ -69,10 +69,11 @@ rule choose_split:
 
 
 rule divide_pair:
-    """Divide a pair's text into its parts and take out of each what stands, or nearly stands, in dev or test."""
+    """Divide a pair's text into its parts and take out of each what stands, or nearly stands, in dev or test of any corpus."""
     input:
         cleaned="data/pairs/{pair}/clean.tsv",
         split=files(paths.split_of),
+        others=files(paths.other_splits),
     output:
         train="data/pairs/{pair}/train.tsv",
         dev="data/pairs/{pair}/dev.tsv",
@@ -90,7 +91,7 @@ rule divide_pair:
         folder=subpath(output.record, parent=True),
     shell:
         "exec python -m mtpeft divide --settings {params.settings:q} --cleaned {input.cleaned:q} --split {input.split:q} "
-        "--folder {params.folder:q} --record {output.record:q} > {log:q} 2>&1"
+        "--others {input.others:q} --folder {params.folder:q} --record {output.record:q} > {log:q} 2>&1"
 
 
 rule choose_subset:
@@ -112,12 +113,12 @@ rule choose_subset:
 
 
 rule encode_pair:
-    """Token arrays of all parts of a pair, as the tokenizer of a model makes them."""
+    """Token arrays of what a pair is trained on, in one vocabulary."""
     input:
         tokenizer=files(paths.tokenizer),
-        texts=expand("data/pairs/{{pair}}/{part}.tsv", part=paths.PARTS),
+        texts=expand("data/pairs/{{pair}}/{part}.tsv", part=paths.TRAINING_PARTS),
     output:
-        expand("data/tokens/{{vocabulary}}/{{pair}}/{part}.safetensors", part=paths.PARTS),
+        expand("data/tokens/{{vocabulary}}/{{pair}}/{part}.safetensors", part=paths.TRAINING_PARTS),
     log:
         "logs/encode_pair/{vocabulary}/{pair}.log",
     benchmark:
@@ -130,3 +131,15 @@ rule encode_pair:
     shell:
         "exec python -m mtpeft encode --settings {params.settings:q} --tokenizer {params.tokenizer:q} "
         "--texts {input.texts:q} --arrays {output:q} > {log:q} 2>&1"
+
+
+use rule encode_pair as encode_tests with:
+    input:
+        tokenizer=files(paths.tokenizer),
+        texts=expand("data/pairs/{{pair}}/{part}.tsv", part=paths.TEST_SETS),
+    output:
+        expand("data/tokens/{{vocabulary}}/{{pair}}/{part}.safetensors", part=paths.TEST_SETS),
+    log:
+        "logs/encode_tests/{vocabulary}/{pair}.log",
+    benchmark:
+        "benchmarks/encode_tests/{vocabulary}/{pair}.tsv"

@@ -21,6 +21,7 @@ rule decode:
     priority: 10
     conda:
         "../../envs/workflow.yaml"
+    threads: threads_of
     params:
         settings=told_cell("decode"),
         inputs=options(paths.decode_inputs),

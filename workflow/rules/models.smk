@@ -50,6 +50,7 @@ rule pretrain:
     priority: 100
     conda:
         "../../envs/workflow.yaml"
+    threads: threads_of
     params:
         settings=told("pretrain", "model"),
         tokenizer=subpath(input.tokenizer, parent=True),
@@ -60,6 +61,8 @@ rule pretrain:
 
 rule take_in_model:
     """Check a local Hugging Face folder and record its hashes; the weights stay where they are."""
+    input:
+        files(paths.local_files),
     output:
         "results/models/{model}/base.json",
     log:

@@ -1,4 +1,4 @@
-"""Scoring: one job per cell; a new metric needs no decoding, a new test set no training.
+"""Scoring: one job per cell; a new metric needs no decoding.
 
 Needs: a cell's hypotheses and decode.json, the references.
 Makes: results/cells/<six labels>/score.json, with counts per sentence.

@@ -25,6 +25,7 @@ rule train:
         f"benchmarks/train/{LABELS}.tsv"
     conda:
         "../../envs/workflow.yaml"
+    threads: threads_of
     params:
         settings=told_cell("train"),
         inputs=options(paths.train_inputs),

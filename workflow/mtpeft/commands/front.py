@@ -50,9 +50,10 @@ def _sweep(given: argparse.Namespace) -> int:
 
 def _plan(given: argparse.Namespace) -> None:
     from mtpeft.config.load import load
-    from mtpeft.front.status import plan_table
+    from mtpeft.front.plan import cells_table, jobs_table
 
-    print(plan_table(load(given.configfile)))
+    configuration = load(given.configfile)
+    print(cells_table(configuration), jobs_table(configuration, given.configfile), sep="\n\n")
 
 
 def _status(given: argparse.Namespace) -> None:
@@ -64,10 +65,11 @@ def _status(given: argparse.Namespace) -> None:
 
 def _preview(given: argparse.Namespace) -> None:
     from mtpeft.config.load import load
-    from mtpeft.front.preview import PREVIEW_FOLDER, draw_finished
+    from mtpeft.config.studies import EFFICIENCY
+    from mtpeft.front.preview import PREVIEW, draw_finished
 
     configuration = load(given.configfile)
-    for line in draw_finished(configuration, list(configuration.studies), folder=PREVIEW_FOLDER):
+    for line in draw_finished(configuration, [*configuration.studies, EFFICIENCY], folder=PREVIEW):
         print(line)
 
 

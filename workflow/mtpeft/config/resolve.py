@@ -1,5 +1,6 @@
 """Look things up across the catalogues of a configuration."""
 
+import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from mtpeft.methods import METHODS
 from mtpeft.methods.base import Site
 from mtpeft.models.describe import mbart_config, read_folder_shape
 from mtpeft.models.shapes import ModelShape, read_shape
+from mtpeft.records import canonical
 
 
 def pair_languages(configuration: Configuration, pair: str) -> tuple[str, str]:
@@ -51,6 +53,16 @@ def vocabulary_pairs(configuration: Configuration, model: str) -> list[str]:
     return sorted({*pretrain.pairs, *pretrain.vocabulary_pairs})
 
 
+def used_corpora(configuration: Configuration) -> list[str]:
+    """Corpora of the pairs of all studies and of the pairs that their models are pre-trained on, sorted."""
+    studies = configuration.studies.values()
+    pairs = {pair for study in studies for pair in study.pairs}
+    for model in {model for study in studies for model in study.models}:
+        if configuration.models[model].pretrain:
+            pairs.update(vocabulary_pairs(configuration, model))
+    return sorted({configuration.pairs[pair].corpus for pair in pairs})
+
+
 def pretrain_languages(configuration: Configuration, model: str) -> list[str]:
     """Languages of the pairs that a model's vocabulary is made for, sorted."""
     pairs = vocabulary_pairs(configuration, model)
@@ -58,16 +70,21 @@ def pretrain_languages(configuration: Configuration, model: str) -> list[str]:
 
 
 def vocabulary_of(configuration: Configuration, model: str) -> str:
-    """Label of the first model with the same vocabulary: it and its token arrays are made once, under that name."""
-    mine = _vocabulary_keys(configuration, model)
-    return next(label for label in configuration.models if _vocabulary_keys(configuration, label) == mine)
+    """Label of a model's vocabulary. Models that are pre-trained with the same one share it and its token arrays.
+
+    The label says the size and, since a path has no room for a list of pairs, a hash of all that it depends on.
+    """
+    pretrain = configuration.models[model].pretrain
+    if pretrain is None:
+        return model
+    pairs = vocabulary_pairs(configuration, model)
+    keys = canonical({"pairs": pairs, "size": pretrain.vocabulary, "max_positions": pretrain.max_positions})
+    return f"v{pretrain.vocabulary}-{hashlib.sha256(keys.encode()).hexdigest()[:8]}"
 
 
-def _vocabulary_keys(configuration: Configuration, model: str) -> tuple[object, ...]:
-    entry = configuration.models[model]
-    if entry.pretrain is None:
-        return (entry.path,)
-    return entry.pretrain.vocabulary, entry.pretrain.max_positions, *vocabulary_pairs(configuration, model)
+def model_with(configuration: Configuration, vocabulary: str) -> str:
+    """A model that has the vocabulary of this label."""
+    return next(model for model in configuration.models if vocabulary_of(configuration, model) == vocabulary)
 
 
 def model_shape(configuration: Configuration, model: str) -> ModelShape:

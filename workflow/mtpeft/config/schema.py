@@ -65,8 +65,9 @@ class Split(Section):
 
     present_in: list[Language] = Field(
         default=[],
-        description="Dev, test and tuning sentences exist in all of these; adding a pair in another language changes "
-        "none of them. Empty: in the languages of the corpus's own files.",
+        description="Dev, test and tuning sentences of a corpus of wheels exist in all of these; adding a pair in "
+        "another language changes none of them. Empty: in the languages of all pairs of the corpus. A corpus of files "
+        "always takes those of its first pair.",
     )
     dev: PositiveInt = Field(default=300, description="Sentences on which checkpoints are chosen.")
     test: PositiveInt = Field(default=1000, description="Sentences that only decoding and scoring see.")

@@ -13,8 +13,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from mtpeft.cells import ANY, Cell
-from mtpeft.config.resolve import pair_languages, pretrain_languages, written_in
-from mtpeft.config.schema import Configuration, TextFiles
+from mtpeft.config.resolve import model_with, pair_languages, pretrain_languages, written_in
+from mtpeft.config.schema import Configuration, TextFiles, Wheel
 from mtpeft.config.studies import all_cells, study_cells
 from mtpeft.methods import METHODS
 from mtpeft.models.describe import mbart_config, read_config
@@ -53,7 +53,8 @@ def clean_settings(configuration: Configuration, pair: str) -> Settings:
     """Settings of the cleaning of one pair."""
     source, target = pair_languages(configuration, pair)
     corpus = configuration.corpora[configuration.pairs[pair].corpus]
-    text: Settings = {"wheels": [{"name": name, "languages": wheel.languages} for name, wheel in corpus.wheels.items()]}
+    read = (source, target, written_in(corpus))
+    text: Settings = {"wheels": [_wheel_of(name, wheel, read) for name, wheel in corpus.wheels.items()]}
     if corpus.files:
         given = {"files": corpus.files, "dev": corpus.dev_files, "test": corpus.test_files}
         text = {part: _files(files) for part, files in given.items() if files}
@@ -65,6 +66,11 @@ def clean_settings(configuration: Configuration, pair: str) -> Settings:
         "clean": _plain(corpus.clean),
         **text,
     }
+
+
+def _wheel_of(name: str, wheel: Wheel, languages: Sequence[str]) -> Settings:
+    """A wheel with its own names of the languages that are read from it."""
+    return {"name": name, "languages": {known: code for known, code in wheel.languages.items() if known in languages}}
 
 
 def _files(files: TextFiles) -> Settings:
@@ -94,30 +100,24 @@ def split_settings(configuration: Configuration, corpus: str) -> Settings:
     entry = configuration.corpora[corpus]
     split = _plain(entry.split)
     split.pop("present_in")
-    anchors = anchor_pairs(configuration, corpus)
     return {
         "recipe": RECIPES["split"],
         **split,
         "written_in": written_in(entry),
-        "sides": [_written_side(configuration, pair) for pair in anchors],
+        "languages": [list(pair_languages(configuration, pair)) for pair in anchor_pairs(configuration, corpus)],
     }
 
 
 def parts_settings(configuration: Configuration, pair: str) -> Settings:
     """Settings of the division of one pair into its parts."""
+    source, target = pair_languages(configuration, pair)
     corpus = configuration.corpora[configuration.pairs[pair].corpus]
     return {
         "recipe": RECIPES["split"],
         "near_duplicate": corpus.split.near_duplicate,
-        "written_in_side": _written_side(configuration, pair),
+        "source": source,
+        "target": target,
     }
-
-
-def _written_side(configuration: Configuration, pair: str) -> str | None:
-    """The side of a pair that is in the language its corpus was written in, or None where neither is."""
-    written = written_in(configuration.corpora[configuration.pairs[pair].corpus])
-    sides = dict(zip(pair_languages(configuration, pair), ("source", "target"), strict=True))
-    return sides.get(written)
 
 
 def subset_settings(configuration: Configuration, size: str) -> Settings:
@@ -125,25 +125,26 @@ def subset_settings(configuration: Configuration, size: str) -> Settings:
     return {"recipe": RECIPES["subset"], "pairs": configuration.sizes[size].pairs}
 
 
-def vocabulary_settings(configuration: Configuration, model: str) -> Settings:
-    """Settings of the vocabulary of a model that is pre-trained."""
+def vocabulary_settings(configuration: Configuration, vocabulary: str) -> Settings:
+    """Settings of a vocabulary."""
+    model = model_with(configuration, vocabulary)
     return {
         "recipe": RECIPES["vocabulary"],
         "size": configuration.models[model].pretrain.vocabulary,
         "languages": pretrain_languages(configuration, model),
-        "key": f"models.{model}.pretrain.vocabulary",
     }
 
 
-def tokens_settings(configuration: Configuration, model: str, pair: str) -> Settings:
-    """Settings of the token arrays of a pair, as one model reads it."""
+def tokens_settings(configuration: Configuration, vocabulary: str, pair: str) -> Settings:
+    """Settings of the token arrays of a pair in a vocabulary."""
     source, target = pair_languages(configuration, pair)
+    config = _config(configuration, model_with(configuration, vocabulary))
     return {
         "recipe": RECIPES["tokens"],
         "source": source,
         "target": target,
-        "model": model,
-        "max_positions": _config(configuration, model)["max_position_embeddings"],
+        "vocabulary": vocabulary,
+        "max_positions": config["max_position_embeddings"],
     }
 
 
@@ -220,11 +221,12 @@ def figure_settings(configuration: Configuration, study: str) -> Settings:
     """
     entry = configuration.studies.get(study)
     cells = study_cells(configuration, entry) if entry else all_cells(configuration)
+    drawn = [entry] if entry else configuration.studies.values()
     return {
         "recipe": RECIPES["figure"],
         "figure": (entry.figure if entry else None) or study,
         "study": study,
         "cells": len(cells),
-        "stamp": entry.stamp if entry else "",
+        "stamp": "; ".join(dict.fromkeys(filter(None, (study.stamp for study in drawn)))),
         "methods": sorted(configuration.methods),
     }

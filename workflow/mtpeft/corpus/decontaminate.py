@@ -10,17 +10,17 @@ import numpy as np
 from mtpeft import records
 from mtpeft.corpus import tsv
 from mtpeft.corpus.similarity import max_dice, normalised
-from mtpeft.corpus.split import hash_order
+from mtpeft.corpus.split import SIDES, hash_order
 from mtpeft.corpus.tsv import Pair
 
-SIDES = ("source", "target")
 PARTS = ("train", "dev", "test", "pretrain")
 BINS = 10
 DECIMALS = 4
+Texts = Mapping[str, Sequence[str]]
 
 
 class Measured(NamedTuple):
-    """Texts of dev or test by side: those of this pair, and of all pairs in the language that they were written in."""
+    """Texts of dev or test in the languages of the two sides, whichever pair they are of."""
 
     source: list[str]
     target: list[str]
@@ -34,22 +34,25 @@ class Screened(NamedTuple):
     similarities: np.ndarray
 
 
-def split_pair(settings: Mapping[str, Any], *, cleaned: Path, split: Path, folder: Path, record: Path) -> None:
+def split_pair(
+    settings: Mapping[str, Any], *, cleaned: Path, split: Path, others: Sequence[Path], folder: Path, record: Path
+) -> None:
     """Write train, dev, test and pretrain of one pair as .tsv files in the folder, in the order of the ids' hashes.
 
     Train and pretrain lose every row that equals or nearly equals a dev or test sentence on either side, dev those of
-    test, and pretrain those whose source or target occurs in train. Sentences of dev and test that this pair lacks
-    count too, by their text in the language they were written in: ``written_in_side``, null where the pair lacks it.
+    test, and pretrain those whose source or target occurs in train. The sentences are those of this pair, those of the
+    split that it may lack, and, for train and pretrain, those of the splits of other corpora, since a model that is
+    pre-trained on one corpus may be measured on another; texts are compared in the ``source`` and ``target`` language.
     """
     chosen = records.read_record(split)
-    drawn = _draw_parts(tsv.read_cleaned(cleaned), chosen)
-    side = settings["written_in_side"]
-    test = _measured(drawn["test"], chosen["texts"]["test"], side)
+    clean = tsv.read_cleaned(cleaned)
+    drawn = _draw_parts(clean, chosen)
     limit = settings["near_duplicate"]
+    test, own_dev = (_measured(drawn[part], [chosen["texts"][part]], settings) for part in ("test", "dev"))
+    foreign = _measured([], [texts for other in others for texts in _texts_of(other)], settings)
     dev = _screen(drawn["dev"], [test], limit)
-    measured = [test, _measured(drawn["dev"], chosen["texts"]["dev"], side)]
-    train = _screen(drawn["train"], measured, limit)
-    pretrain = _screen(drawn["pretrain"], measured, limit)
+    train = _screen_all(drawn["train"], [test, own_dev], foreign, limit=limit)
+    pretrain = _screen_all(drawn["pretrain"], [test, own_dev], foreign, limit=limit)
     unseen = _without_texts_of(train.rows, pretrain.rows)
     parts = dict(zip(PARTS, (train.rows, dev.rows, drawn["test"], unseen), strict=True))
     for part, rows in parts.items():
@@ -59,18 +62,20 @@ def split_pair(settings: Mapping[str, Any], *, cleaned: Path, split: Path, folde
         "settings": settings,
         "rows": {part: len(rows) for part, rows in parts.items()},
         "taken": {"train": train.taken, "dev": dev.taken, "pretrain": pretrain.taken | in_train},
-        "similarity_to_test": {
-            "train_before": _histogram(train.similarities),
-            "train_after": _histogram(_similarity(train.rows, test)),
-            "test_to_train": _rounded(_similarity(drawn["test"], _measured(train.rows, [], None))),
-        },
+        "given_but_not_chosen": len(clean) - sum(map(len, drawn.values())),
+        "similarity_to_test": _similarity_to_test(train, drawn["test"], test, settings=settings),
         "sha256": {part: records.sha256_of(folder / f"{part}.tsv") for part in PARTS},
-        "inputs": {"cleaned": records.sha256_of(cleaned), "split": records.sha256_of(split)},
+        "inputs": {
+            "cleaned": records.sha256_of(cleaned),
+            "split": records.sha256_of(split),
+            "others": [records.sha256_of(other) for other in others],
+        },
     }
     records.write_record(record, summary)
 
 
 def _draw_parts(rows: Sequence[tsv.CleanPair], chosen: Mapping[str, Any]) -> dict[str, list[Pair]]:
+    """Rows by part. One that the user gave for dev or test is there or nowhere, such as one blank in another pair."""
     part_of = {key: part for part in ("dev", "test") for key in chosen[part]}
     rest = "train"
     if chosen["tuning"] is not None:
@@ -78,16 +83,31 @@ def _draw_parts(rows: Sequence[tsv.CleanPair], chosen: Mapping[str, Any]) -> dic
         rest = "pretrain"
     drawn: dict[str, list[Pair]] = {part: [] for part in PARTS}
     for row in sorted(rows, key=lambda row: hash_order(row.id)):
-        drawn[part_of.get(row.id, rest)].append(Pair(row.id, row.source, row.target))
+        part = part_of.get(row.id, rest)
+        if row.part not in ("dev", "test") or row.part == part:
+            drawn[part].append(Pair(row.id, row.source, row.target))
     return drawn
 
 
-def _measured(rows: Sequence[Pair], texts: Sequence[str], side: str | None) -> Measured:
-    sides = {name: [getattr(row, name) for row in rows] for name in SIDES}
-    if side is not None:
-        own = set(sides[side])
-        sides[side] += [text for text in texts if text not in own]
-    return Measured(**sides)
+def _texts_of(split: Path) -> list[Texts]:
+    return list(records.read_record(split)["texts"].values())
+
+
+def _measured(rows: Sequence[Pair], texts: Sequence[Texts], settings: Mapping[str, Any]) -> Measured:
+    """The rows and, on each side, the texts in its language."""
+    sides = []
+    for side in SIDES:
+        stored = [text for by_language in texts for text in by_language.get(settings[side], ())]
+        sides.append(list(dict.fromkeys([*(getattr(row, side) for row in rows), *stored])))
+    return Measured(*sides)
+
+
+def _screen_all(rows: Sequence[Pair], own: Sequence[Measured], foreign: Measured, *, limit: float) -> Screened:
+    """Rows that neither the measured texts of their own corpus take nor, after these, those of other corpora."""
+    screened = _screen(rows, own, limit)
+    kept = _screen(screened.rows, [foreign], limit).rows
+    taken = screened.taken | {"other_corpora": len(screened.rows) - len(kept)}
+    return Screened(kept, taken, screened.similarities)
 
 
 def _screen(rows: Sequence[Pair], measured: Sequence[Measured], limit: float) -> Screened:
@@ -116,6 +136,17 @@ def _similarity(rows: Sequence[Pair], measured: Measured) -> np.ndarray:
 def _without_texts_of(train: Sequence[Pair], rows: Sequence[Pair]) -> list[Pair]:
     known = {name: {normalised(getattr(row, name)) for row in train} for name in SIDES}
     return [row for row in rows if not any(normalised(getattr(row, name)) in known[name] for name in SIDES)]
+
+
+def _similarity_to_test(
+    train: Screened, rows: Sequence[Pair], test: Measured, *, settings: Mapping[str, Any]
+) -> dict[str, list[Any]]:
+    """Histograms of the training rows by their similarity to the test, and that of each test row to what stays."""
+    return {
+        "train_before": _histogram(train.similarities),
+        "train_after": _histogram(_similarity(train.rows, test)),
+        "test_to_train": _rounded(_similarity(rows, _measured(train.rows, [], settings))),
+    }
 
 
 def _histogram(similarities: np.ndarray) -> list[int]:

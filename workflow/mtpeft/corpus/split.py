@@ -1,7 +1,7 @@
 """Choose which sentences are tested on, developed on and tuned on: one choice for all pairs of a corpus."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +13,19 @@ from mtpeft.corpus.similarity import NEAR_DUPLICATE, max_dice
 from mtpeft.corpus.tsv import CleanPair
 from mtpeft.errors import UserError
 
+SIDES = ("source", "target")
 Table = Mapping[str, CleanPair]
 
 
 def choose_split(settings: Mapping[str, Any], *, cleaned: Sequence[Path], output: Path) -> None:
-    """Write the ids of the test, dev and tuning sentences, and the texts of the first two where they were written.
+    """Write the ids of the test, dev and tuning sentences, and the texts of the first two in all languages there are.
 
     Sentences are drawn in the order of the hash of their id from those that every cleaned file has, worded alike in the
-    language they were written in. The dev sentences drawn are no near-duplicates of a test sentence on any side of any
-    pair. Parts that the user's files give are used as they are; only the missing ones are drawn.
+    language they were written in; ``languages`` has those of the two sides of each file. The dev sentences drawn are no
+    near-duplicates of a test sentence on any side of any pair. Parts that the user's files give are used as they are;
+    only the missing ones are drawn.
     """
     tables = [{row.id: row for row in tsv.read_cleaned(path)} for path in cleaned]
-    written = _written(tables, settings["sides"])
     given = {part: _given(tables, part) for part in ("test", "dev")}
     free = [key for key in _shared(tables) if key not in given["test"] and key not in given["dev"]]
     candidates = [key for key in free if _is_candidate(key, tables, settings)]
@@ -39,7 +40,10 @@ def choose_split(settings: Mapping[str, Any], *, cleaned: Sequence[Path], output
             "test": test,
             "dev": dev,
             "tuning": None if settings["tuning"] is None else _draw(tuning, settings["tuning"], "split.tuning"),
-            "texts": {"test": [written[key] for key in test], "dev": [written[key] for key in dev]},
+            "texts": {
+                "test": _texts(test, tables, settings["languages"]),
+                "dev": _texts(dev, tables, settings["languages"]),
+            },
             "counts": {"shared": len(free), "candidates": len(candidates), "test": len(test), "dev": len(dev)},
         },
     )
@@ -58,20 +62,27 @@ def _given(tables: Sequence[Table], part: str) -> list[str]:
     return sorted({key for table in tables for key, row in table.items() if row.part == part}, key=hash_order)
 
 
-def _written(tables: Sequence[Table], sides: Sequence[str]) -> dict[str, str]:
-    """Texts by id in the language written in, from the first table that has the id."""
-    texts: dict[str, str] = {}
-    for table, side in zip(tables, sides, strict=True):
-        for key, row in table.items():
-            texts.setdefault(key, getattr(row, side))
-    return texts
+def _texts(keys: Iterable[str], tables: Sequence[Table], languages: Sequence[Sequence[str]]) -> dict[str, list[str]]:
+    """Texts of some ids by language, sorted, each once; a table may lack an id."""
+    rows = [[table[key] for key in keys if key in table] for table in tables]
+    texts: dict[str, set[str]] = {}
+    for table_rows, pair in zip(rows, languages, strict=True):
+        for side, language in zip(SIDES, pair, strict=True):
+            texts.setdefault(language, set()).update(getattr(row, side) for row in table_rows)
+    return {language: sorted(texts[language]) for language in sorted(texts)}
 
 
 def _is_candidate(key: str, tables: Sequence[Table], settings: Mapping[str, Any]) -> bool:
-    """Whether all pairs have the same words to translate, of a length that is asked for, without tokens."""
-    texts = {getattr(table[key], side) for table, side in zip(tables, settings["sides"], strict=True)}
+    """Whether all pairs have the same words to translate, of a length that is asked for, without tokens.
+
+    Where no pair has the language that the corpus was written in, the length is that of all translations.
+    """
+    texts = _texts([key], tables, settings["languages"])
+    written = texts.get(settings["written_in"])
     shortest, longest = settings["words"]
-    return len(texts) == 1 and all(shortest <= words(text) <= longest and not TOKEN.search(text) for text in texts)
+    weighed = written or [text for translations in texts.values() for text in translations]
+    alike = written is None or len(written) == 1
+    return alike and all(shortest <= words(text) <= longest and not TOKEN.search(text) for text in weighed)
 
 
 def _draw(candidates: Sequence[str], count: int, key: str) -> list[str]:
@@ -102,7 +113,7 @@ def _draw_dev(
 def _far_from(keys: Sequence[str], test: Sequence[str], tables: Sequence[Table], limit: float) -> list[str]:
     near: set[str] = set()
     for table in tables:
-        for side in ("source", "target"):
+        for side in SIDES:
             references = [getattr(table[key], side) for key in test if key in table]
             scores = max_dice([getattr(table[key], side) for key in keys], references)
             near |= {key for key, score in zip(keys, scores, strict=True) if score >= limit}

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from mtpeft.cells import Cell
+from mtpeft.decoding.outcome import Outcome, write_decode_record, write_hypotheses
 from mtpeft.decoding.search import Search, translate
 from mtpeft.execution import describe
 from mtpeft.models.languages import language_code
 from mtpeft.models.load import open_tuned, prepare_torch
-from mtpeft.record_types import DecodeRecord
-from mtpeft.records import read_record, sha256_of, write_lines, write_record
+from mtpeft.records import read_record
 from mtpeft.tokens.arrays import read_arrays
 from mtpeft.tokens.encode import load_tokenizer, text_of
 
@@ -40,37 +40,10 @@ def decode(settings: Mapping[str, Any], cell: Cell, *, trained: Path, tests: Map
         lines = text_of(tokenizer, hypotheses)
         described[name] = write_hypotheses(record.parent, name, lines)
         done += len(lines)
-    seconds = time.monotonic() - started
-    execution = describe(str(device), settings["threads"])
-    write_decode_record(settings, cell, record=record, test_sets=described, execution=execution, cost=(seconds, done))
-
-
-def write_hypotheses(folder: Path, name: str, lines: list[str]) -> dict[str, Any]:
-    """Write the hypotheses of one test set; returns what the record says of them."""
-    file = folder / "hypotheses" / f"{name}.txt"
-    write_lines(file, (line.replace("\n", " ").replace("\r", " ") for line in lines))
-    return {"sentences": len(lines), "sha256": sha256_of(file)}
-
-
-def write_decode_record(
-    settings: Mapping[str, Any],
-    cell: Cell,
-    *,
-    record: Path,
-    test_sets: dict[str, dict[str, Any]],
-    execution: dict[str, Any],
-    cost: tuple[float, int],
-    status: str = "ok",
-) -> None:
-    """Write the record; `cost` is seconds and sentences."""
-    seconds, sentences = cost
-    content = DecodeRecord(
-        cell=vars(cell),
-        status=status,
-        settings=dict(settings),
-        execution=execution,
-        test_sets=test_sets,
-        decode_seconds=round(seconds, 3),
-        sentences_per_second=round(sentences / seconds, 1) if seconds else 0.0,
+    outcome = Outcome(
+        test_sets=described,
+        seconds=time.monotonic() - started,
+        sentences=done,
+        execution=describe(str(device), settings["threads"]),
     )
-    write_record(record, content.model_dump())
+    write_decode_record(settings, cell, outcome, trained=trained, record=record)

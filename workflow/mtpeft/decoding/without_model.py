@@ -8,29 +8,43 @@ from typing import Any
 from mtpeft.cells import Cell
 from mtpeft.corpus.similarity import nearest
 from mtpeft.corpus.tsv import read_pairs
-from mtpeft.decoding.decode import write_decode_record, write_hypotheses
+from mtpeft.decoding.outcome import Outcome, write_decode_record, write_hypotheses
+from mtpeft.execution import describe
 from mtpeft.records import read_lines
 
 
 def retrieve(
-    settings: Mapping[str, Any], cell: Cell, *, train: Path, subset: Path, tests: Mapping[str, Path], record: Path
+    settings: Mapping[str, Any],
+    cell: Cell,
+    *,
+    trained: Path,
+    memory: Path,
+    subset: Path,
+    tests: Mapping[str, Path],
+    record: Path,
 ) -> None:
     """The target of the training source that is most like each test source, by character 4-grams."""
-    rows = read_pairs(train)
-    memory = [rows[int(line)] for line in read_lines(subset)]
+    rows = read_pairs(memory)
+    known = [rows[int(line)] for line in read_lines(subset)]
     started, done, described = time.monotonic(), 0, {}
     for name, text in tests.items():
         sources = [pair.source for pair in read_pairs(text)]
-        found = nearest(sources, [pair.source for pair in memory])
-        described[name] = write_hypotheses(record.parent, name, [memory[index].target for index in found])
+        found = nearest(sources, [pair.source for pair in known])
+        described[name] = write_hypotheses(record.parent, name, [known[index].target for index in found])
         done += len(sources)
-    cost = (time.monotonic() - started, done)
-    write_decode_record(settings, cell, record=record, test_sets=described, execution={}, cost=cost)
+    outcome = Outcome(
+        test_sets=described,
+        seconds=time.monotonic() - started,
+        sentences=done,
+        execution=describe("cpu", 1),
+    )
+    write_decode_record(settings, cell, outcome, trained=trained, record=record)
 
 
-def pass_divergence_on(settings: Mapping[str, Any], cell: Cell, *, tests: Mapping[str, Path], record: Path) -> None:
+def pass_divergence_on(
+    settings: Mapping[str, Any], cell: Cell, *, trained: Path, tests: Mapping[str, Path], record: Path
+) -> None:
     """Empty files and a record that says why."""
     described = {name: write_hypotheses(record.parent, name, []) for name in tests}
-    write_decode_record(
-        settings, cell, record=record, test_sets=described, execution={}, cost=(0.0, 0), status="diverged"
-    )
+    outcome = Outcome(test_sets=described, seconds=0.0, sentences=0, execution={}, status="diverged")
+    write_decode_record(settings, cell, outcome, trained=trained, record=record)

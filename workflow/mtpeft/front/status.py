@@ -10,33 +10,41 @@ from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import all_cells, study_cells
 from mtpeft.front.text import aligned
 from mtpeft.records import read_record
+from mtpeft.results.freshness import fresh_records
+from mtpeft.results.notes import FAILURE, FAILURES_FOLDER
 
 STATES = ("done", "diverged", "running", "failed", "stopped", "missing")
-STEP_RECORDS = {"train": "train.json", "decode": "decode.json", "score": "score.json"}
 
 
-def state_of(cell: Cell) -> str:
+def state_of(configuration: Configuration, cell: Cell) -> str:
     """One of `STATES`: `stopped` is half-trained or half-way through its steps, `failed` has said why it failed.
 
-    Scores of a cell that is trained anew are old ones, so they count only where nothing says otherwise.
+    Results of other settings than those of now are as good as missing.
     """
-    folder = cell.folder
-    lock, train, score = folder / "state" / "lock", folder / "train.json", folder / "score.json"
-    if lock.exists() and _is_held(lock):
+    lock = cell.folder / "state" / "lock"
+    if _is_held(lock):
         return "running"
-    if (folder / "failed.json").exists():
+    if (cell.folder / FAILURE).exists():
         return "failed"
-    if train.exists() and score.exists():
-        return "done" if read_record(score)["status"] == "ok" else "diverged"
-    return "stopped" if lock.exists() or train.exists() or score.exists() else "missing"
+    records = fresh_records(configuration, cell)
+    if "score" in records:
+        return "done" if records["score"]["status"] == "ok" else "diverged"
+    return "stopped" if records or lock.exists() else "missing"
+
+
+def is_finished(configuration: Configuration, cell: Cell) -> bool:
+    """True when nothing is left to do for a cell; divergence is a result."""
+    return state_of(configuration, cell) in ("done", "diverged")
 
 
 def _is_held(lock: Path) -> bool:
-    with open(lock) as stream:
-        try:
+    try:
+        with open(lock) as stream:
             fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError:
-            return True
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
     return False
 
 
@@ -46,38 +54,16 @@ def status_table(configuration: Configuration) -> str:
     for label, study in configuration.studies.items():
         cells = study_cells(configuration, study)
         for method in study.methods:
-            counts = Counter(state_of(cell) for cell in cells if cell.method == method)
+            counts = Counter(state_of(configuration, cell) for cell in cells if cell.method == method)
             rows.append((label, method, *(counts[state] or "." for state in STATES)))
     cells = all_cells(configuration)
-    counts = Counter(map(state_of, cells))
+    counts = Counter(state_of(configuration, cell) for cell in cells)
     rows.append(("all, each once", "", *(counts[state] or "." for state in STATES)))
     return "\n".join([aligned(rows), *failures(cells)])
 
 
 def failures(cells: Iterable[Cell]) -> list[str]:
-    """One line per failed cell: where, at which step, and why."""
-    failed = [cell for cell in cells if state_of(cell) == "failed"]
-    records = [(cell, read_record(cell.folder / "failed.json")) for cell in failed]
-    return [f"failed: {cell.path}, {record['step']}: {record['reason']}" for cell, record in records]
-
-
-def plan_table(configuration: Configuration) -> str:
-    """Cells of each study, those that no study above it has, those that are done, and the jobs that are left."""
-    rows: list[tuple[object, ...]] = [
-        ("study", "cells", "of its own", "done", *(f"{step} jobs" for step in STEP_RECORDS))
-    ]
-    seen: set[Cell] = set()
-    for label, study in configuration.studies.items():
-        cells = set(study_cells(configuration, study))
-        rows.append((label, len(cells), len(cells - seen), _count(cells, "score.json"), *_left(cells - seen)))
-        seen |= cells
-    rows.append(("all, each once", len(seen), len(seen), _count(seen, "score.json"), *_left(seen)))
-    return aligned(rows)
-
-
-def _left(cells: set[Cell]) -> list[int]:
-    return [len(cells) - _count(cells, record) for record in STEP_RECORDS.values()]
-
-
-def _count(cells: set[Cell], record: str) -> int:
-    return sum((cell.folder / record).exists() for cell in cells)
+    """One line per failed step: of these cells, and of whatever comes before them."""
+    notes = [*(cell.folder / FAILURE for cell in cells), *sorted(FAILURES_FOLDER.glob("*.json"))]
+    records = [read_record(note) for note in notes if note.exists()]
+    return [f"failed: {record['step']} of {record['target']}: {record['reason']}" for record in records]

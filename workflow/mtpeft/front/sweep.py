@@ -8,10 +8,10 @@ import contextlib
 import fcntl
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,22 +21,23 @@ import psutil
 
 from mtpeft.config.load import load
 from mtpeft.config.schema import Configuration
-from mtpeft.config.studies import study_cells
+from mtpeft.config.studies import EFFICIENCY, all_cells
 from mtpeft.errors import UserError
-from mtpeft.front.preview import draw_finished
-from mtpeft.front.status import failures, state_of
+from mtpeft.front.preview import FIGURES, draw_unfinished, remove_unfinished
+from mtpeft.front.snakemake import snakemake_command
+from mtpeft.front.status import failures, is_finished
 from mtpeft.parent import die_with_parent
+from mtpeft.results.notes import FAILURES_FOLDER, any_mistake
 
-ROOT = Path(__file__).parents[3]
-PROFILE = ROOT / "workflow" / "profiles" / "local"
-FIGURES = Path("results/figures")
 HOLDER = Path("results/.sweep")
 SNAKEMAKE_LOCKS = Path(".snakemake/locks")
 POLL_SECONDS = 0.2
+REQUESTS = (signal.SIGINT, signal.SIGTERM)
+MISTAKE = 2
 
 
 def sweep(targets: Sequence[str], *, overlays: Sequence[Path], options: Sequence[str]) -> int:
-    """Make targets; returns Snakemake's exit code. Figures of unfinished studies are drawn from what there is.
+    """Make targets; returns Snakemake's exit code, or 2 where a user's mistake is behind it.
 
     Raises:
         UserError: the configuration is wrong, or another sweep works in this folder.
@@ -44,21 +45,17 @@ def sweep(targets: Sequence[str], *, overlays: Sequence[Path], options: Sequence
     configuration = load(overlays)
     started = time.monotonic()
     with _only_sweep() as holder:
-        command = _command(overlays, options)
+        command = snakemake_command(overlays, options)
         if _is_locked():
             _clear_lock(command)
+        remove_unfinished()
+        shutil.rmtree(FAILURES_FOLDER, ignore_errors=True)
         code, stopped = _run([*command, *targets], holder)
-    if code and not stopped and "all" in targets:
-        _draw_unfinished(configuration)
+        if code and not stopped and "all" in targets:
+            draw_unfinished(configuration)
     for line in _told(configuration, code, time.monotonic() - started):
         print(line, flush=True)
-    return code
-
-
-def _command(overlays: Sequence[Path], options: Sequence[str]) -> list[str]:
-    files = ["--configfile", *map(str, overlays)] if overlays else []
-    snakemake = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
-    return [*snakemake, "--workflow-profile", str(PROFILE), *files, *options, "--"]
+    return MISTAKE if code and any_mistake() else code
 
 
 def _only_sweep() -> IO[str]:
@@ -91,7 +88,7 @@ def _clear_lock(command: Sequence[str]) -> None:
     Raises:
         UserError: a Snakemake that was not started by us works here, or the last sweep ran on another machine.
     """
-    living = [process.pid for process in psutil.process_iter(["cmdline", "cwd"]) if _works_here(process)]
+    living = [process.pid for process in psutil.process_iter(["cmdline", "cwd"]) if _may_work_here(process)]
     if living:
         raise UserError(f"Snakemake works in this folder already (process {living[0]}); wait for it, or stop it.")
     last = HOLDER.read_text(encoding="utf-8").strip()
@@ -105,31 +102,35 @@ def _clear_lock(command: Sequence[str]) -> None:
     subprocess.run([*command[:-1], "--unlock", "--quiet"], check=True, stdout=subprocess.DEVNULL)
 
 
-def _works_here(process: psutil.Process) -> bool:
-    described = process.info
-    words = " ".join(described["cmdline"] or ())
-    return "snakemake" in words and described["cwd"] == str(Path.cwd()) and process.pid != os.getpid()
+def _may_work_here(process: psutil.Process) -> bool:
+    """True for a Snakemake in this folder, and for one whose folder we may not see."""
+    words = process.info["cmdline"] or ()
+    is_snakemake = any(Path(word).name == "snakemake" for word in words[:3])
+    return is_snakemake and process.info["cwd"] in (None, str(Path.cwd())) and process.pid != os.getpid()
 
 
 def _run(command: Sequence[str], holder: IO[str]) -> tuple[int, bool]:
     """Run Snakemake, which inherits our lock and dies with us; returns its exit code, and whether we were told to stop.
 
-    Ctrl-C reaches Snakemake and its jobs by itself. A request to end reaches us alone, and Snakemake would wait for
-    its jobs, so both are told: trainers save their state and stop.
+    It runs in a session of its own, so that Ctrl-C and a request to end reach us alone and mean the same: it starts no
+    more jobs, trainers save their state and stop.
     """
     requests: list[int] = []
-    before = {
-        number: signal.signal(number, lambda number, frame: requests.append(number))
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
+    before = {number: signal.signal(number, lambda number, frame: requests.append(number)) for number in REQUESTS}
     try:
-        process = subprocess.Popen(command, pass_fds=[holder.fileno()], preexec_fn=die_with_parent)
+        process = subprocess.Popen(
+            command, pass_fds=[holder.fileno()], preexec_fn=die_with_parent, start_new_session=True
+        )
         _sign(holder, process.pid)
+        told = False
         while process.poll() is None:
-            if signal.SIGTERM in requests:
-                _stop(process)
+            if requests and not told:
+                process.send_signal(signal.SIGINT)
+                told = True
+            elif requests:
+                _stop_jobs(process.pid)
             time.sleep(POLL_SECONDS)
-        return process.returncode, bool(requests)
+        return process.returncode, told
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -143,32 +144,20 @@ def _sign(holder: IO[str], pid: int) -> None:
     holder.flush()
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    """Ask Snakemake to start no more jobs, then those that run to stop."""
-    process.send_signal(signal.SIGINT)
-    time.sleep(POLL_SECONDS)
+def _stop_jobs(snakemake: int) -> None:
+    """Ask every job to stop; asking twice does no harm."""
     with contextlib.suppress(psutil.NoSuchProcess):
-        for job in psutil.Process(process.pid).children(recursive=True):
+        for job in psutil.Process(snakemake).children(recursive=True):
             with contextlib.suppress(psutil.NoSuchProcess):
                 job.terminate()
 
 
-def _draw_unfinished(configuration: Configuration) -> None:
-    unfinished = [
-        label
-        for label, study in configuration.studies.items()
-        if any(state_of(cell) not in ("done", "diverged") for cell in study_cells(configuration, study))
-    ]
-    for _ in draw_finished(configuration, unfinished, folder=FIGURES):
-        pass
-
-
 def _told(configuration: Configuration, code: int, seconds: float) -> list[str]:
-    cells = {cell for study in configuration.studies.values() for cell in study_cells(configuration, study)}
-    finished = sum(state_of(cell) in ("done", "diverged") for cell in cells)
+    cells = all_cells(configuration)
+    finished = sum(is_finished(configuration, cell) for cell in cells)
     lines = [f"{finished} of {len(cells)} cells are finished, {seconds / 60:.1f} minutes."]
-    if FIGURES.is_dir():
-        lines += [f"  {file}" for file in sorted(FIGURES.glob("*.pdf"))]
+    figures = [FIGURES / f"{label}.pdf" for label in (*configuration.studies, EFFICIENCY)]
+    lines += [f"  {file}" for file in figures if file.exists()]
     if code:
         lines += failures(cells)
         lines += ["Not everything could be made; the same command goes on where this one stopped."]

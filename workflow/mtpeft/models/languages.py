@@ -31,16 +31,16 @@ def extra_codes(languages: Iterable[str]) -> list[str]:
     return sorted({language_code(language) for language in languages} - set(MBART50_CODES))
 
 
-def require_code(language: str, vocabulary: Iterable[str], *, model: str) -> str:
-    """The language's token, which must be in a model's vocabulary.
+def require_code(language: str, tokens: Iterable[str], *, vocabulary: str) -> str:
+    """The language's token, which must be among those of a vocabulary.
 
     Raises:
-        UserError: the model has no such token.
+        UserError: the vocabulary has no such token.
     """
     code = language_code(language)
-    if code not in vocabulary:
+    if code not in tokens:
         raise UserError(
-            f"The model '{model}' has no language token {code} for '{language}'; "
-            "use a pair that its tokenizer knows, or pre-train a model with that pair in `pretrain.pairs`."
+            f"The vocabulary '{vocabulary}' has no language token {code} for '{language}'; use a pair that it knows, "
+            "or pre-train a model with that pair in `pretrain.vocabulary_pairs`."
         )
     return code

@@ -75,7 +75,7 @@ class Translator:
     def __call__(self, sentences: Sequence[str]) -> list[str]:
         """Translate sentences."""
         longest = self.model.config.max_position_embeddings
-        tokens = encode(self.tokenizer, sentences, self.source, model="this cell", longest=longest)
+        tokens = encode(self.tokenizer, sentences, self.source, vocabulary="of this cell", longest=longest)
         language_token = self.tokenizer.convert_tokens_to_ids(self.target_code)
         hypotheses = translate(
             self.model, [torch.tensor(x) for x in tokens], self.search, language_token=language_token

@@ -66,9 +66,10 @@ def pretrain(
         TryAgainError: stopped early, with the state saved, or somebody else trains this model.
     """
     device = prepare_torch(settings["threads"])
+    files = (*train_arrays, *dev_arrays)
     loaded = load_tokenizer(tokenizer)
     noise = _noise_of(settings, loaded.mask_token_id)
-    texts = [Text(_rows(settings["objective"], map(read_arrays, files)), noise) for files in (train_arrays, dev_arrays)]
+    texts = [Text(_rows(settings["objective"], map(read_arrays, part)), noise) for part in (train_arrays, dev_arrays)]
     model = random_model(settings["config"], seed=settings["seed"]).to(device)
     total = parameters(model)[0]
     if total != read_shape(settings["config"]).total:
@@ -80,7 +81,7 @@ def pretrain(
         model=model,
         batch=lambda update: text.inputs(order.rows(update), update, start=start),
         evaluate=lambda: -mean_loss(model, dev, settings["batch_tokens"], start=start),
-        settings=canonical(settings),
+        identity=canonical({"settings": settings, "inputs": [sha256_of(file) for file in files]}),
     )
     state = record.parent / "state"
     with resource_failures(), only_writer(state), watching() as clock:
@@ -92,7 +93,7 @@ def pretrain(
             )
         _save(model, loaded, record.parent / "checkpoint")
         _write_record(settings, run, total, device=device, record=record)
-    shutil.rmtree(state, ignore_errors=True)
+        shutil.rmtree(state, ignore_errors=True)
 
 
 @torch.inference_mode()

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import astuple
 from pathlib import Path
 from typing import Any
@@ -45,20 +45,30 @@ TEST_SET = "test"
 """Name of the test set of a cell that has no record yet."""
 
 
-def write_tables(cells: Iterable[Cell], *, scores: Path, costs: Path) -> None:
-    """One row per cell and test set, in the order of the labels; a cell without records is a row `missing`."""
-    ordered = sorted(cells)
-    write_text(scores, _csv(SCORE_COLUMNS, (row for cell in ordered for row in score_rows(cell))))
-    write_text(costs, _csv(COST_COLUMNS, (cost_row(cell) for cell in ordered)))
+def write_tables(cells: Iterable[Cell], *, scores: Path, costs: Path, missing: Collection[Cell] = ()) -> None:
+    """One row per cell and test set, in the order of the labels; missing cells are rows that say so.
+
+    Raises:
+        FileNotFoundError: a cell that is not said to be missing has no records.
+    """
+    ordered = sorted({*cells, *missing})
+    score_table = (row for cell in ordered for row in (_gap(cell) if cell in missing else score_rows(cell)))
+    write_text(scores, _csv(SCORE_COLUMNS, score_table))
+    write_text(costs, _csv(COST_COLUMNS, (_gap(cell)[0] if cell in missing else cost_row(cell) for cell in ordered)))
+
+
+def _gap(cell: Cell) -> list[dict[str, Any]]:
+    return [_labels(cell) | {"test_set": TEST_SET, "status": MISSING}]
+
+
+def _labels(cell: Cell) -> dict[str, Any]:
+    return dict(zip(DIMENSIONS, astuple(cell), strict=True))
 
 
 def score_rows(cell: Cell) -> Iterator[dict[str, Any]]:
     """Rows of scores.csv of one cell; what was never measured stays empty."""
-    labels = dict(zip(DIMENSIONS, astuple(cell), strict=True))
-    train, score = (_read(cell.folder / name) for name in ("train.json", "score.json"))
-    if not train or not score:
-        yield labels | {"test_set": TEST_SET, "status": MISSING}
-        return
+    labels = _labels(cell)
+    train, score = (read_record(cell.folder / name) for name in ("train.json", "score.json"))
     taken = ("budget_requested", "budget_achieved", "trained_parameters", "total_parameters", "left_over_parameters")
     common = labels | {key: train[key] for key in (*taken, "best_step", "training_pairs", "learning_rate")}
     if score["status"] != "ok":
@@ -77,10 +87,8 @@ def score_rows(cell: Cell) -> Iterator[dict[str, Any]]:
 
 def cost_row(cell: Cell) -> dict[str, Any]:
     """Row of costs.csv of one cell."""
-    labels = dict(zip(DIMENSIONS, astuple(cell), strict=True))
-    train, decode = (_read(cell.folder / name) for name in ("train.json", "decode.json"))
-    if not train or not decode:
-        return labels | {"status": MISSING}
+    labels = _labels(cell)
+    train, decode = (read_record(cell.folder / name) for name in ("train.json", "decode.json"))
     taken = ("status", "trained_parameters", "stored_bytes", "peak_memory_mb", "train_seconds")
     return (
         labels
@@ -94,13 +102,9 @@ def cost_row(cell: Cell) -> dict[str, Any]:
     )
 
 
-def _read(path: Path) -> dict[str, Any] | None:
-    return read_record(path) if path.exists() else None
-
-
 def _csv(columns: tuple[str, ...], rows: Iterable[Mapping[str, Any]]) -> str:
     text = io.StringIO()
-    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+    writer = csv.DictWriter(text, columns, restval="", extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     writer.writerows({key: _written(value) for key, value in row.items()} for row in rows)
     return text.getvalue()

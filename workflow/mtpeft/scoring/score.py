@@ -8,7 +8,7 @@ from mtpeft.cells import Cell
 from mtpeft.corpus.tsv import read_pairs
 from mtpeft.execution import versions
 from mtpeft.record_types import ScoreRecord
-from mtpeft.records import read_lines, read_record, write_record
+from mtpeft.records import read_lines, read_record, sha256_of, write_record
 from mtpeft.scoring.metrics import score_corpus
 
 
@@ -34,6 +34,7 @@ def score(
         cell=vars(cell),
         status=status,
         settings=dict(settings),
+        decoded_sha256=sha256_of(decoded),
         versions=versions(("sacrebleu",)),
         test_sets=scores,
     )

@@ -23,7 +23,7 @@ def encode_pair(settings: Mapping[str, Any], *, tokenizer: Path, parts: Mapping[
     """Write the token arrays of each part: [language] x … </s> on both sides, cut to the model's positions.
 
     Args:
-        settings: `source` and `target` language, `model` for messages, `max_positions`.
+        settings: `source` and `target` language, `vocabulary` for messages, `max_positions`.
         tokenizer: folder of the model's tokenizer.
         parts: text of each part, and where its arrays go.
     """
@@ -31,14 +31,16 @@ def encode_pair(settings: Mapping[str, Any], *, tokenizer: Path, parts: Mapping[
     for text, arrays in parts.items():
         rows = read_pairs(text)
         source, target = (
-            encode(loaded, sentences, settings[side], model=settings["model"], longest=settings["max_positions"])
+            encode(
+                loaded, sentences, settings[side], vocabulary=settings["vocabulary"], longest=settings["max_positions"]
+            )
             for side, sentences in (("source", [x.source for x in rows]), ("target", [x.target for x in rows]))
         )
         write_arrays(arrays, source, target)
 
 
 def encode(
-    tokenizer: "PreTrainedTokenizerBase", sentences: Sequence[str], language: str, *, model: str, longest: int
+    tokenizer: "PreTrainedTokenizerBase", sentences: Sequence[str], language: str, *, vocabulary: str, longest: int
 ) -> list[list[int]]:
     """Tokens of sentences in a language, with the language's token first and </s> last, and no other special ones.
 
@@ -49,7 +51,7 @@ def encode(
     """
     if not sentences:
         return []
-    tokenizer.src_lang = require_code(language, tokenizer.get_vocab(), model=model)
+    tokenizer.src_lang = require_code(language, tokenizer.get_vocab(), vocabulary=vocabulary)
     rows = tokenizer([sentence.strip() for sentence in sentences], truncation=True, max_length=longest)["input_ids"]
     # Text such as the tag </s> must not end a sentence, nor may es_XX change its language.
     as_text = dict.fromkeys(tokenizer.all_special_ids, tokenizer.unk_token_id)

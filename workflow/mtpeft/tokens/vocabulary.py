@@ -41,7 +41,7 @@ def train_vocabulary(settings: Mapping[str, Any], *, parts: Sequence[Path], fold
     except RuntimeError as error:
         raise UserError(
             f"A vocabulary of {settings['size']} pieces can't be learnt from {len(sentences)} sentences; "
-            f"write another number in '{settings['key']}' (sentencepiece: {str(error).strip()})."
+            f"write another number in 'pretrain.vocabulary' (sentencepiece: {str(error).strip()})."
         ) from error
     model = prefix.with_suffix(".model")
     save_tokenizer(model, settings["languages"], folder=folder)

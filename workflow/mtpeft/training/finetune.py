@@ -13,6 +13,7 @@ from torch import nn
 from mtpeft.cells import Cell
 from mtpeft.corpus.tsv import read_pairs
 from mtpeft.decoding.search import Search, translate
+from mtpeft.errors import UserError
 from mtpeft.execution import describe, peak_memory_mb, versions
 from mtpeft.methods import METHODS
 from mtpeft.methods.budget import Allocation, allocate
@@ -22,7 +23,7 @@ from mtpeft.models.shapes import ModelShape, read_shape
 from mtpeft.record_types import TrainRecord
 from mtpeft.records import canonical, publish_folder, read_lines, read_record, sha256_of, write_record
 from mtpeft.scoring.metrics import chrf
-from mtpeft.tokens.arrays import TokenPairs, model_inputs, read_arrays
+from mtpeft.tokens.arrays import model_inputs, read_arrays
 from mtpeft.tokens.encode import load_tokenizer, text_of
 from mtpeft.training.batches import BatchOrder
 from mtpeft.training.interrupt import watching
@@ -31,6 +32,14 @@ from mtpeft.training.resources import resource_failures
 from mtpeft.training.state import only_writer
 
 Batch = Callable[[int], Mapping[str, torch.Tensor]]
+
+
+@dataclass(frozen=True)
+class Counted:
+    """The base model's shape and what the cell trains of it, known before any weight is loaded."""
+
+    shape: ModelShape
+    allocation: Allocation
 
 
 @dataclass(frozen=True)
@@ -51,26 +60,48 @@ def finetune(settings: Mapping[str, Any], cell: Cell, *, inputs: Inputs, record:
         TryAgainError: stopped early, with the state saved, or somebody else trains this cell.
     """
     device = prepare_torch(settings["threads"])
-    folder = Path(read_record(inputs.base)["folder"])
-    shape = read_shape(json.loads((folder / "config.json").read_text(encoding="utf-8")))
-    allocation = _allocation(settings, shape)
-    model = _model(settings, folder, allocation).to(device)
-    _assert_budget(model, shape, allocation)
-    pairs = read_arrays(inputs.train)
-    rows = [int(line) for line in read_lines(inputs.subset)]
-    task = Task(
-        model=model,
-        batch=_batches(settings, pairs, rows, start=model.config.decoder_start_token_id),
-        evaluate=_dev_chrf(settings, model, folder, inputs),
-        settings=canonical(settings),
-    )
+    base = read_record(inputs.base)
+    config = json.loads((Path(base["folder"]) / "config.json").read_text(encoding="utf-8"))
+    counted = Counted(shape := read_shape(config), _allocation(settings, shape))
+    hashes = _hashes(base, inputs)
     state = record.parent / "state"
     with resource_failures(), only_writer(state), watching() as clock:
+        model = _model(settings, Path(base["folder"]), counted).to(device)
+        task = Task(
+            model=model,
+            batch=_batches(settings, inputs, start=model.config.decoder_start_token_id),
+            evaluate=_dev_chrf(settings, model, Path(base["folder"]), inputs),
+            identity=canonical({"settings": settings, "inputs": hashes}),
+        )
         run = train(task, _plan(settings), state_folder=state, clock=clock)
         tuned = save_tuned(model, record.parent / "tuned", diverged=run.status == "diverged")
-        content = _record(settings, cell, run, allocation=allocation, shape=shape, inputs=inputs, tuned=tuned)
+        content = _record(
+            settings,
+            cell,
+            run,
+            counted=counted,
+            inputs={"base": str(inputs.base), **hashes},
+            training_pairs=len(read_lines(inputs.subset)),
+            tuned=tuned,
+        )
         write_record(record, content.model_dump() | {"execution": describe(str(device), settings["threads"])})
-    shutil.rmtree(state, ignore_errors=True)
+        shutil.rmtree(state, ignore_errors=True)
+
+
+def _hashes(base: Mapping[str, Any], inputs: Inputs) -> dict[str, str]:
+    """Hashes of all that is trained on; those of the base model are compared with its record.
+
+    Raises:
+        UserError: the base model's files are not those that were recorded.
+    """
+    folder = Path(base["folder"])
+    found = {name: sha256_of(folder / name) for name in base["sha256"]}
+    if changed := sorted(name for name, digest in base["sha256"].items() if found[name] != digest):
+        raise UserError(f"{folder / changed[0]} has changed since {inputs.base} was written; delete that record.")
+    files = {name: file for name, file in vars(inputs).items() if name != "base"}
+    return {f"base_{name}_sha256": digest for name, digest in found.items()} | {
+        f"{name}_sha256": sha256_of(file) for name, file in files.items()
+    }
 
 
 def _allocation(settings: Mapping[str, Any], shape: ModelShape) -> Allocation:
@@ -80,7 +111,8 @@ def _allocation(settings: Mapping[str, Any], shape: ModelShape) -> Allocation:
     return allocate(method.sites(shape, settings["method"]), int(settings["budget"] * shape.total))
 
 
-def _model(settings: Mapping[str, Any], folder: Path, allocation: Allocation) -> nn.Module:
+def _model(settings: Mapping[str, Any], folder: Path, counted: Counted) -> nn.Module:
+    """The model to train, which holds exactly the parameters that were counted."""
     method = METHODS[settings["method"]["tuner"]]
     dropout = {"dropout": settings["optimisation"]["dropout"]}
     if method.from_scratch:
@@ -89,20 +121,20 @@ def _model(settings: Mapping[str, Any], folder: Path, allocation: Allocation) ->
     else:
         base = load_base(folder, **dropout)
     torch.manual_seed(settings["seed"])
-    return method.apply(base, allocation.sizes, settings["method"])
-
-
-def _assert_budget(model: nn.Module, shape: ModelShape, allocation: Allocation) -> None:
-    """What was counted in closed form is what the built model trains."""
+    model = method.apply(base, counted.allocation.sizes, settings["method"])
     total, trained = parameters(model)
-    added = trained if allocation.sizes else 0
-    if (total - added, trained) != (shape.total, allocation.trained):
+    built = total - (trained if counted.allocation.sizes else 0)
+    if (built, trained) != (counted.shape.total, counted.allocation.trained):
         raise AssertionError(
-            f"counted {allocation.trained} trained of {shape.total} parameters, built {trained} of {total - added}"
+            f"counted {counted.allocation.trained} trained of {counted.shape.total} parameters, "
+            f"built {trained} of {built}"
         )
+    return model
 
 
-def _batches(settings: Mapping[str, Any], pairs: TokenPairs, rows: list[int], *, start: int) -> Batch:
+def _batches(settings: Mapping[str, Any], inputs: Inputs, *, start: int) -> Batch:
+    pairs = read_arrays(inputs.train)
+    rows = [int(line) for line in read_lines(inputs.subset)]
     order = BatchOrder(pairs.longer[rows], settings["optimisation"]["batch_tokens"], settings["seed"])
 
     def batch(update: int) -> Mapping[str, torch.Tensor]:
@@ -168,9 +200,9 @@ def _record(
     cell: Cell,
     run: Run,
     *,
-    allocation: Allocation,
-    shape: ModelShape,
-    inputs: Inputs,
+    counted: Counted,
+    inputs: dict[str, str],
+    training_pairs: int,
     tuned: Path,
 ) -> TrainRecord:
     return TrainRecord(
@@ -179,17 +211,14 @@ def _record(
         settings=dict(settings),
         execution={},
         versions=versions(),
-        inputs={
-            "base": str(inputs.base),
-            **{f"{name}_sha256": sha256_of(file) for name, file in vars(inputs).items()},
-        },
-        total_parameters=shape.total,
-        trained_parameters=allocation.trained,
+        inputs=inputs,
+        total_parameters=counted.shape.total,
+        trained_parameters=counted.allocation.trained,
         budget_requested=settings["budget"],
-        budget_achieved=allocation.trained / shape.total,
-        left_over_parameters=allocation.left_over,
-        sizes=dict(allocation.sizes),
-        training_pairs=len(read_lines(inputs.subset)),
+        budget_achieved=counted.allocation.trained / counted.shape.total,
+        left_over_parameters=counted.allocation.left_over,
+        sizes=dict(counted.allocation.sizes),
+        training_pairs=training_pairs,
         learning_rate=settings["optimisation"]["learning_rate"],
         updates=run.step,
         best_step=run.best_step if run.status == "ok" else None,

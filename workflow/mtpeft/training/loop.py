@@ -61,13 +61,13 @@ class Task:
         model: its trainable parameters are trained.
         batch: inputs of an update, with `labels` of shape (batch, length).
         evaluate: dev score of the model as it is; higher is better.
-        settings: text that a saved state must carry to be resumed.
+        identity: settings and inputs as text, which a saved state must carry to be resumed.
     """
 
     model: nn.Module
     batch: Callable[[int], Mapping[str, torch.Tensor]]
     evaluate: Callable[[], float]
-    settings: str
+    identity: str
 
 
 def train(task: Task, plan: Plan, *, state_folder: Path, clock: Clock) -> Run:
@@ -82,14 +82,14 @@ def train(task: Task, plan: Plan, *, state_folder: Path, clock: Clock) -> Run:
         weights.values(), lr=plan.learning_rate, betas=(0.9, 0.98), weight_decay=plan.weight_decay, fused=True
     )
     best = {name: weight.detach().clone() for name, weight in weights.items()}
-    run = _resume(read_state(state_folder, task.settings), weights, best, optimizer)
+    run = _resume(read_state(state_folder, task.identity), weights, best, optimizer)
     run.starts += 1
     marks = evaluation_steps(plan.updates, plan.evaluations)
     begun = clock.elapsed() - run.seconds
 
     def save() -> None:
         run.seconds = clock.elapsed() - begun
-        save_state(state_folder, State(task.settings, asdict(run), _tensors(weights, best, optimizer)))
+        save_state(state_folder, State(task.identity, asdict(run), _tensors(weights, best, optimizer)))
 
     with Progress(plan.updates, run.step) as progress:
         while True:

@@ -20,6 +20,10 @@ def resource_failures() -> Iterator[None]:
         yield
     except (torch.OutOfMemoryError, MemoryError) as error:
         raise TryAgainError(f"Out of memory: {error}; the state is kept.") from error
+    except RuntimeError as error:
+        if "can't allocate memory" not in str(error):  # what torch says of a processor's memory
+            raise
+        raise TryAgainError(f"Out of memory: {error}; the state is kept.") from error
     except SafetensorError as error:
         raise TryAgainError(f"Tensors could not be written or read: {error}; the last whole state is kept.") from error
     except OSError as error:

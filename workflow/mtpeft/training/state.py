@@ -3,11 +3,12 @@
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -17,6 +18,7 @@ from mtpeft.errors import TryAgainError
 
 STATE_FILE = "state.safetensors"
 LOCK_FILE = "lock"
+PATIENCE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class State:
     The order of the data and the random numbers are functions of the seed and the step, so the step stands for them.
     """
 
-    settings: str
+    identity: str
     progress: Mapping[str, Any]
     tensors: Mapping[str, torch.Tensor]
 
@@ -40,17 +42,26 @@ def only_writer(folder: Path) -> Iterator[None]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / LOCK_FILE, "a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise TryAgainError(f"{folder} is being written by another process.") from error
+        _lock(lock, folder)
         yield
+
+
+def _lock(lock: IO[str], folder: Path) -> None:
+    """Take the lock; somebody who only asks whether it is held has it for an instant."""
+    until = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if time.monotonic() > until:
+                raise TryAgainError(f"{folder} is being written by another process.") from error
+        time.sleep(PATIENCE_SECONDS / 10)
 
 
 def save_state(folder: Path, state: State) -> None:
     """Write the state beside the old one, then take its place: a crash or a full disk leaves the old one whole."""
     temporary = folder / f".{STATE_FILE}.tmp"
-    metadata = {"settings": state.settings, "progress": json.dumps(state.progress)}
+    metadata = {"identity": state.identity, "progress": json.dumps(state.progress)}
     try:
         save_file({name: tensor.contiguous() for name, tensor in state.tensors.items()}, temporary, metadata)
         with open(temporary, "rb") as written:
@@ -61,8 +72,8 @@ def save_state(folder: Path, state: State) -> None:
         raise
 
 
-def read_state(folder: Path, settings: str) -> State | None:
-    """The saved state, or None; one that is broken or belongs to other settings is removed, with a message."""
+def read_state(folder: Path, identity: str) -> State | None:
+    """The saved state, or None; one that is broken or of another identity is removed, with a message."""
     file = folder / STATE_FILE
     if not file.exists():
         return None
@@ -74,9 +85,9 @@ def read_state(folder: Path, settings: str) -> State | None:
         return None
     with archive:
         metadata = archive.metadata()
-        if metadata["settings"] != settings:
-            print(f"The half-trained state in {folder} belongs to other settings; starting anew.", flush=True)
+        if metadata.get("identity") != identity:
+            print(f"The half-trained state in {folder} belongs to other settings or inputs; starting anew.", flush=True)
             file.unlink()
             return None
         tensors = {name: archive.get_tensor(name).clone() for name in archive.keys()}  # noqa: SIM118
-    return State(settings=settings, progress=json.loads(metadata["progress"]), tensors=tensors)
+    return State(identity=identity, progress=json.loads(metadata["progress"]), tensors=tensors)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from mtpeft.cells import Cell
-from mtpeft.execution import versions
+from mtpeft.execution import describe, versions
 from mtpeft.record_types import TrainRecord
 from mtpeft.records import read_lines, read_record, sha256_of, write_record
 
@@ -20,8 +20,8 @@ def record_untrained(
         cell=vars(cell),
         status="ok",
         settings=dict(settings),
-        execution={},
-        versions=versions(()),
+        execution=describe("cpu", 1),
+        versions=versions(),
         inputs=inputs,
         total_parameters=read_record(base)["total_parameters"] if base else None,
         trained_parameters=0,

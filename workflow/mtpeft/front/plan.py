@@ -1,0 +1,56 @@
+"""What a sweep would run, before it runs: cells of each study, and Snakemake's own count of jobs."""
+
+import re
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from mtpeft.cells import Cell
+from mtpeft.config.schema import Configuration
+from mtpeft.config.studies import study_cells
+from mtpeft.errors import UserError
+from mtpeft.front.snakemake import snakemake_command
+from mtpeft.front.status import is_finished
+from mtpeft.front.text import aligned
+
+
+def cells_table(configuration: Configuration) -> str:
+    """Cells of each study, those that no study above it has, and those that are finished."""
+    rows: list[tuple[object, ...]] = [("study", "cells", "of its own", "finished")]
+    seen: set[Cell] = set()
+    for label, study in configuration.studies.items():
+        cells = set(study_cells(configuration, study))
+        rows.append((label, len(cells), len(cells - seen), _finished(configuration, cells)))
+        seen |= cells
+    rows.append(("all, each once", len(seen), len(seen), _finished(configuration, seen)))
+    return aligned(rows)
+
+
+def _finished(configuration: Configuration, cells: set[Cell]) -> int:
+    return sum(is_finished(configuration, cell) for cell in cells)
+
+
+def jobs_table(configuration: Configuration, overlays: Sequence[Path]) -> str:
+    """Jobs by rule: for each study alone, and for all of them together, which share what they can."""
+    targets = [*(f"study_{label}" for label in configuration.studies), "all"]
+    counts = {target: planned_jobs(target, overlays) for target in targets}
+    rules = list(dict.fromkeys(rule for jobs in reversed(counts.values()) for rule in jobs))
+    rows = [("jobs", *configuration.studies, "all")]
+    rows += [(rule, *(counts[target].get(rule, ".") for target in targets)) for rule in rules]
+    return aligned([*rows, ("total", *(sum(counts[target].values()) for target in targets))])
+
+
+def planned_jobs(target: str, overlays: Sequence[Path]) -> dict[str, int]:
+    """Jobs that Snakemake would run for a target, by rule; targets themselves are left out.
+
+    Raises:
+        UserError: Snakemake can't plan; its last line says why.
+    """
+    command = snakemake_command(overlays, ["--dry-run", "--nolock"])
+    done = subprocess.run([*command, target], capture_output=True, text=True, check=False)
+    said = done.stdout + done.stderr
+    if done.returncode:
+        raise UserError(f"Snakemake can't plan '{target}': {said.strip().splitlines()[-1]}")
+    table = said.split("Job stats:")[-1].split("\ntotal ")[0]
+    found = {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", table, flags=re.MULTILINE)}
+    return {rule: count for rule, count in found.items() if rule != target}
