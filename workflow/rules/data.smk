@@ -69,7 +69,7 @@ rule choose_split:
 
 
 rule divide_pair:
-    """Divide a pair's text into its parts and take out of each what stands, or nearly stands, in dev or test of any corpus."""
+    """Divide a pair's text and take out of each part what stands, or nearly stands, in dev or test of any corpus."""
     input:
         cleaned="data/pairs/{pair}/clean.tsv",
         split=files(paths.split_of),
