@@ -159,7 +159,7 @@ def build_sweep(folder: Path) -> None:
     tokenizer = folder / "data/vocabularies/tiny"
     train_vocabulary(vocabulary, parts=[folder / "data/pairs/es-en/train.tsv"], folder=tokenizer)
     encode_pair(
-        {"source": "es", "target": "en", "model": "tiny", "max_positions": MAX_POSITIONS},
+        {"source": "es", "target": "en", "vocabulary": "tiny", "max_positions": MAX_POSITIONS},
         tokenizer=tokenizer,
         parts={folder / f"data/pairs/es-en/{name}.tsv": arrays(folder, name) for name in parts},
     )

@@ -43,7 +43,7 @@ def tokenizer(sweep: Path):
 def sources(tokenizer) -> list[torch.Tensor]:
     """The Spanish sentences of any part, short and long, and one that fills the model's positions."""
     text = [*(row[0] for row in SPANISH_ENGLISH), "Reinicia el ordenador para continuar. " * 9]
-    return [torch.tensor(row) for row in encode(tokenizer, text, "es", model="tiny", longest=MAX_POSITIONS)]
+    return [torch.tensor(row) for row in encode(tokenizer, text, "es", vocabulary="tiny", longest=MAX_POSITIONS)]
 
 
 @SEARCHES
@@ -141,7 +141,8 @@ def test_retrieval_copies_the_target_of_the_nearest_source(sweep: Path, tmp_path
     retrieve(
         {"recipe": 1},
         cell("retrieval"),
-        train=pairs / "train.tsv",
+        trained=pairs / "train.tsv",
+        memory=pairs / "train.tsv",
         subset=pairs / "subsets/n44.txt",
         tests={"test": pairs / "test.tsv", "known": pairs / "train.tsv"},
         record=tmp_path / "decode.json",
@@ -153,7 +154,8 @@ def test_retrieval_copies_the_target_of_the_nearest_source(sweep: Path, tmp_path
 
 def test_divergence_is_passed_on_without_scores(sweep: Path, tmp_path: Path) -> None:
     tests = {"test": arrays(sweep, "test")}
-    pass_divergence_on(decode_settings(), cell("full"), tests=tests, record=tmp_path / "decode.json")
+    trained = sweep / "results/models/tiny/base.json"
+    pass_divergence_on(decode_settings(), cell("full"), trained=trained, tests=tests, record=tmp_path / "decode.json")
     _score(sweep, tmp_path, "en")
     record = read_record(tmp_path / "score.json")
     assert (record["status"], record["test_sets"]) == ("diverged", {})

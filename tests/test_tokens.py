@@ -84,7 +84,7 @@ def test_segmentation_of_awkward_text_is_sentencepieces_own(many_scripts, text) 
 def _assert_same_pieces(many_scripts, text: str, language: str) -> None:
     pieces, folder = many_scripts
     tokenizer = load_tokenizer(folder)
-    (tokens,) = encode(tokenizer, [text], language, model="tiny", longest=200)
+    (tokens,) = encode(tokenizer, [text], language, vocabulary="tiny", longest=200)
     own = [3 if piece == pieces.unk_id() else piece + 1 for piece in pieces.encode(text)]
     first, *inner, last = tokens
     assert tokenizer.convert_ids_to_tokens([first])[0].startswith(f"{language}_")
@@ -96,7 +96,7 @@ def _assert_same_pieces(many_scripts, text: str, language: str) -> None:
 )
 def test_text_that_looks_like_a_special_token_is_none(many_scripts, text) -> None:
     tokenizer = load_tokenizer(many_scripts[1])
-    (tokens,) = encode(tokenizer, [text], "es", model="tiny", longest=200)
+    (tokens,) = encode(tokenizer, [text], "es", vocabulary="tiny", longest=200)
     special = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
     assert [token in special for token in tokens] == [True, *[False] * (len(tokens) - 2), True]
 
@@ -111,19 +111,19 @@ def test_languages_outside_mbart50_get_a_token_of_their_own(many_scripts) -> Non
 
 def test_language_without_token_is_refused_with_a_sentence(sweep: Path) -> None:
     tokenizer = load_tokenizer(sweep / "data/vocabularies/tiny")
-    with pytest.raises(UserError, match=r"'tiny' has no language token eu_XX for 'eu'.*pretrain.pairs"):
-        encode(tokenizer, ["Ireki atea"], "eu", model="tiny", longest=20)
+    with pytest.raises(UserError, match=r"'tiny' has no language token eu_XX for 'eu'.*pretrain.vocabulary_pairs"):
+        encode(tokenizer, ["Ireki atea"], "eu", vocabulary="tiny", longest=20)
 
 
 def test_vocabulary_larger_than_the_text_allows_is_refused(tmp_path: Path) -> None:
     write_pairs(tmp_path / "few.tsv", [Pair("1", *SPANISH_ENGLISH[0])])
-    settings = {"size": 4000, "languages": ["es", "en"], "key": "models.tiny.pretrain.vocabulary"}
-    with pytest.raises(UserError, match=r"4000 pieces.*2 sentences.*'models.tiny.pretrain.vocabulary'"):
+    settings = {"size": 4000, "languages": ["es", "en"]}
+    with pytest.raises(UserError, match=r"4000 pieces.*2 sentences.*'pretrain.vocabulary'"):
         train_vocabulary(settings, parts=[tmp_path / "few.tsv"], folder=tmp_path / "vocabulary")
 
 
 def test_vocabulary_is_the_same_every_time(sweep: Path, tmp_path: Path) -> None:
-    settings = {"size": 250, "languages": ["en", "es", "ca"], "key": "models.tiny.pretrain.vocabulary"}
+    settings = {"size": 250, "languages": ["en", "es", "ca"]}
     train_vocabulary(settings, parts=[sweep / "data/pairs/es-en/train.tsv"], folder=tmp_path)
     for name in ("tokenizer.json", "tokenizer_config.json"):
         assert (tmp_path / name).read_bytes() == (sweep / "data/vocabularies/tiny" / name).read_bytes()
@@ -164,7 +164,7 @@ def test_parts_hold_the_tokens_of_their_text(sweep: Path) -> None:
 def test_long_sentences_are_cut_to_the_models_positions(sweep: Path, tmp_path: Path) -> None:
     write_pairs(tmp_path / "long.tsv", [Pair("1", "Cierra la ventana. " * 60, "Close the window. " * 60)])
     encode_pair(
-        {"source": "es", "target": "en", "model": "tiny", "max_positions": MAX_POSITIONS},
+        {"source": "es", "target": "en", "vocabulary": "tiny", "max_positions": MAX_POSITIONS},
         tokenizer=sweep / "data/vocabularies/tiny",
         parts={tmp_path / "long.tsv": tmp_path / "long.safetensors"},
     )

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,16 @@ import torch
 from safetensors.torch import load_file
 
 from model_material import (
+    cell,
     files_of,
+    inputs,
     train_cell,
     train_settings,
 )
-from mtpeft.errors import TryAgainError
-from mtpeft.records import canonical, read_record
+from mtpeft.errors import TryAgainError, UserError
+from mtpeft.records import canonical, read_record, write_record
 from mtpeft.training import finetune as finetuning
+from mtpeft.training.finetune import finetune
 from mtpeft.training.state import STATE_FILE
 from training_material import (
     ENVIRONMENT,
@@ -75,9 +79,35 @@ def test_state_of_other_settings_is_discarded_with_a_message(
     with at_update(5, lambda: signal.raise_signal(signal.SIGTERM), monkeypatch), pytest.raises(TryAgainError):
         train_cell(sweep, tmp_path, other)
     build(sweep, tmp_path, "adapter")
-    assert "belongs to other settings; starting anew" in capsys.readouterr().out
+    assert "belongs to other settings or inputs; starting anew" in capsys.readouterr().out
     assert results(tmp_path) == uninterrupted("adapter")
     assert read_record(tmp_path / "train.json")["starts"] == 1
+
+
+def test_state_of_other_inputs_is_discarded(
+    sweep: Path, uninterrupted: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fewer = tmp_path / "fewer.txt"
+    fewer.write_text("".join(f"{row}\n" for row in range(20)), encoding="utf-8")
+    other = replace(inputs(sweep), subset=fewer)
+    with at_update(5, lambda: signal.raise_signal(signal.SIGTERM), monkeypatch), pytest.raises(TryAgainError):
+        finetune(SETTINGS["adapter"], cell("adapter"), inputs=other, record=tmp_path / "train.json")
+    build(sweep, tmp_path, "adapter")
+    assert results(tmp_path) == uninterrupted("adapter")
+    assert read_record(tmp_path / "train.json")["starts"] == 1
+
+
+def test_a_base_model_that_is_not_the_recorded_one_is_refused(sweep: Path, tmp_path: Path) -> None:
+    record = read_record(inputs(sweep).base)
+    changed = tmp_path / "base.json"
+    write_record(changed, record | {"sha256": dict.fromkeys(record["sha256"], "0" * 64)})
+    with pytest.raises(UserError, match=r"has changed since .*base\.json was written"):
+        finetune(
+            SETTINGS["lora"],
+            cell("lora"),
+            inputs=replace(inputs(sweep), base=changed),
+            record=tmp_path / "train.json",
+        )
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
