@@ -89,12 +89,13 @@ def test_state_of_other_inputs_is_discarded(
 ) -> None:
     fewer = tmp_path / "fewer.txt"
     fewer.write_text("".join(f"{row}\n" for row in range(20)), encoding="utf-8")
+    folder = tmp_path / "cell"
     other = replace(inputs(sweep), subset=fewer)
     with at_update(5, lambda: signal.raise_signal(signal.SIGTERM), monkeypatch), pytest.raises(TryAgainError):
-        finetune(SETTINGS["adapter"], cell("adapter"), inputs=other, record=tmp_path / "train.json")
-    build(sweep, tmp_path, "adapter")
-    assert results(tmp_path) == uninterrupted("adapter")
-    assert read_record(tmp_path / "train.json")["starts"] == 1
+        finetune(SETTINGS["adapter"], cell("adapter"), inputs=other, record=folder / "train.json")
+    build(sweep, folder, "adapter")
+    assert results(folder) == uninterrupted("adapter")
+    assert read_record(folder / "train.json")["starts"] == 1
 
 
 def test_a_base_model_that_is_not_the_recorded_one_is_refused(sweep: Path, tmp_path: Path) -> None:
