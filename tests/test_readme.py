@@ -52,7 +52,7 @@ def test_every_path_of_the_layout_exists() -> None:
 
 
 def test_the_pair_snippet_is_a_valid_overlay(tmp_path: Path) -> None:
-    snippet = next(snippet for snippet in SNIPPETS if "it-en" in snippet["pairs"])
+    snippet = next(snippet for snippet in SNIPPETS if "et-en" in snippet["pairs"])
     (tmp_path / "pair.yaml").write_text(yaml.safe_dump(snippet), encoding="utf-8")
     before, after = (mtpeft(tmp_path, "plan", *options) for options in ([], ["--configfile", "pair.yaml"]))
     assert before.returncode == after.returncode == 0

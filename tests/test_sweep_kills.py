@@ -13,8 +13,12 @@ from sweep_material import copy, kill, processes, results, run, start
 
 pytestmark = pytest.mark.sweep
 
-CELLS = ("es-en/n200/lora/b5/1", "es-en/n200/full/all/1", "es-en/n200/adapter/b5/1", "de-en/n200/full/all/1")
-SLOW = {"sizes": {"n200": {"pairs": 200, "updates": 400}}}
+CELLS = ("es-en/n200/lora/b5/1", "es-en/n200/full/all/1", "es-en/n200/adapter/b5/1")
+SLOW = {
+    "sizes": {"n200": {"pairs": 200, "updates": 400}},
+    "methods": {"scratch": {"longer": 1}},
+    "studies": {"languages": None, "data_sizes": None},
+}
 
 
 @pytest.fixture(scope="module")
