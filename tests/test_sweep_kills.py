@@ -13,7 +13,8 @@ from sweep_material import copy, kill, processes, results, run, start
 
 pytestmark = pytest.mark.sweep
 
-CELLS = ("es-en/n200/lora/b5/1", "es-en/n200/full/all/1", "es-en/n200/adapter/b5/1")
+CELLS = ("es-en/n200/lora/b5/1", "es-en/n200/full/all/1")
+TABLES = ("--target", "tables")
 SLOW = {
     "sizes": {"n200": {"pairs": 200, "updates": 400}},
     "methods": {"scratch": {"longer": 1}},
@@ -25,7 +26,7 @@ SLOW = {
 def slow(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The finished run with longer training, so that there is something to hit."""
     folder = copy(finished, tmp_path_factory.mktemp("slow") / "run")
-    code, said = run(folder, overlay=SLOW)
+    code, said = run(folder, overlay=SLOW, options=TABLES)
     assert code == 0, said[-3000:]
     return folder
 
@@ -44,7 +45,7 @@ def half_trained(folder: Path) -> list[Path]:
 
 def hit(folder: Path, what: str) -> None:
     """Start a sweep, hit it at a random moment after a trainer has saved something, and start it again."""
-    sweep = start(folder, overlay=SLOW)
+    sweep = start(folder, overlay=SLOW, options=TABLES)
     wait_for(lambda: bool(half_trained(folder)), 60)
     moment = random.Random(what).uniform(0.0, 3.0)
     time.sleep(moment)
@@ -53,7 +54,7 @@ def hit(folder: Path, what: str) -> None:
     if what != "trainer":
         wait_for(lambda: not processes(folder, "mtpeft"), 10)
         assert half_trained(folder), "nothing was left to go on from"
-    code, said = run(folder, overlay=SLOW)
+    code, said = run(folder, overlay=SLOW, options=TABLES)
     assert code == 0, said[-3000:]
     assert half_trained(folder) == []
 
@@ -83,7 +84,7 @@ def test_pre_training_goes_on_after_the_group_is_killed(slow: Path, tmp_path: Pa
 def test_a_second_sweep_in_the_same_folder_is_refused(slow: Path, tmp_path: Path) -> None:
     folder = copy(slow, tmp_path / "run")
     shutil.rmtree(folder / "results/cells/small" / CELLS[0])
-    first = start(folder, overlay=SLOW)
+    first = start(folder, overlay=SLOW, options=TABLES)
     wait_for(lambda: bool(processes(folder, "snakemake")), 30)
     code, said = run(folder, overlay=SLOW)
     assert code == 2
