@@ -14,7 +14,7 @@ from sweep_material import copy, kill, processes, results, run, start
 pytestmark = pytest.mark.sweep
 
 CELLS = ("es-en/n200/lora/b5/1", "es-en/n200/full/all/1")
-TABLES = ("--target", "tables")
+TABLES = ("--target", "cells", "tables")
 SLOW = {
     "sizes": {"n200": {"pairs": 200, "updates": 400}},
     "methods": {"scratch": {"longer": 1}},
