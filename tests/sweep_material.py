@@ -61,6 +61,13 @@ def log_of(folder: Path) -> Path:
     return folder / f"sweep-{len(list(folder.glob('sweep-*.log')))}.log"
 
 
+def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Call Snakemake itself on the small study in a folder, to its end."""
+    where = ["--snakefile", str(ROOT / "Snakefile"), "--configfile", str(STUDY)]
+    command = [sys.executable, "-m", "snakemake", *where, *arguments]
+    return subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, check=False)
+
+
 def planned(folder: Path, *targets: str, overlay: Mapping[str, Any] | None = None, root: Path = ROOT) -> dict[str, int]:
     """Jobs that Snakemake would run, by rule."""
     files = [str(STUDY)]

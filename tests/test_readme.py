@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sweep_material import ROOT, STUDY, environment
+from sweep_material import ROOT, STUDY, environment, snakemake
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SNIPPETS = [yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)]
@@ -83,13 +83,5 @@ def test_the_command_for_one_cell_is_planned(finished: Path) -> None:
     command = re.search(r"snakemake (--workflow-profile.*?score\.json)", BASH, flags=re.DOTALL).group(1)
     words = command.replace("\\\n", " ").replace("n1000", "n200").replace("pt-en", "es-en").split()
     words[words.index("--workflow-profile") + 1] = str(ROOT / "workflow/profiles/local")
-    where = ["--snakefile", str(ROOT / "Snakefile"), "--configfile", str(STUDY), "--dry-run"]
-    done = subprocess.run(
-        [sys.executable, "-m", "snakemake", *where, *words],
-        cwd=finished,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = snakemake(finished, "--dry-run", *words)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sweep_material import ROOT, STUDY, copy, environment, planned, results, run
+from sweep_material import ROOT, STUDY, copy, environment, planned, results, run, snakemake
 
 pytestmark = pytest.mark.sweep
 
@@ -199,16 +199,8 @@ def test_parsing_loads_no_torch(tmp_path: Path) -> None:
 
 
 def test_the_report_holds_figures_and_captions(finished: Path, tmp_path: Path) -> None:
-    where = ["--snakefile", str(ROOT / "Snakefile"), "--configfile", str(STUDY)]
     archive = tmp_path / "report.zip"
-    done = subprocess.run(
-        [sys.executable, "-m", "snakemake", *where, "--cores", "1", "--report", str(archive)],
-        cwd=finished,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = snakemake(finished, "--cores", "1", "--report", str(archive))
     assert done.returncode == 0, done.stdout + done.stderr
     with zipfile.ZipFile(archive) as opened:
         text = "".join(opened.read(name).decode("utf-8", "replace") for name in opened.namelist() if "html" in name)
