@@ -105,6 +105,7 @@ def pretrain_settings(objective: str = "translation", **changes: Any) -> dict[st
         "updates": 8,
         "learning_rate": 0.005,
         "batch_tokens": 256,
+        "noise": {"begin": 0.0, "joined": 0.2, "masked_source": 0.1, "masked_target": 0.1},
         "seed": 1,
     } | changes
 

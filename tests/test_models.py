@@ -7,14 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from model_material import files_of, pretrain_base, pretrain_settings
 from mtpeft.errors import UserError
 from mtpeft.models.load import load_base, parameters
 from mtpeft.models.local import describe_local
-from mtpeft.models.noise import infill
+from mtpeft.models.noise import Noise, infill, join_rows, mask_tokens
+from mtpeft.models.pretrain import Text
 from mtpeft.models.shapes import read_shape
 from mtpeft.records import read_record
+from mtpeft.tokens.arrays import read_arrays
 
 MASK = 99
 
@@ -50,6 +53,40 @@ def test_short_sequences_survive_infilling(length: int) -> None:
         assert len(noised) <= length + 1
 
 
+def test_masked_tokens_are_about_the_share_and_never_the_ends() -> None:
+    text, rng = torch.arange(100, 300), np.random.default_rng(1)
+    masked = [mask_tokens(text, 0.1, MASK, rng) for _ in range(50)]
+    assert 0.08 < np.mean([(row == MASK).float().mean().item() for row in masked]) < 0.12
+    assert all(row[0] == 100 and row[-1] == 299 for row in masked)
+
+
+def test_rows_are_joined_within_their_languages_up_to_the_longest() -> None:
+    def row(*source: int, target: int = 9) -> tuple[torch.Tensor, torch.Tensor]:
+        return torch.tensor([*source, 2]), torch.tensor([target, 50 + source[1], 2])
+
+    spanish, more_spanish, turkish = row(7, 21), row(7, 22, 23), row(8, 24)
+    joined = join_rows([spanish, turkish, more_spanish], longest=6)
+    assert [source.tolist() for source, _ in joined] == [[7, 21, 22, 23, 2], [8, 24, 2]]
+    assert [target.tolist() for _, target in joined] == [[9, 71, 72, 2], [9, 74, 2]]
+    apart = join_rows([spanish, turkish, more_spanish], longest=4)
+    assert sorted(len(source) for source, _ in apart) == [3, 3, 4]
+
+
+@pytest.mark.parametrize(("update", "is_changed"), [(9, False), (10, True)])
+def test_noise_begins_when_it_is_told_to_and_never_changes_what_must_be_said(update: int, is_changed: bool) -> None:
+    rows = [(torch.tensor([7, *range(100, 130), 2]), torch.tensor([9, *range(200, 230), 2])) for _ in range(4)]
+    noise = Noise(infilling=False, joined=0.0, masked_source=0.3, masked_target=0.3, begin=10)
+    text = Text(rows, noise, MASK, longest=128, seed=1)
+    inputs = text.inputs(range(4), update, start=2)
+    for name in ("input_ids", "decoder_input_ids"):
+        assert (inputs[name] == MASK).any().item() is is_changed
+        assert not (inputs[name][:, :1] == MASK).any()
+    assert (inputs["labels"] == torch.stack([target for _, target in rows])).all()
+    assert (inputs["decoder_input_ids"][:, 1] == 9).all()
+    again = text.inputs(range(4), update, start=2)
+    assert all((inputs[name] == again[name]).all() for name in inputs)
+
+
 @pytest.fixture(scope="module")
 def denoiser(sweep: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The record of a base model pre-trained by denoising."""
@@ -68,12 +105,10 @@ def test_denoising_learns_and_ends_as_a_folder_that_transformers_opens(denoiser:
 
 
 def test_denoising_masks_tokens_but_not_the_language_nor_the_end(sweep: Path) -> None:
-    from mtpeft.models.pretrain import Text, _noise_of
-    from mtpeft.tokens.arrays import read_arrays
-
     pairs = read_arrays(sweep / "data/tokens/tiny/es-en/train.safetensors")
     rows = [(pairs.source[row], pairs.source[row]) for row in range(len(pairs.source))]
-    text = Text(rows, _noise_of({"objective": "denoising", "seed": 1}, MASK))
+    noise = Noise(infilling=True, joined=0.0, masked_source=0.0, masked_target=0.0, begin=0)
+    text = Text(rows, noise, MASK, longest=128, seed=1)
     first, again, later = (text.inputs([3, 4, 5], update, start=2) for update in (0, 0, 1))
     for row, index in enumerate((3, 4, 5)):
         seen = first["input_ids"][row][first["attention_mask"][row].bool()].tolist()

@@ -111,6 +111,15 @@ class Size(Section):
     updates: PositiveInt = Field(description="Optimiser steps.")
 
 
+class PretrainingNoise(Section):
+    """What keeps a model from learning a small text by heart."""
+
+    begin: Probability = Field(default=0.0, description="Share of the updates before any of it.")
+    joined: Probability = Field(default=0.0, description="Share of the batches whose rows are joined two by two.")
+    masked_source: Probability = Field(default=0.0, description="Share of the source's tokens that are masked.")
+    masked_target: Probability = Field(default=0.0, description="Share of masks in what the decoder reads.")
+
+
 class Pretraining(Section):
     """An mBART model trained from nothing by the workflow."""
 
@@ -131,6 +140,7 @@ class Pretraining(Section):
     learning_rate: PositiveFloat = Field(description="Peak learning rate.")
     batch_tokens: PositiveInt = Field(default=768, description="Padded tokens of a batch, on its longer side.")
     dropout: Probability = Field(default=0.1)
+    noise: PretrainingNoise = PretrainingNoise()
     seed: NonNegativeInt = 1
 
 

@@ -163,6 +163,7 @@ def pretrain_settings(configuration: Configuration, model: str) -> Settings:
         "recipe": RECIPES["pretrain"],
         "config": _config(configuration, model),
         "threads": entry.threads,
+        "noise": _plain(entry.pretrain.noise),
         **{key: getattr(entry.pretrain, key) for key in taken},
     }
 

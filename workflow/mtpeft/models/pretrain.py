@@ -2,8 +2,8 @@
 
 import itertools
 import shutil
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,11 @@ from torch.nn import functional
 from mtpeft.errors import UserError
 from mtpeft.execution import describe, versions
 from mtpeft.models.load import parameters, prepare_torch, random_model
-from mtpeft.models.noise import infill
+from mtpeft.models.noise import Noise, TokenPair, infill, join_rows, mask_tokens
 from mtpeft.models.shapes import read_shape
 from mtpeft.record_types import ModelRecord
 from mtpeft.records import canonical, publish_folder, sha256_of, write_record
-from mtpeft.tokens.arrays import IGNORED, TokenPairs, model_inputs, read_arrays
+from mtpeft.tokens.arrays import IGNORED, PAD, TokenPairs, model_inputs, read_arrays
 from mtpeft.tokens.encode import load_tokenizer
 from mtpeft.training.batches import BatchOrder, cut
 from mtpeft.training.interrupt import watching
@@ -26,29 +26,64 @@ from mtpeft.training.loop import Plan, Run, Task, train
 from mtpeft.training.resources import resource_failures
 from mtpeft.training.state import only_writer
 
-WARMUP, LABEL_SMOOTHING, WEIGHT_DECAY, CLIP_NORM, EVALUATIONS = 0.05, 0.1, 0.01, 1.0, 8
+WARMUP, LABEL_SMOOTHING, WEIGHT_DECAY, CLIP_NORM, EVALUATIONS = 0.05, 0.1, 0.01, 1.0, 12
+FIRST_WORD = 2
+"""The decoder reads the start token and the language before it reads a word."""
+NEVER = 2**62
 
-Rows = Sequence[tuple[torch.Tensor, torch.Tensor]]
-Noise = Callable[[torch.Tensor, int, int], torch.Tensor]
+Rows = Sequence[TokenPair]
 
 
 @dataclass(frozen=True)
 class Text:
-    """Sequences to train on, and what is done to a source before the model sees it: (tokens, update, row)."""
+    """Sequences to train on, and what is done to them before the model sees them.
+
+    Attributes:
+        rows: source and target tokens of each row.
+        noise: what is done to a batch.
+        mask: the token that stands for what is hidden.
+        longest: tokens of the longest row that the model takes.
+        seed: of the noise, which else depends on the update alone.
+    """
 
     rows: Rows
     noise: Noise
+    mask: int
+    longest: int
+    seed: int
 
     def inputs(self, rows: Sequence[int], update: int, *, start: int) -> Mapping[str, torch.Tensor]:
         """Model inputs of a batch of rows."""
+        rng = np.random.default_rng((self.seed, update))
         pairs = [self.rows[row] for row in rows]
-        sources = [self.noise(source, update, row) for (source, _), row in zip(pairs, rows, strict=True)]
-        return model_inputs(sources, [target for _, target in pairs], start=start)
+        noisy = update >= self.noise.begin
+        if noisy and rng.random() < self.noise.joined:
+            pairs = join_rows(pairs, self.longest)
+        sources = [self._hide(source, rng, noisy=noisy) for source, _ in pairs]
+        inputs = model_inputs(sources, [target for _, target in pairs], start=start)
+        if noisy and self.noise.masked_target:
+            read = inputs["decoder_input_ids"]
+            hidden = torch.from_numpy(rng.random(read.shape) < self.noise.masked_target) & (read != PAD)
+            hidden[:, :FIRST_WORD] = False
+            inputs = {**inputs, "decoder_input_ids": read.masked_fill(hidden, self.mask)}
+        return inputs
+
+    def clean_inputs(self, rows: Sequence[int], *, start: int) -> Mapping[str, torch.Tensor]:
+        """Model inputs of a batch of dev rows: as they are, or with the same spans masked each time."""
+        return replace(self, noise=replace(self.noise, begin=NEVER)).inputs(rows, int(rows[0]), start=start)
 
     @property
     def lengths(self) -> np.ndarray:
         """Tokens of the longer side of each row."""
         return np.array([max(len(source), len(target)) for source, target in self.rows])
+
+    def _hide(self, source: torch.Tensor, rng: np.random.Generator, *, noisy: bool) -> torch.Tensor:
+        if self.noise.infilling:
+            inner = torch.from_numpy(infill(source[1:-1].numpy(), self.mask, rng)).to(source.dtype)
+            return torch.cat([source[:1], inner, source[-1:]])
+        if noisy and self.noise.masked_source:
+            return mask_tokens(source, self.noise.masked_source, self.mask, rng)
+        return source
 
 
 def pretrain(
@@ -68,13 +103,11 @@ def pretrain(
     device = prepare_torch(settings["threads"])
     files = (*train_arrays, *dev_arrays)
     loaded = load_tokenizer(tokenizer)
-    noise = _noise_of(settings, loaded.mask_token_id)
-    texts = [Text(_rows(settings["objective"], map(read_arrays, part)), noise) for part in (train_arrays, dev_arrays)]
+    text, dev = (_text(settings, part, loaded.mask_token_id) for part in (train_arrays, dev_arrays))
     model = random_model(settings["config"], seed=settings["seed"]).to(device)
     total = parameters(model)[0]
     if total != read_shape(settings["config"]).total:
         raise AssertionError(f"the model has {total} parameters, which is not what its configuration adds up to")
-    text, dev = texts
     order = BatchOrder(text.lengths, settings["batch_tokens"], settings["seed"])
     start = model.config.decoder_start_token_id
     task = Task(
@@ -102,12 +135,22 @@ def mean_loss(model: torch.nn.Module, text: Text, batch_tokens: int, *, start: i
     total = tokens = 0.0
     lengths = text.lengths
     for rows in cut(np.arange(len(lengths)), lengths, batch_tokens):
-        inputs = {name: tensor.to(model.device) for name, tensor in text.inputs(rows, 0, start=start).items()}
+        inputs = {name: tensor.to(model.device) for name, tensor in text.clean_inputs(rows, start=start).items()}
         labels = inputs.pop("labels").flatten()
         logits = model(**inputs, use_cache=False).logits.flatten(0, 1).float()
         total += functional.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="sum").item()
         tokens += int((labels != IGNORED).sum())
     return total / max(1.0, tokens)
+
+
+def _text(settings: Mapping[str, Any], arrays: Sequence[Path], mask: int) -> Text:
+    noise = Noise(
+        infilling=settings["objective"] == "denoising",
+        begin=round(settings["noise"]["begin"] * settings["updates"]),
+        **{key: settings["noise"][key] for key in ("joined", "masked_source", "masked_target")},
+    )
+    rows = _rows(settings["objective"], map(read_arrays, arrays))
+    return Text(rows, noise, mask, longest=settings["config"]["max_position_embeddings"], seed=settings["seed"])
 
 
 def _rows(objective: str, parts: Any) -> Rows:
@@ -120,18 +163,6 @@ def _rows(objective: str, parts: Any) -> Rows:
 
 def _both_sides(part: TokenPairs) -> itertools.chain[torch.Tensor]:
     return itertools.chain.from_iterable((side[row] for row in range(len(side))) for side in (part.source, part.target))
-
-
-def _noise_of(settings: Mapping[str, Any], mask: int) -> Noise:
-    if settings["objective"] == "translation":
-        return lambda tokens, update, row: tokens
-
-    def noised(tokens: torch.Tensor, update: int, row: int) -> torch.Tensor:
-        rng = np.random.default_rng((settings["seed"], update, row))
-        inner = infill(tokens[1:-1].numpy(), mask, rng)
-        return torch.cat([tokens[:1], torch.from_numpy(inner).to(tokens.dtype), tokens[-1:]])
-
-    return noised
 
 
 def _plan(settings: Mapping[str, Any]) -> Plan:
