@@ -23,7 +23,7 @@ WRONG: list[tuple[Any, ...]] = [
     (
         {"methods": {"lora": {"rank": 8}}},
         "'methods.lora.rank' is not a key of the configuration; known keys here are "
-        "'learning_rate', 'scaling', 'tuner'.",
+        "'embeddings', 'learning_rate', 'scaling', 'tuner'.",
     ),
     ({"studies": {"budgets": {"bugdets": ["b1"]}}}, "'studies.budgets.bugdets' is not a key", "'budgets'?"),
     ({"training": {"label_smoothign": 0.1}}, "'training.label_smoothign' is not a key", "'label_smoothing'?"),
@@ -35,7 +35,7 @@ WRONG: list[tuple[Any, ...]] = [
     ),
     # what is missing
     ({"methods": {"new": {"tuner": "lora"}}}, "'methods.new.learning_rate' is missing; write it"),
-    ({"methods": {"new": {"learning_rate": 1}}}, "'methods.new.tuner' is missing; write which method", "'adapter', 'f"),
+    ({"methods": {"new": {"learning_rate": 1}}}, "'methods.new.tuner' is missing; write which method", "'adapter', 'b"),
     ({"methods": {"new": {"tuner": "loar"}}}, "'methods.new.tuner' is 'loar', which is no method; did you mean 'lora'"),
     ({"sizes": {"n300": {"pairs": 300}}}, "'sizes.n300.updates' is missing; write it"),
     ({"studies": None}, "'studies' is missing"),

@@ -6,6 +6,7 @@ from typing import Any
 
 from mtpeft.cells import Cell
 from mtpeft.corpus.tsv import Pair, write_pairs
+from mtpeft.methods import METHODS as REGISTRY
 from mtpeft.models.describe import mbart_config
 from mtpeft.models.pretrain import pretrain
 from mtpeft.records import write_lines
@@ -89,8 +90,14 @@ METHODS = {
     "scratch": {"tuner": "scratch", "longer": 2, "patience": 2},
     "adapter": {"tuner": "adapter", "activation": "relu"},
     "lora": {"tuner": "lora", "scaling": 2.0},
+    "bitfit": {"tuner": "bitfit"},
+    "layernorm": {"tuner": "layernorm"},
+    "embeddings": {"tuner": "embeddings"},
+    "adapter_embeddings": {"tuner": "adapter", "activation": "relu", "embeddings": True},
+    "lora_embeddings": {"tuner": "lora", "scaling": 2.0, "embeddings": True},
 }
-BUDGET = 0.05
+BUDGETS = {"adapter": 0.05, "lora": 0.05, "adapter_embeddings": 0.5, "lora_embeddings": 0.5}
+"""Shares of the base model, for the methods that have a size."""
 UPDATES = 12
 
 
@@ -118,7 +125,7 @@ def train_settings(method: str, **optimisation: Any) -> dict[str, Any]:
         "languages": {"source": "es", "target": "en"},
         "threads": 1,
         "search": dict(SEARCH),
-        "budget": None if method in ("full", "scratch") else BUDGET,
+        "budget": BUDGETS.get(method),
         "seed": 1,
         "optimisation": {
             "updates": UPDATES,
@@ -142,7 +149,8 @@ def decode_settings() -> dict[str, Any]:
 
 def cell(method: str, *, seed: str = "1") -> Cell:
     """Labels of a cell of the tiny sweep."""
-    return Cell("tiny", "es-en", "n44", method, "all" if method in ("full", "scratch") else "b5", seed)
+    labels = REGISTRY[METHODS[method]["tuner"]].budget_labels or ("b5",) if method in METHODS else ("b5",)
+    return Cell("tiny", "es-en", "n44", method, labels[0], seed)
 
 
 def build_sweep(folder: Path) -> None:

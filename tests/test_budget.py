@@ -13,14 +13,22 @@ from mtpeft.config.load import load
 from mtpeft.config.resolve import pretrain_languages
 from mtpeft.methods import METHODS
 from mtpeft.methods.base import Site
-from mtpeft.methods.budget import OutOfReachError, allocate, count, reach
+from mtpeft.methods.budget import OutOfReachError, allocate, allocation_of, count, reach
 from mtpeft.models.describe import mbart_config
-from mtpeft.models.shapes import read_shape
+from mtpeft.models.shapes import EMBEDDINGS, read_shape
 
 ROOT = Path(__file__).parents[1]
 CATALOGUE = load()
-OPTIONS = {"adapter": {"tuner": "adapter", "activation": "relu"}, "lora": {"tuner": "lora", "scaling": 2.0}}
-SIZED = [name for name, method in METHODS.items() if method.trains == "sized"]
+OPTIONS = {
+    "adapter": {"tuner": "adapter", "activation": "relu"},
+    "lora": {"tuner": "lora", "scaling": 2.0},
+    "adapter_embeddings": {"tuner": "adapter", "activation": "relu", "embeddings": True},
+    "lora_embeddings": {"tuner": "lora", "scaling": 2.0, "embeddings": True},
+    **{name: {"tuner": name} for name, method in METHODS.items() if method.trains == "point"},
+}
+SIZED = [name for name, options in OPTIONS.items() if METHODS[options["tuner"]].trains == "sized"]
+POINTS = [name for name in OPTIONS if name not in SIZED]
+PLAIN = [name for name in SIZED if name in METHODS]
 SHARES = (0.001, 0.002, 0.004, 0.01, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5)
 
 
@@ -55,7 +63,8 @@ CONFIGS = {
 
 def sites_of(method: str, name: str) -> tuple[list[Site], int]:
     shape = read_shape(CONFIGS[name])
-    return list(METHODS[method].sites(shape, OPTIONS[method])), shape.total
+    options = OPTIONS[method]
+    return list(METHODS[options["tuner"]].sites(shape, options)), shape.total
 
 
 def test_mbart_50_has_the_size_that_its_authors_published() -> None:
@@ -101,7 +110,7 @@ def test_both_ends_of_the_reach_are_met_exactly_and_nothing_beyond_them(method: 
 @pytest.mark.parametrize("method", SIZED)
 def test_equal_sites_differ_by_one_step_at_most(method: str) -> None:
     sites, total = sites_of(method, "small")
-    sizes = allocate(sites, int(0.05 * total)).sizes
+    sizes = allocate(sites, int((0.05 if method in PLAIN else 0.6) * total)).sizes
 
     for step in {site.step for site in sites}:
         alike = [sizes[site.module] for site in sites if site.step == step]
@@ -111,14 +120,40 @@ def test_equal_sites_differ_by_one_step_at_most(method: str) -> None:
 def test_methods_meet_on_the_budgets_of_the_default_study() -> None:
     for share in CATALOGUE.budgets.values():
         achieved = []
-        for method in SIZED:
+        for method in PLAIN:
             sites, total = sites_of(method, "small")
             achieved.append(allocate(sites, int(share * total)).trained / total)
         assert max(achieved) / min(achieved) < 1.05
 
 
+@pytest.mark.parametrize(
+    ("method", "trained"),
+    [("layernorm", 131_072), ("bitfit", 299_008), ("embeddings", 250_054 * 1024)],
+)
+def test_a_point_method_trains_what_its_paper_says_of_mbart_50(method: str, trained: int) -> None:
+    sites, _ = sites_of(method, "mbart-50")
+
+    assert reach(sites) == (trained, trained)
+    assert allocation_of(METHODS[method], OPTIONS[method], read_shape(MBART_50), share=None).trained == trained
+
+
+@pytest.mark.parametrize("method", [name for name in SIZED if name not in PLAIN])
+def test_embeddings_are_paid_first_and_the_rest_goes_to_the_method(method: str) -> None:
+    shape = read_shape(CONFIGS["small"])
+    options = OPTIONS[method]
+    entry = METHODS[options["tuner"]]
+    alone = allocate(entry.sites(shape, OPTIONS[options["tuner"]]), int(0.6 * shape.total) - shape.embeddings)
+    both = allocation_of(entry, options, shape, share=0.6)
+
+    assert both.trained == alone.trained + shape.embeddings
+    assert both.left_over == alone.left_over
+    assert both.sizes == {**alone.sizes, EMBEDDINGS: 1}
+    with pytest.raises(OutOfReachError):
+        allocation_of(entry, options, shape, share=shape.embeddings / shape.total)
+
+
 @pytest.mark.parametrize("name", ["tiny", "narrow", "uneven", *CATALOGUE.models])
-@pytest.mark.parametrize("method", [*SIZED, "full"])
+@pytest.mark.parametrize("method", [*OPTIONS, "full"])
 def test_the_built_model_trains_what_was_counted(method: str, name: str) -> None:
     from transformers import MBartConfig, MBartForConditionalGeneration
 
@@ -129,12 +164,16 @@ def test_the_built_model_trains_what_was_counted(method: str, name: str) -> None
         sizes, counted = {}, shape.total
     else:
         sites, _ = sites_of(method, name)
-        allocation = allocate(sites, max(reach(sites)[0] + 100, int(0.05 * shape.total)))
+        low, high = reach(sites)
+        allocation = allocate(sites, min(high, max(low + 100, int(0.05 * shape.total))))
         sizes, counted = allocation.sizes, allocation.trained
 
-    tuned = METHODS[method].apply(model, sizes, OPTIONS.get(method, {}))
+    options = OPTIONS.get(method, {"tuner": method})
+    tuned = METHODS[options["tuner"]].apply(model, sizes, options)
 
     assert sum(weights.numel() for weights in tuned.parameters() if weights.requires_grad) == counted
+    added = 0 if method == "full" else counted
+    assert sum(weights.numel() for weights in tuned.parameters()) == shape.total + added
 
 
 def run_budget(*options: str) -> str:
@@ -158,10 +197,15 @@ def test_the_command_prints_every_budget_without_torch() -> None:
 
     assert lines[0] == f"small: {total:,} parameters"
     assert {key for key in rows if key[1] != "-"} == {
-        (method, budget) for method in SIZED for budget in ("b1", "b5", "b20")
+        *((method, "native") for method in POINTS),
+        *((method, budget) for method in (*PLAIN, "adapter_embeddings") for budget in CATALOGUE.budgets),
     }
+    for method in POINTS:
+        trained = reach(sites_of(method, "small")[0])[0]
+        assert rows[method, "native"][2:] == ["-", f"{trained:,}", f"{trained / total:.3%}", "-", "-", "-"]
+    assert " ".join(rows["adapter_embeddings", "b1"][3:7]) == "- out of reach"
     for (method, budget), row in rows.items():
-        if budget != "-":
+        if budget in CATALOGUE.budgets and method in PLAIN:
             sites, _ = sites_of(method, "small")
             allocation = allocate(sites, int(CATALOGUE.budgets[budget] * total))
             assert row[3] == f"{allocation.trained:,}"
@@ -183,9 +227,10 @@ def test_an_unknown_model_is_named() -> None:
 
 
 def test_the_printed_reach_can_be_asked_for() -> None:
-    for method in SIZED:
+    lines = run_budget("--model", "small").splitlines()
+    for method in (*PLAIN, "adapter_embeddings"):
         sites, total = sites_of(method, "small")
-        row = next(line for line in run_budget("--model", "small").splitlines() if line.startswith(method))
+        row = next(line for line in lines if line.split()[:1] == [method])
         low, high = (round(float(row.split()[place].rstrip("%")) / 100, 5) for place in (-3, -1))
         assert allocate(sites, int(low * total)).trained
         assert allocate(sites, int(high * total)).trained

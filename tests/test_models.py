@@ -191,6 +191,7 @@ WRONG_FOLDERS: dict[str, tuple[Callable[[Path], object], str]] = {
         r"config.json, line 2 is not valid JSON",
     ),
     "other architecture": (_set(model_type="t5"), r"model_type 't5', which is not supported; use .* mbart"),
+    "untied": (_set(tie_word_embeddings=False), r"tie_word_embeddings false; use a model that shares its embeddings"),
     "missing key": (_drop("encoder_ffn_dim"), r"has no key 'encoder_ffn_dim'"),
     "no weights": (lambda folder: (folder / "model.safetensors").unlink(), r"'models.own.path' .* no \*.safetensors"),
     "no tokenizer": (

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 
+from mtpeft.cells import NATIVE
 from mtpeft.config.resolve import method_sites, model_shape
 from mtpeft.config.schema import Configuration
 from mtpeft.front.text import aligned
 from mtpeft.methods import METHODS
 from mtpeft.methods.base import Site
-from mtpeft.methods.budget import OutOfReachError, allocate, reachable
+from mtpeft.methods.budget import OutOfReachError, allocate, reach, reachable
 from mtpeft.models.shapes import ModelShape
 
 HEADER = ("method", "budget", "requested", "trained", "achieved", "left over", "size", "reachable")
@@ -27,6 +28,10 @@ def _rows(configuration: Configuration, method: str, shape: ModelShape) -> Itera
         yield method, "-", "-", f"{trained:,}", f"{trained / shape.total:.3%}", "-", "-", "-"
         return
     sites = method_sites(configuration, method, shape)
+    if entry.trains == "point":
+        trained = reach(sites)[0]
+        yield method, NATIVE, "-", f"{trained:,}", f"{trained / shape.total:.3%}", "-", "-", "-"
+        return
     reaches = reachable(sites, shape.total)
     for label, share in configuration.budgets.items():
         yield method, label, f"{share:.3%}", *_achieved(sites, share, shape.total), reaches
@@ -37,7 +42,7 @@ def _achieved(sites: Sequence[Site], share: float, total: int) -> tuple[str, str
         allocation = allocate(sites, int(share * total))
     except OutOfReachError:
         return "-", "out of reach", "-", "-"
-    sizes = sorted(set(allocation.sizes.values()))
+    sizes = sorted({allocation.sizes[site.module] for site in sites if site.step})
     size = f"{sizes[0]}" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
     return f"{allocation.trained:,}", f"{allocation.trained / total:.3%}", f"{allocation.left_over:,}", size
 

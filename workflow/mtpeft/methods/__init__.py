@@ -2,8 +2,14 @@
 
 from mtpeft.methods.adapter import ADAPTER
 from mtpeft.methods.base import Method
+from mtpeft.methods.bitfit import BITFIT
+from mtpeft.methods.embeddings import EMBEDDING_MATRIX
 from mtpeft.methods.full import FULL, SCRATCH
+from mtpeft.methods.layernorm import LAYERNORM
 from mtpeft.methods.lora import LORA
 from mtpeft.methods.reference import NONE, RETRIEVAL
 
-METHODS: dict[str, Method] = {method.name: method for method in (FULL, ADAPTER, LORA, NONE, SCRATCH, RETRIEVAL)}
+METHODS: dict[str, Method] = {
+    method.name: method
+    for method in (FULL, ADAPTER, LORA, BITFIT, LAYERNORM, EMBEDDING_MATRIX, NONE, SCRATCH, RETRIEVAL)
+}

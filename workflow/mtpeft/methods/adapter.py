@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from mtpeft.methods.base import Method, Site, TrainedMethodOptions
-from mtpeft.models.shapes import ModelShape
+from mtpeft.methods.embeddings import EMBEDDINGS_OPTION, embedding_sites
+from mtpeft.models.shapes import EMBEDDINGS, ModelShape
 
 if TYPE_CHECKING:
     from torch import nn
@@ -20,16 +21,18 @@ class AdapterOptions(TrainedMethodOptions):
 
     tuner: Literal["adapter"]
     activation: Literal["relu", "gelu", "silu"] = Field(default="relu", description="Between down- and up-projection.")
+    embeddings: bool = EMBEDDINGS_OPTION
 
 
 def adapter_sites(shape: ModelShape, options: Mapping[str, Any]) -> Sequence[Site]:
     """After each encoder and decoder layer: a layer norm (2d), d x m + m down, m x d + d up."""
     d = shape.d_model
-    return [Site(module=layer, fixed=3 * d, step=2 * d + 1, most=WIDEST * d) for layer in shape.layers]
+    adapters = [Site(module=layer, fixed=3 * d, step=2 * d + 1, most=WIDEST * d) for layer in shape.layers]
+    return [*adapters, *embedding_sites(shape, options)]
 
 
 def insert_adapters(model: "nn.Module", sizes: Mapping[str, int], options: Mapping[str, Any]) -> "nn.Module":
-    """Wrap every layer with an adapter of its own bottleneck size."""
+    """Wrap every layer with an adapter of its own bottleneck size; `model.shared` is trained whole."""
     from peft import get_peft_model
 
     from mtpeft.tuners.bottleneck import BottleneckConfig
@@ -37,7 +40,7 @@ def insert_adapters(model: "nn.Module", sizes: Mapping[str, int], options: Mappi
     config = BottleneckConfig(
         task_type="SEQ_2_SEQ_LM",
         target_modules=list(sizes),
-        bottleneck_pattern=dict(sizes),
+        bottleneck_pattern={layer: size for layer, size in sizes.items() if layer != EMBEDDINGS},
         activation=options["activation"],
     )
     return get_peft_model(model, config)

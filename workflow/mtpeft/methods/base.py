@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat
 
@@ -38,6 +38,11 @@ class Site:
     step: int
     most: int
 
+    @classmethod
+    def of_one_size(cls, module: str, parameters: int) -> Self:
+        """A place that costs the same whatever the budget is: its size is 1."""
+        return cls(module=module, fixed=parameters, step=0, most=1)
+
 
 @dataclass(frozen=True)
 class Method:
@@ -50,7 +55,8 @@ class Method:
             trains every parameter, `nothing` trains none.
         size_name: the field's name of the size hyperparameter (`rank`, `bottleneck`).
         sites: for `sized` and `point`: the places that it trains, in closed form.
-        apply: turns a loaded base model into the model to be trained; gets the size of every site.
+        apply: turns a loaded base model into the model to be trained; gets the size of every site. Where `trains` is
+            `sized` or `point`, what is trained stands beside a frozen base, also where it takes a weight's place.
         free: dimensions of the cell that mean nothing for it and carry the label `any`.
         from_scratch: the base model's weights are thrown away.
     """

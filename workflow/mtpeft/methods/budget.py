@@ -3,8 +3,10 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from mtpeft.methods.base import Site
+from mtpeft.methods.base import Method, Site
+from mtpeft.models.shapes import ModelShape
 
 PRINTED_STEPS = 100_000
 """Shares are printed in thousandths of a per cent."""
@@ -55,6 +57,18 @@ def allocate(sites: Sequence[Site], budget: int) -> Allocation:
                 sizes[site.module] += 1
                 left -= site.step
     return Allocation(sizes=sizes, trained=budget - left, left_over=left)
+
+
+def allocation_of(method: Method, options: Mapping[str, Any], shape: ModelShape, *, share: float | None) -> Allocation:
+    """What a method that trains something trains in a model; `share` is the budget of a `sized` one.
+
+    Raises:
+        OutOfReachError: no sizes fit the budget.
+    """
+    if method.sites is None:
+        return Allocation(sizes={}, trained=shape.total, left_over=0)
+    sites = method.sites(shape, options)
+    return allocate(sites, reach(sites)[0] if share is None else int(share * shape.total))
 
 
 def count(sites: Sequence[Site], sizes: Mapping[str, int]) -> int:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, PositiveFloat
 
 from mtpeft.methods.base import Method, Site, TrainedMethodOptions
-from mtpeft.models.shapes import ModelShape
+from mtpeft.methods.embeddings import EMBEDDINGS_OPTION, embedding_sites
+from mtpeft.models.shapes import EMBEDDINGS, ModelShape
 
 if TYPE_CHECKING:
     from torch import nn
@@ -17,31 +18,39 @@ class LoraOptions(TrainedMethodOptions):
 
     tuner: Literal["lora"]
     scaling: PositiveFloat = Field(default=2.0, description="Factor on the update: alpha divided by the rank.")
+    embeddings: bool = EMBEDDINGS_OPTION
 
 
 def lora_sites(shape: ModelShape, options: Mapping[str, Any]) -> Sequence[Site]:
     """Beside each linear layer of the encoder and decoder: rank x (inputs + outputs)."""
-    return [
+    updates = [
         Site(
             module=linear.module, fixed=0, step=linear.inputs + linear.outputs, most=min(linear.inputs, linear.outputs)
         )
         for linear in shape.linears
     ]
+    return [*updates, *embedding_sites(shape, options)]
 
 
 def insert_lora(model: "nn.Module", sizes: Mapping[str, int], options: Mapping[str, Any]) -> "nn.Module":
     """Give every linear layer an update of its own rank; alpha follows the rank, so that the scaling is one for all."""
     from peft import LoraConfig, get_peft_model
 
-    alphas = {module: options["scaling"] * rank for module, rank in sizes.items()}
-    config = LoraConfig(
-        task_type="SEQ_2_SEQ_LM",
-        target_modules=list(sizes),
-        rank_pattern=dict(sizes),
-        alpha_pattern=alphas,
-        lora_dropout=0.0,
+    from mtpeft.tuners.lora_embeddings import LoraEmbeddingsConfig
+
+    ranks = {module: rank for module, rank in sizes.items() if module != EMBEDDINGS}
+    # Peft's own type where it serves, so that the folder opens without this package.
+    config = LoraEmbeddingsConfig if EMBEDDINGS in sizes else LoraConfig
+    return get_peft_model(
+        model,
+        config(
+            task_type="SEQ_2_SEQ_LM",
+            target_modules=list(sizes),
+            rank_pattern=ranks,
+            alpha_pattern={module: options["scaling"] * rank for module, rank in ranks.items()},
+            lora_dropout=0.0,
+        ),
     )
-    return get_peft_model(model, config)
 
 
 LORA = Method(

@@ -16,7 +16,7 @@ from mtpeft.decoding.search import Search, translate
 from mtpeft.errors import UserError
 from mtpeft.execution import describe, peak_memory_mb, versions
 from mtpeft.methods import METHODS
-from mtpeft.methods.budget import Allocation, allocate
+from mtpeft.methods.budget import Allocation, allocation_of
 from mtpeft.models.languages import language_code
 from mtpeft.models.load import load_base, parameters, prepare_torch, random_model
 from mtpeft.models.shapes import ModelShape, read_shape
@@ -62,7 +62,10 @@ def finetune(settings: Mapping[str, Any], cell: Cell, *, inputs: Inputs, record:
     device = prepare_torch(settings["threads"])
     base = read_record(inputs.base)
     config = json.loads((Path(base["folder"]) / "config.json").read_text(encoding="utf-8"))
-    counted = Counted(shape := read_shape(config), _allocation(settings, shape))
+    counted = Counted(
+        shape := read_shape(config),
+        allocation_of(METHODS[settings["method"]["tuner"]], settings["method"], shape, share=settings["budget"]),
+    )
     hashes = _hashes(base, inputs)
     state = record.parent / "state"
     with resource_failures(), only_writer(state), watching() as clock:
@@ -104,13 +107,6 @@ def _hashes(base: Mapping[str, Any], inputs: Inputs) -> dict[str, str]:
     }
 
 
-def _allocation(settings: Mapping[str, Any], shape: ModelShape) -> Allocation:
-    method = METHODS[settings["method"]["tuner"]]
-    if method.sites is None:
-        return Allocation(sizes={}, trained=shape.total, left_over=0)
-    return allocate(method.sites(shape, settings["method"]), int(settings["budget"] * shape.total))
-
-
 def _model(settings: Mapping[str, Any], folder: Path, counted: Counted) -> nn.Module:
     """The model to train, which holds exactly the parameters that were counted."""
     method = METHODS[settings["method"]["tuner"]]
@@ -123,7 +119,7 @@ def _model(settings: Mapping[str, Any], folder: Path, counted: Counted) -> nn.Mo
     torch.manual_seed(settings["seed"])
     model = method.apply(base, counted.allocation.sizes, settings["method"])
     total, trained = parameters(model)
-    built = total - (trained if counted.allocation.sizes else 0)
+    built = total if method.trains == "all" else total - trained
     if (built, trained) != (counted.shape.total, counted.allocation.trained):
         raise AssertionError(
             f"counted {counted.allocation.trained} trained of {counted.shape.total} parameters, "

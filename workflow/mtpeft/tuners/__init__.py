@@ -1,6 +1,12 @@
 """Tuners that peft lacks on encoder-decoder models; importing this package makes peft know them."""
 
+from mtpeft.tuners.bitfit import BitFitConfig, BitFitModel
 from mtpeft.tuners.bottleneck import BottleneckConfig, BottleneckModel
+from mtpeft.tuners.embeddings import EmbeddingsConfig, EmbeddingsModel
+from mtpeft.tuners.lora_embeddings import LoraEmbeddingsConfig, LoraEmbeddingsModel
 from mtpeft.tuners.register import register
 
 register(BottleneckConfig, BottleneckModel)
+register(BitFitConfig, BitFitModel)
+register(EmbeddingsConfig, EmbeddingsModel)
+register(LoraEmbeddingsConfig, LoraEmbeddingsModel)

@@ -14,6 +14,7 @@ from peft.tuners.tuners_utils import BaseTuner, BaseTunerLayer
 from torch import nn
 from transformers.activations import ACT2FN
 
+from mtpeft.tuners.embeddings import EmbeddingLayer, is_embedding, train_embeddings
 from mtpeft.tuners.types import TunerType
 
 
@@ -99,7 +100,7 @@ class BottleneckModel(BaseTuner):
     """Puts adapters into a model; all else is peft's."""
 
     prefix = "bottleneck_"
-    tuner_layer_cls = BottleneckLayer
+    tuner_layer_cls = (BottleneckLayer, EmbeddingLayer)
     target_module_mapping: dict[str, list[str]] = {}  # noqa: RUF012 - the name and type that peft reads
 
     def _prepare_adapter_config(self, peft_config: BottleneckConfig, model_config: dict[str, Any]) -> BottleneckConfig:
@@ -117,6 +118,9 @@ class BottleneckModel(BaseTuner):
         current_key: str,
         parameter_name: str | None = None,
     ) -> None:
+        if is_embedding(target):
+            train_embeddings(self.model, adapter_name, inference_mode=peft_config.inference_mode)
+            return
         layer = target if isinstance(target, BottleneckLayer) else BottleneckLayer(target, adapter_name)
         layer.add_adapter(
             adapter_name,

@@ -7,3 +7,6 @@ class TunerType(str, enum.Enum):  # noqa: UP042 - peft compares with plain strin
     """Values of `peft_type` in an `adapter_config.json` that we write."""
 
     BOTTLENECK = "BOTTLENECK"
+    BITFIT = "BITFIT"
+    EMBEDDINGS = "EMBEDDINGS"
+    LORA_EMBEDDINGS = "LORA_EMBEDDINGS"

@@ -1,0 +1,46 @@
+"""Bias vectors alone (BitFit, Ben Zaken et al. 2021, arXiv 2106.10199)."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from mtpeft.methods.base import Method, Site, TrainedMethodOptions
+from mtpeft.models.shapes import ModelShape
+
+if TYPE_CHECKING:
+    from torch import nn
+
+WITHOUT_GRADIENT = ".k_proj"
+"""A bias of the keys adds the same to all scores of a query, and softmax takes it away again."""
+
+
+class BitFitOptions(TrainedMethodOptions):
+    """`tuner: bitfit`."""
+
+    tuner: Literal["bitfit"]
+
+
+def bias_sites(shape: ModelShape, options: Mapping[str, Any]) -> Sequence[Site]:
+    """The bias of every linear layer but the keys', and of every layer norm (d)."""
+    linears = [linear for linear in shape.linears if not linear.module.endswith(WITHOUT_GRADIENT)]
+    return [
+        *(Site.of_one_size(linear.module, linear.outputs) for linear in linears),
+        *(Site.of_one_size(norm, shape.d_model) for norm in shape.norms),
+    ]
+
+
+def train_biases(model: "nn.Module", sizes: Mapping[str, int], options: Mapping[str, Any]) -> "nn.Module":
+    """Give the named modules a bias that is trained in the place of their own."""
+    from peft import get_peft_model
+
+    from mtpeft.tuners.bitfit import BitFitConfig
+
+    return get_peft_model(model, BitFitConfig(task_type="SEQ_2_SEQ_LM", target_modules=list(sizes)))
+
+
+BITFIT = Method(
+    options=BitFitOptions,
+    paper="Ben Zaken et al. 2021, BitFit: Simple Parameter-efficient Fine-tuning (arXiv 2106.10199).",
+    trains="point",
+    sites=bias_sites,
+    apply=train_biases,
+)

@@ -1,0 +1,53 @@
+"""The embedding matrix: alone, or beside another method and within its budget."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from mtpeft.methods.base import Method, Site, TrainedMethodOptions
+from mtpeft.models.shapes import EMBEDDINGS, ModelShape
+
+if TYPE_CHECKING:
+    from torch import nn
+
+# Left out of the settings where it is false, so that it changes nothing for cells that do not use it.
+EMBEDDINGS_OPTION = Field(
+    default=False,
+    exclude_if=lambda chosen: not chosen,
+    description="The embedding matrix is trained too, within the same budget.",
+)
+
+
+class EmbeddingsOptions(TrainedMethodOptions):
+    """`tuner: embeddings`."""
+
+    tuner: Literal["embeddings"]
+
+
+def embedding_sites(shape: ModelShape, options: Mapping[str, Any]) -> Sequence[Site]:
+    """The embedding matrix (vocabulary x d), if the options of a sized method ask for it."""
+    return [embedding_site(shape)] if options.get("embeddings") else []
+
+
+def embedding_site(shape: ModelShape) -> Site:
+    """The matrix that the embeddings of both sides and the output projection share, counted once."""
+    return Site.of_one_size(EMBEDDINGS, shape.embeddings)
+
+
+def train_matrix(model: "nn.Module", sizes: Mapping[str, int], options: Mapping[str, Any]) -> "nn.Module":
+    """Put one trained matrix in the place of the embeddings of both sides and of the output projection."""
+    from peft import get_peft_model
+
+    from mtpeft.tuners.embeddings import EmbeddingsConfig
+
+    return get_peft_model(model, EmbeddingsConfig(task_type="SEQ_2_SEQ_LM", target_modules=list(sizes)))
+
+
+EMBEDDING_MATRIX = Method(
+    options=EmbeddingsOptions,
+    paper="Reference: what new words alone can bring.",
+    trains="point",
+    sites=lambda shape, options: [embedding_site(shape)],
+    apply=train_matrix,
+)
