@@ -4,6 +4,7 @@ The data flow, one file of rules for each part of it:
 
     text -> clean, split -> vocabulary -> token arrays -> subset      workflow/rules/data.smk
     base models                                                       workflow/rules/models.smk
+    learning rates, where they are searched for                       workflow/rules/tune.smk
     (base model, cell) -> tuned weights                               workflow/rules/train.smk
     -> hypotheses -> score record                                     workflow/rules/decode.smk, score.smk
     -> tables -> figures                                              workflow/rules/collect.smk, figures.smk
@@ -48,6 +49,7 @@ rule all:
 
 include: "workflow/rules/data.smk"
 include: "workflow/rules/models.smk"
+include: "workflow/rules/tune.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/decode.smk"
 include: "workflow/rules/score.smk"

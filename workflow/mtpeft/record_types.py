@@ -26,6 +26,40 @@ class ModelRecord(Record):
     training: dict[str, Any]
 
 
+class DataRecord(Record):
+    """The text of a model that comes with the project: `data.json`.
+
+    Each pair has the numbers of its rows by part, what was taken out, the histogram of its rows' similarities to dev
+    and test sentences after that, in ten bins from 0 to 1, and hashes. Each corpus has the settings of its split.
+    """
+
+    pairs: dict[str, dict[str, Any]]
+    corpora: dict[str, dict[str, Any]]
+
+
+class Trial(Record):
+    """One training of a search for a learning rate."""
+
+    learning_rate: float
+    status: Status
+    best_step: int
+    dev_history: list[dict[str, float]]
+    seconds: float
+
+
+class RateRecord(Record):
+    """A search for the learning rate of a model, size, method and budget; `at_edge` if no worse rate lies beyond it."""
+
+    labels: dict[str, str]
+    settings: dict[str, Any]
+    execution: dict[str, Any]
+    versions: dict[str, str]
+    inputs: dict[str, str]
+    trials: list[Trial]
+    learning_rate: float
+    at_edge: bool
+
+
 class TrainRecord(Record):
     """A trained cell: `train.json`. Times are seconds, memory is MB, stored size is bytes."""
 

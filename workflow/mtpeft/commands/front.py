@@ -16,6 +16,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         ("plan", _plan, "count the cells and jobs of each study, and how many are done"),
         ("status", _status, "count done, running, failed and missing cells of each study and method"),
         ("preview", _preview, "draw the figures from what is finished now, into results/preview/"),
+        ("ship", _ship, "put the models that were pre-trained here into workflow/models/"),
         ("budget", _budget, "print what each method trains at each budget, without weights"),
     ):
         parser = _command(commands, name, run, summary)
@@ -73,9 +74,17 @@ def _preview(given: argparse.Namespace) -> None:
         print(line)
 
 
-def _budget(given: argparse.Namespace) -> None:
-    from mtpeft.config.checks import unknown
+def _ship(given: argparse.Namespace) -> None:
     from mtpeft.config.load import load
+    from mtpeft.front.ship import ship
+
+    for line in ship(load(given.configfile)):
+        print(line)
+
+
+def _budget(given: argparse.Namespace) -> None:
+    from mtpeft.config.load import load
+    from mtpeft.config.sentences import unknown
     from mtpeft.front.budgets import budget_table
 
     configuration = load(given.configfile)

@@ -4,9 +4,13 @@ import argparse
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mtpeft.cells import Cell
 from mtpeft.results.notes import CELL_STEPS
+
+if TYPE_CHECKING:
+    from mtpeft.training.job import Inputs
 
 Run = Callable[[argparse.Namespace], int | None]
 
@@ -113,10 +117,32 @@ def _train(given: argparse.Namespace) -> None:
 
         record_untrained(given.settings, given.cell, base=given.base, subset=given.subset, record=given.record)
         return
-    from mtpeft.training.finetune import Inputs, finetune
+    from mtpeft.training.finetune import finetune
+    from mtpeft.training.tune import chosen_rate
 
-    files = Inputs(given.base, given.train, given.dev, given.dev_text, given.subset)
-    finetune(given.settings, given.cell, inputs=files, record=given.record)
+    if given.rate:
+        given.settings["optimisation"]["learning_rate"] = chosen_rate(given.rate)
+    finetune(given.settings, given.cell, inputs=_inputs(given), record=given.record)
+
+
+def _tune(given: argparse.Namespace) -> None:
+    from mtpeft.config.rates import CLASS
+    from mtpeft.training.tune import tune
+
+    labels = dict(zip(CLASS, given.record.with_suffix("").parts[-len(CLASS) :], strict=True))
+    tune(given.settings, labels=labels, inputs=_inputs(given), record=given.record)
+
+
+def _rates(given: argparse.Namespace) -> None:
+    from mtpeft.results.rates import write_rates
+
+    write_rates(given.records, given.output)
+
+
+def _inputs(given: argparse.Namespace) -> "Inputs":
+    from mtpeft.training.job import Inputs
+
+    return Inputs(given.base, given.train, given.dev, given.dev_text, given.subset)
 
 
 def _decode(given: argparse.Namespace) -> None:
@@ -176,7 +202,9 @@ STEPS: dict[str, tuple[Run, str, str]] = {
     "encode": (_encode, "tokenizer texts* arrays*", "turn text into token arrays"),
     "pretrain": (_pretrain, "tokenizer train* dev* record", "pre-train a base model"),
     "local": (_local, "record", "take in a base model from a folder"),
-    "train": (_train, "base? train? dev? dev-text? subset? record", "fine-tune a cell"),
+    "tune": (_tune, "base train dev dev-text subset record", "search for a learning rate"),
+    "rates": (_rates, "records* output", "collect searches for learning rates into a table"),
+    "train": (_train, "base? train? dev? dev-text? subset? rate? record", "fine-tune a cell"),
     "decode": (_decode, "trained tests* memory? subset? record", "translate the test sets with a cell"),
     "score": (_score, "decoded references* record", "score a cell's hypotheses"),
     "collect": (_collect, "scores costs", "collect records into tables"),

@@ -1,13 +1,22 @@
 """What can be wrong between the parts of a configuration whose form is right."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mtpeft.cells import LABEL_PATTERN, RESERVED
-from mtpeft.config.resolve import languages_of, method_sites, model_shape, pair_languages, pretrain_languages
+from mtpeft.config.model_checks import contaminated_models
+from mtpeft.config.rate_checks import missing_rates, rate_mistakes, tuning_mistakes
+from mtpeft.config.resolve import (
+    found_path,
+    languages_of,
+    method_sites,
+    model_shape,
+    pair_languages,
+    pretrain_languages,
+)
 from mtpeft.config.schema import Configuration, Corpus, Model, Study, TextFiles
-from mtpeft.config.sentences import listed, nearest
+from mtpeft.config.sentences import listed, unknown
 from mtpeft.config.studies import EFFICIENCY
 from mtpeft.errors import UserError
 from mtpeft.methods import METHODS
@@ -22,7 +31,7 @@ FIGURES = ("budgets", "languages", "models", "data_sizes")
 
 def complaints(configuration: Configuration) -> Iterator[str]:
     """One sentence per mistake; those of a later kind are only looked for where there is none of an earlier kind."""
-    for group in (_unsafe_labels, _catalogue_mistakes, _study_mistakes, _budget_mistakes):
+    for group in (_unsafe_labels, _catalogue_mistakes, _study_mistakes, _model_limits, contaminated_models):
         found = list(group(configuration))
         yield from found
         if found:
@@ -59,10 +68,8 @@ def _catalogue_mistakes(configuration: Configuration) -> Iterator[str]:
         yield from _model_mistakes(configuration, f"models.{label}", model)
     for label, options in configuration.methods.items():
         yield from _reference_mistakes(label, options.tuner)
-        rates = getattr(options, "learning_rate", None)
-        if isinstance(rates, dict):
-            named = sorted(set(rates) - {"default"})
-            yield from unknown(f"methods.{label}.learning_rate", named, configuration.sizes, "sizes")
+        yield from rate_mistakes(configuration, label)
+    yield from tuning_mistakes(configuration)
 
 
 def _reference_mistakes(label: str, tuner: str) -> Iterator[str]:
@@ -139,7 +146,7 @@ def _model_mistakes(configuration: Configuration, key: str, model: Model) -> Ite
         yield from _nothing_left(configuration, f"{key}.pretrain.pairs", pretrain.pairs)
         return
     try:
-        read_folder_shape(Path(str(model.path)), key=f"{key}.path")
+        read_folder_shape(found_path(str(model.path)), key=f"{key}.path")
     except UserError as error:
         yield str(error)
 
@@ -178,22 +185,20 @@ def _study_mistakes(configuration: Configuration) -> Iterator[str]:
         key = f"studies.{label}"
         if (study.figure or label) not in FIGURES:
             yield f"'{key}.figure' is missing; write which figure is drawn: {listed(FIGURES)}."
-        for catalogue in ("models", "pairs", "sizes", "methods", "budgets"):
-            yield from unknown(
-                f"{key}.{catalogue}", getattr(study, catalogue), getattr(configuration, catalogue), catalogue
-            )
-        for method in study.methods:
-            yield from _rate_mistakes(configuration, key, study, method)
-        sized = [name for name in study.methods if _is_sized(configuration, name)]
-        if sized and not study.budgets:
-            yield f"'{key}' has no cells for {listed(sized)}, which need a budget; write '{key}.budgets'."
+        for place, block in zip((key, *(f"{key}.also" for _ in study.also)), study.blocks, strict=True):
+            yield from _block_mistakes(configuration, place, block)
 
 
-def _rate_mistakes(configuration: Configuration, key: str, study: Study, method: str) -> Iterator[str]:
-    rates = getattr(configuration.methods.get(method), "learning_rate", None)
-    if isinstance(rates, dict) and "default" not in rates:
-        for size in sorted(set(study.sizes) - set(rates)):
-            yield f"'methods.{method}.learning_rate' has no rate for size '{size}' of '{key}'; add it or 'default'."
+def _block_mistakes(configuration: Configuration, key: str, block: Study) -> Iterator[str]:
+    for catalogue in ("models", "pairs", "sizes", "methods", "budgets"):
+        yield from unknown(
+            f"{key}.{catalogue}", getattr(block, catalogue), getattr(configuration, catalogue), catalogue
+        )
+    for method in block.methods:
+        yield from missing_rates(configuration, key, block, method)
+    sized = [name for name in block.methods if _is_sized(configuration, name)]
+    if sized and not block.budgets:
+        yield f"'{key}' has no cells for {listed(sized)}, which need a budget; write '{key}.budgets'."
 
 
 def _language_mistakes(configuration: Configuration, key: str, study: Study) -> Iterator[str]:
@@ -213,11 +218,15 @@ def _is_sized(configuration: Configuration, method: str) -> bool:
     return method in configuration.methods and METHODS[configuration.methods[method].tuner].trains == "sized"
 
 
-def _budget_mistakes(configuration: Configuration) -> Iterator[str]:
+def _model_limits(configuration: Configuration) -> Iterator[str]:
+    """Languages and budgets that a study asks for and its models don't have."""
     shapes = {model: model_shape(configuration, model) for model in configuration.models}
     for label, study in configuration.studies.items():
-        for model in study.models:
-            yield from _out_of_reach(configuration, f"studies.{label}.budgets", study, shape=shapes[model], model=model)
+        for block in study.blocks:
+            yield from _language_mistakes(configuration, f"studies.{label}", block)
+            for model in block.models:
+                key = f"studies.{label}.budgets"
+                yield from _out_of_reach(configuration, key, block, shape=shapes[model], model=model)
 
 
 def _out_of_reach(
@@ -233,11 +242,3 @@ def _out_of_reach(
                     f"'{key}' asks for '{budget}' ({share:.3%} of '{model}'), which method '{method}' can't meet: "
                     f"it reaches {reachable(sites, shape.total)}; change 'budgets.{budget}' or take one of the two out."
                 )
-
-
-def unknown(key: str, labels: Iterable[str], catalogue: Mapping[str, object], name: str) -> Iterator[str]:
-    """One sentence for each label under a key that its catalogue has not."""
-    for label in labels:
-        if label not in catalogue:
-            hint = nearest(label, catalogue) or f"; there are {listed(catalogue)}."
-            yield f"'{key}' names '{label}', which is not in '{name}'{hint}"

@@ -3,14 +3,14 @@
 import re
 import shlex
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any, Protocol
 
 from mtpeft.cells import ALL, ANY, DIMENSIONS, NATIVE, RESERVED, Cell
-from mtpeft.config.resolve import model_with, used_corpora, vocabulary_of, vocabulary_pairs
+from mtpeft.config.rates import CLASS, rates_file, trial_cell
+from mtpeft.config.resolve import found_path, model_with, used_corpora, vocabulary_of, vocabulary_pairs
 from mtpeft.config.schema import Configuration
-from mtpeft.config.settings import anchor_pairs, user_files
-from mtpeft.config.studies import EFFICIENCY, all_cells, study_cells
+from mtpeft.config.settings import anchor_pairs, class_cell, needs_search, user_files
+from mtpeft.config.studies import EFFICIENCY, all_cells, rate_classes, study_cells
 from mtpeft.errors import UserError
 from mtpeft.methods import METHODS
 from mtpeft.methods.base import Method
@@ -98,7 +98,7 @@ def tokenizer(configuration: Configuration, wildcards: Wildcards) -> str:
     """A file of the tokenizer of a vocabulary; the others lie beside it."""
     label = wildcards["vocabulary"]
     path = configuration.models[model_with(configuration, label)].path
-    return f"{path or f'data/vocabularies/{label}'}/tokenizer_config.json"
+    return f"{found_path(path) if path else f'data/vocabularies/{label}'}/tokenizer_config.json"
 
 
 def pretrain_tokenizer(configuration: Configuration, wildcards: Wildcards) -> str:
@@ -115,6 +115,24 @@ def threads(configuration: Configuration, wildcards: Wildcards) -> int:
 def train_inputs(configuration: Configuration, wildcards: Wildcards) -> Mapping[str, str]:
     """What a cell is trained from, by the name of the option that takes it; never anything of the test set."""
     cell = cell_of(wildcards)
+    inputs = _training_files(configuration, cell)
+    if needs_search(configuration, cell):
+        inputs["rate"] = rates_file(cell)
+    return inputs
+
+
+def tune_inputs(configuration: Configuration, wildcards: Wildcards) -> Mapping[str, str]:
+    """What the trials of a search are trained from, by the name of the option that takes it."""
+    labels = {name: wildcards[name] for name in CLASS}
+    return _training_files(configuration, trial_cell(configuration, Cell(pair=ANY, seed=ANY, **labels)))
+
+
+def searches(configuration: Configuration) -> list[str]:
+    """Records of the searches for all learning rates that are searched for."""
+    return [rates_file(class_cell(*labels)) for labels in rate_classes(configuration)]
+
+
+def _training_files(configuration: Configuration, cell: Cell) -> dict[str, str]:
     method = METHODS[configuration.methods[cell.method].tuner]
     _require_canonical(cell, method)
     inputs = {}
@@ -196,7 +214,7 @@ def figures_of(label: str) -> list[str]:
 
 def local_files(configuration: Configuration, wildcards: Wildcards) -> list[str]:
     """Files of a model that lies in a folder: when they change, so does what is trained from them."""
-    folder = Path(str(configuration.models[wildcards["model"]].path))
+    folder = found_path(str(configuration.models[wildcards["model"]].path))
     patterns = ("config.json", "*.safetensors", "*token*.json", "*.model")
     return sorted({str(file) for pattern in patterns for file in folder.glob(pattern)})
 

@@ -13,6 +13,13 @@ from mtpeft.models.describe import mbart_config, read_folder_shape
 from mtpeft.models.shapes import ModelShape, read_shape
 from mtpeft.records import canonical
 
+PROJECT = Path(__file__).parents[3]
+
+
+def found_path(path: str) -> Path:
+    """A path from the working directory or, where there is nothing, from the project's own folder."""
+    return Path(path) if Path(path).exists() or not (PROJECT / path).exists() else PROJECT / path
+
 
 def pair_languages(configuration: Configuration, pair: str) -> tuple[str, str]:
     """Source and target language of a pair, from its keys or its label.
@@ -54,9 +61,10 @@ def vocabulary_pairs(configuration: Configuration, model: str) -> list[str]:
 
 
 def used_corpora(configuration: Configuration) -> list[str]:
-    """Corpora of the pairs of all studies and of the pairs that their models are pre-trained on, sorted."""
-    studies = configuration.studies.values()
+    """Corpora of the pairs of all studies, of the tuning pair and of pairs that models are pre-trained on, sorted."""
+    studies = [block for study in configuration.studies.values() for block in study.blocks]
     pairs = {pair for study in studies for pair in study.pairs}
+    pairs.update([configuration.tuning.pair] if configuration.tuning else [])
     for model in {model for study in studies for model in study.models}:
         if configuration.models[model].pretrain:
             pairs.update(vocabulary_pairs(configuration, model))
@@ -96,7 +104,7 @@ def model_shape(configuration: Configuration, model: str) -> ModelShape:
     entry = configuration.models[model]
     if entry.pretrain:
         return read_shape(mbart_config(entry.pretrain.model_dump(), pretrain_languages(configuration, model)))
-    return read_folder_shape(Path(str(entry.path)), key=f"models.{model}.path")
+    return read_folder_shape(found_path(str(entry.path)), key=f"models.{model}.path")
 
 
 def method_sites(configuration: Configuration, method: str, shape: ModelShape) -> Sequence[Site]:

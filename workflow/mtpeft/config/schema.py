@@ -5,7 +5,7 @@
 
 import operator
 from functools import reduce
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt
 
@@ -166,12 +166,36 @@ class Training(Section):
     evaluations: PositiveInt = Field(default=3, description="Times that the dev set is decoded, step 0 not counted.")
 
 
+class Tuning(Section):
+    """How learning rates are searched for, by the dev score, on text that no comparison uses."""
+
+    pair: str = Field(description="Label of the pair to search on.")
+    seed: NonNegativeInt = Field(default=0, description="Of the trials.")
+    widenings: NonNegativeInt = Field(
+        default=4, description="Most rates to add, one after another, while the best lies at an end of the list."
+    )
+    table: str | None = Field(
+        default=None, description="Results of earlier searches; those with the same settings are not made again."
+    )
+
+
 class Decoding(Section):
     """Search, the same for every cell."""
 
     beam_size: PositiveInt = Field(default=1, description="1 is greedy.")
     length_penalty: float = Field(default=1.0, description="Exponent of the length in a beam hypothesis's score.")
     max_length_ratio: PositiveFloat = Field(default=2.0, description="Longest hypothesis, in source tokens, plus 10.")
+
+
+class Block(Section):
+    """Lists of labels that take the place of a study's own, such as more seeds for some of its methods."""
+
+    models: list[str] | None = Field(default=None, min_length=1)
+    pairs: list[str] | None = Field(default=None, min_length=1)
+    sizes: list[str] | None = Field(default=None, min_length=1)
+    methods: list[str] | None = Field(default=None, min_length=1)
+    budgets: list[str] | None = None
+    seeds: list[NonNegativeInt] | None = Field(default=None, min_length=1)
 
 
 class Study(Section):
@@ -186,7 +210,15 @@ class Study(Section):
     methods: list[str] = Field(min_length=1)
     budgets: list[str] = []
     seeds: list[NonNegativeInt] = Field(min_length=1)
+    also: list[Block] = Field(default=[], description="More cells: each block's lists, and the study's for the others.")
     stamp: str = Field(default="", description="Words to print on the figure, such as what it can't show.")
+
+    @property
+    def blocks(self) -> list[Self]:
+        """The study as studies of plain lists: its own, and those of `also`."""
+        own = self.model_copy(update={"also": []})
+        given = ({key: labels for key, labels in vars(block).items() if labels is not None} for block in self.also)
+        return [own, *(own.model_copy(update=lists) for lists in given)]
 
 
 AnyMethod = reduce(operator.or_, (method.options for method in METHODS.values()))
@@ -203,6 +235,7 @@ class Configuration(Section):
     methods: dict[str, MethodEntry]
     budgets: dict[str, Share]
     training: Training = Training()
+    tuning: Tuning | None = None
     decoding: Decoding = Decoding()
     margin: PositiveFloat = Field(default=1.0, description="chrF within which two systems count as on par.")
     studies: dict[str, Study]

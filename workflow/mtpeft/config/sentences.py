@@ -1,7 +1,7 @@
 """Turn what is wrong with the form of a configuration into sentences for its author."""
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel
@@ -29,7 +29,8 @@ WANTED = {
     "literal_error": "{expected}",
 }
 """What to write instead, by pydantic's type of error."""
-UNION_FORMS = ("float", "constrained-float")
+UNION_FORMS = ("float", "constrained-float", "RateSearch")
+SEARCH_FORM, SEARCH = "RateSearch", "search"
 KEY = "[key]"
 
 
@@ -44,15 +45,29 @@ def listed(words: Iterable[Any]) -> str:
     return ", ".join(f"'{word}'" for word in words) or "none"
 
 
+def unknown(key: str, labels: Iterable[str], catalogue: Mapping[str, object], name: str) -> Iterator[str]:
+    """One sentence for each label under a key that its catalogue has not."""
+    for label in labels:
+        if label not in catalogue:
+            hint = nearest(label, catalogue) or f"; there are {listed(catalogue)}."
+            yield f"'{key}' names '{label}', which is not in '{name}'{hint}"
+
+
 def sentences(errors: Iterable[Error], root: type[BaseModel]) -> list[str]:
     """One sentence for each error of pydantic: the key first, then what is wrong, then what to write."""
-    told = [error for error in errors if not _is_of_another_form(error)]
+    given = list(errors)
+    told = [error for error in given if not _is_of_another_form(error)] or given
     return list(dict.fromkeys(_sentence(error, root) for error in told))
 
 
 def _is_of_another_form(error: Error) -> bool:
     """Whether the error tells why a value is not of a form that its author did not mean to write."""
-    last, given = str(error["loc"][-1]) if error["loc"] else "", error.get("input")
+    location, given = error["loc"], error.get("input")
+    last = str(location[-1]) if location else ""
+    if SEARCH_FORM in location:
+        return SEARCH not in location or error["type"] == "missing"
+    if SEARCH in location and isinstance(given, list):
+        return True
     if isinstance(given, Mapping):
         return last in UNION_FORMS
     return last.startswith("dict[") or (last == "int" and "columns" in error["loc"])

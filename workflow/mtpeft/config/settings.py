@@ -7,13 +7,13 @@ step has ever computed its result; raise a number by hand when a change of code 
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
 from mtpeft.cells import ANY, Cell
-from mtpeft.config.resolve import model_with, pair_languages, pretrain_languages, written_in
+from mtpeft.config import rates
+from mtpeft.config.resolve import found_path, model_with, pair_languages, pretrain_languages, written_in
 from mtpeft.config.schema import Configuration, TextFiles, Wheel
 from mtpeft.config.studies import all_cells, study_cells
 from mtpeft.methods import METHODS
@@ -29,6 +29,7 @@ RECIPES = {
     "tokens": 1,
     "pretrain": 1,
     "local": 1,
+    "tune": 1,
     "train": 1,
     "decode": 1,
     "score": 1,
@@ -152,7 +153,7 @@ def _config(configuration: Configuration, model: str) -> Settings:
     entry = configuration.models[model]
     if entry.pretrain:
         return mbart_config(_plain(entry.pretrain), pretrain_languages(configuration, model))
-    return read_config(Path(str(entry.path)), key=f"models.{model}.path")
+    return read_config(found_path(str(entry.path)), key=f"models.{model}.path")
 
 
 def pretrain_settings(configuration: Configuration, model: str) -> Settings:
@@ -170,20 +171,56 @@ def pretrain_settings(configuration: Configuration, model: str) -> Settings:
 
 def local_settings(configuration: Configuration, model: str) -> Settings:
     """Settings of a model that lies in a folder."""
-    return {"recipe": RECIPES["local"], "path": configuration.models[model].path}
+    return {"recipe": RECIPES["local"], "path": str(found_path(str(configuration.models[model].path)))}
 
 
 def train_settings(configuration: Configuration, cell: Cell) -> Settings:
-    """Settings of the training of a cell."""
+    """Settings of the training of a cell; a learning rate that has yet to be found is the search for it."""
+    settings = _without_rate(configuration, cell)
+    if "optimisation" in settings:
+        settings["optimisation"]["learning_rate"] = _rate(configuration, cell)
+    return settings
+
+
+def tune_settings(configuration: Configuration, *labels: str) -> Settings:
+    """Settings of the search for the rate of a class, given its labels: model, size, method, budget."""
+    cell = class_cell(*labels)
+    trial = _without_rate(configuration, rates.trial_cell(configuration, cell))
+    return {"recipe": RECIPES["tune"], **rates.search_settings(configuration, cell, trial)}
+
+
+def class_cell(model: str, size: str, method: str, budget: str) -> Cell:
+    """Any cell of a class."""
+    return Cell(model, ANY, size, method, budget, ANY)
+
+
+def needs_search(configuration: Configuration, cell: Cell) -> bool:
+    """Whether the learning rate of a cell has yet to be searched for."""
+    if rates.search_of(configuration, cell.method) is None:
+        return False
+    search = tune_settings(configuration, *(getattr(cell, name) for name in rates.CLASS))
+    return rates.known_rate(configuration, cell, search) is None
+
+
+def _rate(configuration: Configuration, cell: Cell) -> Any:
+    rate = configuration.methods[cell.method].learning_rate
+    if isinstance(rate, dict):
+        return rate.get(cell.size, rate.get("default"))
+    if rates.search_of(configuration, cell.method) is None:
+        return rate
+    search = tune_settings(configuration, *(getattr(cell, name) for name in rates.CLASS))
+    found = rates.known_rate(configuration, cell, search)
+    return {"search": rates.digest(search)} if found is None else found
+
+
+def _without_rate(configuration: Configuration, cell: Cell) -> Settings:
     options = _plain(configuration.methods[cell.method])
     method = METHODS[options["tuner"]]
-    rate = options.pop("learning_rate", None)
+    options.pop("learning_rate", None)
     settings = {"recipe": RECIPES["train"], "method": options} | _common(configuration, cell)
     if method.trains == "nothing":
         return settings
-    optimisation = _plain(configuration.training)
-    optimisation["updates"] = configuration.sizes[cell.size].updates
-    optimisation["learning_rate"] = rate.get(cell.size, rate.get("default")) if isinstance(rate, dict) else rate
+    optimisation = _plain(configuration.training) | {"updates": configuration.sizes[cell.size].updates}
     budget = configuration.budgets[cell.budget] if method.trains == "sized" else None
     return settings | {"budget": budget, "optimisation": optimisation, "seed": int(cell.seed)}
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import product
 
 from mtpeft.cells import ANY, DIMENSIONS, Cell
+from mtpeft.config.rates import search_of
 from mtpeft.config.schema import Configuration, Study
 from mtpeft.methods import METHODS
 
@@ -12,8 +13,8 @@ EFFICIENCY = "efficiency"
 
 
 def study_cells(configuration: Configuration, study: Study) -> list[Cell]:
-    """Cells of one study, in the order of its lists and without repetition."""
-    return list(dict.fromkeys(_combinations(configuration, study)))
+    """Cells of one study, in the order of its lists and without repetition; those of `also` come last."""
+    return list(dict.fromkeys(cell for block in study.blocks for cell in _combinations(configuration, block)))
 
 
 def all_cells(configuration: Configuration) -> list[Cell]:
@@ -36,3 +37,9 @@ def _combinations(configuration: Configuration, study: Study) -> Iterator[Cell]:
         for labels in product(study.models, study.pairs, study.sizes, [method], budgets, seeds):
             canonical = (ANY if name in free else label for name, label in zip(DIMENSIONS, labels, strict=True))
             yield Cell(*canonical)
+
+
+def rate_classes(configuration: Configuration) -> list[tuple[str, str, str, str]]:
+    """Model, size, method and budget of all cells whose learning rate is searched for, each once."""
+    searched = [cell for cell in all_cells(configuration) if search_of(configuration, cell.method)]
+    return list(dict.fromkeys((cell.model, cell.size, cell.method, cell.budget) for cell in searched))

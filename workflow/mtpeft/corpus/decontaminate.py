@@ -27,11 +27,15 @@ class Measured(NamedTuple):
 
 
 class Screened(NamedTuple):
-    """Rows that stay, how many each rule took, and the similarity of all rows to the first measured texts."""
+    """Rows that stay, how many each rule took, and similarities.
+
+    Those of all rows are to the first measured texts, those of the rows that stay to all measured ones.
+    """
 
     rows: list[Pair]
     taken: dict[str, int]
     similarities: np.ndarray
+    left: np.ndarray
 
 
 def split_pair(
@@ -64,6 +68,9 @@ def split_pair(
         "taken": {"train": train.taken, "dev": dev.taken, "pretrain": pretrain.taken | in_train},
         "given_but_not_chosen": len(clean) - sum(map(len, drawn.values())),
         "similarity_to_test": _similarity_to_test(train, drawn["test"], test, settings=settings),
+        "similarity_to_held_out": {
+            part: _histogram(screened.left) for part, screened in (("train", train), ("pretrain", pretrain))
+        },
         "sha256": {part: records.sha256_of(folder / f"{part}.tsv") for part in PARTS},
         "inputs": {
             "cleaned": records.sha256_of(cleaned),
@@ -107,7 +114,7 @@ def _screen_all(rows: Sequence[Pair], own: Sequence[Measured], foreign: Measured
     screened = _screen(rows, own, limit)
     kept = _screen(screened.rows, [foreign], limit).rows
     taken = screened.taken | {"other_corpora": len(screened.rows) - len(kept)}
-    return Screened(kept, taken, screened.similarities)
+    return Screened(kept, taken, screened.similarities, screened.left)
 
 
 def _screen(rows: Sequence[Pair], measured: Sequence[Measured], limit: float) -> Screened:
@@ -116,7 +123,7 @@ def _screen(rows: Sequence[Pair], measured: Sequence[Measured], limit: float) ->
     highest = np.max(similarities, axis=0)
     equal = {name: {normalised(text) for texts in measured for text in getattr(texts, name)} for name in SIDES}
     taken: Counter[str] = Counter(equal=0, near_duplicate=0)
-    kept = []
+    kept, left = [], []
     for row, similarity in zip(rows, highest, strict=True):
         if any(normalised(getattr(row, name)) in equal[name] for name in SIDES):
             taken["equal"] += 1
@@ -124,7 +131,8 @@ def _screen(rows: Sequence[Pair], measured: Sequence[Measured], limit: float) ->
             taken["near_duplicate"] += 1
         else:
             kept.append(row)
-    return Screened(kept, dict(taken), similarities[0])
+            left.append(similarity)
+    return Screened(kept, dict(taken), similarities[0], np.array(left))
 
 
 def _similarity(rows: Sequence[Pair], measured: Measured) -> np.ndarray:

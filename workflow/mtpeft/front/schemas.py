@@ -6,13 +6,15 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from mtpeft.config.schema import Configuration
-from mtpeft.record_types import DecodeRecord, ModelRecord, ScoreRecord, TrainRecord
+from mtpeft.record_types import DataRecord, DecodeRecord, ModelRecord, RateRecord, ScoreRecord, TrainRecord
 from mtpeft.records import write_text
 
 SCHEMAS_FOLDER = Path(__file__).parents[2] / "schemas"
 TYPES: dict[str, type[BaseModel]] = {
     "config": Configuration,
     "base": ModelRecord,
+    "data": DataRecord,
+    "rate": RateRecord,
     "train": TrainRecord,
     "decode": DecodeRecord,
     "score": ScoreRecord,

@@ -53,7 +53,7 @@ def status_table(configuration: Configuration) -> str:
     rows: list[tuple[object, ...]] = [("study", "method", *STATES)]
     for label, study in configuration.studies.items():
         cells = study_cells(configuration, study)
-        for method in study.methods:
+        for method in dict.fromkeys(cell.method for cell in cells):
             counts = Counter(state_of(configuration, cell) for cell in cells if cell.method == method)
             rows.append((label, method, *(counts[state] or "." for state in STATES)))
     cells = all_cells(configuration)

@@ -12,7 +12,18 @@ from mtpeft.models.shapes import ModelShape
 if TYPE_CHECKING:
     from torch import nn
 
-LearningRate = PositiveFloat | dict[str, PositiveFloat]
+
+class RateSearch(BaseModel):
+    """A search for the learning rate, made once per model, size, method and budget; see `tuning`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    search: list[PositiveFloat] = Field(
+        min_length=3, description="Rates to try; more are tried beyond an end of the list while the best lies there."
+    )
+
+
+LearningRate = PositiveFloat | dict[str, PositiveFloat] | RateSearch
 
 
 class MethodOptions(BaseModel):
@@ -25,7 +36,7 @@ class TrainedMethodOptions(MethodOptions):
     """Keys of a method that trains something."""
 
     learning_rate: LearningRate = Field(
-        description="Peak learning rate; a number, or one number per size label (`default` for the others)."
+        description="Peak learning rate: a number, one number per size label (`default` for the others), or a search."
     )
 
 

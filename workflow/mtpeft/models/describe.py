@@ -9,6 +9,8 @@ from mtpeft.errors import UserError
 from mtpeft.models.languages import MBART50_CODES, extra_codes
 from mtpeft.models.shapes import ModelShape, read_shape
 
+DATA_RECORD = "data.json"
+"""File in a model's folder that says which text it was pre-trained on and what was kept out of it."""
 SENTENCEPIECE_SPECIALS = 3
 """<unk>, <s> and </s>, which sentencepiece counts among its pieces."""
 HUGGINGFACE_SPECIALS = 4

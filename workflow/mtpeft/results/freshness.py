@@ -4,11 +4,21 @@ from pathlib import Path
 from typing import Any
 
 from mtpeft.cells import Cell
+from mtpeft.config.rates import rates_file
 from mtpeft.config.schema import Configuration
-from mtpeft.config.settings import decode_settings, score_settings, train_settings
+from mtpeft.config.settings import decode_settings, needs_search, score_settings, train_settings
 from mtpeft.records import read_record, sha256_of
 
-STEPS = {"train": train_settings, "decode": decode_settings, "score": score_settings}
+
+def settings_with_rate(configuration: Configuration, cell: Cell) -> dict[str, Any]:
+    """Settings of a cell's training; a learning rate that is searched for here is the one that was found, if any."""
+    settings = train_settings(configuration, cell)
+    if needs_search(configuration, cell) and Path(rates_file(cell)).exists():
+        settings["optimisation"]["learning_rate"] = read_record(Path(rates_file(cell)))["learning_rate"]
+    return settings
+
+
+STEPS = {"train": settings_with_rate, "decode": decode_settings, "score": score_settings}
 UPSTREAM = {"decode": ("trained_sha256", "train.json"), "score": ("decoded_sha256", "decode.json")}
 
 

@@ -1,0 +1,44 @@
+"""What can be wrong with learning rates and the search for them."""
+
+from collections.abc import Iterator
+
+from mtpeft.config.resolve import found_path
+from mtpeft.config.schema import Configuration, Study
+from mtpeft.config.sentences import unknown
+from mtpeft.methods.base import RateSearch
+
+
+def rate_mistakes(configuration: Configuration, method: str) -> Iterator[str]:
+    """Sizes that are not there, and a search that can't be made."""
+    key, rate = f"methods.{method}.learning_rate", getattr(configuration.methods[method], "learning_rate", None)
+    if isinstance(rate, dict):
+        yield from unknown(key, sorted(set(rate) - {"default"}), configuration.sizes, "sizes")
+    if isinstance(rate, RateSearch):
+        if len(set(rate.search)) < len(rate.search):
+            yield f"'{key}.search' names a rate twice; write each once."
+        if configuration.tuning is None:
+            yield f"'{key}' asks for a search, but there is no 'tuning'; write on which pair, 'tuning: {{pair: …}}'."
+
+
+def tuning_mistakes(configuration: Configuration) -> Iterator[str]:
+    """Rates are chosen on a run that no comparison uses, and read from a table that is there."""
+    tuning = configuration.tuning
+    if tuning is None:
+        return
+    yield from unknown("tuning.pair", [tuning.pair], configuration.pairs, "pairs")
+    for label, study in configuration.studies.items():
+        if any(tuning.pair in block.pairs and tuning.seed in block.seeds for block in study.blocks):
+            yield (
+                f"'tuning' searches on '{tuning.pair}' with seed {tuning.seed}, which 'studies.{label}' compares on; "
+                "write another seed, or a pair that no study uses."
+            )
+    if tuning.table and not found_path(tuning.table).is_file():
+        yield f"'tuning.table' is '{tuning.table}', but there is no such file; `make tune` makes results/rates.csv."
+
+
+def missing_rates(configuration: Configuration, key: str, study: Study, method: str) -> Iterator[str]:
+    """Sizes of a study for which a method writes no rate down."""
+    rates = getattr(configuration.methods.get(method), "learning_rate", None)
+    if isinstance(rates, dict) and "default" not in rates:
+        for size in sorted(set(study.sizes) - set(rates)):
+            yield f"'methods.{method}.learning_rate' has no rate for size '{size}' of '{key}'; add it or 'default'."

@@ -1,0 +1,71 @@
+"""Learning rates: written down, or chosen by a search that is done here or was done before."""
+
+import csv
+import hashlib
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from mtpeft.cells import Cell
+from mtpeft.config.resolve import found_path
+from mtpeft.config.schema import Configuration
+from mtpeft.methods.base import RateSearch
+from mtpeft.records import canonical
+
+CLASS = ("model", "size", "method", "budget")
+"""A rate is chosen once for all cells that share these labels."""
+CHOSEN = "yes"
+
+
+def search_of(configuration: Configuration, method: str) -> RateSearch | None:
+    """The search that a method of the catalogue asks for, if it does not write its rate down."""
+    rate = getattr(configuration.methods[method], "learning_rate", None)
+    return rate if isinstance(rate, RateSearch) else None
+
+
+def trial_cell(configuration: Configuration, cell: Cell) -> Cell:
+    """The cell on which the rate of a class is searched for: of the tuning pair and its seed, which no claim uses."""
+    tuning = configuration.tuning
+    return Cell(cell.model, tuning.pair, cell.size, cell.method, cell.budget, str(tuning.seed))
+
+
+def rates_file(cell: Cell) -> str:
+    """Where the search of a cell's class is recorded."""
+    return f"results/rates/{cell.model}/{cell.size}/{cell.method}/{cell.budget}.json"
+
+
+def search_settings(configuration: Configuration, cell: Cell, trial: Mapping[str, Any]) -> dict[str, Any]:
+    """What the search for a class's rate depends on, given the settings of its trials without a rate."""
+    return {
+        "candidates": sorted(search_of(configuration, cell.method).search),
+        "widenings": configuration.tuning.widenings,
+        "pair": configuration.tuning.pair,
+        "training_pairs": configuration.sizes[cell.size].pairs,
+        "model": json.loads(configuration.models[cell.model].model_dump_json()),
+        "trial": trial,
+    }
+
+
+def digest(search: Mapping[str, Any]) -> str:
+    """Short hash of a search's settings: a table's row counts for searches with the same one only."""
+    return hashlib.sha256(canonical(search).encode()).hexdigest()[:12]
+
+
+def known_rate(configuration: Configuration, cell: Cell, search: Mapping[str, Any]) -> float | None:
+    """The rate that the table of earlier searches holds for the class of a cell, if the search was the same."""
+    if configuration.tuning.table is None:
+        return None
+    labels = tuple(getattr(cell, name) for name in CLASS)
+    return _chosen(found_path(configuration.tuning.table)).get((*labels, digest(search)))
+
+
+@lru_cache(maxsize=8)
+def _chosen(table: Path) -> Mapping[tuple[str, ...], float]:
+    with table.open(encoding="utf-8", newline="") as file:
+        return {
+            (*(row[name] for name in CLASS), row["search"]): float(row["learning_rate"])
+            for row in csv.DictReader(file)
+            if row["chosen"] == CHOSEN
+        }

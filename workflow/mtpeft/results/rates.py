@@ -1,0 +1,52 @@
+"""The table of all searches for learning rates: one row per trial, with its dev curve."""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from mtpeft.config.rates import CHOSEN, CLASS, digest
+from mtpeft.records import read_record, write_text
+
+COLUMNS = (
+    *CLASS,
+    "pair",
+    "seed",
+    "training_pairs",
+    "updates",
+    "learning_rate",
+    "chosen",
+    "status",
+    "best_step",
+    "dev_curve",
+    "search",
+)
+
+
+def write_rates(records: Iterable[Path], table: Path) -> None:
+    """Write the trials of all searches in the order of their labels and rates; dev curves are `step:chrF …`."""
+    rows = [row for record in records for row in _rows(read_record(record))]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(sorted(rows, key=lambda row: (*(row[name] for name in CLASS), row["learning_rate"])))
+    write_text(table, text.getvalue())
+
+
+def _rows(record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    settings = {name: value for name, value in record["settings"].items() if name != "recipe"}
+    for trial in record["trials"]:
+        yield {
+            **record["labels"],
+            "pair": settings["pair"],
+            "seed": settings["trial"]["seed"],
+            "training_pairs": settings["training_pairs"],
+            "updates": settings["trial"]["optimisation"]["updates"],
+            "learning_rate": trial["learning_rate"],
+            "chosen": CHOSEN if trial["learning_rate"] == record["learning_rate"] else "",
+            "status": trial["status"],
+            "best_step": trial["best_step"],
+            "dev_curve": " ".join(f"{entry['step']:.0f}:{entry['score']:.2f}" for entry in trial["dev_history"]),
+            "search": digest(settings),
+        }

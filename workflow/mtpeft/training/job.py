@@ -1,0 +1,177 @@
+"""Everything that training a cell takes: its files, the model with what the method trains of it, batches, dev score."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from mtpeft.corpus.tsv import read_pairs
+from mtpeft.decoding.search import Search, translate
+from mtpeft.errors import UserError
+from mtpeft.methods import METHODS
+from mtpeft.methods.budget import Allocation, allocation_of
+from mtpeft.models.languages import language_code
+from mtpeft.models.load import load_base, parameters, prepare_torch, random_model
+from mtpeft.models.shapes import ModelShape, read_shape
+from mtpeft.records import canonical, read_lines, read_record, sha256_of
+from mtpeft.scoring.metrics import chrf
+from mtpeft.tokens.arrays import model_inputs, read_arrays
+from mtpeft.tokens.encode import load_tokenizer, text_of
+from mtpeft.training.batches import BatchOrder
+from mtpeft.training.interrupt import Clock
+from mtpeft.training.loop import Plan, Run, Task, train
+
+Batch = Callable[[int], Mapping[str, torch.Tensor]]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Files that a cell is trained from; the test set is not among them."""
+
+    base: Path
+    train: Path
+    dev: Path
+    dev_text: Path
+    subset: Path
+
+
+@dataclass(frozen=True)
+class Counted:
+    """The base model's shape and what the cell trains of it, known before any weight is loaded."""
+
+    shape: ModelShape
+    allocation: Allocation
+
+
+@dataclass(frozen=True)
+class Job:
+    """A cell's training before a weight is loaded: settings, files with their hashes, and what will be trained."""
+
+    settings: Mapping[str, Any]
+    folder: Path
+    inputs: Inputs
+    hashes: Mapping[str, str]
+    counted: Counted
+    device: torch.device
+
+
+def open_job(settings: Mapping[str, Any], inputs: Inputs) -> Job:
+    """Read what is needed to know what will be trained.
+
+    Raises:
+        UserError: the base model's files are not those that were recorded.
+    """
+    base = read_record(inputs.base)
+    config = json.loads((Path(base["folder"]) / "config.json").read_text(encoding="utf-8"))
+    counted = Counted(
+        shape := read_shape(config),
+        allocation_of(METHODS[settings["method"]["tuner"]], settings["method"], shape, share=settings["budget"]),
+    )
+    return Job(
+        settings=settings,
+        folder=Path(base["folder"]),
+        inputs=inputs,
+        hashes=_hashes(base, inputs),
+        counted=counted,
+        device=prepare_torch(settings["threads"]),
+    )
+
+
+def train_job(job: Job, *, state_folder: Path, clock: Clock) -> tuple[nn.Module, Run]:
+    """Train to the end, or on from a saved state; returns the model with the weights of the best dev score.
+
+    Raises:
+        StoppedError: stopped early, with the state saved.
+    """
+    model = _model(job.settings, job.folder, job.counted).to(job.device)
+    task = Task(
+        model=model,
+        batch=_batches(job.settings, job.inputs, start=model.config.decoder_start_token_id),
+        evaluate=_dev_chrf(job.settings, model, job.folder, job.inputs),
+        identity=canonical({"settings": job.settings, "inputs": job.hashes}),
+    )
+    return model, train(task, _plan(job.settings), state_folder=state_folder, clock=clock)
+
+
+def _hashes(base: Mapping[str, Any], inputs: Inputs) -> dict[str, str]:
+    """Hashes of all that is trained on; those of the base model are compared with its record.
+
+    Raises:
+        UserError: the base model's files are not those that were recorded.
+    """
+    folder = Path(base["folder"])
+    found = {name: sha256_of(folder / name) for name in base["sha256"]}
+    if changed := sorted(name for name, digest in base["sha256"].items() if found[name] != digest):
+        raise UserError(f"{folder / changed[0]} has changed since {inputs.base} was written; delete that record.")
+    files = {name: file for name, file in vars(inputs).items() if name != "base"}
+    return {f"base_{name}_sha256": digest for name, digest in found.items()} | {
+        f"{name}_sha256": sha256_of(file) for name, file in files.items()
+    }
+
+
+def _model(settings: Mapping[str, Any], folder: Path, counted: Counted) -> nn.Module:
+    """The model to train, which holds exactly the parameters that were counted."""
+    method = METHODS[settings["method"]["tuner"]]
+    dropout = {"dropout": settings["optimisation"]["dropout"]}
+    if method.from_scratch:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        base = random_model(config, seed=settings["seed"], **dropout)
+    else:
+        base = load_base(folder, **dropout)
+    torch.manual_seed(settings["seed"])
+    model = method.apply(base, counted.allocation.sizes, settings["method"])
+    total, trained = parameters(model)
+    built = total if method.trains == "all" else total - trained
+    if (built, trained) != (counted.shape.total, counted.allocation.trained):
+        raise AssertionError(
+            f"counted {counted.allocation.trained} trained of {counted.shape.total} parameters, "
+            f"built {trained} of {built}"
+        )
+    return model
+
+
+def _batches(settings: Mapping[str, Any], inputs: Inputs, *, start: int) -> Batch:
+    pairs = read_arrays(inputs.train)
+    rows = [int(line) for line in read_lines(inputs.subset)]
+    order = BatchOrder(pairs.longer[rows], settings["optimisation"]["batch_tokens"], settings["seed"])
+
+    def batch(update: int) -> Mapping[str, torch.Tensor]:
+        chosen = [rows[index] for index in order.rows(update)]
+        return model_inputs([pairs.source[row] for row in chosen], [pairs.target[row] for row in chosen], start=start)
+
+    return batch
+
+
+def _dev_chrf(settings: Mapping[str, Any], model: nn.Module, folder: Path, inputs: Inputs) -> Callable[[], float]:
+    tokenizer = load_tokenizer(folder)
+    search = Search(**settings["search"])
+    language_token = tokenizer.convert_tokens_to_ids(language_code(settings["languages"]["target"]))
+    dev = read_arrays(inputs.dev).source
+    sources = [dev[row] for row in range(len(dev))]
+    references = [pair.target for pair in read_pairs(inputs.dev_text)]
+
+    def evaluate() -> float:
+        hypotheses = translate(model, sources, search, language_token=language_token)
+        return chrf(text_of(tokenizer, hypotheses), references)
+
+    return evaluate
+
+
+def _plan(settings: Mapping[str, Any]) -> Plan:
+    optimisation = settings["optimisation"]
+    longer = settings["method"].get("longer", 1)
+    return Plan(
+        updates=longer * optimisation["updates"],
+        learning_rate=optimisation["learning_rate"],
+        warmup=optimisation["warmup"],
+        label_smoothing=optimisation["label_smoothing"],
+        weight_decay=optimisation["weight_decay"],
+        clip_norm=optimisation["clip_norm"],
+        evaluations=longer * optimisation["evaluations"],
+        seed=settings["seed"],
+        patience=settings["method"].get("patience"),
+    )

@@ -1,0 +1,44 @@
+"""Learning rates: one job per model, size, method and budget whose rate is searched for and is in no table yet.
+
+Needs: results/models/<model>/base.json, token arrays and a subset of the tuning pair. The test set is no input.
+Makes: results/rates/<model>/<size>/<method>/<budget>.json with all trials, results/rates.csv of all searches.
+"""
+
+
+rule rates:
+    """All learning rates that are searched for, in one table that a configuration can name in `tuning.table`."""
+    input:
+        paths.searches(CONFIGURATION),
+    output:
+        "results/rates.csv",
+    log:
+        "logs/rates.log",
+    benchmark:
+        "benchmarks/rates.tsv"
+    conda:
+        "../../envs/workflow.yaml"
+    params:
+        settings=canonical({"recipe": settings.RECIPES["tune"]}),
+    shell:
+        "exec python -m mtpeft rates --settings {params.settings:q} --records {input:q} --output {output:q} > {log:q} 2>&1"
+
+
+rule tune:
+    """Search for the learning rate of a class on the dev set of the tuning pair."""
+    input:
+        named_files(paths.tune_inputs),
+    output:
+        "results/rates/{model}/{size}/{method}/{budget}.json",
+    log:
+        "logs/tune/{model}/{size}/{method}/{budget}.log",
+    benchmark:
+        "benchmarks/tune/{model}/{size}/{method}/{budget}.tsv"
+    priority: 50
+    conda:
+        "../../envs/workflow.yaml"
+    threads: threads_of
+    params:
+        settings=told("tune", "model", "size", "method", "budget"),
+        inputs=options(paths.tune_inputs),
+    shell:
+        "exec python -m mtpeft tune --settings {params.settings:q} {params.inputs} --record {output:q} > {log:q} 2>&1"
