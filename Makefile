@@ -11,7 +11,7 @@ OVERLAY := $(if $(CONFIG),--configfile $(CONFIG))
 SNAKEMAKE := $(VENV)/bin/python -m snakemake --workflow-profile workflow/profiles/local $(OVERLAY)
 FLAGS = $(OVERLAY) -- --cores $(CORES)
 
-.PHONY: help figures quick preview status plan pretrain report test lint clean
+.PHONY: help figures quick preview status plan pretrain tune report test lint clean
 .DEFAULT_GOAL := help
 
 help: ## say what can be made
@@ -32,8 +32,12 @@ status: $(VENV)/installed ## done, running, failed and missing cells per study a
 plan: $(VENV)/installed ## cells and jobs per study, before anything runs
 	@$(MTPEFT) plan $(OVERLAY)
 
-pretrain: $(VENV)/installed ## the base models alone
-	@$(MTPEFT) sweep --target models $(FLAGS)
+pretrain: $(VENV)/installed ## the base models in workflow/models/ again, from nothing: some three core-hours
+	@$(MTPEFT) sweep --target models --configfile workflow/studies/pretrain.yaml $(CONFIG) -- --cores $(CORES)
+	@$(MTPEFT) ship --configfile workflow/studies/pretrain.yaml $(CONFIG)
+
+tune: $(VENV)/installed ## search for all learning rates anew, on the dev set of the tuning pair, into results/rates.csv
+	@$(MTPEFT) sweep --target rates --configfile workflow/studies/tune.yaml $(CONFIG) -- --cores $(CORES)
 
 report: $(VENV)/installed ## Snakemake's report of a finished run: figures, captions, run times
 	@$(SNAKEMAKE) --report results/report.zip

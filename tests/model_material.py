@@ -12,7 +12,8 @@ from mtpeft.models.pretrain import pretrain
 from mtpeft.records import write_lines
 from mtpeft.tokens.encode import encode_pair
 from mtpeft.tokens.vocabulary import train_vocabulary
-from mtpeft.training.finetune import Inputs, finetune
+from mtpeft.training.finetune import finetune
+from mtpeft.training.job import Inputs
 
 SPANISH_ENGLISH = [
     ("Abre la puerta del jardín", "Open the garden gate"),

@@ -24,6 +24,7 @@ from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import EFFICIENCY, all_cells
 from mtpeft.errors import UserError
 from mtpeft.front.preview import FIGURES, draw_unfinished, remove_unfinished
+from mtpeft.front.progress import Progress
 from mtpeft.front.snakemake import snakemake_command
 from mtpeft.front.status import failures, is_finished
 from mtpeft.parent import die_with_parent
@@ -45,17 +46,24 @@ def sweep(targets: Sequence[str], *, overlays: Sequence[Path], options: Sequence
     configuration = load(overlays)
     started = time.monotonic()
     with _only_sweep() as holder:
-        command = snakemake_command(overlays, options)
+        command = snakemake_command(overlays, [*_first_things_first(configuration, targets), *options])
         if _is_locked():
             _clear_lock(command)
         remove_unfinished()
         shutil.rmtree(FAILURES_FOLDER, ignore_errors=True)
-        code, stopped = _run([*command, *targets], holder)
+        progress = Progress(configuration, overlays)
+        code, stopped = _run([*command, *targets], holder, progress)
         if code and not stopped and "all" in targets:
             draw_unfinished(configuration)
     for line in _told(configuration, code, time.monotonic() - started):
         print(line, flush=True)
     return MISTAKE if code and any_mistake() else code
+
+
+def _first_things_first(configuration: Configuration, targets: Sequence[str]) -> list[str]:
+    """Options by which the figure of the first study is finished before the others."""
+    first = next(iter(configuration.studies))
+    return ["--prioritize", f"{FIGURES}/{first}.pdf"] if "all" in targets else []
 
 
 def _only_sweep() -> IO[str]:
@@ -109,7 +117,7 @@ def _may_work_here(process: psutil.Process) -> bool:
     return is_snakemake and process.info["cwd"] in (None, str(Path.cwd())) and process.pid != os.getpid()
 
 
-def _run(command: Sequence[str], holder: IO[str]) -> tuple[int, bool]:
+def _run(command: Sequence[str], holder: IO[str], progress: Progress) -> tuple[int, bool]:
     """Run Snakemake, which inherits our lock and dies with us; returns its exit code, and whether we were told to stop.
 
     It runs in a session of its own, so that Ctrl-C and a request to end reach us alone and mean the same: it starts no
@@ -129,9 +137,12 @@ def _run(command: Sequence[str], holder: IO[str]) -> tuple[int, bool]:
                 told = True
             elif requests:
                 _stop_jobs(process.pid)
+            else:
+                progress.tell()
             time.sleep(POLL_SECONDS)
         return process.returncode, told
     finally:
+        progress.stop()
         for number, handler in before.items():
             signal.signal(number, handler)
 

@@ -1,0 +1,137 @@
+"""The search for learning rates: which rates are tried, what is kept, and that no test set is read."""
+
+import csv
+import json
+import math
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from model_material import inputs, train_settings
+from mtpeft.commands.steps import STEPS
+from mtpeft.config.rates import CLASS
+from mtpeft.errors import TryAgainError
+from mtpeft.records import read_record
+from mtpeft.results.rates import write_rates
+from mtpeft.training.tune import best_rate, next_rate, tune
+from training_material import ROOT, at_update
+
+LABELS = dict(zip(CLASS, ("tiny", "n44", "lora", "b5"), strict=True))
+CANDIDATES = [0.01, 0.02, 0.04]
+BAD = -math.inf
+
+
+@pytest.mark.parametrize(
+    ("scores", "widenings", "wanted"),
+    [
+        ({}, 3, 0.01),
+        ({0.01: 20.0}, 3, 0.02),
+        ({0.01: 20.0, 0.02: 21.0, 0.04: 19.0}, 3, None),
+        ({0.01: 20.0, 0.02: 21.0, 0.04: 22.0}, 3, 0.08),
+        ({0.01: 20.0, 0.02: 21.0, 0.04: 22.0}, 0, None),
+        ({0.01: 20.0, 0.02: 21.0, 0.04: 22.0, 0.08: 23.0}, 1, None),
+        ({0.01: 20.0, 0.02: 21.0, 0.04: 22.0, 0.08: 21.9}, 3, None),
+        ({0.01: 23.0, 0.02: 21.0, 0.04: 22.0}, 3, 0.005),
+        ({0.01: 20.0, 0.02: BAD, 0.04: BAD}, 3, 0.005),
+        ({0.01: BAD, 0.02: BAD, 0.04: BAD}, 3, 0.005),
+    ],
+)
+def test_rates_are_tried_until_the_best_has_a_worse_one_on_either_side(
+    scores: dict[float, float], widenings: int, wanted: float | None
+) -> None:
+    assert next_rate(scores, CANDIDATES, widenings) == wanted
+
+
+def test_the_lower_of_two_equal_rates_is_chosen() -> None:
+    assert best_rate({0.04: 20.0, 0.01: 19.0, 0.02: 20.0}) == 0.02
+
+
+def search_settings(**changes: Any) -> dict[str, Any]:
+    """Settings of a search on the tiny base model."""
+    trial = train_settings("lora")
+    trial["optimisation"].pop("learning_rate")
+    return {
+        "recipe": 1,
+        "candidates": CANDIDATES,
+        "widenings": 1,
+        "pair": "es-en",
+        "training_pairs": 44,
+        "model": {"path": "tiny"},
+        "trial": trial,
+    } | changes
+
+
+@pytest.fixture(scope="module")
+def searched(sweep: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The record of a search."""
+    record = tmp_path_factory.mktemp("rates") / "b5.json"
+    tune(search_settings(), labels=LABELS, inputs=inputs(sweep), record=record)
+    return record
+
+
+def test_a_search_keeps_all_dev_curves_and_chooses_by_them(searched: Path) -> None:
+    record = read_record(searched)
+    jsonschema.validate(record, json.loads((ROOT / "workflow/schemas/rate.schema.json").read_text(encoding="utf-8")))
+    tried = {trial["learning_rate"]: trial for trial in record["trials"]}
+    assert set(CANDIDATES) <= set(tried) and len(tried) <= 4
+    reached = {rate: max(entry["score"] for entry in trial["dev_history"][1:]) for rate, trial in tried.items()}
+    assert reached[record["learning_rate"]] == max(reached.values())
+    assert len({trial["dev_history"][0]["score"] for trial in tried.values()}) == 1
+    assert [file.name for file in searched.parent.iterdir()] == [searched.name]
+
+
+def test_an_interrupted_search_goes_on_with_the_trials_that_it_has(
+    sweep: Path, searched: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mtpeft.training import tune as module
+
+    finished: list[float] = []
+    real = module._trial_of
+
+    def counted(job: Any, run: Any) -> Any:
+        finished.append(job.settings["optimisation"]["learning_rate"])
+        if len(finished) == 2:
+            raise KeyboardInterrupt
+        return real(job, run)
+
+    record = tmp_path / "b5.json"
+    monkeypatch.setattr(module, "_trial_of", counted)
+    with pytest.raises(KeyboardInterrupt):
+        tune(search_settings(), labels=LABELS, inputs=inputs(sweep), record=record)
+    tune(search_settings(), labels=LABELS, inputs=inputs(sweep), record=record)
+    assert finished.count(CANDIDATES[0]) == 1
+    again, before = read_record(record), read_record(searched)
+    for trial in (*again["trials"], *before["trials"]):
+        trial.pop("seconds")
+    assert again["trials"] == before["trials"]
+
+
+def test_a_search_that_is_told_to_stop_tries_again(
+    sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = tmp_path / "b5.json"
+    with (
+        at_update(5, lambda: os.kill(os.getpid(), signal.SIGTERM), monkeypatch),
+        pytest.raises(TryAgainError, match="the state is saved"),
+    ):
+        tune(search_settings(), labels=LABELS, inputs=inputs(sweep), record=record)
+    assert not record.exists()
+    assert list(tmp_path.glob(".b5/0.01/state.safetensors"))
+
+
+def test_the_table_has_a_row_per_trial_and_one_chosen_per_class(searched: Path, tmp_path: Path) -> None:
+    table = tmp_path / "rates.csv"
+    write_rates([searched], table)
+    with table.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == len(read_record(searched)["trials"])
+    assert [float(row["learning_rate"]) for row in rows if row["chosen"]] == [read_record(searched)["learning_rate"]]
+    assert all(row["dev_curve"].startswith("0:") for row in rows)
+
+
+def test_no_test_set_can_be_given_to_a_search() -> None:
+    assert "test" not in STEPS["tune"][1]

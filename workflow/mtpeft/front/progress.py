@@ -1,0 +1,100 @@
+"""While a sweep runs: how many cells are finished, how long the others will take, figures of what is there."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import mean
+
+from mtpeft.cells import Cell
+from mtpeft.config.schema import Configuration
+from mtpeft.config.studies import all_cells
+from mtpeft.front.preview import PREVIEW
+from mtpeft.front.status import is_finished
+from mtpeft.records import read_record
+
+INTERVAL_SECONDS = 60.0
+POLITENESS = 10
+"""Niceness of drawing beside the trainers."""
+
+
+@dataclass
+class Progress:
+    """Says every minute how far a sweep is, and has the previews drawn anew when cells have arrived.
+
+    Attributes:
+        configuration: of the sweep.
+        overlays: files laid over the configuration, for the process that draws.
+    """
+
+    configuration: Configuration
+    overlays: Sequence[Path]
+    _started: float = field(default_factory=time.monotonic)
+    _said: float = field(default_factory=time.monotonic)
+    _before: Collection[Cell] | None = None
+    _drawn: int = 0
+    _drawing: subprocess.Popen[bytes] | None = None
+
+    def tell(self) -> None:
+        """Print a line if a minute has gone by; to be called often."""
+        if self._before is None:
+            self._before = self._finished()
+            self._drawn = len(self._before)
+        if time.monotonic() - self._said < INTERVAL_SECONDS:
+            return
+        self._said = time.monotonic()
+        finished = self._finished()
+        print(self._line(finished), flush=True)
+        if len(finished) > self._drawn and (self._drawing is None or self._drawing.poll() is not None):
+            self._drawing, self._drawn = self._draw(), len(finished)
+
+    def stop(self) -> None:
+        """End a drawing that is under way."""
+        if self._drawing and self._drawing.poll() is None:
+            self._drawing.kill()
+            self._drawing.wait()
+
+    def _finished(self) -> list[Cell]:
+        return [cell for cell in all_cells(self.configuration) if is_finished(self.configuration, cell)]
+
+    def _line(self, finished: Collection[Cell]) -> str:
+        cells = all_cells(self.configuration)
+        told = f"mtpeft: {len(finished)} of {len(cells)} cells are finished"
+        now = set(finished) - set(self._before or ())
+        costs = {cell: cost_of(cell) for cell in finished}
+        left = seconds_left(costs, now, set(cells) - set(finished), elapsed=time.monotonic() - self._started)
+        if left is None:
+            return f"{told}."
+        return f"{told}, about {left / 60:.0f} minutes left; figures of these: {PREVIEW}/"
+
+    def _draw(self) -> subprocess.Popen[bytes]:
+        files = ["--configfile", *map(str, self.overlays)] if self.overlays else []
+        command = ["nice", "-n", str(POLITENESS), sys.executable, "-m", "mtpeft", "preview", *files]
+        return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def cost_of(cell: Cell) -> float:
+    """Seconds that a finished cell took to train and to decode."""
+    train, decode = (read_record(cell.folder / f"{step}.json") for step in ("train", "decode"))
+    return train["train_seconds"] + decode["decode_seconds"]
+
+
+def seconds_left(
+    costs: Mapping[Cell, float], now: Collection[Cell], missing: Collection[Cell], *, elapsed: float
+) -> float | None:
+    """Time that missing cells will take, or None while no cell has been finished in this run.
+
+    A missing cell costs what finished ones of its model and size did, else what all did; `elapsed` seconds for those
+    finished `now` tell how many run at once and what starting them costs.
+    """
+    spent = sum(costs[cell] for cell in now)
+    if not spent:
+        return None
+    alike: dict[tuple[str, str], list[float]] = {}
+    for cell, cost in costs.items():
+        alike.setdefault((cell.model, cell.size), []).append(cost)
+    overall = mean(costs.values())
+    expected = sum(mean(alike.get((cell.model, cell.size), [overall])) for cell in missing)
+    return expected * elapsed / spent
