@@ -1,13 +1,14 @@
 """What can be wrong between the parts of a configuration whose form is right."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mtpeft.cells import LABEL_PATTERN, RESERVED
+from mtpeft.config.finding_checks import finding_mistakes, unknown
 from mtpeft.config.resolve import languages_of, method_sites, model_shape, pair_languages, pretrain_languages
 from mtpeft.config.schema import Configuration, Corpus, Model, Study, TextFiles
-from mtpeft.config.sentences import listed, nearest
+from mtpeft.config.sentences import listed
 from mtpeft.config.studies import EFFICIENCY
 from mtpeft.errors import UserError
 from mtpeft.methods import METHODS
@@ -16,13 +17,13 @@ from mtpeft.models.describe import read_folder_shape
 from mtpeft.models.languages import MBART50_CODES, language_code
 from mtpeft.models.shapes import ModelShape
 
-CATALOGUES = ("corpora", "pairs", "sizes", "models", "methods", "budgets", "studies")
+CATALOGUES = ("corpora", "pairs", "sizes", "models", "methods", "budgets", "studies", "findings")
 FIGURES = ("budgets", "languages", "models", "data_sizes")
 
 
 def complaints(configuration: Configuration) -> Iterator[str]:
     """One sentence per mistake; those of a later kind are only looked for where there is none of an earlier kind."""
-    for group in (_unsafe_labels, _catalogue_mistakes, _study_mistakes, _budget_mistakes):
+    for group in (_unsafe_labels, _catalogue_mistakes, _study_mistakes, _budget_mistakes, finding_mistakes):
         found = list(group(configuration))
         yield from found
         if found:
@@ -233,11 +234,3 @@ def _out_of_reach(
                     f"'{key}' asks for '{budget}' ({share:.3%} of '{model}'), which method '{method}' can't meet: "
                     f"it reaches {reachable(sites, shape.total)}; change 'budgets.{budget}' or take one of the two out."
                 )
-
-
-def unknown(key: str, labels: Iterable[str], catalogue: Mapping[str, object], name: str) -> Iterator[str]:
-    """One sentence for each label under a key that its catalogue has not."""
-    for label in labels:
-        if label not in catalogue:
-            hint = nearest(label, catalogue) or f"; there are {listed(catalogue)}."
-            yield f"'{key}' names '{label}', which is not in '{name}'{hint}"
