@@ -103,12 +103,21 @@ def gate_settings(configuration: Configuration) -> list[Member]:
         references = {"none": (ANY, "none", ANY), "scratch": (size, "scratch", budget)}
         for name in GATES if method == FULL else ():
             reference = (model, pair, *references[name])
-            if reference in systems:
-                blocks = ((model, pair, size, method, budget), seeds), (reference, systems[reference])
-                full, other = ([*([label] for label in labels), own] for labels, own in blocks)
+            common = _common_seeds(seeds, systems.get(reference, []))
+            if common:
+                sides = zip(((model, pair, size, method, budget), reference), common, strict=True)
+                full, other = ([*([label] for label in labels), own] for labels, own in sides)
                 labels = {"model": model, "pair": pair, "size": size, "reference": name}
                 found.append({**labels, "full": full, "other": other})
     return found
+
+
+def _common_seeds(seeds: list[str], others: list[str]) -> tuple[list[str], list[str]] | None:
+    """Seeds of two systems that can be matched; a run without a seed goes with all."""
+    if others == [ANY]:
+        return seeds, others
+    common = [seed for seed in seeds if seed in others]
+    return (common, common) if common else None
 
 
 def claim_cells(settings: dict[str, Any]) -> list[Cell]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from mtpeft.config.schema import Configuration
-from mtpeft.record_types import DecodeRecord, ModelRecord, ScoreRecord, TrainRecord
+from mtpeft.record_types import DecodeRecord, FindingsRecord, ModelRecord, ScoreRecord, TrainRecord
 from mtpeft.records import write_text
 
 SCHEMAS_FOLDER = Path(__file__).parents[2] / "schemas"
@@ -16,6 +16,7 @@ TYPES: dict[str, type[BaseModel]] = {
     "train": TrainRecord,
     "decode": DecodeRecord,
     "score": ScoreRecord,
+    "findings": FindingsRecord,
 }
 
 

@@ -7,6 +7,7 @@ test sets of a system are one product of matrices.
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -34,6 +35,7 @@ class Scored:
         return Scored(tuple(seeds), self.observed[chosen], self.resampled[:, chosen])
 
 
+@lru_cache(maxsize=4)
 def sentence_weights(sentences: int, resamples: int = RESAMPLES) -> np.ndarray:
     """How often each sentence is drawn: shape [resamples, sentences].
 
@@ -41,7 +43,9 @@ def sentence_weights(sentences: int, resamples: int = RESAMPLES) -> np.ndarray:
     so do translations of one test set, sentence by sentence.
     """
     generator = np.random.default_rng([SEED, sentences])
-    return generator.multinomial(sentences, np.full(sentences, 1 / sentences), size=resamples).astype(float)
+    weights = generator.multinomial(sentences, np.full(sentences, 1 / sentences), size=resamples).astype(float)
+    weights.flags.writeable = False
+    return weights
 
 
 def seed_deviates(runs: int, stream: str, resamples: int = RESAMPLES) -> np.ndarray:
