@@ -58,17 +58,23 @@ def one_pair_off(cell: Cell) -> float:
 
 CASES: dict[str, tuple[str, Quality, Mapping[str, Any], str, str]] = {
     "on par": ("parity", by_method(), {}, "supported", "shown"),
-    "worse": ("parity", by_method(adapter=46.0), {}, "refuted", "below 0"),
-    "better": ("parity", by_method(adapter=54.0), {}, "refuted", "above 0"),
-    "worse on one pair": ("parity", one_pair_off, {}, "refuted", "below 0"),
+    "worse": ("parity", by_method(adapter=46.0), {}, "refuted", "more than 1 chrF"),
+    "better": ("parity", by_method(adapter=54.0), {}, "refuted", "more than 1 chrF"),
+    "worse on one pair": ("parity", one_pair_off, {}, "refuted", "more than 1 chrF"),
     "on par or not": ("parity", by_method(), LOUD, "undecided", "too wide"),
     "on par at step 0": ("parity", by_method(), {"adapter/large/2/": {"best_step": 0}}, "undecided", "step 0"),
-    "worse at step 0": ("parity", by_method(adapter=40.0), {"adapter/": {"best_step": 0}}, "refuted", "below 0"),
+    "worse at step 0": (
+        "parity",
+        by_method(adapter=40.0),
+        {"adapter/": {"best_step": 0}},
+        "refuted",
+        "more than 1 chrF",
+    ),
     "on par, one missing": ("parity", by_method(), {"full/all/3/": {"missing": True}}, "undecided", "full/all/3"),
     "on par, one diverged": ("parity", by_method(), {"large/1/": {"status": "diverged"}}, "undecided", "(diverged)"),
     "budget": ("budget", by_budget(tiny=40.0, middle=45.0, large=50.0), {}, "supported", "shown"),
-    "flat budget": ("budget", by_budget(), {}, "refuted", "less than 1 chrF"),
-    "reverse budget": ("budget", by_budget(tiny=52.0, middle=51.0), {}, "refuted", "below 0"),
+    "flat budget": ("budget", by_budget(), {}, "refuted", "excluded"),
+    "reverse budget": ("budget", by_budget(tiny=52.0, middle=51.0), {}, "refuted", "excluded"),
     "budget or not": ("budget", by_budget(tiny=49.5), LOUD, "undecided", "too wide"),
     "budget at step 0": ("budget", by_budget(tiny=40.0), {"lora/tiny/": {"best_step": 0}}, "undecided", "step 0"),
     "distance": ("distance", by_distance(40.0), {}, "supported", "shown"),
@@ -78,12 +84,12 @@ CASES: dict[str, tuple[str, Quality, Mapping[str, Any], str, str]] = {
     "distance at step 0": ("distance", by_distance(40.0), {"tiny/": {"best_step": 0}}, "undecided", "step 0"),
     "distance, one missing": ("distance", by_distance(40.0), {"zh-en/": {"missing": True}}, "undecided", "zh-en"),
     "larger": ("larger", by_method(adapter=53.0), {}, "supported", "shown"),
-    "larger for nothing": ("larger", by_method(), {}, "refuted", "less than 1 chrF"),
-    "larger and worse": ("larger", by_method(adapter=48.0), {}, "refuted", "below 0"),
+    "larger for nothing": ("larger", by_method(), {}, "refuted", "excluded"),
+    "larger and worse": ("larger", by_method(adapter=48.0), {}, "refuted", "excluded"),
     "larger or not": ("larger", by_method(), LOUD, "undecided", "too wide"),
     "larger at step 0": ("larger", by_method(adapter=53.0), {"adapter/": {"best_step": 0}}, "undecided", "step 0"),
     "small data": ("small_data", by_method(adapter=53.0, lora=52.0), {}, "supported", "shown"),
-    "small data for one": ("small_data", by_method(adapter=53.0), {}, "refuted", "less than 1 chrF"),
+    "small data for one": ("small_data", by_method(adapter=53.0), {}, "refuted", "excluded"),
     "small data or not": ("small_data", by_method(), LOUD, "undecided", "too wide"),
 }
 
@@ -147,7 +153,8 @@ def test_what_is_undecided_says_what_would_decide() -> None:
     wide = finding("parity", by_method(), **LOUD)
     chance = finding("distance", shuffled(1.0), **LOUD)
 
-    uneven = finding("parity", lambda cell: 50.0 + 2 * (cell.method == "adapter") * (int(cell.seed) - 2))
+    by_seed = {"1": -2.0, "3": 2.0}
+    uneven = finding("parity", lambda cell: 50.0 + (cell.method == "adapter") * by_seed.get(cell.seed, 0.0))
 
     assert all("sentences" in row.test.needs and "seeds" not in row.test.needs for row in wide.members)
     assert all("seeds" in row.test.needs and "sentences" not in row.test.needs for row in uneven.members)

@@ -47,7 +47,7 @@ def decide_differences(
                 **_measured(member, sample, found),
                 **p_values,
                 verdict=decided,
-                reason=_reason(decided, found, margin, is_open=is_open),
+                reason=_reason(decided, rule, margin, is_open=is_open),
                 needs=_needs(found, rule.gap(found.effect, margin), ALPHA / len(members)) if is_open else "",
             )
         )
@@ -70,13 +70,11 @@ def _measured(member: Member, sample: Sample, found: Estimate) -> dict[str, obje
     }
 
 
-def _reason(decided: str, found: Estimate, margin: float, *, is_open: bool) -> str:
-    low, high = interval(found.samples)
+def _reason(decided: str, rule: Rule, margin: float, *, is_open: bool) -> str:
     if decided == SUPPORTED:
         return "shown"
     if decided == REFUTED:
-        side = "above" if low > 0 else "below" if high < 0 else None
-        return f"shown to be {side} 0" if side else f"shown to be less than {margin:g} chrF"
+        return rule.refuted.format(margin=margin)
     return "the interval is too wide" if is_open else STEP_ZERO
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from mtpeft.figures.tables import Distance
 from mtpeft.findings.differences import STEP_ZERO, untested
 from mtpeft.findings.members import Member, effect_in, estimate, sample_for
-from mtpeft.findings.rules import REFUTED, SUPPORTED, verdict
+from mtpeft.findings.rules import DISTANCE_CLAIM, REFUTED, RULES, SUPPORTED, verdict
 from mtpeft.record_types import Outcome
 from mtpeft.statistics.contrasts import Estimate
 from mtpeft.statistics.p_values import ALPHA, holm, interval, p_less
@@ -63,6 +63,7 @@ def decide_distance(
         kind: _outcome(
             places[kind],
             falls,
+            margin,
             p_for=(tests[kind][0], corrected[0][place]),
             p_against=(tests[kind][1], corrected[1][place]),
         )
@@ -111,7 +112,12 @@ def _p_values(places: np.ndarray, falls: Falls, margin: float) -> tuple[float, f
 
 
 def _outcome(
-    places: np.ndarray, falls: Falls, *, p_for: tuple[float, float], p_against: tuple[float, float]
+    places: np.ndarray,
+    falls: Falls,
+    margin: float,
+    *,
+    p_for: tuple[float, float],
+    p_against: tuple[float, float],
 ) -> Outcome:
     rho = float(spearman(falls.effects, places))
     extra = extra_fall(places, falls.samples)
@@ -129,7 +135,7 @@ def _outcome(
         sentences=min(found.sentences for found in falls.estimates),
         seeds=min(found.seeds for found in falls.estimates),
         verdict=decided,
-        reason=_reason(decided, is_shown=is_shown),
+        reason=_reason(decided, margin, is_shown=is_shown),
         needs="" if decided in (SUPPORTED, REFUTED) or is_shown else _needs(rho),
         details={
             "extra_fall": float(extra_fall(places, falls.effects)),
@@ -146,11 +152,11 @@ def _outcome(
     )
 
 
-def _reason(decided: str, *, is_shown: bool) -> str:
+def _reason(decided: str, margin: float, *, is_shown: bool) -> str:
     if decided == SUPPORTED:
         return "shown"
     if decided == REFUTED:
-        return "a negative correlation is shown, or an extra fall of the margin is excluded"
+        return RULES[DISTANCE_CLAIM].refuted.format(margin=margin)
     return STEP_ZERO if is_shown else "the order of the languages could be chance"
 
 

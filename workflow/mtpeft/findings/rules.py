@@ -24,6 +24,7 @@ class Rule:
         statement: the claim in words, with the labels of its finding in braces.
         effect: what is measured, in chrF.
         decision: when a member is supported and refuted; `{margin}` is put in.
+        refuted: what is known of a refuted member, likewise.
         p_for, p_against: p-values from resampled effects and the margin; None where the members are decided otherwise.
         gap: distance from an effect to the bound that would decide it sooner, from the effect and the margin.
     """
@@ -31,6 +32,7 @@ class Rule:
     statement: str
     effect: str
     decision: str
+    refuted: str
     p_for: PValue | None = None
     p_against: PValue | None = None
     gap: Callable[[float, float], float] | None = None
@@ -59,6 +61,7 @@ RULES: Mapping[str, Rule] = {
         effect="chrF of the method minus chrF of full fine-tuning",
         decision="Supported if two one-sided tests (Schuirmann 1987) show the effect within {margin:g} chrF of 0; "
         "refuted if a one-sided test shows it further from 0 than that.",
+        refuted="shown to be more than {margin:g} chrF from 0",
         p_for=p_within,
         p_against=p_outside,
         gap=_to_margin,
@@ -68,6 +71,7 @@ RULES: Mapping[str, Rule] = {
         effect="drop in chrF from the largest to the smallest budget, on the least-squares line of chrF over the "
         "logarithm of the achieved share",
         decision=ADVANTAGE.replace("advantage", "drop"),
+        refuted="a drop of {margin:g} chrF is excluded",
         p_for=_better,
         p_against=p_less,
         gap=_to_zero_or_margin,
@@ -80,11 +84,13 @@ RULES: Mapping[str, Rule] = {
         "negative one, or if the extra fall over the observed range of distances, on the least-squares line, is shown "
         "to be below {margin:g} chrF (of these two the smaller p-value, doubled), and no positive one is shown. The "
         "claim is supported if one kind of distance supports it, refuted if all refute it.",
+        refuted="a negative correlation is shown, or an extra fall of {margin:g} chrF is excluded",
     ),
     "larger_beats_smaller": Rule(
         statement="{method}{budget} on the model {larger} is better than full fine-tuning of {smaller}.",
         effect="chrF of the method on the larger model minus chrF of full fine-tuning of the smaller one",
         decision=ADVANTAGE,
+        refuted="an advantage of {margin:g} chrF is excluded",
         p_for=_better,
         p_against=p_less,
         gap=_to_zero_or_margin,
@@ -93,6 +99,7 @@ RULES: Mapping[str, Rule] = {
         statement="With the training data {size}, {methods}{budget} are better than full fine-tuning.",
         effect="chrF of the method minus chrF of full fine-tuning",
         decision=ADVANTAGE,
+        refuted="an advantage of {margin:g} chrF is excluded",
         p_for=_better,
         p_against=p_less,
         gap=_to_zero_or_margin,
