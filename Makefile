@@ -23,7 +23,7 @@ figures: $(VENV)/installed ## run the studies and draw their figures; goes on wh
 quick: $(VENV)/installed ## the smallest honest look: one pair, one seed, stamped as such
 	@$(MTPEFT) sweep --configfile workflow/studies/quick.yaml $(CONFIG) -- --cores $(CORES)
 
-preview: $(VENV)/installed ## figures from what is finished now, into results/preview/
+preview: $(VENV)/installed ## figures and findings from what is finished now, into results/preview/
 	@$(MTPEFT) preview $(OVERLAY)
 
 status: $(VENV)/installed ## done, running, failed and missing cells per study and method

@@ -8,6 +8,7 @@ The data flow, one file of rules for each part of it:
     (base model, cell) -> tuned weights                               workflow/rules/train.smk
     -> hypotheses -> score record                                     workflow/rules/decode.smk, score.smk
     -> tables -> figures                                              workflow/rules/collect.smk, figures.smk
+    -> claims tested                                                  workflow/rules/findings.smk
 
 The study is in config.yaml; `make figures` runs it, and `python -m mtpeft --help` lists every step.
 """
@@ -39,12 +40,15 @@ localrules:
 
 
 rule all:
-    """Every figure and the tables of all cells; records are named too, so that one that was deleted is made again."""
+    """Figures, findings and tables of all cells; records are named too, so that one that was deleted is made again."""
     input:
         paths.figures(CONFIGURATION.studies),
         paths.all_records(CONFIGURATION, "score.json"),
         "results/scores.csv",
         "results/costs.csv",
+        expand("results/tables/{study}/summary.csv", study=CONFIGURATION.studies),
+        "results/findings.md",
+        "results/findings.json",
 
 
 include: "workflow/rules/data.smk"
@@ -55,3 +59,4 @@ include: "workflow/rules/decode.smk"
 include: "workflow/rules/score.smk"
 include: "workflow/rules/collect.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/findings.smk"

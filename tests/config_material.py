@@ -155,4 +155,37 @@ WRONG: list[tuple[Any, ...]] = [
         "'studies.budgets.budgets' asks for 'b20' (0.010% of 'small'), which method 'adapter' can't meet: it reaches ",
     ),
     ({"budgets": {"b20": 0.99}}, "'studies.budgets.budgets' asks for 'b20' (99.000% of 'small')", "it reaches"),
+    # findings
+    (
+        {"findings": {"parity": {"claim": "on_part"}}},
+        "'findings.parity.claim' is 'on_part', which is no claim; did you",
+    ),
+    (
+        {"findings": {"new": {"study": "budgets"}}},
+        "'findings.new.claim' is missing; write which claim it is: 'on_par', ",
+    ),
+    ({"findings": {"parity": {"metod": "lora"}}}, "'findings.parity.metod' is not a key", "did you mean 'method'?"),
+    (
+        {"findings": {"parity": {"study": "language"}}},
+        "'findings.parity.study' names 'language', which is not in 'studi",
+    ),
+    ({"findings": {"parity": {"method": "adaptor"}}}, "'findings.parity.method' names 'adaptor'", "'adapter'?"),
+    ({"findings": {"parity": {"budget": "b30"}}}, "'findings.parity.budget' names 'b30', which is not in 'budgets'"),
+    ({"findings": {"small_data": {"size": "n25"}}}, "'findings.small_data.size' names 'n25'", "did you mean 'n250'?"),
+    ({"findings": {"larger": {"larger": "huge"}}}, "'findings.larger.larger' names 'huge', which is not in 'models'"),
+    (
+        {"findings": {"parity": {"method": "full"}}},
+        "'findings.parity.method' names 'full', which is not parameter-effi",
+    ),
+    ({"findings": {"parity": {"budget": None}}}, "'findings.parity.budget' is missing; write the budget of 'adapter'"),
+    (
+        {"findings": {"larger": {"smaller": "large"}}},
+        "'findings.larger' compares 'large' with itself; write two differ",
+    ),
+    ({"findings": {"distance": {"budgets": ["b1", "b1"]}}}, "'findings.distance' compares 'b1' with itself; write two"),
+    ({"findings": {"distance": {"budgets": ["b1"]}}}, "'findings.distance.budgets' has too few entries (1)"),
+    (
+        {"findings": {"a/b": {"claim": "falls_with_budget", "study": "budgets", "methods": ["lora"]}}},
+        "'findings' has the",
+    ),
 ]

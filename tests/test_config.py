@@ -56,6 +56,21 @@ def test_a_study_left_empty_is_taken_out() -> None:
     assert list(validate(content).studies) == ["budgets", "languages", "data_sizes"]
 
 
+@pytest.mark.parametrize(
+    ("overlay", "gone"),
+    [
+        ({"studies": {"languages": None}}, {"parity", "distance"}),
+        ({"models": {"large": None}, "studies": {"models": {"models": ["small"]}}}, {"larger"}),
+        ({"findings": None}, {"parity", "budget", "distance", "larger", "small_data"}),
+        ({"findings": {"budget": None}}, {"budget"}),
+    ],
+)
+def test_a_finding_goes_with_what_it_names(overlay: dict[str, Any], gone: set[str]) -> None:
+    shipped = validate(read_yaml(DEFAULT_FILE)).findings
+
+    assert set(shipped) - set(validate(merge(read_yaml(DEFAULT_FILE), overlay)).findings) == gone
+
+
 def sentences(overlay: dict[str, Any]) -> list[str]:
     with pytest.raises(UserError) as caught:
         validate(merge(read_yaml(DEFAULT_FILE), overlay))
@@ -202,6 +217,7 @@ def test_what_the_snakefile_imports_and_asks_for_loads_nothing_heavy() -> None:
         "cells = all_cells(CONFIGURATION)",
         "[settings.train_settings(CONFIGURATION, cell) for cell in cells]",
         "paths.constraints(CONFIGURATION), settings.collect_settings(CONFIGURATION, cells)",
+        "settings.findings_settings(CONFIGURATION), paths.finding_records(CONFIGURATION)",
         f"print(*[name for name in {HEAVY!r} if name in sys.modules])",
     ]
 

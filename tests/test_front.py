@@ -15,7 +15,7 @@ from mtpeft.config.load import DEFAULT_FILE, load
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import all_cells
 from mtpeft.front.plan import cells_table, jobs_table
-from mtpeft.front.preview import draw_finished, draw_unfinished, remove_unfinished
+from mtpeft.front.preview import draw_finished, make_unfinished, remove_unfinished
 from mtpeft.front.status import failures, is_finished, state_of, status_table
 from mtpeft.records import read_record, write_record
 from mtpeft.results.collect import COST_COLUMNS, SCORE_COLUMNS, write_tables
@@ -146,11 +146,14 @@ def test_scores_of_an_older_training_do_not_count(configuration: Configuration) 
 
 def test_unfinished_figures_are_removed_before_snakemake_looks_at_them(configuration: Configuration) -> None:
     scene()
-    draw_unfinished(configuration)
+    make_unfinished(configuration)
     figures = Path("results/figures")
     assert {file.stem for file in figures.glob("*.pdf")} == {"budgets", "efficiency"}
     (figures / "other.pdf").write_text("of another configuration")
+    assert sorted(file.name for file in Path("results").glob("findings.*")) == ["findings.json", "findings.md"]
+    assert "needs cells" in Path("results/findings.md").read_text(encoding="utf-8")
     remove_unfinished()
+    assert not list(Path("results").glob("findings.*"))
     assert [file.name for file in figures.iterdir()] == ["other.pdf"]
 
 
@@ -170,6 +173,9 @@ def test_a_preview_marks_what_is_missing_and_makes_nothing_up(configuration: Con
             assert (folder / "drawn" / f"{study}.{suffix}").stat().st_size > 1000
         drawn = (folder / "drawn" / f"{study}.svg").read_text(encoding="utf-8")
         assert "2 of 7 cells (4 missing, 1 diverged)" in drawn
+    summary = rows_of(folder / "results/preview/tables/budgets/summary.csv")
+    assert {row["chrf"] == "" for row in summary if row["seeds"] == "0"} == {True}
+    assert sum(int(row["seeds"]) + int(row["diverged"]) + int(row["missing"]) for row in summary) == 7
     tables = sorted(folder.rglob("scores.csv"))
     assert len(tables) == 2
     for table in tables:

@@ -28,6 +28,16 @@ def test_fresh_run_makes_every_figure_and_score(finished: Path) -> None:
             assert (finished / f"results/figures/{figure}.{suffix}").stat().st_size > 1000
 
 
+def test_fresh_run_makes_findings_and_summaries(finished: Path) -> None:
+    record = json.loads((finished / "results/findings.json").read_text(encoding="utf-8"))
+    assert {row["reference"] for row in record["gate"]} == {"none", "scratch"}
+    assert all(row["effect"] is not None for row in record["gate"])
+    assert "Not tested" in (finished / "results/findings.md").read_text(encoding="utf-8")
+    rows = list(csv.DictReader((finished / "results/tables/budgets/summary.csv").open(encoding="utf-8")))
+    assert {row["method"] for row in rows} == {"full", "adapter", "lora", "none", "scratch", "retrieval"}
+    assert all(float(row["chrf_low"]) <= float(row["chrf"]) <= float(row["chrf_high"]) for row in rows)
+
+
 def test_budgets_are_met_in_the_records(finished: Path) -> None:
     for method in ("adapter", "lora"):
         record = json.loads((finished / f"results/cells/small/es-en/n200/{method}/b5/1/train.json").read_text())
@@ -101,7 +111,8 @@ CHANGES = {
         {},
     ),
     "another beam": ({"decoding": {"beam_size": 4}}, {"train": 8, "decode": 8}),
-    "another margin": ({"margin": 2.0}, {}),
+    "another margin": ({"margin": 2.0}, {"findings": 1}),
+    "a claim taken out": ({"findings": {"budget": None}}, {"findings": 1}),
 }
 
 
@@ -112,8 +123,8 @@ def test_a_change_reruns_what_depends_on_it(finished: Path, tmp_path: Path, chan
     assert {rule: count for rule, count in jobs.items() if rule in expected} == expected
     shared = {"fetch_wheel", "choose_split", "train_vocabulary", "pretrain"}
     assert not shared & set(jobs)
-    if not expected:
-        assert jobs == {}
+    if not expected or set(expected) == {"findings"}:
+        assert jobs == expected
 
 
 def test_comments_and_refactorings_rerun_nothing(finished: Path, tmp_path: Path) -> None:

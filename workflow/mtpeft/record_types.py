@@ -5,6 +5,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 Status = Literal["ok", "diverged"]
+Verdict = Literal["supported", "refuted", "undecided"]
 
 
 class Record(BaseModel):
@@ -113,3 +114,77 @@ class ScoreRecord(Record):
     decoded_sha256: str
     versions: dict[str, str]
     test_sets: dict[str, dict[str, Any]]
+
+
+class Outcome(Record):
+    """What one set of sentences says of a member of a claim; None where nothing could be measured.
+
+    `p_for` is the one-sided p-value of what would support the claim and `p_against` that of what would refute it;
+    those with `holm` are corrected over the members. `needs` says what would decide.
+    """
+
+    effect: float | None = None
+    interval: tuple[float, float] | None = None
+    bleu_effect: float | None = None
+    p_for: float | None = None
+    p_for_holm: float | None = None
+    p_against: float | None = None
+    p_against_holm: float | None = None
+    sentences: int | None = None
+    seeds: int | None = None
+    verdict: Verdict = "undecided"
+    reason: str = ""
+    needs: str = ""
+    details: dict[str, Any] = {}
+
+
+class MemberRecord(Record):
+    """One comparison of a claim: all test sentences, and the half least similar to the training text."""
+
+    member: str
+    cells: list[str]
+    step_zero: list[str]
+    test: Outcome
+    least_similar: Outcome
+
+
+class FindingRecord(Record):
+    """A claim with its verdict."""
+
+    claim: str
+    study: str
+    statement: str
+    effect: str
+    rule: str
+    verdict: Verdict
+    least_similar_verdict: Verdict
+    reason: str
+    members: list[MemberRecord]
+
+
+class GateRecord(Record):
+    """Full fine-tuning against a reference row; `exceeds` says whether it is shown to be better by the margin."""
+
+    model: str
+    pair: str
+    size: str
+    reference: str
+    effect: float | None = None
+    interval: tuple[float, float] | None = None
+    p: float | None = None
+    p_holm: float | None = None
+    exceeds: bool = False
+    needs: str = ""
+
+
+class FindingsRecord(Record):
+    """All findings of a run: `findings.json`. Effects and intervals are in chrF."""
+
+    settings: dict[str, Any]
+    versions: dict[str, str]
+    alpha: float
+    margin: float
+    resamples: int
+    scope: str
+    gate: list[GateRecord]
+    findings: dict[str, FindingRecord]

@@ -1,7 +1,7 @@
 """Collection: the records of many cells in one tidy table.
 
 Needs: train.json, decode.json and score.json of cells.
-Makes: results/scores.csv and costs.csv of all cells, results/tables/<study>/ of each study.
+Makes: results/scores.csv and costs.csv of all cells; scores.csv, costs.csv and summary.csv in results/tables/<study>/.
 """
 
 
@@ -9,7 +9,7 @@ rule tables:
     """All tables."""
     input:
         "results/scores.csv",
-        expand("results/tables/{study}/scores.csv", study=CONFIGURATION.studies),
+        expand("results/tables/{study}/{table}.csv", study=CONFIGURATION.studies, table=["scores", "summary"]),
 
 
 rule collect_all:
@@ -49,4 +49,24 @@ rule collect_study:
         settings=told("tables", "study"),
     shell:
         "exec python -m mtpeft collect --settings {params.settings:q} --scores {output.scores:q} --costs {output.costs:q} "
+        "> {log:q} 2>&1"
+
+
+rule summarise_study:
+    """Systems of one study, each over its seeds: scores and differences with their intervals."""
+    input:
+        files(paths.study_records("score.json")),
+    output:
+        table="results/tables/{study}/summary.csv",
+        page="results/tables/{study}/summary.md",
+    log:
+        "logs/summarise_study/{study}.log",
+    benchmark:
+        "benchmarks/summarise_study/{study}.tsv"
+    conda:
+        "../../envs/workflow.yaml"
+    params:
+        settings=told("summary", "study"),
+    shell:
+        "exec python -m mtpeft summarise --settings {params.settings:q} --output {output.table:q} --page {output.page:q} "
         "> {log:q} 2>&1"

@@ -15,7 +15,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         ("sweep", _sweep, "run the studies and draw the figures, going on where the last run stopped"),
         ("plan", _plan, "count the cells and jobs of each study, and how many are done"),
         ("status", _status, "count done, running, failed and missing cells of each study and method"),
-        ("preview", _preview, "draw the figures from what is finished now, into results/preview/"),
+        ("preview", _preview, "figures and findings from what is finished now, into results/preview/"),
         ("ship", _ship, "put the models that were pre-trained here into workflow/models/"),
         ("budget", _budget, "print what each method trains at each budget, without weights"),
     ):
@@ -67,11 +67,12 @@ def _status(given: argparse.Namespace) -> None:
 def _preview(given: argparse.Namespace) -> None:
     from mtpeft.config.load import load
     from mtpeft.config.studies import EFFICIENCY
-    from mtpeft.front.preview import PREVIEW, draw_finished
+    from mtpeft.front.preview import PREVIEW, assess_finished, draw_finished
 
     configuration = load(given.configfile)
     for line in draw_finished(configuration, [*configuration.studies, EFFICIENCY], folder=PREVIEW):
         print(line)
+    print(assess_finished(configuration, folder=PREVIEW))
 
 
 def _ship(given: argparse.Namespace) -> None:

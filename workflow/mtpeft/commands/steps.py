@@ -186,6 +186,20 @@ def _collect(given: argparse.Namespace) -> None:
     write_tables(unfold(given.settings["cells"]), scores=given.scores, costs=given.costs)
 
 
+def _summarise(given: argparse.Namespace) -> None:
+    from mtpeft.results.blocks import unfold
+    from mtpeft.results.summary import write_summary
+
+    write_summary(unfold(given.settings["cells"]), output=given.output, page=given.page)
+
+
+def _findings(given: argparse.Namespace) -> None:
+    from mtpeft.findings.assess import write_findings
+
+    parts = {file.parent.name: file for file in given.parts}
+    write_findings(given.settings, parts=parts, record=given.record, page=given.page)
+
+
 def _figure(given: argparse.Namespace) -> None:
     from mtpeft.figures.draw import draw_figure
 
@@ -208,5 +222,7 @@ STEPS: dict[str, tuple[Run, str, str]] = {
     "decode": (_decode, "trained tests* memory? subset? record", "translate the test sets with a cell"),
     "score": (_score, "decoded references* record", "score a cell's hypotheses"),
     "collect": (_collect, "scores costs", "collect records into tables"),
+    "summarise": (_summarise, "output page", "summarise systems over their seeds, with intervals"),
+    "findings": (_findings, "parts* record page", "test the claims of the configuration"),
     "figure": (_figure, "scores costs stem", "draw a figure from tables"),
 }

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mtpeft.cells import LABEL_PATTERN, RESERVED
+from mtpeft.config.finding_checks import finding_mistakes
 from mtpeft.config.model_checks import contaminated_models
 from mtpeft.config.rate_checks import missing_rates, rate_mistakes, tuning_mistakes
 from mtpeft.config.resolve import (
@@ -25,13 +26,21 @@ from mtpeft.models.describe import read_folder_shape
 from mtpeft.models.languages import MBART50_CODES, language_code
 from mtpeft.models.shapes import ModelShape
 
-CATALOGUES = ("corpora", "pairs", "sizes", "models", "methods", "budgets", "studies")
+CATALOGUES = ("corpora", "pairs", "sizes", "models", "methods", "budgets", "studies", "findings")
 FIGURES = ("budgets", "languages", "models", "data_sizes")
 
 
 def complaints(configuration: Configuration) -> Iterator[str]:
     """One sentence per mistake; those of a later kind are only looked for where there is none of an earlier kind."""
-    for group in (_unsafe_labels, _catalogue_mistakes, _study_mistakes, _model_limits, contaminated_models):
+    groups = (
+        _unsafe_labels,
+        _catalogue_mistakes,
+        _study_mistakes,
+        _model_limits,
+        contaminated_models,
+        finding_mistakes,
+    )
+    for group in groups:
         found = list(group(configuration))
         yield from found
         if found:

@@ -8,6 +8,7 @@ import yaml
 from pydantic import ValidationError
 
 from mtpeft.config.checks import complaints
+from mtpeft.config.findings import CATALOGUE_OF, named_labels
 from mtpeft.config.schema import Configuration
 from mtpeft.config.sentences import sentences
 from mtpeft.errors import UserError
@@ -82,6 +83,24 @@ def without_empty(content: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def without_orphans(content: Mapping[str, Any]) -> dict[str, Any]:
+    """The same without the findings that name a label which an overlay took out of its catalogue."""
+    findings = content.get("findings")
+    if not isinstance(findings, Mapping):
+        return dict(content)
+    kept = {
+        label: finding
+        for label, finding in findings.items()
+        if not isinstance(finding, Mapping)
+        or not any(_is_taken_out(content.get(CATALOGUE_OF[key]), named) for key, named in named_labels(finding))
+    }
+    return {**content, "findings": kept}
+
+
+def _is_taken_out(catalogue: Any, label: Any) -> bool:
+    return isinstance(catalogue, Mapping) and isinstance(label, str) and catalogue.get(label, label) is None
+
+
 def validate(content: Mapping[str, Any]) -> Configuration:
     """The typed configuration.
 
@@ -89,7 +108,7 @@ def validate(content: Mapping[str, Any]) -> Configuration:
         UserError: with one sentence per mistake, first those of form, then those between the parts.
     """
     try:
-        configuration = Configuration.model_validate(without_empty(content))
+        configuration = Configuration.model_validate(without_empty(without_orphans(content)))
     except ValidationError as error:
         raise UserError("\n".join(sentences(error.errors(), Configuration))) from None
     if found := list(complaints(configuration)):

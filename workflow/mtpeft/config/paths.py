@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 from mtpeft.cells import ALL, ANY, DIMENSIONS, NATIVE, RESERVED, Cell
+from mtpeft.config.claims import claim_cells
 from mtpeft.config.rates import CLASS, rates_file, trial_cell
 from mtpeft.config.resolve import found_path, model_with, used_corpora, vocabulary_of, vocabulary_pairs
 from mtpeft.config.schema import Configuration
-from mtpeft.config.settings import anchor_pairs, class_cell, needs_search, user_files
+from mtpeft.config.settings import anchor_pairs, class_cell, findings_settings, needs_search, user_files
 from mtpeft.config.studies import EFFICIENCY, all_cells, rate_classes, study_cells
 from mtpeft.errors import UserError
 from mtpeft.methods import METHODS
@@ -200,6 +201,17 @@ def study_records(name: str) -> Any:
 def all_records(configuration: Configuration, name: str) -> list[str]:
     """One record of every cell."""
     return cell_files(all_cells(configuration), name)
+
+
+def finding_records(configuration: Configuration) -> list[str]:
+    """Scores of the cells that the findings are tested on."""
+    return cell_files(claim_cells(findings_settings(configuration)), "score.json")
+
+
+def finding_parts(configuration: Configuration) -> list[str]:
+    """Records of the pairs that the findings are tested on, where the similarity of the test sentences stands."""
+    pairs = {cell.pair for cell in claim_cells(findings_settings(configuration))}
+    return [f"data/pairs/{pair}/parts.json" for pair in sorted(pairs)]
 
 
 def figures(studies: Iterable[str]) -> list[str]:

@@ -7,8 +7,10 @@ import operator
 from functools import reduce
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt
 
+from mtpeft.config.findings import Finding
+from mtpeft.config.section import Section
 from mtpeft.methods import METHODS
 
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -23,12 +25,6 @@ PATTERNS = {
 }
 """What each pattern asks for, in words."""
 Language = Annotated[str, Field(pattern=LANGUAGE)]
-
-
-class Section(BaseModel):
-    """A mapping with known keys; unknown ones are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Wheel(Section):
@@ -208,7 +204,7 @@ class Study(Section):
     pairs: list[str] = Field(min_length=1)
     sizes: list[str] = Field(min_length=1)
     methods: list[str] = Field(min_length=1)
-    budgets: list[str] = []
+    budgets: list[str] = Field(default=[])
     seeds: list[NonNegativeInt] = Field(min_length=1)
     also: list[Block] = Field(default=[], description="More cells: each block's lists, and the study's for the others.")
     stamp: str = Field(default="", description="Words to print on the figure, such as what it can't show.")
@@ -239,3 +235,4 @@ class Configuration(Section):
     decoding: Decoding = Decoding()
     margin: PositiveFloat = Field(default=1.0, description="chrF within which two systems count as on par.")
     studies: dict[str, Study]
+    findings: dict[str, Finding] = Field(default={}, description="Claims that are tested on the cells of studies.")

@@ -32,6 +32,8 @@ WANTED = {
 UNION_FORMS = ("float", "constrained-float", "RateSearch")
 SEARCH_FORM, SEARCH = "RateSearch", "search"
 KEY = "[key]"
+TAGS = {"methods": ("tuner", "method"), "findings": ("claim", "claim")}
+"""Key by which the entries of a catalogue are told apart, and what it names."""
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -85,10 +87,12 @@ def _sentence(error: Error, root: type[BaseModel]) -> str:
     if kind == "missing":
         return f"'{key}' is missing; write it, since it has no default."
     if kind == "union_tag_not_found":
-        return f"'{key}.tuner' is missing; write which method it is: {listed(_tuners(location, root))}."
+        tag, noun = TAGS[location[0]]
+        return f"'{key}.{tag}' is missing; write which {noun} it is: {listed(_tags(location, root))}."
     if kind == "union_tag_invalid":
-        tag, tuners = context["tag"], _tuners(location, root)
-        return f"'{key}.tuner' is '{tag}', which is no method{nearest(tag, tuners) or f'; write {listed(tuners)}.'}"
+        given, known = context["tag"], _tags(location, root)
+        tag, noun = TAGS[location[0]]
+        return f"'{key}.{tag}' is '{given}', which is no {noun}{nearest(given, known) or f'; write {listed(known)}.'}"
     if kind == "too_short":
         return f"'{key}' has too few entries ({context['actual_length']}); write at least {context['min_length']}."
     if kind == "too_long":
@@ -128,7 +132,7 @@ def _wanted(kind: str, given: Any, context: Mapping[str, Any]) -> str:
 def dotted(location: Sequence[Any]) -> str:
     """Path of a key as it stands in the file: without the names that unions add."""
     parts = [str(part) for part in location]
-    if len(parts) > 2 and parts[0] == "methods":
+    if len(parts) > 2 and parts[0] in TAGS:
         del parts[2]
     if parts[-1] == "str" and "columns" in parts[:-2]:
         del parts[-1]
@@ -140,7 +144,7 @@ def known_keys(location: Sequence[Any], root: type[BaseModel]) -> list[str]:
     return sorted(_node(location, root).get("properties", {}))
 
 
-def _tuners(location: Sequence[Any], root: type[BaseModel]) -> list[str]:
+def _tags(location: Sequence[Any], root: type[BaseModel]) -> list[str]:
     return list(_node(location, root)["discriminator"]["mapping"])
 
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from mtpeft.cells import ANY, Cell
 from mtpeft.config import rates
+from mtpeft.config.claims import claim_settings, gate_settings, one_checkpoint_each
 from mtpeft.config.resolve import found_path, model_with, pair_languages, pretrain_languages, written_in
 from mtpeft.config.schema import Configuration, TextFiles, Wheel
 from mtpeft.config.studies import all_cells, study_cells
@@ -34,6 +35,8 @@ RECIPES = {
     "decode": 1,
     "score": 1,
     "figure": 1,
+    "summary": 1,
+    "findings": 1,
 }
 
 Settings = dict[str, Any]
@@ -250,6 +253,22 @@ def collect_settings(configuration: Configuration, cells: Sequence[Cell]) -> Set
 def tables_settings(configuration: Configuration, study: str) -> Settings:
     """Settings of the collection of a study's tables."""
     return collect_settings(configuration, study_cells(configuration, configuration.studies[study]))
+
+
+def summary_settings(configuration: Configuration, study: str) -> Settings:
+    """Settings of the summary of a study: its cells."""
+    return {"recipe": RECIPES["summary"]} | tables_settings(configuration, study)
+
+
+def findings_settings(configuration: Configuration) -> Settings:
+    """Settings of the findings: every claim with the cells that it is tested on, and the gate before all of them."""
+    return {
+        "recipe": RECIPES["findings"],
+        "margin": configuration.margin,
+        "one_checkpoint_each": one_checkpoint_each(configuration),
+        "claims": {label: claim_settings(configuration, label) for label in configuration.findings},
+        "gate": gate_settings(configuration),
+    }
 
 
 def figure_settings(configuration: Configuration, study: str) -> Settings:

@@ -1,21 +1,29 @@
-"""Draw figures from the cells that are finished now, marked "n of N cells"; missing ones stay gaps."""
+"""Figures and findings from the cells that are finished now: missing ones stay gaps and are named."""
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mtpeft.cells import Cell
+from mtpeft.config.claims import claim_cells
+from mtpeft.config.paths import finding_parts
 from mtpeft.config.schema import Configuration
-from mtpeft.config.settings import figure_settings
+from mtpeft.config.settings import figure_settings, findings_settings
 from mtpeft.config.studies import EFFICIENCY, all_cells, study_cells
+from mtpeft.errors import UserError
 from mtpeft.figures.draw import draw_figure
+from mtpeft.findings.assess import write_findings
 from mtpeft.front.status import is_finished, state_of
 from mtpeft.records import read_lines, write_lines
 from mtpeft.results.collect import write_tables
+from mtpeft.results.summary import write_summary
 
 PREVIEW = Path("results/preview")
 FIGURES = Path("results/figures")
+FINDINGS = Path("results/findings.json")
+FINDINGS_FILES = "results/findings.*"
 UNFINISHED = FIGURES / ".unfinished"
-"""Names the figures that were drawn without all of their cells, in the place of those that Snakemake draws."""
+"""Patterns of files that were made without all of their cells, in the place of those that Snakemake makes."""
 
 
 def draw_finished(configuration: Configuration, labels: Sequence[str], *, folder: Path) -> Iterator[str]:
@@ -25,29 +33,51 @@ def draw_finished(configuration: Configuration, labels: Sequence[str], *, folder
         finished = [cell for cell in cells if is_finished(configuration, cell)]
         tables = PREVIEW / "tables" / label
         scores, costs = tables / "scores.csv", tables / "costs.csv"
-        write_tables(finished, scores=scores, costs=costs, missing=set(cells) - set(finished))
+        missing = set(cells) - set(finished)
+        write_tables(finished, scores=scores, costs=costs, missing=missing)
+        # Where the test set has changed, cells of before and after are not summarised together.
+        with contextlib.suppress(UserError):
+            write_summary(finished, output=tables / "summary.csv", page=tables / "summary.md", missing=missing)
         draw_figure(figure_settings(configuration, label), scores=scores, costs=costs, stem=folder / label)
         scored = sum(state_of(configuration, cell) == "done" for cell in finished)
         yield f"{folder / label}.pdf: {scored} of {len(cells)} cells"
 
 
-def draw_unfinished(configuration: Configuration) -> None:
-    """Draw what Snakemake could not: the figures of studies whose cells are not all finished, and that of costs."""
+def assess_finished(configuration: Configuration, *, folder: Path) -> str:
+    """Write the findings of the cells that are finished now; returns a line on them."""
+    settings = findings_settings(configuration)
+    cells = claim_cells(settings)
+    missing = [cell for cell in cells if not is_finished(configuration, cell)]
+    record, page = folder / FINDINGS.name, folder / FINDINGS.with_suffix(".md").name
+    parts = {Path(file).parent.name: Path(file) for file in finding_parts(configuration)}
+    try:
+        write_findings(settings, parts=parts, record=record, page=page, missing=missing)
+    except UserError as error:
+        return f"{page}: not written. {error}"
+    return f"{page}: {len(cells) - len(missing)} of {len(cells)} cells"
+
+
+def make_unfinished(configuration: Configuration) -> None:
+    """Make what Snakemake could not: figures and findings whose cells are not all finished."""
     labels = [
         label
         for label in (*configuration.studies, EFFICIENCY)
         if not all(is_finished(configuration, cell) for cell in _cells(configuration, label))
     ]
-    write_lines(UNFINISHED, labels)
+    tested = claim_cells(findings_settings(configuration))
+    are_tested = all(is_finished(configuration, cell) for cell in tested)
+    write_lines(UNFINISHED, [*(f"{FIGURES / label}.*" for label in labels), *([] if are_tested else [FINDINGS_FILES])])
     for _ in draw_finished(configuration, labels, folder=FIGURES):
         pass
+    if not are_tested:
+        assess_finished(configuration, folder=FINDINGS.parent)
 
 
 def remove_unfinished() -> None:
-    """Remove figures that were drawn without all of their cells, so that Snakemake makes them anew."""
+    """Remove what was made without all of its cells, so that Snakemake makes it anew."""
     if UNFINISHED.exists():
-        for label in read_lines(UNFINISHED):
-            for file in FIGURES.glob(f"{label}.*"):
+        for pattern in read_lines(UNFINISHED):
+            for file in Path().glob(pattern):
                 file.unlink()
         UNFINISHED.unlink()
 

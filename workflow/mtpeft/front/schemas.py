@@ -6,7 +6,15 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from mtpeft.config.schema import Configuration
-from mtpeft.record_types import DataRecord, DecodeRecord, ModelRecord, RateRecord, ScoreRecord, TrainRecord
+from mtpeft.record_types import (
+    DataRecord,
+    DecodeRecord,
+    FindingsRecord,
+    ModelRecord,
+    RateRecord,
+    ScoreRecord,
+    TrainRecord,
+)
 from mtpeft.records import write_text
 
 SCHEMAS_FOLDER = Path(__file__).parents[2] / "schemas"
@@ -18,6 +26,7 @@ TYPES: dict[str, type[BaseModel]] = {
     "train": TrainRecord,
     "decode": DecodeRecord,
     "score": ScoreRecord,
+    "findings": FindingsRecord,
 }
 
 

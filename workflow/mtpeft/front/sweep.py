@@ -23,7 +23,7 @@ from mtpeft.config.load import load
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import EFFICIENCY, all_cells
 from mtpeft.errors import UserError
-from mtpeft.front.preview import FIGURES, draw_unfinished, remove_unfinished
+from mtpeft.front.preview import FIGURES, FINDINGS, make_unfinished, remove_unfinished
 from mtpeft.front.progress import Progress
 from mtpeft.front.snakemake import snakemake_command
 from mtpeft.front.status import failures, is_finished
@@ -54,7 +54,7 @@ def sweep(targets: Sequence[str], *, overlays: Sequence[Path], options: Sequence
         progress = Progress(configuration, overlays)
         code, stopped = _run([*command, *targets], holder, progress)
         if code and not stopped and "all" in targets:
-            draw_unfinished(configuration)
+            make_unfinished(configuration)
     for line in _told(configuration, code, time.monotonic() - started):
         print(line, flush=True)
     return MISTAKE if code and any_mistake() else code
@@ -168,7 +168,8 @@ def _told(configuration: Configuration, code: int, seconds: float) -> list[str]:
     finished = sum(is_finished(configuration, cell) for cell in cells)
     lines = [f"{finished} of {len(cells)} cells are finished, {seconds / 60:.1f} minutes."]
     figures = [FIGURES / f"{label}.pdf" for label in (*configuration.studies, EFFICIENCY)]
-    lines += [f"  {file}" for file in figures if file.exists()]
+    made = [*figures, FINDINGS.with_suffix(".md")]
+    lines += [f"  {file}" for file in made if file.exists()]
     if code:
         lines += failures(cells)
         lines += ["Not everything could be made; the same command goes on where this one stopped."]

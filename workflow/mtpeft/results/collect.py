@@ -53,8 +53,10 @@ def write_tables(cells: Iterable[Cell], *, scores: Path, costs: Path, missing: C
     """
     ordered = sorted({*cells, *missing})
     score_table = (row for cell in ordered for row in (_gap(cell) if cell in missing else score_rows(cell)))
-    write_text(scores, _csv(SCORE_COLUMNS, score_table))
-    write_text(costs, _csv(COST_COLUMNS, (_gap(cell)[0] if cell in missing else cost_row(cell) for cell in ordered)))
+    write_text(scores, csv_text(SCORE_COLUMNS, score_table))
+    write_text(
+        costs, csv_text(COST_COLUMNS, (_gap(cell)[0] if cell in missing else cost_row(cell) for cell in ordered))
+    )
 
 
 def _gap(cell: Cell) -> list[dict[str, Any]]:
@@ -102,7 +104,8 @@ def cost_row(cell: Cell) -> dict[str, Any]:
     )
 
 
-def _csv(columns: tuple[str, ...], rows: Iterable[Mapping[str, Any]]) -> str:
+def csv_text(columns: tuple[str, ...], rows: Iterable[Mapping[str, Any]]) -> str:
+    """A table with a header; numbers in ten digits, empty where a row has no value."""
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, restval="", extrasaction="ignore", lineterminator="\n")
     writer.writeheader()

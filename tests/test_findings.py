@@ -1,0 +1,262 @@
+"""Findings: every claim is supported where it is true, refuted where it is false, undecided where one can't tell."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pytest
+
+from findings_material import LANGUAGES, SIMILAR, Quality, build, configuration_of, finding, found, write_parts
+from mtpeft.cells import Cell
+from mtpeft.config.claims import one_checkpoint_each
+from mtpeft.config.paths import finding_parts, finding_records
+from mtpeft.config.settings import findings_settings
+from mtpeft.errors import UserError
+from mtpeft.figures.tables import DISTANCES, read_distances
+from mtpeft.findings.assess import write_findings
+from mtpeft.findings.members import drop_coefficients
+from mtpeft.findings.samples import least_similar_half
+from mtpeft.front.schemas import SCHEMAS_FOLDER
+
+PLACES = {language: distance.syntactic for language, distance in read_distances(DISTANCES).items()}
+ALL_CELLS = "/"
+LOUD = {ALL_CELLS: {"noise": 25.0}}
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def by_method(**chrf: float) -> Quality:
+    """The same quality for all cells of a method, 50 for the others."""
+    return lambda cell: chrf.get(cell.method, 50.0)
+
+
+def by_budget(**chrf: float) -> Quality:
+    return lambda cell: chrf.get(cell.budget, 50.0)
+
+
+def by_distance(slope: float) -> Quality:
+    """The small budget loses 3 chrF and so many more per unit of distance."""
+    return lambda cell: 50.0 - (cell.budget == "tiny") * (3.0 + slope * PLACES[cell.pair[:2]])
+
+
+def shuffled(step: float) -> Quality:
+    """Falls that differ by multiples of a step, in an order that has nothing to do with distance."""
+    ranks = {"de": 4, "pt": 1, "es": 6, "tr": 2, "cs": 7, "zh": 5}
+    return lambda cell: 50.0 - (cell.budget == "tiny") * step * ranks[cell.pair[:2]]
+
+
+def one_pair_off(cell: Cell) -> float:
+    return 46.0 if (cell.method, cell.pair) == ("adapter", "de-en") else 50.0
+
+
+CASES: dict[str, tuple[str, Quality, Mapping[str, Any], str, str]] = {
+    "on par": ("parity", by_method(), {}, "supported", "shown"),
+    "worse": ("parity", by_method(adapter=46.0), {}, "refuted", "more than 1 chrF"),
+    "better": ("parity", by_method(adapter=54.0), {}, "refuted", "more than 1 chrF"),
+    "worse on one pair": ("parity", one_pair_off, {}, "refuted", "more than 1 chrF"),
+    "on par or not": ("parity", by_method(), LOUD, "undecided", "too wide"),
+    "on par at step 0": ("parity", by_method(), {"adapter/large/2/": {"best_step": 0}}, "undecided", "step 0"),
+    "worse at step 0": (
+        "parity",
+        by_method(adapter=40.0),
+        {"adapter/": {"best_step": 0}},
+        "refuted",
+        "more than 1 chrF",
+    ),
+    "on par, one missing": ("parity", by_method(), {"full/all/3/": {"missing": True}}, "undecided", "full/all/3"),
+    "on par, one diverged": ("parity", by_method(), {"large/1/": {"status": "diverged"}}, "undecided", "(diverged)"),
+    "budget": ("budget", by_budget(tiny=40.0, middle=45.0, large=50.0), {}, "supported", "shown"),
+    "flat budget": ("budget", by_budget(), {}, "refuted", "excluded"),
+    "reverse budget": ("budget", by_budget(tiny=52.0, middle=51.0), {}, "refuted", "excluded"),
+    "budget or not": ("budget", by_budget(tiny=49.5), LOUD, "undecided", "too wide"),
+    "budget at step 0": ("budget", by_budget(tiny=40.0), {"lora/tiny/": {"best_step": 0}}, "undecided", "step 0"),
+    "distance": ("distance", by_distance(40.0), {}, "supported", "shown"),
+    "no distance": ("distance", shuffled(0.1), {}, "refuted", "excluded"),
+    "reverse distance": ("distance", by_distance(-20.0), {}, "refuted", "negative"),
+    "distance or not": ("distance", shuffled(1.0), LOUD, "undecided", "chance"),
+    "distance at step 0": ("distance", by_distance(40.0), {"tiny/": {"best_step": 0}}, "undecided", "step 0"),
+    "distance, one missing": ("distance", by_distance(40.0), {"zh-en/": {"missing": True}}, "undecided", "zh-en"),
+    "larger": ("larger", by_method(adapter=53.0), {}, "supported", "shown"),
+    "larger for nothing": ("larger", by_method(), {}, "refuted", "excluded"),
+    "larger and worse": ("larger", by_method(adapter=48.0), {}, "refuted", "excluded"),
+    "larger or not": ("larger", by_method(), LOUD, "undecided", "too wide"),
+    "larger at step 0": ("larger", by_method(adapter=53.0), {"adapter/": {"best_step": 0}}, "undecided", "step 0"),
+    "small data": ("small_data", by_method(adapter=53.0, lora=52.0), {}, "supported", "shown"),
+    "small data for one": ("small_data", by_method(adapter=53.0), {}, "refuted", "excluded"),
+    "small data or not": ("small_data", by_method(), LOUD, "undecided", "too wide"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_claim_is_decided_by_what_is_true(case: str) -> None:
+    label, quality, special, verdict, reason = CASES[case]
+
+    record = finding(label, quality, **special)
+
+    assert record.verdict == record.least_similar_verdict == verdict
+    assert any(reason in outcome.reason for row in record.members for outcome in (row.test, row.least_similar))
+    page = Path("results/findings.md").read_text(encoding="utf-8")
+    assert f"| **{verdict}** | {verdict} |" in page
+    assert record.rule in page and reason in page
+
+
+def test_the_least_similar_half_is_judged_on_its_own() -> None:
+    def by_similarity(cell: Cell) -> np.ndarray:
+        return np.where(SIMILAR, 60.0, 47.0) if cell.method != "full" else np.full(len(SIMILAR), 50.0)
+
+    record = finding("small_data", by_similarity)
+
+    assert (record.verdict, record.least_similar_verdict) == ("supported", "refuted")
+    for row in record.members:
+        assert row.test.effect == pytest.approx(3.5, abs=0.3)
+        assert row.least_similar.effect == pytest.approx(-3.0, abs=0.5)
+        assert (row.test.sentences, row.least_similar.sentences) == (100, 50)
+
+
+def test_the_lower_half_is_taken_and_of_equals_the_earlier_rows() -> None:
+    assert least_similar_half(np.array([0.3, 0.1, 0.3, 0.3, 0.2])).tolist() == [1, 4]
+    assert least_similar_half(np.full(6, 0.5)).tolist() == [0, 1, 2]
+
+
+def test_numbers_are_those_of_the_cells() -> None:
+    record = finding("parity", one_pair_off)
+
+    effects = {row.member: row.test for row in record.members}
+    assert effects["de-en"].effect == pytest.approx(-4.0, abs=0.3)
+    assert effects["es-en"].effect == pytest.approx(0.0, abs=0.3)
+    for outcome in effects.values():
+        low, high = outcome.interval
+        assert low < outcome.effect < high
+        assert outcome.bleu_effect == pytest.approx(outcome.effect, abs=0.05)
+        assert outcome.p_for <= outcome.p_for_holm and outcome.p_against <= outcome.p_against_holm
+        assert (outcome.seeds, outcome.sentences) == (3, 100)
+    assert record.members[0].cells == sorted(record.members[0].cells) and len(record.members[0].cells) == 6
+
+
+def test_the_drop_is_that_of_the_line_over_the_logarithm_of_the_share() -> None:
+    shares, scores = [0.2, 0.05, 0.01], np.array([50.0, 46.0, 45.0])
+    slope = np.polyfit(np.log10(shares), scores, 1)[0]
+
+    assert drop_coefficients(shares) @ scores == pytest.approx(slope * np.log10(20))
+    assert drop_coefficients([0.2, 0.01]) == pytest.approx([1.0, -1.0])
+    assert drop_coefficients([0.1, 0.1]) == [0.0, 0.0]
+
+
+def test_what_is_undecided_says_what_would_decide() -> None:
+    wide = finding("parity", by_method(), **LOUD)
+    chance = finding("distance", shuffled(1.0), **LOUD)
+
+    by_seed = {"1": -2.0, "3": 2.0}
+    uneven = finding("parity", lambda cell: 50.0 + (cell.method == "adapter") * by_seed.get(cell.seed, 0.0))
+
+    assert all("sentences" in row.test.needs and "seeds" not in row.test.needs for row in wide.members)
+    assert all("seeds" in row.test.needs and "sentences" not in row.test.needs for row in uneven.members)
+    assert uneven.verdict == "undecided"
+    assert "languages" in " ".join(row.test.needs for row in chance.members)
+
+
+def test_distances_come_with_the_falls_they_were_tested_on() -> None:
+    record = finding("distance", by_distance(40.0))
+
+    syntactic = record.members[0].test
+    assert syntactic.effect == pytest.approx(1.0) and syntactic.interval[1] <= 1.0
+    assert set(syntactic.details["falls"]) == set(LANGUAGES)
+    reach = max(PLACES[pair[:2]] for pair in LANGUAGES) - min(PLACES[pair[:2]] for pair in LANGUAGES)
+    assert syntactic.details["extra_fall"] == pytest.approx(40 * reach, abs=0.5)
+
+
+def test_the_gate_opens_only_where_full_fine_tuning_is_better_by_the_margin() -> None:
+    configuration = configuration_of("parity")
+    build(configuration, by_method(none=30.0, scratch=49.8))
+
+    rows = {(row.pair, row.reference): row for row in found(configuration).gate}
+
+    assert {pair for pair, _ in rows} == {"es-en", "de-en"}
+    assert all(row.exceeds == (reference == "none") for (_, reference), row in rows.items())
+    assert rows["es-en", "none"].effect == pytest.approx(20.0, abs=0.3)
+
+
+def test_the_record_fits_its_schema_and_is_the_same_each_time() -> None:
+    configuration = configuration_of("parity", "distance")
+    build(configuration, by_distance(10.0))
+    found(configuration)
+    first = Path("results/findings.json").read_bytes()
+    found(configuration)
+
+    assert Path("results/findings.json").read_bytes() == first
+    schema = json.loads((SCHEMAS_FOLDER / "findings.schema.json").read_text(encoding="utf-8"))
+    jsonschema.validate(json.loads(first), schema)
+
+
+def test_without_claims_there_is_still_the_gate() -> None:
+    configuration = configuration_of()
+    build(configuration, by_method(none=30.0))
+
+    record = found(configuration)
+
+    assert record.findings == {} and record.gate
+    assert "write them under `findings`" in Path("results/findings.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("label", "changes", "said"),
+    [
+        ("parity", {"methods": ["full", "lora"]}, "'studies.shares.methods' has no 'adapter'"),
+        ("parity", {"methods": ["adapter"]}, "'studies.shares.methods' has no 'full'"),
+        ("parity", {"budgets": ["tiny"]}, "'studies.shares.budgets' has no 'large'"),
+        ("budget", {"budgets": ["tiny"]}, "'studies.shares.budgets' has fewer than two"),
+    ],
+)
+def test_a_claim_that_its_study_can_t_test_says_so(label: str, changes: dict[str, Any], said: str) -> None:
+    configuration = configuration_of(label, studies={"shares": changes})
+    build(configuration, by_method())
+
+    record = found(configuration).findings[label]
+
+    assert (record.verdict, record.reason, record.members) == ("undecided", said, [])
+
+
+def test_languages_without_a_distance_are_left_out_and_too_few_decide_nothing() -> None:
+    pairs = {"pairs": ["es-en", "de-en"]}
+    configuration = configuration_of("distance", studies={"tongues": pairs})
+    build(configuration, by_distance(40.0))
+
+    record = found(configuration).findings["distance"]
+
+    assert record.verdict == "undecided"
+    assert record.members[0].test.needs == "at least 3 languages with a distance; there are 2"
+
+
+def test_the_inputs_of_the_rule_are_what_the_findings_read() -> None:
+    configuration = configuration_of("parity", "larger")
+    cells = build(configuration, by_method())
+
+    assert finding_records(configuration) == [f"{cell.folder}/score.json" for cell in cells]
+    assert finding_parts(configuration) == [f"data/pairs/{pair}/parts.json" for pair in ("de-en", "es-en")]
+
+
+def test_similarities_of_another_test_set_are_refused() -> None:
+    configuration = configuration_of("parity")
+    build(configuration, by_method())
+    parts = write_parts(["es-en", "de-en"], sentences=90)
+
+    with pytest.raises(UserError, match=r"parts\.json is of 90 test sentences, but the scores"):
+        write_findings(findings_settings(configuration), parts=parts, record=Path("a.json"), page=Path("a.md"))
+
+
+def test_one_checkpoint_of_each_model_is_said_once() -> None:
+    configuration = configuration_of("parity")
+    build(configuration, by_method())
+    found(configuration)
+
+    assert one_checkpoint_each(configuration)
+    assert Path("results/findings.md").read_text(encoding="utf-8").count("for these checkpoints") == 1
+    model = configuration.models["base"].pretrain.model_dump() | {"seed": 2}
+    assert not one_checkpoint_each(configuration_of("parity", models={"again": {"pretrain": model}}))

@@ -1,0 +1,45 @@
+"""What can be wrong between the findings and the rest of a configuration."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from mtpeft.config.findings import CATALOGUE_OF, Finding, named_labels
+from mtpeft.config.schema import Configuration
+from mtpeft.config.sentences import unknown
+from mtpeft.methods import METHODS
+
+PARAMETER_EFFICIENT = ("sized", "point")
+
+
+def finding_mistakes(configuration: Configuration) -> Iterator[str]:
+    """Labels that no catalogue has, and methods and budgets that make no comparison."""
+    for label, finding in configuration.findings.items():
+        mistakes = list(_unknown_labels(configuration, f"findings.{label}", finding))
+        yield from mistakes or _odd_comparisons(configuration, f"findings.{label}", finding)
+
+
+def _unknown_labels(configuration: Configuration, key: str, finding: Finding) -> Iterator[str]:
+    for name, label in named_labels(finding.model_dump()):
+        catalogue = CATALOGUE_OF[name]
+        yield from unknown(f"{key}.{name}", [label], getattr(configuration, catalogue), catalogue)
+
+
+def _odd_comparisons(configuration: Configuration, key: str, finding: Finding) -> Iterator[str]:
+    named = named_labels(finding.model_dump())
+    for name, method in ((name, label) for name, label in named if name in ("method", "methods")):
+        kind = METHODS[configuration.methods[method].tuner].trains
+        if kind not in PARAMETER_EFFICIENT:
+            yield f"'{key}.{name}' names '{method}', which is not parameter-efficient; name a method that is."
+        elif kind != "sized" and finding.claim.startswith("falls"):
+            yield f"'{key}.{name}' names '{method}', which has one size only; name a method that has budgets."
+        elif kind == "sized" and "budget" in type(finding).model_fields and finding.budget is None:
+            yield f"'{key}.budget' is missing; write the budget of '{method}', a label of 'budgets'."
+    for one, other in _sides(finding):
+        if one == other:
+            yield f"'{key}' compares '{one}' with itself; write two different labels."
+
+
+def _sides(finding: Finding) -> list[tuple[Any, Any]]:
+    sides = {"falls_faster_with_distance": ("budgets",), "larger_beats_smaller": ("larger", "smaller")}
+    values = [getattr(finding, name) for name in sides.get(finding.claim, ())]
+    return [tuple(values[0] if len(values) == 1 else values)] if values else []

@@ -1,0 +1,86 @@
+"""The types of the section `findings` of config.yaml: claims, and the cells of a study on which each is tested.
+
+Where a claim compares with full fine-tuning, that is the method `full` of the same study. A budget may be left out for
+a method that has one size only.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from mtpeft.config.section import Section
+
+StudyLabel = Annotated[str, Field(description="A label of `studies`, whose models, pairs, sizes and seeds are taken.")]
+MethodLabel = Annotated[str, Field(description="A label of `methods`, parameter-efficient.")]
+BudgetLabel = Annotated[str | None, Field(description="A label of `budgets`, for methods that have one.")]
+
+
+class OnPar(Section):
+    """The method is as good as full fine-tuning, up to the margin."""
+
+    claim: Literal["on_par"]
+    study: StudyLabel
+    method: MethodLabel
+    budget: BudgetLabel = None
+
+
+class FallsWithBudget(Section):
+    """The quality of the methods falls with their budget, over all budgets of the study."""
+
+    claim: Literal["falls_with_budget"]
+    study: StudyLabel
+    methods: list[str] = Field(min_length=1, description="Labels of `methods`.")
+
+
+class FallsFasterWithDistance(Section):
+    """From one budget to a smaller one, quality falls more for languages that are further from English."""
+
+    claim: Literal["falls_faster_with_distance"]
+    study: StudyLabel
+    method: MethodLabel
+    budgets: list[str] = Field(min_length=2, max_length=2, description="Two labels of `budgets`.")
+
+
+class LargerBeatsSmaller(Section):
+    """The method on a larger model is better than full fine-tuning of a smaller one."""
+
+    claim: Literal["larger_beats_smaller"]
+    study: StudyLabel
+    method: MethodLabel
+    budget: BudgetLabel = None
+    larger: str = Field(description="A label of `models`, tuned with the method.")
+    smaller: str = Field(description="A label of `models`, tuned in full.")
+
+
+class BeatsOnSmallData(Section):
+    """With few training pairs the methods are better than full fine-tuning."""
+
+    claim: Literal["beats_on_small_data"]
+    study: StudyLabel
+    methods: list[str] = Field(min_length=1, description="Labels of `methods`.")
+    budget: BudgetLabel = None
+    size: str = Field(description="A label of `sizes`.")
+
+
+Finding = Annotated[
+    OnPar | FallsWithBudget | FallsFasterWithDistance | LargerBeatsSmaller | BeatsOnSmallData,
+    Field(discriminator="claim"),
+]
+
+CATALOGUE_OF = {
+    "study": "studies",
+    "method": "methods",
+    "methods": "methods",
+    "budget": "budgets",
+    "budgets": "budgets",
+    "larger": "models",
+    "smaller": "models",
+    "size": "sizes",
+}
+"""Catalogue of the labels that stand under a key of a finding."""
+
+
+def named_labels(finding: dict[str, object]) -> list[tuple[str, str]]:
+    """Key and label of everything that a finding, as a plain mapping, takes from a catalogue."""
+    named = [(key, finding[key]) for key in CATALOGUE_OF if finding.get(key) is not None]
+    return [(key, label) for key, labels in named for label in (labels if isinstance(labels, list) else [labels])]

@@ -1,0 +1,92 @@
+"""Decide claims whose members are differences or drops in chrF, each on a test set of its own."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from mtpeft.findings.members import Member, effect_in, estimate, sample_for
+from mtpeft.findings.rules import REFUTED, SUPPORTED, UNDECIDED, Rule, verdict
+from mtpeft.record_types import Outcome
+from mtpeft.results.systems import Sample
+from mtpeft.statistics.contrasts import Estimate
+from mtpeft.statistics.needs import what_decides
+from mtpeft.statistics.p_values import ALPHA, holm, interval
+
+STEP_ZERO = "cells on the parameter-efficient side kept the model as it was (step 0)"
+
+
+def decide_differences(
+    members: Sequence[Member], rule: Rule, part: str, *, margin: float, similarities: Mapping[str, np.ndarray]
+) -> list[Outcome]:
+    """Outcomes of the members of a claim on a part of their test sets, corrected over all members.
+
+    Members that lack cells count in the correction: the others must be as sure as if they were there.
+    """
+    samples = [None if member.lacking else sample_for(member, part, similarities) for member in members]
+    estimates = [
+        estimate(member.systems, member.coefficients(), sample) if sample else None
+        for member, sample in zip(members, samples, strict=True)
+    ]
+    p_for = [rule.p_for(found.samples, margin) if found else 1.0 for found in estimates]
+    p_against = [rule.p_against(found.samples, margin) if found else 1.0 for found in estimates]
+    outcomes = []
+    for place, (member, sample, found) in enumerate(zip(members, samples, estimates, strict=True)):
+        if found is None or sample is None:
+            outcomes.append(untested(member))
+            continue
+        p_values = {
+            "p_for": p_for[place],
+            "p_for_holm": holm(p_for)[place],
+            "p_against": p_against[place],
+            "p_against_holm": holm(p_against)[place],
+        }
+        decided = verdict(p_values["p_for_holm"], p_values["p_against_holm"], may_support=not member.step_zero)
+        is_open = decided == UNDECIDED and p_values["p_for_holm"] >= ALPHA
+        outcomes.append(
+            Outcome(
+                **_measured(member, sample, found),
+                **p_values,
+                verdict=decided,
+                reason=_reason(decided, rule, margin, is_open=is_open),
+                needs=_needs(found, rule.gap(found.effect, margin), ALPHA / len(members)) if is_open else "",
+            )
+        )
+    return outcomes
+
+
+def untested(member: Member) -> Outcome:
+    """The outcome of a member without scores, or without what would tell its sentences apart."""
+    needs = member.lacking or f"data/pairs/{member.pair}/parts.json"
+    return Outcome(reason=f"needs {needs}", needs=needs)
+
+
+def _measured(member: Member, sample: Sample, found: Estimate) -> dict[str, object]:
+    return {
+        "effect": found.effect,
+        "interval": interval(found.samples),
+        "bleu_effect": effect_in("bleu", member, sample),
+        "sentences": found.sentences,
+        "seeds": found.seeds,
+    }
+
+
+def _reason(decided: str, rule: Rule, margin: float, *, is_open: bool) -> str:
+    if decided == SUPPORTED:
+        return "shown"
+    if decided == REFUTED:
+        return rule.refuted.format(margin=margin)
+    return "the interval is too wide" if is_open else STEP_ZERO
+
+
+def _needs(found: Estimate, gap: float, alpha: float) -> str:
+    """What would decide, in words."""
+    need = what_decides(found, gap=gap, alpha=alpha)
+    if need is None:
+        return "more than could be had: the effect lies too near to a bound"
+    parts = []
+    if need.sentences > found.sentences:
+        parts.append(f"about {need.sentences} test sentences")
+    if need.seeds > found.seeds:
+        parts.append(f"about {need.seeds} seeds")
+    words = " and ".join(parts) or "slightly more of either"
+    return words if found.seeds > 1 else f"{words}, and more than one seed"

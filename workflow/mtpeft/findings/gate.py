@@ -1,0 +1,48 @@
+"""Before all claims: is full fine-tuning better than no training, and than training from scratch?
+
+Where it is not, a comparison with full fine-tuning says nothing of transfer.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mtpeft.cells import Cell
+from mtpeft.findings.members import estimate, lacking_cells
+from mtpeft.findings.samples import ALL, sample_of
+from mtpeft.record_types import GateRecord
+from mtpeft.results.blocks import unfold
+from mtpeft.results.systems import Run, system_of
+from mtpeft.statistics.contrasts import Estimate
+from mtpeft.statistics.p_values import ALPHA, holm, interval, p_greater
+
+
+def pass_gate(rows: Sequence[Mapping[str, Any]], runs: Mapping[Cell, Run], margin: float) -> list[GateRecord]:
+    """One record per row: full minus reference, and whether it is shown to exceed the margin, corrected over rows."""
+    found = [_row_estimate(row, runs) for row in rows]
+    p_values = [p_greater(item.samples, margin) if isinstance(item, Estimate) else 1.0 for item in found]
+    records = []
+    for row, item, p, corrected in zip(rows, found, p_values, holm(p_values), strict=True):
+        labels = {key: row[key] for key in ("model", "pair", "size", "reference")}
+        if isinstance(item, str):
+            records.append(GateRecord(**labels, needs=item))
+            continue
+        records.append(
+            GateRecord(
+                **labels,
+                effect=item.effect,
+                interval=interval(item.samples),
+                p=p,
+                p_holm=corrected,
+                exceeds=corrected < ALPHA,
+            )
+        )
+    return records
+
+
+def _row_estimate(row: Mapping[str, Any], runs: Mapping[Cell, Run]) -> Estimate | str:
+    """Full fine-tuning minus the reference row, or what is missing for that."""
+    systems = [system_of(runs, unfold([row[side]])) for side in ("full", "other")]
+    if needs := lacking_cells([run for system in systems for run in system.lacking]):
+        return needs
+    sample = sample_of(ALL, row["pair"], systems[0], {})
+    return estimate(systems, [1.0, -1.0], sample)

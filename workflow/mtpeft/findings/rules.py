@@ -1,0 +1,145 @@
+"""The rules by which claims are decided: written before any score is read, and printed with every result.
+
+A p-value "for" below alpha shows the claim, one "against" refutes it; both are corrected over the members of the claim.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mtpeft.statistics.p_values import ALPHA, p_greater, p_less, p_outside, p_within
+
+SUPPORTED, REFUTED, UNDECIDED = "supported", "refuted", "undecided"
+DISTANCE_CLAIM = "falls_faster_with_distance"
+PValue = Callable[[np.ndarray, float], float]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How the members of a claim are decided.
+
+    Attributes:
+        statement: the claim in words, with the labels of its finding in braces.
+        effect: what is measured, in chrF.
+        decision: when a member is supported and refuted; `{margin}` is put in.
+        refuted: what is known of a refuted member, likewise.
+        p_for, p_against: p-values from resampled effects and the margin; None where the members are decided otherwise.
+        gap: distance from an effect to the bound that would decide it sooner, from the effect and the margin.
+    """
+
+    statement: str
+    effect: str
+    decision: str
+    refuted: str
+    p_for: PValue | None = None
+    p_against: PValue | None = None
+    gap: Callable[[float, float], float] | None = None
+
+
+def _better(samples: np.ndarray, margin: float) -> float:
+    return p_greater(samples)
+
+
+def _to_margin(effect: float, margin: float) -> float:
+    return abs(margin - abs(effect))
+
+
+def _to_zero_or_margin(effect: float, margin: float) -> float:
+    """Either of "above 0" and "below the margin" decides, so the further one is shown first."""
+    return max(effect, margin - effect)
+
+
+ADVANTAGE = (
+    "Supported if the effect is shown to be above 0; refuted if it is shown to be below {margin:g} chrF, so that an "
+    "advantage of the margin is excluded, and not shown to be above 0."
+)
+RULES: Mapping[str, Rule] = {
+    "on_par": Rule(
+        statement="{method}{budget} is on par with full fine-tuning.",
+        effect="chrF of the method minus chrF of full fine-tuning",
+        decision="Supported if two one-sided tests (Schuirmann 1987) show the effect within {margin:g} chrF of 0; "
+        "refuted if a one-sided test shows it further from 0 than that.",
+        refuted="shown to be more than {margin:g} chrF from 0",
+        p_for=p_within,
+        p_against=p_outside,
+        gap=_to_margin,
+    ),
+    "falls_with_budget": Rule(
+        statement="The quality of {methods} falls with the budget.",
+        effect="drop in chrF from the largest to the smallest budget, on the least-squares line of chrF over the "
+        "logarithm of the achieved share",
+        decision=ADVANTAGE.replace("advantage", "drop"),
+        refuted="a drop of {margin:g} chrF is excluded",
+        p_for=_better,
+        p_against=p_less,
+        gap=_to_zero_or_margin,
+    ),
+    DISTANCE_CLAIM: Rule(
+        statement="Between {budgets} the quality of {method} falls more for more distant languages.",
+        effect="Spearman's correlation over languages of their distance from English and their fall, which is chrF at "
+        "the larger budget minus chrF at the smaller one. The gap to full fine-tuning changes by the same amount",
+        decision="Supported if a one-sided permutation test shows a positive correlation. Refuted if it shows a "
+        "negative one, or if the extra fall over the observed range of distances, on the least-squares line, is shown "
+        "to be below {margin:g} chrF (of these two the smaller p-value, doubled), and no positive one is shown. The "
+        "claim is supported if one kind of distance supports it, refuted if all refute it.",
+        refuted="a negative correlation is shown, or an extra fall of {margin:g} chrF is excluded",
+    ),
+    "larger_beats_smaller": Rule(
+        statement="{method}{budget} on the model {larger} is better than full fine-tuning of {smaller}.",
+        effect="chrF of the method on the larger model minus chrF of full fine-tuning of the smaller one",
+        decision=ADVANTAGE,
+        refuted="an advantage of {margin:g} chrF is excluded",
+        p_for=_better,
+        p_against=p_less,
+        gap=_to_zero_or_margin,
+    ),
+    "beats_on_small_data": Rule(
+        statement="With the training data {size}, {methods}{budget} are better than full fine-tuning.",
+        effect="chrF of the method minus chrF of full fine-tuning",
+        decision=ADVANTAGE,
+        refuted="an advantage of {margin:g} chrF is excluded",
+        p_for=_better,
+        p_against=p_less,
+        gap=_to_zero_or_margin,
+    ),
+}
+EVERY_MEMBER = "The claim is supported if all members are, refuted if one is, else undecided."
+BOUNDS = (
+    f"Tests are at {ALPHA:g}, corrected over the members (Holm 1979). A member whose parameter-efficient side has a "
+    "cell that kept the model as it was before any update (step 0) is never supported."
+)
+
+
+def statement(finding: Mapping[str, Any]) -> str:
+    """A claim in words."""
+    quoted = {
+        key: [f"`{label}`" for label in value] if isinstance(value, list) else f"`{value}`"
+        for key, value in finding.items()
+    }
+    labels = {key: " and ".join(value) if isinstance(value, list) else value for key, value in quoted.items()}
+    labels["budget"] = f" at {labels['budget']}" if "budget" in labels else ""
+    words = RULES[finding["claim"]].statement.format(**labels)
+    return f"{words} Study: `{finding['study']}`."
+
+
+def decision(claim: str, margin: float) -> str:
+    """The rule of a claim in words."""
+    words = [RULES[claim].decision.format(margin=margin)]
+    return " ".join([*words, *([] if claim == DISTANCE_CLAIM else [EVERY_MEMBER]), BOUNDS])
+
+
+def verdict(p_for: float, p_against: float, *, may_support: bool) -> str:
+    """The verdict on one member, from corrected p-values."""
+    if p_for < ALPHA:
+        return SUPPORTED if may_support else UNDECIDED
+    return REFUTED if p_against < ALPHA else UNDECIDED
+
+
+def verdict_of(claim: str, verdicts: Sequence[str]) -> str:
+    """The verdict on a claim from those on its members; without any it is undecided."""
+    one, every = (REFUTED, SUPPORTED) if claim != DISTANCE_CLAIM else (SUPPORTED, REFUTED)
+    if one in verdicts:
+        return one
+    return every if verdicts and set(verdicts) == {every} else UNDECIDED

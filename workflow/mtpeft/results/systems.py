@@ -1,0 +1,125 @@
+"""Systems, that is the cells that differ in their seed alone, read with the counts of their sentences."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mtpeft.cells import Cell
+from mtpeft.errors import UserError
+from mtpeft.records import read_record
+from mtpeft.results.collect import MISSING
+from mtpeft.statistics.corpus_scores import SCORES
+from mtpeft.statistics.resampling import Scored, score_runs, sentence_weights
+
+OK = "ok"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One cell: its status, its `train.json`, and counts by test set and metric, each of shape [sentences, counts]."""
+
+    cell: Cell
+    status: str
+    train: Mapping[str, Any]
+    counts: Mapping[str, Mapping[str, np.ndarray]]
+
+
+@dataclass(frozen=True)
+class System:
+    """Runs that differ in their seed alone, in the order of their seeds."""
+
+    runs: tuple[Run, ...]
+
+    @property
+    def measured(self) -> tuple[Run, ...]:
+        """Runs that have scores."""
+        return tuple(run for run in self.runs if run.status == OK)
+
+    @property
+    def lacking(self) -> list[Run]:
+        """Runs that diverged or have not been made."""
+        return [run for run in self.runs if run.status != OK]
+
+    @property
+    def step_zero(self) -> list[Run]:
+        """Runs whose best checkpoint on dev was the model before any update."""
+        return [run for run in self.measured if run.train["best_step"] == 0]
+
+    @property
+    def share(self) -> float | None:
+        """Trained share of the base model, achieved, mean over the runs that trained."""
+        shares = [run.train["budget_achieved"] for run in self.measured if run.train["budget_achieved"] is not None]
+        return float(np.mean(shares)) if shares else None
+
+    @property
+    def seeds(self) -> tuple[str, ...]:
+        """Labels of the seeds that have scores."""
+        return tuple(run.cell.seed for run in self.measured)
+
+    def counts(self, test_set: str, metric: str) -> np.ndarray:
+        """Counts of the measured runs: shape [runs, sentences, counts].
+
+        Raises:
+            UserError: the runs were measured on different test sets.
+        """
+        tables = [run.counts[test_set][metric] for run in self.measured]
+        if len({len(table) for table in tables}) > 1:
+            raise UserError(
+                f"{self.runs[0].cell.folder}/score.json and its other seeds have different numbers of sentences; "
+                "run the sweep again."
+            )
+        return np.stack(tables)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Rows of a test set of so many sentences that are resampled together; `stream` names the draws for the seeds."""
+
+    test_set: str
+    sentences: int
+    rows: np.ndarray
+    stream: str
+
+    def counts(self, system: System, metric: str) -> np.ndarray:
+        """Counts of a system on these rows: shape [runs, rows, counts].
+
+        Raises:
+            UserError: the system was measured on another test set.
+        """
+        counts = system.counts(self.test_set, metric)
+        if counts.shape[1] != self.sentences:
+            raise UserError(
+                f"{system.runs[0].cell.folder}/score.json has {counts.shape[1]} sentences, but other cells of its pair "
+                f"have {self.sentences}; run the sweep again."
+            )
+        return counts[:, self.rows]
+
+    def score(self, system: System, metric: str) -> Scored:
+        """Scores of a system on these rows, resampled."""
+        weights = sentence_weights(len(self.rows))
+        return score_runs(self.counts(system, metric), system.seeds, weights, SCORES[metric])
+
+
+def read_runs(cells: Iterable[Cell], missing: Collection[Cell] = ()) -> dict[Cell, Run]:
+    """Runs of cells; those said to be missing are runs without anything.
+
+    Raises:
+        FileNotFoundError: a cell that is not said to be missing has no records.
+    """
+    return {cell: Run(cell, MISSING, {}, {}) if cell in missing else _read_run(cell) for cell in cells}
+
+
+def _read_run(cell: Cell) -> Run:
+    train, score = (read_record(cell.folder / name) for name in ("train.json", "score.json"))
+    counts = {
+        name: {metric: np.array(measured[metric]["statistics"]) for metric in SCORES}
+        for name, measured in score["test_sets"].items()
+    }
+    return Run(cell, score["status"], train, counts)
+
+
+def system_of(runs: Mapping[Cell, Run], cells: Sequence[Cell]) -> System:
+    """The system of cells that differ in their seed alone."""
+    return System(tuple(runs[cell] for cell in sorted(cells)))
