@@ -91,13 +91,14 @@ METHODS = {
     "scratch": {"tuner": "scratch", "longer": 2, "patience": 2},
     "adapter": {"tuner": "adapter", "activation": "relu"},
     "lora": {"tuner": "lora", "scaling": 2.0},
+    "prefix": {"tuner": "prefix"},
     "bitfit": {"tuner": "bitfit"},
     "layernorm": {"tuner": "layernorm"},
     "embeddings": {"tuner": "embeddings"},
     "adapter_embeddings": {"tuner": "adapter", "activation": "relu", "embeddings": True},
     "lora_embeddings": {"tuner": "lora", "scaling": 2.0, "embeddings": True},
 }
-BUDGETS = {"adapter": 0.05, "lora": 0.05, "adapter_embeddings": 0.5, "lora_embeddings": 0.5}
+BUDGETS = {"adapter": 0.05, "lora": 0.05, "prefix": 0.05, "adapter_embeddings": 0.5, "lora_embeddings": 0.5}
 """Shares of the base model, for the methods that have a size."""
 UPDATES = 12
 

@@ -22,6 +22,7 @@ CATALOGUE = load()
 OPTIONS = {
     "adapter": {"tuner": "adapter", "activation": "relu"},
     "lora": {"tuner": "lora", "scaling": 2.0},
+    "prefix": {"tuner": "prefix"},
     "adapter_embeddings": {"tuner": "adapter", "activation": "relu", "embeddings": True},
     "lora_embeddings": {"tuner": "lora", "scaling": 2.0, "embeddings": True},
     **{name: {"tuner": name} for name, method in METHODS.items() if method.trains == "point"},

@@ -18,7 +18,7 @@ def _one_thread() -> None:
     prepare_torch(1)
 
 
-@pytest.mark.parametrize("method", PEFT)
+@pytest.mark.parametrize("method", [method for method in PEFT if method != "prefix"])
 def test_untrained_tuner_changes_nothing(sweep: Path, method: str) -> None:
     inputs = batch(sweep)
     model, _ = build(sweep, method)
@@ -91,8 +91,9 @@ def test_without_its_tuner_the_model_is_the_base_again(sweep: Path, method: str)
     ]
 
 
-def test_adapters_refuse_to_be_merged(sweep: Path) -> None:
-    model, _ = build(sweep, "adapter")
+@pytest.mark.parametrize("method", [method for method in PEFT if method not in MERGEABLE])
+def test_what_is_no_change_of_a_weight_refuses_to_be_merged(sweep: Path, method: str) -> None:
+    model, _ = build(sweep, method)
     with pytest.raises(ValueError, match="can't be merged"):
         model.merge_and_unload()
 
@@ -117,6 +118,42 @@ def test_every_adapter_has_the_bottleneck_that_was_allocated(sweep: Path) -> Non
     }
     assert found == allocation.sizes
     assert len(set(found.values())) > 1
+
+
+def test_every_attention_has_the_prefix_that_was_allocated(sweep: Path) -> None:
+    model, allocation = build(sweep, "prefix")
+    found = {
+        name.removeprefix("base_model.model."): len(module.prefix_keys["default"])
+        for name, module in model.named_modules()
+        if hasattr(module, "prefix_keys")
+    }
+    assert found == allocation.sizes
+    assert {name.rpartition("layers.0.")[2] for name in found} == {"self_attn", "encoder_attn"}
+    assert len(found) == 3
+
+
+@torch.no_grad()
+def test_a_prefix_is_seen_by_all_and_changes_nothing_else_of_what_is_seen(sweep: Path) -> None:
+    """Padding and what comes later stay unseen, whatever the attention's implementation is."""
+    model, _ = build(sweep, "prefix")
+    stir(model)
+    inputs = batch(sweep)
+    whole = logits(model, inputs)
+    length = inputs["attention_mask"].sum(dim=1)
+    for row, tokens in enumerate(length.tolist()):
+        alone = {"input_ids": inputs["input_ids"][row : row + 1, :tokens]}
+        alone["decoder_input_ids"] = inputs["decoder_input_ids"][row : row + 1, :3]
+        assert torch.allclose(logits(model, alone)[0], whole[row, :3], atol=1e-4)
+    model.get_base_model().set_attn_implementation("eager")
+    assert torch.allclose(logits(model, inputs), whole, atol=1e-4)
+    assert int(length.min()) < int(length.max())
+
+
+def test_a_prefix_refuses_attention_that_it_does_not_know(sweep: Path) -> None:
+    model, _ = build(sweep, "prefix")
+    model.config._attn_implementation_internal = "flex_attention"
+    with pytest.raises(ValueError, match="Prefixes work with attention eager or sdpa, not with 'flex_attention'"):
+        model.get_submodule("base_model.model.model.encoder.layers.0.self_attn")(torch.zeros(1, 2, 32))
 
 
 @pytest.mark.parametrize("method", WITH_EMBEDDINGS)

@@ -17,6 +17,7 @@ ADAPTER_FILE = "adapter_model.safetensors"
 FOLDER_TYPES = {
     "adapter": "BOTTLENECK",
     "lora": "LORA",
+    "prefix": "PREFIX",
     "bitfit": "BITFIT",
     "layernorm": "LN_TUNING",
     "embeddings": "EMBEDDINGS",
@@ -24,7 +25,7 @@ FOLDER_TYPES = {
     "lora_embeddings": "LORA_EMBEDDINGS",
 }
 PEFT = tuple(FOLDER_TYPES)
-MERGEABLE = [method for method in PEFT if FOLDER_TYPES[method] != "BOTTLENECK"]
+MERGEABLE = [method for method in PEFT if FOLDER_TYPES[method] not in ("BOTTLENECK", "PREFIX")]
 WITH_EMBEDDINGS = [method for method in PEFT if "embeddings" in method]
 
 

@@ -57,8 +57,9 @@ RC_PARAMS = {
 # Okabe and Ito's palette without its yellow, which is too pale for a thin line on white; black is full fine-tuning.
 VERMILLION, BLUE, GREEN, PURPLE, ORANGE, SKY = "#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
 # Paul Tol's muted palette serves the methods beyond those.
-MUTED = ("#332288", "#882255", "#999933", "#AA4499", "#117733", "#CC6677", "#44AA99", "#661100", "#6699CC")
-SPARE_MARKERS = ("p", "*", "h", "8", "H", "d", "X", "<", ">")
+WINE, BROWN = "#882255", "#661100"
+MUTED = ("#332288", "#999933", "#AA4499", "#117733", "#CC6677", "#44AA99", "#6699CC")
+SPARE_MARKERS = ("p", "*", "8", "H", "d", "X", "<")
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,8 @@ KNOWN = {
     "ia3": Look(SKY, "X", "(IA)³"),
     "ssf": Look("#8C6D00", "d", "SSF"),
     "embeddings": Look("#4D4D9E", "<", "embeddings"),
+    "adapter_embeddings": Look(WINE, "h", "adapter + embeddings"),
+    "lora_embeddings": Look(BROWN, ">", "LoRA + embeddings"),
 }
 
 

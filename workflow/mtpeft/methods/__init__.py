@@ -7,9 +7,10 @@ from mtpeft.methods.embeddings import EMBEDDING_MATRIX
 from mtpeft.methods.full import FULL, SCRATCH
 from mtpeft.methods.layernorm import LAYERNORM
 from mtpeft.methods.lora import LORA
+from mtpeft.methods.prefix import PREFIX
 from mtpeft.methods.reference import NONE, RETRIEVAL
 
 METHODS: dict[str, Method] = {
     method.name: method
-    for method in (FULL, ADAPTER, LORA, BITFIT, LAYERNORM, EMBEDDING_MATRIX, NONE, SCRATCH, RETRIEVAL)
+    for method in (FULL, ADAPTER, LORA, PREFIX, BITFIT, LAYERNORM, EMBEDDING_MATRIX, NONE, SCRATCH, RETRIEVAL)
 }

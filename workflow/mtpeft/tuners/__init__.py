@@ -4,9 +4,11 @@ from mtpeft.tuners.bitfit import BitFitConfig, BitFitModel
 from mtpeft.tuners.bottleneck import BottleneckConfig, BottleneckModel
 from mtpeft.tuners.embeddings import EmbeddingsConfig, EmbeddingsModel
 from mtpeft.tuners.lora_embeddings import LoraEmbeddingsConfig, LoraEmbeddingsModel
+from mtpeft.tuners.prefix import PrefixConfig, PrefixModel
 from mtpeft.tuners.register import register
 
 register(BottleneckConfig, BottleneckModel)
 register(BitFitConfig, BitFitModel)
 register(EmbeddingsConfig, EmbeddingsModel)
 register(LoraEmbeddingsConfig, LoraEmbeddingsModel)
+register(PrefixConfig, PrefixModel)

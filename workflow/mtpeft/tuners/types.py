@@ -10,3 +10,4 @@ class TunerType(str, enum.Enum):  # noqa: UP042 - peft compares with plain strin
     BITFIT = "BITFIT"
     EMBEDDINGS = "EMBEDDINGS"
     LORA_EMBEDDINGS = "LORA_EMBEDDINGS"
+    PREFIX = "PREFIX"
