@@ -10,11 +10,10 @@ from typing import Any
 import pytest
 
 from mtpeft.config.load import load
-from mtpeft.config.resolve import pretrain_languages
 from mtpeft.methods import METHODS
 from mtpeft.methods.base import Site
 from mtpeft.methods.budget import OutOfReachError, allocate, allocation_of, count, reach
-from mtpeft.models.describe import mbart_config
+from mtpeft.models.describe import mbart_config, read_config
 from mtpeft.models.shapes import EMBEDDINGS, read_shape
 
 ROOT = Path(__file__).parents[1]
@@ -39,7 +38,7 @@ def described(*, layers: int, d_model: int, feed_forward: int, heads: int, vocab
 
 
 def from_catalogue(label: str) -> dict[str, Any]:
-    return mbart_config(CATALOGUE.models[label].pretrain.model_dump(), pretrain_languages(CATALOGUE, label))
+    return read_config(ROOT / str(CATALOGUE.models[label].path), key=label)
 
 
 MBART_50 = {

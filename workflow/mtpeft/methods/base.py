@@ -42,12 +42,20 @@ class TrainedMethodOptions(MethodOptions):
 
 @dataclass(frozen=True)
 class Site:
-    """One place where a method puts parameters: `fixed + step * size` of them, with `1 <= size <= most`."""
+    """One place where a method puts parameters: `fixed + step * size` of them, with `least <= size <= most`.
+
+    A place that may be left out has a `least` of 0, and costs nothing at that size.
+    """
 
     module: str
     fixed: int
     step: int
     most: int
+    least: int = 1
+
+    def cost(self, size: int) -> int:
+        """Parameters at a size."""
+        return self.fixed + self.step * size if size else 0
 
     @classmethod
     def of_one_size(cls, module: str, parameters: int) -> Self:

@@ -27,7 +27,8 @@ class Allocation:
 
 def reach(sites: Sequence[Site]) -> tuple[int, int]:
     """Smallest and largest number of parameters that the sites can hold."""
-    return sum(site.fixed + site.step for site in sites), sum(site.fixed + site.step * site.most for site in sites)
+    least = sum(site.cost(site.least) for site in sites) or min(site.cost(1) for site in sites)
+    return least, sum(site.cost(site.most) for site in sites)
 
 
 def reachable(sites: Sequence[Site], total: int) -> str:
@@ -41,6 +42,7 @@ def allocate(sites: Sequence[Site], budget: int) -> Allocation:
     """Sizes that cost at most `budget` parameters and leave less than the smallest single step.
 
     All sites get the same size first; the remainder goes to the sites in the order in which they stand, one step each.
+    Sites that get nothing are not named.
 
     Raises:
         OutOfReachError: no sizes fit.
@@ -49,14 +51,15 @@ def allocate(sites: Sequence[Site], budget: int) -> Allocation:
     if not low <= budget <= high:
         raise OutOfReachError(f"{budget} parameters lie outside {low} to {high}")
     uniform = _uniform_size(sites, budget)
-    sizes = {site.module: min(uniform, site.most) for site in sites}
+    sizes = _sizes(sites, uniform)
     left = budget - count(sites, sizes)
-    while growable := [site for site in sites if site.step <= left and sizes[site.module] < site.most]:
+    while growable := [site for site in sites if sizes[site.module] < site.most and _next(site, sizes) <= left]:
         for site in growable:
-            if site.step <= left:
+            if _next(site, sizes) <= left:
+                left -= _next(site, sizes)
                 sizes[site.module] += 1
-                left -= site.step
-    return Allocation(sizes=sizes, trained=budget - left, left_over=left)
+    used = {module: size for module, size in sizes.items() if size}
+    return Allocation(sizes=used, trained=budget - left, left_over=left)
 
 
 def allocation_of(method: Method, options: Mapping[str, Any], shape: ModelShape, *, share: float | None) -> Allocation:
@@ -73,14 +76,24 @@ def allocation_of(method: Method, options: Mapping[str, Any], shape: ModelShape,
 
 def count(sites: Sequence[Site], sizes: Mapping[str, int]) -> int:
     """Parameters of the sites at the given sizes."""
-    return sum(site.fixed + site.step * sizes[site.module] for site in sites)
+    return sum(site.cost(sizes.get(site.module, 0)) for site in sites)
+
+
+def _sizes(sites: Sequence[Site], uniform: int) -> dict[str, int]:
+    return {site.module: max(site.least, min(uniform, site.most)) for site in sites}
+
+
+def _next(site: Site, sizes: Mapping[str, int]) -> int:
+    """What one step more costs at a site."""
+    size = sizes[site.module]
+    return site.cost(size + 1) - site.cost(size)
 
 
 def _uniform_size(sites: Sequence[Site], budget: int) -> int:
-    low, high = 1, max(site.most for site in sites)
+    low, high = 0, max(site.most for site in sites)
     while low < high:
         middle = (low + high + 1) // 2
-        if count(sites, {site.module: min(middle, site.most) for site in sites}) <= budget:
+        if count(sites, _sizes(sites, middle)) <= budget:
             low = middle
         else:
             high = middle - 1

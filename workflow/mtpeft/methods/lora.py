@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from torch import nn
 
 
+FIRST = ("q_proj", "v_proj")
+
+
 class LoraOptions(TrainedMethodOptions):
     """`tuner: lora`."""
 
@@ -22,12 +25,20 @@ class LoraOptions(TrainedMethodOptions):
 
 
 def lora_sites(shape: ModelShape, options: Mapping[str, Any]) -> Sequence[Site]:
-    """Beside each linear layer of the encoder and decoder: rank x (inputs + outputs)."""
+    """Beside each linear layer of the encoder and decoder: rank x (inputs + outputs).
+
+    Queries and values come first, since a budget too small for all layers does most there (section 7.1 of the paper).
+    """
+    ordered = sorted(shape.linears, key=lambda linear: not linear.module.endswith(FIRST))
     updates = [
         Site(
-            module=linear.module, fixed=0, step=linear.inputs + linear.outputs, most=min(linear.inputs, linear.outputs)
+            module=linear.module,
+            fixed=0,
+            step=linear.inputs + linear.outputs,
+            most=min(linear.inputs, linear.outputs),
+            least=0,
         )
-        for linear in shape.linears
+        for linear in ordered
     ]
     return [*updates, *embedding_sites(shape, options)]
 
