@@ -162,7 +162,7 @@ WRONG: list[tuple[Any, ...]] = [
     ),
     (
         {"findings": {"new": {"study": "budgets"}}},
-        "'findings.new.claim' is missing; write which claim it is: 'on_par', ",
+        "'findings.new.claim' is missing; write which claim it is: 'beats",
     ),
     ({"findings": {"parity": {"metod": "lora"}}}, "'findings.parity.metod' is not a key", "did you mean 'method'?"),
     (
