@@ -1,8 +1,32 @@
 """Wrong configurations: each an overlay over config.yaml, how its sentence begins, and what else is in it."""
 
+from pathlib import Path
 from typing import Any
 
-STUDY = {"models": ["small"], "pairs": ["es-en"], "sizes": ["n250"], "methods": ["full"], "seeds": [1]}
+from mtpeft.config.load import DEFAULT_FILE, merge, read_yaml
+
+DEFAULT = read_yaml(DEFAULT_FILE)
+PRETRAIN_FILE = Path(__file__).parents[1] / "workflow" / "studies" / "pretrain.yaml"
+PRETRAINED = merge(DEFAULT, read_yaml(PRETRAIN_FILE))
+"""The default configuration with models that the workflow pre-trains."""
+SMALL = PRETRAINED["models"]["small"]
+STUDY = {"models": ["small"], "pairs": ["pt-en"], "sizes": ["n100"], "methods": ["full"], "seeds": [1]}
+
+
+def pretrained(**changes: Any) -> dict[str, Any]:
+    """An overlay that has `small` pre-trained, with changes."""
+    return {"models": {"small": merge(SMALL, {"pretrain": changes})}}
+
+
+def lora_rate(rate: Any) -> dict[str, Any]:
+    """An overlay with another learning rate for LoRA."""
+    return {"methods": {"lora": {"learning_rate": rate}}}
+
+
+def also(*blocks: dict[str, Any]) -> dict[str, Any]:
+    """An overlay with other further cells for the study of budgets."""
+    return {"studies": {"budgets": {"also": list(blocks)}}}
+
 
 WRONG: list[tuple[Any, ...]] = [
     # a misspelt key, at every level
@@ -16,9 +40,9 @@ WRONG: list[tuple[Any, ...]] = [
     ),
     ({"corpora": {"interface": {"split": {"tunning": 3}}}}, "'corpora.interface.split.tunning' is not", "'tuning'?"),
     ({"pairs": {"es-en": {"corpsu": "interface"}}}, "'pairs.es-en.corpsu' is not a key", "'corpus'?"),
-    ({"sizes": {"n250": {"update": 1}}}, "'sizes.n250.update' is not a key", "'updates'?"),
+    ({"sizes": {"n100": {"update": 1}}}, "'sizes.n100.update' is not a key", "'updates'?"),
     ({"models": {"small": {"pretrian": {}}}}, "'models.small.pretrian' is not a key", "'pretrain'?"),
-    ({"models": {"small": {"pretrain": {"layer": 3}}}}, "'models.small.pretrain.layer' is not a key", "'layers'?"),
+    (pretrained(layer=3), "'models.small.pretrain.layer' is not a key", "'layers'?"),
     ({"methods": {"lora": {"learningrate": 1}}}, "'methods.lora.learningrate' is not a key", "'learning_rate'?"),
     (
         {"methods": {"lora": {"rank": 8}}},
@@ -40,17 +64,17 @@ WRONG: list[tuple[Any, ...]] = [
     ({"sizes": {"n300": {"pairs": 300}}}, "'sizes.n300.updates' is missing; write it"),
     ({"studies": None}, "'studies' is missing"),
     # a value of the wrong kind
-    ({"methods": {"lora": {"learning_rate": "fast"}}}, "'methods.lora.learning_rate' is 'fast'; write a number."),
-    ({"methods": {"lora": {"learning_rate": -1}}}, "'methods.lora.learning_rate' is -1; write a number above 0."),
+    (lora_rate("fast"), "'methods.lora.learning_rate' is 'fast'; write a number."),
+    (lora_rate(-1), "'methods.lora.learning_rate' is -1; write a number above 0."),
     (
-        {"methods": {"lora": {"learning_rate": {"n250": "fast", "default": 1}}}},
-        "'methods.lora.learning_rate.n250' is 'fast'; write a number.",
+        lora_rate({"search": None, "n100": "fast", "default": 1}),
+        "'methods.lora.learning_rate.n100' is 'fast'; write a number.",
     ),
     ({"methods": {"adapter": {"activation": "rel"}}}, "'methods.adapter.activation' is 'rel'; write 'relu', 'gelu' or"),
     ({"methods": {"new": 3}}, "'methods.new' is 3; write keys and values."),
-    ({"sizes": {"n250": {"updates": -5}}}, "'sizes.n250.updates' is -5; write a number above 0."),
-    ({"sizes": {"n250": {"updates": "many"}}}, "'sizes.n250.updates' is 'many'; write a whole number."),
-    ({"sizes": {"n250": {"updates": 2.5}}}, "'sizes.n250.updates' is 2.5; write a whole number."),
+    ({"sizes": {"n100": {"updates": -5}}}, "'sizes.n100.updates' is -5; write a number above 0."),
+    ({"sizes": {"n100": {"updates": "many"}}}, "'sizes.n100.updates' is 'many'; write a whole number."),
+    ({"sizes": {"n100": {"updates": 2.5}}}, "'sizes.n100.updates' is 2.5; write a whole number."),
     ({"budgets": {"b1": 1.5}}, "'budgets.b1' is 1.5; write a number below 1."),
     ({"budgets": {"b1": 0}}, "'budgets.b1' is 0; write a number above 0."),
     ({"budgets": {"b1": "1%"}}, "'budgets.b1' is '1%'; write a number."),
@@ -59,7 +83,7 @@ WRONG: list[tuple[Any, ...]] = [
     ({"studies": {"budgets": {"pairs": "es-en"}}}, "'studies.budgets.pairs' is 'es-en'; write a list"),
     ({"studies": {"budgets": {"methods": []}}}, "'studies.budgets.methods' has too few entries (0); write at least 1."),
     ({"studies": {"mine": ["small"]}}, "'studies.mine' is a list; write keys and values."),
-    ({"models": {"small": {"pretrain": {"pairs": []}}}}, "'models.small.pretrain.pairs' has too few entries (0)"),
+    (pretrained(pairs=[]), "'models.small.pretrain.pairs' has too few entries (0)"),
     (
         {"corpora": {"interface": {"wheels": {"django": {"sha256": "abc"}}}}},
         "'corpora.interface.wheels.django.sha256' is 'abc'; write the 64 hexadecimal digits",
@@ -96,17 +120,17 @@ WRONG: list[tuple[Any, ...]] = [
     ),
     ({"studies": {"budgets": {"pairs": ["es-em"]}}}, "'studies.budgets.pairs' names 'es-em'", "did you mean 'es-en'?"),
     ({"studies": {"budgets": {"pairs": ["xx-yy"]}}}, "'studies.budgets.pairs' names 'xx-yy'", "there are 'es-en', 'de"),
-    ({"studies": {"budgets": {"sizes": ["n400"]}}}, "'studies.budgets.sizes' names 'n400'", "did you mean 'n4000'?"),
+    ({"studies": {"budgets": {"sizes": ["n4000"]}}}, "'studies.budgets.sizes' names 'n4000'", "did you mean 'n400'?"),
     ({"studies": {"budgets": {"methods": ["adaptor"]}}}, "'studies.budgets.methods' names 'adaptor'", "'adapter'?"),
-    ({"studies": {"budgets": {"budgets": ["b50"]}}}, "'studies.budgets.budgets' names 'b50', which is not in 'budgets"),
+    ({"studies": {"budgets": {"budgets": ["b30"]}}}, "'studies.budgets.budgets' names 'b30', which is not in 'budgets"),
     (
         {"pairs": {"es-en": {"corpus": "interfce"}}},
         "'pairs.es-en.corpus' names 'interfce'",
         "did you mean 'interface'?",
     ),
-    ({"models": {"small": {"pretrain": {"pairs": ["es-em"]}}}}, "'models.small.pretrain.pairs' names 'es-em'", "es-en"),
+    (pretrained(pairs=["es-em"]), "'models.small.pretrain.pairs' names 'es-em'", "es-en"),
     (
-        {"methods": {"lora": {"learning_rate": {"n401": 0.1, "default": 1}}}},
+        lora_rate({"search": None, "n401": 0.1, "default": 1}),
         "'methods.lora.learning_rate' names 'n401', which is not in 'sizes'",
     ),
     # parts that do not fit together
@@ -127,34 +151,92 @@ WRONG: list[tuple[Any, ...]] = [
         "add 'fr-en: {corpus: interface}' to 'pairs', or take it out.",
     ),
     (
-        {"corpora": {"interface": {"split": {"tuning": None}}}},
+        {**pretrained(), "corpora": {"interface": {"split": {"tuning": None}}}},
         "'models.small.pretrain.pairs' names 'es-en', but all text of its corpus is for fine-tuning",
         "'corpora.interface.split.tuning'",
     ),
     ({"models": {"new": {"threads": 1}}}, "'models.new' must have either 'pretrain' or 'path', and not both."),
-    ({"models": {"small": {"path": "."}}}, "'models.small' must have either 'pretrain' or 'path', and not both."),
+    (
+        {"models": {"small": {"pretrain": SMALL["pretrain"]}}},
+        "'models.small' must have either 'pretrain' or 'path', and not both.",
+    ),
     (
         {"models": {"new": {"path": "no/folder"}}},
         "'models.new.path' is 'no/folder', but there is no such folder; write",
     ),
     (
-        {"models": {"small": {"pretrain": {"d_model": 98}}}},
+        pretrained(d_model=98),
         "'models.small.pretrain.d_model' is 98, which 4 heads do not divide; write a multiple of 'heads'.",
     ),
     (
-        {"methods": {"lora": {"learning_rate": {"n250": 0.1, "n1000": 0.1}}}},
-        "'methods.lora.learning_rate' has no rate for size 'n4000' of 'studies.budgets'; add it or 'default'.",
+        lora_rate({"search": None, "n100": 0.1, "n400": 0.1}),
+        "'methods.lora.learning_rate' has no rate for size 'n6400' of 'studies.budgets'; add it or 'default'.",
     ),
+    # searches for learning rates
+    (lora_rate({"search": [0.1, 0.2]}), "'methods.lora.learning_rate.search' has too few entries (2); write at least"),
+    (lora_rate({"search": [0.1, 0.2, 0.1]}), "'methods.lora.learning_rate.search' names a rate twice; write each on"),
+    (lora_rate({"search": [0.1, 0.2, -0.1]}), "'methods.lora.learning_rate.search.2' is -0.1; write a number above 0."),
+    (lora_rate({"search": [0.1, "fast", 0.2]}), "'methods.lora.learning_rate.search.1' is 'fast'; write a number."),
+    (lora_rate({"search": 3}), "'methods.lora.learning_rate.search' is 3; write a list"),
+    (
+        lora_rate({"n100": 0.1, "default": 0.2}),  # merged with the search of the default configuration
+        "'methods.lora.learning_rate' is a mapping; write either 'search' or rates by size, and leave the other empty",
+    ),
+    ({"tuning": None}, "'methods.full.learning_rate' asks for a search, but there is no 'tuning'; write on which pair"),
+    ({"tuning": {"pair": None}}, "'tuning.pair' is missing; write it"),
+    ({"tuning": {"pairs": "es-en"}}, "'tuning.pairs' is not a key of the configuration; did you mean 'pair'?"),
+    ({"tuning": {"widenings": -1}}, "'tuning.widenings' is -1; write a number of at least 0."),
+    ({"tuning": {"pair": "es-em"}}, "'tuning.pair' names 'es-em', which is not in 'pairs'; did you mean 'es-en'?"),
+    (
+        {"tuning": {"pair": "pt-en", "seed": 1}},
+        "'tuning' searches on 'pt-en' with seed 1, which 'studies.budgets' compares on; write another seed, or a pair",
+    ),
+    (
+        {"tuning": {"pair": "pt-en", "seed": 9}, **also({"seeds": [9]})},
+        "'tuning' searches on 'pt-en' with seed 9, which 'studies.budgets' compares on",
+    ),
+    ({"tuning": {"table": "no/rates.csv"}}, "'tuning.table' is 'no/rates.csv', but there is no such file; `make tune`"),
     # studies
     ({"studies": {"mine": STUDY}}, "'studies.mine.figure' is missing; write which figure is drawn: 'budgets', "),
     ({"studies": {"budgets": {"figure": "budget"}}}, "'studies.budgets.figure' is 'budget'; write 'budgets', 'langua"),
-    ({"studies": {"budgets": {"budgets": None}}}, "'studies.budgets' has no cells for 'adapter', 'lora', which need a"),
-    ({"studies": dict.fromkeys(("budgets", "languages", "models", "data_sizes"))}, "'studies' has no study; write one"),
+    ({"studies": {"budgets": {"budgets": None}}}, "'studies.budgets' has no cells for 'adapter', 'lora', 'prefix', w"),
+    ({"studies": dict.fromkeys(DEFAULT["studies"])}, "'studies' has no study; write one"),
     (
         {"budgets": {"b20": 0.0001}},
         "'studies.budgets.budgets' asks for 'b20' (0.010% of 'small'), which method 'adapter' can't meet: it reaches ",
     ),
     ({"budgets": {"b20": 0.99}}, "'studies.budgets.budgets' asks for 'b20' (99.000% of 'small')", "it reaches"),
+    # further cells of a study
+    (also({"models": ["smal"]}), "'studies.budgets.also.0.models' names 'smal'", "did you mean 'small'?"),
+    (also({"seeds": [6]}, {"pairs": ["es-em"]}), "'studies.budgets.also.1.pairs' names 'es-em', which is not in 'pai"),
+    (also({"sizes": ["n4000"]}), "'studies.budgets.also.0.sizes' names 'n4000'", "did you mean 'n400'?"),
+    (also({"methods": ["adaptor"]}), "'studies.budgets.also.0.methods' names 'adaptor'", "did you mean 'adapter'?"),
+    (also({"budgets": ["b30"]}), "'studies.budgets.also.0.budgets' names 'b30', which is not in 'budgets'"),
+    (also({"method": ["lora"]}), "'studies.budgets.also.0.method' is not a key", "did you mean 'methods'?"),
+    (also({"seeds": []}), "'studies.budgets.also.0.seeds' has too few entries (0); write at least 1."),
+    ({"studies": {"budgets": {"also": {"seeds": [4]}}}}, "'studies.budgets.also' is a mapping; write a list"),
+    (
+        {"studies": {"mine": {"figure": "models", **STUDY, "also": [{"methods": ["lora"]}]}}},
+        "'studies.mine.also.0' has no cells for 'lora', which need a budget; write 'studies.mine.also.0.budgets'.",
+    ),
+    (
+        also({"methods": ["embeddings", "lora_embeddings"]}),
+        "'studies.budgets.budgets' asks for 'b0.5' (0.500% of 'small'), which method 'lora_embeddings' can't meet: it",
+    ),
+    (
+        {**lora_rate({"search": None, "n6400": 0.1}), **also({"sizes": ["n100"], "methods": ["lora"]})},
+        "'methods.lora.learning_rate' has no rate for size 'n100' of 'studies.budgets'; add it or 'default'.",
+    ),
+    # models and their languages
+    (
+        {**pretrained(), "pairs": {"eu-en": {"corpus": "interface"}}, "studies": {"budgets": {"pairs": ["eu-en"]}}},
+        "'studies.budgets.pairs' names 'eu-en', but the vocabulary of 'small' has no token for 'eu'; "
+        "add 'eu-en' to 'models.small.pretrain.vocabulary_pairs'.",
+    ),
+    (
+        {**pretrained(), "pairs": {"en-ca": {"corpus": "interface"}}, **also({"pairs": ["en-ca"]})},
+        "'studies.budgets.pairs' names 'en-ca', but the vocabulary of 'small' has no token for 'ca'; add 'en-ca' to",
+    ),
     # findings
     (
         {"findings": {"parity": {"claim": "on_part"}}},
@@ -162,7 +244,8 @@ WRONG: list[tuple[Any, ...]] = [
     ),
     (
         {"findings": {"new": {"study": "budgets"}}},
-        "'findings.new.claim' is missing; write which claim it is: 'beats",
+        "'findings.new.claim' is missing; write which claim it is: ",
+        "'on_par'",
     ),
     ({"findings": {"parity": {"metod": "lora"}}}, "'findings.parity.metod' is not a key", "did you mean 'method'?"),
     (
@@ -171,7 +254,7 @@ WRONG: list[tuple[Any, ...]] = [
     ),
     ({"findings": {"parity": {"method": "adaptor"}}}, "'findings.parity.method' names 'adaptor'", "'adapter'?"),
     ({"findings": {"parity": {"budget": "b30"}}}, "'findings.parity.budget' names 'b30', which is not in 'budgets'"),
-    ({"findings": {"small_data": {"size": "n25"}}}, "'findings.small_data.size' names 'n25'", "did you mean 'n250'?"),
+    ({"findings": {"small_data": {"size": "n10"}}}, "'findings.small_data.size' names 'n10'", "did you mean 'n100'?"),
     ({"findings": {"larger": {"larger": "huge"}}}, "'findings.larger.larger' names 'huge', which is not in 'models'"),
     (
         {"findings": {"parity": {"method": "full"}}},

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -87,10 +88,11 @@ def test_a_budget_is_spent_to_the_last_step(method: str, name: str, share: float
 
     assert allocation.trained == count(sites, allocation.sizes) <= budget
     assert allocation.left_over == budget - allocation.trained
-    assert set(allocation.sizes) == {site.module for site in sites}
-    assert all(1 <= allocation.sizes[site.module] <= site.most for site in sites)
-    growable = [site.step for site in sites if allocation.sizes[site.module] < site.most]
-    assert not growable or allocation.left_over < min(growable)
+    sizes = {site: allocation.sizes.get(site.module, 0) for site in sites}
+    assert allocation.sizes == {site.module: size for site, size in sizes.items() if size}
+    assert all(site.least <= size <= site.most for site, size in sizes.items())
+    steps = [site.cost(size + 1) - site.cost(size) for site, size in sizes.items() if size < site.most]
+    assert not steps or allocation.left_over < min(steps)
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -101,6 +103,7 @@ def test_both_ends_of_the_reach_are_met_exactly_and_nothing_beyond_them(method: 
 
     assert allocate(sites, low).left_over == allocate(sites, high).left_over == 0
     assert set(allocate(sites, low).sizes.values()) == {1}
+    assert {site.module for site in sites if site.least} <= set(allocate(sites, low).sizes)
     assert allocate(sites, high).sizes == {site.module: site.most for site in sites}
     for budget in (0, low - 1, high + 1):
         with pytest.raises(OutOfReachError):
@@ -113,17 +116,49 @@ def test_equal_sites_differ_by_one_step_at_most(method: str) -> None:
     sizes = allocate(sites, int((0.05 if method in PLAIN else 0.6) * total)).sizes
 
     for step in {site.step for site in sites}:
-        alike = [sizes[site.module] for site in sites if site.step == step]
+        alike = [sizes.get(site.module, 0) for site in sites if site.step == step]
         assert max(alike) - min(alike) <= 1
 
 
-def test_methods_meet_on_the_budgets_of_the_default_study() -> None:
-    for share in CATALOGUE.budgets.values():
+@pytest.mark.parametrize("label", CATALOGUE.studies)
+def test_methods_meet_on_the_budgets_of_a_default_study(label: str) -> None:
+    study = CATALOGUE.studies[label]
+    for model, budget in product(study.models, study.budgets):
         achieved = []
-        for method in PLAIN:
-            sites, total = sites_of(method, "small")
-            achieved.append(allocate(sites, int(share * total)).trained / total)
+        for method in set(study.methods) & set(SIZED):
+            sites, total = sites_of(method, model)
+            achieved.append(allocate(sites, int(CATALOGUE.budgets[budget] * total)).trained / total)
         assert max(achieved) / min(achieved) < 1.05
+
+
+@pytest.mark.parametrize("name", [*CATALOGUE.models, "mbart-50"])
+def test_lora_below_one_rank_everywhere_trains_queries_and_values_first(name: str) -> None:
+    sites, _ = sites_of("lora", name)
+    first = [site for site in sites if site.module.endswith((".q_proj", ".v_proj"))]
+    names = [site.module for site in first]
+    queries_and_values = sum(site.cost(1) for site in first)
+
+    assert allocate(sites, first[0].cost(1)).sizes == {names[0]: 1}
+    assert allocate(sites, queries_and_values - 1).sizes == dict.fromkeys(names[:-1], 1)
+    assert allocate(sites, queries_and_values).sizes == dict.fromkeys(names, 1)
+    almost = allocate(sites, sum(site.cost(1) for site in sites) - 1).sizes
+    assert {*names} < {*almost} < {site.module for site in sites}
+
+
+@pytest.mark.parametrize("name", ["tiny", "uneven"])
+@pytest.mark.parametrize("method", ["lora", "lora_embeddings"])
+def test_layers_that_lora_leaves_out_are_left_alone(method: str, name: str) -> None:
+    from transformers import MBartConfig, MBartForConditionalGeneration
+
+    sites, _ = sites_of(method, name)
+    allocation = allocate(sites, reach(sites)[0])
+    options = OPTIONS[method]
+    model = MBartForConditionalGeneration(MBartConfig(**CONFIGS[name]))
+
+    tuned = METHODS[options["tuner"]].apply(model, allocation.sizes, options)
+
+    assert len(allocation.sizes) < len(sites)
+    assert sum(weights.numel() for weights in tuned.parameters() if weights.requires_grad) == allocation.trained
 
 
 @pytest.mark.parametrize(
@@ -198,18 +233,20 @@ def test_the_command_prints_every_budget_without_torch() -> None:
     assert lines[0] == f"small: {total:,} parameters"
     assert {key for key in rows if key[1] != "-"} == {
         *((method, "native") for method in POINTS),
-        *((method, budget) for method in (*PLAIN, "adapter_embeddings") for budget in CATALOGUE.budgets),
+        *((method, budget) for method in SIZED for budget in CATALOGUE.budgets),
     }
     for method in POINTS:
         trained = reach(sites_of(method, "small")[0])[0]
         assert rows[method, "native"][2:] == ["-", f"{trained:,}", f"{trained / total:.3%}", "-", "-", "-"]
-    assert " ".join(rows["adapter_embeddings", "b1"][3:7]) == "- out of reach"
+    for method in ("adapter_embeddings", "lora_embeddings"):
+        assert " ".join(rows[method, "b1"][3:7]) == "- out of reach"
     for (method, budget), row in rows.items():
-        if budget in CATALOGUE.budgets and method in PLAIN:
+        if method in SIZED and row[4] != "out":
             sites, _ = sites_of(method, "small")
             allocation = allocate(sites, int(CATALOGUE.budgets[budget] * total))
             assert row[3] == f"{allocation.trained:,}"
             assert row[5] == f"{allocation.left_over:,}"
+    assert rows["lora", "b0.5"][6:9] == ["0", "to", "1"]
     assert rows["full", "-"][3] == f"{total:,}"
     assert rows["none", "-"][3] == "0"
 
@@ -228,7 +265,7 @@ def test_an_unknown_model_is_named() -> None:
 
 def test_the_printed_reach_can_be_asked_for() -> None:
     lines = run_budget("--model", "small").splitlines()
-    for method in (*PLAIN, "adapter_embeddings"):
+    for method in SIZED:
         sites, total = sites_of(method, "small")
         row = next(line for line in lines if line.split()[:1] == [method])
         low, high = (round(float(row.split()[place].rstrip("%")) / 100, 5) for place in (-3, -1))

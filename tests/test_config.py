@@ -10,7 +10,7 @@ import pytest
 import yaml
 from snakemake.utils import update_config
 
-from config_material import WRONG
+from config_material import DEFAULT, WRONG, pretrained
 from mtpeft.config.load import DEFAULT_FILE, load, merge, read_yaml, validate
 from mtpeft.errors import UserError
 from mtpeft.front.schemas import SCHEMAS_FOLDER, TYPES, schema_text
@@ -51,29 +51,29 @@ def test_overlays_are_laid_as_snakemake_lays_them(below: dict[str, Any], above: 
 
 
 def test_a_study_left_empty_is_taken_out() -> None:
-    content = merge(read_yaml(DEFAULT_FILE), {"studies": {"models": None}})
+    content = merge(DEFAULT, {"studies": {"models": None}})
 
-    assert list(validate(content).studies) == ["budgets", "languages", "data_sizes"]
+    assert list(validate(content).studies) == ["budgets", "languages", "data_sizes", "embeddings"]
 
 
 @pytest.mark.parametrize(
     ("overlay", "gone"),
     [
         ({"studies": {"languages": None}}, {"parity", "distance"}),
-        ({"models": {"large": None}, "studies": {"models": {"models": ["small"]}}}, {"larger"}),
+        ({"models": {"large": None}, "studies": {"models": {"models": ["small"], "also": []}}}, {"larger"}),
         ({"findings": None}, {"parity", "budget", "distance", "larger", "small_data"}),
         ({"findings": {"budget": None}}, {"budget"}),
     ],
 )
 def test_a_finding_goes_with_what_it_names(overlay: dict[str, Any], gone: set[str]) -> None:
-    shipped = validate(read_yaml(DEFAULT_FILE)).findings
+    shipped = validate(DEFAULT).findings
 
-    assert set(shipped) - set(validate(merge(read_yaml(DEFAULT_FILE), overlay)).findings) == gone
+    assert set(shipped) - set(validate(merge(DEFAULT, overlay)).findings) == gone
 
 
 def sentences(overlay: dict[str, Any]) -> list[str]:
     with pytest.raises(UserError) as caught:
-        validate(merge(read_yaml(DEFAULT_FILE), overlay))
+        validate(merge(DEFAULT, overlay))
     return str(caught.value).splitlines()
 
 
@@ -148,6 +148,13 @@ def test_a_corpus_with_wheels_and_files_is_refused(tmp_path: Path) -> None:
     )
 
 
+def test_a_language_that_the_vocabulary_is_made_for_needs_no_code_of_mbart() -> None:
+    known = pretrained(vocabulary_pairs=["eu-en"])
+    study = {"pairs": {"eu-en": {"corpus": "interface"}}, "studies": {"budgets": {"pairs": ["eu-en"]}}}
+
+    assert validate(merge(DEFAULT, {**known, **study})).studies["budgets"].pairs == ["eu-en"]
+
+
 def test_all_mistakes_of_a_kind_are_told_at_once() -> None:
     overlay = {"margin": 0, "studdies": {}, "budgets": {"b1": 2}}
 
@@ -197,7 +204,7 @@ def test_exponents_without_a_dot_are_numbers() -> None:
     overlay = yaml.safe_load("methods: {lora: {learning_rate: 1e-3}}")
 
     assert overlay["methods"]["lora"]["learning_rate"] == "1e-3"
-    assert validate(merge(read_yaml(DEFAULT_FILE), overlay)).methods["lora"].learning_rate == 0.001
+    assert validate(merge(DEFAULT, overlay)).methods["lora"].learning_rate == 0.001
 
 
 @pytest.mark.parametrize("name", TYPES)
@@ -218,6 +225,7 @@ def test_what_the_snakefile_imports_and_asks_for_loads_nothing_heavy() -> None:
         "[settings.train_settings(CONFIGURATION, cell) for cell in cells]",
         "paths.constraints(CONFIGURATION), settings.collect_settings(CONFIGURATION, cells)",
         "settings.findings_settings(CONFIGURATION), paths.finding_records(CONFIGURATION)",
+        "paths.searches(CONFIGURATION), [paths.train_inputs(CONFIGURATION, vars(cell)) for cell in cells]",
         f"print(*[name for name in {HEAVY!r} if name in sys.modules])",
     ]
 

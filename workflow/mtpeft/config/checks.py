@@ -16,7 +16,7 @@ from mtpeft.config.resolve import (
     pair_languages,
     pretrain_languages,
 )
-from mtpeft.config.schema import Configuration, Corpus, Model, Study, TextFiles
+from mtpeft.config.schema import Block, Configuration, Corpus, Model, Study, TextFiles
 from mtpeft.config.sentences import listed, unknown
 from mtpeft.config.studies import EFFICIENCY
 from mtpeft.errors import UserError
@@ -41,7 +41,7 @@ def complaints(configuration: Configuration) -> Iterator[str]:
         finding_mistakes,
     )
     for group in groups:
-        found = list(group(configuration))
+        found = list(dict.fromkeys(group(configuration)))
         yield from found
         if found:
             return
@@ -194,20 +194,20 @@ def _study_mistakes(configuration: Configuration) -> Iterator[str]:
         key = f"studies.{label}"
         if (study.figure or label) not in FIGURES:
             yield f"'{key}.figure' is missing; write which figure is drawn: {listed(FIGURES)}."
-        for place, block in zip((key, *(f"{key}.also" for _ in study.also)), study.blocks, strict=True):
-            yield from _block_mistakes(configuration, place, block)
+        places = (key, *(f"{key}.also.{number}" for number, _ in enumerate(study.also)))
+        for place, written, whole in zip(places, (study, *study.also), study.blocks, strict=True):
+            yield from _unknown_labels(configuration, place, written)
+            for method in whole.methods:
+                yield from missing_rates(configuration, key, whole, method)
+            sized = [name for name in whole.methods if _is_sized(configuration, name)]
+            if sized and not whole.budgets:
+                yield f"'{place}' has no cells for {listed(sized)}, which need a budget; write '{place}.budgets'."
 
 
-def _block_mistakes(configuration: Configuration, key: str, block: Study) -> Iterator[str]:
+def _unknown_labels(configuration: Configuration, key: str, written: Study | Block) -> Iterator[str]:
     for catalogue in ("models", "pairs", "sizes", "methods", "budgets"):
-        yield from unknown(
-            f"{key}.{catalogue}", getattr(block, catalogue), getattr(configuration, catalogue), catalogue
-        )
-    for method in block.methods:
-        yield from missing_rates(configuration, key, block, method)
-    sized = [name for name in block.methods if _is_sized(configuration, name)]
-    if sized and not block.budgets:
-        yield f"'{key}' has no cells for {listed(sized)}, which need a budget; write '{key}.budgets'."
+        labels = getattr(written, catalogue) or ()
+        yield from unknown(f"{key}.{catalogue}", labels, getattr(configuration, catalogue), catalogue)
 
 
 def _language_mistakes(configuration: Configuration, key: str, study: Study) -> Iterator[str]:

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from mtpeft.config.schema import PATTERNS
+from mtpeft.methods.base import RATE, RATES, SEARCH
 
 Error = Mapping[str, Any]
 
@@ -27,10 +28,9 @@ WANTED = {
     "less_than": "a number below {lt:g}",
     "less_than_equal": "a number of at most {le:g}",
     "literal_error": "{expected}",
+    "two_forms": "either 'search' or rates by size, and leave the other empty (~)",
 }
 """What to write instead, by pydantic's type of error."""
-UNION_FORMS = ("float", "constrained-float", "RateSearch")
-SEARCH_FORM, SEARCH = "RateSearch", "search"
 KEY = "[key]"
 TAGS = {"methods": ("tuner", "method"), "findings": ("claim", "claim")}
 """Key by which the entries of a catalogue are told apart, and what it names."""
@@ -64,15 +64,8 @@ def sentences(errors: Iterable[Error], root: type[BaseModel]) -> list[str]:
 
 def _is_of_another_form(error: Error) -> bool:
     """Whether the error tells why a value is not of a form that its author did not mean to write."""
-    location, given = error["loc"], error.get("input")
-    last = str(location[-1]) if location else ""
-    if SEARCH_FORM in location:
-        return SEARCH not in location or error["type"] == "missing"
-    if SEARCH in location and isinstance(given, list):
-        return True
-    if isinstance(given, Mapping):
-        return last in UNION_FORMS
-    return last.startswith("dict[") or (last == "int" and "columns" in error["loc"])
+    location = error["loc"]
+    return len(location) > 0 and location[-1] == "int" and "columns" in location
 
 
 def _sentence(error: Error, root: type[BaseModel]) -> str:
@@ -136,7 +129,7 @@ def dotted(location: Sequence[Any]) -> str:
         del parts[2]
     if parts[-1] == "str" and "columns" in parts[:-2]:
         del parts[-1]
-    return ".".join(part for part in parts if part not in UNION_FORMS and not part.startswith("dict["))
+    return ".".join(part for part in parts if part not in (RATE, RATES, SEARCH))
 
 
 def known_keys(location: Sequence[Any], root: type[BaseModel]) -> list[str]:
@@ -172,5 +165,7 @@ def _inner(node: dict[str, Any], part: str, schema: dict[str, Any]) -> dict[str,
         return {"$ref": mapping[part]}
     if part in node.get("properties", {}):
         return node["properties"][part]
+    if part.isdigit() and "items" in node:
+        return node["items"]
     extra = node.get("additionalProperties", {})
     return extra if isinstance(extra, dict) else {}

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, PositiveFloat, Tag
 
 from mtpeft.cells import ALL, ANY, NATIVE
 from mtpeft.models.shapes import ModelShape
@@ -23,7 +23,27 @@ class RateSearch(BaseModel):
     )
 
 
-LearningRate = PositiveFloat | dict[str, PositiveFloat] | RateSearch
+RATE, RATES, SEARCH = "a rate", "rates by size", "a search"
+"""Forms of a learning rate; the words stand in no configuration."""
+
+
+def _form_of_rate(given: Any) -> str | None:
+    """The form that the author of a learning rate has meant; None if two are mixed."""
+    if isinstance(given, RateSearch):
+        return SEARCH
+    if not isinstance(given, Mapping):
+        return RATE
+    if "search" not in given:
+        return RATES
+    return SEARCH if len(given) == 1 else None
+
+
+LearningRate = Annotated[
+    Annotated[PositiveFloat, Tag(RATE)]
+    | Annotated[dict[str, PositiveFloat], Tag(RATES)]
+    | Annotated[RateSearch, Tag(SEARCH)],
+    Discriminator(_form_of_rate, custom_error_type="two_forms", custom_error_message="both forms"),
+]
 
 
 class MethodOptions(BaseModel):

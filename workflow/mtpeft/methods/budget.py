@@ -26,9 +26,10 @@ class Allocation:
 
 
 def reach(sites: Sequence[Site]) -> tuple[int, int]:
-    """Smallest and largest number of parameters that the sites can hold."""
-    least = sum(site.cost(site.least) for site in sites) or min(site.cost(1) for site in sites)
-    return least, sum(site.cost(site.most) for site in sites)
+    """Smallest and largest number of parameters that the sites can hold; of those that may be left out, one is not."""
+    required = sum(site.cost(site.least) for site in sites)
+    one = min((site.cost(1) for site in sites if not site.least), default=0)
+    return required + one, sum(site.cost(site.most) for site in sites)
 
 
 def reachable(sites: Sequence[Site], total: int) -> str:

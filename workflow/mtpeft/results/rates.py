@@ -35,7 +35,7 @@ def write_rates(records: Iterable[Path], table: Path) -> None:
 
 
 def _rows(record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    settings = {name: value for name, value in record["settings"].items() if name != "recipe"}
+    settings = record["settings"]
     for trial in record["trials"]:
         yield {
             **record["labels"],
