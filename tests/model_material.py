@@ -111,6 +111,7 @@ def pretrain_settings(objective: str = "translation", **changes: Any) -> dict[st
         "config": mbart_config({**sizes, "max_positions": MAX_POSITIONS}, LANGUAGES),
         "threads": 1,
         "objective": objective,
+        "rows": None,
         "updates": 8,
         "learning_rate": 0.005,
         "batch_tokens": 256,

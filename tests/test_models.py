@@ -14,10 +14,10 @@ from mtpeft.errors import UserError
 from mtpeft.models.load import load_base, parameters
 from mtpeft.models.local import describe_local
 from mtpeft.models.noise import Noise, infill, join_rows, mask_tokens
-from mtpeft.models.pretrain import Text
+from mtpeft.models.pretrain import Text, distinct_sides, stretch
 from mtpeft.models.shapes import read_shape
 from mtpeft.records import read_record
-from mtpeft.tokens.arrays import read_arrays
+from mtpeft.tokens.arrays import Ragged, TokenPairs, read_arrays
 
 MASK = 99
 
@@ -85,6 +85,22 @@ def test_noise_begins_when_it_is_told_to_and_never_changes_what_must_be_said(upd
     assert (inputs["decoder_input_ids"][:, 1] == 9).all()
     again = text.inputs(range(4), update, start=2)
     assert all((inputs[name] == again[name]).all() for name in inputs)
+
+
+@pytest.mark.parametrize(
+    ("count", "begin", "wanted"),
+    [(None, 0.0, [0, 1, 2, 3]), (2, 0.0, [0, 1]), (2, 0.5, [2, 3]), (3, 0.5, [2, 3, 0]), (9, 0.25, [1, 2, 3, 0])],
+)
+def test_a_pair_reads_a_stretch_of_its_rows(count: int | None, begin: float, wanted: list[int]) -> None:
+    rows = [torch.tensor([7, 100 + row, 2]) for row in range(4)]
+    side = Ragged(torch.cat(rows), np.arange(0, 13, 3))
+    found = stretch(TokenPairs(side, side), count, begin)
+    assert [int(source[1]) - 100 for source, _ in found] == wanted
+
+
+def test_denoising_reads_every_sentence_of_either_side_once() -> None:
+    one, two = torch.tensor([7, 100, 2]), torch.tensor([8, 100, 2])
+    assert [source.tolist() for source, _ in distinct_sides([(one, two), (one, two)])] == [[7, 100, 2], [8, 100, 2]]
 
 
 @pytest.fixture(scope="module")

@@ -1,80 +1,86 @@
-"""A model that comes with its data record is tested on nothing that it may have seen."""
+"""The models that come with the project: small, described, and blind to what the default study tests."""
 
-import shutil
+import json
 from pathlib import Path
-from typing import Any
 
+import jsonschema
 import pytest
 
-from config_material import PRETRAINED
-from mtpeft.config.load import merge, validate
-from mtpeft.config.resolve import model_shape
+from mtpeft.config.load import load
 from mtpeft.config.settings import split_settings
-from mtpeft.errors import UserError
-from mtpeft.models.describe import DATA_RECORD
-from mtpeft.record_types import DataRecord
-from mtpeft.records import write_record
+from mtpeft.records import read_record, sha256_of
 
-SHIPPED = Path(__file__).parents[1] / "workflow" / "models" / "small"
-KEPT_OUT = split_settings(validate(PRETRAINED), "interface")
-
-
-def overlay(folder: Path, kept_out: dict[str, dict[str, Any]], changes: dict[str, Any]) -> dict[str, Any]:
-    """The default study on a model in a folder whose data record has the splits given."""
-    shutil.copy(SHIPPED / "config.json", folder)
-    corpora = {corpus: {"split": split, "split_sha256": "0" * 64} for corpus, split in kept_out.items()}
-    write_record(folder / DATA_RECORD, DataRecord(pairs={}, corpora=corpora).model_dump())
-    return merge({"models": {"small": {"path": str(folder), "pretrain": None}}}, changes)
+ROOT = Path(__file__).parents[1]
+SHIPPED = ROOT / "workflow" / "models"
+MODELS = ("small", "small2", "large", "denoiser")
+DEFAULT = load()
+NEAR_DUPLICATE = 0.6
 
 
-@pytest.mark.parametrize(
-    ("kept_out", "changes"),
-    [
-        ({"interface": KEPT_OUT}, {}),
-        ({"interface": KEPT_OUT}, {"pairs": {"it-en": {"corpus": "interface"}}}),
-        ({"interface": KEPT_OUT}, {"corpora": {"interface": {"clean": {"max_words": 20}}}}),
-        ({"interface": KEPT_OUT, "another": {"test": 7}}, {}),
-        ({"another": {"test": 7}}, {}),
-    ],
-    ids=["the same split", "a pair more", "cleaned otherwise", "of two corpora", "of other text"],
-)
-def test_a_model_is_tested_on_what_was_kept_out_of_it(
-    kept_out: dict[str, dict[str, Any]], changes: dict[str, Any], tmp_path: Path
-) -> None:
-    assert validate(merge(PRETRAINED, overlay(tmp_path, kept_out, changes))).models["small"].path == str(tmp_path)
+@pytest.fixture(scope="module", params=MODELS)
+def folder(request: pytest.FixtureRequest) -> Path:
+    """The folder of a model."""
+    return SHIPPED / request.param
 
 
-@pytest.mark.parametrize(
-    ("kept_out", "changes"),
-    [
-        (KEPT_OUT | {"test": KEPT_OUT["test"] - 1}, {}),
-        (KEPT_OUT | {"near_duplicate": 0.9}, {}),
-        (KEPT_OUT | {"recipe": 0}, {}),
-        (KEPT_OUT, {"corpora": {"interface": {"split": {"test": KEPT_OUT["test"] + 1}}}}),
-        (KEPT_OUT, {"corpora": {"interface": {"split": {"present_in": ["es", "de"]}}}}),
-    ],
-    ids=["fewer test sentences", "nearer duplicates", "another recipe", "more test sentences", "other languages"],
-)
-def test_a_model_of_another_split_is_refused(kept_out: dict[str, Any], changes: dict[str, Any], tmp_path: Path) -> None:
-    with pytest.raises(UserError) as caught:
-        validate(merge(PRETRAINED, overlay(tmp_path, {"interface": kept_out}, changes)))
+def test_the_default_study_uses_no_other_models() -> None:
+    assert {model.path for model in DEFAULT.models.values()} == {f"workflow/models/{label}" for label in MODELS}
 
-    assert str(caught.value) == (
-        "'models.small' may have seen test sentences: it was pre-trained for another split of 'corpora.interface'; "
-        "leave 'corpora.interface.split' as it comes, or pre-train it again with this one, as "
-        "workflow/studies/pretrain.yaml does."
+
+def test_weights_are_small() -> None:
+    sizes = [(SHIPPED / label / "model.safetensors").stat().st_size for label in MODELS]
+    assert max(sizes) <= 8e6
+    assert sum(sizes) <= 24e6
+
+
+def test_the_card_says_how_it_was_made_from_what_and_what_it_cannot_do(folder: Path) -> None:
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    training = read_record(folder / "training.json")
+    for words in ("make pretrain", "sentence pairs", "target tokens", "Dev loss", "What it can't do"):
+        assert words in card
+    assert f"{training['training']['target_tokens']:,}" in card
+    assert all(f"| {entry['step']:,.0f} |" in card for entry in training["training"]["dev_history"])
+
+
+def test_it_was_made_as_the_configuration_says(folder: Path) -> None:
+    entry = load([ROOT / "workflow/studies/pretrain.yaml"]).models[folder.name].pretrain
+    settings = read_record(folder / "training.json")["settings"]
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    for key in ("objective", "updates", "learning_rate", "batch_tokens", "seed"):
+        assert settings[key] == getattr(entry, key)
+    assert settings["noise"] == entry.noise.model_dump()
+    assert (config["d_model"], config["encoder_layers"], config["encoder_ffn_dim"]) == (
+        entry.d_model,
+        entry.layers,
+        entry.feed_forward,
     )
 
 
-def test_a_model_that_no_study_uses_is_not_asked(tmp_path: Path) -> None:
-    content = overlay(tmp_path, {"interface": {"test": 7}}, {})
-    content["models"] = {"other": {"path": content["models"]["small"]["path"]}}
-
-    assert "other" in validate(merge(PRETRAINED, content)).models
+def test_all_were_trained_on_the_same_text() -> None:
+    assert len({sha256_of(SHIPPED / label / "data.json") for label in MODELS}) == 1
 
 
-@pytest.mark.parametrize("label", ["small", "small2", "large", "denoiser"])
-def test_a_shipped_folder_holds_the_model_that_its_overlay_describes(label: str) -> None:
-    shipped = {"models": {label: {"path": f"workflow/models/{label}", "pretrain": None}}}
+def test_what_the_default_study_tests_was_kept_out(folder: Path) -> None:
+    record = read_record(folder / "data.json")
+    jsonschema.validate(record, read_record(ROOT / "workflow/schemas/data.schema.json"))
+    for corpus, entry in record["corpora"].items():
+        assert entry["split"] == json.loads(json.dumps(split_settings(DEFAULT, corpus)))
+    assert set(record["pairs"]) == set(DEFAULT.pairs)
 
-    assert model_shape(validate(merge(PRETRAINED, shipped)), label) == model_shape(validate(PRETRAINED), label)
+
+def test_nothing_in_its_text_equals_or_resembles_a_held_out_sentence(folder: Path) -> None:
+    for pair in read_record(folder / "data.json")["pairs"].values():
+        assert pair["near_duplicate"] == NEAR_DUPLICATE
+        for part in ("pretrain", "train"):
+            histogram = pair["similarity_to_held_out"][part]
+            first_alike = round(NEAR_DUPLICATE * len(histogram))
+            assert sum(histogram[first_alike:]) == 0
+            assert sum(histogram) == pair["rows"][part] + pair["taken"][part].get("in_train", 0)
+            assert pair["taken"][part]["near_duplicate"] > 0
+        assert pair["taken"]["pretrain"]["in_train"] > 0
+
+
+def test_the_two_seeds_are_two_models() -> None:
+    first, second = (read_record(SHIPPED / label / "training.json")["settings"] for label in ("small", "small2"))
+    assert {key for key in first if first[key] != second[key]} == {"seed"}
+    assert sha256_of(SHIPPED / "small" / "model.safetensors") != sha256_of(SHIPPED / "small2" / "model.safetensors")

@@ -123,6 +123,9 @@ class Pretraining(Section):
         description="Translate the pairs, or restore masked sentences of each of their languages."
     )
     pairs: list[str] = Field(min_length=1, description="Labels of `pairs` whose pre-training part is read.")
+    rows: PositiveInt | None = Field(
+        default=None, description="Sentence pairs of each pair that are read, others of each. Empty: all there are."
+    )
     vocabulary: PositiveInt = Field(description="Sentencepiece vocabulary, all languages together.")
     vocabulary_pairs: list[str] = Field(
         default=[], description="Labels of `pairs` whose pre-training part it is learnt from besides that of `pairs`."

@@ -162,7 +162,7 @@ def _config(configuration: Configuration, model: str) -> Settings:
 def pretrain_settings(configuration: Configuration, model: str) -> Settings:
     """Settings of the pre-training of a model."""
     entry = configuration.models[model]
-    taken = ("objective", "updates", "learning_rate", "batch_tokens", "seed")
+    taken = ("objective", "rows", "updates", "learning_rate", "batch_tokens", "seed")
     return {
         "recipe": RECIPES["pretrain"],
         "config": _config(configuration, model),

@@ -37,8 +37,11 @@ class Member:
 
     @property
     def step_zero(self) -> list[Cell]:
-        """Cells of the parameter-efficient side that kept the model as it was before any update."""
-        return [run.cell for system in self.peft for run in system.step_zero]
+        """Cells of the parameter-efficient side that kept the model as it was before any update.
+
+        Of several budgets the largest alone counts: that a small one can't improve the model is a part of the fall.
+        """
+        return [run.cell for run in self.peft[0].step_zero]
 
     def coefficients(self) -> list[float]:
         """Coefficients of the systems: a difference to full fine-tuning or between two budgets, or a drop."""

@@ -107,8 +107,8 @@ RULES: Mapping[str, Rule] = {
 }
 EVERY_MEMBER = "The claim is supported if all members are, refuted if one is, else undecided."
 BOUNDS = (
-    f"Tests are at {ALPHA:g}, corrected over the members (Holm 1979). A member whose parameter-efficient side has a "
-    "cell that kept the model as it was before any update (step 0) is never supported."
+    f"Tests are at {ALPHA:g}, corrected over the members (Holm 1979). A member whose parameter-efficient side, "
+    "at its largest budget, has a cell that kept the model as it was before any update (step 0) is never supported."
 )
 
 

@@ -30,4 +30,4 @@ def ship(configuration: Configuration) -> Iterator[str]:
             settings={corpus: split_settings(configuration, corpus) for corpus in corpora},
         )
         ship_model(record, SHIPPED / label, data=data)
-        yield f"{SHIPPED / label}: {sum(pair['rows']['pretrain'] for pair in data.pairs.values()):,} sentence pairs"
+        yield f"The model '{label}' is in {SHIPPED / label}."

@@ -33,8 +33,7 @@ def model_card(training: Mapping[str, Any], data: DataRecord, *, megabytes: floa
             f"{config['vocab_size']} entries in the vocabulary, embeddings tied |",
             f"| embeddings | {config['vocab_size'] * config['d_model'] / training['total_parameters']:.0%} of the "
             "parameters |",
-            f"| text | {sum(pair['rows']['pretrain'] for pair in data.pairs.values()):,} sentence pairs of "
-            f"{', '.join(sorted(data.pairs))} |",
+            f"| text | {_rows_read(settings['rows'], data):,} sentence pairs of {', '.join(sorted(data.pairs))} |",
             f"| training | {settings['updates']:,} updates of at most {settings['batch_tokens']} padded tokens, "
             f"{run['target_tokens']:,} target tokens, peak learning rate {settings['learning_rate']:g}, seed "
             f"{settings['seed']}, {run['seconds'] / 60:.0f} minutes of {settings['threads']} CPU core |",
@@ -58,3 +57,9 @@ def model_card(training: Mapping[str, Any], data: DataRecord, *, megabytes: floa
             "",
         )
     )
+
+
+def _rows_read(most: int | None, data: DataRecord) -> int:
+    """Sentence pairs that were read, of at most so many of each pair."""
+    found = [pair["rows"]["pretrain"] for pair in data.pairs.values()]
+    return sum(min(most or rows, rows) for rows in found)

@@ -103,7 +103,10 @@ def pretrain(
     device = prepare_torch(settings["threads"])
     files = (*train_arrays, *dev_arrays)
     loaded = load_tokenizer(tokenizer)
-    text, dev = (_text(settings, part, loaded.mask_token_id) for part in (train_arrays, dev_arrays))
+    text, dev = (
+        _text(told, [read_arrays(file) for file in files], loaded.mask_token_id)
+        for told, files in ((settings, train_arrays), ({**settings, "rows": None}, dev_arrays))
+    )
     model = random_model(settings["config"], seed=settings["seed"]).to(device)
     total = parameters(model)[0]
     if total != read_shape(settings["config"]).total:
@@ -143,26 +146,32 @@ def mean_loss(model: torch.nn.Module, text: Text, batch_tokens: int, *, start: i
     return total / max(1.0, tokens)
 
 
-def _text(settings: Mapping[str, Any], arrays: Sequence[Path], mask: int) -> Text:
+def _text(settings: Mapping[str, Any], parts: Sequence[TokenPairs], mask: int) -> Text:
     noise = Noise(
         infilling=settings["objective"] == "denoising",
         begin=round(settings["noise"]["begin"] * settings["updates"]),
         **{key: settings["noise"][key] for key in ("joined", "masked_source", "masked_target")},
     )
-    rows = _rows(settings["objective"], map(read_arrays, arrays))
+    pairs = [pair for place, part in enumerate(parts) for pair in stretch(part, settings["rows"], place / len(parts))]
+    rows = distinct_sides(pairs) if noise.infilling else pairs
     return Text(rows, noise, mask, longest=settings["config"]["max_position_embeddings"], seed=settings["seed"])
 
 
-def _rows(objective: str, parts: Any) -> Rows:
-    """Translation: source and target of each pair. Denoising: every distinct sentence, as its own target."""
-    if objective == "translation":
-        return [(part.source[row], part.target[row]) for part in parts for row in range(len(part.source))]
-    distinct = {tuple(tokens.tolist()): tokens for part in parts for tokens in _both_sides(part)}
+def stretch(part: TokenPairs, count: int | None, begin: float) -> list[TokenPair]:
+    """So many consecutive rows of a part, or all of them, from a share of it on, and on at its beginning after its end.
+
+    Parts have the sentences of a corpus in the same order, so pairs that begin elsewhere read other sentences.
+    """
+    total = len(part.source)
+    first = int(begin * total)
+    chosen = [(first + row) % total for row in range(min(count or total, total))]
+    return [(part.source[row], part.target[row]) for row in chosen]
+
+
+def distinct_sides(pairs: Sequence[TokenPair]) -> list[TokenPair]:
+    """Every distinct sentence of either side, as its own target."""
+    distinct = {tuple(tokens.tolist()): tokens for tokens in itertools.chain.from_iterable(pairs)}
     return [(tokens, tokens) for _, tokens in sorted(distinct.items())]
-
-
-def _both_sides(part: TokenPairs) -> itertools.chain[torch.Tensor]:
-    return itertools.chain.from_iterable((side[row] for row in range(len(side))) for side in (part.source, part.target))
 
 
 def _plan(settings: Mapping[str, Any]) -> Plan:
