@@ -12,6 +12,7 @@ import yaml
 from front_material import begin, fail, finish, held, train_record
 from mtpeft.cells import Cell
 from mtpeft.config.load import DEFAULT_FILE, load
+from mtpeft.config.rates import rates_file
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import all_cells
 from mtpeft.front.plan import cells_table, jobs_table
@@ -22,20 +23,22 @@ from mtpeft.results.collect import COST_COLUMNS, SCORE_COLUMNS, write_tables
 
 ROOT = Path(__file__).parents[1]
 OVERLAY = {
+    "tuning": {"table": None},
     "studies": {
         "budgets": {
-            "pairs": ["es-en"],
-            "sizes": ["n4000"],
+            "pairs": ["pt-en"],
+            "sizes": ["n6400"],
             "methods": ["full", "adapter", "none"],
             "budgets": ["b1", "b20"],
             "seeds": [1, 2],
+            "also": [],
         },
         **dict.fromkeys(set(yaml.safe_load(DEFAULT_FILE.read_text())["studies"]) - {"budgets"}),
-    }
+    },
 }
-FULL = [Cell("small", "es-en", "n4000", "full", "all", seed) for seed in "12"]
-ADAPTERS = [Cell("small", "es-en", "n4000", "adapter", budget, seed) for budget in ("b1", "b20") for seed in "12"]
-NONE = Cell("small", "es-en", "any", "none", "any", "any")
+FULL = [Cell("small", "pt-en", "n6400", "full", "all", seed) for seed in "12"]
+ADAPTERS = [Cell("small", "pt-en", "n6400", "adapter", budget, seed) for budget in ("b1", "b20") for seed in "12"]
+NONE = Cell("small", "pt-en", "any", "none", "any", "any")
 
 
 @pytest.fixture
@@ -112,7 +115,7 @@ def test_the_status_counts_states_and_says_why_cells_failed(configuration: Confi
     assert rows["budgets", "adapter"] == [".", "1", ".", "1", "1", "1"]
     assert rows["budgets", "none"] == ["1", ".", ".", ".", ".", "."]
     assert lines[4].split()[-6:] == ["2", "1", ".", "1", "1", "2"]
-    assert lines[5:] == ["failed: train of small/es-en/n4000/adapter/b1/2: out of memory"]
+    assert lines[5:] == ["failed: train of small/pt-en/n6400/adapter/b1/2: out of memory"]
     assert failures(all_cells(configuration)) == lines[5:]
 
 
@@ -124,7 +127,8 @@ def test_the_plan_counts_cells_and_jobs(configuration: Configuration) -> None:
 
     assert rows[1] == ["budgets", "7", "7", "3"]
     assert jobs["jobs"] == ["budgets", "all"]
-    assert jobs["pretrain"] == ["1", "1"]
+    assert jobs["take_in_model"] == ["1", "1"]
+    assert jobs["tune"] == ["3", "3"]
     assert jobs["collect_all"] == [".", "1"]
     assert int(jobs["total"][1]) > int(jobs["total"][0]) > 7
 
@@ -135,6 +139,20 @@ def test_results_of_other_settings_are_as_good_as_missing(configuration: Configu
     (folder / "other.yaml").write_text(yaml.safe_dump({"methods": {"full": {"learning_rate": 0.5}}}))
     other = load([folder / "mine.yaml", folder / "other.yaml"])
     assert state_of(other, FULL[0]) == "missing"
+
+
+def test_a_rate_that_was_found_is_the_one_that_a_result_must_have(configuration: Configuration) -> None:
+    cell = ADAPTERS[0]
+    finish(cell)
+    record = read_record(cell.folder / "train.json")
+    record["settings"]["optimisation"]["learning_rate"] = 0.005
+    write_record(cell.folder / "train.json", record)
+    seen = [state_of(configuration, cell)]
+    for rate in (0.01, 0.005):
+        write_record(Path(rates_file(cell)), {"learning_rate": rate})
+        seen.append(state_of(configuration, cell))
+
+    assert seen == ["missing", "missing", "stopped"]
 
 
 def test_scores_of_an_older_training_do_not_count(configuration: Configuration) -> None:
@@ -248,5 +266,5 @@ def test_status_works_beside_a_sweep_and_leaves_no_trace(folder: Path) -> None:
         ended = mtpeft("status", "--configfile", "mine.yaml", folder=folder)
 
     assert ended.returncode == 0
-    assert "failed: train of small/es-en/n4000/adapter/b1/2: out of memory" in ended.stdout
+    assert "failed: train of small/pt-en/n6400/adapter/b1/2: out of memory" in ended.stdout
     assert sorted(set(folder.rglob("*")) - set(before)) == [folder / "results" / ".sweep"]

@@ -52,7 +52,7 @@ def test_every_path_of_the_layout_exists() -> None:
 
 
 def test_the_pair_snippet_is_a_valid_overlay(tmp_path: Path) -> None:
-    snippet = next(snippet for snippet in SNIPPETS if "et-en" in snippet["pairs"])
+    snippet = next(snippet for snippet in SNIPPETS if "it-en" in snippet["pairs"])
     (tmp_path / "pair.yaml").write_text(yaml.safe_dump(snippet), encoding="utf-8")
     before, after = (mtpeft(tmp_path, "plan", *options) for options in ([], ["--configfile", "pair.yaml"]))
     assert before.returncode == after.returncode == 0
@@ -81,7 +81,7 @@ def test_the_snippet_for_own_text_prepares_it(finished: Path, tmp_path: Path) ->
 
 def test_the_command_for_one_cell_is_planned(finished: Path) -> None:
     command = re.search(r"snakemake (--workflow-profile.*?score\.json)", BASH, flags=re.DOTALL).group(1)
-    words = command.replace("\\\n", " ").replace("n1000", "n200").replace("pt-en", "es-en").split()
+    words = command.replace("\\\n", " ").replace("n1600", "n200").replace("pt-en", "es-en").split()
     words[words.index("--workflow-profile") + 1] = str(ROOT / "workflow/profiles/local")
     done = snakemake(finished, "--dry-run", *words)
     assert done.returncode == 0, done.stdout + done.stderr

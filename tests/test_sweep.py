@@ -16,6 +16,7 @@ from sweep_material import ROOT, STUDY, copy, environment, planned, results, run
 pytestmark = pytest.mark.sweep
 
 LORA_CELL = "results/cells/small/es-en/n200/lora/b5/1"
+ADAPTER_CELL = "results/cells/small/es-en/n200/adapter/b5/1"
 
 
 def test_fresh_run_makes_every_figure_and_score(finished: Path) -> None:
@@ -45,6 +46,15 @@ def test_budgets_are_met_in_the_records(finished: Path) -> None:
         assert record["trained_parameters"] + record["left_over_parameters"] == int(0.05 * record["total_parameters"])
 
 
+def test_a_cell_is_trained_with_the_rate_that_the_search_has_found(finished: Path) -> None:
+    (record,) = (finished / "results/rates").rglob("*.json")
+    assert record == finished / "results/rates/small/n200/adapter/b5.json"
+    found = json.loads(record.read_text())
+    assert {0.003, 0.006, 0.012} <= {trial["learning_rate"] for trial in found["trials"]}
+    assert json.loads((finished / ADAPTER_CELL / "train.json").read_text())["learning_rate"] == found["learning_rate"]
+    assert planned(finished, "rates") == {"rates": 1}
+
+
 def test_training_changes_what_it_trains(finished: Path) -> None:
     hypotheses = {
         method: (finished / f"results/cells/small/es-en/{path}/hypotheses/test.txt").read_bytes()
@@ -58,10 +68,21 @@ def test_second_run_plans_nothing(finished: Path) -> None:
 
 
 def test_test_text_is_no_input_of_training(finished: Path) -> None:
-    trained = json.loads((finished / f"{LORA_CELL}/train.json").read_text())
-    assert not any("test" in value for value in trained["inputs"].values())
+    for record in (f"{LORA_CELL}/train.json", "results/rates/small/n200/adapter/b5.json"):
+        inputs = json.loads((finished / record).read_text())["inputs"]
+        assert not any("test" in value for value in inputs.values())
     where = ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(finished), "--configfile", str(STUDY)]
-    what = ["--forcerun", "train", "pretrain", "train_vocabulary", "--dry-run", "--printshellcmds", "--cores", "1"]
+    what = [
+        "--forcerun",
+        "train",
+        "tune",
+        "pretrain",
+        "train_vocabulary",
+        "--dry-run",
+        "--printshellcmds",
+        "--cores",
+        "1",
+    ]
     arguments = subprocess.run(
         [sys.executable, "-m", "snakemake", *where, *what],
         env=environment(),
@@ -69,7 +90,7 @@ def test_test_text_is_no_input_of_training(finished: Path) -> None:
         text=True,
         check=True,
     ).stdout
-    commands = [line for line in arguments.splitlines() if re.search(r"mtpeft (train|pretrain|vocabulary) ", line)]
+    commands = [line for line in arguments.splitlines() if re.search(r"mtpeft (train|tune|pretrain|vocabulary) ", line)]
     assert len(commands) >= 10
     assert not any("test.tsv" in command or "test.safetensors" in command for command in commands)
 
@@ -79,9 +100,17 @@ CHANGES = {
         {"methods": {"lora": {"learning_rate": 0.001}}},
         {"train": 1, "decode": 1, "score": 1, "collect_study": 1, "collect_all": 1},
     ),
+    "other candidates": (
+        {"methods": {"adapter": {"learning_rate": {"search": [0.002, 0.004, 0.008]}}}},
+        {"tune": 1, "train": 1, "decode": 1, "score": 1, "collect_study": 1, "collect_all": 1},
+    ),
+    "more seeds for a method": (
+        {"studies": {"budgets": {"also": [{"methods": ["adapter"], "seeds": [2, 3]}]}}},
+        {"tune": 0, "train": 2, "decode": 2, "score": 2, "collect_study": 1, "collect_all": 1},
+    ),
     "a budget added": (
-        {"budgets": {"b20": 0.2}, "studies": {"budgets": {"budgets": ["b5", "b20"]}}},
-        {"train": 2, "decode": 2, "score": 2, "collect_study": 1, "collect_all": 1},
+        {"studies": {"budgets": {"budgets": ["b5", "b20"]}}},
+        {"tune": 1, "train": 2, "decode": 2, "score": 2, "collect_study": 1, "collect_all": 1},
     ),
     "a pair added": (
         {
@@ -110,7 +139,7 @@ CHANGES = {
         {"corpora": {"interface": {"wheels": {"django": {"languages": {"it": "it"}}}}}},
         {},
     ),
-    "another beam": ({"decoding": {"beam_size": 4}}, {"train": 8, "decode": 8}),
+    "another beam": ({"decoding": {"beam_size": 4}}, {"tune": 1, "train": 8, "decode": 8}),
     "another margin": ({"margin": 2.0}, {"findings": 1}),
     "a claim taken out": ({"findings": {"budget": None}}, {"findings": 1}),
 }
@@ -120,7 +149,7 @@ CHANGES = {
 def test_a_change_reruns_what_depends_on_it(finished: Path, tmp_path: Path, change: str) -> None:
     overlay, expected = CHANGES[change]
     jobs = planned(copy(finished, tmp_path / "run"), overlay=overlay)
-    assert {rule: count for rule, count in jobs.items() if rule in expected} == expected
+    assert {rule: jobs.get(rule, 0) for rule in expected} == expected
     shared = {"fetch_wheel", "choose_split", "train_vocabulary", "pretrain"}
     assert not shared & set(jobs)
     if not expected or set(expected) == {"findings"}:
@@ -152,7 +181,7 @@ def test_a_deleted_score_is_one_job(finished: Path, tmp_path: Path) -> None:
 
 def test_any_record_of_the_catalogues_is_a_target(finished: Path) -> None:
     jobs = planned(finished, "results/cells/denoiser/de-en/n100/adapter/b20/1/score.json")
-    assert jobs == {"choose_subset": 1, "train": 1, "decode": 1, "score": 1}
+    assert jobs == {"choose_subset": 1, "tune": 1, "train": 1, "decode": 1, "score": 1}
 
 
 def test_a_diverged_cell_leaves_the_rest_standing(finished: Path, tmp_path: Path) -> None:

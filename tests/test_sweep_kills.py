@@ -18,7 +18,11 @@ TABLES = ("--target", "cells", "tables")
 SLOW = {
     "sizes": {"n200": {"pairs": 200, "updates": 400}},
     "methods": {"scratch": {"longer": 1}},
-    "studies": {"languages": None, "data_sizes": None},
+    "studies": {
+        "budgets": {"methods": ["full", "lora", "none", "scratch", "retrieval"]},
+        "languages": None,
+        "data_sizes": None,
+    },
 }
 
 
