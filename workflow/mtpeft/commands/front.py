@@ -28,6 +28,8 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
             parser.add_argument("snakemake", nargs="*", help="options for Snakemake, after --")
         if name == "budget":
             parser.add_argument("--model", nargs="+", default=None, metavar="LABEL", help="only these models")
+    parser = _command(commands, "warm", _warm, "load the libraries of the steps once, and fork for each step")
+    parser.add_argument("--name", required=True, help="where steps ask for their fork, in MTPEFT_WARM")
     _command(commands, "methods", _methods, "list the methods and the keys of their entries")
     _command(commands, "schemas", _schemas, "write the JSON schemas of the configuration and of the records")
     parser = _command(commands, "translate", _translate, "translate lines from standard input with a trained cell")
@@ -93,6 +95,17 @@ def _budget(given: argparse.Namespace) -> None:
         raise UserError(mistake)
     for model in given.model or configuration.models:
         print(budget_table(configuration, model))
+
+
+def _warm(given: argparse.Namespace) -> None:
+    from mtpeft.commands.main import main
+    from mtpeft.warm.fork import be_command
+    from mtpeft.warm.preload import preload
+    from mtpeft.warm.request import origin
+    from mtpeft.warm.server import wait_for_command
+
+    own = origin()
+    be_command(wait_for_command(given.name, preload), own, main)
 
 
 def _methods(given: argparse.Namespace) -> None:

@@ -10,6 +10,7 @@ from mtpeft.commands import front, steps
 from mtpeft.errors import StoppedError, TryAgainError, UserError
 from mtpeft.parent import die_with_parent
 from mtpeft.results.notes import leave_note, note_of
+from mtpeft.warm.client import run_warm
 
 MISTAKE = 2
 TRY_AGAIN = os.EX_TEMPFAIL
@@ -25,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if given.step:
         die_with_parent()
     try:
-        sys.exit(_run(given))
+        sys.exit(_run_warm_or_here(given, sys.argv[1:] if arguments is None else arguments))
     except (UserError, TryAgainError) as error:
         for line in str(error).splitlines():
             print(f"mtpeft: {line}", file=sys.stderr)
@@ -34,6 +35,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(128 + signal.SIGINT)
     except BrokenPipeError:  # such as `… | head`
         sys.exit(1)
+
+
+def _run_warm_or_here(given: argparse.Namespace, arguments: Sequence[str]) -> int | None:
+    """Run the command in a fork of the warm process where one listens, else in this process."""
+    code = run_warm(arguments) if steps.starts_slowly(given) else None
+    return _run(given) if code is None else code
 
 
 def _run(given: argparse.Namespace) -> int | None:

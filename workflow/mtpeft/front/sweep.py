@@ -29,6 +29,7 @@ from mtpeft.front.snakemake import snakemake_command
 from mtpeft.front.status import failures, is_finished
 from mtpeft.parent import die_with_parent
 from mtpeft.results.notes import FAILURES_FOLDER, any_mistake
+from mtpeft.warm.beside import warm_process
 
 HOLDER = Path("results/.sweep")
 SNAKEMAKE_LOCKS = Path(".snakemake/locks")
@@ -126,21 +127,26 @@ def _run(command: Sequence[str], holder: IO[str], progress: Progress) -> tuple[i
     requests: list[int] = []
     before = {number: signal.signal(number, lambda number, frame: requests.append(number)) for number in REQUESTS}
     try:
-        process = subprocess.Popen(
-            command, pass_fds=[holder.fileno()], preexec_fn=die_with_parent, start_new_session=True
-        )
-        _sign(holder, process.pid)
-        told = False
-        while process.poll() is None:
-            if requests and not told:
-                process.send_signal(signal.SIGINT)
-                told = True
-            elif requests:
-                _stop_jobs(process.pid)
-            else:
-                progress.tell()
-            time.sleep(POLL_SECONDS)
-        return process.returncode, told
+        with warm_process() as variables:
+            process = subprocess.Popen(
+                command,
+                env=os.environ | variables,
+                pass_fds=[holder.fileno()],
+                preexec_fn=die_with_parent,
+                start_new_session=True,
+            )
+            _sign(holder, process.pid)
+            told = False
+            while process.poll() is None:
+                if requests and not told:
+                    process.send_signal(signal.SIGINT)
+                    told = True
+                elif requests:
+                    _stop_jobs(process.pid)
+                else:
+                    progress.tell()
+                time.sleep(POLL_SECONDS)
+            return process.returncode, told
     finally:
         progress.stop()
         for number, handler in before.items():

@@ -1,0 +1,220 @@
+"""Steps that are forks of a warm process do what they do by themselves, and live and die with their command."""
+
+import contextlib
+import fcntl
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from model_material import arrays, cell, decode_settings, train_cell, train_settings
+from mtpeft.config.environment import shared_variables
+from mtpeft.corpus.tsv import Pair, write_pairs
+from mtpeft.decoding.decode import decode
+from mtpeft.records import canonical
+from mtpeft.training.state import LOCK_FILE, STATE_FILE
+from mtpeft.warm.beside import warm_process
+from mtpeft.warm.request import address_of
+from training_material import ENVIRONMENT, results, trainer
+
+LIBRARIES = ("torch", "transformers", "peft", "numpy", "sentencepiece")
+
+
+@contextlib.contextmanager
+def server(folder: Path) -> Iterator[dict[str, str]]:
+    """A warm process as a sweep in this folder has it; yields the environment of its jobs."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in ENVIRONMENT.items():
+            patch.setenv(name, value)
+        patch.chdir(folder)
+        with warm_process() as variables:
+            wait_for(lambda: is_listening(*variables.values()))
+            yield os.environ | shared_variables() | variables
+
+
+@pytest.fixture(scope="module")
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    with server(tmp_path_factory.mktemp("warm")) as environment:
+        yield environment
+
+
+def is_listening(name: str) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        return connection.connect_ex(address_of(name)) == 0
+
+
+def start(arguments: Sequence[str], environment: dict[str, str], folder: Path) -> subprocess.Popen[str]:
+    """Start a step; it says what it imports itself."""
+    command = [sys.executable, "-X", "importtime", "-m", "mtpeft", *arguments]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, env=environment, cwd=folder, stdout=pipe, stderr=pipe, text=True)
+
+
+def end(step: subprocess.Popen[str]) -> tuple[int, list[str], set[str]]:
+    """Exit code of a step, the lines that it wrote to standard error, and the libraries that its command loaded."""
+    _, said = step.communicate(timeout=600)
+    lines = [line for line in said.splitlines() if not line.startswith("import time:")]
+    imported = {line.split("|")[-1].strip() for line in said.splitlines() if line.startswith("import time:")}
+    return step.returncode, lines, imported & set(LIBRARIES)
+
+
+def run(arguments: Sequence[str], environment: dict[str, str], folder: Path) -> tuple[int, list[str], set[str]]:
+    return end(start(arguments, environment, folder))
+
+
+def long_cell(sweep: Path) -> list[str]:
+    """A step that would take minutes, and saves its state after every update."""
+    return trainer(sweep, Path("train.json"), train_settings("lora", updates=30000, evaluations=1))
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 300) -> None:
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def warm_processes() -> list[psutil.Process]:
+    """The warm process that these tests started last, and its forks."""
+    mine = psutil.Process().children(recursive=True)
+    listening = [process for process in mine if "warm" in process.cmdline()[:4]]
+    return [process for process in listening if not gone(process)]
+
+
+def gone(process: psutil.Process) -> bool:
+    """True when the process is dead, also where nobody has collected it yet."""
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+
+
+@contextlib.contextmanager
+def training(sweep: Path, folder: Path, environment: dict[str, str]) -> Iterator[tuple[Any, psutil.Process]]:
+    """The command and the fork of a long cell that has saved a state."""
+    before = {process.pid for process in warm_processes()}
+    with start(long_cell(sweep), environment, folder) as step:
+        wait_for(lambda: (folder / "state" / STATE_FILE).exists() or step.poll() is not None)
+        (fork,) = (process for process in warm_processes() if process.pid not in before and process.ppid() in before)
+        yield step, fork
+
+
+@pytest.mark.parametrize(("method", "threads"), [("lora", 1), ("full", 2)])
+def test_weights_and_hypotheses_are_those_of_a_cold_step(
+    sweep: Path, tmp_path: Path, warm: dict[str, str], method: str, threads: int
+) -> None:
+    settings = train_settings(method, updates=4, evaluations=1) | {"threads": threads}
+    told = decode_settings() | {"threads": threads}
+    cold, folder = tmp_path / "cold", tmp_path / "warm"
+    folder.mkdir()
+    tests = arrays(sweep, "test")
+    decode(
+        told,
+        cell(method),
+        trained=train_cell(sweep, cold, settings),
+        tests={"test": tests},
+        record=cold / "decode.json",
+    )
+    decoder = ["decode", "--cell", cell(method).path, "--settings", canonical(told), "--trained", "train.json"]
+    decoder += ["--tests", str(tests), "--record", "decode.json"]
+    for step in (trainer(sweep, Path("train.json"), settings), decoder):
+        assert run(step, warm, folder)[::2] == (0, set())
+    assert_own_memory(folder / "train.json")
+    found = results(folder)
+    for files in (found, expected := results(cold)):
+        files.pop("decode.json")
+    assert found == expected
+    assert {"tuned/adapter_model.safetensors", "tuned/model.safetensors"} & set(found)
+    assert "hypotheses/test.txt" in found
+
+
+def assert_own_memory(record: Path) -> None:
+    """A fork's peak starts with what it shares with the warm process, which a cold step would have loaded as well."""
+    (parent,) = (process for process in warm_processes() if process.ppid() == os.getpid())
+    peak = json.loads(record.read_text())["peak_memory_mb"]
+    assert 0.8 < peak / (parent.memory_info().rss / 2**20) < 1.5
+
+
+def too_small(folder: Path) -> list[str]:
+    """A step that can't succeed: a user's mistake."""
+    write_pairs(folder / "one.tsv", [Pair("a", "un gato", "a cat")])
+    settings = canonical({"size": 9999, "languages": ["en"], "key": "x"})
+    return ["vocabulary", "--settings", settings, "--parts", "one.tsv", "--folder", "made"]
+
+
+def test_a_mistake_is_told_on_the_standard_error_of_the_command(tmp_path: Path, warm: dict[str, str]) -> None:
+    code, said, loaded = run(too_small(tmp_path), warm, tmp_path)
+    assert (code, loaded) == (2, set())
+    (line,) = (line for line in said if line.startswith("mtpeft: "))
+    assert "A vocabulary of 9999 pieces can't be learnt from 2 sentences" in line
+
+
+def test_the_environment_is_that_of_the_command(sweep: Path, tmp_path: Path, warm: dict[str, str]) -> None:
+    code, said, loaded = run(long_cell(sweep), warm | {"MTPEFT_SECONDS": "0.0001"}, tmp_path)
+    assert (code, loaded) == (75, set())
+    assert "stopped at update 0 of 30000: the time budget of 0.0001 s is used up; the state is saved" in said[-1]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"MTPEFT_WARM": "nobody"}, {"MTPEFT_WARM": ""}, {"PYTHONHASHSEED": "7"}, {"CUDA_VISIBLE_DEVICES": "1"}],
+    ids=["nobody listens", "not asked for", "other hashes", "other devices"],
+)
+def test_a_step_runs_cold_without_a_warm_process_that_was_started_like_it(
+    tmp_path: Path, warm: dict[str, str], changes: dict[str, str]
+) -> None:
+    code, said, loaded = run(too_small(tmp_path), warm | changes, tmp_path)
+    assert (code, loaded) == (2, {"sentencepiece"})
+    assert any("A vocabulary of 9999 pieces" in line for line in said)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_a_signal_to_the_command_stops_the_fork_which_saves_its_state(
+    sweep: Path, tmp_path: Path, warm: dict[str, str], number: signal.Signals
+) -> None:
+    with training(sweep, tmp_path, warm) as (step, fork):
+        step.send_signal(number)
+        code, said, loaded = end(step)
+    assert (code, loaded) == (75, set())
+    assert said[-1].endswith(f"signal {number.name}; the state is saved")
+    assert gone(fork)
+
+
+def test_a_killed_command_takes_its_fork_with_it_and_the_cell_is_free(
+    sweep: Path, tmp_path: Path, warm: dict[str, str]
+) -> None:
+    with training(sweep, tmp_path, warm) as (step, fork), open(tmp_path / "state" / LOCK_FILE) as lock:
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        step.kill()
+        wait_for(lambda: gone(fork), 5)
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_a_command_ends_by_the_signal_that_killed_its_fork(sweep: Path, tmp_path: Path, warm: dict[str, str]) -> None:
+    with training(sweep, tmp_path, warm) as (step, fork):
+        fork.send_signal(signal.SIGSEGV)
+        assert end(step)[0] == -signal.SIGSEGV
+
+
+def test_a_killed_warm_process_takes_forks_and_commands_with_it_and_the_next_step_runs_cold(
+    sweep: Path, tmp_path: Path
+) -> None:
+    home = tmp_path / "sweep"
+    home.mkdir()
+    before = {process.pid for process in warm_processes()}
+    with server(home) as environment:
+        (parent,) = (process for process in warm_processes() if process.pid not in before)
+        with training(sweep, tmp_path, environment) as (step, fork):
+            parent.kill()
+            code, said, _ = end(step)
+        assert code == -signal.SIGKILL
+        assert said[-1] == "mtpeft: the warm process was killed, and this step with it."
+        assert gone(fork)
+        assert run(too_small(tmp_path), environment, tmp_path)[::2] == (2, {"sentencepiece"})

@@ -1,0 +1,23 @@
+"""All that the steps of a cell import, which takes longer than the work of a small one."""
+
+import importlib
+
+MODULES = (
+    "mtpeft.decoding.decode",
+    "mtpeft.decoding.without_model",
+    "mtpeft.models.pretrain",
+    "mtpeft.scoring.score",
+    "mtpeft.tokens.vocabulary",
+    "mtpeft.training.finetune",
+    "mtpeft.training.tune",
+    "mtpeft.training.untrained",
+    "peft",
+    "transformers.models.mbart.modeling_mbart",
+    "transformers.models.mbart50.tokenization_mbart50",
+)
+
+
+def preload() -> None:
+    """Import them, and with them those that they import when they are first used."""
+    for module in MODULES:
+        importlib.import_module(module)
