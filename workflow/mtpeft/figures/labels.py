@@ -11,9 +11,13 @@ from matplotlib.transforms import Bbox
 
 from mtpeft.figures.style import GREY, SMALL_FONT_SIZE, text_colour
 
-END, BESIDE = "label-end", "label-beside"
-# Offsets in points that are tried in this order: a label below its point hides least of a rising line.
-OFFSETS = [(dx, dy) for distance in (9, 17, 25) for dx in (0, 14, -14, 24) for dy in (-distance, distance)]
+END, BESIDE, SIDE = "label-end", "label-beside", "label-side"
+# Offsets in points that are tried in this order: a label below its point hides least of a rising line, one at its side
+# none of its interval.
+OFFSETS = {
+    BESIDE: [(dx, dy) for distance in (9, 17, 25) for dx in (0, 14, -14, 24) for dy in (-distance, distance)],
+    SIDE: [(dx, dy) for away in (8, 13) for dy in (0, 5, -5, 9, -9, 14, -14) for dx in (away, -away)],
+}
 
 
 def label_end(axes: Axes, text: str, *, x: float, y: float, colour: str) -> None:
@@ -34,18 +38,27 @@ def label_end(axes: Axes, text: str, *, x: float, y: float, colour: str) -> None
 
 
 def label_beside(axes: Axes, text: str, *, x: float, y: float, colour: str) -> None:
-    """Name a single point close to it."""
+    """Name a single point below or above it, or close by."""
+    _label_near(axes, text, BESIDE, x=x, y=y, colour=colour)
+
+
+def label_side(axes: Axes, text: str, *, x: float, y: float, colour: str) -> None:
+    """Name a single point at its side, beside its interval."""
+    _label_near(axes, text, SIDE, x=x, y=y, colour=colour)
+
+
+def _label_near(axes: Axes, text: str, where: str, *, x: float, y: float, colour: str) -> None:
     annotation = axes.annotate(
         text,
         xy=(x, y),
-        xytext=OFFSETS[0],
+        xytext=OFFSETS[where][0],
         textcoords="offset points",
         color=text_colour(colour),
         fontsize=SMALL_FONT_SIZE,
         ha="center",
         va="center",
     )
-    annotation.set_gid(BESIDE)
+    annotation.set_gid(where)
 
 
 def settle_labels(figure: Figure) -> None:
@@ -54,7 +67,7 @@ def settle_labels(figure: Figure) -> None:
     figure.set_layout_engine("none")
     for axes in figure.axes:
         _spread(axes, _annotations(axes, END))
-        _place(axes, _annotations(axes, BESIDE))
+        _place(axes, [*_annotations(axes, BESIDE), *_annotations(axes, SIDE)])
 
 
 def _annotations(axes: Axes, gid: str) -> list[Annotation]:
@@ -98,7 +111,7 @@ def _place(axes: Axes, texts: list[Annotation]) -> None:
     inside = axes.bbox
     for text in texts:
         boxes = []
-        for offset in OFFSETS:
+        for offset in OFFSETS[text.get_gid()]:
             text.set_position(offset)
             box = text.get_window_extent()
             covered = sum(box.overlaps(other) for other in taken)

@@ -12,9 +12,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
-ONE_COLUMN = 3.4
+ONE_COLUMN = 3.3
 """Width in inches of a figure in one column of a two-column page."""
-TWO_COLUMNS = 7.0
+TWO_COLUMNS = 6.9
 """Width in inches of a figure across both columns."""
 FONT_SIZE = 7.5
 SMALL_FONT_SIZE = 7.0
