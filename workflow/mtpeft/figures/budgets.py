@@ -111,7 +111,7 @@ def _draw_rows(panels_systems: list[list[System]], names: list[str], looks: dict
     for own in panels_systems:
         full = full_method(own)
         tuned = [system for system in own if not is_reference(system)]
-        tuned.sort(key=lambda system: (system.method != full, looks[system.method].name, system.share or 0.0))
+        tuned.sort(key=lambda system: (system.method != full, system.method, system.share or 0.0))
         blocks.append(Block("", tuned, [system for system in own if is_reference(system)]))
     columns = min(2, len(blocks))
     height = max(dots_height([block]) for block in blocks)
@@ -119,10 +119,9 @@ def _draw_rows(panels_systems: list[list[System]], names: list[str], looks: dict
         len(blocks), columns=columns, width=ONE_COLUMN if columns == 1 else TWO_COLUMNS, row_height=height
     )
     for axes, block, name in zip(panels, blocks, names, strict=True):
-        draw_dots(axes, [block], looks)
+        draw_dots(axes, [block], looks, name=name)
         full = full_method(block.systems)
         if full:
             band = next(system for system in block.systems if system.method == full)
             draw_upright_band(axes, band, looks[full], name=looks[full].name)
-        axes.set_title(name, pad=13)
     return Drawing(figure)

@@ -12,9 +12,11 @@ from mtpeft.figures.systems import full_method
 from mtpeft.figures.tables import System
 
 INCHES_PER_ROW = 0.155
-INCHES_AROUND = 0.72
-"""Height of a panel beside its rows: the axis with its label, the title, the name of the band."""
+INCHES_AROUND = 0.58
+"""Height of a panel beside its rows: the axis with its label, the name of the band."""
 FAINT = "#E3E3E3"
+EDGE = 0.1
+"""Share of a panel's width, at either side, where a name is not centred, since it would leave the panel."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +33,15 @@ def dots_height(blocks: Sequence[Block]) -> float:
     return INCHES_AROUND + INCHES_PER_ROW * sum(1 + len(block.systems) for block in blocks)
 
 
-def draw_dots(axes: Axes, blocks: Sequence[Block], looks: dict[str, Look]) -> None:
-    """Every system in a row of its own, and reference rows as upright ticks through their block."""
+def draw_dots(axes: Axes, blocks: Sequence[Block], looks: dict[str, Look], *, name: str) -> None:
+    """Every system in a row of its own, and reference rows as upright ticks through their block.
+
+    Args:
+        axes: an empty panel.
+        blocks: from top to bottom.
+        looks: of all methods.
+        name: of the panel.
+    """
     starts = [sum(1 + len(block.systems) for block in blocks[:place]) for place in range(len(blocks))]
     for start, block in zip(starts, blocks, strict=True):
         for row, system in enumerate(block.systems, start + 1):
@@ -50,7 +59,7 @@ def draw_dots(axes: Axes, blocks: Sequence[Block], looks: dict[str, Look]) -> No
             if point.gap:
                 draw_gap(axes, (0.985, row), point.gap, looks[system.method], across=True)
     _name_rows(axes, blocks, looks)
-    axes.set_xlabel("chrF")
+    axes.set_xlabel(f"chrF, {name}")
 
 
 def draw_upright_band(axes: Axes, system: System, look: Look, *, name: str) -> None:
@@ -77,12 +86,18 @@ def _draw_tick(axes: Axes, system: System, look: Look, *, top: int, rows: int) -
     if system.chrf is None:
         return
     (low, high), mean = axes.get_xlim(), system.chrf.mean
-    style = {"va": "center", "fontsize": SMALL_FONT_SIZE, "color": text_colour(look.colour)}
+    style = {
+        "va": "center",
+        "fontsize": SMALL_FONT_SIZE,
+        "color": text_colour(look.colour),
+        "bbox": {"facecolor": "white", "edgecolor": "none", "pad": 0.5},
+    }
     if low <= mean <= high:
         axes.plot(
             [mean] * 2, [top + 0.45, top + rows + 0.45], color=look.colour, linestyle=DASHES[look.name], linewidth=1.1
         )
-        axes.text(mean, top, name, ha="center", **style)
+        part = (mean - low) / (high - low)
+        axes.text(mean, top, name, ha="left" if part < EDGE else "right" if part > 1 - EDGE else "center", **style)
     elif mean < low:
         axes.text(low, top, f" \N{LEFTWARDS ARROW} {name} {mean:.1f}", ha="left", **style)
     else:

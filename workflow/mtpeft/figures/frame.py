@@ -10,7 +10,7 @@ from mtpeft.figures.panels import Drawing
 from mtpeft.figures.style import FONT_SIZE, GREY, SMALL_FONT_SIZE, WARNING
 
 INCHES_PER_LINE = 0.14
-INCHES_PER_CHARACTER = 0.056
+INCHES_PER_CHARACTER = 0.052
 INCHES_PER_LEGEND_ENTRY = 0.85
 
 

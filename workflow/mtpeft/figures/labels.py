@@ -11,13 +11,9 @@ from matplotlib.transforms import Bbox
 
 from mtpeft.figures.style import GREY, SMALL_FONT_SIZE, text_colour
 
-END, BESIDE, SIDE = "label-end", "label-beside", "label-side"
-# Offsets in points that are tried in this order: a label below its point hides least of a rising line, one at its side
-# none of its interval.
-OFFSETS = {
-    BESIDE: [(dx, dy) for distance in (9, 17, 25) for dx in (0, 14, -14, 24) for dy in (-distance, distance)],
-    SIDE: [(dx, dy) for away in (8, 13) for dy in (0, 5, -5, 9, -9, 14, -14) for dx in (away, -away)],
-}
+END, BESIDE = "label-end", "label-beside"
+SIDEWAYS = 12
+"""Distance in points by which a label above or below may be farther than one at the side, which names less clearly."""
 
 
 def label_end(axes: Axes, text: str, *, x: float, y: float, colour: str) -> None:
@@ -38,27 +34,18 @@ def label_end(axes: Axes, text: str, *, x: float, y: float, colour: str) -> None
 
 
 def label_beside(axes: Axes, text: str, *, x: float, y: float, colour: str) -> None:
-    """Name a single point below or above it, or close by."""
-    _label_near(axes, text, BESIDE, x=x, y=y, colour=colour)
-
-
-def label_side(axes: Axes, text: str, *, x: float, y: float, colour: str) -> None:
-    """Name a single point at its side, beside its interval."""
-    _label_near(axes, text, SIDE, x=x, y=y, colour=colour)
-
-
-def _label_near(axes: Axes, text: str, where: str, *, x: float, y: float, colour: str) -> None:
+    """Name a single point: below or above its interval, or at its side where there is no room."""
     annotation = axes.annotate(
         text,
         xy=(x, y),
-        xytext=OFFSETS[where][0],
+        xytext=(0, 0),
         textcoords="offset points",
         color=text_colour(colour),
         fontsize=SMALL_FONT_SIZE,
         ha="center",
         va="center",
     )
-    annotation.set_gid(where)
+    annotation.set_gid(BESIDE)
 
 
 def settle_labels(figure: Figure) -> None:
@@ -67,7 +54,7 @@ def settle_labels(figure: Figure) -> None:
     figure.set_layout_engine("none")
     for axes in figure.axes:
         _spread(axes, _annotations(axes, END))
-        _place(axes, [*_annotations(axes, BESIDE), *_annotations(axes, SIDE)])
+        _place(axes, _annotations(axes, BESIDE))
 
 
 def _annotations(axes: Axes, gid: str) -> list[Annotation]:
@@ -106,20 +93,31 @@ def _spread(axes: Axes, texts: list[Annotation]) -> None:
 
 
 def _place(axes: Axes, texts: list[Annotation]) -> None:
-    """Give each label the first offset that covers no marker and no label, or else the one that covers fewest."""
-    taken = [Bbox.from_bounds(x - 2, y - 2, 4, 4) for x, y in _drawn_pixels(axes)]
+    """Move each label to the nearest place that covers nothing drawn and no label, or else least of them."""
+    taken = [Bbox.from_bounds(x - 2.5, y - 2.5, 5, 5) for x, y in _drawn_pixels(axes)]
     inside = axes.bbox
     for text in texts:
-        boxes = []
-        for offset in OFFSETS[text.get_gid()]:
+        places = []
+        width = text.get_window_extent().width * 72 / axes.figure.dpi
+        for away, offset in _offsets(width):
             text.set_position(offset)
             box = text.get_window_extent()
             covered = sum(box.overlaps(other) for other in taken)
             outside = box.x0 < inside.x0 or box.x1 > inside.x1 or box.y0 < inside.y0 or box.y1 > inside.y1
-            boxes.append((covered + 3 * outside, offset, box))
-        _, offset, box = min(boxes, key=lambda candidate: candidate[0])
+            places.append(((covered + 5 * outside) > 0, covered + 5 * outside, away, offset, box))
+        *_, offset, box = min(places, key=lambda place: place[:3])
         text.set_position(offset)
         taken.append(box)
+
+
+def _offsets(width: float) -> list[tuple[float, tuple[float, float]]]:
+    """Distances and offsets in points at which a label of this width is tried."""
+    upright = [(away, (dx, sign * away)) for away in range(8, 40, 2) for sign in (-1, 1) for dx in (0, 5, -5)]
+    beside = width / 2 + 5
+    sides = [
+        (5 + SIDEWAYS + abs(dy), (sign * beside, float(dy))) for dy in (0, 5, -5, 10, -10, 16, -16) for sign in (1, -1)
+    ]
+    return [(away + abs(offset[0]) / 10, offset) for away, offset in [*upright, *sides]]
 
 
 def _drawn_pixels(axes: Axes) -> list[tuple[float, float]]:
@@ -127,9 +125,14 @@ def _drawn_pixels(axes: Axes) -> list[tuple[float, float]]:
     places: list[tuple[float, float]] = []
     for line in axes.lines:
         corners = [(float(x), float(y)) for x, y in line.get_transform().transform(line.get_xydata())]
-        corners = [corner for corner in corners if all(map(math.isfinite, corner))]
-        places += corners
-        for (x0, y0), (x1, y1) in pairwise(corners):
-            steps = max(1, int(math.hypot(x1 - x0, y1 - y0) / 4))
-            places += [(x0 + (x1 - x0) * i / steps, y0 + (y1 - y0) * i / steps) for i in range(1, steps)]
+        places += [corner for corner in corners if all(map(math.isfinite, corner))]
+        for start, end in pairwise(corners if line.get_linestyle() != "None" else []):
+            length = math.dist(start, end)
+            if math.isfinite(length):
+                steps = max(1, int(length / 4))
+                places += [_between(start, end, step / steps) for step in range(1, steps)]
     return places
+
+
+def _between(start: tuple[float, float], end: tuple[float, float], part: float) -> tuple[float, float]:
+    return (start[0] + (end[0] - start[0]) * part, start[1] + (end[1] - start[1]) * part)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from matplotlib.axes import Axes
 
 from mtpeft.cells import NATIVE
-from mtpeft.figures.labels import label_end, label_side, spread_positions
+from mtpeft.figures.labels import label_beside, label_end, spread_positions
 from mtpeft.figures.panels import (
     Drawing,
     Point,
@@ -53,10 +53,12 @@ def draw_languages(tables: Tables, looks: dict[str, Look]) -> Drawing:
         row, (name, places) = rows[position // len(scales)], list(scales.items())[position % len(scales)]
         own = [system for system in tuned if _row_of(system) == row]
         untouched = {system.setting.pair: system for system in full if replace(system.setting, pair="") == row[0]}
-        _draw_panel(axes, own, untouched, _apart(places, len(methods)), looks)
+        none = _draw_panel(axes, own, untouched, _apart(places, len(methods)), looks)
         first = position % len(scales) == 0
         axes.set_title(_title(row, rows, own, looks) if first else "")
         axes.set_ylabel("chrF \N{MINUS SIGN} full" if first else "")
+        if position % len(scales) == len(scales) - 1:
+            _label_lines(axes, none, looks)
         axes.set_xlabel(name if position >= len(panels) - len(scales) else "")
     share_range(panels)
     return Drawing(figure, _unplaced(tuned, scales), [looks[method] for method in methods] if len(methods) > 1 else [])
@@ -78,9 +80,9 @@ def _title(row: Row, rows: Sequence[Row], systems: Sequence[System], looks: dict
     """What tells a row from the others, its method if it has one alone, and the share that it trains."""
     methods = {system.method for system in systems}
     share = max((system.share for system in systems if system.share), default=None)
-    trained = row[1] if row[1] == NATIVE or share is None else f"{100 * share:.2g} %"
+    trained = row[1] if row[1] == NATIVE or share is None else f"{100 * share:.2g} % trained"
     alone = looks[methods.pop()].name if len(methods) == 1 else ""
-    return ", ".join(filter(None, (panel_name(row[0], [other for other, _ in rows]), f"{alone} {trained}".strip())))
+    return ", ".join(filter(None, (panel_name(row[0], [other for other, _ in rows]), alone, trained)))
 
 
 def _scales(pairs: set[str], tables: Tables) -> dict[str, dict[str, float]]:
@@ -101,7 +103,7 @@ def _apart(places: Mapping[str, float], methods: int) -> dict[str, float]:
     if not places:
         return {}
     reach = (max(places.values()) - min(places.values())) or 1.0
-    step = 0.032 * reach * max(1.0, 0.6 * methods)
+    step = 0.05 * reach * max(1.0, 0.6 * methods)
     moved = spread_positions(list(places.values()), step, low=min(places.values()), high=max(places.values()) + reach)
     return dict(zip(places, moved, strict=True))
 
@@ -118,7 +120,8 @@ def _draw_panel(
     full: Mapping[str, System],
     places: Mapping[str, float],
     looks: dict[str, Look],
-) -> None:
+) -> dict[float, float]:
+    """Points and their languages; returns the difference of the untouched model at each place."""
     methods = sorted({system.method for system in systems})
     reach = (max(places.values(), default=0.0) - min(places.values(), default=0.0)) or 1.0
     axes.axhline(0, color=INK, linestyle=FULL_DASHES, linewidth=0.9, zorder=2)
@@ -137,10 +140,13 @@ def _draw_panel(
         draw_point(axes, point, looks[system.method])
         marks.append((point, looks[system.method]))
         if point.value and system.method == methods[-1]:
-            label_side(axes, language_of(pair) or pair, x=point.x, y=point.value.mean, colour=INK)
+            label_beside(axes, language_of(pair) or pair, x=point.x, y=point.value.mean, colour=INK)
     axes.margins(x=0.06, y=0.08)
-    right = axes.get_xlim()[1]
-    label_end(axes, "full", x=right, y=0, colour=INK)
+    draw_gaps(axes, marks)
+    return none
+
+
+def _label_lines(axes: Axes, none: Mapping[float, float], looks: dict[str, Look]) -> None:
+    label_end(axes, "full", x=axes.get_xlim()[1], y=0, colour=INK)
     if none and NONE in looks:
         label_end(axes, NONE, x=max(none), y=none[max(none)], colour=looks[NONE].colour)
-    draw_gaps(axes, marks)

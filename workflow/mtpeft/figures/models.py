@@ -24,11 +24,10 @@ def draw_models(tables: Tables, looks: dict[str, Look]) -> Drawing:
     )
     full = full_method(systems)
     for axes, setting in zip(panels, settings, strict=True):
-        draw_dots(axes, blocks[setting], looks)
+        draw_dots(axes, blocks[setting], looks, name=panel_name(setting, settings))
         band = next((system for block in blocks[setting] for system in block.systems if system.method == full), None)
         if band:
             draw_upright_band(axes, band, looks[full], name=f"{looks[full].name}, {band.setting.model}")
-        axes.set_title(panel_name(setting, settings), pad=13)
     return Drawing(figure)
 
 

@@ -59,7 +59,7 @@ VERMILLION, BLUE, GREEN, PURPLE, ORANGE, SKY = "#D55E00", "#0072B2", "#009E73", 
 # Paul Tol's muted palette serves the methods beyond those.
 WINE, BROWN = "#882255", "#661100"
 MUTED = ("#332288", "#999933", "#AA4499", "#117733", "#CC6677", "#44AA99", "#6699CC")
-SPARE_MARKERS = ("p", "*", "8", "H", "d", "X", "<")
+SPARE_MARKERS = ("p", "h", "8", "H", "d", "X", "<")
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ KNOWN = {
     "ia3": Look(SKY, "X", "(IA)³"),
     "ssf": Look("#8C6D00", "d", "SSF"),
     "embeddings": Look("#4D4D9E", "<", "embeddings"),
-    "adapter_embeddings": Look(WINE, "h", "adapter + embeddings"),
+    "adapter_embeddings": Look(WINE, "*", "adapter + embeddings"),
     "lora_embeddings": Look(BROWN, ">", "LoRA + embeddings"),
 }
 
