@@ -53,7 +53,7 @@ def draw_budgets(tables: Tables, looks: dict[str, Look]) -> Drawing:
     labelled = len(settings) <= LABELLED_PANELS
     columns = 1 if len(settings) == 1 else 2 if labelled else 3
     width = ONE_COLUMN if columns == 1 else TWO_COLUMNS
-    figure, panels = grid(len(settings), columns=columns, width=width, row_height=2.4 if columns < 3 else 1.9)
+    figure, panels = grid(len(settings), columns=columns, width=width, row_height=2.6 if columns < 3 else 1.9)
     for axes, own, name in zip(panels, panels_systems, names, strict=True):
         _draw_panel(axes, own, budget_shares(systems), looks)
         if labelled:
@@ -89,10 +89,10 @@ def _draw_panel(axes: Axes, systems: Sequence[System], shares: dict[str, float],
     right = axes.get_xlim()[1]
     flat = [system for system in systems if is_reference(system)]
     draw_references(axes, [(looks[own.method], [point_of(own, right, own.chrf)]) for own in flat])
+    draw_gaps(axes, marks)
     for system in flat if band is None else [*flat, band]:
         look = looks[system.method]
         label_line(axes, right, system.chrf, name=name_with_gaps(look.name, system), colour=look.colour)
-    draw_gaps(axes, marks)
 
 
 def _label_methods(axes: Axes, systems: Sequence[System], looks: dict[str, Look]) -> None:

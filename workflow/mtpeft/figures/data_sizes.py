@@ -85,23 +85,21 @@ def _draw_panel(axes: Axes, systems: Sequence[System], pairs_of_size: dict[str, 
             name = looks[method].name + ("" if plain else f" {budget}")
             label_end(axes, name, x=last.x, y=last.value.mean, colour=looks[method].colour)
     axes.margins(x=0.06, y=0.08)
-    _draw_references(axes, [own for own in systems if is_reference(own)], pairs_of_size, looks)
+    references = _reference_lines([own for own in systems if is_reference(own)], pairs_of_size, axes.get_xlim()[1])
+    draw_references(
+        axes, [(looks[method], [point_of(own, x, own.chrf) for x, own in line]) for method, line in references.items()]
+    )
     draw_gaps(axes, marks)
+    for method, line in references.items():
+        x, last = next((placed for placed in reversed(line) if placed[1].chrf), line[-1])
+        label_line(axes, x, last.chrf, name=name_with_gaps(looks[method].name, last), colour=looks[method].colour)
 
 
-def _draw_references(
-    axes: Axes, systems: Sequence[System], pairs_of_size: dict[str, int], looks: dict[str, Look]
-) -> None:
-    """Reference rows that depend on the size as lines over it, the others across the panel."""
-    right = axes.get_xlim()[1]
+def _reference_lines(
+    systems: Sequence[System], pairs_of_size: dict[str, int], right: float
+) -> dict[str, list[tuple[float, System]]]:
+    """Reference rows with their places in the order of x, by method; those without a size stand at the right end."""
     lines: dict[str, list[tuple[float, System]]] = {}
     for system in systems:
         lines.setdefault(system.method, []).append((pairs_of_size.get(system.setting.size, right), system))
-    for line in lines.values():
-        line.sort(key=lambda placed: placed[0])
-    draw_references(
-        axes, [(looks[method], [point_of(own, x, own.chrf) for x, own in line]) for method, line in lines.items()]
-    )
-    for method, line in lines.items():
-        x, last = next((placed for placed in reversed(line) if placed[1].chrf), line[-1])
-        label_line(axes, x, last.chrf, name=name_with_gaps(looks[method].name, last), colour=looks[method].colour)
+    return {method: sorted(line, key=lambda placed: placed[0]) for method, line in lines.items()}

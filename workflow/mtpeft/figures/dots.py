@@ -4,19 +4,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from mtpeft.figures.panels import draw_gap, draw_point, point_of
 from mtpeft.figures.reference_lines import DASHES, FULL_DASHES, name_with_gaps, view_with
-from mtpeft.figures.style import GREY, SMALL_FONT_SIZE, Look, text_colour
-from mtpeft.figures.systems import full_method
+from mtpeft.figures.style import SMALL_FONT_SIZE, Look, text_colour
+from mtpeft.figures.systems import full_method, gap_of
 from mtpeft.figures.tables import System
 
 INCHES_PER_ROW = 0.155
 INCHES_AROUND = 0.58
 """Height of a panel beside its rows: the axis with its label, the name of the band."""
 FAINT = "#E3E3E3"
-EDGE = 0.1
-"""Share of a panel's width, at either side, where a name is not centred, since it would leave the panel."""
+EDGE = 0.15
+"""Share of a panel's width at its left where a name stands at the right of its tick, since it would leave the panel."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,9 @@ def draw_dots(axes: Axes, blocks: Sequence[Block], looks: dict[str, Look], *, na
             draw_point(axes, point_of(system, row, system.chrf), looks[system.method], vertical=False)
     axes.margins(x=0.05)
     references = [system.chrf.mean for block in blocks for system in block.references if system.chrf]
-    axes.set_xlim(view_with(axes.get_xlim(), references))
+    low, high = view_with(axes.get_xlim(), references)
+    lacking = any(gap_of(system) for block in blocks for system in block.systems)
+    axes.set_xlim(low, high + 0.05 * lacking * (high - low))
     axes.set_ylim(starts[-1] + len(blocks[-1].systems) + 0.6, -0.6)
     for start, block in zip(starts, blocks, strict=True):
         for system in block.references:
@@ -86,22 +89,18 @@ def _draw_tick(axes: Axes, system: System, look: Look, *, top: int, rows: int) -
     if system.chrf is None:
         return
     (low, high), mean = axes.get_xlim(), system.chrf.mean
-    style = {
-        "va": "center",
-        "fontsize": SMALL_FONT_SIZE,
-        "color": text_colour(look.colour),
-        "bbox": {"facecolor": "white", "edgecolor": "none", "pad": 0.5},
-    }
+    style = {"va": "center", "fontsize": SMALL_FONT_SIZE, "color": text_colour(look.colour)}
+    gap = 0.015 * (high - low)
     if low <= mean <= high:
         axes.plot(
-            [mean] * 2, [top + 0.45, top + rows + 0.45], color=look.colour, linestyle=DASHES[look.name], linewidth=1.1
+            [mean] * 2, [top - 0.2, top + rows + 0.45], color=look.colour, linestyle=DASHES[look.name], linewidth=1.1
         )
-        part = (mean - low) / (high - low)
-        axes.text(mean, top, name, ha="left" if part < EDGE else "right" if part > 1 - EDGE else "center", **style)
+        leftmost = mean - low < EDGE * (high - low)
+        axes.text(mean + (gap if leftmost else -gap), top, name, ha="left" if leftmost else "right", **style)
     elif mean < low:
-        axes.text(low, top, f" \N{LEFTWARDS ARROW} {name} {mean:.1f}", ha="left", **style)
+        axes.text(low + gap, top, f"\N{LEFTWARDS ARROW} {name} {mean:.1f}", ha="left", **style)
     else:
-        axes.text(high, top, f"{name} {mean:.1f} \N{RIGHTWARDS ARROW}", ha="right", **style)
+        axes.text(high - gap, top, f"{name} {mean:.1f} \N{RIGHTWARDS ARROW}", ha="right", **style)
 
 
 def _name_rows(axes: Axes, blocks: Sequence[Block], looks: dict[str, Look]) -> None:
@@ -115,6 +114,7 @@ def _name_rows(axes: Axes, blocks: Sequence[Block], looks: dict[str, Look]) -> N
             names.append(looks[system.method].name + share)
     axes.set_yticks(range(len(names)), names)
     axes.tick_params(axis="y", length=0)
-    axes.spines["left"].set_color(GREY)
+    axes.spines["left"].set_visible(False)
+    axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     for row in headings:
         axes.get_yticklabels()[row].set_weight("bold")

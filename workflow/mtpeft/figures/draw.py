@@ -77,9 +77,9 @@ def completeness(systems: Iterable[System], expected: int) -> tuple[str, bool]:
 def _legend_of_marks(systems: Iterable[System], kinds: set[str]) -> list[str]:
     """What the marks that this figure shows mean."""
     words = {DIVERGED: "\N{MULTIPLICATION SIGN} a seed diverged", MISSING: "| a seed is missing"}
-    marks = ["Intervals: 95 %, over test sentences and seeds."] if kinds else []
+    marks = ["95 % intervals over sentences and seeds."] if kinds else []
     if OPEN in kinds:
-        marks.append("Open: a seed kept step 0, the untouched model.")
+        marks.append("Open: a seed kept step\N{NO-BREAK SPACE}0, the untouched model.")
     if GAP in kinds:
         found = sorted({gap_of(system) for system in systems} - {None})
         marks.append(f"At the edge: {', '.join(words[gap] for gap in found)}.")

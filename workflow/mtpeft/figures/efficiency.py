@@ -42,9 +42,7 @@ def draw_efficiency(tables: Tables, looks: dict[str, Look]) -> Drawing:
     panels[0].set_title(_named(chosen))
     _name_methods(panels[-1], sorted({system.method for system in shown[chosen]}), looks)
     others = len([setting for setting in settings if shown[setting]]) - 1
-    return Drawing(
-        figure, [f"Of the settings the one with most systems; {others} more are in the table."] if others else []
-    )
+    return Drawing(figure, [f"The setting with most systems; {others} others are in the table."] if others else [])
 
 
 def _comparable(systems: Sequence[System], full: str | None) -> list[System]:
@@ -84,7 +82,15 @@ def _name_methods(axes: Axes, methods: Sequence[str], looks: dict[str, Look]) ->
     """The legend, in the place that the panels leave."""
     axes.set_axis_off()
     handles = [
-        Line2D([], [], color=looks[method].colour, marker=looks[method].marker, linestyle="", label=looks[method].name)
+        Line2D(
+            [],
+            [],
+            color=looks[method].colour,
+            marker=looks[method].marker,
+            markersize=looks[method].size,
+            linestyle="",
+            label=looks[method].name,
+        )
         for method in methods
     ]
     axes.legend(handles=handles, loc="center left", handletextpad=0.4, labelspacing=0.35, borderaxespad=0)

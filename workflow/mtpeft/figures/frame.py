@@ -10,7 +10,7 @@ from mtpeft.figures.panels import Drawing
 from mtpeft.figures.style import FONT_SIZE, GREY, SMALL_FONT_SIZE, WARNING
 
 INCHES_PER_LINE = 0.14
-INCHES_PER_CHARACTER = 0.052
+INCHES_PER_CHARACTER = 0.0505
 INCHES_PER_LEGEND_ENTRY = 0.85
 
 
@@ -35,7 +35,8 @@ def add_frame(drawing: Drawing, *, warnings: Sequence[str]) -> None:
 
 def _add_legend(drawing: Drawing, *, anchor: float, columns: int) -> None:
     handles = [
-        Line2D([], [], color=look.colour, marker=look.marker, linestyle="", label=look.name) for look in drawing.legend
+        Line2D([], [], color=look.colour, marker=look.marker, markersize=look.size, linestyle="", label=look.name)
+        for look in drawing.legend
     ]
     legend = drawing.figure.legend(
         handles=handles,

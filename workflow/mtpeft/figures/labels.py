@@ -6,14 +6,13 @@ from itertools import pairwise
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.text import Annotation
+from matplotlib.text import Annotation, Text
 from matplotlib.transforms import Bbox
 
 from mtpeft.figures.style import GREY, SMALL_FONT_SIZE, text_colour
 
-END, BESIDE = "label-end", "label-beside"
-SIDEWAYS = 12
-"""Distance in points by which a label above or below may be farther than one at the side, which names less clearly."""
+END, BESIDE, BELOW = "label-end", "label-beside", "label-below"
+LEADER = {"arrowstyle": "-", "lw": 0.4, "color": GREY}
 
 
 def label_end(axes: Axes, text: str, *, x: float, y: float, colour: str) -> None:
@@ -28,14 +27,26 @@ def label_end(axes: Axes, text: str, *, x: float, y: float, colour: str) -> None
         fontsize=SMALL_FONT_SIZE,
         va="center",
         annotation_clip=False,
-        arrowprops={"arrowstyle": "-", "lw": 0.4, "color": GREY, "shrinkA": 1, "shrinkB": 2, "relpos": (0, 0.5)},
+        arrowprops=LEADER | {"shrinkA": 1, "shrinkB": 2, "relpos": (0, 0.5)},
     )
     annotation.set_gid(END)
 
 
 def label_beside(axes: Axes, text: str, *, x: float, y: float, colour: str) -> None:
-    """Name a single point: below or above its interval, or at its side where there is no room."""
-    annotation = axes.annotate(
+    """Name a single point where there is room close to it, far off with a leader."""
+    annotation = _label_near(axes, text, x=x, y=y, colour=colour)
+    annotation.set_gid(BESIDE)
+
+
+def label_below(axes: Axes, text: str, *, x: float, y: float, colour: str) -> None:
+    """Name a point of a crowd straight below its interval, or above it where something else is below."""
+    annotation = _label_near(axes, text, x=x, y=y, colour=colour)
+    annotation.arrow_patch.set_visible(False)
+    annotation.set_gid(BELOW)
+
+
+def _label_near(axes: Axes, text: str, *, x: float, y: float, colour: str) -> Annotation:
+    return axes.annotate(
         text,
         xy=(x, y),
         xytext=(0, 0),
@@ -44,8 +55,8 @@ def label_beside(axes: Axes, text: str, *, x: float, y: float, colour: str) -> N
         fontsize=SMALL_FONT_SIZE,
         ha="center",
         va="center",
+        arrowprops=LEADER | {"shrinkA": 1, "shrinkB": 3},
     )
-    annotation.set_gid(BESIDE)
 
 
 def settle_labels(figure: Figure) -> None:
@@ -54,7 +65,7 @@ def settle_labels(figure: Figure) -> None:
     figure.set_layout_engine("none")
     for axes in figure.axes:
         _spread(axes, _annotations(axes, END))
-        _place(axes, _annotations(axes, BESIDE))
+        _place(axes, [*_annotations(axes, BESIDE), *_annotations(axes, BELOW)])
 
 
 def _annotations(axes: Axes, gid: str) -> list[Annotation]:
@@ -85,7 +96,7 @@ def spread_positions(wanted: Sequence[float], step: float, *, low: float, high: 
 def _spread(axes: Axes, texts: list[Annotation]) -> None:
     if not texts:
         return
-    height = max(text.get_window_extent().height for text in texts)
+    height = max(_box(text).height for text in texts)
     to_pixels, box = axes.transData, axes.bbox
     wanted = [float(to_pixels.transform(text.xy)[1]) for text in texts]
     for text, pixel in zip(texts, spread_positions(wanted, height, low=box.y0, high=box.y1), strict=True):
@@ -98,26 +109,41 @@ def _place(axes: Axes, texts: list[Annotation]) -> None:
     inside = axes.bbox
     for text in texts:
         places = []
-        width = text.get_window_extent().width * 72 / axes.figure.dpi
-        for away, offset in _offsets(width):
+        width = _box(text).width * 72 / axes.figure.dpi
+        for away, offset in OFFSETS_OF[text.get_gid()](width):
             text.set_position(offset)
-            box = text.get_window_extent()
+            box = _box(text)
             covered = sum(box.overlaps(other) for other in taken)
             outside = box.x0 < inside.x0 or box.x1 > inside.x1 or box.y0 < inside.y0 or box.y1 > inside.y1
-            places.append(((covered + 5 * outside) > 0, covered + 5 * outside, away, offset, box))
+            places.append((outside, covered, away, offset, box))
         *_, offset, box = min(places, key=lambda place: place[:3])
         text.set_position(offset)
         taken.append(box)
 
 
-def _offsets(width: float) -> list[tuple[float, tuple[float, float]]]:
+def _box(text: Annotation) -> Bbox:
+    """Where the letters are, without the leader."""
+    return Text.get_window_extent(text)
+
+
+def _offsets_beside(width: float) -> list[tuple[float, tuple[float, float]]]:
     """Distances and offsets in points at which a label of this width is tried."""
-    upright = [(away, (dx, sign * away)) for away in range(8, 40, 2) for sign in (-1, 1) for dx in (0, 5, -5)]
-    beside = width / 2 + 5
-    sides = [
-        (5 + SIDEWAYS + abs(dy), (sign * beside, float(dy))) for dy in (0, 5, -5, 10, -10, 16, -16) for sign in (1, -1)
+    sides = [(sign * (width / 2 + 5), float(dy)) for dy in range(-16, 17, 2) for sign in (1, -1)]
+    upright = [
+        (float(dx), float(sign * dy))
+        for dy in range(8, 40, 2)
+        for sign in (-1, 1)
+        for dx in (0, 6, -6, 12, -12, 18, -18)
     ]
-    return [(away + abs(offset[0]) / 10, offset) for away, offset in [*upright, *sides]]
+    # A label at the side is as near as its edge.
+    return [(5 + abs(dy), (dx, dy)) for dx, dy in sides] + [(math.hypot(dx, dy), (dx, dy)) for dx, dy in upright]
+
+
+def _offsets_below(_: float) -> list[tuple[float, tuple[float, float]]]:
+    return [(away + 20.0 * (sign > 0), (0.0, float(sign * away))) for away in range(8, 48) for sign in (-1, 1)]
+
+
+OFFSETS_OF = {BESIDE: _offsets_beside, BELOW: _offsets_below}
 
 
 def _drawn_pixels(axes: Axes) -> list[tuple[float, float]]:

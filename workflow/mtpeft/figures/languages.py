@@ -6,7 +6,7 @@ from dataclasses import replace
 from matplotlib.axes import Axes
 
 from mtpeft.cells import NATIVE
-from mtpeft.figures.labels import label_beside, label_end, spread_positions
+from mtpeft.figures.labels import label_below, label_end, spread_positions
 from mtpeft.figures.panels import (
     Drawing,
     Point,
@@ -14,13 +14,12 @@ from mtpeft.figures.panels import (
     draw_point,
     grid,
     nothing_yet,
-    point_of,
     share_range,
     side_by_side,
 )
 from mtpeft.figures.reference_lines import FULL_DASHES
 from mtpeft.figures.style import INK, TWO_COLUMNS, Look
-from mtpeft.figures.systems import full_method, panel_name, tuned_methods
+from mtpeft.figures.systems import MISSING, full_method, gap_of, is_untouched, panel_name, tuned_methods
 from mtpeft.figures.tables import Setting, System, Tables
 
 ENGLISH = "en"
@@ -136,11 +135,12 @@ def _draw_panel(
         if pair not in places:
             continue
         shift = side_by_side(methods.index(system.method), len(methods), reach)
-        point = point_of(system, places[pair] + shift, system.minus_full)
+        lacking = gap_of(system) or (gap_of(full[pair]) if pair in full else MISSING)
+        point = Point(places[pair] + shift, system.minus_full, lacking, is_untouched(system))
         draw_point(axes, point, looks[system.method])
         marks.append((point, looks[system.method]))
         if point.value and system.method == methods[-1]:
-            label_beside(axes, language_of(pair) or pair, x=point.x, y=point.value.mean, colour=INK)
+            label_below(axes, language_of(pair) or pair, x=point.x, y=point.value.mean, colour=INK)
     axes.margins(x=0.06, y=0.08)
     draw_gaps(axes, marks)
     return none

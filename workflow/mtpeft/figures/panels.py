@@ -79,6 +79,7 @@ def draw_point(axes: Axes, point: Point, look: Look, *, vertical: bool = True) -
     (marker,) = axes.plot(
         *place,
         marker=look.marker,
+        markersize=look.size,
         color=look.colour,
         markerfacecolor="white" if point.is_open else look.colour,
         markeredgewidth=0.9,
@@ -91,10 +92,11 @@ def draw_gaps(axes: Axes, gaps: Iterable[tuple[Point, Look]]) -> None:
     """A mark on the floor of the panel for each system that lacks a seed, stacked where several share an x."""
     stacked: Counter[float] = Counter()
     for point, look in gaps:
-        if point.gap is None:
-            continue
-        draw_gap(axes, (point.x, 0.035 + 0.06 * stacked[point.x]), point.gap, look)
-        stacked[point.x] += 1
+        if point.gap:
+            draw_gap(axes, (point.x, 0.03 + 0.06 * stacked[point.x]), point.gap, look)
+            stacked[point.x] += 1
+    low, high = axes.get_ylim()
+    axes.set_ylim(low - 0.07 * max(stacked.values(), default=0) * (high - low), high)
 
 
 def draw_gap(axes: Axes, place: tuple[float, float], gap: str, look: Look, *, across: bool = False) -> None:
