@@ -46,7 +46,8 @@ rule all:
         paths.all_records(CONFIGURATION, "score.json"),
         "results/scores.csv",
         "results/costs.csv",
-        expand("results/tables/{study}/summary.csv", study=CONFIGURATION.studies),
+        "results/summary.csv",
+        expand("results/tables/{study}/{table}.csv", study=CONFIGURATION.studies, table=["scores", "summary"]),
         "results/findings.md",
         "results/findings.json",
 

@@ -1,7 +1,7 @@
 """Collection: the records of many cells in one tidy table.
 
 Needs: train.json, decode.json and score.json of cells.
-Makes: results/scores.csv and costs.csv of all cells; scores.csv, costs.csv and summary.csv in results/tables/<study>/.
+Makes: results/scores.csv, costs.csv and summary.csv of all cells; the same of each study in results/tables/<study>/.
 """
 
 
@@ -9,6 +9,7 @@ rule tables:
     """All tables."""
     input:
         "results/scores.csv",
+        "results/summary.csv",
         expand("results/tables/{study}/{table}.csv", study=CONFIGURATION.studies, table=["scores", "summary"]),
 
 
@@ -26,7 +27,7 @@ rule collect_all:
     conda:
         "../../envs/workflow.yaml"
     params:
-        settings=canonical(settings.collect_settings(CONFIGURATION, all_cells(CONFIGURATION))),
+        settings=canonical(settings.tables_settings(CONFIGURATION, "efficiency")),
     shell:
         "exec python -m mtpeft collect --settings {params.settings:q} --scores {output.scores:q} --costs {output.costs:q} "
         "> {log:q} 2>&1"
@@ -49,6 +50,26 @@ rule collect_study:
         settings=told("tables", "study"),
     shell:
         "exec python -m mtpeft collect --settings {params.settings:q} --scores {output.scores:q} --costs {output.costs:q} "
+        "> {log:q} 2>&1"
+
+
+rule summarise_all:
+    """Systems of all studies, each over all of its seeds: scores, differences with their intervals, and costs."""
+    input:
+        paths.all_records(CONFIGURATION, "score.json"),
+    output:
+        table="results/summary.csv",
+        page="results/summary.md",
+    log:
+        "logs/summarise_all.log",
+    benchmark:
+        "benchmarks/summarise_all.tsv"
+    conda:
+        "../../envs/workflow.yaml"
+    params:
+        settings=canonical(settings.summary_settings(CONFIGURATION, "efficiency")),
+    shell:
+        "exec python -m mtpeft summarise --settings {params.settings:q} --output {output.table:q} --page {output.page:q} "
         "> {log:q} 2>&1"
 
 

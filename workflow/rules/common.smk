@@ -14,7 +14,6 @@ from mtpeft.cells import LABELS_TEMPLATE as LABELS
 from mtpeft.config import paths, settings
 from mtpeft.config.environment import share_python
 from mtpeft.config.load import validate
-from mtpeft.config.studies import all_cells
 from mtpeft.errors import UserError
 from mtpeft.records import canonical
 

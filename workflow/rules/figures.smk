@@ -1,6 +1,6 @@
-"""Figures, from the tables alone: anyone can redraw them without a model.
+"""Figures, from the summaries alone: anyone can redraw them without a model.
 
-Needs: results/tables/<study>/, results/scores.csv and costs.csv.
+Needs: results/tables/<study>/summary.csv, results/summary.csv.
 Makes: results/figures/<study>.{pdf,svg,png} and efficiency.{pdf,svg,png}.
 """
 
@@ -12,14 +12,14 @@ for label in CONFIGURATION.studies:
             f"study_{label}"
         input:
             paths.figures_of(label),
+            f"results/tables/{label}/scores.csv",
         localrule: True
 
 
 rule draw_study:
     """The figure of a study."""
     input:
-        scores="results/tables/{study}/scores.csv",
-        costs="results/tables/{study}/costs.csv",
+        summary="results/tables/{study}/summary.csv",
     output:
         report(
             "results/figures/{study}.svg",
@@ -39,15 +39,14 @@ rule draw_study:
         settings=told("figure", "study"),
         stem=subpath(output.pdf, strip_suffix=".pdf"),
     shell:
-        "exec python -m mtpeft figure --settings {params.settings:q} --scores {input.scores:q} --costs {input.costs:q} "
-        "--stem {params.stem:q} > {log:q} 2>&1"
+        "exec python -m mtpeft figure --settings {params.settings:q} --summary {input.summary:q} --stem {params.stem:q} "
+        "> {log:q} 2>&1"
 
 
 rule draw_efficiency:
     """Quality against what it costs, for the cells of all studies."""
     input:
-        scores="results/scores.csv",
-        costs="results/costs.csv",
+        summary="results/summary.csv",
     output:
         report(
             "results/figures/efficiency.svg",
@@ -67,5 +66,5 @@ rule draw_efficiency:
         settings=canonical(settings.figure_settings(CONFIGURATION, "efficiency")),
         stem=subpath(output.pdf, strip_suffix=".pdf"),
     shell:
-        "exec python -m mtpeft figure --settings {params.settings:q} --scores {input.scores:q} --costs {input.costs:q} "
-        "--stem {params.stem:q} > {log:q} 2>&1"
+        "exec python -m mtpeft figure --settings {params.settings:q} --summary {input.summary:q} --stem {params.stem:q} "
+        "> {log:q} 2>&1"

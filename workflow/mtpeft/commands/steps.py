@@ -208,7 +208,7 @@ def _findings(given: argparse.Namespace) -> None:
 def _figure(given: argparse.Namespace) -> None:
     from mtpeft.figures.draw import draw_figure
 
-    draw_figure(given.settings, scores=given.scores, costs=given.costs, stem=given.stem)
+    draw_figure(given.settings, summary=given.summary, stem=given.stem)
 
 
 SLOW_TO_START = ("vocabulary", "encode", "pretrain", "tune", "train", "decode")
@@ -231,5 +231,5 @@ STEPS: dict[str, tuple[Run, str, str]] = {
     "collect": (_collect, "scores costs", "collect records into tables"),
     "summarise": (_summarise, "output page", "summarise systems over their seeds, with intervals"),
     "findings": (_findings, "parts* record page", "test the claims of the configuration"),
-    "figure": (_figure, "scores costs stem", "draw a figure from tables"),
+    "figure": (_figure, "summary stem", "draw a figure from a summary"),
 }

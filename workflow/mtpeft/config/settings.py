@@ -245,19 +245,19 @@ def score_settings(configuration: Configuration, cell: Cell) -> Settings:
     return {"recipe": RECIPES["score"], "target": pair_languages(configuration, cell.pair)[1]}
 
 
-def collect_settings(configuration: Configuration, cells: Sequence[Cell]) -> Settings:
-    """Settings of the collection of tables: which cells are in them."""
-    return {"cells": fold(cells)}
-
-
 def tables_settings(configuration: Configuration, study: str) -> Settings:
-    """Settings of the collection of a study's tables."""
-    return collect_settings(configuration, study_cells(configuration, configuration.studies[study]))
+    """Settings of the collection of a study's tables: its cells, or those of all for `efficiency`."""
+    return {"cells": fold(_drawn_cells(configuration, study))}
 
 
 def summary_settings(configuration: Configuration, study: str) -> Settings:
-    """Settings of the summary of a study: its cells."""
+    """Settings of the summary of a study, or of all of them for `efficiency`: its cells."""
     return {"recipe": RECIPES["summary"]} | tables_settings(configuration, study)
+
+
+def _drawn_cells(configuration: Configuration, study: str) -> list[Cell]:
+    entry = configuration.studies.get(study)
+    return study_cells(configuration, entry) if entry else all_cells(configuration)
 
 
 def findings_settings(configuration: Configuration) -> Settings:
@@ -274,10 +274,10 @@ def findings_settings(configuration: Configuration) -> Settings:
 def figure_settings(configuration: Configuration, study: str) -> Settings:
     """Settings of the figure of a study; `efficiency` is drawn from the cells of all studies.
 
-    All methods are named, so that each has the same colour in every figure.
+    All methods are named, so that each has the same colour in every figure, and models in the order of the study.
     """
     entry = configuration.studies.get(study)
-    cells = study_cells(configuration, entry) if entry else all_cells(configuration)
+    cells = _drawn_cells(configuration, study)
     drawn = [entry] if entry else configuration.studies.values()
     return {
         "recipe": RECIPES["figure"],
@@ -286,4 +286,5 @@ def figure_settings(configuration: Configuration, study: str) -> Settings:
         "cells": len(cells),
         "stamp": "; ".join(dict.fromkeys(filter(None, (study.stamp for study in drawn)))),
         "methods": sorted(configuration.methods),
+        "models": [label for label in dict.fromkeys(cell.model for cell in cells) if label != ANY] if entry else [],
     }

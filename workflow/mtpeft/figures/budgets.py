@@ -1,84 +1,127 @@
 """RQ1: which method works best for a given parameter budget?"""
 
+import math
+from collections.abc import Sequence
+
 from matplotlib.axes import Axes
 
 from mtpeft.cells import NATIVE
-from mtpeft.figures.groups import Group, full_method, group_seeds, in_setting, is_reference, panel_name, settings_of
+from mtpeft.figures.dots import Block, dots_height, draw_dots, draw_upright_band
 from mtpeft.figures.labels import label_beside, label_end
 from mtpeft.figures.panels import (
     Drawing,
-    draw_full_band,
     draw_gaps,
-    draw_references,
     draw_series,
     grid,
-    label_line,
     nothing_yet,
     point_of,
     share_axis,
+    side_by_side,
 )
+from mtpeft.figures.reference_lines import draw_band, draw_references, label_line, name_with_gaps
 from mtpeft.figures.style import ONE_COLUMN, TWO_COLUMNS, Look
-from mtpeft.figures.tables import Tables
+from mtpeft.figures.systems import (
+    budget_shares,
+    full_method,
+    in_setting,
+    is_reference,
+    panel_name,
+    settings_of,
+    tuned_methods,
+)
+from mtpeft.figures.tables import System, Tables
 
 LABELLED_PANELS = 4
 """Up to so many panels the lines carry their names; beyond, a legend does."""
+NARROW = 2.0
+"""Shares that differ by less than this factor are no axis: their systems stand below each other."""
 
 
 def draw_budgets(tables: Tables, looks: dict[str, Look]) -> Drawing:
     """ChrF against the trained share of the base model: one panel per setting, one line per method."""
-    groups = group_seeds(tables.scores)
+    systems = tables.systems
     settings = [
-        setting for setting in settings_of(groups) if any(group.spread for group in in_setting(groups, setting))
+        setting for setting in settings_of(systems) if any(system.chrf for system in in_setting(systems, setting))
     ]
     if not settings:
         return nothing_yet()
+    panels_systems = [in_setting(systems, setting) for setting in settings]
+    names = [panel_name(setting, settings) for setting in settings]
+    shares = [system.share for system in systems if system.share and system.method in tuned_methods(systems)]
+    if not shares or max(shares) < NARROW * min(shares):
+        return _draw_rows(panels_systems, names, looks)
     labelled = len(settings) <= LABELLED_PANELS
     columns = 1 if len(settings) == 1 else 2 if labelled else 3
     width = ONE_COLUMN if columns == 1 else TWO_COLUMNS
-    figure, panels = grid(len(settings), columns=columns, width=width, row_height=2.4 if columns < 3 else 1.9)
-    for axes, setting in zip(panels, settings, strict=True):
-        own = in_setting(groups, setting)
-        _draw_panel(axes, own, looks)
+    figure, panels = grid(len(settings), columns=columns, width=width, row_height=2.6 if columns < 3 else 1.9)
+    for axes, own, name in zip(panels, panels_systems, names, strict=True):
+        _draw_panel(axes, own, budget_shares(systems), looks)
         if labelled:
             _label_methods(axes, own, looks)
-        axes.set_title(panel_name(setting, settings))
+        axes.set_title(name)
     for position, axes in enumerate(panels):
         axes.set_ylabel("chrF" if position % columns == 0 else "")
         axes.set_xlabel("trained share of base model (%)" if position >= len(panels) - columns else "")
-    return Drawing(figure, legend=[] if labelled else [looks[method] for method in _methods(groups)])
+    return Drawing(figure, legend=[] if labelled else [looks[method] for method in tuned_methods(systems)])
 
 
-def _methods(groups: list[Group]) -> list[str]:
-    """The fine-tuning methods but the one that serves as reference, sorted."""
-    return sorted({group.method for group in groups if not is_reference(group)} - {full_method(groups)})
-
-
-def _draw_panel(axes: Axes, groups: list[Group], looks: dict[str, Look]) -> None:
-    full = full_method(groups)
+def _draw_panel(axes: Axes, systems: Sequence[System], shares: dict[str, float], looks: dict[str, Look]) -> None:
+    full = full_method(systems)
     share_axis(axes)
+    methods = tuned_methods(systems)
+    lines = [method for method in methods if any(own.method == method and own.budget != NATIVE for own in systems)]
+    places = [own.share or shares.get(own.budget) for own in systems if own.method in methods]
+    reach = math.log(max(filter(None, places)) / min(filter(None, places)))
     marks = []
-    for method in _methods(groups):
-        own = [group for group in groups if group.method == method and group.share]
-        points = [point_of(group, group.share, group.spread) for group in own]
+    for method in methods:
+        shift = math.exp(side_by_side(lines.index(method), len(lines), reach)) if method in lines else 1.0
+        points = [
+            point_of(system, shift * share, system.chrf)
+            for system in systems
+            if system.method == method and (share := system.share or shares.get(system.budget))
+        ]
         draw_series(axes, points, looks[method])
         marks += [(point, looks[method]) for point in points]
-    axes.margins(x=0.06, y=0.12)
-    reference = next((group for group in groups if group.method == full), None)
-    if reference is not None:
-        draw_full_band(axes, reference, looks[reference.method])
+    axes.margins(x=0.06, y=0.08)
+    band = next((system for system in systems if system.method == full), None)
+    if band:
+        draw_band(axes, band.chrf, looks[full])
     right = axes.get_xlim()[1]
-    flat = [group for group in groups if is_reference(group)]
-    draw_references(axes, [(looks[group.method], [point_of(group, right, group.spread)]) for group in flat])
-    for group in flat if reference is None else [*flat, reference]:
-        label_line(axes, point_of(group, right, group.spread), looks[group.method])
+    flat = [system for system in systems if is_reference(system)]
+    draw_references(axes, [(looks[own.method], [point_of(own, right, own.chrf)]) for own in flat])
     draw_gaps(axes, marks)
+    for system in flat if band is None else [*flat, band]:
+        look = looks[system.method]
+        label_line(axes, right, system.chrf, name=name_with_gaps(look.name, system), colour=look.colour)
 
 
-def _label_methods(axes: Axes, groups: list[Group], looks: dict[str, Look]) -> None:
+def _label_methods(axes: Axes, systems: Sequence[System], looks: dict[str, Look]) -> None:
     """Names at the ends of lines, and beside the points of methods whose size is a point."""
-    for method in _methods(groups):
-        shown = [group for group in groups if group.method == method and group.spread and group.share]
+    for method in tuned_methods(systems):
+        shown = [system for system in systems if system.method == method and system.chrf and system.share]
         if shown:
-            last = max(shown, key=lambda group: group.share)
+            last = max(shown, key=lambda system: system.share)
             label = label_beside if last.budget == NATIVE else label_end
-            label(axes, looks[method].name, x=last.share, y=last.spread.mean, colour=looks[method].colour)
+            label(axes, looks[method].name, x=last.share, y=last.chrf.mean, colour=looks[method].colour)
+
+
+def _draw_rows(panels_systems: list[list[System]], names: list[str], looks: dict[str, Look]) -> Drawing:
+    """Systems below each other, full fine-tuning first, where there is one budget and so no axis of shares."""
+    blocks = []
+    for own in panels_systems:
+        full = full_method(own)
+        tuned = [system for system in own if not is_reference(system)]
+        tuned.sort(key=lambda system: (system.method != full, system.method, system.share or 0.0))
+        blocks.append(Block("", tuned, [system for system in own if is_reference(system)]))
+    columns = min(2, len(blocks))
+    height = max(dots_height([block]) for block in blocks)
+    figure, panels = grid(
+        len(blocks), columns=columns, width=ONE_COLUMN if columns == 1 else TWO_COLUMNS, row_height=height
+    )
+    for axes, block, name in zip(panels, blocks, names, strict=True):
+        draw_dots(axes, [block], looks, name=name)
+        full = full_method(block.systems)
+        if full:
+            band = next(system for system in block.systems if system.method == full)
+            draw_upright_band(axes, band, looks[full], name=looks[full].name)
+    return Drawing(figure)

@@ -1,16 +1,16 @@
 """Quality against what it costs: parameters, bytes, memory, training time and decoding speed."""
 
-from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from mtpeft.cells import Cell
-from mtpeft.figures.groups import Group, Spread, group_seeds, is_reference, panel_name, settings_of, spread_of
-from mtpeft.figures.panels import Drawing, draw_point, grid, nothing_yet
-from mtpeft.figures.style import TWO_COLUMNS, Look
-from mtpeft.figures.tables import OK, Cost, Tables
+from mtpeft.figures.panels import Drawing, Point, draw_point, grid, nothing_yet, point_of
+from mtpeft.figures.reference_lines import FULL_DASHES
+from mtpeft.figures.style import INK, TWO_COLUMNS, Look
+from mtpeft.figures.systems import full_method, in_setting, is_reference, settings_of
+from mtpeft.figures.tables import Interval, Setting, System, Tables
 
 COSTS = {
     "trained_parameters": "trained parameters",
@@ -20,71 +20,77 @@ COSTS = {
     "decode_sentences_per_second": "decoding (sentences/s)",
 }
 SIZES = ("trained_parameters", "stored_bytes")
-
-
-@dataclass(frozen=True)
-class Priced:
-    """A group with one of its costs, averaged over the seeds that have both a score and that cost."""
-
-    group: Group
-    cost: float
-    spread: Spread
+COLUMNS = 3
 
 
 def draw_efficiency(tables: Tables, looks: dict[str, Look]) -> Drawing:
-    """ChrF against five costs: one row of panels per model, pair, size and test set."""
-    groups = [group for group in group_seeds(tables.scores) if not is_reference(group)]
-    costs = {cost.cell: cost for cost in tables.costs}
-    priced = {column: price(groups, costs, column) for column in COSTS}
-    found = {entry.group.setting for entries in priced.values() for entry in entries}
-    settings = [setting for setting in settings_of(groups) if setting in found]
-    if not settings:
+    """Difference to full fine-tuning against five costs, in the setting that has most systems."""
+    full = full_method(tables.systems)
+    settings = settings_of(tables.systems)
+    shown = {setting: _comparable(in_setting(tables.systems, setting), full) for setting in settings}
+    chosen = max(settings, key=lambda setting: len(shown[setting]), default=None)
+    if chosen is None or not shown[chosen]:
         return nothing_yet()
-    figure, panels = grid(len(settings) * len(COSTS), columns=len(COSTS), width=TWO_COLUMNS, row_height=1.55)
-    for position, axes in enumerate(panels):
-        setting, column = settings[position // len(COSTS)], list(COSTS)[position % len(COSTS)]
-        _draw_panel(axes, [entry for entry in priced[column] if entry.group.setting == setting], looks)
-        _scale(axes, column)
-        first = position % len(COSTS) == 0
-        axes.set_title(panel_name(setting, settings) if first else "")
-        axes.set_ylabel("chrF" if first else "")
-        axes.set_xlabel(COSTS[column] if position >= len(panels) - len(COSTS) else "")
-        if not first:
-            axes.sharey(panels[position - position % len(COSTS)])
-            axes.tick_params(labelleft=False)
-    shown = sorted({entry.group.method for entries in priced.values() for entry in entries})
-    return Drawing(figure, legend=[looks[method] for method in shown])
+    figure, panels = grid(len(COSTS) + 1, columns=COLUMNS, width=TWO_COLUMNS, row_height=1.7)
+    for position, (axes, (column, label)) in enumerate(zip(panels, COSTS.items(), strict=False)):
+        _draw_panel(axes, shown[chosen], column, looks)
+        axes.set_xlabel(label)
+        axes.set_ylabel("" if position % COLUMNS else "chrF \N{MINUS SIGN} full")
+        if position:
+            axes.sharey(panels[0])
+        axes.tick_params(labelleft=position % COLUMNS == 0)
+    panels[0].set_title(_named(chosen))
+    _name_methods(panels[-1], sorted({system.method for system in shown[chosen]}), looks)
+    others = len([setting for setting in settings if shown[setting]]) - 1
+    return Drawing(figure, [f"The setting with most systems; {others} others are in the table."] if others else [])
 
 
-def price(groups: list[Group], costs: dict[Cell, Cost], column: str) -> list[Priced]:
-    """The groups of which at least one seed has both a score and the cost; no cost is guessed."""
-    found = []
-    for group in groups:
-        values: dict[str, list[float]] = defaultdict(list)
-        for row in group.rows:
-            cost = getattr(costs.get(row.cell), column, None)
-            if row.status == OK and cost is not None and cost > 0:
-                values["cost"].append(cost)
-                values["chrf"].append(row.chrf)
-        spread = spread_of(values["chrf"])
-        if spread is not None:
-            found.append(Priced(group, sum(values["cost"]) / len(values["cost"]), spread))
-    return found
+def _comparable(systems: Sequence[System], full: str | None) -> list[System]:
+    """Fine-tuned systems that have a difference to full fine-tuning, and full fine-tuning itself."""
+    found = [system for system in systems if not is_reference(system) and system.chrf and system.costs]
+    return [system for system in found if system.minus_full or system.method == full]
 
 
-def _draw_panel(axes: Axes, entries: list[Priced], looks: dict[str, Look]) -> None:
-    for entry in entries:
-        look = looks[entry.group.method]
-        draw_point(axes, entry.cost, entry.spread, look, hollow=entry.group.untouched)
-    axes.margins(x=0.1, y=0.1)
+def _named(setting: Setting) -> str:
+    source, _, target = setting.pair.rpartition("-")
+    return f"{source}\N{EN DASH}{target}, {setting.model}, {setting.size}"
 
 
-def _scale(axes: Axes, column: str) -> None:
-    """Sizes span orders of magnitude; what is measured does not, and reads best from a plain axis."""
+def _draw_panel(axes: Axes, systems: Sequence[System], column: str, looks: dict[str, Look]) -> None:
+    axes.axhline(0, color=INK, linestyle=FULL_DASHES, linewidth=0.9, zorder=1)
+    lines: dict[str, list[Point]] = {}
+    for system in systems:
+        cost = system.costs.get(column)
+        if cost:
+            point = point_of(system, cost, system.minus_full or Interval(0.0, 0.0, 0.0))
+            draw_point(axes, point, looks[system.method])
+            lines.setdefault(system.method, []).append(point)
     if column in SIZES:
+        for method, points in lines.items():
+            xs, ys = [point.x for point in points], [point.value.mean for point in points]
+            axes.plot(xs, ys, color=looks[method].colour, linewidth=0.7, zorder=2.5)
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(base=10, numticks=4))
         axes.xaxis.set_minor_formatter(NullFormatter())
     else:
-        axes.xaxis.set_major_locator(MaxNLocator(3))
+        axes.xaxis.set_major_locator(MaxNLocator(4))
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    axes.margins(x=0.08, y=0.08)
+
+
+def _name_methods(axes: Axes, methods: Sequence[str], looks: dict[str, Look]) -> None:
+    """The legend, in the place that the panels leave."""
+    axes.set_axis_off()
+    handles = [
+        Line2D(
+            [],
+            [],
+            color=looks[method].colour,
+            marker=looks[method].marker,
+            markersize=looks[method].size,
+            linestyle="",
+            label=looks[method].name,
+        )
+        for method in methods
+    ]
+    axes.legend(handles=handles, loc="center left", handletextpad=0.4, labelspacing=0.35, borderaxespad=0)

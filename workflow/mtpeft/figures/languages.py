@@ -1,17 +1,31 @@
 """RQ2: how does the distance of a language change what a budget can do?"""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from matplotlib.axes import Axes
 
-from mtpeft.figures.groups import Group, Setting, full_method, gap_to_full, group_seeds, is_reference, panel_name
-from mtpeft.figures.labels import label_end
-from mtpeft.figures.panels import Drawing, Point, draw_gaps, draw_point, grid, nothing_yet, share_range
-from mtpeft.figures.style import GREY, INK, SMALL_FONT_SIZE, TWO_COLUMNS, Look
-from mtpeft.figures.tables import MISSING, Distance, Tables
+from mtpeft.cells import NATIVE
+from mtpeft.figures.labels import label_below, label_end, spread_positions
+from mtpeft.figures.panels import (
+    Drawing,
+    Point,
+    draw_gaps,
+    draw_point,
+    grid,
+    nothing_yet,
+    share_range,
+    side_by_side,
+)
+from mtpeft.figures.reference_lines import FULL_DASHES
+from mtpeft.figures.style import INK, TWO_COLUMNS, Look
+from mtpeft.figures.systems import MISSING, full_method, gap_of, is_untouched, panel_name, tuned_methods
+from mtpeft.figures.tables import Setting, System, Tables
 
 ENGLISH = "en"
+NONE = "none"
 AXES = {"syntactic": "syntactic distance from English", "genealogical": "genealogical distance from English"}
+Row = tuple[Setting, str]
 
 
 def language_of(pair: str) -> str | None:
@@ -22,112 +36,117 @@ def language_of(pair: str) -> str | None:
 
 
 def draw_languages(tables: Tables, looks: dict[str, Look]) -> Drawing:
-    """Gap to full fine-tuning against distance: one row per budget, one column per kind of distance."""
-    groups = group_seeds(tables.scores)
-    full = full_method(groups)
-    tuned = [group for group in groups if not is_reference(group) and group.method != full]
-    references = {group.setting: group for group in groups if group.method == full}
-    shown = [group for group in tuned if gap_to_full(group, references.get(group.setting))]
-    if not shown:
+    """Difference to full fine-tuning against distance: one row per budget, one column per kind of distance."""
+    systems = tables.systems
+    methods = tuned_methods(systems)
+    tuned = [system for system in systems if system.method in methods]
+    if not any(system.minus_full for system in tuned):
         return nothing_yet()
-    scales = _scales({group.setting.pair for group in tuned}, tables)
-    rows = sorted(
-        {(replace(group.setting, pair=""), group.budget) for group in shown},
-        key=lambda row: (row[0], _share(shown, row[1])),
-    )
+    scales = _scales({system.setting.pair for system in tuned}, tables)
+    rows = _rows(tuned)
     figure, panels = grid(
-        len(rows) * len(scales), columns=len(scales), width=TWO_COLUMNS, row_height=1.9 if len(rows) > 1 else 2.3
+        len(rows) * len(scales), columns=len(scales), width=TWO_COLUMNS, row_height=1.75 if len(rows) > 1 else 2.2
     )
+    full = [system for system in systems if system.method == full_method(systems)]
     for position, axes in enumerate(panels):
-        setting, budget = rows[position // len(scales)]
-        name, places = list(scales.items())[position % len(scales)]
-        own = [group for group in tuned if (replace(group.setting, pair=""), group.budget) == (setting, budget)]
-        _draw_panel(axes, own, references, places, looks)
-        others = [row[0] for row in rows]
-        if position % len(scales) == 0:
-            axes.set_title(", ".join(filter(None, (panel_name(setting, others), f"budget {budget}"))))
-        axes.set_ylabel("chrF \N{MINUS SIGN} full" if position % len(scales) == 0 else "")
+        row, (name, places) = rows[position // len(scales)], list(scales.items())[position % len(scales)]
+        own = [system for system in tuned if _row_of(system) == row]
+        untouched = {system.setting.pair: system for system in full if replace(system.setting, pair="") == row[0]}
+        none = _draw_panel(axes, own, untouched, _apart(places, len(methods)), looks)
+        first = position % len(scales) == 0
+        axes.set_title(_title(row, rows, own, looks) if first else "")
+        axes.set_ylabel("chrF \N{MINUS SIGN} full" if first else "")
+        if position % len(scales) == len(scales) - 1:
+            _label_lines(axes, none, looks)
         axes.set_xlabel(name if position >= len(panels) - len(scales) else "")
-        if not tables.distances:
-            axes.set_xticks(list(places.values()), [language_of(pair) or pair for pair in places])
-        elif position < len(scales):
-            _name_languages(axes, places)
     share_range(panels)
-    legend = [looks[method] for method in sorted({group.method for group in tuned})]
-    return Drawing(figure, _unplaced(tuned, scales), legend)
+    return Drawing(figure, _unplaced(tuned, scales), [looks[method] for method in methods] if len(methods) > 1 else [])
 
 
-def _share(groups: list[Group], budget: str) -> float:
-    return min((group.share for group in groups if group.budget == budget and group.share), default=0.0)
+def _row_of(system: System) -> Row:
+    return replace(system.setting, pair=""), system.budget
+
+
+def _rows(systems: Sequence[System]) -> list[Row]:
+    """Settings but for the pair, with each of their budgets from the smallest to the largest."""
+    shares: dict[Row, float] = {}
+    for system in systems:
+        shares[_row_of(system)] = max(system.share or 0.0, shares.get(_row_of(system), 0.0))
+    return sorted(shares, key=lambda row: (row[0], shares[row], row[1]))
+
+
+def _title(row: Row, rows: Sequence[Row], systems: Sequence[System], looks: dict[str, Look]) -> str:
+    """What tells a row from the others, its method if it has one alone, and the share that it trains."""
+    methods = {system.method for system in systems}
+    share = max((system.share for system in systems if system.share), default=None)
+    trained = row[1] if row[1] == NATIVE or share is None else f"{100 * share:.2g} % trained"
+    alone = looks[methods.pop()].name if len(methods) == 1 else ""
+    return ", ".join(filter(None, (panel_name(row[0], [other for other, _ in rows]), alone, trained)))
 
 
 def _scales(pairs: set[str], tables: Tables) -> dict[str, dict[str, float]]:
-    """Place of each pair on each x axis; without any distance, one axis with the languages in order of name."""
-    found: dict[str, Distance] = {}
-    for pair in pairs:
-        language = language_of(pair)
-        if language in tables.distances:
-            found[pair] = tables.distances[language]
-    if not found:
-        return {"language": {pair: float(place) for place, pair in enumerate(sorted(pairs))}}
+    """Place of each pair on each x axis."""
+    languages = {pair: language_of(pair) for pair in sorted(pairs)}
     return {
-        label: {pair: getattr(distance, kind) for pair, distance in sorted(found.items())}
+        label: {
+            pair: getattr(tables.distances[language], kind)
+            for pair, language in languages.items()
+            if language in tables.distances
+        }
         for kind, label in AXES.items()
     }
 
 
-def _unplaced(groups: list[Group], scales: dict[str, dict[str, float]]) -> list[str]:
+def _apart(places: Mapping[str, float], methods: int) -> dict[str, float]:
+    """Places moved to either side of each other where languages are equally far."""
+    if not places:
+        return {}
+    reach = (max(places.values()) - min(places.values())) or 1.0
+    step = 0.05 * reach * max(1.0, 0.6 * methods)
+    moved = spread_positions(list(places.values()), step, low=min(places.values()), high=max(places.values()) + reach)
+    return dict(zip(places, moved, strict=True))
+
+
+def _unplaced(systems: Sequence[System], scales: dict[str, dict[str, float]]) -> list[str]:
     placed = set().union(*scales.values())
-    absent = sorted({group.setting.pair for group in groups} - placed)
+    absent = sorted({system.setting.pair for system in systems} - placed)
     return [f"Without a distance and not drawn: {', '.join(absent)}."] if absent else []
 
 
 def _draw_panel(
     axes: Axes,
-    groups: list[Group],
-    references: dict[Setting, Group],
-    places: dict[str, float],
+    systems: Sequence[System],
+    full: Mapping[str, System],
+    places: Mapping[str, float],
     looks: dict[str, Look],
-) -> None:
-    methods = sorted({group.method for group in groups})
-    reach = (max(places.values()) - min(places.values())) or 1.0
+) -> dict[float, float]:
+    """Points and their languages; returns the difference of the untouched model at each place."""
+    methods = sorted({system.method for system in systems})
+    reach = (max(places.values(), default=0.0) - min(places.values(), default=0.0)) or 1.0
+    axes.axhline(0, color=INK, linestyle=FULL_DASHES, linewidth=0.9, zorder=2)
+    none = {
+        places[pair]: -system.minus_none.mean for pair, system in full.items() if pair in places and system.minus_none
+    }
+    if none and NONE in looks:
+        axes.plot(list(none), list(none.values()), color=looks[NONE].colour, marker="_", linestyle="", markersize=7)
     marks: list[tuple[Point, Look]] = []
-    for rank, method in enumerate(methods):
-        # Side by side, since several languages lie at the same distance.
-        dodge = 0.014 * reach * (rank - (len(methods) - 1) / 2)
-        for group in groups:
-            if group.method != method or group.setting.pair not in places:
-                continue
-            full = references.get(group.setting)
-            spread = gap_to_full(group, full)
-            lacking = tuple(sorted(group.gaps + (full.gaps if full else (MISSING,))))
-            point = Point(places[group.setting.pair] + dodge, spread, lacking, group.untouched)
-            if spread is not None:
-                draw_point(axes, point.x, spread, looks[method], hollow=point.hollow)
-            marks.append((point, looks[method]))
-    axes.axhline(0, color=INK, linestyle=(0, (5, 2)), linewidth=0.9, zorder=2)
-    axes.margins(x=0.06, y=0.12)
-    label_end(axes, "full", x=axes.get_xlim()[1], y=0, colour=INK)
+    for system in systems:
+        pair = system.setting.pair
+        if pair not in places:
+            continue
+        shift = side_by_side(methods.index(system.method), len(methods), reach)
+        lacking = gap_of(system) or (gap_of(full[pair]) if pair in full else MISSING)
+        point = Point(places[pair] + shift, system.minus_full, lacking, is_untouched(system))
+        draw_point(axes, point, looks[system.method])
+        marks.append((point, looks[system.method]))
+        if point.value and system.method == methods[-1]:
+            label_below(axes, language_of(pair) or pair, x=point.x, y=point.value.mean, colour=INK)
+    axes.margins(x=0.06, y=0.08)
     draw_gaps(axes, marks)
+    return none
 
 
-def _name_languages(axes: Axes, places: dict[str, float]) -> None:
-    """Codes of the languages above the panel; those closer than two letters are stacked."""
-    reach = (max(places.values()) - min(places.values())) or 1.0
-    clusters: dict[float, set[str]] = {}
-    for pair, place in sorted(places.items(), key=lambda item: (item[1], item[0])):
-        near = next((x for x in clusters if place - x < 0.045 * reach), place)
-        clusters.setdefault(near, set()).add(language_of(pair) or pair)
-    for place, names in clusters.items():
-        axes.text(
-            place,
-            1.025,
-            "\n".join(sorted(names)),
-            transform=axes.get_xaxis_transform(),
-            ha="center",
-            va="baseline",
-            linespacing=0.95,
-            fontsize=SMALL_FONT_SIZE,
-            color=GREY,
-        )
-    axes.set_title(axes.get_title(loc="left"), pad=5 + SMALL_FONT_SIZE * 1.15 * max(map(len, clusters.values())))
+def _label_lines(axes: Axes, none: Mapping[float, float], looks: dict[str, Look]) -> None:
+    label_end(axes, "full", x=axes.get_xlim()[1], y=0, colour=INK)
+    if none and NONE in looks:
+        label_end(axes, NONE, x=max(none), y=none[max(none)], colour=looks[NONE].colour)

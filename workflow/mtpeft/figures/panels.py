@@ -1,37 +1,31 @@
-"""The parts that the figures share: a grid of panels, a series of points, gaps, reference lines, notes."""
+"""The parts that the figures share: a grid of panels, points with their intervals, series of them, gaps, axes."""
 
 import math
-import textwrap
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from mtpeft.figures.groups import Group, Spread, gap_status
-from mtpeft.figures.labels import label_end
-from mtpeft.figures.style import FONT_SIZE, GREY, SMALL_FONT_SIZE, TWO_COLUMNS, WARNING, Look, new_figure
-from mtpeft.figures.tables import DIVERGED, MISSING
+from mtpeft.figures.style import ONE_COLUMN, Look, new_figure
+from mtpeft.figures.systems import DIVERGED, MISSING, gap_of, is_untouched
+from mtpeft.figures.tables import Interval, System
 
-POINT, HOLLOW, GAP = "point", "hollow", "gap"
+POINT, OPEN, GAP = "point", "open", "gap"
 """Prefixes of the element ids in the SVG, by which they can be counted."""
 GAP_MARKERS = {DIVERGED: "x", MISSING: "|"}
-INCHES_PER_LINE = 0.14
-INCHES_PER_CHARACTER = 0.057
-INCHES_PER_LEGEND_ENTRY = 0.85
 
 
 @dataclass(frozen=True)
 class Point:
-    """One group in a panel: a position, or a gap where `spread` is None."""
+    """One system in a panel: a place on x and a value with its interval, or a gap where there is none."""
 
     x: float
-    spread: Spread | None
-    gaps: tuple[str, ...] = ()
-    hollow: bool = False
+    value: Interval | None
+    gap: str | None = None
+    is_open: bool = False
 
 
 @dataclass
@@ -43,9 +37,9 @@ class Drawing:
     legend: list[Look] = field(default_factory=list)
 
 
-def point_of(group: Group, x: float, spread: Spread | None) -> Point:
-    """The point of a group at x."""
-    return Point(x, spread, group.gaps, group.untouched)
+def point_of(system: System, x: float, value: Interval | None) -> Point:
+    """The point of a system at x."""
+    return Point(x, value, gap_of(system), is_untouched(system))
 
 
 def grid(count: int, *, columns: int, width: float, row_height: float) -> tuple[Figure, list[Axes]]:
@@ -58,7 +52,7 @@ def grid(count: int, *, columns: int, width: float, row_height: float) -> tuple[
 
 def nothing_yet() -> Drawing:
     """An empty frame that says so."""
-    figure = new_figure(TWO_COLUMNS / 2, 1.8)
+    figure = new_figure(ONE_COLUMN, 1.8)
     axes = figure.add_subplot()
     axes.set(xticks=[], yticks=[])
     axes.text(0.5, 0.5, "There is nothing to show yet.", transform=axes.transAxes, ha="center", va="center")
@@ -66,102 +60,63 @@ def nothing_yet() -> Drawing:
 
 
 def draw_series(axes: Axes, points: Sequence[Point], look: Look, *, linestyle: str = "-") -> None:
-    """A line through the points in the order of x, with a marker and the range of seeds at each; gaps break it."""
+    """A line through the points in the order of x, with marker and interval at each; gaps break it."""
     ordered = sorted(points, key=lambda point: point.x)
-    means = [math.nan if point.spread is None else point.spread.mean for point in ordered]
+    means = [math.nan if point.value is None else point.value.mean for point in ordered]
     axes.plot([point.x for point in ordered], means, color=look.colour, linestyle=linestyle, zorder=3)
     for point in ordered:
-        if point.spread is not None:
-            draw_point(axes, point.x, point.spread, look, hollow=point.hollow)
+        draw_point(axes, point, look)
 
 
-def draw_point(axes: Axes, x: float, spread: Spread, look: Look, *, hollow: bool) -> None:
-    """One marker with the range of seeds as a bar."""
-    if spread.count > 1:
-        axes.plot([x, x], [spread.low, spread.high], color=look.colour, linewidth=0.8, alpha=0.8, zorder=3.5)
+def draw_point(axes: Axes, point: Point, look: Look, *, vertical: bool = True) -> None:
+    """One marker with its interval as a bar, nothing where there is no value; `x` is the height if not vertical."""
+    if point.value is None:
+        return
+    ends, mean = ([point.value.low, point.value.high], [point.value.mean])
+    bar, place = (([point.x] * 2, ends), ([point.x], mean)) if vertical else ((ends, [point.x] * 2), (mean, [point.x]))
+    if ends[0] < ends[1]:
+        axes.plot(*bar, color=look.colour, linewidth=0.8, solid_capstyle="butt", zorder=3.5)
     (marker,) = axes.plot(
-        [x],
-        [spread.mean],
+        *place,
         marker=look.marker,
+        markersize=look.size,
         color=look.colour,
-        markerfacecolor="white" if hollow else look.colour,
+        markerfacecolor="white" if point.is_open else look.colour,
         markeredgewidth=0.9,
         zorder=4,
     )
-    marker.set_gid(f"{HOLLOW if hollow else POINT}-{look.name}")
+    marker.set_gid(f"{OPEN if point.is_open else POINT}-{look.name}")
 
 
 def draw_gaps(axes: Axes, gaps: Iterable[tuple[Point, Look]]) -> None:
-    """A mark on the floor of the panel for each group that lacks a seed, stacked where several share an x."""
+    """A mark on the floor of the panel for each system that lacks a seed, stacked where several share an x."""
     stacked: Counter[float] = Counter()
     for point, look in gaps:
-        status = gap_status(point.gaps)
-        if status is None:
-            continue
-        (mark,) = axes.plot(
-            [point.x],
-            [0.035 + 0.06 * stacked[point.x]],
-            marker=GAP_MARKERS[status],
-            markersize=4,
-            markeredgewidth=1.0,
-            color=look.colour,
-            transform=axes.get_xaxis_transform(),
-            clip_on=False,
-            zorder=5,
-        )
-        mark.set_gid(f"{GAP}-{look.name}")
-        stacked[point.x] += 1
-
-
-def draw_full_band(axes: Axes, group: Group, look: Look) -> None:
-    """Full fine-tuning across the panel: its mean dashed, the range of its seeds as a band."""
-    spread = group.spread
-    if spread is None:
-        return
-    axes.axhspan(spread.low, spread.high, color=look.colour, alpha=0.10, linewidth=0, zorder=1)
-    axes.axhline(spread.mean, color=look.colour, linestyle=(0, (5, 2)), linewidth=0.9, zorder=2)
-
-
-def label_line(axes: Axes, point: Point, look: Look) -> None:
-    """Name a line at its last point, with the seeds that it lacks; outside the view, name it at the edge."""
+        if point.gap:
+            draw_gap(axes, (point.x, 0.03 + 0.06 * stacked[point.x]), point.gap, look)
+            stacked[point.x] += 1
     low, high = axes.get_ylim()
-    name = look.name
-    for status in sorted(set(point.gaps)):
-        name += f" ({point.gaps.count(status)} {status})"
-    if point.spread is None:
-        label_end(axes, name, x=axes.get_xlim()[1], y=low, colour=look.colour)
-    elif low <= point.spread.mean <= high:
-        label_end(axes, name, x=point.x, y=point.spread.mean, colour=look.colour)
-    else:
-        below = point.spread.mean < low
-        arrow = "\N{DOWNWARDS ARROW}" if below else "\N{UPWARDS ARROW}"
-        edge = low if below else high
-        label_end(axes, f"{name} {point.spread.mean:.1f} {arrow}", x=axes.get_xlim()[1], y=edge, colour=look.colour)
+    axes.set_ylim(low - 0.07 * max(stacked.values(), default=0) * (high - low), high)
 
 
-REFERENCE_DASHES = {"none": (0, (1, 1.2)), "scratch": (0, (3, 1.5, 1, 1.5)), "retrieval": (0, (6, 1.5))}
+def draw_gap(axes: Axes, place: tuple[float, float], gap: str, look: Look, *, across: bool = False) -> None:
+    """The mark of a system that lacks a seed, at x and a height of the panel, or at a width of it and y if across."""
+    (mark,) = axes.plot(
+        *([coordinate] for coordinate in place),
+        marker=GAP_MARKERS[gap],
+        markersize=4,
+        markeredgewidth=1.0,
+        color=look.colour,
+        transform=axes.get_yaxis_transform() if across else axes.get_xaxis_transform(),
+        clip_on=False,
+        zorder=5,
+    )
+    mark.set_gid(f"{GAP}-{look.name}")
 
 
-def draw_references(axes: Axes, lines: Iterable[tuple[Look, list[Point]]]) -> None:
-    """Thin lines of the reference rows, across the panel where there is one point alone.
-
-    The view stays that of the methods: a line that ends far outside it is named at the edge with its last score.
-    """
-    low, high = axes.get_ylim()
-    left, right = axes.get_xlim()
-    reach = 0.5 * (high - low)
-    scored = [(look, [point for point in points if point.spread]) for look, points in lines]
-    shown = [(look, points) for look, points in scored if points]
-    ends = [points[-1].spread.mean for _, points in shown]
-    inside = [end for end in ends if low - reach <= end <= high + reach]
-    margin = 0.04 * (high - low)
-    axes.set_ylim(min([low, *(end - margin for end in inside)]), max([high, *(end + margin for end in inside)]))
-    for look, points in shown:
-        xs, ys = [point.x for point in points], [point.spread.mean for point in points]
-        if len(points) == 1:
-            xs, ys = [left, right], ys * 2
-        axes.plot(xs, ys, color=look.colour, linestyle=REFERENCE_DASHES[look.name], linewidth=0.8, zorder=1.5)
-    axes.set_xlim(left, right)
+def side_by_side(rank: int, count: int, reach: float) -> float:
+    """Displacement of one of several points at one place, so that their intervals show; `reach` is that of the axis."""
+    return 0.016 * reach * (rank - (count - 1) / 2)
 
 
 def share_range(panels: Sequence[Axes]) -> None:
@@ -176,7 +131,7 @@ def share_axis(axes: Axes) -> None:
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(LogLocator(base=10, subs=(1.0, 2.0, 5.0)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.minorticks_off()
 
 
 def count_axis(axes: Axes, ticks: Sequence[int]) -> None:
@@ -187,41 +142,6 @@ def count_axis(axes: Axes, ticks: Sequence[int]) -> None:
     axes.minorticks_off()
 
 
-def add_frame(drawing: Drawing, *, warnings: Sequence[str]) -> None:
-    """Put warnings, legend and notes on strips of their own, above and below, so that no panel shrinks for them."""
-    figure = drawing.figure
-    width, height = (float(length) for length in figure.get_size_inches())
-    columns = int(width / INCHES_PER_CHARACTER)
-    heading = [line for warning in warnings for line in textwrap.wrap(warning, int(0.85 * columns))]
-    footer = [line for note in drawing.notes for line in textwrap.wrap(note, columns)]
-    per_row = int(width / INCHES_PER_LEGEND_ENTRY)
-    legend = 0.17 * math.ceil(len(drawing.legend) / per_row)
-    top, bottom = (INCHES_PER_LINE * len(lines) + 0.05 * bool(lines) for lines in (heading, footer))
-    total = height + top + legend + bottom
-    figure.set_size_inches(width, total)
-    figure.get_layout_engine().set(rect=(0, bottom / total, 1, height / total))
-    figure.text(0.01, 1 - 0.03 / total, "\n".join(heading), va="top", color=WARNING, weight="bold", fontsize=FONT_SIZE)
-    figure.text(0.01, 0.03 / total, "\n".join(footer), va="bottom", color=GREY, fontsize=SMALL_FONT_SIZE)
-    if drawing.legend:
-        _add_legend(drawing, anchor=1 - top / total, columns=min(len(drawing.legend), per_row))
-
-
-def _add_legend(drawing: Drawing, *, anchor: float, columns: int) -> None:
-    handles = [
-        Line2D([], [], color=look.colour, marker=look.marker, linestyle="", label=look.name) for look in drawing.legend
-    ]
-    legend = drawing.figure.legend(
-        handles=handles,
-        loc="upper left",
-        bbox_to_anchor=(0, anchor),
-        ncols=columns,
-        handletextpad=0.2,
-        borderpad=0.2,
-        borderaxespad=0.2,
-    )
-    legend.set_in_layout(False)
-
-
 def drawn_kinds(figure: Figure) -> set[str]:
-    """Which of points, hollow points and gaps a figure shows."""
+    """Which of points, open points and gaps a figure shows."""
     return {line.get_gid().split("-")[0] for axes in figure.axes for line in axes.lines if line.get_gid()}

@@ -12,9 +12,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
-ONE_COLUMN = 3.4
+ONE_COLUMN = 3.3
 """Width in inches of a figure in one column of a two-column page."""
-TWO_COLUMNS = 7.0
+TWO_COLUMNS = 6.9
 """Width in inches of a figure across both columns."""
 FONT_SIZE = 7.5
 SMALL_FONT_SIZE = 7.0
@@ -54,21 +54,23 @@ RC_PARAMS = {
     "svg.hashsalt": "mtpeft",
 }
 
-# Okabe and Ito's palette without its yellow, which is too pale for a thin line on white; black is full fine-tuning.
-VERMILLION, BLUE, GREEN, PURPLE, ORANGE, SKY = "#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
+# Okabe and Ito's palette without its yellow, which is too pale for a thin line on white, its blue darker and its
+# vermillion lighter, so that the two methods that meet most differ in print without colour; black is full fine-tuning.
+VERMILLION, BLUE, GREEN, PURPLE, ORANGE, SKY = "#E0681A", "#004F86", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
 # Paul Tol's muted palette serves the methods beyond those.
 WINE, BROWN = "#882255", "#661100"
 MUTED = ("#332288", "#999933", "#AA4499", "#117733", "#CC6677", "#44AA99", "#6699CC")
-SPARE_MARKERS = ("p", "*", "8", "H", "d", "X", "<")
+SPARE_MARKERS = ("p", "h", "8", "H", "d", "X", "<")
 
 
 @dataclass(frozen=True)
 class Look:
-    """How one method is drawn and named."""
+    """How one method is drawn and named; the size of its marker is in points."""
 
     colour: str
     marker: str
     name: str
+    size: float = 4.2
 
 
 KNOWN = {
@@ -83,8 +85,8 @@ KNOWN = {
     "layernorm": Look(ORANGE, "P", "LayerNorm"),
     "ia3": Look(SKY, "X", "(IA)³"),
     "ssf": Look("#8C6D00", "d", "SSF"),
-    "embeddings": Look("#4D4D9E", "<", "embeddings"),
-    "adapter_embeddings": Look(WINE, "h", "adapter + embeddings"),
+    "embeddings": Look("#7A6AB8", "<", "embeddings"),
+    "adapter_embeddings": Look(WINE, "*", "adapter + embeddings", 6.5),
     "lora_embeddings": Look(BROWN, ">", "LoRA + embeddings"),
 }
 

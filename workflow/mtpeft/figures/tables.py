@@ -1,4 +1,4 @@
-"""Read the three tables from which every figure is drawn into plain rows."""
+"""Read the tables from which every figure is drawn: summaries of systems, and distances of languages."""
 
 import csv
 from collections.abc import Callable, Iterator, Mapping
@@ -6,42 +6,56 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mtpeft.cells import DIMENSIONS, Cell
+from mtpeft.cells import DIMENSIONS
 from mtpeft.errors import UserError
+from mtpeft.results.summary import COSTS
 
-OK, DIVERGED, MISSING = "ok", "diverged", "missing"
-STATUSES = (OK, DIVERGED, MISSING)
 DISTANCES = Path(__file__).parents[2] / "distances" / "lang2vec.csv"
+COUNTS = ("seeds", "step_zero", "diverged", "missing")
 
 
 @dataclass(frozen=True)
-class Score:
-    """One cell on one test set; budgets are shares of the base model's parameters between 0 and 1."""
+class Interval:
+    """A mean with the ends of its 95 % interval; both are the mean itself where the table has none."""
 
-    cell: Cell
+    mean: float
+    low: float
+    high: float
+
+    def __neg__(self) -> "Interval":
+        return Interval(-self.mean, -self.high, -self.low)
+
+
+@dataclass(frozen=True, order=True)
+class Setting:
+    """What stays the same within one panel."""
+
+    model: str
+    pair: str
+    size: str
     test_set: str
-    status: str
-    chrf: float | None
-    bleu: float | None
-    budget_requested: float | None
-    budget_achieved: float | None
-    trained_parameters: int | None
-    total_parameters: int | None
-    best_step: int | None
-    training_pairs: int | None
 
 
 @dataclass(frozen=True)
-class Cost:
-    """What one cell cost; None where the step that measures it has not run."""
+class System:
+    """One row of a summary: the seeds of one method and budget in one setting.
 
-    cell: Cell
-    status: str
-    trained_parameters: float | None
-    stored_bytes: float | None
-    peak_memory_mb: float | None
-    train_seconds: float | None
-    decode_sentences_per_second: float | None
+    Shares are between 0 and 1; `seeds` counts runs with a score, of which `step_zero` kept the untouched model.
+    """
+
+    setting: Setting
+    method: str
+    budget: str
+    training_pairs: int | None
+    seeds: int
+    step_zero: int
+    diverged: int
+    missing: int
+    share: float | None
+    chrf: Interval | None
+    minus_full: Interval | None
+    minus_none: Interval | None
+    costs: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -54,24 +68,21 @@ class Distance:
 
 @dataclass(frozen=True)
 class Tables:
-    """All that a figure may look at."""
+    """All that a figure may look at; `models` are labels in the order in which they are drawn."""
 
-    scores: tuple[Score, ...]
-    costs: tuple[Cost, ...]
+    systems: tuple[System, ...]
     distances: Mapping[str, Distance]
+    models: tuple[str, ...] = ()
 
 
-def read_tables(*, scores: Path, costs: Path) -> Tables:
-    """Read the tables of a study, and that of the distances between languages, which comes with the project.
+def read_systems(path: Path) -> tuple[System, ...]:
+    """Rows of a summary, sorted by setting, method and share.
 
     Raises:
         UserError: a column is missing, or a field does not hold what its column promises.
     """
-    return Tables(
-        scores=tuple(_score(row) for row in _rows(scores, (*DIMENSIONS, "test_set", "status", "chrf"))),
-        costs=tuple(_cost(row) for row in _rows(costs, (*DIMENSIONS, "status"))),
-        distances=read_distances(DISTANCES),
-    )
+    systems = [_system(row) for row in _rows(path, (*DIMENSIONS[:5], "test_set", *COUNTS, "chrf"))]
+    return tuple(sorted(systems, key=lambda own: (own.setting, own.method, own.share or 0.0, own.budget)))
 
 
 def read_distances(path: Path) -> dict[str, Distance]:
@@ -93,7 +104,7 @@ class _Row:
     def text(self, column: str) -> str:
         return self.fields[column]
 
-    def optional(self, column: str, convert: Callable[[str], Any]) -> Any:
+    def optional(self, column: str, convert: Callable[[str], Any] = float) -> Any:
         text = self.fields.get(column) or ""
         if not text:
             return None
@@ -105,28 +116,25 @@ class _Row:
                 "write a number or leave the field empty."
             ) from None
 
-    def number(self, column: str) -> float:
-        value = self.optional(column, float)
+    def number(self, column: str, convert: Callable[[str], Any] = float) -> Any:
+        value = self.optional(column, convert)
         if value is None:
             raise UserError(f"{self.path} line {self.line}: column {column} is empty; write a number.")
         return value
 
-    def count(self, column: str) -> int | None:
-        return self.optional(column, lambda text: int(float(text)))
-
     def share(self, column: str) -> float | None:
-        value = self.optional(column, float)
+        value = self.optional(column)
         if value is not None and not 0 <= value <= 1:
             raise UserError(
                 f"{self.path} line {self.line}: {column} is {value:g}; write a share of the base model between 0 and 1."
             )
         return value
 
-    def status(self) -> str:
-        status = self.fields["status"]
-        if status not in STATUSES:
-            raise UserError(f"{self.path} line {self.line}: status '{status}'; write one of {', '.join(STATUSES)}.")
-        return status
+    def interval(self, column: str) -> Interval | None:
+        mean, low, high = (self.optional(f"{column}{end}") for end in ("", "_low", "_high"))
+        if mean is None:
+            return None
+        return Interval(mean, mean if low is None else low, mean if high is None else high)
 
 
 def _rows(path: Path, required: tuple[str, ...]) -> Iterator[_Row]:
@@ -139,34 +147,18 @@ def _rows(path: Path, required: tuple[str, ...]) -> Iterator[_Row]:
             yield _Row(path, reader.line_num, fields)
 
 
-def _cell(row: _Row) -> Cell:
-    return Cell(*(row.text(dimension) for dimension in DIMENSIONS))
-
-
-def _score(row: _Row) -> Score:
-    status = row.status()
-    return Score(
-        cell=_cell(row),
-        test_set=row.text("test_set"),
-        status=status,
-        chrf=row.number("chrf") if status == OK else None,
-        bleu=row.optional("bleu", float) if status == OK else None,
-        budget_requested=row.share("budget_requested"),
-        budget_achieved=row.share("budget_achieved"),
-        trained_parameters=row.count("trained_parameters"),
-        total_parameters=row.count("total_parameters"),
-        best_step=row.count("best_step"),
-        training_pairs=row.count("training_pairs"),
-    )
-
-
-def _cost(row: _Row) -> Cost:
-    return Cost(
-        cell=_cell(row),
-        status=row.status(),
-        trained_parameters=row.optional("trained_parameters", float),
-        stored_bytes=row.optional("stored_bytes", float),
-        peak_memory_mb=row.optional("peak_memory_mb", float),
-        train_seconds=row.optional("train_seconds", float),
-        decode_sentences_per_second=row.optional("decode_sentences_per_second", float),
+def _system(row: _Row) -> System:
+    counts = {name: row.number(name, int) for name in COUNTS}
+    if counts["seeds"]:
+        row.number("chrf")
+    costs = {name: row.optional(name) for name in COSTS}
+    return System(
+        setting=Setting(*(row.text(name) for name in ("model", "pair", "size", "test_set"))),
+        method=row.text("method"),
+        budget=row.text("budget"),
+        training_pairs=row.optional("training_pairs", int),
+        **counts,
+        share=row.share("trained_share"),
+        **{name: row.interval(name) for name in ("chrf", "minus_full", "minus_none")},
+        costs={name: cost for name, cost in costs.items() if cost is not None},
     )

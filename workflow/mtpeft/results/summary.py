@@ -5,11 +5,13 @@
 - `model`, `pair`, `size`, `method`, `budget`, `test_set`: labels; `any` where one means nothing.
 - `training_pairs`: sentence pairs the system was trained on.
 - `seeds`: runs with a score; `diverged`, `missing`: runs without; `step_zero`: runs that kept the untouched model.
-- `trained_share`: trained share of the base model, achieved, mean over seeds.
+- `trained_share`, `trained_parameters`: what was trained, as a share of the base model and as a count.
 - `chrf`, `bleu`: mean over seeds; `_low` and `_high` end the 95 % interval over sentences and seeds.
 - `minus_full`, `minus_none`: chrF minus that of full fine-tuning of the same model, pair and size, and of the untouched
   model, over the seeds that both have; with `_low` and `_high`.
-- `train_seconds`: mean over seeds.
+- `stored_bytes`, `peak_memory_mb`, `train_seconds`, `decode_sentences_per_second`: what it cost.
+
+Shares and costs are means over the runs with a score.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -21,7 +23,7 @@ import numpy as np
 
 from mtpeft.cells import ANY, DIMENSIONS, Cell
 from mtpeft.records import write_text
-from mtpeft.results.collect import MISSING, TEST_SET, csv_text
+from mtpeft.results.collect import MISSING, TEST_SET, cost_row, csv_text
 from mtpeft.results.systems import Sample, System, read_runs
 from mtpeft.statistics.contrasts import Term, contrast, matched_seeds
 from mtpeft.statistics.p_values import interval
@@ -29,6 +31,7 @@ from mtpeft.statistics.resampling import Scored
 
 Key = tuple[str, ...]
 ESTIMATES = ("chrf", "bleu", "minus_full", "minus_none")
+COSTS = ("trained_parameters", "stored_bytes", "peak_memory_mb", "train_seconds", "decode_sentences_per_second")
 SUMMARY_COLUMNS = (
     *DIMENSIONS[:5],
     "test_set",
@@ -39,7 +42,7 @@ SUMMARY_COLUMNS = (
     "missing",
     "trained_share",
     *(f"{name}{end}" for name in ESTIMATES for end in ("", "_low", "_high")),
-    "train_seconds",
+    *COSTS,
 )
 
 
@@ -89,8 +92,18 @@ def _counted(system: System) -> dict[str, Any]:
         "diverged": len(lacking) - lacking.count(MISSING),
         "missing": lacking.count(MISSING),
         "trained_share": system.share,
-        "train_seconds": float(np.mean([record["train_seconds"] for record in trained])) if trained else None,
+        **_costs(system),
     }
+
+
+def _costs(system: System) -> dict[str, float]:
+    """Mean costs of the runs with a score; empty where none has one, or where nothing was trained or decoded."""
+    found: dict[str, list[float]] = {name: [] for name in COSTS}
+    for run in system.measured:
+        for name, value in cost_row(run.cell).items():
+            if name in found and value is not None:
+                found[name].append(value)
+    return {name: float(np.mean(values)) for name, values in found.items() if values}
 
 
 def _estimates(key: Key, scored: Mapping[Key, Mapping[str, Any] | None]) -> dict[str, Any]:
@@ -125,7 +138,7 @@ def _page(rows: list[dict[str, Any]]) -> str:
     lines = [header, ["---"] * len(header)]
     for row in rows:
         share = row["trained_share"]
-        seconds = row["train_seconds"]
+        seconds = row.get("train_seconds")
         lines.append(
             [
                 *(row[name] for name in (*DIMENSIONS[:5], "test_set")),
