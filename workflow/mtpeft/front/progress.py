@@ -16,13 +16,15 @@ from mtpeft.front.status import is_finished
 from mtpeft.records import read_record
 
 INTERVAL_SECONDS = 60.0
+DRAWING_SECONDS = 300.0
+"""Least time between two drawings, which take some ten seconds of a core that could train."""
 POLITENESS = 10
 """Niceness of drawing beside the trainers."""
 
 
 @dataclass
 class Progress:
-    """Says every minute how far a sweep is, and has the previews drawn anew when cells have arrived.
+    """Says every minute how far a sweep is, and has the previews drawn anew every few minutes.
 
     Attributes:
         configuration: of the sweep.
@@ -31,24 +33,21 @@ class Progress:
 
     configuration: Configuration
     overlays: Sequence[Path]
-    _started: float = field(default_factory=time.monotonic)
     _said: float = field(default_factory=time.monotonic)
-    _before: Collection[Cell] | None = None
-    _drawn: int = 0
+    _since: tuple[float, frozenset[Cell]] | None = None
+    _drawn: float = field(default_factory=time.monotonic)
     _drawing: subprocess.Popen[bytes] | None = None
 
     def tell(self) -> None:
         """Print a line if a minute has gone by; to be called often."""
-        if self._before is None:
-            self._before = self._finished()
-            self._drawn = len(self._before)
         if time.monotonic() - self._said < INTERVAL_SECONDS:
             return
         self._said = time.monotonic()
         finished = self._finished()
         print(self._line(finished), flush=True)
-        if len(finished) > self._drawn and (self._drawing is None or self._drawing.poll() is not None):
-            self._drawing, self._drawn = self._draw(), len(finished)
+        if finished and time.monotonic() - self._drawn > DRAWING_SECONDS:
+            self.stop()
+            self._drawing, self._drawn = self._draw(), time.monotonic()
 
     def stop(self) -> None:
         """End a drawing that is under way."""
@@ -62,12 +61,20 @@ class Progress:
     def _line(self, finished: Collection[Cell]) -> str:
         cells = all_cells(self.configuration)
         told = f"mtpeft: {len(finished)} of {len(cells)} cells are finished"
-        now = set(finished) - set(self._before or ())
-        costs = {cell: cost_of(cell) for cell in finished}
-        left = seconds_left(costs, now, set(cells) - set(finished), elapsed=time.monotonic() - self._started)
+        left = self._left(cells, finished)
         if left is None:
             return f"{told}."
         return f"{told}, about {left / 60:.0f} minutes left; figures of these: {PREVIEW}/"
+
+    def _left(self, cells: Collection[Cell], finished: Collection[Cell]) -> float | None:
+        """Seconds left, by what was finished since the first new cell was seen: text and base models came before it."""
+        if self._since is None or not finished:
+            self._since = (time.monotonic(), frozenset(finished)) if finished else None
+            return None
+        begun, before = self._since
+        costs = {cell: cost_of(cell) for cell in finished}
+        now, missing = set(finished) - before, set(cells) - set(finished)
+        return seconds_left(costs, now, missing, elapsed=time.monotonic() - begun)
 
     def _draw(self) -> subprocess.Popen[bytes]:
         files = ["--configfile", *map(str, self.overlays)] if self.overlays else []
@@ -84,7 +91,7 @@ def cost_of(cell: Cell) -> float:
 def seconds_left(
     costs: Mapping[Cell, float], now: Collection[Cell], missing: Collection[Cell], *, elapsed: float
 ) -> float | None:
-    """Time that missing cells will take, or None while no cell has been finished in this run.
+    """Time that missing cells will take, or None while no cell has been finished `now`.
 
     A missing cell costs what finished ones of its model and size did, else what all did; `elapsed` seconds for those
     finished `now` tell how many run at once and what starting them costs.
