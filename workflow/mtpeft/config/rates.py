@@ -12,7 +12,8 @@ from mtpeft.cells import Cell
 from mtpeft.config.resolve import found_path
 from mtpeft.config.schema import Configuration
 from mtpeft.methods.base import RateSearch
-from mtpeft.records import canonical
+from mtpeft.models.describe import TRAINING_RECORD
+from mtpeft.records import canonical, sha256_of
 
 CLASS = ("model", "size", "method", "budget")
 """A rate is chosen once for all cells that share these labels."""
@@ -43,9 +44,16 @@ def search_settings(configuration: Configuration, cell: Cell, trial: Mapping[str
         "widenings": configuration.tuning.widenings,
         "pair": configuration.tuning.pair,
         "training_pairs": configuration.sizes[cell.size].pairs,
-        "model": json.loads(configuration.models[cell.model].model_dump_json()),
+        "model": json.loads(configuration.models[cell.model].model_dump_json()) | _made_by(configuration, cell.model),
         "trial": trial,
     }
+
+
+def _made_by(configuration: Configuration, model: str) -> dict[str, str]:
+    """Which training a model that comes with its record is from: another one under the same path is another model."""
+    path = configuration.models[model].path
+    record = found_path(path) / TRAINING_RECORD if path else None
+    return {"training": sha256_of(record)} if record and record.exists() else {}
 
 
 def digest(search: Mapping[str, Any]) -> str:

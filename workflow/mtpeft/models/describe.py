@@ -11,6 +11,8 @@ from mtpeft.models.shapes import ModelShape, read_shape
 
 DATA_RECORD = "data.json"
 """File in a model's folder that says which text it was pre-trained on and what was kept out of it."""
+TRAINING_RECORD = "training.json"
+"""File beside it that holds the record of the training."""
 SENTENCEPIECE_SPECIALS = 3
 """<unk>, <s> and </s>, which sentencepiece counts among its pieces."""
 HUGGINGFACE_SPECIALS = 4

@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from mtpeft.models.card import model_card
-from mtpeft.models.describe import DATA_RECORD
+from mtpeft.models.describe import DATA_RECORD, TRAINING_RECORD
 from mtpeft.record_types import DataRecord
 from mtpeft.records import publish_folder, read_record, sha256_of, write_record, write_text
 
-TRAINING_RECORD = "training.json"
 LARGEST_MB = 8
 TAKEN = ("config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json")
 
