@@ -14,7 +14,7 @@ from mtpeft.config.load import DEFAULT_FILE, merge, read_yaml, validate
 from mtpeft.config.schema import Configuration
 from mtpeft.config.settings import findings_settings
 from mtpeft.findings.assess import write_findings
-from mtpeft.record_types import FindingRecord, FindingsRecord, ScoreRecord, TrainRecord
+from mtpeft.record_types import DecodeRecord, FindingRecord, FindingsRecord, ScoreRecord, TrainRecord
 from mtpeft.records import read_record
 from mtpeft.statistics.corpus_scores import bleu, chrf
 
@@ -124,6 +124,20 @@ def train_record(cell: Cell, *, best_step: int | None, status: str) -> dict[str,
     ).model_dump()
 
 
+def decode_record(cell: Cell, *, status: str) -> dict[str, Any]:
+    return DecodeRecord(
+        cell=vars(cell),
+        status=status,
+        settings={},
+        trained_sha256="",
+        versions={},
+        execution={"device": "cpu"},
+        test_sets={},
+        decode_seconds=2.0,
+        sentences_per_second=50.0 + int(cell.seed if cell.seed.isdigit() else 0),
+    ).model_dump()
+
+
 def write_cell(
     cell: Cell,
     quality: float | np.ndarray,
@@ -158,6 +172,7 @@ def write_cell(
         test_sets={"test": {"sentences": SENTENCES, **measured}} if status == "ok" else {},
     )
     write(cell.folder / "train.json", train_record(cell, best_step=best_step, status=status))
+    write(cell.folder / "decode.json", decode_record(cell, status=status))
     write(cell.folder / "score.json", score.model_dump())
 
 

@@ -1,120 +1,21 @@
 """Facts about the figures, on small tables that are written here."""
 
-import csv
-from itertools import pairwise, product
+import re
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from mtpeft.cells import DIMENSIONS
+from figures_material import Row, cells_of, draw, lose, marks, one_panel, study, svg, system_row, systems_of
 from mtpeft.errors import UserError
-from mtpeft.figures.draw import FIGURES, completeness, draw_figure
-from mtpeft.figures.groups import gap_to_full, group_seeds, uneven_budgets
+from mtpeft.figures.draw import FIGURES, completeness
 from mtpeft.figures.labels import spread_positions
 from mtpeft.figures.languages import language_of
-from mtpeft.figures.panels import GAP, HOLLOW, POINT
-from mtpeft.figures.style import looks_of
-from mtpeft.figures.tables import DISTANCES, read_distances, read_tables
-
-SCORE_COLUMNS = (
-    *DIMENSIONS,
-    *("test_set", "status", "chrf", "bleu", "budget_requested", "budget_achieved", "trained_parameters"),
-    *("total_parameters", "best_step", "training_pairs", "learning_rate", "test_sentences"),
-)
-COST_COLUMNS = (
-    *DIMENSIONS,
-    *("status", "trained_parameters", "stored_bytes", "peak_memory_mb", "train_seconds", "train_tokens_per_second"),
-    *("decode_seconds", "decode_sentences_per_second", "device"),
-)
-SHARES = {"one": 0.01, "ten": 0.1, "all": 1.0, "native": 0.004}
-PAIRS_OF_SIZE = {"small": 250, "large": 4000}
-
-
-def score_row(labels: tuple[str, ...], score: float, **changes: object) -> dict[str, object]:
-    share = SHARES.get(labels[4], "")
-    return {
-        **dict(zip(DIMENSIONS, labels, strict=True)),
-        "test_set": "test",
-        "status": "ok",
-        "chrf": score,
-        "bleu": score / 3,
-        "budget_requested": share,
-        "budget_achieved": share,
-        "total_parameters": 1000,
-        "best_step": 10,
-        "training_pairs": PAIRS_OF_SIZE.get(labels[2], ""),
-        "learning_rate": 0.003,
-        "test_sentences": 100,
-        **changes,
-    }
-
-
-def study() -> list[dict[str, object]]:
-    """Two models, pairs, sizes and seeds with full tuning, two methods at two budgets, a point, and references."""
-    cells = [("full", "all"), ("bitfit", "native"), *product(("adapter", "lora"), ("one", "ten"))]
-    rows = []
-    for place, (model, pair, size, (method, budget), seed) in enumerate(
-        product(("base", "big"), ("es-en", "tr-en"), ("small", "large"), cells, ("1", "2"))
-    ):
-        rows.append(score_row((model, pair, size, method, budget, seed), 30 + place % 7))
-    for pair, size in product(("es-en", "tr-en"), ("small", "large")):
-        rows.append(score_row(("any", pair, size, "retrieval", "any", "any"), 28))
-    for model, pair in product(("base", "big"), ("es-en", "tr-en")):
-        rows.append(score_row((model, pair, "any", "none", "any", "any"), 27))
-    return rows
-
-
-def lose(row: dict[str, object], status: str) -> dict[str, object]:
-    return {**row, "status": status, "chrf": "", "bleu": "", "budget_achieved": "", "best_step": ""}
-
-
-def cost_row(row: dict[str, object]) -> dict[str, object]:
-    share = float(row["budget_achieved"] or 0)
-    return {
-        **{name: row[name] for name in (*DIMENSIONS, "status")},
-        "trained_parameters": 1000 * share,
-        "stored_bytes": 4000 * share,
-        "peak_memory_mb": 100 + share,
-        "train_seconds": 20 + share,
-        "decode_sentences_per_second": 300,
-        "device": "cpu",
-    }
-
-
-def write_table(path: Path, columns: tuple[str, ...], rows: list[dict[str, object]]) -> Path:
-    with open(path, "w", encoding="utf-8", newline="") as stream:
-        writer = csv.DictWriter(stream, columns, restval="", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    return path
-
-
-def draw(folder: Path, figure: str, rows: list[dict[str, object]], **settings: object) -> Path:
-    scores = write_table(folder / "scores.csv", SCORE_COLUMNS, rows)
-    costs = write_table(folder / "costs.csv", COST_COLUMNS, [cost_row(row) for row in rows])
-    stem = folder / f"{figure}"
-    cells = len({tuple(row[name] for name in DIMENSIONS) for row in rows})
-    draw_figure(
-        {"recipe": 1, "figure": figure, "study": figure, "cells": cells, "stamp": "", **settings},
-        scores=scores,
-        costs=costs,
-        stem=stem,
-    )
-    return stem
-
-
-def svg(stem: Path) -> str:
-    return stem.with_suffix(".svg").read_text(encoding="utf-8")
-
-
-def marks(stem: Path, kind: str) -> int:
-    return svg(stem).count(f'<g id="{kind}-')
-
-
-def groups_of(folder: Path, rows: list[dict[str, object]]):
-    scores = write_table(folder / "scores.csv", SCORE_COLUMNS, rows)
-    costs = write_table(folder / "costs.csv", COST_COLUMNS, [])
-    return group_seeds(read_tables(scores=scores, costs=costs).scores)
+from mtpeft.figures.panels import GAP, OPEN, POINT
+from mtpeft.figures.reference_lines import view_with
+from mtpeft.figures.style import KNOWN, looks_of
+from mtpeft.figures.systems import uneven_budgets
+from mtpeft.figures.tables import DISTANCES, Tables, read_distances
 
 
 @pytest.mark.parametrize("figure", sorted(FIGURES))
@@ -123,13 +24,14 @@ def test_a_complete_figure_is_three_files_with_a_modest_mark(figure: str, tmp_pa
     stem = draw(tmp_path, figure, rows)
     assert stem.with_suffix(".pdf").read_bytes().startswith(b"%PDF")
     assert stem.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
-    assert f"{len(rows)} cells, 2 seeds" in svg(stem)
-    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".csv", ".csv", ".pdf", ".png", ".svg"]
+    assert f"{cells_of(rows)} cells, 2 seeds" in svg(stem)
+    assert "95 % intervals" in svg(stem)
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".csv", ".pdf", ".png", ".svg"]
 
 
 @pytest.mark.parametrize("figure", ["budgets", "languages"])
-def test_the_same_tables_give_the_same_bytes(figure: str, tmp_path: Path) -> None:
-    rows = [row for row in study() if (row["model"], row["pair"], row["size"]) == ("base", "es-en", "large")]
+def test_the_same_table_gives_the_same_bytes(figure: str, tmp_path: Path) -> None:
+    rows = one_panel()
     for name, order in (("first", rows), ("second", rows[::-1])):
         (tmp_path / name).mkdir()
         draw(tmp_path / name, figure, order)
@@ -138,94 +40,149 @@ def test_the_same_tables_give_the_same_bytes(figure: str, tmp_path: Path) -> Non
         assert first.read_bytes() == second.read_bytes()
 
 
-def test_lost_cells_are_counted_marked_and_never_drawn(tmp_path: Path) -> None:
-    rows = [row for row in study() if (row["model"], row["pair"], row["size"]) == ("base", "es-en", "large")]
-    lost = [
-        lose(row, "missing" if row["seed"] == "1" else "diverged")
-        if (row["method"], row["budget"]) == ("lora", "ten")
-        else row
-        for row in rows
+def bars(folder: Path, figure: str, rows: list[Row]) -> list[tuple[float, float]]:
+    """Ends of all intervals that a figure draws."""
+    systems = systems_of(folder, rows)
+    drawing = FIGURES[figure](Tables(systems, read_distances(DISTANCES)), looks_of(own.method for own in systems))
+    ends = []
+    for line in (line for axes in drawing.figure.axes for line in axes.lines if len(line.get_xdata()) == 2):
+        across, up = [float(x) for x in line.get_xdata()], [float(y) for y in line.get_ydata()]
+        if line.get_linestyle() == "-" and not line.get_transform().contains_branch(line.axes.transAxes):
+            ends.append(tuple(up if across[0] == across[1] else across))
+    return sorted(ends)
+
+
+@pytest.mark.parametrize(
+    ("figure", "column", "method"),
+    [
+        ("budgets", "chrf", "adapter"),
+        ("data_sizes", "chrf", "full"),
+        ("models", "chrf", "adapter"),
+        ("languages", "minus_full", "adapter"),
+        ("efficiency", "minus_full", "adapter"),
+    ],
+)
+def test_the_intervals_of_a_figure_are_those_of_the_table(
+    figure: str, column: str, method: str, tmp_path: Path
+) -> None:
+    rows = [row for row in one_panel() if row["method"] in ("full", "adapter")]
+    rows = [
+        row | {f"{column}_low": 11.125, f"{column}_high": 47.25} if row["method"] == method else row for row in rows
     ]
-    stem = draw(tmp_path, "budgets", lost, stamp="quick look: one pair", cells=len(rows))
-    assert f"{len(rows) - 2} of {len(rows)} cells (1 missing, 1 diverged)" in svg(stem)
+    assert (11.125, 47.25) in bars(tmp_path, figure, rows)
+
+
+def test_lost_cells_are_counted_marked_and_never_drawn(tmp_path: Path) -> None:
+    rows = one_panel()
+    lost = [
+        lose(row, missing=1, diverged=1) if (row["method"], row["budget"]) == ("lora", "ten") else row for row in rows
+    ]
+    stem = draw(tmp_path, "budgets", lost, stamp="quick look: one pair", cells=cells_of(rows))
+    assert f"{cells_of(rows) - 2} of {cells_of(rows)} cells (1 missing, 1 diverged)" in svg(stem)
     assert "quick look: one pair" in svg(stem)
     # BitFit, two budgets of the adapter and one of LoRA; full fine-tuning is a band.
     assert marks(stem, POINT) == 4
     assert marks(stem, GAP) == 1
 
 
+@pytest.mark.parametrize("figure", ["budgets", "languages", "models", "data_sizes"])
+def test_a_system_that_lacks_one_seed_is_drawn_and_marked(figure: str, tmp_path: Path) -> None:
+    rows = [row | {"seeds": 1, "missing": 1} if row["method"] == "adapter" else row for row in one_panel()]
+    stem = draw(tmp_path, figure, rows)
+    assert marks(stem, GAP) == 2
+    assert marks(stem, POINT) == marks(draw(tmp_path, figure, one_panel()), POINT)
+
+
 def test_a_lost_seed_of_full_tuning_is_told_at_its_line(tmp_path: Path) -> None:
-    rows = [row for row in study() if (row["model"], row["pair"], row["size"]) == ("base", "es-en", "large")]
-    rows = [lose(row, "diverged") if (row["method"], row["seed"]) == ("full", "2") else row for row in rows]
+    rows = [row | {"seeds": 1, "diverged": 1} if row["method"] == "full" else row for row in one_panel()]
     assert "full (1 diverged)" in svg(draw(tmp_path, "budgets", rows))
 
 
 def test_cells_that_have_no_row_are_missing(tmp_path: Path) -> None:
-    rows = study()[:2]
-    assert "2 of 5 cells (3 missing)" in svg(draw(tmp_path, "budgets", rows, cells=5))
-
-
-def test_a_seed_that_kept_step_zero_is_hollow(tmp_path: Path) -> None:
-    rows = [row for row in study() if (row["model"], row["pair"], row["size"]) == ("base", "es-en", "large")]
-    rows = [{**row, "best_step": 0} if row["method"] == "bitfit" and row["seed"] == "1" else row for row in rows]
-    stem = draw(tmp_path, "budgets", rows)
-    assert (marks(stem, HOLLOW), marks(stem, POINT)) == (1, 4)
-    assert "Hollow" in svg(stem)
+    assert "4 of 5 cells (1 missing)" in svg(draw(tmp_path, "budgets", study()[:2], cells=5))
 
 
 @pytest.mark.parametrize("figure", sorted(FIGURES))
-@pytest.mark.parametrize("kept", ["nothing", "lost", "references", "one seed"])
+def test_a_system_of_which_a_seed_kept_step_zero_is_open(figure: str, tmp_path: Path) -> None:
+    rows = [
+        row | {"step_zero": 1} if row["budget"] == "ten" and row["method"] == "lora" else row for row in one_panel()
+    ]
+    whole = marks(draw(tmp_path, figure, one_panel()), POINT)
+    stem = draw(tmp_path, figure, rows)
+    # Of the five panels of `efficiency` every one shows it, of the two of `languages` too.
+    panels = {"efficiency": 5, "languages": 2}.get(figure, 1)
+    assert (marks(stem, OPEN), marks(stem, POINT)) == (panels, whole - panels)
+    assert "Open: " in svg(stem)
+
+
+@pytest.mark.parametrize("figure", sorted(FIGURES))
+@pytest.mark.parametrize("kept", ["nothing", "lost", "references", "one system"])
 def test_partial_tables_do_not_crash(figure: str, kept: str, tmp_path: Path) -> None:
     rows = {
         "nothing": [],
-        "lost": [lose(row, "missing") for row in study()],
+        "lost": [lose(row, missing=2) for row in study()],
         "references": [row for row in study() if row["method"] in ("none", "retrieval")],
-        "one seed": study()[:1],
+        "one system": study()[:1],
     }[kept]
     text = svg(draw(tmp_path, figure, rows, cells=9999))
-    assert f" of 9999 cells ({9999 - (len(rows) if kept != 'lost' else 0)} missing)" in text
-    assert ("There is nothing to show yet." in text) == (kept != "one seed" or figure == "languages")
+    finished = sum(int(row["seeds"]) for row in rows)
+    assert f"{finished} of 9999 cells ({9999 - finished} missing)" in text
+    assert ("There is nothing to show yet." in text) == (kept != "one system" or figure == "languages")
 
 
-def test_groups_average_only_what_was_scored(tmp_path: Path) -> None:
-    labels = ("base", "es-en", "large", "lora", "ten")
-    rows = [score_row((*labels, "1"), 30), score_row((*labels, "2"), 33), lose(score_row((*labels, "3"), 0), "missing")]
-    (group,) = groups_of(tmp_path, rows)
-    spread = group.spread
-    assert spread is not None
-    assert (spread.mean, spread.low, spread.high, spread.count) == (31.5, 30, 33, 2)
-    assert group.gaps == ("missing",)
+def test_what_lies_far_from_the_methods_is_named_at_the_edge_with_its_score(tmp_path: Path) -> None:
+    far = system_row(("base", "es-en", "large", "scratch", "all"), 11.5)
+    text = svg(draw(tmp_path, "budgets", [*one_panel(), far, system_row(("base", "es-en", "any", "none", "any"), 29)]))
+    assert "scratch 11.5 \N{DOWNWARDS ARROW}" in text
+    assert ">none<" in text
 
 
-def test_the_gap_to_full_matches_seeds(tmp_path: Path) -> None:
-    rows = [
-        score_row(("base", "es-en", "large", "full", "all", "1"), 36),
-        score_row(("base", "es-en", "large", "full", "all", "2"), 90),
-        score_row(("base", "es-en", "large", "lora", "ten", "1"), 34),
-        score_row(("base", "es-en", "large", "lora", "ten", "3"), 10),
-    ]
-    full, lora = groups_of(tmp_path, rows)
-    gap = gap_to_full(lora, full)
-    assert gap is not None
-    assert (gap.mean, gap.count) == (-2, 1)
-    assert gap_to_full(lora, None) is None
+@pytest.mark.parametrize(("value", "is_seen"), [(28, True), (25.1, True), (24.9, False), (47, False)])
+def test_a_view_grows_by_half_for_a_reference_and_not_more(value: float, is_seen: bool) -> None:
+    low, high = view_with((30, 40), [value])
+    assert (low <= value <= high) == is_seen
+    assert low > 24 and high < 46
+
+
+def test_systems_of_one_budget_stand_below_each_other_with_their_shares(tmp_path: Path) -> None:
+    rows = [row for row in one_panel() if row["budget"] in ("ten", "all")]
+    text = svg(draw(tmp_path, "budgets", rows))
+    assert "adapter 10 %" in text
+    assert "trained share" not in text
+    assert "trained share" in svg(draw(tmp_path, "budgets", one_panel()))
+
+
+def test_models_stand_in_the_order_of_the_study_below_the_band_of_the_first(tmp_path: Path) -> None:
+    rows = [row for row in study() if row["pair"] == "es-en" and row["size"] in ("large", "any")]
+    for models in (["base", "big"], ["big", "base"]):
+        text = svg(draw(tmp_path, "models", rows, models=models))
+        assert f"full, {models[0]}<" in text
+        assert text.index(f">{models[0]}, ") < text.index(f">{models[1]}, ")
+
+
+def test_no_text_is_smaller_than_print_allows_and_none_leaves_the_figure(tmp_path: Path) -> None:
+    for figure in FIGURES:
+        text = svg(draw(tmp_path, figure, one_panel()))
+        sizes = [float(size) for size in re.findall(r"font: (?:\w+ )?([\d.]+)px", text)]
+        assert sizes and min(sizes) >= 6.5
 
 
 @pytest.mark.parametrize(("achieved", "uneven"), [(0.0953, False), (0.0952, True)])
 def test_shares_that_differ_by_five_per_cent_are_told(achieved: float, uneven: bool, tmp_path: Path) -> None:
     rows = [
-        score_row(("base", "es-en", "large", "adapter", "ten", "1"), 34, budget_achieved=0.1),
-        score_row(("base", "es-en", "large", "lora", "ten", "1"), 34, budget_achieved=achieved),
+        system_row(("base", "es-en", "large", "adapter", "ten"), 34, trained_share=0.1),
+        system_row(("base", "es-en", "large", "lora", "ten"), 34, trained_share=achieved),
     ]
-    assert (list(uneven_budgets(groups_of(tmp_path, rows))) == ["ten"]) == uneven
+    assert (list(uneven_budgets(systems_of(tmp_path, rows))) == ["ten"]) == uneven
     assert ("Achieved shares differ" in svg(draw(tmp_path, "budgets", rows))) == uneven
 
 
 def test_a_cell_counts_once_however_many_test_sets_it_has(tmp_path: Path) -> None:
-    labels = ("base", "es-en", "large", "lora", "ten", "1")
-    rows = [score_row(labels, 30), lose(score_row(labels, 0), "missing") | {"test_set": "far"}]
-    tables = [row for group in groups_of(tmp_path, rows) for row in group.rows]
-    assert completeness(tables, 1) == ("0 of 1 cells (1 missing)", False)
+    row = system_row(("base", "es-en", "large", "lora", "ten"), 30, missing=1)
+    assert completeness(systems_of(tmp_path, [row, row | {"test_set": "far"}]), 1) == (
+        "2 of 3 cells (1 missing)",
+        False,
+    )
 
 
 def test_methods_keep_their_colour_and_never_share_one() -> None:
@@ -235,12 +192,17 @@ def test_methods_keep_their_colour_and_never_share_one() -> None:
     assert len({look.colour for look in many.values()}) == len(many)
 
 
+def test_methods_differ_without_colour() -> None:
+    tuned = [look for method, look in KNOWN.items() if method not in ("none", "scratch", "retrieval")]
+    assert len({look.marker for look in tuned}) == len(tuned)
+
+
 def test_a_method_of_the_catalogue_has_one_colour_in_all_figures(tmp_path: Path) -> None:
-    rows = [{**row, "method": "zeta"} if row["method"] == "lora" else row for row in study()]
+    rows = [row | {"method": "zeta"} if row["method"] == "lora" else row for row in one_panel()]
     catalogue = ["alpha", "zeta"]
     colour = looks_of(catalogue)["zeta"].colour
     for figure in ("budgets", "models"):
-        assert colour.lower() in svg(draw(tmp_path, figure, rows[:12], methods=catalogue)).lower()
+        assert colour.lower() in svg(draw(tmp_path, figure, rows, methods=catalogue)).lower()
 
 
 @pytest.mark.parametrize(
@@ -265,25 +227,20 @@ def test_the_shipped_distances_are_distances() -> None:
     [
         ({"chrf": "high"}, "chrf"),
         ({"chrf": ""}, "chrf"),
-        ({"status": "done"}, "status"),
-        ({"budget_achieved": 7}, "share"),
+        ({"seeds": "some"}, "seeds"),
+        ({"missing": ""}, "missing"),
+        ({"trained_share": 7}, "share"),
     ],
 )
-def test_a_wrong_field_is_named_with_its_line(changes: dict[str, object], word: str, tmp_path: Path) -> None:
-    rows = [score_row(("base", "es-en", "large", "lora", "ten", "1"), 30, **changes)]
-    with pytest.raises(UserError, match=f"scores.csv line 2: .*{word}"):
-        groups_of(tmp_path, rows)
+def test_a_wrong_field_is_named_with_its_line(changes: Row, word: str, tmp_path: Path) -> None:
+    rows = [system_row(("base", "es-en", "large", "lora", "ten"), 30, **changes)]
+    with pytest.raises(UserError, match=f"summary.csv line 2: .*{word}"):
+        systems_of(tmp_path, rows)
 
 
 def test_an_unknown_figure_is_named(tmp_path: Path) -> None:
-    write_table(tmp_path / "scores.csv", SCORE_COLUMNS, [])
     with pytest.raises(UserError, match=r"pie.*budgets"):
-        draw_figure(
-            {"figure": "pie", "cells": 0},
-            scores=tmp_path / "scores.csv",
-            costs=tmp_path / "scores.csv",
-            stem=tmp_path / "pie",
-        )
+        draw(tmp_path, "pie", [])
 
 
 def test_labels_move_apart_and_stay_inside() -> None:

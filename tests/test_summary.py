@@ -74,14 +74,18 @@ def test_references_are_not_compared_with_themselves(rows: dict[tuple[str, ...],
     assert float(rows["es-en", "full", "all"]["minus_none"]) == pytest.approx(20.4, abs=0.1)
 
 
-def test_runs_are_counted_and_averaged(rows: dict[tuple[str, ...], Row]) -> None:
+def test_runs_are_counted_and_those_with_a_score_averaged(rows: dict[tuple[str, ...], Row]) -> None:
     row, whole = rows["es-en", "lora", "tiny"], rows["es-en", "lora", "large"]
 
     assert [row[name] for name in ("seeds", "step_zero", "diverged", "missing")] == ["1", "1", "1", "1"]
     assert [whole[name] for name in ("seeds", "step_zero", "diverged", "missing")] == ["3", "0", "0", "0"]
     assert (whole["trained_share"], whole["training_pairs"]) == ("0.2", "4000")
-    assert float(whole["train_seconds"]) == 62.0
-    assert float(row["train_seconds"]) == 61.5
+    assert whole["trained_parameters"] == "200000"
+    costs = [
+        [float(of[name]) for name in ("train_seconds", "decode_sentences_per_second", "stored_bytes")]
+        for of in (whole, row)
+    ]
+    assert costs == [[62.0, 52.0, 100.0], [61.0, 51.0, 100.0]]
 
 
 def test_a_study_without_results_is_a_table_of_gaps(tmp_path: Path) -> None:
@@ -91,4 +95,8 @@ def test_a_study_without_results_is_a_table_of_gaps(tmp_path: Path) -> None:
 
     (row,) = csv.DictReader((tmp_path / "summary.csv").open(encoding="utf-8"))
     assert (row["method"], row["test_set"], row["missing"], row["seeds"]) == ("full", "test", "2", "0")
-    assert all(row[name] == "" for name in SUMMARY_COLUMNS if name.startswith(("chrf", "bleu", "minus", "train")))
+    assert all(
+        row[name] == ""
+        for name in SUMMARY_COLUMNS
+        if name.startswith(("chrf", "bleu", "minus", "train", "decode", "stored", "peak"))
+    )

@@ -13,6 +13,8 @@ from mtpeft.figures.style import GREY, SMALL_FONT_SIZE, text_colour
 
 END, BESIDE, BELOW = "label-end", "label-beside", "label-below"
 LEADER = {"arrowstyle": "-", "lw": 0.4, "color": GREY}
+NEAR = 16
+"""Distance in points up to which a label needs no leader."""
 
 
 def label_end(axes: Axes, text: str, *, x: float, y: float, colour: str) -> None:
@@ -41,7 +43,6 @@ def label_beside(axes: Axes, text: str, *, x: float, y: float, colour: str) -> N
 def label_below(axes: Axes, text: str, *, x: float, y: float, colour: str) -> None:
     """Name a point of a crowd straight below its interval, or above it where something else is below."""
     annotation = _label_near(axes, text, x=x, y=y, colour=colour)
-    annotation.arrow_patch.set_visible(False)
     annotation.set_gid(BELOW)
 
 
@@ -116,8 +117,9 @@ def _place(axes: Axes, texts: list[Annotation]) -> None:
             covered = sum(box.overlaps(other) for other in taken)
             outside = box.x0 < inside.x0 or box.x1 > inside.x1 or box.y0 < inside.y0 or box.y1 > inside.y1
             places.append((outside, covered, away, offset, box))
-        *_, offset, box = min(places, key=lambda place: place[:3])
+        *_, away, offset, box = min(places, key=lambda place: place[:3])
         text.set_position(offset)
+        text.arrow_patch.set_visible(text.get_gid() == BESIDE and away > NEAR)
         taken.append(box)
 
 

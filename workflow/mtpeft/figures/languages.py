@@ -102,7 +102,7 @@ def _apart(places: Mapping[str, float], methods: int) -> dict[str, float]:
     if not places:
         return {}
     reach = (max(places.values()) - min(places.values())) or 1.0
-    step = 0.05 * reach * max(1.0, 0.6 * methods)
+    step = 0.06 * reach * max(1.0, 0.5 * methods)
     moved = spread_positions(list(places.values()), step, low=min(places.values()), high=max(places.values()) + reach)
     return dict(zip(places, moved, strict=True))
 

@@ -1,7 +1,6 @@
 """Figures and findings from the cells that are finished now: missing ones stay gaps and are named."""
 
-import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from mtpeft.cells import Cell
@@ -32,13 +31,15 @@ def draw_finished(configuration: Configuration, labels: Sequence[str], *, folder
         cells = _cells(configuration, label)
         finished = [cell for cell in cells if is_finished(configuration, cell)]
         tables = PREVIEW / "tables" / label
-        scores, costs = tables / "scores.csv", tables / "costs.csv"
-        missing = set(cells) - set(finished)
-        write_tables(finished, scores=scores, costs=costs, missing=missing)
-        # Where the test set has changed, cells of before and after are not summarised together.
-        with contextlib.suppress(UserError):
-            write_summary(finished, output=tables / "summary.csv", page=tables / "summary.md", missing=missing)
-        draw_figure(figure_settings(configuration, label), scores=scores, costs=costs, stem=folder / label)
+        summary, missing = tables / "summary.csv", set(cells) - set(finished)
+        write_tables(finished, scores=tables / "scores.csv", costs=tables / "costs.csv", missing=missing)
+        try:
+            write_summary(finished, output=summary, page=summary.with_suffix(".md"), missing=missing)
+        except UserError as error:
+            # Where the test set has changed, cells of before and after can't be compared.
+            yield f"{folder / label}.pdf: not drawn. {error}"
+            continue
+        draw_figure(figure_settings(configuration, label), summary=summary, stem=folder / label)
         scored = sum(state_of(configuration, cell) == "done" for cell in finished)
         yield f"{folder / label}.pdf: {scored} of {len(cells)} cells"
 
@@ -66,7 +67,9 @@ def make_unfinished(configuration: Configuration) -> None:
     ]
     tested = claim_cells(findings_settings(configuration))
     are_tested = all(is_finished(configuration, cell) for cell in tested)
-    write_lines(UNFINISHED, [*(f"{FIGURES / label}.*" for label in labels), *([] if are_tested else [FINDINGS_FILES])])
+    patterns = [*(f"{FIGURES / label}.*" for label in labels), *([] if are_tested else [FINDINGS_FILES])]
+    write_lines(UNFINISHED, patterns)
+    _remove(patterns)
     for _ in draw_finished(configuration, labels, folder=FIGURES):
         pass
     if not are_tested:
@@ -76,10 +79,14 @@ def make_unfinished(configuration: Configuration) -> None:
 def remove_unfinished() -> None:
     """Remove what was made without all of its cells, so that Snakemake makes it anew."""
     if UNFINISHED.exists():
-        for pattern in read_lines(UNFINISHED):
-            for file in Path().glob(pattern):
-                file.unlink()
+        _remove(read_lines(UNFINISHED))
         UNFINISHED.unlink()
+
+
+def _remove(patterns: Iterable[str]) -> None:
+    for pattern in patterns:
+        for file in Path().glob(pattern):
+            file.unlink()
 
 
 def _cells(configuration: Configuration, label: str) -> list[Cell]:

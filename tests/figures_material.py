@@ -1,0 +1,94 @@
+"""Small summaries of studies written by hand, and the figures that are drawn from them."""
+
+import csv
+from itertools import product
+from pathlib import Path
+
+from mtpeft.figures.draw import draw_figure
+from mtpeft.figures.tables import System, read_systems
+from mtpeft.results.summary import SUMMARY_COLUMNS
+
+Row = dict[str, object]
+LABELS = SUMMARY_COLUMNS[:5]
+SHARES = {"one": 0.01, "ten": 0.1, "all": 1.0, "native": 0.004}
+PAIRS_OF_SIZE = {"small": 250, "large": 4000}
+
+
+def system_row(labels: tuple[str, ...], score: float, **changes: object) -> Row:
+    """A system of two seeds that is 2 chrF below full fine-tuning and 3 above the untouched model."""
+    share = SHARES.get(labels[4], "")
+    differences = {} if labels[3] == "full" else interval("minus_full", -2)
+    return {
+        **dict(zip(LABELS, labels, strict=True)),
+        "test_set": "test",
+        "training_pairs": PAIRS_OF_SIZE.get(labels[2], ""),
+        "seeds": 2 if share else 1,
+        "step_zero": 0,
+        "diverged": 0,
+        "missing": 0,
+        "trained_share": share,
+        **interval("chrf", score),
+        **differences,
+        **interval("minus_none", 3),
+        **({"trained_parameters": 1000 * share, "stored_bytes": 4000 * share, "peak_memory_mb": 100} if share else {}),
+        "train_seconds": 20,
+        "decode_sentences_per_second": 300,
+        **changes,
+    }
+
+
+def interval(name: str, mean: float) -> Row:
+    return {name: mean, f"{name}_low": mean - 0.5, f"{name}_high": mean + 0.75}
+
+
+def study() -> list[Row]:
+    """Two models, pairs and sizes with full tuning, two methods at two budgets, a point, and references."""
+    kinds = [("full", "all"), ("bitfit", "native"), *product(("adapter", "lora"), ("one", "ten"))]
+    settings = product(("base", "big"), ("es-en", "tr-en"), ("small", "large"), kinds)
+    rows = [system_row((*setting, *kind), 30 + place % 7) for place, (*setting, kind) in enumerate(settings)]
+    for pair, size in product(("es-en", "tr-en"), ("small", "large")):
+        rows.append(system_row(("any", pair, size, "retrieval", "any"), 28))
+    for model, pair in product(("base", "big"), ("es-en", "tr-en")):
+        rows.append(system_row((model, pair, "any", "none", "any"), 27))
+    return rows
+
+
+def one_panel() -> list[Row]:
+    return [row for row in study() if [row[name] for name in LABELS[:3]] == ["base", "es-en", "large"]]
+
+
+def lose(row: Row, **counts: int) -> Row:
+    """A system without any run that has a score."""
+    kept = (*LABELS, "test_set", "step_zero", "diverged", "missing")
+    return {name: row[name] for name in kept} | {"seeds": 0} | counts
+
+
+def cells_of(rows: list[Row]) -> int:
+    return sum(int(row[name]) for row in rows for name in ("seeds", "diverged", "missing"))
+
+
+def write_table(path: Path, rows: list[Row]) -> Path:
+    with open(path, "w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, SUMMARY_COLUMNS, restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+def draw(folder: Path, figure: str, rows: list[Row], **settings: object) -> Path:
+    stem = folder / figure
+    told = {"recipe": 1, "figure": figure, "study": figure, "cells": cells_of(rows), "stamp": "", **settings}
+    draw_figure(told, summary=write_table(folder / "summary.csv", rows), stem=stem)
+    return stem
+
+
+def svg(stem: Path) -> str:
+    return stem.with_suffix(".svg").read_text(encoding="utf-8")
+
+
+def marks(stem: Path, kind: str) -> int:
+    return svg(stem).count(f'<g id="{kind}-')
+
+
+def systems_of(folder: Path, rows: list[Row]) -> tuple[System, ...]:
+    return read_systems(write_table(folder / "summary.csv", rows))
