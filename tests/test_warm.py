@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import json
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -31,20 +32,27 @@ LIBRARIES = ("torch", "transformers", "peft", "numpy", "sentencepiece")
 
 @contextlib.contextmanager
 def server(folder: Path) -> Iterator[dict[str, str]]:
-    """A warm process as a sweep in this folder has it; yields the environment of its jobs."""
+    """A warm process as a sweep in this folder has it; yields the environment of its Snakemake."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in ENVIRONMENT.items():
             patch.setenv(name, value)
         patch.chdir(folder)
         with warm_process() as variables:
             wait_for(lambda: is_listening(*variables.values()))
-            yield os.environ | shared_variables() | variables
+            yield dict(os.environ | variables)
 
 
 @pytest.fixture(scope="module")
-def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+def of_snakemake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The environment in which a sweep starts Snakemake."""
     with server(tmp_path_factory.mktemp("warm")) as environment:
         yield environment
+
+
+@pytest.fixture
+def warm(of_snakemake: dict[str, str]) -> dict[str, str]:
+    """The environment of its jobs."""
+    return of_snakemake | shared_variables()
 
 
 def is_listening(name: str) -> bool:
@@ -62,9 +70,15 @@ def start(arguments: Sequence[str], environment: dict[str, str], folder: Path) -
 def end(step: subprocess.Popen[str]) -> tuple[int, list[str], set[str]]:
     """Exit code of a step, the lines that it wrote to standard error, and the libraries that its command loaded."""
     _, said = step.communicate(timeout=600)
+    return step.returncode, *parts_of(said)
+
+
+def parts_of(said: str) -> tuple[list[str], set[str]]:
+    """The lines of a step that says what it imports itself, and the libraries among its imports."""
     lines = [line for line in said.splitlines() if not line.startswith("import time:")]
     imported = {line.split("|")[-1].strip() for line in said.splitlines() if line.startswith("import time:")}
-    return step.returncode, lines, imported & set(LIBRARIES)
+    assert "mtpeft.warm.client" in imported
+    return lines, imported & set(LIBRARIES)
 
 
 def run(arguments: Sequence[str], environment: dict[str, str], folder: Path) -> tuple[int, list[str], set[str]]:
@@ -155,6 +169,23 @@ def test_a_mistake_is_told_on_the_standard_error_of_the_command(tmp_path: Path, 
     assert "A vocabulary of 9999 pieces can't be learnt from 2 sentences" in line
 
 
+def test_jobs_of_snakemake_are_started_like_the_warm_process(tmp_path: Path, of_snakemake: dict[str, str]) -> None:
+    step = shlex.join(too_small(tmp_path)).replace("{", "{{").replace("}", "}}")
+    (tmp_path / "Snakefile").write_text(
+        "from mtpeft.config.environment import share_python\n"
+        "share_python()\n"
+        "rule step:\n"
+        "    threads: 2\n"
+        f"    shell: {f'exec python -X importtime -m mtpeft {step} > log 2>&1'!r}\n",
+        encoding="utf-8",
+    )
+    command = [sys.executable, "-m", "snakemake", "--cores", "2"]
+    assert subprocess.run(command, cwd=tmp_path, env=of_snakemake, capture_output=True, check=False).returncode == 1
+    said, loaded = parts_of((tmp_path / "log").read_text(encoding="utf-8"))
+    assert any("A vocabulary of 9999 pieces" in line for line in said)
+    assert loaded == set()
+
+
 def test_the_environment_is_that_of_the_command(sweep: Path, tmp_path: Path, warm: dict[str, str]) -> None:
     code, said, loaded = run(long_cell(sweep), warm | {"MTPEFT_SECONDS": "0.0001"}, tmp_path)
     assert (code, loaded) == (75, set())
@@ -211,10 +242,10 @@ def test_a_killed_warm_process_takes_forks_and_commands_with_it_and_the_next_ste
     before = {process.pid for process in warm_processes()}
     with server(home) as environment:
         (parent,) = (process for process in warm_processes() if process.pid not in before)
-        with training(sweep, tmp_path, environment) as (step, fork):
+        with training(sweep, tmp_path, environment | shared_variables()) as (step, fork):
             parent.kill()
             code, said, _ = end(step)
         assert code == -signal.SIGKILL
         assert said[-1] == "mtpeft: the warm process was killed, and this step with it."
-        assert gone(fork)
-        assert run(too_small(tmp_path), environment, tmp_path)[::2] == (2, {"sentencepiece"})
+        wait_for(lambda: gone(fork), 5)
+        assert run(too_small(tmp_path), environment | shared_variables(), tmp_path)[::2] == (2, {"sentencepiece"})
