@@ -70,8 +70,8 @@ def _draw_panel(axes: Axes, systems: Sequence[System], shares: dict[str, float],
     share_axis(axes)
     methods = tuned_methods(systems)
     lines = [method for method in methods if any(own.method == method and own.budget != NATIVE for own in systems)]
-    places = [own.share or shares.get(own.budget) for own in systems if own.method in methods]
-    reach = math.log(max(filter(None, places)) / min(filter(None, places)))
+    places = [share for own in systems if own.method in methods and (share := own.share or shares.get(own.budget))]
+    reach = math.log(max(places, default=1.0) / min(places, default=1.0))
     marks = []
     for method in methods:
         shift = math.exp(side_by_side(lines.index(method), len(lines), reach)) if method in lines else 1.0

@@ -41,8 +41,9 @@ def draw_efficiency(tables: Tables, looks: dict[str, Look]) -> Drawing:
         axes.tick_params(labelleft=position % COLUMNS == 0)
     panels[0].set_title(_named(chosen))
     _name_methods(panels[-1], sorted({system.method for system in shown[chosen]}), looks)
-    others = len([setting for setting in settings if shown[setting]]) - 1
-    return Drawing(figure, [f"The setting with most systems; {others} others are in the table."] if others else [])
+    settings_with_systems = len([setting for setting in settings if shown[setting]])
+    note = f"Of {settings_with_systems} settings the one with most systems; the table has all."
+    return Drawing(figure, [note] if settings_with_systems > 1 else [])
 
 
 def _comparable(systems: Sequence[System], full: str | None) -> list[System]:
