@@ -219,6 +219,7 @@ def test_what_the_snakefile_imports_and_asks_for_loads_nothing_heavy() -> None:
     imports = [line for line in common.splitlines() if line.startswith("from mtpeft")]
     program = [
         *imports,
+        "from mtpeft.config.studies import all_cells",
         "import sys, yaml",
         f"CONFIGURATION = validate(yaml.safe_load(open({str(DEFAULT_FILE)!r})))",
         "cells = all_cells(CONFIGURATION)",
