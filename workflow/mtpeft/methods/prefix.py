@@ -12,6 +12,9 @@ from mtpeft.models.shapes import ModelShape
 if TYPE_CHECKING:
     from torch import nn
 
+LONGEST = 2
+"""Longest prefix, in multiples of the longest sequence of the model."""
+
 
 class PrefixOptions(TrainedMethodOptions):
     """`tuner: prefix`."""
@@ -20,9 +23,9 @@ class PrefixOptions(TrainedMethodOptions):
 
 
 def prefix_sites(shape: ModelShape, options: Mapping[str, Any]) -> Sequence[Site]:
-    """In self- and cross-attention: a key and a value (2d) for each vector, at most as many as a sequence can have."""
+    """In self- and cross-attention: a key and a value (2d) for each vector of the prefix."""
     return [
-        Site(module=attention, fixed=0, step=2 * shape.d_model, most=shape.max_positions)
+        Site(module=attention, fixed=0, step=2 * shape.d_model, most=LONGEST * shape.max_positions)
         for attention in shape.attentions
     ]
 
