@@ -1,9 +1,13 @@
 """Where a prefix starts from: near the base model, and no two vectors alike.
 
 A prefix takes attention away from the text, however small its values are. So the values start at zero, and the keys
-point away from the mean query of their head, the further the longer the prefix is: whatever its length, a prefix
-begins with the weight of a fraction of one token. Each key adds a random direction of its own, since equal keys would
-be trained alike and stay equal. Nothing but weights and the vocabulary is needed, no text.
+point away from where the queries of their head lie, the further the longer the prefix is. Each key adds a random
+direction of its own, since equal keys would be trained alike and stay equal. Nothing but weights and the vocabulary
+is needed, no text.
+
+Measured on a small base model, on a task near to what it knows: at 1 % and 5 % the dev loss starts 0.06 and 0.15
+above the base, with small random keys 0.09 and 0.40, with keys and values of real tokens, as the paper has it, 0.35
+and 1.07. On a far task random keys learn faster at the same learning rate, so this start wants a high one.
 """
 
 import math
@@ -18,18 +22,21 @@ from mtpeft.tuners.prefix import PrefixLayer
 WEIGHT = math.exp(-1)
 """Attention to a whole prefix under the mean query, beside a token whose score is zero."""
 SPREAD = 1.0
-"""Standard deviation of a key's score over queries that are as long as those of the base model."""
+"""Standard deviation of the part of the scores that is each key's own."""
+RIDGE = 0.1
+"""Share of the mean variance that is added to all, so that a covariance of few queries can be inverted."""
 ROWS, ROW_TOKENS = 32, 16
-"""Sequences that the mean queries are taken from, made of the tokens that stand first in the vocabulary."""
+"""Sequences that the queries are taken from, made of the tokens that stand first in the vocabulary."""
 
 
 @torch.no_grad()
-def typical_queries(model: nn.Module, attentions: Iterable[str]) -> dict[str, tuple[torch.Tensor, float]]:
-    """Mean query, (d_model,), and root mean square of its elements, of attention modules of a base model."""
-    found: dict[str, tuple[torch.Tensor, float]] = {}
+def typical_queries(model: nn.Module, attentions: Iterable[str]) -> dict[str, torch.Tensor]:
+    """Queries of the attention modules of a base model, (heads, queries, width of a head)."""
+    found: dict[str, torch.Tensor] = {}
 
     def remember(name: str, queries: torch.Tensor) -> None:
-        found[name] = queries.mean(dim=(0, 1)), float(queries.square().mean().sqrt())
+        heads = model.get_submodule(name).num_heads
+        found[name] = queries.flatten(0, 1).unflatten(1, (heads, -1)).transpose(0, 1)
 
     hooks = [
         model.get_submodule(f"{name}.q_proj").register_forward_hook(
@@ -50,19 +57,27 @@ def typical_queries(model: nn.Module, attentions: Iterable[str]) -> dict[str, tu
 
 
 @torch.no_grad()
-def start_near_base(model: nn.Module, queries: Mapping[str, tuple[torch.Tensor, float]]) -> None:
+def start_near_base(model: nn.Module, queries: Mapping[str, torch.Tensor]) -> None:
     """Set the keys of the active prefixes of a peft model, whose values are zero already."""
-    for name, (mean, size) in queries.items():
+    for name, given in queries.items():
         layer = model.get_base_model().get_submodule(name)
         assert isinstance(layer, PrefixLayer)
-        heads = layer.base_layer.num_heads
+        own = SPREAD / given.square().mean().sqrt()
         for keys in (layer.prefix_keys[adapter] for adapter in layer.active_adapters):
             score = math.log(WEIGHT / len(keys)) - SPREAD**2 / 2
-            away = _keys_with_score(mean.view(heads, -1), score).flatten()
-            keys.copy_(away + SPREAD / size * torch.randn_like(keys))
+            keys.copy_(_keys_with_score(given, score).flatten() + own * torch.randn_like(keys))
 
 
 def _keys_with_score(queries: torch.Tensor, score: float) -> torch.Tensor:
-    """The shortest keys, (heads, width), of which each has this score under the query of its head."""
-    width = queries.shape[1]
-    return queries * score * math.sqrt(width) / queries.square().sum(dim=1, keepdim=True)
+    """Keys, (heads, width), with this score under the mean query, and with the least variance of it over all queries.
+
+    The variance counts, since what a prefix takes grows with the exponential of its score.
+    """
+    _, count, width = queries.shape
+    mean = queries.mean(dim=1)
+    centred = queries - mean[:, None]
+    covariance = centred.transpose(1, 2) @ centred / count
+    variance = covariance.diagonal(dim1=1, dim2=2).mean(dim=1)
+    ridge = RIDGE * variance[:, None, None] * torch.eye(width, device=queries.device)
+    direction = torch.linalg.solve(covariance + ridge, mean)
+    return direction * score * math.sqrt(width) / (direction * mean).sum(dim=1, keepdim=True)
