@@ -175,7 +175,9 @@ def build_sweep(folder: Path) -> None:
         tokenizer=tokenizer,
         parts={folder / f"data/pairs/es-en/{name}.tsv": arrays(folder, name) for name in parts},
     )
-    pretrain_base(folder, folder / "results/models/tiny/base.json", pretrain_settings(updates=40, learning_rate=0.01))
+    calm = dict.fromkeys(("begin", "joined", "masked_source", "masked_target"), 0.0)
+    settings = pretrain_settings(updates=40, learning_rate=0.01, noise=calm)
+    pretrain_base(folder, folder / "results/models/tiny/base.json", settings)
 
 
 def arrays(folder: Path, part: str) -> Path:
