@@ -4,43 +4,32 @@ The trained bias starts as a copy: an untrained one changes nothing. Peft's own 
 biases in place, so that the base is lost, and its BEFT knows no layer norms.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
-from peft import PeftConfig
-from peft.tuners.tuners_utils import BaseTuner, BaseTunerLayer, check_adapters_to_merge
+from peft.tuners.tuners_utils import check_adapters_to_merge
 from torch import nn
 from torch.nn import functional
 
+from mtpeft.tuners.base import TargetedConfig, WrapperLayer, WrappingTuner
 from mtpeft.tuners.types import TunerType
 
 
 @dataclass
-class BitFitConfig(PeftConfig):
+class BitFitConfig(TargetedConfig):
     """Whose biases are trained."""
 
-    target_modules: list[str] | str | None = field(default=None, metadata={"help": "Modules with a bias."})
-    exclude_modules: list[str] | str | None = field(default=None, metadata={"help": "Modules to leave alone."})
-    modules_to_save: list[str] | None = field(default=None, metadata={"help": "Modules trained whole beside them."})
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.peft_type = TunerType.BITFIT
+    tuner_type = TunerType.BITFIT
 
 
-class BitFitLayer(nn.Module, BaseTunerLayer):
+class BitFitLayer(WrapperLayer):
     """A linear layer or a layer norm with the bias of the active adapter."""
 
     adapter_layer_names = ("bitfit_bias",)
-    other_param_names = ()
 
     def __init__(self, base_layer: nn.Module, adapter_name: str) -> None:
-        super().__init__()
-        self.base_layer = base_layer
+        super().__init__(base_layer, adapter_name)
         self.bitfit_bias = nn.ParameterDict()
-        self._disable_adapters = False
-        self._active_adapter = adapter_name
-        self.merged_adapters: list[str] = []
 
     def add_adapter(self, adapter_name: str) -> None:
         """Add a bias that is the module's own until it is trained."""
@@ -65,28 +54,19 @@ class BitFitLayer(nn.Module, BaseTunerLayer):
             self.merged_adapters.append(name)
 
 
-class BitFitModel(BaseTuner):
+class BitFitModel(WrappingTuner):
     """Puts trained biases into a model; all else is peft's."""
 
     prefix = "bitfit_"
-    tuner_layer_cls = BitFitLayer
-    target_module_mapping: dict[str, list[str]] = {}  # noqa: RUF012 - the name and type that peft reads
+    tuner_layer_cls = wrapper = BitFitLayer
 
-    def _create_and_replace(
-        self,
-        peft_config: BitFitConfig,
-        adapter_name: str,
-        target: nn.Module,
-        target_name: str,
-        parent: nn.Module,
-        current_key: str,
-        parameter_name: str | None = None,
-    ) -> None:
-        known = isinstance(target, BitFitLayer)
-        if not known and not (isinstance(target, nn.Linear | nn.LayerNorm) and target.bias is not None):
-            raise ValueError(f"target_modules names '{current_key}', which is no linear layer or norm with a bias.")
-        layer = target if known else BitFitLayer(target, adapter_name)
+    def add_to(self, layer: BitFitLayer, config: BitFitConfig, adapter_name: str, *, module: str) -> None:
+        """Add a bias to the wrapper of a linear layer or a layer norm.
+
+        Raises:
+            ValueError: the module has no bias that could be trained.
+        """
+        base = layer.base_layer
+        if not isinstance(base, nn.Linear | nn.LayerNorm) or base.bias is None:
+            raise ValueError(f"target_modules names '{module}', which is no linear layer or norm with a bias.")
         layer.add_adapter(adapter_name)
-        layer.set_adapter(layer.active_adapters, inference_mode=peft_config.inference_mode)
-        if not known:
-            self._replace_module(parent, target_name, layer, target)

@@ -1,56 +1,44 @@
 """Bottleneck adapters as a peft tuner: after a whole layer, h + up(act(down(norm(h)))) (Bapna & Firat 2019).
 
 Every adapter has a bottleneck of its own, so that a budget is met exactly. The up-projection starts at zero: an
-untrained adapter is the identity. The tuner leans on private parts of `peft.tuners.tuners_utils` (`_replace_module`,
-`_create_and_replace`), so peft is pinned exactly.
+untrained adapter is the identity.
 """
 
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from peft import PeftConfig
-from peft.tuners.tuners_utils import BaseTuner, BaseTunerLayer
 from torch import nn
 from transformers.activations import ACT2FN
 
+from mtpeft.tuners.base import TargetedConfig, WrapperLayer, WrappingTuner
 from mtpeft.tuners.embeddings import EmbeddingLayer, is_embedding, train_embeddings
 from mtpeft.tuners.types import TunerType
 
 
 @dataclass
-class BottleneckConfig(PeftConfig):
+class BottleneckConfig(TargetedConfig):
     """Where the adapters go, and how wide each of them is."""
+
+    tuner_type = TunerType.BOTTLENECK
 
     bottleneck: int = field(default=64, metadata={"help": "Inner width where the pattern names none."})
     bottleneck_pattern: dict[str, int] = field(default_factory=dict, metadata={"help": "Inner width by module name."})
     activation: str = field(default="relu", metadata={"help": "Between down- and up-projection."})
-    target_modules: list[str] | str | None = field(default=None, metadata={"help": "Layers to wrap."})
-    exclude_modules: list[str] | str | None = field(default=None, metadata={"help": "Layers to leave alone."})
-    modules_to_save: list[str] | None = field(default=None, metadata={"help": "Modules trained whole beside them."})
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.peft_type = TunerType.BOTTLENECK
 
 
-class BottleneckLayer(nn.Module, BaseTunerLayer):
+class BottleneckLayer(WrapperLayer):
     """A transformer layer followed by its adapters, of which the active ones are applied in turn."""
 
     # One flat ModuleDict per piece, as LoRA has: transformers' `load_adapter` can't name parameters that lie deeper.
     adapter_layer_names = ("bottleneck_norm", "bottleneck_down", "bottleneck_up")
-    other_param_names = ()
 
     def __init__(self, base_layer: nn.Module, adapter_name: str) -> None:
-        super().__init__()
-        self.base_layer = base_layer
+        super().__init__(base_layer, adapter_name)
         self.bottleneck_norm = nn.ModuleDict()
         self.bottleneck_down = nn.ModuleDict()
         self.bottleneck_up = nn.ModuleDict()
         self.activations: dict[str, nn.Module] = {}
-        self._disable_adapters = False
-        self._active_adapter = adapter_name
-        self.merged_adapters: list[str] = []
 
     def add_adapter(self, adapter_name: str, *, d_model: int, bottleneck: int, activation: str) -> None:
         """Add an adapter that is the identity until it is trained."""
@@ -86,22 +74,22 @@ class BottleneckLayer(nn.Module, BaseTunerLayer):
         """Refuse: a non-linear adapter is no change of any weight of the base."""
         raise ValueError("A bottleneck adapter can't be merged into the base model; keep it as a module.")
 
-    def __getattr__(self, name: str) -> Any:
-        # The parent module reads attributes of its layers, such as `embed_dim`.
-        try:
-            return super().__getattr__(name)
-        except AttributeError:
-            if name == "base_layer":
-                raise
-            return getattr(self.base_layer, name)
 
-
-class BottleneckModel(BaseTuner):
+class BottleneckModel(WrappingTuner):
     """Puts adapters into a model; all else is peft's."""
 
     prefix = "bottleneck_"
     tuner_layer_cls = (BottleneckLayer, EmbeddingLayer)
-    target_module_mapping: dict[str, list[str]] = {}  # noqa: RUF012 - the name and type that peft reads
+    wrapper = BottleneckLayer
+
+    def add_to(self, layer: BottleneckLayer, config: BottleneckConfig, adapter_name: str, *, module: str) -> None:
+        """Add an adapter of the width that the pattern names."""
+        layer.add_adapter(
+            adapter_name,
+            d_model=self.get_model_config(self.model)["d_model"],
+            bottleneck=config.bottleneck_pattern.get(module, config.bottleneck),
+            activation=config.activation,
+        )
 
     def _prepare_adapter_config(self, peft_config: BottleneckConfig, model_config: dict[str, Any]) -> BottleneckConfig:
         if not peft_config.target_modules:
@@ -109,33 +97,9 @@ class BottleneckModel(BaseTuner):
         return peft_config
 
     def _create_and_replace(
-        self,
-        peft_config: BottleneckConfig,
-        adapter_name: str,
-        target: nn.Module,
-        target_name: str,
-        parent: nn.Module,
-        current_key: str,
-        parameter_name: str | None = None,
+        self, peft_config: BottleneckConfig, adapter_name: str, target: nn.Module, *place: Any, **options: Any
     ) -> None:
         if is_embedding(target):
             train_embeddings(self.model, adapter_name, inference_mode=peft_config.inference_mode)
-            return
-        layer = target if isinstance(target, BottleneckLayer) else BottleneckLayer(target, adapter_name)
-        layer.add_adapter(
-            adapter_name,
-            d_model=self.get_model_config(self.model)["d_model"],
-            bottleneck=peft_config.bottleneck_pattern.get(current_key, peft_config.bottleneck),
-            activation=peft_config.activation,
-        )
-        layer.set_adapter(layer.active_adapters, inference_mode=peft_config.inference_mode)
-        if layer is not target:
-            if adapter_name not in self.active_adapters:
-                layer.requires_grad_(False)
-            self._replace_module(parent, target_name, layer, target)
-
-    def _replace_module(self, parent: nn.Module, child_name: str, new_module: nn.Module, child: nn.Module) -> None:
-        if isinstance(new_module, BottleneckLayer):
-            super()._replace_module(parent, child_name, new_module, child)
-        else:  # When unloading, peft's version copies `.weight`, which a whole layer does not have.
-            setattr(parent, child_name, new_module)
+        else:
+            super()._create_and_replace(peft_config, adapter_name, target, *place, **options)

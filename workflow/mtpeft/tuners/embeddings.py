@@ -6,46 +6,35 @@ a linear layer, which can't look tokens up. Here the trained matrix belongs to o
 read it there, so that it is stored, counted and loaded once and the tie can't break.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
-from peft import PeftConfig
-from peft.tuners.tuners_utils import BaseTuner, BaseTunerLayer, check_adapters_to_merge
+from peft.tuners.tuners_utils import check_adapters_to_merge
 from torch import nn
 from torch.func import functional_call
 
+from mtpeft.tuners.base import TargetedConfig, WrapperLayer, WrappingTuner
 from mtpeft.tuners.types import TunerType
 
 
 @dataclass
-class EmbeddingsConfig(PeftConfig):
+class EmbeddingsConfig(TargetedConfig):
     """Which module owns the trained matrix; all modules that are tied with it follow."""
 
-    target_modules: list[str] | str | None = field(default=None, metadata={"help": "The model's input embeddings."})
-    exclude_modules: list[str] | str | None = field(default=None, metadata={"help": "Modules to leave alone."})
-    modules_to_save: list[str] | None = field(default=None, metadata={"help": "Modules trained whole beside them."})
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.peft_type = TunerType.EMBEDDINGS
+    tuner_type = TunerType.EMBEDDINGS
 
 
-class EmbeddingLayer(nn.Module, BaseTunerLayer):
+class EmbeddingLayer(WrapperLayer):
     """An embedding or output projection with the matrix of the active adapter, which the layer `owner` holds."""
 
     adapter_layer_names = ("embeddings_weight",)
-    other_param_names = ()
 
     def __init__(self, base_layer: nn.Module, adapter_name: str, *, owner: "EmbeddingLayer | None" = None) -> None:
-        super().__init__()
-        self.base_layer = base_layer
+        super().__init__(base_layer, adapter_name)
         self.embeddings_weight = nn.ParameterDict()
         # In a tuple, for torch would list a module that is an attribute as one of this module's own parts.
         self._owner = (owner or self,)
-        self._disable_adapters = False
-        self._active_adapter = adapter_name
-        self.merged_adapters: list[str] = []
 
     def add_adapter(self, adapter_name: str) -> None:
         """Add a matrix that is the base's own until it is trained."""
@@ -66,15 +55,6 @@ class EmbeddingLayer(nn.Module, BaseTunerLayer):
         for name in filter(self.embeddings_weight.__contains__, check_adapters_to_merge(self, adapter_names)):
             self.base_layer.weight.copy_(self.embeddings_weight[name])
             self.merged_adapters.append(name)
-
-    def __getattr__(self, name: str) -> Any:
-        # Others read attributes of the embeddings, such as `num_embeddings`.
-        try:
-            return super().__getattr__(name)
-        except AttributeError:
-            if name == "base_layer":
-                raise
-            return getattr(self.base_layer, name)
 
 
 def is_embedding(module: nn.Module) -> bool:
@@ -101,12 +81,11 @@ def _wrap_tied(model: nn.Module, embeddings: nn.Module, adapter_name: str) -> Em
     return owner
 
 
-class EmbeddingsModel(BaseTuner):
+class EmbeddingsModel(WrappingTuner):
     """Puts a trained matrix into a model; all else is peft's."""
 
     prefix = "embeddings_"
-    tuner_layer_cls = EmbeddingLayer
-    target_module_mapping: dict[str, list[str]] = {}  # noqa: RUF012 - the name and type that peft reads
+    tuner_layer_cls = wrapper = EmbeddingLayer
 
     def _create_and_replace(
         self,

@@ -1,6 +1,7 @@
 """LoRA beside trained embeddings, as one peft tuner: `model.shared` is trained whole, the other targets get updates."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from peft import LoraConfig
 from peft.tuners.lora import LoraLayer, LoraModel
@@ -25,19 +26,9 @@ class LoraEmbeddingsModel(LoraModel):
     tuner_layer_cls = (LoraLayer, EmbeddingLayer)
 
     def _create_and_replace(
-        self,
-        lora_config: LoraEmbeddingsConfig,
-        adapter_name: str,
-        target: nn.Module,
-        target_name: str,
-        parent: nn.Module,
-        current_key: str,
-        *,
-        parameter_name: str | None = None,
+        self, lora_config: LoraEmbeddingsConfig, adapter_name: str, target: nn.Module, *place: Any, **options: Any
     ) -> None:
         if is_embedding(target):
             train_embeddings(self.model, adapter_name, inference_mode=lora_config.inference_mode)
         else:
-            super()._create_and_replace(
-                lora_config, adapter_name, target, target_name, parent, current_key, parameter_name=parameter_name
-            )
+            super()._create_and_replace(lora_config, adapter_name, target, *place, **options)

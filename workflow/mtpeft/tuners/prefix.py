@@ -12,14 +12,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
-from peft import PeftConfig
-from peft.tuners.tuners_utils import BaseTuner, BaseTunerLayer
 from torch import nn
 from torch.nn import functional
 from transformers import AttentionInterface
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from transformers.models.mbart.modeling_mbart import eager_attention_forward
 
+from mtpeft.tuners.base import TargetedConfig, WrapperLayer, WrappingTuner
 from mtpeft.tuners.types import TunerType
 
 ATTENTION = "mtpeft_prefix"
@@ -28,18 +27,13 @@ SUPPORTED = ("eager", "sdpa")
 
 
 @dataclass
-class PrefixConfig(PeftConfig):
+class PrefixConfig(TargetedConfig):
     """Which attention modules get a prefix, and how long each of them is."""
+
+    tuner_type = TunerType.PREFIX
 
     length: int = field(default=16, metadata={"help": "Keys and values of a prefix where the pattern names none."})
     length_pattern: dict[str, int] = field(default_factory=dict, metadata={"help": "Length by module name."})
-    target_modules: list[str] | str | None = field(default=None, metadata={"help": "Attention modules."})
-    exclude_modules: list[str] | str | None = field(default=None, metadata={"help": "Modules to leave alone."})
-    modules_to_save: list[str] | None = field(default=None, metadata={"help": "Modules trained whole beside them."})
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.peft_type = TunerType.PREFIX
 
 
 @dataclass(frozen=True)
@@ -80,20 +74,15 @@ def attend(
 AttentionInterface.register(ATTENTION, attend)
 
 
-class PrefixLayer(nn.Module, BaseTunerLayer):
+class PrefixLayer(WrapperLayer):
     """An attention module that also attends to the prefix of the active adapter."""
 
     adapter_layer_names = ("prefix_keys", "prefix_values")
-    other_param_names = ()
 
     def __init__(self, base_layer: nn.Module, adapter_name: str) -> None:
-        super().__init__()
-        self.base_layer = base_layer
+        super().__init__(base_layer, adapter_name)
         self.prefix_keys = nn.ParameterDict()
         self.prefix_values = nn.ParameterDict()
-        self._disable_adapters = False
-        self._active_adapter = adapter_name
-        self.merged_adapters: list[str] = []
 
     def add_adapter(self, adapter_name: str, *, length: int) -> None:
         """Add a prefix of small random keys and of values that are zero, (length, d_model) each."""
@@ -132,41 +121,13 @@ class PrefixLayer(nn.Module, BaseTunerLayer):
         """Refuse: a prefix is no change of any weight of the base."""
         raise ValueError("A prefix can't be merged into the base model; keep it as a module.")
 
-    def __getattr__(self, name: str) -> Any:
-        # The parent module may read attributes of its attention modules.
-        try:
-            return super().__getattr__(name)
-        except AttributeError:
-            if name == "base_layer":
-                raise
-            return getattr(self.base_layer, name)
 
-
-class PrefixModel(BaseTuner):
+class PrefixModel(WrappingTuner):
     """Puts prefixes into a model; all else is peft's."""
 
     prefix = "prefix_"
-    tuner_layer_cls = PrefixLayer
-    target_module_mapping: dict[str, list[str]] = {}  # noqa: RUF012 - the name and type that peft reads
+    tuner_layer_cls = wrapper = PrefixLayer
 
-    def _create_and_replace(
-        self,
-        peft_config: PrefixConfig,
-        adapter_name: str,
-        target: nn.Module,
-        target_name: str,
-        parent: nn.Module,
-        current_key: str,
-        parameter_name: str | None = None,
-    ) -> None:
-        layer = target if isinstance(target, PrefixLayer) else PrefixLayer(target, adapter_name)
-        layer.add_adapter(adapter_name, length=peft_config.length_pattern.get(current_key, peft_config.length))
-        layer.set_adapter(layer.active_adapters, inference_mode=peft_config.inference_mode)
-        if layer is not target:
-            self._replace_module(parent, target_name, layer, target)
-
-    def _replace_module(self, parent: nn.Module, child_name: str, new_module: nn.Module, child: nn.Module) -> None:
-        if isinstance(new_module, PrefixLayer):
-            super()._replace_module(parent, child_name, new_module, child)
-        else:  # When unloading, peft's version copies `.weight`, which an attention module does not have.
-            setattr(parent, child_name, new_module)
+    def add_to(self, layer: PrefixLayer, config: PrefixConfig, adapter_name: str, *, module: str) -> None:
+        """Add a prefix of the length that the pattern names."""
+        layer.add_adapter(adapter_name, length=config.length_pattern.get(module, config.length))

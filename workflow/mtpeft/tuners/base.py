@@ -1,0 +1,86 @@
+"""What our tuners share: their configuration, the wrapper around a module, and how wrappers get into a model.
+
+It leans on private parts of `peft.tuners.tuners_utils` (`_create_and_replace`, `_replace_module`), so peft is pinned
+exactly.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from peft import PeftConfig
+from peft.tuners.tuners_utils import BaseTuner, BaseTunerLayer
+from torch import nn
+
+from mtpeft.tuners.types import TunerType
+
+
+@dataclass
+class TargetedConfig(PeftConfig):
+    """Which modules a tuner wraps; a subclass names its `tuner_type`."""
+
+    tuner_type: ClassVar[TunerType]
+
+    target_modules: list[str] | str | None = field(default=None, metadata={"help": "Modules to wrap."})
+    exclude_modules: list[str] | str | None = field(default=None, metadata={"help": "Modules to leave alone."})
+    modules_to_save: list[str] | None = field(default=None, metadata={"help": "Modules trained whole beside them."})
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.peft_type = self.tuner_type
+
+
+class WrapperLayer(nn.Module, BaseTunerLayer):
+    """A module of the base with what adapters add to it, which a subclass holds in `adapter_layer_names`."""
+
+    other_param_names = ()
+
+    def __init__(self, base_layer: nn.Module, adapter_name: str) -> None:
+        super().__init__()
+        self.base_layer = base_layer
+        self._disable_adapters = False
+        self._active_adapter = adapter_name
+        self.merged_adapters: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        # The rest of the model reads attributes of its modules, such as `embed_dim` or `num_embeddings`.
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            if name == "base_layer":
+                raise
+            return getattr(self.base_layer, name)
+
+
+class WrappingTuner(BaseTuner):
+    """Wraps the target modules; a subclass says with what in `wrapper`, and what an adapter adds in `add_to`."""
+
+    target_module_mapping: dict[str, list[str]] = {}  # noqa: RUF012 - the name and type that peft reads
+    wrapper: type[WrapperLayer]
+
+    def add_to(self, layer: WrapperLayer, config: TargetedConfig, adapter_name: str, *, module: str) -> None:
+        """Add an adapter to the wrapper of a module."""
+        raise NotImplementedError
+
+    def _create_and_replace(
+        self,
+        peft_config: TargetedConfig,
+        adapter_name: str,
+        target: nn.Module,
+        target_name: str,
+        parent: nn.Module,
+        current_key: str,
+        parameter_name: str | None = None,
+    ) -> None:
+        layer = target if isinstance(target, self.wrapper) else self.wrapper(target, adapter_name)
+        self.add_to(layer, peft_config, adapter_name, module=current_key)
+        layer.set_adapter(layer.active_adapters, inference_mode=peft_config.inference_mode)
+        if layer is not target:
+            if adapter_name not in self.active_adapters:
+                layer.requires_grad_(False)
+            self._replace_module(parent, target_name, layer, target)
+
+    def _replace_module(self, parent: nn.Module, child_name: str, new_module: nn.Module, child: nn.Module) -> None:
+        if isinstance(new_module, BaseTunerLayer):
+            super()._replace_module(parent, child_name, new_module, child)
+        else:  # When unloading, peft's version copies `.weight`, which a whole layer does not have.
+            setattr(parent, child_name, new_module)
