@@ -9,9 +9,10 @@ import jsonschema
 import numpy as np
 import pytest
 
-from findings_material import LANGUAGES, SIMILAR, Quality, build, configuration_of, finding, found, write_parts
+from findings_material import LANGUAGES, MODEL, SIMILAR, Quality, build, configuration_of, finding, found, write_parts
 from mtpeft.cells import Cell
-from mtpeft.config.claims import one_checkpoint_each
+from mtpeft.config.checkpoints import one_checkpoint_each
+from mtpeft.config.load import load
 from mtpeft.config.paths import finding_parts, finding_records
 from mtpeft.config.settings import findings_settings
 from mtpeft.errors import UserError
@@ -110,7 +111,7 @@ def test_a_claim_is_decided_by_what_is_true(case: str) -> None:
     assert record.verdict == record.least_similar_verdict == verdict
     assert any(reason in outcome.reason for row in record.members for outcome in (row.test, row.least_similar))
     page = Path("results/findings.md").read_text(encoding="utf-8")
-    assert f"| **{verdict}** | {verdict} |" in page
+    assert f"| **{verdict}** for these checkpoints | {verdict} |" in page
     assert record.rule in page and reason in page
 
 
@@ -258,12 +259,25 @@ def test_similarities_of_another_test_set_are_refused() -> None:
         write_findings(findings_settings(configuration), parts=parts, record=Path("a.json"), page=Path("a.md"))
 
 
-def test_one_checkpoint_of_each_model_is_said_once() -> None:
-    configuration = configuration_of("parity")
-    build(configuration, by_method())
-    found(configuration)
+AGAIN = {"again": {"pretrain": MODEL | {"seed": 2}}}
 
-    assert one_checkpoint_each(configuration)
-    assert Path("results/findings.md").read_text(encoding="utf-8").count("for these checkpoints") == 1
-    model = configuration.models["base"].pretrain.model_dump() | {"seed": 2}
-    assert not one_checkpoint_each(configuration_of("parity", models={"again": {"pretrain": model}}))
+
+@pytest.mark.parametrize(
+    ("models", "scoped"), [(["base"], True), (["base", "wide"], True), (["base", "again"], False)], ids=str
+)
+def test_a_verdict_is_for_these_checkpoints_unless_another_seed_of_pretraining_is_tested(
+    models: list[str], scoped: bool
+) -> None:
+    configuration = configuration_of("parity", models=AGAIN, studies={"shares": {"models": models}})
+    build(configuration, by_method())
+    record = found(configuration).findings["parity"]
+
+    assert record.scope == ("for these checkpoints" if scoped else "")
+    assert ("** for these checkpoints |" in Path("results/findings.md").read_text(encoding="utf-8")) == scoped
+
+
+def test_shipped_models_are_known_by_their_records() -> None:
+    configuration = load()
+
+    assert one_checkpoint_each(configuration, ["small", "large", "denoiser"])
+    assert not one_checkpoint_each(configuration, ["small", "small2"])

@@ -158,6 +158,7 @@ class FindingRecord(Record):
     rule: str
     verdict: Verdict
     least_similar_verdict: Verdict
+    scope: str
     reason: str
     members: list[MemberRecord]
 
@@ -185,6 +186,5 @@ class FindingsRecord(Record):
     alpha: float
     margin: float
     resamples: int
-    scope: str
     gate: list[GateRecord]
     findings: dict[str, FindingRecord]

@@ -10,6 +10,7 @@ from itertools import product
 from typing import Any
 
 from mtpeft.cells import ALL, ANY, Cell
+from mtpeft.config.checkpoints import one_checkpoint_each
 from mtpeft.config.findings import CATALOGUE_OF, Finding, named_labels
 from mtpeft.config.resolve import pair_languages
 from mtpeft.config.schema import Configuration, Study
@@ -31,7 +32,13 @@ def claim_settings(configuration: Configuration, label: str) -> dict[str, Any]:
     study = configuration.studies[finding.study]
     lacks = list(_lacking(configuration, finding, study))
     members = [] if lacks else list(_members(configuration, finding, study))
-    return {"finding": json.loads(finding.model_dump_json(exclude_none=True)), "lacks": lacks, "members": members}
+    models = sorted({block[0][0] for block in _blocks(members)})
+    return {
+        "finding": json.loads(finding.model_dump_json(exclude_none=True)),
+        "lacks": lacks,
+        "one_checkpoint_each": one_checkpoint_each(configuration, models),
+        "members": members,
+    }
 
 
 def _lacking(configuration: Configuration, finding: Finding, study: Study) -> Iterator[str]:
@@ -130,13 +137,9 @@ def claim_cells(settings: dict[str, Any]) -> list[Cell]:
     """Cells that the claims and the gate of resolved findings read, sorted."""
     blocks = [block for row in settings["gate"] for block in (row["full"], row["other"])]
     for claim in settings["claims"].values():
-        for member in claim["members"]:
-            blocks += [*member["peft"], *([member["full"]] if member["full"] else [])]
+        blocks += _blocks(claim["members"])
     return sorted(set(unfold(blocks)))
 
 
-def one_checkpoint_each(configuration: Configuration) -> bool:
-    """Whether no two models differ in the seed of their pre-training alone."""
-    pretrained = [model.pretrain for model in configuration.models.values() if model.pretrain]
-    unseeded = [pretrain.model_dump(exclude={"seed"}) for pretrain in pretrained]
-    return all(one not in unseeded[:place] for place, one in enumerate(unseeded))
+def _blocks(members: Sequence[Member]) -> list[Block]:
+    return [block for member in members for block in (*member["peft"], *([member["full"]] if member["full"] else []))]

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from mtpeft.cells import ANY, Cell
 from mtpeft.config import rates
-from mtpeft.config.claims import claim_settings, gate_settings, one_checkpoint_each
+from mtpeft.config.claims import claim_settings, gate_settings
 from mtpeft.config.resolve import found_path, model_with, pair_languages, pretrain_languages, written_in
 from mtpeft.config.schema import Configuration, TextFiles, Wheel
 from mtpeft.config.studies import all_cells, study_cells
@@ -265,7 +265,6 @@ def findings_settings(configuration: Configuration) -> Settings:
     return {
         "recipe": RECIPES["findings"],
         "margin": configuration.margin,
-        "one_checkpoint_each": one_checkpoint_each(configuration),
         "claims": {label: claim_settings(configuration, label) for label in configuration.findings},
         "gate": gate_settings(configuration),
     }

@@ -23,10 +23,7 @@ from mtpeft.results.systems import Run, read_runs
 from mtpeft.statistics.p_values import ALPHA
 from mtpeft.statistics.resampling import RESAMPLES
 
-ONE_CHECKPOINT = (
-    "All of this holds for these checkpoints: each base model was pre-trained with one seed, so what another one "
-    "would change is not known."
-)
+ONE_CHECKPOINT = "for these checkpoints"
 
 
 def write_findings(
@@ -35,7 +32,7 @@ def write_findings(
     """Write `findings.json` and `findings.md`.
 
     Args:
-        settings: `margin`, `claims`, `gate`, `one_checkpoint_each`.
+        settings: `margin`, `claims`, `gate`.
         parts: `parts.json` of each pair.
         record: where the record goes.
         page: where the readable page goes.
@@ -50,7 +47,6 @@ def write_findings(
         alpha=ALPHA,
         margin=settings["margin"],
         resamples=RESAMPLES,
-        scope=ONE_CHECKPOINT if settings["one_checkpoint_each"] else "",
         gate=pass_gate(settings["gate"], runs, settings["margin"]),
         findings={
             label: assess(claim, runs, margin=settings["margin"], similarities=similarities, distances=distances)
@@ -84,6 +80,7 @@ def assess(
         rule=decision(kind, margin),
         verdict=verdict_of(kind, [row.test.verdict for row in rows]),
         least_similar_verdict=verdict_of(kind, [row.least_similar.verdict for row in rows]),
+        scope=ONE_CHECKPOINT if claim["one_checkpoint_each"] else "",
         reason="; ".join(claim["lacks"]),
         members=rows,
     )

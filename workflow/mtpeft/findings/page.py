@@ -10,7 +10,8 @@ MEASURES = (
     "Effects are in chrF, means over seeds. Intervals are 95 % percentile intervals of {resamples} resamples, in which "
     "test sentences are drawn again, the same for both systems (Koehn 2004), and seeds, matched, bring Student's t. "
     "With one seed an interval speaks of the sentences alone. The least similar half is that of the test sentences "
-    "which resemble the training text least. p-values are one-sided; in brackets they are corrected over the members."
+    "which resemble the training text least. p-values are one-sided; in brackets they are corrected over the members. "
+    "What holds for these checkpoints was not tested on base models that differ in the seed of their pre-training only."
 )
 COLUMNS = ("effect", "95 % interval", "BLEU", "p for", "p against", "seeds", "sentences", "verdict")
 
@@ -41,16 +42,18 @@ def span(interval: tuple[float, float] | list[float] | None) -> str:
 
 def _verdicts(findings: FindingsRecord) -> Iterator[str]:
     rows = [
-        (f"[{label}](#{label})", finding.statement, f"**{finding.verdict}**", finding.least_similar_verdict)
+        (f"[{label}](#{label})", finding.statement, _scoped(finding), finding.least_similar_verdict)
         for label, finding in findings.findings.items()
     ]
     if rows:
         yield table(("finding", "claim", "verdict", "on the least similar half"), rows)
     else:
         yield "The configuration has no claims; write them under `findings`."
-    if findings.scope:
-        yield findings.scope
     yield MEASURES.format(resamples=f"{findings.resamples:,}")
+
+
+def _scoped(finding: FindingRecord) -> str:
+    return " ".join([f"**{finding.verdict}**", *([finding.scope] if finding.scope else [])])
 
 
 def _gate(rows: Sequence[GateRecord], margin: float) -> Iterator[str]:

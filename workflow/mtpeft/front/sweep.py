@@ -13,7 +13,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -36,6 +36,8 @@ SNAKEMAKE_LOCKS = Path(".snakemake/locks")
 POLL_SECONDS = 0.2
 REQUESTS = (signal.SIGINT, signal.SIGTERM)
 MISTAKE = 2
+WHOLE = "all"
+"""The target of all figures; others make a part of what they need."""
 
 
 def sweep(targets: Sequence[str], *, overlays: Sequence[Path], options: Sequence[str]) -> int:
@@ -53,10 +55,15 @@ def sweep(targets: Sequence[str], *, overlays: Sequence[Path], options: Sequence
         remove_unfinished()
         shutil.rmtree(FAILURES_FOLDER, ignore_errors=True)
         progress = Progress(configuration, overlays)
-        code, stopped = _run([*command, *targets], holder, progress)
-        if code and not stopped and "all" in targets:
+        try:
+            tell = progress.tell if WHOLE in targets else lambda: None
+            code, stopped = _run([*command, *targets], holder, tell)
+        finally:
+            progress.stop()
+        if code and not stopped and WHOLE in targets:
             make_unfinished(configuration)
-    for line in _told(configuration, code, time.monotonic() - started):
+    minutes = f"{(time.monotonic() - started) / 60:.1f} minutes."
+    for line in [*_made(configuration, targets, minutes), *(_left(configuration) if code else [])]:
         print(line, flush=True)
     return MISTAKE if code and any_mistake() else code
 
@@ -64,7 +71,7 @@ def sweep(targets: Sequence[str], *, overlays: Sequence[Path], options: Sequence
 def _first_things_first(configuration: Configuration, targets: Sequence[str]) -> list[str]:
     """Options by which the figure of the first study is finished before the others."""
     first = next(iter(configuration.studies))
-    return ["--prioritize", f"{FIGURES}/{first}.pdf"] if "all" in targets else []
+    return ["--prioritize", f"{FIGURES}/{first}.pdf"] if WHOLE in targets else []
 
 
 def _only_sweep() -> IO[str]:
@@ -118,7 +125,7 @@ def _may_work_here(process: psutil.Process) -> bool:
     return is_snakemake and process.info["cwd"] in (None, str(Path.cwd())) and process.pid != os.getpid()
 
 
-def _run(command: Sequence[str], holder: IO[str], progress: Progress) -> tuple[int, bool]:
+def _run(command: Sequence[str], holder: IO[str], tell: Callable[[], None]) -> tuple[int, bool]:
     """Run Snakemake, which inherits our lock and dies with us; returns its exit code, and whether we were told to stop.
 
     It runs in a session of its own, so that Ctrl-C and a request to end reach us alone and mean the same: it starts no
@@ -144,11 +151,10 @@ def _run(command: Sequence[str], holder: IO[str], progress: Progress) -> tuple[i
                 elif requests:
                     _stop_jobs(process.pid)
                 else:
-                    progress.tell()
+                    tell()
                 time.sleep(POLL_SECONDS)
             return process.returncode, told
     finally:
-        progress.stop()
         for number, handler in before.items():
             signal.signal(number, handler)
 
@@ -169,14 +175,18 @@ def _stop_jobs(snakemake: int) -> None:
                 job.terminate()
 
 
-def _told(configuration: Configuration, code: int, seconds: float) -> list[str]:
+def _made(configuration: Configuration, targets: Sequence[str], minutes: str) -> list[str]:
+    if WHOLE not in targets:
+        return [f"{' '.join(targets)}: {minutes}"]
     cells = all_cells(configuration)
     finished = sum(is_finished(configuration, cell) for cell in cells)
-    lines = [f"{finished} of {len(cells)} cells are finished, {seconds / 60:.1f} minutes."]
     figures = [FIGURES / f"{label}.pdf" for label in (*configuration.studies, EFFICIENCY)]
-    made = [*figures, FINDINGS.with_suffix(".md")]
-    lines += [f"  {file}" for file in made if file.exists()]
-    if code:
-        lines += failures(cells)
-        lines += ["Not everything could be made; the same command goes on where this one stopped."]
-    return lines
+    made = [f"  {file}" for file in (*figures, FINDINGS.with_suffix(".md")) if file.exists()]
+    return [f"{finished} of {len(cells)} cells are finished, {minutes}", *made]
+
+
+def _left(configuration: Configuration) -> list[str]:
+    return [
+        *failures(all_cells(configuration)),
+        "Not everything could be made; the same command goes on where this one stopped.",
+    ]
