@@ -68,10 +68,12 @@ class Split(Section):
     dev: PositiveInt = Field(default=300, description="Sentences on which checkpoints are chosen.")
     test: PositiveInt = Field(default=1000, description="Sentences that only decoding and scoring see.")
     tuning: PositiveInt | None = Field(
-        default=None, description="Sentences for fine-tuning; what is left is for pre-training. Empty: all."
+        default=None,
+        description="Sentences for fine-tuning, as long as those of the test set; what is left is for pre-training. "
+        "Empty: all.",
     )
     words: list[PositiveInt] = Field(
-        default=[3, 20], min_length=2, max_length=2, description="Shortest and longest dev or test sentence."
+        default=[3, 20], min_length=2, max_length=2, description="Shortest and longest sentence drawn."
     )
     near_duplicate: Share = Field(
         default=0.6, description="Character 4-gram Dice with a dev or test sentence at which a sentence is removed."

@@ -24,7 +24,7 @@ from mtpeft.results.blocks import fold
 RECIPES = {
     "wheel": 1,
     "clean": 1,
-    "split": 1,
+    "split": 2,
     "subset": 1,
     "vocabulary": 1,
     "tokens": 1,
