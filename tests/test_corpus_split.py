@@ -19,6 +19,7 @@ from mtpeft import records
 from mtpeft.corpus import tsv
 from mtpeft.corpus.clean import sentence_id
 from mtpeft.corpus.decontaminate import PARTS
+from mtpeft.corpus.sentences import words
 from mtpeft.corpus.similarity import max_dice, nearest, normalised
 from mtpeft.corpus.split import choose_split, hash_order
 from mtpeft.corpus.subsets import choose_subset
@@ -214,8 +215,17 @@ def test_sentences_worded_differently_across_pairs_are_no_candidates(tmp_path):
             for number, (en, es, _) in enumerate(SENTENCES)
         ]
         tsv.write_cleaned(tmp_path / f"{name}.tsv", rows)
-    choose_split(split_settings(), cleaned=[tmp_path / "es.tsv", tmp_path / "de.tsv"], output=tmp_path / "split.json")
+    cleaned = [tmp_path / "es.tsv", tmp_path / "de.tsv"]
+    choose_split(split_settings(tuning=1), cleaned=cleaned, output=tmp_path / "split.json")
     assert records.read_record(tmp_path / "split.json")["counts"]["candidates"] == len(SENTENCES) - 20
+
+
+def test_what_is_drawn_has_the_length_that_is_asked_for(stage, tmp_path):
+    settings = split_settings(words=[6, 20], test=2, dev=2, tuning=3)
+    choose_split(settings, cleaned=[stage / "es.tsv", stage / "de.tsv"], output=tmp_path / "split.json")
+    lengths = {row.id: words(row.target) for row in tsv.read_cleaned(stage / "es.tsv")}
+    split = records.read_record(tmp_path / "split.json")
+    assert min(lengths.values()) < 6 <= min(lengths[key] for part in ("test", "dev", "tuning") for key in split[part])
 
 
 @pytest.mark.parametrize("side", ["source", "target"])

@@ -22,8 +22,8 @@ def choose_split(settings: Mapping[str, Any], *, cleaned: Sequence[Path], output
 
     Sentences are drawn in the order of the hash of their id from those that every cleaned file has, worded alike in the
     language they were written in; ``languages`` has those of the two sides of each file. The dev sentences drawn are no
-    near-duplicates of a test sentence on any side of any pair. Tuning sentences are of the kind that is tested on. Parts
-    that the user's files give are used as they are; only the missing ones are drawn.
+    near-duplicates of a test sentence on any side of any pair. Tuning sentences are of the kind that is tested on.
+    Parts that the user's files give are used as they are; only the missing ones are drawn.
     """
     tables = [{row.id: row for row in tsv.read_cleaned(path)} for path in cleaned]
     given = {part: _given(tables, part) for part in ("test", "dev")}
