@@ -1,14 +1,12 @@
 """The search for learning rates: which rates are tried, what is kept, and that no test set is read."""
 
 import csv
-import json
 import math
 import os
 import signal
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 
 from model_material import inputs, train_settings
@@ -18,7 +16,8 @@ from mtpeft.errors import TryAgainError
 from mtpeft.records import read_record
 from mtpeft.results.rates import write_rates
 from mtpeft.training.tune import best_rate, next_rate, tune
-from training_material import ROOT, at_update
+from record_material import schema_mistakes
+from training_material import at_update
 
 LABELS = dict(zip(CLASS, ("tiny", "n44", "lora", "b5"), strict=True))
 CANDIDATES = [0.01, 0.02, 0.04]
@@ -75,7 +74,7 @@ def searched(sweep: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_search_keeps_all_dev_curves_and_chooses_by_them(searched: Path) -> None:
     record = read_record(searched)
-    jsonschema.validate(record, json.loads((ROOT / "workflow/schemas/rate.schema.json").read_text(encoding="utf-8")))
+    assert schema_mistakes(record, "rate") == []
     tried = {trial["learning_rate"]: trial for trial in record["trials"]}
     assert set(CANDIDATES) <= set(tried) and len(tried) <= 4
     reached = {rate: max(entry["score"] for entry in trial["dev_history"][1:]) for rate, trial in tried.items()}

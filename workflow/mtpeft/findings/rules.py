@@ -51,10 +51,20 @@ def _to_zero_or_margin(effect: float, margin: float) -> float:
     return max(effect, margin - effect)
 
 
-ADVANTAGE = (
-    "Supported if the effect is shown to be above 0; refuted if it is shown to be below {margin:g} chrF, so that an "
-    "advantage of the margin is excluded, and not shown to be above 0."
-)
+def _advantage(statement: str, effect: str, *, of: str = "an advantage") -> Rule:
+    """A rule that asks for an effect above 0 and refutes where one of the margin is excluded."""
+    return Rule(
+        statement=statement,
+        effect=effect,
+        decision="Supported if the effect is shown to be above 0; refuted if it is shown to be below {margin:g} chrF, "
+        f"so that {of} of the margin is excluded, and not shown to be above 0.",
+        refuted=f"{of} of {{margin:g}} chrF is excluded",
+        p_for=_better,
+        p_against=p_less,
+        gap=_to_zero_or_margin,
+    )
+
+
 RULES: Mapping[str, Rule] = {
     "on_par": Rule(
         statement="{method}{budget} is on par with full fine-tuning.",
@@ -66,15 +76,11 @@ RULES: Mapping[str, Rule] = {
         p_against=p_outside,
         gap=_to_margin,
     ),
-    "falls_with_budget": Rule(
-        statement="The quality of {methods} falls with the budget.",
-        effect="drop in chrF from the largest to the smallest budget, on the least-squares line of chrF over the "
-        "logarithm of the achieved share",
-        decision=ADVANTAGE.replace("advantage", "drop"),
-        refuted="a drop of {margin:g} chrF is excluded",
-        p_for=_better,
-        p_against=p_less,
-        gap=_to_zero_or_margin,
+    "falls_with_budget": _advantage(
+        "The quality of {methods} falls with the budget.",
+        "drop in chrF from the largest to the smallest budget, on the least-squares line of chrF over the logarithm of "
+        "the achieved share",
+        of="a drop",
     ),
     DISTANCE_CLAIM: Rule(
         statement="Between {budgets} the quality of {method} falls more for more distant languages.",
@@ -86,23 +92,13 @@ RULES: Mapping[str, Rule] = {
         "claim is supported if one kind of distance supports it, refuted if all refute it.",
         refuted="a negative correlation is shown, or an extra fall of {margin:g} chrF is excluded",
     ),
-    "larger_beats_smaller": Rule(
-        statement="{method}{budget} on the model {larger} is better than full fine-tuning of {smaller}.",
-        effect="chrF of the method on the larger model minus chrF of full fine-tuning of the smaller one",
-        decision=ADVANTAGE,
-        refuted="an advantage of {margin:g} chrF is excluded",
-        p_for=_better,
-        p_against=p_less,
-        gap=_to_zero_or_margin,
+    "larger_beats_smaller": _advantage(
+        "{method}{budget} on the model {larger} is better than full fine-tuning of {smaller}.",
+        "chrF of the method on the larger model minus chrF of full fine-tuning of the smaller one",
     ),
-    "beats_on_small_data": Rule(
-        statement="With the training data {size}, {methods}{budget} are better than full fine-tuning.",
-        effect="chrF of the method minus chrF of full fine-tuning",
-        decision=ADVANTAGE,
-        refuted="an advantage of {margin:g} chrF is excluded",
-        p_for=_better,
-        p_against=p_less,
-        gap=_to_zero_or_margin,
+    "beats_on_small_data": _advantage(
+        "With the training data {size}, {methods}{budget} are better than full fine-tuning.",
+        "chrF of the method minus chrF of full fine-tuning",
     ),
 }
 EVERY_MEMBER = "The claim is supported if all members are, refuted if one is, else undecided."
