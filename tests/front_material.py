@@ -30,7 +30,7 @@ def train_record(cell: Cell, status: str = "ok") -> dict[str, Any]:
         budget_achieved=trained / 1_000_000,
         left_over_parameters=7 if share else 0,
         sizes={},
-        training_pairs=6400,
+        training_pairs=4800,
         learning_rate=None if cell.method == "none" else 0.003,
         updates=240,
         best_step=160,

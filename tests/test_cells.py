@@ -20,13 +20,13 @@ from mtpeft.results.blocks import fold, unfold
 QUESTION = {
     "models": ["small"],
     "pairs": ["pt-en"],
-    "sizes": ["n6400"],
+    "sizes": ["n4800"],
     "methods": ["full", "adapter", "none", "scratch", "retrieval"],
     "budgets": ["b1", "b5", "b20"],
     "seeds": [1, 2],
     "also": [],
 }
-ADAPTER = Cell("small", "pt-en", "n6400", "adapter", "b1", "2")
+ADAPTER = Cell("small", "pt-en", "n4800", "adapter", "b1", "2")
 
 
 def configured(overlay: Mapping[str, Any] | None = None) -> Configuration:
@@ -36,10 +36,10 @@ def configured(overlay: Mapping[str, Any] | None = None) -> Configuration:
 @pytest.mark.parametrize(
     "path",
     [
-        "small/pt-en/n6400/adapter/b1/2",
-        "/small/pt-en/n6400/adapter/b1/2/",
-        "results/cells/small/pt-en/n6400/adapter/b1/2",
-        "/home/me/run/results/cells/small/pt-en/n6400/adapter/b1/2/tuned/adapter_model.safetensors",
+        "small/pt-en/n4800/adapter/b1/2",
+        "/small/pt-en/n4800/adapter/b1/2/",
+        "results/cells/small/pt-en/n4800/adapter/b1/2",
+        "/home/me/run/results/cells/small/pt-en/n4800/adapter/b1/2/tuned/adapter_model.safetensors",
     ],
 )
 def test_a_cell_is_known_by_its_labels_and_by_any_of_its_files(path: str) -> None:
@@ -53,7 +53,7 @@ def test_labels_survive_the_way_through_a_path() -> None:
         assert CELL_TEMPLATE.format(**vars(cell)) == str(cell.folder)
 
 
-@pytest.mark.parametrize("path", ["", "small", "small/pt-en/n6400/adapter/b1", "../../../../etc/x/y", "a/b/c/d/e/-f"])
+@pytest.mark.parametrize("path", ["", "small", "small/pt-en/n4800/adapter/b1", "../../../../etc/x/y", "a/b/c/d/e/-f"])
 def test_a_path_without_six_safe_labels_is_refused(path: str) -> None:
     with pytest.raises(UserError, match="names no cell; write its six labels as model/pair/size/method/budget/seed"):
         Cell.parse(path)
@@ -62,11 +62,11 @@ def test_a_path_without_six_safe_labels_is_refused(path: str) -> None:
 @pytest.mark.parametrize(
     ("method", "expected"),
     [
-        ("adapter", {("small", "pt-en", "n6400", budget, seed) for budget, seed in product(("b1", "b5", "b20"), "12")}),
-        ("full", {("small", "pt-en", "n6400", "all", "1"), ("small", "pt-en", "n6400", "all", "2")}),
-        ("scratch", {("small", "pt-en", "n6400", "all", "1"), ("small", "pt-en", "n6400", "all", "2")}),
+        ("adapter", {("small", "pt-en", "n4800", budget, seed) for budget, seed in product(("b1", "b5", "b20"), "12")}),
+        ("full", {("small", "pt-en", "n4800", "all", "1"), ("small", "pt-en", "n4800", "all", "2")}),
+        ("scratch", {("small", "pt-en", "n4800", "all", "1"), ("small", "pt-en", "n4800", "all", "2")}),
         ("none", {("small", "pt-en", "any", "any", "any")}),
-        ("retrieval", {("any", "pt-en", "n6400", "any", "any")}),
+        ("retrieval", {("any", "pt-en", "n4800", "any", "any")}),
     ],
 )
 def test_a_study_becomes_cells_and_its_reference_rows_are_made_once(
@@ -83,7 +83,7 @@ def test_a_study_becomes_cells_and_its_reference_rows_are_made_once(
 BLOCKS = {
     "more seeds of a method": (
         [{"methods": ["adapter"], "budgets": ["b1"], "seeds": [3, 4]}],
-        {("n6400", "adapter", "b1", "3"), ("n6400", "adapter", "b1", "4")},
+        {("n4800", "adapter", "b1", "3"), ("n4800", "adapter", "b1", "4")},
     ),
     "another size, where seeds mean nothing to some": (
         [{"sizes": ["n100"], "methods": ["full", "retrieval", "none"], "seeds": [1]}],
@@ -91,7 +91,7 @@ BLOCKS = {
     ),
     "two blocks that overlap": (
         [{"methods": ["full"], "seeds": [2, 3]}, {"methods": ["full", "scratch"], "seeds": [3]}],
-        {("n6400", "full", "all", "3"), ("n6400", "scratch", "all", "3")},
+        {("n4800", "full", "all", "3"), ("n4800", "scratch", "all", "3")},
     ),
     "nothing new": ([{"methods": ["full"]}, {"seeds": [2]}], set()),
 }
@@ -124,7 +124,7 @@ def test_a_block_takes_from_its_study_what_it_does_not_say() -> None:
 
 
 def test_studies_share_their_cells() -> None:
-    wider = {**QUESTION, "figure": "budgets", "sizes": ["n100", "n6400"], "seeds": [1]}
+    wider = {**QUESTION, "figure": "budgets", "sizes": ["n100", "n4800"], "seeds": [1]}
     configuration = configured({"studies": {"budgets": QUESTION, "wider": wider}})
     configuration = configuration.model_copy(
         update={"studies": {label: configuration.studies[label] for label in ("budgets", "wider")}}

@@ -27,7 +27,7 @@ OVERLAY = {
     "studies": {
         "budgets": {
             "pairs": ["pt-en"],
-            "sizes": ["n6400"],
+            "sizes": ["n4800"],
             "methods": ["full", "adapter", "none"],
             "budgets": ["b1", "b20"],
             "seeds": [1, 2],
@@ -36,8 +36,8 @@ OVERLAY = {
         **dict.fromkeys(set(yaml.safe_load(DEFAULT_FILE.read_text())["studies"]) - {"budgets"}),
     },
 }
-FULL = [Cell("small", "pt-en", "n6400", "full", "all", seed) for seed in "12"]
-ADAPTERS = [Cell("small", "pt-en", "n6400", "adapter", budget, seed) for budget in ("b1", "b20") for seed in "12"]
+FULL = [Cell("small", "pt-en", "n4800", "full", "all", seed) for seed in "12"]
+ADAPTERS = [Cell("small", "pt-en", "n4800", "adapter", budget, seed) for budget in ("b1", "b20") for seed in "12"]
 NONE = Cell("small", "pt-en", "any", "none", "any", "any")
 
 
@@ -115,7 +115,7 @@ def test_the_status_counts_states_and_says_why_cells_failed(configuration: Confi
     assert rows["budgets", "adapter"] == [".", "1", ".", "1", "1", "1"]
     assert rows["budgets", "none"] == ["1", ".", ".", ".", ".", "."]
     assert lines[4].split()[-6:] == ["2", "1", ".", "1", "1", "2"]
-    assert lines[5:] == ["failed: train of small/pt-en/n6400/adapter/b1/2: out of memory"]
+    assert lines[5:] == ["failed: train of small/pt-en/n4800/adapter/b1/2: out of memory"]
     assert failures(all_cells(configuration)) == lines[5:]
 
 
@@ -203,6 +203,18 @@ def test_a_preview_marks_what_is_missing_and_makes_nothing_up(configuration: Con
         assert {row["chrf"] + row["bleu"] for row in rows if row["status"] != "ok"} == {""}
 
 
+def test_a_preview_over_two_test_sets_draws_nothing_and_says_so(configuration: Configuration, folder: Path) -> None:
+    scene()
+    record = read_record(NONE.folder / "score.json")
+    record["test_sets"]["test"]["chrf"]["statistics"].pop()
+    write_record(NONE.folder / "score.json", record)
+
+    (line,) = draw_finished(configuration, ["budgets"], folder=folder / "drawn")
+
+    assert "budgets.pdf: not drawn" in line and "run the sweep again" in line
+    assert not (folder / "drawn").exists()
+
+
 def test_tables_are_in_the_order_of_the_labels_and_the_same_each_time(folder: Path) -> None:
     scene()
     cells = [NONE, *reversed(ADAPTERS), *FULL]
@@ -266,5 +278,5 @@ def test_status_works_beside_a_sweep_and_leaves_no_trace(folder: Path) -> None:
         ended = mtpeft("status", "--configfile", "mine.yaml", folder=folder)
 
     assert ended.returncode == 0
-    assert "failed: train of small/pt-en/n6400/adapter/b1/2: out of memory" in ended.stdout
+    assert "failed: train of small/pt-en/n4800/adapter/b1/2: out of memory" in ended.stdout
     assert sorted(set(folder.rglob("*")) - set(before)) == [folder / "results" / ".sweep"]

@@ -17,7 +17,7 @@ from mtpeft.record_types import RateRecord, Trial
 from mtpeft.records import write_record
 from mtpeft.results.rates import write_rates
 
-CELL = Cell("small", "pt-en", "n6400", "lora", "b10", "1")
+CELL = Cell("small", "pt-en", "n4800", "lora", "b10", "1")
 LABELS = {name: getattr(CELL, name) for name in CLASS}
 FOUND = 0.005
 
@@ -82,8 +82,8 @@ def test_the_same_search_is_not_made_again(table: Path, overlay: dict[str, Any],
         {"tuning": {"widenings": 0}},
         {"tuning": {"pair": "de-en"}},
         {"training": {"warmup": 0.3}},
-        {"sizes": {"n6400": {"pairs": 6000}}},
-        {"sizes": {"n6400": {"updates": 9}}},
+        {"sizes": {"n4800": {"pairs": 6000}}},
+        {"sizes": {"n4800": {"updates": 9}}},
         {"budgets": {"b10": 0.09}},
         {"models": {"small": {"threads": 2}}},
         {"models": {"small": {"path": "workflow/models/large"}}},
@@ -125,4 +125,4 @@ def test_every_class_is_searched_for_once_whatever_the_pair_and_the_seed() -> No
 
     assert sorted(files) == sorted({rates_file(cell) for cell in cells})
     assert len(files) < len(cells)
-    assert "results/rates/small/n6400/full/all.json" in files
+    assert "results/rates/small/n4800/full/all.json" in files
