@@ -47,6 +47,7 @@ rule all:
         "results/scores.csv",
         "results/costs.csv",
         "results/summary.csv",
+        "results/text.csv",
         expand("results/tables/{study}/{table}.csv", study=CONFIGURATION.studies, table=["scores", "summary"]),
         "results/findings.md",
         "results/findings.json",

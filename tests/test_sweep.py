@@ -39,6 +39,12 @@ def test_fresh_run_makes_findings_and_summaries(finished: Path) -> None:
     assert all(float(row["chrf_low"]) <= float(row["chrf"]) <= float(row["chrf_high"]) for row in rows)
 
 
+def test_fresh_run_describes_the_test_sentences_as_each_model_reads_them(finished: Path) -> None:
+    rows = list(csv.DictReader((finished / "results/text.csv").open(encoding="utf-8")))
+    assert {(row["model"], row["pair"], row["sentences"]) for row in rows} >= {("small", "es-en", "40")}
+    assert all(1 < float(row["source_tokens_per_word"]) < 6 and float(row["source_words"]) >= 3 for row in rows)
+
+
 def test_budgets_are_met_in_the_records(finished: Path) -> None:
     for method in ("adapter", "lora"):
         record = json.loads((finished / f"results/cells/small/es-en/n200/{method}/b5/1/train.json").read_text())

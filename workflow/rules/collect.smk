@@ -1,7 +1,8 @@
 """Collection: the records of many cells in one tidy table.
 
-Needs: train.json, decode.json and score.json of cells.
-Makes: results/scores.csv, costs.csv and summary.csv of all cells; the same of each study in results/tables/<study>/.
+Needs: train.json, decode.json and score.json of cells; text and token arrays of the test sets.
+Makes: results/scores.csv, costs.csv and summary.csv of all cells; the same of each study in results/tables/<study>/;
+results/text.csv.
 """
 
 
@@ -10,6 +11,7 @@ rule tables:
     input:
         "results/scores.csv",
         "results/summary.csv",
+        "results/text.csv",
         expand("results/tables/{study}/{table}.csv", study=CONFIGURATION.studies, table=["scores", "summary"]),
 
 
@@ -91,3 +93,23 @@ rule summarise_study:
     shell:
         "exec python -m mtpeft summarise --settings {params.settings:q} --output {output.table:q} --page {output.page:q} "
         "> {log:q} 2>&1"
+
+
+rule describe_text:
+    """Length of the test sentences in words, and tokens per word of each model: how hard a language's script is on it."""
+    input:
+        **paths.tested(CONFIGURATION),
+    output:
+        table="results/text.csv",
+        page="results/text.md",
+    log:
+        "logs/describe_text.log",
+    benchmark:
+        "benchmarks/describe_text.tsv"
+    conda:
+        "../../envs/workflow.yaml"
+    params:
+        settings=canonical(settings.text_settings(CONFIGURATION, paths.TEST_SETS)),
+    shell:
+        "exec python -m mtpeft text --settings {params.settings:q} --texts {input.texts:q} --arrays {input.arrays:q} "
+        "--output {output.table:q} --page {output.page:q} > {log:q} 2>&1"

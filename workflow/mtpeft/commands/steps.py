@@ -198,6 +198,14 @@ def _summarise(given: argparse.Namespace) -> None:
     write_summary(unfold(given.settings["cells"]), output=given.output, page=given.page)
 
 
+def _text(given: argparse.Namespace) -> None:
+    from mtpeft.results.text import write_text_table
+
+    write_text_table(
+        given.settings["tested"], texts=given.texts, arrays=given.arrays, output=given.output, page=given.page
+    )
+
+
 def _findings(given: argparse.Namespace) -> None:
     from mtpeft.findings.assess import write_findings
 
@@ -230,6 +238,7 @@ STEPS: dict[str, tuple[Run, str, str]] = {
     "score": (_score, "decoded references* record", "score a cell's hypotheses"),
     "collect": (_collect, "scores costs", "collect records into tables"),
     "summarise": (_summarise, "output page", "summarise systems over their seeds, with intervals"),
+    "text": (_text, "texts* arrays* output page", "describe the test sentences as the models read them"),
     "findings": (_findings, "parts* record page", "test the claims of the configuration"),
     "figure": (_figure, "summary stem", "draw a figure from a summary"),
 }

@@ -10,7 +10,7 @@ from mtpeft.config.claims import claim_cells
 from mtpeft.config.rates import CLASS, rates_file, trial_cell
 from mtpeft.config.resolve import found_path, model_with, used_corpora, vocabulary_of, vocabulary_pairs
 from mtpeft.config.schema import Configuration
-from mtpeft.config.settings import anchor_pairs, class_cell, findings_settings, needs_search, user_files
+from mtpeft.config.settings import anchor_pairs, class_cell, findings_settings, needs_search, text_settings, user_files
 from mtpeft.config.studies import EFFICIENCY, all_cells, rate_classes, study_cells
 from mtpeft.errors import UserError
 from mtpeft.methods import METHODS
@@ -176,6 +176,17 @@ def decode_inputs(configuration: Configuration, wildcards: Wildcards) -> Mapping
         "tests": [f"data/pairs/{cell.pair}/{name}.tsv" for name in TEST_SETS],
         "memory": f"data/pairs/{cell.pair}/train.tsv",
         "subset": f"data/pairs/{cell.pair}/subsets/{cell.size}.txt",
+    }
+
+
+def tested(configuration: Configuration) -> dict[str, list[str]]:
+    """Text and token arrays of all test sets that a model of the studies reads."""
+    rows = text_settings(configuration, TEST_SETS)["tested"]
+    folders = [(f"data/pairs/{row['pair']}", row) for row in rows]
+    arrays = [(f"data/tokens/{vocabulary_of(configuration, row['model'])}/{row['pair']}", row) for row in rows]
+    return {
+        "texts": [f"{folder}/{row['test_set']}.tsv" for folder, row in folders],
+        "arrays": [f"{folder}/{row['test_set']}.safetensors" for folder, row in arrays],
     }
 
 

@@ -36,6 +36,7 @@ RECIPES = {
     "score": 1,
     "figure": 1,
     "summary": 1,
+    "text": 1,
     "findings": 1,
 }
 
@@ -253,6 +254,13 @@ def tables_settings(configuration: Configuration, study: str) -> Settings:
 def summary_settings(configuration: Configuration, study: str) -> Settings:
     """Settings of the summary of a study, or of all of them for `efficiency`: its cells."""
     return {"recipe": RECIPES["summary"]} | tables_settings(configuration, study)
+
+
+def text_settings(configuration: Configuration, test_sets: Sequence[str]) -> Settings:
+    """Settings of the description of the test sets: which models read which."""
+    read = sorted({(cell.model, cell.pair) for cell in all_cells(configuration) if cell.model != ANY})
+    labels = [{"model": model, "pair": pair, "test_set": name} for model, pair in read for name in test_sets]
+    return {"recipe": RECIPES["text"], "tested": labels}
 
 
 def _drawn_cells(configuration: Configuration, study: str) -> list[Cell]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from mtpeft.findings.rules import DISTANCE_CLAIM
+from mtpeft.markdown import table
 from mtpeft.record_types import FindingRecord, FindingsRecord, GateRecord, MemberRecord, Outcome
 
 NOTHING = "\N{EN DASH}"
@@ -22,12 +23,6 @@ def page_of(findings: FindingsRecord) -> str:
     for label, finding in findings.findings.items():
         blocks += _section(label, finding)
     return "\n\n".join(blocks) + "\n"
-
-
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table in Markdown."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def number(value: float | None, digits: int = 2) -> str:

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from mtpeft.cells import ANY, DIMENSIONS, Cell
+from mtpeft.markdown import table
 from mtpeft.records import write_text
 from mtpeft.results.collect import MISSING, TEST_SET, cost_row, csv_text
 from mtpeft.results.systems import Sample, System, read_runs
@@ -135,7 +136,7 @@ def _columns(name: str, values: tuple[float, float, float]) -> Iterator[tuple[st
 def _page(rows: list[dict[str, Any]]) -> str:
     """The table to read: intervals beside their values, shares in percent."""
     header = [*DIMENSIONS[:5], "test set", "seeds", "share", *ESTIMATES, "step 0", "diverged", "missing", "seconds"]
-    lines = [header, ["---"] * len(header)]
+    lines = []
     for row in rows:
         share = row["trained_share"]
         seconds = row.get("train_seconds")
@@ -149,7 +150,7 @@ def _page(rows: list[dict[str, Any]]) -> str:
                 "" if seconds is None else f"{seconds:.0f}",
             ]
         )
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return table(header, lines) + "\n"
 
 
 def _shown(row: Mapping[str, Any], name: str) -> str:
