@@ -6,8 +6,9 @@ from typing import Any
 from mtpeft.record_types import DataRecord
 
 LIMITS = """\
-- It translates short messages of user interfaces into English, badly: it is there to be fine-tuned by a study that two
-  CPU cores can run. It knows no other direction and no other kind of text.
+- It read labels and other short messages of user interfaces, and few sentences. It is there to be fine-tuned by a study
+  that two CPU cores can run: it translates badly or, pre-trained by denoising, not at all. It knows no direction but
+  into English, and no other kind of text.
 - Dev, test and fine-tuning sentences of the default study are not in its text, exactly or nearly, in any language;
   those of another text may be. Keep the split of the corpus as it is, or pre-train again: `make pretrain`.
 - It was trained once with this seed. What holds for it holds for this checkpoint."""
