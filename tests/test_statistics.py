@@ -10,7 +10,7 @@ from mtpeft.statistics.contrasts import Estimate, contrast
 from mtpeft.statistics.corpus_scores import bleu, chrf
 from mtpeft.statistics.needs import what_decides
 from mtpeft.statistics.p_values import holm, interval, p_greater, p_less, p_outside, p_within
-from mtpeft.statistics.rank_correlation import p_rising, spearman, values_needed
+from mtpeft.statistics.rank_correlation import interval_of, p_rising, spearman, values_needed
 from mtpeft.statistics.resampling import Scored, score_runs, sentence_weights
 
 REFERENCES = [
@@ -232,6 +232,18 @@ def test_the_number_of_values_has_the_power_it_promises() -> None:
 
 def estimate(sentence_variance: float, seed_variance: float, seeds: int = 3) -> Estimate:
     return Estimate(0.0, np.zeros(1), 500, seeds, sentence_variance, seed_variance)
+
+
+def test_intervals_of_rank_correlations_hold_the_truth() -> None:
+    generator, rho, languages = np.random.default_rng(7), 0.6, 8
+    x = generator.standard_normal((400, languages))
+    y = rho * x + np.sqrt(1 - rho**2) * generator.standard_normal((400, languages))
+    truth = 6 / np.pi * np.arcsin(rho / 2)  # Spearman's of a normal pair
+    found = [interval_of(float(spearman(*pair)), languages) for pair in zip(x, y, strict=True)]
+    assert 0.92 <= np.mean([low <= truth <= high for low, high in found]) <= 0.99
+    low, high = interval_of(1.0, languages)
+    assert 0.99 < low <= high <= 1.0
+    assert interval_of(0.5, 3) is None
 
 
 @pytest.mark.parametrize("variances", [(0.2, 0.0), (0.2, 0.01), (0.2, 0.2), (0.01, 0.2), (0.0, 0.2)])

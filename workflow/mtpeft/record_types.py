@@ -49,7 +49,7 @@ class Trial(Record):
 
 
 class RateRecord(Record):
-    """A search for the learning rate of a model, size, method and budget; `at_edge` if no worse rate lies beyond it."""
+    """A search for the learning rate of a model, size, method and budget; `at_edge` if no rate beyond it was tried."""
 
     labels: dict[str, str]
     settings: dict[str, Any]
@@ -139,7 +139,7 @@ class Outcome(Record):
 
 
 class MemberRecord(Record):
-    """One comparison of a claim: all test sentences, and the half least similar to the training text."""
+    """One comparison of a claim: all test sentences, and the half least similar to the fine-tuning text."""
 
     member: str
     cells: list[str]
@@ -174,6 +174,7 @@ class GateRecord(Record):
     interval: tuple[float, float] | None = None
     p: float | None = None
     p_holm: float | None = None
+    seeds: int | None = None
     exceeds: bool = False
     needs: str = ""
 

@@ -4,15 +4,15 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from mtpeft.cells import Cell
 from mtpeft.config.claims import claim_cells
+from mtpeft.config.settings import DISTANCES
 from mtpeft.execution import versions
-from mtpeft.figures.tables import DISTANCES, Distance, read_distances
+from mtpeft.figures.tables import read_distances
 from mtpeft.findings.differences import decide_differences
 from mtpeft.findings.distance import KINDS, decide_distance, placed_members
-from mtpeft.findings.gate import pass_gate
+from mtpeft.findings.gate import pass_gate, without_transfer
+from mtpeft.findings.known import Known
 from mtpeft.findings.members import Member, members_of
 from mtpeft.findings.page import page_of
 from mtpeft.findings.rules import DISTANCE_CLAIM, RULES, decision, statement, verdict_of
@@ -39,39 +39,31 @@ def write_findings(
         missing: cells that have no results yet; claims that need them are left undecided.
     """
     runs = read_runs(claim_cells(dict(settings)), missing)
-    similarities = read_similarities(parts)
-    distances = read_distances(DISTANCES)
+    gate = pass_gate(settings["gate"], runs, settings["margin"])
+    known = Known(read_similarities(parts), read_distances(DISTANCES), without_transfer(gate))
     content = FindingsRecord(
         settings=dict(settings),
         versions=versions(("numpy", "scipy")),
         alpha=ALPHA,
         margin=settings["margin"],
         resamples=RESAMPLES,
-        gate=pass_gate(settings["gate"], runs, settings["margin"]),
+        gate=gate,
         findings={
-            label: assess(claim, runs, margin=settings["margin"], similarities=similarities, distances=distances)
-            for label, claim in settings["claims"].items()
+            label: assess(claim, runs, known, margin=settings["margin"]) for label, claim in settings["claims"].items()
         },
     )
     write_record(record, content.model_dump())
     write_text(page, page_of(content))
 
 
-def assess(
-    claim: Mapping[str, Any],
-    runs: Mapping[Cell, Run],
-    *,
-    margin: float,
-    similarities: Mapping[str, np.ndarray],
-    distances: Mapping[str, Distance],
-) -> FindingRecord:
-    """Test one claim on all test sentences and on the half least similar to the training text."""
+def assess(claim: Mapping[str, Any], runs: Mapping[Cell, Run], known: Known, *, margin: float) -> FindingRecord:
+    """Test one claim on all test sentences and on the half least similar to the fine-tuning text."""
     finding, members = claim["finding"], members_of(claim, runs)
     kind = finding["claim"]
     if kind == DISTANCE_CLAIM:
-        rows = _distance_rows(members, margin, similarities, distances)
+        rows = _distance_rows(members, known)
     else:
-        rows = _difference_rows(kind, members, margin, similarities)
+        rows = _difference_rows(kind, members, known, margin=margin)
     return FindingRecord(
         claim=kind,
         study=finding["study"],
@@ -86,31 +78,19 @@ def assess(
     )
 
 
-def _difference_rows(
-    kind: str, members: list[Member], margin: float, similarities: Mapping[str, np.ndarray]
-) -> list[MemberRecord]:
-    outcomes = {
-        part: decide_differences(members, RULES[kind], part, margin=margin, similarities=similarities) for part in PARTS
-    }
+def _difference_rows(kind: str, members: list[Member], known: Known, *, margin: float) -> list[MemberRecord]:
+    outcomes = {part: decide_differences(members, RULES[kind], known, part=part, margin=margin) for part in PARTS}
     return [
         _record(member.name, [member], outcomes[ALL][place], outcomes[LEAST_SIMILAR][place])
         for place, member in enumerate(members)
     ]
 
 
-def _distance_rows(
-    members: list[Member],
-    margin: float,
-    similarities: Mapping[str, np.ndarray],
-    distances: Mapping[str, Distance],
-) -> list[MemberRecord]:
+def _distance_rows(members: list[Member], known: Known) -> list[MemberRecord]:
     if not members:
         return []
-    outcomes = {
-        part: decide_distance(members, part, margin=margin, similarities=similarities, distances=distances)
-        for part in PARTS
-    }
-    placed = placed_members(members, distances)
+    outcomes = {part: decide_distance(members, known, part=part) for part in PARTS}
+    placed = placed_members(members, known.distances)
     return [_record(f"{kind} distance", placed, outcomes[ALL][kind], outcomes[LEAST_SIMILAR][kind]) for kind in KINDS]
 
 

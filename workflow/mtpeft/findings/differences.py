@@ -1,34 +1,35 @@
 """Decide claims whose members are differences or drops in chrF, each on a test set of its own."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-import numpy as np
-
+from mtpeft.findings.known import Known
 from mtpeft.findings.members import Member, effect_in, estimate, sample_for
 from mtpeft.findings.rules import REFUTED, SUPPORTED, UNDECIDED, Rule, verdict
 from mtpeft.record_types import Outcome
 from mtpeft.results.systems import Sample
 from mtpeft.statistics.contrasts import Estimate
 from mtpeft.statistics.needs import what_decides
-from mtpeft.statistics.p_values import ALPHA, holm, interval
+from mtpeft.statistics.p_values import ALPHA, holm, interval, p_less
 
+NO_TRANSFER = "full fine-tuning itself is not shown to beat the untouched model (gate)"
 STEP_ZERO = "cells on the parameter-efficient side kept the model as it was (step 0)"
 
 
 def decide_differences(
-    members: Sequence[Member], rule: Rule, part: str, *, margin: float, similarities: Mapping[str, np.ndarray]
+    members: Sequence[Member], rule: Rule, known: Known, *, part: str, margin: float
 ) -> list[Outcome]:
     """Outcomes of the members of a claim on a part of their test sets, corrected over all members.
 
     Members that lack cells count in the correction: the others must be as sure as if they were there.
     """
-    samples = [None if member.lacking else sample_for(member, part, similarities) for member in members]
+    samples = [None if member.lacking else sample_for(member, part, known.similarities) for member in members]
     estimates = [
         estimate(member.systems, member.coefficients(), sample) if sample else None
         for member, sample in zip(members, samples, strict=True)
     ]
     p_for = [rule.p_for(found.samples, margin) if found else 1.0 for found in estimates]
     p_against = [rule.p_against(found.samples, margin) if found else 1.0 for found in estimates]
+    p_excluded = holm([p_less(found.samples, margin) if found else 1.0 for found in estimates])
     outcomes = []
     for place, (member, sample, found) in enumerate(zip(members, samples, estimates, strict=True)):
         if found is None or sample is None:
@@ -40,14 +41,18 @@ def decide_differences(
             "p_against": p_against[place],
             "p_against_holm": holm(p_against)[place],
         }
-        decided = verdict(p_values["p_for_holm"], p_values["p_against_holm"], may_support=not member.step_zero)
+        bar = _bar(member, rule, known)
+        decided = verdict(p_values["p_for_holm"], p_values["p_against_holm"], may_support=not bar)
         is_open = decided == UNDECIDED and p_values["p_for_holm"] >= ALPHA
+        excluded = rule.excluded.format(margin=margin) if p_excluded[place] < ALPHA else ""
+        reasons = {SUPPORTED: "shown", REFUTED: rule.refuted.format(margin=margin)}
+        reasons[UNDECIDED] = (excluded or "the interval is too wide") if is_open else bar
         outcomes.append(
             Outcome(
                 **_measured(member, sample, found),
                 **p_values,
                 verdict=decided,
-                reason=_reason(decided, rule, margin, is_open=is_open),
+                reason=reasons[decided],
                 needs=_needs(found, rule.gap(found.effect, margin), ALPHA / len(members)) if is_open else "",
             )
         )
@@ -70,12 +75,11 @@ def _measured(member: Member, sample: Sample, found: Estimate) -> dict[str, obje
     }
 
 
-def _reason(decided: str, rule: Rule, margin: float, *, is_open: bool) -> str:
-    if decided == SUPPORTED:
-        return "shown"
-    if decided == REFUTED:
-        return rule.refuted.format(margin=margin)
-    return "the interval is too wide" if is_open else STEP_ZERO
+def _bar(member: Member, rule: Rule, known: Known) -> str:
+    """Why a member can't support its claim, whatever is shown; empty if it can."""
+    if member.step_zero:
+        return STEP_ZERO
+    return NO_TRANSFER if rule.gated and member.tuned_in_full in known.without_transfer else ""
 
 
 def _needs(found: Estimate, gap: float, alpha: float) -> str:

@@ -1,4 +1,8 @@
-"""Decide whether what a smaller budget costs grows with the distance of a language from English."""
+"""Decide whether what a smaller budget costs grows with the distance of a language from English.
+
+Languages are what is tested, so both tests are permutations of them. The extra fall and its interval are of these
+languages: test sentences and seeds alone are drawn again for it.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,12 +11,13 @@ import numpy as np
 
 from mtpeft.figures.tables import Distance
 from mtpeft.findings.differences import STEP_ZERO, untested
+from mtpeft.findings.known import Known
 from mtpeft.findings.members import Member, effect_in, estimate, sample_for
 from mtpeft.findings.rules import DISTANCE_CLAIM, REFUTED, RULES, SUPPORTED, verdict
 from mtpeft.record_types import Outcome
 from mtpeft.statistics.contrasts import Estimate
-from mtpeft.statistics.p_values import ALPHA, holm, interval, p_less
-from mtpeft.statistics.rank_correlation import p_rising, spearman, values_needed
+from mtpeft.statistics.p_values import ALPHA, holm, interval
+from mtpeft.statistics.rank_correlation import interval_of, p_rising, spearman, values_needed
 
 KINDS = ("syntactic", "genealogical")
 FEWEST = 3
@@ -43,27 +48,19 @@ def placed_members(members: Sequence[Member], distances: Mapping[str, Distance])
     return [member for member in members if member.language in distances]
 
 
-def decide_distance(
-    members: Sequence[Member],
-    part: str,
-    *,
-    margin: float,
-    similarities: Mapping[str, np.ndarray],
-    distances: Mapping[str, Distance],
-) -> dict[str, Outcome]:
+def decide_distance(members: Sequence[Member], known: Known, *, part: str) -> dict[str, Outcome]:
     """Outcome for each kind of distance, corrected over the two."""
-    placed = placed_members(members, distances)
-    falls = measure_falls(placed, part, similarities)
+    placed = placed_members(members, known.distances)
+    falls = measure_falls(placed, part, known.similarities)
     if isinstance(falls, Outcome):
         return dict.fromkeys(KINDS, falls)
-    places = {kind: np.array([getattr(distances[member.language], kind) for member in placed]) for kind in KINDS}
-    tests = {kind: _p_values(places[kind], falls, margin) for kind in KINDS}
+    places = {kind: np.array([getattr(known.distances[member.language], kind) for member in placed]) for kind in KINDS}
+    tests = {kind: [p_rising(places[kind], sign * falls.effects) for sign in (1, -1)] for kind in KINDS}
     corrected = [holm([tests[kind][side] for kind in KINDS]) for side in (0, 1)]
     return {
         kind: _outcome(
             places[kind],
             falls,
-            margin,
             p_for=(tests[kind][0], corrected[0][place]),
             p_against=(tests[kind][1], corrected[1][place]),
         )
@@ -105,16 +102,9 @@ def extra_fall(places: np.ndarray, falls: np.ndarray) -> np.ndarray:
     return falls @ centred / squares * np.ptp(places) if squares else np.zeros(falls.shape[:-1])
 
 
-def _p_values(places: np.ndarray, falls: Falls, margin: float) -> tuple[float, float]:
-    p_falling = p_rising(places, -falls.effects)
-    p_small = p_less(extra_fall(places, falls.samples), margin)
-    return p_rising(places, falls.effects), min(1.0, 2 * min(p_falling, p_small))
-
-
 def _outcome(
     places: np.ndarray,
     falls: Falls,
-    margin: float,
     *,
     p_for: tuple[float, float],
     p_against: tuple[float, float],
@@ -126,7 +116,7 @@ def _outcome(
     is_shown = p_for[1] < ALPHA
     return Outcome(
         effect=rho,
-        interval=interval(spearman(falls.samples, places)),
+        interval=interval_of(rho, len(places)),
         bleu_effect=float(spearman(np.array(falls.bleu), places)),
         p_for=p_for[0],
         p_for_holm=p_for[1],
@@ -135,7 +125,7 @@ def _outcome(
         sentences=min(found.sentences for found in falls.estimates),
         seeds=min(found.seeds for found in falls.estimates),
         verdict=decided,
-        reason=_reason(decided, margin, is_shown=is_shown),
+        reason=_reason(decided, is_shown=is_shown),
         needs="" if decided in (SUPPORTED, REFUTED) or is_shown else _needs(rho),
         details={
             "extra_fall": float(extra_fall(places, falls.effects)),
@@ -152,11 +142,11 @@ def _outcome(
     )
 
 
-def _reason(decided: str, margin: float, *, is_shown: bool) -> str:
+def _reason(decided: str, *, is_shown: bool) -> str:
     if decided == SUPPORTED:
         return "shown"
     if decided == REFUTED:
-        return RULES[DISTANCE_CLAIM].refuted.format(margin=margin)
+        return RULES[DISTANCE_CLAIM].refuted
     return STEP_ZERO if is_shown else "the order of the languages could be chance"
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mtpeft.cells import Cell
+from mtpeft.findings.known import Tuned
 from mtpeft.findings.members import estimate, lacking_cells
 from mtpeft.findings.samples import ALL, sample_of
 from mtpeft.record_types import GateRecord
@@ -14,6 +15,8 @@ from mtpeft.results.blocks import unfold
 from mtpeft.results.systems import Run, system_of
 from mtpeft.statistics.contrasts import Estimate
 from mtpeft.statistics.p_values import ALPHA, holm, interval, p_greater
+
+NONE = "none"
 
 
 def pass_gate(rows: Sequence[Mapping[str, Any]], runs: Mapping[Cell, Run], margin: float) -> list[GateRecord]:
@@ -32,11 +35,17 @@ def pass_gate(rows: Sequence[Mapping[str, Any]], runs: Mapping[Cell, Run], margi
                 effect=item.effect,
                 interval=interval(item.samples),
                 p=p,
+                seeds=item.seeds,
                 p_holm=corrected,
                 exceeds=corrected < ALPHA,
             )
         )
     return records
+
+
+def without_transfer(rows: Sequence[GateRecord]) -> frozenset[Tuned]:
+    """Full fine-tunings that are not shown to be better than the untouched model."""
+    return frozenset((row.model, row.pair, row.size) for row in rows if row.reference == NONE and not row.exceeds)
 
 
 def _row_estimate(row: Mapping[str, Any], runs: Mapping[Cell, Run]) -> Estimate | str:

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from mtpeft.cells import Cell
+from mtpeft.findings.known import Tuned
 from mtpeft.findings.samples import sample_of
 from mtpeft.results.blocks import unfold
 from mtpeft.results.collect import MISSING
 from mtpeft.results.systems import Run, Sample, System, system_of
-from mtpeft.statistics.contrasts import Estimate, contrast
-from mtpeft.statistics.corpus_scores import SCORES
+from mtpeft.statistics.contrasts import Estimate, contrast, matched_seeds
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,12 @@ class Member:
         Of several budgets the largest alone counts: that a small one can't improve the model is a part of the fall.
         """
         return [run.cell for run in self.peft[0].step_zero]
+
+    @property
+    def tuned_in_full(self) -> Tuned | None:
+        """Model, pair and size of the full fine-tuning in it."""
+        cells = [run.cell for run in self.full.runs] if self.full else []
+        return (cells[0].model, cells[0].pair, cells[0].size) if cells else None
 
     def coefficients(self) -> list[float]:
         """Coefficients of the systems: a difference to full fine-tuning or between two budgets, or a drop."""
@@ -93,9 +99,10 @@ def estimate(systems: Sequence[System], coefficients: Sequence[float], sample: S
 
 
 def effect_in(metric: str, member: Member, sample: Sample) -> float:
-    """The same contrast in another metric, without its uncertainty."""
-    effect = 0.0
-    for weight, system in zip(member.coefficients(), member.systems, strict=True):
-        counts = sample.counts(system, metric)
-        effect += weight * float(SCORES[metric](counts.sum(1)).mean())
-    return effect
+    """The same contrast, of the same seeds, in another metric."""
+    scored = [sample.score(system, metric) for system in member.systems]
+    seeds = matched_seeds(scored)
+    return sum(
+        weight * float(system.of(seeds).observed.mean())
+        for weight, system in zip(member.coefficients(), scored, strict=True)
+    )

@@ -10,9 +10,10 @@ NOTHING = "\N{EN DASH}"
 MEASURES = (
     "Effects are in chrF, means over seeds. Intervals are 95 % percentile intervals of {resamples} resamples, in which "
     "test sentences are drawn again, the same for both systems (Koehn 2004), and seeds, matched, bring Student's t. "
-    "With one seed an interval speaks of the sentences alone. The least similar half is that of the test sentences "
-    "which resemble the training text least. p-values are one-sided; in brackets they are corrected over the members. "
-    "What holds for these checkpoints was not tested on base models that differ in the seed of their pre-training only."
+    "With one seed an interval speaks of the sentences alone. Where the effect is a correlation over languages, its "
+    "interval is by Fisher's z. The least similar half is that of the test sentences which resemble the fine-tuning "
+    "text of their pair least. p-values are one-sided; in brackets they are corrected over the members. What holds for "
+    "these checkpoints was not tested on base models that differ in the seed of their pre-training only."
 )
 COLUMNS = ("effect", "95 % interval", "BLEU", "p for", "p against", "seeds", "sentences", "verdict")
 
@@ -58,11 +59,11 @@ def _gate(rows: Sequence[GateRecord], margin: float) -> Iterator[str]:
         f"where full fine-tuning is shown to be better by more than {margin:g} chrF, tests corrected over these rows "
         "(Holm 1979), does a comparison with it say something of transfer."
     )
-    header = ("model", "pair", "size", "minus", "effect", "95 % interval", "p", "exceeds the margin")
+    header = ("model", "pair", "size", "minus", "effect", "95 % interval", "p", "seeds", "exceeds the margin")
     lines = [
         (
             *(row.model, row.pair, row.size, row.reference),
-            *(number(row.effect), span(row.interval), _p(row.p, row.p_holm)),
+            *(number(row.effect), span(row.interval), _p(row.p, row.p_holm), str(row.seeds or NOTHING)),
             f"undecided (needs {row.needs})" if row.needs else "yes" if row.exceeds else "not shown",
         )
         for row in rows

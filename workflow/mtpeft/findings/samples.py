@@ -1,4 +1,4 @@
-"""The sentences on which a claim is tested: all of a test set, and the half least similar to the training text."""
+"""The sentences on which a claim is tested: all of a test set, and the half least similar to the fine-tuning text."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +15,7 @@ PARTS = (ALL, LEAST_SIMILAR)
 
 
 def read_similarities(parts: Mapping[str, Path]) -> dict[str, np.ndarray]:
-    """Greatest similarity of each test sentence to the training text, by pair, from the records of the pairs."""
+    """Greatest similarity of each test sentence to the fine-tuning text, by pair, from the records of the pairs."""
     return {
         pair: np.array(read_record(path)["similarity_to_test"]["test_to_train"])
         for pair, path in parts.items()

@@ -11,6 +11,9 @@ EXACT = 8
 PERMUTATIONS = 10_000
 SEED = 1904
 POWER = 0.8
+VARIANCE = 1.06
+"""Of Fisher's z of a rank correlation, times the number of values less 3 (Fieller, Hartley & Pearson 1957)."""
+PERFECT = 1 - 1e-12
 
 
 def spearman(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -45,14 +48,23 @@ def p_rising(x: np.ndarray, y: np.ndarray) -> float:
     return float((1 + np.count_nonzero(shuffled @ first >= threshold)) / (1 + PERMUTATIONS))
 
 
+def interval_of(rho: float, values: int, level: float = 0.95) -> tuple[float, float] | None:
+    """Interval of a rank correlation over so many values, by Fisher's z; None for three or fewer."""
+    if values <= 3:
+        return None
+    reach = stats.norm.ppf((1 + level) / 2) * math.sqrt(VARIANCE / (values - 3))
+    z = math.atanh(max(-PERFECT, min(PERFECT, rho)))
+    return math.tanh(z - reach), math.tanh(z + reach)
+
+
 def values_needed(rho: float, alpha: float) -> int | None:
     """Number of values with which a positive correlation of this size is shown with a power of 80 %; None if not > 0.
 
-    Fisher's z with the variance 1.06 / (n - 3) of rank correlations (Fieller, Hartley & Pearson 1957).
+    By Fisher's z.
     """
     if rho <= 0:
         return None
     if rho >= 1:
         return 4
     wanted = stats.norm.isf(alpha) + stats.norm.ppf(POWER)
-    return math.ceil(3 + 1.06 * (wanted / math.atanh(rho)) ** 2)
+    return math.ceil(3 + VARIANCE * (wanted / math.atanh(rho)) ** 2)
