@@ -1,7 +1,9 @@
 """What can be wrong with learning rates and the search for them."""
 
+import csv
 from collections.abc import Iterator
 
+from mtpeft.config.rates import READ_COLUMNS
 from mtpeft.config.resolve import found_path
 from mtpeft.config.schema import Configuration, Study
 from mtpeft.config.sentences import unknown
@@ -32,8 +34,20 @@ def tuning_mistakes(configuration: Configuration) -> Iterator[str]:
                 f"'tuning' searches on '{tuning.pair}' with seed {tuning.seed}, which 'studies.{label}' compares on; "
                 "write another seed, or a pair that no study uses."
             )
-    if tuning.table and not found_path(tuning.table).is_file():
-        yield f"'tuning.table' is '{tuning.table}', but there is no such file; `make tune` makes results/rates.csv."
+    if tuning.table:
+        yield from _table_mistakes(tuning.table)
+
+
+def _table_mistakes(table: str) -> Iterator[str]:
+    made = "`make tune` makes results/rates.csv"
+    if not found_path(table).is_file():
+        yield f"'tuning.table' is '{table}', but there is no such file; {made}."
+        return
+    with found_path(table).open(encoding="utf-8", newline="") as file:
+        header = next(csv.reader(file), [])
+    lacks = [name for name in READ_COLUMNS if name not in header]
+    if lacks:
+        yield f"'tuning.table' is '{table}', which has no column {', '.join(lacks)}; {made}, which has."
 
 
 def missing_rates(configuration: Configuration, key: str, study: Study, method: str) -> Iterator[str]:

@@ -18,6 +18,8 @@ from mtpeft.records import canonical, sha256_of
 CLASS = ("model", "size", "method", "budget")
 """A rate is chosen once for all cells that share these labels."""
 CHOSEN = "yes"
+READ_COLUMNS = (*CLASS, "search", "learning_rate", "chosen")
+"""Columns of a table of searches that are read."""
 
 
 def search_of(configuration: Configuration, method: str) -> RateSearch | None:
