@@ -170,7 +170,7 @@ WRONG: list[tuple[Any, ...]] = [
     ),
     (
         lora_rate({"search": None, "n100": 0.1, "n400": 0.1}),
-        "'methods.lora.learning_rate' has no rate for size 'n4800' of 'studies.budgets'; add it or 'default'.",
+        "'methods.lora.learning_rate' has no rate for size 'n1600' of 'studies.budgets'; add it or 'default'.",
     ),
     # searches for learning rates
     (lora_rate({"search": [0.1, 0.2]}), "'methods.lora.learning_rate.search' has too few entries (2); write at least"),
@@ -196,6 +196,10 @@ WRONG: list[tuple[Any, ...]] = [
         "'tuning' searches on 'pt-en' with seed 9, which 'studies.budgets' compares on",
     ),
     ({"tuning": {"table": "no/rates.csv"}}, "'tuning.table' is 'no/rates.csv', but there is no such file; `make tune`"),
+    (
+        {"tuning": {"table": "workflow/distances/lang2vec.csv"}},
+        "'tuning.table' is 'workflow/distances/lang2vec.csv', which has no column model, size, method, budget, search,",
+    ),
     # studies
     ({"studies": {"mine": STUDY}}, "'studies.mine.figure' is missing; write which figure is drawn: 'budgets', "),
     ({"studies": {"budgets": {"figure": "budget"}}}, "'studies.budgets.figure' is 'budget'; write 'budgets', 'langua"),
@@ -224,7 +228,7 @@ WRONG: list[tuple[Any, ...]] = [
         "'studies.budgets.budgets' asks for 'b0.5' (0.500% of 'small'), which method 'lora_embeddings' can't meet: it",
     ),
     (
-        {**lora_rate({"search": None, "n4800": 0.1}), **also({"sizes": ["n100"], "methods": ["lora"]})},
+        {**lora_rate({"search": None, "n1600": 0.1}), **also({"sizes": ["n100"], "methods": ["lora"]})},
         "'methods.lora.learning_rate' has no rate for size 'n100' of 'studies.budgets'; add it or 'default'.",
     ),
     # models and their languages

@@ -37,6 +37,9 @@ def system_row(labels: tuple[str, ...], score: float, **changes: object) -> Row:
     }
 
 
+SPOKEN = {"es-en": "es", "tr-en": "tr"}
+
+
 def interval(name: str, mean: float) -> Row:
     return {name: mean, f"{name}_low": mean - 0.5, f"{name}_high": mean + 0.75}
 
@@ -77,7 +80,15 @@ def write_table(path: Path, rows: list[Row]) -> Path:
 
 def draw(folder: Path, figure: str, rows: list[Row], **settings: object) -> Path:
     stem = folder / figure
-    told = {"recipe": 1, "figure": figure, "study": figure, "cells": cells_of(rows), "stamp": "", **settings}
+    told = {
+        "recipe": 1,
+        "figure": figure,
+        "study": figure,
+        "cells": cells_of(rows),
+        "stamp": "",
+        "languages": SPOKEN,
+        **settings,
+    }
     draw_figure(told, summary=write_table(folder / "summary.csv", rows), stem=stem)
     return stem
 

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from figures_material import Row, cells_of, draw, lose, marks, one_panel, study, svg, system_row, systems_of
+from figures_material import SPOKEN, Row, cells_of, draw, lose, marks, one_panel, study, svg, system_row, systems_of
+from mtpeft.config.settings import DISTANCES
 from mtpeft.errors import UserError
 from mtpeft.figures.draw import FIGURES, completeness
 from mtpeft.figures.labels import spread_positions
-from mtpeft.figures.languages import language_of
 from mtpeft.figures.panels import GAP, OPEN, POINT
 from mtpeft.figures.reference_lines import view_with
 from mtpeft.figures.style import KNOWN, looks_of
 from mtpeft.figures.systems import uneven_budgets
-from mtpeft.figures.tables import DISTANCES, Tables, read_distances
+from mtpeft.figures.tables import Tables, read_distances
 
 PANELS = {"efficiency": 5, "languages": 2}
 """Panels that show the same system, where there are several."""
@@ -46,7 +46,9 @@ def test_the_same_table_gives_the_same_bytes(figure: str, tmp_path: Path) -> Non
 def bars(folder: Path, figure: str, rows: list[Row]) -> list[tuple[float, float]]:
     """Ends of all intervals that a figure draws."""
     systems = systems_of(folder, rows)
-    drawing = FIGURES[figure](Tables(systems, read_distances(DISTANCES)), looks_of(own.method for own in systems))
+    drawing = FIGURES[figure](
+        Tables(systems, read_distances(DISTANCES), SPOKEN), looks_of(own.method for own in systems)
+    )
     ends = []
     for line in (line for axes in drawing.figure.axes for line in axes.lines if len(line.get_xdata()) == 2):
         across, up = [float(x) for x in line.get_xdata()], [float(y) for y in line.get_ydata()]
@@ -203,14 +205,6 @@ def test_a_method_of_the_catalogue_has_one_colour_in_all_figures(tmp_path: Path)
     colour = looks_of(catalogue)["zeta"].colour
     for figure in ("budgets", "models"):
         assert colour.lower() in svg(draw(tmp_path, figure, rows, methods=catalogue)).lower()
-
-
-@pytest.mark.parametrize(
-    ("pair", "language"),
-    [("es-en", "es"), ("en-tr", "tr"), ("zh-Hans-en", "zh"), ("en-pt_BR", "pt"), ("es-tr", None), ("en-en", None)],
-)
-def test_the_language_of_a_pair_is_the_one_that_is_not_english(pair: str, language: str | None) -> None:
-    assert language_of(pair) == language
 
 
 def test_the_shipped_distances_are_distances() -> None:

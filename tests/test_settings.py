@@ -12,6 +12,7 @@ import pytest
 from config_material import PRETRAINED, SMALL
 from mtpeft.cells import DIMENSIONS
 from mtpeft.config import settings
+from mtpeft.config.claims import foreign_language
 from mtpeft.config.load import merge, validate
 from mtpeft.config.paths import other_splits
 from mtpeft.config.rates import CLASS
@@ -206,6 +207,15 @@ def test_rates_that_are_written_down_stay_by_themselves(
 )
 def test_an_edit_reaches_the_steps_that_use_it_alone(overlay: dict[str, Any], steps: set[str]) -> None:
     assert {job[0] for job in changed(overlay)} == steps
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "language"),
+    [("es", "en", "es"), ("en", "tr", "tr"), ("zh-Hans", "en", "zh"), ("en", "pt_BR", "pt"), ("es", "tr", None)],
+)
+def test_the_language_of_a_pair_is_the_one_that_is_not_english(source: str, target: str, language: str | None) -> None:
+    configuration = configured({"pairs": {"mine": {"corpus": "interface", "source": source, "target": target}}})
+    assert foreign_language(configuration, "mine") == language
 
 
 def test_what_trains_nothing_is_told_of_no_optimisation() -> None:

@@ -7,20 +7,24 @@ step has ever computed its result; raise a number by hand when a change of code 
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
 from mtpeft.cells import ANY, Cell
 from mtpeft.config import rates
-from mtpeft.config.claims import claim_settings, gate_settings
+from mtpeft.config.claims import claim_settings, foreign_language, gate_settings
 from mtpeft.config.resolve import found_path, model_with, pair_languages, pretrain_languages, written_in
 from mtpeft.config.schema import Configuration, TextFiles, Wheel
 from mtpeft.config.studies import all_cells, study_cells
 from mtpeft.methods import METHODS
 from mtpeft.models.describe import mbart_config, read_config
+from mtpeft.records import sha256_of
 from mtpeft.results.blocks import fold
 
+DISTANCES = Path(__file__).parents[2] / "distances" / "lang2vec.csv"
+"""Distances of languages from English."""
 RECIPES = {
     "wheel": 1,
     "clean": 1,
@@ -273,6 +277,7 @@ def findings_settings(configuration: Configuration) -> Settings:
     return {
         "recipe": RECIPES["findings"],
         "margin": configuration.margin,
+        "distances": sha256_of(DISTANCES),
         "claims": {label: claim_settings(configuration, label) for label in configuration.findings},
         "gate": gate_settings(configuration),
     }
@@ -286,12 +291,19 @@ def figure_settings(configuration: Configuration, study: str) -> Settings:
     entry = configuration.studies.get(study)
     cells = _drawn_cells(configuration, study)
     drawn = [entry] if entry else configuration.studies.values()
+    figure = (entry.figure if entry else None) or study
     return {
         "recipe": RECIPES["figure"],
-        "figure": (entry.figure if entry else None) or study,
+        "figure": figure,
         "study": study,
         "cells": len(cells),
         "stamp": "; ".join(dict.fromkeys(filter(None, (study.stamp for study in drawn)))),
+        "languages": {
+            pair: language
+            for pair in sorted({cell.pair for cell in cells})
+            if (language := foreign_language(configuration, pair))
+        },
+        **({"distances": sha256_of(DISTANCES)} if figure == "languages" else {}),
         "methods": sorted(configuration.methods),
         "models": [label for label in dict.fromkeys(cell.model for cell in cells) if label != ANY] if entry else [],
     }

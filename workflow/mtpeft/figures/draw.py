@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from mtpeft.config.settings import DISTANCES
 from mtpeft.errors import UserError
 from mtpeft.figures.budgets import draw_budgets
 from mtpeft.figures.data_sizes import draw_data_sizes
@@ -15,7 +16,7 @@ from mtpeft.figures.models import draw_models
 from mtpeft.figures.panels import GAP, OPEN, Drawing, drawn_kinds
 from mtpeft.figures.style import Look, figure_style, looks_of, save_figure
 from mtpeft.figures.systems import DIVERGED, MISSING, gap_of, is_reference, uneven_budgets
-from mtpeft.figures.tables import DISTANCES, System, Tables, read_distances, read_systems
+from mtpeft.figures.tables import System, Tables, read_distances, read_systems
 
 FIGURES: Mapping[str, Callable[[Tables, dict[str, Look]], Drawing]] = {
     "budgets": draw_budgets,
@@ -30,9 +31,10 @@ def draw_figure(settings: Mapping[str, Any], *, summary: Path, stem: Path) -> No
     """Write `stem`.pdf, .svg and .png of the figure that `settings` names.
 
     Args:
-        settings: `figure`, `cells` (expected number of cells), `stamp` (empty, or what the run falls short of) and
-            optionally `methods`: every method of the catalogue, so that those without a fixed colour get the same one
-            in all figures, and `models`: labels in the order in which they are drawn.
+        settings: `figure`, `cells` (expected number of cells), `stamp` (empty, or what the run falls short of),
+            `languages` (code of the side of each pair that is not English) and optionally `methods`: every method of
+            the catalogue, so that those without a fixed colour get the same one in all figures, and `models`: labels
+            in the order in which they are drawn.
         summary: one row per system and test set.
         stem: path of the files without their suffix.
 
@@ -42,7 +44,12 @@ def draw_figure(settings: Mapping[str, Any], *, summary: Path, stem: Path) -> No
     name = settings["figure"]
     if name not in FIGURES:
         raise UserError(f"figure: there is none called '{name}'; write one of {', '.join(sorted(FIGURES))}.")
-    tables = Tables(read_systems(summary), read_distances(DISTANCES), tuple(settings.get("models", ())))
+    tables = Tables(
+        systems=read_systems(summary),
+        distances=read_distances(DISTANCES),
+        languages=settings["languages"],
+        models=tuple(settings.get("models", ())),
+    )
     methods = {system.method for system in tables.systems} | set(settings.get("methods", ()))
     with figure_style():
         drawing = FIGURES[name](tables, looks_of(methods))
@@ -76,12 +83,14 @@ def completeness(systems: Iterable[System], expected: int) -> tuple[str, bool]:
 
 def _legend_of_marks(systems: Iterable[System], kinds: set[str]) -> list[str]:
     """What the marks that this figure shows mean."""
+    own = list(systems)
     words = {DIVERGED: "\N{MULTIPLICATION SIGN} a seed diverged", MISSING: "| a seed is missing"}
-    marks = ["95 % intervals over sentences and seeds."] if kinds else []
+    what = "sentences and seeds" if any(system.seeds > 1 for system in own) else "sentences"
+    marks = [f"95 % intervals over {what}."] if kinds else []
     if OPEN in kinds:
         marks.append("Open: a seed kept step\N{NO-BREAK SPACE}0, the untouched model.")
     if GAP in kinds:
-        found = sorted({gap_of(system) for system in systems} - {None})
+        found = sorted({gap_of(system) for system in own} - {None})
         marks.append(f"At the edge: {', '.join(words[gap] for gap in found)}.")
     return marks
 

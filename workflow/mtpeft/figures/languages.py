@@ -22,17 +22,9 @@ from mtpeft.figures.style import INK, TWO_COLUMNS, Look
 from mtpeft.figures.systems import MISSING, full_method, gap_of, is_untouched, panel_name, tuned_methods
 from mtpeft.figures.tables import Setting, System, Tables
 
-ENGLISH = "en"
 NONE = "none"
 AXES = {"syntactic": "syntactic distance from English", "genealogical": "genealogical distance from English"}
 Row = tuple[Setting, str]
-
-
-def language_of(pair: str) -> str | None:
-    """Two-letter code of the side of a pair that is not English; None if neither or both are."""
-    source, _, target = pair.partition("-") if pair.startswith(f"{ENGLISH}-") else pair.rpartition("-")
-    sides = [side for side in (source, target) if side != ENGLISH]
-    return sides[0].replace("_", "-").split("-")[0].lower() if len(sides) == 1 else None
 
 
 def draw_languages(tables: Tables, looks: dict[str, Look]) -> Drawing:
@@ -52,7 +44,8 @@ def draw_languages(tables: Tables, looks: dict[str, Look]) -> Drawing:
         row, (name, places) = rows[position // len(scales)], list(scales.items())[position % len(scales)]
         own = [system for system in tuned if _row_of(system) == row]
         untouched = {system.setting.pair: system for system in full if replace(system.setting, pair="") == row[0]}
-        none = _draw_panel(axes, own, untouched, _apart(places, len(methods)), looks)
+        apart = _apart(places, len(methods))
+        none = _draw_panel(axes, own, untouched, places=apart, languages=tables.languages, looks=looks)
         first = position % len(scales) == 0
         axes.set_title(_title(row, rows, own, looks) if first else "")
         axes.set_ylabel("chrF \N{MINUS SIGN} full" if first else "")
@@ -86,7 +79,7 @@ def _title(row: Row, rows: Sequence[Row], systems: Sequence[System], looks: dict
 
 def _scales(pairs: set[str], tables: Tables) -> dict[str, dict[str, float]]:
     """Place of each pair on each x axis."""
-    languages = {pair: language_of(pair) for pair in sorted(pairs)}
+    languages = {pair: tables.languages.get(pair) for pair in sorted(pairs)}
     return {
         label: {
             pair: getattr(tables.distances[language], kind)
@@ -117,7 +110,9 @@ def _draw_panel(
     axes: Axes,
     systems: Sequence[System],
     full: Mapping[str, System],
+    *,
     places: Mapping[str, float],
+    languages: Mapping[str, str],
     looks: dict[str, Look],
 ) -> dict[float, float]:
     """Points and their languages; returns the difference of the untouched model at each place."""
@@ -140,7 +135,7 @@ def _draw_panel(
         draw_point(axes, point, looks[system.method])
         marks.append((point, looks[system.method]))
         if point.value and system.method == methods[-1]:
-            label_below(axes, language_of(pair) or pair, x=point.x, y=point.value.mean, colour=INK)
+            label_below(axes, languages.get(pair, pair), x=point.x, y=point.value.mean, colour=INK)
     axes.margins(x=0.06, y=0.08)
     draw_gaps(axes, marks)
     return none

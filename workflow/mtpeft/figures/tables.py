@@ -10,7 +10,6 @@ from mtpeft.cells import DIMENSIONS
 from mtpeft.errors import UserError
 from mtpeft.results.summary import COSTS
 
-DISTANCES = Path(__file__).parents[2] / "distances" / "lang2vec.csv"
 COUNTS = ("seeds", "step_zero", "diverged", "missing")
 
 
@@ -68,10 +67,18 @@ class Distance:
 
 @dataclass(frozen=True)
 class Tables:
-    """All that a figure may look at; `models` are labels in the order in which they are drawn."""
+    """All that a figure may look at.
+
+    Attributes:
+        systems: rows of a summary.
+        distances: of languages from English.
+        languages: code of the side of each pair that is not English.
+        models: labels in the order in which they are drawn.
+    """
 
     systems: tuple[System, ...]
     distances: Mapping[str, Distance]
+    languages: Mapping[str, str]
     models: tuple[str, ...] = ()
 
 
