@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from front_material import begin, fail, finish, held, train_record
+from front_material import begin, configured, fail, finish, held, train_record
 from mtpeft.cells import Cell
-from mtpeft.config.load import DEFAULT_FILE, load
+from mtpeft.config.load import load
 from mtpeft.config.rates import rates_file
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import all_cells
@@ -22,20 +22,6 @@ from mtpeft.records import read_record, write_record
 from mtpeft.results.collect import COST_COLUMNS, SCORE_COLUMNS, write_tables
 
 ROOT = Path(__file__).parents[1]
-OVERLAY = {
-    "tuning": {"table": None},
-    "studies": {
-        "budgets": {
-            "pairs": ["pt-en"],
-            "sizes": ["n4800"],
-            "methods": ["full", "adapter", "none"],
-            "budgets": ["b1", "b20"],
-            "seeds": [1, 2],
-            "also": [],
-        },
-        **dict.fromkeys(set(yaml.safe_load(DEFAULT_FILE.read_text())["studies"]) - {"budgets"}),
-    },
-}
 FULL = [Cell("small", "pt-en", "n4800", "full", "all", seed) for seed in "12"]
 ADAPTERS = [Cell("small", "pt-en", "n4800", "adapter", budget, seed) for budget in ("b1", "b20") for seed in "12"]
 NONE = Cell("small", "pt-en", "any", "none", "any", "any")
@@ -44,7 +30,7 @@ NONE = Cell("small", "pt-en", "any", "none", "any", "any")
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(OVERLAY))
+    configured(tmp_path)
     return tmp_path
 
 
