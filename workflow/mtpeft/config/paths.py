@@ -116,7 +116,7 @@ def threads(configuration: Configuration, wildcards: Wildcards) -> int:
 def train_inputs(configuration: Configuration, wildcards: Wildcards) -> Mapping[str, str]:
     """What a cell is trained from, by the name of the option that takes it; never anything of the test set."""
     cell = cell_of(wildcards)
-    inputs = _training_files(configuration, cell)
+    inputs = training_files(configuration, cell)
     if needs_search(configuration, cell):
         inputs["rate"] = rates_file(cell)
     return inputs
@@ -125,7 +125,7 @@ def train_inputs(configuration: Configuration, wildcards: Wildcards) -> Mapping[
 def tune_inputs(configuration: Configuration, wildcards: Wildcards) -> Mapping[str, str]:
     """What the trials of a search are trained from, by the name of the option that takes it."""
     labels = {name: wildcards[name] for name in CLASS}
-    return _training_files(configuration, trial_cell(configuration, Cell(pair=ANY, seed=ANY, **labels)))
+    return training_files(configuration, trial_cell(configuration, Cell(pair=ANY, seed=ANY, **labels)))
 
 
 def searches(configuration: Configuration) -> list[str]:
@@ -133,7 +133,8 @@ def searches(configuration: Configuration) -> list[str]:
     return [rates_file(class_cell(*labels)) for labels in rate_classes(configuration)]
 
 
-def _training_files(configuration: Configuration, cell: Cell) -> dict[str, str]:
+def training_files(configuration: Configuration, cell: Cell) -> dict[str, str]:
+    """What a cell is trained from but for its rate, by the name of the option that takes it."""
     method = METHODS[configuration.methods[cell.method].tuner]
     _require_canonical(cell, method)
     inputs = {}

@@ -1,21 +1,31 @@
 """Tell results of the present configuration from older ones that have not been replaced yet."""
 
-from pathlib import Path
 from typing import Any
 
-from mtpeft.cells import Cell
-from mtpeft.config.rates import rates_file
+from mtpeft.cells import ANY, Cell
+from mtpeft.config.rates import CLASS, rates_file, trial_cell
 from mtpeft.config.schema import Configuration
-from mtpeft.config.settings import decode_settings, needs_search, score_settings, train_settings
+from mtpeft.config.settings import decode_settings, needs_search, score_settings, train_settings, tune_settings
 from mtpeft.records import read_if_whole
+from mtpeft.results.known import known_record
+from mtpeft.results.upstream import made_from_these
 
 
 def settings_with_rate(configuration: Configuration, cell: Cell) -> dict[str, Any]:
     """Settings of a cell's training; a learning rate that is searched for here is the one that was found, if any."""
     settings = train_settings(configuration, cell)
-    if needs_search(configuration, cell) and (found := read_if_whole(Path(rates_file(cell)))):
-        settings["optimisation"]["learning_rate"] = found[0]["learning_rate"]
+    if needs_search(configuration, cell) and (rate := _found_rate(configuration, cell)):
+        settings["optimisation"]["learning_rate"] = rate
     return settings
+
+
+def _found_rate(configuration: Configuration, cell: Cell) -> float | None:
+    """The rate that the search of now has found; one of other candidates or on other text may have found another."""
+    record = known_record(rates_file(cell))
+    if record is None or record["settings"] != tune_settings(configuration, *(getattr(cell, name) for name in CLASS)):
+        return None
+    tuned = made_from_these(configuration, trial_cell(configuration, cell), record["inputs"])
+    return record["learning_rate"] if tuned else None
 
 
 STEPS = {"train": settings_with_rate, "decode": decode_settings, "score": score_settings}
@@ -24,8 +34,8 @@ UPSTREAM = {"decode": "trained_sha256", "score": "decoded_sha256"}
 
 
 def fresh_records(configuration: Configuration, cell: Cell) -> dict[str, dict[str, Any]]:
-    """Records of a cell that hold now, by step: those up to the first that is missing, of other settings, or of an
-    older step before it.
+    """Records of a cell that hold now, by step: those up to the first that is missing, of other settings or inputs, or
+    of an older step before it.
 
     Each is read once: a sweep that runs may remove it at any time.
     """
@@ -39,5 +49,13 @@ def fresh_records(configuration: Configuration, cell: Cell) -> dict[str, dict[st
         follows = step not in UPSTREAM or record[UPSTREAM[step]] == before
         if not follows or record["settings"] != settings_of(configuration, cell):
             break
+        if step == "train" and not _has_read(configuration, cell, record):
+            break
         found[step], before = record, digest
     return found
+
+
+def _has_read(configuration: Configuration, cell: Cell, record: dict[str, Any]) -> bool:
+    """Whether a training read as many pairs as its size has now, and the files that it would be made from now."""
+    right_size = cell.size == ANY or record["training_pairs"] == configuration.sizes[cell.size].pairs
+    return right_size and made_from_these(configuration, cell, record["inputs"])
