@@ -124,6 +124,7 @@ def train_base_anew() -> None:
     [
         (append("data/pairs/es-en/subsets/n200.txt"), {c for c in OF_N200 & SPANISH if not c.startswith("any/")}),
         (append("data/pairs/de-en/dev.tsv"), ALL - SPANISH),
+        (append("data/pairs/de-en/test.tsv"), ALL - SPANISH),
         (append("data/corpora/interface/split.json"), ALL),
         (rewrite("data/pairs/de-en/clean.json", sha256="0" * 64), ALL - SPANISH),
         (rewrite("data/wheels/interface/django.json", archive_sha256="0" * 64), ALL),
@@ -142,6 +143,7 @@ def train_base_anew() -> None:
     ids=[
         "subset",
         "dev text",
+        "test text",
         "split",
         "clean text",
         "wheel",

@@ -115,13 +115,15 @@ class DecodeRecord(Record):
 class ScoreRecord(Record):
     """A scored cell: `score.json`; `decoded_sha256` is the hash of the decode.json that it belongs to.
 
-    The `statistics` of a metric hold one row of counts per sentence, from which resampling starts.
+    The `statistics` of a metric hold one row of counts per sentence, from which resampling starts. `references` are the
+    hashes of the test sets, which older records lack.
     """
 
     cell: dict[str, str]
     status: Status
     settings: dict[str, Any]
     decoded_sha256: str
+    references: dict[str, str] = {}
     versions: dict[str, str]
     test_sets: dict[str, dict[str, Any]]
 

@@ -174,7 +174,7 @@ def decode_inputs(configuration: Configuration, wildcards: Wildcards) -> Mapping
         arrays = f"data/tokens/{vocabulary_of(configuration, cell.model)}/{cell.pair}"
         return {"tests": [f"{arrays}/{name}.safetensors" for name in TEST_SETS]}
     return {
-        "tests": [f"data/pairs/{cell.pair}/{name}.tsv" for name in TEST_SETS],
+        "tests": references(configuration, wildcards),
         "memory": f"data/pairs/{cell.pair}/train.tsv",
         "subset": f"data/pairs/{cell.pair}/subsets/{cell.size}.txt",
     }
@@ -193,7 +193,12 @@ def tested(configuration: Configuration) -> dict[str, list[str]]:
 
 def references(configuration: Configuration, wildcards: Wildcards) -> list[str]:
     """Text of the test sets of a pair."""
-    return [f"data/pairs/{wildcards['pair']}/{name}.tsv" for name in TEST_SETS]
+    return [test_set(wildcards["pair"], name) for name in TEST_SETS]
+
+
+def test_set(pair: str, name: str) -> str:
+    """Text of a test set of a pair."""
+    return f"data/pairs/{pair}/{name}.tsv"
 
 
 def cell_files(cells: Iterable[Cell], name: str) -> list[str]:

@@ -8,7 +8,7 @@ from mtpeft.config.schema import Configuration
 from mtpeft.config.settings import decode_settings, needs_search, score_settings, train_settings, tune_settings
 from mtpeft.records import read_if_whole
 from mtpeft.results.known import known_record
-from mtpeft.results.upstream import made_from_these
+from mtpeft.results.upstream import made_from_these, scored_on_these
 
 
 def settings_with_rate(configuration: Configuration, cell: Cell) -> dict[str, Any]:
@@ -49,13 +49,20 @@ def fresh_records(configuration: Configuration, cell: Cell) -> dict[str, dict[st
         follows = step not in UPSTREAM or record[UPSTREAM[step]] == before
         if not follows or record["settings"] != settings_of(configuration, cell):
             break
-        if step == "train" and not _has_read(configuration, cell, record):
+        if not _has_read_these(configuration, cell, step, record):
             break
         found[step], before = record, digest
     return found
 
 
-def _has_read(configuration: Configuration, cell: Cell, record: dict[str, Any]) -> bool:
+def _was_trained_on_these(configuration: Configuration, cell: Cell, record: dict[str, Any]) -> bool:
     """Whether a training read as many pairs as its size has now, and the files that it would be made from now."""
     right_size = cell.size == ANY or record["training_pairs"] == configuration.sizes[cell.size].pairs
     return right_size and made_from_these(configuration, cell, record["inputs"])
+
+
+def _has_read_these(configuration: Configuration, cell: Cell, step: str, record: dict[str, Any]) -> bool:
+    """Whether a step read what it would read now; what is decoded is scored, so the texts of the test sets tell."""
+    if step == "train":
+        return _was_trained_on_these(configuration, cell, record)
+    return step != "score" or scored_on_these(cell, record.get("references", {}))

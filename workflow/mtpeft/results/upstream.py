@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mtpeft.cells import Cell
-from mtpeft.config.paths import other_splits, training_files
+from mtpeft.config.paths import other_splits, test_set, training_files
 from mtpeft.config.schema import Configuration
 from mtpeft.config.settings import (
     clean_settings,
@@ -37,6 +37,11 @@ def made_from_these(configuration: Configuration, cell: Cell, hashes: Hashes) ->
     base = files.pop("base", None)
     read = all(_is(file, hashes.get(f"{name.replace('-', '_')}_sha256")) for name, file in files.items())
     return read and _text_holds(configuration, cell.pair) and (base is None or _base_holds(configuration, cell, hashes))
+
+
+def scored_on_these(cell: Cell, hashes: Hashes) -> bool:
+    """Whether test sets with these hashes, by name, are those that the cell would be scored on now."""
+    return all(_is(test_set(cell.pair, name), digest) for name, digest in hashes.items())
 
 
 def _is(file: str, digest: str | None) -> bool:
