@@ -6,11 +6,35 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from mtpeft.cells import Cell
-from mtpeft.config.load import load
+from mtpeft.config.load import DEFAULT_FILE, load
+from mtpeft.config.schema import Configuration
 from mtpeft.config.settings import decode_settings, score_settings, train_settings
 from mtpeft.record_types import DecodeRecord, ScoreRecord, TrainRecord
 from mtpeft.records import sha256_of, write_record
+
+OVERLAY = {
+    "tuning": {"table": None},
+    "studies": {
+        "budgets": {
+            "pairs": ["pt-en"],
+            "sizes": ["n4800"],
+            "methods": ["full", "adapter", "none"],
+            "budgets": ["b1", "b20"],
+            "seeds": [1, 2],
+            "also": [],
+        },
+        **dict.fromkeys(set(yaml.safe_load(DEFAULT_FILE.read_text())["studies"]) - {"budgets"}),
+    },
+}
+
+
+def configured(folder: Path) -> Configuration:
+    """A study of seven cells; the overlay that makes it is written into the folder."""
+    (folder / "mine.yaml").write_text(yaml.safe_dump(OVERLAY))
+    return load([folder / "mine.yaml"])
 
 
 def train_record(cell: Cell, status: str = "ok") -> dict[str, Any]:

@@ -5,15 +5,17 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
-from front_material import begin, fail, finish, held, train_record
+from front_material import begin, configured, fail, finish, held, train_record
 from mtpeft.cells import Cell
-from mtpeft.config.load import DEFAULT_FILE, load
-from mtpeft.config.rates import rates_file
+from mtpeft.config.load import load
+from mtpeft.config.rates import CLASS, rates_file
 from mtpeft.config.schema import Configuration
+from mtpeft.config.settings import tune_settings
 from mtpeft.config.studies import all_cells
 from mtpeft.front.plan import cells_table, jobs_table
 from mtpeft.front.preview import draw_finished, make_unfinished, remove_unfinished
@@ -22,20 +24,6 @@ from mtpeft.records import read_record, write_record
 from mtpeft.results.collect import COST_COLUMNS, SCORE_COLUMNS, write_tables
 
 ROOT = Path(__file__).parents[1]
-OVERLAY = {
-    "tuning": {"table": None},
-    "studies": {
-        "budgets": {
-            "pairs": ["pt-en"],
-            "sizes": ["n4800"],
-            "methods": ["full", "adapter", "none"],
-            "budgets": ["b1", "b20"],
-            "seeds": [1, 2],
-            "also": [],
-        },
-        **dict.fromkeys(set(yaml.safe_load(DEFAULT_FILE.read_text())["studies"]) - {"budgets"}),
-    },
-}
 FULL = [Cell("small", "pt-en", "n4800", "full", "all", seed) for seed in "12"]
 ADAPTERS = [Cell("small", "pt-en", "n4800", "adapter", budget, seed) for budget in ("b1", "b20") for seed in "12"]
 NONE = Cell("small", "pt-en", "any", "none", "any", "any")
@@ -44,7 +32,7 @@ NONE = Cell("small", "pt-en", "any", "none", "any", "any")
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(OVERLAY))
+    configured(tmp_path)
     return tmp_path
 
 
@@ -133,10 +121,17 @@ def test_the_plan_counts_cells_and_jobs(configuration: Configuration) -> None:
     assert int(jobs["total"][1]) > int(jobs["total"][0]) > 7
 
 
-def test_results_of_other_settings_are_as_good_as_missing(configuration: Configuration, folder: Path) -> None:
+@pytest.mark.parametrize(
+    "change",
+    [{"methods": {"full": {"learning_rate": 0.5}}}, {"sizes": {"n4800": {"pairs": 2000}}}],
+    ids=["rate", "pairs"],
+)
+def test_results_of_other_settings_are_as_good_as_missing(
+    change: dict[str, Any], configuration: Configuration, folder: Path
+) -> None:
     finish(FULL[0])
     assert is_finished(configuration, FULL[0])
-    (folder / "other.yaml").write_text(yaml.safe_dump({"methods": {"full": {"learning_rate": 0.5}}}))
+    (folder / "other.yaml").write_text(yaml.safe_dump(change))
     other = load([folder / "mine.yaml", folder / "other.yaml"])
     assert state_of(other, FULL[0]) == "missing"
 
@@ -147,12 +142,13 @@ def test_a_rate_that_was_found_is_the_one_that_a_result_must_have(configuration:
     record = read_record(cell.folder / "train.json")
     record["settings"]["optimisation"]["learning_rate"] = 0.005
     write_record(cell.folder / "train.json", record)
+    search = tune_settings(configuration, *(getattr(cell, name) for name in CLASS))
     seen = [state_of(configuration, cell)]
-    for rate in (0.01, 0.005):
-        write_record(Path(rates_file(cell)), {"learning_rate": rate})
+    for rate, settings in ((0.01, search), (0.005, search | {"candidates": [0.1, 0.2, 0.3]}), (0.005, search)):
+        write_record(Path(rates_file(cell)), {"learning_rate": rate, "settings": settings, "inputs": {}})
         seen.append(state_of(configuration, cell))
 
-    assert seen == ["missing", "missing", "stopped"]
+    assert seen == ["missing", "missing", "missing", "stopped"]
 
 
 def test_scores_of_an_older_training_do_not_count(configuration: Configuration) -> None:

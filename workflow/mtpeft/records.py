@@ -53,6 +53,18 @@ def read_record(path: Path) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
+def read_if_whole(path: Path) -> tuple[dict[str, Any], str] | None:
+    """A JSON record and the SHA-256 of its file, from one reading.
+
+    None where there is no whole record, which is no mistake beside a sweep: a step that begins has its old one removed.
+    """
+    try:
+        content = path.read_bytes()
+        return json.loads(content), hashlib.sha256(content).hexdigest()
+    except (FileNotFoundError, ValueError):
+        return None
+
+
 def canonical(settings: Mapping[str, Any]) -> str:
     """Settings as key-sorted JSON on one line: the form in which they are passed, stored and compared."""
     return json.dumps(settings, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":"))

@@ -116,7 +116,7 @@ def threads(configuration: Configuration, wildcards: Wildcards) -> int:
 def train_inputs(configuration: Configuration, wildcards: Wildcards) -> Mapping[str, str]:
     """What a cell is trained from, by the name of the option that takes it; never anything of the test set."""
     cell = cell_of(wildcards)
-    inputs = _training_files(configuration, cell)
+    inputs = training_files(configuration, cell)
     if needs_search(configuration, cell):
         inputs["rate"] = rates_file(cell)
     return inputs
@@ -125,7 +125,7 @@ def train_inputs(configuration: Configuration, wildcards: Wildcards) -> Mapping[
 def tune_inputs(configuration: Configuration, wildcards: Wildcards) -> Mapping[str, str]:
     """What the trials of a search are trained from, by the name of the option that takes it."""
     labels = {name: wildcards[name] for name in CLASS}
-    return _training_files(configuration, trial_cell(configuration, Cell(pair=ANY, seed=ANY, **labels)))
+    return training_files(configuration, trial_cell(configuration, Cell(pair=ANY, seed=ANY, **labels)))
 
 
 def searches(configuration: Configuration) -> list[str]:
@@ -133,7 +133,8 @@ def searches(configuration: Configuration) -> list[str]:
     return [rates_file(class_cell(*labels)) for labels in rate_classes(configuration)]
 
 
-def _training_files(configuration: Configuration, cell: Cell) -> dict[str, str]:
+def training_files(configuration: Configuration, cell: Cell) -> dict[str, str]:
+    """What a cell is trained from but for its rate, by the name of the option that takes it."""
     method = METHODS[configuration.methods[cell.method].tuner]
     _require_canonical(cell, method)
     inputs = {}
@@ -173,7 +174,7 @@ def decode_inputs(configuration: Configuration, wildcards: Wildcards) -> Mapping
         arrays = f"data/tokens/{vocabulary_of(configuration, cell.model)}/{cell.pair}"
         return {"tests": [f"{arrays}/{name}.safetensors" for name in TEST_SETS]}
     return {
-        "tests": [f"data/pairs/{cell.pair}/{name}.tsv" for name in TEST_SETS],
+        "tests": references(configuration, wildcards),
         "memory": f"data/pairs/{cell.pair}/train.tsv",
         "subset": f"data/pairs/{cell.pair}/subsets/{cell.size}.txt",
     }
@@ -192,7 +193,12 @@ def tested(configuration: Configuration) -> dict[str, list[str]]:
 
 def references(configuration: Configuration, wildcards: Wildcards) -> list[str]:
     """Text of the test sets of a pair."""
-    return [f"data/pairs/{wildcards['pair']}/{name}.tsv" for name in TEST_SETS]
+    return [test_set(wildcards["pair"], name) for name in TEST_SETS]
+
+
+def test_set(pair: str, name: str) -> str:
+    """Text of a test set of a pair."""
+    return f"data/pairs/{pair}/{name}.tsv"
 
 
 def cell_files(cells: Iterable[Cell], name: str) -> list[str]:

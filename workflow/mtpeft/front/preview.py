@@ -20,6 +20,7 @@ from mtpeft.results.summary import write_summary
 PREVIEW = Path("results/preview")
 FIGURES = Path("results/figures")
 FINDINGS = Path("results/findings.json")
+BEGUN_ANEW = "A cell was begun anew while its records were read; run `make preview` again."
 FINDINGS_FILES = "results/findings.*"
 UNFINISHED = FIGURES / ".unfinished"
 """Patterns of files that were made without all of their cells, in the place of those that Snakemake makes."""
@@ -32,12 +33,15 @@ def draw_finished(configuration: Configuration, labels: Sequence[str], *, folder
         finished = [cell for cell in cells if is_finished(configuration, cell)]
         tables = PREVIEW / "tables" / label
         summary, missing = tables / "summary.csv", set(cells) - set(finished)
-        write_tables(finished, scores=tables / "scores.csv", costs=tables / "costs.csv", missing=missing)
         try:
+            write_tables(finished, scores=tables / "scores.csv", costs=tables / "costs.csv", missing=missing)
             write_summary(finished, output=summary, page=summary.with_suffix(".md"), missing=missing)
         except UserError as error:
             # Where the test set has changed, cells of before and after can't be compared.
             yield f"{folder / label}.pdf: not drawn. {error}"
+            continue
+        except FileNotFoundError:
+            yield f"{folder / label}.pdf: not drawn. {BEGUN_ANEW}"
             continue
         draw_figure(figure_settings(configuration, label), summary=summary, stem=folder / label)
         scored = sum(state_of(configuration, cell) == "done" for cell in finished)
@@ -55,6 +59,8 @@ def assess_finished(configuration: Configuration, *, folder: Path) -> str:
         write_findings(settings, parts=parts, record=record, page=page, missing=missing)
     except UserError as error:
         return f"{page}: not written. {error}"
+    except FileNotFoundError:
+        return f"{page}: not written. {BEGUN_ANEW}"
     return f"{page}: {len(cells) - len(missing)} of {len(cells)} cells"
 
 

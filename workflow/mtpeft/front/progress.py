@@ -7,13 +7,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import mean
+from typing import Any
 
 from mtpeft.cells import Cell
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import all_cells
 from mtpeft.front.preview import PREVIEW
-from mtpeft.front.status import is_finished
-from mtpeft.records import read_record
+from mtpeft.front.status import finished_records
 
 INTERVAL_SECONDS = 60.0
 DRAWING_SECONDS = 300.0
@@ -55,10 +55,12 @@ class Progress:
             self._drawing.kill()
             self._drawing.wait()
 
-    def _finished(self) -> list[Cell]:
-        return [cell for cell in all_cells(self.configuration) if is_finished(self.configuration, cell)]
+    def _finished(self) -> dict[Cell, float]:
+        """Seconds that each finished cell took, from the records that show it: the next look may find none."""
+        seen = ((cell, finished_records(self.configuration, cell)) for cell in all_cells(self.configuration))
+        return {cell: cost_of(records) for cell, records in seen if records}
 
-    def _line(self, finished: Collection[Cell]) -> str:
+    def _line(self, finished: Mapping[Cell, float]) -> str:
         cells = all_cells(self.configuration)
         told = f"mtpeft: {len(finished)} of {len(cells)} cells are finished"
         left = self._left(cells, finished)
@@ -66,15 +68,14 @@ class Progress:
             return f"{told}."
         return f"{told}, about {left / 60:.0f} minutes left; figures of these: {PREVIEW}/"
 
-    def _left(self, cells: Collection[Cell], finished: Collection[Cell]) -> float | None:
+    def _left(self, cells: Collection[Cell], finished: Mapping[Cell, float]) -> float | None:
         """Seconds left, by what was finished since the first new cell was seen: text and base models came before it."""
         if self._since is None or not finished:
             self._since = (time.monotonic(), frozenset(finished)) if finished else None
             return None
         begun, before = self._since
-        costs = {cell: cost_of(cell) for cell in finished}
         now, missing = set(finished) - before, set(cells) - set(finished)
-        return seconds_left(costs, now, missing, elapsed=time.monotonic() - begun)
+        return seconds_left(finished, now, missing, elapsed=time.monotonic() - begun)
 
     def _draw(self) -> subprocess.Popen[bytes]:
         files = ["--configfile", *map(str, self.overlays)] if self.overlays else []
@@ -82,10 +83,9 @@ class Progress:
         return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-def cost_of(cell: Cell) -> float:
-    """Seconds that a finished cell took to train and to decode."""
-    train, decode = (read_record(cell.folder / f"{step}.json") for step in ("train", "decode"))
-    return train["train_seconds"] + decode["decode_seconds"]
+def cost_of(records: Mapping[str, Mapping[str, Any]]) -> float:
+    """Seconds that a finished cell took to train and to decode, given its records by step."""
+    return records["train"]["train_seconds"] + records["decode"]["decode_seconds"]
 
 
 def seconds_left(

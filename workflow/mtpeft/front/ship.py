@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from mtpeft.config.held_out import held_out_settings
 from mtpeft.config.resolve import PROJECT, vocabulary_pairs
 from mtpeft.config.schema import Configuration
-from mtpeft.config.settings import split_settings
 from mtpeft.errors import UserError
 from mtpeft.models.ship import data_record, ship_model
 
@@ -27,7 +27,7 @@ def ship(configuration: Configuration) -> Iterator[str]:
         data = data_record(
             {pair: Path(f"data/pairs/{pair}/parts.json") for pair in pairs},
             {corpus: Path(f"data/corpora/{corpus}/split.json") for corpus in corpora},
-            settings={corpus: split_settings(configuration, corpus) for corpus in corpora},
+            settings={corpus: held_out_settings(configuration, corpus) for corpus in corpora},
         )
         ship_model(record, SHIPPED / label, data=data)
         yield f"The model '{label}' is in {SHIPPED / label}."

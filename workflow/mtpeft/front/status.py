@@ -4,12 +4,13 @@ import fcntl
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from mtpeft.cells import Cell
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import all_cells, study_cells
 from mtpeft.front.text import aligned
-from mtpeft.records import read_record
+from mtpeft.records import read_if_whole
 from mtpeft.results.freshness import fresh_records
 from mtpeft.results.notes import FAILURE, FAILURES_FOLDER
 
@@ -21,20 +22,31 @@ def state_of(configuration: Configuration, cell: Cell) -> str:
 
     Results of other settings than those of now are as good as missing.
     """
-    lock = cell.folder / "state" / "lock"
-    if _is_held(lock):
-        return "running"
-    if (cell.folder / FAILURE).exists():
-        return "failed"
-    records = fresh_records(configuration, cell)
-    if "score" in records:
-        return "done" if records["score"]["status"] == "ok" else "diverged"
-    return "stopped" if records or lock.exists() else "missing"
+    return _look(configuration, cell)[0]
 
 
 def is_finished(configuration: Configuration, cell: Cell) -> bool:
     """True when nothing is left to do for a cell; divergence is a result."""
-    return state_of(configuration, cell) in ("done", "diverged")
+    return finished_records(configuration, cell) is not None
+
+
+def finished_records(configuration: Configuration, cell: Cell) -> dict[str, dict[str, Any]] | None:
+    """Records of a cell by step, those by which it is finished, or None when something is left to do for it."""
+    state, records = _look(configuration, cell)
+    return records if state in ("done", "diverged") else None
+
+
+def _look(configuration: Configuration, cell: Cell) -> tuple[str, dict[str, dict[str, Any]]]:
+    """A cell's state and the records that show it."""
+    lock = cell.folder / "state" / "lock"
+    if _is_held(lock):
+        return "running", {}
+    if (cell.folder / FAILURE).exists():
+        return "failed", {}
+    records = fresh_records(configuration, cell)
+    if "score" in records:
+        return "done" if records["score"]["status"] == "ok" else "diverged", records
+    return "stopped" if records or lock.exists() else "missing", records
 
 
 def _is_held(lock: Path) -> bool:
@@ -65,5 +77,5 @@ def status_table(configuration: Configuration) -> str:
 def failures(cells: Iterable[Cell]) -> list[str]:
     """One line per failed step: of these cells, and of whatever comes before them."""
     notes = [*(cell.folder / FAILURE for cell in cells), *sorted(FAILURES_FOLDER.glob("*.json"))]
-    records = [read_record(note) for note in notes if note.exists()]
-    return [f"failed: {record['step']} of {record['target']}: {record['reason']}" for record in records]
+    read = [read_if_whole(note) for note in notes]
+    return [f"failed: {note['step']} of {note['target']}: {note['reason']}" for note, _ in filter(None, read)]

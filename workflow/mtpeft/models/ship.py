@@ -7,7 +7,7 @@ from typing import Any
 
 from mtpeft.models.card import model_card
 from mtpeft.models.describe import DATA_RECORD, TRAINING_RECORD
-from mtpeft.record_types import DataRecord
+from mtpeft.record_types import DataRecord, HeldOutRecord
 from mtpeft.records import publish_folder, read_record, sha256_of, write_record, write_text
 
 LARGEST_MB = 8
@@ -50,7 +50,7 @@ def data_record(
     Args:
         pairs: the `parts.json` of each pair, with its texts beside it.
         splits: the `split.json` of each corpus.
-        settings: of the split of each corpus.
+        settings: what decides which sentences each corpus has and which are held out: `held_out_settings`.
     """
     parts = {label: read_record(path) for label, path in pairs.items()}
     return DataRecord(
@@ -65,6 +65,6 @@ def data_record(
             for label, record in parts.items()
         },
         corpora={
-            label: {"split": dict(settings[label]), "split_sha256": sha256_of(path)} for label, path in splits.items()
+            label: HeldOutRecord(**settings[label], split_sha256=sha256_of(path)) for label, path in splits.items()
         },
     )

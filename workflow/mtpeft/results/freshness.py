@@ -1,44 +1,68 @@
 """Tell results of the present configuration from older ones that have not been replaced yet."""
 
-from pathlib import Path
 from typing import Any
 
-from mtpeft.cells import Cell
-from mtpeft.config.rates import rates_file
+from mtpeft.cells import ANY, Cell
+from mtpeft.config.rates import CLASS, rates_file, trial_cell
 from mtpeft.config.schema import Configuration
-from mtpeft.config.settings import decode_settings, needs_search, score_settings, train_settings
-from mtpeft.records import read_record, sha256_of
+from mtpeft.config.settings import decode_settings, needs_search, score_settings, train_settings, tune_settings
+from mtpeft.records import read_if_whole
+from mtpeft.results.known import known_record
+from mtpeft.results.upstream import made_from_these, scored_on_these
 
 
 def settings_with_rate(configuration: Configuration, cell: Cell) -> dict[str, Any]:
     """Settings of a cell's training; a learning rate that is searched for here is the one that was found, if any."""
     settings = train_settings(configuration, cell)
-    if needs_search(configuration, cell) and Path(rates_file(cell)).exists():
-        settings["optimisation"]["learning_rate"] = read_record(Path(rates_file(cell)))["learning_rate"]
+    if needs_search(configuration, cell) and (rate := _found_rate(configuration, cell)):
+        settings["optimisation"]["learning_rate"] = rate
     return settings
 
 
+def _found_rate(configuration: Configuration, cell: Cell) -> float | None:
+    """The rate that the search of now has found; one of other candidates or on other text may have found another."""
+    record = known_record(rates_file(cell))
+    if record is None or record["settings"] != tune_settings(configuration, *(getattr(cell, name) for name in CLASS)):
+        return None
+    tuned = made_from_these(configuration, trial_cell(configuration, cell), record["inputs"])
+    return record["learning_rate"] if tuned else None
+
+
 STEPS = {"train": settings_with_rate, "decode": decode_settings, "score": score_settings}
-UPSTREAM = {"decode": ("trained_sha256", "train.json"), "score": ("decoded_sha256", "decode.json")}
+UPSTREAM = {"decode": "trained_sha256", "score": "decoded_sha256"}
+"""Where a step keeps the hash of the record of the step before it."""
 
 
 def fresh_records(configuration: Configuration, cell: Cell) -> dict[str, dict[str, Any]]:
-    """Records of a cell that hold now, by step: those up to the first that is missing, of other settings, or of an
-    older step before it.
+    """Records of a cell that hold now, by step: those up to the first that is missing, of other settings or inputs, or
+    of an older step before it.
+
+    Each is read once: a sweep that runs may remove it at any time.
     """
     found: dict[str, dict[str, Any]] = {}
+    before = None
     for step, settings_of in STEPS.items():
-        try:
-            record = read_record(cell.folder / f"{step}.json")
-            belongs = step == "train" or _follows(record, step, cell.folder)
-        except FileNotFoundError:
+        read = read_if_whole(cell.folder / f"{step}.json")
+        if read is None:
             break
-        if not belongs or record["settings"] != settings_of(configuration, cell):
+        record, digest = read
+        follows = step not in UPSTREAM or record[UPSTREAM[step]] == before
+        if not follows or record["settings"] != settings_of(configuration, cell):
             break
-        found[step] = record
+        if not _has_read_these(configuration, cell, step, record):
+            break
+        found[step], before = record, digest
     return found
 
 
-def _follows(record: dict[str, Any], step: str, folder: Path) -> bool:
-    key, before = UPSTREAM[step]
-    return record[key] == sha256_of(folder / before)
+def _was_trained_on_these(configuration: Configuration, cell: Cell, record: dict[str, Any]) -> bool:
+    """Whether a training read as many pairs as its size has now, and the files that it would be made from now."""
+    right_size = cell.size == ANY or record["training_pairs"] == configuration.sizes[cell.size].pairs
+    return right_size and made_from_these(configuration, cell, record["inputs"])
+
+
+def _has_read_these(configuration: Configuration, cell: Cell, step: str, record: dict[str, Any]) -> bool:
+    """Whether a step read what it would read now; what is decoded is scored, so the texts of the test sets tell."""
+    if step == "train":
+        return _was_trained_on_these(configuration, cell, record)
+    return step != "score" or scored_on_these(cell, record.get("references", {}))

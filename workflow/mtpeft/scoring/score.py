@@ -35,6 +35,7 @@ def score(
         status=status,
         settings=dict(settings),
         decoded_sha256=sha256_of(decoded),
+        references={name: sha256_of(text) for name, text in references.items()},
         versions=versions(("sacrebleu",)),
         test_sets=scores,
     )

