@@ -32,7 +32,7 @@ status: $(VENV)/installed ## done, running, failed and missing cells per study a
 plan: $(VENV)/installed ## cells and jobs per study, before anything runs
 	@$(MTPEFT) plan $(OVERLAY)
 
-pretrain: $(VENV)/installed ## the base models in workflow/models/ again, from nothing: some eighty minutes of one core
+pretrain: $(VENV)/installed ## the base models in workflow/models/ again, from nothing: some two hours of one core
 	@$(MTPEFT) sweep --target models --configfile workflow/studies/pretrain.yaml $(CONFIG) -- --cores $(CORES)
 	@$(MTPEFT) ship --configfile workflow/studies/pretrain.yaml $(CONFIG)
 
