@@ -7,7 +7,7 @@ import pytest
 
 from config_material import DEFAULT
 from mtpeft.cells import Cell
-from mtpeft.config.load import merge, validate
+from mtpeft.config.load import load, merge, validate
 from mtpeft.config.paths import searches, train_inputs
 from mtpeft.config.rates import CLASS, rates_file, search_of
 from mtpeft.config.schema import Configuration
@@ -116,6 +116,12 @@ def test_a_written_rate_is_searched_for_by_nobody(table: Path) -> None:
     assert rate_of(configuration, CELL) == 0.02
     assert not needs_search(configuration, CELL)
     assert not [file for file in searches(configuration) if "/lora/" in file]
+
+
+def test_no_rate_of_the_default_study_is_left_to_search_for() -> None:
+    configuration = load()
+    left = {cell.path for cell in all_cells(configuration) if needs_search(configuration, cell)}
+    assert not left
 
 
 def test_every_class_is_searched_for_once_whatever_the_pair_and_the_seed() -> None:
