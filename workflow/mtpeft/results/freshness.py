@@ -7,7 +7,7 @@ from mtpeft.config.rates import CLASS, rates_file, trial_cell
 from mtpeft.config.schema import Configuration
 from mtpeft.config.settings import decode_settings, needs_search, score_settings, train_settings, tune_settings
 from mtpeft.records import read_if_whole
-from mtpeft.results.known import known_record
+from mtpeft.results.file_cache import known_record
 from mtpeft.results.upstream import made_from_these, scored_on_these
 
 

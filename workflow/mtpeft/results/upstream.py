@@ -24,7 +24,7 @@ from mtpeft.config.settings import (
     user_files,
     wheel_settings,
 )
-from mtpeft.results.known import changed_at, known_digest, known_record
+from mtpeft.results.file_cache import changed_at, known_digest, known_record
 
 Hashes = Mapping[str, str]
 Record = Mapping[str, Any]

@@ -4,6 +4,7 @@ It leans on private parts of `peft.tuners.tuners_utils` (`_create_and_replace`, 
 exactly.
 """
 
+from abc import abstractmethod
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -51,15 +52,26 @@ class WrapperLayer(nn.Module, BaseTunerLayer):
             return getattr(self.base_layer, name)
 
 
-class WrappingTuner(BaseTuner):
-    """Wraps the target modules; a subclass says with what in `wrapper`, and what an adapter adds in `add_to`."""
+class TargetingTuner(BaseTuner):
+    """Puts layers of ours in the place of the target modules."""
 
     target_module_mapping: dict[str, list[str]] = {}  # noqa: RUF012 - the name and type that peft reads
+
+    def _replace_module(self, parent: nn.Module, child_name: str, new_module: nn.Module, child: nn.Module) -> None:
+        if isinstance(new_module, BaseTunerLayer):
+            super()._replace_module(parent, child_name, new_module, child)
+        else:  # When unloading, peft's version copies `.weight`, which a whole layer does not have.
+            setattr(parent, child_name, new_module)
+
+
+class WrappingTuner(TargetingTuner):
+    """Wraps the target modules; a subclass says with what in `wrapper`, and what an adapter adds in `add_to`."""
+
     wrapper: type[WrapperLayer]
 
+    @abstractmethod
     def add_to(self, layer: WrapperLayer, config: TargetedConfig, adapter_name: str, *, module: str) -> None:
         """Add an adapter to the wrapper of a module."""
-        raise NotImplementedError
 
     def _create_and_replace(
         self,
@@ -78,9 +90,3 @@ class WrappingTuner(BaseTuner):
             if adapter_name not in self.active_adapters:
                 layer.requires_grad_(False)
             self._replace_module(parent, target_name, layer, target)
-
-    def _replace_module(self, parent: nn.Module, child_name: str, new_module: nn.Module, child: nn.Module) -> None:
-        if isinstance(new_module, BaseTunerLayer):
-            super()._replace_module(parent, child_name, new_module, child)
-        else:  # When unloading, peft's version copies `.weight`, which a whole layer does not have.
-            setattr(parent, child_name, new_module)

@@ -14,7 +14,7 @@ from peft.tuners.tuners_utils import check_adapters_to_merge
 from torch import nn
 from torch.func import functional_call
 
-from mtpeft.tuners.base import TargetedConfig, WrapperLayer, WrappingTuner
+from mtpeft.tuners.base import TargetedConfig, TargetingTuner, WrapperLayer
 from mtpeft.tuners.types import TunerType
 
 
@@ -81,21 +81,14 @@ def _wrap_tied(model: nn.Module, embeddings: nn.Module, adapter_name: str) -> Em
     return owner
 
 
-class EmbeddingsModel(WrappingTuner):
+class EmbeddingsModel(TargetingTuner):
     """Puts a trained matrix into a model; all else is peft's."""
 
     prefix = "embeddings_"
-    tuner_layer_cls = wrapper = EmbeddingLayer
+    tuner_layer_cls = EmbeddingLayer
 
     def _create_and_replace(
-        self,
-        peft_config: EmbeddingsConfig,
-        adapter_name: str,
-        target: nn.Module,
-        target_name: str,
-        parent: nn.Module,
-        current_key: str,
-        parameter_name: str | None = None,
+        self, peft_config: EmbeddingsConfig, adapter_name: str, target: nn.Module, *place: Any, current_key: str
     ) -> None:
         if not is_embedding(target):
             raise ValueError(f"target_modules names '{current_key}', which is no embedding.")
