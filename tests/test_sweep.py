@@ -45,6 +45,32 @@ def test_fresh_run_describes_the_test_sentences_as_each_model_reads_them(finishe
     assert all(1 < float(row["source_tokens_per_word"]) < 6 and float(row["source_words"]) >= 3 for row in rows)
 
 
+def begun(finished: Path) -> list[tuple[str, str]]:
+    """Rule and first output of all jobs of a fresh run, in the order in which they were begun."""
+    (log,) = (finished / ".snakemake/log").glob("*.log")
+    return re.findall(r"(?m)^(?:local)?rule (\w+):\n(?:    input: .*\n)?    output: ([^\s,]+)", log.read_text("utf-8"))
+
+
+def test_every_cell_is_finished_before_others_are_begun(finished: Path) -> None:
+    open_cells: set[str] = set()
+    widest = 0
+    for rule, output in begun(finished):
+        cell = "/".join(output.split("/")[2:8])
+        if rule == "train":
+            open_cells.add(cell)
+        elif rule == "score":
+            open_cells.discard(cell)
+        widest = max(widest, len(open_cells))
+    assert not open_cells
+    assert 1 <= widest <= 3  # two run at once, and another one may be waiting for its next step
+
+
+def test_the_first_study_is_drawn_before_cells_of_the_others_are_trained(finished: Path) -> None:
+    jobs = begun(finished)
+    drawn = jobs.index(("draw_study", "results/figures/budgets.svg"))
+    assert {rule for rule, _ in jobs[drawn:]} >= {"train", "decode", "score"}
+
+
 def test_budgets_are_met_in_the_records(finished: Path) -> None:
     for method in ("adapter", "lora"):
         record = json.loads((finished / f"results/cells/small/es-en/n200/{method}/b5/1/train.json").read_text())

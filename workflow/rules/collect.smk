@@ -46,6 +46,7 @@ rule collect_study:
         "logs/collect_study/{study}.log",
     benchmark:
         "benchmarks/collect_study/{study}.tsv"
+    priority: FIRST
     conda:
         "../../envs/workflow.yaml"
     params:
@@ -86,6 +87,7 @@ rule summarise_study:
         "logs/summarise_study/{study}.log",
     benchmark:
         "benchmarks/summarise_study/{study}.tsv"
+    priority: FIRST
     conda:
         "../../envs/workflow.yaml"
     params:

@@ -11,7 +11,7 @@ sys.path.insert(0, f"{workflow.basedir}/workflow")
 
 from mtpeft.cells import CELL_TEMPLATE as CELL
 from mtpeft.cells import LABELS_TEMPLATE as LABELS
-from mtpeft.config import paths, settings
+from mtpeft.config import order, paths, settings
 from mtpeft.config.environment import share_python
 from mtpeft.config.load import validate
 from mtpeft.errors import UserError
@@ -23,6 +23,9 @@ except UserError as error:
     raise WorkflowError(str(error)) from None
 
 share_python()
+
+FIRST = order.FIRST
+PLACES = order.places(CONFIGURATION)
 
 
 def told(step, *labels):
@@ -50,6 +53,11 @@ def options(function):
 def named_files(function):
     """Input function for paths with names, all of them in one list."""
     return lambda wildcards: paths.flat(function(CONFIGURATION, wildcards))
+
+
+def in_order(step):
+    """Priority function: when a step of a cell, or of a class of cells, has its turn."""
+    return lambda wildcards: order.priority(PLACES, step, wildcards)
 
 
 def threads_of(wildcards):

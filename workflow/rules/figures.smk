@@ -33,6 +33,7 @@ rule draw_study:
         "logs/draw_study/{study}.log",
     benchmark:
         "benchmarks/draw_study/{study}.tsv"
+    priority: FIRST
     conda:
         "../../envs/workflow.yaml"
     params:

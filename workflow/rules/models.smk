@@ -22,6 +22,7 @@ rule train_vocabulary:
         "logs/train_vocabulary/{vocabulary}.log",
     benchmark:
         "benchmarks/train_vocabulary/{vocabulary}.tsv"
+    priority: FIRST
     conda:
         "../../envs/workflow.yaml"
     params:
@@ -47,7 +48,7 @@ rule pretrain:
         "benchmarks/pretrain/{model}.tsv"
     wildcard_constraints:
         model=paths.models_with(CONFIGURATION, "pretrain"),
-    priority: 100
+    priority: FIRST
     conda:
         "../../envs/workflow.yaml"
     threads: threads_of
@@ -71,6 +72,7 @@ rule take_in_model:
         "benchmarks/take_in_model/{model}.tsv"
     wildcard_constraints:
         model=paths.models_with(CONFIGURATION, "path"),
+    priority: FIRST
     conda:
         "../../envs/workflow.yaml"
     params:

@@ -17,7 +17,7 @@ rule score:
         f"logs/score/{LABELS}.log",
     benchmark:
         f"benchmarks/score/{LABELS}.tsv"
-    priority: 20
+    priority: in_order("score")
     conda:
         "../../envs/workflow.yaml"
     params:

@@ -23,6 +23,7 @@ rule train:
         f"logs/train/{LABELS}.log",
     benchmark:
         f"benchmarks/train/{LABELS}.tsv"
+    priority: in_order("train")
     conda:
         "../../envs/workflow.yaml"
     threads: threads_of

@@ -33,7 +33,7 @@ rule tune:
         "logs/tune/{model}/{size}/{method}/{budget}.log",
     benchmark:
         "benchmarks/tune/{model}/{size}/{method}/{budget}.tsv"
-    priority: 50
+    priority: in_order("tune")
     conda:
         "../../envs/workflow.yaml"
     threads: threads_of

@@ -1,6 +1,7 @@
-"""Translate token sequences: beam search with cache, sorted by length, in the order given.
+"""Translate token sequences, sorted by length, in the order given.
 
-The search itself is transformers' `generate`; a batch holds sentences of like length, so little is padded.
+A batch holds sentences of like length, so little is padded. Greedy search is our own, beam search is that of
+transformers' `generate`.
 """
 
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from mtpeft.decoding.greedy import before_end, greedy_search
 from mtpeft.tokens.arrays import PAD, padded
 from mtpeft.training.batches import cut
 
@@ -71,22 +73,30 @@ def translate(
     limits = search.limits(lengths, model)
     for rows in cut(np.arange(len(sources)), lengths, batch_tokens):
         input_ids = padded([sources[row] for row in rows], PAD).to(model.device)
-        output = model.generate(
-            input_ids=input_ids,
-            attention_mask=(input_ids != PAD).long(),
-            num_beams=search.beam_size,
-            do_sample=False,
-            length_penalty=search.length_penalty,
-            early_stopping=False,
-            forced_bos_token_id=language_token,
-            max_new_tokens=int(limits[rows].max()) + 1,
-            logits_processor=[EndAtLimit(torch.from_numpy(limits[rows]).to(model.device), model.config.eos_token_id)],
-        )
-        for row, tokens in zip(rows, output.tolist(), strict=True):
-            hypotheses[row] = _inner(tokens[1:], model.config.eos_token_id)
+        own = torch.from_numpy(limits[rows])
+        if search.beam_size == 1:
+            found = greedy_search(model, input_ids, own, language_token=language_token)
+        else:
+            found = _beam_search(model, input_ids, own, search, language_token=language_token)
+        for row, tokens in zip(rows, found, strict=True):
+            hypotheses[row] = tokens
     return hypotheses
 
 
-def _inner(tokens: list[int], end: int) -> list[int]:
-    """Tokens between the language token and the end of the sentence."""
-    return tokens[1 : tokens.index(end)] if end in tokens else tokens[1:]
+def _beam_search(
+    model: nn.Module, input_ids: torch.Tensor, limits: torch.Tensor, search: Search, *, language_token: int
+) -> list[list[int]]:
+    """Hypotheses of a batch, as those of `greedy_search`."""
+    output = model.generate(
+        input_ids=input_ids,
+        attention_mask=(input_ids != PAD).long(),
+        num_beams=search.beam_size,
+        do_sample=False,
+        length_penalty=search.length_penalty,
+        early_stopping=False,
+        forced_bos_token_id=language_token,
+        max_new_tokens=int(limits.max()) + 1,
+        logits_processor=[EndAtLimit(limits.to(model.device), model.config.eos_token_id)],
+    )
+    # The start token and the language token come first.
+    return [before_end(tokens[2:], model.config.eos_token_id) for tokens in output.tolist()]

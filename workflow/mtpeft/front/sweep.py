@@ -49,7 +49,7 @@ def sweep(targets: Sequence[str], *, overlays: Sequence[Path], options: Sequence
     configuration = load(overlays)
     started = time.monotonic()
     with _only_sweep() as holder:
-        command = snakemake_command(overlays, [*_first_things_first(configuration, targets), *options])
+        command = snakemake_command(overlays, options)
         if _is_locked():
             _clear_lock(command)
         remove_unfinished()
@@ -66,12 +66,6 @@ def sweep(targets: Sequence[str], *, overlays: Sequence[Path], options: Sequence
     for line in [*_made(configuration, targets, minutes), *(_left(configuration) if code else [])]:
         print(line, flush=True)
     return MISTAKE if code and any_mistake() else code
-
-
-def _first_things_first(configuration: Configuration, targets: Sequence[str]) -> list[str]:
-    """Options by which the figure of the first study is finished before the others."""
-    first = next(iter(configuration.studies))
-    return ["--prioritize", f"{FIGURES}/{first}.pdf"] if WHOLE in targets else []
 
 
 def _only_sweep() -> IO[str]:

@@ -1,0 +1,34 @@
+"""Which job comes first: studies in the order in which they are written, and every cell to its end once it is begun.
+
+So the figure of the first study is there long before the others, and all the time there are whole cells to look at.
+"""
+
+from collections.abc import Mapping
+from dataclasses import astuple
+
+from mtpeft.config.paths import Wildcards, cell_of
+from mtpeft.config.rates import CLASS
+from mtpeft.config.schema import Configuration
+from mtpeft.config.studies import study_cells
+
+STEPS = ("train", "decode", "score", "tune")
+"""Steps of one study: of those that can be done the last comes first, so that no cell waits for others to begin."""
+FIRST = 1000
+"""Priority of what takes little time and is waited for by many, or by the user: text, base models, figures."""
+
+Places = Mapping[tuple[str, ...], int]
+
+
+def places(configuration: Configuration) -> Places:
+    """Number of studies from the first that has a cell, or has one of a class, to the last: the more, the sooner."""
+    found: dict[tuple[str, ...], int] = {}
+    for place, study in enumerate(reversed(configuration.studies.values()), 1):
+        for cell in study_cells(configuration, study):
+            found[astuple(cell)] = found[tuple(getattr(cell, name) for name in CLASS)] = place
+    return found
+
+
+def priority(known: Places, step: str, wildcards: Wildcards) -> int:
+    """Priority of a step of a cell, or of the search for the rate of a class; those of no study come last."""
+    labels = tuple(wildcards[name] for name in CLASS) if step == "tune" else astuple(cell_of(wildcards))
+    return len(STEPS) * known.get(labels, 0) + STEPS.index(step)
