@@ -39,6 +39,14 @@ localrules:
     tables,
 
 
+onstart:
+    # Snakemake 9.27.1 limits how many jobs it starts in a second by looking at all ready jobs again a second after each
+    # look, and every job that ends adds a look of its own to the next second's: after a hundred jobs that takes one of
+    # two cores. Jobs on this machine need no such limit.
+    if workflow.local_exec:
+        workflow.scheduler.job_rate_limiter = None
+
+
 rule all:
     """Figures, findings and tables of all cells; records are named too, so that one that was deleted is made again."""
     input:

@@ -266,7 +266,7 @@ WRONG: list[tuple[Any, ...]] = [
     ),
     ({"findings": {"parity": {"budget": None}}}, "'findings.parity.budget' is missing; write the budget of 'adapter'"),
     (
-        {"findings": {"larger": {"smaller": "large"}}},
+        {"findings": {"larger": {"smaller": ["small", "large"]}}},
         "'findings.larger' compares 'large' with itself; write two differ",
     ),
     ({"findings": {"distance": {"budgets": ["b1", "b1"]}}}, "'findings.distance' compares 'b1' with itself; write two"),

@@ -70,7 +70,7 @@ OVERLAY: dict[str, Any] = {
             "method": "adapter",
             "budget": "large",
             "larger": "wide",
-            "smaller": "base",
+            "smaller": ["base"],
         },
         "small_data": {
             "claim": "beats_on_small_data",

@@ -60,23 +60,23 @@ def _lacking(configuration: Configuration, finding: Finding, study: Study) -> It
 def _members(configuration: Configuration, finding: Finding, study: Study) -> Iterator[Member]:
     models, sizes, seeds = study.models, study.sizes, _seeds_of_systems(configuration)
     methods = getattr(finding, "methods", None) or [finding.method]
+    smaller = getattr(finding, "smaller", [])
     if finding.claim == "larger_beats_smaller":
         models = [finding.larger]
     if finding.claim == "beats_on_small_data":
         sizes = [finding.size]
-    for model, pair, size, method in product(models, study.pairs, sizes, methods):
+    for model, pair, size, method, other in product(models, study.pairs, sizes, methods, smaller or [None]):
         budgets = _budgets(configuration, finding, study, method)
         peft = [_system(seeds, model, pair, size, method, budget) for budget in budgets]
-        smaller = getattr(finding, "smaller", model)
-        named = {"models": model, "sizes": size, "methods": method}
-        several = {"models": models, "sizes": sizes, "methods": methods}
+        named = {"models": model, "sizes": size, "methods": method, "smaller": other}
+        several = {"models": models, "sizes": sizes, "methods": methods, "smaller": smaller}
         name = ", ".join([pair, *(label for key, label in named.items() if len(several[key]) > 1)])
         yield {
             "name": name,
             "pair": pair,
             "language": foreign_language(configuration, pair),
             "peft": peft,
-            "full": None if len(peft) > 1 else _system(seeds, smaller, pair, size, FULL, ALL),
+            "full": None if len(peft) > 1 else _system(seeds, other or model, pair, size, FULL, ALL),
         }
 
 

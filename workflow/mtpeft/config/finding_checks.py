@@ -1,7 +1,6 @@
 """What can be wrong between the findings and the rest of a configuration."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from mtpeft.config.findings import CATALOGUE_OF, Finding, named_labels
 from mtpeft.config.schema import Configuration
@@ -39,7 +38,8 @@ def _odd_comparisons(configuration: Configuration, key: str, finding: Finding) -
             yield f"'{key}' compares '{one}' with itself; write two different labels."
 
 
-def _sides(finding: Finding) -> list[tuple[Any, Any]]:
-    sides = {"falls_faster_with_distance": ("budgets",), "larger_beats_smaller": ("larger", "smaller")}
-    values = [getattr(finding, name) for name in sides.get(finding.claim, ())]
-    return [tuple(values[0] if len(values) == 1 else values)] if values else []
+def _sides(finding: Finding) -> list[tuple[str, str]]:
+    """Labels that are compared with each other."""
+    if finding.claim == "falls_faster_with_distance":
+        return [tuple(finding.budgets)]
+    return [(finding.larger, label) for label in finding.smaller] if finding.claim == "larger_beats_smaller" else []

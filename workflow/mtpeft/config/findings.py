@@ -42,14 +42,14 @@ class FallsFasterWithDistance(Section):
 
 
 class LargerBeatsSmaller(Section):
-    """The method on a larger model is better than full fine-tuning of a smaller one."""
+    """The method on a larger model is better than full fine-tuning of smaller ones, such as seeds of one."""
 
     claim: Literal["larger_beats_smaller"]
     study: StudyLabel
     method: MethodLabel
     budget: BudgetLabel = None
     larger: str = Field(description="A label of `models`, tuned with the method.")
-    smaller: str = Field(description="A label of `models`, tuned in full.")
+    smaller: list[str] = Field(min_length=1, description="Labels of `models`, tuned in full.")
 
 
 class BeatsOnSmallData(Section):

@@ -1,0 +1,64 @@
+"""The results that the README shows are those of the default study as it is now."""
+
+import csv
+import re
+from pathlib import Path
+
+import pytest
+
+from mtpeft.config.load import load
+from mtpeft.config.settings import findings_settings
+from mtpeft.config.studies import all_cells
+from mtpeft.findings.page import number, page_of, span
+from mtpeft.record_types import FindingsRecord
+from mtpeft.records import read_record
+from record_material import schema_mistakes
+
+ROOT = Path(__file__).parents[1]
+EXAMPLE = ROOT / "workflow" / "report" / "example"
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+DEFAULT = load()
+RECORD = read_record(EXAMPLE / "findings.json")
+FINDINGS = FindingsRecord(**RECORD)
+EFFECT = re.compile(r"(−?\d+\.\d\d) \((−?\d+\.\d\d to −?\d+\.\d\d)\)")
+
+
+def row_of(label: str) -> str:
+    """The README's row on a finding."""
+    (row,) = re.findall(rf"(?m)^\| `{label}` \|.*$", README)
+    return row
+
+
+def test_the_claims_are_those_of_the_configuration_on_the_same_cells() -> None:
+    assert schema_mistakes(RECORD, "findings") == []
+    assert RECORD["settings"] == findings_settings(DEFAULT)
+    assert (EXAMPLE / "findings.md").read_text(encoding="utf-8") == page_of(FINDINGS)
+
+
+def test_every_cell_has_its_score() -> None:
+    rows = list(csv.DictReader((EXAMPLE / "summary.csv").open(encoding="utf-8")))
+    assert sum(int(row["seeds"]) for row in rows) == len(all_cells(DEFAULT))
+    assert {row["missing"] for row in rows} == {row["diverged"] for row in rows} == {"0"}
+
+
+@pytest.mark.parametrize("label", DEFAULT.findings)
+def test_the_readme_tells_each_verdict_as_it_came_out(label: str) -> None:
+    finding = FINDINGS.findings[label]
+    assert re.findall(r"supported|refuted|undecided", row_of(label)) == [finding.verdict, finding.least_similar_verdict]
+
+
+@pytest.mark.parametrize("label", DEFAULT.findings)
+def test_the_readme_has_its_numbers_from_the_findings(label: str) -> None:
+    measured = {
+        (number(outcome.effect), span(outcome.interval))
+        for member in FINDINGS.findings[label].members
+        for outcome in (member.test, member.least_similar)
+    }
+    told = set(EFFECT.findall(row_of(label)))
+    assert told
+    assert told <= measured
+
+
+def test_the_readme_tells_how_the_gate_came_out() -> None:
+    passed = sum(row.exceeds for row in FINDINGS.gate)
+    assert f"{passed} of {len(FINDINGS.gate)} rows" in README
