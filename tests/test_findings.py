@@ -79,6 +79,13 @@ CASES: dict[str, tuple[str, Quality, Mapping[str, Any], str, str]] = {
     "reverse budget": ("budget", by_budget(tiny=52.0, middle=51.0), {}, "refuted", "below 0"),
     "budget or not": ("budget", by_budget(tiny=49.5), LOUD, "undecided", "too wide"),
     "budget at step 0": ("budget", by_budget(tiny=40.0), {"lora/large/": {"best_step": 0}}, "undecided", "step 0"),
+    "reverse budget at step 0": (
+        "budget",
+        by_budget(tiny=52.0, middle=51.0),
+        {"large/": {"best_step": 0}},
+        "undecided",
+        "step 0",
+    ),
     "smallest budget at step 0": (
         "budget",
         by_budget(tiny=40.0),
@@ -91,6 +98,13 @@ CASES: dict[str, tuple[str, Quality, Mapping[str, Any], str, str]] = {
     "reverse distance": ("distance", by_distance(-20.0), {}, "refuted", "negative"),
     "distance or not": ("distance", shuffled(1.0), LOUD, "undecided", "chance"),
     "distance at step 0": ("distance", by_distance(40.0), {"large/": {"best_step": 0}}, "undecided", "step 0"),
+    "reverse distance at step 0": (
+        "distance",
+        by_distance(-20.0),
+        {"de-en/many/adapter/large/": {"best_step": 0}},
+        "undecided",
+        "step 0",
+    ),
     "distance, one missing": ("distance", by_distance(40.0), {"zh-en/": {"missing": True}}, "undecided", "zh-en"),
     "larger": ("larger", by_method(adapter=53.0), {}, "supported", "shown"),
     "larger for nothing": ("larger", by_method(), {}, "undecided", "an advantage of 1 chrF is excluded"),

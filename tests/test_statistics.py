@@ -9,7 +9,7 @@ from sacrebleu.metrics import BLEU, CHRF
 from mtpeft.statistics.contrasts import Estimate, contrast
 from mtpeft.statistics.corpus_scores import bleu, chrf
 from mtpeft.statistics.needs import what_decides
-from mtpeft.statistics.p_values import holm, interval, p_greater, p_less, p_outside, p_within
+from mtpeft.statistics.p_values import ALPHA, holm, interval, p_greater, p_less, p_outside, p_within
 from mtpeft.statistics.rank_correlation import interval_of, p_rising, spearman, values_needed
 from mtpeft.statistics.resampling import Scored, score_runs, sentence_weights
 
@@ -264,15 +264,14 @@ def test_no_number_is_named_where_none_would_do(gap: float) -> None:
     assert what_decides(estimate(0.2, 0.2), gap=gap, alpha=0.05) is None
 
 
-@pytest.mark.parametrize(("regime", "gap"), [("sentences", 0.1), ("seeds", 0.35)])
-def test_with_what_is_needed_the_interval_is_as_narrow_as_promised(regime: str, gap: float) -> None:
-    before = studies(60, truth=0.0, regime=regime, seeds=3)
-    needs = [what_decides(study, gap=gap, alpha=0.05) for study in before]
-    sentences = int(np.median([need.sentences for need in needs]))
-    seeds = int(np.median([need.seeds for need in needs]))
-    assert (sentences, seeds) != (80, 3)
+@pytest.mark.parametrize(("regime", "gap"), [("sentences", 0.15), ("seeds", 0.35)])
+def test_with_what_is_needed_four_of_five_studies_decide(regime: str, gap: float) -> None:
+    before = studies(60, truth=gap, regime=regime, seeds=3)
+    # What three seeds say of their variance differs much from study to study; the formula is what is tested.
+    variances = (np.mean([getattr(study, name) for study in before]) for name in ("sentence_variance", "seed_variance"))
+    need = what_decides(Estimate(gap, np.zeros(1), 80, 3, *variances), gap=gap, alpha=ALPHA)
+    assert (need.sentences, need.seeds) != (80, 3)
 
-    after = studies(40, truth=0.0, regime=regime, seeds=seeds, sentences=sentences)
+    after = studies(120, truth=gap, regime=regime, seeds=need.seeds, sentences=need.sentences)
 
-    reach = np.median([np.quantile(study.samples, 0.95) - study.effect for study in after])
-    assert 0.7 * gap <= reach <= 1.3 * gap
+    assert 0.7 <= np.mean([p_greater(study.samples) < ALPHA for study in after]) <= 0.96

@@ -66,9 +66,9 @@ def test_every_cell_is_finished_before_others_are_begun(finished: Path) -> None:
 
 
 def test_the_first_study_is_drawn_before_cells_of_the_others_are_trained(finished: Path) -> None:
-    jobs = begun(finished)
-    drawn = jobs.index(("draw_study", "results/figures/budgets.svg"))
-    assert {rule for rule, _ in jobs[drawn:]} >= {"train", "decode", "score"}
+    rules = [rule for rule, output in begun(finished) if rule == "train" or output == "results/figures/budgets.svg"]
+    # Its last cells are finished on one core while the other has begun the next study.
+    assert rules.index("draw_study") < len(rules) - 2
 
 
 def test_budgets_are_met_in_the_records(finished: Path) -> None:

@@ -8,9 +8,13 @@ import torch
 from peft import PeftModel
 from safetensors.torch import load_file
 
-from model_material import BUDGETS, METHODS
+from model_material import BUDGETS, METHODS, SEARCH, arrays
+from mtpeft.decoding.search import Search, translate
 from mtpeft.models.load import load_base, parameters, prepare_torch
+from mtpeft.tokens.arrays import read_arrays
 from tuner_material import ADAPTER_FILE, MERGEABLE, PEFT, WITH_EMBEDDINGS, base_folder, batch, build, logits, stir
+
+LANGUAGE_TOKEN = 9
 
 
 @pytest.fixture(autouse=True)
@@ -48,19 +52,32 @@ def test_every_trained_parameter_gets_a_gradient_and_no_other(sweep: Path, metho
         assert moved == parameter.requires_grad, name
 
 
-@pytest.mark.parametrize("method", PEFT)
-def test_greedy_search_with_and_without_cache_agree(sweep: Path, method: str) -> None:
-    model, _ = build(sweep, method)
+def one_token_after_the_other(model: torch.nn.Module, source: torch.Tensor, *, most: int) -> list[int]:
+    """What greedy search should find of a sentence by itself, everything computed again for each token."""
+    tokens = [model.config.decoder_start_token_id, LANGUAGE_TOKEN]
+    while len(tokens) - 1 < most:
+        logits = model(input_ids=source[None], decoder_input_ids=torch.tensor([tokens]), use_cache=False).logits
+        token = int(logits[0, -1].argmax())
+        if token == model.config.eos_token_id:
+            break
+        tokens.append(token)
+    return tokens[2:]
+
+
+@pytest.mark.parametrize("method", ["none", *PEFT])
+@torch.inference_mode()
+def test_a_batch_is_translated_as_its_sentences_are_without_cache(sweep: Path, method: str) -> None:
+    model = load_base(base_folder(sweep)).eval() if method == "none" else build(sweep, method)[0]
     stir(model)
-    inputs = batch(sweep)
-    given = {"input_ids": inputs["input_ids"], "attention_mask": inputs["attention_mask"]}
-    cached, recomputed = (
-        model.generate(**given, num_beams=1, do_sample=False, max_new_tokens=20, use_cache=use_cache).tolist()
-        for use_cache in (True, False)
-    )
-    plain = load_base(base_folder(sweep)).eval().generate(**given, num_beams=1, do_sample=False, max_new_tokens=20)
-    assert cached == recomputed
-    assert cached != plain.tolist()
+    search = Search(**SEARCH)
+    dev = read_arrays(arrays(sweep, "dev")).source
+    sources = [dev[row].long() for row in range(len(dev))]
+    found = translate(model, sources, search, language_token=LANGUAGE_TOKEN)
+    limits = search.limits(dev.lengths, model).tolist()
+    assert found == [
+        one_token_after_the_other(model, source, most=most) for source, most in zip(sources, limits, strict=True)
+    ]
+    assert len({len(tokens) for tokens in found}) >= 3
 
 
 @pytest.mark.parametrize("low_memory", [False, True])

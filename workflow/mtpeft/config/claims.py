@@ -5,7 +5,6 @@ A system is a block of labels whose cells differ in their seed alone.
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import astuple
 from itertools import product
 from typing import Any
 
@@ -14,7 +13,7 @@ from mtpeft.config.checkpoints import one_checkpoint_each
 from mtpeft.config.findings import CATALOGUE_OF, Finding, named_labels
 from mtpeft.config.resolve import pair_languages
 from mtpeft.config.schema import Configuration, Study
-from mtpeft.config.studies import all_cells, budget_labels
+from mtpeft.config.studies import all_cells, budget_labels, system_labels
 from mtpeft.methods import METHODS
 from mtpeft.results.blocks import Block, unfold
 
@@ -97,7 +96,7 @@ def _seeds_of_systems(configuration: Configuration) -> dict[tuple[str, ...], lis
     """Seeds of each system of the whole sweep: studies share cells, so a claim has those of all of them."""
     systems: dict[tuple[str, ...], list[str]] = {}
     for cell in sorted(all_cells(configuration)):
-        systems.setdefault(astuple(cell)[:5], []).append(cell.seed)
+        systems.setdefault(system_labels(cell), []).append(cell.seed)
     return systems
 
 

@@ -11,7 +11,7 @@ from mtpeft.config.rates import CLASS, rates_file, trial_cell
 from mtpeft.config.resolve import found_path, model_with, used_corpora, vocabulary_of, vocabulary_pairs
 from mtpeft.config.schema import Configuration
 from mtpeft.config.settings import anchor_pairs, class_cell, findings_settings, needs_search, text_settings, user_files
-from mtpeft.config.studies import EFFICIENCY, all_cells, rate_classes, study_cells
+from mtpeft.config.studies import EFFICIENCY, all_cells, drawn_cells, rate_classes
 from mtpeft.errors import UserError
 from mtpeft.methods import METHODS
 from mtpeft.methods.base import Method
@@ -207,10 +207,10 @@ def cell_files(cells: Iterable[Cell], name: str) -> list[str]:
 
 
 def study_records(name: str) -> Any:
-    """Input function for one record of every cell of the study in the wildcards."""
+    """Input function for one record of every cell that the study in the wildcards is drawn from."""
 
     def found(configuration: Configuration, wildcards: Wildcards) -> list[str]:
-        return cell_files(study_cells(configuration, configuration.studies[wildcards["study"]]), name)
+        return cell_files(drawn_cells(configuration, wildcards["study"]), name)
 
     return found
 

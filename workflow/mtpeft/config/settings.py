@@ -17,7 +17,7 @@ from mtpeft.config import rates
 from mtpeft.config.claims import claim_settings, foreign_language, gate_settings
 from mtpeft.config.resolve import found_path, model_with, pair_languages, pretrain_languages, written_in
 from mtpeft.config.schema import Configuration, TextFiles, Wheel
-from mtpeft.config.studies import all_cells, study_cells
+from mtpeft.config.studies import all_cells, drawn_cells
 from mtpeft.methods import METHODS
 from mtpeft.models.describe import mbart_config, read_config
 from mtpeft.records import sha256_of
@@ -252,7 +252,7 @@ def score_settings(configuration: Configuration, cell: Cell) -> Settings:
 
 def tables_settings(configuration: Configuration, study: str) -> Settings:
     """Settings of the collection of a study's tables: its cells, or those of all for `efficiency`."""
-    return {"cells": fold(_drawn_cells(configuration, study))}
+    return {"cells": fold(drawn_cells(configuration, study))}
 
 
 def summary_settings(configuration: Configuration, study: str) -> Settings:
@@ -265,11 +265,6 @@ def text_settings(configuration: Configuration, test_sets: Sequence[str]) -> Set
     read = sorted({(cell.model, cell.pair) for cell in all_cells(configuration) if cell.model != ANY})
     labels = [{"model": model, "pair": pair, "test_set": name} for model, pair in read for name in test_sets]
     return {"recipe": RECIPES["text"], "tested": labels}
-
-
-def _drawn_cells(configuration: Configuration, study: str) -> list[Cell]:
-    entry = configuration.studies.get(study)
-    return study_cells(configuration, entry) if entry else all_cells(configuration)
 
 
 def findings_settings(configuration: Configuration) -> Settings:
@@ -289,7 +284,7 @@ def figure_settings(configuration: Configuration, study: str) -> Settings:
     All methods are named, so that each has the same colour in every figure, and models in the order of the study.
     """
     entry = configuration.studies.get(study)
-    cells = _drawn_cells(configuration, study)
+    cells = drawn_cells(configuration, study)
     drawn = [entry] if entry else configuration.studies.values()
     figure = (entry.figure if entry else None) or study
     return {

@@ -1,6 +1,7 @@
 """From studies to cells: every combination of a study's labels, reference rows made once."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import astuple
 from itertools import product
 
 from mtpeft.cells import ANY, DIMENSIONS, Cell
@@ -21,6 +22,25 @@ def all_cells(configuration: Configuration) -> list[Cell]:
     """Cells of all studies, each once: figures share them."""
     studies = configuration.studies.values()
     return list(dict.fromkeys(cell for study in studies for cell in study_cells(configuration, study)))
+
+
+def drawn_cells(configuration: Configuration, label: str) -> list[Cell]:
+    """Cells that a figure is drawn from: those of its study, with every seed that the sweep has of their systems.
+
+    A system thus has one score, the one that claims are tested on, whichever figure it stands in. `efficiency` is drawn
+    from all cells.
+    """
+    if label == EFFICIENCY:
+        return all_cells(configuration)
+    own = study_cells(configuration, configuration.studies[label])
+    systems = set(map(system_labels, own))
+    more = (cell for cell in all_cells(configuration) if system_labels(cell) in systems)
+    return list(dict.fromkeys([*own, *more]))
+
+
+def system_labels(cell: Cell) -> tuple[str, ...]:
+    """The labels that cells of one system share: all but the seed."""
+    return astuple(cell)[:-1]
 
 
 def budget_labels(configuration: Configuration, study: Study, method: str) -> Sequence[str]:

@@ -42,8 +42,11 @@ def decide_differences(
             "p_against_holm": holm(p_against)[place],
         }
         bar = _bar(member, rule, known)
-        decided = verdict(p_values["p_for_holm"], p_values["p_against_holm"], may_support=not bar)
-        is_open = decided == UNDECIDED and p_values["p_for_holm"] >= ALPHA
+        may_refute = not (rule.needs_gain and member.step_zero)
+        decided = verdict(
+            p_values["p_for_holm"], p_values["p_against_holm"], may_support=not bar, may_refute=may_refute
+        )
+        is_open = decided == UNDECIDED and min(p_values["p_for_holm"], p_values["p_against_holm"]) >= ALPHA
         excluded = rule.excluded.format(margin=margin) if p_excluded[place] < ALPHA else ""
         reasons = {SUPPORTED: "shown", REFUTED: rule.refuted.format(margin=margin)}
         reasons[UNDECIDED] = (excluded or "the interval is too wide") if is_open else bar

@@ -112,8 +112,8 @@ def _outcome(
     rho = float(spearman(falls.effects, places))
     extra = extra_fall(places, falls.samples)
     step_zero = [cell for member in falls.members for cell in member.step_zero]
-    decided = verdict(p_for[1], p_against[1], may_support=not step_zero)
-    is_shown = p_for[1] < ALPHA
+    decided = verdict(p_for[1], p_against[1], may_support=not step_zero, may_refute=not step_zero)
+    is_shown = min(p_for[1], p_against[1]) < ALPHA
     return Outcome(
         effect=rho,
         interval=interval_of(rho, len(places)),

@@ -20,11 +20,11 @@ NONE = "none"
 
 
 def pass_gate(rows: Sequence[Mapping[str, Any]], runs: Mapping[Cell, Run], margin: float) -> list[GateRecord]:
-    """One record per row: full minus reference, and whether it is shown to exceed the margin, corrected over rows."""
+    """One record per row: full minus reference, and whether it is shown to exceed the margin, corrected over pairs."""
     found = [_row_estimate(row, runs) for row in rows]
     p_values = [p_greater(item.samples, margin) if isinstance(item, Estimate) else 1.0 for item in found]
     records = []
-    for row, item, p, corrected in zip(rows, found, p_values, holm(p_values), strict=True):
+    for row, item, p, corrected in zip(rows, found, p_values, _corrected(rows, p_values), strict=True):
         labels = {key: row[key] for key in ("model", "pair", "size", "reference")}
         if isinstance(item, str):
             records.append(GateRecord(**labels, needs=item))
@@ -41,6 +41,18 @@ def pass_gate(rows: Sequence[Mapping[str, Any]], runs: Mapping[Cell, Run], margi
             )
         )
     return records
+
+
+def _corrected(rows: Sequence[Mapping[str, Any]], p_values: Sequence[float]) -> list[float]:
+    """P-values corrected over the pairs that are compared with one reference at one model and size."""
+    places: dict[tuple[str, ...], list[int]] = {}
+    for place, row in enumerate(rows):
+        places.setdefault((row["model"], row["size"], row["reference"]), []).append(place)
+    corrected = [1.0] * len(rows)
+    for own in places.values():
+        for place, p in zip(own, holm([p_values[place] for place in own]), strict=True):
+            corrected[place] = p
+    return corrected
 
 
 def without_transfer(rows: Sequence[GateRecord]) -> frozenset[Tuned]:

@@ -56,8 +56,9 @@ def _gate(rows: Sequence[GateRecord], margin: float) -> Iterator[str]:
     yield "## gate"
     yield (
         "Full fine-tuning minus the untouched model (`none`) and minus training from random weights (`scratch`). Only "
-        f"where full fine-tuning is shown to be better by more than {margin:g} chrF, tests corrected over these rows "
-        "(Holm 1979), does a comparison with it say something of transfer."
+        f"where full fine-tuning is shown to be better by more than {margin:g} chrF, tests corrected over the pairs of "
+        "one model and size (Holm 1979), does a comparison with it say something of transfer: elsewhere a method that "
+        "is on par with it is not counted as such."
     )
     header = ("model", "pair", "size", "minus", "effect", "95 % interval", "p", "seeds", "exceeds the margin")
     lines = [

@@ -29,6 +29,7 @@ class Rule:
         gap: distance from an effect to the bound that would decide it sooner, from the effect and the margin.
         excluded: what is known of a member whose effect is shown to be below the margin, though it is undecided.
         gated: whether a member without transfer, full fine-tuning being no better than `none`, can't support it.
+        needs_gain: whether a member that gained nothing (step 0) can't refute it either.
     """
 
     statement: str
@@ -40,6 +41,7 @@ class Rule:
     gap: Callable[[float, float], float] | None = None
     excluded: str = ""
     gated: bool = False
+    needs_gain: bool = False
 
 
 def _better(samples: np.ndarray, margin: float) -> float:
@@ -58,7 +60,7 @@ def _to_zero(effect: float, margin: float) -> float:
     return abs(effect)
 
 
-def _advantage(statement: str, effect: str, *, of: str = "an advantage") -> Rule:
+def _advantage(statement: str, effect: str, *, of: str = "an advantage", needs_gain: bool = False) -> Rule:
     """A rule that asks for an effect above 0, with one bound: what is true of it is not refuted, however little."""
     return Rule(
         statement=statement,
@@ -70,6 +72,7 @@ def _advantage(statement: str, effect: str, *, of: str = "an advantage") -> Rule
         p_against=_worse,
         gap=_to_zero,
         excluded=f"{of} of {{margin:g}} chrF is excluded",
+        needs_gain=needs_gain,
     )
 
 
@@ -90,6 +93,7 @@ RULES: Mapping[str, Rule] = {
         "drop in chrF from the largest to the smallest budget, on the least-squares line of chrF over the logarithm of "
         "the achieved share",
         of="a drop",
+        needs_gain=True,
     ),
     DISTANCE_CLAIM: Rule(
         statement="Between {budgets} the quality of {method} falls more for more distant languages.",
@@ -99,6 +103,7 @@ RULES: Mapping[str, Rule] = {
         "if one shows a negative one. The claim is supported if one kind of distance supports it, refuted if all "
         "refute it.",
         refuted="a negative correlation is shown",
+        needs_gain=True,
     ),
     "larger_beats_smaller": _advantage(
         "{method}{budget} on the model {larger} is better than full fine-tuning of {smaller}.",
@@ -114,6 +119,7 @@ BOUNDS = (
     f"Tests are at {ALPHA:g}, corrected over the members (Holm 1979). A member whose parameter-efficient side, "
     "at its largest budget, has a cell that kept the model as it was before any update (step 0) is never supported."
 )
+NOTHING_TO_LOSE = "Nor is it refuted: what has gained nothing has nothing to lose."
 
 
 def statement(finding: Mapping[str, Any]) -> str:
@@ -130,15 +136,16 @@ def statement(finding: Mapping[str, Any]) -> str:
 
 def decision(claim: str, margin: float) -> str:
     """The rule of a claim in words."""
-    words = [RULES[claim].decision.format(margin=margin)]
-    return " ".join([*words, *([] if claim == DISTANCE_CLAIM else [EVERY_MEMBER]), BOUNDS])
+    rule = RULES[claim]
+    words = [rule.decision.format(margin=margin), *([] if claim == DISTANCE_CLAIM else [EVERY_MEMBER]), BOUNDS]
+    return " ".join([*words, *([NOTHING_TO_LOSE] if rule.needs_gain else [])])
 
 
-def verdict(p_for: float, p_against: float, *, may_support: bool) -> str:
+def verdict(p_for: float, p_against: float, *, may_support: bool, may_refute: bool) -> str:
     """The verdict on one member, from corrected p-values."""
     if p_for < ALPHA:
         return SUPPORTED if may_support else UNDECIDED
-    return REFUTED if p_against < ALPHA else UNDECIDED
+    return REFUTED if p_against < ALPHA and may_refute else UNDECIDED
 
 
 def verdict_of(claim: str, verdicts: Sequence[str]) -> str:

@@ -3,12 +3,11 @@
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from mtpeft.cells import Cell
 from mtpeft.config.claims import claim_cells
 from mtpeft.config.paths import finding_parts
 from mtpeft.config.schema import Configuration
 from mtpeft.config.settings import figure_settings, findings_settings
-from mtpeft.config.studies import EFFICIENCY, all_cells, study_cells
+from mtpeft.config.studies import EFFICIENCY, drawn_cells
 from mtpeft.errors import UserError
 from mtpeft.figures.draw import draw_figure
 from mtpeft.findings.assess import write_findings
@@ -29,7 +28,7 @@ UNFINISHED = FIGURES / ".unfinished"
 def draw_finished(configuration: Configuration, labels: Sequence[str], *, folder: Path) -> Iterator[str]:
     """Write the figures of studies, or `efficiency`, into a folder; yields a line on each."""
     for label in labels:
-        cells = _cells(configuration, label)
+        cells = drawn_cells(configuration, label)
         finished = [cell for cell in cells if is_finished(configuration, cell)]
         tables = PREVIEW / "tables" / label
         summary, missing = tables / "summary.csv", set(cells) - set(finished)
@@ -69,7 +68,7 @@ def make_unfinished(configuration: Configuration) -> None:
     labels = [
         label
         for label in (*configuration.studies, EFFICIENCY)
-        if not all(is_finished(configuration, cell) for cell in _cells(configuration, label))
+        if not all(is_finished(configuration, cell) for cell in drawn_cells(configuration, label))
     ]
     tested = claim_cells(findings_settings(configuration))
     are_tested = all(is_finished(configuration, cell) for cell in tested)
@@ -93,9 +92,3 @@ def _remove(patterns: Iterable[str]) -> None:
     for pattern in patterns:
         for file in Path().glob(pattern):
             file.unlink()
-
-
-def _cells(configuration: Configuration, label: str) -> list[Cell]:
-    if label == EFFICIENCY:
-        return all_cells(configuration)
-    return study_cells(configuration, configuration.studies[label])

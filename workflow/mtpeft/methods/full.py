@@ -18,7 +18,7 @@ class FullOptions(TrainedMethodOptions):
 
 
 class ScratchOptions(TrainedMethodOptions):
-    """`tuner: scratch`: trained until the dev score stops improving."""
+    """`tuner: scratch`: trained until the dev score stops improving, or for `longer` times the updates of the size."""
 
     tuner: Literal["scratch"]
     longer: PositiveInt = Field(default=4, description="At most so many times the updates of the size.")

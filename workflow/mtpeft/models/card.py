@@ -9,9 +9,9 @@ LIMITS = """\
 - It read labels and other short messages of user interfaces, and few sentences. It is there to be fine-tuned by a study
   that two CPU cores can run: it translates badly or, pre-trained by denoising, not at all. It knows no direction but
   into English, and no other kind of text.
-- Dev, test and fine-tuning sentences of the default study are not in its text, exactly or nearly, in any language;
-  those of another text may be. Keep wheels, cleaning and split of the corpus as they are, or pre-train again with
-  `make pretrain`.
+- Dev and test sentences of the default study are not in its text, exactly or nearly, in any language, and fine-tuning
+  sentences not exactly; those of another text may be. Keep wheels, cleaning and split of the corpus as they are, or
+  pre-train again with `make pretrain`.
 - It was trained once with this seed. What holds for it holds for this checkpoint."""
 
 

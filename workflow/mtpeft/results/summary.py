@@ -15,13 +15,13 @@ Shares and costs are means over the runs with a score.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mtpeft.cells import ANY, DIMENSIONS, Cell
+from mtpeft.config.studies import system_labels
 from mtpeft.markdown import table
 from mtpeft.records import write_text
 from mtpeft.results.collect import MISSING, TEST_SET, cost_row, csv_text
@@ -63,7 +63,7 @@ def summary_rows(cells: Iterable[Cell], missing: Collection[Cell] = ()) -> Itera
     runs = read_runs(sorted({*cells, *missing}), missing)
     systems: dict[Key, System] = {}
     for cell, run in runs.items():
-        key = astuple(cell)[:5]
+        key = system_labels(cell)
         systems[key] = System((*(systems[key].runs if key in systems else ()), run))
     scored = {key: _score(system) for key, system in systems.items()}
     for key, system in systems.items():

@@ -1,4 +1,4 @@
-"""How many test sentences or seeds would decide what is undecided."""
+"""How many test sentences or seeds would decide what is undecided, in four of five repetitions."""
 
 import math
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from scipy import stats
 
 from mtpeft.statistics.contrasts import Estimate
+from mtpeft.statistics.p_values import POWER
 
 MOST_SENTENCES = 1_000_000
 MOST_SEEDS = 1000
@@ -13,18 +14,19 @@ MOST_SEEDS = 1000
 
 @dataclass(frozen=True)
 class Need:
-    """Numbers with which the one-sided interval would be narrow enough."""
+    """Numbers with which a one-sided test would decide with a power of 80 %."""
 
     sentences: int
     seeds: int
 
 
 def what_decides(estimate: Estimate, *, gap: float, alpha: float) -> Need | None:
-    """Fewest sentences, seeds or both with which the interval would reach less than `gap` from the effect.
+    """Fewest sentences, seeds or both with which an effect `gap` away from a bound would be shown to be so.
 
-    The effect is taken as it is. Its squared reach is that of the sentences, which falls with their number, plus that
-    of the seeds, which falls with theirs and with Student's t. Where one of them takes at most half of what is
-    allowed, the other one alone is raised; else both are, each to its half.
+    The effect is taken as it is. What it must be away from the bound is its standard error times the sum of the
+    quantiles of level and power; squared, that is a part of the sentences, which falls with their number, and one of
+    the seeds, which falls with theirs and with Student's t. Where one of them takes at most half of what is allowed,
+    the other one alone is raised; else both are, each to its half.
 
     Args:
         estimate: the undecided effect.
@@ -37,7 +39,7 @@ def what_decides(estimate: Estimate, *, gap: float, alpha: float) -> Need | None
     if gap <= 0:
         return None
     allowed = gap**2
-    by_sentences = stats.norm.isf(alpha) ** 2 * estimate.sentence_variance
+    by_sentences = (stats.norm.isf(alpha) + stats.norm.ppf(POWER)) ** 2 * estimate.sentence_variance
     by_seeds = _reach(estimate, estimate.seeds, alpha)
     if by_sentences + by_seeds < allowed:
         return Need(estimate.sentences, estimate.seeds)
@@ -51,7 +53,8 @@ def what_decides(estimate: Estimate, *, gap: float, alpha: float) -> Need | None
 
 
 def _reach(estimate: Estimate, seeds: int, alpha: float) -> float:
-    """Squared reach of the interval that is due to that many seeds."""
+    """The part of the seeds in the squared distance, with that many of them."""
     if not estimate.seed_variance:
         return 0.0
-    return stats.t.isf(alpha, seeds - 1) ** 2 * estimate.seed_variance * estimate.seeds / seeds
+    quantiles = stats.t.isf(alpha, seeds - 1) + stats.t.ppf(POWER, seeds - 1)
+    return quantiles**2 * estimate.seed_variance * estimate.seeds / seeds

@@ -6,11 +6,12 @@ from itertools import permutations
 import numpy as np
 from scipy import stats
 
+from mtpeft.statistics.p_values import POWER
+
 EXACT = 8
 """Up to this many values all orders are tried."""
 PERMUTATIONS = 10_000
 SEED = 1904
-POWER = 0.8
 VARIANCE = 1.06
 """Of Fisher's z of a rank correlation, times the number of values less 3 (Fieller, Hartley & Pearson 1957)."""
 PERFECT = 1 - 1e-12
