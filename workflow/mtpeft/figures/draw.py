@@ -26,6 +26,11 @@ FIGURES: Mapping[str, Callable[[Tables, dict[str, Look]], Drawing]] = {
     "models": draw_models,
 }
 
+DIFFERENCES = ("efficiency", "languages")
+"""Figures of differences; the others are of scores."""
+OF_SCORES = ", of scores; those of differences, which are narrower, stand in the table"
+"""All systems are measured on the same sentences, so bars of scores that overlap say little about who is better."""
+
 
 def draw_figure(settings: Mapping[str, Any], *, summary: Path, stem: Path) -> None:
     """Write `stem`.pdf, .svg and .png of the figure that `settings` names.
@@ -54,7 +59,8 @@ def draw_figure(settings: Mapping[str, Any], *, summary: Path, stem: Path) -> No
     with figure_style():
         drawing = FIGURES[name](tables, looks_of(methods))
         kinds = drawn_kinds(drawing.figure)
-        drawing.notes += [*_legend_of_marks(tables.systems, kinds), *_uneven(tables.systems)]
+        what = "" if name in DIFFERENCES else OF_SCORES
+        drawing.notes += [*_legend_of_marks(tables.systems, kinds, what), *_uneven(tables.systems)]
         mark, complete = completeness(tables.systems, settings["cells"])
         stamp = settings.get("stamp", "")
         drawing.notes += [f"{mark}."] if complete else []
@@ -81,12 +87,12 @@ def completeness(systems: Iterable[System], expected: int) -> tuple[str, bool]:
     return f"{finished} of {total} cells ({', '.join(lacks)})", False
 
 
-def _legend_of_marks(systems: Iterable[System], kinds: set[str]) -> list[str]:
-    """What the marks that this figure shows mean."""
+def _legend_of_marks(systems: Iterable[System], kinds: set[str], what: str) -> list[str]:
+    """What the marks that this figure shows mean, and what its intervals are of."""
     own = list(systems)
     words = {DIVERGED: "\N{MULTIPLICATION SIGN} a seed diverged", MISSING: "| a seed is missing"}
-    what = "sentences and seeds" if any(system.seeds > 1 for system in own) else "sentences"
-    marks = [f"95 % intervals over {what}."] if kinds else []
+    over = "sentences and seeds" if any(system.seeds > 1 for system in own) else "sentences"
+    marks = [f"95 % intervals over {over}{what}."] if kinds else []
     if OPEN in kinds:
         marks.append("Open: a seed kept step\N{NO-BREAK SPACE}0, the untouched model.")
     if GAP in kinds:
