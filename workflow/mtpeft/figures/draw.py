@@ -28,7 +28,7 @@ FIGURES: Mapping[str, Callable[[Tables, dict[str, Look]], Drawing]] = {
 
 DIFFERENCES = ("efficiency", "languages")
 """Figures of differences; the others are of scores."""
-OF_SCORES = ", of scores; those of differences, which are narrower, stand in the table"
+OF_SCORES = ", of scores; the table has those of differences"
 """All systems are measured on the same sentences, so bars of scores that overlap say little about who is better."""
 
 
