@@ -33,6 +33,8 @@ from mtpeft.figures.tables import System, Tables
 
 LABELLED_PANELS = 4
 """Up to so many panels the lines carry their names; beyond, a legend does."""
+ROOM = 0.1
+"""Share of the axis that is added at its left for the names of methods whose size is a point, the smallest of all."""
 NARROW = 2.0
 """Shares that differ by less than this factor are no axis: their systems stand below each other."""
 
@@ -83,6 +85,9 @@ def _draw_panel(axes: Axes, systems: Sequence[System], shares: dict[str, float],
         draw_series(axes, points, looks[method])
         marks += [(point, looks[method]) for point in points]
     axes.margins(x=0.06, y=0.08)
+    if any(system.budget == NATIVE for system in systems):
+        low, high = axes.get_xlim()
+        axes.set_xlim(low * (low / high) ** ROOM, high)
     band = next((system for system in systems if system.method == full), None)
     if band:
         draw_band(axes, band.chrf, looks[full])

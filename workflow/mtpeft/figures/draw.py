@@ -94,7 +94,7 @@ def _legend_of_marks(systems: Iterable[System], kinds: set[str], what: str) -> l
     over = "sentences and seeds" if any(system.seeds > 1 for system in own) else "sentences"
     marks = [f"95 % intervals over {over}{what}."] if kinds else []
     if OPEN in kinds:
-        marks.append("Open: a seed kept step\N{NO-BREAK SPACE}0, the untouched model.")
+        marks.append("Open: a seed was best on dev before any update.")
     if GAP in kinds:
         found = sorted({gap_of(system) for system in own} - {None})
         marks.append(f"At the edge: {', '.join(words[gap] for gap in found)}.")
