@@ -119,8 +119,11 @@ def _draw_panel(
     methods = sorted({system.method for system in systems})
     reach = (max(places.values(), default=0.0) - min(places.values(), default=0.0)) or 1.0
     axes.axhline(0, color=INK, linestyle=FULL_DASHES, linewidth=0.9, zorder=2)
+    # By the seeds of the system itself, so that one which is no better than the untouched model lies on its tick.
     none = {
-        places[pair]: -system.minus_none.mean for pair, system in full.items() if pair in places and system.minus_none
+        places[own.setting.pair]: own.minus_full.mean - own.minus_none.mean
+        for own in systems
+        if own.setting.pair in places and own.minus_full and own.minus_none
     }
     if none and NONE in looks:
         axes.plot(list(none), list(none.values()), color=looks[NONE].colour, marker="_", linestyle="", markersize=7)
