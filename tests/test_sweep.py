@@ -65,7 +65,7 @@ def test_every_cell_is_finished_before_others_are_begun(finished: Path) -> None:
     assert 1 <= widest <= 3  # two run at once, and another one may be waiting for its next step
 
 
-def test_the_first_study_is_drawn_before_cells_of_the_others_are_trained(finished: Path) -> None:
+def test_the_first_study_is_drawn_while_others_have_cells_to_train(finished: Path) -> None:
     rules = [rule for rule, output in begun(finished) if rule == "train" or output == "results/figures/budgets.svg"]
     # Its last cells are finished on one core while the other has begun the next study.
     assert rules.index("draw_study") < len(rules) - 2
