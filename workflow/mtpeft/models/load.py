@@ -30,6 +30,8 @@ def prepare_torch(threads: int) -> torch.device:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it CUDA's matrix products may differ
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)
+    # Else every new tensor is filled with NaN first, to show who reads what was never written: a fifth of an update.
+    torch.utils.deterministic.fill_uninitialized_memory = False
     keep_freed_memory()
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
