@@ -5,7 +5,8 @@ rate, the dropout masks. So a saved state needs no random numbers, and a resumed
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -132,20 +133,32 @@ def _update(task: Task, plan: Plan, optimizer: torch.optim.Optimizer, step: int)
         group["lr"] = learning_rate(step, peak=plan.learning_rate, updates=plan.updates, warmup=plan.warmup)
     inputs = {name: tensor.to(task.model.device) for name, tensor in task.batch(step).items()}
     labels = inputs.pop("labels")
-    logits = task.model(**inputs, use_cache=False).logits
-    loss = functional.cross_entropy(
-        logits.flatten(0, 1).float(),
-        labels.flatten(),
-        ignore_index=IGNORED,
-        label_smoothing=plan.label_smoothing,
-    )
+    judged = labels != IGNORED
+    with _only_logits_of(task.model, judged):
+        logits = task.model(**inputs, use_cache=False).logits
+    loss = functional.cross_entropy(logits.float(), labels[judged], label_smoothing=plan.label_smoothing)
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
     trained = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    norm = nn.utils.clip_grad_norm_(trained, plan.clip_norm)
+    norm = nn.utils.clip_grad_norm_(trained, plan.clip_norm, foreach=True)
     if torch.isfinite(loss) and torch.isfinite(norm):
         optimizer.step()
-    return loss.item() if torch.isfinite(norm) else math.nan, int((labels != IGNORED).sum())
+    return loss.item() if torch.isfinite(norm) else math.nan, len(logits)
+
+
+@contextmanager
+def _only_logits_of(model: nn.Module, positions: torch.Tensor) -> Iterator[None]:
+    """Logits of these target positions alone, as (positions, vocabulary): the output layer is the dearest by far.
+
+    Args:
+        model: any that has its output layer applied to states of shape (batch, length, width).
+        positions: true where there is a label: shape (batch, length).
+    """
+    chosen = model.get_output_embeddings().register_forward_pre_hook(lambda _, states: (states[0][positions],))
+    try:
+        yield
+    finally:
+        chosen.remove()
 
 
 def _judge(task: Task, run: Run, weights: Mapping[str, nn.Parameter], best: dict[str, torch.Tensor]) -> float:
