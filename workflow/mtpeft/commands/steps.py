@@ -36,7 +36,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def starts_slowly(given: argparse.Namespace) -> bool:
-    """True for steps that load torch or transformers."""
+    """True for steps that load torch or transformers, and for one that takes longer to start than to run."""
     return given.step and given.name in SLOW_TO_START
 
 
@@ -219,7 +219,7 @@ def _figure(given: argparse.Namespace) -> None:
     draw_figure(given.settings, summary=given.summary, stem=given.stem)
 
 
-SLOW_TO_START = ("vocabulary", "encode", "pretrain", "tune", "train", "decode")
+SLOW_TO_START = ("vocabulary", "encode", "pretrain", "tune", "train", "decode", "score")
 
 STEPS: dict[str, tuple[Run, str, str]] = {
     "fetch": (_fetch, "archive record", "download a wheel and keep its messages"),

@@ -14,14 +14,18 @@ def chrf(hypotheses: Sequence[str], references: Sequence[str]) -> float:
     return CHRF().corpus_score(list(hypotheses), [list(references)]).score
 
 
-def metric(name: str, target_language: str) -> Metric:
-    """The metric of that name; BLEU tokenises Chinese characters one by one, Japanese and Korean ones too."""
+def metric(name: str, target_language: str, references: Sequence[str]) -> Metric:
+    """The metric of that name against these references, which are counted once for all that is scored.
+
+    BLEU tokenises Chinese characters one by one, Japanese and Korean ones too.
+    """
+    against = [list(references)]
     if name == "chrf":
-        return CHRF()
+        return CHRF(references=against)
     language = target_language.split("-")[0].lower()
     if language == "zh":
-        return BLEU(tokenize="zh")
-    return BLEU(tokenize="char" if language in LANGUAGES_WITH_OWN_TOKENIZER else "13a")
+        return BLEU(tokenize="zh", references=against)
+    return BLEU(tokenize="char" if language in LANGUAGES_WITH_OWN_TOKENIZER else "13a", references=against)
 
 
 def score_corpus(
@@ -33,9 +37,9 @@ def score_corpus(
     """
     scores = {}
     for name in METRICS:
-        scorer = metric(name, target_language)
-        score = scorer.corpus_score(list(hypotheses), [list(references)])
-        statistics = scorer._extract_corpus_statistics(list(hypotheses), [list(references)])
+        scorer = metric(name, target_language, references)
+        score = scorer.corpus_score(list(hypotheses), None)
+        statistics = scorer._extract_corpus_statistics(list(hypotheses), None)
         scores[name] = {
             "score": score.score,
             "signature": str(scorer.get_signature()),
