@@ -224,7 +224,7 @@ def test_a_killed_command_takes_its_fork_with_it_and_the_cell_is_free(
         with pytest.raises(BlockingIOError):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         step.kill()
-        wait_for(lambda: gone(fork), 5)
+        wait_for(lambda: gone(fork), 30)
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
@@ -247,5 +247,5 @@ def test_a_killed_warm_process_takes_forks_and_commands_with_it_and_the_next_ste
             code, said, _ = end(step)
         assert code == -signal.SIGKILL
         assert said[-1] == "mtpeft: the warm process was killed, and this step with it."
-        wait_for(lambda: gone(fork), 5)
+        wait_for(lambda: gone(fork), 30)
         assert run(too_small(tmp_path), environment | shared_variables(), tmp_path)[::2] == (2, {"sentencepiece"})
