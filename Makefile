@@ -43,7 +43,7 @@ report: $(VENV)/installed ## Snakemake's report of a finished run: figures, capt
 	@$(SNAKEMAKE) --report results/report.zip
 
 test: $(VENV)/develop ## all tests
-	@$(VENV)/bin/python -m pytest
+	@$(VENV)/bin/python -m pytest --numprocesses $(CORES) --dist loadgroup
 
 lint: $(VENV)/develop ## style of Python and of rules
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . \
