@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch.nn import functional
 
 from model_material import (
     UPDATES,
@@ -15,14 +16,15 @@ from model_material import (
     cell,
     decode_settings,
     files_of,
+    inputs,
     train_cell,
     train_settings,
 )
 from mtpeft.records import canonical, read_record
-from mtpeft.tokens.arrays import read_arrays
+from mtpeft.tokens.arrays import IGNORED, read_arrays
 from mtpeft.training import job as jobs
 from mtpeft.training.batches import BatchOrder
-from mtpeft.training.loop import evaluation_steps
+from mtpeft.training.loop import Task, _update, evaluation_steps
 from mtpeft.training.schedule import learning_rate
 from record_material import schema_mistakes
 from training_material import SETTINGS, run_command, trainer
@@ -75,6 +77,29 @@ def test_dev_is_judged_before_and_after(updates: int, evaluations: int) -> None:
     marks = evaluation_steps(updates, evaluations)
     assert {0, updates} <= marks <= set(range(updates + 1))
     assert len(marks) == min(updates, evaluations) + 1
+
+
+@pytest.mark.parametrize("kind", ["full", "adapter", "lora"])
+def test_an_update_follows_the_loss_of_every_label_and_of_no_padding(sweep: Path, kind: str) -> None:
+    settings = train_settings(kind, clip_norm=1e9, dropout=0.0, label_smoothing=0.1)
+    job = jobs.open_job(settings, inputs(sweep))
+    model = jobs._model(settings, job.folder, job.counted)
+    batch = jobs._batches(settings, job.inputs, start=model.config.decoder_start_token_id)
+    labels = batch(0)["labels"]
+    assert 0 < int((labels == IGNORED).sum())
+    trained = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
+
+    logits = model(**{name: tensor for name, tensor in batch(0).items() if name != "labels"}).logits
+    assert logits.shape[:2] == labels.shape
+    loss = functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), label_smoothing=0.1)
+    expected = dict(zip(trained, torch.autograd.grad(loss, [*trained.values()]), strict=True))
+
+    task = Task(model=model, batch=batch, evaluate=lambda: 0.0, identity="")
+    found = _update(task, jobs._plan(settings), torch.optim.SGD(trained.values(), lr=1.0), 0)
+    assert found == (pytest.approx(loss.item(), rel=1e-5), int((labels != IGNORED).sum()))
+    for name, weight in trained.items():
+        torch.testing.assert_close(weight.grad, expected[name], rtol=1e-4, atol=1e-6)
+    assert model(**{name: tensor for name, tensor in batch(0).items() if name != "labels"}).logits.ndim == 3
 
 
 @pytest.mark.usefixtures("own_life")

@@ -57,7 +57,7 @@ def translate(
     search: Search,
     *,
     language_token: int,
-    batch_tokens: int = 4096,
+    batch_tokens: int = 8192,
 ) -> list[list[int]]:
     """Hypothesis of each source, as tokens without the special ones at its ends.
 

@@ -33,15 +33,15 @@ def score_corpus(
 ) -> dict[str, dict[str, object]]:
     """Corpus score, signature and one row of counts per sentence, for each metric.
 
-    The counts are what sacreBLEU sums up before it computes a score, so that a resampled test set costs a sum.
+    The counts are what sacreBLEU's `corpus_score` sums up before it computes a score, so that a resampled test set
+    costs a sum.
     """
     scores = {}
     for name in METRICS:
         scorer = metric(name, target_language, references)
-        score = scorer.corpus_score(list(hypotheses), None)
         statistics = scorer._extract_corpus_statistics(list(hypotheses), None)
         scores[name] = {
-            "score": score.score,
+            "score": scorer._aggregate_and_compute(statistics).score,
             "signature": str(scorer.get_signature()),
             "statistics": [[int(count) for count in row] for row in statistics],
         }
