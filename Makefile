@@ -56,10 +56,10 @@ $(VENV)/installed: envs/workflow.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; (3, 11) <= sys.version_info[:2] <= (3, 13) or sys.exit( \
 	"Python 3.11, 3.12 or 3.13 is needed; say which with `make figures PYTHON=python3.12`")'
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --no-compile --no-deps --requirement envs/workflow.txt
+	$(VENV)/bin/python -m pip install --quiet --no-compile --requirement envs/workflow.txt
 	$(VENV)/bin/python -m pip install --quiet --no-deps --editable .
 	@touch $@
 
 $(VENV)/develop: $(VENV)/installed envs/develop.txt
-	$(VENV)/bin/python -m pip install --quiet --no-compile --no-deps --requirement envs/develop.txt
+	$(VENV)/bin/python -m pip install --quiet --no-compile --requirement envs/develop.txt
 	@touch $@

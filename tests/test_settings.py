@@ -161,7 +161,7 @@ TRAINED = set(PRETRAINED["methods"]) - {"none", "retrieval"}
         ({"tuning": {"widenings": 1}}, {"method": TRAINED}),
         ({"tuning": {"pair": "de-en", "seed": 9}}, {"method": TRAINED}),
     ],
-    ids=lambda value: str(value)[:60],
+    ids=["rate", "search", "option", "budget", "updates", "widenings", "tuned on"],
 )
 def test_an_edit_changes_the_training_of_the_cells_that_use_it_alone(
     overlay: dict[str, Any], labels: dict[str, set[str]]
