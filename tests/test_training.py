@@ -86,7 +86,7 @@ def test_an_update_follows_the_loss_of_every_label_and_of_no_padding(sweep: Path
     model = jobs._model(settings, job.folder, job.counted)
     batch = jobs._batches(settings, job.inputs, start=model.config.decoder_start_token_id)
     labels = batch(0)["labels"]
-    assert 0 < int((labels == IGNORED).sum())
+    assert int((labels == IGNORED).sum()) > 0
     trained = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
 
     logits = model(**{name: tensor for name, tensor in batch(0).items() if name != "labels"}).logits
