@@ -17,7 +17,7 @@ from mtpeft.front.status import finished_records
 
 INTERVAL_SECONDS = 60.0
 DRAWING_SECONDS = 600.0
-"""Least time between two drawings, which take some ten seconds of a core that could train."""
+"""Least time between two drawings, which take up to half a minute of a core that could train."""
 POLITENESS = 10
 """Niceness of drawing beside the trainers."""
 
