@@ -175,7 +175,7 @@ def test_corpus_score_follows_from_the_sums_of_the_sentences(name: str, language
     references = ["This page was not found", "打开这个文件", "ファイルを開く", "Turn off the light in the hall", ""]
     scored = score_corpus(hypotheses, references, language)[name]
     sums = np.sum(scored["statistics"], axis=0).tolist()
-    own = metric(name, language, references)
+    own = metric(name, language)
     again = own._compute_f_score(sums) if name == "chrf" else own._compute_score_from_stats(sums).score
     assert len(scored["statistics"]) == len(hypotheses)
     assert again == scored["score"] > 0

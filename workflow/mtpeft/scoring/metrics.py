@@ -14,18 +14,14 @@ def chrf(hypotheses: Sequence[str], references: Sequence[str]) -> float:
     return CHRF().corpus_score(list(hypotheses), [list(references)]).score
 
 
-def metric(name: str, target_language: str, references: Sequence[str]) -> Metric:
-    """The metric of that name against these references, which are counted once for all that is scored.
-
-    BLEU tokenises Chinese characters one by one, Japanese and Korean ones too.
-    """
-    against = [list(references)]
+def metric(name: str, target_language: str) -> Metric:
+    """The metric of that name; BLEU tokenises Chinese characters one by one, Japanese and Korean ones too."""
     if name == "chrf":
-        return CHRF(references=against)
+        return CHRF()
     language = target_language.split("-")[0].lower()
     if language == "zh":
-        return BLEU(tokenize="zh", references=against)
-    return BLEU(tokenize="char" if language in LANGUAGES_WITH_OWN_TOKENIZER else "13a", references=against)
+        return BLEU(tokenize="zh")
+    return BLEU(tokenize="char" if language in LANGUAGES_WITH_OWN_TOKENIZER else "13a")
 
 
 def score_corpus(
@@ -38,8 +34,8 @@ def score_corpus(
     """
     scores = {}
     for name in METRICS:
-        scorer = metric(name, target_language, references)
-        statistics = scorer._extract_corpus_statistics(list(hypotheses), None)
+        scorer = metric(name, target_language)
+        statistics = scorer._extract_corpus_statistics(list(hypotheses), [list(references)])
         scores[name] = {
             "score": scorer._aggregate_and_compute(statistics).score,
             "signature": str(scorer.get_signature()),
