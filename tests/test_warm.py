@@ -162,7 +162,7 @@ def assert_own_memory(record: Path) -> None:
     (parent,) = (process for process in warm_processes() if process.ppid() == os.getpid())
     peak = json.loads(record.read_text())["peak_memory_mb"]
     memory = parent.memory_info()  # a fork shares the libraries' files, and counts of them what it touches itself
-    assert 0.8 * (memory.rss - memory.shared) < peak * 2**20 < 1.5 * memory.rss
+    assert memory.rss - memory.shared < peak * 2**20 < 1.5 * memory.rss
 
 
 def too_small(folder: Path) -> list[str]:
@@ -233,8 +233,8 @@ def test_a_killed_command_takes_its_fork_with_it_and_the_cell_is_free(
     with training(sweep, tmp_path, warm) as (step, fork), open(tmp_path / "state" / LOCK_FILE) as lock:
         assert not is_free(lock)
         step.kill()
-        wait_for(lambda: gone(fork), 30)
-        wait_for(lambda: is_free(lock), 30)  # its last thread gives it up a moment after its first has become a zombie
+        wait_for(lambda: gone(fork), 5)
+        wait_for(lambda: is_free(lock), 5)  # its last thread gives it up a moment after its first has become a zombie
 
 
 def test_a_command_ends_by_the_signal_that_killed_its_fork(sweep: Path, tmp_path: Path, warm: dict[str, str]) -> None:
@@ -256,5 +256,5 @@ def test_a_killed_warm_process_takes_forks_and_commands_with_it_and_the_next_ste
             code, said, _ = end(step)
         assert code == -signal.SIGKILL
         assert said[-1] == "mtpeft: the warm process was killed, and this step with it."
-        wait_for(lambda: gone(fork), 30)
+        wait_for(lambda: gone(fork), 5)
         assert run(too_small(tmp_path), environment | shared_variables(), tmp_path)[::2] == (2, {"sentencepiece"})
