@@ -57,7 +57,7 @@ def translate(
     search: Search,
     *,
     language_token: int,
-    batch_tokens: int = 8192,
+    batch_tokens: int = 16384,
 ) -> list[list[int]]:
     """Hypothesis of each source, as tokens without the special ones at its ends.
 
@@ -66,12 +66,12 @@ def translate(
         sources: sequences with their special tokens.
         search: kind of search.
         language_token: first token of every hypothesis.
-        batch_tokens: padded source tokens of a batch; it changes the time, not the result.
+        batch_tokens: padded source tokens of a batch, each counted once per beam; they change the time, not the result.
     """
     lengths = np.array([len(source) for source in sources])
     hypotheses: list[list[int]] = [[]] * len(sources)
     limits = search.limits(lengths, model)
-    for rows in cut(np.arange(len(sources)), lengths, batch_tokens):
+    for rows in cut(np.arange(len(sources)), lengths, batch_tokens // search.beam_size):
         input_ids = padded([sources[row] for row in rows], PAD).to(model.device)
         own = torch.from_numpy(limits[rows])
         if search.beam_size == 1:
