@@ -25,6 +25,7 @@ from mtpeft.tokens.arrays import IGNORED, read_arrays
 from mtpeft.training import job as jobs
 from mtpeft.training.batches import BatchOrder
 from mtpeft.training.loop import Task, _update, evaluation_steps
+from mtpeft.training.loss import cross_entropy_in_place
 from mtpeft.training.schedule import learning_rate
 from record_material import schema_mistakes
 from training_material import SETTINGS, run_command, trainer
@@ -77,6 +78,28 @@ def test_dev_is_judged_before_and_after(updates: int, evaluations: int) -> None:
     marks = evaluation_steps(updates, evaluations)
     assert {0, updates} <= marks <= set(range(updates + 1))
     assert len(marks) == min(updates, evaluations) + 1
+
+
+@pytest.mark.parametrize("label_smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("spread", [1.0, 10.0])
+def test_loss_and_gradient_in_place_are_those_of_cross_entropy(label_smoothing: float, spread: float) -> None:
+    torch.manual_seed(0)
+    logits = (spread * torch.randn(7, 50)).requires_grad_()
+    labels = torch.randint(0, 50, (7,))
+    loss = functional.cross_entropy(logits, labels, label_smoothing=label_smoothing)
+    (gradient,) = torch.autograd.grad(loss, logits)
+
+    found = logits.detach().clone()
+    assert cross_entropy_in_place(found, labels, label_smoothing=label_smoothing) == pytest.approx(
+        loss.item(), rel=1e-5
+    )
+    torch.testing.assert_close(found, gradient, rtol=1e-4, atol=1e-7)
+
+
+def test_a_label_out_of_all_reach_has_a_loss_that_is_a_number() -> None:
+    logits = torch.tensor([[0.0, 500.0]])
+    assert 80 < cross_entropy_in_place(logits, torch.tensor([0]), label_smoothing=0.0) < 90
+    assert logits.tolist() == [[-1.0, 1.0]]
 
 
 @pytest.mark.parametrize("kind", ["full", "adapter", "lora"])

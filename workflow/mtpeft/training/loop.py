@@ -12,11 +12,11 @@ from pathlib import Path
 
 import torch
 from torch import nn
-from torch.nn import functional
 
 from mtpeft.errors import StoppedError
 from mtpeft.tokens.arrays import IGNORED
 from mtpeft.training.interrupt import Clock
+from mtpeft.training.loss import cross_entropy_in_place
 from mtpeft.training.progress import Progress
 from mtpeft.training.schedule import learning_rate
 from mtpeft.training.state import State, read_state, save_state
@@ -135,10 +135,11 @@ def _update(task: Task, plan: Plan, optimizer: torch.optim.Optimizer, step: int)
     labels = inputs.pop("labels")
     judged = labels != IGNORED
     with _only_logits_of(task.model, judged):
-        logits = task.model(**inputs, use_cache=False).logits
-    loss = functional.cross_entropy(logits.float(), labels[judged], label_smoothing=plan.label_smoothing)
+        logits = task.model(**inputs, use_cache=False).logits.float()
+    gradient = logits.detach()
+    loss = cross_entropy_in_place(gradient, labels[judged], label_smoothing=plan.label_smoothing)
     optimizer.zero_grad(set_to_none=True)
-    loss.backward()
+    logits.backward(gradient)
     trained = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     norm = nn.utils.clip_grad_norm_(trained, plan.clip_norm, foreach=True)
     if torch.isfinite(loss) and torch.isfinite(norm):
