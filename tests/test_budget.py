@@ -15,7 +15,8 @@ from mtpeft.methods import METHODS
 from mtpeft.methods.base import Site
 from mtpeft.methods.budget import OutOfReachError, allocate, allocation_of, count, reach
 from mtpeft.models.describe import mbart_config, read_config
-from mtpeft.models.shapes import EMBEDDINGS, read_shape
+from mtpeft.models.families import read_shape
+from mtpeft.models.load import parameters, random_model
 
 ROOT = Path(__file__).parents[1]
 CATALOGUE = load()
@@ -52,7 +53,20 @@ MBART_50 = {
     "decoder_ffn_dim": 4096,
     "max_position_embeddings": 1024,
 }
+SIDES = {"encoder_layers": 2, "decoder_layers": 1, "encoder_ffn_dim": 32, "decoder_ffn_dim": 24}
+HEADS = {"encoder_attention_heads": 2, "decoder_attention_heads": 2}
+BART = {"vocab_size": 60, "d_model": 16, "max_position_embeddings": 20, **SIDES, **HEADS}
+T5 = {"vocab_size": 60, "d_model": 16, "d_kv": 6, "num_heads": 3, "d_ff": 20, "num_layers": 2}
+FAMILIES = {
+    "m2m-100": {"model_type": "m2m_100", **BART},
+    "marian": {"model_type": "marian", **BART, "pad_token_id": 59, "decoder_start_token_id": 59},
+    "t5": {"model_type": "t5", **T5},
+    "t5 of another depth": {"model_type": "t5", **T5, "num_decoder_layers": 1},
+    "t5 1.1": {"model_type": "t5", **T5, "feed_forward_proj": "gated-gelu", "tie_word_embeddings": False},
+    "mt5": {"model_type": "mt5", **T5, "feed_forward_proj": "gated-gelu", "tie_word_embeddings": False},
+}
 CONFIGS = {
+    **FAMILIES,
     "tiny": described(layers=1, d_model=16, feed_forward=32, heads=2, vocabulary=200),
     "narrow": described(layers=2, d_model=48, feed_forward=24, heads=4, vocabulary=300),
     "uneven": described(layers=1, d_model=32, feed_forward=64, heads=2, vocabulary=200)
@@ -183,19 +197,20 @@ def test_embeddings_are_paid_first_and_the_rest_goes_to_the_method(method: str) 
 
     assert both.trained == alone.trained + shape.embeddings
     assert both.left_over == alone.left_over
-    assert both.sizes == {**alone.sizes, EMBEDDINGS: 1}
+    assert both.sizes == {**alone.sizes, shape.embedding_module: 1}
     with pytest.raises(OutOfReachError):
         allocation_of(entry, options, shape, share=shape.embeddings / shape.total)
 
 
-@pytest.mark.parametrize("name", ["tiny", "narrow", "uneven", *CATALOGUE.models])
+@pytest.mark.parametrize("name", ["tiny", "narrow", "uneven", *CATALOGUE.models, *FAMILIES])
 @pytest.mark.parametrize("method", [*OPTIONS, "full"])
 def test_the_built_model_trains_what_was_counted(method: str, name: str) -> None:
-    from transformers import MBartConfig, MBartForConditionalGeneration
-
-    model = MBartForConditionalGeneration(MBartConfig(**CONFIGS[name]))
+    model = random_model(CONFIGS[name], seed=1)
     shape = read_shape(CONFIGS[name])
-    assert sum(weights.numel() for weights in model.parameters()) == shape.total
+    assert parameters(model) == (shape.total, shape.total)
+    if method == "bitfit" and "t5" in name:
+        assert sites_of(method, name) == ([], shape.total)
+        return
     if method == "full":
         sizes, counted = {}, shape.total
     else:
@@ -207,9 +222,8 @@ def test_the_built_model_trains_what_was_counted(method: str, name: str) -> None
     options = OPTIONS.get(method, {"tuner": method})
     tuned = METHODS[options["tuner"]].apply(model, sizes, options)
 
-    assert sum(weights.numel() for weights in tuned.parameters() if weights.requires_grad) == counted
     added = 0 if method == "full" else counted
-    assert sum(weights.numel() for weights in tuned.parameters()) == shape.total + added
+    assert parameters(tuned) == (shape.total + added, counted)
 
 
 def run_budget(*options: str) -> str:

@@ -17,7 +17,8 @@ from mtpeft.models.load import load_base, prepare_torch
 from mtpeft.records import read_lines, read_record, write_record
 from mtpeft.scoring.metrics import METRICS, metric, score_corpus
 from mtpeft.scoring.score import score
-from mtpeft.tokens.encode import encode, load_tokenizer, text_of
+from mtpeft.tokens.codec import Codec, encode, frame_of, open_codec, text_of
+from mtpeft.tokens.frame import Frame
 from mtpeft.training.untrained import record_untrained
 from record_material import schema_mistakes
 
@@ -34,22 +35,27 @@ def base(sweep: Path) -> torch.nn.Module:
 
 
 @pytest.fixture(scope="module")
-def tokenizer(sweep: Path):
-    return load_tokenizer(sweep / "results/models/tiny/checkpoint")
+def codec(sweep: Path) -> Codec:
+    return open_codec(sweep / "results/models/tiny/checkpoint", {"source": "es", "target": "en"}, vocabulary="tiny")
 
 
 @pytest.fixture(scope="module")
-def sources(tokenizer) -> list[torch.Tensor]:
+def frame(codec: Codec, base: torch.nn.Module) -> Frame:
+    return frame_of(codec, base.config)
+
+
+@pytest.fixture(scope="module")
+def sources(codec) -> list[torch.Tensor]:
     """The Spanish sentences of any part, short and long, and one that fills the model's positions."""
     text = [*(row[0] for row in SPANISH_ENGLISH), "Reinicia el ordenador para continuar. " * 9]
-    return [torch.tensor(row) for row in encode(tokenizer, text, "es", vocabulary="tiny", longest=MAX_POSITIONS)]
+    return [torch.tensor(row) for row in encode(codec, text, "source", longest=MAX_POSITIONS)]
 
 
 @SEARCHES
-def test_search_is_that_of_transformers_on_single_sentences(base, tokenizer, sources, search) -> None:
-    english = tokenizer.convert_tokens_to_ids("en_XX")
+def test_search_is_that_of_transformers_on_single_sentences(base, codec, frame, sources, search) -> None:
+    english = codec.tokenizer.convert_tokens_to_ids("en_XX")
     chosen = [sources[0], sources[7], sources[-1]]
-    found = translate(base, chosen, search, language_token=english)
+    found = translate(base, chosen, search, frame=frame)
     for source, tokens in zip(chosen, found, strict=True):
         limit = min(MAX_POSITIONS - 1, int(search.max_length_ratio * len(source)) + EXTRA_TOKENS)
         own = base.generate(
@@ -65,9 +71,9 @@ def test_search_is_that_of_transformers_on_single_sentences(base, tokenizer, sou
 
 
 @SEARCHES
-def test_hypotheses_do_not_depend_on_batches_or_order(base, sources, search) -> None:
+def test_hypotheses_do_not_depend_on_batches_or_order(base, frame, sources, search) -> None:
     def found(rows: list[int], batch_tokens: int) -> list[list[int]]:
-        result = translate(base, [sources[row] for row in rows], search, language_token=9, batch_tokens=batch_tokens)
+        result = translate(base, [sources[row] for row in rows], search, frame=frame, batch_tokens=batch_tokens)
         return [tokens for _, tokens in sorted(zip(rows, result, strict=True))]
 
     rows = list(range(0, len(sources), 2))
@@ -77,13 +83,13 @@ def test_hypotheses_do_not_depend_on_batches_or_order(base, sources, search) -> 
     assert found(random.Random(1).sample(rows, len(rows)), 8192) == expected
 
 
-def test_nothing_to_translate(base, tokenizer) -> None:
-    assert translate(base, [], GREEDY, language_token=9) == []
-    assert text_of(tokenizer, []) == []
+def test_nothing_to_translate(base, codec, frame) -> None:
+    assert translate(base, [], GREEDY, frame=frame) == []
+    assert text_of(codec, []) == []
 
 
-def test_every_hypothesis_ends_at_its_own_limit(base, sources) -> None:
-    found = translate(base, sources, Search(beam_size=1, length_penalty=1.0, max_length_ratio=0.1), language_token=9)
+def test_every_hypothesis_ends_at_its_own_limit(base, frame, sources) -> None:
+    found = translate(base, sources, Search(beam_size=1, length_penalty=1.0, max_length_ratio=0.1), frame=frame)
     limits = [int(0.1 * len(source)) + EXTRA_TOKENS - 1 for source in sources]
     assert all(len(tokens) <= limit for tokens, limit in zip(found, limits, strict=True))
     assert any(len(tokens) == limit for tokens, limit in zip(found, limits, strict=True))
@@ -107,16 +113,16 @@ def _score(sweep: Path, folder: Path, target: str) -> None:
     score(settings, cell("none"), decoded=folder / "decode.json", references=references, record=folder / "score.json")
 
 
-def test_hypotheses_are_plain_lines(sweep: Path, decoded: Path, tokenizer) -> None:
+def test_hypotheses_are_plain_lines(sweep: Path, decoded: Path, codec) -> None:
     text = (decoded / "hypotheses/test.txt").read_text(encoding="utf-8")
     assert text.count("\n") == len(read_pairs(sweep / "data/pairs/es-en/test.tsv"))
-    assert not [token for token in tokenizer.all_special_tokens if token in text]
+    assert not [token for token in codec.tokenizer.all_special_tokens if token in text]
     assert text.strip()
 
 
-def test_special_tokens_that_a_model_makes_are_left_out(tokenizer) -> None:
-    tokens = tokenizer.convert_tokens_to_ids(["▁", "de_DE", "<mask>", "<s>", "<pad>", "ca_XX", "▁"])
-    assert text_of(tokenizer, [tokens])[0].strip() == ""
+def test_special_tokens_that_a_model_makes_are_left_out(codec) -> None:
+    tokens = codec.tokenizer.convert_tokens_to_ids(["▁", "de_DE", "<mask>", "<s>", "<pad>", "ca_XX", "▁"])
+    assert text_of(codec, [tokens])[0].strip() == ""
 
 
 def test_line_ends_inside_a_hypothesis_become_spaces(tmp_path: Path) -> None:

@@ -11,14 +11,16 @@ import torch
 
 from model_material import files_of, pretrain_base, pretrain_settings
 from mtpeft.errors import UserError
+from mtpeft.models.families import read_shape
 from mtpeft.models.load import load_base, parameters
 from mtpeft.models.local import describe_local
 from mtpeft.models.noise import Noise, infill, join_rows, mask_tokens
 from mtpeft.models.pretrain import Text, distinct_sides, stretch
-from mtpeft.models.shapes import read_shape
 from mtpeft.records import read_record
 from mtpeft.tokens.arrays import Ragged, TokenPairs, read_arrays
+from mtpeft.tokens.frame import Frame
 
+FRAME = Frame(pad=1, end=2, begin=(2,), longest=128)
 MASK = 99
 
 
@@ -76,14 +78,14 @@ def test_rows_are_joined_within_their_languages_up_to_the_longest() -> None:
 def test_noise_begins_when_it_is_told_to_and_never_changes_what_must_be_said(update: int, is_changed: bool) -> None:
     rows = [(torch.tensor([7, *range(100, 130), 2]), torch.tensor([9, *range(200, 230), 2])) for _ in range(4)]
     noise = Noise(infilling=False, joined=0.0, masked_source=0.3, masked_target=0.3, begin=10)
-    text = Text(rows, noise, MASK, longest=128, seed=1)
-    inputs = text.inputs(range(4), update, start=2)
+    text = Text(rows, noise, MASK, frame=FRAME, seed=1)
+    inputs = text.inputs(range(4), update)
     for name in ("input_ids", "decoder_input_ids"):
         assert (inputs[name] == MASK).any().item() is is_changed
         assert not (inputs[name][:, :1] == MASK).any()
     assert (inputs["labels"] == torch.stack([target for _, target in rows])).all()
     assert (inputs["decoder_input_ids"][:, 1] == 9).all()
-    again = text.inputs(range(4), update, start=2)
+    again = text.inputs(range(4), update)
     assert all((inputs[name] == again[name]).all() for name in inputs)
 
 
@@ -93,7 +95,7 @@ def test_noise_begins_when_it_is_told_to_and_never_changes_what_must_be_said(upd
 )
 def test_a_pair_reads_a_stretch_of_its_rows(count: int | None, begin: float, wanted: list[int]) -> None:
     rows = [torch.tensor([7, 100 + row, 2]) for row in range(4)]
-    side = Ragged(torch.cat(rows), np.arange(0, 13, 3))
+    side = Ragged(torch.cat(rows), np.arange(0, 13, 3), around=2)
     found = stretch(TokenPairs(side, side), count, begin)
     assert [int(source[1]) - 100 for source, _ in found] == wanted
 
@@ -124,8 +126,8 @@ def test_denoising_masks_tokens_but_not_the_language_nor_the_end(sweep: Path) ->
     pairs = read_arrays(sweep / "data/tokens/tiny/es-en/train.safetensors")
     rows = [(pairs.source[row], pairs.source[row]) for row in range(len(pairs.source))]
     noise = Noise(infilling=True, joined=0.0, masked_source=0.0, masked_target=0.0, begin=0)
-    text = Text(rows, noise, MASK, longest=128, seed=1)
-    first, again, later = (text.inputs([3, 4, 5], update, start=2) for update in (0, 0, 1))
+    text = Text(rows, noise, MASK, frame=FRAME, seed=1)
+    first, again, later = (text.inputs([3, 4, 5], update) for update in (0, 0, 1))
     for row, index in enumerate((3, 4, 5)):
         seen = first["input_ids"][row][first["attention_mask"][row].bool()].tolist()
         assert (seen[0], seen[-1]) == (rows[index][0][0], 2)
@@ -206,7 +208,11 @@ WRONG_FOLDERS: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda folder: (folder / "config.json").write_text('{"model_type":\n'),
         r"config.json, line 2 is not valid JSON",
     ),
-    "other architecture": (_set(model_type="t5"), r"model_type 't5', which is not supported; use .* mbart"),
+    "other architecture": (
+        _set(model_type="bert"),
+        r"model_type 'bert', which is not supported; use .* mbart.* or mt5",
+    ),
+    "another family": (_set(model_type="t5"), r"no key 'num_heads'; is it a complete T5 model"),
     "untied": (_set(tie_word_embeddings=False), r"tie_word_embeddings false; use a model that shares its embeddings"),
     "missing key": (_drop("encoder_ffn_dim"), r"has no key 'encoder_ffn_dim'"),
     "no weights": (lambda folder: (folder / "model.safetensors").unlink(), r"'models.own.path' .* no \*.safetensors"),

@@ -12,49 +12,14 @@ from model_material import DEV_ROWS, MAX_POSITIONS, SPANISH_ENGLISH, TEST_ROWS, 
 from mtpeft.corpus.tsv import Pair, read_pairs, write_pairs
 from mtpeft.errors import UserError
 from mtpeft.models.load import load_base
-from mtpeft.tokens.arrays import model_inputs, read_arrays, write_arrays
-from mtpeft.tokens.encode import encode, encode_pair, load_tokenizer
+from mtpeft.tokens.arrays import Encoded, model_inputs, read_arrays, write_arrays
+from mtpeft.tokens.codec import encode, load_tokenizer, open_codec
+from mtpeft.tokens.encode import encode_pair
+from mtpeft.tokens.frame import Frame
 from mtpeft.tokens.vocabulary import save_tokenizer, train_vocabulary
+from text_material import AWKWARD, SCRIPTS
 
-SCRIPTS = {
-    "af": "Die boodskap is reeds gelees.",
-    "ar": "لم يتم حفظ التغييرات بعد.",
-    "bg": "Вратата на гаража е отворена.",
-    "bn": "ফাইলটি খোলা যায়নি।",
-    "ca": "La finestra de la cuina és oberta.",
-    "de": "Die Übertragung läuft; bitte warten.",
-    "el": "Η σελίδα δεν βρέθηκε.",
-    "en": "The server's address isn't valid (yet).",
-    "es": "¿Quieres cerrar la sesión?",
-    "fa": "این پرونده را نمی‌توان باز کرد.",
-    "he": "הסיסמה שלך פגה.",
-    "hi": "फ़ाइल को खोला नहीं जा सका।",
-    "hy": "Էջը չի գտնվել։",
-    "ja": "ファイルを開けませんでした。",
-    "ka": "გვერდი ვერ მოიძებნა.",
-    "ko": "서버가 응답하지 않습니다.",
-    "ru": "Батарея почти разряжена.",
-    "ta": "கோப்பைத் திறக்க முடியவில்லை.",
-    "th": "ไม่พบหน้าที่คุณกำลังมองหา",
-    "tr": "Değişiklikler kaydedildi, teşekkürler.",
-    "uk": "З'єднання не є безпечним.",
-    "ur": "یہ فائل پہلے سے موجود ہے۔",
-    "vi": "Không tìm thấy trang này.",
-    "zh": "无法打开该文件，请重试。",
-}
-AWKWARD = {
-    "digits": "Version 3.14.159, 50 %, #7",
-    "full width": "ＡＢＣ１２３　ｶﾀｶﾅ",
-    "combining accent": "Cafe\u0301 a\u0301rbol",
-    "ligature": "ﬁnal o\ufb03ce ½ №5",
-    "non-breaking space": "5\u00a0km\u2009y 3\u202fm",
-    "spaces at the ends": "  Abre  la   puerta  ",
-    "emoji": "Todo bien 👍🏽 👨‍👩‍👧",
-    "zero width": "na\u200bme \u200ftext\ufeff on",
-    "unknown script": "ᏣᎳᎩ ꦗꦮ",
-    "piece mark": "a▁b _ __",
-    "one letter": "a",
-}
+FRAME = Frame(pad=1, end=2, begin=(2, 9), longest=MAX_POSITIONS)
 
 
 @pytest.fixture(scope="module")
@@ -83,11 +48,11 @@ def test_segmentation_of_awkward_text_is_sentencepieces_own(many_scripts, text) 
 
 def _assert_same_pieces(many_scripts, text: str, language: str) -> None:
     pieces, folder = many_scripts
-    tokenizer = load_tokenizer(folder)
-    (tokens,) = encode(tokenizer, [text], language, vocabulary="tiny", longest=200)
+    codec = open_codec(folder, {"source": language, "target": "en"}, vocabulary="tiny")
+    (tokens,) = encode(codec, [text], "source", longest=200)
     own = [3 if piece == pieces.unk_id() else piece + 1 for piece in pieces.encode(text)]
     first, *inner, last = tokens
-    assert tokenizer.convert_ids_to_tokens([first])[0].startswith(f"{language}_")
+    assert codec.tokenizer.convert_ids_to_tokens([first])[0].startswith(f"{language}_")
     assert (inner, last) == (own, 2)
 
 
@@ -95,9 +60,9 @@ def _assert_same_pieces(many_scripts, text: str, language: str) -> None:
     "text", ["Use es_XX or en_XX.", "Wrap <s>old</s> text in <mask> or <pad>, not <unk>.", "bg_XX"]
 )
 def test_text_that_looks_like_a_special_token_is_none(many_scripts, text) -> None:
-    tokenizer = load_tokenizer(many_scripts[1])
-    (tokens,) = encode(tokenizer, [text], "es", vocabulary="tiny", longest=200)
-    special = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
+    codec = open_codec(many_scripts[1], {"source": "es", "target": "en"}, vocabulary="tiny")
+    (tokens,) = encode(codec, [text], "source", longest=200)
+    special = set(codec.tokenizer.all_special_ids) - {codec.tokenizer.unk_token_id}
     assert [token in special for token in tokens] == [True, *[False] * (len(tokens) - 2), True]
 
 
@@ -110,9 +75,8 @@ def test_languages_outside_mbart50_get_a_token_of_their_own(many_scripts) -> Non
 
 
 def test_language_without_token_is_refused_with_a_sentence(sweep: Path) -> None:
-    tokenizer = load_tokenizer(sweep / "data/vocabularies/tiny")
-    with pytest.raises(UserError, match=r"'tiny' has no language token eu_XX for 'eu'.*pretrain.vocabulary_pairs"):
-        encode(tokenizer, ["Ireki atea"], "eu", vocabulary="tiny", longest=20)
+    with pytest.raises(UserError, match=r"'tiny' has no token for the language 'eu'.*pretrain.vocabulary_pairs"):
+        open_codec(sweep / "data/vocabularies/tiny", {"source": "eu", "target": "en"}, vocabulary="tiny")
 
 
 def test_vocabulary_larger_than_the_text_allows_is_refused(tmp_path: Path) -> None:
@@ -131,15 +95,16 @@ def test_vocabulary_is_the_same_every_time(sweep: Path, tmp_path: Path) -> None:
 
 def test_arrays_give_back_what_was_written(tmp_path: Path) -> None:
     source, target = [[7, 1, 2], [], [5] * 40], [[9], [3, 4], [2, 2]]
-    write_arrays(tmp_path / "deep/part.safetensors", source, target)
+    write_arrays(tmp_path / "deep/part.safetensors", source=Encoded(source, 2), target=Encoded(target, 1))
     pairs = read_arrays(tmp_path / "deep/part.safetensors")
     assert [pairs.source[row].tolist() for row in range(3)] == source
     assert [pairs.target[row].tolist() for row in range(3)] == target
     assert pairs.longer.tolist() == [3, 2, 40]
+    assert (pairs.source.around, pairs.target.around) == (2, 1)
 
 
 def test_arrays_without_rows(tmp_path: Path) -> None:
-    write_arrays(tmp_path / "none.safetensors", [], [])
+    write_arrays(tmp_path / "none.safetensors", source=Encoded([], 2), target=Encoded([], 2))
     assert len(read_arrays(tmp_path / "none.safetensors").source) == 0
 
 
@@ -176,7 +141,7 @@ def test_long_sentences_are_cut_to_the_models_positions(sweep: Path, tmp_path: P
 def test_decoder_inputs_are_those_that_transformers_makes_of_the_labels(sweep: Path) -> None:
     pairs = read_arrays(arrays(sweep, "dev"))
     inputs = dict(
-        model_inputs([pairs.source[row] for row in range(4)], [pairs.target[row] for row in range(4)], start=2)
+        model_inputs([pairs.source[row] for row in range(4)], [pairs.target[row] for row in range(4)], frame=FRAME)
     )
     model: MBartForConditionalGeneration = load_base(sweep / "results/models/tiny/checkpoint").eval()
     labels = inputs.pop("labels")
@@ -196,7 +161,7 @@ def test_decoder_inputs_are_those_that_transformers_makes_of_the_labels(sweep: P
 
 def test_padding_is_masked_and_labels_of_it_are_left_out() -> None:
     inputs = model_inputs(
-        [torch.tensor([8, 5, 2]), torch.tensor([8, 2])], [torch.tensor([9, 2]), torch.tensor([9, 4, 2])], start=2
+        [torch.tensor([8, 5, 2]), torch.tensor([8, 2])], [torch.tensor([9, 2]), torch.tensor([9, 4, 2])], frame=FRAME
     )
     assert inputs["input_ids"].tolist() == [[8, 5, 2], [8, 2, 1]]
     assert inputs["attention_mask"].tolist() == [[1, 1, 1], [1, 1, 0]]

@@ -29,6 +29,7 @@ from mtpeft.training.loss import cross_entropy_in_place
 from mtpeft.training.schedule import learning_rate
 from record_material import schema_mistakes
 from training_material import SETTINGS, run_command, trainer
+from tuner_material import FRAME
 
 LENGTHS = np.random.default_rng(2).integers(3, 40, size=700)
 
@@ -107,7 +108,7 @@ def test_an_update_follows_the_loss_of_every_label_and_of_no_padding(sweep: Path
     settings = train_settings(kind, clip_norm=1e9, dropout=0.0, label_smoothing=0.1)
     job = jobs.open_job(settings, inputs(sweep))
     model = jobs._model(settings, job.folder, job.counted)
-    batch = jobs._batches(settings, job.inputs, start=model.config.decoder_start_token_id)
+    batch = jobs._batches(settings, job.inputs, frame=FRAME)
     labels = batch(0)["labels"]
     assert int((labels == IGNORED).sum()) > 0
     trained = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}

@@ -12,9 +12,18 @@ from model_material import BUDGETS, METHODS, SEARCH, arrays
 from mtpeft.decoding.search import Search, translate
 from mtpeft.models.load import load_base, parameters, prepare_torch
 from mtpeft.tokens.arrays import read_arrays
-from tuner_material import ADAPTER_FILE, MERGEABLE, PEFT, WITH_EMBEDDINGS, base_folder, batch, build, logits, stir
-
-LANGUAGE_TOKEN = 9
+from tuner_material import (
+    ADAPTER_FILE,
+    FRAME,
+    MERGEABLE,
+    PEFT,
+    WITH_EMBEDDINGS,
+    base_folder,
+    batch,
+    build,
+    logits,
+    stir,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -54,14 +63,14 @@ def test_every_trained_parameter_gets_a_gradient_and_no_other(sweep: Path, metho
 
 def one_token_after_the_other(model: torch.nn.Module, source: torch.Tensor, *, most: int) -> list[int]:
     """What greedy search should find of a sentence by itself, everything computed again for each token."""
-    tokens = [model.config.decoder_start_token_id, LANGUAGE_TOKEN]
-    while len(tokens) - 1 < most:
+    tokens = [*FRAME.begin]
+    while len(tokens) - len(FRAME.begin) < most:
         logits = model(input_ids=source[None], decoder_input_ids=torch.tensor([tokens]), use_cache=False).logits
         token = int(logits[0, -1].argmax())
         if token == model.config.eos_token_id:
             break
         tokens.append(token)
-    return tokens[2:]
+    return tokens[len(FRAME.begin) :]
 
 
 @pytest.mark.parametrize("method", ["none", *PEFT])
@@ -72,8 +81,8 @@ def test_a_batch_is_translated_as_its_sentences_are_without_cache(sweep: Path, m
     search = Search(**SEARCH)
     dev = read_arrays(arrays(sweep, "dev")).source
     sources = [dev[row].long() for row in range(len(dev))]
-    found = translate(model, sources, search, language_token=LANGUAGE_TOKEN)
-    limits = search.limits(dev.lengths, model).tolist()
+    found = translate(model, sources, search, frame=FRAME)
+    limits = search.limits(dev.lengths, FRAME).tolist()
     assert found == [
         one_token_after_the_other(model, source, most=most) for source, most in zip(sources, limits, strict=True)
     ]

@@ -6,13 +6,16 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from model_material import BUDGETS, METHODS, arrays
+from model_material import BUDGETS, MAX_POSITIONS, METHODS, arrays
 from mtpeft.methods import METHODS as REGISTRY
 from mtpeft.methods.budget import Allocation, allocation_of
+from mtpeft.models.families import read_shape
 from mtpeft.models.load import load_base
-from mtpeft.models.shapes import read_shape
 from mtpeft.tokens.arrays import model_inputs, read_arrays
+from mtpeft.tokens.frame import Frame
 
+FRAME = Frame(pad=1, end=2, begin=(2, 9), longest=MAX_POSITIONS)
+"""Of the tiny model; 9 stands for a language."""
 ADAPTER_FILE = "adapter_model.safetensors"
 FOLDER_TYPES = {
     "adapter": "BOTTLENECK",
@@ -47,7 +50,7 @@ def batch(sweep: Path) -> dict[str, torch.Tensor]:
     """The dev set as one batch."""
     pairs = read_arrays(arrays(sweep, "dev"))
     rows = range(len(pairs.source))
-    return dict(model_inputs([pairs.source[row] for row in rows], [pairs.target[row] for row in rows], start=2))
+    return dict(model_inputs([pairs.source[row] for row in rows], [pairs.target[row] for row in rows], frame=FRAME))
 
 
 @torch.no_grad()

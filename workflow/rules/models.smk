@@ -60,6 +60,25 @@ rule pretrain:
         "--train {input.train:q} --dev {input.dev:q} --record {output.record:q} > {log:q} 2>&1"
 
 
+rule fetch_model:
+    """Fetch one revision of a model from a hub, into an undeclared folder, so that what came is kept when it fails."""
+    output:
+        "results/models/{model}/base.json",
+    log:
+        "logs/fetch_model/{model}.log",
+    benchmark:
+        "benchmarks/fetch_model/{model}.tsv"
+    wildcard_constraints:
+        model=paths.models_with(CONFIGURATION, "hub"),
+    priority: FIRST
+    conda:
+        "../../envs/workflow.yaml"
+    params:
+        settings=told("hub", "model"),
+    shell:
+        "exec python -m mtpeft hub --settings {params.settings:q} --record {output:q} > {log:q} 2>&1"
+
+
 rule take_in_model:
     """Check a local Hugging Face folder and record its hashes; the weights stay where they are."""
     input:

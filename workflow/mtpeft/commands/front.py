@@ -34,6 +34,17 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     _command(commands, "schemas", _schemas, "write the JSON schemas of the configuration and of the records")
     parser = _command(commands, "translate", _translate, "translate lines from standard input with a trained cell")
     parser.add_argument("--cell", required=True, metavar="FOLDER", help="its folder under results/cells, or its labels")
+    parser = _command(commands, "init", _init, "write a study for a text and a model of one's own, and check it")
+    parser.add_argument("--files", required=True, nargs="+", metavar="FILE", help="source and target, or one of both")
+    parser.add_argument("--columns", nargs=2, default=(), metavar="NAME", help="source's and target's, of a table")
+    parser.add_argument("--source", required=True, metavar="CODE", help="language, such as sw")
+    parser.add_argument("--target", required=True, metavar="CODE", help="language, such as en")
+    parser.add_argument("--model", required=True, help="a folder, or owner/name@commit of the hub")
+    parser.add_argument("--to", type=Path, default=Path("mine.yaml"), metavar="FILE", help="default: mine.yaml")
+    parser = _command(commands, "export", _export, "write the model of a trained cell for others to use")
+    parser.add_argument("--cell", required=True, metavar="FOLDER", help="its folder under results/cells, or its labels")
+    parser.add_argument("--to", required=True, type=Path, metavar="FOLDER", help="a new folder")
+    parser.add_argument("--as", dest="form", choices=("merged", "peft", "ctranslate2"), default="merged")
 
 
 def _command(
@@ -130,3 +141,19 @@ def _translate(given: argparse.Namespace) -> None:
         raise UserError("Standard input is empty; write sentences to it, one per line.")
     for line in load(given.cell)(sentences):
         print(line)
+
+
+def _init(given: argparse.Namespace) -> None:
+    from mtpeft.front.init import write_study
+    from mtpeft.front.overlay import Request
+
+    request = Request(given.files, given.source, given.target, given.model, given.columns)
+    for line in write_study(request, given.to):
+        print(line)
+
+
+def _export(given: argparse.Namespace) -> None:
+    from mtpeft.models.export import export_cell
+
+    export_cell(given.cell, given.to, given.form)
+    print(f"The model of {given.cell} is in {given.to}.")

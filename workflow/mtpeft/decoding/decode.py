@@ -9,11 +9,10 @@ from mtpeft.cells import Cell
 from mtpeft.decoding.outcome import Outcome, write_decode_record, write_hypotheses
 from mtpeft.decoding.search import Search, translate
 from mtpeft.execution import describe
-from mtpeft.models.languages import language_code
 from mtpeft.models.load import open_tuned, prepare_torch
 from mtpeft.records import read_record
 from mtpeft.tokens.arrays import read_arrays
-from mtpeft.tokens.encode import load_tokenizer, text_of
+from mtpeft.tokens.codec import frame_of, open_codec, text_of
 
 
 def decode(settings: Mapping[str, Any], cell: Cell, *, trained: Path, tests: Mapping[str, Path], record: Path) -> None:
@@ -29,15 +28,15 @@ def decode(settings: Mapping[str, Any], cell: Cell, *, trained: Path, tests: Map
     train = read_record(trained)
     device = prepare_torch(settings["threads"])
     base = Path(read_record(Path(train["inputs"]["base"]))["folder"])
-    tokenizer = load_tokenizer(base)
-    language_token = tokenizer.convert_tokens_to_ids(language_code(settings["languages"]["target"]))
+    codec = open_codec(base, settings["languages"], vocabulary=cell.model)
     model = open_tuned(base, trained.parent / "tuned").to(device).eval()
+    frame = frame_of(codec, model.config)
     started, done, described = time.monotonic(), 0, {}
     for name, arrays in tests.items():
         source = read_arrays(arrays).source
         sources = [source[row] for row in range(len(source))]
-        hypotheses = translate(model, sources, Search(**settings["search"]), language_token=language_token)
-        lines = text_of(tokenizer, hypotheses)
+        hypotheses = translate(model, sources, Search(**settings["search"]), frame=frame)
+        lines = text_of(codec, hypotheses)
         described[name] = write_hypotheses(record.parent, name, lines)
         done += len(lines)
     outcome = Outcome(

@@ -9,40 +9,37 @@ from itertools import count
 import torch
 from torch import nn
 
-from mtpeft.tokens.arrays import PAD
+from mtpeft.tokens.frame import Frame
 
 ENDED = 8
 """A batch is cut down when one in so many of its rows has ended: each cut copies the cache."""
 
 
-def greedy_search(
-    model: nn.Module, input_ids: torch.Tensor, limits: torch.Tensor, *, language_token: int
-) -> list[list[int]]:
+def greedy_search(model: nn.Module, input_ids: torch.Tensor, limits: torch.Tensor, *, frame: Frame) -> list[list[int]]:
     """The most probable next token until the end of the sentence, or until its limit.
 
     Args:
         model: sequence-to-sequence model in evaluation mode.
         input_ids: padded sources: shape (batch, length).
-        limits: most tokens of each hypothesis, its language token among them: shape (batch).
-        language_token: first token of every hypothesis.
+        limits: most tokens of each hypothesis, those that it begins with left out: shape (batch).
+        frame: of the model and the target language.
 
     Returns:
-        The tokens after the language token, without the one that ends the sentence.
+        The tokens after those that every hypothesis begins with, without the one that ends the sentence.
     """
-    end = model.config.eos_token_id
     hypotheses: list[list[int]] = [[] for _ in limits]
     rows, goes_on = torch.arange(len(limits)), torch.ones(len(limits), dtype=torch.bool)
-    mask = (input_ids != PAD).long()
-    begin = torch.tensor([[model.config.decoder_start_token_id, language_token]], device=input_ids.device)
+    mask = (input_ids != frame.pad).long()
+    begin = torch.tensor([frame.begin], device=input_ids.device)
     output = model(
         input_ids=input_ids, attention_mask=mask, decoder_input_ids=begin.expand(len(rows), -1), use_cache=True
     )
     encoded, cache = output.encoder_last_hidden_state, output.past_key_values
-    for length in count(2):
+    for length in count(1):
         tokens = output.logits[:, -1].argmax(-1).cpu()
         for row, token in zip(rows.tolist(), tokens.tolist(), strict=True):
             hypotheses[row].append(token)
-        goes_on &= (tokens != end) & (length < limits[rows])
+        goes_on &= (tokens != frame.end) & (length < limits[rows])
         if not goes_on.any():
             break
         if ENDED * int((~goes_on).sum()) >= len(rows):
@@ -58,7 +55,7 @@ def greedy_search(
             past_key_values=cache,
             use_cache=True,
         )
-    return [before_end(tokens[: limit - 1], end) for tokens, limit in zip(hypotheses, limits.tolist(), strict=True)]
+    return [before_end(tokens[:limit], frame.end) for tokens, limit in zip(hypotheses, limits.tolist(), strict=True)]
 
 
 def before_end(tokens: list[int], end: int) -> list[int]:

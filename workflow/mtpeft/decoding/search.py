@@ -12,7 +12,8 @@ import torch
 from torch import nn
 
 from mtpeft.decoding.greedy import before_end, greedy_search
-from mtpeft.tokens.arrays import PAD, padded
+from mtpeft.tokens.arrays import padded
+from mtpeft.tokens.frame import Frame
 from mtpeft.training.batches import cut
 
 EXTRA_TOKENS = 10
@@ -26,10 +27,10 @@ class Search:
     length_penalty: float
     max_length_ratio: float
 
-    def limits(self, lengths: np.ndarray, model: nn.Module) -> np.ndarray:
-        """Most tokens of a hypothesis, without the one that ends it, for sources of these lengths."""
+    def limits(self, lengths: np.ndarray, frame: Frame) -> np.ndarray:
+        """Most tokens of a hypothesis, without those that begin and end it, for sources of these lengths."""
         by_ratio = (self.max_length_ratio * lengths).astype(np.int64) + EXTRA_TOKENS
-        return np.minimum(by_ratio, model.config.max_position_embeddings - 1)
+        return np.minimum(by_ratio, frame.longest - 1) + 1 - len(frame.begin)
 
 
 @dataclass(frozen=True)
@@ -40,13 +41,14 @@ class EndAtLimit:
     """
 
     limits: torch.Tensor
-    end: int
+    frame: Frame
 
     def __call__(self, tokens: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         """Leave only the end token to rows, (sentences x beams), that have as many tokens as they may."""
-        full = self.limits.repeat_interleave(len(tokens) // len(self.limits)) < tokens.shape[1]
+        limits = self.limits.repeat_interleave(len(tokens) // len(self.limits))
+        full = limits + len(self.frame.begin) <= tokens.shape[1]
         only_end = torch.full_like(scores, -torch.inf)
-        only_end[:, self.end] = 0
+        only_end[:, self.frame.end] = 0
         return torch.where(full[:, None], only_end, scores)
 
 
@@ -56,7 +58,7 @@ def translate(
     sources: Sequence[torch.Tensor],
     search: Search,
     *,
-    language_token: int,
+    frame: Frame,
     batch_tokens: int = 16384,
 ) -> list[list[int]]:
     """Hypothesis of each source, as tokens without the special ones at its ends.
@@ -65,38 +67,38 @@ def translate(
         model: sequence-to-sequence model in evaluation mode.
         sources: sequences with their special tokens.
         search: kind of search.
-        language_token: first token of every hypothesis.
+        frame: of the model and the target language.
         batch_tokens: padded source tokens of a batch, each counted once per beam; they change the time, not the result.
     """
     lengths = np.array([len(source) for source in sources])
     hypotheses: list[list[int]] = [[]] * len(sources)
-    limits = search.limits(lengths, model)
+    limits = search.limits(lengths, frame)
     for rows in cut(np.arange(len(sources)), lengths, batch_tokens // search.beam_size):
-        input_ids = padded([sources[row] for row in rows], PAD).to(model.device)
+        input_ids = padded([sources[row] for row in rows], frame.pad).to(model.device)
         own = torch.from_numpy(limits[rows])
         if search.beam_size == 1:
-            found = greedy_search(model, input_ids, own, language_token=language_token)
+            found = greedy_search(model, input_ids, own, frame=frame)
         else:
-            found = _beam_search(model, input_ids, own, search, language_token=language_token)
+            found = _beam_search(model, input_ids, own, search, frame=frame)
         for row, tokens in zip(rows, found, strict=True):
             hypotheses[row] = tokens
     return hypotheses
 
 
 def _beam_search(
-    model: nn.Module, input_ids: torch.Tensor, limits: torch.Tensor, search: Search, *, language_token: int
+    model: nn.Module, input_ids: torch.Tensor, limits: torch.Tensor, search: Search, *, frame: Frame
 ) -> list[list[int]]:
     """Hypotheses of a batch, as those of `greedy_search`."""
     output = model.generate(
         input_ids=input_ids,
-        attention_mask=(input_ids != PAD).long(),
+        attention_mask=(input_ids != frame.pad).long(),
         num_beams=search.beam_size,
         do_sample=False,
         length_penalty=search.length_penalty,
         early_stopping=False,
-        forced_bos_token_id=language_token,
-        max_new_tokens=int(limits.max()) + 1,
-        logits_processor=[EndAtLimit(limits.to(model.device), model.config.eos_token_id)],
+        decoder_start_token_id=frame.begin[0],
+        forced_bos_token_id=frame.begin[1] if frame.begin[1:] else None,
+        max_new_tokens=int(limits.max()) + len(frame.begin),
+        logits_processor=[EndAtLimit(limits.to(model.device), frame)],
     )
-    # The start token and the language token come first.
-    return [before_end(tokens[2:], model.config.eos_token_id) for tokens in output.tolist()]
+    return [before_end(tokens[len(frame.begin) :], frame.end) for tokens in output.tolist()]

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from mtpeft.cells import NATIVE
 from mtpeft.config.resolve import method_sites, model_shape
 from mtpeft.config.schema import Configuration
+from mtpeft.errors import UserError
 from mtpeft.front.text import aligned
 from mtpeft.methods import METHODS
 from mtpeft.methods.base import Site
@@ -15,8 +16,16 @@ HEADER = ("method", "budget", "requested", "trained", "achieved", "left over", "
 
 
 def budget_table(configuration: Configuration, model: str) -> str:
-    """Reachable range, size, achieved share and remainder of each method at each budget."""
+    """Reachable range, size, achieved share and remainder of each method at each budget.
+
+    Raises:
+        UserError: the model has not been fetched from its hub yet.
+    """
     shape = model_shape(configuration, model)
+    if shape is None:
+        raise UserError(
+            f"The model '{model}' is not there yet; fetch it with `snakemake results/models/{model}/base.json`."
+        )
     rows = [HEADER, *(row for method in configuration.methods for row in _rows(configuration, method, shape))]
     return f"{model}: {shape.total:,} parameters\n{aligned(rows)}\n"
 

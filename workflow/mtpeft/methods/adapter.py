@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from mtpeft.methods.base import Method, Site, TrainedMethodOptions
-from mtpeft.methods.embeddings import EMBEDDINGS_OPTION, embedding_sites
-from mtpeft.models.shapes import EMBEDDINGS, ModelShape
+from mtpeft.methods.embeddings import EMBEDDINGS_OPTION, beside_embeddings, embedding_sites
+from mtpeft.models.shapes import ModelShape
 
 if TYPE_CHECKING:
     from torch import nn
@@ -32,7 +32,7 @@ def adapter_sites(shape: ModelShape, options: Mapping[str, Any]) -> Sequence[Sit
 
 
 def insert_adapters(model: "nn.Module", sizes: Mapping[str, int], options: Mapping[str, Any]) -> "nn.Module":
-    """Wrap every layer with an adapter of its own bottleneck size; `model.shared` is trained whole."""
+    """Wrap every layer with an adapter of its own bottleneck size; embeddings are trained whole."""
     from peft import get_peft_model
 
     from mtpeft.tuners.bottleneck import BottleneckConfig
@@ -40,7 +40,7 @@ def insert_adapters(model: "nn.Module", sizes: Mapping[str, int], options: Mappi
     config = BottleneckConfig(
         task_type="SEQ_2_SEQ_LM",
         target_modules=list(sizes),
-        bottleneck_pattern={layer: size for layer, size in sizes.items() if layer != EMBEDDINGS},
+        bottleneck_pattern=beside_embeddings(sizes),
         activation=options["activation"],
     )
     return get_peft_model(model, config)

@@ -9,7 +9,7 @@ from mtpeft.models.shapes import ModelShape
 if TYPE_CHECKING:
     from torch import nn
 
-WITHOUT_GRADIENT = ".k_proj"
+WITHOUT_GRADIENT = "key"
 """A bias of the keys adds the same to all scores of a query, and softmax takes it away again."""
 
 
@@ -21,10 +21,9 @@ class BitFitOptions(TrainedMethodOptions):
 
 def bias_sites(shape: ModelShape, options: Mapping[str, Any]) -> Sequence[Site]:
     """The bias of every linear layer but the keys', and of every layer norm (d)."""
-    linears = [linear for linear in shape.linears if not linear.module.endswith(WITHOUT_GRADIENT)]
     return [
-        *(Site.of_one_size(linear.module, linear.outputs) for linear in linears),
-        *(Site.of_one_size(norm, shape.d_model) for norm in shape.norms),
+        *(Site.of_one_size(x.module, x.outputs) for x in shape.linears if x.bias and x.role != WITHOUT_GRADIENT),
+        *(Site.of_one_size(norm.module, norm.width) for norm in shape.norms if norm.bias),
     ]
 
 

@@ -6,10 +6,14 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from mtpeft.methods.base import Method, Site, TrainedMethodOptions
-from mtpeft.models.shapes import EMBEDDINGS, ModelShape
+from mtpeft.models.families import bart, t5
+from mtpeft.models.shapes import ModelShape
 
 if TYPE_CHECKING:
     from torch import nn
+
+EMBEDDING_MODULES = (bart.EMBEDDINGS, t5.EMBEDDINGS)
+"""The embedding matrix, under the first of its names, in all families."""
 
 # Left out of the settings where it is false, so that it changes nothing for cells that do not use it.
 EMBEDDINGS_OPTION = Field(
@@ -25,6 +29,11 @@ class EmbeddingsOptions(TrainedMethodOptions):
     tuner: Literal["embeddings"]
 
 
+def beside_embeddings(sizes: Mapping[str, int]) -> dict[str, int]:
+    """Sizes of the places that are no embedding matrix."""
+    return {module: size for module, size in sizes.items() if module not in EMBEDDING_MODULES}
+
+
 def embedding_sites(shape: ModelShape, options: Mapping[str, Any]) -> Sequence[Site]:
     """The embedding matrix (vocabulary x d), if the options of a sized method ask for it."""
     return [embedding_site(shape)] if options.get("embeddings") else []
@@ -32,7 +41,7 @@ def embedding_sites(shape: ModelShape, options: Mapping[str, Any]) -> Sequence[S
 
 def embedding_site(shape: ModelShape) -> Site:
     """The matrix that the embeddings of both sides and the output projection share, counted once."""
-    return Site.of_one_size(EMBEDDINGS, shape.embeddings)
+    return Site.of_one_size(shape.embedding_module, shape.embeddings)
 
 
 def train_matrix(model: "nn.Module", sizes: Mapping[str, int], options: Mapping[str, Any]) -> "nn.Module":

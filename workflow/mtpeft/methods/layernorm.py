@@ -17,8 +17,8 @@ class LayerNormOptions(TrainedMethodOptions):
 
 
 def norm_sites(shape: ModelShape, options: Mapping[str, Any]) -> Sequence[Site]:
-    """Every layer norm: its weight (d) and its bias (d)."""
-    return [Site.of_one_size(norm, 2 * shape.d_model) for norm in shape.norms]
+    """Every layer norm: its weight (d) and, where it has one, its bias (d)."""
+    return [Site.of_one_size(norm.module, norm.parameters) for norm in shape.norms]
 
 
 def train_norms(model: "nn.Module", sizes: Mapping[str, int], options: Mapping[str, Any]) -> "nn.Module":

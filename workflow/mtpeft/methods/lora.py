@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, PositiveFloat
 
 from mtpeft.methods.base import Method, Site, TrainedMethodOptions
-from mtpeft.methods.embeddings import EMBEDDINGS_OPTION, embedding_sites
-from mtpeft.models.shapes import EMBEDDINGS, ModelShape
+from mtpeft.methods.embeddings import EMBEDDINGS_OPTION, beside_embeddings, embedding_sites
+from mtpeft.models.shapes import ModelShape
 
 if TYPE_CHECKING:
     from torch import nn
 
 
-FIRST = ("q_proj", "v_proj")
+FIRST = ("query", "value")
 
 
 class LoraOptions(TrainedMethodOptions):
@@ -29,7 +29,7 @@ def lora_sites(shape: ModelShape, options: Mapping[str, Any]) -> Sequence[Site]:
 
     Queries and values come first, since a budget too small for all layers does most there (section 7.1 of the paper).
     """
-    ordered = sorted(shape.linears, key=lambda linear: not linear.module.endswith(FIRST))
+    ordered = sorted(shape.linears, key=lambda linear: linear.role not in FIRST)
     updates = [
         Site(
             module=linear.module,
@@ -49,9 +49,9 @@ def insert_lora(model: "nn.Module", sizes: Mapping[str, int], options: Mapping[s
 
     from mtpeft.tuners.lora_embeddings import LoraEmbeddingsConfig
 
-    ranks = {module: rank for module, rank in sizes.items() if module != EMBEDDINGS}
+    ranks = beside_embeddings(sizes)
     # Peft's own type where it serves, so that the folder opens without this package.
-    config = LoraEmbeddingsConfig if EMBEDDINGS in sizes else LoraConfig
+    config = LoraConfig if len(ranks) == len(sizes) else LoraEmbeddingsConfig
     return get_peft_model(
         model,
         config(

@@ -24,9 +24,9 @@ class PrefixOptions(TrainedMethodOptions):
 
 
 def prefix_sites(shape: ModelShape, options: Mapping[str, Any]) -> Sequence[Site]:
-    """In self- and cross-attention: a key and a value (2d) for each vector."""
+    """In self- and cross-attention: a key and a value, each as wide as all heads together, for each vector."""
     return [
-        Site(module=attention, fixed=0, step=2 * shape.d_model, most=LONGEST * shape.max_positions)
+        Site(module=attention, fixed=0, step=2 * shape.attention_width, most=LONGEST * shape.max_positions)
         for attention in shape.attentions
     ]
 

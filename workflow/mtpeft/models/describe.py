@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from mtpeft.errors import UserError
-from mtpeft.models.languages import MBART50_CODES, extra_codes
-from mtpeft.models.shapes import ModelShape, read_shape
+from mtpeft.models.families import read_shape
+from mtpeft.models.families.mbart import MBART50_CODES, extra_codes
+from mtpeft.models.shapes import ModelShape
 
 DATA_RECORD = "data.json"
 """File in a model's folder that says which text it was pre-trained on and what was kept out of it."""

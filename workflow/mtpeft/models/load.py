@@ -14,10 +14,10 @@ from mtpeft.cells import Cell
 from mtpeft.decoding.search import Search, translate
 from mtpeft.errors import UserError
 from mtpeft.records import read_record
-from mtpeft.tokens.encode import encode, load_tokenizer, text_of
+from mtpeft.tokens.codec import Codec, Side, encode, frame_of, open_codec, text_of
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedModel
 
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
@@ -58,16 +58,29 @@ def load_base(folder: Path, **overrides: Any) -> "PreTrainedModel":
 
 
 def random_model(config: Mapping[str, Any], *, seed: int, **overrides: Any) -> "PreTrainedModel":
-    """A model of the same architecture with random weights."""
-    from transformers import AutoModelForSeq2SeqLM, MBartConfig
+    """A model of the same architecture with random weights.
+
+    Transformers ties the output projection of T5 and mT5 to the embeddings even where their configuration says that
+    it is not.
+    """
+    from transformers import AutoConfig, AutoModelForSeq2SeqLM
 
     torch.manual_seed(seed)
-    return AutoModelForSeq2SeqLM.from_config(MBartConfig(**{**config, **overrides}))
+    model = AutoModelForSeq2SeqLM.from_config(AutoConfig.for_model(**{**config, **overrides}))
+    output = model.get_output_embeddings()
+    if not config.get("tie_word_embeddings", True) and output.weight is model.get_input_embeddings().weight:
+        output.weight = nn.Parameter(torch.randn_like(output.weight) / output.in_features**0.5)
+    return model
 
 
 def parameters(model: nn.Module) -> tuple[int, int]:
-    """Number of all parameters and of the trainable ones, tied weights counted once."""
-    unique = {id(parameter): parameter for parameter in model.parameters()}.values()
+    """Number of all parameters and of the trainable ones, tied weights counted once.
+
+    Sinusoids, which Marian models hold as parameters, are not learnt and not counted.
+    """
+    tables = [module for module in model.modules() if "Sinusoidal" in type(module).__name__]
+    fixed = {id(parameter) for table in tables for parameter in table.parameters()}
+    unique = {id(x): x for x in model.parameters() if id(x) not in fixed}.values()
     return sum(x.numel() for x in unique), sum(x.numel() for x in unique if x.requires_grad)
 
 
@@ -88,20 +101,18 @@ class Translator:
     """A trained cell, ready to translate text."""
 
     model: nn.Module
-    tokenizer: "PreTrainedTokenizerBase"
-    source: str
-    target_code: str
+    codec: Codec
     search: Search
 
     def __call__(self, sentences: Sequence[str]) -> list[str]:
         """Translate sentences."""
-        longest = self.model.config.max_position_embeddings
-        tokens = encode(self.tokenizer, sentences, self.source, vocabulary="of this cell", longest=longest)
-        language_token = self.tokenizer.convert_tokens_to_ids(self.target_code)
-        hypotheses = translate(
-            self.model, [torch.tensor(x) for x in tokens], self.search, language_token=language_token
-        )
-        return text_of(self.tokenizer, hypotheses)
+        sources = [torch.tensor(tokens) for tokens in self.tokens(sentences, "source")]
+        hypotheses = translate(self.model, sources, self.search, frame=frame_of(self.codec, self.model.config))
+        return text_of(self.codec, hypotheses)
+
+    def tokens(self, sentences: Sequence[str], side: Side) -> list[list[int]]:
+        """Tokens of sentences of one side, cut to what the model reads."""
+        return encode(self.codec, sentences, side, longest=frame_of(self.codec, self.model.config).longest)
 
 
 def load_cell(cell: str | Path) -> Translator:
@@ -110,8 +121,6 @@ def load_cell(cell: str | Path) -> Translator:
     Raises:
         UserError: the cell is unknown, not trained, diverged, has no model, or its base model is not there.
     """
-    from mtpeft.models.languages import language_code
-
     folder = Path(cell) if (Path(cell) / "train.json").exists() else Cell.parse(str(cell)).folder
     if not (folder / "train.json").exists():
         raise UserError(f"{folder} holds no trained cell; train it with `snakemake {folder}/train.json`.")
@@ -124,12 +133,9 @@ def load_cell(cell: str | Path) -> Translator:
     if not base_record.exists():
         raise UserError(f"The base model {base_record} of {folder} is not there; run this in the folder of the sweep.")
     base = Path(read_record(base_record)["folder"])
-    languages = record["settings"]["languages"]
     model = open_tuned(base, folder / "tuned").to(prepare_torch(record["settings"]["threads"])).eval()
     return Translator(
         model=model,
-        tokenizer=load_tokenizer(base),
-        source=languages["source"],
-        target_code=language_code(languages["target"]),
+        codec=open_codec(base, record["settings"]["languages"], vocabulary=record["cell"]["model"]),
         search=Search(**record["settings"]["search"]),
     )

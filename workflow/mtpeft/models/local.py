@@ -7,6 +7,8 @@ from typing import Any
 from mtpeft.errors import UserError
 from mtpeft.execution import versions
 from mtpeft.models.describe import read_folder_shape
+from mtpeft.models.exposure import exposure_of
+from mtpeft.models.families import family_in
 from mtpeft.record_types import ModelRecord
 from mtpeft.records import sha256_of, write_record
 
@@ -25,6 +27,7 @@ def describe_local(settings: Mapping[str, Any], *, record: Path) -> None:
         raise UserError(f"'{key}' is '{folder}', but that folder has no *.safetensors weights; nothing else is read.")
     if not (folder / "tokenizer_config.json").exists():
         raise UserError(f"'{key}' is '{folder}', but that folder has no tokenizer; save the model's tokenizer in it.")
+    family_in(folder)
     content = ModelRecord(
         model=record.parent.name,
         folder=str(folder),
@@ -34,5 +37,6 @@ def describe_local(settings: Mapping[str, Any], *, record: Path) -> None:
         total_parameters=shape.total,
         sha256={file.name: sha256_of(file) for file in (*weights, folder / "config.json")},
         training={},
+        exposure=exposure_of(folder),
     )
     write_record(record, content.model_dump())

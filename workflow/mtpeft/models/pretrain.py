@@ -13,13 +13,15 @@ from torch.nn import functional
 
 from mtpeft.errors import UserError
 from mtpeft.execution import describe, versions
+from mtpeft.models.exposure import TRAINED_HERE
+from mtpeft.models.families import read_shape
 from mtpeft.models.load import parameters, prepare_torch, random_model
 from mtpeft.models.noise import Noise, TokenPair, infill, join_rows, mask_tokens
-from mtpeft.models.shapes import read_shape
 from mtpeft.record_types import ModelRecord
 from mtpeft.records import canonical, publish_folder, sha256_of, write_record
-from mtpeft.tokens.arrays import IGNORED, PAD, TokenPairs, model_inputs, read_arrays
-from mtpeft.tokens.encode import load_tokenizer
+from mtpeft.tokens.arrays import IGNORED, TokenPairs, model_inputs, read_arrays
+from mtpeft.tokens.codec import load_tokenizer
+from mtpeft.tokens.frame import Frame
 from mtpeft.training.batches import BatchOrder, cut
 from mtpeft.training.interrupt import watching
 from mtpeft.training.loop import Plan, Run, Task, train
@@ -42,35 +44,35 @@ class Text:
         rows: source and target tokens of each row.
         noise: what is done to a batch.
         mask: the token that stands for what is hidden.
-        longest: tokens of the longest row that the model takes.
+        frame: of the model; a row says its language itself.
         seed: of the noise, which else depends on the update alone.
     """
 
     rows: Rows
     noise: Noise
     mask: int
-    longest: int
+    frame: Frame
     seed: int
 
-    def inputs(self, rows: Sequence[int], update: int, *, start: int) -> Mapping[str, torch.Tensor]:
+    def inputs(self, rows: Sequence[int], update: int) -> Mapping[str, torch.Tensor]:
         """Model inputs of a batch of rows."""
         rng = np.random.default_rng((self.seed, update))
         pairs = [self.rows[row] for row in rows]
         noisy = update >= self.noise.begin
         if noisy and rng.random() < self.noise.joined:
-            pairs = join_rows(pairs, self.longest)
+            pairs = join_rows(pairs, self.frame.longest)
         sources = [self._hide(source, rng, noisy=noisy) for source, _ in pairs]
-        inputs = model_inputs(sources, [target for _, target in pairs], start=start)
+        inputs = model_inputs(sources, [target for _, target in pairs], frame=self.frame)
         if noisy and self.noise.masked_target:
             read = inputs["decoder_input_ids"]
-            hidden = torch.from_numpy(rng.random(read.shape) < self.noise.masked_target) & (read != PAD)
+            hidden = torch.from_numpy(rng.random(read.shape) < self.noise.masked_target) & (read != self.frame.pad)
             hidden[:, :FIRST_WORD] = False
             inputs = {**inputs, "decoder_input_ids": read.masked_fill(hidden, self.mask)}
         return inputs
 
-    def clean_inputs(self, rows: Sequence[int], *, start: int) -> Mapping[str, torch.Tensor]:
+    def clean_inputs(self, rows: Sequence[int]) -> Mapping[str, torch.Tensor]:
         """Model inputs of a batch of dev rows: as they are, or with the same spans masked each time."""
-        return replace(self, noise=replace(self.noise, begin=NEVER)).inputs(rows, int(rows[0]), start=start)
+        return replace(self, noise=replace(self.noise, begin=NEVER)).inputs(rows, int(rows[0]))
 
     @property
     def lengths(self) -> np.ndarray:
@@ -112,11 +114,10 @@ def pretrain(
     if total != read_shape(settings["config"]).total:
         raise AssertionError(f"the model has {total} parameters, which is not what its configuration adds up to")
     order = BatchOrder(text.lengths, settings["batch_tokens"], settings["seed"])
-    start = model.config.decoder_start_token_id
     task = Task(
         model=model,
-        batch=lambda update: text.inputs(order.rows(update), update, start=start),
-        evaluate=lambda: -mean_loss(model, dev, settings["batch_tokens"], start=start),
+        batch=lambda update: text.inputs(order.rows(update), update),
+        evaluate=lambda: -mean_loss(model, dev, settings["batch_tokens"]),
         identity=canonical({"settings": settings, "inputs": [sha256_of(file) for file in files]}),
     )
     state = record.parent / "state"
@@ -133,12 +134,12 @@ def pretrain(
 
 
 @torch.inference_mode()
-def mean_loss(model: torch.nn.Module, text: Text, batch_tokens: int, *, start: int) -> float:
+def mean_loss(model: torch.nn.Module, text: Text, batch_tokens: int) -> float:
     """Negative log-likelihood per target token, in nats."""
     total = tokens = 0.0
     lengths = text.lengths
     for rows in cut(np.arange(len(lengths)), lengths, batch_tokens):
-        inputs = {name: tensor.to(model.device) for name, tensor in text.clean_inputs(rows, start=start).items()}
+        inputs = {name: tensor.to(model.device) for name, tensor in text.clean_inputs(rows).items()}
         labels = inputs.pop("labels").flatten()
         logits = model(**inputs, use_cache=False).logits.flatten(0, 1).float()
         total += functional.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="sum").item()
@@ -154,7 +155,16 @@ def _text(settings: Mapping[str, Any], parts: Sequence[TokenPairs], mask: int) -
     )
     pairs = [pair for place, part in enumerate(parts) for pair in stretch(part, settings["rows"], place / len(parts))]
     rows = distinct_sides(pairs) if noise.infilling else pairs
-    return Text(rows, noise, mask, longest=settings["config"]["max_position_embeddings"], seed=settings["seed"])
+    return Text(rows, noise, mask, frame=_frame(settings["config"]), seed=settings["seed"])
+
+
+def _frame(config: Mapping[str, Any]) -> Frame:
+    return Frame(
+        pad=config["pad_token_id"],
+        end=config["eos_token_id"],
+        begin=(config["decoder_start_token_id"],),
+        longest=config["max_position_embeddings"],
+    )
 
 
 def stretch(part: TokenPairs, count: int | None, begin: float) -> list[TokenPair]:
@@ -213,5 +223,6 @@ def _write_record(settings: Mapping[str, Any], run: Run, total: int, *, device: 
             "target_tokens": run.tokens,
             "starts": run.starts,
         },
+        exposure=TRAINED_HERE,
     )
     write_record(record, content.model_dump())

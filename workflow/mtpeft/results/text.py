@@ -14,8 +14,6 @@ from mtpeft.tokens.arrays import read_arrays
 LABELS = ("model", "pair", "test_set")
 SIDES = ("source", "target")
 COLUMNS = (*LABELS, "sentences", *(f"{side}_{what}" for side in SIDES for what in ("words", "tokens_per_word")))
-FRAME = 2
-"""Tokens that no word has: the language's and </s>."""
 
 
 def write_text_table(
@@ -46,7 +44,7 @@ def described(text: Path, arrays: Path) -> dict[str, Any]:
     measured: dict[str, Any] = {"sentences": len(rows)}
     for side in SIDES:
         spoken = sum(words(getattr(row, side)) for row in rows)
-        written = int((getattr(tokens, side).lengths - FRAME).sum())
+        written = int((getattr(tokens, side).lengths - getattr(tokens, side).around).sum())
         measured |= {f"{side}_words": spoken / len(rows), f"{side}_tokens_per_word": written / spoken}
     return measured
 

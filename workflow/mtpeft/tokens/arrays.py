@@ -10,17 +10,25 @@ import torch
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-PAD = 1
+from mtpeft.tokens.frame import Frame
+
 IGNORED = -100
 """Label that the loss leaves out."""
 
 
 @dataclass(frozen=True)
 class Ragged:
-    """Sequences of different length: sequence i is `tokens[offsets[i]:offsets[i + 1]]`."""
+    """Sequences of different length: sequence i is `tokens[offsets[i]:offsets[i + 1]]`.
+
+    Attributes:
+        tokens: all sequences, one after another.
+        offsets: where each begins, and where the last ends.
+        around: tokens of each that are of no word: special ones, and those of a prompt.
+    """
 
     tokens: torch.Tensor
     offsets: np.ndarray
+    around: int
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -36,7 +44,7 @@ class Ragged:
 
 @dataclass(frozen=True)
 class TokenPairs:
-    """Both sides of a part of a pair, special tokens included: [language] x … </s>."""
+    """Both sides of a part of a pair, special tokens included."""
 
     source: Ragged
     target: Ragged
@@ -47,10 +55,20 @@ class TokenPairs:
         return np.maximum(self.source.lengths, self.target.lengths)
 
 
-def write_arrays(path: Path, source: Sequence[Sequence[int]], target: Sequence[Sequence[int]]) -> None:
+@dataclass(frozen=True)
+class Encoded:
+    """Sequences of one side, and how many tokens of each are of no word."""
+
+    sequences: Sequence[Sequence[int]]
+    around: int
+
+
+def write_arrays(path: Path, *, source: Encoded, target: Encoded) -> None:
     """Write both sides as 32-bit integers with their offsets."""
     tensors = {}
-    for side, sequences in (("source", source), ("target", target)):
+    for side, encoded in (("source", source), ("target", target)):
+        sequences = encoded.sequences
+        tensors[f"{side}_around"] = np.array(encoded.around)
         tensors[side] = np.fromiter((token for sequence in sequences for token in sequence), dtype=np.int32)
         tensors[f"{side}_offsets"] = np.cumsum([0, *map(len, sequences)], dtype=np.int64)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -61,7 +79,11 @@ def read_arrays(path: Path) -> TokenPairs:
     """Map a file into memory; nothing is copied until it is used."""
     with safe_open(path, framework="pt") as archive:
         sides = {
-            side: Ragged(archive.get_tensor(side), archive.get_tensor(f"{side}_offsets").numpy())
+            side: Ragged(
+                archive.get_tensor(side),
+                archive.get_tensor(f"{side}_offsets").numpy(),
+                around=int(archive.get_tensor(f"{side}_around")),
+            )
             for side in ("source", "target")
         }
     return TokenPairs(**sides)
@@ -72,15 +94,15 @@ def padded(sequences: Sequence[torch.Tensor], value: int) -> torch.Tensor:
     return torch.nn.utils.rnn.pad_sequence([sequence.long() for sequence in sequences], True, value)
 
 
-def model_inputs(source: Sequence[torch.Tensor], target: Sequence[torch.Tensor], *, start: int) -> Mapping[str, Any]:
+def model_inputs(source: Sequence[torch.Tensor], target: Sequence[torch.Tensor], *, frame: Frame) -> Mapping[str, Any]:
     """Inputs of a sequence-to-sequence model and its labels, each (batch, longest): the decoder sees them shifted."""
-    input_ids = padded(source, PAD)
+    input_ids = padded(source, frame.pad)
     labels = padded(target, IGNORED)
-    shifted = labels.roll(1, dims=1).masked_fill(labels.roll(1, dims=1) == IGNORED, PAD)
-    shifted[:, 0] = start
+    shifted = labels.roll(1, dims=1).masked_fill(labels.roll(1, dims=1) == IGNORED, frame.pad)
+    shifted[:, 0] = frame.begin[0]
     return {
         "input_ids": input_ids,
-        "attention_mask": (input_ids != PAD).long(),
+        "attention_mask": (input_ids != frame.pad).long(),
         "decoder_input_ids": shifted,
         "labels": labels,
     }

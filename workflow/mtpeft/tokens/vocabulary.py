@@ -10,7 +10,7 @@ from sentencepiece import sentencepiece_model_pb2
 from mtpeft.corpus.tsv import read_pairs
 from mtpeft.errors import UserError
 from mtpeft.models.describe import SENTENCEPIECE_SPECIALS, vocabulary_size
-from mtpeft.models.languages import MBART50_CODES, extra_codes
+from mtpeft.models.families.mbart import MBART50_CODES, extra_codes
 
 COVERAGE = 0.9995
 """Share of the text's characters that get an entry; the rest is <unk>."""

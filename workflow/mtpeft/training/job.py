@@ -13,14 +13,15 @@ from mtpeft.corpus.tsv import read_pairs
 from mtpeft.decoding.search import Search, translate
 from mtpeft.errors import UserError
 from mtpeft.methods import METHODS
-from mtpeft.methods.budget import Allocation, allocation_of
-from mtpeft.models.languages import language_code
+from mtpeft.methods.budget import Allocation, OutOfReachError, allocation_of
+from mtpeft.models.families import family_in, read_shape
 from mtpeft.models.load import load_base, parameters, prepare_torch, random_model
-from mtpeft.models.shapes import ModelShape, read_shape
+from mtpeft.models.shapes import ModelShape
 from mtpeft.records import canonical, read_lines, read_record, sha256_of
 from mtpeft.scoring.metrics import chrf
 from mtpeft.tokens.arrays import model_inputs, read_arrays
-from mtpeft.tokens.encode import load_tokenizer, text_of
+from mtpeft.tokens.codec import Codec, frame_of, open_codec, text_of
+from mtpeft.tokens.frame import Frame
 from mtpeft.training.batches import BatchOrder
 from mtpeft.training.interrupt import Clock
 from mtpeft.training.loop import Plan, Run, Task, train
@@ -63,14 +64,11 @@ def open_job(settings: Mapping[str, Any], inputs: Inputs) -> Job:
     """Read what is needed to know what will be trained.
 
     Raises:
-        UserError: the base model's files are not those that were recorded.
+        UserError: the base model's files are not those that were recorded, or the budget is out of the method's reach.
     """
     base = read_record(inputs.base)
     config = json.loads((Path(base["folder"]) / "config.json").read_text(encoding="utf-8"))
-    counted = Counted(
-        shape := read_shape(config),
-        allocation_of(METHODS[settings["method"]["tuner"]], settings["method"], shape, share=settings["budget"]),
-    )
+    counted = _count(settings, read_shape(config))
     return Job(
         settings=settings,
         folder=Path(base["folder"]),
@@ -81,6 +79,17 @@ def open_job(settings: Mapping[str, Any], inputs: Inputs) -> Job:
     )
 
 
+def _count(settings: Mapping[str, Any], shape: ModelShape) -> Counted:
+    method = METHODS[settings["method"]["tuner"]]
+    try:
+        return Counted(shape, allocation_of(method, settings["method"], shape, share=settings["budget"]))
+    except OutOfReachError as error:
+        raise UserError(
+            f"The method '{method.name}' can't train {settings['budget']:.3%} of this model ({error}); "
+            "write another share in 'budgets'."
+        ) from error
+
+
 def train_job(job: Job, *, state_folder: Path, clock: Clock) -> tuple[nn.Module, Run]:
     """Train to the end, or on from a saved state; returns the model with the weights of the best dev score.
 
@@ -88,10 +97,12 @@ def train_job(job: Job, *, state_folder: Path, clock: Clock) -> tuple[nn.Module,
         StoppedError: stopped early, with the state saved.
     """
     model = _model(job.settings, job.folder, job.counted).to(job.device)
+    codec = open_codec(job.folder, job.settings["languages"], vocabulary=job.folder.name)
+    frame = frame_of(codec, model.config)
     task = Task(
         model=model,
-        batch=_batches(job.settings, job.inputs, start=model.config.decoder_start_token_id),
-        evaluate=_dev_chrf(job.settings, model, job.folder, job.inputs),
+        batch=_batches(job.settings, job.inputs, frame=frame),
+        evaluate=_dev_chrf(job.settings, model, job.inputs, codec=codec, frame=frame),
         identity=canonical({"settings": job.settings, "inputs": job.hashes}),
     )
     return model, train(task, _plan(job.settings), state_folder=state_folder, clock=clock)
@@ -116,12 +127,13 @@ def _hashes(base: Mapping[str, Any], inputs: Inputs) -> dict[str, str]:
 def _model(settings: Mapping[str, Any], folder: Path, counted: Counted) -> nn.Module:
     """The model to train, which holds exactly the parameters that were counted."""
     method = METHODS[settings["method"]["tuner"]]
-    dropout = {"dropout": settings["optimisation"]["dropout"]}
+    family = family_in(folder)
+    keys = {**family.fixed, family.dropout: settings["optimisation"]["dropout"]}
     if method.from_scratch:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        base = random_model(config, seed=settings["seed"], **dropout)
+        base = random_model(config, seed=settings["seed"], **keys)
     else:
-        base = load_base(folder, **dropout)
+        base = load_base(folder, **keys)
     torch.manual_seed(settings["seed"])
     model = method.apply(base, counted.allocation.sizes, settings["method"])
     total, trained = parameters(model)
@@ -134,29 +146,29 @@ def _model(settings: Mapping[str, Any], folder: Path, counted: Counted) -> nn.Mo
     return model
 
 
-def _batches(settings: Mapping[str, Any], inputs: Inputs, *, start: int) -> Batch:
+def _batches(settings: Mapping[str, Any], inputs: Inputs, *, frame: Frame) -> Batch:
     pairs = read_arrays(inputs.train)
     rows = [int(line) for line in read_lines(inputs.subset)]
     order = BatchOrder(pairs.longer[rows], settings["optimisation"]["batch_tokens"], settings["seed"])
 
     def batch(update: int) -> Mapping[str, torch.Tensor]:
         chosen = [rows[index] for index in order.rows(update)]
-        return model_inputs([pairs.source[row] for row in chosen], [pairs.target[row] for row in chosen], start=start)
+        return model_inputs([pairs.source[row] for row in chosen], [pairs.target[row] for row in chosen], frame=frame)
 
     return batch
 
 
-def _dev_chrf(settings: Mapping[str, Any], model: nn.Module, folder: Path, inputs: Inputs) -> Callable[[], float]:
-    tokenizer = load_tokenizer(folder)
+def _dev_chrf(
+    settings: Mapping[str, Any], model: nn.Module, inputs: Inputs, *, codec: Codec, frame: Frame
+) -> Callable[[], float]:
     search = Search(**settings["search"])
-    language_token = tokenizer.convert_tokens_to_ids(language_code(settings["languages"]["target"]))
     dev = read_arrays(inputs.dev).source
     sources = [dev[row] for row in range(len(dev))]
     references = [pair.target for pair in read_pairs(inputs.dev_text)]
 
     def evaluate() -> float:
-        hypotheses = translate(model, sources, search, language_token=language_token)
-        return chrf(text_of(tokenizer, hypotheses), references)
+        hypotheses = translate(model, sources, search, frame=frame)
+        return chrf(text_of(codec, hypotheses), references)
 
     return evaluate
 

@@ -1,4 +1,4 @@
-"""LoRA beside trained embeddings, as one peft tuner: `model.shared` is trained whole, the other targets get updates."""
+"""LoRA beside trained embeddings, as one peft tuner: those are trained whole, the other targets get updates."""
 
 from dataclasses import dataclass
 from typing import Any

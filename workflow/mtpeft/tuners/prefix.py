@@ -16,8 +16,8 @@ from torch import nn
 from torch.nn import functional
 from transformers import AttentionInterface
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
-from transformers.models.mbart.modeling_mbart import eager_attention_forward
 
+from mtpeft.tuners.attention import eager_function, heads, key_projection
 from mtpeft.tuners.base import TargetedConfig, WrapperLayer, WrappingTuner
 from mtpeft.tuners.types import TunerType
 
@@ -53,9 +53,13 @@ def attend(
     attention_mask: torch.Tensor | None,
     *,
     prefix: Prefix,
+    position_bias: torch.Tensor | None = None,
     **options: Any,
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Attention of (batch, heads, queries, width) over the prefix and what is behind it; the prefix is never masked."""
+    """Attention of (batch, heads, queries, width) over the prefix and what is behind it; the prefix is never masked.
+
+    T5's biases by distance, (1, heads, queries, keys), are nought for a prefix, which stands nowhere.
+    """
     queries, length = query.shape[2], prefix.keys.shape[2]
     if attention_mask is None and module.is_causal and queries > 1:
         # No mask stands for the usual triangle, which would hide a part of the prefix.
@@ -67,7 +71,9 @@ def attend(
         torch.cat([before.to(own.dtype).expand(own.shape[0], -1, -1, -1), own], dim=2)
         for before, own in ((prefix.keys, key), (prefix.values, value))
     )
-    function = ALL_ATTENTION_FUNCTIONS.get_interface(prefix.implementation, eager_attention_forward)
+    if position_bias is not None:
+        options["position_bias"] = functional.pad(position_bias, (length, 0))
+    function = ALL_ATTENTION_FUNCTIONS.get_interface(prefix.implementation, eager_function(module))
     return function(module, query, keys, values, attention_mask, **options)
 
 
@@ -85,14 +91,14 @@ class PrefixLayer(WrapperLayer):
         self.prefix_values = nn.ParameterDict()
 
     def add_adapter(self, adapter_name: str, *, length: int) -> None:
-        """Add a prefix of small random keys and of values that are zero, (length, d_model) each."""
-        weight = self.base_layer.k_proj.weight
+        """Add a prefix of small random keys and of values that are zero, (length, all heads) each."""
+        weight = key_projection(self.base_layer).weight
         shape = (length, weight.shape[0])
         keys = torch.randn(shape, device="cpu" if weight.device.type == "meta" else weight.device)
         self.prefix_keys[adapter_name] = nn.Parameter(0.02 * keys)
         self.prefix_values[adapter_name] = nn.Parameter(torch.zeros_like(keys))
 
-    def forward(self, *args: Any, **kwargs: Any) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def forward(self, *args: Any, **kwargs: Any) -> tuple[torch.Tensor | None, ...]:
         """What the attention module returns, its hidden states of shape (batch, length, d_model) first."""
         active = [name for name in self.active_adapters if name in self.prefix_keys]
         if self.disable_adapters or not active:
@@ -102,7 +108,7 @@ class PrefixLayer(WrapperLayer):
             return self.base_layer(*args, prefix=Prefix(keys, values, implementation), **kwargs)
 
     def _heads(self, vectors: torch.Tensor) -> torch.Tensor:
-        return vectors.view(len(vectors), self.base_layer.num_heads, -1).transpose(0, 1)[None]
+        return vectors.view(len(vectors), heads(self.base_layer), -1).transpose(0, 1)[None]
 
     @contextmanager
     def _own_attention(self) -> Iterator[str]:

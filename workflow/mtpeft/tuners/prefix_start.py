@@ -17,6 +17,7 @@ import torch
 from torch import nn
 
 from mtpeft.models.describe import HUGGINGFACE_SPECIALS
+from mtpeft.tuners.attention import heads, query_projection
 from mtpeft.tuners.prefix import PrefixLayer
 
 WEIGHT = math.exp(-1)
@@ -35,19 +36,18 @@ def typical_queries(model: nn.Module, attentions: Iterable[str]) -> dict[str, to
     found: dict[str, torch.Tensor] = {}
 
     def remember(name: str, queries: torch.Tensor) -> None:
-        heads = model.get_submodule(name).num_heads
-        found[name] = queries.flatten(0, 1).unflatten(1, (heads, -1)).transpose(0, 1)
+        count = heads(model.get_submodule(name))
+        found[name] = queries.flatten(0, 1).unflatten(1, (count, -1)).transpose(0, 1)
 
     hooks = [
-        model.get_submodule(f"{name}.q_proj").register_forward_hook(
+        query_projection(model.get_submodule(name)).register_forward_hook(
             lambda module, given, queries, name=name: remember(name, queries)
         )
         for name in attentions
     ]
     mode = model.training
     model.eval()
-    width = min(ROW_TOKENS, model.config.max_position_embeddings)
-    tokens = torch.arange(ROWS * width, device=model.device).view(ROWS, width)
+    tokens = torch.arange(ROWS * ROW_TOKENS, device=model.device).view(ROWS, ROW_TOKENS)
     tokens = HUGGINGFACE_SPECIALS + tokens % (model.config.vocab_size - HUGGINGFACE_SPECIALS)
     model(input_ids=tokens, decoder_input_ids=tokens, use_cache=False)
     model.train(mode)

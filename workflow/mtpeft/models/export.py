@@ -1,0 +1,140 @@
+"""Hand a trained cell over to others: as a whole Hugging Face model, as a peft folder, or for CTranslate2.
+
+Every export is opened again and must say of some sentences what the cell says: a merge that went wrong is silent.
+"""
+
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mtpeft.cells import Cell
+from mtpeft.errors import UserError
+from mtpeft.models.load import Translator, load_base, load_cell, open_tuned
+from mtpeft.records import publish_folder, read_record, write_record
+from mtpeft.tokens.codec import Codec
+
+CLOSE = 1e-3
+"""Largest difference of logits that merging may make, in multiples of the largest logit."""
+PROBES = ("1, 2, 3 …", "(?!)", "a b c d e")
+"""Text that every vocabulary can write in some way; what it means does not matter."""
+CTRANSLATE2 = "4.8.5"
+
+
+def export_cell(cell: str, to: Path, form: str) -> None:
+    """Write a cell's model into a new folder, whole or not at all.
+
+    Args:
+        cell: its folder or its six labels.
+        to: a folder that is not there yet.
+        form: `merged`, `peft` or `ctranslate2`.
+
+    Raises:
+        UserError: the folder is there, the cell is no trained model, or its method has no such form.
+    """
+    if to.exists():
+        raise UserError(f"{to} is there already; name a new folder after --to.")
+    temporary = to.with_name(f".{to.name}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    try:
+        FORMS[form](cell, temporary)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    publish_folder(temporary, to)
+
+
+def _merged(cell: str, folder: Path) -> None:
+    """The whole model, with what was trained written into it, and its tokenizer."""
+    translator = load_cell(cell)
+    before = _logits(translator.model, translator)
+    model = translator.model
+    if hasattr(model, "merge_and_unload"):
+        try:
+            model = model.merge_and_unload()
+        except ValueError as error:
+            raise UserError(f"{error} Write `--as peft`, which keeps it beside its base.") from error
+    model.save_pretrained(folder)
+    translator.codec.tokenizer.save_pretrained(folder)
+    _require_alike(before, _logits(load_base(folder).eval(), translator))
+
+
+def _peft(cell: str, folder: Path) -> None:
+    """What was trained alone, with the name of the base that it belongs to."""
+    tuned, base = _folders(cell)
+    if not (tuned / "adapter_config.json").exists():
+        raise UserError(f"{tuned} is a whole model, not a part of one; write `--as merged`.")
+    translator = load_cell(cell)
+    before = _logits(translator.model, translator)
+    for file in tuned.iterdir():
+        shutil.copyfile(file, folder / file.name)
+    repository, _, revision = base["settings"].get("hub", "").rpartition("@")
+    named = {"base_model_name_or_path": repository or base["folder"], "revision": revision or None}
+    write_record(folder / "adapter_config.json", read_record(folder / "adapter_config.json") | named)
+    _require_alike(before, _logits(open_tuned(Path(base["folder"]), folder).eval(), translator))
+
+
+def _ctranslate2(cell: str, folder: Path) -> None:
+    """The merged model as CTranslate2 has it: a quick engine for translation alone."""
+    try:
+        from ctranslate2.converters import TransformersConverter
+    except ImportError as error:
+        raise UserError(
+            f"CTranslate2 is not installed; install it beside the workflow: `pip install ctranslate2=={CTRANSLATE2}`."
+        ) from error
+    merged = folder / "merged"
+    merged.mkdir()
+    _merged(cell, merged)
+    translator = load_cell(cell)
+    _write_as_published(merged, translator.codec)
+    try:
+        TransformersConverter(str(merged)).convert(str(folder / "converted"))
+    except (AttributeError, ValueError) as error:
+        raise UserError(
+            f"CTranslate2 can't convert this model of the family {translator.codec.family.title} ({error}); write "
+            "`--as merged`, and convert that with another version."
+        ) from error
+    for file in (folder / "converted").iterdir():
+        file.rename(folder / file.name)
+    (folder / "converted").rmdir()
+    shutil.rmtree(merged)
+    translator.codec.tokenizer.save_pretrained(folder)
+
+
+def _write_as_published(folder: Path, codec: Codec) -> None:
+    """Put back what published checkpoints of mBART-50 have, transformers leaves out, and the converter goes by."""
+    config, tokenizer = folder / "config.json", folder / "tokenizer_config.json"
+    write_record(config, read_record(config) | {"tokenizer_class": codec.family.tokenizers[0]})
+    first = codec.tokenizer.bos_token or codec.tokenizer.cls_token
+    write_record(tokenizer, read_record(tokenizer) | ({"bos_token": first} if first else {}))
+
+
+FORMS: dict[str, Callable[[str, Path], None]] = {"merged": _merged, "peft": _peft, "ctranslate2": _ctranslate2}
+
+
+def _folders(cell: str) -> tuple[Path, dict[str, Any]]:
+    """The folder of what was trained, and the record of the base model."""
+    folder = Path(cell) if (Path(cell) / "train.json").exists() else Cell.parse(cell).folder
+    return folder / "tuned", read_record(Path(read_record(folder / "train.json")["inputs"]["base"]))
+
+
+@torch.inference_mode()
+def _logits(model: torch.nn.Module, translator: Translator) -> list[torch.Tensor]:
+    """Scores of the words of some sentences as their own translations."""
+    device = next(model.parameters()).device
+    found = []
+    for source, target in zip(translator.tokens(PROBES, "source"), translator.tokens(PROBES, "target"), strict=True):
+        tokens = {"input_ids": source, "decoder_input_ids": target}
+        given = {name: torch.tensor([row], device=device) for name, row in tokens.items()}
+        found.append(model(**given, use_cache=False).logits.cpu())
+    return found
+
+
+def _require_alike(before: Sequence[torch.Tensor], after: Sequence[torch.Tensor]) -> None:
+    for own, opened in zip(before, after, strict=True):
+        difference = float((own - opened).abs().max() / own.abs().max())
+        if not difference <= CLOSE:
+            raise AssertionError(f"the exported model differs from the cell by {difference:.2g} of its largest logit")

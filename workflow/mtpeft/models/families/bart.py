@@ -1,0 +1,76 @@
+"""Shapes of the families that descend from BART in transformers: mBART, M2M-100, NLLB-200 and Marian.
+
+They name their modules alike. What differs is which norms there are, and whether positions are learnt.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mtpeft.models.shapes import Linear, ModelShape, Norm, Role
+
+EMBEDDINGS = "model.shared"
+PROJECTIONS: tuple[tuple[str, Role], ...] = (
+    ("k_proj", "key"),
+    ("v_proj", "value"),
+    ("q_proj", "query"),
+    ("out_proj", "output"),
+)
+
+
+@dataclass(frozen=True)
+class Extras:
+    """What a family has besides its layers.
+
+    Attributes:
+        norm_of_embeddings: a layer norm follows the embeddings of each side.
+        norm_at_end: a layer norm follows the last layer of each side.
+        positions: rows of a learnt position table beyond `max_position_embeddings`, or None where none is learnt.
+    """
+
+    norm_of_embeddings: bool
+    norm_at_end: bool
+    positions: int | None
+
+
+def bart_shape(config: Mapping[str, Any], extras: Extras) -> ModelShape:
+    """Shape of a model whose embeddings are shared by both sides and the output projection."""
+    d_model = config["d_model"]
+    linears: list[Linear] = []
+    norms: list[Norm] = []
+    attentions: list[str] = []
+    layers: list[str] = []
+    for side, kinds in (("encoder", ("self_attn",)), ("decoder", ("self_attn", "encoder_attn"))):
+        if extras.norm_of_embeddings:
+            norms.append(Norm(f"model.{side}.layernorm_embedding", d_model))
+        for layer in (f"model.{side}.layers.{index}" for index in range(config[f"{side}_layers"])):
+            layers.append(layer)
+            attentions.extend(f"{layer}.{kind}" for kind in kinds)
+            linears.extend(_layer_linears(layer, d_model, config[f"{side}_ffn_dim"], kinds))
+            norms.extend(Norm(f"{layer}.{kind}_layer_norm", d_model) for kind in (*kinds, "final"))
+        if extras.norm_at_end:
+            norms.append(Norm(f"model.{side}.layer_norm", d_model))
+    embeddings = config["vocab_size"] * d_model
+    longest = config["max_position_embeddings"]
+    positions = 0 if extras.positions is None else 2 * (longest + extras.positions) * d_model
+    return ModelShape(
+        d_model=d_model,
+        max_positions=longest,
+        linears=tuple(linears),
+        norms=tuple(norms),
+        attentions=tuple(attentions),
+        attention_width=d_model,
+        feed_forwards=tuple(f"{layer}.fc2" for layer in layers),
+        layers=tuple(layers),
+        embedding_module=EMBEDDINGS,
+        embeddings=embeddings,
+        total=embeddings + positions + sum(x.parameters for x in norms) + sum(x.parameters for x in linears),
+    )
+
+
+def _layer_linears(layer: str, d_model: int, feed_forward: int, attentions: tuple[str, ...]) -> Iterator[Linear]:
+    for attention in attentions:
+        for projection, role in PROJECTIONS:
+            yield Linear(f"{layer}.{attention}.{projection}", d_model, d_model, role)
+    yield Linear(f"{layer}.fc1", d_model, feed_forward, "feed_forward")
+    yield Linear(f"{layer}.fc2", feed_forward, d_model, "feed_forward")

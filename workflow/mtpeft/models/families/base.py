@@ -1,0 +1,88 @@
+"""What a family of models says of itself; everything else in the project is blind to families."""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mtpeft.models.shapes import ModelShape
+
+TokenizerConfig = Mapping[str, Any]
+Names = Mapping[str, str]
+"""Names for languages, each with the BCP 47 tag that it stands for."""
+
+
+@dataclass(frozen=True)
+class Edges:
+    """Number of special tokens that the tokenizer puts before and after a sentence."""
+
+    before: int
+    after: int
+
+
+@dataclass(frozen=True)
+class Family:
+    """An entry of the registry.
+
+    Attributes:
+        title: what sentences call it.
+        model_type: that of its `config.json`.
+        tokenizers: classes of its tokenizer, which tell families of one `model_type` apart.
+        shape: modules and counts of a `config.json`; raises `KeyError` where that lacks a key.
+        names: its names for languages, from `tokenizer_config.json` and the entries of the vocabulary. None: any
+            language will do.
+        names_source: the source's language has a name as well as the target's.
+        token: entry of the vocabulary that stands for a named language; None where there are no such entries.
+        takes_languages: the tokenizer is told both names, as `src_lang` and `tgt_lang`.
+        source_prefix: text before every source sentence, from the names of source and target language.
+        source_edges: special tokens around a source sentence.
+        target_edges: special tokens around a target sentence.
+        begin: tokens that the decoder reads before it predicts the first word, from the configured start token and,
+            where there is one, the token of the target language.
+        dropout: key of `config.json` that holds the dropout of hidden states.
+        fixed: keys of `config.json` that training sets, whatever the checkpoint says.
+    """
+
+    title: str
+    model_type: str
+    tokenizers: tuple[str, ...]
+    shape: Callable[[Mapping[str, Any]], ModelShape]
+    names: Callable[[TokenizerConfig, Collection[str]], Names | None]
+    names_source: bool
+    token: Callable[[str], str] | None
+    takes_languages: bool
+    source_prefix: Callable[[str, str], str]
+    source_edges: Edges
+    target_edges: Edges
+    begin: Callable[[int, int | None], tuple[int, ...]]
+    dropout: str = "dropout"
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+
+
+def added_tokens(config: TokenizerConfig) -> list[str]:
+    """Entries that a `tokenizer_config.json` says were added to the vocabulary, in any of the forms there have been."""
+    lists = (config.get(key) or () for key in ("extra_special_tokens", "additional_special_tokens"))
+    decoder = (config.get("added_tokens_decoder") or {}).values()
+    added = [token for tokens in (*lists, decoder) for token in tokens]
+    return [token["content"] if isinstance(token, dict) else token for token in added]
+
+
+def no_prefix(source: str, target: str) -> str:
+    """Nothing: a token says the language."""
+    return ""
+
+
+def start_and_language(start: int, language: int | None) -> tuple[int, ...]:
+    """The start token, then the target language, which the decoder is made to say first."""
+    assert language is not None
+    return start, language
+
+
+def language_alone(start: int, language: int | None) -> tuple[int, ...]:
+    """The target language, which the decoder starts from."""
+    assert language is not None
+    return (language,)
+
+
+def start_alone(start: int, language: int | None) -> tuple[int, ...]:
+    """The start token."""
+    return (start,)

@@ -1,0 +1,55 @@
+"""Marian as trained by OPUS-MT (Tiedemann & Thottingal 2020, Junczys-Dowmunt et al. 2018, arXiv 1804.00344).
+
+A model into several languages reads `>>spa<<` before the source; one into a single language reads nothing. Each side
+has a sentencepiece model of its own, over one vocabulary.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from mtpeft.errors import UserError
+from mtpeft.models.families.bart import Extras, bart_shape
+from mtpeft.models.families.base import Edges, Family, Names, TokenizerConfig, start_alone
+from mtpeft.models.shapes import ModelShape
+
+OPEN, CLOSE = ">>", "<<"
+
+
+def marian_shape(config: Mapping[str, Any]) -> ModelShape:
+    """Norms within the layers alone; positions are sinusoids, which are not learnt.
+
+    Raises:
+        UserError: each side has embeddings of its own.
+    """
+    if not config.get("share_encoder_decoder_embeddings", True):
+        raise UserError(
+            "Marian models with a vocabulary for each side (share_encoder_decoder_embeddings false) are not "
+            "supported; use one whose sides share their embeddings."
+        )
+    return bart_shape(config, Extras(norm_of_embeddings=False, norm_at_end=False, positions=None))
+
+
+def _names(config: TokenizerConfig, vocabulary: Collection[str]) -> Names | None:
+    """Codes of the target languages; one that is not known before the vocabulary is, is whatever it is asked to be."""
+    codes = [token for token in vocabulary if token.startswith(OPEN) and token.endswith(CLOSE)]
+    return {code: code.removeprefix(OPEN).removesuffix(CLOSE).replace("_", "-") for code in codes} or None
+
+
+def _code_before(source: str, target: str) -> str:
+    return f"{target} " if target.startswith(OPEN) else ""
+
+
+MARIAN = Family(
+    title="Marian",
+    model_type="marian",
+    tokenizers=("MarianTokenizer",),
+    shape=marian_shape,
+    names=_names,
+    names_source=False,
+    token=None,
+    takes_languages=False,
+    source_prefix=_code_before,
+    source_edges=Edges(0, 1),
+    target_edges=Edges(0, 1),
+    begin=start_alone,
+)

@@ -1,0 +1,101 @@
+"""mBART (Liu et al. 2020, arXiv 2001.08210) and mBART-50 (Tang et al. 2020, arXiv 2008.00401).
+
+Languages are tokens such as `es_XX`. The first model reads them after the end of a sentence, and its decoder starts
+from the target's; mBART-50 has them first on both sides.
+"""
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from mtpeft.models.families.bart import Extras, bart_shape
+from mtpeft.models.families.base import (
+    Edges,
+    Family,
+    Names,
+    TokenizerConfig,
+    language_alone,
+    no_prefix,
+    start_and_language,
+)
+from mtpeft.models.shapes import ModelShape
+
+# fmt: off
+MBART25_CODES = (
+    "ar_AR", "cs_CZ", "de_DE", "en_XX", "es_XX", "et_EE", "fi_FI", "fr_XX", "gu_IN", "hi_IN", "it_IT", "ja_XX",
+    "kk_KZ", "ko_KR", "lt_LT", "lv_LV", "my_MM", "ne_NP", "nl_XX", "ro_RO", "ru_RU", "si_LK", "tr_TR", "vi_VN",
+    "zh_CN",
+)
+MBART50_CODES = (
+    *MBART25_CODES,
+    "af_ZA", "az_AZ", "bn_IN", "fa_IR", "he_IL", "hr_HR", "id_ID", "ka_GE", "km_KH", "mk_MK", "ml_IN", "mn_MN",
+    "mr_IN", "pl_PL", "ps_AF", "pt_XX", "sv_SE", "sw_KE", "ta_IN", "te_IN", "th_TH", "tl_XX", "uk_UA", "ur_PK",
+    "xh_ZA", "gl_ES", "sl_SI",
+)
+# fmt: on
+CODE = re.compile(r"[a-z]{2,3}_[A-Z]{2}")
+NO_REGION = "_XX"
+_BY_LANGUAGE = {code.split("_")[0]: code for code in MBART50_CODES}
+
+
+def language_code(language: str) -> str:
+    """Token that a vocabulary made here has for a language: mBART-50's, or one of the same form.
+
+    The main subtag of the BCP 47 tag decides.
+    """
+    main = language.replace("_", "-").split("-")[0].lower()
+    return _BY_LANGUAGE.get(main, f"{main}{NO_REGION}")
+
+
+def extra_codes(languages: Iterable[str]) -> list[str]:
+    """Tokens of the languages that mBART-50 does not have."""
+    return sorted({language_code(language) for language in languages} - set(MBART50_CODES))
+
+
+def tagged(codes: Iterable[str]) -> dict[str, str]:
+    """Each code with the BCP 47 tag that it stands for."""
+    return {code: code.removesuffix(NO_REGION).replace("_", "-") for code in codes}
+
+
+def mbart_shape(config: Mapping[str, Any]) -> ModelShape:
+    """A learnt position table on each side, of two rows more than there are positions, and norms at both ends."""
+    return bart_shape(config, Extras(norm_of_embeddings=True, norm_at_end=True, positions=2))
+
+
+def _names25(config: TokenizerConfig, vocabulary: Collection[str]) -> Names:
+    return tagged(dict.fromkeys([*MBART25_CODES, *filter(CODE.fullmatch, vocabulary)]))
+
+
+def _names50(config: TokenizerConfig, vocabulary: Collection[str]) -> Names:
+    return tagged(dict.fromkeys([*MBART50_CODES, *filter(CODE.fullmatch, vocabulary)]))
+
+
+MBART25 = Family(
+    title="mBART",
+    model_type="mbart",
+    tokenizers=("MBartTokenizer",),
+    shape=mbart_shape,
+    names=_names25,
+    names_source=True,
+    token=str,
+    takes_languages=True,
+    source_prefix=no_prefix,
+    source_edges=Edges(0, 2),
+    target_edges=Edges(0, 2),
+    begin=language_alone,
+)
+
+MBART50 = Family(
+    title="mBART-50",
+    model_type="mbart",
+    tokenizers=("MBart50Tokenizer",),
+    shape=mbart_shape,
+    names=_names50,
+    names_source=True,
+    token=str,
+    takes_languages=True,
+    source_prefix=no_prefix,
+    source_edges=Edges(1, 1),
+    target_edges=Edges(1, 1),
+    begin=start_and_language,
+)

@@ -1,0 +1,100 @@
+"""T5 (Raffel et al. 2019, arXiv 1910.10683) and mT5 (Xue et al. 2020, arXiv 2010.11934).
+
+The languages stand in words before the source, as in T5's own training: `translate German to English: `. The blocks
+have no biases, norms are root mean squares, positions are biases of the attention scores by distance.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from mtpeft.models.families.base import Edges, Family, start_alone
+from mtpeft.models.families.matching import english_name
+from mtpeft.models.shapes import Linear, ModelShape, Norm, Role
+
+LONGEST = 512
+"""Tokens of the longest sequence in pre-training; nothing in the architecture limits it."""
+EMBEDDINGS = "shared"
+PROJECTIONS: tuple[tuple[str, Role], ...] = (("q", "query"), ("k", "key"), ("v", "value"), ("o", "output"))
+
+
+def t5_shape(config: Mapping[str, Any]) -> ModelShape:
+    """Modules of both stacks; an output projection of its own counts where the checkpoint says that it is not tied."""
+    d_model, inner = config["d_model"], config["num_heads"] * config["d_kv"]
+    gated = config.get("feed_forward_proj", "relu").startswith("gated")
+    linears: list[Linear] = []
+    norms: list[Norm] = []
+    attentions: list[str] = []
+    feed_forwards: list[str] = []
+    layers: list[str] = []
+    depths = (config["num_layers"], config.get("num_decoder_layers") or config["num_layers"])
+    kinds = (("SelfAttention",), ("SelfAttention", "EncDecAttention"))
+    for side, depth, attention_kinds in zip(("encoder", "decoder"), depths, kinds, strict=True):
+        for block in (f"{side}.block.{index}" for index in range(depth)):
+            layers.append(block)
+            own = [f"{block}.layer.{place}.{kind}" for place, kind in enumerate(attention_kinds)]
+            attentions.extend(own)
+            linears.extend(linear for module in own for linear in _attention(module, d_model, inner))
+            feed_forward = f"{block}.layer.{len(own)}.DenseReluDense"
+            feed_forwards.append(feed_forward)
+            linears.extend(_feed_forward(feed_forward, d_model, config["d_ff"], gated=gated))
+            norms.extend(_norm(f"{block}.layer.{place}.layer_norm", d_model) for place in range(len(own) + 1))
+        norms.append(_norm(f"{side}.final_layer_norm", d_model))
+    embeddings = config["vocab_size"] * d_model
+    matrices = 1 if config.get("tie_word_embeddings", True) else 2
+    distances = 2 * config.get("relative_attention_num_buckets", 32) * config["num_heads"]
+    counted = sum(x.parameters for x in linears) + sum(x.parameters for x in norms)
+    return ModelShape(
+        d_model=d_model,
+        max_positions=config.get("n_positions") or LONGEST,
+        linears=tuple(linears),
+        norms=tuple(norms),
+        attentions=tuple(attentions),
+        attention_width=inner,
+        feed_forwards=tuple(feed_forwards),
+        layers=tuple(layers),
+        embedding_module=EMBEDDINGS,
+        embeddings=embeddings,
+        total=matrices * embeddings + distances + counted,
+    )
+
+
+def _attention(module: str, d_model: int, inner: int) -> list[Linear]:
+    return [
+        Linear(f"{module}.{name}", *((inner, d_model) if role == "output" else (d_model, inner)), role, bias=False)
+        for name, role in PROJECTIONS
+    ]
+
+
+def _feed_forward(module: str, d_model: int, inner: int, *, gated: bool) -> list[Linear]:
+    up = ("wi_0", "wi_1") if gated else ("wi",)
+    return [
+        *(Linear(f"{module}.{name}", d_model, inner, "feed_forward", bias=False) for name in up),
+        Linear(f"{module}.wo", inner, d_model, "feed_forward", bias=False),
+    ]
+
+
+def _norm(module: str, width: int) -> Norm:
+    return Norm(module, width, bias=False)
+
+
+def _request(source: str, target: str) -> str:
+    return f"translate {english_name(source)} to {english_name(target)}: "
+
+
+T5 = Family(
+    title="T5",
+    model_type="t5",
+    tokenizers=("T5Tokenizer",),
+    shape=t5_shape,
+    names=lambda config, vocabulary: None,
+    names_source=False,
+    token=None,
+    takes_languages=False,
+    source_prefix=_request,
+    source_edges=Edges(0, 1),
+    target_edges=Edges(0, 1),
+    begin=start_alone,
+    dropout="dropout_rate",
+)
+MT5 = replace(T5, title="mT5", model_type="mt5", tokenizers=("MT5Tokenizer", "T5Tokenizer"))
