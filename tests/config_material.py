@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from mtpeft.config.load import DEFAULT_FILE, merge, read_yaml
+from own_files_material import WRONG_FILES
 
 DEFAULT = read_yaml(DEFAULT_FILE)
 PRETRAIN_FILE = Path(__file__).parents[1] / "workflow" / "studies" / "pretrain.yaml"
@@ -136,7 +137,7 @@ WRONG: list[tuple[Any, ...]] = [
     # parts that do not fit together
     ({"pairs": {"spanish": {"corpus": "interface"}}}, "'pairs.spanish' does not say its languages; write 'source' and"),
     ({"pairs": {"en-en": {"corpus": "interface"}}}, "'pairs.en-en' translates 'en' into itself; write two different"),
-    ({"corpora": {"own": {}}}, "'corpora.own' must have either 'wheels' or 'files', and not both."),
+    ({"corpora": {"own": {}}}, "'corpora.own' must have one of 'wheels', 'files' and 'mtdata', and no other."),
     ({"corpora": {"own": {"files": {"tsv": "a.tsv"}}}}, "'corpora.own.files.columns' must name the column of two"),
     ({"corpora": {"own": {"files": {"sw": "a.txt"}}}}, "'corpora.own.files' must name the file of two languages"),
     ({"corpora": {"own": {"files": {"sw": "no/a", "en": "no/b"}}}}, "'corpora.own.files.sw' is 'no/a', but there is"),
@@ -144,6 +145,7 @@ WRONG: list[tuple[Any, ...]] = [
         {"corpora": {"own": {"files": {"tsv": "a", "columns": {"sw": 0, "en": 1}, "sw": "b"}}}},
         "'corpora.own.files' must have either 'tsv' or one file per language, and not both; take out 'sw'.",
     ),
+    *WRONG_FILES,
     ({"corpora": {"interface": {"written_in": None}}}, "'corpora.interface.written_in' is missing; write the language"),
     (
         {"corpora": {"interface": {"split": {"present_in": ["es", "fr"]}}}},
@@ -155,10 +157,26 @@ WRONG: list[tuple[Any, ...]] = [
         "'models.small.pretrain.pairs' names 'es-en', but all text of its corpus is for fine-tuning",
         "'corpora.interface.split.tuning'",
     ),
-    ({"models": {"new": {"threads": 1}}}, "'models.new' must have either 'pretrain' or 'path', and not both."),
+    ({"models": {"new": {"threads": 1}}}, "'models.new' must have one of 'pretrain', 'path' and 'hub', and no other."),
     (
         {"models": {"small": {"pretrain": SMALL["pretrain"]}}},
-        "'models.small' must have either 'pretrain' or 'path', and not both.",
+        "'models.small' must have one of 'pretrain', 'path' and 'hub', and no other.",
+    ),
+    (
+        {"models": {"new": {"hub": "somebody/model"}}},
+        "'models.new.hub' is 'somebody/model'; write a model with its revision, such as 'owner/name@commit'",
+    ),
+    (
+        {"models": {"new": {"hub": "somebody/model@main"}}},
+        "'models.new.hub' is 'somebody/model@main', but a branch moves; write the commit",
+    ),
+    (
+        {"pairs": {"xx-en": {"corpus": "interface"}}},
+        "'pairs.xx-en' has the source 'xx', which is no language code that anybody knows; write one such as 'sw'",
+    ),
+    (
+        {"pairs": {"eu-en": {"corpus": "interface"}}, "studies": {"budgets": {"pairs": ["eu-en"]}}},
+        "'studies.budgets.pairs' names 'eu-en', but the vocabulary of 'small' has no token for 'eu'; take one",
     ),
     (
         {"models": {"new": {"path": "no/folder"}}},

@@ -1,19 +1,22 @@
 """What several test files share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from sweep_material import run
 
+if TYPE_CHECKING:
+    from mtdata_material import Datasets
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of the finished small study run one after another, in the same worker: it is made once."""
+    """Tests of the finished small study, and those of mtdata, run one after another in a worker: each is made once."""
     for item in items:
-        if "finished" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("finished"))
+        for fixture in {"finished", "mtdata"}.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.xdist_group(fixture))
 
 
 @pytest.fixture(scope="session")
@@ -50,6 +53,38 @@ def uninterrupted(sweep: Path, tmp_path_factory: pytest.TempPathFactory) -> Call
         return made[kind]
 
     return of
+
+
+@pytest.fixture(scope="session")
+def mtdata(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An environment of mtdata as the workflow installs it, with the index of all its datasets."""
+    from mtdata_material import install
+
+    return install(tmp_path_factory.mktemp("mtdata") / "environment")
+
+
+@pytest.fixture(scope="session")
+def datasets(mtdata: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator["Datasets"]:
+    """A server of datasets on this machine, and an environment of mtdata whose index has them alone."""
+    from mtdata_material import Datasets, serving, small_environment
+
+    files: dict[str, Any] = {}
+    with serving(files) as address:
+        yield Datasets(files, small_environment(mtdata, tmp_path_factory.mktemp("small") / "environment", address))
+
+
+@pytest.fixture
+def local(datasets: "Datasets", own_life: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> "Datasets":
+    """The same with the files as they should be, in a folder of one's own, for a user who does not wait."""
+    from mtdata_material import FILES, Served
+    from mtpeft.corpus.mtdata import download
+
+    datasets.files.clear()
+    datasets.files.update({name: Served(content) for name, content in FILES.items()})
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(download, "WAITS", (0, 0))
+    return datasets
 
 
 @pytest.fixture

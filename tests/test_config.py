@@ -105,8 +105,8 @@ def test_sentences_are_whole_plain_and_said_once(overlay: dict[str, Any]) -> Non
         ('{"model_type":', "{folder}/config.json, line 1 is not valid JSON"),
         ("[]", "{folder}/config.json must hold one JSON object"),
         (
-            '{"model_type": "t5"}',
-            "'models.new.path' is '{folder}', whose config.json says model_type 't5', which is not",
+            '{"model_type": "bert"}',
+            "'models.new.path' is '{folder}', whose config.json says model_type 'bert', which is not",
         ),
         ('{"model_type": "mbart"}', "'models.new.path' is '{folder}', whose config.json has no key 'd_model'"),
     ],
@@ -138,13 +138,27 @@ def test_text_of_a_language_that_the_pair_lacks_is_named(part: str, tmp_path: Pa
     ]
 
 
+@pytest.mark.parametrize("part", ["dev_files", "test_files"])
+@pytest.mark.parametrize("train", [{"sw": "a", "en": "a", "fr": "a"}, {"tmx": "a"}], ids=["sides", "tmx"])
+def test_dev_and_test_text_without_a_language_of_the_pair_is_named(
+    train: dict[str, str], part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a").touch()
+    own = {"files": train, part: {"jsonl": "a", "columns": {"en": "en", "fr": "fr"}}, "written_in": "en"}
+
+    assert sentences({"corpora": {"own": own}, "pairs": {"sw-en": {"corpus": "own"}, "fr-en": {"corpus": "own"}}}) == [
+        f"'pairs.sw-en.source' is 'sw', but 'corpora.own.{part}' has the languages 'en', 'fr'; add the language there."
+    ]
+
+
 def test_a_corpus_with_wheels_and_files_is_refused(tmp_path: Path) -> None:
     text = tmp_path / "text"
     text.write_text("Habari\tHello\n")
     both = {"tsv": str(text), "columns": {"es": 0, "en": 1}}
 
     assert sentences({"corpora": {"interface": {"files": both}}})[0] == (
-        "'corpora.interface' must have either 'wheels' or 'files', and not both."
+        "'corpora.interface' must have one of 'wheels', 'files' and 'mtdata', and no other."
     )
 
 

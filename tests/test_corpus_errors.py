@@ -1,9 +1,12 @@
 """What a user reads when a corpus or its configuration is wrong."""
 
+import gzip
+import lzma
 import re
 import zipfile
 
 import pytest
+import zstandard
 
 from corpus_material import SENTENCES, build_wheel, clean_settings, json_members, split_settings, wheel_settings
 from mtpeft.corpus.clean import clean_pair
@@ -18,6 +21,34 @@ SWAHILI = "Mvua imekatika.\nTunatoka nje.\nLeta koti lako.\n"
 TABLE = "swahili\tenglish\tsource\nMvua imekatika.\tThe rain stopped.\tradio\nTunatoka nje.\tWe go out.\tradio\n"
 SIDES = {"sw": "train.sw", "en": "train.en"}
 GIVEN = {"sw": "test.sw", "en": "test.en"}
+
+UNIT = "<tu><tuv xml:lang='sw'><seg>Mvua</seg></tuv><tuv xml:lang='en'><seg>Rain</seg></tuv></tu>\n"
+TENFOLD = "".join(f'<!ENTITY e{level} "{f"&e{level - 1};" * 10}">' for level in range(1, 10))
+BOMB = f'<!DOCTYPE tmx [<!ENTITY e0 "{"maji" * 9}">{TENFOLD}]>\n'
+
+
+def packed(suffix, content, expected):
+    """A case of a table that is compressed."""
+    name = f"train.tsv{suffix}"
+    return {name: content}, {"files": {"tsv": name, "columns": {"sw": "swahili", "en": "english"}}}, expected
+
+
+def comma_table(content, expected):
+    """A case of a table separated by commas."""
+    return {"train.csv": content}, {"files": {"csv": "train.csv", "columns": {"sw": "sw", "en": "en"}}}, expected
+
+
+def json_lines(content, expected):
+    """A case of JSON lines."""
+    return {"train.jsonl": content}, {"files": {"jsonl": "train.jsonl", "columns": {"sw": "sw", "en": "en"}}}, expected
+
+
+def memory(units, expected, doctype=""):
+    """A case of a translation memory, whose units begin on its third line, or the fourth after a document type."""
+    content = units if isinstance(units, bytes) else units.encode()
+    whole = f"{doctype}<tmx>\n<body>\n".encode() + content + b"</body></tmx>\n"
+    return {"train.tmx": whole}, {"files": {"tmx": "train.tmx"}}, expected
+
 
 # Files by name, the description of the corpus beside its training files, and what the sentence must say.
 WRONG_FILES = {
@@ -44,6 +75,69 @@ WRONG_FILES = {
                       "1 of the 2 test lines .* line 2 of .*test.* and line 2 of .*train"),
     "dev in train": ({"train.sw": SWAHILI, "train.en": ENGLISH, "test.sw": SWAHILI, "test.en": ENGLISH}, {"dev": GIVEN},
                      "3 of the 3 dev lines .* line 1 of .*test.* and line 1 of .*train"),
+    "gz cut short": packed(".gz", gzip.compress(TABLE.encode())[:-9],
+                           r"train.tsv.gz is no whole .gz file \(Compressed file ended .*\): compress or download it"),
+    "xz cut short": packed(".xz", lzma.compress(TABLE.encode())[:-9], "train.tsv.xz is no whole .xz file"),
+    "zst cut short": packed(".zst", zstandard.compress(TABLE.encode())[:-3],
+                            r"train.tsv.zst is no whole .zst file \(its last frame does not end\)"),
+    "zst of nothing": packed(".zst", b"", "train.tsv.zst is no whole .zst file"),
+    "gz of other bytes": packed(".gz", gzip.compress(TABLE.encode())[:20] + b"?" * 99, "is no whole .gz file"),
+    "gz with a wrong sum": packed(".gz", gzip.compress(TABLE.encode())[:-8] + bytes(8), "is no whole .gz file .*CRC"),
+    "no gz": packed(".gz", TABLE.encode(), "train.tsv.gz is no whole .gz file .*correct the end of its name"),
+    "no xz": packed(".xz", gzip.compress(TABLE.encode()), "train.tsv.xz is no whole .xz file"),
+    "no zst": packed(".zst", TABLE.encode(), "train.tsv.zst is no whole .zst file"),
+    "nothing packed": packed(".gz", gzip.compress(b" \n"), "train.tsv.gz is empty"),
+    "compressed without a word": packed("", zstandard.compress(TABLE.encode()),
+                                        "train.tsv is compressed, as .zst files are: unpack it, or let its name end"),
+    "a zip file": packed("", b"PK\x03\x04" + bytes(99), "train.tsv is compressed, as .zip files are: unpack it"),
+    "encoding in gz": packed(".gz", gzip.compress(TABLE.encode() + b"caf\xe9\tcoffee"),
+                             r"train.tsv.gz, line 4, is not UTF-8 \(byte 0xe9\)"),
+    "unaligned gz": ({"train.sw.gz": gzip.compress(SWAHILI.encode()), "train.en": ENGLISH + "Good night.\n"},
+                     {"files": {"sw": "train.sw.gz", "en": "train.en"}}, "train.sw.gz has 3 lines .*train.en has 4"),
+    "open quote": comma_table('sw,en\nMvua,Rain\n"Tunatoka nje,We go out.\nLeta,Bring\n',
+                              "train.csv, line 3, begins a row that is not CSV .*: close each quote"),
+    "open quote in much text": comma_table('sw,en\n"Mvua,Rain\n' + "Tunatoka nje.,We go out.\n" * 9000,
+                                           "train.csv, line 2, begins a row that is not CSV .*: close each quote"),
+    "text after a quote": comma_table('sw,en\n"Mvua" kubwa,Rain\n', "line 2, begins .*double the quotes inside"),
+    "too few commas": comma_table('sw,en\n"Mvua\nkubwa",Rain\nTunatoka nje.\n',
+                                  "train.csv, line 4, has 1 columns where column 1 .*by commas"),
+    "semicolons": comma_table("sw;en\nMvua;Rain\n", "train.csv has no column 'sw': it has sw;en; the nearest is"),
+    "comma header alone": comma_table("sw,en\n", "train.csv has a header and no line of text"),
+    "encoding of csv": comma_table(b"sw,en\nMvua,caf\xe9\n", "train.csv, line 2, is not UTF-8"),
+    "a list of JSON": json_lines('[{"sw": "Mvua", "en": "Rain"}]', "line 1, is a list and no object in braces"),
+    "JSON over many lines": json_lines('{\n"sw": "Mvua"}', r"line 1, is not JSON \(Expecting .*: write one object per"),
+    "no JSON": json_lines('{"sw": "Mvua", "en": "Rain"}\n\nMvua\n', "line 3, is not JSON .*such as {\"sw\""),
+    "deep JSON": json_lines("[" * 99_999, "line 1, is JSON that is not read .*recursion"),
+    "a huge number": json_lines('{"id": ' + "9" * 5000 + "}", "line 1, is JSON that is not read .*digits"),
+    "no key": json_lines('{"sw": "Mvua", "en": "Rain"}\n{"sw": "Chai", "text": {"en": "Tea", "fr": ""}}',
+                         "train.jsonl, line 2, lacks the key 'en': it has 'sw', 'text.en', 'text.fr'; write one"),
+    "a key too deep": ({"a.jsonl": '{"sw": "Mvua", "en": "Rain"}'},
+                       {"files": {"jsonl": "a.jsonl", "columns": {"sw": "sw.text", "en": "en"}}}, "lacks .*'sw.text'"),
+    "a number for text": json_lines('{"sw": "Mvua", "en": 7}', "line 1, has a number under 'en' where text is read"),
+    "an object for text": json_lines('{"sw": {"text": "Mvua"}, "en": ""}', "line 1, has an object under 'sw' where"),
+    "half a character": json_lines('{"sw": "Mvua \\ud83d", "en": "Rain"}',
+                                   r"line 1, has half of a character \(\\ud83d\) under 'sw'"),
+    "encoding of JSON": json_lines(b'{"sw": "Mvua", "en": "caf\xe9"}', "train.jsonl, line 1, is not UTF-8"),
+    "blank JSON": json_lines("\n\n", "train.jsonl is empty"),
+    "memory of other languages": memory("<tu><tuv lang='EN-us'><seg>Rain</seg></tuv><tuv lang='fr'><seg>x</seg></tuv>"
+                                        "</tu>", "no <tu> in both 'sw' and 'en': its languages are EN-us, fr; write"),
+    "memory without text": memory("<tu><tuv><seg>Mvua</seg></tuv></tu>", "has no <tu> with a <seg> and its language"),
+    "another kind of XML": ({"a.tmx": "<html><p>Mvua</p></html>"}, {"files": {"tmx": "a.tmx"}}, "a.tmx has no <tu>"),
+    "no XML": ({"a.tmx": "sw\ten\n"}, {"files": {"tmx": "a.tmx"}}, r"a.tmx, line 1, is not XML \(Start tag expected"),
+    "empty memory": ({"a.tmx": ""}, {"files": {"tmx": "a.tmx"}}, "a.tmx, line 1, is not XML .*: mend it there"),
+    "wrong tags": memory(UNIT + "<tu></tuv>", r"train.tmx, line 4, is not XML \(Opening and ending tag mismatch"),
+    "memory cut short": ({"a.tmx": f"<tmx>\n<body>\n{UNIT}"}, {"files": {"tmx": "a.tmx"}},
+                         r"a.tmx, line \d, is not XML \(Premature end of data"),
+    "memory in gz cut short": ({"a.tmx.gz": gzip.compress(UNIT.encode())[:-12]}, {"files": {"tmx": "a.tmx.gz"}},
+                               "a.tmx.gz is no whole .gz file"),
+    "encoding of a memory": memory(UNIT.encode() + b"<tu>caf\xe9</tu>", r"line 4, is not XML \(Invalid bytes"),
+    "undefined entity": memory(UNIT.replace("Mvua", "Mvua &maji;"), "train.tmx, line 3, is not XML .*Entity 'maji'"),
+    "entity": memory(UNIT.replace("Mvua", "&maji;"), "train.tmx, line 4, uses the entity &maji;, which is not looked",
+                     doctype='<!DOCTYPE tmx [<!ENTITY maji "water">]>\n'),
+    "entity of a file": memory(UNIT.replace("Mvua", "&maji;"), "line 4, uses the entity &maji;, which is not looked up",
+                               doctype='<!DOCTYPE tmx [<!ENTITY maji SYSTEM "test.en">]>\n'),
+    "bomb of entities": memory(UNIT.replace("Mvua", "&e9;"), "is not XML .*Maximum entity amplification", doctype=BOMB),
+    "bomb in a tag": memory(UNIT.replace("'sw'", "'&e9;'"), "is not XML .*Maximum entity amplification", doctype=BOMB),
     "third language": ({"train.sw": SWAHILI, "train.en": ENGLISH}, {"written_in": "fr"}, "written_in is 'fr'"),
 }  # fmt: skip
 

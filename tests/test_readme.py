@@ -52,7 +52,7 @@ def test_every_path_of_the_layout_exists() -> None:
 
 
 def test_the_pair_snippet_is_a_valid_overlay(tmp_path: Path) -> None:
-    snippet = next(snippet for snippet in SNIPPETS if "it-en" in snippet["pairs"])
+    snippet = next(snippet for snippet in SNIPPETS if "it-en" in snippet.get("pairs", {}))
     (tmp_path / "pair.yaml").write_text(yaml.safe_dump(snippet), encoding="utf-8")
     before, after = (mtpeft(tmp_path, "plan", *options) for options in ([], ["--configfile", "pair.yaml"]))
     assert before.returncode == after.returncode == 0
@@ -77,6 +77,27 @@ def test_the_snippet_for_own_text_prepares_it(finished: Path, tmp_path: Path) ->
     done = mtpeft(tmp_path, "sweep", "--configfile", str(STUDY), "mine.yaml", "--target", target)
     assert done.returncode == 0, done.stderr
     assert json.loads((tmp_path / target).read_text(encoding="utf-8"))["rows"]["test"] == 20
+
+
+def test_the_snippet_for_own_models_is_a_valid_overlay(sweep: Path, tmp_path: Path) -> None:
+    snippet = next(snippet for snippet in SNIPPETS if "nllb" in snippet.get("models", {}))
+    snippet["models"]["mine"]["path"] = str(sweep / "results/models/tiny/checkpoint")
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(snippet), encoding="utf-8")
+    done = mtpeft(tmp_path, "plan", "--configfile", "mine.yaml")
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"fetch_model +1 ", done.stdout)
+
+
+@pytest.mark.parametrize(
+    "command", re.findall(r"python -m mtpeft (export .*?)(?: *#.*)?$", BASH, flags=re.MULTILINE), ids=lambda x: x[-12:]
+)
+def test_the_commands_for_handing_over_write_a_model(finished: Path, tmp_path: Path, command: str) -> None:
+    words = command.replace("n1600", "n200").replace("pt-en", "es-en").replace("b10", "b5").split()
+    to = words.index("--to") + 1
+    words[to] = str(tmp_path / words[to])
+    done = mtpeft(finished, *words)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / words[to]).is_dir()
 
 
 def test_the_command_for_one_cell_is_planned(finished: Path) -> None:

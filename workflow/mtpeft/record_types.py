@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 Status = Literal["ok", "diverged"]
 Verdict = Literal["supported", "refuted", "undecided"]
@@ -15,7 +15,7 @@ class Record(BaseModel):
 
 
 class ModelRecord(Record):
-    """A base model: `base.json`."""
+    """A base model: `base.json`; `exposure` says in words whether it may have read the test sets."""
 
     model: str
     folder: str
@@ -25,6 +25,8 @@ class ModelRecord(Record):
     total_parameters: int
     sha256: dict[str, str]
     training: dict[str, Any]
+    exposure: str
+    origin: dict[str, Any] = {}
 
 
 class HeldOutRecord(Record):
@@ -34,6 +36,8 @@ class HeldOutRecord(Record):
     clean: dict[str, Any]
     wheels: dict[str, dict[str, Any]]
     files: dict[str, dict[str, Any]]
+    # A record of other text has no such key, as those that were written before there was one.
+    mtdata: dict[str, Any] | None = Field(default=None, exclude_if=lambda datasets: datasets is None)
     split_sha256: str
 
 

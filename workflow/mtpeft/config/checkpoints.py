@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from mtpeft.config.resolve import found_path
+from mtpeft.config.resolve import model_folder
 from mtpeft.config.schema import Configuration
 from mtpeft.models.describe import TRAINING_RECORD
 from mtpeft.records import read_record
@@ -22,6 +22,6 @@ def _recipe(configuration: Configuration, label: str) -> dict[str, Any]:
     model = configuration.models[label]
     if model.pretrain:
         return model.pretrain.model_dump(exclude={SEED})
-    record = found_path(model.path) / TRAINING_RECORD
+    record = model_folder(configuration, label) / TRAINING_RECORD
     settings = read_record(record)["settings"] if record.exists() else {}
     return {key: value for key, value in settings.items() if key != SEED}

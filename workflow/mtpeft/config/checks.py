@@ -2,31 +2,30 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from mtpeft.cells import LABEL_PATTERN, RESERVED
+from mtpeft.config.dataset_checks import dataset_mistakes, hash_mistakes, pair_dataset_mistakes
+from mtpeft.config.file_checks import file_mistakes, lacking_languages
 from mtpeft.config.finding_checks import finding_mistakes
-from mtpeft.config.model_checks import contaminated_models
+from mtpeft.config.model_checks import contaminated_models, language_mistakes
 from mtpeft.config.rate_checks import missing_rates, rate_mistakes, tuning_mistakes
 from mtpeft.config.resolve import (
-    found_path,
     languages_of,
     method_sites,
     model_shape,
     pair_languages,
-    pretrain_languages,
 )
-from mtpeft.config.schema import Block, Configuration, Corpus, Model, Study, TextFiles
+from mtpeft.config.schema import Block, Configuration, Corpus, Model, Study
 from mtpeft.config.sentences import listed, unknown
 from mtpeft.config.studies import EFFICIENCY
 from mtpeft.errors import UserError
 from mtpeft.methods import METHODS
 from mtpeft.methods.budget import reach, reachable
-from mtpeft.models.describe import read_folder_shape
-from mtpeft.models.languages import MBART50_CODES, language_code
+from mtpeft.models.families.matching import is_language
 from mtpeft.models.shapes import ModelShape
 
 CATALOGUES = ("corpora", "pairs", "sizes", "models", "methods", "budgets", "studies", "findings")
+MOVING = ("@main", "@master")
 FIGURES = ("budgets", "languages", "models", "data_sizes")
 
 
@@ -35,6 +34,7 @@ def complaints(configuration: Configuration) -> Iterator[str]:
     groups = (
         _unsafe_labels,
         _catalogue_mistakes,
+        hash_mistakes,
         _study_mistakes,
         _model_limits,
         contaminated_models,
@@ -91,37 +91,21 @@ def _reference_mistakes(label: str, tuner: str) -> Iterator[str]:
 
 
 def _corpus_mistakes(key: str, corpus: Corpus) -> Iterator[str]:
-    if bool(corpus.wheels) == bool(corpus.files):
-        yield f"'{key}' must have either 'wheels' or 'files', and not both."
+    if [bool(corpus.wheels), bool(corpus.files), bool(corpus.mtdata)].count(True) != 1:
+        yield f"'{key}' must have one of 'wheels', 'files' and 'mtdata', and no other."
         return
-    if corpus.wheels and not corpus.written_in:
-        yield f"'{key}.written_in' is missing; write the language that the messages were written in, such as 'en'."
+    known = languages_of(corpus)
+    if known is None and not corpus.written_in:
+        yield f"'{key}.written_in' is missing; write the language that the text was written in, such as 'en'."
     shortest, longest = corpus.split.words
     if shortest > longest:
         yield f"'{key}.split.words' is [{shortest}, {longest}]; write the smaller number first."
-    known = languages_of(corpus)
     if known and corpus.written_in and corpus.written_in not in known:
         yield f"'{key}.written_in' is '{corpus.written_in}', but its files have the languages {listed(known)}."
+    yield from dataset_mistakes(key, corpus)
     for part in ("files", "dev_files", "test_files"):
         if files := getattr(corpus, part):
-            yield from _file_mistakes(f"{key}.{part}", files)
-
-
-def _file_mistakes(key: str, files: TextFiles) -> Iterator[str]:
-    """A table with columns, or one file per language; and all of them there."""
-    named = dict(files.__pydantic_extra__ or {})
-    if files.tsv and named:
-        yield f"'{key}' must have either 'tsv' or one file per language, and not both; take out {listed(named)}."
-    elif files.tsv and len(files.columns) < 2:
-        yield f"'{key}.columns' must name the column of two languages, such as {{sw: 0, en: 1}}."
-    elif not files.tsv and len(named) < 2:
-        yield (
-            f"'{key}' must name the file of two languages, such as {{sw: text.sw, en: text.en}}, "
-            "or a table, such as {tsv: text.tsv, columns: {sw: 0, en: 1}}."
-        )
-    for name, path in (("tsv", files.tsv), *named.items()):
-        if path and not Path(path).is_file():
-            yield f"'{key}.{name}' is '{path}', but there is no such file; write its path from the working directory."
+            yield from file_mistakes(f"{key}.{part}", files)
 
 
 def _pair_mistakes(configuration: Configuration, label: str) -> Iterator[str]:
@@ -133,16 +117,26 @@ def _pair_mistakes(configuration: Configuration, label: str) -> Iterator[str]:
         return
     known = languages_of(corpus) if corpus else None
     for side, language in zip(("source", "target"), sides, strict=True):
-        if known and language not in known:
+        if not is_language(language):
+            yield (
+                f"'pairs.{label}' has the {side} '{language}', which is no language code that anybody knows; write one "
+                "such as 'sw' or 'pt-BR'."
+            )
+        elif known and language not in known:
             yield (
                 f"'pairs.{label}.{side}' is '{language}', but the files of its corpus "
                 f"have the languages {listed(known)}; write one of these, or add the file."
             )
+    if corpus:
+        key = f"corpora.{configuration.pairs[label].corpus}"
+        yield from lacking_languages(label, corpus=corpus, key=key, sides=sides)
+    if corpus and all(map(is_language, sides)):
+        yield from pair_dataset_mistakes(configuration, label)
 
 
 def _model_mistakes(configuration: Configuration, key: str, model: Model) -> Iterator[str]:
-    if (model.pretrain is None) == (model.path is None):
-        yield f"'{key}' must have either 'pretrain' or 'path', and not both."
+    if [model.pretrain, model.path, model.hub].count(None) != 2:
+        yield f"'{key}' must have one of 'pretrain', 'path' and 'hub', and no other."
         return
     if pretrain := model.pretrain:
         for name in ("pairs", "vocabulary_pairs"):
@@ -154,8 +148,10 @@ def _model_mistakes(configuration: Configuration, key: str, model: Model) -> Ite
             )
         yield from _nothing_left(configuration, f"{key}.pretrain.pairs", pretrain.pairs)
         return
+    if model.hub and model.hub.endswith(MOVING):
+        yield f"'{key}.hub' is '{model.hub}', but a branch moves; write the commit, which the model's page shows."
     try:
-        read_folder_shape(found_path(str(model.path)), key=f"{key}.path")
+        model_shape(configuration, key.split(".", 1)[1])
     except UserError as error:
         yield str(error)
 
@@ -210,32 +206,31 @@ def _unknown_labels(configuration: Configuration, key: str, written: Study | Blo
         yield from unknown(f"{key}.{catalogue}", labels, getattr(configuration, catalogue), catalogue)
 
 
-def _language_mistakes(configuration: Configuration, key: str, study: Study) -> Iterator[str]:
-    """A model can only be tuned on languages for which its vocabulary has a token."""
-    for model in filter(lambda label: configuration.models[label].pretrain, study.models):
-        known = {*MBART50_CODES, *map(language_code, pretrain_languages(configuration, model))}
-        for pair in study.pairs:
-            for language in pair_languages(configuration, pair):
-                if language_code(language) not in known:
-                    yield (
-                        f"'{key}.pairs' names '{pair}', but the vocabulary of '{model}' has no token for '{language}'; "
-                        f"add '{pair}' to 'models.{model}.pretrain.vocabulary_pairs'."
-                    )
-
-
 def _is_sized(configuration: Configuration, method: str) -> bool:
     return method in configuration.methods and METHODS[configuration.methods[method].tuner].trains == "sized"
 
 
 def _model_limits(configuration: Configuration) -> Iterator[str]:
     """Languages and budgets that a study asks for and its models don't have."""
-    shapes = {model: model_shape(configuration, model) for model in configuration.models}
+    known = {model: model_shape(configuration, model) for model in configuration.models}
+    shapes = {model: shape for model, shape in known.items() if shape}
     for label, study in configuration.studies.items():
         for block in study.blocks:
-            yield from _language_mistakes(configuration, f"studies.{label}", block)
-            for model in block.models:
+            yield from language_mistakes(configuration, f"studies.{label}", block)
+            for model in filter(shapes.__contains__, block.models):
+                yield from _nothing_to_train(configuration, f"studies.{label}", block, shape=shapes[model], model=model)
                 key = f"studies.{label}.budgets"
                 yield from _out_of_reach(configuration, key, block, shape=shapes[model], model=model)
+
+
+def _nothing_to_train(
+    configuration: Configuration, key: str, study: Study, *, shape: ModelShape, model: str
+) -> Iterator[str]:
+    """Methods of one size that have no place in a model, such as biases where there are none."""
+    for method in study.methods:
+        is_point = METHODS[configuration.methods[method].tuner].trains == "point"
+        if is_point and not method_sites(configuration, method, shape):
+            yield f"'{key}.methods' names '{method}', which has nothing to train in '{model}'; take it out."
 
 
 def _out_of_reach(

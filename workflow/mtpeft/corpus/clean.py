@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from mtpeft.corpus import tsv
 from mtpeft.corpus.filters import first_filter
 from mtpeft.corpus.markup import same_masks, stripped
 from mtpeft.corpus.messages import Message, file_messages, input_paths, wheel_messages
+from mtpeft.corpus.mtdata.messages import dataset_messages
 from mtpeft.corpus.sentences import aligned_sentences
 from mtpeft.corpus.similarity import normalised
 
@@ -20,12 +21,12 @@ ID_DIGITS = 16
 def clean_pair(settings: Mapping[str, Any], *, archives: Sequence[Path], output: Path, record: Path) -> None:
     """Write the clean sentence pairs of one pair of languages, one row per sentence key, and what each filter took.
 
-    The text is that of the archives of wheels, or of the user's files. A sentence's id is the hash of its normalised
-    text in the language ``written_in``, so that it is the same for every pair of the corpus. Training text is filtered
-    and its placeholders become tokens; dev and test text given by the user stays as it is, but for blank lines and
-    repetitions, so that scores on it can be compared with those of others.
+    The text is that of the archives of wheels or datasets, or of the user's files. A sentence's id is the hash of its
+    normalised text in the language ``written_in``, so that it is the same for every pair of the corpus. Training text
+    is filtered and its placeholders become tokens; dev and test text given by the user stays as it is, but for blank
+    lines and repetitions, so that scores on it can be compared with those of others.
     """
-    messages = list(wheel_messages(settings, archives) if "wheels" in settings else file_messages(settings))
+    messages = list(_messages(settings, archives))
     taken: Counter[str] = Counter()
     sentences: list[Message] = []
     for message in messages:
@@ -49,6 +50,12 @@ def clean_pair(settings: Mapping[str, Any], *, archives: Sequence[Path], output:
     records.write_record(record, summary)
 
 
+def _messages(settings: Mapping[str, Any], archives: Sequence[Path]) -> Iterator[Message]:
+    if "wheels" in settings:
+        return wheel_messages(settings, archives)
+    return dataset_messages(settings, archives) if "mtdata" in settings else file_messages(settings)
+
+
 def sentence_id(text: str) -> str:
     """First 16 hexadecimal digits of the SHA-256 of the normalised text."""
     return hashlib.sha256(normalised(text).encode("utf-8")).hexdigest()[:ID_DIGITS]
@@ -63,7 +70,7 @@ def _keep_given(message: Message, taken: Counter[str]) -> list[Message]:
 
 
 def _clean_message(message: Message, settings: Mapping[str, Any], taken: Counter[str]) -> list[Message]:
-    """The sentences of a message that pass the filters; a line of the user's files stays one sentence."""
+    """The sentences of a message that pass the filters; a line of a dataset or of the user's files stays one."""
     if not all(text.strip() for text in message[1:]):
         taken["empty"] += 1
         return []

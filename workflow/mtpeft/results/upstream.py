@@ -13,11 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from mtpeft.cells import Cell
+from mtpeft.config.datasets import datasets_of
 from mtpeft.config.paths import other_splits, test_set, training_files
 from mtpeft.config.schema import Configuration
 from mtpeft.config.settings import (
     clean_settings,
+    hub_settings,
     local_settings,
+    mtdata_settings,
     parts_settings,
     pretrain_settings,
     split_settings,
@@ -59,8 +62,9 @@ def _base_holds(configuration: Configuration, cell: Cell, hashes: Hashes) -> boo
     base = known_record(file)
     if base is None:
         return _was_removed(file)
-    pretrained = configuration.models[cell.model].pretrain
-    if base["settings"] != (pretrain_settings if pretrained else local_settings)(configuration, cell.model):
+    model = configuration.models[cell.model]
+    settings_of = pretrain_settings if model.pretrain else hub_settings if model.hub else local_settings
+    if base["settings"] != settings_of(configuration, cell.model):
         return False
     if "base_sha256" in hashes:
         read = hashes["base_sha256"] == known_digest(file)
@@ -107,19 +111,26 @@ def _divided_from(read: Record, *, cleaned: str | None, splits: Sequence[str]) -
 
 
 def _sources_hold(configuration: Configuration, corpus: str, pair: str, cleaned: Hashes) -> bool:
-    """Whether a pair was cleaned from the wheels and the files that the configuration names."""
+    """Whether a pair was cleaned from the wheels, the datasets and the files that the configuration names."""
     digests = [known_digest(file) for file in user_files(configuration, pair)]
-    for wheel in configuration.corpora[corpus].wheels:
-        file = f"data/wheels/{corpus}/{wheel}.json"
+    wanted = {
+        f"data/wheels/{corpus}/{wheel}.json": wheel_settings(configuration, corpus, wheel)
+        for wheel in configuration.corpora[corpus].wheels
+    } | {
+        f"data/mtdata/{dataset}.json": mtdata_settings(configuration, dataset)
+        for datasets in datasets_of(configuration, pair).values()
+        for dataset in datasets
+    }
+    for file, settings in wanted.items():
         record = known_record(file)
         if record is None and _was_removed(file):
             return True
-        if record is None or not _describes(record, wheel_settings(configuration, corpus, wheel)):
+        if record is None or not _describes(record, settings):
             return False
         digests.append(record["archive_sha256"])
     return set(cleaned.values()) <= set(digests)
 
 
 def _describes(record: Record, settings: Record) -> bool:
-    """Whether a wheel's record is of these settings; it does not keep which Python the download asked for."""
+    """Whether a record is of these settings; that of a wheel does not keep which Python the download asked for."""
     return all(record[key] == value for key, value in settings.items() if key in record)

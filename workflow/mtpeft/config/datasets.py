@@ -1,0 +1,54 @@
+"""Which of mtdata's datasets the corpora of a configuration are made of, and what mtdata is installed from."""
+
+from collections.abc import Iterator
+
+from mtpeft.config.resolve import PROJECT, pair_languages
+from mtpeft.config.schema import Configuration
+from mtpeft.dataset_ids import PARTS, with_foreign
+
+REQUIREMENTS = PROJECT / "envs" / "mtdata.txt"
+"""Pins of mtdata and what it needs, which are not those of the workflow."""
+
+
+def datasets_of(configuration: Configuration, pair: str) -> dict[str, list[str]]:
+    """Ids of the datasets that a pair's text is made of, by part, in the order of `PARTS`; none for other corpora."""
+    return {part: [label for _, label in named] for part, named in _named(configuration, pair).items()}
+
+
+def all_datasets(configuration: Configuration) -> set[str]:
+    """Ids of the datasets of all pairs."""
+    parts = [labels for pair in configuration.pairs for labels in datasets_of(configuration, pair).values()]
+    return {label for labels in parts for label in labels}
+
+
+def stated_hashes(configuration: Configuration, dataset: str) -> list[str]:
+    """The SHA-256 that the configuration states for a dataset, by its id or by one with room for a language."""
+    return sorted({digest for pair in configuration.pairs for digest in _stated(configuration, pair, dataset)})
+
+
+def requirements() -> list[str]:
+    """The pins, one requirement each."""
+    return [line for line in REQUIREMENTS.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
+
+
+def mtdata_version() -> str:
+    """The version of mtdata that is pinned."""
+    return next(version for name, version in (line.split("==") for line in requirements()) if name == "mtdata")
+
+
+def _named(configuration: Configuration, pair: str) -> dict[str, list[tuple[str, str]]]:
+    """Ids as written and as they are for a pair, by part."""
+    corpus = configuration.corpora[configuration.pairs[pair].corpus]
+    if corpus.mtdata is None:
+        return {}
+    foreign = next(language for language in pair_languages(configuration, pair) if language != corpus.written_in)
+    parts = {part: labels for part in PARTS if (labels := getattr(corpus.mtdata, part))}
+    return {part: [(label, with_foreign(label, foreign)) for label in labels] for part, labels in parts.items()}
+
+
+def _stated(configuration: Configuration, pair: str, dataset: str) -> Iterator[str]:
+    corpus = configuration.corpora[configuration.pairs[pair].corpus]
+    for named in _named(configuration, pair).values():
+        for written, label in named:
+            if label == dataset and corpus.mtdata:
+                yield from (corpus.mtdata.sha256[key] for key in {written, label} & set(corpus.mtdata.sha256))
