@@ -10,6 +10,7 @@ from mtpeft.corpus.filters import first_filter
 from mtpeft.corpus.markup import same_masks, stripped
 from mtpeft.corpus.sentences import aligned_sentences, letters, words
 from mtpeft.corpus.wheels import fetch_wheel
+from mtpeft.errors import UserError
 
 
 def cleaned_texts(*texts):
@@ -96,6 +97,50 @@ def test_length_is_measured_whatever_the_script():
 )
 def test_filters(source, target, expected):
     assert first_filter(source, target, CLEAN) == expected
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "languages", "expected"),
+    [
+        ("Батарея почти разряжена.", "The battery is almost empty.", ("ru", "en"), None),
+        ("Bataréya pochti razryazhena.", "The battery is almost empty.", ("ru", "en"), "script"),
+        ("Батарея почти разряжена.", "Батарея почти пуста.", ("ru", "en"), "script"),
+        ("Запусти Home Assistant сейчас же ещё раз", "Start Home Assistant now once more", ("ru", "en"), None),
+        ("ファイルを開けませんでした。", "The file could not be opened.", ("ja", "en"), None),
+        ("サーバー", "Server", ("ja", "en"), None),
+        ("无法打开该文件，请重试。", "The file could not be opened.", ("zh-Hans", "en"), None),
+        ("이 파일은 열 수 없습니다", "The file could not be opened.", ("ja", "en"), "script"),
+        ("Ця сторінка не існує", "This page does not exist", ("sr-Latn", "en"), "script"),
+        ("50 % (3/4)", "50 % (3/4) ok", ("ru", "ru"), "script"),
+    ],
+)
+def test_script_is_looked_at_where_it_is_asked_for(
+    source: str, target: str, languages: tuple[str, str], expected: str | None
+) -> None:
+    filters = {**CLEAN, "max_length_ratio": 9.0, "script": 0.6, "languages": languages}
+    found = first_filter(source, target, filters)
+    assert found == ("empty" if not any(map(str.isalpha, source)) else expected)
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "languages", "expected"),
+    [
+        ("Die Übertragung läuft; bitte warten.", "The rain has stopped now.", ("de", "en"), None),
+        ("Die Übertragung läuft; bitte warten.", "Der Regen hat jetzt aufgehört.", ("de", "en"), "language"),
+        ("Guardar as alterações antes de sair", "Save your changes before you leave", ("pt-BR", "en"), None),
+        ("Mvua imekatika, tunatoka nje.", "The rain has stopped, we go out.", ("swh", "en"), None),
+        ("Døren til garagen er åpen nå", "The door of the garage is open now", ("nb", "en"), None),
+    ],
+)
+def test_language_is_identified_where_it_is_asked_for(
+    source: str, target: str, languages: tuple[str, str], expected: str | None
+) -> None:
+    assert first_filter(source, target, {**CLEAN, "language": 0.3, "languages": languages}) == expected
+
+
+def test_a_language_that_cannot_be_identified_is_named() -> None:
+    with pytest.raises(UserError, match=r"'clean.language'.*'sat' is none of the 140"):
+        first_filter("Punkuta kichay", "Open the door", {**CLEAN, "language": 0.3, "languages": ("sat", "en")})
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ An id is group, name and version, which we call its stem, and two languages: ISO
 from collections.abc import Sequence
 from functools import cache
 
-from mtpeft.models.families.matching import match
+from mtpeft.languages import match
 
 FOREIGN = "{foreign}"
 """Stands in an id for the language that a corpus was not written in."""

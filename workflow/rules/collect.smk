@@ -111,7 +111,7 @@ rule describe_text:
     conda:
         "../../envs/workflow.yaml"
     params:
-        settings=canonical(settings.text_settings(CONFIGURATION, paths.TEST_SETS)),
+        settings=canonical(settings.text_settings(CONFIGURATION)),
     shell:
         "exec python -m mtpeft text --settings {params.settings:q} --texts {input.texts:q} --arrays {input.arrays:q} "
         "--output {output.table:q} --page {output.page:q} > {log:q} 2>&1"

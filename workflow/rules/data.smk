@@ -137,6 +137,30 @@ rule divide_pair:
         "--others {input.others:q} --folder {params.folder:q} --record {output.record:q} > {log:q} 2>&1"
 
 
+rule take_in_test:
+    """Take in a further test set as it is; no training text may resemble it."""
+    input:
+        archives=files(paths.test_archives),
+        own=files(paths.test_files),
+    output:
+        table="data/pairs/{pair}/{test_set}.tsv",
+        record="data/pairs/{pair}/{test_set}.json",
+    log:
+        "logs/take_in_test/{pair}/{test_set}.log",
+    benchmark:
+        "benchmarks/take_in_test/{pair}/{test_set}.tsv"
+    wildcard_constraints:
+        test_set=paths.more_tests(CONFIGURATION),
+    priority: FIRST
+    conda:
+        "../../envs/workflow.yaml"
+    params:
+        settings=told("test", "pair", "test_set"),
+    shell:
+        "exec python -m mtpeft test --settings {params.settings:q} --archives {input.archives:q} "
+        "--output {output.table:q} --record {output.record:q} > {log:q} 2>&1"
+
+
 rule choose_subset:
     """The rows of a size: smaller sizes are subsets of larger ones."""
     input:
@@ -178,13 +202,13 @@ rule encode_pair:
         "--texts {input.texts:q} --arrays {output:q} > {log:q} 2>&1"
 
 
-use rule encode_pair as encode_tests with:
+use rule encode_pair as encode_test with:
     input:
         tokenizer=files(paths.tokenizer),
-        texts=expand("data/pairs/{{pair}}/{part}.tsv", part=paths.TEST_SETS),
+        texts="data/pairs/{pair}/{test_set}.tsv",
     output:
-        expand("data/tokens/{{vocabulary}}/{{pair}}/{part}.safetensors", part=paths.TEST_SETS),
+        "data/tokens/{vocabulary}/{pair}/{test_set}.safetensors",
     log:
-        "logs/encode_tests/{vocabulary}/{pair}.log",
+        "logs/encode_test/{vocabulary}/{pair}/{test_set}.log",
     benchmark:
-        "benchmarks/encode_tests/{vocabulary}/{pair}.tsv"
+        "benchmarks/encode_test/{vocabulary}/{pair}/{test_set}.tsv"

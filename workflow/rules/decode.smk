@@ -12,7 +12,7 @@ rule decode:
         tuned=f"{CELL}/tuned",
         trained=f"{CELL}/train.json",
     output:
-        expand(f"{CELL}/hypotheses/{{test_set}}.txt", test_set=paths.TEST_SETS, allow_missing=True),
+        hypotheses=directory(f"{CELL}/hypotheses"),
         record=f"{CELL}/decode.json",
     log:
         f"logs/decode/{LABELS}.log",

@@ -1,7 +1,8 @@
 """Base models: pre-trained here, or taken from a local folder.
 
 Needs: data/pairs/<pair>/pretrain.tsv and token arrays, or a Hugging Face folder named in the configuration.
-Makes: data/vocabularies/<model>/, results/models/<model>/base.json, which says where the model is, with checkpoint/ beside it.
+Makes: data/vocabularies/<model>/, results/models/<model>/base.json, which says where the model is, with checkpoint/ beside
+it, and start/<pair>.json with its dev score.
 """
 
 
@@ -58,6 +59,27 @@ rule pretrain:
     shell:
         "exec python -m mtpeft pretrain --settings {params.settings:q} --tokenizer {params.tokenizer:q} "
         "--train {input.train:q} --dev {input.dev:q} --record {output.record:q} > {log:q} 2>&1"
+
+
+rule judge_base:
+    """Dev score of a base model before any training, which most methods start from."""
+    input:
+        named_files(paths.judge_inputs),
+    output:
+        "results/models/{model}/start/{pair}.json",
+    log:
+        "logs/judge_base/{model}/{pair}.log",
+    benchmark:
+        "benchmarks/judge_base/{model}/{pair}.tsv"
+    priority: FIRST
+    conda:
+        "../../envs/workflow.yaml"
+    threads: threads_of
+    params:
+        settings=told("judge", "model", "pair"),
+        inputs=options(paths.judge_inputs),
+    shell:
+        "exec python -m mtpeft judge --settings {params.settings:q} {params.inputs} --record {output:q} > {log:q} 2>&1"
 
 
 rule fetch_model:

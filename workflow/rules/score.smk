@@ -8,7 +8,7 @@ Makes: results/cells/<six labels>/score.json, with counts per sentence.
 rule score:
     """chrF and BLEU with their signatures."""
     input:
-        expand(f"{CELL}/hypotheses/{{test_set}}.txt", test_set=paths.TEST_SETS, allow_missing=True),
+        f"{CELL}/hypotheses",
         decoded=f"{CELL}/decode.json",
         references=files(paths.references),
     output:

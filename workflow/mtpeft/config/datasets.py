@@ -18,7 +18,22 @@ def datasets_of(configuration: Configuration, pair: str) -> dict[str, list[str]]
 def all_datasets(configuration: Configuration) -> set[str]:
     """Ids of the datasets of all pairs."""
     parts = [labels for pair in configuration.pairs for labels in datasets_of(configuration, pair).values()]
-    return {label for labels in parts for label in labels}
+    more = [labels for pair in configuration.pairs for labels in _tested(configuration, pair)]
+    return {label for labels in (*parts, *more) for label in labels}
+
+
+def dataset_for(label: str, languages: tuple[str, str], written_in: str | None) -> str:
+    """The id that an id with room for a language stands for in a pair."""
+    return with_foreign(label, next(language for language in languages if language != written_in))
+
+
+def _tested(configuration: Configuration, pair: str) -> list[list[str]]:
+    """Ids of the datasets of each further test set of a pair."""
+    corpus, languages = configuration.corpora[configuration.pairs[pair].corpus], pair_languages(configuration, pair)
+    return [
+        [dataset_for(label, languages, corpus.written_in) for label in text.mtdata]
+        for text in corpus.more_tests.values()
+    ]
 
 
 def stated_hashes(configuration: Configuration, dataset: str) -> list[str]:
@@ -41,9 +56,12 @@ def _named(configuration: Configuration, pair: str) -> dict[str, list[tuple[str,
     corpus = configuration.corpora[configuration.pairs[pair].corpus]
     if corpus.mtdata is None:
         return {}
-    foreign = next(language for language in pair_languages(configuration, pair) if language != corpus.written_in)
+    languages = pair_languages(configuration, pair)
     parts = {part: labels for part in PARTS if (labels := getattr(corpus.mtdata, part))}
-    return {part: [(label, with_foreign(label, foreign)) for label in labels] for part, labels in parts.items()}
+    return {
+        part: [(label, dataset_for(label, languages, corpus.written_in)) for label in labels]
+        for part, labels in parts.items()
+    }
 
 
 def _stated(configuration: Configuration, pair: str, dataset: str) -> Iterator[str]:

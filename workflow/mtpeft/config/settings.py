@@ -26,6 +26,7 @@ from mtpeft.config.resolve import (
 )
 from mtpeft.config.schema import Configuration, TextFiles, Wheel
 from mtpeft.config.studies import all_cells, drawn_cells
+from mtpeft.config.test_sets import given_test, test_datasets, test_sets
 from mtpeft.methods import METHODS
 from mtpeft.models.describe import mbart_config
 from mtpeft.records import sha256_of
@@ -39,12 +40,14 @@ RECIPES = {
     "mtdata": 1,
     "clean": 1,
     "split": 2,
+    "test": 1,
     "subset": 1,
     "vocabulary": 1,
     "tokens": 2,
     "pretrain": 1,
     "local": 1,
     "hub": 1,
+    "judge": 1,
     "tune": 1,
     "train": 1,
     "decode": 1,
@@ -109,6 +112,14 @@ def _wheel_of(name: str, wheel: Wheel, languages: Sequence[str]) -> Settings:
 def _files(files: TextFiles) -> Settings:
     columns = {"columns": files.columns} if files.both_sides and files.columns else {}
     return {**(files.both_sides or files.sides), **columns}
+
+
+def test_settings(configuration: Configuration, pair: str, test_set: str) -> Settings:
+    """Settings of the taking in of a named test set of one pair."""
+    source, target = pair_languages(configuration, pair)
+    datasets = test_datasets(configuration, pair, test_set)
+    text = {"mtdata": datasets} if datasets else {"files": _files(given_test(configuration, pair, test_set))}
+    return {"recipe": RECIPES["test"], "source": source, "target": target, **text}
 
 
 def user_files(configuration: Configuration, pair: str) -> list[str]:
@@ -245,6 +256,11 @@ def _without_rate(configuration: Configuration, cell: Cell) -> Settings:
     return settings | {"budget": budget, "optimisation": optimisation, "seed": int(cell.seed)}
 
 
+def judge_settings(configuration: Configuration, model: str, pair: str) -> Settings:
+    """Settings of the dev score of a base model."""
+    return {"recipe": RECIPES["judge"]} | _common(configuration, Cell(model, pair, *[ANY] * 4))
+
+
 def decode_settings(configuration: Configuration, cell: Cell) -> Settings:
     """Settings of the decoding of a cell."""
     return {"recipe": RECIPES["decode"]} | _common(configuration, cell)
@@ -272,10 +288,14 @@ def summary_settings(configuration: Configuration, study: str) -> Settings:
     return {"recipe": RECIPES["summary"]} | tables_settings(configuration, study)
 
 
-def text_settings(configuration: Configuration, test_sets: Sequence[str]) -> Settings:
+def text_settings(configuration: Configuration) -> Settings:
     """Settings of the description of the test sets: which models read which."""
     read = sorted({(cell.model, cell.pair) for cell in all_cells(configuration) if cell.model != ANY})
-    labels = [{"model": model, "pair": pair, "test_set": name} for model, pair in read for name in test_sets]
+    labels = [
+        {"model": model, "pair": pair, "test_set": name}
+        for model, pair in read
+        for name in test_sets(configuration, pair)
+    ]
     return {"recipe": RECIPES["text"], "tested": labels}
 
 

@@ -81,10 +81,11 @@ def _clean_message(message: Message, settings: Mapping[str, Any], taken: Counter
     parts = aligned_sentences(texts) if "wheels" in settings else [tuple(" ".join(text.split()) for text in texts)]
     if not parts:
         taken["sentences_differ"] += 1
+    limits = {**settings["clean"], "languages": (settings["source"], settings["target"])}
     sentences = []
     for part in parts:
         written, source, target = masks.numbered(part)
-        reason = first_filter(source, target, settings["clean"])
+        reason = first_filter(source, target, limits)
         if reason is None:
             sentences.append(Message(message.part, written, source, target))
         else:

@@ -3,7 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from mtpeft.corpus.identify import probability_of
 from mtpeft.corpus.markup import LEFTOVER, TOKEN
+from mtpeft.corpus.scripts import share_in_script
 from mtpeft.corpus.sentences import letters, words
 from mtpeft.corpus.similarity import normalised
 
@@ -39,16 +41,37 @@ def is_out_of_ratio(source: str, target: str, limits: Mapping[str, Any]) -> bool
     return lengths[1] > limits["max_length_ratio"] * lengths[0]
 
 
-# In the order in which they are applied and counted.
+def is_other_script(source: str, target: str, limits: Mapping[str, Any]) -> bool:
+    """Whether less than ``script`` of a side's letters are of its language's script, where that is asked for."""
+    return "script" in limits and any(
+        share_in_script(text, language) < limits["script"]
+        for text, language in zip((source, target), limits["languages"], strict=True)
+    )
+
+
+def is_other_language(source: str, target: str, limits: Mapping[str, Any]) -> bool:
+    """Whether a side is in its language with less than the probability ``language``, where that is asked for."""
+    return "language" in limits and any(
+        probability_of(text, language) < limits["language"]
+        for text, language in zip((source, target), limits["languages"], strict=True)
+    )
+
+
+# In the order in which they are applied and counted: what takes longest comes last.
 FILTERS: Mapping[str, Filter] = {
     "empty": is_empty,
     "markup": has_markup,
     "too_long": is_too_long,
     "same_text": is_same_text,
     "length_ratio": is_out_of_ratio,
+    "script": is_other_script,
+    "language": is_other_language,
 }
 
 
 def first_filter(source: str, target: str, limits: Mapping[str, Any]) -> str | None:
-    """Name of the first filter that takes the pair out, or None if it stays."""
+    """Name of the first filter that takes the pair out, or None if it stays.
+
+    ``limits`` are the settings of cleaning and, where a filter wants to know them, both ``languages``.
+    """
     return next((name for name, takes in FILTERS.items() if takes(source, target, limits)), None)

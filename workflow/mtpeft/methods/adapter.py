@@ -53,4 +53,5 @@ ADAPTER = Method(
     size_name="bottleneck",
     sites=adapter_sites,
     apply=insert_adapters,
+    starts_as_base=True,
 )

@@ -98,6 +98,7 @@ class Method:
             `sized` or `point`, what is trained stands beside a frozen base, also where it takes a weight's place.
         free: dimensions of the cell that mean nothing for it and carry the label `any`.
         from_scratch: the base model's weights are thrown away.
+        starts_as_base: before the first update the model computes what the base model does, to the bit.
     """
 
     options: type[MethodOptions]
@@ -108,6 +109,7 @@ class Method:
     apply: Callable[["nn.Module", Mapping[str, int], Mapping[str, Any]], "nn.Module"] | None = None
     free: tuple[str, ...] = ()
     from_scratch: bool = False
+    starts_as_base: bool = False
 
     @property
     def name(self) -> str:

@@ -42,4 +42,5 @@ BITFIT = Method(
     trains="point",
     sites=bias_sites,
     apply=train_biases,
+    starts_as_base=True,
 )

@@ -59,4 +59,5 @@ EMBEDDING_MATRIX = Method(
     trains="point",
     sites=lambda shape, options: [embedding_site(shape)],
     apply=train_matrix,
+    starts_as_base=True,
 )

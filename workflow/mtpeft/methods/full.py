@@ -35,6 +35,7 @@ FULL = Method(
     paper="Baseline of Üstün & Cooper Stickland 2022 (arXiv 2205.11277).",
     trains="all",
     apply=train_everything,
+    starts_as_base=True,
 )
 
 SCRATCH = Method(

@@ -34,4 +34,5 @@ LAYERNORM = Method(
     trains="point",
     sites=norm_sites,
     apply=train_norms,
+    starts_as_base=True,
 )

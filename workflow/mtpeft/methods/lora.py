@@ -71,4 +71,5 @@ LORA = Method(
     size_name="rank",
     sites=lora_sites,
     apply=insert_lora,
+    starts_as_base=True,
 )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mtpeft.errors import TryAgainError, UserError
+from mtpeft.errors import UserError
 from mtpeft.execution import versions
 from mtpeft.models.convert import convert_pickled
 from mtpeft.models.describe import read_folder_shape
@@ -44,8 +44,8 @@ def fetch_model(settings: Mapping[str, Any], *, record: Path) -> None:
         record: `base.json` of the model, in the folder named as it.
 
     Raises:
-        UserError: the hub, the repository or the revision is not there, or it holds no model of a supported family.
-        TryAgainError: the connection failed.
+        UserError: the hub, the repository or the revision is not there or not as announced, the connection failed, or
+            there is no model of a supported family.
     """
     key = f"models.{record.parent.name}.hub"
     repository, revision = settings["hub"].rsplit("@", 1)
@@ -103,16 +103,16 @@ def _check(wanted: Wanted, folder: Path, *, key: str) -> None:
     """Refuse a file that is not what the hub has said it is, and delete it.
 
     Raises:
-        TryAgainError: another size or another hash.
+        UserError: another size or another hash.
     """
     file = folder / wanted.name
     size = file.stat().st_size
     if wanted.size is not None and size != wanted.size:
         file.unlink()
-        raise TryAgainError(f"'{key}': {wanted.name} came with {size} bytes and not {wanted.size}; fetch it again.")
+        raise UserError(f"'{key}': {wanted.name} came with {size} bytes and not {wanted.size}; fetch it again.")
     if wanted.sha256 is not None and (found := sha256_of(file)) != wanted.sha256:
         file.unlink()
-        raise TryAgainError(
+        raise UserError(
             f"'{key}': {wanted.name} came with the SHA-256 {found} and not {wanted.sha256}; fetch it again."
         )
 
@@ -122,8 +122,8 @@ def hub_failures(key: str, repository: str, revision: str) -> Iterator[None]:
     """Turn what a hub can answer into a sentence.
 
     Raises:
-        UserError: the repository or the revision is unknown, or not for everybody.
-        TryAgainError: the hub was not reached, or the connection broke too often.
+        UserError: the repository or the revision is unknown or not for everybody, the hub was not reached, or the
+            connection broke too often.
     """
     import httpx2
     from huggingface_hub import errors
@@ -147,8 +147,8 @@ def hub_failures(key: str, repository: str, revision: str) -> Iterator[None]:
             "or name a folder in 'path'."
         ) from error
     except (errors.LocalEntryNotFoundError, errors.HfHubHTTPError, httpx2.HTTPError, OSError) as error:
-        raise TryAgainError(
-            f"'{key}' could not be fetched ({_first_line(error)}); what came is kept, run again."
+        raise UserError(
+            f"'{key}' could not be fetched ({_first_line(error)}); what came is kept, so run again when it can be."
         ) from error
 
 

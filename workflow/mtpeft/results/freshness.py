@@ -65,4 +65,4 @@ def _has_read_these(configuration: Configuration, cell: Cell, step: str, record:
     """Whether a step read what it would read now; what is decoded is scored, so the texts of the test sets tell."""
     if step == "train":
         return _was_trained_on_these(configuration, cell, record)
-    return step != "score" or scored_on_these(cell, record.get("references", {}))
+    return step != "score" or scored_on_these(configuration, cell, record.get("references", {}))

@@ -27,6 +27,7 @@ from mtpeft.config.settings import (
     user_files,
     wheel_settings,
 )
+from mtpeft.config.test_sets import test_sets
 from mtpeft.results.file_cache import changed_at, known_digest, known_record
 
 Hashes = Mapping[str, str]
@@ -42,9 +43,11 @@ def made_from_these(configuration: Configuration, cell: Cell, hashes: Hashes) ->
     return read and _text_holds(configuration, cell.pair) and (base is None or _base_holds(configuration, cell, hashes))
 
 
-def scored_on_these(cell: Cell, hashes: Hashes) -> bool:
+def scored_on_these(configuration: Configuration, cell: Cell, hashes: Hashes) -> bool:
     """Whether test sets with these hashes, by name, are those that the cell would be scored on now."""
-    return all(_is(test_set(cell.pair, name), digest) for name, digest in hashes.items())
+    return {*hashes} == {*test_sets(configuration, cell.pair)} and all(
+        _is(test_set(cell.pair, name), digest) for name, digest in hashes.items()
+    )
 
 
 def _is(file: str, digest: str | None) -> bool:

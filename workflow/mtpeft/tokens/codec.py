@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from mtpeft.errors import UserError
+from mtpeft.languages import match
 from mtpeft.models.families import family_in, read_shape
 from mtpeft.models.families.base import Edges, Family
-from mtpeft.models.families.matching import match
 from mtpeft.tokens.frame import Frame
 
 if TYPE_CHECKING:

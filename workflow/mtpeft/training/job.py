@@ -9,8 +9,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from mtpeft.corpus.tsv import read_pairs
-from mtpeft.decoding.search import Search, translate
 from mtpeft.errors import UserError
 from mtpeft.methods import METHODS
 from mtpeft.methods.budget import Allocation, OutOfReachError, allocation_of
@@ -18,12 +16,12 @@ from mtpeft.models.families import family_in, read_shape
 from mtpeft.models.load import load_base, parameters, prepare_torch, random_model
 from mtpeft.models.shapes import ModelShape
 from mtpeft.records import canonical, read_lines, read_record, sha256_of
-from mtpeft.scoring.metrics import chrf
 from mtpeft.tokens.arrays import model_inputs, read_arrays
-from mtpeft.tokens.codec import Codec, frame_of, open_codec, text_of
+from mtpeft.tokens.codec import frame_of, open_codec
 from mtpeft.tokens.frame import Frame
 from mtpeft.training.batches import BatchOrder
 from mtpeft.training.interrupt import Clock
+from mtpeft.training.judge import dev_chrf
 from mtpeft.training.loop import Plan, Run, Task, train
 
 Batch = Callable[[int], Mapping[str, torch.Tensor]]
@@ -31,13 +29,17 @@ Batch = Callable[[int], Mapping[str, torch.Tensor]]
 
 @dataclass(frozen=True)
 class Inputs:
-    """Files that a cell is trained from; the test set is not among them."""
+    """Files that a cell is trained from; the test set is not among them.
+
+    `start` is the record of the base model's dev score, for methods that start from the base model as it is.
+    """
 
     base: Path
     train: Path
     dev: Path
     dev_text: Path
     subset: Path
+    start: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,15 @@ def train_job(job: Job, *, state_folder: Path, clock: Clock) -> tuple[nn.Module,
     task = Task(
         model=model,
         batch=_batches(job.settings, job.inputs, frame=frame),
-        evaluate=_dev_chrf(job.settings, model, job.inputs, codec=codec, frame=frame),
+        evaluate=dev_chrf(
+            model,
+            job.settings["search"],
+            arrays=job.inputs.dev,
+            text=job.inputs.dev_text,
+            codec=codec,
+            frame=frame,
+        ),
+        start=read_record(job.inputs.start)["dev_score"] if job.inputs.start else None,
         identity=canonical({"settings": job.settings, "inputs": job.hashes}),
     )
     return model, train(task, _plan(job.settings), state_folder=state_folder, clock=clock)
@@ -118,7 +128,7 @@ def _hashes(base: Mapping[str, Any], inputs: Inputs) -> dict[str, str]:
     found = {name: sha256_of(folder / name) for name in base["sha256"]}
     if changed := sorted(name for name, digest in base["sha256"].items() if found[name] != digest):
         raise UserError(f"{folder / changed[0]} has changed since {inputs.base} was written; delete that record.")
-    files = {name: file for name, file in vars(inputs).items() if name != "base"}
+    files = {name: file for name, file in vars(inputs).items() if file and name != "base"}
     return {f"base_{name}_sha256": digest for name, digest in found.items()} | {
         f"{name}_sha256": sha256_of(file) for name, file in files.items()
     }
@@ -156,21 +166,6 @@ def _batches(settings: Mapping[str, Any], inputs: Inputs, *, frame: Frame) -> Ba
         return model_inputs([pairs.source[row] for row in chosen], [pairs.target[row] for row in chosen], frame=frame)
 
     return batch
-
-
-def _dev_chrf(
-    settings: Mapping[str, Any], model: nn.Module, inputs: Inputs, *, codec: Codec, frame: Frame
-) -> Callable[[], float]:
-    search = Search(**settings["search"])
-    dev = read_arrays(inputs.dev).source
-    sources = [dev[row] for row in range(len(dev))]
-    references = [pair.target for pair in read_pairs(inputs.dev_text)]
-
-    def evaluate() -> float:
-        hypotheses = translate(model, sources, search, frame=frame)
-        return chrf(text_of(codec, hypotheses), references)
-
-    return evaluate
 
 
 def _plan(settings: Mapping[str, Any]) -> Plan:

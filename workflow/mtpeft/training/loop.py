@@ -62,6 +62,7 @@ class Task:
         model: its trainable parameters are trained.
         batch: inputs of an update, with `labels` of shape (batch, length).
         evaluate: dev score of the model as it is; higher is better.
+        start: that of the model before the first update, where it is known.
         identity: settings and inputs as text, which a saved state must carry to be resumed.
     """
 
@@ -69,6 +70,7 @@ class Task:
     batch: Callable[[int], Mapping[str, torch.Tensor]]
     evaluate: Callable[[], float]
     identity: str
+    start: float | None = None
 
 
 def train(task: Task, plan: Plan, *, state_folder: Path, clock: Clock) -> Run:
@@ -164,9 +166,12 @@ def _only_logits_of(model: nn.Module, positions: torch.Tensor) -> Iterator[None]
 
 def _judge(task: Task, run: Run, weights: Mapping[str, nn.Parameter], best: dict[str, torch.Tensor]) -> float:
     """Dev score of the weights, which become the best ones if it is; a score that is no number has diverged."""
-    task.model.eval()
-    score = task.evaluate()
-    task.model.train()
+    if run.step == 0 and task.start is not None:
+        score = task.start
+    else:
+        task.model.eval()
+        score = task.evaluate()
+        task.model.train()
     if not math.isfinite(score):
         run.status = "diverged"
         return score

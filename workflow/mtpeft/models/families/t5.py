@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from mtpeft.languages import english_name
 from mtpeft.models.families.base import Edges, Family, start_alone
-from mtpeft.models.families.matching import english_name
 from mtpeft.models.shapes import Linear, ModelShape, Norm, Role
 
 LONGEST = 512

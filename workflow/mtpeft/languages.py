@@ -1,9 +1,9 @@
-"""Find a family's name for a language, given as a BCP 47 tag: `sw` is `sw_KE`, `sw` or `swh_Latn`."""
+"""Languages by their BCP 47 tags: what others call them. `sw` is `sw_KE`, `sw` or `swh_Latn`, and `Swahili`."""
 
 from collections.abc import Mapping
 
 RATHER = {"fa": "pes", "ff": "fuv-Latn", "nb": "no", "no": "nb", "ps": "pbt-Arab", "qu": "quy-Latn"}
-"""Languages that some families know as one of their parts, or as a whole, which CLDR's aliases do not say."""
+"""Languages that some know as one of their parts, or as a whole, which CLDR's aliases do not say."""
 
 Key = tuple[str | None, str | None]
 

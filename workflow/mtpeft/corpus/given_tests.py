@@ -1,0 +1,62 @@
+"""Take in a test set that the user names, as it is: scores on it can be compared with those of others."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mtpeft import records
+from mtpeft.corpus import tsv
+from mtpeft.corpus.files import paths_of, read_parallel
+from mtpeft.corpus.lines import Line
+from mtpeft.corpus.similarity import normalised
+from mtpeft.corpus.tables import read_tsv
+from mtpeft.dataset_ids import columns_of
+from mtpeft.errors import UserError
+
+
+def take_in_test(settings: Mapping[str, Any], *, archives: Sequence[Path], output: Path, record: Path) -> None:
+    """Write all pairs with two sides, in their order, and a record with the texts of both languages.
+
+    Training text is kept away from these texts, in whatever pair they are.
+
+    Args:
+        settings: `source` and `target` language, and `files` or the ids in `mtdata`.
+        archives: tables of the datasets.
+        output: where the pairs go.
+        record: where the record goes.
+
+    Raises:
+        UserError: the text can't be read, or no line has two sides.
+    """
+    lines = list(_lines(settings, archives))
+    kept = [line for line in lines if normalised(line.source) and normalised(line.target)]
+    if not kept:
+        raise UserError(f"The test set {record.stem} has no line with two sides: correct 'more_tests.{record.stem}'.")
+    pairs = [
+        tsv.Pair(f"{number:06}", " ".join(line.source.split()), " ".join(line.target.split()))
+        for number, line in enumerate(kept, 1)
+    ]
+    tsv.write_pairs(output, pairs)
+    sides = {"source": [pair.source for pair in pairs], "target": [pair.target for pair in pairs]}
+    texts = {settings[side]: sorted(set(found)) for side, found in sides.items()}
+    read = [*archives, *(paths_of(settings["files"]) if "files" in settings else ())]
+    content = {
+        "settings": settings,
+        "inputs": {path.name: records.sha256_of(path) for path in read},
+        "lines": len(lines),
+        "rows": len(pairs),
+        "texts": {record.stem: texts},
+        "sha256": records.sha256_of(output),
+    }
+    records.write_record(record, content)
+
+
+def _lines(settings: Mapping[str, Any], archives: Sequence[Path]) -> list[Line]:
+    languages = (settings["source"], settings["target"])
+    if "files" in settings:
+        return read_parallel(settings["files"], source=languages[0], target=languages[1])
+    found: list[Line] = []
+    for dataset, archive in zip(settings["mtdata"], archives, strict=True):
+        columns = columns_of(dataset, languages)
+        found += read_tsv(archive, [columns[language] for language in languages])
+    return found

@@ -1,0 +1,55 @@
+"""The dev score of a model, and that of a base model before anything of it is trained.
+
+Most methods change nothing at their start. Their cells take the base model's score from one record, and do not decode
+the dev set once more.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from mtpeft.corpus.tsv import read_pairs
+from mtpeft.decoding.search import Search, translate
+from mtpeft.models.load import load_base, prepare_torch
+from mtpeft.records import read_record, sha256_of, write_record
+from mtpeft.scoring.metrics import chrf
+from mtpeft.tokens.arrays import read_arrays
+from mtpeft.tokens.codec import Codec, frame_of, open_codec, text_of
+from mtpeft.tokens.frame import Frame
+
+
+def dev_chrf(
+    model: nn.Module, search: Mapping[str, Any], *, arrays: Path, text: Path, codec: Codec, frame: Frame
+) -> Callable[[], float]:
+    """A function that gives the chrF of a model, as it is then, on a dev set."""
+    dev = read_arrays(arrays).source
+    sources = [dev[row] for row in range(len(dev))]
+    references = [pair.target for pair in read_pairs(text)]
+
+    def evaluate() -> float:
+        return chrf(text_of(codec, translate(model, sources, Search(**search), frame=frame)), references)
+
+    return evaluate
+
+
+def judge_base(settings: Mapping[str, Any], *, base: Path, dev: Path, dev_text: Path, record: Path) -> None:
+    """Write the dev score of a base model as it is.
+
+    Args:
+        settings: `search`, `languages`, `threads`.
+        base: the model's `base.json`.
+        dev: token arrays of the dev set.
+        dev_text: its text.
+        record: where the record goes.
+    """
+    device = prepare_torch(settings["threads"])
+    described = read_record(base)
+    folder = Path(described["folder"])
+    model = load_base(folder).to(device).eval()
+    codec = open_codec(folder, settings["languages"], vocabulary=described["model"])
+    frame = frame_of(codec, model.config)
+    score = dev_chrf(model, settings["search"], arrays=dev, text=dev_text, codec=codec, frame=frame)()
+    inputs = {"dev_sha256": sha256_of(dev), "dev_text_sha256": sha256_of(dev_text), "base_sha256": sha256_of(base)}
+    write_record(record, {"settings": dict(settings), "inputs": inputs, "dev_score": score})
