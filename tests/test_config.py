@@ -21,7 +21,12 @@ HEAVY = ("torch", "transformers", "peft", "numpy", "scipy", "matplotlib", "snake
 
 
 @pytest.mark.parametrize("overlays", [[], *([file] for file in STUDIES)], ids=lambda files: "".join(map(str, files)))
-def test_every_shipped_configuration_is_right(overlays: list[Path]) -> None:
+def test_every_shipped_configuration_is_right(
+    overlays: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("text.sw", "text.en"):  # the user's own
+        Path(name).write_text("A line of text.\n", encoding="utf-8")
     assert load(overlays).studies
 
 

@@ -9,9 +9,9 @@ import yaml
 
 from config_material import DEFAULT
 from mtpeft.config import paths
+from mtpeft.config.corpus_settings import clean_settings, mtdata_settings
 from mtpeft.config.load import merge, validate
 from mtpeft.config.resolve import anchor_pairs
-from mtpeft.config.settings import clean_settings, mtdata_settings
 from mtpeft.dataset_ids import columns_of, mtdata_code
 from mtpeft.errors import UserError
 

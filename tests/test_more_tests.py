@@ -51,7 +51,7 @@ def test_a_set_without_a_whole_line_is_refused(tmp_path: Path, monkeypatch: pyte
     for name, text in (("news.es", "\nHola\n"), ("news.en", "Hello\n\n")):
         (tmp_path / name).write_text(text, encoding="utf-8")
     settings = {"recipe": 1, "source": "es", "target": "en", "files": FILES}
-    with pytest.raises(UserError, match="'more_tests.news'"):
+    with pytest.raises(UserError, match=r"'more_tests\.news'"):
         take_in_test(settings, archives=[], output=tmp_path / "news.tsv", record=tmp_path / "news.json")
     assert not (tmp_path / "news.tsv").exists()
 

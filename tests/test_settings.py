@@ -11,7 +11,7 @@ import pytest
 
 from config_material import PRETRAINED, SMALL
 from mtpeft.cells import DIMENSIONS
-from mtpeft.config import settings
+from mtpeft.config import corpus_settings, settings
 from mtpeft.config.claims import foreign_language
 from mtpeft.config.load import merge, validate
 from mtpeft.config.paths import other_splits
@@ -34,14 +34,14 @@ def told(configuration: Configuration) -> dict[tuple[str, ...], str]:
         jobs[resolve.__name__, *map(str, labels)] = resolve(configuration, *labels)
 
     for corpus, entry in configuration.corpora.items():
-        add(settings.split_settings, corpus)
+        add(corpus_settings.split_settings, corpus)
         for wheel in entry.wheels:
-            add(settings.wheel_settings, corpus, wheel)
+            add(corpus_settings.wheel_settings, corpus, wheel)
     for pair in configuration.pairs:
-        add(settings.clean_settings, pair)
-        add(settings.parts_settings, pair)
+        add(corpus_settings.clean_settings, pair)
+        add(corpus_settings.parts_settings, pair)
     for size in configuration.sizes:
-        add(settings.subset_settings, size)
+        add(corpus_settings.subset_settings, size)
     for model, entry in configuration.models.items():
         add(settings.pretrain_settings if entry.pretrain else settings.local_settings, model)
         if entry.pretrain:

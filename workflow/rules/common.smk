@@ -11,7 +11,7 @@ sys.path.insert(0, f"{workflow.basedir}/workflow")
 
 from mtpeft.cells import CELL_TEMPLATE as CELL
 from mtpeft.cells import LABELS_TEMPLATE as LABELS
-from mtpeft.config import order, paths, settings
+from mtpeft.config import corpus_settings, order, paths, recipes, settings
 from mtpeft.config.environment import share_python
 from mtpeft.config.load import validate
 from mtpeft.errors import UserError
@@ -30,7 +30,7 @@ PLACES = order.places(CONFIGURATION)
 
 def told(step, *labels):
     """Params function: settings of a step for the wildcards named, as one line of JSON."""
-    resolve = getattr(settings, f"{step}_settings")
+    resolve = getattr(settings, f"{step}_settings", None) or getattr(corpus_settings, f"{step}_settings")
     return lambda wildcards: canonical(resolve(CONFIGURATION, *(wildcards[label] for label in labels)))
 
 

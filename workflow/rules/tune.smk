@@ -18,7 +18,7 @@ rule rates:
     conda:
         "../../envs/workflow.yaml"
     params:
-        settings=canonical({"recipe": settings.RECIPES["tune"]}),
+        settings=canonical({"recipe": recipes.RECIPES["tune"]}),
     shell:
         "exec python -m mtpeft rates --settings {params.settings:q} --records {input:q} --output {output:q} > {log:q} 2>&1"
 

@@ -2,9 +2,10 @@
 
 from typing import Any
 
+from mtpeft.config.corpus_settings import split_settings, wheel_settings
+from mtpeft.config.recipes import RECIPES
 from mtpeft.config.resolve import anchor_pairs, pair_languages, written_in
 from mtpeft.config.schema import Configuration
-from mtpeft.config.settings import RECIPES, split_settings, wheel_settings
 
 
 def held_out_settings(configuration: Configuration, corpus: str) -> dict[str, Any]:

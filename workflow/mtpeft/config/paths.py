@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from mtpeft.cells import ALL, ANY, DIMENSIONS, NATIVE, RESERVED, Cell
 from mtpeft.config.claims import claim_cells
+from mtpeft.config.corpus_settings import user_files
 from mtpeft.config.datasets import all_datasets, datasets_of
 from mtpeft.config.rates import CLASS, rates_file, trial_cell
 from mtpeft.config.resolve import (
@@ -19,7 +20,7 @@ from mtpeft.config.resolve import (
     vocabulary_pairs,
 )
 from mtpeft.config.schema import Configuration
-from mtpeft.config.settings import class_cell, findings_settings, needs_search, text_settings, user_files
+from mtpeft.config.settings import class_cell, findings_settings, needs_search, text_settings
 from mtpeft.config.studies import EFFICIENCY, all_cells, drawn_cells, rate_classes
 from mtpeft.config.test_sets import PRIMARY, given_test, given_texts, more_test_sets, test_datasets, test_sets
 from mtpeft.errors import UserError

@@ -1,5 +1,8 @@
 """What all parts of config.yaml have in common."""
 
+import json
+from typing import Any
+
 from pydantic import BaseModel, ConfigDict
 
 
@@ -7,3 +10,8 @@ class Section(BaseModel):
     """A mapping with known keys; unknown ones are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def plain(section: BaseModel) -> dict[str, Any]:
+    """A section as JSON has it."""
+    return json.loads(section.model_dump_json())

