@@ -68,6 +68,12 @@ def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]
     return subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, check=False)
 
 
+def mtpeft(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Call a command of the package in a folder, to its end."""
+    command = [sys.executable, "-m", "mtpeft", *arguments]
+    return subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, check=False)
+
+
 def planned(folder: Path, *targets: str, overlay: Mapping[str, Any] | None = None, root: Path = ROOT) -> dict[str, int]:
     """Jobs that Snakemake would run, by rule."""
     files = [str(STUDY)]

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import ctranslate2
 import pytest
 import torch
 from peft import PeftModel
@@ -92,7 +93,6 @@ def test_a_peft_folder_names_its_base(trained: Callable, tmp_path: Path, method:
 
 @pytest.mark.parametrize("name", [name for name in CHECKPOINTS if name != "m2m100"])
 def test_ctranslate2_translates_as_the_cell(trained: Callable, tmp_path: Path, name: str) -> None:
-    ctranslate2 = pytest.importorskip("ctranslate2")
     folder, to = trained(name, "lora"), tmp_path / "quick"
     export_cell(str(folder), to, "ctranslate2")
     translator = mtpeft.load(folder)
@@ -124,8 +124,6 @@ REFUSED = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_has_no_such_form_is_refused_and_leaves_nothing(trained: Callable, tmp_path: Path, case: str) -> None:
     name, method, form, expected = REFUSED[case]
-    if form == "ctranslate2":
-        pytest.importorskip("ctranslate2")
     with pytest.raises(UserError, match=expected):
         export_cell(str(trained(name, method)), tmp_path / "model", form)
     assert list(tmp_path.iterdir()) == []

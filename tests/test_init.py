@@ -2,8 +2,6 @@
 
 import gzip
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +15,7 @@ from mtpeft.config.studies import all_cells
 from mtpeft.errors import UserError
 from mtpeft.front.init import fit, write_study
 from mtpeft.front.overlay import Request
-from sweep_material import ROOT, environment
+from sweep_material import ROOT, mtpeft
 
 SMALL = str(ROOT / "workflow/models/small")
 ROWS = [(f"{source} {number}", f"{target} {number}") for number in range(20) for source, target in SPANISH_ENGLISH]
@@ -33,17 +31,16 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_the_command_writes_a_study_that_can_be_planned(files: list[str], tmp_path: Path) -> None:
-    def mtpeft(*arguments: str) -> str:
-        command = [sys.executable, "-m", "mtpeft", *arguments]
-        done = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False)
+    def said_by(*arguments: str) -> str:
+        done = mtpeft(tmp_path, *arguments)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    said = mtpeft("init", "--files", *files, "--source", "es", "--target", "en", "--model", SMALL, "--to", "own.yaml")
+    said = said_by("init", "--files", *files, "--source", "es", "--target", "en", "--model", SMALL, "--to", "own.yaml")
     assert "1,280 sentence pairs" in said and "make plan CONFIG=own.yaml" in said
     cells = len(all_cells(load([tmp_path / "own.yaml"])))
     assert f"{cells} cells of adapter, full, lora, none" in said
-    assert re.search(rf"all, each once +{cells} ", mtpeft("plan", "--configfile", "own.yaml"))
+    assert re.search(rf"all, each once +{cells} ", said_by("plan", "--configfile", "own.yaml"))
     assert all(f"# {word}" in (tmp_path / "own.yaml").read_text("utf-8") for word in ("The text", "The model", "What"))
 
 

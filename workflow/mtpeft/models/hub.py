@@ -1,20 +1,16 @@
 """Fetch a base model from a model hub: one revision, once, checked, and never asked for again."""
 
 import fnmatch
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mtpeft.errors import UserError
-from mtpeft.execution import versions
 from mtpeft.models.convert import convert_pickled
-from mtpeft.models.describe import read_folder_shape
-from mtpeft.models.exposure import exposure_of
-from mtpeft.models.families import family_in
-from mtpeft.record_types import ModelRecord
-from mtpeft.records import sha256_of, write_record
+from mtpeft.models.local import check_folder, record_folder
+from mtpeft.records import sha256_of
 
 FOLDER = "hub"
 """Folder beside a model's `base.json`, into which its files are fetched."""
@@ -22,6 +18,7 @@ TOKENIZER_FILES = ("*token*.json", "vocab*.json", "merges.txt", "*.model", "*.sp
 CONFIGURATION_FILES = ("config.json", "generation_config.json")
 SAFETENSORS = ("model*.safetensors", "model.safetensors.index.json")
 PICKLED = ("pytorch_model*.bin", "pytorch_model.bin.index.json")
+WEIGHTS = (*SAFETENSORS, *PICKLED)
 
 
 @dataclass(frozen=True)
@@ -52,28 +49,14 @@ def fetch_model(settings: Mapping[str, Any], *, record: Path) -> None:
     folder = record.parent / FOLDER
     with hub_failures(key, repository, revision):
         commit, wanted = list_files(repository, revision)
+        if not any(matching([file.name], WEIGHTS) for file in wanted):
+            raise UserError(f"'{key}' is '{settings['hub']}', but that revision holds no weights; name another.")
         _fetch(wanted, repository, commit, folder=folder)
     for file in wanted:
         _check(file, folder, key=key)
-    shape = read_folder_shape(folder, key=key)
-    family_in(folder)
-    converted = convert_pickled(folder, key=key)
-    weights = sorted(folder.glob("*.safetensors"))
-    if not weights:
-        raise UserError(f"'{key}' is '{settings['hub']}', but that revision holds no weights of PyTorch; name another.")
-    content = ModelRecord(
-        model=record.parent.name,
-        folder=str(folder),
-        settings=dict(settings),
-        execution={},
-        versions=versions(),
-        total_parameters=shape.total,
-        sha256={file.name: sha256_of(file) for file in (*weights, folder / "config.json")},
-        training={},
-        origin={"commit": commit, "converted_from": converted},
-        exposure=exposure_of(folder),
-    )
-    write_record(record, content.model_dump())
+    check_folder(folder, key=key)
+    origin = {"commit": commit, "converted_from": convert_pickled(folder, key=key)}
+    record_folder(settings, folder, key=key, record=record, origin=origin)
 
 
 def list_files(repository: str, revision: str) -> tuple[str, list[Wanted]]:
@@ -86,7 +69,7 @@ def list_files(repository: str, revision: str) -> tuple[str, list[Wanted]]:
     return found.sha, [files[name] for name in (*matching(files, CONFIGURATION_FILES + TOKENIZER_FILES), *weights)]
 
 
-def matching(names: Mapping[str, Any], patterns: Sequence[str]) -> list[str]:
+def matching(names: Iterable[str], patterns: Sequence[str]) -> list[str]:
     """Names of the top folder that fit one of the patterns, sorted."""
     top = sorted(name for name in names if "/" not in name)
     return [name for name in top if any(fnmatch.fnmatch(name, pattern) for pattern in patterns)]

@@ -9,6 +9,7 @@ from mtpeft.execution import versions
 from mtpeft.models.describe import read_folder_shape
 from mtpeft.models.exposure import exposure_of
 from mtpeft.models.families import family_in
+from mtpeft.models.shapes import ModelShape
 from mtpeft.record_types import ModelRecord
 from mtpeft.records import sha256_of, write_record
 
@@ -19,15 +20,41 @@ def describe_local(settings: Mapping[str, Any], *, record: Path) -> None:
     Raises:
         UserError: a file is missing, or the architecture is not supported.
     """
-    folder = Path(settings["path"])
-    key = f"models.{record.parent.name}.path"
+    record_folder(settings, Path(settings["path"]), key=f"models.{record.parent.name}.path", record=record)
+
+
+def check_folder(folder: Path, *, key: str) -> ModelShape:
+    """Shape of the model in a folder whose configuration and tokenizer are of a supported family.
+
+    Raises:
+        UserError: a file is missing, or the family is not supported; names `key`.
+    """
     shape = read_folder_shape(folder, key=key)
-    weights = sorted(folder.glob("*.safetensors"))
-    if not weights:
-        raise UserError(f"'{key}' is '{folder}', but that folder has no *.safetensors weights; nothing else is read.")
     if not (folder / "tokenizer_config.json").exists():
         raise UserError(f"'{key}' is '{folder}', but that folder has no tokenizer; save the model's tokenizer in it.")
     family_in(folder)
+    return shape
+
+
+def record_folder(
+    settings: Mapping[str, Any], folder: Path, *, key: str, record: Path, origin: Mapping[str, Any] | None = None
+) -> None:
+    """Write the `base.json` of a folder with a whole model.
+
+    Args:
+        settings: that the folder was told of.
+        folder: where the model lies.
+        key: of the configuration, for sentences about it.
+        record: where the record goes, in the folder named as the model.
+        origin: where the files come from, if they were fetched.
+
+    Raises:
+        UserError: a file is missing, or the family is not supported.
+    """
+    weights = sorted(folder.glob("*.safetensors"))
+    shape = check_folder(folder, key=key)
+    if not weights:
+        raise UserError(f"'{key}' is '{folder}', but that folder has no *.safetensors weights; nothing else is read.")
     content = ModelRecord(
         model=record.parent.name,
         folder=str(folder),
@@ -37,6 +64,7 @@ def describe_local(settings: Mapping[str, Any], *, record: Path) -> None:
         total_parameters=shape.total,
         sha256={file.name: sha256_of(file) for file in (*weights, folder / "config.json")},
         training={},
+        origin=dict(origin or {}),
         exposure=exposure_of(folder),
     )
     write_record(record, content.model_dump())

@@ -19,9 +19,31 @@ class Edges:
     after: int
 
 
+def no_prefix(source: str, target: str) -> str:
+    """Nothing: a token says the language."""
+    return ""
+
+
+def start_and_language(start: int, language: int | None) -> tuple[int, ...]:
+    """The start token, then the target language, which the decoder is made to say first."""
+    assert language is not None
+    return start, language
+
+
+def language_alone(start: int, language: int | None) -> tuple[int, ...]:
+    """The target language, which the decoder starts from."""
+    assert language is not None
+    return (language,)
+
+
+def start_alone(start: int, language: int | None) -> tuple[int, ...]:
+    """The start token."""
+    return (start,)
+
+
 @dataclass(frozen=True)
 class Family:
-    """An entry of the registry.
+    """An entry of the registry. What it leaves out is as most have it: a token says the language, first on both sides.
 
     Attributes:
         title: what sentences call it.
@@ -47,13 +69,13 @@ class Family:
     tokenizers: tuple[str, ...]
     shape: Callable[[Mapping[str, Any]], ModelShape]
     names: Callable[[TokenizerConfig, Collection[str]], Names | None]
-    names_source: bool
-    token: Callable[[str], str] | None
-    takes_languages: bool
-    source_prefix: Callable[[str, str], str]
-    source_edges: Edges
-    target_edges: Edges
-    begin: Callable[[int, int | None], tuple[int, ...]]
+    names_source: bool = True
+    token: Callable[[str], str] | None = str
+    takes_languages: bool = True
+    source_prefix: Callable[[str, str], str] = no_prefix
+    source_edges: Edges = Edges(1, 1)
+    target_edges: Edges = Edges(1, 1)
+    begin: Callable[[int, int | None], tuple[int, ...]] = start_and_language
     dropout: str = "dropout"
     fixed: Mapping[str, Any] = field(default_factory=dict)
 
@@ -64,25 +86,3 @@ def added_tokens(config: TokenizerConfig) -> list[str]:
     decoder = (config.get("added_tokens_decoder") or {}).values()
     added = [token for tokens in (*lists, decoder) for token in tokens]
     return [token["content"] if isinstance(token, dict) else token for token in added]
-
-
-def no_prefix(source: str, target: str) -> str:
-    """Nothing: a token says the language."""
-    return ""
-
-
-def start_and_language(start: int, language: int | None) -> tuple[int, ...]:
-    """The start token, then the target language, which the decoder is made to say first."""
-    assert language is not None
-    return start, language
-
-
-def language_alone(start: int, language: int | None) -> tuple[int, ...]:
-    """The target language, which the decoder starts from."""
-    assert language is not None
-    return (language,)
-
-
-def start_alone(start: int, language: int | None) -> tuple[int, ...]:
-    """The start token."""
-    return (start,)

@@ -5,10 +5,11 @@ Both read the language first on both sides. M2M-100 names it `es`, with the toke
 
 import re
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 from mtpeft.models.families.bart import Extras, bart_shape
-from mtpeft.models.families.base import Edges, Family, Names, TokenizerConfig, no_prefix, start_and_language
+from mtpeft.models.families.base import Family, Names, TokenizerConfig
 from mtpeft.models.shapes import ModelShape
 
 NORTHERN_SOTHO = "ns"
@@ -79,28 +80,7 @@ M2M100 = Family(
     tokenizers=("M2M100Tokenizer",),
     shape=m2m100_shape,
     names=_names_m2m100,
-    names_source=True,
     token=lambda name: f"__{name}__",
-    takes_languages=True,
-    source_prefix=no_prefix,
-    source_edges=Edges(1, 1),
-    target_edges=Edges(1, 1),
-    begin=start_and_language,
     fixed=_EVERY_LAYER,
 )
-
-NLLB = Family(
-    title="NLLB-200",
-    model_type="m2m_100",
-    tokenizers=("NllbTokenizer",),
-    shape=m2m100_shape,
-    names=_names_nllb,
-    names_source=True,
-    token=str,
-    takes_languages=True,
-    source_prefix=no_prefix,
-    source_edges=Edges(1, 1),
-    target_edges=Edges(1, 1),
-    begin=start_and_language,
-    fixed=_EVERY_LAYER,
-)
+NLLB = replace(M2M100, title="NLLB-200", tokenizers=("NllbTokenizer",), names=_names_nllb, token=str)

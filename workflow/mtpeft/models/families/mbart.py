@@ -6,18 +6,11 @@ from the target's; mBART-50 has them first on both sides.
 
 import re
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from mtpeft.models.families.bart import Extras, bart_shape
-from mtpeft.models.families.base import (
-    Edges,
-    Family,
-    Names,
-    TokenizerConfig,
-    language_alone,
-    no_prefix,
-    start_and_language,
-)
+from mtpeft.models.families.base import Edges, Family, Names, TokenizerConfig, language_alone
 from mtpeft.models.shapes import ModelShape
 
 # fmt: off
@@ -70,32 +63,15 @@ def _names50(config: TokenizerConfig, vocabulary: Collection[str]) -> Names:
     return tagged(dict.fromkeys([*MBART50_CODES, *filter(CODE.fullmatch, vocabulary)]))
 
 
-MBART25 = Family(
+MBART50 = Family(
+    title="mBART-50", model_type="mbart", tokenizers=("MBart50Tokenizer",), shape=mbart_shape, names=_names50
+)
+MBART25 = replace(
+    MBART50,
     title="mBART",
-    model_type="mbart",
     tokenizers=("MBartTokenizer",),
-    shape=mbart_shape,
     names=_names25,
-    names_source=True,
-    token=str,
-    takes_languages=True,
-    source_prefix=no_prefix,
     source_edges=Edges(0, 2),
     target_edges=Edges(0, 2),
     begin=language_alone,
-)
-
-MBART50 = Family(
-    title="mBART-50",
-    model_type="mbart",
-    tokenizers=("MBart50Tokenizer",),
-    shape=mbart_shape,
-    names=_names50,
-    names_source=True,
-    token=str,
-    takes_languages=True,
-    source_prefix=no_prefix,
-    source_edges=Edges(1, 1),
-    target_edges=Edges(1, 1),
-    begin=start_and_language,
 )
