@@ -1,6 +1,6 @@
-"""Base models: pre-trained here, or taken from a local folder.
+"""Base models: pre-trained here, taken from a local folder or a hub, and extended by new entries of the vocabulary.
 
-Needs: data/pairs/<pair>/pretrain.tsv and token arrays, or a Hugging Face folder named in the configuration.
+Needs: data/pairs/<pair>/pretrain.tsv and token arrays, or a Hugging Face folder named in the configuration, or a hub.
 Makes: data/vocabularies/<model>/, results/models/<model>/base.json, which says where the model is, with checkpoint/ beside
 it, and start/<pair>.json with its dev score.
 """
@@ -99,6 +99,30 @@ rule fetch_model:
         settings=told("hub", "model"),
     shell:
         "exec python -m mtpeft hub --settings {params.settings:q} --record {output:q} > {log:q} 2>&1"
+
+
+rule extend_model:
+    """Add entries to the vocabulary of another base model: tokens of languages, pieces of the text of pairs."""
+    input:
+        named_files(paths.extend_inputs),
+    output:
+        record="results/models/{model}/base.json",
+        folder=directory("results/models/{model}/extended"),
+    log:
+        "logs/extend_model/{model}.log",
+    benchmark:
+        "benchmarks/extend_model/{model}.tsv"
+    wildcard_constraints:
+        model=paths.models_with(CONFIGURATION, "extend"),
+    priority: FIRST
+    conda:
+        "../../envs/workflow.yaml"
+    params:
+        settings=told("extend", "model"),
+        inputs=options(paths.extend_inputs),
+    shell:
+        "exec python -m mtpeft extend --settings {params.settings:q} {params.inputs} --record {output.record:q} "
+        "> {log:q} 2>&1"
 
 
 rule take_in_model:

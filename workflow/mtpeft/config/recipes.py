@@ -13,6 +13,7 @@ RECIPES = {
     "pretrain": 1,
     "local": 1,
     "hub": 1,
+    "extend": 1,
     "judge": 1,
     "tune": 1,
     "train": 1,

@@ -9,7 +9,8 @@ from mtpeft.config.schema import Configuration, Corpus
 from mtpeft.errors import UserError
 from mtpeft.methods import METHODS
 from mtpeft.methods.base import Site
-from mtpeft.models.describe import mbart_config, read_folder_shape
+from mtpeft.methods.budget import sites_of
+from mtpeft.models.describe import EXTENDED, mbart_config, read_folder_shape
 from mtpeft.models.families import read_shape
 from mtpeft.models.shapes import ModelShape
 from mtpeft.records import canonical
@@ -79,7 +80,7 @@ def used_corpora(configuration: Configuration) -> list[str]:
     studies = [block for study in configuration.studies.values() for block in study.blocks]
     pairs = {pair for study in studies for pair in study.pairs}
     pairs.update([configuration.tuning.pair] if configuration.tuning else [])
-    for model in {model for study in studies for model in study.models}:
+    for model in {origin_of(configuration, model) for study in studies for model in study.models}:
         if configuration.models[model].pretrain:
             pairs.update(vocabulary_pairs(configuration, model))
     return sorted({configuration.pairs[pair].corpus for pair in pairs})
@@ -110,7 +111,7 @@ def model_with(configuration: Configuration, vocabulary: str) -> str:
 
 
 def model_shape(configuration: Configuration, model: str) -> ModelShape | None:
-    """Shape of a model of the catalogue, whether it exists already or not; None before a hub's model is fetched.
+    """Shape of a model of the catalogue, whether it exists already or not; None before it is fetched or extended.
 
     Raises:
         UserError: its folder or its architecture is not what it should be.
@@ -119,19 +120,26 @@ def model_shape(configuration: Configuration, model: str) -> ModelShape | None:
     if entry.pretrain:
         return read_shape(mbart_config(entry.pretrain.model_dump(), pretrain_languages(configuration, model)))
     folder = model_folder(configuration, model)
-    if entry.hub and not (folder / "config.json").exists():
+    if not entry.path and not (folder / "config.json").exists():
         return None
-    return read_folder_shape(folder, key=f"models.{model}.{'hub' if entry.hub else 'path'}")
+    return read_folder_shape(folder, key=f"models.{model}.{'path' if entry.path else 'hub' if entry.hub else 'extend'}")
 
 
 def model_folder(configuration: Configuration, model: str) -> Path:
     """Folder of a model that is not pre-trained here, with its tokenizer in it."""
     entry = configuration.models[model]
-    return Path(f"results/models/{model}/hub") if entry.hub else found_path(str(entry.path))
+    if entry.path:
+        return found_path(entry.path)
+    return Path(f"results/models/{model}") / ("hub" if entry.hub else EXTENDED)
+
+
+def origin_of(configuration: Configuration, model: str) -> str:
+    """The model whose weights a model has: itself, or the one that it extends."""
+    extension = configuration.models[model].extend
+    return extension.model if extension else model
 
 
 def method_sites(configuration: Configuration, method: str, shape: ModelShape) -> Sequence[Site]:
     """Places that a method of the catalogue trains in a model, or none where it has no size."""
     options = configuration.methods[method]
-    sites = METHODS[options.tuner].sites
-    return sites(shape, json.loads(options.model_dump_json())) if sites else ()
+    return sites_of(METHODS[options.tuner], shape, json.loads(options.model_dump_json()))

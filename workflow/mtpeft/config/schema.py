@@ -213,8 +213,34 @@ class Pretraining(Section):
     seed: NonNegativeInt = 1
 
 
+class NewLanguage(Section):
+    """How the token of a new language begins."""
+
+    like: Language | None = Field(
+        default=None, description="A language that the model knows, whose token it begins as. Empty: the mean of all."
+    )
+
+
+class NewPieces(Section):
+    """New entries of the vocabulary, learnt from fine-tuning text."""
+
+    language: Language = Field(description="Language of the text.")
+    pairs: list[str] = Field(min_length=1, description="Labels of `pairs` with that language, whose text is read.")
+    entries: PositiveInt = Field(description="How many.")
+
+
+class Extension(Section):
+    """Another model of the catalogue with more entries in its vocabulary, which every method trains."""
+
+    model: str = Field(description="A label of `models`.")
+    languages: dict[Language, NewLanguage] = Field(default={}, description="Languages that the model has no token for.")
+    pieces: NewPieces | None = Field(default=None, description="New entries for text that falls into many pieces.")
+
+
 class Model(Section):
-    """A base model: one that the workflow pre-trains, a local Hugging Face folder, or one of a model hub."""
+    """A base model: one that the workflow pre-trains, a local Hugging Face folder, one of a model hub, or one of these
+    with more entries in its vocabulary.
+    """
 
     pretrain: Pretraining | None = None
     path: str | None = Field(default=None, description="Folder with config.json, safetensors weights and tokenizer.")
@@ -224,6 +250,9 @@ class Model(Section):
         pattern=HUB_MODEL,
         exclude_if=lambda given: given is None,
         description="A model of the hub and its revision: owner/name@commit.",
+    )
+    extend: Extension | None = Field(
+        default=None, exclude_if=lambda given: given is None, description="A model with a larger vocabulary."
     )
     threads: PositiveInt = Field(
         default=1, description="Torch's threads. They change the order of sums, so they are part of the result."

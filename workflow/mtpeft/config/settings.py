@@ -68,6 +68,27 @@ def hub_settings(configuration: Configuration, model: str) -> Settings:
     return {"recipe": RECIPES["hub"], "hub": configuration.models[model].hub}
 
 
+def extend_settings(configuration: Configuration, model: str) -> Settings:
+    """Settings of a model with more entries in its vocabulary than another."""
+    extension = configuration.models[model].extend
+    pieces = extension.pieces
+    sides = {pair: pair_languages(configuration, pair) for pair in (pieces.pairs if pieces else ())}
+    return {
+        "recipe": RECIPES["extend"],
+        "model": extension.model,
+        "languages": {language: new.like for language, new in extension.languages.items()},
+        "pieces": pieces.entries if pieces else 0,
+        "sides": [("source", "target")[sides[pair].index(pieces.language)] for pair in sides],
+    }
+
+
+def base_settings(configuration: Configuration, model: str) -> Settings:
+    """Settings of a base model, wherever it comes from."""
+    entry = configuration.models[model]
+    kinds = {"pretrain": pretrain_settings, "hub": hub_settings, "extend": extend_settings, "path": local_settings}
+    return next(settings for key, settings in kinds.items() if getattr(entry, key))(configuration, model)
+
+
 def local_settings(configuration: Configuration, model: str) -> Settings:
     """Settings of a model that lies in a folder."""
     return {"recipe": RECIPES["local"], "path": str(found_path(str(configuration.models[model].path)))}

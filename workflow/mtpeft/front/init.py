@@ -12,7 +12,7 @@ from mtpeft.corpus.files import read_parallel
 from mtpeft.errors import UserError
 from mtpeft.front.overlay import BATCH_TOKENS, EPOCHS, SIZED_OPTIONS, Plan, Request, overlay_text
 from mtpeft.methods import METHODS
-from mtpeft.methods.budget import reach
+from mtpeft.methods.budget import reach, sites_of
 from mtpeft.models.describe import read_folder_shape
 from mtpeft.models.shapes import ModelShape
 
@@ -108,7 +108,7 @@ def _shape(model: str) -> ModelShape | None:
 
 def _can_meet(shape: ModelShape, share: float) -> bool:
     """Whether every sized method of the study can train a share of a model."""
-    ranges = (reach(METHODS[name].sites(shape, options)) for name, options in SIZED_OPTIONS.items())
+    ranges = (reach(sites_of(METHODS[name], shape, options)) for name, options in SIZED_OPTIONS.items())
     return all(low <= int(share * shape.total) <= high for low, high in ranges)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mtpeft.methods.base import Method, Site
+from mtpeft.methods.new_entries import new_entry_sites
 from mtpeft.models.shapes import ModelShape
 
 PRINTED_STEPS = 100_000
@@ -63,6 +64,12 @@ def allocate(sites: Sequence[Site], budget: int) -> Allocation:
     return Allocation(sizes=used, trained=budget - left, left_over=left)
 
 
+def sites_of(method: Method, shape: ModelShape, options: Mapping[str, Any]) -> Sequence[Site]:
+    """Places that a method trains in a model, what was added to its vocabulary included; none where it has no size."""
+    sites = method.sites(shape, options) if method.sites else ()
+    return [*sites, *new_entry_sites(shape, sites)] if sites else ()
+
+
 def allocation_of(method: Method, options: Mapping[str, Any], shape: ModelShape, *, share: float | None) -> Allocation:
     """What a method that trains something trains in a model; `share` is the budget of a `sized` one.
 
@@ -71,7 +78,7 @@ def allocation_of(method: Method, options: Mapping[str, Any], shape: ModelShape,
     """
     if method.sites is None:
         return Allocation(sizes={}, trained=shape.total, left_over=0)
-    sites = method.sites(shape, options)
+    sites = sites_of(method, shape, options)
     return allocate(sites, reach(sites)[0] if share is None else int(share * shape.total))
 
 

@@ -14,6 +14,8 @@ DATA_RECORD = "data.json"
 """File in a model's folder that says which text it was pre-trained on and what was kept out of it."""
 TRAINING_RECORD = "training.json"
 """File beside it that holds the record of the training."""
+EXTENDED = "extended"
+"""Folder beside a model's record that holds it, where entries were added to the vocabulary of another."""
 SENTENCEPIECE_SPECIALS = 3
 """<unk>, <s> and </s>, which sentencepiece counts among its pieces."""
 HUGGINGFACE_SPECIALS = 4

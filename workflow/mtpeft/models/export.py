@@ -50,6 +50,7 @@ def export_cell(cell: str, to: Path, form: str) -> None:
 def _merged(cell: str, folder: Path) -> None:
     """The whole model, with what was trained written into it, and its tokenizer."""
     translator = load_cell(cell)
+    _refuse_extended(cell, translator.codec)
     before = _logits(translator.model, translator)
     model = translator.model
     if hasattr(model, "merge_and_unload"):
@@ -60,6 +61,15 @@ def _merged(cell: str, folder: Path) -> None:
     model.save_pretrained(folder)
     translator.codec.tokenizer.save_pretrained(folder)
     _require_alike(before, _logits(load_base(folder).eval(), translator))
+
+
+def _refuse_extended(cell: str, codec: Codec) -> None:
+    """Entries that we have added to a vocabulary are no part of the tokenizer, so the model is no use without us."""
+    if codec.extension.languages or codec.extension.pieces:
+        raise UserError(
+            f"The model of {cell} has entries in its vocabulary that its tokenizer does not know; write `--as peft`, "
+            "and translate with `mtpeft.load`."
+        )
 
 
 def _peft(cell: str, folder: Path) -> None:

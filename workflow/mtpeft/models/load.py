@@ -13,6 +13,7 @@ from torch import nn
 from mtpeft.cells import Cell
 from mtpeft.decoding.search import Search, translate
 from mtpeft.errors import UserError
+from mtpeft.models.shapes import NEW_ENTRIES
 from mtpeft.records import read_record
 from mtpeft.tokens.codec import Codec, Side, encode, frame_of, open_codec, text_of
 
@@ -92,7 +93,12 @@ def open_tuned(base: Path, tuned: Path) -> nn.Module:
     if (tuned / "adapter_config.json").exists():
         from peft import PeftModel
 
-        return PeftModel.from_pretrained(load_base(base), tuned, local_files_only=True)
+        from mtpeft.tuners.new_entries import split_new_entries
+
+        model = load_base(base)
+        if NEW_ENTRIES in (read_record(tuned / "adapter_config.json").get("modules_to_save") or ()):
+            split_new_entries(model)
+        return PeftModel.from_pretrained(model, tuned, local_files_only=True)
     return load_base(tuned if (tuned / "config.json").exists() else base)
 
 

@@ -37,7 +37,13 @@ def check_folder(folder: Path, *, key: str) -> ModelShape:
 
 
 def record_folder(
-    settings: Mapping[str, Any], folder: Path, *, key: str, record: Path, origin: Mapping[str, Any] | None = None
+    settings: Mapping[str, Any],
+    folder: Path,
+    *,
+    key: str,
+    record: Path,
+    origin: Mapping[str, Any] | None = None,
+    exposure: str | None = None,
 ) -> None:
     """Write the `base.json` of a folder with a whole model.
 
@@ -46,7 +52,8 @@ def record_folder(
         folder: where the model lies.
         key: of the configuration, for sentences about it.
         record: where the record goes, in the folder named as the model.
-        origin: where the files come from, if they were fetched.
+        origin: where the files come from, if they were fetched or made from others.
+        exposure: whether the model may have read the test sets, where the folder does not say it.
 
     Raises:
         UserError: a file is missing, or the family is not supported.
@@ -65,6 +72,6 @@ def record_folder(
         sha256={file.name: sha256_of(file) for file in (*weights, folder / "config.json")},
         training={},
         origin=dict(origin or {}),
-        exposure=exposure_of(folder),
+        exposure=exposure or exposure_of(folder),
     )
     write_record(record, content.model_dump())

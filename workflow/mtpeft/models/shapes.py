@@ -7,6 +7,8 @@ model by the trainer.
 from dataclasses import dataclass
 from typing import Literal
 
+NEW_ENTRIES = "new_entries"
+"""Key of a config.json that says how many entries were added to the vocabulary, and name of what trains them."""
 Role = Literal["query", "key", "value", "output", "feed_forward"]
 
 
@@ -56,6 +58,8 @@ class ModelShape:
         embedding_module: the embedding matrix, under the first of the names that share it.
         embeddings: its parameters.
         total: parameters of the model that are learnt, tied ones counted once.
+        matrices: embedding matrices: 2 where the output projection has one of its own.
+        new_entries: entries of the vocabulary that were added to the published model, the last ones.
     """
 
     d_model: int
@@ -69,3 +73,5 @@ class ModelShape:
     embedding_module: str
     embeddings: int
     total: int
+    matrices: int = 1
+    new_entries: int = 0

@@ -23,8 +23,9 @@ from mtpeft.config.corpus_settings import (
 )
 from mtpeft.config.datasets import datasets_of
 from mtpeft.config.paths import other_splits, test_set, training_files
+from mtpeft.config.resolve import origin_of
 from mtpeft.config.schema import Configuration
-from mtpeft.config.settings import hub_settings, local_settings, pretrain_settings
+from mtpeft.config.settings import base_settings
 from mtpeft.config.test_sets import test_sets
 from mtpeft.results.file_cache import changed_at, known_digest, known_record
 
@@ -65,9 +66,10 @@ def _base_holds(configuration: Configuration, cell: Cell, hashes: Hashes) -> boo
     base = known_record(file)
     if base is None:
         return _was_removed(file)
-    model = configuration.models[cell.model]
-    settings_of = pretrain_settings if model.pretrain else hub_settings if model.hub else local_settings
-    if base["settings"] != settings_of(configuration, cell.model):
+    if base["settings"] != base_settings(configuration, cell.model):
+        return False
+    origin = base.get("origin", {}).get("base_sha256")
+    if origin and not _is(f"results/models/{origin_of(configuration, cell.model)}/base.json", origin):
         return False
     if "base_sha256" in hashes:
         read = hashes["base_sha256"] == known_digest(file)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from mtpeft.errors import UserError
 from mtpeft.languages import match
 from mtpeft.models.families import family_in, read_shape
-from mtpeft.models.families.base import Edges, Family
+from mtpeft.models.families.base import Edges, Family, Names
+from mtpeft.tokens.extension import Extension, read_extension
 from mtpeft.tokens.frame import Frame
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ class Codec:
         target: name of the target language.
         names: all that the vocabulary has for languages.
         special: tokens that are no text; M2M-100's languages are none of its tokenizer's own special tokens.
+        stand_ins: by side, the token of a language that stands in for a new one in the tokenizer, and the new one's.
+        extension: entries that were added to the vocabulary.
     """
 
     tokenizer: "PreTrainedTokenizerBase"
@@ -39,6 +42,8 @@ class Codec:
     target: str
     names: frozenset[str]
     special: frozenset[int]
+    stand_ins: Mapping[Side, Mapping[int, int]]
+    extension: Extension
 
 
 def load_tokenizer(folder: Path) -> "PreTrainedTokenizerBase":
@@ -55,10 +60,12 @@ def open_codec(folder: Path, languages: Mapping[Side, str], *, vocabulary: str) 
         UserError: the family is not supported, or the vocabulary has no name for a language; calls it `vocabulary`.
     """
     family, tokenizer = family_in(folder), load_tokenizer(folder)
-    codes = {"language_codes": getattr(tokenizer, "language_codes", None)}
-    names = family.names(codes, tokenizer.get_vocab())
+    extension = read_extension(folder)
+    names = names_in(family, tokenizer)
 
     def named(language: str) -> str:
+        if language in extension.languages:
+            return extension.languages[language].stand_in
         name = language if names is None else match(language, names)
         if name is None or (family.token and _is_unknown(tokenizer, family.token(name))):
             raise UserError(
@@ -70,11 +77,37 @@ def open_codec(folder: Path, languages: Mapping[Side, str], *, vocabulary: str) 
     source = named(languages["source"]) if family.names_source else languages["source"]
     token = family.token or str
     own = tokenizer.convert_tokens_to_ids([token(name) for name in names or ()])
-    special = frozenset([*tokenizer.all_special_ids, *own])
-    codec = Codec(tokenizer, family, source, named(languages["target"]), frozenset(names or ()), special)
+    codec = Codec(
+        tokenizer=tokenizer,
+        family=family,
+        source=source,
+        target=named(languages["target"]),
+        names=frozenset(names or ()),
+        special=frozenset([*tokenizer.all_special_ids, *own, *extension.language_ids]),
+        stand_ins=_stand_ins(tokenizer, family, extension, languages),
+        extension=extension,
+    )
     if family.takes_languages:
         tokenizer.src_lang, tokenizer.tgt_lang = codec.source, codec.target
     return codec
+
+
+def names_in(family: Family, tokenizer: "PreTrainedTokenizerBase") -> Names | None:
+    """A family's names for the languages that a tokenizer has, or None where any language will do."""
+    return family.names({"language_codes": getattr(tokenizer, "language_codes", None)}, tokenizer.get_vocab())
+
+
+def _stand_ins(
+    tokenizer: "PreTrainedTokenizerBase", family: Family, extension: Extension, languages: Mapping[Side, str]
+) -> dict[Side, dict[int, int]]:
+    """Tokens at the edges of each side that mean a new language; Marian has the target's before the source."""
+    named: dict[Side, Side] = {"source": "source" if family.names_source else "target", "target": "target"}
+    token = family.token or str
+    found: dict[Side, dict[int, int]] = {}
+    for side, means in named.items():
+        new = extension.languages.get(languages[means])
+        found[side] = {tokenizer.convert_tokens_to_ids(token(new.stand_in)): new.id} if new else {}
+    return found
 
 
 def _is_unknown(tokenizer: "PreTrainedTokenizerBase", token: str) -> bool:
@@ -89,41 +122,49 @@ def encode(codec: Codec, sentences: Sequence[str], side: Side, *, longest: int) 
     if not sentences:
         return []
     stripped = [sentence.strip() for sentence in sentences]
-    options = {"truncation": True, "max_length": longest}
+    # New entries make sentences shorter, so where there are any, what is too long is known last.
+    options = {} if codec.extension.pieces else {"truncation": True, "max_length": longest}
     if side == "target":
         rows = codec.tokenizer(text_target=stripped, **options)["input_ids"]
-        return _as_text(codec, rows, codec.family.target_edges)
+        return _framed(codec, rows, codec.family.target_edges, side=side, longest=longest)
     prefix = codec.family.source_prefix(codec.source, codec.target)
     rows = codec.tokenizer([prefix + sentence for sentence in stripped], **options)["input_ids"]
     edges = codec.family.source_edges
     # Marian's prefix is a special token that the tokenizer takes for a part of the sentence.
     is_token = prefix.strip() in codec.names
-    return _as_text(codec, rows, Edges(edges.before + is_token, edges.after))
+    return _framed(codec, rows, Edges(edges.before + is_token, edges.after), side=side, longest=longest)
 
 
 def text_of(codec: Codec, hypotheses: Sequence[Sequence[int]]) -> list[str]:
     """Text of each sequence of tokens, without special ones."""
-    words = ([token for token in tokens if token not in codec.special] for tokens in hypotheses)
+    known = (codec.extension.spelt_out(tokens) for tokens in hypotheses)
+    words = ([token for token in tokens if token not in codec.special] for tokens in known)
     return [codec.tokenizer.decode(tokens, skip_special_tokens=True) for tokens in words]
 
 
 def frame_of(codec: Codec, config: Any) -> Frame:
     """The frame of a model, given its loaded configuration."""
     token = codec.family.token
-    language = codec.tokenizer.convert_tokens_to_ids(token(codec.target)) if token else None
+    known = codec.tokenizer.convert_tokens_to_ids(token(codec.target)) if token else None
     return Frame(
         pad=config.pad_token_id,
         end=config.eos_token_id,
-        begin=codec.family.begin(config.decoder_start_token_id, language),
+        begin=codec.family.begin(config.decoder_start_token_id, codec.stand_ins["target"].get(known, known)),
         longest=read_shape(config.to_dict()).max_positions,
     )
 
 
-def _as_text(codec: Codec, rows: Sequence[Sequence[int]], edges: Edges) -> list[list[int]]:
-    """Special tokens within a sentence become unknown words: no tag `</s>` ends it, no `es_XX` changes its language."""
+def _framed(codec: Codec, rows: Sequence[Sequence[int]], edges: Edges, *, side: Side, longest: int) -> list[list[int]]:
+    """Special tokens within a sentence become unknown words: no tag `</s>` ends it, no `es_XX` changes its language.
+
+    Known pieces become new entries, and what stands in for a new language at the edges becomes its token.
+    """
     unknown = dict.fromkeys(codec.special, codec.tokenizer.unk_token_id)
-    cleaned = []
+    new = codec.stand_ins[side]
+    framed = []
     for row in rows:
-        first, last = edges.before, len(row) - edges.after
-        cleaned.append([*row[:first], *(unknown.get(token, token) for token in row[first:last]), *row[last:]])
-    return cleaned
+        last = len(row) - edges.after
+        before, after = ([new.get(token, token) for token in end] for end in (row[: edges.before], row[last:]))
+        words = codec.extension.shortened([unknown.get(token, token) for token in row[edges.before : last]])
+        framed.append([*before, *words[: longest - len(before) - len(after)], *after])
+    return framed

@@ -11,7 +11,9 @@ from torch import nn
 
 from mtpeft.errors import UserError
 from mtpeft.methods import METHODS
+from mtpeft.methods.base import Method
 from mtpeft.methods.budget import Allocation, OutOfReachError, allocation_of
+from mtpeft.methods.new_entries import new_entry_place
 from mtpeft.models.families import family_in, read_shape
 from mtpeft.models.load import load_base, parameters, prepare_torch, random_model
 from mtpeft.models.shapes import ModelShape
@@ -23,6 +25,7 @@ from mtpeft.training.batches import BatchOrder
 from mtpeft.training.interrupt import Clock
 from mtpeft.training.judge import dev_chrf
 from mtpeft.training.loop import Plan, Run, Task, train
+from mtpeft.tuners.new_entries import split_new_entries, train_new_entries
 
 Batch = Callable[[int], Mapping[str, torch.Tensor]]
 
@@ -145,7 +148,7 @@ def _model(settings: Mapping[str, Any], folder: Path, counted: Counted) -> nn.Mo
     else:
         base = load_base(folder, **keys)
     torch.manual_seed(settings["seed"])
-    model = method.apply(base, counted.allocation.sizes, settings["method"])
+    model = _with_method(method, base, counted, settings["method"])
     total, trained = parameters(model)
     built = total if method.trains == "all" else total - trained
     if (built, trained) != (counted.shape.total, counted.allocation.trained):
@@ -154,6 +157,18 @@ def _model(settings: Mapping[str, Any], folder: Path, counted: Counted) -> nn.Mo
             f"built {trained} of {built}"
         )
     return model
+
+
+def _with_method(method: Method, base: nn.Module, counted: Counted, options: Mapping[str, Any]) -> nn.Module:
+    """The base model with what the method trains of it, and with the rows of new entries that are trained beside."""
+    sizes, new = dict(counted.allocation.sizes), new_entry_place(counted.shape)
+    if new not in sizes:
+        return method.apply(base, sizes, options)
+    del sizes[new]
+    split_new_entries(base)
+    tuned = method.apply(base, sizes, options)
+    train_new_entries(tuned)
+    return tuned
 
 
 def _batches(settings: Mapping[str, Any], inputs: Inputs, *, frame: Frame) -> Batch:

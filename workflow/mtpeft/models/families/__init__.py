@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from mtpeft.models.families.m2m100 import M2M100, NLLB
 from mtpeft.models.families.marian import MARIAN
 from mtpeft.models.families.mbart import MBART25, MBART50
 from mtpeft.models.families.t5 import MT5, T5
-from mtpeft.models.shapes import ModelShape
+from mtpeft.models.shapes import NEW_ENTRIES, ModelShape
 
 FAMILIES = (MBART50, MBART25, NLLB, M2M100, MARIAN, T5, MT5)
 
@@ -33,7 +34,7 @@ def read_shape(config: Mapping[str, Any], *, file: str = "The model's config.jso
     if not config.get("tie_word_embeddings", True) and known[model_type] not in (T5, MT5):
         raise UserError(f"{file} says tie_word_embeddings false; use a model that shares its embeddings.")
     try:
-        return known[model_type].shape(config)
+        return replace(known[model_type].shape(config), new_entries=config.get(NEW_ENTRIES, 0))
     except KeyError as missing:
         raise UserError(f"{file} has no key {missing}; is it a complete {known[model_type].title} model?") from missing
 

@@ -56,6 +56,7 @@ def t5_shape(config: Mapping[str, Any]) -> ModelShape:
         embedding_module=EMBEDDINGS,
         embeddings=embeddings,
         total=matrices * embeddings + distances + counted,
+        matrices=matrices,
     )
 
 
