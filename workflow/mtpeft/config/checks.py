@@ -28,7 +28,7 @@ from mtpeft.models.shapes import ModelShape
 
 CATALOGUES = ("corpora", "pairs", "sizes", "models", "methods", "budgets", "studies", "findings")
 MOVING = ("@main", "@master")
-FIGURES = ("budgets", "languages", "models", "data_sizes")
+FIGURES = ("budgets", "languages", "models", "data_sizes", "exposure")
 
 
 def complaints(configuration: Configuration) -> Iterator[str]:
@@ -141,6 +141,8 @@ def _model_mistakes(configuration: Configuration, key: str, model: Model) -> Ite
     if [model.pretrain, model.path, model.hub, model.extend].count(None) != 3:
         yield f"'{key}' must have one of 'pretrain', 'path', 'hub' and 'extend', and no other."
         return
+    if model.seen:
+        yield from unknown(f"{key}.seen.parallel", model.seen.parallel, configuration.pairs, "pairs")
     if model.extend:
         yield from extension_mistakes(configuration, f"{key}.extend", model.extend)
         return

@@ -4,16 +4,18 @@ A system is a block of labels whose cells differ in their seed alone.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import Any
 
 from mtpeft.cells import ALL, ANY, Cell
 from mtpeft.config.checkpoints import one_checkpoint_each
+from mtpeft.config.exposure_claim import EXPOSURE_CLAIM, exposure_members, lacking_exposure
 from mtpeft.config.findings import CATALOGUE_OF, Finding, named_labels
 from mtpeft.config.resolve import pair_languages
 from mtpeft.config.schema import Configuration, Study
-from mtpeft.config.studies import all_cells, budget_labels, system_labels
+from mtpeft.config.studies import budget_labels
+from mtpeft.config.systems import Member, seeds_of_systems, system_block
 from mtpeft.methods import METHODS
 from mtpeft.results.blocks import Block, unfold
 
@@ -21,8 +23,6 @@ FULL = "full"
 GATES = ("none", "scratch")
 """Reference rows that full fine-tuning must beat for a comparison with it to mean something."""
 ENGLISH = "en"
-
-Member = dict[str, Any]
 
 
 def claim_settings(configuration: Configuration, label: str) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def claim_settings(configuration: Configuration, label: str) -> dict[str, Any]:
 def _lacking(configuration: Configuration, finding: Finding, study: Study) -> Iterator[str]:
     """What a study would have to list for a finding to be tested; overlays shorten studies and leave findings alone."""
     wanted = {(CATALOGUE_OF[key], label) for key, label in named_labels(finding.model_dump()) if key != "study"}
-    if finding.claim not in ("falls_with_budget", "falls_faster_with_distance"):
+    if finding.claim not in ("falls_with_budget", "falls_faster_with_distance", EXPOSURE_CLAIM):
         wanted.add(("methods", FULL))
     for name, label in sorted(wanted):
         if label not in getattr(study, name):
@@ -54,10 +54,15 @@ def _lacking(configuration: Configuration, finding: Finding, study: Study) -> It
         for name in ("models", "sizes"):
             if len(getattr(study, name)) > 1:
                 yield f"'studies.{finding.study}.{name}' has more than one"
+    if finding.claim == EXPOSURE_CLAIM:
+        yield from lacking_exposure(configuration, finding, study)
 
 
 def _members(configuration: Configuration, finding: Finding, study: Study) -> Iterator[Member]:
-    models, sizes, seeds = study.models, study.sizes, _seeds_of_systems(configuration)
+    if finding.claim == EXPOSURE_CLAIM:
+        yield from exposure_members(configuration, finding, study)
+        return
+    models, sizes, seeds = study.models, study.sizes, seeds_of_systems(configuration)
     methods = getattr(finding, "methods", None) or [finding.method]
     smaller = getattr(finding, "smaller", [])
     if finding.claim == "larger_beats_smaller":
@@ -66,7 +71,7 @@ def _members(configuration: Configuration, finding: Finding, study: Study) -> It
         sizes = [finding.size]
     for model, pair, size, method, other in product(models, study.pairs, sizes, methods, smaller or [None]):
         budgets = _budgets(configuration, finding, study, method)
-        peft = [_system(seeds, model, pair, size, method, budget) for budget in budgets]
+        peft = [system_block(seeds, model, pair, size, method, budget) for budget in budgets]
         named = {"models": model, "sizes": size, "methods": method, "smaller": other}
         several = {"models": models, "sizes": sizes, "methods": methods, "smaller": smaller}
         name = ", ".join([pair, *(label for key, label in named.items() if len(several[key]) > 1)])
@@ -75,7 +80,7 @@ def _members(configuration: Configuration, finding: Finding, study: Study) -> It
             "pair": pair,
             "language": foreign_language(configuration, pair),
             "peft": peft,
-            "full": None if len(peft) > 1 else _system(seeds, other or model, pair, size, FULL, ALL),
+            "full": None if len(peft) > 1 else system_block(seeds, other or model, pair, size, FULL, ALL),
         }
 
 
@@ -88,18 +93,6 @@ def _budgets(configuration: Configuration, finding: Finding, study: Study, metho
     return sorted(budgets, key=lambda label: -configuration.budgets.get(label, 1.0))
 
 
-def _system(seeds: Mapping[tuple[str, ...], list[str]], *labels: str) -> Block:
-    return [*([label] for label in labels), seeds[labels]]
-
-
-def _seeds_of_systems(configuration: Configuration) -> dict[tuple[str, ...], list[str]]:
-    """Seeds of each system of the whole sweep: studies share cells, so a claim has those of all of them."""
-    systems: dict[tuple[str, ...], list[str]] = {}
-    for cell in sorted(all_cells(configuration)):
-        systems.setdefault(system_labels(cell), []).append(cell.seed)
-    return systems
-
-
 def foreign_language(configuration: Configuration, pair: str) -> str | None:
     """Two-letter code of the side of a pair that is not English; None if neither or both are."""
     codes = [language.replace("_", "-").split("-")[0].lower() for language in pair_languages(configuration, pair)]
@@ -109,7 +102,7 @@ def foreign_language(configuration: Configuration, pair: str) -> str | None:
 
 def gate_settings(configuration: Configuration) -> list[Member]:
     """Full fine-tuning beside the untouched model and beside training from scratch, wherever a study has both."""
-    systems = _seeds_of_systems(configuration)
+    systems = seeds_of_systems(configuration)
     found = []
     for (model, pair, size, method, budget), seeds in systems.items():
         references = {"none": (ANY, "none", ANY), "scratch": (size, "scratch", budget)}
@@ -141,4 +134,5 @@ def claim_cells(settings: dict[str, Any]) -> list[Cell]:
 
 
 def _blocks(members: Sequence[Member]) -> list[Block]:
-    return [block for member in members for block in (*member["peft"], *([member["full"]] if member["full"] else []))]
+    own = [block for member in members for block in (*member["peft"], *([member["full"]] if member["full"] else []))]
+    return [*own, *(block for member in members for block in _blocks([*filter(None, [member.get("minus")])]))]

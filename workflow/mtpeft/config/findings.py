@@ -62,8 +62,22 @@ class BeatsOnSmallData(Section):
     size: str = Field(description="A label of `sizes`.")
 
 
+class MattersLessWhereSeen(Section):
+    """More data, and more trained parameters, bring less for pairs that the base model was pre-trained to translate.
+
+    After what Tian et al. 2024 (arXiv 2403.08433) found on vision and language: they matter where fine-tuning is unlike
+    pre-training.
+    """
+
+    claim: Literal["matters_less_where_seen"]
+    study: StudyLabel
+    method: MethodLabel
+    sizes: list[str] = Field(min_length=2, max_length=2, description="Two labels of `sizes`, at the larger budget.")
+    budgets: list[str] = Field(min_length=2, max_length=2, description="Two labels of `budgets`, at the larger size.")
+
+
 Finding = Annotated[
-    OnPar | FallsWithBudget | FallsFasterWithDistance | LargerBeatsSmaller | BeatsOnSmallData,
+    OnPar | FallsWithBudget | FallsFasterWithDistance | LargerBeatsSmaller | BeatsOnSmallData | MattersLessWhereSeen,
     Field(discriminator="claim"),
 ]
 
@@ -76,6 +90,7 @@ CATALOGUE_OF = {
     "larger": "models",
     "smaller": "models",
     "size": "sizes",
+    "sizes": "sizes",
 }
 """Catalogue of the labels that stand under a key of a finding."""
 

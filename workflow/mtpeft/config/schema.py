@@ -237,6 +237,13 @@ class Extension(Section):
     pieces: NewPieces | None = Field(default=None, description="New entries for text that falls into many pieces.")
 
 
+class Seen(Section):
+    """What a model has read in its pre-training, for studies of that; unnecessary for models that come from here."""
+
+    parallel: list[str] = Field(default=[], description="Labels of `pairs` that it was trained to translate.")
+    monolingual: list[Language] = Field(default=[], description="Languages that it has read by themselves.")
+
+
 class Model(Section):
     """A base model: one that the workflow pre-trains, a local Hugging Face folder, one of a model hub, or one of these
     with more entries in its vocabulary.
@@ -253,6 +260,9 @@ class Model(Section):
     )
     extend: Extension | None = Field(
         default=None, exclude_if=lambda given: given is None, description="A model with a larger vocabulary."
+    )
+    seen: Seen | None = Field(
+        default=None, exclude_if=lambda given: given is None, description="What it was pre-trained on, if you know."
     )
     threads: PositiveInt = Field(
         default=1, description="Torch's threads. They change the order of sums, so they are part of the result."
@@ -306,7 +316,7 @@ class Block(Section):
 class Study(Section):
     """Lists of labels, drawn as one figure; every combination is a cell."""
 
-    figure: Literal["budgets", "languages", "models", "data_sizes"] | None = Field(
+    figure: Literal["budgets", "languages", "models", "data_sizes", "exposure"] | None = Field(
         default=None, description="Which figure is drawn. Empty: the one named as the study."
     )
     models: list[str] = Field(min_length=1)

@@ -5,12 +5,14 @@ the configuration changes the settings of the jobs that use it and of no others.
 in `corpus_settings`.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from mtpeft.cells import ANY, Cell
 from mtpeft.config import rates
 from mtpeft.config.claims import claim_settings, foreign_language, gate_settings
+from mtpeft.config.exposure import exposure_of
 from mtpeft.config.recipes import RECIPES
 from mtpeft.config.resolve import found_path, model_with, pair_languages, pretrain_languages
 from mtpeft.config.schema import Configuration
@@ -220,6 +222,13 @@ def figure_settings(configuration: Configuration, study: str) -> Settings:
             if (language := foreign_language(configuration, pair))
         },
         **({"distances": sha256_of(DISTANCES)} if figure == "languages" else {}),
+        **({"exposures": _exposures(configuration, cells)} if figure == "exposure" else {}),
         "methods": sorted(configuration.methods),
         "models": [label for label in dict.fromkeys(cell.model for cell in cells) if label != ANY] if entry else [],
     }
+
+
+def _exposures(configuration: Configuration, cells: Iterable[Cell]) -> list[list[str]]:
+    """Model, pair and what the one has seen of the other."""
+    read = sorted({(cell.model, cell.pair) for cell in cells if cell.model != ANY})
+    return [[model, pair, exposure_of(configuration, model, pair)] for model, pair in read]

@@ -9,6 +9,7 @@ from mtpeft.errors import UserError
 from mtpeft.figures.budgets import draw_budgets
 from mtpeft.figures.data_sizes import draw_data_sizes
 from mtpeft.figures.efficiency import draw_efficiency
+from mtpeft.figures.exposure import draw_exposure
 from mtpeft.figures.frame import add_frame
 from mtpeft.figures.labels import settle_labels
 from mtpeft.figures.languages import draw_languages
@@ -22,11 +23,12 @@ FIGURES: Mapping[str, Callable[[Tables, dict[str, Look]], Drawing]] = {
     "budgets": draw_budgets,
     "data_sizes": draw_data_sizes,
     "efficiency": draw_efficiency,
+    "exposure": draw_exposure,
     "languages": draw_languages,
     "models": draw_models,
 }
 
-DIFFERENCES = ("efficiency", "languages")
+DIFFERENCES = ("efficiency", "exposure", "languages")
 """Figures of differences; the others are of scores."""
 OF_SCORES = ", of scores; the table has those of differences"
 """All systems are measured on the same sentences, so bars of scores that overlap say little about who is better."""
@@ -38,8 +40,8 @@ def draw_figure(settings: Mapping[str, Any], *, summary: Path, stem: Path) -> No
     Args:
         settings: `figure`, `cells` (expected number of cells), `stamp` (empty, or what the run falls short of),
             `languages` (code of the side of each pair that is not English) and optionally `methods`: every method of
-            the catalogue, so that those without a fixed colour get the same one in all figures, and `models`: labels
-            in the order in which they are drawn.
+            the catalogue, so that those without a fixed colour get the same one in all figures, `models`: labels in the
+            order in which they are drawn, and `exposures`: model, pair and what the one has seen of the other.
         summary: one row per system and test set.
         stem: path of the files without their suffix.
 
@@ -54,6 +56,7 @@ def draw_figure(settings: Mapping[str, Any], *, summary: Path, stem: Path) -> No
         distances=read_distances(DISTANCES),
         languages=settings["languages"],
         models=tuple(settings.get("models", ())),
+        exposures={(model, pair): exposure for model, pair, exposure in settings.get("exposures", ())},
     )
     methods = {system.method for system in tables.systems} | set(settings.get("methods", ()))
     with figure_style():

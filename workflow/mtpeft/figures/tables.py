@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -74,12 +74,14 @@ class Tables:
         distances: of languages from English.
         languages: code of the side of each pair that is not English.
         models: labels in the order in which they are drawn.
+        exposures: how much of a pair a model has seen in pre-training, by model and pair.
     """
 
     systems: tuple[System, ...]
     distances: Mapping[str, Distance]
     languages: Mapping[str, str]
     models: tuple[str, ...] = ()
+    exposures: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
 
 def read_systems(path: Path) -> tuple[System, ...]:

@@ -95,7 +95,7 @@ def _distance_rows(members: list[Member], known: Known) -> list[MemberRecord]:
 
 
 def _record(name: str, members: list[Member], test: Any, least_similar: Any) -> MemberRecord:
-    cells = {run.cell for member in members for system in member.systems for run in system.runs}
+    cells = {run.cell for member in members for system in member.all_systems for run in system.runs}
     return MemberRecord(
         member=name,
         cells=[cell.path for cell in sorted(cells)],

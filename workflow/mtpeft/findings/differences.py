@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 
 from mtpeft.findings.known import Known
-from mtpeft.findings.members import Member, effect_in, estimate, sample_for
+from mtpeft.findings.members import Effect, Member, measure
 from mtpeft.findings.rules import REFUTED, SUPPORTED, UNDECIDED, Rule, verdict
 from mtpeft.record_types import Outcome
-from mtpeft.results.systems import Sample
 from mtpeft.statistics.contrasts import Estimate
 from mtpeft.statistics.needs import what_decides
 from mtpeft.statistics.p_values import ALPHA, holm, interval, p_less
@@ -22,19 +21,17 @@ def decide_differences(
 
     Members that lack cells count in the correction: the others must be as sure as if they were there.
     """
-    samples = [None if member.lacking else sample_for(member, part, known.similarities) for member in members]
-    estimates = [
-        estimate(member.systems, member.coefficients(), sample) if sample else None
-        for member, sample in zip(members, samples, strict=True)
-    ]
+    effects = [None if member.lacking else measure(member, part, known.similarities) for member in members]
+    estimates = [effect.estimate if effect else None for effect in effects]
     p_for = [rule.p_for(found.samples, margin) if found else 1.0 for found in estimates]
     p_against = [rule.p_against(found.samples, margin) if found else 1.0 for found in estimates]
     p_excluded = holm([p_less(found.samples, margin) if found else 1.0 for found in estimates])
     outcomes = []
-    for place, (member, sample, found) in enumerate(zip(members, samples, estimates, strict=True)):
-        if found is None or sample is None:
+    for place, (member, effect) in enumerate(zip(members, effects, strict=True)):
+        if effect is None:
             outcomes.append(untested(member))
             continue
+        found = effect.estimate
         p_values = {
             "p_for": p_for[place],
             "p_for_holm": holm(p_for)[place],
@@ -52,7 +49,7 @@ def decide_differences(
         reasons[UNDECIDED] = (excluded or "the interval is too wide") if is_open else bar
         outcomes.append(
             Outcome(
-                **_measured(member, sample, found),
+                **_measured(effect),
                 **p_values,
                 verdict=decided,
                 reason=reasons[decided],
@@ -64,15 +61,17 @@ def decide_differences(
 
 def untested(member: Member) -> Outcome:
     """The outcome of a member without scores, or without what would tell its sentences apart."""
-    needs = member.lacking or f"data/pairs/{member.pair}/parts.json"
+    pairs = dict.fromkeys(own.pair for own in (member, member.minus) if own)
+    needs = member.lacking or " and ".join(f"data/pairs/{pair}/parts.json" for pair in pairs)
     return Outcome(reason=f"needs {needs}", needs=needs)
 
 
-def _measured(member: Member, sample: Sample, found: Estimate) -> dict[str, object]:
+def _measured(effect: Effect) -> dict[str, object]:
+    found = effect.estimate
     return {
         "effect": found.effect,
         "interval": interval(found.samples),
-        "bleu_effect": effect_in("bleu", member, sample),
+        "bleu_effect": effect.bleu,
         "sentences": found.sentences,
         "seeds": found.seeds,
     }

@@ -12,7 +12,7 @@ import numpy as np
 from mtpeft.figures.tables import Distance
 from mtpeft.findings.differences import STEP_ZERO, untested
 from mtpeft.findings.known import Known
-from mtpeft.findings.members import Member, effect_in, estimate, sample_for
+from mtpeft.findings.members import Member, measure
 from mtpeft.findings.rules import DISTANCE_CLAIM, REFUTED, RULES, SUPPORTED, verdict
 from mtpeft.record_types import Outcome
 from mtpeft.statistics.contrasts import Estimate
@@ -76,14 +76,13 @@ def measure_falls(members: Sequence[Member], part: str, similarities: Mapping[st
     for member in members:
         if member.lacking:
             return untested(member)
-    samples = [sample_for(member, part, similarities) for member in members]
-    if None in samples:
-        return untested(members[samples.index(None)])
-    pairs = list(zip(members, samples, strict=True))
+    effects = [measure(member, part, similarities) for member in members]
+    if None in effects:
+        return untested(members[effects.index(None)])
     return Falls(
         members=tuple(members),
-        estimates=tuple(estimate(member.systems, member.coefficients(), sample) for member, sample in pairs),
-        bleu=tuple(effect_in("bleu", member, sample) for member, sample in pairs),
+        estimates=tuple(effect.estimate for effect in effects),
+        bleu=tuple(effect.bleu for effect in effects),
     )
 
 

@@ -113,6 +113,13 @@ RULES: Mapping[str, Rule] = {
         "With the training data {size}, {methods}{budget} are better than full fine-tuning.",
         "chrF of the method minus chrF of full fine-tuning",
     ),
+    "matters_less_where_seen": _advantage(
+        "More data ({sizes}) and more trained parameters ({budgets}) bring {method} less for pairs that the base model "
+        "was pre-trained to translate than for others.",
+        "gain in chrF from the smaller to the larger end for a pair that was less seen, minus the same gain for one "
+        "that was seen in parallel",
+        of="a difference",
+    ),
 }
 EVERY_MEMBER = "The claim is supported if all members are, refuted if one is, else undecided."
 BOUNDS = (

@@ -66,3 +66,18 @@ def contrast(terms: Sequence[Term], *, sentences: int, stream: str) -> Estimate:
         seed_variance = max(0.0, float(observed.var(ddof=1) / runs - explained))
         samples = samples + np.sqrt(seed_variance) * seed_deviates(runs, stream, len(samples))
     return Estimate(float(observed.mean()), samples, sentences, runs, sentence_variance, seed_variance)
+
+
+def difference(first: Estimate, second: Estimate) -> Estimate:
+    """The difference of two contrasts on different test sets: their sentences and their seeds have nothing in common.
+
+    Numbers of sentences and seeds are those of the smaller.
+    """
+    return Estimate(
+        effect=first.effect - second.effect,
+        samples=first.samples - second.samples,
+        sentences=min(first.sentences, second.sentences),
+        seeds=min(first.seeds, second.seeds),
+        sentence_variance=first.sentence_variance + second.sentence_variance,
+        seed_variance=first.seed_variance + second.seed_variance,
+    )

@@ -1,0 +1,48 @@
+"""How much of a pair a base model has seen in its pre-training: translations, each language by itself, or nothing."""
+
+from collections.abc import Iterable
+from typing import Literal
+
+from mtpeft.config.resolve import model_folder, origin_of, pair_languages
+from mtpeft.config.schema import Configuration
+from mtpeft.models.describe import DATA_RECORD, TRAINING_RECORD
+from mtpeft.records import read_record
+
+Exposure = Literal["parallel", "monolingual", "unseen", "unknown"]
+ORDER: tuple[Exposure, ...] = ("parallel", "monolingual", "unseen", "unknown")
+
+
+def exposure_of(configuration: Configuration, model: str, pair: str) -> Exposure:
+    """What `seen` of a model's entry says of a pair or, where it says nothing, how the model was pre-trained."""
+    entry = configuration.models[origin_of(configuration, model)]
+    languages = set(pair_languages(configuration, pair))
+    if entry.seen:
+        parallel = [set(pair_languages(configuration, label)) for label in entry.seen.parallel]
+        return _exposure(languages, parallel, entry.seen.monolingual)
+    known = _pretrained_on(configuration, model)
+    if known is None:
+        return "unknown"
+    objective, pairs = known
+    read = [set(pair_languages(configuration, label)) for label in pairs if label in configuration.pairs]
+    return _exposure(languages, read if objective == "translation" else [], set().union(*read))
+
+
+def _exposure(languages: set[str], parallel: Iterable[set[str]], monolingual: Iterable[str]) -> Exposure:
+    """A pair whose two languages were seen, but not as translations of each other, counts as seen monolingually."""
+    translated = list(parallel)
+    if languages in translated:
+        return "parallel"
+    return "monolingual" if languages <= set(monolingual).union(*translated) else "unseen"
+
+
+def _pretrained_on(configuration: Configuration, model: str) -> tuple[str, list[str]] | None:
+    """Objective and pairs of the pre-training of a model, where its entry or the records in its folder tell them."""
+    origin = origin_of(configuration, model)
+    pretrain = configuration.models[origin].pretrain
+    if pretrain:
+        return pretrain.objective, pretrain.pairs
+    folder = model_folder(configuration, origin)
+    training, data = folder / TRAINING_RECORD, folder / DATA_RECORD
+    if not (training.exists() and data.exists()):
+        return None
+    return read_record(training)["settings"]["objective"], list(read_record(data)["pairs"])

@@ -1,0 +1,24 @@
+"""Systems as claims name them: blocks of labels whose cells differ in their seed alone."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from mtpeft.config.schema import Configuration
+from mtpeft.config.studies import all_cells, system_labels
+from mtpeft.results.blocks import Block
+
+Member = dict[str, Any]
+"""A comparison: its name, its pair, its systems."""
+
+
+def seeds_of_systems(configuration: Configuration) -> dict[tuple[str, ...], list[str]]:
+    """Seeds of each system of the whole sweep: studies share cells, so a claim has those of all of them."""
+    systems: dict[tuple[str, ...], list[str]] = {}
+    for cell in sorted(all_cells(configuration)):
+        systems.setdefault(system_labels(cell), []).append(cell.seed)
+    return systems
+
+
+def system_block(seeds: Mapping[tuple[str, ...], list[str]], *labels: str) -> Block:
+    """The cells of the system with these five labels."""
+    return [*([label] for label in labels), seeds[labels]]
