@@ -157,10 +157,13 @@ WRONG: list[tuple[Any, ...]] = [
         "'models.small.pretrain.pairs' names 'es-en', but all text of its corpus is for fine-tuning",
         "'corpora.interface.split.tuning'",
     ),
-    ({"models": {"new": {"threads": 1}}}, "'models.new' must have one of 'pretrain', 'path' and 'hub', and no other."),
+    (
+        {"models": {"new": {"threads": 1}}},
+        "'models.new' must have one of 'pretrain', 'path', 'hub' and 'extend', and no other.",
+    ),
     (
         {"models": {"small": {"pretrain": SMALL["pretrain"]}}},
-        "'models.small' must have one of 'pretrain', 'path' and 'hub', and no other.",
+        "'models.small' must have one of 'pretrain', 'path', 'hub' and 'extend', and no other.",
     ),
     (
         {"models": {"new": {"hub": "somebody/model"}}},

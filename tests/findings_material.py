@@ -35,6 +35,7 @@ MODEL = {
     "updates": 10,
     "learning_rate": 0.001,
 }
+HEARD = MODEL | {"objective": "denoising"}
 STUDY = {
     "models": ["base"],
     "pairs": ["es-en", "de-en"],
@@ -47,13 +48,18 @@ LANGUAGES = ["de-en", "es-en", "cs-en", "tr-en", "zh-en", "pt-en"]
 OVERLAY: dict[str, Any] = {
     "pairs": {pair: {"corpus": "interface"} for pair in LANGUAGES},
     "sizes": {"few": {"pairs": 100, "updates": 10}, "many": {"pairs": 4000, "updates": 100}},
-    "models": {"base": {"pretrain": MODEL}, "wide": {"pretrain": MODEL | {"d_model": 96}}},
+    "models": {
+        "base": {"pretrain": MODEL},
+        "wide": {"pretrain": MODEL | {"d_model": 96}},
+        "heard": {"pretrain": HEARD},
+    },
     "budgets": SHARES,
     "studies": {
         "shares": {"figure": "budgets", **STUDY},
         "tongues": {"figure": "languages", **STUDY, "pairs": LANGUAGES},
         "bases": {"figure": "models", **STUDY, "models": ["base", "wide"]},
         "amounts": {"figure": "data_sizes", **STUDY, "sizes": ["few", "many"]},
+        "read": {"figure": "exposure", **STUDY, "models": ["base", "heard"], "sizes": ["few", "many"]},
     },
     "findings": {
         "parity": {"claim": "on_par", "study": "shares", "method": "adapter", "budget": "large"},
@@ -78,6 +84,13 @@ OVERLAY: dict[str, Any] = {
             "methods": ["adapter", "lora"],
             "budget": "large",
             "size": "few",
+        },
+        "seen": {
+            "claim": "matters_less_where_seen",
+            "study": "read",
+            "method": "adapter",
+            "sizes": ["few", "many"],
+            "budgets": ["large", "tiny"],
         },
     },
 }

@@ -89,7 +89,7 @@ def test_lost_cells_are_counted_marked_and_never_drawn(tmp_path: Path) -> None:
     assert marks(stem, GAP) == 1
 
 
-@pytest.mark.parametrize("figure", ["budgets", "languages", "models", "data_sizes"])
+@pytest.mark.parametrize("figure", ["budgets", "languages", "models", "data_sizes", "exposure"])
 def test_a_system_that_lacks_one_seed_is_drawn_and_marked(figure: str, tmp_path: Path) -> None:
     rows = [row | {"seeds": 1, "missing": 1} if row["method"] == "adapter" else row for row in one_panel()]
     stem = draw(tmp_path, figure, rows)
