@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from config_material import DEFAULT
+from mtpeft.config.load import merge, validate
 from sweep_material import ROOT, STUDY, mtpeft, snakemake
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -70,6 +72,13 @@ def test_the_snippet_for_own_text_prepares_it(finished: Path, tmp_path: Path) ->
     done = mtpeft(tmp_path, "sweep", "--configfile", str(STUDY), "mine.yaml", "--target", target)
     assert done.returncode == 0, done.stderr
     assert json.loads((tmp_path / target).read_text(encoding="utf-8"))["rows"]["test"] == 20
+
+
+def test_the_snippet_for_a_new_language_is_a_valid_overlay() -> None:
+    snippet = next(snippet for snippet in SNIPPETS if "wide" in snippet.get("models", {}))
+    beside = {"models": {"nllb": {"hub": f"owner/name@{'0' * 40}"}}, "pairs": {"kl-en": {"corpus": "interface"}}}
+    study = {"studies": {"budgets": {"models": ["wide"], "pairs": ["kl-en"]}}}
+    assert validate(merge(DEFAULT, merge(beside, merge(snippet, study)))).models["wide"].extend.model == "nllb"
 
 
 def test_the_snippet_for_own_models_is_a_valid_overlay(sweep: Path, tmp_path: Path) -> None:
