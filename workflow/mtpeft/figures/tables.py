@@ -39,7 +39,8 @@ class Setting:
 class System:
     """One row of a summary: the seeds of one method and budget in one setting.
 
-    Shares are between 0 and 1; `seeds` counts runs with a score, of which `step_zero` kept the untouched model.
+    Shares are between 0 and 1; `seeds` counts runs with a score, of which `step_zero` kept the untouched model. The
+    scores are those on the test sets of `scored_pair`, which is the pair of the setting unless the table says another.
     """
 
     setting: Setting
@@ -55,6 +56,7 @@ class System:
     minus_full: Interval | None
     minus_none: Interval | None
     costs: Mapping[str, float]
+    scored_pair: str
 
 
 @dataclass(frozen=True)
@@ -74,12 +76,16 @@ class Tables:
         distances: of languages from English.
         languages: code of the side of each pair that is not English.
         models: labels in the order in which they are drawn.
+        others: rows of a summary of the same systems on other pairs.
+        also_score: labels of those pairs in the order in which they are drawn.
     """
 
     systems: tuple[System, ...]
     distances: Mapping[str, Distance]
     languages: Mapping[str, str]
     models: tuple[str, ...] = ()
+    others: tuple[System, ...] = ()
+    also_score: tuple[str, ...] = ()
 
 
 def read_systems(path: Path) -> tuple[System, ...]:
@@ -168,4 +174,5 @@ def _system(row: _Row) -> System:
         share=row.share("trained_share"),
         **{name: row.interval(name) for name in ("chrf", "minus_full", "minus_none")},
         costs={name: cost for name, cost in costs.items() if cost is not None},
+        scored_pair=row.fields.get("scored_pair") or row.text("pair"),
     )
