@@ -29,12 +29,6 @@ def also(*blocks: dict[str, Any]) -> dict[str, Any]:
     return {"studies": {"budgets": {"also": list(blocks)}}}
 
 
-def forgetting(*pairs: str) -> dict[str, Any]:
-    """An overlay with a single study, of what tuning costs on other pairs."""
-    gone = {"studies": dict.fromkeys(DEFAULT["studies"]), "findings": None}
-    return merge(gone, {"studies": {"mine": {"figure": "forgetting", **STUDY, "also_score": list(pairs)}}})
-
-
 WRONG: list[tuple[Any, ...]] = [
     # a misspelt key, at every level
     ({"study": {}}, "'study' is not a key of the configuration; did you mean 'studies'?"),
@@ -254,28 +248,6 @@ WRONG: list[tuple[Any, ...]] = [
     (
         {**lora_rate({"search": None, "n1600": 0.1}), **also({"sizes": ["n100"], "methods": ["lora"]})},
         "'methods.lora.learning_rate' has no rate for size 'n100' of 'studies.budgets'; add it or 'default'.",
-    ),
-    # pairs that a study scores besides its own
-    (
-        {"studies": {"budgets": {"also_score": ["tr-en"]}}},
-        "'studies.budgets.also_score' is for another figure; write a study of its own with figure: forgetting; cells a",
-    ),
-    (
-        forgetting(),
-        "'studies.mine.also_score' is missing; write the pairs on which it is seen what tuning on others co",
-    ),
-    (forgetting("tr-em"), "'studies.mine.also_score' names 'tr-em', which is not in 'pairs'; did you mean 'tr-en'?"),
-    (
-        forgetting("pt-en"),
-        "'studies.mine.also_score' names 'pt-en' alone, which the study tunes on; write another pair.",
-    ),
-    (
-        {**forgetting("tr-en"), "methods": {"none": None}},
-        "'studies.mine.also_score' compares with the untouched model, which 'methods' lacks; add 'none: {tuner: none}'",
-    ),
-    (
-        {**forgetting("eu-en"), "pairs": {"eu-en": {"corpus": "interface"}}},
-        "'studies.mine.also_score' names 'eu-en', but the vocabulary of 'small' has no token for 'eu'; take one",
     ),
     # models and their languages
     (
