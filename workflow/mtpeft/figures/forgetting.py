@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from mtpeft.figures.panels import Drawing, draw_gaps, grid, nothing_yet, share_range
 from mtpeft.figures.reference_lines import DASHES, draw_band, label_line, name_with_gaps
 from mtpeft.figures.shares import NARROW, draw_methods
-from mtpeft.figures.style import KNOWN, TWO_COLUMNS, Look
+from mtpeft.figures.style import KNOWN, ONE_COLUMN, TWO_COLUMNS, Look
 from mtpeft.figures.systems import (
     budget_shares,
     full_method,
@@ -22,6 +22,7 @@ from mtpeft.figures.systems import (
 from mtpeft.figures.tables import Interval, System, Tables
 
 COLUMNS = 3
+"""Most panels side by side; those of a setting that has more stand on lines of equal length."""
 UNTOUCHED = Interval(0.0, 0.0, 0.0)
 
 
@@ -39,9 +40,11 @@ def draw_forgetting(tables: Tables, looks: dict[str, Look]) -> Drawing:
     shown = [system for row in rows for panel in row for system in panel.systems]
     if not any(system.minus_none for system in shown):
         return nothing_yet()
-    columns = min(COLUMNS, max(map(len, rows)))
+    widest = max(map(len, rows))
+    columns = math.ceil(widest / math.ceil(widest / COLUMNS))
     places = [place for row in rows for place in _places(row, columns)]
-    figure, panels = grid(len(places), columns=columns, width=TWO_COLUMNS, row_height=2.1)
+    width = ONE_COLUMN if columns == 1 else TWO_COLUMNS
+    figure, panels = grid(len(places), columns=columns, width=width, row_height=2.1)
     drawn = [(axes, panel) for axes, panel in zip(panels, places, strict=True) if panel]
     shares = budget_shares(shown)
     for axes, panel in drawn:
