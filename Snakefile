@@ -52,11 +52,12 @@ rule all:
     input:
         paths.figures(CONFIGURATION.studies),
         paths.all_records(CONFIGURATION, "score.json"),
+        others.other_records(CONFIGURATION),
         "results/scores.csv",
         "results/costs.csv",
         "results/summary.csv",
         "results/text.csv",
-        expand("results/tables/{study}/{table}.csv", study=CONFIGURATION.studies, table=["scores", "summary"]),
+        others.study_tables(CONFIGURATION),
         "results/findings.md",
         "results/findings.json",
 

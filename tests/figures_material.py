@@ -1,11 +1,13 @@
 """Small summaries of studies written by hand, and the figures that are drawn from them."""
 
 import csv
+from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 
 from mtpeft.figures.draw import draw_figure
 from mtpeft.figures.tables import System, read_systems
+from mtpeft.results.others import OTHERS_COLUMNS
 from mtpeft.results.summary import SUMMARY_COLUMNS
 
 Row = dict[str, object]
@@ -60,6 +62,12 @@ def one_panel() -> list[Row]:
     return [row for row in study() if [row[name] for name in LABELS[:3]] == ["base", "es-en", "large"]]
 
 
+def other_rows(rows: list[Row], pair: str, minus_none: float) -> list[Row]:
+    """Tuned systems of a table on another pair, where they differ so much from the untouched model."""
+    tuned = [row for row in rows if row["method"] not in ("none", "retrieval", "scratch")]
+    return [row | {"scored_pair": pair, **interval("minus_none", minus_none)} for row in tuned]
+
+
 def lose(row: Row, **counts: int) -> Row:
     """A system without any run that has a score."""
     kept = (*LABELS, "test_set", "step_zero", "diverged", "missing")
@@ -70,16 +78,17 @@ def cells_of(rows: list[Row]) -> int:
     return sum(int(row[name]) for row in rows for name in ("seeds", "diverged", "missing"))
 
 
-def write_table(path: Path, rows: list[Row]) -> Path:
+def write_table(path: Path, rows: list[Row], columns: tuple[str, ...] = SUMMARY_COLUMNS) -> Path:
     with open(path, "w", encoding="utf-8", newline="") as stream:
-        writer = csv.DictWriter(stream, SUMMARY_COLUMNS, restval="", lineterminator="\n")
+        writer = csv.DictWriter(stream, columns, restval="", lineterminator="\n", extrasaction="ignore")
         writer.writeheader()
         writer.writerows(rows)
     return path
 
 
-def draw(folder: Path, figure: str, rows: list[Row], **settings: object) -> Path:
+def draw(folder: Path, figure: str, rows: list[Row], others: Sequence[Row] = (), **settings: object) -> Path:
     stem = folder / figure
+    tables = [write_table(folder / "others.csv", list(others), OTHERS_COLUMNS)] if others else []
     told = {
         "recipe": 1,
         "figure": figure,
@@ -87,9 +96,10 @@ def draw(folder: Path, figure: str, rows: list[Row], **settings: object) -> Path
         "cells": cells_of(rows),
         "stamp": "",
         "languages": SPOKEN,
+        **({"others": cells_of(list(others))} if others else {}),
         **settings,
     }
-    draw_figure(told, summary=write_table(folder / "summary.csv", rows), stem=stem)
+    draw_figure(told, summary=write_table(folder / "summary.csv", rows), stem=stem, others=tables)
     return stem
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mtpeft.cells import Cell
+from mtpeft.cells import Cell, OnPair
 from mtpeft.config.claims import claim_cells
 from mtpeft.config.load import DEFAULT_FILE, merge, read_yaml, validate
 from mtpeft.config.schema import Configuration
@@ -158,8 +158,13 @@ def write_cell(
     noise: float = 1.0,
     best_step: int | None = 10,
     status: str = "ok",
+    pair: str | None = None,
 ) -> None:
-    """Records of a cell whose sentences scatter around its quality, by `noise` chrF beside what all systems share."""
+    """Records of a cell whose sentences scatter around its quality, by `noise` chrF beside what all systems share.
+
+    The scores are on the test set of `pair`, if that is another one than its own.
+    """
+    folder = OnPair(cell, pair or cell.pair).folder
     difficulty = np.random.default_rng(7).normal(0, 5, SENTENCES)
     own = np.random.default_rng(zlib.crc32(cell.path.encode())).normal(0, noise, SENTENCES)
     for half in (SIMILAR, ~SIMILAR):
@@ -185,8 +190,8 @@ def write_cell(
         test_sets={"test": {"sentences": SENTENCES, **measured}} if status == "ok" else {},
     )
     write(cell.folder / "train.json", train_record(cell, best_step=best_step, status=status))
-    write(cell.folder / "decode.json", decode_record(cell, status=status))
-    write(cell.folder / "score.json", score.model_dump())
+    write(folder / "decode.json", decode_record(cell, status=status))
+    write(folder / "score.json", score.model_dump())
 
 
 def write(path: Path, record: Mapping[str, Any]) -> None:

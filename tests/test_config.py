@@ -14,9 +14,11 @@ from config_material import DEFAULT, WRONG, pretrained
 from mtpeft.config.load import DEFAULT_FILE, load, merge, read_yaml, validate
 from mtpeft.errors import UserError
 from mtpeft.front.schemas import SCHEMAS_FOLDER, TYPES, schema_text
+from other_pairs_material import WRONG_OTHERS
 
 ROOT = Path(__file__).parents[1]
 STUDIES = sorted((ROOT / "workflow" / "studies").glob("*.yaml"))
+ALL_WRONG = [*WRONG, *WRONG_OTHERS]
 HEAVY = ("torch", "transformers", "peft", "numpy", "scipy", "matplotlib", "snakemake", "sacrebleu", "polib")
 
 
@@ -82,7 +84,7 @@ def sentences(overlay: dict[str, Any]) -> list[str]:
     return str(caught.value).splitlines()
 
 
-@pytest.mark.parametrize("case", WRONG, ids=lambda case: case[1][:60])
+@pytest.mark.parametrize("case", ALL_WRONG, ids=lambda case: case[1][:60])
 def test_a_mistake_gets_a_sentence_that_names_its_key(case: tuple[Any, ...]) -> None:
     overlay, begin, *parts = case
 
@@ -93,7 +95,7 @@ def test_a_mistake_gets_a_sentence_that_names_its_key(case: tuple[Any, ...]) -> 
         assert part in lines[0]
 
 
-@pytest.mark.parametrize("overlay", [case[0] for case in WRONG], ids=lambda overlay: str(overlay)[:60])
+@pytest.mark.parametrize("overlay", [case[0] for case in ALL_WRONG], ids=lambda overlay: str(overlay)[:60])
 def test_sentences_are_whole_plain_and_said_once(overlay: dict[str, Any]) -> None:
     lines = sentences(overlay)
 

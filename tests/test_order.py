@@ -46,5 +46,16 @@ def test_a_cell_of_two_studies_has_its_turn_with_the_first(known: Places) -> Non
     assert priority(known, "train", vars(OF_BOTH)) == priority(known, "train", vars(OF_THE_FIRST))
 
 
+def test_another_pair_has_its_turn_with_the_study_that_scores_it(known: Places) -> None:
+    wildcards = {**vars(OF_BOTH), "other": "tr-en"}
+    costs = {"figure": "forgetting", "models": ["small"], "pairs": ["pt-en"], "sizes": ["n1600"]}
+    costs |= {"methods": ["adapter"], "budgets": ["b10"], "seeds": [1], "also_score": ["tr-en"]}
+    later = places(validate(merge(DEFAULT, {"studies": {"forgetting": costs}})))
+    own, other = (priority(later, step, wildcards) for step in ("decode", "decode_other"))
+    assert priority(later, "train", vars(OF_THE_FIRST)) > other
+    assert own > other > priority(later, "train", vars(OF_NONE))
+    assert priority(later, "score_other", wildcards) > other
+
+
 def test_text_models_and_figures_come_before_all_cells(known: Places) -> None:
     assert max(priority(known, step, vars(OF_THE_FIRST)) for step in ("train", "decode", "score", "tune")) < FIRST

@@ -10,6 +10,7 @@ import yaml
 
 from config_material import DEFAULT
 from mtpeft.config.load import merge, validate
+from mtpeft.config.studies import study_others
 from sweep_material import ROOT, STUDY, mtpeft, snakemake
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -88,6 +89,12 @@ def test_the_snippet_for_own_models_is_a_valid_overlay(sweep: Path, tmp_path: Pa
     done = mtpeft(tmp_path, "plan", "--configfile", "mine.yaml")
     assert done.returncode == 0, done.stderr
     assert re.search(r"fetch_model +1 ", done.stdout)
+
+
+def test_the_snippet_for_other_pairs_is_a_valid_overlay() -> None:
+    snippet = next(snippet for snippet in SNIPPETS if "forgetting" in snippet.get("studies", {}))
+    configuration = validate(merge(DEFAULT, snippet))
+    assert {pair for _, pair in study_others(configuration, "forgetting")} == {"de-en", "tr-en"}
 
 
 @pytest.mark.parametrize(

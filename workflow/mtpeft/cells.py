@@ -3,7 +3,7 @@
 import re
 from dataclasses import astuple, dataclass
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 from mtpeft.errors import UserError
 
@@ -17,6 +17,8 @@ RESERVED = (ANY, ALL, NATIVE)
 
 LABEL_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._+-]*"
 CELLS_FOLDER = Path("results/cells")
+OTHERS_FOLDER = "others"
+"""Where a cell keeps what belongs to the test sets of other pairs than its own."""
 
 
 @dataclass(frozen=True, order=True)
@@ -40,6 +42,11 @@ class Cell:
         """Where the cell's files lie, relative to the working directory."""
         return CELLS_FOLDER / self.path
 
+    @property
+    def on_own(self) -> "OnPair":
+        """The cell on the test sets of its own pair."""
+        return OnPair(self, self.pair)
+
     @classmethod
     def parse(cls, path: str) -> Self:
         """The cell named by six labels joined with slashes, or by any path that holds its folder.
@@ -57,7 +64,21 @@ class Cell:
         return cls(*labels)
 
 
+class OnPair(NamedTuple):
+    """A cell on the test sets of a pair: its own, or another one that its base model could translate."""
+
+    cell: Cell
+    pair: str
+
+    @property
+    def folder(self) -> Path:
+        """Where the hypotheses and their records lie."""
+        return self.cell.folder if self.pair == self.cell.pair else self.cell.folder / OTHERS_FOLDER / self.pair
+
+
 DIMENSIONS = ("model", "pair", "size", "method", "budget", "seed")
 LABELS_TEMPLATE = "/".join(f"{{{dimension}}}" for dimension in DIMENSIONS)
 CELL_TEMPLATE = f"{CELLS_FOLDER}/{LABELS_TEMPLATE}"
 """Path template with one wildcard per label."""
+OTHER_TEMPLATE = f"{CELL_TEMPLATE}/{OTHERS_FOLDER}/{{other}}"
+"""The same for a cell on the test sets of another pair than its own."""

@@ -1,8 +1,8 @@
 """Collection: the records of many cells in one tidy table.
 
 Needs: train.json, decode.json and score.json of cells; text and token arrays of the test sets.
-Makes: results/scores.csv, costs.csv and summary.csv of all cells; the same of each study in results/tables/<study>/;
-results/text.csv.
+Makes: results/scores.csv, costs.csv and summary.csv of all cells; the same of each study in results/tables/<study>/,
+with others.csv where it scores other pairs; results/text.csv.
 """
 
 
@@ -12,7 +12,7 @@ rule tables:
         "results/scores.csv",
         "results/summary.csv",
         "results/text.csv",
-        expand("results/tables/{study}/{table}.csv", study=CONFIGURATION.studies, table=["scores", "summary"]),
+        others.study_tables(CONFIGURATION),
 
 
 rule collect_all:
@@ -94,6 +94,27 @@ rule summarise_study:
         settings=told("summary", "study"),
     shell:
         "exec python -m mtpeft summarise --settings {params.settings:q} --output {output.table:q} --page {output.page:q} "
+        "> {log:q} 2>&1"
+
+
+rule summarise_others:
+    """Systems of one study on other pairs than their own: scores, and differences to the untouched model there."""
+    input:
+        files(others.compared_records),
+    output:
+        table="results/tables/{study}/others.csv",
+        page="results/tables/{study}/others.md",
+    log:
+        "logs/summarise_others/{study}.log",
+    benchmark:
+        "benchmarks/summarise_others/{study}.tsv"
+    priority: FIRST
+    conda:
+        "../../envs/workflow.yaml"
+    params:
+        settings=told("others", "study"),
+    shell:
+        "exec python -m mtpeft others --settings {params.settings:q} --output {output.table:q} --page {output.page:q} "
         "> {log:q} 2>&1"
 
 

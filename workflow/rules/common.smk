@@ -11,7 +11,8 @@ sys.path.insert(0, f"{workflow.basedir}/workflow")
 
 from mtpeft.cells import CELL_TEMPLATE as CELL
 from mtpeft.cells import LABELS_TEMPLATE as LABELS
-from mtpeft.config import corpus_settings, order, paths, recipes, settings
+from mtpeft.cells import OTHER_TEMPLATE as OTHER
+from mtpeft.config import corpus_settings, order, others, paths, recipes, settings
 from mtpeft.config.environment import share_python
 from mtpeft.config.load import validate
 from mtpeft.errors import UserError
@@ -53,6 +54,11 @@ def options(function):
 def named_files(function):
     """Input function for paths with names, all of them in one list."""
     return lambda wildcards: paths.flat(function(CONFIGURATION, wildcards))
+
+
+def on_other(function):
+    """Input or params function: the same for the other pair that a cell is scored on, in the place of its own."""
+    return lambda wildcards: function(others.on_other(CONFIGURATION, wildcards))
 
 
 def in_order(step):

@@ -1,7 +1,7 @@
-"""Decoding: one job per cell, all its test sets.
+"""Decoding: one job per cell, all its test sets; one more for each other pair that the cell is scored on.
 
 Needs: a cell's tuned/ and train.json, token arrays of the test sets.
-Makes: results/cells/<six labels>/hypotheses/<test set>.txt and decode.json.
+Makes: results/cells/<six labels>/hypotheses/<test set>.txt and decode.json; the same in others/<pair>/.
 """
 
 
@@ -29,3 +29,22 @@ rule decode:
     shell:
         "exec python -m mtpeft decode --cell {params.cell:q} --settings {params.settings:q} --trained {input.trained:q} "
         "{params.inputs} --record {output.record:q} > {log:q} 2>&1"
+
+
+use rule decode as decode_other with:
+    input:
+        on_other(named_files(paths.decode_inputs)),
+        tuned=f"{CELL}/tuned",
+        trained=f"{CELL}/train.json",
+    output:
+        hypotheses=directory(f"{OTHER}/hypotheses"),
+        record=f"{OTHER}/decode.json",
+    log:
+        f"logs/decode_other/{LABELS}/{{other}}.log",
+    benchmark:
+        f"benchmarks/decode_other/{LABELS}/{{other}}.tsv"
+    priority: in_order("decode_other")
+    params:
+        settings=on_other(told_cell("decode")),
+        inputs=on_other(options(paths.decode_inputs)),
+        cell=LABELS,

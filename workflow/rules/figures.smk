@@ -1,6 +1,6 @@
 """Figures, from the summaries alone: anyone can redraw them without a model.
 
-Needs: results/tables/<study>/summary.csv, results/summary.csv.
+Needs: results/tables/<study>/summary.csv, and others.csv where there is one; results/summary.csv.
 Makes: results/figures/<study>.{pdf,svg,png} and efficiency.{pdf,svg,png}.
 """
 
@@ -20,6 +20,7 @@ rule draw_study:
     """The figure of a study."""
     input:
         summary="results/tables/{study}/summary.csv",
+        others=files(others.table_of_others),
     output:
         report(
             "results/figures/{study}.svg",
@@ -40,8 +41,8 @@ rule draw_study:
         settings=told("figure", "study"),
         stem=subpath(output.pdf, strip_suffix=".pdf"),
     shell:
-        "exec python -m mtpeft figure --settings {params.settings:q} --summary {input.summary:q} --stem {params.stem:q} "
-        "> {log:q} 2>&1"
+        "exec python -m mtpeft figure --settings {params.settings:q} --summary {input.summary:q} --others {input.others:q} "
+        "--stem {params.stem:q} > {log:q} 2>&1"
 
 
 rule draw_efficiency:

@@ -1,7 +1,7 @@
-"""Scoring: one job per cell; a new metric needs no decoding.
+"""Scoring: one job per cell, and for each other pair that it is scored on; a new metric needs no decoding.
 
 Needs: a cell's hypotheses and decode.json, the references.
-Makes: results/cells/<six labels>/score.json, with counts per sentence.
+Makes: results/cells/<six labels>/score.json, with counts per sentence; the same in others/<pair>/.
 """
 
 
@@ -26,3 +26,20 @@ rule score:
     shell:
         "exec python -m mtpeft score --cell {params.cell:q} --settings {params.settings:q} --decoded {input.decoded:q} "
         "--references {input.references:q} --record {output:q} > {log:q} 2>&1"
+
+
+use rule score as score_other with:
+    input:
+        f"{OTHER}/hypotheses",
+        decoded=f"{OTHER}/decode.json",
+        references=on_other(files(paths.references)),
+    output:
+        f"{OTHER}/score.json",
+    log:
+        f"logs/score_other/{LABELS}/{{other}}.log",
+    benchmark:
+        f"benchmarks/score_other/{LABELS}/{{other}}.tsv"
+    priority: in_order("score_other")
+    params:
+        settings=on_other(told_cell("score")),
+        cell=LABELS,

@@ -10,6 +10,7 @@ rule cells:
     """Every cell trained, decoded and scored, without tables and figures."""
     input:
         paths.all_records(CONFIGURATION, "score.json"),
+        others.other_records(CONFIGURATION),
 
 
 rule train:

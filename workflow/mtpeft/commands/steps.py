@@ -234,6 +234,15 @@ def _summarise(given: argparse.Namespace) -> None:
     write_summary(unfold(given.settings["cells"]), output=given.output, page=given.page)
 
 
+def _others(given: argparse.Namespace) -> None:
+    from mtpeft.cells import OnPair
+    from mtpeft.results.blocks import unfold
+    from mtpeft.results.others import write_others
+
+    others = [OnPair(cell, pair) for pair, blocks in given.settings["cells"].items() for cell in unfold(blocks)]
+    write_others(others, output=given.output, page=given.page)
+
+
 def _text(given: argparse.Namespace) -> None:
     from mtpeft.results.text import write_text_table
 
@@ -252,7 +261,7 @@ def _findings(given: argparse.Namespace) -> None:
 def _figure(given: argparse.Namespace) -> None:
     from mtpeft.figures.draw import draw_figure
 
-    draw_figure(given.settings, summary=given.summary, stem=given.stem)
+    draw_figure(given.settings, summary=given.summary, others=given.others, stem=given.stem)
 
 
 SLOW_TO_START = ("vocabulary", "encode", "pretrain", "extend", "judge", "tune", "train", "decode", "score")
@@ -280,7 +289,8 @@ STEPS: dict[str, tuple[Run, str, str]] = {
     "score": (_score, "decoded references* record", "score a cell's hypotheses"),
     "collect": (_collect, "scores costs", "collect records into tables"),
     "summarise": (_summarise, "output page", "summarise systems over their seeds, with intervals"),
+    "others": (_others, "output page", "summarise systems on other pairs than those that they were tuned on"),
     "text": (_text, "texts* arrays* output page", "describe the test sentences as the models read them"),
     "findings": (_findings, "parts* record page", "test the claims of the configuration"),
-    "figure": (_figure, "summary stem", "draw a figure from a summary"),
+    "figure": (_figure, "summary others* stem", "draw a figure from a summary"),
 }

@@ -9,6 +9,7 @@ from mtpeft.config.extension_checks import extension_mistakes
 from mtpeft.config.file_checks import file_mistakes, lacking_languages
 from mtpeft.config.finding_checks import finding_mistakes
 from mtpeft.config.model_checks import contaminated_models, language_mistakes
+from mtpeft.config.other_checks import FORGETTING, also_score_mistakes
 from mtpeft.config.rate_checks import missing_rates, rate_mistakes, tuning_mistakes
 from mtpeft.config.resolve import (
     languages_of,
@@ -28,7 +29,7 @@ from mtpeft.models.shapes import ModelShape
 
 CATALOGUES = ("corpora", "pairs", "sizes", "models", "methods", "budgets", "studies", "findings")
 MOVING = ("@main", "@master")
-FIGURES = ("budgets", "languages", "models", "data_sizes", "exposure")
+FIGURES = ("budgets", "languages", "models", "data_sizes", "exposure", FORGETTING)
 
 
 def complaints(configuration: Configuration) -> Iterator[str]:
@@ -198,6 +199,7 @@ def _study_mistakes(configuration: Configuration) -> Iterator[str]:
         key = f"studies.{label}"
         if (study.figure or label) not in FIGURES:
             yield f"'{key}.figure' is missing; write which figure is drawn: {listed(FIGURES)}."
+        yield from also_score_mistakes(configuration, label)
         places = (key, *(f"{key}.also.{number}" for number, _ in enumerate(study.also)))
         for place, written, whole in zip(places, (study, *study.also), study.blocks, strict=True):
             yield from _unknown_labels(configuration, place, written)

@@ -6,13 +6,17 @@ So the figure of the first study is there long before the others, and all the ti
 from collections.abc import Mapping
 from dataclasses import astuple
 
-from mtpeft.config.paths import Wildcards, cell_of
+from mtpeft.cells import DIMENSIONS
+from mtpeft.config.paths import Wildcards
 from mtpeft.config.rates import CLASS
 from mtpeft.config.schema import Configuration
-from mtpeft.config.studies import study_cells
+from mtpeft.config.studies import study_cells, study_others
 
-STEPS = ("train", "decode", "score", "tune")
+STEPS = ("train", "decode_other", "score_other", "decode", "score", "tune")
 """Steps of one study: of those that can be done the last comes first, so that no cell waits for others to begin."""
+ON_OTHER = (*DIMENSIONS, "other")
+LABELS = {"tune": CLASS, "decode_other": ON_OTHER, "score_other": ON_OTHER}
+"""What a step's jobs are told apart by, where it is not the cell."""
 FIRST = 1000
 """Priority of what takes little time and is waited for by many, or by the user: text, base models, figures."""
 
@@ -20,15 +24,20 @@ Places = Mapping[tuple[str, ...], int]
 
 
 def places(configuration: Configuration) -> Places:
-    """Number of studies from the first that has a cell, or has one of a class, to the last: the more, the sooner."""
+    """Number of studies from the first that has a cell, or has one of a class, to the last: the more, the sooner.
+
+    A cell on another pair than its own has its turn with the study that scores it there.
+    """
     found: dict[tuple[str, ...], int] = {}
-    for place, study in enumerate(reversed(configuration.studies.values()), 1):
+    for place, (label, study) in enumerate(reversed(configuration.studies.items()), 1):
         for cell in study_cells(configuration, study):
             found[astuple(cell)] = found[tuple(getattr(cell, name) for name in CLASS)] = place
+        for cell, pair in study_others(configuration, label):
+            found[*astuple(cell), pair] = place
     return found
 
 
 def priority(known: Places, step: str, wildcards: Wildcards) -> int:
     """Priority of a step of a cell, or of the search for the rate of a class; those of no study come last."""
-    labels = tuple(wildcards[name] for name in CLASS) if step == "tune" else astuple(cell_of(wildcards))
+    labels = tuple(wildcards[name] for name in LABELS.get(step, DIMENSIONS))
     return len(STEPS) * known.get(labels, 0) + STEPS.index(step)

@@ -50,6 +50,7 @@ def constraints(configuration: Configuration) -> dict[str, str]:
         "model": [*configuration.models, ANY],
         "vocabulary": {vocabulary_of(configuration, model) for model in configuration.models},
         "pair": configuration.pairs,
+        "other": configuration.pairs,
         "size": [*configuration.sizes, ANY],
         "method": configuration.methods,
         "budget": budgets,

@@ -21,6 +21,7 @@ RECIPES = {
     "score": 1,
     "figure": 1,
     "summary": 1,
+    "others": 1,
     "text": 1,
     "findings": 1,
 }

@@ -316,7 +316,7 @@ class Block(Section):
 class Study(Section):
     """Lists of labels, drawn as one figure; every combination is a cell."""
 
-    figure: Literal["budgets", "languages", "models", "data_sizes", "exposure"] | None = Field(
+    figure: Literal["budgets", "languages", "models", "data_sizes", "exposure", "forgetting"] | None = Field(
         default=None, description="Which figure is drawn. Empty: the one named as the study."
     )
     models: list[str] = Field(min_length=1)
@@ -326,6 +326,7 @@ class Study(Section):
     budgets: list[str] = Field(default=[])
     seeds: list[NonNegativeInt] = Field(min_length=1)
     also: list[Block] = Field(default=[], description="More cells: each block's lists, and the study's for the others.")
+    also_score: list[str] = Field(default=[], description="Other pairs that `figure: forgetting` scores its cells on.")
     stamp: str = Field(default="", description="Words to print on the figure, such as what it can't show.")
 
     @property

@@ -17,7 +17,7 @@ from mtpeft.config.recipes import RECIPES
 from mtpeft.config.resolve import found_path, model_with, pair_languages, pretrain_languages
 from mtpeft.config.schema import Configuration
 from mtpeft.config.section import plain
-from mtpeft.config.studies import all_cells, drawn_cells
+from mtpeft.config.studies import all_cells, drawn_cells, study_others
 from mtpeft.config.test_sets import test_sets
 from mtpeft.methods import METHODS
 from mtpeft.models.describe import mbart_config
@@ -179,6 +179,14 @@ def summary_settings(configuration: Configuration, study: str) -> Settings:
     return {"recipe": RECIPES["summary"]} | tables_settings(configuration, study)
 
 
+def others_settings(configuration: Configuration, study: str) -> Settings:
+    """Settings of the summary of a study on other pairs than those its cells are tuned on: the cells of each."""
+    cells: dict[str, list[Cell]] = {}
+    for cell, pair in study_others(configuration, study):
+        cells.setdefault(pair, []).append(cell)
+    return {"recipe": RECIPES["others"], "cells": {pair: fold(own) for pair, own in cells.items()}}
+
+
 def text_settings(configuration: Configuration) -> Settings:
     """Settings of the description of the test sets: which models read which."""
     read = sorted({(cell.model, cell.pair) for cell in all_cells(configuration) if cell.model != ANY})
@@ -207,7 +215,7 @@ def figure_settings(configuration: Configuration, study: str) -> Settings:
     All methods are named, so that each has the same colour in every figure, and models in the order of the study.
     """
     entry = configuration.studies.get(study)
-    cells = drawn_cells(configuration, study)
+    cells, others = drawn_cells(configuration, study), study_others(configuration, study)
     drawn = [entry] if entry else configuration.studies.values()
     figure = (entry.figure if entry else None) or study
     return {
@@ -223,6 +231,7 @@ def figure_settings(configuration: Configuration, study: str) -> Settings:
         },
         **({"distances": sha256_of(DISTANCES)} if figure == "languages" else {}),
         **({"exposures": _exposures(configuration, cells)} if figure == "exposure" else {}),
+        **({"others": len(others), "also_score": entry.also_score} if others else {}),
         "methods": sorted(configuration.methods),
         "models": [label for label in dict.fromkeys(cell.model for cell in cells) if label != ANY] if entry else [],
     }

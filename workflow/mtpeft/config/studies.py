@@ -4,18 +4,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import astuple
 from itertools import product
 
-from mtpeft.cells import ANY, DIMENSIONS, Cell
+from mtpeft.cells import ANY, DIMENSIONS, Cell, OnPair
 from mtpeft.config.rates import search_of
 from mtpeft.config.schema import Configuration, Study
 from mtpeft.methods import METHODS
 
 EFFICIENCY = "efficiency"
 """The figure that is drawn from the cells of all studies; no study may have its name."""
+NONE = "none"
+"""Label of the method that leaves a base model untouched."""
 
 
 def study_cells(configuration: Configuration, study: Study) -> list[Cell]:
     """Cells of one study, in the order of its lists and without repetition; those of `also` come last."""
-    return list(dict.fromkeys(cell for block in study.blocks for cell in _combinations(configuration, block)))
+    blocks = ((*_combinations(configuration, block), *_before_tuning(block)) for block in study.blocks)
+    return list(dict.fromkeys(cell for block in blocks for cell in block))
 
 
 def all_cells(configuration: Configuration) -> list[Cell]:
@@ -38,6 +41,34 @@ def drawn_cells(configuration: Configuration, label: str) -> list[Cell]:
     return list(dict.fromkeys([*own, *more]))
 
 
+def study_others(configuration: Configuration, label: str) -> list[OnPair]:
+    """Tuned cells that a figure is drawn from, on the pairs that its study scores besides; a cell's own is left out.
+
+    What was not tuned has forgotten nothing: the untouched model has a row of its own on every pair, and one that was
+    trained from random weights could translate none before.
+    """
+    pairs = list(dict.fromkeys(configuration.studies[label].also_score)) if label in configuration.studies else []
+    cells = drawn_cells(configuration, label) if pairs else []
+    tuned = [cell for cell in cells if is_tuned(configuration, cell)]
+    return [OnPair(cell, pair) for cell in tuned for pair in pairs if pair != cell.pair]
+
+
+def all_others(configuration: Configuration) -> list[OnPair]:
+    """Cells of all studies on the pairs that they are scored on besides their own, each once."""
+    return list(dict.fromkeys(other for label in configuration.studies for other in study_others(configuration, label)))
+
+
+def is_tuned(configuration: Configuration, cell: Cell) -> bool:
+    """Whether a cell is a base model after fine-tuning."""
+    method = METHODS[configuration.methods[cell.method].tuner]
+    return method.trains != "nothing" and not method.from_scratch
+
+
+def untouched(model: str, pair: str) -> Cell:
+    """The reference row of a pair before any tuning."""
+    return Cell(model, pair, ANY, NONE, ANY, ANY)
+
+
 def system_labels(cell: Cell) -> tuple[str, ...]:
     """The labels that cells of one system share: all but the seed."""
     return astuple(cell)[:-1]
@@ -57,6 +88,12 @@ def _combinations(configuration: Configuration, study: Study) -> Iterator[Cell]:
         for labels in product(study.models, study.pairs, study.sizes, [method], budgets, seeds):
             canonical = (ANY if name in free else label for name, label in zip(DIMENSIONS, labels, strict=True))
             yield Cell(*canonical)
+
+
+def _before_tuning(study: Study) -> list[Cell]:
+    """The untouched models on all pairs of a study that asks what tuning costs, whether it names `none` or not."""
+    pairs = (*study.pairs, *study.also_score) if study.also_score else ()
+    return [untouched(model, pair) for model, pair in product(study.models, pairs)]
 
 
 def rate_classes(configuration: Configuration) -> list[tuple[str, str, str, str]]:

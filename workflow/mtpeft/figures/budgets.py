@@ -1,6 +1,5 @@
 """RQ1: which method works best for a given parameter budget?"""
 
-import math
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
@@ -8,17 +7,9 @@ from matplotlib.axes import Axes
 from mtpeft.cells import NATIVE
 from mtpeft.figures.dots import Block, dots_height, draw_dots, draw_upright_band
 from mtpeft.figures.labels import label_beside, label_end
-from mtpeft.figures.panels import (
-    Drawing,
-    draw_gaps,
-    draw_series,
-    grid,
-    nothing_yet,
-    point_of,
-    share_axis,
-    side_by_side,
-)
+from mtpeft.figures.panels import Drawing, draw_gaps, grid, nothing_yet, point_of
 from mtpeft.figures.reference_lines import draw_band, draw_references, label_line, name_with_gaps
+from mtpeft.figures.shares import NARROW, draw_methods
 from mtpeft.figures.style import ONE_COLUMN, TWO_COLUMNS, Look
 from mtpeft.figures.systems import (
     budget_shares,
@@ -35,8 +26,6 @@ LABELLED_PANELS = 4
 """Up to so many panels the lines carry their names; beyond, a legend does."""
 ROOM = 0.1
 """Share of the axis that is added at its left for the names of methods whose size is a point, the smallest of all."""
-NARROW = 2.0
-"""Shares that differ by less than this factor are no axis: their systems stand below each other."""
 
 
 def draw_budgets(tables: Tables, looks: dict[str, Look]) -> Drawing:
@@ -69,21 +58,9 @@ def draw_budgets(tables: Tables, looks: dict[str, Look]) -> Drawing:
 
 def _draw_panel(axes: Axes, systems: Sequence[System], shares: dict[str, float], looks: dict[str, Look]) -> None:
     full = full_method(systems)
-    share_axis(axes)
     methods = tuned_methods(systems)
-    lines = [method for method in methods if any(own.method == method and own.budget != NATIVE for own in systems)]
-    places = [share for own in systems if own.method in methods and (share := own.share or shares.get(own.budget))]
-    reach = math.log(max(places, default=1.0) / min(places, default=1.0))
-    marks = []
-    for method in methods:
-        shift = math.exp(side_by_side(lines.index(method), len(lines), reach)) if method in lines else 1.0
-        points = [
-            point_of(system, shift * share, system.chrf)
-            for system in systems
-            if system.method == method and (share := system.share or shares.get(system.budget))
-        ]
-        draw_series(axes, points, looks[method])
-        marks += [(point, looks[method]) for point in points]
+    tuned = [system for system in systems if system.method in methods]
+    marks = draw_methods(axes, tuned, lambda system: system.chrf, shares=shares, looks=looks)
     axes.margins(x=0.06, y=0.08)
     if any(system.budget == NATIVE for system in systems):
         low, high = axes.get_xlim()

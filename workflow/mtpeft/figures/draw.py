@@ -1,6 +1,7 @@
 """Draw one figure from a summary into its three files."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from mtpeft.figures.budgets import draw_budgets
 from mtpeft.figures.data_sizes import draw_data_sizes
 from mtpeft.figures.efficiency import draw_efficiency
 from mtpeft.figures.exposure import draw_exposure
+from mtpeft.figures.forgetting import draw_forgetting
 from mtpeft.figures.frame import add_frame
 from mtpeft.figures.labels import settle_labels
 from mtpeft.figures.languages import draw_languages
@@ -24,26 +26,29 @@ FIGURES: Mapping[str, Callable[[Tables, dict[str, Look]], Drawing]] = {
     "data_sizes": draw_data_sizes,
     "efficiency": draw_efficiency,
     "exposure": draw_exposure,
+    "forgetting": draw_forgetting,
     "languages": draw_languages,
     "models": draw_models,
 }
 
-DIFFERENCES = ("efficiency", "exposure", "languages")
+DIFFERENCES = ("efficiency", "exposure", "forgetting", "languages")
 """Figures of differences; the others are of scores."""
 OF_SCORES = ", of scores; the table has those of differences"
 """All systems are measured on the same sentences, so bars of scores that overlap say little about who is better."""
 
 
-def draw_figure(settings: Mapping[str, Any], *, summary: Path, stem: Path) -> None:
+def draw_figure(settings: Mapping[str, Any], *, summary: Path, stem: Path, others: Sequence[Path] = ()) -> None:
     """Write `stem`.pdf, .svg and .png of the figure that `settings` names.
 
     Args:
         settings: `figure`, `cells` (expected number of cells), `stamp` (empty, or what the run falls short of),
             `languages` (code of the side of each pair that is not English) and optionally `methods`: every method of
-            the catalogue, so that those without a fixed colour get the same one in all figures, `models`: labels in the
-            order in which they are drawn, and `exposures`: model, pair and what the one has seen of the other.
+            the catalogue, so that those without a fixed colour get the same one in all figures, `models` and
+            `also_score`: labels in the order in which they are drawn, `exposures`: model, pair and what the one has
+            seen of the other, and `others`: expected number of scores on other pairs.
         summary: one row per system and test set.
         stem: path of the files without their suffix.
+        others: tables with one row per system, other pair and test set, if the figure shows any.
 
     Raises:
         UserError: no figure has this name, or the summary does not hold what it should.
@@ -57,14 +62,20 @@ def draw_figure(settings: Mapping[str, Any], *, summary: Path, stem: Path) -> No
         languages=settings["languages"],
         models=tuple(settings.get("models", ())),
         exposures={(model, pair): exposure for model, pair, exposure in settings.get("exposures", ())},
+        others=tuple(system for table in others for system in read_systems(table)),
+        also_score=tuple(settings.get("also_score", ())),
     )
+    shown = (*tables.systems, *tables.others)
     methods = {system.method for system in tables.systems} | set(settings.get("methods", ()))
     with figure_style():
         drawing = FIGURES[name](tables, looks_of(methods))
         kinds = drawn_kinds(drawing.figure)
         what = "" if name in DIFFERENCES else OF_SCORES
-        drawing.notes += [*_legend_of_marks(tables.systems, kinds, what), *_uneven(tables.systems)]
-        mark, complete = completeness(tables.systems, settings["cells"])
+        drawing.notes += [*_legend_of_marks(shown, kinds, what), *_uneven(tables.systems)]
+        marks = [completeness(tables.systems, settings["cells"])]
+        if "others" in settings:
+            marks.append(completeness(tables.others, settings["others"], "decodings of other pairs"))
+        mark, complete = "; ".join(text for text, _ in marks), all(whole for _, whole in marks)
         stamp = settings.get("stamp", "")
         drawing.notes += [f"{mark}."] if complete else []
         add_frame(drawing, warnings=[text for text in ("" if complete else mark, stamp) if text])
@@ -72,11 +83,11 @@ def draw_figure(settings: Mapping[str, Any], *, summary: Path, stem: Path) -> No
         save_figure(drawing.figure, stem)
 
 
-def completeness(systems: Iterable[System], expected: int) -> tuple[str, bool]:
-    """How many of the expected cells have all their scores, in words, and whether all have."""
+def completeness(systems: Iterable[System], expected: int, of: str = "cells") -> tuple[str, bool]:
+    """How many of the expected cells, or decodings, have all their scores, in words, and whether all have."""
     # A system has one row per test set, each with the same runs.
     own = {
-        (system.setting.model, system.setting.pair, system.setting.size, system.method, system.budget): system
+        (replace(system.setting, test_set=""), system.method, system.budget, system.scored_pair): system
         for system in systems
     }.values()
     finished, diverged = sum(system.seeds for system in own), sum(system.diverged for system in own)
@@ -84,10 +95,10 @@ def completeness(systems: Iterable[System], expected: int) -> tuple[str, bool]:
     if finished == total:
         seeds = sorted({system.seeds for system in own if not is_reference(system)} or {1})
         many = f"{seeds[0]} to {seeds[-1]}" if len(seeds) > 1 else f"{seeds[0]}"
-        return f"{total} cells, {many} {'seed' if seeds == [1] else 'seeds'}", True
+        return f"{total} {of}, {many} {'seed' if seeds == [1] else 'seeds'}", True
     missing = total - finished - diverged
     lacks = [f"{count} {word}" for count, word in ((missing, MISSING), (diverged, DIVERGED)) if count]
-    return f"{finished} of {total} cells ({', '.join(lacks)})", False
+    return f"{finished} of {total} {of} ({', '.join(lacks)})", False
 
 
 def _legend_of_marks(systems: Iterable[System], kinds: set[str], what: str) -> list[str]:

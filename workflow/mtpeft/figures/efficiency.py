@@ -9,7 +9,7 @@ from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullFormatt
 from mtpeft.figures.panels import Drawing, Point, draw_point, grid, nothing_yet, point_of
 from mtpeft.figures.reference_lines import FULL_DASHES
 from mtpeft.figures.style import INK, TWO_COLUMNS, Look
-from mtpeft.figures.systems import full_method, in_setting, is_reference, settings_of
+from mtpeft.figures.systems import full_method, in_setting, is_reference, pair_name, settings_of
 from mtpeft.figures.tables import Interval, Setting, System, Tables
 
 COSTS = {
@@ -53,8 +53,7 @@ def _comparable(systems: Sequence[System], full: str | None) -> list[System]:
 
 
 def _named(setting: Setting) -> str:
-    source, _, target = setting.pair.rpartition("-")
-    return f"{source}\N{EN DASH}{target}, {setting.model}, {setting.size}"
+    return f"{pair_name(setting.pair)}, {setting.model}, {setting.size}"
 
 
 def _draw_panel(axes: Axes, systems: Sequence[System], column: str, looks: dict[str, Look]) -> None:

@@ -38,8 +38,8 @@ class Drawing:
 
 
 def point_of(system: System, x: float, value: Interval | None) -> Point:
-    """The point of a system at x."""
-    return Point(x, value, gap_of(system), is_untouched(system))
+    """The point of a system at x; where there is no value, something that it is compared with is missing."""
+    return Point(x, value, gap_of(system) or (None if value else MISSING), is_untouched(system))
 
 
 def grid(count: int, *, columns: int, width: float, row_height: float) -> tuple[Figure, list[Axes]]:

@@ -67,10 +67,15 @@ def budget_shares(systems: Iterable[System]) -> dict[str, float]:
     return shares
 
 
+def pair_name(pair: str) -> str:
+    """A pair as a title has it."""
+    source, _, target = pair.rpartition("-")
+    return f"{source}\N{EN DASH}{target}" if source else pair
+
+
 def panel_name(setting: Setting, settings: Sequence[Setting]) -> str:
     """The pair, and whatever else tells this setting from the others; empty labels are left out."""
-    source, _, target = setting.pair.rpartition("-")
-    parts = [f"{source}\N{EN DASH}{target}" if source else setting.pair]
+    parts = [pair_name(setting.pair)]
     if len({other.model for other in settings}) > 1:
         parts.append(setting.model)
     if len({other.size for other in settings}) > 1:

@@ -39,7 +39,8 @@ class Setting:
 class System:
     """One row of a summary: the seeds of one method and budget in one setting.
 
-    Shares are between 0 and 1; `seeds` counts runs with a score, of which `step_zero` kept the untouched model.
+    Shares are between 0 and 1; `seeds` counts runs with a score, of which `step_zero` kept the untouched model. The
+    scores are those on the test sets of `scored_pair`, which is the pair of the setting unless the table says another.
     """
 
     setting: Setting
@@ -55,6 +56,7 @@ class System:
     minus_full: Interval | None
     minus_none: Interval | None
     costs: Mapping[str, float]
+    scored_pair: str
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,8 @@ class Tables:
         languages: code of the side of each pair that is not English.
         models: labels in the order in which they are drawn.
         exposures: how much of a pair a model has seen in pre-training, by model and pair.
+        others: rows of a summary of the same systems on other pairs.
+        also_score: labels of those pairs in the order in which they are drawn.
     """
 
     systems: tuple[System, ...]
@@ -82,6 +86,8 @@ class Tables:
     languages: Mapping[str, str]
     models: tuple[str, ...] = ()
     exposures: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    others: tuple[System, ...] = ()
+    also_score: tuple[str, ...] = ()
 
 
 def read_systems(path: Path) -> tuple[System, ...]:
@@ -170,4 +176,5 @@ def _system(row: _Row) -> System:
         share=row.share("trained_share"),
         **{name: row.interval(name) for name in ("chrf", "minus_full", "minus_none")},
         costs={name: cost for name, cost in costs.items() if cost is not None},
+        scored_pair=row.fields.get("scored_pair") or row.text("pair"),
     )

@@ -5,29 +5,37 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from mtpeft.cells import Cell
+from mtpeft.cells import Cell, OnPair
 from mtpeft.config.schema import Configuration
-from mtpeft.config.studies import study_cells
+from mtpeft.config.studies import all_others, study_cells, study_others
 from mtpeft.errors import UserError
 from mtpeft.front.snakemake import snakemake_command
-from mtpeft.front.status import is_finished
+from mtpeft.front.status import finished_of
 from mtpeft.front.text import aligned
 
 
 def cells_table(configuration: Configuration) -> str:
-    """Cells of each study, those that no study above it has, and those that are finished."""
-    rows: list[tuple[object, ...]] = [("study", "cells", "of its own", "finished")]
+    """Cells of each study, those that no study above it has, and those that are finished; then the same on other pairs.
+
+    The columns on other pairs are left out where no study scores any.
+    """
+    rows: list[tuple[object, ...]] = [("study", "cells", "of its own", "finished", "on other pairs", "finished")]
     seen: set[Cell] = set()
     for label, study in configuration.studies.items():
         cells = set(study_cells(configuration, study))
-        rows.append((label, len(cells), len(cells - seen), _finished(configuration, cells)))
+        rows.append(_row(configuration, label, cells, own=len(cells - seen), others=study_others(configuration, label)))
         seen |= cells
-    rows.append(("all, each once", len(seen), len(seen), _finished(configuration, seen)))
-    return aligned(rows)
+    others = all_others(configuration)
+    rows.append(_row(configuration, "all, each once", seen, own=len(seen), others=others))
+    return aligned(rows if others else [row[:4] for row in rows])
 
 
-def _finished(configuration: Configuration, cells: set[Cell]) -> int:
-    return sum(is_finished(configuration, cell) for cell in cells)
+def _row(
+    configuration: Configuration, label: str, cells: set[Cell], *, own: int, others: Sequence[OnPair]
+) -> tuple[object, ...]:
+    finished, wanted = finished_of(configuration, [cell.on_own for cell in cells])
+    finished_others, wanted_others = finished_of(configuration, others)
+    return label, wanted, own, finished, wanted_others, finished_others
 
 
 def jobs_table(configuration: Configuration, overlays: Sequence[Path]) -> str:

@@ -3,17 +3,20 @@
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from mtpeft.cells import OnPair
 from mtpeft.config.claims import claim_cells
 from mtpeft.config.paths import finding_parts
 from mtpeft.config.schema import Configuration
 from mtpeft.config.settings import figure_settings, findings_settings
-from mtpeft.config.studies import EFFICIENCY, drawn_cells
+from mtpeft.config.studies import EFFICIENCY, drawn_cells, study_others
 from mtpeft.errors import UserError
 from mtpeft.figures.draw import draw_figure
 from mtpeft.findings.assess import write_findings
 from mtpeft.front.status import is_finished, state_of
+from mtpeft.front.text import tally
 from mtpeft.records import read_lines, write_lines
 from mtpeft.results.collect import write_tables
+from mtpeft.results.others import write_others
 from mtpeft.results.summary import write_summary
 
 PREVIEW = Path("results/preview")
@@ -28,13 +31,17 @@ UNFINISHED = FIGURES / ".unfinished"
 def draw_finished(configuration: Configuration, labels: Sequence[str], *, folder: Path) -> Iterator[str]:
     """Write the figures of studies, or `efficiency`, into a folder; yields a line on each."""
     for label in labels:
-        cells = drawn_cells(configuration, label)
+        cells, others = drawn_cells(configuration, label), study_others(configuration, label)
         finished = [cell for cell in cells if is_finished(configuration, cell)]
         tables = PREVIEW / "tables" / label
         summary, missing = tables / "summary.csv", set(cells) - set(finished)
+        others_table = tables / "others.csv"
+        lacking = {*(cell.on_own for cell in missing), *(on for on in others if not is_finished(configuration, *on))}
         try:
             write_tables(finished, scores=tables / "scores.csv", costs=tables / "costs.csv", missing=missing)
             write_summary(finished, output=summary, page=summary.with_suffix(".md"), missing=missing)
+            if others:
+                write_others(others, output=others_table, page=others_table.with_suffix(".md"), missing=lacking)
         except UserError as error:
             # Where the test set has changed, cells of before and after can't be compared.
             yield f"{folder / label}.pdf: not drawn. {error}"
@@ -42,9 +49,15 @@ def draw_finished(configuration: Configuration, labels: Sequence[str], *, folder
         except FileNotFoundError:
             yield f"{folder / label}.pdf: not drawn. {BEGUN_ANEW}"
             continue
-        draw_figure(figure_settings(configuration, label), summary=summary, stem=folder / label)
-        scored = sum(state_of(configuration, cell) == "done" for cell in finished)
-        yield f"{folder / label}.pdf: {scored} of {len(cells)} cells"
+        stem, more = folder / label, [others_table] if others else []
+        draw_figure(figure_settings(configuration, label), summary=summary, others=more, stem=stem)
+        scored = _scored(configuration, [cell.on_own for cell in cells]), _scored(configuration, others)
+        yield f"{stem}.pdf: {tally(*scored)}"
+
+
+def _scored(configuration: Configuration, measured: Sequence[OnPair]) -> tuple[int, int]:
+    """How many have a score, and of how many."""
+    return sum(state_of(configuration, *on) == "done" for on in measured), len(measured)
 
 
 def assess_finished(configuration: Configuration, *, folder: Path) -> str:
@@ -68,7 +81,7 @@ def make_unfinished(configuration: Configuration) -> None:
     labels = [
         label
         for label in (*configuration.studies, EFFICIENCY)
-        if not all(is_finished(configuration, cell) for cell in drawn_cells(configuration, label))
+        if not all(is_finished(configuration, *on) for on in _drawn(configuration, label))
     ]
     tested = claim_cells(findings_settings(configuration))
     are_tested = all(is_finished(configuration, cell) for cell in tested)
@@ -79,6 +92,12 @@ def make_unfinished(configuration: Configuration) -> None:
         pass
     if not are_tested:
         assess_finished(configuration, folder=FINDINGS.parent)
+
+
+def _drawn(configuration: Configuration, label: str) -> list[OnPair]:
+    """All that a figure is drawn from."""
+    cells = drawn_cells(configuration, label)
+    return [*(cell.on_own for cell in cells), *study_others(configuration, label)]
 
 
 def remove_unfinished() -> None:

@@ -7,19 +7,21 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import mean
-from typing import Any
 
-from mtpeft.cells import Cell
+from mtpeft.cells import Cell, OnPair
 from mtpeft.config.schema import Configuration
-from mtpeft.config.studies import all_cells
+from mtpeft.config.studies import all_cells, all_others
 from mtpeft.front.preview import PREVIEW
 from mtpeft.front.status import finished_records
+from mtpeft.front.text import tally
 
 INTERVAL_SECONDS = 60.0
 DRAWING_SECONDS = 600.0
 """Least time between two drawings, which take up to half a minute of a core that could train."""
 POLITENESS = 10
 """Niceness of drawing beside the trainers."""
+Work = Cell | OnPair
+"""The training of a cell, or its decoding of the test sets of a pair."""
 
 
 @dataclass
@@ -34,7 +36,7 @@ class Progress:
     configuration: Configuration
     overlays: Sequence[Path]
     _said: float = field(default_factory=time.monotonic)
-    _since: tuple[float, frozenset[Cell]] | None = None
+    _since: tuple[float, frozenset[Work]] | None = None
     _drawn: float = field(default_factory=time.monotonic)
     _drawing: subprocess.Popen[bytes] | None = None
 
@@ -55,26 +57,34 @@ class Progress:
             self._drawing.kill()
             self._drawing.wait()
 
-    def _finished(self) -> dict[Cell, float]:
-        """Seconds that each finished cell took, from the records that show it: the next look may find none."""
-        seen = ((cell, finished_records(self.configuration, cell)) for cell in all_cells(self.configuration))
-        return {cell: cost_of(records) for cell, records in seen if records}
+    def _finished(self) -> dict[Work, float]:
+        """Seconds that all finished work took, from the records that show it: the next look may find none."""
+        found: dict[Work, float] = {}
+        for cell in all_cells(self.configuration):
+            if records := finished_records(self.configuration, cell):
+                found[cell] = records["train"]["train_seconds"]
+                found[cell.on_own] = records["decode"]["decode_seconds"]
+        for other in all_others(self.configuration):
+            if records := finished_records(self.configuration, *other):
+                found[other] = records["decode"]["decode_seconds"]
+        return found
 
-    def _line(self, finished: Mapping[Cell, float]) -> str:
-        cells = all_cells(self.configuration)
-        told = f"mtpeft: {len(finished)} of {len(cells)} cells are finished"
-        left = self._left(cells, finished)
+    def _line(self, finished: Mapping[Work, float]) -> str:
+        cells, others = all_cells(self.configuration), all_others(self.configuration)
+        done = ((sum(work in finished for work in wanted), len(wanted)) for wanted in (cells, others))
+        told = f"mtpeft: {tally(*done)} are finished"
+        left = self._left([*cells, *(cell.on_own for cell in cells), *others], finished)
         if left is None:
             return f"{told}."
         return f"{told}, about {left / 60:.0f} minutes left; figures of these: {PREVIEW}/"
 
-    def _left(self, cells: Collection[Cell], finished: Mapping[Cell, float]) -> float | None:
+    def _left(self, wanted: Collection[Work], finished: Mapping[Work, float]) -> float | None:
         """Seconds left, by what was finished since the first new cell was seen: text and base models came before it."""
         if self._since is None or not finished:
             self._since = (time.monotonic(), frozenset(finished)) if finished else None
             return None
         begun, before = self._since
-        now, missing = set(finished) - before, set(cells) - set(finished)
+        now, missing = set(finished) - before, set(wanted) - set(finished)
         return seconds_left(finished, now, missing, elapsed=time.monotonic() - begun)
 
     def _draw(self) -> subprocess.Popen[bytes]:
@@ -83,25 +93,25 @@ class Progress:
         return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-def cost_of(records: Mapping[str, Mapping[str, Any]]) -> float:
-    """Seconds that a finished cell took to train and to decode, given its records by step."""
-    return records["train"]["train_seconds"] + records["decode"]["decode_seconds"]
-
-
 def seconds_left(
-    costs: Mapping[Cell, float], now: Collection[Cell], missing: Collection[Cell], *, elapsed: float
+    costs: Mapping[Work, float], now: Collection[Work], missing: Collection[Work], *, elapsed: float
 ) -> float | None:
-    """Time that missing cells will take, or None while no cell has been finished `now`.
+    """Time that missing work will take, or None while nothing has been finished `now`.
 
-    A missing cell costs what finished ones of its model and size did, else what all did; `elapsed` seconds for those
-    finished `now` tell how many run at once and what starting them costs.
+    It costs what finished work of its kind did, else what all did; `elapsed` seconds for that finished `now` tell how
+    much runs at once and what starting it costs.
     """
-    spent = sum(costs[cell] for cell in now)
+    spent = sum(costs[work] for work in now)
     if not spent:
         return None
-    alike: dict[tuple[str, str], list[float]] = {}
-    for cell, cost in costs.items():
-        alike.setdefault((cell.model, cell.size), []).append(cost)
+    alike: dict[tuple[str, ...], list[float]] = {}
+    for work, cost in costs.items():
+        alike.setdefault(_kind(work), []).append(cost)
     overall = mean(costs.values())
-    expected = sum(mean(alike.get((cell.model, cell.size), [overall])) for cell in missing)
+    expected = sum(mean(alike.get(_kind(work), [overall])) for work in missing)
     return expected * elapsed / spent
+
+
+def _kind(work: Work) -> tuple[str, ...]:
+    """What decides how long it takes: model and size of a training, the model of a decoding."""
+    return (work.model, work.size) if isinstance(work, Cell) else (work.cell.model,)

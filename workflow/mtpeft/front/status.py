@@ -2,13 +2,13 @@
 
 import fcntl
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from mtpeft.cells import Cell
+from mtpeft.cells import Cell, OnPair
 from mtpeft.config.schema import Configuration
-from mtpeft.config.studies import all_cells, study_cells
+from mtpeft.config.studies import all_cells, all_others, study_cells, study_others
 from mtpeft.front.text import aligned
 from mtpeft.records import read_if_whole
 from mtpeft.results.freshness import fresh_records
@@ -17,36 +17,45 @@ from mtpeft.results.notes import FAILURE, FAILURES_FOLDER
 STATES = ("done", "diverged", "running", "failed", "stopped", "missing")
 
 
-def state_of(configuration: Configuration, cell: Cell) -> str:
+def state_of(configuration: Configuration, cell: Cell, pair: str | None = None) -> str:
     """One of `STATES`: `stopped` is half-trained or half-way through its steps, `failed` has said why it failed.
 
-    Results of other settings than those of now are as good as missing.
+    With another pair than its own, the state of what is to be done on the test sets of that. Results of other settings
+    than those of now are as good as missing.
     """
-    return _look(configuration, cell)[0]
+    return _look(configuration, OnPair(cell, pair or cell.pair))[0]
 
 
-def is_finished(configuration: Configuration, cell: Cell) -> bool:
-    """True when nothing is left to do for a cell; divergence is a result."""
-    return finished_records(configuration, cell) is not None
+def is_finished(configuration: Configuration, cell: Cell, pair: str | None = None) -> bool:
+    """True when nothing is left to do for a cell, or for it on another pair than its own; divergence is a result."""
+    return finished_records(configuration, cell, pair) is not None
 
 
-def finished_records(configuration: Configuration, cell: Cell) -> dict[str, dict[str, Any]] | None:
+def finished_of(configuration: Configuration, measured: Sequence[OnPair]) -> tuple[int, int]:
+    """How many are finished, and of how many."""
+    return sum(is_finished(configuration, *on) for on in measured), len(measured)
+
+
+def finished_records(
+    configuration: Configuration, cell: Cell, pair: str | None = None
+) -> dict[str, dict[str, Any]] | None:
     """Records of a cell by step, those by which it is finished, or None when something is left to do for it."""
-    state, records = _look(configuration, cell)
+    state, records = _look(configuration, OnPair(cell, pair or cell.pair))
     return records if state in ("done", "diverged") else None
 
 
-def _look(configuration: Configuration, cell: Cell) -> tuple[str, dict[str, dict[str, Any]]]:
-    """A cell's state and the records that show it."""
-    lock = cell.folder / "state" / "lock"
+def _look(configuration: Configuration, measured: OnPair) -> tuple[str, dict[str, dict[str, Any]]]:
+    """The state of a cell on a pair and the records that show it."""
+    lock = measured.folder / "state" / "lock"
     if _is_held(lock):
         return "running", {}
-    if (cell.folder / FAILURE).exists():
+    if (measured.folder / FAILURE).exists():
         return "failed", {}
-    records = fresh_records(configuration, cell)
+    records = fresh_records(configuration, *measured)
     if "score" in records:
         return "done" if records["score"]["status"] == "ok" else "diverged", records
-    return "stopped" if records or lock.exists() else "missing", records
+    first = "train" if measured.pair == measured.cell.pair else "decode"
+    return "stopped" if first in records or lock.exists() else "missing", records
 
 
 def _is_held(lock: Path) -> bool:
@@ -61,20 +70,29 @@ def _is_held(lock: Path) -> bool:
 
 
 def status_table(configuration: Configuration) -> str:
-    """Cells of each study and method by state, and why cells failed."""
+    """Cells of each study and method by state, the same on other pairs than their own, and why steps failed."""
     rows: list[tuple[object, ...]] = [("study", "method", *STATES)]
     for label, study in configuration.studies.items():
-        cells = study_cells(configuration, study)
-        for method in dict.fromkeys(cell.method for cell in cells):
-            counts = Counter(state_of(configuration, cell) for cell in cells if cell.method == method)
-            rows.append((label, method, *(counts[state] or "." for state in STATES)))
-    cells = all_cells(configuration)
-    counts = Counter(state_of(configuration, cell) for cell in cells)
-    rows.append(("all, each once", "", *(counts[state] or "." for state in STATES)))
-    return "\n".join([aligned(rows), *failures(cells)])
+        own = [cell.on_own for cell in study_cells(configuration, study)]
+        rows += _by_method(configuration, label, own)
+        rows += _by_method(configuration, f"{label}, other pairs", study_others(configuration, label))
+    cells, others = all_cells(configuration), all_others(configuration)
+    everything = {"all, each once": [cell.on_own for cell in cells], "all, other pairs": others}
+    rows += [_counted(configuration, label, "", measured) for label, measured in everything.items() if measured]
+    return "\n".join([aligned(rows), *failures([*cells, *others])])
 
 
-def failures(cells: Iterable[Cell]) -> list[str]:
+def _by_method(configuration: Configuration, label: str, measured: Sequence[OnPair]) -> list[tuple[object, ...]]:
+    methods = dict.fromkeys(cell.method for cell, _ in measured)
+    return [_counted(configuration, label, own, [on for on in measured if on.cell.method == own]) for own in methods]
+
+
+def _counted(configuration: Configuration, label: str, method: str, measured: Sequence[OnPair]) -> tuple[object, ...]:
+    counts = Counter(state_of(configuration, *on) for on in measured)
+    return (label, method, *(counts[state] or "." for state in STATES))
+
+
+def failures(cells: Iterable[Cell | OnPair]) -> list[str]:
     """One line per failed step: of these cells, and of whatever comes before them."""
     notes = [*(cell.folder / FAILURE for cell in cells), *sorted(FAILURES_FOLDER.glob("*.json"))]
     read = [read_if_whole(note) for note in notes]

@@ -21,12 +21,13 @@ import psutil
 
 from mtpeft.config.load import load
 from mtpeft.config.schema import Configuration
-from mtpeft.config.studies import EFFICIENCY, all_cells
+from mtpeft.config.studies import EFFICIENCY, all_cells, all_others
 from mtpeft.errors import UserError
 from mtpeft.front.preview import FIGURES, FINDINGS, make_unfinished, remove_unfinished
 from mtpeft.front.progress import Progress
 from mtpeft.front.snakemake import snakemake_command
-from mtpeft.front.status import failures, is_finished
+from mtpeft.front.status import failures, finished_of
+from mtpeft.front.text import tally
 from mtpeft.parent import die_with_parent
 from mtpeft.results.notes import FAILURES_FOLDER, any_mistake
 from mtpeft.warm.beside import warm_process
@@ -172,15 +173,15 @@ def _stop_jobs(snakemake: int) -> None:
 def _made(configuration: Configuration, targets: Sequence[str], minutes: str) -> list[str]:
     if WHOLE not in targets:
         return [f"{' '.join(targets)}: {minutes}"]
-    cells = all_cells(configuration)
-    finished = sum(is_finished(configuration, cell) for cell in cells)
+    cells = [cell.on_own for cell in all_cells(configuration)]
+    finished = tally(finished_of(configuration, cells), finished_of(configuration, all_others(configuration)))
     figures = [FIGURES / f"{label}.pdf" for label in (*configuration.studies, EFFICIENCY)]
     made = [f"  {file}" for file in (*figures, FINDINGS.with_suffix(".md")) if file.exists()]
-    return [f"{finished} of {len(cells)} cells are finished, {minutes}", *made]
+    return [f"{finished} are finished, {minutes}", *made]
 
 
 def _left(configuration: Configuration) -> list[str]:
     return [
-        *failures(all_cells(configuration)),
+        *failures([*all_cells(configuration), *all_others(configuration)]),
         "Not everything could be made; the same command goes on where this one stopped.",
     ]

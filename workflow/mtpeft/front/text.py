@@ -1,4 +1,4 @@
-"""Tables as text for a terminal."""
+"""Tables and counts as text for a terminal."""
 
 from collections.abc import Sequence
 
@@ -15,3 +15,10 @@ def aligned(rows: Sequence[Sequence[object]]) -> str:
         for row in cells
     )
     return "\n".join(line.rstrip() for line in lines)
+
+
+def tally(cells: tuple[int, int], others: tuple[int, int]) -> str:
+    """How many cells of how many, and how many of their decodings of other pairs, if there are any."""
+    done, wanted = cells
+    more = f" and {others[0]} of {others[1]} decodings of other pairs" if others[1] else ""
+    return f"{done} of {wanted} cells{more}"

@@ -1,8 +1,9 @@
 """Tell results of the present configuration from older ones that have not been replaced yet."""
 
+from dataclasses import replace
 from typing import Any
 
-from mtpeft.cells import ANY, Cell
+from mtpeft.cells import ANY, Cell, OnPair
 from mtpeft.config.rates import CLASS, rates_file, trial_cell
 from mtpeft.config.schema import Configuration
 from mtpeft.config.settings import decode_settings, needs_search, score_settings, train_settings, tune_settings
@@ -33,23 +34,26 @@ UPSTREAM = {"decode": "trained_sha256", "score": "decoded_sha256"}
 """Where a step keeps the hash of the record of the step before it."""
 
 
-def fresh_records(configuration: Configuration, cell: Cell) -> dict[str, dict[str, Any]]:
+def fresh_records(configuration: Configuration, cell: Cell, pair: str | None = None) -> dict[str, dict[str, Any]]:
     """Records of a cell that hold now, by step: those up to the first that is missing, of other settings or inputs, or
-    of an older step before it.
+    of an older step before it. With another pair than its own, what follows the training is on the test sets of that.
 
     Each is read once: a sweep that runs may remove it at any time.
     """
     found: dict[str, dict[str, Any]] = {}
     before = None
+    measured = OnPair(cell, pair or cell.pair)
     for step, settings_of in STEPS.items():
-        read = read_if_whole(cell.folder / f"{step}.json")
+        trains = step == "train"
+        folder, told = (cell.folder, cell) if trains else (measured.folder, replace(cell, pair=measured.pair))
+        read = read_if_whole(folder / f"{step}.json")
         if read is None:
             break
         record, digest = read
         follows = step not in UPSTREAM or record[UPSTREAM[step]] == before
-        if not follows or record["settings"] != settings_of(configuration, cell):
+        if not follows or record["settings"] != settings_of(configuration, told):
             break
-        if not _has_read_these(configuration, cell, step, record):
+        if not _has_read_these(configuration, told, step, record):
             break
         found[step], before = record, digest
     return found

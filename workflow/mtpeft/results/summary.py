@@ -20,31 +20,15 @@ from typing import Any
 
 import numpy as np
 
-from mtpeft.cells import ANY, DIMENSIONS, Cell
-from mtpeft.config.studies import system_labels
+from mtpeft.cells import Cell
 from mtpeft.markdown import table
 from mtpeft.records import write_text
-from mtpeft.results.collect import MISSING, TEST_SET, cost_row, csv_text
-from mtpeft.results.systems import Sample, System, read_runs
-from mtpeft.statistics.contrasts import Term, contrast, matched_seeds
-from mtpeft.statistics.p_values import interval
-from mtpeft.statistics.resampling import Scored
+from mtpeft.results.collect import cost_row, csv_text
+from mtpeft.results.estimates import COUNTED_COLUMNS, ESTIMATE_COLUMNS, LABELS, SHOWN_COLUMNS, shown, system_rows
+from mtpeft.results.systems import System, read_runs
 
-Key = tuple[str, ...]
-ESTIMATES = ("chrf", "bleu", "minus_full", "minus_none")
 COSTS = ("trained_parameters", "stored_bytes", "peak_memory_mb", "train_seconds", "decode_sentences_per_second")
-SUMMARY_COLUMNS = (
-    *DIMENSIONS[:5],
-    "test_set",
-    "training_pairs",
-    "seeds",
-    "step_zero",
-    "diverged",
-    "missing",
-    "trained_share",
-    *(f"{name}{end}" for name in ESTIMATES for end in ("", "_low", "_high")),
-    *COSTS,
-)
+SUMMARY_COLUMNS = (*LABELS, "test_set", *COUNTED_COLUMNS, *ESTIMATE_COLUMNS, *COSTS)
 
 
 def write_summary(cells: Iterable[Cell], *, output: Path, page: Path, missing: Collection[Cell] = ()) -> None:
@@ -55,46 +39,15 @@ def write_summary(cells: Iterable[Cell], *, output: Path, page: Path, missing: C
     """
     rows = list(summary_rows(cells, missing))
     write_text(output, csv_text(SUMMARY_COLUMNS, rows))
-    write_text(page, _page(rows))
+    header = [*LABELS, "test set", *SHOWN_COLUMNS, "seconds"]
+    lines = ([*shown(row, (*LABELS, "test_set")), _seconds(row)] for row in rows)
+    write_text(page, table(header, lines) + "\n")
 
 
 def summary_rows(cells: Iterable[Cell], missing: Collection[Cell] = ()) -> Iterator[dict[str, Any]]:
     """One row per system and test set, in the order of the labels."""
     runs = read_runs(sorted({*cells, *missing}), missing)
-    systems: dict[Key, System] = {}
-    for cell, run in runs.items():
-        key = system_labels(cell)
-        systems[key] = System((*(systems[key].runs if key in systems else ()), run))
-    scored = {key: _score(system) for key, system in systems.items()}
-    for key, system in systems.items():
-        labels = dict(zip(DIMENSIONS, key, strict=False))
-        for test_set in scored[key] or {TEST_SET: None}:
-            own = {name: sets.get(test_set) for name, sets in scored.items()}
-            yield labels | {"test_set": test_set} | _counted(system) | (_estimates(key, own) if own[key] else {})
-
-
-def _score(system: System) -> dict[str, dict[str, Any]]:
-    """Sample and scores of the metrics, by test set; nothing where no run has a score."""
-    found = {}
-    for test_set in system.measured[0].counts if system.measured else ():
-        sentences = system.counts(test_set, "chrf").shape[1]
-        sample = Sample(test_set, sentences, np.arange(sentences), stream=f"{system.runs[0].cell.pair} {test_set}")
-        found[test_set] = {"sample": sample} | {metric: sample.score(system, metric) for metric in ("chrf", "bleu")}
-    return found
-
-
-def _counted(system: System) -> dict[str, Any]:
-    lacking = [run.status for run in system.lacking]
-    trained = [run.train for run in system.runs if run.train]
-    return {
-        "training_pairs": max((record["training_pairs"] for record in trained), default=None),
-        "seeds": len(system.measured),
-        "step_zero": len(system.step_zero),
-        "diverged": len(lacking) - lacking.count(MISSING),
-        "missing": lacking.count(MISSING),
-        "trained_share": system.share,
-        **_costs(system),
-    }
+    return (row | _costs(system) for system, row in system_rows(runs))
 
 
 def _costs(system: System) -> dict[str, float]:
@@ -107,53 +60,6 @@ def _costs(system: System) -> dict[str, float]:
     return {name: float(np.mean(values)) for name, values in found.items() if values}
 
 
-def _estimates(key: Key, scored: Mapping[Key, Mapping[str, Any] | None]) -> dict[str, Any]:
-    """Scores of a system and differences to its references, with their intervals."""
-    model, pair, size, *_ = key
-    sample, own = scored[key]["sample"], scored[key]
-    found = {metric: _estimate([(1.0, own[metric])], sample) for metric in ("chrf", "bleu")}
-    references = {"minus_full": (model, pair, size, "full", "all"), "minus_none": (model, pair, ANY, "none", ANY)}
-    for name, reference in references.items():
-        other = scored.get(reference)
-        if other and reference != key and _comparable(own["chrf"], other["chrf"]):
-            found[name] = _estimate([(1.0, own["chrf"]), (-1.0, other["chrf"])], sample)
-    return {column: value for name, values in found.items() for column, value in _columns(name, values)}
-
-
-def _comparable(one: Scored, other: Scored) -> bool:
-    return bool(matched_seeds([one, other]))
-
-
-def _estimate(terms: list[Term], sample: Sample) -> tuple[float, float, float]:
-    found = contrast(terms, sentences=len(sample.rows), stream=sample.stream)
-    return (found.effect, *interval(found.samples))
-
-
-def _columns(name: str, values: tuple[float, float, float]) -> Iterator[tuple[str, float]]:
-    return zip((name, f"{name}_low", f"{name}_high"), values, strict=True)
-
-
-def _page(rows: list[dict[str, Any]]) -> str:
-    """The table to read: intervals beside their values, shares in percent."""
-    header = [*DIMENSIONS[:5], "test set", "seeds", "share", *ESTIMATES, "step 0", "diverged", "missing", "seconds"]
-    lines = []
-    for row in rows:
-        share = row["trained_share"]
-        seconds = row.get("train_seconds")
-        lines.append(
-            [
-                *(row[name] for name in (*DIMENSIONS[:5], "test_set")),
-                str(row["seeds"]),
-                "" if share is None else f"{share:.2%}",
-                *(_shown(row, name) for name in ESTIMATES),
-                *(str(row[name]) for name in ("step_zero", "diverged", "missing")),
-                "" if seconds is None else f"{seconds:.0f}",
-            ]
-        )
-    return table(header, lines) + "\n"
-
-
-def _shown(row: Mapping[str, Any], name: str) -> str:
-    if row.get(name) is None:
-        return ""
-    return f"{row[name]:.1f} [{row[f'{name}_low']:.1f}, {row[f'{name}_high']:.1f}]"
+def _seconds(row: Mapping[str, Any]) -> str:
+    seconds = row.get("train_seconds")
+    return "" if seconds is None else f"{seconds:.0f}"

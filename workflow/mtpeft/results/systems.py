@@ -2,11 +2,12 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mtpeft.cells import Cell
+from mtpeft.cells import Cell, OnPair
 from mtpeft.errors import UserError
 from mtpeft.records import read_record
 from mtpeft.results.collect import MISSING
@@ -18,12 +19,16 @@ OK = "ok"
 
 @dataclass(frozen=True)
 class Run:
-    """One cell: its status, its `train.json`, and counts by test set and metric, each of shape [sentences, counts]."""
+    """One cell on the test sets of a pair: its status, its `train.json`, and where its scores lie.
+
+    The counts are by test set and metric, each of shape [sentences, counts].
+    """
 
     cell: Cell
     status: str
     train: Mapping[str, Any]
     counts: Mapping[str, Mapping[str, np.ndarray]]
+    folder: Path
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,7 @@ class System:
         tables = [run.counts[test_set][metric] for run in self.measured]
         if len({len(table) for table in tables}) > 1:
             raise UserError(
-                f"{self.runs[0].cell.folder}/score.json and its other seeds have different numbers of sentences; "
+                f"{self.runs[0].folder}/score.json and its other seeds have different numbers of sentences; "
                 "run the sweep again."
             )
         return np.stack(tables)
@@ -91,7 +96,7 @@ class Sample:
         counts = system.counts(self.test_set, metric)
         if counts.shape[1] != self.sentences:
             raise UserError(
-                f"{system.runs[0].cell.folder}/score.json has {counts.shape[1]} sentences, but other cells of its pair "
+                f"{system.runs[0].folder}/score.json has {counts.shape[1]} sentences, but other cells of its pair "
                 f"have {self.sentences}; run the sweep again."
             )
         return counts[:, self.rows]
@@ -108,16 +113,24 @@ def read_runs(cells: Iterable[Cell], missing: Collection[Cell] = ()) -> dict[Cel
     Raises:
         FileNotFoundError: a cell that is not said to be missing has no records.
     """
-    return {cell: Run(cell, MISSING, {}, {}) if cell in missing else _read_run(cell) for cell in cells}
+    return {cell: read_run(cell.on_own, is_missing=cell in missing) for cell in cells}
 
 
-def _read_run(cell: Cell) -> Run:
-    train, score = (read_record(cell.folder / name) for name in ("train.json", "score.json"))
+def read_run(measured: OnPair, *, is_missing: bool) -> Run:
+    """The run of a cell on the test sets of a pair.
+
+    Raises:
+        FileNotFoundError: it is not said to be missing and has no records.
+    """
+    cell, folder = measured.cell, measured.folder
+    if is_missing:
+        return Run(cell, MISSING, {}, {}, folder)
+    train, score = read_record(cell.folder / "train.json"), read_record(folder / "score.json")
     counts = {
-        name: {metric: np.array(measured[metric]["statistics"]) for metric in SCORES}
-        for name, measured in score["test_sets"].items()
+        name: {metric: np.array(counted[metric]["statistics"]) for metric in SCORES}
+        for name, counted in score["test_sets"].items()
     }
-    return Run(cell, score["status"], train, counts)
+    return Run(cell, score["status"], train, counts, folder)
 
 
 def system_of(runs: Mapping[Cell, Run], cells: Sequence[Cell]) -> System:

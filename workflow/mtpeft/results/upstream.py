@@ -44,11 +44,11 @@ def made_from_these(configuration: Configuration, cell: Cell, hashes: Hashes) ->
 
 def scored_on_these(configuration: Configuration, cell: Cell, hashes: Hashes) -> bool:
     """Whether test sets with these hashes, by name, are those that the cell would be scored on now; older records name
-    none, and hold.
+    none, and hold while the text does.
     """
-    return {*hashes} in (set(), {*test_sets(configuration, cell.pair)}) and all(
-        _is(test_set(cell.pair, name), digest) for name, digest in hashes.items()
-    )
+    named = {*hashes} in (set(), {*test_sets(configuration, cell.pair)})
+    read = named and all(_is(test_set(cell.pair, name), digest) for name, digest in hashes.items())
+    return read and _text_holds(configuration, cell.pair)
 
 
 def _is(file: str, digest: str | None) -> bool:

@@ -1,0 +1,53 @@
+"""Where the files of cells on other pairs than their own lie: inputs of rules, beside those in `paths`."""
+
+from collections.abc import Iterable, Mapping
+
+from mtpeft.cells import DIMENSIONS, OnPair
+from mtpeft.config.paths import Wildcards, cell_files, cell_of
+from mtpeft.config.schema import Configuration
+from mtpeft.config.studies import all_others, is_tuned, study_others, untouched
+from mtpeft.errors import UserError
+
+RECORD = "score.json"
+
+
+def on_other(configuration: Configuration, wildcards: Wildcards) -> Mapping[str, str]:
+    """The labels of a cell with the other pair in the place of its own: what its steps read there is of that pair.
+
+    Raises:
+        UserError: the pair is its own, or the cell has forgotten nothing.
+    """
+    cell, other = cell_of(wildcards), wildcards["other"]
+    if cell.pair == other:
+        raise UserError(f"The cell {cell.path} is of '{other}' itself; its scores there are {cell.folder}/{RECORD}.")
+    if not is_tuned(configuration, cell):
+        raise UserError(f"The cell {cell.path} tunes no base model, so it has forgotten nothing; name one that does.")
+    return {name: wildcards[name] for name in DIMENSIONS} | {"pair": other}
+
+
+def other_records(configuration: Configuration) -> list[str]:
+    """Scores of all cells on the pairs that they are scored on besides their own."""
+    return _scores(all_others(configuration))
+
+
+def compared_records(configuration: Configuration, wildcards: Wildcards) -> list[str]:
+    """Scores that tell what tuning costs: of the tuned cells of a study on other pairs, and of the untouched models."""
+    others = study_others(configuration, wildcards["study"])
+    before = dict.fromkeys(untouched(cell.model, pair) for cell, pair in others)
+    return [*_scores(others), *cell_files(before, RECORD)]
+
+
+def table_of_others(configuration: Configuration, wildcards: Wildcards) -> list[str]:
+    """Summary of a study on other pairs, if it scores any."""
+    study = wildcards["study"]
+    return [f"results/tables/{study}/others.csv"] if configuration.studies[study].also_score else []
+
+
+def study_tables(configuration: Configuration) -> list[str]:
+    """Tables of all studies."""
+    own = [f"results/tables/{study}/{name}.csv" for study in configuration.studies for name in ("scores", "summary")]
+    return own + [file for study in configuration.studies for file in table_of_others(configuration, {"study": study})]
+
+
+def _scores(others: Iterable[OnPair]) -> list[str]:
+    return [f"{other.folder}/{RECORD}" for other in others]

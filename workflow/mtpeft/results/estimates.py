@@ -1,0 +1,111 @@
+"""Rows of systems: how many runs there are, their mean scores and differences to reference rows, with intervals."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from mtpeft.cells import DIMENSIONS, Cell
+from mtpeft.config.studies import system_labels, untouched
+from mtpeft.results.collect import MISSING, TEST_SET
+from mtpeft.results.systems import Run, Sample, System
+from mtpeft.statistics.contrasts import Term, contrast, matched_seeds
+from mtpeft.statistics.p_values import interval
+from mtpeft.statistics.resampling import Scored
+
+Key = tuple[str, ...]
+LABELS = DIMENSIONS[:5]
+ESTIMATES = ("chrf", "bleu", "minus_full", "minus_none")
+COUNTED_COLUMNS = ("training_pairs", "seeds", "step_zero", "diverged", "missing", "trained_share")
+ESTIMATE_COLUMNS = tuple(f"{name}{end}" for name in ESTIMATES for end in ("", "_low", "_high"))
+SHOWN_COLUMNS = ("seeds", "share", *ESTIMATES, "step 0", "diverged", "missing")
+
+
+def system_rows(runs: Mapping[Cell, Run], pair: str | None = None) -> Iterator[tuple[System, dict[str, Any]]]:
+    """Systems of runs, in their order, each with one row per test set.
+
+    Args:
+        runs: of cells, those of a system one after another.
+        pair: whose test sets the runs were measured on, where it is not that of each cell.
+    """
+    systems: dict[Key, System] = {}
+    for cell, run in runs.items():
+        key = system_labels(cell)
+        systems[key] = System((*(systems[key].runs if key in systems else ()), run))
+    scored = {key: _score(system, pair or system.runs[0].cell.pair) for key, system in systems.items()}
+    for key, system in systems.items():
+        labels = dict(zip(DIMENSIONS, key, strict=False))
+        for test_set in scored[key] or {TEST_SET: None}:
+            own = {name: sets.get(test_set) for name, sets in scored.items()}
+            found = _estimates(key, own, pair or labels["pair"]) if own[key] else {}
+            yield system, labels | {"test_set": test_set} | _counted(system) | found
+
+
+def _score(system: System, pair: str) -> dict[str, dict[str, Any]]:
+    """Sample and scores of the metrics, by test set; nothing where no run has a score."""
+    found = {}
+    for test_set in system.measured[0].counts if system.measured else ():
+        sentences = system.counts(test_set, "chrf").shape[1]
+        sample = Sample(test_set, sentences, np.arange(sentences), stream=f"{pair} {test_set}")
+        found[test_set] = {"sample": sample} | {metric: sample.score(system, metric) for metric in ("chrf", "bleu")}
+    return found
+
+
+def _counted(system: System) -> dict[str, Any]:
+    lacking = [run.status for run in system.lacking]
+    trained = [run.train for run in system.runs if run.train]
+    return {
+        "training_pairs": max((record["training_pairs"] for record in trained), default=None),
+        "seeds": len(system.measured),
+        "step_zero": len(system.step_zero),
+        "diverged": len(lacking) - lacking.count(MISSING),
+        "missing": lacking.count(MISSING),
+        "trained_share": system.share,
+    }
+
+
+def _estimates(key: Key, scored: Mapping[Key, Mapping[str, Any] | None], pair: str) -> dict[str, Any]:
+    """Scores of a system and differences to its references, with their intervals."""
+    model, tuned_on, size, *_ = key
+    sample, own = scored[key]["sample"], scored[key]
+    found = {metric: _estimate([(1.0, own[metric])], sample) for metric in ("chrf", "bleu")}
+    references = {
+        "minus_full": (model, tuned_on, size, "full", "all"),
+        "minus_none": system_labels(untouched(model, pair)),
+    }
+    for name, reference in references.items():
+        other = scored.get(reference)
+        if other and reference != key and _comparable(own["chrf"], other["chrf"]):
+            found[name] = _estimate([(1.0, own["chrf"]), (-1.0, other["chrf"])], sample)
+    return {column: value for name, values in found.items() for column, value in _columns(name, values)}
+
+
+def _comparable(one: Scored, other: Scored) -> bool:
+    return bool(matched_seeds([one, other]))
+
+
+def _estimate(terms: list[Term], sample: Sample) -> tuple[float, float, float]:
+    found = contrast(terms, sentences=len(sample.rows), stream=sample.stream)
+    return (found.effect, *interval(found.samples))
+
+
+def _columns(name: str, values: tuple[float, float, float]) -> Iterator[tuple[str, float]]:
+    return zip((name, f"{name}_low", f"{name}_high"), values, strict=True)
+
+
+def shown(row: Mapping[str, Any], labels: Sequence[str]) -> list[str]:
+    """A row to read, under its labels and `SHOWN_COLUMNS`: intervals beside their values, shares in percent."""
+    share = row["trained_share"]
+    return [
+        *(row[name] for name in labels),
+        str(row["seeds"]),
+        "" if share is None else f"{share:.2%}",
+        *(_with_interval(row, name) for name in ESTIMATES),
+        *(str(row[name]) for name in ("step_zero", "diverged", "missing")),
+    ]
+
+
+def _with_interval(row: Mapping[str, Any], name: str) -> str:
+    if row.get(name) is None:
+        return ""
+    return f"{row[name]:.1f} [{row[f'{name}_low']:.1f}, {row[f'{name}_high']:.1f}]"

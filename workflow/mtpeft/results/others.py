@@ -1,0 +1,57 @@
+"""What tuning costs: one row per system and other pair that it was scored on, over its seeds.
+
+`others.csv` has a header and these columns, empty where something was not measured:
+
+- `model`, `pair`, `size`, `method`, `budget`: labels of the system, which was tuned on that pair.
+- `scored_pair`, `test_set`: what it was scored on.
+- `training_pairs`, `seeds`, `step_zero`, `diverged`, `missing`, `trained_share`: as in `summary.csv`, of these scores.
+- `chrf`, `bleu`: mean over seeds; `_low` and `_high` end the 95 % interval over sentences and seeds.
+- `minus_full`, `minus_none`: chrF minus that of full fine-tuning on the same pair and size, and of the untouched model,
+  all of them on the scored pair; with `_low` and `_high`. A negative `minus_none` is what was forgotten.
+"""
+
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from mtpeft.cells import OnPair
+from mtpeft.config.studies import untouched
+from mtpeft.markdown import table
+from mtpeft.records import write_text
+from mtpeft.results.collect import csv_text
+from mtpeft.results.estimates import COUNTED_COLUMNS, ESTIMATE_COLUMNS, LABELS, SHOWN_COLUMNS, shown, system_rows
+from mtpeft.results.systems import read_run
+
+OTHER_LABELS = (*LABELS, "scored_pair", "test_set")
+OTHERS_COLUMNS = (*OTHER_LABELS, *COUNTED_COLUMNS, *ESTIMATE_COLUMNS)
+
+
+def write_others(others: Iterable[OnPair], *, output: Path, page: Path, missing: Collection[OnPair] = ()) -> None:
+    """Write `others.csv` and the same as a table to read, `others.md`.
+
+    Args:
+        others: tuned cells on other pairs than their own.
+        output: where the CSV goes.
+        page: where the Markdown goes.
+        missing: those without records, and untouched models on their pairs that have none.
+
+    Raises:
+        FileNotFoundError: a cell that is not said to be missing has no records.
+    """
+    wanted = sorted(set(others))
+    rows = [row for pair in sorted({pair for _, pair in wanted}) for row in _rows_on(pair, wanted, missing)]
+    rows.sort(key=lambda row: [row[name] for name in OTHER_LABELS])
+    write_text(output, csv_text(OTHERS_COLUMNS, rows))
+    header = [name.replace("_", " ") for name in OTHER_LABELS]
+    write_text(page, table([*header, *SHOWN_COLUMNS], (shown(row, OTHER_LABELS) for row in rows)) + "\n")
+
+
+def _rows_on(pair: str, others: Iterable[OnPair], missing: Collection[OnPair]) -> Iterator[dict[str, Any]]:
+    """Rows of the tuned systems on one pair; the untouched model, which is compared with, has its own elsewhere."""
+    tuned = [other for other in others if other.pair == pair]
+    before = dict.fromkeys(untouched(cell.model, pair) for cell, _ in tuned)
+    measured = [*tuned, *(cell.on_own for cell in before)]
+    runs = {on.cell: read_run(on, is_missing=on in missing) for on in measured}
+    for system, row in system_rows(runs, pair):
+        if system.runs[0].cell not in before:
+            yield row | {"scored_pair": pair}
