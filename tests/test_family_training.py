@@ -92,6 +92,6 @@ def test_what_was_trained_is_what_is_opened_and_merged(
 @FAMILY
 def test_no_layer_is_skipped_at_random_and_dropout_is_what_was_asked_for(prepared: Callable, name: str) -> None:
     job = open_job(family_settings("full"), prepared(name))
-    config = _model(job.settings, job.folder, job.counted).config
+    config = _model(job).config
     assert getattr(config, family_in(job.folder).dropout) == 0.0
     assert (getattr(config, "encoder_layerdrop", 0.0), getattr(config, "decoder_layerdrop", 0.0)) == (0.0, 0.0)

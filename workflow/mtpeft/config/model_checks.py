@@ -1,12 +1,14 @@
 """What can be wrong between a model and what a study wants of it: its languages, and what it may have read."""
 
 from collections.abc import Callable, Collection, Iterator
+from itertools import product
 from pathlib import Path
 
 from mtpeft.config.held_out import held_out_settings
 from mtpeft.config.resolve import found_path, model_folder, pair_languages, pretrain_languages
 from mtpeft.config.schema import Configuration, Study
 from mtpeft.languages import match
+from mtpeft.methods import METHODS
 from mtpeft.models.describe import DATA_RECORD
 from mtpeft.models.families import family_in, read_json
 from mtpeft.models.families.base import added_tokens
@@ -44,6 +46,17 @@ def contaminated_models(configuration: Configuration) -> Iterator[str]:
                     f"{' and '.join(unknown)} it was pre-trained; pre-train it again, as "
                     "workflow/studies/pretrain.yaml does."
                 )
+
+
+def frozen_mistakes(configuration: Configuration, key: str, study: Study) -> Iterator[str]:
+    """Methods that train the base model itself, where it is held in what can't be trained."""
+    trained = [name for name in study.methods if METHODS[configuration.methods[name].tuner].trains == "all"]
+    for model, method in product(study.models, trained):
+        for held in configuration.models[model].held:
+            yield (
+                f"'{key}.methods' names '{method}', which trains the base model, but 'models.{model}.{held}' keeps it "
+                f"frozen; take one of the two out, or add an entry for the same model without '{held}'."
+            )
 
 
 def language_mistakes(configuration: Configuration, key: str, study: Study) -> Iterator[str]:

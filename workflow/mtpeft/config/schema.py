@@ -5,7 +5,7 @@
 
 import operator
 from functools import reduce
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt
 
@@ -228,6 +228,22 @@ class Model(Section):
     threads: PositiveInt = Field(
         default=1, description="Torch's threads. They change the order of sums, so they are part of the result."
     )
+    # Left out where the base is held as ever, so that they change nothing for models without them.
+    quantised: Literal[8, 4] | None = Field(
+        default=None,
+        exclude_if=lambda bits: bits is None,
+        description="Bits of a weight of the linear layers, by bitsandbytes; the base stays frozen. Empty: all 32.",
+    )
+    precision: Literal["float32", "bfloat16"] = Field(
+        default="float32",
+        exclude_if=lambda floats: floats == "float32",
+        description="Floats that the base is held and computed in; with 'bfloat16', meant for GPUs, it stays frozen.",
+    )
+
+    @property
+    def held(self) -> dict[str, Any]:
+        """The keys that say in what the base is held, where it is in less than it could be trained in."""
+        return self.model_dump(include={"quantised", "precision"})
 
 
 class Training(Section):
