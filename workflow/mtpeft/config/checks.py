@@ -8,6 +8,7 @@ from mtpeft.config.dataset_checks import dataset_mistakes, hash_mistakes, pair_d
 from mtpeft.config.file_checks import file_mistakes, lacking_languages
 from mtpeft.config.finding_checks import finding_mistakes
 from mtpeft.config.model_checks import contaminated_models, frozen_mistakes, language_mistakes
+from mtpeft.config.models import Model
 from mtpeft.config.rate_checks import missing_rates, rate_mistakes, tuning_mistakes
 from mtpeft.config.resolve import (
     languages_of,
@@ -15,7 +16,7 @@ from mtpeft.config.resolve import (
     model_shape,
     pair_languages,
 )
-from mtpeft.config.schema import Block, Configuration, Corpus, Model, Study
+from mtpeft.config.schema import Block, Configuration, Corpus, Study
 from mtpeft.config.sentences import listed, unknown
 from mtpeft.config.studies import EFFICIENCY
 from mtpeft.config.test_sets import test_set_mistakes

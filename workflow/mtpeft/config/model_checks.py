@@ -4,9 +4,11 @@ from collections.abc import Callable, Collection, Iterator
 from itertools import product
 from pathlib import Path
 
+from mtpeft.cells import Cell
 from mtpeft.config.held_out import held_out_settings
 from mtpeft.config.resolve import found_path, model_folder, pair_languages, pretrain_languages
 from mtpeft.config.schema import Configuration, Study
+from mtpeft.errors import UserError
 from mtpeft.languages import match
 from mtpeft.methods import METHODS
 from mtpeft.models.describe import DATA_RECORD
@@ -50,13 +52,31 @@ def contaminated_models(configuration: Configuration) -> Iterator[str]:
 
 def frozen_mistakes(configuration: Configuration, key: str, study: Study) -> Iterator[str]:
     """Methods that train the base model itself, where it is held in what can't be trained."""
-    trained = [name for name in study.methods if METHODS[configuration.methods[name].tuner].trains == "all"]
-    for model, method in product(study.models, trained):
-        for held in configuration.models[model].held:
+    for model, method in product(study.models, study.methods):
+        for held in _kept_frozen(configuration, model, method):
             yield (
                 f"'{key}.methods' names '{method}', which trains the base model, but 'models.{model}.{held}' keeps it "
                 f"frozen; take one of the two out, or add an entry for the same model without '{held}'."
             )
+
+
+def require_trainable(configuration: Configuration, cell: Cell) -> None:
+    """Refuse a cell that no study can have, but that somebody may ask for by its name.
+
+    Raises:
+        UserError: its method trains the base model, which is held in what can't be trained.
+    """
+    for held in _kept_frozen(configuration, cell.model, cell.method):
+        raise UserError(
+            f"The cell {cell.path} trains the base model, but 'models.{cell.model}.{held}' keeps it frozen; name one of "
+            "another method, or of an entry without that key."
+        )
+
+
+def _kept_frozen(configuration: Configuration, model: str, method: str) -> list[str]:
+    """Keys of a model that keep a method from training it."""
+    trains_base = METHODS[configuration.methods[method].tuner].trains == "all"
+    return list(configuration.models[model].held) if trains_base else []
 
 
 def language_mistakes(configuration: Configuration, key: str, study: Study) -> Iterator[str]:

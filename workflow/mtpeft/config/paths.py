@@ -9,6 +9,7 @@ from mtpeft.cells import ALL, ANY, DIMENSIONS, NATIVE, RESERVED, Cell
 from mtpeft.config.claims import claim_cells
 from mtpeft.config.corpus_settings import user_files
 from mtpeft.config.datasets import all_datasets, datasets_of
+from mtpeft.config.model_checks import require_trainable
 from mtpeft.config.rates import CLASS, rates_file, trial_cell
 from mtpeft.config.resolve import (
     anchor_pairs,
@@ -178,7 +179,7 @@ def training_files(configuration: Configuration, cell: Cell) -> dict[str, str]:
     """What a cell is trained from but for its rate, by the name of the option that takes it."""
     method = METHODS[configuration.methods[cell.method].tuner]
     _require_canonical(cell, method)
-    _require_trainable(configuration, cell, method)
+    require_trainable(configuration, cell)
     inputs = {}
     if cell.model != ANY:
         inputs["base"] = f"results/models/{cell.model}/base.json"
@@ -219,19 +220,6 @@ def _require_canonical(cell: Cell, method: Method) -> None:
     meaningless = [name for name, label in vars(cell).items() if label == ANY and wanted.get(name) != ANY]
     if meaningless or (method.budget_labels is None and cell.budget in RESERVED):
         raise UserError(f"The cell {cell.path} needs a label of the catalogue as its {(meaningless or ['budget'])[0]}.")
-
-
-def _require_trainable(configuration: Configuration, cell: Cell, method: Method) -> None:
-    """Refuse a method that trains a base model which is held in what can't be trained; no study has such cells.
-
-    Raises:
-        UserError: it is.
-    """
-    if method.trains == "all" and (held := configuration.models[cell.model].held):
-        raise UserError(
-            f"The cell {cell.path} trains the base model, but 'models.{cell.model}.{next(iter(held))}' keeps it "
-            "frozen; name a cell of an entry without that key."
-        )
 
 
 def decode_inputs(configuration: Configuration, wildcards: Wildcards) -> Mapping[str, str | list[str]]:
