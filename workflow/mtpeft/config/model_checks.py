@@ -68,8 +68,8 @@ def require_trainable(configuration: Configuration, cell: Cell) -> None:
     """
     for held in _kept_frozen(configuration, cell.model, cell.method):
         raise UserError(
-            f"The cell {cell.path} trains the base model, but 'models.{cell.model}.{held}' keeps it frozen; name one of "
-            "another method, or of an entry without that key."
+            f"The cell {cell.path} trains the base model, but 'models.{cell.model}.{held}' keeps it frozen; name a "
+            "cell of an entry without that key."
         )
 
 
