@@ -262,6 +262,18 @@ WRONG: list[tuple[Any, ...]] = [
         {**pretrained(), "pairs": {"en-ca": {"corpus": "interface"}}, **also({"pairs": ["en-ca"]})},
         "'studies.budgets.pairs' names 'en-ca', but the vocabulary of 'small' has no token for 'ca'; add 'en-ca' to",
     ),
+    # bases that stay frozen
+    ({"models": {"small": {"quantised": 3}}}, "'models.small.quantised' is 3; write 8 or 4."),
+    ({"models": {"small": {"precision": "half"}}}, "'models.small.precision' is 'half'; write 'float32' or 'bfloat16'"),
+    (
+        {"models": {"large": {"quantised": 4}}},
+        "'studies.models.methods' names 'full', which trains the base model, but 'models.large.quantised' keeps it "
+        "frozen; take one of the two out, or add an entry for the same model without 'quantised'.",
+    ),
+    (
+        {"models": {"large": {"precision": "bfloat16"}}, **also({"models": ["large"], "methods": ["scratch"]})},
+        "'studies.budgets.methods' names 'scratch', which trains the base model, but 'models.large.precision' keeps it",
+    ),
     # findings
     (
         {"findings": {"parity": {"claim": "on_part"}}},

@@ -1,7 +1,7 @@
 """Every family trained, saved, opened and merged: the same model at each station."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from family_material import CHECKPOINTS, LANGUAGES, family_inputs, family_settin
 from mtpeft.decoding.search import Search, translate
 from mtpeft.models.families import family_in
 from mtpeft.models.load import load_base, open_tuned, prepare_torch
+from mtpeft.records import write_record
 from mtpeft.scoring.metrics import chrf
 from mtpeft.tokens.arrays import model_inputs, read_arrays
 from mtpeft.tokens.codec import frame_of, open_codec, text_of
@@ -23,7 +24,12 @@ from mtpeft.training.state import only_writer
 
 EVERYWHERE = ("full", "adapter", "lora", "prefix")
 SOMEWHERE = ("layernorm", "embeddings", "lora_embeddings")
-TRAINED = [*product(CHECKPOINTS, EVERYWHERE), *product(("nllb", "mt5"), SOMEWHERE)]
+TRAINED = [
+    *product(CHECKPOINTS, EVERYWHERE, [{}]),
+    *product(("nllb", "mt5"), SOMEWHERE, [{}]),
+    *product(("nllb", "mt5"), ("lora", "adapter"), [{"quantised": 8}, {"quantised": 4}]),
+]
+"""Families, methods, and in what the base is held."""
 FAMILY = pytest.mark.parametrize("name", CHECKPOINTS)
 
 
@@ -43,7 +49,10 @@ def prepared(sweep: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[
 
     def of(name: str) -> Inputs:
         if name not in made:
-            made[name] = family_inputs(name, sweep, tmp_path_factory.mktemp(name))
+            folder = tmp_path_factory.mktemp(name)
+            # A dev score that all trained weights beat, so that they are what is kept.
+            write_record(folder / "start.json", {"dev_score": -1.0})
+            made[name] = replace(family_inputs(name, sweep, folder), start=folder / "start.json")
         return made[name]
 
     return of
@@ -64,26 +73,26 @@ def _observe(model: nn.Module, given: Inputs, checkpoint: Path) -> Station:
     return Station(logits, hypotheses, chrf(hypotheses, [line.split("\t")[2] for line in lines]))
 
 
-@pytest.mark.parametrize(("name", "method"), TRAINED)
+@pytest.mark.parametrize(("name", "method", "held"), TRAINED)
 def test_what_was_trained_is_what_is_opened_and_merged(
-    prepared: Callable, tmp_path: Path, name: str, method: str
+    prepared: Callable, tmp_path: Path, name: str, method: str, held: dict[str, int]
 ) -> None:
     prepare_torch(1)
     given = prepared(name)
-    job = open_job(family_settings(method), given)
+    job = open_job(family_settings(method) | held, given)
     with only_writer(tmp_path / "state"), watching() as clock:
         trained, run = train_job(job, state_folder=tmp_path / "state", clock=clock)
     assert run.status == "ok"
-    untouched = _observe(load_base(job.folder), given, job.folder)
+    untouched = _observe(load_base(job.folder, job.frozen), given, job.folder)
     before = _observe(trained, given, job.folder)
-    assert (before.logits - untouched.logits).abs().max() > 1e-3 or run.best_step == 0
+    assert (before.logits - untouched.logits).abs().max() > 1e-3
 
-    opened = open_tuned(job.folder, save_tuned(trained, tmp_path / "tuned", diverged=False))
+    opened = open_tuned(job.folder, save_tuned(trained, tmp_path / "tuned", diverged=False), job.frozen)
     after = _observe(opened, given, job.folder)
     assert torch.equal(after.logits, before.logits)
     assert (after.hypotheses, after.score) == (before.hypotheses, before.score)
 
-    if hasattr(opened, "merge_and_unload") and method not in ("adapter", "prefix"):
+    if hasattr(opened, "merge_and_unload") and method not in ("adapter", "prefix") and not held:
         merged = _observe(opened.merge_and_unload(), given, job.folder)
         torch.testing.assert_close(merged.logits, before.logits, rtol=1e-4, atol=1e-4)
         assert (merged.hypotheses, merged.score) == (before.hypotheses, before.score)
@@ -92,6 +101,6 @@ def test_what_was_trained_is_what_is_opened_and_merged(
 @FAMILY
 def test_no_layer_is_skipped_at_random_and_dropout_is_what_was_asked_for(prepared: Callable, name: str) -> None:
     job = open_job(family_settings("full"), prepared(name))
-    config = _model(job.settings, job.folder, job.counted).config
+    config = _model(job).config
     assert getattr(config, family_in(job.folder).dropout) == 0.0
     assert (getattr(config, "encoder_layerdrop", 0.0), getattr(config, "decoder_layerdrop", 0.0)) == (0.0, 0.0)

@@ -107,7 +107,7 @@ def test_a_label_out_of_all_reach_has_a_loss_that_is_a_number() -> None:
 def test_an_update_follows_the_loss_of_every_label_and_of_no_padding(sweep: Path, kind: str) -> None:
     settings = train_settings(kind, clip_norm=1e9, dropout=0.0, label_smoothing=0.1)
     job = jobs.open_job(settings, inputs(sweep))
-    model = jobs._model(settings, job.folder, job.counted)
+    model = jobs._model(job)
     batch = jobs._batches(settings, job.inputs, frame=FRAME)
     labels = batch(0)["labels"]
     assert int((labels == IGNORED).sum()) > 0

@@ -19,6 +19,7 @@ SETTINGS = {
     "full": train_settings("full", learning_rate=0.03),
     "adapter": train_settings("adapter", learning_rate=0.1),
     "lora": train_settings("lora", learning_rate=0.1),
+    "lora_8_bits": train_settings("lora", learning_rate=0.1) | {"quantised": 8},
     "scratch": train_settings("scratch", learning_rate=0.03),
     "translation": pretrain_settings(updates=20),
     "denoising": pretrain_settings("denoising", updates=20),

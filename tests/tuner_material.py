@@ -10,6 +10,7 @@ from model_material import BUDGETS, MAX_POSITIONS, METHODS, arrays
 from mtpeft.methods import METHODS as REGISTRY
 from mtpeft.methods.budget import Allocation, allocation_of
 from mtpeft.models.families import read_shape
+from mtpeft.models.frozen import WHOLE, Frozen
 from mtpeft.models.load import load_base
 from mtpeft.tokens.arrays import model_inputs, read_arrays
 from mtpeft.tokens.frame import Frame
@@ -37,13 +38,13 @@ def base_folder(sweep: Path) -> Path:
     return sweep / "results/models/tiny/checkpoint"
 
 
-def build(sweep: Path, method: str) -> tuple[nn.Module, Allocation]:
+def build(sweep: Path, method: str, frozen: Frozen = WHOLE) -> tuple[nn.Module, Allocation]:
     """The method at its budget on the tiny base, as the trainer builds it."""
     config = json.loads((base_folder(sweep) / "config.json").read_text(encoding="utf-8"))
     entry = REGISTRY[METHODS[method]["tuner"]]
     allocation = allocation_of(entry, METHODS[method], read_shape(config), share=BUDGETS.get(method))
     torch.manual_seed(1)
-    return entry.apply(load_base(base_folder(sweep)), allocation.sizes, METHODS[method]).eval(), allocation
+    return entry.apply(load_base(base_folder(sweep), frozen), allocation.sizes, METHODS[method]).eval(), allocation
 
 
 def batch(sweep: Path) -> dict[str, torch.Tensor]:

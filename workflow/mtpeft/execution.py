@@ -11,9 +11,10 @@ from typing import Any
 PACKAGES = ("torch", "transformers", "peft", "tokenizers", "sentencepiece", "sacrebleu", "safetensors", "numpy")
 
 
-def versions(packages: Iterable[str] = PACKAGES) -> dict[str, str]:
-    """Versions of Python and of the packages that results depend on."""
-    return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in packages}
+def versions(packages: Iterable[str] = PACKAGES, more: Iterable[str] = ()) -> dict[str, str]:
+    """Versions of Python and of the packages that results depend on, `more` of them where a step needs more."""
+    names = (*packages, *more)
+    return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in names}
 
 
 def describe(device: str, threads: int) -> dict[str, Any]:

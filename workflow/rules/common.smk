@@ -12,7 +12,7 @@ sys.path.insert(0, f"{workflow.basedir}/workflow")
 from mtpeft.cells import CELL_TEMPLATE as CELL
 from mtpeft.cells import LABELS_TEMPLATE as LABELS
 from mtpeft.cells import OTHER_TEMPLATE as OTHER
-from mtpeft.config import corpus_settings, order, others, paths, recipes, settings
+from mtpeft.config import corpus_settings, model_paths, order, others, paths, recipes, settings
 from mtpeft.config.environment import share_python
 from mtpeft.config.load import validate
 from mtpeft.errors import UserError
@@ -68,4 +68,4 @@ def in_order(step):
 
 def threads_of(wildcards):
     """Threads of a model's jobs: they are a setting of the model, so Snakemake follows it and not the reverse."""
-    return paths.threads(CONFIGURATION, wildcards)
+    return model_paths.threads(CONFIGURATION, wildcards)

@@ -183,7 +183,7 @@ rule choose_subset:
 rule encode_pair:
     """Token arrays of what a pair is trained on, in one vocabulary."""
     input:
-        tokenizer=files(paths.tokenizer),
+        tokenizer=files(model_paths.tokenizer),
         texts=expand("data/pairs/{{pair}}/{part}.tsv", part=paths.TRAINING_PARTS),
     output:
         expand("data/tokens/{{vocabulary}}/{{pair}}/{part}.safetensors", part=paths.TRAINING_PARTS),
@@ -196,7 +196,7 @@ rule encode_pair:
         "../../envs/workflow.yaml"
     params:
         settings=told("tokens", "vocabulary", "pair"),
-        tokenizer=files(paths.tokenizer_folder),
+        tokenizer=files(model_paths.tokenizer_folder),
     shell:
         "exec python -m mtpeft encode --settings {params.settings:q} --tokenizer {params.tokenizer:q} "
         "--texts {input.texts:q} --arrays {output:q} > {log:q} 2>&1"
@@ -204,7 +204,7 @@ rule encode_pair:
 
 use rule encode_pair as encode_test with:
     input:
-        tokenizer=files(paths.tokenizer),
+        tokenizer=files(model_paths.tokenizer),
         texts="data/pairs/{pair}/{test_set}.tsv",
     output:
         "data/tokens/{vocabulary}/{pair}/{test_set}.safetensors",

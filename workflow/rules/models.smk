@@ -15,7 +15,7 @@ rule models:
 rule train_vocabulary:
     """A joint sentencepiece vocabulary, saved as a Hugging Face tokenizer."""
     input:
-        files(paths.vocabulary_text),
+        files(model_paths.vocabulary_text),
     output:
         "data/vocabularies/{vocabulary}/tokenizer.json",
         config="data/vocabularies/{vocabulary}/tokenizer_config.json",
@@ -37,9 +37,9 @@ rule train_vocabulary:
 rule pretrain:
     """Pre-train a model from nothing; its state lies in an undeclared folder and is resumed."""
     input:
-        tokenizer=files(paths.pretrain_tokenizer),
-        train=files(paths.pretrain_arrays("pretrain")),
-        dev=files(paths.pretrain_arrays("dev")),
+        tokenizer=files(model_paths.pretrain_tokenizer),
+        train=files(model_paths.pretrain_arrays("pretrain")),
+        dev=files(model_paths.pretrain_arrays("dev")),
     output:
         record="results/models/{model}/base.json",
         checkpoint=directory("results/models/{model}/checkpoint"),
@@ -48,7 +48,7 @@ rule pretrain:
     benchmark:
         "benchmarks/pretrain/{model}.tsv"
     wildcard_constraints:
-        model=paths.models_with(CONFIGURATION, "pretrain"),
+        model=model_paths.models_with(CONFIGURATION, "pretrain"),
     priority: FIRST
     conda:
         "../../envs/workflow.yaml"
@@ -64,7 +64,7 @@ rule pretrain:
 rule judge_base:
     """Dev score of a base model before any training, which most methods start from."""
     input:
-        named_files(paths.judge_inputs),
+        named_files(model_paths.judge_inputs),
     output:
         "results/models/{model}/start/{pair}.json",
     log:
@@ -77,7 +77,7 @@ rule judge_base:
     threads: threads_of
     params:
         settings=told("judge", "model", "pair"),
-        inputs=options(paths.judge_inputs),
+        inputs=options(model_paths.judge_inputs),
     shell:
         "exec python -m mtpeft judge --settings {params.settings:q} {params.inputs} --record {output:q} > {log:q} 2>&1"
 
@@ -91,7 +91,7 @@ rule fetch_model:
     benchmark:
         "benchmarks/fetch_model/{model}.tsv"
     wildcard_constraints:
-        model=paths.models_with(CONFIGURATION, "hub"),
+        model=model_paths.models_with(CONFIGURATION, "hub"),
     priority: FIRST
     conda:
         "../../envs/workflow.yaml"
@@ -104,7 +104,7 @@ rule fetch_model:
 rule extend_model:
     """Add entries to the vocabulary of another base model: tokens of languages, pieces of the text of pairs."""
     input:
-        named_files(paths.extend_inputs),
+        named_files(model_paths.extend_inputs),
     output:
         record="results/models/{model}/base.json",
         folder=directory("results/models/{model}/extended"),
@@ -113,13 +113,13 @@ rule extend_model:
     benchmark:
         "benchmarks/extend_model/{model}.tsv"
     wildcard_constraints:
-        model=paths.models_with(CONFIGURATION, "extend"),
+        model=model_paths.models_with(CONFIGURATION, "extend"),
     priority: FIRST
     conda:
         "../../envs/workflow.yaml"
     params:
         settings=told("extend", "model"),
-        inputs=options(paths.extend_inputs),
+        inputs=options(model_paths.extend_inputs),
     shell:
         "exec python -m mtpeft extend --settings {params.settings:q} {params.inputs} --record {output.record:q} "
         "> {log:q} 2>&1"
@@ -128,7 +128,7 @@ rule extend_model:
 rule take_in_model:
     """Check a local Hugging Face folder and record its hashes; the weights stay where they are."""
     input:
-        files(paths.local_files),
+        files(model_paths.local_files),
     output:
         "results/models/{model}/base.json",
     log:
@@ -136,7 +136,7 @@ rule take_in_model:
     benchmark:
         "benchmarks/take_in_model/{model}.tsv"
     wildcard_constraints:
-        model=paths.models_with(CONFIGURATION, "path"),
+        model=model_paths.models_with(CONFIGURATION, "path"),
     priority: FIRST
     conda:
         "../../envs/workflow.yaml"

@@ -8,7 +8,8 @@ from mtpeft.config.dataset_checks import dataset_mistakes, hash_mistakes, pair_d
 from mtpeft.config.extension_checks import extension_mistakes
 from mtpeft.config.file_checks import file_mistakes, lacking_languages
 from mtpeft.config.finding_checks import finding_mistakes
-from mtpeft.config.model_checks import contaminated_models, language_mistakes
+from mtpeft.config.model_checks import contaminated_models, frozen_mistakes, language_mistakes
+from mtpeft.config.models import Model
 from mtpeft.config.other_checks import FORGETTING, also_score_mistakes
 from mtpeft.config.rate_checks import missing_rates, rate_mistakes, tuning_mistakes
 from mtpeft.config.resolve import (
@@ -17,7 +18,7 @@ from mtpeft.config.resolve import (
     model_shape,
     pair_languages,
 )
-from mtpeft.config.schema import Block, Configuration, Corpus, Model, Study
+from mtpeft.config.schema import Block, Configuration, Corpus, Study
 from mtpeft.config.sentences import listed, unknown
 from mtpeft.config.studies import EFFICIENCY
 from mtpeft.config.test_sets import test_set_mistakes
@@ -221,11 +222,12 @@ def _is_sized(configuration: Configuration, method: str) -> bool:
 
 
 def _model_limits(configuration: Configuration) -> Iterator[str]:
-    """Languages and budgets that a study asks for and its models don't have."""
+    """Methods, languages and budgets that a study asks for and its models don't have."""
     known = {model: model_shape(configuration, model) for model in configuration.models}
     shapes = {model: shape for model, shape in known.items() if shape}
     for label, study in configuration.studies.items():
         for block in study.blocks:
+            yield from frozen_mistakes(configuration, f"studies.{label}", block)
             yield from language_mistakes(configuration, f"studies.{label}", block)
             for model in filter(shapes.__contains__, block.models):
                 yield from _nothing_to_train(configuration, f"studies.{label}", block, shape=shapes[model], model=model)

@@ -1,12 +1,16 @@
 """What can be wrong between a model and what a study wants of it: its languages, and what it may have read."""
 
 from collections.abc import Callable, Collection, Iterator
+from itertools import product
 from pathlib import Path
 
+from mtpeft.cells import Cell
 from mtpeft.config.held_out import held_out_settings
 from mtpeft.config.resolve import found_path, model_folder, origin_of, pair_languages, pretrain_languages
 from mtpeft.config.schema import Configuration, Study
+from mtpeft.errors import UserError
 from mtpeft.languages import match
+from mtpeft.methods import METHODS
 from mtpeft.models.describe import DATA_RECORD
 from mtpeft.models.families import family_in, read_json
 from mtpeft.models.families.base import added_tokens
@@ -44,6 +48,35 @@ def contaminated_models(configuration: Configuration) -> Iterator[str]:
                     f"{' and '.join(unknown)} it was pre-trained; pre-train it again, as "
                     "workflow/studies/pretrain.yaml does."
                 )
+
+
+def frozen_mistakes(configuration: Configuration, key: str, study: Study) -> Iterator[str]:
+    """Methods that train the base model itself, where it is held in what can't be trained."""
+    for model, method in product(study.models, study.methods):
+        for held in _kept_frozen(configuration, model, method):
+            yield (
+                f"'{key}.methods' names '{method}', which trains the base model, but 'models.{model}.{held}' keeps it "
+                f"frozen; take one of the two out, or add an entry for the same model without '{held}'."
+            )
+
+
+def require_trainable(configuration: Configuration, cell: Cell) -> None:
+    """Refuse a cell that no study can have, but that somebody may ask for by its name.
+
+    Raises:
+        UserError: its method trains the base model, which is held in what can't be trained.
+    """
+    for held in _kept_frozen(configuration, cell.model, cell.method):
+        raise UserError(
+            f"The cell {cell.path} trains the base model, but 'models.{cell.model}.{held}' keeps it frozen; name a "
+            "cell of an entry without that key."
+        )
+
+
+def _kept_frozen(configuration: Configuration, model: str, method: str) -> list[str]:
+    """Keys of a model that keep a method from training it."""
+    trains_base = METHODS[configuration.methods[method].tuner].trains == "all"
+    return list(configuration.models[model].held) if trains_base else []
 
 
 def language_mistakes(configuration: Configuration, key: str, study: Study) -> Iterator[str]:

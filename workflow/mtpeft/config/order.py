@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import astuple
 
 from mtpeft.cells import DIMENSIONS
-from mtpeft.config.paths import Wildcards
+from mtpeft.config.wildcards import Wildcards
 from mtpeft.config.rates import CLASS
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import study_cells, study_others

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping
 
 from mtpeft.cells import DIMENSIONS, OnPair
-from mtpeft.config.paths import Wildcards, cell_files, cell_of
+from mtpeft.config.paths import cell_files, cell_of
+from mtpeft.config.wildcards import Wildcards
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import all_others, is_tuned, study_others, untouched
 from mtpeft.errors import UserError

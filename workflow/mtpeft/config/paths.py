@@ -3,38 +3,30 @@
 import re
 import shlex
 from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from mtpeft.cells import ALL, ANY, DIMENSIONS, NATIVE, RESERVED, Cell
 from mtpeft.config.claims import claim_cells
 from mtpeft.config.corpus_settings import user_files
 from mtpeft.config.datasets import all_datasets, datasets_of
+from mtpeft.config.model_checks import require_trainable
 from mtpeft.config.rates import CLASS, rates_file, trial_cell
 from mtpeft.config.resolve import (
     anchor_pairs,
-    found_path,
-    model_folder,
-    model_with,
     used_corpora,
     vocabulary_of,
-    vocabulary_pairs,
 )
 from mtpeft.config.schema import Configuration
 from mtpeft.config.settings import class_cell, findings_settings, needs_search, text_settings
 from mtpeft.config.studies import EFFICIENCY, all_cells, drawn_cells, rate_classes
 from mtpeft.config.test_sets import PRIMARY, given_test, given_texts, more_test_sets, test_datasets, test_sets
+from mtpeft.config.wildcards import Wildcards
 from mtpeft.errors import UserError
 from mtpeft.methods import METHODS
 from mtpeft.methods.base import Method
 
 FORMATS = ("pdf", "svg", "png")
 TRAINING_PARTS = ("train", "dev", "pretrain")
-
-
-class Wildcards(Protocol):
-    """What Snakemake passes: labels by name."""
-
-    def __getitem__(self, name: str) -> str: ...
 
 
 def constraints(configuration: Configuration) -> dict[str, str]:
@@ -111,60 +103,6 @@ def test_files(configuration: Configuration, wildcards: Wildcards) -> list[str]:
     return [] if given.mtdata else list((given.both_sides or given.sides).values())
 
 
-def vocabulary_text(configuration: Configuration, wildcards: Wildcards) -> list[str]:
-    """Text that a model's vocabulary is learnt from."""
-    pairs = vocabulary_pairs(configuration, model_with(configuration, wildcards["vocabulary"]))
-    return [f"data/pairs/{pair}/pretrain.tsv" for pair in pairs]
-
-
-def pretrain_arrays(part: str) -> Any:
-    """Input function for the token arrays of one part of all pairs that a model is pre-trained on."""
-
-    def arrays(configuration: Configuration, wildcards: Wildcards) -> list[str]:
-        model = wildcards["model"]
-        arrays = f"data/tokens/{vocabulary_of(configuration, model)}"
-        return [f"{arrays}/{pair}/{part}.safetensors" for pair in configuration.models[model].pretrain.pairs]
-
-    return arrays
-
-
-def tokenizer(configuration: Configuration, wildcards: Wildcards) -> str:
-    """A file that is there when the tokenizer of a vocabulary is."""
-    model = model_with(configuration, wildcards["vocabulary"])
-    if configuration.models[model].hub or configuration.models[model].extend:
-        return f"results/models/{model}/base.json"
-    return f"{tokenizer_folder(configuration, wildcards)}/tokenizer_config.json"
-
-
-def tokenizer_folder(configuration: Configuration, wildcards: Wildcards) -> str:
-    """Where the tokenizer of a vocabulary lies."""
-    label = wildcards["vocabulary"]
-    model = model_with(configuration, label)
-    pretrained = configuration.models[model].pretrain
-    return f"data/vocabularies/{label}" if pretrained else str(model_folder(configuration, model))
-
-
-def pretrain_tokenizer(configuration: Configuration, wildcards: Wildcards) -> str:
-    """A file of the tokenizer of a model that is pre-trained."""
-    return tokenizer(configuration, {"vocabulary": vocabulary_of(configuration, wildcards["model"])})
-
-
-def extend_inputs(configuration: Configuration, wildcards: Wildcards) -> Mapping[str, str | list[str]]:
-    """What a model with a larger vocabulary is made from, by the name of the option that takes it."""
-    extension = configuration.models[wildcards["model"]].extend
-    pairs = extension.pieces.pairs if extension.pieces else []
-    return {
-        "base": f"results/models/{extension.model}/base.json",
-        "texts": [f"data/pairs/{pair}/train.tsv" for pair in pairs],
-    }
-
-
-def threads(configuration: Configuration, wildcards: Wildcards) -> int:
-    """Threads that the jobs of a model take."""
-    model = wildcards["model"]
-    return 1 if model == ANY else configuration.models[model].threads
-
-
 def train_inputs(configuration: Configuration, wildcards: Wildcards) -> Mapping[str, str]:
     """What a cell is trained from, by the name of the option that takes it; never anything of the test set."""
     cell = cell_of(wildcards)
@@ -189,6 +127,7 @@ def training_files(configuration: Configuration, cell: Cell) -> dict[str, str]:
     """What a cell is trained from but for its rate, by the name of the option that takes it."""
     method = METHODS[configuration.methods[cell.method].tuner]
     _require_canonical(cell, method)
+    require_trainable(configuration, cell)
     inputs = {}
     if cell.model != ANY:
         inputs["base"] = f"results/models/{cell.model}/base.json"
@@ -201,16 +140,6 @@ def training_files(configuration: Configuration, cell: Cell) -> dict[str, str]:
     if method.starts_as_base:
         inputs["start"] = f"results/models/{cell.model}/start/{cell.pair}.json"
     return inputs
-
-
-def judge_inputs(configuration: Configuration, wildcards: Wildcards) -> Mapping[str, str]:
-    """What a base model is judged on, by the name of the option that takes it."""
-    model, pair = wildcards["model"], wildcards["pair"]
-    return {
-        "base": f"results/models/{model}/base.json",
-        "dev": f"data/tokens/{vocabulary_of(configuration, model)}/{pair}/dev.safetensors",
-        "dev-text": f"data/pairs/{pair}/dev.tsv",
-    }
 
 
 def _require_canonical(cell: Cell, method: Method) -> None:
@@ -303,19 +232,6 @@ def figures(studies: Iterable[str]) -> list[str]:
 def figures_of(label: str) -> list[str]:
     """Files of one figure."""
     return [f"results/figures/{label}.{suffix}" for suffix in FORMATS]
-
-
-def local_files(configuration: Configuration, wildcards: Wildcards) -> list[str]:
-    """Files of a model that lies in a folder: when they change, so does what is trained from them."""
-    folder = found_path(str(configuration.models[wildcards["model"]].path))
-    patterns = ("config.json", "*.safetensors", "*token*.json", "vocab*.json", "*.model", "*.spm")
-    return sorted({str(file) for pattern in patterns for file in folder.glob(pattern)})
-
-
-def models_with(configuration: Configuration, key: str) -> str:
-    """Pattern of the labels of models that have a key: each kind is made by a rule of its own."""
-    labels = [re.escape(label) for label, model in configuration.models.items() if getattr(model, key)]
-    return "|".join(labels) or "(?!)"
 
 
 def flat(named: Mapping[str, str | list[str]]) -> list[str]:

@@ -10,28 +10,11 @@ from typing import Annotated, Literal, Self
 from pydantic import ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from mtpeft.config.findings import Finding
+from mtpeft.config.forms import MEMBERS, SHA256, DatasetId, Language, Probability, Share
+from mtpeft.config.models import Model
 from mtpeft.config.section import Section
 from mtpeft.methods import METHODS
 
-Share = Annotated[float, Field(gt=0, lt=1)]
-Probability = Annotated[float, Field(ge=0, lt=1)]
-LANGUAGE = r"^[A-Za-z]{2,8}([-_][A-Za-z0-9]{2,8})*$"
-SHA256 = r"^[0-9a-f]{64}$"
-MEMBERS = r"\{language\}"
-HUB_MODEL = r"^[\w.-]+/[\w.-]+@[\w./-]+$"
-CODE = r"[a-z]{2,3}(_[A-Za-z]{2,4})*"
-DATASET = rf"^[^\s/{{}}-]+-[^\s/{{}}-]+-[^\s/{{}}-]+-({CODE}-({CODE}|\{{foreign\}})|\{{foreign\}}-{CODE})$"
-PATTERNS = {
-    LANGUAGE: "a language code, such as 'en' or 'pt-BR'",
-    SHA256: "the 64 hexadecimal digits that `sha256sum` prints",
-    HUB_MODEL: "a model with its revision, such as 'owner/name@commit'; another revision may be another model",
-    DATASET: "an id such as 'Neulab-tedtalks_train-1-eng-deu', which `mtdata list` shows, or one with {foreign} in the "
-    "place of one language",
-    MEMBERS: "a path with {language} in it, such as 'locale/{language}/*.po'",
-}
-"""What each pattern asks for, in words."""
-Language = Annotated[str, Field(pattern=LANGUAGE)]
-DatasetId = Annotated[str, Field(pattern=DATASET)]
 # Data records of models hold the description of files. One that was written before there was a form must stay equal.
 LaterForm = Annotated[str | None, Field(exclude_if=lambda path: path is None)]
 
@@ -175,98 +158,6 @@ class Size(Section):
 
     pairs: PositiveInt = Field(description="Sentence pairs; smaller sizes are subsets of larger ones.")
     updates: PositiveInt = Field(description="Optimiser steps.")
-
-
-class PretrainingNoise(Section):
-    """What keeps a model from learning a small text by heart."""
-
-    begin: Probability = Field(default=0.0, description="Share of the updates before any of it.")
-    joined: Probability = Field(default=0.0, description="Share of the batches whose rows are joined two by two.")
-    masked_source: Probability = Field(default=0.0, description="Share of the source's tokens that are masked.")
-    masked_target: Probability = Field(default=0.0, description="Share of masks in what the decoder reads.")
-
-
-class Pretraining(Section):
-    """An mBART model trained from nothing by the workflow."""
-
-    objective: Literal["translation", "denoising"] = Field(
-        description="Translate the pairs, or restore masked sentences of each of their languages."
-    )
-    pairs: list[str] = Field(min_length=1, description="Labels of `pairs` whose pre-training part is read.")
-    rows: PositiveInt | None = Field(
-        default=None, description="Sentence pairs of each pair that are read, others of each. Empty: all there are."
-    )
-    vocabulary: PositiveInt = Field(description="Sentencepiece vocabulary, all languages together.")
-    vocabulary_pairs: list[str] = Field(
-        default=[], description="Labels of `pairs` whose pre-training part it is learnt from besides that of `pairs`."
-    )
-    layers: PositiveInt = Field(description="Encoder layers, and as many decoder layers.")
-    d_model: PositiveInt = Field(description="Width.")
-    heads: PositiveInt = Field(description="Attention heads.")
-    feed_forward: PositiveInt = Field(description="Inner width of the feed-forward blocks.")
-    max_positions: PositiveInt = Field(default=128, description="Longest sequence in tokens.")
-    updates: PositiveInt = Field(description="Optimiser steps.")
-    learning_rate: PositiveFloat = Field(description="Peak learning rate.")
-    batch_tokens: PositiveInt = Field(default=768, description="Padded tokens of a batch, on its longer side.")
-    dropout: Probability = Field(default=0.1)
-    noise: PretrainingNoise = PretrainingNoise()
-    seed: NonNegativeInt = 1
-
-
-class NewLanguage(Section):
-    """How the token of a new language begins."""
-
-    like: Language | None = Field(
-        default=None, description="A language that the model knows, whose token it begins as. Empty: the mean of all."
-    )
-
-
-class NewPieces(Section):
-    """New entries of the vocabulary, learnt from fine-tuning text."""
-
-    language: Language = Field(description="Language of the text.")
-    pairs: list[str] = Field(min_length=1, description="Labels of `pairs` with that language, whose text is read.")
-    entries: PositiveInt = Field(description="How many.")
-
-
-class Extension(Section):
-    """Another model of the catalogue with more entries in its vocabulary, which every method trains."""
-
-    model: str = Field(description="A label of `models`.")
-    languages: dict[Language, NewLanguage] = Field(default={}, description="Languages that the model has no token for.")
-    pieces: NewPieces | None = Field(default=None, description="New entries for text that falls into many pieces.")
-
-
-class Seen(Section):
-    """What a model has read in its pre-training, for studies of that; unnecessary for models that come from here."""
-
-    parallel: list[str] = Field(default=[], description="Labels of `pairs` that it was trained to translate.")
-    monolingual: list[Language] = Field(default=[], description="Languages that it has read by themselves.")
-
-
-class Model(Section):
-    """A base model: one that the workflow pre-trains, a local Hugging Face folder, one of a model hub, or one of these
-    with more entries in its vocabulary.
-    """
-
-    pretrain: Pretraining | None = None
-    path: str | None = Field(default=None, description="Folder with config.json, safetensors weights and tokenizer.")
-    # Left out where it is empty, so that it changes nothing for models that come from elsewhere.
-    hub: str | None = Field(
-        default=None,
-        pattern=HUB_MODEL,
-        exclude_if=lambda given: given is None,
-        description="A model of the hub and its revision: owner/name@commit.",
-    )
-    extend: Extension | None = Field(
-        default=None, exclude_if=lambda given: given is None, description="A model with a larger vocabulary."
-    )
-    seen: Seen | None = Field(
-        default=None, exclude_if=lambda given: given is None, description="What it was pre-trained on, if you know."
-    )
-    threads: PositiveInt = Field(
-        default=1, description="Torch's threads. They change the order of sums, so they are part of the result."
-    )
 
 
 class Training(Section):

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from mtpeft.config.schema import PATTERNS
+from mtpeft.config.forms import PATTERNS
 from mtpeft.methods.base import RATE, RATES, SEARCH
 
 Error = Mapping[str, Any]

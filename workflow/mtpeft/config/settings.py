@@ -159,7 +159,8 @@ def decode_settings(configuration: Configuration, cell: Cell) -> Settings:
 
 def _common(configuration: Configuration, cell: Cell) -> Settings:
     source, target = pair_languages(configuration, cell.pair)
-    model = {} if cell.model == ANY else {"threads": configuration.models[cell.model].threads}
+    entry = configuration.models.get(cell.model)
+    model = {"threads": entry.threads, **entry.held} if entry else {}
     search = {"search": plain(configuration.decoding)} if model else {}
     return {"languages": {"source": source, "target": target}, **model, **search}
 

@@ -9,6 +9,7 @@ from mtpeft.cells import Cell
 from mtpeft.decoding.outcome import Outcome, write_decode_record, write_hypotheses
 from mtpeft.decoding.search import Search, translate
 from mtpeft.execution import describe
+from mtpeft.models.frozen import frozen_in
 from mtpeft.models.load import open_tuned, prepare_torch
 from mtpeft.records import read_record
 from mtpeft.tokens.arrays import read_arrays
@@ -19,7 +20,7 @@ def decode(settings: Mapping[str, Any], cell: Cell, *, trained: Path, tests: Map
     """Write one hypothesis per line and test set into `hypotheses/`, and the record.
 
     Args:
-        settings: `search`, `languages`, `threads`.
+        settings: `search`, `languages`, `threads`, and in what the base is held.
         cell: whose model it is.
         trained: the cell's `train.json`, with `tuned/` beside it.
         tests: token arrays of each test set.
@@ -29,7 +30,8 @@ def decode(settings: Mapping[str, Any], cell: Cell, *, trained: Path, tests: Map
     device = prepare_torch(settings["threads"])
     base = Path(read_record(Path(train["inputs"]["base"]))["folder"])
     codec = open_codec(base, settings["languages"], vocabulary=cell.model)
-    model = open_tuned(base, trained.parent / "tuned").to(device).eval()
+    frozen = frozen_in(settings, cell.model)
+    model = open_tuned(base, trained.parent / "tuned", frozen).to(device).eval()
     frame = frame_of(codec, model.config)
     started, done, described = time.monotonic(), 0, {}
     for name, arrays in tests.items():
@@ -44,5 +46,6 @@ def decode(settings: Mapping[str, Any], cell: Cell, *, trained: Path, tests: Map
         seconds=time.monotonic() - started,
         sentences=done,
         execution=describe(str(device), settings["threads"]),
+        packages=frozen.packages,
     )
     write_decode_record(settings, cell, outcome, trained=trained, record=record)

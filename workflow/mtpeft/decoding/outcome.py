@@ -13,13 +13,14 @@ from mtpeft.records import sha256_of, write_lines, write_record
 
 @dataclass(frozen=True)
 class Outcome:
-    """What decoding made of the test sets, and what it took."""
+    """What decoding made of the test sets, and what it took; `packages` are those besides what all results need."""
 
     test_sets: Mapping[str, dict[str, Any]]
     seconds: float
     sentences: int
     execution: Mapping[str, Any]
     status: str = "ok"
+    packages: tuple[str, ...] = ()
 
 
 def write_hypotheses(folder: Path, name: str, lines: list[str]) -> dict[str, Any]:
@@ -38,7 +39,7 @@ def write_decode_record(
         status=outcome.status,
         settings=dict(settings),
         trained_sha256=sha256_of(trained),
-        versions=versions(),
+        versions=versions(more=outcome.packages),
         execution=dict(outcome.execution),
         test_sets=dict(outcome.test_sets),
         decode_seconds=round(outcome.seconds, 3),

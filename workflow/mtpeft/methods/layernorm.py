@@ -23,9 +23,14 @@ def norm_sites(shape: ModelShape, options: Mapping[str, Any]) -> Sequence[Site]:
 
 def train_norms(model: "nn.Module", sizes: Mapping[str, int], options: Mapping[str, Any]) -> "nn.Module":
     """Put a copy that is trained in the place of every layer norm."""
+    import torch
     from peft import LNTuningConfig, get_peft_model
 
-    return get_peft_model(model, LNTuningConfig(task_type="SEQ_2_SEQ_LM", target_modules=list(sizes)))
+    from mtpeft.tuners.wide_norm import WideNormConfig
+
+    # Peft's own type where it serves, so that the folder opens without this package.
+    config = LNTuningConfig if model.dtype == torch.float32 else WideNormConfig
+    return get_peft_model(model, config(task_type="SEQ_2_SEQ_LM", target_modules=list(sizes)))
 
 
 LAYERNORM = Method(

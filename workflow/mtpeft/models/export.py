@@ -12,8 +12,9 @@ import torch
 
 from mtpeft.cells import Cell
 from mtpeft.errors import UserError
+from mtpeft.models.frozen import base_note
 from mtpeft.models.load import Translator, load_base, load_cell, open_tuned
-from mtpeft.records import publish_folder, read_record, write_record
+from mtpeft.records import publish_folder, read_record, write_record, write_text
 from mtpeft.tokens.codec import Codec
 
 CLOSE = 1e-3
@@ -51,6 +52,11 @@ def _merged(cell: str, folder: Path) -> None:
     """The whole model, with what was trained written into it, and its tokenizer."""
     translator = load_cell(cell)
     _refuse_extended(cell, translator.codec)
+    if key := translator.frozen.key:
+        raise UserError(
+            f"'{key}' holds the base of {cell} in less than its weights have, and what was trained beside that would "
+            "make another model of the whole base. Write `--as peft`."
+        )
     before = _logits(translator.model, translator)
     model = translator.model
     if hasattr(model, "merge_and_unload"):
@@ -84,7 +90,9 @@ def _peft(cell: str, folder: Path) -> None:
     repository, _, revision = base["settings"].get("hub", "").rpartition("@")
     named = {"base_model_name_or_path": repository or base["folder"], "revision": revision or None}
     write_record(folder / "adapter_config.json", read_record(folder / "adapter_config.json") | named)
-    _require_alike(before, _logits(open_tuned(Path(base["folder"]), folder).eval(), translator))
+    if translator.frozen.key:
+        write_text(folder / "README.md", base_note(translator.frozen))
+    _require_alike(before, _logits(open_tuned(Path(base["folder"]), folder, translator.frozen).eval(), translator))
 
 
 def _ctranslate2(cell: str, folder: Path) -> None:

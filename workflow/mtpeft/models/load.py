@@ -13,6 +13,7 @@ from torch import nn
 from mtpeft.cells import Cell
 from mtpeft.decoding.search import Search, translate
 from mtpeft.errors import UserError
+from mtpeft.models.frozen import WHOLE, Frozen, frozen_in, loading_options, represented, require_quantisation, settle
 from mtpeft.models.shapes import NEW_ENTRIES
 from mtpeft.records import read_record
 from mtpeft.tokens.codec import Codec, Side, encode, frame_of, open_codec, text_of
@@ -34,6 +35,11 @@ def prepare_torch(threads: int) -> torch.device:
     # Else every new tensor is filled with NaN first, to show who reads what was never written: a fifth of an update.
     torch.utils.deterministic.fill_uninitialized_memory = False
     keep_freed_memory()
+    return device_here()
+
+
+def device_here() -> torch.device:
+    """The device that models run on."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
@@ -49,13 +55,22 @@ def keep_freed_memory() -> None:
         mallopt(M_TRIM_THRESHOLD, 512 * MEGABYTE)
 
 
-def load_base(folder: Path, **overrides: Any) -> "PreTrainedModel":
-    """The model in a Hugging Face folder, in 32-bit floats; keys of its configuration can be overridden."""
+def load_base(folder: Path, frozen: Frozen = WHOLE, **overrides: Any) -> "PreTrainedModel":
+    """The model in a Hugging Face folder, in 32-bit floats or as it is held frozen.
+
+    Keys of its configuration can be overridden. A quantised model is on its device already.
+
+    Raises:
+        UserError: it can't be quantised here.
+    """
     from transformers import AutoModelForSeq2SeqLM
 
-    return AutoModelForSeq2SeqLM.from_pretrained(
-        folder, local_files_only=True, use_safetensors=True, dtype=torch.float32, **overrides
+    require_quantisation(frozen, device_here())
+    model = AutoModelForSeq2SeqLM.from_pretrained(
+        folder, local_files_only=True, use_safetensors=True, **loading_options(frozen), **overrides
     )
+    settle(model)
+    return model
 
 
 def random_model(config: Mapping[str, Any], *, seed: int, **overrides: Any) -> "PreTrainedModel":
@@ -75,18 +90,18 @@ def random_model(config: Mapping[str, Any], *, seed: int, **overrides: Any) -> "
 
 
 def parameters(model: nn.Module) -> tuple[int, int]:
-    """Number of all parameters and of the trainable ones, tied weights counted once.
+    """Number of all parameters and of the trainable ones, tied weights counted once, quantised ones as what they were.
 
     Sinusoids, which Marian models hold as parameters, are not learnt and not counted.
     """
     tables = [module for module in model.modules() if "Sinusoidal" in type(module).__name__]
     fixed = {id(parameter) for table in tables for parameter in table.parameters()}
     unique = {id(x): x for x in model.parameters() if id(x) not in fixed}.values()
-    return sum(x.numel() for x in unique), sum(x.numel() for x in unique if x.requires_grad)
+    return sum(map(represented, unique)), sum(represented(x) for x in unique if x.requires_grad)
 
 
-def open_tuned(base: Path, tuned: Path) -> nn.Module:
-    """The model that a cell's `tuned/` folder and its base make together.
+def open_tuned(base: Path, tuned: Path, frozen: Frozen = WHOLE) -> nn.Module:
+    """The model that a cell's `tuned/` folder and its base, held as it was in training, make together.
 
     A folder with an adapter_config.json is a peft folder, one with a config.json a whole model, an empty one the base.
     """
@@ -95,11 +110,11 @@ def open_tuned(base: Path, tuned: Path) -> nn.Module:
 
         from mtpeft.tuners.new_entries import split_new_entries
 
-        model = load_base(base)
+        model = load_base(base, frozen)
         if NEW_ENTRIES in (read_record(tuned / "adapter_config.json").get("modules_to_save") or ()):
             split_new_entries(model)
         return PeftModel.from_pretrained(model, tuned, local_files_only=True)
-    return load_base(tuned if (tuned / "config.json").exists() else base)
+    return load_base(tuned) if (tuned / "config.json").exists() else load_base(base, frozen)
 
 
 @dataclass(frozen=True)
@@ -109,6 +124,7 @@ class Translator:
     model: nn.Module
     codec: Codec
     search: Search
+    frozen: Frozen
 
     def __call__(self, sentences: Sequence[str]) -> list[str]:
         """Translate sentences."""
@@ -125,7 +141,8 @@ def load_cell(cell: str | Path) -> Translator:
     """Open a trained cell with the languages and the search of its records.
 
     Raises:
-        UserError: the cell is unknown, not trained, diverged, has no model, or its base model is not there.
+        UserError: the cell is unknown, not trained, diverged, has no model, or its base model is not there or can't be
+            quantised here.
     """
     folder = Path(cell) if (Path(cell) / "train.json").exists() else Cell.parse(str(cell)).folder
     if not (folder / "train.json").exists():
@@ -139,9 +156,12 @@ def load_cell(cell: str | Path) -> Translator:
     if not base_record.exists():
         raise UserError(f"The base model {base_record} of {folder} is not there; run this in the folder of the sweep.")
     base = Path(read_record(base_record)["folder"])
-    model = open_tuned(base, folder / "tuned").to(prepare_torch(record["settings"]["threads"])).eval()
+    device = prepare_torch(record["settings"]["threads"])
+    frozen = frozen_in(record["settings"], record["cell"]["model"])
+    model = open_tuned(base, folder / "tuned", frozen).to(device).eval()
     return Translator(
         model=model,
         codec=open_codec(base, record["settings"]["languages"], vocabulary=record["cell"]["model"]),
         search=Search(**record["settings"]["search"]),
+        frozen=frozen,
     )

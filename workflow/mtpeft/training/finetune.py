@@ -60,7 +60,7 @@ def _record(job: Job, cell: Cell, run: Run, *, tuned: Path) -> TrainRecord:
         status=run.status,
         settings=dict(settings),
         execution=describe(str(job.device), settings["threads"]),
-        versions=versions(),
+        versions=versions(more=job.frozen.packages),
         inputs={"base": str(job.inputs.base), **job.hashes},
         total_parameters=total,
         trained_parameters=allocation.trained,

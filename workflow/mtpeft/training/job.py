@@ -15,7 +15,8 @@ from mtpeft.methods.base import Method
 from mtpeft.methods.budget import Allocation, OutOfReachError, allocation_of
 from mtpeft.methods.new_entries import new_entry_place
 from mtpeft.models.families import family_in, read_shape
-from mtpeft.models.load import load_base, parameters, prepare_torch, random_model
+from mtpeft.models.frozen import Frozen, frozen_in, require_quantisation
+from mtpeft.models.load import device_here, load_base, parameters, prepare_torch, random_model
 from mtpeft.models.shapes import ModelShape
 from mtpeft.records import canonical, read_lines, read_record, sha256_of
 from mtpeft.tokens.arrays import model_inputs, read_arrays
@@ -62,6 +63,7 @@ class Job:
     inputs: Inputs
     hashes: Mapping[str, str]
     counted: Counted
+    frozen: Frozen
     device: torch.device
 
 
@@ -69,9 +71,12 @@ def open_job(settings: Mapping[str, Any], inputs: Inputs) -> Job:
     """Read what is needed to know what will be trained.
 
     Raises:
-        UserError: the base model's files are not those that were recorded, or the budget is out of the method's reach.
+        UserError: the base model's files are not those that were recorded, the budget is out of the method's reach, or
+            the base can't be quantised here.
     """
     base = read_record(inputs.base)
+    frozen = frozen_in(settings, base["model"])
+    require_quantisation(frozen, device_here())
     config = json.loads((Path(base["folder"]) / "config.json").read_text(encoding="utf-8"))
     counted = _count(settings, read_shape(config))
     return Job(
@@ -80,6 +85,7 @@ def open_job(settings: Mapping[str, Any], inputs: Inputs) -> Job:
         inputs=inputs,
         hashes=_hashes(base, inputs),
         counted=counted,
+        frozen=frozen,
         device=prepare_torch(settings["threads"]),
     )
 
@@ -101,7 +107,7 @@ def train_job(job: Job, *, state_folder: Path, clock: Clock) -> tuple[nn.Module,
     Raises:
         StoppedError: stopped early, with the state saved.
     """
-    model = _model(job.settings, job.folder, job.counted).to(job.device)
+    model = _model(job).to(job.device)
     codec = open_codec(job.folder, job.settings["languages"], vocabulary=job.folder.name)
     frame = frame_of(codec, model.config)
     task = Task(
@@ -137,8 +143,9 @@ def _hashes(base: Mapping[str, Any], inputs: Inputs) -> dict[str, str]:
     }
 
 
-def _model(settings: Mapping[str, Any], folder: Path, counted: Counted) -> nn.Module:
+def _model(job: Job) -> nn.Module:
     """The model to train, which holds exactly the parameters that were counted."""
+    settings, folder, counted = job.settings, job.folder, job.counted
     method = METHODS[settings["method"]["tuner"]]
     family = family_in(folder)
     keys = {**family.fixed, family.dropout: settings["optimisation"]["dropout"]}
@@ -146,7 +153,7 @@ def _model(settings: Mapping[str, Any], folder: Path, counted: Counted) -> nn.Mo
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         base = random_model(config, seed=settings["seed"], **keys)
     else:
-        base = load_base(folder, **keys)
+        base = load_base(folder, job.frozen, **keys)
     torch.manual_seed(settings["seed"])
     model = _with_method(method, base, counted, settings["method"])
     total, trained = parameters(model)

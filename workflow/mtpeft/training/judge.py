@@ -12,6 +12,7 @@ from torch import nn
 
 from mtpeft.corpus.tsv import read_pairs
 from mtpeft.decoding.search import Search, translate
+from mtpeft.models.frozen import frozen_in
 from mtpeft.models.load import load_base, prepare_torch
 from mtpeft.records import read_record, sha256_of, write_record
 from mtpeft.scoring.metrics import chrf
@@ -38,7 +39,7 @@ def judge_base(settings: Mapping[str, Any], *, base: Path, dev: Path, dev_text: 
     """Write the dev score of a base model as it is.
 
     Args:
-        settings: `search`, `languages`, `threads`.
+        settings: `search`, `languages`, `threads`, and in what the base is held.
         base: the model's `base.json`.
         dev: token arrays of the dev set.
         dev_text: its text.
@@ -47,7 +48,7 @@ def judge_base(settings: Mapping[str, Any], *, base: Path, dev: Path, dev_text: 
     device = prepare_torch(settings["threads"])
     described = read_record(base)
     folder = Path(described["folder"])
-    model = load_base(folder).to(device).eval()
+    model = load_base(folder, frozen_in(settings, described["model"])).to(device).eval()
     codec = open_codec(folder, settings["languages"], vocabulary=described["model"])
     frame = frame_of(codec, model.config)
     score = dev_chrf(model, settings["search"], arrays=dev, text=dev_text, codec=codec, frame=frame)()

@@ -113,7 +113,7 @@ def _record(
         labels=dict(labels),
         settings=dict(settings),
         execution=describe(str(job.device), job.settings["threads"]),
-        versions=versions(),
+        versions=versions(more=job.frozen.packages),
         inputs={"base": str(job.inputs.base), **job.hashes},
         trials=[trials[rate] for rate in sorted(trials)],
         learning_rate=chosen,

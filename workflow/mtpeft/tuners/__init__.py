@@ -6,9 +6,11 @@ from mtpeft.tuners.embeddings import EmbeddingsConfig, EmbeddingsModel
 from mtpeft.tuners.lora_embeddings import LoraEmbeddingsConfig, LoraEmbeddingsModel
 from mtpeft.tuners.prefix import PrefixConfig, PrefixModel
 from mtpeft.tuners.register import register
+from mtpeft.tuners.wide_norm import WideNormConfig, WideNormModel
 
 register(BottleneckConfig, BottleneckModel)
 register(BitFitConfig, BitFitModel)
 register(EmbeddingsConfig, EmbeddingsModel)
 register(LoraEmbeddingsConfig, LoraEmbeddingsModel)
 register(PrefixConfig, PrefixModel)
+register(WideNormConfig, WideNormModel)

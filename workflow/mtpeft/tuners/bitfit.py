@@ -11,6 +11,7 @@ from peft.tuners.tuners_utils import check_adapters_to_merge
 from torch import nn
 from torch.nn import functional
 
+from mtpeft.models.frozen import is_packed
 from mtpeft.tuners.base import TargetedConfig, WrapperLayer, WrappingTuner
 from mtpeft.tuners.types import TunerType
 
@@ -33,14 +34,17 @@ class BitFitLayer(WrapperLayer):
 
     def add_adapter(self, adapter_name: str) -> None:
         """Add a bias that is the module's own until it is trained."""
-        self.bitfit_bias[adapter_name] = nn.Parameter(self.base_layer.bias.detach().clone())
+        self.bitfit_bias[adapter_name] = nn.Parameter(self.base_layer.bias.detach().to(torch.float32, copy=True))
 
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
         """What the module computes with its trained bias, if one is active."""
         active = [name for name in self.active_adapters if name in self.bitfit_bias]
         if self.disable_adapters or self.merged or not active:
             return self.base_layer(hidden)
-        bias = self.bitfit_bias[active[-1]].to(self.base_layer.weight.dtype)
+        trained = self.bitfit_bias[active[-1]]
+        if is_packed(self.base_layer):
+            return self.base_layer(hidden) + (trained - self.base_layer.bias).to(hidden.dtype)
+        bias = trained.to(self.base_layer.weight.dtype)
         if isinstance(self.base_layer, nn.LayerNorm):
             shape, epsilon = self.base_layer.normalized_shape, self.base_layer.eps
             return functional.layer_norm(hidden, shape, self.base_layer.weight, bias, epsilon)

@@ -38,7 +38,8 @@ class EmbeddingLayer(WrapperLayer):
 
     def add_adapter(self, adapter_name: str) -> None:
         """Add a matrix that is the base's own until it is trained."""
-        self.embeddings_weight[adapter_name] = nn.Parameter(self.base_layer.weight.detach().clone())
+        own = self.base_layer.weight.detach()
+        self.embeddings_weight[adapter_name] = nn.Parameter(own.to(torch.float32, copy=True))
 
     def forward(self, *args: Any, **kwargs: Any) -> torch.Tensor:
         """What the module computes with the trained matrix, if one is active."""

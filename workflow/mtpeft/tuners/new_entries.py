@@ -14,11 +14,11 @@ from mtpeft.models.shapes import NEW_ENTRIES
 
 
 class NewEntries(nn.Module):
-    """Embeddings of new entries: shape [entries, width]."""
+    """Embeddings of new entries, in 32-bit floats, since they are trained: shape [entries, width]."""
 
     def __init__(self, weight: torch.Tensor) -> None:
         super().__init__()
-        self.weight = nn.Parameter(weight.detach().clone(), requires_grad=weight.requires_grad)
+        self.weight = nn.Parameter(weight.detach().float(), requires_grad=weight.requires_grad)
 
     def forward(self, like: torch.Tensor) -> torch.Tensor:
         """The rows, in the type of another tensor."""

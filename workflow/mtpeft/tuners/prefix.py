@@ -92,9 +92,9 @@ class PrefixLayer(WrapperLayer):
 
     def add_adapter(self, adapter_name: str, *, length: int) -> None:
         """Add a prefix of small random keys and of values that are zero, (length, all heads) each."""
-        weight = key_projection(self.base_layer).weight
-        shape = (length, weight.shape[0])
-        keys = torch.randn(shape, device="cpu" if weight.device.type == "meta" else weight.device)
+        projection = key_projection(self.base_layer)
+        shape, device = (length, projection.out_features), projection.weight.device
+        keys = torch.randn(shape, device="cpu" if device.type == "meta" else device)
         self.prefix_keys[adapter_name] = nn.Parameter(0.02 * keys)
         self.prefix_values[adapter_name] = nn.Parameter(torch.zeros_like(keys))
 

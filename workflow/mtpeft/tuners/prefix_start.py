@@ -37,7 +37,7 @@ def typical_queries(model: nn.Module, attentions: Iterable[str]) -> dict[str, to
 
     def remember(name: str, queries: torch.Tensor) -> None:
         count = heads(model.get_submodule(name))
-        found[name] = queries.flatten(0, 1).unflatten(1, (count, -1)).transpose(0, 1)
+        found[name] = queries.float().flatten(0, 1).unflatten(1, (count, -1)).transpose(0, 1)
 
     hooks = [
         query_projection(model.get_submodule(name)).register_forward_hook(

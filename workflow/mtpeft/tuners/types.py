@@ -11,3 +11,4 @@ class TunerType(str, enum.Enum):  # noqa: UP042 - peft compares with plain strin
     EMBEDDINGS = "EMBEDDINGS"
     LORA_EMBEDDINGS = "LORA_EMBEDDINGS"
     PREFIX = "PREFIX"
+    WIDE_NORM = "WIDE_NORM"

@@ -1,0 +1,87 @@
+"""Where the files of base models lie, and of what they are made from: inputs of rules as functions of the wildcards."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from mtpeft.cells import ANY
+from mtpeft.config.resolve import found_path, model_folder, model_with, vocabulary_of, vocabulary_pairs
+from mtpeft.config.schema import Configuration
+from mtpeft.config.wildcards import Wildcards
+
+
+def vocabulary_text(configuration: Configuration, wildcards: Wildcards) -> list[str]:
+    """Text that a model's vocabulary is learnt from."""
+    pairs = vocabulary_pairs(configuration, model_with(configuration, wildcards["vocabulary"]))
+    return [f"data/pairs/{pair}/pretrain.tsv" for pair in pairs]
+
+
+def pretrain_arrays(part: str) -> Any:
+    """Input function for the token arrays of one part of all pairs that a model is pre-trained on."""
+
+    def arrays(configuration: Configuration, wildcards: Wildcards) -> list[str]:
+        model = wildcards["model"]
+        arrays = f"data/tokens/{vocabulary_of(configuration, model)}"
+        return [f"{arrays}/{pair}/{part}.safetensors" for pair in configuration.models[model].pretrain.pairs]
+
+    return arrays
+
+
+def tokenizer(configuration: Configuration, wildcards: Wildcards) -> str:
+    """A file that is there when the tokenizer of a vocabulary is."""
+    model = model_with(configuration, wildcards["vocabulary"])
+    if configuration.models[model].hub or configuration.models[model].extend:
+        return f"results/models/{model}/base.json"
+    return f"{tokenizer_folder(configuration, wildcards)}/tokenizer_config.json"
+
+
+def tokenizer_folder(configuration: Configuration, wildcards: Wildcards) -> str:
+    """Where the tokenizer of a vocabulary lies."""
+    label = wildcards["vocabulary"]
+    model = model_with(configuration, label)
+    pretrained = configuration.models[model].pretrain
+    return f"data/vocabularies/{label}" if pretrained else str(model_folder(configuration, model))
+
+
+def pretrain_tokenizer(configuration: Configuration, wildcards: Wildcards) -> str:
+    """A file of the tokenizer of a model that is pre-trained."""
+    return tokenizer(configuration, {"vocabulary": vocabulary_of(configuration, wildcards["model"])})
+
+
+def extend_inputs(configuration: Configuration, wildcards: Wildcards) -> Mapping[str, str | list[str]]:
+    """What a model with a larger vocabulary is made from, by the name of the option that takes it."""
+    extension = configuration.models[wildcards["model"]].extend
+    pairs = extension.pieces.pairs if extension.pieces else []
+    return {
+        "base": f"results/models/{extension.model}/base.json",
+        "texts": [f"data/pairs/{pair}/train.tsv" for pair in pairs],
+    }
+
+
+def judge_inputs(configuration: Configuration, wildcards: Wildcards) -> Mapping[str, str]:
+    """What a base model is judged on, by the name of the option that takes it."""
+    model, pair = wildcards["model"], wildcards["pair"]
+    return {
+        "base": f"results/models/{model}/base.json",
+        "dev": f"data/tokens/{vocabulary_of(configuration, model)}/{pair}/dev.safetensors",
+        "dev-text": f"data/pairs/{pair}/dev.tsv",
+    }
+
+
+def local_files(configuration: Configuration, wildcards: Wildcards) -> list[str]:
+    """Files of a model that lies in a folder: when they change, so does what is trained from them."""
+    folder = found_path(str(configuration.models[wildcards["model"]].path))
+    patterns = ("config.json", "*.safetensors", "*token*.json", "vocab*.json", "*.model", "*.spm")
+    return sorted({str(file) for pattern in patterns for file in folder.glob(pattern)})
+
+
+def models_with(configuration: Configuration, key: str) -> str:
+    """Pattern of the labels of models that have a key: each kind is made by a rule of its own."""
+    labels = [re.escape(label) for label, model in configuration.models.items() if getattr(model, key)]
+    return "|".join(labels) or "(?!)"
+
+
+def threads(configuration: Configuration, wildcards: Wildcards) -> int:
+    """Threads that the jobs of a model take."""
+    model = wildcards["model"]
+    return 1 if model == ANY else configuration.models[model].threads
