@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
+from mtpeft.config.models import Extension
 from mtpeft.config.resolve import pair_languages
-from mtpeft.config.schema import Configuration, Extension
+from mtpeft.config.schema import Configuration
 from mtpeft.config.sentences import listed, unknown
 
 

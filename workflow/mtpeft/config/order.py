@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import astuple
 
 from mtpeft.cells import DIMENSIONS
-from mtpeft.config.wildcards import Wildcards
 from mtpeft.config.rates import CLASS
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import study_cells, study_others
+from mtpeft.config.wildcards import Wildcards
 
 STEPS = ("train", "decode_other", "score_other", "decode", "score", "tune")
 """Steps of one study: of those that can be done the last comes first, so that no cell waits for others to begin."""

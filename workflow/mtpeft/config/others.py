@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 
 from mtpeft.cells import DIMENSIONS, OnPair
 from mtpeft.config.paths import cell_files, cell_of
-from mtpeft.config.wildcards import Wildcards
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import all_others, is_tuned, study_others, untouched
+from mtpeft.config.wildcards import Wildcards
 from mtpeft.errors import UserError
 
 RECORD = "score.json"
