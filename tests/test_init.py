@@ -95,7 +95,6 @@ WRONG = {
     "no such model": (None, {"model": "nowhere"}, "'--model' is 'nowhere', but there is no such folder"),
     "no revision": (None, {"model": "owner/name@main"}, "a branch moves"),
     "unknown language": (None, {"source": "xx"}, "'xx', which is no language code"),
-    "language of no token": (None, {"source": "eu"}, "has no token for 'eu'"),
     "table without columns": (None, {"files": ["text.tsv"]}, "--columns"),
     "three files": (None, {"files": ["a", "b", "c"]}, "two line-aligned files"),
     "study is there": (lambda: Path("own.yaml").write_text("studies: {}"), {}, "is there already"),
@@ -112,6 +111,13 @@ def test_mistakes_are_answered_and_nothing_is_written(files: list[str], tmp_path
     with pytest.raises(UserError, match=expected):
         list(write_study(request, tmp_path / "own.yaml"))
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_language_that_the_model_never_saw_gets_a_token(files: list[str], tmp_path: Path) -> None:
+    said = list(write_study(Request(files, "eu", "en", SMALL), tmp_path / "own.yaml"))
+    assert "has no token for 'eu', so it gets one" in said[1]
+    models = load([tmp_path / "own.yaml"]).models
+    assert models["mine"].extend.model == "given" and list(models["mine"].extend.languages) == ["eu"]
 
 
 def test_a_family_that_asks_for_nothing_is_accepted(files: list[str], tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ def language_mistakes(configuration: Configuration, key: str, study: Study) -> I
             lacks, remedy = _without_code(known), f"add '{{pair}}' to 'models.{origin}.pretrain.vocabulary_pairs'"
         else:
             remedy = "take one of the two out, or give the language a token with 'extend'"
-            lacks = _without_name(model_folder(configuration, origin))
+            lacks = without_name(model_folder(configuration, origin))
         new = extension.languages if extension else {}
         named = [(name, pair) for name in ("pairs", "also_score") for pair in getattr(study, name)]
         for name, pair in named:
@@ -103,7 +103,7 @@ def _without_code(known: Collection[str]) -> Callable[[str], bool]:
     return lambda language: language_code(language) not in known
 
 
-def _without_name(folder: Path) -> Callable[[str], bool]:
+def without_name(folder: Path) -> Callable[[str], bool]:
     """Whether the family of the model in a folder has no name for a language, by its small files alone."""
     config = read_json(folder / "tokenizer_config.json")
     if not config:  # not fetched yet, or refused when it is taken in

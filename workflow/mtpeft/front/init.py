@@ -1,16 +1,20 @@
 """Write a study of one's own: a commented overlay over config.yaml that fits a parallel text and a model."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from mtpeft.config.load import DEFAULT_FILE, merge, read_yaml, validate
+from mtpeft.config.model_checks import without_name
+from mtpeft.config.sentences import listed
 from mtpeft.config.studies import all_cells, rate_classes
 from mtpeft.corpus.files import read_parallel
 from mtpeft.errors import UserError
 from mtpeft.front.overlay import BATCH_TOKENS, EPOCHS, SIZED_OPTIONS, Plan, Request, overlay_text
+from mtpeft.languages import is_language
 from mtpeft.methods import METHODS
 from mtpeft.methods.budget import reach, sites_of
 from mtpeft.models.describe import read_folder_shape
@@ -36,13 +40,15 @@ def write_study(request: Request, to: Path) -> Iterator[str]:
     if to.exists():
         raise UserError(f"{to} is there already; name another file after --to.")
     files = describe_files(request)
-    plan = fit(_count_pairs(files, request), _shape(request.model))
+    plan = replace(fit(_count_pairs(files, request), _shape(request.model)), new_languages=_new_languages(request))
     text = overlay_text(request, files, plan)
     configuration = validate(merge(read_yaml(DEFAULT_FILE), yaml.safe_load(text)))
     to.write_text(text, encoding="utf-8")
     cells = all_cells(configuration)
     yield f"{to}: {plan.pairs:,} sentence pairs, of which {plan.dev} are for dev and {plan.test} for test."
     methods = ", ".join(sorted({cell.method for cell in cells}))
+    if plan.new_languages:
+        yield f"{request.model} has no token for {listed(plan.new_languages)}, so it gets one, which `extend` says."
     yield f"{len(cells)} cells of {methods}, and {len(rate_classes(configuration))} searches for learning rates."
     yield f"Read it, then: make plan CONFIG={to}"
 
@@ -104,6 +110,12 @@ def _count_pairs(files: Mapping[str, Any], request: Request) -> int:
 def _shape(model: str) -> ModelShape | None:
     """Shape of a model in a folder; a model of the hub is known when it is there."""
     return None if "@" in model else read_folder_shape(Path(model), key="--model")
+
+
+def _new_languages(request: Request) -> list[str]:
+    """Languages for which a model in a folder has no token though it has some for others."""
+    lacks = without_name(Path(request.model)) if request.kind == "path" else lambda language: False
+    return [language for language in (request.source, request.target) if is_language(language) and lacks(language)]
 
 
 def _can_meet(shape: ModelShape, share: float) -> bool:

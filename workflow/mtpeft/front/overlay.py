@@ -47,7 +47,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Plan:
-    """Numbers that fit the text and the model."""
+    """Numbers that fit the text and the model, and the languages that the model has no token for."""
 
     pairs: int
     dev: int
@@ -55,6 +55,7 @@ class Plan:
     sizes: Mapping[str, Mapping[str, int]]
     budgets: Mapping[str, float]
     large: bool
+    new_languages: Sequence[str] = ()
 
     @property
     def middle(self) -> str:
@@ -70,9 +71,7 @@ def overlay_text(request: Request, files: Mapping[str, Any], plan: Plan) -> str:
             "corpora": {"mine": _corpus(request, files, plan)},
             "pairs": {request.pair: {"corpus": "mine", "source": request.source, "target": request.target}},
         },
-        "The model, and torch's threads for it, which are a part of the result.": {
-            "models": {"mine": {request.kind: request.model, "threads": min(os.cpu_count() or 1, MOST_THREADS)}},
-        },
+        "The model, and torch's threads for it, which are a part of the result.": {"models": _models(request, plan)},
         f"Training pairs, and updates: about {EPOCHS} epochs, but never few or very many.": {"sizes": plan.sizes},
         "Shares of the model's parameters that a cell may train.": {"budgets": plan.budgets},
         "Learning rates are searched for on the dev set, with a seed that no comparison uses.": {
@@ -99,6 +98,15 @@ def _corpus(request: Request, files: Mapping[str, Any], plan: Plan) -> dict[str,
         "clean": {"max_characters": 600, "max_words": 100},
         "split": {"dev": plan.dev, "test": plan.test, "words": [3, 60]},
     }
+
+
+def _models(request: Request, plan: Plan) -> dict[str, Any]:
+    """The model or, where it lacks a language, itself and another with a token for that, the mean of all at first."""
+    given, threads = {request.kind: request.model}, {"threads": min(os.cpu_count() or 1, MOST_THREADS)}
+    if not plan.new_languages:
+        return {"mine": given | threads}
+    new = {language: {} for language in plan.new_languages}
+    return {"given": given | threads, "mine": {"extend": {"model": "given", "languages": new}} | threads}
 
 
 def _studies(request: Request, plan: Plan) -> dict[str, Any]:
