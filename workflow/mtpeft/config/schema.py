@@ -9,27 +9,14 @@ from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt
 
+from mtpeft.config.comet_section import Comet
 from mtpeft.config.findings import Finding
+from mtpeft.config.patterns import DATASET, HUB_MODEL, LANGUAGE, MEMBERS, SHA256
 from mtpeft.config.section import Section
 from mtpeft.methods import METHODS
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 Probability = Annotated[float, Field(ge=0, lt=1)]
-LANGUAGE = r"^[A-Za-z]{2,8}([-_][A-Za-z0-9]{2,8})*$"
-SHA256 = r"^[0-9a-f]{64}$"
-MEMBERS = r"\{language\}"
-HUB_MODEL = r"^[\w.-]+/[\w.-]+@[\w./-]+$"
-CODE = r"[a-z]{2,3}(_[A-Za-z]{2,4})*"
-DATASET = rf"^[^\s/{{}}-]+-[^\s/{{}}-]+-[^\s/{{}}-]+-({CODE}-({CODE}|\{{foreign\}})|\{{foreign\}}-{CODE})$"
-PATTERNS = {
-    LANGUAGE: "a language code, such as 'en' or 'pt-BR'",
-    SHA256: "the 64 hexadecimal digits that `sha256sum` prints",
-    HUB_MODEL: "a model with its revision, such as 'owner/name@commit'; another revision may be another model",
-    DATASET: "an id such as 'Neulab-tedtalks_train-1-eng-deu', which `mtdata list` shows, or one with {foreign} in the "
-    "place of one language",
-    MEMBERS: "a path with {language} in it, such as 'locale/{language}/*.po'",
-}
-"""What each pattern asks for, in words."""
 Language = Annotated[str, Field(pattern=LANGUAGE)]
 DatasetId = Annotated[str, Field(pattern=DATASET)]
 # Data records of models hold the description of files. One that was written before there was a form must stay equal.
@@ -313,6 +300,7 @@ class Configuration(Section):
     training: Training = Training()
     tuning: Tuning | None = None
     decoding: Decoding = Decoding()
+    comet: Comet | None = Field(default=None, description="Scores of COMET beside chrF and BLEU. Empty: none.")
     margin: PositiveFloat = Field(default=1.0, description="chrF within which two systems count as on par.")
     studies: dict[str, Study]
     findings: dict[str, Finding] = Field(default={}, description="Claims that are tested on the cells of studies.")

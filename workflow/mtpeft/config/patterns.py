@@ -1,0 +1,17 @@
+"""Patterns of what stands in a configuration as text, and what each asks for."""
+
+LANGUAGE = r"^[A-Za-z]{2,8}([-_][A-Za-z0-9]{2,8})*$"
+SHA256 = r"^[0-9a-f]{64}$"
+MEMBERS = r"\{language\}"
+HUB_MODEL = r"^[\w.-]+/[\w.-]+@[\w./-]+$"
+CODE = r"[a-z]{2,3}(_[A-Za-z]{2,4})*"
+DATASET = rf"^[^\s/{{}}-]+-[^\s/{{}}-]+-[^\s/{{}}-]+-({CODE}-({CODE}|\{{foreign\}})|\{{foreign\}}-{CODE})$"
+PATTERNS = {
+    LANGUAGE: "a language code, such as 'en' or 'pt-BR'",
+    SHA256: "the 64 hexadecimal digits that `sha256sum` prints",
+    HUB_MODEL: "a model with its revision, such as 'owner/name@commit'; another revision may be another model",
+    DATASET: "an id such as 'Neulab-tedtalks_train-1-eng-deu', which `mtdata list` shows, or one with {foreign} in the "
+    "place of one language",
+    MEMBERS: "a path with {language} in it, such as 'locale/{language}/*.po'",
+}
+"""What each pattern asks for, in words."""
