@@ -2,7 +2,7 @@
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         parser = commands.add_parser(name, help=f"step: {summary}", description=f"Step of the workflow: {summary}.")
         parser.set_defaults(run=run, step=True, name=name)
         parser.add_argument("--settings", required=True, type=json.loads, metavar="JSON", help="what it is told")
-        if name in CELL_STEPS:
+        if name in (*CELL_STEPS, "comet"):
             parser.add_argument("--cell", required=True, type=Cell.parse, metavar="LABELS", help="six labels, with /")
         for file in files.split():
             argument, many = file.rstrip("*?"), file.endswith("*")
@@ -214,18 +214,50 @@ def _score(given: argparse.Namespace) -> None:
     score(given.settings, given.cell, decoded=given.decoded, references=references, record=given.record)
 
 
+def _install_comet(given: argparse.Namespace) -> None:
+    from mtpeft.scoring.comet.install import install_comet
+
+    install_comet(given.settings, record=given.record)
+
+
+def _comet_model(given: argparse.Namespace) -> None:
+    from mtpeft.scoring.comet.model import take_in_model
+
+    take_in_model(given.settings, record=given.record)
+
+
+def _comet(given: argparse.Namespace) -> None:
+    from mtpeft.scoring.comet.score import score_with_comet
+
+    score_with_comet(
+        given.settings,
+        given.cell,
+        decoded=given.decoded,
+        references={file.stem: file for file in given.references},
+        model=given.model,
+        environment=given.environment,
+        record=given.record,
+    )
+
+
 def _collect(given: argparse.Namespace) -> None:
-    from mtpeft.results.blocks import unfold
     from mtpeft.results.collect import write_tables
 
-    write_tables(unfold(given.settings["cells"]), scores=given.scores, costs=given.costs)
+    write_tables(**_cells(given), scores=given.scores, costs=given.costs)
+
+
+def _cells(given: argparse.Namespace) -> dict[str, "Collection[Cell] | None"]:
+    """Cells of a table, and those of them that COMET has scored: all, if it was asked to."""
+    from mtpeft.results.blocks import unfold
+
+    cells = unfold(given.settings["cells"])
+    return {"cells": cells, "comet": cells if given.settings.get("comet") else None}
 
 
 def _summarise(given: argparse.Namespace) -> None:
-    from mtpeft.results.blocks import unfold
     from mtpeft.results.summary import write_summary
 
-    write_summary(unfold(given.settings["cells"]), output=given.output, page=given.page)
+    write_summary(**_cells(given), output=given.output, page=given.page)
 
 
 def _text(given: argparse.Namespace) -> None:
@@ -271,6 +303,9 @@ STEPS: dict[str, tuple[Run, str, str]] = {
     "train": (_train, "base? train? dev? dev-text? subset? start? rate? record", "fine-tune a cell"),
     "decode": (_decode, "trained tests* memory? subset? record", "translate the test sets with a cell"),
     "score": (_score, "decoded references* record", "score a cell's hypotheses"),
+    "install_comet": (_install_comet, "record", "install COMET beside the workflow"),
+    "comet_model": (_comet_model, "record", "take in the model that COMET scores with"),
+    "comet": (_comet, "decoded references* model environment record", "score a cell's hypotheses with COMET"),
     "collect": (_collect, "scores costs", "collect records into tables"),
     "summarise": (_summarise, "output page", "summarise systems over their seeds, with intervals"),
     "text": (_text, "texts* arrays* output page", "describe the test sentences as the models read them"),

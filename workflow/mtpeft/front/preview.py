@@ -14,6 +14,7 @@ from mtpeft.findings.assess import write_findings
 from mtpeft.front.status import is_finished, state_of
 from mtpeft.records import read_lines, write_lines
 from mtpeft.results.collect import write_tables
+from mtpeft.results.comet import scored_with_comet
 from mtpeft.results.summary import write_summary
 
 PREVIEW = Path("results/preview")
@@ -33,8 +34,9 @@ def draw_finished(configuration: Configuration, labels: Sequence[str], *, folder
         tables = PREVIEW / "tables" / label
         summary, missing = tables / "summary.csv", set(cells) - set(finished)
         try:
-            write_tables(finished, scores=tables / "scores.csv", costs=tables / "costs.csv", missing=missing)
-            write_summary(finished, output=summary, page=summary.with_suffix(".md"), missing=missing)
+            there = {"missing": missing, "comet": scored_with_comet(configuration, finished)}
+            write_tables(finished, scores=tables / "scores.csv", costs=tables / "costs.csv", **there)
+            write_summary(finished, output=summary, page=summary.with_suffix(".md"), **there)
         except UserError as error:
             # Where the test set has changed, cells of before and after can't be compared.
             yield f"{folder / label}.pdf: not drawn. {error}"
@@ -65,11 +67,7 @@ def assess_finished(configuration: Configuration, *, folder: Path) -> str:
 
 def make_unfinished(configuration: Configuration) -> None:
     """Make what Snakemake could not: figures and findings whose cells are not all finished."""
-    labels = [
-        label
-        for label in (*configuration.studies, EFFICIENCY)
-        if not all(is_finished(configuration, cell) for cell in drawn_cells(configuration, label))
-    ]
+    labels = [label for label in (*configuration.studies, EFFICIENCY) if not _is_whole(configuration, label)]
     tested = claim_cells(findings_settings(configuration))
     are_tested = all(is_finished(configuration, cell) for cell in tested)
     patterns = [*(f"{FIGURES / label}.*" for label in labels), *([] if are_tested else [FINDINGS_FILES])]
@@ -79,6 +77,15 @@ def make_unfinished(configuration: Configuration) -> None:
         pass
     if not are_tested:
         assess_finished(configuration, folder=FINDINGS.parent)
+
+
+def _is_whole(configuration: Configuration, label: str) -> bool:
+    """Whether all is there that the tables of a figure are made of."""
+    cells = drawn_cells(configuration, label)
+    if not all(is_finished(configuration, cell) for cell in cells):
+        return False
+    scored = scored_with_comet(configuration, cells)
+    return scored is None or len(scored) == len(cells)
 
 
 def remove_unfinished() -> None:

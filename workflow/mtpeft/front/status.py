@@ -11,6 +11,7 @@ from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import all_cells, study_cells
 from mtpeft.front.text import aligned
 from mtpeft.records import read_if_whole
+from mtpeft.results.comet import scored_with_comet
 from mtpeft.results.freshness import fresh_records
 from mtpeft.results.notes import FAILURE, FAILURES_FOLDER
 
@@ -71,7 +72,9 @@ def status_table(configuration: Configuration) -> str:
     cells = all_cells(configuration)
     counts = Counter(state_of(configuration, cell) for cell in cells)
     rows.append(("all, each once", "", *(counts[state] or "." for state in STATES)))
-    return "\n".join([aligned(rows), *failures(cells)])
+    scored = scored_with_comet(configuration, cells)
+    comet = [] if scored is None else [f"scored with COMET: {len(scored)} of {len(cells)} cells"]
+    return "\n".join([aligned(rows), *comet, *failures(cells)])
 
 
 def failures(cells: Iterable[Cell]) -> list[str]:

@@ -7,6 +7,7 @@
 - `seeds`: runs with a score; `diverged`, `missing`: runs without; `step_zero`: runs that kept the untouched model.
 - `trained_share`, `trained_parameters`: what was trained, as a share of the base model and as a count.
 - `chrf`, `bleu`: mean over seeds; `_low` and `_high` end the 95 % interval over sentences and seeds.
+- `comet` with `comet_low` and `comet_high`, after `bleu`: the same for COMET, only where the configuration asks for it.
 - `minus_full`, `minus_none`: chrF minus that of full fine-tuning of the same model, pair and size, and of the untouched
   model, over the seeds that both have; with `_low` and `_high`.
 - `stored_bytes`, `peak_memory_mb`, `train_seconds`, `decode_sentences_per_second`: what it cost.
@@ -14,7 +15,7 @@
 Shares and costs are means over the runs with a score.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,42 +26,61 @@ from mtpeft.config.studies import system_labels
 from mtpeft.markdown import table
 from mtpeft.records import write_text
 from mtpeft.results.collect import MISSING, TEST_SET, cost_row, csv_text
-from mtpeft.results.systems import Sample, System, read_runs
+from mtpeft.results.comet import METRIC, with_comet
+from mtpeft.results.systems import Run, Sample, System, read_runs
 from mtpeft.statistics.contrasts import Term, contrast, matched_seeds
+from mtpeft.statistics.corpus_scores import COUNTED, SCORES
 from mtpeft.statistics.p_values import interval
 from mtpeft.statistics.resampling import Scored
 
 Key = tuple[str, ...]
-ESTIMATES = ("chrf", "bleu", "minus_full", "minus_none")
+ESTIMATES = (*COUNTED, "minus_full", "minus_none")
+WITH_COMET = (*COUNTED, METRIC, "minus_full", "minus_none")
+DIGITS = {METRIC: 4}
+"""Digits after the point in the table to read, where one is not enough."""
 COSTS = ("trained_parameters", "stored_bytes", "peak_memory_mb", "train_seconds", "decode_sentences_per_second")
-SUMMARY_COLUMNS = (
-    *DIMENSIONS[:5],
-    "test_set",
-    "training_pairs",
-    "seeds",
-    "step_zero",
-    "diverged",
-    "missing",
-    "trained_share",
-    *(f"{name}{end}" for name in ESTIMATES for end in ("", "_low", "_high")),
-    *COSTS,
-)
+LABELS = (*DIMENSIONS[:5], "test_set", "training_pairs", "seeds", "step_zero", "diverged", "missing", "trained_share")
 
 
-def write_summary(cells: Iterable[Cell], *, output: Path, page: Path, missing: Collection[Cell] = ()) -> None:
+def columns_of(estimates: Sequence[str]) -> tuple[str, ...]:
+    """Columns of a summary with these estimates."""
+    return (*LABELS, *(f"{name}{end}" for name in estimates for end in ("", "_low", "_high")), *COSTS)
+
+
+SUMMARY_COLUMNS = columns_of(ESTIMATES)
+
+
+def write_summary(
+    cells: Iterable[Cell],
+    *,
+    output: Path,
+    page: Path,
+    missing: Collection[Cell] = (),
+    comet: Collection[Cell] | None = None,
+) -> None:
     """Write `summary.csv` and the same as a table to read, `summary.md`.
+
+    Args:
+        cells: with records.
+        output: where the table goes.
+        page: where the table to read goes.
+        missing: cells without records.
+        comet: cells that COMET has scored; None: it was not asked to, and has no columns.
 
     Raises:
         FileNotFoundError: a cell that is not said to be missing has no records.
     """
-    rows = list(summary_rows(cells, missing))
-    write_text(output, csv_text(SUMMARY_COLUMNS, rows))
-    write_text(page, _page(rows))
-
-
-def summary_rows(cells: Iterable[Cell], missing: Collection[Cell] = ()) -> Iterator[dict[str, Any]]:
-    """One row per system and test set, in the order of the labels."""
     runs = read_runs(sorted({*cells, *missing}), missing)
+    estimates = ESTIMATES
+    if comet is not None:
+        runs, estimates = with_comet(runs, comet), WITH_COMET
+    rows = list(summary_rows(runs))
+    write_text(output, csv_text(columns_of(estimates), rows))
+    write_text(page, _page(rows, estimates))
+
+
+def summary_rows(runs: Mapping[Cell, Run]) -> Iterator[dict[str, Any]]:
+    """One row per system and test set, in the order of the labels."""
     systems: dict[Key, System] = {}
     for cell, run in runs.items():
         key = system_labels(cell)
@@ -79,7 +99,11 @@ def _score(system: System) -> dict[str, dict[str, Any]]:
     for test_set in system.measured[0].counts if system.measured else ():
         sentences = system.counts(test_set, "chrf").shape[1]
         sample = Sample(test_set, sentences, np.arange(sentences), stream=f"{system.runs[0].cell.pair} {test_set}")
-        found[test_set] = {"sample": sample} | {metric: sample.score(system, metric) for metric in ("chrf", "bleu")}
+        found[test_set] = {"sample": sample}
+        for metric in SCORES:
+            scored = System(tuple(run for run in system.measured if metric in run.counts[test_set]))
+            if scored.runs:
+                found[test_set][metric] = sample.score(scored, metric)
     return found
 
 
@@ -111,7 +135,7 @@ def _estimates(key: Key, scored: Mapping[Key, Mapping[str, Any] | None]) -> dict
     """Scores of a system and differences to its references, with their intervals."""
     model, pair, size, *_ = key
     sample, own = scored[key]["sample"], scored[key]
-    found = {metric: _estimate([(1.0, own[metric])], sample) for metric in ("chrf", "bleu")}
+    found = {metric: _estimate([(1.0, own[metric])], sample) for metric in SCORES if metric in own}
     references = {"minus_full": (model, pair, size, "full", "all"), "minus_none": (model, pair, ANY, "none", ANY)}
     for name, reference in references.items():
         other = scored.get(reference)
@@ -133,9 +157,9 @@ def _columns(name: str, values: tuple[float, float, float]) -> Iterator[tuple[st
     return zip((name, f"{name}_low", f"{name}_high"), values, strict=True)
 
 
-def _page(rows: list[dict[str, Any]]) -> str:
+def _page(rows: list[dict[str, Any]], estimates: Sequence[str]) -> str:
     """The table to read: intervals beside their values, shares in percent."""
-    header = [*DIMENSIONS[:5], "test set", "seeds", "share", *ESTIMATES, "step 0", "diverged", "missing", "seconds"]
+    header = [*DIMENSIONS[:5], "test set", "seeds", "share", *estimates, "step 0", "diverged", "missing", "seconds"]
     lines = []
     for row in rows:
         share = row["trained_share"]
@@ -145,7 +169,7 @@ def _page(rows: list[dict[str, Any]]) -> str:
                 *(row[name] for name in (*DIMENSIONS[:5], "test_set")),
                 str(row["seeds"]),
                 "" if share is None else f"{share:.2%}",
-                *(_shown(row, name) for name in ESTIMATES),
+                *(_shown(row, name) for name in estimates),
                 *(str(row[name]) for name in ("step_zero", "diverged", "missing")),
                 "" if seconds is None else f"{seconds:.0f}",
             ]
@@ -156,4 +180,5 @@ def _page(rows: list[dict[str, Any]]) -> str:
 def _shown(row: Mapping[str, Any], name: str) -> str:
     if row.get(name) is None:
         return ""
-    return f"{row[name]:.1f} [{row[f'{name}_low']:.1f}, {row[f'{name}_high']:.1f}]"
+    mean, low, high = (f"{row[f'{name}{end}']:.{DIGITS.get(name, 1)}f}" for end in ("", "_low", "_high"))
+    return f"{mean} [{low}, {high}]"

@@ -10,7 +10,7 @@ from mtpeft.cells import Cell
 from mtpeft.errors import UserError
 from mtpeft.records import read_record
 from mtpeft.results.collect import MISSING
-from mtpeft.statistics.corpus_scores import SCORES
+from mtpeft.statistics.corpus_scores import COUNTED, SCORES
 from mtpeft.statistics.resampling import Scored, score_runs, sentence_weights
 
 OK = "ok"
@@ -114,7 +114,7 @@ def read_runs(cells: Iterable[Cell], missing: Collection[Cell] = ()) -> dict[Cel
 def _read_run(cell: Cell) -> Run:
     train, score = (read_record(cell.folder / name) for name in ("train.json", "score.json"))
     counts = {
-        name: {metric: np.array(measured[metric]["statistics"]) for metric in SCORES}
+        name: {metric: np.array(measured[metric]["statistics"]) for metric in COUNTED}
         for name, measured in score["test_sets"].items()
     }
     return Run(cell, score["status"], train, counts)

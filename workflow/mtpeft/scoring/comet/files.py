@@ -1,22 +1,25 @@
 """The files of a COMET model: a checkpoint, hparams.yaml beside its folder, and the encoder that this names."""
 
+import os
 import re
 from pathlib import Path
 
 import yaml
 
 from mtpeft.errors import UserError
+from mtpeft.models.hub_files import TOKENIZER_FILES, matching
 
 CHECKPOINT = "checkpoints/model.ckpt"
 """Where published models have it."""
 HYPERPARAMETERS = "hparams.yaml"
+ENCODER_FILES = ("config.json", *TOKENIZER_FILES)
 CLASS, ENCODER = "class_identifier", "pretrained_model"
 HUB_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
 
 
 def hyperparameters_of(checkpoint: Path) -> Path:
     """Where COMET looks for the hyperparameters of a checkpoint."""
-    return checkpoint.absolute().parents[1] / HYPERPARAMETERS
+    return Path(os.path.normpath(checkpoint.parent / "..")) / HYPERPARAMETERS
 
 
 def encoder_of(checkpoint: Path, *, key: str) -> str:
@@ -41,6 +44,12 @@ def encoder_of(checkpoint: Path, *, key: str) -> str:
             "put both files there as they were."
         )
     return str(content[ENCODER])
+
+
+def encoder_files(folder: Path) -> list[Path]:
+    """The files of an encoder that COMET reads besides a checkpoint: configuration and tokenizer."""
+    names = matching((file.name for file in folder.iterdir()), ENCODER_FILES)
+    return [folder / name for name in names]
 
 
 def check_encoder(name: str, *, given: bool) -> None:
