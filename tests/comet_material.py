@@ -1,5 +1,6 @@
 """A tiny model of COMET, made with COMET's own classes, in an environment of COMET as the workflow installs it."""
 
+import csv
 import json
 import os
 import subprocess
@@ -151,6 +152,12 @@ def kept(folder: Path) -> Iterator[Comet]:
     finally:
         process.kill()
         process.wait()
+
+
+def rows_of(file: str) -> list[dict[str, str]]:
+    """Rows of a table."""
+    with open(file, encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
 
 
 def write_hypotheses(cell: Cell, status: str = "ok") -> None:

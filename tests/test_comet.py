@@ -9,17 +9,26 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 
-from comet_material import CELL, ENCODER, SAMPLES, Comet, write_hypotheses
+from comet_material import CELL, ENCODER, SAMPLES, Comet, rows_of, write_hypotheses
+from findings_material import write_cell
 from hub_material import COMMIT, REPOSITORY, Hub, serve
 from mtdata_material import command
 from mtpeft.config.environment import shared_variables
+from mtpeft.config.load import load, merge
 from mtpeft.config.pins import pins_of
+from mtpeft.config.studies import all_cells
 from mtpeft.records import canonical, read_record, sha256_of, write_record
+from mtpeft.results.comet import scored_with_comet
 from record_material import schema_mistakes
-from sweep_material import mtpeft
+from sweep_material import ROOT, STUDY, mtpeft, snakemake
 
 RECORD = CELL.folder / "comet.json"
+STUDIES = {
+    **dict.fromkeys(("languages", "models", "data_sizes")),
+    "budgets": {"methods": ["full", "none"], "seeds": [1, 2]},
+}
 
 
 @pytest.fixture
@@ -178,6 +187,46 @@ def test_an_installation_that_fails_has_pips_own_words(
 
     assert "pip could not install COMET (ERROR: No matching distribution found for entmax" in capsys.readouterr().err
     assert list(Path("data").iterdir()) == []
+
+
+def test_the_workflow_scores_each_cell_once_and_puts_the_scores_into_its_tables(here: Comet) -> None:
+    """With the rules of COMET and of the tables alone, since what comes before them is made by hand."""
+    rules = ["comet", "take_in_comet", "collect_all", "summarise_all"]
+    overlay = merge(here.configured(), {"studies": STUDIES, "findings": None})
+    Path("overlay.yaml").write_text(yaml.safe_dump(overlay), encoding="utf-8")
+    Path("data/comet").mkdir()
+    Path("data/comet/environment").symlink_to(here.environment.parent)
+    cells = all_cells(load([STUDY, Path("overlay.yaml")]))
+    for cell in cells:
+        write_cell(cell, 40.0, status="diverged" if cell.seed == "2" else "ok")
+        write_hypotheses(cell)
+
+    def run(*options: str) -> str:
+        targets = ["results/scores.csv", "results/summary.csv", *(f"{cell.folder}/comet.json" for cell in cells)]
+        profile = ["--workflow-profile", str(ROOT / "workflow/profiles/local")]
+        done = snakemake(Path(), "overlay.yaml", *profile, *options, "--allowed-rules", *rules, "--", *targets)
+        assert done.returncode == 0, done.stderr[-3000:]
+        return done.stdout + done.stderr
+
+    run()
+    scores = {(row["method"], row["seed"]): row["comet"] for row in rows_of("results/scores.csv")}
+    mean = sum(here.scores) / len(here.scores)
+    assert {key: float(score) for key, score in scores.items() if score} == {
+        ("full", "1"): pytest.approx(mean),
+        ("none", "any"): pytest.approx(mean),
+    }
+    assert scores["full", "2"] == ""
+    assert {row["comet"] for row in rows_of("results/summary.csv")} == {f"{mean:.10g}"}
+
+    configuration = load([STUDY, Path("overlay.yaml")])
+    assert set(scored_with_comet(configuration, cells)) == set(cells)
+    (cells[0].folder / "comet.json").unlink()
+    assert set(scored_with_comet(configuration, cells)) == set(cells[1:])
+    assert re.search(r"(?m)^comet +1$", run("--dry-run"))
+    for change in ({"batch_size": 3}, {"encoder": {"path": "elsewhere"}}):
+        shutil.copytree(here.encoder, "elsewhere", dirs_exist_ok=True)
+        Path("overlay.yaml").write_text(yaml.safe_dump(merge(overlay, {"comet": change})), encoding="utf-8")
+        assert scored_with_comet(load([STUDY, Path("overlay.yaml")]), cells) == []
 
 
 def _take_in_of_hub(folder: Path, url: str, **changes: Any) -> tuple[int, str]:
