@@ -7,6 +7,7 @@ The data flow, one file of rules for each part of it:
     learning rates, where they are searched for                       workflow/rules/tune.smk
     (base model, cell) -> tuned weights                               workflow/rules/train.smk
     -> hypotheses -> score record                                     workflow/rules/decode.smk, score.smk
+    scores of COMET, where they are asked for                         workflow/rules/comet.smk
     -> tables -> figures                                              workflow/rules/collect.smk, figures.smk
     -> claims tested                                                  workflow/rules/findings.smk
 
@@ -53,6 +54,7 @@ rule all:
         paths.figures(CONFIGURATION.studies),
         paths.all_records(CONFIGURATION, "score.json"),
         others.other_records(CONFIGURATION),
+        comet_settings.all_comet_records(CONFIGURATION),
         "results/scores.csv",
         "results/costs.csv",
         "results/summary.csv",
@@ -68,6 +70,7 @@ include: "workflow/rules/tune.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/decode.smk"
 include: "workflow/rules/score.smk"
+include: "workflow/rules/comet.smk"
 include: "workflow/rules/collect.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/findings.smk"

@@ -9,13 +9,14 @@ import pytest
 from sweep_material import run
 
 if TYPE_CHECKING:
+    from comet_material import Comet
     from mtdata_material import Datasets
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of the finished small study, and those of mtdata, run one after another in a worker: each is made once."""
+    """Tests of the finished small study, of mtdata or of COMET are run by one worker: each of these is made once."""
     for item in items:
-        for fixture in {"finished", "mtdata"}.intersection(getattr(item, "fixturenames", ())):
+        for fixture in {"finished", "mtdata", "comet"}.intersection(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.xdist_group(fixture))
 
 
@@ -85,6 +86,15 @@ def local(datasets: "Datasets", own_life: None, tmp_path: Path, monkeypatch: pyt
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setattr(download, "WAITS", (0, 0))
     return datasets
+
+
+@pytest.fixture(scope="session")
+def comet(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Comet"]:
+    """An environment of COMET as the workflow installs it, a tiny model, and the process that keeps it loaded."""
+    from comet_material import kept
+
+    with kept(tmp_path_factory.mktemp("comet")) as made:
+        yield made
 
 
 @pytest.fixture

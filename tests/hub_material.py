@@ -77,14 +77,14 @@ class _Handler(BaseHTTPRequestHandler):
         elif path.startswith("api/"):
             self._send(200, json.dumps(self._listed()).encode(), {"Content-Type": "application/json"})
         else:
-            self._send_file(self.hub.folder / path.rsplit("/", 1)[-1], body=body)
+            self._send_file(self.hub.folder / path.split(f"{COMMIT}/")[-1], body=body)
 
     def _listed(self) -> dict[str, object]:
         siblings = []
-        for file in sorted(self.hub.folder.iterdir()):
+        for file in sorted(filter(Path.is_file, self.hub.folder.rglob("*"))):
             content = b"another" if file.name in self.hub.lies else file.read_bytes()
             size = file.stat().st_size + (file.name in self.hub.shorter)
-            described = {"rfilename": file.name, "size": size}
+            described = {"rfilename": str(file.relative_to(self.hub.folder)), "size": size}
             if file.suffix in (".safetensors", ".bin"):
                 digest = hashlib.sha256(content).hexdigest()
                 described["lfs"] = {"sha256": digest, "size": size, "pointerSize": 134}

@@ -20,8 +20,9 @@ import pytest
 
 from corpus_material import SENTENCES
 from mtpeft.commands.main import main
-from mtpeft.config.datasets import requirements
-from mtpeft.corpus.mtdata.environment import INDEX, ISOLATED, PACKAGES
+from mtpeft.config.pins import pins_of
+from mtpeft.corpus.mtdata.environment import INDEX
+from mtpeft.environments.run import ISOLATED, PACKAGES
 from mtpeft.records import canonical
 
 ENGLISH, SPANISH, GERMAN = (list(column) for column in zip(*SENTENCES, strict=True))
@@ -258,7 +259,7 @@ def command(*arguments: str) -> int:
 
 def install(folder: Path) -> Path:
     """Install mtdata as its rule does, with the index of all datasets, which takes it half a minute to make."""
-    settings = canonical({"recipe": 1, "requirements": requirements()})
+    settings = canonical({"recipe": 1, "requirements": pins_of("mtdata")})
     with pytest.MonkeyPatch.context() as patched:
         patched.chdir(folder.parent)
         patched.setattr("mtpeft.commands.main.die_with_parent", lambda: None)

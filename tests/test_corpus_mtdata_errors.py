@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mtdata_material import FILES, Datasets, Served, command
-from mtpeft.config.datasets import requirements
+from mtpeft.config.pins import pins_of
 from mtpeft.records import canonical, read_record
 
 ID = "Local-talks_train-1-eng-deu"
@@ -125,7 +125,7 @@ def test_an_installation_that_fails_has_pips_own_words(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PIP_NO_INDEX", "1")
-    settings = canonical({"recipe": 1, "requirements": requirements()[:1]})
+    settings = canonical({"recipe": 1, "requirements": pins_of("mtdata")[:1]})
 
     assert command("install", "--settings", settings, "--record", "data/environment/installed.json") == 2
 

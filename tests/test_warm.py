@@ -6,11 +6,9 @@ import json
 import os
 import shlex
 import signal
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -24,8 +22,8 @@ from mtpeft.decoding.decode import decode
 from mtpeft.records import canonical
 from mtpeft.training.state import LOCK_FILE, STATE_FILE
 from mtpeft.warm.beside import warm_process
-from mtpeft.warm.request import address_of
 from training_material import ENVIRONMENT, results, trainer
+from warm_material import is_listening, wait_for
 
 LIBRARIES = ("torch", "transformers", "peft", "numpy", "sentencepiece")
 
@@ -53,11 +51,6 @@ def of_snakemake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str,
 def warm(of_snakemake: dict[str, str]) -> dict[str, str]:
     """The environment of its jobs."""
     return of_snakemake | shared_variables()
-
-
-def is_listening(name: str) -> bool:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        return connection.connect_ex(address_of(name)) == 0
 
 
 def start(arguments: Sequence[str], environment: dict[str, str], folder: Path) -> subprocess.Popen[str]:
@@ -88,13 +81,6 @@ def run(arguments: Sequence[str], environment: dict[str, str], folder: Path) -> 
 def long_cell(sweep: Path) -> list[str]:
     """A step that would take minutes, and saves its state after every update."""
     return trainer(sweep, Path("train.json"), train_settings("lora", updates=30000, evaluations=1))
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 300) -> None:
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.02)
 
 
 def warm_processes() -> list[psutil.Process]:

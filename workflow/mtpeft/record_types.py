@@ -132,6 +132,26 @@ class ScoreRecord(Record):
     test_sets: dict[str, dict[str, Any]]
 
 
+class CometRecord(Record):
+    """A cell scored with COMET: `comet.json`; hashes are those of the decode.json and of the model's record.
+
+    Each test set has the number of its `sentences`, their scores in `segments`, and as `score` the mean of these. The
+    model's `name` is that in the configuration, and `model` holds the hashes of its files.
+    """
+
+    cell: dict[str, str]
+    status: Status
+    settings: dict[str, Any]
+    decoded_sha256: str
+    model_sha256: str
+    references: dict[str, str]
+    name: str
+    model: dict[str, str]
+    versions: dict[str, str]
+    execution: dict[str, Any]
+    test_sets: dict[str, dict[str, Any]]
+
+
 class Outcome(Record):
     """What one set of sentences says of a member of a claim; None where nothing could be measured.
 

@@ -1,6 +1,7 @@
 """Collection: the records of many cells in one tidy table.
 
-Needs: train.json, decode.json and score.json of cells; text and token arrays of the test sets.
+Needs: train.json, decode.json and score.json of cells, comet.json where it is asked for; text and token arrays of the
+test sets.
 Makes: results/scores.csv, costs.csv and summary.csv of all cells; the same of each study in results/tables/<study>/,
 with others.csv where it scores other pairs; results/text.csv.
 """
@@ -19,6 +20,7 @@ rule collect_all:
     """Tables of all cells."""
     input:
         paths.all_records(CONFIGURATION, "score.json"),
+        comet_settings.all_comet_records(CONFIGURATION),
     output:
         scores="results/scores.csv",
         costs="results/costs.csv",
@@ -39,6 +41,7 @@ rule collect_study:
     """Tables of the cells of one study."""
     input:
         files(paths.study_records("score.json")),
+        files(comet_settings.study_comet_records),
     output:
         scores="results/tables/{study}/scores.csv",
         costs="results/tables/{study}/costs.csv",
@@ -60,6 +63,7 @@ rule summarise_all:
     """Systems of all studies, each over all of its seeds: scores, differences with their intervals, and costs."""
     input:
         paths.all_records(CONFIGURATION, "score.json"),
+        comet_settings.all_comet_records(CONFIGURATION),
     output:
         table="results/summary.csv",
         page="results/summary.md",
@@ -80,6 +84,7 @@ rule summarise_study:
     """Systems of one study, each over its seeds: scores and differences with their intervals."""
     input:
         files(paths.study_records("score.json")),
+        files(comet_settings.study_comet_records),
     output:
         table="results/tables/{study}/summary.csv",
         page="results/tables/{study}/summary.md",

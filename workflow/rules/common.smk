@@ -12,7 +12,7 @@ sys.path.insert(0, f"{workflow.basedir}/workflow")
 from mtpeft.cells import CELL_TEMPLATE as CELL
 from mtpeft.cells import LABELS_TEMPLATE as LABELS
 from mtpeft.cells import OTHER_TEMPLATE as OTHER
-from mtpeft.config import corpus_settings, model_paths, order, others, paths, recipes, settings
+from mtpeft.config import comet_settings, corpus_settings, model_paths, order, others, paths, recipes, settings
 from mtpeft.config.environment import share_python
 from mtpeft.config.load import validate
 from mtpeft.errors import UserError
@@ -29,15 +29,21 @@ FIRST = order.FIRST
 PLACES = order.places(CONFIGURATION)
 
 
+def settings_of(step):
+    """The function that resolves the settings of a step."""
+    modules = (settings, corpus_settings, comet_settings)
+    return next(getattr(module, f"{step}_settings") for module in modules if hasattr(module, f"{step}_settings"))
+
+
 def told(step, *labels):
     """Params function: settings of a step for the wildcards named, as one line of JSON."""
-    resolve = getattr(settings, f"{step}_settings", None) or getattr(corpus_settings, f"{step}_settings")
+    resolve = settings_of(step)
     return lambda wildcards: canonical(resolve(CONFIGURATION, *(wildcards[label] for label in labels)))
 
 
 def told_cell(step):
     """Params function: settings of a step for the cell of the wildcards."""
-    resolve = getattr(settings, f"{step}_settings")
+    resolve = settings_of(step)
     return lambda wildcards: canonical(resolve(CONFIGURATION, paths.cell_of(wildcards)))
 
 

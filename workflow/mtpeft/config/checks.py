@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from mtpeft.cells import LABEL_PATTERN, RESERVED
+from mtpeft.config.comet_checks import comet_mistakes
 from mtpeft.config.dataset_checks import dataset_mistakes, hash_mistakes, pair_dataset_mistakes
 from mtpeft.config.extension_checks import extension_mistakes
 from mtpeft.config.file_checks import file_mistakes, lacking_languages
@@ -19,7 +20,7 @@ from mtpeft.config.resolve import (
     pair_languages,
 )
 from mtpeft.config.schema import Block, Configuration, Corpus, Study
-from mtpeft.config.sentences import listed, unknown
+from mtpeft.config.sentences import listed, moving_branch, unknown
 from mtpeft.config.studies import EFFICIENCY
 from mtpeft.config.test_sets import test_set_mistakes
 from mtpeft.errors import UserError
@@ -29,7 +30,6 @@ from mtpeft.methods.budget import reach, reachable
 from mtpeft.models.shapes import ModelShape
 
 CATALOGUES = ("corpora", "pairs", "sizes", "models", "methods", "budgets", "studies", "findings")
-MOVING = ("@main", "@master")
 FIGURES = ("budgets", "languages", "models", "data_sizes", "exposure", FORGETTING)
 
 
@@ -39,6 +39,7 @@ def complaints(configuration: Configuration) -> Iterator[str]:
         _unsafe_labels,
         _catalogue_mistakes,
         hash_mistakes,
+        comet_mistakes,
         _study_mistakes,
         _model_limits,
         contaminated_models,
@@ -158,8 +159,8 @@ def _model_mistakes(configuration: Configuration, key: str, model: Model) -> Ite
             )
         yield from _nothing_left(configuration, f"{key}.pretrain.pairs", pretrain.pairs)
         return
-    if model.hub and model.hub.endswith(MOVING):
-        yield f"'{key}.hub' is '{model.hub}', but a branch moves; write the commit, which the model's page shows."
+    if model.hub:
+        yield from moving_branch(f"{key}.hub", model.hub)
     try:
         model_shape(configuration, key.split(".", 1)[1])
     except UserError as error:

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from mtpeft.config.datasets import datasets_of, mtdata_version, requirements, stated_hashes
+from mtpeft.config.datasets import datasets_of, stated_hashes
+from mtpeft.config.pins import pinned_version, pins_of
 from mtpeft.config.recipes import RECIPES
 from mtpeft.config.resolve import anchor_pairs, pair_languages, written_in
 from mtpeft.config.schema import Configuration, TextFiles, Wheel
@@ -22,13 +23,14 @@ def wheel_settings(configuration: Configuration, corpus: str, wheel: str) -> Set
 
 def install_settings(configuration: Configuration) -> Settings:
     """Settings of the installation of mtdata."""
-    return {"recipe": RECIPES["install"], "requirements": requirements()}
+    return {"recipe": RECIPES["install"], "requirements": pins_of("mtdata")}
 
 
 def mtdata_settings(configuration: Configuration, dataset: str) -> Settings:
     """Settings of the download of one dataset; its hash where the configuration states it."""
     stated = [{"sha256": digest} for digest in stated_hashes(configuration, dataset)]
-    return {"recipe": RECIPES["mtdata"], "id": dataset, "mtdata": mtdata_version(), **(stated or [{}])[0]}
+    version = pinned_version("mtdata", "mtdata")
+    return {"recipe": RECIPES["mtdata"], "id": dataset, "mtdata": version, **(stated or [{}])[0]}
 
 
 def clean_settings(configuration: Configuration, pair: str) -> Settings:

@@ -1,13 +1,10 @@
-"""Which of mtdata's datasets the corpora of a configuration are made of, and what mtdata is installed from."""
+"""Which of mtdata's datasets the corpora of a configuration are made of."""
 
 from collections.abc import Iterator
 
-from mtpeft.config.resolve import PROJECT, pair_languages
+from mtpeft.config.resolve import pair_languages
 from mtpeft.config.schema import Configuration
 from mtpeft.dataset_ids import PARTS, with_foreign
-
-REQUIREMENTS = PROJECT / "envs" / "mtdata.txt"
-"""Pins of mtdata and what it needs, which are not those of the workflow."""
 
 
 def datasets_of(configuration: Configuration, pair: str) -> dict[str, list[str]]:
@@ -39,16 +36,6 @@ def _tested(configuration: Configuration, pair: str) -> list[list[str]]:
 def stated_hashes(configuration: Configuration, dataset: str) -> list[str]:
     """The SHA-256 that the configuration states for a dataset, by its id or by one with room for a language."""
     return sorted({digest for pair in configuration.pairs for digest in _stated(configuration, pair, dataset)})
-
-
-def requirements() -> list[str]:
-    """The pins, one requirement each."""
-    return [line for line in REQUIREMENTS.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
-
-
-def mtdata_version() -> str:
-    """The version of mtdata that is pinned."""
-    return next(version for name, version in (line.split("==") for line in requirements()) if name == "mtdata")
 
 
 def _named(configuration: Configuration, pair: str) -> dict[str, list[tuple[str, str]]]:

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt
 
+from mtpeft.config.comet_section import Comet
 from mtpeft.config.findings import Finding
 from mtpeft.config.forms import MEMBERS, SHA256, DatasetId, Language, Probability, Share
 from mtpeft.config.models import Model
@@ -244,6 +245,7 @@ class Configuration(Section):
     training: Training = Training()
     tuning: Tuning | None = None
     decoding: Decoding = Decoding()
+    comet: Comet | None = Field(default=None, description="Scores of COMET beside chrF and BLEU. Empty: none.")
     margin: PositiveFloat = Field(default=1.0, description="chrF within which two systems count as on par.")
     studies: dict[str, Study]
     findings: dict[str, Finding] = Field(default={}, description="Claims that are tested on the cells of studies.")

@@ -171,8 +171,10 @@ def score_settings(configuration: Configuration, cell: Cell) -> Settings:
 
 
 def tables_settings(configuration: Configuration, study: str) -> Settings:
-    """Settings of the collection of a study's tables: its cells, or those of all for `efficiency`."""
-    return {"cells": fold(drawn_cells(configuration, study))}
+    """Settings of the collection of a study's tables: its cells, or those of all for `efficiency`, and whether COMET
+    has scored them.
+    """
+    return {"cells": fold(drawn_cells(configuration, study)), **({"comet": True} if configuration.comet else {})}
 
 
 def summary_settings(configuration: Configuration, study: str) -> Settings:

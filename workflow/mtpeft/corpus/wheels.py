@@ -12,8 +12,8 @@ from typing import Any
 
 from mtpeft import records
 from mtpeft.corpus.catalogues import Messages, read_catalogues
-from mtpeft.corpus.pip import run_pip
 from mtpeft.errors import UserError
+from mtpeft.pip import run_pip
 
 # The earliest time that a zip file can hold: a fixed one, so that the same messages give the same bytes.
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)

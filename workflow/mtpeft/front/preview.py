@@ -16,6 +16,7 @@ from mtpeft.front.status import is_finished, state_of
 from mtpeft.front.text import tally
 from mtpeft.records import read_lines, write_lines
 from mtpeft.results.collect import write_tables
+from mtpeft.results.comet import scored_with_comet
 from mtpeft.results.others import write_others
 from mtpeft.results.summary import write_summary
 
@@ -38,8 +39,9 @@ def draw_finished(configuration: Configuration, labels: Sequence[str], *, folder
         others_table = tables / "others.csv"
         lacking = {*(cell.on_own for cell in missing), *(on for on in others if not is_finished(configuration, *on))}
         try:
-            write_tables(finished, scores=tables / "scores.csv", costs=tables / "costs.csv", missing=missing)
-            write_summary(finished, output=summary, page=summary.with_suffix(".md"), missing=missing)
+            there = {"missing": missing, "comet": scored_with_comet(configuration, finished)}
+            write_tables(finished, scores=tables / "scores.csv", costs=tables / "costs.csv", **there)
+            write_summary(finished, output=summary, page=summary.with_suffix(".md"), **there)
             if others:
                 write_others(others, output=others_table, page=others_table.with_suffix(".md"), missing=lacking)
         except UserError as error:
@@ -78,11 +80,7 @@ def assess_finished(configuration: Configuration, *, folder: Path) -> str:
 
 def make_unfinished(configuration: Configuration) -> None:
     """Make what Snakemake could not: figures and findings whose cells are not all finished."""
-    labels = [
-        label
-        for label in (*configuration.studies, EFFICIENCY)
-        if not all(is_finished(configuration, *on) for on in _drawn(configuration, label))
-    ]
+    labels = [label for label in (*configuration.studies, EFFICIENCY) if not _is_whole(configuration, label)]
     tested = claim_cells(findings_settings(configuration))
     are_tested = all(is_finished(configuration, cell) for cell in tested)
     patterns = [*(f"{FIGURES / label}.*" for label in labels), *([] if are_tested else [FINDINGS_FILES])]
@@ -98,6 +96,15 @@ def _drawn(configuration: Configuration, label: str) -> list[OnPair]:
     """All that a figure is drawn from."""
     cells = drawn_cells(configuration, label)
     return [*(cell.on_own for cell in cells), *study_others(configuration, label)]
+
+
+def _is_whole(configuration: Configuration, label: str) -> bool:
+    """Whether all is there that the tables of a figure are made of."""
+    if not all(is_finished(configuration, *on) for on in _drawn(configuration, label)):
+        return False
+    cells = drawn_cells(configuration, label)
+    scored = scored_with_comet(configuration, cells)
+    return scored is None or len(scored) == len(cells)
 
 
 def remove_unfinished() -> None:

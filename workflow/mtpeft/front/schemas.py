@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from mtpeft.config.schema import Configuration
 from mtpeft.record_types import (
+    CometRecord,
     DataRecord,
     DecodeRecord,
     FindingsRecord,
@@ -26,6 +27,7 @@ TYPES: dict[str, type[BaseModel]] = {
     "train": TrainRecord,
     "decode": DecodeRecord,
     "score": ScoreRecord,
+    "comet": CometRecord,
     "findings": FindingsRecord,
 }
 

@@ -11,6 +11,7 @@ from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import all_cells, all_others, study_cells, study_others
 from mtpeft.front.text import aligned
 from mtpeft.records import read_if_whole
+from mtpeft.results.comet import scored_with_comet
 from mtpeft.results.freshness import fresh_records
 from mtpeft.results.notes import FAILURE, FAILURES_FOLDER
 
@@ -79,7 +80,9 @@ def status_table(configuration: Configuration) -> str:
     cells, others = all_cells(configuration), all_others(configuration)
     everything = {"all, each once": [cell.on_own for cell in cells], "all, other pairs": others}
     rows += [_counted(configuration, label, "", measured) for label, measured in everything.items() if measured]
-    return "\n".join([aligned(rows), *failures([*cells, *others])])
+    scored = scored_with_comet(configuration, cells)
+    comet = [] if scored is None else [f"scored with COMET: {len(scored)} of {len(cells)} cells"]
+    return "\n".join([aligned(rows), *comet, *failures([*cells, *others])])
 
 
 def _by_method(configuration: Configuration, label: str, measured: Sequence[OnPair]) -> list[tuple[object, ...]]:

@@ -13,7 +13,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -30,6 +30,7 @@ from mtpeft.front.status import failures, finished_of
 from mtpeft.front.text import tally
 from mtpeft.parent import die_with_parent
 from mtpeft.results.notes import FAILURES_FOLDER, any_mistake
+from mtpeft.scoring.comet.kept import comet_process
 from mtpeft.warm.beside import warm_process
 
 HOLDER = Path("results/.sweep")
@@ -58,7 +59,8 @@ def sweep(targets: Sequence[str], *, overlays: Sequence[Path], options: Sequence
         progress = Progress(configuration, overlays)
         try:
             tell = progress.tell if WHOLE in targets else lambda: None
-            code, stopped = _run([*command, *targets], holder, tell)
+            with warm_process() as found, comet_process(configuration) as comet:
+                code, stopped = _run([*command, *targets], holder, tell, variables=found | comet)
         finally:
             progress.stop()
         if code and not stopped and WHOLE in targets:
@@ -120,7 +122,9 @@ def _may_work_here(process: psutil.Process) -> bool:
     return is_snakemake and process.info["cwd"] in (None, str(Path.cwd())) and process.pid != os.getpid()
 
 
-def _run(command: Sequence[str], holder: IO[str], tell: Callable[[], None]) -> tuple[int, bool]:
+def _run(
+    command: Sequence[str], holder: IO[str], tell: Callable[[], None], *, variables: Mapping[str, str]
+) -> tuple[int, bool]:
     """Run Snakemake, which inherits our lock and dies with us; returns its exit code, and whether we were told to stop.
 
     It runs in a session of its own, so that Ctrl-C and a request to end reach us alone and mean the same: it starts no
@@ -129,26 +133,25 @@ def _run(command: Sequence[str], holder: IO[str], tell: Callable[[], None]) -> t
     requests: list[int] = []
     before = {number: signal.signal(number, lambda number, frame: requests.append(number)) for number in REQUESTS}
     try:
-        with warm_process() as variables:
-            process = subprocess.Popen(
-                command,
-                env=os.environ | variables,
-                pass_fds=[holder.fileno()],
-                preexec_fn=die_with_parent,
-                start_new_session=True,
-            )
-            _sign(holder, process.pid)
-            told = False
-            while process.poll() is None:
-                if requests and not told:
-                    process.send_signal(signal.SIGINT)
-                    told = True
-                elif requests:
-                    _stop_jobs(process.pid)
-                else:
-                    tell()
-                time.sleep(POLL_SECONDS)
-            return process.returncode, told
+        process = subprocess.Popen(
+            command,
+            env={**os.environ, **variables},
+            pass_fds=[holder.fileno()],
+            preexec_fn=die_with_parent,
+            start_new_session=True,
+        )
+        _sign(holder, process.pid)
+        told = False
+        while process.poll() is None:
+            if requests and not told:
+                process.send_signal(signal.SIGINT)
+                told = True
+            elif requests:
+                _stop_jobs(process.pid)
+            else:
+                tell()
+            time.sleep(POLL_SECONDS)
+        return process.returncode, told
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mtpeft.cells import DIMENSIONS, Cell
+from mtpeft.config.comet_settings import RECORD
 from mtpeft.records import read_record, write_text
 
 SCORE_COLUMNS = (
@@ -28,6 +29,9 @@ SCORE_COLUMNS = (
     "chrf_signature",
     "bleu_signature",
 )
+AFTER_BLEU = SCORE_COLUMNS.index("bleu") + 1
+WITH_COMET = (*SCORE_COLUMNS[:AFTER_BLEU], "comet", *SCORE_COLUMNS[AFTER_BLEU:], "comet_model")
+"""The same where COMET was asked for."""
 COST_COLUMNS = (
     *DIMENSIONS,
     "status",
@@ -45,15 +49,34 @@ TEST_SET = "test"
 """Name of the test set of a cell that has no record yet."""
 
 
-def write_tables(cells: Iterable[Cell], *, scores: Path, costs: Path, missing: Collection[Cell] = ()) -> None:
+def write_tables(
+    cells: Iterable[Cell],
+    *,
+    scores: Path,
+    costs: Path,
+    missing: Collection[Cell] = (),
+    comet: Collection[Cell] | None = None,
+) -> None:
     """One row per cell and test set, in the order of the labels; missing cells are rows that say so.
+
+    Args:
+        cells: with records.
+        scores: where scores.csv goes.
+        costs: where costs.csv goes.
+        missing: cells without records.
+        comet: cells that COMET has scored; None: it was not asked to, and has no columns.
 
     Raises:
         FileNotFoundError: a cell that is not said to be missing has no records.
     """
     ordered = sorted({*cells, *missing})
-    score_table = (row for cell in ordered for row in (_gap(cell) if cell in missing else score_rows(cell)))
-    write_text(scores, csv_text(SCORE_COLUMNS, score_table))
+    columns, found = SCORE_COLUMNS, {}
+    if comet is not None:
+        columns, found = WITH_COMET, {cell: _of_comet(cell) for cell in comet}
+    score_table = (
+        row for cell in ordered for row in (_gap(cell) if cell in missing else score_rows(cell, found.get(cell, {})))
+    )
+    write_text(scores, csv_text(columns, score_table))
     write_text(
         costs, csv_text(COST_COLUMNS, (_gap(cell)[0] if cell in missing else cost_row(cell) for cell in ordered))
     )
@@ -67,8 +90,8 @@ def _labels(cell: Cell) -> dict[str, Any]:
     return dict(zip(DIMENSIONS, astuple(cell), strict=True))
 
 
-def score_rows(cell: Cell) -> Iterator[dict[str, Any]]:
-    """Rows of scores.csv of one cell; what was never measured stays empty."""
+def score_rows(cell: Cell, more: Mapping[str, Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Rows of scores.csv of one cell, with more columns by test set; what was never measured stays empty."""
     labels = _labels(cell)
     train, score = (read_record(cell.folder / name) for name in ("train.json", "score.json"))
     taken = ("budget_requested", "budget_achieved", "trained_parameters", "total_parameters", "left_over_parameters")
@@ -84,7 +107,15 @@ def score_rows(cell: Cell) -> Iterator[dict[str, Any]]:
             "chrf_signature": measured["chrf"]["signature"],
             "bleu_signature": measured["bleu"]["signature"],
             "test_sentences": measured["sentences"],
+            **more.get(name, {}),
         }
+
+
+def _of_comet(cell: Cell) -> dict[str, dict[str, Any]]:
+    """Columns of COMET by test set."""
+    record = read_record(cell.folder / RECORD)
+    sets = record["test_sets"].items()
+    return {name: {"comet": measured["score"], "comet_model": record["name"]} for name, measured in sets}
 
 
 def cost_row(cell: Cell) -> dict[str, Any]:

@@ -10,15 +10,26 @@ from mtpeft.config.studies import system_labels, untouched
 from mtpeft.results.collect import MISSING, TEST_SET
 from mtpeft.results.systems import Run, Sample, System
 from mtpeft.statistics.contrasts import Term, contrast, matched_seeds
+from mtpeft.statistics.corpus_scores import COUNTED, SCORES
 from mtpeft.statistics.p_values import interval
 from mtpeft.statistics.resampling import Scored
 
 Key = tuple[str, ...]
 LABELS = DIMENSIONS[:5]
-ESTIMATES = ("chrf", "bleu", "minus_full", "minus_none")
+ESTIMATES = (*COUNTED, "minus_full", "minus_none")
+DIGITS = {"comet": 4}
+"""Digits after the point in a table to read, where one is not enough."""
 COUNTED_COLUMNS = ("training_pairs", "seeds", "step_zero", "diverged", "missing", "trained_share")
-ESTIMATE_COLUMNS = tuple(f"{name}{end}" for name in ESTIMATES for end in ("", "_low", "_high"))
-SHOWN_COLUMNS = ("seeds", "share", *ESTIMATES, "step 0", "diverged", "missing")
+
+
+def estimate_columns(estimates: Sequence[str] = ESTIMATES) -> tuple[str, ...]:
+    """Columns of estimates with their intervals."""
+    return tuple(f"{name}{end}" for name in estimates for end in ("", "_low", "_high"))
+
+
+def shown_columns(estimates: Sequence[str] = ESTIMATES) -> tuple[str, ...]:
+    """Columns of a table to read."""
+    return ("seeds", "share", *estimates, "step 0", "diverged", "missing")
 
 
 def system_rows(runs: Mapping[Cell, Run], pair: str | None = None) -> Iterator[tuple[System, dict[str, Any]]]:
@@ -47,7 +58,11 @@ def _score(system: System, pair: str) -> dict[str, dict[str, Any]]:
     for test_set in system.measured[0].counts if system.measured else ():
         sentences = system.counts(test_set, "chrf").shape[1]
         sample = Sample(test_set, sentences, np.arange(sentences), stream=f"{pair} {test_set}")
-        found[test_set] = {"sample": sample} | {metric: sample.score(system, metric) for metric in ("chrf", "bleu")}
+        found[test_set] = {"sample": sample}
+        for metric in SCORES:
+            scored = System(tuple(run for run in system.measured if metric in run.counts[test_set]))
+            if scored.runs:
+                found[test_set][metric] = sample.score(scored, metric)
     return found
 
 
@@ -68,7 +83,7 @@ def _estimates(key: Key, scored: Mapping[Key, Mapping[str, Any] | None], pair: s
     """Scores of a system and differences to its references, with their intervals."""
     model, tuned_on, size, *_ = key
     sample, own = scored[key]["sample"], scored[key]
-    found = {metric: _estimate([(1.0, own[metric])], sample) for metric in ("chrf", "bleu")}
+    found = {metric: _estimate([(1.0, own[metric])], sample) for metric in SCORES if metric in own}
     references = {
         "minus_full": (model, tuned_on, size, "full", "all"),
         "minus_none": system_labels(untouched(model, pair)),
@@ -93,14 +108,14 @@ def _columns(name: str, values: tuple[float, float, float]) -> Iterator[tuple[st
     return zip((name, f"{name}_low", f"{name}_high"), values, strict=True)
 
 
-def shown(row: Mapping[str, Any], labels: Sequence[str]) -> list[str]:
-    """A row to read, under its labels and `SHOWN_COLUMNS`: intervals beside their values, shares in percent."""
+def shown(row: Mapping[str, Any], labels: Sequence[str], estimates: Sequence[str] = ESTIMATES) -> list[str]:
+    """A row to read, under its labels and `shown_columns`: intervals beside their values, shares in percent."""
     share = row["trained_share"]
     return [
         *(row[name] for name in labels),
         str(row["seeds"]),
         "" if share is None else f"{share:.2%}",
-        *(_with_interval(row, name) for name in ESTIMATES),
+        *(_with_interval(row, name) for name in estimates),
         *(str(row[name]) for name in ("step_zero", "diverged", "missing")),
     ]
 
@@ -108,4 +123,5 @@ def shown(row: Mapping[str, Any], labels: Sequence[str]) -> list[str]:
 def _with_interval(row: Mapping[str, Any], name: str) -> str:
     if row.get(name) is None:
         return ""
-    return f"{row[name]:.1f} [{row[f'{name}_low']:.1f}, {row[f'{name}_high']:.1f}]"
+    mean, low, high = (f"{row[f'{name}{end}']:.{DIGITS.get(name, 1)}f}" for end in ("", "_low", "_high"))
+    return f"{mean} [{low}, {high}]"

@@ -19,11 +19,11 @@ from mtpeft.config.studies import untouched
 from mtpeft.markdown import table
 from mtpeft.records import write_text
 from mtpeft.results.collect import csv_text
-from mtpeft.results.estimates import COUNTED_COLUMNS, ESTIMATE_COLUMNS, LABELS, SHOWN_COLUMNS, shown, system_rows
+from mtpeft.results.estimates import COUNTED_COLUMNS, LABELS, estimate_columns, shown, shown_columns, system_rows
 from mtpeft.results.systems import read_run
 
 OTHER_LABELS = (*LABELS, "scored_pair", "test_set")
-OTHERS_COLUMNS = (*OTHER_LABELS, *COUNTED_COLUMNS, *ESTIMATE_COLUMNS)
+OTHERS_COLUMNS = (*OTHER_LABELS, *COUNTED_COLUMNS, *estimate_columns())
 
 
 def write_others(others: Iterable[OnPair], *, output: Path, page: Path, missing: Collection[OnPair] = ()) -> None:
@@ -43,7 +43,7 @@ def write_others(others: Iterable[OnPair], *, output: Path, page: Path, missing:
     rows.sort(key=lambda row: [row[name] for name in OTHER_LABELS])
     write_text(output, csv_text(OTHERS_COLUMNS, rows))
     header = [name.replace("_", " ") for name in OTHER_LABELS]
-    write_text(page, table([*header, *SHOWN_COLUMNS], (shown(row, OTHER_LABELS) for row in rows)) + "\n")
+    write_text(page, table([*header, *shown_columns()], (shown(row, OTHER_LABELS) for row in rows)) + "\n")
 
 
 def _rows_on(pair: str, others: Iterable[OnPair], missing: Collection[OnPair]) -> Iterator[dict[str, Any]]:

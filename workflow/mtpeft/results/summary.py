@@ -7,6 +7,7 @@
 - `seeds`: runs with a score; `diverged`, `missing`: runs without; `step_zero`: runs that kept the untouched model.
 - `trained_share`, `trained_parameters`: what was trained, as a share of the base model and as a count.
 - `chrf`, `bleu`: mean over seeds; `_low` and `_high` end the 95 % interval over sentences and seeds.
+- `comet` with `comet_low` and `comet_high`, after `bleu`: the same for COMET, only where the configuration asks for it.
 - `minus_full`, `minus_none`: chrF minus that of full fine-tuning of the same model, pair and size, and of the untouched
   model, over the seeds that both have; with `_low` and `_high`.
 - `stored_bytes`, `peak_memory_mb`, `train_seconds`, `decode_sentences_per_second`: what it cost.
@@ -14,7 +15,7 @@
 Shares and costs are means over the runs with a score.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,29 +25,63 @@ from mtpeft.cells import Cell
 from mtpeft.markdown import table
 from mtpeft.records import write_text
 from mtpeft.results.collect import cost_row, csv_text
-from mtpeft.results.estimates import COUNTED_COLUMNS, ESTIMATE_COLUMNS, LABELS, SHOWN_COLUMNS, shown, system_rows
-from mtpeft.results.systems import System, read_runs
+from mtpeft.results.comet import METRIC, with_comet
+from mtpeft.results.estimates import (
+    COUNTED_COLUMNS,
+    ESTIMATES,
+    LABELS,
+    estimate_columns,
+    shown,
+    shown_columns,
+    system_rows,
+)
+from mtpeft.results.systems import Run, System, read_runs
+from mtpeft.statistics.corpus_scores import COUNTED
 
+WITH_COMET = (*COUNTED, METRIC, *(name for name in ESTIMATES if name not in COUNTED))
 COSTS = ("trained_parameters", "stored_bytes", "peak_memory_mb", "train_seconds", "decode_sentences_per_second")
-SUMMARY_COLUMNS = (*LABELS, "test_set", *COUNTED_COLUMNS, *ESTIMATE_COLUMNS, *COSTS)
 
 
-def write_summary(cells: Iterable[Cell], *, output: Path, page: Path, missing: Collection[Cell] = ()) -> None:
+def columns_of(estimates: Sequence[str]) -> tuple[str, ...]:
+    """Columns of a summary with these estimates."""
+    return (*LABELS, "test_set", *COUNTED_COLUMNS, *estimate_columns(estimates), *COSTS)
+
+
+SUMMARY_COLUMNS = columns_of(ESTIMATES)
+
+
+def write_summary(
+    cells: Iterable[Cell],
+    *,
+    output: Path,
+    page: Path,
+    missing: Collection[Cell] = (),
+    comet: Collection[Cell] | None = None,
+) -> None:
     """Write `summary.csv` and the same as a table to read, `summary.md`.
+
+    Args:
+        cells: with records.
+        output: where the table goes.
+        page: where the table to read goes.
+        missing: cells without records.
+        comet: cells that COMET has scored; None: it was not asked to, and has no columns.
 
     Raises:
         FileNotFoundError: a cell that is not said to be missing has no records.
     """
-    rows = list(summary_rows(cells, missing))
-    write_text(output, csv_text(SUMMARY_COLUMNS, rows))
-    header = [*LABELS, "test set", *SHOWN_COLUMNS, "seconds"]
-    lines = ([*shown(row, (*LABELS, "test_set")), _seconds(row)] for row in rows)
+    runs, estimates = read_runs(sorted({*cells, *missing}), missing), ESTIMATES
+    if comet is not None:
+        runs, estimates = with_comet(runs, comet), WITH_COMET
+    rows = list(summary_rows(runs))
+    write_text(output, csv_text(columns_of(estimates), rows))
+    header = [*LABELS, "test set", *shown_columns(estimates), "seconds"]
+    lines = ([*shown(row, (*LABELS, "test_set"), estimates), _seconds(row)] for row in rows)
     write_text(page, table(header, lines) + "\n")
 
 
-def summary_rows(cells: Iterable[Cell], missing: Collection[Cell] = ()) -> Iterator[dict[str, Any]]:
+def summary_rows(runs: Mapping[Cell, Run]) -> Iterator[dict[str, Any]]:
     """One row per system and test set, in the order of the labels."""
-    runs = read_runs(sorted({*cells, *missing}), missing)
     return (row | _costs(system) for system, row in system_rows(runs))
 
 

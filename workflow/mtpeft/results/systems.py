@@ -11,7 +11,7 @@ from mtpeft.cells import Cell, OnPair
 from mtpeft.errors import UserError
 from mtpeft.records import read_record
 from mtpeft.results.collect import MISSING
-from mtpeft.statistics.corpus_scores import SCORES
+from mtpeft.statistics.corpus_scores import COUNTED, SCORES
 from mtpeft.statistics.resampling import Scored, score_runs, sentence_weights
 
 OK = "ok"
@@ -127,7 +127,7 @@ def read_run(measured: OnPair, *, is_missing: bool) -> Run:
         return Run(cell, MISSING, {}, {}, folder)
     train, score = read_record(cell.folder / "train.json"), read_record(folder / "score.json")
     counts = {
-        name: {metric: np.array(counted[metric]["statistics"]) for metric in SCORES}
+        name: {metric: np.array(counted[metric]["statistics"]) for metric in COUNTED}
         for name, counted in score["test_sets"].items()
     }
     return Run(cell, score["status"], train, counts, folder)

@@ -54,10 +54,11 @@ def scored_on_these(configuration: Configuration, cell: Cell, hashes: Hashes) ->
 def _is(file: str, digest: str | None) -> bool:
     """Whether a file is the one with a hash; a row that trains nothing keeps none."""
     now = known_digest(file)
-    return _was_removed(file) if now is None else digest in (None, now)
+    return was_removed(file) if now is None else digest in (None, now)
 
 
-def _was_removed(file: str) -> bool:
+def was_removed(file: str) -> bool:
+    """Whether the whole folder of a file is gone, to save space."""
     return not Path(file).parent.is_dir()
 
 
@@ -65,7 +66,7 @@ def _base_holds(configuration: Configuration, cell: Cell, hashes: Hashes) -> boo
     file = f"results/models/{cell.model}/base.json"
     base = known_record(file)
     if base is None:
-        return _was_removed(file)
+        return was_removed(file)
     if base["settings"] != base_settings(configuration, cell.model):
         return False
     origin = base.get("origin", {}).get("base_sha256")
@@ -75,12 +76,12 @@ def _base_holds(configuration: Configuration, cell: Cell, hashes: Hashes) -> boo
         read = hashes["base_sha256"] == known_digest(file)
     else:
         read = all(hashes.get(f"base_{name}_sha256") == digest for name, digest in base["sha256"].items())
-    return read and _weights_hold(base, recorded_at=changed_at(file))
+    weights = {f"{base['folder']}/{name}": digest for name, digest in base["sha256"].items()}
+    return read and files_hold(weights, recorded_at=changed_at(file))
 
 
-def _weights_hold(base: Record, *, recorded_at: int) -> bool:
-    """Whether a base model's files are those recorded. They may have gigabytes, so only newer ones are read."""
-    files = {Path(base["folder"]) / name: digest for name, digest in base["sha256"].items()}
+def files_hold(files: Hashes, *, recorded_at: int) -> bool:
+    """Whether a model's files are those recorded. They may have gigabytes, so only newer ones are read."""
     return all(known_digest(file) == digest for file, digest in files.items() if changed_at(file) > recorded_at)
 
 
@@ -95,7 +96,7 @@ def _text_holds(configuration: Configuration, pair: str) -> bool:
     }
     records = {file: known_record(file) for file in wanted}
     for file, record in records.items():
-        if not (_was_removed(file) if record is None else record["settings"] == wanted[file]):
+        if not (was_removed(file) if record is None else record["settings"] == wanted[file]):
             return False
     clean, _, parts = (record or NOTHING for record in records.values())
     if clean and not _sources_hold(configuration, corpus, pair, clean["inputs"]):
@@ -128,7 +129,7 @@ def _sources_hold(configuration: Configuration, corpus: str, pair: str, cleaned:
     }
     for file, settings in wanted.items():
         record = known_record(file)
-        if record is None and _was_removed(file):
+        if record is None and was_removed(file):
             return True
         if record is None or not _describes(record, settings):
             return False

@@ -52,5 +52,19 @@ def bleu(counts: np.ndarray) -> np.ndarray:
     return np.where(defined, 100 * brevity * np.exp(np.log(precision).mean(-1)), 0.0)
 
 
-SCORES: Mapping[str, Score] = {"chrf": chrf, "bleu": bleu}
-"""Score of each metric by the name that it has in `score.json`."""
+def mean(counts: np.ndarray) -> np.ndarray:
+    """Mean score of sentences, as COMET defines that of a system.
+
+    Args:
+        counts: sums of the sentences' scores, and their number: shape [..., 2].
+
+    Returns:
+        Scores: shape [...].
+    """
+    return counts[..., 0] / counts[..., 1]
+
+
+COUNTED = ("chrf", "bleu")
+"""Metrics that every cell has in its `score.json`, by their names there."""
+SCORES: Mapping[str, Score] = {"chrf": chrf, "bleu": bleu, "comet": mean}
+"""Score of each metric from summed counts."""

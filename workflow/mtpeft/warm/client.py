@@ -17,12 +17,16 @@ STARTED = b"+"
 EXIT_CODE = struct.Struct("!i")
 
 
-def run_warm(arguments: Sequence[str]) -> int | None:
+def run_warm(arguments: Sequence[str], variable: str = ADDRESS_VARIABLE) -> int | None:
     """Exit code of the step, or None where no warm process took it and it must run here.
 
     A step that was killed by a signal takes this process with it in the same way.
+
+    Args:
+        arguments: of the step.
+        variable: where the name stands under which the process listens.
     """
-    name = os.environ.get(ADDRESS_VARIABLE)
+    name = os.environ.get(variable)
     if not name:
         return None
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:

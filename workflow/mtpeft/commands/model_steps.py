@@ -1,0 +1,159 @@
+"""Steps that make models: base models, and cells tuned, decoded and scored.
+
+Each gets its files and settings as the command line has them, and loads what it needs when it runs.
+"""
+
+import argparse
+from typing import TYPE_CHECKING
+
+from mtpeft.commands.step import Step
+
+if TYPE_CHECKING:
+    from mtpeft.training.job import Inputs
+
+
+def _pretrain(given: argparse.Namespace) -> None:
+    from mtpeft.models.pretrain import pretrain
+
+    pretrain(
+        given.settings,
+        tokenizer=given.tokenizer,
+        train_arrays=given.train,
+        dev_arrays=given.dev,
+        record=given.record,
+    )
+
+
+def _hub(given: argparse.Namespace) -> None:
+    from mtpeft.models.hub import fetch_model
+
+    fetch_model(given.settings, record=given.record)
+
+
+def _extend(given: argparse.Namespace) -> None:
+    from mtpeft.models.extend import extend_model
+
+    extend_model(given.settings, base=given.base, texts=given.texts, record=given.record)
+
+
+def _local(given: argparse.Namespace) -> None:
+    from mtpeft.models.local import describe_local
+
+    describe_local(given.settings, record=given.record)
+
+
+def _train(given: argparse.Namespace) -> None:
+    if given.settings["method"]["tuner"] in ("none", "retrieval"):
+        from mtpeft.training.untrained import record_untrained
+
+        record_untrained(given.settings, given.cell, base=given.base, subset=given.subset, record=given.record)
+        return
+    from mtpeft.training.finetune import finetune
+    from mtpeft.training.tune import chosen_rate
+
+    if given.rate:
+        given.settings["optimisation"]["learning_rate"] = chosen_rate(given.rate)
+    finetune(given.settings, given.cell, inputs=_inputs(given), record=given.record)
+
+
+def _judge(given: argparse.Namespace) -> None:
+    from mtpeft.training.judge import judge_base
+
+    judge_base(given.settings, base=given.base, dev=given.dev, dev_text=given.dev_text, record=given.record)
+
+
+def _tune(given: argparse.Namespace) -> None:
+    from mtpeft.config.rates import CLASS
+    from mtpeft.training.tune import tune
+
+    labels = dict(zip(CLASS, given.record.with_suffix("").parts[-len(CLASS) :], strict=True))
+    tune(given.settings, labels=labels, inputs=_inputs(given), record=given.record)
+
+
+def _rates(given: argparse.Namespace) -> None:
+    from mtpeft.results.rates import write_rates
+
+    write_rates(given.records, given.output)
+
+
+def _inputs(given: argparse.Namespace) -> "Inputs":
+    from mtpeft.training.job import Inputs
+
+    return Inputs(given.base, given.train, given.dev, given.dev_text, given.subset, given.start)
+
+
+def _decode(given: argparse.Namespace) -> None:
+    from mtpeft.records import read_record
+
+    train = read_record(given.trained)
+    tests = {file.stem: file for file in given.tests}
+    if train["status"] == "diverged":
+        from mtpeft.decoding.without_model import pass_divergence_on
+
+        pass_divergence_on(given.settings, given.cell, trained=given.trained, tests=tests, record=given.record)
+    elif train["settings"]["method"]["tuner"] == "retrieval":
+        from mtpeft.decoding.without_model import retrieve
+
+        retrieve(
+            given.settings,
+            given.cell,
+            trained=given.trained,
+            memory=given.memory,
+            subset=given.subset,
+            tests=tests,
+            record=given.record,
+        )
+    else:
+        from mtpeft.decoding.decode import decode
+
+        decode(given.settings, given.cell, trained=given.trained, tests=tests, record=given.record)
+
+
+def _score(given: argparse.Namespace) -> None:
+    from mtpeft.scoring.score import score
+
+    references = {file.stem: file for file in given.references}
+    score(given.settings, given.cell, decoded=given.decoded, references=references, record=given.record)
+
+
+def _install_comet(given: argparse.Namespace) -> None:
+    from mtpeft.scoring.comet.install import install_comet
+
+    install_comet(given.settings, record=given.record)
+
+
+def _comet_model(given: argparse.Namespace) -> None:
+    from mtpeft.scoring.comet.model import take_in_model
+
+    take_in_model(given.settings, record=given.record)
+
+
+def _comet(given: argparse.Namespace) -> None:
+    from mtpeft.scoring.comet.score import score_with_comet
+
+    score_with_comet(
+        given.settings,
+        given.cell,
+        decoded=given.decoded,
+        references={file.stem: file for file in given.references},
+        model=given.model,
+        environment=given.environment,
+        record=given.record,
+    )
+
+
+MODEL_STEPS: dict[str, Step] = {
+    "pretrain": (_pretrain, "tokenizer train* dev* record", "pre-train a base model"),
+    "hub": (_hub, "record", "fetch a base model from a hub"),
+    "extend": (_extend, "base texts* record", "add entries to the vocabulary of a base model"),
+    "local": (_local, "record", "take in a base model from a folder"),
+    "judge": (_judge, "base dev dev-text record", "decode and score the dev set with an untouched base model"),
+    "tune": (_tune, "base train dev dev-text subset start? record", "search for a learning rate"),
+    "rates": (_rates, "records* output", "collect searches for learning rates into a table"),
+    "train": (_train, "base? train? dev? dev-text? subset? start? rate? record", "fine-tune a cell"),
+    "decode": (_decode, "trained tests* memory? subset? record", "translate the test sets with a cell"),
+    "score": (_score, "decoded references* record", "score a cell's hypotheses"),
+    "install_comet": (_install_comet, "record", "install COMET beside the workflow"),
+    "comet_model": (_comet_model, "record", "take in the model that COMET scores with"),
+    "comet": (_comet, "decoded references* model environment record", "score a cell's hypotheses with COMET"),
+}

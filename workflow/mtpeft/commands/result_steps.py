@@ -1,0 +1,74 @@
+"""Steps that make tables, findings and figures of records.
+
+Each gets its files and settings as the command line has them, and loads what it needs when it runs.
+"""
+
+import argparse
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+from mtpeft.cells import Cell
+from mtpeft.commands.step import Step
+
+if TYPE_CHECKING:
+    pass
+
+
+def _collect(given: argparse.Namespace) -> None:
+    from mtpeft.results.collect import write_tables
+
+    write_tables(**_cells(given), scores=given.scores, costs=given.costs)
+
+
+def _cells(given: argparse.Namespace) -> dict[str, "Collection[Cell] | None"]:
+    """Cells of a table, and those of them that COMET has scored: all, if it was asked to."""
+    from mtpeft.results.blocks import unfold
+
+    cells = unfold(given.settings["cells"])
+    return {"cells": cells, "comet": cells if given.settings.get("comet") else None}
+
+
+def _summarise(given: argparse.Namespace) -> None:
+    from mtpeft.results.summary import write_summary
+
+    write_summary(**_cells(given), output=given.output, page=given.page)
+
+
+def _others(given: argparse.Namespace) -> None:
+    from mtpeft.cells import OnPair
+    from mtpeft.results.blocks import unfold
+    from mtpeft.results.others import write_others
+
+    others = [OnPair(cell, pair) for pair, blocks in given.settings["cells"].items() for cell in unfold(blocks)]
+    write_others(others, output=given.output, page=given.page)
+
+
+def _text(given: argparse.Namespace) -> None:
+    from mtpeft.results.text import write_text_table
+
+    write_text_table(
+        given.settings["tested"], texts=given.texts, arrays=given.arrays, output=given.output, page=given.page
+    )
+
+
+def _findings(given: argparse.Namespace) -> None:
+    from mtpeft.findings.assess import write_findings
+
+    parts = {file.parent.name: file for file in given.parts}
+    write_findings(given.settings, parts=parts, record=given.record, page=given.page)
+
+
+def _figure(given: argparse.Namespace) -> None:
+    from mtpeft.figures.draw import draw_figure
+
+    draw_figure(given.settings, summary=given.summary, others=given.others, stem=given.stem)
+
+
+RESULT_STEPS: dict[str, Step] = {
+    "collect": (_collect, "scores costs", "collect records into tables"),
+    "summarise": (_summarise, "output page", "summarise systems over their seeds, with intervals"),
+    "others": (_others, "output page", "summarise systems on other pairs than those that they were tuned on"),
+    "text": (_text, "texts* arrays* output page", "describe the test sentences as the models read them"),
+    "findings": (_findings, "parts* record page", "test the claims of the configuration"),
+    "figure": (_figure, "summary others* stem", "draw a figure from a summary"),
+}

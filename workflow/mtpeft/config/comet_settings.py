@@ -1,0 +1,84 @@
+"""What the steps that score with COMET are told, and which files they make; nothing where `comet` is not written."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from mtpeft.cells import Cell
+from mtpeft.config.comet_section import Comet, Encoder
+from mtpeft.config.paths import Wildcards, cell_files
+from mtpeft.config.pins import pinned_version, pins_of
+from mtpeft.config.recipes import RECIPES
+from mtpeft.config.resolve import found_path
+from mtpeft.config.schema import Configuration
+from mtpeft.config.studies import all_cells, drawn_cells
+from mtpeft.errors import UserError
+from mtpeft.scoring.comet.files import encoder_files, encoder_of, hyperparameters_of
+
+PACKAGE = "unbabel-comet"
+ENVIRONMENT = "data/comet/environment/installed.json"
+MODEL = "data/comet/model.json"
+RECORD = "comet.json"
+Settings = dict[str, Any]
+
+
+def install_comet_settings(configuration: Configuration) -> Settings:
+    """Settings of the installation of COMET."""
+    return {"recipe": RECIPES["install_comet"], "requirements": pins_of("comet")}
+
+
+def comet_model_settings(configuration: Configuration) -> Settings:
+    """Settings of the taking in of the model."""
+    comet = wanted(configuration)
+    encoder = {"encoder": _source(comet.encoder)} if comet.encoder else {}
+    return {"recipe": RECIPES["comet_model"], "model": _source(comet), **encoder}
+
+
+def comet_settings(configuration: Configuration, cell: Cell) -> Settings:
+    """Settings of the scoring of any cell with COMET; the model is an input file."""
+    comet = wanted(configuration)
+    version = pinned_version("comet", PACKAGE)
+    return {"recipe": RECIPES["comet"], PACKAGE: version, "batch_size": comet.batch_size, "threads": comet.threads}
+
+
+def wanted(configuration: Configuration) -> Comet:
+    """The section of COMET.
+
+    Raises:
+        UserError: there is none.
+    """
+    if configuration.comet is None:
+        raise UserError(
+            "'comet' is missing; write with which model to score, such as comet: {path: model/checkpoints/x.ckpt}."
+        )
+    return configuration.comet
+
+
+def model_files(configuration: Configuration, wildcards: Wildcards) -> list[str]:
+    """Files of the user's own that the model is made of: when they change, so do its scores."""
+    comet = wanted(configuration)
+    checkpoint = found_path(comet.path) if comet.path else None
+    files = [checkpoint, hyperparameters_of(checkpoint)] if checkpoint else []
+    if comet.encoder and comet.encoder.path:
+        files += encoder_files(found_path(comet.encoder.path))
+    elif checkpoint and not comet.encoder:
+        files += encoder_files(Path(encoder_of(checkpoint, key="comet.path")))
+    return list(map(str, files))
+
+
+def all_comet_records(configuration: Configuration) -> list[str]:
+    """Records of all cells."""
+    return _records(configuration, all_cells(configuration))
+
+
+def study_comet_records(configuration: Configuration, wildcards: Wildcards) -> list[str]:
+    """Records of the cells that the study in the wildcards is drawn from."""
+    return _records(configuration, drawn_cells(configuration, wildcards["study"]))
+
+
+def _records(configuration: Configuration, cells: Iterable[Cell]) -> list[str]:
+    return cell_files(cells, RECORD) if configuration.comet else []
+
+
+def _source(given: Comet | Encoder) -> dict[str, str]:
+    return {"hub": given.hub} if given.hub else {"path": str(found_path(str(given.path)))}

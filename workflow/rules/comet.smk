@@ -1,0 +1,70 @@
+"""Scoring with COMET, where the configuration names a model: one job per cell, in an environment of its own.
+
+Needs: a cell's hypotheses and decode.json, the text of its test sets; a model of COMET, from a hub or a file.
+Makes: data/comet/environment/, data/comet/model.json with what was fetched beside it, and
+results/cells/<six labels>/comet.json, with a score per sentence.
+"""
+
+
+rule install_comet:
+    """Install COMET into an environment of its own: it needs other versions than the workflow."""
+    output:
+        comet_settings.ENVIRONMENT,
+    log:
+        "logs/install_comet.log",
+    benchmark:
+        "benchmarks/install_comet.tsv"
+    priority: FIRST
+    conda:
+        "../../envs/workflow.yaml"
+    params:
+        settings=told("install_comet"),
+    shell:
+        "exec python -m mtpeft install_comet --settings {params.settings:q} --record {output:q} > {log:q} 2>&1"
+
+
+rule take_in_comet:
+    """Fetch the model that scores, or see where it lies, and record its hashes; weights stay where they are."""
+    input:
+        files(comet_settings.model_files),
+    output:
+        comet_settings.MODEL,
+    log:
+        "logs/take_in_comet.log",
+    benchmark:
+        "benchmarks/take_in_comet.tsv"
+    priority: FIRST
+    conda:
+        "../../envs/workflow.yaml"
+    params:
+        settings=told("comet_model"),
+    shell:
+        "exec python -m mtpeft comet_model --settings {params.settings:q} --record {output:q} > {log:q} 2>&1"
+
+
+rule comet:
+    """Scores of COMET for every sentence of every test set."""
+    input:
+        f"{CELL}/hypotheses",
+        # Its version is among the settings: a folder that was deleted and made again makes nothing stale.
+        environment=ancient(comet_settings.ENVIRONMENT),
+        model=comet_settings.MODEL,
+        decoded=f"{CELL}/decode.json",
+        references=files(paths.references),
+    output:
+        f"{CELL}/{comet_settings.RECORD}",
+    log:
+        f"logs/comet/{LABELS}.log",
+    benchmark:
+        f"benchmarks/comet/{LABELS}.tsv"
+    priority: in_order("score")
+    conda:
+        "../../envs/workflow.yaml"
+    threads: lambda wildcards: comet_settings.wanted(CONFIGURATION).threads
+    params:
+        settings=told_cell("comet"),
+        cell=LABELS,
+    shell:
+        "exec python -m mtpeft comet --cell {params.cell:q} --settings {params.settings:q} --decoded {input.decoded:q} "
+        "--references {input.references:q} --model {input.model:q} --environment {input.environment:q} "
+        "--record {output:q} > {log:q} 2>&1"
