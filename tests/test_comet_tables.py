@@ -10,6 +10,8 @@ from comet_material import rows_of
 from config_material import DEFAULT
 from findings_material import SENTENCES, configuration_of, write, write_cell
 from mtpeft.cells import Cell
+from mtpeft.config.comet_settings import ENVIRONMENT
+from mtpeft.config.comet_settings import MODEL as MODEL_RECORD
 from mtpeft.config.load import merge, validate
 from mtpeft.config.studies import study_cells
 from mtpeft.environments.run import PACKAGES
@@ -107,20 +109,29 @@ def test_a_model_has_one_encoder_that_is_there(case: str, files: Path) -> None:
     assert bool(expected) == bool(said)
 
 
-def test_jobs_are_added_where_it_is_asked_for_and_nothing_else_runs(finished: Path, tmp_path: Path) -> None:
+def test_cells_are_scored_once_and_only_tables_and_figures_made_anew(finished: Path, tmp_path: Path) -> None:
     folder = copy(finished, tmp_path / "run")
     write_model(folder, "somebody/encoder")
-    model = {"path": str(folder / MODEL["path"]), "encoder": {"path": str(folder / "encoder")}}
+    overlay = {"comet": {"path": str(folder / MODEL["path"]), "encoder": {"path": str(folder / "encoder")}}}
+    cells = [file.parent for file in (folder / "results/cells").rglob("decode.json")]
 
-    jobs = planned(folder, "all", overlay={"comet": model})
+    def jobs() -> dict[str, int]:
+        found = planned(folder, "all", overlay=overlay)
+        for rule in (
+            "collect_all",
+            "collect_study",
+            "summarise_all",
+            "summarise_study",
+            "draw_study",
+            "draw_efficiency",
+        ):
+            assert found.pop(rule)
+        return found
 
-    assert planned(folder, "all") == {}
-    cells = len(list((folder / "results/cells").rglob("score.json")))
-    own = {"install_comet": 1, "take_in_comet": 1, "comet": cells}
-    assert {rule: jobs[rule] for rule in own} == own
-    tables = {f"{step}_{kind}" for step in ("collect", "summarise") for kind in ("all", "study")}
-    assert set(jobs) - set(own) <= tables | {"draw_study", "draw_efficiency"}
-    assert "comet" not in planned(folder, "findings", overlay={"comet": model})
+    assert jobs() == {"install_comet": 1, "take_in_comet": 1, "comet": len(cells)}
+    for made in (folder / ENVIRONMENT, folder / MODEL_RECORD, *(cell / "comet.json" for cell in cells[2:])):
+        write(made, {})
+    assert jobs() == {"comet": 2}
 
 
 def comet_record(cell: Cell, segments: np.ndarray | None) -> dict[str, Any]:

@@ -46,7 +46,7 @@ rule comet:
     """Scores of COMET for every sentence of every test set."""
     input:
         f"{CELL}/hypotheses",
-        # Its version is among the settings: a folder that was deleted and made again makes nothing stale.
+        # Its version is among the settings: an environment in the place of an older one makes nothing stale.
         environment=ancient(comet_settings.ENVIRONMENT),
         model=comet_settings.MODEL,
         decoded=f"{CELL}/decode.json",

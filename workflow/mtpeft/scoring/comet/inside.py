@@ -43,6 +43,7 @@ def score(request: dict[str, Any]) -> dict[str, Any]:
     The request has `checkpoint`, `batch_size`, `threads` and in `sets` a list of `src`, `mt` and `ref` by name. The
     answer has `scores`, a list by name, and `device`; or `failure`, and in `again` whether another try may help.
     """
+    import_module("comet")  # where it can't be imported, the environment is to blame, and not the model
     import torch
 
     torch.set_num_threads(request["threads"])
@@ -51,10 +52,9 @@ def score(request: dict[str, Any]) -> dict[str, Any]:
     try:
         model = load(request["checkpoint"])
         scores = {name: predict(model, samples) for name, samples in request["sets"].items()}
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        return {"failure": said(error), "again": True}
     except Exception as error:
-        return {"failure": said(error), "again": OUT_OF_MEMORY in str(error)}
+        lacks_memory = isinstance(error, torch.OutOfMemoryError | MemoryError) or OUT_OF_MEMORY in str(error)
+        return {"failure": said(error), "again": lacks_memory}
     return {"scores": scores, "device": "cuda" if gpus else "cpu"}
 
 
