@@ -15,7 +15,7 @@ from transformers import AutoModelForSeq2SeqLM, BitsAndBytesConfig
 
 import mtpeft
 from config_material import DEFAULT
-from model_material import arrays, cell, decode_settings, inputs, train_cell, train_settings
+from model_material import arrays, cell, decode_settings, files_of, inputs, train_cell, train_settings
 from mtpeft.cells import Cell
 from mtpeft.config import settings
 from mtpeft.config.load import merge, validate
@@ -87,9 +87,11 @@ def test_a_machine_that_can_not_quantise_says_so_before_anything_is_written(
 
 
 @pytest.mark.usefixtures("own_life")
-def test_records_say_in_what_the_base_was_held(sweep: Path, trained: Path, tmp_path: Path, capsys: Any) -> None:
+def test_records_say_in_what_the_base_was_held_and_a_run_repeats(
+    sweep: Path, trained: Path, tmp_path: Path, capsys: Any
+) -> None:
     commands = _commands(sweep, trained, tmp_path)
-    for command in ("judge", "tune", "decode"):
+    for command in ("judge", "train", "tune", "decode"):
         assert run_command(commands[command], capsys)[0] == 0
     start, rate, decode = (
         read_record(tmp_path / name) for name in ("start.json", "tiny/n44/lora/b5.json", "decode.json")
@@ -102,6 +104,7 @@ def test_records_say_in_what_the_base_was_held(sweep: Path, trained: Path, tmp_p
     assert train["best_step"] > 0
     assert rate["trials"][0]["dev_history"] == train["dev_history"]
     assert start["dev_score"] == train["dev_history"][0]["score"]
+    assert files_of(tmp_path / "tuned") == files_of(trained / "tuned")
 
 
 @pytest.mark.parametrize("form", ["merged", "ctranslate2"])

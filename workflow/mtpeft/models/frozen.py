@@ -3,8 +3,8 @@
 The bits are those of bitsandbytes: LLM.int8() (Dettmers et al. 2022, arXiv 2208.07339) and the 4-bit NormalFloat of
 QLoRA (Dettmers et al. 2023, arXiv 2305.14314). Linear layers of the encoder and the decoder are quantised, embeddings
 and the output projection never; neither is the second matrix of the feed-forward blocks of T5 and mT5, whose code can't
-do with less. With 8 bits the inputs of a layer are quantised as well, but for columns with an outlier anywhere in
-the batch, so that a sentence's translation may depend on what it is batched with.
+do with less. With 8 bits the inputs of a layer are quantised as well (on a processor in evaluation alone), but for
+columns with an outlier anywhere in the batch, so that a sentence's translation may depend on what it is batched with.
 
 Of peft's `prepare_model_for_kbit_training` nothing is needed: it freezes the base, as every tuner does by itself,
 turns 16-bit floats into 32-bit ones, which `precision` decides here, and has activations computed twice to save memory.
