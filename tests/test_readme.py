@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from config_material import DEFAULT
+from mtpeft.config.load import merge, validate
 from sweep_material import ROOT, STUDY, mtpeft, snakemake
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -79,6 +81,11 @@ def test_the_snippet_for_own_models_is_a_valid_overlay(sweep: Path, tmp_path: Pa
     done = mtpeft(tmp_path, "plan", "--configfile", "mine.yaml")
     assert done.returncode == 0, done.stderr
     assert re.search(r"fetch_model +1 ", done.stdout)
+
+
+def test_the_snippet_for_comet_is_a_valid_overlay() -> None:
+    (snippet,) = [snippet for snippet in SNIPPETS if "comet" in snippet]
+    assert validate(merge(DEFAULT, snippet)).comet.encoder.hub
 
 
 @pytest.mark.parametrize(
