@@ -109,7 +109,8 @@ class Comet:
     def take_in(self, model: Path, **encoder: str) -> int:
         """Run the step that takes in a model, as its rule does; returns its exit code."""
         settings = {"recipe": 1, "model": {"path": str(model)}, "encoder": encoder or {"path": str(self.encoder)}}
-        return command("comet_model", "--settings", canonical(settings), "--record", "data/comet/model.json")
+        files = ["--environment", str(self.environment), "--record", "data/comet/model.json"]
+        return command("comet_model", "--settings", canonical(settings), *files)
 
     def score(self, cell: Cell = CELL, environment: Path | None = None, **changes: Any) -> int:
         """Run the step that scores a cell, as its rule does; returns its exit code."""

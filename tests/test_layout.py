@@ -41,7 +41,7 @@ def test_conda_pins_are_those_of_pip() -> None:
     assert pip == pins("workflow.txt")
 
 
-@pytest.mark.parametrize("file", ["workflow.txt", "develop.txt", "mtdata.txt", "quantised.txt"])
+@pytest.mark.parametrize("file", ["workflow.txt", "develop.txt", "mtdata.txt", "quantised.txt", "comet.txt"])
 def test_every_pin_is_exact_and_stands_once(file: str) -> None:
     lines = [line for line in pins(file) if not line.startswith("-r ")]
 
@@ -49,6 +49,11 @@ def test_every_pin_is_exact_and_stands_once(file: str) -> None:
     assert [line for line in lines if not PIN.fullmatch(line)] == []
     names = [line.split("==")[0].lower().replace("_", "-") for line in lines]
     assert len(set(names)) == len(names)
+
+
+def test_comet_shares_the_torch_of_the_workflow() -> None:
+    """Its builds for GPUs need libraries that have no pin."""
+    assert {line for line in pins("comet.txt") if line.startswith("torch==")} <= set(pins("workflow.txt"))
 
 
 def test_tools_of_developers_are_pinned_beside_what_the_workflow_runs_on() -> None:

@@ -97,6 +97,11 @@ def test_the_snippet_for_other_pairs_is_a_valid_overlay() -> None:
     assert {pair for _, pair in study_others(configuration, "forgetting")} == {"de-en", "tr-en"}
 
 
+def test_the_snippet_for_comet_is_a_valid_overlay() -> None:
+    (snippet,) = [snippet for snippet in SNIPPETS if "comet" in snippet]
+    assert validate(merge(DEFAULT, snippet)).comet.encoder.hub
+
+
 @pytest.mark.parametrize(
     "command", re.findall(r"python -m mtpeft (export .*?)(?: *#.*)?$", BASH, flags=re.MULTILINE), ids=lambda x: x[-12:]
 )

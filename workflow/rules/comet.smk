@@ -24,9 +24,11 @@ rule install_comet:
 
 
 rule take_in_comet:
-    """Fetch the model that scores, or see where it lies, and record its hashes; weights stay where they are."""
+    """Fetch the model that scores, or see where it lies, load it once, and record its hashes."""
     input:
         files(comet_settings.model_files),
+        # Its version is among the settings of cells: an environment in the place of an older one makes nothing stale.
+        environment=ancient(comet_settings.ENVIRONMENT),
     output:
         comet_settings.MODEL,
     log:
@@ -39,14 +41,14 @@ rule take_in_comet:
     params:
         settings=told("comet_model"),
     shell:
-        "exec python -m mtpeft comet_model --settings {params.settings:q} --record {output:q} > {log:q} 2>&1"
+        "exec python -m mtpeft comet_model --settings {params.settings:q} --environment {input.environment:q} "
+        "--record {output:q} > {log:q} 2>&1"
 
 
 rule comet:
     """Scores of COMET for every sentence of every test set."""
     input:
         f"{CELL}/hypotheses",
-        # Its version is among the settings: an environment in the place of an older one makes nothing stale.
         environment=ancient(comet_settings.ENVIRONMENT),
         model=comet_settings.MODEL,
         decoded=f"{CELL}/decode.json",

@@ -125,7 +125,7 @@ def _install_comet(given: argparse.Namespace) -> None:
 def _comet_model(given: argparse.Namespace) -> None:
     from mtpeft.scoring.comet.model import take_in_model
 
-    take_in_model(given.settings, record=given.record)
+    take_in_model(given.settings, environment=given.environment, record=given.record)
 
 
 def _comet(given: argparse.Namespace) -> None:
@@ -154,6 +154,6 @@ MODEL_STEPS: dict[str, Step] = {
     "decode": (_decode, "trained tests* memory? subset? record", "translate the test sets with a cell"),
     "score": (_score, "decoded references* record", "score a cell's hypotheses"),
     "install_comet": (_install_comet, "record", "install COMET beside the workflow"),
-    "comet_model": (_comet_model, "record", "take in the model that COMET scores with"),
+    "comet_model": (_comet_model, "environment record", "take in the model that COMET scores with"),
     "comet": (_comet, "decoded references* model environment record", "score a cell's hypotheses with COMET"),
 }

@@ -32,13 +32,12 @@ class FailedError(Exception):
 
 
 def tell_versions(request: dict[str, Any]) -> dict[str, Any]:
-    """Versions of what scores depend on, from an environment in which COMET can be imported."""
-    import_module("comet")
+    """Versions of what scores depend on."""
     return {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
 
 
 def score(request: dict[str, Any]) -> dict[str, Any]:
-    """Score the sentences of some test sets.
+    """Score the sentences of some test sets, or of none, which shows whether a model can be loaded.
 
     The request has `checkpoint`, `batch_size`, `threads` and in `sets` a list of `src`, `mt` and `ref` by name. The
     answer has `scores`, a list by name, and `device`; or `failure`, and in `again` whether another try may help.

@@ -17,7 +17,7 @@ def install_comet(settings: Mapping[str, Any], *, record: Path) -> None:
     """Make the folder of the record: packages, and the record itself with the versions of what scores depend on.
 
     Raises:
-        UserError: pip could not get a package, or COMET does not start.
+        UserError: pip could not get a package.
     """
     requirements = settings["requirements"]
     shared = shared_packages(requirements)

@@ -9,6 +9,7 @@ from typing import Any
 from mtpeft.errors import UserError
 from mtpeft.models.hub_files import fetch_files, matching
 from mtpeft.records import sha256_of, write_record
+from mtpeft.scoring.comet.environment import ask_for_scores
 from mtpeft.scoring.comet.files import (
     CHECKPOINT,
     ENCODER_FILES,
@@ -24,15 +25,19 @@ ENCODERS = "encoders"
 FETCHED = "hub"
 
 
-def take_in_model(settings: Mapping[str, Any], *, record: Path) -> None:
+def take_in_model(settings: Mapping[str, Any], *, environment: Path, record: Path) -> None:
     """Write the record of a model: where its parts lie, the commits that they were fetched from, and their hashes.
+
+    It is loaded once, so that one job tells of one that can't be, and not every cell.
 
     Args:
         settings: `model` and `encoder`, each with `path`, or with `hub` as `owner/name@revision`.
+        environment: record of COMET's environment, in its folder.
         record: where the record goes.
 
     Raises:
-        UserError: a part is missing, is not what it should be, or could not be fetched.
+        UserError: a part is missing, is not what it should be, or could not be fetched, or COMET does not start.
+        TryAgainError: there was too little memory.
     """
     model, encoder = settings["model"], settings.get("encoder")
     commits = {}
@@ -52,16 +57,20 @@ def take_in_model(settings: Mapping[str, Any], *, record: Path) -> None:
     place = record.parent / ENCODERS
     _put(built_on, place, name)
     files = [checkpoint, hyperparameters_of(checkpoint), *encoder_files(built_on)]
-    write_record(
-        record,
-        {
-            "settings": dict(settings),
-            "checkpoint": str(checkpoint),
-            "encoders": str(place),
-            "commits": commits,
-            "sha256": {str(file): sha256_of(file) for file in files},
-        },
-    )
+    content = {
+        "settings": dict(settings),
+        "checkpoint": str(checkpoint),
+        "encoders": str(place),
+        "commits": commits,
+        "sha256": {str(file): sha256_of(file) for file in files},
+    }
+    # The process that keeps the model loaded finds it by the record.
+    write_record(record, content)
+    try:
+        ask_for_scores(environment.parent, content, {}, batch_size=1, threads=1)
+    except BaseException:
+        record.unlink()
+        raise
 
 
 def _fetched(record: Path, hub: str) -> Path:

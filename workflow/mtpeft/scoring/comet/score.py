@@ -8,10 +8,9 @@ from typing import Any
 from mtpeft import execution
 from mtpeft.cells import Cell
 from mtpeft.corpus.tsv import read_pairs
-from mtpeft.errors import TryAgainError, UserError
 from mtpeft.record_types import CometRecord
 from mtpeft.records import read_lines, read_record, sha256_of, write_record
-from mtpeft.scoring.comet.environment import comet_program
+from mtpeft.scoring.comet.environment import ask_for_scores
 
 
 def score_with_comet(
@@ -46,7 +45,8 @@ def score_with_comet(
         for name, text in references.items()
         if status == "ok"
     }
-    found = _ask(settings, sets, parts, environment.parent) if sets else {"scores": {}, "device": ""}
+    how = {key: settings[key] for key in ("batch_size", "threads")}
+    found = ask_for_scores(environment.parent, parts, sets, **how) if sets else {"scores": {}, "device": ""}
     content = CometRecord(
         cell=vars(cell),
         status=status,
@@ -75,28 +75,6 @@ def _samples(hypotheses: Path, text: Path) -> list[dict[str, str]]:
         {"src": pair.source, "mt": line, "ref": pair.target}
         for line, pair in zip(read_lines(hypotheses), read_pairs(text), strict=True)
     ]
-
-
-def _ask(
-    settings: Mapping[str, Any], sets: Mapping[str, Any], model: Mapping[str, Any], environment: Path
-) -> Mapping[str, Any]:
-    checkpoint = Path(model["checkpoint"])
-    request = {
-        "checkpoint": str(checkpoint.absolute()),
-        "sets": sets,
-        **{key: settings[key] for key in ("batch_size", "threads")},
-    }
-    found = comet_program(environment).answer("score", request, folder=Path(model["encoders"]))
-    if found.get("again"):
-        raise TryAgainError(
-            f"COMET had too little memory ({found['failure']}): lower 'comet.batch_size' if it stays so."
-        )
-    if "failure" in found:
-        raise UserError(
-            f"COMET can't score with {checkpoint} ({found['failure']}): name in 'comet' a model that unbabel-comet "
-            f"{settings['unbabel-comet']} reads, and in 'comet.encoder' what it was built on."
-        )
-    return found
 
 
 def _measured(segments: Sequence[float]) -> dict[str, Any]:
