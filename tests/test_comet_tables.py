@@ -14,8 +14,6 @@ from mtpeft.config.comet_settings import ENVIRONMENT
 from mtpeft.config.comet_settings import MODEL as MODEL_RECORD
 from mtpeft.config.load import merge, validate
 from mtpeft.config.studies import study_cells
-from mtpeft.environments.run import PACKAGES
-from mtpeft.environments.share import libraries_of, link_packages, shared_packages
 from mtpeft.errors import UserError
 from mtpeft.record_types import CometRecord
 from mtpeft.results.collect import SCORE_COLUMNS, write_tables
@@ -205,48 +203,6 @@ def test_summaries_have_the_mean_over_seeds_inside_its_interval(cells: dict[Cell
     assert float(single["comet_high"]) - float(single["comet_low"]) == pytest.approx(2 * 1.96 * 0.01, rel=0.25)
     assert f"{float(single['comet']):.4f} [" in Path("with.md").read_text(encoding="utf-8")
     assert "comet" not in Path("without.md").read_text(encoding="utf-8")
-
-
-def test_what_the_workflow_has_in_the_same_version_is_shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As a build of torch for GPUs is, with libraries under names that no pin has."""
-    site = tmp_path / "site"
-    for name, version, needed, modules in (
-        ("torchlike", "2.13.0+cu130", ["cudalike[blas]==13; platform_system == 'Linux'", "numpylike"], ["torchlike"]),
-        ("cudalike", "13.0", ["blas-like; extra == 'blas'", "absent"], []),
-        ("blas_like", "13.1", [], ["nvidia/blas"]),
-        ("numpylike", "2.0", [], ["numpylike"]),
-    ):
-        made = [f"{module}/__init__.py" for module in modules]
-        about = f"{name}-{version}.dist-info"
-        for file in (*made, f"{about}/RECORD", f"{about}/METADATA"):
-            (site / file).parent.mkdir(parents=True, exist_ok=True)
-            (site / file).write_text("", encoding="utf-8")
-        requires = "".join(f"Requires-Dist: {line}\n" for line in needed)
-        (site / about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{requires}")
-        (site / about / "RECORD").write_text(
-            "".join(f"{file},,\n" for file in (*made, f"{about}/METADATA", "../../bin/x"))
-        )
-    monkeypatch.syspath_prepend(str(site))
-    pins = ["torchlike==2.13.0", "numpylike==1.26.4", "notthere==1"]
-
-    shared = shared_packages(pins)
-    libraries = libraries_of("torchlike", [pin.split("==")[0] for pin in pins])
-
-    assert shared == ["torchlike"]
-    assert libraries == ["cudalike", "blas-like"]
-    (tmp_path / PACKAGES).mkdir()
-    link_packages([*shared, *libraries], tmp_path)
-    links = {link.name: link.resolve() for link in (tmp_path / PACKAGES).iterdir()}
-    assert links == {
-        name: site / name
-        for name in (
-            "torchlike",
-            "torchlike-2.13.0+cu130.dist-info",
-            "cudalike-13.0.dist-info",
-            "nvidia",
-            "blas_like-13.1.dist-info",
-        )
-    }
 
 
 def test_a_process_keeps_the_model_only_where_it_is_asked_for(files: Path) -> None:
