@@ -97,6 +97,18 @@ def test_a_quantised_base_is_trained_through_as_its_rounded_weights_would_be(swe
     torch.testing.assert_close(*gradients, rtol=1e-3, atol=1e-6)
 
 
+def test_processors_with_16_bit_instructions_compute_4_bits_in_evaluation_as_in_training(
+    sweep: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Layers that believe to be on one would pack their weights anew when they are first evaluated."""
+    frozen, inputs = Frozen("tiny", quantised=4), batch(sweep)
+    expected = logits(load_base(base_folder(sweep), frozen, dropout=0.0).train(), inputs)
+    monkeypatch.setattr("bitsandbytes.nn.modules.has_avx512bf16", lambda: True)
+    model = load_base(base_folder(sweep), frozen, dropout=0.0)
+    assert torch.equal(logits(model.eval(), inputs), expected)
+    assert torch.equal(logits(model.train(), inputs), expected)
+
+
 def _dequantised(layer: nn.Module, weight: nn.Parameter) -> torch.Tensor:
     if weight.is_floating_point():
         return weight
