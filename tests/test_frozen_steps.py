@@ -75,6 +75,7 @@ def test_a_machine_that_can_not_quantise_says_so_before_anything_is_written(
     sweep: Path, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any, *, command: str, lack: str
 ) -> None:
     arguments = _commands(sweep, trained, tmp_path)[command]
+    monkeypatch.chdir(trained)  # where a step that fails leaves a note of why
     monkeypatch.setattr(sys, "stdin", io.StringIO("Abre la puerta\n"))
     if lack == "no kernels":
         monkeypatch.setattr(sys.modules[BITSANDBYTES].nn.Linear4bit, "forward", _fail)
