@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "workflow" / "report" / "example"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 DEFAULT = load()
+EXPOSURE = load([ROOT / "workflow/studies/exposure.yaml"])
 RECORD = read_record(EXAMPLE / "findings.json")
 FINDINGS = FindingsRecord(**RECORD)
 EFFECT = re.compile(r"(−?\d+\.\d\d) \((−?\d+\.\d\d to −?\d+\.\d\d)\)")
@@ -29,16 +30,45 @@ def row_of(label: str) -> str:
     return row
 
 
-def test_the_claims_are_those_of_the_configuration_on_the_same_cells() -> None:
-    assert schema_mistakes(RECORD, "findings") == []
-    assert RECORD["settings"] == findings_settings(DEFAULT)
-    assert (EXAMPLE / "findings.md").read_text(encoding="utf-8") == page_of(FINDINGS)
+STUDIES = {"default study": (EXAMPLE, DEFAULT), "exposure": (EXAMPLE / "exposure", EXPOSURE)}
 
 
-def test_every_cell_has_its_score() -> None:
-    rows = list(csv.DictReader((EXAMPLE / "summary.csv").open(encoding="utf-8")))
-    assert sum(int(row["seeds"]) for row in rows) == len(all_cells(DEFAULT))
+@pytest.mark.parametrize("study", STUDIES)
+def test_the_claims_are_those_of_the_configuration_on_the_same_cells(study: str) -> None:
+    folder, configuration = STUDIES[study]
+    record = read_record(folder / "findings.json")
+    assert schema_mistakes(record, "findings") == []
+    assert record["settings"] == findings_settings(configuration)
+    assert (folder / "findings.md").read_text(encoding="utf-8") == page_of(FindingsRecord(**record))
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_every_cell_has_its_score(study: str) -> None:
+    folder, configuration = STUDIES[study]
+    rows = list(csv.DictReader((folder / "summary.csv").open(encoding="utf-8")))
+    assert sum(int(row["seeds"]) for row in rows) == len(all_cells(configuration))
     assert {row["missing"] for row in rows} == {row["diverged"] for row in rows} == {"0"}
+
+
+def test_the_readme_tells_what_exposure_did() -> None:
+    (finding,) = FindingsRecord(**read_record(EXAMPLE / "exposure/findings.json")).findings.values()
+    told = README[README.index("On the default models the claim is") :].split("###")[0]
+    assert f"**{finding.verdict}**" in told
+    effects = {(number(member.test.effect), span(member.test.interval)) for member in finding.members}
+    numbers = set(re.findall(r"(−?\d+\.\d\d)(?: more,|,)? \(?(−?\d+\.\d\d to −?\d+\.\d\d)\)", " ".join(told.split())))
+    assert len(numbers) == 3
+    assert numbers <= effects
+
+
+def test_the_readme_tells_what_tuning_costs_other_languages() -> None:
+    rows = list(csv.DictReader((EXAMPLE / "forgetting/others.csv").open(encoding="utf-8")))
+    told = " ".join(README[README.index("Full fine-tuning on Portuguese brings") :].split("###")[0].split())
+    for row in rows:
+        lost, most, least = (-float(row[f"minus_none{end}"]) for end in ("", "_low", "_high"))
+        if row["method"] == "full":
+            assert f"{lost:.1f} ({least:.1f} to {most:.1f})" in told
+        else:
+            assert least <= 0
 
 
 @pytest.mark.parametrize("label", DEFAULT.findings)

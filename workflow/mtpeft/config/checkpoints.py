@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from mtpeft.config.resolve import model_folder
+from mtpeft.config.resolve import model_folder, origin_of
 from mtpeft.config.schema import Configuration
 from mtpeft.models.describe import TRAINING_RECORD
 from mtpeft.records import read_record
@@ -12,8 +12,9 @@ SEED = "seed"
 
 
 def one_checkpoint_each(configuration: Configuration, models: Sequence[str]) -> bool:
-    """Whether no two of these models differ in the seed of their pre-training alone."""
-    recipes = [recipe for label in models if (recipe := _recipe(configuration, label))]
+    """Whether no two of these models differ in the seed of their pre-training alone; one that extends another has its."""
+    origins = dict.fromkeys(origin_of(configuration, label) for label in models)
+    recipes = [recipe for label in origins if (recipe := _recipe(configuration, label))]
     return all(recipe not in recipes[:place] for place, recipe in enumerate(recipes))
 
 
