@@ -18,6 +18,7 @@ from mtpeft.findings.assess import write_findings
 from mtpeft.findings.members import drop_coefficients
 from mtpeft.findings.samples import least_similar_half
 from record_material import schema_mistakes
+from sweep_material import ROOT
 
 
 @pytest.fixture(autouse=True)
@@ -204,3 +205,4 @@ def test_shipped_models_are_known_by_their_records() -> None:
 
     assert one_checkpoint_each(configuration, ["small", "large", "denoiser"])
     assert not one_checkpoint_each(configuration, ["small", "small2"])
+    assert one_checkpoint_each(load([ROOT / "workflow/studies/exposure.yaml"]), ["small", "wide"])

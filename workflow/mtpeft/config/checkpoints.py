@@ -12,7 +12,7 @@ SEED = "seed"
 
 
 def one_checkpoint_each(configuration: Configuration, models: Sequence[str]) -> bool:
-    """Whether no two of these models differ in the seed of their pre-training alone; one that extends another has its."""
+    """Whether no two of these models differ in the seed of their pre-training alone; an extended one is its origin."""
     origins = dict.fromkeys(origin_of(configuration, label) for label in models)
     recipes = [recipe for label in origins if (recipe := _recipe(configuration, label))]
     return all(recipe not in recipes[:place] for place, recipe in enumerate(recipes))
