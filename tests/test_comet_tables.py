@@ -47,7 +47,8 @@ MODEL = {"path": "model/checkpoints/model.ckpt", "encoder": {"path": "encoder"}}
 
 @pytest.mark.parametrize("given", [MODEL, HUBS, {**HUBS, "batch_size": 4, "threads": 2}], ids=str)
 def test_a_model_is_a_file_or_a_revision_of_a_hub(given: dict[str, Any], files: Path) -> None:
-    validate(merge(DEFAULT, {"comet": given}))
+    read = validate(merge(DEFAULT, {"comet": given})).comet
+    assert (read.batch_size, read.threads) == (given.get("batch_size", 16), given.get("threads", 1))
 
 
 MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
