@@ -61,6 +61,10 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
         "'comet.encoder.hub' is 'somebody/encoder@master', but a branch moves",
     ),
     "no encoder": ({**MODEL, "encoder": {}}, "'comet.encoder' must have one of 'path' and 'hub', and no other."),
+    "encoder of a hub's model missing": (
+        {"hub": HUBS["hub"]},
+        "'comet.encoder' is missing: the checkpoint of a COMET model does not hold the tokenizer of what it was built",
+    ),
     "encoder missing": (
         {"path": MODEL["path"]},
         "'comet.encoder' is missing: the model was built on 'somebody/encoder', and its checkpoint does not hold the",

@@ -26,8 +26,9 @@ def write_text(path: Path, text: str) -> None:
 
 def publish_folder(temporary: Path, folder: Path) -> None:
     """Give a finished folder its name, in the place of an older one, and let others read it: libraries may not."""
-    for file in filter(Path.is_file, temporary.rglob("*")):
-        file.chmod(0o644)
+    for file in temporary.rglob("*"):
+        if file.is_file() and not file.is_symlink():
+            file.chmod(0o644)
     shutil.rmtree(folder, ignore_errors=True)
     temporary.rename(folder)
 

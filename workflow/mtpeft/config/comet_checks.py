@@ -22,6 +22,12 @@ def comet_mistakes(configuration: Configuration) -> Iterator[str]:
             f"'comet.encoder.path' is '{comet.encoder.path}', but there is no config.json; write the folder that has "
             "it and the tokenizer."
         )
+    if comet.hub and not comet.encoder:
+        yield (
+            "'comet.encoder' is missing: the checkpoint of a COMET model does not hold the tokenizer of what it was "
+            "built on, which its hparams.yaml calls 'pretrained_model'; write {hub: owner/name@commit} of that, or "
+            "{path: a/folder}."
+        )
     if comet.path and not found:
         try:
             check_encoder(encoder_of(found_path(comet.path), key="comet.path"), given=comet.encoder is not None)

@@ -11,10 +11,13 @@ PROGRAM = Path(__file__).with_name("inside.py")
 VARIABLES = {
     "TORCH_FORCE_WEIGHTS_ONLY_LOAD": "1",
     "HF_HUB_OFFLINE": "1",
+    "HF_ENDPOINT": "",
     "TOKENIZERS_PARALLELISM": "false",
     "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
 }
-"""The third lets forks tokenise, the fourth has CUDA's matrix products repeat themselves."""
+"""No hub is asked, so it does not matter which one was named; the last two let forks tokenise, and have CUDA's matrix
+products repeat themselves.
+"""
 KEPT_VARIABLE = "MTPEFT_COMET"
 """Name under which a process with a loaded model listens."""
 

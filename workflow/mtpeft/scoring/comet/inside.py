@@ -78,7 +78,7 @@ def load(checkpoint: str) -> Any:
         raise FailedError("it holds more than weights and plain values, and nothing else is unpickled") from None
     lacking = [name for name, _ in model.named_parameters() if name not in weights]
     if lacking:
-        raise FailedError(f"it has no weights for {lacking[0]} and {len(lacking) - 1} more")
+        raise FailedError(f"it lacks weights, {len(lacking)} of them, such as {lacking[0]}")
     return model.eval()
 
 
