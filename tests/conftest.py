@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sweep_material import run
+from sweep_material import made_once, run
 
 if TYPE_CHECKING:
     from comet_material import Comet
@@ -14,19 +14,21 @@ if TYPE_CHECKING:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of the finished small study, of mtdata or of COMET are run by one worker: each of these is made once."""
+    """Tests of mtdata or of COMET are run by one worker: each of these is made once."""
     for item in items:
-        for fixture in {"finished", "mtdata", "comet"}.intersection(getattr(item, "fixturenames", ())):
+        for fixture in {"mtdata", "comet"}.intersection(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.xdist_group(fixture))
 
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which the small study has been run once, from nothing."""
-    folder = tmp_path_factory.mktemp("finished")
-    code, said = run(folder)
-    assert code == 0, said[-5000:]
-    return folder
+    """A folder in which the small study has been run once, from nothing; read only, since all workers share it."""
+
+    def make(folder: Path) -> None:
+        code, said = run(folder)
+        assert code == 0, said[-5000:]
+
+    return made_once(tmp_path_factory, "finished", make)
 
 
 @pytest.fixture(scope="session")

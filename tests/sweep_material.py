@@ -6,12 +6,14 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import psutil
+import pytest
 import yaml
+from filelock import FileLock
 
 ROOT = Path(__file__).parents[1]
 STUDY = ROOT / "tests" / "small_study.yaml"
@@ -94,6 +96,19 @@ def planned(folder: Path, *targets: str, overlay: Mapping[str, Any] | None = Non
     assert done.returncode == 0, said
     rows = re.findall(r"^(\w+) +(\d+)$", said.split("Job stats:")[-1].split("total")[0], flags=re.MULTILINE)
     return {rule: int(count) for rule, count in rows if rule not in ("all", "total", "job")}
+
+
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """A folder that the first worker which needs it makes, while the others wait for it."""
+    common = factory.getbasetemp().parent if "PYTEST_XDIST_WORKER" in os.environ else factory.getbasetemp()
+    folder, made = common / f"shared-{name}", common / f"shared-{name}.made"
+    with FileLock(common / f"shared-{name}.lock"):
+        if not made.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            make(folder)
+            made.touch()
+    return folder
 
 
 def copy(folder: Path, to: Path) -> Path:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sweep_material import copy, kill, processes, results, run, start
+from sweep_material import copy, kill, made_once, processes, results, run, start
 
 pytestmark = pytest.mark.sweep
 
@@ -29,10 +29,13 @@ SLOW = {
 @pytest.fixture(scope="module")
 def slow(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The finished run with longer training, so that there is something to hit."""
-    folder = copy(finished, tmp_path_factory.mktemp("slow") / "run")
-    code, said = run(folder, overlay=SLOW, options=TABLES)
-    assert code == 0, said[-3000:]
-    return folder
+
+    def make(folder: Path) -> None:
+        copy(finished, folder / "run")
+        code, said = run(folder / "run", overlay=SLOW, options=TABLES)
+        assert code == 0, said[-3000:]
+
+    return made_once(tmp_path_factory, "slow", make) / "run"
 
 
 def wait_for(condition: Callable[[], bool], seconds: float) -> None:
