@@ -15,9 +15,11 @@ from comet_material import CELL, ENCODER, SAMPLES, Comet, rows_of, write_hypothe
 from findings_material import write_cell
 from hub_material import COMMIT, REPOSITORY, Hub, serve
 from mtdata_material import command
+from mtpeft.config.corpus_settings import clean_settings, parts_settings, split_settings
 from mtpeft.config.environment import shared_variables
 from mtpeft.config.load import load, merge
 from mtpeft.config.pins import pins_of
+from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import all_cells
 from mtpeft.records import canonical, read_record, sha256_of, write_record
 from mtpeft.results.comet import scored_with_comet
@@ -187,6 +189,18 @@ def test_an_installation_that_fails_has_pips_own_words(
     assert list(Path("data").iterdir()) == []
 
 
+def write_text_records(configuration: Configuration, pair: str) -> None:
+    """Records by which the text of a pair is what the configuration stands for."""
+    corpus = configuration.pairs[pair].corpus
+    split, folder = Path(f"data/corpora/{corpus}/split.json"), Path(f"data/pairs/{pair}")
+    write_record(split, {"settings": split_settings(configuration, corpus)})
+    write_record(
+        folder / "clean.json", {"settings": clean_settings(configuration, pair), "inputs": {}, "sha256": "all"}
+    )
+    inputs = {"cleaned": "all", "split": sha256_of(split), "others": []}
+    write_record(folder / "parts.json", {"settings": parts_settings(configuration, pair), "inputs": inputs})
+
+
 def test_the_workflow_scores_each_cell_once_and_puts_the_scores_into_its_tables(here: Comet) -> None:
     """With the rules of COMET and of the tables alone, since what comes before them is made by hand."""
     rules = ["comet", "take_in_comet", "collect_all", "summarise_all"]
@@ -215,6 +229,7 @@ def test_the_workflow_scores_each_cell_once_and_puts_the_scores_into_its_tables(
     assert {row["comet"] for row in rows_of("results/summary.csv")} == {f"{mean:.10g}"}
 
     configuration = load([STUDY, Path("overlay.yaml")])
+    write_text_records(configuration, "es-en")
     assert set(scored_with_comet(configuration, cells)) == set(cells)
     (cells[0].folder / "comet.json").unlink()
     assert set(scored_with_comet(configuration, cells)) == set(cells[1:])
