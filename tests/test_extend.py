@@ -12,7 +12,9 @@ import torch
 from config_material import DEFAULT
 from family_material import build_checkpoint, family_settings
 from model_material import SPANISH_ENGLISH, inputs
-from mtpeft.config.load import merge, validate
+from mtpeft.cells import Cell
+from mtpeft.config.load import load, merge, validate
+from mtpeft.config.schema import Configuration
 from mtpeft.corpus.tsv import Pair, write_pairs
 from mtpeft.decoding.search import Search, translate
 from mtpeft.errors import UserError
@@ -21,7 +23,8 @@ from mtpeft.models.families import read_json
 from mtpeft.models.load import load_base, open_tuned, prepare_torch
 from mtpeft.models.local import describe_local
 from mtpeft.models.shapes import NEW_ENTRIES
-from mtpeft.records import read_lines, read_record
+from mtpeft.records import read_lines, read_record, write_record
+from mtpeft.results.freshness import fresh_records
 from mtpeft.tokens.arrays import read_arrays
 from mtpeft.tokens.codec import encode, frame_of, open_codec, text_of
 from mtpeft.tokens.encode import encode_pair
@@ -29,7 +32,7 @@ from mtpeft.training.finetune import save_tuned
 from mtpeft.training.interrupt import watching
 from mtpeft.training.job import Inputs, open_job, train_job
 from mtpeft.training.state import only_writer
-from sweep_material import copy, run
+from sweep_material import STUDY, copy, run
 
 NEW = "kl"
 """Greenlandic, which no family has a token for."""
@@ -233,7 +236,9 @@ def test_mistakes_name_their_key(case: str) -> None:
         validate(merge(DEFAULT, given))
 
 
-def test_a_language_that_the_model_never_saw_goes_through_the_workflow(finished: Path, tmp_path: Path) -> None:
+def test_a_language_that_the_model_never_saw_goes_through_the_workflow(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = copy(finished, tmp_path / "sweep")
     study = {"models": ["wide"], "pairs": ["ga-en"], "sizes": ["n80"], "methods": ["lora", "none"]}
     overlay = merge(
@@ -249,3 +254,16 @@ def test_a_language_that_the_model_never_saw_goes_through_the_workflow(finished:
     hypotheses = folder / "results/cells/wide/ga-en/n80/lora/b5/1/hypotheses/test.txt"
     tested = read_lines(folder / "data/pairs/ga-en/test.tsv")[1:]
     assert len(read_lines(hypotheses)) == len(tested) > 10
+    monkeypatch.chdir(folder)
+    _holds_while_its_origin_does(load([STUDY, Path("overlay.yaml")]), Cell("wide", "ga-en", "n80", "lora", "b5", "1"))
+
+
+def _holds_while_its_origin_does(configuration: Configuration, cell: Cell) -> None:
+    """A cell is finished until the text or the model that its own was made from is another one."""
+    assert {*fresh_records(configuration, cell)} == {"train", "decode", "score"}
+    base = Path("results/models/wide/base.json")
+    record = read_record(base)
+    assert list(record["origin"]["texts"]) == ["data/pairs/ga-en/train.tsv"]
+    for changed in ({"texts": {"data/pairs/ga-en/train.tsv": "0" * 64}}, {"base_sha256": "0" * 64}):
+        write_record(base, record | {"origin": record["origin"] | changed})
+        assert fresh_records(configuration, cell) == {}

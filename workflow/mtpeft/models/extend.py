@@ -71,6 +71,7 @@ def extend_model(settings: Mapping[str, Any], *, base: Path, texts: Sequence[Pat
     described = {
         "model": origin["model"],
         "base_sha256": sha256_of(base),
+        "texts": {str(file): sha256_of(file) for file in texts},
         "new_languages": len(rows),
         "new_pieces": len(learnt),
         "tokens_before": sum(map(len, text)),

@@ -69,8 +69,7 @@ def _base_holds(configuration: Configuration, cell: Cell, hashes: Hashes) -> boo
         return was_removed(file)
     if base["settings"] != base_settings(configuration, cell.model):
         return False
-    origin = base.get("origin", {}).get("base_sha256")
-    if origin and not _is(f"results/models/{origin_of(configuration, cell.model)}/base.json", origin):
+    if not _origin_holds(configuration, cell.model, base.get("origin", {})):
         return False
     if "base_sha256" in hashes:
         read = hashes["base_sha256"] == known_digest(file)
@@ -78,6 +77,14 @@ def _base_holds(configuration: Configuration, cell: Cell, hashes: Hashes) -> boo
         read = all(hashes.get(f"base_{name}_sha256") == digest for name, digest in base["sha256"].items())
     weights = {f"{base['folder']}/{name}": digest for name, digest in base["sha256"].items()}
     return read and files_hold(weights, recorded_at=changed_at(file))
+
+
+def _origin_holds(configuration: Configuration, model: str, origin: Record) -> bool:
+    """Whether a model that extends another was made from that one and from the text as they are now."""
+    read = dict(origin.get("texts", {}))
+    if "base_sha256" in origin:
+        read[f"results/models/{origin_of(configuration, model)}/base.json"] = origin["base_sha256"]
+    return all(_is(file, digest) for file, digest in read.items())
 
 
 def files_hold(files: Hashes, *, recorded_at: int) -> bool:
