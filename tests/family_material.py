@@ -52,11 +52,16 @@ def build_checkpoint(name: str, folder: Path) -> Path:
     config = {**checkpoint.config, "vocab_size": entries + (len(M2M100_CODES) + MADE_UP if name == "m2m100" else 0)}
     if name.startswith("marian"):
         config |= {"pad_token_id": entries - 1, "decoder_start_token_id": entries - 1}
+    save_random(config, folder)
+    return folder
+
+
+def save_random(config: dict[str, Any], folder: Path) -> None:
+    """Write a model with random weights; transformers forgets that its output projection is not tied."""
     random_model(config, seed=3).save_pretrained(folder)
     if "tie_word_embeddings" in config:
         saved = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         write_record(folder / "config.json", saved | {"tie_word_embeddings": config["tie_word_embeddings"]})
-    return folder
 
 
 def family_inputs(name: str, sweep: Path, folder: Path) -> Inputs:

@@ -49,6 +49,7 @@ def insert_adapters(model: "nn.Module", sizes: Mapping[str, int], options: Mappi
 ADAPTER = Method(
     options=AdapterOptions,
     paper="Bapna & Firat 2019, Simple, Scalable Adaptation for Neural Machine Translation (arXiv 1909.08478).",
+    places="after each layer",
     trains="sized",
     size_name="bottleneck",
     sites=adapter_sites,

@@ -99,6 +99,11 @@ class Method:
         free: dimensions of the cell that mean nothing for it and carry the label `any`.
         from_scratch: the base model's weights are thrown away.
         starts_as_base: before the first update the model computes what the base model does, to the bit.
+        places: where it puts what it trains, in words.
+        mergeable: what it trains can be written into the base model's own weights.
+        finish: turns the trained model into the one that is stored, where training needs more than that.
+        stored: parameters that are stored at the given sizes, where they are not those that are trained.
+        rate_factor: what the learning rate of a trained parameter is multiplied by, from its name and the options.
     """
 
     options: type[MethodOptions]
@@ -110,6 +115,11 @@ class Method:
     free: tuple[str, ...] = ()
     from_scratch: bool = False
     starts_as_base: bool = False
+    places: str = ""
+    mergeable: bool = False
+    finish: Callable[["nn.Module"], "nn.Module"] | None = None
+    stored: Callable[[ModelShape, Mapping[str, Any], Mapping[str, int]], int] | None = None
+    rate_factor: Callable[[str, Mapping[str, Any]], float] | None = None
 
     @property
     def name(self) -> str:

@@ -39,6 +39,8 @@ def train_biases(model: "nn.Module", sizes: Mapping[str, int], options: Mapping[
 BITFIT = Method(
     options=BitFitOptions,
     paper="Ben Zaken et al. 2021, BitFit: Simple Parameter-efficient Fine-tuning (arXiv 2106.10199).",
+    places="biases of linear layers and layer norms",
+    mergeable=True,
     trains="point",
     sites=bias_sites,
     apply=train_biases,

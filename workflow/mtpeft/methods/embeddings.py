@@ -56,6 +56,8 @@ def train_matrix(model: "nn.Module", sizes: Mapping[str, int], options: Mapping[
 EMBEDDING_MATRIX = Method(
     options=EmbeddingsOptions,
     paper="Reference: what new words alone can bring.",
+    places="the embedding matrix",
+    mergeable=True,
     trains="point",
     sites=lambda shape, options: [embedding_site(shape)],
     apply=train_matrix,

@@ -33,6 +33,7 @@ def train_everything(model: "nn.Module", sizes: Mapping[str, int], options: Mapp
 FULL = Method(
     options=FullOptions,
     paper="Baseline of Üstün & Cooper Stickland 2022 (arXiv 2205.11277).",
+    places="everything",
     trains="all",
     apply=train_everything,
     starts_as_base=True,
@@ -41,6 +42,7 @@ FULL = Method(
 SCRATCH = Method(
     options=ScratchOptions,
     paper="Reference: what the fine-tuning data alone can teach.",
+    places="everything",
     trains="all",
     apply=train_everything,
     from_scratch=True,

@@ -36,6 +36,8 @@ def train_norms(model: "nn.Module", sizes: Mapping[str, int], options: Mapping[s
 LAYERNORM = Method(
     options=LayerNormOptions,
     paper="Zhao et al. 2023, Tuning LayerNorm in Attention (arXiv 2312.11420).",
+    places="layer norms",
+    mergeable=True,
     trains="point",
     sites=norm_sites,
     apply=train_norms,

@@ -67,6 +67,8 @@ def insert_lora(model: "nn.Module", sizes: Mapping[str, int], options: Mapping[s
 LORA = Method(
     options=LoraOptions,
     paper="Hu et al. 2021, LoRA: Low-Rank Adaptation of Large Language Models (arXiv 2106.09685).",
+    places="beside each linear layer",
+    mergeable=True,
     trains="sized",
     size_name="rank",
     sites=lora_sites,

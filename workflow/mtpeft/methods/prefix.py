@@ -48,6 +48,7 @@ def insert_prefixes(model: "nn.Module", sizes: Mapping[str, int], options: Mappi
 PREFIX = Method(
     options=PrefixOptions,
     paper="Li & Liang 2021, Prefix-Tuning: Optimizing Continuous Prompts for Generation (arXiv 2101.00190).",
+    places="before the keys and values of each attention",
     trains="sized",
     size_name="length",
     sites=prefix_sites,

@@ -9,6 +9,7 @@ from torch import nn
 
 from mtpeft.cells import Cell
 from mtpeft.execution import describe, peak_memory_mb, versions
+from mtpeft.methods import METHODS
 from mtpeft.record_types import TrainRecord
 from mtpeft.records import publish_folder, read_lines, read_record, write_record
 from mtpeft.training.interrupt import watching
@@ -28,6 +29,8 @@ def finetune(settings: Mapping[str, Any], cell: Cell, *, inputs: Inputs, record:
     state = record.parent / "state"
     with resource_failures(), only_writer(state), watching() as clock:
         model, run = train_job(job, state_folder=state, clock=clock)
+        finish = METHODS[settings["method"]["tuner"]].finish
+        model = finish(model) if finish else model
         tuned = save_tuned(model, record.parent / "tuned", diverged=run.status == "diverged")
         write_record(record, _record(job, cell, run, tuned=tuned).model_dump())
         shutil.rmtree(state, ignore_errors=True)

@@ -123,6 +123,7 @@ def train_job(job: Job, *, state_folder: Path, clock: Clock) -> tuple[nn.Module,
         ),
         start=read_record(job.inputs.start)["dev_score"] if job.inputs.start else None,
         identity=canonical({"settings": job.settings, "inputs": job.hashes}),
+        rate_factor=_rate_factor(job.settings["method"]),
     )
     return model, train(task, _plan(job.settings), state_folder=state_folder, clock=clock)
 
@@ -176,6 +177,12 @@ def _with_method(method: Method, base: nn.Module, counted: Counted, options: Map
     tuned = method.apply(base, sizes, options)
     train_new_entries(tuned)
     return tuned
+
+
+def _rate_factor(options: Mapping[str, Any]) -> Callable[[str], float]:
+    """What the learning rate of a parameter is multiplied by, as its method has it."""
+    factor = METHODS[options["tuner"]].rate_factor
+    return (lambda name: factor(name, options)) if factor else (lambda name: 1.0)
 
 
 def _batches(settings: Mapping[str, Any], inputs: Inputs, *, frame: Frame) -> Batch:

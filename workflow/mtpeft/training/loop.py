@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -64,6 +65,7 @@ class Task:
         evaluate: dev score of the model as it is; higher is better.
         start: that of the model before the first update, where it is known.
         identity: settings and inputs as text, which a saved state must carry to be resumed.
+        rate_factor: what the learning rate of a parameter of this name is multiplied by.
     """
 
     model: nn.Module
@@ -71,6 +73,7 @@ class Task:
     evaluate: Callable[[], float]
     identity: str
     start: float | None = None
+    rate_factor: Callable[[str], float] = lambda name: 1.0
 
 
 def train(task: Task, plan: Plan, *, state_folder: Path, clock: Clock) -> Run:
@@ -82,7 +85,11 @@ def train(task: Task, plan: Plan, *, state_folder: Path, clock: Clock) -> Run:
     torch.use_deterministic_algorithms(True)
     weights = {name: parameter for name, parameter in task.model.named_parameters() if parameter.requires_grad}
     optimizer = torch.optim.AdamW(
-        weights.values(), lr=plan.learning_rate, betas=(0.9, 0.98), weight_decay=plan.weight_decay, fused=True
+        _groups(weights, task.rate_factor),
+        lr=plan.learning_rate,
+        betas=(0.9, 0.98),
+        weight_decay=plan.weight_decay,
+        fused=True,
     )
     best = {name: weight.detach().clone() for name, weight in weights.items()}
     run = _resume(read_state(state_folder, task.identity), weights, best, optimizer)
@@ -120,6 +127,14 @@ def train(task: Task, plan: Plan, *, state_folder: Path, clock: Clock) -> Run:
     return run
 
 
+def _groups(weights: Mapping[str, nn.Parameter], rate_factor: Callable[[str], float]) -> list[dict[str, Any]]:
+    """Parameters by the factor of their learning rate, each group in the order of the model."""
+    groups: dict[float, list[nn.Parameter]] = {}
+    for name, weight in weights.items():
+        groups.setdefault(rate_factor(name), []).append(weight)
+    return [{"params": params, "factor": factor} for factor, params in groups.items()]
+
+
 def evaluation_steps(updates: int, evaluations: int) -> set[int]:
     """Updates after which the dev set is decoded: 0, and evenly up to the last."""
     return {round(updates * index / evaluations) for index in range(evaluations + 1)}
@@ -132,7 +147,8 @@ def _update(task: Task, plan: Plan, optimizer: torch.optim.Optimizer, step: int)
     """
     torch.manual_seed((plan.seed << 32) + step)
     for group in optimizer.param_groups:
-        group["lr"] = learning_rate(step, peak=plan.learning_rate, updates=plan.updates, warmup=plan.warmup)
+        peak = plan.learning_rate * group["factor"]
+        group["lr"] = learning_rate(step, peak=peak, updates=plan.updates, warmup=plan.warmup)
     inputs = {name: tensor.to(task.model.device) for name, tensor in task.batch(step).items()}
     labels = inputs.pop("labels")
     judged = labels != IGNORED

@@ -1,0 +1,236 @@
+"""Every method on every family: its properties, and the exceptions that the table names."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from method_cases import CASES, Case
+from method_material import FAMILIES, Check, Subject, batch, logits, sources, write_base
+from mtpeft.decoding.search import Search, translate
+from mtpeft.errors import StoppedError
+from mtpeft.methods import METHODS
+from mtpeft.models.load import open_tuned, parameters, prepare_torch
+from mtpeft.training.finetune import save_tuned
+from mtpeft.training.interrupt import Clock
+from mtpeft.training.loop import Plan, Task, train
+
+SEARCH = Search(beam_size=1, length_penalty=1.0, max_length_ratio=1.0)
+PLAN = Plan(
+    updates=4,
+    learning_rate=0.01,
+    warmup=0.25,
+    label_smoothing=0.1,
+    weight_decay=0.0,
+    clip_norm=1.0,
+    evaluations=1,
+    seed=1,
+)
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The folder of a tiny model of a family, made once."""
+    made: dict[str, Path] = {}
+
+    def of(family: str) -> Path:
+        if family not in made:
+            made[family] = write_base(family, tmp_path_factory.mktemp(family))
+        return made[family]
+
+    return of
+
+
+def _it_starts_as_the_base(subject: Subject, folder: Path) -> None:
+    inputs = batch(subject.frame())
+    assert torch.equal(logits(subject.build(), inputs), logits(subject.untouched(), inputs))
+
+
+def _it_trains_what_was_counted(subject: Subject, folder: Path) -> None:
+    total, trained = parameters(subject.build())
+    assert trained == subject.allocation.trained
+    assert total - trained == subject.shape.total
+    if subject.share:
+        assert trained + subject.allocation.left_over == int(subject.share * subject.shape.total)
+
+
+def _it_stores_what_it_trains(subject: Subject, folder: Path) -> None:
+    stored = _stored(subject, subject.stirred(), folder)
+    assert sum(tensor.numel() for tensor in stored.values()) == subject.allocation.trained
+
+
+def _all_that_is_trained_gets_a_gradient_and_nothing_else(subject: Subject, folder: Path) -> None:
+    model = subject.stirred()
+    model(**batch(subject.frame())).loss.backward()
+    for name, parameter in model.named_parameters():
+        moved = parameter.grad is not None and bool(parameter.grad.abs().max() > 0)
+        assert moved == parameter.requires_grad, name
+
+
+@torch.inference_mode()
+def _a_batch_with_cache_is_its_sentences_without(subject: Subject, folder: Path) -> None:
+    model, frame = subject.stirred(), subject.frame()
+    found = translate(model, sources(), SEARCH, frame=frame)
+    for source, tokens in zip(sources(), found, strict=True):
+        begun = torch.tensor([[*frame.begin, *tokens]])
+        alone = model(input_ids=source[None], decoder_input_ids=begun, use_cache=False).logits[0].argmax(dim=-1)
+        assert tokens == alone[: len(tokens)].tolist()
+        assert len(tokens) == SEARCH.limits(np.array([len(source)]), frame) or alone[len(tokens)] == frame.end
+
+
+def _what_is_opened_is_what_was_stored(subject: Subject, folder: Path) -> None:
+    model, inputs = subject.finished(subject.stirred()), batch(subject.frame())
+    opened = open_tuned(subject.base, save_tuned(model, folder / "tuned", diverged=False)).eval()
+    assert torch.equal(logits(opened, inputs), logits(model, inputs))
+    assert parameters(opened)[1] == 0
+
+
+def _without_it_the_base_is_there_again(subject: Subject, folder: Path) -> None:
+    model, inputs = subject.stirred(), batch(subject.frame())
+    plain = logits(subject.untouched(), inputs)
+    with model.disable_adapter():
+        assert torch.equal(logits(model, inputs), plain)
+    assert not torch.allclose(logits(model, inputs), plain)
+    bare = model.unload()
+    assert torch.equal(logits(bare, inputs), plain)
+    assert [name for name, _ in bare.named_modules()] == [name for name, _ in subject.untouched().named_modules()]
+
+
+def _merging_changes_nothing(subject: Subject, folder: Path) -> None:
+    model, inputs = subject.finished(subject.stirred()), batch(subject.frame())
+    before = logits(model, inputs)
+    merged = model.merge_and_unload()
+    assert (logits(merged, inputs) - before).abs().max() < 1e-5 * before.abs().max()
+    assert [name for name, _ in merged.named_modules()] == [name for name, _ in subject.untouched().named_modules()]
+
+
+def _gradients_are_the_same_with_checkpointing(subject: Subject, folder: Path) -> None:
+    inputs, found = batch(subject.frame()), []
+    for checkpointing in (False, True):
+        model = subject.stirred().train()
+        if checkpointing:
+            model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        model(**inputs, use_cache=False).loss.backward()
+        found.append({name: weight.grad for name, weight in model.named_parameters() if weight.requires_grad})
+    for name, gradient in found[0].items():
+        torch.testing.assert_close(found[1][name], gradient, msg=name)
+
+
+class _StopAt(Clock):
+    """A clock that stops a run after so many updates of this process."""
+
+    def __init__(self, updates: int) -> None:
+        super().__init__()
+        self._left = updates
+
+    def reason_to_stop(self) -> str:
+        self._left -= 1
+        return "so the test wants it" if self._left < 0 else ""
+
+
+def _it_goes_on_where_it_stopped(subject: Subject, folder: Path) -> None:
+    scores = iter(range(100))
+    whole = _task(subject, scores)
+    (folder / "whole").mkdir()
+    (folder / "halved").mkdir()
+    train(whole, PLAN, state_folder=folder / "whole", clock=Clock())
+    with pytest.raises(StoppedError):
+        train(_task(subject, scores), PLAN, state_folder=folder / "halved", clock=_StopAt(2))
+    halved = _task(subject, scores)
+    train(halved, PLAN, state_folder=folder / "halved", clock=Clock())
+    trained = {name: weight for name, weight in halved.model.named_parameters() if weight.requires_grad}
+    for name, weight in whole.model.named_parameters():
+        assert not weight.requires_grad or torch.equal(trained[name], weight), name
+
+
+def _task(subject: Subject, scores: Iterator[int]) -> Task:
+    """Some updates on batches that differ, with dev scores that rise, so that the last weights are kept."""
+    frame = subject.frame()
+    factor = METHODS[subject.options["tuner"]].rate_factor
+    task = Task(
+        model=subject.build(),
+        batch=lambda update: batch(frame, seed=update),
+        evaluate=lambda: float(next(scores)),
+        identity="test",
+    )
+    return replace(task, rate_factor=lambda name: factor(name, subject.options)) if factor else task
+
+
+def _stored(subject: Subject, model: nn.Module, folder: Path) -> dict[str, torch.Tensor]:
+    tuned = save_tuned(subject.finished(model), folder / "tuned", diverged=False)
+    return {name: tensor for file in tuned.rglob("*.safetensors") for name, tensor in load_file(file).items()}
+
+
+CHECKS: dict[str, Check] = {
+    check.__name__.strip("_").replace("_", " "): check
+    for check in (
+        _it_starts_as_the_base,
+        _it_trains_what_was_counted,
+        _it_stores_what_it_trains,
+        _all_that_is_trained_gets_a_gradient_and_nothing_else,
+        _a_batch_with_cache_is_its_sentences_without,
+        _what_is_opened_is_what_was_stored,
+        _without_it_the_base_is_there_again,
+        _merging_changes_nothing,
+        _gradients_are_the_same_with_checkpointing,
+        _it_goes_on_where_it_stopped,
+    )
+}
+ERRORS = (AssertionError, ValueError, NotImplementedError, RuntimeError, AttributeError)
+
+
+@pytest.mark.parametrize(("method", "family"), [*product(CASES, FAMILIES)])
+def test_a_method_has_its_properties(
+    base: Callable[[str], Path], tmp_path: Path, subtests: Any, method: str, family: str
+) -> None:
+    prepare_torch(1)
+    case = CASES[method]
+    subject = Subject(base(family), case.options, case.share)
+    if family in case.nothing:
+        assert METHODS[case.options["tuner"]].sites(subject.shape, case.options) == []
+        return
+    for number, (name, check) in enumerate(CHECKS.items()):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        but = case.exceptions.get(name)
+        with subtests.test(name):
+            if but and family in but.families:
+                with pytest.raises(ERRORS, match=but.says or None):
+                    check(subject, folder)
+            else:
+                check(subject, folder)
+
+
+@pytest.mark.parametrize("method", CASES)
+def test_the_registry_says_what_the_table_says(method: str) -> None:
+    case = CASES[method]
+    entry = METHODS[case.options["tuner"]]
+    assert entry.starts_as_base == ("it starts as the base" not in case.exceptions)
+    assert entry.mergeable == ("merging changes nothing" not in case.exceptions)
+    assert entry.places
+    assert set(case.exceptions) <= set(CHECKS)
+    assert (entry.trains == "sized") == (case.share is not None)
+
+
+@pytest.mark.parametrize("method", CASES)
+def test_peft_knows_what_is_stored_by_its_name(base: Callable[[str], Path], tmp_path: Path, method: str) -> None:
+    subject = _in_first_family(base, CASES[method])
+    folder = save_tuned(subject.finished(subject.build()), tmp_path / "tuned", diverged=False)
+    assert json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))["peft_type"] == CASES[method].folder
+
+
+def _in_first_family(base: Callable[[str], Path], case: Case) -> Subject:
+    return Subject(base(next(iter(FAMILIES))), case.options, case.share)
+
+
+def test_no_method_is_left_out() -> None:
+    tried: Mapping[str, Any] = {case.options["tuner"]: case for case in CASES.values()}
+    assert {name for name, method in METHODS.items() if method.sites} == set(tried)
