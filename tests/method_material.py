@@ -38,9 +38,8 @@ def write_base(family: str, folder: Path) -> Path:
     config = {**CHECKPOINTS[FAMILIES[family]].config, "vocab_size": VOCABULARY}
     if family == "marian":
         config |= {"pad_token_id": VOCABULARY - 1, "decoder_start_token_id": VOCABULARY - 1}
-    save_random(
-        config | {key: value for key, value in (ONE_LAYER | CALM).items() if key in config or key in CALM}, folder
-    )
+    depth = {key: 1 for key in DEPTHS if key in config}
+    save_random(config | depth | CALM, folder)
     return folder
 
 

@@ -119,7 +119,9 @@ def test_an_update_follows_the_loss_of_every_label_and_of_no_padding(sweep: Path
     expected = dict(zip(trained, torch.autograd.grad(loss, [*trained.values()]), strict=True))
 
     task = Task(model=model, batch=batch, evaluate=lambda: 0.0, identity="")
-    found = _update(task, jobs._plan(settings), torch.optim.SGD(trained.values(), lr=1.0), 0)
+    found = _update(
+        task, jobs._plan(settings), torch.optim.SGD([{"params": trained.values(), "factor": 1.0}], lr=1.0), 0
+    )
     assert found == (pytest.approx(loss.item(), rel=1e-5), int((labels != IGNORED).sum()))
     for name, weight in trained.items():
         torch.testing.assert_close(weight.grad, expected[name], rtol=1e-4, atol=1e-6)
