@@ -163,7 +163,7 @@ def test_the_steps_that_open_the_base_are_told_in_what_it_is_held_and_no_others(
 @pytest.mark.parametrize("method", ["full", "scratch"])
 def test_a_cell_that_trains_a_frozen_base_is_refused_when_it_is_asked_for_by_name(method: str) -> None:
     asked = vars(Cell("mine", "pt-en", "n100", method, "all", "1"))
-    assert train_inputs(configured(), asked)["base"] == "results/models/mine/base.json"
+    assert train_inputs(configured(), asked)["base"] == ["results/models/mine/base.json"]
     with pytest.raises(
         UserError, match=r"trains the base model, but 'models\.mine\.quantised' keeps it frozen; name a"
     ):

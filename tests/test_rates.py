@@ -96,7 +96,7 @@ def test_another_search_is_made(table: Path, overlay: dict[str, Any]) -> None:
     assert needs_search(configuration, CELL)
     assert set(rate_of(configuration, CELL)) == {"search"}
     assert rate_of(configuration, CELL) != rate_of(configured(None), CELL)
-    assert train_inputs(configuration, vars(CELL))["rate"] == rates_file(CELL)
+    assert train_inputs(configuration, vars(CELL))["rate"] == [rates_file(CELL)]
 
 
 @pytest.mark.parametrize("labels", [{"model": "large"}, {"size": "n400"}, {"method": "adapter"}, {"budget": "b1"}])

@@ -108,7 +108,7 @@ def test_an_update_follows_the_loss_of_every_label_and_of_no_padding(sweep: Path
     settings = train_settings(kind, clip_norm=1e9, dropout=0.0, label_smoothing=0.1)
     job = jobs.open_job(settings, inputs(sweep))
     model = jobs._model(job)
-    batch = jobs._batches(settings, job.inputs, frame=FRAME)
+    batch = jobs._batches(settings, job.inputs, frames=[FRAME])
     labels = batch(0)["labels"]
     assert int((labels == IGNORED).sum()) > 0
     trained = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}

@@ -15,12 +15,16 @@ if TYPE_CHECKING:
 peft_hook.install()
 
 
-def load(cell: str | Path) -> "Translator":
+def load(cell: str | Path, pair: str | None = None) -> "Translator":
     """Open a trained cell: the folder `results/cells/…`, or its six labels joined with slashes.
 
+    Args:
+        cell: folder or labels.
+        pair: which one it translates, where it was trained on several.
+
     Raises:
-        UserError: there is no such trained cell.
+        UserError: there is no such trained cell, or it was not trained on the pair.
     """
     from mtpeft.models.load import load_cell
 
-    return load_cell(cell)
+    return load_cell(cell, pair)

@@ -17,8 +17,17 @@ RESERVED = (ANY, ALL, NATIVE)
 
 LABEL_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._+-]*"
 CELLS_FOLDER = Path("results/cells")
+JOIN = "+"
+"""Joins labels of pairs to that of a group, which one cell trains on. No pair of the catalogue has it in its label, so
+that a label means the same wherever it is read, with the configuration or without.
+"""
 OTHERS_FOLDER = "others"
-"""Where a cell keeps what belongs to the test sets of other pairs than its own."""
+"""Where a cell keeps what belongs to the test sets of other pairs than its own, and a group to those of its members."""
+
+
+def members_of(label: str) -> tuple[str, ...]:
+    """Labels of the pairs that a label stands for: those of a group in their order, or the one."""
+    return tuple(label.split(JOIN))
 
 
 @dataclass(frozen=True, order=True)
@@ -43,9 +52,24 @@ class Cell:
         return CELLS_FOLDER / self.path
 
     @property
+    def members(self) -> tuple[str, ...]:
+        """Labels of the pairs that the cell is trained on: several for a group."""
+        return members_of(self.pair)
+
+    @property
+    def is_group(self) -> bool:
+        """Whether the cell is trained on several pairs."""
+        return len(self.members) > 1
+
+    @property
     def on_own(self) -> "OnPair":
-        """The cell on the test sets of its own pair."""
+        """The cell on the test sets of its own pair, or of all pairs of its group together."""
         return OnPair(self, self.pair)
+
+    @property
+    def measured(self) -> "tuple[OnPair, ...]":
+        """The cell on the test sets of each pair that it is trained on."""
+        return tuple(OnPair(self, member) for member in self.members)
 
     @classmethod
     def parse(cls, path: str) -> Self:
@@ -65,7 +89,7 @@ class Cell:
 
 
 class OnPair(NamedTuple):
-    """A cell on the test sets of a pair: its own, or another one that its base model could translate."""
+    """A cell on the test sets of a pair: its own, one of its group, or another that its base model could translate."""
 
     cell: Cell
     pair: str

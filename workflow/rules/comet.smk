@@ -2,7 +2,7 @@
 
 Needs: a cell's hypotheses and decode.json, the text of its test sets; a model of COMET, from a hub or a file.
 Makes: data/comet/environment/, data/comet/model.json with what was fetched beside it, and
-results/cells/<six labels>/comet.json, with a score per sentence.
+results/cells/<six labels>/comet.json, with a score per sentence; for a group of pairs the same in others/<pair>/.
 """
 
 
@@ -70,3 +70,24 @@ rule comet:
         "exec python -m mtpeft comet --cell {params.cell:q} --settings {params.settings:q} --decoded {input.decoded:q} "
         "--references {input.references:q} --model {input.model:q} --environment {input.environment:q} "
         "--record {output:q} > {log:q} 2>&1"
+
+
+use rule comet as comet_member with:
+    input:
+        f"{OTHER}/hypotheses",
+        environment=ancient(comet_settings.ENVIRONMENT),
+        model=comet_settings.MODEL,
+        decoded=f"{OTHER}/decode.json",
+        references=on_other(files(paths.references)),
+    output:
+        f"{OTHER}/{comet_settings.RECORD}",
+    log:
+        f"logs/comet_member/{LABELS}/{{other}}.log",
+    benchmark:
+        f"benchmarks/comet_member/{LABELS}/{{other}}.tsv"
+    wildcard_constraints:
+        pair=PAIR_OR_GROUP,
+    priority: in_order("score_other")
+    params:
+        settings=on_other(told_cell("comet")),
+        cell=LABELS,

@@ -12,7 +12,7 @@ sys.path.insert(0, f"{workflow.basedir}/workflow")
 from mtpeft.cells import CELL_TEMPLATE as CELL
 from mtpeft.cells import LABELS_TEMPLATE as LABELS
 from mtpeft.cells import OTHER_TEMPLATE as OTHER
-from mtpeft.config import comet_settings, corpus_settings, model_paths, order, others, paths, recipes, settings
+from mtpeft.config import comet_settings, corpus_settings, groups, model_paths, order, others, paths, recipes, settings
 from mtpeft.config.environment import share_python
 from mtpeft.config.load import validate
 from mtpeft.errors import UserError
@@ -27,6 +27,7 @@ share_python()
 
 FIRST = order.FIRST
 PLACES = order.places(CONFIGURATION)
+PAIR_OR_GROUP = groups.groups_pattern(CONFIGURATION)
 
 
 def settings_of(step):

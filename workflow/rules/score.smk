@@ -1,4 +1,5 @@
-"""Scoring: one job per cell, and for each other pair that it is scored on; a new metric needs no decoding.
+"""Scoring: one job per cell, and for each other pair that it is scored on; a new metric needs no decoding. A group has
+those of its pairs alone.
 
 Needs: a cell's hypotheses and decode.json, the references.
 Makes: results/cells/<six labels>/score.json, with counts per sentence; the same in others/<pair>/.
@@ -39,6 +40,8 @@ use rule score as score_other with:
         f"logs/score_other/{LABELS}/{{other}}.log",
     benchmark:
         f"benchmarks/score_other/{LABELS}/{{other}}.tsv"
+    wildcard_constraints:
+        pair=PAIR_OR_GROUP,
     priority: in_order("score_other")
     params:
         settings=on_other(told_cell("score")),

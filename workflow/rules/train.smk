@@ -24,6 +24,8 @@ rule train:
         f"logs/train/{LABELS}.log",
     benchmark:
         f"benchmarks/train/{LABELS}.tsv"
+    wildcard_constraints:
+        pair=PAIR_OR_GROUP,
     priority: in_order("train")
     conda:
         "../../envs/workflow.yaml"

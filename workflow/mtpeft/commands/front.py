@@ -34,6 +34,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     _command(commands, "schemas", _schemas, "write the JSON schemas of the configuration and of the records")
     parser = _command(commands, "translate", _translate, "translate lines from standard input with a trained cell")
     parser.add_argument("--cell", required=True, metavar="FOLDER", help="its folder under results/cells, or its labels")
+    parser.add_argument("--pair", default=None, metavar="LABEL", help="one of its pairs, if it was trained on several")
     parser = _command(commands, "init", _init, "write a study for a text and a model of one's own, and check it")
     parser.add_argument("--files", required=True, nargs="+", metavar="FILE", help="source and target, or one of both")
     parser.add_argument("--columns", nargs=2, default=(), metavar="NAME", help="source's and target's, of a table")
@@ -43,6 +44,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--to", type=Path, default=Path("mine.yaml"), metavar="FILE", help="default: mine.yaml")
     parser = _command(commands, "export", _export, "write the model of a trained cell for others to use")
     parser.add_argument("--cell", required=True, metavar="FOLDER", help="its folder under results/cells, or its labels")
+    parser.add_argument("--pair", default=None, metavar="LABEL", help="one of its pairs, if it was trained on several")
     parser.add_argument("--to", required=True, type=Path, metavar="FOLDER", help="a new folder")
     parser.add_argument("--as", dest="form", choices=("merged", "peft", "ctranslate2"), default="merged")
 
@@ -139,7 +141,7 @@ def _translate(given: argparse.Namespace) -> None:
     sentences = [line.rstrip("\n") for line in sys.stdin]
     if not sentences:
         raise UserError("Standard input is empty; write sentences to it, one per line.")
-    for line in load(given.cell)(sentences):
+    for line in load(given.cell, given.pair)(sentences):
         print(line)
 
 
@@ -155,5 +157,5 @@ def _init(given: argparse.Namespace) -> None:
 def _export(given: argparse.Namespace) -> None:
     from mtpeft.models.export import export_cell
 
-    export_cell(given.cell, given.to, given.form)
+    export_cell(given.cell, given.to, given.form, given.pair)
     print(f"The model of {given.cell} is in {given.to}.")

@@ -4,6 +4,7 @@ Each gets its files and settings as the command line has them, and loads what it
 """
 
 import argparse
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mtpeft.commands.step import Step
@@ -46,7 +47,8 @@ def _train(given: argparse.Namespace) -> None:
     if given.settings["method"]["tuner"] in ("none", "retrieval"):
         from mtpeft.training.untrained import record_untrained
 
-        record_untrained(given.settings, given.cell, base=given.base, subset=given.subset, record=given.record)
+        subset = next(iter(given.subset), None)
+        record_untrained(given.settings, given.cell, base=given.base, subset=subset, record=given.record)
         return
     from mtpeft.training.finetune import finetune
     from mtpeft.training.tune import chosen_rate
@@ -79,7 +81,9 @@ def _rates(given: argparse.Namespace) -> None:
 def _inputs(given: argparse.Namespace) -> "Inputs":
     from mtpeft.training.job import Inputs
 
-    return Inputs(given.base, given.train, given.dev, given.dev_text, given.subset, given.start)
+    files = (given.train, given.dev, given.dev_text, given.subset, given.start or [None] * len(given.train))
+    first, *others = (Inputs(given.base, *own) for own in zip(*files, strict=True))
+    return replace(first, others=tuple(others))
 
 
 def _decode(given: argparse.Namespace) -> None:
@@ -148,9 +152,9 @@ MODEL_STEPS: dict[str, Step] = {
     "extend": (_extend, "base texts* record", "add entries to the vocabulary of a base model"),
     "local": (_local, "record", "take in a base model from a folder"),
     "judge": (_judge, "base dev dev-text record", "decode and score the dev set with an untouched base model"),
-    "tune": (_tune, "base train dev dev-text subset start? record", "search for a learning rate"),
+    "tune": (_tune, "base train* dev* dev-text* subset* start* record", "search for a learning rate"),
     "rates": (_rates, "records* output", "collect searches for learning rates into a table"),
-    "train": (_train, "base? train? dev? dev-text? subset? start? rate? record", "fine-tune a cell"),
+    "train": (_train, "base? train* dev* dev-text* subset* start* rate? record", "fine-tune a cell"),
     "decode": (_decode, "trained tests* memory? subset? record", "translate the test sets with a cell"),
     "score": (_score, "decoded references* record", "score a cell's hypotheses"),
     "install_comet": (_install_comet, "record", "install COMET beside the workflow"),

@@ -3,12 +3,13 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from mtpeft.cells import LABEL_PATTERN, RESERVED
+from mtpeft.cells import JOIN, LABEL_PATTERN, RESERVED
 from mtpeft.config.comet_checks import comet_mistakes
 from mtpeft.config.dataset_checks import dataset_mistakes, hash_mistakes, pair_dataset_mistakes
 from mtpeft.config.extension_checks import extension_mistakes
 from mtpeft.config.file_checks import file_mistakes, lacking_languages
 from mtpeft.config.finding_checks import finding_mistakes
+from mtpeft.config.groups import pair_mistakes
 from mtpeft.config.model_checks import contaminated_models, frozen_mistakes, language_mistakes
 from mtpeft.config.models import Model
 from mtpeft.config.other_checks import FORGETTING, also_score_mistakes
@@ -57,6 +58,8 @@ def _unsafe_labels(configuration: Configuration) -> Iterator[str]:
         for label in getattr(configuration, catalogue):
             if not re.fullmatch(LABEL_PATTERN, label):
                 yield _unsafe(catalogue, label)
+            elif catalogue == "pairs" and JOIN in label:
+                yield f"'pairs' has the label '{label}', but a plus joins the pairs of a group; write another sign."
             elif label in RESERVED or (catalogue == "studies" and label == EFFICIENCY):
                 yield f"'{catalogue}' has the label '{label}', which has a meaning of its own; choose another one."
     for label, corpus in configuration.corpora.items():
@@ -213,7 +216,9 @@ def _study_mistakes(configuration: Configuration) -> Iterator[str]:
 
 
 def _unknown_labels(configuration: Configuration, key: str, written: Study | Block) -> Iterator[str]:
-    for catalogue in ("models", "pairs", "sizes", "methods", "budgets"):
+    for label in written.pairs or ():
+        yield from pair_mistakes(configuration, f"{key}.pairs", label)
+    for catalogue in ("models", "sizes", "methods", "budgets"):
         labels = getattr(written, catalogue) or ()
         yield from unknown(f"{key}.{catalogue}", labels, getattr(configuration, catalogue), catalogue)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import Any
 
-from mtpeft.cells import ALL, ANY, Cell
+from mtpeft.cells import ALL, ANY, Cell, members_of
 from mtpeft.config.checkpoints import one_checkpoint_each
 from mtpeft.config.exposure_claim import EXPOSURE_CLAIM, exposure_members, lacking_exposure
 from mtpeft.config.findings import CATALOGUE_OF, Finding, named_labels
@@ -101,12 +101,12 @@ def foreign_language(configuration: Configuration, pair: str) -> str | None:
 
 
 def gate_settings(configuration: Configuration) -> list[Member]:
-    """Full fine-tuning beside the untouched model and beside training from scratch, wherever a study has both."""
+    """Full fine-tuning on one pair beside the untouched model and beside training from scratch, if a study has both."""
     systems = seeds_of_systems(configuration)
     found = []
     for (model, pair, size, method, budget), seeds in systems.items():
         references = {"none": (ANY, "none", ANY), "scratch": (size, "scratch", budget)}
-        for name in GATES if method == FULL else ():
+        for name in GATES if method == FULL and len(members_of(pair)) == 1 else ():
             reference = (model, pair, *references[name])
             common = _common_seeds(seeds, systems.get(reference, []))
             if common:

@@ -107,3 +107,8 @@ def parts_settings(configuration: Configuration, pair: str) -> Settings:
 def subset_settings(configuration: Configuration, size: str) -> Settings:
     """Settings of a nested subset."""
     return {"recipe": RECIPES["subset"], "pairs": configuration.sizes[size].pairs}
+
+
+def subset_at_most_settings(configuration: Configuration, size: str) -> Settings:
+    """Settings of the subset of a pair of a group, which gives all that it has where that is less."""
+    return subset_settings(configuration, size) | {"at_most": True}

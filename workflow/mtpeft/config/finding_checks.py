@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from mtpeft.config.findings import CATALOGUE_OF, Finding, named_labels
+from mtpeft.config.groups import group_claim_mistakes
 from mtpeft.config.schema import Configuration
 from mtpeft.config.sentences import unknown
 from mtpeft.methods import METHODS
@@ -15,6 +16,8 @@ def finding_mistakes(configuration: Configuration) -> Iterator[str]:
     for label, finding in configuration.findings.items():
         mistakes = list(_unknown_labels(configuration, f"findings.{label}", finding))
         yield from mistakes or _odd_comparisons(configuration, f"findings.{label}", finding)
+        if finding.study in configuration.studies:
+            yield from group_claim_mistakes(f"findings.{label}", configuration.studies[finding.study])
 
 
 def _unknown_labels(configuration: Configuration, key: str, finding: Finding) -> Iterator[str]:

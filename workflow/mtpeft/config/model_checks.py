@@ -31,7 +31,7 @@ def contaminated_models(configuration: Configuration) -> Iterator[str]:
         if record is None or not record.exists():
             continue
         kept_out = read_record(record)["corpora"]
-        pairs = {pair for block in blocks if label in block.models for pair in (*block.pairs, *block.also_score)}
+        pairs = {pair for block in blocks if label in block.models for pair in (*block.members, *block.also_score)}
         for corpus in sorted({configuration.pairs[pair].corpus for pair in pairs} & set(kept_out)):
             now, then = held_out_settings(configuration, corpus), kept_out[corpus]
             differing = [f"'corpora.{corpus}.{key}'" for key in now if key in then and now[key] != then[key]]
@@ -90,7 +90,7 @@ def language_mistakes(configuration: Configuration, key: str, study: Study) -> I
             remedy = "take one of the two out, or give the language a token with 'extend'"
             lacks = without_name(model_folder(configuration, origin))
         new = extension.languages if extension else {}
-        named = [(name, pair) for name in ("pairs", "also_score") for pair in getattr(study, name)]
+        named = [*(("pairs", pair) for pair in study.members), *(("also_score", pair) for pair in study.also_score)]
         for name, pair in named:
             for language in filter(lacks, set(pair_languages(configuration, pair)) - set(new)):
                 yield (

@@ -26,12 +26,14 @@ Places = Mapping[tuple[str, ...], int]
 def places(configuration: Configuration) -> Places:
     """Number of studies from the first that has a cell, or has one of a class, to the last: the more, the sooner.
 
-    A cell on another pair than its own has its turn with the study that scores it there.
+    A cell on another pair than its own has its turn with the study that scores it there, a group with its training.
     """
     found: dict[tuple[str, ...], int] = {}
     for place, (label, study) in enumerate(reversed(configuration.studies.items()), 1):
         for cell in study_cells(configuration, study):
             found[astuple(cell)] = found[tuple(getattr(cell, name) for name in CLASS)] = place
+            for _, pair in cell.measured:
+                found[*astuple(cell), pair] = place
         for cell, pair in study_others(configuration, label):
             found[*astuple(cell), pair] = place
     return found

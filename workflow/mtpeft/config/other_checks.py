@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
+from mtpeft.cells import members_of
 from mtpeft.config.schema import Configuration
-from mtpeft.config.sentences import unknown
+from mtpeft.config.sentences import listed, unknown
 from mtpeft.config.studies import NONE
 
 FORGETTING = "forgetting"
@@ -24,5 +25,5 @@ def also_score_mistakes(configuration: Configuration, label: str) -> Iterator[st
     if NONE not in configuration.methods:
         yield f"'{key}' compares with the untouched model, which 'methods' lacks; add 'none: {{tuner: none}}' there."
     tuned = {pair for block in study.blocks for pair in block.pairs}
-    if len(tuned) == 1 and tuned == set(study.also_score):
-        yield f"'{key}' names '{tuned.pop()}' alone, which the study tunes on; write another pair."
+    if len(tuned) == 1 and {*study.also_score} <= {*(tuned_on := members_of(tuned.pop()))}:
+        yield f"'{key}' names nothing but {listed(tuned_on)}, which the study tunes on; write another pair."

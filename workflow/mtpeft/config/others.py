@@ -1,4 +1,6 @@
-"""Where the files of cells on other pairs than their own lie: inputs of rules, beside those in `paths`."""
+"""Where the files of cells on other pairs than their own, and of groups on their members, lie: inputs of rules, beside
+those in `paths`.
+"""
 
 from collections.abc import Iterable, Mapping
 
@@ -16,12 +18,12 @@ def on_other(configuration: Configuration, wildcards: Wildcards) -> Mapping[str,
     """The labels of a cell with the other pair in the place of its own: what its steps read there is of that pair.
 
     Raises:
-        UserError: the pair is its own, or the cell has forgotten nothing.
+        UserError: the pair is its own, or is none of its group and the cell has forgotten nothing.
     """
     cell, other = cell_of(wildcards), wildcards["other"]
     if cell.pair == other:
         raise UserError(f"The cell {cell.path} is of '{other}' itself; its scores there are {cell.folder}/{RECORD}.")
-    if not is_tuned(configuration, cell):
+    if other not in cell.members and not is_tuned(configuration, cell):
         raise UserError(f"The cell {cell.path} tunes no base model, so it has forgotten nothing; name one that does.")
     return {name: wildcards[name] for name in DIMENSIONS} | {"pair": other}
 

@@ -9,6 +9,7 @@ from mtpeft.cells import ALL, ANY, DIMENSIONS, NATIVE, RESERVED, Cell
 from mtpeft.config.claims import claim_cells
 from mtpeft.config.corpus_settings import user_files
 from mtpeft.config.datasets import all_datasets, datasets_of
+from mtpeft.config.groups import groups_pattern, require_sorted
 from mtpeft.config.model_checks import require_trainable
 from mtpeft.config.rates import CLASS, rates_file, trial_cell
 from mtpeft.config.resolve import (
@@ -103,16 +104,16 @@ def test_files(configuration: Configuration, wildcards: Wildcards) -> list[str]:
     return [] if given.mtdata else list((given.both_sides or given.sides).values())
 
 
-def train_inputs(configuration: Configuration, wildcards: Wildcards) -> Mapping[str, str]:
+def train_inputs(configuration: Configuration, wildcards: Wildcards) -> Mapping[str, list[str]]:
     """What a cell is trained from, by the name of the option that takes it; never anything of the test set."""
     cell = cell_of(wildcards)
     inputs = training_files(configuration, cell)
     if needs_search(configuration, cell):
-        inputs["rate"] = rates_file(cell)
+        inputs["rate"] = [rates_file(cell)]
     return inputs
 
 
-def tune_inputs(configuration: Configuration, wildcards: Wildcards) -> Mapping[str, str]:
+def tune_inputs(configuration: Configuration, wildcards: Wildcards) -> Mapping[str, list[str]]:
     """What the trials of a search are trained from, by the name of the option that takes it."""
     labels = {name: wildcards[name] for name in CLASS}
     return training_files(configuration, trial_cell(configuration, Cell(pair=ANY, seed=ANY, **labels)))
@@ -123,23 +124,34 @@ def searches(configuration: Configuration) -> list[str]:
     return [rates_file(class_cell(*labels)) for labels in rate_classes(configuration)]
 
 
-def training_files(configuration: Configuration, cell: Cell) -> dict[str, str]:
-    """What a cell is trained from but for its rate, by the name of the option that takes it."""
+def training_files(configuration: Configuration, cell: Cell) -> dict[str, list[str]]:
+    """What a cell is trained from but for its rate, by the name of the option that takes it: a file for each pair of a
+    group, in its order, and one base model.
+    """
     method = METHODS[configuration.methods[cell.method].tuner]
     _require_canonical(cell, method)
     require_trainable(configuration, cell)
-    inputs = {}
-    if cell.model != ANY:
-        inputs["base"] = f"results/models/{cell.model}/base.json"
-    if cell.size != ANY:
-        inputs["subset"] = f"data/pairs/{cell.pair}/subsets/{cell.size}.txt"
-    if method.trains != "nothing":
-        arrays = f"data/tokens/{vocabulary_of(configuration, cell.model)}/{cell.pair}"
-        inputs["train"], inputs["dev"] = f"{arrays}/train.safetensors", f"{arrays}/dev.safetensors"
-        inputs["dev-text"] = f"data/pairs/{cell.pair}/dev.tsv"
-    if method.starts_as_base:
-        inputs["start"] = f"results/models/{cell.model}/start/{cell.pair}.json"
+    inputs: dict[str, list[str]] = {"base": [f"results/models/{cell.model}/base.json"]} if cell.model != ANY else {}
+    for pair in cell.members:
+        for name, file in _files_of_pair(configuration, cell, pair).items():
+            inputs.setdefault(name, []).append(file)
     return inputs
+
+
+def _files_of_pair(configuration: Configuration, cell: Cell, pair: str) -> dict[str, str]:
+    """What a cell is trained from of one pair; a pair of a group that has fewer sentences than its size gives all."""
+    method = METHODS[configuration.methods[cell.method].tuner]
+    files = {}
+    if cell.size != ANY:
+        subsets = "subsets_at_most" if cell.is_group else "subsets"
+        files["subset"] = f"data/pairs/{pair}/{subsets}/{cell.size}.txt"
+    if method.trains != "nothing":
+        arrays = f"data/tokens/{vocabulary_of(configuration, cell.model)}/{pair}"
+        files["train"], files["dev"] = f"{arrays}/train.safetensors", f"{arrays}/dev.safetensors"
+        files["dev-text"] = f"data/pairs/{pair}/dev.tsv"
+    if method.starts_as_base:
+        files["start"] = f"results/models/{cell.model}/start/{pair}.json"
+    return files
 
 
 def _require_canonical(cell: Cell, method: Method) -> None:
@@ -148,6 +160,9 @@ def _require_canonical(cell: Cell, method: Method) -> None:
     Raises:
         UserError: the cell has another name.
     """
+    require_sorted(cell)
+    if cell.is_group and method.trains == "nothing":
+        raise UserError(f"The cell {cell.path} trains nothing; name one of each pair, such as '{cell.members[0]}'.")
     budget = method.budget_labels[0] if method.budget_labels else cell.budget
     wanted = dict.fromkeys(method.free, ANY) | {"budget": budget}
     for name, label in wanted.items():
@@ -195,8 +210,8 @@ def test_set(pair: str, name: str) -> str:
 
 
 def cell_files(cells: Iterable[Cell], name: str) -> list[str]:
-    """One file of each cell."""
-    return [f"{cell.folder}/{name}" for cell in cells]
+    """One file of each cell, and of a group one for each pair that it is scored on."""
+    return [f"{measured.folder}/{name}" for cell in cells for measured in cell.measured]
 
 
 def study_records(name: str) -> Any:

@@ -29,7 +29,7 @@ def tuning_mistakes(configuration: Configuration) -> Iterator[str]:
         return
     yield from unknown("tuning.pair", [tuning.pair], configuration.pairs, "pairs")
     for label, study in configuration.studies.items():
-        if any(tuning.pair in block.pairs and tuning.seed in block.seeds for block in study.blocks):
+        if any(tuning.pair in block.members and tuning.seed in block.seeds for block in study.blocks):
             yield (
                 f"'tuning' searches on '{tuning.pair}' with seed {tuning.seed}, which 'studies.{label}' compares on; "
                 "write another seed, or a pair that no study uses."

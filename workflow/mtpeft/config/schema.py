@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt
 
+from mtpeft.cells import members_of
 from mtpeft.config.comet_section import Comet
 from mtpeft.config.findings import Finding
 from mtpeft.config.forms import MEMBERS, SHA256, DatasetId, Language, Probability, Share
@@ -170,6 +171,11 @@ class Training(Section):
     warmup: Probability = Field(default=0.1, description="Share of the updates in which the rate rises.")
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     clip_norm: PositiveFloat = Field(default=1.0, description="Largest norm of a gradient.")
+    temperature: Annotated[float, Field(ge=1)] = Field(
+        default=1.0,
+        description="Of a group of pairs: one with n sentence pairs has a share of the training in proportion to "
+        "n^(1/temperature). 1: as many as there are; the higher, the more alike.",
+    )
     evaluations: PositiveInt = Field(default=3, description="Times that the dev set is decoded, step 0 not counted.")
 
 
@@ -212,7 +218,9 @@ class Study(Section):
         default=None, description="Which figure is drawn. Empty: the one named as the study."
     )
     models: list[str] = Field(min_length=1)
-    pairs: list[str] = Field(min_length=1)
+    pairs: list[str] = Field(
+        min_length=1, description="Labels of `pairs`, or groups such as `de-en+es-en`, which one cell is trained on."
+    )
     sizes: list[str] = Field(min_length=1)
     methods: list[str] = Field(min_length=1)
     budgets: list[str] = Field(default=[])
@@ -220,6 +228,11 @@ class Study(Section):
     also: list[Block] = Field(default=[], description="More cells: each block's lists, and the study's for the others.")
     also_score: list[str] = Field(default=[], description="Other pairs that `figure: forgetting` scores its cells on.")
     stamp: str = Field(default="", description="Words to print on the figure, such as what it can't show.")
+
+    @property
+    def members(self) -> list[str]:
+        """Labels of the pairs that it trains and scores on, those of groups one by one, each once."""
+        return list(dict.fromkeys(member for pair in self.pairs for member in members_of(pair)))
 
     @property
     def blocks(self) -> list[Self]:

@@ -143,6 +143,10 @@ def _without_rate(configuration: Configuration, cell: Cell) -> Settings:
     if method.trains == "nothing":
         return settings
     optimisation = plain(configuration.training) | {"updates": configuration.sizes[cell.size].updates}
+    if cell.is_group:
+        settings["pairs_each"] = configuration.sizes[cell.size].pairs
+    else:
+        del optimisation["temperature"]
     budget = configuration.budgets[cell.budget] if method.trains == "sized" else None
     return settings | {"budget": budget, "optimisation": optimisation, "seed": int(cell.seed)}
 
@@ -158,11 +162,14 @@ def decode_settings(configuration: Configuration, cell: Cell) -> Settings:
 
 
 def _common(configuration: Configuration, cell: Cell) -> Settings:
-    source, target = pair_languages(configuration, cell.pair)
     entry = configuration.models.get(cell.model)
     model = {"threads": entry.threads, **entry.held} if entry else {}
     search = {"search": plain(configuration.decoding)} if model else {}
-    return {"languages": {"source": source, "target": target}, **model, **search}
+    members = {
+        pair: dict(zip(("source", "target"), pair_languages(configuration, pair), strict=True)) for pair in cell.members
+    }
+    pairs = {"members": members} if cell.is_group else {"languages": members[cell.pair]}
+    return pairs | model | search
 
 
 def score_settings(configuration: Configuration, cell: Cell) -> Settings:
@@ -192,7 +199,7 @@ def others_settings(configuration: Configuration, study: str) -> Settings:
 
 def text_settings(configuration: Configuration) -> Settings:
     """Settings of the description of the test sets: which models read which."""
-    read = sorted({(cell.model, cell.pair) for cell in all_cells(configuration) if cell.model != ANY})
+    read = _read_pairs(all_cells(configuration))
     labels = [
         {"model": model, "pair": pair, "test_set": name}
         for model, pair in read
@@ -229,7 +236,7 @@ def figure_settings(configuration: Configuration, study: str) -> Settings:
         "stamp": "; ".join(dict.fromkeys(filter(None, (study.stamp for study in drawn)))),
         "languages": {
             pair: language
-            for pair in sorted({cell.pair for cell in cells})
+            for pair in sorted({member for cell in cells for member in cell.members})
             if (language := foreign_language(configuration, pair))
         },
         **({"distances": sha256_of(DISTANCES)} if figure == "languages" else {}),
@@ -242,5 +249,9 @@ def figure_settings(configuration: Configuration, study: str) -> Settings:
 
 def _exposures(configuration: Configuration, cells: Iterable[Cell]) -> list[list[str]]:
     """Model, pair and what the one has seen of the other."""
-    read = sorted({(cell.model, cell.pair) for cell in cells if cell.model != ANY})
-    return [[model, pair, exposure_of(configuration, model, pair)] for model, pair in read]
+    return [[model, pair, exposure_of(configuration, model, pair)] for model, pair in _read_pairs(cells)]
+
+
+def _read_pairs(cells: Iterable[Cell]) -> list[tuple[str, str]]:
+    """Models with the pairs that they are scored on in these cells, sorted."""
+    return sorted({(cell.model, pair) for cell in cells if cell.model != ANY for pair in cell.members})

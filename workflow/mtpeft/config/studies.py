@@ -42,7 +42,7 @@ def drawn_cells(configuration: Configuration, label: str) -> list[Cell]:
 
 
 def study_others(configuration: Configuration, label: str) -> list[OnPair]:
-    """Tuned cells that a figure is drawn from, on the pairs that its study scores besides; a cell's own is left out.
+    """Tuned cells that a figure is drawn from, on the pairs that its study scores besides; a cell's own are left out.
 
     What was not tuned has forgotten nothing: the untouched model has a row of its own on every pair, and one that was
     trained from random weights could translate none before.
@@ -50,7 +50,7 @@ def study_others(configuration: Configuration, label: str) -> list[OnPair]:
     pairs = list(dict.fromkeys(configuration.studies[label].also_score)) if label in configuration.studies else []
     cells = drawn_cells(configuration, label) if pairs else []
     tuned = [cell for cell in cells if is_tuned(configuration, cell)]
-    return [OnPair(cell, pair) for cell in tuned for pair in pairs if pair != cell.pair]
+    return [OnPair(cell, pair) for cell in tuned for pair in pairs if pair not in cell.members]
 
 
 def all_others(configuration: Configuration) -> list[OnPair]:
@@ -85,14 +85,22 @@ def _combinations(configuration: Configuration, study: Study) -> Iterator[Cell]:
         free = METHODS[configuration.methods[method].tuner].free
         budgets = budget_labels(configuration, study, method)
         seeds = [str(seed) for seed in study.seeds]
-        for labels in product(study.models, study.pairs, study.sizes, [method], budgets, seeds):
+        for labels in product(
+            study.models, _pairs_of(configuration, study, method), study.sizes, [method], budgets, seeds
+        ):
             canonical = (ANY if name in free else label for name, label in zip(DIMENSIONS, labels, strict=True))
             yield Cell(*canonical)
 
 
+def _pairs_of(configuration: Configuration, study: Study, method: str) -> list[str]:
+    """Pairs and groups of a study; a reference row that trains nothing is the same on a pair whatever its group."""
+    trains = METHODS[configuration.methods[method].tuner].trains
+    return study.members if trains == "nothing" else study.pairs
+
+
 def _before_tuning(study: Study) -> list[Cell]:
     """The untouched models on all pairs of a study that asks what tuning costs, whether it names `none` or not."""
-    pairs = (*study.pairs, *study.also_score) if study.also_score else ()
+    pairs = (*study.members, *study.also_score) if study.also_score else ()
     return [untouched(model, pair) for model, pair in product(study.models, pairs)]
 
 

@@ -14,6 +14,7 @@ from mtpeft.models.load import open_tuned, prepare_torch
 from mtpeft.records import read_record
 from mtpeft.tokens.arrays import read_arrays
 from mtpeft.tokens.codec import frame_of, open_codec, text_of
+from mtpeft.training.domains import domain_of, say_domains
 
 
 def decode(settings: Mapping[str, Any], cell: Cell, *, trained: Path, tests: Mapping[str, Path], record: Path) -> None:
@@ -24,7 +25,7 @@ def decode(settings: Mapping[str, Any], cell: Cell, *, trained: Path, tests: Map
         cell: whose model it is.
         trained: the cell's `train.json`, with `tuned/` beside it.
         tests: token arrays of each test set.
-        record: where the record goes.
+        record: where the record goes; for a group into a folder with the label of the pair.
     """
     train = read_record(trained)
     device = prepare_torch(settings["threads"])
@@ -32,6 +33,7 @@ def decode(settings: Mapping[str, Any], cell: Cell, *, trained: Path, tests: Map
     codec = open_codec(base, settings["languages"], vocabulary=cell.model)
     frozen = frozen_in(settings, cell.model)
     model = open_tuned(base, trained.parent / "tuned", frozen).to(device).eval()
+    say_domains(model, domain_of(train["settings"], record.parent.name))
     frame = frame_of(codec, model.config)
     started, done, described = time.monotonic(), 0, {}
     for name, arrays in tests.items():

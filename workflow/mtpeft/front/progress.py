@@ -61,9 +61,10 @@ class Progress:
         """Seconds that all finished work took, from the records that show it: the next look may find none."""
         found: dict[Work, float] = {}
         for cell in all_cells(self.configuration):
-            if records := finished_records(self.configuration, cell):
-                found[cell] = records["train"]["train_seconds"]
-                found[cell.on_own] = records["decode"]["decode_seconds"]
+            own = {measured: finished_records(self.configuration, *measured) for measured in cell.measured}
+            if all(own.values()):
+                found |= {measured: records["decode"]["decode_seconds"] for measured, records in own.items() if records}
+                found[cell] = next(iter(filter(None, own.values())))["train"]["train_seconds"]
         for other in all_others(self.configuration):
             if records := finished_records(self.configuration, *other):
                 found[other] = records["decode"]["decode_seconds"]
@@ -73,7 +74,7 @@ class Progress:
         cells, others = all_cells(self.configuration), all_others(self.configuration)
         done = ((sum(work in finished for work in wanted), len(wanted)) for wanted in (cells, others))
         told = f"mtpeft: {tally(*done)} are finished"
-        left = self._left([*cells, *(cell.on_own for cell in cells), *others], finished)
+        left = self._left([*cells, *(measured for cell in cells for measured in cell.measured), *others], finished)
         if left is None:
             return f"{told}."
         return f"{told}, about {left / 60:.0f} minutes left; figures of these: {PREVIEW}/"

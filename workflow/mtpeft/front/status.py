@@ -21,8 +21,8 @@ STATES = ("done", "diverged", "running", "failed", "stopped", "missing")
 def state_of(configuration: Configuration, cell: Cell, pair: str | None = None) -> str:
     """One of `STATES`: `stopped` is half-trained or half-way through its steps, `failed` has said why it failed.
 
-    With another pair than its own, the state of what is to be done on the test sets of that. Results of other settings
-    than those of now are as good as missing.
+    With another pair than its own, the state of what is to be done on the test sets of that; a group's own are all its
+    pairs. Results of other settings than those of now are as good as missing.
     """
     return _look(configuration, OnPair(cell, pair or cell.pair))[0]
 
@@ -47,6 +47,8 @@ def finished_records(
 
 def _look(configuration: Configuration, measured: OnPair) -> tuple[str, dict[str, dict[str, Any]]]:
     """The state of a cell on a pair and the records that show it."""
+    if measured.cell.is_group and measured == measured.cell.on_own:
+        return _look_at_group(configuration, measured.cell)
     lock = measured.folder / "state" / "lock"
     if _is_held(lock):
         return "running", {}
@@ -57,6 +59,20 @@ def _look(configuration: Configuration, measured: OnPair) -> tuple[str, dict[str
         return "done" if records["score"]["status"] == "ok" else "diverged", records
     first = "train" if measured.pair == measured.cell.pair else "decode"
     return "stopped" if first in records or lock.exists() else "missing", records
+
+
+def _look_at_group(configuration: Configuration, cell: Cell) -> tuple[str, dict[str, dict[str, Any]]]:
+    """The state of the training of a group and of what follows on each of its pairs, with the records of the first."""
+    lock = cell.folder / "state" / "lock"
+    looks = [_look(configuration, measured) for measured in cell.measured]
+    states, records = {state for state, _ in looks}, looks[0][1]
+    if _is_held(lock) or "running" in states:
+        return "running", {}
+    if (cell.folder / FAILURE).exists() or "failed" in states:
+        return "failed", {}
+    if states <= {"done", "diverged"}:
+        return "diverged" if "diverged" in states else "done", records
+    return "stopped" if "train" in records or states != {"missing"} or lock.exists() else "missing", records
 
 
 def _is_held(lock: Path) -> bool:
@@ -97,6 +113,12 @@ def _counted(configuration: Configuration, label: str, method: str, measured: Se
 
 def failures(cells: Iterable[Cell | OnPair]) -> list[str]:
     """One line per failed step: of these cells, and of whatever comes before them."""
-    notes = [*(cell.folder / FAILURE for cell in cells), *sorted(FAILURES_FOLDER.glob("*.json"))]
+    folders = dict.fromkeys(folder for work in cells for folder in _folders(work))
+    notes = [*(folder / FAILURE for folder in folders), *sorted(FAILURES_FOLDER.glob("*.json"))]
     read = [read_if_whole(note) for note in notes]
     return [f"failed: {note['step']} of {note['target']}: {note['reason']}" for note, _ in filter(None, read)]
+
+
+def _folders(work: Cell | OnPair) -> list[Path]:
+    """Folders of the steps of a cell, or of those on a pair."""
+    return [work.folder, *(measured.folder for measured in (work.measured if isinstance(work, Cell) else ()))]

@@ -24,13 +24,14 @@ PROBES = ("1, 2, 3 …", "(?!)", "a b c d e")
 CTRANSLATE2 = "4.8.5"
 
 
-def export_cell(cell: str, to: Path, form: str) -> None:
+def export_cell(cell: str, to: Path, form: str, pair: str | None = None) -> None:
     """Write a cell's model into a new folder, whole or not at all.
 
     Args:
         cell: its folder or its six labels.
         to: a folder that is not there yet.
         form: `merged`, `peft` or `ctranslate2`.
+        pair: of a group, which one the tokenizer is set to.
 
     Raises:
         UserError: the folder is there, the cell is no trained model, or its method has no such form.
@@ -41,16 +42,16 @@ def export_cell(cell: str, to: Path, form: str) -> None:
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     try:
-        FORMS[form](cell, temporary)
+        FORMS[form](cell, temporary, pair)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
     publish_folder(temporary, to)
 
 
-def _merged(cell: str, folder: Path) -> None:
+def _merged(cell: str, folder: Path, pair: str | None) -> None:
     """The whole model, with what was trained written into it, and its tokenizer."""
-    translator = load_cell(cell)
+    translator = load_cell(cell, pair)
     _refuse_extended(cell, translator.codec)
     if key := translator.frozen.key:
         raise UserError(
@@ -78,12 +79,12 @@ def _refuse_extended(cell: str, codec: Codec) -> None:
         )
 
 
-def _peft(cell: str, folder: Path) -> None:
+def _peft(cell: str, folder: Path, pair: str | None) -> None:
     """What was trained alone, with the name of the base that it belongs to."""
     tuned, base = _folders(cell)
     if not (tuned / "adapter_config.json").exists():
         raise UserError(f"{tuned} is a whole model, not a part of one; write `--as merged`.")
-    translator = load_cell(cell)
+    translator = load_cell(cell, pair)
     before = _logits(translator.model, translator)
     for file in tuned.iterdir():
         shutil.copyfile(file, folder / file.name)
@@ -95,7 +96,7 @@ def _peft(cell: str, folder: Path) -> None:
     _require_alike(before, _logits(open_tuned(Path(base["folder"]), folder, translator.frozen).eval(), translator))
 
 
-def _ctranslate2(cell: str, folder: Path) -> None:
+def _ctranslate2(cell: str, folder: Path, pair: str | None) -> None:
     """The merged model as CTranslate2 has it: a quick engine for translation alone."""
     try:
         from ctranslate2.converters import TransformersConverter
@@ -105,8 +106,8 @@ def _ctranslate2(cell: str, folder: Path) -> None:
         ) from error
     merged = folder / "merged"
     merged.mkdir()
-    _merged(cell, merged)
-    translator = load_cell(cell)
+    _merged(cell, merged, pair)
+    translator = load_cell(cell, pair)
     _write_as_published(merged, translator.codec)
     try:
         TransformersConverter(str(merged)).convert(str(folder / "converted"))
@@ -130,7 +131,11 @@ def _write_as_published(folder: Path, codec: Codec) -> None:
     write_record(tokenizer, read_record(tokenizer) | ({"bos_token": first} if first else {}))
 
 
-FORMS: dict[str, Callable[[str, Path], None]] = {"merged": _merged, "peft": _peft, "ctranslate2": _ctranslate2}
+FORMS: dict[str, Callable[[str, Path, str | None], None]] = {
+    "merged": _merged,
+    "peft": _peft,
+    "ctranslate2": _ctranslate2,
+}
 
 
 def _folders(cell: str) -> tuple[Path, dict[str, Any]]:

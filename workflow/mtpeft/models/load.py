@@ -17,6 +17,7 @@ from mtpeft.models.frozen import WHOLE, Frozen, frozen_in, loading_options, repr
 from mtpeft.models.shapes import NEW_ENTRIES
 from mtpeft.records import read_record
 from mtpeft.tokens.codec import Codec, Side, encode, frame_of, open_codec, text_of
+from mtpeft.training.domains import domain_of, say_domains
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -137,12 +138,16 @@ class Translator:
         return encode(self.codec, sentences, side, longest=frame_of(self.codec, self.model.config).longest)
 
 
-def load_cell(cell: str | Path) -> Translator:
+def load_cell(cell: str | Path, pair: str | None = None) -> Translator:
     """Open a trained cell with the languages and the search of its records.
 
+    Args:
+        cell: its folder or its six labels.
+        pair: which pair of its group it translates; left out where it was trained on one.
+
     Raises:
-        UserError: the cell is unknown, not trained, diverged, has no model, or its base model is not there or can't be
-            quantised here.
+        UserError: the cell is unknown, not trained, diverged, has no model, was not trained on the pair, or its base
+            model is not there or can't be quantised here.
     """
     folder = Path(cell) if (Path(cell) / "train.json").exists() else Cell.parse(str(cell)).folder
     if not (folder / "train.json").exists():
@@ -156,12 +161,29 @@ def load_cell(cell: str | Path) -> Translator:
     if not base_record.exists():
         raise UserError(f"The base model {base_record} of {folder} is not there; run this in the folder of the sweep.")
     base = Path(read_record(base_record)["folder"])
+    pair = _pair_of(Cell(**record["cell"]), pair)
+    languages = record["settings"].get("members", {}).get(pair) or record["settings"]["languages"]
     device = prepare_torch(record["settings"]["threads"])
     frozen = frozen_in(record["settings"], record["cell"]["model"])
     model = open_tuned(base, folder / "tuned", frozen).to(device).eval()
+    say_domains(model, domain_of(record["settings"], pair))
     return Translator(
         model=model,
-        codec=open_codec(base, record["settings"]["languages"], vocabulary=record["cell"]["model"]),
+        codec=open_codec(base, languages, vocabulary=record["cell"]["model"]),
         search=Search(**record["settings"]["search"]),
         frozen=frozen,
     )
+
+
+def _pair_of(cell: Cell, pair: str | None) -> str:
+    """The pair that a cell is to translate.
+
+    Raises:
+        UserError: it was not trained on the pair, or on several and none is named.
+    """
+    known = " or ".join(f"'{member}'" for member in cell.members)
+    if pair is None and cell.is_group:
+        raise UserError(f"The cell {cell.path} translates several pairs; say which: {known}.")
+    if pair not in (None, *cell.members):
+        raise UserError(f"The cell {cell.path} was not trained on '{pair}'; write {known}.")
+    return pair or cell.pair

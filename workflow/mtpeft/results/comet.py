@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from mtpeft.cells import Cell
+from mtpeft.cells import Cell, OnPair
 from mtpeft.config.comet_settings import MODEL, RECORD, comet_model_settings, comet_settings
 from mtpeft.config.schema import Configuration
 from mtpeft.records import read_if_whole, read_record
@@ -23,7 +23,7 @@ def with_comet(runs: Mapping[Cell, Run], scored: Collection[Cell]) -> dict[Cell,
 
 
 def _with_segments(run: Run) -> Run:
-    test_sets = read_record(run.cell.folder / RECORD)["test_sets"]
+    test_sets = read_record(run.folder / RECORD)["test_sets"]
     segments = {name: np.array(measured["segments"]) for name, measured in test_sets.items()}
     counts = {
         name: {**metrics, METRIC: np.stack([segments[name], np.ones_like(segments[name])], axis=-1)}
@@ -34,18 +34,20 @@ def _with_segments(run: Run) -> Run:
 
 def scored_with_comet(configuration: Configuration, cells: Collection[Cell]) -> list[Cell] | None:
     """Those of finished cells that COMET has scored as it would now, or None where it is not asked to."""
-    return [cell for cell in cells if _holds(configuration, cell)] if configuration.comet else None
+    if configuration.comet is None:
+        return None
+    return [cell for cell in cells if all(_holds(configuration, measured) for measured in cell.measured)]
 
 
-def _holds(configuration: Configuration, cell: Cell) -> bool:
-    read = read_if_whole(cell.folder / RECORD)
+def _holds(configuration: Configuration, measured: OnPair) -> bool:
+    read = read_if_whole(measured.folder / RECORD)
     if read is None:
         return False
     record = read[0]
     return (
-        record["settings"] == comet_settings(configuration, cell)
-        and record["decoded_sha256"] == known_digest(cell.folder / "decode.json")
-        and scored_on_these(configuration, cell, record["references"])
+        record["settings"] == comet_settings(configuration, measured.cell)
+        and record["decoded_sha256"] == known_digest(measured.folder / "decode.json")
+        and scored_on_these(configuration, measured.pair, record["references"])
         and _model_holds(configuration, record["model_sha256"])
     )
 

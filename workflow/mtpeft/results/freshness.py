@@ -60,8 +60,11 @@ def fresh_records(configuration: Configuration, cell: Cell, pair: str | None = N
 
 
 def _was_trained_on_these(configuration: Configuration, cell: Cell, record: dict[str, Any]) -> bool:
-    """Whether a training read as many pairs as its size has now, and the files that it would be made from now."""
-    right_size = cell.size == ANY or record["training_pairs"] == configuration.sizes[cell.size].pairs
+    """Whether a training read as many pairs as its size has now, and the files that it would be made from now.
+
+    What a size has for each pair of a group is among the settings, since one of them may have less.
+    """
+    right_size = cell.is_group or cell.size == ANY or record["training_pairs"] == configuration.sizes[cell.size].pairs
     return right_size and made_from_these(configuration, cell, record["inputs"])
 
 
@@ -69,4 +72,4 @@ def _has_read_these(configuration: Configuration, cell: Cell, step: str, record:
     """Whether a step read what it would read now; what is decoded is scored, so the texts of the test sets tell."""
     if step == "train":
         return _was_trained_on_these(configuration, cell, record)
-    return step != "score" or scored_on_these(configuration, cell, record.get("references", {}))
+    return step != "score" or scored_on_these(configuration, cell.pair, record.get("references", {}))

@@ -3,28 +3,30 @@
 `summary.csv` has a header and these columns, empty where something was not measured:
 
 - `model`, `pair`, `size`, `method`, `budget`, `test_set`: labels; `any` where one means nothing.
+- `scored_pair`, before `test_set`, only where there are groups of pairs: what was scored, each pair of a group in turn.
 - `training_pairs`: sentence pairs the system was trained on.
 - `seeds`: runs with a score; `diverged`, `missing`: runs without; `step_zero`: runs that kept the untouched model.
 - `trained_share`, `trained_parameters`: what was trained, as a share of the base model and as a count.
 - `chrf`, `bleu`: mean over seeds; `_low` and `_high` end the 95 % interval over sentences and seeds.
 - `comet` with `comet_low` and `comet_high`, after `bleu`: the same for COMET, only where the configuration asks for it.
-- `minus_full`, `minus_none`: chrF minus that of full fine-tuning of the same model, pair and size, and of the untouched
-  model, over the seeds that both have; with `_low` and `_high`.
+- `minus_full`, `minus_none`: chrF minus that of full fine-tuning of the same model, pair or group, and size, and of the
+  untouched model, over the seeds that both have; with `_low` and `_high`.
 - `stored_bytes`, `peak_memory_mb`, `train_seconds`, `decode_sentences_per_second`: what it cost.
 
 Shares and costs are means over the runs with a score.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mtpeft.cells import Cell
+from mtpeft.cells import Cell, OnPair
+from mtpeft.config.studies import untouched
 from mtpeft.markdown import table
 from mtpeft.records import write_text
-from mtpeft.results.collect import cost_row, csv_text
+from mtpeft.results.collect import SCORED_PAIR, cost_row, csv_text, with_scored_pair
 from mtpeft.results.comet import METRIC, with_comet
 from mtpeft.results.estimates import (
     COUNTED_COLUMNS,
@@ -35,7 +37,7 @@ from mtpeft.results.estimates import (
     shown_columns,
     system_rows,
 )
-from mtpeft.results.systems import Run, System, read_runs
+from mtpeft.results.systems import System, read_run, read_runs
 from mtpeft.statistics.corpus_scores import COUNTED
 
 WITH_COMET = (*COUNTED, METRIC, *(name for name in ESTIMATES if name not in COUNTED))
@@ -70,19 +72,32 @@ def write_summary(
     Raises:
         FileNotFoundError: a cell that is not said to be missing has no records.
     """
-    runs, estimates = read_runs(sorted({*cells, *missing}), missing), ESTIMATES
-    if comet is not None:
-        runs, estimates = with_comet(runs, comet), WITH_COMET
-    rows = list(summary_rows(runs))
-    write_text(output, csv_text(columns_of(estimates), rows))
-    header = [*LABELS, "test set", *shown_columns(estimates), "seconds"]
-    lines = ([*shown(row, (*LABELS, "test_set"), estimates), _seconds(row)] for row in rows)
+    ordered, estimates = sorted({*cells, *missing}), ESTIMATES if comet is None else WITH_COMET
+    rows = list(summary_rows(ordered, missing, comet or ()))
+    write_text(output, csv_text(with_scored_pair(columns_of(estimates), ordered), rows))
+    labels = with_scored_pair((*LABELS, "test_set"), ordered)
+    header = [*(name.replace("_", " ") for name in labels), *shown_columns(estimates), "seconds"]
+    lines = ([*shown(row, labels, estimates), _seconds(row)] for row in rows)
     write_text(page, table(header, lines) + "\n")
 
 
-def summary_rows(runs: Mapping[Cell, Run]) -> Iterator[dict[str, Any]]:
-    """One row per system and test set, in the order of the labels."""
-    return (row | _costs(system) for system, row in system_rows(runs))
+def summary_rows(
+    cells: Sequence[Cell], missing: Collection[Cell] = (), comet: Collection[Cell] = ()
+) -> list[dict[str, Any]]:
+    """One row per system and test set, of a group for each of its pairs, in the order of the labels."""
+    groups = [cell for cell in cells if cell.is_group]
+    runs = with_comet(read_runs([cell for cell in cells if not cell.is_group], missing), comet)
+    rows = [row | {SCORED_PAIR: row["pair"]} | _costs(system) for system, row in system_rows(runs)]
+    for pair in sorted({pair for cell in groups for pair in cell.members}):
+        own = [cell for cell in groups if pair in cell.members]
+        there = {cell: read_run(OnPair(cell, pair), is_missing=cell in missing) for cell in own}
+        before = {
+            cell: runs[cell] for cell in dict.fromkeys(untouched(cell.model, pair) for cell in own) if cell in runs
+        }
+        for system, row in system_rows(with_comet(there, comet) | before, pair):
+            if system.runs[0].cell not in before:
+                rows.append(row | {SCORED_PAIR: pair} | _costs(system))
+    return sorted(rows, key=lambda row: [row[name] for name in (*LABELS, SCORED_PAIR)]) if groups else rows
 
 
 def _costs(system: System) -> dict[str, float]:

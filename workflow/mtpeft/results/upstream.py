@@ -38,17 +38,23 @@ def made_from_these(configuration: Configuration, cell: Cell, hashes: Hashes) ->
     """Whether files with these hashes, `inputs` of a cell's record, are what the cell would be trained from now."""
     files = training_files(configuration, cell)
     base = files.pop("base", None)
-    read = all(_is(file, hashes.get(f"{name.replace('-', '_')}_sha256")) for name, file in files.items())
-    return read and _text_holds(configuration, cell.pair) and (base is None or _base_holds(configuration, cell, hashes))
+    labels = [f"_{pair}" for pair in cell.members] if cell.is_group else [""]
+    read = all(
+        _is(file, hashes.get(f"{name.replace('-', '_')}{label}_sha256"))
+        for name, own in files.items()
+        for label, file in zip(labels, own, strict=True)
+    )
+    text = read and all(_text_holds(configuration, pair) for pair in cell.members)
+    return text and (base is None or _base_holds(configuration, cell, hashes))
 
 
-def scored_on_these(configuration: Configuration, cell: Cell, hashes: Hashes) -> bool:
-    """Whether test sets with these hashes, by name, are those that the cell would be scored on now; older records name
+def scored_on_these(configuration: Configuration, pair: str, hashes: Hashes) -> bool:
+    """Whether test sets with these hashes, by name, are those that a pair would be scored on now; older records name
     none, and hold while the text does.
     """
-    named = {*hashes} in (set(), {*test_sets(configuration, cell.pair)})
-    read = named and all(_is(test_set(cell.pair, name), digest) for name, digest in hashes.items())
-    return read and _text_holds(configuration, cell.pair)
+    named = {*hashes} in (set(), {*test_sets(configuration, pair)})
+    read = named and all(_is(test_set(pair, name), digest) for name, digest in hashes.items())
+    return read and _text_holds(configuration, pair)
 
 
 def _is(file: str, digest: str | None) -> bool:

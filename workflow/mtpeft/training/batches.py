@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from mtpeft.training.mixture import Mixture
+
 POOL_BATCHES = 32
 """Sentences are sorted by length within pools of about so many batches: little padding, and still a random order."""
 
@@ -17,11 +19,13 @@ class BatchOrder:
         lengths: tokens of the longer side of each row.
         batch_tokens: rows x longest row of a batch never exceed it, unless one row alone does.
         seed: of the order.
+        mixture: which rows an epoch has; without one, it has every row once.
     """
 
     lengths: Sequence[int]
     batch_tokens: int
     seed: int
+    mixture: Mixture | None = None
     _epoch: int = field(default=-1, init=False)
     _first: int = field(default=0, init=False)
     _batches: list[np.ndarray] = field(default_factory=list, init=False)
@@ -38,7 +42,7 @@ class BatchOrder:
 
     def _epoch_batches(self, rng: np.random.Generator) -> Iterator[np.ndarray]:
         lengths = np.asarray(self.lengths)
-        shuffled = rng.permutation(len(lengths))
+        shuffled = rng.permutation(self.mixture.rows(self._epoch) if self.mixture else len(lengths))
         pool_rows = max(1, int(POOL_BATCHES * self.batch_tokens / max(1.0, float(lengths.mean()))))
         batches = [
             batch

@@ -1,4 +1,4 @@
-"""Train one cell: a base model, a method at its budget, a subset of a pair's text."""
+"""Train one cell: a base model, a method at its budget, a subset of the text of a pair or of each of a group."""
 
 import shutil
 from collections.abc import Mapping
@@ -71,7 +71,7 @@ def _record(job: Job, cell: Cell, run: Run, *, tuned: Path) -> TrainRecord:
         budget_achieved=allocation.trained / total,
         left_over_parameters=allocation.left_over,
         sizes=dict(allocation.sizes),
-        training_pairs=len(read_lines(job.inputs.subset)),
+        training_pairs=sum(len(read_lines(own.subset)) for own in job.inputs.members),
         learning_rate=settings["optimisation"]["learning_rate"],
         updates=run.step,
         best_step=run.best_step if run.status == "ok" else None,

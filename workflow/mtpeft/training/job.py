@@ -1,11 +1,13 @@
 """Everything that training a cell takes: its files, the model with what the method trains of it, batches, dev score."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -20,12 +22,13 @@ from mtpeft.models.load import device_here, load_base, parameters, prepare_torch
 from mtpeft.models.shapes import ModelShape
 from mtpeft.records import canonical, read_lines, read_record, sha256_of
 from mtpeft.tokens.arrays import model_inputs, read_arrays
-from mtpeft.tokens.codec import frame_of, open_codec
+from mtpeft.tokens.codec import Side, frame_of, open_codec
 from mtpeft.tokens.frame import Frame
 from mtpeft.training.batches import BatchOrder
 from mtpeft.training.interrupt import Clock
-from mtpeft.training.judge import dev_chrf
+from mtpeft.training.judge import dev_chrf, mean_over_members
 from mtpeft.training.loop import Plan, Run, Task, train
+from mtpeft.training.mixture import Mixture
 from mtpeft.tuners.new_entries import split_new_entries, train_new_entries
 
 Batch = Callable[[int], Mapping[str, torch.Tensor]]
@@ -35,7 +38,8 @@ Batch = Callable[[int], Mapping[str, torch.Tensor]]
 class Inputs:
     """Files that a cell is trained from; the test set is not among them.
 
-    `start` is the record of the base model's dev score, for methods that start from the base model as it is.
+    `start` is the record of the base model's dev score, for methods that start from the base model as it is. Of a group
+    of pairs they are the files of the first, and `others` has those of the other ones, in the order of the group.
     """
 
     base: Path
@@ -44,6 +48,12 @@ class Inputs:
     dev_text: Path
     subset: Path
     start: Path | None = None
+    others: tuple["Inputs", ...] = ()
+
+    @property
+    def members(self) -> "tuple[Inputs, ...]":
+        """Files of each pair."""
+        return (self, *self.others)
 
 
 @dataclass(frozen=True)
@@ -83,7 +93,7 @@ def open_job(settings: Mapping[str, Any], inputs: Inputs) -> Job:
         settings=settings,
         folder=Path(base["folder"]),
         inputs=inputs,
-        hashes=_hashes(base, inputs),
+        hashes=_hashes(base, inputs, settings.get("members")),
         counted=counted,
         frozen=frozen,
         device=prepare_torch(settings["threads"]),
@@ -108,28 +118,37 @@ def train_job(job: Job, *, state_folder: Path, clock: Clock) -> tuple[nn.Module,
         StoppedError: stopped early, with the state saved.
     """
     model = _model(job).to(job.device)
-    codec = open_codec(job.folder, job.settings["languages"], vocabulary=job.folder.name)
-    frame = frame_of(codec, model.config)
+    codecs = [open_codec(job.folder, languages, vocabulary=job.folder.name) for languages in _languages(job.settings)]
+    frames = [frame_of(codec, model.config) for codec in codecs]
+    judges = [
+        dev_chrf(model, job.settings["search"], arrays=own.dev, text=own.dev_text, codec=codec, frame=frame)
+        for own, codec, frame in zip(job.inputs.members, codecs, frames, strict=True)
+    ]
     task = Task(
         model=model,
-        batch=_batches(job.settings, job.inputs, frame=frame),
-        evaluate=dev_chrf(
-            model,
-            job.settings["search"],
-            arrays=job.inputs.dev,
-            text=job.inputs.dev_text,
-            codec=codec,
-            frame=frame,
-        ),
-        start=read_record(job.inputs.start)["dev_score"] if job.inputs.start else None,
+        batch=_batches(job.settings, job.inputs, frames=frames),
+        evaluate=mean_over_members(model, judges),
+        start=_start(job.inputs),
         identity=canonical({"settings": job.settings, "inputs": job.hashes}),
         rate_factor=_rate_factor(job.settings["method"]),
     )
     return model, train(task, _plan(job.settings), state_folder=state_folder, clock=clock)
 
 
-def _hashes(base: Mapping[str, Any], inputs: Inputs) -> dict[str, str]:
-    """Hashes of all that is trained on; those of the base model are compared with its record.
+def _languages(settings: Mapping[str, Any]) -> list[Mapping[Side, str]]:
+    """Languages of each pair that is trained on."""
+    return list(settings["members"].values()) if "members" in settings else [settings["languages"]]
+
+
+def _start(inputs: Inputs) -> float | None:
+    """Dev score before the first update, the mean over the pairs, where records tell it."""
+    records = [own.start for own in inputs.members if own.start]
+    return fmean(read_record(record)["dev_score"] for record in records) if records else None
+
+
+def _hashes(base: Mapping[str, Any], inputs: Inputs, members: Collection[str] | None) -> dict[str, str]:
+    """Hashes of all that is trained on, with the labels of the members of a group; those of the base model are compared
+    with its record.
 
     Raises:
         UserError: the base model's files are not those that were recorded.
@@ -138,9 +157,12 @@ def _hashes(base: Mapping[str, Any], inputs: Inputs) -> dict[str, str]:
     found = {name: sha256_of(folder / name) for name in base["sha256"]}
     if changed := sorted(name for name, digest in base["sha256"].items() if found[name] != digest):
         raise UserError(f"{folder / changed[0]} has changed since {inputs.base} was written; delete that record.")
-    files = {name: file for name, file in vars(inputs).items() if file and name != "base"}
+    named = zip([f"_{label}" for label in members] if members else [""], inputs.members, strict=True)
     return {f"base_{name}_sha256": digest for name, digest in found.items()} | {
-        f"{name}_sha256": sha256_of(file) for name, file in files.items()
+        f"{name}{label}_sha256": sha256_of(file)
+        for label, own in named
+        for name, file in vars(own).items()
+        if file and name not in ("base", "others")
     }
 
 
@@ -185,16 +207,33 @@ def _rate_factor(options: Mapping[str, Any]) -> Callable[[str], float]:
     return (lambda name: factor(name, options)) if factor else (lambda name: 1.0)
 
 
-def _batches(settings: Mapping[str, Any], inputs: Inputs, *, frame: Frame) -> Batch:
-    pairs = read_arrays(inputs.train)
-    rows = [int(line) for line in read_lines(inputs.subset)]
-    order = BatchOrder(pairs.longer[rows], settings["optimisation"]["batch_tokens"], settings["seed"])
+def _batches(settings: Mapping[str, Any], inputs: Inputs, *, frames: Sequence[Frame]) -> Batch:
+    """Batches of the rows of all pairs, of a group mixed, with the place of each row's pair in it as `domains`."""
+    optimisation, seed = settings["optimisation"], settings["seed"]
+    pairs = [read_arrays(own.train) for own in inputs.members]
+    rows = [[int(line) for line in read_lines(own.subset)] for own in inputs.members]
+    places = [(member, row) for member, own in enumerate(rows) for row in own]
+    lengths = np.concatenate([own.longer[chosen] for own, chosen in zip(pairs, rows, strict=True)])
+    mixture = Mixture(list(map(len, rows)), optimisation["temperature"], seed) if inputs.others else None
+    order = BatchOrder(lengths, optimisation["batch_tokens"], seed, mixture)
 
     def batch(update: int) -> Mapping[str, torch.Tensor]:
-        chosen = [rows[index] for index in order.rows(update)]
-        return model_inputs([pairs.source[row] for row in chosen], [pairs.target[row] for row in chosen], frame=frame)
+        chosen = [places[index] for index in order.rows(update)]
+        sides = ([getattr(pairs[member], side)[row] for member, row in chosen] for side in ("source", "target"))
+        given = model_inputs(*sides, frame=frames[0])
+        return given | _by_member([member for member, _ in chosen], given, frames) if inputs.others else given
 
     return batch
+
+
+def _by_member(
+    members: Sequence[int], given: Mapping[str, torch.Tensor], frames: Sequence[Frame]
+) -> dict[str, torch.Tensor]:
+    """What of a batch depends on the pair of each row: its place, and the first token that the decoder reads."""
+    domains = torch.tensor(members)
+    read = given["decoder_input_ids"].clone()
+    read[:, 0] = torch.tensor([frame.begin[0] for frame in frames])[domains]
+    return {"decoder_input_ids": read, "domains": domains}
 
 
 def _plan(settings: Mapping[str, Any]) -> Plan:

@@ -4,8 +4,9 @@ Most methods change nothing at their start. Their cells take the base model's sc
 the dev set once more.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from torch import nn
@@ -19,6 +20,7 @@ from mtpeft.scoring.metrics import chrf
 from mtpeft.tokens.arrays import read_arrays
 from mtpeft.tokens.codec import Codec, frame_of, open_codec, text_of
 from mtpeft.tokens.frame import Frame
+from mtpeft.training.domains import say_domains
 
 
 def dev_chrf(
@@ -31,6 +33,19 @@ def dev_chrf(
 
     def evaluate() -> float:
         return chrf(text_of(codec, translate(model, sources, Search(**search), frame=frame)), references)
+
+    return evaluate
+
+
+def mean_over_members(model: nn.Module, judges: Sequence[Callable[[], float]]) -> Callable[[], float]:
+    """A function that gives the mean of the dev scores of a model on the pairs that it is trained on, in their order."""
+
+    def evaluate() -> float:
+        scores = []
+        for member, judge in enumerate(judges):
+            say_domains(model, member)
+            scores.append(judge())
+        return fmean(scores)
 
     return evaluate
 

@@ -16,6 +16,7 @@ from torch import nn
 
 from mtpeft.errors import StoppedError
 from mtpeft.tokens.arrays import IGNORED
+from mtpeft.training.domains import say_domains
 from mtpeft.training.interrupt import Clock
 from mtpeft.training.loss import cross_entropy_in_place
 from mtpeft.training.progress import Progress
@@ -61,7 +62,7 @@ class Task:
 
     Attributes:
         model: its trainable parameters are trained.
-        batch: inputs of an update, with `labels` of shape (batch, length).
+        batch: inputs of an update, with `labels` of shape (batch, length), and of a group of pairs with `domains`.
         evaluate: dev score of the model as it is; higher is better.
         start: that of the model before the first update, where it is known.
         identity: settings and inputs as text, which a saved state must carry to be resumed.
@@ -150,7 +151,9 @@ def _update(task: Task, plan: Plan, optimizer: torch.optim.Optimizer, step: int)
         peak = plan.learning_rate * group["factor"]
         group["lr"] = learning_rate(step, peak=peak, updates=plan.updates, warmup=plan.warmup)
     inputs = {name: tensor.to(task.model.device) for name, tensor in task.batch(step).items()}
-    labels = inputs.pop("labels")
+    labels, domains = inputs.pop("labels"), inputs.pop("domains", None)
+    if domains is not None:
+        say_domains(task.model, domains)
     judged = labels != IGNORED
     with _only_logits_of(task.model, judged):
         logits = task.model(**inputs, use_cache=False).logits.float()
