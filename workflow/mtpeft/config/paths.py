@@ -9,7 +9,7 @@ from mtpeft.cells import ALL, ANY, DIMENSIONS, NATIVE, RESERVED, Cell
 from mtpeft.config.claims import claim_cells
 from mtpeft.config.corpus_settings import user_files
 from mtpeft.config.datasets import all_datasets, datasets_of
-from mtpeft.config.groups import groups_pattern, require_sorted
+from mtpeft.config.groups import require_sorted
 from mtpeft.config.model_checks import require_trainable
 from mtpeft.config.rates import CLASS, rates_file, trial_cell
 from mtpeft.config.resolve import (

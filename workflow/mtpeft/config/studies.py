@@ -85,9 +85,8 @@ def _combinations(configuration: Configuration, study: Study) -> Iterator[Cell]:
         free = METHODS[configuration.methods[method].tuner].free
         budgets = budget_labels(configuration, study, method)
         seeds = [str(seed) for seed in study.seeds]
-        for labels in product(
-            study.models, _pairs_of(configuration, study, method), study.sizes, [method], budgets, seeds
-        ):
+        pairs = _pairs_of(configuration, study, method)
+        for labels in product(study.models, pairs, study.sizes, [method], budgets, seeds):
             canonical = (ANY if name in free else label for name, label in zip(DIMENSIONS, labels, strict=True))
             yield Cell(*canonical)
 

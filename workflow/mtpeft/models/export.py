@@ -131,11 +131,8 @@ def _write_as_published(folder: Path, codec: Codec) -> None:
     write_record(tokenizer, read_record(tokenizer) | ({"bos_token": first} if first else {}))
 
 
-FORMS: dict[str, Callable[[str, Path, str | None], None]] = {
-    "merged": _merged,
-    "peft": _peft,
-    "ctranslate2": _ctranslate2,
-}
+Write = Callable[[str, Path, str | None], None]
+FORMS: dict[str, Write] = {"merged": _merged, "peft": _peft, "ctranslate2": _ctranslate2}
 
 
 def _folders(cell: str) -> tuple[Path, dict[str, Any]]:

@@ -107,7 +107,7 @@ def _labels(cell: Cell) -> dict[str, Any]:
 
 
 def score_rows(measured: OnPair, more: Mapping[str, Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Rows of scores.csv of one cell on one pair, with more columns by test set; what was never measured stays empty."""
+    """Rows of scores.csv of a cell on a pair, with more columns by test set; what was never measured stays empty."""
     labels = _labels(measured.cell) | {SCORED_PAIR: measured.pair}
     train, score = read_record(measured.cell.folder / "train.json"), read_record(measured.folder / "score.json")
     taken = ("budget_requested", "budget_achieved", "trained_parameters", "total_parameters", "left_over_parameters")
