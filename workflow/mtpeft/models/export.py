@@ -132,6 +132,7 @@ def _write_as_published(folder: Path, codec: Codec) -> None:
 
 
 Write = Callable[[str, Path, str | None], None]
+Write = Callable[[str, Path, str | None], None]
 FORMS: dict[str, Write] = {"merged": _merged, "peft": _peft, "ctranslate2": _ctranslate2}
 
 

@@ -38,7 +38,7 @@ def dev_chrf(
 
 
 def mean_over_members(model: nn.Module, judges: Sequence[Callable[[], float]]) -> Callable[[], float]:
-    """A function that gives the mean of the dev scores of a model on the pairs that it is trained on, in their order."""
+    """A function that gives the mean of a model's dev scores on the pairs that it is trained on, in their order."""
 
     def evaluate() -> float:
         scores = []

@@ -11,8 +11,8 @@ class Mixture:
     """Shares of the members of a group in an epoch: in proportion to n^(1 / temperature), n the sentence pairs of each.
 
     Drawn evenly, not by chance: each member is gone through in one random order after another, as far as its share
-    goes, and the next epoch goes on from there. At a temperature of 1 an epoch has every sentence pair once. Arivazhagan
-    et al. 2019, arXiv 1907.05019.
+    goes, and the next epoch goes on from there. At a temperature of 1 an epoch has every sentence pair once.
+    Arivazhagan et al. 2019, arXiv 1907.05019.
 
     Args:
         counts: sentence pairs of each member, whose rows stand one member after another.
