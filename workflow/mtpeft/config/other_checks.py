@@ -26,4 +26,5 @@ def also_score_mistakes(configuration: Configuration, label: str) -> Iterator[st
         yield f"'{key}' compares with the untouched model, which 'methods' lacks; add 'none: {{tuner: none}}' there."
     tuned = {pair for block in study.blocks for pair in block.pairs}
     if len(tuned) == 1 and set(study.also_score) <= {*members_of(*tuned)}:
-        yield f"'{key}' names {listed(sorted({*study.also_score}))} alone, which the study tunes on; write another pair."
+        own = listed(sorted({*study.also_score}))
+        yield f"'{key}' names {own} alone, which the study tunes on; write another pair."

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from mtpeft.cells import members_of
 from mtpeft.config.settings import DISTANCES
 from mtpeft.errors import UserError
 from mtpeft.figures.budgets import draw_budgets
@@ -85,11 +86,8 @@ def draw_figure(settings: Mapping[str, Any], *, summary: Path, stem: Path, other
 
 def completeness(systems: Iterable[System], expected: int, of: str = "cells") -> tuple[str, bool]:
     """How many of the expected cells, or decodings, have all their scores, in words, and whether all have."""
-    # A system has one row per test set, each with the same runs.
-    own = {
-        (replace(system.setting, test_set=""), system.method, system.budget, system.scored_pair): system
-        for system in systems
-    }.values()
+    # A system has one row per test set, and for each pair of its group, each with the same runs.
+    own = {_runs_of(system): system for system in systems}.values()
     finished, diverged = sum(system.seeds for system in own), sum(system.diverged for system in own)
     total = max(expected, finished + diverged + sum(system.missing for system in own))
     if finished == total:
@@ -99,6 +97,13 @@ def completeness(systems: Iterable[System], expected: int, of: str = "cells") ->
     missing = total - finished - diverged
     lacks = [f"{count} {word}" for count, word in ((missing, MISSING), (diverged, DIVERGED)) if count]
     return f"{finished} of {total} {of} ({', '.join(lacks)})", False
+
+
+def _runs_of(system: System) -> tuple[object, ...]:
+    """What tells the runs of a system from those of others, on whichever of the pairs that it was trained on."""
+    setting = replace(system.setting, pair=system.tuned_on, test_set="")
+    on_other = system.scored_pair if system.scored_pair not in members_of(system.tuned_on) else ""
+    return setting, system.method, system.budget, on_other
 
 
 def _legend_of_marks(systems: Iterable[System], kinds: set[str], what: str) -> list[str]:

@@ -4,7 +4,7 @@ import colorsys
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import matplotlib
@@ -60,6 +60,8 @@ VERMILLION, BLUE, GREEN, PURPLE, ORANGE, SKY = "#E0681A", "#004F86", "#009E73", 
 # Paul Tol's muted palette serves the methods beyond those.
 WINE, BROWN = "#882255", "#661100"
 MUTED = ("#332288", "#999933", "#AA4499", "#117733", "#CC6677", "#44AA99", "#6699CC")
+ON_GROUP = " ("
+"""Stands between the name of a method and that of the group of pairs that it was trained on."""
 SPARE_MARKERS = ("p", "h", "8", "H", "d", "X", "<")
 
 
@@ -92,13 +94,27 @@ KNOWN = {
 
 
 def looks_of(methods: Iterable[str]) -> dict[str, Look]:
-    """The look of each method: fixed for the known ones, the next free one by sorted name for the others."""
-    names = sorted(set(methods))
+    """The look of each method: fixed for the known ones, the next free one by sorted name for the others.
+
+    On a group of pairs a method keeps its colour and has another marker.
+    """
+    groups = sorted({name for name in methods if ON_GROUP in name})
+    names = sorted({name.partition(ON_GROUP)[0] for name in methods})
     unknown = [name for name in names if name not in KNOWN]
     looks = {name: KNOWN[name] for name in names if name in KNOWN}
     for position, name in enumerate(unknown):
         looks[name] = Look(_spare_colour(position), SPARE_MARKERS[position % len(SPARE_MARKERS)], name)
+    labels = sorted({name.partition(ON_GROUP)[2] for name in groups})
+    for name in groups:
+        method, _, label = name.partition(ON_GROUP)
+        marker = SPARE_MARKERS[labels.index(label) % len(SPARE_MARKERS)]
+        looks[name] = replace(looks[method], marker=marker, name=f"{looks[method].name}{ON_GROUP}{label}")
     return looks
+
+
+def on_group(method: str, group: str) -> str:
+    """Name of a method that was trained on a group of pairs, which no label of the catalogue can be."""
+    return f"{method}{ON_GROUP}{group})"
 
 
 def _spare_colour(position: int) -> str:

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from mtpeft.cells import ALL, ANY, NATIVE
+from mtpeft.figures.style import ON_GROUP
 from mtpeft.figures.tables import Setting, System
 
 REFERENCES = ("none", "retrieval", "scratch")
@@ -29,7 +30,8 @@ def is_untouched(system: System) -> bool:
 
 def full_method(systems: Iterable[System]) -> str | None:
     """The method that serves as full fine-tuning: `full`, or else the first by name that trains everything."""
-    names = sorted({system.method for system in systems if system.budget == ALL and not is_reference(system)})
+    trained = {system.method for system in systems if system.budget == ALL}
+    names = sorted(method for method in trained if method.partition(ON_GROUP)[0] not in REFERENCES)
     return "full" if "full" in names else next(iter(names), None)
 
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mtpeft.cells import DIMENSIONS
+from mtpeft.cells import DIMENSIONS, JOIN, members_of
 from mtpeft.errors import UserError
+from mtpeft.figures.style import on_group
 from mtpeft.results.summary import COSTS
 
 COUNTS = ("seeds", "step_zero", "diverged", "missing")
@@ -41,6 +42,8 @@ class System:
 
     Shares are between 0 and 1; `seeds` counts runs with a score, of which `step_zero` kept the untouched model. The
     scores are those on the test sets of `scored_pair`, which is the pair of the setting unless the table says another.
+    What was trained on a group of pairs stands in the setting of each as a system of its own, with the group in the
+    name of its method; `tuned_on` is the label of the pair or the group.
     """
 
     setting: Setting
@@ -57,6 +60,7 @@ class System:
     minus_none: Interval | None
     costs: Mapping[str, float]
     scored_pair: str
+    tuned_on: str
 
 
 @dataclass(frozen=True)
@@ -167,14 +171,19 @@ def _system(row: _Row) -> System:
     if counts["seeds"]:
         row.number("chrf")
     costs = {name: row.optional(name) for name in COSTS}
+    tuned_on = row.text("pair")
+    scored_pair = row.fields.get("scored_pair") or tuned_on
+    is_of_group = JOIN in tuned_on and scored_pair in members_of(tuned_on)
+    pair = scored_pair if is_of_group else tuned_on
     return System(
-        setting=Setting(*(row.text(name) for name in ("model", "pair", "size", "test_set"))),
-        method=row.text("method"),
+        setting=Setting(row.text("model"), pair, row.text("size"), row.text("test_set")),
+        method=on_group(row.text("method"), tuned_on) if is_of_group else row.text("method"),
         budget=row.text("budget"),
         training_pairs=row.optional("training_pairs", int),
         **counts,
         share=row.share("trained_share"),
         **{name: row.interval(name) for name in ("chrf", "minus_full", "minus_none")},
         costs={name: cost for name, cost in costs.items() if cost is not None},
-        scored_pair=row.fields.get("scored_pair") or row.text("pair"),
+        scored_pair=scored_pair,
+        tuned_on=tuned_on,
     )
