@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from matplotlib.axes import Axes
 
-from mtpeft.cells import NATIVE
+from mtpeft.cells import NATIVE, members_of
 from mtpeft.figures.labels import label_end
 from mtpeft.figures.panels import Point, count_axis, draw_series, point_of, side_by_side
 from mtpeft.figures.style import Look
@@ -16,12 +16,16 @@ BUDGET_DASHES = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (4, 1.5, 1, 1.5)))
 
 
 def training_pairs(systems: Sequence[System]) -> dict[str, int]:
-    """Number of pairs behind each size label, from any row that reports it: cells that did not run report none."""
+    """Number of pairs behind each size label, from any row that reports it: cells that did not run report none.
+
+    What was trained on a group of pairs has as many of each.
+    """
     found: dict[str, int] = {}
     for system in systems:
         if system.training_pairs:
             label = system.setting.size
-            found[label] = max(system.training_pairs, found.get(label, 0))
+            each = system.training_pairs // len(members_of(system.tuned_on))
+            found[label] = max(each, found.get(label, 0))
     return found
 
 

@@ -98,8 +98,9 @@ def looks_of(methods: Iterable[str]) -> dict[str, Look]:
 
     On a group of pairs a method keeps its colour and has another marker.
     """
-    groups = sorted({name for name in methods if ON_GROUP in name})
-    names = sorted({name.partition(ON_GROUP)[0] for name in methods})
+    asked_for = sorted(set(methods))
+    groups = [name for name in asked_for if ON_GROUP in name]
+    names = sorted({name.partition(ON_GROUP)[0] for name in asked_for})
     unknown = [name for name in names if name not in KNOWN]
     looks = {name: KNOWN[name] for name in names if name in KNOWN}
     for position, name in enumerate(unknown):
