@@ -26,7 +26,7 @@ from mtpeft.tokens.arrays import IGNORED, model_inputs, read_arrays
 from mtpeft.tokens.codec import frame_of, open_codec
 from mtpeft.training import job as jobs
 from mtpeft.training.batches import BatchOrder
-from mtpeft.training.domains import domain_of, say_domains
+from mtpeft.training.domains import domain_of, say_domains, takers_of
 from mtpeft.training.finetune import finetune
 from mtpeft.training.job import Inputs
 from mtpeft.training.judge import dev_chrf
@@ -187,7 +187,7 @@ def test_updates_and_dev_scores_say_the_pair_of_every_row(sweep: Path, tmp_path:
     frames = [frame_of(open_codec(job.folder, own, vocabulary="x"), model.config) for own in SIDES.values()]
     batch = jobs._batches(settings, given, frames=frames)
     heard: list[Any] = []
-    task = Task(model=model, batch=batch, evaluate=lambda: 0.0, identity="")
+    task = Task(model=model, batch=batch, evaluate=lambda: 0.0, identity="", takers=takers_of(model))
     weights = [weight for weight in model.parameters() if weight.requires_grad]
     _update(task, jobs._plan(settings), torch.optim.SGD([{"params": weights, "factor": 1.0}], lr=0.1), 0)
     assert model.ear.domains.equal(batch(0)["domains"])

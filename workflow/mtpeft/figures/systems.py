@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from mtpeft.cells import ALL, ANY, NATIVE
+from mtpeft.cells import ALL, ANY, JOIN, NATIVE, members_of
 from mtpeft.figures.style import ON_GROUP
 from mtpeft.figures.tables import Setting, System
 
@@ -70,9 +70,9 @@ def budget_shares(systems: Iterable[System]) -> dict[str, float]:
 
 
 def pair_name(pair: str) -> str:
-    """A pair as a title has it."""
-    source, _, target = pair.rpartition("-")
-    return f"{source}\N{EN DASH}{target}" if source else pair
+    """A pair as a title has it, or the pairs of a group."""
+    sides = (member.rpartition("-") for member in members_of(pair))
+    return JOIN.join(f"{source}\N{EN DASH}{target}" if source else target for source, _, target in sides)
 
 
 def panel_name(setting: Setting, settings: Sequence[Setting]) -> str:

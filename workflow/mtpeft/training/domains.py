@@ -4,7 +4,7 @@ A module that has an attribute `takes_domains` which is true finds the answer in
 is trained on one pair, updates say nothing, so such a module begins with 0, the place of that pair.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -14,11 +14,20 @@ Domains = torch.Tensor | int | None
 """The place of a pair in its group: of each row, shape (batch,), or one for all; None where it is none of the group."""
 
 
+def takers_of(model: nn.Module) -> list[nn.Module]:
+    """The modules of a model that take domains, which is too long to look for in every update."""
+    return [module for module in model.modules() if getattr(module, "takes_domains", False)]
+
+
+def tell(takers: Iterable[nn.Module], domains: Domains) -> None:
+    """Set `domains` of modules; they hold until others are told."""
+    for module in takers:
+        module.domains = domains
+
+
 def say_domains(model: nn.Module, domains: Domains) -> None:
-    """Set `domains` of every module that takes them; they hold until others are said."""
-    for module in model.modules():
-        if getattr(module, "takes_domains", False):
-            module.domains = domains
+    """Tell every module of a model that takes domains."""
+    tell(takers_of(model), domains)
 
 
 def domain_of(trained: Mapping[str, Any], pair: str) -> Domains:

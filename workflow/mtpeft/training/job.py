@@ -25,6 +25,7 @@ from mtpeft.tokens.arrays import model_inputs, read_arrays
 from mtpeft.tokens.codec import Side, frame_of, open_codec
 from mtpeft.tokens.frame import Frame
 from mtpeft.training.batches import BatchOrder
+from mtpeft.training.domains import takers_of
 from mtpeft.training.interrupt import Clock
 from mtpeft.training.judge import dev_chrf, mean_over_members
 from mtpeft.training.loop import Plan, Run, Task, train
@@ -131,6 +132,7 @@ def train_job(job: Job, *, state_folder: Path, clock: Clock) -> tuple[nn.Module,
         start=_start(job.inputs),
         identity=canonical({"settings": job.settings, "inputs": job.hashes}),
         rate_factor=_rate_factor(job.settings["method"]),
+        takers=takers_of(model),
     )
     return model, train(task, _plan(job.settings), state_folder=state_folder, clock=clock)
 

@@ -5,7 +5,7 @@ rate, the dropout masks. So a saved state needs no random numbers, and a resumed
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,7 +16,7 @@ from torch import nn
 
 from mtpeft.errors import StoppedError
 from mtpeft.tokens.arrays import IGNORED
-from mtpeft.training.domains import say_domains
+from mtpeft.training.domains import tell
 from mtpeft.training.interrupt import Clock
 from mtpeft.training.loss import cross_entropy_in_place
 from mtpeft.training.progress import Progress
@@ -67,6 +67,7 @@ class Task:
         start: that of the model before the first update, where it is known.
         identity: settings and inputs as text, which a saved state must carry to be resumed.
         rate_factor: what the learning rate of a parameter of this name is multiplied by.
+        takers: modules that are told the `domains` of each batch.
     """
 
     model: nn.Module
@@ -75,6 +76,7 @@ class Task:
     identity: str
     start: float | None = None
     rate_factor: Callable[[str], float] = lambda name: 1.0
+    takers: Sequence[nn.Module] = ()
 
 
 def train(task: Task, plan: Plan, *, state_folder: Path, clock: Clock) -> Run:
@@ -153,7 +155,7 @@ def _update(task: Task, plan: Plan, optimizer: torch.optim.Optimizer, step: int)
     inputs = {name: tensor.to(task.model.device) for name, tensor in task.batch(step).items()}
     labels, domains = inputs.pop("labels"), inputs.pop("domains", None)
     if domains is not None:
-        say_domains(task.model, domains)
+        tell(task.takers, domains)
     judged = labels != IGNORED
     with _only_logits_of(task.model, judged):
         logits = task.model(**inputs, use_cache=False).logits.float()
