@@ -30,7 +30,7 @@ from mtpeft.methods.budget import reach, reachable
 from mtpeft.models.shapes import ModelShape
 
 CATALOGUES = ("corpora", "pairs", "sizes", "models", "methods", "budgets", "studies", "findings")
-FIGURES = ("budgets", "languages", "models", "data_sizes", "exposure", FORGETTING)
+FIGURES = ("budgets", "languages", "models", "data_sizes", "exposure", FORGETTING, "methods")
 
 
 def complaints(configuration: Configuration) -> Iterator[str]:

@@ -15,6 +15,7 @@ from mtpeft.figures.forgetting import draw_forgetting
 from mtpeft.figures.frame import add_frame
 from mtpeft.figures.labels import settle_labels
 from mtpeft.figures.languages import draw_languages
+from mtpeft.figures.methods import draw_methods
 from mtpeft.figures.models import draw_models
 from mtpeft.figures.panels import GAP, OPEN, Drawing, drawn_kinds
 from mtpeft.figures.style import Look, figure_style, looks_of, save_figure
@@ -28,6 +29,7 @@ FIGURES: Mapping[str, Callable[[Tables, dict[str, Look]], Drawing]] = {
     "exposure": draw_exposure,
     "forgetting": draw_forgetting,
     "languages": draw_languages,
+    "methods": draw_methods,
     "models": draw_models,
 }
 
