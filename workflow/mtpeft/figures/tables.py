@@ -4,11 +4,14 @@ import csv
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mtpeft.cells import DIMENSIONS
 from mtpeft.errors import UserError
 from mtpeft.results.summary import COSTS
+
+if TYPE_CHECKING:
+    from mtpeft.figures.layer_ranks import CellRanks
 
 COUNTS = ("seeds", "step_zero", "diverged", "missing")
 
@@ -79,6 +82,7 @@ class Tables:
         exposures: how much of a pair a model has seen in pre-training, by model and pair.
         others: rows of a summary of the same systems on other pairs.
         also_score: labels of those pairs in the order in which they are drawn.
+        ranks: effective ranks of the layers of cells.
     """
 
     systems: tuple[System, ...]
@@ -88,6 +92,7 @@ class Tables:
     exposures: Mapping[tuple[str, str], str] = field(default_factory=dict)
     others: tuple[System, ...] = ()
     also_score: tuple[str, ...] = ()
+    ranks: "tuple[CellRanks, ...]" = ()
 
 
 def read_systems(path: Path) -> tuple[System, ...]:
@@ -96,7 +101,7 @@ def read_systems(path: Path) -> tuple[System, ...]:
     Raises:
         UserError: a column is missing, or a field does not hold what its column promises.
     """
-    systems = [_system(row) for row in _rows(path, (*DIMENSIONS[:5], "test_set", *COUNTS, "chrf"))]
+    systems = [_system(row) for row in rows_of(path, (*DIMENSIONS[:5], "test_set", *COUNTS, "chrf"))]
     return tuple(sorted(systems, key=lambda own: (own.setting, own.method, own.share or 0.0, own.budget)))
 
 
@@ -104,12 +109,12 @@ def read_distances(path: Path) -> dict[str, Distance]:
     """Distances to English by two-letter language code."""
     return {
         row.text("language"): Distance(row.number("syntactic"), row.number("genealogical"))
-        for row in _rows(path, ("language", "syntactic", "genealogical"))
+        for row in rows_of(path, ("language", "syntactic", "genealogical"))
     }
 
 
 @dataclass(frozen=True)
-class _Row:
+class Row:
     """One line of a table with the place that an error message names."""
 
     path: Path
@@ -117,9 +122,11 @@ class _Row:
     fields: Mapping[str, str]
 
     def text(self, column: str) -> str:
+        """A field as it stands there."""
         return self.fields[column]
 
     def optional(self, column: str, convert: Callable[[str], Any] = float) -> Any:
+        """A number, or None where the field is empty."""
         text = self.fields.get(column) or ""
         if not text:
             return None
@@ -132,12 +139,14 @@ class _Row:
             ) from None
 
     def number(self, column: str, convert: Callable[[str], Any] = float) -> Any:
+        """A number that must be there."""
         value = self.optional(column, convert)
         if value is None:
             raise UserError(f"{self.path} line {self.line}: column {column} is empty; write a number.")
         return value
 
     def share(self, column: str) -> float | None:
+        """A share of the base model, if there is one."""
         value = self.optional(column)
         if value is not None and not 0 <= value <= 1:
             raise UserError(
@@ -146,23 +155,29 @@ class _Row:
         return value
 
     def interval(self, column: str) -> Interval | None:
+        """A mean with its interval, if there is one."""
         mean, low, high = (self.optional(f"{column}{end}") for end in ("", "_low", "_high"))
         if mean is None:
             return None
         return Interval(mean, mean if low is None else low, mean if high is None else high)
 
 
-def _rows(path: Path, required: tuple[str, ...]) -> Iterator[_Row]:
+def rows_of(path: Path, required: tuple[str, ...]) -> Iterator[Row]:
+    """Rows of a CSV with a header.
+
+    Raises:
+        UserError: the header lacks a column that is required.
+    """
     with open(path, encoding="utf-8", newline="") as stream:
         reader = csv.DictReader(stream, restval="")
         absent = [column for column in required if column not in (reader.fieldnames or ())]
         if absent:
             raise UserError(f"{path} line 1: the header lacks {', '.join(absent)}; write a comma-separated header.")
         for fields in reader:
-            yield _Row(path, reader.line_num, fields)
+            yield Row(path, reader.line_num, fields)
 
 
-def _system(row: _Row) -> System:
+def _system(row: Row) -> System:
     counts = {name: row.number(name, int) for name in COUNTS}
     if counts["seeds"]:
         row.number("chrf")
