@@ -80,7 +80,7 @@ def draw_figure(
         ranks=tuple(cell for table in representations for cell in read_ranks(table)),
     )
     shown = (*tables.systems, *tables.others)
-    methods = {system.method for system in tables.systems} | set(settings.get("methods", ()))
+    methods = {own.method for own in (*tables.systems, *tables.ranks)} | set(settings.get("methods", ()))
     with figure_style():
         drawing = FIGURES[name](tables, looks_of(methods))
         kinds = drawn_kinds(drawing.figure)
@@ -126,7 +126,7 @@ def _bars(name: str, systems: Sequence[System]) -> str:
     """What the bars of a figure are."""
     several = any(system.seeds > 1 for system in systems)
     if name == "representations":
-        return "Bars reach from the lowest seed to the highest." if several else "One seed."
+        return "Bars reach from the lowest seed to the highest." if several else ""
     what = "" if name in DIFFERENCES else OF_SCORES
     return f"95 % intervals over {'sentences and seeds' if several else 'sentences'}{what}."
 
@@ -135,7 +135,7 @@ def _legend_of_marks(systems: Iterable[System], kinds: set[str], bars: str) -> l
     """What the marks that this figure shows mean."""
     own = list(systems)
     words = {DIVERGED: "\N{MULTIPLICATION SIGN} a seed diverged", MISSING: "| a seed is missing"}
-    marks = [bars] if kinds else []
+    marks = [bars] if kinds and bars else []
     if OPEN in kinds:
         marks.append("Open: a seed was best on dev before any update.")
     if GAP in kinds:

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from mtpeft.cells import ALL, ANY, NATIVE
 from mtpeft.figures.labels import label_end
 from mtpeft.figures.layer_ranks import SIDES, CellRanks, LayerLine, layer_lines
-from mtpeft.figures.panels import Drawing, Point, draw_series, grid, nothing_yet, share_range, side_by_side
+from mtpeft.figures.panels import Drawing, Point, draw_series, grid, nothing_yet, side_by_side
 from mtpeft.figures.reference_lines import DASHES, name_with_gaps
 from mtpeft.figures.style import TWO_COLUMNS, Look
 from mtpeft.figures.systems import REFERENCES, budget_shares, fits, panel_name
@@ -31,7 +31,6 @@ def draw_representations(tables: Tables, looks: dict[str, Look]) -> Drawing:
         for axes, side in zip(pair, SIDES, strict=True):
             _draw_side(axes, lines, side, looks)
             axes.set_xlabel(f"{side} layer" if place == len(rows) - 1 else "")
-        share_range(pair)
         pair[0].set_title(names[place])
         pair[0].set_ylabel("effective rank")
         _label_lines(pair[1], lines, looks)
@@ -61,27 +60,36 @@ def _names(rows: Sequence[Row], shares: dict[str, float]) -> list[str]:
 
 
 def _draw_side(axes: Axes, lines: Sequence[LayerLine], side: str, looks: dict[str, Look]) -> None:
-    drawn = [line for line in lines if line.ranks]
-    layers = max(len(line.ranks[side]) for line in drawn)
-    tuned = [line for line in drawn if line.method not in REFERENCES]
-    for line in drawn:
-        look, means = looks[line.method], [rank.mean for rank in line.ranks[side]]
-        if line not in tuned:
+    shifts = _shifts(lines, side)
+    for line in (line for line in lines if line.ranks):
+        look, ranks = looks[line.method], line.ranks[side]
+        if line.method in REFERENCES:
+            means = [rank.mean for rank in ranks]
             axes.plot(range(1, len(means) + 1), means, color=look.colour, linestyle=DASHES[line.method], zorder=2.5)
-            continue
-        shift = side_by_side(tuned.index(line), len(tuned), max(1, layers - 1))
-        points = [
-            Point(layer + shift, rank, is_open=line.step_zero > 0) for layer, rank in enumerate(line.ranks[side], 1)
-        ]
-        draw_series(axes, points, look)
-    axes.set_xticks(range(1, layers + 1))
+        else:
+            places = (layer + shifts[line.method, line.budget] for layer in range(1, len(ranks) + 1))
+            points = [Point(x, rank, is_open=line.step_zero > 0) for x, rank in zip(places, ranks, strict=True)]
+            draw_series(axes, points, look)
+    axes.set_xticks(range(1, _layers(lines, side) + 1))
     axes.margins(x=0.08, y=0.08)
+
+
+def _layers(lines: Sequence[LayerLine], side: str) -> int:
+    return max(len(line.ranks[side]) for line in lines if line.ranks)
+
+
+def _shifts(lines: Sequence[LayerLine], side: str) -> dict[tuple[str, str], float]:
+    """Displacement of each tuned system, so that their bars show."""
+    tuned = [(line.method, line.budget) for line in lines if line.ranks and line.method not in REFERENCES]
+    reach = max(1, _layers(lines, side) - 1)
+    return {system: side_by_side(rank, len(tuned), reach) for rank, system in enumerate(tuned)}
 
 
 def _label_lines(axes: Axes, lines: Sequence[LayerLine], looks: dict[str, Look]) -> None:
     """Names at the last layer; those without any seed stand at the edge with what became of them."""
+    side = SIDES[-1]
+    shifts, (edge, floor) = _shifts(lines, side), (axes.get_xlim()[1], axes.get_ylim()[0])
     for line in lines:
-        look = looks[line.method]
-        last = line.ranks[SIDES[-1]][-1].mean if line.ranks else axes.get_ylim()[0]
-        x = len(line.ranks[SIDES[-1]]) if line.ranks else axes.get_xlim()[1]
-        label_end(axes, name_with_gaps(look.name, line), x=x, y=last, colour=look.colour)
+        look, ranks = looks[line.method], line.ranks.get(side)
+        x, y = (len(ranks) + shifts.get((line.method, line.budget), 0.0), ranks[-1].mean) if ranks else (edge, floor)
+        label_end(axes, name_with_gaps(look.name, line), x=x, y=y, colour=look.colour)
