@@ -86,6 +86,46 @@ CASES: dict[str, Case] = {
             "it stores what it trains": But("the network is thrown away, and only what it makes is stored"),
         },
     ),
+    "prefix_then_lora": Case(
+        {
+            "tuner": "staged",
+            "stages": [{"tuner": "prefix"}, {"tuner": "lora", "scaling": 2.0}],
+            "sizes": [2],
+            "rate_factors": [10.0, 1.0],
+        },
+        "PREFIX LORA",
+        share=0.05,
+        exceptions={**_not_mergeable("a prefix"), **NEARLY_BASE},
+    ),
+    "prefix_then_adapter": Case(
+        {
+            "tuner": "staged",
+            "stages": [{"tuner": "prefix", "attentions": ["encoder"]}, {**ADAPTER, "placement": "houlsby"}],
+            "sizes": [2],
+            "rate_factors": [10.0, 1.0],
+        },
+        "PREFIX BOTTLENECK",
+        share=0.08,
+        exceptions={**_not_mergeable("a prefix"), **NEARLY_BASE},
+    ),
+    "prefix_then_full": Case(
+        {
+            "tuner": "staged_full",
+            "stages": [{"tuner": "prefix"}, {"tuner": "full"}],
+            "sizes": [2],
+            "rate_factors": [10.0, 1.0],
+        },
+        "PREFIX",
+        exceptions={
+            **_not_mergeable("a prefix"),
+            **NEARLY_BASE,
+            "it trains what was counted": But("the base itself is trained, so no frozen one stands beside"),
+            "it stores what it trains": But(
+                "a bias of logits, which is no parameter, is a part of a whole model", families=("mbart", "marian")
+            ),
+            "without it the base is there again": But("the base itself is trained"),
+        },
+    ),
     "bitfit": Case({"tuner": "bitfit"}, "BITFIT", nothing=("t5", "mt5")),
     "layernorm": Case({"tuner": "layernorm"}, "LN_TUNING"),
     "ssf": Case({"tuner": "ssf"}, "SSF"),

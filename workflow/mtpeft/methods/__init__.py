@@ -13,6 +13,7 @@ from mtpeft.methods.part import PART
 from mtpeft.methods.prefix import PREFIX
 from mtpeft.methods.reference import NONE, RETRIEVAL
 from mtpeft.methods.ssf import SSF
+from mtpeft.methods.staged import STAGED, STAGED_FULL
 
 METHODS: dict[str, Method] = {
     method.name: method
@@ -28,6 +29,8 @@ METHODS: dict[str, Method] = {
         BITFIT,
         LAYERNORM,
         SSF,
+        STAGED,
+        STAGED_FULL,
         NONE,
         SCRATCH,
         RETRIEVAL,
