@@ -86,6 +86,9 @@ CASES: dict[str, Case] = {
             "it stores what it trains": But("the network is thrown away, and only what it makes is stored"),
         },
     ),
+    "context_lora": Case({"tuner": "context_lora", "scaling": 2.0}, "CONTEXT", share=0.05),
+    "context_ia3": Case({"tuner": "context_ia3"}, "CONTEXT"),
+    "context_bitfit": Case({"tuner": "context_bitfit"}, "CONTEXT", nothing=("t5", "mt5")),
     "prefix_then_lora": Case(
         {
             "tuner": "staged",

@@ -141,9 +141,14 @@ def origin_of(configuration: Configuration, model: str) -> str:
 
 
 def method_options(configuration: Configuration, method: str) -> dict[str, Any]:
-    """Options of a method without its learning rate, and in the place of labels of stages their options."""
+    """Options of a method without its learning rate, with the file that it comes from if it is no part of the package.
+
+    Stages are options as well, in the place of their labels.
+    """
     options = plain(configuration.methods[method])
     options.pop("learning_rate", None)
+    if module := METHODS[options["tuner"]].module:
+        options["module"] = module
     if "stages" in options:
         options["stages"] = [method_options(configuration, stage) for stage in options["stages"]]
     return options

@@ -3,6 +3,7 @@
 from mtpeft.methods.adapter import ADAPTER
 from mtpeft.methods.base import Method
 from mtpeft.methods.bitfit import BITFIT
+from mtpeft.methods.context import CONTEXT_BITFIT, CONTEXT_IA3, CONTEXT_LORA
 from mtpeft.methods.dsee import DSEE
 from mtpeft.methods.embeddings import EMBEDDING_MATRIX
 from mtpeft.methods.full import FULL, SCRATCH
@@ -29,6 +30,9 @@ METHODS: dict[str, Method] = {
         BITFIT,
         LAYERNORM,
         SSF,
+        CONTEXT_LORA,
+        CONTEXT_IA3,
+        CONTEXT_BITFIT,
         STAGED,
         STAGED_FULL,
         NONE,

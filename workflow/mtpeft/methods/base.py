@@ -106,6 +106,8 @@ class Method:
         mergeable: what it trains can be written into the base model's own weights.
         finish: turns the trained model into the one that is stored, where training needs more than that.
         stored: parameters that are stored at the given sizes, where they are not those that are trained.
+        register: lets peft know a tuner from outside of the package.
+        module: file that a method from outside of the package comes from.
         rate_factor: what the learning rate of a trained parameter is multiplied by, from its name and the options.
     """
 
@@ -125,6 +127,8 @@ class Method:
     mergeable: bool = False
     finish: Callable[["nn.Module"], "nn.Module"] | None = None
     stored: Callable[[ModelShape, Mapping[str, Any], Mapping[str, int]], int] | None = None
+    register: Callable[[], None] | None = None
+    module: str | None = None
     rate_factor: Callable[[str, Mapping[str, Any]], float] | None = None
 
     @property

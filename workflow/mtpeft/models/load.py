@@ -13,6 +13,7 @@ from torch import nn
 from mtpeft.cells import Cell
 from mtpeft.decoding.search import Search, translate
 from mtpeft.errors import UserError
+from mtpeft.methods.outside import bring_in_for
 from mtpeft.models.frozen import WHOLE, Frozen, frozen_in, loading_options, represented, require_quantisation, settle
 from mtpeft.models.shapes import NEW_ENTRIES
 from mtpeft.records import read_record
@@ -177,6 +178,7 @@ def load_cell(cell: str | Path) -> Translator:
     base_record = Path(record["inputs"]["base"])
     if not base_record.exists():
         raise UserError(f"The base model {base_record} of {folder} is not there; run this in the folder of the sweep.")
+    bring_in_for(record["settings"]["method"])
     base = Path(read_record(base_record)["folder"])
     device = prepare_torch(record["settings"]["threads"])
     frozen = frozen_in(record["settings"], record["cell"]["model"])

@@ -14,6 +14,7 @@ from mtpeft.methods import METHODS
 from mtpeft.methods.base import Method
 from mtpeft.methods.budget import Allocation, OutOfReachError, allocation_of
 from mtpeft.methods.new_entries import new_entry_place
+from mtpeft.methods.outside import bring_in_for
 from mtpeft.methods.staged import stage_count
 from mtpeft.models.families import family_in, read_shape
 from mtpeft.models.frozen import Frozen, frozen_in, require_quantisation
@@ -76,6 +77,7 @@ def open_job(settings: Mapping[str, Any], inputs: Inputs) -> Job:
         UserError: the base model's files are not those that were recorded, the budget is out of the method's reach, or
             the base can't be quantised here.
     """
+    bring_in_for(settings["method"])
     base = read_record(inputs.base)
     frozen = frozen_in(settings, base["model"])
     require_quantisation(frozen, device_here())

@@ -2,6 +2,7 @@
 
 from mtpeft.tuners.bitfit import BitFitConfig, BitFitModel
 from mtpeft.tuners.bottleneck import BottleneckConfig, BottleneckModel
+from mtpeft.tuners.context import ContextConfig, ContextModel
 from mtpeft.tuners.copies import CopiesConfig, CopiesModel
 from mtpeft.tuners.dsee import DseeConfig, DseeModel
 from mtpeft.tuners.embeddings import EmbeddingsConfig, EmbeddingsModel
@@ -22,3 +23,4 @@ register(CopiesConfig, CopiesModel)
 register(SsfConfig, SsfModel)
 register(DseeConfig, DseeModel)
 register(MamConfig, MamModel)
+register(ContextConfig, ContextModel)

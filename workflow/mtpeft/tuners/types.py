@@ -8,6 +8,7 @@ class TunerType(str, enum.Enum):  # noqa: UP042 - peft compares with plain strin
 
     BOTTLENECK = "BOTTLENECK"
     BITFIT = "BITFIT"
+    CONTEXT = "CONTEXT"
     COPIES = "COPIES"
     DSEE = "DSEE"
     EMBEDDINGS = "EMBEDDINGS"
