@@ -2,10 +2,15 @@
 
 from mtpeft.tuners.bitfit import BitFitConfig, BitFitModel
 from mtpeft.tuners.bottleneck import BottleneckConfig, BottleneckModel
+from mtpeft.tuners.context import ContextConfig, ContextModel
+from mtpeft.tuners.copies import CopiesConfig, CopiesModel
+from mtpeft.tuners.dsee import DseeConfig, DseeModel
 from mtpeft.tuners.embeddings import EmbeddingsConfig, EmbeddingsModel
 from mtpeft.tuners.lora_embeddings import LoraEmbeddingsConfig, LoraEmbeddingsModel
+from mtpeft.tuners.mam import MamConfig, MamModel
 from mtpeft.tuners.prefix import PrefixConfig, PrefixModel
 from mtpeft.tuners.register import register
+from mtpeft.tuners.ssf import SsfConfig, SsfModel
 from mtpeft.tuners.wide_norm import WideNormConfig, WideNormModel
 
 register(BottleneckConfig, BottleneckModel)
@@ -14,3 +19,8 @@ register(EmbeddingsConfig, EmbeddingsModel)
 register(LoraEmbeddingsConfig, LoraEmbeddingsModel)
 register(PrefixConfig, PrefixModel)
 register(WideNormConfig, WideNormModel)
+register(CopiesConfig, CopiesModel)
+register(SsfConfig, SsfModel)
+register(DseeConfig, DseeModel)
+register(MamConfig, MamModel)
+register(ContextConfig, ContextModel)

@@ -8,7 +8,12 @@ class TunerType(str, enum.Enum):  # noqa: UP042 - peft compares with plain strin
 
     BOTTLENECK = "BOTTLENECK"
     BITFIT = "BITFIT"
+    CONTEXT = "CONTEXT"
+    COPIES = "COPIES"
+    DSEE = "DSEE"
     EMBEDDINGS = "EMBEDDINGS"
     LORA_EMBEDDINGS = "LORA_EMBEDDINGS"
+    MAM = "MAM"
     PREFIX = "PREFIX"
+    SSF = "SSF"
     WIDE_NORM = "WIDE_NORM"
