@@ -69,6 +69,10 @@ class WrappingTuner(TargetingTuner):
 
     wrapper: type[WrapperLayer]
 
+    def wrapped(self, module: nn.Module, name: str, adapter_name: str) -> WrapperLayer:
+        """A module of the model, by the last part of its name, in its wrapper, which it may have already."""
+        return module if isinstance(module, self.wrapper) else self.wrapper(module, adapter_name)
+
     @abstractmethod
     def add_to(self, layer: WrapperLayer, config: TargetedConfig, adapter_name: str, *, module: str) -> None:
         """Add an adapter to the wrapper of a module."""
@@ -83,7 +87,7 @@ class WrappingTuner(TargetingTuner):
         current_key: str,
         parameter_name: str | None = None,
     ) -> None:
-        layer = target if isinstance(target, self.wrapper) else self.wrapper(target, adapter_name)
+        layer = self.wrapped(target, target_name, adapter_name)
         self.add_to(layer, peft_config, adapter_name, module=current_key)
         layer.set_adapter(layer.active_adapters, inference_mode=peft_config.inference_mode)
         if layer is not target:

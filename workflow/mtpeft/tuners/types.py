@@ -6,9 +6,13 @@ import enum
 class TunerType(str, enum.Enum):  # noqa: UP042 - peft compares with plain strings and formats the member itself
     """Values of `peft_type` in an `adapter_config.json` that we write."""
 
+    ADALINK = "ADALINK"
     BOTTLENECK = "BOTTLENECK"
     BITFIT = "BITFIT"
+    DEPT = "DEPT"
     EMBEDDINGS = "EMBEDDINGS"
     LORA_EMBEDDINGS = "LORA_EMBEDDINGS"
     PREFIX = "PREFIX"
+    PROMPT = "PROMPT"
+    PROMPT_NETWORK = "PROMPT_NETWORK"
     WIDE_NORM = "WIDE_NORM"
