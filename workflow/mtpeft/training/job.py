@@ -23,6 +23,7 @@ from mtpeft.tokens.arrays import model_inputs, read_arrays
 from mtpeft.tokens.codec import frame_of, open_codec
 from mtpeft.tokens.frame import Frame
 from mtpeft.training.batches import BatchOrder
+from mtpeft.training.contrastive import objective
 from mtpeft.training.interrupt import Clock
 from mtpeft.training.judge import dev_chrf
 from mtpeft.training.loop import Plan, Run, Task, train
@@ -124,6 +125,7 @@ def train_job(job: Job, *, state_folder: Path, clock: Clock) -> tuple[nn.Module,
         start=read_record(job.inputs.start)["dev_score"] if job.inputs.start else None,
         identity=canonical({"settings": job.settings, "inputs": job.hashes}),
         rate_factor=_rate_factor(job.settings["method"]),
+        objective=objective(job.settings["method"].get("losses", ())),
     )
     return model, train(task, _plan(job.settings), state_folder=state_folder, clock=clock)
 
