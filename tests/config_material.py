@@ -5,6 +5,7 @@ from typing import Any
 
 from mtpeft.config.load import DEFAULT_FILE, merge, read_yaml
 from own_files_material import WRONG_FILES
+from stages_material import WRONG_STAGES
 
 DEFAULT = read_yaml(DEFAULT_FILE)
 PRETRAIN_FILE = Path(__file__).parents[1] / "workflow" / "studies" / "pretrain.yaml"
@@ -30,6 +31,7 @@ def also(*blocks: dict[str, Any]) -> dict[str, Any]:
 
 
 WRONG: list[tuple[Any, ...]] = [
+    *WRONG_STAGES,
     # a misspelt key, at every level
     ({"study": {}}, "'study' is not a key of the configuration; did you mean 'studies'?"),
     ({"corpora": {"interface": {"cleann": {}}}}, "'corpora.interface.cleann' is not a key", "'clean'?"),

@@ -1,6 +1,6 @@
 """What the sweep knows of a method before any weight is loaded: its options, its sizes, its count of parameters."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
@@ -107,6 +107,9 @@ class Method:
         from_scratch: the base model's weights are thrown away.
         starts_as_base: before the first update the model computes what the base model does, to the bit.
         places: where it puts what it trains, in words.
+        grow: for a method with stages, the model as it is in each of them; `apply` gives the last.
+        trains_base: the base model itself is trained.
+        copies_weights: what it trains begins as whole weights of the base, which a quantised one does not have.
         mergeable: what it trains can be written into the base model's own weights.
         finish: turns the trained model into the one that is stored, where training needs more than that.
         stored: parameters that are stored at the given sizes, where they are not those that are trained.
@@ -123,6 +126,9 @@ class Method:
     from_scratch: bool = False
     starts_as_base: bool = False
     places: str = ""
+    grow: Callable[["nn.Module", Mapping[str, int], Mapping[str, Any]], "Iterator[nn.Module]"] | None = None
+    trains_base: bool = False
+    copies_weights: bool = False
     mergeable: bool = False
     finish: Callable[["nn.Module"], "nn.Module"] | None = None
     stored: Callable[[ModelShape, Mapping[str, Any], Mapping[str, int]], int] | None = None

@@ -3,13 +3,17 @@
 from mtpeft.tuners.adalink import AdaLinkConfig, AdaLinkModel
 from mtpeft.tuners.bitfit import BitFitConfig, BitFitModel
 from mtpeft.tuners.bottleneck import BottleneckConfig, BottleneckModel
+from mtpeft.tuners.copies import CopiesConfig, CopiesModel
 from mtpeft.tuners.dept import DeptConfig, DeptModel
+from mtpeft.tuners.dsee import DseeConfig, DseeModel
 from mtpeft.tuners.embeddings import EmbeddingsConfig, EmbeddingsModel
 from mtpeft.tuners.lora_embeddings import LoraEmbeddingsConfig, LoraEmbeddingsModel
+from mtpeft.tuners.mam import MamConfig, MamModel
 from mtpeft.tuners.prefix import PrefixConfig, PrefixModel
 from mtpeft.tuners.prompt import PromptConfig, PromptModel
 from mtpeft.tuners.prompt_network import PromptNetworkConfig, PromptNetworkModel
 from mtpeft.tuners.register import register
+from mtpeft.tuners.ssf import SsfConfig, SsfModel
 from mtpeft.tuners.wide_norm import WideNormConfig, WideNormModel
 
 register(BottleneckConfig, BottleneckModel)
@@ -22,3 +26,7 @@ register(PromptNetworkConfig, PromptNetworkModel)
 register(DeptConfig, DeptModel)
 register(AdaLinkConfig, AdaLinkModel)
 register(WideNormConfig, WideNormModel)
+register(CopiesConfig, CopiesModel)
+register(SsfConfig, SsfModel)
+register(DseeConfig, DseeModel)
+register(MamConfig, MamModel)

@@ -55,4 +55,4 @@ class DeptLayer(PromptLayer):
 class DeptModel(PromptModel):
     """Puts a prompt and a shift into a model; all else is peft's."""
 
-    wrapper = DeptLayer
+    encoder_wrapper = DeptLayer

@@ -71,14 +71,13 @@ class PromptModel(WrappingTuner):
     """Puts a prompt into a model; all else is peft's."""
 
     prefix = "prompt_"
-    tuner_layer_cls = (PromptLayer, PromptedDecoderLayer)
-    wrapper = PromptLayer
+    tuner_layer_cls = wrapper = (PromptLayer, PromptedDecoderLayer)
+    encoder_wrapper = PromptLayer
 
-    def wrapped(self, module: nn.Module, name: str, adapter_name: str) -> WrapperLayer:
+    def wrap(self, target: nn.Module, adapter_name: str, *, module: str, **place: Any) -> WrapperLayer:
         """The encoder or the decoder in the wrapper of its side."""
-        if isinstance(module, self.tuner_layer_cls):
-            return module
-        return (PromptedDecoderLayer if name == "decoder" else self.wrapper)(module, adapter_name)
+        side = PromptedDecoderLayer if module.endswith("decoder") else self.encoder_wrapper
+        return side(target, adapter_name)
 
     def add_to(self, layer: WrapperLayer, config: PromptConfig, adapter_name: str, *, module: str) -> None:
         """Add a prompt to the wrapper of the encoder, or tell that of the decoder how long it is."""

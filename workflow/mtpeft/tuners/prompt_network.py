@@ -68,7 +68,7 @@ class PromptNetworkLayer(PromptLayer):
 class PromptNetworkModel(PromptModel):
     """Puts a network and its prompt into a model; all else is peft's."""
 
-    wrapper = PromptNetworkLayer
+    encoder_wrapper = PromptNetworkLayer
 
 
 def fold_network(tuned: nn.Module) -> nn.Module:
