@@ -50,7 +50,7 @@ WRONG: list[tuple[Any, ...]] = [
     (
         {"methods": {"lora": {"rank": 8}}},
         "'methods.lora.rank' is not a key of the configuration; known keys here are "
-        "'embeddings', 'learning_rate', 'scaling', 'tuner'.",
+        "'embeddings', 'learning_rate', 'losses', 'scaling', 'tuner'.",
     ),
     ({"studies": {"budgets": {"bugdets": ["b1"]}}}, "'studies.budgets.bugdets' is not a key", "'budgets'?"),
     ({"training": {"label_smoothign": 0.1}}, "'training.label_smoothign' is not a key", "'label_smoothing'?"),
@@ -74,6 +74,7 @@ WRONG: list[tuple[Any, ...]] = [
         "'methods.lora.learning_rate.n100' is 'fast'; write a number.",
     ),
     ({"methods": {"adapter": {"activation": "rel"}}}, "'methods.adapter.activation' is 'rel'; write 'relu', 'gelu' or"),
+    ({"methods": {"lora": {"losses": ["unlikely"]}}}, "'methods.lora.losses.0' is 'unlikely'; write 'unlikelihood' or"),
     ({"methods": {"new": 3}}, "'methods.new' is 3; write keys and values."),
     ({"sizes": {"n100": {"updates": -5}}}, "'sizes.n100.updates' is -5; write a number above 0."),
     ({"sizes": {"n100": {"updates": "many"}}}, "'sizes.n100.updates' is 'many'; write a whole number."),

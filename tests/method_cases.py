@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from method_material import FAMILIES
+from method_material import FAMILIES, LENGTHS
 
 NO_BIASES = "T5 and mT5 have no biases"
 ALL_FAMILIES = tuple(FAMILIES)
@@ -40,6 +40,9 @@ class Case:
 
 def _not_mergeable(what: str) -> dict[str, But]:
     return {"merging changes nothing": But(f"{what} is no change of a weight", says="can't be merged")}
+
+
+STARTS_WITH_WORDS = {"it starts as the base": But("a prompt is there to be read, whatever it says")}
 
 
 NEARLY_BASE = {"it starts as the base": But("a prefix takes attention from the text, however small it is")}
@@ -128,6 +131,29 @@ CASES: dict[str, Case] = {
             ),
             "without it the base is there again": But("the base itself is trained"),
         },
+    ),
+    "prompt": Case(
+        {"tuner": "prompt"}, "PROMPT", share=0.02, exceptions=_not_mergeable("a prompt") | STARTS_WITH_WORDS
+    ),
+    "p_tuning": Case(
+        {"tuner": "p_tuning", "network": "mlp", "hidden": 8},
+        "PROMPT",
+        share=0.06,
+        exceptions={
+            **_not_mergeable("a prompt"),
+            **STARTS_WITH_WORDS,
+            "it stores what it trains": But("the network is folded into its prompt: training can't go on from there"),
+        },
+    ),
+    "dept": Case(
+        # Positions are those of the longest source here: rows beyond would get no gradient.
+        {"tuner": "dept", "prompt_tokens": 2, "max_length": max(LENGTHS), "low_rank_rate": 0.1},
+        "DEPT",
+        share=0.012,
+        exceptions=_not_mergeable("a prompt") | STARTS_WITH_WORDS,
+    ),
+    "adalink": Case(
+        {"tuner": "adalink"}, "ADALINK", share=0.02, exceptions=_not_mergeable("a link beside tied embeddings")
     ),
     "bitfit": Case({"tuner": "bitfit"}, "BITFIT", nothing=("t5", "mt5")),
     "layernorm": Case({"tuner": "layernorm"}, "LN_TUNING"),

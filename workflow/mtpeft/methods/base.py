@@ -58,6 +58,13 @@ class TrainedMethodOptions(MethodOptions):
     learning_rate: LearningRate = Field(
         description="Peak learning rate: a number, one number per size label (`default` for the others), or a search."
     )
+    losses: list[Literal["unlikelihood", "length_normalised"]] = Field(
+        default=[],
+        # Left out of the settings where it is empty, so that it changes nothing for cells that do not use it.
+        exclude_if=lambda named: not named,
+        description="Losses of T-Few (arXiv 2205.05638) beside that of the target: wrong targets, which are those of "
+        "other sources of the batch, are made less likely, token by token or as a whole.",
+    )
 
 
 @dataclass(frozen=True)

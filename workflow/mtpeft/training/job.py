@@ -25,6 +25,7 @@ from mtpeft.tokens.arrays import model_inputs, read_arrays
 from mtpeft.tokens.codec import frame_of, open_codec
 from mtpeft.tokens.frame import Frame
 from mtpeft.training.batches import BatchOrder
+from mtpeft.training.contrastive import objective
 from mtpeft.training.interrupt import Clock
 from mtpeft.training.judge import dev_chrf
 from mtpeft.training.loop import Plan, Run, Task, train
@@ -149,6 +150,7 @@ def _task(job: Job, model: nn.Module, *, start: float | None) -> Task:
         start=start,
         identity=canonical({"settings": job.settings, "inputs": job.hashes}),
         rate_factor=_rate_factor(job.settings["method"]),
+        objective=objective(job.settings["method"].get("losses", ())),
     )
 
 
