@@ -75,11 +75,17 @@ def test_rows_may_come_in_parts() -> None:
     assert parts.effective_rank == pytest.approx(np.exp(-(shares * np.log(shares)).sum()), rel=1e-9)
 
 
-@pytest.mark.parametrize("family", sorted(LAST))
-@pytest.mark.parametrize("method", ["adapter", "lora", "prefix"])
-def test_what_is_seen_of_a_layer_is_what_comes_next_reads(family: str, method: str, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def bases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    return {family: write_base(family, tmp_path_factory.mktemp("bases") / family) for family in LAST}
+
+
+@pytest.mark.parametrize(
+    ("family", "method"), [*(("mbart", method) for method in CASES), ("t5", "adapter"), ("t5", "lora")]
+)
+def test_what_is_seen_of_a_layer_is_what_comes_next_reads(family: str, method: str, bases: dict[str, Path]) -> None:
     case = CASES[method]
-    subject = Subject(write_base(family, tmp_path / "base"), case.options, case.share)
+    subject = Subject(bases[family], case.options, case.share)
     model = subject.stirred()
     found: dict[str, torch.Tensor] = {}
     read: list[torch.Tensor] = []
@@ -87,7 +93,7 @@ def test_what_is_seen_of_a_layer_is_what_comes_next_reads(family: str, method: s
     norms = [
         module
         for name, module in model.named_modules()
-        if name.split(".")[-2:] in (["encoder", LAST[family]], ["decoder", LAST[family]])
+        if name.replace("base_layer.", "").split(".")[-2:] in (["encoder", LAST[family]], ["decoder", LAST[family]])
     ]
     hooks = [norm.register_forward_pre_hook(lambda module, given: read.append(given[0])) for norm in norms]
     given = {name: value for name, value in batch(subject.frame()).items() if name != "labels"}

@@ -36,7 +36,8 @@ INCHES_PER_ROW = 0.165
 INCHES_AROUND = 0.6
 APART = 0.4
 """Distance of the systems of one row, in rows, so that their intervals show."""
-BUDGET_LOOKS = ((SKY, "o"), (BLUE, "o"), (GREEN, "^"), (PURPLE, "v"))
+BUDGET_LOOKS = ((BLUE, "o"), (SKY, "o"), (PURPLE, "v"), (GREEN, "^"))
+"""Of the largest budget, and of smaller ones in turn."""
 OWN_SIZE = Look(VERMILLION, "D", "own size", 3.6)
 
 
@@ -103,13 +104,14 @@ def _best(systems: Sequence[System]) -> float:
 
 
 def _budget_looks(systems: Sequence[System]) -> dict[str, Look]:
-    """A look for each budget, the darker the larger of two."""
+    """A look for each budget, from the smallest."""
     shares = budget_shares(systems)
-    ordered = sorted(shares, key=lambda budget: (shares[budget], budget))
-    return {
+    ordered = sorted(shares, key=lambda budget: (shares[budget], budget), reverse=True)
+    found = {
         budget: Look(*BUDGET_LOOKS[rank % len(BUDGET_LOOKS)], f"{100 * shares[budget]:.2g} %")
         for rank, budget in enumerate(ordered)
     }
+    return dict(reversed(found.items()))
 
 
 def _placed(row: int, systems: Sequence[System], budgets: dict[str, Look], looks: dict[str, Look]) -> list[Mark]:

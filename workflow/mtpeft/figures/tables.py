@@ -13,6 +13,8 @@ from mtpeft.results.summary import COSTS
 if TYPE_CHECKING:
     from mtpeft.figures.layer_ranks import CellRanks
 
+LARGEST_SHARE = 2.0
+"""A method that trains the whole base and more beside it is above 1; what is far above it is meant as per cent."""
 COUNTS = ("seeds", "step_zero", "diverged", "missing")
 
 
@@ -42,7 +44,7 @@ class Setting:
 class System:
     """One row of a summary: the seeds of one method and budget in one setting.
 
-    Shares are between 0 and 1; `seeds` counts runs with a score, of which `step_zero` kept the untouched model. The
+    Shares are of the base model; `seeds` counts runs with a score, of which `step_zero` kept the untouched model. The
     scores are those on the test sets of `scored_pair`, which is the pair of the setting unless the table says another.
     """
 
@@ -148,9 +150,9 @@ class Row:
     def share(self, column: str) -> float | None:
         """A share of the base model, if there is one."""
         value = self.optional(column)
-        if value is not None and not 0 <= value <= 1:
+        if value is not None and not 0 <= value <= LARGEST_SHARE:
             raise UserError(
-                f"{self.path} line {self.line}: {column} is {value:g}; write a share of the base model between 0 and 1."
+                f"{self.path} line {self.line}: {column} is {value:g}; write a share of the base model, not per cent."
             )
         return value
 

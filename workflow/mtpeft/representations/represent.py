@@ -17,6 +17,7 @@ from torch import nn
 
 from mtpeft.cells import Cell
 from mtpeft.execution import describe, versions
+from mtpeft.methods.outside import bring_in_for
 from mtpeft.models.families import read_shape
 from mtpeft.models.frozen import frozen_in
 from mtpeft.models.load import open_tuned, prepare_torch
@@ -49,6 +50,7 @@ def represent(settings: Mapping[str, Any], cell: Cell, *, trained: Path, dev: Pa
     execution: dict[str, Any] = {}
     frozen = frozen_in(settings, cell.model)
     if train["status"] == "ok":
+        bring_in_for(train["settings"]["method"])
         device = prepare_torch(settings["threads"])
         base = Path(read_record(Path(train["inputs"]["base"]))["folder"])
         layers = read_shape(json.loads((base / "config.json").read_text(encoding="utf-8"))).layers
