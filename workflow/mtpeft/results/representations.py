@@ -4,7 +4,7 @@
 
 - `model`, `pair`, `size`, `method`, `budget`, `seed`: labels of the cell.
 - `status`: `ok`, `diverged` or `missing`; a cell that is not `ok` has one row, and nothing in the columns that follow.
-- `step_zero`: 1 where the untouched model was best on dev, so that its ranks are those of the base model.
+- `step_zero`: 1 where no checkpoint was better on dev than the model before the first update.
 - `side`: `encoder` or `decoder`; `layer`: its number, from 1; `tokens`: of the dev set on that side.
 - `effective_rank`: exp of the entropy of the singular values of these tokens' hidden states, as shares of their sum.
 """
