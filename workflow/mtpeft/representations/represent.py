@@ -21,6 +21,7 @@ from mtpeft.methods.outside import bring_in_for
 from mtpeft.models.families import read_shape
 from mtpeft.models.frozen import frozen_in
 from mtpeft.models.load import open_tuned, prepare_torch
+from mtpeft.models.shapes import side_of
 from mtpeft.record_types import RepresentationRecord
 from mtpeft.records import read_record, sha256_of, write_record
 from mtpeft.representations.layers import watching
@@ -71,11 +72,6 @@ def represent(settings: Mapping[str, Any], cell: Cell, *, trained: Path, dev: Pa
         effective_rank={side: [own.effective_rank for own in rows] for side, rows in sides.items() if rows},
     )
     write_record(record, content.model_dump())
-
-
-def side_of(layer: str) -> str:
-    """The side of the model that a layer belongs to, by its name."""
-    return next(side for side in SIDES if side in layer.split("."))
 
 
 @torch.inference_mode()
