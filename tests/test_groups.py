@@ -94,6 +94,16 @@ def test_the_temperature_is_told_to_groups_alone() -> None:
     assert decode_settings(one, Cell(**{**vars(ADAPTER), "pair": "de-en"}))["languages"] == told["members"]["de-en"]
 
 
+def test_a_method_with_parameters_for_each_language_is_told_them() -> None:
+    contexts = {"methods": {"contexts": {"tuner": "context_lora", "learning_rate": 0.001}}}
+    configuration = configured(**contexts)
+    cell = Cell(**{**vars(ADAPTER), "method": "contexts"})
+    told = train_settings(configuration, cell)["method"]
+    assert told["languages"] == {"source": ["de", "pt"], "target": ["en", "en"]}
+    assert "languages" not in train_settings(configuration, Cell(**{**vars(cell), "pair": "pt-en"}))["method"]
+    assert "languages" not in train_settings(configuration, ADAPTER)["method"]
+
+
 # ---------------------------------------------------------------- sampling
 
 
@@ -140,12 +150,34 @@ def test_batches_of_a_group_are_functions_of_seed_and_update() -> None:
 # ---------------------------------------------------------------- batches
 
 
+def test_each_pair_trains_the_sets_of_its_own_languages(sweep: Path, tmp_path: Path) -> None:
+    languages = {side: [sides[side] for sides in SIDES.values()] for side in ("source", "target")}
+    settings = group_settings(family_settings("full")) | {"method": {"tuner": "context_ia3", "languages": languages}}
+    job = jobs.open_job(settings, group_inputs("mbart50", sweep, tmp_path))
+    model = next(jobs._models(job))
+    frames = [frame_of(open_codec(job.folder, own, vocabulary="x"), model.config) for own in SIDES.values()]
+    batch = jobs._batches(settings, job.inputs, frames=frames)
+    assert set(batch(0)["domains"].tolist()) == {0, 1}
+    factors = update_once(model, batch, settings)
+    assert {len(factor) for factor in factors} == {2}
+    assert all(bool(factor.grad.any(dim=1).all()) for factor in factors)
+
+
+def update_once(model: nn.Module, batch: Any, settings: dict[str, Any]) -> list[nn.Parameter]:
+    """Make one update; returns what was trained, with its gradients."""
+    task = Task(model=model, batch=batch, evaluate=lambda: 0.0, identity="", takers=takers_of(model))
+    weights = [weight for weight in model.parameters() if weight.requires_grad]
+    optimizer = torch.optim.SGD([{"params": weights, "factor": 1.0}], lr=0.1)
+    _update(task, jobs._plan(settings, stage=0), optimizer, 0)
+    return weights
+
+
 @pytest.mark.parametrize("name", ["mbart50", "mbart25", "m2m100", "t5"])
 def test_each_row_of_a_mixed_batch_is_that_of_its_own_pair(sweep: Path, tmp_path: Path, name: str) -> None:
     given = group_inputs(name, sweep, tmp_path)
     settings = group_settings(family_settings("lora"), temperature=2.0)
     job = jobs.open_job(settings, given)
-    model = jobs._model(job)
+    model = next(jobs._models(job))
     codecs = [open_codec(job.folder, sides, vocabulary=name) for sides in SIDES.values()]
     frames = [frame_of(codec, model.config) for codec in codecs]
     texts = [read_arrays(own.train) for own in given.members]
@@ -182,14 +214,12 @@ def test_updates_and_dev_scores_say_the_pair_of_every_row(sweep: Path, tmp_path:
     given = group_inputs("mbart50", sweep, tmp_path)
     settings = group_settings(family_settings("full"))
     job = jobs.open_job(settings, given)
-    model = jobs._model(job)
+    model = next(jobs._models(job))
     model.ear, model.deaf = Listening(), nn.Identity()
     frames = [frame_of(open_codec(job.folder, own, vocabulary="x"), model.config) for own in SIDES.values()]
     batch = jobs._batches(settings, given, frames=frames)
     heard: list[Any] = []
-    task = Task(model=model, batch=batch, evaluate=lambda: 0.0, identity="", takers=takers_of(model))
-    weights = [weight for weight in model.parameters() if weight.requires_grad]
-    _update(task, jobs._plan(settings), torch.optim.SGD([{"params": weights, "factor": 1.0}], lr=0.1), 0)
+    update_once(model, batch, settings)
     assert model.ear.domains.equal(batch(0)["domains"])
     assert not hasattr(model.deaf, "domains")
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from peft import PeftModel
 from safetensors.torch import load_file
 from torch import nn
 
@@ -88,9 +89,13 @@ def _a_batch_with_cache_is_its_sentences_without(subject: Subject, folder: Path)
 
 def _what_is_opened_is_what_was_stored(subject: Subject, folder: Path) -> None:
     model, inputs = subject.finished(subject.stirred()), batch(subject.frame())
-    opened = open_tuned(subject.base, save_tuned(model, folder / "tuned", diverged=False)).eval()
+    tuned = save_tuned(model, folder / "tuned", diverged=False)
+    opened = open_tuned(subject.base, tuned).eval()
     assert torch.equal(logits(opened, inputs), logits(model, inputs))
     assert parameters(opened)[1] == 0
+    if (tuned / "adapter_config.json").exists():
+        in_little = PeftModel.from_pretrained(subject.untouched(), tuned, low_cpu_mem_usage=True).eval()
+        assert torch.equal(logits(in_little, inputs), logits(model, inputs))
 
 
 def _without_it_the_base_is_there_again(subject: Subject, folder: Path) -> None:
@@ -224,7 +229,8 @@ def test_the_registry_says_what_the_table_says(method: str) -> None:
 def test_peft_knows_what_is_stored_by_its_name(base: Callable[[str], Path], tmp_path: Path, method: str) -> None:
     subject = _in_first_family(base, CASES[method])
     folder = save_tuned(subject.finished(subject.build()), tmp_path / "tuned", diverged=False)
-    assert json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))["peft_type"] == CASES[method].folder
+    configs = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(folder.rglob("adapter_config.json"))]
+    assert " ".join(config["peft_type"] for config in configs) == CASES[method].folder
 
 
 def _in_first_family(base: Callable[[str], Path], case: Case) -> Subject:

@@ -5,7 +5,7 @@ the configuration changes the settings of the jobs that use it and of no others.
 in `corpus_settings`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from mtpeft.config import rates
 from mtpeft.config.claims import claim_settings, foreign_language, gate_settings
 from mtpeft.config.exposure import exposure_of
 from mtpeft.config.recipes import RECIPES
-from mtpeft.config.resolve import found_path, model_with, pair_languages, pretrain_languages
+from mtpeft.config.resolve import found_path, method_options, model_with, pair_languages, pretrain_languages
 from mtpeft.config.schema import Configuration
 from mtpeft.config.section import plain
 from mtpeft.config.studies import all_cells, drawn_cells, study_others
@@ -136,19 +136,28 @@ def _rate(configuration: Configuration, cell: Cell) -> Any:
 
 
 def _without_rate(configuration: Configuration, cell: Cell) -> Settings:
-    options = plain(configuration.methods[cell.method])
+    options = method_options(configuration, cell.method)
     method = METHODS[options["tuner"]]
-    options.pop("learning_rate", None)
     settings = {"recipe": RECIPES["train"], "method": options} | _common(configuration, cell)
     if method.trains == "nothing":
         return settings
     optimisation = plain(configuration.training) | {"updates": configuration.sizes[cell.size].updates}
     if cell.is_group:
         settings["pairs_each"] = configuration.sizes[cell.size].pairs
+        settings["method"] = _with_languages(options, settings["members"].values())
     else:
         del optimisation["temperature"]
     budget = configuration.budgets[cell.budget] if method.trains == "sized" else None
     return settings | {"budget": budget, "optimisation": optimisation, "seed": int(cell.seed)}
+
+
+def _with_languages(options: Settings, members: Collection[Mapping[str, str]]) -> Settings:
+    """Options of a method with the languages of the pairs by side, where it or a stage has parameters for each."""
+    languages = {side: [languages[side] for languages in members] for side in ("source", "target")}
+    told = {"languages": languages} if METHODS[options["tuner"]].by_language else {}
+    if "stages" in options:
+        told["stages"] = [_with_languages(stage, members) for stage in options["stages"]]
+    return options | told
 
 
 def judge_settings(configuration: Configuration, model: str, pair: str) -> Settings:
@@ -159,6 +168,12 @@ def judge_settings(configuration: Configuration, model: str, pair: str) -> Setti
 def decode_settings(configuration: Configuration, cell: Cell) -> Settings:
     """Settings of the decoding of a cell."""
     return {"recipe": RECIPES["decode"]} | _common(configuration, cell)
+
+
+def represent_settings(configuration: Configuration, cell: Cell) -> Settings:
+    """Settings of the measuring of a cell's representations; how it translates does not matter."""
+    settings = {"recipe": RECIPES["represent"]} | _common(configuration, cell)
+    return {key: value for key, value in settings.items() if key != "search"}
 
 
 def _common(configuration: Configuration, cell: Cell) -> Settings:
@@ -195,6 +210,11 @@ def others_settings(configuration: Configuration, study: str) -> Settings:
     for cell, pair in study_others(configuration, study):
         cells.setdefault(pair, []).append(cell)
     return {"recipe": RECIPES["others"], "cells": {pair: fold(own) for pair, own in cells.items()}}
+
+
+def representations_settings(configuration: Configuration, study: str) -> Settings:
+    """Settings of the table of a study's representations: its cells."""
+    return {"recipe": RECIPES["representations"], "cells": fold(drawn_cells(configuration, study))}
 
 
 def text_settings(configuration: Configuration) -> Settings:
