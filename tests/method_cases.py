@@ -29,6 +29,7 @@ class Case:
         share: budget of a sized method.
         nothing: families in which it has nothing to train, and is refused.
         exceptions: checks that it does not pass, by name.
+        families: those that it is tried on.
     """
 
     options: Mapping[str, Any]
@@ -36,6 +37,7 @@ class Case:
     share: float | None = None
     nothing: Collection[str] = ()
     exceptions: Mapping[str, But] = field(default_factory=dict)
+    families: Collection[str] = ALL_FAMILIES
 
 
 def _not_mergeable(what: str) -> dict[str, But]:

@@ -51,7 +51,7 @@ def _achieved(sites: Sequence[Site], share: float, total: int) -> tuple[str, str
         allocation = allocate(sites, int(share * total))
     except OutOfReachError:
         return "-", "out of reach", "-", "-"
-    sizes = sorted({allocation.sizes.get(site.module, 0) for site in sites if site.step})
+    sizes = sorted({allocation.sizes.get(site.module, 0) for site in sites if site.grows})
     size = f"{sizes[0]}" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
     return f"{allocation.trained:,}", f"{allocation.trained / total:.3%}", f"{allocation.left_over:,}", size
 

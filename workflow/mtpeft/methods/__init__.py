@@ -4,6 +4,7 @@ from mtpeft.methods.adapter import ADAPTER
 from mtpeft.methods.base import Method
 from mtpeft.methods.bitfit import BITFIT
 from mtpeft.methods.embeddings import EMBEDDING_MATRIX
+from mtpeft.methods.from_peft import FROM_PEFT
 from mtpeft.methods.full import FULL, SCRATCH
 from mtpeft.methods.layernorm import LAYERNORM
 from mtpeft.methods.lora import LORA
@@ -12,5 +13,9 @@ from mtpeft.methods.reference import NONE, RETRIEVAL
 
 METHODS: dict[str, Method] = {
     method.name: method
-    for method in (FULL, ADAPTER, LORA, PREFIX, BITFIT, LAYERNORM, EMBEDDING_MATRIX, NONE, SCRATCH, RETRIEVAL)
+    for method in (
+        *(FULL, ADAPTER, LORA, PREFIX, BITFIT, LAYERNORM, EMBEDDING_MATRIX),
+        *FROM_PEFT,
+        *(NONE, SCRATCH, RETRIEVAL),
+    )
 }

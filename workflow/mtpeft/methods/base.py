@@ -12,6 +12,8 @@ from mtpeft.models.shapes import ModelShape
 if TYPE_CHECKING:
     from torch import nn
 
+    from mtpeft.training.hook import UpdateHook
+
 
 class RateSearch(BaseModel):
     """A search for the learning rate, made once per model, size, method and budget; see `tuning`."""
@@ -60,11 +62,17 @@ class TrainedMethodOptions(MethodOptions):
     )
 
 
+def is_false(chosen: bool) -> bool:
+    """Whether a key is left out of the settings, so that cells that do not use it keep theirs."""
+    return not chosen
+
+
 @dataclass(frozen=True)
 class Site:
     """One place where a method puts parameters: `fixed + step * size` of them, with `least <= size <= most`.
 
-    A place that may be left out has a `least` of 0, and costs nothing at that size.
+    A place that may be left out has a `least` of 0, and costs nothing at that size. Where parameters don't grow by a
+    constant step, `prices` has those of all sizes from 1 on.
     """
 
     module: str
@@ -72,15 +80,28 @@ class Site:
     step: int
     most: int
     least: int = 1
+    prices: tuple[int, ...] = ()
 
     def cost(self, size: int) -> int:
         """Parameters at a size."""
+        if self.prices and size:
+            return self.prices[size - 1]
         return self.fixed + self.step * size if size else 0
+
+    @property
+    def grows(self) -> bool:
+        """Whether it has more than one size."""
+        return bool(self.step or self.prices)
 
     @classmethod
     def of_one_size(cls, module: str, parameters: int) -> Self:
         """A place that costs the same whatever the budget is: its size is 1."""
         return cls(module=module, fixed=parameters, step=0, most=1)
+
+    @classmethod
+    def of_prices(cls, module: str, prices: tuple[int, ...], *, least: int = 0) -> Self:
+        """A place that costs `prices[0]` at size 1, and so on."""
+        return cls(module=module, fixed=0, step=0, most=len(prices), least=least, prices=prices)
 
 
 @dataclass(frozen=True)
@@ -104,6 +125,7 @@ class Method:
         finish: turns the trained model into the one that is stored, where training needs more than that.
         stored: parameters that are stored at the given sizes, where they are not those that are trained.
         rate_factor: what the learning rate of a trained parameter is multiplied by, from its name and the options.
+        hook: what it does around each update of a model that it was applied to.
     """
 
     options: type[MethodOptions]
@@ -120,6 +142,7 @@ class Method:
     finish: Callable[["nn.Module"], "nn.Module"] | None = None
     stored: Callable[[ModelShape, Mapping[str, Any], Mapping[str, int]], int] | None = None
     rate_factor: Callable[[str, Mapping[str, Any]], float] | None = None
+    hook: Callable[["nn.Module", Mapping[str, Any]], "UpdateHook"] | None = None
 
     @property
     def name(self) -> str:

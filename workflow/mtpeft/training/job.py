@@ -23,6 +23,7 @@ from mtpeft.tokens.arrays import model_inputs, read_arrays
 from mtpeft.tokens.codec import frame_of, open_codec
 from mtpeft.tokens.frame import Frame
 from mtpeft.training.batches import BatchOrder
+from mtpeft.training.hook import UpdateHook
 from mtpeft.training.interrupt import Clock
 from mtpeft.training.judge import dev_chrf
 from mtpeft.training.loop import Plan, Run, Task, train
@@ -124,6 +125,7 @@ def train_job(job: Job, *, state_folder: Path, clock: Clock) -> tuple[nn.Module,
         start=read_record(job.inputs.start)["dev_score"] if job.inputs.start else None,
         identity=canonical({"settings": job.settings, "inputs": job.hashes}),
         rate_factor=_rate_factor(job.settings["method"]),
+        hook=_hook(model, job.settings["method"]),
     )
     return model, train(task, _plan(job.settings), state_folder=state_folder, clock=clock)
 
@@ -183,6 +185,12 @@ def _rate_factor(options: Mapping[str, Any]) -> Callable[[str], float]:
     """What the learning rate of a parameter is multiplied by, as its method has it."""
     factor = METHODS[options["tuner"]].rate_factor
     return (lambda name: factor(name, options)) if factor else (lambda name: 1.0)
+
+
+def _hook(model: nn.Module, options: Mapping[str, Any]) -> UpdateHook:
+    """What its method does around each update."""
+    hook = METHODS[options["tuner"]].hook
+    return hook(model, options) if hook else UpdateHook()
 
 
 def _batches(settings: Mapping[str, Any], inputs: Inputs, *, frame: Frame) -> Batch:

@@ -6,6 +6,8 @@ from mtpeft.tuners.embeddings import EmbeddingsConfig, EmbeddingsModel
 from mtpeft.tuners.lora_embeddings import LoraEmbeddingsConfig, LoraEmbeddingsModel
 from mtpeft.tuners.prefix import PrefixConfig, PrefixModel
 from mtpeft.tuners.register import register
+from mtpeft.tuners.sized import register_sized
+from mtpeft.tuners.types import SIZED, TunerType
 from mtpeft.tuners.wide_norm import WideNormConfig, WideNormModel
 
 register(BottleneckConfig, BottleneckModel)
@@ -14,3 +16,6 @@ register(EmbeddingsConfig, EmbeddingsModel)
 register(LoraEmbeddingsConfig, LoraEmbeddingsModel)
 register(PrefixConfig, PrefixModel)
 register(WideNormConfig, WideNormModel)
+for tuner_type in TunerType:
+    if tuner_type.startswith(SIZED):
+        register_sized(tuner_type.removeprefix(SIZED))

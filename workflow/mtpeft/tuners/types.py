@@ -2,6 +2,9 @@
 
 import enum
 
+SIZED = "SIZED_"
+"""Begins the name of a tuner of peft that has a size for each module, which peft's own of the rest of the name lacks."""
+
 
 class TunerType(str, enum.Enum):  # noqa: UP042 - peft compares with plain strings and formats the member itself
     """Values of `peft_type` in an `adapter_config.json` that we write."""
@@ -12,3 +15,16 @@ class TunerType(str, enum.Enum):  # noqa: UP042 - peft compares with plain strin
     LORA_EMBEDDINGS = "LORA_EMBEDDINGS"
     PREFIX = "PREFIX"
     WIDE_NORM = "WIDE_NORM"
+    SIZED_ADALORA = "SIZED_ADALORA"
+    SIZED_DEFT = "SIZED_DEFT"
+    SIZED_GLORA = "SIZED_GLORA"
+    SIZED_GRALORA = "SIZED_GRALORA"
+    SIZED_HIRA = "SIZED_HIRA"
+    SIZED_HRA = "SIZED_HRA"
+    SIZED_MISS = "SIZED_MISS"
+    SIZED_OFT = "SIZED_OFT"
+    SIZED_PEANUT = "SIZED_PEANUT"
+    SIZED_PSOFT = "SIZED_PSOFT"
+    SIZED_SHIRA = "SIZED_SHIRA"
+    SIZED_SUPERTUNING = "SIZED_SUPERTUNING"
+    SIZED_TINYLORA = "SIZED_TINYLORA"
