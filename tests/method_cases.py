@@ -44,28 +44,57 @@ def _not_mergeable(what: str) -> dict[str, But]:
     return {"merging changes nothing": But(f"{what} is no change of a weight", says="can't be merged")}
 
 
+NEARLY_BASE = {"it starts as the base": But("a prefix takes attention from the text, however small it is")}
+ADAPTER = {"tuner": "adapter", "activation": "relu"}
 CASES: dict[str, Case] = {
-    "adapter": Case(
-        {"tuner": "adapter", "activation": "relu"}, "BOTTLENECK", share=0.08, exceptions=_not_mergeable("an adapter")
+    **{
+        name: Case({**ADAPTER, **options}, "BOTTLENECK", share=0.08, exceptions=_not_mergeable("an adapter"))
+        for name, options in {
+            "adapter": {},
+            "houlsby": {"placement": "houlsby"},
+            "pfeiffer": {"placement": "pfeiffer", "activation": "gelu"},
+            "parallel": {"placement": "parallel", "scaling": 4.0},
+            "encoder_adapter": {"side": "encoder"},
+            "decoder_adapter": {"side": "decoder", "placement": "parallel"},
+        }.items()
+    },
+    "mam": Case(
+        {"tuner": "mam", "length": 3, "activation": "relu", "scaling": 4.0},
+        "MAM",
+        share=0.08,
+        exceptions={**_not_mergeable("a prefix"), **NEARLY_BASE},
     ),
     "lora": Case({"tuner": "lora", "scaling": 2.0}, "LORA", share=0.05),
-    "prefix": Case(
-        {"tuner": "prefix"},
-        "PREFIX",
+    "dsee": Case(
+        {"tuner": "dsee", "sparse": 5, "scaling": 2.0},
+        "DSEE",
         share=0.05,
+        exceptions={"it stores what it trains": But("where the single weights stand is stored with them")},
+    ),
+    "prefix": Case({"tuner": "prefix"}, "PREFIX", share=0.05, exceptions={**_not_mergeable("a prefix"), **NEARLY_BASE}),
+    "cross_prefix": Case(
+        {"tuner": "prefix", "attentions": ["cross"]},
+        "PREFIX",
+        share=0.03,
+        exceptions={**_not_mergeable("a prefix"), **NEARLY_BASE},
+    ),
+    "network_prefix": Case(
+        {"tuner": "prefix", "network": 6},
+        "PREFIX",
+        share=0.1,
         exceptions={
             **_not_mergeable("a prefix"),
-            "it starts as the base": But("a prefix takes attention from the text, however small it is"),
+            **NEARLY_BASE,
+            "it stores what it trains": But("the network is thrown away, and only what it makes is stored"),
         },
     ),
     "bitfit": Case({"tuner": "bitfit"}, "BITFIT", nothing=("t5", "mt5")),
     "layernorm": Case({"tuner": "layernorm"}, "LN_TUNING"),
+    "ssf": Case({"tuner": "ssf"}, "SSF"),
+    **{part: Case({"tuner": "part", "part": part}, "COPIES") for part in ("encoder", "decoder", "cross_attention")},
     "embeddings": Case({"tuner": "embeddings"}, "EMBEDDINGS"),
     "adapter_embeddings": Case(
-        {"tuner": "adapter", "activation": "relu", "embeddings": True},
-        "BOTTLENECK",
-        share=0.4,
-        exceptions=_not_mergeable("an adapter"),
+        {**ADAPTER, "embeddings": True}, "BOTTLENECK", share=0.4, exceptions=_not_mergeable("an adapter")
     ),
     "lora_embeddings": Case({"tuner": "lora", "scaling": 2.0, "embeddings": True}, "LORA_EMBEDDINGS", share=0.4),
 }

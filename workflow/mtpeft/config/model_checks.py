@@ -74,9 +74,9 @@ def require_trainable(configuration: Configuration, cell: Cell) -> None:
 
 
 def _kept_frozen(configuration: Configuration, model: str, method: str) -> list[str]:
-    """Keys of a model that keep a method from training it."""
-    trains_base = METHODS[configuration.methods[method].tuner].trains == "all"
-    return list(configuration.models[model].held) if trains_base else []
+    """Keys of a model that keep a method from training it, or whole weights of it."""
+    entry, held = METHODS[configuration.methods[method].tuner], configuration.models[model].held
+    return [key for key in held if entry.trains == "all" or (entry.copies_weights and key == "quantised")]
 
 
 def language_mistakes(configuration: Configuration, key: str, study: Study) -> Iterator[str]:

@@ -3,19 +3,35 @@
 from mtpeft.methods.adapter import ADAPTER
 from mtpeft.methods.base import Method
 from mtpeft.methods.bitfit import BITFIT
+from mtpeft.methods.dsee import DSEE
 from mtpeft.methods.embeddings import EMBEDDING_MATRIX
 from mtpeft.methods.from_peft import FROM_PEFT
 from mtpeft.methods.full import FULL, SCRATCH
 from mtpeft.methods.layernorm import LAYERNORM
 from mtpeft.methods.lora import LORA
+from mtpeft.methods.mam import MAM
+from mtpeft.methods.part import PART
 from mtpeft.methods.prefix import PREFIX
 from mtpeft.methods.reference import NONE, RETRIEVAL
+from mtpeft.methods.ssf import SSF
 
 METHODS: dict[str, Method] = {
     method.name: method
     for method in (
-        *(FULL, ADAPTER, LORA, PREFIX, BITFIT, LAYERNORM, EMBEDDING_MATRIX),
+        FULL,
+        PART,
+        EMBEDDING_MATRIX,
+        ADAPTER,
+        MAM,
+        LORA,
+        DSEE,
+        PREFIX,
+        BITFIT,
+        LAYERNORM,
+        SSF,
         *FROM_PEFT,
-        *(NONE, SCRATCH, RETRIEVAL),
+        NONE,
+        SCRATCH,
+        RETRIEVAL,
     )
 }

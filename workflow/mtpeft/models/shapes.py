@@ -10,6 +10,19 @@ from typing import Literal
 NEW_ENTRIES = "new_entries"
 """Key of a config.json that says how many entries were added to the vocabulary, and name of what trains them."""
 Role = Literal["query", "key", "value", "output", "feed_forward"]
+Side = Literal["encoder", "decoder"]
+CROSS = ("encoder_attn", "EncDecAttention")
+"""Names of the cross-attention modules of the decoder."""
+
+
+def side_of(module: str) -> Side:
+    """The stack that a module belongs to, by its name."""
+    return "encoder" if "encoder" in module.split(".")[:2] else "decoder"
+
+
+def is_cross(module: str) -> bool:
+    """Whether a module is, or is part of, cross-attention."""
+    return any(name in CROSS for name in module.split("."))
 
 
 @dataclass(frozen=True)
@@ -30,11 +43,12 @@ class Linear:
 
 @dataclass(frozen=True)
 class Norm:
-    """A layer norm with a weight and, but for a root mean square norm, a bias."""
+    """A layer norm with a weight and, but for a root mean square norm, a bias; it may be that of cross-attention."""
 
     module: str
     width: int
     bias: bool = True
+    of_cross_attention: bool = False
 
     @property
     def parameters(self) -> int:

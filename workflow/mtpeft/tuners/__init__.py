@@ -2,11 +2,15 @@
 
 from mtpeft.tuners.bitfit import BitFitConfig, BitFitModel
 from mtpeft.tuners.bottleneck import BottleneckConfig, BottleneckModel
+from mtpeft.tuners.copies import CopiesConfig, CopiesModel
+from mtpeft.tuners.dsee import DseeConfig, DseeModel
 from mtpeft.tuners.embeddings import EmbeddingsConfig, EmbeddingsModel
 from mtpeft.tuners.lora_embeddings import LoraEmbeddingsConfig, LoraEmbeddingsModel
+from mtpeft.tuners.mam import MamConfig, MamModel
 from mtpeft.tuners.prefix import PrefixConfig, PrefixModel
 from mtpeft.tuners.register import register
 from mtpeft.tuners.sized import register_sized
+from mtpeft.tuners.ssf import SsfConfig, SsfModel
 from mtpeft.tuners.types import SIZED, TunerType
 from mtpeft.tuners.wide_norm import WideNormConfig, WideNormModel
 
@@ -16,6 +20,10 @@ register(EmbeddingsConfig, EmbeddingsModel)
 register(LoraEmbeddingsConfig, LoraEmbeddingsModel)
 register(PrefixConfig, PrefixModel)
 register(WideNormConfig, WideNormModel)
+register(CopiesConfig, CopiesModel)
+register(SsfConfig, SsfModel)
+register(DseeConfig, DseeModel)
+register(MamConfig, MamModel)
 for tuner_type in TunerType:
     if tuner_type.startswith(SIZED):
         register_sized(tuner_type.removeprefix(SIZED))

@@ -6,9 +6,19 @@ from collections.abc import Callable
 from torch import nn
 
 
+def is_attention(module: nn.Module) -> bool:
+    """Whether a module is attention."""
+    return hasattr(module, "k_proj") or hasattr(module, "k")
+
+
 def key_projection(attention: nn.Module) -> nn.Linear:
     """The linear layer that makes keys."""
     return attention.k_proj if hasattr(attention, "k_proj") else attention.k
+
+
+def is_key_projection(module: str) -> bool:
+    """Whether a module of this name makes keys."""
+    return module.rpartition(".")[2] in ("k_proj", "k")
 
 
 def query_projection(attention: nn.Module) -> nn.Linear:

@@ -67,7 +67,13 @@ class TargetingTuner(BaseTuner):
 class WrappingTuner(TargetingTuner):
     """Wraps the target modules; a subclass says with what in `wrapper`, and what an adapter adds in `add_to`."""
 
-    wrapper: type[WrapperLayer]
+    wrapper: type[WrapperLayer] | tuple[type[WrapperLayer], ...]
+
+    def wrap(
+        self, target: nn.Module, adapter_name: str, *, parent: nn.Module, config: TargetedConfig, module: str
+    ) -> WrapperLayer:
+        """A wrapper around a module that has none yet."""
+        return self.wrapper(target, adapter_name)
 
     @abstractmethod
     def add_to(self, layer: WrapperLayer, config: TargetedConfig, adapter_name: str, *, module: str) -> None:
@@ -83,7 +89,9 @@ class WrappingTuner(TargetingTuner):
         current_key: str,
         parameter_name: str | None = None,
     ) -> None:
-        layer = target if isinstance(target, self.wrapper) else self.wrapper(target, adapter_name)
+        wrapped = isinstance(target, self.wrapper)
+        place = {"parent": parent, "config": peft_config, "module": current_key}
+        layer = target if wrapped else self.wrap(target, adapter_name, **place)
         self.add_to(layer, peft_config, adapter_name, module=current_key)
         layer.set_adapter(layer.active_adapters, inference_mode=peft_config.inference_mode)
         if layer is not target:

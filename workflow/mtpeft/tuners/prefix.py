@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
+from peft import PeftModel
 from torch import nn
 from torch.nn import functional
 from transformers import AttentionInterface
@@ -19,6 +20,7 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from mtpeft.tuners.attention import eager_function, heads, key_projection
 from mtpeft.tuners.base import TargetedConfig, WrapperLayer, WrappingTuner
+from mtpeft.tuners.prefix_network import PrefixNetwork
 from mtpeft.tuners.types import TunerType
 
 ATTENTION = "mtpeft_prefix"
@@ -34,6 +36,7 @@ class PrefixConfig(TargetedConfig):
 
     length: int = field(default=16, metadata={"help": "Keys and values of a prefix where the pattern names none."})
     length_pattern: dict[str, int] = field(default_factory=dict, metadata={"help": "Length by module name."})
+    network: int | None = field(default=None, metadata={"help": "Width of the network that makes a prefix, if any."})
 
 
 @dataclass(frozen=True)
@@ -83,27 +86,59 @@ AttentionInterface.register(ATTENTION, attend)
 class PrefixLayer(WrapperLayer):
     """An attention module that also attends to the prefix of the active adapter."""
 
-    adapter_layer_names = ("prefix_keys", "prefix_values")
+    adapter_layer_names = ("prefix_keys", "prefix_values", "prefix_network")
 
     def __init__(self, base_layer: nn.Module, adapter_name: str) -> None:
         super().__init__(base_layer, adapter_name)
         self.prefix_keys = nn.ParameterDict()
         self.prefix_values = nn.ParameterDict()
+        self.prefix_network = nn.ModuleDict()
 
-    def add_adapter(self, adapter_name: str, *, length: int) -> None:
-        """Add a prefix of small random keys and of values that are zero, (length, all heads) each."""
+    def add_adapter(self, adapter_name: str, *, length: int, network: int | None = None) -> None:
+        """Add a prefix of small random keys and of values that are zero, (length, all heads) each, or what makes it."""
         projection = key_projection(self.base_layer)
-        shape, device = (length, projection.out_features), projection.weight.device
-        keys = torch.randn(shape, device="cpu" if device.type == "meta" else device)
+        width, device = projection.out_features, projection.weight.device
+        if network is not None:
+            made = PrefixNetwork(length, network, width)
+            self.prefix_network[adapter_name] = made if device.type == "meta" else made.to(device)
+            return
+        keys = torch.randn((length, width), device="cpu" if device.type == "meta" else device)
         self.prefix_keys[adapter_name] = nn.Parameter(0.02 * keys)
         self.prefix_values[adapter_name] = nn.Parameter(torch.zeros_like(keys))
 
+    def adapters(self) -> list[str]:
+        """Names of the active adapters that this module has."""
+        return [name for name in self.active_adapters if name in self.prefix_keys or name in self.prefix_network]
+
+    def keys_and_values(self, adapter_name: str) -> tuple[torch.Tensor, torch.Tensor]:
+        """The prefix of an adapter, (length, all heads) each."""
+        if adapter_name in self.prefix_network:
+            return self.prefix_network[adapter_name]()
+        return self.prefix_keys[adapter_name], self.prefix_values[adapter_name]
+
+    @torch.no_grad()
+    def start_at(self, adapter_name: str, *, key: torch.Tensor, own: float) -> None:
+        """Keys around a key, (all heads), by a random direction of their own each of this size; values stay zero."""
+        if adapter_name in self.prefix_network:
+            self.prefix_network[adapter_name].start_at(key=key, own=own)
+            return
+        keys = self.prefix_keys[adapter_name]
+        keys.copy_(key + own * torch.randn_like(keys))
+
+    def fold(self) -> None:
+        """Put the prefixes that networks make in the place of these."""
+        for name in list(self.prefix_network):
+            keys, values = self.prefix_network[name]()
+            self.prefix_keys[name] = nn.Parameter(keys.detach().clone())
+            self.prefix_values[name] = nn.Parameter(values.detach().clone())
+            del self.prefix_network[name]
+
     def forward(self, *args: Any, **kwargs: Any) -> tuple[torch.Tensor | None, ...]:
         """What the attention module returns, its hidden states of shape (batch, length, d_model) first."""
-        active = [name for name in self.active_adapters if name in self.prefix_keys]
+        active = self.adapters()
         if self.disable_adapters or not active:
             return self.base_layer(*args, **kwargs)
-        keys, values = (self._heads(piece[active[-1]]) for piece in (self.prefix_keys, self.prefix_values))
+        keys, values = map(self._heads, self.keys_and_values(active[-1]))
         with self._own_attention() as implementation:
             return self.base_layer(*args, prefix=Prefix(keys, values, implementation), **kwargs)
 
@@ -136,4 +171,15 @@ class PrefixModel(WrappingTuner):
 
     def add_to(self, layer: PrefixLayer, config: PrefixConfig, adapter_name: str, *, module: str) -> None:
         """Add a prefix of the length that the pattern names."""
-        layer.add_adapter(adapter_name, length=config.length_pattern.get(module, config.length))
+        length = config.length_pattern.get(module, config.length)
+        layer.add_adapter(adapter_name, length=length, network=config.network)
+
+
+def fold_networks(tuned: PeftModel) -> PeftModel:
+    """The same model with its prefixes as they are, without the networks that made them while they were trained."""
+    for layer in tuned.modules():
+        if isinstance(layer, PrefixLayer):
+            layer.fold()
+    for config in tuned.peft_config.values():
+        config.network = None
+    return tuned

@@ -63,9 +63,10 @@ def start_near_base(model: nn.Module, queries: Mapping[str, torch.Tensor]) -> No
         layer = model.get_base_model().get_submodule(name)
         assert isinstance(layer, PrefixLayer)
         own = SPREAD / given.square().mean().sqrt()
-        for keys in (layer.prefix_keys[adapter] for adapter in layer.active_adapters):
-            score = math.log(WEIGHT / len(keys)) - SPREAD**2 / 2
-            keys.copy_(_keys_with_score(given, score).flatten() + own * torch.randn_like(keys))
+        for adapter in layer.adapters():
+            length = len(layer.keys_and_values(adapter)[0])
+            score = math.log(WEIGHT / length) - SPREAD**2 / 2
+            layer.start_at(adapter, key=_keys_with_score(given, score).flatten(), own=float(own))
 
 
 def _keys_with_score(queries: torch.Tensor, score: float) -> torch.Tensor:

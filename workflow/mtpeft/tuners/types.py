@@ -11,9 +11,13 @@ class TunerType(str, enum.Enum):  # noqa: UP042 - peft compares with plain strin
 
     BOTTLENECK = "BOTTLENECK"
     BITFIT = "BITFIT"
+    COPIES = "COPIES"
+    DSEE = "DSEE"
     EMBEDDINGS = "EMBEDDINGS"
     LORA_EMBEDDINGS = "LORA_EMBEDDINGS"
+    MAM = "MAM"
     PREFIX = "PREFIX"
+    SSF = "SSF"
     WIDE_NORM = "WIDE_NORM"
     SIZED_ADALORA = "SIZED_ADALORA"
     SIZED_DEFT = "SIZED_DEFT"

@@ -104,7 +104,7 @@ LOW_RANK = (
     ),
     SizedByLayer(
         name="DEFT",
-        paper="Kumar et al. 2025, DEFT: Decompositional Efficient Fine-Tuning for Text-to-Image Models (NeurIPS 2025).",
+        paper="DEFT: Decompositional Efficient Fine-Tuning for Text-to-Image Models (NeurIPS 2025).",
         size_name="rank",
         site=lambda module, x, options: beside(module, step=x.inputs + x.outputs, most=min(x)),
         sized=rank,
@@ -117,5 +117,14 @@ LOW_RANK = (
         size_name="rank",
         site=lambda module, x, options: beside(module, step=2 * x.outputs, most=min(x)),
         sized=rank,
+    ),
+    SizedByLayer(
+        name="TINYLORA",
+        paper="Morris et al. 2026, Learning to Reason in 13 Parameters (arXiv 2602.04118).",
+        size_name="length of a vector",
+        options={"rank": (PositiveInt, Field(default=2, description="Singular vectors of a weight that are mixed."))},
+        keys={"save_projection": False},
+        site=lambda module, x, options: beside(module, step=1, most=min(options["rank"], *x) ** 2),
+        sized=lambda size, x, options: {"u": size, "r": options["rank"]},
     ),
 )

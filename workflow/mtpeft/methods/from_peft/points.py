@@ -40,8 +40,8 @@ def _group(model: "nn.Module", modules: Sequence[str], options: Options) -> Keys
 
 
 def _shift_sites(shape: ModelShape, options: Options) -> Sequence[Site]:
-    """A bias of every linear layer but the keys', where softmax would take it away again."""
-    return [Site.of_one_size(x.module, x.outputs) for x in shape.linears if x.role != "key"]
+    """A bias of the values, which the paper finds to bring most."""
+    return [Site.of_one_size(x.module, x.outputs) for x in shape.linears if x.role == "value"]
 
 
 POINTS: tuple[Method, ...] = (
@@ -74,8 +74,9 @@ POINTS: tuple[Method, ...] = (
     method_of_one_size(
         PeftTuner(
             name="BEFT",
-            paper="BEFT: Bias-Efficient Fine-Tuning of Language Models (arXiv 2509.15974).",
-            places="biases of linear layers",
+            paper="Huang et al. 2025, BEFT: Bias-Efficient Fine-Tuning of Language Models (arXiv 2509.15974).",
+            places="biases of values",
+            mergeable=False,  # T5 has no biases to write them into
         ),
         _shift_sites,
     ),

@@ -79,7 +79,7 @@ SHARED = (
     ),
     SizedAsOne(
         name="PVERA",
-        paper="PVeRA: Probabilistic Vector-Based Random Matrix Adaptation (arXiv 2512.07703).",
+        paper="Fillioux et al. 2025, PVeRA: Probabilistic Vector-Based Random Matrix Adaptation (arXiv 2512.07703).",
         size_name="rank",
         keys=RANDOM_BASES,
         shared=lambda linears, options: _rank(2, linears),

@@ -57,7 +57,7 @@ SPARSE = (
     ),
     SizedByLayer(
         name="SUPERTUNING",
-        paper="Super-Tuning: the largest weights, with `rank` a low-rank update beside them (arXiv 2607.09287).",
+        paper="Ilin et al. 2026, Super-Tuning: From Activation-Aware Pruning to Sparse Fine-Tuning (arXiv 2607.09287).",
         size_name="entries",
         options={
             "rank": (NonNegativeInt, Field(default=0, description="Of the low-rank update beside the entries.")),

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mtpeft.models.shapes import Linear, ModelShape, Norm, Role
+from mtpeft.models.shapes import CROSS, Linear, ModelShape, Norm, Role
 
 EMBEDDINGS = "model.shared"
 PROJECTIONS: tuple[tuple[str, Role], ...] = (
@@ -47,7 +47,10 @@ def bart_shape(config: Mapping[str, Any], extras: Extras) -> ModelShape:
             layers.append(layer)
             attentions.extend(f"{layer}.{kind}" for kind in kinds)
             linears.extend(_layer_linears(layer, d_model, config[f"{side}_ffn_dim"], kinds))
-            norms.extend(Norm(f"{layer}.{kind}_layer_norm", d_model) for kind in (*kinds, "final"))
+            norms.extend(
+                Norm(f"{layer}.{kind}_layer_norm", d_model, of_cross_attention=kind in CROSS)
+                for kind in (*kinds, "final")
+            )
         if extras.norm_at_end:
             norms.append(Norm(f"model.{side}.layer_norm", d_model))
     embeddings = config["vocab_size"] * d_model

@@ -10,7 +10,7 @@ from typing import Any
 
 from mtpeft.languages import english_name
 from mtpeft.models.families.base import Edges, Family, start_alone
-from mtpeft.models.shapes import Linear, ModelShape, Norm, Role
+from mtpeft.models.shapes import CROSS, Linear, ModelShape, Norm, Role
 
 LONGEST = 512
 """Tokens of the longest sequence in pre-training; nothing in the architecture limits it."""
@@ -38,7 +38,10 @@ def t5_shape(config: Mapping[str, Any]) -> ModelShape:
             feed_forward = f"{block}.layer.{len(own)}.DenseReluDense"
             feed_forwards.append(feed_forward)
             linears.extend(_feed_forward(feed_forward, d_model, config["d_ff"], gated=gated))
-            norms.extend(_norm(f"{block}.layer.{place}.layer_norm", d_model) for place in range(len(own) + 1))
+            norms.extend(
+                replace(_norm(f"{block}.layer.{place}.layer_norm", d_model), of_cross_attention=kind in CROSS)
+                for place, kind in enumerate((*attention_kinds, "DenseReluDense"))
+            )
         norms.append(_norm(f"{side}.final_layer_norm", d_model))
     embeddings = config["vocab_size"] * d_model
     matrices = 1 if config.get("tie_word_embeddings", True) else 2
