@@ -8,6 +8,8 @@ from method_material import FAMILIES
 
 NO_BIASES = "T5 and mT5 have no biases"
 ALL_FAMILIES = tuple(FAMILIES)
+FEW = ("mbart", "mt5")
+"""Two that differ most: one with biases and layer norms, one with neither and with gated blocks."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,8 @@ CASES: dict[str, Case] = {
         exceptions={**_not_mergeable("a prefix"), **NEARLY_BASE},
     ),
     "lora": Case({"tuner": "lora", "scaling": 2.0}, "LORA", share=0.05),
+    "rslora": Case({"tuner": "lora", "scaling": 2.0, "rank_stabilised": True}, "LORA", share=0.05, families=FEW),
+    "dora": Case({"tuner": "lora", "scaling": 2.0, "dora": True}, "LORA", share=0.05, families=FEW),
     "dsee": Case(
         {"tuner": "dsee", "sparse": 5, "scaling": 2.0},
         "DSEE",
@@ -85,7 +89,6 @@ CASES: dict[str, Case] = {
         exceptions={
             **_not_mergeable("a prefix"),
             **NEARLY_BASE,
-            "it stores what it trains": But("the network is thrown away, and only what it makes is stored"),
         },
     ),
     "bitfit": Case({"tuner": "bitfit"}, "BITFIT", nothing=("t5", "mt5")),

@@ -12,7 +12,8 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from method_cases import CASES, Case
+from method_cases import CASES as OWN_CASES
+from method_cases import Case
 from method_material import FAMILIES, Check, Subject, batch, logits, sources, write_base
 from mtpeft.decoding.search import Search, translate
 from mtpeft.errors import StoppedError
@@ -22,7 +23,9 @@ from mtpeft.training.finetune import save_tuned
 from mtpeft.training.hook import UpdateHook
 from mtpeft.training.interrupt import Clock
 from mtpeft.training.loop import Plan, Task, train
+from peft_cases import PEFT_CASES
 
+CASES = OWN_CASES | PEFT_CASES
 SEARCH = Search(beam_size=1, length_penalty=1.0, max_length_ratio=1.0)
 PLAN = Plan(
     updates=4,

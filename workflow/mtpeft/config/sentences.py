@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from mtpeft.config.forms import PATTERNS
 from mtpeft.methods.base import RATE, RATES, SEARCH
+from mtpeft.methods.from_peft.refused import REFUSED
 
 Error = Mapping[str, Any]
 
@@ -92,6 +93,8 @@ def _sentence(error: Error, root: type[BaseModel]) -> str:
     if kind == "union_tag_invalid":
         given, known = context["tag"], _tags(location, root)
         tag, noun = TAGS[location[0]]
+        if given in REFUSED:
+            return f"'{key}.{tag}' is '{given}', which {REFUSED[given]}."
         return f"'{key}.{tag}' is '{given}', which is no {noun}{nearest(given, known) or f'; write {listed(known)}.'}"
     if kind == "too_short":
         return f"'{key}' has too few entries ({context['actual_length']}); write at least {context['min_length']}."

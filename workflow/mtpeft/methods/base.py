@@ -121,7 +121,7 @@ class Method:
         from_scratch: the base model's weights are thrown away.
         starts_as_base: before the first update the model computes what the base model does, to the bit.
         places: where it puts what it trains, in words.
-        copies_weights: what it trains begins as whole weights of the base, which a quantised one does not have.
+        copies_weights: it begins with whole weights of the base, which a quantised one does not have.
         mergeable: what it trains can be written into the base model's own weights.
         finish: turns the trained model into the one that is stored, where training needs more than that.
         stored: parameters that are stored at the given sizes, where they are not those that are trained.

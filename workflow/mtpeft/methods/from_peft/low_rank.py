@@ -74,7 +74,7 @@ LOW_RANK = (
         site=lambda module, x, options: beside(module, fixed=1, step=x.inputs + x.outputs, most=min(x)),
         sized=lambda size, x, options: {"r": size, "delora_lambda": options["bound"]},
         patterns={"r": "rank_pattern", "delora_lambda": "lambda_pattern"},
-        frozen=lambda size, x: x.inputs,
+        frozen=lambda size, x, options: x.inputs,
     ),
     SizedByLayer(
         name="GRALORA",
@@ -93,7 +93,7 @@ LOW_RANK = (
         keys={"config_A_B": "lora", "config_C": "none", "config_D_E": "none"},
         site=lambda module, x, options: beside(module, step=2 * (x.inputs + x.outputs), most=min(x)),
         sized=rank,
-        frozen=lambda size, x: x.inputs + 2 * x.outputs,
+        frozen=lambda size, x, options: x.inputs + 2 * x.outputs,
     ),
     SizedByLayer(
         name="MISS",
@@ -126,5 +126,6 @@ LOW_RANK = (
         keys={"save_projection": False},
         site=lambda module, x, options: beside(module, step=1, most=min(options["rank"], *x) ** 2),
         sized=lambda size, x, options: {"u": size, "r": options["rank"]},
+        frozen=lambda size, x, options: min(options["rank"], *x) * sum(x),
     ),
 )

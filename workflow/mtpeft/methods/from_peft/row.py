@@ -73,7 +73,7 @@ class SizedByLayer(PeftTuner):
     site: Callable[[str, Widths, Options], Site] = field(kw_only=True)
     sized: Callable[[int, Widths, Options], Keys] = field(kw_only=True)
     patterns: Mapping[str, str] = field(default_factory=dict)
-    frozen: Callable[[int, Widths], int] = field(default=lambda size, widths: 0)
+    frozen: Callable[[int, Widths, Options], int] = field(default=lambda size, widths, options: 0)
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def method_by_layer(tuner: SizedByLayer) -> Method:
 
     def stored(shape: ModelShape, options: Options, sizes: Mapping[str, int]) -> int:
         used = [(sizes[x.module], Widths(x.inputs, x.outputs)) for x in shape.linears if x.module in sizes]
-        return count(sites(shape, options), sizes) + sum(tuner.frozen(*place) for place in used)
+        return count(sites(shape, options), sizes) + sum(tuner.frozen(*place, options) for place in used)
 
     return replace(_method(tuner, sites, insert), stored=stored)
 
@@ -158,6 +158,7 @@ def _method(tuner: PeftTuner, sites: Any, insert: Any) -> Method:
         options=options,
         paper=tuner.paper,
         places=tuner.places,
+        copies_weights=True,  # none was tried on a quantised base
         mergeable=tuner.mergeable,
         trains="sized" if tuner.size_name else "point",
         size_name=tuner.size_name,

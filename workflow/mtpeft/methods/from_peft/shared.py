@@ -130,7 +130,7 @@ SHARED = (
     SizedAsOne(
         name="FROD",
         paper="FRoD: Full-Rank Efficient Fine-Tuning with Rotational Degrees (AAAI 2026).",
-        size_name="entries off the diagonal, per square of the smallest width",
+        size_name="rotations",  # per square of the width that all widths are multiples of
         keys={**RANDOM_BASES, "progressbar": False},
         shared=_rotations,
         alone=lambda widths: widths.inputs,

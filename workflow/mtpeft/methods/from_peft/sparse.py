@@ -47,13 +47,13 @@ SPARSE = (
     SizedByLayer(
         name="SHIRA",
         paper="Bhardwaj et al. 2024, Sparse High Rank Adapters (arXiv 2406.13175).",
-        size_name="rank of a LoRA of this count",
+        size_name="rank of a LoRA as large",
         keys={"random_seed": SEED},
         site=lambda module, x, options: beside(
             module, step=sum(x), most=x.inputs * x.outputs // sum(x)
         ),
         sized=lambda size, x, options: {"r": size},
-        frozen=lambda size, x: 2 * size * sum(x),
+        frozen=lambda size, x, options: 2 * size * sum(x),
     ),
     SizedByLayer(
         name="SUPERTUNING",
@@ -91,7 +91,7 @@ SPARSE = (
     SizedByLayer(
         name="C3A",
         paper="Chen et al. 2024, Parameter-Efficient Fine-Tuning via Circular Convolution (arXiv 2407.19342).",
-        size_name="halvings of the block, and one",
+        size_name="steps to smaller blocks",
         keys={"init_weights": True},
         site=_circulants,
         sized=lambda size, x, options: {"block_size": _largest_block(x) >> size - 1},
