@@ -5,6 +5,7 @@ from typing import Any
 
 from mtpeft.config.load import DEFAULT_FILE, merge, read_yaml
 from own_files_material import WRONG_FILES
+from stages_material import WRONG_STAGES
 
 DEFAULT = read_yaml(DEFAULT_FILE)
 PRETRAIN_FILE = Path(__file__).parents[1] / "workflow" / "studies" / "pretrain.yaml"
@@ -30,6 +31,7 @@ def also(*blocks: dict[str, Any]) -> dict[str, Any]:
 
 
 WRONG: list[tuple[Any, ...]] = [
+    *WRONG_STAGES,
     # a misspelt key, at every level
     ({"study": {}}, "'study' is not a key of the configuration; did you mean 'studies'?"),
     ({"corpora": {"interface": {"cleann": {}}}}, "'corpora.interface.cleann' is not a key", "'clean'?"),
@@ -48,7 +50,7 @@ WRONG: list[tuple[Any, ...]] = [
     (
         {"methods": {"lora": {"rank": 8}}},
         "'methods.lora.rank' is not a key of the configuration; known keys here are "
-        "'embeddings', 'learning_rate', 'scaling', 'tuner'.",
+        "'embeddings', 'learning_rate', 'losses', 'scaling', 'tuner'.",
     ),
     ({"studies": {"budgets": {"bugdets": ["b1"]}}}, "'studies.budgets.bugdets' is not a key", "'budgets'?"),
     ({"training": {"label_smoothign": 0.1}}, "'training.label_smoothign' is not a key", "'label_smoothing'?"),
@@ -72,6 +74,7 @@ WRONG: list[tuple[Any, ...]] = [
         "'methods.lora.learning_rate.n100' is 'fast'; write a number.",
     ),
     ({"methods": {"adapter": {"activation": "rel"}}}, "'methods.adapter.activation' is 'rel'; write 'relu', 'gelu' or"),
+    ({"methods": {"lora": {"losses": ["unlikely"]}}}, "'methods.lora.losses.0' is 'unlikely'; write 'unlikelihood' or"),
     ({"methods": {"new": 3}}, "'methods.new' is 3; write keys and values."),
     ({"sizes": {"n100": {"updates": -5}}}, "'sizes.n100.updates' is -5; write a number above 0."),
     ({"sizes": {"n100": {"updates": "many"}}}, "'sizes.n100.updates' is 'many'; write a whole number."),

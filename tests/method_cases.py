@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from method_material import FAMILIES
+from method_material import FAMILIES, LENGTHS
 
 NO_BIASES = "T5 and mT5 have no biases"
 ALL_FAMILIES = tuple(FAMILIES)
@@ -44,6 +44,9 @@ class Case:
 
 def _not_mergeable(what: str) -> dict[str, But]:
     return {"merging changes nothing": But(f"{what} is no change of a weight", says="can't be merged")}
+
+
+STARTS_WITH_WORDS = {"it starts as the base": But("a prompt is there to be read, whatever it says")}
 
 
 NEARLY_BASE = {"it starts as the base": But("a prefix takes attention from the text, however small it is")}
@@ -90,6 +93,72 @@ CASES: dict[str, Case] = {
             **_not_mergeable("a prefix"),
             **NEARLY_BASE,
         },
+    ),
+    "context_lora": Case({"tuner": "context_lora", "scaling": 2.0}, "CONTEXT", share=0.05),
+    "context_ia3": Case({"tuner": "context_ia3"}, "CONTEXT"),
+    "context_bitfit": Case({"tuner": "context_bitfit"}, "CONTEXT", nothing=("t5", "mt5")),
+    "prefix_then_lora": Case(
+        {
+            "tuner": "staged",
+            "stages": [{"tuner": "prefix"}, {"tuner": "lora", "scaling": 2.0}],
+            "sizes": [2],
+            "rate_factors": [10.0, 1.0],
+        },
+        "PREFIX LORA",
+        share=0.05,
+        exceptions={**_not_mergeable("a prefix"), **NEARLY_BASE},
+    ),
+    "prefix_then_adapter": Case(
+        {
+            "tuner": "staged",
+            "stages": [{"tuner": "prefix", "attentions": ["encoder"]}, {**ADAPTER, "placement": "houlsby"}],
+            "sizes": [2],
+            "rate_factors": [10.0, 1.0],
+        },
+        "PREFIX BOTTLENECK",
+        share=0.08,
+        exceptions={**_not_mergeable("a prefix"), **NEARLY_BASE},
+    ),
+    "prefix_then_full": Case(
+        {
+            "tuner": "staged_full",
+            "stages": [{"tuner": "prefix"}, {"tuner": "full"}],
+            "sizes": [2],
+            "rate_factors": [10.0, 1.0],
+        },
+        "PREFIX",
+        exceptions={
+            **_not_mergeable("a prefix"),
+            **NEARLY_BASE,
+            "it trains what was counted": But("the base itself is trained, so no frozen one stands beside"),
+            "it stores what it trains": But(
+                "a bias of logits, which is no parameter, is a part of a whole model", families=("mbart", "marian")
+            ),
+            "without it the base is there again": But("the base itself is trained"),
+        },
+    ),
+    "prompt": Case(
+        {"tuner": "prompt"}, "PROMPT", share=0.02, exceptions=_not_mergeable("a prompt") | STARTS_WITH_WORDS
+    ),
+    "p_tuning": Case(
+        {"tuner": "p_tuning", "network": "mlp", "hidden": 8},
+        "PROMPT",
+        share=0.06,
+        exceptions={
+            **_not_mergeable("a prompt"),
+            **STARTS_WITH_WORDS,
+            "it stores what it trains": But("the network is folded into its prompt: training can't go on from there"),
+        },
+    ),
+    "dept": Case(
+        # Positions are those of the longest source here: rows beyond would get no gradient.
+        {"tuner": "dept", "prompt_tokens": 2, "max_length": max(LENGTHS), "low_rank_rate": 0.1},
+        "DEPT",
+        share=0.012,
+        exceptions=_not_mergeable("a prompt") | STARTS_WITH_WORDS,
+    ),
+    "adalink": Case(
+        {"tuner": "adalink"}, "ADALINK", share=0.02, exceptions=_not_mergeable("a link beside tied embeddings")
     ),
     "bitfit": Case({"tuner": "bitfit"}, "BITFIT", nothing=("t5", "mt5")),
     "layernorm": Case({"tuner": "layernorm"}, "LN_TUNING"),

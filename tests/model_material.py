@@ -98,7 +98,20 @@ METHODS = {
     "adapter_embeddings": {"tuner": "adapter", "activation": "relu", "embeddings": True},
     "lora_embeddings": {"tuner": "lora", "scaling": 2.0, "embeddings": True},
 }
-BUDGETS = {"adapter": 0.05, "lora": 0.05, "prefix": 0.05, "adapter_embeddings": 0.5, "lora_embeddings": 0.5}
+METHODS["prefix_then_lora"] = {
+    "tuner": "staged",
+    "stages": [METHODS["prefix"], METHODS["lora"]],
+    "sizes": [2],
+    "rate_factors": [4.0, 1.0],
+}
+BUDGETS = {
+    "prefix_then_lora": 0.05,
+    "adapter": 0.05,
+    "lora": 0.05,
+    "prefix": 0.05,
+    "adapter_embeddings": 0.5,
+    "lora_embeddings": 0.5,
+}
 """Shares of the base model, for the methods that have a size."""
 UPDATES = 12
 

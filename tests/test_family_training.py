@@ -19,7 +19,7 @@ from mtpeft.tokens.arrays import model_inputs, read_arrays
 from mtpeft.tokens.codec import frame_of, open_codec, text_of
 from mtpeft.training.finetune import save_tuned
 from mtpeft.training.interrupt import watching
-from mtpeft.training.job import Inputs, _model, open_job, train_job
+from mtpeft.training.job import Inputs, _models, open_job, train_job
 from mtpeft.training.state import only_writer
 
 EVERYWHERE = ("full", "adapter", "lora", "prefix")
@@ -101,6 +101,6 @@ def test_what_was_trained_is_what_is_opened_and_merged(
 @FAMILY
 def test_no_layer_is_skipped_at_random_and_dropout_is_what_was_asked_for(prepared: Callable, name: str) -> None:
     job = open_job(family_settings("full"), prepared(name))
-    config = _model(job).config
+    config = next(_models(job)).config
     assert getattr(config, family_in(job.folder).dropout) == 0.0
     assert (getattr(config, "encoder_layerdrop", 0.0), getattr(config, "decoder_layerdrop", 0.0)) == (0.0, 0.0)

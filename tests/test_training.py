@@ -107,7 +107,7 @@ def test_a_label_out_of_all_reach_has_a_loss_that_is_a_number() -> None:
 def test_an_update_follows_the_loss_of_every_label_and_of_no_padding(sweep: Path, kind: str) -> None:
     settings = train_settings(kind, clip_norm=1e9, dropout=0.0, label_smoothing=0.1)
     job = jobs.open_job(settings, inputs(sweep))
-    model = jobs._model(job)
+    model = next(jobs._models(job))
     batch = jobs._batches(settings, job.inputs, frame=FRAME)
     labels = batch(0)["labels"]
     assert int((labels == IGNORED).sum()) > 0
@@ -120,7 +120,7 @@ def test_an_update_follows_the_loss_of_every_label_and_of_no_padding(sweep: Path
 
     task = Task(model=model, batch=batch, evaluate=lambda: 0.0, identity="")
     found = _update(
-        task, jobs._plan(settings), torch.optim.SGD([{"params": trained.values(), "factor": 1.0}], lr=1.0), 0
+        task, jobs._plan(settings, stage=0), torch.optim.SGD([{"params": trained.values(), "factor": 1.0}], lr=1.0), 0
     )
     assert found == (pytest.approx(loss.item(), rel=1e-5), int((labels != IGNORED).sum()))
     for name, weight in trained.items():

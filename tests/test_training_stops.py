@@ -33,6 +33,7 @@ from mtpeft.training.state import STATE_FILE
 from training_material import (
     ENVIRONMENT,
     SETTINGS,
+    STAGED,
     at_update,
     build,
     results,
@@ -59,6 +60,23 @@ def test_resumed_run_ends_with_the_same_bytes(
     assert results(tmp_path) == expected
     assert any(name.endswith("model.safetensors") for name in expected)
     assert record.get("training", record)["best_step"] > 0
+
+
+def test_a_method_with_stages_goes_on_in_the_stage_in_which_it_was_stopped(
+    sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Six updates each; a stop in the last one of a stage is one before the next has begun."""
+    halted, whole = tmp_path / "halted", tmp_path / "whole"
+    for update in (2, 5, 3):
+        with at_update(update, lambda: signal.raise_signal(signal.SIGTERM), monkeypatch), pytest.raises(TryAgainError):
+            train_cell(sweep, halted, STAGED)
+    train_cell(sweep, halted, STAGED)
+    train_cell(sweep, whole, STAGED)
+    assert results(halted) == results(whole)
+    record = read_record(halted / "train.json")
+    assert [mark["step"] for mark in record["dev_history"]] == [0, 2, 4, 6, 6, 8, 10, 12]
+    assert record["dev_history"][4]["score"] == max(mark["score"] for mark in record["dev_history"][:4])
+    assert sorted(folder.name for folder in (halted / "tuned").iterdir()) == ["stage0", "stage1"]
 
 
 def test_time_budget_stops_at_an_update_and_the_next_start_goes_on(

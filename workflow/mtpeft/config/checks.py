@@ -21,6 +21,7 @@ from mtpeft.config.resolve import (
 )
 from mtpeft.config.schema import Block, Configuration, Corpus, Study
 from mtpeft.config.sentences import listed, moving_branch, unknown
+from mtpeft.config.stage_checks import stage_mistakes
 from mtpeft.config.studies import EFFICIENCY
 from mtpeft.config.test_sets import test_set_mistakes
 from mtpeft.errors import UserError
@@ -83,6 +84,7 @@ def _catalogue_mistakes(configuration: Configuration) -> Iterator[str]:
     for label, options in configuration.methods.items():
         yield from _reference_mistakes(label, options.tuner)
         yield from rate_mistakes(configuration, label)
+        yield from stage_mistakes(configuration, label)
     yield from tuning_mistakes(configuration)
 
 

@@ -9,9 +9,11 @@ from pydantic import ValidationError
 
 from mtpeft.config.checks import complaints
 from mtpeft.config.findings import CATALOGUE_OF, named_labels
-from mtpeft.config.schema import Configuration
+from mtpeft.config.resolve import found_path
+from mtpeft.config.schema import Configuration, configuration_type
 from mtpeft.config.sentences import sentences
 from mtpeft.errors import UserError
+from mtpeft.methods.outside import bring_in
 
 DEFAULT_FILE = Path(__file__).parents[3] / "config.yaml"
 
@@ -101,16 +103,25 @@ def _is_taken_out(catalogue: Any, label: Any) -> bool:
     return isinstance(catalogue, Mapping) and isinstance(label, str) and catalogue.get(label, label) is None
 
 
+def _named_modules(content: Mapping[str, Any]) -> list[str]:
+    """Files of methods from outside; what is no list of texts is refused with the rest of the form."""
+    named = content.get("method_modules")
+    return [file for file in named if isinstance(file, str)] if isinstance(named, list) else []
+
+
 def validate(content: Mapping[str, Any]) -> Configuration:
     """The typed configuration.
 
     Raises:
         UserError: with one sentence per mistake, first those of form, then those between the parts.
     """
+    for file in _named_modules(content):
+        bring_in(str(found_path(file)))
+    kind = configuration_type()
     try:
-        configuration = Configuration.model_validate(without_empty(without_orphans(content)))
+        configuration = kind.model_validate(without_empty(without_orphans(content)))
     except ValidationError as error:
-        raise UserError("\n".join(sentences(error.errors(), Configuration))) from None
+        raise UserError("\n".join(sentences(error.errors(), kind))) from None
     if found := list(complaints(configuration)):
         raise UserError("\n".join(found))
     return configuration

@@ -75,8 +75,9 @@ def require_trainable(configuration: Configuration, cell: Cell) -> None:
 
 def _kept_frozen(configuration: Configuration, model: str, method: str) -> list[str]:
     """Keys of a model that keep a method from training it, or whole weights of it."""
-    entry, held = METHODS[configuration.methods[method].tuner], configuration.models[model].held
-    return [key for key in held if entry.trains == "all" or (entry.copies_weights and key == "quantised")]
+    entry = METHODS[configuration.methods[method].tuner]
+    held = configuration.models[model].held if entry.trains_base or entry.copies_weights else ()
+    return [key for key in held if entry.trains_base or key == "quantised"]
 
 
 def language_mistakes(configuration: Configuration, key: str, study: Study) -> Iterator[str]:

@@ -1,11 +1,12 @@
 """Look things up across the catalogues of a configuration."""
 
 import hashlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from mtpeft.config.schema import Configuration, Corpus
+from mtpeft.config.section import plain
 from mtpeft.errors import UserError
 from mtpeft.methods import METHODS
 from mtpeft.methods.base import Site
@@ -139,7 +140,21 @@ def origin_of(configuration: Configuration, model: str) -> str:
     return extension.model if extension else model
 
 
+def method_options(configuration: Configuration, method: str) -> dict[str, Any]:
+    """Options of a method without its learning rate, with the file that it comes from if it is no part of the package.
+
+    Stages are options as well, in the place of their labels.
+    """
+    options = plain(configuration.methods[method])
+    options.pop("learning_rate", None)
+    if module := METHODS[options["tuner"]].module:
+        options["module"] = module
+    if "stages" in options:
+        options["stages"] = [method_options(configuration, stage) for stage in options["stages"]]
+    return options
+
+
 def method_sites(configuration: Configuration, method: str, shape: ModelShape) -> Sequence[Site]:
     """Places that a method of the catalogue trains in a model, or none where it has no size."""
-    options = configuration.methods[method]
-    return sites_of(METHODS[options.tuner], shape, json.loads(options.model_dump_json()))
+    options = method_options(configuration, method)
+    return sites_of(METHODS[options["tuner"]], shape, options)

@@ -4,10 +4,11 @@
 """
 
 import operator
+from collections.abc import Iterable
 from functools import reduce
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt, create_model
 
 from mtpeft.config.comet_section import Comet
 from mtpeft.config.findings import Finding
@@ -15,6 +16,7 @@ from mtpeft.config.forms import MEMBERS, SHA256, DatasetId, Language, Probabilit
 from mtpeft.config.models import Model
 from mtpeft.config.section import Section
 from mtpeft.methods import METHODS
+from mtpeft.methods.base import Method
 
 # Data records of models hold the description of files. One that was written before there was a form must stay equal.
 LaterForm = Annotated[str | None, Field(exclude_if=lambda path: path is None)]
@@ -229,8 +231,12 @@ class Study(Section):
         return [own, *(own.model_copy(update=lists) for lists in given)]
 
 
-AnyMethod = reduce(operator.or_, (method.options for method in METHODS.values()))
-MethodEntry = Annotated[AnyMethod, Field(discriminator="tuner")]
+def _entry_of(methods: Iterable[Method]) -> Any:
+    """The type of an entry of `methods`: one of the options, told apart by `tuner`."""
+    return Annotated[reduce(operator.or_, (method.options for method in methods)), Field(discriminator="tuner")]
+
+
+MethodEntry = _entry_of(METHODS.values())
 
 
 class Configuration(Section):
@@ -240,6 +246,7 @@ class Configuration(Section):
     pairs: dict[str, Pair]
     sizes: dict[str, Size]
     models: dict[str, Model]
+    method_modules: list[str] = Field(default=[], description="Python files that hold methods of your own.")
     methods: dict[str, MethodEntry]
     budgets: dict[str, Share]
     training: Training = Training()
@@ -249,3 +256,10 @@ class Configuration(Section):
     margin: PositiveFloat = Field(default=1.0, description="chrF within which two systems count as on par.")
     studies: dict[str, Study]
     findings: dict[str, Finding] = Field(default={}, description="Claims that are tested on the cells of studies.")
+
+
+def configuration_type() -> type[Configuration]:
+    """The type of a configuration with all methods that are in the registry now, those from outside included."""
+    if not any(method.module for method in METHODS.values()):
+        return Configuration
+    return create_model("Configuration", __base__=Configuration, methods=(dict[str, _entry_of(METHODS.values())], ...))

@@ -14,7 +14,7 @@ from mtpeft.config import rates
 from mtpeft.config.claims import claim_settings, foreign_language, gate_settings
 from mtpeft.config.exposure import exposure_of
 from mtpeft.config.recipes import RECIPES
-from mtpeft.config.resolve import found_path, model_with, pair_languages, pretrain_languages
+from mtpeft.config.resolve import found_path, method_options, model_with, pair_languages, pretrain_languages
 from mtpeft.config.schema import Configuration
 from mtpeft.config.section import plain
 from mtpeft.config.studies import all_cells, drawn_cells, study_others
@@ -136,9 +136,8 @@ def _rate(configuration: Configuration, cell: Cell) -> Any:
 
 
 def _without_rate(configuration: Configuration, cell: Cell) -> Settings:
-    options = plain(configuration.methods[cell.method])
+    options = method_options(configuration, cell.method)
     method = METHODS[options["tuner"]]
-    options.pop("learning_rate", None)
     settings = {"recipe": RECIPES["train"], "method": options} | _common(configuration, cell)
     if method.trains == "nothing":
         return settings

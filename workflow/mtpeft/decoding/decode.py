@@ -9,6 +9,7 @@ from mtpeft.cells import Cell
 from mtpeft.decoding.outcome import Outcome, write_decode_record, write_hypotheses
 from mtpeft.decoding.search import Search, translate
 from mtpeft.execution import describe
+from mtpeft.methods.outside import bring_in_for
 from mtpeft.models.frozen import frozen_in
 from mtpeft.models.load import open_tuned, prepare_torch
 from mtpeft.records import read_record
@@ -27,6 +28,7 @@ def decode(settings: Mapping[str, Any], cell: Cell, *, trained: Path, tests: Map
         record: where the record goes.
     """
     train = read_record(trained)
+    bring_in_for(train["settings"]["method"])
     device = prepare_torch(settings["threads"])
     base = Path(read_record(Path(train["inputs"]["base"]))["folder"])
     codec = open_codec(base, settings["languages"], vocabulary=cell.model)

@@ -1,6 +1,6 @@
 """What the sweep knows of a method before any weight is loaded: its options, its sizes, its count of parameters."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
@@ -59,6 +59,13 @@ class TrainedMethodOptions(MethodOptions):
 
     learning_rate: LearningRate = Field(
         description="Peak learning rate: a number, one number per size label (`default` for the others), or a search."
+    )
+    losses: list[Literal["unlikelihood", "length_normalised"]] = Field(
+        default=[],
+        # Left out of the settings where it is empty, so that it changes nothing for cells that do not use it.
+        exclude_if=lambda named: not named,
+        description="Losses of T-Few (arXiv 2205.05638) beside that of the target: wrong targets, which are those of "
+        "other sources of the batch, are made less likely, token by token or as a whole.",
     )
 
 
@@ -121,10 +128,14 @@ class Method:
         from_scratch: the base model's weights are thrown away.
         starts_as_base: before the first update the model computes what the base model does, to the bit.
         places: where it puts what it trains, in words.
+        grow: for a method with stages, the model as it is in each of them; `apply` gives the last.
+        trains_base: the base model itself is trained.
         copies_weights: it begins with whole weights of the base, which a quantised one does not have.
         mergeable: what it trains can be written into the base model's own weights.
         finish: turns the trained model into the one that is stored, where training needs more than that.
         stored: parameters that are stored at the given sizes, where they are not those that are trained.
+        register: lets peft know a tuner from outside of the package.
+        module: file that a method from outside of the package comes from.
         rate_factor: what the learning rate of a trained parameter is multiplied by, from its name and the options.
         hook: what it does around each update of a model that it was applied to.
     """
@@ -139,10 +150,14 @@ class Method:
     from_scratch: bool = False
     starts_as_base: bool = False
     places: str = ""
+    grow: Callable[["nn.Module", Mapping[str, int], Mapping[str, Any]], "Iterator[nn.Module]"] | None = None
+    trains_base: bool = False
     copies_weights: bool = False
     mergeable: bool = False
     finish: Callable[["nn.Module"], "nn.Module"] | None = None
     stored: Callable[[ModelShape, Mapping[str, Any], Mapping[str, int]], int] | None = None
+    register: Callable[[], None] | None = None
+    module: str | None = None
     rate_factor: Callable[[str, Mapping[str, Any]], float] | None = None
     hook: Callable[["nn.Module", Mapping[str, Any]], "UpdateHook"] | None = None
 

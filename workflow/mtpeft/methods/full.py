@@ -35,6 +35,7 @@ FULL = Method(
     paper="Baseline of Üstün & Cooper Stickland 2022 (arXiv 2205.11277).",
     places="everything",
     trains="all",
+    trains_base=True,
     apply=train_everything,
     starts_as_base=True,
 )
@@ -44,6 +45,7 @@ SCRATCH = Method(
     paper="Reference: what the fine-tuning data alone can teach.",
     places="everything",
     trains="all",
+    trains_base=True,
     apply=train_everything,
     from_scratch=True,
 )

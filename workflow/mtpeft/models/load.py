@@ -13,6 +13,7 @@ from torch import nn
 from mtpeft.cells import Cell
 from mtpeft.decoding.search import Search, translate
 from mtpeft.errors import UserError
+from mtpeft.methods.outside import bring_in_for
 from mtpeft.models.frozen import WHOLE, Frozen, frozen_in, loading_options, represented, require_quantisation, settle
 from mtpeft.models.shapes import NEW_ENTRIES
 from mtpeft.records import read_record
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
+STAGE = "stage"
+"""Beginning of the name of a folder that holds a stage of a method; its number follows."""
+STAGED_BASE = "base"
+"""Name of the folder that holds the base, where stages train it as well."""
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """Numbers of the parameters in glibc's malloc.h."""
 MEGABYTE = 2**20
@@ -70,6 +75,8 @@ def load_base(folder: Path, frozen: Frozen = WHOLE, **overrides: Any) -> "PreTra
         folder, local_files_only=True, use_safetensors=True, **loading_options(frozen), **overrides
     )
     settle(model)
+    for table in _sinusoids(model):
+        table.requires_grad_(False)
     return model
 
 
@@ -95,18 +102,24 @@ def parameters(model: nn.Module) -> tuple[int, int]:
     Sinusoids, which Marian models hold as parameters, are not learnt and not counted, nor are ranks, which AdaLoRA
     holds so.
     """
-    tables = [module for module in model.modules() if "Sinusoidal" in type(module).__name__]
-    fixed = {id(parameter) for table in tables for parameter in table.parameters()}
+    fixed = {id(parameter) for table in _sinusoids(model) for parameter in table.parameters()}
     fixed |= {id(parameter) for name, parameter in model.named_parameters() if ".ranknum." in name}
     unique = {id(x): x for x in model.parameters() if id(x) not in fixed}.values()
     return sum(map(represented, unique)), sum(represented(x) for x in unique if x.requires_grad)
 
 
+def _sinusoids(model: nn.Module) -> list[nn.Module]:
+    return [module for module in model.modules() if "Sinusoidal" in type(module).__name__]
+
+
 def open_tuned(base: Path, tuned: Path, frozen: Frozen = WHOLE) -> nn.Module:
     """The model that a cell's `tuned/` folder and its base, held as it was in training, make together.
 
-    A folder with an adapter_config.json is a peft folder, one with a config.json a whole model, an empty one the base.
+    A folder with an adapter_config.json is a peft folder, one with a config.json a whole model, an empty one the base;
+    one with folders in it holds the stages of a method.
     """
+    if stages := sorted(tuned.glob(f"{STAGE}*")):
+        return _open_stages(base, tuned, stages, frozen)
     if (tuned / "adapter_config.json").exists():
         from peft import PeftModel
 
@@ -117,6 +130,16 @@ def open_tuned(base: Path, tuned: Path, frozen: Frozen = WHOLE) -> nn.Module:
             split_new_entries(model)
         return PeftModel.from_pretrained(model, tuned, local_files_only=True)
     return load_base(tuned) if (tuned / "config.json").exists() else load_base(base, frozen)
+
+
+def _open_stages(base: Path, tuned: Path, stages: Sequence[Path], frozen: Frozen) -> nn.Module:
+    from mtpeft.tuners.stages import StagedModel
+
+    trained = tuned / STAGED_BASE
+    model = StagedModel(load_base(trained) if trained.exists() else load_base(base, frozen))
+    for stage in stages:
+        model.open(stage)
+    return model
 
 
 @dataclass(frozen=True)
@@ -157,6 +180,7 @@ def load_cell(cell: str | Path) -> Translator:
     base_record = Path(record["inputs"]["base"])
     if not base_record.exists():
         raise UserError(f"The base model {base_record} of {folder} is not there; run this in the folder of the sweep.")
+    bring_in_for(record["settings"]["method"])
     base = Path(read_record(base_record)["folder"])
     device = prepare_torch(record["settings"]["threads"])
     frozen = frozen_in(record["settings"], record["cell"]["model"])

@@ -43,17 +43,18 @@ def save_tuned(model: nn.Module, folder: Path, *, diverged: bool) -> Path:
     temporary.mkdir(parents=True)
     if not diverged:
         model.save_pretrained(temporary)
-        (temporary / "README.md").unlink(missing_ok=True)
-        _sort_adapter_config(temporary / "adapter_config.json")
+        for page in list(temporary.rglob("README.md")):
+            page.unlink()
+        for config in temporary.rglob("adapter_config.json"):
+            _sort_adapter_config(config)
     publish_folder(temporary, folder)
     return folder
 
 
 def _sort_adapter_config(file: Path) -> None:
     """Peft keeps the target modules in a set, whose order is another in every process."""
-    if file.exists():
-        config = read_record(file)
-        write_record(file, config | {"target_modules": sorted(config["target_modules"])})
+    config = read_record(file)
+    write_record(file, config | {"target_modules": sorted(config["target_modules"])})
 
 
 def _record(job: Job, cell: Cell, run: Run, *, tuned: Path) -> TrainRecord:

@@ -1,7 +1,7 @@
 """Everything that training a cell takes: its files, the model with what the method trains of it, batches, dev score."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ from mtpeft.methods import METHODS
 from mtpeft.methods.base import Method
 from mtpeft.methods.budget import Allocation, OutOfReachError, allocation_of
 from mtpeft.methods.new_entries import new_entry_place
+from mtpeft.methods.outside import bring_in_for
+from mtpeft.methods.staged import stage_count
 from mtpeft.models.families import family_in, read_shape
 from mtpeft.models.frozen import Frozen, frozen_in, require_quantisation
 from mtpeft.models.load import device_here, load_base, parameters, prepare_torch, random_model
@@ -23,10 +25,12 @@ from mtpeft.tokens.arrays import model_inputs, read_arrays
 from mtpeft.tokens.codec import frame_of, open_codec
 from mtpeft.tokens.frame import Frame
 from mtpeft.training.batches import BatchOrder
+from mtpeft.training.contrastive import objective
 from mtpeft.training.hook import UpdateHook
 from mtpeft.training.interrupt import Clock
 from mtpeft.training.judge import dev_chrf
 from mtpeft.training.loop import Plan, Run, Task, train
+from mtpeft.training.stages import joined
 from mtpeft.tuners.new_entries import split_new_entries, train_new_entries
 
 Batch = Callable[[int], Mapping[str, torch.Tensor]]
@@ -75,6 +79,7 @@ def open_job(settings: Mapping[str, Any], inputs: Inputs) -> Job:
         UserError: the base model's files are not those that were recorded, the budget is out of the method's reach, or
             the base can't be quantised here.
     """
+    bring_in_for(settings["method"])
     base = read_record(inputs.base)
     frozen = frozen_in(settings, base["model"])
     require_quantisation(frozen, device_here())
@@ -105,13 +110,34 @@ def _count(settings: Mapping[str, Any], shape: ModelShape) -> Counted:
 def train_job(job: Job, *, state_folder: Path, clock: Clock) -> tuple[nn.Module, Run]:
     """Train to the end, or on from a saved state; returns the model with the weights of the best dev score.
 
+    A method with stages trains the first, then the first and the second, and so on, for as many updates each.
+
     Raises:
         StoppedError: stopped early, with the state saved.
     """
-    model = _model(job).to(job.device)
+    runs: list[Run] = []
+    stages = stage_count(job.settings["method"])
+    for number, model in enumerate(_models(job)):
+        folder = state_folder if stages == 1 else state_folder / f"stage{number}"
+        folder.mkdir(parents=True, exist_ok=True)
+        task = _task(job, model, start=_start_of(job, number, runs))
+        runs.append(train(task, _plan(job.settings, stage=number), state_folder=folder, clock=clock))
+        if runs[-1].status != "ok":
+            break
+    return model, joined(runs)
+
+
+def _start_of(job: Job, stage: int, runs: Sequence[Run]) -> float | None:
+    """Dev score before the first update, where it is known: of the base, or of what the stage before has reached."""
+    if stage and METHODS[job.settings["method"]["stages"][stage]["tuner"]].starts_as_base:
+        return runs[-1].best_score
+    return read_record(job.inputs.start)["dev_score"] if job.inputs.start and not stage else None
+
+
+def _task(job: Job, model: nn.Module, *, start: float | None) -> Task:
     codec = open_codec(job.folder, job.settings["languages"], vocabulary=job.folder.name)
     frame = frame_of(codec, model.config)
-    task = Task(
+    return Task(
         model=model,
         batch=_batches(job.settings, job.inputs, frame=frame),
         evaluate=dev_chrf(
@@ -122,12 +148,12 @@ def train_job(job: Job, *, state_folder: Path, clock: Clock) -> tuple[nn.Module,
             codec=codec,
             frame=frame,
         ),
-        start=read_record(job.inputs.start)["dev_score"] if job.inputs.start else None,
+        start=start,
         identity=canonical({"settings": job.settings, "inputs": job.hashes}),
         rate_factor=_rate_factor(job.settings["method"]),
+        objective=objective(job.settings["method"].get("losses", ())),
         hook=_hook(model, job.settings["method"]),
     )
-    return model, train(task, _plan(job.settings), state_folder=state_folder, clock=clock)
 
 
 def _hashes(base: Mapping[str, Any], inputs: Inputs) -> dict[str, str]:
@@ -146,9 +172,9 @@ def _hashes(base: Mapping[str, Any], inputs: Inputs) -> dict[str, str]:
     }
 
 
-def _model(job: Job) -> nn.Module:
-    """The model to train, which holds exactly the parameters that were counted."""
-    settings, folder, counted = job.settings, job.folder, job.counted
+def _models(job: Job) -> Iterator[nn.Module]:
+    """The model to train, as it is in each stage of its method; the last holds exactly what was counted."""
+    settings, folder = job.settings, job.folder
     method = METHODS[settings["method"]["tuner"]]
     family = family_in(folder)
     keys = {**family.fixed, family.dropout: settings["optimisation"]["dropout"]}
@@ -157,28 +183,36 @@ def _model(job: Job) -> nn.Module:
         base = random_model(config, seed=settings["seed"], **keys)
     else:
         base = load_base(folder, job.frozen, **keys)
-    torch.manual_seed(settings["seed"])
-    model = _with_method(method, base, counted, settings["method"])
+    stages = stage_count(settings["method"])
+    grown = _with_method(method, base, job.counted, settings["method"])
+    for number in range(stages):
+        torch.manual_seed(settings["seed"])
+        model = next(grown)
+        if number == stages - 1:
+            _require_counted(job.counted, method, model)
+        yield model.to(job.device)
+
+
+def _require_counted(counted: Counted, method: Method, model: nn.Module) -> None:
     total, trained = parameters(model)
-    built = total if method.trains == "all" else total - trained
-    if (built, trained) != (counted.shape.total, counted.allocation.trained):
+    added = trained - counted.shape.total if method.trains_base else trained
+    if (total - added, trained) != (counted.shape.total, counted.allocation.trained):
         raise AssertionError(
             f"counted {counted.allocation.trained} trained of {counted.shape.total} parameters, "
-            f"built {trained} of {built}"
+            f"built {trained} of {total - added}"
         )
-    return model
 
 
-def _with_method(method: Method, base: nn.Module, counted: Counted, options: Mapping[str, Any]) -> nn.Module:
+def _with_method(method: Method, base: nn.Module, counted: Counted, options: Mapping[str, Any]) -> Iterator[nn.Module]:
     """The base model with what the method trains of it, and with the rows of new entries that are trained beside."""
     sizes, new = dict(counted.allocation.sizes), new_entry_place(counted.shape)
-    if new not in sizes:
-        return method.apply(base, sizes, options)
-    del sizes[new]
-    split_new_entries(base)
-    tuned = method.apply(base, sizes, options)
-    train_new_entries(tuned)
-    return tuned
+    has_new = sizes.pop(new, None) is not None
+    if has_new:
+        split_new_entries(base)
+    for tuned in method.grow(base, sizes, options) if method.grow else (method.apply(base, sizes, options),):
+        if has_new:
+            train_new_entries(tuned)
+        yield tuned
 
 
 def _rate_factor(options: Mapping[str, Any]) -> Callable[[str], float]:
@@ -205,12 +239,13 @@ def _batches(settings: Mapping[str, Any], inputs: Inputs, *, frame: Frame) -> Ba
     return batch
 
 
-def _plan(settings: Mapping[str, Any]) -> Plan:
-    optimisation = settings["optimisation"]
-    longer = settings["method"].get("longer", 1)
+def _plan(settings: Mapping[str, Any], *, stage: int) -> Plan:
+    optimisation, method = settings["optimisation"], settings["method"]
+    longer = method.get("longer", 1)
+    factor = method["rate_factors"][stage] if "stages" in method else 1.0
     return Plan(
-        updates=longer * optimisation["updates"],
-        learning_rate=optimisation["learning_rate"],
+        updates=longer * optimisation["updates"] // stage_count(method),
+        learning_rate=optimisation["learning_rate"] * factor,
         warmup=optimisation["warmup"],
         label_smoothing=optimisation["label_smoothing"],
         weight_decay=optimisation["weight_decay"],

@@ -5,8 +5,7 @@ rate, the dropout masks. So a saved state needs no random numbers, and a resumed
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,10 +14,9 @@ import torch
 from torch import nn
 
 from mtpeft.errors import StoppedError
-from mtpeft.tokens.arrays import IGNORED
 from mtpeft.training.hook import UpdateHook
 from mtpeft.training.interrupt import Clock
-from mtpeft.training.loss import cross_entropy_in_place
+from mtpeft.training.objective import Objective, likelihood
 from mtpeft.training.progress import Progress
 from mtpeft.training.schedule import learning_rate
 from mtpeft.training.state import State, read_state, save_state
@@ -69,6 +67,7 @@ class Task:
         start: that of the model before the first update, where it is known.
         identity: settings and inputs as text, which a saved state must carry to be resumed.
         rate_factor: what the learning rate of a parameter of this name is multiplied by.
+        objective: what is minimised.
         hook: what is done around each update.
     """
 
@@ -78,6 +77,7 @@ class Task:
     identity: str
     start: float | None = None
     rate_factor: Callable[[str], float] = lambda name: 1.0
+    objective: Objective = likelihood
     hook: UpdateHook = field(default_factory=UpdateHook)
 
 
@@ -159,36 +159,15 @@ def _update(task: Task, plan: Plan, optimizer: torch.optim.Optimizer, step: int)
         peak = plan.learning_rate * group["factor"]
         group["lr"] = learning_rate(step, peak=peak, updates=plan.updates, warmup=plan.warmup)
     inputs = {name: tensor.to(task.model.device) for name, tensor in task.batch(step).items()}
-    labels = inputs.pop("labels")
-    judged = labels != IGNORED
-    with _only_logits_of(task.model, judged):
-        logits = task.model(**inputs, use_cache=False).logits.float()
-    gradient = logits.detach()
-    loss = cross_entropy_in_place(gradient, labels[judged], label_smoothing=plan.label_smoothing)
     optimizer.zero_grad(set_to_none=True)
-    logits.backward(gradient)
+    loss, tokens = task.objective(task.model, inputs, plan.label_smoothing)
     task.hook.before()
     trained = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     norm = nn.utils.clip_grad_norm_(trained, plan.clip_norm, foreach=True)
     if torch.isfinite(loss) and torch.isfinite(norm):
         optimizer.step()
         task.hook.after(step + 1, plan.updates)
-    return loss.item() if torch.isfinite(norm) else math.nan, len(logits)
-
-
-@contextmanager
-def _only_logits_of(model: nn.Module, positions: torch.Tensor) -> Iterator[None]:
-    """Logits of these target positions alone, as (positions, vocabulary): the output layer is the dearest by far.
-
-    Args:
-        model: any that has its output layer applied to states of shape (batch, length, width).
-        positions: true where there is a label: shape (batch, length).
-    """
-    chosen = model.get_output_embeddings().register_forward_pre_hook(lambda _, states: (states[0][positions],))
-    try:
-        yield
-    finally:
-        chosen.remove()
+    return loss.item() if torch.isfinite(norm) else math.nan, tokens
 
 
 def _judge(task: Task, run: Run, weights: Mapping[str, nn.Parameter], best: dict[str, torch.Tensor]) -> float:

@@ -1,0 +1,30 @@
+"""Wrong methods of several stages, as overlays over config.yaml, and what is said of them."""
+
+from typing import Any
+
+from mtpeft.config.load import merge
+
+
+def staged(**changes: Any) -> dict[str, Any]:
+    """An overlay with a method of two stages, changed."""
+    right = {"tuner": "staged", "stages": ["prefix", "lora"], "sizes": [4], "rate_factors": [10, 1]}
+    return {"methods": {"pt_lora": {**right, "learning_rate": 1e-3, **changes}}}
+
+
+WRONG_STAGES: list[tuple[Any, ...]] = [
+    (staged(stages=["prefix", "loar"]), "'methods.pt_lora.stages' names 'loar', which is not in 'methods'", "'lora'?"),
+    (staged(sizes=[4, 4]), "'methods.pt_lora.sizes' has 2 entries; write one for each stage but the last, 1 in all."),
+    (staged(rate_factors=[1]), "'methods.pt_lora.rate_factors' has 1 entries; write one for each stage, 2 in all."),
+    (staged(stages=["lora", "lora_embeddings"]), "'methods.pt_lora.stages' has a tuner twice (lora, lora)"),
+    (staged(stages=["prefix", "full"]), "'methods.pt_lora.stages' names 'full', whose tuner 'full' can't stand there"),
+    (staged(stages=["full", "lora"]), "'methods.pt_lora.stages' names 'full', whose tuner 'full' can't stand there"),
+    (
+        staged(tuner="staged_full"),
+        "'methods.pt_lora.stages' names 'lora', whose tuner 'lora' can't stand there",
+        "full",
+    ),
+    (
+        merge(staged(), {"methods": {"prefix": {"network": 8}}}),
+        "'methods.pt_lora.stages' names 'prefix', whose network is thrown away after training",
+    ),
+]

@@ -1,0 +1,88 @@
+"""Methods from outside of the package: the example, from its entry in the configuration to a model that is opened."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from config_material import DEFAULT
+from model_material import train_settings
+from mtpeft.cells import Cell
+from mtpeft.config.load import merge, validate
+from mtpeft.config.settings import train_settings as settings_of
+from mtpeft.errors import UserError
+from mtpeft.methods import METHODS
+from mtpeft.records import read_record
+from training_material import ENVIRONMENT, ROOT, trainer
+
+EXAMPLE = ROOT / "workflow/examples/block_gates.py"
+STUDY = {"models": ["small"], "pairs": ["pt-en"], "sizes": ["n100"], "methods": ["gates"], "seeds": [1]}
+
+
+@pytest.fixture(autouse=True)
+def _registry_as_before() -> Iterator[None]:
+    before = dict(METHODS)
+    yield
+    METHODS.clear()
+    METHODS.update(before)
+
+
+def overlay(module: str, tuner: str = "block_gates") -> dict[str, Any]:
+    return merge(
+        DEFAULT,
+        {
+            "method_modules": [module],
+            "methods": {"gates": {"tuner": tuner, "learning_rate": 0.01}},
+            "studies": {"budgets": {**STUDY, "also": [], "budgets": []}},
+            "findings": dict.fromkeys(DEFAULT["findings"]),
+        },
+    )
+
+
+def test_the_examples_settings_say_where_it_is() -> None:
+    configuration = validate(overlay("workflow/examples/block_gates.py"))
+    settings = settings_of(configuration, Cell("small", "pt-en", "n100", "gates", "native", "1"))
+    assert settings["method"]["tuner"] == "block_gates"
+    assert Path(settings["method"]["module"]).resolve() == EXAMPLE
+
+
+def test_the_example_is_trained_and_opened_by_other_processes(sweep: Path, tmp_path: Path) -> None:
+    settings = train_settings("full", learning_rate=0.1) | {
+        "method": {"tuner": "block_gates", "module": str(EXAMPLE)},
+        "budget": None,
+    }
+    command = trainer(sweep, tmp_path / "train.json", settings)
+    subprocess.run([sys.executable, "-m", "mtpeft", *command], env=ENVIRONMENT, check=True, capture_output=True)
+    record = read_record(tmp_path / "train.json")
+    assert (record["status"], record["trained_parameters"]) == ("ok", 5)
+    stored = json.loads((tmp_path / "tuned/adapter_config.json").read_text(encoding="utf-8"))
+    assert stored["peft_type"] == "BLOCK_GATES"
+    program = f"import mtpeft; print(mtpeft.load({str(tmp_path)!r})(['La puerta'])[0])"
+    said = subprocess.run([sys.executable, "-c", program], env=ENVIRONMENT, check=True, capture_output=True, text=True)
+    assert said.stdout.strip()
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (None, "which is no Python file; write its path from where you are."),
+        ("", "which holds no Method; see workflow/examples/block_gates.py."),
+        ("import nothing_of_this_name", "which can't be imported (No module named 'nothing_of_this_name')."),
+    ],
+)
+def test_a_module_that_is_of_no_use_is_refused(tmp_path: Path, content: str | None, sentence: str) -> None:
+    file = tmp_path / f"of_no_use_{len(content or 'x')}.py"
+    if content is not None:
+        file.write_text(content, encoding="utf-8")
+    with pytest.raises(UserError) as refused:
+        validate(overlay(str(file)))
+    assert str(refused.value) == f"'method_modules' names '{file}', {sentence}"
+
+
+def test_a_tuner_of_no_module_is_named_with_those_that_there_are() -> None:
+    with pytest.raises(UserError, match=r"'methods\.gates\.tuner' is 'block_gate', which is no method; did you mean"):
+        validate(overlay("workflow/examples/block_gates.py", tuner="block_gate"))

@@ -1,0 +1,156 @@
+"""One set of parameters for each domain of tokens (Context-PEFT, Hadji-Kyriacou & Arandjelovic 2023, arXiv 2312.08900).
+
+The domain of a token is its side and its language. In an encoder-decoder every linear layer sees the tokens of one side
+alone, so that a cell of one pair has one set everywhere, and computes what the method without contexts does. In a cell
+over several pairs each language of a side has a set of its own; a language that all pairs share, one for all of them.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field, PositiveFloat
+
+from mtpeft.methods.base import Method, Site, TrainedMethodOptions
+from mtpeft.models.shapes import Linear, ModelShape, is_cross, side_of
+
+if TYPE_CHECKING:
+    from torch import nn
+
+SOURCE, TARGET = "source", "target"
+ONE_PAIR: Mapping[str, Sequence[str]] = {SOURCE: ("",), TARGET: ("",)}
+"""Languages of the pairs of a cell, by side, where it does not matter which they are."""
+PAPER = "Hadji-Kyriacou & Arandjelovic 2023, Context-PEFT (arXiv 2312.08900)"
+
+
+class ContextLoraOptions(TrainedMethodOptions):
+    """`tuner: context_lora`."""
+
+    tuner: Literal["context_lora"]
+    scaling: PositiveFloat = Field(default=2.0, description="Factor on the update.")
+
+
+class ContextIa3Options(TrainedMethodOptions):
+    """`tuner: context_ia3`."""
+
+    tuner: Literal["context_ia3"]
+
+
+class ContextBitFitOptions(TrainedMethodOptions):
+    """`tuner: context_bitfit`."""
+
+    tuner: Literal["context_bitfit"]
+
+
+def tokens_of(linear: Linear) -> Literal["source", "target"]:
+    """The side whose tokens a linear layer sees: keys and values of cross-attention are those of the source."""
+    reads_source = is_cross(linear.module) and linear.role in ("key", "value")
+    return SOURCE if reads_source or side_of(linear.module) == "encoder" else TARGET
+
+
+def sets_of(languages: Sequence[str]) -> list[int]:
+    """The number of the set that each pair has, given its language on a side."""
+    known = list(dict.fromkeys(languages))
+    return [known.index(language) for language in languages]
+
+
+def _sets(linear: Linear, options: Mapping[str, Any]) -> int:
+    return len(set(options.get("languages", ONE_PAIR)[tokens_of(linear)]))
+
+
+def low_rank_sites(shape: ModelShape, options: Mapping[str, Any]) -> Sequence[Site]:
+    """Beside each linear layer, for each language of its side: rank x (inputs + outputs)."""
+    return [
+        Site(
+            module=linear.module,
+            fixed=0,
+            step=_sets(linear, options) * (linear.inputs + linear.outputs),
+            most=min(linear.inputs, linear.outputs),
+            least=0,
+        )
+        for linear in shape.linears
+    ]
+
+
+def factor_sites(shape: ModelShape, options: Mapping[str, Any]) -> Sequence[Site]:
+    """For each language of a side: factors on keys, on values, and on what the last layer of a block reads."""
+    widths = {
+        linear: linear.outputs if linear.role in ("key", "value") else linear.inputs
+        for linear in shape.linears
+        if linear.role in ("key", "value") or is_last_of_block(linear.module)
+    }
+    return [Site.of_one_size(linear.module, _sets(linear, options) * width) for linear, width in widths.items()]
+
+
+def bias_sites(shape: ModelShape, options: Mapping[str, Any]) -> Sequence[Site]:
+    """For each language of a side: the bias of every linear layer but the keys', which can receive no gradient."""
+    biased = (linear for linear in shape.linears if linear.bias and linear.role != "key")
+    return [Site.of_one_size(linear.module, _sets(linear, options) * linear.outputs) for linear in biased]
+
+
+def is_last_of_block(module: str) -> bool:
+    """Whether a linear layer is the last one of a feed-forward block."""
+    return module.rpartition(".")[2] in ("fc2", "wo")
+
+
+def insert_contexts(
+    model: "nn.Module", sizes: Mapping[str, int], options: Mapping[str, Any], *, variant: str
+) -> "nn.Module":
+    """Give linear layers their sets."""
+    from peft import get_peft_model
+
+    from mtpeft.models.families import read_shape
+    from mtpeft.tuners.context import ContextConfig
+
+    languages = options.get("languages", ONE_PAIR)
+    sides = {linear.module: tokens_of(linear) for linear in read_shape(model.config.to_dict()).linears}
+    config = ContextConfig(
+        task_type="SEQ_2_SEQ_LM",
+        target_modules=list(sizes),
+        variant=variant,
+        rank_pattern=dict(sizes) if variant == "lora" else {},
+        sides={module: sides[module] for module in sizes},
+        sets={side: sets_of(given) for side, given in languages.items()},
+        scaling=options.get("scaling", 1.0),
+    )
+    return get_peft_model(model, config)
+
+
+def _method(
+    options: type[TrainedMethodOptions], variant: str, sites: Callable[..., Sequence[Site]], **more: Any
+) -> Method:
+    return Method(
+        options=options,
+        mergeable=True,
+        sites=sites,
+        apply=partial(insert_contexts, variant=variant),
+        starts_as_base=True,
+        **more,
+    )
+
+
+CONTEXT_LORA = _method(
+    ContextLoraOptions,
+    "lora",
+    low_rank_sites,
+    paper=f"{PAPER}, with LoRA.",
+    trains="sized",
+    size_name="rank",
+    places="beside each linear layer",
+)
+CONTEXT_IA3 = _method(
+    ContextIa3Options,
+    "ia3",
+    factor_sites,
+    paper=f"{PAPER}, with (IA)3.",
+    trains="point",
+    places="on keys, values and feed-forward blocks",
+)
+CONTEXT_BITFIT = _method(
+    ContextBitFitOptions,
+    "bitfit",
+    bias_sites,
+    paper=f"{PAPER}, with BitFit.",
+    trains="point",
+    places="biases of linear layers",
+)

@@ -1,0 +1,95 @@
+"""A prompt that a network makes of trained embeddings (P-tuning, Liu et al. 2021, arXiv 2103.10385).
+
+The budget counts what is trained: the embeddings, one for each token of the prompt, and the network, which may be most
+of it. What is stored is the prompt that comes out of the network, so that training can't go on from there.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field, PositiveInt
+
+from mtpeft.methods.base import Method, Site, TrainedMethodOptions
+from mtpeft.methods.new_entries import new_entry_sites
+from mtpeft.methods.prompt import both_sides, encoder_of, longest_prompt
+from mtpeft.models.shapes import ModelShape
+
+if TYPE_CHECKING:
+    from torch import nn
+
+LSTM_LAYERS = 2
+GATES = 4
+"""Of an LSTM; each has a matrix for the input, one for the state, and two biases."""
+
+
+class PTuningOptions(TrainedMethodOptions):
+    """`tuner: p_tuning`."""
+
+    tuner: Literal["p_tuning"]
+    network: Literal["mlp", "lstm"] = Field(
+        default="mlp", description="Three linear layers, or two of a bidirectional LSTM and two linear ones."
+    )
+    hidden: PositiveInt = Field(default=64, description="Inner width of the network.")
+
+
+def network_parameters(d: int, hidden: int, network: str) -> int:
+    """Parameters of the network, in peft's form, for embeddings and vectors of width d."""
+    if network == "mlp":
+        return _linear(d, hidden) + _linear(hidden, hidden) + _linear(hidden, d)
+    inputs = (d, *(2 * hidden for _ in range(LSTM_LAYERS - 1)))
+    lstm = sum(2 * GATES * hidden * (width + hidden + 2) for width in inputs)
+    return lstm + _linear(2 * hidden, 2 * hidden) + _linear(2 * hidden, d)
+
+
+def _linear(inputs: int, outputs: int) -> int:
+    return inputs * outputs + outputs
+
+
+def p_tuning_sites(shape: ModelShape, options: Mapping[str, Any]) -> Sequence[Site]:
+    """Before the source: the network, and an embedding (d) for each token of the prompt."""
+    network = network_parameters(shape.d_model, options["hidden"], options["network"])
+    return [Site(module=encoder_of(shape), fixed=network, step=shape.d_model, most=longest_prompt(shape))]
+
+
+def stored_parameters(shape: ModelShape, options: Mapping[str, Any], sizes: Mapping[str, int]) -> int:
+    """A vector (d) for each token of the prompt, and what every method trains beside its own."""
+    beside = sum(site.cost(1) for site in new_entry_sites(shape, ()))
+    return sizes[encoder_of(shape)] * shape.d_model + beside
+
+
+def insert_network(model: "nn.Module", sizes: Mapping[str, int], options: Mapping[str, Any]) -> "nn.Module":
+    """Put a network and the prompt that it makes before the encoder's input."""
+    from peft import get_peft_model
+
+    from mtpeft.tuners.prompt_network import PromptNetworkConfig
+
+    ((encoder, tokens),) = sizes.items()
+    config = PromptNetworkConfig(
+        task_type="SEQ_2_SEQ_LM",
+        target_modules=both_sides(encoder),
+        tokens=tokens,
+        network=options["network"].upper(),
+        hidden=options["hidden"],
+        layers=LSTM_LAYERS,
+    )
+    return get_peft_model(model, config)
+
+
+def fold(model: "nn.Module") -> "nn.Module":
+    """The model with a plain prompt, which is stored as that of prompt tuning is."""
+    from mtpeft.tuners.prompt_network import fold_network
+
+    return fold_network(model)
+
+
+P_TUNING = Method(
+    options=PTuningOptions,
+    paper="Liu et al. 2021, GPT Understands, Too (arXiv 2103.10385).",
+    places="before the source",
+    trains="sized",
+    size_name="tokens",
+    sites=p_tuning_sites,
+    apply=insert_network,
+    finish=fold,
+    stored=stored_parameters,
+)

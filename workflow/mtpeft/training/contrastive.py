@@ -1,0 +1,89 @@
+"""The losses that T-Few adds to that of the target (Liu et al. 2022, arXiv 2205.05638): wrong targets made less likely.
+
+In the paper a source comes with answers to choose from, of which all but one are wrong. Translation has no such
+choices. Our adaptation takes the target of another source of the batch as the wrong one, the one before it, and leaves
+out rows for which that is the same. Tokens up to the one by which the wrong target first differs from the right one
+are right where they stand, such as the language at its beginning, so the unlikelihood loss leaves them out: it would
+undo what the likelihood does.
+"""
+
+from collections.abc import Collection
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from mtpeft.tokens.arrays import IGNORED
+from mtpeft.training.objective import Inputs, Objective, likelihood, only_logits_of
+
+
+def objective(losses: Collection[str]) -> Objective:
+    """The objective with the losses of these names beside the likelihood."""
+    if not losses:
+        return likelihood
+    return lambda model, inputs, label_smoothing: _backward(model, inputs, label_smoothing, losses=losses)
+
+
+def _backward(
+    model: nn.Module, inputs: Inputs, label_smoothing: float, *, losses: Collection[str]
+) -> tuple[torch.Tensor, int]:
+    """The sum of the losses, each with a weight of one as in the paper; wrong targets meet the same encoder states."""
+    given = {name: tensor for name, tensor in inputs.items() if name != "labels"}
+    right = inputs["labels"]
+    with only_logits_of(model, right != IGNORED):
+        output = model(**given, use_cache=False)
+    logits = output.logits.float()
+    loss = functional.cross_entropy(logits, right[right != IGNORED], label_smoothing=label_smoothing)
+    wrong = right.roll(1, dims=0)
+    rows = (wrong != right).any(dim=1)
+    if rows.any():
+        with only_logits_of(model, wrong[rows] != IGNORED):
+            wrong_logits = model(
+                encoder_outputs=(output.encoder_last_hidden_state[rows],),
+                attention_mask=given["attention_mask"][rows],
+                decoder_input_ids=given["decoder_input_ids"].roll(1, dims=0)[rows],
+                use_cache=False,
+            ).logits.float()
+        if "unlikelihood" in losses:
+            loss = loss + unlikelihood(wrong_logits, wrong[rows], right[rows])
+        if "length_normalised" in losses:
+            beta_right = mean_log_probability(logits, right)[rows]
+            loss = loss + length_normalised(beta_right, mean_log_probability(wrong_logits, wrong[rows]))
+    loss.backward()
+    return loss.detach(), len(logits)
+
+
+def unlikelihood(logits: torch.Tensor, wrong: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+    """Mean of -log(1 - p) over the tokens of the wrong targets, from the first on that is another than the right one.
+
+    Args:
+        logits: of the tokens of the wrong targets: shape (tokens, vocabulary).
+        wrong: tokens, `IGNORED` where a target is shorter: shape (rows, length).
+        right: those of the same sources, likewise.
+    """
+    differs = ((wrong != right).cumsum(dim=1) > 0)[wrong != IGNORED]
+    tokens = wrong[wrong != IGNORED][differs]
+    chosen = logits[differs]
+    # The sum over all other words, since 1 - p is nought for floats long before it is for the model.
+    others = chosen.clone()
+    others[torch.arange(len(tokens), device=tokens.device), tokens] = -torch.inf
+    return (chosen.logsumexp(dim=1) - others.logsumexp(dim=1)).mean()
+
+
+def length_normalised(right: torch.Tensor, wrong: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy of choosing the right target of two by their mean log-probabilities: each of shape (rows)."""
+    return functional.softplus(wrong - right).mean()
+
+
+def mean_log_probability(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Mean log-probability of the tokens of each target: shape (rows).
+
+    Args:
+        logits: of the tokens of all targets, one after another: shape (tokens, vocabulary).
+        targets: `IGNORED` where one is shorter: shape (rows, length).
+    """
+    judged = targets != IGNORED
+    losses = functional.cross_entropy(logits, targets[judged], reduction="none")
+    by_row = torch.zeros(targets.shape, device=logits.device)
+    by_row[judged] = losses
+    return -by_row.sum(dim=1) / judged.sum(dim=1)
