@@ -37,8 +37,8 @@ class RankAllocation(UpdateHook):
 
     def before(self) -> None:
         """Add the gradients of the regulariser: singular vectors shall be orthogonal."""
-        products = [_product(name, weight) for name, weight in self._tuner.model.named_parameters() if _is_vectors(name)]
-        distances = [torch.linalg.norm(product - torch.eye(len(product), device=product.device)) for product in products]
+        named = self._tuner.model.named_parameters()
+        distances = [_distance(name, vectors) for name, vectors in named if ".lora_A." in name or ".lora_B." in name]
         (ORTHOGONALITY * torch.stack(distances).mean()).backward()
 
     def after(self, update: int, updates: int) -> None:
@@ -66,13 +66,10 @@ class RankAllocation(UpdateHook):
         self._config.rank_pattern = {name: which.tolist() for name, which in parts["kept"].items()} or None
 
 
-def _is_vectors(name: str) -> bool:
-    return ".lora_A." in name or ".lora_B." in name
-
-
-def _product(name: str, vectors: nn.Parameter) -> torch.Tensor:
-    """Inner products of the singular vectors, (rank, rank)."""
-    return vectors @ vectors.T if ".lora_A." in name else vectors.T @ vectors
+def _distance(name: str, vectors: nn.Parameter) -> torch.Tensor:
+    """How far singular vectors are from being orthogonal and of length one."""
+    products = vectors @ vectors.T if ".lora_A." in name else vectors.T @ vectors
+    return torch.linalg.norm(products - torch.eye(len(products), device=products.device))
 
 
 def store_all_triplets(model: PeftModel) -> PeftModel:

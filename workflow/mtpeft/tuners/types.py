@@ -3,7 +3,7 @@
 import enum
 
 SIZED = "SIZED_"
-"""Begins the name of a tuner of peft that has a size for each module, which peft's own of the rest of the name lacks."""
+"""Begins the name of a tuner that is peft's own of the rest of the name, with a size for each module."""
 
 
 class TunerType(str, enum.Enum):  # noqa: UP042 - peft compares with plain strings and formats the member itself

@@ -87,7 +87,7 @@ LOW_RANK = (
     ),
     SizedByLayer(
         name="GLORA",
-        paper="Chavan et al. 2023, One-for-All: Generalized LoRA for Parameter-Efficient Fine-tuning (arXiv 2306.07967).",
+        paper="Chavan et al. 2023, One-for-All: Generalized LoRA (arXiv 2306.07967).",
         size_name="rank",
         # Paths to the bias would have no gradient at the keys, and T5 has no biases.
         keys={"config_A_B": "lora", "config_C": "none", "config_D_E": "none"},
@@ -122,7 +122,7 @@ LOW_RANK = (
         name="TINYLORA",
         paper="Morris et al. 2026, Learning to Reason in 13 Parameters (arXiv 2602.04118).",
         size_name="length of a vector",
-        options={"rank": (PositiveInt, Field(default=2, description="Singular vectors of a weight that are mixed."))},
+        options={"rank": (PositiveInt, Field(default=8, description="Singular vectors of a weight that are mixed."))},
         keys={"save_projection": False},
         site=lambda module, x, options: beside(module, step=1, most=min(options["rank"], *x) ** 2),
         sized=lambda size, x, options: {"u": size, "r": options["rank"]},

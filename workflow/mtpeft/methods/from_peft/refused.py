@@ -4,12 +4,11 @@ REFUSED: dict[str, str] = {
     "LORA": "is 'lora' here; write 'lora'",
     "LN_TUNING": "is 'layernorm' here; write 'layernorm'",
     "PREFIX_TUNING": "reaches the decoder alone, and with half of its parameters no layer; write 'prefix'",
-    "PROMPT_TUNING": "trains twice the vectors that it uses in such a model; write 'prefix'",
-    "P_TUNING": "trains twice the vectors that it uses in such a model, and stores what it can't go on from; "
-    "write 'prefix'",
-    "MULTITASK_PROMPT_TUNING": "needs several tasks at once; write 'prefix'",
+    "PROMPT_TUNING": "trains twice the vectors that it uses in such a model; write 'prompt'",
+    "P_TUNING": "trains twice the vectors that it uses in such a model; write 'p_tuning'",
+    "MULTITASK_PROMPT_TUNING": "needs several tasks at once; write 'prompt'",
     "CARTRIDGE": "trains twice the vectors that it uses in such a model; write 'prefix'",
-    "CPT": "works in models without an encoder alone; write 'prefix'",
+    "CPT": "works in models without an encoder alone; write 'prompt'",
     "ADAPTION_PROMPT": "works in models without an encoder alone; write 'prefix'",
     "TRAINABLE_TOKENS": "fails in Marian models and stores tied rows several times; write 'embeddings', or give the "
     "model new entries with 'extend'",

@@ -86,11 +86,13 @@ class SizedAsOne(PeftTuner):
         shared: the place that stands for all layers of these widths.
         alone: what a layer costs whatever the size is.
         sized: keys of peft's configuration at a size.
+        fits: whether it can stand in a model; where it can't, it has nothing to train.
     """
 
     shared: Callable[[Sequence[Widths], Options], Site] = field(kw_only=True)
     alone: Callable[[Widths], int] = field(default=lambda widths: 0)
     sized: Callable[[int, Sequence[Widths], Options], Keys] = field(kw_only=True)
+    fits: Callable[[ModelShape], bool] = field(default=lambda shape: True)
 
 
 def method_by_layer(tuner: SizedByLayer) -> Method:
@@ -118,6 +120,8 @@ def method_as_one(tuner: SizedAsOne) -> Method:
     def sites(shape: ModelShape, options: Options) -> Sequence[Site]:
         linears = [(x.module, Widths(x.inputs, x.outputs)) for x in shape.linears]
         own = [Site.of_one_size(module, tuner.alone(widths)) for module, widths in linears]
+        if not tuner.fits(shape):
+            return []
         return [tuner.shared([widths for _, widths in linears], options), *own]
 
     def insert(model: "nn.Module", sizes: Mapping[str, int], options: Options) -> "nn.Module":

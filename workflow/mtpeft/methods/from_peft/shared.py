@@ -7,6 +7,7 @@ from pydantic import Field, PositiveFloat, PositiveInt
 
 from mtpeft.methods.base import Site
 from mtpeft.methods.from_peft.row import ALL_LINEARS, Keys, Options, SizedAsOne, Widths
+from mtpeft.models.shapes import ModelShape
 
 RANDOM_BASES = {"save_projection": False}
 """Random matrices are made again from their seed instead of being stored."""
@@ -60,6 +61,15 @@ def _rotations(linears: Sequence[Widths], options: Options) -> Site:
     return Site(
         module=ALL_LINEARS, fixed=0, step=sum((x.inputs // unit) ** 2 for x in linears), most=max(1, unit * (unit - 1))
     )
+
+
+def _alike(shape: ModelShape) -> bool:
+    """Whether layers that play the same part have as many inputs everywhere, on both sides."""
+    inputs: dict[tuple[str, ...], set[int]] = {}
+    for linear in shape.linears:
+        part = tuple(name for name in linear.module.split(".")[-2:] if not name.isdigit())
+        inputs.setdefault(part, set()).add(linear.inputs)
+    return all(len(widths) == 1 for widths in inputs.values())
 
 
 def _share(size: int, linears: Sequence[Widths], options: Options) -> Keys:
@@ -135,6 +145,7 @@ SHARED = (
         shared=_rotations,
         alone=lambda widths: widths.inputs,
         sized=_share,
+        fits=_alike,
         starts_as_base=False,
     ),
 )

@@ -6,8 +6,8 @@ from pydantic import Field, NonNegativeInt, PositiveFloat
 
 from mtpeft.methods.base import Site
 from mtpeft.methods.from_peft.low_rank import beside
-from mtpeft.methods.from_peft.row import Keys, Options, SizedByLayer, Widths
 from mtpeft.methods.from_peft.rotations import doublings
+from mtpeft.methods.from_peft.row import Keys, Options, SizedByLayer, Widths
 
 SEED = 0
 """Of the entries that are chosen by chance."""
@@ -32,9 +32,7 @@ def _largest_block(widths: Widths) -> int:
 
 
 def _sparse_and_low_rank(module: str, widths: Widths, options: Options) -> Site:
-    return beside(
-        module, fixed=options["rank"] * sum(widths), step=1, most=widths.inputs * widths.outputs
-    )
+    return beside(module, fixed=options["rank"] * sum(widths), step=1, most=widths.inputs * widths.outputs)
 
 
 def _sparsity(size: int, widths: Widths, options: Options) -> Keys:
@@ -49,9 +47,7 @@ SPARSE = (
         paper="Bhardwaj et al. 2024, Sparse High Rank Adapters (arXiv 2406.13175).",
         size_name="rank of a LoRA as large",
         keys={"random_seed": SEED},
-        site=lambda module, x, options: beside(
-            module, step=sum(x), most=x.inputs * x.outputs // sum(x)
-        ),
+        site=lambda module, x, options: beside(module, step=sum(x), most=x.inputs * x.outputs // sum(x)),
         sized=lambda size, x, options: {"r": size},
         frozen=lambda size, x, options: 2 * size * sum(x),
     ),
