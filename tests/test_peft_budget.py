@@ -49,9 +49,7 @@ def test_a_budget_is_spent_to_the_last_step(name: str, model: str) -> None:
             continue
         allocation = allocate(sites, budget)
         sizes = {site.module: allocation.sizes.get(site.module, 0) for site in sites}
-        steps = [
-            site.cost(sizes[site.module] + 1) - site.cost(sizes[site.module]) for site in sites if can_grow(site, sizes)
-        ]
+        steps = [step_of(site, sizes[site.module]) for site in sites if sizes[site.module] < site.most]
         assert allocation.trained == count(sites, sizes) == budget - allocation.left_over
         assert 0 <= allocation.left_over < min(steps, default=math.inf)
 
