@@ -103,7 +103,11 @@ class Subject:
 
     def frame(self) -> Frame:
         """Special tokens of the base."""
-        config = self._base.config
+        return self.frame_of(self._base.config)
+
+    @staticmethod
+    def frame_of(config: Any) -> Frame:
+        """Special tokens of a model of this configuration."""
         return Frame(
             pad=config.pad_token_id, end=config.eos_token_id, begin=(config.decoder_start_token_id,), longest=64
         )

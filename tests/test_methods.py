@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from peft import PeftModel
 from safetensors.torch import load_file
 from torch import nn
 
@@ -91,9 +92,13 @@ def _a_batch_with_cache_is_its_sentences_without(subject: Subject, folder: Path)
 
 def _what_is_opened_is_what_was_stored(subject: Subject, folder: Path) -> None:
     model, inputs = subject.finished(subject.stirred()), batch(subject.frame())
-    opened = open_tuned(subject.base, save_tuned(model, folder / "tuned", diverged=False)).eval()
+    tuned = save_tuned(model, folder / "tuned", diverged=False)
+    opened = open_tuned(subject.base, tuned).eval()
     assert torch.equal(logits(opened, inputs), logits(model, inputs))
     assert parameters(opened)[1] == 0
+    if (tuned / "adapter_config.json").exists():
+        in_little = PeftModel.from_pretrained(subject.untouched(), tuned, low_cpu_mem_usage=True).eval()
+        assert torch.equal(logits(in_little, inputs), logits(model, inputs))
 
 
 def _without_it_the_base_is_there_again(subject: Subject, folder: Path) -> None:

@@ -8,15 +8,10 @@ import torch
 from peft import PeftModel
 from safetensors.torch import load_file
 
-from model_material import BUDGETS, METHODS, SEARCH, arrays
-from mtpeft.decoding.search import Search, translate
+from model_material import METHODS
 from mtpeft.models.load import load_base, parameters, prepare_torch
-from mtpeft.tokens.arrays import read_arrays
 from tuner_material import (
     ADAPTER_FILE,
-    FRAME,
-    MERGEABLE,
-    PEFT,
     WITH_EMBEDDINGS,
     base_folder,
     batch,
@@ -29,110 +24,6 @@ from tuner_material import (
 @pytest.fixture(autouse=True)
 def _one_thread() -> None:
     prepare_torch(1)
-
-
-@pytest.mark.parametrize("method", [method for method in PEFT if method != "prefix"])
-def test_untrained_tuner_changes_nothing(sweep: Path, method: str) -> None:
-    inputs = batch(sweep)
-    model, _ = build(sweep, method)
-    assert torch.equal(logits(model, inputs), logits(load_base(base_folder(sweep)).eval(), inputs))
-
-
-@pytest.mark.parametrize("method", PEFT)
-def test_what_is_counted_is_trained_and_saved(sweep: Path, tmp_path: Path, method: str) -> None:
-    model, allocation = build(sweep, method)
-    model.save_pretrained(tmp_path)
-    saved = sum(tensor.numel() for tensor in load_file(tmp_path / ADAPTER_FILE).values())
-    total, trained = parameters(model)
-    assert trained == saved == allocation.trained
-    assert total - trained == parameters(load_base(base_folder(sweep)))[0]
-    if method in BUDGETS:
-        assert trained + allocation.left_over == int(BUDGETS[method] * (total - trained))
-
-
-@pytest.mark.parametrize("method", PEFT)
-def test_every_trained_parameter_gets_a_gradient_and_no_other(sweep: Path, method: str) -> None:
-    model, _ = build(sweep, method)
-    stir(model)
-    inputs = batch(sweep)
-    model(**inputs).loss.backward()
-    for name, parameter in model.named_parameters():
-        moved = parameter.grad is not None and bool(parameter.grad.abs().max() > 0)
-        assert moved == parameter.requires_grad, name
-
-
-def one_token_after_the_other(model: torch.nn.Module, source: torch.Tensor, *, most: int) -> list[int]:
-    """What greedy search should find of a sentence by itself, everything computed again for each token."""
-    tokens = [*FRAME.begin]
-    while len(tokens) - len(FRAME.begin) < most:
-        logits = model(input_ids=source[None], decoder_input_ids=torch.tensor([tokens]), use_cache=False).logits
-        token = int(logits[0, -1].argmax())
-        if token == model.config.eos_token_id:
-            break
-        tokens.append(token)
-    return tokens[len(FRAME.begin) :]
-
-
-@pytest.mark.parametrize("method", ["none", *PEFT])
-@torch.inference_mode()
-def test_a_batch_is_translated_as_its_sentences_are_without_cache(sweep: Path, method: str) -> None:
-    model = load_base(base_folder(sweep)).eval() if method == "none" else build(sweep, method)[0]
-    stir(model)
-    search = Search(**SEARCH)
-    dev = read_arrays(arrays(sweep, "dev")).source
-    sources = [dev[row].long() for row in range(len(dev))]
-    found = translate(model, sources, search, frame=FRAME)
-    limits = search.limits(dev.lengths, FRAME).tolist()
-    assert found == [
-        one_token_after_the_other(model, source, most=most) for source, most in zip(sources, limits, strict=True)
-    ]
-    assert len({len(tokens) for tokens in found}) >= 3
-
-
-@pytest.mark.parametrize("low_memory", [False, True])
-@pytest.mark.parametrize("method", PEFT)
-def test_peft_gives_back_what_was_saved(sweep: Path, tmp_path: Path, method: str, low_memory: bool) -> None:
-    model, _ = build(sweep, method)
-    stir(model)
-    model.save_pretrained(tmp_path)
-    opened = PeftModel.from_pretrained(load_base(base_folder(sweep)), tmp_path, low_cpu_mem_usage=low_memory).eval()
-    inputs = batch(sweep)
-    assert torch.equal(logits(opened, inputs), logits(model, inputs))
-    assert parameters(opened)[1] == 0
-
-
-@pytest.mark.parametrize("method", PEFT)
-def test_without_its_tuner_the_model_is_the_base_again(sweep: Path, method: str) -> None:
-    inputs = batch(sweep)
-    plain = logits(load_base(base_folder(sweep)).eval(), inputs)
-    model, _ = build(sweep, method)
-    stir(model)
-    with model.disable_adapter():
-        assert torch.equal(logits(model, inputs), plain)
-    assert not torch.allclose(logits(model, inputs), plain)
-    bare = model.unload()
-    assert torch.equal(logits(bare, inputs), plain)
-    assert [name for name, _ in bare.named_modules()] == [
-        name for name, _ in load_base(base_folder(sweep)).named_modules()
-    ]
-
-
-@pytest.mark.parametrize("method", [method for method in PEFT if method not in MERGEABLE])
-def test_what_is_no_change_of_a_weight_refuses_to_be_merged(sweep: Path, method: str) -> None:
-    model, _ = build(sweep, method)
-    with pytest.raises(ValueError, match="can't be merged"):
-        model.merge_and_unload()
-
-
-@pytest.mark.parametrize("method", MERGEABLE)
-def test_a_merged_model_computes_the_same(sweep: Path, method: str) -> None:
-    model, _ = build(sweep, method)
-    stir(model)
-    inputs = batch(sweep)
-    before = logits(model, inputs)
-    merged = model.merge_and_unload()
-    assert (logits(merged, inputs) - before).abs().max() < 1e-5 * before.abs().max()
-    assert parameters(merged)[0] == parameters(load_base(base_folder(sweep)))[0]
 
 
 def test_every_adapter_has_the_bottleneck_that_was_allocated(sweep: Path) -> None:

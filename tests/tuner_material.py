@@ -29,7 +29,6 @@ FOLDER_TYPES = {
     "lora_embeddings": "LORA_EMBEDDINGS",
 }
 PEFT = tuple(FOLDER_TYPES)
-MERGEABLE = [method for method in PEFT if FOLDER_TYPES[method] not in ("BOTTLENECK", "PREFIX")]
 WITH_EMBEDDINGS = [method for method in PEFT if "embeddings" in method]
 
 
