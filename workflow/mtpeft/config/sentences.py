@@ -40,7 +40,7 @@ TAGS = {"methods": ("tuner", "method"), "findings": ("claim", "claim")}
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """The known word most like this one, as the end of a sentence; empty when none is alike."""
-    matches = difflib.get_close_matches(str(word), sorted(known), n=1, cutoff=0.5)
+    matches = difflib.get_close_matches(str(word), sorted(known), n=1, cutoff=0.51)
     return f"; did you mean '{matches[0]}'?" if matches else ""
 
 
