@@ -11,7 +11,7 @@ OVERLAY := $(if $(CONFIG),--configfile $(CONFIG))
 SNAKEMAKE := $(VENV)/bin/python -m snakemake --workflow-profile workflow/profiles/local $(OVERLAY)
 FLAGS = $(OVERLAY) -- --cores $(CORES)
 
-.PHONY: help figures quick preview status plan pretrain tune report test lint clean
+.PHONY: help figures quick methods preview status plan pretrain tune report test lint clean
 .DEFAULT_GOAL := help
 
 help: ## say what can be made
@@ -22,6 +22,9 @@ figures: $(VENV)/installed ## run the studies and draw their figures; goes on wh
 
 quick: $(VENV)/installed ## the smallest honest look: one pair, one seed, stamped as such
 	@$(MTPEFT) sweep --configfile workflow/studies/quick.yaml $(CONFIG) -- --cores $(CORES)
+
+methods: $(VENV)/installed ## every method of the registry on one pair: searches its rate where none is known, runs, draws
+	@$(MTPEFT) sweep --configfile workflow/studies/methods.yaml $(CONFIG) -- --cores $(CORES)
 
 preview: $(VENV)/installed ## figures and findings from what is finished now, into results/preview/
 	@$(MTPEFT) preview $(OVERLAY)

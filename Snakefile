@@ -7,6 +7,7 @@ The data flow, one file of rules for each part of it:
     learning rates, where they are searched for                       workflow/rules/tune.smk
     (base model, cell) -> tuned weights                               workflow/rules/train.smk
     -> hypotheses -> score record                                     workflow/rules/decode.smk, score.smk
+    representations, where a study shows them                         workflow/rules/represent.smk
     scores of COMET, where they are asked for                         workflow/rules/comet.smk
     -> tables -> figures                                              workflow/rules/collect.smk, figures.smk
     -> claims tested                                                  workflow/rules/findings.smk
@@ -54,6 +55,7 @@ rule all:
         paths.figures(CONFIGURATION.studies),
         paths.all_records(CONFIGURATION, "score.json"),
         others.other_records(CONFIGURATION),
+        representations.all_representations(CONFIGURATION),
         comet_settings.all_comet_records(CONFIGURATION),
         "results/scores.csv",
         "results/costs.csv",
@@ -70,6 +72,7 @@ include: "workflow/rules/tune.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/decode.smk"
 include: "workflow/rules/score.smk"
+include: "workflow/rules/represent.smk"
 include: "workflow/rules/comet.smk"
 include: "workflow/rules/collect.smk"
 include: "workflow/rules/figures.smk"

@@ -10,6 +10,7 @@ import yaml
 
 from config_material import DEFAULT
 from mtpeft.config.load import merge, validate
+from mtpeft.config.representations import represented_in
 from mtpeft.config.studies import study_others
 from sweep_material import ROOT, STUDY, mtpeft, snakemake
 
@@ -95,6 +96,11 @@ def test_the_snippet_for_other_pairs_is_a_valid_overlay() -> None:
     snippet = next(snippet for snippet in SNIPPETS if "forgetting" in snippet.get("studies", {}))
     configuration = validate(merge(DEFAULT, snippet))
     assert {pair for _, pair in study_others(configuration, "forgetting")} == {"de-en", "tr-en"}
+
+
+def test_the_snippet_for_representations_is_a_valid_overlay() -> None:
+    snippet = next(snippet for snippet in SNIPPETS if "representations" in snippet.get("studies", {}))
+    assert len(represented_in(validate(merge(DEFAULT, snippet)), "representations")) == 1 + 5 + 5 + 3 + 3
 
 
 def test_the_snippet_for_comet_is_a_valid_overlay() -> None:

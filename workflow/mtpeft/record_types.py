@@ -132,6 +132,24 @@ class ScoreRecord(Record):
     test_sets: dict[str, dict[str, Any]]
 
 
+class RepresentationRecord(Record):
+    """Hidden states of a cell's layers on the dev set: `representations.json`.
+
+    By side of the model, `tokens` counts the rows that were measured and `effective_rank` has a number per layer, both
+    empty where the cell has diverged. `trained_sha256` is the hash of the train.json that it belongs to.
+    """
+
+    cell: dict[str, str]
+    status: Status
+    settings: dict[str, Any]
+    trained_sha256: str
+    inputs: dict[str, str]
+    versions: dict[str, str]
+    execution: dict[str, Any]
+    tokens: dict[str, int]
+    effective_rank: dict[str, list[float]]
+
+
 class CometRecord(Record):
     """A cell scored with COMET: `comet.json`; hashes are those of the decode.json and of the model's record.
 

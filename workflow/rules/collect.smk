@@ -14,6 +14,7 @@ rule tables:
         "results/summary.csv",
         "results/text.csv",
         others.study_tables(CONFIGURATION),
+        representations.study_tables(CONFIGURATION),
 
 
 rule collect_all:

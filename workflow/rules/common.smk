@@ -12,7 +12,8 @@ sys.path.insert(0, f"{workflow.basedir}/workflow")
 from mtpeft.cells import CELL_TEMPLATE as CELL
 from mtpeft.cells import LABELS_TEMPLATE as LABELS
 from mtpeft.cells import OTHER_TEMPLATE as OTHER
-from mtpeft.config import comet_settings, corpus_settings, model_paths, order, others, paths, recipes, settings
+from mtpeft.config import comet_settings, corpus_settings, model_paths, order, others, paths, recipes
+from mtpeft.config import representations, settings
 from mtpeft.config.environment import share_python
 from mtpeft.config.load import validate
 from mtpeft.errors import UserError

@@ -1,6 +1,6 @@
 """Figures, from the summaries alone: anyone can redraw them without a model.
 
-Needs: results/tables/<study>/summary.csv, and others.csv where there is one; results/summary.csv.
+Needs: results/tables/<study>/summary.csv, others.csv and representations.csv where there are; results/summary.csv.
 Makes: results/figures/<study>.{pdf,svg,png} and efficiency.{pdf,svg,png}.
 """
 
@@ -21,6 +21,7 @@ rule draw_study:
     input:
         summary="results/tables/{study}/summary.csv",
         others=files(others.table_of_others),
+        representations=files(representations.table_of),
     output:
         report(
             "results/figures/{study}.svg",
@@ -42,7 +43,7 @@ rule draw_study:
         stem=subpath(output.pdf, strip_suffix=".pdf"),
     shell:
         "exec python -m mtpeft figure --settings {params.settings:q} --summary {input.summary:q} --others {input.others:q} "
-        "--stem {params.stem:q} > {log:q} 2>&1"
+        "--representations {input.representations:q} --stem {params.stem:q} > {log:q} 2>&1"
 
 
 rule draw_efficiency:

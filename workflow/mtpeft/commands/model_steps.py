@@ -1,4 +1,4 @@
-"""Steps that make models: base models, and cells tuned, decoded and scored.
+"""Steps that make models: base models, and cells tuned, decoded, scored and looked into.
 
 Each gets its files and settings as the command line has them, and loads what it needs when it runs.
 """
@@ -116,6 +116,12 @@ def _score(given: argparse.Namespace) -> None:
     score(given.settings, given.cell, decoded=given.decoded, references=references, record=given.record)
 
 
+def _represent(given: argparse.Namespace) -> None:
+    from mtpeft.representations.represent import represent
+
+    represent(given.settings, given.cell, trained=given.trained, dev=given.dev, record=given.record)
+
+
 def _install_comet(given: argparse.Namespace) -> None:
     from mtpeft.scoring.comet.install import install_comet
 
@@ -153,6 +159,7 @@ MODEL_STEPS: dict[str, Step] = {
     "train": (_train, "base? train? dev? dev-text? subset? start? rate? record", "fine-tune a cell"),
     "decode": (_decode, "trained tests* memory? subset? record", "translate the test sets with a cell"),
     "score": (_score, "decoded references* record", "score a cell's hypotheses"),
+    "represent": (_represent, "trained dev record", "measure the rank of the hidden states of a cell's layers"),
     "install_comet": (_install_comet, "record", "install COMET beside the workflow"),
     "comet_model": (_comet_model, "environment record", "take in the model that COMET scores with"),
     "comet": (_comet, "decoded references* model environment record", "score a cell's hypotheses with COMET"),

@@ -43,6 +43,13 @@ def _others(given: argparse.Namespace) -> None:
     write_others(others, output=given.output, page=given.page)
 
 
+def _representations(given: argparse.Namespace) -> None:
+    from mtpeft.results.blocks import unfold
+    from mtpeft.results.representations import write_representations
+
+    write_representations(unfold(given.settings["cells"]), output=given.output)
+
+
 def _text(given: argparse.Namespace) -> None:
     from mtpeft.results.text import write_text_table
 
@@ -61,14 +68,21 @@ def _findings(given: argparse.Namespace) -> None:
 def _figure(given: argparse.Namespace) -> None:
     from mtpeft.figures.draw import draw_figure
 
-    draw_figure(given.settings, summary=given.summary, others=given.others, stem=given.stem)
+    draw_figure(
+        given.settings,
+        summary=given.summary,
+        others=given.others,
+        representations=given.representations,
+        stem=given.stem,
+    )
 
 
 RESULT_STEPS: dict[str, Step] = {
     "collect": (_collect, "scores costs", "collect records into tables"),
     "summarise": (_summarise, "output page", "summarise systems over their seeds, with intervals"),
     "others": (_others, "output page", "summarise systems on other pairs than those that they were tuned on"),
+    "representations": (_representations, "output", "collect the representations of cells into a table"),
     "text": (_text, "texts* arrays* output page", "describe the test sentences as the models read them"),
     "findings": (_findings, "parts* record page", "test the claims of the configuration"),
-    "figure": (_figure, "summary others* stem", "draw a figure from a summary"),
+    "figure": (_figure, "summary others* representations* stem", "draw a figure from a summary"),
 }

@@ -18,7 +18,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         parser = commands.add_parser(name, help=f"step: {summary}", description=f"Step of the workflow: {summary}.")
         parser.set_defaults(run=run, step=True, name=name)
         parser.add_argument("--settings", required=True, type=json.loads, metavar="JSON", help="what it is told")
-        if name in (*CELL_STEPS, "comet"):
+        if name in (*CELL_STEPS, "represent", "comet"):
             parser.add_argument("--cell", required=True, type=Cell.parse, metavar="LABELS", help="six labels, with /")
         for file in files.split():
             argument, many = file.rstrip("*?"), file.endswith("*")
@@ -46,6 +46,6 @@ def target_of(given: argparse.Namespace) -> Path | None:
     return first[0] if isinstance(first, list) else first
 
 
-SLOW_TO_START = ("vocabulary", "encode", "pretrain", "extend", "judge", "tune", "train", "decode", "score")
+SLOW_TO_START = ("vocabulary", "encode", "pretrain", "extend", "judge", "tune", "train", "decode", "score", "represent")
 
 STEPS: dict[str, Step] = {**TEXT_STEPS, **MODEL_STEPS, **RESULT_STEPS}

@@ -13,6 +13,8 @@ from mtpeft.config.model_checks import contaminated_models, frozen_mistakes, lan
 from mtpeft.config.models import Model
 from mtpeft.config.other_checks import FORGETTING, also_score_mistakes
 from mtpeft.config.rate_checks import missing_rates, rate_mistakes, tuning_mistakes
+from mtpeft.config.representations import FIGURE as REPRESENTATIONS
+from mtpeft.config.representations import representation_mistakes
 from mtpeft.config.resolve import (
     languages_of,
     method_sites,
@@ -31,7 +33,7 @@ from mtpeft.methods.budget import reach, reachable
 from mtpeft.models.shapes import ModelShape
 
 CATALOGUES = ("corpora", "pairs", "sizes", "models", "methods", "budgets", "studies", "findings")
-FIGURES = ("budgets", "languages", "models", "data_sizes", "exposure", FORGETTING)
+FIGURES = ("budgets", "languages", "models", "data_sizes", "exposure", FORGETTING, "methods", REPRESENTATIONS)
 
 
 def complaints(configuration: Configuration) -> Iterator[str]:
@@ -204,6 +206,7 @@ def _study_mistakes(configuration: Configuration) -> Iterator[str]:
         if (study.figure or label) not in FIGURES:
             yield f"'{key}.figure' is missing; write which figure is drawn: {listed(FIGURES)}."
         yield from also_score_mistakes(configuration, label)
+        yield from representation_mistakes(configuration, label)
         places = (key, *(f"{key}.also.{number}" for number, _ in enumerate(study.also)))
         for place, written, whole in zip(places, (study, *study.also), study.blocks, strict=True):
             yield from _unknown_labels(configuration, place, written)

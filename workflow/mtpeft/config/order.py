@@ -12,7 +12,7 @@ from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import study_cells, study_others
 from mtpeft.config.wildcards import Wildcards
 
-STEPS = ("train", "decode_other", "score_other", "decode", "score", "tune")
+STEPS = ("train", "represent", "decode_other", "score_other", "decode", "score", "tune")
 """Steps of one study: of those that can be done the last comes first, so that no cell waits for others to begin."""
 ON_OTHER = (*DIMENSIONS, "other")
 LABELS = {"tune": CLASS, "decode_other": ON_OTHER, "score_other": ON_OTHER}

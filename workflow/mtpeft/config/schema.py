@@ -210,9 +210,10 @@ class Block(Section):
 class Study(Section):
     """Lists of labels, drawn as one figure; every combination is a cell."""
 
-    figure: Literal["budgets", "languages", "models", "data_sizes", "exposure", "forgetting"] | None = Field(
-        default=None, description="Which figure is drawn. Empty: the one named as the study."
-    )
+    figure: (
+        Literal["budgets", "languages", "models", "data_sizes", "exposure", "forgetting", "methods", "representations"]
+        | None
+    ) = Field(default=None, description="Which figure is drawn. Empty: the one named as the study.")
     models: list[str] = Field(min_length=1)
     pairs: list[str] = Field(min_length=1)
     sizes: list[str] = Field(min_length=1)

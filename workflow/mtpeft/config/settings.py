@@ -156,6 +156,12 @@ def decode_settings(configuration: Configuration, cell: Cell) -> Settings:
     return {"recipe": RECIPES["decode"]} | _common(configuration, cell)
 
 
+def represent_settings(configuration: Configuration, cell: Cell) -> Settings:
+    """Settings of the measuring of a cell's representations; how it translates does not matter."""
+    settings = {"recipe": RECIPES["represent"]} | _common(configuration, cell)
+    return {key: value for key, value in settings.items() if key != "search"}
+
+
 def _common(configuration: Configuration, cell: Cell) -> Settings:
     source, target = pair_languages(configuration, cell.pair)
     entry = configuration.models.get(cell.model)
@@ -187,6 +193,11 @@ def others_settings(configuration: Configuration, study: str) -> Settings:
     for cell, pair in study_others(configuration, study):
         cells.setdefault(pair, []).append(cell)
     return {"recipe": RECIPES["others"], "cells": {pair: fold(own) for pair, own in cells.items()}}
+
+
+def representations_settings(configuration: Configuration, study: str) -> Settings:
+    """Settings of the table of a study's representations: its cells."""
+    return {"recipe": RECIPES["representations"], "cells": fold(drawn_cells(configuration, study))}
 
 
 def text_settings(configuration: Configuration) -> Settings:

@@ -15,8 +15,11 @@ from mtpeft.figures.forgetting import draw_forgetting
 from mtpeft.figures.frame import add_frame
 from mtpeft.figures.labels import settle_labels
 from mtpeft.figures.languages import draw_languages
+from mtpeft.figures.layer_ranks import CellRanks, read_ranks
+from mtpeft.figures.methods import draw_methods
 from mtpeft.figures.models import draw_models
 from mtpeft.figures.panels import GAP, OPEN, Drawing, drawn_kinds
+from mtpeft.figures.representations import draw_representations
 from mtpeft.figures.style import Look, figure_style, looks_of, save_figure
 from mtpeft.figures.systems import DIVERGED, MISSING, gap_of, is_reference, uneven_budgets
 from mtpeft.figures.tables import System, Tables, read_distances, read_systems
@@ -28,7 +31,9 @@ FIGURES: Mapping[str, Callable[[Tables, dict[str, Look]], Drawing]] = {
     "exposure": draw_exposure,
     "forgetting": draw_forgetting,
     "languages": draw_languages,
+    "methods": draw_methods,
     "models": draw_models,
+    "representations": draw_representations,
 }
 
 DIFFERENCES = ("efficiency", "exposure", "forgetting", "languages")
@@ -37,7 +42,14 @@ OF_SCORES = ", of scores; the table has those of differences"
 """All systems are measured on the same sentences, so bars of scores that overlap say little about who is better."""
 
 
-def draw_figure(settings: Mapping[str, Any], *, summary: Path, stem: Path, others: Sequence[Path] = ()) -> None:
+def draw_figure(
+    settings: Mapping[str, Any],
+    *,
+    summary: Path,
+    stem: Path,
+    others: Sequence[Path] = (),
+    representations: Sequence[Path] = (),
+) -> None:
     """Write `stem`.pdf, .svg and .png of the figure that `settings` names.
 
     Args:
@@ -49,6 +61,7 @@ def draw_figure(settings: Mapping[str, Any], *, summary: Path, stem: Path, other
         summary: one row per system and test set.
         stem: path of the files without their suffix.
         others: tables with one row per system, other pair and test set, if the figure shows any.
+        representations: tables with one row per cell and layer, if the figure shows any.
 
     Raises:
         UserError: no figure has this name, or the summary does not hold what it should.
@@ -64,17 +77,19 @@ def draw_figure(settings: Mapping[str, Any], *, summary: Path, stem: Path, other
         exposures={(model, pair): exposure for model, pair, exposure in settings.get("exposures", ())},
         others=tuple(system for table in others for system in read_systems(table)),
         also_score=tuple(settings.get("also_score", ())),
+        ranks=tuple(cell for table in representations for cell in read_ranks(table)),
     )
     shown = (*tables.systems, *tables.others)
-    methods = {system.method for system in tables.systems} | set(settings.get("methods", ()))
+    methods = {own.method for own in (*tables.systems, *tables.ranks)} | set(settings.get("methods", ()))
     with figure_style():
         drawing = FIGURES[name](tables, looks_of(methods))
         kinds = drawn_kinds(drawing.figure)
-        what = "" if name in DIFFERENCES else OF_SCORES
-        drawing.notes += [*_legend_of_marks(shown, kinds, what), *_uneven(tables.systems)]
+        drawing.notes += [*_legend_of_marks(shown, kinds, _bars(name, shown)), *_uneven(tables.systems)]
         marks = [completeness(tables.systems, settings["cells"])]
         if "others" in settings:
             marks.append(completeness(tables.others, settings["others"], "decodings of other pairs"))
+        if tables.ranks:
+            marks.append(_measured(tables.ranks))
         mark, complete = "; ".join(text for text, _ in marks), all(whole for _, whole in marks)
         stamp = settings.get("stamp", "")
         drawing.notes += [f"{mark}."] if complete else []
@@ -101,12 +116,26 @@ def completeness(systems: Iterable[System], expected: int, of: str = "cells") ->
     return f"{finished} of {total} {of} ({', '.join(lacks)})", False
 
 
-def _legend_of_marks(systems: Iterable[System], kinds: set[str], what: str) -> list[str]:
-    """What the marks that this figure shows mean, and what its intervals are of."""
+def _measured(cells: Sequence[CellRanks]) -> tuple[str, bool]:
+    """How many cells of a table have their representations measured, and whether all have."""
+    measured = sum(bool(cell.ranks) for cell in cells)
+    return f"representations of {measured} of {len(cells)} cells", measured == len(cells)
+
+
+def _bars(name: str, systems: Sequence[System]) -> str:
+    """What the bars of a figure are."""
+    several = any(system.seeds > 1 for system in systems)
+    if name == "representations":
+        return "Bars reach from the lowest seed to the highest." if several else ""
+    what = "" if name in DIFFERENCES else OF_SCORES
+    return f"95 % intervals over {'sentences and seeds' if several else 'sentences'}{what}."
+
+
+def _legend_of_marks(systems: Iterable[System], kinds: set[str], bars: str) -> list[str]:
+    """What the marks that this figure shows mean."""
     own = list(systems)
     words = {DIVERGED: "\N{MULTIPLICATION SIGN} a seed diverged", MISSING: "| a seed is missing"}
-    over = "sentences and seeds" if any(system.seeds > 1 for system in own) else "sentences"
-    marks = [f"95 % intervals over {over}{what}."] if kinds else []
+    marks = [bars] if kinds and bars else []
     if OPEN in kinds:
         marks.append("Open: a seed was best on dev before any update.")
     if GAP in kinds:

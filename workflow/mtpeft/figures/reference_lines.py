@@ -1,18 +1,31 @@
 """Lines to compare with: full fine-tuning as a band, the reference rows as thin lines, named at their ends."""
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from matplotlib.axes import Axes
 
 from mtpeft.figures.labels import label_end
 from mtpeft.figures.panels import Point
 from mtpeft.figures.style import Look
-from mtpeft.figures.tables import Interval, System
+from mtpeft.figures.tables import Interval
 
 FULL_DASHES = (0, (5, 2))
 DASHES = {"none": (0, (1, 1.2)), "scratch": (0, (3, 1.5, 1, 1.5)), "retrieval": (0, (6, 1.5))}
 REACH = 0.5
 """Share of the methods' range by which it grows at most, at either side, for a reference row to be seen."""
+
+
+class Counted(Protocol):
+    """What counts the seeds that it lacks."""
+
+    @property
+    def diverged(self) -> int:
+        """Seeds that diverged."""
+
+    @property
+    def missing(self) -> int:
+        """Seeds that are not there."""
 
 
 def draw_band(axes: Axes, value: Interval | None, look: Look) -> None:
@@ -47,7 +60,7 @@ def draw_references(axes: Axes, lines: Sequence[tuple[Look, Sequence[Point]]]) -
     axes.set_xlim(left, right)
 
 
-def name_with_gaps(name: str, system: System) -> str:
+def name_with_gaps(name: str, system: Counted) -> str:
     """A name with the seeds that lack a score."""
     counts = {"diverged": system.diverged, "missing": system.missing}
     return name + "".join(f" ({count} {word})" for word, count in counts.items() if count)

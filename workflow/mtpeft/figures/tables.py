@@ -4,12 +4,17 @@ import csv
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mtpeft.cells import DIMENSIONS
 from mtpeft.errors import UserError
 from mtpeft.results.summary import COSTS
 
+if TYPE_CHECKING:
+    from mtpeft.figures.layer_ranks import CellRanks
+
+LARGEST_SHARE = 2.0
+"""A method that trains the whole base and more beside it is above 1; what is far above it is meant as per cent."""
 COUNTS = ("seeds", "step_zero", "diverged", "missing")
 
 
@@ -39,7 +44,7 @@ class Setting:
 class System:
     """One row of a summary: the seeds of one method and budget in one setting.
 
-    Shares are between 0 and 1; `seeds` counts runs with a score, of which `step_zero` kept the untouched model. The
+    Shares are of the base model; `seeds` counts runs with a score, of which `step_zero` kept the untouched model. The
     scores are those on the test sets of `scored_pair`, which is the pair of the setting unless the table says another.
     """
 
@@ -79,6 +84,7 @@ class Tables:
         exposures: how much of a pair a model has seen in pre-training, by model and pair.
         others: rows of a summary of the same systems on other pairs.
         also_score: labels of those pairs in the order in which they are drawn.
+        ranks: effective ranks of the layers of cells.
     """
 
     systems: tuple[System, ...]
@@ -88,6 +94,7 @@ class Tables:
     exposures: Mapping[tuple[str, str], str] = field(default_factory=dict)
     others: tuple[System, ...] = ()
     also_score: tuple[str, ...] = ()
+    ranks: "tuple[CellRanks, ...]" = ()
 
 
 def read_systems(path: Path) -> tuple[System, ...]:
@@ -96,7 +103,7 @@ def read_systems(path: Path) -> tuple[System, ...]:
     Raises:
         UserError: a column is missing, or a field does not hold what its column promises.
     """
-    systems = [_system(row) for row in _rows(path, (*DIMENSIONS[:5], "test_set", *COUNTS, "chrf"))]
+    systems = [_system(row) for row in rows_of(path, (*DIMENSIONS[:5], "test_set", *COUNTS, "chrf"))]
     return tuple(sorted(systems, key=lambda own: (own.setting, own.method, own.share or 0.0, own.budget)))
 
 
@@ -104,12 +111,12 @@ def read_distances(path: Path) -> dict[str, Distance]:
     """Distances to English by two-letter language code."""
     return {
         row.text("language"): Distance(row.number("syntactic"), row.number("genealogical"))
-        for row in _rows(path, ("language", "syntactic", "genealogical"))
+        for row in rows_of(path, ("language", "syntactic", "genealogical"))
     }
 
 
 @dataclass(frozen=True)
-class _Row:
+class Row:
     """One line of a table with the place that an error message names."""
 
     path: Path
@@ -117,9 +124,11 @@ class _Row:
     fields: Mapping[str, str]
 
     def text(self, column: str) -> str:
+        """A field as it stands there."""
         return self.fields[column]
 
     def optional(self, column: str, convert: Callable[[str], Any] = float) -> Any:
+        """A number, or None where the field is empty."""
         text = self.fields.get(column) or ""
         if not text:
             return None
@@ -132,37 +141,45 @@ class _Row:
             ) from None
 
     def number(self, column: str, convert: Callable[[str], Any] = float) -> Any:
+        """A number that must be there."""
         value = self.optional(column, convert)
         if value is None:
             raise UserError(f"{self.path} line {self.line}: column {column} is empty; write a number.")
         return value
 
     def share(self, column: str) -> float | None:
+        """A share of the base model, if there is one."""
         value = self.optional(column)
-        if value is not None and not 0 <= value <= 1:
+        if value is not None and not 0 <= value <= LARGEST_SHARE:
             raise UserError(
-                f"{self.path} line {self.line}: {column} is {value:g}; write a share of the base model between 0 and 1."
+                f"{self.path} line {self.line}: {column} is {value:g}; write a share of the base model, not per cent."
             )
         return value
 
     def interval(self, column: str) -> Interval | None:
+        """A mean with its interval, if there is one."""
         mean, low, high = (self.optional(f"{column}{end}") for end in ("", "_low", "_high"))
         if mean is None:
             return None
         return Interval(mean, mean if low is None else low, mean if high is None else high)
 
 
-def _rows(path: Path, required: tuple[str, ...]) -> Iterator[_Row]:
+def rows_of(path: Path, required: tuple[str, ...]) -> Iterator[Row]:
+    """Rows of a CSV with a header.
+
+    Raises:
+        UserError: the header lacks a column that is required.
+    """
     with open(path, encoding="utf-8", newline="") as stream:
         reader = csv.DictReader(stream, restval="")
         absent = [column for column in required if column not in (reader.fieldnames or ())]
         if absent:
             raise UserError(f"{path} line 1: the header lacks {', '.join(absent)}; write a comma-separated header.")
         for fields in reader:
-            yield _Row(path, reader.line_num, fields)
+            yield Row(path, reader.line_num, fields)
 
 
-def _system(row: _Row) -> System:
+def _system(row: Row) -> System:
     counts = {name: row.number(name, int) for name in COUNTS}
     if counts["seeds"]:
         row.number("chrf")

@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from mtpeft.cells import OnPair
+from mtpeft.cells import Cell, OnPair
 from mtpeft.config.claims import claim_cells
 from mtpeft.config.paths import finding_parts
+from mtpeft.config.representations import represented_in
 from mtpeft.config.schema import Configuration
 from mtpeft.config.settings import figure_settings, findings_settings
 from mtpeft.config.studies import EFFICIENCY, drawn_cells, study_others
@@ -18,6 +19,7 @@ from mtpeft.records import read_lines, write_lines
 from mtpeft.results.collect import write_tables
 from mtpeft.results.comet import scored_with_comet
 from mtpeft.results.others import write_others
+from mtpeft.results.representations import has_representations, write_representations
 from mtpeft.results.summary import write_summary
 
 PREVIEW = Path("results/preview")
@@ -36,7 +38,8 @@ def draw_finished(configuration: Configuration, labels: Sequence[str], *, folder
         finished = [cell for cell in cells if is_finished(configuration, cell)]
         tables = PREVIEW / "tables" / label
         summary, missing = tables / "summary.csv", set(cells) - set(finished)
-        others_table = tables / "others.csv"
+        others_table, ranks_table = tables / "others.csv", tables / "representations.csv"
+        represented = represented_in(configuration, label)
         lacking = {*(cell.on_own for cell in missing), *(on for on in others if not is_finished(configuration, *on))}
         try:
             there = {"missing": missing, "comet": scored_with_comet(configuration, finished)}
@@ -44,6 +47,9 @@ def draw_finished(configuration: Configuration, labels: Sequence[str], *, folder
             write_summary(finished, output=summary, page=summary.with_suffix(".md"), **there)
             if others:
                 write_others(others, output=others_table, page=others_table.with_suffix(".md"), missing=lacking)
+            if represented:
+                unmeasured = {cell for cell in represented if not _is_represented(configuration, cell)}
+                write_representations(represented, output=ranks_table, missing=unmeasured)
         except UserError as error:
             # Where the test set has changed, cells of before and after can't be compared.
             yield f"{folder / label}.pdf: not drawn. {error}"
@@ -51,10 +57,15 @@ def draw_finished(configuration: Configuration, labels: Sequence[str], *, folder
         except FileNotFoundError:
             yield f"{folder / label}.pdf: not drawn. {BEGUN_ANEW}"
             continue
-        stem, more = folder / label, [others_table] if others else []
-        draw_figure(figure_settings(configuration, label), summary=summary, others=more, stem=stem)
+        stem = folder / label
+        more = {"others": [others_table] if others else [], "representations": [ranks_table] if represented else []}
+        draw_figure(figure_settings(configuration, label), summary=summary, stem=stem, **more)
         scored = _scored(configuration, [cell.on_own for cell in cells]), _scored(configuration, others)
         yield f"{stem}.pdf: {tally(*scored)}"
+
+
+def _is_represented(configuration: Configuration, cell: Cell) -> bool:
+    return is_finished(configuration, cell) and has_representations(configuration, cell)
 
 
 def _scored(configuration: Configuration, measured: Sequence[OnPair]) -> tuple[int, int]:
@@ -101,6 +112,8 @@ def _drawn(configuration: Configuration, label: str) -> list[OnPair]:
 def _is_whole(configuration: Configuration, label: str) -> bool:
     """Whether all is there that the tables of a figure are made of."""
     if not all(is_finished(configuration, *on) for on in _drawn(configuration, label)):
+        return False
+    if not all(has_representations(configuration, cell) for cell in represented_in(configuration, label)):
         return False
     cells = drawn_cells(configuration, label)
     scored = scored_with_comet(configuration, cells)

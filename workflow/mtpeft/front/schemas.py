@@ -13,6 +13,7 @@ from mtpeft.record_types import (
     FindingsRecord,
     ModelRecord,
     RateRecord,
+    RepresentationRecord,
     ScoreRecord,
     TrainRecord,
 )
@@ -27,6 +28,7 @@ TYPES: dict[str, type[BaseModel]] = {
     "train": TrainRecord,
     "decode": DecodeRecord,
     "score": ScoreRecord,
+    "representations": RepresentationRecord,
     "comet": CometRecord,
     "findings": FindingsRecord,
 }

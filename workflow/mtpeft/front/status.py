@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mtpeft.cells import Cell, OnPair
+from mtpeft.config.representations import all_represented
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import all_cells, all_others, study_cells, study_others
 from mtpeft.front.text import aligned
@@ -14,6 +15,7 @@ from mtpeft.records import read_if_whole
 from mtpeft.results.comet import scored_with_comet
 from mtpeft.results.freshness import fresh_records
 from mtpeft.results.notes import FAILURE, FAILURES_FOLDER
+from mtpeft.results.representations import has_representations
 
 STATES = ("done", "diverged", "running", "failed", "stopped", "missing")
 
@@ -82,7 +84,10 @@ def status_table(configuration: Configuration) -> str:
     rows += [_counted(configuration, label, "", measured) for label, measured in everything.items() if measured]
     scored = scored_with_comet(configuration, cells)
     comet = [] if scored is None else [f"scored with COMET: {len(scored)} of {len(cells)} cells"]
-    return "\n".join([aligned(rows), *comet, *failures([*cells, *others])])
+    shown = all_represented(configuration)
+    found = [cell for cell in shown if has_representations(configuration, cell)]
+    represented = [f"representations measured: {len(found)} of {len(shown)} cells"] if shown else []
+    return "\n".join([aligned(rows), *comet, *represented, *failures([*cells, *others])])
 
 
 def _by_method(configuration: Configuration, label: str, measured: Sequence[OnPair]) -> list[tuple[object, ...]]:

@@ -1,0 +1,49 @@
+"""Representations: how many directions the hidden states of each layer use, for the studies that show it.
+
+Needs: a cell's tuned/ and train.json, token arrays of the dev set of its pair. The test set is no input.
+Makes: results/cells/<six labels>/representations.json and results/tables/<study>/representations.csv.
+"""
+
+
+rule represent:
+    """Effective rank of the hidden states of every layer on the dev set."""
+    input:
+        named_files(representations.represent_inputs),
+        tuned=f"{CELL}/tuned",
+        trained=f"{CELL}/train.json",
+    output:
+        f"{CELL}/{representations.RECORD}",
+    log:
+        f"logs/represent/{LABELS}.log",
+    benchmark:
+        f"benchmarks/represent/{LABELS}.tsv"
+    priority: in_order("represent")
+    conda:
+        "../../envs/workflow.yaml"
+    threads: threads_of
+    params:
+        settings=told_cell("represent"),
+        inputs=options(representations.represent_inputs),
+        cell=LABELS,
+    shell:
+        "exec python -m mtpeft represent --cell {params.cell:q} --settings {params.settings:q} --trained {input.trained:q} "
+        "{params.inputs} --record {output:q} > {log:q} 2>&1"
+
+
+rule collect_representations:
+    """Effective ranks of the cells of one study, by layer."""
+    input:
+        files(representations.study_representations),
+    output:
+        "results/tables/{study}/representations.csv",
+    log:
+        "logs/collect_representations/{study}.log",
+    benchmark:
+        "benchmarks/collect_representations/{study}.tsv"
+    priority: FIRST
+    conda:
+        "../../envs/workflow.yaml"
+    params:
+        settings=told("representations", "study"),
+    shell:
+        "exec python -m mtpeft representations --settings {params.settings:q} --output {output:q} > {log:q} 2>&1"
