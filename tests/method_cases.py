@@ -8,6 +8,8 @@ from method_material import FAMILIES, LENGTHS
 
 NO_BIASES = "T5 and mT5 have no biases"
 ALL_FAMILIES = tuple(FAMILIES)
+FEW = ("mbart", "mt5")
+"""Two that differ most: one with biases and layer norms, one with neither and with gated blocks."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class Case:
         share: budget of a sized method.
         nothing: families in which it has nothing to train, and is refused.
         exceptions: checks that it does not pass, by name.
+        families: those that it is tried on.
     """
 
     options: Mapping[str, Any]
@@ -36,6 +39,7 @@ class Case:
     share: float | None = None
     nothing: Collection[str] = ()
     exceptions: Mapping[str, But] = field(default_factory=dict)
+    families: Collection[str] = ALL_FAMILIES
 
 
 def _not_mergeable(what: str) -> dict[str, But]:
@@ -66,6 +70,8 @@ CASES: dict[str, Case] = {
         exceptions={**_not_mergeable("a prefix"), **NEARLY_BASE},
     ),
     "lora": Case({"tuner": "lora", "scaling": 2.0}, "LORA", share=0.05),
+    "rslora": Case({"tuner": "lora", "scaling": 2.0, "rank_stabilised": True}, "LORA", share=0.05, families=FEW),
+    "dora": Case({"tuner": "lora", "scaling": 2.0, "dora": True}, "LORA", share=0.05, families=FEW),
     "dsee": Case(
         {"tuner": "dsee", "sparse": 5, "scaling": 2.0},
         "DSEE",
@@ -86,7 +92,6 @@ CASES: dict[str, Case] = {
         exceptions={
             **_not_mergeable("a prefix"),
             **NEARLY_BASE,
-            "it stores what it trains": But("the network is thrown away, and only what it makes is stored"),
         },
     ),
     "context_lora": Case({"tuner": "context_lora", "scaling": 2.0}, "CONTEXT", share=0.05),

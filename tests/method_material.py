@@ -68,6 +68,12 @@ class Subject:
         return allocation_of(METHODS[self.options["tuner"]], self.options, self.shape, share=self.share)
 
     @cached_property
+    def stored(self) -> int:
+        """Numbers that are stored, in closed form."""
+        stored = METHODS[self.options["tuner"]].stored
+        return stored(self.shape, self.options, self.allocation.sizes) if stored else self.allocation.trained
+
+    @cached_property
     def _base(self) -> nn.Module:
         return load_base(self.base).eval()
 

@@ -5,75 +5,32 @@ import os
 import subprocess
 import sys
 from itertools import product
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from mtpeft.config.load import load
+from budget_material import CATALOGUE, CONFIGS, FAMILIES, MBART_50, ROOT
 from mtpeft.methods import METHODS
 from mtpeft.methods.base import Site
 from mtpeft.methods.budget import OutOfReachError, allocate, allocation_of, count, reach
-from mtpeft.models.describe import mbart_config, read_config
 from mtpeft.models.families import read_shape
 from mtpeft.models.load import parameters, random_model
 
-ROOT = Path(__file__).parents[1]
-CATALOGUE = load()
 OPTIONS = {
     "adapter": {"tuner": "adapter", "activation": "relu"},
     "lora": {"tuner": "lora", "scaling": 2.0},
     "prefix": {"tuner": "prefix"},
     "adapter_embeddings": {"tuner": "adapter", "activation": "relu", "embeddings": True},
     "lora_embeddings": {"tuner": "lora", "scaling": 2.0, "embeddings": True},
-    **{name: {"tuner": name} for name, method in METHODS.items() if method.trains == "point"},
+    **{
+        name: {"tuner": name}
+        for name, method in METHODS.items()
+        if name in CATALOGUE.methods and method.trains == "point"
+    },
 }
 SIZED = [name for name, options in OPTIONS.items() if METHODS[options["tuner"]].trains == "sized"]
 POINTS = [name for name in OPTIONS if name not in SIZED]
 PLAIN = [name for name in SIZED if name in METHODS]
 SHARES = (0.001, 0.002, 0.004, 0.01, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5)
-
-
-def described(*, layers: int, d_model: int, feed_forward: int, heads: int, vocabulary: int) -> dict[str, Any]:
-    sizes = {"layers": layers, "d_model": d_model, "feed_forward": feed_forward, "heads": heads}
-    return mbart_config({**sizes, "vocabulary": vocabulary, "max_positions": 64, "dropout": 0.1}, ["en", "es"])
-
-
-def from_catalogue(label: str) -> dict[str, Any]:
-    return read_config(ROOT / str(CATALOGUE.models[label].path), key=label)
-
-
-MBART_50 = {
-    "model_type": "mbart",
-    "vocab_size": 250_054,
-    "d_model": 1024,
-    "encoder_layers": 12,
-    "decoder_layers": 12,
-    "encoder_ffn_dim": 4096,
-    "decoder_ffn_dim": 4096,
-    "max_position_embeddings": 1024,
-}
-SIDES = {"encoder_layers": 2, "decoder_layers": 1, "encoder_ffn_dim": 32, "decoder_ffn_dim": 24}
-HEADS = {"encoder_attention_heads": 2, "decoder_attention_heads": 2}
-BART = {"vocab_size": 60, "d_model": 16, "max_position_embeddings": 20, **SIDES, **HEADS}
-T5 = {"vocab_size": 60, "d_model": 16, "d_kv": 6, "num_heads": 3, "d_ff": 20, "num_layers": 2}
-FAMILIES = {
-    "m2m-100": {"model_type": "m2m_100", **BART},
-    "marian": {"model_type": "marian", **BART, "pad_token_id": 59, "decoder_start_token_id": 59},
-    "t5": {"model_type": "t5", **T5},
-    "t5 of another depth": {"model_type": "t5", **T5, "num_decoder_layers": 1},
-    "t5 1.1": {"model_type": "t5", **T5, "feed_forward_proj": "gated-gelu", "tie_word_embeddings": False},
-    "mt5": {"model_type": "mt5", **T5, "feed_forward_proj": "gated-gelu", "tie_word_embeddings": False},
-}
-CONFIGS = {
-    **FAMILIES,
-    "tiny": described(layers=1, d_model=16, feed_forward=32, heads=2, vocabulary=200),
-    "narrow": described(layers=2, d_model=48, feed_forward=24, heads=4, vocabulary=300),
-    "uneven": described(layers=1, d_model=32, feed_forward=64, heads=2, vocabulary=200)
-    | {"encoder_layers": 3, "decoder_ffn_dim": 40},
-    **{label: from_catalogue(label) for label in CATALOGUE.models},
-    "mbart-50": MBART_50,
-}
 
 
 def sites_of(method: str, name: str) -> tuple[list[Site], int]:

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +13,20 @@ from peft import PeftModel
 from safetensors.torch import load_file
 from torch import nn
 
-from method_cases import CASES, Case
+from method_cases import CASES as OWN_CASES
+from method_cases import Case
 from method_material import FAMILIES, Check, Subject, batch, logits, sources, write_base
 from mtpeft.decoding.search import Search, translate
 from mtpeft.errors import StoppedError
 from mtpeft.methods import METHODS
 from mtpeft.models.load import open_tuned, parameters, prepare_torch
 from mtpeft.training.finetune import save_tuned
+from mtpeft.training.hook import UpdateHook
 from mtpeft.training.interrupt import Clock
 from mtpeft.training.loop import Plan, Task, train
+from peft_cases import PEFT_CASES
 
+CASES = OWN_CASES | PEFT_CASES
 SEARCH = Search(beam_size=1, length_penalty=1.0, max_length_ratio=1.0)
 PLAN = Plan(
     updates=4,
@@ -65,7 +68,7 @@ def _it_trains_what_was_counted(subject: Subject, folder: Path) -> None:
 
 def _it_stores_what_it_trains(subject: Subject, folder: Path) -> None:
     stored = _stored(subject, subject.stirred(), folder)
-    assert sum(tensor.numel() for tensor in stored.values()) == subject.allocation.trained
+    assert sum(tensor.numel() for tensor in stored.values()) == subject.stored
 
 
 def _all_that_is_trained_gets_a_gradient_and_nothing_else(subject: Subject, folder: Path) -> None:
@@ -113,7 +116,7 @@ def _merging_changes_nothing(subject: Subject, folder: Path) -> None:
     model, inputs = subject.finished(subject.stirred()), batch(subject.frame())
     before = logits(model, inputs)
     merged = model.merge_and_unload()
-    assert (logits(merged, inputs) - before).abs().max() < 1e-5 * before.abs().max()
+    assert (logits(merged, inputs) - before).abs().max() < 3e-5 * before.abs().max()
     assert [name for name, _ in merged.named_modules()] == [name for name, _ in subject.untouched().named_modules()]
 
 
@@ -125,8 +128,9 @@ def _gradients_are_the_same_with_checkpointing(subject: Subject, folder: Path) -
             model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
         model(**inputs, use_cache=False).loss.backward()
         found.append({name: weight.grad for name, weight in model.named_parameters() if weight.requires_grad})
+    largest = max(gradient.abs().max().item() for gradient in found[0].values())
     for name, gradient in found[0].items():
-        torch.testing.assert_close(found[1][name], gradient, msg=name)
+        torch.testing.assert_close(found[1][name], gradient, rtol=1e-4, atol=3e-5 * max(1.0, largest), msg=name)
 
 
 class _StopAt(Clock):
@@ -159,13 +163,15 @@ def _it_goes_on_where_it_stopped(subject: Subject, folder: Path) -> None:
 def _task(subject: Subject, scores: Iterator[int]) -> Task:
     """Some updates on batches that differ, with dev scores that rise, so that the last weights are kept."""
     frame = subject.frame()
-    factor = METHODS[subject.options["tuner"]].rate_factor
+    method, model = METHODS[subject.options["tuner"]], subject.build()
     task = Task(
-        model=subject.build(),
+        model=model,
         batch=lambda update: batch(frame, seed=update),
         evaluate=lambda: float(next(scores)),
         identity="test",
+        hook=method.hook(model, subject.options) if method.hook else UpdateHook(),
     )
+    factor = method.rate_factor
     return replace(task, rate_factor=lambda name: factor(name, subject.options)) if factor else task
 
 
@@ -192,7 +198,9 @@ CHECKS: dict[str, Check] = {
 ERRORS = (AssertionError, ValueError, NotImplementedError, RuntimeError, AttributeError)
 
 
-@pytest.mark.parametrize(("method", "family"), [*product(CASES, FAMILIES)])
+@pytest.mark.parametrize(
+    ("method", "family"), [(name, family) for name, case in CASES.items() for family in case.families]
+)
 def test_a_method_has_its_properties(
     base: Callable[[str], Path], tmp_path: Path, subtests: Any, method: str, family: str
 ) -> None:

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from mtpeft.config.forms import PATTERNS
 from mtpeft.methods.base import RATE, RATES, SEARCH
+from mtpeft.methods.from_peft.refused import REFUSED
 
 Error = Mapping[str, Any]
 
@@ -39,7 +40,7 @@ TAGS = {"methods": ("tuner", "method"), "findings": ("claim", "claim")}
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """The known word most like this one, as the end of a sentence; empty when none is alike."""
-    matches = difflib.get_close_matches(str(word), sorted(known), n=1, cutoff=0.5)
+    matches = difflib.get_close_matches(str(word), sorted(known), n=1, cutoff=0.51)
     return f"; did you mean '{matches[0]}'?" if matches else ""
 
 
@@ -92,6 +93,8 @@ def _sentence(error: Error, root: type[BaseModel]) -> str:
     if kind == "union_tag_invalid":
         given, known = context["tag"], _tags(location, root)
         tag, noun = TAGS[location[0]]
+        if given in REFUSED:
+            return f"'{key}.{tag}' is '{given}', which {REFUSED[given]}."
         return f"'{key}.{tag}' is '{given}', which is no {noun}{nearest(given, known) or f'; write {listed(known)}.'}"
     if kind == "too_short":
         return f"'{key}' has too few entries ({context['actual_length']}); write at least {context['min_length']}."

@@ -31,9 +31,9 @@ def stage_mistakes(configuration: Configuration, label: str) -> Iterator[str]:
     for number, (stage, tuner) in enumerate(zip(stages, tuners, strict=True)):
         is_last = number == len(stages) - 1
         method = METHODS[tuner]
-        if method.trains not in (LAST[options.tuner] if is_last else ("sized", "point")) or method.grow:
+        if method.trains not in (LAST[options.tuner] if is_last else ("sized", "point")) or method.grow or method.hook:
             kind = LAST[options.tuner] if is_last else LAST["staged"]
-            fits = [name for name, entry in METHODS.items() if entry.trains in kind and not entry.grow]
+            fits = [name for name, entry in METHODS.items() if entry.trains in kind and not (entry.grow or entry.hook)]
             yield (
                 f"'{key}.stages' names '{stage}', whose tuner '{tuner}' can't stand there; "
                 f"name one of {', '.join(fits)}."

@@ -6,7 +6,7 @@ from mtpeft.cells import NATIVE
 from mtpeft.config.resolve import method_sites, model_shape
 from mtpeft.config.schema import Configuration
 from mtpeft.errors import UserError
-from mtpeft.front.text import aligned
+from mtpeft.front.text import aligned, in_columns
 from mtpeft.methods import METHODS
 from mtpeft.methods.base import Site
 from mtpeft.methods.budget import OutOfReachError, allocate, reach, reachable
@@ -51,16 +51,16 @@ def _achieved(sites: Sequence[Site], share: float, total: int) -> tuple[str, str
         allocation = allocate(sites, int(share * total))
     except OutOfReachError:
         return "-", "out of reach", "-", "-"
-    sizes = sorted({allocation.sizes.get(site.module, 0) for site in sites if site.step})
+    sizes = sorted({allocation.sizes.get(site.module, 0) for site in sites if site.grows})
     size = f"{sizes[0]}" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
     return f"{allocation.trained:,}", f"{allocation.trained / total:.3%}", f"{allocation.left_over:,}", size
 
 
 def methods_table() -> str:
-    """Tuners of the registry: what they train, their own keys, and where they come from."""
-    rows = [("tuner", "trains", "keys of its entry", "from")]
+    """Tuners of the registry: what they train, where, whether it can be merged into the base, where they come from."""
+    rows = [("tuner", "trains", "where", "merges", "from")]
     for name, method in METHODS.items():
-        trains = f"{method.trains}, by {method.size_name}" if method.size_name else method.trains
-        keys = ", ".join(key for key in method.options.model_fields if key != "tuner") or "-"
-        rows.append((name, trains, keys, method.paper))
-    return aligned(rows)
+        trains = f"by {method.size_name}" if method.size_name else method.trains
+        merges = ("yes" if method.mergeable else "no") if method.trains in ("sized", "point") else "-"
+        rows.append((name, trains, method.places or "-", merges, method.paper))
+    return in_columns(rows)

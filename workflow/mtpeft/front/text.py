@@ -1,19 +1,22 @@
 """Tables and counts as text for a terminal."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 
 def aligned(rows: Sequence[Sequence[object]]) -> str:
     """Columns under their headers, two spaces apart; numbers to the right."""
+    return _table(rows, [str.ljust, *[str.rjust] * (len(rows[0]) - 1)])
+
+
+def in_columns(rows: Sequence[Sequence[object]]) -> str:
+    """Columns of words under their headers, two spaces apart."""
+    return _table(rows, [str.ljust] * len(rows[0]))
+
+
+def _table(rows: Sequence[Sequence[object]], sides: Sequence[Callable[[str, int], str]]) -> str:
     cells = [[str(value) for value in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = (
-        "  ".join(
-            value.rjust(width) if index else value.ljust(width)
-            for index, (value, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in cells
-    )
+    lines = ("  ".join(side(*cell) for side, *cell in zip(sides, row, widths, strict=True)) for row in cells)
     return "\n".join(line.rstrip() for line in lines)
 
 

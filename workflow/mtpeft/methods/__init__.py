@@ -8,6 +8,7 @@ from mtpeft.methods.context import CONTEXT_BITFIT, CONTEXT_IA3, CONTEXT_LORA
 from mtpeft.methods.dept import DEPT
 from mtpeft.methods.dsee import DSEE
 from mtpeft.methods.embeddings import EMBEDDING_MATRIX
+from mtpeft.methods.from_peft import FROM_PEFT
 from mtpeft.methods.full import FULL, SCRATCH
 from mtpeft.methods.layernorm import LAYERNORM
 from mtpeft.methods.lora import LORA
@@ -38,6 +39,7 @@ METHODS: dict[str, Method] = {
         BITFIT,
         LAYERNORM,
         SSF,
+        *FROM_PEFT,
         CONTEXT_LORA,
         CONTEXT_IA3,
         CONTEXT_BITFIT,

@@ -12,6 +12,8 @@ from mtpeft.models.shapes import ModelShape
 if TYPE_CHECKING:
     from torch import nn
 
+    from mtpeft.training.hook import UpdateHook
+
 
 class RateSearch(BaseModel):
     """A search for the learning rate, made once per model, size, method and budget; see `tuning`."""
@@ -67,11 +69,17 @@ class TrainedMethodOptions(MethodOptions):
     )
 
 
+def is_false(chosen: bool) -> bool:
+    """Whether a key is left out of the settings, so that cells that do not use it keep theirs."""
+    return not chosen
+
+
 @dataclass(frozen=True)
 class Site:
     """One place where a method puts parameters: `fixed + step * size` of them, with `least <= size <= most`.
 
-    A place that may be left out has a `least` of 0, and costs nothing at that size.
+    A place that may be left out has a `least` of 0, and costs nothing at that size. Where parameters don't grow by a
+    constant step, `prices` has those of all sizes from 1 on.
     """
 
     module: str
@@ -79,15 +87,28 @@ class Site:
     step: int
     most: int
     least: int = 1
+    prices: tuple[int, ...] = ()
 
     def cost(self, size: int) -> int:
         """Parameters at a size."""
+        if self.prices and size:
+            return self.prices[size - 1]
         return self.fixed + self.step * size if size else 0
+
+    @property
+    def grows(self) -> bool:
+        """Whether it has more than one size."""
+        return bool(self.step or self.prices)
 
     @classmethod
     def of_one_size(cls, module: str, parameters: int) -> Self:
         """A place that costs the same whatever the budget is: its size is 1."""
         return cls(module=module, fixed=parameters, step=0, most=1)
+
+    @classmethod
+    def of_prices(cls, module: str, prices: tuple[int, ...], *, least: int = 0) -> Self:
+        """A place that costs `prices[0]` at size 1, and so on."""
+        return cls(module=module, fixed=0, step=0, most=len(prices), least=least, prices=prices)
 
 
 @dataclass(frozen=True)
@@ -109,7 +130,7 @@ class Method:
         places: where it puts what it trains, in words.
         grow: for a method with stages, the model as it is in each of them; `apply` gives the last.
         trains_base: the base model itself is trained.
-        copies_weights: what it trains begins as whole weights of the base, which a quantised one does not have.
+        copies_weights: it begins with whole weights of the base, which a quantised one does not have.
         mergeable: what it trains can be written into the base model's own weights.
         by_language: of a cell over several pairs it is told the `languages` of each side, since each has its own
             parameters.
@@ -118,6 +139,7 @@ class Method:
         register: lets peft know a tuner from outside of the package.
         module: file that a method from outside of the package comes from.
         rate_factor: what the learning rate of a trained parameter is multiplied by, from its name and the options.
+        hook: what it does around each update of a model that it was applied to.
     """
 
     options: type[MethodOptions]
@@ -140,6 +162,7 @@ class Method:
     register: Callable[[], None] | None = None
     module: str | None = None
     rate_factor: Callable[[str, Mapping[str, Any]], float] | None = None
+    hook: Callable[["nn.Module", Mapping[str, Any]], "UpdateHook"] | None = None
 
     @property
     def name(self) -> str:

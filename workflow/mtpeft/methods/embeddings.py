@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from mtpeft.methods.base import Method, Site, TrainedMethodOptions
+from mtpeft.methods.base import Method, Site, TrainedMethodOptions, is_false
 from mtpeft.models.families import bart, t5
 from mtpeft.models.shapes import ModelShape
 
@@ -15,10 +15,9 @@ if TYPE_CHECKING:
 EMBEDDING_MODULES = (bart.EMBEDDINGS, t5.EMBEDDINGS)
 """The embedding matrix, under the first of its names, in all families."""
 
-# Left out of the settings where it is false, so that it changes nothing for cells that do not use it.
 EMBEDDINGS_OPTION = Field(
     default=False,
-    exclude_if=lambda chosen: not chosen,
+    exclude_if=is_false,
     description="The embedding matrix is trained too, within the same budget.",
 )
 

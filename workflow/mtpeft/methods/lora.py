@@ -5,51 +5,63 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, PositiveFloat
 
-from mtpeft.methods.base import Method, Site, TrainedMethodOptions
+from mtpeft.methods.base import Method, Site, TrainedMethodOptions, is_false
 from mtpeft.methods.embeddings import EMBEDDINGS_OPTION, beside_embeddings, embedding_sites
+from mtpeft.methods.linears import most_useful_first
 from mtpeft.models.shapes import ModelShape
 
 if TYPE_CHECKING:
     from torch import nn
 
 
-FIRST = ("query", "value")
-
-
 class LoraOptions(TrainedMethodOptions):
     """`tuner: lora`."""
 
     tuner: Literal["lora"]
-    scaling: PositiveFloat = Field(default=2.0, description="Factor on the update: alpha divided by the rank.")
+    scaling: PositiveFloat = Field(
+        default=2.0,
+        description="Factor on the update: alpha divided by the rank; with `rank_stabilised`, alpha itself.",
+    )
     embeddings: bool = EMBEDDINGS_OPTION
+    rank_stabilised: bool = Field(
+        default=False,
+        exclude_if=is_false,
+        description="Alpha is divided by the root of the rank (rsLoRA, Kalajdzievski 2023, arXiv 2312.03732).",
+    )
+    dora: bool = Field(
+        default=False,
+        exclude_if=is_false,
+        description="The length of each weight vector is trained apart from its direction (DoRA, Liu et al. 2024, "
+        "arXiv 2402.09353).",
+    )
 
 
 def lora_sites(shape: ModelShape, options: Mapping[str, Any]) -> Sequence[Site]:
-    """Beside each linear layer of the encoder and decoder: rank x (inputs + outputs).
-
-    Queries and values come first, since a budget too small for all layers does most there (section 7.1 of the paper).
-    """
-    ordered = sorted(shape.linears, key=lambda linear: linear.role not in FIRST)
+    """Beside each linear layer of the encoder and decoder: rank x (inputs + outputs), with DoRA a length per output."""
     updates = [
         Site(
             module=linear.module,
-            fixed=0,
+            fixed=linear.outputs if options.get("dora") else 0,
             step=linear.inputs + linear.outputs,
             most=min(linear.inputs, linear.outputs),
             least=0,
         )
-        for linear in ordered
+        for linear in most_useful_first(shape)
     ]
     return [*updates, *embedding_sites(shape, options)]
 
 
 def insert_lora(model: "nn.Module", sizes: Mapping[str, int], options: Mapping[str, Any]) -> "nn.Module":
-    """Give every linear layer an update of its own rank; alpha follows the rank, so that the scaling is one for all."""
+    """Give every linear layer an update of its own rank; alpha follows the rank, so that the scaling is one for all.
+
+    Where scaling goes with the root of the rank, alpha is one for all.
+    """
     from peft import LoraConfig, get_peft_model
 
     from mtpeft.tuners.lora_embeddings import LoraEmbeddingsConfig
 
-    ranks = beside_embeddings(sizes)
+    ranks, scaling = beside_embeddings(sizes), options["scaling"]
+    stabilised = options.get("rank_stabilised", False)
     # Peft's own type where it serves, so that the folder opens without this package.
     config = LoraConfig if len(ranks) == len(sizes) else LoraEmbeddingsConfig
     return get_peft_model(
@@ -58,7 +70,9 @@ def insert_lora(model: "nn.Module", sizes: Mapping[str, int], options: Mapping[s
             task_type="SEQ_2_SEQ_LM",
             target_modules=list(sizes),
             rank_pattern=ranks,
-            alpha_pattern={module: options["scaling"] * rank for module, rank in ranks.items()},
+            alpha_pattern={module: scaling * (1 if stabilised else rank) for module, rank in ranks.items()},
+            use_rslora=stabilised,
+            use_dora=options.get("dora", False),
             lora_dropout=0.0,
         ),
     )

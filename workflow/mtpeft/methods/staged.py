@@ -49,7 +49,7 @@ def stage_sites(shape: ModelShape, options: Mapping[str, Any]) -> Sequence[Site]
     """Places of all stages: those of the last as they are, those of the others at their given size."""
     *earlier, last = options["stages"]
     fixed = [
-        Site.of_one_size(_place(number, site.module), site.cost(size if site.step else 1))
+        Site.of_one_size(_place(number, site.module), site.cost(size if site.grows else 1))
         for number, (stage, size) in enumerate(zip(earlier, options["sizes"], strict=True))
         for site in _registry()[stage["tuner"]].sites(shape, stage)
     ]

@@ -100,9 +100,11 @@ def random_model(config: Mapping[str, Any], *, seed: int, **overrides: Any) -> "
 def parameters(model: nn.Module) -> tuple[int, int]:
     """Number of all parameters and of the trainable ones, tied weights counted once, quantised ones as what they were.
 
-    Sinusoids, which Marian models hold as parameters, are not learnt and not counted.
+    Sinusoids, which Marian models hold as parameters, are not learnt and not counted, nor are ranks, which AdaLoRA
+    holds so.
     """
     fixed = {id(parameter) for table in _sinusoids(model) for parameter in table.parameters()}
+    fixed |= {id(parameter) for name, parameter in model.named_parameters() if ".ranknum." in name}
     unique = {id(x): x for x in model.parameters() if id(x) not in fixed}.values()
     return sum(map(represented, unique)), sum(represented(x) for x in unique if x.requires_grad)
 

@@ -29,6 +29,7 @@ from mtpeft.tokens.frame import Frame
 from mtpeft.training.batches import BatchOrder
 from mtpeft.training.contrastive import objective
 from mtpeft.training.domains import takers_of
+from mtpeft.training.hook import UpdateHook
 from mtpeft.training.interrupt import Clock
 from mtpeft.training.judge import dev_chrf, mean_over_members
 from mtpeft.training.loop import Plan, Run, Task, train
@@ -163,6 +164,7 @@ def _task(job: Job, model: nn.Module, *, start: float | None) -> Task:
         rate_factor=_rate_factor(job.settings["method"]),
         objective=objective(job.settings["method"].get("losses", ())),
         takers=takers_of(model),
+        hook=_hook(model, job.settings["method"]),
     )
 
 
@@ -238,6 +240,12 @@ def _rate_factor(options: Mapping[str, Any]) -> Callable[[str], float]:
     """What the learning rate of a parameter is multiplied by, as its method has it."""
     factor = METHODS[options["tuner"]].rate_factor
     return (lambda name: factor(name, options)) if factor else (lambda name: 1.0)
+
+
+def _hook(model: nn.Module, options: Mapping[str, Any]) -> UpdateHook:
+    """What its method does around each update."""
+    hook = METHODS[options["tuner"]].hook
+    return hook(model, options) if hook else UpdateHook()
 
 
 def _batches(settings: Mapping[str, Any], inputs: Inputs, *, frames: Sequence[Frame]) -> Batch:

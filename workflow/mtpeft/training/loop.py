@@ -15,12 +15,15 @@ from torch import nn
 
 from mtpeft.errors import StoppedError
 from mtpeft.training.domains import tell
+from mtpeft.training.hook import UpdateHook
 from mtpeft.training.interrupt import Clock
 from mtpeft.training.objective import Objective, likelihood
 from mtpeft.training.progress import Progress
 from mtpeft.training.schedule import learning_rate
 from mtpeft.training.state import State, read_state, save_state
 
+HOOK = "hook/"
+"""Begins the names of a hook's tensors in a saved state."""
 EXPLODED = 3.0
 """A loss above so many times that of guessing uniformly has diverged."""
 
@@ -67,6 +70,7 @@ class Task:
         rate_factor: what the learning rate of a parameter of this name is multiplied by.
         objective: what is minimised.
         takers: modules that are told the `domains` of each batch.
+        hook: what is done around each update.
     """
 
     model: nn.Module
@@ -77,6 +81,7 @@ class Task:
     rate_factor: Callable[[str], float] = lambda name: 1.0
     objective: Objective = likelihood
     takers: Sequence[nn.Module] = ()
+    hook: UpdateHook = field(default_factory=UpdateHook)
 
 
 def train(task: Task, plan: Plan, *, state_folder: Path, clock: Clock) -> Run:
@@ -95,7 +100,10 @@ def train(task: Task, plan: Plan, *, state_folder: Path, clock: Clock) -> Run:
         fused=True,
     )
     best = {name: weight.detach().clone() for name, weight in weights.items()}
-    run = _resume(read_state(state_folder, task.identity), weights, best, optimizer)
+    state = read_state(state_folder, task.identity)
+    run = _resume(state, weights, best, optimizer)
+    if state:
+        task.hook.remember(_part(state.tensors, HOOK))
     run.starts += 1
     marks = evaluation_steps(plan.updates, plan.evaluations)
     begun = clock.elapsed() - run.seconds
@@ -103,7 +111,8 @@ def train(task: Task, plan: Plan, *, state_folder: Path, clock: Clock) -> Run:
 
     def save() -> None:
         run.seconds = clock.elapsed() - begun
-        save_state(state_folder, State(task.identity, asdict(run), _tensors(weights, best, optimizer)))
+        tensors = _tensors(weights, best, optimizer) | {HOOK + key: own for key, own in task.hook.memory().items()}
+        save_state(state_folder, State(task.identity, asdict(run), tensors))
 
     with Progress(plan.updates, run.step) as progress:
         while True:
@@ -158,10 +167,12 @@ def _update(task: Task, plan: Plan, optimizer: torch.optim.Optimizer, step: int)
         tell(task.takers, domains)
     optimizer.zero_grad(set_to_none=True)
     loss, tokens = task.objective(task.model, inputs, plan.label_smoothing)
+    task.hook.before()
     trained = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     norm = nn.utils.clip_grad_norm_(trained, plan.clip_norm, foreach=True)
     if torch.isfinite(loss) and torch.isfinite(norm):
         optimizer.step()
+        task.hook.after(step + 1, plan.updates)
     return loss.item() if torch.isfinite(norm) else math.nan, tokens
 
 
@@ -202,6 +213,10 @@ def _tensors(
     for name, weight in weights.items():
         tensors |= {f"optimizer/{key}/{name}": value for key, value in optimizer.state.get(weight, {}).items()}
     return tensors
+
+
+def _part(tensors: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
 def _resume(

@@ -14,7 +14,9 @@ from mtpeft.tuners.prefix import PrefixConfig, PrefixModel
 from mtpeft.tuners.prompt import PromptConfig, PromptModel
 from mtpeft.tuners.prompt_network import PromptNetworkConfig, PromptNetworkModel
 from mtpeft.tuners.register import register
+from mtpeft.tuners.sized import register_sized
 from mtpeft.tuners.ssf import SsfConfig, SsfModel
+from mtpeft.tuners.types import SIZED, TunerType
 from mtpeft.tuners.wide_norm import WideNormConfig, WideNormModel
 
 register(BottleneckConfig, BottleneckModel)
@@ -32,3 +34,6 @@ register(SsfConfig, SsfModel)
 register(DseeConfig, DseeModel)
 register(MamConfig, MamModel)
 register(ContextConfig, ContextModel)
+for tuner_type in TunerType:
+    if tuner_type.startswith(SIZED):
+        register_sized(tuner_type.removeprefix(SIZED))

@@ -2,6 +2,9 @@
 
 import enum
 
+SIZED = "SIZED_"
+"""Begins the name of a tuner that is peft's own of the rest of the name, with a size for each module."""
+
 
 class TunerType(str, enum.Enum):  # noqa: UP042 - peft compares with plain strings and formats the member itself
     """Values of `peft_type` in an `adapter_config.json` that we write."""
@@ -21,3 +24,16 @@ class TunerType(str, enum.Enum):  # noqa: UP042 - peft compares with plain strin
     PROMPT_NETWORK = "PROMPT_NETWORK"
     SSF = "SSF"
     WIDE_NORM = "WIDE_NORM"
+    SIZED_ADALORA = "SIZED_ADALORA"
+    SIZED_DEFT = "SIZED_DEFT"
+    SIZED_GLORA = "SIZED_GLORA"
+    SIZED_GRALORA = "SIZED_GRALORA"
+    SIZED_HIRA = "SIZED_HIRA"
+    SIZED_HRA = "SIZED_HRA"
+    SIZED_MISS = "SIZED_MISS"
+    SIZED_OFT = "SIZED_OFT"
+    SIZED_PEANUT = "SIZED_PEANUT"
+    SIZED_PSOFT = "SIZED_PSOFT"
+    SIZED_SHIRA = "SIZED_SHIRA"
+    SIZED_SUPERTUNING = "SIZED_SUPERTUNING"
+    SIZED_TINYLORA = "SIZED_TINYLORA"

@@ -1,0 +1,16 @@
+"""Methods that peft has already: `tuner` is the name of its type, in capitals."""
+
+from mtpeft.methods.base import Method
+from mtpeft.methods.from_peft.adalora import ADALORA
+from mtpeft.methods.from_peft.low_rank import LOW_RANK
+from mtpeft.methods.from_peft.points import POINTS
+from mtpeft.methods.from_peft.rotations import ROTATIONS
+from mtpeft.methods.from_peft.row import method_as_one, method_by_layer
+from mtpeft.methods.from_peft.shared import SHARED
+from mtpeft.methods.from_peft.sparse import SPARSE
+
+FROM_PEFT: tuple[Method, ...] = (
+    *map(method_by_layer, (ADALORA, *LOW_RANK, *ROTATIONS, *SPARSE)),
+    *map(method_as_one, SHARED),
+    *POINTS,
+)
