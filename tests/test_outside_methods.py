@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +14,11 @@ from mtpeft.cells import Cell
 from mtpeft.config.load import merge, validate
 from mtpeft.config.settings import train_settings as settings_of
 from mtpeft.errors import UserError
-from mtpeft.methods import METHODS
 from mtpeft.records import read_record
 from training_material import ENVIRONMENT, ROOT, trainer
 
 EXAMPLE = ROOT / "workflow/examples/block_gates.py"
 STUDY = {"models": ["small"], "pairs": ["pt-en"], "sizes": ["n100"], "methods": ["gates"], "seeds": [1]}
-
-
-@pytest.fixture(autouse=True)
-def _registry_as_before() -> Iterator[None]:
-    before = dict(METHODS)
-    yield
-    METHODS.clear()
-    METHODS.update(before)
 
 
 def overlay(module: str, tuner: str = "block_gates") -> dict[str, Any]:

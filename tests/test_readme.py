@@ -4,6 +4,7 @@ import json
 import re
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -11,7 +12,9 @@ import yaml
 from config_material import DEFAULT
 from mtpeft.config.load import merge, validate
 from mtpeft.config.representations import represented_in
+from mtpeft.config.resolve import method_sites, model_shape
 from mtpeft.config.studies import study_others
+from mtpeft.methods.budget import reach
 from sweep_material import ROOT, STUDY, mtpeft, snakemake
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -101,6 +104,21 @@ def test_the_snippet_for_other_pairs_is_a_valid_overlay() -> None:
 def test_the_snippet_for_representations_is_a_valid_overlay() -> None:
     snippet = next(snippet for snippet in SNIPPETS if "representations" in snippet.get("studies", {}))
     assert len(represented_in(validate(merge(DEFAULT, snippet)), "representations")) == 1 + 5 + 5 + 3 + 3
+
+
+OF_METHODS = [snippet for snippet in SNIPPETS if "methods" in snippet]
+
+
+@pytest.mark.parametrize("snippet", OF_METHODS, ids=lambda snippet: "-".join(snippet["methods"]))
+def test_the_snippets_of_methods_are_valid_overlays(snippet: dict[str, Any]) -> None:
+    """All of their methods can stand in a study, so that what they can train is looked at as well."""
+    shares = (0.002, 0.01, 0.02, 0.1)
+    configuration = validate(merge(DEFAULT, {**snippet, "findings": dict.fromkeys(DEFAULT["findings"])}))
+    shape = model_shape(configuration, "small")
+    for method in snippet["methods"]:
+        sites = method_sites(configuration, method, shape)
+        low, high = reach(sites)
+        assert low == high or any(low <= int(share * shape.total) <= high for share in shares), method
 
 
 def test_the_snippet_for_comet_is_a_valid_overlay() -> None:

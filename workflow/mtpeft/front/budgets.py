@@ -3,20 +3,20 @@
 from collections.abc import Iterator, Sequence
 
 from mtpeft.cells import NATIVE
-from mtpeft.config.resolve import method_sites, model_shape
+from mtpeft.config.resolve import method_options, method_sites, model_shape
 from mtpeft.config.schema import Configuration
 from mtpeft.errors import UserError
 from mtpeft.front.text import aligned, in_columns
 from mtpeft.methods import METHODS
 from mtpeft.methods.base import Site
-from mtpeft.methods.budget import OutOfReachError, allocate, reach, reachable
+from mtpeft.methods.budget import Allocation, OutOfReachError, allocate_share, reachable
 from mtpeft.models.shapes import ModelShape
 
-HEADER = ("method", "budget", "requested", "trained", "achieved", "left over", "size", "reachable")
+HEADER = ("method", "budget", "requested", "trained", "achieved", "left over", "stored", "size", "reachable")
 
 
 def budget_table(configuration: Configuration, model: str) -> str:
-    """Reachable range, size, achieved share and remainder of each method at each budget.
+    """Reachable range, size, achieved share, remainder and what is stored, of each method at each budget.
 
     Raises:
         UserError: the model has not been fetched from its hub yet.
@@ -34,26 +34,30 @@ def _rows(configuration: Configuration, method: str, shape: ModelShape) -> Itera
     entry = METHODS[configuration.methods[method].tuner]
     if entry.trains in ("all", "nothing"):
         trained = shape.total if entry.trains == "all" else 0
-        yield method, "-", "-", f"{trained:,}", f"{trained / shape.total:.3%}", "-", "-", "-"
+        yield method, "-", "-", f"{trained:,}", f"{trained / shape.total:.3%}", "-", f"{trained:,}", "-", "-"
         return
-    sites = method_sites(configuration, method, shape)
-    if entry.trains == "point":
-        trained = reach(sites)[0]
-        yield method, NATIVE, "-", f"{trained:,}", f"{trained / shape.total:.3%}", "-", "-", "-"
+    sites, options = method_sites(configuration, method, shape), method_options(configuration, method)
+    if not sites:
+        yield method, "-", "-", "-", "nothing to train", "-", "-", "-", "-"
         return
-    reaches = reachable(sites, shape.total)
-    for label, share in configuration.budgets.items():
-        yield method, label, f"{share:.3%}", *_achieved(sites, share, shape.total), reaches
+    shares = {NATIVE: None} if entry.trains == "point" else configuration.budgets
+    reaches = "-" if entry.trains == "point" else reachable(sites, shape.total)
+    for label, share in shares.items():
+        requested = "-" if share is None else f"{share:.3%}"
+        try:
+            allocation = allocate_share(sites, shape.total, share)
+        except OutOfReachError:
+            yield method, label, requested, "-", "out of reach", "-", "-", "-", reaches
+            continue
+        stored = entry.stored(shape, options, allocation.sizes) if entry.stored else allocation.trained
+        left_over = "-" if share is None else f"{allocation.left_over:,}"
+        achieved = f"{allocation.trained:,}", f"{allocation.trained / shape.total:.3%}", left_over
+        yield method, label, requested, *achieved, f"{stored:,}", _sizes(sites, allocation), reaches
 
 
-def _achieved(sites: Sequence[Site], share: float, total: int) -> tuple[str, str, str, str]:
-    try:
-        allocation = allocate(sites, int(share * total))
-    except OutOfReachError:
-        return "-", "out of reach", "-", "-"
+def _sizes(sites: Sequence[Site], allocation: Allocation) -> str:
     sizes = sorted({allocation.sizes.get(site.module, 0) for site in sites if site.grows})
-    size = f"{sizes[0]}" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
-    return f"{allocation.trained:,}", f"{allocation.trained / total:.3%}", f"{allocation.left_over:,}", size
+    return " to ".join(dict.fromkeys(map(str, sizes[:1] + sizes[-1:]))) or "-"
 
 
 def methods_table() -> str:

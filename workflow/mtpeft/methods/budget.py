@@ -1,6 +1,7 @@
 """Meet a parameter budget exactly: the largest uniform size first, then what is left, one site at a time."""
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -78,8 +79,16 @@ def allocation_of(method: Method, options: Mapping[str, Any], shape: ModelShape,
     """
     if method.sites is None:
         return Allocation(sizes={}, trained=shape.total, left_over=0)
-    sites = sites_of(method, shape, options)
-    return allocate(sites, reach(sites)[0] if share is None else int(share * shape.total))
+    return allocate_share(sites_of(method, shape, options), shape.total, share)
+
+
+def allocate_share(sites: Sequence[Site], total: int, share: float | None) -> Allocation:
+    """What is trained at a share of `total` parameters, or at the one size that there is.
+
+    Raises:
+        OutOfReachError: no sizes fit the budget.
+    """
+    return allocate(sites, reach(sites)[0] if share is None else int(share * total))
 
 
 def count(sites: Sequence[Site], sizes: Mapping[str, int]) -> int:
@@ -88,7 +97,11 @@ def count(sites: Sequence[Site], sizes: Mapping[str, int]) -> int:
 
 
 def _sizes(sites: Sequence[Site], uniform: int) -> dict[str, int]:
-    return {site.module: max(site.least, min(uniform, site.most)) for site in sites}
+    return {site.module: _within(site, uniform) for site in sites}
+
+
+def _within(site: Site, size: int) -> int:
+    return max(site.least, min(size, site.most))
 
 
 def _next(site: Site, sizes: Mapping[str, int]) -> int:
@@ -98,10 +111,13 @@ def _next(site: Site, sizes: Mapping[str, int]) -> int:
 
 
 def _uniform_size(sites: Sequence[Site], budget: int) -> int:
+    # Most places are alike, and their names don't matter here.
+    alike = Counter((site.fixed, site.step, site.most, site.least, site.prices) for site in sites)
+    kinds = [(Site("", *key), number) for key, number in alike.items()]
     low, high = 0, max(site.most for site in sites)
     while low < high:
         middle = (low + high + 1) // 2
-        if count(sites, _sizes(sites, middle)) <= budget:
+        if sum(number * site.cost(_within(site, middle)) for site, number in kinds) <= budget:
             low = middle
         else:
             high = middle - 1
