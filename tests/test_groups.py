@@ -26,6 +26,7 @@ from mtpeft.tokens.arrays import IGNORED, model_inputs, read_arrays
 from mtpeft.tokens.codec import frame_of, open_codec
 from mtpeft.training import job as jobs
 from mtpeft.training.batches import BatchOrder
+from mtpeft.training.contrastive import objective
 from mtpeft.training.domains import domain_of, say_domains, takers_of
 from mtpeft.training.finetune import finetune
 from mtpeft.training.job import Inputs
@@ -150,7 +151,8 @@ def test_batches_of_a_group_are_functions_of_seed_and_update() -> None:
 # ---------------------------------------------------------------- batches
 
 
-def test_each_pair_trains_the_sets_of_its_own_languages(sweep: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("losses", [[], ["unlikelihood", "length_normalised"]])
+def test_each_pair_trains_the_sets_of_its_own_languages(sweep: Path, tmp_path: Path, losses: list[str]) -> None:
     languages = {side: [sides[side] for sides in SIDES.values()] for side in ("source", "target")}
     settings = group_settings(family_settings("full")) | {"method": {"tuner": "context_ia3", "languages": languages}}
     job = jobs.open_job(settings, group_inputs("mbart50", sweep, tmp_path))
@@ -158,14 +160,15 @@ def test_each_pair_trains_the_sets_of_its_own_languages(sweep: Path, tmp_path: P
     frames = [frame_of(open_codec(job.folder, own, vocabulary="x"), model.config) for own in SIDES.values()]
     batch = jobs._batches(settings, job.inputs, frames=frames)
     assert set(batch(0)["domains"].tolist()) == {0, 1}
-    factors = update_once(model, batch, settings)
+    factors = update_once(model, batch, settings, losses)
     assert {len(factor) for factor in factors} == {2}
     assert all(bool(factor.grad.any(dim=1).all()) for factor in factors)
 
 
-def update_once(model: nn.Module, batch: Any, settings: dict[str, Any]) -> list[nn.Parameter]:
+def update_once(model: nn.Module, batch: Any, settings: dict[str, Any], losses: list[str]) -> list[nn.Parameter]:
     """Make one update; returns what was trained, with its gradients."""
-    task = Task(model=model, batch=batch, evaluate=lambda: 0.0, identity="", takers=takers_of(model))
+    told = {"takers": takers_of(model), "objective": objective(losses)}
+    task = Task(model=model, batch=batch, evaluate=lambda: 0.0, identity="", **told)
     weights = [weight for weight in model.parameters() if weight.requires_grad]
     optimizer = torch.optim.SGD([{"params": weights, "factor": 1.0}], lr=0.1)
     _update(task, jobs._plan(settings, stage=0), optimizer, 0)

@@ -37,18 +37,20 @@ def _backward(
     wrong = right.roll(1, dims=0)
     rows = (wrong != right).any(dim=1)
     if rows.any():
-        with only_logits_of(model, wrong[rows] != IGNORED):
+        # Rows without a wrong target are read with the others, since some modules were told what each row is.
+        judged = wrong.masked_fill(~rows[:, None], IGNORED)
+        with only_logits_of(model, judged != IGNORED):
             wrong_logits = model(
-                encoder_outputs=(output.encoder_last_hidden_state[rows],),
-                attention_mask=given["attention_mask"][rows],
-                decoder_input_ids=given["decoder_input_ids"].roll(1, dims=0)[rows],
+                encoder_outputs=(output.encoder_last_hidden_state,),
+                attention_mask=given["attention_mask"],
+                decoder_input_ids=given["decoder_input_ids"].roll(1, dims=0),
                 use_cache=False,
             ).logits.float()
         if "unlikelihood" in losses:
-            loss = loss + unlikelihood(wrong_logits, wrong[rows], right[rows])
+            loss = loss + unlikelihood(wrong_logits, judged, right)
         if "length_normalised" in losses:
-            beta_right = mean_log_probability(logits, right)[rows]
-            loss = loss + length_normalised(beta_right, mean_log_probability(wrong_logits, wrong[rows]))
+            betas = (mean_log_probability(*own)[rows] for own in ((logits, right), (wrong_logits, judged)))
+            loss = loss + length_normalised(*betas)
     loss.backward()
     return loss.detach(), len(logits)
 
@@ -76,7 +78,7 @@ def length_normalised(right: torch.Tensor, wrong: torch.Tensor) -> torch.Tensor:
 
 
 def mean_log_probability(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """Mean log-probability of the tokens of each target: shape (rows).
+    """Mean log-probability of the tokens of each target, nought where there are none: shape (rows).
 
     Args:
         logits: of the tokens of all targets, one after another: shape (tokens, vocabulary).
@@ -86,4 +88,4 @@ def mean_log_probability(logits: torch.Tensor, targets: torch.Tensor) -> torch.T
     losses = functional.cross_entropy(logits, targets[judged], reduction="none")
     by_row = torch.zeros(targets.shape, device=logits.device)
     by_row[judged] = losses
-    return -by_row.sum(dim=1) / judged.sum(dim=1)
+    return -by_row.sum(dim=1) / judged.sum(dim=1).clamp(min=1)
