@@ -222,7 +222,7 @@ def test_updates_and_dev_scores_say_the_pair_of_every_row(sweep: Path, tmp_path:
     frames = [frame_of(open_codec(job.folder, own, vocabulary="x"), model.config) for own in SIDES.values()]
     batch = jobs._batches(settings, given, frames=frames)
     heard: list[Any] = []
-    update_once(model, batch, settings)
+    update_once(model, batch, settings, [])
     assert model.ear.domains.equal(batch(0)["domains"])
     assert not hasattr(model.deaf, "domains")
 
