@@ -19,6 +19,7 @@ from mtpeft.models.load import load_base
 from mtpeft.models.shapes import ModelShape
 from mtpeft.tokens.arrays import model_inputs
 from mtpeft.tokens.frame import Frame
+from mtpeft.training.interrupt import Clock
 
 FAMILIES = {"mbart": "mbart50", "m2m100": "m2m100", "marian": "marian", "t5": "t5", "mt5": "mt5"}
 """Families that methods are tried on, with the checkpoint whose configuration each has."""
@@ -139,6 +140,19 @@ def batch(frame: Frame, seed: int = 11) -> dict[str, torch.Tensor]:
 def logits(model: nn.Module, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
     """Scores of the next token, (batch, length, vocabulary)."""
     return model(**{name: value for name, value in inputs.items() if name != "labels"}, use_cache=False).logits
+
+
+class StopAfter(Clock):
+    """A clock that stops a run after so many updates of this process."""
+
+    def __init__(self, updates: int) -> None:
+        super().__init__()
+        self._left = updates
+
+    def reason_to_stop(self) -> str:
+        """Why the run stops, once it has made its updates."""
+        self._left -= 1
+        return "so the test wants it" if self._left < 0 else ""
 
 
 Check = Callable[[Subject, Path], None]

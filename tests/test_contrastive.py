@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from config_material import DEFAULT
-from method_material import Subject, batch, write_base
+from method_material import StopAfter, Subject, batch, write_base
 from mtpeft.cells import Cell
 from mtpeft.config.load import merge, validate
 from mtpeft.config.settings import train_settings
@@ -131,18 +131,6 @@ def test_without_losses_the_likelihood_is_minimised() -> None:
     assert objective([]) is likelihood
 
 
-class _StopAfter(Clock):
-    """A clock that stops a run after so many updates."""
-
-    def __init__(self, updates: int) -> None:
-        super().__init__()
-        self._left = updates
-
-    def reason_to_stop(self) -> str:
-        self._left -= 1
-        return "so the test wants it" if self._left < 0 else ""
-
-
 def test_a_run_goes_on_where_it_stopped(subject: Subject, tmp_path: Path) -> None:
     scores = iter(range(100))
     (tmp_path / "whole").mkdir()
@@ -164,7 +152,7 @@ def test_a_run_goes_on_where_it_stopped(subject: Subject, tmp_path: Path) -> Non
     whole, halved = task(), task()
     train(whole, PLAN, state_folder=tmp_path / "whole", clock=Clock())
     with pytest.raises(StoppedError):
-        train(task(), PLAN, state_folder=tmp_path / "halved", clock=_StopAfter(2))
+        train(task(), PLAN, state_folder=tmp_path / "halved", clock=StopAfter(2))
     train(halved, PLAN, state_folder=tmp_path / "halved", clock=Clock())
     for one, other in zip(whole.model.parameters(), halved.model.parameters(), strict=True):
         assert torch.equal(one, other)

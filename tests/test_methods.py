@@ -15,7 +15,7 @@ from torch import nn
 
 from method_cases import CASES as OWN_CASES
 from method_cases import Case
-from method_material import FAMILIES, Check, Subject, batch, logits, sources, write_base
+from method_material import FAMILIES, Check, StopAfter, Subject, batch, logits, sources, write_base
 from mtpeft.decoding.search import Search, translate
 from mtpeft.errors import StoppedError
 from mtpeft.methods import METHODS
@@ -133,18 +133,6 @@ def _gradients_are_the_same_with_checkpointing(subject: Subject, folder: Path) -
         torch.testing.assert_close(found[1][name], gradient, rtol=1e-4, atol=3e-5 * max(1.0, largest), msg=name)
 
 
-class _StopAt(Clock):
-    """A clock that stops a run after so many updates of this process."""
-
-    def __init__(self, updates: int) -> None:
-        super().__init__()
-        self._left = updates
-
-    def reason_to_stop(self) -> str:
-        self._left -= 1
-        return "so the test wants it" if self._left < 0 else ""
-
-
 def _it_goes_on_where_it_stopped(subject: Subject, folder: Path) -> None:
     scores = iter(range(100))
     whole = _task(subject, scores)
@@ -152,7 +140,7 @@ def _it_goes_on_where_it_stopped(subject: Subject, folder: Path) -> None:
     (folder / "halved").mkdir()
     train(whole, PLAN, state_folder=folder / "whole", clock=Clock())
     with pytest.raises(StoppedError):
-        train(_task(subject, scores), PLAN, state_folder=folder / "halved", clock=_StopAt(2))
+        train(_task(subject, scores), PLAN, state_folder=folder / "halved", clock=StopAfter(2))
     halved = _task(subject, scores)
     train(halved, PLAN, state_folder=folder / "halved", clock=Clock())
     trained = {name: weight for name, weight in halved.model.named_parameters() if weight.requires_grad}
