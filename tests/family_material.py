@@ -18,7 +18,7 @@ from mtpeft.training.job import Inputs
 from text_material import SCRIPTS
 
 LANGUAGES = {"source": "es", "target": "en"}
-SHARES = {"adapter": 0.05, "lora": 0.03, "prefix": 0.03, "lora_embeddings": 0.7}
+SHARES = {"adapter": 0.05, "lora": 0.03, "prefix": 0.03, "lora_embeddings": 0.7, "prefix_then_lora": 0.05}
 PIECES = 420
 MADE_UP = 8
 """Entries beyond its languages that M2M-100's embeddings have."""

@@ -15,7 +15,7 @@ from model_material import cell
 from mtpeft.errors import UserError
 from mtpeft.models import export
 from mtpeft.models.export import export_cell
-from mtpeft.models.load import Translator, prepare_torch
+from mtpeft.models.load import Translator, open_tuned, prepare_torch
 from mtpeft.records import read_record
 from mtpeft.tokens.codec import frame_of
 from mtpeft.training.finetune import finetune
@@ -91,6 +91,21 @@ def test_a_peft_folder_names_its_base(trained: Callable, tmp_path: Path, method:
     assert _generated(model, Path(base), translator) == translator(SENTENCES)
 
 
+def test_stages_are_handed_over_as_a_peft_folder_each(trained: Callable, tmp_path: Path) -> None:
+    folder = trained("nllb", "prefix_then_lora")
+    export_cell(str(folder), tmp_path / "part", "peft")
+    base = Path(read_record(Path(read_record(folder / "train.json")["inputs"]["base"]))["folder"])
+    parts = sorted((tmp_path / "part").iterdir())
+    assert [part.name for part in parts] == ["stage0", "stage1"]
+    configs = [read_record(part / "adapter_config.json") for part in parts]
+    assert [(config["peft_type"], config["base_model_name_or_path"]) for config in configs] == [
+        ("PREFIX", str(base)),
+        ("LORA", str(base)),
+    ]
+    opened = open_tuned(base, tmp_path / "part").eval()
+    assert _generated(opened, base, mtpeft.load(folder)) == mtpeft.load(folder)(SENTENCES)
+
+
 @pytest.mark.parametrize("name", [name for name in CHECKPOINTS if name != "m2m100"])
 def test_ctranslate2_translates_as_the_cell(trained: Callable, tmp_path: Path, name: str) -> None:
     folder, to = trained(name, "lora"), tmp_path / "quick"
@@ -116,6 +131,7 @@ def test_ctranslate2_translates_as_the_cell(trained: Callable, tmp_path: Path, n
 
 REFUSED = {
     "adapters are no weights": ("nllb", "adapter", "merged", "can't be merged into the base model.*--as peft"),
+    "prefixes of a stage are no weights": ("nllb", "prefix_then_lora", "merged", "prefix can't be merged.*--as peft"),
     "full fine-tuning is no part": ("nllb", "full", "peft", "is a whole model.*--as merged"),
     "ctranslate2 lacks languages": ("m2m100", "lora", "ctranslate2", "can't convert.*M2M-100.*--as merged"),
 }

@@ -13,7 +13,7 @@ import torch
 from mtpeft.cells import Cell
 from mtpeft.errors import UserError
 from mtpeft.models.frozen import base_note
-from mtpeft.models.load import Translator, load_base, load_cell, open_tuned
+from mtpeft.models.load import STAGED_BASE, Translator, load_base, load_cell, open_tuned
 from mtpeft.records import publish_folder, read_record, write_record, write_text
 from mtpeft.tokens.codec import Codec
 
@@ -80,17 +80,18 @@ def _refuse_extended(cell: str, codec: Codec) -> None:
 
 
 def _peft(cell: str, folder: Path, pair: str | None) -> None:
-    """What was trained alone, with the name of the base that it belongs to."""
+    """What was trained alone, in folders by stage if there are any, with the name of the base that it belongs to."""
     tuned, base = _folders(cell)
-    if not (tuned / "adapter_config.json").exists():
+    configs = [file.relative_to(tuned) for file in tuned.rglob("adapter_config.json")]
+    if not configs or (tuned / STAGED_BASE).exists():
         raise UserError(f"{tuned} is a whole model, not a part of one; write `--as merged`.")
     translator = load_cell(cell, pair)
     before = _logits(translator.model, translator)
-    for file in tuned.iterdir():
-        shutil.copyfile(file, folder / file.name)
+    shutil.copytree(tuned, folder, dirs_exist_ok=True)
     repository, _, revision = base["settings"].get("hub", "").rpartition("@")
     named = {"base_model_name_or_path": repository or base["folder"], "revision": revision or None}
-    write_record(folder / "adapter_config.json", read_record(folder / "adapter_config.json") | named)
+    for config in configs:
+        write_record(folder / config, read_record(folder / config) | named)
     if translator.frozen.key:
         write_text(folder / "README.md", base_note(translator.frozen))
     _require_alike(before, _logits(open_tuned(Path(base["folder"]), folder, translator.frozen).eval(), translator))
