@@ -72,12 +72,7 @@ CASES: dict[str, Case] = {
     "lora": Case({"tuner": "lora", "scaling": 2.0}, "LORA", share=0.05),
     "rslora": Case({"tuner": "lora", "scaling": 2.0, "rank_stabilised": True}, "LORA", share=0.05, families=FEW),
     "dora": Case({"tuner": "lora", "scaling": 2.0, "dora": True}, "LORA", share=0.05, families=FEW),
-    "dsee": Case(
-        {"tuner": "dsee", "sparse": 5, "scaling": 2.0},
-        "DSEE",
-        share=0.05,
-        exceptions={"it stores what it trains": But("where the single weights stand is stored with them")},
-    ),
+    "dsee": Case({"tuner": "dsee", "sparse": 5, "scaling": 2.0}, "DSEE", share=0.05),
     "prefix": Case({"tuner": "prefix"}, "PREFIX", share=0.05, exceptions={**_not_mergeable("a prefix"), **NEARLY_BASE}),
     "cross_prefix": Case(
         {"tuner": "prefix", "attentions": ["cross"]},
@@ -92,6 +87,7 @@ CASES: dict[str, Case] = {
         exceptions={
             **_not_mergeable("a prefix"),
             **NEARLY_BASE,
+            "training can go on from what is stored": But("its prefix is stored, and the network thrown away"),
         },
     ),
     "context_lora": Case({"tuner": "context_lora", "scaling": 2.0}, "CONTEXT", share=0.05),
@@ -131,7 +127,7 @@ CASES: dict[str, Case] = {
             **_not_mergeable("a prefix"),
             **NEARLY_BASE,
             "it trains what was counted": But("the base itself is trained, so no frozen one stands beside"),
-            "it stores what it trains": But(
+            "it stores what was counted": But(
                 "a bias of logits, which is no parameter, is a part of a whole model", families=("mbart", "marian")
             ),
             "without it the base is there again": But("the base itself is trained"),
@@ -147,7 +143,7 @@ CASES: dict[str, Case] = {
         exceptions={
             **_not_mergeable("a prompt"),
             **STARTS_WITH_WORDS,
-            "it stores what it trains": But("the network is folded into its prompt: training can't go on from there"),
+            "training can go on from what is stored": But("its prompt is stored, and the network thrown away"),
         },
     ),
     "dept": Case(

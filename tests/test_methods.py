@@ -66,7 +66,7 @@ def _it_trains_what_was_counted(subject: Subject, folder: Path) -> None:
         assert trained + subject.allocation.left_over == int(subject.share * subject.shape.total)
 
 
-def _it_stores_what_it_trains(subject: Subject, folder: Path) -> None:
+def _it_stores_what_was_counted(subject: Subject, folder: Path) -> None:
     stored = _stored(subject, subject.stirred(), folder)
     assert sum(tensor.numel() for tensor in stored.values()) == subject.stored
 
@@ -99,6 +99,13 @@ def _what_is_opened_is_what_was_stored(subject: Subject, folder: Path) -> None:
     if (tuned / "adapter_config.json").exists():
         in_little = PeftModel.from_pretrained(subject.untouched(), tuned, low_cpu_mem_usage=True).eval()
         assert torch.equal(logits(in_little, inputs), logits(model, inputs))
+
+
+def _training_can_go_on_from_what_is_stored(subject: Subject, folder: Path) -> None:
+    tuned = save_tuned(subject.finished(subject.stirred()), folder / "tuned", diverged=False)
+    if (tuned / "adapter_config.json").exists():
+        opened = PeftModel.from_pretrained(subject.untouched(), tuned, is_trainable=True)
+        assert parameters(opened)[1] == subject.allocation.trained
 
 
 def _without_it_the_base_is_there_again(subject: Subject, folder: Path) -> None:
@@ -173,10 +180,11 @@ CHECKS: dict[str, Check] = {
     for check in (
         _it_starts_as_the_base,
         _it_trains_what_was_counted,
-        _it_stores_what_it_trains,
+        _it_stores_what_was_counted,
         _all_that_is_trained_gets_a_gradient_and_nothing_else,
         _a_batch_with_cache_is_its_sentences_without,
         _what_is_opened_is_what_was_stored,
+        _training_can_go_on_from_what_is_stored,
         _without_it_the_base_is_there_again,
         _merging_changes_nothing,
         _gradients_are_the_same_with_checkpointing,

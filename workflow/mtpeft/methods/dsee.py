@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from mtpeft.methods.base import Method, Site, TrainedMethodOptions
+from mtpeft.methods.budget import count
 from mtpeft.models.shapes import ModelShape
 
 if TYPE_CHECKING:
@@ -38,6 +39,12 @@ def dsee_sites(shape: ModelShape, options: Mapping[str, Any]) -> Sequence[Site]:
     ]
 
 
+def stored_numbers(shape: ModelShape, options: Mapping[str, Any], sizes: Mapping[str, int]) -> int:
+    """What is trained, and where the single weights stand."""
+    sites = [site for site in dsee_sites(shape, options) if site.module in sizes]
+    return count(sites, sizes) + sum(site.fixed for site in sites)
+
+
 def insert_sparse_and_low_rank(model: "nn.Module", sizes: Mapping[str, int], options: Mapping[str, Any]) -> "nn.Module":
     """Give linear layers an update of their own rank and the single weights."""
     from peft import get_peft_model
@@ -62,6 +69,7 @@ DSEE = Method(
     trains="sized",
     size_name="rank",
     sites=dsee_sites,
+    stored=stored_numbers,
     apply=insert_sparse_and_low_rank,
     starts_as_base=True,
     copies_weights=True,
