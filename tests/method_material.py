@@ -4,7 +4,7 @@ import copy
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -44,9 +44,14 @@ def write_base(family: str, folder: Path) -> Path:
     return folder
 
 
+@lru_cache(maxsize=len(FAMILIES))
+def _opened(base: Path) -> nn.Module:
+    return load_base(base).eval()
+
+
 @dataclass(frozen=True)
 class Subject:
-    """A method on a base: builds the model to train, as often as it is asked to.
+    """A method on a base: the model to train, to be looked at or as a copy to be changed.
 
     Attributes:
         base: folder of the base model.
@@ -74,37 +79,49 @@ class Subject:
         stored = METHODS[self.options["tuner"]].stored
         return stored(self.shape, self.options, self.allocation.sizes) if stored else self.allocation.trained
 
-    @cached_property
-    def _base(self) -> nn.Module:
-        return load_base(self.base).eval()
+    @property
+    def base_model(self) -> nn.Module:
+        """The base as it is; read only."""
+        return _opened(self.base)
 
     @cached_property
-    def _built(self) -> nn.Module:
+    def start(self) -> nn.Module:
+        """The base with what the method trains of it; read only."""
         torch.manual_seed(1)
         return METHODS[self.options["tuner"]].apply(self.untouched(), self.allocation.sizes, self.options).eval()
 
+    @cached_property
+    def trained(self) -> nn.Module:
+        """The same with values as training would give them; read only."""
+        return self.stirred()
+
+    @cached_property
+    def finished(self) -> nn.Module:
+        """What is stored of a trained model; read only."""
+        return self.finish(self.stirred())
+
     def untouched(self) -> nn.Module:
-        """The base as it is."""
-        return copy.deepcopy(self._base)
+        """A copy of the base."""
+        return copy.deepcopy(self.base_model)
 
     def build(self) -> nn.Module:
-        """The base with what the method trains of it."""
-        return copy.deepcopy(self._built)
+        """A copy of the model at its start."""
+        return copy.deepcopy(self.start)
 
     def stirred(self) -> nn.Module:
-        """The same with values as training would give them."""
+        """A copy with values as training would give them."""
         model = self.build()
         stir(model)
         return model
 
-    def finished(self, model: nn.Module) -> nn.Module:
+    def finish(self, model: nn.Module) -> nn.Module:
         """What is stored of a trained model."""
         finish = METHODS[self.options["tuner"]].finish
         return finish(model) if finish else model
 
     def frame(self) -> Frame:
         """Special tokens of the base."""
-        return self.frame_of(self._base.config)
+        return self.frame_of(self.base_model.config)
 
     @staticmethod
     def frame_of(config: Any) -> Frame:

@@ -58,7 +58,7 @@ def test_pruned_ranks_are_stored_as_such(subject: Subject, tmp_path: Path) -> No
     train(model, subject, hook_of(model))
     inputs = batch(subject.frame())
 
-    opened = open_tuned(subject.base, save_tuned(subject.finished(model), tmp_path / "tuned", diverged=False))
+    opened = open_tuned(subject.base, save_tuned(subject.finish(model), tmp_path / "tuned", diverged=False))
 
     assert torch.equal(logits(opened.eval(), inputs), logits(model.eval(), inputs))
 

@@ -11,7 +11,6 @@ import pytest
 import torch
 from peft import PeftModel
 from safetensors.torch import load_file
-from torch import nn
 
 from method_cases import CASES as OWN_CASES
 from method_cases import Case
@@ -55,11 +54,11 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
 def _it_starts_as_the_base(subject: Subject, folder: Path) -> None:
     inputs = batch(subject.frame())
-    assert torch.equal(logits(subject.build(), inputs), logits(subject.untouched(), inputs))
+    assert torch.equal(logits(subject.start, inputs), logits(subject.base_model, inputs))
 
 
 def _it_trains_what_was_counted(subject: Subject, folder: Path) -> None:
-    total, trained = parameters(subject.build())
+    total, trained = parameters(subject.start)
     assert trained == subject.allocation.trained
     assert total - trained == subject.shape.total
     if subject.share:
@@ -67,8 +66,8 @@ def _it_trains_what_was_counted(subject: Subject, folder: Path) -> None:
 
 
 def _it_stores_what_was_counted(subject: Subject, folder: Path) -> None:
-    stored = _stored(subject, subject.stirred(), folder)
-    assert sum(tensor.numel() for tensor in stored.values()) == subject.stored
+    files = _stored(subject, folder).rglob("*.safetensors")
+    assert sum(tensor.numel() for file in files for tensor in load_file(file).values()) == subject.stored
 
 
 def _all_that_is_trained_gets_a_gradient_and_nothing_else(subject: Subject, folder: Path) -> None:
@@ -81,7 +80,7 @@ def _all_that_is_trained_gets_a_gradient_and_nothing_else(subject: Subject, fold
 
 @torch.inference_mode()
 def _a_batch_with_cache_is_its_sentences_without(subject: Subject, folder: Path) -> None:
-    model, frame = subject.stirred(), subject.frame()
+    model, frame = subject.trained, subject.frame()
     found = translate(model, sources(), SEARCH, frame=frame)
     for source, tokens in zip(sources(), found, strict=True):
         begun = torch.tensor([[*frame.begin, *tokens]])
@@ -91,8 +90,8 @@ def _a_batch_with_cache_is_its_sentences_without(subject: Subject, folder: Path)
 
 
 def _what_is_opened_is_what_was_stored(subject: Subject, folder: Path) -> None:
-    model, inputs = subject.finished(subject.stirred()), batch(subject.frame())
-    tuned = save_tuned(model, folder / "tuned", diverged=False)
+    model, inputs = subject.finished, batch(subject.frame())
+    tuned = _stored(subject, folder)
     opened = open_tuned(subject.base, tuned).eval()
     assert torch.equal(logits(opened, inputs), logits(model, inputs))
     assert parameters(opened)[1] == 0
@@ -102,7 +101,7 @@ def _what_is_opened_is_what_was_stored(subject: Subject, folder: Path) -> None:
 
 
 def _training_can_go_on_from_what_is_stored(subject: Subject, folder: Path) -> None:
-    tuned = save_tuned(subject.finished(subject.stirred()), folder / "tuned", diverged=False)
+    tuned = _stored(subject, folder)
     if (tuned / "adapter_config.json").exists():
         opened = PeftModel.from_pretrained(subject.untouched(), tuned, is_trainable=True)
         assert parameters(opened)[1] == subject.allocation.trained
@@ -110,21 +109,21 @@ def _training_can_go_on_from_what_is_stored(subject: Subject, folder: Path) -> N
 
 def _without_it_the_base_is_there_again(subject: Subject, folder: Path) -> None:
     model, inputs = subject.stirred(), batch(subject.frame())
-    plain = logits(subject.untouched(), inputs)
+    plain = logits(subject.base_model, inputs)
     with model.disable_adapter():
         assert torch.equal(logits(model, inputs), plain)
     assert not torch.allclose(logits(model, inputs), plain)
     bare = model.unload()
     assert torch.equal(logits(bare, inputs), plain)
-    assert [name for name, _ in bare.named_modules()] == [name for name, _ in subject.untouched().named_modules()]
+    assert [name for name, _ in bare.named_modules()] == [name for name, _ in subject.base_model.named_modules()]
 
 
 def _merging_changes_nothing(subject: Subject, folder: Path) -> None:
-    model, inputs = subject.finished(subject.stirred()), batch(subject.frame())
+    model, inputs = subject.finish(subject.stirred()), batch(subject.frame())
     before = logits(model, inputs)
     merged = model.merge_and_unload()
     assert (logits(merged, inputs) - before).abs().max() < 3e-5 * before.abs().max()
-    assert [name for name, _ in merged.named_modules()] == [name for name, _ in subject.untouched().named_modules()]
+    assert [name for name, _ in merged.named_modules()] == [name for name, _ in subject.base_model.named_modules()]
 
 
 def _gradients_are_the_same_with_checkpointing(subject: Subject, folder: Path) -> None:
@@ -170,9 +169,10 @@ def _task(subject: Subject, scores: Iterator[int]) -> Task:
     return replace(task, rate_factor=lambda name: factor(name, subject.options)) if factor else task
 
 
-def _stored(subject: Subject, model: nn.Module, folder: Path) -> dict[str, torch.Tensor]:
-    tuned = save_tuned(subject.finished(model), folder / "tuned", diverged=False)
-    return {name: tensor for file in tuned.rglob("*.safetensors") for name, tensor in load_file(file).items()}
+def _stored(subject: Subject, folder: Path) -> Path:
+    """Where the trained model is stored, once for all checks."""
+    tuned = folder.parent / "tuned"
+    return tuned if tuned.exists() else save_tuned(subject.finished, tuned, diverged=False)
 
 
 CHECKS: dict[str, Check] = {
@@ -232,7 +232,7 @@ def test_the_registry_says_what_the_table_says(method: str) -> None:
 @pytest.mark.parametrize("method", CASES)
 def test_peft_knows_what_is_stored_by_its_name(base: Callable[[str], Path], tmp_path: Path, method: str) -> None:
     subject = _in_first_family(base, CASES[method])
-    folder = save_tuned(subject.finished(subject.build()), tmp_path / "tuned", diverged=False)
+    folder = save_tuned(subject.finish(subject.build()), tmp_path / "tuned", diverged=False)
     configs = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(folder.rglob("adapter_config.json"))]
     assert " ".join(config["peft_type"] for config in configs) == CASES[method].folder
 

@@ -155,7 +155,7 @@ def test_a_prompt_is_stored_without_the_network_that_made_it(subject: Any, tmp_p
     counted = network_parameters(one.shape.d_model, one.options["hidden"], network)
     (tokens,) = one.allocation.sizes.values()
     assert one.allocation.trained == counted + tokens * one.shape.d_model == parameters(model)[1]
-    folder = save_tuned(one.finished(model), tmp_path / "tuned", diverged=False)
+    folder = save_tuned(one.finish(model), tmp_path / "tuned", diverged=False)
     stored = METHODS["p_tuning"].stored(one.shape, one.options, one.allocation.sizes)
     assert [*map(torch.numel, load_file(folder / "adapter_model.safetensors").values())] == [stored]
     assert stored < one.allocation.trained
@@ -180,7 +180,7 @@ def test_beside_a_base_in_16_bits_32_are_trained_and_stored(
     assert {weight.dtype for weight in weights} == {torch.float32}
     assert all(weight.grad.abs().max() > 0 for weight in weights)
     assert output.logits.dtype == torch.bfloat16
-    folder = save_tuned(one.finished(model), tmp_path / "tuned", diverged=False)
+    folder = save_tuned(one.finish(model), tmp_path / "tuned", diverged=False)
     stored = load_file(folder / "adapter_model.safetensors")
     assert {tensor.dtype for tensor in stored.values()} == {torch.float32}
     again = PeftModel.from_pretrained(load_base(one.base, Frozen("mine", precision="bfloat16")), folder).eval()
