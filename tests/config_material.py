@@ -270,12 +270,12 @@ WRONG: list[tuple[Any, ...]] = [
     ({"models": {"small": {"precision": "half"}}}, "'models.small.precision' is 'half'; write 'float32' or 'bfloat16'"),
     (
         {"models": {"large": {"quantised": 4}}},
-        "'studies.models.methods' names 'full', which trains the base model, but 'models.large.quantised' keeps it "
-        "frozen; take one of the two out, or add an entry for the same model without 'quantised'.",
+        "'studies.models.methods' names 'full', which needs the weights of the base model, but "
+        "'models.large.quantised' keeps it frozen; take one of the two out, or add an entry for the same model without 'quantised'.",
     ),
     (
         {"models": {"large": {"precision": "bfloat16"}}, **also({"models": ["large"], "methods": ["scratch"]})},
-        "'studies.budgets.methods' names 'scratch', which trains the base model, but 'models.large.precision' keeps it",
+        "'studies.budgets.methods' names 'scratch', which needs the weights of the base model, but 'models.large.pre",
     ),
     # findings
     (

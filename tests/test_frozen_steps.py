@@ -165,6 +165,6 @@ def test_a_cell_that_trains_a_frozen_base_is_refused_when_it_is_asked_for_by_nam
     asked = vars(Cell("mine", "pt-en", "n100", method, "all", "1"))
     assert train_inputs(configured(), asked)["base"] == ["results/models/mine/base.json"]
     with pytest.raises(
-        UserError, match=r"trains the base model, but 'models\.mine\.quantised' keeps it frozen; name a"
+        UserError, match=r"needs the weights of the base model, but 'models\.mine\.quantised' keeps it frozen; name a"
     ):
         train_inputs(configured(quantised=8), asked)

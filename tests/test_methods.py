@@ -14,11 +14,12 @@ from safetensors.torch import load_file
 
 from method_cases import CASES as OWN_CASES
 from method_cases import Case
-from method_material import FAMILIES, Check, StopAfter, Subject, batch, logits, sources, write_base
+from method_material import FAMILIES, Check, StopAfter, Subject, batch, logits, sources, stir, write_base
 from mtpeft.decoding.search import Search, translate
 from mtpeft.errors import StoppedError
 from mtpeft.methods import METHODS
-from mtpeft.models.load import open_tuned, parameters, prepare_torch
+from mtpeft.models.frozen import Frozen
+from mtpeft.models.load import load_base, open_tuned, parameters, prepare_torch
 from mtpeft.training.finetune import save_tuned
 from mtpeft.training.hook import UpdateHook
 from mtpeft.training.interrupt import Clock
@@ -212,10 +213,27 @@ def test_a_method_has_its_properties(
         but = case.exceptions.get(name)
         with subtests.test(name):
             if but and family in but.families:
-                with pytest.raises(ERRORS, match=but.says or None):
+                with pytest.raises(ERRORS if but.says else AssertionError, match=but.says or None):
                     check(subject, folder)
             else:
                 check(subject, folder)
+
+
+@pytest.mark.parametrize("method", [name for name, case in CASES.items() if case.options["tuner"] != "staged_full"])
+def test_beside_a_base_in_16_bits_32_are_counted_trained_and_stored(
+    base: Callable[[str], Path], tmp_path: Path, method: str
+) -> None:
+    subject, held = _in_first_family(base, CASES[method]), Frozen("tiny", precision="bfloat16")
+    entry = METHODS[subject.options["tuner"]]
+    model = entry.apply(load_base(subject.base, held), subject.allocation.sizes, subject.options).eval()
+    stir(model)
+    trained = [weight for weight in model.parameters() if weight.requires_grad]
+    assert {weight.dtype for weight in trained} == {torch.float32}
+    assert sum(weight.numel() for weight in trained) == subject.allocation.trained
+    model = subject.finish(model)
+    opened = open_tuned(subject.base, save_tuned(model, tmp_path / "tuned", diverged=False), held).eval()
+    inputs = batch(subject.frame())
+    assert torch.equal(logits(opened, inputs), logits(model, inputs))
 
 
 @pytest.mark.parametrize("method", CASES)

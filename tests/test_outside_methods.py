@@ -14,6 +14,7 @@ from mtpeft.cells import Cell
 from mtpeft.config.load import merge, validate
 from mtpeft.config.settings import train_settings as settings_of
 from mtpeft.errors import UserError
+from mtpeft.methods.outside import bring_in_for
 from mtpeft.records import read_record
 from training_material import ENVIRONMENT, ROOT, trainer
 
@@ -71,6 +72,20 @@ def test_a_module_that_is_of_no_use_is_refused(tmp_path: Path, content: str | No
     with pytest.raises(UserError) as refused:
         validate(overlay(str(file)))
     assert str(refused.value) == f"'method_modules' names '{file}', {sentence}"
+
+
+def test_one_file_under_two_names_is_one_file() -> None:
+    twice = ["workflow/examples/block_gates.py", "./workflow/examples/../examples/block_gates.py"]
+    configuration = validate(overlay(twice[0]) | {"method_modules": twice})
+    assert configuration.methods["gates"].tuner == "block_gates"
+
+
+def test_code_that_came_with_a_cell_is_not_run(tmp_path: Path) -> None:
+    file = tmp_path / "cell/came_with_it.py"
+    file.parent.mkdir()
+    file.write_text("raise SystemExit", encoding="utf-8")
+    with pytest.raises(UserError, match="names code in its own folder"):
+        bring_in_for({"tuner": "came_with_it", "module": str(file)}, cell=file.parent)
 
 
 def test_a_tuner_of_no_module_is_named_with_those_that_there_are() -> None:

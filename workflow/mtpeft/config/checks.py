@@ -24,7 +24,7 @@ from mtpeft.config.resolve import (
 )
 from mtpeft.config.schema import Block, Configuration, Corpus, Study
 from mtpeft.config.sentences import listed, moving_branch, unknown
-from mtpeft.config.stage_checks import stage_mistakes
+from mtpeft.config.stage_checks import stage_mistakes, stages_in_a_model
 from mtpeft.config.studies import EFFICIENCY
 from mtpeft.config.test_sets import test_set_mistakes
 from mtpeft.errors import UserError
@@ -241,9 +241,14 @@ def _model_limits(configuration: Configuration) -> Iterator[str]:
             yield from frozen_mistakes(configuration, f"studies.{label}", block)
             yield from language_mistakes(configuration, f"studies.{label}", block)
             for model in filter(shapes.__contains__, block.models):
-                yield from _nothing_to_train(configuration, f"studies.{label}", block, shape=shapes[model], model=model)
+                told = {"shape": shapes[model], "model": model}
+                staged = list(stages_in_a_model(configuration, f"studies.{label}", block, **told))
+                yield from staged
+                if staged:
+                    continue
+                yield from _nothing_to_train(configuration, f"studies.{label}", block, **told)
                 key = f"studies.{label}.budgets"
-                yield from _out_of_reach(configuration, key, block, shape=shapes[model], model=model)
+                yield from _out_of_reach(configuration, key, block, **told)
 
 
 def _nothing_to_train(

@@ -1,5 +1,6 @@
 """Read config.yaml and the overlays over it, and check all of it before anything runs."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -116,7 +117,7 @@ def validate(content: Mapping[str, Any]) -> Configuration:
         UserError: with one sentence per mistake, first those of form, then those between the parts.
     """
     for file in _named_modules(content):
-        bring_in(str(found_path(file)))
+        bring_in(os.path.normpath(found_path(file)))
     kind = configuration_type()
     try:
         configuration = kind.model_validate(without_empty(without_orphans(content)))

@@ -55,8 +55,9 @@ def frozen_mistakes(configuration: Configuration, key: str, study: Study) -> Ite
     for model, method in product(study.models, study.methods):
         for held in _kept_frozen(configuration, model, method):
             yield (
-                f"'{key}.methods' names '{method}', which trains the base model, but 'models.{model}.{held}' keeps it "
-                f"frozen; take one of the two out, or add an entry for the same model without '{held}'."
+                f"'{key}.methods' names '{method}', which needs the weights of the base model, but "
+                f"'models.{model}.{held}' keeps it frozen; take one of the two out, or add an entry for the same model "
+                f"without '{held}'."
             )
 
 
@@ -68,16 +69,18 @@ def require_trainable(configuration: Configuration, cell: Cell) -> None:
     """
     for held in _kept_frozen(configuration, cell.model, cell.method):
         raise UserError(
-            f"The cell {cell.path} trains the base model, but 'models.{cell.model}.{held}' keeps it frozen; name a "
-            "cell of an entry without that key."
+            f"The cell {cell.path} needs the weights of the base model, but 'models.{cell.model}.{held}' keeps it "
+            "frozen; name a cell of an entry without that key."
         )
 
 
 def _kept_frozen(configuration: Configuration, model: str, method: str) -> list[str]:
-    """Keys of a model that keep a method from training it, or whole weights of it."""
-    entry = METHODS[configuration.methods[method].tuner]
-    held = configuration.models[model].held if entry.trains_base or entry.copies_weights else ()
-    return [key for key in held if entry.trains_base or key == "quantised"]
+    """Keys of a model that keep a method, or a stage of it, from training it or from beginning with its weights."""
+    stages = getattr(configuration.methods[method], "stages", ())
+    entries = [METHODS[configuration.methods[label].tuner] for label in (method, *stages)]
+    trains_base = any(entry.trains_base for entry in entries)
+    held = configuration.models[model].held if trains_base or any(entry.copies_weights for entry in entries) else ()
+    return [key for key in held if trains_base or key == "quantised"]
 
 
 def language_mistakes(configuration: Configuration, key: str, study: Study) -> Iterator[str]:

@@ -1,14 +1,19 @@
 """What can be wrong with a method that is an ordered list of other methods."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from mtpeft.config.resolve import method_options
-from mtpeft.config.schema import Configuration
+from mtpeft.config.schema import Configuration, Study
 from mtpeft.config.sentences import unknown
 from mtpeft.methods import METHODS
+from mtpeft.methods.base import Method
+from mtpeft.models.shapes import ModelShape
 
-LAST = {"staged": ("sized", "point"), "staged_full": ("all",)}
-"""What the last stage may train."""
+EARLIER = ("sized", "point")
+"""What a stage may train that is not the last."""
+LAST = {"staged": ("sized",), "staged_full": ("all",)}
+"""What the last one may train."""
 
 
 def stage_mistakes(configuration: Configuration, label: str) -> Iterator[str]:
@@ -29,14 +34,60 @@ def stage_mistakes(configuration: Configuration, label: str) -> Iterator[str]:
     if len(set(tuners)) < len(tuners):
         yield f"'{key}.stages' has a tuner twice ({', '.join(tuners)}); what is stored could not be told apart."
     for number, (stage, tuner) in enumerate(zip(stages, tuners, strict=True)):
-        is_last = number == len(stages) - 1
-        method = METHODS[tuner]
-        if method.trains not in (LAST[options.tuner] if is_last else ("sized", "point")) or method.grow or method.hook:
-            kind = LAST[options.tuner] if is_last else LAST["staged"]
-            fits = [name for name, entry in METHODS.items() if entry.trains in kind and not (entry.grow or entry.hook)]
+        kinds = LAST[options.tuner] if number == len(stages) - 1 else EARLIER
+        if METHODS[tuner].trains not in kinds or not _can_be_a_stage(METHODS[tuner]):
+            fits = [name for name, entry in METHODS.items() if entry.trains in kinds and _can_be_a_stage(entry)]
             yield (
                 f"'{key}.stages' names '{stage}', whose tuner '{tuner}' can't stand there; "
                 f"name one of {', '.join(fits)}."
             )
-        elif method.finish and "network" in method_options(configuration, stage):
-            yield f"'{key}.stages' names '{stage}', whose network is thrown away after training; name one without."
+        elif losses := method_options(configuration, stage).get("losses"):
+            yield f"'{key}.stages' names '{stage}', whose losses {losses} would be lost; write them in '{key}' itself."
+        elif "network" in method_options(configuration, stage):
+            yield f"'{key}.stages' names '{stage}', whose network is thrown away after training; name another one."
+
+
+def _can_be_a_stage(method: Method) -> bool:
+    """Whether nothing of it is lost: stages of its own, two rates, or what it does around every update."""
+    return not (method.grow or method.hook or method.rate_factor)
+
+
+def stages_in_a_model(
+    configuration: Configuration, key: str, study: Study, *, shape: ModelShape, model: str
+) -> Iterator[str]:
+    """Stages that get in each other's way in a model, sizes that it has no room for, and entries that were added."""
+    for method in study.methods:
+        options = method_options(configuration, method)
+        if "stages" not in options:
+            continue
+        if shape.new_entries:
+            yield (
+                f"'{key}.methods' names '{method}', but '{model}' has new entries in its vocabulary, which methods of "
+                "one stage alone can train; take one of the two out."
+            )
+        yield from _sizes_out_of_reach(f"methods.{method}.sizes", options, shape=shape, model=model)
+        yield from _shared_places(f"methods.{method}.stages", configuration, method, shape=shape)
+
+
+def _sizes_out_of_reach(key: str, options: Mapping[str, Any], *, shape: ModelShape, model: str) -> Iterator[str]:
+    for stage, size in zip(options["stages"], options["sizes"], strict=False):
+        sites = [site for site in METHODS[stage["tuner"]].sites(shape, stage) if site.grows]
+        least, most = (max(s.least for s in sites), min(s.most for s in sites)) if sites else (size, size)
+        if not max(1, least) <= size <= most:
+            yield f"'{key}' has {size} for '{stage['tuner']}', which has {max(1, least)} to {most} in '{model}'."
+
+
+def _shared_places(key: str, configuration: Configuration, method: str, *, shape: ModelShape) -> Iterator[str]:
+    """Most tuners take the place of what a module computes, so two of them at one module are one too many."""
+    taken: dict[str, str] = {}
+    for label in configuration.methods[method].stages:
+        options = method_options(configuration, label)
+        sites = METHODS[options["tuner"]].sites
+        places = {site.module for site in sites(shape, options)} if sites else set()
+        if both := sorted(places & set(taken)):
+            yield (
+                f"'{key}' has '{taken[both[0]]}' and '{label}', which would both change {both[0]}; name stages that "
+                "stand in different places, such as a prefix and LoRA."
+            )
+            return
+        taken |= dict.fromkeys(places, label)

@@ -123,7 +123,8 @@ class Method:
         size_name: the field's name of the size hyperparameter (`rank`, `bottleneck`).
         sites: for `sized` and `point`: the places that it trains, in closed form.
         apply: turns a loaded base model into the model to be trained; gets the size of every site. Where `trains` is
-            `sized` or `point`, what is trained stands beside a frozen base, also where it takes a weight's place.
+            `sized` or `point`, what is trained stands beside a frozen base, also where it takes a weight's place,
+            unless `trains_base` says otherwise.
         free: dimensions of the cell that mean nothing for it and carry the label `any`.
         from_scratch: the base model's weights are thrown away.
         starts_as_base: before the first update the model computes what the base model does, to the bit.

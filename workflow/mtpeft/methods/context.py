@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, PositiveFloat
 
 from mtpeft.methods.base import Method, Site, TrainedMethodOptions
+from mtpeft.methods.linears import most_useful_first
 from mtpeft.models.shapes import Linear, ModelShape, is_cross, side_of
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def low_rank_sites(shape: ModelShape, options: Mapping[str, Any]) -> Sequence[Si
             most=min(linear.inputs, linear.outputs),
             least=0,
         )
-        for linear in shape.linears
+        for linear in most_useful_first(shape)
     ]
 
 

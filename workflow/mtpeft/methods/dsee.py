@@ -11,6 +11,8 @@ from pydantic import Field, PositiveFloat, PositiveInt
 
 from mtpeft.methods.base import Method, Site, TrainedMethodOptions
 from mtpeft.methods.budget import count
+from mtpeft.methods.linears import most_useful_first
+from mtpeft.methods.new_entries import new_entry_numbers
 from mtpeft.models.shapes import ModelShape
 
 if TYPE_CHECKING:
@@ -35,14 +37,14 @@ def dsee_sites(shape: ModelShape, options: Mapping[str, Any]) -> Sequence[Site]:
             most=min(linear.inputs, linear.outputs),
             least=0,
         )
-        for linear in shape.linears
+        for linear in most_useful_first(shape)
     ]
 
 
 def stored_numbers(shape: ModelShape, options: Mapping[str, Any], sizes: Mapping[str, int]) -> int:
     """What is trained, and where the single weights stand."""
     sites = [site for site in dsee_sites(shape, options) if site.module in sizes]
-    return count(sites, sizes) + sum(site.fixed for site in sites)
+    return count(sites, sizes) + sum(site.fixed for site in sites) + new_entry_numbers(shape)
 
 
 def insert_sparse_and_low_rank(model: "nn.Module", sizes: Mapping[str, int], options: Mapping[str, Any]) -> "nn.Module":

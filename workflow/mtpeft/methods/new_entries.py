@@ -14,6 +14,11 @@ def new_entry_sites(shape: ModelShape, sites: Sequence[Site]) -> Sequence[Site]:
     return [Site.of_one_size(place, shape.matrices * shape.new_entries * shape.d_model)]
 
 
+def new_entry_numbers(shape: ModelShape) -> int:
+    """What every method trains and stores beside its own, unless that is the whole matrix."""
+    return sum(site.cost(1) for site in new_entry_sites(shape, ()))
+
+
 def new_entry_place(shape: ModelShape) -> str:
     """Name of the place in which the rows of the new entries stand."""
     return f"{shape.embedding_module}.{NEW_ENTRIES}"

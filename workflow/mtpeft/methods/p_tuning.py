@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, PositiveInt
 
 from mtpeft.methods.base import Method, Site, TrainedMethodOptions
-from mtpeft.methods.new_entries import new_entry_sites
+from mtpeft.methods.new_entries import new_entry_numbers
 from mtpeft.methods.prompt import both_sides, encoder_of, longest_prompt
 from mtpeft.models.shapes import ModelShape
 
@@ -53,8 +53,7 @@ def p_tuning_sites(shape: ModelShape, options: Mapping[str, Any]) -> Sequence[Si
 
 def stored_parameters(shape: ModelShape, options: Mapping[str, Any], sizes: Mapping[str, int]) -> int:
     """A vector (d) for each token of the prompt, and what every method trains beside its own."""
-    beside = sum(site.cost(1) for site in new_entry_sites(shape, ()))
-    return sizes[encoder_of(shape)] * shape.d_model + beside
+    return sizes[encoder_of(shape)] * shape.d_model + new_entry_numbers(shape)
 
 
 def insert_network(model: "nn.Module", sizes: Mapping[str, int], options: Mapping[str, Any]) -> "nn.Module":

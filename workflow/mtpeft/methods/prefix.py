@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, PositiveInt
 
 from mtpeft.methods.base import Method, Site, TrainedMethodOptions
+from mtpeft.methods.new_entries import new_entry_numbers
 from mtpeft.models.shapes import ModelShape, is_cross, side_of
 
 if TYPE_CHECKING:
@@ -55,8 +56,9 @@ def prefix_sites(shape: ModelShape, options: Mapping[str, Any]) -> Sequence[Site
 
 
 def stored_prefixes(shape: ModelShape, options: Mapping[str, Any], sizes: Mapping[str, int]) -> int:
-    """Parameters of the prefixes themselves."""
-    return 2 * shape.attention_width * sum(sizes.get(attention, 0) for attention in shape.attentions)
+    """Parameters of the prefixes themselves, and what every method trains beside its own."""
+    prefixes = 2 * shape.attention_width * sum(sizes.get(attention, 0) for attention in shape.attentions)
+    return prefixes + new_entry_numbers(shape)
 
 
 def attention_kind(module: str) -> Attention:

@@ -104,7 +104,8 @@ def _of_stage(place: str, size: int, number: int) -> tuple[str, int]:
 
 STAGED = Method(
     options=StagedOptions,
-    paper="Kim et al. 2024, On Effectiveness of Prefix-tuning for Large Multi-modal Models (arXiv 2411.00029).",
+    paper="Kim et al. 2024, Preserving Pre-trained Representation Space: On Effectiveness of Prefix-tuning for Large "
+    "Multi-modal Models (arXiv 2411.00029).",
     places="where its stages are",
     trains="sized",
     size_name="size of the last stage",

@@ -16,6 +16,7 @@ from mtpeft.models.frozen import base_note
 from mtpeft.models.load import STAGED_BASE, Translator, load_base, load_cell, open_tuned
 from mtpeft.records import publish_folder, read_record, write_record, write_text
 from mtpeft.tokens.codec import Codec
+from mtpeft.training.domains import domain_of, say_domains
 
 CLOSE = 1e-3
 """Largest difference of logits that merging may make, in multiples of the largest logit."""
@@ -83,18 +84,21 @@ def _peft(cell: str, folder: Path, pair: str | None) -> None:
     """What was trained alone, in folders by stage if there are any, with the name of the base that it belongs to."""
     tuned, base = _folders(cell)
     configs = [file.relative_to(tuned) for file in tuned.rglob("adapter_config.json")]
-    if not configs or (tuned / STAGED_BASE).exists():
+    if not configs:
         raise UserError(f"{tuned} is a whole model, not a part of one; write `--as merged`.")
     translator = load_cell(cell, pair)
     before = _logits(translator.model, translator)
     shutil.copytree(tuned, folder, dirs_exist_ok=True)
     repository, _, revision = base["settings"].get("hub", "").rpartition("@")
     named = {"base_model_name_or_path": repository or base["folder"], "revision": revision or None}
-    for config in configs:
+    for config in configs if not (tuned / STAGED_BASE).exists() else ():
         write_record(folder / config, read_record(folder / config) | named)
     if translator.frozen.key:
         write_text(folder / "README.md", base_note(translator.frozen))
-    _require_alike(before, _logits(open_tuned(Path(base["folder"]), folder, translator.frozen).eval(), translator))
+    opened = open_tuned(Path(base["folder"]), folder, translator.frozen).eval()
+    train = read_record(tuned.parent / "train.json")
+    say_domains(opened, domain_of(train["settings"], pair or train["cell"]["pair"]))
+    _require_alike(before, _logits(opened, translator))
 
 
 def _ctranslate2(cell: str, folder: Path, pair: str | None) -> None:
@@ -132,7 +136,6 @@ def _write_as_published(folder: Path, codec: Codec) -> None:
     write_record(tokenizer, read_record(tokenizer) | ({"bos_token": first} if first else {}))
 
 
-Write = Callable[[str, Path, str | None], None]
 Write = Callable[[str, Path, str | None], None]
 FORMS: dict[str, Write] = {"merged": _merged, "peft": _peft, "ctranslate2": _ctranslate2}
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
+RANK_COUNT = ".ranknum."
+"""In the names of parameters of AdaLoRA that are numbers of ranks."""
 STAGE = "stage"
 """Beginning of the name of a folder that holds a stage of a method; its number follows."""
 STAGED_BASE = "base"
@@ -104,7 +106,8 @@ def parameters(model: nn.Module) -> tuple[int, int]:
     holds so.
     """
     fixed = {id(parameter) for table in _sinusoids(model) for parameter in table.parameters()}
-    fixed |= {id(parameter) for name, parameter in model.named_parameters() if ".ranknum." in name}
+    counts = ((name, parameter) for name, parameter in model.named_parameters() if RANK_COUNT in name)
+    fixed |= {id(parameter) for _, parameter in counts if not parameter.requires_grad}
     unique = {id(x): x for x in model.parameters() if id(x) not in fixed}.values()
     return sum(map(represented, unique)), sum(represented(x) for x in unique if x.requires_grad)
 
@@ -119,7 +122,7 @@ def open_tuned(base: Path, tuned: Path, frozen: Frozen = WHOLE) -> nn.Module:
     A folder with an adapter_config.json is a peft folder, one with a config.json a whole model, an empty one the base;
     one with folders in it holds the stages of a method.
     """
-    if stages := sorted(tuned.glob(f"{STAGE}*")):
+    if stages := sorted(tuned.glob(f"{STAGE}*"), key=lambda folder: int(folder.name.removeprefix(STAGE))):
         return _open_stages(base, tuned, stages, frozen)
     if (tuned / "adapter_config.json").exists():
         from peft import PeftModel
@@ -185,7 +188,7 @@ def load_cell(cell: str | Path, pair: str | None = None) -> Translator:
     base_record = Path(record["inputs"]["base"])
     if not base_record.exists():
         raise UserError(f"The base model {base_record} of {folder} is not there; run this in the folder of the sweep.")
-    bring_in_for(record["settings"]["method"])
+    bring_in_for(record["settings"]["method"], cell=folder)
     base = Path(read_record(base_record)["folder"])
     pair = _pair_of(Cell(**record["cell"]), pair)
     languages = record["settings"].get("members", {}).get(pair) or record["settings"]["languages"]

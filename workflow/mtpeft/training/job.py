@@ -131,33 +131,31 @@ def train_job(job: Job, *, state_folder: Path, clock: Clock) -> tuple[nn.Module,
     for number, model in enumerate(_models(job)):
         folder = state_folder if stages == 1 else state_folder / f"stage{number}"
         folder.mkdir(parents=True, exist_ok=True)
-        task = _task(job, model, start=_start_of(job, number, runs))
+        task = _task(job, model, start=None if number else _start_of(job), first=sum(run.step for run in runs))
         runs.append(train(task, _plan(job.settings, stage=number), state_folder=folder, clock=clock))
         if runs[-1].status != "ok":
             break
     return model, joined(runs)
 
 
-def _start_of(job: Job, stage: int, runs: Sequence[Run]) -> float | None:
-    """Dev score before the first update, where it is known: of the base, the mean over its pairs, or of what the stage
-    before has reached.
-    """
-    if stage and METHODS[job.settings["method"]["stages"][stage]["tuner"]].starts_as_base:
-        return runs[-1].best_score
-    records = [own.start for own in job.inputs.members if own.start and not stage]
+def _start_of(job: Job) -> float | None:
+    """Dev score of the base, the mean over its pairs, where it is known."""
+    records = [own.start for own in job.inputs.members if own.start]
     return fmean(read_record(record)["dev_score"] for record in records) if records else None
 
 
-def _task(job: Job, model: nn.Module, *, start: float | None) -> Task:
+def _task(job: Job, model: nn.Module, *, start: float | None, first: int) -> Task:
+    """What a stage trains on what; `first` is the number of the updates that were made before it."""
     codecs = [open_codec(job.folder, languages, vocabulary=job.folder.name) for languages in _languages(job.settings)]
     frames = [frame_of(codec, model.config) for codec in codecs]
     judges = [
         dev_chrf(model, job.settings["search"], arrays=own.dev, text=own.dev_text, codec=codec, frame=frame)
         for own, codec, frame in zip(job.inputs.members, codecs, frames, strict=True)
     ]
+    batch = _batches(job.settings, job.inputs, frames=frames)
     return Task(
         model=model,
-        batch=_batches(job.settings, job.inputs, frames=frames),
+        batch=lambda update: batch(first + update),
         evaluate=mean_over_members(model, judges),
         start=start,
         identity=canonical({"settings": job.settings, "inputs": job.hashes}),
@@ -288,7 +286,7 @@ def _plan(settings: Mapping[str, Any], *, stage: int) -> Plan:
         label_smoothing=optimisation["label_smoothing"],
         weight_decay=optimisation["weight_decay"],
         clip_norm=optimisation["clip_norm"],
-        evaluations=longer * optimisation["evaluations"],
+        evaluations=max(1, longer * optimisation["evaluations"] // stage_count(method)),
         seed=settings["seed"],
         patience=settings["method"].get("patience"),
     )

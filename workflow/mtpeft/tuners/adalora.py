@@ -12,6 +12,7 @@ import torch
 from peft import PeftModel
 from torch import nn
 
+from mtpeft.models.load import RANK_COUNT
 from mtpeft.training.hook import UpdateHook
 
 QUIET_START, QUIET_END = 0.1, 0.3
@@ -75,4 +76,12 @@ def _distance(name: str, vectors: nn.Parameter) -> torch.Tensor:
 def store_all_triplets(model: PeftModel) -> PeftModel:
     """Have pruned triplets stored too, since peft would choose them by the last update, not by the best."""
     model.peft_config[model.active_adapter].rank_pattern = None
+    return model
+
+
+def keep_counts(model: PeftModel) -> PeftModel:
+    """Leave the numbers of ranks alone: peft holds them as parameters, and lets 16-bit ones be trained."""
+    for name, parameter in model.named_parameters():
+        if RANK_COUNT in name:
+            parameter.requires_grad = False
     return model

@@ -19,6 +19,12 @@ def _hook(model: "nn.Module", options: Options) -> "UpdateHook":
     return RankAllocation(model, kept=options["kept"])
 
 
+def _settle(model: "nn.Module") -> "nn.Module":
+    from mtpeft.tuners.adalora import keep_counts
+
+    return keep_counts(model)
+
+
 def _finish(model: "nn.Module") -> "nn.Module":
     from mtpeft.tuners.adalora import store_all_triplets
 
@@ -37,5 +43,6 @@ ADALORA = SizedByLayer(
     keys={"total_step": 1},  # peft wants to know it here, and learns it in training
     site=lambda module, x, options: beside(module, step=x.inputs + x.outputs + 1, most=min(x)),
     sized=lambda size, x, options: {"init_r": size, "lora_alpha": options["scaling"] * size},
+    settle=_settle,
     more={"hook": _hook, "finish": _finish},
 )

@@ -13,6 +13,7 @@ from pydantic import create_model
 from mtpeft.methods.base import Method, Site, TrainedMethodOptions
 from mtpeft.methods.budget import count
 from mtpeft.methods.linears import most_useful_first
+from mtpeft.methods.new_entries import new_entry_numbers
 from mtpeft.models.shapes import ModelShape
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class PeftTuner:
         places: where it puts what it trains, in words.
         starts_as_base: before the first update the model computes what the base model does, to the bit.
         mergeable: what it trains can be written into the base model's own weights.
+        settle: what is done to the model after peft has put the tuner into it.
         more: further attributes of its method.
     """
 
@@ -56,6 +58,7 @@ class PeftTuner:
     places: str = "beside each linear layer"
     starts_as_base: bool = True
     mergeable: bool = True
+    settle: Callable[["nn.Module"], "nn.Module"] = lambda tuned: tuned
     more: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -105,11 +108,12 @@ def method_by_layer(tuner: SizedByLayer) -> Method:
         from mtpeft.tuners.sized import insert_tuner
 
         by_module = {module: tuner.sized(size, _widths(model, module), options) for module, size in sizes.items()}
-        return insert_tuner(model, tuner.name, tuner.keys, by_module, patterns=tuner.patterns)
+        return tuner.settle(insert_tuner(model, tuner.name, tuner.keys, by_module, patterns=tuner.patterns))
 
     def stored(shape: ModelShape, options: Options, sizes: Mapping[str, int]) -> int:
         used = [(sizes[x.module], Widths(x.inputs, x.outputs)) for x in shape.linears if x.module in sizes]
-        return count(sites(shape, options), sizes) + sum(tuner.frozen(*place, options) for place in used)
+        trained = count(sites(shape, options), sizes) + new_entry_numbers(shape)
+        return trained + sum(tuner.frozen(*place, options) for place in used)
 
     return replace(_method(tuner, sites, insert), stored=stored)
 
