@@ -271,7 +271,8 @@ WRONG: list[tuple[Any, ...]] = [
     (
         {"models": {"large": {"quantised": 4}}},
         "'studies.models.methods' names 'full', which needs the weights of the base model, but "
-        "'models.large.quantised' keeps it frozen; take one of the two out, or add an entry for the same model without 'quantised'.",
+        "'models.large.quantised' keeps it frozen; take one of the two out, or add an entry for the same model "
+        "without 'quantised'.",
     ),
     (
         {"models": {"large": {"precision": "bfloat16"}}, **also({"models": ["large"], "methods": ["scratch"]})},
