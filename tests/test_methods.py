@@ -28,6 +28,8 @@ from peft_cases import PEFT_CASES
 
 CASES = OWN_CASES | PEFT_CASES
 SEARCH = Search(beam_size=1, length_penalty=1.0, max_length_ratio=1.0)
+ROUGH = ("DELORA", "RANDLORA", "WAVEFT")
+"""Tuners whose large factors round off more than the others do: merged and checkpointed, they are as near as 3e-5."""
 PLAN = Plan(
     updates=4,
     learning_rate=0.01,
@@ -123,7 +125,9 @@ def _merging_changes_nothing(subject: Subject, folder: Path) -> None:
     model, inputs = subject.finish(subject.stirred()), batch(subject.frame())
     before = logits(model, inputs)
     merged = model.merge_and_unload()
-    assert (logits(merged, inputs) - before).abs().max() < 3e-5 * before.abs().max()
+    assert (logits(merged, inputs) - before).abs().max() < (
+        3e-5 if subject.options["tuner"] in ROUGH else 1e-5
+    ) * before.abs().max()
     assert [name for name, _ in merged.named_modules()] == [name for name, _ in subject.base_model.named_modules()]
 
 
@@ -136,8 +140,9 @@ def _gradients_are_the_same_with_checkpointing(subject: Subject, folder: Path) -
         model(**inputs, use_cache=False).loss.backward()
         found.append({name: weight.grad for name, weight in model.named_parameters() if weight.requires_grad})
     largest = max(gradient.abs().max().item() for gradient in found[0].values())
+    rough = {"rtol": 1e-4, "atol": 3e-5 * max(1.0, largest)} if subject.options["tuner"] in ROUGH else {}
     for name, gradient in found[0].items():
-        torch.testing.assert_close(found[1][name], gradient, rtol=1e-4, atol=3e-5 * max(1.0, largest), msg=name)
+        torch.testing.assert_close(found[1][name], gradient, msg=name, **rough)
 
 
 def _it_goes_on_where_it_stopped(subject: Subject, folder: Path) -> None:
