@@ -9,13 +9,14 @@ VENV := .venv
 MTPEFT := $(VENV)/bin/python -m mtpeft
 OVERLAY := $(if $(CONFIG),--configfile $(CONFIG))
 SNAKEMAKE := $(VENV)/bin/python -m snakemake --workflow-profile workflow/profiles/local $(OVERLAY)
+PYTEST := $(VENV)/bin/python -m pytest --numprocesses $(CORES) --dist loadgroup
 FLAGS = $(OVERLAY) -- --cores $(CORES)
 
-.PHONY: help figures quick methods preview status plan pretrain tune report test lint clean
+.PHONY: help figures quick methods preview status plan pretrain tune report test test-all lint clean
 .DEFAULT_GOAL := help
 
 help: ## say what can be made
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
 
 figures: $(VENV)/installed ## run the studies and draw their figures; goes on where the last run stopped
 	@$(MTPEFT) sweep $(FLAGS)
@@ -45,8 +46,11 @@ tune: $(VENV)/installed ## search for all learning rates anew, on the dev set of
 report: $(VENV)/installed ## Snakemake's report of a finished run: figures, captions, run times
 	@$(SNAKEMAKE) --report results/report.zip
 
-test: $(VENV)/develop ## all tests
-	@$(VENV)/bin/python -m pytest --numprocesses $(CORES) --dist loadgroup
+test: $(VENV)/develop ## the tests, without those that take long or need a SLURM
+	@$(PYTEST) -m "not slow and not cluster"
+
+test-all: $(VENV)/develop ## all tests
+	@$(PYTEST)
 
 lint: $(VENV)/develop ## style of Python and of rules
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . \
