@@ -17,6 +17,7 @@ from mtpeft.config import representations, settings
 from mtpeft.config.environment import share_python
 from mtpeft.config.load import validate
 from mtpeft.errors import UserError
+from mtpeft.front.looks import one_at_a_time
 from mtpeft.records import canonical
 
 try:
