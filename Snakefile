@@ -42,6 +42,8 @@ localrules:
 
 
 onstart:
+    # Jobs of a cluster and dry runs have no such hook: this is the one Snakemake that works in this folder.
+    hold_folder()
     # Snakemake 9.27.1 limits how many jobs it starts in a second by looking at all ready jobs again a second after each
     # look, and every job that ends adds a look of its own to the next second's: after a hundred jobs that takes one of
     # two cores. Jobs on this machine need no such limit.
