@@ -34,11 +34,30 @@ wildcard_constraints:
 
 
 localrules:
+    # On a cluster these are made where Snakemake runs: what runs nothing,
     all,
     data,
     models,
     cells,
     tables,
+    # what needs a network, which the nodes of many clusters lack,
+    fetch_wheel,
+    install_mtdata,
+    fetch_dataset,
+    fetch_model,
+    install_comet,
+    take_in_comet,
+    # and what takes a few seconds.
+    choose_subset,
+    choose_subset_at_most,
+    take_in_model,
+    rates,
+    collect_all,
+    collect_study,
+    collect_representations,
+    describe_text,
+    draw_study,
+    draw_efficiency,
 
 
 onstart:

@@ -212,7 +212,7 @@ MinJobAge=7200
 JobRequeue=1
 GresTypes=gpu
 NodeName={node} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory=32000 {f"Gres=gpu:{gpus} " if gpus else ""}State=UNKNOWN
-PartitionName=main Nodes={node} Default=YES MaxTime=60 State=UP
+PartitionName=main Nodes={node} Default=YES MaxTime=INFINITE State=UP
 """
 
 
