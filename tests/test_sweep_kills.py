@@ -13,6 +13,8 @@ from sweep_material import SLOW, TABLES, copy, half_trained, kill, processes, re
 pytestmark = pytest.mark.sweep
 
 CELLS = ("es-en/n200/lora/b5/1", "es-en/n200/full/all/1")
+OTHER_HITS = ("trainer", "snakemake", "sweep", "ctrl-c", "terminate")
+HITS = ["group", *(pytest.param(what, marks=pytest.mark.slow) for what in OTHER_HITS)]
 
 
 def hit(folder: Path, what: str) -> None:
