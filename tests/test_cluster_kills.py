@@ -1,4 +1,4 @@
-"""Kill what submits jobs to a real SLURM, go on as the README says: no cell is trained twice at once, and none is lost."""
+"""Kill what submits jobs to a real SLURM, and go on as the README says: no cell is trained twice at once, none is lost."""
 
 import json
 import os
@@ -134,8 +134,9 @@ def test_jobs_of_a_killed_snakemake_are_cancelled_and_their_cells_go_on(
     killed.wait(10)
     saved = half_trained(folder)
 
-    unlocked = start_snakemake(folder, slurm).communicate(timeout=120)[0]
-    assert "--unlock" in unlocked
+    locked = start_snakemake(folder, slurm).communicate(timeout=120)[0]
+    assert "--unlock" in locked
+    assert "`python -m mtpeft jobs --wait` (or --cancel) first" in locked
     shutil.rmtree(folder / ".snakemake/locks")  # as --unlock does
     refused = start_snakemake(folder, slurm).communicate(timeout=120)[0]
     assert "run `python -m mtpeft jobs --wait` (or --cancel) first" in refused

@@ -29,6 +29,10 @@ HEARTBEAT_SECONDS = 15.0
 SILENCE_SECONDS = 180.0
 """A holder on another machine that has not refreshed its record for so long is dead."""
 PATIENCE_SECONDS = 1.0
+UNSETTLED = (
+    "Jobs of a run that was killed may run on, or have finished since; run `python -m mtpeft jobs --wait` (or --cancel) "
+    "first, which looks after them."
+)
 
 
 @dataclass(frozen=True)
@@ -128,10 +132,7 @@ def hold_until_exit(configuration: Configuration, *, cluster: bool) -> None:
     hold = held.enter_context(holding())
     atexit.register(held.close)
     if not hold.holder.settled:
-        raise UserError(
-            "Jobs of a run that was killed may run on, or have finished since; run `python -m mtpeft jobs --wait` "
-            "(or --cancel) first, which looks after them."
-        )
+        raise UserError(UNSETTLED)
     hold.submit(configuration, cluster=cluster)
     atexit.register(_let_go, hold, cluster)
 
@@ -146,9 +147,11 @@ def find_holder() -> Holder | None:
 
 
 def told_of_holder() -> str:
-    """A sentence for somebody who starts Snakemake directly while the folder is held; empty where it is free."""
+    """A sentence for somebody who starts Snakemake directly while the folder is not free; empty where it is."""
     holder = None if HOLDER_VARIABLE in os.environ else find_holder()
-    return _refusal(holder) if holder and holder.lives else ""
+    if holder is None:
+        return ""
+    return _refusal(holder) if holder.lives else "" if holder.settled else UNSETTLED
 
 
 def hash_of(configuration: Configuration) -> str:

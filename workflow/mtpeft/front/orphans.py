@@ -20,7 +20,7 @@ from mtpeft.front.snakemake import clear_lock, snakemake_command
 from mtpeft.front.text import in_columns
 from mtpeft.results.freshness import fresh_records
 
-ASK_SECONDS = 5.0
+ASK_SECONDS = 10.0
 TELL_SECONDS = 60.0
 SLACK_SECONDS = 60.0
 """How far the clocks of two machines may be apart."""
@@ -42,7 +42,7 @@ def settle(
     """
     found = jobs_here()
     if found:
-        cancel(found, only_waiting=not cancels)
+        cancel(job for job in found if cancels or not job.runs)
         _wait(cancels)
     clear_lock(overlays)
     if found or not hold.holder.settled:
@@ -65,9 +65,10 @@ def jobs_table(jobs: Sequence[SlurmJob]) -> str:
 
 
 def _wait(cancelled: bool) -> None:
-    """Wait until no job is left, and say so every minute."""
+    """Wait until no job is left, and say so every minute; one that goes back into the queue meanwhile is taken out."""
     told = None
-    while jobs := jobs_here():
+    while jobs := _left():
+        cancel(job for job in jobs if not job.runs)
         if told is None:
             doing = "were cancelled and save their state" if cancelled else "run on and are waited for"
             print(f"mtpeft: jobs of an earlier run {doing}:\n{jobs_table(jobs)}", flush=True)
@@ -79,6 +80,16 @@ def _wait(cancelled: bool) -> None:
             time.sleep(ASK_SECONDS)
             continue
         told = time.monotonic()
+
+
+def _left() -> list[SlurmJob]:
+    """The jobs that are left; while SLURM does not answer, nobody knows, so it is asked again."""
+    while True:
+        try:
+            return jobs_here()
+        except UserError as error:
+            print(f"mtpeft: {error} Asking again in a minute.", flush=True)
+            time.sleep(TELL_SECONDS)
 
 
 @dataclass(frozen=True)

@@ -95,15 +95,19 @@ def parse_script(script: str) -> list[Made]:
     return found
 
 
-def cancel(jobs: Iterable[SlurmJob], *, only_waiting: bool = False) -> None:
-    """Ask SLURM to end jobs; with `only_waiting` those that have begun meanwhile go on.
+def cancel(jobs: Iterable[SlurmJob]) -> None:
+    """Ask SLURM to end jobs; those that waited when they were seen are left alone if they have begun meanwhile.
 
     Raises:
         UserError: SLURM does not answer.
     """
-    ids = [job.id for job in jobs]
-    if ids:
-        _ask(["scancel", "--quiet", *(["--state", WAITING] if only_waiting else []), *ids])
+    found = list(jobs)
+    for options, ids in (
+        (["--state", WAITING], [job.id for job in found if not job.runs]),
+        ([], [job.id for job in found if job.runs]),
+    ):
+        if ids:
+            _ask(["scancel", "--quiet", *options, *ids])
 
 
 def _ask(command: Sequence[str]) -> str:
@@ -115,7 +119,7 @@ def _ask(command: Sequence[str]) -> str:
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=ANSWER_SECONDS)
     except FileNotFoundError:
-        raise UserError(f"There is no `{command[0]}` on this machine; ask where SLURM can be asked.") from None
+        raise UserError(f"There is no `{command[0]}` on this machine; run this where SLURM can be asked.") from None
     except subprocess.TimeoutExpired:
         raise UserError(f"SLURM does not answer `{command[0]}`; try again later.") from None
     except subprocess.CalledProcessError as error:

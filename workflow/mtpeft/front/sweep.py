@@ -31,6 +31,10 @@ REQUESTS = (signal.SIGINT, signal.SIGTERM)
 MISTAKE = 2
 WHOLE = "all"
 """The target of all figures; others make a part of what they need."""
+STOPPING = (
+    "mtpeft: Snakemake cancels its jobs, and ends when it would have asked for them next, in three minutes at most. "
+    "The same again ends it at once; the next start looks after jobs that run on."
+)
 
 
 def sweep(
@@ -100,6 +104,10 @@ def _run(
             if requests and not told:
                 process.send_signal(signal.SIGINT)
                 told = True
+                if cluster:
+                    print(STOPPING, flush=True)
+            elif len(requests) > 1 and cluster:
+                process.kill()
             elif requests and not cluster:
                 _stop_jobs(process.pid)
             elif not requests:
