@@ -61,6 +61,8 @@ localrules:
 
 
 onstart:
+    # Jobs of a cluster and dry runs have no such hook: this is the one Snakemake that works in this folder.
+    hold_folder()
     # Snakemake 9.27.1 limits how many jobs it starts in a timespan by looking at all ready jobs again a timespan after
     # each look, and every job that ends adds a look of its own to those of the next: after a hundred jobs that takes one
     # of two cores. Jobs on this machine need no such limit, and for a cluster one look in a timespan will do.

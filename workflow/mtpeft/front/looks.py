@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 
 def one_at_a_time(look_after: Callable[[float], None]) -> Callable[[float], None]:
-    """Of a function that looks again after so many seconds, one for which nothing is to do while a look is on its way."""
+    """A function that looks again after so many seconds, unless such a look is on its way already."""
     due = 0.0
 
     def look_once_after(seconds: float) -> None:

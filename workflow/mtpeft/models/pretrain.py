@@ -22,11 +22,9 @@ from mtpeft.records import canonical, publish_folder, sha256_of, write_record
 from mtpeft.tokens.arrays import IGNORED, TokenPairs, model_inputs, read_arrays
 from mtpeft.tokens.codec import load_tokenizer
 from mtpeft.tokens.frame import Frame
+from mtpeft.training.attempts import FINISHED, attempting
 from mtpeft.training.batches import BatchOrder, cut
-from mtpeft.training.interrupt import watching
 from mtpeft.training.loop import Plan, Run, Task, train
-from mtpeft.training.resources import resource_failures
-from mtpeft.training.state import only_writer
 
 WARMUP, LABEL_SMOOTHING, WEIGHT_DECAY, CLIP_NORM, EVALUATIONS = 0.05, 0.1, 0.01, 1.0, 12
 FIRST_WORD = 2
@@ -121,15 +119,16 @@ def pretrain(
         identity=canonical({"settings": settings, "inputs": [sha256_of(file) for file in files]}),
     )
     state = record.parent / "state"
-    with resource_failures(), only_writer(state), watching() as clock:
-        run = train(task, _plan(settings), state_folder=state, clock=clock)
+    with attempting(state) as attempt:
+        run = train(task, _plan(settings), state_folder=state, clock=attempt.clock)
         if run.status == "diverged":
             raise UserError(
                 f"Pre-training has diverged at update {run.step} of {settings['updates']}; write a smaller rate than "
                 f"{settings['learning_rate']} in 'models.{record.parent.name}.pretrain.learning_rate'."
             )
         _save(model, loaded, record.parent / "checkpoint")
-        _write_record(settings, run, total, device=device, record=record)
+        execution = describe(str(device), settings["threads"]) | {"attempts": attempt.end(FINISHED)}
+        _write_record(settings, run, total, execution=execution, record=record)
         shutil.rmtree(state, ignore_errors=True)
 
 
@@ -206,13 +205,15 @@ def _save(model: Any, tokenizer: Any, folder: Path) -> None:
     publish_folder(temporary, folder)
 
 
-def _write_record(settings: Mapping[str, Any], run: Run, total: int, *, device: torch.device, record: Path) -> None:
+def _write_record(
+    settings: Mapping[str, Any], run: Run, total: int, *, execution: Mapping[str, Any], record: Path
+) -> None:
     folder = record.parent / "checkpoint"
     content = ModelRecord(
         model=record.parent.name,
         folder=str(folder),
         settings=dict(settings),
-        execution=describe(str(device), settings["threads"]),
+        execution=dict(execution),
         versions=versions(),
         total_parameters=total,
         sha256={file.name: sha256_of(file) for file in sorted(folder.iterdir())},

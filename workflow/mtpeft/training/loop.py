@@ -16,7 +16,7 @@ from torch import nn
 from mtpeft.errors import StoppedError
 from mtpeft.training.domains import tell
 from mtpeft.training.hook import UpdateHook
-from mtpeft.training.interrupt import Clock
+from mtpeft.training.interrupt import Clock, TimeToStopError
 from mtpeft.training.objective import Objective, likelihood
 from mtpeft.training.progress import Progress
 from mtpeft.training.schedule import learning_rate
@@ -64,7 +64,7 @@ class Task:
     Attributes:
         model: its trainable parameters are trained.
         batch: inputs of an update, with `labels` of shape (batch, length), and of a group of pairs with `domains`.
-        evaluate: dev score of the model as it is; higher is better.
+        evaluate: dev score of the model as it is; higher is better. It may be interrupted.
         start: that of the model before the first update, where it is known.
         identity: settings and inputs as text, which a saved state must carry to be resumed.
         rate_factor: what the learning rate of a parameter of this name is multiplied by.
@@ -105,35 +105,41 @@ def train(task: Task, plan: Plan, *, state_folder: Path, clock: Clock) -> Run:
     if state:
         task.hook.remember(_part(state.tensors, HOOK))
     run.starts += 1
+    clock.resumed(run.step)
     marks = evaluation_steps(plan.updates, plan.evaluations)
     begun = clock.elapsed() - run.seconds
     task.model.train()
 
     def save() -> None:
         run.seconds = clock.elapsed() - begun
-        tensors = _tensors(weights, best, optimizer) | {HOOK + key: own for key, own in task.hook.memory().items()}
-        save_state(state_folder, State(task.identity, asdict(run), tensors))
+        with clock.saving():
+            tensors = _tensors(weights, best, optimizer) | {HOOK + key: own for key, own in task.hook.memory().items()}
+            save_state(state_folder, State(task.identity, asdict(run), tensors))
 
     with Progress(plan.updates, run.step) as progress:
-        while True:
-            if run.step in marks and run.step not in [int(entry["step"]) for entry in run.history]:
-                score = _judge(task, run, weights, best)
-                progress.say(f"update {run.step}: dev score {score:.3f}, best {run.best_score:.3f}")
-                save()
-            if run.step == plan.updates or run.status != "ok" or _stalled(run, plan):
-                break
-            if reason := clock.reason_to_stop():
-                save()
-                raise StoppedError(f"stopped at update {run.step} of {plan.updates}: {reason}; the state is saved")
-            loss, tokens = _update(task, plan, optimizer, run.step)
-            if not loss < EXPLODED * math.log(_vocabulary(task.model)):
-                run.status = "diverged"
-                continue
-            run.step += 1
-            run.tokens += tokens
-            progress.update(loss, tokens)
-            if clock.save_is_due():
-                save()
+        try:
+            while True:
+                if run.step in marks and run.step not in [int(entry["step"]) for entry in run.history]:
+                    score = _judge(task, run, weights, best)
+                    progress.say(f"update {run.step}: dev score {score:.3f}, best {run.best_score:.3f}")
+                    save()
+                if run.step == plan.updates or run.status != "ok" or _stalled(run, plan):
+                    break
+                clock.look()
+                loss, tokens = _update(task, plan, optimizer, run.step)
+                if not loss < EXPLODED * math.log(_vocabulary(task.model)):
+                    run.status = "diverged"
+                    continue
+                run.step += 1
+                run.tokens += tokens
+                clock.updated()
+                progress.update(loss, tokens)
+                if clock.save_is_due():
+                    save()
+        except TimeToStopError as stop:
+            save()
+            said = f"stopped at update {run.step} of {plan.updates}: {stop}; the state is saved"
+            raise StoppedError(said, why=stop.reason.why) from None
     run.seconds = clock.elapsed() - begun
     _restore(weights, best)
     return run

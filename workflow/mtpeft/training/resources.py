@@ -19,12 +19,14 @@ def resource_failures() -> Iterator[None]:
     try:
         yield
     except (torch.OutOfMemoryError, MemoryError) as error:
-        raise TryAgainError(f"Out of memory: {error}; the state is kept.") from error
+        raise TryAgainError(f"Out of memory: {error}; the state is kept.", why="memory") from error
     except RuntimeError as error:
         if "can't allocate memory" not in str(error):  # what torch says of a processor's memory
             raise
-        raise TryAgainError(f"Out of memory: {error}; the state is kept.") from error
+        raise TryAgainError(f"Out of memory: {error}; the state is kept.", why="memory") from error
     except SafetensorError as error:
-        raise TryAgainError(f"Tensors could not be written or read: {error}; the last whole state is kept.") from error
+        said = f"Tensors could not be written or read: {error}; the last whole state is kept."
+        raise TryAgainError(said, why="files") from error
     except OSError as error:
-        raise TryAgainError(f"{error.strerror or error}: {error.filename or 'a file being written'}.") from error
+        said = f"{error.strerror or error}: {error.filename or 'a file being written'}."
+        raise TryAgainError(said, why="files") from error
