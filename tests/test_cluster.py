@@ -111,11 +111,11 @@ def test_two_gpu_jobs_get_two_devices_and_a_third_one_waits(slurm: Cluster, slow
         found[:] = [trainer for cell in cells if (trainer := trainer_of(folder, cell))]
         return len(found) == 2
 
-    wait_for(two_are_trained, 120)
+    wait_for(two_are_trained, 240)
     devices = {trainer.environ()["CUDA_VISIBLE_DEVICES"] for trainer in found}
     waiting = [job.reason for job in slurm.jobs(folder) if job.state == "PENDING"]
     running.send_signal(signal.SIGINT)
-    running.wait(60)
+    running.wait(120)
     assert devices == {"0", "1"}
     assert waiting == ["Resources"]
     wait_for(lambda: not any(job.is_alive for job in slurm.jobs(folder)), 30)
@@ -130,7 +130,7 @@ def test_what_is_cancelled_or_killed_for_its_memory_goes_on_and_ends_alike(
     places = f"{ROOT / 'workflow'}:{tmp_path / 'hungry'}"
     profile = filled_in(tmp_path / "profile", {"16000 * attempt": "1500 * attempt"})
     running = submit(folder, slurm, profile, overlay=SLOW, PYTHONPATH=places)
-    wait_for(lambda: has_saved(folder, LORA), 120)
+    wait_for(lambda: has_saved(folder, LORA), 240)
     trainer = trainer_of(folder, LORA)
     assert trainer
     slurm.call("scancel", trainer.environ()["SLURM_JOB_ID"])

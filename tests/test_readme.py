@@ -144,3 +144,10 @@ def test_the_command_for_one_cell_is_planned(finished: Path) -> None:
     words[words.index("--workflow-profile") + 1] = str(ROOT / "workflow/profiles/local")
     done = snakemake(finished, "--dry-run", *words)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_command_for_a_cluster_has_nothing_to_add_to_a_finished_run(finished: Path) -> None:
+    (profile,) = re.findall(r"snakemake --workflow-profile (\S+/slurm)", BASH)
+    done = snakemake(finished, "--dry-run", "--workflow-profile", str(ROOT / profile))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Nothing to be done" in done.stdout + done.stderr
