@@ -102,6 +102,7 @@ def submitted_as_one(folder: Path, slurm: Cluster) -> None:
 
 
 def test_two_gpu_jobs_get_two_devices_and_a_third_one_waits(slurm: Cluster, slow: Path, tmp_path: Path) -> None:
+    """The trainer of a job whose Snakemake is killed dies with it."""
     cells = (LORA, FULL, SCRATCH)
     folder = without(slow, tmp_path / "run", *cells)
     running = submit(folder, slurm, filled_in(tmp_path / "profile", {}), overlay=SLOW)
@@ -114,6 +115,8 @@ def test_two_gpu_jobs_get_two_devices_and_a_third_one_waits(slurm: Cluster, slow
     wait_for(two_are_trained, 240)
     devices = {trainer.environ()["CUDA_VISIBLE_DEVICES"] for trainer in found}
     waiting = [job.reason for job in slurm.jobs(folder) if job.state == "PENDING"]
+    psutil.Process(found[0].ppid()).kill()
+    wait_for(lambda: not found[0].is_running(), 10)
     running.send_signal(signal.SIGINT)
     running.wait(120)
     assert devices == {"0", "1"}
