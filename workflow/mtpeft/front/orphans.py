@@ -42,8 +42,7 @@ def settle(
     """
     found = jobs_here()
     if found:
-        cancel(job for job in found if cancels or not job.runs)
-        _wait(cancels)
+        _wait_for_end(cancels)
     clear_lock(overlays)
     if found or not hold.holder.settled:
         same = hold.holder.configuration == hash_of(configuration)
@@ -64,15 +63,15 @@ def jobs_table(jobs: Sequence[SlurmJob]) -> str:
     return in_columns(rows)
 
 
-def _wait(cancelled: bool) -> None:
+def _wait_for_end(cancels: bool) -> None:
     """Wait until no job is left, and say so every minute; one that goes back into the queue meanwhile is taken out."""
     told = None
     while jobs := _left():
-        cancel(job for job in jobs if not job.runs)
+        cancel(job for job in jobs if cancels or not job.runs)
         if told is None:
-            doing = "were cancelled and save their state" if cancelled else "run on and are waited for"
+            doing = "are cancelled and save their state" if cancels else "run on and are waited for"
             print(f"mtpeft: jobs of an earlier run {doing}:\n{jobs_table(jobs)}", flush=True)
-            if not cancelled:
+            if not cancels:
                 print("mtpeft: Ctrl-C, and `python -m mtpeft jobs --cancel` stops them instead.", flush=True)
         elif time.monotonic() - told > TELL_SECONDS:
             print(f"mtpeft: jobs that are waited for: {len(jobs)}", flush=True)
