@@ -1,4 +1,4 @@
-"""Kill what submits jobs to a real SLURM and go on as the README says: no cell is trained twice at once, none is lost."""
+"""Kill what submits jobs to a real SLURM and go on as the README says: no cell is trained twice at once, or is lost."""
 
 import json
 import os
