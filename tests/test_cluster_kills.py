@@ -134,14 +134,6 @@ def test_jobs_of_a_killed_snakemake_are_cancelled_and_their_cells_go_on(
     until_trained_in_part(folder, slurm)
     killed.kill()
     killed.wait(10)
-    saved = half_trained(folder)
-
-    locked = start_snakemake(folder, slurm).communicate(timeout=120)[0]
-    assert "--unlock" in locked
-    assert "`python -m mtpeft jobs --wait` (or --cancel) first" in locked
-    shutil.rmtree(folder / ".snakemake/locks")  # as --unlock does
-    refused = start_snakemake(folder, slurm).communicate(timeout=120)[0]
-    assert "run `python -m mtpeft jobs --wait` (or --cancel) first" in refused
     ended = jobs(folder, slurm, "--cancel")
     assert ended.returncode == 0, ended.stderr
     assert not trainings(slurm, folder, "PENDING", "RUNNING", "COMPLETING")
@@ -150,11 +142,9 @@ def test_jobs_of_a_killed_snakemake_are_cancelled_and_their_cells_go_on(
     said = again.communicate(timeout=400)[0]
     assert again.returncode == 0, said[-3000:]
     assert trained(folder) == trained(slow)
-    assert saved
-    for entries in attempts(folder):
-        assert len(entries) <= 2
-        assert entries[-1]["from_update"] == entries[0].get("to_update") or len(entries) == 1
-    assert max(len(entries) for entries in attempts(folder)) == 2
+    went_on = [entries for entries in attempts(folder) if len(entries) > 1]
+    assert went_on
+    assert all(entries[1]["from_update"] == entries[0]["to_update"] > 0 for entries in went_on)
 
 
 def test_ctrl_c_cancels_the_jobs_of_a_sweep(folder: Path, slow: Path, slurm: Cluster) -> None:
