@@ -14,15 +14,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from mtpeft.allocation import Allocation, allocation, job_id, requeue
 from mtpeft.errors import TryAgainError
 from mtpeft.records import write_text
-from mtpeft.training.allocation import allocation_end, job_id
 from mtpeft.training.interrupt import TIME, Clock, watching
 from mtpeft.training.resources import resource_failures
 from mtpeft.training.state import only_writer
 
 ATTEMPTS_FILE = "attempts.json"
 FINISHED = "finished"
+WORTH_REQUEUEING = (TIME, "signal USR1", "signal TERM")
+"""What ended an attempt that may go on in the same job: time, a warning that it ends, a request to make room."""
 
 Entry = dict[str, Any]
 
@@ -34,11 +36,13 @@ class Attempt:
     Attributes:
         file: where the entries stand.
         clock: of this attempt.
+        allocation: in which it runs.
         entries: of all attempts, this one's last.
     """
 
     file: Path
     clock: Clock
+    allocation: Allocation
     entries: list[Entry] = field(default_factory=list)
 
     def begin(self) -> None:
@@ -53,6 +57,15 @@ class Attempt:
         self.entries[-1] |= {"ended": _now(), "to_update": self.clock.update, "why": why}
         self._write()
         return self.entries
+
+    def may_go_on_in_its_job(self) -> bool:
+        """True where it came to its end because of time and would come further if it were started again.
+
+        It made updates; or others had used most of the allocation before, once.
+        """
+        *earlier, own = self.entries
+        late = self.allocation.is_late(_seconds(own["started"])) and all(map(has_advanced, earlier[-1:]))
+        return own.get("why") in WORTH_REQUEUEING and (has_advanced(own) or late)
 
     def _go_on(self, update: int) -> None:
         if self.entries[1:] and self.entries[-1]["from_update"] is None:
@@ -71,10 +84,11 @@ def attempting(state: Path) -> Iterator[Attempt]:
     Raises:
         TryAgainError: somebody else trains here, there was too little of something, or a reason to stop has come.
     """
-    clock = Clock(end=allocation_end())
+    given = allocation()
+    clock = Clock(end=given.end)
     # Failures are named within, for the record, and without, since the record itself may find the disk full.
     with resource_failures(), only_writer(state), watching(clock):
-        attempt = Attempt(state / ATTEMPTS_FILE, clock)
+        attempt = Attempt(state / ATTEMPTS_FILE, clock, given)
         attempt.begin()
         try:
             with resource_failures():
@@ -82,6 +96,8 @@ def attempting(state: Path) -> Iterator[Attempt]:
         except Exception as error:
             with contextlib.suppress(OSError):
                 attempt.end(error.why if isinstance(error, TryAgainError) else "error")
+            if attempt.may_go_on_in_its_job() and requeue():
+                print(f"SLURM job {job_id()} goes back into the queue, and then on from the saved state.", flush=True)
             raise
 
 
@@ -91,6 +107,11 @@ def read_attempts(state: Path) -> list[Entry]:
     return json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
 
 
+def has_advanced(entry: Entry) -> bool:
+    """True where an attempt has made updates and saved them."""
+    return entry.get("to_update") is not None and entry["to_update"] > (entry["from_update"] or 0)
+
+
 def became_of(entry: Entry) -> str:
     """What an attempt came to, in words."""
     where = f"on {entry['host']}, begun {entry['started']}"
@@ -98,7 +119,11 @@ def became_of(entry: Entry) -> str:
     if why is None:
         return f"({where}) ended without a word: killed, by its memory limit or with its node"
     done = f"({where}) ended at update {entry['to_update']}"
-    return f"{done} by its time limit" if why == TIME else f"{done}: {why}"
+    return f"{done}: its time was over" if why == TIME else f"{done}: {why}"
+
+
+def _seconds(moment: str) -> float:
+    return datetime.fromisoformat(moment).timestamp()
 
 
 def _now() -> str:

@@ -12,6 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import inf
 
+from mtpeft.allocation import allocation
+from mtpeft.errors import StoppedError, TryAgainError
+
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 TIME_BUDGET_VARIABLE = "MTPEFT_SECONDS"
 SAVE_INTERVAL_VARIABLE = "MTPEFT_SAVE_SECONDS"
@@ -133,3 +136,21 @@ def watching(clock: Clock) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def stopping(work: str) -> Iterator[Callable[[], None]]:
+    """Around work that keeps no state, which is named in words: what it has to call as often as it can be stopped.
+
+    Raises:
+        TryAgainError: its time is over; that it was stopped by a signal is no failure, and a `StoppedError`.
+    """
+    clock = Clock(end=allocation().end)
+    try:
+        with watching(clock):
+            yield clock.look
+    except TimeToStopError as stop:
+        if stop.reason.why == TIME:
+            said = f"{work} was not finished in its time ({stop}); the next try begins anew and needs a longer one"
+            raise TryAgainError(said, why=TIME) from None
+        raise StoppedError(f"{work} was stopped: {stop}; the next start begins anew", why=stop.reason.why) from None
