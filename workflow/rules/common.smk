@@ -6,6 +6,8 @@ heavy is imported, since every job of a cluster parses this file again.
 
 import sys
 
+from snakemake.logging import logger
+
 # The package is found whether it is installed or not.
 sys.path.insert(0, f"{workflow.basedir}/workflow")
 
@@ -17,6 +19,8 @@ from mtpeft.config import representations, settings
 from mtpeft.config.environment import share_python
 from mtpeft.config.load import validate
 from mtpeft.errors import UserError
+from mtpeft.front import holder
+from mtpeft.front.looks import one_at_a_time
 from mtpeft.records import canonical
 
 try:
@@ -25,6 +29,9 @@ except UserError as error:
     raise WorkflowError(str(error)) from None
 
 share_python(submitted=workflow.remote_exec)
+
+if workflow.is_main_process and (held := holder.told_of_holder()):
+    logger.warning(held)
 
 FIRST = order.FIRST
 PLACES = order.places(CONFIGURATION)
@@ -77,3 +84,11 @@ def in_order(step):
 def threads_of(wildcards):
     """Threads of a model's jobs: they are a setting of the model, so Snakemake follows it and not the reverse."""
     return model_paths.threads(CONFIGURATION, wildcards)
+
+
+def hold_folder():
+    """Let no second sweep into this folder while this Snakemake lives."""
+    try:
+        holder.hold_until_exit(CONFIGURATION, cluster=not workflow.local_exec)
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
