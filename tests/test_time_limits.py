@@ -15,7 +15,7 @@ from mtpeft.allocation import RUN_VARIABLE, SUBMITTED_VARIABLE, Allocation, allo
 from mtpeft.errors import StoppedError, TryAgainError
 from mtpeft.records import read_record
 from mtpeft.training import loop
-from mtpeft.training.attempts import Attempt, read_attempts
+from mtpeft.training.attempts import Attempt, read_attempts, starting
 from mtpeft.training.interrupt import LEAST_MARGIN_SECONDS, Clock, TimeToStopError, stopping
 from mtpeft.training.kept import FOLDER, forget
 from training_material import at_update, build, results
@@ -130,13 +130,26 @@ def test_a_time_limit_before_the_first_update_is_no_reason_for_another_job(
     sweep: Path, uninterrupted: Callable, tmp_path: Path, in_job: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls, cell = in_job(start=time.time(), end=time.time() + LEAST_MARGIN_SECONDS), tmp_path / "cell"
-    with pytest.raises(TryAgainError, match=r"stopped at update 0 of 12: the time limit is reached in \d s"):
+    with pytest.raises(TryAgainError, match=r"stopped before any update of this attempt: the time limit"):
         build(sweep, cell, "lora")
     assert calls() == []
     assert [entry["why"] for entry in read_attempts(cell / "state")] == ["time"]
     monkeypatch.delenv("SLURM_JOB_ID")
     build(sweep, cell, "lora")
     assert results(cell) == uninterrupted("lora")
+
+
+@pytest.mark.parametrize(("late", "asked"), [(False, []), (True, ["scontrol requeue 17"])])
+def test_a_start_that_comes_no_further_than_loading_is_recorded(
+    tmp_path: Path, in_job: Callable, late: bool, asked: list[str]
+) -> None:
+    ends = time.time() + LEAST_MARGIN_SECONDS + 1
+    calls = in_job(start=ends - (1000 if late else 1), end=ends)
+    with pytest.raises(StoppedError, match=r"before any update .* the time limit is reached"), starting(tmp_path):
+        time.sleep(60)
+    (entry,) = read_attempts(tmp_path)
+    assert (entry["from_update"], entry["to_update"], entry["why"]) == (None, 0, "time")
+    assert calls() == asked
 
 
 @pytest.mark.parametrize("kind", ["lora", "translation"])

@@ -2,6 +2,7 @@
 
 What has to stop looks at a clock as often as it can, between updates and between batches of decoding. The clock learns
 how long that takes and how long saving does, and stops so long before the end of an allocation that both fit in twice.
+While libraries and models are loaded there is nothing to save, and a reason to stop ends that at once.
 """
 
 import os
@@ -18,7 +19,7 @@ from mtpeft.errors import StoppedError, TryAgainError
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 TIME_BUDGET_VARIABLE = "MTPEFT_SECONDS"
 SAVE_INTERVAL_VARIABLE = "MTPEFT_SAVE_SECONDS"
-LEAST_MARGIN_SECONDS = 5.0
+LEAST_MARGIN_SECONDS = 10.0
 """Time to end in, beside what the clock has learnt: the record of the attempt, SLURM, this process and its parents."""
 TIME = "time"
 
@@ -31,8 +32,11 @@ class Reason:
     said: str
 
 
-class TimeToStopError(Exception):
-    """There is a reason to stop; what was begun since the last update is done anew."""
+class TimeToStopError(BaseException):
+    """There is a reason to stop; what was begun since the last update is done anew.
+
+    No `Exception`, since libraries catch those while they are loaded.
+    """
 
     def __init__(self, reason: Reason) -> None:
         super().__init__(reason.said)
@@ -48,6 +52,7 @@ class Clock:
         time_budget: seconds that this process may use.
         save_interval: seconds between two savings of the state.
         on_resume: is told from which update on the attempt trains, whenever that is known better.
+        loading: True until there is something to save.
         signalled: name of the signal that has come.
         from_update: where this attempt began.
         updates: how many it has made.
@@ -57,6 +62,7 @@ class Clock:
     time_budget: float = field(default_factory=lambda: float(os.environ.get(TIME_BUDGET_VARIABLE, "inf")))
     save_interval: float = field(default_factory=lambda: float(os.environ.get(SAVE_INTERVAL_VARIABLE, "20")))
     on_resume: Callable[[int], None] = lambda update: None
+    loading: bool = True
     signalled: str = ""
     from_update: int = 0
     updates: int = 0
@@ -97,7 +103,7 @@ class Clock:
 
     def resumed(self, updates: int) -> None:
         """Count updates that were made before this attempt, of whatever part of the work it goes on with now."""
-        self._looked = time.monotonic()
+        self._looked, self.loading = time.monotonic(), False
         self.from_update += updates
         self.on_resume(self.from_update)
 
@@ -125,15 +131,25 @@ class Clock:
 
 @contextmanager
 def watching(clock: Clock) -> Iterator[None]:
-    """Turn the signals that ask a process to stop into a reason to stop at the clock's next look."""
+    """Turn the signals that ask a process to stop into a reason to stop at the clock's next look, or while it loads.
+
+    Raises:
+        TimeToStopError: there is a reason to stop while it loads.
+    """
 
     def remember(number: int, frame: object) -> None:
-        clock.signalled = signal.Signals(number).name
+        if number != signal.SIGALRM:
+            clock.signalled = signal.Signals(number).name
+        if clock.loading and (reason := clock.reason_to_stop()):
+            raise TimeToStopError(reason)
 
-    before = {number: signal.signal(number, remember) for number in SIGNALS}
+    before = {number: signal.signal(number, remember) for number in (*SIGNALS, signal.SIGALRM)}
+    if clock.end < inf:
+        signal.setitimer(signal.ITIMER_REAL, max(0.001, clock.end - clock.margin() - time.time()))
     try:
         yield
     finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in before.items():
             signal.signal(number, handler)
 
