@@ -17,7 +17,7 @@ from typing import Any
 from mtpeft.allocation import Allocation, allocation, job_id, requeue
 from mtpeft.errors import StoppedError, TryAgainError
 from mtpeft.records import write_text
-from mtpeft.training.interrupt import TIME, Clock, TimeToStopError, watching
+from mtpeft.training.interrupt import TIME, Clock, TimeToStopError, unheard_signals, watching
 
 ATTEMPTS_FILE = "attempts.json"
 FINISHED = "finished"
@@ -119,10 +119,11 @@ def _recorded(attempt: Attempt) -> Iterator[None]:
         yield
     except BaseException as error:
         stopped = _stopped(error) if isinstance(error, TimeToStopError) else error
-        with contextlib.suppress(OSError):
-            attempt.end(stopped.why if isinstance(stopped, TryAgainError) else "error")
-        if attempt.may_go_on_in_its_job() and requeue():
-            print(f"SLURM job {job_id()} goes back into the queue, and then on from the saved state.", flush=True)
+        with unheard_signals():
+            with contextlib.suppress(OSError):
+                attempt.end(stopped.why if isinstance(stopped, TryAgainError) else "error")
+            if attempt.may_go_on_in_its_job() and requeue():
+                print(f"SLURM job {job_id()} goes back into the queue, and then on from the saved state.", flush=True)
         if stopped is error:
             raise
         raise stopped from None

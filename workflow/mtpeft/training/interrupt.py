@@ -8,10 +8,11 @@ While libraries and models are loaded there is nothing to save, and a reason to 
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import inf
+from types import FrameType
 
 from mtpeft.allocation import allocation
 from mtpeft.errors import StoppedError, TryAgainError
@@ -22,6 +23,8 @@ SAVE_INTERVAL_VARIABLE = "MTPEFT_SAVE_SECONDS"
 LEAST_MARGIN_SECONDS = 10.0
 """Time to end in, beside what the clock has learnt: the record of the attempt, SLURM, this process and its parents."""
 TIME = "time"
+
+Handler = Callable[[int, FrameType | None], None] | signal.Handlers
 
 
 @dataclass(frozen=True)
@@ -137,21 +140,36 @@ def watching(clock: Clock) -> Iterator[None]:
         TimeToStopError: there is a reason to stop while it loads.
     """
 
-    def remember(number: int, frame: object) -> None:
+    def remember(number: int, frame: FrameType | None) -> None:
         if number != signal.SIGALRM:
             clock.signalled = signal.Signals(number).name
         if clock.loading and (reason := clock.reason_to_stop()):
             raise TimeToStopError(reason)
 
-    before = {number: signal.signal(number, remember) for number in (*SIGNALS, signal.SIGALRM)}
-    if clock.end < inf:
-        signal.setitimer(signal.ITIMER_REAL, max(0.001, clock.end - clock.margin() - time.time()))
+    with _handling((*SIGNALS, signal.SIGALRM), remember):
+        if clock.end < inf:
+            signal.setitimer(signal.ITIMER_REAL, max(0.001, clock.end - clock.margin() - time.time()))
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+@contextmanager
+def unheard_signals() -> Iterator[None]:
+    """Let nothing disturb the end of a process that has been asked to stop."""
+    with _handling(SIGNALS, signal.SIG_IGN):
+        yield
+
+
+@contextmanager
+def _handling(numbers: Sequence[signal.Signals], handler: Handler) -> Iterator[None]:
+    before = {number: signal.signal(number, handler) for number in numbers}
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
 
 
 @contextmanager
