@@ -23,7 +23,7 @@ OVERLAY = {
     "methods": {"paced": {"tuner": "paced", "learning_rate": 0.005}},
 }
 ONE_JOB = ["--groups", "train=cells", "--group-components", f"cells={len(CELLS)}"]
-ONE_MINUTE = ["--set-resources", "train:runtime=1", "train:mem_mb=2000"]
+TWO_MINUTES = ["--set-resources", "train:runtime=2", "train:mem_mb=2000"]
 
 
 def begin(folder: Path, *options: str, **variables: str) -> subprocess.Popen[str]:
@@ -46,11 +46,11 @@ def attempts(folder: Path, cell: str) -> list[dict[str, Any]]:
 def test_cells_longer_than_the_time_of_their_job_end_as_if_they_had_had_time(
     finished: Path, slurm: "Cluster", tmp_path: Path
 ) -> None:
-    """Two cells of 25 seconds and more share a job of a minute, whose start takes a part of that."""
+    """Two cells of 55 seconds and more share a job of two minutes, whose start takes a part of that."""
     folder, whole = (copy(finished, tmp_path / name) for name in ("limited", "whole"))
     assert begin(whole, *profile("local")).wait(600) == 0
-    options = [*profile("slurm"), *ONE_JOB, *ONE_MINUTE, "--slurm-init-seconds-before-status-checks", "5"]
-    with begin(folder, *options, **slurm.variables, **{PACE_VARIABLE: f"{25 / UPDATES}"}) as sweep:
+    options = [*profile("slurm"), *ONE_JOB, *TWO_MINUTES, "--slurm-init-seconds-before-status-checks", "5"]
+    with begin(folder, *options, **slurm.variables, **{PACE_VARIABLE: f"{55 / UPDATES}"}) as sweep:
         while sweep.poll() is None:
             for job in slurm.jobs(folder):
                 if job.reason == "BeginTime":  # a job that was put back is held for two minutes
