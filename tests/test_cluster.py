@@ -3,7 +3,6 @@
 import contextlib
 import json
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -50,7 +49,7 @@ if "{cell}" in sys.orig_argv and "train" in sys.orig_argv and not Path("has_eate
 def submitted(
     folder: Path, slurm: Cluster, profile: Path, *, overlay: Mapping[str, Any], **extra: str
 ) -> Iterator[subprocess.Popen[str]]:
-    """Snakemake on the small study with a profile for the cluster; it is killed where the test fails before its end."""
+    """Snakemake on the small study with a profile for the cluster; what runs at the end is killed, jobs as well."""
     (folder / "overlay.yaml").write_text(yaml.safe_dump(dict(overlay)), encoding="utf-8")
     files = ["--snakefile", str(ROOT / "Snakefile"), "--configfile", str(STUDY), "overlay.yaml"]
     with said_by(folder).open("w", encoding="utf-8") as log:
@@ -67,6 +66,7 @@ def submitted(
     finally:
         running.kill()
         running.wait()
+        slurm.clear()
 
 
 def said_by(folder: Path) -> Path:
@@ -135,11 +135,8 @@ def test_two_gpu_jobs_get_two_devices_and_a_third_one_waits(slurm: Cluster, slow
         waiting = [job.reason for job in slurm.jobs(folder) if job.state == "PENDING"]
         psutil.Process(found[0].ppid()).kill()
         wait_for(lambda: not found[0].is_running(), 10)
-        running.send_signal(signal.SIGINT)
-        running.wait(120)
     assert devices == {"0", "1"}
     assert waiting == ["Resources"]
-    wait_for(lambda: not any(job.is_alive for job in slurm.jobs(folder)), 60)
 
 
 def test_what_is_cancelled_or_killed_for_its_memory_goes_on_and_ends_alike(
