@@ -129,7 +129,7 @@ def test_two_gpu_jobs_get_two_devices_and_a_third_one_waits(slurm: Cluster, slow
         found[:] = [trainer for cell in cells if (trainer := trainer_of(folder, cell))]
         return len(found) == 2
 
-    with submitted(folder, slurm, filled_in(tmp_path / "profile", {}), overlay=SLOW) as running:
+    with submitted(folder, slurm, filled_in(tmp_path / "profile", {}), overlay=SLOW):
         wait_for(two_are_trained, 240)
         devices = {trainer.environ()["CUDA_VISIBLE_DEVICES"] for trainer in found}
         waiting = [job.reason for job in slurm.jobs(folder) if job.state == "PENDING"]
