@@ -28,7 +28,7 @@ try:
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
-share_python()
+share_python(submitted=workflow.remote_exec)
 
 if workflow.is_main_process and (held := holder.told_of_holder()):
     logger.warning(held)

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 
 def _pretrain(given: argparse.Namespace) -> None:
-    from mtpeft.models.pretrain import pretrain
+    from mtpeft.training.attempts import starting, state_of
+
+    with starting(state_of(given.record)):
+        from mtpeft.models.pretrain import pretrain
 
     pretrain(
         given.settings,
@@ -50,8 +53,11 @@ def _train(given: argparse.Namespace) -> None:
         subset = next(iter(given.subset), None)
         record_untrained(given.settings, given.cell, base=given.base, subset=subset, record=given.record)
         return
-    from mtpeft.training.finetune import finetune
-    from mtpeft.training.tune import chosen_rate
+    from mtpeft.training.attempts import starting, state_of
+
+    with starting(state_of(given.record)):
+        from mtpeft.training.finetune import finetune
+        from mtpeft.training.tune import chosen_rate
 
     if given.rate:
         given.settings["optimisation"]["learning_rate"] = chosen_rate(given.rate)
@@ -66,7 +72,10 @@ def _judge(given: argparse.Namespace) -> None:
 
 def _tune(given: argparse.Namespace) -> None:
     from mtpeft.config.rates import CLASS
-    from mtpeft.training.tune import tune
+    from mtpeft.training.attempts import search_state_of, starting
+
+    with starting(search_state_of(given.record)):
+        from mtpeft.training.tune import tune
 
     labels = dict(zip(CLASS, given.record.with_suffix("").parts[-len(CLASS) :], strict=True))
     tune(given.settings, labels=labels, inputs=_inputs(given), record=given.record)
@@ -88,7 +97,9 @@ def _inputs(given: argparse.Namespace) -> "Inputs":
 
 def _decode(given: argparse.Namespace) -> None:
     from mtpeft.records import read_record
+    from mtpeft.training.kept import forget
 
+    forget(given.trained.parent / "state")
     train = read_record(given.trained)
     tests = {file.stem: file for file in given.tests}
     if train["status"] == "diverged":

@@ -2,7 +2,7 @@
 
 import itertools
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from mtpeft.records import canonical, publish_folder, sha256_of, write_record
 from mtpeft.tokens.arrays import IGNORED, TokenPairs, model_inputs, read_arrays
 from mtpeft.tokens.codec import load_tokenizer
 from mtpeft.tokens.frame import Frame
-from mtpeft.training.attempts import FINISHED, attempting
+from mtpeft.training.attempts import FINISHED, attempting, state_of
 from mtpeft.training.batches import BatchOrder, cut
 from mtpeft.training.loop import Plan, Run, Task, train
 
@@ -115,10 +115,10 @@ def pretrain(
     task = Task(
         model=model,
         batch=lambda update: text.inputs(order.rows(update), update),
-        evaluate=lambda: -mean_loss(model, dev, settings["batch_tokens"]),
+        evaluate=lambda look: -mean_loss(model, dev, settings["batch_tokens"], look=look),
         identity=canonical({"settings": settings, "inputs": [sha256_of(file) for file in files]}),
     )
-    state = record.parent / "state"
+    state = state_of(record)
     with attempting(state) as attempt:
         run = train(task, _plan(settings), state_folder=state, clock=attempt.clock)
         if run.status == "diverged":
@@ -133,11 +133,12 @@ def pretrain(
 
 
 @torch.inference_mode()
-def mean_loss(model: torch.nn.Module, text: Text, batch_tokens: int) -> float:
-    """Negative log-likelihood per target token, in nats."""
+def mean_loss(model: torch.nn.Module, text: Text, batch_tokens: int, *, look: Callable[[], None]) -> float:
+    """Negative log-likelihood per target token, in nats; between batches `look` may end it with an error of its own."""
     total = tokens = 0.0
     lengths = text.lengths
     for rows in cut(np.arange(len(lengths)), lengths, batch_tokens):
+        look()
         inputs = {name: tensor.to(model.device) for name, tensor in text.clean_inputs(rows).items()}
         labels = inputs.pop("labels").flatten()
         logits = model(**inputs, use_cache=False).logits.flatten(0, 1).float()

@@ -14,17 +14,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from mtpeft.errors import TryAgainError
+from mtpeft.allocation import Allocation, allocation, job_id, requeue
+from mtpeft.errors import StoppedError, TryAgainError
 from mtpeft.records import write_text
-from mtpeft.training.allocation import allocation_end, job_id
-from mtpeft.training.interrupt import TIME, Clock, watching
-from mtpeft.training.resources import resource_failures
-from mtpeft.training.state import only_writer
+from mtpeft.training.interrupt import TIME, Clock, TimeToStopError, unheard_signals, watching
 
 ATTEMPTS_FILE = "attempts.json"
 FINISHED = "finished"
+WORTH_REQUEUEING = (TIME, "signal USR1", "signal TERM")
+"""What ended an attempt that may go on in the same job: time, a warning that it ends, a request to make room."""
 
 Entry = dict[str, Any]
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 @dataclass
@@ -34,17 +38,22 @@ class Attempt:
     Attributes:
         file: where the entries stand.
         clock: of this attempt.
+        allocation: in which it runs.
         entries: of all attempts, this one's last.
+        started: when it began.
     """
 
     file: Path
     clock: Clock
+    allocation: Allocation
     entries: list[Entry] = field(default_factory=list)
+    started: str = field(default_factory=_now)
 
     def begin(self) -> None:
         """Write that it has begun, and say where from as soon as that is known."""
-        started = {"started": _now(), "host": socket.gethostname(), "pid": os.getpid(), "slurm_job": job_id()}
-        self.entries = [*read_attempts(self.file.parent), started | {"from_update": None}]
+        place = {"host": socket.gethostname(), "pid": os.getpid(), "slurm_job": job_id()}
+        own = {"started": self.started, **place, "from_update": None}
+        self.entries = [*read_attempts(self.file.parent), own]
         self.clock.on_resume = self._go_on
         self._write()
 
@@ -53,6 +62,15 @@ class Attempt:
         self.entries[-1] |= {"ended": _now(), "to_update": self.clock.update, "why": why}
         self._write()
         return self.entries
+
+    def may_go_on_in_its_job(self) -> bool:
+        """True where it came to its end because of time and would come further if it were started again.
+
+        It made updates; or others had used most of the allocation before, once.
+        """
+        *earlier, own = self.entries
+        late = self.allocation.is_late(_seconds(own["started"])) and all(map(has_advanced, earlier[-1:]))
+        return own.get("why") in WORTH_REQUEUEING and (has_advanced(own) or late)
 
     def _go_on(self, update: int) -> None:
         if self.entries[1:] and self.entries[-1]["from_update"] is None:
@@ -71,24 +89,76 @@ def attempting(state: Path) -> Iterator[Attempt]:
     Raises:
         TryAgainError: somebody else trains here, there was too little of something, or a reason to stop has come.
     """
-    clock = Clock(end=allocation_end())
+    from mtpeft.training.resources import resource_failures
+    from mtpeft.training.state import only_writer
+
+    given = allocation()
+    attempt = Attempt(state / ATTEMPTS_FILE, Clock(end=given.end), given)
     # Failures are named within, for the record, and without, since the record itself may find the disk full.
-    with resource_failures(), only_writer(state), watching(clock):
-        attempt = Attempt(state / ATTEMPTS_FILE, clock)
+    with resource_failures(), only_writer(state):
         attempt.begin()
-        try:
-            with resource_failures():
-                yield attempt
-        except Exception as error:
+        with _recorded(attempt), resource_failures(), watching(attempt.clock):
+            yield attempt
+
+
+@contextlib.contextmanager
+def starting(state: Path) -> Iterator[None]:
+    """Load what training needs: an attempt that comes no further than this is recorded as well.
+
+    Raises:
+        StoppedError: a reason to stop has come.
+    """
+    given = allocation()
+    attempt = Attempt(state / ATTEMPTS_FILE, Clock(end=given.end), given)
+    try:
+        with watching(attempt.clock):
+            yield
+    except TimeToStopError as stop:
+        attempt.begin()
+        with _recorded(attempt):
+            raise stop
+
+
+@contextlib.contextmanager
+def _recorded(attempt: Attempt) -> Iterator[None]:
+    """Write what ends an attempt, and have its job go on if it may."""
+    try:
+        yield
+    except BaseException as error:
+        stopped = _stopped(error) if isinstance(error, TimeToStopError) else error
+        with unheard_signals():
             with contextlib.suppress(OSError):
-                attempt.end(error.why if isinstance(error, TryAgainError) else "error")
+                attempt.end(stopped.why if isinstance(stopped, TryAgainError) else "error")
+            if attempt.may_go_on_in_its_job() and requeue():
+                print(f"SLURM job {job_id()} goes back into the queue, and then on from the saved state.", flush=True)
+        if stopped is error:
             raise
+        raise stopped from None
+
+
+def _stopped(stop: TimeToStopError) -> StoppedError:
+    return StoppedError(f"stopped before any update of this attempt: {stop}", why=stop.reason.why)
+
+
+def state_of(record: Path) -> Path:
+    """Folder of the state of what is trained into the folder of a record."""
+    return record.parent / "state"
+
+
+def search_state_of(record: Path) -> Path:
+    """Folder of the state of a search, beside those of others."""
+    return record.with_name(f".{record.stem}")
 
 
 def read_attempts(state: Path) -> list[Entry]:
     """Entries of the attempts so far, the first one first."""
     file = state / ATTEMPTS_FILE
     return json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
+
+
+def has_advanced(entry: Entry) -> bool:
+    """True where an attempt has made updates and saved them."""
+    return entry.get("to_update") is not None and entry["to_update"] > (entry["from_update"] or 0)
 
 
 def became_of(entry: Entry) -> str:
@@ -98,8 +168,8 @@ def became_of(entry: Entry) -> str:
     if why is None:
         return f"({where}) ended without a word: killed, by its memory limit or with its node"
     done = f"({where}) ended at update {entry['to_update']}"
-    return f"{done} by its time limit" if why == TIME else f"{done}: {why}"
+    return f"{done}: its time was over" if why == TIME else f"{done}: {why}"
 
 
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
+def _seconds(moment: str) -> float:
+    return datetime.fromisoformat(moment).timestamp()

@@ -12,8 +12,9 @@ from mtpeft.execution import describe, peak_memory_mb, versions
 from mtpeft.methods import METHODS
 from mtpeft.record_types import TrainRecord
 from mtpeft.records import publish_folder, read_lines, read_record, write_record
-from mtpeft.training.attempts import FINISHED, Entry, attempting
+from mtpeft.training.attempts import FINISHED, Entry, attempting, state_of
 from mtpeft.training.job import Inputs, Job, open_job, train_job
+from mtpeft.training.kept import bring_back, keep_or_clear
 from mtpeft.training.loop import Run
 
 
@@ -23,15 +24,18 @@ def finetune(settings: Mapping[str, Any], cell: Cell, *, inputs: Inputs, record:
     Raises:
         TryAgainError: stopped early, with the state saved, or somebody else trains this cell.
     """
-    job = open_job(settings, inputs)
-    state = record.parent / "state"
+    state = state_of(record)
     with attempting(state) as attempt:
+        job = open_job(settings, inputs)
+        if bring_back(state, record, settings=settings, hashes=job.hashes):
+            print("This run of Snakemake has trained the cell already; its results are put back.", flush=True)
+            return
         model, run = train_job(job, state_folder=state, clock=attempt.clock)
         finish = METHODS[settings["method"]["tuner"]].finish
         model = finish(model) if finish else model
         tuned = save_tuned(model, record.parent / "tuned", diverged=run.status == "diverged")
         write_record(record, _record(job, cell, run, tuned=tuned, attempts=attempt.end(FINISHED)).model_dump())
-        shutil.rmtree(state, ignore_errors=True)
+        keep_or_clear(state, record)
 
 
 def save_tuned(model: nn.Module, folder: Path, *, diverged: bool) -> Path:

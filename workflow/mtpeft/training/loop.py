@@ -64,7 +64,8 @@ class Task:
     Attributes:
         model: its trainable parameters are trained.
         batch: inputs of an update, with `labels` of shape (batch, length), and of a group of pairs with `domains`.
-        evaluate: dev score of the model as it is; higher is better. It may be interrupted.
+        evaluate: dev score of the model as it is; higher is better. What it is given is called as often as it can be
+            interrupted.
         start: that of the model before the first update, where it is known.
         identity: settings and inputs as text, which a saved state must carry to be resumed.
         rate_factor: what the learning rate of a parameter of this name is multiplied by.
@@ -75,7 +76,7 @@ class Task:
 
     model: nn.Module
     batch: Callable[[int], Mapping[str, torch.Tensor]]
-    evaluate: Callable[[], float]
+    evaluate: Callable[[Callable[[], None]], float]
     identity: str
     start: float | None = None
     rate_factor: Callable[[str], float] = lambda name: 1.0
@@ -120,7 +121,7 @@ def train(task: Task, plan: Plan, *, state_folder: Path, clock: Clock) -> Run:
         try:
             while True:
                 if run.step in marks and run.step not in [int(entry["step"]) for entry in run.history]:
-                    score = _judge(task, run, weights, best)
+                    score = _judge(task, run, weights, best, look=clock.look)
                     progress.say(f"update {run.step}: dev score {score:.3f}, best {run.best_score:.3f}")
                     save()
                 if run.step == plan.updates or run.status != "ok" or _stalled(run, plan):
@@ -182,13 +183,20 @@ def _update(task: Task, plan: Plan, optimizer: torch.optim.Optimizer, step: int)
     return loss.item() if torch.isfinite(norm) else math.nan, tokens
 
 
-def _judge(task: Task, run: Run, weights: Mapping[str, nn.Parameter], best: dict[str, torch.Tensor]) -> float:
+def _judge(
+    task: Task,
+    run: Run,
+    weights: Mapping[str, nn.Parameter],
+    best: dict[str, torch.Tensor],
+    *,
+    look: Callable[[], None],
+) -> float:
     """Dev score of the weights, which become the best ones if it is; a score that is no number has diverged."""
     if run.step == 0 and task.start is not None:
         score = task.start
     else:
         task.model.eval()
-        score = task.evaluate()
+        score = task.evaluate(look)
         task.model.train()
     if not math.isfinite(score):
         run.status = "diverged"
