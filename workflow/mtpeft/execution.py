@@ -6,9 +6,30 @@ import platform
 import resource
 import socket
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 PACKAGES = ("torch", "transformers", "peft", "tokenizers", "sentencepiece", "sacrebleu", "safetensors", "numpy")
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How a model is trained; it changes results by rounding, and by the masks of dropout.
+
+    Attributes:
+        micro_batch_tokens: most padded tokens, on the longer side, of the parts that a batch is cut into, if it is.
+    """
+
+    micro_batch_tokens: int | None = None
+
+    def smaller(self, micro_batch_tokens: int | None) -> int | None:
+        """The smaller one of this and another micro-batch, of which either may be the whole batch."""
+        known = [size for size in (self.micro_batch_tokens, micro_batch_tokens) if size is not None]
+        return min(known, default=None)
+
+
+PLAIN = Execution()
+"""Every batch whole."""
 
 
 def versions(packages: Iterable[str] = PACKAGES, more: Iterable[str] = ()) -> dict[str, str]:

@@ -12,7 +12,7 @@ import torch
 from torch.nn import functional
 
 from mtpeft.errors import UserError
-from mtpeft.execution import describe, versions
+from mtpeft.execution import PLAIN, Execution, describe, versions
 from mtpeft.models.exposure import TRAINED_HERE
 from mtpeft.models.families import read_shape
 from mtpeft.models.load import parameters, prepare_torch, random_model
@@ -95,6 +95,7 @@ def pretrain(
     train_arrays: Sequence[Path],
     dev_arrays: Sequence[Path],
     record: Path,
+    execution: Execution = PLAIN,
 ) -> None:
     """Train and write `checkpoint/` beside the record: a Hugging Face folder with the tokenizer in it.
 
@@ -119,6 +120,7 @@ def pretrain(
         batch=lambda update: text.inputs(order.rows(update), update),
         evaluate=lambda: -mean_loss(model, dev, settings["batch_tokens"]),
         identity=canonical({"settings": settings, "inputs": [sha256_of(file) for file in files]}),
+        execution=execution,
     )
     state = record.parent / "state"
     with resource_failures(), only_writer(state), watching() as clock:
@@ -212,7 +214,7 @@ def _write_record(settings: Mapping[str, Any], run: Run, total: int, *, device: 
         model=record.parent.name,
         folder=str(folder),
         settings=dict(settings),
-        execution=describe(str(device), settings["threads"]),
+        execution=describe(str(device), settings["threads"]) | {"micro_batch_tokens": run.micro_batch_tokens},
         versions=versions(),
         total_parameters=total,
         sha256={file.name: sha256_of(file) for file in sorted(folder.iterdir())},

@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 
 from mtpeft.cells import Cell
-from mtpeft.execution import describe, peak_memory_mb, versions
+from mtpeft.execution import PLAIN, Execution, describe, peak_memory_mb, versions
 from mtpeft.methods import METHODS
 from mtpeft.record_types import TrainRecord
 from mtpeft.records import publish_folder, read_lines, read_record, write_record
@@ -19,13 +19,15 @@ from mtpeft.training.resources import resource_failures
 from mtpeft.training.state import only_writer
 
 
-def finetune(settings: Mapping[str, Any], cell: Cell, *, inputs: Inputs, record: Path) -> None:
+def finetune(
+    settings: Mapping[str, Any], cell: Cell, *, inputs: Inputs, record: Path, execution: Execution = PLAIN
+) -> None:
     """Train the cell and write `tuned/` and the record.
 
     Raises:
         TryAgainError: stopped early, with the state saved, or somebody else trains this cell.
     """
-    job = open_job(settings, inputs)
+    job = open_job(settings, inputs, execution)
     state = record.parent / "state"
     with resource_failures(), only_writer(state), watching() as clock:
         model, run = train_job(job, state_folder=state, clock=clock)
@@ -63,7 +65,7 @@ def _record(job: Job, cell: Cell, run: Run, *, tuned: Path) -> TrainRecord:
         cell=vars(cell),
         status=run.status,
         settings=dict(settings),
-        execution=describe(str(job.device), settings["threads"]),
+        execution=describe(str(job.device), settings["threads"]) | {"micro_batch_tokens": run.micro_batch_tokens},
         versions=versions(more=job.frozen.packages),
         inputs={"base": str(job.inputs.base), **job.hashes},
         total_parameters=total,

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from mtpeft.errors import UserError
+from mtpeft.execution import PLAIN, Execution
 from mtpeft.methods import METHODS
 from mtpeft.methods.base import Method
 from mtpeft.methods.budget import Allocation, OutOfReachError, allocation_of
@@ -81,9 +82,10 @@ class Job:
     counted: Counted
     frozen: Frozen
     device: torch.device
+    execution: Execution
 
 
-def open_job(settings: Mapping[str, Any], inputs: Inputs) -> Job:
+def open_job(settings: Mapping[str, Any], inputs: Inputs, execution: Execution = PLAIN) -> Job:
     """Read what is needed to know what will be trained.
 
     Raises:
@@ -104,6 +106,7 @@ def open_job(settings: Mapping[str, Any], inputs: Inputs) -> Job:
         counted=counted,
         frozen=frozen,
         device=prepare_torch(settings["threads"]),
+        execution=execution,
     )
 
 
@@ -163,6 +166,7 @@ def _task(job: Job, model: nn.Module, *, start: float | None, first: int) -> Tas
         objective=objective(job.settings["method"].get("losses", ())),
         takers=takers_of(model),
         hook=_hook(model, job.settings["method"]),
+        execution=job.execution,
     )
 
 

@@ -14,10 +14,11 @@ import torch
 from torch import nn
 
 from mtpeft.errors import StoppedError
-from mtpeft.training.domains import tell
+from mtpeft.execution import PLAIN, Execution
 from mtpeft.training.hook import UpdateHook
 from mtpeft.training.interrupt import Clock
 from mtpeft.training.objective import Objective, likelihood
+from mtpeft.training.parts import Differentiated, put_gradient
 from mtpeft.training.progress import Progress
 from mtpeft.training.schedule import learning_rate
 from mtpeft.training.state import State, read_state, save_state
@@ -45,7 +46,7 @@ class Plan:
 
 @dataclass
 class Run:
-    """Where a run stands."""
+    """Where a run stands; `micro_batch_tokens` is the largest part of a batch that memory sufficed for, if not all."""
 
     step: int = 0
     best_step: int = 0
@@ -55,6 +56,7 @@ class Run:
     status: str = "ok"
     history: list[dict[str, float]] = field(default_factory=list)
     starts: int = 0
+    micro_batch_tokens: int | None = None
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,7 @@ class Task:
         objective: what is minimised.
         takers: modules that are told the `domains` of each batch.
         hook: what is done around each update.
+        execution: how, where no result depends on it but for rounding.
     """
 
     model: nn.Module
@@ -82,6 +85,7 @@ class Task:
     objective: Objective = likelihood
     takers: Sequence[nn.Module] = ()
     hook: UpdateHook = field(default_factory=UpdateHook)
+    execution: Execution = PLAIN
 
 
 def train(task: Task, plan: Plan, *, state_folder: Path, clock: Clock) -> Run:
@@ -105,6 +109,7 @@ def train(task: Task, plan: Plan, *, state_folder: Path, clock: Clock) -> Run:
     if state:
         task.hook.remember(_part(state.tensors, HOOK))
     run.starts += 1
+    run.micro_batch_tokens = task.execution.smaller(run.micro_batch_tokens)
     marks = evaluation_steps(plan.updates, plan.evaluations)
     begun = clock.elapsed() - run.seconds
     task.model.train()
@@ -125,7 +130,7 @@ def train(task: Task, plan: Plan, *, state_folder: Path, clock: Clock) -> Run:
             if reason := clock.reason_to_stop():
                 save()
                 raise StoppedError(f"stopped at update {run.step} of {plan.updates}: {reason}; the state is saved")
-            loss, tokens = _update(task, plan, optimizer, run.step)
+            loss, tokens = _update(task, plan, optimizer, run)
             if not loss < EXPLODED * math.log(_vocabulary(task.model)):
                 run.status = "diverged"
                 continue
@@ -152,28 +157,28 @@ def evaluation_steps(updates: int, evaluations: int) -> set[int]:
     return {round(updates * index / evaluations) for index in range(evaluations + 1)}
 
 
-def _update(task: Task, plan: Plan, optimizer: torch.optim.Optimizer, step: int) -> tuple[float, int]:
+def _update(task: Task, plan: Plan, optimizer: torch.optim.Optimizer, run: Run) -> tuple[float, int]:
     """One update; returns the loss per token and the number of target tokens. A loss that is no number changes none.
 
     The model is in training mode already: setting it takes some 5 % of an update where a method wraps many modules.
     """
-    torch.manual_seed((plan.seed << 32) + step)
     for group in optimizer.param_groups:
         peak = plan.learning_rate * group["factor"]
-        group["lr"] = learning_rate(step, peak=peak, updates=plan.updates, warmup=plan.warmup)
-    inputs = {name: tensor.to(task.model.device) for name, tensor in task.batch(step).items()}
-    domains = inputs.pop("domains", None)
-    if domains is not None:
-        tell(task.takers, domains)
-    optimizer.zero_grad(set_to_none=True)
-    loss, tokens = task.objective(task.model, inputs, plan.label_smoothing)
-    task.hook.before()
+        group["lr"] = learning_rate(run.step, peak=peak, updates=plan.updates, warmup=plan.warmup)
     trained = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    gradient = put_gradient(
+        Differentiated(task.model, trained, task.objective, plan.label_smoothing, task.takers),
+        task.batch(run.step),
+        seed=(plan.seed << 32) + run.step,
+        micro_batch_tokens=run.micro_batch_tokens,
+    )
+    run.micro_batch_tokens = gradient.micro_batch_tokens
+    task.hook.before()
     norm = nn.utils.clip_grad_norm_(trained, plan.clip_norm, foreach=True)
-    if torch.isfinite(loss) and torch.isfinite(norm):
+    if torch.isfinite(gradient.loss) and torch.isfinite(norm):
         optimizer.step()
-        task.hook.after(step + 1, plan.updates)
-    return loss.item() if torch.isfinite(norm) else math.nan, tokens
+        task.hook.after(run.step + 1, plan.updates)
+    return gradient.loss.item() if torch.isfinite(norm) else math.nan, gradient.tokens
 
 
 def _judge(task: Task, run: Run, weights: Mapping[str, nn.Parameter], best: dict[str, torch.Tensor]) -> float:

@@ -18,13 +18,18 @@ def resource_failures() -> Iterator[None]:
     """
     try:
         yield
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise TryAgainError(f"Out of memory: {error}; the state is kept.") from error
-    except RuntimeError as error:
-        if "can't allocate memory" not in str(error):  # what torch says of a processor's memory
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
             raise
         raise TryAgainError(f"Out of memory: {error}; the state is kept.") from error
     except SafetensorError as error:
         raise TryAgainError(f"Tensors could not be written or read: {error}; the last whole state is kept.") from error
     except OSError as error:
         raise TryAgainError(f"{error.strerror or error}: {error.filename or 'a file being written'}.") from error
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """True where a device or the processor had no memory for a tensor."""
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)  # what torch says of a processor's

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mtpeft.execution import describe, versions
+from mtpeft.execution import PLAIN, Execution, describe, versions
 from mtpeft.record_types import RateRecord, Trial
 from mtpeft.records import canonical, read_record, write_record
 from mtpeft.training.interrupt import Clock, watching
@@ -25,14 +25,21 @@ DIGITS = 4
 """Significant digits of a rate that is added to the candidates."""
 
 
-def tune(settings: Mapping[str, Any], *, labels: Mapping[str, str], inputs: Inputs, record: Path) -> None:
+def tune(
+    settings: Mapping[str, Any],
+    *,
+    labels: Mapping[str, str],
+    inputs: Inputs,
+    record: Path,
+    execution: Execution = PLAIN,
+) -> None:
     """Try rates until the best one has a worse one on either side, or no more may be added; write all trials.
 
     Raises:
         TryAgainError: stopped early, with finished trials and the state of the current one saved.
     """
     state = record.with_name(f".{record.stem}")
-    job = open_job(settings["trial"], inputs)
+    job = open_job(settings["trial"], inputs, execution)
     with resource_failures(), only_writer(state), watching() as clock:
         trials: dict[float, Trial] = {}
         while (rate := next_rate(_scores(trials), settings["candidates"], settings["widenings"])) is not None:
