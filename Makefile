@@ -10,9 +10,10 @@ MTPEFT := $(VENV)/bin/python -m mtpeft
 OVERLAY := $(if $(CONFIG),--configfile $(CONFIG))
 SNAKEMAKE := $(VENV)/bin/python -m snakemake --workflow-profile workflow/profiles/local $(OVERLAY)
 PYTEST := $(VENV)/bin/python -m pytest --numprocesses $(CORES) --dist loadgroup
+SUDO = $(if $(filter-out 0,$(shell id -u)),sudo)
 FLAGS = $(OVERLAY) -- --cores $(CORES)
 
-.PHONY: help figures quick methods preview status plan pretrain tune report test test-all lint clean
+.PHONY: help figures quick methods preview status plan pretrain tune report test test-all ci-setup lint clean
 .DEFAULT_GOAL := help
 
 help: ## say what can be made
@@ -51,6 +52,11 @@ test: $(VENV)/develop ## the tests, without those that take long or need a SLURM
 
 test-all: $(VENV)/develop ## all tests
 	@$(PYTEST)
+
+ci-setup: ## what tests on a cluster need besides: SLURM and munge of Debian, which needs root or sudo
+	@PATH="$$PATH:/usr/sbin" which slurmctld slurmd munged > /dev/null || { \
+	$(SUDO) apt-get update --quiet \
+	&& $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install --quiet --yes --no-install-recommends slurm-wlm munge; }
 
 lint: $(VENV)/develop ## style of Python and of rules
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . \

@@ -1,5 +1,6 @@
 """What several test files share."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from sweep_material import made_once, run
 if TYPE_CHECKING:
     from comet_material import Comet
     from mtdata_material import Datasets
+    from slurm_material import Cluster
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -20,6 +22,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for fixture in {"mtdata", "comet"}.intersection(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.xdist_group(fixture))
             item.add_marker(pytest.mark.slow)
+        if "slurm" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("slurm"))
+            item.add_marker(pytest.mark.cluster)
 
 
 @pytest.fixture(autouse=True)
@@ -108,6 +113,18 @@ def comet(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Comet"]:
 
     with kept(tmp_path_factory.mktemp("comet")) as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Cluster"]:
+    """A real SLURM of one node with four CPUs and two stand-ins for GPUs. All its tests are run by one worker."""
+    from slurm_material import missing, running_cluster
+
+    if lacking := missing():
+        why = f"needs SLURM and munge, which `make ci-setup` installs; there is no {', '.join(lacking)}"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(why)
+    with running_cluster(tmp_path_factory.mktemp("slurm"), cpus=4, gpus=2) as cluster:
+        yield cluster
 
 
 @pytest.fixture

@@ -153,7 +153,7 @@ def test_a_run_goes_on_where_it_stopped(subject: Subject, tmp_path: Path) -> Non
         return Task(
             model=model,
             batch=lambda update: batch(subject.frame(), seed=update),
-            evaluate=lambda: float(next(scores)),
+            evaluate=lambda look: float(next(scores)),
             identity="test",
             objective=objective(BOTH),
         )

@@ -214,14 +214,14 @@ def test_full_disk_keeps_the_last_state_and_goes_on_when_there_is_room(
     arguments = trainer(sweep, tmp_path / "train.json", SETTINGS[kind])
     with at_update(5, lambda: signal.raise_signal(signal.SIGTERM), monkeypatch):
         assert run_command(arguments, capsys)[0] == os.EX_TEMPFAIL
-    state = files_of(tmp_path / "state")
+    state = files_of(tmp_path / "state")[STATE_FILE]
     with no_room(8192):
         code, said = run_command(arguments, capsys)
     assert code == os.EX_TEMPFAIL
     assert "File too large" in said.splitlines()[-1]
     assert "the last whole state is kept" in said.splitlines()[-1]
     assert "Traceback" not in said
-    assert files_of(tmp_path / "state") == state
+    assert files_of(tmp_path / "state")[STATE_FILE] == state
     assert not (tmp_path / "train.json").exists()
     assert run_command(arguments, capsys)[0] == 0
     assert results(tmp_path) == uninterrupted(kind)

@@ -24,7 +24,7 @@ try:
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
-share_python()
+share_python(submitted=workflow.remote_exec)
 
 FIRST = order.FIRST
 PLACES = order.places(CONFIGURATION)

@@ -88,7 +88,9 @@ def _inputs(given: argparse.Namespace) -> "Inputs":
 
 def _decode(given: argparse.Namespace) -> None:
     from mtpeft.records import read_record
+    from mtpeft.training.kept import forget
 
+    forget(given.trained.parent / "state")
     train = read_record(given.trained)
     tests = {file.stem: file for file in given.tests}
     if train["status"] == "diverged":

@@ -4,7 +4,7 @@ A batch holds sentences of like length, so little is padded. Greedy search is ou
 transformers' `generate`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,6 +60,7 @@ def translate(
     *,
     frame: Frame,
     batch_tokens: int = 16384,
+    look: Callable[[], None] = lambda: None,
 ) -> list[list[int]]:
     """Hypothesis of each source, as tokens without the special ones at its ends.
 
@@ -69,11 +70,13 @@ def translate(
         search: kind of search.
         frame: of the model and the target language.
         batch_tokens: padded source tokens of a batch, each counted once per beam; they change the time, not the result.
+        look: is called before each batch, and may end everything with an error of its own.
     """
     lengths = np.array([len(source) for source in sources])
     hypotheses: list[list[int]] = [[]] * len(sources)
     limits = search.limits(lengths, frame)
     for rows in cut(np.arange(len(sources)), lengths, batch_tokens // search.beam_size):
+        look()
         input_ids = padded([sources[row] for row in rows], frame.pad).to(model.device)
         own = torch.from_numpy(limits[rows])
         if search.beam_size == 1:

@@ -2,7 +2,7 @@
 
 import itertools
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,11 +22,9 @@ from mtpeft.records import canonical, publish_folder, sha256_of, write_record
 from mtpeft.tokens.arrays import IGNORED, TokenPairs, model_inputs, read_arrays
 from mtpeft.tokens.codec import load_tokenizer
 from mtpeft.tokens.frame import Frame
+from mtpeft.training.attempts import FINISHED, attempting
 from mtpeft.training.batches import BatchOrder, cut
-from mtpeft.training.interrupt import watching
 from mtpeft.training.loop import Plan, Run, Task, train
-from mtpeft.training.resources import resource_failures
-from mtpeft.training.state import only_writer
 
 WARMUP, LABEL_SMOOTHING, WEIGHT_DECAY, CLIP_NORM, EVALUATIONS = 0.05, 0.1, 0.01, 1.0, 12
 FIRST_WORD = 2
@@ -118,29 +116,32 @@ def pretrain(
     task = Task(
         model=model,
         batch=lambda update: text.inputs(order.rows(update), update),
-        evaluate=lambda: -mean_loss(model, dev, settings["batch_tokens"]),
+        evaluate=lambda look: -mean_loss(model, dev, settings["batch_tokens"], look=look),
         identity=canonical({"settings": settings, "inputs": [sha256_of(file) for file in files]}),
         execution=execution,
     )
     state = record.parent / "state"
-    with resource_failures(), only_writer(state), watching() as clock:
-        run = train(task, _plan(settings), state_folder=state, clock=clock)
+    with attempting(state) as attempt:
+        run = train(task, _plan(settings), state_folder=state, clock=attempt.clock)
         if run.status == "diverged":
             raise UserError(
                 f"Pre-training has diverged at update {run.step} of {settings['updates']}; write a smaller rate than "
                 f"{settings['learning_rate']} in 'models.{record.parent.name}.pretrain.learning_rate'."
             )
         _save(model, loaded, record.parent / "checkpoint")
-        _write_record(settings, run, total, device=device, record=record)
+        described = describe(str(device), settings["threads"])
+        described |= {"micro_batch_tokens": run.micro_batch_tokens, "attempts": attempt.end(FINISHED)}
+        _write_record(settings, run, total, execution=described, record=record)
         shutil.rmtree(state, ignore_errors=True)
 
 
 @torch.inference_mode()
-def mean_loss(model: torch.nn.Module, text: Text, batch_tokens: int) -> float:
-    """Negative log-likelihood per target token, in nats."""
+def mean_loss(model: torch.nn.Module, text: Text, batch_tokens: int, *, look: Callable[[], None]) -> float:
+    """Negative log-likelihood per target token, in nats; between batches `look` may end it with an error of its own."""
     total = tokens = 0.0
     lengths = text.lengths
     for rows in cut(np.arange(len(lengths)), lengths, batch_tokens):
+        look()
         inputs = {name: tensor.to(model.device) for name, tensor in text.clean_inputs(rows).items()}
         labels = inputs.pop("labels").flatten()
         logits = model(**inputs, use_cache=False).logits.flatten(0, 1).float()
@@ -208,13 +209,15 @@ def _save(model: Any, tokenizer: Any, folder: Path) -> None:
     publish_folder(temporary, folder)
 
 
-def _write_record(settings: Mapping[str, Any], run: Run, total: int, *, device: torch.device, record: Path) -> None:
+def _write_record(
+    settings: Mapping[str, Any], run: Run, total: int, *, execution: Mapping[str, Any], record: Path
+) -> None:
     folder = record.parent / "checkpoint"
     content = ModelRecord(
         model=record.parent.name,
         folder=str(folder),
         settings=dict(settings),
-        execution=describe(str(device), settings["threads"]) | {"micro_batch_tokens": run.micro_batch_tokens},
+        execution=dict(execution),
         versions=versions(),
         total_parameters=total,
         sha256={file.name: sha256_of(file) for file in sorted(folder.iterdir())},

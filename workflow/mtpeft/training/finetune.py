@@ -12,11 +12,10 @@ from mtpeft.execution import PLAIN, Execution, describe, peak_memory_mb, version
 from mtpeft.methods import METHODS
 from mtpeft.record_types import TrainRecord
 from mtpeft.records import publish_folder, read_lines, read_record, write_record
-from mtpeft.training.interrupt import watching
+from mtpeft.training.attempts import FINISHED, Entry, attempting
 from mtpeft.training.job import Inputs, Job, open_job, train_job
+from mtpeft.training.kept import bring_back, keep_or_clear
 from mtpeft.training.loop import Run
-from mtpeft.training.resources import resource_failures
-from mtpeft.training.state import only_writer
 
 
 def finetune(
@@ -29,13 +28,16 @@ def finetune(
     """
     job = open_job(settings, inputs, execution)
     state = record.parent / "state"
-    with resource_failures(), only_writer(state), watching() as clock:
-        model, run = train_job(job, state_folder=state, clock=clock)
+    with attempting(state) as attempt:
+        if bring_back(state, record, settings=settings, hashes=job.hashes):
+            print("This run of Snakemake has trained the cell already; its results are put back.", flush=True)
+            return
+        model, run = train_job(job, state_folder=state, clock=attempt.clock)
         finish = METHODS[settings["method"]["tuner"]].finish
         model = finish(model) if finish else model
         tuned = save_tuned(model, record.parent / "tuned", diverged=run.status == "diverged")
-        write_record(record, _record(job, cell, run, tuned=tuned).model_dump())
-        shutil.rmtree(state, ignore_errors=True)
+        write_record(record, _record(job, cell, run, tuned=tuned, attempts=attempt.end(FINISHED)).model_dump())
+        keep_or_clear(state, record)
 
 
 def save_tuned(model: nn.Module, folder: Path, *, diverged: bool) -> Path:
@@ -59,13 +61,14 @@ def _sort_adapter_config(file: Path) -> None:
     write_record(file, config | {"target_modules": sorted(config["target_modules"])})
 
 
-def _record(job: Job, cell: Cell, run: Run, *, tuned: Path) -> TrainRecord:
+def _record(job: Job, cell: Cell, run: Run, *, tuned: Path, attempts: list[Entry]) -> TrainRecord:
     settings, total, allocation = job.settings, job.counted.shape.total, job.counted.allocation
     return TrainRecord(
         cell=vars(cell),
         status=run.status,
         settings=dict(settings),
-        execution=describe(str(job.device), settings["threads"]) | {"micro_batch_tokens": run.micro_batch_tokens},
+        execution=describe(str(job.device), settings["threads"])
+        | {"micro_batch_tokens": run.micro_batch_tokens, "attempts": attempts},
         versions=versions(more=job.frozen.packages),
         inputs={"base": str(job.inputs.base), **job.hashes},
         total_parameters=total,

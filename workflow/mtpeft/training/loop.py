@@ -16,7 +16,7 @@ from torch import nn
 from mtpeft.errors import StoppedError
 from mtpeft.execution import PLAIN, Execution
 from mtpeft.training.hook import UpdateHook
-from mtpeft.training.interrupt import Clock
+from mtpeft.training.interrupt import Clock, TimeToStopError
 from mtpeft.training.objective import Objective, likelihood
 from mtpeft.training.parts import Differentiated, put_gradient
 from mtpeft.training.progress import Progress
@@ -66,7 +66,8 @@ class Task:
     Attributes:
         model: its trainable parameters are trained.
         batch: inputs of an update, with `labels` of shape (batch, length), and of a group of pairs with `domains`.
-        evaluate: dev score of the model as it is; higher is better.
+        evaluate: dev score of the model as it is; higher is better. What it is given is called as often as it can be
+            interrupted.
         start: that of the model before the first update, where it is known.
         identity: settings and inputs as text, which a saved state must carry to be resumed.
         rate_factor: what the learning rate of a parameter of this name is multiplied by.
@@ -78,7 +79,7 @@ class Task:
 
     model: nn.Module
     batch: Callable[[int], Mapping[str, torch.Tensor]]
-    evaluate: Callable[[], float]
+    evaluate: Callable[[Callable[[], None]], float]
     identity: str
     start: float | None = None
     rate_factor: Callable[[str], float] = lambda name: 1.0
@@ -110,35 +111,41 @@ def train(task: Task, plan: Plan, *, state_folder: Path, clock: Clock) -> Run:
         task.hook.remember(_part(state.tensors, HOOK))
     run.starts += 1
     run.micro_batch_tokens = task.execution.smaller(run.micro_batch_tokens)
+    clock.resumed(run.step)
     marks = evaluation_steps(plan.updates, plan.evaluations)
     begun = clock.elapsed() - run.seconds
     task.model.train()
 
     def save() -> None:
         run.seconds = clock.elapsed() - begun
-        tensors = _tensors(weights, best, optimizer) | {HOOK + key: own for key, own in task.hook.memory().items()}
-        save_state(state_folder, State(task.identity, asdict(run), tensors))
+        with clock.saving():
+            tensors = _tensors(weights, best, optimizer) | {HOOK + key: own for key, own in task.hook.memory().items()}
+            save_state(state_folder, State(task.identity, asdict(run), tensors))
 
     with Progress(plan.updates, run.step) as progress:
-        while True:
-            if run.step in marks and run.step not in [int(entry["step"]) for entry in run.history]:
-                score = _judge(task, run, weights, best)
-                progress.say(f"update {run.step}: dev score {score:.3f}, best {run.best_score:.3f}")
-                save()
-            if run.step == plan.updates or run.status != "ok" or _stalled(run, plan):
-                break
-            if reason := clock.reason_to_stop():
-                save()
-                raise StoppedError(f"stopped at update {run.step} of {plan.updates}: {reason}; the state is saved")
-            loss, tokens = _update(task, plan, optimizer, run)
-            if not loss < EXPLODED * math.log(_vocabulary(task.model)):
-                run.status = "diverged"
-                continue
-            run.step += 1
-            run.tokens += tokens
-            progress.update(loss, tokens)
-            if clock.save_is_due():
-                save()
+        try:
+            while True:
+                if run.step in marks and run.step not in [int(entry["step"]) for entry in run.history]:
+                    score = _judge(task, run, weights, best, look=clock.look)
+                    progress.say(f"update {run.step}: dev score {score:.3f}, best {run.best_score:.3f}")
+                    save()
+                if run.step == plan.updates or run.status != "ok" or _stalled(run, plan):
+                    break
+                clock.look()
+                loss, tokens = _update(task, plan, optimizer, run)
+                if not loss < EXPLODED * math.log(_vocabulary(task.model)):
+                    run.status = "diverged"
+                    continue
+                run.step += 1
+                run.tokens += tokens
+                clock.updated()
+                progress.update(loss, tokens)
+                if clock.save_is_due():
+                    save()
+        except TimeToStopError as stop:
+            save()
+            said = f"stopped at update {run.step} of {plan.updates}: {stop}; the state is saved"
+            raise StoppedError(said, why=stop.reason.why) from None
     run.seconds = clock.elapsed() - begun
     _restore(weights, best)
     return run
@@ -181,13 +188,20 @@ def _update(task: Task, plan: Plan, optimizer: torch.optim.Optimizer, run: Run) 
     return gradient.loss.item() if torch.isfinite(norm) else math.nan, gradient.tokens
 
 
-def _judge(task: Task, run: Run, weights: Mapping[str, nn.Parameter], best: dict[str, torch.Tensor]) -> float:
+def _judge(
+    task: Task,
+    run: Run,
+    weights: Mapping[str, nn.Parameter],
+    best: dict[str, torch.Tensor],
+    *,
+    look: Callable[[], None],
+) -> float:
     """Dev score of the weights, which become the best ones if it is; a score that is no number has diverged."""
     if run.step == 0 and task.start is not None:
         score = task.start
     else:
         task.model.eval()
-        score = task.evaluate()
+        score = task.evaluate(look)
         task.model.train()
     if not math.isfinite(score):
         run.status = "diverged"

@@ -13,7 +13,6 @@ from typing import TypeVar
 import torch
 from torch import distributed
 
-from mtpeft.training.interrupt import Clock
 from mtpeft.training.launch import is_launched
 
 PATIENCE = timedelta(hours=1)

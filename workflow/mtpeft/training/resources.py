@@ -21,15 +21,17 @@ def resource_failures() -> Iterator[None]:
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-        raise TryAgainError(f"Out of memory: {error}; the state is kept.") from error
+        raise TryAgainError(f"Out of memory: {error}; the state is kept.", why="memory") from error
     except SafetensorError as error:
-        raise TryAgainError(f"Tensors could not be written or read: {error}; the last whole state is kept.") from error
+        said = f"Tensors could not be written or read: {error}; the last whole state is kept."
+        raise TryAgainError(said, why="files") from error
     except OSError as error:
-        raise TryAgainError(f"{error.strerror or error}: {error.filename or 'a file being written'}.") from error
+        said = f"{error.strerror or error}: {error.filename or 'a file being written'}."
+        raise TryAgainError(said, why="files") from error
 
 
 def is_out_of_memory(error: Exception) -> bool:
     """True where a device or the processor had no memory for a tensor."""
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
-    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)  # what torch says of a processor's
+    return "can't allocate memory" in str(error)  # what torch says of a processor's memory

@@ -15,11 +15,10 @@ from typing import Any
 from mtpeft.execution import PLAIN, Execution, describe, versions
 from mtpeft.record_types import RateRecord, Trial
 from mtpeft.records import canonical, read_record, write_record
-from mtpeft.training.interrupt import Clock, watching
+from mtpeft.training.attempts import FINISHED, Entry, attempting
+from mtpeft.training.interrupt import Clock
 from mtpeft.training.job import Inputs, Job, open_job, train_job
 from mtpeft.training.loop import Run
-from mtpeft.training.resources import resource_failures
-from mtpeft.training.state import only_writer
 
 DIGITS = 4
 """Significant digits of a rate that is added to the candidates."""
@@ -40,11 +39,12 @@ def tune(
     """
     state = record.with_name(f".{record.stem}")
     job = open_job(settings["trial"], inputs, execution)
-    with resource_failures(), only_writer(state), watching() as clock:
+    with attempting(state) as attempt:
         trials: dict[float, Trial] = {}
         while (rate := next_rate(_scores(trials), settings["candidates"], settings["widenings"])) is not None:
-            trials[rate] = _trial(_with_rate(job, rate), state / f"{rate:g}", clock)
-        write_record(record, _record(settings, labels, job, trials).model_dump())
+            trials[rate] = _trial(_with_rate(job, rate), state / f"{rate:g}", attempt.clock)
+        made = _record(settings, labels, job, trials=trials, attempts=attempt.end(FINISHED))
+        write_record(record, made.model_dump())
         shutil.rmtree(state)
 
 
@@ -94,7 +94,9 @@ def _trial(job: Job, folder: Path, clock: Clock) -> Trial:
     folder.mkdir(exist_ok=True)
     kept, identity = folder / "trial.json", canonical({"settings": job.settings, "inputs": job.hashes})
     if kept.exists() and (found := json.loads(kept.read_text(encoding="utf-8")))["identity"] == identity:
-        return Trial(**found["trial"])
+        trial = Trial(**found["trial"])
+        clock.resumed(int(trial.dev_history[-1]["step"]) if trial.dev_history else 0)
+        return trial
     _, run = train_job(job, state_folder=folder, clock=clock)
     trial = _trial_of(job, run)
     write_record(kept, {"identity": identity, "trial": trial.model_dump()})
@@ -112,14 +114,19 @@ def _trial_of(job: Job, run: Run) -> Trial:
 
 
 def _record(
-    settings: Mapping[str, Any], labels: Mapping[str, str], job: Job, trials: Mapping[float, Trial]
+    settings: Mapping[str, Any],
+    labels: Mapping[str, str],
+    job: Job,
+    *,
+    trials: Mapping[float, Trial],
+    attempts: list[Entry],
 ) -> RateRecord:
     scores = _scores(trials)
     chosen = best_rate(scores)
     return RateRecord(
         labels=dict(labels),
         settings=dict(settings),
-        execution=describe(str(job.device), job.settings["threads"]),
+        execution=describe(str(job.device), job.settings["threads"]) | {"attempts": attempts},
         versions=versions(more=job.frozen.packages),
         inputs={"base": str(job.inputs.base), **job.hashes},
         trials=[trials[rate] for rate in sorted(trials)],

@@ -1,0 +1,70 @@
+"""What SLURM says of the allocation that a step runs in. Outside of one nothing is asked, and it never ends.
+
+At the end of its time a trainer that goes on learning has its job put back into the queue, by `scontrol requeue`: the
+job keeps its number, so that Snakemake goes on waiting for it and counts no retry. SLURM holds it back for two minutes
+(`cred_expire`), then it waits its turn. Snakemake's plugin takes most of SLURM's variables out of the environment of
+its steps, so SLURM itself is asked when the allocation ends.
+"""
+
+import os
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import inf
+
+JOB_VARIABLE = "SLURM_JOB_ID"
+SUBMITTED_VARIABLE = "MTPEFT_SUBMITTED"
+"""Is set where Snakemake has submitted the job, so that it is not the user's own, which might not bear a second run."""
+RUN_VARIABLE = "MTPEFT_RUN"
+"""Names the run of Snakemake on its login node to all steps that it has submitted."""
+PATIENCE_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Allocation:
+    """When a job was started and when SLURM will end it, in seconds since 1970."""
+
+    start: float = -inf
+    end: float = inf
+
+    def is_late(self, moment: float) -> bool:
+        """True when more than half of it was over at a moment."""
+        return moment - self.start > self.end - moment
+
+
+def job_id() -> str | None:
+    """Number of the SLURM job that this process is a part of."""
+    return os.environ.get(JOB_VARIABLE)
+
+
+def allocation() -> Allocation:
+    """That of this job, endless where there is none and where SLURM does not say."""
+    if not (job := job_id()):
+        return Allocation()
+    times = (_ask(["squeue", "--noheader", f"--jobs={job}", "--format=%S %e"]) or "").split()
+    return Allocation(*map(float, times)) if len(times) == 2 and all(map(str.isdigit, times)) else Allocation()
+
+
+def requeue() -> bool:
+    """Put this job back into the queue; True where SLURM has done so, and will end it now.
+
+    A job that is being ended already is left alone: it was cancelled, or SLURM has put it back itself.
+    """
+    job = job_id()
+    if not job or SUBMITTED_VARIABLE not in os.environ:
+        return False
+    if (_ask(["squeue", "--noheader", f"--jobs={job}", "--format=%T"]) or "").strip() != "RUNNING":
+        return False
+    return _ask(["scontrol", "requeue", job]) is not None
+
+
+def _ask(command: Sequence[str]) -> str | None:
+    """What a command of SLURM prints, with times as seconds since 1970, or None where it fails."""
+    environment = os.environ | {"SLURM_TIME_FORMAT": "%s"}
+    try:
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout
