@@ -190,8 +190,8 @@ def test_the_environment_is_that_of_the_command(sweep: Path, tmp_path: Path, war
 
 @pytest.mark.parametrize(
     "changes",
-    [{"MTPEFT_WARM": "nobody"}, {"MTPEFT_WARM": ""}, {"PYTHONHASHSEED": "7"}, {"CUDA_VISIBLE_DEVICES": "1"}],
-    ids=["nobody listens", "not asked for", "other hashes", "other devices"],
+    [{"MTPEFT_WARM": "nobody"}, {"MTPEFT_WARM": ""}, {"PYTHONHASHSEED": "7"}, {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}],
+    ids=["nobody listens", "not asked for", "other hashes", "other order of devices"],
 )
 def test_a_step_runs_cold_without_a_warm_process_that_was_started_like_it(
     tmp_path: Path, warm: dict[str, str], changes: dict[str, str]

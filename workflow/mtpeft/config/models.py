@@ -109,6 +109,12 @@ class Model(Section):
         exclude_if=lambda floats: floats == "float32",
         description="Floats that the base is held and computed in; with 'bfloat16', meant for GPUs, it stays frozen.",
     )
+    # How its cells are run, which no result depends on: no part of their settings.
+    cells_per_gpu: PositiveInt = Field(
+        default=1,
+        exclude_if=lambda cells: cells == 1,
+        description="Jobs of this model that share a GPU with each other, where one does not fill it.",
+    )
 
     @property
     def held(self) -> dict[str, Any]:
