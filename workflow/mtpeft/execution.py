@@ -5,9 +5,13 @@ import os
 import platform
 import resource
 import socket
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
+
+from mtpeft.devices.here import VISIBLE_VARIABLE
+from mtpeft.devices.slots import SHARED_VARIABLE
 
 PACKAGES = ("torch", "transformers", "peft", "tokenizers", "sentencepiece", "sacrebleu", "safetensors", "numpy")
 
@@ -46,7 +50,16 @@ def describe(device: str, threads: int) -> dict[str, Any]:
         "host": socket.gethostname(),
         "machine": platform.machine(),
         "cpus": os.cpu_count(),
+        **_gpus(device),
     }
+
+
+def _gpus(device: str) -> dict[str, Any]:
+    """The GPUs that this process sees, how many steps share them, and their name where torch runs in this process."""
+    told = {"visible_gpus": os.environ.get(VISIBLE_VARIABLE), "cells_per_gpu": os.environ.get(SHARED_VARIABLE)}
+    torch = sys.modules.get("torch")
+    name = torch.cuda.get_device_name() if torch and device == "cuda" else None
+    return {key: value for key, value in {**told, "gpu": name}.items() if value}
 
 
 def peak_memory_mb() -> float:

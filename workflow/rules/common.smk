@@ -77,3 +77,8 @@ def in_order(step):
 def threads_of(wildcards):
     """Threads of a model's jobs: they are a setting of the model, so Snakemake follows it and not the reverse."""
     return model_paths.threads(CONFIGURATION, wildcards)
+
+
+def cells_per_gpu_of(wildcards):
+    """How many of a model's jobs share a GPU: told as a resource, since no result depends on it, as on `params`."""
+    return model_paths.cells_per_gpu(CONFIGURATION, wildcards)

@@ -30,10 +30,12 @@ rule train:
     conda:
         "../../envs/workflow.yaml"
     threads: threads_of
+    resources:
+        cells_per_gpu=cells_per_gpu_of,
     params:
         settings=told_cell("train"),
         inputs=options(paths.train_inputs),
         cell=LABELS,
     shell:
         "exec python -m mtpeft train --cell {params.cell:q} --settings {params.settings:q} {params.inputs} "
-        "--record {output.record:q} > {log:q} 2>&1"
+        "--cells-per-gpu {resources.cells_per_gpu:q} --record {output.record:q} > {log:q} 2>&1"

@@ -37,8 +37,11 @@ rule tune:
     conda:
         "../../envs/workflow.yaml"
     threads: threads_of
+    resources:
+        cells_per_gpu=cells_per_gpu_of,
     params:
         settings=told("tune", "model", "size", "method", "budget"),
         inputs=options(paths.tune_inputs),
     shell:
-        "exec python -m mtpeft tune --settings {params.settings:q} {params.inputs} --record {output:q} > {log:q} 2>&1"
+        "exec python -m mtpeft tune --settings {params.settings:q} {params.inputs} "
+        "--cells-per-gpu {resources.cells_per_gpu:q} --record {output:q} > {log:q} 2>&1"

@@ -1,6 +1,7 @@
 """Steps that make models: base models, and cells tuned, decoded, scored and looked into.
 
-Each gets its files and settings as the command line has them, and loads what it needs when it runs.
+Each gets its files and settings as the command line has them, and loads what it needs when it runs. Those that use a
+GPU wait for it before they load anything.
 """
 
 import argparse
@@ -8,21 +9,23 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mtpeft.commands.step import Step
+from mtpeft.devices.slots import take_slots
 
 if TYPE_CHECKING:
     from mtpeft.training.job import Inputs
 
 
 def _pretrain(given: argparse.Namespace) -> None:
-    from mtpeft.models.pretrain import pretrain
+    with take_slots(1, given.cells_per_gpu):
+        from mtpeft.models.pretrain import pretrain
 
-    pretrain(
-        given.settings,
-        tokenizer=given.tokenizer,
-        train_arrays=given.train,
-        dev_arrays=given.dev,
-        record=given.record,
-    )
+        pretrain(
+            given.settings,
+            tokenizer=given.tokenizer,
+            train_arrays=given.train,
+            dev_arrays=given.dev,
+            record=given.record,
+        )
 
 
 def _hub(given: argparse.Namespace) -> None:
@@ -50,26 +53,29 @@ def _train(given: argparse.Namespace) -> None:
         subset = next(iter(given.subset), None)
         record_untrained(given.settings, given.cell, base=given.base, subset=subset, record=given.record)
         return
-    from mtpeft.training.finetune import finetune
-    from mtpeft.training.tune import chosen_rate
+    with take_slots(1, given.cells_per_gpu):
+        from mtpeft.training.finetune import finetune
+        from mtpeft.training.tune import chosen_rate
 
-    if given.rate:
-        given.settings["optimisation"]["learning_rate"] = chosen_rate(given.rate)
-    finetune(given.settings, given.cell, inputs=_inputs(given), record=given.record)
+        if given.rate:
+            given.settings["optimisation"]["learning_rate"] = chosen_rate(given.rate)
+        finetune(given.settings, given.cell, inputs=_inputs(given), record=given.record)
 
 
 def _judge(given: argparse.Namespace) -> None:
-    from mtpeft.training.judge import judge_base
+    with take_slots(1, given.cells_per_gpu):
+        from mtpeft.training.judge import judge_base
 
-    judge_base(given.settings, base=given.base, dev=given.dev, dev_text=given.dev_text, record=given.record)
+        judge_base(given.settings, base=given.base, dev=given.dev, dev_text=given.dev_text, record=given.record)
 
 
 def _tune(given: argparse.Namespace) -> None:
-    from mtpeft.config.rates import CLASS
-    from mtpeft.training.tune import tune
+    with take_slots(1, given.cells_per_gpu):
+        from mtpeft.config.rates import CLASS
+        from mtpeft.training.tune import tune
 
-    labels = dict(zip(CLASS, given.record.with_suffix("").parts[-len(CLASS) :], strict=True))
-    tune(given.settings, labels=labels, inputs=_inputs(given), record=given.record)
+        labels = dict(zip(CLASS, given.record.with_suffix("").parts[-len(CLASS) :], strict=True))
+        tune(given.settings, labels=labels, inputs=_inputs(given), record=given.record)
 
 
 def _rates(given: argparse.Namespace) -> None:
@@ -110,9 +116,10 @@ def _decode(given: argparse.Namespace) -> None:
             record=given.record,
         )
     else:
-        from mtpeft.decoding.decode import decode
+        with take_slots(1, given.cells_per_gpu):
+            from mtpeft.decoding.decode import decode
 
-        decode(given.settings, given.cell, trained=given.trained, tests=tests, record=given.record)
+            decode(given.settings, given.cell, trained=given.trained, tests=tests, record=given.record)
 
 
 def _score(given: argparse.Namespace) -> None:
@@ -123,9 +130,10 @@ def _score(given: argparse.Namespace) -> None:
 
 
 def _represent(given: argparse.Namespace) -> None:
-    from mtpeft.representations.represent import represent
+    with take_slots(1, given.cells_per_gpu):
+        from mtpeft.representations.represent import represent
 
-    represent(given.settings, given.cell, trained=given.trained, dev=given.dev, record=given.record)
+        represent(given.settings, given.cell, trained=given.trained, dev=given.dev, record=given.record)
 
 
 def _install_comet(given: argparse.Namespace) -> None:
@@ -143,16 +151,20 @@ def _comet_model(given: argparse.Namespace) -> None:
 def _comet(given: argparse.Namespace) -> None:
     from mtpeft.scoring.comet.score import score_with_comet
 
-    score_with_comet(
-        given.settings,
-        given.cell,
-        decoded=given.decoded,
-        references={file.stem: file for file in given.references},
-        model=given.model,
-        environment=given.environment,
-        record=given.record,
-    )
+    with take_slots(1):
+        score_with_comet(
+            given.settings,
+            given.cell,
+            decoded=given.decoded,
+            references={file.stem: file for file in given.references},
+            model=given.model,
+            environment=given.environment,
+            record=given.record,
+        )
 
+
+GPU_STEPS = ("pretrain", "judge", "tune", "train", "decode", "represent")
+"""Steps that use a GPU where there is one, and may share it with others of the same kind."""
 
 MODEL_STEPS: dict[str, Step] = {
     "pretrain": (_pretrain, "tokenizer train* dev* record", "pre-train a base model"),

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from mtpeft.cells import Cell
-from mtpeft.commands.model_steps import MODEL_STEPS
+from mtpeft.commands.model_steps import GPU_STEPS, MODEL_STEPS
 from mtpeft.commands.result_steps import RESULT_STEPS
 from mtpeft.commands.step import Step
 from mtpeft.commands.text_steps import TEXT_STEPS
@@ -20,6 +20,8 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         parser.add_argument("--settings", required=True, type=json.loads, metavar="JSON", help="what it is told")
         if name in (*CELL_STEPS, "represent", "comet"):
             parser.add_argument("--cell", required=True, type=Cell.parse, metavar="LABELS", help="six labels, with /")
+        if name in GPU_STEPS:
+            parser.add_argument("--cells-per-gpu", type=int, default=1, metavar="N", help="steps that share its GPU")
         for file in files.split():
             argument, many = file.rstrip("*?"), file.endswith("*")
             parser.add_argument(

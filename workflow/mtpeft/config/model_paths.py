@@ -85,3 +85,9 @@ def threads(configuration: Configuration, wildcards: Wildcards) -> int:
     """Threads that the jobs of a model take."""
     model = wildcards["model"]
     return 1 if model == ANY else configuration.models[model].threads
+
+
+def cells_per_gpu(configuration: Configuration, wildcards: Wildcards) -> int:
+    """How many jobs of a model may share a GPU."""
+    model = wildcards["model"]
+    return 1 if model == ANY else configuration.models[model].cells_per_gpu

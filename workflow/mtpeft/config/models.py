@@ -1,11 +1,15 @@
 """The types of an entry of `models`: where a base model comes from, and in what it is held."""
 
+import json
 from typing import Any, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from mtpeft.config.forms import HUB_MODEL, Language, Probability
 from mtpeft.config.section import Section
+
+EXECUTION = {"cells_per_gpu"}
+"""Keys of a model that say how its cells are run, on which no result depends."""
 
 
 class PretrainingNoise(Section):
@@ -109,6 +113,15 @@ class Model(Section):
         exclude_if=lambda floats: floats == "float32",
         description="Floats that the base is held and computed in; with 'bfloat16', meant for GPUs, it stays frozen.",
     )
+    cells_per_gpu: PositiveInt = Field(
+        default=1,
+        description="Jobs of this model that share a GPU with each other, where one does not fill it.",
+    )
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """All that a result may depend on, as plain values."""
+        return json.loads(self.model_dump_json(exclude=EXECUTION))
 
     @property
     def held(self) -> dict[str, Any]:
