@@ -22,9 +22,11 @@ class Execution:
 
     Attributes:
         micro_batch_tokens: most padded tokens, on the longer side, of the parts that a batch is cut into, if it is.
+        sharded: of a model that is trained whole each of several processes holds a shard.
     """
 
     micro_batch_tokens: int | None = None
+    sharded: bool = False
 
     def smaller(self, micro_batch_tokens: int | None) -> int | None:
         """The smaller one of this and another micro-batch, of which either may be the whole batch."""

@@ -8,24 +8,49 @@ import argparse
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mtpeft.commands.step import Step
+from mtpeft.commands.step import Run, Step
 from mtpeft.devices.slots import take_slots
+from mtpeft.execution import Execution
+from mtpeft.training.launch import is_launched, launch
 
 if TYPE_CHECKING:
     from mtpeft.training.job import Inputs
 
 
-def _pretrain(given: argparse.Namespace) -> None:
-    with take_slots(1, given.cells_per_gpu):
-        from mtpeft.models.pretrain import pretrain
+def _on_gpus(run: Run) -> Run:
+    """A step that trains, with its GPUs held while it runs, in a process for each of several."""
 
-        pretrain(
-            given.settings,
-            tokenizer=given.tokenizer,
-            train_arrays=given.train,
-            dev_arrays=given.dev,
-            record=given.record,
-        )
+    def start(given: argparse.Namespace) -> None:
+        if is_launched():
+            from mtpeft.training.ranks import among_ranks
+
+            with among_ranks():
+                run(given)
+            return
+        with take_slots(max(1, given.gpus), given.cells_per_gpu):
+            if given.gpus > 1:
+                launch(given.arguments, processes=given.gpus)
+            else:
+                run(given)
+
+    return start
+
+
+def _execution(given: argparse.Namespace) -> Execution:
+    return Execution(given.micro_batch_tokens or None, sharded=bool(given.sharded))
+
+
+def _pretrain(given: argparse.Namespace) -> None:
+    from mtpeft.models.pretrain import pretrain
+
+    pretrain(
+        given.settings,
+        tokenizer=given.tokenizer,
+        train_arrays=given.train,
+        dev_arrays=given.dev,
+        record=given.record,
+        execution=_execution(given),
+    )
 
 
 def _hub(given: argparse.Namespace) -> None:
@@ -53,13 +78,17 @@ def _train(given: argparse.Namespace) -> None:
         subset = next(iter(given.subset), None)
         record_untrained(given.settings, given.cell, base=given.base, subset=subset, record=given.record)
         return
-    with take_slots(1, given.cells_per_gpu):
-        from mtpeft.training.finetune import finetune
-        from mtpeft.training.tune import chosen_rate
+    _on_gpus(_finetune)(given)
 
-        if given.rate:
-            given.settings["optimisation"]["learning_rate"] = chosen_rate(given.rate)
-        finetune(given.settings, given.cell, inputs=_inputs(given), record=given.record)
+
+def _finetune(given: argparse.Namespace) -> None:
+    from mtpeft.training.finetune import finetune
+    from mtpeft.training.tune import chosen_rate
+
+    if given.rate:
+        given.settings["optimisation"]["learning_rate"] = chosen_rate(given.rate)
+    told = {"inputs": _inputs(given), "execution": _execution(given)}
+    finetune(given.settings, given.cell, record=given.record, **told)
 
 
 def _judge(given: argparse.Namespace) -> None:
@@ -70,12 +99,12 @@ def _judge(given: argparse.Namespace) -> None:
 
 
 def _tune(given: argparse.Namespace) -> None:
-    with take_slots(1, given.cells_per_gpu):
-        from mtpeft.config.rates import CLASS
-        from mtpeft.training.tune import tune
+    from mtpeft.config.rates import CLASS
+    from mtpeft.training.tune import tune
 
-        labels = dict(zip(CLASS, given.record.with_suffix("").parts[-len(CLASS) :], strict=True))
-        tune(given.settings, labels=labels, inputs=_inputs(given), record=given.record)
+    labels = dict(zip(CLASS, given.record.with_suffix("").parts[-len(CLASS) :], strict=True))
+    told = {"inputs": _inputs(given), "execution": _execution(given)}
+    tune(given.settings, labels=labels, record=given.record, **told)
 
 
 def _rates(given: argparse.Namespace) -> None:
@@ -163,16 +192,18 @@ def _comet(given: argparse.Namespace) -> None:
         )
 
 
+TRAINING_STEPS = ("pretrain", "tune", "train")
+"""Steps that may run on several GPUs."""
 GPU_STEPS = ("pretrain", "judge", "tune", "train", "decode", "represent")
 """Steps that use a GPU where there is one, and may share it with others of the same kind."""
 
 MODEL_STEPS: dict[str, Step] = {
-    "pretrain": (_pretrain, "tokenizer train* dev* record", "pre-train a base model"),
+    "pretrain": (_on_gpus(_pretrain), "tokenizer train* dev* record", "pre-train a base model"),
     "hub": (_hub, "record", "fetch a base model from a hub"),
     "extend": (_extend, "base texts* record", "add entries to the vocabulary of a base model"),
     "local": (_local, "record", "take in a base model from a folder"),
     "judge": (_judge, "base dev dev-text record", "decode and score the dev set with an untouched base model"),
-    "tune": (_tune, "base train* dev* dev-text* subset* start* record", "search for a learning rate"),
+    "tune": (_on_gpus(_tune), "base train* dev* dev-text* subset* start* record", "search for a learning rate"),
     "rates": (_rates, "records* output", "collect searches for learning rates into a table"),
     "train": (_train, "base? train* dev* dev-text* subset* start* rate? record", "fine-tune a cell"),
     "decode": (_decode, "trained tests* memory? subset? record", "translate the test sets with a cell"),

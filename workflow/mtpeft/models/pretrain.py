@@ -25,6 +25,8 @@ from mtpeft.tokens.frame import Frame
 from mtpeft.training.attempts import FINISHED, attempting
 from mtpeft.training.batches import BatchOrder, cut
 from mtpeft.training.loop import Plan, Run, Task, train
+from mtpeft.training.ranks import is_first, ranks
+from mtpeft.training.sharding import put_together, shard
 
 WARMUP, LABEL_SMOOTHING, WEIGHT_DECAY, CLIP_NORM, EVALUATIONS = 0.05, 0.1, 0.01, 1.0, 12
 FIRST_WORD = 2
@@ -112,6 +114,8 @@ def pretrain(
     total = parameters(model)[0]
     if total != read_shape(settings["config"]).total:
         raise AssertionError(f"the model has {total} parameters, which is not what its configuration adds up to")
+    if execution.sharded:
+        shard(model)
     order = BatchOrder(text.lengths, settings["batch_tokens"], settings["seed"])
     task = Task(
         model=model,
@@ -128,9 +132,13 @@ def pretrain(
                 f"Pre-training has diverged at update {run.step} of {settings['updates']}; write a smaller rate than "
                 f"{settings['learning_rate']} in 'models.{record.parent.name}.pretrain.learning_rate'."
             )
-        _save(model, loaded, record.parent / "checkpoint")
+        with put_together(model):
+            if not is_first():
+                return
+            _save(model, loaded, record.parent / "checkpoint")
         described = describe(str(device), settings["threads"])
-        described |= {"micro_batch_tokens": run.micro_batch_tokens, "attempts": attempt.end(FINISHED)}
+        described |= {"processes": ranks().count, "micro_batch_tokens": run.micro_batch_tokens}
+        described |= {"attempts": attempt.end(FINISHED)}
         _write_record(settings, run, total, execution=described, record=record)
         shutil.rmtree(state, ignore_errors=True)
 

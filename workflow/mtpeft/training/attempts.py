@@ -18,6 +18,7 @@ from mtpeft.allocation import Allocation, allocation, job_id, requeue
 from mtpeft.errors import TryAgainError
 from mtpeft.records import write_text
 from mtpeft.training.interrupt import TIME, Clock, watching
+from mtpeft.training.ranks import is_first, of_the_first
 from mtpeft.training.resources import resource_failures
 from mtpeft.training.state import only_writer
 
@@ -81,11 +82,17 @@ class Attempt:
 def attempting(state: Path) -> Iterator[Attempt]:
     """Train beside a state folder: as its only writer, told of signals and limits, and with a record of the attempt.
 
+    Of several processes that train together the first one writes and decides.
+
     Raises:
         TryAgainError: somebody else trains here, there was too little of something, or a reason to stop has come.
     """
     given = allocation()
-    clock = Clock(end=given.end)
+    clock = Clock(end=given.end, agree=of_the_first)
+    if not is_first():
+        with resource_failures(), watching(clock):
+            yield Attempt(state / ATTEMPTS_FILE, clock, given)
+        return
     # Failures are named within, for the record, and without, since the record itself may find the disk full.
     with resource_failures(), only_writer(state), watching(clock):
         attempt = Attempt(state / ATTEMPTS_FILE, clock, given)

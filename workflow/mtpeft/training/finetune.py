@@ -16,6 +16,8 @@ from mtpeft.training.attempts import FINISHED, Entry, attempting
 from mtpeft.training.job import Inputs, Job, open_job, train_job
 from mtpeft.training.kept import bring_back, keep_or_clear
 from mtpeft.training.loop import Run
+from mtpeft.training.ranks import is_first, of_the_first, ranks
+from mtpeft.training.sharding import put_together
 
 
 def finetune(
@@ -29,15 +31,19 @@ def finetune(
     job = open_job(settings, inputs, execution)
     state = record.parent / "state"
     with attempting(state) as attempt:
-        if bring_back(state, record, settings=settings, hashes=job.hashes):
+        if of_the_first(is_first() and bring_back(state, record, settings=settings, hashes=job.hashes)):
             print("This run of Snakemake has trained the cell already; its results are put back.", flush=True)
             return
         model, run = train_job(job, state_folder=state, clock=attempt.clock)
         finish = METHODS[settings["method"]["tuner"]].finish
         model = finish(model) if finish else model
-        tuned = save_tuned(model, record.parent / "tuned", diverged=run.status == "diverged")
-        write_record(record, _record(job, cell, run, tuned=tuned, attempts=attempt.end(FINISHED)).model_dump())
-        keep_or_clear(state, record)
+        with put_together(model):
+            tuned = (
+                save_tuned(model, record.parent / "tuned", diverged=run.status == "diverged") if is_first() else None
+            )
+        if tuned:
+            write_record(record, _record(job, cell, run, tuned=tuned, attempts=attempt.end(FINISHED)).model_dump())
+            keep_or_clear(state, record)
 
 
 def save_tuned(model: nn.Module, folder: Path, *, diverged: bool) -> Path:
@@ -68,7 +74,7 @@ def _record(job: Job, cell: Cell, run: Run, *, tuned: Path, attempts: list[Entry
         status=run.status,
         settings=dict(settings),
         execution=describe(str(job.device), settings["threads"])
-        | {"micro_batch_tokens": run.micro_batch_tokens, "attempts": attempts},
+        | {"processes": ranks().count, "micro_batch_tokens": run.micro_batch_tokens, "attempts": attempts},
         versions=versions(more=job.frozen.packages),
         inputs={"base": str(job.inputs.base), **job.hashes},
         total_parameters=total,

@@ -35,6 +35,7 @@ from mtpeft.training.interrupt import Clock
 from mtpeft.training.judge import dev_chrf, mean_over_members
 from mtpeft.training.loop import Plan, Run, Task, train
 from mtpeft.training.mixture import Mixture
+from mtpeft.training.sharding import shard
 from mtpeft.training.stages import joined
 from mtpeft.tuners.new_entries import split_new_entries, train_new_entries
 
@@ -213,7 +214,10 @@ def _models(job: Job) -> Iterator[nn.Module]:
         model = next(grown)
         if number == stages - 1:
             _require_counted(job.counted, method, model)
-        yield model.to(job.device)
+        model = model.to(job.device)
+        if job.execution.sharded and method.trains_base and stages == 1:
+            shard(model)
+        yield model
 
 
 def _require_counted(counted: Counted, method: Method, model: nn.Module) -> None:

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterable, Sequence
 
 from mtpeft.training.interrupt import SIGNALS
+from mtpeft.warm.client import ADDRESS_VARIABLE
 
 LAUNCHED_VARIABLE, RANK_VARIABLE = "TORCHELASTIC_RUN_ID", "RANK"
 """Set by the launcher for each rank."""
@@ -48,6 +49,7 @@ def launch(arguments: Sequence[str], *, processes: int) -> None:
     given = launch_command_parser().parse_args([*told, "--multi_gpu", "--module", "mtpeft", *arguments])
     # The launcher would kill the ranks when a signal comes, and say of every failure what the rank has said already.
     os.environ["PET_SIGNALS_TO_HANDLE"] = "SIGHUP"
+    os.environ.pop(ADDRESS_VARIABLE, None)  # else each rank would ask for a fork of the warm process
     logging.getLogger("torch.distributed").setLevel(logging.CRITICAL)
     for number in SIGNALS:
         signal.signal(number, _pass_on)

@@ -20,7 +20,9 @@ from mtpeft.training.interrupt import Clock, TimeToStopError
 from mtpeft.training.objective import Objective, likelihood
 from mtpeft.training.parts import Differentiated, put_gradient
 from mtpeft.training.progress import Progress
+from mtpeft.training.ranks import first_before_others, is_first, of_the_first, wait_for_all
 from mtpeft.training.schedule import learning_rate
+from mtpeft.training.sharding import as_held, kept, put_together, whole
 from mtpeft.training.state import State, read_state, save_state
 
 HOOK = "hook/"
@@ -105,7 +107,8 @@ def train(task: Task, plan: Plan, *, state_folder: Path, clock: Clock) -> Run:
         fused=True,
     )
     best = {name: weight.detach().clone() for name, weight in weights.items()}
-    state = read_state(state_folder, task.identity)
+    with first_before_others():
+        state = read_state(state_folder, task.identity)
     run = _resume(state, weights, best, optimizer)
     if state:
         task.hook.remember(_part(state.tensors, HOOK))
@@ -120,7 +123,9 @@ def train(task: Task, plan: Plan, *, state_folder: Path, clock: Clock) -> Run:
         run.seconds = clock.elapsed() - begun
         with clock.saving():
             tensors = _tensors(weights, best, optimizer) | {HOOK + key: own for key, own in task.hook.memory().items()}
-            save_state(state_folder, State(task.identity, asdict(run), tensors))
+            if is_first():
+                save_state(state_folder, State(task.identity, asdict(run), tensors))
+            wait_for_all()
 
     with Progress(plan.updates, run.step) as progress:
         try:
@@ -181,7 +186,7 @@ def _update(task: Task, plan: Plan, optimizer: torch.optim.Optimizer, run: Run) 
     )
     run.micro_batch_tokens = gradient.micro_batch_tokens
     task.hook.before()
-    norm = nn.utils.clip_grad_norm_(trained, plan.clip_norm, foreach=True)
+    norm = whole(nn.utils.clip_grad_norm_(trained, plan.clip_norm, foreach=True))
     if torch.isfinite(gradient.loss) and torch.isfinite(norm):
         optimizer.step()
         task.hook.after(run.step + 1, plan.updates)
@@ -201,7 +206,8 @@ def _judge(
         score = task.start
     else:
         task.model.eval()
-        score = task.evaluate(look)
+        with put_together(task.model):
+            score = of_the_first(task.evaluate(look))
         task.model.train()
     if not math.isfinite(score):
         run.status = "diverged"
@@ -227,10 +233,10 @@ def _vocabulary(model: nn.Module) -> int:
 def _tensors(
     weights: Mapping[str, nn.Parameter], best: Mapping[str, torch.Tensor], optimizer: torch.optim.Optimizer
 ) -> dict[str, torch.Tensor]:
-    tensors = {f"weight/{name}": weight.detach() for name, weight in weights.items()}
-    tensors |= {f"best/{name}": tensor for name, tensor in best.items()}
+    tensors = {f"weight/{name}": kept(weight.detach()) for name, weight in weights.items()}
+    tensors |= {f"best/{name}": kept(tensor) for name, tensor in best.items()}
     for name, weight in weights.items():
-        tensors |= {f"optimizer/{key}/{name}": value for key, value in optimizer.state.get(weight, {}).items()}
+        tensors |= {f"optimizer/{key}/{name}": kept(value) for key, value in optimizer.state.get(weight, {}).items()}
     return tensors
 
 
@@ -247,7 +253,7 @@ def _resume(
     if state is None:
         return Run()
     _restore(weights, {name: state.tensors[f"weight/{name}"] for name in weights})
-    best.update({name: state.tensors[f"best/{name}"] for name in weights})
+    best.update({name: as_held(state.tensors[f"best/{name}"], weight) for name, weight in weights.items()})
     moments: dict[str, dict[str, torch.Tensor]] = {name: {} for name in weights}
     for key, tensor in state.tensors.items():
         kind, _, rest = key.partition("/")
@@ -256,11 +262,11 @@ def _resume(
             moments[name][moment] = tensor
     for name, weight in weights.items():
         if moments[name]:
-            optimizer.state[weight] = {key: tensor.to(weight.device) for key, tensor in moments[name].items()}
+            optimizer.state[weight] = {key: as_held(tensor, weight) for key, tensor in moments[name].items()}
     return Run(**state.progress)
 
 
 @torch.no_grad()
 def _restore(weights: Mapping[str, nn.Parameter], saved: Mapping[str, torch.Tensor]) -> None:
     for name, weight in weights.items():
-        weight.copy_(saved[name])
+        weight.copy_(as_held(saved[name], weight))

@@ -25,7 +25,7 @@ class Objective:
     """What an update minimises.
 
     Attributes:
-        backward: from a model, rows of a batch with `labels`, the label smoothing and the sizes of the whole batch: adds
+        backward: from a model, rows of a batch with `labels`, the label smoothing, and sizes of the whole batch, adds
             the gradient of these rows to the parameters, and returns their part of the loss.
         sizes: of a batch, or of rows of it.
         complete: the batch with what a row needs of the others.

@@ -11,9 +11,8 @@ from datetime import timedelta
 from typing import TypeVar
 
 import torch
+from accelerate import PartialState
 from torch import distributed
-
-from mtpeft.training.launch import is_launched
 
 PATIENCE = timedelta(hours=1)
 """How long a rank waits for the others, while they save the state say."""
@@ -30,20 +29,22 @@ class Ranks:
     index: int = 0
 
 
-def join_ranks() -> None:
-    """Take this process's place among the ranks, and its GPU, where it was launched as one."""
-    if not is_launched():
-        return
-    from accelerate import PartialState
+ALONE = Ranks()
 
+
+@contextlib.contextmanager
+def among_ranks() -> Iterator[None]:
+    """Take this process's place among the ranks that were launched, and its GPU, for a while."""
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
-    PartialState(cpu=not torch.cuda.is_available(), backend=backend, timeout=PATIENCE)
+    state = PartialState(cpu=not torch.cuda.is_available(), backend=backend, timeout=PATIENCE)
+    yield
+    state.destroy_process_group()
 
 
 def ranks() -> Ranks:
     """The processes that train together."""
     if not distributed.is_initialized():
-        return Ranks()
+        return ALONE
     return Ranks(distributed.get_world_size(), distributed.get_rank())
 
 

@@ -13,11 +13,16 @@ from torch import nn
 from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 
-from mtpeft.training.ranks import is_first
+from mtpeft.training.ranks import is_first, ranks
 
 
 def shard(model: nn.Module) -> None:
-    """Leave this rank its shard of each weight; gradients are then summed over the ranks as they are computed."""
+    """Leave this rank its shard of each weight; gradients are then summed over the ranks as they are computed.
+
+    A process that trains alone keeps all of it.
+    """
+    if ranks().count == 1:
+        return
     for stack in (model.get_encoder(), model.get_decoder()):
         for layer in max((own for own in stack.children() if isinstance(own, nn.ModuleList)), key=len):
             fully_shard(layer)
@@ -63,8 +68,8 @@ def kept(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def as_held(tensor: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """A whole tensor of a weight's shape as this rank holds the weight."""
-    if not isinstance(weight, DTensor) or isinstance(tensor, DTensor):
+    """A whole tensor of a weight's shape as this rank holds the weight; one that is held so, or is a number, is left."""
+    if not isinstance(weight, DTensor) or isinstance(tensor, DTensor) or tensor.ndim == 0:
         return tensor.to(weight.device)
     return distribute_tensor(tensor.to(weight.device), weight.device_mesh, weight.placements, src_data_rank=None)
 
