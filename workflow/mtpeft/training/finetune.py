@@ -38,12 +38,11 @@ def finetune(
         finish = METHODS[settings["method"]["tuner"]].finish
         model = finish(model) if finish else model
         with put_together(model):
-            tuned = (
-                save_tuned(model, record.parent / "tuned", diverged=run.status == "diverged") if is_first() else None
-            )
-        if tuned:
-            write_record(record, _record(job, cell, run, tuned=tuned, attempts=attempt.end(FINISHED)).model_dump())
-            keep_or_clear(state, record)
+            if not is_first():
+                return
+            tuned = save_tuned(model, record.parent / "tuned", diverged=run.status == "diverged")
+        write_record(record, _record(job, cell, run, tuned=tuned, attempts=attempt.end(FINISHED)).model_dump())
+        keep_or_clear(state, record)
 
 
 def save_tuned(model: nn.Module, folder: Path, *, diverged: bool) -> Path:

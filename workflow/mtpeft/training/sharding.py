@@ -68,7 +68,7 @@ def kept(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def as_held(tensor: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """A whole tensor of a weight's shape as this rank holds the weight; one that is held so, or is a number, is left."""
+    """A whole tensor of a weight's shape as this rank holds the weight; what is held so, or is a number, is left."""
     if not isinstance(weight, DTensor) or isinstance(tensor, DTensor) or tensor.ndim == 0:
         return tensor.to(weight.device)
     return distribute_tensor(tensor.to(weight.device), weight.device_mesh, weight.placements, src_data_rank=None)
