@@ -26,7 +26,7 @@ from mtpeft.training.attempts import FINISHED, attempting
 from mtpeft.training.batches import BatchOrder, cut
 from mtpeft.training.loop import Plan, Run, Task, train
 from mtpeft.training.ranks import is_first, ranks
-from mtpeft.training.sharding import put_together, shard
+from mtpeft.training.sharding import shard, whole_weights
 
 WARMUP, LABEL_SMOOTHING, WEIGHT_DECAY, CLIP_NORM, EVALUATIONS = 0.05, 0.1, 0.01, 1.0, 12
 FIRST_WORD = 2
@@ -132,10 +132,10 @@ def pretrain(
                 f"Pre-training has diverged at update {run.step} of {settings['updates']}; write a smaller rate than "
                 f"{settings['learning_rate']} in 'models.{record.parent.name}.pretrain.learning_rate'."
             )
-        with put_together(model):
+        with whole_weights(model) as told:
             if not is_first():
                 return
-            _save(model, loaded, record.parent / "checkpoint")
+            _save(model, loaded, record.parent / "checkpoint", **told)
         described = describe(str(device), settings["threads"])
         described |= {"processes": ranks().count, "micro_batch_tokens": run.micro_batch_tokens}
         described |= {"attempts": attempt.end(FINISHED)}
@@ -208,11 +208,11 @@ def _plan(settings: Mapping[str, Any]) -> Plan:
     )
 
 
-def _save(model: Any, tokenizer: Any, folder: Path) -> None:
+def _save(model: Any, tokenizer: Any, folder: Path, **told: Any) -> None:
     """Write the folder under another name first: it is there whole or not at all."""
     temporary = folder.with_name(f".{folder.name}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
-    model.save_pretrained(temporary)
+    model.save_pretrained(temporary, **told)
     tokenizer.save_pretrained(temporary)
     publish_folder(temporary, folder)
 

@@ -17,7 +17,7 @@ from mtpeft.training.job import Inputs, Job, open_job, train_job
 from mtpeft.training.kept import bring_back, keep_or_clear
 from mtpeft.training.loop import Run
 from mtpeft.training.ranks import is_first, of_the_first, ranks
-from mtpeft.training.sharding import put_together
+from mtpeft.training.sharding import whole_weights
 
 
 def finetune(
@@ -37,21 +37,21 @@ def finetune(
         model, run = train_job(job, state_folder=state, clock=attempt.clock)
         finish = METHODS[settings["method"]["tuner"]].finish
         model = finish(model) if finish else model
-        with put_together(model):
+        with whole_weights(model) as told:
             if not is_first():
                 return
-            tuned = save_tuned(model, record.parent / "tuned", diverged=run.status == "diverged")
+            tuned = save_tuned(model, record.parent / "tuned", diverged=run.status == "diverged", **told)
         write_record(record, _record(job, cell, run, tuned=tuned, attempts=attempt.end(FINISHED)).model_dump())
         keep_or_clear(state, record)
 
 
-def save_tuned(model: nn.Module, folder: Path, *, diverged: bool) -> Path:
+def save_tuned(model: nn.Module, folder: Path, *, diverged: bool, **told: Any) -> Path:
     """Write the trained weights as a peft folder or a model folder, whole or not at all; nothing where it diverged."""
     temporary = folder.with_name(f".{folder.name}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     if not diverged:
-        model.save_pretrained(temporary)
+        model.save_pretrained(temporary, **told)
         for page in list(temporary.rglob("README.md")):
             page.unlink()
         for config in temporary.rglob("adapter_config.json"):

@@ -7,6 +7,7 @@ Outside of training, in saved states above all, tensors are whole, so that any n
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import nn
@@ -39,7 +40,7 @@ def is_sharded(model: nn.Module) -> bool:
 
 @contextmanager
 def put_together(model: nn.Module) -> Iterator[None]:
-    """Hold a model whole in every rank, to translate with it or to store it."""
+    """Hold a model whole in every rank, to translate with it."""
     if not is_sharded(model):
         yield
         return
@@ -52,6 +53,21 @@ def put_together(model: nn.Module) -> Iterator[None]:
         for module in _sharded(model):
             module.reshard()
         model.set_reshard_after_forward(True)
+
+
+@contextmanager
+def whole_weights(model: nn.Module) -> Iterator[dict[str, Any]]:
+    """What `save_pretrained` has to be told while it stores a model, in the first rank: of a sharded one, its weights.
+
+    Torch shards the model again where it is asked for them.
+    """
+    if not is_sharded(model):
+        yield {}
+        return
+    names = list(model.state_dict())
+    with put_together(model):
+        found = {**dict(model.named_parameters(remove_duplicate=False)), **dict(model.named_buffers())}
+        yield {"state_dict": {name: found[name].detach() for name in names}}
 
 
 def whole(tensor: torch.Tensor) -> torch.Tensor:
