@@ -2,62 +2,29 @@
 
 import signal
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from torch import nn
 
-from method_material import Subject, batch, write_base
+from method_material import Subject
 from model_material import cell, inputs, train_settings
 from mtpeft.errors import TryAgainError
 from mtpeft.execution import Execution
-from mtpeft.models.load import prepare_torch
 from mtpeft.records import read_record
 from mtpeft.training import job as jobs
 from mtpeft.training.contrastive import objective
-from mtpeft.training.domains import takers_of
 from mtpeft.training.finetune import finetune
-from mtpeft.training.objective import Objective
-from mtpeft.training.parts import Differentiated, Gradient, halved, parts_of, put_gradient
+from mtpeft.training.parts import halved, parts_of
+from parts_material import BOTH, OUT_OF_MEMORY, WIDTH, differentiated, fits, gradient_of, of_two_languages, rows_of
 from training_material import at_update, results
-
-BOTH = ["unlikelihood", "length_normalised"]
-WIDTH = 9
-"""Tokens of the longer side of the batch below, which has three rows."""
-LANGUAGES = {"source": ["es", "pt"], "target": ["en", "en"]}
 
 
 @pytest.fixture(scope="module")
 def subject(tmp_path_factory: pytest.TempPathFactory) -> Subject:
     """A method with parameters for each language, of which a row trains its own."""
-    prepare_torch(1)
-    options = {"tuner": "context_ia3", "languages": LANGUAGES}
-    return Subject(write_base("mbart", tmp_path_factory.mktemp("mbart")), options, share=None)
-
-
-def rows_of(subject: Subject) -> dict[str, torch.Tensor]:
-    """A batch of two pairs, of which two rows share a target."""
-    rows = batch(subject.frame())
-    for name in ("labels", "decoder_input_ids"):
-        rows[name][1] = rows[name][2]
-    return rows | {"domains": torch.tensor([0, 1, 0])}
-
-
-def differentiated(model: nn.Module, losses: Any) -> Differentiated:
-    chosen = losses if isinstance(losses, Objective) else objective(losses)
-    trained = [weight for weight in model.parameters() if weight.requires_grad]
-    return Differentiated(model.train(), trained, chosen, 0.1, takers_of(model))
-
-
-def gradient_of(
-    subject: Subject, losses: Any, micro_batch_tokens: int | None = None
-) -> tuple[Gradient, list[torch.Tensor]]:
-    of = differentiated(subject.stirred(), losses)
-    found = put_gradient(of, rows_of(subject), seed=1, micro_batch_tokens=micro_batch_tokens)
-    return found, [weight.grad for weight in of.trained]
+    return of_two_languages(tmp_path_factory.mktemp("mbart"))
 
 
 LOSSES = pytest.mark.parametrize("losses", [[], BOTH[:1], BOTH[1:], BOTH], ids=str)
@@ -104,25 +71,6 @@ def test_a_batch_is_cut_into_parts_of_some_padded_tokens_or_of_a_row(
     assert [len(part["labels"]) for part in parts] == rows
     assert torch.cat([part["labels"] for part in parts]).equal(rows_of(subject)["labels"])
     assert halved(rows_of(subject), micro_batch_tokens) == next_smaller
-
-
-OUT_OF_MEMORY = [
-    torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
-    RuntimeError("[enforce fail at alloc_cpu.cpp:128] . DefaultCPUAllocator: can't allocate memory: you tried to"),
-    MemoryError(),
-]
-
-
-def fits(chosen: Objective, rows: int, error: Exception) -> Objective:
-    """An objective that has memory for so many rows, and finds out half way, after it has added to the gradients."""
-
-    def backward(model: nn.Module, given: Any, *more: Any) -> torch.Tensor:
-        loss = chosen.backward(model, given, *more)
-        if len(given["labels"]) > rows:
-            raise error
-        return loss
-
-    return replace(chosen, backward=backward)
 
 
 @pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=lambda error: type(error).__name__)

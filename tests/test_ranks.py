@@ -10,7 +10,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from model_material import inputs, train_settings
+from model_material import inputs, pretrain_base, pretrain_settings, train_settings
 from mtpeft.cells import Cell
 from mtpeft.errors import TryAgainError
 from mtpeft.execution import Execution
@@ -21,13 +21,13 @@ from mtpeft.training import ranks
 from mtpeft.training.contrastive import objective
 from mtpeft.training.finetune import finetune
 from mtpeft.training.state import STATE_FILE
+from parts_material import BOTH, OUT_OF_MEMORY, fits, gradient_of, of_two_languages
 from rank_material import in_ranks, losses_of
-from test_parts import OUT_OF_MEMORY, fits
 from training_material import at_update, results
 
 SHARDED = Execution(sharded=True)
 PLAIN = Execution()
-KINDS = [("lora", PLAIN), ("full", PLAIN), ("full", SHARDED)]
+KINDS = [("lora", PLAIN), ("full", PLAIN), pytest.param("full", SHARDED, marks=pytest.mark.slow)]
 TOLERANCE = 1e-5
 NAMES = ["lora", "full", "full, sharded"]
 WAYS = pytest.mark.parametrize(("method", "execution"), KINDS, ids=NAMES)
@@ -59,7 +59,7 @@ def stop(update: int, patch: pytest.MonkeyPatch) -> Any:
 def assert_alike(folder: Path, other: Path) -> None:
     """Weights are equal within the rounding of twelve updates, but for biases of keys, on which nothing depends.
 
-    They add the same to the scores of all keys, so their gradients are rounding errors, which Adam makes whole steps of.
+    They add the same to the scores of all keys, so their gradients are rounding errors, of which Adam makes steps.
     """
     one, two = (load_file(*(own / "tuned").glob("*.safetensors")) for own in (folder, other))
     assert one.keys() == two.keys()
@@ -126,6 +126,34 @@ def test_a_state_is_valid_for_any_number_of_processes(
     for name in ("two, one", "one, two"):
         assert read_record(tmp_path / name / "train.json")["starts"] == 2
         assert_alike(tmp_path / "one", tmp_path / name)
+
+
+@pytest.mark.parametrize("losses", [[], BOTH], ids=str)
+def test_processes_sum_up_to_the_gradient_of_the_batch(tmp_path: Path, losses: list[str]) -> None:
+    """Of three rows of two pairs, whose parameters are trained by the process that has the row."""
+    subject = of_two_languages(tmp_path / "mbart")
+    whole, expected = gradient_of(subject, losses)
+    for found, gradients in in_ranks(tmp_path / "ranks", lambda rank: gradient_of(subject, losses)):
+        assert found.loss.item() == pytest.approx(whole.loss.item(), rel=1e-6)
+        assert found.tokens == whole.tokens
+        for one, other in zip(gradients, expected, strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
+
+
+def test_two_processes_pretrain_as_one_does(sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = pretrain_settings(updates=6)
+    settings["config"] |= {"dropout": 0.0}
+    alone = losses_of(lambda: pretrain_base(sweep, tmp_path / "one/base.json", settings), monkeypatch)
+    found = in_ranks(
+        tmp_path / "ranks",
+        lambda rank: losses_of(lambda: pretrain_base(sweep, tmp_path / "two/base.json", settings), monkeypatch),
+    )
+    assert found == [pytest.approx(alone, rel=1e-5)] * 2
+    one, two = (read_record(tmp_path / name / "base.json")["training"] for name in ("one", "two"))
+    assert one["target_tokens"] == two["target_tokens"]
+    assert [entry["score"] for entry in one["dev_history"]] == pytest.approx(
+        [entry["score"] for entry in two["dev_history"]], rel=1e-5
+    )
 
 
 def test_memory_that_one_process_lacks_makes_all_of_them_take_smaller_parts(

@@ -30,7 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         sys.exit(_run_warm_or_here(given))
     except (UserError, TryAgainError) as error:
-        for line in str(error).splitlines() if speaks() else ():
+        # What makes all processes of a step stop is said by one; what one of them lacks, by itself.
+        said_once = isinstance(error, (UserError, StoppedError))
+        for line in str(error).splitlines() if speaks() or not said_once else ():
             print(f"mtpeft: {line}", file=sys.stderr)
         sys.exit(MISTAKE if isinstance(error, UserError) else TRY_AGAIN)
     except KeyboardInterrupt:
