@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mtpeft.methods import METHODS
-from sweep_material import made_once, run
+from sweep_material import SLOW, TABLES, copy, made_once, run
 
 if TYPE_CHECKING:
     from comet_material import Comet
@@ -45,6 +45,18 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert code == 0, said[-5000:]
 
     return made_once(tmp_path_factory, "finished", make)
+
+
+@pytest.fixture(scope="session")
+def slow(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The finished run with longer training; read only."""
+
+    def make(folder: Path) -> None:
+        copy(finished, folder / "run")
+        code, said = run(folder / "run", overlay=SLOW, options=TABLES)
+        assert code == 0, said[-3000:]
+
+    return made_once(tmp_path_factory, "slow", make) / "run"
 
 
 @pytest.fixture(scope="session")

@@ -28,10 +28,9 @@ from mtpeft.results.freshness import fresh_records
 from mtpeft.tokens.arrays import read_arrays
 from mtpeft.tokens.codec import encode, frame_of, open_codec, text_of
 from mtpeft.tokens.encode import encode_pair
+from mtpeft.training.attempts import attempting
 from mtpeft.training.finetune import save_tuned
-from mtpeft.training.interrupt import watching
 from mtpeft.training.job import Inputs, open_job, train_job
-from mtpeft.training.state import only_writer
 from sweep_material import STUDY, copy, run
 
 NEW = "kl"
@@ -155,8 +154,8 @@ def test_new_entries_are_trained_with_every_method_and_counted(
     if method not in ("full", "lora_embeddings"):
         assert allocation.sizes[f"{shape.embedding_module}.{NEW_ENTRIES}"] == 1
         assert allocation.trained >= rows
-    with only_writer(tmp_path / "state"), watching() as clock:
-        trained, run_ = train_job(job, state_folder=tmp_path / "state", clock=clock)
+    with attempting(tmp_path / "state") as attempt:
+        trained, run_ = train_job(job, state_folder=tmp_path / "state", clock=attempt.clock)
     before = _observed(trained, given, folder, languages)
     opened = open_tuned(folder, save_tuned(trained, tmp_path / "tuned", diverged=False))
     assert torch.equal(_observed(opened, given, folder, languages), before)
@@ -214,6 +213,7 @@ def _wide(**extension: Any) -> dict[str, Any]:
 
 
 PIECES = {"language": "ga", "pairs": ["ga-en"], "entries": 40}
+TWO_STAGES = {"tuner": "staged", "stages": ["prefix", "lora"], "sizes": [4], "rate_factors": [10, 1]}
 MISTAKES = {
     "no such model": (_wide(model="big", pieces=PIECES), "'models.wide.extend.model' names 'big'"),
     "nothing to add": (_wide(), "'models.wide.extend' adds nothing"),
@@ -221,6 +221,16 @@ MISTAKES = {
     "twice extended": (
         merge(_wide(pieces=PIECES), {"models": {"wider": {"extend": {"model": "wide", "pieces": PIECES}}}}),
         "extends another model itself",
+    ),
+    "stages": (
+        merge(
+            _wide(languages={"ga": {"like": "es"}}, pieces=PIECES),
+            {
+                "methods": {"two": {**TWO_STAGES, "learning_rate": 1.0e-3}},
+                "studies": {"budgets": {"models": ["wide"], "pairs": ["ga-en"], "methods": ["two"], "also": []}},
+            },
+        ),
+        "names 'two', but 'wide' has new entries in its vocabulary, which methods of one stage alone can train",
     ),
     "no token": (
         merge(_wide(pieces=PIECES), {"studies": {"budgets": {"models": ["wide"], "pairs": ["ga-en"]}}}),

@@ -97,12 +97,27 @@ def test_every_value_in_a_command_is_quoted(body: str) -> None:
     assert {value for value in values if not value.endswith(":q")} <= {"params.inputs"}
 
 
-def test_every_rule_that_runs_nothing_is_made_on_the_machine_that_schedules() -> None:
-    snakefile = (ROOT / "Snakefile").read_text()
-    local = set(re.findall(r"\w+", re.search(r"(?ms)^localrules:\n(.+?)\n\n", snakefile)[1]))
-    targets = {case.id for case in ALL_RULES if "shell:" not in case.values[0]}
+def local_rules() -> set[str]:
+    """Rules that are made on the machine that schedules."""
+    snakefile = re.sub("#.*", "", (ROOT / "Snakefile").read_text())
+    return set(re.findall(r"\w+", re.search(r"(?ms)^localrules:\n(.+?)\n\n", snakefile)[1]))
 
-    assert local == targets
+
+def test_every_rule_that_runs_nothing_is_made_on_the_machine_that_schedules() -> None:
+    assert {case.id for case in ALL_RULES if "shell:" not in case.values[0]} <= local_rules()
+
+
+def test_what_fetches_something_is_made_where_there_is_a_network() -> None:
+    fetching = {"fetch_wheel", "fetch_dataset", "fetch_model", "install_mtdata", "install_comet", "take_in_comet"}
+    assert fetching <= local_rules()
+
+
+def test_the_profile_of_a_cluster_names_rules_that_are_submitted() -> None:
+    profile = yaml.safe_load((ROOT / "workflow/profiles/slurm/profile.yaml").read_text())
+    named = {*profile["set-resources"], *profile["groups"]}
+    used = [name for file in RULES for name in re.findall(r"(?m)^use rule \w+ as (\w+) with:", file.read_text())]
+    assert named <= {case.id for case in ALL_RULES} | set(used)
+    assert not named & local_rules()
 
 
 def test_every_file_of_rules_is_included() -> None:

@@ -139,8 +139,15 @@ def test_the_commands_for_handing_over_write_a_model(finished: Path, tmp_path: P
 
 
 def test_the_command_for_one_cell_is_planned(finished: Path) -> None:
-    command = re.search(r"snakemake (--workflow-profile.*?score\.json)", BASH, flags=re.DOTALL).group(1)
+    command = re.search(r"snakemake (--workflow-profile \S+ --print.*?score\.json)", BASH, flags=re.DOTALL).group(1)
     words = command.replace("\\\n", " ").replace("n1600", "n200").replace("pt-en", "es-en").split()
     words[words.index("--workflow-profile") + 1] = str(ROOT / "workflow/profiles/local")
     done = snakemake(finished, "--dry-run", *words)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_command_for_a_cluster_has_nothing_to_add_to_a_finished_run(finished: Path) -> None:
+    (profile,) = re.findall(r"snakemake --workflow-profile (\S+/slurm)", BASH)
+    done = snakemake(finished, "--dry-run", "--workflow-profile", str(ROOT / profile))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Nothing to be done" in done.stdout + done.stderr

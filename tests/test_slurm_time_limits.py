@@ -46,11 +46,11 @@ def attempts(folder: Path, cell: str) -> list[dict[str, Any]]:
 def test_cells_longer_than_the_time_of_their_job_end_as_if_they_had_had_time(
     finished: Path, slurm: "Cluster", tmp_path: Path
 ) -> None:
-    """Two cells of 30 seconds and more share a job of a minute, whose start takes a part of that."""
+    """Two cells of 25 seconds and more share a job of a minute, whose start takes a part of that."""
     folder, whole = (copy(finished, tmp_path / name) for name in ("limited", "whole"))
     assert begin(whole, *profile("local")).wait(600) == 0
     options = [*profile("slurm"), *ONE_JOB, *ONE_MINUTE, "--slurm-init-seconds-before-status-checks", "5"]
-    with begin(folder, *options, **slurm.variables, **{PACE_VARIABLE: f"{30 / UPDATES}"}) as sweep:
+    with begin(folder, *options, **slurm.variables, **{PACE_VARIABLE: f"{25 / UPDATES}"}) as sweep:
         while sweep.poll() is None:
             for job in slurm.jobs(folder):
                 if job.reason == "BeginTime":  # a job that was put back is held for two minutes

@@ -6,6 +6,8 @@ heavy is imported, since every job of a cluster parses this file again.
 
 import sys
 
+from snakemake.logging import logger
+
 # The package is found whether it is installed or not.
 sys.path.insert(0, f"{workflow.basedir}/workflow")
 
@@ -17,6 +19,8 @@ from mtpeft.config import representations, settings
 from mtpeft.config.environment import share_python
 from mtpeft.config.load import validate
 from mtpeft.errors import UserError
+from mtpeft.front import holder
+from mtpeft.front.looks import one_at_a_time
 from mtpeft.records import canonical
 
 try:
@@ -25,6 +29,9 @@ except UserError as error:
     raise WorkflowError(str(error)) from None
 
 share_python(submitted=workflow.remote_exec)
+
+if workflow.is_main_process and (held := holder.told_of_holder()):
+    logger.warning(held)
 
 FIRST = order.FIRST
 PLACES = order.places(CONFIGURATION)
@@ -87,3 +94,11 @@ def cells_per_gpu_of(wildcards):
 def execution_of(key):
     """Resources function: how a model is trained, for the same reason no part of `params`."""
     return lambda wildcards: model_paths.execution(CONFIGURATION, wildcards, key)
+
+
+def hold_folder():
+    """Let no second sweep into this folder while this Snakemake lives."""
+    try:
+        holder.hold_until_exit(CONFIGURATION, cluster=not workflow.local_exec)
+    except UserError as error:
+        raise WorkflowError(str(error)) from None

@@ -41,7 +41,10 @@ def _execution(given: argparse.Namespace) -> Execution:
 
 
 def _pretrain(given: argparse.Namespace) -> None:
-    from mtpeft.models.pretrain import pretrain
+    from mtpeft.training.attempts import starting, state_of
+
+    with starting(state_of(given.record)):
+        from mtpeft.models.pretrain import pretrain
 
     pretrain(
         given.settings,
@@ -82,8 +85,11 @@ def _train(given: argparse.Namespace) -> None:
 
 
 def _finetune(given: argparse.Namespace) -> None:
-    from mtpeft.training.finetune import finetune
-    from mtpeft.training.tune import chosen_rate
+    from mtpeft.training.attempts import starting, state_of
+
+    with starting(state_of(given.record)):
+        from mtpeft.training.finetune import finetune
+        from mtpeft.training.tune import chosen_rate
 
     if given.rate:
         given.settings["optimisation"]["learning_rate"] = chosen_rate(given.rate)
@@ -100,7 +106,10 @@ def _judge(given: argparse.Namespace) -> None:
 
 def _tune(given: argparse.Namespace) -> None:
     from mtpeft.config.rates import CLASS
-    from mtpeft.training.tune import tune
+    from mtpeft.training.attempts import search_state_of, starting
+
+    with starting(search_state_of(given.record)):
+        from mtpeft.training.tune import tune
 
     labels = dict(zip(CLASS, given.record.with_suffix("").parts[-len(CLASS) :], strict=True))
     told = {"inputs": _inputs(given), "execution": _execution(given)}

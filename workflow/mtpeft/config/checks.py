@@ -26,7 +26,7 @@ from mtpeft.config.resolve import (
 )
 from mtpeft.config.schema import Block, Configuration, Corpus, Study
 from mtpeft.config.sentences import listed, moving_branch, unknown
-from mtpeft.config.stage_checks import stage_mistakes, stages_in_a_model
+from mtpeft.config.stage_checks import stage_mistakes, stages_beside_new_entries, stages_in_a_model
 from mtpeft.config.studies import EFFICIENCY
 from mtpeft.config.test_sets import test_set_mistakes
 from mtpeft.errors import UserError
@@ -245,9 +245,12 @@ def _model_limits(configuration: Configuration) -> Iterator[str]:
             yield from frozen_mistakes(configuration, f"studies.{label}", block)
             yield from sharding_mistakes(configuration, f"studies.{label}", block)
             yield from language_mistakes(configuration, f"studies.{label}", block)
+            for model in block.models:
+                told = {"shape": known[model], "model": model}
+                yield from stages_beside_new_entries(configuration, f"studies.{label}", block, **told)
             for model in filter(shapes.__contains__, block.models):
                 told = {"shape": shapes[model], "model": model}
-                staged = list(stages_in_a_model(configuration, f"studies.{label}", block, **told))
+                staged = list(stages_in_a_model(configuration, block, **told))
                 yield from staged
                 if staged:
                     continue

@@ -22,7 +22,7 @@ from mtpeft.records import canonical, publish_folder, sha256_of, write_record
 from mtpeft.tokens.arrays import IGNORED, TokenPairs, model_inputs, read_arrays
 from mtpeft.tokens.codec import load_tokenizer
 from mtpeft.tokens.frame import Frame
-from mtpeft.training.attempts import FINISHED, attempting
+from mtpeft.training.attempts import FINISHED, attempting, state_of
 from mtpeft.training.batches import BatchOrder, cut
 from mtpeft.training.loop import Plan, Run, Task, train
 from mtpeft.training.ranks import is_first, ranks
@@ -124,7 +124,7 @@ def pretrain(
         identity=canonical({"settings": settings, "inputs": [sha256_of(file) for file in files]}),
         execution=execution,
     )
-    state = record.parent / "state"
+    state = state_of(record)
     with attempting(state) as attempt:
         run = train(task, _plan(settings), state_folder=state, clock=attempt.clock)
         if run.status == "diverged":

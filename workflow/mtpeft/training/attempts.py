@@ -15,12 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from mtpeft.allocation import Allocation, allocation, job_id, requeue
-from mtpeft.errors import TryAgainError
+from mtpeft.errors import StoppedError, TryAgainError
 from mtpeft.records import write_text
-from mtpeft.training.interrupt import TIME, Clock, watching
-from mtpeft.training.ranks import is_first, of_the_first
-from mtpeft.training.resources import resource_failures
-from mtpeft.training.state import only_writer
+from mtpeft.training.interrupt import TIME, Clock, TimeToStopError, unheard_signals, watching
+from mtpeft.training.launch import speaks
 
 ATTEMPTS_FILE = "attempts.json"
 FINISHED = "finished"
@@ -87,25 +85,81 @@ def attempting(state: Path) -> Iterator[Attempt]:
     Raises:
         TryAgainError: somebody else trains here, there was too little of something, or a reason to stop has come.
     """
+    from mtpeft.training.ranks import of_the_first
+    from mtpeft.training.resources import resource_failures
+    from mtpeft.training.state import only_writer
+
     given = allocation()
-    clock = Clock(end=given.end, agree=of_the_first)
-    if not is_first():
-        with resource_failures(), watching(clock):
-            yield Attempt(state / ATTEMPTS_FILE, clock, given)
+    attempt = Attempt(state / ATTEMPTS_FILE, Clock(end=given.end, agree=of_the_first), given)
+    if not speaks():
+        with _following(), resource_failures(), watching(attempt.clock):
+            yield attempt
         return
     # Failures are named within, for the record, and without, since the record itself may find the disk full.
-    with resource_failures(), only_writer(state), watching(clock):
-        attempt = Attempt(state / ATTEMPTS_FILE, clock, given)
+    with resource_failures(), only_writer(state):
         attempt.begin()
-        try:
-            with resource_failures():
-                yield attempt
-        except Exception as error:
+        with _recorded(attempt), resource_failures(), watching(attempt.clock):
+            yield attempt
+
+
+@contextlib.contextmanager
+def starting(state: Path) -> Iterator[None]:
+    """Load what training needs: an attempt that comes no further than this is recorded as well.
+
+    Raises:
+        StoppedError: a reason to stop has come.
+    """
+    given = allocation()
+    attempt = Attempt(state / ATTEMPTS_FILE, Clock(end=given.end), given)
+    try:
+        with watching(attempt.clock):
+            yield
+    except TimeToStopError as stop:
+        if not speaks():
+            raise _stopped(stop) from None
+        attempt.begin()
+        with _recorded(attempt):
+            raise stop
+
+
+@contextlib.contextmanager
+def _recorded(attempt: Attempt) -> Iterator[None]:
+    """Write what ends an attempt, and have its job go on if it may."""
+    try:
+        yield
+    except BaseException as error:
+        stopped = _stopped(error) if isinstance(error, TimeToStopError) else error
+        with unheard_signals():
             with contextlib.suppress(OSError):
-                attempt.end(error.why if isinstance(error, TryAgainError) else "error")
+                attempt.end(stopped.why if isinstance(stopped, TryAgainError) else "error")
             if attempt.may_go_on_in_its_job() and requeue():
                 print(f"SLURM job {job_id()} goes back into the queue, and then on from the saved state.", flush=True)
+        if stopped is error:
             raise
+        raise stopped from None
+
+
+@contextlib.contextmanager
+def _following() -> Iterator[None]:
+    """In a process that trains together with the one that keeps the record."""
+    try:
+        yield
+    except TimeToStopError as stop:
+        raise _stopped(stop) from None
+
+
+def _stopped(stop: TimeToStopError) -> StoppedError:
+    return StoppedError(f"stopped before any update of this attempt: {stop}", why=stop.reason.why)
+
+
+def state_of(record: Path) -> Path:
+    """Folder of the state of what is trained into the folder of a record."""
+    return record.parent / "state"
+
+
+def search_state_of(record: Path) -> Path:
+    """Folder of the state of a search, beside those of others."""
+    return record.with_name(f".{record.stem}")
 
 
 def read_attempts(state: Path) -> list[Entry]:

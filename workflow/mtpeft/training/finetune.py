@@ -12,7 +12,7 @@ from mtpeft.execution import PLAIN, Execution, describe, peak_memory_mb, version
 from mtpeft.methods import METHODS
 from mtpeft.record_types import TrainRecord
 from mtpeft.records import publish_folder, read_lines, read_record, write_record
-from mtpeft.training.attempts import FINISHED, Entry, attempting
+from mtpeft.training.attempts import FINISHED, Entry, attempting, state_of
 from mtpeft.training.job import Inputs, Job, open_job, train_job
 from mtpeft.training.kept import bring_back, keep_or_clear
 from mtpeft.training.loop import Run
@@ -28,9 +28,9 @@ def finetune(
     Raises:
         TryAgainError: stopped early, with the state saved, or somebody else trains this cell.
     """
-    job = open_job(settings, inputs, execution)
-    state = record.parent / "state"
+    state = state_of(record)
     with attempting(state) as attempt:
+        job = open_job(settings, inputs, execution)
         if of_the_first(is_first() and bring_back(state, record, settings=settings, hashes=job.hashes)):
             print("This run of Snakemake has trained the cell already; its results are put back.", flush=True)
             return

@@ -2,15 +2,17 @@
 
 What has to stop looks at a clock as often as it can, between updates and between batches of decoding. The clock learns
 how long that takes and how long saving does, and stops so long before the end of an allocation that both fit in twice.
+While libraries and models are loaded there is nothing to save, and a reason to stop ends that at once.
 """
 
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import inf
+from types import FrameType
 from typing import Any
 
 from mtpeft.allocation import allocation
@@ -19,9 +21,11 @@ from mtpeft.errors import StoppedError, TryAgainError
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 TIME_BUDGET_VARIABLE = "MTPEFT_SECONDS"
 SAVE_INTERVAL_VARIABLE = "MTPEFT_SAVE_SECONDS"
-LEAST_MARGIN_SECONDS = 5.0
+LEAST_MARGIN_SECONDS = 10.0
 """Time to end in, beside what the clock has learnt: the record of the attempt, SLURM, this process and its parents."""
 TIME = "time"
+
+Handler = Callable[[int, FrameType | None], None] | signal.Handlers
 
 
 @dataclass(frozen=True)
@@ -32,8 +36,11 @@ class Reason:
     said: str
 
 
-class TimeToStopError(Exception):
-    """There is a reason to stop; what was begun since the last update is done anew."""
+class TimeToStopError(BaseException):
+    """There is a reason to stop; what was begun since the last update is done anew.
+
+    No `Exception`, since libraries catch those while they are loaded.
+    """
 
     def __init__(self, reason: Reason) -> None:
         super().__init__(reason.said)
@@ -50,6 +57,7 @@ class Clock:
         save_interval: seconds between two savings of the state.
         agree: has what this process decides be what the first of those decides that train together.
         on_resume: is told from which update on the attempt trains, whenever that is known better.
+        loading: True until there is something to save.
         signalled: name of the signal that has come.
         from_update: where this attempt began.
         updates: how many it has made.
@@ -60,6 +68,7 @@ class Clock:
     save_interval: float = field(default_factory=lambda: float(os.environ.get(SAVE_INTERVAL_VARIABLE, "20")))
     agree: Callable[[Any], Any] = lambda decision: decision
     on_resume: Callable[[int], None] = lambda update: None
+    loading: bool = True
     signalled: str = ""
     from_update: int = 0
     updates: int = 0
@@ -100,7 +109,7 @@ class Clock:
 
     def resumed(self, updates: int) -> None:
         """Count updates that were made before this attempt, of whatever part of the work it goes on with now."""
-        self._looked = time.monotonic()
+        self._looked, self.loading = time.monotonic(), False
         self.from_update += updates
         self.on_resume(self.from_update)
 
@@ -128,17 +137,42 @@ class Clock:
 
 @contextmanager
 def watching(clock: Clock) -> Iterator[None]:
-    """Turn the signals that ask a process to stop into a reason to stop at the clock's next look."""
+    """Turn the signals that ask a process to stop into a reason to stop at the clock's next look, or while it loads.
 
-    def remember(number: int, frame: object) -> None:
-        clock.signalled = signal.Signals(number).name
+    Raises:
+        TimeToStopError: there is a reason to stop while it loads.
+    """
 
-    before = {number: signal.signal(number, remember) for number in SIGNALS}
+    def remember(number: int, frame: FrameType | None) -> None:
+        if number != signal.SIGALRM:
+            clock.signalled = signal.Signals(number).name
+        if clock.loading and (reason := clock.reason_to_stop()):
+            raise TimeToStopError(reason)
+
+    with _handling((*SIGNALS, signal.SIGALRM), remember):
+        if clock.end < inf:
+            signal.setitimer(signal.ITIMER_REAL, max(0.001, clock.end - clock.margin() - time.time()))
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+@contextmanager
+def unheard_signals() -> Iterator[None]:
+    """Let nothing disturb the end of a process that has been asked to stop."""
+    with _handling(SIGNALS, signal.SIG_IGN):
+        yield
+
+
+@contextmanager
+def _handling(numbers: Sequence[signal.Signals], handler: Handler) -> Iterator[None]:
+    before = {number: signal.signal(number, handler) for number in numbers}
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from typing import Any
 from mtpeft.execution import PLAIN, Execution, describe, versions
 from mtpeft.record_types import RateRecord, Trial
 from mtpeft.records import canonical, read_record, write_record
-from mtpeft.training.attempts import FINISHED, Entry, attempting
+from mtpeft.training.attempts import FINISHED, Entry, attempting, search_state_of
 from mtpeft.training.interrupt import Clock
 from mtpeft.training.job import Inputs, Job, open_job, train_job
 from mtpeft.training.loop import Run
@@ -38,9 +38,9 @@ def tune(
     Raises:
         TryAgainError: stopped early, with finished trials and the state of the current one saved.
     """
-    state = record.with_name(f".{record.stem}")
-    job = open_job(settings["trial"], inputs, execution)
+    state = search_state_of(record)
     with attempting(state) as attempt:
+        job = open_job(settings["trial"], inputs, execution)
         trials: dict[float, Trial] = {}
         while (rate := next_rate(_scores(trials), settings["candidates"], settings["widenings"])) is not None:
             trials[rate] = _trial(_with_rate(job, rate), state / f"{rate:g}", attempt.clock)

@@ -1,0 +1,147 @@
+"""The profile for a cluster on a real SLURM: the results of one machine, whatever happens to the jobs."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import yaml
+
+from slurm_material import Cluster, filled_in
+from sweep_material import ROOT, SLOW, STUDY, TABLES, copy, environment, planned, processes, results, wait_for
+
+pytestmark = [pytest.mark.sweep, pytest.mark.cluster]
+
+LORA, FULL, SCRATCH = (f"small/es-en/n200/{cell}/1" for cell in ("lora/b5", "full/all", "scratch/all"))
+TARGETS = TABLES[1:]
+HUNGRY = """
+import sys, threading, time
+from pathlib import Path
+
+def eat():
+    while not Path("results/cells/{cell}/state/state.safetensors").exists():
+        time.sleep(0.1)
+    Path("has_eaten").touch()
+    meal = b"x" * 2_000_000_000
+    time.sleep(60)
+
+if "{cell}" in sys.orig_argv and "train" in sys.orig_argv and not Path("has_eaten").exists():
+    threading.Thread(target=eat, daemon=True).start()
+"""
+"""Read by every Python that starts: the trainer of a cell takes two gigabytes once it has saved its state, one time."""
+
+
+def submit(
+    folder: Path, slurm: Cluster, profile: Path, *, overlay: Mapping[str, Any] | None = None, **extra: str
+) -> subprocess.Popen[str]:
+    """Start Snakemake on the small study with a profile for the cluster."""
+    (folder / "overlay.yaml").write_text(yaml.safe_dump(dict(overlay or {})), encoding="utf-8")
+    files = ["--snakefile", str(ROOT / "Snakefile"), "--configfile", str(STUDY), "overlay.yaml"]
+    with said_by(folder).open("w", encoding="utf-8") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "snakemake", "--workflow-profile", str(profile), *files, "--", *TARGETS],
+            cwd=folder,
+            env=environment(**slurm.variables, **extra),
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+
+def said_by(folder: Path) -> Path:
+    """Where Snakemake's output goes."""
+    return folder / "snakemake.log"
+
+
+def without(run: Path, folder: Path, *cells: str) -> Path:
+    """A copy of a run in which some cells are still to be trained."""
+    copy(run, folder)
+    for cell in cells:
+        shutil.rmtree(folder / "results/cells" / cell)
+    return folder
+
+
+def trainer_of(folder: Path, cell: str) -> psutil.Process | None:
+    """The process that trains a cell."""
+    return next((process for process in processes(folder, cell) if "train" in process.cmdline()), None)
+
+
+def has_saved(folder: Path, cell: str) -> bool:
+    """True while there is a state from which the training of a cell can go on."""
+    return (folder / "results/cells" / cell / "state/state.safetensors").exists()
+
+
+def test_the_small_study_on_a_cluster_is_that_of_one_machine(slurm: Cluster, finished: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    code = submit(folder, slurm, filled_in(tmp_path / "profile", {"sharing: 1": "sharing: 4"})).wait(900)
+    assert code == 0, said_by(folder).read_text(encoding="utf-8")[-5000:]
+    assert results(folder) == results(finished)
+    assert planned(folder, *TARGETS) == {}, "one machine has nothing to add"
+    submitted_as_one(folder, slurm)
+
+
+def submitted_as_one(folder: Path, slurm: Cluster) -> None:
+    """Cells share allocations of one GPU, one CPU and the memory of one cell, each for as long as its cells need."""
+    cells = len(list((folder / "results/cells").glob("**/train.json")))
+    numbers = [job.number for job in slurm.jobs(folder) if job.comment == "rule_cells_train"]
+    shown = [slurm.call("scontrol", "--oneliner", "show", "job", number) for number in numbers]
+    asked = [dict(word.split("=", 1) for word in line.split() if "=" in word) for line in shown]
+    assert {(job["TresPerJob"], job["NumCPUs"], job["MinMemoryNode"]) for job in asked} == {
+        ("gres:gpu:1", "1", "16000M")
+    }
+    hours = [int(job["TimeLimit"].split(":")[0]) for job in asked]
+    assert max(hours) == 4 * 4
+    assert sum(hours) == 4 * cells
+
+
+def test_two_gpu_jobs_get_two_devices_and_a_third_one_waits(slurm: Cluster, slow: Path, tmp_path: Path) -> None:
+    """The trainer of a job whose Snakemake is killed dies with it."""
+    cells = (LORA, FULL, SCRATCH)
+    folder = without(slow, tmp_path / "run", *cells)
+    running = submit(folder, slurm, filled_in(tmp_path / "profile", {}), overlay=SLOW)
+    found: list[psutil.Process] = []
+
+    def two_are_trained() -> bool:
+        found[:] = [trainer for cell in cells if (trainer := trainer_of(folder, cell))]
+        return len(found) == 2
+
+    wait_for(two_are_trained, 240)
+    devices = {trainer.environ()["CUDA_VISIBLE_DEVICES"] for trainer in found}
+    waiting = [job.reason for job in slurm.jobs(folder) if job.state == "PENDING"]
+    psutil.Process(found[0].ppid()).kill()
+    wait_for(lambda: not found[0].is_running(), 10)
+    running.send_signal(signal.SIGINT)
+    running.wait(120)
+    assert devices == {"0", "1"}
+    assert waiting == ["Resources"]
+    wait_for(lambda: not any(job.is_alive for job in slurm.jobs(folder)), 30)
+
+
+def test_what_is_cancelled_or_killed_for_its_memory_goes_on_and_ends_alike(
+    slurm: Cluster, slow: Path, tmp_path: Path
+) -> None:
+    folder = without(slow, tmp_path / "run", LORA, FULL)
+    (tmp_path / "hungry").mkdir()
+    (tmp_path / "hungry/sitecustomize.py").write_text(HUNGRY.format(cell=FULL), encoding="utf-8")
+    places = f"{ROOT / 'workflow'}:{tmp_path / 'hungry'}"
+    profile = filled_in(tmp_path / "profile", {"16000 * attempt": "1500 * attempt"})
+    running = submit(folder, slurm, profile, overlay=SLOW, PYTHONPATH=places)
+    wait_for(lambda: has_saved(folder, LORA), 240)
+    trainer = trainer_of(folder, LORA)
+    assert trainer
+    slurm.call("scancel", trainer.environ()["SLURM_JOB_ID"])
+    code, said = running.wait(300), said_by(folder).read_text(encoding="utf-8")
+    assert code == 0, said[-5000:]
+    assert results(folder) == results(slow)
+    records = [json.loads((folder / "results/cells" / cell / "train.json").read_text()) for cell in (LORA, FULL)]
+    assert [record["starts"] for record in records] == [2, 2], "both went on from their states"
+    assert "SLURM status is: 'CANCELLED'" in said
+    assert "SLURM status is: 'FAILED'" in said
+    assert said.count("Trying to restart job") == 2

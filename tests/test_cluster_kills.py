@@ -1,0 +1,169 @@
+"""Kill what submits jobs to a real SLURM, and go on as the README says: no cell is trained twice at once, none is lost."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from slurm_material import Cluster, Job
+from sweep_material import (
+    ROOT,
+    SLOW,
+    STUDY,
+    TABLES,
+    copy,
+    environment,
+    half_trained,
+    planned,
+    results,
+    run,
+    start,
+    wait_for,
+)
+
+pytestmark = pytest.mark.sweep
+
+CELLS = [f"small/es-en/n200/{cell}/1" for cell in ("full/all", "lora/b5", "scratch/all")]
+"""One more than the cluster has GPUs: two are trained and one waits."""
+QUICK = ("--slurm-init-seconds-before-status-checks", "3", "--latency-wait", "15")
+ANOTHER_RATE = SLOW | {"methods": SLOW["methods"] | {"lora": {"learning_rate": 0.001}}}
+
+
+@pytest.fixture
+def folder(slow: Path, slurm: Cluster, tmp_path: Path) -> Path:
+    """A finished sweep without some of its cells, which are still to be trained."""
+    folder = copy(slow, tmp_path / "run")
+    for cell in CELLS:
+        shutil.rmtree(folder / "results/cells" / cell)
+    return folder
+
+
+def trainings(slurm: Cluster, folder: Path, *states: str) -> list[Job]:
+    """Jobs that train, in some states; without states all of them."""
+    found = [job for job in slurm.jobs(folder) if job.comment == "rule_cells_train"]
+    return [job for job in found if job.state in states or not states]
+
+
+def sweep(folder: Path, slurm: Cluster, doing: Any) -> Any:
+    """Start or run the sweep on the cluster."""
+    options = (*TABLES, "--profile", "slurm", "--", *QUICK)
+    return doing(folder, overlay=SLOW, options=options, **slurm.variables)
+
+
+def start_snakemake(folder: Path, slurm: Cluster) -> subprocess.Popen[str]:
+    """Start Snakemake directly on the cluster."""
+    (folder / "overlay.yaml").write_text(yaml.safe_dump(SLOW), encoding="utf-8")
+    where = ["--snakefile", str(ROOT / "Snakefile"), "--configfile", str(STUDY), "overlay.yaml", *QUICK]
+    profile = ["--workflow-profile", str(ROOT / "workflow/profiles/slurm")]
+    return subprocess.Popen(
+        [sys.executable, "-m", "snakemake", *profile, *where, "--", *TABLES[1:]],
+        cwd=folder,
+        env=environment(**slurm.variables),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def jobs(folder: Path, slurm: Cluster, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run `python -m mtpeft jobs` in a folder."""
+    command = [sys.executable, "-m", "mtpeft", "jobs", "--configfile", str(STUDY), "overlay.yaml", *options]
+    said = {"capture_output": True, "text": True, "check": False}
+    return subprocess.run([*command, *TABLES], cwd=folder, env=environment(**slurm.variables), **said)
+
+
+def until_trained_in_part(folder: Path, slurm: Cluster) -> None:
+    """Wait until two cells are being trained, with something saved, and the third has been submitted."""
+    wait_for(lambda: bool(half_trained(folder)) and len(trainings(slurm, folder)) == len(CELLS), 240)
+
+
+def attempts(folder: Path) -> list[list[dict[str, Any]]]:
+    """The attempts at training each cell, none of which may have begun before the last one had ended."""
+    found = []
+    for cell in CELLS:
+        record = json.loads((folder / "results/cells" / cell / "train.json").read_text(encoding="utf-8"))
+        entries = record["execution"]["attempts"]
+        assert all(earlier["ended"] < later["started"] for earlier, later in pairwise(entries))
+        assert entries[-1]["why"] == "finished"
+        found.append(entries)
+    return found
+
+
+def test_jobs_of_a_killed_sweep_are_waited_for_and_what_they_make_is_kept(
+    folder: Path, slow: Path, slurm: Cluster
+) -> None:
+    killed = sweep(folder, slurm, start)
+    until_trained_in_part(folder, slurm)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.wait(10)
+    waiting, running = (trainings(slurm, folder, state) for state in ("PENDING", "RUNNING"))
+    assert running
+
+    told = jobs(folder, slurm)
+    assert "it is dead" in told.stdout
+    assert all(cell in told.stdout for cell in CELLS if not (folder / "results/cells" / cell / "train.json").exists())
+
+    code, said = sweep(folder, slurm, run)
+    assert code == 0, said[-3000:]
+    assert "jobs of an earlier run run on and are waited for" in said
+    assert results(folder) == results(slow)
+    assert [len(entries) for entries in attempts(folder)] == [1, 1, 1]
+    assert len(trainings(slurm, folder, "COMPLETED")) == len(CELLS)
+    assert len(trainings(slurm, folder, "CANCELLED")) == len(waiting)
+    assert planned(folder, *TABLES[1:], overlay=SLOW) == {}
+    assert (
+        planned(folder, *TABLES[1:], overlay=SLOW | {"methods": SLOW["methods"] | ANOTHER_RATE["methods"]})["train"]
+        == 1
+    )
+
+
+def test_jobs_of_a_killed_snakemake_are_cancelled_and_their_cells_go_on(
+    folder: Path, slow: Path, slurm: Cluster
+) -> None:
+    killed = start_snakemake(folder, slurm)
+    until_trained_in_part(folder, slurm)
+    killed.kill()
+    killed.wait(10)
+    saved = half_trained(folder)
+
+    locked = start_snakemake(folder, slurm).communicate(timeout=120)[0]
+    assert "--unlock" in locked
+    assert "`python -m mtpeft jobs --wait` (or --cancel) first" in locked
+    shutil.rmtree(folder / ".snakemake/locks")  # as --unlock does
+    refused = start_snakemake(folder, slurm).communicate(timeout=120)[0]
+    assert "run `python -m mtpeft jobs --wait` (or --cancel) first" in refused
+    ended = jobs(folder, slurm, "--cancel")
+    assert ended.returncode == 0, ended.stderr
+    assert not trainings(slurm, folder, "PENDING", "RUNNING", "COMPLETING")
+
+    again = start_snakemake(folder, slurm)
+    said = again.communicate(timeout=400)[0]
+    assert again.returncode == 0, said[-3000:]
+    assert results(folder) == results(slow)
+    assert saved
+    for entries in attempts(folder):
+        assert len(entries) <= 2
+        assert entries[-1]["from_update"] == entries[0].get("to_update") or len(entries) == 1
+    assert max(len(entries) for entries in attempts(folder)) == 2
+
+
+def test_ctrl_c_cancels_the_jobs_of_a_sweep(folder: Path, slow: Path, slurm: Cluster) -> None:
+    stopped = sweep(folder, slurm, start)
+    until_trained_in_part(folder, slurm)
+    stopped.send_signal(signal.SIGINT)
+    assert stopped.wait(120) != 0
+    wait_for(lambda: not trainings(slurm, folder, "PENDING", "RUNNING", "COMPLETING"), 60)
+    assert trainings(slurm, folder, "CANCELLED")
+
+    code, said = sweep(folder, slurm, run)
+    assert code == 0, said[-3000:]
+    assert results(folder) == results(slow)
+    assert max(len(entries) for entries in attempts(folder)) == 2
