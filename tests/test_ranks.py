@@ -25,12 +25,16 @@ from parts_material import BOTH, OUT_OF_MEMORY, fits, gradient_of, of_two_langua
 from rank_material import in_ranks, losses_of
 from training_material import at_update, results
 
-SHARDED = Execution(sharded=True)
-PLAIN = Execution()
-KINDS = [("lora", PLAIN), ("full", PLAIN), pytest.param("full", SHARDED, marks=pytest.mark.slow)]
+PLAIN, SHARDED = Execution(), Execution(sharded=True)
+LORA, FULL, IN_SHARDS = ("lora", PLAIN), ("full", PLAIN), pytest.param("full", SHARDED, marks=pytest.mark.slow)
+WAYS = pytest.mark.parametrize(("method", "execution"), [LORA, FULL, IN_SHARDS], ids=["lora", "full", "in shards"])
+FEW = pytest.mark.parametrize(
+    ("method", "execution"),
+    [LORA, pytest.param(*FULL, marks=pytest.mark.slow), IN_SHARDS],
+    ids=["lora", "full", "in shards"],
+)
 TOLERANCE = 1e-5
-NAMES = ["lora", "full", "full, sharded"]
-WAYS = pytest.mark.parametrize(("method", "execution"), KINDS, ids=NAMES)
+"""Between weights, after twelve updates that move each by up to 0.003."""
 
 
 def settings_of(method: str) -> dict[str, Any]:
@@ -88,7 +92,7 @@ def test_two_processes_train_as_one_does(
         assert opened.config.architectures == load_base(tmp_path / "one" / "tuned").config.architectures
 
 
-@WAYS
+@FEW
 def test_two_processes_go_on_where_they_were_stopped_to_the_same_bits(
     train: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, execution: Execution
 ) -> None:
@@ -107,7 +111,7 @@ def test_two_processes_go_on_where_they_were_stopped_to_the_same_bits(
     assert read_record(tmp_path / "halted/train.json")["starts"] == 2
 
 
-@WAYS
+@FEW
 def test_a_state_is_valid_for_any_number_of_processes(
     train: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, execution: Execution
 ) -> None:
@@ -166,6 +170,28 @@ def test_memory_that_one_process_lacks_makes_all_of_them_take_smaller_parts(
 
     assert in_ranks(tmp_path / "ranks", run) == [None, None]
     train(tmp_path / "one", "lora")
+    assert read_record(tmp_path / "short/train.json")["execution"]["micro_batch_tokens"] is not None
+    assert_alike(tmp_path / "one", tmp_path / "short")
+
+
+@pytest.mark.slow
+def test_shards_that_memory_does_not_suffice_for_are_tried_again_in_smaller_parts(
+    train: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of shards the processes can't take smaller parts together, so that the next attempt begins with them."""
+
+    def run(rank: int) -> None:
+        rows = 2 if rank else 1000
+        monkeypatch.setattr(jobs, "objective", lambda losses: fits(objective(losses), rows, OUT_OF_MEMORY[0]))
+        train(tmp_path / "short", "full", SHARDED)
+
+    attempts = [in_ranks(tmp_path / "ranks", run)]
+    while attempts[-1] != [None, None]:
+        assert isinstance(attempts[-1][1], TryAgainError)
+        assert len(attempts) < 5
+        attempts.append(in_ranks(tmp_path / "ranks", run))
+    assert len(attempts) > 1
+    train(tmp_path / "one", "full")
     assert read_record(tmp_path / "short/train.json")["execution"]["micro_batch_tokens"] is not None
     assert_alike(tmp_path / "one", tmp_path / "short")
 

@@ -28,11 +28,6 @@ class Execution:
     micro_batch_tokens: int | None = None
     sharded: bool = False
 
-    def smaller(self, micro_batch_tokens: int | None) -> int | None:
-        """The smaller one of this and another micro-batch, of which either may be the whole batch."""
-        known = [size for size in (self.micro_batch_tokens, micro_batch_tokens) if size is not None]
-        return min(known, default=None)
-
 
 PLAIN = Execution()
 """Every batch whole."""

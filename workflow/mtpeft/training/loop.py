@@ -18,11 +18,12 @@ from mtpeft.execution import PLAIN, Execution
 from mtpeft.training.hook import UpdateHook
 from mtpeft.training.interrupt import Clock, TimeToStopError
 from mtpeft.training.objective import Objective, likelihood
-from mtpeft.training.parts import Differentiated, put_gradient
+from mtpeft.training.parts import Differentiated, halved, put_gradient, smallest
 from mtpeft.training.progress import Progress
-from mtpeft.training.ranks import first_before_others, is_first, of_the_first, wait_for_all
+from mtpeft.training.ranks import first_before_others, is_first, of_the_first, ranks, wait_for_all
 from mtpeft.training.schedule import learning_rate
 from mtpeft.training.sharding import as_held, kept, put_together, whole
+from mtpeft.training.shortage import noted_micro_batch, noting_shortage
 from mtpeft.training.state import State, read_state, save_state
 
 HOOK = "hook/"
@@ -113,7 +114,9 @@ def train(task: Task, plan: Plan, *, state_folder: Path, clock: Clock) -> Run:
     if state:
         task.hook.remember(_part(state.tensors, HOOK))
     run.starts += 1
-    run.micro_batch_tokens = task.execution.smaller(run.micro_batch_tokens)
+    run.micro_batch_tokens = smallest(
+        run.micro_batch_tokens, task.execution.micro_batch_tokens, noted_micro_batch(state_folder)
+    )
     clock.resumed(run.step)
     marks = evaluation_steps(plan.updates, plan.evaluations)
     begun = clock.elapsed() - run.seconds
@@ -137,7 +140,8 @@ def train(task: Task, plan: Plan, *, state_folder: Path, clock: Clock) -> Run:
                 if run.step == plan.updates or run.status != "ok" or _stalled(run, plan):
                     break
                 clock.look()
-                loss, tokens = _update(task, plan, optimizer, run)
+                with noting_shortage(state_folder, lambda: _half(task, run)):
+                    loss, tokens = _update(task, plan, optimizer, run)
                 if not loss < EXPLODED * math.log(_vocabulary(task.model)):
                     run.status = "diverged"
                     continue
@@ -191,6 +195,11 @@ def _update(task: Task, plan: Plan, optimizer: torch.optim.Optimizer, run: Run) 
         optimizer.step()
         task.hook.after(run.step + 1, plan.updates)
     return gradient.loss.item() if torch.isfinite(norm) else math.nan, gradient.tokens
+
+
+def _half(task: Task, run: Run) -> int | None:
+    """Half of what a part of the batch at hand has."""
+    return halved(task.batch(run.step), run.micro_batch_tokens, ranks())
 
 
 def _judge(

@@ -154,6 +154,11 @@ def halved(batch: Inputs, micro_batch_tokens: int | None, together: Ranks = ALON
     return rows // 2 * _width(batch) if rows > 1 else None
 
 
+def smallest(*micro_batch_tokens: int | None) -> int | None:
+    """The smallest one of micro-batches, of which any may be the whole batch."""
+    return min((size for size in micro_batch_tokens if size is not None), default=None)
+
+
 def _rows_of_a_part(batch: Inputs, micro_batch_tokens: int | None, together: Ranks) -> int:
     most = _most_rows(batch, together)
     return most if micro_batch_tokens is None else min(most, max(1, micro_batch_tokens // _width(batch)))
