@@ -1,5 +1,6 @@
 """What jobs of a cluster have finished without Snakemake, and Snakemake started directly in a folder that is held."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import yaml
 
 from mtpeft.config.load import load
 from mtpeft.front.holder import find_holder, holding
-from mtpeft.front.orphans import take_in
+from mtpeft.front.taken_in import take_in
 from sweep_material import STUDY, copy, planned, results, snakemake
 
 pytestmark = [pytest.mark.sweep, pytest.mark.slow]
@@ -44,6 +45,16 @@ def test_what_jobs_have_finished_is_kept_and_follows_its_settings_again(finished
     assert planned(folder) == {}
     assert planned(folder, overlay=ANOTHER_RATE)["train"] == 1
     assert results(folder) == results(finished)
+
+
+def test_a_note_of_older_files_is_replaced(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(copy(finished, tmp_path / "run"))
+    for name in ("tuned", "train.json"):
+        os.utime(f"{LORA}/{name}")
+    assert planned(Path.cwd(), overlay=ANOTHER_RATE)["train"] == 1
+    (line,) = taken_in(ANOTHER_RATE, same=True)
+    assert line.startswith("2 files and folders")
+    assert "train" not in planned(Path.cwd(), overlay=ANOTHER_RATE)
 
 
 def test_what_they_have_made_with_other_settings_is_made_anew(folder: Path) -> None:

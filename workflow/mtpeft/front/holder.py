@@ -30,8 +30,8 @@ SILENCE_SECONDS = 180.0
 """A holder on another machine that has not refreshed its record for so long is dead."""
 PATIENCE_SECONDS = 1.0
 UNSETTLED = (
-    "Jobs of a run that was killed may run on, or have finished since; run `python -m mtpeft jobs --wait` (or --cancel) "
-    "first, which looks after them."
+    "Jobs of a run that was killed may run on, or have finished since; run `python -m mtpeft jobs --wait` (or "
+    "--cancel) first, which looks after them."
 )
 
 

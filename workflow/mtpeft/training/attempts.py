@@ -28,6 +28,10 @@ WORTH_REQUEUEING = (TIME, "signal USR1", "signal TERM")
 Entry = dict[str, Any]
 
 
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
 @dataclass
 class Attempt:
     """One start of a trainer, with the entries of those before it.
@@ -37,17 +41,20 @@ class Attempt:
         clock: of this attempt.
         allocation: in which it runs.
         entries: of all attempts, this one's last.
+        started: when it began.
     """
 
     file: Path
     clock: Clock
     allocation: Allocation
     entries: list[Entry] = field(default_factory=list)
+    started: str = field(default_factory=_now)
 
     def begin(self) -> None:
         """Write that it has begun, and say where from as soon as that is known."""
-        started = {"started": _now(), "host": socket.gethostname(), "pid": os.getpid(), "slurm_job": job_id()}
-        self.entries = [*read_attempts(self.file.parent), started | {"from_update": None}]
+        place = {"host": socket.gethostname(), "pid": os.getpid(), "slurm_job": job_id()}
+        own = {"started": self.started, **place, "from_update": None}
+        self.entries = [*read_attempts(self.file.parent), own]
         self.clock.on_resume = self._go_on
         self._write()
 
@@ -185,7 +192,3 @@ def became_of(entry: Entry) -> str:
 
 def _seconds(moment: str) -> float:
     return datetime.fromisoformat(moment).timestamp()
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
