@@ -49,7 +49,7 @@ def measured(command: Sequence[str]) -> Cost:
     Raises:
         SystemExit: it failed.
     """
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "workflow")}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "workflow"), "PYTHONDONTWRITEBYTECODE": ""}
     begun = time.monotonic()
     with tempfile.TemporaryFile("w+") as said:
         process = subprocess.Popen(command, env=environment, stdout=said, stderr=subprocess.STDOUT, text=True)
@@ -70,7 +70,7 @@ def snakemake(folder: Path, *arguments: str, start: Sequence[str] = ("-m", "snak
 
 
 def widen(folder: Path, jobs: int) -> None:
-    """Write an overlay with so many seeds that there are about so many jobs; a seed has eight pairs and three methods."""
+    """Write an overlay with so many seeds that there are about so many jobs, for eight pairs and three methods."""
     seeds = max(3, round((jobs - 250) / (3 * 8 * (1 + 2 * 5))))
     study = {
         "methods": ["full", "adapter", "lora", "none"],
@@ -111,6 +111,7 @@ def reading() -> float:
             [sys.executable, "-m", "snakemake", "--snakefile", str(file), "--directory", folder, "--list-rules"]
             for file in (ROOT / "Snakefile", other)
         )
+        measured(ours)  # compiles our modules, which is done once
         pairs = [(measured(ours).cpu, measured(theirs).cpu) for _ in range(ROUNDS)]
     return median(own for own, _ in pairs) - median(one for _, one in pairs)
 

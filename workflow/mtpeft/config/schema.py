@@ -254,7 +254,7 @@ MethodEntry = _entry_of(METHODS.values())
 
 
 class Configuration(Section):
-    """The whole of config.yaml. It is equal to nothing but itself, so that what follows from it can be worked out once."""
+    """The whole of config.yaml. It equals nothing but itself, so that what follows from it can be worked out once."""
 
     __eq__, __hash__ = object.__eq__, object.__hash__
 
