@@ -31,7 +31,7 @@ from mtpeft.training.domains import domain_of, say_domains, takers_of
 from mtpeft.training.finetune import finetune
 from mtpeft.training.job import Inputs
 from mtpeft.training.judge import dev_chrf
-from mtpeft.training.loop import Task, _update
+from mtpeft.training.loop import Run, Task, _update
 from mtpeft.training.mixture import Mixture
 from training_material import at_update, results
 
@@ -171,7 +171,7 @@ def update_once(model: nn.Module, batch: Any, settings: dict[str, Any], losses: 
     task = Task(model=model, batch=batch, evaluate=lambda look: 0.0, identity="", **told)
     weights = [weight for weight in model.parameters() if weight.requires_grad]
     optimizer = torch.optim.SGD([{"params": weights, "factor": 1.0}], lr=0.1)
-    _update(task, jobs._plan(settings, stage=0), optimizer, 0)
+    _update(task, jobs._plan(settings, stage=0), optimizer, Run())
     return weights
 
 

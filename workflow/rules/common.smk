@@ -86,6 +86,16 @@ def threads_of(wildcards):
     return model_paths.threads(CONFIGURATION, wildcards)
 
 
+def cells_per_gpu_of(wildcards):
+    """How many of a model's jobs share a GPU: told as a resource, since no result depends on it, as on `params`."""
+    return model_paths.cells_per_gpu(CONFIGURATION, wildcards)
+
+
+def execution_of(key):
+    """Resources function: how a model is trained, for the same reason no part of `params`."""
+    return lambda wildcards: model_paths.execution(CONFIGURATION, wildcards, key)
+
+
 def hold_folder():
     """Let no second sweep into this folder while this Snakemake lives."""
     try:

@@ -53,12 +53,19 @@ rule pretrain:
     conda:
         "../../envs/workflow.yaml"
     threads: threads_of
+    resources:
+        cells_per_gpu=cells_per_gpu_of,
+        processes=execution_of("gpus"),
+        micro_batch_tokens=execution_of("micro_batch_tokens"),
+        sharded=execution_of("sharded"),
     params:
         settings=told("pretrain", "model"),
         tokenizer=subpath(input.tokenizer, parent=True),
     shell:
         "exec python -m mtpeft pretrain --settings {params.settings:q} --tokenizer {params.tokenizer:q} "
-        "--train {input.train:q} --dev {input.dev:q} --record {output.record:q} > {log:q} 2>&1"
+        "--train {input.train:q} --dev {input.dev:q} --cells-per-gpu {resources.cells_per_gpu:q} "
+        "--gpus {resources.processes:q} --micro-batch-tokens {resources.micro_batch_tokens:q} "
+        "--sharded {resources.sharded:q} --record {output.record:q} > {log:q} 2>&1"
 
 
 rule judge_base:
@@ -75,11 +82,14 @@ rule judge_base:
     conda:
         "../../envs/workflow.yaml"
     threads: threads_of
+    resources:
+        cells_per_gpu=cells_per_gpu_of,
     params:
         settings=told("judge", "model", "pair"),
         inputs=options(model_paths.judge_inputs),
     shell:
-        "exec python -m mtpeft judge --settings {params.settings:q} {params.inputs} --record {output:q} > {log:q} 2>&1"
+        "exec python -m mtpeft judge --settings {params.settings:q} {params.inputs} "
+        "--cells-per-gpu {resources.cells_per_gpu:q} --record {output:q} > {log:q} 2>&1"
 
 
 rule fetch_model:

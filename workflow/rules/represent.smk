@@ -21,13 +21,15 @@ rule represent:
     conda:
         "../../envs/workflow.yaml"
     threads: threads_of
+    resources:
+        cells_per_gpu=cells_per_gpu_of,
     params:
         settings=told_cell("represent"),
         inputs=options(representations.represent_inputs),
         cell=LABELS,
     shell:
         "exec python -m mtpeft represent --cell {params.cell:q} --settings {params.settings:q} --trained {input.trained:q} "
-        "{params.inputs} --record {output:q} > {log:q} 2>&1"
+        "{params.inputs} --cells-per-gpu {resources.cells_per_gpu:q} --record {output:q} > {log:q} 2>&1"
 
 
 rule collect_representations:

@@ -30,10 +30,16 @@ rule train:
     conda:
         "../../envs/workflow.yaml"
     threads: threads_of
+    resources:
+        cells_per_gpu=cells_per_gpu_of,
+        processes=execution_of("gpus"),
+        micro_batch_tokens=execution_of("micro_batch_tokens"),
+        sharded=execution_of("sharded"),
     params:
         settings=told_cell("train"),
         inputs=options(paths.train_inputs),
         cell=LABELS,
     shell:
         "exec python -m mtpeft train --cell {params.cell:q} --settings {params.settings:q} {params.inputs} "
-        "--record {output.record:q} > {log:q} 2>&1"
+        "--gpus {resources.processes:q} --micro-batch-tokens {resources.micro_batch_tokens:q} "
+        "--sharded {resources.sharded:q} --cells-per-gpu {resources.cells_per_gpu:q} --record {output.record:q} > {log:q} 2>&1"

@@ -37,8 +37,15 @@ rule tune:
     conda:
         "../../envs/workflow.yaml"
     threads: threads_of
+    resources:
+        cells_per_gpu=cells_per_gpu_of,
+        processes=execution_of("gpus"),
+        micro_batch_tokens=execution_of("micro_batch_tokens"),
+        sharded=execution_of("sharded"),
     params:
         settings=told("tune", "model", "size", "method", "budget"),
         inputs=options(paths.tune_inputs),
     shell:
-        "exec python -m mtpeft tune --settings {params.settings:q} {params.inputs} --record {output:q} > {log:q} 2>&1"
+        "exec python -m mtpeft tune --settings {params.settings:q} {params.inputs} "
+        "--gpus {resources.processes:q} --micro-batch-tokens {resources.micro_batch_tokens:q} "
+        "--sharded {resources.sharded:q} --cells-per-gpu {resources.cells_per_gpu:q} --record {output:q} > {log:q} 2>&1"

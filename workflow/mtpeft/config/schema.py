@@ -254,7 +254,9 @@ MethodEntry = _entry_of(METHODS.values())
 
 
 class Configuration(Section):
-    """The whole of config.yaml."""
+    """The whole of config.yaml. It equals nothing but itself, so that what follows from it can be worked out once."""
+
+    __eq__, __hash__ = object.__eq__, object.__hash__
 
     corpora: dict[str, Corpus]
     pairs: dict[str, Pair]

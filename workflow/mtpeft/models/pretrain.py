@@ -12,7 +12,7 @@ import torch
 from torch.nn import functional
 
 from mtpeft.errors import UserError
-from mtpeft.execution import describe, versions
+from mtpeft.execution import PLAIN, Execution, describe, versions
 from mtpeft.models.exposure import TRAINED_HERE
 from mtpeft.models.families import read_shape
 from mtpeft.models.load import parameters, prepare_torch, random_model
@@ -25,6 +25,8 @@ from mtpeft.tokens.frame import Frame
 from mtpeft.training.attempts import FINISHED, attempting, state_of
 from mtpeft.training.batches import BatchOrder, cut
 from mtpeft.training.loop import Plan, Run, Task, train
+from mtpeft.training.ranks import is_first, ranks
+from mtpeft.training.sharding import shard, whole_weights
 
 WARMUP, LABEL_SMOOTHING, WEIGHT_DECAY, CLIP_NORM, EVALUATIONS = 0.05, 0.1, 0.01, 1.0, 12
 FIRST_WORD = 2
@@ -93,6 +95,7 @@ def pretrain(
     train_arrays: Sequence[Path],
     dev_arrays: Sequence[Path],
     record: Path,
+    execution: Execution = PLAIN,
 ) -> None:
     """Train and write `checkpoint/` beside the record: a Hugging Face folder with the tokenizer in it.
 
@@ -111,12 +114,15 @@ def pretrain(
     total = parameters(model)[0]
     if total != read_shape(settings["config"]).total:
         raise AssertionError(f"the model has {total} parameters, which is not what its configuration adds up to")
+    if execution.sharded:
+        shard(model)
     order = BatchOrder(text.lengths, settings["batch_tokens"], settings["seed"])
     task = Task(
         model=model,
         batch=lambda update: text.inputs(order.rows(update), update),
         evaluate=lambda look: -mean_loss(model, dev, settings["batch_tokens"], look=look),
         identity=canonical({"settings": settings, "inputs": [sha256_of(file) for file in files]}),
+        execution=execution,
     )
     state = state_of(record)
     with attempting(state) as attempt:
@@ -126,9 +132,14 @@ def pretrain(
                 f"Pre-training has diverged at update {run.step} of {settings['updates']}; write a smaller rate than "
                 f"{settings['learning_rate']} in 'models.{record.parent.name}.pretrain.learning_rate'."
             )
-        _save(model, loaded, record.parent / "checkpoint")
-        execution = describe(str(device), settings["threads"]) | {"attempts": attempt.end(FINISHED)}
-        _write_record(settings, run, total, execution=execution, record=record)
+        with whole_weights(model) as told:
+            if not is_first():
+                return
+            _save(model, loaded, record.parent / "checkpoint", **told)
+        described = describe(str(device), settings["threads"])
+        described |= {"processes": ranks().count, "micro_batch_tokens": run.micro_batch_tokens}
+        described |= {"attempts": attempt.end(FINISHED)}
+        _write_record(settings, run, total, execution=described, record=record)
         shutil.rmtree(state, ignore_errors=True)
 
 
@@ -197,11 +208,11 @@ def _plan(settings: Mapping[str, Any]) -> Plan:
     )
 
 
-def _save(model: Any, tokenizer: Any, folder: Path) -> None:
+def _save(model: Any, tokenizer: Any, folder: Path, **told: Any) -> None:
     """Write the folder under another name first: it is there whole or not at all."""
     temporary = folder.with_name(f".{folder.name}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
-    model.save_pretrained(temporary)
+    model.save_pretrained(temporary, **told)
     tokenizer.save_pretrained(temporary)
     publish_folder(temporary, folder)
 

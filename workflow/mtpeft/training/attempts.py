@@ -18,6 +18,7 @@ from mtpeft.allocation import Allocation, allocation, job_id, requeue
 from mtpeft.errors import StoppedError, TryAgainError
 from mtpeft.records import write_text
 from mtpeft.training.interrupt import TIME, Clock, TimeToStopError, unheard_signals, watching
+from mtpeft.training.launch import speaks
 
 ATTEMPTS_FILE = "attempts.json"
 FINISHED = "finished"
@@ -86,14 +87,21 @@ class Attempt:
 def attempting(state: Path) -> Iterator[Attempt]:
     """Train beside a state folder: as its only writer, told of signals and limits, and with a record of the attempt.
 
+    Of several processes that train together the first one writes and decides.
+
     Raises:
         TryAgainError: somebody else trains here, there was too little of something, or a reason to stop has come.
     """
+    from mtpeft.training.ranks import of_the_first
     from mtpeft.training.resources import resource_failures
     from mtpeft.training.state import only_writer
 
     given = allocation()
-    attempt = Attempt(state / ATTEMPTS_FILE, Clock(end=given.end), given)
+    attempt = Attempt(state / ATTEMPTS_FILE, Clock(end=given.end, agree=of_the_first), given)
+    if not speaks():
+        with _following(), resource_failures(), watching(attempt.clock):
+            yield attempt
+        return
     # Failures are named within, for the record, and without, since the record itself may find the disk full.
     with resource_failures(), only_writer(state):
         attempt.begin()
@@ -114,6 +122,8 @@ def starting(state: Path) -> Iterator[None]:
         with watching(attempt.clock):
             yield
     except TimeToStopError as stop:
+        if not speaks():
+            raise _stopped(stop) from None
         attempt.begin()
         with _recorded(attempt):
             raise stop
@@ -134,6 +144,15 @@ def _recorded(attempt: Attempt) -> Iterator[None]:
         if stopped is error:
             raise
         raise stopped from None
+
+
+@contextlib.contextmanager
+def _following() -> Iterator[None]:
+    """In a process that trains together with the one that keeps the record."""
+    try:
+        yield
+    except TimeToStopError as stop:
+        raise _stopped(stop) from None
 
 
 def _stopped(stop: TimeToStopError) -> StoppedError:

@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 
 from mtpeft.cells import Cell
-from mtpeft.execution import describe, peak_memory_mb, versions
+from mtpeft.execution import PLAIN, Execution, describe, peak_memory_mb, versions
 from mtpeft.methods import METHODS
 from mtpeft.record_types import TrainRecord
 from mtpeft.records import publish_folder, read_lines, read_record, write_record
@@ -16,9 +16,13 @@ from mtpeft.training.attempts import FINISHED, Entry, attempting, state_of
 from mtpeft.training.job import Inputs, Job, open_job, train_job
 from mtpeft.training.kept import bring_back, keep_or_clear
 from mtpeft.training.loop import Run
+from mtpeft.training.ranks import is_first, of_the_first, ranks
+from mtpeft.training.sharding import whole_weights
 
 
-def finetune(settings: Mapping[str, Any], cell: Cell, *, inputs: Inputs, record: Path) -> None:
+def finetune(
+    settings: Mapping[str, Any], cell: Cell, *, inputs: Inputs, record: Path, execution: Execution = PLAIN
+) -> None:
     """Train the cell and write `tuned/` and the record.
 
     Raises:
@@ -26,25 +30,28 @@ def finetune(settings: Mapping[str, Any], cell: Cell, *, inputs: Inputs, record:
     """
     state = state_of(record)
     with attempting(state) as attempt:
-        job = open_job(settings, inputs)
-        if bring_back(state, record, settings=settings, hashes=job.hashes):
+        job = open_job(settings, inputs, execution)
+        if of_the_first(is_first() and bring_back(state, record, settings=settings, hashes=job.hashes)):
             print("This run of Snakemake has trained the cell already; its results are put back.", flush=True)
             return
         model, run = train_job(job, state_folder=state, clock=attempt.clock)
         finish = METHODS[settings["method"]["tuner"]].finish
         model = finish(model) if finish else model
-        tuned = save_tuned(model, record.parent / "tuned", diverged=run.status == "diverged")
+        with whole_weights(model) as told:
+            if not is_first():
+                return
+            tuned = save_tuned(model, record.parent / "tuned", diverged=run.status == "diverged", **told)
         write_record(record, _record(job, cell, run, tuned=tuned, attempts=attempt.end(FINISHED)).model_dump())
         keep_or_clear(state, record)
 
 
-def save_tuned(model: nn.Module, folder: Path, *, diverged: bool) -> Path:
+def save_tuned(model: nn.Module, folder: Path, *, diverged: bool, **told: Any) -> Path:
     """Write the trained weights as a peft folder or a model folder, whole or not at all; nothing where it diverged."""
     temporary = folder.with_name(f".{folder.name}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     if not diverged:
-        model.save_pretrained(temporary)
+        model.save_pretrained(temporary, **told)
         for page in list(temporary.rglob("README.md")):
             page.unlink()
         for config in temporary.rglob("adapter_config.json"):
@@ -65,7 +72,8 @@ def _record(job: Job, cell: Cell, run: Run, *, tuned: Path, attempts: list[Entry
         cell=vars(cell),
         status=run.status,
         settings=dict(settings),
-        execution=describe(str(job.device), settings["threads"]) | {"attempts": attempts},
+        execution=describe(str(job.device), settings["threads"])
+        | {"processes": ranks().count, "micro_batch_tokens": run.micro_batch_tokens, "attempts": attempts},
         versions=versions(more=job.frozen.packages),
         inputs={"base": str(job.inputs.base), **job.hashes},
         total_parameters=total,

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import inf
 from types import FrameType
+from typing import Any
 
 from mtpeft.allocation import allocation
 from mtpeft.errors import StoppedError, TryAgainError
@@ -54,6 +55,7 @@ class Clock:
         end: of the allocation, in seconds since 1970.
         time_budget: seconds that this process may use.
         save_interval: seconds between two savings of the state.
+        agree: has what this process decides be what the first of those decides that train together.
         on_resume: is told from which update on the attempt trains, whenever that is known better.
         loading: True until there is something to save.
         signalled: name of the signal that has come.
@@ -64,6 +66,7 @@ class Clock:
     end: float = inf
     time_budget: float = field(default_factory=lambda: float(os.environ.get(TIME_BUDGET_VARIABLE, "inf")))
     save_interval: float = field(default_factory=lambda: float(os.environ.get(SAVE_INTERVAL_VARIABLE, "20")))
+    agree: Callable[[Any], Any] = lambda decision: decision
     on_resume: Callable[[int], None] = lambda update: None
     loading: bool = True
     signalled: str = ""
@@ -83,7 +86,7 @@ class Clock:
         """
         now = time.monotonic()
         self._longest_look, self._looked = max(self._longest_look, now - self._looked), now
-        if reason := self.reason_to_stop():
+        if reason := self.agree(self.reason_to_stop()):
             raise TimeToStopError(reason)
 
     def reason_to_stop(self) -> Reason | None:
@@ -129,7 +132,7 @@ class Clock:
 
     def save_is_due(self) -> bool:
         """True when the last state is as old as the interval."""
-        return time.monotonic() - self._saved >= self.save_interval
+        return self.agree(time.monotonic() - self._saved >= self.save_interval)
 
 
 @contextmanager

@@ -14,12 +14,16 @@ import torch
 from torch import nn
 
 from mtpeft.errors import StoppedError
-from mtpeft.training.domains import tell
+from mtpeft.execution import PLAIN, Execution
 from mtpeft.training.hook import UpdateHook
 from mtpeft.training.interrupt import Clock, TimeToStopError
 from mtpeft.training.objective import Objective, likelihood
+from mtpeft.training.parts import Differentiated, halved, put_gradient, smallest
 from mtpeft.training.progress import Progress
+from mtpeft.training.ranks import first_before_others, is_first, of_the_first, ranks, wait_for_all
 from mtpeft.training.schedule import learning_rate
+from mtpeft.training.sharding import as_held, kept, put_together, whole
+from mtpeft.training.shortage import noted_micro_batch, noting_shortage
 from mtpeft.training.state import State, read_state, save_state
 
 HOOK = "hook/"
@@ -45,7 +49,7 @@ class Plan:
 
 @dataclass
 class Run:
-    """Where a run stands."""
+    """Where a run stands; `micro_batch_tokens` is the largest part of a batch that memory sufficed for, if not all."""
 
     step: int = 0
     best_step: int = 0
@@ -55,6 +59,7 @@ class Run:
     status: str = "ok"
     history: list[dict[str, float]] = field(default_factory=list)
     starts: int = 0
+    micro_batch_tokens: int | None = None
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,7 @@ class Task:
         objective: what is minimised.
         takers: modules that are told the `domains` of each batch.
         hook: what is done around each update.
+        execution: how, where no result depends on it but for rounding.
     """
 
     model: nn.Module
@@ -83,6 +89,7 @@ class Task:
     objective: Objective = likelihood
     takers: Sequence[nn.Module] = ()
     hook: UpdateHook = field(default_factory=UpdateHook)
+    execution: Execution = PLAIN
 
 
 def train(task: Task, plan: Plan, *, state_folder: Path, clock: Clock) -> Run:
@@ -101,11 +108,15 @@ def train(task: Task, plan: Plan, *, state_folder: Path, clock: Clock) -> Run:
         fused=True,
     )
     best = {name: weight.detach().clone() for name, weight in weights.items()}
-    state = read_state(state_folder, task.identity)
+    with first_before_others():
+        state = read_state(state_folder, task.identity)
     run = _resume(state, weights, best, optimizer)
     if state:
         task.hook.remember(_part(state.tensors, HOOK))
     run.starts += 1
+    run.micro_batch_tokens = smallest(
+        run.micro_batch_tokens, task.execution.micro_batch_tokens, noted_micro_batch(state_folder)
+    )
     clock.resumed(run.step)
     marks = evaluation_steps(plan.updates, plan.evaluations)
     begun = clock.elapsed() - run.seconds
@@ -115,7 +126,9 @@ def train(task: Task, plan: Plan, *, state_folder: Path, clock: Clock) -> Run:
         run.seconds = clock.elapsed() - begun
         with clock.saving():
             tensors = _tensors(weights, best, optimizer) | {HOOK + key: own for key, own in task.hook.memory().items()}
-            save_state(state_folder, State(task.identity, asdict(run), tensors))
+            if is_first():
+                save_state(state_folder, State(task.identity, asdict(run), tensors))
+            wait_for_all()
 
     with Progress(plan.updates, run.step) as progress:
         try:
@@ -127,7 +140,8 @@ def train(task: Task, plan: Plan, *, state_folder: Path, clock: Clock) -> Run:
                 if run.step == plan.updates or run.status != "ok" or _stalled(run, plan):
                     break
                 clock.look()
-                loss, tokens = _update(task, plan, optimizer, run.step)
+                with noting_shortage(state_folder, lambda: _half(task, run)):
+                    loss, tokens = _update(task, plan, optimizer, run)
                 if not loss < EXPLODED * math.log(_vocabulary(task.model)):
                     run.status = "diverged"
                     continue
@@ -159,28 +173,33 @@ def evaluation_steps(updates: int, evaluations: int) -> set[int]:
     return {round(updates * index / evaluations) for index in range(evaluations + 1)}
 
 
-def _update(task: Task, plan: Plan, optimizer: torch.optim.Optimizer, step: int) -> tuple[float, int]:
+def _update(task: Task, plan: Plan, optimizer: torch.optim.Optimizer, run: Run) -> tuple[float, int]:
     """One update; returns the loss per token and the number of target tokens. A loss that is no number changes none.
 
     The model is in training mode already: setting it takes some 5 % of an update where a method wraps many modules.
     """
-    torch.manual_seed((plan.seed << 32) + step)
     for group in optimizer.param_groups:
         peak = plan.learning_rate * group["factor"]
-        group["lr"] = learning_rate(step, peak=peak, updates=plan.updates, warmup=plan.warmup)
-    inputs = {name: tensor.to(task.model.device) for name, tensor in task.batch(step).items()}
-    domains = inputs.pop("domains", None)
-    if domains is not None:
-        tell(task.takers, domains)
-    optimizer.zero_grad(set_to_none=True)
-    loss, tokens = task.objective(task.model, inputs, plan.label_smoothing)
-    task.hook.before()
+        group["lr"] = learning_rate(run.step, peak=peak, updates=plan.updates, warmup=plan.warmup)
     trained = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    norm = nn.utils.clip_grad_norm_(trained, plan.clip_norm, foreach=True)
-    if torch.isfinite(loss) and torch.isfinite(norm):
+    gradient = put_gradient(
+        Differentiated(task.model, trained, task.objective, plan.label_smoothing, task.takers),
+        task.batch(run.step),
+        seed=(plan.seed << 32) + run.step,
+        micro_batch_tokens=run.micro_batch_tokens,
+    )
+    run.micro_batch_tokens = gradient.micro_batch_tokens
+    task.hook.before()
+    norm = whole(nn.utils.clip_grad_norm_(trained, plan.clip_norm, foreach=True))
+    if torch.isfinite(gradient.loss) and torch.isfinite(norm):
         optimizer.step()
-        task.hook.after(step + 1, plan.updates)
-    return loss.item() if torch.isfinite(norm) else math.nan, tokens
+        task.hook.after(run.step + 1, plan.updates)
+    return gradient.loss.item() if torch.isfinite(norm) else math.nan, gradient.tokens
+
+
+def _half(task: Task, run: Run) -> int | None:
+    """Half of what a part of the batch at hand has."""
+    return halved(task.batch(run.step), run.micro_batch_tokens, ranks())
 
 
 def _judge(
@@ -196,7 +215,8 @@ def _judge(
         score = task.start
     else:
         task.model.eval()
-        score = task.evaluate(look)
+        with put_together(task.model):
+            score = of_the_first(task.evaluate(look))
         task.model.train()
     if not math.isfinite(score):
         run.status = "diverged"
@@ -222,10 +242,10 @@ def _vocabulary(model: nn.Module) -> int:
 def _tensors(
     weights: Mapping[str, nn.Parameter], best: Mapping[str, torch.Tensor], optimizer: torch.optim.Optimizer
 ) -> dict[str, torch.Tensor]:
-    tensors = {f"weight/{name}": weight.detach() for name, weight in weights.items()}
-    tensors |= {f"best/{name}": tensor for name, tensor in best.items()}
+    tensors = {f"weight/{name}": kept(weight.detach()) for name, weight in weights.items()}
+    tensors |= {f"best/{name}": kept(tensor) for name, tensor in best.items()}
     for name, weight in weights.items():
-        tensors |= {f"optimizer/{key}/{name}": value for key, value in optimizer.state.get(weight, {}).items()}
+        tensors |= {f"optimizer/{key}/{name}": kept(value) for key, value in optimizer.state.get(weight, {}).items()}
     return tensors
 
 
@@ -242,7 +262,7 @@ def _resume(
     if state is None:
         return Run()
     _restore(weights, {name: state.tensors[f"weight/{name}"] for name in weights})
-    best.update({name: state.tensors[f"best/{name}"] for name in weights})
+    best.update({name: as_held(state.tensors[f"best/{name}"], weight) for name, weight in weights.items()})
     moments: dict[str, dict[str, torch.Tensor]] = {name: {} for name in weights}
     for key, tensor in state.tensors.items():
         kind, _, rest = key.partition("/")
@@ -251,11 +271,11 @@ def _resume(
             moments[name][moment] = tensor
     for name, weight in weights.items():
         if moments[name]:
-            optimizer.state[weight] = {key: tensor.to(weight.device) for key, tensor in moments[name].items()}
+            optimizer.state[weight] = {key: as_held(tensor, weight) for key, tensor in moments[name].items()}
     return Run(**state.progress)
 
 
 @torch.no_grad()
 def _restore(weights: Mapping[str, nn.Parameter], saved: Mapping[str, torch.Tensor]) -> None:
     for name, weight in weights.items():
-        weight.copy_(saved[name])
+        weight.copy_(as_held(saved[name], weight))

@@ -18,10 +18,8 @@ def resource_failures() -> Iterator[None]:
     """
     try:
         yield
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise TryAgainError(f"Out of memory: {error}; the state is kept.", why="memory") from error
-    except RuntimeError as error:
-        if "can't allocate memory" not in str(error):  # what torch says of a processor's memory
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
             raise
         raise TryAgainError(f"Out of memory: {error}; the state is kept.", why="memory") from error
     except SafetensorError as error:
@@ -30,3 +28,10 @@ def resource_failures() -> Iterator[None]:
     except OSError as error:
         said = f"{error.strerror or error}: {error.filename or 'a file being written'}."
         raise TryAgainError(said, why="files") from error
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """True where a device or the processor had no memory for a tensor."""
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    return "can't allocate memory" in str(error)  # what torch says of a processor's memory

@@ -12,19 +12,27 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mtpeft.execution import describe, versions
+from mtpeft.execution import PLAIN, Execution, describe, versions
 from mtpeft.record_types import RateRecord, Trial
 from mtpeft.records import canonical, read_record, write_record
 from mtpeft.training.attempts import FINISHED, Entry, attempting, search_state_of
 from mtpeft.training.interrupt import Clock
 from mtpeft.training.job import Inputs, Job, open_job, train_job
 from mtpeft.training.loop import Run
+from mtpeft.training.ranks import is_first
 
 DIGITS = 4
 """Significant digits of a rate that is added to the candidates."""
 
 
-def tune(settings: Mapping[str, Any], *, labels: Mapping[str, str], inputs: Inputs, record: Path) -> None:
+def tune(
+    settings: Mapping[str, Any],
+    *,
+    labels: Mapping[str, str],
+    inputs: Inputs,
+    record: Path,
+    execution: Execution = PLAIN,
+) -> None:
     """Try rates until the best one has a worse one on either side, or no more may be added; write all trials.
 
     Raises:
@@ -32,13 +40,14 @@ def tune(settings: Mapping[str, Any], *, labels: Mapping[str, str], inputs: Inpu
     """
     state = search_state_of(record)
     with attempting(state) as attempt:
-        job = open_job(settings["trial"], inputs)
+        job = open_job(settings["trial"], inputs, execution)
         trials: dict[float, Trial] = {}
         while (rate := next_rate(_scores(trials), settings["candidates"], settings["widenings"])) is not None:
             trials[rate] = _trial(_with_rate(job, rate), state / f"{rate:g}", attempt.clock)
-        made = _record(settings, labels, job, trials=trials, attempts=attempt.end(FINISHED))
-        write_record(record, made.model_dump())
-        shutil.rmtree(state)
+        if is_first():
+            made = _record(settings, labels, job, trials=trials, attempts=attempt.end(FINISHED))
+            write_record(record, made.model_dump())
+            shutil.rmtree(state)
 
 
 def next_rate(scores: Mapping[float, float], candidates: list[float], widenings: int) -> float | None:
@@ -84,7 +93,7 @@ def _with_rate(job: Job, rate: float) -> Job:
 
 def _trial(job: Job, folder: Path, clock: Clock) -> Trial:
     """One trial, or what an earlier attempt has kept of the same one."""
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     kept, identity = folder / "trial.json", canonical({"settings": job.settings, "inputs": job.hashes})
     if kept.exists() and (found := json.loads(kept.read_text(encoding="utf-8")))["identity"] == identity:
         trial = Trial(**found["trial"])
@@ -92,7 +101,8 @@ def _trial(job: Job, folder: Path, clock: Clock) -> Trial:
         return trial
     _, run = train_job(job, state_folder=folder, clock=clock)
     trial = _trial_of(job, run)
-    write_record(kept, {"identity": identity, "trial": trial.model_dump()})
+    if is_first():
+        write_record(kept, {"identity": identity, "trial": trial.model_dump()})
     return trial
 
 

@@ -1,0 +1,84 @@
+"""A step on several GPUs as its rule calls it: `accelerate launch`, here of two processes without one."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from model_material import train_cell, train_settings
+from mtpeft.records import read_record
+from mtpeft.training.launch import _code_of
+from mtpeft.training.state import STATE_FILE
+from rank_material import in_ranks
+from training_material import ENVIRONMENT, results, trainer
+
+SETTINGS = train_settings("lora")
+SETTINGS["optimisation"] |= {"updates": 60}
+
+
+def start(sweep: Path, record: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "mtpeft", *trainer(sweep, record, SETTINGS), "--gpus", "2"]
+    return subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = 120) -> None:
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def written(state: Path) -> int:
+    """When the state was written, or 0."""
+    with contextlib.suppress(FileNotFoundError):
+        return state.stat().st_mtime_ns
+    return 0
+
+
+def hit(sweep: Path, folder: Path, number: signal.Signals) -> tuple[int, str]:
+    """Signal the command when it trains; returns its exit code and what it said. No rank outlives it."""
+    state = folder / "state" / STATE_FILE
+    before = written(state)
+    with start(sweep, folder / "train.json") as command:
+        wait_for(lambda: written(state) > before)
+        ranks = psutil.Process(command.pid).children()
+        assert len(ranks) == 2
+        command.send_signal(number)
+        said = command.communicate()[0]
+    _, alive = psutil.wait_procs(ranks, timeout=10)
+    assert not alive
+    return command.returncode, said
+
+
+@pytest.mark.slow
+def test_processes_stop_die_and_go_on_with_the_command_that_has_launched_them(sweep: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "cell"
+    code, said = hit(sweep, folder, signal.SIGUSR1)
+    assert code == os.EX_TEMPFAIL
+    assert said.count("of 60: signal SIGUSR1; the state is saved") == 1
+    assert "Traceback" not in said
+    code, _ = hit(sweep, folder, signal.SIGKILL)
+    assert code == -signal.SIGKILL
+    with start(sweep, folder / "train.json") as command:
+        said = command.communicate()[0]
+    assert command.returncode == 0, said
+    in_ranks(tmp_path / "ranks", lambda rank: train_cell(sweep, tmp_path / "whole", SETTINGS))
+    assert results(folder) == results(tmp_path / "whole")
+    execution = read_record(folder / "train.json")["execution"]
+    assert execution["processes"] == 2
+    assert [attempt.get("why") for attempt in execution["attempts"]] == ["signal USR1", None, "finished"]
+
+
+@pytest.mark.parametrize(
+    ("codes", "expected"), [([75, 1], 75), ([1], 1), ([2, 2], 2), ([-9], 75), ([1, -15], 75), ([2, 75], 2)]
+)
+def test_a_step_ends_as_its_processes_do(codes: list[int], expected: int) -> None:
+    assert _code_of(codes) == expected
