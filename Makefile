@@ -11,11 +11,11 @@ OVERLAY := $(if $(CONFIG),--configfile $(CONFIG))
 SNAKEMAKE := $(VENV)/bin/python -m snakemake --workflow-profile workflow/profiles/local $(OVERLAY)
 FLAGS = $(OVERLAY) -- --cores $(CORES)
 
-.PHONY: help figures quick methods preview status plan pretrain tune report test lint clean
+.PHONY: help figures quick methods preview status plan pretrain tune report test bench-workflow lint clean
 .DEFAULT_GOAL := help
 
 help: ## say what can be made
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 24
 
 figures: $(VENV)/installed ## run the studies and draw their figures; goes on where the last run stopped
 	@$(MTPEFT) sweep $(FLAGS)
@@ -47,6 +47,9 @@ report: $(VENV)/installed ## Snakemake's report of a finished run: figures, capt
 
 test: $(VENV)/develop ## all tests
 	@$(VENV)/bin/python -m pytest --numprocesses $(CORES) --dist loadgroup
+
+bench-workflow: $(VENV)/installed ## time and memory of planning 1,000, 5,000 and 20,000 jobs
+	@$(VENV)/bin/python tests/benchmarks/workflow.py
 
 lint: $(VENV)/develop ## style of Python and of rules
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . \
