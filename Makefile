@@ -9,9 +9,10 @@ VENV := .venv
 MTPEFT := $(VENV)/bin/python -m mtpeft
 OVERLAY := $(if $(CONFIG),--configfile $(CONFIG))
 SNAKEMAKE := $(VENV)/bin/python -m snakemake --workflow-profile workflow/profiles/local $(OVERLAY)
+PYTEST := $(VENV)/bin/python -m pytest --numprocesses $(CORES) --dist loadgroup
 FLAGS = $(OVERLAY) -- --cores $(CORES)
 
-.PHONY: help figures quick methods preview status plan pretrain tune report test bench-workflow lint clean
+.PHONY: help figures quick methods preview status plan pretrain tune report test test-all bench-workflow lint clean
 .DEFAULT_GOAL := help
 
 help: ## say what can be made
@@ -45,8 +46,11 @@ tune: $(VENV)/installed ## search for all learning rates anew, on the dev set of
 report: $(VENV)/installed ## Snakemake's report of a finished run: figures, captions, run times
 	@$(SNAKEMAKE) --report results/report.zip
 
-test: $(VENV)/develop ## all tests
-	@$(VENV)/bin/python -m pytest --numprocesses $(CORES) --dist loadgroup
+test: $(VENV)/develop ## the tests, without those that take long or need a SLURM
+	@$(PYTEST) -m "not slow and not cluster"
+
+test-all: $(VENV)/develop ## all tests
+	@$(PYTEST)
 
 bench-workflow: $(VENV)/installed ## time and memory of planning 1,000, 5,000 and 20,000 jobs
 	@$(VENV)/bin/python tests/benchmarks/workflow.py

@@ -16,7 +16,7 @@ import pytest
 
 from findings_material import SENTENCES
 from mtdata_material import command
-from mtpeft.cells import Cell
+from mtpeft.cells import Cell, OnPair
 from mtpeft.config.environment import shared_variables
 from mtpeft.config.pins import pins_of
 from mtpeft.corpus.tsv import Pair, write_pairs
@@ -161,8 +161,8 @@ def rows_of(file: str) -> list[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
-def write_hypotheses(cell: Cell, status: str = "ok") -> None:
-    """What decoding a cell leaves, and the text of its test set."""
+def write_hypotheses(cell: Cell | OnPair, status: str = "ok") -> None:
+    """What decoding a cell leaves, on its own pair or on another, and the text of the test set."""
     write_lines(cell.folder / "hypotheses/test.txt", (sample["mt"] for sample in SAMPLES) if status == "ok" else ())
     if not (cell.folder / "decode.json").exists():
         write_record(cell.folder / "decode.json", {"status": status})

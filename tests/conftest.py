@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of mtdata or of COMET are run by one worker: each of these is made once."""
+    """Tests of mtdata or of COMET are run by one worker, since each of these is installed once, and that takes long."""
     for item in items:
         for fixture in {"mtdata", "comet"}.intersection(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.xdist_group(fixture))
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(autouse=True)

@@ -22,6 +22,13 @@ def together(*pairs: str, **changes: Any) -> dict[str, Any]:
     return {"studies": {**dict.fromkeys(DEFAULT["studies"]), "mine": study}}
 
 
+def of_size(share: float, *pairs: str) -> dict[str, Any]:
+    """An overlay in which a method with parameters for each language trains a share of the model on these pairs."""
+    context = {"tuner": "context_lora", "learning_rate": 1.0e-3}
+    catalogues = {"methods": {"context": context}, "budgets": {"b": share}, "pairs": {"en-de": {"corpus": "interface"}}}
+    return catalogues | together(*pairs, methods=["context"], budgets=["b"])
+
+
 WRONG_GROUPS: list[tuple[Any, ...]] = [
     (
         together("pt-en+de-en"),
@@ -45,6 +52,14 @@ WRONG_GROUPS: list[tuple[Any, ...]] = [
             {"findings": {"parity": {"study": "mine"}}},
         ),
         "'findings.parity.study' has the group 'de-en+pt-en', but claims compare cells of one pair each; take the gr",
+    ),
+    (
+        of_size(0.9, "de-en", "de-en+pt-en"),
+        "'studies.mine.budgets' asks for 'b' (90.000% of 'small'), which method 'context' can't meet: it reaches 0.02",
+    ),
+    (
+        of_size(0.0003, "de-en", "de-en+en-de"),
+        "'studies.mine.budgets' asks for 'b' (0.030% of 'small'), which method 'context' can't meet on 'de-en+en-de': ",
     ),
     ({"training": {"temperature": 0.5}}, "'training.temperature' is 0.5; write a number of at least 1."),
 ]

@@ -3,7 +3,7 @@
 import pickle
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -205,20 +205,14 @@ def test_the_workflow_scores_each_cell_once_and_puts_the_scores_into_its_tables(
     """With the rules of COMET and of the tables alone, since what comes before them is made by hand."""
     rules = ["comet", "take_in_comet", "collect_all", "summarise_all"]
     overlay = merge(here.configured(), {"studies": STUDIES, "findings": None})
-    Path("overlay.yaml").write_text(yaml.safe_dump(overlay), encoding="utf-8")
-    Path("data/comet").mkdir()
-    Path("data/comet/environment").symlink_to(here.environment.parent)
+    _lay_over(overlay, here)
     cells = all_cells(load([STUDY, Path("overlay.yaml")]))
     for cell in cells:
         write_cell(cell, 40.0, status="diverged" if cell.seed == "2" else "ok")
         write_hypotheses(cell)
 
-    profile = ["--workflow-profile", str(ROOT / "workflow/profiles/local")]
-    targets = ["results/scores.csv", "results/summary.csv"]
+    _make(["results/scores.csv", "results/summary.csv"], rules)
 
-    done = snakemake(Path(), "overlay.yaml", *profile, "--allowed-rules", *rules, "--", *targets)
-
-    assert done.returncode == 0, done.stderr[-3000:]
     scores = {(row["method"], row["seed"]): row["comet"] for row in rows_of("results/scores.csv")}
     mean = sum(here.scores) / len(here.scores)
     assert {key: float(score) for key, score in scores.items() if score} == {
@@ -237,6 +231,35 @@ def test_the_workflow_scores_each_cell_once_and_puts_the_scores_into_its_tables(
         shutil.copytree(here.encoder, "elsewhere", dirs_exist_ok=True)
         Path("overlay.yaml").write_text(yaml.safe_dump(merge(overlay, {"comet": change})), encoding="utf-8")
         assert scored_with_comet(load([STUDY, Path("overlay.yaml")]), cells) == []
+
+
+def test_a_cell_over_several_pairs_is_scored_on_each(here: Comet) -> None:
+    pairs = {"budgets": {"pairs": ["de-en+es-en"], "methods": ["full"], "seeds": [1]}}
+    overlay = merge(here.configured(), {"studies": merge(STUDIES, pairs), "findings": None})
+    _lay_over(overlay, here)
+    (cell,) = all_cells(load([STUDY, Path("overlay.yaml")]))
+    for place in cell.measured:
+        write_hypotheses(place)
+
+    records = [place.folder / "comet.json" for place in cell.measured]
+    _make(list(map(str, records)), ["comet_member", "take_in_comet"])
+
+    assert [read_record(record)["test_sets"]["test"]["segments"] for record in records] == [here.scores] * 2
+    assert [schema_mistakes(record, "comet") for record in records] == [[], []]
+
+
+def _lay_over(overlay: Mapping[str, Any], here: Comet) -> None:
+    """Write an overlay for Snakemake, and put COMET where the workflow installs it."""
+    Path("overlay.yaml").write_text(yaml.safe_dump(overlay), encoding="utf-8")
+    Path("data/comet").mkdir()
+    Path("data/comet/environment").symlink_to(here.environment.parent)
+
+
+def _make(targets: list[str], rules: list[str]) -> None:
+    """Have Snakemake make targets by some rules alone."""
+    profile = ["--workflow-profile", str(ROOT / "workflow/profiles/local")]
+    done = snakemake(Path(), "overlay.yaml", *profile, "--allowed-rules", *rules, "--", *targets)
+    assert done.returncode == 0, done.stderr[-3000:]
 
 
 def _take_in_of_hub(folder: Path, url: str, environment: Path) -> tuple[int, str]:

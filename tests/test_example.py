@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from mtpeft.config.load import load
+from mtpeft.config.schema import Configuration
 from mtpeft.config.settings import findings_settings
 from mtpeft.config.studies import all_cells
 from mtpeft.findings.page import number, page_of, span
@@ -31,6 +32,8 @@ def row_of(label: str) -> str:
 
 
 STUDIES = {"default study": (EXAMPLE, DEFAULT), "exposure": (EXAMPLE / "exposure", EXPOSURE)}
+UNTUNED = ("full", "scratch", "retrieval", "none")
+METHODS = load([ROOT / "workflow/studies/methods.yaml"])
 
 
 @pytest.mark.parametrize("study", STUDIES)
@@ -42,9 +45,10 @@ def test_the_claims_are_those_of_the_configuration_on_the_same_cells(study: str)
     assert (folder / "findings.md").read_text(encoding="utf-8") == page_of(FindingsRecord(**record))
 
 
-@pytest.mark.parametrize("study", STUDIES)
-def test_every_cell_has_its_score(study: str) -> None:
-    folder, configuration = STUDIES[study]
+@pytest.mark.parametrize(
+    ("folder", "configuration"), [*STUDIES.values(), (EXAMPLE / "methods", METHODS)], ids=[*STUDIES, "methods"]
+)
+def test_every_cell_has_its_score(folder: Path, configuration: Configuration) -> None:
     rows = list(csv.DictReader((folder / "summary.csv").open(encoding="utf-8")))
     assert sum(int(row["seeds"]) for row in rows) == len(all_cells(configuration))
     assert {row["missing"] for row in rows} == {row["diverged"] for row in rows} == {"0"}
@@ -69,6 +73,24 @@ def test_the_readme_tells_what_tuning_costs_other_languages() -> None:
             assert f"{lost:.1f} ({least:.1f} to {most:.1f})" in told
         else:
             assert least <= 0
+
+
+def test_the_readme_tells_how_the_methods_compare() -> None:
+    rows = list(csv.DictReader((EXAMPLE / "methods/summary.csv").open(encoding="utf-8")))
+    tuned = [row for row in rows if row["minus_full"] and METHODS.methods[row["method"]].tuner not in UNTUNED]
+    told = " ".join(README[README.index("A row per method, the best first") :].split("###")[0].split())
+    measured = {
+        (number(float(row[f"minus_{to}"])), span((float(row[f"minus_{to}_low"]), float(row[f"minus_{to}_high"]))))
+        for row in rows
+        for to in ("full", "none")
+        if row[f"minus_{to}"]
+    }
+    assert len(EFFECT.findall(told)) == 10
+    assert set(EFFECT.findall(told)) <= measured
+    near = {row["method"] for row in tuned if row["budget"] == "b10" and float(row["minus_full_low"]) > -1}
+    assert set(re.findall(r"`(\w+)`", told[told.index("eleven methods") : told.index("so does")])) == near
+    assert not [row for row in tuned if row["budget"] == "b1" and float(row["minus_full_low"]) > -1]
+    assert f"{sum(row['step_zero'] != '0' for row in tuned)} of the {len(tuned)} tuned systems" in told
 
 
 @pytest.mark.parametrize("label", DEFAULT.findings)

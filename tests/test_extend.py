@@ -214,6 +214,7 @@ def _wide(**extension: Any) -> dict[str, Any]:
 
 
 PIECES = {"language": "ga", "pairs": ["ga-en"], "entries": 40}
+TWO_STAGES = {"tuner": "staged", "stages": ["prefix", "lora"], "sizes": [4], "rate_factors": [10, 1]}
 MISTAKES = {
     "no such model": (_wide(model="big", pieces=PIECES), "'models.wide.extend.model' names 'big'"),
     "nothing to add": (_wide(), "'models.wide.extend' adds nothing"),
@@ -221,6 +222,16 @@ MISTAKES = {
     "twice extended": (
         merge(_wide(pieces=PIECES), {"models": {"wider": {"extend": {"model": "wide", "pieces": PIECES}}}}),
         "extends another model itself",
+    ),
+    "stages": (
+        merge(
+            _wide(languages={"ga": {"like": "es"}}, pieces=PIECES),
+            {
+                "methods": {"two": {**TWO_STAGES, "learning_rate": 1.0e-3}},
+                "studies": {"budgets": {"models": ["wide"], "pairs": ["ga-en"], "methods": ["two"], "also": []}},
+            },
+        ),
+        "names 'two', but 'wide' has new entries in its vocabulary, which methods of one stage alone can train",
     ),
     "no token": (
         merge(_wide(pieces=PIECES), {"studies": {"budgets": {"models": ["wide"], "pairs": ["ga-en"]}}}),

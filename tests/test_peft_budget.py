@@ -106,3 +106,14 @@ def test_all_of_them_are_counted_in_a_large_model_without_torch(tmp_path: Path) 
     ended = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
 
     assert {line.split()[0] for line in ended.stdout.splitlines()[2:] if line} >= set(methods)
+
+
+def test_a_quantised_base_is_refused_where_none_was_tried() -> None:
+    given = {
+        "models": {"held": {"path": "workflow/models/small", "quantised": 4}},
+        "methods": {"loha": {"tuner": "LOHA", "learning_rate": 1.0e-3}},
+        "studies": {"budgets": {"models": ["held"], "methods": ["lora", "loha"], "budgets": ["b10"], "also": []}},
+    }
+    told = r"^'studies\.budgets\.methods' names 'loha', .* 'models\.held\.quantised' keeps it frozen[^\n]*$"
+    with pytest.raises(UserError, match=told):
+        validate(merge(DEFAULT, given))

@@ -6,18 +6,18 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from peft import PromptTuningConfig, get_peft_model
 
 from config_material import DEFAULT
 from method_cases import CASES
 from method_material import Subject, batch, stir, write_base
-from model_material import arrays, cell, inputs, train_settings
+from model_material import MAX_POSITIONS, arrays, cell, inputs, train_settings
 from mtpeft.cells import Cell
 from mtpeft.config.load import merge, validate
 from mtpeft.config.representations import all_representations
 from mtpeft.config.schema import Configuration
 from mtpeft.config.settings import represent_settings
 from mtpeft.errors import UserError
+from mtpeft.methods import METHODS
 from mtpeft.models.load import load_base
 from mtpeft.record_types import RepresentationRecord
 from mtpeft.records import read_record, sha256_of, write_record
@@ -104,18 +104,20 @@ def test_what_is_seen_of_a_layer_is_what_comes_next_reads(family: str, method: s
         assert torch.equal(found[layer], norm)
 
 
-def test_vectors_before_the_text_are_no_tokens(sweep: Path) -> None:
+@pytest.mark.parametrize("length", [3, MAX_POSITIONS - 6], ids=["beside the text", "in the place of its end"])
+def test_vectors_before_the_text_are_no_tokens(sweep: Path, length: int) -> None:
     base = load_base(sweep / "results/models/tiny/checkpoint").eval()
     pairs, frame = read_arrays(arrays(sweep, "dev")), FRAME
     layers = ("model.encoder.layers.0", "model.decoder.layers.0")
-    tokens = {layer: int(side.lengths.sum()) for layer, side in zip(layers, (pairs.source, pairs.target), strict=True)}
     plain = layer_states(base, layers, pairs, frame=frame)
-    prompt = PromptTuningConfig(task_type="SEQ_2_SEQ_LM", num_virtual_tokens=3, num_transformer_submodules=1)
-    prompted = get_peft_model(base, prompt).eval()
+    options = {"tuner": "prompt"}
+    prompted = METHODS["prompt"].apply(base, {"model.encoder": length}, options).eval()
     stir(prompted, by=5.0)
     found = layer_states(prompted, layers, pairs, frame=frame)
-    assert {layer: rows.count for layer, rows in found.items()} == tokens
-    assert {layer: rows.count for layer, rows in plain.items()} == tokens
+    room = np.minimum(pairs.source.lengths, MAX_POSITIONS - length)
+    assert plain[layers[0]].count == pairs.source.lengths.sum()
+    assert found[layers[0]].count == room.sum()
+    assert plain[layers[1]].count == found[layers[1]].count == pairs.target.lengths.sum()
     assert found[layers[0]].effective_rank != pytest.approx(plain[layers[0]].effective_rank, abs=1e-3)
 
 

@@ -14,6 +14,8 @@ from sweep_material import copy, kill, made_once, processes, results, run, start
 pytestmark = pytest.mark.sweep
 
 CELLS = ("es-en/n200/lora/b5/1", "es-en/n200/full/all/1")
+OTHER_HITS = ("trainer", "snakemake", "sweep", "ctrl-c", "terminate")
+HITS = ["group", *(pytest.param(what, marks=pytest.mark.slow) for what in OTHER_HITS)]
 TABLES = ("--target", "cells", "tables")
 SLOW = {
     "sizes": {"n200": {"pairs": 200, "updates": 400}},
@@ -66,7 +68,7 @@ def hit(folder: Path, what: str) -> None:
     assert half_trained(folder) == []
 
 
-@pytest.mark.parametrize("what", ["trainer", "snakemake", "sweep", "group", "ctrl-c", "terminate"])
+@pytest.mark.parametrize("what", HITS)
 def test_the_same_command_goes_on_after(slow: Path, tmp_path: Path, what: str) -> None:
     folder = copy(slow, tmp_path / "run")
     for cell in CELLS:
@@ -79,6 +81,7 @@ def test_the_same_command_goes_on_after(slow: Path, tmp_path: Path, what: str) -
     assert max(starts) == 2, "a half-trained cell should have gone on from its state"
 
 
+@pytest.mark.slow
 def test_pre_training_goes_on_after_the_group_is_killed(slow: Path, tmp_path: Path) -> None:
     folder = copy(slow, tmp_path / "run")
     shutil.rmtree(folder / "results/models/denoiser")

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import product
 
 from mtpeft.cells import JOIN, LABEL_PATTERN, RESERVED
 from mtpeft.config.comet_checks import comet_mistakes
@@ -17,6 +18,7 @@ from mtpeft.config.rate_checks import missing_rates, rate_mistakes, tuning_mista
 from mtpeft.config.representations import FIGURE as REPRESENTATIONS
 from mtpeft.config.representations import representation_mistakes
 from mtpeft.config.resolve import (
+    ONE_PAIR,
     languages_of,
     method_sites,
     model_shape,
@@ -24,7 +26,7 @@ from mtpeft.config.resolve import (
 )
 from mtpeft.config.schema import Block, Configuration, Corpus, Study
 from mtpeft.config.sentences import listed, moving_branch, unknown
-from mtpeft.config.stage_checks import stage_mistakes, stages_in_a_model
+from mtpeft.config.stage_checks import stage_mistakes, stages_beside_new_entries, stages_in_a_model
 from mtpeft.config.studies import EFFICIENCY
 from mtpeft.config.test_sets import test_set_mistakes
 from mtpeft.errors import UserError
@@ -240,9 +242,12 @@ def _model_limits(configuration: Configuration) -> Iterator[str]:
         for block in study.blocks:
             yield from frozen_mistakes(configuration, f"studies.{label}", block)
             yield from language_mistakes(configuration, f"studies.{label}", block)
+            for model in block.models:
+                told = {"shape": known[model], "model": model}
+                yield from stages_beside_new_entries(configuration, f"studies.{label}", block, **told)
             for model in filter(shapes.__contains__, block.models):
                 told = {"shape": shapes[model], "model": model}
-                staged = list(stages_in_a_model(configuration, f"studies.{label}", block, **told))
+                staged = list(stages_in_a_model(configuration, block, **told))
                 yield from staged
                 if staged:
                     continue
@@ -264,13 +269,17 @@ def _nothing_to_train(
 def _out_of_reach(
     configuration: Configuration, key: str, study: Study, *, shape: ModelShape, model: str
 ) -> Iterator[str]:
-    for method in filter(lambda name: _is_sized(configuration, name), study.methods):
-        sites = method_sites(configuration, method, shape)
+    sized = [name for name in study.methods if _is_sized(configuration, name)]
+    groups = [pair for pair in study.pairs if JOIN in pair]
+    any_pair = [ONE_PAIR] if len(groups) < len(study.pairs) else []
+    for method, pair in product(sized, [*any_pair, *groups]):
+        sites = method_sites(configuration, method, shape, pair)
         low, high = reach(sites)
         for budget in study.budgets:
             share = configuration.budgets[budget]
             if not low <= int(share * shape.total) <= high:
+                on = f" on '{pair}'" if pair != ONE_PAIR else ""
                 yield (
-                    f"'{key}' asks for '{budget}' ({share:.3%} of '{model}'), which method '{method}' can't meet: "
+                    f"'{key}' asks for '{budget}' ({share:.3%} of '{model}'), which method '{method}' can't meet{on}: "
                     f"it reaches {reachable(sites, shape.total)}; change 'budgets.{budget}' or take one of the two out."
                 )

@@ -1,10 +1,11 @@
 """Look things up across the catalogues of a configuration."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mtpeft.cells import JOIN, members_of
 from mtpeft.config.schema import Configuration, Corpus
 from mtpeft.config.section import plain
 from mtpeft.errors import UserError
@@ -17,6 +18,8 @@ from mtpeft.models.shapes import ModelShape
 from mtpeft.records import canonical
 
 PROJECT = Path(__file__).parents[3]
+ONE_PAIR = ""
+"""Stands for any pair that is no group, where it does not matter which."""
 
 
 def found_path(path: str) -> Path:
@@ -154,7 +157,23 @@ def method_options(configuration: Configuration, method: str) -> dict[str, Any]:
     return options
 
 
-def method_sites(configuration: Configuration, method: str, shape: ModelShape) -> Sequence[Site]:
-    """Places that a method of the catalogue trains in a model, or none where it has no size."""
+def with_languages(options: dict[str, Any], members: Collection[Mapping[str, str]]) -> dict[str, Any]:
+    """Options of a method with the languages of the pairs of a group by side, where it or a stage has parameters for
+    each.
+    """
+    languages = {side: [languages[side] for languages in members] for side in ("source", "target")}
+    told = {"languages": languages} if METHODS[options["tuner"]].by_language else {}
+    if "stages" in options:
+        told["stages"] = [with_languages(stage, members) for stage in options["stages"]]
+    return options | told
+
+
+def method_sites(configuration: Configuration, method: str, shape: ModelShape, pair: str = ONE_PAIR) -> Sequence[Site]:
+    """Places that a method of the catalogue trains in a model, or none where it has no size; for a group of pairs, what
+    it trains for them.
+    """
     options = method_options(configuration, method)
+    if JOIN in pair:
+        sides = [pair_languages(configuration, member) for member in members_of(pair)]
+        options = with_languages(options, [dict(zip(("source", "target"), own, strict=True)) for own in sides])
     return sites_of(METHODS[options["tuner"]], shape, options)

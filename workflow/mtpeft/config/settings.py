@@ -5,7 +5,7 @@ the configuration changes the settings of the jobs that use it and of no others.
 in `corpus_settings`.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,14 @@ from mtpeft.config import rates
 from mtpeft.config.claims import claim_settings, foreign_language, gate_settings
 from mtpeft.config.exposure import exposure_of
 from mtpeft.config.recipes import RECIPES
-from mtpeft.config.resolve import found_path, method_options, model_with, pair_languages, pretrain_languages
+from mtpeft.config.resolve import (
+    found_path,
+    method_options,
+    model_with,
+    pair_languages,
+    pretrain_languages,
+    with_languages,
+)
 from mtpeft.config.schema import Configuration
 from mtpeft.config.section import plain
 from mtpeft.config.studies import all_cells, drawn_cells, study_others
@@ -150,20 +157,11 @@ def _without_rate(configuration: Configuration, cell: Cell) -> Settings:
     optimisation = plain(configuration.training) | {"updates": configuration.sizes[cell.size].updates}
     if cell.is_group:
         settings["pairs_each"] = configuration.sizes[cell.size].pairs
-        settings["method"] = _with_languages(options, settings["members"].values())
+        settings["method"] = with_languages(options, settings["members"].values())
     else:
         del optimisation["temperature"]
     budget = configuration.budgets[cell.budget] if method.trains == "sized" else None
     return settings | {"budget": budget, "optimisation": optimisation, "seed": int(cell.seed)}
-
-
-def _with_languages(options: Settings, members: Collection[Mapping[str, str]]) -> Settings:
-    """Options of a method with the languages of the pairs by side, where it or a stage has parameters for each."""
-    languages = {side: [languages[side] for languages in members] for side in ("source", "target")}
-    told = {"languages": languages} if METHODS[options["tuner"]].by_language else {}
-    if "stages" in options:
-        told["stages"] = [_with_languages(stage, members) for stage in options["stages"]]
-    return options | told
 
 
 def judge_settings(configuration: Configuration, model: str, pair: str) -> Settings:

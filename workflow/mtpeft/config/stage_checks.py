@@ -52,19 +52,27 @@ def _can_be_a_stage(method: Method) -> bool:
     return not (method.grow or method.hook or method.rate_factor)
 
 
-def stages_in_a_model(
-    configuration: Configuration, key: str, study: Study, *, shape: ModelShape, model: str
+def stages_beside_new_entries(
+    configuration: Configuration, key: str, study: Study, *, shape: ModelShape | None, model: str
 ) -> Iterator[str]:
-    """Stages that get in each other's way in a model, sizes that it has no room for, and entries that were added."""
-    for method in study.methods:
+    """Stages in a model whose vocabulary has new entries, or will have."""
+    if not configuration.models[model].extend and not (shape and shape.new_entries):
+        return
+    for method in _staged(configuration, study):
+        yield (
+            f"'{key}.methods' names '{method}', but '{model}' has new entries in its vocabulary, which methods of "
+            "one stage alone can train; take one of the two out."
+        )
+
+
+def _staged(configuration: Configuration, study: Study) -> list[str]:
+    return [method for method in study.methods if hasattr(configuration.methods[method], "stages")]
+
+
+def stages_in_a_model(configuration: Configuration, study: Study, *, shape: ModelShape, model: str) -> Iterator[str]:
+    """Stages that get in each other's way in a model, and sizes that it has no room for."""
+    for method in _staged(configuration, study):
         options = method_options(configuration, method)
-        if "stages" not in options:
-            continue
-        if shape.new_entries:
-            yield (
-                f"'{key}.methods' names '{method}', but '{model}' has new entries in its vocabulary, which methods of "
-                "one stage alone can train; take one of the two out."
-            )
         yield from _sizes_out_of_reach(f"methods.{method}.sizes", options, shape=shape, model=model)
         yield from _shared_places(f"methods.{method}.stages", configuration, method, shape=shape)
 

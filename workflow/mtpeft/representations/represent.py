@@ -30,6 +30,7 @@ from mtpeft.tokens.arrays import IGNORED, TokenPairs, model_inputs, read_arrays
 from mtpeft.tokens.codec import frame_of, open_codec
 from mtpeft.tokens.frame import Frame
 from mtpeft.training.batches import cut
+from mtpeft.tuners.encoder_input import prompt_length
 
 BATCH_TOKENS = 8192
 """Padded tokens of a batch; they change the time, not the result but for rounding."""
@@ -78,14 +79,15 @@ def represent(settings: Mapping[str, Any], cell: Cell, *, trained: Path, dev: Pa
 def layer_states(model: nn.Module, layers: Sequence[str], pairs: TokenPairs, *, frame: Frame) -> dict[str, RowsSeen]:
     """What the layers hand on for all tokens of a text, padding left out, in the order of the layers.
 
-    Vectors that a method puts before the text are no tokens of it, so the last positions of a batch count.
+    Vectors that a method puts before the text are no tokens of it, and tokens that they leave no room for are not seen.
     """
     seen = {layer: RowsSeen() for layer in layers}
     kept: dict[str, torch.Tensor] = {}
+    before = {"encoder": prompt_length(model), "decoder": 0}
 
     def take(layer: str, hidden: torch.Tensor) -> None:
-        mask = kept[side_of(layer)]
-        seen[layer].add(hidden[:, -mask.shape[1] :][mask])
+        tokens = hidden[:, before[side_of(layer)] :]
+        seen[layer].add(tokens[kept[side_of(layer)][:, : tokens.shape[1]]])
 
     with watching(model, layers, take):
         for rows in cut(np.arange(len(pairs.source)), pairs.longer, BATCH_TOKENS):

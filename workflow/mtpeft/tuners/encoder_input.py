@@ -76,6 +76,12 @@ class PromptedDecoderLayer(WrapperLayer):
         raise ValueError("A prompt can't be merged into the base model; keep it as a module.")
 
 
+def prompt_length(model: nn.Module) -> int:
+    """Vectors that the model's active prompt puts before each source; none without one."""
+    decoders = [module for module in model.modules() if isinstance(module, PromptedDecoderLayer)]
+    return sum(own.prompt_tokens.get(name, 0) for own in decoders for name in own.active_adapters)
+
+
 def embedded(encoder: nn.Module, tokens: torch.Tensor) -> torch.Tensor:
     """Embeddings of tokens, scaled as the encoder reads them: Marian scales in the encoder, others look up scaled."""
     return encoder.embed_tokens(tokens) * getattr(encoder, "embed_scale", 1.0)
