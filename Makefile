@@ -16,11 +16,11 @@ WHERE = --profile $(PROFILE) $(if $(filter local,$(PROFILE)),-- --cores $(CORES)
 FLAGS = $(OVERLAY) $(WHERE)
 SUDO = $(if $(filter-out 0,$(shell id -u)),sudo)
 
-.PHONY: help figures quick methods preview status plan pretrain tune report test test-all ci-setup lint clean
+.PHONY: help figures quick methods preview status plan pretrain tune report test test-all bench-workflow ci-setup lint clean
 .DEFAULT_GOAL := help
 
 help: ## say what can be made
-	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 24
 
 figures: $(VENV)/installed ## run the studies and draw their figures; goes on where the last run stopped
 	@$(MTPEFT) sweep $(FLAGS)
@@ -60,6 +60,9 @@ ci-setup: ## what tests on a cluster need besides: SLURM and munge of Debian, wh
 	@PATH="$$PATH:/usr/sbin" which slurmctld slurmd munged > /dev/null || { \
 	$(SUDO) apt-get update --quiet \
 	&& $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install --quiet --yes --no-install-recommends slurm-wlm munge; }
+
+bench-workflow: $(VENV)/installed ## time and memory of planning 1,000, 5,000 and 20,000 jobs
+	@$(VENV)/bin/python tests/benchmarks/workflow.py
 
 lint: $(VENV)/develop ## style of Python and of rules
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . \
