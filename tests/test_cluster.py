@@ -12,14 +12,15 @@ from typing import Any
 import psutil
 import pytest
 import yaml
+from safetensors import safe_open
 
 from slurm_material import Cluster, filled_in
-from sweep_material import ROOT, SLOW, STUDY, TABLES, copy, environment, planned, processes, results, wait_for
+from sweep_material import ROOT, SLOW, STUDY, copy, environment, planned, processes, results, wait_for
 
 pytestmark = [pytest.mark.sweep, pytest.mark.cluster]
 
 LORA, FULL, SCRATCH = (f"small/es-en/n200/{cell}/1" for cell in ("lora/b5", "full/all", "scratch/all"))
-TARGETS = TABLES[1:]
+TARGETS = ("cells", "results/scores.csv")
 PART = {
     "studies": {
         "budgets": {"methods": ["full", "lora", "none"]},
@@ -29,11 +30,19 @@ PART = {
     }
 }
 HUNGRY = """
-import sys, threading, time
+import json, sys, threading, time
 from pathlib import Path
 
+def saved_update():
+    try:
+        content = Path("results/cells/{cell}/state/state.safetensors").read_bytes()
+    except FileNotFoundError:
+        return 0
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    return json.loads(header["__metadata__"]["progress"])["step"]
+
 def eat():
-    while not Path("results/cells/{cell}/state/state.safetensors").exists():
+    while not saved_update():
         time.sleep(0.1)
     Path("has_eaten").touch()
     meal = b"x" * 2_000_000_000
@@ -42,7 +51,7 @@ def eat():
 if "{cell}" in sys.orig_argv and "train" in sys.orig_argv and not Path("has_eaten").exists():
     threading.Thread(target=eat, daemon=True).start()
 """
-"""Read by every Python that starts: the trainer of a cell takes two gigabytes once it has saved its state, one time."""
+"""Read by every Python that starts: the trainer of a cell takes two gigabytes once it has saved an update, one time."""
 
 
 @contextlib.contextmanager
@@ -88,8 +97,11 @@ def trainer_of(folder: Path, cell: str) -> psutil.Process | None:
 
 
 def has_saved(folder: Path, cell: str) -> bool:
-    """True while there is a state from which the training of a cell can go on."""
-    return (folder / "results/cells" / cell / "state/state.safetensors").exists()
+    """True while there is a state from which the training of a cell can go on after an update."""
+    file = folder / "results/cells" / cell / "state/state.safetensors"
+    with contextlib.suppress(FileNotFoundError), safe_open(file, framework="pt") as state:
+        return json.loads(state.metadata()["progress"])["step"] > 0
+    return False
 
 
 def test_a_study_on_a_cluster_is_that_of_one_machine(slurm: Cluster, finished: Path, tmp_path: Path) -> None:
@@ -156,8 +168,14 @@ def test_what_is_cancelled_or_killed_for_its_memory_goes_on_and_ends_alike(
     said = said_by(folder).read_text(encoding="utf-8")
     assert code == 0, said[-5000:]
     assert results(folder) == results(slow)
-    records = [json.loads((folder / "results/cells" / cell / "train.json").read_text()) for cell in (LORA, FULL)]
-    assert [record["starts"] for record in records] == [2, 2], "both went on from their states"
-    assert "SLURM status is: 'CANCELLED'" in said
-    assert "SLURM status is: 'FAILED'" in said
+    for cell, why, told in ((LORA, "signal TERM", "signal TERM"), (FULL, None, "killed, by its memory limit")):
+        record = json.loads((folder / "results/cells" / cell / "train.json").read_text(encoding="utf-8"))
+        first, last = record["execution"]["attempts"]
+        assert (first.get("why"), last["why"], record["starts"]) == (why, "finished", 2)
+        assert last["from_update"] > 0
+        log = (folder / f"logs/train/{cell}.log").read_text(encoding="utf-8")
+        assert told in log and f"this one goes on at update {last['from_update']}" in log
     assert said.count("Trying to restart job") == 2
+    memory = slurm.call("squeue", "--noheader", "--states=all", "--sort=i", "--format=%Z|%k|%m").splitlines()
+    asked = [line.rpartition("|")[2] for line in memory if line.startswith(f"{folder}|rule_cells_train|")]
+    assert asked == ["1500M", "1500M", "3000M", "3000M"]
