@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from snakemake.profiles import ProfileConfigFileParser
+
+from slurm_material import PROFILE, filled_in
 
 ROOT = Path(__file__).parents[1]
 RULES = sorted((ROOT / "workflow" / "rules").glob("*.smk"))
@@ -113,11 +116,27 @@ def test_what_fetches_something_is_made_where_there_is_a_network() -> None:
 
 
 def test_the_profile_of_a_cluster_names_rules_that_are_submitted() -> None:
-    profile = yaml.safe_load((ROOT / "workflow/profiles/slurm/profile.yaml").read_text())
+    profile = yaml.safe_load(PROFILE.read_text())
     named = {*profile["set-resources"], *profile["groups"]}
     used = [name for file in RULES for name in re.findall(r"(?m)^use rule \w+ as (\w+) with:", file.read_text())]
+
     assert named <= {case.id for case in ALL_RULES} | set(used)
     assert not named & local_rules()
+
+
+@pytest.mark.parametrize(("account", "asked"), [("", []), ("lab", ["slurm_account='lab'"])])
+def test_the_profile_of_a_cluster_asks_for_what_is_filled_in(tmp_path: Path, account: str, asked: list[str]) -> None:
+    values = {
+        "  partition: main": "  partition: all",
+        'account: ""': f'account: "{account}"',
+        "sharing: 1": "sharing: 3",
+    }
+    with (filled_in(tmp_path / "profile", filled) / "profile.yaml").open(encoding="utf-8") as file:
+        profile = ProfileConfigFileParser().parse(file)
+
+    assert profile["default-resources"][:-2] == ["slurm_partition='all'", *asked]
+    assert "train:slurm_partition='main'" in profile["set-resources"]
+    assert profile["group-components"] == ["cells=3", "scores=3", "tokens=8"]
 
 
 def test_every_file_of_rules_is_included() -> None:
