@@ -5,6 +5,7 @@ heavy is imported, since every job of a cluster parses this file again.
 """
 
 import sys
+from inspect import Parameter, Signature
 
 from snakemake.logging import logger
 
@@ -38,6 +39,12 @@ PLACES = order.places(CONFIGURATION)
 PAIR_OR_GROUP = groups.groups_pattern(CONFIGURATION)
 
 
+def of_wildcards(function):
+    """The function, which says at once what it takes: Snakemake asks twice at each call, and else looks for it anew."""
+    function.__signature__ = Signature([Parameter("wildcards", Parameter.POSITIONAL_OR_KEYWORD)])
+    return function
+
+
 def settings_of(step):
     """The function that resolves the settings of a step."""
     modules = (settings, corpus_settings, comet_settings)
@@ -47,45 +54,47 @@ def settings_of(step):
 def told(step, *labels):
     """Params function: settings of a step for the wildcards named, as one line of JSON."""
     resolve = settings_of(step)
-    return lambda wildcards: canonical(resolve(CONFIGURATION, *(wildcards[label] for label in labels)))
+    return of_wildcards(lambda wildcards: canonical(resolve(CONFIGURATION, *(wildcards[label] for label in labels))))
 
 
 def told_cell(step):
     """Params function: settings of a step for the cell of the wildcards."""
     resolve = settings_of(step)
-    return lambda wildcards: canonical(resolve(CONFIGURATION, paths.cell_of(wildcards)))
+    return of_wildcards(lambda wildcards: canonical(resolve(CONFIGURATION, paths.cell_of(wildcards))))
 
 
 def files(function):
     """Input function: paths that depend on the configuration and the wildcards."""
-    return lambda wildcards: function(CONFIGURATION, wildcards)
+    return of_wildcards(lambda wildcards: function(CONFIGURATION, wildcards))
 
 
 def options(function):
     """Params function: named paths as options of a command, quoted for the shell."""
-    return lambda wildcards: paths.as_options(function(CONFIGURATION, wildcards))
+    return of_wildcards(lambda wildcards: paths.as_options(function(CONFIGURATION, wildcards)))
 
 
 def named_files(function):
     """Input function for paths with names, all of them in one list."""
-    return lambda wildcards: paths.flat(function(CONFIGURATION, wildcards))
+    return of_wildcards(lambda wildcards: paths.flat(function(CONFIGURATION, wildcards)))
 
 
 def on_other(function):
     """Input or params function: the same for the other pair that a cell is scored on, in the place of its own."""
-    return lambda wildcards: function(others.on_other(CONFIGURATION, wildcards))
+    return of_wildcards(lambda wildcards: function(others.on_other(CONFIGURATION, wildcards)))
 
 
 def in_order(step):
     """Priority function: when a step of a cell, or of a class of cells, has its turn."""
-    return lambda wildcards: order.priority(PLACES, step, wildcards)
+    return of_wildcards(lambda wildcards: order.priority(PLACES, step, wildcards))
 
 
+@of_wildcards
 def threads_of(wildcards):
     """Threads of a model's jobs: they are a setting of the model, so Snakemake follows it and not the reverse."""
     return model_paths.threads(CONFIGURATION, wildcards)
 
 
+@of_wildcards
 def cells_per_gpu_of(wildcards):
     """How many of a model's jobs share a GPU: told as a resource, since no result depends on it, as on `params`."""
     return model_paths.cells_per_gpu(CONFIGURATION, wildcards)
