@@ -83,7 +83,7 @@ def test_a_holder_without_a_lock_lives_only_elsewhere_and_while_it_gives_signs(c
             assert hold.holder.host == HERE
 
 
-@pytest.mark.parametrize(("pid", "lives"), [(os.getpid(), ALIVE), (NOBODY, DEAD)])
+@pytest.mark.parametrize(("pid", "lives"), [(os.getpid(), ALIVE), (NOBODY, DEAD)], ids=["living", "dead"])
 def test_where_a_file_system_has_no_locks_the_process_tells(
     pid: int, lives: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
