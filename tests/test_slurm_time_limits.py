@@ -16,7 +16,8 @@ from sweep_material import ROOT, STUDY, copy, environment, results
 if TYPE_CHECKING:
     from slurm_material import Cluster
 
-CELLS = [f"results/cells/small/es-en/n200/paced/native/{seed}" for seed in (1, 2)]
+LORA, PACED = (f"results/cells/small/es-en/n200/{cell}/1" for cell in ("lora/b5", "paced/native"))
+CELLS = (LORA, PACED)
 UPDATES = 60
 OVERLAY = {
     "method_modules": [str(ROOT / "tests/paced_method.py")],
@@ -39,18 +40,24 @@ def profile(name: str) -> list[str]:
     return ["--workflow-profile", str(ROOT / "workflow/profiles" / name)]
 
 
+def said_by(folder: Path, cell: str) -> str:
+    return (folder / f"logs/train/{cell.removeprefix('results/cells/')}.log").read_text(encoding="utf-8")
+
+
 def attempts(folder: Path, cell: str) -> list[dict[str, Any]]:
     return json.loads((folder / cell / "train.json").read_text(encoding="utf-8"))["execution"]["attempts"]
 
 
-def test_cells_longer_than_the_time_of_their_job_end_as_if_they_had_had_time(
+def test_a_cell_longer_than_the_time_of_its_job_ends_as_if_it_had_had_time(
     finished: Path, slurm: "Cluster", tmp_path: Path
 ) -> None:
-    """Two cells of 55 seconds and more share a job of two minutes, whose start takes a part of that."""
+    """It takes two minutes, as long as the job may, of which the start and another cell take a part."""
     folder, whole = (copy(finished, tmp_path / name) for name in ("limited", "whole"))
+    for run in (folder, whole):
+        (run / LORA / "train.json").unlink()
     assert begin(whole, *profile("local")).wait(600) == 0
     options = [*profile("slurm"), *ONE_JOB, *TWO_MINUTES, "--slurm-init-seconds-before-status-checks", "5"]
-    with begin(folder, *options, **slurm.variables, **{PACE_VARIABLE: f"{55 / UPDATES}"}) as sweep:
+    with begin(folder, *options, **slurm.variables, **{PACE_VARIABLE: f"{120 / UPDATES}"}) as sweep:
         while sweep.poll() is None:
             for job in slurm.jobs(folder):
                 if job.reason == "BeginTime":  # a job that was put back is held for two minutes
@@ -58,14 +65,14 @@ def test_cells_longer_than_the_time_of_their_job_end_as_if_they_had_had_time(
             time.sleep(1)
     assert sweep.returncode == 0, (folder / "said.log").read_text()
     (job,) = slurm.jobs(folder)
-    made = [attempts(folder, cell) for cell in CELLS]
-    assert {entry["slurm_job"] for entries in made for entry in entries} == {job.number}
-    assert {entry["why"] for entries in made for entry in entries} == {"time", "finished"}
-    for entries in made:
-        assert entries[0]["from_update"] == 0
-        assert all(later["from_update"] == earlier["to_update"] for earlier, later in pairwise(entries))
-        assert (entries[-1]["to_update"], entries[-1]["why"]) == (UPDATES, "finished")
-    said = [(folder / f"logs/train/{cell.removeprefix('results/cells/')}.log").read_text() for cell in CELLS]
-    assert any("its results are put back" in log for log in said)
-    assert any("its time was over; this one goes on at update" in log for log in said)
+    entries = attempts(folder, PACED)
+    assert {entry["slurm_job"] for entry in entries} == {job.number}
+    *early, last = entries
+    assert early
+    assert {entry["why"] for entry in early} == {"time"}
+    assert (early[0]["from_update"], last["to_update"], last["why"]) == (0, UPDATES, "finished")
+    assert all(later["from_update"] == earlier["to_update"] for earlier, later in pairwise(entries))
+    assert "its time was over; this one goes on at update" in said_by(folder, PACED)
+    assert len(attempts(folder, LORA)) == 1
+    assert "its results are put back" in said_by(folder, LORA)
     assert results(folder) == results(whole)
