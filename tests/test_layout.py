@@ -131,7 +131,7 @@ def test_the_profile_of_a_cluster_asks_for_what_is_filled_in(tmp_path: Path, acc
         'account: ""': f'account: "{account}"',
         "sharing: 1": "sharing: 3",
     }
-    with (filled_in(tmp_path / "profile", filled) / "profile.yaml").open(encoding="utf-8") as file:
+    with (filled_in(tmp_path / "profile", values) / "profile.yaml").open(encoding="utf-8") as file:
         profile = ProfileConfigFileParser().parse(file)
 
     assert profile["default-resources"][:-2] == ["slurm_partition='all'", *asked]
