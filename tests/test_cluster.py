@@ -146,7 +146,7 @@ def test_two_gpu_jobs_get_two_devices_and_a_third_one_waits(slurm: Cluster, slow
         devices = {trainer.environ()["CUDA_VISIBLE_DEVICES"] for trainer in found}
         waiting = [job.reason for job in slurm.jobs(folder) if job.state == "PENDING"]
         psutil.Process(found[0].ppid()).kill()
-        wait_for(lambda: not found[0].is_running(), 10)
+        wait_for(lambda: found[0] not in [trainer_of(folder, cell) for cell in cells], 10)
     assert devices == {"0", "1"}
     assert waiting == ["Resources"]
 
