@@ -246,6 +246,7 @@ def test_mistakes_name_their_key(case: str) -> None:
         validate(merge(DEFAULT, given))
 
 
+@pytest.mark.slow
 def test_a_language_that_the_model_never_saw_goes_through_the_workflow(
     finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -27,7 +27,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("case", CASES)
+SLOWLY_DECIDED = ("less where seen or not", "less where seen, at step 0")
+
+
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, marks=[pytest.mark.slow] * (case in SLOWLY_DECIDED)) for case in CASES]
+)
 def test_a_claim_is_decided_by_what_is_true(case: str) -> None:
     label, quality, special, verdict, reason = CASES[case]
 

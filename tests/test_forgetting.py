@@ -25,6 +25,8 @@ from mtpeft.results.others import OTHERS_COLUMNS, write_others
 from record_material import schema_mistakes
 from sweep_material import STUDY, copy, planned, run
 
+pytestmark = pytest.mark.xdist_group("forgetting")
+
 STUDIES = {
     "forgetting": {
         "models": ["small"],

@@ -18,7 +18,7 @@ from mtpeft.records import read_record
 from record_material import schema_mistakes
 from sweep_material import STUDY, copy, planned, run
 
-pytestmark = pytest.mark.sweep
+pytestmark = [pytest.mark.sweep, pytest.mark.xdist_group("group sweep")]
 
 PAIRS = ("de-en", "es-en")
 FULL = Cell("small", "de-en+es-en", "n200", "full", "all", "1")

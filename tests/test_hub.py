@@ -195,6 +195,7 @@ def test_a_hub_that_is_out_of_reach_is_told(checkpoint: Path, tmp_path: Path) ->
     assert (code, "HF_HUB_OFFLINE" in said) == (MISTAKE, True), said
 
 
+@pytest.mark.slow
 def test_a_model_of_a_hub_goes_through_the_workflow(checkpoint: Path, finished: Path, tmp_path: Path) -> None:
     """Planned before anything is known of it, fetched, encoded with its own tokenizer, tuned, decoded, scored."""
     folder = copy(finished, tmp_path / "sweep")

@@ -87,6 +87,7 @@ def test_mistakes_name_their_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         validate(merge(DEFAULT, {"corpora": {"interface": {"more_tests": given}}}))
 
 
+@pytest.mark.slow
 def test_cells_are_scored_on_every_set(finished: Path, tmp_path: Path) -> None:
     folder = copy(finished, tmp_path / "sweep")
     _write(folder)

@@ -56,6 +56,7 @@ def test_pre_training_goes_on_after_the_group_is_killed(slow: Path, tmp_path: Pa
     assert json.loads((folder / "results/models/denoiser/base.json").read_text())["training"]["starts"] == 2
 
 
+@pytest.mark.slow
 def test_a_second_sweep_in_the_same_folder_is_refused(slow: Path, tmp_path: Path) -> None:
     folder = copy(slow, tmp_path / "run")
     shutil.rmtree(folder / "results/cells/small" / CELLS[0])
