@@ -23,8 +23,8 @@ BASH = "\n".join(re.findall(r"```bash\n(.*?)```", README, flags=re.DOTALL))
 
 
 def test_every_make_target_exists() -> None:
-    targets = set(re.findall(r"^(\w+):.*##", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE))
-    named = set(re.findall(r"make (\w+)", BASH)) | set(re.findall(r"`make (\w+)", README))
+    targets = set(re.findall(r"^(\w[\w-]*):.*##", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE))
+    named = set(re.findall(r"(?m)^make (\w[\w-]*)", BASH)) | set(re.findall(r"`make (\w[\w-]*)", README))
     assert {"figures", "test", "quick", "status", "preview", "plan", "report"} <= named
     assert named <= targets
 
