@@ -16,15 +16,16 @@ if TYPE_CHECKING:
     from slurm_material import Cluster
 
 
+MARKS = {"mtdata": pytest.mark.slow, "comet": pytest.mark.slow, "slurm": pytest.mark.cluster}
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of mtdata or of COMET are run by one worker, since each of these is installed once, and that takes long."""
+    """Tests of mtdata, of COMET or of SLURM are run by one worker, since each is set up once, which takes long."""
     for item in items:
-        for fixture in {"mtdata", "comet"}.intersection(getattr(item, "fixturenames", ())):
+        for fixture in MARKS.keys() & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.xdist_group(fixture))
-            item.add_marker(pytest.mark.slow)
-        if "slurm" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("slurm"))
-            item.add_marker(pytest.mark.cluster)
+            item.add_marker(MARKS[fixture])
 
 
 @pytest.fixture(autouse=True)

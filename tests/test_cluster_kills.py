@@ -110,7 +110,9 @@ def test_jobs_of_a_killed_sweep_are_waited_for_and_what_they_make_is_kept(
     os.killpg(killed.pid, signal.SIGKILL)
     killed.wait(10)
     waiting, running = (trainings(slurm, folder, state) for state in ("PENDING", "RUNNING"))
-    assert running
+    assert waiting and running
+    for job in waiting:
+        slurm.call("scontrol", "hold", job.number)  # else it begins if another one ends before it is taken back
 
     told = jobs(folder, slurm)
     assert "it is dead" in told.stdout
@@ -143,8 +145,8 @@ def test_jobs_of_a_killed_snakemake_are_cancelled_and_their_cells_go_on(
     assert again.returncode == 0, said[-3000:]
     assert trained(folder) == trained(slow)
     went_on = [entries for entries in attempts(folder) if len(entries) > 1]
-    assert went_on
-    assert all(entries[1]["from_update"] == entries[0]["to_update"] > 0 for entries in went_on)
+    assert all(entries[1]["from_update"] == entries[0]["to_update"] for entries in went_on)
+    assert any(entries[1]["from_update"] > 0 for entries in went_on)
 
 
 def test_ctrl_c_cancels_the_jobs_of_a_sweep(folder: Path, slow: Path, slurm: Cluster) -> None:

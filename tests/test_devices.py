@@ -101,7 +101,7 @@ def test_cuda_sees_what_was_taken_and_what_a_job_was_given_stays_as_it_is(machin
 
 def test_more_gpus_than_there_are_is_a_users_mistake(machine: pytest.MonkeyPatch) -> None:
     machine.setenv("MTPEFT_DEVICES", "a,b")
-    with pytest.raises(UserError, match=r"'gpus' is 3, but there are 2 here \(a, b\)"), take_slots(3):
+    with pytest.raises(UserError, match=r"'gpus' is 3, but this machine has 2 \(a, b\)"), take_slots(3):
         pass
 
 

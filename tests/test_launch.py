@@ -22,11 +22,17 @@ from training_material import ENVIRONMENT, results, trainer
 
 SETTINGS = train_settings("lora")
 SETTINGS["optimisation"] |= {"updates": 60}
+OWN_CONFIG = "{compute_environment: LOCAL_MACHINE, distributed_type: MULTI_GPU, num_processes: 2, gpu_ids: '6,7'}"
 
 
 def start(sweep: Path, record: Path) -> subprocess.Popen[str]:
+    """Start the command, for a user whose own settings of the launcher name other GPUs."""
+    own = record.parents[1] / "home/accelerate/default_config.yaml"
+    own.parent.mkdir(parents=True, exist_ok=True)
+    own.write_text(OWN_CONFIG, encoding="utf-8")
+    environment = ENVIRONMENT | {"HF_HOME": str(own.parents[1])}
     command = [sys.executable, "-m", "mtpeft", *trainer(sweep, record, SETTINGS), "--gpus", "2"]
-    return subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
 def wait_for(condition: Callable[[], Any], seconds: float = 120) -> None:
@@ -51,6 +57,7 @@ def hit(sweep: Path, folder: Path, number: signal.Signals) -> tuple[int, str]:
         wait_for(lambda: written(state) > before)
         ranks = psutil.Process(command.pid).children()
         assert len(ranks) == 2
+        assert not any("CUDA_VISIBLE_DEVICES" in rank.environ() for rank in ranks)
         command.send_signal(number)
         said = command.communicate()[0]
     _, alive = psutil.wait_procs(ranks, timeout=10)

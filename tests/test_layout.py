@@ -139,6 +139,19 @@ def test_the_profile_of_a_cluster_asks_for_what_is_filled_in(tmp_path: Path, acc
     assert profile["group-components"] == ["cells=3", "scores=3", "tokens=8"]
 
 
+def test_what_is_submitted_as_one_asks_for_the_same_device(tmp_path: Path) -> None:
+    """Snakemake refuses a group whose members ask for different generic resources."""
+    with (filled_in(tmp_path / "profile", {"    gpu: 1": '    gres: "gpu:1"'}) / "profile.yaml").open() as file:
+        profile = ProfileConfigFileParser().parse(file)
+    asked = dict(setting.split("=", 1) for setting in profile["set-resources"])
+    members = [name.split("=") for name in profile["groups"]]
+    for group in {group for _, group in members}:
+        own = [rule for rule, name in members if name == group]
+        assert len({asked.get(f"{rule}:gres") for rule in own}) == 1, group
+        assert len({asked.get(f"{rule}:slurm_partition") for rule in own}) == 1, group
+    assert asked["score:gres"] == "gpu:1"
+
+
 def test_every_file_of_rules_is_included() -> None:
     included = re.findall(r'(?m)^include: "workflow/rules/(\S+)"', (ROOT / "Snakefile").read_text())
 

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from model_material import train_cell, train_settings
-from mtpeft.allocation import RUN_VARIABLE, SUBMITTED_VARIABLE, Allocation, allocation, requeue
+from mtpeft.allocation import RUN_VARIABLE, SUBMITTED_VARIABLE, JobTimes, job_times, requeue
 from mtpeft.errors import StoppedError, TryAgainError
 from mtpeft.records import read_record
-from mtpeft.training import loop
+from mtpeft.training import kept, loop
 from mtpeft.training.attempts import Attempt, read_attempts, starting
 from mtpeft.training.interrupt import LEAST_MARGIN_SECONDS, Clock, TimeToStopError, stopping
 from mtpeft.training.kept import FOLDER, forget
@@ -48,10 +48,10 @@ def in_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Cal
 
 
 def test_the_end_of_an_allocation_is_asked_of_slurm(in_job: Callable) -> None:
-    assert allocation() == Allocation()
+    assert job_times() == JobTimes()
     in_job(start=1000, end=4000)
-    assert allocation() == Allocation(1000.0, 4000.0)
-    assert [allocation().is_late(moment) for moment in (1000, 2499, 2501)] == [False, False, True]
+    assert job_times() == JobTimes(1000.0, 4000.0)
+    assert [job_times().is_late(moment) for moment in (1000, 2499, 2501)] == [False, False, True]
 
 
 def test_a_clock_leaves_as_much_time_as_it_has_learnt_to_need() -> None:
@@ -103,7 +103,7 @@ def test_a_job_that_snakemake_has_not_submitted_is_not_requeued(
 STARTED = "2026-01-01T12:00:00+00:00"
 NOON = 1767268800.0
 MOVED, STUCK = {"from_update": 0, "to_update": 9}, {"from_update": 9, "to_update": 9}
-EARLY, LATE = Allocation(NOON - 60, NOON + 600), Allocation(NOON - 600, NOON + 60)
+EARLY, LATE = JobTimes(NOON - 60, NOON + 600), JobTimes(NOON - 600, NOON + 60)
 
 
 @pytest.mark.parametrize(
@@ -112,6 +112,7 @@ EARLY, LATE = Allocation(NOON - 60, NOON + 600), Allocation(NOON - 600, NOON + 6
         ([], MOVED, "time", EARLY, True),
         ([STUCK], MOVED, "signal USR1", EARLY, True),
         ([], MOVED, "memory", EARLY, False),
+        ([], MOVED, "time budget", EARLY, False),
         ([MOVED], STUCK, "time", EARLY, False),
         ([], STUCK, "time", LATE, True),
         ([MOVED], STUCK, "time", LATE, True),
@@ -120,7 +121,7 @@ EARLY, LATE = Allocation(NOON - 60, NOON + 600), Allocation(NOON - 600, NOON + 6
     ],
 )
 def test_a_job_goes_on_where_it_comes_further_and_no_two_times_where_it_does_not(
-    before: Sequence[dict[str, Any]], own: dict[str, Any], why: str, given: Allocation, again: bool
+    before: Sequence[dict[str, Any]], own: dict[str, Any], why: str, given: JobTimes, again: bool
 ) -> None:
     entries = [*before, own | {"started": STARTED, "why": why}]
     assert Attempt(Path("none"), Clock(), given, entries).may_go_on_in_its_job() is again
@@ -200,7 +201,14 @@ def test_a_cell_that_was_finished_in_a_job_of_many_is_not_trained_again(
 
     settings = train_settings("lora", learning_rate=0.1)
     start_again(settings)
-    for _ in range(2):
+    publish = kept.publish_folder
+
+    def disturbed(*given: Any) -> None:
+        signal.raise_signal(signal.SIGTERM)
+        publish(*given)
+
+    for putting_back in (publish, disturbed):
+        monkeypatch.setattr(kept, "publish_folder", putting_back)
         with at_update(0, lambda: pytest.fail("trained again"), monkeypatch):
             start_again(settings)
     assert sorted(path.name for path in (cell / "state").iterdir()) == [FOLDER]

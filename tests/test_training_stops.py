@@ -1,6 +1,7 @@
 """The training engine: how it stops, fails and goes on, to the same bytes."""
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -193,6 +194,19 @@ def test_second_trainer_of_a_cell_waits_its_turn(sweep: Path, tmp_path: Path, ca
     assert f"mtpeft: {tmp_path}/state is being written by another process." in said
     assert not (tmp_path / "train.json").exists()
     assert run_command(arguments, capsys)[0] == 0
+
+
+@pytest.mark.usefixtures("own_life")
+def test_a_file_system_without_locks_is_refused(
+    sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    def no_locks(*given: Any) -> None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    code, said = run_command(trainer(sweep, tmp_path / "train.json", SETTINGS["lora"]), capsys)
+    assert code == 2
+    assert f"The file system of {tmp_path}/state has no locks (Function not implemented)" in said
 
 
 @contextlib.contextmanager

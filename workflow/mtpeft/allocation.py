@@ -21,7 +21,7 @@ PATIENCE_SECONDS = 30
 
 
 @dataclass(frozen=True)
-class Allocation:
+class JobTimes:
     """When a job was started and when SLURM will end it, in seconds since 1970."""
 
     start: float = -inf
@@ -37,12 +37,15 @@ def job_id() -> str | None:
     return os.environ.get(JOB_VARIABLE)
 
 
-def allocation() -> Allocation:
-    """That of this job, endless where there is none and where SLURM does not say."""
+def job_times() -> JobTimes:
+    """Those of this job; it has no end where there is none, or where SLURM does not say."""
     if not (job := job_id()):
-        return Allocation()
+        return JobTimes()
     times = (_ask(["squeue", "--noheader", f"--jobs={job}", "--format=%S %e"]) or "").split()
-    return Allocation(*map(float, times)) if len(times) == 2 and all(map(str.isdigit, times)) else Allocation()
+    if len(times) == 2 and all(map(str.isdigit, times)):
+        return JobTimes(*map(float, times))
+    print(f"SLURM does not say when job {job} ends, so nothing is done before it does.", flush=True)
+    return JobTimes()
 
 
 def requeue() -> bool:

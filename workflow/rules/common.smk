@@ -95,6 +95,12 @@ def threads_of(wildcards):
 
 
 @of_wildcards
+def training_threads_of(wildcards):
+    """The same for its trainings, which may be several processes, with so many threads each."""
+    return model_paths.training_threads(CONFIGURATION, wildcards)
+
+
+@of_wildcards
 def cells_per_gpu_of(wildcards):
     """How many of a model's jobs share a GPU: told as a resource, since no result depends on it, as on `params`."""
     return model_paths.cells_per_gpu(CONFIGURATION, wildcards)
@@ -102,7 +108,7 @@ def cells_per_gpu_of(wildcards):
 
 def execution_of(key):
     """Resources function: how a model is trained, for the same reason no part of `params`."""
-    return lambda wildcards: model_paths.execution(CONFIGURATION, wildcards, key)
+    return of_wildcards(lambda wildcards: model_paths.execution(CONFIGURATION, wildcards, key))
 
 
 def hold_folder():

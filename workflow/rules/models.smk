@@ -52,7 +52,7 @@ rule pretrain:
     priority: FIRST
     conda:
         "../../envs/workflow.yaml"
-    threads: threads_of
+    threads: training_threads_of
     resources:
         cells_per_gpu=cells_per_gpu_of,
         processes=execution_of("gpus"),

@@ -29,7 +29,7 @@ rule train:
     priority: in_order("train")
     conda:
         "../../envs/workflow.yaml"
-    threads: threads_of
+    threads: training_threads_of
     resources:
         cells_per_gpu=cells_per_gpu_of,
         processes=execution_of("gpus"),

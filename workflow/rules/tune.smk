@@ -36,7 +36,7 @@ rule tune:
     priority: in_order("tune")
     conda:
         "../../envs/workflow.yaml"
-    threads: threads_of
+    threads: training_threads_of
     resources:
         cells_per_gpu=cells_per_gpu_of,
         processes=execution_of("gpus"),

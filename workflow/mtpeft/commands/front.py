@@ -30,6 +30,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
             doing = parser.add_mutually_exclusive_group()
             doing.add_argument("--wait", action="store_true", help="wait for those that run, keep what they make")
             doing.add_argument("--cancel", action="store_true", help="end them; trainers save their state first")
+            doing.add_argument("--forget", action="store_true", help="none is left, and there is no SLURM to ask")
         if name == "sweep":
             parser.add_argument("--profile", default="local", help="local, slurm, or a folder with a profile.yaml")
             parser.add_argument("snakemake", nargs="*", help="options for Snakemake, after --")
@@ -100,15 +101,18 @@ def _preview(given: argparse.Namespace) -> None:
 def _jobs(given: argparse.Namespace) -> None:
     from mtpeft.config.load import load
     from mtpeft.front.holder import find_holder, holding
-    from mtpeft.front.orphans import jobs_table, settle
+    from mtpeft.front.orphans import jobs_table, settle, take_over
     from mtpeft.front.slurm import jobs_here
 
     configuration = load(given.configfile)
-    if not (given.wait or given.cancel):
+    if not (given.wait or given.cancel or given.forget):
         print(f"{find_holder() or 'Nobody has worked in this folder'}.", jobs_table(jobs_here()), sep="\n")
         return
     with holding() as hold:
-        settle(configuration, given.configfile, given.target, hold=hold, cancels=given.cancel)
+        if given.forget:
+            take_over(configuration, given.configfile, given.target, hold=hold)
+        else:
+            settle(configuration, given.configfile, given.target, hold=hold, cancels=given.cancel)
     print("No job of an earlier run is left in this folder.")
 
 

@@ -87,6 +87,11 @@ def threads(configuration: Configuration, wildcards: Wildcards) -> int:
     return 1 if model == ANY else configuration.models[model].threads
 
 
+def training_threads(configuration: Configuration, wildcards: Wildcards) -> int:
+    """Threads of all processes that train a model together."""
+    return threads(configuration, wildcards) * max(1, execution(configuration, wildcards, "gpus"))
+
+
 def cells_per_gpu(configuration: Configuration, wildcards: Wildcards) -> int:
     """How many jobs of a model may share a GPU."""
     model = wildcards["model"]

@@ -41,9 +41,11 @@ def take_slots(gpus: int, cells_per_gpu: int = 1) -> Iterator[list[str]]:
         yield []
         return
     if gpus > len(devices):
+        in_job = JOB_VARIABLES[0] in os.environ
+        instead = f"ask for `gpu: {gpus}` in the profile, or write" if in_job else "write"
         raise UserError(
-            f"The model's 'gpus' is {gpus}, but there are {len(devices)} here ({', '.join(devices)}); write at most "
-            "so many in 'models'."
+            f"The model's 'gpus' is {gpus}, but this {'job has' if in_job else 'machine has'} {len(devices)} "
+            f"({', '.join(devices)}); {instead} at most so many in 'models'."
         )
     with contextlib.ExitStack() as held:
         taken = held.enter_context(_wait_for(devices, gpus, cells_per_gpu))

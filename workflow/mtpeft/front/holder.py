@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
+from mtpeft.config.models import EXECUTION
 from mtpeft.config.schema import Configuration
 from mtpeft.errors import UserError
 from mtpeft.front.slurm import jobs_here
@@ -31,7 +32,7 @@ SILENCE_SECONDS = 180.0
 PATIENCE_SECONDS = 1.0
 UNSETTLED = (
     "Jobs of a run that was killed may run on, or have finished since; run `python -m mtpeft jobs --wait` (or "
-    "--cancel) first, which looks after them."
+    "--cancel, or --forget where there is no SLURM to ask) first, which looks after them."
 )
 
 
@@ -155,8 +156,9 @@ def told_of_holder() -> str:
 
 
 def hash_of(configuration: Configuration) -> str:
-    """Hash of a whole configuration."""
-    return hashlib.sha256(configuration.model_dump_json().encode()).hexdigest()
+    """Hash of all of a configuration that results depend on."""
+    told = configuration.model_dump_json(exclude={"models": dict.fromkeys(configuration.models, EXECUTION)})
+    return hashlib.sha256(told.encode()).hexdigest()
 
 
 def _let_go(hold: Hold, cluster: bool) -> None:

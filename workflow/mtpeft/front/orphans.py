@@ -27,11 +27,20 @@ def settle(
     Raises:
         UserError: SLURM does not answer.
     """
-    found = jobs_here()
-    if found:
+    if jobs_here():
+        hold.update(settled=False)
         _wait_for_end(cancels)
+    take_over(configuration, overlays, targets, hold=hold)
+
+
+def take_over(configuration: Configuration, overlays: Sequence[Path], targets: Sequence[str], *, hold: Hold) -> None:
+    """Take in what jobs of an earlier run have finished, of which none is left.
+
+    Raises:
+        UserError: Snakemake can't tell what it knows.
+    """
     clear_lock(overlays)
-    if found or not hold.holder.settled:
+    if not hold.holder.settled:
         same = hold.holder.configuration == hash_of(configuration)
         for line in take_in(configuration, overlays, targets, since=hold.holder.since, same=same):
             print(f"mtpeft: {line}", flush=True)

@@ -83,7 +83,10 @@ def made_by(job: SlurmJob) -> list[Made]:
 
 def parse_script(script: str) -> list[Made]:
     """What Snakemake's script for a job makes: its targets are `rule:wildcard=value,…`."""
-    words = iter(shlex.split(script, comments=True))
+    try:
+        words = iter(shlex.split(script, comments=True))
+    except ValueError:
+        return []  # no script of Snakemake's
     if "--target-jobs" not in words:
         return []
     found = []
@@ -119,7 +122,10 @@ def _ask(command: Sequence[str]) -> str:
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=ANSWER_SECONDS)
     except FileNotFoundError:
-        raise UserError(f"There is no `{command[0]}` on this machine; run this where SLURM can be asked.") from None
+        raise UserError(
+            f"There is no `{command[0]}` on this machine; run this where SLURM can be asked, or "
+            "`python -m mtpeft jobs --forget` if you know that no job of this folder is left."
+        ) from None
     except subprocess.TimeoutExpired:
         raise UserError(f"SLURM does not answer `{command[0]}`; try again later.") from None
     except subprocess.CalledProcessError as error:

@@ -16,8 +16,10 @@ from pathlib import Path
 
 from mtpeft.cells import CELLS_FOLDER, OTHERS_FOLDER, Cell
 from mtpeft.config.schema import Configuration
+from mtpeft.config.settings import Settings, base_settings, judge_settings, tune_settings
 from mtpeft.errors import UserError
 from mtpeft.front.snakemake import snakemake_command
+from mtpeft.records import read_if_whole
 from mtpeft.results.freshness import fresh_records
 
 NOTES, INCOMPLETE = Path(".snakemake/metadata"), Path(".snakemake/incomplete")
@@ -92,12 +94,28 @@ def _is_noted(path: Path) -> bool:
 
 
 def _holds(configuration: Configuration, path: Path) -> bool:
-    """Whether a file of a cell has the settings and inputs of now, by the cell's records."""
-    if not path.is_relative_to(CELLS_FOLDER) or path.name not in STEP_OF:
+    """Whether a file of a cell, of a base model or of a search for a rate is of now, by the records of it."""
+    if not path.is_relative_to(CELLS_FOLDER):
+        wanted = _settings_of(configuration, path)
+        read = read_if_whole(path if path.suffix else path.with_name("base.json"))
+        return wanted is not None and read is not None and read[0]["settings"] == wanted
+    if path.name not in STEP_OF:
         return False
     cell = Cell.parse(str(path))
     pair = path.parent.name if path.parent.parent.name == OTHERS_FOLDER else None
     return STEP_OF[path.name] in fresh_records(configuration, cell, pair)
+
+
+def _settings_of(configuration: Configuration, path: Path) -> Settings | None:
+    """Settings with which something beside the cells would be made now, where its record has them."""
+    match path.parts:
+        case ("results", "models", model, "base.json" | "checkpoint" | "extended"):
+            return base_settings(configuration, model)
+        case ("results", "models", model, "start", name):
+            return judge_settings(configuration, model, Path(name).stem)
+        case ("results", "rates", model, size, method, name):
+            return tune_settings(configuration, model, size, method, Path(name).stem)
+    return None
 
 
 def _remove(path: Path) -> None:

@@ -103,29 +103,14 @@ def pretrain(
         UserError: training has diverged, so there is no base model to tune.
         TryAgainError: stopped early, with the state saved, or somebody else trains this model.
     """
-    device = prepare_torch(settings["threads"])
-    files = (*train_arrays, *dev_arrays)
-    loaded = load_tokenizer(tokenizer)
-    text, dev = (
-        _text(told, [read_arrays(file) for file in files], loaded.mask_token_id)
-        for told, files in ((settings, train_arrays), ({**settings, "rows": None}, dev_arrays))
-    )
-    model = random_model(settings["config"], seed=settings["seed"]).to(device)
-    total = parameters(model)[0]
-    if total != read_shape(settings["config"]).total:
-        raise AssertionError(f"the model has {total} parameters, which is not what its configuration adds up to")
-    if execution.sharded:
-        shard(model)
-    order = BatchOrder(text.lengths, settings["batch_tokens"], settings["seed"])
-    task = Task(
-        model=model,
-        batch=lambda update: text.inputs(order.rows(update), update),
-        evaluate=lambda look: -mean_loss(model, dev, settings["batch_tokens"], look=look),
-        identity=canonical({"settings": settings, "inputs": [sha256_of(file) for file in files]}),
-        execution=execution,
-    )
     state = state_of(record)
     with attempting(state) as attempt:
+        device = prepare_torch(settings["threads"])
+        loaded = load_tokenizer(tokenizer)
+        model, total = _random_model(settings, device)
+        if execution.sharded:
+            shard(model)
+        task = _task(settings, model, loaded, train_arrays, dev_arrays=dev_arrays, execution=execution)
         run = train(task, _plan(settings), state_folder=state, clock=attempt.clock)
         if run.status == "diverged":
             raise UserError(
@@ -141,6 +126,39 @@ def pretrain(
         described |= {"attempts": attempt.end(FINISHED)}
         _write_record(settings, run, total, execution=described, record=record)
         shutil.rmtree(state, ignore_errors=True)
+
+
+def _random_model(settings: Mapping[str, Any], device: torch.device) -> tuple[torch.nn.Module, int]:
+    """The model with random weights, and how many parameters it has, which is what its configuration adds up to."""
+    model = random_model(settings["config"], seed=settings["seed"]).to(device)
+    total = parameters(model)[0]
+    if total != read_shape(settings["config"]).total:
+        raise AssertionError(f"the model has {total} parameters, which is not what its configuration adds up to")
+    return model, total
+
+
+def _task(
+    settings: Mapping[str, Any],
+    model: torch.nn.Module,
+    tokenizer: Any,
+    train_arrays: Sequence[Path],
+    *,
+    dev_arrays: Sequence[Path],
+    execution: Execution,
+) -> Task:
+    text, dev = (
+        _text(told, [read_arrays(file) for file in files], tokenizer.mask_token_id)
+        for told, files in ((settings, train_arrays), ({**settings, "rows": None}, dev_arrays))
+    )
+    order = BatchOrder(text.lengths, settings["batch_tokens"], settings["seed"])
+    inputs = [sha256_of(file) for file in (*train_arrays, *dev_arrays)]
+    return Task(
+        model=model,
+        batch=lambda update: text.inputs(order.rows(update), update),
+        evaluate=lambda look: -mean_loss(model, dev, settings["batch_tokens"], look=look),
+        identity=canonical({"settings": settings, "inputs": inputs}),
+        execution=execution,
+    )
 
 
 @torch.inference_mode()

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from mtpeft.allocation import Allocation, allocation, job_id, requeue
+from mtpeft.allocation import JobTimes, job_id, job_times, requeue
 from mtpeft.errors import StoppedError, TryAgainError
 from mtpeft.records import write_text
 from mtpeft.training.interrupt import TIME, Clock, TimeToStopError, unheard_signals, watching
@@ -39,14 +39,14 @@ class Attempt:
     Attributes:
         file: where the entries stand.
         clock: of this attempt.
-        allocation: in which it runs.
+        job: when its SLURM job began and ends.
         entries: of all attempts, this one's last.
         started: when it began.
     """
 
     file: Path
     clock: Clock
-    allocation: Allocation
+    job: JobTimes
     entries: list[Entry] = field(default_factory=list)
     started: str = field(default_factory=_now)
 
@@ -70,7 +70,7 @@ class Attempt:
         It made updates; or others had used most of the allocation before, once.
         """
         *earlier, own = self.entries
-        late = self.allocation.is_late(_seconds(own["started"])) and all(map(has_advanced, earlier[-1:]))
+        late = self.job.is_late(_seconds(own["started"])) and all(map(has_advanced, earlier[-1:]))
         return own.get("why") in WORTH_REQUEUEING and (has_advanced(own) or late)
 
     def _go_on(self, update: int) -> None:
@@ -96,8 +96,8 @@ def attempting(state: Path) -> Iterator[Attempt]:
     from mtpeft.training.resources import resource_failures
     from mtpeft.training.state import only_writer
 
-    given = allocation()
-    attempt = Attempt(state / ATTEMPTS_FILE, Clock(end=given.end, agree=of_the_first), given)
+    job = job_times()
+    attempt = Attempt(state / ATTEMPTS_FILE, Clock(end=job.end, agree=of_the_first), job)
     if not speaks():
         with _following(), resource_failures(), watching(attempt.clock):
             yield attempt
@@ -116,8 +116,8 @@ def starting(state: Path) -> Iterator[None]:
     Raises:
         StoppedError: a reason to stop has come.
     """
-    given = allocation()
-    attempt = Attempt(state / ATTEMPTS_FILE, Clock(end=given.end), given)
+    job = job_times()
+    attempt = Attempt(state / ATTEMPTS_FILE, Clock(end=job.end), job)
     try:
         with watching(attempt.clock):
             yield

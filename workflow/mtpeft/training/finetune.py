@@ -31,8 +31,9 @@ def finetune(
     state = state_of(record)
     with attempting(state) as attempt:
         job = open_job(settings, inputs, execution)
-        if of_the_first(is_first() and bring_back(state, record, settings=settings, hashes=job.hashes)):
-            print("This run of Snakemake has trained the cell already; its results are put back.", flush=True)
+        with attempt.clock.undisturbed():
+            back = is_first() and bring_back(state, record, settings=settings, hashes=job.hashes)
+        if of_the_first(back):
             return
         model, run = train_job(job, state_folder=state, clock=attempt.clock)
         finish = METHODS[settings["method"]["tuner"]].finish

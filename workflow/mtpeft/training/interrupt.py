@@ -15,7 +15,7 @@ from math import inf
 from types import FrameType
 from typing import Any
 
-from mtpeft.allocation import allocation
+from mtpeft.allocation import job_times
 from mtpeft.errors import StoppedError, TryAgainError
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
@@ -23,7 +23,8 @@ TIME_BUDGET_VARIABLE = "MTPEFT_SECONDS"
 SAVE_INTERVAL_VARIABLE = "MTPEFT_SAVE_SECONDS"
 LEAST_MARGIN_SECONDS = 10.0
 """Time to end in, beside what the clock has learnt: the record of the attempt, SLURM, this process and its parents."""
-TIME = "time"
+TIME, BUDGET = "time", "time budget"
+"""The allocation ends; the user's own limit is reached."""
 
 Handler = Callable[[int, FrameType | None], None] | signal.Handlers
 
@@ -94,7 +95,7 @@ class Clock:
         if self.signalled:
             return Reason(f"signal {self.signalled.removeprefix('SIG')}", f"signal {self.signalled}")
         if self.elapsed() > self.time_budget:
-            return Reason(TIME, f"the time budget of {self.time_budget:g} s is used up")
+            return Reason(BUDGET, f"the time budget of {self.time_budget:g} s is used up")
         if time.time() > self.end - self.margin():
             return Reason(TIME, f"the time limit is reached in {max(0.0, self.end - time.time()):.0f} s")
         return None
@@ -112,6 +113,13 @@ class Clock:
         self._looked, self.loading = time.monotonic(), False
         self.from_update += updates
         self.on_resume(self.from_update)
+
+    @contextmanager
+    def undisturbed(self) -> Iterator[None]:
+        """Around what must not be left half done: a reason to stop is heard at the next look."""
+        loading, self.loading = self.loading, False
+        yield
+        self.loading = loading
 
     def updated(self) -> None:
         """Count one update of this attempt."""
@@ -182,7 +190,7 @@ def stopping(work: str) -> Iterator[Callable[[], None]]:
     Raises:
         TryAgainError: its time is over; that it was stopped by a signal is no failure, and a `StoppedError`.
     """
-    clock = Clock(end=allocation().end)
+    clock = Clock(end=job_times().end)
     try:
         with watching(clock):
             yield clock.look

@@ -33,6 +33,7 @@ def keep_or_clear(state: Path, record: Path) -> None:
 
 def _keep(state: Path, record: Path, run: str) -> None:
     temporary = state / f".{FOLDER}.tmp"
+    shutil.rmtree(temporary, ignore_errors=True)
     shutil.copytree(record.parent / "tuned", temporary / WEIGHTS, copy_function=os.link)
     os.link(record, temporary / RECORD)
     write_record(temporary / RUN, {"run": run})
@@ -55,12 +56,14 @@ def bring_back(state: Path, record: Path, *, settings: Mapping[str, Any], hashes
     shutil.copytree(kept / WEIGHTS, temporary, copy_function=os.link)
     publish_folder(temporary, record.parent / "tuned")
     write_record(record, content)
+    print("This run of Snakemake has trained the cell already; its results are put back.", flush=True)
     keep_or_clear(state, record)
     return True
 
 
 def forget(state: Path) -> None:
     """Remove what is kept of a cell that is decoded, and the folder with it, if nothing else is there."""
-    shutil.rmtree(state / FOLDER, ignore_errors=True)
+    for folder in (FOLDER, f".{FOLDER}.tmp"):
+        shutil.rmtree(state / folder, ignore_errors=True)
     with contextlib.suppress(OSError):
         state.rmdir()

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from mtpeft.training.interrupt import SIGNALS
 from mtpeft.warm.client import ADDRESS_VARIABLE
@@ -16,6 +17,8 @@ from mtpeft.warm.client import ADDRESS_VARIABLE
 LAUNCHED_VARIABLE, RANK_VARIABLE = "TORCHELASTIC_RUN_ID", "RANK"
 """Set by the launcher for each rank."""
 MISTAKE = 2
+CONFIG = Path(__file__).with_suffix(".yaml")
+"""What the launcher is told; without one of ours it reads the user's, which may name other GPUs than were taken."""
 
 
 def is_launched() -> bool:
@@ -38,15 +41,8 @@ def launch(arguments: Sequence[str], *, processes: int) -> None:
     from accelerate.commands.launch import launch_command, launch_command_parser
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
-    options = {
-        "num_processes": processes,
-        "num_machines": 1,
-        "mixed_precision": "no",
-        "dynamo_backend": "no",
-        "main_process_port": 0,  # any that is free
-    }
-    told = [part for name, value in options.items() for part in (f"--{name}", str(value))]
-    given = launch_command_parser().parse_args([*told, "--multi_gpu", "--module", "mtpeft", *arguments])
+    told = ["--config_file", str(CONFIG), "--num_processes", str(processes), "--multi_gpu", "--module", "mtpeft"]
+    given = launch_command_parser().parse_args([*told, *arguments])
     # The launcher would kill the ranks when a signal comes, and say of every failure what the rank has said already.
     os.environ["PET_SIGNALS_TO_HANDLE"] = "SIGHUP"
     os.environ.pop(ADDRESS_VARIABLE, None)  # else each rank would ask for a fork of the warm process

@@ -8,6 +8,14 @@ from safetensors import SafetensorError
 
 from mtpeft.errors import TryAgainError
 
+SAID_OF_MEMORY = (
+    "can't allocate memory",
+    "CUDA error: out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+)
+"""What torch says of a processor's memory, and of that which its libraries ask a GPU for beside it."""
+
 
 @contextmanager
 def resource_failures() -> Iterator[None]:
@@ -34,4 +42,4 @@ def is_out_of_memory(error: Exception) -> bool:
     """True where a device or the processor had no memory for a tensor."""
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
-    return "can't allocate memory" in str(error)  # what torch says of a processor's memory
+    return any(words in str(error) for words in SAID_OF_MEMORY)

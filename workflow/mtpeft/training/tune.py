@@ -47,7 +47,7 @@ def tune(
         if is_first():
             made = _record(settings, labels, job, trials=trials, attempts=attempt.end(FINISHED))
             write_record(record, made.model_dump())
-            shutil.rmtree(state)
+            shutil.rmtree(state, ignore_errors=True)  # on NFS the open lock can't be removed
 
 
 def next_rate(scores: Mapping[float, float], candidates: list[float], widenings: int) -> float | None:
