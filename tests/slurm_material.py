@@ -230,6 +230,10 @@ JobRequeue=1
 GresTypes=gpu
 NodeName={node} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory=32000 {f"Gres=gpu:{gpus} " if gpus else ""}State=UNKNOWN
 PartitionName=main Nodes={node} Default=YES MaxTime=INFINITE State=UP
+# Jobs in here end those in the other, as on clusters where some have bought their nodes.
+PreemptType=preempt/partition_prio
+PreemptMode=CANCEL
+PartitionName=urgent Nodes={node} PriorityTier=9 MaxTime=INFINITE State=UP
 """
 
 

@@ -12,7 +12,7 @@ import yaml
 
 from mtpeft.records import read_record
 from paced_method import PACE_VARIABLE
-from sweep_material import ROOT, STUDY, copy, environment, results
+from sweep_material import ROOT, STUDY, copy, environment, results, wait_for
 
 if TYPE_CHECKING:
     from slurm_material import Cluster
@@ -60,6 +60,15 @@ def moves(entries: list[dict[str, Any]]) -> list[tuple[int, int]]:
     return found
 
 
+def let_begin(slurm: "Cluster", folder: Path, sweep: subprocess.Popen[str]) -> None:
+    """Wait for the workflow; jobs that were put back, which SLURM holds for two minutes, may begin at once."""
+    while sweep.poll() is None:
+        for job in slurm.jobs(folder):
+            if job.reason == "BeginTime":
+                slurm.call("scontrol", "update", f"JobId={job.number}", "StartTime=now")
+        time.sleep(1)
+
+
 @pytest.fixture(scope="module")
 def whole(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The cell, trained on one machine without a break."""
@@ -74,11 +83,7 @@ def test_a_cell_longer_than_the_time_of_its_job_ends_as_if_it_had_had_time(
     """It trains as long as the job may take, and a part of that goes by before it begins."""
     folder = copy(finished, tmp_path / "limited")
     with submit(folder, minutes=3, seconds=180, **slurm.variables) as sweep:
-        while sweep.poll() is None:
-            for job in slurm.jobs(folder):
-                if job.reason == "BeginTime":  # a job that was put back is held for two minutes
-                    slurm.call("scontrol", "update", f"JobId={job.number}", "StartTime=now")
-            time.sleep(1)
+        let_begin(slurm, folder, sweep)
     assert sweep.returncode == 0, (folder / "said.log").read_text()
     (job,) = slurm.jobs(folder)
     entries = read_record(folder / RECORD)["execution"]["attempts"]
@@ -88,6 +93,25 @@ def test_a_cell_longer_than_the_time_of_its_job_ends_as_if_it_had_had_time(
     came = moves(entries)
     assert (came[0][0], came[-1][1]) == (0, UPDATES)
     assert "its time was over; this one goes on at update" in (folder / f"logs/train/{LABELS}.log").read_text()
+    assert results(folder) == results(whole)
+
+
+def test_a_job_that_makes_room_for_another_one_goes_back_into_the_queue(
+    finished: Path, whole: Path, slurm: "Cluster", tmp_path: Path
+) -> None:
+    """Also where SLURM would end it for good, which Snakemake's plugin would not see."""
+    folder = copy(finished, tmp_path / "preempted")
+    urgent = ["--partition=urgent", "--gpus=2", "--mem=100", f"--chdir={tmp_path}", "--wrap=sleep 3"]
+    with submit(folder, minutes=30, seconds=30, **slurm.variables) as sweep:
+        wait_for(lambda: list((folder / RECORD).parent.glob("state/state.safetensors")) != [], 120)
+        slurm.call("sbatch", *urgent)
+        let_begin(slurm, folder, sweep)
+    assert sweep.returncode == 0, (folder / "said.log").read_text()
+    (job,) = slurm.jobs(folder)
+    early, last = read_record(folder / RECORD)["execution"]["attempts"]
+    assert (early["why"], last["why"]) == ("signal TERM", "finished")
+    assert early["slurm_job"] == last["slurm_job"] == job.number
+    assert moves([early, last])[-1][1] == UPDATES
     assert results(folder) == results(whole)
 
 

@@ -23,26 +23,28 @@ from training_material import at_update, build, results
 SLURM = """\
 #!/bin/sh
 echo "$(basename "$0") $*" >> {folder}/asked
-case "$*" in *%T) echo {state} ;; *%S*) echo "{start} {end}" ;; esac
+case "$*" in *show*) echo "{shown}" ;; *%S*) echo "{start} {end}" ;; esac
 """
+RUNS = "JobState=RUNNING Reason=None StartTime=2026-01-01T12:00:00 PreemptTime=None"
+CANCELLED = "JobState=COMPLETING Reason=None StartTime=2026-01-01T12:00:00 PreemptTime={}"
 
 
 @pytest.fixture
 def in_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Callable[[], list[str]]]:
     """Lets this process believe that it is in a job of Snakemake's; returns what tells the commands that it called."""
 
-    def begin(*, state: str = "RUNNING", start: float = 0, end: float = 9e9) -> Callable[[], list[str]]:
+    def begin(*, shown: str = RUNS, start: float = 0, end: float = 9e9) -> Callable[[], list[str]]:
         folder = tmp_path / "slurm"
         folder.mkdir()
         for name in ("squeue", "scontrol"):
             program = folder / name
-            program.write_text(SLURM.format(folder=folder, state=state, start=int(start), end=int(end)))
+            program.write_text(SLURM.format(folder=folder, shown=shown, start=int(start), end=int(end)))
             program.chmod(0o755)
         monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
         monkeypatch.setenv("SLURM_JOB_ID", "17")
         monkeypatch.setenv(SUBMITTED_VARIABLE, "yes")
         monkeypatch.setenv(RUN_VARIABLE, "a run")
-        return lambda: [line for line in (folder / "asked").read_text().splitlines() if line.startswith("scontrol")]
+        return lambda: [line for line in (folder / "asked").read_text().splitlines() if "requeue" in line]
 
     return begin
 
@@ -67,12 +69,14 @@ def test_a_clock_leaves_as_much_time_as_it_has_learnt_to_need() -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "state", "asked"),
+    ("number", "shown", "asked"),
     [
-        (signal.SIGUSR1, "RUNNING", ["scontrol requeue 17"]),
-        (signal.SIGTERM, "RUNNING", ["scontrol requeue 17"]),  # to make room for a more urgent job
-        (signal.SIGTERM, "COMPLETING", []),  # it was cancelled
-        (signal.SIGINT, "RUNNING", []),
+        (signal.SIGUSR1, RUNS, ["scontrol requeue 17"]),
+        (signal.SIGTERM, RUNS, ["scontrol requeue 17"]),  # to make room for a more urgent job
+        (signal.SIGTERM, CANCELLED.format("None"), []),
+        (signal.SIGTERM, CANCELLED.format("2026-01-01T12:30:00"), ["scontrol requeue 17"]),  # the same
+        (signal.SIGTERM, CANCELLED.format("2026-01-01T11:30:00"), []),  # the time before, it was
+        (signal.SIGINT, RUNS, []),
     ],
 )
 def test_a_job_whose_training_advances_goes_back_into_the_queue(
@@ -81,10 +85,10 @@ def test_a_job_whose_training_advances_goes_back_into_the_queue(
     monkeypatch: pytest.MonkeyPatch,
     in_job: Callable,
     number: int,
-    state: str,
+    shown: str,
     asked: list[str],
 ) -> None:
-    calls = in_job(state=state)
+    calls = in_job(shown=shown)
     with at_update(1, lambda: signal.raise_signal(number), monkeypatch), pytest.raises(StoppedError):
         build(sweep, tmp_path / "cell", "lora")
     assert calls() == asked

@@ -51,14 +51,20 @@ def job_times() -> JobTimes:
 def requeue() -> bool:
     """Put this job back into the queue; True where SLURM has done so, and will end it now.
 
-    A job that is being ended already is left alone: it was cancelled, or SLURM has put it back itself.
+    A job that is being ended already is left alone: it was cancelled, its time is over, or SLURM has put it back itself.
     """
     job = job_id()
     if not job or SUBMITTED_VARIABLE not in os.environ:
         return False
-    if (_ask(["squeue", "--noheader", f"--jobs={job}", "--format=%T"]) or "").strip() != "RUNNING":
-        return False
-    return _ask(["scontrol", "requeue", job]) is not None
+    shown = _ask(["scontrol", "show", "job", job])
+    return bool(shown) and _may_go_back(shown) and _ask(["scontrol", "requeue", job]) is not None
+
+
+def _may_go_back(shown: str) -> bool:
+    """Whether a job, as scontrol shows it, runs, or makes room for another one: `PreemptMode=CANCEL` would be its end."""
+    told = dict(field.split("=", 1) for field in shown.split() if "=" in field)
+    preempted = told["PreemptTime"] != "None" and told["PreemptTime"] >= told["StartTime"]
+    return told["JobState"] == "RUNNING" or preempted
 
 
 def _ask(command: Sequence[str]) -> str | None:

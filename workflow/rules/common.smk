@@ -5,6 +5,7 @@ heavy is imported, since every job of a cluster parses this file again.
 """
 
 import sys
+from functools import partial
 from inspect import Parameter, Signature
 
 from snakemake.logging import logger
@@ -88,27 +89,21 @@ def in_order(step):
     return of_wildcards(lambda wildcards: order.priority(PLACES, step, wildcards))
 
 
-@of_wildcards
-def threads_of(wildcards):
-    """Threads of a model's jobs: they are a setting of the model, so Snakemake follows it and not the reverse."""
-    return model_paths.threads(CONFIGURATION, wildcards)
+def of_model(function):
+    """Function of the wildcards; where all models have the same, that, so that Snakemake need not ask for each job."""
+    found = {function(CONFIGURATION, {"model": label}) for label in CONFIGURATION.models}
+    return found.pop() if len(found) == 1 else of_wildcards(lambda wildcards: function(CONFIGURATION, wildcards))
 
 
-@of_wildcards
-def training_threads_of(wildcards):
-    """The same for its trainings, which may be several processes, with so many threads each."""
-    return model_paths.training_threads(CONFIGURATION, wildcards)
-
-
-@of_wildcards
-def cells_per_gpu_of(wildcards):
-    """How many of a model's jobs share a GPU: told as a resource, since no result depends on it, as on `params`."""
-    return model_paths.cells_per_gpu(CONFIGURATION, wildcards)
-
-
-def execution_of(key):
-    """Resources function: how a model is trained, for the same reason no part of `params`."""
-    return of_wildcards(lambda wildcards: model_paths.execution(CONFIGURATION, wildcards, key))
+# Threads are a setting of the model, so Snakemake follows it and not the reverse; processes that train together have so
+# many each.
+THREADS = of_model(model_paths.threads)
+TRAINING_THREADS = of_model(model_paths.training_threads)
+# These are told as resources, since no result depends on them, as on `params`.
+CELLS_PER_GPU = of_model(model_paths.cells_per_gpu)
+PROCESSES, MICRO_BATCH_TOKENS, SHARDED = (
+    of_model(partial(model_paths.execution, key=key)) for key in ("gpus", "micro_batch_tokens", "sharded")
+)
 
 
 def hold_folder():

@@ -22,9 +22,9 @@ rule decode:
     priority: in_order("decode")
     conda:
         "../../envs/workflow.yaml"
-    threads: threads_of
+    threads: THREADS
     resources:
-        cells_per_gpu=cells_per_gpu_of,
+        cells_per_gpu=CELLS_PER_GPU,
     params:
         settings=told_cell("decode"),
         inputs=options(paths.decode_inputs),

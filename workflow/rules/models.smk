@@ -52,12 +52,12 @@ rule pretrain:
     priority: FIRST
     conda:
         "../../envs/workflow.yaml"
-    threads: training_threads_of
+    threads: TRAINING_THREADS
     resources:
-        cells_per_gpu=cells_per_gpu_of,
-        processes=execution_of("gpus"),
-        micro_batch_tokens=execution_of("micro_batch_tokens"),
-        sharded=execution_of("sharded"),
+        cells_per_gpu=CELLS_PER_GPU,
+        processes=PROCESSES,
+        micro_batch_tokens=MICRO_BATCH_TOKENS,
+        sharded=SHARDED,
     params:
         settings=told("pretrain", "model"),
         tokenizer=subpath(input.tokenizer, parent=True),
@@ -81,9 +81,9 @@ rule judge_base:
     priority: FIRST
     conda:
         "../../envs/workflow.yaml"
-    threads: threads_of
+    threads: THREADS
     resources:
-        cells_per_gpu=cells_per_gpu_of,
+        cells_per_gpu=CELLS_PER_GPU,
     params:
         settings=told("judge", "model", "pair"),
         inputs=options(model_paths.judge_inputs),

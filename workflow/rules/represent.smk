@@ -20,9 +20,9 @@ rule represent:
     priority: in_order("represent")
     conda:
         "../../envs/workflow.yaml"
-    threads: threads_of
+    threads: THREADS
     resources:
-        cells_per_gpu=cells_per_gpu_of,
+        cells_per_gpu=CELLS_PER_GPU,
     params:
         settings=told_cell("represent"),
         inputs=options(representations.represent_inputs),

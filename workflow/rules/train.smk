@@ -29,12 +29,12 @@ rule train:
     priority: in_order("train")
     conda:
         "../../envs/workflow.yaml"
-    threads: training_threads_of
+    threads: TRAINING_THREADS
     resources:
-        cells_per_gpu=cells_per_gpu_of,
-        processes=execution_of("gpus"),
-        micro_batch_tokens=execution_of("micro_batch_tokens"),
-        sharded=execution_of("sharded"),
+        cells_per_gpu=CELLS_PER_GPU,
+        processes=PROCESSES,
+        micro_batch_tokens=MICRO_BATCH_TOKENS,
+        sharded=SHARDED,
     params:
         settings=told_cell("train"),
         inputs=options(paths.train_inputs),

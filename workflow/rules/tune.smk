@@ -36,12 +36,12 @@ rule tune:
     priority: in_order("tune")
     conda:
         "../../envs/workflow.yaml"
-    threads: training_threads_of
+    threads: TRAINING_THREADS
     resources:
-        cells_per_gpu=cells_per_gpu_of,
-        processes=execution_of("gpus"),
-        micro_batch_tokens=execution_of("micro_batch_tokens"),
-        sharded=execution_of("sharded"),
+        cells_per_gpu=CELLS_PER_GPU,
+        processes=PROCESSES,
+        micro_batch_tokens=MICRO_BATCH_TOKENS,
+        sharded=SHARDED,
     params:
         settings=told("tune", "model", "size", "method", "budget"),
         inputs=options(paths.tune_inputs),
