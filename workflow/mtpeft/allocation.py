@@ -51,7 +51,7 @@ def job_times() -> JobTimes:
 def requeue() -> bool:
     """Put this job back into the queue; True where SLURM has done so, and will end it now.
 
-    A job that is being ended already is left alone: it was cancelled, its time is over, or SLURM has put it back itself.
+    One that is being ended already is left alone: it was cancelled, its time is over, or SLURM has put it back itself.
     """
     job = job_id()
     if not job or SUBMITTED_VARIABLE not in os.environ:
@@ -61,7 +61,7 @@ def requeue() -> bool:
 
 
 def _may_go_back(shown: str) -> bool:
-    """Whether a job, as scontrol shows it, runs, or makes room for another one: `PreemptMode=CANCEL` would be its end."""
+    """Whether a job, as scontrol shows it, runs, or is ended to make room for another one (`PreemptMode=CANCEL`)."""
     told = dict(field.split("=", 1) for field in shown.split() if "=" in field)
     preempted = told["PreemptTime"] != "None" and told["PreemptTime"] >= told["StartTime"]
     return told["JobState"] == "RUNNING" or preempted
