@@ -27,7 +27,7 @@ OVERLAY = {
 DEAF = """
 import os, sys
 
-if "train" in sys.orig_argv:
+if sys.orig_argv[2:4] == ["mtpeft", "train"]:
     os.environ["PATH"] = "/nowhere"
 """
 """Read by every Python that starts: the trainer finds no program of SLURM."""
