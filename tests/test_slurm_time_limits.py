@@ -101,7 +101,7 @@ def test_a_job_that_makes_room_for_another_one_goes_back_into_the_queue(
 ) -> None:
     """Also where SLURM would end it for good, which Snakemake's plugin would not see."""
     folder = copy(finished, tmp_path / "preempted")
-    urgent = ["--partition=urgent", "--gpus=2", "--mem=100", f"--chdir={tmp_path}", "--wrap=sleep 3"]
+    urgent = ["--partition=urgent", "--ntasks=4", "--mem=100", f"--chdir={tmp_path}", "--wrap=sleep 3"]
     with submit(folder, minutes=30, seconds=30, **slurm.variables) as sweep:
         wait_for(lambda: list((folder / RECORD).parent.glob("state/state.safetensors")) != [], 120)
         slurm.call("sbatch", *urgent)
