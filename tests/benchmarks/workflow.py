@@ -2,10 +2,11 @@
 
     python tests/benchmarks/workflow.py
 
-Three things are measured, each as a process of its own: dry runs of config.yaml with so many seeds that there are
-1,000, 5,000 and 20,000 jobs; a dry run in which 5,000 jobs are done; and what reading our own files takes beyond
-reading a Snakefile of one rule. The sweep that is done is none that was run: its files are empty, and Snakemake has
-been told with `--touch` that it made them, so that its own records of them are the real ones.
+Four things are measured, each as a process of its own: dry runs of config.yaml with so many seeds that there are
+1,000, 5,000 and 20,000 jobs; a dry run in which 5,000 jobs are done; dry runs of a Snakefile of three plain rules,
+which is what Snakemake takes at least; and what reading our own files takes beyond reading a Snakefile of one rule. The
+sweep that is done is none that was run: its files are empty, and Snakemake has been told with `--touch` that it made
+them, so that its own records of them are the real ones.
 """
 
 import os
@@ -30,6 +31,22 @@ TOUCH = (
 )
 """Snakemake without the tenth of a second that it waits after each file."""
 ONE_RULE = "rule all:\n    shell:\n        'true'\n"
+THREE_RULES = """
+RUNS = range(int(config["runs"]))
+rule all:
+    input: expand("scores/{run}", run=RUNS)
+rule train:
+    output: "trained/{run}"
+    shell: "train {output}"
+rule decode:
+    input: "trained/{run}"
+    output: "hypotheses/{run}"
+    shell: "decode {input} {output}"
+rule score:
+    input: "hypotheses/{run}"
+    output: "scores/{run}"
+    shell: "score {input} {output}"
+"""
 QUIET = ("--quiet", "rules", "reason")
 
 
@@ -97,6 +114,14 @@ def make_done(folder: Path) -> None:
     measured(snakemake(folder, "--touch", "--forceall", "--quiet", "all", start=("-c", TOUCH)))
 
 
+def plain(folder: Path, jobs: int) -> Cost:
+    """A dry run of so many jobs of three plain rules."""
+    (folder / "Snakefile").write_text(THREE_RULES, encoding="utf-8")
+    where = ["--snakefile", str(folder / "Snakefile"), "--directory", str(folder), "--scheduler", "greedy"]
+    how = ["--cores", "2", "--dry-run", "--config", f"runs={jobs // 3}", "--quiet", "rules", "reason"]
+    return measured([sys.executable, "-m", "snakemake", *where, *how])
+
+
 def row(what: str, jobs: int, cost: Cost) -> str:
     """A row of the table."""
     return f"| {what} | {jobs:,} | {cost.cpu:.1f} s | {cost.wall:.1f} s | {cost.megabytes:.0f} MB |"
@@ -132,6 +157,10 @@ def main() -> None:
         if jobs_in(cost.said):
             sys.exit(f"{jobs_in(cost.said)} jobs are left:\n{cost.said[-3000:]}")
         print(row("all done", jobs_in(planned.said), cost), flush=True)
+    for jobs in JOBS:
+        with tempfile.TemporaryDirectory() as name:
+            cost = plain(Path(name), jobs)
+            print(row("three plain rules", jobs_in(cost.said), cost), flush=True)
     print(f"\nReading our own files: {reading():.2f} s of processor time.")
 
 
