@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -136,14 +135,6 @@ def results(folder: Path) -> dict[str, bytes]:
     """Every file that a rerun must make again bit for bit: weights, hypotheses, scores."""
     found = {file for pattern in RESULTS for file in (folder / "results").glob(pattern) if file.is_file()}
     return {str(file.relative_to(folder)): file.read_bytes() for file in sorted(found) if "timestamp" not in file.name}
-
-
-def wait_for(condition: Callable[[], bool], seconds: float) -> None:
-    """Wait until something is so."""
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.05)
 
 
 def half_trained(folder: Path) -> list[Path]:

@@ -15,7 +15,8 @@ import yaml
 from safetensors import safe_open
 
 from slurm_material import Cluster, filled_in
-from sweep_material import ROOT, SLOW, STUDY, copy, environment, planned, processes, results, wait_for
+from sweep_material import ROOT, SLOW, STUDY, copy, environment, planned, processes, results
+from waiting import wait_for
 
 pytestmark = [pytest.mark.sweep, pytest.mark.cluster]
 

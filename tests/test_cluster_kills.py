@@ -24,8 +24,8 @@ from sweep_material import (
     planned,
     run,
     start,
-    wait_for,
 )
+from waiting import wait_for
 
 pytestmark = pytest.mark.sweep
 

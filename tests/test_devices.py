@@ -14,7 +14,7 @@ from mtpeft.devices import here
 from mtpeft.devices.here import devices_here
 from mtpeft.devices.slots import take_slots
 from mtpeft.errors import UserError
-from warm_material import wait_for
+from waiting import wait_for
 
 GIVEN = ("MTPEFT_DEVICES", "CUDA_VISIBLE_DEVICES", "SLURM_JOB_ID", "SLURM_STEP_ID")
 STEP = """

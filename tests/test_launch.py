@@ -5,10 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
@@ -19,6 +16,7 @@ from mtpeft.training.launch import _code_of
 from mtpeft.training.state import STATE_FILE
 from rank_material import in_ranks
 from training_material import ENVIRONMENT, results, trainer
+from waiting import wait_for
 
 SETTINGS = train_settings("lora")
 SETTINGS["optimisation"] |= {"updates": 60}
@@ -35,13 +33,6 @@ def start(sweep: Path, record: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
-def wait_for(condition: Callable[[], Any], seconds: float = 120) -> None:
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.05)
-
-
 def written(state: Path) -> int:
     """When the state was written, or 0."""
     with contextlib.suppress(FileNotFoundError):
@@ -54,7 +45,7 @@ def hit(sweep: Path, folder: Path, number: signal.Signals) -> tuple[int, str]:
     state = folder / "state" / STATE_FILE
     before = written(state)
     with start(sweep, folder / "train.json") as command:
-        wait_for(lambda: written(state) > before)
+        wait_for(lambda: written(state) > before, 120)
         ranks = psutil.Process(command.pid).children()
         assert len(ranks) == 2
         assert not any("CUDA_VISIBLE_DEVICES" in rank.environ() for rank in ranks)

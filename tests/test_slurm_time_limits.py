@@ -12,7 +12,8 @@ import yaml
 
 from mtpeft.records import read_record
 from paced_method import PACE_VARIABLE
-from sweep_material import ROOT, STUDY, copy, environment, results, wait_for
+from sweep_material import ROOT, STUDY, copy, environment, results
+from waiting import wait_for
 
 if TYPE_CHECKING:
     from slurm_material import Cluster

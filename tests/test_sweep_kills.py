@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from sweep_material import SLOW, TABLES, copy, half_trained, kill, processes, results, run, start, wait_for
+from sweep_material import SLOW, TABLES, copy, half_trained, kill, processes, results, run, start
+from waiting import wait_for
 
 pytestmark = pytest.mark.sweep
 

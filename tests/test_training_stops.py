@@ -9,7 +9,6 @@ import resource
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -41,6 +40,7 @@ from training_material import (
     run_command,
     trainer,
 )
+from waiting import wait_for
 
 
 @pytest.mark.parametrize("kind", SETTINGS)
@@ -128,13 +128,6 @@ def test_a_base_model_that_is_not_the_recorded_one_is_refused(sweep: Path, tmp_p
             inputs=replace(inputs(sweep), base=changed),
             record=tmp_path / "train.json",
         )
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.05)
 
 
 def gone(process: int) -> bool:

@@ -23,7 +23,8 @@ from mtpeft.records import canonical
 from mtpeft.training.state import LOCK_FILE, STATE_FILE
 from mtpeft.warm.beside import warm_process
 from training_material import ENVIRONMENT, results, trainer
-from warm_material import is_listening, wait_for
+from waiting import wait_for
+from warm_material import is_listening
 
 LIBRARIES = ("torch", "transformers", "peft", "numpy", "sentencepiece")
 
