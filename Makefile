@@ -4,28 +4,32 @@
 PYTHON ?= python3
 CONFIG ?=
 CORES ?= 2
+# Where jobs run: on this machine, on a cluster (slurm), or as a folder with a profile.yaml says.
+PROFILE ?= local
 
 VENV := .venv
 MTPEFT := $(VENV)/bin/python -m mtpeft
 OVERLAY := $(if $(CONFIG),--configfile $(CONFIG))
 SNAKEMAKE := $(VENV)/bin/python -m snakemake --workflow-profile workflow/profiles/local $(OVERLAY)
 PYTEST := $(VENV)/bin/python -m pytest --numprocesses $(CORES) --dist loadgroup
-FLAGS = $(OVERLAY) -- --cores $(CORES)
+WHERE = --profile $(PROFILE) $(if $(filter local,$(PROFILE)),-- --cores $(CORES))
+FLAGS = $(OVERLAY) $(WHERE)
+SUDO = $(if $(filter-out 0,$(shell id -u)),sudo)
 
-.PHONY: help figures quick methods preview status plan pretrain tune report test test-all lint clean
+.PHONY: help figures quick methods preview status plan pretrain tune report test test-all bench-workflow ci-setup lint clean
 .DEFAULT_GOAL := help
 
 help: ## say what can be made
-	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 24
 
 figures: $(VENV)/installed ## run the studies and draw their figures; goes on where the last run stopped
 	@$(MTPEFT) sweep $(FLAGS)
 
 quick: $(VENV)/installed ## the smallest honest look: one pair, one seed, stamped as such
-	@$(MTPEFT) sweep --configfile workflow/studies/quick.yaml $(CONFIG) -- --cores $(CORES)
+	@$(MTPEFT) sweep --configfile workflow/studies/quick.yaml $(CONFIG) $(WHERE)
 
 methods: $(VENV)/installed ## every method of the registry on one pair: searches its rate where none is known, runs, draws
-	@$(MTPEFT) sweep --configfile workflow/studies/methods.yaml $(CONFIG) -- --cores $(CORES)
+	@$(MTPEFT) sweep --configfile workflow/studies/methods.yaml $(CONFIG) $(WHERE)
 
 preview: $(VENV)/installed ## figures and findings from what is finished now, into results/preview/
 	@$(MTPEFT) preview $(OVERLAY)
@@ -37,11 +41,11 @@ plan: $(VENV)/installed ## cells and jobs per study, before anything runs
 	@$(MTPEFT) plan $(OVERLAY)
 
 pretrain: $(VENV)/installed ## the base models in workflow/models/ again, from nothing: some two hours of one core
-	@$(MTPEFT) sweep --target models --configfile workflow/studies/pretrain.yaml $(CONFIG) -- --cores $(CORES)
+	@$(MTPEFT) sweep --target models --configfile workflow/studies/pretrain.yaml $(CONFIG) $(WHERE)
 	@$(MTPEFT) ship --configfile workflow/studies/pretrain.yaml $(CONFIG)
 
 tune: $(VENV)/installed ## search for all learning rates anew, on the dev set of the tuning pair, into results/rates.csv
-	@$(MTPEFT) sweep --target rates --configfile workflow/studies/tune.yaml $(CONFIG) -- --cores $(CORES)
+	@$(MTPEFT) sweep --target rates --configfile workflow/studies/tune.yaml $(CONFIG) $(WHERE)
 
 report: $(VENV)/installed ## Snakemake's report of a finished run: figures, captions, run times
 	@$(SNAKEMAKE) --report results/report.zip
@@ -51,6 +55,14 @@ test: $(VENV)/develop ## the tests, without those that take long or need a SLURM
 
 test-all: $(VENV)/develop ## all tests
 	@$(PYTEST)
+
+ci-setup: ## what tests on a cluster need besides: SLURM and munge of Debian, which needs root or sudo
+	@PATH="$$PATH:/usr/sbin" which slurmctld slurmd munged > /dev/null || { \
+	$(SUDO) apt-get update --quiet \
+	&& $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install --quiet --yes --no-install-recommends slurm-wlm munge; }
+
+bench-workflow: $(VENV)/installed ## time and memory of planning 1,000, 5,000 and 20,000 jobs
+	@$(VENV)/bin/python tests/benchmarks/workflow.py
 
 lint: $(VENV)/develop ## style of Python and of rules
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . \

@@ -34,19 +34,42 @@ wildcard_constraints:
 
 
 localrules:
+    # On a cluster these are made where Snakemake runs: what runs nothing,
     all,
     data,
     models,
     cells,
     tables,
+    # what needs a network, which the nodes of many clusters lack,
+    fetch_wheel,
+    install_mtdata,
+    fetch_dataset,
+    fetch_model,
+    install_comet,
+    take_in_comet,
+    # and what takes a few seconds.
+    choose_subset,
+    choose_subset_at_most,
+    take_in_model,
+    rates,
+    collect_all,
+    collect_study,
+    collect_representations,
+    describe_text,
+    draw_study,
+    draw_efficiency,
 
 
 onstart:
-    # Snakemake 9.27.1 limits how many jobs it starts in a second by looking at all ready jobs again a second after each
-    # look, and every job that ends adds a look of its own to the next second's: after a hundred jobs that takes one of
-    # two cores. Jobs on this machine need no such limit.
+    # Jobs of a cluster and dry runs have no such hook: this is the one Snakemake that works in this folder.
+    hold_folder()
+    # Snakemake 9.27.1 limits how many jobs it starts in a timespan by looking at all ready jobs again a timespan after
+    # each look, and every job that ends adds a look of its own to those of the next: after a hundred jobs that takes one
+    # of two cores. Jobs on this machine need no such limit, and for a cluster one look in a timespan will do.
     if workflow.local_exec:
         workflow.scheduler.job_rate_limiter = None
+    else:
+        workflow.scheduler._schedule_reevalutation = one_at_a_time(workflow.scheduler._schedule_reevalutation)
 
 
 rule all:

@@ -1,5 +1,6 @@
 """What several test files share."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -7,19 +8,24 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mtpeft.methods import METHODS
-from sweep_material import made_once, run
+from sweep_material import SLOW, TABLES, copy, made_once, run
 
 if TYPE_CHECKING:
     from comet_material import Comet
     from mtdata_material import Datasets
+    from slurm_material import Cluster
 
 
+MARKS = {"mtdata": pytest.mark.slow, "comet": pytest.mark.slow, "slurm": pytest.mark.cluster}
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of mtdata or of COMET are run by one worker, since each of these is installed once, and that takes long."""
+    """Tests of mtdata, of COMET or of SLURM are run by one worker, since each is set up once, which takes long."""
     for item in items:
-        for fixture in {"mtdata", "comet"}.intersection(getattr(item, "fixturenames", ())):
+        for fixture in MARKS.keys() & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.xdist_group(fixture))
-            item.add_marker(pytest.mark.slow)
+            item.add_marker(MARKS[fixture])
 
 
 @pytest.fixture(autouse=True)
@@ -40,6 +46,18 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert code == 0, said[-5000:]
 
     return made_once(tmp_path_factory, "finished", make)
+
+
+@pytest.fixture(scope="session")
+def slow(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The finished run with longer training; read only."""
+
+    def make(folder: Path) -> None:
+        copy(finished, folder / "run")
+        code, said = run(folder / "run", overlay=SLOW, options=TABLES)
+        assert code == 0, said[-3000:]
+
+    return made_once(tmp_path_factory, "slow", make) / "run"
 
 
 @pytest.fixture(scope="session")
@@ -108,6 +126,18 @@ def comet(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Comet"]:
 
     with kept(tmp_path_factory.mktemp("comet")) as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Cluster"]:
+    """A real SLURM of one node with four CPUs and two stand-ins for GPUs. All its tests are run by one worker."""
+    from slurm_material import missing, running_cluster
+
+    if lacking := missing():
+        why = f"needs SLURM and munge, which `make ci-setup` installs; there is no {', '.join(lacking)}"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(why)
+    with running_cluster(tmp_path_factory.mktemp("slurm"), cpus=4, gpus=2) as cluster:
+        yield cluster
 
 
 @pytest.fixture

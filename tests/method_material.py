@@ -19,7 +19,7 @@ from mtpeft.models.load import load_base
 from mtpeft.models.shapes import ModelShape
 from mtpeft.tokens.arrays import model_inputs
 from mtpeft.tokens.frame import Frame
-from mtpeft.training.interrupt import Clock
+from mtpeft.training.interrupt import Clock, Reason
 
 FAMILIES = {"mbart": "mbart50", "m2m100": "m2m100", "marian": "marian", "t5": "t5", "mt5": "mt5"}
 """Families that methods are tried on, with the checkpoint whose configuration each has."""
@@ -166,10 +166,10 @@ class StopAfter(Clock):
         super().__init__()
         self._left = updates
 
-    def reason_to_stop(self) -> str:
+    def reason_to_stop(self) -> Reason | None:
         """Why the run stops, once it has made its updates."""
         self._left -= 1
-        return "so the test wants it" if self._left < 0 else ""
+        return Reason("test", "so the test wants it") if self._left < 0 else None
 
 
 Check = Callable[[Subject, Path], None]

@@ -17,6 +17,17 @@ from filelock import FileLock
 
 ROOT = Path(__file__).parents[1]
 STUDY = ROOT / "tests" / "small_study.yaml"
+TABLES = ("--target", "cells", "tables")
+SLOW = {
+    "sizes": {"n200": {"pairs": 200, "updates": 400}},
+    "methods": {"scratch": {"longer": 1}},
+    "studies": {
+        "budgets": {"methods": ["full", "lora", "none", "scratch", "retrieval"]},
+        "languages": None,
+        "data_sizes": None,
+    },
+}
+"""Longer training, so that there is something to hit."""
 
 
 def environment(**extra: str) -> dict[str, str]:
@@ -124,6 +135,11 @@ def results(folder: Path) -> dict[str, bytes]:
     """Every file that a rerun must make again bit for bit: weights, hypotheses, scores."""
     found = {file for pattern in RESULTS for file in (folder / "results").glob(pattern) if file.is_file()}
     return {str(file.relative_to(folder)): file.read_bytes() for file in sorted(found) if "timestamp" not in file.name}
+
+
+def half_trained(folder: Path) -> list[Path]:
+    """Saved states of cells and models that are being trained."""
+    return list((folder / "results").glob("**/state/state.safetensors"))
 
 
 def processes(folder: Path, word: str) -> list[psutil.Process]:

@@ -132,7 +132,7 @@ def test_studies_share_their_cells() -> None:
     first, second = (study_cells(configuration, study) for study in configuration.studies.values())
 
     assert (len(first), len(second)) == (12, 13)
-    assert all_cells(configuration) == [*first, *(cell for cell in second if cell not in first)]
+    assert list(all_cells(configuration)) == [*first, *(cell for cell in second if cell not in first)]
     assert {cell.method for cell in set(first) & set(second)} == {"full", "adapter", "none", "scratch", "retrieval"}
 
 

@@ -20,7 +20,8 @@ from mtpeft.results.collect import SCORE_COLUMNS, write_tables
 from mtpeft.results.summary import SUMMARY_COLUMNS, write_summary
 from mtpeft.scoring.comet.kept import comet_process
 from sweep_material import copy, planned
-from warm_material import is_listening, wait_for
+from waiting import wait_for
+from warm_material import is_listening
 
 HYPERPARAMETERS = "class_identifier: regression_metric\npretrained_model: {}\n"
 HUBS = {"hub": "somebody/metric@0123abc", "encoder": {"hub": "somebody/encoder@0123abc"}}

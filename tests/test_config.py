@@ -11,6 +11,7 @@ import yaml
 from snakemake.utils import update_config
 
 from config_material import DEFAULT, WRONG, pretrained
+from execution_material import WRONG_EXECUTIONS
 from group_material import WRONG_GROUPS
 from mtpeft.config.load import DEFAULT_FILE, load, merge, read_yaml, validate
 from mtpeft.errors import UserError
@@ -19,7 +20,7 @@ from other_pairs_material import WRONG_OTHERS
 
 ROOT = Path(__file__).parents[1]
 STUDIES = sorted((ROOT / "workflow" / "studies").glob("*.yaml"))
-ALL_WRONG = [*WRONG, *WRONG_OTHERS, *WRONG_GROUPS]
+ALL_WRONG = [*WRONG, *WRONG_OTHERS, *WRONG_GROUPS, *WRONG_EXECUTIONS]
 HEAVY = ("torch", "transformers", "peft", "numpy", "scipy", "matplotlib", "snakemake", "sacrebleu", "polib")
 
 

@@ -19,7 +19,8 @@ from mtpeft.tokens.arrays import IGNORED
 from mtpeft.training.contrastive import objective, unlikelihood
 from mtpeft.training.interrupt import Clock
 from mtpeft.training.loop import Plan, Task, train
-from mtpeft.training.objective import likelihood
+from mtpeft.training.objective import Objective, likelihood
+from mtpeft.training.parts import Differentiated, put_gradient
 
 BOTH = ["unlikelihood", "length_normalised"]
 SMOOTHING = 0.1
@@ -62,6 +63,14 @@ def log_probabilities(model: nn.Module, source: torch.Tensor, begin: torch.Tenso
     return model(input_ids=source[None], decoder_input_ids=read, use_cache=False).logits[0].log_softmax(dim=-1)
 
 
+def differentiate(chosen: Objective, model: nn.Module, inputs: Mapping[str, torch.Tensor]) -> tuple[torch.Tensor, int]:
+    """Loss and target tokens of a batch, whose gradient then lies in the parameters."""
+    trained = [weight for weight in model.parameters() if weight.requires_grad]
+    of = Differentiated(model, trained, chosen, SMOOTHING, ())
+    found = put_gradient(of, inputs, seed=1, micro_batch_tokens=None)
+    return found.loss, found.tokens
+
+
 def naive(model: nn.Module, inputs: Mapping[str, torch.Tensor], losses: list[str]) -> torch.Tensor:
     """The losses as the formulas have them."""
     sources = [row[seen > 0] for row, seen in zip(inputs["input_ids"], inputs["attention_mask"], strict=True)]
@@ -93,7 +102,7 @@ def naive(model: nn.Module, inputs: Mapping[str, torch.Tensor], losses: list[str
 @pytest.mark.parametrize("losses", [BOTH[:1], BOTH[1:], BOTH], ids=str)
 def test_losses_are_those_of_the_formulas(subject: Subject, losses: list[str]) -> None:
     inputs, model, other = inputs_of(subject), subject.stirred(), subject.stirred()
-    loss, tokens = objective(losses)(model, inputs, SMOOTHING)
+    loss, tokens = differentiate(objective(losses), model, inputs)
     expected = naive(other, inputs, losses)
     expected.backward()
     assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
@@ -106,7 +115,7 @@ def test_a_target_is_no_wrong_one_for_a_source_that_shares_it(subject: Subject) 
     inputs, model, other = inputs_of(subject), subject.stirred(), subject.stirred()
     for name in ("labels", "decoder_input_ids"):
         inputs[name][1] = inputs[name][2]
-    loss, _ = objective(BOTH)(model, inputs, SMOOTHING)
+    loss, _ = differentiate(objective(BOTH), model, inputs)
     assert loss.item() == pytest.approx(naive(other, inputs, BOTH).item(), rel=1e-5)
 
 
@@ -114,7 +123,7 @@ def test_a_sentence_alone_has_no_wrong_target(subject: Subject) -> None:
     inputs = {name: tensor[:1] for name, tensor in inputs_of(subject).items()}
     model, other = subject.stirred(), subject.stirred()
     losses = [
-        chosen(one, inputs, SMOOTHING)[0].item() for chosen, one in ((objective(BOTH), model), (likelihood, other))
+        differentiate(chosen, one, inputs)[0].item() for chosen, one in ((objective(BOTH), model), (likelihood, other))
     ]
     assert losses[0] == pytest.approx(losses[1], rel=1e-6)
 
@@ -144,7 +153,7 @@ def test_a_run_goes_on_where_it_stopped(subject: Subject, tmp_path: Path) -> Non
         return Task(
             model=model,
             batch=lambda update: batch(subject.frame(), seed=update),
-            evaluate=lambda: float(next(scores)),
+            evaluate=lambda look: float(next(scores)),
             identity="test",
             objective=objective(BOTH),
         )

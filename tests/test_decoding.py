@@ -1,7 +1,9 @@
 """Search, hypotheses and scores."""
 
 import random
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from sacrebleu.metrics import BLEU, CHRF
 
 from model_material import MAX_POSITIONS, SEARCH, SPANISH_ENGLISH, arrays, cell, decode_settings
 from mtpeft.corpus.tsv import read_pairs
+from mtpeft.decoding import search as searching
 from mtpeft.decoding.decode import decode, write_hypotheses
 from mtpeft.decoding.search import EXTRA_TOKENS, Search, translate
 from mtpeft.decoding.without_model import pass_divergence_on, retrieve
@@ -81,6 +84,23 @@ def test_hypotheses_do_not_depend_on_batches_or_order(base, frame, sources, sear
     assert len({len(tokens) for tokens in expected}) > 3
     assert found(rows, 512) == expected
     assert found(random.Random(1).sample(rows, len(rows)), 8192) == expected
+
+
+@SEARCHES
+def test_a_batch_too_large_for_memory_is_translated_in_parts(base, frame, sources, search, monkeypatch) -> None:
+    expected = translate(base, sources, search, frame=frame)
+    sizes: list[int] = []
+
+    def with_little_memory(model: torch.nn.Module, rows: Sequence[torch.Tensor], *given: Any, **named: Any) -> Any:
+        sizes.append(len(rows))
+        if len(rows) > 3:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return plain(model, rows, *given, **named)
+
+    plain = searching._search
+    monkeypatch.setattr(searching, "_search", with_little_memory)
+    assert translate(base, sources, search, frame=frame) == expected
+    assert max(sizes) > 6
 
 
 def test_nothing_to_translate(base, codec, frame) -> None:

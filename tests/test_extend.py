@@ -28,10 +28,9 @@ from mtpeft.results.freshness import fresh_records
 from mtpeft.tokens.arrays import read_arrays
 from mtpeft.tokens.codec import encode, frame_of, open_codec, text_of
 from mtpeft.tokens.encode import encode_pair
+from mtpeft.training.attempts import attempting
 from mtpeft.training.finetune import save_tuned
-from mtpeft.training.interrupt import watching
 from mtpeft.training.job import Inputs, open_job, train_job
-from mtpeft.training.state import only_writer
 from sweep_material import STUDY, copy, run
 
 NEW = "kl"
@@ -155,8 +154,8 @@ def test_new_entries_are_trained_with_every_method_and_counted(
     if method not in ("full", "lora_embeddings"):
         assert allocation.sizes[f"{shape.embedding_module}.{NEW_ENTRIES}"] == 1
         assert allocation.trained >= rows
-    with only_writer(tmp_path / "state"), watching() as clock:
-        trained, run_ = train_job(job, state_folder=tmp_path / "state", clock=clock)
+    with attempting(tmp_path / "state") as attempt:
+        trained, run_ = train_job(job, state_folder=tmp_path / "state", clock=attempt.clock)
     before = _observed(trained, given, folder, languages)
     opened = open_tuned(folder, save_tuned(trained, tmp_path / "tuned", diverged=False))
     assert torch.equal(_observed(opened, given, folder, languages), before)

@@ -17,10 +17,9 @@ from mtpeft.records import write_record
 from mtpeft.scoring.metrics import chrf
 from mtpeft.tokens.arrays import model_inputs, read_arrays
 from mtpeft.tokens.codec import frame_of, open_codec, text_of
+from mtpeft.training.attempts import attempting
 from mtpeft.training.finetune import save_tuned
-from mtpeft.training.interrupt import watching
 from mtpeft.training.job import Inputs, _models, open_job, train_job
-from mtpeft.training.state import only_writer
 
 EVERYWHERE = ("full", "adapter", "lora", "prefix")
 SOMEWHERE = ("layernorm", "embeddings", "lora_embeddings")
@@ -80,8 +79,8 @@ def test_what_was_trained_is_what_is_opened_and_merged(
     prepare_torch(1)
     given = prepared(name)
     job = open_job(family_settings(method) | held, given)
-    with only_writer(tmp_path / "state"), watching() as clock:
-        trained, run = train_job(job, state_folder=tmp_path / "state", clock=clock)
+    with attempting(tmp_path / "state") as attempt:
+        trained, run = train_job(job, state_folder=tmp_path / "state", clock=attempt.clock)
     assert run.status == "ok"
     untouched = _observe(load_base(job.folder, job.frozen), given, job.folder)
     before = _observe(trained, given, job.folder)

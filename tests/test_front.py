@@ -1,9 +1,11 @@
 """What stands behind the Makefile, on folders of records written by hand."""
 
 import csv
+import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -243,15 +245,17 @@ def test_a_diverged_cell_has_its_parameters_and_no_score(folder: Path) -> None:
 def test_a_second_sweep_in_a_folder_is_refused(folder: Path) -> None:
     lock = folder / "results" / ".sweep"
     lock.parent.mkdir()
-    lock.write_text('{"pid": 4711, "host": "here"}')
+    record = {"pid": 4711, "host": "login1", "started": time.time(), "since": time.time()}
+    lock.write_text(json.dumps(record))
 
     with held(lock):
         ended = mtpeft("sweep", "--configfile", "mine.yaml", folder=folder)
 
     assert ended.returncode == 2
-    assert ended.stderr.startswith('mtpeft: Another sweep works in this folder ({"pid": 4711, "host": "here"}); wait')
+    assert ended.stderr.startswith("mtpeft: Another sweep works in this folder (process 4711 on login1, started ")
+    assert "it lives" in ended.stderr
     assert len(ended.stderr.splitlines()) == 1
-    assert lock.read_text() == '{"pid": 4711, "host": "here"}'
+    assert json.loads(lock.read_text()) == record
     assert not (folder / ".snakemake").exists()
 
 

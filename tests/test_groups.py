@@ -31,7 +31,7 @@ from mtpeft.training.domains import domain_of, say_domains, takers_of
 from mtpeft.training.finetune import finetune
 from mtpeft.training.job import Inputs
 from mtpeft.training.judge import dev_chrf
-from mtpeft.training.loop import Task, _update
+from mtpeft.training.loop import Run, Task, _update
 from mtpeft.training.mixture import Mixture
 from training_material import at_update, results
 
@@ -168,10 +168,10 @@ def test_each_pair_trains_the_sets_of_its_own_languages(sweep: Path, tmp_path: P
 def update_once(model: nn.Module, batch: Any, settings: dict[str, Any], losses: list[str]) -> list[nn.Parameter]:
     """Make one update; returns what was trained, with its gradients."""
     told = {"takers": takers_of(model), "objective": objective(losses)}
-    task = Task(model=model, batch=batch, evaluate=lambda: 0.0, identity="", **told)
+    task = Task(model=model, batch=batch, evaluate=lambda look: 0.0, identity="", **told)
     weights = [weight for weight in model.parameters() if weight.requires_grad]
     optimizer = torch.optim.SGD([{"params": weights, "factor": 1.0}], lr=0.1)
-    _update(task, jobs._plan(settings, stage=0), optimizer, 0)
+    _update(task, jobs._plan(settings, stage=0), optimizer, Run())
     return weights
 
 
@@ -228,11 +228,11 @@ def test_updates_and_dev_scores_say_the_pair_of_every_row(sweep: Path, tmp_path:
 
     scores = iter([10.0, 40.0])
 
-    def judge() -> float:
+    def judge(look: object) -> float:
         heard.append(model.ear.domains)
         return next(scores)
 
-    assert jobs.mean_over_members(model, [judge, judge])() == 25.0
+    assert jobs.mean_over_members(model, [judge, judge])(lambda: None) == 25.0
     assert heard == [0, 1]
 
 
@@ -284,5 +284,5 @@ def untouched_scores(given: Inputs) -> list[float]:
     for own, sides in zip(given.members, SIDES.values(), strict=True):
         codec = open_codec(folder, sides, vocabulary="tiny")
         told = {"arrays": own.dev, "text": own.dev_text, "codec": codec, "frame": frame_of(codec, model.config)}
-        scores.append(dev_chrf(model, family_settings("lora")["search"], **told)())
+        scores.append(dev_chrf(model, family_settings("lora")["search"], **told)(lambda: None))
     return scores

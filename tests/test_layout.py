@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from snakemake.profiles import ProfileConfigFileParser
+
+from slurm_material import PROFILE, filled_in
 
 ROOT = Path(__file__).parents[1]
 RULES = sorted((ROOT / "workflow" / "rules").glob("*.smk"))
@@ -97,12 +100,56 @@ def test_every_value_in_a_command_is_quoted(body: str) -> None:
     assert {value for value in values if not value.endswith(":q")} <= {"params.inputs"}
 
 
-def test_every_rule_that_runs_nothing_is_made_on_the_machine_that_schedules() -> None:
-    snakefile = (ROOT / "Snakefile").read_text()
-    local = set(re.findall(r"\w+", re.search(r"(?ms)^localrules:\n(.+?)\n\n", snakefile)[1]))
-    targets = {case.id for case in ALL_RULES if "shell:" not in case.values[0]}
+def local_rules() -> set[str]:
+    """Rules that are made on the machine that schedules."""
+    snakefile = re.sub("#.*", "", (ROOT / "Snakefile").read_text())
+    return set(re.findall(r"\w+", re.search(r"(?ms)^localrules:\n(.+?)\n\n", snakefile)[1]))
 
-    assert local == targets
+
+def test_every_rule_that_runs_nothing_is_made_on_the_machine_that_schedules() -> None:
+    assert {case.id for case in ALL_RULES if "shell:" not in case.values[0]} <= local_rules()
+
+
+def test_what_fetches_something_is_made_where_there_is_a_network() -> None:
+    fetching = {"fetch_wheel", "fetch_dataset", "fetch_model", "install_mtdata", "install_comet", "take_in_comet"}
+    assert fetching <= local_rules()
+
+
+def test_the_profile_of_a_cluster_names_rules_that_are_submitted() -> None:
+    profile = yaml.safe_load(PROFILE.read_text())
+    named = {*profile["set-resources"], *profile["groups"]}
+    used = [name for file in RULES for name in re.findall(r"(?m)^use rule \w+ as (\w+) with:", file.read_text())]
+
+    assert named <= {case.id for case in ALL_RULES} | set(used)
+    assert not named & local_rules()
+
+
+@pytest.mark.parametrize(("account", "asked"), [("", []), ("lab", ["slurm_account='lab'"])])
+def test_the_profile_of_a_cluster_asks_for_what_is_filled_in(tmp_path: Path, account: str, asked: list[str]) -> None:
+    values = {
+        "  partition: main": "  partition: all",
+        'account: ""': f'account: "{account}"',
+        "sharing: 1": "sharing: 3",
+    }
+    with (filled_in(tmp_path / "profile", values) / "profile.yaml").open(encoding="utf-8") as file:
+        profile = ProfileConfigFileParser().parse(file)
+
+    assert profile["default-resources"][:-2] == ["slurm_partition='all'", *asked]
+    assert "train:slurm_partition='main'" in profile["set-resources"]
+    assert profile["group-components"] == ["cells=3", "scores=3", "tokens=8"]
+
+
+def test_what_is_submitted_as_one_asks_for_the_same_device(tmp_path: Path) -> None:
+    """Snakemake refuses a group whose members ask for different generic resources."""
+    with (filled_in(tmp_path / "profile", {"    gpu: 1": '    gres: "gpu:1"'}) / "profile.yaml").open() as file:
+        profile = ProfileConfigFileParser().parse(file)
+    asked = dict(setting.split("=", 1) for setting in profile["set-resources"])
+    members = [name.split("=") for name in profile["groups"]]
+    for group in {group for _, group in members}:
+        own = [rule for rule, name in members if name == group]
+        assert len({asked.get(f"{rule}:gres") for rule in own}) == 1, group
+        assert len({asked.get(f"{rule}:slurm_partition") for rule in own}) == 1, group
+    assert asked["score:gres"] == "gpu:1"
 
 
 def test_every_file_of_rules_is_included() -> None:

@@ -167,7 +167,7 @@ def _task(subject: Subject, scores: Iterator[int]) -> Task:
     task = Task(
         model=model,
         batch=lambda update: batch(frame, seed=update),
-        evaluate=lambda: float(next(scores)),
+        evaluate=lambda look: float(next(scores)),
         identity="test",
         hook=method.hook(model, subject.options) if method.hook else UpdateHook(),
     )

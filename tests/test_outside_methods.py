@@ -16,6 +16,7 @@ from mtpeft.config.settings import train_settings as settings_of
 from mtpeft.errors import UserError
 from mtpeft.methods.outside import bring_in_for
 from mtpeft.records import read_record
+from sweep_material import planned
 from training_material import ENVIRONMENT, ROOT, trainer
 
 EXAMPLE = ROOT / "workflow/examples/block_gates.py"
@@ -39,6 +40,14 @@ def test_the_examples_settings_say_where_it_is() -> None:
     settings = settings_of(configuration, Cell("small", "pt-en", "n100", "gates", "native", "1"))
     assert settings["method"]["tuner"] == "block_gates"
     assert Path(settings["method"]["module"]).resolve() == EXAMPLE
+
+
+@pytest.mark.sweep
+def test_a_study_of_the_example_is_planned(tmp_path: Path) -> None:
+    methods = {"gates": {"tuner": "block_gates", "learning_rate": 0.01}}
+    study = {"models": ["small"], "pairs": ["es-en"], "sizes": ["n200"], "methods": ["gates"], "seeds": [1]}
+    own = {"method_modules": [str(EXAMPLE)], "methods": methods, "studies": {"mine": {**study, "figure": "budgets"}}}
+    assert planned(tmp_path, "study_mine", overlay=own)["train"] == 1
 
 
 def test_the_example_is_trained_and_opened_by_other_processes(sweep: Path, tmp_path: Path) -> None:

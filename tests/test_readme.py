@@ -23,8 +23,8 @@ BASH = "\n".join(re.findall(r"```bash\n(.*?)```", README, flags=re.DOTALL))
 
 
 def test_every_make_target_exists() -> None:
-    targets = set(re.findall(r"^(\w+):.*##", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE))
-    named = set(re.findall(r"make (\w+)", BASH)) | set(re.findall(r"`make (\w+)", README))
+    targets = set(re.findall(r"^(\w[\w-]*):.*##", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE))
+    named = set(re.findall(r"(?m)^make (\w[\w-]*)", BASH)) | set(re.findall(r"`make (\w[\w-]*)", README))
     assert {"figures", "test", "quick", "status", "preview", "plan", "report"} <= named
     assert named <= targets
 
@@ -139,8 +139,15 @@ def test_the_commands_for_handing_over_write_a_model(finished: Path, tmp_path: P
 
 
 def test_the_command_for_one_cell_is_planned(finished: Path) -> None:
-    command = re.search(r"snakemake (--workflow-profile.*?score\.json)", BASH, flags=re.DOTALL).group(1)
+    command = re.search(r"snakemake (--workflow-profile \S+ --print.*?score\.json)", BASH, flags=re.DOTALL).group(1)
     words = command.replace("\\\n", " ").replace("n1600", "n200").replace("pt-en", "es-en").split()
     words[words.index("--workflow-profile") + 1] = str(ROOT / "workflow/profiles/local")
     done = snakemake(finished, "--dry-run", *words)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_command_for_a_cluster_has_nothing_to_add_to_a_finished_run(finished: Path) -> None:
+    (profile,) = re.findall(r"snakemake --workflow-profile (\S+/slurm)", BASH)
+    done = snakemake(finished, "--dry-run", "--workflow-profile", str(ROOT / profile))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Nothing to be done" in done.stdout + done.stderr

@@ -90,6 +90,7 @@ STUDY = {"figure": "budgets", "models": ["small"], "pairs": ["tr-en"], "sizes": 
         {"studies": {"mine": {**STUDY, "seeds": [7]}}},
         {"studies": {"mine": {**STUDY, "seeds": [7], "also": [{"seeds": [8]}]}}},
         {"margin": 0.5},
+        {"models": {"small": {"cells_per_gpu": 4, "gpus": 2, "micro_batch_tokens": 512, "sharded": True}}},
     ],
     ids=lambda overlay: next(iter(overlay)),
 )

@@ -167,8 +167,11 @@ CHANGES = {
         },
         {"collect_study": 1, "draw_study": 1},
     ),
-    "a language's code added": (
-        {"corpora": {"interface": {"wheels": {"django": {"languages": {"it": "it"}}}}}},
+    "a language's code added, more cells on a GPU, and a smaller micro-batch": (
+        {
+            "corpora": {"interface": {"wheels": {"django": {"languages": {"it": "it"}}}}},
+            "models": {"small": {"cells_per_gpu": 4, "micro_batch_tokens": 512}},
+        },
         {},
     ),
     "another beam": ({"decoding": {"beam_size": 4}}, {"tune": 1, "train": 8, "decode": 8}),

@@ -4,52 +4,18 @@ import json
 import random
 import shutil
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from sweep_material import copy, kill, made_once, processes, results, run, start
+from sweep_material import SLOW, TABLES, copy, half_trained, kill, processes, results, run, start
+from waiting import wait_for
 
 pytestmark = pytest.mark.sweep
 
 CELLS = ("es-en/n200/lora/b5/1", "es-en/n200/full/all/1")
 OTHER_HITS = ("trainer", "snakemake", "sweep", "ctrl-c", "terminate")
 HITS = ["group", *(pytest.param(what, marks=pytest.mark.slow) for what in OTHER_HITS)]
-TABLES = ("--target", "cells", "tables")
-SLOW = {
-    "sizes": {"n200": {"pairs": 200, "updates": 400}},
-    "methods": {"scratch": {"longer": 1}},
-    "studies": {
-        "budgets": {"methods": ["full", "lora", "none", "scratch", "retrieval"]},
-        "languages": None,
-        "data_sizes": None,
-    },
-}
-
-
-@pytest.fixture(scope="module")
-def slow(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The finished run with longer training, so that there is something to hit."""
-
-    def make(folder: Path) -> None:
-        copy(finished, folder / "run")
-        code, said = run(folder / "run", overlay=SLOW, options=TABLES)
-        assert code == 0, said[-3000:]
-
-    return made_once(tmp_path_factory, "slow", make) / "run"
-
-
-def wait_for(condition: Callable[[], bool], seconds: float) -> None:
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.05)
-
-
-def half_trained(folder: Path) -> list[Path]:
-    """Saved states of cells and models that are being trained."""
-    return list((folder / "results").glob("**/state/state.safetensors"))
 
 
 def hit(folder: Path, what: str) -> None:

@@ -24,7 +24,7 @@ from mtpeft.records import canonical, read_record
 from mtpeft.tokens.arrays import IGNORED, read_arrays
 from mtpeft.training import job as jobs
 from mtpeft.training.batches import BatchOrder
-from mtpeft.training.loop import Task, _update, evaluation_steps
+from mtpeft.training.loop import Run, Task, _update, evaluation_steps
 from mtpeft.training.loss import cross_entropy_in_place
 from mtpeft.training.schedule import learning_rate
 from record_material import schema_mistakes
@@ -91,15 +91,14 @@ def test_loss_and_gradient_in_place_are_those_of_cross_entropy(label_smoothing: 
     (gradient,) = torch.autograd.grad(loss, logits)
 
     found = logits.detach().clone()
-    assert cross_entropy_in_place(found, labels, label_smoothing=label_smoothing) == pytest.approx(
-        loss.item(), rel=1e-5
-    )
+    result = cross_entropy_in_place(found, labels, label_smoothing=label_smoothing, tokens=7)
+    assert result == pytest.approx(loss.item(), rel=1e-5)
     torch.testing.assert_close(found, gradient, rtol=1e-4, atol=1e-7)
 
 
 def test_a_label_out_of_all_reach_has_a_loss_that_is_a_number() -> None:
     logits = torch.tensor([[0.0, 500.0]])
-    assert 80 < cross_entropy_in_place(logits, torch.tensor([0]), label_smoothing=0.0) < 90
+    assert 80 < cross_entropy_in_place(logits, torch.tensor([0]), label_smoothing=0.0, tokens=1) < 90
     assert logits.tolist() == [[-1.0, 1.0]]
 
 
@@ -118,9 +117,12 @@ def test_an_update_follows_the_loss_of_every_label_and_of_no_padding(sweep: Path
     loss = functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), label_smoothing=0.1)
     expected = dict(zip(trained, torch.autograd.grad(loss, [*trained.values()]), strict=True))
 
-    task = Task(model=model, batch=batch, evaluate=lambda: 0.0, identity="")
+    task = Task(model=model, batch=batch, evaluate=lambda look: 0.0, identity="")
     found = _update(
-        task, jobs._plan(settings, stage=0), torch.optim.SGD([{"params": trained.values(), "factor": 1.0}], lr=1.0), 0
+        task,
+        jobs._plan(settings, stage=0),
+        torch.optim.SGD([{"params": trained.values(), "factor": 1.0}], lr=1.0),
+        Run(),
     )
     assert found == (pytest.approx(loss.item(), rel=1e-5), int((labels != IGNORED).sum()))
     for name, weight in trained.items():

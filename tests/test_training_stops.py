@@ -1,6 +1,7 @@
 """The training engine: how it stops, fails and goes on, to the same bytes."""
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -8,7 +9,6 @@ import resource
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -40,6 +40,7 @@ from training_material import (
     run_command,
     trainer,
 )
+from waiting import wait_for
 
 
 @pytest.mark.parametrize("kind", SETTINGS)
@@ -129,13 +130,6 @@ def test_a_base_model_that_is_not_the_recorded_one_is_refused(sweep: Path, tmp_p
         )
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.05)
-
-
 def gone(process: int) -> bool:
     """True when the process is dead, also where nobody has collected it yet."""
     try:
@@ -195,6 +189,19 @@ def test_second_trainer_of_a_cell_waits_its_turn(sweep: Path, tmp_path: Path, ca
     assert run_command(arguments, capsys)[0] == 0
 
 
+@pytest.mark.usefixtures("own_life")
+def test_a_file_system_without_locks_is_refused(
+    sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    def no_locks(*given: Any) -> None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    code, said = run_command(trainer(sweep, tmp_path / "train.json", SETTINGS["lora"]), capsys)
+    assert code == 2
+    assert f"The file system of {tmp_path}/state has no locks (Function not implemented)" in said
+
+
 @contextlib.contextmanager
 def no_room(size: int) -> Iterator[None]:
     """No file may grow beyond so many bytes: writing fails as it does on a full disk."""
@@ -214,14 +221,14 @@ def test_full_disk_keeps_the_last_state_and_goes_on_when_there_is_room(
     arguments = trainer(sweep, tmp_path / "train.json", SETTINGS[kind])
     with at_update(5, lambda: signal.raise_signal(signal.SIGTERM), monkeypatch):
         assert run_command(arguments, capsys)[0] == os.EX_TEMPFAIL
-    state = files_of(tmp_path / "state")
+    state = files_of(tmp_path / "state")[STATE_FILE]
     with no_room(8192):
         code, said = run_command(arguments, capsys)
     assert code == os.EX_TEMPFAIL
     assert "File too large" in said.splitlines()[-1]
     assert "the last whole state is kept" in said.splitlines()[-1]
     assert "Traceback" not in said
-    assert files_of(tmp_path / "state") == state
+    assert files_of(tmp_path / "state")[STATE_FILE] == state
     assert not (tmp_path / "train.json").exists()
     assert run_command(arguments, capsys)[0] == 0
     assert results(tmp_path) == uninterrupted(kind)

@@ -1,6 +1,7 @@
 """The search for learning rates: which rates are tried, what is kept, and that no test set is read."""
 
 import csv
+import errno
 import math
 import os
 import signal
@@ -120,6 +121,20 @@ def test_a_search_that_is_told_to_stop_tries_again(
         tune(search_settings(), labels=LABELS, inputs=inputs(sweep), record=record)
     assert not record.exists()
     assert list(tmp_path.glob(".b5/0.01/state.safetensors"))
+
+
+def test_a_search_is_finished_where_its_state_can_not_be_removed(
+    sweep: Path, searched: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on NFS, where a file that is open leaves another one behind."""
+
+    def not_empty(*given: Any, **named: Any) -> None:
+        raise OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY))
+
+    record = tmp_path / "b5.json"
+    monkeypatch.setattr(os, "rmdir", not_empty)
+    tune(search_settings(), labels=LABELS, inputs=inputs(sweep), record=record)
+    assert read_record(record)["learning_rate"] == read_record(searched)["learning_rate"]
 
 
 def test_the_table_has_a_row_per_trial_and_one_chosen_per_class(searched: Path, tmp_path: Path) -> None:

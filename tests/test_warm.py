@@ -23,7 +23,8 @@ from mtpeft.records import canonical
 from mtpeft.training.state import LOCK_FILE, STATE_FILE
 from mtpeft.warm.beside import warm_process
 from training_material import ENVIRONMENT, results, trainer
-from warm_material import is_listening, wait_for
+from waiting import wait_for
+from warm_material import is_listening
 
 LIBRARIES = ("torch", "transformers", "peft", "numpy", "sentencepiece")
 
@@ -143,6 +144,22 @@ def test_weights_and_hypotheses_are_those_of_a_cold_step(
     assert "hypotheses/test.txt" in found
 
 
+def test_a_fork_waits_for_a_gpu_of_its_own(sweep: Path, tmp_path: Path, warm: dict[str, str]) -> None:
+    on_gpus = warm | {"MTPEFT_DEVICES": "a,b", "TMPDIR": str(tmp_path)}
+    folders = [tmp_path / name for name in ("first", "second", "third")]
+    for folder in folders:
+        folder.mkdir()
+    with training(sweep, folders[0], on_gpus) as (holder, _), training(sweep, folders[1], on_gpus) as (other, _):
+        step = [*trainer(sweep, Path("train.json"), train_settings("lora", updates=2)), "--cells-per-gpu", "2"]
+        with start(step, on_gpus, folders[2]) as third:
+            assert third.stdout.readline() == "The GPUs are taken (a, b); waiting for one.\n"
+            holder.kill()
+            assert end(third)[0] == 0
+        other.kill()
+    execution = json.loads((folders[2] / "train.json").read_text())["execution"]
+    assert (execution["visible_gpus"], execution["cells_per_gpu"]) == ("a", "2")
+
+
 def assert_own_memory(record: Path) -> None:
     """A fork's peak starts with what it shares with the warm process, which a cold step would have loaded as well."""
     (parent,) = (process for process in warm_processes() if process.ppid() == os.getpid())
@@ -190,8 +207,8 @@ def test_the_environment_is_that_of_the_command(sweep: Path, tmp_path: Path, war
 
 @pytest.mark.parametrize(
     "changes",
-    [{"MTPEFT_WARM": "nobody"}, {"MTPEFT_WARM": ""}, {"PYTHONHASHSEED": "7"}, {"CUDA_VISIBLE_DEVICES": "1"}],
-    ids=["nobody listens", "not asked for", "other hashes", "other devices"],
+    [{"MTPEFT_WARM": "nobody"}, {"MTPEFT_WARM": ""}, {"PYTHONHASHSEED": "7"}, {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}],
+    ids=["nobody listens", "not asked for", "other hashes", "other order of devices"],
 )
 def test_a_step_runs_cold_without_a_warm_process_that_was_started_like_it(
     tmp_path: Path, warm: dict[str, str], changes: dict[str, str]

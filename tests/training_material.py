@@ -58,10 +58,10 @@ def at_update(number: int, do: Callable[[], None], monkeypatch: pytest.MonkeyPat
     """Do something while an update is computed, before it is made."""
     real = loop._update
 
-    def update(task: Any, plan: Any, optimizer: Any, step: int) -> Any:
-        if step == number:
+    def update(task: Any, plan: Any, optimizer: Any, run: Any) -> Any:
+        if run.step == number:
             do()
-        return real(task, plan, optimizer, step)
+        return real(task, plan, optimizer, run)
 
     with monkeypatch.context() as patch:
         patch.setattr(loop, "_update", update)

@@ -12,8 +12,13 @@ class TryAgainError(Exception):
     """A step could not be finished this time: a signal, a time budget, memory, a full disk, another writer.
 
     Its state is kept. The command line prints the text alone and exits with code 75; the next start goes on.
+    `why` is the same in a word or two, for the record of attempts.
     """
+
+    def __init__(self, said: str, why: str = "failure") -> None:
+        super().__init__(said)
+        self.why = why
 
 
 class StoppedError(TryAgainError):
-    """A step was asked to stop, by a signal or its time budget: no failure, and nothing to look into."""
+    """A step was asked to stop, by a signal or a limit of its time: no failure, and nothing to look into."""

@@ -76,7 +76,10 @@ class RateRecord(Record):
 
 
 class TrainRecord(Record):
-    """A trained cell: `train.json`. Times are seconds, memory is MB, stored size is bytes."""
+    """A trained cell: `train.json`. Times are seconds, memory is MB, stored size is bytes.
+
+    `attempts` of `execution` has an entry for every start of its trainer; older records lack it.
+    """
 
     cell: dict[str, str]
     status: Status

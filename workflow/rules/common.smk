@@ -5,6 +5,10 @@ heavy is imported, since every job of a cluster parses this file again.
 """
 
 import sys
+from functools import partial
+from inspect import Parameter, Signature
+
+from snakemake.logging import logger
 
 # The package is found whether it is installed or not.
 sys.path.insert(0, f"{workflow.basedir}/workflow")
@@ -17,6 +21,8 @@ from mtpeft.config import representations, settings
 from mtpeft.config.environment import share_python
 from mtpeft.config.load import validate
 from mtpeft.errors import UserError
+from mtpeft.front import holder
+from mtpeft.front.looks import one_at_a_time
 from mtpeft.records import canonical
 
 try:
@@ -24,11 +30,20 @@ try:
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
-share_python()
+share_python(submitted=workflow.remote_exec)
+
+if workflow.is_main_process and (held := holder.told_of_holder()):
+    logger.warning(held)
 
 FIRST = order.FIRST
 PLACES = order.places(CONFIGURATION)
 PAIR_OR_GROUP = groups.groups_pattern(CONFIGURATION)
+
+
+def of_wildcards(function):
+    """The function, which says at once what it takes: Snakemake asks twice at each call, and else looks for it anew."""
+    function.__signature__ = Signature([Parameter("wildcards", Parameter.POSITIONAL_OR_KEYWORD)])
+    return function
 
 
 def settings_of(step):
@@ -40,40 +55,60 @@ def settings_of(step):
 def told(step, *labels):
     """Params function: settings of a step for the wildcards named, as one line of JSON."""
     resolve = settings_of(step)
-    return lambda wildcards: canonical(resolve(CONFIGURATION, *(wildcards[label] for label in labels)))
+    return of_wildcards(lambda wildcards: canonical(resolve(CONFIGURATION, *(wildcards[label] for label in labels))))
 
 
 def told_cell(step):
     """Params function: settings of a step for the cell of the wildcards."""
     resolve = settings_of(step)
-    return lambda wildcards: canonical(resolve(CONFIGURATION, paths.cell_of(wildcards)))
+    return of_wildcards(lambda wildcards: canonical(resolve(CONFIGURATION, paths.cell_of(wildcards))))
 
 
 def files(function):
     """Input function: paths that depend on the configuration and the wildcards."""
-    return lambda wildcards: function(CONFIGURATION, wildcards)
+    return of_wildcards(lambda wildcards: function(CONFIGURATION, wildcards))
 
 
 def options(function):
     """Params function: named paths as options of a command, quoted for the shell."""
-    return lambda wildcards: paths.as_options(function(CONFIGURATION, wildcards))
+    return of_wildcards(lambda wildcards: paths.as_options(function(CONFIGURATION, wildcards)))
 
 
 def named_files(function):
     """Input function for paths with names, all of them in one list."""
-    return lambda wildcards: paths.flat(function(CONFIGURATION, wildcards))
+    return of_wildcards(lambda wildcards: paths.flat(function(CONFIGURATION, wildcards)))
 
 
 def on_other(function):
     """Input or params function: the same for the other pair that a cell is scored on, in the place of its own."""
-    return lambda wildcards: function(others.on_other(CONFIGURATION, wildcards))
+    return of_wildcards(lambda wildcards: function(others.on_other(CONFIGURATION, wildcards)))
 
 
 def in_order(step):
     """Priority function: when a step of a cell, or of a class of cells, has its turn."""
-    return lambda wildcards: order.priority(PLACES, step, wildcards)
+    return of_wildcards(lambda wildcards: order.priority(PLACES, step, wildcards))
 
 
-def threads_of(wildcards):
-    """Threads of a model's jobs: they are a setting of the model, so Snakemake follows it and not the reverse."""
-    return model_paths.threads(CONFIGURATION, wildcards)
+def of_model(function):
+    """Function of the wildcards; where all models have the same, that, so that Snakemake need not ask for each job."""
+    found = {function(CONFIGURATION, {"model": label}) for label in CONFIGURATION.models}
+    return found.pop() if len(found) == 1 else of_wildcards(lambda wildcards: function(CONFIGURATION, wildcards))
+
+
+# Threads are a setting of the model, so Snakemake follows it and not the reverse; processes that train together have so
+# many each.
+THREADS = of_model(model_paths.threads)
+TRAINING_THREADS = of_model(model_paths.training_threads)
+# These are told as resources, since no result depends on them, as on `params`.
+CELLS_PER_GPU = of_model(model_paths.cells_per_gpu)
+PROCESSES, MICRO_BATCH_TOKENS, SHARDED = (
+    of_model(partial(model_paths.execution, key=key)) for key in ("gpus", "micro_batch_tokens", "sharded")
+)
+
+
+def hold_folder():
+    """Let no second sweep into this folder while this Snakemake lives."""
+    try:
+        holder.hold_until_exit(CONFIGURATION, cluster=not workflow.local_exec)
+    except UserError as error:
+        raise WorkflowError(str(error)) from None

@@ -22,14 +22,16 @@ rule decode:
     priority: in_order("decode")
     conda:
         "../../envs/workflow.yaml"
-    threads: threads_of
+    threads: THREADS
+    resources:
+        cells_per_gpu=CELLS_PER_GPU,
     params:
         settings=told_cell("decode"),
         inputs=options(paths.decode_inputs),
         cell=LABELS,
     shell:
         "exec python -m mtpeft decode --cell {params.cell:q} --settings {params.settings:q} --trained {input.trained:q} "
-        "{params.inputs} --record {output.record:q} > {log:q} 2>&1"
+        "{params.inputs} --cells-per-gpu {resources.cells_per_gpu:q} --record {output.record:q} > {log:q} 2>&1"
 
 
 use rule decode as decode_other with:

@@ -52,13 +52,20 @@ rule pretrain:
     priority: FIRST
     conda:
         "../../envs/workflow.yaml"
-    threads: threads_of
+    threads: TRAINING_THREADS
+    resources:
+        cells_per_gpu=CELLS_PER_GPU,
+        processes=PROCESSES,
+        micro_batch_tokens=MICRO_BATCH_TOKENS,
+        sharded=SHARDED,
     params:
         settings=told("pretrain", "model"),
         tokenizer=subpath(input.tokenizer, parent=True),
     shell:
         "exec python -m mtpeft pretrain --settings {params.settings:q} --tokenizer {params.tokenizer:q} "
-        "--train {input.train:q} --dev {input.dev:q} --record {output.record:q} > {log:q} 2>&1"
+        "--train {input.train:q} --dev {input.dev:q} --cells-per-gpu {resources.cells_per_gpu:q} "
+        "--gpus {resources.processes:q} --micro-batch-tokens {resources.micro_batch_tokens:q} "
+        "--sharded {resources.sharded:q} --record {output.record:q} > {log:q} 2>&1"
 
 
 rule judge_base:
@@ -74,12 +81,15 @@ rule judge_base:
     priority: FIRST
     conda:
         "../../envs/workflow.yaml"
-    threads: threads_of
+    threads: THREADS
+    resources:
+        cells_per_gpu=CELLS_PER_GPU,
     params:
         settings=told("judge", "model", "pair"),
         inputs=options(model_paths.judge_inputs),
     shell:
-        "exec python -m mtpeft judge --settings {params.settings:q} {params.inputs} --record {output:q} > {log:q} 2>&1"
+        "exec python -m mtpeft judge --settings {params.settings:q} {params.inputs} "
+        "--cells-per-gpu {resources.cells_per_gpu:q} --record {output:q} > {log:q} 2>&1"
 
 
 rule fetch_model:

@@ -20,14 +20,16 @@ rule represent:
     priority: in_order("represent")
     conda:
         "../../envs/workflow.yaml"
-    threads: threads_of
+    threads: THREADS
+    resources:
+        cells_per_gpu=CELLS_PER_GPU,
     params:
         settings=told_cell("represent"),
         inputs=options(representations.represent_inputs),
         cell=LABELS,
     shell:
         "exec python -m mtpeft represent --cell {params.cell:q} --settings {params.settings:q} --trained {input.trained:q} "
-        "{params.inputs} --record {output:q} > {log:q} 2>&1"
+        "{params.inputs} --cells-per-gpu {resources.cells_per_gpu:q} --record {output:q} > {log:q} 2>&1"
 
 
 rule collect_representations:

@@ -29,11 +29,17 @@ rule train:
     priority: in_order("train")
     conda:
         "../../envs/workflow.yaml"
-    threads: threads_of
+    threads: TRAINING_THREADS
+    resources:
+        cells_per_gpu=CELLS_PER_GPU,
+        processes=PROCESSES,
+        micro_batch_tokens=MICRO_BATCH_TOKENS,
+        sharded=SHARDED,
     params:
         settings=told_cell("train"),
         inputs=options(paths.train_inputs),
         cell=LABELS,
     shell:
         "exec python -m mtpeft train --cell {params.cell:q} --settings {params.settings:q} {params.inputs} "
-        "--record {output.record:q} > {log:q} 2>&1"
+        "--gpus {resources.processes:q} --micro-batch-tokens {resources.micro_batch_tokens:q} "
+        "--sharded {resources.sharded:q} --cells-per-gpu {resources.cells_per_gpu:q} --record {output.record:q} > {log:q} 2>&1"

@@ -36,9 +36,16 @@ rule tune:
     priority: in_order("tune")
     conda:
         "../../envs/workflow.yaml"
-    threads: threads_of
+    threads: TRAINING_THREADS
+    resources:
+        cells_per_gpu=CELLS_PER_GPU,
+        processes=PROCESSES,
+        micro_batch_tokens=MICRO_BATCH_TOKENS,
+        sharded=SHARDED,
     params:
         settings=told("tune", "model", "size", "method", "budget"),
         inputs=options(paths.tune_inputs),
     shell:
-        "exec python -m mtpeft tune --settings {params.settings:q} {params.inputs} --record {output:q} > {log:q} 2>&1"
+        "exec python -m mtpeft tune --settings {params.settings:q} {params.inputs} "
+        "--gpus {resources.processes:q} --micro-batch-tokens {resources.micro_batch_tokens:q} "
+        "--sharded {resources.sharded:q} --cells-per-gpu {resources.cells_per_gpu:q} --record {output:q} > {log:q} 2>&1"

@@ -16,6 +16,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         ("plan", _plan, "count the cells and jobs of each study, and how many are done"),
         ("status", _status, "count done, running, failed and missing cells of each study and method"),
         ("preview", _preview, "figures and findings from what is finished now, into results/preview/"),
+        ("jobs", _jobs, "list this folder's jobs on a cluster; wait for those of a killed run, or cancel them"),
         ("ship", _ship, "put the models that were pre-trained here into workflow/models/"),
         ("budget", _budget, "print what each method trains at each budget, without weights"),
     ):
@@ -23,8 +24,15 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         parser.add_argument(
             "--configfile", type=Path, nargs="+", default=[], metavar="FILE", help="overlays over config.yaml"
         )
-        if name == "sweep":
+        if name in ("sweep", "jobs"):
             parser.add_argument("--target", nargs="+", default=["all"], help="rules or files to make (default: all)")
+        if name == "jobs":
+            doing = parser.add_mutually_exclusive_group()
+            doing.add_argument("--wait", action="store_true", help="wait for those that run, keep what they make")
+            doing.add_argument("--cancel", action="store_true", help="end them; trainers save their state first")
+            doing.add_argument("--forget", action="store_true", help="none is left, and there is no SLURM to ask")
+        if name == "sweep":
+            parser.add_argument("--profile", default="local", help="local, slurm, or a folder with a profile.yaml")
             parser.add_argument("snakemake", nargs="*", help="options for Snakemake, after --")
         if name == "budget":
             parser.add_argument("--model", nargs="+", default=None, metavar="LABEL", help="only these models")
@@ -61,7 +69,7 @@ def _command(
 def _sweep(given: argparse.Namespace) -> int:
     from mtpeft.front.sweep import sweep
 
-    return sweep(given.target, overlays=given.configfile, options=given.snakemake)
+    return sweep(given.target, overlays=given.configfile, options=given.snakemake, profile=given.profile)
 
 
 def _plan(given: argparse.Namespace) -> None:
@@ -88,6 +96,24 @@ def _preview(given: argparse.Namespace) -> None:
     for line in draw_finished(configuration, [*configuration.studies, EFFICIENCY], folder=PREVIEW):
         print(line)
     print(assess_finished(configuration, folder=PREVIEW))
+
+
+def _jobs(given: argparse.Namespace) -> None:
+    from mtpeft.config.load import load
+    from mtpeft.front.holder import find_holder, holding
+    from mtpeft.front.orphans import jobs_table, settle, take_over
+    from mtpeft.front.slurm import jobs_here
+
+    configuration = load(given.configfile)
+    if not (given.wait or given.cancel or given.forget):
+        print(f"{find_holder() or 'Nobody has worked in this folder'}.", jobs_table(jobs_here()), sep="\n")
+        return
+    with holding() as hold:
+        if given.forget:
+            take_over(configuration, given.configfile, given.target, hold=hold)
+        else:
+            settle(configuration, given.configfile, given.target, hold=hold, cancels=given.cancel)
+    print("No job of an earlier run is left in this folder.")
 
 
 def _ship(given: argparse.Namespace) -> None:

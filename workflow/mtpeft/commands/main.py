@@ -10,6 +10,7 @@ from mtpeft.commands import front, steps
 from mtpeft.errors import StoppedError, TryAgainError, UserError
 from mtpeft.parent import die_with_parent
 from mtpeft.results.notes import leave_note, note_of
+from mtpeft.training.launch import speaks
 from mtpeft.warm.client import run_warm
 
 MISTAKE = 2
@@ -23,12 +24,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     front.add_commands(commands)
     steps.add_commands(commands)
     given = parser.parse_args(arguments)
+    given.arguments = list(sys.argv[1:] if arguments is None else arguments)
     if given.step:
         die_with_parent()
     try:
-        sys.exit(_run_warm_or_here(given, sys.argv[1:] if arguments is None else arguments))
+        sys.exit(_run_warm_or_here(given))
     except (UserError, TryAgainError) as error:
-        for line in str(error).splitlines():
+        # What makes all processes of a step stop is said by one; what one of them lacks, by itself.
+        said_once = isinstance(error, (UserError, StoppedError))
+        for line in str(error).splitlines() if speaks() or not said_once else ():
             print(f"mtpeft: {line}", file=sys.stderr)
         sys.exit(MISTAKE if isinstance(error, UserError) else TRY_AGAIN)
     except KeyboardInterrupt:
@@ -37,15 +41,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(1)
 
 
-def _run_warm_or_here(given: argparse.Namespace, arguments: Sequence[str]) -> int | None:
+def _run_warm_or_here(given: argparse.Namespace) -> int | None:
     """Run the command in a fork of the warm process where one listens, else in this process."""
-    code = run_warm(arguments) if steps.starts_slowly(given) else None
+    code = run_warm(given.arguments) if steps.starts_slowly(given) else None
     return _run(given) if code is None else code
 
 
 def _run(given: argparse.Namespace) -> int | None:
     """Run the command; a step that fails leaves a note of why, which its next success removes."""
-    target = steps.target_of(given)
+    target = steps.target_of(given) if speaks() else None
     try:
         code = given.run(given)
     except Exception as error:

@@ -1,20 +1,50 @@
 """Steps that make models: base models, and cells tuned, decoded, scored and looked into.
 
-Each gets its files and settings as the command line has them, and loads what it needs when it runs.
+Each gets its files and settings as the command line has them, and loads what it needs when it runs. Those that use a
+GPU wait for it before they load anything.
 """
 
 import argparse
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mtpeft.commands.step import Step
+from mtpeft.commands.step import Run, Step
+from mtpeft.devices.slots import take_slots
+from mtpeft.execution import Execution
+from mtpeft.training.launch import is_launched, launch
 
 if TYPE_CHECKING:
     from mtpeft.training.job import Inputs
 
 
+def _on_gpus(run: Run) -> Run:
+    """A step that trains, with its GPUs held while it runs, in a process for each of several."""
+
+    def start(given: argparse.Namespace) -> None:
+        if is_launched():
+            from mtpeft.training.ranks import among_ranks
+
+            with among_ranks():
+                run(given)
+            return
+        with take_slots(max(1, given.gpus), given.cells_per_gpu):
+            if given.gpus > 1:
+                launch(given.arguments, processes=given.gpus)
+            else:
+                run(given)
+
+    return start
+
+
+def _execution(given: argparse.Namespace) -> Execution:
+    return Execution(given.micro_batch_tokens or None, sharded=bool(given.sharded))
+
+
 def _pretrain(given: argparse.Namespace) -> None:
-    from mtpeft.models.pretrain import pretrain
+    from mtpeft.training.attempts import starting, state_of
+
+    with starting(state_of(given.record)):
+        from mtpeft.models.pretrain import pretrain
 
     pretrain(
         given.settings,
@@ -22,6 +52,7 @@ def _pretrain(given: argparse.Namespace) -> None:
         train_arrays=given.train,
         dev_arrays=given.dev,
         record=given.record,
+        execution=_execution(given),
     )
 
 
@@ -50,26 +81,39 @@ def _train(given: argparse.Namespace) -> None:
         subset = next(iter(given.subset), None)
         record_untrained(given.settings, given.cell, base=given.base, subset=subset, record=given.record)
         return
-    from mtpeft.training.finetune import finetune
-    from mtpeft.training.tune import chosen_rate
+    _on_gpus(_finetune)(given)
+
+
+def _finetune(given: argparse.Namespace) -> None:
+    from mtpeft.training.attempts import starting, state_of
+
+    with starting(state_of(given.record)):
+        from mtpeft.training.finetune import finetune
+        from mtpeft.training.tune import chosen_rate
 
     if given.rate:
         given.settings["optimisation"]["learning_rate"] = chosen_rate(given.rate)
-    finetune(given.settings, given.cell, inputs=_inputs(given), record=given.record)
+    told = {"inputs": _inputs(given), "execution": _execution(given)}
+    finetune(given.settings, given.cell, record=given.record, **told)
 
 
 def _judge(given: argparse.Namespace) -> None:
-    from mtpeft.training.judge import judge_base
+    with take_slots(1, given.cells_per_gpu):
+        from mtpeft.training.judge import judge_base
 
-    judge_base(given.settings, base=given.base, dev=given.dev, dev_text=given.dev_text, record=given.record)
+        judge_base(given.settings, base=given.base, dev=given.dev, dev_text=given.dev_text, record=given.record)
 
 
 def _tune(given: argparse.Namespace) -> None:
     from mtpeft.config.rates import CLASS
-    from mtpeft.training.tune import tune
+    from mtpeft.training.attempts import search_state_of, starting
+
+    with starting(search_state_of(given.record)):
+        from mtpeft.training.tune import tune
 
     labels = dict(zip(CLASS, given.record.with_suffix("").parts[-len(CLASS) :], strict=True))
-    tune(given.settings, labels=labels, inputs=_inputs(given), record=given.record)
+    told = {"inputs": _inputs(given), "execution": _execution(given)}
+    tune(given.settings, labels=labels, record=given.record, **told)
 
 
 def _rates(given: argparse.Namespace) -> None:
@@ -88,7 +132,9 @@ def _inputs(given: argparse.Namespace) -> "Inputs":
 
 def _decode(given: argparse.Namespace) -> None:
     from mtpeft.records import read_record
+    from mtpeft.training.kept import forget
 
+    forget(given.trained.parent / "state")
     train = read_record(given.trained)
     tests = {file.stem: file for file in given.tests}
     if train["status"] == "diverged":
@@ -108,9 +154,10 @@ def _decode(given: argparse.Namespace) -> None:
             record=given.record,
         )
     else:
-        from mtpeft.decoding.decode import decode
+        with take_slots(1, given.cells_per_gpu):
+            from mtpeft.decoding.decode import decode
 
-        decode(given.settings, given.cell, trained=given.trained, tests=tests, record=given.record)
+            decode(given.settings, given.cell, trained=given.trained, tests=tests, record=given.record)
 
 
 def _score(given: argparse.Namespace) -> None:
@@ -121,9 +168,10 @@ def _score(given: argparse.Namespace) -> None:
 
 
 def _represent(given: argparse.Namespace) -> None:
-    from mtpeft.representations.represent import represent
+    with take_slots(1, given.cells_per_gpu):
+        from mtpeft.representations.represent import represent
 
-    represent(given.settings, given.cell, trained=given.trained, dev=given.dev, record=given.record)
+        represent(given.settings, given.cell, trained=given.trained, dev=given.dev, record=given.record)
 
 
 def _install_comet(given: argparse.Namespace) -> None:
@@ -141,24 +189,30 @@ def _comet_model(given: argparse.Namespace) -> None:
 def _comet(given: argparse.Namespace) -> None:
     from mtpeft.scoring.comet.score import score_with_comet
 
-    score_with_comet(
-        given.settings,
-        given.cell,
-        decoded=given.decoded,
-        references={file.stem: file for file in given.references},
-        model=given.model,
-        environment=given.environment,
-        record=given.record,
-    )
+    with take_slots(1):
+        score_with_comet(
+            given.settings,
+            given.cell,
+            decoded=given.decoded,
+            references={file.stem: file for file in given.references},
+            model=given.model,
+            environment=given.environment,
+            record=given.record,
+        )
 
+
+TRAINING_STEPS = ("pretrain", "tune", "train")
+"""Steps that may run on several GPUs."""
+GPU_STEPS = ("pretrain", "judge", "tune", "train", "decode", "represent")
+"""Steps that use a GPU where there is one, and may share it with others of the same kind."""
 
 MODEL_STEPS: dict[str, Step] = {
-    "pretrain": (_pretrain, "tokenizer train* dev* record", "pre-train a base model"),
+    "pretrain": (_on_gpus(_pretrain), "tokenizer train* dev* record", "pre-train a base model"),
     "hub": (_hub, "record", "fetch a base model from a hub"),
     "extend": (_extend, "base texts* record", "add entries to the vocabulary of a base model"),
     "local": (_local, "record", "take in a base model from a folder"),
     "judge": (_judge, "base dev dev-text record", "decode and score the dev set with an untouched base model"),
-    "tune": (_tune, "base train* dev* dev-text* subset* start* record", "search for a learning rate"),
+    "tune": (_on_gpus(_tune), "base train* dev* dev-text* subset* start* record", "search for a learning rate"),
     "rates": (_rates, "records* output", "collect searches for learning rates into a table"),
     "train": (_train, "base? train* dev* dev-text* subset* start* rate? record", "fine-tune a cell"),
     "decode": (_decode, "trained tests* memory? subset? record", "translate the test sets with a cell"),

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from mtpeft.cells import Cell
-from mtpeft.commands.model_steps import MODEL_STEPS
+from mtpeft.commands.model_steps import GPU_STEPS, MODEL_STEPS, TRAINING_STEPS
 from mtpeft.commands.result_steps import RESULT_STEPS
 from mtpeft.commands.step import Step
 from mtpeft.commands.text_steps import TEXT_STEPS
@@ -20,6 +20,10 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         parser.add_argument("--settings", required=True, type=json.loads, metavar="JSON", help="what it is told")
         if name in (*CELL_STEPS, "represent", "comet"):
             parser.add_argument("--cell", required=True, type=Cell.parse, metavar="LABELS", help="six labels, with /")
+        if name in TRAINING_STEPS:
+            _add_execution(parser)
+        if name in GPU_STEPS:
+            parser.add_argument("--cells-per-gpu", type=int, default=1, metavar="N", help="steps that share its GPU")
         for file in files.split():
             argument, many = file.rstrip("*?"), file.endswith("*")
             parser.add_argument(
@@ -30,6 +34,15 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
                 default=[] if many else None,
                 metavar="FILE",
             )
+
+
+def _add_execution(parser: argparse.ArgumentParser) -> None:
+    """Add options on which no result depends but for rounding."""
+    parser.add_argument("--gpus", type=int, default=1, metavar="N", help="processes, each with a GPU")
+    parser.add_argument(
+        "--micro-batch-tokens", type=int, default=0, metavar="N", help="padded tokens of a part of an update; 0: all"
+    )
+    parser.add_argument("--sharded", type=int, default=0, metavar="1", help="1: train whole models in shards (FSDP)")
 
 
 def starts_slowly(given: argparse.Namespace) -> bool:

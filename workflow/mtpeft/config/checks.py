@@ -11,7 +11,7 @@ from mtpeft.config.extension_checks import extension_mistakes
 from mtpeft.config.file_checks import file_mistakes, lacking_languages
 from mtpeft.config.finding_checks import finding_mistakes
 from mtpeft.config.groups import pair_mistakes
-from mtpeft.config.model_checks import contaminated_models, frozen_mistakes, language_mistakes
+from mtpeft.config.model_checks import contaminated_models, frozen_mistakes, language_mistakes, sharding_mistakes
 from mtpeft.config.models import Model
 from mtpeft.config.other_checks import FORGETTING, also_score_mistakes
 from mtpeft.config.rate_checks import missing_rates, rate_mistakes, tuning_mistakes
@@ -153,6 +153,8 @@ def _model_mistakes(configuration: Configuration, key: str, model: Model) -> Ite
     if [model.pretrain, model.path, model.hub, model.extend].count(None) != 3:
         yield f"'{key}' must have one of 'pretrain', 'path', 'hub' and 'extend', and no other."
         return
+    if model.sharded and model.gpus == 1:
+        yield f"'{key}.sharded' needs several GPUs to put shards on; write how many in '{key}.gpus'."
     if model.seen:
         yield from unknown(f"{key}.seen.parallel", model.seen.parallel, configuration.pairs, "pairs")
     if model.extend:
@@ -241,6 +243,7 @@ def _model_limits(configuration: Configuration) -> Iterator[str]:
     for label, study in configuration.studies.items():
         for block in study.blocks:
             yield from frozen_mistakes(configuration, f"studies.{label}", block)
+            yield from sharding_mistakes(configuration, f"studies.{label}", block)
             yield from language_mistakes(configuration, f"studies.{label}", block)
             for model in block.models:
                 told = {"shape": known[model], "model": model}

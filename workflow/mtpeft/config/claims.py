@@ -117,7 +117,7 @@ def gate_settings(configuration: Configuration) -> list[Member]:
     return found
 
 
-def _common_seeds(seeds: list[str], others: list[str]) -> tuple[list[str], list[str]] | None:
+def _common_seeds(seeds: Sequence[str], others: Sequence[str]) -> tuple[Sequence[str], Sequence[str]] | None:
     """Seeds of two systems that can be matched; a run without a seed goes with all."""
     if others == [ANY]:
         return seeds, others

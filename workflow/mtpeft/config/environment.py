@@ -1,9 +1,12 @@
 """What the steps inherit from the Snakemake that starts them."""
 
 import os
+import signal
 import sys
+import uuid
 from pathlib import Path
 
+from mtpeft.allocation import RUN_VARIABLE, SUBMITTED_VARIABLE
 from mtpeft.parent import PARENT_VARIABLE
 
 ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "33554432", "MALLOC_TRIM_THRESHOLD_": "1073741824"}
@@ -22,10 +25,15 @@ def shared_variables() -> dict[str, str]:
     }
 
 
-def share_python() -> None:
-    """Let every step inherit them from this process, which is Snakemake."""
+def share_python(*, submitted: bool = False) -> None:
+    """Let every step inherit them from this process, which is Snakemake, here or in a job that it has submitted."""
     os.environ.update(shared_variables())
     os.environ[PARENT_VARIABLE] = str(os.getpid())
+    os.environ.setdefault(RUN_VARIABLE, uuid.uuid4().hex)
+    if submitted:
+        # SLURM sends it to all processes of a job, to say that its time is nearly over: it is for the trainer alone.
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+        os.environ[SUBMITTED_VARIABLE] = "yes"
 
 
 def _first(place: str, places: str) -> str:

@@ -61,6 +61,18 @@ def frozen_mistakes(configuration: Configuration, key: str, study: Study) -> Ite
             )
 
 
+def sharding_mistakes(configuration: Configuration, key: str, study: Study) -> Iterator[str]:
+    """Methods that train the whole of a model in shards, with losses that shards don't allow."""
+    for model, method in product(study.models, study.methods):
+        options = configuration.methods[method]
+        losses = getattr(options, "losses", ())
+        if losses and configuration.models[model].sharded and METHODS[options.tuner].trains_base:
+            yield (
+                f"'{key}.methods' names '{method}', whose 'losses' can't be computed on shards, but "
+                f"'models.{model}.sharded' asks for them; take one of the two out."
+            )
+
+
 def require_trainable(configuration: Configuration, cell: Cell) -> None:
     """Refuse a cell that no study can have, but that somebody may ask for by its name.
 

@@ -85,3 +85,20 @@ def threads(configuration: Configuration, wildcards: Wildcards) -> int:
     """Threads that the jobs of a model take."""
     model = wildcards["model"]
     return 1 if model == ANY else configuration.models[model].threads
+
+
+def training_threads(configuration: Configuration, wildcards: Wildcards) -> int:
+    """Threads of all processes that train a model together."""
+    return threads(configuration, wildcards) * max(1, execution(configuration, wildcards, "gpus"))
+
+
+def cells_per_gpu(configuration: Configuration, wildcards: Wildcards) -> int:
+    """How many jobs of a model may share a GPU."""
+    model = wildcards["model"]
+    return 1 if model == ANY else configuration.models[model].cells_per_gpu
+
+
+def execution(configuration: Configuration, wildcards: Wildcards, key: str) -> int:
+    """How a model is trained, on which no result depends but for rounding: a key of its entry, 0 for an empty one."""
+    model = wildcards["model"]
+    return 0 if model == ANY else int(getattr(configuration.models[model], key) or 0)

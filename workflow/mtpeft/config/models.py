@@ -1,11 +1,15 @@
 """The types of an entry of `models`: where a base model comes from, and in what it is held."""
 
+import json
 from typing import Any, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from mtpeft.config.forms import HUB_MODEL, Language, Probability
 from mtpeft.config.section import Section
+
+EXECUTION = {"cells_per_gpu", "gpus", "micro_batch_tokens", "sharded"}
+"""Keys of a model that say how its cells are run, on which no result depends."""
 
 
 class PretrainingNoise(Section):
@@ -109,6 +113,29 @@ class Model(Section):
         exclude_if=lambda floats: floats == "float32",
         description="Floats that the base is held and computed in; with 'bfloat16', meant for GPUs, it stays frozen.",
     )
+    cells_per_gpu: PositiveInt = Field(
+        default=1,
+        description="Jobs of this model that share a GPU with each other, where one does not fill it.",
+    )
+    gpus: PositiveInt = Field(
+        default=1,
+        description="GPUs that a training of this model takes, each with its share of the rows of every batch.",
+    )
+    micro_batch_tokens: PositiveInt | None = Field(
+        default=None,
+        description="Padded tokens, on the longer side, of the parts that an update is made in, on each GPU. Empty: as "
+        "many as memory suffices for, which is found out.",
+    )
+    sharded: bool = Field(
+        default=False,
+        description="Full fine-tuning holds weights, gradients and the optimiser's state in shards, one on each of "
+        "'gpus' (FSDP), where one GPU has no room for all of them.",
+    )
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """All that a result may depend on, as plain values."""
+        return json.loads(self.model_dump_json(exclude=EXECUTION))
 
     @property
     def held(self) -> dict[str, Any]:

@@ -4,7 +4,6 @@ So the figure of the first study is there long before the others, and all the ti
 """
 
 from collections.abc import Mapping
-from dataclasses import astuple
 
 from mtpeft.cells import DIMENSIONS
 from mtpeft.config.rates import CLASS
@@ -31,11 +30,11 @@ def places(configuration: Configuration) -> Places:
     found: dict[tuple[str, ...], int] = {}
     for place, (label, study) in enumerate(reversed(configuration.studies.items()), 1):
         for cell in study_cells(configuration, study):
-            found[astuple(cell)] = found[tuple(getattr(cell, name) for name in CLASS)] = place
+            found[cell.labels] = found[tuple(getattr(cell, name) for name in CLASS)] = place
             for _, pair in cell.measured:
-                found[*astuple(cell), pair] = place
+                found[*cell.labels, pair] = place
         for cell, pair in study_others(configuration, label):
-            found[*astuple(cell), pair] = place
+            found[*cell.labels, pair] = place
     return found
 
 

@@ -2,7 +2,6 @@
 
 import csv
 import hashlib
-import json
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -46,7 +45,7 @@ def search_settings(configuration: Configuration, cell: Cell, trial: Mapping[str
         "widenings": configuration.tuning.widenings,
         "pair": configuration.tuning.pair,
         "training_pairs": configuration.sizes[cell.size].pairs,
-        "model": json.loads(configuration.models[cell.model].model_dump_json()) | _made_by(configuration, cell.model),
+        "model": configuration.models[cell.model].identity | _made_by(configuration, cell.model),
         "trial": trial,
     }
 

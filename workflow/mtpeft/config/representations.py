@@ -1,6 +1,6 @@
 """Which cells have the rank of their representations measured, from what, and where that is written."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from mtpeft.cells import ANY, JOIN, Cell
 from mtpeft.config.paths import cell_files, cell_of
@@ -16,11 +16,11 @@ RECORD = "representations.json"
 RETRIEVAL = "retrieval"
 
 
-def represented_in(configuration: Configuration, label: str) -> list[Cell]:
+def represented_in(configuration: Configuration, label: str) -> Sequence[Cell]:
     """Cells of a study whose representations it shows, none where it draws something else."""
     study = configuration.studies.get(label)
     shown = study is not None and (study.figure or label) == FIGURE
-    return drawn_cells(configuration, label) if shown else []
+    return drawn_cells(configuration, label) if shown else ()
 
 
 def all_represented(configuration: Configuration) -> list[Cell]:

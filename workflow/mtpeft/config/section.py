@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 class Section(BaseModel):
     """A mapping with known keys; unknown ones are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
 
 def plain(section: BaseModel) -> dict[str, Any]:

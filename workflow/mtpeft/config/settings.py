@@ -6,6 +6,7 @@ in `corpus_settings`.
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -127,8 +128,7 @@ def needs_search(configuration: Configuration, cell: Cell) -> bool:
     """Whether the learning rate of a cell has yet to be searched for."""
     if rates.search_of(configuration, cell.method) is None:
         return False
-    search = tune_settings(configuration, *(getattr(cell, name) for name in rates.CLASS))
-    return rates.known_rate(configuration, cell, search) is None
+    return _rate_of_class(configuration, *(getattr(cell, name) for name in rates.CLASS))[0] is None
 
 
 def _rate(configuration: Configuration, cell: Cell) -> Any:
@@ -137,9 +137,15 @@ def _rate(configuration: Configuration, cell: Cell) -> Any:
         return rate.get(cell.size, rate.get("default"))
     if rates.search_of(configuration, cell.method) is None:
         return rate
-    search = tune_settings(configuration, *(getattr(cell, name) for name in rates.CLASS))
-    found = rates.known_rate(configuration, cell, search)
-    return {"search": rates.digest(search)} if found is None else found
+    found, search = _rate_of_class(configuration, *(getattr(cell, name) for name in rates.CLASS))
+    return {"search": search} if found is None else found
+
+
+@lru_cache(maxsize=4096)
+def _rate_of_class(configuration: Configuration, *labels: str) -> tuple[float | None, str]:
+    """The learning rate of a class that is searched for, if it is known, and the digest of its search."""
+    search = tune_settings(configuration, *labels)
+    return rates.known_rate(configuration, class_cell(*labels), search), rates.digest(search)
 
 
 def _without_rate(configuration: Configuration, cell: Cell) -> Settings:

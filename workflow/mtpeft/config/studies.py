@@ -1,7 +1,7 @@
 """From studies to cells: every combination of a study's labels, reference rows made once."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import astuple
+from functools import lru_cache
 from itertools import product
 
 from mtpeft.cells import ANY, DIMENSIONS, Cell, OnPair
@@ -21,13 +21,15 @@ def study_cells(configuration: Configuration, study: Study) -> list[Cell]:
     return list(dict.fromkeys(cell for block in blocks for cell in block))
 
 
-def all_cells(configuration: Configuration) -> list[Cell]:
+@lru_cache(maxsize=4)
+def all_cells(configuration: Configuration) -> tuple[Cell, ...]:
     """Cells of all studies, each once: figures share them."""
     studies = configuration.studies.values()
-    return list(dict.fromkeys(cell for study in studies for cell in study_cells(configuration, study)))
+    return tuple(dict.fromkeys(cell for study in studies for cell in study_cells(configuration, study)))
 
 
-def drawn_cells(configuration: Configuration, label: str) -> list[Cell]:
+@lru_cache(maxsize=64)
+def drawn_cells(configuration: Configuration, label: str) -> tuple[Cell, ...]:
     """Cells that a figure is drawn from: those of its study, with every seed that the sweep has of their systems.
 
     A system thus has one score, the one that claims are tested on, whichever figure it stands in. `efficiency` is drawn
@@ -38,7 +40,7 @@ def drawn_cells(configuration: Configuration, label: str) -> list[Cell]:
     own = study_cells(configuration, configuration.studies[label])
     systems = set(map(system_labels, own))
     more = (cell for cell in all_cells(configuration) if system_labels(cell) in systems)
-    return list(dict.fromkeys([*own, *more]))
+    return tuple(dict.fromkeys([*own, *more]))
 
 
 def study_others(configuration: Configuration, label: str) -> list[OnPair]:
@@ -48,7 +50,7 @@ def study_others(configuration: Configuration, label: str) -> list[OnPair]:
     trained from random weights could translate none before.
     """
     pairs = list(dict.fromkeys(configuration.studies[label].also_score)) if label in configuration.studies else []
-    cells = drawn_cells(configuration, label) if pairs else []
+    cells = drawn_cells(configuration, label) if pairs else ()
     tuned = [cell for cell in cells if is_tuned(configuration, cell)]
     return [OnPair(cell, pair) for cell in tuned for pair in pairs if pair not in cell.members]
 
@@ -71,7 +73,7 @@ def untouched(model: str, pair: str) -> Cell:
 
 def system_labels(cell: Cell) -> tuple[str, ...]:
     """The labels that cells of one system share: all but the seed."""
-    return astuple(cell)[:-1]
+    return cell.labels[:-1]
 
 
 def budget_labels(configuration: Configuration, study: Study, method: str) -> Sequence[str]:

@@ -16,6 +16,7 @@ from mtpeft.records import read_record
 from mtpeft.tokens.arrays import read_arrays
 from mtpeft.tokens.codec import frame_of, open_codec, text_of
 from mtpeft.training.domains import domain_of, say_domains
+from mtpeft.training.interrupt import stopping
 
 
 def decode(settings: Mapping[str, Any], cell: Cell, *, trained: Path, tests: Mapping[str, Path], record: Path) -> None:
@@ -27,6 +28,9 @@ def decode(settings: Mapping[str, Any], cell: Cell, *, trained: Path, tests: Map
         trained: the cell's `train.json`, with `tuned/` beside it.
         tests: token arrays of each test set.
         record: where the record goes; for a group into a folder with the label of the pair.
+
+    Raises:
+        TryAgainError: a signal came, or its time is over.
     """
     train = read_record(trained)
     bring_in_for(train["settings"]["method"])
@@ -38,13 +42,14 @@ def decode(settings: Mapping[str, Any], cell: Cell, *, trained: Path, tests: Map
     say_domains(model, domain_of(train["settings"], record.parent.name))
     frame = frame_of(codec, model.config)
     started, done, described = time.monotonic(), 0, {}
-    for name, arrays in tests.items():
-        source = read_arrays(arrays).source
-        sources = [source[row] for row in range(len(source))]
-        hypotheses = translate(model, sources, Search(**settings["search"]), frame=frame)
-        lines = text_of(codec, hypotheses)
-        described[name] = write_hypotheses(record.parent, name, lines)
-        done += len(lines)
+    with stopping("decoding") as look:
+        for name, arrays in tests.items():
+            source = read_arrays(arrays).source
+            sources = [source[row] for row in range(len(source))]
+            hypotheses = translate(model, sources, Search(**settings["search"]), frame=frame, look=look)
+            lines = text_of(codec, hypotheses)
+            described[name] = write_hypotheses(record.parent, name, lines)
+            done += len(lines)
     outcome = Outcome(
         test_sets=described,
         seconds=time.monotonic() - started,

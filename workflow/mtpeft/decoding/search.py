@@ -4,17 +4,19 @@ A batch holds sentences of like length, so little is padded. Greedy search is ou
 transformers' `generate`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from accelerate.utils.memory import clear_device_cache
 from torch import nn
 
 from mtpeft.decoding.greedy import before_end, greedy_search
 from mtpeft.tokens.arrays import padded
 from mtpeft.tokens.frame import Frame
 from mtpeft.training.batches import cut
+from mtpeft.training.resources import is_out_of_memory
 
 EXTRA_TOKENS = 10
 
@@ -60,6 +62,7 @@ def translate(
     *,
     frame: Frame,
     batch_tokens: int = 16384,
+    look: Callable[[], None] = lambda: None,
 ) -> list[list[int]]:
     """Hypothesis of each source, as tokens without the special ones at its ends.
 
@@ -69,20 +72,47 @@ def translate(
         search: kind of search.
         frame: of the model and the target language.
         batch_tokens: padded source tokens of a batch, each counted once per beam; they change the time, not the result.
+            A batch that memory does not suffice for is cut in halves.
+        look: is called before each batch, and may end everything with an error of its own.
     """
     lengths = np.array([len(source) for source in sources])
     hypotheses: list[list[int]] = [[]] * len(sources)
     limits = search.limits(lengths, frame)
     for rows in cut(np.arange(len(sources)), lengths, batch_tokens // search.beam_size):
-        input_ids = padded([sources[row] for row in rows], frame.pad).to(model.device)
-        own = torch.from_numpy(limits[rows])
-        if search.beam_size == 1:
-            found = greedy_search(model, input_ids, own, frame=frame)
-        else:
-            found = _beam_search(model, input_ids, own, search, frame=frame)
+        look()
+        found = _in_memory(model, [sources[row] for row in rows], limits[rows], search, frame=frame)
         for row, tokens in zip(rows, found, strict=True):
             hypotheses[row] = tokens
     return hypotheses
+
+
+def _in_memory(
+    model: nn.Module, sources: Sequence[torch.Tensor], limits: np.ndarray, search: Search, *, frame: Frame
+) -> list[list[int]]:
+    """Hypotheses of a batch, or of its halves one after the other where memory does not suffice for all of it.
+
+    Raises:
+        torch.OutOfMemoryError: a sentence alone is too much; on a processor a RuntimeError.
+    """
+    try:
+        return _search(model, sources, limits, search, frame=frame)
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error) or len(sources) == 1:
+            raise
+    # Here nothing refers any more to the tensors that were too large.
+    clear_device_cache(garbage_collection=True)
+    half = len(sources) // 2
+    halves = ((sources[:half], limits[:half]), (sources[half:], limits[half:]))
+    return [tokens for half in halves for tokens in _in_memory(model, *half, search, frame=frame)]
+
+
+def _search(
+    model: nn.Module, sources: Sequence[torch.Tensor], limits: np.ndarray, search: Search, *, frame: Frame
+) -> list[list[int]]:
+    input_ids = padded(sources, frame.pad).to(model.device)
+    if search.beam_size == 1:
+        return greedy_search(model, input_ids, torch.from_numpy(limits), frame=frame)
+    return _beam_search(model, input_ids, torch.from_numpy(limits), search, frame=frame)
 
 
 def _beam_search(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class RateSearch(BaseModel):
     """A search for the learning rate, made once per model, size, method and budget; see `tuning`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
     search: list[PositiveFloat] = Field(
         min_length=3, description="Rates to try; more are tried beyond an end of the list while the best lies there."
@@ -51,7 +51,7 @@ LearningRate = Annotated[
 class MethodOptions(BaseModel):
     """Keys that an entry of `methods` may have whatever its tuner is."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
 
 class TrainedMethodOptions(MethodOptions):

@@ -2,7 +2,7 @@
 
 import itertools
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import torch
 from torch.nn import functional
 
 from mtpeft.errors import UserError
-from mtpeft.execution import describe, versions
+from mtpeft.execution import PLAIN, Execution, describe, versions
 from mtpeft.models.exposure import TRAINED_HERE
 from mtpeft.models.families import read_shape
 from mtpeft.models.load import parameters, prepare_torch, random_model
@@ -22,11 +22,11 @@ from mtpeft.records import canonical, publish_folder, sha256_of, write_record
 from mtpeft.tokens.arrays import IGNORED, TokenPairs, model_inputs, read_arrays
 from mtpeft.tokens.codec import load_tokenizer
 from mtpeft.tokens.frame import Frame
+from mtpeft.training.attempts import FINISHED, attempting, state_of
 from mtpeft.training.batches import BatchOrder, cut
-from mtpeft.training.interrupt import watching
 from mtpeft.training.loop import Plan, Run, Task, train
-from mtpeft.training.resources import resource_failures
-from mtpeft.training.state import only_writer
+from mtpeft.training.ranks import is_first, ranks
+from mtpeft.training.sharding import shard, whole_weights
 
 WARMUP, LABEL_SMOOTHING, WEIGHT_DECAY, CLIP_NORM, EVALUATIONS = 0.05, 0.1, 0.01, 1.0, 12
 FIRST_WORD = 2
@@ -95,6 +95,7 @@ def pretrain(
     train_arrays: Sequence[Path],
     dev_arrays: Sequence[Path],
     record: Path,
+    execution: Execution = PLAIN,
 ) -> None:
     """Train and write `checkpoint/` beside the record: a Hugging Face folder with the tokenizer in it.
 
@@ -102,43 +103,71 @@ def pretrain(
         UserError: training has diverged, so there is no base model to tune.
         TryAgainError: stopped early, with the state saved, or somebody else trains this model.
     """
-    device = prepare_torch(settings["threads"])
-    files = (*train_arrays, *dev_arrays)
-    loaded = load_tokenizer(tokenizer)
-    text, dev = (
-        _text(told, [read_arrays(file) for file in files], loaded.mask_token_id)
-        for told, files in ((settings, train_arrays), ({**settings, "rows": None}, dev_arrays))
-    )
-    model = random_model(settings["config"], seed=settings["seed"]).to(device)
-    total = parameters(model)[0]
-    if total != read_shape(settings["config"]).total:
-        raise AssertionError(f"the model has {total} parameters, which is not what its configuration adds up to")
-    order = BatchOrder(text.lengths, settings["batch_tokens"], settings["seed"])
-    task = Task(
-        model=model,
-        batch=lambda update: text.inputs(order.rows(update), update),
-        evaluate=lambda: -mean_loss(model, dev, settings["batch_tokens"]),
-        identity=canonical({"settings": settings, "inputs": [sha256_of(file) for file in files]}),
-    )
-    state = record.parent / "state"
-    with resource_failures(), only_writer(state), watching() as clock:
-        run = train(task, _plan(settings), state_folder=state, clock=clock)
+    state = state_of(record)
+    with attempting(state) as attempt:
+        device = prepare_torch(settings["threads"])
+        loaded = load_tokenizer(tokenizer)
+        model, total = _random_model(settings, device)
+        if execution.sharded:
+            shard(model)
+        task = _task(settings, model, loaded, train_arrays, dev_arrays=dev_arrays, execution=execution)
+        run = train(task, _plan(settings), state_folder=state, clock=attempt.clock)
         if run.status == "diverged":
             raise UserError(
                 f"Pre-training has diverged at update {run.step} of {settings['updates']}; write a smaller rate than "
                 f"{settings['learning_rate']} in 'models.{record.parent.name}.pretrain.learning_rate'."
             )
-        _save(model, loaded, record.parent / "checkpoint")
-        _write_record(settings, run, total, device=device, record=record)
+        with whole_weights(model) as told:
+            if not is_first():
+                return
+            _save(model, loaded, record.parent / "checkpoint", **told)
+        described = describe(str(device), settings["threads"])
+        described |= {"processes": ranks().count, "micro_batch_tokens": run.micro_batch_tokens}
+        described |= {"attempts": attempt.end(FINISHED)}
+        _write_record(settings, run, total, execution=described, record=record)
         shutil.rmtree(state, ignore_errors=True)
 
 
+def _random_model(settings: Mapping[str, Any], device: torch.device) -> tuple[torch.nn.Module, int]:
+    """The model with random weights, and how many parameters it has, which is what its configuration adds up to."""
+    model = random_model(settings["config"], seed=settings["seed"]).to(device)
+    total = parameters(model)[0]
+    if total != read_shape(settings["config"]).total:
+        raise AssertionError(f"the model has {total} parameters, which is not what its configuration adds up to")
+    return model, total
+
+
+def _task(
+    settings: Mapping[str, Any],
+    model: torch.nn.Module,
+    tokenizer: Any,
+    train_arrays: Sequence[Path],
+    *,
+    dev_arrays: Sequence[Path],
+    execution: Execution,
+) -> Task:
+    text, dev = (
+        _text(told, [read_arrays(file) for file in files], tokenizer.mask_token_id)
+        for told, files in ((settings, train_arrays), ({**settings, "rows": None}, dev_arrays))
+    )
+    order = BatchOrder(text.lengths, settings["batch_tokens"], settings["seed"])
+    inputs = [sha256_of(file) for file in (*train_arrays, *dev_arrays)]
+    return Task(
+        model=model,
+        batch=lambda update: text.inputs(order.rows(update), update),
+        evaluate=lambda look: -mean_loss(model, dev, settings["batch_tokens"], look=look),
+        identity=canonical({"settings": settings, "inputs": inputs}),
+        execution=execution,
+    )
+
+
 @torch.inference_mode()
-def mean_loss(model: torch.nn.Module, text: Text, batch_tokens: int) -> float:
-    """Negative log-likelihood per target token, in nats."""
+def mean_loss(model: torch.nn.Module, text: Text, batch_tokens: int, *, look: Callable[[], None]) -> float:
+    """Negative log-likelihood per target token, in nats; between batches `look` may end it with an error of its own."""
     total = tokens = 0.0
     lengths = text.lengths
     for rows in cut(np.arange(len(lengths)), lengths, batch_tokens):
+        look()
         inputs = {name: tensor.to(model.device) for name, tensor in text.clean_inputs(rows).items()}
         labels = inputs.pop("labels").flatten()
         logits = model(**inputs, use_cache=False).logits.flatten(0, 1).float()
@@ -197,22 +226,24 @@ def _plan(settings: Mapping[str, Any]) -> Plan:
     )
 
 
-def _save(model: Any, tokenizer: Any, folder: Path) -> None:
+def _save(model: Any, tokenizer: Any, folder: Path, **told: Any) -> None:
     """Write the folder under another name first: it is there whole or not at all."""
     temporary = folder.with_name(f".{folder.name}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
-    model.save_pretrained(temporary)
+    model.save_pretrained(temporary, **told)
     tokenizer.save_pretrained(temporary)
     publish_folder(temporary, folder)
 
 
-def _write_record(settings: Mapping[str, Any], run: Run, total: int, *, device: torch.device, record: Path) -> None:
+def _write_record(
+    settings: Mapping[str, Any], run: Run, total: int, *, execution: Mapping[str, Any], record: Path
+) -> None:
     folder = record.parent / "checkpoint"
     content = ModelRecord(
         model=record.parent.name,
         folder=str(folder),
         settings=dict(settings),
-        execution=describe(str(device), settings["threads"]),
+        execution=dict(execution),
         versions=versions(),
         total_parameters=total,
         sha256={file.name: sha256_of(file) for file in sorted(folder.iterdir())},

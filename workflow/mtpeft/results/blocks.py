@@ -1,7 +1,6 @@
 """A list of cells in short: products of labels, small enough to be passed to a step and compared by Snakemake."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import astuple
 from itertools import product
 
 from mtpeft.cells import DIMENSIONS, Cell
@@ -11,7 +10,7 @@ Block = Sequence[Sequence[str]]
 
 def fold(cells: Iterable[Cell]) -> list[Block]:
     """Blocks of six lists of labels whose products are these cells: blocks that differ in one dimension are merged."""
-    blocks: list[Block] = [tuple((label,) for label in astuple(cell)) for cell in sorted(set(cells))]
+    blocks: list[Block] = [tuple((label,) for label in labels) for labels in sorted({cell.labels for cell in cells})]
     for dimension in reversed(range(len(DIMENSIONS))):
         merged: dict[tuple[object, ...], list[str]] = {}
         for block in blocks:

@@ -3,7 +3,6 @@
 import csv
 import io
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import astuple
 from math import fsum
 from pathlib import Path
 from typing import Any
@@ -103,7 +102,7 @@ def _gap(measured: OnPair) -> dict[str, Any]:
 
 
 def _labels(cell: Cell) -> dict[str, Any]:
-    return dict(zip(DIMENSIONS, astuple(cell), strict=True))
+    return dict(zip(DIMENSIONS, cell.labels, strict=True))
 
 
 def score_rows(measured: OnPair, more: Mapping[str, Mapping[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -10,7 +10,6 @@
 """
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +41,7 @@ def write_representations(cells: Iterable[Cell], *, output: Path, missing: Colle
 
 
 def _rows(cell: Cell, *, is_missing: bool) -> Iterator[dict[str, Any]]:
-    labels = dict(zip(DIMENSIONS, astuple(cell), strict=True))
+    labels = dict(zip(DIMENSIONS, cell.labels, strict=True))
     if is_missing:
         yield labels | {"status": MISSING}
         return

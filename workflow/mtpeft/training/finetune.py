@@ -8,41 +8,51 @@ from typing import Any
 from torch import nn
 
 from mtpeft.cells import Cell
-from mtpeft.execution import describe, peak_memory_mb, versions
+from mtpeft.execution import PLAIN, Execution, describe, peak_memory_mb, versions
 from mtpeft.methods import METHODS
 from mtpeft.record_types import TrainRecord
 from mtpeft.records import publish_folder, read_lines, read_record, write_record
-from mtpeft.training.interrupt import watching
+from mtpeft.training.attempts import FINISHED, Entry, attempting, state_of
 from mtpeft.training.job import Inputs, Job, open_job, train_job
+from mtpeft.training.kept import bring_back, keep_or_clear
 from mtpeft.training.loop import Run
-from mtpeft.training.resources import resource_failures
-from mtpeft.training.state import only_writer
+from mtpeft.training.ranks import is_first, of_the_first, ranks
+from mtpeft.training.sharding import whole_weights
 
 
-def finetune(settings: Mapping[str, Any], cell: Cell, *, inputs: Inputs, record: Path) -> None:
+def finetune(
+    settings: Mapping[str, Any], cell: Cell, *, inputs: Inputs, record: Path, execution: Execution = PLAIN
+) -> None:
     """Train the cell and write `tuned/` and the record.
 
     Raises:
         TryAgainError: stopped early, with the state saved, or somebody else trains this cell.
     """
-    job = open_job(settings, inputs)
-    state = record.parent / "state"
-    with resource_failures(), only_writer(state), watching() as clock:
-        model, run = train_job(job, state_folder=state, clock=clock)
+    state = state_of(record)
+    with attempting(state) as attempt:
+        job = open_job(settings, inputs, execution)
+        with attempt.clock.undisturbed():
+            back = is_first() and bring_back(state, record, settings=settings, hashes=job.hashes)
+        if of_the_first(back):
+            return
+        model, run = train_job(job, state_folder=state, clock=attempt.clock)
         finish = METHODS[settings["method"]["tuner"]].finish
         model = finish(model) if finish else model
-        tuned = save_tuned(model, record.parent / "tuned", diverged=run.status == "diverged")
-        write_record(record, _record(job, cell, run, tuned=tuned).model_dump())
-        shutil.rmtree(state, ignore_errors=True)
+        with whole_weights(model) as told:
+            if not is_first():
+                return
+            tuned = save_tuned(model, record.parent / "tuned", diverged=run.status == "diverged", **told)
+        write_record(record, _record(job, cell, run, tuned=tuned, attempts=attempt.end(FINISHED)).model_dump())
+        keep_or_clear(state, record)
 
 
-def save_tuned(model: nn.Module, folder: Path, *, diverged: bool) -> Path:
+def save_tuned(model: nn.Module, folder: Path, *, diverged: bool, **told: Any) -> Path:
     """Write the trained weights as a peft folder or a model folder, whole or not at all; nothing where it diverged."""
     temporary = folder.with_name(f".{folder.name}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     if not diverged:
-        model.save_pretrained(temporary)
+        model.save_pretrained(temporary, **told)
         for page in list(temporary.rglob("README.md")):
             page.unlink()
         for config in temporary.rglob("adapter_config.json"):
@@ -57,13 +67,14 @@ def _sort_adapter_config(file: Path) -> None:
     write_record(file, config | {"target_modules": sorted(config["target_modules"])})
 
 
-def _record(job: Job, cell: Cell, run: Run, *, tuned: Path) -> TrainRecord:
+def _record(job: Job, cell: Cell, run: Run, *, tuned: Path, attempts: list[Entry]) -> TrainRecord:
     settings, total, allocation = job.settings, job.counted.shape.total, job.counted.allocation
     return TrainRecord(
         cell=vars(cell),
         status=run.status,
         settings=dict(settings),
-        execution=describe(str(job.device), settings["threads"]),
+        execution=describe(str(job.device), settings["threads"])
+        | {"processes": ranks().count, "micro_batch_tokens": run.micro_batch_tokens, "attempts": attempts},
         versions=versions(more=job.frozen.packages),
         inputs={"base": str(job.inputs.base), **job.hashes},
         total_parameters=total,

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from mtpeft.errors import UserError
+from mtpeft.execution import PLAIN, Execution
 from mtpeft.methods import METHODS
 from mtpeft.methods.base import Method
 from mtpeft.methods.budget import Allocation, OutOfReachError, allocation_of
@@ -34,6 +35,7 @@ from mtpeft.training.interrupt import Clock
 from mtpeft.training.judge import dev_chrf, mean_over_members
 from mtpeft.training.loop import Plan, Run, Task, train
 from mtpeft.training.mixture import Mixture
+from mtpeft.training.sharding import shard
 from mtpeft.training.stages import joined
 from mtpeft.tuners.new_entries import split_new_entries, train_new_entries
 
@@ -81,9 +83,10 @@ class Job:
     counted: Counted
     frozen: Frozen
     device: torch.device
+    execution: Execution
 
 
-def open_job(settings: Mapping[str, Any], inputs: Inputs) -> Job:
+def open_job(settings: Mapping[str, Any], inputs: Inputs, execution: Execution = PLAIN) -> Job:
     """Read what is needed to know what will be trained.
 
     Raises:
@@ -104,6 +107,7 @@ def open_job(settings: Mapping[str, Any], inputs: Inputs) -> Job:
         counted=counted,
         frozen=frozen,
         device=prepare_torch(settings["threads"]),
+        execution=execution,
     )
 
 
@@ -163,6 +167,7 @@ def _task(job: Job, model: nn.Module, *, start: float | None, first: int) -> Tas
         objective=objective(job.settings["method"].get("losses", ())),
         takers=takers_of(model),
         hook=_hook(model, job.settings["method"]),
+        execution=job.execution,
     )
 
 
@@ -209,7 +214,10 @@ def _models(job: Job) -> Iterator[nn.Module]:
         model = next(grown)
         if number == stages - 1:
             _require_counted(job.counted, method, model)
-        yield model.to(job.device)
+        model = model.to(job.device)
+        if job.execution.sharded and method.trains_base and stages == 1:
+            shard(model)
+        yield model
 
 
 def _require_counted(counted: Counted, method: Method, model: nn.Module) -> None:

@@ -21,30 +21,37 @@ from mtpeft.tokens.arrays import read_arrays
 from mtpeft.tokens.codec import Codec, frame_of, open_codec, text_of
 from mtpeft.tokens.frame import Frame
 from mtpeft.training.domains import say_domains
+from mtpeft.training.interrupt import stopping
+
+Look = Callable[[], None]
+"""Is called as often as something can be interrupted, and raises what ends it."""
+Evaluate = Callable[[Look], float]
+"""Gives a dev score."""
 
 
 def dev_chrf(
     model: nn.Module, search: Mapping[str, Any], *, arrays: Path, text: Path, codec: Codec, frame: Frame
-) -> Callable[[], float]:
+) -> Evaluate:
     """A function that gives the chrF of a model, as it is then, on a dev set."""
     dev = read_arrays(arrays).source
     sources = [dev[row] for row in range(len(dev))]
     references = [pair.target for pair in read_pairs(text)]
 
-    def evaluate() -> float:
-        return chrf(text_of(codec, translate(model, sources, Search(**search), frame=frame)), references)
+    def evaluate(look: Look) -> float:
+        hypotheses = translate(model, sources, Search(**search), frame=frame, look=look)
+        return chrf(text_of(codec, hypotheses), references)
 
     return evaluate
 
 
-def mean_over_members(model: nn.Module, judges: Sequence[Callable[[], float]]) -> Callable[[], float]:
+def mean_over_members(model: nn.Module, judges: Sequence[Evaluate]) -> Evaluate:
     """A function that gives the mean of a model's dev scores on the pairs that it is trained on, in their order."""
 
-    def evaluate() -> float:
+    def evaluate(look: Look) -> float:
         scores = []
         for member, judge in enumerate(judges):
             say_domains(model, member)
-            scores.append(judge())
+            scores.append(judge(look))
         return fmean(scores)
 
     return evaluate
@@ -59,6 +66,9 @@ def judge_base(settings: Mapping[str, Any], *, base: Path, dev: Path, dev_text: 
         dev: token arrays of the dev set.
         dev_text: its text.
         record: where the record goes.
+
+    Raises:
+        TryAgainError: a signal came, or its time is over.
     """
     device = prepare_torch(settings["threads"])
     described = read_record(base)
@@ -66,6 +76,7 @@ def judge_base(settings: Mapping[str, Any], *, base: Path, dev: Path, dev_text: 
     model = load_base(folder, frozen_in(settings, described["model"])).to(device).eval()
     codec = open_codec(folder, settings["languages"], vocabulary=described["model"])
     frame = frame_of(codec, model.config)
-    score = dev_chrf(model, settings["search"], arrays=dev, text=dev_text, codec=codec, frame=frame)()
+    with stopping("reading the dev set") as look:
+        score = dev_chrf(model, settings["search"], arrays=dev, text=dev_text, codec=codec, frame=frame)(look)
     inputs = {"dev_sha256": sha256_of(dev), "dev_text_sha256": sha256_of(dev_text), "base_sha256": sha256_of(base)}
     write_record(record, {"settings": dict(settings), "inputs": inputs, "dev_score": score})

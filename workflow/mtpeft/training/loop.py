@@ -14,12 +14,16 @@ import torch
 from torch import nn
 
 from mtpeft.errors import StoppedError
-from mtpeft.training.domains import tell
+from mtpeft.execution import PLAIN, Execution
 from mtpeft.training.hook import UpdateHook
-from mtpeft.training.interrupt import Clock
+from mtpeft.training.interrupt import Clock, TimeToStopError
 from mtpeft.training.objective import Objective, likelihood
+from mtpeft.training.parts import Differentiated, halved, put_gradient, smallest
 from mtpeft.training.progress import Progress
+from mtpeft.training.ranks import first_before_others, is_first, of_the_first, ranks, wait_for_all
 from mtpeft.training.schedule import learning_rate
+from mtpeft.training.sharding import as_held, kept, put_together, whole
+from mtpeft.training.shortage import noted_micro_batch, noting_shortage
 from mtpeft.training.state import State, read_state, save_state
 
 HOOK = "hook/"
@@ -45,7 +49,7 @@ class Plan:
 
 @dataclass
 class Run:
-    """Where a run stands."""
+    """Where a run stands; `micro_batch_tokens` is the largest part of a batch that memory sufficed for, if not all."""
 
     step: int = 0
     best_step: int = 0
@@ -55,6 +59,7 @@ class Run:
     status: str = "ok"
     history: list[dict[str, float]] = field(default_factory=list)
     starts: int = 0
+    micro_batch_tokens: int | None = None
 
 
 @dataclass(frozen=True)
@@ -64,24 +69,27 @@ class Task:
     Attributes:
         model: its trainable parameters are trained.
         batch: inputs of an update, with `labels` of shape (batch, length), and of a group of pairs with `domains`.
-        evaluate: dev score of the model as it is; higher is better.
+        evaluate: dev score of the model as it is; higher is better. What it is given is called as often as it can be
+            interrupted.
         start: that of the model before the first update, where it is known.
         identity: settings and inputs as text, which a saved state must carry to be resumed.
         rate_factor: what the learning rate of a parameter of this name is multiplied by.
         objective: what is minimised.
         takers: modules that are told the `domains` of each batch.
         hook: what is done around each update.
+        execution: how, where no result depends on it but for rounding.
     """
 
     model: nn.Module
     batch: Callable[[int], Mapping[str, torch.Tensor]]
-    evaluate: Callable[[], float]
+    evaluate: Callable[[Callable[[], None]], float]
     identity: str
     start: float | None = None
     rate_factor: Callable[[str], float] = lambda name: 1.0
     objective: Objective = likelihood
     takers: Sequence[nn.Module] = ()
     hook: UpdateHook = field(default_factory=UpdateHook)
+    execution: Execution = PLAIN
 
 
 def train(task: Task, plan: Plan, *, state_folder: Path, clock: Clock) -> Run:
@@ -100,40 +108,53 @@ def train(task: Task, plan: Plan, *, state_folder: Path, clock: Clock) -> Run:
         fused=True,
     )
     best = {name: weight.detach().clone() for name, weight in weights.items()}
-    state = read_state(state_folder, task.identity)
+    with first_before_others():
+        state = read_state(state_folder, task.identity)
     run = _resume(state, weights, best, optimizer)
     if state:
         task.hook.remember(_part(state.tensors, HOOK))
     run.starts += 1
+    run.micro_batch_tokens = smallest(
+        run.micro_batch_tokens, task.execution.micro_batch_tokens, noted_micro_batch(state_folder)
+    )
+    clock.resumed(run.step)
     marks = evaluation_steps(plan.updates, plan.evaluations)
     begun = clock.elapsed() - run.seconds
     task.model.train()
 
     def save() -> None:
         run.seconds = clock.elapsed() - begun
-        tensors = _tensors(weights, best, optimizer) | {HOOK + key: own for key, own in task.hook.memory().items()}
-        save_state(state_folder, State(task.identity, asdict(run), tensors))
+        with clock.saving():
+            tensors = _tensors(weights, best, optimizer) | {HOOK + key: own for key, own in task.hook.memory().items()}
+            if is_first():
+                save_state(state_folder, State(task.identity, asdict(run), tensors))
+            wait_for_all()
 
     with Progress(plan.updates, run.step) as progress:
-        while True:
-            if run.step in marks and run.step not in [int(entry["step"]) for entry in run.history]:
-                score = _judge(task, run, weights, best)
-                progress.say(f"update {run.step}: dev score {score:.3f}, best {run.best_score:.3f}")
-                save()
-            if run.step == plan.updates or run.status != "ok" or _stalled(run, plan):
-                break
-            if reason := clock.reason_to_stop():
-                save()
-                raise StoppedError(f"stopped at update {run.step} of {plan.updates}: {reason}; the state is saved")
-            loss, tokens = _update(task, plan, optimizer, run.step)
-            if not loss < EXPLODED * math.log(_vocabulary(task.model)):
-                run.status = "diverged"
-                continue
-            run.step += 1
-            run.tokens += tokens
-            progress.update(loss, tokens)
-            if clock.save_is_due():
-                save()
+        try:
+            while True:
+                if run.step in marks and run.step not in [int(entry["step"]) for entry in run.history]:
+                    score = _judge(task, run, weights, best, look=clock.look)
+                    progress.say(f"update {run.step}: dev score {score:.3f}, best {run.best_score:.3f}")
+                    save()
+                if run.step == plan.updates or run.status != "ok" or _stalled(run, plan):
+                    break
+                clock.look()
+                with noting_shortage(state_folder, lambda: _half(task, run)):
+                    loss, tokens = _update(task, plan, optimizer, run)
+                if not loss < EXPLODED * math.log(_vocabulary(task.model)):
+                    run.status = "diverged"
+                    continue
+                run.step += 1
+                run.tokens += tokens
+                clock.updated()
+                progress.update(loss, tokens)
+                if clock.save_is_due():
+                    save()
+        except TimeToStopError as stop:
+            save()
+            said = f"stopped at update {run.step} of {plan.updates}: {stop}; the state is saved"
+            raise StoppedError(said, why=stop.reason.why) from None
     run.seconds = clock.elapsed() - begun
     _restore(weights, best)
     return run
@@ -152,37 +173,50 @@ def evaluation_steps(updates: int, evaluations: int) -> set[int]:
     return {round(updates * index / evaluations) for index in range(evaluations + 1)}
 
 
-def _update(task: Task, plan: Plan, optimizer: torch.optim.Optimizer, step: int) -> tuple[float, int]:
+def _update(task: Task, plan: Plan, optimizer: torch.optim.Optimizer, run: Run) -> tuple[float, int]:
     """One update; returns the loss per token and the number of target tokens. A loss that is no number changes none.
 
     The model is in training mode already: setting it takes some 5 % of an update where a method wraps many modules.
     """
-    torch.manual_seed((plan.seed << 32) + step)
     for group in optimizer.param_groups:
         peak = plan.learning_rate * group["factor"]
-        group["lr"] = learning_rate(step, peak=peak, updates=plan.updates, warmup=plan.warmup)
-    inputs = {name: tensor.to(task.model.device) for name, tensor in task.batch(step).items()}
-    domains = inputs.pop("domains", None)
-    if domains is not None:
-        tell(task.takers, domains)
-    optimizer.zero_grad(set_to_none=True)
-    loss, tokens = task.objective(task.model, inputs, plan.label_smoothing)
-    task.hook.before()
+        group["lr"] = learning_rate(run.step, peak=peak, updates=plan.updates, warmup=plan.warmup)
     trained = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    norm = nn.utils.clip_grad_norm_(trained, plan.clip_norm, foreach=True)
-    if torch.isfinite(loss) and torch.isfinite(norm):
+    gradient = put_gradient(
+        Differentiated(task.model, trained, task.objective, plan.label_smoothing, task.takers),
+        task.batch(run.step),
+        seed=(plan.seed << 32) + run.step,
+        micro_batch_tokens=run.micro_batch_tokens,
+    )
+    run.micro_batch_tokens = gradient.micro_batch_tokens
+    task.hook.before()
+    norm = whole(nn.utils.clip_grad_norm_(trained, plan.clip_norm, foreach=True))
+    if torch.isfinite(gradient.loss) and torch.isfinite(norm):
         optimizer.step()
-        task.hook.after(step + 1, plan.updates)
-    return loss.item() if torch.isfinite(norm) else math.nan, tokens
+        task.hook.after(run.step + 1, plan.updates)
+    return gradient.loss.item() if torch.isfinite(norm) else math.nan, gradient.tokens
 
 
-def _judge(task: Task, run: Run, weights: Mapping[str, nn.Parameter], best: dict[str, torch.Tensor]) -> float:
+def _half(task: Task, run: Run) -> int | None:
+    """Half of what a part of the batch at hand has."""
+    return halved(task.batch(run.step), run.micro_batch_tokens, ranks())
+
+
+def _judge(
+    task: Task,
+    run: Run,
+    weights: Mapping[str, nn.Parameter],
+    best: dict[str, torch.Tensor],
+    *,
+    look: Callable[[], None],
+) -> float:
     """Dev score of the weights, which become the best ones if it is; a score that is no number has diverged."""
     if run.step == 0 and task.start is not None:
         score = task.start
     else:
         task.model.eval()
-        score = task.evaluate()
+        with put_together(task.model):
+            score = of_the_first(task.evaluate(look))
         task.model.train()
     if not math.isfinite(score):
         run.status = "diverged"
@@ -208,10 +242,10 @@ def _vocabulary(model: nn.Module) -> int:
 def _tensors(
     weights: Mapping[str, nn.Parameter], best: Mapping[str, torch.Tensor], optimizer: torch.optim.Optimizer
 ) -> dict[str, torch.Tensor]:
-    tensors = {f"weight/{name}": weight.detach() for name, weight in weights.items()}
-    tensors |= {f"best/{name}": tensor for name, tensor in best.items()}
+    tensors = {f"weight/{name}": kept(weight.detach()) for name, weight in weights.items()}
+    tensors |= {f"best/{name}": kept(tensor) for name, tensor in best.items()}
     for name, weight in weights.items():
-        tensors |= {f"optimizer/{key}/{name}": value for key, value in optimizer.state.get(weight, {}).items()}
+        tensors |= {f"optimizer/{key}/{name}": kept(value) for key, value in optimizer.state.get(weight, {}).items()}
     return tensors
 
 
@@ -228,7 +262,7 @@ def _resume(
     if state is None:
         return Run()
     _restore(weights, {name: state.tensors[f"weight/{name}"] for name in weights})
-    best.update({name: state.tensors[f"best/{name}"] for name in weights})
+    best.update({name: as_held(state.tensors[f"best/{name}"], weight) for name, weight in weights.items()})
     moments: dict[str, dict[str, torch.Tensor]] = {name: {} for name in weights}
     for key, tensor in state.tensors.items():
         kind, _, rest = key.partition("/")
@@ -237,11 +271,11 @@ def _resume(
             moments[name][moment] = tensor
     for name, weight in weights.items():
         if moments[name]:
-            optimizer.state[weight] = {key: tensor.to(weight.device) for key, tensor in moments[name].items()}
+            optimizer.state[weight] = {key: as_held(tensor, weight) for key, tensor in moments[name].items()}
     return Run(**state.progress)
 
 
 @torch.no_grad()
 def _restore(weights: Mapping[str, nn.Parameter], saved: Mapping[str, torch.Tensor]) -> None:
     for name, weight in weights.items():
-        weight.copy_(saved[name])
+        weight.copy_(as_held(saved[name], weight))

@@ -10,19 +10,23 @@ LEAST = torch.finfo(torch.float32).tiny
 
 
 @torch.no_grad()
-def cross_entropy_in_place(logits: torch.Tensor, labels: torch.Tensor, *, label_smoothing: float) -> torch.Tensor:
-    """Mean cross-entropy over tokens; the logits become its gradient, for `backward` of what they were computed by.
+def cross_entropy_in_place(
+    logits: torch.Tensor, labels: torch.Tensor, *, label_smoothing: float, tokens: int
+) -> torch.Tensor:
+    """What these tokens add to the mean cross-entropy over all tokens of a batch; the logits become its gradient, for
+    `backward` of what they were computed by.
 
     With label smoothing the target is a mixture of the label and of all words alike (Szegedy et al. 2016,
     arXiv 1512.00567), as in `torch.nn.functional.cross_entropy`.
 
     Args:
-        logits: 32-bit floats of shape (tokens, vocabulary).
-        labels: shape (tokens).
+        logits: 32-bit floats of shape (own tokens, vocabulary).
+        labels: shape (own tokens).
         label_smoothing: share of the mixture that goes to all words.
+        tokens: of the batch that these are a part of.
     """
-    tokens, vocabulary = logits.shape
-    rows = torch.arange(tokens, device=logits.device)
+    own, vocabulary = logits.shape
+    rows = torch.arange(own, device=logits.device)
     lead = logits[rows, labels] - logits.mean(dim=-1) if label_smoothing else 0.0
     torch.softmax(logits, dim=-1, out=logits)
     losses = label_smoothing * lead - logits[rows, labels].clamp_min(LEAST).log()
@@ -30,4 +34,4 @@ def cross_entropy_in_place(logits: torch.Tensor, labels: torch.Tensor, *, label_
         logits -= label_smoothing / vocabulary
     logits[rows, labels] -= 1 - label_smoothing
     logits /= tokens
-    return losses.mean()
+    return losses.sum() / tokens

@@ -1,7 +1,12 @@
-"""What an update minimises: the cross-entropy of the targets, with its gradient. Other objectives have its form."""
+"""What an update minimises: the cross-entropy of the targets, with its gradient. Other objectives have its form.
+
+A loss is a mean over the batch of an update. Its gradient is computed part by part of the batch's rows, each weighed by
+its share in what the mean is over, so an objective says what that is.
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
 from torch import nn
@@ -10,14 +15,33 @@ from mtpeft.tokens.arrays import IGNORED
 from mtpeft.training.loss import cross_entropy_in_place
 
 Inputs = Mapping[str, torch.Tensor]
-Objective = Callable[[nn.Module, Inputs, float], tuple[torch.Tensor, int]]
-"""From a model, the inputs of an update with `labels`, and the label smoothing: adds the gradient to the parameters
-and returns the loss and the number of target tokens."""
+Sizes = Mapping[str, int]
+"""What means are over, by name; `tokens` are those of the targets."""
+TOKENS = "tokens"
 
 
-def likelihood(
-    model: nn.Module, inputs: Mapping[str, torch.Tensor], label_smoothing: float
-) -> tuple[torch.Tensor, int]:
+@dataclass(frozen=True)
+class Objective:
+    """What an update minimises.
+
+    Attributes:
+        backward: from a model, rows of a batch with `labels`, the label smoothing, and sizes of the whole batch, adds
+            the gradient of these rows to the parameters, and returns their part of the loss.
+        sizes: of a batch, or of rows of it.
+        complete: the batch with what a row needs of the others.
+    """
+
+    backward: Callable[[nn.Module, Inputs, float, Sizes], torch.Tensor]
+    sizes: Callable[[Inputs], Sizes]
+    complete: Callable[[Inputs], Inputs] = lambda batch: batch
+
+
+def target_tokens(inputs: Inputs) -> Sizes:
+    """The number of target tokens."""
+    return {TOKENS: int((inputs["labels"] != IGNORED).sum())}
+
+
+def _likelihood(model: nn.Module, inputs: Inputs, label_smoothing: float, whole: Sizes) -> torch.Tensor:
     """Mean cross-entropy over the target tokens."""
     given = {name: tensor for name, tensor in inputs.items() if name != "labels"}
     labels = inputs["labels"]
@@ -25,9 +49,13 @@ def likelihood(
     with only_logits_of(model, judged):
         logits = model(**given, use_cache=False).logits.float()
     gradient = logits.detach()
-    loss = cross_entropy_in_place(gradient, labels[judged], label_smoothing=label_smoothing)
+    loss = cross_entropy_in_place(gradient, labels[judged], label_smoothing=label_smoothing, tokens=whole[TOKENS])
     logits.backward(gradient)
-    return loss, len(logits)
+    return loss
+
+
+likelihood = Objective(_likelihood, target_tokens)
+"""Mean cross-entropy over the target tokens."""
 
 
 @contextmanager

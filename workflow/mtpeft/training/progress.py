@@ -7,6 +7,8 @@ from typing import Self
 
 from tqdm import tqdm
 
+from mtpeft.training.launch import speaks
+
 LOG_SECONDS = 10.0
 
 
@@ -23,7 +25,7 @@ class Progress:
     _steps: int = field(default=0, init=False)
 
     def __enter__(self) -> Self:
-        if sys.stderr.isatty():
+        if sys.stderr.isatty() and speaks():
             self._bar = tqdm(total=self.updates, initial=self.done, unit="update", dynamic_ncols=True)
         return self
 
@@ -45,8 +47,9 @@ class Progress:
 
     def say(self, message: str) -> None:
         """Print a line without breaking the bar."""
-        tqdm.write(message, file=sys.stderr)
-        sys.stderr.flush()
+        if speaks():
+            tqdm.write(message, file=sys.stderr)
+            sys.stderr.flush()
 
     def _left(self) -> str:
         per_step = (time.monotonic() - self._started) / self._steps

@@ -8,6 +8,14 @@ from safetensors import SafetensorError
 
 from mtpeft.errors import TryAgainError
 
+SAID_OF_MEMORY = (
+    "can't allocate memory",
+    "CUDA error: out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+)
+"""What torch says of a processor's memory, and of that which its libraries ask a GPU for beside it."""
+
 
 @contextmanager
 def resource_failures() -> Iterator[None]:
@@ -18,13 +26,20 @@ def resource_failures() -> Iterator[None]:
     """
     try:
         yield
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise TryAgainError(f"Out of memory: {error}; the state is kept.") from error
-    except RuntimeError as error:
-        if "can't allocate memory" not in str(error):  # what torch says of a processor's memory
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
             raise
-        raise TryAgainError(f"Out of memory: {error}; the state is kept.") from error
+        raise TryAgainError(f"Out of memory: {error}; the state is kept.", why="memory") from error
     except SafetensorError as error:
-        raise TryAgainError(f"Tensors could not be written or read: {error}; the last whole state is kept.") from error
+        said = f"Tensors could not be written or read: {error}; the last whole state is kept."
+        raise TryAgainError(said, why="files") from error
     except OSError as error:
-        raise TryAgainError(f"{error.strerror or error}: {error.filename or 'a file being written'}.") from error
+        said = f"{error.strerror or error}: {error.filename or 'a file being written'}."
+        raise TryAgainError(said, why="files") from error
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """True where a device or the processor had no memory for a tensor."""
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    return any(words in str(error) for words in SAID_OF_MEMORY)

@@ -14,7 +14,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from mtpeft.errors import TryAgainError
+from mtpeft.errors import TryAgainError, UserError
 
 STATE_FILE = "state.safetensors"
 LOCK_FILE = "lock"
@@ -39,6 +39,7 @@ def only_writer(folder: Path) -> Iterator[None]:
 
     Raises:
         TryAgainError: somebody else holds it.
+        UserError: the file system has no locks.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / LOCK_FILE, "a") as lock:
@@ -52,9 +53,14 @@ def _lock(lock: IO[str], folder: Path) -> None:
     while True:
         try:
             return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError as error:
             if time.monotonic() > until:
                 raise TryAgainError(f"{folder} is being written by another process.") from error
+        except OSError as error:
+            raise UserError(
+                f"The file system of {folder.resolve()} has no locks ({error.strerror}), which keep two jobs from "
+                "training one cell; work in a folder of another one, or have it mounted with them (`flock`)."
+            ) from error
         time.sleep(PATIENCE_SECONDS / 10)
 
 

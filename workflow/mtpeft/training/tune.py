@@ -12,33 +12,42 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mtpeft.execution import describe, versions
+from mtpeft.execution import PLAIN, Execution, describe, versions
 from mtpeft.record_types import RateRecord, Trial
 from mtpeft.records import canonical, read_record, write_record
-from mtpeft.training.interrupt import Clock, watching
+from mtpeft.training.attempts import FINISHED, Entry, attempting, search_state_of
+from mtpeft.training.interrupt import Clock
 from mtpeft.training.job import Inputs, Job, open_job, train_job
 from mtpeft.training.loop import Run
-from mtpeft.training.resources import resource_failures
-from mtpeft.training.state import only_writer
+from mtpeft.training.ranks import is_first
 
 DIGITS = 4
 """Significant digits of a rate that is added to the candidates."""
 
 
-def tune(settings: Mapping[str, Any], *, labels: Mapping[str, str], inputs: Inputs, record: Path) -> None:
+def tune(
+    settings: Mapping[str, Any],
+    *,
+    labels: Mapping[str, str],
+    inputs: Inputs,
+    record: Path,
+    execution: Execution = PLAIN,
+) -> None:
     """Try rates until the best one has a worse one on either side, or no more may be added; write all trials.
 
     Raises:
         TryAgainError: stopped early, with finished trials and the state of the current one saved.
     """
-    state = record.with_name(f".{record.stem}")
-    job = open_job(settings["trial"], inputs)
-    with resource_failures(), only_writer(state), watching() as clock:
+    state = search_state_of(record)
+    with attempting(state) as attempt:
+        job = open_job(settings["trial"], inputs, execution)
         trials: dict[float, Trial] = {}
         while (rate := next_rate(_scores(trials), settings["candidates"], settings["widenings"])) is not None:
-            trials[rate] = _trial(_with_rate(job, rate), state / f"{rate:g}", clock)
-        write_record(record, _record(settings, labels, job, trials).model_dump())
-        shutil.rmtree(state)
+            trials[rate] = _trial(_with_rate(job, rate), state / f"{rate:g}", attempt.clock)
+        if is_first():
+            made = _record(settings, labels, job, trials=trials, attempts=attempt.end(FINISHED))
+            write_record(record, made.model_dump())
+            shutil.rmtree(state, ignore_errors=True)  # on NFS the open lock can't be removed
 
 
 def next_rate(scores: Mapping[float, float], candidates: list[float], widenings: int) -> float | None:
@@ -84,13 +93,16 @@ def _with_rate(job: Job, rate: float) -> Job:
 
 def _trial(job: Job, folder: Path, clock: Clock) -> Trial:
     """One trial, or what an earlier attempt has kept of the same one."""
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     kept, identity = folder / "trial.json", canonical({"settings": job.settings, "inputs": job.hashes})
     if kept.exists() and (found := json.loads(kept.read_text(encoding="utf-8")))["identity"] == identity:
-        return Trial(**found["trial"])
+        trial = Trial(**found["trial"])
+        clock.resumed(int(trial.dev_history[-1]["step"]) if trial.dev_history else 0)
+        return trial
     _, run = train_job(job, state_folder=folder, clock=clock)
     trial = _trial_of(job, run)
-    write_record(kept, {"identity": identity, "trial": trial.model_dump()})
+    if is_first():
+        write_record(kept, {"identity": identity, "trial": trial.model_dump()})
     return trial
 
 
@@ -105,14 +117,19 @@ def _trial_of(job: Job, run: Run) -> Trial:
 
 
 def _record(
-    settings: Mapping[str, Any], labels: Mapping[str, str], job: Job, trials: Mapping[float, Trial]
+    settings: Mapping[str, Any],
+    labels: Mapping[str, str],
+    job: Job,
+    *,
+    trials: Mapping[float, Trial],
+    attempts: list[Entry],
 ) -> RateRecord:
     scores = _scores(trials)
     chosen = best_rate(scores)
     return RateRecord(
         labels=dict(labels),
         settings=dict(settings),
-        execution=describe(str(job.device), job.settings["threads"]),
+        execution=describe(str(job.device), job.settings["threads"]) | {"attempts": attempts},
         versions=versions(more=job.frozen.packages),
         inputs={"base": str(job.inputs.base), **job.hashes},
         trials=[trials[rate] for rate in sorted(trials)],

@@ -22,6 +22,8 @@ FIXED_AT_START = (
 """Variables that a process or a library reads once, when it starts; a fork can't change its mind about them."""
 NUMBER_OF_THREADS = "_NUM_THREADS"
 """Each step sets torch's number itself, from its settings."""
+GPUS = "CUDA_VISIBLE_DEVICES"
+"""Each step takes a GPU of its own, which CUDA learns when it starts, in the fork."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ def origin() -> dict[str, Any]:
         "environment": {
             name: value
             for name, value in os.environ.items()
-            if name.startswith(FIXED_AT_START) and not name.endswith(NUMBER_OF_THREADS)
+            if name.startswith(FIXED_AT_START) and not name.endswith((NUMBER_OF_THREADS, GPUS))
         },
     }
 

@@ -1,0 +1,94 @@
+"""What jobs of a cluster have finished without Snakemake, and Snakemake started directly in a folder that is held."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from mtpeft.config.load import load
+from mtpeft.front.holder import find_holder, holding
+from mtpeft.front.taken_in import take_in
+from sweep_material import STUDY, copy, planned, results, snakemake
+
+pytestmark = [pytest.mark.sweep, pytest.mark.slow]
+
+MODEL = [f"results/models/denoiser/{name}" for name in ("base.json", "checkpoint", "start/es-en.json")]
+LORA, ADAPTER = (f"results/cells/small/es-en/n200/{method}/b5/1" for method in ("lora", "adapter"))
+ANOTHER_RATE = {"methods": {"lora": {"learning_rate": 0.001}}}
+
+
+@pytest.fixture
+def folder(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A finished sweep; Snakemake does not know how two of its cells were trained, how one was decoded and scored,
+    and how a base model was made.
+    """
+    folder = copy(finished, tmp_path / "run")
+    monkeypatch.chdir(folder)
+    trained = [f"{cell}/{name}" for cell in (LORA, ADAPTER) for name in ("tuned", "train.json")]
+    measured = [f"{LORA}/{name}" for name in ("hypotheses", "decode.json", "score.json")]
+    done = snakemake(folder, "--cores", "1", "--cleanup-metadata", *trained, *measured, *MODEL)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def taken_in(*overlays: dict[str, Any], same: bool, targets: Sequence[str] = ("all",)) -> list[str]:
+    files = [STUDY]
+    for overlay in overlays:
+        Path("overlay.yaml").write_text(yaml.safe_dump(overlay), encoding="utf-8")
+        files.append(Path("overlay.yaml"))
+    return list(take_in(load(files), files, targets, since=0.0, same=same))
+
+
+def test_what_jobs_have_finished_is_kept_and_follows_its_settings_again(finished: Path, folder: Path) -> None:
+    assert "train" not in planned(folder, overlay=ANOTHER_RATE)
+    assert taken_in(same=True) == ["10 files and folders were finished by jobs of an earlier run and are kept."]
+    assert planned(folder) == {}
+    assert planned(folder, overlay=ANOTHER_RATE)["train"] == 1
+    assert results(folder) == results(finished)
+
+
+def test_a_note_of_older_files_is_replaced(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(copy(finished, tmp_path / "run"))
+    for name in ("tuned", "train.json"):
+        os.utime(f"{LORA}/{name}")
+    assert planned(Path.cwd(), overlay=ANOTHER_RATE)["train"] == 1
+    (line,) = taken_in(ANOTHER_RATE, same=True)
+    assert line.startswith("2 files and folders")
+    assert "train" not in planned(Path.cwd(), overlay=ANOTHER_RATE)
+
+
+def test_what_they_have_made_with_other_settings_is_made_anew(folder: Path) -> None:
+    told = taken_in(ANOTHER_RATE, same=False)
+    assert sorted(line.split()[0] for line in told) == sorted(
+        ["5", *(f"{LORA}/{name}" for name in ("tuned", "train.json", "hypotheses", "decode.json", "score.json"))]
+    )
+    assert all(Path(file).exists() for file in [*MODEL, f"{ADAPTER}/train.json"])
+    jobs = planned(folder, overlay=ANOTHER_RATE)
+    assert (jobs["train"], jobs["decode"], jobs["score"]) == (1, 1, 1)
+
+
+def test_snakemake_itself_is_refused_beside_a_sweep_and_holds_the_folder_alone(folder: Path) -> None:
+    (folder / ADAPTER / "score.json").unlink()
+    with holding() as hold:
+        refused = snakemake(folder, "--cores", "1", "cells")
+        assert refused.returncode != 0
+        assert "Another sweep works in this folder (process" in refused.stderr
+        assert not (folder / ADAPTER / "score.json").exists()
+        assert snakemake(folder, "--cores", "1", "--dry-run", "cells").returncode == 0
+        hold.update(settled=False)
+    unsettled = snakemake(folder, "--cores", "1", "cells")
+    assert unsettled.returncode != 0
+    assert "run `python -m mtpeft jobs --wait`" in unsettled.stderr
+    command = [sys.executable, "-m", "mtpeft", "jobs", "--forget", "--configfile", str(STUDY)]
+    forgotten = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert forgotten.returncode == 0, forgotten.stderr
+    done = snakemake(folder, "--cores", "1", "cells")
+    assert done.returncode == 0, done.stderr
+    found = find_holder()
+    assert found
+    assert (found.ended, found.settled) == (True, True)

@@ -1,0 +1,194 @@
+"""The attempts at training something: each start of a trainer is an entry of a file beside its state.
+
+An entry has `started`, `host`, `pid`, `slurm_job` and `from_update`, which is null until the state is read; when it
+ends, `ended`, `to_update` and `why` as well. A trainer that is killed can't say so: its entry stays without an end.
+"""
+
+import contextlib
+import json
+import os
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from mtpeft.allocation import JobTimes, job_id, job_times, requeue
+from mtpeft.errors import StoppedError, TryAgainError
+from mtpeft.records import write_text
+from mtpeft.training.interrupt import TIME, Clock, TimeToStopError, unheard_signals, watching
+from mtpeft.training.launch import speaks
+
+ATTEMPTS_FILE = "attempts.json"
+FINISHED = "finished"
+WORTH_REQUEUEING = (TIME, "signal USR1", "signal TERM")
+"""What ended an attempt that may go on in the same job: time, a warning that it ends, a request to make room."""
+
+Entry = dict[str, Any]
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+@dataclass
+class Attempt:
+    """One start of a trainer, with the entries of those before it.
+
+    Attributes:
+        file: where the entries stand.
+        clock: of this attempt.
+        job: when its SLURM job began and ends.
+        entries: of all attempts, this one's last.
+        started: when it began.
+    """
+
+    file: Path
+    clock: Clock
+    job: JobTimes
+    entries: list[Entry] = field(default_factory=list)
+    started: str = field(default_factory=_now)
+
+    def begin(self) -> None:
+        """Write that it has begun, and say where from as soon as that is known."""
+        place = {"host": socket.gethostname(), "pid": os.getpid(), "slurm_job": job_id()}
+        own = {"started": self.started, **place, "from_update": None}
+        self.entries = [*read_attempts(self.file.parent), own]
+        self.clock.on_resume = self._go_on
+        self._write()
+
+    def end(self, why: str) -> list[Entry]:
+        """Write how it has ended; returns all entries."""
+        self.entries[-1] |= {"ended": _now(), "to_update": self.clock.update, "why": why}
+        self._write()
+        return self.entries
+
+    def may_go_on_in_its_job(self) -> bool:
+        """True where it came to its end because of time and would come further if it were started again.
+
+        It made updates; or others had used most of the allocation before, once.
+        """
+        *earlier, own = self.entries
+        late = self.job.is_late(_seconds(own["started"])) and all(map(has_advanced, earlier[-1:]))
+        return own.get("why") in WORTH_REQUEUEING and (has_advanced(own) or late)
+
+    def _go_on(self, update: int) -> None:
+        if self.entries[1:] and self.entries[-1]["from_update"] is None:
+            print(f"The last attempt {became_of(self.entries[-2])}; this one goes on at update {update}.", flush=True)
+        self.entries[-1]["from_update"] = update
+        self._write()
+
+    def _write(self) -> None:
+        write_text(self.file, json.dumps(self.entries, indent=2) + "\n")
+
+
+@contextlib.contextmanager
+def attempting(state: Path) -> Iterator[Attempt]:
+    """Train beside a state folder: as its only writer, told of signals and limits, and with a record of the attempt.
+
+    Of several processes that train together the first one writes and decides.
+
+    Raises:
+        TryAgainError: somebody else trains here, there was too little of something, or a reason to stop has come.
+    """
+    from mtpeft.training.ranks import of_the_first
+    from mtpeft.training.resources import resource_failures
+    from mtpeft.training.state import only_writer
+
+    job = job_times()
+    attempt = Attempt(state / ATTEMPTS_FILE, Clock(end=job.end, agree=of_the_first), job)
+    if not speaks():
+        with _following(), resource_failures(), watching(attempt.clock):
+            yield attempt
+        return
+    # Failures are named within, for the record, and without, since the record itself may find the disk full.
+    with resource_failures(), only_writer(state):
+        attempt.begin()
+        with _recorded(attempt), resource_failures(), watching(attempt.clock):
+            yield attempt
+
+
+@contextlib.contextmanager
+def starting(state: Path) -> Iterator[None]:
+    """Load what training needs: an attempt that comes no further than this is recorded as well.
+
+    Raises:
+        StoppedError: a reason to stop has come.
+    """
+    job = job_times()
+    attempt = Attempt(state / ATTEMPTS_FILE, Clock(end=job.end), job)
+    try:
+        with watching(attempt.clock):
+            yield
+    except TimeToStopError as stop:
+        if not speaks():
+            raise _stopped(stop) from None
+        attempt.begin()
+        with _recorded(attempt):
+            raise stop
+
+
+@contextlib.contextmanager
+def _recorded(attempt: Attempt) -> Iterator[None]:
+    """Write what ends an attempt, and have its job go on if it may."""
+    try:
+        yield
+    except BaseException as error:
+        stopped = _stopped(error) if isinstance(error, TimeToStopError) else error
+        with unheard_signals():
+            with contextlib.suppress(OSError):
+                attempt.end(stopped.why if isinstance(stopped, TryAgainError) else "error")
+            if attempt.may_go_on_in_its_job() and requeue():
+                print(f"SLURM job {job_id()} goes back into the queue, and then on from the saved state.", flush=True)
+        if stopped is error:
+            raise
+        raise stopped from None
+
+
+@contextlib.contextmanager
+def _following() -> Iterator[None]:
+    """In a process that trains together with the one that keeps the record."""
+    try:
+        yield
+    except TimeToStopError as stop:
+        raise _stopped(stop) from None
+
+
+def _stopped(stop: TimeToStopError) -> StoppedError:
+    return StoppedError(f"stopped before any update of this attempt: {stop}", why=stop.reason.why)
+
+
+def state_of(record: Path) -> Path:
+    """Folder of the state of what is trained into the folder of a record."""
+    return record.parent / "state"
+
+
+def search_state_of(record: Path) -> Path:
+    """Folder of the state of a search, beside those of others."""
+    return record.with_name(f".{record.stem}")
+
+
+def read_attempts(state: Path) -> list[Entry]:
+    """Entries of the attempts so far, the first one first."""
+    file = state / ATTEMPTS_FILE
+    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
+
+
+def has_advanced(entry: Entry) -> bool:
+    """True where an attempt has made updates and saved them."""
+    return entry.get("to_update") is not None and entry["to_update"] > (entry["from_update"] or 0)
+
+
+def became_of(entry: Entry) -> str:
+    """What an attempt came to, in words."""
+    where = f"on {entry['host']}, begun {entry['started']}"
+    why = entry.get("why")
+    if why is None:
+        return f"({where}) ended without a word: killed, by its memory limit or with its node"
+    done = f"({where}) ended at update {entry['to_update']}"
+    return f"{done}: its time was over" if why == TIME else f"{done}: {why}"
+
+
+def _seconds(moment: str) -> float:
+    return datetime.fromisoformat(moment).timestamp()
