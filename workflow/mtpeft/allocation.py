@@ -63,8 +63,9 @@ def requeue() -> bool:
 def _may_go_back(shown: str) -> bool:
     """Whether a job, as scontrol shows it, runs, or is ended to make room for another one (`PreemptMode=CANCEL`)."""
     told = dict(field.split("=", 1) for field in shown.split() if "=" in field)
-    preempted = told["PreemptTime"] != "None" and told["PreemptTime"] >= told["StartTime"]
-    return told["JobState"] == "RUNNING" or preempted
+    preempted = told.get("PreemptTime", "None")  # of an earlier start of the job, it does not count
+    makes_room = preempted[:1].isdigit() and preempted >= told.get("StartTime", "")
+    return told.get("JobState") == "RUNNING" or makes_room
 
 
 def _ask(command: Sequence[str]) -> str | None:
