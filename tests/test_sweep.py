@@ -167,10 +167,10 @@ CHANGES = {
         },
         {"collect_study": 1, "draw_study": 1},
     ),
-    "a language's code added, more cells on a GPU, and a smaller micro-batch": (
+    "a language's code added, more cells on a GPU, more GPUs, and a smaller micro-batch": (
         {
             "corpora": {"interface": {"wheels": {"django": {"languages": {"it": "it"}}}}},
-            "models": {"small": {"cells_per_gpu": 4, "micro_batch_tokens": 512}},
+            "models": {"small": {"cells_per_gpu": 4, "gpus": 2, "micro_batch_tokens": 512}},
         },
         {},
     ),
