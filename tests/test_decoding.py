@@ -88,7 +88,8 @@ def test_hypotheses_do_not_depend_on_batches_or_order(base, frame, sources, sear
 
 @SEARCHES
 def test_a_batch_too_large_for_memory_is_translated_in_parts(base, frame, sources, search, monkeypatch) -> None:
-    expected = translate(base, sources, search, frame=frame)
+    some = sources[::4]
+    expected = translate(base, some, search, frame=frame)
     sizes: list[int] = []
 
     def with_little_memory(model: torch.nn.Module, rows: Sequence[torch.Tensor], *given: Any, **named: Any) -> Any:
@@ -99,7 +100,7 @@ def test_a_batch_too_large_for_memory_is_translated_in_parts(base, frame, source
 
     plain = searching._search
     monkeypatch.setattr(searching, "_search", with_little_memory)
-    assert translate(base, sources, search, frame=frame) == expected
+    assert translate(base, some, search, frame=frame) == expected
     assert max(sizes) > 6
 
 

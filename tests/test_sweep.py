@@ -229,6 +229,7 @@ def test_a_diverged_cell_leaves_the_rest_standing(finished: Path, tmp_path: Path
     assert "5 of 6 cells" in (folder / "results/figures/budgets.svg").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_a_time_budget_stops_every_trainer_and_the_figures_say_so(finished: Path, tmp_path: Path) -> None:
     folder = copy(finished, tmp_path / "run")
     shutil.rmtree(folder / LORA_CELL)

@@ -115,7 +115,7 @@ def training(sweep: Path, folder: Path, environment: dict[str, str]) -> Iterator
         yield step, fork
 
 
-@pytest.mark.parametrize(("method", "threads"), [("lora", 1), ("full", 2)])
+@pytest.mark.parametrize(("method", "threads"), [pytest.param("lora", 1, marks=pytest.mark.slow), ("full", 2)])
 def test_weights_and_hypotheses_are_those_of_a_cold_step(
     sweep: Path, tmp_path: Path, warm: dict[str, str], method: str, threads: int
 ) -> None:
