@@ -106,7 +106,8 @@ def _jobs(given: argparse.Namespace) -> None:
 
     configuration = load(given.configfile)
     if not (given.wait or given.cancel or given.forget):
-        print(f"{find_holder() or 'Nobody has worked in this folder'}.", jobs_table(jobs_here()), sep="\n")
+        print(f"{find_holder() or 'Nobody has worked in this folder'}.", flush=True)
+        print(jobs_table(jobs_here()))
         return
     with holding() as hold:
         if given.forget:
