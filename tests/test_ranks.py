@@ -160,51 +160,52 @@ def test_two_processes_pretrain_as_one_does(sweep: Path, tmp_path: Path, monkeyp
     )
 
 
-def test_memory_that_one_process_lacks_makes_all_of_them_take_smaller_parts(
-    train: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def run(rank: int) -> None:
-        rows = 2 if rank else 1000
-        monkeypatch.setattr(jobs, "objective", lambda losses: fits(objective(losses), rows, OUT_OF_MEMORY[0]))
-        train(tmp_path / "short", "lora")
+@pytest.fixture
+def train_short_of_memory(train: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Any]]:
+    """Train in two processes, the second one with memory for so many rows; returns how they ended."""
 
-    assert in_ranks(tmp_path / "ranks", run) == [None, None]
+    def run(rows: int, *told: Any) -> list[Any]:
+        def one(rank: int) -> None:
+            own = rows if rank else 1000
+            monkeypatch.setattr(jobs, "objective", lambda losses: fits(objective(losses), own, OUT_OF_MEMORY[0]))
+            train(tmp_path / "short", *told)
+
+        return in_ranks(tmp_path / "ranks", one)
+
+    return run
+
+
+def assert_in_parts(folder: Path, whole: Path) -> None:
+    """A training in smaller parts was that of another folder, whose updates were whole."""
+    assert read_record(folder / "train.json")["execution"]["micro_batch_tokens"] is not None
+    assert_alike(whole, folder)
+
+
+def test_memory_that_one_process_lacks_makes_all_of_them_take_smaller_parts(
+    train: Callable, train_short_of_memory: Callable, tmp_path: Path
+) -> None:
+    assert train_short_of_memory(2, "lora") == [None, None]
     train(tmp_path / "one", "lora")
-    assert read_record(tmp_path / "short/train.json")["execution"]["micro_batch_tokens"] is not None
-    assert_alike(tmp_path / "one", tmp_path / "short")
+    assert_in_parts(tmp_path / "short", tmp_path / "one")
 
 
 @pytest.mark.slow
 def test_shards_that_memory_does_not_suffice_for_are_tried_again_in_smaller_parts(
-    train: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    train: Callable, train_short_of_memory: Callable, tmp_path: Path
 ) -> None:
     """Of shards the processes can't take smaller parts together, so that the next attempt begins with them."""
-
-    def run(rank: int) -> None:
-        rows = 2 if rank else 1000
-        monkeypatch.setattr(jobs, "objective", lambda losses: fits(objective(losses), rows, OUT_OF_MEMORY[0]))
-        train(tmp_path / "short", "full", SHARDED)
-
-    attempts = [in_ranks(tmp_path / "ranks", run)]
+    attempts = [train_short_of_memory(2, "full", SHARDED)]
     while attempts[-1] != [None, None]:
         assert isinstance(attempts[-1][1], TryAgainError)
         assert len(attempts) < 5
-        attempts.append(in_ranks(tmp_path / "ranks", run))
+        attempts.append(train_short_of_memory(2, "full", SHARDED))
     assert len(attempts) > 1
     train(tmp_path / "one", "full")
-    assert read_record(tmp_path / "short/train.json")["execution"]["micro_batch_tokens"] is not None
-    assert_alike(tmp_path / "one", tmp_path / "short")
+    assert_in_parts(tmp_path / "short", tmp_path / "one")
 
 
-def test_a_row_that_one_process_has_no_memory_for_ends_all_of_them(
-    train: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def run(rank: int) -> None:
-        rows = 0 if rank else 1000
-        monkeypatch.setattr(jobs, "objective", lambda losses: fits(objective(losses), rows, OUT_OF_MEMORY[0]))
-        train(tmp_path / "short", "lora")
-
-    ended = in_ranks(tmp_path / "ranks", run)
+def test_a_row_that_one_process_has_no_memory_for_ends_all_of_them(train_short_of_memory: Callable) -> None:
+    ended = train_short_of_memory(0, "lora")
     assert [isinstance(error, TryAgainError) for error in ended] == [True, True]
     assert "Another process had no memory" in str(ended[0])
 
