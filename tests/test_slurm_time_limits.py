@@ -54,11 +54,19 @@ def submit(folder: Path, *, minutes: int, seconds: int, **variables: str) -> sub
     return begin(folder, *profile("slurm"), *asked, *quicker, **variables, **{PACE_VARIABLE: f"{seconds / UPDATES}"})
 
 
-def moves(entries: list[dict[str, Any]]) -> list[tuple[int, int]]:
-    """From which update to which each attempt has come; each goes on where the last one ended."""
-    found = [(entry["from_update"] or 0, entry["to_update"]) for entry in entries]
-    assert all(earlier[1] == later[0] for earlier, later in pairwise(found))
-    return found
+def jobs_of_attempts(folder: Path, whole: Path, *, why: str) -> list[str]:
+    """Numbers of the jobs in which the cell was trained: all but the last ended for a reason, each of the others went
+    on where the one before it had ended, and it ended as if there had been one.
+    """
+    entries: list[dict[str, Any]] = read_record(folder / RECORD)["execution"]["attempts"]
+    assert len(entries) > 1
+    assert [entry["why"] for entry in entries] == [why] * (len(entries) - 1) + ["finished"]
+    moves = [(entry["from_update"] or 0, entry["to_update"]) for entry in entries]
+    assert all(earlier[1] == later[0] for earlier, later in pairwise(moves))
+    assert (moves[0][0], moves[-1][1]) == (0, UPDATES)
+    assert "; this one goes on at update" in (folder / f"logs/train/{LABELS}.log").read_text()
+    assert results(folder) == results(whole)
+    return [entry["slurm_job"] for entry in entries]
 
 
 def let_begin(slurm: "Cluster", folder: Path, sweep: subprocess.Popen[str]) -> None:
@@ -87,14 +95,8 @@ def test_a_cell_longer_than_the_time_of_its_job_ends_as_if_it_had_had_time(
         let_begin(slurm, folder, sweep)
     assert sweep.returncode == 0, (folder / "said.log").read_text()
     (job,) = slurm.jobs(folder)
-    entries = read_record(folder / RECORD)["execution"]["attempts"]
-    assert {entry["slurm_job"] for entry in entries} == {job.number}
-    assert len(entries) > 1
-    assert [entry["why"] for entry in entries] == ["time"] * (len(entries) - 1) + ["finished"]
-    came = moves(entries)
-    assert (came[0][0], came[-1][1]) == (0, UPDATES)
+    assert set(jobs_of_attempts(folder, whole, why="time")) == {job.number}
     assert "its time was over; this one goes on at update" in (folder / f"logs/train/{LABELS}.log").read_text()
-    assert results(folder) == results(whole)
 
 
 def test_a_job_that_makes_room_for_another_one_goes_back_into_the_queue(
@@ -109,11 +111,7 @@ def test_a_job_that_makes_room_for_another_one_goes_back_into_the_queue(
         let_begin(slurm, folder, sweep)
     assert sweep.returncode == 0, (folder / "said.log").read_text()
     (job,) = slurm.jobs(folder)
-    early, last = read_record(folder / RECORD)["execution"]["attempts"]
-    assert (early["why"], last["why"]) == ("signal TERM", "finished")
-    assert early["slurm_job"] == last["slurm_job"] == job.number
-    assert moves([early, last])[-1][1] == UPDATES
-    assert results(folder) == results(whole)
+    assert jobs_of_attempts(folder, whole, why="signal TERM") == [job.number] * 2
 
 
 def test_a_job_that_slurm_ends_at_its_limit_is_tried_again_and_its_cell_goes_on(
@@ -132,13 +130,7 @@ def test_a_job_that_slurm_ends_at_its_limit_is_tried_again_and_its_cell_goes_on(
     assert ended
     assert ([job.state for job in ended], last.state) == (["TIMEOUT"] * len(ended), "COMPLETED")
     assert said.count("Trying to restart job") == len(ended)
-    entries = read_record(folder / RECORD)["execution"]["attempts"]
+    trained = jobs_of_attempts(folder, whole, why="signal TERM")
     # A job whose cell is finished in the instant of its limit is tried again as well, and puts the cell back.
-    numbers = [job.number for job in (*ended, last)]
-    assert [entry["slurm_job"] for entry in entries] == numbers[: len(entries)]
-    assert len(entries) > 1
-    assert [entry["why"] for entry in entries] == ["signal TERM"] * (len(entries) - 1) + ["finished"]
-    came = moves(entries)
-    assert (came[0][0], came[-1][1]) == (0, UPDATES)
+    assert trained == [job.number for job in (*ended, last)][: len(trained)]
     assert "signal TERM; this one goes on at update" in (folder / f"logs/train/{LABELS}.log").read_text()
-    assert results(folder) == results(whole)
