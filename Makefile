@@ -16,7 +16,7 @@ WHERE = --profile $(PROFILE) $(if $(filter local,$(PROFILE)),-- --cores $(CORES)
 FLAGS = $(OVERLAY) $(WHERE)
 SUDO = $(if $(filter-out 0,$(shell id -u)),sudo)
 
-.PHONY: help figures quick methods preview status plan pretrain tune report test test-all bench-workflow ci-setup lint clean
+.PHONY: help figures quick methods preview status verify plan pretrain tune report test test-all bench-workflow ci-setup lint clean
 .DEFAULT_GOAL := help
 
 help: ## say what can be made
@@ -36,6 +36,9 @@ preview: $(VENV)/installed ## figures and findings from what is finished now, in
 
 status: $(VENV)/installed ## done, running, failed and missing cells per study and method
 	@$(MTPEFT) status $(OVERLAY)
+
+verify: $(VENV)/installed ## compare every file that was made with its record, such as after a disk has failed
+	@$(MTPEFT) verify $(OVERLAY)
 
 plan: $(VENV)/installed ## cells and jobs per study, before anything runs
 	@$(MTPEFT) plan $(OVERLAY)

@@ -76,8 +76,9 @@ rule all:
     """Figures, findings and tables of all cells; records are named too, so that one that was deleted is made again."""
     input:
         paths.figures(CONFIGURATION.studies),
-        paths.all_records(CONFIGURATION, "score.json"),
+        paths.all_records(CONFIGURATION),
         others.other_records(CONFIGURATION),
+        verify.lost_files(CONFIGURATION) if workflow.is_main_process else [],
         representations.all_representations(CONFIGURATION),
         comet_settings.all_comet_records(CONFIGURATION),
         "results/scores.csv",

@@ -175,7 +175,8 @@ def test_the_inputs_of_the_rule_are_what_the_findings_read() -> None:
     configuration = configuration_of("parity", "larger")
     cells = build(configuration, by_method())
 
-    assert finding_records(configuration) == [f"{cell.folder}/score.json" for cell in cells]
+    named = [f"{cell.folder}/{step}.json" for step in ("train", "decode", "score") for cell in cells]
+    assert finding_records(configuration) == named
     assert finding_parts(configuration) == [f"data/pairs/{pair}/parts.json" for pair in ("de-en", "es-en")]
 
 

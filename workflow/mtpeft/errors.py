@@ -1,11 +1,24 @@
 """The exceptions that a user is meant to see."""
 
+from pathlib import Path
+
 
 class UserError(Exception):
     """A mistake that the user can mend: its text is one sentence that names the key or the file and says what to write.
 
     The command line prints the text alone and exits with code 2.
     """
+
+
+class DamagedError(UserError):
+    """A file that the workflow made is not what its record says, or the record is cut.
+
+    Where both are gone, the next start makes them again.
+    """
+
+    def __init__(self, found: str, *, record: Path, file: Path | None = None) -> None:
+        self.found, self.damaged = found, tuple(dict.fromkeys((record, file or record)))
+        super().__init__(f"{found}; delete {' and '.join(map(str, self.damaged))}, and the next start makes it anew.")
 
 
 class TryAgainError(Exception):

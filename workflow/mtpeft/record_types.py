@@ -78,7 +78,8 @@ class RateRecord(Record):
 class TrainRecord(Record):
     """A trained cell: `train.json`. Times are seconds, memory is MB, stored size is bytes.
 
-    `attempts` of `execution` has an entry for every start of its trainer; older records lack it.
+    `attempts` of `execution` has an entry for every start of its trainer, and `made` the SHA-256 of the files in
+    `tuned/`; older records lack both.
     """
 
     cell: dict[str, str]
@@ -103,6 +104,7 @@ class TrainRecord(Record):
     tokens_per_second: float
     peak_memory_mb: float
     stored_bytes: int
+    made: dict[str, str] | None = None
 
 
 class DecodeRecord(Record):

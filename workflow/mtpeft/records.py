@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from mtpeft.errors import DamagedError
+
 
 def write_text(path: Path, text: str) -> None:
     """Write through a temporary name, so that the file exists whole or not at all."""
@@ -50,8 +52,19 @@ def write_record(path: Path, record: Mapping[str, Any]) -> None:
 
 
 def read_record(path: Path) -> dict[str, Any]:
-    """Read a JSON record."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    """Read a JSON record.
+
+    Raises:
+        DamagedError: it was cut, or is no JSON.
+        FileNotFoundError: there is none.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:  # of JSON, and of bytes that are no UTF-8
+        content = None
+    if not isinstance(content, dict):
+        raise DamagedError(f"{path} is no whole record: it was cut or changed", record=path)
+    return content
 
 
 def read_if_whole(path: Path) -> tuple[dict[str, Any], str] | None:
@@ -60,10 +73,11 @@ def read_if_whole(path: Path) -> tuple[dict[str, Any], str] | None:
     None where there is no whole record, which is no mistake beside a sweep: a step that begins has its old one removed.
     """
     try:
-        content = path.read_bytes()
-        return json.loads(content), hashlib.sha256(content).hexdigest()
+        text = path.read_bytes()
+        content = json.loads(text)
     except (FileNotFoundError, ValueError):
         return None
+    return (content, hashlib.sha256(text).hexdigest()) if isinstance(content, dict) else None
 
 
 def canonical(settings: Mapping[str, Any]) -> str:

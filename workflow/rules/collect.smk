@@ -20,7 +20,7 @@ rule tables:
 rule collect_all:
     """Tables of all cells."""
     input:
-        paths.all_records(CONFIGURATION, "score.json"),
+        paths.all_records(CONFIGURATION),
         comet_settings.all_comet_records(CONFIGURATION),
     output:
         scores="results/scores.csv",
@@ -41,7 +41,7 @@ rule collect_all:
 rule collect_study:
     """Tables of the cells of one study."""
     input:
-        files(paths.study_records("score.json")),
+        files(paths.study_records),
         files(comet_settings.study_comet_records),
     output:
         scores="results/tables/{study}/scores.csv",
@@ -63,7 +63,7 @@ rule collect_study:
 rule summarise_all:
     """Systems of all studies, each over all of its seeds: scores, differences with their intervals, and costs."""
     input:
-        paths.all_records(CONFIGURATION, "score.json"),
+        paths.all_records(CONFIGURATION),
         comet_settings.all_comet_records(CONFIGURATION),
     output:
         table="results/summary.csv",
@@ -84,7 +84,7 @@ rule summarise_all:
 rule summarise_study:
     """Systems of one study, each over its seeds: scores and differences with their intervals."""
     input:
-        files(paths.study_records("score.json")),
+        files(paths.study_records),
         files(comet_settings.study_comet_records),
     output:
         table="results/tables/{study}/summary.csv",

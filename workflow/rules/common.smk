@@ -21,7 +21,7 @@ from mtpeft.config import representations, settings
 from mtpeft.config.environment import share_python
 from mtpeft.config.load import validate
 from mtpeft.errors import UserError
-from mtpeft.front import holder
+from mtpeft.front import holder, verify
 from mtpeft.front.looks import one_at_a_time
 from mtpeft.records import canonical
 

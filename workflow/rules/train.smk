@@ -9,7 +9,7 @@ since Snakemake deletes what a failed job declared; the trainer resumes it and r
 rule cells:
     """Every cell trained, decoded and scored, without tables and figures."""
     input:
-        paths.all_records(CONFIGURATION, "score.json"),
+        paths.all_records(CONFIGURATION),
         others.other_records(CONFIGURATION),
 
 

@@ -17,6 +17,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         ("status", _status, "count done, running, failed and missing cells of each study and method"),
         ("preview", _preview, "figures and findings from what is finished now, into results/preview/"),
         ("jobs", _jobs, "list this folder's jobs on a cluster; wait for those of a killed run, or cancel them"),
+        ("verify", _verify, "compare every file that was made with its record; says what is damaged"),
         ("ship", _ship, "put the models that were pre-trained here into workflow/models/"),
         ("budget", _budget, "print what each method trains at each budget, without weights"),
     ):
@@ -26,6 +27,8 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         )
         if name in ("sweep", "jobs"):
             parser.add_argument("--target", nargs="+", default=["all"], help="rules or files to make (default: all)")
+        if name == "verify":
+            parser.add_argument("--discard", action="store_true", help="delete what is damaged, to have it made anew")
         if name == "jobs":
             doing = parser.add_mutually_exclusive_group()
             doing.add_argument("--wait", action="store_true", help="wait for those that run, keep what they make")
@@ -115,6 +118,23 @@ def _jobs(given: argparse.Namespace) -> None:
         else:
             settle(configuration, given.configfile, given.target, hold=hold, cancels=given.cancel)
     print("No job of an earlier run is left in this folder.")
+
+
+def _verify(given: argparse.Namespace) -> int:
+    from mtpeft.config.load import load
+    from mtpeft.front.holder import holding
+    from mtpeft.front.verify import damage, discard, made_records
+
+    configuration = load(given.configfile)
+    found = list(damage(configuration))
+    for error in found:
+        print(error)
+    print(f"{len(made_records(configuration))} records were compared; {len(found)} disagree with what is there.")
+    if given.discard and found:
+        with holding():
+            for file in (file for error in found for file in discard(error)):
+                print(f"deleted {file}")
+    return 1 if found else 0
 
 
 def _ship(given: argparse.Namespace) -> None:

@@ -6,8 +6,9 @@ import signal
 import sys
 from collections.abc import Sequence
 
+from mtpeft.checksums import is_made_here, require_as_made
 from mtpeft.commands import front, steps
-from mtpeft.errors import StoppedError, TryAgainError, UserError
+from mtpeft.errors import DamagedError, StoppedError, TryAgainError, UserError
 from mtpeft.parent import die_with_parent
 from mtpeft.results.notes import leave_note, note_of
 from mtpeft.training.launch import speaks
@@ -51,7 +52,7 @@ def _run(given: argparse.Namespace) -> int | None:
     """Run the command; a step that fails leaves a note of why, which its next success removes."""
     target = steps.target_of(given) if speaks() else None
     try:
-        code = given.run(given)
+        code = _run_or_discard(given)
     except Exception as error:
         if target and not isinstance(error, StoppedError):
             leave_note(given.name, target, error)
@@ -59,3 +60,19 @@ def _run(given: argparse.Namespace) -> int | None:
     if target:
         note_of(given.name, target).unlink(missing_ok=True)
     return code
+
+
+def _run_or_discard(given: argparse.Namespace) -> int | None:
+    """Run the command; a step compares what it reads with the records of that, and removes what is damaged of our own,
+    so that it is made again.
+    """
+    if not given.step:
+        return given.run(given)
+    try:
+        require_as_made(steps.files_read(given))
+        return given.run(given)
+    except DamagedError as error:
+        own = [file for file in error.damaged if is_made_here(file)]
+        for file in own if speaks() else ():
+            file.unlink(missing_ok=True)
+        raise UserError(f"{error.found}; the next start makes it anew.") from error

@@ -59,6 +59,15 @@ def target_of(given: argparse.Namespace) -> Path | None:
     return first[0] if isinstance(first, list) else first
 
 
+def files_read(given: argparse.Namespace) -> list[Path]:
+    """The files that a step is given to read."""
+    names = (name.rstrip("*?").replace("-", "_") for name in STEPS[given.name][1].split())
+    paths = (getattr(given, name) for name in names if name not in MADE)
+    return [file for own in paths for file in (own if isinstance(own, list) else [own]) if file]
+
+
+MADE = ("record", "output", "page", "folder", "archive", "arrays", "scores", "costs", "stem")
+"""Arguments that name what a step makes."""
 SLOW_TO_START = ("vocabulary", "encode", "pretrain", "extend", "judge", "tune", "train", "decode", "score", "represent")
 
 STEPS: dict[str, Step] = {**TEXT_STEPS, **MODEL_STEPS, **RESULT_STEPS}

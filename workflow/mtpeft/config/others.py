@@ -5,7 +5,7 @@ those in `paths`.
 from collections.abc import Iterable, Mapping
 
 from mtpeft.cells import DIMENSIONS, OnPair
-from mtpeft.config.paths import cell_files, cell_of
+from mtpeft.config.paths import cell_of, cell_records
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import all_others, is_tuned, study_others, untouched
 from mtpeft.config.wildcards import Wildcards
@@ -29,15 +29,16 @@ def on_other(configuration: Configuration, wildcards: Wildcards) -> Mapping[str,
 
 
 def other_records(configuration: Configuration) -> list[str]:
-    """Scores of all cells on the pairs that they are scored on besides their own."""
-    return _scores(all_others(configuration))
+    """Records of all cells on the pairs that they are scored on besides their own."""
+    return _records(all_others(configuration))
 
 
 def compared_records(configuration: Configuration, wildcards: Wildcards) -> list[str]:
-    """Scores that tell what tuning costs: of the tuned cells of a study on other pairs, and of the untouched models."""
+    """Records that tell what tuning costs: of a study's tuned cells on other pairs, and of the untouched models."""
     others = study_others(configuration, wildcards["study"])
     before = dict.fromkeys(untouched(cell.model, pair) for cell, pair in others)
-    return [*_scores(others), *cell_files(before, RECORD)]
+    tuned = dict.fromkeys(other.cell for other in others)
+    return [*(f"{cell.folder}/train.json" for cell in tuned), *_records(others), *cell_records(before)]
 
 
 def table_of_others(configuration: Configuration, wildcards: Wildcards) -> list[str]:
@@ -52,5 +53,5 @@ def study_tables(configuration: Configuration) -> list[str]:
     return own + [file for study in configuration.studies for file in table_of_others(configuration, {"study": study})]
 
 
-def _scores(others: Iterable[OnPair]) -> list[str]:
-    return [f"{other.folder}/{RECORD}" for other in others]
+def _records(others: Iterable[OnPair]) -> list[str]:
+    return [f"{other.folder}/{name}" for other in others for name in ("decode.json", RECORD)]

@@ -3,7 +3,6 @@
 import re
 import shlex
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from mtpeft.cells import ALL, ANY, DIMENSIONS, NATIVE, RESERVED, Cell
 from mtpeft.config.claims import claim_cells
@@ -214,23 +213,28 @@ def cell_files(cells: Iterable[Cell], name: str) -> list[str]:
     return [f"{measured.folder}/{name}" for cell in cells for measured in cell.measured]
 
 
-def study_records(name: str) -> Any:
-    """Input function for one record of every cell that the study in the wildcards is drawn from."""
+def cell_records(cells: Iterable[Cell]) -> list[str]:
+    """All records of cells: of the training, and of decoding and scoring, of a group for each pair that it is scored
+    on. Tables read them all; one that nobody asked for would never be made again where it is lost.
+    """
+    chosen = list(cells)
+    trained = [f"{cell.folder}/train.json" for cell in chosen]
+    return [*trained, *cell_files(chosen, "decode.json"), *cell_files(chosen, "score.json")]
 
-    def found(configuration: Configuration, wildcards: Wildcards) -> list[str]:
-        return cell_files(drawn_cells(configuration, wildcards["study"]), name)
 
-    return found
+def study_records(configuration: Configuration, wildcards: Wildcards) -> list[str]:
+    """Records of every cell that the study in the wildcards is drawn from."""
+    return cell_records(drawn_cells(configuration, wildcards["study"]))
 
 
-def all_records(configuration: Configuration, name: str) -> list[str]:
-    """One record of every cell."""
-    return cell_files(all_cells(configuration), name)
+def all_records(configuration: Configuration) -> list[str]:
+    """Records of every cell."""
+    return cell_records(all_cells(configuration))
 
 
 def finding_records(configuration: Configuration) -> list[str]:
-    """Scores of the cells that the findings are tested on."""
-    return cell_files(claim_cells(findings_settings(configuration)), "score.json")
+    """Records of the cells that the findings are tested on."""
+    return cell_records(claim_cells(findings_settings(configuration)))
 
 
 def finding_parts(configuration: Configuration) -> list[str]:

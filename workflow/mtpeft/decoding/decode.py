@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from mtpeft.cells import Cell
+from mtpeft.checksums import require_base, require_whole
 from mtpeft.decoding.outcome import Outcome, write_decode_record, write_hypotheses
 from mtpeft.decoding.search import Search, translate
 from mtpeft.execution import describe
 from mtpeft.methods.outside import bring_in_for
 from mtpeft.models.frozen import frozen_in
 from mtpeft.models.load import open_tuned, prepare_torch
-from mtpeft.records import read_record
 from mtpeft.tokens.arrays import read_arrays
 from mtpeft.tokens.codec import frame_of, open_codec, text_of
 from mtpeft.training.domains import domain_of, say_domains
@@ -30,12 +30,13 @@ def decode(settings: Mapping[str, Any], cell: Cell, *, trained: Path, tests: Map
         record: where the record goes; for a group into a folder with the label of the pair.
 
     Raises:
+        DamagedError: the weights are not those that were trained, or those of the base not those that were taken in.
         TryAgainError: a signal came, or its time is over.
     """
-    train = read_record(trained)
+    train = require_whole(trained)
     bring_in_for(train["settings"]["method"])
     device = prepare_torch(settings["threads"])
-    base = Path(read_record(Path(train["inputs"]["base"]))["folder"])
+    base = require_base(train)
     codec = open_codec(base, settings["languages"], vocabulary=cell.model)
     frozen = frozen_in(settings, cell.model)
     model = open_tuned(base, trained.parent / "tuned", frozen).to(device).eval()

@@ -21,6 +21,7 @@ from mtpeft.front.progress import Progress
 from mtpeft.front.snakemake import LOCAL, clear_lock, runs_elsewhere, snakemake_command
 from mtpeft.front.status import failures, finished_of
 from mtpeft.front.text import tally
+from mtpeft.front.verify import clear_up
 from mtpeft.parent import die_with_parent
 from mtpeft.results.notes import FAILURES_FOLDER, any_mistake
 from mtpeft.scoring.comet.kept import comet_process
@@ -53,6 +54,7 @@ def sweep(
             settle(configuration, overlays, targets, hold=hold, cancels=False)
         clear_lock(overlays)
         remove_unfinished()
+        clear_up(configuration)
         shutil.rmtree(FAILURES_FOLDER, ignore_errors=True)
         progress = Progress(configuration, overlays)
         hold.submit(configuration, cluster=cluster)

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from mtpeft.cells import Cell
+from mtpeft.checksums import require_base, require_whole
 from mtpeft.decoding.search import Search, translate
 from mtpeft.errors import UserError
 from mtpeft.methods.outside import bring_in_for
@@ -176,11 +177,12 @@ def load_cell(cell: str | Path, pair: str | None = None) -> Translator:
     Raises:
         UserError: the cell is unknown, not trained, diverged, has no model, was not trained on the pair, or its base
             model is not there or can't be quantised here.
+        DamagedError: its weights are not those that were trained, or those of the base not those that were taken in.
     """
     folder = Path(cell) if (Path(cell) / "train.json").exists() else Cell.parse(str(cell)).folder
     if not (folder / "train.json").exists():
         raise UserError(f"{folder} holds no trained cell; train it with `snakemake {folder}/train.json`.")
-    record = read_record(folder / "train.json")
+    record = require_whole(folder / "train.json")
     if record["status"] != "ok":
         raise UserError(f"The cell {folder} has diverged in training, so there is nothing to translate with.")
     if "base" not in record["inputs"]:
@@ -189,7 +191,7 @@ def load_cell(cell: str | Path, pair: str | None = None) -> Translator:
     if not base_record.exists():
         raise UserError(f"The base model {base_record} of {folder} is not there; run this in the folder of the sweep.")
     bring_in_for(record["settings"]["method"], cell=folder)
-    base = Path(read_record(base_record)["folder"])
+    base = require_base(record)
     pair = _pair_of(Cell(**record["cell"]), pair)
     languages = record["settings"].get("members", {}).get(pair) or record["settings"]["languages"]
     device = prepare_torch(record["settings"]["threads"])

@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from mtpeft.cells import Cell
+from mtpeft.checksums import require_base, require_whole
 from mtpeft.execution import describe, versions
 from mtpeft.methods.outside import bring_in_for
 from mtpeft.models.families import read_shape
@@ -23,7 +24,7 @@ from mtpeft.models.frozen import frozen_in
 from mtpeft.models.load import open_tuned, prepare_torch
 from mtpeft.models.shapes import side_of
 from mtpeft.record_types import RepresentationRecord
-from mtpeft.records import read_record, sha256_of, write_record
+from mtpeft.records import sha256_of, write_record
 from mtpeft.representations.layers import watching
 from mtpeft.representations.rank import RowsSeen
 from mtpeft.tokens.arrays import IGNORED, TokenPairs, model_inputs, read_arrays
@@ -46,15 +47,18 @@ def represent(settings: Mapping[str, Any], cell: Cell, *, trained: Path, dev: Pa
         trained: the cell's `train.json`, with `tuned/` beside it.
         dev: token arrays of the dev set.
         record: where the record goes.
+
+    Raises:
+        DamagedError: the weights are not those that were trained, or those of the base not those that were taken in.
     """
-    train = read_record(trained)
+    train = require_whole(trained)
     seen: dict[str, RowsSeen] = {}
     execution: dict[str, Any] = {}
     frozen = frozen_in(settings, cell.model)
     if train["status"] == "ok":
         bring_in_for(train["settings"]["method"])
         device = prepare_torch(settings["threads"])
-        base = Path(read_record(Path(train["inputs"]["base"]))["folder"])
+        base = require_base(train)
         layers = read_shape(json.loads((base / "config.json").read_text(encoding="utf-8"))).layers
         codec = open_codec(base, settings["languages"], vocabulary=cell.model)
         model = open_tuned(base, trained.parent / "tuned", frozen).to(device).eval()

@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from mtpeft.cells import Cell
+from mtpeft.checksums import require_whole
 from mtpeft.corpus.tsv import read_pairs
 from mtpeft.execution import versions
 from mtpeft.record_types import ScoreRecord
-from mtpeft.records import read_lines, read_record, sha256_of, write_record
+from mtpeft.records import read_lines, sha256_of, write_record
 from mtpeft.scoring.metrics import score_corpus
 
 
@@ -24,7 +25,7 @@ def score(
         references: text of each test set.
         record: where the record goes.
     """
-    status = read_record(decoded)["status"]
+    status = require_whole(decoded)["status"]
     scores = {
         name: _score_set(decoded.parent / "hypotheses" / f"{name}.txt", text, settings["target"])
         for name, text in references.items()

@@ -8,6 +8,7 @@ from typing import Any
 from torch import nn
 
 from mtpeft.cells import Cell
+from mtpeft.checksums import checksums_in
 from mtpeft.execution import PLAIN, Execution, describe, peak_memory_mb, versions
 from mtpeft.methods import METHODS
 from mtpeft.record_types import TrainRecord
@@ -93,4 +94,5 @@ def _record(job: Job, cell: Cell, run: Run, *, tuned: Path, attempts: list[Entry
         tokens_per_second=round(run.tokens / max(run.seconds, 1e-9), 1),
         peak_memory_mb=peak_memory_mb(),
         stored_bytes=sum(file.stat().st_size for file in tuned.rglob("*") if file.is_file()),
+        made=checksums_in(tuned, beside=tuned),
     )

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from mtpeft.checksums import require_whole
 from mtpeft.errors import UserError
 from mtpeft.execution import PLAIN, Execution
 from mtpeft.methods import METHODS
@@ -90,11 +91,11 @@ def open_job(settings: Mapping[str, Any], inputs: Inputs, execution: Execution =
     """Read what is needed to know what will be trained.
 
     Raises:
-        UserError: the base model's files are not those that were recorded, the budget is out of the method's reach, or
-            the base can't be quantised here.
+        DamagedError: the base model's files are not those that were taken in.
+        UserError: the budget is out of the method's reach, or the base can't be quantised here.
     """
     bring_in_for(settings["method"])
-    base = read_record(inputs.base)
+    base = require_whole(inputs.base)
     frozen = frozen_in(settings, base["model"])
     require_quantisation(frozen, device_here())
     config = json.loads((Path(base["folder"]) / "config.json").read_text(encoding="utf-8"))
@@ -177,18 +178,9 @@ def _languages(settings: Mapping[str, Any]) -> list[Mapping[Side, str]]:
 
 
 def _hashes(base: Mapping[str, Any], inputs: Inputs, members: Collection[str] | None) -> dict[str, str]:
-    """Hashes of all that is trained on, with the labels of the members of a group; those of the base model are compared
-    with its record.
-
-    Raises:
-        UserError: the base model's files are not those that were recorded.
-    """
-    folder = Path(base["folder"])
-    found = {name: sha256_of(folder / name) for name in base["sha256"]}
-    if changed := sorted(name for name, digest in base["sha256"].items() if found[name] != digest):
-        raise UserError(f"{folder / changed[0]} has changed since {inputs.base} was written; delete that record.")
+    """Hashes of all that is trained on, with the labels of the members of a group."""
     named = zip([f"_{label}" for label in members] if members else [""], inputs.members, strict=True)
-    return {f"base_{name}_sha256": digest for name, digest in found.items()} | {
+    return {f"base_{name}_sha256": digest for name, digest in base["sha256"].items()} | {
         f"{name}{label}_sha256": sha256_of(file)
         for label, own in named
         for name, file in vars(own).items()

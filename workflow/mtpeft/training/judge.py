@@ -11,11 +11,12 @@ from typing import Any
 
 from torch import nn
 
+from mtpeft.checksums import require_whole
 from mtpeft.corpus.tsv import read_pairs
 from mtpeft.decoding.search import Search, translate
 from mtpeft.models.frozen import frozen_in
 from mtpeft.models.load import load_base, prepare_torch
-from mtpeft.records import read_record, sha256_of, write_record
+from mtpeft.records import sha256_of, write_record
 from mtpeft.scoring.metrics import chrf
 from mtpeft.tokens.arrays import read_arrays
 from mtpeft.tokens.codec import Codec, frame_of, open_codec, text_of
@@ -68,10 +69,11 @@ def judge_base(settings: Mapping[str, Any], *, base: Path, dev: Path, dev_text: 
         record: where the record goes.
 
     Raises:
+        DamagedError: the weights are not those that were taken in.
         TryAgainError: a signal came, or its time is over.
     """
     device = prepare_torch(settings["threads"])
-    described = read_record(base)
+    described = require_whole(base)
     folder = Path(described["folder"])
     model = load_base(folder, frozen_in(settings, described["model"])).to(device).eval()
     codec = open_codec(folder, settings["languages"], vocabulary=described["model"])

@@ -39,5 +39,6 @@ def record_untrained(
         tokens_per_second=0.0,
         peak_memory_mb=0.0,
         stored_bytes=0,
+        made={},
     )
     write_record(record, content.model_dump())

@@ -7,6 +7,7 @@ from typing import Any
 
 from mtpeft import execution
 from mtpeft.cells import Cell
+from mtpeft.checksums import require_whole
 from mtpeft.corpus.tsv import read_pairs
 from mtpeft.record_types import CometRecord
 from mtpeft.records import read_lines, read_record, sha256_of, write_record
@@ -39,7 +40,7 @@ def score_with_comet(
         TryAgainError: there was too little memory.
     """
     begun = time.monotonic()
-    status, parts = read_record(decoded)["status"], read_record(model)
+    status, parts = require_whole(decoded)["status"], read_record(model)
     sets = {
         name: _samples(decoded.parent / "hypotheses" / f"{name}.txt", text)
         for name, text in references.items()

@@ -1,0 +1,148 @@
+"""Files that are not what their records say: cut, changed in one bit, or gone. Each is one sentence, and is made anew."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from model_material import cell, decode_settings, inputs, train_settings
+from mtpeft import load
+from mtpeft.commands.main import main
+from mtpeft.errors import DamagedError, UserError
+from mtpeft.records import read_record, write_record
+from mtpeft.training.finetune import finetune
+
+LORA = cell("lora")
+TESTS = Path("data/tokens/tiny/es-en/test.safetensors")
+
+
+@pytest.fixture(scope="module")
+def trained(sweep: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny sweep with one trained cell; copied by the tests, which change it."""
+    folder = shutil.copytree(sweep, tmp_path_factory.mktemp("trained") / "run")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        base = Path("results/models/tiny/base.json")
+        write_record(base, read_record(base) | {"folder": str(base.with_name("checkpoint"))})
+        finetune(train_settings("lora"), LORA, inputs=inputs(Path()), record=LORA.folder / "train.json")
+    return folder
+
+
+@pytest.fixture
+def folder(trained: Path, own_life: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of one's own, as the working folder."""
+    monkeypatch.chdir(shutil.copytree(trained, tmp_path / "run"))
+    return LORA.folder
+
+
+def decode() -> int:
+    """Decode the cell as its rule does; returns the exit code."""
+    files = ["--trained", str(LORA.folder / "train.json"), "--tests", str(TESTS)]
+    told = ["--cell", LORA.path, "--settings", json.dumps(decode_settings())]
+    with pytest.raises(SystemExit) as ended:
+        main(["decode", *told, *files, "--record", str(LORA.folder / "decode.json")])
+    return ended.value.code or 0
+
+
+def flip(file: Path) -> None:
+    """Change one bit in the middle of a file."""
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+
+
+def halve(file: Path) -> None:
+    """Cut a file."""
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+
+WEIGHTS = LORA.folder / "tuned/adapter_model.safetensors"
+BASE = Path("results/models/tiny/checkpoint/model.safetensors")
+DAMAGES = {
+    "a bit of the trained weights": (lambda: flip(WEIGHTS), WEIGHTS, LORA.folder / "train.json"),
+    "half of the trained weights": (lambda: halve(WEIGHTS), WEIGHTS, LORA.folder / "train.json"),
+    "no trained weights": (WEIGHTS.unlink, WEIGHTS, LORA.folder / "train.json"),
+    "no configuration of peft": (
+        lambda: WEIGHTS.with_name("adapter_config.json").unlink(),
+        WEIGHTS.with_name("adapter_config.json"),
+        LORA.folder / "train.json",
+    ),
+    "an empty folder": (
+        lambda: [file.unlink() for file in list(WEIGHTS.parent.iterdir())],
+        WEIGHTS.parent,
+        LORA.folder / "train.json",
+    ),
+    "a cut record": (lambda: halve(LORA.folder / "train.json"), LORA.folder / "train.json", LORA.folder / "train.json"),
+    "an empty record": (
+        lambda: (LORA.folder / "train.json").write_text(""),
+        LORA.folder / "train.json",
+        LORA.folder / "train.json",
+    ),
+    "a bit of the base model": (lambda: flip(BASE), BASE, Path("results/models/tiny/base.json")),
+    "a cut record of the base model": (
+        lambda: halve(Path("results/models/tiny/base.json")),
+        Path("results/models/tiny/base.json"),
+        Path("results/models/tiny/base.json"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("damage", "named", "record"), DAMAGES.values(), ids=DAMAGES)
+def test_decoding_refuses_what_is_damaged_and_has_it_made_anew(
+    folder: Path, capsys: pytest.CaptureFixture[str], damage: Callable[[], object], named: Path, record: Path
+) -> None:
+    damage()
+
+    assert decode() == 2
+
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert str(named) in said
+    assert "the next start makes it anew" in said
+    assert not record.exists()
+    assert not (folder / "hypotheses").exists()
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_model_that_is_damaged_is_not_handed_out(
+    folder: Path, damage: tuple[Callable[[], object], Path, Path]
+) -> None:
+    make, named, record = damage
+    make()
+    with pytest.raises(DamagedError, match="delete .* and the next start makes it anew") as raised:
+        load(folder)
+    assert str(named) in str(raised.value)
+    assert record in raised.value.damaged
+
+
+def test_a_folder_that_somebody_adds_to_is_whole(folder: Path) -> None:
+    (folder / "tuned/.snakemake_timestamp").touch()
+    assert decode() == 0
+
+
+def test_a_cell_of_another_base_model_is_not_opened(folder: Path) -> None:
+    record = folder / "train.json"
+    content = read_record(record)
+    content["inputs"]["base_model.safetensors_sha256"] = "0" * 64
+    write_record(record, content)
+    with pytest.raises(UserError, match=r"was trained on another model\.safetensors"):
+        load(folder)
+
+
+def test_a_record_that_was_written_before_there_were_checksums_holds(folder: Path) -> None:
+    record = folder / "train.json"
+    write_record(record, {key: value for key, value in read_record(record).items() if key != "made"})
+    assert decode() == 0
+
+
+def test_the_files_of_a_user_are_not_ours_to_delete(folder: Path, tmp_path: Path) -> None:
+    """A base model in a folder of the user's keeps its files; its record is made anew."""
+    base = Path("results/models/tiny/base.json")
+    elsewhere = shutil.copytree("results/models/tiny/checkpoint", tmp_path / "elsewhere")
+    write_record(base, read_record(base) | {"folder": str(elsewhere)})
+    flip(elsewhere / "model.safetensors")
+    assert decode() == 2
+    assert (elsewhere / "model.safetensors").exists()
+    assert not base.exists()

@@ -1,0 +1,110 @@
+"""Compare what a sweep has made with its records, and remove what is damaged, so that the next start makes it anew."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+from mtpeft.cells import Cell
+from mtpeft.checksums import MADE_IN, is_made_here, made_by, record_of, require_whole
+from mtpeft.config.paths import archives, decode_inputs, flat, references, split_of, training_files
+from mtpeft.config.schema import Configuration
+from mtpeft.config.studies import all_cells, all_others
+from mtpeft.errors import DamagedError
+from mtpeft.records import read_if_whole
+
+HALF_WRITTEN = ".*.tmp"
+"""Names under which files and folders are written before they get their own."""
+STEPS = ("train", "decode", "score")
+
+
+def damage(configuration: Configuration) -> Iterator[DamagedError]:
+    """Everything that a record of this configuration's cells, text and models disagrees with; all of it is read."""
+    for record in made_records(configuration):
+        try:
+            require_whole(record)
+        except DamagedError as error:
+            yield error
+
+
+def made_records(configuration: Configuration) -> list[Path]:
+    """Records that are there: of the text and the models that cells are made from, and of the cells themselves."""
+    cells = all_cells(configuration)
+    measured = [*(on for cell in cells for on in (cell.on_own, *cell.measured)), *all_others(configuration)]
+    read = dict.fromkeys(file for cell in cells for file in _files_read(configuration, cell))
+    above = (Path(file) if file.endswith(".json") else record_of(Path(file)) for file in read)
+    own = (on.folder / f"{step}.json" for on in measured for step in STEPS)
+    return [record for record in dict.fromkeys((*above, *own)) if record and record.is_file()]
+
+
+def _files_read(configuration: Configuration, cell: Cell) -> Iterator[str]:
+    """Files that a cell is trained from, decoded from and scored with, and those above them."""
+    yield from flat(training_files(configuration, cell))
+    for pair in cell.members:
+        on_pair = asdict(cell) | {"pair": pair}
+        yield from flat(decode_inputs(configuration, on_pair))
+        yield from references(configuration, on_pair)
+        yield from (*archives(configuration, on_pair), split_of(configuration, on_pair))
+        yield from (f"data/pairs/{pair}/{name}.json" for name in ("clean", "parts"))
+
+
+def lost_files(configuration: Configuration) -> list[str]:
+    """Files above the cells that are gone from a folder that is there, with what else their step made.
+
+    Nothing else asks for them where all that was made from them is there, and results don't hold without them. A folder
+    that is gone as a whole was removed to save space.
+    """
+    read = dict.fromkeys(file for cell in all_cells(configuration) for file in _files_read(configuration, cell))
+    asked = (file for file in read if Path(file).parent.is_dir())
+    return [file for file in asked if not Path(file).exists()]
+
+
+def discard(error: DamagedError) -> list[Path]:
+    """Delete what is damaged, with its record; a user's own files stay. Returns what was deleted."""
+    own = [file for file in error.damaged if is_made_here(file) and file.exists()]
+    for file in own:
+        file.unlink()
+    return own
+
+
+def clear_up(configuration: Configuration) -> None:
+    """Remove what killed steps have left half-written, and records of files that are gone; says what is made anew.
+
+    Nobody may work in this folder.
+    """
+    remove_half_written(*map(Path, MADE_IN))
+    for line in discard_incomplete(configuration):
+        print(line, flush=True)
+
+
+def discard_incomplete(configuration: Configuration) -> list[str]:
+    """Delete records that are cut, and those of files that are gone, whoever killed whom; returns a line for each.
+
+    Nothing but records is read. Where a whole folder is gone, somebody has removed it to save space.
+    """
+    said = []
+    for record in made_records(configuration):
+        if why := _incomplete(record):
+            said.append(f"mtpeft: {why}; it is made anew.")
+            record.unlink()
+    return said
+
+
+def _incomplete(record: Path) -> str:
+    """Why a record does not hold, or nothing."""
+    read = read_if_whole(record)
+    if read is None:
+        return f"{record} was cut"
+    missing = [file for file in made_by(record, read[0]) if file.parent.is_dir() and not file.exists()]
+    return f"{missing[0]} is gone, which {record} says was made" if missing else ""
+
+
+def remove_half_written(*folders: Path) -> int:
+    """Remove what a killed step was writing; returns how much it was. Nobody may work in these folders."""
+    found = [path for folder in folders for path in folder.rglob(HALF_WRITTEN)]
+    for path in found:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+    return len(found)
