@@ -1,4 +1,4 @@
-"""Files that are not what their records say: cut, changed in one bit, or gone. Each is one sentence, and is made anew."""
+"""Files that are not what their records say: cut, changed in one bit, or gone. Each is a sentence, and is made anew."""
 
 import json
 import shutil
@@ -111,7 +111,7 @@ def test_a_model_that_is_damaged_is_not_handed_out(
 ) -> None:
     make, named, record = damage
     make()
-    with pytest.raises(DamagedError, match="delete .* and the next start makes it anew") as raised:
+    with pytest.raises(DamagedError, match=r"delete .* and the next start makes it anew") as raised:
         load(folder)
     assert str(named) in str(raised.value)
     assert record in raised.value.damaged
