@@ -10,9 +10,12 @@ import pytest
 from model_material import cell, decode_settings, inputs, train_settings
 from mtpeft import load
 from mtpeft.commands.main import main
+from mtpeft.config.load import load as load_configuration
 from mtpeft.errors import DamagedError, UserError
+from mtpeft.front.verify import clear_up
 from mtpeft.records import read_record, write_record
 from mtpeft.training.finetune import finetune
+from sweep_material import STUDY, copy, mtpeft, planned, results, run
 
 LORA = cell("lora")
 TESTS = Path("data/tokens/tiny/es-en/test.safetensors")
@@ -146,3 +149,60 @@ def test_the_files_of_a_user_are_not_ours_to_delete(folder: Path, tmp_path: Path
     assert decode() == 2
     assert (elsewhere / "model.safetensors").exists()
     assert not base.exists()
+
+
+RETRIEVAL = Path("results/cells/any/es-en/n200/retrieval/any/any")
+ADAPTER = Path("results/cells/small/es-en/n200/adapter/b5/1")
+LOST = {
+    "a record beside a finished score": (lambda: (RETRIEVAL / "train.json").unlink(), {"train", "decode", "score"}),
+    "a cut record": (lambda: halve(ADAPTER / "train.json"), {"train", "decode", "score"}),
+    "the trained weights, emptied": (
+        lambda: [file.unlink() for file in list((ADAPTER / "tuned").iterdir())],
+        {"train", "decode", "score"},
+    ),
+    "a record of decoding": (lambda: (ADAPTER / "decode.json").unlink(), {"decode", "score"}),
+}
+
+
+@pytest.mark.sweep
+@pytest.mark.parametrize(("lose", "again"), LOST.values(), ids=LOST)
+def test_the_next_start_makes_again_what_is_lost(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lose: Callable[[], object], again: set[str]
+) -> None:
+    folder = copy(finished, tmp_path / "run")
+    monkeypatch.chdir(folder)
+    lose()
+    clear_up(load_configuration([STUDY]))
+    assert {"train", "decode", "score"} & planned(folder).keys() == again
+
+
+@pytest.mark.sweep
+@pytest.mark.slow
+def test_a_sweep_ends_as_before_after_records_were_lost(finished: Path, tmp_path: Path) -> None:
+    """A kill may hit Snakemake while it clears up after the kill before; a retrieval cell's record is gone for good."""
+    folder = copy(finished, tmp_path / "run")
+    (folder / RETRIEVAL / "train.json").unlink()
+    halve(folder / ADAPTER / "score.json")
+    half_written = folder / ADAPTER / ".score.json.11934.tmp"
+    half_written.write_text("{")
+    code, said = run(folder)
+    assert code == 0, said[-3000:]
+    assert "10 of 10 cells are finished" in said
+    assert not half_written.exists()
+    assert results(folder) == results(finished)
+
+
+@pytest.mark.sweep
+def test_verify_says_which_files_are_damaged(finished: Path, tmp_path: Path) -> None:
+    folder = copy(finished, tmp_path / "run")
+    whole = mtpeft(folder, "verify", "--configfile", str(STUDY))
+    assert (whole.returncode, whole.stderr) == (0, "")
+    weights = folder / ADAPTER / "tuned/adapter_model.safetensors"
+    flip(weights)
+    flip(folder / "data/pairs/es-en/train.tsv")
+    found = mtpeft(folder, "verify", "--discard", "--configfile", str(STUDY))
+    assert found.returncode == 1
+    assert str(weights.relative_to(folder)) in found.stdout
+    assert "data/pairs/es-en/train.tsv" in found.stdout
+    assert not weights.exists()
+    assert {"train", "divide_pair"} <= planned(folder).keys()
