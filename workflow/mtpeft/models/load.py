@@ -177,7 +177,7 @@ def load_cell(cell: str | Path, pair: str | None = None) -> Translator:
         UserError: the cell is unknown, not trained, diverged, has no model, was not trained on the pair, or its base
             model is not there or can't be quantised here.
     """
-    folder = Path(cell) if (Path(cell) / "train.json").exists() else Cell.parse(str(cell)).folder
+    folder = Path(cell) if (Path(cell) / "train.json").exists() else Cell.find(str(cell)).folder
     if not (folder / "train.json").exists():
         raise UserError(f"{folder} holds no trained cell; train it with `snakemake {folder}/train.json`.")
     record = read_record(folder / "train.json")
