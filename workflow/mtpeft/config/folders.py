@@ -37,7 +37,7 @@ from mtpeft.config.corpus_settings import (
     test_settings,
     wheel_settings,
 )
-from mtpeft.config.datasets import datasets_of
+from mtpeft.config.datasets import all_datasets, datasets_of
 from mtpeft.config.resolve import anchor_pairs, model_with, used_corpora, vocabulary_of, vocabulary_pairs
 from mtpeft.config.schema import Configuration
 from mtpeft.config.settings import (
@@ -49,6 +49,7 @@ from mtpeft.config.settings import (
     tune_settings,
     vocabulary_settings,
 )
+from mtpeft.config.studies import EFFICIENCY, all_cells, rate_classes
 from mtpeft.config.test_sets import test_sets
 
 RESULTS = Path("results")
@@ -255,5 +256,33 @@ def results_folder(configuration: Configuration) -> Path:
 
 
 def tables_folder(configuration: Configuration, study: str) -> Path:
-    """Where the tables of a study lie."""
-    return results_folder(configuration) / "tables" / study
+    """Where the tables of a study lie, or those of all cells for `efficiency`."""
+    folder = results_folder(configuration)
+    return folder if study == EFFICIENCY else folder / "tables" / study
+
+
+def figures_folder(configuration: Configuration) -> Path:
+    """Where the figures of a study file lie."""
+    return results_folder(configuration) / "figures"
+
+
+def preview_folder(configuration: Configuration) -> Path:
+    """Where figures and findings of what is finished by now lie, with their tables."""
+    return results_folder(configuration) / "preview"
+
+
+def in_use(configuration: Configuration) -> set[str]:
+    """Folders and files that bear a digest and belong to this configuration."""
+    corpora, models = configuration.corpora, configuration.models
+    wheels = [wheel_file(configuration, corpus, wheel) for corpus in corpora for wheel in corpora[corpus].wheels]
+    datasets = [dataset_file(configuration, dataset) for dataset in all_datasets(configuration)]
+    records = [f"{file.removesuffix('.zip')}.json" for file in wheels]
+    records += [f"{file.removesuffix('.tsv.gz')}.json" for file in datasets]
+    splits = [str(Path(split_file(configuration, corpus)).parent) for corpus in corpora]
+    texts = [pair_folder(configuration, pair) for pair in configuration.pairs]
+    tokens = [tokens_folder(configuration, model, pair) for model in models for pair in configuration.pairs]
+    vocabularies = [vocabulary_folder(configuration, vocabulary_of(configuration, model)) for model in models]
+    homes = [model_home(configuration, model) for model in models]
+    searches = [rates_file(configuration, class_cell(*labels)) for labels in rate_classes(configuration)]
+    cells = [str(cell.folder) for cell in all_cells(configuration)]
+    return {*wheels, *datasets, *records, *splits, *texts, *tokens, *vocabularies, *homes, *searches, *cells}

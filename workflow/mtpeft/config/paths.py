@@ -105,6 +105,20 @@ def labels_in(configuration: Configuration, wildcards: Wildcards) -> dict[str, s
     return labels
 
 
+def with_digests(configuration: Configuration, target: str) -> str:
+    """What is to be made, where a user writes the labels of a cell or of a pair without their digests: labels of a cell
+    alone stand for its score.
+    """
+    cell = re.fullmatch(rf"(?:{CELLS_FOLDER}/)?((?:[^/]+/){{5}}(?:\d+|{ANY}))(/.+)?", target)
+    if cell:
+        folder = folders.placed(configuration, Cell.parse(cell[1])).folder
+        return f"{folder}{cell[2] or '/score.json'}"
+    pair = re.fullmatch(r"data/pairs/([^/]+)/(.+)", target)
+    if pair and pair[1] in configuration.pairs:
+        return f"{folders.pair_folder(configuration, pair[1])}/{pair[2]}"
+    return target
+
+
 def _label(configuration: Configuration, wildcard: str, value: str) -> str:
     """The label in the value of a wildcard; a known label is one, even if it looks as if it ended with a digest."""
     match wildcard:

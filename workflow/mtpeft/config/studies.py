@@ -57,6 +57,12 @@ def study_others(configuration: Configuration, label: str) -> list[OnPair]:
     return [OnPair(cell, pair) for cell in tuned for pair in pairs if pair not in cell.members]
 
 
+def untouched_elsewhere(configuration: Configuration, label: str) -> list[Cell]:
+    """The untouched models on the pairs on which a study scores tuned cells besides their own."""
+    wanted = {untouched(cell.model, pair) for cell, pair in study_others(configuration, label)}
+    return [cell for cell in drawn_cells(configuration, label) if cell in wanted]
+
+
 def all_others(configuration: Configuration) -> list[OnPair]:
     """Cells of all studies on the pairs that they are scored on besides their own, each once."""
     return list(dict.fromkeys(other for label in configuration.studies for other in study_others(configuration, label)))

@@ -1,4 +1,4 @@
-"""The name under which the tables and figures of a study file lie: `mine` for mine.yaml, `config` for config.yaml alone.
+"""The name under which tables and figures of a study file lie: `mine` for mine.yaml, `config` for config.yaml alone.
 
 Several files, one laid over the other, are named together: `quick+mine`.
 """
