@@ -75,19 +75,19 @@ onstart:
 rule all:
     """Figures, findings and tables of all cells; records are named too, so that one that was deleted is made again."""
     input:
-        paths.figures(CONFIGURATION.studies),
+        paths.figures(CONFIGURATION),
         paths.all_records(CONFIGURATION),
         others.other_records(CONFIGURATION),
         verify.lost_files(CONFIGURATION) if workflow.is_main_process else [],
         representations.all_representations(CONFIGURATION),
         comet_settings.all_comet_records(CONFIGURATION),
-        "results/scores.csv",
-        "results/costs.csv",
-        "results/summary.csv",
-        "results/text.csv",
+        f"{RESULTS}/scores.csv",
+        f"{RESULTS}/costs.csv",
+        f"{RESULTS}/summary.csv",
+        f"{RESULTS}/text.csv",
         others.study_tables(CONFIGURATION),
-        "results/findings.md",
-        "results/findings.json",
+        f"{RESULTS}/findings.md",
+        f"{RESULTS}/findings.json",
 
 
 include: "workflow/rules/data.smk"

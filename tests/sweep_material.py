@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,9 @@ import psutil
 import pytest
 import yaml
 from filelock import FileLock
+
+from mtpeft.cells import Cell
+from mtpeft.config.load import merge
 
 ROOT = Path(__file__).parents[1]
 STUDY = ROOT / "tests" / "small_study.yaml"
@@ -45,12 +49,9 @@ def start(
     folder: Path, *, overlay: Mapping[str, Any] | None = None, options: Sequence[str] = (), **extra: str
 ) -> subprocess.Popen[str]:
     """Start a sweep in a process group of its own; its output goes to a log of its own."""
-    files = [str(STUDY)]
-    if overlay:
-        (folder / "overlay.yaml").write_text(yaml.safe_dump(dict(overlay)), encoding="utf-8")
-        files.append("overlay.yaml")
+    study = write_study(folder, overlay)
     log = log_of(folder).open("w", encoding="utf-8")
-    command = [sys.executable, "-m", "mtpeft", "sweep", "--configfile", *files, *options]
+    command = [sys.executable, "-m", "mtpeft", "sweep", "--configfile", study.name, *options]
     return subprocess.Popen(
         command,
         cwd=folder,
@@ -60,6 +61,14 @@ def start(
         text=True,
         start_new_session=True,
     )
+
+
+def write_study(folder: Path, overlay: Mapping[str, Any] | None = None) -> Path:
+    """The small study, with changes that a user makes in it, as the study file of a folder."""
+    study = merge(yaml.safe_load(STUDY.read_text(encoding="utf-8")), overlay or {})
+    file = folder / STUDY.name
+    file.write_text(yaml.safe_dump(study, sort_keys=False), encoding="utf-8")
+    return file
 
 
 def run(folder: Path, **arguments: Any) -> tuple[int, str]:
@@ -76,7 +85,9 @@ def log_of(folder: Path) -> Path:
 
 def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Call Snakemake itself on the small study in a folder, to its end."""
-    where = ["--snakefile", str(ROOT / "Snakefile"), "--configfile", str(STUDY)]
+    where = ["--snakefile", str(ROOT / "Snakefile"), "--configfile", STUDY.name]
+    if not (folder / STUDY.name).exists():
+        write_study(folder)
     command = [sys.executable, "-m", "snakemake", *where, *arguments]
     return subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, check=False)
 
@@ -89,20 +100,18 @@ def mtpeft(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def planned(folder: Path, *targets: str, overlay: Mapping[str, Any] | None = None, root: Path = ROOT) -> dict[str, int]:
     """Jobs that Snakemake would run, by rule."""
-    files = [str(STUDY)]
-    if overlay:
-        (folder / "overlay.yaml").write_text(yaml.safe_dump(dict(overlay)), encoding="utf-8")
-        files.append(str(folder / "overlay.yaml"))
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(root / "Snakefile"), "--directory", str(folder)]
     profile = ["--workflow-profile", str(root / "workflow" / "profiles" / "local"), "--dry-run"]
-    done = subprocess.run(
-        [*command, *profile, "--configfile", *files, "--", *targets],
-        cwd=root,
-        env=environment() | {"PYTHONPATH": str(root / "workflow")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    with tempfile.TemporaryDirectory() as elsewhere:
+        files = [str(write_study(Path(elsewhere), overlay))]
+        done = subprocess.run(
+            [*command, *profile, "--configfile", *files, "--", *targets],
+            cwd=root,
+            env=environment() | {"PYTHONPATH": str(root / "workflow")},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     said = done.stdout + done.stderr
     assert done.returncode == 0, said
     rows = re.findall(r"^(\w+) +(\d+)$", said.split("Job stats:")[-1].split("total")[0], flags=re.MULTILINE)
@@ -128,7 +137,18 @@ def copy(folder: Path, to: Path) -> Path:
     return to
 
 
-RESULTS = ("scores.csv", "**/hypotheses/*.txt", "**/tuned/*", "**/checkpoint/*.safetensors")
+TABLED = Path("results") / STUDY.stem
+"""Where the tables and figures of the small study lie."""
+
+
+def cell_folder(folder: Path, labels: str) -> Path:
+    """The only folder of the cell with these labels."""
+    cell = Cell.parse(labels)
+    (found,) = (folder / cell.folder.parent).glob(f"{cell.seed}-*")
+    return found
+
+
+RESULTS = (f"{STUDY.stem}/scores.csv", "**/hypotheses/*.txt", "**/tuned/*", "**/checkpoint/*.safetensors")
 
 
 def results(folder: Path) -> dict[str, bytes]:

@@ -1,7 +1,12 @@
-"""A cell is one fine-tuning run; its six labels are its identity, its folder and its row in the tables."""
+"""A cell is one fine-tuning run; its six labels are its identity and its row in the tables.
+
+Its folder bears these labels and a digest of what they stand for: two studies may have the same labels for different
+text, models or settings, and each finds its own results beside those of the other.
+"""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -17,12 +22,25 @@ RESERVED = (ANY, ALL, NATIVE)
 
 LABEL_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._+-]*"
 CELLS_FOLDER = Path("results/cells")
+DIGEST_DIGITS = 8
+DIGEST_PATTERN = rf"-[0-9a-f]{{{DIGEST_DIGITS}}}"
+"""How the name of a folder or file ends that bears a digest after its label."""
 JOIN = "+"
 """Joins labels of pairs to that of a group, which one cell trains on. No pair of the catalogue has it in its label, so
 that a label means the same wherever it is read, with the configuration or without.
 """
 OTHERS_FOLDER = "others"
 """Where a cell keeps what belongs to the test sets of other pairs than its own, and a group to those of its members."""
+
+
+def name_of(label: str, digest: str) -> str:
+    """The name of a folder or file: a label with the digest of what it stands for, if that is known."""
+    return f"{label}-{digest}" if digest else label
+
+
+def label_of(name: str) -> str:
+    """The label in the name of a folder or file."""
+    return re.sub(rf"{DIGEST_PATTERN}$", "", name)
 
 
 def members_of(label: str) -> tuple[str, ...]:
@@ -32,7 +50,13 @@ def members_of(label: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True, order=True)
 class Cell:
-    """Labels of one run, in the order of the folders: never numbers or settings, which live in the catalogues."""
+    """Labels of one run, in the order of the folders: never numbers or settings, which live in the catalogues.
+
+    Attributes:
+        digest: of what the labels stand for in a configuration, by which the folder is told from that of a cell of
+            another study with the same labels; empty for a cell that belongs to no configuration.
+        elsewhere: digests of the text of other pairs that the configuration scores its cells on.
+    """
 
     model: str
     pair: str
@@ -40,11 +64,18 @@ class Cell:
     method: str
     budget: str
     seed: str
+    digest: str = field(default="", compare=False)
+    elsewhere: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def labels(self) -> tuple[str, ...]:
         """The six labels. `dataclasses.astuple` would copy each of them, ten times as slow."""
         return self.model, self.pair, self.size, self.method, self.budget, self.seed
+
+    @property
+    def named(self) -> dict[str, str]:
+        """The six labels by name, as records have them."""
+        return dict(zip(DIMENSIONS, self.labels, strict=True))
 
     @property
     def path(self) -> str:
@@ -54,7 +85,7 @@ class Cell:
     @property
     def folder(self) -> Path:
         """Where the cell's files lie, relative to the working directory."""
-        return CELLS_FOLDER / self.path
+        return CELLS_FOLDER / name_of(self.path, self.digest)
 
     @property
     def members(self) -> tuple[str, ...]:
@@ -65,6 +96,10 @@ class Cell:
     def is_group(self) -> bool:
         """Whether the cell is trained on several pairs."""
         return len(self.members) > 1
+
+    def elsewhere_of(self, pair: str) -> str:
+        """Digest of the text of a pair that the cell is not trained on, empty for one that it is."""
+        return "" if pair in self.members else self.elsewhere.get(pair, "")
 
     @property
     def on_own(self) -> "OnPair":
@@ -90,7 +125,28 @@ class Cell:
                 f"'{path}' names no cell; write its six labels as model/pair/size/method/budget/seed, "
                 "or the folder under results/cells that holds its files."
             )
-        return cls(*labels)
+        seed = label_of(labels[-1])
+        return cls(*labels[:-1], seed, digest=labels[-1][len(seed) + 1 :])
+
+    @classmethod
+    def find(cls, path: str) -> Self:
+        """The trained cell that is named by its labels alone, or by its folder.
+
+        Raises:
+            UserError: the text names no cell, or several folders have these labels.
+        """
+        cell = cls.parse(path)
+        if cell.digest or cell.folder.exists():
+            return cell
+        folders = [folder for folder in sorted(cell.folder.parent.glob(f"{cell.seed}-*")) if _is_of(folder, cell.seed)]
+        if len(folders) > 1:
+            named = ", ".join(map(str, folders))
+            raise UserError(f"Several studies have a cell {cell.path}; write one of its folders: {named}.")
+        return cls.parse(str(folders[0])) if folders else cell
+
+
+def _is_of(folder: Path, seed: str) -> bool:
+    return re.fullmatch(re.escape(seed) + DIGEST_PATTERN, folder.name) is not None
 
 
 class OnPair(NamedTuple):
@@ -101,8 +157,10 @@ class OnPair(NamedTuple):
 
     @property
     def folder(self) -> Path:
-        """Where the hypotheses and their records lie."""
-        return self.cell.folder if self.pair == self.cell.pair else self.cell.folder / OTHERS_FOLDER / self.pair
+        """Where the hypotheses and their records lie; what the pairs of a group are is in the digest of the cell."""
+        if self.pair == self.cell.pair:
+            return self.cell.folder
+        return self.cell.folder / OTHERS_FOLDER / name_of(self.pair, self.cell.elsewhere_of(self.pair))
 
 
 DIMENSIONS = ("model", "pair", "size", "method", "budget", "seed")

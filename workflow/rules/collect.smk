@@ -2,17 +2,17 @@
 
 Needs: train.json, decode.json and score.json of cells, comet.json where it is asked for; text and token arrays of the
 test sets.
-Makes: results/scores.csv, costs.csv and summary.csv of all cells; the same of each study in results/tables/<study>/,
-with others.csv where it scores other pairs; results/text.csv.
+Makes: in results/<study file>/: scores.csv, costs.csv and summary.csv of all cells; the same of each study in
+tables/<study>/, with others.csv where it scores other pairs; text.csv.
 """
 
 
 rule tables:
     """All tables."""
     input:
-        "results/scores.csv",
-        "results/summary.csv",
-        "results/text.csv",
+        f"{RESULTS}/scores.csv",
+        f"{RESULTS}/summary.csv",
+        f"{RESULTS}/text.csv",
         others.study_tables(CONFIGURATION),
         representations.study_tables(CONFIGURATION),
 
@@ -23,12 +23,12 @@ rule collect_all:
         paths.all_records(CONFIGURATION),
         comet_settings.all_comet_records(CONFIGURATION),
     output:
-        scores="results/scores.csv",
-        costs="results/costs.csv",
+        scores=f"{RESULTS}/scores.csv",
+        costs=f"{RESULTS}/costs.csv",
     log:
-        "logs/collect_all.log",
+        f"logs/{STUDY_FILE}/collect_all.log",
     benchmark:
-        "benchmarks/collect_all.tsv"
+        f"benchmarks/{STUDY_FILE}/collect_all.tsv"
     conda:
         "../../envs/workflow.yaml"
     params:
@@ -44,12 +44,12 @@ rule collect_study:
         files(paths.study_records),
         files(comet_settings.study_comet_records),
     output:
-        scores="results/tables/{study}/scores.csv",
-        costs="results/tables/{study}/costs.csv",
+        scores=f"{RESULTS}/tables/{{study}}/scores.csv",
+        costs=f"{RESULTS}/tables/{{study}}/costs.csv",
     log:
-        "logs/collect_study/{study}.log",
+        f"logs/{STUDY_FILE}/collect_study/{{study}}.log",
     benchmark:
-        "benchmarks/collect_study/{study}.tsv"
+        f"benchmarks/{STUDY_FILE}/collect_study/{{study}}.tsv"
     priority: FIRST
     conda:
         "../../envs/workflow.yaml"
@@ -66,12 +66,12 @@ rule summarise_all:
         paths.all_records(CONFIGURATION),
         comet_settings.all_comet_records(CONFIGURATION),
     output:
-        table="results/summary.csv",
-        page="results/summary.md",
+        table=f"{RESULTS}/summary.csv",
+        page=f"{RESULTS}/summary.md",
     log:
-        "logs/summarise_all.log",
+        f"logs/{STUDY_FILE}/summarise_all.log",
     benchmark:
-        "benchmarks/summarise_all.tsv"
+        f"benchmarks/{STUDY_FILE}/summarise_all.tsv"
     conda:
         "../../envs/workflow.yaml"
     params:
@@ -87,12 +87,12 @@ rule summarise_study:
         files(paths.study_records),
         files(comet_settings.study_comet_records),
     output:
-        table="results/tables/{study}/summary.csv",
-        page="results/tables/{study}/summary.md",
+        table=f"{RESULTS}/tables/{{study}}/summary.csv",
+        page=f"{RESULTS}/tables/{{study}}/summary.md",
     log:
-        "logs/summarise_study/{study}.log",
+        f"logs/{STUDY_FILE}/summarise_study/{{study}}.log",
     benchmark:
-        "benchmarks/summarise_study/{study}.tsv"
+        f"benchmarks/{STUDY_FILE}/summarise_study/{{study}}.tsv"
     priority: FIRST
     conda:
         "../../envs/workflow.yaml"
@@ -108,12 +108,12 @@ rule summarise_others:
     input:
         files(others.compared_records),
     output:
-        table="results/tables/{study}/others.csv",
-        page="results/tables/{study}/others.md",
+        table=f"{RESULTS}/tables/{{study}}/others.csv",
+        page=f"{RESULTS}/tables/{{study}}/others.md",
     log:
-        "logs/summarise_others/{study}.log",
+        f"logs/{STUDY_FILE}/summarise_others/{{study}}.log",
     benchmark:
-        "benchmarks/summarise_others/{study}.tsv"
+        f"benchmarks/{STUDY_FILE}/summarise_others/{{study}}.tsv"
     priority: FIRST
     conda:
         "../../envs/workflow.yaml"
@@ -129,12 +129,12 @@ rule describe_text:
     input:
         **paths.tested(CONFIGURATION),
     output:
-        table="results/text.csv",
-        page="results/text.md",
+        table=f"{RESULTS}/text.csv",
+        page=f"{RESULTS}/text.md",
     log:
-        "logs/describe_text.log",
+        f"logs/{STUDY_FILE}/describe_text.log",
     benchmark:
-        "benchmarks/describe_text.tsv"
+        f"benchmarks/{STUDY_FILE}/describe_text.tsv"
     conda:
         "../../envs/workflow.yaml"
     params:

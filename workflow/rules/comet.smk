@@ -2,7 +2,7 @@
 
 Needs: a cell's hypotheses and decode.json, the text of its test sets; a model of COMET, from a hub or a file.
 Makes: data/comet/environment/, data/comet/model.json with what was fetched beside it, and
-results/cells/<six labels>/comet.json, with a score per sentence; for a group of pairs the same in others/<pair>/.
+results/cells/<six labels>-<digest>/comet.json, with a score per sentence; for a group of pairs the same in others/<pair>/.
 """
 
 
@@ -59,6 +59,8 @@ rule comet:
         f"logs/comet/{LABELS}.log",
     benchmark:
         f"benchmarks/comet/{LABELS}.tsv"
+    wildcard_constraints:
+        pair=PAIR,
     priority: in_order("score")
     conda:
         "../../envs/workflow.yaml"

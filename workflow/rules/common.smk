@@ -16,17 +16,18 @@ sys.path.insert(0, f"{workflow.basedir}/workflow")
 from mtpeft.cells import CELL_TEMPLATE as CELL
 from mtpeft.cells import LABELS_TEMPLATE as LABELS
 from mtpeft.cells import OTHER_TEMPLATE as OTHER
-from mtpeft.config import comet_settings, corpus_settings, groups, model_paths, order, others, paths, recipes
+from mtpeft.config import comet_settings, corpus_settings, folders, groups, model_paths, order, others, paths, recipes
 from mtpeft.config import representations, settings
 from mtpeft.config.environment import share_python
 from mtpeft.config.load import validate
+from mtpeft.config.study_file import study_name
 from mtpeft.errors import UserError
 from mtpeft.front import holder, verify
 from mtpeft.front.looks import one_at_a_time
 from mtpeft.records import canonical
 
 try:
-    CONFIGURATION = validate(config)
+    CONFIGURATION = validate(config).named(study_name(workflow.overwrite_configfiles))
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
@@ -37,13 +38,23 @@ if workflow.is_main_process and (held := holder.told_of_holder()):
 
 FIRST = order.FIRST
 PLACES = order.places(CONFIGURATION)
-PAIR_OR_GROUP = groups.groups_pattern(CONFIGURATION)
+# In the folders of cells, pairs have their label alone.
+PAIR, PAIR_OR_GROUP = paths.any_of(CONFIGURATION.pairs), groups.groups_pattern(CONFIGURATION)
+# Tables, figures and findings of these configuration files, and the logs of what makes them.
+RESULTS, STUDY_FILE = folders.results_folder(CONFIGURATION), CONFIGURATION.study_file
 
 
 def of_wildcards(function):
-    """The function, which says at once what it takes: Snakemake asks twice at each call, and else looks for it anew."""
-    function.__signature__ = Signature([Parameter("wildcards", Parameter.POSITIONAL_OR_KEYWORD)])
-    return function
+    """The function of the labels in the wildcards, which say a digest besides where they name a folder.
+
+    It says at once what it takes: Snakemake asks twice at each call, and else looks for it anew.
+    """
+
+    def of_labels(wildcards):
+        return function(paths.labels_in(CONFIGURATION, wildcards))
+
+    of_labels.__signature__ = Signature([Parameter("wildcards", Parameter.POSITIONAL_OR_KEYWORD)])
+    return of_labels
 
 
 def settings_of(step):

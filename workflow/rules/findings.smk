@@ -1,7 +1,7 @@
 """Findings: the claims of the configuration, tested on the cells of its studies.
 
 Needs: score.json and train.json of the cells that the claims compare, data/pairs/<pair>/parts.json.
-Makes: results/findings.json and findings.md.
+Makes: findings.json and findings.md in results/<study file>/.
 """
 
 
@@ -12,16 +12,16 @@ rule findings:
         parts=paths.finding_parts(CONFIGURATION),
     output:
         page=report(
-            "results/findings.md",
+            f"{RESULTS}/findings.md",
             caption="../report/findings.rst",
             category="Findings",
             labels={"table": "findings"},
         ),
-        record="results/findings.json",
+        record=f"{RESULTS}/findings.json",
     log:
-        "logs/findings.log",
+        f"logs/{STUDY_FILE}/findings.log",
     benchmark:
-        "benchmarks/findings.tsv"
+        f"benchmarks/{STUDY_FILE}/findings.tsv"
     conda:
         "../../envs/workflow.yaml"
     params:

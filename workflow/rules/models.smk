@@ -1,7 +1,7 @@
 """Base models: pre-trained here, taken from a local folder or a hub, and extended by new entries of the vocabulary.
 
 Needs: data/pairs/<pair>/pretrain.tsv and token arrays, or a Hugging Face folder named in the configuration, or a hub.
-Makes: data/vocabularies/<model>/, results/models/<model>/base.json, which says where the model is, with checkpoint/ beside
+Makes: data/vocabularies/<model>-<digest>/, results/models/<model>-<digest>/base.json, which says where the model is, with checkpoint/ beside
 it, and start/<pair>.json with its dev score.
 """
 
@@ -9,7 +9,7 @@ it, and start/<pair>.json with its dev score.
 rule models:
     """All base models."""
     input:
-        expand("results/models/{model}/base.json", model=CONFIGURATION.models),
+        model_paths.all_bases(CONFIGURATION),
 
 
 rule train_vocabulary:
@@ -78,6 +78,9 @@ rule judge_base:
         "logs/judge_base/{model}/{pair}.log",
     benchmark:
         "benchmarks/judge_base/{model}/{pair}.tsv"
+    wildcard_constraints:
+        model=model_paths.all_models(CONFIGURATION),
+        pair=paths.with_digest(CONFIGURATION.pairs),
     priority: FIRST
     conda:
         "../../envs/workflow.yaml"

@@ -1,7 +1,8 @@
 """Representations: how many directions the hidden states of each layer use, for the studies that show it.
 
 Needs: a cell's tuned/ and train.json, token arrays of the dev set of its pair. The test set is no input.
-Makes: results/cells/<six labels>/representations.json and results/tables/<study>/representations.csv.
+Makes: results/cells/<six labels>-<digest>/representations.json; representations.csv in
+results/<study file>/tables/<study>/.
 """
 
 
@@ -17,6 +18,8 @@ rule represent:
         f"logs/represent/{LABELS}.log",
     benchmark:
         f"benchmarks/represent/{LABELS}.tsv"
+    wildcard_constraints:
+        pair=PAIR,
     priority: in_order("represent")
     conda:
         "../../envs/workflow.yaml"
@@ -37,11 +40,11 @@ rule collect_representations:
     input:
         files(representations.study_representations),
     output:
-        "results/tables/{study}/representations.csv",
+        f"{RESULTS}/tables/{{study}}/representations.csv",
     log:
-        "logs/collect_representations/{study}.log",
+        f"logs/{STUDY_FILE}/collect_representations/{{study}}.log",
     benchmark:
-        "benchmarks/collect_representations/{study}.tsv"
+        f"benchmarks/{STUDY_FILE}/collect_representations/{{study}}.tsv"
     priority: FIRST
     conda:
         "../../envs/workflow.yaml"

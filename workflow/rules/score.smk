@@ -2,7 +2,7 @@
 those of its pairs alone.
 
 Needs: a cell's hypotheses and decode.json, the references.
-Makes: results/cells/<six labels>/score.json, with counts per sentence; the same in others/<pair>/.
+Makes: results/cells/<six labels>-<digest>/score.json, with counts per sentence; the same in others/<pair>/.
 """
 
 
@@ -18,6 +18,8 @@ rule score:
         f"logs/score/{LABELS}.log",
     benchmark:
         f"benchmarks/score/{LABELS}.tsv"
+    wildcard_constraints:
+        pair=PAIR,
     priority: in_order("score")
     conda:
         "../../envs/workflow.yaml"

@@ -1,7 +1,8 @@
 """Learning rates: one job per model, size, method and budget whose rate is searched for and is in no table yet.
 
 Needs: results/models/<model>/base.json, token arrays and a subset of the tuning pair. The test set is no input.
-Makes: results/rates/<model>/<size>/<method>/<budget>.json with all trials, results/rates.csv of all searches.
+Makes: results/rates/<model>/<size>/<method>/<budget>-<digest>.json with all trials; rates.csv of all searches in
+results/<study file>/.
 """
 
 
@@ -10,11 +11,11 @@ rule rates:
     input:
         paths.searches(CONFIGURATION),
     output:
-        "results/rates.csv",
+        f"{RESULTS}/rates.csv",
     log:
-        "logs/rates.log",
+        f"logs/{STUDY_FILE}/rates.log",
     benchmark:
-        "benchmarks/rates.tsv"
+        f"benchmarks/{STUDY_FILE}/rates.tsv"
     conda:
         "../../envs/workflow.yaml"
     params:
@@ -33,6 +34,8 @@ rule tune:
         "logs/tune/{model}/{size}/{method}/{budget}.log",
     benchmark:
         "benchmarks/tune/{model}/{size}/{method}/{budget}.tsv"
+    wildcard_constraints:
+        budget=paths.with_digest(paths.budgets(CONFIGURATION)),
     priority: in_order("tune")
     conda:
         "../../envs/workflow.yaml"

@@ -15,7 +15,8 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         ("sweep", _sweep, "run the studies and draw the figures, going on where the last run stopped"),
         ("plan", _plan, "count the cells and jobs of each study, and how many are done"),
         ("status", _status, "count done, running, failed and missing cells of each study and method"),
-        ("preview", _preview, "figures and findings from what is finished now, into results/preview/"),
+        ("preview", _preview, "figures and findings from what is finished now, into results/<study file>/preview/"),
+        ("tidy", _tidy, "list text, models and cells that no study file uses, and remove them with --remove"),
         ("jobs", _jobs, "list this folder's jobs on a cluster; wait for those of a killed run, or cancel them"),
         ("verify", _verify, "compare every file that was made with its record; says what is damaged"),
         ("ship", _ship, "put the models that were pre-trained here into workflow/models/"),
@@ -25,6 +26,8 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         parser.add_argument(
             "--configfile", type=Path, nargs="+", default=[], metavar="FILE", help="overlays over config.yaml"
         )
+        if name == "tidy":
+            parser.add_argument("--remove", action="store_true", help="remove them; without it they are listed")
         if name in ("sweep", "jobs"):
             parser.add_argument("--target", nargs="+", default=["all"], help="rules or files to make (default: all)")
         if name == "verify":
@@ -78,8 +81,11 @@ def _sweep(given: argparse.Namespace) -> int:
 def _plan(given: argparse.Namespace) -> None:
     from mtpeft.config.load import load
     from mtpeft.front.plan import cells_table, jobs_table
+    from mtpeft.front.study_records import changes
 
     configuration = load(given.configfile)
+    for line in changes(configuration):
+        print(f"{line}\n")
     print(cells_table(configuration), jobs_table(configuration, given.configfile), sep="\n\n")
 
 
@@ -92,13 +98,18 @@ def _status(given: argparse.Namespace) -> None:
 
 def _preview(given: argparse.Namespace) -> None:
     from mtpeft.config.load import load
-    from mtpeft.config.studies import EFFICIENCY
-    from mtpeft.front.preview import PREVIEW, assess_finished, draw_finished
+    from mtpeft.front.preview import preview
 
-    configuration = load(given.configfile)
-    for line in draw_finished(configuration, [*configuration.studies, EFFICIENCY], folder=PREVIEW):
+    for line in preview(load(given.configfile)):
         print(line)
-    print(assess_finished(configuration, folder=PREVIEW))
+
+
+def _tidy(given: argparse.Namespace) -> None:
+    from mtpeft.config.load import load
+    from mtpeft.front.tidy import tidy
+
+    for line in tidy(load(given.configfile), removes=given.remove):
+        print(line)
 
 
 def _jobs(given: argparse.Namespace) -> None:

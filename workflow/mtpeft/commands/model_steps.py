@@ -105,13 +105,15 @@ def _judge(given: argparse.Namespace) -> None:
 
 
 def _tune(given: argparse.Namespace) -> None:
+    from mtpeft.cells import label_of
     from mtpeft.config.rates import CLASS
     from mtpeft.training.attempts import search_state_of, starting
 
     with starting(search_state_of(given.record)):
         from mtpeft.training.tune import tune
 
-    labels = dict(zip(CLASS, given.record.with_suffix("").parts[-len(CLASS) :], strict=True))
+    *labels, budget = given.record.with_suffix("").parts[-len(CLASS) :]
+    labels = dict(zip(CLASS, [*labels, label_of(budget)], strict=True))
     told = {"inputs": _inputs(given), "execution": _execution(given)}
     tune(given.settings, labels=labels, record=given.record, **told)
 

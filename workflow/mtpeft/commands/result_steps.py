@@ -39,8 +39,10 @@ def _others(given: argparse.Namespace) -> None:
     from mtpeft.results.blocks import unfold
     from mtpeft.results.others import write_others
 
-    others = [OnPair(cell, pair) for pair, blocks in given.settings["cells"].items() for cell in unfold(blocks)]
-    write_others(others, output=given.output, page=given.page)
+    told = given.settings
+    blocks = told["cells"].items()
+    others = [OnPair(cell, pair) for pair, own in blocks for cell in unfold(own, told["elsewhere"])]
+    write_others(others, before=unfold(told["untouched"]), output=given.output, page=given.page)
 
 
 def _representations(given: argparse.Namespace) -> None:
@@ -59,9 +61,10 @@ def _text(given: argparse.Namespace) -> None:
 
 
 def _findings(given: argparse.Namespace) -> None:
+    from mtpeft.cells import label_of
     from mtpeft.findings.assess import write_findings
 
-    parts = {file.parent.name: file for file in given.parts}
+    parts = {label_of(file.parent.name): file for file in given.parts}
     write_findings(given.settings, parts=parts, record=given.record, page=given.page)
 
 

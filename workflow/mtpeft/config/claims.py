@@ -126,7 +126,9 @@ def _common_seeds(seeds: Sequence[str], others: Sequence[str]) -> tuple[Sequence
 
 
 def claim_cells(settings: dict[str, Any]) -> list[Cell]:
-    """Cells that the claims and the gate of resolved findings read, sorted."""
+    """Cells that the claims and the gate of resolved findings read, sorted, with their digests where these are told."""
+    if "cells" in settings:
+        return sorted(unfold(settings["cells"]))
     blocks = [block for row in settings["gate"] for block in (row["full"], row["other"])]
     for claim in settings["claims"].values():
         blocks += _blocks(claim["members"])

@@ -13,6 +13,7 @@ from mtpeft.config.findings import CATALOGUE_OF, named_labels
 from mtpeft.config.resolve import found_path
 from mtpeft.config.schema import Configuration, configuration_type
 from mtpeft.config.sentences import sentences
+from mtpeft.config.study_file import study_name
 from mtpeft.errors import UserError
 from mtpeft.methods.outside import bring_in
 
@@ -24,7 +25,7 @@ def load(overlays: Sequence[Path] = ()) -> Configuration:
     merged: dict[str, Any] = {}
     for file in (DEFAULT_FILE, *overlays):
         merged = merge(merged, read_yaml(Path(file)))
-    return validate(merged)
+    return validate(merged).named(study_name(overlays))
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

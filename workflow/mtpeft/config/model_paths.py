@@ -1,10 +1,11 @@
 """Where the files of base models lie, and of what they are made from: inputs of rules as functions of the wildcards."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mtpeft.cells import ANY
+from mtpeft.config import folders
 from mtpeft.config.resolve import found_path, model_folder, model_with, vocabulary_of, vocabulary_pairs
 from mtpeft.config.schema import Configuration
 from mtpeft.config.wildcards import Wildcards
@@ -13,7 +14,7 @@ from mtpeft.config.wildcards import Wildcards
 def vocabulary_text(configuration: Configuration, wildcards: Wildcards) -> list[str]:
     """Text that a model's vocabulary is learnt from."""
     pairs = vocabulary_pairs(configuration, model_with(configuration, wildcards["vocabulary"]))
-    return [f"data/pairs/{pair}/pretrain.tsv" for pair in pairs]
+    return [f"{folders.pair_folder(configuration, pair)}/pretrain.tsv" for pair in pairs]
 
 
 def pretrain_arrays(part: str) -> Any:
@@ -21,8 +22,8 @@ def pretrain_arrays(part: str) -> Any:
 
     def arrays(configuration: Configuration, wildcards: Wildcards) -> list[str]:
         model = wildcards["model"]
-        arrays = f"data/tokens/{vocabulary_of(configuration, model)}"
-        return [f"{arrays}/{pair}/{part}.safetensors" for pair in configuration.models[model].pretrain.pairs]
+        pairs = configuration.models[model].pretrain.pairs
+        return [f"{folders.tokens_folder(configuration, model, pair)}/{part}.safetensors" for pair in pairs]
 
     return arrays
 
@@ -31,7 +32,7 @@ def tokenizer(configuration: Configuration, wildcards: Wildcards) -> str:
     """A file that is there when the tokenizer of a vocabulary is."""
     model = model_with(configuration, wildcards["vocabulary"])
     if configuration.models[model].hub or configuration.models[model].extend:
-        return f"results/models/{model}/base.json"
+        return folders.base_file(configuration, model)
     return f"{tokenizer_folder(configuration, wildcards)}/tokenizer_config.json"
 
 
@@ -40,7 +41,7 @@ def tokenizer_folder(configuration: Configuration, wildcards: Wildcards) -> str:
     label = wildcards["vocabulary"]
     model = model_with(configuration, label)
     pretrained = configuration.models[model].pretrain
-    return f"data/vocabularies/{label}" if pretrained else str(model_folder(configuration, model))
+    return folders.vocabulary_folder(configuration, label) if pretrained else str(model_folder(configuration, model))
 
 
 def pretrain_tokenizer(configuration: Configuration, wildcards: Wildcards) -> str:
@@ -53,8 +54,8 @@ def extend_inputs(configuration: Configuration, wildcards: Wildcards) -> Mapping
     extension = configuration.models[wildcards["model"]].extend
     pairs = extension.pieces.pairs if extension.pieces else []
     return {
-        "base": f"results/models/{extension.model}/base.json",
-        "texts": [f"data/pairs/{pair}/train.tsv" for pair in pairs],
+        "base": folders.base_file(configuration, extension.model),
+        "texts": [f"{folders.pair_folder(configuration, pair)}/train.tsv" for pair in pairs],
     }
 
 
@@ -62,9 +63,9 @@ def judge_inputs(configuration: Configuration, wildcards: Wildcards) -> Mapping[
     """What a base model is judged on, by the name of the option that takes it."""
     model, pair = wildcards["model"], wildcards["pair"]
     return {
-        "base": f"results/models/{model}/base.json",
-        "dev": f"data/tokens/{vocabulary_of(configuration, model)}/{pair}/dev.safetensors",
-        "dev-text": f"data/pairs/{pair}/dev.tsv",
+        "base": folders.base_file(configuration, model),
+        "dev": f"{folders.tokens_folder(configuration, model, pair)}/dev.safetensors",
+        "dev-text": f"{folders.pair_folder(configuration, pair)}/dev.tsv",
     }
 
 
@@ -76,9 +77,22 @@ def local_files(configuration: Configuration, wildcards: Wildcards) -> list[str]
 
 
 def models_with(configuration: Configuration, key: str) -> str:
-    """Pattern of the labels of models that have a key: each kind is made by a rule of its own."""
-    labels = [re.escape(label) for label, model in configuration.models.items() if getattr(model, key)]
-    return "|".join(labels) or "(?!)"
+    """Pattern of the names of models that have a key: each kind is made by a rule of its own."""
+    return _names(configuration, [label for label, model in configuration.models.items() if getattr(model, key)])
+
+
+def all_models(configuration: Configuration) -> str:
+    """Pattern of the names of all models."""
+    return _names(configuration, configuration.models)
+
+
+def all_bases(configuration: Configuration) -> list[str]:
+    """Records of all base models."""
+    return [folders.base_file(configuration, model) for model in configuration.models]
+
+
+def _names(configuration: Configuration, labels: Iterable[str]) -> str:
+    return "|".join(re.escape(folders.model_name(configuration, label)) for label in labels) or "(?!)"
 
 
 def threads(configuration: Configuration, wildcards: Wildcards) -> int:

@@ -5,6 +5,7 @@ those in `paths`.
 from collections.abc import Iterable, Mapping
 
 from mtpeft.cells import DIMENSIONS, OnPair
+from mtpeft.config.folders import placed, tables_folder
 from mtpeft.config.paths import cell_of, cell_records
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import all_others, is_tuned, study_others, untouched
@@ -20,7 +21,7 @@ def on_other(configuration: Configuration, wildcards: Wildcards) -> Mapping[str,
     Raises:
         UserError: the pair is its own, or is none of its group and the cell has forgotten nothing.
     """
-    cell, other = cell_of(wildcards), wildcards["other"]
+    cell, other = placed(configuration, cell_of(wildcards)), wildcards["other"]
     if cell.pair == other:
         raise UserError(f"The cell {cell.path} is of '{other}' itself; its scores there are {cell.folder}/{RECORD}.")
     if other not in cell.members and not is_tuned(configuration, cell):
@@ -36,20 +37,24 @@ def other_records(configuration: Configuration) -> list[str]:
 def compared_records(configuration: Configuration, wildcards: Wildcards) -> list[str]:
     """Records that tell what tuning costs: of a study's tuned cells on other pairs, and of the untouched models."""
     others = study_others(configuration, wildcards["study"])
-    before = dict.fromkeys(untouched(cell.model, pair) for cell, pair in others)
     tuned = dict.fromkeys(other.cell for other in others)
+    before = [
+        placed(configuration, cell) for cell in dict.fromkeys(untouched(cell.model, pair) for cell, pair in others)
+    ]
     return [*(f"{cell.folder}/train.json" for cell in tuned), *_records(others), *cell_records(before)]
 
 
 def table_of_others(configuration: Configuration, wildcards: Wildcards) -> list[str]:
     """Summary of a study on other pairs, if it scores any."""
     study = wildcards["study"]
-    return [f"results/tables/{study}/others.csv"] if configuration.studies[study].also_score else []
+    table = tables_folder(configuration, study) / "others.csv"
+    return [str(table)] if configuration.studies[study].also_score else []
 
 
 def study_tables(configuration: Configuration) -> list[str]:
     """Tables of all studies."""
-    own = [f"results/tables/{study}/{name}.csv" for study in configuration.studies for name in ("scores", "summary")]
+    folders = [tables_folder(configuration, study) for study in configuration.studies]
+    own = [f"{folder}/{name}.csv" for folder in folders for name in ("scores", "summary")]
     return own + [file for study in configuration.studies for file in table_of_others(configuration, {"study": study})]
 
 

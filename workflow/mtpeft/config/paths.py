@@ -4,13 +4,25 @@ import re
 import shlex
 from collections.abc import Iterable, Mapping
 
-from mtpeft.cells import ALL, ANY, DIMENSIONS, NATIVE, RESERVED, Cell
+from mtpeft.cells import (
+    ANY,
+    CELLS_FOLDER,
+    DIGEST_PATTERN,
+    DIMENSIONS,
+    OTHERS_FOLDER,
+    RESERVED,
+    Cell,
+    OnPair,
+    label_of,
+    members_of,
+)
+from mtpeft.config import folders
 from mtpeft.config.claims import claim_cells
 from mtpeft.config.corpus_settings import user_files
-from mtpeft.config.datasets import all_datasets, datasets_of
+from mtpeft.config.datasets import all_datasets
 from mtpeft.config.groups import require_sorted
 from mtpeft.config.model_checks import require_trainable
-from mtpeft.config.rates import CLASS, rates_file, trial_cell
+from mtpeft.config.rates import CLASS, trial_cell
 from mtpeft.config.resolve import (
     anchor_pairs,
     used_corpora,
@@ -19,7 +31,7 @@ from mtpeft.config.resolve import (
 from mtpeft.config.schema import Configuration
 from mtpeft.config.settings import class_cell, findings_settings, needs_search, text_settings
 from mtpeft.config.studies import EFFICIENCY, all_cells, drawn_cells, rate_classes
-from mtpeft.config.test_sets import PRIMARY, given_test, given_texts, more_test_sets, test_datasets, test_sets
+from mtpeft.config.test_sets import PRIMARY, given_test, more_test_sets, test_datasets, test_sets
 from mtpeft.config.wildcards import Wildcards
 from mtpeft.errors import UserError
 from mtpeft.methods import METHODS
@@ -31,24 +43,92 @@ TRAINING_PARTS = ("train", "dev", "pretrain")
 
 def constraints(configuration: Configuration) -> dict[str, str]:
     """Pattern of each wildcard: the labels that the configuration knows, which makes paths unambiguous."""
-    budgets = [*configuration.budgets, ALL, ANY, NATIVE]
-    wheels = {name for corpus in configuration.corpora.values() for name in corpus.wheels}
+    corpora = configuration.corpora
+    wheels = {folders.wheel_name(configuration, corpus, name) for corpus in corpora for name in corpora[corpus].wheels}
+    vocabularies = {vocabulary_of(configuration, model) for model in configuration.models}
     known: dict[str, Iterable[str]] = {
-        "corpus": configuration.corpora,
+        "corpus": [folders.corpus_name(configuration, corpus) for corpus in corpora],
         "wheel": wheels,
-        "dataset": all_datasets(configuration),
+        "dataset": [folders.dataset_name(configuration, dataset) for dataset in all_datasets(configuration)],
         "test_set": [PRIMARY, *more_test_sets(configuration)],
         "study": configuration.studies,
         "model": [*configuration.models, ANY],
-        "vocabulary": {vocabulary_of(configuration, model) for model in configuration.models},
-        "pair": configuration.pairs,
-        "other": configuration.pairs,
+        "vocabulary": [folders.vocabulary_name(configuration, vocabulary) for vocabulary in vocabularies],
+        "pair": [folders.pair_name(configuration, pair) for pair in configuration.pairs],
+        "other": [*configuration.pairs, *(folders.pair_name(configuration, pair) for pair in configuration.pairs)],
         "size": [*configuration.sizes, ANY],
         "method": configuration.methods,
-        "budget": budgets,
+        "budget": budgets(configuration),
     }
-    patterns = {name: "|".join(map(re.escape, sorted(labels))) or "(?!)" for name, labels in known.items()}
-    return patterns | {"seed": rf"\d+|{ANY}"}
+    patterns = {name: any_of(labels) for name, labels in known.items()}
+    return patterns | {"seed": rf"(?:\d+|{ANY}){DIGEST_PATTERN}"}
+
+
+def any_of(names: Iterable[str]) -> str:
+    """Pattern of names."""
+    return "|".join(map(re.escape, sorted(names))) or "(?!)"
+
+
+def budgets(configuration: Configuration) -> list[str]:
+    """Labels of budgets, those that no catalogue has included."""
+    return [*configuration.budgets, *RESERVED]
+
+
+def subset_sizes(configuration: Configuration, *, at_most: bool) -> str:
+    """Pattern of the names of sizes."""
+    return any_of(folders.size_name(configuration, size, at_most=at_most) for size in configuration.sizes)
+
+
+def with_digest(labels: Iterable[str]) -> str:
+    """Pattern of labels with any digest, for files whose digest is of more than what the label says."""
+    return rf"(?:{any_of(labels)}){DIGEST_PATTERN}"
+
+
+def labels_in(configuration: Configuration, wildcards: Wildcards) -> dict[str, str]:
+    """The wildcards as labels of the catalogues, without the digests that are in the names of folders.
+
+    Raises:
+        UserError: they name the folder of a cell that is of another configuration.
+    """
+    labels = {name: _label(configuration, name, value) for name, value in wildcards.items()}
+    if "seed" in labels and labels["seed"] != wildcards["seed"]:
+        cell = folders.placed(configuration, cell_of(labels))
+        own = OnPair(cell, labels["other"]) if "other" in labels else cell
+        asked = CELLS_FOLDER / "/".join(wildcards[name] for name in DIMENSIONS)
+        asked = asked / OTHERS_FOLDER / wildcards["other"] if "other" in labels else asked
+        if own.folder != asked and labels.get("other") != cell.pair:
+            raise UserError(
+                f"{asked} belongs to a study for which its labels stand for something else than for this one; write "
+                f"{own.folder}."
+            )
+    return labels
+
+
+def with_digests(configuration: Configuration, target: str) -> str:
+    """What is to be made, where a user writes the labels of a cell or of a pair without their digests: labels of a cell
+    alone stand for its score.
+    """
+    cell = re.fullmatch(rf"(?:{CELLS_FOLDER}/)?((?:[^/]+/){{5}}(?:\d+|{ANY}))(/.+)?", target)
+    if cell:
+        folder = folders.placed(configuration, Cell.parse(cell[1])).folder
+        return f"{folder}{cell[2] or '/score.json'}"
+    pair = re.fullmatch(r"data/pairs/([^/]+)/(.+)", target)
+    if pair and pair[1] in configuration.pairs:
+        return f"{folders.pair_folder(configuration, pair[1])}/{pair[2]}"
+    return target
+
+
+def _label(configuration: Configuration, wildcard: str, value: str) -> str:
+    """The label in the value of a wildcard; a known label is one, even if it looks as if it ended with a digest."""
+    match wildcard:
+        case "pair" | "other":
+            bare = set(members_of(value)) <= configuration.pairs.keys()
+        case "model" | "size" | "budget" | "corpus":
+            name = {"corpus": "corpora"}.get(wildcard, f"{wildcard}s")
+            bare = value in getattr(configuration, name)
+        case _:
+            bare = wildcard not in ("seed", "wheel", "dataset", "vocabulary")
+    return value if bare else label_of(value)
 
 
 def cell_of(wildcards: Wildcards) -> Cell:
@@ -58,10 +138,7 @@ def cell_of(wildcards: Wildcards) -> Cell:
 
 def archives(configuration: Configuration, wildcards: Wildcards) -> list[str]:
     """Extracts of the wheels or of the datasets that a pair's corpus is made of."""
-    corpus = configuration.pairs[wildcards["pair"]].corpus
-    wheels = [f"data/wheels/{corpus}/{wheel}.zip" for wheel in configuration.corpora[corpus].wheels]
-    parts = datasets_of(configuration, wildcards["pair"]).values()
-    return [*wheels, *(f"data/mtdata/{dataset}.tsv.gz" for datasets in parts for dataset in datasets)]
+    return folders.archives_of(configuration, wildcards["pair"])
 
 
 def own_files(configuration: Configuration, wildcards: Wildcards) -> list[str]:
@@ -71,30 +148,31 @@ def own_files(configuration: Configuration, wildcards: Wildcards) -> list[str]:
 
 def anchors(configuration: Configuration, wildcards: Wildcards) -> list[str]:
     """Cleaned text by which a corpus is split."""
-    return [f"data/pairs/{pair}/clean.tsv" for pair in anchor_pairs(configuration, wildcards["corpus"])]
+    pairs = anchor_pairs(configuration, wildcards["corpus"])
+    return [f"{folders.pair_folder(configuration, pair)}/clean.tsv" for pair in pairs]
 
 
 def split_of(configuration: Configuration, wildcards: Wildcards) -> str:
     """The split of a pair's corpus."""
-    return f"data/corpora/{configuration.pairs[wildcards['pair']].corpus}/split.json"
+    return folders.split_file(configuration, configuration.pairs[wildcards["pair"]].corpus)
 
 
 def other_splits(configuration: Configuration, wildcards: Wildcards) -> list[str]:
     """Splits of the other corpora that studies use, and further test sets: training in one may leak into another."""
     own = configuration.pairs[wildcards["pair"]].corpus
-    others = [f"data/corpora/{corpus}/split.json" for corpus in used_corpora(configuration) if corpus != own]
-    return [*others, *given_texts(configuration)]
+    others = [folders.split_file(configuration, corpus) for corpus in used_corpora(configuration) if corpus != own]
+    return [*others, *folders.given_texts(configuration)]
 
 
 def more_tests(configuration: Configuration) -> str:
     """Pattern of the names of test sets that are no corpus's own, and are made by a rule of their own."""
-    return "|".join(map(re.escape, sorted(more_test_sets(configuration)))) or "(?!)"
+    return any_of(more_test_sets(configuration))
 
 
 def test_archives(configuration: Configuration, wildcards: Wildcards) -> list[str]:
     """Datasets that a named test set of a pair is made of."""
     datasets = test_datasets(configuration, wildcards["pair"], wildcards["test_set"])
-    return [f"data/mtdata/{dataset}.tsv.gz" for dataset in datasets]
+    return [folders.dataset_file(configuration, dataset) for dataset in datasets]
 
 
 def test_files(configuration: Configuration, wildcards: Wildcards) -> list[str]:
@@ -108,7 +186,7 @@ def train_inputs(configuration: Configuration, wildcards: Wildcards) -> Mapping[
     cell = cell_of(wildcards)
     inputs = training_files(configuration, cell)
     if needs_search(configuration, cell):
-        inputs["rate"] = [rates_file(cell)]
+        inputs["rate"] = [folders.rates_file(configuration, cell)]
     return inputs
 
 
@@ -120,7 +198,7 @@ def tune_inputs(configuration: Configuration, wildcards: Wildcards) -> Mapping[s
 
 def searches(configuration: Configuration) -> list[str]:
     """Records of the searches for all learning rates that are searched for."""
-    return [rates_file(class_cell(*labels)) for labels in rate_classes(configuration)]
+    return [folders.rates_file(configuration, class_cell(*labels)) for labels in rate_classes(configuration)]
 
 
 def training_files(configuration: Configuration, cell: Cell) -> dict[str, list[str]]:
@@ -130,7 +208,9 @@ def training_files(configuration: Configuration, cell: Cell) -> dict[str, list[s
     method = METHODS[configuration.methods[cell.method].tuner]
     _require_canonical(cell, method)
     require_trainable(configuration, cell)
-    inputs: dict[str, list[str]] = {"base": [f"results/models/{cell.model}/base.json"]} if cell.model != ANY else {}
+    inputs: dict[str, list[str]] = {}
+    if cell.model != ANY:
+        inputs["base"] = [folders.base_file(configuration, cell.model)]
     for pair in cell.members:
         for name, file in _files_of_pair(configuration, cell, pair).items():
             inputs.setdefault(name, []).append(file)
@@ -142,14 +222,13 @@ def _files_of_pair(configuration: Configuration, cell: Cell, pair: str) -> dict[
     method = METHODS[configuration.methods[cell.method].tuner]
     files = {}
     if cell.size != ANY:
-        subsets = "subsets_at_most" if cell.is_group else "subsets"
-        files["subset"] = f"data/pairs/{pair}/{subsets}/{cell.size}.txt"
+        files["subset"] = folders.subset_file(configuration, pair, cell.size, at_most=cell.is_group)
     if method.trains != "nothing":
-        arrays = f"data/tokens/{vocabulary_of(configuration, cell.model)}/{pair}"
+        arrays = folders.tokens_folder(configuration, cell.model, pair)
         files["train"], files["dev"] = f"{arrays}/train.safetensors", f"{arrays}/dev.safetensors"
-        files["dev-text"] = f"data/pairs/{pair}/dev.tsv"
+        files["dev-text"] = f"{folders.pair_folder(configuration, pair)}/dev.tsv"
     if method.starts_as_base:
-        files["start"] = f"results/models/{cell.model}/start/{pair}.json"
+        files["start"] = folders.start_file(configuration, cell.model, pair)
     return files
 
 
@@ -169,7 +248,7 @@ def _require_canonical(cell: Cell, method: Method) -> None:
             raise UserError(
                 f"The cell {cell.path} has the {name} '{getattr(cell, name)}'; for its method write '{label}'."
             )
-    meaningless = [name for name, label in vars(cell).items() if label == ANY and wanted.get(name) != ANY]
+    meaningless = [name for name, label in cell.named.items() if label == ANY and wanted.get(name) != ANY]
     if meaningless or (method.budget_labels is None and cell.budget in RESERVED):
         raise UserError(f"The cell {cell.path} needs a label of the catalogue as its {(meaningless or ['budget'])[0]}.")
 
@@ -178,34 +257,34 @@ def decode_inputs(configuration: Configuration, wildcards: Wildcards) -> Mapping
     """What a cell is decoded from besides its own files, by the name of the option that takes it."""
     cell = cell_of(wildcards)
     if cell.model != ANY:
-        arrays = f"data/tokens/{vocabulary_of(configuration, cell.model)}/{cell.pair}"
+        arrays = folders.tokens_folder(configuration, cell.model, cell.pair)
         return {"tests": [f"{arrays}/{name}.safetensors" for name in test_sets(configuration, cell.pair)]}
     return {
         "tests": references(configuration, wildcards),
-        "memory": f"data/pairs/{cell.pair}/train.tsv",
-        "subset": f"data/pairs/{cell.pair}/subsets/{cell.size}.txt",
+        "memory": f"{folders.pair_folder(configuration, cell.pair)}/train.tsv",
+        "subset": folders.subset_file(configuration, cell.pair, cell.size),
     }
 
 
 def tested(configuration: Configuration) -> dict[str, list[str]]:
     """Text and token arrays of all test sets that a model of the studies reads."""
     rows = text_settings(configuration)["tested"]
-    folders = [(f"data/pairs/{row['pair']}", row) for row in rows]
-    arrays = [(f"data/tokens/{vocabulary_of(configuration, row['model'])}/{row['pair']}", row) for row in rows]
+    arrays = [(folders.tokens_folder(configuration, row["model"], row["pair"]), row["test_set"]) for row in rows]
     return {
-        "texts": [f"{folder}/{row['test_set']}.tsv" for folder, row in folders],
-        "arrays": [f"{folder}/{row['test_set']}.safetensors" for folder, row in arrays],
+        "texts": [test_set(configuration, row["pair"], row["test_set"]) for row in rows],
+        "arrays": [f"{folder}/{name}.safetensors" for folder, name in arrays],
     }
 
 
 def references(configuration: Configuration, wildcards: Wildcards) -> list[str]:
     """Text of the test sets of a pair."""
-    return [test_set(wildcards["pair"], name) for name in test_sets(configuration, wildcards["pair"])]
+    pair = wildcards["pair"]
+    return [test_set(configuration, pair, name) for name in test_sets(configuration, pair)]
 
 
-def test_set(pair: str, name: str) -> str:
+def test_set(configuration: Configuration, pair: str, name: str) -> str:
     """Text of a test set of a pair."""
-    return f"data/pairs/{pair}/{name}.tsv"
+    return f"{folders.pair_folder(configuration, pair)}/{name}.tsv"
 
 
 def cell_files(cells: Iterable[Cell], name: str) -> list[str]:
@@ -240,17 +319,22 @@ def finding_records(configuration: Configuration) -> list[str]:
 def finding_parts(configuration: Configuration) -> list[str]:
     """Records of the pairs that the findings are tested on, where the similarity of the test sentences stands."""
     pairs = {cell.pair for cell in claim_cells(findings_settings(configuration))}
-    return [f"data/pairs/{pair}/parts.json" for pair in sorted(pairs)]
+    return all_parts(configuration, sorted(pairs))
 
 
-def figures(studies: Iterable[str]) -> list[str]:
-    """Figure files of studies, and of what all their cells cost."""
-    return [file for label in (*studies, EFFICIENCY) for file in figures_of(label)]
+def all_parts(configuration: Configuration, pairs: Iterable[str]) -> list[str]:
+    """Records of how the text of pairs was divided."""
+    return [f"{folders.pair_folder(configuration, pair)}/parts.json" for pair in pairs]
 
 
-def figures_of(label: str) -> list[str]:
+def figures(configuration: Configuration) -> list[str]:
+    """Figure files of all studies, and of what all their cells cost."""
+    return [file for label in (*configuration.studies, EFFICIENCY) for file in figures_of(configuration, label)]
+
+
+def figures_of(configuration: Configuration, label: str) -> list[str]:
     """Files of one figure."""
-    return [f"results/figures/{label}.{suffix}" for suffix in FORMATS]
+    return [f"{folders.results_folder(configuration)}/figures/{label}.{suffix}" for suffix in FORMATS]
 
 
 def flat(named: Mapping[str, str | list[str]]) -> list[str]:

@@ -33,11 +33,6 @@ def trial_cell(configuration: Configuration, cell: Cell) -> Cell:
     return Cell(cell.model, tuning.pair, cell.size, cell.method, cell.budget, str(tuning.seed))
 
 
-def rates_file(cell: Cell) -> str:
-    """Where the search of a cell's class is recorded."""
-    return f"results/rates/{cell.model}/{cell.size}/{cell.method}/{cell.budget}.json"
-
-
 def search_settings(configuration: Configuration, cell: Cell, trial: Mapping[str, Any]) -> dict[str, Any]:
     """What the search for a class's rate depends on, given the settings of its trials without a rate."""
     return {

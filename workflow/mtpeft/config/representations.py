@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from mtpeft.cells import ANY, JOIN, Cell
+from mtpeft.config.folders import tables_folder, tokens_folder
 from mtpeft.config.paths import cell_files, cell_of
-from mtpeft.config.resolve import vocabulary_of
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import NONE, drawn_cells
 from mtpeft.config.wildcards import Wildcards
@@ -46,7 +46,8 @@ def study_representations(configuration: Configuration, wildcards: Wildcards) ->
 def table_of(configuration: Configuration, wildcards: Wildcards) -> list[str]:
     """Table of a study, if it shows representations."""
     study = wildcards["study"]
-    return [f"results/tables/{study}/representations.csv"] if represented_in(configuration, study) else []
+    table = tables_folder(configuration, study) / "representations.csv"
+    return [str(table)] if represented_in(configuration, study) else []
 
 
 def represent_inputs(configuration: Configuration, wildcards: Wildcards) -> Mapping[str, str]:
@@ -63,7 +64,7 @@ def represent_inputs(configuration: Configuration, wildcards: Wildcards) -> Mapp
 
 def dev_arrays(configuration: Configuration, cell: Cell) -> str:
     """Token arrays of the dev set of a cell's pair."""
-    return f"data/tokens/{vocabulary_of(configuration, cell.model)}/{cell.pair}/dev.safetensors"
+    return f"{tokens_folder(configuration, cell.model, cell.pair)}/dev.safetensors"
 
 
 def representation_mistakes(configuration: Configuration, label: str) -> Iterator[str]:

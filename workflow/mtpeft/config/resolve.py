@@ -134,7 +134,9 @@ def model_folder(configuration: Configuration, model: str) -> Path:
     entry = configuration.models[model]
     if entry.path:
         return found_path(entry.path)
-    return Path(f"results/models/{model}") / ("hub" if entry.hub else EXTENDED)
+    from mtpeft.config.folders import model_home  # whose digests need all that is looked up here
+
+    return Path(model_home(configuration, model)) / ("hub" if entry.hub else EXTENDED)
 
 
 def origin_of(configuration: Configuration, model: str) -> str:

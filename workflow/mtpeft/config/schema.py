@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from functools import reduce
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt, create_model
+from pydantic import ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt, PrivateAttr, create_model
 
 from mtpeft.cells import members_of
 from mtpeft.config.comet_section import Comet
@@ -16,6 +16,7 @@ from mtpeft.config.findings import Finding
 from mtpeft.config.forms import MEMBERS, SHA256, DatasetId, Language, Probability, Share
 from mtpeft.config.models import Model
 from mtpeft.config.section import Section
+from mtpeft.config.study_file import ALONE
 from mtpeft.methods import METHODS
 from mtpeft.methods.base import Method
 
@@ -261,6 +262,18 @@ class Configuration(Section):
 
     def __hash__(self) -> int:
         return id(self)
+
+    _study_file: str = PrivateAttr(default=ALONE)
+
+    @property
+    def study_file(self) -> str:
+        """Name of the files that it was read from, under which its tables and figures lie."""
+        return self._study_file
+
+    def named(self, study_file: str) -> Self:
+        """The same, read from files with this name."""
+        self._study_file = study_file
+        return self
 
     corpora: dict[str, Corpus]
     pairs: dict[str, Pair]

@@ -12,7 +12,7 @@ from typing import Any
 
 from mtpeft.cells import ANY, Cell
 from mtpeft.config import rates
-from mtpeft.config.claims import claim_settings, foreign_language, gate_settings
+from mtpeft.config.claims import claim_cells, claim_settings, foreign_language, gate_settings
 from mtpeft.config.exposure import exposure_of
 from mtpeft.config.recipes import RECIPES
 from mtpeft.config.resolve import (
@@ -25,7 +25,7 @@ from mtpeft.config.resolve import (
 )
 from mtpeft.config.schema import Configuration
 from mtpeft.config.section import plain
-from mtpeft.config.studies import all_cells, drawn_cells, study_others
+from mtpeft.config.studies import all_cells, drawn_cells, study_others, untouched
 from mtpeft.config.test_sets import test_sets
 from mtpeft.methods import METHODS
 from mtpeft.models.describe import mbart_config
@@ -210,10 +210,18 @@ def summary_settings(configuration: Configuration, study: str) -> Settings:
 
 def others_settings(configuration: Configuration, study: str) -> Settings:
     """Settings of the summary of a study on other pairs than those its cells are tuned on: the cells of each."""
+    from mtpeft.config.folders import placed
+
     cells: dict[str, list[Cell]] = {}
     for cell, pair in study_others(configuration, study):
         cells.setdefault(pair, []).append(cell)
-    return {"recipe": RECIPES["others"], "cells": {pair: fold(own) for pair, own in cells.items()}}
+    before = dict.fromkeys(untouched(cell.model, pair) for pair, own in cells.items() for cell in own)
+    return {
+        "recipe": RECIPES["others"],
+        "cells": {pair: fold(own) for pair, own in cells.items()},
+        "elsewhere": {pair: digest for own in cells.values() for pair, digest in own[0].elsewhere.items()},
+        "untouched": fold(placed(configuration, cell) for cell in before),
+    }
 
 
 def representations_settings(configuration: Configuration, study: str) -> Settings:
@@ -234,13 +242,16 @@ def text_settings(configuration: Configuration) -> Settings:
 
 def findings_settings(configuration: Configuration) -> Settings:
     """Settings of the findings: every claim with the cells that it is tested on, and the gate before all of them."""
-    return {
+    from mtpeft.config.folders import placed
+
+    settings = {
         "recipe": RECIPES["findings"],
         "margin": configuration.margin,
         "distances": sha256_of(DISTANCES),
         "claims": {label: claim_settings(configuration, label) for label in configuration.findings},
         "gate": gate_settings(configuration),
     }
+    return settings | {"cells": fold(placed(configuration, cell) for cell in claim_cells(settings))}
 
 
 def figure_settings(configuration: Configuration, study: str) -> Settings:

@@ -17,8 +17,10 @@ NONE = "none"
 
 def study_cells(configuration: Configuration, study: Study) -> list[Cell]:
     """Cells of one study, in the order of its lists and without repetition; those of `also` come last."""
+    from mtpeft.config.folders import placed  # which itself needs to know how cells are trained, and so what they are
+
     blocks = ((*_combinations(configuration, block), *_before_tuning(block)) for block in study.blocks)
-    return list(dict.fromkeys(cell for block in blocks for cell in block))
+    return [placed(configuration, cell) for cell in dict.fromkeys(cell for block in blocks for cell in block)]
 
 
 @lru_cache(maxsize=4)
@@ -53,6 +55,12 @@ def study_others(configuration: Configuration, label: str) -> list[OnPair]:
     cells = drawn_cells(configuration, label) if pairs else ()
     tuned = [cell for cell in cells if is_tuned(configuration, cell)]
     return [OnPair(cell, pair) for cell in tuned for pair in pairs if pair not in cell.members]
+
+
+def untouched_elsewhere(configuration: Configuration, label: str) -> list[Cell]:
+    """The untouched models on the pairs on which a study scores tuned cells besides their own."""
+    wanted = {untouched(cell.model, pair) for cell, pair in study_others(configuration, label)}
+    return [cell for cell in drawn_cells(configuration, label) if cell in wanted]
 
 
 def all_others(configuration: Configuration) -> list[OnPair]:

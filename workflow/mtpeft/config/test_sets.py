@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from mtpeft.config.datasets import dataset_for
 from mtpeft.config.file_checks import file_mistakes
-from mtpeft.config.resolve import pair_languages, used_corpora
+from mtpeft.config.resolve import pair_languages
 from mtpeft.config.schema import Configuration, Corpus, MoreText
 
 PRIMARY = "test"
@@ -35,13 +35,6 @@ def test_datasets(configuration: Configuration, pair: str, name: str) -> list[st
     corpus = configuration.corpora[configuration.pairs[pair].corpus]
     languages = pair_languages(configuration, pair)
     return [dataset_for(label, languages, corpus.written_in) for label in corpus.more_tests[name].mtdata]
-
-
-def given_texts(configuration: Configuration) -> list[str]:
-    """Records with the texts of all named test sets, which no training text may resemble."""
-    corpora = set(used_corpora(configuration))
-    pairs = [pair for pair, entry in configuration.pairs.items() if entry.corpus in corpora]
-    return [f"data/pairs/{pair}/{name}.json" for pair in pairs for name in test_sets(configuration, pair)[1:]]
 
 
 def test_set_mistakes(key: str, corpus: Corpus) -> Iterator[str]:

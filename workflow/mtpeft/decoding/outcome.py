@@ -35,7 +35,7 @@ def write_decode_record(
 ) -> None:
     """Write the record of a cell's decoding."""
     content = DecodeRecord(
-        cell=vars(cell),
+        cell=cell.named,
         status=outcome.status,
         settings=dict(settings),
         trained_sha256=sha256_of(trained),

@@ -1,15 +1,16 @@
 """Figures and findings from the cells that are finished now: missing ones stay gaps and are named."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from mtpeft.cells import Cell, OnPair
+from mtpeft.cells import Cell, OnPair, label_of
 from mtpeft.config.claims import claim_cells
+from mtpeft.config.folders import figures_folder, placed, preview_folder, results_folder, tables_folder
 from mtpeft.config.paths import finding_parts
 from mtpeft.config.representations import represented_in
 from mtpeft.config.schema import Configuration
 from mtpeft.config.settings import figure_settings, findings_settings
-from mtpeft.config.studies import EFFICIENCY, drawn_cells, study_others
+from mtpeft.config.studies import EFFICIENCY, drawn_cells, study_others, untouched
 from mtpeft.errors import UserError
 from mtpeft.figures.draw import draw_figure
 from mtpeft.findings.assess import write_findings
@@ -22,21 +23,31 @@ from mtpeft.results.others import write_others
 from mtpeft.results.representations import has_representations, write_representations
 from mtpeft.results.summary import write_summary
 
-PREVIEW = Path("results/preview")
-FIGURES = Path("results/figures")
-FINDINGS = Path("results/findings.json")
+FINDINGS = "findings"
+TABLES = ("scores.csv", "costs.csv", "summary.*", "others.*", "representations.csv")
 BEGUN_ANEW = "A cell was begun anew while its records were read; run `make preview` again."
-FINDINGS_FILES = "results/findings.*"
-UNFINISHED = FIGURES / ".unfinished"
+UNFINISHED = ".unfinished"
 """Patterns of files that were made without all of their cells, in the place of those that Snakemake makes."""
 
 
-def draw_finished(configuration: Configuration, labels: Sequence[str], *, folder: Path) -> Iterator[str]:
-    """Write the figures of studies, or `efficiency`, into a folder; yields a line on each."""
-    for label in labels:
+def preview(configuration: Configuration) -> Iterator[str]:
+    """Draw all figures and test all claims on what is finished now, beside what Snakemake makes; yields lines."""
+    folder, labels = preview_folder(configuration), [*configuration.studies, EFFICIENCY]
+    yield from draw_finished(configuration, {label: folder / "tables" / label for label in labels}, folder=folder)
+    yield assess_finished(configuration, folder=folder)
+
+
+def draw_finished(configuration: Configuration, labels: Mapping[str, Path], *, folder: Path) -> Iterator[str]:
+    """Write the figures of studies, or `efficiency`, and the tables that they are drawn from; yields a line on each.
+
+    Args:
+        configuration: of now.
+        labels: folders for the tables by study.
+        folder: where the figures go.
+    """
+    for label, tables in labels.items():
         cells, others = drawn_cells(configuration, label), study_others(configuration, label)
         finished = [cell for cell in cells if is_finished(configuration, cell)]
-        tables = PREVIEW / "tables" / label
         summary, missing = tables / "summary.csv", set(cells) - set(finished)
         others_table, ranks_table = tables / "others.csv", tables / "representations.csv"
         represented = represented_in(configuration, label)
@@ -46,7 +57,12 @@ def draw_finished(configuration: Configuration, labels: Sequence[str], *, folder
             write_tables(finished, scores=tables / "scores.csv", costs=tables / "costs.csv", **there)
             write_summary(finished, output=summary, page=summary.with_suffix(".md"), **there)
             if others:
-                write_others(others, output=others_table, page=others_table.with_suffix(".md"), missing=lacking)
+                before = [
+                    placed(configuration, cell) for cell in {untouched(cell.model, pair) for cell, pair in others}
+                ]
+                lacking |= {cell.on_own for cell in before if not is_finished(configuration, cell)}
+                told = {"before": before, "missing": lacking}
+                write_others(others, output=others_table, page=others_table.with_suffix(".md"), **told)
             if represented:
                 unmeasured = {cell for cell in represented if not _is_represented(configuration, cell)}
                 write_representations(represented, output=ranks_table, missing=unmeasured)
@@ -78,8 +94,8 @@ def assess_finished(configuration: Configuration, *, folder: Path) -> str:
     settings = findings_settings(configuration)
     cells = claim_cells(settings)
     missing = [cell for cell in cells if not is_finished(configuration, cell)]
-    record, page = folder / FINDINGS.name, folder / FINDINGS.with_suffix(".md").name
-    parts = {Path(file).parent.name: Path(file) for file in finding_parts(configuration)}
+    record, page = folder / f"{FINDINGS}.json", folder / f"{FINDINGS}.md"
+    parts = {label_of(Path(file).parent.name): Path(file) for file in finding_parts(configuration)}
     try:
         write_findings(settings, parts=parts, record=record, page=page, missing=missing)
     except UserError as error:
@@ -90,17 +106,24 @@ def assess_finished(configuration: Configuration, *, folder: Path) -> str:
 
 
 def make_unfinished(configuration: Configuration) -> None:
-    """Make what Snakemake could not: figures and findings whose cells are not all finished."""
+    """Make what Snakemake could not: tables, figures and findings whose cells are not all finished.
+
+    What lies there of an earlier state goes at once, tables with their figures, so that all are of one state.
+    """
+    results, figures = results_folder(configuration), figures_folder(configuration)
     labels = [label for label in (*configuration.studies, EFFICIENCY) if not _is_whole(configuration, label)]
+    tables = {label: tables_folder(configuration, label) for label in labels}
     tested = claim_cells(findings_settings(configuration))
     are_tested = all(is_finished(configuration, cell) for cell in tested)
-    patterns = [*(f"{FIGURES / label}.*" for label in labels), *([] if are_tested else [FINDINGS_FILES])]
-    write_lines(UNFINISHED, patterns)
+    patterns = [f"{figures / label}.*" for label in labels]
+    patterns += [f"{folder}/{name}" for folder in tables.values() for name in TABLES]
+    patterns += [] if are_tested else [f"{results / FINDINGS}.*"]
+    write_lines(results / UNFINISHED, patterns)
     _remove(patterns)
-    for _ in draw_finished(configuration, labels, folder=FIGURES):
+    for _ in draw_finished(configuration, tables, folder=figures):
         pass
     if not are_tested:
-        assess_finished(configuration, folder=FINDINGS.parent)
+        assess_finished(configuration, folder=results)
 
 
 def _drawn(configuration: Configuration, label: str) -> list[OnPair]:
@@ -120,11 +143,12 @@ def _is_whole(configuration: Configuration, label: str) -> bool:
     return scored is None or len(scored) == len(cells)
 
 
-def remove_unfinished() -> None:
+def remove_unfinished(configuration: Configuration) -> None:
     """Remove what was made without all of its cells, so that Snakemake makes it anew."""
-    if UNFINISHED.exists():
-        _remove(read_lines(UNFINISHED))
-        UNFINISHED.unlink()
+    unfinished = results_folder(configuration) / UNFINISHED
+    if unfinished.exists():
+        _remove(read_lines(unfinished))
+        unfinished.unlink()
 
 
 def _remove(patterns: Iterable[str]) -> None:

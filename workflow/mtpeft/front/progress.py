@@ -9,9 +9,9 @@ from pathlib import Path
 from statistics import mean
 
 from mtpeft.cells import Cell, OnPair
+from mtpeft.config.folders import preview_folder
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import all_cells, all_others
-from mtpeft.front.preview import PREVIEW
 from mtpeft.front.status import finished_records
 from mtpeft.front.text import tally
 
@@ -77,7 +77,7 @@ class Progress:
         left = self._left([*cells, *(measured for cell in cells for measured in cell.measured), *others], finished)
         if left is None:
             return f"{told}."
-        return f"{told}, about {left / 60:.0f} minutes left; figures of these: {PREVIEW}/"
+        return f"{told}, about {left / 60:.0f} minutes left; figures of these: {preview_folder(self.configuration)}/"
 
     def _left(self, wanted: Collection[Work], finished: Mapping[Work, float]) -> float | None:
         """Seconds left, by what was finished since the first new cell was seen: text and base models came before it."""

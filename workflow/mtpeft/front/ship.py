@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from mtpeft.config.folders import base_file, pair_folder, split_file
 from mtpeft.config.held_out import held_out_settings
 from mtpeft.config.resolve import PROJECT, vocabulary_pairs
 from mtpeft.config.schema import Configuration
@@ -19,14 +20,14 @@ def ship(configuration: Configuration) -> Iterator[str]:
         UserError: one has not been pre-trained yet.
     """
     for label in (label for label, model in configuration.models.items() if model.pretrain):
-        record = Path(f"results/models/{label}/base.json")
+        record = Path(base_file(configuration, label))
         if not record.exists():
             raise UserError(f"The model '{label}' is not there yet; pre-train it with `make pretrain`.")
         pairs = vocabulary_pairs(configuration, label)
         corpora = sorted({configuration.pairs[pair].corpus for pair in pairs})
         data = data_record(
-            {pair: Path(f"data/pairs/{pair}/parts.json") for pair in pairs},
-            {corpus: Path(f"data/corpora/{corpus}/split.json") for corpus in corpora},
+            {pair: Path(pair_folder(configuration, pair)) / "parts.json" for pair in pairs},
+            {corpus: Path(split_file(configuration, corpus)) for corpus in corpora},
             settings={corpus: held_out_settings(configuration, corpus) for corpus in corpora},
         )
         ship_model(record, SHIPPED / label, data=data)

@@ -11,15 +11,18 @@ from pathlib import Path
 
 import psutil
 
+from mtpeft.config.folders import figures_folder, results_folder
 from mtpeft.config.load import load
+from mtpeft.config.paths import with_digests
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import EFFICIENCY, all_cells, all_others
 from mtpeft.front.holder import Hold, holding
 from mtpeft.front.orphans import settle
-from mtpeft.front.preview import FIGURES, FINDINGS, make_unfinished, remove_unfinished
+from mtpeft.front.preview import FINDINGS, make_unfinished, remove_unfinished
 from mtpeft.front.progress import Progress
 from mtpeft.front.snakemake import LOCAL, clear_lock, runs_elsewhere, snakemake_command
 from mtpeft.front.status import failures, finished_of
+from mtpeft.front.study_records import begin_study
 from mtpeft.front.text import tally
 from mtpeft.front.verify import clear_up
 from mtpeft.parent import die_with_parent
@@ -47,14 +50,17 @@ def sweep(
         UserError: the configuration or the profile is wrong, or another sweep works in this folder.
     """
     configuration = load(overlays)
+    targets = [with_digests(configuration, target) for target in targets]
     command, cluster = [*snakemake_command(overlays, options, profile), *targets], runs_elsewhere(profile)
     started = time.monotonic()
     with holding() as hold:
         if cluster or not hold.holder.settled:
             settle(configuration, overlays, targets, hold=hold, cancels=False)
         clear_lock(overlays)
-        remove_unfinished()
+        remove_unfinished(configuration)
         clear_up(configuration)
+        for line in begin_study(configuration, overlays):
+            print(f"mtpeft: {line}", flush=True)
         shutil.rmtree(FAILURES_FOLDER, ignore_errors=True)
         progress = Progress(configuration, overlays)
         hold.submit(configuration, cluster=cluster)
@@ -134,8 +140,9 @@ def _made(configuration: Configuration, targets: Sequence[str], minutes: str) ->
         return [f"{' '.join(targets)}: {minutes}"]
     cells = [cell.on_own for cell in all_cells(configuration)]
     finished = tally(finished_of(configuration, cells), finished_of(configuration, all_others(configuration)))
-    figures = [FIGURES / f"{label}.pdf" for label in (*configuration.studies, EFFICIENCY)]
-    made = [f"  {file}" for file in (*figures, FINDINGS.with_suffix(".md")) if file.exists()]
+    figures = [figures_folder(configuration) / f"{label}.pdf" for label in (*configuration.studies, EFFICIENCY)]
+    findings = results_folder(configuration) / f"{FINDINGS}.md"
+    made = [f"  {file}" for file in (*figures, findings) if file.exists()]
     return [f"{finished} are finished, {minutes}", *made]
 
 

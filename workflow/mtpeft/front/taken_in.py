@@ -14,7 +14,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mtpeft.cells import CELLS_FOLDER, OTHERS_FOLDER, Cell
+from mtpeft.cells import CELLS_FOLDER, OTHERS_FOLDER, Cell, OnPair, label_of
+from mtpeft.config.folders import placed
 from mtpeft.config.schema import Configuration
 from mtpeft.config.settings import Settings, base_settings, judge_settings, tune_settings
 from mtpeft.errors import UserError
@@ -101,20 +102,21 @@ def _holds(configuration: Configuration, path: Path) -> bool:
         return wanted is not None and read is not None and read[0]["settings"] == wanted
     if path.name not in STEP_OF:
         return False
-    cell = Cell.parse(str(path))
-    pair = path.parent.name if path.parent.parent.name == OTHERS_FOLDER else None
-    return STEP_OF[path.name] in fresh_records(configuration, cell, pair)
+    cell = placed(configuration, Cell.parse(str(path)))
+    pair = label_of(path.parent.name) if path.parent.parent.name == OTHERS_FOLDER else None
+    is_own = path.parent == OnPair(cell, pair or cell.pair).folder
+    return is_own and STEP_OF[path.name] in fresh_records(configuration, cell, pair)
 
 
 def _settings_of(configuration: Configuration, path: Path) -> Settings | None:
     """Settings with which something beside the cells would be made now, where its record has them."""
     match path.parts:
         case ("results", "models", model, "base.json" | "checkpoint" | "extended"):
-            return base_settings(configuration, model)
+            return base_settings(configuration, label_of(model))
         case ("results", "models", model, "start", name):
-            return judge_settings(configuration, model, Path(name).stem)
+            return judge_settings(configuration, label_of(model), label_of(name.removesuffix(".json")))
         case ("results", "rates", model, size, method, name):
-            return tune_settings(configuration, model, size, method, Path(name).stem)
+            return tune_settings(configuration, model, size, method, label_of(name.removesuffix(".json")))
     return None
 
 

@@ -2,11 +2,11 @@
 
 import shutil
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 
 from mtpeft.cells import Cell
 from mtpeft.checksums import MADE_IN, is_made_here, made_by, record_of, require_whole
+from mtpeft.config.folders import pair_folder
 from mtpeft.config.paths import archives, decode_inputs, flat, references, split_of, training_files
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import all_cells, all_others
@@ -41,11 +41,11 @@ def _files_read(configuration: Configuration, cell: Cell) -> Iterator[str]:
     """Files that a cell is trained from, decoded from and scored with, and those above them."""
     yield from flat(training_files(configuration, cell))
     for pair in cell.members:
-        on_pair = asdict(cell) | {"pair": pair}
+        on_pair = cell.named | {"pair": pair}
         yield from flat(decode_inputs(configuration, on_pair))
         yield from references(configuration, on_pair)
         yield from (*archives(configuration, on_pair), split_of(configuration, on_pair))
-        yield from (f"data/pairs/{pair}/{name}.json" for name in ("clean", "parts"))
+        yield from (f"{pair_folder(configuration, pair)}/{name}.json" for name in ("clean", "parts"))
 
 
 def lost_files(configuration: Configuration) -> list[str]:

@@ -142,7 +142,7 @@ FORMS: dict[str, Write] = {"merged": _merged, "peft": _peft, "ctranslate2": _ctr
 
 def _folders(cell: str) -> tuple[Path, dict[str, Any]]:
     """The folder of what was trained, and the record of the base model."""
-    folder = Path(cell) if (Path(cell) / "train.json").exists() else Cell.parse(cell).folder
+    folder = Path(cell) if (Path(cell) / "train.json").exists() else Cell.find(cell).folder
     return folder / "tuned", read_record(Path(read_record(folder / "train.json")["inputs"]["base"]))
 
 

@@ -13,6 +13,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from mtpeft.cells import label_of
 from mtpeft.corpus.tsv import read_pairs
 from mtpeft.errors import UserError
 from mtpeft.languages import match
@@ -52,7 +53,7 @@ def extend_model(settings: Mapping[str, Any], *, base: Path, texts: Sequence[Pat
     """
     origin = read_record(base)
     folder, target = Path(origin["folder"]), record.parent / EXTENDED
-    key = f"models.{record.parent.name}.extend"
+    key = f"models.{label_of(record.parent.name)}.extend"
     first = read_json(folder / "config.json")["vocab_size"]
     languages, rows = _new_languages(settings["languages"], folder, key=key, first=first)
     text = _read_text(settings["sides"], texts, folder)

@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from mtpeft.cells import label_of
 from mtpeft.errors import UserError
 from mtpeft.models.convert import convert_pickled
 from mtpeft.models.hub_files import TOKENIZER_FILES, fetch_files, matching
@@ -31,7 +32,7 @@ def fetch_model(settings: Mapping[str, Any], *, record: Path) -> None:
         UserError: the hub, the repository or the revision is not there or not as announced, the connection failed, or
             there is no model of a supported family.
     """
-    key = f"models.{record.parent.name}.hub"
+    key = f"models.{label_of(record.parent.name)}.hub"
     folder = record.parent / FOLDER
     commit = fetch_files(settings["hub"], partial(_files_of, key=key, hub=settings["hub"]), folder, key=key)
     check_folder(folder, key=key)

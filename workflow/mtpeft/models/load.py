@@ -179,7 +179,7 @@ def load_cell(cell: str | Path, pair: str | None = None) -> Translator:
             model is not there or can't be quantised here.
         DamagedError: its weights are not those that were trained, or those of the base not those that were taken in.
     """
-    folder = Path(cell) if (Path(cell) / "train.json").exists() else Cell.parse(str(cell)).folder
+    folder = Path(cell) if (Path(cell) / "train.json").exists() else Cell.find(str(cell)).folder
     if not (folder / "train.json").exists():
         raise UserError(f"{folder} holds no trained cell; train it with `snakemake {folder}/train.json`.")
     record = require_whole(folder / "train.json")

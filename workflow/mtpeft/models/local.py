@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mtpeft.cells import label_of
 from mtpeft.errors import UserError
 from mtpeft.execution import versions
 from mtpeft.models.describe import read_folder_shape
@@ -20,7 +21,7 @@ def describe_local(settings: Mapping[str, Any], *, record: Path) -> None:
     Raises:
         UserError: a file is missing, or the architecture is not supported.
     """
-    record_folder(settings, Path(settings["path"]), key=f"models.{record.parent.name}.path", record=record)
+    record_folder(settings, Path(settings["path"]), key=f"models.{label_of(record.parent.name)}.path", record=record)
 
 
 def check_folder(folder: Path, *, key: str) -> ModelShape:
@@ -63,7 +64,7 @@ def record_folder(
     if not weights:
         raise UserError(f"'{key}' is '{folder}', but that folder has no *.safetensors weights; nothing else is read.")
     content = ModelRecord(
-        model=record.parent.name,
+        model=label_of(record.parent.name),
         folder=str(folder),
         settings=dict(settings),
         execution={},

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from mtpeft.cells import label_of
 from mtpeft.errors import UserError
 from mtpeft.execution import PLAIN, Execution, describe, versions
 from mtpeft.models.exposure import TRAINED_HERE
@@ -115,7 +116,7 @@ def pretrain(
         if run.status == "diverged":
             raise UserError(
                 f"Pre-training has diverged at update {run.step} of {settings['updates']}; write a smaller rate than "
-                f"{settings['learning_rate']} in 'models.{record.parent.name}.pretrain.learning_rate'."
+                f"{settings['learning_rate']} in 'models.{label_of(record.parent.name)}.pretrain.learning_rate'."
             )
         with whole_weights(model) as told:
             if not is_first():
@@ -240,7 +241,7 @@ def _write_record(
 ) -> None:
     folder = record.parent / "checkpoint"
     content = ModelRecord(
-        model=record.parent.name,
+        model=label_of(record.parent.name),
         folder=str(folder),
         settings=dict(settings),
         execution=dict(execution),

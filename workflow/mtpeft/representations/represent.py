@@ -66,7 +66,7 @@ def represent(settings: Mapping[str, Any], cell: Cell, *, trained: Path, dev: Pa
         execution = describe(str(device), settings["threads"])
     sides = {side: [rows for layer, rows in seen.items() if side_of(layer) == side] for side in SIDES}
     content = RepresentationRecord(
-        cell=vars(cell),
+        cell=cell.named,
         status=train["status"],
         settings=dict(settings),
         trained_sha256=sha256_of(trained),

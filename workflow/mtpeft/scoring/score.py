@@ -32,7 +32,7 @@ def score(
         if status == "ok"
     }
     content = ScoreRecord(
-        cell=vars(cell),
+        cell=cell.named,
         status=status,
         settings=dict(settings),
         decoded_sha256=sha256_of(decoded),

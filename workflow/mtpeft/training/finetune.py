@@ -71,7 +71,7 @@ def _sort_adapter_config(file: Path) -> None:
 def _record(job: Job, cell: Cell, run: Run, *, tuned: Path, attempts: list[Entry]) -> TrainRecord:
     settings, total, allocation = job.settings, job.counted.shape.total, job.counted.allocation
     return TrainRecord(
-        cell=vars(cell),
+        cell=cell.named,
         status=run.status,
         settings=dict(settings),
         execution=describe(str(job.device), settings["threads"])

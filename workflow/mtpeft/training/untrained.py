@@ -17,7 +17,7 @@ def record_untrained(
     (record.parent / "tuned").mkdir(parents=True, exist_ok=True)
     inputs = {"base": str(base), "base_sha256": sha256_of(base)} if base else {}
     content = TrainRecord(
-        cell=vars(cell),
+        cell=cell.named,
         status="ok",
         settings=dict(settings),
         execution=describe("cpu", 1),

@@ -49,7 +49,7 @@ def score_with_comet(
     how = {key: settings[key] for key in ("batch_size", "threads")}
     found = ask_for_scores(environment.parent, parts, sets, **how) if sets else {"scores": {}, "device": ""}
     content = CometRecord(
-        cell=vars(cell),
+        cell=cell.named,
         status=status,
         settings=dict(settings),
         decoded_sha256=sha256_of(decoded),

@@ -1,0 +1,117 @@
+"""What each study file has made: which cells it had when it was last run, so that a change can be told before it costs.
+
+The record of a study file is `results/<study file>/study.json`. Cells lie under a digest of what their labels stand for,
+so a changed entry of a catalogue destroys nothing: its cells are made anew beside those of before.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mtpeft.cells import CELLS_FOLDER, name_of
+from mtpeft.config.folders import RESULTS, in_use, results_folder
+from mtpeft.config.schema import Configuration
+from mtpeft.config.sentences import listed
+from mtpeft.config.studies import all_cells
+from mtpeft.errors import UserError
+from mtpeft.records import read_if_whole, write_text
+
+RECORD = "study.json"
+EARLIER_LAYOUT = ("results/scores.csv", "results/figures", "results/tables")
+"""What earlier versions wrote, which gave all study files one folder and all cells their labels alone."""
+
+
+@dataclass(frozen=True)
+class Left:
+    """Finished cells that a study file had, and that a change of it leaves unused."""
+
+    folders: Sequence[Path]
+    seconds: float
+
+
+def begin_study(configuration: Configuration, overlays: Sequence[Path]) -> list[str]:
+    """Say what a study file would leave unused, and note what it makes now.
+
+    Raises:
+        UserError: another study file has the same name.
+    """
+    folder, files = results_folder(configuration), [_written(file) for file in overlays]
+    known = _read(folder)
+    if known and known["files"] != files:
+        raise UserError(
+            f"{folder} holds the results of {_named(known['files'])}, and {_named(files)} would lie there as well; "
+            f"rename the study file or, if it is the same one in another place, delete {folder / RECORD}."
+        )
+    lines = [*earlier_layout(known), *changes(configuration)]
+    told = {
+        "files": files,
+        "cells": {cell.path: cell.digest for cell in all_cells(configuration)},
+        "uses": sorted(in_use(configuration)),
+    }
+    text = json.dumps(told, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    if not (folder / RECORD).exists() or (folder / RECORD).read_text(encoding="utf-8") != text:
+        write_text(folder / RECORD, text)
+    return lines
+
+
+def earlier_layout(known: dict[str, Any] | None) -> Iterator[str]:
+    """One sentence on results of a version that laid them elsewhere, at the first start of a study file."""
+    found = [place for place in EARLIER_LAYOUT if Path(place).exists()]
+    if found and known is None:
+        yield (
+            f"{listed(found)} and what else has no digest in its name under data/ and results/ were made by an earlier "
+            "version, which laid files elsewhere; they are left as they are and not used."
+        )
+
+
+def changes(configuration: Configuration) -> Iterator[str]:
+    """What the study file would make anew, since its labels stand for something else than when it was last run."""
+    left = left_by(configuration)
+    if left.folders:
+        count = f"{len(left.folders)} finished cell{'s' if len(left.folders) > 1 else ''}"
+        yield (
+            f"{count} of this study ({left.seconds / 3600:.2g} hours of training and decoding) were made with other "
+            f"entries of the catalogues, and are made anew, such as {left.folders[0]}, which stays; "
+            "`make tidy` lists what no study file uses."
+        )
+
+
+def left_by(configuration: Configuration) -> Left:
+    """Finished cells that the study file had when it was last run, and whose labels stand for something else now."""
+    known = _read(results_folder(configuration)) or {"cells": {}}
+    now = {cell.path: cell for cell in all_cells(configuration)}
+    folders = [
+        CELLS_FOLDER / name_of(path, digest)
+        for path, digest in known["cells"].items()
+        if path in now and now[path].digest != digest and not (now[path].folder / "score.json").exists()
+    ]
+    finished = [folder for folder in folders if (folder / "score.json").exists()]
+    return Left(finished, sum(map(_seconds, finished)))
+
+
+def all_uses() -> set[str]:
+    """What the study files of all results use, as they were when they were last run."""
+    return {used for record in sorted(RESULTS.glob(f"*/{RECORD}")) for used in (_read(record.parent) or {})["uses"]}
+
+
+def _seconds(folder: Path) -> float:
+    """Seconds that the training and the decoding of a finished cell took."""
+    records = (read_if_whole(folder / name) for name in ("train.json", "decode.json"))
+    return sum(record.get("train_seconds", record.get("decode_seconds", 0.0)) for record, _ in filter(None, records))
+
+
+def _read(folder: Path) -> dict[str, Any] | None:
+    read = read_if_whole(folder / RECORD)
+    return read[0] if read else None
+
+
+def _written(file: Path) -> str:
+    """A file from the working directory, where it lies in it."""
+    path = Path(file).absolute()
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def _named(files: Sequence[str]) -> str:
+    return " over ".join(reversed(files)) or "config.yaml alone"

@@ -1,0 +1,69 @@
+"""What no study file uses any more: results of entries that were changed, and of studies that were given up."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from mtpeft.config.folders import in_use
+from mtpeft.config.schema import Configuration
+from mtpeft.front.holder import holding
+from mtpeft.front.study_records import all_uses
+
+WITH_DIGEST = (
+    "data/wheels/*/*",
+    "data/mtdata/*",
+    "data/corpora/*",
+    "data/pairs/*",
+    "data/vocabularies/*",
+    "data/tokens/*",
+    "data/tokens/*/*",
+    "results/models/*",
+    "results/rates/*/*/*/*",
+    "results/cells/*/*/*/*/*/*",
+)
+"""Where folders and files lie that bear a digest."""
+
+
+def tidy(configuration: Configuration, *, removes: bool) -> Iterator[str]:
+    """List what neither this configuration nor a study file that has results uses, and remove it if asked to.
+
+    A study file that is given up uses what it used until its folder under results/ is deleted.
+
+    Raises:
+        UserError: a sweep works in this folder, and things are to be removed.
+    """
+    if removes:
+        with holding():
+            yield from _tidied(configuration, removes=True)
+    else:
+        yield from _tidied(configuration, removes=False)
+
+
+def unused(configuration: Configuration) -> list[Path]:
+    """Folders and files with a digest that nothing uses."""
+    used = {Path(path) for path in all_uses() | in_use(configuration)}
+    kept = used | {folder for path in used for folder in path.parents}
+    found = [path for pattern in WITH_DIGEST for path in sorted(Path().glob(pattern)) if _bears_digest(path)]
+    unused = {path for path in found if path not in kept}
+    return [path for path in found if path in unused and not unused.intersection(path.parents)]
+
+
+def _tidied(configuration: Configuration, *, removes: bool) -> Iterator[str]:
+    found, total = unused(configuration), 0
+    for path in found:
+        size = sum(file.lstat().st_size for file in (path, *path.rglob("*")) if not file.is_dir())
+        total += size
+        yield f"{size / 1e6:10.1f} MB  {path}"
+        if removes:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    if not found:
+        yield "Everything here is used by this study file or by another one that has results."
+    elif removes:
+        yield f"{total / 1e6:10.1f} MB  removed."
+    else:
+        yield f"{total / 1e6:10.1f} MB  are used by no study file that has results; --remove removes them."
+
+
+def _bears_digest(path: Path) -> bool:
+    """Whether a name ends with a digest, before what says its format."""
+    return path.match(f"*-{'[0-9a-f]' * 8}") or path.match(f"*-{'[0-9a-f]' * 8}.*")
