@@ -283,9 +283,7 @@ def test_a_row_that_goes_moves_no_other_into_or_out_of_a_draw(stage, tmp_path):
 def test_the_draws_of_seeds_are_fair(tmp_path):
     """Over 400 seeds each of 40 rows is drawn about as often, 100 times for 10 of 40, with a deviation of 8.7."""
     tsv.write_pairs(tmp_path / "train.tsv", [tsv.Pair(f"{n:016x}", f"Fuente {n}", f"Source {n}") for n in range(40)])
-    drawn = Counter(
-        row for seed in range(400) for row in subset(tmp_path / "train.tsv", tmp_path, pairs=10, seed=seed)
-    )
+    drawn = Counter(row for seed in range(400) for row in subset(tmp_path / "train.tsv", tmp_path, pairs=10, seed=seed))
     assert len(drawn) == 40
     assert all(100 - 4 * 8.7 < count < 100 + 4 * 8.7 for count in drawn.values())
 

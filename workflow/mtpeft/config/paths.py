@@ -12,7 +12,7 @@ from mtpeft.config.datasets import all_datasets, datasets_of
 from mtpeft.config.draws import draw_of
 from mtpeft.config.groups import require_sorted
 from mtpeft.config.model_checks import require_trainable
-from mtpeft.config.rates import CLASS, rates_file, trial_cell
+from mtpeft.config.rates import CLASS, rates_file, trial_cells
 from mtpeft.config.resolve import (
     anchor_pairs,
     used_corpora,
@@ -115,9 +115,15 @@ def train_inputs(configuration: Configuration, wildcards: Wildcards) -> Mapping[
 
 
 def tune_inputs(configuration: Configuration, wildcards: Wildcards) -> Mapping[str, list[str]]:
-    """What the trials of a search are trained from, by the name of the option that takes it."""
+    """What the trials of a search are trained from, by the name of the option that takes it: one base model, and of all
+    else a file for each pair and seed.
+    """
     labels = {name: wildcards[name] for name in CLASS}
-    return training_files(configuration, trial_cell(configuration, Cell(pair=ANY, seed=ANY, **labels)))
+    inputs: dict[str, list[str]] = {}
+    for cell in trial_cells(configuration, Cell(pair=ANY, seed=ANY, **labels)):
+        files = training_files(configuration, cell)
+        inputs = {name: [*inputs.get(name, []), *own] if name != "base" else own for name, own in files.items()}
+    return inputs
 
 
 def searches(configuration: Configuration) -> list[str]:

@@ -116,8 +116,11 @@ def train_settings(configuration: Configuration, cell: Cell) -> Settings:
 def tune_settings(configuration: Configuration, *labels: str) -> Settings:
     """Settings of the search for the rate of a class, given its labels: model, size, method, budget."""
     cell = class_cell(*labels)
-    trial = _without_rate(configuration, rates.trial_cell(configuration, cell))
-    return {"recipe": RECIPES["tune"], **rates.search_settings(configuration, cell, trial)}
+    trials = {
+        rates.trial_label(trial): _without_rate(configuration, trial)
+        for trial in rates.trial_cells(configuration, cell)
+    }
+    return {"recipe": RECIPES["tune"], **rates.search_settings(configuration, cell, trials)}
 
 
 def class_cell(model: str, size: str, method: str, budget: str) -> Cell:
