@@ -8,7 +8,7 @@ import pytest
 from config_material import DEFAULT
 from mtpeft.cells import Cell
 from mtpeft.config.load import load, merge, validate
-from mtpeft.config.paths import searches, train_inputs
+from mtpeft.config.paths import other_splits, searches, train_inputs, tune_inputs
 from mtpeft.config.rates import CLASS, rates_file, search_of
 from mtpeft.config.schema import Configuration
 from mtpeft.config.settings import needs_search, train_settings, tune_settings
@@ -116,6 +116,50 @@ def test_a_written_rate_is_searched_for_by_nobody(table: Path) -> None:
     assert rate_of(configuration, CELL) == 0.02
     assert not needs_search(configuration, CELL)
     assert not [file for file in searches(configuration) if "/lora/" in file]
+
+
+SEVERAL = {"tuning": {"pair": None, "seed": None, "pairs": ["es-en", "de-en"], "seeds": [0, 9]}}
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        {"pair": None, "pairs": ["es-en"]},
+        {"seed": None, "seeds": [0]},
+        {"seed": None},
+        {"pair": None, "pairs": ["es-en"], "seed": None, "seeds": [0]},
+    ],
+    ids=str,
+)
+def test_one_pair_and_one_seed_are_the_same_search_however_they_are_written(
+    table: Path, written: dict[str, Any]
+) -> None:
+    assert rate_of(configured(table, {"tuning": written}), CELL) == FOUND
+
+
+def test_a_search_on_several_pairs_and_seeds_reads_the_text_of_each_trial_in_their_order() -> None:
+    configuration = configured(None, SEVERAL)
+    settings = tune_settings(configuration, *LABELS.values())
+    inputs = tune_inputs(configuration, LABELS)
+
+    assert list(settings["trials"]) == ["es-en/0", "es-en/9", "de-en/0", "de-en/9"]
+    assert [trial["languages"]["source"] for trial in settings["trials"].values()] == ["es", "es", "de", "de"]
+    assert [trial["seed"] for trial in settings["trials"].values()] == [0, 9, 0, 9]
+    assert inputs.pop("base") == ["results/models/small/base.json"]
+    assert {name: len(files) for name, files in inputs.items()} == dict.fromkeys(inputs, 4)
+    assert inputs["subset"] == [
+        f"data/pairs/{label.replace('/', '/subsets/')}/n4800.txt" for label in settings["trials"]
+    ]
+    assert needs_search(configuration, CELL)
+
+
+def test_pairs_that_rates_are_searched_on_are_screened_as_all_others() -> None:
+    overlay = {
+        "corpora": {"mine": {"files": {"sw": __file__, "en": __file__}}},
+        "pairs": {"sw-en": {"corpus": "mine"}},
+        "tuning": {"pair": None, "pairs": ["es-en", "sw-en"]},
+    }
+    assert other_splits(configured(None, overlay), {"pair": "es-en"}) == ["data/corpora/mine/split.json"]
 
 
 def test_no_rate_of_the_default_study_is_left_to_search_for() -> None:

@@ -53,17 +53,32 @@ class DataRecord(Record):
 
 
 class Trial(Record):
-    """One training of a search for a learning rate."""
+    """One training of a search for a learning rate, on a pair with a seed, which older records lack."""
 
     learning_rate: float
+    pair: str | None = None
+    seed: int | None = None
     status: Status
     best_step: int
     dev_history: list[dict[str, float]]
     seconds: float
 
 
+class RateScore(Record):
+    """Best dev scores of the trials of a rate, step 0 not counted: their mean, and their standard deviation, which one
+    trial does not have; no mean where a trial diverged.
+    """
+
+    learning_rate: float
+    mean: float | None
+    spread: float | None
+
+
 class RateRecord(Record):
-    """A search for the learning rate of a model, size, method and budget; `at_edge` if no rate beyond it was tried."""
+    """A search for the learning rate of a model, size, method and budget; `at_edge` if no rate beyond it was tried.
+
+    The rate with the highest mean in `scores` is chosen; older records have none, since each rate had one trial.
+    """
 
     labels: dict[str, str]
     settings: dict[str, Any]
@@ -71,6 +86,7 @@ class RateRecord(Record):
     versions: dict[str, str]
     inputs: dict[str, str]
     trials: list[Trial]
+    scores: list[RateScore] = []
     learning_rate: float
     at_edge: bool
 
@@ -79,7 +95,8 @@ class TrainRecord(Record):
     """A trained cell: `train.json`. Times are seconds, memory is MB, stored size is bytes.
 
     `attempts` of `execution` has an entry for every start of its trainer, and `made` the SHA-256 of the files in
-    `tuned/`; older records lack both.
+    `tuned/`; older records lack both. `draw` is the seed that has drawn its sentence pairs, or `fixed`; None where it
+    has read none, and in older records.
     """
 
     cell: dict[str, str]
@@ -95,6 +112,7 @@ class TrainRecord(Record):
     left_over_parameters: int
     sizes: dict[str, int]
     training_pairs: int
+    draw: str | None = None
     learning_rate: float | None
     updates: int
     best_step: int | None

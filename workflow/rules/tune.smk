@@ -1,6 +1,6 @@
 """Learning rates: one job per model, size, method and budget whose rate is searched for and is in no table yet.
 
-Needs: results/models/<model>/base.json, token arrays and a subset of the tuning pair. The test set is no input.
+Needs: results/models/<model>/base.json, token arrays and subsets of the tuning pairs. The test set is no input.
 Makes: results/rates/<model>/<size>/<method>/<budget>-<digest>.json with all trials; rates.csv of all searches in
 results/<study file>/.
 """
@@ -25,7 +25,7 @@ rule rates:
 
 
 rule tune:
-    """Search for the learning rate of a class on the dev set of the tuning pair."""
+    """Search for the learning rate of a class on the dev sets of the tuning pairs."""
     input:
         named_files(paths.tune_inputs),
     output:

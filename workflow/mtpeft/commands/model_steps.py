@@ -114,7 +114,7 @@ def _tune(given: argparse.Namespace) -> None:
 
     *labels, budget = given.record.with_suffix("").parts[-len(CLASS) :]
     labels = dict(zip(CLASS, [*labels, label_of(budget)], strict=True))
-    told = {"inputs": _inputs(given), "execution": _execution(given)}
+    told = {"inputs": _each_inputs(given), "execution": _execution(given)}
     tune(given.settings, labels=labels, record=given.record, **told)
 
 
@@ -125,11 +125,16 @@ def _rates(given: argparse.Namespace) -> None:
 
 
 def _inputs(given: argparse.Namespace) -> "Inputs":
+    first, *others = _each_inputs(given)
+    return replace(first, others=tuple(others))
+
+
+def _each_inputs(given: argparse.Namespace) -> "list[Inputs]":
+    """Files of each member of a group, or of each trial of a rate."""
     from mtpeft.training.job import Inputs
 
     files = (given.train, given.dev, given.dev_text, given.subset, given.start or [None] * len(given.train))
-    first, *others = (Inputs(given.base, *own) for own in zip(*files, strict=True))
-    return replace(first, others=tuple(others))
+    return [Inputs(given.base, *own) for own in zip(*files, strict=True)]
 
 
 def _decode(given: argparse.Namespace) -> None:

@@ -25,7 +25,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from mtpeft.cells import ANY, DIGEST_DIGITS, Cell, name_of
+from mtpeft.cells import ANY, DIGEST_DIGITS, FIXED, Cell, name_of
 from mtpeft.config import rates
 from mtpeft.config.corpus_settings import (
     clean_settings,
@@ -38,6 +38,7 @@ from mtpeft.config.corpus_settings import (
     wheel_settings,
 )
 from mtpeft.config.datasets import all_datasets, datasets_of
+from mtpeft.config.draws import draw_of
 from mtpeft.config.resolve import anchor_pairs, model_with, used_corpora, vocabulary_of, vocabulary_pairs
 from mtpeft.config.schema import Configuration
 from mtpeft.config.settings import (
@@ -148,15 +149,18 @@ def pair_folder(configuration: Configuration, pair: str) -> str:
 
 
 def size_name(configuration: Configuration, size: str, *, at_most: bool = False) -> str:
-    """Label of a size with the digest of how a subset of it is chosen; how long it is trained on is no part of that."""
-    told = (subset_at_most_settings if at_most else subset_settings)(configuration, size)
+    """Label of a size with the digest of how a subset of it is chosen, but for the draw, which has a folder of its own;
+    how long it is trained on is no part of that.
+    """
+    told = (subset_at_most_settings if at_most else subset_settings)(configuration, FIXED, size)
     return name_of(size, digest_of(told))
 
 
-def subset_file(configuration: Configuration, pair: str, size: str, *, at_most: bool = False) -> str:
-    """The rows of a pair that a size has; a pair of a group gives all that it has where that is less."""
-    kind = "subsets_at_most" if at_most else "subsets"
-    return f"{pair_folder(configuration, pair)}/{kind}/{size_name(configuration, size, at_most=at_most)}.txt"
+def subset_file(configuration: Configuration, cell: Cell, pair: str) -> str:
+    """The rows of a pair that a cell is trained on; a pair of a group gives all that it has where that is less."""
+    kind, size = "subsets_at_most" if cell.is_group else "subsets", cell.size
+    name = size_name(configuration, size, at_most=cell.is_group)
+    return f"{pair_folder(configuration, pair)}/{kind}/{draw_of(configuration, cell)}/{name}.txt"
 
 
 @lru_cache(maxsize=MOST)
@@ -219,8 +223,9 @@ def rates_file(configuration: Configuration, cell: Cell) -> str:
 @lru_cache(maxsize=MOST)
 def _rates_file(configuration: Configuration, *labels: str) -> str:
     model, size, method, budget = labels
-    text = pair_digest(configuration, rates.trial_cell(configuration, class_cell(*labels)).pair)
-    digest = digest_of(tune_settings(configuration, *labels), text, model_name(configuration, model))
+    trials = rates.trial_cells(configuration, class_cell(*labels))
+    texts = [pair_digest(configuration, pair) for pair in dict.fromkeys(trial.pair for trial in trials)]
+    digest = digest_of(tune_settings(configuration, *labels), texts, model_name(configuration, model))
     return f"results/rates/{model}/{size}/{method}/{name_of(budget, digest)}.json"
 
 
@@ -238,7 +243,9 @@ def _system_digest(configuration: Configuration, *labels: Any) -> str:
     settings = train_settings(configuration, cell)
     read: list[Any] = [pair_digest(configuration, pair) for pair in cell.members]
     read += [model_name(configuration, cell.model)] if cell.model != ANY else []
-    read += [configuration.sizes[cell.size].pairs] if cell.size != ANY else []
+    if cell.size != ANY:
+        read += [configuration.sizes[cell.size].pairs]
+        read += [FIXED] if draw_of(configuration, cell) == FIXED and not seedless else []
     read += [rates_file(configuration, cell)] if needs_search(configuration, cell) else []
     return digest_of({key: value for key, value in settings.items() if key != "seed"}, read)
 

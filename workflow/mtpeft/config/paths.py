@@ -9,6 +9,7 @@ from mtpeft.cells import (
     CELLS_FOLDER,
     DIGEST_PATTERN,
     DIMENSIONS,
+    FIXED,
     OTHERS_FOLDER,
     RESERVED,
     Cell,
@@ -22,7 +23,7 @@ from mtpeft.config.corpus_settings import user_files
 from mtpeft.config.datasets import all_datasets
 from mtpeft.config.groups import require_sorted
 from mtpeft.config.model_checks import require_trainable
-from mtpeft.config.rates import CLASS, trial_cell
+from mtpeft.config.rates import CLASS, trial_cells
 from mtpeft.config.resolve import (
     anchor_pairs,
     used_corpora,
@@ -61,7 +62,7 @@ def constraints(configuration: Configuration) -> dict[str, str]:
         "budget": budgets(configuration),
     }
     patterns = {name: any_of(labels) for name, labels in known.items()}
-    return patterns | {"seed": rf"(?:\d+|{ANY}){DIGEST_PATTERN}"}
+    return patterns | {"seed": rf"(?:\d+|{ANY}){DIGEST_PATTERN}", "draw": rf"\d+|{FIXED}"}
 
 
 def any_of(names: Iterable[str]) -> str:
@@ -191,9 +192,15 @@ def train_inputs(configuration: Configuration, wildcards: Wildcards) -> Mapping[
 
 
 def tune_inputs(configuration: Configuration, wildcards: Wildcards) -> Mapping[str, list[str]]:
-    """What the trials of a search are trained from, by the name of the option that takes it."""
+    """What the trials of a search are trained from, by the name of the option that takes it: one base model, and of all
+    else a file for each pair and seed.
+    """
     labels = {name: wildcards[name] for name in CLASS}
-    return training_files(configuration, trial_cell(configuration, Cell(pair=ANY, seed=ANY, **labels)))
+    inputs: dict[str, list[str]] = {}
+    for cell in trial_cells(configuration, Cell(pair=ANY, seed=ANY, **labels)):
+        files = training_files(configuration, cell)
+        inputs = {name: [*inputs.get(name, []), *own] if name != "base" else own for name, own in files.items()}
+    return inputs
 
 
 def searches(configuration: Configuration) -> list[str]:
@@ -222,7 +229,7 @@ def _files_of_pair(configuration: Configuration, cell: Cell, pair: str) -> dict[
     method = METHODS[configuration.methods[cell.method].tuner]
     files = {}
     if cell.size != ANY:
-        files["subset"] = folders.subset_file(configuration, pair, cell.size, at_most=cell.is_group)
+        files["subset"] = folders.subset_file(configuration, cell, pair)
     if method.trains != "nothing":
         arrays = folders.tokens_folder(configuration, cell.model, pair)
         files["train"], files["dev"] = f"{arrays}/train.safetensors", f"{arrays}/dev.safetensors"
@@ -262,7 +269,7 @@ def decode_inputs(configuration: Configuration, wildcards: Wildcards) -> Mapping
     return {
         "tests": references(configuration, wildcards),
         "memory": f"{folders.pair_folder(configuration, cell.pair)}/train.tsv",
-        "subset": folders.subset_file(configuration, cell.pair, cell.size),
+        "subset": folders.subset_file(configuration, cell, cell.pair),
     }
 
 

@@ -2,10 +2,11 @@
 
 import csv
 from collections.abc import Iterator
+from itertools import product
 
 from mtpeft.config.rates import READ_COLUMNS
 from mtpeft.config.resolve import found_path
-from mtpeft.config.schema import Configuration, Study
+from mtpeft.config.schema import Configuration, Study, Tuning
 from mtpeft.config.sentences import unknown
 from mtpeft.methods.base import RateSearch
 
@@ -27,15 +28,31 @@ def tuning_mistakes(configuration: Configuration) -> Iterator[str]:
     tuning = configuration.tuning
     if tuning is None:
         return
-    yield from unknown("tuning.pair", [tuning.pair], configuration.pairs, "pairs")
+    yield from _places_mistakes(tuning)
+    yield from unknown(
+        "tuning.pairs" if tuning.pairs else "tuning.pair", tuning.all_pairs, configuration.pairs, "pairs"
+    )
     for label, study in configuration.studies.items():
-        if any(tuning.pair in block.members and tuning.seed in block.seeds for block in study.blocks):
-            yield (
-                f"'tuning' searches on '{tuning.pair}' with seed {tuning.seed}, which 'studies.{label}' compares on; "
-                "write another seed, or a pair that no study uses."
-            )
+        for pair, seed in product(tuning.all_pairs, tuning.all_seeds):
+            if any(pair in block.members and seed in block.seeds for block in study.blocks):
+                yield (
+                    f"'tuning' searches on '{pair}' with seed {seed}, which 'studies.{label}' compares on; "
+                    "write another seed, or a pair that no study uses."
+                )
     if tuning.table:
         yield from _table_mistakes(tuning.table)
+
+
+def _places_mistakes(tuning: Tuning) -> Iterator[str]:
+    """One pair or a list of them, one seed or a list of them, and nothing twice."""
+    if tuning.pair is None and not tuning.pairs:
+        yield "'tuning.pair' is missing; write it, or 'pairs' with several."
+    for one, several in (("pair", "pairs"), ("seed", "seeds")):
+        listed = getattr(tuning, several)
+        if listed and getattr(tuning, one) is not None:
+            yield f"'tuning' has both '{one}' and '{several}'; leave one of the two empty, such as '{one}: ~'."
+        if len(set(listed)) < len(listed):
+            yield f"'tuning.{several}' names something twice; write each once."
 
 
 def _table_mistakes(table: str) -> Iterator[str]:

@@ -4,6 +4,7 @@ import csv
 import hashlib
 from collections.abc import Mapping
 from functools import lru_cache
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -27,21 +28,31 @@ def search_of(configuration: Configuration, method: str) -> RateSearch | None:
     return rate if isinstance(rate, RateSearch) else None
 
 
-def trial_cell(configuration: Configuration, cell: Cell) -> Cell:
-    """The cell on which the rate of a class is searched for: of the tuning pair and its seed, which no claim uses."""
+def trial_cells(configuration: Configuration, cell: Cell) -> list[Cell]:
+    """The cells on which the rate of a class is searched for, which no claim uses: each pair with each seed."""
     tuning = configuration.tuning
-    return Cell(cell.model, tuning.pair, cell.size, cell.method, cell.budget, str(tuning.seed))
+    places = product(tuning.all_pairs, tuning.all_seeds)
+    return [Cell(cell.model, pair, cell.size, cell.method, cell.budget, str(seed)) for pair, seed in places]
 
 
-def search_settings(configuration: Configuration, cell: Cell, trial: Mapping[str, Any]) -> dict[str, Any]:
-    """What the search for a class's rate depends on, given the settings of its trials without a rate."""
+def trial_label(cell: Cell) -> str:
+    """What tells the trials of one rate apart: the pair and the seed."""
+    return f"{cell.pair}/{cell.seed}"
+
+
+def search_settings(configuration: Configuration, cell: Cell, trials: Mapping[str, Any]) -> dict[str, Any]:
+    """What the search for a class's rate depends on, given the settings of its trials without a rate, by their labels.
+
+    A search on one pair with one seed is told as it was before there could be several, so that its digest stays.
+    """
+    tuning = configuration.tuning
+    one = {"pair": tuning.all_pairs[0], "trial": next(iter(trials.values()))}
     return {
         "candidates": sorted(search_of(configuration, cell.method).search),
-        "widenings": configuration.tuning.widenings,
-        "pair": configuration.tuning.pair,
+        "widenings": tuning.widenings,
         "training_pairs": configuration.sizes[cell.size].pairs,
         "model": configuration.models[cell.model].identity | _made_by(configuration, cell.model),
-        "trial": trial,
+        **(one if len(trials) == 1 else {"trials": dict(trials)}),
     }
 
 

@@ -80,10 +80,10 @@ def vocabulary_pairs(configuration: Configuration, model: str) -> list[str]:
 
 
 def used_corpora(configuration: Configuration) -> list[str]:
-    """Corpora of the pairs of all studies, of the tuning pair and of pairs that models are pre-trained on, sorted."""
+    """Corpora of the pairs of all studies, of the tuning pairs and of pairs that models are pre-trained on, sorted."""
     studies = [block for study in configuration.studies.values() for block in study.blocks]
     pairs = {pair for study in studies for pair in (*study.members, *study.also_score)}
-    pairs.update([configuration.tuning.pair] if configuration.tuning else [])
+    pairs.update(configuration.tuning.all_pairs if configuration.tuning else [])
     for model in {origin_of(configuration, model) for study in studies for model in study.models}:
         if configuration.models[model].pretrain:
             pairs.update(vocabulary_pairs(configuration, model))

@@ -161,8 +161,13 @@ class Pair(Section):
 class Size(Section):
     """An amount of fine-tuning data and the updates spent on it."""
 
-    pairs: PositiveInt = Field(description="Sentence pairs; smaller sizes are subsets of larger ones.")
+    pairs: PositiveInt = Field(description="Sentence pairs; of one draw, smaller sizes are subsets of larger ones.")
     updates: PositiveInt = Field(description="Optimiser steps.")
+    draws: Literal["by_seed", "fixed"] = Field(
+        default="by_seed",
+        description="Whether each seed draws its own sentence pairs, so that intervals are about more than one draw, "
+        "or all seeds share one fixed draw.",
+    )
 
 
 class Training(Section):
@@ -185,14 +190,31 @@ class Training(Section):
 class Tuning(Section):
     """How learning rates are searched for, by the dev score, on text that no comparison uses."""
 
-    pair: str = Field(description="Label of the pair to search on.")
-    seed: NonNegativeInt = Field(default=0, description="Of the trials.")
+    pair: str | None = Field(default=None, description="Label of the pair to search on.")
+    seed: NonNegativeInt | None = Field(default=None, description="Of the trials. Empty, without `seeds`: 0.")
+    pairs: list[str] = Field(
+        default=[], description="In the place of `pair`: several, such as a near language and a far one."
+    )
+    seeds: list[NonNegativeInt] = Field(
+        default=[],
+        description="In the place of `seed`: several. The rate with the best mean over pairs and seeds wins.",
+    )
     widenings: NonNegativeInt = Field(
         default=4, description="Most rates to add, one after another, while the best lies at an end of the list."
     )
     table: str | None = Field(
         default=None, description="Results of earlier searches; those with the same settings are not made again."
     )
+
+    @property
+    def all_pairs(self) -> list[str]:
+        """Labels of the pairs to search on."""
+        return self.pairs or [pair for pair in (self.pair,) if pair is not None]
+
+    @property
+    def all_seeds(self) -> list[int]:
+        """Seeds of the trials on each pair."""
+        return self.seeds or [self.seed or 0]
 
 
 class Decoding(Section):

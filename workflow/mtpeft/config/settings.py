@@ -13,6 +13,7 @@ from typing import Any
 from mtpeft.cells import ANY, Cell
 from mtpeft.config import rates
 from mtpeft.config.claims import claim_cells, claim_settings, foreign_language, gate_settings
+from mtpeft.config.draws import BY_SEED
 from mtpeft.config.exposure import exposure_of
 from mtpeft.config.recipes import RECIPES
 from mtpeft.config.resolve import (
@@ -115,8 +116,11 @@ def train_settings(configuration: Configuration, cell: Cell) -> Settings:
 def tune_settings(configuration: Configuration, *labels: str) -> Settings:
     """Settings of the search for the rate of a class, given its labels: model, size, method, budget."""
     cell = class_cell(*labels)
-    trial = _without_rate(configuration, rates.trial_cell(configuration, cell))
-    return {"recipe": RECIPES["tune"], **rates.search_settings(configuration, cell, trial)}
+    trials = {
+        rates.trial_label(trial): _without_rate(configuration, trial)
+        for trial in rates.trial_cells(configuration, cell)
+    }
+    return {"recipe": RECIPES["tune"], **rates.search_settings(configuration, cell, trials)}
 
 
 def class_cell(model: str, size: str, method: str, budget: str) -> Cell:
@@ -155,6 +159,8 @@ def _without_rate(configuration: Configuration, cell: Cell) -> Settings:
     if method.trains == "nothing":
         return settings
     optimisation = plain(configuration.training) | {"updates": configuration.sizes[cell.size].updates}
+    if configuration.sizes[cell.size].draws != BY_SEED:
+        settings["draws"] = configuration.sizes[cell.size].draws
     if cell.is_group:
         settings["pairs_each"] = configuration.sizes[cell.size].pairs
         settings["method"] = with_languages(options, settings["members"].values())

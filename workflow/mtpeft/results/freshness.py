@@ -5,7 +5,7 @@ from typing import Any
 
 from mtpeft.cells import ANY, Cell, OnPair
 from mtpeft.config.folders import rates_file
-from mtpeft.config.rates import CLASS, trial_cell
+from mtpeft.config.rates import CLASS, trial_cells, trial_label
 from mtpeft.config.schema import Configuration
 from mtpeft.config.settings import decode_settings, needs_search, score_settings, train_settings, tune_settings
 from mtpeft.records import read_if_whole
@@ -26,8 +26,15 @@ def _found_rate(configuration: Configuration, cell: Cell) -> float | None:
     record = known_record(rates_file(configuration, cell))
     if record is None or record["settings"] != tune_settings(configuration, *(getattr(cell, name) for name in CLASS)):
         return None
-    tuned = made_from_these(configuration, trial_cell(configuration, cell), record["inputs"])
+    trials = trial_cells(configuration, cell)
+    tuned = all(made_from_these(configuration, trial, _inputs_of(record, trial, len(trials))) for trial in trials)
     return record["learning_rate"] if tuned else None
+
+
+def _inputs_of(record: dict[str, Any], trial: Cell, trials: int) -> dict[str, str]:
+    """Hashes of what a trial of a search was trained from; those of several bear their labels."""
+    begin = f"{trial_label(trial)}/" if trials > 1 else ""
+    return {name.removeprefix(begin): digest for name, digest in record["inputs"].items() if name.startswith(begin)}
 
 
 STEPS = {"train": settings_with_rate, "decode": decode_settings, "score": score_settings}

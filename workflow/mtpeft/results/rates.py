@@ -21,12 +21,18 @@ COLUMNS = (
     "status",
     "best_step",
     "dev_curve",
+    "mean_score",
+    "spread",
     "search",
 )
 
 
 def write_rates(records: Iterable[Path], table: Path) -> None:
-    """Write the trials of all searches in the order of their labels and rates; dev curves are `step:chrF …`."""
+    """Write the trials of all searches in the order of their labels and rates; dev curves are `step:chrF …`.
+
+    Trials of one rate on several pairs or with several seeds share their mean score, by which the rate is chosen, and
+    its spread, a standard deviation.
+    """
     rows = [row for record in records for row in _rows(read_record(record))]
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
@@ -37,18 +43,27 @@ def write_rates(records: Iterable[Path], table: Path) -> None:
 
 def _rows(record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     settings = record["settings"]
+    any_trial = settings["trial"] if "trial" in settings else next(iter(settings["trials"].values()))
+    scores = {score["learning_rate"]: score for score in record.get("scores", [])}
     for trial in record["trials"]:
+        score = scores.get(trial["learning_rate"], {})
         yield {
             **record["labels"],
-            "pair": settings["pair"],
-            "seed": settings["trial"]["seed"],
+            "pair": trial.get("pair") or settings["pair"],
+            "seed": any_trial["seed"] if trial.get("seed") is None else trial["seed"],
             "training_pairs": settings["training_pairs"],
-            "updates": settings["trial"]["optimisation"]["updates"],
+            "updates": any_trial["optimisation"]["updates"],
             "learning_rate": trial["learning_rate"],
             "chosen": CHOSEN if trial["learning_rate"] == record["learning_rate"] else "",
             "at_edge": CHOSEN if record["at_edge"] else "",
             "status": trial["status"],
             "best_step": trial["best_step"],
             "dev_curve": " ".join(f"{entry['step']:.0f}:{entry['score']:.2f}" for entry in trial["dev_history"]),
+            "mean_score": _two_digits(score.get("mean")),
+            "spread": _two_digits(score.get("spread")),
             "search": digest(settings),
         }
+
+
+def _two_digits(score: float | None) -> str:
+    return "" if score is None else f"{score:.2f}"

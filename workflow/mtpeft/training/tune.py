@@ -1,19 +1,21 @@
 """Search for a learning rate: the same candidates for every method, judged by the dev score, widened where need be.
 
-One process runs all trials of a class, one after another, so that its libraries are loaded once. The test set is no
-input, and nothing but dev scores is kept.
+One process runs all trials of a class, one after another, so that its libraries are loaded once. A rate may be tried on
+several pairs and with several seeds; then the mean of its dev scores counts. The test set is no input, and nothing but
+dev scores is kept.
 """
 
 import json
 import math
 import shutil
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import fmean, stdev
 from typing import Any
 
 from mtpeft.execution import PLAIN, Execution, describe, versions
-from mtpeft.record_types import RateRecord, Trial
+from mtpeft.record_types import RateRecord, RateScore, Trial
 from mtpeft.records import canonical, read_record, write_record
 from mtpeft.training.attempts import FINISHED, Entry, attempting, search_state_of
 from mtpeft.training.interrupt import Clock
@@ -25,29 +27,56 @@ DIGITS = 4
 """Significant digits of a rate that is added to the candidates."""
 
 
+@dataclass(frozen=True)
+class Place:
+    """On what a rate is tried: a pair with a seed, and how both are told in names of files and of inputs."""
+
+    job: Job
+    pair: str
+    seed: int
+    label: str
+
+
 def tune(
     settings: Mapping[str, Any],
     *,
     labels: Mapping[str, str],
-    inputs: Inputs,
+    inputs: Sequence[Inputs],
     record: Path,
     execution: Execution = PLAIN,
 ) -> None:
     """Try rates until the best one has a worse one on either side, or no more may be added; write all trials.
+
+    Args:
+        settings: with those of its `trial`, or of all `trials` by `pair/seed`.
+        labels: of the class of cells.
+        inputs: of each trial of a rate, in the order of the settings.
+        record: to be written.
+        execution: how the trials are run.
 
     Raises:
         TryAgainError: stopped early, with finished trials and the state of the current one saved.
     """
     state = search_state_of(record)
     with attempting(state) as attempt:
-        job = open_job(settings["trial"], inputs, execution)
-        trials: dict[float, Trial] = {}
-        while (rate := next_rate(_scores(trials), settings["candidates"], settings["widenings"])) is not None:
-            trials[rate] = _trial(_with_rate(job, rate), state / f"{rate:g}", attempt.clock)
+        places = _places(settings, inputs, execution)
+        trials: dict[float, list[Trial]] = {}
+        while (rate := next_rate(means(trials), settings["candidates"], settings["widenings"])) is not None:
+            trials[rate] = [_trial(place, rate, state / f"{rate:g}" / place.label, attempt.clock) for place in places]
         if is_first():
-            made = _record(settings, labels, job, trials=trials, attempts=attempt.end(FINISHED))
+            made = _record(settings, labels, places, trials=trials, attempts=attempt.end(FINISHED))
             write_record(record, made.model_dump())
             shutil.rmtree(state, ignore_errors=True)  # on NFS the open lock can't be removed
+
+
+def _places(settings: Mapping[str, Any], inputs: Sequence[Inputs], execution: Execution) -> list[Place]:
+    if "trial" in settings:
+        (own,), trial = inputs, settings["trial"]
+        return [Place(open_job(trial, own, execution), settings["pair"], trial["seed"], label="")]
+    return [
+        Place(open_job(trial, own, execution), label.rpartition("/")[0], trial["seed"], label)
+        for (label, trial), own in zip(settings["trials"].items(), inputs, strict=True)
+    ]
 
 
 def next_rate(scores: Mapping[float, float], candidates: list[float], widenings: int) -> float | None:
@@ -78,8 +107,16 @@ def score_of(trial: Trial) -> float:
     return max(reached) if trial.status == "ok" and reached else -math.inf
 
 
-def _scores(trials: Mapping[float, Trial]) -> dict[float, float]:
-    return {rate: score_of(trial) for rate, trial in trials.items()}
+def means(trials: Mapping[float, Sequence[Trial]]) -> dict[float, float]:
+    """Mean score of each rate over pairs and seeds: one trial that diverged is enough to rule a rate out."""
+    return {rate: fmean(map(score_of, own)) for rate, own in trials.items()}
+
+
+def _score_of_rate(rate: float, trials: Sequence[Trial]) -> RateScore:
+    scores = [score_of(trial) for trial in trials]
+    finite = all(map(math.isfinite, scores))
+    spread = stdev(scores) if finite and len(scores) > 1 else None
+    return RateScore(learning_rate=rate, mean=fmean(scores) if finite else None, spread=spread)
 
 
 def _rounded(rate: float) -> float:
@@ -91,24 +128,27 @@ def _with_rate(job: Job, rate: float) -> Job:
     return replace(job, settings={**job.settings, "optimisation": optimisation})
 
 
-def _trial(job: Job, folder: Path, clock: Clock) -> Trial:
+def _trial(place: Place, rate: float, folder: Path, clock: Clock) -> Trial:
     """One trial, or what an earlier attempt has kept of the same one."""
     folder.mkdir(parents=True, exist_ok=True)
+    job = _with_rate(place.job, rate)
     kept, identity = folder / "trial.json", canonical({"settings": job.settings, "inputs": job.hashes})
     if kept.exists() and (found := json.loads(kept.read_text(encoding="utf-8")))["identity"] == identity:
         trial = Trial(**found["trial"])
         clock.resumed(int(trial.dev_history[-1]["step"]) if trial.dev_history else 0)
         return trial
     _, run = train_job(job, state_folder=folder, clock=clock)
-    trial = _trial_of(job, run)
+    trial = _trial_of(replace(place, job=job), run)
     if is_first():
         write_record(kept, {"identity": identity, "trial": trial.model_dump()})
     return trial
 
 
-def _trial_of(job: Job, run: Run) -> Trial:
+def _trial_of(place: Place, run: Run) -> Trial:
     return Trial(
-        learning_rate=job.settings["optimisation"]["learning_rate"],
+        learning_rate=place.job.settings["optimisation"]["learning_rate"],
+        pair=place.pair,
+        seed=place.seed,
         status=run.status,
         best_step=run.best_step,
         dev_history=run.history,
@@ -119,22 +159,28 @@ def _trial_of(job: Job, run: Run) -> Trial:
 def _record(
     settings: Mapping[str, Any],
     labels: Mapping[str, str],
-    job: Job,
+    places: Sequence[Place],
     *,
-    trials: Mapping[float, Trial],
+    trials: Mapping[float, Sequence[Trial]],
     attempts: list[Entry],
 ) -> RateRecord:
-    scores = _scores(trials)
-    chosen = best_rate(scores)
+    chosen = best_rate(means(trials))
+    job = places[0].job
+    hashes = {
+        f"{place.label}/{name}" if place.label else name: digest
+        for place in places
+        for name, digest in place.job.hashes.items()
+    }
     return RateRecord(
         labels=dict(labels),
         settings=dict(settings),
         execution=describe(str(job.device), job.settings["threads"]) | {"attempts": attempts},
         versions=versions(more=job.frozen.packages),
-        inputs={"base": str(job.inputs.base), **job.hashes},
-        trials=[trials[rate] for rate in sorted(trials)],
+        inputs={"base": str(job.inputs.base), **hashes},
+        trials=[trial for rate in sorted(trials) for trial in trials[rate]],
+        scores=[_score_of_rate(rate, trials[rate]) for rate in sorted(trials)],
         learning_rate=chosen,
-        at_edge=chosen in (min(scores), max(scores)),
+        at_edge=chosen in (min(trials), max(trials)),
     )
 
 
