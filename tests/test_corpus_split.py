@@ -252,7 +252,7 @@ def test_dev_is_drawn_far_from_the_test(side, tmp_path):
 
 def subset(train, tmp_path, **settings):
     """The rows that a subset has, in the order in which they are drawn."""
-    choose_subset({"recipe": 1, **settings}, train=train, output=tmp_path / "rows.txt")
+    choose_subset({"recipe": 1, **settings}, train=train, output=tmp_path / "rows.txt", record=tmp_path / "rows.json")
     return [int(line) for line in records.read_lines(tmp_path / "rows.txt")]
 
 

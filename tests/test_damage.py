@@ -11,6 +11,8 @@ from model_material import cell, decode_settings, inputs, train_settings
 from mtpeft import load
 from mtpeft.commands.main import main
 from mtpeft.config.load import load as load_configuration
+from mtpeft.corpus.subsets import choose_subset
+from mtpeft.corpus.tsv import Pair, write_pairs
 from mtpeft.errors import DamagedError, UserError
 from mtpeft.front.verify import clear_up
 from mtpeft.records import read_record, write_record
@@ -89,7 +91,10 @@ DAMAGES = {
         Path("results/models/tiny/base.json"),
         Path("results/models/tiny/base.json"),
     ),
+    "a bit of the token arrays": (lambda: flip(TESTS), TESTS, TESTS.with_suffix(".json")),
+    "half of the token arrays": (lambda: halve(TESTS), TESTS, TESTS),
 }
+OF_THE_MODEL = {name: case for name, case in DAMAGES.items() if "token" not in name}
 
 
 @pytest.mark.parametrize(("damage", "named", "record"), DAMAGES.values(), ids=DAMAGES)
@@ -108,7 +113,7 @@ def test_decoding_refuses_what_is_damaged_and_has_it_made_anew(
     assert not (folder / "hypotheses").exists()
 
 
-@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+@pytest.mark.parametrize("damage", OF_THE_MODEL.values(), ids=OF_THE_MODEL)
 def test_a_model_that_is_damaged_is_not_handed_out(
     folder: Path, damage: tuple[Callable[[], object], Path, Path]
 ) -> None:
@@ -149,6 +154,22 @@ def test_the_files_of_a_user_are_not_ours_to_delete(folder: Path, tmp_path: Path
     assert decode() == 2
     assert (elsewhere / "model.safetensors").exists()
     assert not base.exists()
+
+
+def test_a_subset_that_was_cut_is_refused_by_whoever_reads_it(
+    own_life: None, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    train, rows = Path("data/pairs/es-en/train.tsv"), Path("data/pairs/es-en/subsets/1/n4.txt")
+    write_pairs(train, [Pair(str(number), f"fuente {number}", f"source {number}") for number in range(8)])
+    choose_subset({"recipe": 1, "pairs": 4}, train=train, output=rows, record=rows.with_suffix(".json"))
+    halve(rows)
+    told = ["--cell", LORA.path, "--settings", json.dumps({"method": {"tuner": "retrieval"}})]
+    with pytest.raises(SystemExit) as ended:
+        main(["train", *told, "--subset", str(rows), "--record", "train.json"])
+    assert ended.value.code == 2
+    assert f"{rows} is not the file that" in capsys.readouterr().err
+    assert not rows.exists()
 
 
 RETRIEVAL = Path("results/cells/any/es-en/n200/retrieval/any/any")

@@ -170,7 +170,8 @@ rule choose_subset:
     input:
         "data/pairs/{pair}/train.tsv",
     output:
-        "data/pairs/{pair}/subsets/{draw}/{size}.txt",
+        rows="data/pairs/{pair}/subsets/{draw}/{size}.txt",
+        record="data/pairs/{pair}/subsets/{draw}/{size}.json",
     log:
         "logs/choose_subset/{pair}/{draw}/{size}.log",
     benchmark:
@@ -183,12 +184,14 @@ rule choose_subset:
     params:
         settings=told("subset", "draw", "size"),
     shell:
-        "exec python -m mtpeft subset --settings {params.settings:q} --train {input:q} --output {output:q} > {log:q} 2>&1"
+        "exec python -m mtpeft subset --settings {params.settings:q} --train {input:q} --output {output.rows:q} "
+        "--record {output.record:q} > {log:q} 2>&1"
 
 
 use rule choose_subset as choose_subset_at_most with:
     output:
-        "data/pairs/{pair}/subsets_at_most/{draw}/{size}.txt",
+        rows="data/pairs/{pair}/subsets_at_most/{draw}/{size}.txt",
+        record="data/pairs/{pair}/subsets_at_most/{draw}/{size}.json",
     log:
         "logs/choose_subset_at_most/{pair}/{draw}/{size}.log",
     benchmark:
@@ -205,7 +208,8 @@ rule encode_pair:
         tokenizer=files(model_paths.tokenizer),
         texts=expand("data/pairs/{{pair}}/{part}.tsv", part=paths.TRAINING_PARTS),
     output:
-        expand("data/tokens/{{vocabulary}}/{{pair}}/{part}.safetensors", part=paths.TRAINING_PARTS),
+        arrays=expand("data/tokens/{{vocabulary}}/{{pair}}/{part}.safetensors", part=paths.TRAINING_PARTS),
+        records=expand("data/tokens/{{vocabulary}}/{{pair}}/{part}.json", part=paths.TRAINING_PARTS),
     log:
         "logs/encode_pair/{vocabulary}/{pair}.log",
     benchmark:
@@ -218,7 +222,7 @@ rule encode_pair:
         tokenizer=files(model_paths.tokenizer_folder),
     shell:
         "exec python -m mtpeft encode --settings {params.settings:q} --tokenizer {params.tokenizer:q} "
-        "--texts {input.texts:q} --arrays {output:q} > {log:q} 2>&1"
+        "--texts {input.texts:q} --arrays {output.arrays:q} > {log:q} 2>&1"
 
 
 use rule encode_pair as encode_test with:
@@ -226,7 +230,8 @@ use rule encode_pair as encode_test with:
         tokenizer=files(model_paths.tokenizer),
         texts="data/pairs/{pair}/{test_set}.tsv",
     output:
-        "data/tokens/{vocabulary}/{pair}/{test_set}.safetensors",
+        arrays="data/tokens/{vocabulary}/{pair}/{test_set}.safetensors",
+        records="data/tokens/{vocabulary}/{pair}/{test_set}.json",
     log:
         "logs/encode_test/{vocabulary}/{pair}/{test_set}.log",
     benchmark:

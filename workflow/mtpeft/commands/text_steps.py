@@ -64,7 +64,7 @@ def _test(given: argparse.Namespace) -> None:
 def _subset(given: argparse.Namespace) -> None:
     from mtpeft.corpus.subsets import choose_subset
 
-    choose_subset(given.settings, train=given.train, output=given.output)
+    choose_subset(given.settings, train=given.train, output=given.output, record=given.record)
 
 
 def _vocabulary(given: argparse.Namespace) -> None:
@@ -87,7 +87,7 @@ TEXT_STEPS: dict[str, Step] = {
     "split": (_split, "cleaned* output", "choose a corpus's dev, test and tuning sentences"),
     "divide": (_divide, "cleaned split others* folder record", "divide a pair's text into its parts, without leaks"),
     "test": (_test, "archives* output record", "take in a test set that is named beside a corpus's own"),
-    "subset": (_subset, "train output", "choose a nested subset of a pair's training text"),
+    "subset": (_subset, "train output record", "choose a nested subset of a pair's training text"),
     "vocabulary": (_vocabulary, "parts* folder", "learn a vocabulary"),
     "encode": (_encode, "tokenizer texts* arrays*", "turn text into token arrays"),
 }

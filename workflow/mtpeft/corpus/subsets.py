@@ -10,9 +10,9 @@ from mtpeft.corpus import tsv
 from mtpeft.errors import UserError
 
 
-def choose_subset(settings: Mapping[str, Any], *, train: Path, output: Path) -> None:
+def choose_subset(settings: Mapping[str, Any], *, train: Path, output: Path, record: Path) -> None:
     """Write the indices of ``pairs`` rows of train.tsv, from 0, one per line in the order in which they are drawn; of
-    all rows where there are fewer and ``at_most`` is set.
+    all rows where there are fewer and ``at_most`` is set. The record has the number of rows and the file's checksum.
 
     Of one draw, a smaller size is the beginning of every larger one. A ``seed`` draws by the hashes of the rows' ids
     together with it, so that a row that comes or goes elsewhere in the text moves no other, and so that pairs of one
@@ -34,6 +34,9 @@ def choose_subset(settings: Mapping[str, Any], *, train: Path, output: Path) -> 
     if "seed" in settings:
         drawn.sort(key=lambda index: _drawn_at(rows[index].id, settings["seed"]))
     records.write_lines(output, map(str, drawn[:wanted]))
+    made = {output.name: records.sha256_of(output)}
+    content = {"settings": dict(settings), "inputs": {"train": records.sha256_of(train)}, "rows": wanted, "made": made}
+    records.write_record(record, content)
 
 
 def _drawn_at(key: str, seed: int) -> str:

@@ -6,12 +6,13 @@ from typing import Any
 
 from mtpeft.corpus.tsv import read_pairs
 from mtpeft.models.families import read_json, read_shape
+from mtpeft.records import sha256_of, write_record
 from mtpeft.tokens.arrays import Encoded, write_arrays
 from mtpeft.tokens.codec import Codec, Side, encode, open_codec
 
 
 def encode_pair(settings: Mapping[str, Any], *, tokenizer: Path, parts: Mapping[Path, Path]) -> None:
-    """Write the token arrays of each part, cut to the model's positions.
+    """Write the token arrays of each part, cut to the model's positions, each with a record beside it, as `.json`.
 
     Args:
         settings: `source` and `target` language, `vocabulary` for messages, `max_positions` where no model lies beside
@@ -27,6 +28,17 @@ def encode_pair(settings: Mapping[str, Any], *, tokenizer: Path, parts: Mapping[
         source = _encoded(codec, [row.source for row in rows], "source", longest=longest)
         target = _encoded(codec, [row.target for row in rows], "target", longest=longest)
         write_arrays(arrays, source=source, target=target)
+        _write_record(settings, arrays, text=text, rows=len(rows))
+
+
+def _write_record(settings: Mapping[str, Any], arrays: Path, *, text: Path, rows: int) -> None:
+    content = {
+        "settings": dict(settings),
+        "inputs": {"text": sha256_of(text)},
+        "rows": rows,
+        "made": {arrays.name: sha256_of(arrays)},
+    }
+    write_record(arrays.with_suffix(".json"), content)
 
 
 def _encoded(codec: Codec, sentences: Sequence[str], side: Side, *, longest: int) -> Encoded:
