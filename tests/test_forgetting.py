@@ -83,7 +83,7 @@ def test_what_was_not_tuned_is_scored_nowhere_else() -> None:
     for cell in (untouched("small", "pt-en"), Cell(ANY, "pt-en", "n1600", "retrieval", ANY, ANY)):
         with pytest.raises(UserError, match="has forgotten nothing"):
             on_other(mine(), {**vars(cell), "other": "de-en"})
-    with pytest.raises(UserError, match=r"is of 'es-en' itself; its scores there are results/cells/.*/score\.json"):
+    with pytest.raises(UserError, match=r"is of 'es-en' itself; its scores there are in its own score.json"):
         on_other(mine(), {**vars(FULL), "other": "es-en"})
 
 

@@ -13,6 +13,7 @@ from config_material import PRETRAINED, SMALL
 from mtpeft.cells import DIMENSIONS
 from mtpeft.config import corpus_settings, settings
 from mtpeft.config.claims import foreign_language
+from mtpeft.config.folders import split_file
 from mtpeft.config.load import merge, validate
 from mtpeft.config.paths import other_splits
 from mtpeft.config.rates import CLASS
@@ -126,7 +127,7 @@ def test_pairs_are_screened_against_the_other_corpora_in_use(
 ) -> None:
     configuration = configured(overlay)
     for pair, corpora in others.items():
-        expected = [f"data/corpora/{corpus}/split.json" for corpus in corpora]
+        expected = [split_file(configuration, corpus) for corpus in corpora]
         assert other_splits(configuration, {"pair": pair}) == expected
 
 

@@ -64,7 +64,7 @@ class Cell:
     method: str
     budget: str
     seed: str
-    digest: str = field(default="", compare=False)
+    digest: str = field(default="", compare=False, repr=False)
     elsewhere: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     @property

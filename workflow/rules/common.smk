@@ -24,6 +24,7 @@ from mtpeft.config.study_file import study_name
 from mtpeft.errors import UserError
 from mtpeft.front import holder
 from mtpeft.front.looks import one_at_a_time
+from mtpeft.front.study_records import begin_study
 from mtpeft.records import canonical
 
 try:
@@ -118,8 +119,10 @@ PROCESSES, MICRO_BATCH_TOKENS, SHARDED = (
 
 
 def hold_folder():
-    """Let no second sweep into this folder while this Snakemake lives."""
+    """Let no second sweep into this folder while this Snakemake lives, and note what this study file makes."""
     try:
         holder.hold_until_exit(CONFIGURATION, cluster=not workflow.local_exec)
+        for line in begin_study(CONFIGURATION, workflow.overwrite_configfiles):
+            logger.warning(line)
     except UserError as error:
         raise WorkflowError(str(error)) from None

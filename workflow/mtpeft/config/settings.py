@@ -25,7 +25,7 @@ from mtpeft.config.resolve import (
 )
 from mtpeft.config.schema import Configuration
 from mtpeft.config.section import plain
-from mtpeft.config.studies import all_cells, drawn_cells, study_others, untouched
+from mtpeft.config.studies import all_cells, drawn_cells, study_others, untouched_elsewhere
 from mtpeft.config.test_sets import test_sets
 from mtpeft.methods import METHODS
 from mtpeft.models.describe import mbart_config
@@ -210,17 +210,14 @@ def summary_settings(configuration: Configuration, study: str) -> Settings:
 
 def others_settings(configuration: Configuration, study: str) -> Settings:
     """Settings of the summary of a study on other pairs than those its cells are tuned on: the cells of each."""
-    from mtpeft.config.folders import placed
-
     cells: dict[str, list[Cell]] = {}
     for cell, pair in study_others(configuration, study):
         cells.setdefault(pair, []).append(cell)
-    before = dict.fromkeys(untouched(cell.model, pair) for pair, own in cells.items() for cell in own)
     return {
         "recipe": RECIPES["others"],
         "cells": {pair: fold(own) for pair, own in cells.items()},
         "elsewhere": {pair: digest for own in cells.values() for pair, digest in own[0].elsewhere.items()},
-        "untouched": fold(placed(configuration, cell) for cell in before),
+        "untouched": fold(untouched_elsewhere(configuration, study)),
     }
 
 
@@ -242,7 +239,7 @@ def text_settings(configuration: Configuration) -> Settings:
 
 def findings_settings(configuration: Configuration) -> Settings:
     """Settings of the findings: every claim with the cells that it is tested on, and the gate before all of them."""
-    from mtpeft.config.folders import placed
+    from mtpeft.config.folders import placed  # which itself needs the settings of cells
 
     settings = {
         "recipe": RECIPES["findings"],

@@ -1,7 +1,7 @@
-"""What each study file has made: which cells it had when it was last run, so that a change can be told before it costs.
+"""What each study file has made: which cells it had when it was last run, so that a change is told before it costs.
 
-The record of a study file is `results/<study file>/study.json`. Cells lie under a digest of what their labels stand for,
-so a changed entry of a catalogue destroys nothing: its cells are made anew beside those of before.
+The record of a study file is `results/<study file>/study.json`. Cells lie under a digest of what their labels stand
+for, so a changed entry of a catalogue destroys nothing: its cells are made anew beside those of before.
 """
 
 import json
