@@ -30,7 +30,7 @@ from mtpeft.config.test_sets import test_sets
 from mtpeft.methods import METHODS
 from mtpeft.models.describe import mbart_config
 from mtpeft.records import sha256_of
-from mtpeft.results.blocks import fold
+from mtpeft.results.blocks import fold, told_cells
 
 DISTANCES = Path(__file__).parents[2] / "distances" / "lang2vec.csv"
 """Distances of languages from English."""
@@ -200,7 +200,7 @@ def tables_settings(configuration: Configuration, study: str) -> Settings:
     """Settings of the collection of a study's tables: its cells, or those of all for `efficiency`, and whether COMET
     has scored them.
     """
-    return {"cells": fold(drawn_cells(configuration, study)), **({"comet": True} if configuration.comet else {})}
+    return told_cells(drawn_cells(configuration, study))
 
 
 def summary_settings(configuration: Configuration, study: str) -> Settings:
@@ -248,7 +248,7 @@ def findings_settings(configuration: Configuration) -> Settings:
         "claims": {label: claim_settings(configuration, label) for label in configuration.findings},
         "gate": gate_settings(configuration),
     }
-    return settings | {"cells": fold(placed(configuration, cell) for cell in claim_cells(settings))}
+    return settings | told_cells(placed(configuration, cell) for cell in claim_cells(settings))
 
 
 def figure_settings(configuration: Configuration, study: str) -> Settings:
