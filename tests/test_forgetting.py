@@ -10,6 +10,7 @@ import yaml
 from config_material import DEFAULT
 from findings_material import configuration_of, write_cell
 from mtpeft.cells import ANY, Cell, OnPair
+from mtpeft.config.folders import split_file
 from mtpeft.config.load import load, merge, validate
 from mtpeft.config.others import on_other
 from mtpeft.config.paths import other_splits
@@ -92,10 +93,10 @@ def test_no_training_text_may_resemble_the_test_sets_of_the_other_pairs() -> Non
     told = {"models": {"small": {"path": None, "hub": "owner/name@0123"}}, "tuning": {"table": None}}
     gone = dict.fromkeys(DEFAULT["studies"])
     study = {"figure": "forgetting", "models": ["small"], "pairs": ["pt-en"], "sizes": ["n1600"], "methods": ["full"]}
-    for also_score, splits in ((["de-en"], []), (["sw-en"], ["data/corpora/mine/split.json"])):
+    for also_score, splits in ((["de-en"], []), (["sw-en"], ["mine"])):
         studies = {**gone, "mine": {**study, "seeds": [1], "also_score": also_score}}
         configuration = validate(merge(DEFAULT, {**own, **told, "studies": studies, "findings": None}))
-        assert other_splits(configuration, {"pair": "pt-en"}) == splits
+        assert other_splits(configuration, {"pair": "pt-en"}) == [split_file(configuration, label) for label in splits]
 
 
 # ---------------------------------------------------------------- the table
@@ -114,20 +115,25 @@ def test_a_system_has_a_row_per_other_pair_with_its_distance_to_the_untouched_mo
         status = "diverged" if (cell.method, cell.seed, cell.budget) == ("adapter", "2", "large") else "ok"
         if (cell, pair) != gone:
             write_cell(cell, quality[cell.method], status=status, pair=pair, best_step=0 if cell.seed == "1" else 10)
-    write_cell(untouched("base", "de-en"), 40.0)
-    missing = {gone, untouched("base", "tr-en").on_own}
+    german, turkish = untouched_elsewhere(configuration, "shares")
+    write_cell(german, 40.0)
+    missing = {gone, turkish.on_own}
     for name, order in (("one", others), ("two", others[::-1])):
-        write_others(order, output=Path(f"{name}.csv"), page=Path(f"{name}.md"), missing=missing)
+        write_others(
+            order, before=[german, turkish], output=Path(f"{name}.csv"), page=Path(f"{name}.md"), missing=missing
+        )
     assert Path("one.csv").read_bytes() == Path("two.csv").read_bytes()
     rows = {(row["method"], row["budget"], row["scored_pair"]): row for row in rows_of(Path("one.csv"))}
     assert len(rows) == 2 * (1 + 2 * 3)
     assert all(tuple(row) == OTHERS_COLUMNS and row["pair"] == "es-en" for row in rows.values())
 
-    german = rows["lora", "tiny", "de-en"]
-    assert (german["seeds"], german["step_zero"], german["trained_share"]) == ("3", "1", "0.03")
-    assert float(german["minus_none"]) == pytest.approx(-2, abs=0.1)
-    assert float(german["minus_full"]) == pytest.approx(8, abs=0.1)
-    assert -3 < float(german["minus_none_low"]) < float(german["minus_none"]) < float(german["minus_none_high"]) < -1
+    measured = rows["lora", "tiny", "de-en"]
+    assert (measured["seeds"], measured["step_zero"], measured["trained_share"]) == ("3", "1", "0.03")
+    assert float(measured["minus_none"]) == pytest.approx(-2, abs=0.1)
+    assert float(measured["minus_full"]) == pytest.approx(8, abs=0.1)
+    assert (
+        -3 < float(measured["minus_none_low"]) < float(measured["minus_none"]) < float(measured["minus_none_high"]) < -1
+    )
     assert rows["full", "all", "de-en"]["minus_full"] == ""
     assert [rows["adapter", "large", "de-en"][name] for name in ("seeds", "diverged")] == ["2", "1"]
     # Nothing is known of the untouched model on Turkish.

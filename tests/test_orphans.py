@@ -21,10 +21,8 @@ pytestmark = [pytest.mark.sweep, pytest.mark.slow]
 CONFIGURATION = load([STUDY])
 MODEL = [f"{model_home(CONFIGURATION, 'denoiser')}/{name}" for name in ("base.json", "checkpoint")]
 MODEL += [start_file(CONFIGURATION, "denoiser", "es-en")]
-LORA, ADAPTER = (
-    str(placed(CONFIGURATION, Cell("small", "es-en", "n200", method, "b5", "1")).folder)
-    for method in ("lora", "adapter")
-)
+CELLS = [Cell("small", "es-en", "n200", method, "b5", "1") for method in ("lora", "adapter")]
+LORA, ADAPTER = (str(placed(CONFIGURATION, cell).folder) for cell in CELLS)
 ANOTHER_RATE = {"methods": {"lora": {"learning_rate": 0.001}}}
 
 

@@ -21,6 +21,7 @@ from mtpeft.config.resolve import vocabulary_of
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import all_cells, rate_classes
 from mtpeft.records import canonical
+from mtpeft.results.blocks import cells_told
 
 
 def configured(overlay: Mapping[str, Any] | None = None) -> Configuration:
@@ -56,7 +57,8 @@ def told(configuration: Configuration) -> dict[tuple[str, ...], str]:
         add(settings.decode_settings, cell)
         add(settings.score_settings, cell)
     for study in configuration.studies:
-        add(settings.tables_settings, study)
+        told_cells = cells_told(settings.tables_settings(configuration, study))
+        jobs["tables_settings", study] = {"cells": sorted(cell.path for cell in told_cells)}
         add(settings.figure_settings, study)
     return {job: canonical(content) for job, content in jobs.items()}
 

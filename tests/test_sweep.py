@@ -69,11 +69,8 @@ def test_every_cell_is_finished_before_others_are_begun(finished: Path) -> None:
 
 
 def test_the_first_study_is_drawn_while_others_have_cells_to_train(finished: Path) -> None:
-    rules = [
-        rule
-        for rule, output in begun(finished)
-        if rule == "train" or output == "results/small_study/figures/budgets.svg"
-    ]
+    figure = "results/small_study/figures/budgets.svg"
+    rules = [rule for rule, output in begun(finished) if rule == "train" or output == figure]
     # Its last cells are finished on one core while the other has begun the next study.
     assert rules.index("draw_study") < len(rules) - 2
 
@@ -90,10 +87,8 @@ def test_a_cell_is_trained_with_the_rate_that_the_search_has_found(finished: Pat
     assert record == located(finished, "results/rates/small/n200/adapter/b5.json")
     found = json.loads(record.read_text())
     assert {0.003, 0.006, 0.012} <= {trial["learning_rate"] for trial in found["trials"]}
-    assert (
-        json.loads((located(finished, f"{ADAPTER_CELL}/train.json")).read_text())["learning_rate"]
-        == found["learning_rate"]
-    )
+    trained = json.loads(located(finished, f"{ADAPTER_CELL}/train.json").read_text())
+    assert trained["learning_rate"] == found["learning_rate"]
     assert planned(finished, "rates") == {"rates": 1}
 
 
