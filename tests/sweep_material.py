@@ -16,7 +16,8 @@ import pytest
 import yaml
 from filelock import FileLock
 
-from mtpeft.config.load import merge
+from mtpeft.config.load import DEFAULT_FILE, merge, read_yaml, validate
+from mtpeft.config.schema import Configuration
 
 ROOT = Path(__file__).parents[1]
 STUDY = ROOT / "tests" / "small_study.yaml"
@@ -68,6 +69,11 @@ def write_study(folder: Path, overlay: Mapping[str, Any] | None = None) -> Path:
     file = folder / STUDY.name
     file.write_text(yaml.safe_dump(study, sort_keys=False), encoding="utf-8")
     return file
+
+
+def small_study(overlay: Mapping[str, Any] | None = None) -> Configuration:
+    """The configuration of the small study, with changes."""
+    return validate(merge(read_yaml(DEFAULT_FILE), merge(read_yaml(STUDY), overlay or {}))).named(STUDY.stem)
 
 
 def run(folder: Path, **arguments: Any) -> tuple[int, str]:

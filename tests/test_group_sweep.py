@@ -9,7 +9,7 @@ import yaml
 
 from mtpeft.cells import Cell, OnPair
 from mtpeft.config.folders import placed
-from mtpeft.config.load import DEFAULT_FILE, load, merge, read_yaml, validate
+from mtpeft.config.load import load
 from mtpeft.config.schema import Configuration
 from mtpeft.corpus.similarity import max_dice
 from mtpeft.corpus.tsv import read_pairs
@@ -17,7 +17,7 @@ from mtpeft.front.plan import cells_table
 from mtpeft.front.status import is_finished, state_of, status_table
 from mtpeft.records import read_record
 from record_material import schema_mistakes
-from sweep_material import STUDY, copy, located, planned, run, write_study
+from sweep_material import STUDY, copy, located, planned, run, small_study, write_study
 
 pytestmark = [pytest.mark.sweep, pytest.mark.xdist_group("group sweep")]
 
@@ -35,10 +35,7 @@ STUDIES = {
 }
 
 
-FULL = placed(
-    validate(merge(read_yaml(DEFAULT_FILE), merge(read_yaml(STUDY), {"studies": STUDIES}))),
-    Cell("small", PAIR, "n200", "full", "all", "1"),
-)
+FULL = placed(small_study({"studies": STUDIES}), Cell("small", PAIR, "n200", "full", "all", "1"))
 
 
 @pytest.fixture(scope="module")

@@ -183,7 +183,9 @@ def model_name(configuration: Configuration, model: str) -> str:
         pairs = entry.extend.pieces.pairs if entry.extend.pieces else []
         origin = model_name(configuration, entry.extend.model)
         read = [origin, *(pair_digest(configuration, pair) for pair in pairs)]
-    return name_of(model, digest_of(base_settings(configuration, model), read))
+    # Where a folder is found depends on the working directory; which one is meant does not.
+    told = {"path": entry.path} if entry.path else base_settings(configuration, model)
+    return name_of(model, digest_of(told, read))
 
 
 def model_home(configuration: Configuration, model: str) -> str:

@@ -23,10 +23,8 @@ def comet_process(configuration: Configuration) -> Iterator[dict[str, str]]:
         yield {}
         return
     program = comet_program(Path(ENVIRONMENT).parent)
+    model = model_record(configuration)
     with kept_process(
-        KEPT_VARIABLE,
-        lambda name: program.call("keep", name, model_record(configuration)),
-        LOG,
-        extra=program.variables,
+        KEPT_VARIABLE, lambda name: program.call("keep", name, model), LOG, extra=program.variables
     ) as variables:
         yield variables
