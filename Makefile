@@ -16,7 +16,7 @@ WHERE = --profile $(PROFILE) $(if $(filter local,$(PROFILE)),-- --cores $(CORES)
 FLAGS = $(OVERLAY) $(WHERE)
 SUDO = $(if $(filter-out 0,$(shell id -u)),sudo)
 
-.PHONY: help figures quick methods preview status verify plan pretrain tune report test test-all bench-workflow ci-setup lint clean
+.PHONY: help figures quick methods preview status verify plan tidy pretrain tune report test test-all bench-workflow ci-setup lint clean
 .DEFAULT_GOAL := help
 
 help: ## say what can be made
@@ -31,7 +31,7 @@ quick: $(VENV)/installed ## the smallest honest look: one pair, one seed, stampe
 methods: $(VENV)/installed ## every method of the registry on one pair: searches its rate where none is known, runs, draws
 	@$(MTPEFT) sweep --configfile workflow/studies/methods.yaml $(CONFIG) $(WHERE)
 
-preview: $(VENV)/installed ## figures and findings from what is finished now, into results/preview/
+preview: $(VENV)/installed ## figures and findings from what is finished now, into results/<study file>/preview/
 	@$(MTPEFT) preview $(OVERLAY)
 
 status: $(VENV)/installed ## done, running, failed and missing cells per study and method
@@ -43,15 +43,18 @@ verify: $(VENV)/installed ## compare every file that was made with its record, s
 plan: $(VENV)/installed ## cells and jobs per study, before anything runs
 	@$(MTPEFT) plan $(OVERLAY)
 
+tidy: $(VENV)/installed ## list results that no study file uses; remove them: `python -m mtpeft tidy --remove`
+	@$(MTPEFT) tidy $(OVERLAY)
+
 pretrain: $(VENV)/installed ## the base models in workflow/models/ again, from nothing: some two hours of one core
 	@$(MTPEFT) sweep --target models --configfile workflow/studies/pretrain.yaml $(CONFIG) $(WHERE)
 	@$(MTPEFT) ship --configfile workflow/studies/pretrain.yaml $(CONFIG)
 
-tune: $(VENV)/installed ## search for all learning rates anew, on the dev set of the tuning pair, into results/rates.csv
+tune: $(VENV)/installed ## search for all learning rates anew, on the dev set of the tuning pair, into results/tune/rates.csv
 	@$(MTPEFT) sweep --target rates --configfile workflow/studies/tune.yaml $(CONFIG) $(WHERE)
 
 report: $(VENV)/installed ## Snakemake's report of a finished run: figures, captions, run times
-	@$(SNAKEMAKE) --report results/report.zip
+	@$(SNAKEMAKE) --report results/$(or $(basename $(notdir $(CONFIG))),config)/report.zip
 
 test: $(VENV)/develop ## the tests, without those that take long or need a SLURM
 	@$(PYTEST) -m "not slow and not cluster"

@@ -112,7 +112,7 @@ def configuration_of(*findings: str, **changes: Any) -> Configuration:
 def train_record(cell: Cell, *, best_step: int | None, status: str) -> dict[str, Any]:
     share = {"full": 1.0, "scratch": 1.0, "none": 0.0}.get(cell.method, SHARES.get(cell.budget))
     return TrainRecord(
-        cell=vars(cell),
+        cell=cell.named,
         status=status,
         settings={},
         execution={},
@@ -139,7 +139,7 @@ def train_record(cell: Cell, *, best_step: int | None, status: str) -> dict[str,
 
 def decode_record(cell: Cell, *, status: str) -> dict[str, Any]:
     return DecodeRecord(
-        cell=vars(cell),
+        cell=cell.named,
         status=status,
         settings={},
         trained_sha256="",
@@ -182,7 +182,7 @@ def write_cell(
         for metric, table in tables.items()
     }
     score = ScoreRecord(
-        cell=vars(cell),
+        cell=cell.named,
         status=status,
         settings={},
         decoded_sha256="",

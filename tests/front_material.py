@@ -9,7 +9,8 @@ from typing import Any
 import yaml
 
 from mtpeft.cells import Cell
-from mtpeft.config.load import DEFAULT_FILE, load
+from mtpeft.config.folders import placed
+from mtpeft.config.load import DEFAULT_FILE, load, merge, read_yaml, validate
 from mtpeft.config.schema import Configuration
 from mtpeft.config.settings import decode_settings, score_settings, train_settings
 from mtpeft.record_types import DecodeRecord, ScoreRecord, TrainRecord
@@ -31,6 +32,14 @@ OVERLAY = {
 }
 
 
+CONFIGURATION = validate(merge(read_yaml(DEFAULT_FILE), OVERLAY))
+
+
+def own_cell(*labels: str) -> Cell:
+    """A cell of this study, with its folder."""
+    return placed(CONFIGURATION, Cell(*labels))
+
+
 def configured(folder: Path) -> Configuration:
     """A study of seven cells; the overlay that makes it is written into the folder."""
     (folder / "mine.yaml").write_text(yaml.safe_dump(OVERLAY))
@@ -42,7 +51,7 @@ def train_record(cell: Cell, status: str = "ok") -> dict[str, Any]:
     share = {"b1": 0.01, "b20": 0.2}.get(cell.budget)
     trained = {"full": 1_000_000, "none": 0}.get(cell.method, int(1_000_000 * (share or 0)) - 7)
     return TrainRecord(
-        cell=vars(cell),
+        cell=cell.named,
         status=status,
         settings=train_settings(load([Path("mine.yaml")]), cell),
         execution={"device": "cpu"},
@@ -69,7 +78,7 @@ def train_record(cell: Cell, status: str = "ok") -> dict[str, Any]:
 
 def decode_record(cell: Cell, status: str = "ok") -> dict[str, Any]:
     return DecodeRecord(
-        cell=vars(cell),
+        cell=cell.named,
         status=status,
         settings=decode_settings(load([Path("mine.yaml")]), cell),
         trained_sha256=sha256_of(cell.folder / "train.json"),
@@ -89,7 +98,7 @@ def score_record(cell: Cell, chrf: float | None, status: str = "ok") -> dict[str
     }
     sets = {"test": measured} if status == "ok" else {}
     return ScoreRecord(
-        cell=vars(cell),
+        cell=cell.named,
         status=status,
         settings=score_settings(load([Path("mine.yaml")]), cell),
         decoded_sha256=sha256_of(cell.folder / "decode.json"),

@@ -16,8 +16,8 @@ import pytest
 import yaml
 from filelock import FileLock
 
-from mtpeft.cells import Cell
-from mtpeft.config.load import merge
+from mtpeft.config.load import DEFAULT_FILE, merge, read_yaml, validate
+from mtpeft.config.schema import Configuration
 
 ROOT = Path(__file__).parents[1]
 STUDY = ROOT / "tests" / "small_study.yaml"
@@ -71,10 +71,15 @@ def write_study(folder: Path, overlay: Mapping[str, Any] | None = None) -> Path:
     return file
 
 
+def small_study(overlay: Mapping[str, Any] | None = None) -> Configuration:
+    """The configuration of the small study, with changes."""
+    return validate(merge(read_yaml(DEFAULT_FILE), merge(read_yaml(STUDY), overlay or {}))).named(STUDY.stem)
+
+
 def run(folder: Path, **arguments: Any) -> tuple[int, str]:
     """Run a sweep to its end; returns its exit code and what it said."""
     log = log_of(folder)
-    code = start(folder, **arguments).wait(timeout=600)
+    code = start(folder, **arguments).wait(timeout=3000)
     return code, log.read_text(encoding="utf-8")
 
 
@@ -141,10 +146,15 @@ TABLED = Path("results") / STUDY.stem
 """Where the tables and figures of the small study lie."""
 
 
-def cell_folder(folder: Path, labels: str) -> Path:
-    """The only folder of the cell with these labels."""
-    cell = Cell.parse(labels)
-    (found,) = (folder / cell.folder.parent).glob(f"{cell.seed}-*")
+def located(folder: Path, path: str) -> Path:
+    """A file or folder that is named by labels, where it lies: names of folders and files may bear a digest besides."""
+    found = folder
+    for part in Path(path).parts:
+        stem, dot, suffix = part.partition(".") if not re.fullmatch(r"[^.]*\d\.\d.*", part) else (part, "", "")
+        digest = "-" + "[0-9a-f]" * 8
+        with_digest = [] if (found / part).exists() else sorted(found.glob(f"{stem}{digest}{dot}{suffix}"))
+        assert len(with_digest) < 2, f"{path} is {with_digest}"
+        found = with_digest[0] if with_digest else found / part
     return found
 
 

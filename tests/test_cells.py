@@ -10,6 +10,7 @@ import pytest
 
 from config_material import DEFAULT
 from mtpeft.cells import CELL_TEMPLATE, Cell
+from mtpeft.config.folders import pair_name, wheel_name
 from mtpeft.config.load import merge, validate
 from mtpeft.config.paths import constraints
 from mtpeft.config.schema import Configuration
@@ -50,7 +51,9 @@ def test_labels_survive_the_way_through_a_path() -> None:
     for cell in all_cells(configured()):
         assert Cell.parse(cell.path) == cell
         assert Cell.parse(str(cell.folder / "train.json")) == cell
-        assert CELL_TEMPLATE.format(**vars(cell)) == str(cell.folder)
+        assert Cell.parse(str(cell.folder / "train.json")).digest == cell.digest
+        labels = cell.named | {"seed": f"{cell.seed}-{cell.digest}"}
+        assert CELL_TEMPLATE.format(**labels) == str(cell.folder)
 
 
 @pytest.mark.parametrize("path", ["", "small", "small/pt-en/n4800/adapter/b1", "../../../../etc/x/y", "a/b/c/d/e/-f"])
@@ -150,23 +153,30 @@ def test_folded_cells_unfold_to_the_same(cells: list[Cell]) -> None:
     blocks = json.loads(json.dumps(fold(cells)))
 
     assert sorted(unfold(blocks)) == sorted(set(cells))
+    assert {cell: cell.folder for cell in unfold(blocks)} == {cell: cell.folder for cell in cells}
     assert fold([*reversed(cells), *cells]) == fold(cells)
     assert len(blocks) <= len(cells)
+
+
+NAMED_PAIR = pair_name(configured(), "pt-en")
+NAMED_WHEEL = wheel_name(configured(), "interface", "django")
 
 
 @pytest.mark.parametrize(
     ("name", "known", "unknown"),
     [
         ("model", ["small", "any"], ["smal", "small/x", "all", ""]),
-        ("pair", ["pt-en"], ["en-es", "any", "es-en-x"]),
+        ("pair", [NAMED_PAIR], ["pt-en", "en-es", "any", "es-en-x", "es-en-01234567", f"{NAMED_PAIR}0"]),
         ("size", ["n100", "any"], ["n1000", "100"]),
         ("budget", ["b1", "b20", "all", "any", "native"], ["b2", "0.01"]),
-        ("seed", ["1", "12", "any"], ["x", "1a"]),
+        ("seed", ["1-01234567", "12-89abcdef", "any-01234567"], ["1", "any", "x-01234567", "1-0123456", "1-0123456x"]),
         ("study", ["data_sizes"], ["efficiency"]),
-        ("wheel", ["django"], ["flask"]),
+        ("wheel", [NAMED_WHEEL], ["django", "flask", "django-01234567"]),
     ],
 )
-def test_wildcards_match_labels_alone(name: str, known: list[str], unknown: list[str]) -> None:
+def test_wildcards_match_labels_and_names_with_their_own_digest_alone(
+    name: str, known: list[str], unknown: list[str]
+) -> None:
     pattern = constraints(configured())[name]
 
     assert all(re.fullmatch(pattern, label) for label in known)

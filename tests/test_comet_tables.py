@@ -145,7 +145,7 @@ def comet_record(cell: Cell, segments: np.ndarray | None) -> dict[str, Any]:
         else None
     )
     return CometRecord(
-        cell=vars(cell),
+        cell=cell.named,
         status="ok" if measured else "diverged",
         settings={},
         decoded_sha256="",
@@ -201,7 +201,7 @@ def test_summaries_have_the_mean_over_seeds_inside_its_interval(cells: dict[Cell
     assert [{name: row[name] for name in SUMMARY_COLUMNS} for row in table] == plain
     for row in table:
         labels = list(row.values())[:5]
-        seeds = [mean for cell, mean in cells.items() if list(vars(cell).values())[:5] == labels and cell != gone]
+        seeds = [mean for cell, mean in cells.items() if list(cell.labels)[:5] == labels and cell != gone]
         assert float(row["comet"]) == pytest.approx(np.nanmean(seeds))
         assert float(row["comet_low"]) < float(row["comet"]) < float(row["comet_high"])
     # The standard error of 100 sentences that scatter by 0.1 is 0.01.

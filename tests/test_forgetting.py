@@ -10,11 +10,12 @@ import yaml
 from config_material import DEFAULT
 from findings_material import configuration_of, write_cell
 from mtpeft.cells import ANY, Cell, OnPair
+from mtpeft.config.folders import placed, split_file
 from mtpeft.config.load import load, merge, validate
 from mtpeft.config.others import on_other
 from mtpeft.config.paths import other_splits
 from mtpeft.config.schema import Configuration
-from mtpeft.config.studies import all_others, study_cells, study_others, untouched
+from mtpeft.config.studies import all_others, study_cells, study_others, untouched, untouched_elsewhere
 from mtpeft.errors import UserError
 from mtpeft.front import progress
 from mtpeft.front.plan import cells_table
@@ -23,7 +24,7 @@ from mtpeft.front.status import is_finished, state_of, status_table
 from mtpeft.records import read_record, write_record
 from mtpeft.results.others import OTHERS_COLUMNS, write_others
 from record_material import schema_mistakes
-from sweep_material import STUDY, copy, planned, run
+from sweep_material import STUDY, copy, located, planned, run, small_study, write_study
 
 pytestmark = pytest.mark.xdist_group("forgetting")
 
@@ -38,10 +39,12 @@ STUDIES = {
         "also_score": ["es-en", "de-en"],
     }
 }
+SMALL_STUDY = small_study({"studies": STUDIES})
 FULL, LORA = (
-    Cell("small", "es-en", "n200", method, budget, "1") for method, budget in (("full", "all"), ("lora", "b5"))
+    placed(SMALL_STUDY, Cell("small", "es-en", "n200", method, budget, "1"))
+    for method, budget in (("full", "all"), ("lora", "b5"))
 )
-BEFORE = untouched("small", "de-en")
+BEFORE = placed(SMALL_STUDY, untouched("small", "de-en"))
 OTHERS = [OnPair(FULL, "de-en"), OnPair(LORA, "de-en")]
 
 
@@ -82,9 +85,9 @@ def test_what_was_not_tuned_is_scored_nowhere_else() -> None:
     assert found == []
     for cell in (untouched("small", "pt-en"), Cell(ANY, "pt-en", "n1600", "retrieval", ANY, ANY)):
         with pytest.raises(UserError, match="has forgotten nothing"):
-            on_other(mine(), {**vars(cell), "other": "de-en"})
-    with pytest.raises(UserError, match=r"is of 'es-en' itself; its scores there are results/cells/.*/score\.json"):
-        on_other(mine(), {**vars(FULL), "other": "es-en"})
+            on_other(mine(), {**cell.named, "other": "de-en"})
+    with pytest.raises(UserError, match=r"is of 'es-en' itself; its scores there are in its own score.json"):
+        on_other(mine(), {**FULL.named, "other": "es-en"})
 
 
 def test_no_training_text_may_resemble_the_test_sets_of_the_other_pairs() -> None:
@@ -92,10 +95,10 @@ def test_no_training_text_may_resemble_the_test_sets_of_the_other_pairs() -> Non
     told = {"models": {"small": {"path": None, "hub": "owner/name@0123"}}, "tuning": {"table": None}}
     gone = dict.fromkeys(DEFAULT["studies"])
     study = {"figure": "forgetting", "models": ["small"], "pairs": ["pt-en"], "sizes": ["n1600"], "methods": ["full"]}
-    for also_score, splits in ((["de-en"], []), (["sw-en"], ["data/corpora/mine/split.json"])):
+    for also_score, splits in ((["de-en"], []), (["sw-en"], ["mine"])):
         studies = {**gone, "mine": {**study, "seeds": [1], "also_score": also_score}}
         configuration = validate(merge(DEFAULT, {**own, **told, "studies": studies, "findings": None}))
-        assert other_splits(configuration, {"pair": "pt-en"}) == splits
+        assert other_splits(configuration, {"pair": "pt-en"}) == [split_file(configuration, label) for label in splits]
 
 
 # ---------------------------------------------------------------- the table
@@ -114,20 +117,23 @@ def test_a_system_has_a_row_per_other_pair_with_its_distance_to_the_untouched_mo
         status = "diverged" if (cell.method, cell.seed, cell.budget) == ("adapter", "2", "large") else "ok"
         if (cell, pair) != gone:
             write_cell(cell, quality[cell.method], status=status, pair=pair, best_step=0 if cell.seed == "1" else 10)
-    write_cell(untouched("base", "de-en"), 40.0)
-    missing = {gone, untouched("base", "tr-en").on_own}
+    german, turkish = untouched_elsewhere(configuration, "shares")
+    write_cell(german, 40.0)
+    missing = {gone, turkish.on_own}
+    told = {"before": [german, turkish], "missing": missing}
     for name, order in (("one", others), ("two", others[::-1])):
-        write_others(order, output=Path(f"{name}.csv"), page=Path(f"{name}.md"), missing=missing)
+        write_others(order, output=Path(f"{name}.csv"), page=Path(f"{name}.md"), **told)
     assert Path("one.csv").read_bytes() == Path("two.csv").read_bytes()
     rows = {(row["method"], row["budget"], row["scored_pair"]): row for row in rows_of(Path("one.csv"))}
     assert len(rows) == 2 * (1 + 2 * 3)
     assert all(tuple(row) == OTHERS_COLUMNS and row["pair"] == "es-en" for row in rows.values())
 
-    german = rows["lora", "tiny", "de-en"]
-    assert (german["seeds"], german["step_zero"], german["trained_share"]) == ("3", "1", "0.03")
-    assert float(german["minus_none"]) == pytest.approx(-2, abs=0.1)
-    assert float(german["minus_full"]) == pytest.approx(8, abs=0.1)
-    assert -3 < float(german["minus_none_low"]) < float(german["minus_none"]) < float(german["minus_none_high"]) < -1
+    measured = rows["lora", "tiny", "de-en"]
+    assert (measured["seeds"], measured["step_zero"], measured["trained_share"]) == ("3", "1", "0.03")
+    assert float(measured["minus_none"]) == pytest.approx(-2, abs=0.1)
+    assert float(measured["minus_full"]) == pytest.approx(8, abs=0.1)
+    low, high = (float(measured[f"minus_none_{end}"]) for end in ("low", "high"))
+    assert -3 < low < float(measured["minus_none"]) < high < -1
     assert rows["full", "all", "de-en"]["minus_full"] == ""
     assert [rows["adapter", "large", "de-en"][name] for name in ("seeds", "diverged")] == ["2", "1"]
     # Nothing is known of the untouched model on Turkish.
@@ -175,7 +181,7 @@ def test_the_table_holds_the_difference_to_the_untouched_model(scored: Path) -> 
     def chrf(folder: Path) -> float:
         return read_record(scored / folder / "score.json")["test_sets"]["test"]["chrf"]["score"]
 
-    rows = rows_of(scored / "results/tables/forgetting/others.csv")
+    rows = rows_of(scored / "results/small_study/tables/forgetting/others.csv")
     assert [(row["method"], row["scored_pair"], row["seeds"]) for row in rows] == [
         ("full", "de-en", "1"),
         ("lora", "de-en", "1"),
@@ -183,9 +189,11 @@ def test_the_table_holds_the_difference_to_the_untouched_model(scored: Path) -> 
     for row, other in zip(rows, OTHERS, strict=True):
         assert float(row["chrf"]) == pytest.approx(chrf(other.folder))
         assert float(row["minus_none"]) == pytest.approx(chrf(other.folder) - chrf(BEFORE.folder))
-    drawn = (scored / "results/figures/forgetting.svg").read_text(encoding="utf-8")
+    drawn = (scored / "results/small_study/figures/forgetting.svg").read_text(encoding="utf-8")
     assert "6 cells, 1 seed; 2 decodings of other pairs, 1 seed." in drawn
-    assert all((scored / f"results/figures/forgetting.{suffix}").stat().st_size > 1000 for suffix in ("pdf", "png"))
+    assert all(
+        (scored / f"results/small_study/figures/forgetting.{suffix}").stat().st_size > 1000 for suffix in ("pdf", "png")
+    )
 
 
 def test_a_deleted_score_is_made_again_with_what_follows_from_it(scored: Path, tmp_path: Path) -> None:
@@ -205,12 +213,13 @@ def test_a_deleted_score_is_made_again_with_what_follows_from_it(scored: Path, t
 def configuration(scored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Configuration:
     """Of the study, in a copy of its run, to change."""
     monkeypatch.chdir(copy(scored, tmp_path / "run"))
-    return load([STUDY, Path("overlay.yaml")])
+    return load([write_study(Path(), {"studies": STUDIES})])
 
 
 def test_a_preview_marks_what_is_missing_on_other_pairs(configuration: Configuration, tmp_path: Path) -> None:
     (OTHERS[1].folder / "decode.json").unlink()
-    lines = list(draw_finished(configuration, ["budgets", "forgetting"], folder=tmp_path))
+    tables = {study: tmp_path / study for study in ("budgets", "forgetting")}
+    lines = list(draw_finished(configuration, tables, folder=tmp_path))
     assert [line.split(": ")[1] for line in lines] == [
         "6 of 6 cells",
         "6 of 6 cells and 1 of 2 decodings of other pairs",
@@ -218,7 +227,7 @@ def test_a_preview_marks_what_is_missing_on_other_pairs(configuration: Configura
     drawn = (tmp_path / "forgetting.svg").read_text(encoding="utf-8")
     assert "6 cells, 1 seed; 1 of 2 decodings of other pairs (1 missing)" in drawn
     assert '<g id="gap-LoRA' in drawn
-    (full, lora) = rows_of(Path("results/preview/tables/forgetting/others.csv"))
+    (full, lora) = rows_of(tmp_path / "forgetting/others.csv")
     assert (full["seeds"], lora["seeds"], lora["missing"], lora["chrf"]) == ("1", "0", "1", "")
 
 
@@ -249,7 +258,11 @@ def test_other_pairs_are_counted_beside_the_cells(
 
 
 def append(file: str) -> Callable[[], None]:
-    return lambda: Path(file).write_text(Path(file).read_text(encoding="utf-8") + "1\n", encoding="utf-8")
+    def appended() -> None:
+        path = located(Path(), file)
+        path.write_text(path.read_text(encoding="utf-8") + "1\n", encoding="utf-8")
+
+    return appended
 
 
 RATE = {"methods": {"lora": {"learning_rate": 1.0}}}
@@ -272,6 +285,6 @@ def test_scores_on_other_pairs_hold_with_the_text_of_these_and_the_training_of_t
 ) -> None:
     change()
     Path("edit.yaml").write_text(yaml.safe_dump(overlay), encoding="utf-8")
-    changed = load([STUDY, Path("overlay.yaml"), Path("edit.yaml")])
+    changed = load([Path(STUDY.name), Path("edit.yaml")])
     measured = [FULL.on_own, LORA.on_own, BEFORE.on_own, *OTHERS]
     assert [on for on in measured if not is_finished(changed, *on)] == [on for on in measured if on in stale]

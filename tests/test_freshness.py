@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from mtpeft.config.load import load
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import all_cells
 from mtpeft.front.status import is_finished
 from mtpeft.records import read_record, write_record
-from sweep_material import STUDY, copy
+from sweep_material import copy, located, write_study
 
 pytestmark = pytest.mark.sweep
 
@@ -43,8 +42,7 @@ def folder(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
 
 
 def configured(overlay: dict[str, Any] | None = None) -> Configuration:
-    Path("overlay.yaml").write_text(yaml.safe_dump(overlay or {}), encoding="utf-8")
-    return load([STUDY, Path("overlay.yaml")])
+    return load([write_study(Path(), overlay)])
 
 
 def stale(configuration: Configuration) -> set[str]:
@@ -86,17 +84,21 @@ def in_corpus(**changes: Any) -> dict[str, Any]:
 def test_what_the_configuration_changes_is_not_finished(
     overlay: dict[str, Any], expected: set[str], folder: Path
 ) -> None:
-    shutil.copytree("results/models/small/checkpoint", "elsewhere")
+    shutil.copytree(located(Path(), "results/models/small/checkpoint"), "elsewhere")
     assert stale(configured(overlay)) == expected
 
 
 def rewrite(file: str, **changes: Any) -> Callable[[], None]:
-    return lambda: write_record(Path(file), read_record(Path(file)) | changes)
+    def rewritten() -> None:
+        path = located(Path(), file)
+        write_record(path, read_record(path) | changes)
+
+    return rewritten
 
 
 def append(file: str) -> Callable[[], None]:
     def changed() -> None:
-        with Path(file).open("ab") as stream:
+        with located(Path(), file).open("ab") as stream:
             stream.write(b"1\n")
 
     return changed
@@ -104,15 +106,21 @@ def append(file: str) -> Callable[[], None]:
 
 def remove(pattern: str) -> Callable[[], None]:
     def removed() -> None:
-        (file,) = Path().glob(pattern)
+        file = located(Path(), pattern)
         shutil.rmtree(file) if file.is_dir() else file.unlink()
 
     return removed
 
 
+def remove_arrays() -> None:
+    (file,) = Path().glob("data/tokens/*/de-en-*/train.safetensors")
+    file.unlink()
+
+
 def train_base_anew() -> None:
     """What is left when a base model has been made from other text and the sweep ended before its cells."""
-    weights, record = Path("results/models/small/checkpoint/model.safetensors"), Path("results/models/small/base.json")
+    base = located(Path(), "results/models/small")
+    weights, record = base / "checkpoint/model.safetensors", base / "base.json"
     append(str(weights))()
     hashes = read_record(record)["sha256"] | {"model.safetensors": "0" * 64}
     write_record(record, read_record(record) | {"sha256": hashes})
@@ -132,7 +140,7 @@ def train_base_anew() -> None:
         (append("results/models/small/checkpoint/model.safetensors"), OF_SMALL),
         (remove("data/corpora/interface/split.json"), ALL),
         (remove("data/pairs/de-en/clean.json"), ALL - SPANISH),
-        (remove("data/tokens/*/de-en/train.safetensors"), ALL - SPANISH),
+        (remove_arrays, ALL - SPANISH),
         (remove("results/models/denoiser/base.json"), {cell for cell in ALL if cell.startswith("denoiser/")}),
         (remove("results/rates/small/n200/adapter/b5.json"), {ADAPTER}),
         (remove("data"), set()),
@@ -168,7 +176,7 @@ def test_what_was_made_anew_leaves_what_was_made_before_unfinished(
 
 
 def test_a_search_on_older_text_gives_no_rate(folder: Path) -> None:
-    record = Path("results/rates/small/n200/adapter/b5.json")
+    record = located(Path(), "results/rates/small/n200/adapter/b5.json")
     inputs = read_record(record)["inputs"]
     rewrite(str(record), inputs=inputs | {"train_sha256": "0" * 64})()
     assert stale(configured()) == {ADAPTER}

@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 import yaml
 
-from front_material import begin, configured, fail, finish, held, train_record
+from front_material import begin, configured, fail, finish, held, own_cell, train_record
 from mtpeft.cells import Cell
+from mtpeft.config.folders import rates_file
 from mtpeft.config.load import load
-from mtpeft.config.rates import CLASS, rates_file
+from mtpeft.config.rates import CLASS
 from mtpeft.config.schema import Configuration
 from mtpeft.config.settings import tune_settings
 from mtpeft.config.studies import all_cells
@@ -26,9 +27,9 @@ from mtpeft.records import read_record, write_record
 from mtpeft.results.collect import COST_COLUMNS, SCORE_COLUMNS, write_tables
 
 ROOT = Path(__file__).parents[1]
-FULL = [Cell("small", "pt-en", "n4800", "full", "all", seed) for seed in "12"]
-ADAPTERS = [Cell("small", "pt-en", "n4800", "adapter", budget, seed) for budget in ("b1", "b20") for seed in "12"]
-NONE = Cell("small", "pt-en", "any", "none", "any", "any")
+FULL = [own_cell("small", "pt-en", "n4800", "full", "all", seed) for seed in "12"]
+ADAPTERS = [own_cell("small", "pt-en", "n4800", "adapter", budget, seed) for budget in ("b1", "b20") for seed in "12"]
+NONE = own_cell("small", "pt-en", "any", "none", "any", "any")
 
 
 @pytest.fixture
@@ -147,7 +148,7 @@ def test_a_rate_that_was_found_is_the_one_that_a_result_must_have(configuration:
     search = tune_settings(configuration, *(getattr(cell, name) for name in CLASS))
     seen = [state_of(configuration, cell)]
     for rate, settings in ((0.01, search), (0.005, search | {"candidates": [0.1, 0.2, 0.3]}), (0.005, search)):
-        write_record(Path(rates_file(cell)), {"learning_rate": rate, "settings": settings, "inputs": {}})
+        write_record(Path(rates_file(configuration, cell)), {"learning_rate": rate, "settings": settings, "inputs": {}})
         seen.append(state_of(configuration, cell))
 
     assert seen == ["missing", "missing", "missing", "stopped"]
@@ -163,13 +164,16 @@ def test_scores_of_an_older_training_do_not_count(configuration: Configuration) 
 def test_unfinished_figures_are_removed_before_snakemake_looks_at_them(configuration: Configuration) -> None:
     scene()
     make_unfinished(configuration)
-    figures = Path("results/figures")
+    results = Path("results/mine")
+    figures = results / "figures"
     assert {file.stem for file in figures.glob("*.pdf")} == {"budgets", "efficiency"}
     (figures / "other.pdf").write_text("of another configuration")
-    assert sorted(file.name for file in Path("results").glob("findings.*")) == ["findings.json", "findings.md"]
-    assert "needs cells" in Path("results/findings.md").read_text(encoding="utf-8")
-    remove_unfinished()
-    assert not list(Path("results").glob("findings.*"))
+    assert sorted(file.name for file in results.glob("findings.*")) == ["findings.json", "findings.md"]
+    assert "needs cells" in (results / "findings.md").read_text(encoding="utf-8")
+    assert len(list(results.rglob("scores.csv"))) == 2
+    remove_unfinished(configuration)
+    assert not list(results.glob("findings.*"))
+    assert not list(results.rglob("*.csv"))
     assert [file.name for file in figures.iterdir()] == ["other.pdf"]
 
 
@@ -181,7 +185,8 @@ def rows_of(file: Path) -> list[dict[str, str]]:
 def test_a_preview_marks_what_is_missing_and_makes_nothing_up(configuration: Configuration, folder: Path) -> None:
     scene()
 
-    lines = list(draw_finished(configuration, ["budgets", "efficiency"], folder=folder / "drawn"))
+    tables = {study: folder / "drawn/tables" / study for study in ("budgets", "efficiency")}
+    lines = list(draw_finished(configuration, tables, folder=folder / "drawn"))
 
     assert [line.split(": ")[1] for line in lines] == ["2 of 7 cells", "2 of 7 cells"]
     for study in ("budgets", "efficiency"):
@@ -189,7 +194,7 @@ def test_a_preview_marks_what_is_missing_and_makes_nothing_up(configuration: Con
             assert (folder / "drawn" / f"{study}.{suffix}").stat().st_size > 1000
         drawn = (folder / "drawn" / f"{study}.svg").read_text(encoding="utf-8")
         assert "2 of 7 cells (4 missing, 1 diverged)" in drawn
-    summary = rows_of(folder / "results/preview/tables/budgets/summary.csv")
+    summary = rows_of(folder / "drawn/tables/budgets/summary.csv")
     assert {row["chrf"] == "" for row in summary if row["seeds"] == "0"} == {True}
     assert sum(int(row["seeds"]) + int(row["diverged"]) + int(row["missing"]) for row in summary) == 7
     tables = sorted(folder.rglob("scores.csv"))
@@ -207,7 +212,7 @@ def test_a_preview_over_two_test_sets_draws_nothing_and_says_so(configuration: C
     record["test_sets"]["test"]["chrf"]["statistics"].pop()
     write_record(NONE.folder / "score.json", record)
 
-    (line,) = draw_finished(configuration, ["budgets"], folder=folder / "drawn")
+    (line,) = draw_finished(configuration, {"budgets": folder / "tables"}, folder=folder / "drawn")
 
     assert "budgets.pdf: not drawn" in line and "run the sweep again" in line
     assert not (folder / "drawn").exists()
@@ -227,7 +232,7 @@ def test_tables_are_in_the_order_of_the_labels_and_the_same_each_time(folder: Pa
     scores, costs = rows_of(tables[0]["scores"]), rows_of(tables[0]["costs"])
     assert (tuple(scores[0]), tuple(costs[0])) == (SCORE_COLUMNS, COST_COLUMNS)
     for rows in (scores, costs):
-        found = [Cell(*(row[name] for name in vars(NONE))) for row in rows]
+        found = [Cell(*(row[name] for name in NONE.named)) for row in rows]
         assert found == sorted(cells)
 
 

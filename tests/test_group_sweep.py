@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from mtpeft.cells import Cell, OnPair
+from mtpeft.config.folders import placed
 from mtpeft.config.load import load
 from mtpeft.config.schema import Configuration
 from mtpeft.corpus.similarity import max_dice
@@ -16,22 +17,25 @@ from mtpeft.front.plan import cells_table
 from mtpeft.front.status import is_finished, state_of, status_table
 from mtpeft.records import read_record
 from record_material import schema_mistakes
-from sweep_material import STUDY, copy, planned, run
+from sweep_material import STUDY, copy, located, planned, run, small_study, write_study
 
 pytestmark = [pytest.mark.sweep, pytest.mark.xdist_group("group sweep")]
 
 PAIRS = ("de-en", "es-en")
-FULL = Cell("small", "de-en+es-en", "n200", "full", "all", "1")
+PAIR = "de-en+es-en"
 STUDIES = {
     "together": {
         "figure": "budgets",
         "models": ["small"],
-        "pairs": ["es-en", FULL.pair],
+        "pairs": ["es-en", PAIR],
         "sizes": ["n200"],
         "methods": ["full"],
         "seeds": [1],
     }
 }
+
+
+FULL = placed(small_study({"studies": STUDIES}), Cell("small", PAIR, "n200", "full", "all", "1"))
 
 
 @pytest.fixture(scope="module")
@@ -52,26 +56,26 @@ def test_a_group_has_one_training_and_a_score_on_each_of_its_pairs(grouped: Path
     record = read_record(grouped / FULL.folder / "train.json")
     assert schema_mistakes(grouped / FULL.folder / "train.json", "train") == []
     assert (record["status"], record["training_pairs"]) == ("ok", 400)
-    starts = [read_record(grouped / f"results/models/small/start/{pair}.json")["dev_score"] for pair in PAIRS]
+    starts = [read_record(located(grouped, f"results/models/small/start/{pair}.json"))["dev_score"] for pair in PAIRS]
     assert record["dev_history"][0]["score"] == pytest.approx(sum(starts) / 2)
     assert not (grouped / FULL.folder / "hypotheses").exists()
     for pair in PAIRS:
         for name in ("decode", "score"):
             assert schema_mistakes(grouped / OnPair(FULL, pair).folder / f"{name}.json", name) == []
-    with (grouped / "results/tables/together/scores.csv").open(encoding="utf-8", newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["pair"] == FULL.pair]
+    with (grouped / "results/small_study/tables/together/scores.csv").open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["pair"] == PAIR]
     for row, pair in zip(rows, PAIRS, strict=True):
         score = read_record(grouped / OnPair(FULL, pair).folder / "score.json")["test_sets"]["test"]["chrf"]["score"]
         assert (row["scored_pair"], float(row["chrf"])) == (pair, pytest.approx(score))
-    assert "2 cells, 1 seed" in (grouped / "results/figures/together.svg").read_text(encoding="utf-8")
+    assert "2 cells, 1 seed" in (grouped / "results/small_study/figures/together.svg").read_text(encoding="utf-8")
 
 
 def test_no_sentence_that_a_group_is_trained_on_resembles_one_that_any_of_its_pairs_is_measured_on(
     grouped: Path,
 ) -> None:
-    trained = {pair: read_pairs(grouped / f"data/pairs/{pair}/train.tsv") for pair in PAIRS}
+    trained = {pair: read_pairs(located(grouped, f"data/pairs/{pair}") / "train.tsv") for pair in PAIRS}
     for part in ("dev", "test"):
-        measured = {pair: read_pairs(grouped / f"data/pairs/{pair}/{part}.tsv") for pair in PAIRS}
+        measured = {pair: read_pairs(located(grouped, f"data/pairs/{pair}") / f"{part}.tsv") for pair in PAIRS}
         english = [row.target for rows in measured.values() for row in rows]
         for pair, rows in trained.items():
             assert len(rows) >= 200
@@ -84,7 +88,7 @@ def test_no_sentence_that_a_group_is_trained_on_resembles_one_that_any_of_its_pa
 def configuration(grouped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Configuration:
     """Of the study, in a copy of its run, to change."""
     monkeypatch.chdir(copy(grouped, tmp_path / "run"))
-    return load([STUDY, Path("overlay.yaml")])
+    return load([write_study(Path(), {"studies": STUDIES})])
 
 
 def test_a_group_is_one_cell_to_those_who_count(configuration: Configuration) -> None:
@@ -100,7 +104,11 @@ def test_a_group_is_one_cell_to_those_who_count(configuration: Configuration) ->
 
 
 def append(file: str) -> Callable[[], None]:
-    return lambda: Path(file).write_text(Path(file).read_text(encoding="utf-8") + "1\n", encoding="utf-8")
+    def appended() -> None:
+        path = located(Path(), file)
+        path.write_text(path.read_text(encoding="utf-8") + "1\n", encoding="utf-8")
+
+    return appended
 
 
 @pytest.mark.parametrize(
@@ -119,6 +127,6 @@ def test_a_group_holds_while_all_its_pairs_do(
     assert is_finished(configuration, FULL)
     change()
     Path("edit.yaml").write_text(yaml.safe_dump(overlay), encoding="utf-8")
-    changed = load([STUDY, Path("overlay.yaml"), Path("edit.yaml")])
+    changed = load([Path(STUDY.name), Path("edit.yaml")])
     assert not is_finished(changed, FULL)
     assert [pair for pair in PAIRS if is_finished(changed, FULL, pair)] == holds

@@ -15,6 +15,7 @@ from config_material import DEFAULT
 from family_material import family_settings
 from group_material import GROUP, SIDES, group_inputs, group_settings, together
 from mtpeft.cells import Cell, OnPair
+from mtpeft.config.folders import base_file, start_file, subset_file
 from mtpeft.config.load import merge, validate
 from mtpeft.config.paths import cell_files, training_files
 from mtpeft.config.settings import decode_settings, train_settings
@@ -60,10 +61,11 @@ def test_a_group_is_scored_on_each_of_its_pairs() -> None:
 
 
 def test_a_group_is_trained_from_the_files_of_all_its_pairs() -> None:
-    files = training_files(configured(), ADAPTER)
-    assert files.pop("base") == ["results/models/small/base.json"]
-    assert files["subset"] == [f"data/pairs/{pair}/subsets_at_most/1/n100.txt" for pair in ("de-en", "pt-en")]
-    assert files["start"] == [f"results/models/small/start/{pair}.json" for pair in ("de-en", "pt-en")]
+    configuration, pairs = configured(), ("de-en", "pt-en")
+    files = training_files(configuration, ADAPTER)
+    assert files.pop("base") == [base_file(configuration, "small")]
+    assert files["subset"] == [subset_file(configuration, ADAPTER, pair) for pair in pairs]
+    assert files["start"] == [start_file(configuration, "small", pair) for pair in pairs]
     assert {name: len(own) for name, own in files.items()} == dict.fromkeys(
         ("subset", "train", "dev", "dev-text", "start"), 2
     )

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from config_material import DEFAULT
+from mtpeft.config.folders import pair_folder
 from mtpeft.config.load import merge, validate
 from mtpeft.config.paths import other_splits
 from mtpeft.config.test_sets import test_sets as sets_of
@@ -62,7 +63,7 @@ def test_a_pair_has_the_sets_that_have_its_languages(tmp_path: Path, monkeypatch
     configuration = validate(_with_news())
     assert sets_of(configuration, "es-en") == ["test", "news"]
     assert sets_of(configuration, "de-en") == ["test"]
-    assert "data/pairs/es-en/news.json" in other_splits(configuration, {"pair": "de-en"})
+    assert f"{pair_folder(configuration, 'es-en')}/news.json" in other_splits(configuration, {"pair": "de-en"})
     published = validate(_with_news(mtdata=["Flores-flores200_devtest-1-eng-{foreign}"]))
     assert sets_of(published, "de-en") == ["test", "news"]
 

@@ -8,17 +8,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
+from mtpeft.cells import Cell
+from mtpeft.config.folders import model_home, placed, start_file
 from mtpeft.config.load import load
 from mtpeft.front.holder import find_holder, holding
 from mtpeft.front.taken_in import take_in
-from sweep_material import STUDY, copy, planned, results, snakemake
+from sweep_material import STUDY, copy, planned, results, snakemake, write_study
 
 pytestmark = [pytest.mark.sweep, pytest.mark.slow]
 
-MODEL = [f"results/models/denoiser/{name}" for name in ("base.json", "checkpoint", "start/es-en.json")]
-LORA, ADAPTER = (f"results/cells/small/es-en/n200/{method}/b5/1" for method in ("lora", "adapter"))
+CONFIGURATION = load([STUDY])
+MODEL = [f"{model_home(CONFIGURATION, 'denoiser')}/{name}" for name in ("base.json", "checkpoint")]
+MODEL += [start_file(CONFIGURATION, "denoiser", "es-en")]
+CELLS = [Cell("small", "es-en", "n200", method, "b5", "1") for method in ("lora", "adapter")]
+LORA, ADAPTER = (str(placed(CONFIGURATION, cell).folder) for cell in CELLS)
 ANOTHER_RATE = {"methods": {"lora": {"learning_rate": 0.001}}}
 
 
@@ -37,10 +41,7 @@ def folder(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
 
 
 def taken_in(*overlays: dict[str, Any], same: bool, targets: Sequence[str] = ("all",)) -> list[str]:
-    files = [STUDY]
-    for overlay in overlays:
-        Path("overlay.yaml").write_text(yaml.safe_dump(overlay), encoding="utf-8")
-        files.append(Path("overlay.yaml"))
+    files = [write_study(Path(), overlays[0] if overlays else None)]
     return list(take_in(load(files), files, targets, since=0.0, same=same))
 
 
@@ -84,7 +85,7 @@ def test_snakemake_itself_is_refused_beside_a_sweep_and_holds_the_folder_alone(f
     unsettled = snakemake(folder, "--cores", "1", "cells")
     assert unsettled.returncode != 0
     assert "run `python -m mtpeft jobs --wait`" in unsettled.stderr
-    command = [sys.executable, "-m", "mtpeft", "jobs", "--forget", "--configfile", str(STUDY)]
+    command = [sys.executable, "-m", "mtpeft", "jobs", "--forget", "--configfile", STUDY.name]
     forgotten = subprocess.run(command, capture_output=True, text=True, check=False)
     assert forgotten.returncode == 0, forgotten.stderr
     done = snakemake(folder, "--cores", "1", "cells")

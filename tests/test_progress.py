@@ -112,7 +112,7 @@ def test_a_preview_says_when_a_cell_vanished_under_it(
     cell = claim_cells(findings_settings(configuration))[0]
     remove_when_read(cell.folder, cell.folder / "score.json", monkeypatch)
     finish(cell)
-    (line,) = draw_finished(configuration, ["budgets"], folder=tmp_path)
+    (line,) = draw_finished(configuration, {"budgets": tmp_path / "tables"}, folder=tmp_path)
     assert line.endswith("run `make preview` again.")
     finish(cell)
     assert assess_finished(configuration, folder=tmp_path).endswith("run `make preview` again.")

@@ -1,5 +1,6 @@
 """Learning rates that an earlier search has found stand in a table, and hold for the same search alone."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -7,9 +8,10 @@ import pytest
 
 from config_material import DEFAULT
 from mtpeft.cells import Cell
+from mtpeft.config.folders import rates_file
 from mtpeft.config.load import load, merge, validate
 from mtpeft.config.paths import other_splits, searches, train_inputs, tune_inputs
-from mtpeft.config.rates import CLASS, rates_file, search_of
+from mtpeft.config.rates import CLASS, search_of
 from mtpeft.config.schema import Configuration
 from mtpeft.config.settings import needs_search, train_settings, tune_settings
 from mtpeft.config.studies import all_cells
@@ -96,7 +98,7 @@ def test_another_search_is_made(table: Path, overlay: dict[str, Any]) -> None:
     assert needs_search(configuration, CELL)
     assert set(rate_of(configuration, CELL)) == {"search"}
     assert rate_of(configuration, CELL) != rate_of(configured(None), CELL)
-    assert train_inputs(configuration, vars(CELL))["rate"] == [rates_file(CELL)]
+    assert train_inputs(configuration, vars(CELL))["rate"] == [rates_file(configuration, CELL)]
 
 
 @pytest.mark.parametrize("labels", [{"model": "large"}, {"size": "n400"}, {"method": "adapter"}, {"budget": "b1"}])
@@ -173,6 +175,7 @@ def test_every_class_is_searched_for_once_whatever_the_pair_and_the_seed() -> No
     files = searches(configuration)
     cells = [cell for cell in all_cells(configuration) if search_of(configuration, cell.method)]
 
-    assert sorted(files) == sorted({rates_file(cell) for cell in cells})
+    assert sorted(files) == sorted({rates_file(configuration, cell) for cell in cells})
     assert len(files) < len(cells)
-    assert "results/rates/small/n4800/full/all.json" in files
+    (file,) = [file for file in files if file.startswith("results/rates/small/n4800/full/")]
+    assert re.fullmatch(r"all-[0-9a-f]{8}\.json", Path(file).name)

@@ -13,6 +13,7 @@ from config_material import PRETRAINED, SMALL
 from mtpeft.cells import DIMENSIONS
 from mtpeft.config import corpus_settings, settings
 from mtpeft.config.claims import foreign_language
+from mtpeft.config.folders import split_file
 from mtpeft.config.load import merge, validate
 from mtpeft.config.paths import other_splits
 from mtpeft.config.rates import CLASS
@@ -20,6 +21,7 @@ from mtpeft.config.resolve import vocabulary_of
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import all_cells, rate_classes
 from mtpeft.records import canonical
+from mtpeft.results.blocks import cells_told
 
 
 def configured(overlay: Mapping[str, Any] | None = None) -> Configuration:
@@ -55,7 +57,8 @@ def told(configuration: Configuration) -> dict[tuple[str, ...], str]:
         add(settings.decode_settings, cell)
         add(settings.score_settings, cell)
     for study in configuration.studies:
-        add(settings.tables_settings, study)
+        told_cells = cells_told(settings.tables_settings(configuration, study))
+        jobs["tables_settings", study] = {"cells": sorted(cell.path for cell in told_cells)}
         add(settings.figure_settings, study)
     return {job: canonical(content) for job, content in jobs.items()}
 
@@ -126,7 +129,7 @@ def test_pairs_are_screened_against_the_other_corpora_in_use(
 ) -> None:
     configuration = configured(overlay)
     for pair, corpora in others.items():
-        expected = [f"data/corpora/{corpus}/split.json" for corpus in corpora]
+        expected = [split_file(configuration, corpus) for corpus in corpora]
         assert other_splits(configuration, {"pair": pair}) == expected
 
 

@@ -11,7 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from sweep_material import ROOT, STUDY, copy, environment, planned, results, run, snakemake
+from mtpeft.cells import Cell
+from mtpeft.config.folders import placed
+from mtpeft.config.load import load
+from sweep_material import ROOT, STUDY, copy, environment, located, planned, results, run, snakemake
 
 pytestmark = pytest.mark.sweep
 
@@ -20,27 +23,27 @@ ADAPTER_CELL = "results/cells/small/es-en/n200/adapter/b5/1"
 
 
 def test_fresh_run_makes_every_figure_and_score(finished: Path) -> None:
-    rows = list(csv.DictReader((finished / "results/scores.csv").open(encoding="utf-8")))
+    rows = list(csv.DictReader((finished / "results/small_study/scores.csv").open(encoding="utf-8")))
     assert len(rows) == 10
     assert {row["status"] for row in rows} == {"ok"}
     assert all(0 <= float(row["chrf"]) <= 100 and row["test_sentences"] == "40" for row in rows)
     for figure in ("budgets", "languages", "models", "data_sizes", "efficiency"):
         for suffix in ("pdf", "svg", "png"):
-            assert (finished / f"results/figures/{figure}.{suffix}").stat().st_size > 1000
+            assert (finished / f"results/small_study/figures/{figure}.{suffix}").stat().st_size > 1000
 
 
 def test_fresh_run_makes_findings_and_summaries(finished: Path) -> None:
-    record = json.loads((finished / "results/findings.json").read_text(encoding="utf-8"))
+    record = json.loads((finished / "results/small_study/findings.json").read_text(encoding="utf-8"))
     assert {row["reference"] for row in record["gate"]} == {"none", "scratch"}
     assert all(row["effect"] is not None for row in record["gate"])
-    assert "Not tested" in (finished / "results/findings.md").read_text(encoding="utf-8")
-    rows = list(csv.DictReader((finished / "results/tables/budgets/summary.csv").open(encoding="utf-8")))
+    assert "Not tested" in (finished / "results/small_study/findings.md").read_text(encoding="utf-8")
+    rows = list(csv.DictReader((finished / "results/small_study/tables/budgets/summary.csv").open(encoding="utf-8")))
     assert {row["method"] for row in rows} == {"full", "adapter", "lora", "none", "scratch", "retrieval"}
     assert all(float(row["chrf_low"]) <= float(row["chrf"]) <= float(row["chrf_high"]) for row in rows)
 
 
 def test_fresh_run_describes_the_test_sentences_as_each_model_reads_them(finished: Path) -> None:
-    rows = list(csv.DictReader((finished / "results/text.csv").open(encoding="utf-8")))
+    rows = list(csv.DictReader((finished / "results/small_study/text.csv").open(encoding="utf-8")))
     assert {(row["model"], row["pair"], row["sentences"]) for row in rows} >= {("small", "es-en", "40")}
     assert all(1 < float(row["source_tokens_per_word"]) < 6 and float(row["source_words"]) >= 3 for row in rows)
 
@@ -66,30 +69,32 @@ def test_every_cell_is_finished_before_others_are_begun(finished: Path) -> None:
 
 
 def test_the_first_study_is_drawn_while_others_have_cells_to_train(finished: Path) -> None:
-    rules = [rule for rule, output in begun(finished) if rule == "train" or output == "results/figures/budgets.svg"]
+    figure = "results/small_study/figures/budgets.svg"
+    rules = [rule for rule, output in begun(finished) if rule == "train" or output == figure]
     # Its last cells are finished on one core while the other has begun the next study.
     assert rules.index("draw_study") < len(rules) - 2
 
 
 def test_budgets_are_met_in_the_records(finished: Path) -> None:
     for method in ("adapter", "lora"):
-        record = json.loads((finished / f"results/cells/small/es-en/n200/{method}/b5/1/train.json").read_text())
+        record = json.loads((located(finished, f"results/cells/small/es-en/n200/{method}/b5/1/train.json")).read_text())
         assert 0.047 < record["budget_achieved"] <= 0.05
         assert record["trained_parameters"] + record["left_over_parameters"] == int(0.05 * record["total_parameters"])
 
 
 def test_a_cell_is_trained_with_the_rate_that_the_search_has_found(finished: Path) -> None:
     (record,) = (finished / "results/rates").rglob("*.json")
-    assert record == finished / "results/rates/small/n200/adapter/b5.json"
+    assert record == located(finished, "results/rates/small/n200/adapter/b5.json")
     found = json.loads(record.read_text())
     assert {0.003, 0.006, 0.012} <= {trial["learning_rate"] for trial in found["trials"]}
-    assert json.loads((finished / ADAPTER_CELL / "train.json").read_text())["learning_rate"] == found["learning_rate"]
+    trained = json.loads(located(finished, f"{ADAPTER_CELL}/train.json").read_text())
+    assert trained["learning_rate"] == found["learning_rate"]
     assert planned(finished, "rates") == {"rates": 1}
 
 
 def test_training_changes_what_it_trains(finished: Path) -> None:
     hypotheses = {
-        method: (finished / f"results/cells/small/es-en/{path}/hypotheses/test.txt").read_bytes()
+        method: (located(finished, f"results/cells/small/es-en/{path}/hypotheses/test.txt")).read_bytes()
         for method, path in {"none": "any/none/any/any", "full": "n200/full/all/1"}.items()
     }
     assert hypotheses["none"] != hypotheses["full"]
@@ -101,9 +106,9 @@ def test_second_run_plans_nothing(finished: Path) -> None:
 
 def test_test_text_is_no_input_of_training(finished: Path) -> None:
     for record in (f"{LORA_CELL}/train.json", "results/rates/small/n200/adapter/b5.json"):
-        inputs = json.loads((finished / record).read_text())["inputs"]
+        inputs = json.loads(located(finished, record).read_text())["inputs"]
         assert not any("test" in value for value in inputs.values())
-    where = ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(finished), "--configfile", str(STUDY)]
+    where = ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(finished), "--configfile", STUDY.name]
     what = [
         "--forcerun",
         "train",
@@ -204,8 +209,8 @@ def test_comments_and_refactorings_rerun_nothing(finished: Path, tmp_path: Path)
 
 def test_a_deleted_score_is_one_job(finished: Path, tmp_path: Path) -> None:
     folder = copy(finished, tmp_path / "run")
-    (folder / LORA_CELL / "score.json").unlink()
-    assert planned(folder, f"{LORA_CELL}/score.json") == {"score": 1}
+    (located(folder, LORA_CELL) / "score.json").unlink()
+    assert planned(folder, f"{located(finished, LORA_CELL).relative_to(finished)}/score.json") == {"score": 1}
     jobs = planned(folder)
     assert jobs["score"] == 1
     assert not {"train", "decode"} & set(jobs)
@@ -215,7 +220,9 @@ def test_a_deleted_score_is_one_job(finished: Path, tmp_path: Path) -> None:
 
 
 def test_any_record_of_the_catalogues_is_a_target(finished: Path) -> None:
-    jobs = planned(finished, "results/cells/denoiser/de-en/n100/adapter/b20/1/score.json")
+    configuration = load([STUDY])
+    cell = placed(configuration, Cell("denoiser", "de-en", "n100", "adapter", "b20", "1"))
+    jobs = planned(finished, f"{cell.folder}/score.json")
     assert jobs == {"choose_subset": 2, "judge_base": 1, "tune": 1, "train": 1, "decode": 1, "score": 1}
 
 
@@ -223,30 +230,30 @@ def test_a_diverged_cell_leaves_the_rest_standing(finished: Path, tmp_path: Path
     folder = copy(finished, tmp_path / "run")
     code, said = run(folder, overlay={"methods": {"lora": {"learning_rate": 1e6}}})
     assert code == 0, said
-    rows = list(csv.DictReader((folder / "results/scores.csv").open(encoding="utf-8")))
+    rows = list(csv.DictReader((folder / "results/small_study/scores.csv").open(encoding="utf-8")))
     assert {row["method"]: (row["status"], row["chrf"] == "") for row in rows}["lora"] == ("diverged", True)
     assert sum(row["status"] == "ok" for row in rows) == 9
-    assert "5 of 6 cells" in (folder / "results/figures/budgets.svg").read_text(encoding="utf-8")
+    assert "5 of 6 cells" in (folder / "results/small_study/figures/budgets.svg").read_text(encoding="utf-8")
 
 
 @pytest.mark.slow
 def test_a_time_budget_stops_every_trainer_and_the_figures_say_so(finished: Path, tmp_path: Path) -> None:
     folder = copy(finished, tmp_path / "run")
-    shutil.rmtree(folder / LORA_CELL)
+    shutil.rmtree(located(folder, LORA_CELL))
     code, said = run(folder, MTPEFT_SECONDS="0.01")
     assert code != 0
-    assert "5 of 6 cells" in (folder / "results/figures/budgets.svg").read_text(encoding="utf-8")
+    assert "5 of 6 cells" in (folder / "results/small_study/figures/budgets.svg").read_text(encoding="utf-8")
     assert "time budget" in said
-    assert not (folder / LORA_CELL / "train.json").exists()
+    assert not located(folder, f"{LORA_CELL}/train.json").exists()
     code, said = run(folder)
     assert code == 0, said
     assert results(folder) == results(finished)
-    assert "5 of 6 cells" not in (folder / "results/figures/budgets.svg").read_text(encoding="utf-8")
+    assert "5 of 6 cells" not in (folder / "results/small_study/figures/budgets.svg").read_text(encoding="utf-8")
 
 
 def test_translate_with_a_trained_cell(finished: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "mtpeft", "translate", "--cell", LORA_CELL],
+        [sys.executable, "-m", "mtpeft", "translate", "--cell", LORA_CELL.removeprefix("results/cells/")],
         cwd=finished,
         env=environment(),
         input="Guardar los cambios\nEliminar\n",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sweep_material import SLOW, TABLES, copy, half_trained, kill, processes, results, run, start
+from sweep_material import SLOW, TABLES, copy, half_trained, kill, located, processes, results, run, start
 from waiting import wait_for
 
 pytestmark = pytest.mark.sweep
@@ -38,11 +38,11 @@ def hit(folder: Path, what: str) -> None:
 def test_the_same_command_goes_on_after(slow: Path, tmp_path: Path, what: str) -> None:
     folder = copy(slow, tmp_path / "run")
     for cell in CELLS:
-        shutil.rmtree(folder / "results/cells/small" / cell)
+        shutil.rmtree(located(folder, f"results/cells/small/{cell}"))
     hit(folder, what)
     assert results(folder) == results(slow)
     starts = [
-        json.loads((folder / "results/cells/small" / cell / "train.json").read_text())["starts"] for cell in CELLS
+        json.loads(located(folder, f"results/cells/small/{cell}/train.json").read_text())["starts"] for cell in CELLS
     ]
     assert max(starts) == 2, "a half-trained cell should have gone on from its state"
 
@@ -50,17 +50,17 @@ def test_the_same_command_goes_on_after(slow: Path, tmp_path: Path, what: str) -
 @pytest.mark.slow
 def test_pre_training_goes_on_after_the_group_is_killed(slow: Path, tmp_path: Path) -> None:
     folder = copy(slow, tmp_path / "run")
-    shutil.rmtree(folder / "results/models/denoiser")
+    shutil.rmtree(located(folder, "results/models/denoiser"))
     shutil.rmtree(folder / "results/cells/denoiser")
     hit(folder, "group")
     assert results(folder) == results(slow)
-    assert json.loads((folder / "results/models/denoiser/base.json").read_text())["training"]["starts"] == 2
+    assert json.loads(located(folder, "results/models/denoiser/base.json").read_text())["training"]["starts"] == 2
 
 
 @pytest.mark.slow
 def test_a_second_sweep_in_the_same_folder_is_refused(slow: Path, tmp_path: Path) -> None:
     folder = copy(slow, tmp_path / "run")
-    shutil.rmtree(folder / "results/cells/small" / CELLS[0])
+    shutil.rmtree(located(folder, f"results/cells/small/{CELLS[0]}"))
     first = start(folder, overlay=SLOW, options=TABLES)
     wait_for(lambda: bool(processes(folder, "snakemake")), 30)
     code, said = run(folder, overlay=SLOW)

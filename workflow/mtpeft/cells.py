@@ -58,6 +58,7 @@ class Cell:
         digest: of what the labels stand for in a configuration, by which the folder is told from that of a cell of
             another study with the same labels; empty for a cell that belongs to no configuration.
         elsewhere: digests of the text of other pairs that the configuration scores its cells on.
+        comet: digest of how COMET scores it, empty where it does not.
     """
 
     model: str
@@ -66,8 +67,9 @@ class Cell:
     method: str
     budget: str
     seed: str
-    digest: str = field(default="", compare=False)
+    digest: str = field(default="", compare=False, repr=False)
     elsewhere: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
+    comet: str = field(default="", compare=False, repr=False)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -163,6 +165,11 @@ class OnPair(NamedTuple):
         if self.pair == self.cell.pair:
             return self.cell.folder
         return self.cell.folder / OTHERS_FOLDER / name_of(self.pair, self.cell.elsewhere_of(self.pair))
+
+    @property
+    def comet_record(self) -> Path:
+        """Where COMET's scores lie; models of COMET are told apart by the digest."""
+        return self.folder / f"{name_of('comet', self.cell.comet)}.json"
 
 
 DIMENSIONS = ("model", "pair", "size", "method", "budget", "seed")

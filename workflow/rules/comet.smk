@@ -1,8 +1,8 @@
 """Scoring with COMET, where the configuration names a model: one job per cell, in an environment of its own.
 
 Needs: a cell's hypotheses and decode.json, the text of its test sets; a model of COMET, from a hub or a file.
-Makes: data/comet/environment/, data/comet/model.json with what was fetched beside it, and
-results/cells/<six labels>-<digest>/comet.json, with a score per sentence; for a group of pairs the same in others/<pair>/.
+Makes: data/comet/environment/, data/comet/model-<digest>/model.json with what was fetched beside it, and
+results/cells/<six labels>-<digest>/comet-<digest>.json, with a score per sentence; for a group of pairs the same in others/<pair>/.
 """
 
 
@@ -30,7 +30,7 @@ rule take_in_comet:
         # Its version is among the settings of cells: an environment in the place of an older one makes nothing stale.
         environment=ancient(comet_settings.ENVIRONMENT),
     output:
-        comet_settings.MODEL,
+        comet_settings.model_record(CONFIGURATION),
     log:
         "logs/take_in_comet.log",
     benchmark:
@@ -50,11 +50,11 @@ rule comet:
     input:
         f"{CELL}/hypotheses",
         environment=ancient(comet_settings.ENVIRONMENT),
-        model=comet_settings.MODEL,
+        model=comet_settings.model_record(CONFIGURATION),
         decoded=f"{CELL}/decode.json",
         references=files(paths.references),
     output:
-        f"{CELL}/{comet_settings.RECORD}",
+        f"{CELL}/{comet_settings.cell_record(CONFIGURATION)}",
     log:
         f"logs/comet/{LABELS}.log",
     benchmark:
@@ -78,11 +78,11 @@ use rule comet as comet_member with:
     input:
         f"{OTHER}/hypotheses",
         environment=ancient(comet_settings.ENVIRONMENT),
-        model=comet_settings.MODEL,
+        model=comet_settings.model_record(CONFIGURATION),
         decoded=f"{OTHER}/decode.json",
         references=on_other(files(paths.references)),
     output:
-        f"{OTHER}/{comet_settings.RECORD}",
+        f"{OTHER}/{comet_settings.cell_record(CONFIGURATION)}",
     log:
         f"logs/comet_member/{LABELS}/{{other}}.log",
     benchmark:

@@ -16,14 +16,15 @@ sys.path.insert(0, f"{workflow.basedir}/workflow")
 from mtpeft.cells import CELL_TEMPLATE as CELL
 from mtpeft.cells import LABELS_TEMPLATE as LABELS
 from mtpeft.cells import OTHER_TEMPLATE as OTHER
-from mtpeft.config import comet_settings, corpus_settings, folders, groups, model_paths, order, others, paths, recipes
-from mtpeft.config import representations, settings
+from mtpeft.config import comet_settings, corpus_settings, folders, groups, labels, model_paths, order, others, paths
+from mtpeft.config import recipes, representations, settings
 from mtpeft.config.environment import share_python
 from mtpeft.config.load import validate
 from mtpeft.config.study_file import study_name
 from mtpeft.errors import UserError
 from mtpeft.front import holder, verify
 from mtpeft.front.looks import one_at_a_time
+from mtpeft.front.study_records import begin_study
 from mtpeft.records import canonical
 
 try:
@@ -51,7 +52,7 @@ def of_wildcards(function):
     """
 
     def of_labels(wildcards):
-        return function(paths.labels_in(CONFIGURATION, wildcards))
+        return function(labels.labels_in(CONFIGURATION, wildcards))
 
     of_labels.__signature__ = Signature([Parameter("wildcards", Parameter.POSITIONAL_OR_KEYWORD)])
     return of_labels
@@ -63,10 +64,10 @@ def settings_of(step):
     return next(getattr(module, f"{step}_settings") for module in modules if hasattr(module, f"{step}_settings"))
 
 
-def told(step, *labels):
+def told(step, *names):
     """Params function: settings of a step for the wildcards named, as one line of JSON."""
     resolve = settings_of(step)
-    return of_wildcards(lambda wildcards: canonical(resolve(CONFIGURATION, *(wildcards[label] for label in labels))))
+    return of_wildcards(lambda wildcards: canonical(resolve(CONFIGURATION, *(wildcards[name] for name in names))))
 
 
 def told_cell(step):
@@ -118,8 +119,10 @@ PROCESSES, MICRO_BATCH_TOKENS, SHARDED = (
 
 
 def hold_folder():
-    """Let no second sweep into this folder while this Snakemake lives."""
+    """Let no second sweep into this folder while this Snakemake lives, and note what this study file makes."""
     try:
         holder.hold_until_exit(CONFIGURATION, cluster=not workflow.local_exec)
+        for line in begin_study(CONFIGURATION, workflow.overwrite_configfiles):
+            logger.warning(line)
     except UserError as error:
         raise WorkflowError(str(error)) from None

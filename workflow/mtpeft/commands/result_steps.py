@@ -22,9 +22,9 @@ def _collect(given: argparse.Namespace) -> None:
 
 def _cells(given: argparse.Namespace) -> dict[str, "Collection[Cell] | None"]:
     """Cells of a table, and those of them that COMET has scored: all, if it was asked to."""
-    from mtpeft.results.blocks import unfold
+    from mtpeft.results.blocks import cells_told
 
-    cells = unfold(given.settings["cells"])
+    cells = cells_told(given.settings)
     return {"cells": cells, "comet": cells if given.settings.get("comet") else None}
 
 
@@ -41,7 +41,7 @@ def _others(given: argparse.Namespace) -> None:
 
     told = given.settings
     blocks = told["cells"].items()
-    others = [OnPair(cell, pair) for pair, own in blocks for cell in unfold(own, told["elsewhere"])]
+    others = [OnPair(cell, pair) for pair, own in blocks for cell in unfold(own, elsewhere=told["elsewhere"])]
     write_others(others, before=unfold(told["untouched"]), output=given.output, page=given.page)
 
 

@@ -17,7 +17,7 @@ from mtpeft.config.schema import Configuration, Study
 from mtpeft.config.studies import budget_labels
 from mtpeft.config.systems import Member, seeds_of_systems, system_block
 from mtpeft.methods import METHODS
-from mtpeft.results.blocks import Block, unfold
+from mtpeft.results.blocks import Block, cells_told, unfold
 
 FULL = "full"
 GATES = ("none", "scratch")
@@ -128,7 +128,7 @@ def _common_seeds(seeds: Sequence[str], others: Sequence[str]) -> tuple[Sequence
 def claim_cells(settings: dict[str, Any]) -> list[Cell]:
     """Cells that the claims and the gate of resolved findings read, sorted, with their digests where these are told."""
     if "cells" in settings:
-        return sorted(unfold(settings["cells"]))
+        return sorted(cells_told(settings))
     blocks = [block for row in settings["gate"] for block in (row["full"], row["other"])]
     for claim in settings["claims"].values():
         blocks += _blocks(claim["members"])

@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from mtpeft.cells import Cell
+from mtpeft.cells import ANY, Cell, name_of
 from mtpeft.config.comet_section import Comet, Encoder
+from mtpeft.config.digests import digest_of
 from mtpeft.config.paths import Wildcards, cell_files
 from mtpeft.config.pins import pinned_version, pins_of
 from mtpeft.config.recipes import RECIPES
@@ -17,8 +18,6 @@ from mtpeft.scoring.comet.files import encoder_files, encoder_of, hyperparameter
 
 PACKAGE = "unbabel-comet"
 ENVIRONMENT = "data/comet/environment/installed.json"
-MODEL = "data/comet/model.json"
-RECORD = "comet.json"
 Settings = dict[str, Any]
 
 
@@ -39,6 +38,28 @@ def comet_settings(configuration: Configuration, cell: Cell) -> Settings:
     comet = wanted(configuration)
     version = pinned_version("comet", PACKAGE)
     return {"recipe": RECIPES["comet"], PACKAGE: version, "batch_size": comet.batch_size, "threads": comet.threads}
+
+
+def comet_digest(configuration: Configuration) -> str:
+    """Digest of how COMET scores, empty where it does not."""
+    if configuration.comet is None:
+        return ""
+    cells = comet_settings(configuration, Cell(*[ANY] * 6))
+    return digest_of(cells, _model_digest(configuration))
+
+
+def model_record(configuration: Configuration) -> str:
+    """The record of the model that scores, if any does."""
+    return f"data/comet/{name_of('model', _model_digest(configuration))}/model.json"
+
+
+def cell_record(configuration: Configuration) -> str:
+    """Name of the file with the scores of a cell."""
+    return f"{name_of('comet', comet_digest(configuration))}.json"
+
+
+def _model_digest(configuration: Configuration) -> str:
+    return digest_of(comet_model_settings(configuration)) if configuration.comet else ""
 
 
 def wanted(configuration: Configuration) -> Comet:
@@ -77,7 +98,7 @@ def study_comet_records(configuration: Configuration, wildcards: Wildcards) -> l
 
 
 def _records(configuration: Configuration, cells: Iterable[Cell]) -> list[str]:
-    return cell_files(cells, RECORD) if configuration.comet else []
+    return cell_files(cells, cell_record(configuration)) if configuration.comet else []
 
 
 def _source(given: Comet | Encoder) -> dict[str, str]:

@@ -17,15 +17,13 @@ Versions of steps are in no digest: where one is raised, Snakemake makes the res
 the configuration that a step leaves out of its settings while it has its default.
 """
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from mtpeft.cells import ANY, DIGEST_DIGITS, FIXED, Cell, name_of
+from mtpeft.cells import ANY, FIXED, Cell, name_of
 from mtpeft.config import rates
 from mtpeft.config.corpus_settings import (
     clean_settings,
@@ -38,6 +36,7 @@ from mtpeft.config.corpus_settings import (
     wheel_settings,
 )
 from mtpeft.config.datasets import all_datasets, datasets_of
+from mtpeft.config.digests import digest_of
 from mtpeft.config.draws import draw_of
 from mtpeft.config.resolve import anchor_pairs, model_with, used_corpora, vocabulary_of, vocabulary_pairs
 from mtpeft.config.schema import Configuration
@@ -56,13 +55,6 @@ from mtpeft.config.test_sets import test_sets
 RESULTS = Path("results")
 MOST = 100_000
 """Most digests that are remembered of one kind."""
-
-
-def digest_of(settings: Mapping[str, Any], *upstream: Any) -> str:
-    """Short digest of what something is made from: settings without the version of their step, and other digests."""
-    told = [{key: value for key, value in settings.items() if key != "recipe"}, *upstream]
-    text = json.dumps(told, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:DIGEST_DIGITS]
 
 
 def wheel_file(configuration: Configuration, corpus: str, wheel: str) -> str:
@@ -195,7 +187,9 @@ def model_name(configuration: Configuration, model: str) -> str:
         pairs = entry.extend.pieces.pairs if entry.extend.pieces else []
         origin = model_name(configuration, entry.extend.model)
         read = [origin, *(pair_digest(configuration, pair) for pair in pairs)]
-    return name_of(model, digest_of(base_settings(configuration, model), read))
+    # Where a folder is found depends on the working directory; which one is meant does not.
+    told = {"path": entry.path} if entry.path else base_settings(configuration, model)
+    return name_of(model, digest_of(told, read))
 
 
 def model_home(configuration: Configuration, model: str) -> str:
@@ -232,7 +226,7 @@ def _rates_file(configuration: Configuration, *labels: str) -> str:
 def placed(configuration: Configuration, cell: Cell) -> Cell:
     """A cell with the digests that are in the names of its folders."""
     digest = digest_of({"seed": cell.seed}, _system_digest(configuration, *cell.labels[:-1], cell.seed == ANY))
-    return replace(cell, digest=digest, elsewhere=_elsewhere(configuration))
+    return replace(cell, digest=digest, elsewhere=_elsewhere(configuration), comet=_comet(configuration))
 
 
 @lru_cache(maxsize=MOST)
@@ -255,6 +249,14 @@ def _elsewhere(configuration: Configuration) -> Mapping[str, str]:
     """Digests of the pairs on which some study scores cells of other pairs."""
     pairs = sorted({pair for study in configuration.studies.values() for pair in study.also_score})
     return {pair: pair_digest(configuration, pair) for pair in pairs}
+
+
+@lru_cache(maxsize=4)
+def _comet(configuration: Configuration) -> str:
+    """Digest of how COMET scores, empty where it does not."""
+    from mtpeft.config.comet_settings import comet_digest  # which also says where the records of all cells lie
+
+    return comet_digest(configuration)
 
 
 def results_folder(configuration: Configuration) -> Path:

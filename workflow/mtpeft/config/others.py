@@ -5,10 +5,10 @@ those in `paths`.
 from collections.abc import Iterable, Mapping
 
 from mtpeft.cells import DIMENSIONS, OnPair
-from mtpeft.config.folders import placed, tables_folder
+from mtpeft.config.folders import tables_folder
 from mtpeft.config.paths import cell_of, cell_records
 from mtpeft.config.schema import Configuration
-from mtpeft.config.studies import all_others, is_tuned, study_others, untouched
+from mtpeft.config.studies import all_others, is_tuned, study_others, untouched_elsewhere
 from mtpeft.config.wildcards import Wildcards
 from mtpeft.errors import UserError
 
@@ -21,9 +21,9 @@ def on_other(configuration: Configuration, wildcards: Wildcards) -> Mapping[str,
     Raises:
         UserError: the pair is its own, or is none of its group and the cell has forgotten nothing.
     """
-    cell, other = placed(configuration, cell_of(wildcards)), wildcards["other"]
+    cell, other = cell_of(wildcards), wildcards["other"]
     if cell.pair == other:
-        raise UserError(f"The cell {cell.path} is of '{other}' itself; its scores there are {cell.folder}/{RECORD}.")
+        raise UserError(f"The cell {cell.path} is of '{other}' itself; its scores there are in its own {RECORD}.")
     if other not in cell.members and not is_tuned(configuration, cell):
         raise UserError(f"The cell {cell.path} tunes no base model, so it has forgotten nothing; name one that does.")
     return {name: wildcards[name] for name in DIMENSIONS} | {"pair": other}
@@ -38,9 +38,7 @@ def compared_records(configuration: Configuration, wildcards: Wildcards) -> list
     """Records that tell what tuning costs: of a study's tuned cells on other pairs, and of the untouched models."""
     others = study_others(configuration, wildcards["study"])
     tuned = dict.fromkeys(other.cell for other in others)
-    before = [
-        placed(configuration, cell) for cell in dict.fromkeys(untouched(cell.model, pair) for cell, pair in others)
-    ]
+    before = untouched_elsewhere(configuration, wildcards["study"])
     return [*(f"{cell.folder}/train.json" for cell in tuned), *_records(others), *cell_records(before)]
 
 

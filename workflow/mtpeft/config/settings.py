@@ -26,12 +26,12 @@ from mtpeft.config.resolve import (
 )
 from mtpeft.config.schema import Configuration
 from mtpeft.config.section import plain
-from mtpeft.config.studies import all_cells, drawn_cells, study_others, untouched
+from mtpeft.config.studies import all_cells, drawn_cells, study_others, untouched_elsewhere
 from mtpeft.config.test_sets import test_sets
 from mtpeft.methods import METHODS
 from mtpeft.models.describe import mbart_config
 from mtpeft.records import sha256_of
-from mtpeft.results.blocks import fold
+from mtpeft.results.blocks import fold, told_cells
 
 DISTANCES = Path(__file__).parents[2] / "distances" / "lang2vec.csv"
 """Distances of languages from English."""
@@ -206,7 +206,7 @@ def tables_settings(configuration: Configuration, study: str) -> Settings:
     """Settings of the collection of a study's tables: its cells, or those of all for `efficiency`, and whether COMET
     has scored them.
     """
-    return {"cells": fold(drawn_cells(configuration, study)), **({"comet": True} if configuration.comet else {})}
+    return told_cells(drawn_cells(configuration, study))
 
 
 def summary_settings(configuration: Configuration, study: str) -> Settings:
@@ -216,17 +216,14 @@ def summary_settings(configuration: Configuration, study: str) -> Settings:
 
 def others_settings(configuration: Configuration, study: str) -> Settings:
     """Settings of the summary of a study on other pairs than those its cells are tuned on: the cells of each."""
-    from mtpeft.config.folders import placed
-
     cells: dict[str, list[Cell]] = {}
     for cell, pair in study_others(configuration, study):
         cells.setdefault(pair, []).append(cell)
-    before = dict.fromkeys(untouched(cell.model, pair) for pair, own in cells.items() for cell in own)
     return {
         "recipe": RECIPES["others"],
         "cells": {pair: fold(own) for pair, own in cells.items()},
         "elsewhere": {pair: digest for own in cells.values() for pair, digest in own[0].elsewhere.items()},
-        "untouched": fold(placed(configuration, cell) for cell in before),
+        "untouched": fold(untouched_elsewhere(configuration, study)),
     }
 
 
@@ -248,7 +245,7 @@ def text_settings(configuration: Configuration) -> Settings:
 
 def findings_settings(configuration: Configuration) -> Settings:
     """Settings of the findings: every claim with the cells that it is tested on, and the gate before all of them."""
-    from mtpeft.config.folders import placed
+    from mtpeft.config.folders import placed  # which itself needs the settings of cells
 
     settings = {
         "recipe": RECIPES["findings"],
@@ -257,7 +254,7 @@ def findings_settings(configuration: Configuration) -> Settings:
         "claims": {label: claim_settings(configuration, label) for label in configuration.findings},
         "gate": gate_settings(configuration),
     }
-    return settings | {"cells": fold(placed(configuration, cell) for cell in claim_cells(settings))}
+    return settings | told_cells(placed(configuration, cell) for cell in claim_cells(settings))
 
 
 def figure_settings(configuration: Configuration, study: str) -> Settings:

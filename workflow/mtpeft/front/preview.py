@@ -5,12 +5,12 @@ from pathlib import Path
 
 from mtpeft.cells import Cell, OnPair, label_of
 from mtpeft.config.claims import claim_cells
-from mtpeft.config.folders import figures_folder, placed, preview_folder, results_folder, tables_folder
+from mtpeft.config.folders import figures_folder, preview_folder, results_folder, tables_folder
 from mtpeft.config.paths import finding_parts
 from mtpeft.config.representations import represented_in
 from mtpeft.config.schema import Configuration
 from mtpeft.config.settings import figure_settings, findings_settings
-from mtpeft.config.studies import EFFICIENCY, drawn_cells, study_others, untouched
+from mtpeft.config.studies import EFFICIENCY, drawn_cells, study_others, untouched_elsewhere
 from mtpeft.errors import UserError
 from mtpeft.figures.draw import draw_figure
 from mtpeft.findings.assess import write_findings
@@ -57,11 +57,7 @@ def draw_finished(configuration: Configuration, labels: Mapping[str, Path], *, f
             write_tables(finished, scores=tables / "scores.csv", costs=tables / "costs.csv", **there)
             write_summary(finished, output=summary, page=summary.with_suffix(".md"), **there)
             if others:
-                before = [
-                    placed(configuration, cell) for cell in {untouched(cell.model, pair) for cell, pair in others}
-                ]
-                lacking |= {cell.on_own for cell in before if not is_finished(configuration, cell)}
-                told = {"before": before, "missing": lacking}
+                told = {"before": untouched_elsewhere(configuration, label), "missing": lacking}
                 write_others(others, output=others_table, page=others_table.with_suffix(".md"), **told)
             if represented:
                 unmeasured = {cell for cell in represented if not _is_represented(configuration, cell)}

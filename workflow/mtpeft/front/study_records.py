@@ -1,7 +1,7 @@
-"""What each study file has made: which cells it had when it was last run, so that a change can be told before it costs.
+"""What each study file has made: which cells it had when it was last run, so that a change is told before it costs.
 
-The record of a study file is `results/<study file>/study.json`. Cells lie under a digest of what their labels stand for,
-so a changed entry of a catalogue destroys nothing: its cells are made anew beside those of before.
+The record of a study file is `results/<study file>/study.json`. Cells lie under a digest of what their labels stand
+for, so a changed entry of a catalogue destroys nothing: its cells are made anew beside those of before.
 """
 
 import json
@@ -19,6 +19,7 @@ from mtpeft.errors import UserError
 from mtpeft.records import read_if_whole, write_text
 
 RECORD = "study.json"
+FINISHED = "score.json"
 EARLIER_LAYOUT = ("results/scores.csv", "results/figures", "results/tables")
 """What earlier versions wrote, which gave all study files one folder and all cells their labels alone."""
 
@@ -28,7 +29,16 @@ class Left:
     """Finished cells that a study file had, and that a change of it leaves unused."""
 
     folders: Sequence[Path]
-    seconds: float
+
+    @property
+    def seconds(self) -> float:
+        """What their training and decoding took."""
+        return sum(map(_seconds, self.folders))
+
+    @property
+    def stored_bytes(self) -> int:
+        """What they take on the disk."""
+        return sum(size_of(folder) for folder in self.folders)
 
 
 def begin_study(configuration: Configuration, overlays: Sequence[Path]) -> list[str]:
@@ -70,11 +80,11 @@ def changes(configuration: Configuration) -> Iterator[str]:
     """What the study file would make anew, since its labels stand for something else than when it was last run."""
     left = left_by(configuration)
     if left.folders:
-        count = f"{len(left.folders)} finished cell{'s' if len(left.folders) > 1 else ''}"
         yield (
-            f"{count} of this study ({left.seconds / 3600:.2g} hours of training and decoding) were made with other "
-            f"entries of the catalogues, and are made anew, such as {left.folders[0]}, which stays; "
-            "`make tidy` lists what no study file uses."
+            f"Since this study was last run, entries of the catalogues were changed: {len(left.folders)} finished "
+            f"cell(s) are made anew, whose training and decoding took {left.seconds / 3600:.2g} hours. What was made "
+            f"before stays ({left.stored_bytes / 1e6:.1f} MB in {left.folders[0]} and others of its kind); `make tidy` "
+            "lists what no study file uses."
         )
 
 
@@ -85,10 +95,14 @@ def left_by(configuration: Configuration) -> Left:
     folders = [
         CELLS_FOLDER / name_of(path, digest)
         for path, digest in known["cells"].items()
-        if path in now and now[path].digest != digest and not (now[path].folder / "score.json").exists()
+        if path in now and now[path].digest != digest and not (now[path].folder / FINISHED).exists()
     ]
-    finished = [folder for folder in folders if (folder / "score.json").exists()]
-    return Left(finished, sum(map(_seconds, finished)))
+    return Left([folder for folder in folders if (folder / FINISHED).exists()])
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file, or of all files in a folder."""
+    return sum(file.lstat().st_size for file in (path, *path.rglob("*")) if not file.is_dir())
 
 
 def all_uses() -> set[str]:

@@ -12,8 +12,8 @@ from pathlib import Path
 import psutil
 
 from mtpeft.config.folders import figures_folder, results_folder
+from mtpeft.config.labels import with_digests
 from mtpeft.config.load import load
-from mtpeft.config.paths import with_digests
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import EFFICIENCY, all_cells, all_others
 from mtpeft.front.holder import Hold, holding

@@ -7,7 +7,7 @@ from pathlib import Path
 from mtpeft.config.folders import in_use
 from mtpeft.config.schema import Configuration
 from mtpeft.front.holder import holding
-from mtpeft.front.study_records import all_uses
+from mtpeft.front.study_records import all_uses, size_of
 
 WITH_DIGEST = (
     "data/wheels/*/*",
@@ -51,7 +51,7 @@ def unused(configuration: Configuration) -> list[Path]:
 def _tidied(configuration: Configuration, *, removes: bool) -> Iterator[str]:
     found, total = unused(configuration), 0
     for path in found:
-        size = sum(file.lstat().st_size for file in (path, *path.rglob("*")) if not file.is_dir())
+        size = size_of(path)
         total += size
         yield f"{size / 1e6:10.1f} MB  {path}"
         if removes:

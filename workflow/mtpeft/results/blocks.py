@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from types import MappingProxyType
+from typing import Any
 
 from mtpeft.cells import DIGEST_DIGITS, DIMENSIONS, Cell
 
@@ -27,13 +28,25 @@ def fold(cells: Iterable[Cell]) -> list[Block]:
     return [(*block, digest) if digest else block for digest, block in told]
 
 
-def unfold(blocks: Sequence[Block], elsewhere: Mapping[str, str] = NOWHERE) -> list[Cell]:
-    """The cells of blocks, and digests of the other pairs that they are scored on."""
-    return [cell for block in blocks for cell in _cells_of(block, elsewhere)]
+def unfold(blocks: Sequence[Block], *, elsewhere: Mapping[str, str] = NOWHERE, comet: str = "") -> list[Cell]:
+    """The cells of blocks, with digests that all of them share: of other pairs, and of how COMET scores them."""
+    return [cell for block in blocks for cell in _cells_of(block, elsewhere, comet)]
 
 
-def _cells_of(block: Block, elsewhere: Mapping[str, str]) -> Iterator[Cell]:
+def told_cells(cells: Iterable[Cell]) -> dict[str, Any]:
+    """What a step is told of the cells that it reads: their blocks, and how COMET scored them if it did."""
+    found = list(cells)
+    return {"cells": fold(found)} | ({"comet": found[0].comet} if found and found[0].comet else {})
+
+
+def cells_told(settings: Mapping[str, Any]) -> list[Cell]:
+    """The cells that a step was told."""
+    return unfold(settings["cells"], comet=settings.get("comet", ""))
+
+
+def _cells_of(block: Block, elsewhere: Mapping[str, str], comet: str) -> Iterator[Cell]:
     *lists, digests = block if len(block) > len(DIMENSIONS) else (*block, "")
     for place, labels in enumerate(product(*lists)):
         start = place * DIGEST_DIGITS
-        yield Cell(*labels, digest="".join(digests[start : start + DIGEST_DIGITS]), elsewhere=elsewhere)
+        digest = "".join(digests[start : start + DIGEST_DIGITS])
+        yield Cell(*labels, digest=digest, elsewhere=elsewhere, comet=comet)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from mtpeft.cells import DIMENSIONS, Cell, OnPair
-from mtpeft.config.comet_settings import RECORD
 from mtpeft.records import read_record, write_text
 
 SCORE_COLUMNS = (
@@ -128,7 +127,7 @@ def score_rows(measured: OnPair, more: Mapping[str, Mapping[str, Any]]) -> Itera
 
 def _of_comet(measured: OnPair) -> dict[str, dict[str, Any]]:
     """Columns of COMET by test set."""
-    record = read_record(measured.folder / RECORD)
+    record = read_record(measured.comet_record)
     sets = record["test_sets"].items()
     return {name: {"comet": scored["score"], "comet_model": record["name"]} for name, scored in sets}
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from mtpeft.cells import Cell, OnPair
-from mtpeft.config.comet_settings import MODEL, RECORD, comet_model_settings, comet_settings
+from mtpeft.config.comet_settings import comet_model_settings, comet_settings, model_record
 from mtpeft.config.schema import Configuration
 from mtpeft.records import read_if_whole, read_record
 from mtpeft.results.file_cache import changed_at, known_digest, known_record
@@ -23,7 +23,7 @@ def with_comet(runs: Mapping[Cell, Run], scored: Collection[Cell]) -> dict[Cell,
 
 
 def _with_segments(run: Run) -> Run:
-    test_sets = read_record(run.folder / RECORD)["test_sets"]
+    test_sets = read_record(run.folder / run.cell.on_own.comet_record.name)["test_sets"]
     segments = {name: np.array(measured["segments"]) for name, measured in test_sets.items()}
     counts = {
         name: {**metrics, METRIC: np.stack([segments[name], np.ones_like(segments[name])], axis=-1)}
@@ -40,7 +40,7 @@ def scored_with_comet(configuration: Configuration, cells: Collection[Cell]) -> 
 
 
 def _holds(configuration: Configuration, measured: OnPair) -> bool:
-    read = read_if_whole(measured.folder / RECORD)
+    read = read_if_whole(measured.comet_record)
     if read is None:
         return False
     record = read[0]
@@ -54,8 +54,9 @@ def _holds(configuration: Configuration, measured: OnPair) -> bool:
 
 def _model_holds(configuration: Configuration, digest: str) -> bool:
     """Whether the model with a record of this hash is the one that the configuration names now."""
-    model = known_record(MODEL)
+    file = model_record(configuration)
+    model = known_record(file)
     if model is None:
-        return was_removed(MODEL)
-    same = known_digest(MODEL) == digest and model["settings"] == comet_model_settings(configuration)
-    return same and files_hold(model["sha256"], recorded_at=changed_at(MODEL))
+        return was_removed(file)
+    same = known_digest(file) == digest and model["settings"] == comet_model_settings(configuration)
+    return same and files_hold(model["sha256"], recorded_at=changed_at(file))

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mtpeft.config.comet_settings import ENVIRONMENT, MODEL
+from mtpeft.config.comet_settings import ENVIRONMENT, model_record
 from mtpeft.config.schema import Configuration
 from mtpeft.scoring.comet.environment import KEPT_VARIABLE, comet_program
 from mtpeft.warm.beside import kept_process
@@ -23,7 +23,8 @@ def comet_process(configuration: Configuration) -> Iterator[dict[str, str]]:
         yield {}
         return
     program = comet_program(Path(ENVIRONMENT).parent)
+    model = model_record(configuration)
     with kept_process(
-        KEPT_VARIABLE, lambda name: program.call("keep", name, MODEL), LOG, extra=program.variables
+        KEPT_VARIABLE, lambda name: program.call("keep", name, model), LOG, extra=program.variables
     ) as variables:
         yield variables
