@@ -75,4 +75,5 @@ DSEE = Method(
     apply=insert_sparse_and_low_rank,
     starts_as_base=True,
     copies_weights=True,
+    decays={"dsee_entries": True},
 )
