@@ -95,7 +95,8 @@ class TrainRecord(Record):
     """A trained cell: `train.json`. Times are seconds, memory is MB, stored size is bytes.
 
     `attempts` of `execution` has an entry for every start of its trainer; older records lack it. `draw` is the seed
-    that has drawn its sentence pairs, or `fixed`; None where it has read none, and in older records.
+    that has drawn its sentence pairs, or `fixed`; None where it has read none, and in older records. `places` says in
+    how many of the places of its method it trains something, such as `18 of 20`.
     """
 
     cell: dict[str, str]
@@ -110,6 +111,7 @@ class TrainRecord(Record):
     budget_achieved: float | None
     left_over_parameters: int
     sizes: dict[str, int]
+    places: str = ""
     training_pairs: int
     draw: str | None = None
     learning_rate: float | None

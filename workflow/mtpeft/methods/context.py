@@ -13,7 +13,7 @@ from pydantic import Field, PositiveFloat
 
 from mtpeft.methods.base import Method, Site, TrainedMethodOptions
 from mtpeft.methods.bitfit import bias_sites as bitfit_sites
-from mtpeft.methods.linears import most_useful_first
+from mtpeft.methods.linears import LinearsOptions, at_every_budget, chosen_linears
 from mtpeft.models.shapes import ModelShape, is_cross, side_of
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ ONE_PAIR: Mapping[str, Sequence[str]] = {SOURCE: ("",), TARGET: ("",)}
 PAPER = "Hadji-Kyriacou & Arandjelovic 2023, Context-PEFT (arXiv 2312.08900)"
 
 
-class ContextLoraOptions(TrainedMethodOptions):
+class ContextLoraOptions(LinearsOptions):
     """`tuner: context_lora`."""
 
     tuner: Literal["context_lora"]
@@ -63,7 +63,7 @@ def _sets(module: str, options: Mapping[str, Any]) -> int:
 
 def low_rank_sites(shape: ModelShape, options: Mapping[str, Any]) -> Sequence[Site]:
     """Beside each linear layer, for each language of its side: rank x (inputs + outputs)."""
-    return [
+    sites = [
         Site(
             module=linear.module,
             fixed=0,
@@ -71,8 +71,9 @@ def low_rank_sites(shape: ModelShape, options: Mapping[str, Any]) -> Sequence[Si
             most=min(linear.inputs, linear.outputs),
             least=0,
         )
-        for linear in most_useful_first(shape)
+        for linear in chosen_linears(shape, options)
     ]
+    return at_every_budget(sites, options)
 
 
 def factor_sites(shape: ModelShape, options: Mapping[str, Any]) -> Sequence[Site]:

@@ -2,7 +2,7 @@
 what is left at the end.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,8 @@ from torch import nn
 
 from mtpeft.errors import UserError
 from mtpeft.methods import METHODS
-from mtpeft.methods.budget import Allocation, OutOfReachError, allocation_of, count, sites_of
+from mtpeft.methods.base import Site
+from mtpeft.methods.budget import Allocation, OutOfReachError, allocation_of, count, places, sites_of
 from mtpeft.methods.new_entries import new_entry_place
 from mtpeft.models.load import parameters
 from mtpeft.models.shapes import ModelShape
@@ -18,10 +19,17 @@ from mtpeft.models.shapes import ModelShape
 
 @dataclass(frozen=True)
 class Counted:
-    """The base model's shape and what the cell trains of it, known before any weight is loaded."""
+    """The base model's shape, where a method could train something, and what the cell trains of it, all of it known
+    before any weight is loaded.
+    """
 
     shape: ModelShape
+    sites: Sequence[Site]
     allocation: Allocation
+
+    def places_of(self, sizes: Mapping[str, int]) -> str:
+        """In how many of its places something has a size; nothing where the method has no places."""
+        return places(self.sites, sizes) if self.sites else ""
 
 
 def count_trained(settings: Mapping[str, Any], shape: ModelShape) -> Counted:
@@ -32,12 +40,13 @@ def count_trained(settings: Mapping[str, Any], shape: ModelShape) -> Counted:
     """
     method = METHODS[settings["method"]["tuner"]]
     try:
-        return Counted(shape, allocation_of(method, settings["method"], shape, share=settings["budget"]))
+        allocation = allocation_of(method, settings["method"], shape, share=settings["budget"])
     except OutOfReachError as error:
         raise UserError(
             f"The method '{method.name}' can't train {settings['budget']:.3%} of this model ({error}); "
             "write another share in 'budgets'."
         ) from error
+    return Counted(shape, sites_of(method, shape, settings["method"]), allocation)
 
 
 def require_counted(counted: Counted, options: Mapping[str, Any], model: nn.Module) -> None:
@@ -59,7 +68,7 @@ def sizes_at_end(counted: Counted, options: Mapping[str, Any], model: nn.Module)
         return allocation.sizes
     new = new_entry_place(counted.shape)
     left = {**method.sizes_left(model), **({new: allocation.sizes[new]} if new in allocation.sizes else {})}
-    found = count(sites_of(method, counted.shape, options), left)
+    found = count(counted.sites, left)
     if found != allocation.trained:
         raise AssertionError(f"counted {allocation.trained} parameters at the end, left {found}")
     return left

@@ -89,6 +89,7 @@ def _record(
         budget_achieved=allocation.trained / total,
         left_over_parameters=allocation.left_over,
         sizes=dict(sizes),
+        places=job.counted.places_of(sizes),
         training_pairs=sum(len(read_lines(own.subset)) for own in job.inputs.members),
         draw=str(settings.get("draws", settings["seed"])),
         learning_rate=settings["optimisation"]["learning_rate"],

@@ -15,6 +15,7 @@ from pydantic import Field
 
 from mtpeft.methods.from_peft.low_rank import SCALING, beside
 from mtpeft.methods.from_peft.row import Options, SizedByLayer, method_by_layer
+from mtpeft.methods.linears import chosen_linears
 from mtpeft.methods.new_entries import new_entry_numbers
 from mtpeft.models.shapes import Linear, ModelShape
 
@@ -51,8 +52,9 @@ def start_ranks(linears: Sequence[Linear], sizes: Mapping[str, int], start: floa
 
 def parameters_at_start(shape: ModelShape, options: Options, sizes: Mapping[str, int]) -> int:
     """What is trained before anything is pruned."""
-    ranks = start_ranks(shape.linears, sizes, options["start"])
-    return sum(ranks.get(x.module, 0) * _cost(x) for x in shape.linears) + new_entry_numbers(shape)
+    linears = chosen_linears(shape, options)
+    ranks = start_ranks(linears, sizes, options["start"])
+    return sum(ranks.get(x.module, 0) * _cost(x) for x in linears) + new_entry_numbers(shape)
 
 
 def insert_adalora(model: "nn.Module", sizes: Mapping[str, int], options: Options) -> "nn.Module":
@@ -60,7 +62,7 @@ def insert_adalora(model: "nn.Module", sizes: Mapping[str, int], options: Option
     from mtpeft.models.families import read_shape
     from mtpeft.tuners.adalora import insert_ranks
 
-    linears = read_shape(model.config.to_dict()).linears
+    linears = chosen_linears(read_shape(model.config.to_dict()), options)
     ranks = start_ranks(linears, sizes, options["start"])
     return insert_ranks(model, ranks, left=sizes, scaling=options["scaling"])
 
