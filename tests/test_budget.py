@@ -216,6 +216,7 @@ def test_the_command_prints_every_budget_without_torch() -> None:
             "-",
             f"{trained:,}",
             "-",
+            *f"{len(sites_of(method, 'small')[0])} of {len(sites_of(method, 'small')[0])}".split(),
             "-",
         ]
     for method in ("adapter_embeddings", "lora_embeddings"):

@@ -1,6 +1,7 @@
 """Our tuners against the equations of their papers, written out in plain torch."""
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ from torch import nn
 
 from method_cases import CASES
 from method_material import Subject, batch, logits, stir, write_base
-from mtpeft.models.load import prepare_torch
+from mtpeft.methods import METHODS
+from mtpeft.models.load import parameters, prepare_torch
 from mtpeft.training.domains import say_domains
 from mtpeft.tuners.dsee import sparse_support
 
@@ -20,16 +22,19 @@ BLOCKS = {"mbart": "model.encoder.layers.0", "t5": "encoder.block.0"}
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., nn.Module]:
+def bases(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Folders of tiny models by their family, each made once."""
+    prepare_torch(1)
+    return cache(lambda family: write_base(family, tmp_path_factory.mktemp(family)))
+
+
+@pytest.fixture(scope="module")
+def built(bases: Callable[[str], Path]) -> Callable[..., nn.Module]:
     """A method on the base of a family, stirred, without peft's own outer modules."""
-    bases: dict[str, Path] = {}
 
     def of(method: str, family: str, *, share: float | None = None, **options: Any) -> nn.Module:
-        prepare_torch(1)
-        if family not in bases:
-            bases[family] = write_base(family, tmp_path_factory.mktemp(family))
         case = CASES[method]
-        return Subject(bases[family], {**case.options, **options}, share or case.share).stirred().get_base_model()
+        return Subject(bases(family), {**case.options, **options}, share or case.share).stirred().get_base_model()
 
     return of
 
@@ -187,6 +192,54 @@ def test_every_row_has_the_set_of_its_language(built: Callable, method: str) -> 
     together = logits(model, inputs)
     for row, domain in enumerate((1, 0, 2)):
         torch.testing.assert_close(together[row], alone[domain][row])
+
+
+@pytest.mark.parametrize("family", ["mbart", "m2m100", "marian"])
+def test_bitfit_with_contexts_computes_and_learns_what_bitfit_does_on_one_pair(
+    bases: Callable[[str], Path], family: str
+) -> None:
+    """Twenty updates of Adam, to the rounding of one bias against two that are added."""
+    found = []
+    for method in ("bitfit", "context_bitfit"):
+        subject = Subject(bases(family), CASES[method].options, None)
+        model = subject.build().train()
+        optimizer = torch.optim.Adam([weight for weight in model.parameters() if weight.requires_grad], lr=0.01)
+        for update in range(20):
+            optimizer.zero_grad()
+            model(**batch(subject.frame(), seed=update)).loss.backward()
+            optimizer.step()
+        found.append((parameters(model)[1], logits(model.eval(), batch(subject.frame()))))
+        assert not torch.allclose(found[-1][1], logits(subject.base_model, batch(subject.frame())), atol=0.01)
+    assert found[0][0] == found[1][0]
+    torch.testing.assert_close(found[1][1], found[0][1], atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("options", "norms", "linears"),
+    [
+        ({"train": "weights"}, {"weight"}, set()),
+        ({"train": "biases"}, {"bias"}, set()),
+        ({"train": "weights", "with_biases": True}, {"weight"}, {"bias"}),
+        ({"with_biases": True}, {"weight", "bias"}, {"bias"}),
+    ],
+    ids=str,
+)
+def test_layer_norms_are_trained_in_the_pieces_that_are_asked_for(
+    bases: Callable[[str], Path], options: dict[str, Any], norms: set[str], linears: set[str]
+) -> None:
+    subject = Subject(bases("mbart"), {"tuner": "layernorm", **options}, None)
+    trained = {name for name, weight in subject.start.named_parameters() if weight.requires_grad}
+    pieces = [
+        {kind for kind in ("weight", "bias") if any(f"copies_{kind}" in n for n in own)}
+        for own in ({name for name in trained if "norm" in name}, {name for name in trained if "norm" not in name})
+    ]
+    assert pieces == [norms, linears]
+    assert not any("k_proj" in name for name in trained)
+    improved, bitfit = (
+        METHODS[t].sites(subject.shape, o) for t, o in (("layernorm", {"with_biases": True}), ("bitfit", {}))
+    )
+    weights = sum(norm.width for norm in subject.shape.norms)
+    assert sum(site.fixed for site in improved) == sum(site.fixed for site in bitfit) + weights
 
 
 def test_languages_that_pairs_share_have_one_set(built: Callable) -> None:

@@ -8,10 +8,10 @@ import pytest
 
 from config_material import DEFAULT
 from mtpeft.cells import Cell
-from mtpeft.config.folders import rates_file
+from mtpeft.config.folders import base_file, rates_file, split_file, subset_file
 from mtpeft.config.load import load, merge, validate
 from mtpeft.config.paths import other_splits, searches, train_inputs, tune_inputs
-from mtpeft.config.rates import CLASS, search_of
+from mtpeft.config.rates import CLASS, search_of, trial_cells
 from mtpeft.config.schema import Configuration
 from mtpeft.config.settings import needs_search, train_settings, tune_settings
 from mtpeft.config.studies import all_cells
@@ -147,11 +147,10 @@ def test_a_search_on_several_pairs_and_seeds_reads_the_text_of_each_trial_in_the
     assert list(settings["trials"]) == ["es-en/0", "es-en/9", "de-en/0", "de-en/9"]
     assert [trial["languages"]["source"] for trial in settings["trials"].values()] == ["es", "es", "de", "de"]
     assert [trial["seed"] for trial in settings["trials"].values()] == [0, 9, 0, 9]
-    assert inputs.pop("base") == ["results/models/small/base.json"]
+    assert inputs.pop("base") == [base_file(configuration, "small")]
     assert {name: len(files) for name, files in inputs.items()} == dict.fromkeys(inputs, 4)
-    assert inputs["subset"] == [
-        f"data/pairs/{label.replace('/', '/subsets/')}/n4800.txt" for label in settings["trials"]
-    ]
+    trials = trial_cells(configuration, CELL)
+    assert inputs["subset"] == [subset_file(configuration, trial, trial.pair) for trial in trials]
     assert needs_search(configuration, CELL)
 
 
@@ -161,7 +160,8 @@ def test_pairs_that_rates_are_searched_on_are_screened_as_all_others() -> None:
         "pairs": {"sw-en": {"corpus": "mine"}},
         "tuning": {"pair": None, "pairs": ["es-en", "sw-en"]},
     }
-    assert other_splits(configured(None, overlay), {"pair": "es-en"}) == ["data/corpora/mine/split.json"]
+    configuration = configured(None, overlay)
+    assert other_splits(configuration, {"pair": "es-en"}) == [split_file(configuration, "mine")]
 
 
 def test_no_rate_of_the_default_study_is_left_to_search_for() -> None:

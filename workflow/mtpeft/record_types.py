@@ -96,7 +96,8 @@ class TrainRecord(Record):
 
     `attempts` of `execution` has an entry for every start of its trainer, and `made` the SHA-256 of the files in
     `tuned/`; older records lack both. `draw` is the seed that has drawn its sentence pairs, or `fixed`; None where it
-    has read none, and in older records.
+    has read none, and in older records. `places` says in how many of the places of its method it trains something, such
+    as `18 of 20`.
     """
 
     cell: dict[str, str]
@@ -111,6 +112,7 @@ class TrainRecord(Record):
     budget_achieved: float | None
     left_over_parameters: int
     sizes: dict[str, int]
+    places: str = ""
     training_pairs: int
     draw: str | None = None
     learning_rate: float | None

@@ -146,7 +146,8 @@ def origin_of(configuration: Configuration, model: str) -> str:
 
 
 def method_options(configuration: Configuration, method: str) -> dict[str, Any]:
-    """Options of a method without its learning rate, with the file that it comes from if it is no part of the package.
+    """Options of a method without its learning rate, with the file that it comes from if it is no part of the package,
+    and with its version if that is not the first.
 
     Stages are options as well, in the place of their labels.
     """
@@ -154,6 +155,8 @@ def method_options(configuration: Configuration, method: str) -> dict[str, Any]:
     options.pop("learning_rate", None)
     if module := METHODS[options["tuner"]].module:
         options["module"] = module
+    if (version := METHODS[options["tuner"]].version) > 1:
+        options["version"] = version
     if "stages" in options:
         options["stages"] = [method_options(configuration, stage) for stage in options["stages"]]
     return options

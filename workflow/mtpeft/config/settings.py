@@ -161,6 +161,8 @@ def _without_rate(configuration: Configuration, cell: Cell) -> Settings:
     optimisation = plain(configuration.training) | {"updates": configuration.sizes[cell.size].updates}
     if configuration.sizes[cell.size].draws != BY_SEED:
         settings["draws"] = configuration.sizes[cell.size].draws
+    if optimisation["weight_decay"]:
+        optimisation["decayed"] = "matrices"  # once it was all
     if cell.is_group:
         settings["pairs_each"] = configuration.sizes[cell.size].pairs
         settings["method"] = with_languages(options, settings["members"].values())

@@ -9,10 +9,10 @@ from mtpeft.errors import UserError
 from mtpeft.front.text import aligned, in_columns
 from mtpeft.methods import METHODS
 from mtpeft.methods.base import Site
-from mtpeft.methods.budget import Allocation, OutOfReachError, allocate_share, reachable
+from mtpeft.methods.budget import Allocation, OutOfReachError, allocate_share, places, reachable
 from mtpeft.models.shapes import ModelShape
 
-HEADER = ("method", "budget", "requested", "trained", "achieved", "left over", "stored", "size", "reachable")
+HEADER = ("method", "budget", "requested", "trained", "achieved", "left over", "stored", "size", "places", "reachable")
 
 
 def budget_table(configuration: Configuration, model: str) -> str:
@@ -34,11 +34,11 @@ def _rows(configuration: Configuration, method: str, shape: ModelShape) -> Itera
     entry = METHODS[configuration.methods[method].tuner]
     if entry.trains in ("all", "nothing"):
         trained = shape.total if entry.trains == "all" else 0
-        yield method, "-", "-", f"{trained:,}", f"{trained / shape.total:.3%}", "-", f"{trained:,}", "-", "-"
+        yield method, "-", "-", f"{trained:,}", f"{trained / shape.total:.3%}", "-", f"{trained:,}", "-", "-", "-"
         return
     sites, options = method_sites(configuration, method, shape), method_options(configuration, method)
     if not sites:
-        yield method, "-", "-", "-", "nothing to train", "-", "-", "-", "-"
+        yield method, "-", "-", "-", "nothing to train", "-", "-", "-", "-", "-"
         return
     shares = {NATIVE: None} if entry.trains == "point" else configuration.budgets
     reaches = "-" if entry.trains == "point" else reachable(sites, shape.total)
@@ -47,12 +47,13 @@ def _rows(configuration: Configuration, method: str, shape: ModelShape) -> Itera
         try:
             allocation = allocate_share(sites, shape.total, share)
         except OutOfReachError:
-            yield method, label, requested, "-", "out of reach", "-", "-", "-", reaches
+            yield method, label, requested, "-", "out of reach", "-", "-", "-", "-", reaches
             continue
         stored = entry.stored(shape, options, allocation.sizes) if entry.stored else allocation.trained
         left_over = "-" if share is None else f"{allocation.left_over:,}"
         achieved = f"{allocation.trained:,}", f"{allocation.trained / shape.total:.3%}", left_over
-        yield method, label, requested, *achieved, f"{stored:,}", _sizes(sites, allocation), reaches
+        where = places(sites, allocation.sizes)
+        yield method, label, requested, *achieved, f"{stored:,}", _sizes(sites, allocation), where, reaches
 
 
 def _sizes(sites: Sequence[Site], allocation: Allocation) -> str:

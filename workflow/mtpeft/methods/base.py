@@ -1,7 +1,7 @@
 """What the sweep knows of a method before any weight is loaded: its options, its sizes, its count of parameters."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, PositiveFloat, Tag
@@ -137,9 +137,14 @@ class Method:
             parameters.
         finish: turns the trained model into the one that is stored, where training needs more than that.
         stored: parameters that are stored at the given sizes, where they are not those that are trained.
+        starts_with: parameters at the start of training at the given sizes, where those that were counted are its end.
+        sizes_left: sizes of a finished model, where training decides which they are.
         register: lets peft know a tuner from outside of the package.
+        version: is raised by hand when what the method trains changes, and makes its cells and searches stale.
         module: file that a method from outside of the package comes from.
         rate_factor: what the learning rate of a trained parameter is multiplied by, from its name and the options.
+        decays: exceptions from the rule of `mtpeft.methods.decay`, by a part of a parameter's name: scales that are
+            matrices must not decay, and updates of a weight that are vectors may.
         hook: what it does around each update of a model that it was applied to.
     """
 
@@ -160,9 +165,13 @@ class Method:
     by_language: bool = False
     finish: Callable[["nn.Module"], "nn.Module"] | None = None
     stored: Callable[[ModelShape, Mapping[str, Any], Mapping[str, int]], int] | None = None
+    starts_with: Callable[[ModelShape, Mapping[str, Any], Mapping[str, int]], int] | None = None
+    sizes_left: Callable[["nn.Module"], Mapping[str, int]] | None = None
     register: Callable[[], None] | None = None
+    version: int = 1
     module: str | None = None
     rate_factor: Callable[[str, Mapping[str, Any]], float] | None = None
+    decays: Mapping[str, bool] = field(default_factory=dict)
     hook: Callable[["nn.Module", Mapping[str, Any]], "UpdateHook"] | None = None
 
     @property

@@ -19,10 +19,16 @@ class BitFitOptions(TrainedMethodOptions):
     tuner: Literal["bitfit"]
 
 
+def linear_bias_sites(shape: ModelShape) -> Sequence[Site]:
+    """The bias of every linear layer but the keys'."""
+    biased = (linear for linear in shape.linears if linear.bias and linear.role != WITHOUT_GRADIENT)
+    return [Site.of_one_size(linear.module, linear.outputs) for linear in biased]
+
+
 def bias_sites(shape: ModelShape, options: Mapping[str, Any]) -> Sequence[Site]:
     """The bias of every linear layer but the keys', and of every layer norm (d)."""
     return [
-        *(Site.of_one_size(x.module, x.outputs) for x in shape.linears if x.bias and x.role != WITHOUT_GRADIENT),
+        *linear_bias_sites(shape),
         *(Site.of_one_size(norm.module, norm.width) for norm in shape.norms if norm.bias),
     ]
 

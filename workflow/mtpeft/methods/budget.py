@@ -91,6 +91,11 @@ def allocate_share(sites: Sequence[Site], total: int, share: float | None) -> Al
     return allocate(sites, reach(sites)[0] if share is None else int(share * total))
 
 
+def places(sites: Sequence[Site], sizes: Mapping[str, int]) -> str:
+    """In how many of the places something is trained, in words."""
+    return f"{sum(bool(sizes.get(site.module)) for site in sites)} of {len(sites)}"
+
+
 def count(sites: Sequence[Site], sizes: Mapping[str, int]) -> int:
     """Parameters of the sites at the given sizes."""
     return sum(site.cost(sizes.get(site.module, 0)) for site in sites)

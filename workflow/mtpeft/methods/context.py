@@ -12,19 +12,21 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, PositiveFloat
 
 from mtpeft.methods.base import Method, Site, TrainedMethodOptions
-from mtpeft.methods.linears import most_useful_first
-from mtpeft.models.shapes import Linear, ModelShape, is_cross, side_of
+from mtpeft.methods.bitfit import bias_sites as bitfit_sites
+from mtpeft.methods.linears import LinearsOptions, at_every_budget, chosen_linears
+from mtpeft.models.shapes import ModelShape, is_cross, side_of
 
 if TYPE_CHECKING:
     from torch import nn
 
 SOURCE, TARGET = "source", "target"
+KEYS_AND_VALUES = ("k_proj", "v_proj", "k", "v")
 ONE_PAIR: Mapping[str, Sequence[str]] = {SOURCE: ("",), TARGET: ("",)}
 """Languages of the pairs of a cell, by side, where it does not matter which they are."""
 PAPER = "Hadji-Kyriacou & Arandjelovic 2023, Context-PEFT (arXiv 2312.08900)"
 
 
-class ContextLoraOptions(TrainedMethodOptions):
+class ContextLoraOptions(LinearsOptions):
     """`tuner: context_lora`."""
 
     tuner: Literal["context_lora"]
@@ -43,10 +45,10 @@ class ContextBitFitOptions(TrainedMethodOptions):
     tuner: Literal["context_bitfit"]
 
 
-def tokens_of(linear: Linear) -> Literal["source", "target"]:
-    """The side whose tokens a linear layer sees: keys and values of cross-attention are those of the source."""
-    reads_source = is_cross(linear.module) and linear.role in ("key", "value")
-    return SOURCE if reads_source or side_of(linear.module) == "encoder" else TARGET
+def tokens_of(module: str) -> Literal["source", "target"]:
+    """The side whose tokens a layer of this name sees: keys and values of cross-attention are those of the source."""
+    reads_source = is_cross(module) and module.rpartition(".")[2] in KEYS_AND_VALUES
+    return SOURCE if reads_source or side_of(module) == "encoder" else TARGET
 
 
 def sets_of(languages: Sequence[str]) -> list[int]:
@@ -55,22 +57,23 @@ def sets_of(languages: Sequence[str]) -> list[int]:
     return [known.index(language) for language in languages]
 
 
-def _sets(linear: Linear, options: Mapping[str, Any]) -> int:
-    return len(set(options.get("languages", ONE_PAIR)[tokens_of(linear)]))
+def _sets(module: str, options: Mapping[str, Any]) -> int:
+    return len(set(options.get("languages", ONE_PAIR)[tokens_of(module)]))
 
 
 def low_rank_sites(shape: ModelShape, options: Mapping[str, Any]) -> Sequence[Site]:
     """Beside each linear layer, for each language of its side: rank x (inputs + outputs)."""
-    return [
+    sites = [
         Site(
             module=linear.module,
             fixed=0,
-            step=_sets(linear, options) * (linear.inputs + linear.outputs),
+            step=_sets(linear.module, options) * (linear.inputs + linear.outputs),
             most=min(linear.inputs, linear.outputs),
             least=0,
         )
-        for linear in most_useful_first(shape)
+        for linear in chosen_linears(shape, options)
     ]
+    return at_every_budget(sites, options)
 
 
 def factor_sites(shape: ModelShape, options: Mapping[str, Any]) -> Sequence[Site]:
@@ -80,13 +83,12 @@ def factor_sites(shape: ModelShape, options: Mapping[str, Any]) -> Sequence[Site
         for linear in shape.linears
         if linear.role in ("key", "value") or is_last_of_block(linear.module)
     }
-    return [Site.of_one_size(linear.module, _sets(linear, options) * width) for linear, width in widths.items()]
+    return [Site.of_one_size(linear.module, _sets(linear.module, options) * width) for linear, width in widths.items()]
 
 
 def bias_sites(shape: ModelShape, options: Mapping[str, Any]) -> Sequence[Site]:
-    """For each language of a side: the bias of every linear layer but the keys', which can receive no gradient."""
-    biased = (linear for linear in shape.linears if linear.bias and linear.role != "key")
-    return [Site.of_one_size(linear.module, _sets(linear, options) * linear.outputs) for linear in biased]
+    """For each language of a side: the biases that BitFit trains, those of linear layers and of layer norms."""
+    return [Site.of_one_size(site.module, _sets(site.module, options) * site.fixed) for site in bitfit_sites(shape, {})]
 
 
 def is_last_of_block(module: str) -> bool:
@@ -97,20 +99,18 @@ def is_last_of_block(module: str) -> bool:
 def insert_contexts(
     model: "nn.Module", sizes: Mapping[str, int], options: Mapping[str, Any], *, variant: str
 ) -> "nn.Module":
-    """Give linear layers their sets."""
+    """Give layers their sets."""
     from peft import get_peft_model
 
-    from mtpeft.models.families import read_shape
     from mtpeft.tuners.context import ContextConfig
 
     languages = options.get("languages", ONE_PAIR)
-    sides = {linear.module: tokens_of(linear) for linear in read_shape(model.config.to_dict()).linears}
     config = ContextConfig(
         task_type="SEQ_2_SEQ_LM",
         target_modules=list(sizes),
         variant=variant,
         rank_pattern=dict(sizes) if variant == "lora" else {},
-        sides={module: sides[module] for module in sizes},
+        sides={module: tokens_of(module) for module in sizes},
         sets={side: sets_of(given) for side, given in languages.items()},
         scaling=options.get("scaling", 1.0),
     )
@@ -147,6 +147,7 @@ CONTEXT_IA3 = _method(
     paper=f"{PAPER}, with (IA)3.",
     trains="point",
     places="on keys, values and feed-forward blocks",
+    decays={"context_factor": False},
 )
 CONTEXT_BITFIT = _method(
     ContextBitFitOptions,
@@ -154,5 +155,6 @@ CONTEXT_BITFIT = _method(
     bias_sites,
     paper=f"{PAPER}, with BitFit.",
     trains="point",
-    places="biases of linear layers",
+    places="biases of linear layers and layer norms",
+    version=2,
 )

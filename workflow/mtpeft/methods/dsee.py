@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from mtpeft.methods.base import Method, Site, TrainedMethodOptions
+from mtpeft.methods.base import Method, Site
 from mtpeft.methods.budget import count
-from mtpeft.methods.linears import most_useful_first
+from mtpeft.methods.linears import LinearsOptions, at_every_budget, chosen_linears
 from mtpeft.methods.new_entries import new_entry_numbers
 from mtpeft.models.shapes import ModelShape
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-class DseeOptions(TrainedMethodOptions):
+class DseeOptions(LinearsOptions):
     """`tuner: dsee`."""
 
     tuner: Literal["dsee"]
@@ -29,7 +29,7 @@ class DseeOptions(TrainedMethodOptions):
 
 def dsee_sites(shape: ModelShape, options: Mapping[str, Any]) -> Sequence[Site]:
     """Beside each linear layer: `sparse` weights and rank x (inputs + outputs)."""
-    return [
+    sites = [
         Site(
             module=linear.module,
             fixed=min(options["sparse"], linear.inputs * linear.outputs),
@@ -37,8 +37,9 @@ def dsee_sites(shape: ModelShape, options: Mapping[str, Any]) -> Sequence[Site]:
             most=min(linear.inputs, linear.outputs),
             least=0,
         )
-        for linear in most_useful_first(shape)
+        for linear in chosen_linears(shape, options)
     ]
+    return at_every_budget(sites, options)
 
 
 def stored_numbers(shape: ModelShape, options: Mapping[str, Any], sizes: Mapping[str, int]) -> int:
@@ -75,4 +76,5 @@ DSEE = Method(
     apply=insert_sparse_and_low_rank,
     starts_as_base=True,
     copies_weights=True,
+    decays={"dsee_entries": True},
 )

@@ -1,42 +1,78 @@
-"""Layer norms alone (Zhao et al. 2023, arXiv 2312.11420), through peft's LN_TUNING."""
+"""Layer norms: their weights, their biases or both, alone or with the biases of linear layers.
+
+Üstün & Cooper Stickland 2022 (arXiv 2205.11277) improve BitFit with the weights of layer norms: `with_biases: true`.
+Layer norms alone are tuned by Zhao et al. 2023 (arXiv 2312.11420) later.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from mtpeft.methods.base import Method, Site, TrainedMethodOptions
+from pydantic import Field
+
+from mtpeft.methods.base import Method, Site, TrainedMethodOptions, is_false
+from mtpeft.methods.bitfit import linear_bias_sites
 from mtpeft.models.shapes import ModelShape
 
 if TYPE_CHECKING:
     from torch import nn
+
+WEIGHT, BIAS = "weight", "bias"
+PIECES: Mapping[str, Sequence[str]] = {"weights": (WEIGHT,), "biases": (BIAS,), "both": (WEIGHT, BIAS)}
+"""Pieces of a layer norm that are trained, by the option that asks for them."""
 
 
 class LayerNormOptions(TrainedMethodOptions):
     """`tuner: layernorm`."""
 
     tuner: Literal["layernorm"]
+    # Left out of the settings where they are as they always were, so that they change nothing for cells of then.
+    train: Literal["weights", "biases", "both"] = Field(
+        default="both", exclude_if=lambda chosen: chosen == "both", description="What of each layer norm is trained."
+    )
+    with_biases: bool = Field(
+        default=False,
+        exclude_if=is_false,
+        description="Train the biases of linear layers as well: BitFit improved with layer norms.",
+    )
+
+
+def _pieces(options: Mapping[str, Any]) -> Sequence[str]:
+    return PIECES[options.get("train", "both")]
 
 
 def norm_sites(shape: ModelShape, options: Mapping[str, Any]) -> Sequence[Site]:
-    """Every layer norm: its weight (d) and, where it has one, its bias (d)."""
-    return [Site.of_one_size(norm.module, norm.parameters) for norm in shape.norms]
+    """Every layer norm: its weight (d) and its bias (d), as far as they are trained and there; biases of linear layers
+    but the keys' where they are asked for.
+    """
+    pieces = _pieces(options)
+    norms = [(norm.module, norm.width * ((WEIGHT in pieces) + (BIAS in pieces and norm.bias))) for norm in shape.norms]
+    biases = linear_bias_sites(shape) if options.get("with_biases") else ()
+    return [*(Site.of_one_size(module, cost) for module, cost in norms if cost), *biases]
 
 
 def train_norms(model: "nn.Module", sizes: Mapping[str, int], options: Mapping[str, Any]) -> "nn.Module":
-    """Put a copy that is trained in the place of every layer norm."""
+    """Put a copy that is trained in the place of what is trained of every layer norm, and of biases."""
     import torch
     from peft import LNTuningConfig, get_peft_model
 
+    from mtpeft.tuners.copies import CopiesConfig
     from mtpeft.tuners.wide_norm import WideNormConfig
 
+    if options.get("with_biases") or options.get("train", "both") != "both":
+        norms = {module for module in sizes if not isinstance(model.get_submodule(module), torch.nn.Linear)}
+        pieces = {module: list(_pieces(options)) if module in norms else [BIAS] for module in sizes}
+        config = CopiesConfig(task_type="SEQ_2_SEQ_LM", target_modules=list(sizes), pieces=pieces)
+        return get_peft_model(model, config)
     # Peft's own type where it serves, so that the folder opens without this package.
-    config = LNTuningConfig if model.dtype == torch.float32 else WideNormConfig
-    return get_peft_model(model, config(task_type="SEQ_2_SEQ_LM", target_modules=list(sizes)))
+    kind = LNTuningConfig if model.dtype == torch.float32 else WideNormConfig
+    return get_peft_model(model, kind(task_type="SEQ_2_SEQ_LM", target_modules=list(sizes)))
 
 
 LAYERNORM = Method(
     options=LayerNormOptions,
-    paper="Zhao et al. 2023, Tuning LayerNorm in Attention (arXiv 2312.11420).",
-    places="layer norms",
+    paper="Üstün & Cooper Stickland 2022, When does Parameter-Efficient Transfer Learning Work for Machine "
+    "Translation? (arXiv 2205.11277), beside biases; alone: Zhao et al. 2023 (arXiv 2312.11420).",
+    places="layer norms, and biases of linear layers if asked for",
     mergeable=True,
     trains="point",
     sites=norm_sites,

@@ -5,16 +5,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, PositiveFloat
 
-from mtpeft.methods.base import Method, Site, TrainedMethodOptions, is_false
+from mtpeft.methods.base import Method, Site, is_false
 from mtpeft.methods.embeddings import EMBEDDINGS_OPTION, beside_embeddings, embedding_sites
-from mtpeft.methods.linears import most_useful_first
+from mtpeft.methods.linears import LinearsOptions, at_every_budget, chosen_linears
 from mtpeft.models.shapes import ModelShape
 
 if TYPE_CHECKING:
     from torch import nn
 
 
-class LoraOptions(TrainedMethodOptions):
+class LoraOptions(LinearsOptions):
     """`tuner: lora`."""
 
     tuner: Literal["lora"]
@@ -37,7 +37,7 @@ class LoraOptions(TrainedMethodOptions):
 
 
 def lora_sites(shape: ModelShape, options: Mapping[str, Any]) -> Sequence[Site]:
-    """Beside each linear layer of the encoder and decoder: rank x (inputs + outputs), with DoRA a length per output."""
+    """Beside the linear layers of the encoder and decoder: rank x (inputs + outputs), with DoRA a length per output."""
     updates = [
         Site(
             module=linear.module,
@@ -46,9 +46,9 @@ def lora_sites(shape: ModelShape, options: Mapping[str, Any]) -> Sequence[Site]:
             most=min(linear.inputs, linear.outputs),
             least=0,
         )
-        for linear in most_useful_first(shape)
+        for linear in chosen_linears(shape, options)
     ]
-    return [*updates, *embedding_sites(shape, options)]
+    return [*at_every_budget(updates, options), *embedding_sites(shape, options)]
 
 
 def insert_lora(model: "nn.Module", sizes: Mapping[str, int], options: Mapping[str, Any]) -> "nn.Module":

@@ -21,6 +21,7 @@ SCORE_COLUMNS = (
     "trained_parameters",
     "total_parameters",
     "left_over_parameters",
+    "places",
     "best_step",
     "training_pairs",
     "learning_rate",
@@ -110,6 +111,7 @@ def score_rows(measured: OnPair, more: Mapping[str, Mapping[str, Any]]) -> Itera
     train, score = read_record(measured.cell.folder / "train.json"), read_record(measured.folder / "score.json")
     taken = ("budget_requested", "budget_achieved", "trained_parameters", "total_parameters", "left_over_parameters")
     common = labels | {key: train[key] for key in (*taken, "best_step", "training_pairs", "learning_rate")}
+    common["places"] = train.get("places", "")
     if score["status"] != "ok":
         yield common | {"test_set": TEST_SET, "status": score["status"]}
     for name, scored in sorted(score["test_sets"].items()):

@@ -19,7 +19,7 @@ LABELS = DIMENSIONS[:5]
 ESTIMATES = (*COUNTED, "minus_full", "minus_none")
 DIGITS = {"comet": 4}
 """Digits after the point in a table to read, where one is not enough."""
-COUNTED_COLUMNS = ("training_pairs", "seeds", "step_zero", "diverged", "missing", "trained_share")
+COUNTED_COLUMNS = ("training_pairs", "seeds", "step_zero", "diverged", "missing", "trained_share", "places")
 
 
 def estimate_columns(estimates: Sequence[str] = ESTIMATES) -> tuple[str, ...]:
@@ -29,7 +29,7 @@ def estimate_columns(estimates: Sequence[str] = ESTIMATES) -> tuple[str, ...]:
 
 def shown_columns(estimates: Sequence[str] = ESTIMATES) -> tuple[str, ...]:
     """Columns of a table to read."""
-    return ("seeds", "share", *estimates, "step 0", "diverged", "missing")
+    return ("seeds", "share", "places", *estimates, "step 0", "diverged", "missing")
 
 
 def system_rows(runs: Mapping[Cell, Run], pair: str | None = None) -> Iterator[tuple[System, dict[str, Any]]]:
@@ -76,6 +76,7 @@ def _counted(system: System) -> dict[str, Any]:
         "diverged": len(lacking) - lacking.count(MISSING),
         "missing": lacking.count(MISSING),
         "trained_share": system.share,
+        "places": ", ".join(dict.fromkeys(filter(None, (record.get("places") for record in trained)))),
     }
 
 
@@ -115,6 +116,7 @@ def shown(row: Mapping[str, Any], labels: Sequence[str], estimates: Sequence[str
         *(row[name] for name in labels),
         str(row["seeds"]),
         "" if share is None else f"{share:.2%}",
+        row["places"],
         *(_with_interval(row, name) for name in estimates),
         *(str(row[name]) for name in ("step_zero", "diverged", "missing")),
     ]

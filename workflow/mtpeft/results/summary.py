@@ -6,7 +6,8 @@
 - `scored_pair`, before `test_set`, only where there are groups of pairs: what was scored, each pair of a group in turn.
 - `training_pairs`: sentence pairs the system was trained on.
 - `seeds`: runs with a score; `diverged`, `missing`: runs without; `step_zero`: runs that kept the untouched model.
-- `trained_share`, `trained_parameters`: what was trained, as a share of the base model and as a count.
+- `trained_share`, `trained_parameters`: what was trained, as a share of the base model and as a count; `places`: in
+  how many of the places of its method, which a small budget may not all reach.
 - `chrf`, `bleu`: mean over seeds; `_low` and `_high` end the 95 % interval over sentences and seeds.
 - `comet` with `comet_low` and `comet_high`, after `bleu`: the same for COMET, only where the configuration asks for it.
 - `minus_full`, `minus_none`: chrF minus that of full fine-tuning of the same model, pair or group, and size, and of the

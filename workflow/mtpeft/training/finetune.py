@@ -14,6 +14,7 @@ from mtpeft.methods import METHODS
 from mtpeft.record_types import TrainRecord
 from mtpeft.records import publish_folder, read_lines, read_record, write_record
 from mtpeft.training.attempts import FINISHED, Entry, attempting, state_of
+from mtpeft.training.counted import sizes_at_end
 from mtpeft.training.job import Inputs, Job, open_job, train_job
 from mtpeft.training.kept import bring_back, keep_or_clear
 from mtpeft.training.loop import Run
@@ -39,11 +40,14 @@ def finetune(
         model, run = train_job(job, state_folder=state, clock=attempt.clock)
         finish = METHODS[settings["method"]["tuner"]].finish
         model = finish(model) if finish else model
+        sizes = sizes_at_end(job.counted, settings["method"], model)
         with whole_weights(model) as told:
             if not is_first():
                 return
             tuned = save_tuned(model, record.parent / "tuned", diverged=run.status == "diverged", **told)
-        write_record(record, _record(job, cell, run, tuned=tuned, attempts=attempt.end(FINISHED)).model_dump())
+        write_record(
+            record, _record(job, cell, run, tuned=tuned, sizes=sizes, attempts=attempt.end(FINISHED)).model_dump()
+        )
         keep_or_clear(state, record)
 
 
@@ -68,7 +72,9 @@ def _sort_adapter_config(file: Path) -> None:
     write_record(file, config | {"target_modules": sorted(config["target_modules"])})
 
 
-def _record(job: Job, cell: Cell, run: Run, *, tuned: Path, attempts: list[Entry]) -> TrainRecord:
+def _record(
+    job: Job, cell: Cell, run: Run, *, tuned: Path, sizes: Mapping[str, int], attempts: list[Entry]
+) -> TrainRecord:
     settings, total, allocation = job.settings, job.counted.shape.total, job.counted.allocation
     return TrainRecord(
         cell=cell.named,
@@ -83,7 +89,8 @@ def _record(job: Job, cell: Cell, run: Run, *, tuned: Path, attempts: list[Entry
         budget_requested=settings["budget"],
         budget_achieved=allocation.trained / total,
         left_over_parameters=allocation.left_over,
-        sizes=dict(allocation.sizes),
+        sizes=dict(sizes),
+        places=job.counted.places_of(sizes),
         training_pairs=sum(len(read_lines(own.subset)) for own in job.inputs.members),
         draw=str(settings.get("draws", settings["seed"])),
         learning_rate=settings["optimisation"]["learning_rate"],

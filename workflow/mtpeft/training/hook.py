@@ -16,6 +16,10 @@ class UpdateHook:
     def after(self, update: int, updates: int) -> None:
         """Change weights that have moved; their gradients are still there."""
 
+    def may_be_kept(self, update: int, updates: int) -> bool:
+        """Whether the weights after so many updates may be those that are kept; others are not judged."""
+        return True
+
     def memory(self) -> Mapping[str, "torch.Tensor"]:
         """What a run that goes on must know besides its weights."""
         return {}

@@ -12,24 +12,23 @@ import torch
 from torch import nn
 
 from mtpeft.checksums import require_whole
-from mtpeft.errors import UserError
 from mtpeft.execution import PLAIN, Execution
 from mtpeft.methods import METHODS
 from mtpeft.methods.base import Method
-from mtpeft.methods.budget import Allocation, OutOfReachError, allocation_of
+from mtpeft.methods.decay import decays
 from mtpeft.methods.new_entries import new_entry_place
 from mtpeft.methods.outside import bring_in_for
 from mtpeft.methods.staged import stage_count
 from mtpeft.models.families import family_in, read_shape
 from mtpeft.models.frozen import Frozen, frozen_in, require_quantisation
-from mtpeft.models.load import device_here, load_base, parameters, prepare_torch, random_model
-from mtpeft.models.shapes import ModelShape
+from mtpeft.models.load import device_here, load_base, prepare_torch, random_model
 from mtpeft.records import canonical, read_lines, read_record, sha256_of
 from mtpeft.tokens.arrays import model_inputs, read_arrays
 from mtpeft.tokens.codec import Side, frame_of, open_codec
 from mtpeft.tokens.frame import Frame
 from mtpeft.training.batches import BatchOrder
 from mtpeft.training.contrastive import objective
+from mtpeft.training.counted import Counted, count_trained, require_counted
 from mtpeft.training.domains import takers_of
 from mtpeft.training.hook import UpdateHook
 from mtpeft.training.interrupt import Clock
@@ -66,14 +65,6 @@ class Inputs:
 
 
 @dataclass(frozen=True)
-class Counted:
-    """The base model's shape and what the cell trains of it, known before any weight is loaded."""
-
-    shape: ModelShape
-    allocation: Allocation
-
-
-@dataclass(frozen=True)
 class Job:
     """A cell's training before a weight is loaded: settings, files with their hashes, and what will be trained."""
 
@@ -99,7 +90,7 @@ def open_job(settings: Mapping[str, Any], inputs: Inputs, execution: Execution =
     frozen = frozen_in(settings, base["model"])
     require_quantisation(frozen, device_here())
     config = json.loads((Path(base["folder"]) / "config.json").read_text(encoding="utf-8"))
-    counted = _count(settings, read_shape(config))
+    counted = count_trained(settings, read_shape(config))
     return Job(
         settings=settings,
         folder=Path(base["folder"]),
@@ -110,17 +101,6 @@ def open_job(settings: Mapping[str, Any], inputs: Inputs, execution: Execution =
         device=prepare_torch(settings["threads"]),
         execution=execution,
     )
-
-
-def _count(settings: Mapping[str, Any], shape: ModelShape) -> Counted:
-    method = METHODS[settings["method"]["tuner"]]
-    try:
-        return Counted(shape, allocation_of(method, settings["method"], shape, share=settings["budget"]))
-    except OutOfReachError as error:
-        raise UserError(
-            f"The method '{method.name}' can't train {settings['budget']:.3%} of this model ({error}); "
-            "write another share in 'budgets'."
-        ) from error
 
 
 def train_job(job: Job, *, state_folder: Path, clock: Clock) -> tuple[nn.Module, Run]:
@@ -165,6 +145,7 @@ def _task(job: Job, model: nn.Module, *, start: float | None, first: int) -> Tas
         start=start,
         identity=canonical({"settings": job.settings, "inputs": job.hashes}),
         rate_factor=_rate_factor(job.settings["method"]),
+        decays=_decays(job.settings["method"]),
         objective=objective(job.settings["method"].get("losses", ())),
         takers=takers_of(model),
         hook=_hook(model, job.settings["method"]),
@@ -205,21 +186,11 @@ def _models(job: Job) -> Iterator[nn.Module]:
         torch.manual_seed(settings["seed"])
         model = next(grown)
         if number == stages - 1:
-            _require_counted(job.counted, method, model)
+            require_counted(job.counted, settings["method"], model)
         model = model.to(job.device)
         if job.execution.sharded and method.trains_base and stages == 1:
             shard(model)
         yield model
-
-
-def _require_counted(counted: Counted, method: Method, model: nn.Module) -> None:
-    total, trained = parameters(model)
-    added = trained - counted.shape.total if method.trains_base else trained
-    if (total - added, trained) != (counted.shape.total, counted.allocation.trained):
-        raise AssertionError(
-            f"counted {counted.allocation.trained} trained of {counted.shape.total} parameters, "
-            f"built {trained} of {total - added}"
-        )
 
 
 def _with_method(method: Method, base: nn.Module, counted: Counted, options: Mapping[str, Any]) -> Iterator[nn.Module]:
@@ -238,6 +209,14 @@ def _rate_factor(options: Mapping[str, Any]) -> Callable[[str], float]:
     """What the learning rate of a parameter is multiplied by, as its method has it."""
     factor = METHODS[options["tuner"]].rate_factor
     return (lambda name: factor(name, options)) if factor else (lambda name: 1.0)
+
+
+def _decays(options: Mapping[str, Any]) -> Callable[[str, nn.Parameter], bool]:
+    """Whether weight decay pulls a parameter towards zero; stages have the exceptions of all of them."""
+    exceptions = {**METHODS[options["tuner"]].decays}
+    for stage in options.get("stages", ()):
+        exceptions |= METHODS[stage["tuner"]].decays
+    return lambda name, weight: decays(name, weight.ndim, exceptions)
 
 
 def _hook(model: nn.Module, options: Mapping[str, Any]) -> UpdateHook:

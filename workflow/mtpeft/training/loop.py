@@ -74,6 +74,7 @@ class Task:
         start: that of the model before the first update, where it is known.
         identity: settings and inputs as text, which a saved state must carry to be resumed.
         rate_factor: what the learning rate of a parameter of this name is multiplied by.
+        decays: whether weight decay pulls a parameter of this name towards zero.
         objective: what is minimised.
         takers: modules that are told the `domains` of each batch.
         hook: what is done around each update.
@@ -86,6 +87,7 @@ class Task:
     identity: str
     start: float | None = None
     rate_factor: Callable[[str], float] = lambda name: 1.0
+    decays: Callable[[str, nn.Parameter], bool] = lambda name, weight: True
     objective: Objective = likelihood
     takers: Sequence[nn.Module] = ()
     hook: UpdateHook = field(default_factory=UpdateHook)
@@ -101,10 +103,9 @@ def train(task: Task, plan: Plan, *, state_folder: Path, clock: Clock) -> Run:
     torch.use_deterministic_algorithms(True)
     weights = {name: parameter for name, parameter in task.model.named_parameters() if parameter.requires_grad}
     optimizer = torch.optim.AdamW(
-        _groups(weights, task.rate_factor),
+        _groups(weights, task, plan.weight_decay),
         lr=plan.learning_rate,
         betas=(0.9, 0.98),
-        weight_decay=plan.weight_decay,
         fused=True,
     )
     best = {name: weight.detach().clone() for name, weight in weights.items()}
@@ -133,7 +134,7 @@ def train(task: Task, plan: Plan, *, state_folder: Path, clock: Clock) -> Run:
     with Progress(plan.updates, run.step) as progress:
         try:
             while True:
-                if run.step in marks and run.step not in [int(entry["step"]) for entry in run.history]:
+                if run.step in marks and _is_to_be_judged(run, plan, task.hook):
                     score = _judge(task, run, weights, best, look=clock.look)
                     progress.say(f"update {run.step}: dev score {score:.3f}, best {run.best_score:.3f}")
                     save()
@@ -160,12 +161,13 @@ def train(task: Task, plan: Plan, *, state_folder: Path, clock: Clock) -> Run:
     return run
 
 
-def _groups(weights: Mapping[str, nn.Parameter], rate_factor: Callable[[str], float]) -> list[dict[str, Any]]:
-    """Parameters by the factor of their learning rate, each group in the order of the model."""
-    groups: dict[float, list[nn.Parameter]] = {}
+def _groups(weights: Mapping[str, nn.Parameter], task: Task, weight_decay: float) -> list[dict[str, Any]]:
+    """Parameters by the factor of their learning rate and their weight decay, each group in the order of the model."""
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, weight in weights.items():
-        groups.setdefault(rate_factor(name), []).append(weight)
-    return [{"params": params, "factor": factor} for factor, params in groups.items()]
+        decay = weight_decay if task.decays(name, weight) else 0.0
+        groups.setdefault((task.rate_factor(name), decay), []).append(weight)
+    return [{"params": own, "factor": factor, "weight_decay": decay} for (factor, decay), own in groups.items()]
 
 
 def evaluation_steps(updates: int, evaluations: int) -> set[int]:
@@ -195,6 +197,11 @@ def _update(task: Task, plan: Plan, optimizer: torch.optim.Optimizer, run: Run) 
         optimizer.step()
         task.hook.after(run.step + 1, plan.updates)
     return gradient.loss.item() if torch.isfinite(norm) else math.nan, gradient.tokens
+
+
+def _is_to_be_judged(run: Run, plan: Plan, hook: UpdateHook) -> bool:
+    judged = [int(entry["step"]) for entry in run.history]
+    return run.step not in judged and hook.may_be_kept(run.step, plan.updates)
 
 
 def _half(task: Task, run: Run) -> int | None:

@@ -19,7 +19,7 @@ from mtpeft.tuners.types import TunerType
 
 @dataclass
 class ContextConfig(TargetedConfig):
-    """Which linear layers have sets, of what, and which set each pair has."""
+    """Which layers have sets, of what, and which set each pair has."""
 
     tuner_type = TunerType.CONTEXT
 
@@ -31,7 +31,7 @@ class ContextConfig(TargetedConfig):
 
 
 class ContextLayer(WrapperLayer):
-    """A linear layer with the sets of the active adapter; the rows of a batch may have different ones.
+    """A linear layer or a layer norm with the sets of the active adapter; the rows of a batch may have different ones.
 
     Attributes:
         domains: place of a pair in the cell's group: of each row, shape (batch), or one for all. None: of a pair that
@@ -40,7 +40,7 @@ class ContextLayer(WrapperLayer):
 
     takes_domains = True
 
-    def __init__(self, base_layer: nn.Linear, adapter_name: str) -> None:
+    def __init__(self, base_layer: nn.Linear | nn.LayerNorm, adapter_name: str) -> None:
         super().__init__(base_layer, adapter_name)
         for piece in self.adapter_layer_names:
             setattr(self, piece, nn.ParameterDict())
@@ -149,10 +149,10 @@ class ContextBitFit(ContextLayer):
 
     def fresh(self, config: ContextConfig, module: str, *, count: int) -> dict[str, torch.Tensor]:
         """Biases of zero."""
-        return {"context_bias": torch.zeros(count, self.base_layer.out_features)}
+        return {"context_bias": torch.zeros(count, len(self.base_layer.bias))}
 
     def changed(self, hidden: torch.Tensor, adapter_name: str) -> torch.Tensor:
-        """W x + b + the set's bias."""
+        """What the layer computes with its own bias and that of the set."""
         output = self.base_layer(hidden)
         return output + self.of_rows(self.context_bias[adapter_name], adapter_name).unsqueeze(-2).to(output.dtype)
 
@@ -177,5 +177,5 @@ class ContextModel(WrappingTuner):
         return VARIANTS[config.variant](target, adapter_name)
 
     def add_to(self, layer: ContextLayer, config: ContextConfig, adapter_name: str, *, module: str) -> None:
-        """Add sets to the wrapper of a linear layer."""
+        """Add sets to the wrapper of a layer."""
         layer.add_adapter(adapter_name, config, module=module)

@@ -10,7 +10,8 @@ from mtpeft.methods.from_peft.shared import SHARED
 from mtpeft.methods.from_peft.sparse import SPARSE
 
 FROM_PEFT: tuple[Method, ...] = (
-    *map(method_by_layer, (ADALORA, *LOW_RANK, *ROTATIONS, *SPARSE)),
+    ADALORA,
+    *map(method_by_layer, (*LOW_RANK, *ROTATIONS, *SPARSE)),
     *map(method_as_one, SHARED),
     *POINTS,
 )

@@ -127,5 +127,6 @@ LOW_RANK = (
         site=lambda module, x, options: beside(module, step=1, most=min(options["rank"], *x) ** 2),
         sized=lambda size, x, options: {"u": size, "r": options["rank"]},
         frozen=lambda size, x, options: min(options["rank"], *x) * sum(x),
+        more={"decays": {"tinylora_v": True}},
     ),
 )

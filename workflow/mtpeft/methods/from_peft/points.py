@@ -51,6 +51,7 @@ POINTS: tuple[Method, ...] = (
             paper="Liu et al. 2022, Few-Shot Parameter-Efficient Fine-Tuning is Better and Cheaper than In-Context "
             "Learning (arXiv 2205.05638).",
             places="keys, values, feed-forward blocks",
+            more={"decays": {"ia3_l": False}},
         ),
         _scale_sites,
         _feed_forward,

@@ -54,5 +54,6 @@ ROTATIONS = (
         options={"scaling": (PositiveFloat, Field(default=1.0, description="Factor on the update."))},
         site=lambda module, x, options: Site.of_prices(module, _subspaces(min(x))),
         sized=lambda size, x, options: {"r": size, "psoft_alpha": options["scaling"] * size},
+        more={"decays": {"vector_": False, "psoft_R": True}},
     ),
 )

@@ -12,7 +12,7 @@ from pydantic import create_model
 
 from mtpeft.methods.base import Method, Site, TrainedMethodOptions
 from mtpeft.methods.budget import count
-from mtpeft.methods.linears import most_useful_first
+from mtpeft.methods.linears import LinearsOptions, at_every_budget, chosen_linears
 from mtpeft.methods.new_entries import new_entry_numbers
 from mtpeft.models.shapes import ModelShape
 
@@ -102,7 +102,8 @@ def method_by_layer(tuner: SizedByLayer) -> Method:
     """The method of a tuner that has a size for each layer; those of size 0 are left alone."""
 
     def sites(shape: ModelShape, options: Options) -> Sequence[Site]:
-        return [tuner.site(x.module, Widths(x.inputs, x.outputs), options) for x in most_useful_first(shape)]
+        linears = chosen_linears(shape, options)
+        return at_every_budget([tuner.site(x.module, Widths(x.inputs, x.outputs), options) for x in linears], options)
 
     def insert(model: "nn.Module", sizes: Mapping[str, int], options: Options) -> "nn.Module":
         from mtpeft.tuners.sized import insert_tuner
@@ -157,7 +158,7 @@ def method_of_one_size(
 def _method(tuner: PeftTuner, sites: Any, insert: Any) -> Method:
     options = create_model(
         f"{tuner.name.title().replace('_', '')}Options",
-        __base__=TrainedMethodOptions,
+        __base__=LinearsOptions if isinstance(tuner, SizedByLayer) else TrainedMethodOptions,
         __doc__=f"`tuner: {tuner.name}`.",
         tuner=(Literal[tuner.name], ...),
         **tuner.options,

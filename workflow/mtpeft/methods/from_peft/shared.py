@@ -108,6 +108,7 @@ SHARED = (
             "r": _piece(size, linears),
             "randlora_alpha": options["scaling"] * _piece(size, linears),
         },
+        more={"decays": {"randlora_": False}},
     ),
     SizedAsOne(
         name="UNILORA",
@@ -118,6 +119,7 @@ SHARED = (
             module=ALL_LINEARS, fixed=0, step=1, most=options["rank"] * sum(map(sum, linears)) // COVERED
         ),
         sized=lambda size, linears, options: {"theta_d_length": size, "r": options["rank"]},
+        more={"decays": {"unilora_theta": True}},
         starts_as_base=False,
     ),
     SizedAsOne(
@@ -145,6 +147,7 @@ SHARED = (
         shared=_rotations,
         alone=lambda widths: widths.inputs,
         sized=_share,
+        more={"decays": {"frod_lambda_s": True}},
         fits=_alike,
         starts_as_base=False,
     ),

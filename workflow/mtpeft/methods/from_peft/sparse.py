@@ -50,6 +50,7 @@ SPARSE = (
         site=lambda module, x, options: beside(module, step=sum(x), most=x.inputs * x.outputs // sum(x)),
         sized=lambda size, x, options: {"r": size},
         frozen=lambda size, x, options: 2 * size * sum(x),
+        more={"decays": {"shira_weight": True}},
     ),
     SizedByLayer(
         name="SUPERTUNING",
@@ -62,6 +63,7 @@ SPARSE = (
         keys={"save_precomputed_indices": False},
         site=_sparse_and_low_rank,
         sized=_sparsity,
+        more={"decays": {"supertuning_values": True}},
     ),
     SizedByLayer(
         name="FOURIERFT",
@@ -72,6 +74,7 @@ SPARSE = (
         site=_entries,
         sized=lambda size, x, options: {"n_frequency": size, "scaling": options["scaling"]},
         patterns={"n_frequency": "n_frequency_pattern"},
+        more={"decays": {"fourierft_spectrum": True}},
     ),
     SizedByLayer(
         name="WAVEFT",
@@ -83,6 +86,7 @@ SPARSE = (
         site=_entries,
         sized=lambda size, x, options: {"n_frequency": size, "scaling": options["scaling"]},
         patterns={"n_frequency": "n_frequency_pattern"},
+        more={"decays": {"waveft_spectrum": True}},
     ),
     SizedByLayer(
         name="C3A",
