@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from mtpeft.models.families.bart import Extras, bart_shape
-from mtpeft.models.families.base import Edges, Family, Names, TokenizerConfig, language_alone
+from mtpeft.models.families.base import LANGUAGE_LAST, Family, Names, TokenizerConfig, language_alone
 from mtpeft.models.shapes import ModelShape
 
 # fmt: off
@@ -71,7 +71,7 @@ MBART25 = replace(
     title="mBART",
     tokenizers=("MBartTokenizer",),
     names=_names25,
-    source_edges=Edges(0, 2),
-    target_edges=Edges(0, 2),
+    source_edges=LANGUAGE_LAST,
+    target_edges=LANGUAGE_LAST,
     begin=language_alone,
 )
