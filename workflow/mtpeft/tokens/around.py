@@ -74,8 +74,8 @@ def _mistake(
             '"legacy_behaviour": false there if the model is as it was published.'
         )
     return (
-        f"{where}, where {family.title} has {wanted}; save the tokenizer that the model was trained with in the folder, "
-        f'and name its class there as "tokenizer_class": "{family.tokenizers[0]}".'
+        f"{where}, where {family.title} has {wanted}; save the tokenizer that the model was trained with in that "
+        f'folder, and name its class there as "tokenizer_class": "{family.tokenizers[0]}".'
     )
 
 

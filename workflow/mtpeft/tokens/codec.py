@@ -84,13 +84,14 @@ def open_codec(folder: Path, languages: Mapping[Side, str], *, vocabulary: str, 
         name = language if names is None else match(language, names)
         if name is None and (candidates := rivals(language, names)):
             raise UserError(
-                f"The vocabulary '{vocabulary}' has the language '{language}' in several scripts, {', '.join(candidates)}; "
-                "write the script that the text is in, as in 'sr-Latn'."
+                f"The vocabulary '{vocabulary}' has the language '{language}' in several scripts: "
+                f"{', '.join(candidates)}; write the script of the text as well, as in 'sr-Latn'."
             )
         if name is None or (family.token and _is_unknown(tokenizer, family.token(name))):
             raise UserError(
                 f"The vocabulary '{vocabulary}' has no token for the language '{language}'; use a pair that it knows, "
-                "or pre-train a model with that pair in `pretrain.vocabulary_pairs`."
+                "give the language a token with `extend`, or pre-train a model with that pair in "
+                "`pretrain.vocabulary_pairs`."
             )
         return name
 

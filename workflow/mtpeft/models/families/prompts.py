@@ -15,9 +15,8 @@ def check_prompt(prompt: str, *, key: str) -> None:
     Raises:
         UserError: another name in braces, or braces that are not closed; names `key`.
     """
-    remedy = (
-        f"write {', '.join(f'{{{place}}}' for place in PLACES[:-1])} or {{{PLACES[-1]}}}, and double a brace of text."
-    )
+    *others, last = (f"{{{place}}}" for place in PLACES)
+    remedy = f"write {', '.join(others)} or {last}, and each brace that is text twice."
     try:
         parts = list(Formatter().parse(prompt))
     except ValueError as error:

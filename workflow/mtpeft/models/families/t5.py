@@ -1,8 +1,8 @@
 """T5 (Raffel et al. 2019, arXiv 1910.10683), mT5 (Xue et al. 2020, arXiv 2010.11934) and MADLAD-400 (Kudugunta et al.
 2023, arXiv 2309.04662), which has T5's shape.
 
-A vocabulary with tokens such as `<2de>` is that of a model which was trained to translate into the language of the token
-before the source, as MADLAD-400. In all others the languages stand in words there, as in the training of the first T5:
+A vocabulary with tokens such as `<2de>` is that of a model which was trained to read one of them before the source, the
+target's language, as MADLAD-400. In all others the languages stand in words there, as in the training of the first T5:
 `translate German to English: `. T5 1.1 and mT5 have read no such words; they learn them like any others. The blocks
 have no biases, norms are root mean squares, positions are biases of the attention scores by distance.
 """
