@@ -83,6 +83,12 @@ def _write(name: str) -> Callable[[Path], None]:
     return family_material.CHECKPOINTS[name].write_tokenizer
 
 
+def _nllb(folder: Path) -> None:
+    """As published, with the list of entries, without which transformers finds no languages in the small files."""
+    family_material.CHECKPOINTS["nllb"].write_tokenizer(folder)
+    transformers.NllbTokenizer.from_pretrained(folder).backend_tokenizer.save(str(folder / "tokenizer.json"))
+
+
 def _opus_multi(folder: Path) -> None:
     targets = json.loads((FOLDER / "opus-mt-en-zh/metadata.json").read_text(encoding="utf-8"))["tgt_constituents"]
     family_material._marian(*targets)(folder)
@@ -144,7 +150,7 @@ PUBLISHED = {
     ),
     "nllb-200-distilled-600M": Published(
         "NllbTokenizer",
-        _write("nllb"),
+        _nllb,
         (["spa_Latn"], ["</s>"]),
         (["eng_Latn"], ["</s>"]),
         ["</s>", "eng_Latn"],
@@ -164,7 +170,7 @@ PUBLISHED = {
     "madlad400-3b-mt": Published(
         "T5Tokenizer",
         _madlad,
-        (["<2en>"], ["</s>"]),
+        (["▁", "<2en>"], ["</s>"]),
         ([], ["</s>"]),
         ["<unk>"],
         prefix="<2en> ",

@@ -121,12 +121,13 @@ def _share_script(one: str | None, other: str | None) -> bool:
     return other in SCRIPTS_WITHIN.get(one, ()) or one in SCRIPTS_WITHIN.get(other, ())
 
 
-def _distance(language: str, tag: str) -> tuple[bool, bool, int]:
-    """How far a tag is from a wanted one of the same language: another region, another part of it, CLDR's distance."""
-    from langcodes import tag_distance
+def _distance(language: str, tag: str) -> tuple[bool, bool, bool, int]:
+    """How far a tag is from a wanted one of the same language: by region, by what part of it is meant, and by CLDR."""
+    from langcodes import standardize_tag, tag_distance
 
     wanted, meant = _meaning(language), _meaning(tag)
-    return meant.region != wanted.region, meant.own != wanted.own, tag_distance(language, tag)
+    other = standardize_tag(tag) != standardize_tag(language)
+    return other, meant.region != wanted.region, meant.own != wanted.own, tag_distance(language, tag)
 
 
 def _plain(name: str) -> str:

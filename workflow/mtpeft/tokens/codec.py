@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mtpeft.errors import UserError
 from mtpeft.languages import match, rivals
-from mtpeft.models.families import family_in, read_shape
+from mtpeft.models.families import family_in, names_class, read_shape
 from mtpeft.models.families.base import Family, Names
 from mtpeft.models.families.prompts import written_prompt
 from mtpeft.tokens.around import Around, Side, tokens_around
@@ -54,11 +54,8 @@ def load_tokenizer(folder: Path) -> "PreTrainedTokenizerBase":
     """The tokenizer in a model's folder, of the class of its family where none is named; nothing is fetched."""
     import transformers
 
-    tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    classes = family_in(folder).tokenizers
-    if type(tokenizer).__name__.removesuffix("Fast") not in classes:
-        tokenizer = getattr(transformers, classes[0]).from_pretrained(folder, local_files_only=True)
-    return tokenizer
+    named = "AutoTokenizer" if names_class(folder) else family_in(folder).tokenizers[0]
+    return getattr(transformers, named).from_pretrained(folder, local_files_only=True)
 
 
 def open_codec(folder: Path, languages: Mapping[Side, str], *, vocabulary: str, prompt: str | None = None) -> Codec:

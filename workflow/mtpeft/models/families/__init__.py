@@ -14,7 +14,7 @@ from mtpeft.models.families.t5 import MT5, T5
 from mtpeft.models.families.vocabulary import added_entries, all_entries, read_json
 from mtpeft.models.shapes import NEW_ENTRIES, ModelShape
 
-__all__ = ["FAMILIES", "family_in", "read_json", "read_shape"]
+__all__ = ["FAMILIES", "family_in", "names_class", "read_json", "read_shape"]
 FAMILIES = (MBART50, MBART25, NLLB, M2M100, MARIAN, T5, MT5)
 
 
@@ -48,7 +48,7 @@ def family_in(folder: Path) -> Family:
     """
     config, described = read_json(folder / "config.json"), read_json(folder / "tokenizer_config.json")
     model_type = config.get("model_type")
-    named = next(filter(None, map(_class_of, (described, config))), None)
+    named = _class_of(described) or _class_of(config)
     for family in FAMILIES:
         if named in family.tokenizers and model_type in (None, family.model_type):
             return family
@@ -82,5 +82,11 @@ def _room_for_languages(folder: Path, config: Mapping[str, Any]) -> int:
     return config.get("vocab_size", 0) - pieces - 2 if pieces else 0
 
 
+def names_class(folder: Path) -> bool:
+    """Whether a file of a folder names the class of its tokenizer, as transformers wants it."""
+    return any(_class_of(read_json(folder / name)) for name in ("tokenizer_config.json", "config.json"))
+
+
 def _class_of(config: Mapping[str, Any]) -> str | None:
-    return (config.get("tokenizer_class") or "").removesuffix("Fast") or None
+    named = config.get("tokenizer_class")
+    return named.removesuffix("Fast") if isinstance(named, str) else None

@@ -116,4 +116,4 @@ T5 = Family(
     begin=start_alone,
     dropout="dropout_rate",
 )
-MT5 = replace(T5, title="mT5", model_type="mt5", tokenizers=("MT5Tokenizer", "T5Tokenizer"))
+MT5 = replace(T5, title="mT5", model_type="mt5", tokenizers=("T5Tokenizer", "MT5Tokenizer"))

@@ -6,6 +6,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from mtpeft.errors import UserError
+
 SENTENCEPIECE = ("sentencepiece.bpe.model", "spiece.model")
 
 
@@ -23,8 +25,20 @@ def all_entries(folder: Path) -> Collection[str]:
 
 
 def read_json(file: Path) -> dict[str, Any]:
-    """A JSON file of a model's folder, or nothing where it is not there."""
-    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    """The object in a JSON file of a model's folder, or nothing where it is not there.
+
+    Raises:
+        UserError: it is no JSON in UTF-8, or no object.
+    """
+    if not file.is_file():
+        return {}
+    try:
+        read = json.loads(file.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{file} is not valid JSON in UTF-8 ({error}); fetch or save the model again.") from error
+    if not isinstance(read, dict):
+        raise UserError(f"{file} must hold one JSON object; fetch or save the model again.")
+    return read
 
 
 @lru_cache(maxsize=8)
