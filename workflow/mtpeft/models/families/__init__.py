@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mtpeft.errors import UserError
-from mtpeft.models.families.base import Family
+from mtpeft.models.families.base import Family, Names
 from mtpeft.models.families.m2m100 import M2M100, NLLB, NLLB_CODES
 from mtpeft.models.families.marian import MARIAN
 from mtpeft.models.families.mbart import MBART25, MBART25_CODES, MBART50, MBART50_CODES
@@ -14,7 +14,7 @@ from mtpeft.models.families.t5 import MT5, T5
 from mtpeft.models.families.vocabulary import added_entries, all_entries, read_json
 from mtpeft.models.shapes import NEW_ENTRIES, ModelShape
 
-__all__ = ["FAMILIES", "family_in", "names_class", "read_json", "read_shape"]
+__all__ = ["FAMILIES", "family_in", "names_by_files", "names_class", "read_json", "read_shape"]
 FAMILIES = (MBART50, MBART25, NLLB, M2M100, MARIAN, T5, MT5)
 
 
@@ -80,6 +80,17 @@ def _room_for_languages(folder: Path, config: Mapping[str, Any]) -> int:
     """Rows of an mBART's embeddings beyond the pieces of its sentencepiece model, `<pad>` and `<mask>`."""
     pieces = len(all_entries(folder)) if (folder / "sentencepiece.bpe.model").is_file() else 0
     return config.get("vocab_size", 0) - pieces - 2 if pieces else 0
+
+
+def names_by_files(folder: Path) -> Names | None:
+    """The names for languages of the model in a folder, by the files of its tokenizer; None where any language will do.
+
+    Raises:
+        UserError: a file is no JSON, or the family is not supported.
+    """
+    family = family_in(folder)
+    entries = all_entries(folder) if family.names_in_vocabulary else added_entries(folder)
+    return family.names(read_json(folder / "tokenizer_config.json"), sorted(entries))
 
 
 def names_class(folder: Path) -> bool:
