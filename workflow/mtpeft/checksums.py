@@ -111,8 +111,8 @@ def require_whole(record: Path, *files: Path) -> dict[str, Any]:
     return content
 
 
-def require_base(train: Mapping[str, Any]) -> Path:
-    """The folder of the base model that a cell was trained on, given its train.json; its weights are compared.
+def require_base(train: Mapping[str, Any]) -> dict[str, Any]:
+    """The record of the base model that a cell was trained on, given its train.json; its weights are compared.
 
     Raises:
         DamagedError: they are not those that were taken in.
@@ -126,4 +126,4 @@ def require_base(train: Mapping[str, Any]) -> Path:
             f"The cell {'/'.join(train['cell'].values())} was trained on another {changed[0]} than that which "
             f"{record} names now: run the sweep again, or put the former model back."
         )
-    return Path(base["folder"])
+    return base

@@ -4,7 +4,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from mtpeft.errors import UserError
-from mtpeft.languages import match
+from mtpeft.languages import same_language
 
 if TYPE_CHECKING:
     from py3langid.langid import LanguageIdentifier
@@ -16,20 +16,21 @@ def probability_of(text: str, language: str) -> float:
     Raises:
         UserError: the identifier does not know the language.
     """
-    return dict(_identifier().rank(text))[_label(language)]
+    labels = _labels(language)
+    return sum(probability for label, probability in _identifier().rank(text) if label in labels)
 
 
 @lru_cache
-def _label(language: str) -> str:
-    """What the identifier calls a language."""
+def _labels(language: str) -> frozenset[str]:
+    """What the identifier calls a language, which it knows in all of its scripts, and may know by several names."""
     known = _identifier().labels
-    label = match(language, {label: label for label in known})
-    if label is None:
+    labels = frozenset(label for label in known if same_language(label, language))
+    if not labels:
         raise UserError(
             f"'clean.language' wants each sentence's language identified, but '{language}' is none of the {len(known)} "
             "that can be; take the key out of the corpus."
         )
-    return label
+    return labels
 
 
 @lru_cache

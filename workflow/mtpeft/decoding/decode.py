@@ -36,7 +36,7 @@ def decode(settings: Mapping[str, Any], cell: Cell, *, trained: Path, tests: Map
     train = require_whole(trained)
     bring_in_for(train["settings"]["method"])
     device = prepare_torch(settings["threads"])
-    base = require_base(train)
+    base = Path(require_base(train)["folder"])
     codec = open_codec(base, settings["languages"], vocabulary=cell.model)
     frozen = frozen_in(settings, cell.model)
     model = open_tuned(base, trained.parent / "tuned", frozen).to(device).eval()

@@ -58,7 +58,7 @@ def represent(settings: Mapping[str, Any], cell: Cell, *, trained: Path, dev: Pa
     if train["status"] == "ok":
         bring_in_for(train["settings"]["method"])
         device = prepare_torch(settings["threads"])
-        base = require_base(train)
+        base = Path(require_base(train)["folder"])
         layers = read_shape(json.loads((base / "config.json").read_text(encoding="utf-8"))).layers
         codec = open_codec(base, settings["languages"], vocabulary=cell.model)
         model = open_tuned(base, trained.parent / "tuned", frozen).to(device).eval()
