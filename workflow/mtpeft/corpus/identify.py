@@ -20,15 +20,26 @@ def probability_of(text: str, language: str) -> float:
     return sum(probability for label, probability in _identifier().rank(text) if label in labels)
 
 
+def most_likely(text: str) -> tuple[str, float]:
+    """What the identifier calls the language that a text is most likely in, and how likely that is."""
+    label, probability = _identifier().rank(text)[0]
+    return str(label), float(probability)
+
+
 @lru_cache
+def labels_of(language: str) -> frozenset[str]:
+    """What the identifier calls a language, which it knows in all of its scripts, and may know by several names; nothing
+    where it does not know it.
+    """
+    return frozenset(label for label in _identifier().labels if same_language(label, language))
+
+
 def _labels(language: str) -> frozenset[str]:
-    """What the identifier calls a language, which it knows in all of its scripts, and may know by several names."""
-    known = _identifier().labels
-    labels = frozenset(label for label in known if same_language(label, language))
+    labels = labels_of(language)
     if not labels:
         raise UserError(
-            f"'clean.language' wants each sentence's language identified, but '{language}' is none of the {len(known)} "
-            "that can be; take the key out of the corpus."
+            f"'clean.language' wants each sentence's language identified, but '{language}' is none of the "
+            f"{len(_identifier().labels)} that can be; take the key out of the corpus."
         )
     return labels
 
