@@ -15,6 +15,8 @@ import pytest
 import yaml
 from filelock import FileLock
 
+from waiting import LONG
+
 ROOT = Path(__file__).parents[1]
 STUDY = ROOT / "tests" / "small_study.yaml"
 TABLES = ("--target", "cells", "tables")
@@ -65,7 +67,7 @@ def start(
 def run(folder: Path, **arguments: Any) -> tuple[int, str]:
     """Run a sweep to its end; returns its exit code and what it said."""
     log = log_of(folder)
-    code = start(folder, **arguments).wait(timeout=600)
+    code = start(folder, **arguments).wait(timeout=LONG)
     return code, log.read_text(encoding="utf-8")
 
 

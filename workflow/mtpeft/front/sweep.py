@@ -121,9 +121,9 @@ def _run(
 
 def _stop_jobs(snakemake: int) -> None:
     """Ask every job to stop; asking twice does no harm."""
-    with contextlib.suppress(psutil.NoSuchProcess):
+    with contextlib.suppress(psutil.Error):
         for job in psutil.Process(snakemake).children(recursive=True):
-            with contextlib.suppress(psutil.NoSuchProcess):
+            with contextlib.suppress(psutil.Error):
                 job.terminate()
 
 
