@@ -265,7 +265,7 @@ def test_a_killed_command_takes_its_fork_with_it_and_the_cell_is_free(
         assert not is_free(lock)
         step.kill()
         wait_for(lambda: gone(fork), SOON)
-        wait_for(lambda: is_free(lock), SOON)  # its last thread gives it up a moment after its first has become a zombie
+        wait_for(lambda: is_free(lock), SOON)  # its last thread gives it up after its first has become a zombie
 
 
 def test_a_command_ends_by_the_signal_that_killed_its_fork(sweep: Path, tmp_path: Path, warm: dict[str, str]) -> None:

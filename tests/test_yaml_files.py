@@ -1,4 +1,4 @@
-"""YAML that a user has written is read as it was meant, or refused with its line, however long it would take to read."""
+"""YAML that a user has written is read as it was meant, or refused with its line, however long it would take."""
 
 import time
 from pathlib import Path
@@ -17,7 +17,10 @@ WRONG: dict[str, tuple[str | bytes, str]] = {
     "mappings merged in mappings": ("\n".join(["l0: &l0 {x: 1}", *MERGED]), ", line 5: this stands for more than"),
     "a mapping merged in itself": ("a: &a {<<: *a}", ", line 1: '*a' stands inside of what it repeats; write it out."),
     "a list in itself": ("a: &a [*a]", ", line 1: '*a' stands inside of what it repeats; write it out."),
-    "nested in one line": ("a: " + "[" * 100_000, ", line 1: this is nested more than 50 levels deep; write it flatter."),
+    "nested in one line": (
+        "a: " + "[" * 100_000,
+        ", line 1: this is nested more than 50 levels deep; write it flatter.",
+    ),
     "nested line by line": ("".join(f"{' ' * level}k:\n" for level in range(99)), ", line 51: this is nested more"),
     "keys of keys": ("? " * 100_000, ", line 1: this is nested more than 50 levels deep; write it flatter."),
     "a long list": (f"a: [{','.join('b' * 100_000)}]", ", line 1: this stands for more than 30,000 values"),
@@ -30,12 +33,18 @@ WRONG: dict[str, tuple[str | bytes, str]] = {
     "base 60 with a fraction": ("a: 1:30.5", ", line 1: YAML reads '1:30.5' as the number 90.5; write the number"),
     "a date": ("a: 2024-01-01", ", line 1: YAML reads '2024-01-01' as a date; put it in quotes."),
     "a date as a key": ("2024-01-01: a", ", line 1: YAML reads '2024-01-01' as a date; put it in quotes."),
-    "an object of Python": ("a: !!python/object/apply:os.getcwd []", ", line 1: the tag '!!python/object/apply:os.getc"),
+    "an object of Python": (
+        "a: !!python/object/apply:os.getcwd []",
+        ", line 1: the tag '!!python/object/apply:os.getc",
+    ),
     "a tag of one's own": ("a: 1\nb: !mine x", ", line 2: the tag '!mine' is not read; write plain values."),
     "bytes": ("a: !!binary eA==", ", line 1: the tag '!!binary' is not read; write plain values."),
     # what is no YAML, or none that holds a configuration
     "tabs": ("a:\n\tb: 1", ", line 2 is not valid YAML: ", "write spaces instead of tabs."),
-    "documents": ("a: 1\n---\nb: 2", ", line 2 is not valid YAML: it holds several documents; take out the line '---'."),
+    "documents": (
+        "a: 1\n---\nb: 2",
+        ", line 2 is not valid YAML: it holds several documents; take out the line '---'.",
+    ),
     "Latin-1": ("a: 1\nb: é".encode("latin-1"), ", line 2 is not UTF-8; save it as UTF-8."),
     "UTF-16": ("a: 1".encode("utf-16"), ", line 1 is not UTF-8; save it as UTF-8."),
     "a NUL": ("a: \0", " is not valid YAML: it has the character U+0000, which YAML does not allow."),

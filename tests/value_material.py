@@ -44,14 +44,20 @@ WRONG_VALUES: list[tuple[Any, ...]] = [
     ({"decoding": {"beam_size": 0}}, "'decoding.beam_size' is 0; write a number above 0."),
     ({"decoding": {"max_length_ratio": -1}}, "'decoding.max_length_ratio' is -1; write a number above 0."),
     ({"decoding": {"length_penalty": float("-inf")}}, "'decoding.length_penalty' is -inf; write a finite number."),
-    ({"training": {"batch_tokens": 10**12}}, "'training.batch_tokens' is 1000000000000; write a number of at most 1,000"),
+    (
+        {"training": {"batch_tokens": 10**12}},
+        "'training.batch_tokens' is 1000000000000; write a number of at most 1,000",
+    ),
     ({"training": {"weight_decay": -0.1}}, "'training.weight_decay' is -0.1; write a number of at least 0."),
     ({"training": {"warmup": 1}}, "'training.warmup' is 1; write a number below 1."),
     ({"training": {"evaluations": 0}}, "'training.evaluations' is 0; write a number above 0."),
     ({"tuning": {"widenings": 1000}}, "'tuning.widenings' is 1000; write a number of at most 20."),
     (budgets(seeds=[-1]), "'studies.budgets.seeds.0' is -1; write a number of at least 0."),
     (budgets(seeds=[1.5]), "'studies.budgets.seeds.0' is 1.5; write a whole number."),
-    (budgets(seeds=[10**20]), "'studies.budgets.seeds.0' is 100000000000000000000; write a number of at most 1,000,000"),
+    (
+        budgets(seeds=[10**20]),
+        "'studies.budgets.seeds.0' is 100000000000000000000; write a number of at most 1,000,000",
+    ),
     ({"sizes": {"n100": {"pairs": 10**10}}}, "'sizes.n100.pairs' is 10000000000; write a number of at most 1,000,000"),
     ({"budgets": {"b1": -0.1}}, "'budgets.b1' is -0.1; write a number above 0."),
     ({"budgets": {"b1": 1}}, "'budgets.b1' is 1; write a number below 1."),
@@ -68,14 +74,20 @@ WRONG_VALUES: list[tuple[Any, ...]] = [
     ),
     # entries that stand twice
     (budgets(seeds=[1, 2, 1]), "'studies.budgets.seeds' names '1' twice; write it once."),
-    (budgets(methods=["full", "none", "full", "full"]), "'studies.budgets.methods' names 'full' 3 times; write it once."),
+    (
+        budgets(methods=["full", "none", "full", "full"]),
+        "'studies.budgets.methods' names 'full' 3 times; write it once.",
+    ),
     (budgets(also=[{"seeds": [4, 4]}]), "'studies.budgets.also.0.seeds' names '4' twice; write it once."),
     ({"studies": {"languages": {"pairs": ["de-en", "de-en"]}}}, "'studies.languages.pairs' names 'de-en' twice"),
     (
         {"corpora": {"interface": {"split": {"present_in": ["es", "es"]}}}},
         "'corpora.interface.split.present_in' names 'es' twice; write it once.",
     ),
-    ({"methods": {"lora": {"losses": ["unlikelihood"] * 2}}}, "'methods.lora.losses' names 'unlikelihood' twice; write"),
+    (
+        {"methods": {"lora": {"losses": ["unlikelihood"] * 2}}},
+        "'methods.lora.losses' names 'unlikelihood' twice; write",
+    ),
     # two labels for the same
     (
         {"budgets": {"one": 0.01}, **budgets(budgets=["b1", "one", "b5"])},
@@ -83,7 +95,7 @@ WRONG_VALUES: list[tuple[Any, ...]] = [
     ),
     (
         {"sizes": {"few": {"pairs": 100, "updates": 60}}, "studies": {"data_sizes": {"sizes": ["n100", "few"]}}},
-        "'studies.data_sizes.sizes' names 'n100', 'few', which are all 100 pairs with 60 updates; take out all but one.",
+        "'studies.data_sizes.sizes' names 'n100', 'few', which are all 100 pairs with 60 updates; take out",
     ),
     # labels
     ({"budgets": {LONG: 0.1}}, "'budgets' has a label of 65 characters, 'llllllllllllllllllll…'", "64 at most"),
@@ -104,7 +116,7 @@ WRONG_VALUES: list[tuple[Any, ...]] = [
     # the run on which rates are searched for
     (
         {"tuning": {"pair": "de-en", "seed": 3}},
-        "'tuning' searches on 'de-en' with seed 3, which 'studies.languages' compares on; write another seed, or a pair",
+        "'tuning' searches on 'de-en' with seed 3, which 'studies.languages' compares on; write another seed",
     ),
     # files
     (

@@ -9,6 +9,7 @@ LONG = 3600.0
 SOON = 120.0
 """The same for what follows at once, such as the end of a process that was killed."""
 
+
 def wait_for(condition: Callable[[], Any], seconds: float = 1500) -> None:
     """Ask again and again; an error after so many seconds."""
     until = time.monotonic() + seconds

@@ -71,8 +71,8 @@ def _unsafe_labels(configuration: Configuration) -> Iterator[str]:
                 yield _unsafe(catalogue, label)
             elif len(label) > LONGEST_LABEL:
                 yield (
-                    f"'{catalogue}' has a label of {len(label)} characters, '{label[:20]}…', which is a name of folders "
-                    f"and files; write {LONGEST_LABEL} at most."
+                    f"'{catalogue}' has a label of {len(label)} characters, '{label[:20]}…', but folders and files are "
+                    f"named by labels; write {LONGEST_LABEL} at most."
                 )
             elif catalogue == "pairs" and JOIN in label:
                 yield f"'pairs' has the label '{label}', but a plus joins the pairs of a group; write another sign."

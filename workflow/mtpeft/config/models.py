@@ -102,7 +102,7 @@ class Model(Section):
     threads: PositiveInt = Field(
         default=1,
         le=1024,
-        description="Torch's threads. They change the order of sums, so they are part of the result."
+        description="Torch's threads. They change the order of sums, so they are part of the result.",
     )
     # Left out where the base is held as ever, so that they change nothing for models without them.
     quantised: Literal[8, 4] | None = Field(

@@ -187,9 +187,7 @@ class Tuning(Section):
     pair: str = Field(description="Label of the pair to search on.")
     seed: NonNegativeInt = Field(default=0, description="Of the trials.")
     widenings: NonNegativeInt = Field(
-        default=4,
-        le=20,
-        description="Most rates to add, one after another, while the best lies at an end of the list."
+        default=4, le=20, description="Most rates to add, one after another, while the best lies at an end of the list."
     )
     table: str | None = Field(
         default=None, description="Results of earlier searches; those with the same settings are not made again."
@@ -201,7 +199,9 @@ class Decoding(Section):
 
     beam_size: PositiveInt = Field(default=1, le=100, description="1 is greedy.")
     length_penalty: float = Field(default=1.0, description="Exponent of the length in a beam hypothesis's score.")
-    max_length_ratio: PositiveFloat = Field(default=2.0, le=100, description="Longest hypothesis, in source tokens, plus 10.")
+    max_length_ratio: PositiveFloat = Field(
+        default=2.0, le=100, description="Longest hypothesis, in source tokens, plus 10."
+    )
 
 
 class Block(Section):

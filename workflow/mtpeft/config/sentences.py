@@ -73,7 +73,7 @@ def moving_branch(key: str, hub: str) -> Iterator[str]:
         yield f"'{key}' is '{hub}', whose owner or name no hub has; write them as the model's page has them."
     elif not COMMIT.fullmatch(revision):
         yield (
-            f"'{key}' is '{hub}', but a branch moves; write the commit, which the model's page shows, in its digits and "
+            f"'{key}' is '{hub}', but a branch moves; write the commit, which the model's page shows, in digits and "
             "letters from a to f."
         )
 

@@ -39,9 +39,13 @@ def read_yaml(path: Path) -> dict[str, Any]:
         content = _CarefulLoader(text, path).get_single_data()
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        raise UserError(f"{path}{f', line {mark.line + 1}' if mark else ''} is not valid YAML: {_said(error)}.") from error
+        raise UserError(
+            f"{path}{f', line {mark.line + 1}' if mark else ''} is not valid YAML: {_said(error)}."
+        ) from error
     except ValueError as error:  # such as 0x_
-        raise UserError(f"{path} holds a number that can't be read ({error}); put it in quotes if it is none.") from error
+        raise UserError(
+            f"{path} holds a number that can't be read ({error}); put it in quotes if it is none."
+        ) from error
     if not isinstance(content, dict):
         raise UserError(f"{path} must hold keys and values at its top level, such as 'studies:'.")
     return content
@@ -53,7 +57,9 @@ def _text_of(path: Path) -> str:
         if stat.S_ISDIR(found.st_mode):
             raise UserError(f"The configuration file {path} is a folder; name a file in it.")
         if not stat.S_ISREG(found.st_mode):
-            raise UserError(f"The configuration file {path} is no ordinary file; Snakemake reads it again, so write one.")
+            raise UserError(
+                f"The configuration file {path} is no ordinary file; Snakemake reads it again, so write one."
+            )
         if found.st_size > MOST_BYTES:
             raise UserError(
                 f"The configuration file {path} has {found.st_size:,} bytes, and a configuration has {MOST_BYTES:,} at "
