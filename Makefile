@@ -7,12 +7,29 @@ CORES ?= 2
 # Where jobs run: on this machine, on a cluster (slurm), or as a folder with a profile.yaml says.
 PROFILE ?= local
 
+# What is misspelt would be left out without a word, and the default study be run in the place of another one.
+PASSED_ON := SHELL MAKEFLAGS -% MTPEFT_% CUDA_% OMP_% HF_% SLURM_% TMPDIR
+GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
+UNKNOWN := $(firstword $(filter-out PYTHON CONFIG CORES PROFILE $(PASSED_ON),$(GIVEN)))
+ifneq ($(UNKNOWN),)
+$(error '$(UNKNOWN)' is no variable of this Makefile; write CONFIG, CORES, PROFILE or PYTHON, in capitals)
+endif
+ifneq ($(filter %.yaml %.yml,$(MAKECMDGOALS)),)
+$(error '$(firstword $(filter %.yaml %.yml,$(MAKECMDGOALS)))' is nothing that can be made; write CONFIG=$(firstword $(filter %.yaml %.yml,$(MAKECMDGOALS))) to lay it over config.yaml)
+endif
+ifeq ($(shell printf %s '$(subst ','\'',$(CORES))' | grep -Ex '[1-9][0-9]{0,3}'),)
+$(error CORES is '$(CORES)'; write how many jobs may run at once, such as CORES=2)
+endif
+# One file whose name may have spaces in it, or several.
+quoted = '$(subst ','\'',$(1))'
+FILES := $(if $(CONFIG),$(if $(shell test -f $(call quoted,$(CONFIG)) && echo one),$(call quoted,$(CONFIG)),$(CONFIG)))
+
 VENV := .venv
 MTPEFT := $(VENV)/bin/python -m mtpeft
-OVERLAY := $(if $(CONFIG),--configfile $(CONFIG))
+OVERLAY := $(if $(FILES),--configfile $(FILES))
 SNAKEMAKE := $(VENV)/bin/python -m snakemake --workflow-profile workflow/profiles/local $(OVERLAY)
 PYTEST := $(VENV)/bin/python -m pytest --numprocesses $(CORES) --dist loadgroup
-WHERE = --profile $(PROFILE) $(if $(filter local,$(PROFILE)),-- --cores $(CORES))
+WHERE = --profile $(call quoted,$(PROFILE)) $(if $(filter local,$(PROFILE)),-- --cores $(CORES))
 FLAGS = $(OVERLAY) $(WHERE)
 SUDO = $(if $(filter-out 0,$(shell id -u)),sudo)
 
@@ -26,10 +43,10 @@ figures: $(VENV)/installed ## run the studies and draw their figures; goes on wh
 	@$(MTPEFT) sweep $(FLAGS)
 
 quick: $(VENV)/installed ## the smallest honest look: one pair, one seed, stamped as such
-	@$(MTPEFT) sweep --configfile workflow/studies/quick.yaml $(CONFIG) $(WHERE)
+	@$(MTPEFT) sweep --configfile workflow/studies/quick.yaml $(FILES) $(WHERE)
 
 methods: $(VENV)/installed ## every method of the registry on one pair: searches its rate where none is known, runs, draws
-	@$(MTPEFT) sweep --configfile workflow/studies/methods.yaml $(CONFIG) $(WHERE)
+	@$(MTPEFT) sweep --configfile workflow/studies/methods.yaml $(FILES) $(WHERE)
 
 preview: $(VENV)/installed ## figures and findings from what is finished now, into results/<study file>/preview/
 	@$(MTPEFT) preview $(OVERLAY)
@@ -47,11 +64,11 @@ tidy: $(VENV)/installed ## list results that no study file uses; remove them: `p
 	@$(MTPEFT) tidy $(OVERLAY)
 
 pretrain: $(VENV)/installed ## the base models in workflow/models/ again, from nothing: some two hours of one core
-	@$(MTPEFT) sweep --target models --configfile workflow/studies/pretrain.yaml $(CONFIG) $(WHERE)
-	@$(MTPEFT) ship --configfile workflow/studies/pretrain.yaml $(CONFIG)
+	@$(MTPEFT) sweep --target models --configfile workflow/studies/pretrain.yaml $(FILES) $(WHERE)
+	@$(MTPEFT) ship --configfile workflow/studies/pretrain.yaml $(FILES)
 
 tune: $(VENV)/installed ## search for all learning rates anew, on the dev set of the tuning pair, into results/tune/rates.csv
-	@$(MTPEFT) sweep --target rates --configfile workflow/studies/tune.yaml $(CONFIG) $(WHERE)
+	@$(MTPEFT) sweep --target rates --configfile workflow/studies/tune.yaml $(FILES) $(WHERE)
 
 report: $(VENV)/installed ## Snakemake's report of a finished run: figures, captions, run times
 	@$(SNAKEMAKE) --report results/$(or $(basename $(notdir $(CONFIG))),config)/report.zip

@@ -1,6 +1,7 @@
 """What several test files share."""
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,23 @@ if TYPE_CHECKING:
     from comet_material import Comet
     from mtdata_material import Datasets
     from slurm_material import Cluster
+
+
+OF_THE_USER = ("MTPEFT_", "SLURM_", "SBATCH_", "SNAKEMAKE_")
+WHEELS_VARIABLE = "MTPEFT_WHEELS"
+"""Where the text comes from on a machine without a network, which changes no result."""
+ALIKE = {"LC_ALL": "C.UTF-8", "TZ": "UTC", "COLUMNS": "80"}
+
+
+def pytest_configure() -> None:
+    """Tests and what they start find the same environment whoever runs them, also inside of a job or of a sweep."""
+    for name in [name for name in os.environ if name.startswith(OF_THE_USER) and name != WHEELS_VARIABLE]:
+        del os.environ[name]
+    here = filter(None, (os.environ.get("NO_PROXY"), os.environ.get("no_proxy"), "localhost", "127.0.0.1"))
+    os.environ.update(ALIKE, NO_PROXY=",".join(here))
+    os.environ["no_proxy"] = os.environ["NO_PROXY"]
+    time.tzset()
+    os.umask(0o022)
 
 
 MARKS = {"mtdata": pytest.mark.slow, "comet": pytest.mark.slow, "slurm": pytest.mark.cluster}

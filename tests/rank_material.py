@@ -13,7 +13,7 @@ from torch import distributed
 
 from mtpeft.training.progress import Progress
 
-PATIENCE = timedelta(seconds=120)
+PATIENCE = timedelta(seconds=1200)
 
 
 def in_ranks(folder: Path, do: Callable[[int], Any], count: int = 2) -> list[Any]:

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mtpeft.parent import die_with_parent
+from waiting import SOON
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "srun")
 SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
 """Daemons stand where users do not look."""
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random")
 """Stand-ins for GPUs: SLURM hands out any character device, and numbers them in CUDA_VISIBLE_DEVICES."""
-SECONDS_TO_START = 30
+SECONDS_TO_START = 300
 PROFILE = Path(__file__).parents[1] / "workflow/profiles/slurm/profile.yaml"
 QUICKER = {"before-status-checks: 30": "before-status-checks: 2"}
 ENDED = ("COMPLETED", "CANCELLED", "FAILED", "TIMEOUT", "OUT_OF_MEMORY", "NODE_FAIL")
@@ -54,7 +55,7 @@ class Cluster:
             AssertionError: it failed.
         """
         environment = {**os.environ, **self.variables}
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=SOON)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -159,7 +160,7 @@ def _running(cluster: Cluster, command: Sequence[str]) -> Iterator[None]:
     finally:
         daemon.terminate()
         try:
-            daemon.wait(10)
+            daemon.wait(SOON)
         except subprocess.TimeoutExpired:
             daemon.kill()
             daemon.wait()

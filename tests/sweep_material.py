@@ -16,8 +16,10 @@ import pytest
 import yaml
 from filelock import FileLock
 
-from mtpeft.config.load import DEFAULT_FILE, merge, read_yaml, validate
+from mtpeft.config.load import DEFAULT_FILE, merge, validate
 from mtpeft.config.schema import Configuration
+from mtpeft.config.yaml_file import read_yaml
+from waiting import LONG
 
 ROOT = Path(__file__).parents[1]
 STUDY = ROOT / "tests" / "small_study.yaml"
@@ -79,7 +81,7 @@ def small_study(overlay: Mapping[str, Any] | None = None) -> Configuration:
 def run(folder: Path, **arguments: Any) -> tuple[int, str]:
     """Run a sweep to its end; returns its exit code and what it said."""
     log = log_of(folder)
-    code = start(folder, **arguments).wait(timeout=3000)
+    code = start(folder, **arguments).wait(timeout=LONG)
     return code, log.read_text(encoding="utf-8")
 
 

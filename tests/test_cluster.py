@@ -16,7 +16,7 @@ from safetensors import safe_open
 
 from slurm_material import Cluster, filled_in
 from sweep_material import ROOT, SLOW, STUDY, copy, environment, planned, processes, results
-from waiting import wait_for
+from waiting import LONG, SOON, wait_for
 
 pytestmark = [pytest.mark.sweep, pytest.mark.cluster]
 
@@ -92,7 +92,8 @@ def without(run: Path, folder: Path, *cells: str) -> Path:
 
 def trainer_of(folder: Path, cell: str) -> psutil.Process | None:
     """The process that trains a cell."""
-    return next((process for process in processes(folder, cell) if "train" in process.cmdline()), None)
+    trainers = {process.pid for process in processes(folder, "train")}
+    return next((process for process in processes(folder, cell) if process.pid in trainers), None)
 
 
 def has_saved(folder: Path, cell: str) -> bool:
@@ -109,7 +110,7 @@ def test_a_study_on_a_cluster_is_that_of_one_machine(slurm: Cluster, finished: P
     folder.mkdir()
     profile = filled_in(tmp_path / "profile", {"sharing: 1": "sharing: 4"})
     with submitted(folder, slurm, profile, targets=["all"]) as running:
-        code = running.wait(1500)
+        code = running.wait(LONG)
     assert code == 0, said_by(folder).read_text(encoding="utf-8")[-5000:]
     assert results(folder) == results(finished)
     assert planned(folder) == {}, "one machine has nothing to add"
@@ -140,11 +141,11 @@ def test_two_gpu_jobs_get_two_devices_and_a_third_one_waits(slurm: Cluster, slow
         return len(found) == 2
 
     with submitted(folder, slurm, filled_in(tmp_path / "profile", {}), overlay=SLOW):
-        wait_for(two_are_trained, 600)
+        wait_for(two_are_trained)
         devices = {trainer.environ()["CUDA_VISIBLE_DEVICES"] for trainer in found}
         waiting = [job.reason for job in slurm.jobs(folder) if job.state == "PENDING"]
         psutil.Process(found[0].ppid()).kill()
-        wait_for(lambda: found[0] not in [trainer_of(folder, cell) for cell in cells], 10)
+        wait_for(lambda: found[0] not in [trainer_of(folder, cell) for cell in cells], SOON)
     assert devices == {"0", "1"}
     assert waiting == ["Resources"]
 
@@ -158,11 +159,11 @@ def test_what_is_cancelled_or_killed_for_its_memory_goes_on_and_ends_alike(
     places = f"{ROOT / 'workflow'}:{tmp_path / 'hungry'}"
     profile = filled_in(tmp_path / "profile", {"16000 * attempt": "1500 * attempt"})
     with submitted(folder, slurm, profile, overlay=SLOW, PYTHONPATH=places) as running:
-        wait_for(lambda: has_saved(folder, LORA), 600)
+        wait_for(lambda: has_saved(folder, LORA))
         trainer = trainer_of(folder, LORA)
         assert trainer
         slurm.call("scancel", trainer.environ()["SLURM_JOB_ID"])
-        code = running.wait(1200)
+        code = running.wait(LONG)
     said = said_by(folder).read_text(encoding="utf-8")
     assert code == 0, said[-5000:]
     assert results(folder) == results(slow)

@@ -25,7 +25,7 @@ from sweep_material import (
     run,
     start,
 )
-from waiting import wait_for
+from waiting import LONG, SOON, wait_for
 
 pytestmark = pytest.mark.sweep
 
@@ -82,7 +82,7 @@ def jobs(folder: Path, slurm: Cluster, *options: str) -> subprocess.CompletedPro
 
 def until_trained_in_part(folder: Path, slurm: Cluster) -> None:
     """Wait until two cells are being trained, with something saved, and the third has been submitted."""
-    wait_for(lambda: bool(half_trained(folder)) and len(trainings(slurm, folder)) == len(CELLS), 240)
+    wait_for(lambda: bool(half_trained(folder)) and len(trainings(slurm, folder)) == len(CELLS))
 
 
 def trained(folder: Path) -> list[bytes]:
@@ -108,7 +108,7 @@ def test_jobs_of_a_killed_sweep_are_waited_for_and_what_they_make_is_kept(
     killed = sweep(folder, slurm, start)
     until_trained_in_part(folder, slurm)
     os.killpg(killed.pid, signal.SIGKILL)
-    killed.wait(10)
+    killed.wait(SOON)
     waiting, running = (trainings(slurm, folder, state) for state in ("PENDING", "RUNNING"))
     assert waiting and running
     for job in waiting:
@@ -135,13 +135,13 @@ def test_jobs_of_a_killed_snakemake_are_cancelled_and_their_cells_go_on(
     killed = start_snakemake(folder, slurm)
     until_trained_in_part(folder, slurm)
     killed.kill()
-    killed.wait(10)
+    killed.wait(SOON)
     ended = jobs(folder, slurm, "--cancel")
     assert ended.returncode == 0, ended.stderr
     assert not trainings(slurm, folder, "PENDING", "RUNNING", "COMPLETING")
 
     again = start_snakemake(folder, slurm)
-    said = again.communicate(timeout=400)[0]
+    said = again.communicate(timeout=LONG)[0]
     assert again.returncode == 0, said[-3000:]
     assert trained(folder) == trained(slow)
     went_on = [entries for entries in attempts(folder) if len(entries) > 1]
@@ -153,8 +153,8 @@ def test_ctrl_c_cancels_the_jobs_of_a_sweep(folder: Path, slow: Path, slurm: Clu
     stopped = sweep(folder, slurm, start)
     until_trained_in_part(folder, slurm)
     stopped.send_signal(signal.SIGINT)
-    assert stopped.wait(120) != 0
-    wait_for(lambda: not trainings(slurm, folder, "PENDING", "RUNNING", "COMPLETING"), 60)
+    assert stopped.wait(LONG) != 0
+    wait_for(lambda: not trainings(slurm, folder, "PENDING", "RUNNING", "COMPLETING"), LONG)
     assert trainings(slurm, folder, "CANCELLED")
 
     code, said = sweep(folder, slurm, run)

@@ -17,10 +17,11 @@ from mtpeft.config.load import DEFAULT_FILE, load, merge, read_yaml, validate
 from mtpeft.errors import UserError
 from mtpeft.front.schemas import SCHEMAS_FOLDER, TYPES, schema_text
 from other_pairs_material import WRONG_OTHERS
+from value_material import WRONG_VALUES
 
 ROOT = Path(__file__).parents[1]
 STUDIES = sorted((ROOT / "workflow" / "studies").glob("*.yaml"))
-ALL_WRONG = [*WRONG, *WRONG_OTHERS, *WRONG_GROUPS, *WRONG_EXECUTIONS]
+ALL_WRONG = [*WRONG, *WRONG_OTHERS, *WRONG_GROUPS, *WRONG_EXECUTIONS, *WRONG_VALUES]
 HEAVY = ("torch", "transformers", "peft", "numpy", "scipy", "matplotlib", "snakemake", "sacrebleu", "polib")
 
 
@@ -132,15 +133,16 @@ def test_a_folder_that_is_no_supported_model_is_named(config: str | None, said: 
 
 @pytest.mark.parametrize("part", ["files", "dev_files", "test_files"])
 def test_text_of_a_language_that_the_pair_lacks_is_named(part: str, tmp_path: Path) -> None:
-    text = tmp_path / "text"
-    text.write_text("Habari\tHello\n")
-    files = {"files": {"sw": str(text), "en": str(text)}} | {part: {"sw": str(text), "en": f"{text}.gone"}}
+    text, other = tmp_path / "text", tmp_path / "other"
+    for file in (text, other):
+        file.write_text("Habari\tHello\n")
+    files = {"files": {"sw": str(other), "en": str(text)}} | {part: {"sw": str(text), "en": f"{text}.gone"}}
 
     assert sentences({"corpora": {"own": files}}) == [
         f"'corpora.own.{part}.en' is '{text}.gone', but there is no such file; "
         "write its path from the working directory."
     ]
-    own = {"own": {"files": {"sw": str(text), "en": str(text)}}}
+    own = {"own": {"files": {"sw": str(other), "en": str(text)}}}
     assert sentences({"corpora": own, "pairs": {"sw-fr": {"corpus": "own"}}}) == [
         "'pairs.sw-fr.target' is 'fr', but the files of its corpus have the languages 'sw', 'en'; "
         "write one of these, or add the file."
@@ -148,12 +150,13 @@ def test_text_of_a_language_that_the_pair_lacks_is_named(part: str, tmp_path: Pa
 
 
 @pytest.mark.parametrize("part", ["dev_files", "test_files"])
-@pytest.mark.parametrize("train", [{"sw": "a", "en": "a", "fr": "a"}, {"tmx": "a"}], ids=["sides", "tmx"])
+@pytest.mark.parametrize("train", [{"sw": "a", "en": "b", "fr": "c"}, {"tmx": "a"}], ids=["sides", "tmx"])
 def test_dev_and_test_text_without_a_language_of_the_pair_is_named(
     train: dict[str, str], part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "a").touch()
+    for name in "abc":
+        (tmp_path / name).touch()
     own = {"files": train, part: {"jsonl": "a", "columns": {"en": "en", "fr": "fr"}}, "written_in": "en"}
 
     assert sentences({"corpora": {"own": own}, "pairs": {"sw-en": {"corpus": "own"}, "fr-en": {"corpus": "own"}}}) == [

@@ -130,7 +130,7 @@ class Steps:
             self.started[name] = subprocess.Popen(
                 command, env=environment, stdin=subprocess.PIPE, stdout=log, stderr=log
             )
-        wait_for(lambda: bool(self.said(name)), 30)
+        wait_for(lambda: bool(self.said(name)))
 
     def said(self, name: str) -> list[str]:
         return (self.folder / name).read_text().splitlines()
@@ -165,11 +165,11 @@ def test_of_three_steps_on_two_gpus_one_waits_until_a_gpu_is_free(tmp_path: Path
         assert (running.has("first"), running.has("second")) == ("a", "b")
         assert running.said("third") == ["The GPUs are taken (a, b); waiting for one."]
         running.kill("first")
-        wait_for(lambda: running.has("third") == "a", 10)
+        wait_for(lambda: running.has("third") == "a")
         running.start("fourth")
         assert running.has("fourth") == ""
         running.end("second")
-        wait_for(lambda: running.has("fourth") == "b", 10)
+        wait_for(lambda: running.has("fourth") == "b")
 
 
 def test_a_step_that_needs_several_takes_them_at_once_and_before_those_that_came_later(tmp_path: Path) -> None:
@@ -180,10 +180,10 @@ def test_a_step_that_needs_several_takes_them_at_once_and_before_those_that_came
         assert running.said("both") == ["The GPUs are taken (a, b); waiting for 2 of them."]
         assert running.has("later") == ""
         running.end("one")
-        wait_for(lambda: running.has("both") == "a b", 10)
+        wait_for(lambda: running.has("both") == "a b")
         assert running.has("later") == ""
         running.end("both")
-        wait_for(lambda: running.has("later") == "a", 10)
+        wait_for(lambda: running.has("later") == "a")
 
 
 def test_small_steps_share_the_least_used_gpu_and_nobody_is_put_beside_one_that_does_not(tmp_path: Path) -> None:
@@ -195,10 +195,10 @@ def test_small_steps_share_the_least_used_gpu_and_nobody_is_put_beside_one_that_
         running.start("fourth", cells_per_gpu=3)
         assert (running.has("alone"), running.has("fourth")) == ("", "")
         running.end("second")
-        wait_for(lambda: running.has("alone") == "b", 10)
+        wait_for(lambda: running.has("alone") == "b")
         assert running.has("fourth") == ""
         running.kill("first")
-        wait_for(lambda: running.has("fourth") == "a", 10)
+        wait_for(lambda: running.has("fourth") == "a")
 
 
 def test_a_killed_step_that_waited_lets_the_next_one_have_its_place(tmp_path: Path) -> None:
@@ -207,4 +207,4 @@ def test_a_killed_step_that_waited_lets_the_next_one_have_its_place(tmp_path: Pa
             running.start(name)
         running.kill("waits")
         running.kill("holder")
-        wait_for(lambda: running.has("next") == "a", 10)
+        wait_for(lambda: running.has("next") == "a")

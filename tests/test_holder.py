@@ -15,6 +15,7 @@ from mtpeft.config.load import load
 from mtpeft.errors import UserError
 from mtpeft.front import holder
 from mtpeft.front.holder import RECORD, SILENCE_SECONDS, find_holder, holding
+from waiting import SOON, wait_for
 
 HERE = socket.gethostname()
 NOBODY = 2**22 + 1
@@ -101,10 +102,7 @@ def test_a_living_holder_gives_signs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(holder, "HEARTBEAT_SECONDS", 0.02)
     with holding():
         os.utime(RECORD, (0, 0))
-        until = time.monotonic() + 5
-        while RECORD.stat().st_mtime == 0:
-            assert time.monotonic() < until
-            time.sleep(0.01)
+        wait_for(lambda: RECORD.stat().st_mtime > 0, SOON)
 
 
 def test_what_a_killed_holder_left_unsettled_stays_so_until_it_is_settled() -> None:

@@ -17,7 +17,7 @@ from mtpeft.training.state import STATE_FILE
 from rank_material import in_ranks
 from sweep_material import copy, run
 from training_material import ENVIRONMENT, results, trainer
-from waiting import wait_for
+from waiting import SOON, wait_for
 
 SETTINGS = train_settings("lora")
 SETTINGS["optimisation"] |= {"updates": 60}
@@ -46,13 +46,13 @@ def hit(sweep: Path, folder: Path, number: signal.Signals) -> tuple[int, str]:
     state = folder / "state" / STATE_FILE
     before = written(state)
     with start(sweep, folder / "train.json") as command:
-        wait_for(lambda: written(state) > before, 120)
+        wait_for(lambda: written(state) > before or command.poll() is not None)
         ranks = psutil.Process(command.pid).children()
         assert len(ranks) == 2
         assert not any("CUDA_VISIBLE_DEVICES" in rank.environ() for rank in ranks)
         command.send_signal(number)
         said = command.communicate()[0]
-    _, alive = psutil.wait_procs(ranks, timeout=10)
+    _, alive = psutil.wait_procs(ranks, timeout=SOON)
     assert not alive
     return command.returncode, said
 

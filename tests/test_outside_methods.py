@@ -14,6 +14,7 @@ from mtpeft.cells import Cell
 from mtpeft.config.load import merge, validate
 from mtpeft.config.settings import train_settings as settings_of
 from mtpeft.errors import UserError
+from mtpeft.methods import outside
 from mtpeft.methods.outside import bring_in_for
 from mtpeft.records import read_record
 from sweep_material import planned
@@ -72,6 +73,10 @@ def test_the_example_is_trained_and_opened_by_other_processes(sweep: Path, tmp_p
         (None, "which is no Python file; write its path from where you are."),
         ("", "which holds no Method; see workflow/examples/block_gates.py."),
         ("import nothing_of_this_name", "which can't be imported (No module named 'nothing_of_this_name')."),
+        ("import sys; sys.exit('bye')", "which ends the process when it is imported; let it define methods alone."),
+        ("raise AssertionError", "which can't be imported (AssertionError)."),
+        ("raise ValueError('one\ntwo')", "which can't be imported (one)."),
+        ("x = = 1", "which can't be imported (invalid syntax (of_no_use_7.py, line 1))."),
     ],
 )
 def test_a_module_that_is_of_no_use_is_refused(tmp_path: Path, content: str | None, sentence: str) -> None:
@@ -81,6 +86,19 @@ def test_a_module_that_is_of_no_use_is_refused(tmp_path: Path, content: str | No
     with pytest.raises(UserError) as refused:
         validate(overlay(str(file)))
     assert str(refused.value) == f"'method_modules' names '{file}', {sentence}"
+
+
+def test_a_module_that_prints_or_never_ends_says_so_in_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "without_end.py"
+    file.write_text("print('loading')\nwhile True:\n    pass\n", encoding="utf-8")
+    monkeypatch.setattr(outside, "MOST_SECONDS", 0.2)
+
+    with pytest.raises(UserError, match=r"which takes more than 0\.2 seconds to import; let it define methods alone"):
+        validate(overlay(str(file)))
+
+    assert capsys.readouterr() == ("", "loading\n")
 
 
 def test_one_file_under_two_names_is_one_file() -> None:

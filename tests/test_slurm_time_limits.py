@@ -13,7 +13,7 @@ import yaml
 from mtpeft.records import read_record
 from paced_method import PACE_VARIABLE
 from sweep_material import ROOT, STUDY, copy, environment, results
-from waiting import wait_for
+from waiting import LONG, wait_for
 
 if TYPE_CHECKING:
     from slurm_material import Cluster
@@ -82,7 +82,7 @@ def let_begin(slurm: "Cluster", folder: Path, sweep: subprocess.Popen[str]) -> N
 def whole(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The cell, trained on one machine without a break."""
     folder = copy(finished, tmp_path_factory.mktemp("whole") / "run")
-    assert begin(folder, *profile("local")).wait(600) == 0
+    assert begin(folder, *profile("local")).wait(LONG) == 0
     return folder
 
 
@@ -106,7 +106,7 @@ def test_a_job_that_makes_room_for_another_one_goes_back_into_the_queue(
     folder = copy(finished, tmp_path / "preempted")
     urgent = ["--partition=urgent", "--ntasks=4", "--mem=100", f"--chdir={tmp_path}", "--wrap=sleep 3"]
     with submit(folder, minutes=30, seconds=30, **slurm.variables) as sweep:
-        wait_for(lambda: list((folder / RECORD).parent.glob("state/state.safetensors")) != [], 120)
+        wait_for(lambda: list((folder / RECORD).parent.glob("state/state.safetensors")) != [])
         slurm.call("sbatch", *urgent)
         let_begin(slurm, folder, sweep)
     assert sweep.returncode == 0, (folder / "said.log").read_text()
@@ -123,7 +123,7 @@ def test_a_job_that_slurm_ends_at_its_limit_is_tried_again_and_its_cell_goes_on(
     (tmp_path / "deaf/sitecustomize.py").write_text(DEAF, encoding="utf-8")
     places = f"{ROOT / 'workflow'}:{tmp_path / 'deaf'}"
     with submit(folder, minutes=1, seconds=75, **slurm.variables, PYTHONPATH=places) as sweep:
-        code = sweep.wait(900)
+        code = sweep.wait(LONG)
     said = (folder / "said.log").read_text()
     assert code == 0, said[-3000:]
     *ended, last = slurm.jobs(folder)

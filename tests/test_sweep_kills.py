@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sweep_material import SLOW, TABLES, copy, half_trained, kill, located, processes, results, run, start
-from waiting import wait_for
+from waiting import LONG, SOON, wait_for
 
 pytestmark = pytest.mark.sweep
 
@@ -21,13 +21,13 @@ HITS = ["group", *(pytest.param(what, marks=pytest.mark.slow) for what in OTHER_
 def hit(folder: Path, what: str) -> None:
     """Start a sweep, hit it at a random moment after a trainer has saved something, and start it again."""
     sweep = start(folder, overlay=SLOW, options=TABLES)
-    wait_for(lambda: bool(half_trained(folder)), 60)
+    wait_for(lambda: bool(half_trained(folder)) or sweep.poll() is not None)
     moment = random.Random(what).uniform(0.0, 3.0)
     time.sleep(moment)
     kill(folder, sweep, what)
-    sweep.wait(timeout=120)
+    sweep.wait(timeout=LONG)
     if what != "trainer":
-        wait_for(lambda: not processes(folder, "mtpeft"), 10)
+        wait_for(lambda: not processes(folder, "mtpeft"), SOON)
         assert half_trained(folder), "nothing was left to go on from"
     code, said = run(folder, overlay=SLOW, options=TABLES)
     assert code == 0, said[-3000:]
@@ -62,9 +62,9 @@ def test_a_second_sweep_in_the_same_folder_is_refused(slow: Path, tmp_path: Path
     folder = copy(slow, tmp_path / "run")
     shutil.rmtree(located(folder, f"results/cells/small/{CELLS[0]}"))
     first = start(folder, overlay=SLOW, options=TABLES)
-    wait_for(lambda: bool(processes(folder, "snakemake")), 30)
+    wait_for(lambda: bool(processes(folder, "snakemake")))
     code, said = run(folder, overlay=SLOW)
     assert code == 2
     assert "Another sweep works in this folder" in said
-    assert first.wait(timeout=120) == 0
+    assert first.wait(timeout=LONG) == 0
     assert results(folder) == results(slow)

@@ -40,7 +40,7 @@ from training_material import (
     run_command,
     trainer,
 )
-from waiting import wait_for
+from waiting import LONG, SOON, wait_for
 
 
 @pytest.mark.parametrize("kind", SETTINGS)
@@ -145,13 +145,13 @@ def test_killed_parent_takes_its_trainer_with_it_and_the_state_is_whole(
     long = json.loads(canonical(SETTINGS["lora"]))
     long["optimisation"] |= {"updates": 3000}
     arguments = [sys.executable, "-m", "mtpeft", *trainer(sweep, tmp_path / "killed/train.json", long)]
-    start = f"import subprocess, time; print(subprocess.Popen({arguments!r}).pid, flush=True); time.sleep(600)"
+    start = f"import subprocess, time; print(subprocess.Popen({arguments!r}).pid, flush=True); time.sleep({LONG})"
     with subprocess.Popen([sys.executable, "-c", start], stdout=subprocess.PIPE, text=True, env=ENVIRONMENT) as parent:
         child = int(parent.stdout.readline())
         state = tmp_path / "killed/state" / STATE_FILE
         wait_for(lambda: state.exists() and _step(state) >= 10)
         parent.kill()
-    wait_for(lambda: gone(child), 5)
+    wait_for(lambda: gone(child), SOON)
     reached = _step(state)
     marked = files_of(tmp_path / "killed/state")
     assert reached < 3000

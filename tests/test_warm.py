@@ -22,8 +22,9 @@ from mtpeft.decoding.decode import decode
 from mtpeft.records import canonical
 from mtpeft.training.state import LOCK_FILE, STATE_FILE
 from mtpeft.warm.beside import warm_process
+from mtpeft.warm.fork import lost_its_devices
 from training_material import ENVIRONMENT, results, trainer
-from waiting import wait_for
+from waiting import LONG, SOON, wait_for
 from warm_material import is_listening
 
 LIBRARIES = ("torch", "transformers", "peft", "numpy", "sentencepiece")
@@ -63,7 +64,7 @@ def start(arguments: Sequence[str], environment: dict[str, str], folder: Path) -
 
 def end(step: subprocess.Popen[str]) -> tuple[int, list[str], set[str]]:
     """Exit code of a step, the lines that it wrote to standard error, and the libraries that its command loaded."""
-    _, said = step.communicate(timeout=600)
+    _, said = step.communicate(timeout=LONG)
     return step.returncode, *parts_of(said)
 
 
@@ -87,13 +88,22 @@ def long_cell(sweep: Path) -> list[str]:
 def warm_processes() -> list[psutil.Process]:
     """The warm process that these tests started last, and its forks."""
     mine = psutil.Process().children(recursive=True)
-    listening = [process for process in mine if "warm" in process.cmdline()[:4]]
-    return [process for process in listening if not gone(process)]
+    return [process for process in mine if "warm" in arguments_of(process)[:4] and not gone(process)]
+
+
+def arguments_of(process: psutil.Process) -> list[str]:
+    """The arguments of a process, none of one that is dead, also where nobody has collected it yet."""
+    with contextlib.suppress(psutil.Error):
+        return process.cmdline()
+    return []
 
 
 def gone(process: psutil.Process) -> bool:
     """True when the process is dead, also where nobody has collected it yet."""
-    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def is_free(lock: IO[str]) -> bool:
@@ -168,6 +178,24 @@ def assert_own_memory(record: Path) -> None:
     assert memory.rss - memory.shared < peak * 2**20 < 1.5 * memory.rss
 
 
+@pytest.mark.parametrize(
+    ("counted_before", "gpus", "lost"),
+    [(True, "0", True), (False, "0", False), (True, "", False)],
+    ids=["CUDA was started", "nobody asked for a GPU", "asked for where there is none"],
+)
+def test_a_fork_has_lost_its_gpus_where_there_are_any_that_cuda_was_started_for(
+    counted_before: bool, gpus: str, lost: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once bitsandbytes has looked for a GPU, torch calls every fork a bad one, whether there was one or not."""
+    monkeypatch.setattr("torch.cuda._is_in_bad_fork", lambda: counted_before)
+    monkeypatch.setattr("mtpeft.devices.here.DRIVER_FILES", Path("no drivers"))
+    monkeypatch.setattr("mtpeft.devices.here.TOOL", "no tool")
+    monkeypatch.setenv("MTPEFT_DEVICES", gpus)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+
+    assert lost_its_devices() is lost
+
+
 def too_small(folder: Path) -> list[str]:
     """A step that can't succeed: a user's mistake."""
     write_pairs(folder / "one.tsv", [Pair("a", "un gato", "a cat")])
@@ -236,8 +264,8 @@ def test_a_killed_command_takes_its_fork_with_it_and_the_cell_is_free(
     with training(sweep, tmp_path, warm) as (step, fork), open(tmp_path / "state" / LOCK_FILE) as lock:
         assert not is_free(lock)
         step.kill()
-        wait_for(lambda: gone(fork), 5)
-        wait_for(lambda: is_free(lock), 5)  # its last thread gives it up a moment after its first has become a zombie
+        wait_for(lambda: gone(fork), SOON)
+        wait_for(lambda: is_free(lock), SOON)  # its last thread gives it up after its first has become a zombie
 
 
 def test_a_command_ends_by_the_signal_that_killed_its_fork(sweep: Path, tmp_path: Path, warm: dict[str, str]) -> None:
@@ -259,5 +287,5 @@ def test_a_killed_warm_process_takes_forks_and_commands_with_it_and_the_next_ste
             code, said, _ = end(step)
         assert code == -signal.SIGKILL
         assert said[-1] == "mtpeft: the warm process was killed, and this step with it."
-        wait_for(lambda: gone(fork), 5)
+        wait_for(lambda: gone(fork), SOON)
         assert run(too_small(tmp_path), environment | shared_variables(), tmp_path)[::2] == (2, {"sentencepiece"})

@@ -4,6 +4,7 @@ Every function here is glue of a line or two; the logic is in the package, which
 heavy is imported, since every job of a cluster parses this file again.
 """
 
+import os
 import sys
 from functools import partial
 from inspect import Parameter, Signature
@@ -19,7 +20,7 @@ from mtpeft.cells import OTHER_TEMPLATE as OTHER
 from mtpeft.config import comet_settings, corpus_settings, folders, groups, labels, model_paths, order, others, paths
 from mtpeft.config import recipes, representations, settings
 from mtpeft.config.environment import share_python
-from mtpeft.config.load import validate
+from mtpeft.config.load import read_yaml, validate
 from mtpeft.config.study_file import study_name
 from mtpeft.errors import UserError
 from mtpeft.front import holder, verify
@@ -28,6 +29,10 @@ from mtpeft.front.study_records import begin_study
 from mtpeft.records import canonical
 
 try:
+    # A sweep has read the files before; Snakemake has read those that it was given, but takes what it can't understand.
+    if workflow.is_main_process and holder.HOLDER_VARIABLE not in os.environ:
+        for file in workflow.overwrite_configfiles:
+            read_yaml(file)
     CONFIGURATION = validate(config).named(study_name(workflow.overwrite_configfiles))
 except UserError as error:
     raise WorkflowError(str(error)) from None

@@ -51,6 +51,8 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--pair", default=None, metavar="LABEL", help="one of its pairs, if it was trained on several")
     parser = _command(commands, "init", _init, "write a study for a text and a model of one's own, and check it")
     parser.add_argument("--files", required=True, nargs="+", metavar="FILE", help="source and target, or one of both")
+    for part in ("dev", "test"):
+        parser.add_argument(f"--{part}", default=(), nargs="+", metavar="FILE", help=f"a {part} set, as --files")
     parser.add_argument("--columns", nargs=2, default=(), metavar="NAME", help="source's and target's, of a table")
     parser.add_argument("--source", required=True, metavar="CODE", help="language, such as sw")
     parser.add_argument("--target", required=True, metavar="CODE", help="language, such as en")
@@ -207,7 +209,7 @@ def _init(given: argparse.Namespace) -> None:
     from mtpeft.front.init import write_study
     from mtpeft.front.overlay import Request
 
-    request = Request(given.files, given.source, given.target, given.model, given.columns)
+    request = Request(given.files, given.source, given.target, given.model, given.columns, given.dev, given.test)
     for line in write_study(request, given.to):
         print(line)
 

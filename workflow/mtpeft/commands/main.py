@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from mtpeft.checksums import is_made_here, require_as_made
 from mtpeft.commands import front, steps
+from mtpeft.disk import told_of
 from mtpeft.errors import DamagedError, StoppedError, TryAgainError, UserError
 from mtpeft.parent import die_with_parent
 from mtpeft.results.notes import leave_note, note_of
@@ -29,6 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if given.step:
         die_with_parent()
     try:
+        _refuse_unreadable(given.arguments)
         sys.exit(_run_warm_or_here(given))
     except (UserError, TryAgainError) as error:
         # What makes all processes of a step stop is said by one; what one of them lacks, by itself.
@@ -48,11 +50,39 @@ def _run_warm_or_here(given: argparse.Namespace) -> int | None:
     return _run(given) if code is None else code
 
 
+def _run_to_its_end(given: argparse.Namespace) -> int | None:
+    """Run the command, and have what it prints arrive; a failure of files is told as such."""
+    try:
+        code = _run_or_discard(given)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        if (told := told_of(error)) is error:
+            raise
+        raise told from error
+
+
+def _refuse_unreadable(arguments: Sequence[str]) -> None:
+    """Names of files that are no UTF-8 could be written into no record.
+
+    Raises:
+        UserError: an argument, or the working folder, is none.
+    """
+    for name in (*arguments, os.getcwd()):
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            shown = name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+            raise UserError(f"The name '{shown}' is not UTF-8; rename the file or the folder.") from None
+
+
 def _run(given: argparse.Namespace) -> int | None:
     """Run the command; a step that fails leaves a note of why, which its next success removes."""
     target = steps.target_of(given) if speaks() else None
     try:
-        code = _run_or_discard(given)
+        code = _run_to_its_end(given)
     except Exception as error:
         if target and not isinstance(error, StoppedError):
             leave_note(given.name, target, error)

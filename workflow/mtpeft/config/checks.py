@@ -31,6 +31,7 @@ from mtpeft.config.sentences import listed, moving_branch, unknown
 from mtpeft.config.stage_checks import stage_mistakes, stages_beside_new_entries, stages_in_a_model
 from mtpeft.config.studies import EFFICIENCY
 from mtpeft.config.test_sets import test_set_mistakes
+from mtpeft.config.value_checks import value_mistakes
 from mtpeft.errors import UserError
 from mtpeft.languages import is_language
 from mtpeft.methods import METHODS
@@ -41,6 +42,10 @@ CATALOGUES = ("corpora", "pairs", "sizes", "models", "methods", "budgets", "stud
 FIGURES = ("budgets", "languages", "models", "data_sizes", "exposure", FORGETTING, "methods", REPRESENTATIONS)
 
 
+LONGEST_LABEL = 64
+"""Characters of a label; folders and files are named by up to three of them, and by a digest."""
+
+
 def complaints(configuration: Configuration) -> Iterator[str]:
     """One sentence per mistake; those of a later kind are only looked for where there is none of an earlier kind."""
     groups = (
@@ -49,6 +54,7 @@ def complaints(configuration: Configuration) -> Iterator[str]:
         hash_mistakes,
         comet_mistakes,
         _study_mistakes,
+        value_mistakes,
         _model_limits,
         contaminated_models,
         finding_mistakes,
@@ -65,6 +71,11 @@ def _unsafe_labels(configuration: Configuration) -> Iterator[str]:
         for label in getattr(configuration, catalogue):
             if not re.fullmatch(LABEL_PATTERN, label):
                 yield _unsafe(catalogue, label)
+            elif len(label) > LONGEST_LABEL:
+                yield (
+                    f"'{catalogue}' has a label of {len(label)} characters, '{label[:20]}…', but folders and files are "
+                    f"named by labels; write {LONGEST_LABEL} at most."
+                )
             elif catalogue == "pairs" and JOIN in label:
                 yield f"'pairs' has the label '{label}', but a plus joins the pairs of a group; write another sign."
             elif label in RESERVED or (catalogue == "studies" and label == EFFICIENCY):
@@ -73,11 +84,14 @@ def _unsafe_labels(configuration: Configuration) -> Iterator[str]:
         for wheel in corpus.wheels:
             if not re.fullmatch(LABEL_PATTERN, wheel):
                 yield _unsafe(f"corpora.{label}.wheels", wheel)
+        for name in corpus.more_tests:
+            if not re.fullmatch(LABEL_PATTERN, name) or len(name) > LONGEST_LABEL:
+                yield _unsafe(f"corpora.{label}.more_tests", name[:LONGEST_LABEL])
 
 
 def _unsafe(key: str, label: str) -> str:
     return (
-        f"'{key}' has the label '{label}', which is unsafe in a path; "
+        f"'{key}' has the label {label!r}, which is unsafe in a path; "
         "use letters, digits, dot, dash, plus and underscore, and begin with a letter or a digit."
     )
 

@@ -30,6 +30,19 @@ def exposure_of(configuration: Configuration, model: str, pair: str) -> Exposure
     return _exposure(languages, read if objective == "translation" else [], set().union(*read))
 
 
+def languages_read(configuration: Configuration, model: str) -> set[str] | None:
+    """Languages that a base model has read in its pre-training; None where nobody says."""
+    entry = configuration.models[origin_of(configuration, model)]
+    if entry.seen:
+        pairs, alone = entry.seen.parallel, entry.seen.monolingual
+    elif known := _pretrained_on(configuration, model):
+        pairs, alone = known[1], []
+    else:
+        return None
+    sides = (pair_languages(configuration, label) for label in pairs if label in configuration.pairs)
+    return set(alone).union(*sides)
+
+
 def _languages(configuration: Configuration, pair: str) -> set[Written]:
     return set(map(written_language, pair_languages(configuration, pair)))
 

@@ -1,10 +1,11 @@
 """What can be wrong with the user's own files of a corpus, before any of them is read."""
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from mtpeft.config.schema import Corpus, TextFiles
-from mtpeft.config.sentences import listed
+from mtpeft.config.sentences import listed, together
 
 COLUMNS = {
     "tsv": "{sw: 0, en: 1}",
@@ -28,6 +29,10 @@ def file_mistakes(key: str, files: TextFiles) -> Iterator[str]:
             f"'{key}' must name the file of two languages, such as {{sw: text.sw, en: text.en}}, or a file of both: "
             "a table, such as {tsv: text.tsv, columns: {sw: 0, en: 1}}, likewise csv or jsonl, or {tmx: text.tmx}."
         )
+    for path in dict.fromkeys(map(os.path.realpath, sides.values())):
+        languages = [language for language, own in sides.items() if os.path.realpath(own) == path]
+        if len(languages) > 1:
+            yield f"'{key}' has the same file for {together(languages)}, {sides[languages[0]]}; write the file of each."
     for form in both:
         yield from _column_mistakes(key, form, files)
     for name, path in (both or sides).items():
@@ -41,10 +46,22 @@ def _column_mistakes(key: str, form: str, files: TextFiles) -> Iterator[str]:
             yield f"'{key}.columns' is not read for '{form}', which calls languages by their codes; take it out."
     elif len(files.columns) < 2:
         yield f"'{key}.columns' must name the column of two languages, such as {COLUMNS[form]}."
-    elif form == "jsonl":
+    else:
+        yield from _alike(f"{key}.columns", files.columns)
         for language, column in files.columns.items():
-            if isinstance(column, int):
-                yield f"'{key}.columns.{language}' is {column}, but JSON has no numbered columns; write a key."
+            place = f"'{key}.columns.{language}' is {column}"
+            if isinstance(column, int) and form == "jsonl":
+                yield f"{place}, but JSON has no numbered columns; write a key."
+            elif isinstance(column, int) and column < 0:
+                yield f"{place}; write the number of a column, the first is 0, or its name."
+
+
+def _alike(key: str, columns: Mapping[str, str | int]) -> Iterator[str]:
+    """Columns that two languages share."""
+    for column in dict.fromkeys(columns.values()):
+        languages = [language for language, own in columns.items() if own == column]
+        if len(languages) > 1:
+            yield f"'{key}' has column {column} for {together(languages)} alike; write the column of each."
 
 
 def lacking_languages(pair: str, *, corpus: Corpus, key: str, sides: Sequence[str]) -> Iterator[str]:

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from mtpeft.config.checks import complaints
@@ -14,6 +13,8 @@ from mtpeft.config.resolve import found_path
 from mtpeft.config.schema import Configuration, configuration_type
 from mtpeft.config.sentences import sentences
 from mtpeft.config.study_file import study_name
+from mtpeft.config.value_checks import number_mistakes
+from mtpeft.config.yaml_file import read_yaml
 from mtpeft.errors import UserError
 from mtpeft.methods.outside import bring_in
 
@@ -26,47 +27,6 @@ def load(overlays: Sequence[Path] = ()) -> Configuration:
     for file in (DEFAULT_FILE, *overlays):
         merged = merge(merged, read_yaml(Path(file)))
     return validate(merged).named(study_name(overlays))
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """A YAML file that holds a mapping.
-
-    Raises:
-        UserError: no such file, no YAML, or no mapping.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-        _refuse_repeated_keys(yaml.compose(text, Loader=yaml.SafeLoader), path)
-        content = yaml.safe_load(text)
-    except OSError as error:
-        raise UserError(f"The configuration file {path} can't be read: {error.strerror}.") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"The configuration file {path} is not UTF-8; save it as UTF-8.") from error
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f", line {mark.line + 1}" if mark else ""
-        raise UserError(f"{path}{where} is not valid YAML: {getattr(error, 'problem', error)}.") from error
-    if not isinstance(content, dict):
-        raise UserError(f"{path} must hold keys and values at its top level, such as 'studies:'.")
-    return content
-
-
-def _refuse_repeated_keys(node: yaml.Node | None, path: Path) -> None:
-    """YAML lets the last of two equal keys win, which loses half of a file silently."""
-    nodes = [node]
-    while nodes:
-        node = nodes.pop()
-        if isinstance(node, yaml.SequenceNode):
-            nodes += node.value
-        if isinstance(node, yaml.MappingNode):
-            seen: set[str] = set()
-            for key, value in node.value:
-                if key.value in seen:
-                    raise UserError(
-                        f"{path}, line {key.start_mark.line + 1}: '{key.value}' stands twice; join the two."
-                    )
-                seen.add(str(key.value))
-                nodes.append(value)
 
 
 def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
@@ -124,6 +84,6 @@ def validate(content: Mapping[str, Any]) -> Configuration:
         configuration = kind.model_validate(without_empty(without_orphans(content)))
     except ValidationError as error:
         raise UserError("\n".join(sentences(error.errors(), kind))) from None
-    if found := list(complaints(configuration)):
+    if found := list(number_mistakes(content, configuration)) or list(complaints(configuration)):
         raise UserError("\n".join(found))
     return configuration

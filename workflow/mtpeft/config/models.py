@@ -106,7 +106,9 @@ class Model(Section):
         default=None, exclude_if=lambda given: given is None, description="What it was pre-trained on, if you know."
     )
     threads: PositiveInt = Field(
-        default=1, description="Torch's threads. They change the order of sums, so they are part of the result."
+        default=1,
+        le=1024,
+        description="Torch's threads. They change the order of sums, so they are part of the result.",
     )
     # Left out where the base is held as ever, so that they change nothing for models without them.
     quantised: Literal[8, 4] | None = Field(

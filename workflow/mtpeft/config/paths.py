@@ -117,8 +117,9 @@ def text_records(configuration: Configuration) -> list[str]:
     """Records of the text of all pairs that are trained, searched or scored on, with what a user should know of it."""
     used = set(used_corpora(configuration))
     pairs = [pair for pair, entry in configuration.pairs.items() if entry.corpus in used]
-    own = [f"data/pairs/{pair}/{record}.json" for pair in pairs for record in ("clean", "parts")]
-    return [*own, *given_texts(configuration)]
+    own = [folders.pair_folder(configuration, pair) for pair in pairs]
+    records = [f"{folder}/{record}.json" for folder in own for record in ("clean", "parts")]
+    return [*records, *folders.given_texts(configuration)]
 
 
 def more_tests(configuration: Configuration) -> str:

@@ -232,7 +232,7 @@ class Tuning(Section):
         description="In the place of `seed`: several. The rate with the best mean over pairs and seeds wins.",
     )
     widenings: NonNegativeInt = Field(
-        default=4, description="Most rates to add, one after another, while the best lies at an end of the list."
+        default=4, le=20, description="Most rates to add, one after another, while the best lies at an end of the list."
     )
     table: str | None = Field(
         default=None, description="Results of earlier searches; those with the same settings are not made again."
@@ -252,9 +252,11 @@ class Tuning(Section):
 class Decoding(Section):
     """Search, the same for every cell."""
 
-    beam_size: PositiveInt = Field(default=1, description="1 is greedy.")
+    beam_size: PositiveInt = Field(default=1, le=100, description="1 is greedy.")
     length_penalty: float = Field(default=1.0, description="Exponent of the length in a beam hypothesis's score.")
-    max_length_ratio: PositiveFloat = Field(default=2.0, description="Longest hypothesis, in source tokens, plus 10.")
+    max_length_ratio: PositiveFloat = Field(
+        default=2.0, le=100, description="Longest hypothesis, in source tokens, plus 10."
+    )
 
 
 class Block(Section):
@@ -340,7 +342,7 @@ class Configuration(Section):
     tuning: Tuning | None = None
     decoding: Decoding = Decoding()
     comet: Comet | None = Field(default=None, description="Scores of COMET beside chrF and BLEU. Empty: none.")
-    margin: PositiveFloat = Field(default=1.0, description="chrF within which two systems count as on par.")
+    margin: PositiveFloat = Field(default=1.0, le=100, description="chrF within which two systems count as on par.")
     studies: dict[str, Study]
     findings: dict[str, Finding] = Field(default={}, description="Claims that are tested on the cells of studies.")
 

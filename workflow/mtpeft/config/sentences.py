@@ -1,11 +1,13 @@
 """Turn what is wrong with the form of a configuration into sentences for its author."""
 
 import difflib
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel
 
+from mtpeft.cells import LABEL_PATTERN
 from mtpeft.config.forms import PATTERNS
 from mtpeft.methods.base import RATE, RATES, SEARCH
 from mtpeft.methods.from_peft.refused import REFUSED
@@ -34,7 +36,9 @@ WANTED = {
 }
 """What to write instead, by pydantic's type of error."""
 KEY = "[key]"
-MOVING = ("@main", "@master")
+LONGEST_SHOWN = 80
+"""Characters of a value in a sentence."""
+COMMIT = re.compile(r"[0-9a-f]{4,40}")
 TAGS = {"methods": ("tuner", "method"), "findings": ("claim", "claim")}
 """Key by which the entries of a catalogue are told apart, and what it names."""
 
@@ -50,6 +54,11 @@ def listed(words: Iterable[Any]) -> str:
     return ", ".join(f"'{word}'" for word in words) or "none"
 
 
+def together(words: Sequence[Any]) -> str:
+    """Words in quotes, the last two joined with "and"."""
+    return " and ".join(filter(None, (listed(words[:-1]) if words[:-1] else "", f"'{words[-1]}'")))
+
+
 def unknown(key: str, labels: Iterable[str], catalogue: Mapping[str, object], name: str) -> Iterator[str]:
     """One sentence for each label under a key that its catalogue has not."""
     for label in labels:
@@ -60,8 +69,14 @@ def unknown(key: str, labels: Iterable[str], catalogue: Mapping[str, object], na
 
 def moving_branch(key: str, hub: str) -> Iterator[str]:
     """A sentence where the revision of a model of the hub, as owner/name@revision, may be another one tomorrow."""
-    if hub.endswith(MOVING):
-        yield f"'{key}' is '{hub}', but a branch moves; write the commit, which the model's page shows."
+    repository, _, revision = hub.partition("@")
+    if any(not re.fullmatch(LABEL_PATTERN, part) or ".." in part for part in repository.split("/")):
+        yield f"'{key}' is '{hub}', whose owner or name no hub has; write them as the model's page has them."
+    elif not COMMIT.fullmatch(revision):
+        yield (
+            f"'{key}' is '{hub}', but a branch moves; write the commit, which the model's page shows, in digits and "
+            "letters from a to f."
+        )
 
 
 def sentences(errors: Iterable[Error], root: type[BaseModel]) -> list[str]:
@@ -122,7 +137,8 @@ def _shown(given: Any) -> str:
     if isinstance(given, bool):
         return str(given).lower()
     kinds = {Mapping: "a mapping", list: "a list"}
-    return next((words for kind, words in kinds.items() if isinstance(given, kind)), repr(given))
+    shown = repr(given) if len(repr(given)) <= LONGEST_SHOWN else f"{repr(given)[:LONGEST_SHOWN]}…"
+    return next((words for kind, words in kinds.items() if isinstance(given, kind)), shown)
 
 
 def _wanted(kind: str, given: Any, context: Mapping[str, Any]) -> str:

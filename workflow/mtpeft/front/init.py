@@ -1,26 +1,35 @@
 """Write a study of one's own: a commented overlay over config.yaml that fits a parallel text and a model."""
 
-from collections.abc import Iterator, Mapping
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from mtpeft.config.exposure import languages_read
 from mtpeft.config.load import DEFAULT_FILE, merge, read_yaml, validate
 from mtpeft.config.model_checks import without_name
+from mtpeft.config.schema import Configuration
 from mtpeft.config.sentences import listed
 from mtpeft.config.studies import all_cells, rate_classes
-from mtpeft.corpus.files import read_parallel
+from mtpeft.corpus.clean import MUCH, Cleaned, clean_messages
+from mtpeft.corpus.filters import KEYS
+from mtpeft.corpus.messages import file_messages
 from mtpeft.errors import UserError
 from mtpeft.front.overlay import BATCH_TOKENS, EPOCHS, SIZED_OPTIONS, Plan, Request, overlay_text
-from mtpeft.languages import is_language
+from mtpeft.languages import is_language, same_language
 from mtpeft.methods import METHODS
 from mtpeft.methods.budget import reach, sites_of
 from mtpeft.models.describe import read_folder_shape
 from mtpeft.models.shapes import ModelShape
 
 TABLES = ("tsv", "csv", "jsonl")
+FORMS = {"json": "jsonl", "ndjson": "jsonl"}
+"""Other names of files of a form."""
+HUB_NAME = r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*"
 DEV_SHARE, TEST_SHARE = 0.05, 0.1
 DEV_LIMITS, TEST_LIMITS = (20, 500), (50, 1000)
 """Fewest and most sentences that are set aside; what is left must be more than both."""
@@ -37,79 +46,160 @@ def write_study(request: Request, to: Path) -> Iterator[str]:
     Raises:
         UserError: the file is there, the text or the model can't be read, or there is too little text.
     """
-    if to.exists():
+    if to.exists() or to.is_symlink():
         raise UserError(f"{to} is there already; name another file after --to.")
-    files = describe_files(request)
-    plan = replace(fit(_count_pairs(files, request), _shape(request.model)), new_languages=_new_languages(request))
+    _require_model(request.model)
+    files = {part: describe_files(request, given) for part, given in request.parts.items()}
+    cleaned = clean_text(request, files)
+    given = Counter(line.part for line in cleaned.given)
+    kept = len({(sentence.source, sentence.target) for sentence in cleaned.sentences})
+    cleaned.take("duplicates", [], len(cleaned.sentences) - kept)
+    plan = fit(kept, _shape(request), given_dev=given["dev"], given_test=given["test"])
+    plan = replace(plan, new_languages=_new_languages(request))
     text = overlay_text(request, files, plan)
     configuration = validate(merge(read_yaml(DEFAULT_FILE), yaml.safe_load(text)))
-    to.write_text(text, encoding="utf-8")
+    _write_new(to, text)
     cells = all_cells(configuration)
-    yield f"{to}: {plan.pairs:,} sentence pairs, of which {plan.dev} are for dev and {plan.test} for test."
-    methods = ", ".join(sorted({cell.method for cell in cells}))
+    told = (f"{plan.dev} {'are given' if given['dev'] else 'are'} for dev", f"{plan.test} for test")
+    yield f"{to}: {kept:,} sentence pairs, of which {' and '.join(told)}."
+    yield from _taken(cleaned)
     if plan.new_languages:
         yield f"{request.model} has no token for {listed(plan.new_languages)}, so it gets one, which `extend` says."
+    yield from _unread(configuration, request)
+    methods = ", ".join(sorted({cell.method for cell in cells}))
     yield f"{len(cells)} cells of {methods}, and {len(rate_classes(configuration))} searches for learning rates."
     yield f"Read it, then: make plan CONFIG={to}"
 
 
-def describe_files(request: Request) -> dict[str, Any]:
-    """The `files` of the corpus, as the configuration has them.
+def clean_text(request: Request, files: Mapping[str, Mapping[str, Any]]) -> Cleaned:
+    """The text as the workflow will clean it, with what each filter takes.
+
+    Raises:
+        UserError: it can't be read.
+    """
+    settings = {"source": request.source, "target": request.target, "written_in": request.source, "clean": {}, **files}
+    return clean_messages(file_messages(settings), settings)
+
+
+def _taken(cleaned: Cleaned) -> Iterator[str]:
+    """What the filters take from the training text, one by one."""
+    taken = [(KEYS.get(reason, reason), count) for reason, count in cleaned.taken.most_common() if count]
+    if not taken:
+        yield "The filters take none of the text."
+        return
+    total = sum(count for _, count in taken)
+    each = (f"'{name}' {count / cleaned.candidates:.1%}" for name, count in taken)
+    share = total / cleaned.candidates
+    remedy = "; change them under 'clean' if that is too much" if share > MUCH else ""
+    told = f"{total:,} of the {cleaned.candidates:,} pairs of the text ({share:.1%})"
+    yield f"The filters take {told}: {', '.join(each)}{remedy}."
+
+
+def _unread(configuration: Configuration, request: Request) -> Iterator[str]:
+    """Languages that the model is known never to have read, or that nobody knows of whether it has."""
+    read = languages_read(configuration, request.model_label)
+    sides = (request.source, request.target)
+    if read is None:
+        yield f"Nobody says which languages {request.model} has read; see that {listed(sides)} are among them."
+        return
+    if lacking := [side for side in sides if not any(same_language(side, known) for known in read)]:
+        yield (
+            f"{request.model} has never read {listed(lacking)}, only {listed(sorted(read))}: expect little of it, or "
+            "begin with a model that has."
+        )
+
+
+def _require_model(model: str) -> None:
+    """Refuse the name of a model of a hub without its commit.
+
+    Raises:
+        UserError: it is one.
+    """
+    if not Path(model).exists() and re.fullmatch(HUB_NAME, model):
+        raise UserError(
+            f"'--model' is '{model}', but there is no such folder here; of a model of the hub write its commit too, "
+            f"{model}@…, which its page shows under 'Files and versions', since a branch moves."
+        )
+
+
+def _write_new(to: Path, text: str) -> None:
+    """Write a file that is not there yet, and the folder that it is to lie in.
+
+    Raises:
+        UserError: there can be no such folder.
+    """
+    try:
+        to.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise UserError(
+            f"{to} can't be written: {error.filename} is no folder; name another one after --to."
+        ) from error
+    with to.open("x", encoding="utf-8") as file:
+        file.write(text)
+
+
+def describe_files(request: Request, given: Sequence[str]) -> dict[str, Any]:
+    """Files of a part of the corpus, as the configuration has them.
 
     Raises:
         UserError: neither two files nor one table or translation memory.
     """
-    if len(request.files) == 2:
-        return dict(zip((request.source, request.target), request.files, strict=True))
-    (file,) = request.files if len(request.files) == 1 else ("",)
-    form = next((suffix[1:] for suffix in Path(file).suffixes if suffix[1:] in (*TABLES, "tmx")), None)
+    if len(given) == 2:
+        return dict(zip((request.source, request.target), given, strict=True))
+    (file,) = given if len(given) == 1 else ("",)
+    suffixes = (suffix[1:].lower() for suffix in Path(file).suffixes)
+    form = next((FORMS.get(suffix, suffix) for suffix in suffixes if suffix in (*TABLES, *FORMS, "tmx")), None)
     if form == "tmx":
         return {"tmx": file}
     if form is None or len(request.columns) != 2:
         raise UserError(
-            "--files takes two line-aligned files, source first, or one .tmx, or one .tsv, .csv or .jsonl with "
-            "`--columns`, the names or numbers of the source's and the target's column."
+            "--files, --dev and --test take two line-aligned files, source first, or one .tmx, or one .tsv, .csv, "
+            ".jsonl or .json with `--columns`, the names or numbers of the source's and the target's column."
         )
     columns = [int(column) if column.isdecimal() and form != "jsonl" else column for column in request.columns]
     return {form: file, "columns": dict(zip((request.source, request.target), columns, strict=True))}
 
 
-def fit(pairs: int, shape: ModelShape | None) -> Plan:
+def fit(pairs: int, shape: ModelShape | None, *, given_dev: int = 0, given_test: int = 0) -> Plan:
     """Splits and sizes for a number of pairs, budgets for a model that is known.
+
+    Args:
+        pairs: of the training text, from which dev and test are drawn where they are not given.
+        shape: of the model, if it is here.
+        given_dev: sentences of a dev set beside it.
+        given_test: sentences of a test set beside it.
 
     Raises:
         UserError: too few pairs to learn, to choose and to test on.
     """
-    dev, test = (
-        min(max(round(share * pairs), fewest), most)
-        for share, (fewest, most) in ((DEV_SHARE, DEV_LIMITS), (TEST_SHARE, TEST_LIMITS))
+    drawn_dev, drawn_test = (
+        0 if given else min(max(round(share * pairs), fewest), most)
+        for given, share, (fewest, most) in (
+            (given_dev, DEV_SHARE, DEV_LIMITS),
+            (given_test, TEST_SHARE, TEST_LIMITS),
+        )
     )
-    left = int(0.9 * (pairs - dev - test))  # some are near-duplicates of these, or fall to a filter
+    left = int(0.9 * (pairs - drawn_dev - drawn_test))  # some are near-duplicates of these
     if left < SMALLEST_SIZE:
         raise UserError(
-            f"The files hold {pairs} sentence pairs, which leaves {max(left, 0)} for training; give at least "
-            f"{round((SMALLEST_SIZE / 0.9 + DEV_LIMITS[0] + TEST_LIMITS[0]) / 10) * 10}."
+            f"After cleaning the files hold {pairs} sentence pairs, which leaves {max(left, 0)} for training; give at "
+            f"least {round((SMALLEST_SIZE / 0.9 + DEV_LIMITS[0] + TEST_LIMITS[0]) / 10) * 10}."
         )
     sizes = [left // SIZE_STEP**step for step in reversed(range(MOST_SIZES))]
     shares = [share for share in SHARES if shape is None or _can_meet(shape, share)]
     return Plan(
-        pairs=pairs,
-        dev=dev,
-        test=test,
+        dev=given_dev or drawn_dev,
+        test=given_test or drawn_test,
+        split={"dev": drawn_dev, "test": drawn_test},
         sizes={f"n{size}": {"pairs": size, "updates": _updates(size)} for size in sizes if size >= SMALLEST_SIZE},
         budgets={f"p{share * 100:g}": share for share in shares},
         large=shape is None or shape.total >= LARGE,
     )
 
 
-def _count_pairs(files: Mapping[str, Any], request: Request) -> int:
-    lines = read_parallel(files, source=request.source, target=request.target)
-    return sum(bool(line.source.strip() and line.target.strip()) for line in lines)
-
-
-def _shape(model: str) -> ModelShape | None:
+def _shape(request: Request) -> ModelShape | None:
     """Shape of a model in a folder; a model of the hub is known when it is there."""
-    return None if "@" in model else read_folder_shape(Path(model), key="--model")
+    return None if request.kind == "hub" else read_folder_shape(Path(request.model), key="--model")
 
 
 def _new_languages(request: Request) -> list[str]:

@@ -1,11 +1,18 @@
 """The text of a study of one's own: an overlay over config.yaml, with comments that say what each part is for."""
 
 import os
+import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import yaml
+
+from mtpeft.cells import RESERVED
+from mtpeft.config.load import DEFAULT_FILE, read_yaml
+from mtpeft.corpus.cleaning import PROSE
 
 BATCH_TOKENS, EPOCHS = 2048, 12
 MOST_THREADS = 8
@@ -14,6 +21,18 @@ RATES = {
     True: {"full": [2.0e-5, 5.0e-5, 1.0e-4], "adapter": [2.0e-4, 5.0e-4, 1.0e-3], "lora": [2.0e-4, 5.0e-4, 1.0e-3]},
     False: {"full": [5.0e-4, 1.0e-3, 2.0e-3], "adapter": [2.5e-3, 5.0e-3, 1.0e-2], "lora": [2.5e-3, 5.0e-3, 1.0e-2]},
 }
+
+
+NAMES = {"dev": "dev_files", "test": "test_files"}
+"""Keys of a corpus for its parts."""
+LONGEST_NAME = 40
+
+
+def free_label(name: str, catalogue: str, otherwise: str) -> str:
+    """A name of a file as a label that config.yaml has not in a catalogue, so that the two are not merged."""
+    letters = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", letters).strip("._-")[:LONGEST_NAME] or otherwise
+    return f"own_{plain}" if plain in read_yaml(DEFAULT_FILE)[catalogue] or plain in RESERVED else plain
 
 
 @dataclass(frozen=True)
@@ -26,6 +45,8 @@ class Request:
         target: BCP 47 tag.
         model: a folder, or `owner/name@commit` of the hub.
         columns: of a table: names or numbers of source and target.
+        dev: files of a dev set, in the same forms; none where it is to be drawn from the text.
+        test: the same of a test set.
     """
 
     files: Sequence[str]
@@ -33,25 +54,52 @@ class Request:
     target: str
     model: str
     columns: Sequence[str] = ()
+    dev: Sequence[str] = ()
+    test: Sequence[str] = ()
+
+    @property
+    def parts(self) -> dict[str, Sequence[str]]:
+        """The files of all parts of the text that are given."""
+        return {"files": self.files} | {part: given for part in ("dev", "test") if (given := getattr(self, part))}
+
+    @property
+    def corpus(self) -> str:
+        """Label of the corpus, which is what its files are called."""
+        return free_label(Path(self.files[0]).name.split(".")[0], "corpora", "text")
 
     @property
     def pair(self) -> str:
         """Label of the pair, which is none of config.yaml."""
-        return f"mine-{self.source}-{self.target}"
+        return f"{self.corpus}-{self.source}-{self.target}"
+
+    @property
+    def model_label(self) -> str:
+        """Label of the model, which is what its folder or its page is called."""
+        return free_label(Path(self.model.rsplit("@", 1)[0]).resolve().name, "models", "base")
 
     @property
     def kind(self) -> str:
         """Key of the model's entry."""
-        return "hub" if "@" in self.model else "path"
+        return "path" if "@" not in self.model or Path(self.model).exists() else "hub"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Numbers that fit the text and the model, and the languages that the model has no token for."""
+    """Numbers that fit the text and the model, and the languages that the model has no token for.
 
-    pairs: int
+    Attributes:
+        dev: sentences of the dev set.
+        test: sentences of the test set.
+        split: how many of each are drawn from the text; none of what is given.
+        sizes: of the training text, with the updates spent on them.
+        budgets: shares of the model's parameters.
+        large: whether the model wants the small rates of large ones.
+        new_languages: those that the model gets a token for.
+    """
+
     dev: int
     test: int
+    split: Mapping[str, int]
     sizes: Mapping[str, Mapping[str, int]]
     budgets: Mapping[str, float]
     large: bool
@@ -63,13 +111,16 @@ class Plan:
         return list(self.budgets)[len(self.budgets) // 2]
 
 
-def overlay_text(request: Request, files: Mapping[str, Any], plan: Plan) -> str:
+def overlay_text(request: Request, files: Mapping[str, Mapping[str, Any]], plan: Plan) -> str:
     """The overlay, with comments that say what each part is for."""
+    drawn = (
+        "Dev and test sentences that are not given are drawn from it; all that is near them is kept out of training."
+    )
     parts = {
         "A study of one's own, laid over config.yaml: `make figures CONFIG=<this file>`.": {},
-        "The text. Dev and test sentences are drawn from it; all that is near them is kept out of training.": {
-            "corpora": {"mine": _corpus(request, files, plan)},
-            "pairs": {request.pair: {"corpus": "mine", "source": request.source, "target": request.target}},
+        f"The text. {drawn}": {
+            "corpora": {request.corpus: _corpus(request, files, plan)},
+            "pairs": {request.pair: {"corpus": request.corpus, "source": request.source, "target": request.target}},
         },
         "The model, and torch's threads for it, which are a part of the result.": {"models": _models(request, plan)},
         f"Training pairs, and updates: about {EPOCHS} epochs, but never few or very many.": {"sizes": plan.sizes},
@@ -91,27 +142,28 @@ def overlay_text(request: Request, files: Mapping[str, Any], plan: Plan) -> str:
     return "\n".join(f"# {comment}\n{_yaml(content)}" for comment, content in parts.items())
 
 
-def _corpus(request: Request, files: Mapping[str, Any], plan: Plan) -> dict[str, Any]:
+def _corpus(request: Request, files: Mapping[str, Mapping[str, Any]], plan: Plan) -> dict[str, Any]:
     return {
-        "files": dict(files),
+        **{NAMES.get(part, part): dict(described) for part, described in files.items()},
         "written_in": request.source,
-        "clean": {"max_characters": 600, "max_words": 100},
-        "split": {"dev": plan.dev, "test": plan.test, "words": [3, 60]},
+        "clean": {key: getattr(PROSE, key) for key in ("max_characters", "max_words", "max_length_ratio")},
+        "split": {part: drawn for part, drawn in plan.split.items() if drawn} | {"words": [3, 60]},
     }
 
 
 def _models(request: Request, plan: Plan) -> dict[str, Any]:
     """The model or, where it lacks a language, itself and another with a token for that, the mean of all at first."""
     given, threads = {request.kind: request.model}, {"threads": min(os.cpu_count() or 1, MOST_THREADS)}
+    label, base = request.model_label, f"{request.model_label}-before"
     if not plan.new_languages:
-        return {"mine": given | threads}
+        return {label: given | threads}
     new = {language: {} for language in plan.new_languages}
-    return {"given": given | threads, "mine": {"extend": {"model": "given", "languages": new}} | threads}
+    return {base: given | threads, label: {"extend": {"model": base, "languages": new}} | threads}
 
 
 def _studies(request: Request, plan: Plan) -> dict[str, Any]:
     chosen = {"budgets": ([*plan.sizes][-1:], list(plan.budgets)), "data_sizes": ([*plan.sizes], [plan.middle])}
-    shared = {"models": ["mine"], "pairs": [request.pair], "methods": ["full", *SIZED_OPTIONS, "none"]}
+    shared = {"models": [request.model_label], "pairs": [request.pair], "methods": ["full", *SIZED_OPTIONS, "none"]}
     studies = {
         study: {**shared, "sizes": sizes, "budgets": budgets, "seeds": [1, 2, 3], "also": []}
         for study, (sizes, budgets) in chosen.items()

@@ -8,6 +8,7 @@ from pathlib import Path
 from mtpeft.cells import Cell, OnPair
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import all_others, study_cells, study_others
+from mtpeft.disk import require_room
 from mtpeft.errors import UserError
 from mtpeft.front.snakemake import snakemake_command
 from mtpeft.front.status import finished_of
@@ -54,6 +55,7 @@ def planned_jobs(target: str, overlays: Sequence[Path]) -> dict[str, int]:
     Raises:
         UserError: Snakemake can't plan; its last line says why.
     """
+    require_room([".snakemake"])
     command = snakemake_command(overlays, ["--dry-run", "--nolock"])
     done = subprocess.run([*command, target], capture_output=True, text=True, check=False)
     said = done.stdout + done.stderr

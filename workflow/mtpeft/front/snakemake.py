@@ -1,21 +1,24 @@
 """How Snakemake is called, and the lock that one leaves behind when it is killed."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
-import yaml
 
 from mtpeft.config.sentences import listed
+from mtpeft.config.yaml_file import read_yaml
 from mtpeft.errors import UserError
 
 ROOT = Path(__file__).parents[3]
 PROFILES = ROOT / "workflow" / "profiles"
 LOCAL = "local"
 LOCKS = Path(".snakemake/locks")
+CORES = re.compile(r"(--cores|--jobs|-c|-j)(?:=|(?=-?\d)|$)(.*)")
+"""An option that says how many jobs may run at once, and the number where it stands in the same word."""
 HERE = ("local", "touch", "dryrun")
 """Executors whose jobs die with Snakemake."""
 
@@ -51,10 +54,23 @@ def runs_elsewhere(profile: str) -> bool:
     """Whether the jobs of a profile are sent to a cluster, where they outlive the Snakemake that sent them.
 
     Raises:
-        UserError: there is no such profile.
+        UserError: there is no such profile, or it can't be read.
     """
-    settings = yaml.safe_load(profile_file(profile).read_text(encoding="utf-8")) or {}
+    settings = read_yaml(profile_file(profile))
     return settings.get("executor", LOCAL) not in HERE
+
+
+def require_cores(options: Sequence[str]) -> None:
+    """Refuse a number of cores with which Snakemake would wait for ever.
+
+    Raises:
+        UserError: it is none, or not a number.
+    """
+    for option, following in zip(options, [*options, ""][1:], strict=True):
+        found = CORES.match(option)
+        given = found.group(2) or following if found else ""
+        if found and not re.fullmatch("[1-9][0-9]*|all|unlimited|--.*|", given):
+            raise UserError(f"{found.group(1)} is '{given}'; write how many jobs may run at once, such as 2.")
 
 
 def clear_lock(overlays: Sequence[Path]) -> None:

@@ -17,11 +17,12 @@ from mtpeft.config.load import load
 from mtpeft.config.paths import text_records
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import EFFICIENCY, all_cells, all_others
+from mtpeft.disk import require_room
 from mtpeft.front.holder import Hold, holding
 from mtpeft.front.orphans import settle
 from mtpeft.front.preview import FINDINGS, make_unfinished, remove_unfinished
 from mtpeft.front.progress import Progress
-from mtpeft.front.snakemake import LOCAL, clear_lock, runs_elsewhere, snakemake_command
+from mtpeft.front.snakemake import LOCAL, clear_lock, require_cores, runs_elsewhere, snakemake_command
 from mtpeft.front.status import failures, finished_of
 from mtpeft.front.study_records import begin_study
 from mtpeft.front.text import tally
@@ -49,11 +50,14 @@ def sweep(
     """Make targets; returns Snakemake's exit code, or 2 where a user's mistake is behind it.
 
     Raises:
-        UserError: the configuration or the profile is wrong, or another sweep works in this folder.
+        UserError: configuration or profile are wrong, another sweep works in this folder, or it can't be written.
+        TryAgainError: the disk is full.
     """
     configuration = load(overlays)
     targets = [with_digests(configuration, target) for target in targets]
+    require_cores(options)
     command, cluster = [*snakemake_command(overlays, options, profile), *targets], runs_elsewhere(profile)
+    require_room()
     started = time.monotonic()
     with holding() as hold:
         if cluster or not hold.holder.settled:
@@ -132,9 +136,9 @@ def _run(
 
 def _stop_jobs(snakemake: int) -> None:
     """Ask every job to stop; asking twice does no harm."""
-    with contextlib.suppress(psutil.NoSuchProcess):
+    with contextlib.suppress(psutil.Error):
         for job in psutil.Process(snakemake).children(recursive=True):
-            with contextlib.suppress(psutil.NoSuchProcess):
+            with contextlib.suppress(psutil.Error):
                 job.terminate()
 
 

@@ -4,6 +4,7 @@ The processes, called ranks, are this command once more. They die with this one,
 they end. Loads nothing but the standard library until a step is launched.
 """
 
+import contextlib
 import logging
 import os
 import signal
@@ -63,7 +64,8 @@ def _pass_on(number: int, frame: object) -> None:
     if not ranks:
         sys.exit(os.EX_TEMPFAIL)
     for rank in ranks:
-        rank.send_signal(number)
+        with contextlib.suppress(psutil.Error):  # one that has ended since
+            rank.send_signal(number)
 
 
 def _code_of(codes: Iterable[int]) -> int:

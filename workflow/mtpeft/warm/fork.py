@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
+from mtpeft.devices.here import devices_here
 from mtpeft.warm.client import ADDRESS_VARIABLE, STARTED
 from mtpeft.warm.request import STREAMS, Request, close_all, is_ours, receive_request
 
@@ -46,16 +47,20 @@ def _accepted(connection: socket.socket, origin: Mapping[str, Any]) -> tuple[Req
     if not is_ours(connection):
         raise PermissionError("another user's command")
     request, streams = receive_request(connection)
-    if request.origin != origin or _lost_its_devices():
+    if request.origin != origin or lost_its_devices():
         raise PermissionError("a command that was started otherwise")
     return request, streams
 
 
-def _lost_its_devices() -> bool:
-    """True where a library has initialised CUDA before the fork: here it would seem that there is no GPU."""
+def lost_its_devices() -> bool:
+    """True where a library has initialised CUDA before the fork: here it would seem that there is no GPU.
+
+    torch calls a fork bad as soon as anybody has counted GPUs before it, also where there was none to find. A machine
+    without a GPU has nothing to lose.
+    """
     import torch
 
-    return torch.cuda._is_in_bad_fork()
+    return torch.cuda._is_in_bad_fork() and bool(devices_here())
 
 
 def _take_over(request: Request, streams: Sequence[int]) -> None:

@@ -1,0 +1,65 @@
+"""What a disk that is full, or a file that may not be written, means for whoever started a command."""
+
+import errno
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from mtpeft.errors import TryAgainError, UserError
+
+PASSING = {
+    errno.ENOSPC: "the disk is full; make room, and start again",
+    errno.EDQUOT: "your share of the disk is used up; make room, and start again",
+    errno.EIO: "the disk does not answer as it should; start again when it does",
+    errno.ESTALE: "the file system was away; start again when it is back",
+    errno.EMFILE: "too many files are open; allow more with `ulimit -n`, and start again",
+    errno.ENFILE: "too many files are open on this machine; start again when there are fewer",
+}
+"""Failures that the same command may not have another time."""
+LASTING = {
+    errno.EACCES: "you are not allowed to; change its permissions, or work in a folder of your own",
+    errno.EPERM: "you are not allowed to; change its permissions, or work in a folder of your own",
+    errno.EROFS: "it is on a file system that can only be read; work in a folder that can be written",
+    errno.ENAMETOOLONG: "its name is too long; shorten the labels in the configuration, or work in a folder further up",
+    errno.ELOOP: "its links lead round in a circle; mend them",
+}
+"""Failures that somebody has to mend first."""
+FOLDERS = ("results", "data", "logs", "benchmarks", ".snakemake")
+"""Folders that a sweep writes into."""
+TRIED_BYTES = 65536
+
+
+def told_of(error: OSError) -> Exception:
+    """The error in a sentence with its remedy, for those that are no fault of the program; others stay as they are."""
+    file = f"{error.filename} can't be read or written" if error.filename else "Writing has failed"
+    if said := PASSING.get(error.errno or 0):
+        return TryAgainError(f"{file}: {said}.", why="files")
+    if said := LASTING.get(error.errno or 0):
+        return UserError(f"{file}: {said}.")
+    return error
+
+
+def require_room(folders: Iterable[str] = FOLDERS) -> None:
+    """Refuse to begin where the folders of a sweep can't be made or written; leaves nothing behind.
+
+    Raises:
+        UserError: a file stands in the place of a folder, or may not be written.
+        TryAgainError: the disk is full.
+    """
+    for name in folders:
+        folder = Path.cwd() / name
+        if (folder.exists() or folder.is_symlink()) and not folder.is_dir():
+            raise UserError(f"{folder} is no folder, but files are written into one of that name; move it away.")
+        try:
+            _write_into(folder if folder.is_dir() else folder.parent)
+        except OSError as error:
+            told = OSError(error.errno, os.strerror(error.errno or 0), str(folder))
+            raise told_of(told) from error
+
+
+def _write_into(folder: Path) -> None:
+    with tempfile.TemporaryFile(dir=folder) as file:
+        file.write(bytes(TRIED_BYTES))
+        file.flush()
+        os.fsync(file.fileno())
