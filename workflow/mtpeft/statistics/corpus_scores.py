@@ -68,3 +68,8 @@ COUNTED = ("chrf", "bleu")
 """Metrics that every cell has in its `score.json`, by their names there."""
 SCORES: Mapping[str, Score] = {"chrf": chrf, "bleu": bleu, "comet": mean}
 """Score of each metric from summed counts."""
+CHRF, COMET = "chrf", "comet"
+METRIC_NAMES: Mapping[str, str] = {CHRF: "chrF", "bleu": "BLEU", COMET: "COMET"}
+"""Each metric as it is written."""
+METRIC_DIGITS: Mapping[str, int] = {CHRF: 2, "bleu": 2, COMET: 4}
+"""Digits after the point with which a metric's differences are told; COMET is near 1."""

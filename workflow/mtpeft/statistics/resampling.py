@@ -4,6 +4,7 @@ Every draw is a vector of weights, how often each sentence stands in the resampl
 test sets of a system are one product of matrices.
 """
 
+import math
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,8 +13,16 @@ from functools import lru_cache
 import numpy as np
 
 from mtpeft.statistics.corpus_scores import Score
+from mtpeft.statistics.p_values import ALPHA
 
 RESAMPLES = 1000
+"""For intervals, whose ends are then known to a few hundredths of their width."""
+FEWEST_FOR_TESTS, MOST_FOR_TESTS = 10_000, 100_000
+DRAWS_BELOW_LEVEL = 20
+"""Resampled effects beyond a bound that a corrected test may have and still decide; so many are counted with an error of
+a fifth."""
+BLOCK = 1000
+"""Resampled test sets that are summed at once."""
 SEED = 20_04
 SINGLE_RUN = "any"
 """Seed label of a system that has one run, which pairs with every seed of others."""
@@ -40,12 +49,30 @@ def sentence_weights(sentences: int, resamples: int = RESAMPLES) -> np.ndarray:
     """How often each sentence is drawn: shape [resamples, sentences].
 
     The draws depend on the number of sentences alone: all systems that are measured on one test set share them, and
-    so do translations of one test set, sentence by sentence.
+    so do translations of one test set, sentence by sentence. More resamples begin with the same ones as fewer.
     """
     generator = np.random.default_rng([SEED, sentences])
-    weights = generator.multinomial(sentences, np.full(sentences, 1 / sentences), size=resamples).astype(float)
+    shares = np.full(sentences, 1 / sentences)
+    weights = np.empty((resamples, sentences), dtype=np.uint16)
+    for start in range(0, resamples, BLOCK):
+        rows = weights[start : start + BLOCK]
+        rows[:] = generator.multinomial(sentences, shares, size=len(rows))
     weights.flags.writeable = False
     return weights
+
+
+def resamples_for(tests: int) -> int:
+    """Resamples with which the strictest of so many tests, corrected after Holm, can decide, in thousands.
+
+    The smallest p-value of n resamples is 1 / (n + 1), and the strictest of m tests decides below alpha / m.
+    """
+    needed = BLOCK * math.ceil(DRAWS_BELOW_LEVEL * tests / ALPHA / BLOCK)
+    return max(FEWEST_FOR_TESTS, needed)
+
+
+def most_tests() -> int:
+    """Tests of one claim beyond which no number of resamples that we draw could decide the strictest."""
+    return int(MOST_FOR_TESTS * ALPHA / DRAWS_BELOW_LEVEL)
 
 
 def seed_deviates(runs: int, stream: str, resamples: int = RESAMPLES) -> np.ndarray:
@@ -65,5 +92,8 @@ def score_runs(counts: np.ndarray, seeds: Sequence[str], weights: np.ndarray, sc
     """
     runs, sentences, columns = counts.shape
     table = np.moveaxis(counts, 0, 1).reshape(sentences, runs * columns).astype(float)
-    sums = (weights @ table).reshape(len(weights), runs, columns)
-    return Scored(tuple(seeds), score(counts.sum(1)), score(sums))
+    blocks = [
+        score((weights[start : start + BLOCK].astype(float) @ table).reshape(-1, runs, columns))
+        for start in range(0, len(weights), BLOCK)
+    ]
+    return Scored(tuple(seeds), score(counts.sum(1)), np.concatenate(blocks))
