@@ -1,6 +1,7 @@
 """The parts of the corpus: the same test for all pairs, and nothing of it in what is trained on."""
 
 import shutil
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -249,13 +250,44 @@ def test_dev_is_drawn_far_from_the_test(side, tmp_path):
     assert max_dice(dev, test).max() < 0.6
 
 
-def test_smaller_sizes_are_parts_of_larger_ones(stage, tmp_path):
-    subsets = []
-    for pairs in (3, 6, 9):
-        choose_subset({"recipe": 1, "pairs": pairs}, train=stage / "es" / "train.tsv", output=tmp_path / f"{pairs}.txt")
-        subsets.append([int(line) for line in records.read_lines(tmp_path / f"{pairs}.txt")])
-    assert [len(set(subset)) for subset in subsets] == [3, 6, 9]
-    assert set(subsets[0]) < set(subsets[1]) < set(subsets[2]) <= set(range(len(read_parts(stage, "es")["train"])))
+def subset(train, tmp_path, **settings):
+    """The rows that a subset has, in the order in which they are drawn."""
+    choose_subset({"recipe": 1, **settings}, train=train, output=tmp_path / "rows.txt")
+    return [int(line) for line in records.read_lines(tmp_path / "rows.txt")]
+
+
+@pytest.mark.parametrize("draw", [{}, {"seed": 1}, {"seed": 2}], ids=str)
+def test_smaller_sizes_are_parts_of_larger_ones_of_the_same_draw(stage, tmp_path, draw):
+    subsets = [subset(stage / "es" / "train.tsv", tmp_path, pairs=pairs, **draw) for pairs in (3, 6, 9)]
+    assert [len(set(rows)) for rows in subsets] == [3, 6, 9]
+    assert subsets[0] == subsets[1][:3] and subsets[1] == subsets[2][:6]
+    assert set(subsets[2]) <= set(range(len(read_parts(stage, "es")["train"])))
+
+
+def test_seeds_draw_different_rows_and_the_fixed_draw_is_the_first_ones(stage, tmp_path):
+    draws = [{}, {"seed": 1}, {"seed": 2}, {"seed": 12}]
+    drawn = [subset(stage / "es" / "train.tsv", tmp_path, pairs=9, **draw) for draw in draws]
+    assert drawn[0] == list(range(9))
+    assert len({frozenset(rows) for rows in drawn}) == len(drawn)
+
+
+def test_a_row_that_goes_moves_no_other_into_or_out_of_a_draw(stage, tmp_path):
+    rows = read_parts(stage, "es")["train"]
+    kept = [row for number, row in enumerate(rows) if number not in (2, 5)]
+    tsv.write_pairs(tmp_path / "train.tsv", [tsv.Pair(*row) for row in kept])
+    every = [rows[index] for index in subset(stage / "es" / "train.tsv", tmp_path, pairs=len(rows), seed=3)]
+    fewer = [kept[index] for index in subset(tmp_path / "train.tsv", tmp_path, pairs=len(kept), seed=3)]
+    assert fewer == [row for row in every if row in kept]
+
+
+def test_the_draws_of_seeds_are_fair(tmp_path):
+    """Over 400 seeds each of 40 rows is drawn about as often, 100 times for 10 of 40, with a deviation of 8.7."""
+    tsv.write_pairs(tmp_path / "train.tsv", [tsv.Pair(f"{n:016x}", f"Fuente {n}", f"Source {n}") for n in range(40)])
+    drawn = Counter(
+        row for seed in range(400) for row in subset(tmp_path / "train.tsv", tmp_path, pairs=10, seed=seed)
+    )
+    assert len(drawn) == 40
+    assert all(100 - 4 * 8.7 < count < 100 + 4 * 8.7 for count in drawn.values())
 
 
 def plain_dice(one, other):

@@ -122,7 +122,7 @@ def train_base_anew() -> None:
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        (append("data/pairs/es-en/subsets/n200.txt"), {c for c in OF_N200 & SPANISH if not c.startswith("any/")}),
+        (append("data/pairs/es-en/subsets/1/n200.txt"), {c for c in OF_N200 & SPANISH if not c.startswith("any/")}),
         (append("data/pairs/de-en/dev.tsv"), ALL - SPANISH),
         (append("data/pairs/de-en/test.tsv"), ALL - SPANISH),
         (append("data/corpora/interface/split.json"), ALL),

@@ -108,7 +108,7 @@ def append(file: str) -> Callable[[], None]:
     [
         (lambda: None, {"training": {"temperature": 3.0}}, []),
         (lambda: None, {"sizes": {"n200": {"pairs": 201}}}, []),
-        (append("data/pairs/es-en/subsets_at_most/n200.txt"), {}, []),
+        (append("data/pairs/es-en/subsets_at_most/1/n200.txt"), {}, []),
         (append("data/pairs/es-en/test.tsv"), {}, ["de-en"]),
     ],
     ids=["temperature", "size", "subset of one pair", "test text of one pair"],

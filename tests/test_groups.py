@@ -62,7 +62,7 @@ def test_a_group_is_scored_on_each_of_its_pairs() -> None:
 def test_a_group_is_trained_from_the_files_of_all_its_pairs() -> None:
     files = training_files(configured(), ADAPTER)
     assert files.pop("base") == ["results/models/small/base.json"]
-    assert files["subset"] == [f"data/pairs/{pair}/subsets_at_most/n100.txt" for pair in ("de-en", "pt-en")]
+    assert files["subset"] == [f"data/pairs/{pair}/subsets_at_most/1/n100.txt" for pair in ("de-en", "pt-en")]
     assert files["start"] == [f"results/models/small/start/{pair}.json" for pair in ("de-en", "pt-en")]
     assert {name: len(own) for name, own in files.items()} == dict.fromkeys(
         ("subset", "train", "dev", "dev-text", "start"), 2

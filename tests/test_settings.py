@@ -41,7 +41,7 @@ def told(configuration: Configuration) -> dict[tuple[str, ...], str]:
         add(corpus_settings.clean_settings, pair)
         add(corpus_settings.parts_settings, pair)
     for size in configuration.sizes:
-        add(corpus_settings.subset_settings, size)
+        add(corpus_settings.subset_settings, "1", size)
     for model, entry in configuration.models.items():
         add(settings.pretrain_settings if entry.pretrain else settings.local_settings, model)
         if entry.pretrain:
@@ -200,6 +200,8 @@ def test_rates_that_are_written_down_stay_by_themselves(
         ({"decoding": {"beam_size": 4}}, {"train_settings", "tune_settings", "decode_settings"}),
         ({"sizes": {"n100": {"pairs": 300}}}, {"subset_settings", "train_settings", "tune_settings"}),
         ({"sizes": {"n100": {"updates": 300}}}, {"train_settings", "tune_settings"}),
+        ({"sizes": {"n100": {"draws": "by_seed"}}}, set()),
+        ({"sizes": {"n100": {"draws": "fixed"}}}, {"train_settings", "tune_settings"}),
         ({"corpora": {"interface": {"split": {"dev": 77}}}}, {"split_settings"}),
         ({"corpora": {"interface": {"clean": {"max_words": 20}}}}, {"clean_settings"}),
         ({"corpora": {"interface": {"wheels": {"django": {"languages": {"pt": "pt_BR"}}}}}}, {"clean_settings"}),

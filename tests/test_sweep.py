@@ -138,7 +138,7 @@ CHANGES = {
     ),
     "more seeds for a method": (
         {"studies": {"budgets": {"also": [{"methods": ["adapter"], "seeds": [2, 3]}]}}},
-        {"tune": 0, "train": 2, "decode": 2, "score": 2, "collect_study": 1, "collect_all": 1},
+        {"choose_subset": 2, "tune": 0, "train": 2, "decode": 2, "score": 2, "collect_study": 1, "collect_all": 1},
     ),
     "a budget added": (
         {"studies": {"budgets": {"budgets": ["b5", "b20"]}}},
@@ -216,7 +216,7 @@ def test_a_deleted_score_is_one_job(finished: Path, tmp_path: Path) -> None:
 
 def test_any_record_of_the_catalogues_is_a_target(finished: Path) -> None:
     jobs = planned(finished, "results/cells/denoiser/de-en/n100/adapter/b20/1/score.json")
-    assert jobs == {"choose_subset": 1, "judge_base": 1, "tune": 1, "train": 1, "decode": 1, "score": 1}
+    assert jobs == {"choose_subset": 2, "judge_base": 1, "tune": 1, "train": 1, "decode": 1, "score": 1}
 
 
 def test_a_diverged_cell_leaves_the_rest_standing(finished: Path, tmp_path: Path) -> None:

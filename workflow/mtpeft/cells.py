@@ -14,6 +14,8 @@ ALL = "all"
 NATIVE = "native"
 """Budget label of methods whose size is a point."""
 RESERVED = (ANY, ALL, NATIVE)
+FIXED = "fixed"
+"""Label of the draw of sentence pairs that all seeds share: the first rows of the training text."""
 
 LABEL_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._+-]*"
 CELLS_FOLDER = Path("results/cells")

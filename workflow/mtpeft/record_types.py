@@ -78,7 +78,8 @@ class RateRecord(Record):
 class TrainRecord(Record):
     """A trained cell: `train.json`. Times are seconds, memory is MB, stored size is bytes.
 
-    `attempts` of `execution` has an entry for every start of its trainer; older records lack it.
+    `attempts` of `execution` has an entry for every start of its trainer; older records lack it. `draw` is the seed that
+    has drawn its sentence pairs, or `fixed`; None where it has read none, and in older records.
     """
 
     cell: dict[str, str]
@@ -94,6 +95,7 @@ class TrainRecord(Record):
     left_over_parameters: int
     sizes: dict[str, int]
     training_pairs: int
+    draw: str | None = None
     learning_rate: float | None
     updates: int
     best_step: int | None

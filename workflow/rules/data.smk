@@ -163,33 +163,33 @@ rule take_in_test:
 
 
 rule choose_subset:
-    """The rows of a size: smaller sizes are subsets of larger ones."""
+    """The rows of a size in the draw of a seed, or in the fixed one: smaller sizes are subsets of larger ones."""
     input:
         "data/pairs/{pair}/train.tsv",
     output:
-        "data/pairs/{pair}/subsets/{size}.txt",
+        "data/pairs/{pair}/subsets/{draw}/{size}.txt",
     log:
-        "logs/choose_subset/{pair}/{size}.log",
+        "logs/choose_subset/{pair}/{draw}/{size}.log",
     benchmark:
-        "benchmarks/choose_subset/{pair}/{size}.tsv"
+        "benchmarks/choose_subset/{pair}/{draw}/{size}.tsv"
     priority: FIRST
     conda:
         "../../envs/workflow.yaml"
     params:
-        settings=told("subset", "size"),
+        settings=told("subset", "draw", "size"),
     shell:
         "exec python -m mtpeft subset --settings {params.settings:q} --train {input:q} --output {output:q} > {log:q} 2>&1"
 
 
 use rule choose_subset as choose_subset_at_most with:
     output:
-        "data/pairs/{pair}/subsets_at_most/{size}.txt",
+        "data/pairs/{pair}/subsets_at_most/{draw}/{size}.txt",
     log:
-        "logs/choose_subset_at_most/{pair}/{size}.log",
+        "logs/choose_subset_at_most/{pair}/{draw}/{size}.log",
     benchmark:
-        "benchmarks/choose_subset_at_most/{pair}/{size}.tsv"
+        "benchmarks/choose_subset_at_most/{pair}/{draw}/{size}.tsv"
     params:
-        settings=told("subset_at_most", "size"),
+        settings=told("subset_at_most", "draw", "size"),
 
 
 rule encode_pair:

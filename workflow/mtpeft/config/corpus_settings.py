@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from mtpeft.cells import FIXED
 from mtpeft.config.datasets import datasets_of, stated_hashes
 from mtpeft.config.pins import pinned_version, pins_of
 from mtpeft.config.recipes import RECIPES
@@ -104,11 +105,12 @@ def parts_settings(configuration: Configuration, pair: str) -> Settings:
     }
 
 
-def subset_settings(configuration: Configuration, size: str) -> Settings:
-    """Settings of a nested subset."""
-    return {"recipe": RECIPES["subset"], "pairs": configuration.sizes[size].pairs}
+def subset_settings(configuration: Configuration, draw: str, size: str) -> Settings:
+    """Settings of a nested subset, given its draw: a seed, or the fixed one."""
+    seed = {} if draw == FIXED else {"seed": int(draw)}
+    return {"recipe": RECIPES["subset"], "pairs": configuration.sizes[size].pairs, **seed}
 
 
-def subset_at_most_settings(configuration: Configuration, size: str) -> Settings:
+def subset_at_most_settings(configuration: Configuration, draw: str, size: str) -> Settings:
     """Settings of the subset of a pair of a group, which gives all that it has where that is less."""
-    return subset_settings(configuration, size) | {"at_most": True}
+    return subset_settings(configuration, draw, size) | {"at_most": True}

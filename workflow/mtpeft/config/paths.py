@@ -5,10 +5,11 @@ import shlex
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from mtpeft.cells import ALL, ANY, DIMENSIONS, NATIVE, RESERVED, Cell
+from mtpeft.cells import ALL, ANY, DIMENSIONS, FIXED, NATIVE, RESERVED, Cell
 from mtpeft.config.claims import claim_cells
 from mtpeft.config.corpus_settings import user_files
 from mtpeft.config.datasets import all_datasets, datasets_of
+from mtpeft.config.draws import draw_of
 from mtpeft.config.groups import require_sorted
 from mtpeft.config.model_checks import require_trainable
 from mtpeft.config.rates import CLASS, rates_file, trial_cell
@@ -49,7 +50,7 @@ def constraints(configuration: Configuration) -> dict[str, str]:
         "budget": budgets,
     }
     patterns = {name: "|".join(map(re.escape, sorted(labels))) or "(?!)" for name, labels in known.items()}
-    return patterns | {"seed": rf"\d+|{ANY}"}
+    return patterns | {"seed": rf"\d+|{ANY}", "draw": rf"\d+|{FIXED}"}
 
 
 def cell_of(wildcards: Wildcards) -> Cell:
@@ -143,8 +144,7 @@ def _files_of_pair(configuration: Configuration, cell: Cell, pair: str) -> dict[
     method = METHODS[configuration.methods[cell.method].tuner]
     files = {}
     if cell.size != ANY:
-        subsets = "subsets_at_most" if cell.is_group else "subsets"
-        files["subset"] = f"data/pairs/{pair}/{subsets}/{cell.size}.txt"
+        files["subset"] = subset_file(configuration, cell, pair)
     if method.trains != "nothing":
         arrays = f"data/tokens/{vocabulary_of(configuration, cell.model)}/{pair}"
         files["train"], files["dev"] = f"{arrays}/train.safetensors", f"{arrays}/dev.safetensors"
@@ -152,6 +152,12 @@ def _files_of_pair(configuration: Configuration, cell: Cell, pair: str) -> dict[
     if method.starts_as_base:
         files["start"] = f"results/models/{cell.model}/start/{pair}.json"
     return files
+
+
+def subset_file(configuration: Configuration, cell: Cell, pair: str) -> str:
+    """The rows of a pair's training text that a cell is trained on; the cell's own pair, or one of its group."""
+    subsets = "subsets_at_most" if cell.is_group else "subsets"
+    return f"data/pairs/{pair}/{subsets}/{draw_of(configuration, cell)}/{cell.size}.txt"
 
 
 def _require_canonical(cell: Cell, method: Method) -> None:
@@ -184,7 +190,7 @@ def decode_inputs(configuration: Configuration, wildcards: Wildcards) -> Mapping
     return {
         "tests": references(configuration, wildcards),
         "memory": f"data/pairs/{cell.pair}/train.tsv",
-        "subset": f"data/pairs/{cell.pair}/subsets/{cell.size}.txt",
+        "subset": subset_file(configuration, cell, cell.pair),
     }
 
 

@@ -160,8 +160,13 @@ class Pair(Section):
 class Size(Section):
     """An amount of fine-tuning data and the updates spent on it."""
 
-    pairs: PositiveInt = Field(description="Sentence pairs; smaller sizes are subsets of larger ones.")
+    pairs: PositiveInt = Field(description="Sentence pairs; of one draw, smaller sizes are subsets of larger ones.")
     updates: PositiveInt = Field(description="Optimiser steps.")
+    draws: Literal["by_seed", "fixed"] = Field(
+        default="by_seed",
+        description="Whether each seed draws its own sentence pairs, so that intervals are about more than one draw, or "
+        "all seeds share one fixed draw.",
+    )
 
 
 class Training(Section):

@@ -13,6 +13,7 @@ from typing import Any
 from mtpeft.cells import ANY, Cell
 from mtpeft.config import rates
 from mtpeft.config.claims import claim_settings, foreign_language, gate_settings
+from mtpeft.config.draws import BY_SEED
 from mtpeft.config.exposure import exposure_of
 from mtpeft.config.recipes import RECIPES
 from mtpeft.config.resolve import (
@@ -155,6 +156,8 @@ def _without_rate(configuration: Configuration, cell: Cell) -> Settings:
     if method.trains == "nothing":
         return settings
     optimisation = plain(configuration.training) | {"updates": configuration.sizes[cell.size].updates}
+    if configuration.sizes[cell.size].draws != BY_SEED:
+        settings["draws"] = configuration.sizes[cell.size].draws
     if cell.is_group:
         settings["pairs_each"] = configuration.sizes[cell.size].pairs
         settings["method"] = with_languages(options, settings["members"].values())

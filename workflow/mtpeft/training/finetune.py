@@ -84,6 +84,7 @@ def _record(job: Job, cell: Cell, run: Run, *, tuned: Path, attempts: list[Entry
         left_over_parameters=allocation.left_over,
         sizes=dict(allocation.sizes),
         training_pairs=sum(len(read_lines(own.subset)) for own in job.inputs.members),
+        draw=str(settings.get("draws", settings["seed"])),
         learning_rate=settings["optimisation"]["learning_rate"],
         updates=run.step,
         best_step=run.best_step if run.status == "ok" else None,

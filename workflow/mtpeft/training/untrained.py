@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mtpeft.cells import Cell
+from mtpeft.cells import FIXED, Cell
 from mtpeft.execution import describe, versions
 from mtpeft.record_types import TrainRecord
 from mtpeft.records import read_lines, read_record, sha256_of, write_record
@@ -30,6 +30,7 @@ def record_untrained(
         left_over_parameters=0,
         sizes={},
         training_pairs=len(read_lines(subset)) if subset else 0,
+        draw=FIXED if subset else None,
         learning_rate=None,
         updates=0,
         best_step=None,
