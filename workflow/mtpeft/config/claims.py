@@ -4,7 +4,7 @@ A system is a block of labels whose cells differ in their seed alone.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any
 
@@ -14,8 +14,9 @@ from mtpeft.config.exposure_claim import EXPOSURE_CLAIM, exposure_members, lacki
 from mtpeft.config.findings import CATALOGUE_OF, Finding, named_labels
 from mtpeft.config.resolve import pair_languages
 from mtpeft.config.schema import Configuration, Study
-from mtpeft.config.studies import budget_labels
+from mtpeft.config.studies import NONE, budget_labels
 from mtpeft.config.systems import Member, seeds_of_systems, system_block
+from mtpeft.languages import main_language
 from mtpeft.methods import METHODS
 from mtpeft.results.blocks import Block, unfold
 
@@ -33,7 +34,7 @@ def claim_settings(configuration: Configuration, label: str) -> dict[str, Any]:
     members = [] if lacks else list(_members(configuration, finding, study))
     models = sorted({block[0][0] for block in _blocks(members)})
     return {
-        "finding": json.loads(finding.model_dump_json(exclude_none=True)),
+        "finding": json.loads(finding.model_dump_json(exclude_none=True, exclude_defaults=True)),
         "lacks": lacks,
         "one_checkpoint_each": one_checkpoint_each(configuration, models),
         "members": members,
@@ -74,14 +75,24 @@ def _members(configuration: Configuration, finding: Finding, study: Study) -> It
         peft = [system_block(seeds, model, pair, size, method, budget) for budget in budgets]
         named = {"models": model, "sizes": size, "methods": method, "smaller": other}
         several = {"models": models, "sizes": sizes, "methods": methods, "smaller": smaller}
-        name = ", ".join([pair, *(label for key, label in named.items() if len(several[key]) > 1)])
+        setting = [label for key, label in named.items() if len(several[key]) > 1]
+        by_distance = finding.claim == "falls_faster_with_distance"
         yield {
-            "name": name,
+            "name": ", ".join([pair, *setting]),
+            "setting": ", ".join(setting),
             "pair": pair,
             "language": foreign_language(configuration, pair),
+            "languages": pair_of_languages(configuration, pair),
             "peft": peft,
             "full": None if len(peft) > 1 else system_block(seeds, other or model, pair, size, FULL, ALL),
+            **({"gain": _gain(seeds, model, pair, size)} if by_distance else {}),
         }
+
+
+def _gain(seeds: Mapping[tuple[str, ...], Sequence[str]], model: str, pair: str, size: str) -> list[Block] | None:
+    """Full fine-tuning and the untouched model, whose difference is all that fine-tuning gains; None if not in the sweep."""
+    systems = [(model, pair, size, FULL, ALL), (model, pair, ANY, NONE, ANY)]
+    return [system_block(seeds, *labels) for labels in systems] if all(own in seeds for own in systems) else None
 
 
 def _budgets(configuration: Configuration, finding: Finding, study: Study, method: str) -> Sequence[str]:
@@ -94,10 +105,14 @@ def _budgets(configuration: Configuration, finding: Finding, study: Study, metho
 
 
 def foreign_language(configuration: Configuration, pair: str) -> str | None:
-    """Two-letter code of the side of a pair that is not English; None if neither or both are."""
-    codes = [language.replace("_", "-").split("-")[0].lower() for language in pair_languages(configuration, pair)]
-    foreign = [code for code in codes if code != ENGLISH]
+    """Code of the language of a pair that is not English, without script and region; None if neither or both are."""
+    foreign = [code for code in pair_of_languages(configuration, pair) if code != ENGLISH]
     return foreign[0] if len(foreign) == 1 else None
+
+
+def pair_of_languages(configuration: Configuration, pair: str) -> list[str]:
+    """Codes of the languages of a pair without script and region, sorted: the same for both of its directions."""
+    return sorted(map(main_language, pair_languages(configuration, pair)))
 
 
 def gate_settings(configuration: Configuration) -> list[Member]:
@@ -134,5 +149,9 @@ def claim_cells(settings: dict[str, Any]) -> list[Cell]:
 
 
 def _blocks(members: Sequence[Member]) -> list[Block]:
-    own = [block for member in members for block in (*member["peft"], *([member["full"]] if member["full"] else []))]
+    own = [block for member in members for block in _own_blocks(member)]
     return [*own, *(block for member in members for block in _blocks([*filter(None, [member.get("minus")])]))]
+
+
+def _own_blocks(member: Member) -> list[Block]:
+    return [*member["peft"], *([member["full"]] if member["full"] else []), *(member.get("gain") or [])]

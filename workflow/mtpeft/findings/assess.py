@@ -20,8 +20,8 @@ from mtpeft.findings.samples import ALL, LEAST_SIMILAR, PARTS, read_similarities
 from mtpeft.record_types import FindingRecord, FindingsRecord, MemberRecord
 from mtpeft.records import write_record, write_text
 from mtpeft.results.systems import Run, read_runs
-from mtpeft.statistics.p_values import ALPHA
-from mtpeft.statistics.resampling import RESAMPLES
+from mtpeft.statistics.levels import ALPHA
+from mtpeft.statistics.levels import RESAMPLES
 
 ONE_CHECKPOINT = "for these checkpoints"
 

@@ -8,7 +8,8 @@ from mtpeft.findings.rules import REFUTED, SUPPORTED, UNDECIDED, Rule, verdict
 from mtpeft.record_types import Outcome
 from mtpeft.statistics.contrasts import Estimate
 from mtpeft.statistics.needs import what_decides
-from mtpeft.statistics.p_values import ALPHA, holm, interval, p_less
+from mtpeft.statistics.levels import ALPHA
+from mtpeft.statistics.p_values import holm, interval, p_less
 
 NO_TRANSFER = "full fine-tuning itself is not shown to beat the untouched model (gate)"
 STEP_ZERO = "cells on the parameter-efficient side kept the model as it was (step 0)"

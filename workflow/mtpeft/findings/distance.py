@@ -16,7 +16,8 @@ from mtpeft.findings.members import Member, measure
 from mtpeft.findings.rules import DISTANCE_CLAIM, REFUTED, RULES, SUPPORTED, verdict
 from mtpeft.record_types import Outcome
 from mtpeft.statistics.contrasts import Estimate
-from mtpeft.statistics.p_values import ALPHA, holm, interval
+from mtpeft.statistics.levels import ALPHA
+from mtpeft.statistics.p_values import holm, interval
 from mtpeft.statistics.rank_correlation import interval_of, p_rising, spearman, values_needed
 
 KINDS = ("syntactic", "genealogical")

@@ -14,7 +14,8 @@ from mtpeft.record_types import GateRecord
 from mtpeft.results.blocks import unfold
 from mtpeft.results.systems import Run, system_of
 from mtpeft.statistics.contrasts import Estimate
-from mtpeft.statistics.p_values import ALPHA, holm, interval, p_greater
+from mtpeft.statistics.levels import ALPHA
+from mtpeft.statistics.p_values import holm, interval, p_greater
 
 NONE = "none"
 

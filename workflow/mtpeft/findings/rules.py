@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from mtpeft.statistics.p_values import ALPHA, p_greater, p_less, p_outside, p_within
+from mtpeft.statistics.levels import ALPHA
+from mtpeft.statistics.p_values import p_greater, p_less, p_outside, p_within
 
 SUPPORTED, REFUTED, UNDECIDED = "supported", "refuted", "undecided"
 DISTANCE_CLAIM = "falls_faster_with_distance"

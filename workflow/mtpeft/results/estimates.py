@@ -10,7 +10,8 @@ from mtpeft.config.studies import system_labels, untouched
 from mtpeft.results.collect import MISSING, TEST_SET
 from mtpeft.results.systems import Run, Sample, System
 from mtpeft.statistics.contrasts import Term, contrast, matched_seeds
-from mtpeft.statistics.corpus_scores import COUNTED, SCORES
+from mtpeft.statistics.corpus_scores import SCORES
+from mtpeft.statistics.metrics import COUNTED
 from mtpeft.statistics.p_values import interval
 from mtpeft.statistics.resampling import Scored
 

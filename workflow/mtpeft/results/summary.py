@@ -38,7 +38,7 @@ from mtpeft.results.estimates import (
     system_rows,
 )
 from mtpeft.results.systems import System, read_run, read_runs
-from mtpeft.statistics.corpus_scores import COUNTED
+from mtpeft.statistics.metrics import COUNTED
 
 WITH_COMET = (*COUNTED, METRIC, *(name for name in ESTIMATES if name not in COUNTED))
 COSTS = ("trained_parameters", "stored_bytes", "peak_memory_mb", "train_seconds", "decode_sentences_per_second")

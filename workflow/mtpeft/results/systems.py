@@ -11,7 +11,8 @@ from mtpeft.cells import Cell, OnPair
 from mtpeft.errors import UserError
 from mtpeft.records import read_record
 from mtpeft.results.collect import MISSING
-from mtpeft.statistics.corpus_scores import COUNTED, SCORES
+from mtpeft.statistics.corpus_scores import SCORES
+from mtpeft.statistics.metrics import COUNTED
 from mtpeft.statistics.resampling import Scored, score_runs, sentence_weights
 
 OK = "ok"

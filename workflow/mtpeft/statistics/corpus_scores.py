@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from mtpeft.statistics.metrics import BLEU, CHRF, COMET
+
 Score = Callable[[np.ndarray], np.ndarray]
 CHRF_ORDERS = 6
 CHRF_BETA = 2
@@ -64,12 +66,5 @@ def mean(counts: np.ndarray) -> np.ndarray:
     return counts[..., 0] / counts[..., 1]
 
 
-COUNTED = ("chrf", "bleu")
-"""Metrics that every cell has in its `score.json`, by their names there."""
-SCORES: Mapping[str, Score] = {"chrf": chrf, "bleu": bleu, "comet": mean}
+SCORES: Mapping[str, Score] = {CHRF: chrf, BLEU: bleu, COMET: mean}
 """Score of each metric from summed counts."""
-CHRF, COMET = "chrf", "comet"
-METRIC_NAMES: Mapping[str, str] = {CHRF: "chrF", "bleu": "BLEU", COMET: "COMET"}
-"""Each metric as it is written."""
-METRIC_DIGITS: Mapping[str, int] = {CHRF: 2, "bleu": 2, COMET: 4}
-"""Digits after the point with which a metric's differences are told; COMET is near 1."""

@@ -4,10 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-ALPHA = 0.05
-POWER = 0.8
-"""Share of repetitions that would decide, where it is said what would."""
-
 
 def interval(samples: np.ndarray, level: float = 0.95) -> tuple[float, float]:
     """Percentile interval (Efron 1979)."""

@@ -6,7 +6,7 @@ from itertools import permutations
 import numpy as np
 from scipy import stats
 
-from mtpeft.statistics.p_values import POWER
+from mtpeft.statistics.levels import POWER
 
 EXACT = 8
 """Up to this many values all orders are tried."""

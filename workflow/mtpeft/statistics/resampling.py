@@ -4,7 +4,6 @@ Every draw is a vector of weights, how often each sentence stands in the resampl
 test sets of a system are one product of matrices.
 """
 
-import math
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,14 +12,8 @@ from functools import lru_cache
 import numpy as np
 
 from mtpeft.statistics.corpus_scores import Score
-from mtpeft.statistics.p_values import ALPHA
+from mtpeft.statistics.levels import RESAMPLES
 
-RESAMPLES = 1000
-"""For intervals, whose ends are then known to a few hundredths of their width."""
-FEWEST_FOR_TESTS, MOST_FOR_TESTS = 10_000, 100_000
-DRAWS_BELOW_LEVEL = 20
-"""Resampled effects beyond a bound that a corrected test may have and still decide; so many are counted with an error of
-a fifth."""
 BLOCK = 1000
 """Resampled test sets that are summed at once."""
 SEED = 20_04
@@ -59,20 +52,6 @@ def sentence_weights(sentences: int, resamples: int = RESAMPLES) -> np.ndarray:
         rows[:] = generator.multinomial(sentences, shares, size=len(rows))
     weights.flags.writeable = False
     return weights
-
-
-def resamples_for(tests: int) -> int:
-    """Resamples with which the strictest of so many tests, corrected after Holm, can decide, in thousands.
-
-    The smallest p-value of n resamples is 1 / (n + 1), and the strictest of m tests decides below alpha / m.
-    """
-    needed = BLOCK * math.ceil(DRAWS_BELOW_LEVEL * tests / ALPHA / BLOCK)
-    return max(FEWEST_FOR_TESTS, needed)
-
-
-def most_tests() -> int:
-    """Tests of one claim beyond which no number of resamples that we draw could decide the strictest."""
-    return int(MOST_FOR_TESTS * ALPHA / DRAWS_BELOW_LEVEL)
 
 
 def seed_deviates(runs: int, stream: str, resamples: int = RESAMPLES) -> np.ndarray:
