@@ -8,8 +8,8 @@ from sacrebleu.metrics import BLEU, CHRF
 
 from mtpeft.statistics.contrasts import Estimate, contrast
 from mtpeft.statistics.corpus_scores import bleu, chrf
-from mtpeft.statistics.needs import what_decides
 from mtpeft.statistics.levels import ALPHA
+from mtpeft.statistics.needs import what_decides
 from mtpeft.statistics.p_values import holm, interval, p_greater, p_less, p_outside, p_within
 from mtpeft.statistics.rank_correlation import interval_of, p_rising, spearman, values_needed
 from mtpeft.statistics.resampling import Scored, score_runs, sentence_weights

