@@ -262,7 +262,7 @@ class FindingRecord(Record):
 
 
 class GateRecord(Record):
-    """Full fine-tuning, or the untouched model, against a reference row: whether it is shown to be better by the margin.
+    """Full fine-tuning, or the untouched model, against a reference row: is it shown to be better by the margin?
 
     `warning` says what it may mean that an untouched model is not.
     """

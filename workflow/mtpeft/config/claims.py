@@ -93,7 +93,7 @@ def _members(configuration: Configuration, finding: Finding, study: Study) -> It
 
 
 def _gain(seeds: Mapping[tuple[str, ...], Sequence[str]], model: str, pair: str, size: str) -> list[Block] | None:
-    """Full fine-tuning and the untouched model, whose difference is all that fine-tuning gains; None if not in the sweep."""
+    """Full fine-tuning and the untouched model, whose difference is all that it gains; None if the sweep lacks one."""
     systems = [(model, pair, size, FULL, ALL), (model, pair, ANY, NONE, ANY)]
     return [system_block(seeds, *labels) for labels in systems] if all(own in seeds for own in systems) else None
 
@@ -136,8 +136,8 @@ def gate_settings(configuration: Configuration) -> list[Member]:
 
 
 def untouched_settings(configuration: Configuration) -> list[Member]:
-    """The untouched model on each pair that it can translate, or may be able to, beside training from scratch and beside
-    the nearest training source, at the smallest size that the sweep has of them.
+    """The untouched model on each pair that it can translate, or may be able to, beside training from scratch and the
+    nearest training source, at the smallest size that the sweep has of them.
     """
     systems = seeds_of_systems(configuration)
     found: dict[tuple[str, ...], Member] = {}

@@ -29,8 +29,9 @@ def _too_many_members(configuration: Configuration, label: str) -> Iterator[str]
     members = len(claim_settings(configuration, label)["members"])
     if members > MOST_TESTS:
         yield (
-            f"'findings.{label}' compares {members} members, so many that the strictest of their tests could not decide; "
-            f"write claims of at most {MOST_TESTS} members each, on studies of fewer pairs, models, sizes or methods."
+            f"'findings.{label}' compares {members} members, so many that the strictest of their tests could not "
+            f"decide; write claims of at most {MOST_TESTS} members each, on studies of fewer pairs, models, sizes or "
+            "methods."
         )
 
 

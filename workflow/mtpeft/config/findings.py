@@ -24,8 +24,8 @@ class Claim(Section):
     metric: Metric = Field(default="chrf", description="What quality is measured in; `comet` where it is asked for.")
     of: Literal["paper", "models"] = Field(
         default="paper",
-        description="Whose claim it is: what fails of the paper's is called not reproduced at this scale, what fails of "
-        "one on the models at hand is called refuted.",
+        description="Whose claim it is: what fails of the paper's is called not reproduced at this scale, what fails "
+        "of one on the models at hand is called refuted.",
     )
 
 

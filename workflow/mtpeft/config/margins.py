@@ -11,8 +11,8 @@ from mtpeft.statistics.metrics import BLEU, CHRF, COMET
 DEFAULTS = {CHRF: 1.0, BLEU: 1.0, COMET: 0.01}
 """One point of each metric, on its own scale.
 
-Which differences people notice was measured by Kocmi et al. 2024 (arXiv 2401.06760); it differs between metrics and with
-how alike the systems are, and these are below most of what they found, so that being on par is not claimed lightly.
+Which differences people notice was measured by Kocmi et al. 2024 (arXiv 2401.06760): it differs between metrics and
+with how alike the systems are.
 """
 
 

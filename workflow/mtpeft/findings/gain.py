@@ -18,7 +18,7 @@ from mtpeft.statistics.p_values import interval, p_greater
 
 @dataclass(frozen=True)
 class Kept:
-    """Shares of the gain kept at the larger and the smaller budget, and what is lost between them, with its interval."""
+    """Shares of the gain kept at the larger and smaller budget, and what is lost between them, with its interval."""
 
     larger: float
     smaller: float
@@ -47,8 +47,10 @@ def score_of_untouched(members: Sequence[Member], known: Known, *, part: str, me
     """Score of the untouched model, the mean over the pairs of a language."""
     if any(_lacks(member, metric) for member in members):
         return None
-    samples = [(member, sample_of(part, member.pair, member.all_systems, known)) for member in members]
-    scores = [estimate(member.gain[1:], [1.0], known, sample=sample, metric=metric).effect for member, sample in samples]
+    scores = []
+    for member in members:
+        sample = sample_of(part, member.pair, member.all_systems, known)
+        scores.append(estimate(member.gain[1:], [1.0], known, sample=sample, metric=metric).effect)
     return float(np.mean(scores))
 
 
@@ -66,9 +68,8 @@ def _kept(member: Member, known: Known, *, part: str, metric: str) -> tuple[Kept
     if p_greater(gain.samples) >= ALPHA:
         return NotShown("full fine-tuning is not shown to gain")
     larger, smaller = member.peft
-    shares = [
-        estimate([own, none], [1.0, -1.0], known, sample=sample, metric=metric).effect / gain.effect for own in member.peft
-    ]
+    above = [estimate([own, none], [1.0, -1.0], known, sample=sample, metric=metric).effect for own in member.peft]
+    shares = [effect / gain.effect for effect in above]
     lost = shares[0] - shares[1]
     rest = estimate([larger, smaller, full, none], [1.0, -1.0, -lost, lost], known, sample=sample, metric=metric)
     samples = lost + rest.samples / gain.effect

@@ -1,7 +1,7 @@
 """Before all claims: is full fine-tuning better than no training, and than training from scratch?
 
-Where it is not, a comparison with full fine-tuning says nothing of transfer. And is the untouched model better than what
-knows nothing of its pre-training? Where it is not, it may have been read wrongly.
+Where it is not, a comparison with full fine-tuning says nothing of transfer. And is the untouched model better than
+what knows nothing of its pre-training? Where it is not, it may have been read wrongly.
 """
 
 from collections.abc import Mapping, Sequence

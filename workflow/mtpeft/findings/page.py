@@ -10,20 +10,20 @@ from mtpeft.record_types import FindingRecord, FindingsRecord, GateRecord, Membe
 from mtpeft.statistics.metrics import CHRF, DIGITS, NAMES
 
 MEASURES = (
-    "Effects are in the metric of the claim, chrF where no other is named, means over seeds. Intervals are 95 % percentile "
-    "intervals of {resamples} resamples, in which test sentences are drawn again, the same for both systems (Koehn 2004), "
-    "and seeds, matched, bring Student's t. With one seed an interval speaks of the sentences alone. Where the effect is a "
-    "correlation over languages, its interval is by Fisher's z. A mean over languages takes them as draws: besides the "
-    "sentences, Student's t over the languages brings their chance. The least similar half is that of the test sentences "
-    "which resemble what the compared cells have read in fine-tuning least, all their seeds together; what the base model "
-    "has read is not known to it. p-values are one-sided, but for what is outside a margin; in brackets they are corrected "
-    "over the members (Holm 1979), never over the claims, each of which is tested at {alpha:g}. Metrics besides that of the "
-    "claim come with their own p-values, which decide nothing. What holds for these checkpoints was not tested on base "
-    "models that differ in the seed of their pre-training only."
+    "Effects are in the metric of the claim, chrF where no other is named, means over seeds. Intervals are 95 % "
+    "percentile intervals of {resamples} resamples, in which test sentences are drawn again, the same for both systems "
+    "(Koehn 2004), and seeds, matched, bring Student's t. With one seed an interval speaks of the sentences alone. "
+    "Where the effect is a correlation over languages, its interval is by Fisher's z. A mean over languages takes them "
+    "as draws: besides the sentences, Student's t over the languages brings their chance. The least similar half is "
+    "that of the test sentences which resemble what the compared cells have read in fine-tuning least, all their seeds "
+    "together; what the base model has read is not known to it. p-values are one-sided, but for what is outside a "
+    "margin; in brackets they are corrected over the members (Holm 1979), never over the claims, each of which is "
+    "tested at {alpha:g}. Metrics besides that of the claim come with their own p-values, which decide nothing. What "
+    "holds for these checkpoints was not tested on base models that differ in the seed of their pre-training only."
 )
 WORDING = (
-    f"A claim of the paper that a test speaks against is called *{NOT_REPRODUCED}*: the models here are not those of the "
-    f"paper. *{REFUTED.capitalize()}* is said of claims on the models at hand."
+    f"A claim of the paper that a test speaks against is called *{NOT_REPRODUCED}*: the models here are not those of "
+    f"the paper. *{REFUTED.capitalize()}* is said of claims on the models at hand."
 )
 COLUMNS = ("effect", "95 % interval", "other metrics", "p for", "p against", "seeds", "sentences", "verdict")
 
@@ -103,8 +103,8 @@ def _untouched(rows: Sequence[GateRecord]) -> Iterator[str]:
         return
     yield "## untouched models"
     yield (
-        "The untouched model minus training from random weights, and minus the nearest training source (`retrieval`), at "
-        "the smallest size. A model that can translate a pair is better than both; each test is at 0.05."
+        "The untouched model minus training from random weights, and minus the nearest training source (`retrieval`), "
+        "at the smallest size. A model that can translate a pair is better than both; each test is at 0.05."
     )
     lines = [
         (

@@ -101,8 +101,8 @@ RULES: Mapping[str, Rule] = {
     "on_par": Rule(
         statement="{method}{budget} is on par with full fine-tuning.",
         effect="{metric} of the method minus {metric} of full fine-tuning",
-        decision="Supported if two one-sided tests (Schuirmann 1987) show the effect within {margin} of 0; refuted if it "
-        "is shown to be further from 0 than that, on either side, so with twice the p-value of one.",
+        decision="Supported if two one-sided tests (Schuirmann 1987) show the effect within {margin} of 0; refuted if "
+        "it is shown to be further from 0 than that, on either side, so with twice the p-value of one.",
         refuted="shown to be more than {margin} from 0",
         p_for=p_within,
         p_against=p_outside,
@@ -120,9 +120,9 @@ RULES: Mapping[str, Rule] = {
     ),
     DISTANCE_CLAIM: Rule(
         statement="Between {budgets} the quality of {method} falls more for more distant languages.",
-        effect="Spearman's correlation over languages of their distance from English and their fall, which is {metric} at "
-        "the larger budget minus {metric} at the smaller one, in the mean over the pairs of a language. The gap to full "
-        "fine-tuning changes by the same amount",
+        effect="Spearman's correlation over languages of their distance from English and their fall, which is {metric} "
+        "at the larger budget minus {metric} at the smaller one, in the mean over the pairs of a language. The gap to "
+        "full fine-tuning changes by the same amount",
         decision="Supported if a one-sided permutation test over the languages, each of which counts once, shows a "
         "positive correlation, refuted if one shows a negative one. The claim is supported if one of the kinds of "
         f"distance supports it, corrected over them (Holm 1979), and refuted if all refute it, each at {ALPHA:g}.",
@@ -140,8 +140,8 @@ RULES: Mapping[str, Rule] = {
     "matters_less_where_seen": _advantage(
         "More data ({sizes}) and more trained parameters ({budgets}) bring {method} less for pairs that the base model "
         "was pre-trained to translate than for others.",
-        "gain in {metric} from the smaller to the larger end for a pair that was less seen, minus the same gain for one "
-        "that was seen in parallel",
+        "gain in {metric} from the smaller to the larger end for a pair that was less seen, minus the same gain for "
+        "one that was seen in parallel",
         of="a difference",
     ),
 }
@@ -152,12 +152,12 @@ ALL_MEMBERS = (
 )
 OVER: Mapping[str, str] = {
     EVERY: "It is asked of every pair; what holds in the mean over languages stands beside it.",
-    MEAN: "It is asked of the mean over languages, each of which is a draw from all of them and counts once; what holds "
-    "for every pair stands beside it.",
+    MEAN: "It is asked of the mean over languages, each of which is a draw from all of them and counts once; what "
+    "holds for every pair stands beside it.",
 }
 BOUNDS = (
-    "A member whose parameter-efficient side, at its largest budget, has a cell that kept the model as it was before any "
-    "update (step 0) is never supported."
+    "A member whose parameter-efficient side, at its largest budget, has a cell that kept the model as it was before "
+    "any update (step 0) is never supported."
 )
 NOTHING_TO_LOSE = "Nor is it refuted: what has gained nothing has nothing to lose."
 
@@ -223,7 +223,7 @@ def verdict_on_all(outcomes: Sequence[Outcome]) -> str:
 
 
 def verdict_on_one(outcomes: Sequence[Outcome]) -> str:
-    """The verdict on the claim that one of several orders holds; refuted if all of them are, each without correction."""
+    """The verdict on the claim that one of several orders holds; refuted if all are, each without a correction."""
     if any(outcome.verdict == SUPPORTED for outcome in outcomes):
         return SUPPORTED
     refuted = [

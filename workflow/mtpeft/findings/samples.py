@@ -1,4 +1,4 @@
-"""The sentences on which a claim is tested: all of a test set, and the half least similar to what the cells have read."""
+"""The sentences on which a claim is tested: all of a test set, and the half least similar to what cells have read."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What stands beside the correlation of distance and fall: each language's fall, and shares of what fine-tuning gains."""
+"""What stands beside the correlation of distance and fall: falls of the languages, and shares of the gain."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -41,10 +41,10 @@ def falls_of(finding: FindingRecord) -> Iterator[str]:
 def _in_other_respects(details: Mapping[str, Any]) -> str:
     shares, given = details["share_of_gain"], details["given_untouched"]
     return (
-        "A fall can't exceed what was gained. As a share of what full fine-tuning gains over the untouched model, over the "
-        f"{shares['languages']} languages where it is shown to gain, the correlation of the fall with distance is "
-        f"{_correlation(shares)}. With the score of the untouched model held fixed (partial correlation) that of the fall "
-        f"itself is {_correlation(given)}. Neither decides the claim."
+        "A fall can't exceed what was gained. As a share of what full fine-tuning gains over the untouched model, over "
+        f"the {shares['languages']} languages where it is shown to gain, the correlation of the fall with distance is "
+        f"{_correlation(shares)}. With the score of the untouched model held fixed (partial correlation) that of the "
+        f"fall itself is {_correlation(given)}. Neither decides the claim."
     )
 
 

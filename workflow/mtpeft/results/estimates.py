@@ -25,7 +25,7 @@ COUNTED_COLUMNS = ("training_pairs", "seeds", "step_zero", "diverged", "missing"
 
 
 def estimates_in(metrics: Sequence[str]) -> tuple[str, ...]:
-    """Estimates of systems in these metrics: scores, then differences to full fine-tuning and to the untouched model."""
+    """Estimates in these metrics: scores, then differences to full fine-tuning and to the untouched model."""
     return (*metrics, *(difference_column(metric, to) for metric in metrics for to in REFERENCES))
 
 

@@ -9,8 +9,7 @@ RESAMPLES = 1000
 """For intervals, whose ends are then known to a few hundredths of their width."""
 FEWEST_FOR_TESTS, MOST_FOR_TESTS = 10_000, 100_000
 DRAWS_BELOW_LEVEL = 20
-"""Resampled effects beyond a bound that a corrected test may have and still decide; so many are counted with an error of
-a fifth."""
+"""Resampled effects beyond a bound with which a corrected test still decides; so many have an error of a fifth."""
 MOST_TESTS = int(MOST_FOR_TESTS * ALPHA / DRAWS_BELOW_LEVEL)
 """Tests of one claim, beyond which the strictest could decide with no number of resamples that we draw."""
 
