@@ -33,7 +33,8 @@ def partial_spearman(x: np.ndarray, y: np.ndarray, given: np.ndarray) -> tuple[f
     """Rank correlation of x and y where a third quantity is held fixed, with the one-sided p-values of + and of -.
 
     The p-values are by Student's t with three degrees of freedom less than there are values. A side that the third
-    quantity determines has a correlation of 0, and so has everything over fewer than four values.
+    quantity determines has a correlation of 0, and so has everything over fewer than four values. Ranks hold a quantity
+    fixed as far as they tell it: where it determines both sides almost alone, something of it is left.
     """
     xy, xz, yz = (float(spearman(*sides)) for sides in ((x, y), (x, given), (y, given)))
     left = (1 - xz**2) * (1 - yz**2)
