@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mtpeft.cells import Cell, OnPair
+from mtpeft.cells import ANY, Cell, OnPair
 from mtpeft.config.claims import claim_cells
 from mtpeft.config.load import DEFAULT_FILE, merge, read_yaml, validate
 from mtpeft.config.schema import Configuration
@@ -117,7 +117,7 @@ def train_record(cell: Cell, *, best_step: int | None, status: str) -> dict[str,
         settings={},
         execution={},
         versions={},
-        inputs={},
+        inputs={} if cell.size == ANY else {"subset_sha256": subset_of(cell)},
         total_parameters=1_000_000,
         trained_parameters=int(1_000_000 * share),
         budget_requested=SHARES.get(cell.budget),
@@ -200,11 +200,20 @@ def write(path: Path, record: Mapping[str, Any]) -> None:
     path.write_text(json.dumps(record), encoding="utf-8")
 
 
-def write_parts(pairs: list[str], sentences: int = SENTENCES) -> dict[str, Path]:
-    similarities = np.where(np.arange(sentences) % 2 == 1, 0.5, 0.1).tolist()
-    files = {pair: Path(f"data/pairs/{pair}/parts.json") for pair in pairs}
-    for file in files.values():
-        write(file, {"rows": {"test": sentences}, "similarity_to_test": {"test_to_train": similarities}})
+def subset_of(cell: Cell) -> str:
+    """What stands for the hash of the subset that a cell has read."""
+    return f"{cell.size}/{cell.seed}"
+
+
+def write_similarities(cells: list[Cell], sentences: int = SENTENCES) -> list[Path]:
+    """Every second sentence resembles what cells have read, of one seed more than of the others."""
+    similar = np.arange(sentences) % 2 == 1
+    files = []
+    for pair in sorted({cell.pair for cell in cells}):
+        read = sorted({subset_of(cell) for cell in cells if cell.pair == pair and cell.size != ANY})
+        found = {subset: np.where(similar, 0.5 - 0.01 * place, 0.1).tolist() for place, subset in enumerate(read)}
+        files.append(Path(f"data/pairs/{pair}/similarity.json"))
+        write(files[-1], {"pair": pair, "settings": {}, "subsets": found})
     return files
 
 
@@ -226,9 +235,9 @@ def found(configuration: Configuration) -> FindingsRecord:
     settings = findings_settings(configuration)
     cells = claim_cells(settings)
     missing = [cell for cell in cells if not (cell.folder / "score.json").exists()]
-    parts = write_parts(sorted({cell.pair for cell in cells}))
+    similarities = write_similarities(cells)
     record = Path("results/findings.json")
-    write_findings(settings, parts=parts, record=record, page=record.with_suffix(".md"), missing=missing)
+    write_findings(settings, similarities=similarities, record=record, page=record.with_suffix(".md"), missing=missing)
     return FindingsRecord.model_validate(read_record(record))
 
 

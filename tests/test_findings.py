@@ -7,15 +7,17 @@ import numpy as np
 import pytest
 
 from findings_cases import CASES, LOUD, PLACES, by_distance, by_method, one_pair_off, shuffled
-from findings_material import LANGUAGES, MODEL, SIMILAR, build, configuration_of, finding, found, write_parts
+from findings_material import LANGUAGES, MODEL, SIMILAR, build, configuration_of, finding, found, write_similarities
 from mtpeft.cells import Cell
 from mtpeft.config.checkpoints import one_checkpoint_each
+from mtpeft.config.folders import pair_name, subset_file
 from mtpeft.config.load import load
-from mtpeft.config.paths import finding_parts, finding_records
+from mtpeft.config.paths import finding_records, finding_similarities, similarity_inputs
 from mtpeft.config.settings import findings_settings
 from mtpeft.errors import UserError
 from mtpeft.findings.assess import write_findings
 from mtpeft.findings.members import drop_coefficients
+from mtpeft.findings.rules import NOT_REPRODUCED
 from mtpeft.findings.samples import least_similar_half
 from record_material import schema_mistakes
 from sweep_material import ROOT
@@ -41,7 +43,9 @@ def test_a_claim_is_decided_by_what_is_true(case: str) -> None:
     assert record.verdict == record.least_similar_verdict == verdict
     assert any(reason in outcome.reason for row in record.members for outcome in (row.test, row.least_similar))
     page = Path("results/findings.md").read_text(encoding="utf-8")
-    assert f"| **{verdict}** for these checkpoints | {verdict} |" in page
+    told = NOT_REPRODUCED if verdict == "refuted" else verdict
+    assert f"| **{told}** for these checkpoints | {told} |" in page
+    assert "**refuted**" not in page
     assert record.rule in page and reason in page
 
 
@@ -72,7 +76,7 @@ def test_numbers_are_those_of_the_cells() -> None:
     for outcome in effects.values():
         low, high = outcome.interval
         assert low < outcome.effect < high
-        assert outcome.bleu_effect == pytest.approx(outcome.effect, abs=0.05)
+        assert outcome.metrics["bleu"].effect == pytest.approx(outcome.effect, abs=0.05)
         assert outcome.p_for <= outcome.p_for_holm and outcome.p_against <= outcome.p_against_holm
         assert (outcome.seeds, outcome.sentences) == (3, 100)
     assert record.members[0].cells == sorted(record.members[0].cells) and len(record.members[0].cells) == 6
@@ -177,16 +181,20 @@ def test_the_inputs_of_the_rule_are_what_the_findings_read() -> None:
 
     named = [f"{cell.folder}/{step}.json" for step in ("train", "decode", "score") for cell in cells]
     assert finding_records(configuration) == named
-    assert finding_parts(configuration) == [f"data/pairs/{pair}/parts.json" for pair in ("de-en", "es-en")]
+    pairs = [pair_name(configuration, pair) for pair in ("de-en", "es-en")]
+    assert finding_similarities(configuration) == [f"results/config/similarity/{pair}.json" for pair in pairs]
+    read = [subset_file(configuration, Cell("small", "de-en", "many", "full", "all", seed), "de-en") for seed in "123"]
+    assert similarity_inputs(configuration, {"pair": "de-en"}) == read
 
 
 def test_similarities_of_another_test_set_are_refused() -> None:
     configuration = configuration_of("parity")
-    build(configuration, by_method())
-    parts = write_parts(["es-en", "de-en"], sentences=90)
+    similarities = write_similarities(build(configuration, by_method()), sentences=90)
 
-    with pytest.raises(UserError, match=r"parts\.json is of 90 test sentences, but the scores"):
-        write_findings(findings_settings(configuration), parts=parts, record=Path("a.json"), page=Path("a.md"))
+    with pytest.raises(UserError, match=r"similarity\.json is of 90 test sentences, but the scores"):
+        write_findings(
+            findings_settings(configuration), similarities=similarities, record=Path("a.json"), page=Path("a.md")
+        )
 
 
 AGAIN = {"again": {"pretrain": MODEL | {"seed": 2}}}

@@ -195,30 +195,53 @@ class CometRecord(Record):
     test_sets: dict[str, dict[str, Any]]
 
 
+class SimilarityRecord(Record):
+    """How much the test sentences of a pair resemble what cells have read: `similarity/<pair>.json`.
+
+    `subsets` has for the hash of each subset the greatest similarity of each test sentence to a sentence of it.
+    """
+
+    pair: str
+    settings: dict[str, Any]
+    subsets: dict[str, list[float]]
+
+
+class MetricOutcome(Record):
+    """The same effect in another metric, with the p-values of the same tests, not corrected."""
+
+    effect: float
+    interval: tuple[float, float] | None = None
+    p_for: float | None = None
+    p_against: float | None = None
+
+
 class Outcome(Record):
     """What one set of sentences says of a member of a claim; None where nothing could be measured.
 
     `p_for` is the one-sided p-value of what would support the claim and `p_against` that of what would refute it;
-    those with `holm` are corrected over the members. `needs` says what would decide.
+    those with `holm` are corrected over the members, and the verdict, on this member by itself, is by them. `barred`
+    says why the member can't support its claim, whatever is shown. `needs` says what would decide.
     """
 
     effect: float | None = None
     interval: tuple[float, float] | None = None
-    bleu_effect: float | None = None
+    metrics: dict[str, MetricOutcome] = {}
     p_for: float | None = None
     p_for_holm: float | None = None
     p_against: float | None = None
     p_against_holm: float | None = None
     sentences: int | None = None
     seeds: int | None = None
+    languages: int | None = None
     verdict: Verdict = "undecided"
+    barred: str = ""
     reason: str = ""
     needs: str = ""
     details: dict[str, Any] = {}
 
 
 class MemberRecord(Record):
-    """One comparison of a claim: all test sentences, and the half least similar to the fine-tuning text."""
+    """One comparison of a claim: all test sentences, and the half least similar to what the cells have read."""
 
     member: str
     cells: list[str]
@@ -227,23 +250,42 @@ class MemberRecord(Record):
     least_similar: Outcome
 
 
+class Verdicts(Record):
+    """The verdict on a claim on all test sentences, and on the least similar half."""
+
+    test: Verdict
+    least_similar: Verdict
+
+
 class FindingRecord(Record):
-    """A claim with its verdict."""
+    """A claim with its verdict.
+
+    `over` says which of `verdicts` it is: that for `every` member, or that for the `mean` over languages, whose rows
+    are in `mean`. `of` says whether the claim is the paper's or one on the models at hand.
+    """
 
     claim: str
     study: str
+    metric: str = "chrf"
+    of: Literal["paper", "models"] = "paper"
+    over: str = "every"
     statement: str
     effect: str
     rule: str
     verdict: Verdict
     least_similar_verdict: Verdict
+    verdicts: dict[str, Verdicts] = {}
     scope: str
     reason: str
     members: list[MemberRecord]
+    mean: list[MemberRecord] = []
 
 
 class GateRecord(Record):
-    """Full fine-tuning against a reference row; `exceeds` says whether it is shown to be better by the margin."""
+    """Full fine-tuning, or the untouched model, against a reference row: is it shown to be better by the margin?
+
+    `warning` says what it may mean that an untouched model is not.
+    """
 
     model: str
     pair: str
@@ -256,15 +298,17 @@ class GateRecord(Record):
     seeds: int | None = None
     exceeds: bool = False
     needs: str = ""
+    warning: str = ""
 
 
 class FindingsRecord(Record):
-    """All findings of a run: `findings.json`. Effects and intervals are in chrF."""
+    """All findings of a run: `findings.json`. Effects and intervals are in the metric of each finding."""
 
     settings: dict[str, Any]
     versions: dict[str, str]
     alpha: float
-    margin: float
+    margins: dict[str, float]
     resamples: int
     gate: list[GateRecord]
+    untouched: list[GateRecord] = []
     findings: dict[str, FindingRecord]

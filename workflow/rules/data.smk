@@ -2,8 +2,8 @@
 
 Needs: wheels from the package index, datasets from the servers that mtdata knows, or the user's own files.
 Makes: data/wheels/, data/mtdata/, data/corpora/, data/pairs/<pair>-<digest>/{train,dev,test,pretrain}.tsv, subsets/,
-data/tokens/; subsets_at_most/ for groups of pairs, one of which may have fewer sentences than the others. Wildcards here
-are labels with their digests.
+data/tokens/; subsets_at_most/ for groups of pairs, one of which may have fewer sentences than the others; similarity/ in
+results/<study file>/. Wildcards here are labels with their digests.
 """
 
 
@@ -200,6 +200,27 @@ use rule choose_subset as choose_subset_at_most with:
         size=paths.subset_sizes(CONFIGURATION, at_most=True),
     params:
         settings=told("subset_at_most", "draw", "size"),
+
+
+rule similarity:
+    """How much the test sentences of a pair resemble what the cells of the findings have read."""
+    input:
+        train="data/pairs/{pair}/train.tsv",
+        test="data/pairs/{pair}/test.tsv",
+        subsets=files(paths.similarity_inputs),
+    output:
+        f"{RESULTS}/similarity/{{pair}}.json",
+    log:
+        f"logs/{STUDY_FILE}/similarity/{{pair}}.log",
+    benchmark:
+        f"benchmarks/{STUDY_FILE}/similarity/{{pair}}.tsv"
+    conda:
+        "../../envs/workflow.yaml"
+    params:
+        settings=told("similarity", "pair"),
+    shell:
+        "exec python -m mtpeft similarity --settings {params.settings:q} --train {input.train:q} --test {input.test:q} "
+        "--subsets {input.subsets:q} --record {output:q} > {log:q} 2>&1"
 
 
 rule encode_pair:

@@ -1,6 +1,6 @@
 """Findings: the claims of the configuration, tested on the cells of its studies.
 
-Needs: score.json and train.json of the cells that the claims compare, data/pairs/<pair>/parts.json.
+Needs: the records of the cells that the claims compare, similarity/ of their pairs; comet.json where it is asked for.
 Makes: findings.json and findings.md in results/<study file>/.
 """
 
@@ -9,7 +9,8 @@ rule findings:
     """Every claim supported, refuted or undecided, by rules that were written before."""
     input:
         paths.finding_records(CONFIGURATION),
-        parts=paths.finding_parts(CONFIGURATION),
+        comet_settings.claim_comet_records(CONFIGURATION),
+        similarities=paths.finding_similarities(CONFIGURATION),
     output:
         page=report(
             f"{RESULTS}/findings.md",
@@ -27,5 +28,5 @@ rule findings:
     params:
         settings=canonical(settings.findings_settings(CONFIGURATION)),
     shell:
-        "exec python -m mtpeft findings --settings {params.settings:q} --parts {input.parts:q} --record {output.record:q} "
-        "--page {output.page:q} > {log:q} 2>&1"
+        "exec python -m mtpeft findings --settings {params.settings:q} --similarities {input.similarities:q} "
+        "--record {output.record:q} --page {output.page:q} > {log:q} 2>&1"

@@ -61,11 +61,11 @@ def _text(given: argparse.Namespace) -> None:
 
 
 def _findings(given: argparse.Namespace) -> None:
-    from mtpeft.cells import label_of
+    from mtpeft.config.claims import claim_cells
     from mtpeft.findings.assess import write_findings
 
-    parts = {label_of(file.parent.name): file for file in given.parts}
-    write_findings(given.settings, parts=parts, record=given.record, page=given.page)
+    cells = claim_cells(given.settings) if given.settings.get("comet") else ()
+    write_findings(given.settings, similarities=given.similarities, record=given.record, page=given.page, comet=cells)
 
 
 def _figure(given: argparse.Namespace) -> None:
@@ -86,6 +86,6 @@ RESULT_STEPS: dict[str, Step] = {
     "others": (_others, "output page", "summarise systems on other pairs than those that they were tuned on"),
     "representations": (_representations, "output", "collect the representations of cells into a table"),
     "text": (_text, "texts* arrays* output page", "describe the test sentences as the models read them"),
-    "findings": (_findings, "parts* record page", "test the claims of the configuration"),
+    "findings": (_findings, "similarities* record page", "test the claims of the configuration"),
     "figure": (_figure, "summary others* representations* stem", "draw a figure from a summary"),
 }

@@ -67,6 +67,12 @@ def _subset(given: argparse.Namespace) -> None:
     choose_subset(given.settings, train=given.train, output=given.output, record=given.record)
 
 
+def _similarity(given: argparse.Namespace) -> None:
+    from mtpeft.corpus.subset_similarity import measure_similarities
+
+    measure_similarities(given.settings, train=given.train, test=given.test, subsets=given.subsets, record=given.record)
+
+
 def _vocabulary(given: argparse.Namespace) -> None:
     from mtpeft.tokens.vocabulary import train_vocabulary
 
@@ -88,6 +94,7 @@ TEXT_STEPS: dict[str, Step] = {
     "divide": (_divide, "cleaned split others* folder record", "divide a pair's text into its parts, without leaks"),
     "test": (_test, "archives* output record", "take in a test set that is named beside a corpus's own"),
     "subset": (_subset, "train output record", "choose a nested subset of a pair's training text"),
+    "similarity": (_similarity, "train test subsets* record", "compare the test set with what cells have read"),
     "vocabulary": (_vocabulary, "parts* folder", "learn a vocabulary"),
     "encode": (_encode, "tokenizer texts* arrays*", "turn text into token arrays"),
 }

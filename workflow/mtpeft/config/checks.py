@@ -12,6 +12,7 @@ from mtpeft.config.extension_checks import extension_mistakes
 from mtpeft.config.file_checks import file_mistakes, lacking_languages
 from mtpeft.config.finding_checks import finding_mistakes
 from mtpeft.config.groups import pair_mistakes
+from mtpeft.config.metric_checks import figure_metric_mistakes
 from mtpeft.config.model_checks import contaminated_models, frozen_mistakes, language_mistakes, sharding_mistakes
 from mtpeft.config.models import Model
 from mtpeft.config.other_checks import FORGETTING, also_score_mistakes
@@ -232,6 +233,7 @@ def _study_mistakes(configuration: Configuration) -> Iterator[str]:
             yield f"'{key}.figure' is missing; write which figure is drawn: {listed(FIGURES)}."
         yield from also_score_mistakes(configuration, label)
         yield from representation_mistakes(configuration, label)
+        yield from figure_metric_mistakes(configuration, label)
         places = (key, *(f"{key}.also.{number}" for number, _ in enumerate(study.also)))
         for place, written, whole in zip(places, (study, *study.also), study.blocks, strict=True):
             yield from _unknown_labels(configuration, place, written)

@@ -4,17 +4,18 @@ A system is a block of labels whose cells differ in their seed alone.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any
 
 from mtpeft.cells import ALL, ANY, Cell, members_of
 from mtpeft.config.checkpoints import one_checkpoint_each
+from mtpeft.config.exposure import exposure_of
 from mtpeft.config.exposure_claim import EXPOSURE_CLAIM, exposure_members, lacking_exposure
 from mtpeft.config.findings import CATALOGUE_OF, Finding, named_labels
 from mtpeft.config.resolve import pair_languages
 from mtpeft.config.schema import Configuration, Study
-from mtpeft.config.studies import budget_labels
+from mtpeft.config.studies import NONE, budget_labels
 from mtpeft.config.systems import Member, seeds_of_systems, system_block
 from mtpeft.languages import main_language
 from mtpeft.methods import METHODS
@@ -23,6 +24,8 @@ from mtpeft.results.blocks import Block, cells_told, unfold
 FULL = "full"
 GATES = ("none", "scratch")
 """Reference rows that full fine-tuning must beat for a comparison with it to mean something."""
+UNTRAINED = ("scratch", "retrieval")
+"""Reference rows that know nothing of the pre-training of a model."""
 ENGLISH = "en"
 
 
@@ -34,7 +37,7 @@ def claim_settings(configuration: Configuration, label: str) -> dict[str, Any]:
     members = [] if lacks else list(_members(configuration, finding, study))
     models = sorted({block[0][0] for block in _blocks(members)})
     return {
-        "finding": json.loads(finding.model_dump_json(exclude_none=True)),
+        "finding": json.loads(finding.model_dump_json(exclude_none=True, exclude_defaults=True)),
         "lacks": lacks,
         "one_checkpoint_each": one_checkpoint_each(configuration, models),
         "members": members,
@@ -75,14 +78,24 @@ def _members(configuration: Configuration, finding: Finding, study: Study) -> It
         peft = [system_block(seeds, model, pair, size, method, budget) for budget in budgets]
         named = {"models": model, "sizes": size, "methods": method, "smaller": other}
         several = {"models": models, "sizes": sizes, "methods": methods, "smaller": smaller}
-        name = ", ".join([pair, *(label for key, label in named.items() if len(several[key]) > 1)])
+        setting = [label for key, label in named.items() if len(several[key]) > 1]
+        by_distance = finding.claim == "falls_faster_with_distance"
         yield {
-            "name": name,
+            "name": ", ".join([pair, *setting]),
+            "setting": ", ".join(setting),
             "pair": pair,
             "language": foreign_language(configuration, pair),
+            "languages": pair_of_languages(configuration, pair),
             "peft": peft,
             "full": None if len(peft) > 1 else system_block(seeds, other or model, pair, size, FULL, ALL),
+            **({"gain": _gain(seeds, model, pair, size)} if by_distance else {}),
         }
+
+
+def _gain(seeds: Mapping[tuple[str, ...], Sequence[str]], model: str, pair: str, size: str) -> list[Block] | None:
+    """Full fine-tuning and the untouched model, whose difference is all that it gains; None if the sweep lacks one."""
+    systems = [(model, pair, size, FULL, ALL), (model, pair, ANY, NONE, ANY)]
+    return [system_block(seeds, *labels) for labels in systems] if all(own in seeds for own in systems) else None
 
 
 def _budgets(configuration: Configuration, finding: Finding, study: Study, method: str) -> Sequence[str]:
@@ -95,10 +108,14 @@ def _budgets(configuration: Configuration, finding: Finding, study: Study, metho
 
 
 def foreign_language(configuration: Configuration, pair: str) -> str | None:
-    """The language of the side of a pair that is not English, without region; None if neither or both are."""
-    codes = [main_language(language) for language in pair_languages(configuration, pair)]
-    foreign = [code for code in codes if code != ENGLISH]
+    """Code of the language of a pair that is not English, without script and region; None if neither or both are."""
+    foreign = [code for code in pair_of_languages(configuration, pair) if code != ENGLISH]
     return foreign[0] if len(foreign) == 1 else None
+
+
+def pair_of_languages(configuration: Configuration, pair: str) -> list[str]:
+    """Codes of the languages of a pair without script and region, sorted: the same for both of its directions."""
+    return sorted(map(main_language, pair_languages(configuration, pair)))
 
 
 def gate_settings(configuration: Configuration) -> list[Member]:
@@ -118,6 +135,31 @@ def gate_settings(configuration: Configuration) -> list[Member]:
     return found
 
 
+def untouched_settings(configuration: Configuration) -> list[Member]:
+    """The untouched model on each pair that it can translate, or may be able to, beside training from scratch and the
+    nearest training source, at the smallest size that the sweep has of them.
+    """
+    systems = seeds_of_systems(configuration)
+    found: dict[tuple[str, ...], Member] = {}
+    by_size = sorted(
+        systems, key=lambda labels: (configuration.sizes[labels[2]].pairs if labels[2] != ANY else 0, labels)
+    )
+    for labels, (model, pair) in product(by_size, _untouched_models(systems)):
+        (other, on, size, method, _), key = labels, (model, pair, labels[3])
+        if method in UNTRAINED and on == pair and other in (model, ANY) and key not in found:
+            seen = exposure_of(configuration, model, pair)
+            sides = {"untouched": (model, pair, ANY, NONE, ANY), "other": labels}
+            blocks = {side: system_block(systems, *own) for side, own in sides.items()}
+            row = {"model": model, "pair": pair, "size": size, "reference": method, "seen": seen, **blocks}
+            found[key] = row
+    return [row for key, row in sorted(found.items()) if row["seen"] in ("parallel", "unknown")]
+
+
+def _untouched_models(systems: Mapping[tuple[str, ...], Sequence[str]]) -> list[tuple[str, str]]:
+    """Models and pairs of the rows before tuning."""
+    return [(model, pair) for model, pair, _, method, _ in systems if method == NONE]
+
+
 def _common_seeds(seeds: Sequence[str], others: Sequence[str]) -> tuple[Sequence[str], Sequence[str]] | None:
     """Seeds of two systems that can be matched; a run without a seed goes with all."""
     if others == [ANY]:
@@ -131,11 +173,16 @@ def claim_cells(settings: dict[str, Any]) -> list[Cell]:
     if "cells" in settings:
         return sorted(cells_told(settings))
     blocks = [block for row in settings["gate"] for block in (row["full"], row["other"])]
+    blocks += [block for row in settings["untouched"] for block in (row["untouched"], row["other"])]
     for claim in settings["claims"].values():
         blocks += _blocks(claim["members"])
     return sorted(set(unfold(blocks)))
 
 
 def _blocks(members: Sequence[Member]) -> list[Block]:
-    own = [block for member in members for block in (*member["peft"], *([member["full"]] if member["full"] else []))]
+    own = [block for member in members for block in _own_blocks(member)]
     return [*own, *(block for member in members for block in _blocks([*filter(None, [member.get("minus")])]))]
+
+
+def _own_blocks(member: Member) -> list[Block]:
+    return [*member["peft"], *([member["full"]] if member["full"] else []), *(member.get("gain") or [])]

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from mtpeft.cells import ANY, Cell, name_of
+from mtpeft.config.claims import claim_cells
 from mtpeft.config.comet_section import Comet, Encoder
 from mtpeft.config.digests import digest_of
 from mtpeft.config.paths import Wildcards, cell_files
@@ -12,6 +13,7 @@ from mtpeft.config.pins import pinned_version, pins_of
 from mtpeft.config.recipes import RECIPES
 from mtpeft.config.resolve import found_path
 from mtpeft.config.schema import Configuration
+from mtpeft.config.settings import findings_settings
 from mtpeft.config.studies import all_cells, drawn_cells
 from mtpeft.errors import UserError
 from mtpeft.scoring.comet.files import encoder_files, encoder_of, hyperparameters_of
@@ -95,6 +97,11 @@ def all_comet_records(configuration: Configuration) -> list[str]:
 def study_comet_records(configuration: Configuration, wildcards: Wildcards) -> list[str]:
     """Records of the cells that the study in the wildcards is drawn from."""
     return _records(configuration, drawn_cells(configuration, wildcards["study"]))
+
+
+def claim_comet_records(configuration: Configuration) -> list[str]:
+    """Records of the cells that the findings are tested on."""
+    return _records(configuration, claim_cells(findings_settings(configuration))) if configuration.comet else []
 
 
 def _records(configuration: Configuration, cells: Iterable[Cell]) -> list[str]:

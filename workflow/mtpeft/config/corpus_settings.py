@@ -113,6 +113,11 @@ def subset_settings(configuration: Configuration, draw: str, size: str) -> Setti
     return {"recipe": RECIPES["subset"], "pairs": configuration.sizes[size].pairs, **seed}
 
 
+def similarity_settings(configuration: Configuration, pair: str) -> Settings:
+    """Settings of the similarity of a pair's test set to what cells have read."""
+    return {"recipe": RECIPES["similarity"], "pair": pair}
+
+
 def subset_at_most_settings(configuration: Configuration, draw: str, size: str) -> Settings:
     """Settings of the subset of a pair of a group, which gives all that it has where that is less."""
     return subset_settings(configuration, draw, size) | {"at_most": True}

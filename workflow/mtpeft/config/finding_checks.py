@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator
 
+from mtpeft.config.claims import claim_settings
 from mtpeft.config.findings import CATALOGUE_OF, Finding, named_labels
 from mtpeft.config.groups import group_claim_mistakes
+from mtpeft.config.metric_checks import metric_mistakes
 from mtpeft.config.schema import Configuration
 from mtpeft.config.sentences import unknown
 from mtpeft.methods import METHODS
+from mtpeft.statistics.levels import MOST_TESTS
 
 PARAMETER_EFFICIENT = ("sized", "point")
 
@@ -15,9 +18,21 @@ def finding_mistakes(configuration: Configuration) -> Iterator[str]:
     """Labels that no catalogue has, and methods and budgets that make no comparison."""
     for label, finding in configuration.findings.items():
         mistakes = list(_unknown_labels(configuration, f"findings.{label}", finding))
-        yield from mistakes or _odd_comparisons(configuration, f"findings.{label}", finding)
+        mistakes = mistakes or list(_odd_comparisons(configuration, f"findings.{label}", finding))
         if finding.study in configuration.studies:
-            yield from group_claim_mistakes(f"findings.{label}", configuration.studies[finding.study])
+            mistakes += group_claim_mistakes(f"findings.{label}", configuration.studies[finding.study])
+        yield from mistakes or _too_many_members(configuration, label)
+        yield from metric_mistakes(configuration, f"findings.{label}.metric", finding.metric)
+
+
+def _too_many_members(configuration: Configuration, label: str) -> Iterator[str]:
+    members = len(claim_settings(configuration, label)["members"])
+    if members > MOST_TESTS:
+        yield (
+            f"'findings.{label}' compares {members} members, so many that the strictest of their tests could not "
+            f"decide; write claims of at most {MOST_TESTS} members each, on studies of fewer pairs, models, sizes or "
+            "methods."
+        )
 
 
 def _unknown_labels(configuration: Configuration, key: str, finding: Finding) -> Iterator[str]:

@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from mtpeft.cells import (
     ANY,
@@ -280,10 +281,26 @@ def finding_records(configuration: Configuration) -> list[str]:
     return cell_records(claim_cells(findings_settings(configuration)))
 
 
-def finding_parts(configuration: Configuration) -> list[str]:
-    """Records of the pairs that the findings are tested on, where the similarity of the test sentences stands."""
-    pairs = {cell.pair for cell in claim_cells(findings_settings(configuration))}
-    return all_parts(configuration, sorted(pairs))
+def finding_similarities(configuration: Configuration) -> list[str]:
+    """Records of how much the test sentences resemble what the cells have read that the findings are tested on."""
+    folder = folders.results_folder(configuration) / "similarity"
+    names = [folders.pair_name(configuration, pair) for pair in _subsets_of_claims(configuration)]
+    return [f"{folder}/{name}.json" for name in names]
+
+
+def similarity_inputs(configuration: Configuration, wildcards: Wildcards) -> list[str]:
+    """Subsets of a pair that the cells of the findings have read."""
+    return _subsets_of_claims(configuration).get(wildcards["pair"], [])
+
+
+@lru_cache(maxsize=4)
+def _subsets_of_claims(configuration: Configuration) -> dict[str, list[str]]:
+    """Subsets that the cells of the findings have read, by pair, both sorted."""
+    read = [cell for cell in claim_cells(findings_settings(configuration)) if cell.size != ANY]
+    files: dict[str, set[str]] = {}
+    for cell in read:
+        files.setdefault(cell.pair, set()).add(folders.subset_file(configuration, cell, cell.pair))
+    return {pair: sorted(own) for pair, own in sorted(files.items())}
 
 
 def all_parts(configuration: Configuration, pairs: Iterable[str]) -> list[str]:

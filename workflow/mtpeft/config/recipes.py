@@ -26,10 +26,11 @@ RECIPES = {
     "comet_model": 1,
     "comet": 1,
     "figure": 1,
-    "summary": 1,
-    "others": 1,
+    "summary": 2,
+    "others": 2,
     "representations": 1,
     "text": 1,
-    "findings": 1,
+    "similarity": 1,
+    "findings": 2,
 }
 """Ways in which each step has ever computed its result."""

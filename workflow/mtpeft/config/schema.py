@@ -12,8 +12,9 @@ from pydantic import ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveI
 
 from mtpeft.cells import members_of
 from mtpeft.config.comet_section import Comet
-from mtpeft.config.findings import Finding
+from mtpeft.config.findings import Finding, Metric
 from mtpeft.config.forms import MEMBERS, SHA256, DatasetId, Language, Probability, Share
+from mtpeft.config.margins import Margin, Margins
 from mtpeft.config.models import Model
 from mtpeft.config.section import Section
 from mtpeft.config.study_file import ALONE
@@ -287,6 +288,7 @@ class Study(Section):
     seeds: list[NonNegativeInt] = Field(min_length=1)
     also: list[Block] = Field(default=[], description="More cells: each block's lists, and the study's for the others.")
     also_score: list[str] = Field(default=[], description="Other pairs that `figure: forgetting` scores its cells on.")
+    metric: Metric = Field(default="chrf", description="What the figure shows; `comet` where it is asked for.")
     stamp: str = Field(default="", description="Words to print on the figure, such as what it can't show.")
 
     @property
@@ -342,7 +344,10 @@ class Configuration(Section):
     tuning: Tuning | None = None
     decoding: Decoding = Decoding()
     comet: Comet | None = Field(default=None, description="Scores of COMET beside chrF and BLEU. Empty: none.")
-    margin: PositiveFloat = Field(default=1.0, le=100, description="chrF within which two systems count as on par.")
+    margin: Margin = Field(
+        default=Margins(),
+        description="Difference within which two systems count as on par: of chrF, or one for each metric.",
+    )
     studies: dict[str, Study]
     findings: dict[str, Finding] = Field(default={}, description="Claims that are tested on the cells of studies.")
 

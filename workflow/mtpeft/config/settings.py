@@ -12,9 +12,10 @@ from typing import Any
 
 from mtpeft.cells import ANY, Cell
 from mtpeft.config import rates
-from mtpeft.config.claims import claim_cells, claim_settings, foreign_language, gate_settings
+from mtpeft.config.claims import claim_cells, claim_settings, foreign_language, gate_settings, untouched_settings
 from mtpeft.config.draws import BY_SEED
 from mtpeft.config.exposure import exposure_of
+from mtpeft.config.margins import plain_margin
 from mtpeft.config.recipes import RECIPES
 from mtpeft.config.resolve import (
     found_path,
@@ -33,6 +34,7 @@ from mtpeft.methods import METHODS
 from mtpeft.models.describe import mbart_config
 from mtpeft.records import sha256_of
 from mtpeft.results.blocks import fold, told_cells
+from mtpeft.statistics.metrics import CHRF
 
 DISTANCES = Path(__file__).parents[2] / "distances" / "lang2vec.csv"
 """Distances of languages from English."""
@@ -262,10 +264,11 @@ def findings_settings(configuration: Configuration) -> Settings:
 
     settings = {
         "recipe": RECIPES["findings"],
-        "margin": configuration.margin,
+        "margin": plain_margin(configuration.margin),
         "distances": sha256_of(DISTANCES),
         "claims": {label: claim_settings(configuration, label) for label in configuration.findings},
         "gate": gate_settings(configuration),
+        "untouched": untouched_settings(configuration),
     }
     return settings | told_cells(placed(configuration, cell) for cell in claim_cells(settings))
 
@@ -293,6 +296,7 @@ def figure_settings(configuration: Configuration, study: str) -> Settings:
         **({"distances": sha256_of(DISTANCES)} if figure == "languages" else {}),
         **({"exposures": _exposures(configuration, cells)} if figure == "exposure" else {}),
         **({"others": len(others), "also_score": entry.also_score} if others else {}),
+        **({"metric": entry.metric} if entry and entry.metric != CHRF else {}),
         "methods": sorted(configuration.methods),
         "models": [label for label in dict.fromkeys(cell.model for cell in cells) if label != ANY] if entry else [],
     }

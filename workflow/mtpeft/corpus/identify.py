@@ -28,9 +28,7 @@ def most_likely(text: str) -> tuple[str, float]:
 
 @lru_cache
 def labels_of(language: str) -> frozenset[str]:
-    """What the identifier calls a language, in all of its scripts and by all of its names; nothing where it does not know
-    it.
-    """
+    """What the identifier calls a language, in all of its scripts; nothing where it does not know it."""
     return frozenset(label for label in _identifier().labels if same_language(label, language))
 
 

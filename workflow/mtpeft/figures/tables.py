@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mtpeft.cells import DIMENSIONS, JOIN, members_of
 from mtpeft.errors import UserError
 from mtpeft.figures.style import on_group
+from mtpeft.languages import main_language
 from mtpeft.results.summary import COSTS
 
 if TYPE_CHECKING:
@@ -112,9 +113,9 @@ def read_systems(path: Path) -> tuple[System, ...]:
 
 
 def read_distances(path: Path) -> dict[str, Distance]:
-    """Distances to English by two-letter language code."""
+    """Distances to English by the code of the language, without script and region."""
     return {
-        row.text("language"): Distance(row.number("syntactic"), row.number("genealogical"))
+        main_language(row.text("language")): Distance(row.number("syntactic"), row.number("genealogical"))
         for row in rows_of(path, ("language", "syntactic", "genealogical"))
     }
 

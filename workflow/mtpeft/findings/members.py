@@ -7,26 +7,38 @@ from typing import Any
 import numpy as np
 
 from mtpeft.cells import Cell
-from mtpeft.findings.known import Tuned
+from mtpeft.findings.known import Known, Tuned
 from mtpeft.findings.samples import sample_of
 from mtpeft.results.blocks import unfold
 from mtpeft.results.collect import MISSING
 from mtpeft.results.systems import Run, Sample, System, system_of
-from mtpeft.statistics.contrasts import Estimate, contrast, difference, matched_seeds
+from mtpeft.statistics.contrasts import Estimate, contrast, difference
+from mtpeft.statistics.corpus_scores import SCORES
+from mtpeft.statistics.metrics import NAMES
+from mtpeft.statistics.resampling import Scored
 
 
 @dataclass(frozen=True)
 class Member:
     """A comparison: its parameter-efficient systems, the larger budgets first, and full fine-tuning if it is in it.
 
-    `minus` is a comparison whose effect is taken off, such as the same one for another pair.
+    Attributes:
+        name: the pair, and what else tells it from other members.
+        setting: what is the same for members that differ in their pair alone.
+        languages: codes of the languages of the pair, sorted: what happens in both directions happens to one language.
+        language: that of them which is not English, if one alone is.
+        gain: full fine-tuning and the untouched model, whose difference is all that fine-tuning gains.
+        minus: a comparison whose effect is taken off, such as the same one for another pair.
     """
 
     name: str
+    setting: str
     pair: str
+    languages: tuple[str, ...]
     language: str | None
     peft: tuple[System, ...]
     full: System | None
+    gain: tuple[System, ...] = ()
     minus: "Member | None" = None
 
     @property
@@ -39,17 +51,23 @@ class Member:
         """Those and the ones of what is taken off."""
         return (*self.systems, *(self.minus.all_systems if self.minus else ()))
 
-    @property
-    def lacking(self) -> str:
-        """What is missing to make the comparison, as the end of a sentence; empty when nothing is."""
-        return lacking_cells([run for system in self.all_systems for run in system.lacking])
+    def lacking(self, metric: str) -> str:
+        """What is missing to make the comparison in a metric, as the end of a sentence; empty when nothing is."""
+        unscored = [run for system in self.all_systems for run in system.lacking_in(metric)]
+        in_metric = f"{NAMES[metric]} of {lacking_cells(unscored)}" if unscored else ""
+        return lacking_cells([run for system in self.all_systems for run in system.lacking]) or in_metric
 
     @property
-    def step_zero(self) -> list[Cell]:
-        """Cells of the parameter-efficient side that kept the model as it was before any update.
+    def tuned_runs(self) -> list[Run]:
+        """Runs of the parameter-efficient side with a score, at its largest budget.
 
         Of several budgets the largest alone counts: that a small one can't improve the model is a part of the fall.
         """
+        return [run for member in (self, self.minus) if member for run in member.peft[0].measured]
+
+    @property
+    def step_zero(self) -> list[Cell]:
+        """Cells of the parameter-efficient side that kept the model as it was before any update."""
         return [run.cell for member in (self, self.minus) if member for run in member.peft[0].step_zero]
 
     @property
@@ -63,14 +81,6 @@ class Member:
         if len(self.systems) == 2:
             return [1.0, -1.0]
         return drop_coefficients([system.share or 1.0 for system in self.peft])
-
-
-@dataclass(frozen=True)
-class Effect:
-    """What a member says: its contrast in chrF with its uncertainty, and the same contrast in BLEU."""
-
-    estimate: Estimate
-    bleu: float
 
 
 def lacking_cells(runs: Sequence[Run]) -> str:
@@ -87,10 +97,13 @@ def members_of(claim: Mapping[str, Any], runs: Mapping[Cell, Run]) -> list[Membe
 def _member(settings: Mapping[str, Any], runs: Mapping[Cell, Run]) -> Member:
     return Member(
         name=settings["name"],
+        setting=settings.get("setting", ""),
         pair=settings["pair"],
+        languages=tuple(settings.get("languages", ())),
         language=settings["language"],
         peft=tuple(system_of(runs, unfold([block])) for block in settings["peft"]),
         full=system_of(runs, unfold([settings["full"]])) if settings["full"] else None,
+        gain=tuple(system_of(runs, unfold([block])) for block in settings.get("gain") or ()),
         minus=_member(settings["minus"], runs) if settings.get("minus") else None,
     )
 
@@ -106,36 +119,37 @@ def drop_coefficients(shares: Sequence[float]) -> list[float]:
     return list(centred / squares * np.ptp(x)) if squares else [0.0] * len(shares)
 
 
-def sample_for(member: Member, part: str, similarities: Mapping[str, np.ndarray]) -> Sample | None:
-    """The sentences of a part of the member's test set; None where they can't be chosen."""
-    return sample_of(part, member.pair, member.systems[0], similarities)
-
-
-def estimate(systems: Sequence[System], coefficients: Sequence[float], sample: Sample) -> Estimate:
-    """The contrast of systems in chrF on a sample."""
-    terms = [(weight, sample.score(system, "chrf")) for weight, system in zip(coefficients, systems, strict=True)]
+def estimate(
+    systems: Sequence[System], coefficients: Sequence[float], known: Known, *, sample: Sample, metric: str
+) -> Estimate:
+    """The contrast of systems in a metric on a sample."""
+    scored = [_scored(system, known, sample=sample, metric=metric) for system in systems]
+    terms = list(zip(coefficients, scored, strict=True))
     return contrast(terms, sentences=len(sample.rows), stream=sample.stream)
 
 
-def measure(member: Member, part: str, similarities: Mapping[str, np.ndarray]) -> Effect | None:
-    """The effect of a member that lacks nothing, on a part of its test set; None where that can't be chosen."""
-    sample, other = sample_for(member, part, similarities), member.minus
-    if sample is None:
-        return None
+def _scored(system: System, known: Known, *, sample: Sample, metric: str) -> Scored:
+    """Resampled scores of a system, computed once."""
+    key = (*(run.folder for run in system.measured), sample.rows.tobytes(), metric)
+    if key not in known.scored:
+        known.scored[key] = sample.score(system, metric)
+    return known.scored[key]
+
+
+def measure(member: Member, part: str, known: Known) -> dict[str, Estimate] | None:
+    """The effect of a member that lacks nothing, on a part of its test set, in each metric that all of its cells have.
+
+    None where the part can't be chosen.
+    """
+    other = member.minus
+    metrics = [metric for metric in SCORES if all(metric in system.metrics for system in member.all_systems)]
     if other is None or other.pair == member.pair:
+        sample = sample_of(part, member.pair, member.all_systems, known)
+        if sample is None:
+            return None
         weights = [*member.coefficients(), *(-weight for weight in (other.coefficients() if other else ()))]
-        found = estimate(member.all_systems, weights, sample)
-        return Effect(found, effect_in("bleu", member.all_systems, weights, sample=sample))
-    own, taken = (measure(one, part, similarities) for one in (replace(member, minus=None), other))
+        return {name: estimate(member.all_systems, weights, known, sample=sample, metric=name) for name in metrics}
+    own, taken = (measure(one, part, known) for one in (replace(member, minus=None), other))
     if own is None or taken is None:
         return None
-    return Effect(difference(own.estimate, taken.estimate), own.bleu - taken.bleu)
-
-
-def effect_in(metric: str, systems: Sequence[System], coefficients: Sequence[float], *, sample: Sample) -> float:
-    """The same contrast, of the same seeds, in another metric."""
-    scored = [sample.score(system, metric) for system in systems]
-    seeds = matched_seeds(scored)
-    return sum(
-        weight * float(system.of(seeds).observed.mean()) for weight, system in zip(coefficients, scored, strict=True)
-    )
+    return {name: difference(own[name], taken[name]) for name in metrics}

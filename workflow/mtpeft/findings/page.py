@@ -2,54 +2,79 @@
 
 from collections.abc import Iterator, Sequence
 
-from mtpeft.findings.rules import DISTANCE_CLAIM
+from mtpeft.findings.rules import DISTANCE_CLAIM, MEAN, NOT_REPRODUCED, PAPER, REFUTED, worded
+from mtpeft.findings.shares import falls_of
+from mtpeft.findings.told import NOTHING, number, p_value, span
 from mtpeft.markdown import table
 from mtpeft.record_types import FindingRecord, FindingsRecord, GateRecord, MemberRecord, Outcome
+from mtpeft.statistics.metrics import CHRF, DIGITS, NAMES
 
-NOTHING = "\N{EN DASH}"
 MEASURES = (
-    "Effects are in chrF, means over seeds. Intervals are 95 % percentile intervals of {resamples} resamples, in which "
-    "test sentences are drawn again, the same for both systems (Koehn 2004), and seeds, matched, bring Student's t. "
-    "With one seed an interval speaks of the sentences alone. Where the effect is a correlation over languages, its "
-    "interval is by Fisher's z. The least similar half is that of the test sentences which resemble the fine-tuning "
-    "text of their pair least. p-values are one-sided; in brackets they are corrected over the members. What holds for "
-    "these checkpoints was not tested on base models that differ in the seed of their pre-training only."
+    "Effects are in the metric of the claim, chrF where no other is named, means over seeds. Intervals are 95 % "
+    "percentile intervals of {resamples} resamples, in which test sentences are drawn again, the same for both systems "
+    "(Koehn 2004), and seeds, matched, bring Student's t. With one seed an interval speaks of the sentences alone. "
+    "Where the effect is a correlation over languages, its interval is by Fisher's z. A mean over languages takes them "
+    "as draws: besides the sentences, Student's t over the languages brings their chance. The least similar half is "
+    "that of the test sentences which resemble what the compared cells have read in fine-tuning least, all their seeds "
+    "together; what the base model has read is not known to it. p-values are one-sided, but for what is outside a "
+    "margin; in brackets they are corrected over the members (Holm 1979), never over the claims, each of which is "
+    "tested at {alpha:g}. Metrics besides that of the claim come with their own p-values, which decide nothing. What "
+    "holds for these checkpoints was not tested on base models that differ in the seed of their pre-training only."
 )
-COLUMNS = ("effect", "95 % interval", "BLEU", "p for", "p against", "seeds", "sentences", "verdict")
+WORDING = (
+    f"A claim of the paper that a test speaks against is called *{NOT_REPRODUCED}*: the models here are not those of "
+    f"the paper. *{REFUTED.capitalize()}* is said of claims on the models at hand."
+)
+COLUMNS = ("effect", "95 % interval", "other metrics", "p for", "p against", "seeds", "sentences", "verdict")
 
 
 def page_of(findings: FindingsRecord) -> str:
     """The page, as Markdown."""
-    blocks = ["# Findings", *_verdicts(findings), *_gate(findings.gate, findings.margin)]
+    blocks = ["# Findings", *_verdicts(findings), *_gate(findings.gate, findings.margins[CHRF])]
+    blocks += _untouched(findings.untouched)
     for label, finding in findings.findings.items():
         blocks += _section(label, finding)
     return "\n\n".join(blocks) + "\n"
 
 
-def number(value: float | None, digits: int = 2) -> str:
-    """A number with a true minus sign, or a dash."""
-    return NOTHING if value is None else f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "\N{MINUS SIGN}")
-
-
-def span(interval: tuple[float, float] | list[float] | None) -> str:
-    """An interval."""
-    return f"{number(interval[0])} to {number(interval[1])}" if interval else NOTHING
-
-
 def _verdicts(findings: FindingsRecord) -> Iterator[str]:
     rows = [
-        (f"[{label}](#{label})", finding.statement, _scoped(finding), finding.least_similar_verdict)
+        (
+            f"[{label}](#{label})",
+            finding.statement,
+            _scoped(finding),
+            worded(finding.least_similar_verdict, finding.of),
+            _other(finding),
+        )
         for label, finding in findings.findings.items()
     ]
     if rows:
-        yield table(("finding", "claim", "verdict", "on the least similar half"), rows)
+        yield table(("finding", "claim", "verdict", "on the least similar half", "asked otherwise"), rows)
     else:
         yield "The configuration has no claims; write them under `findings`."
-    yield MEASURES.format(resamples=f"{findings.resamples:,}")
+    yield MEASURES.format(resamples=f"{findings.resamples:,}", alpha=findings.alpha)
+    if any(finding.of == PAPER for finding in findings.findings.values()):
+        yield WORDING
 
 
 def _scoped(finding: FindingRecord) -> str:
-    return " ".join([f"**{finding.verdict}**", *([finding.scope] if finding.scope else [])])
+    words = f"**{worded(finding.verdict, finding.of)}**"
+    return " ".join([words, *([finding.scope] if finding.scope else [])])
+
+
+def _other(finding: FindingRecord) -> str:
+    """The verdicts on the same claim where it is asked of the mean in place of every pair, or the reverse."""
+    words = {"every": "for every pair", "mean": "in the mean over languages"}
+    others = {over: found for over, found in finding.verdicts.items() if over != finding.over}
+    told = [
+        f"{words[over]} {worded(found.test, finding.of)}" for over, found in others.items() if _is_tested(finding, over)
+    ]
+    return ", ".join(told) or NOTHING
+
+
+def _is_tested(finding: FindingRecord, over: str) -> bool:
+    rows = finding.mean if over == MEAN else finding.members
+    return any(row.test.effect is not None for row in rows)
 
 
 def _gate(rows: Sequence[GateRecord], margin: float) -> Iterator[str]:
@@ -64,7 +89,7 @@ def _gate(rows: Sequence[GateRecord], margin: float) -> Iterator[str]:
     lines = [
         (
             *(row.model, row.pair, row.size, row.reference),
-            *(number(row.effect), span(row.interval), _p(row.p, row.p_holm), str(row.seeds or NOTHING)),
+            *(number(row.effect), span(row.interval), p_value(row.p, row.p_holm), str(row.seeds or NOTHING)),
             f"undecided (needs {row.needs})" if row.needs else "yes" if row.exceeds else "not shown",
         )
         for row in rows
@@ -72,9 +97,30 @@ def _gate(rows: Sequence[GateRecord], margin: float) -> Iterator[str]:
     yield table(header, lines) if lines else "No study has full fine-tuning beside one of them."
 
 
+def _untouched(rows: Sequence[GateRecord]) -> Iterator[str]:
+    """The untouched models beside what knows nothing of their pre-training."""
+    if not rows:
+        return
+    yield "## untouched models"
+    yield (
+        "The untouched model minus training from random weights, and minus the nearest training source (`retrieval`), "
+        "at the smallest size. A model that can translate a pair is better than both; each test is at 0.05."
+    )
+    lines = [
+        (
+            *(row.model, row.pair, row.size, row.reference),
+            *(number(row.effect), span(row.interval), NOTHING if row.p is None else f"{row.p:.4f}"),
+            row.warning or (f"needs {row.needs}" if row.needs else "better"),
+        )
+        for row in rows
+    ]
+    yield table(("model", "pair", "size", "minus", "effect", "95 % interval", "p", "what it says"), lines)
+
+
 def _section(label: str, finding: FindingRecord) -> Iterator[str]:
     yield f"## {label}"
-    verdicts = f"**{finding.verdict.capitalize()}**, on the least similar half {finding.least_similar_verdict}."
+    half = worded(finding.least_similar_verdict, finding.of)
+    verdicts = f"**{worded(finding.verdict, finding.of).capitalize()}**, on the least similar half {half}."
     yield f"{finding.statement} {verdicts}"
     yield f"Effect: {finding.effect}."
     yield f"Rule: {finding.rule}"
@@ -82,54 +128,53 @@ def _section(label: str, finding: FindingRecord) -> Iterator[str]:
         yield f"Not tested: {finding.reason}."
     if not finding.members:
         return
-    rows = [
-        (member.member if part == "all" else "", part, *_numbers(outcome))
-        for member in finding.members
-        for part, outcome in (("all", member.test), ("least similar", member.least_similar))
-    ]
-    yield table(("member", "of the test set", *COLUMNS), rows)
-    if needs := [line for member in finding.members for line in _needs(member)]:
+    yield table(("member", "of the test set", *COLUMNS), _rows(finding.members, finding))
+    if any(row.test.effect is not None for row in finding.mean):
+        yield table(("over languages", "of the test set", *COLUMNS), _rows(finding.mean, finding))
+    elif finding.over == MEAN:
+        yield "\n".join(f"- {row.member}: {row.test.reason}." for row in finding.mean)
+    if needs := [line for member in (*finding.members, *finding.mean) for line in _needs(member)]:
         yield "\n".join(needs)
     if finding.claim == DISTANCE_CLAIM:
-        yield from _falls(finding)
+        yield from falls_of(finding)
 
 
-def _numbers(outcome: Outcome) -> list[str]:
+def _rows(members: Sequence[MemberRecord], finding: FindingRecord) -> list[tuple[str, ...]]:
     return [
-        number(outcome.effect),
-        span(outcome.interval),
-        number(outcome.bleu_effect),
-        _p(outcome.p_for, outcome.p_for_holm),
-        _p(outcome.p_against, outcome.p_against_holm),
-        str(outcome.seeds or NOTHING),
-        str(outcome.sentences or NOTHING),
-        f"{outcome.verdict}: {outcome.reason}",
+        (member.member if part == "all" else "", part, *_numbers(outcome, finding))
+        for member in members
+        for part, outcome in (("all", member.test), ("least similar", member.least_similar))
     ]
 
 
-def _p(p: float | None, corrected: float | None) -> str:
-    return NOTHING if p is None else f"{p:.3f} ({corrected:.3f})"
+def _numbers(outcome: Outcome, finding: FindingRecord) -> list[str]:
+    digits = 2 if finding.claim == DISTANCE_CLAIM else DIGITS[finding.metric]
+    return [
+        number(outcome.effect, digits),
+        span(outcome.interval, digits),
+        _in_metrics(outcome, finding),
+        p_value(outcome.p_for, outcome.p_for_holm),
+        p_value(outcome.p_against, outcome.p_against_holm),
+        str(outcome.seeds or NOTHING),
+        str(outcome.sentences or NOTHING),
+        f"{worded(outcome.verdict, finding.of)}: {outcome.reason}",
+    ]
+
+
+def _in_metrics(outcome: Outcome, finding: FindingRecord) -> str:
+    """The effect in the other metrics, with intervals and the p-values for and against."""
+    told = []
+    for name, found in outcome.metrics.items():
+        digits = 2 if finding.claim == DISTANCE_CLAIM else DIGITS[name]
+        p_values = "" if found.p_for is None else f", p {found.p_for:.4f} and {found.p_against:.4f}"
+        between = f" ({span(found.interval, digits)}{p_values})" if found.interval else ""
+        told.append(f"{NAMES[name]} {number(found.effect, digits)}{between}")
+    return "; ".join(told) or NOTHING
 
 
 def _needs(member: MemberRecord) -> Iterator[str]:
     """What would decide a member, and which of its cells can't support it."""
     if member.test.needs and member.test.effect is not None:
         yield f"- {member.member}: would be decided with {member.test.needs}."
-    if member.step_zero:
+    if member.step_zero and not member.test.languages:
         yield f"- {member.member}: step 0 was best on dev in {', '.join(member.step_zero)}."
-
-
-def _falls(finding: FindingRecord) -> Iterator[str]:
-    for member in finding.members:
-        details = member.test.details
-        if not details:
-            continue
-        yield (
-            f"Over the {member.member}: extra fall {number(details['extra_fall'])} chrF, 95 % interval "
-            f"{span(details['extra_fall_interval'])}, from the nearest to the furthest language."
-        )
-        rows = [
-            (name, number(row["distance"], 3), number(row["fall"]), span(row["interval"]))
-            for name, row in sorted(details["falls"].items(), key=lambda item: item[1]["distance"])
-        ]
-        yield table(("pair", member.member, "fall", "95 % interval"), rows)

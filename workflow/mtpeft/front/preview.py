@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from mtpeft.cells import Cell, OnPair, label_of
+from mtpeft.cells import Cell, OnPair
 from mtpeft.config.claims import claim_cells
 from mtpeft.config.folders import figures_folder, preview_folder, results_folder, tables_folder
-from mtpeft.config.paths import finding_parts
+from mtpeft.config.paths import finding_similarities
 from mtpeft.config.representations import represented_in
 from mtpeft.config.schema import Configuration
 from mtpeft.config.settings import figure_settings, findings_settings
@@ -91,9 +91,11 @@ def assess_finished(configuration: Configuration, *, folder: Path) -> str:
     cells = claim_cells(settings)
     missing = [cell for cell in cells if not is_finished(configuration, cell)]
     record, page = folder / f"{FINDINGS}.json", folder / f"{FINDINGS}.md"
-    parts = {label_of(Path(file).parent.name): Path(file) for file in finding_parts(configuration)}
+    similarities = [Path(file) for file in finding_similarities(configuration)]
+    finished = [cell for cell in cells if cell not in missing]
+    comet = scored_with_comet(configuration, finished) or ()
     try:
-        write_findings(settings, parts=parts, record=record, page=page, missing=missing)
+        write_findings(settings, similarities=similarities, record=record, page=page, missing=missing, comet=comet)
     except UserError as error:
         return f"{page}: not written. {error}"
     except FileNotFoundError:

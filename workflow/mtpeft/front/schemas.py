@@ -15,6 +15,7 @@ from mtpeft.record_types import (
     RateRecord,
     RepresentationRecord,
     ScoreRecord,
+    SimilarityRecord,
     TrainRecord,
 )
 from mtpeft.records import write_text
@@ -30,6 +31,7 @@ TYPES: dict[str, type[BaseModel]] = {
     "score": ScoreRecord,
     "representations": RepresentationRecord,
     "comet": CometRecord,
+    "similarity": SimilarityRecord,
     "findings": FindingsRecord,
 }
 

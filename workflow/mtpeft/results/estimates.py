@@ -10,21 +10,40 @@ from mtpeft.config.studies import system_labels, untouched
 from mtpeft.results.collect import MISSING, TEST_SET
 from mtpeft.results.systems import Run, Sample, System
 from mtpeft.statistics.contrasts import Term, contrast, matched_seeds
-from mtpeft.statistics.corpus_scores import COUNTED, SCORES
-from mtpeft.statistics.p_values import interval
+from mtpeft.statistics.corpus_scores import SCORES
+from mtpeft.statistics.metrics import COMET, COUNTED, difference_column
+from mtpeft.statistics.metrics import DIGITS as METRIC_DIGITS
+from mtpeft.statistics.p_values import interval, p_two_sided
 from mtpeft.statistics.resampling import Scored
 
 Key = tuple[str, ...]
 LABELS = DIMENSIONS[:5]
-ESTIMATES = (*COUNTED, "minus_full", "minus_none")
-DIGITS = {"comet": 4}
-"""Digits after the point in a table to read, where one is not enough."""
+REFERENCES = ("full", "none")
+DIGITS = 1
+"""Digits after the point in a table to read, of metrics from 0 to 100; others have as many as they need."""
 COUNTED_COLUMNS = ("training_pairs", "seeds", "step_zero", "diverged", "missing", "trained_share", "places")
 
 
+def estimates_in(metrics: Sequence[str]) -> tuple[str, ...]:
+    """Estimates in these metrics: scores, then differences to full fine-tuning and to the untouched model."""
+    return (*metrics, *(difference_column(metric, to) for metric in metrics for to in REFERENCES))
+
+
+ESTIMATES = estimates_in(COUNTED)
+
+
 def estimate_columns(estimates: Sequence[str] = ESTIMATES) -> tuple[str, ...]:
-    """Columns of estimates with their intervals."""
-    return tuple(f"{name}{end}" for name in estimates for end in ("", "_low", "_high"))
+    """Columns of estimates with their intervals, and of differences with their p-values."""
+    return tuple(f"{name}{end}" for name in estimates for end in _ends(name))
+
+
+def _ends(estimate: str) -> tuple[str, ...]:
+    return ("", "_low", "_high", *(["_p"] if is_difference(estimate) else []))
+
+
+def is_difference(estimate: str) -> bool:
+    """Whether an estimate is a difference to a reference."""
+    return "minus_" in estimate
 
 
 def shown_columns(estimates: Sequence[str] = ESTIMATES) -> tuple[str, ...]:
@@ -86,13 +105,15 @@ def _estimates(key: Key, scored: Mapping[Key, Mapping[str, Any] | None], pair: s
     sample, own = scored[key]["sample"], scored[key]
     found = {metric: _estimate([(1.0, own[metric])], sample) for metric in SCORES if metric in own}
     references = {
-        "minus_full": (model, tuned_on, size, "full", "all"),
-        "minus_none": system_labels(untouched(model, pair)),
+        "full": (model, tuned_on, size, "full", "all"),
+        "none": system_labels(untouched(model, pair)),
     }
-    for name, reference in references.items():
+    for to, reference in references.items():
         other = scored.get(reference)
-        if other and reference != key and _comparable(own["chrf"], other["chrf"]):
-            found[name] = _estimate([(1.0, own["chrf"]), (-1.0, other["chrf"])], sample)
+        for metric in SCORES if other and reference != key else ():
+            if metric in own and metric in other and _comparable(own[metric], other[metric]):
+                terms = [(1.0, own[metric]), (-1.0, other[metric])]
+                found[difference_column(metric, to)] = _estimate(terms, sample)
     return {column: value for name, values in found.items() for column, value in _columns(name, values)}
 
 
@@ -100,13 +121,14 @@ def _comparable(one: Scored, other: Scored) -> bool:
     return bool(matched_seeds([one, other]))
 
 
-def _estimate(terms: list[Term], sample: Sample) -> tuple[float, float, float]:
+def _estimate(terms: list[Term], sample: Sample) -> tuple[float, float, float, float]:
+    """The effect, the ends of its interval, and the p-value of there being none."""
     found = contrast(terms, sentences=len(sample.rows), stream=sample.stream)
-    return (found.effect, *interval(found.samples))
+    return (found.effect, *interval(found.samples), p_two_sided(found.samples))
 
 
-def _columns(name: str, values: tuple[float, float, float]) -> Iterator[tuple[str, float]]:
-    return zip((name, f"{name}_low", f"{name}_high"), values, strict=True)
+def _columns(name: str, values: tuple[float, ...]) -> Iterator[tuple[str, float]]:
+    return zip((f"{name}{end}" for end in _ends(name)), values, strict=False)
 
 
 def shown(row: Mapping[str, Any], labels: Sequence[str], estimates: Sequence[str] = ESTIMATES) -> list[str]:
@@ -125,5 +147,6 @@ def shown(row: Mapping[str, Any], labels: Sequence[str], estimates: Sequence[str
 def _with_interval(row: Mapping[str, Any], name: str) -> str:
     if row.get(name) is None:
         return ""
-    mean, low, high = (f"{row[f'{name}{end}']:.{DIGITS.get(name, 1)}f}" for end in ("", "_low", "_high"))
+    digits = METRIC_DIGITS[COMET] if name.startswith(COMET) else DIGITS
+    mean, low, high = (f"{row[f'{name}{end}']:.{digits}f}" for end in ("", "_low", "_high"))
     return f"{mean} [{low}, {high}]"

@@ -7,7 +7,8 @@
 - `training_pairs`, `seeds`, `step_zero`, `diverged`, `missing`, `trained_share`: as in `summary.csv`, of these scores.
 - `chrf`, `bleu`: mean over seeds; `_low` and `_high` end the 95 % interval over sentences and seeds.
 - `minus_full`, `minus_none`: chrF minus that of full fine-tuning on the same pair and size, and of the untouched model,
-  all of them on the scored pair; with `_low` and `_high`. A negative `minus_none` is what was forgotten.
+  all of them on the scored pair; with `_low` and `_high`, and in `_p` the two-sided p-value of no difference. A
+  negative `minus_none` is what was forgotten. `bleu_minus_full` and `bleu_minus_none`: the same in BLEU.
 """
 
 from collections.abc import Collection, Iterable, Iterator

@@ -11,7 +11,8 @@
 - `chrf`, `bleu`: mean over seeds; `_low` and `_high` end the 95 % interval over sentences and seeds.
 - `comet` with `comet_low` and `comet_high`, after `bleu`: the same for COMET, only where the configuration asks for it.
 - `minus_full`, `minus_none`: chrF minus that of full fine-tuning of the same model, pair or group, and size, and of the
-  untouched model, over the seeds that both have; with `_low` and `_high`.
+  untouched model, over the seeds that both have; with `_low` and `_high`, and in `_p` the two-sided p-value of there
+  being no difference, not corrected. `bleu_minus_full`, `bleu_minus_none`, and the same of `comet`: in those metrics.
 - `stored_bytes`, `peak_memory_mb`, `train_seconds`, `decode_sentences_per_second`: what it cost.
 
 Shares and costs are means over the runs with a score.
@@ -34,14 +35,15 @@ from mtpeft.results.estimates import (
     ESTIMATES,
     LABELS,
     estimate_columns,
+    estimates_in,
     shown,
     shown_columns,
     system_rows,
 )
 from mtpeft.results.systems import System, read_run, read_runs
-from mtpeft.statistics.corpus_scores import COUNTED
+from mtpeft.statistics.metrics import COUNTED
 
-WITH_COMET = (*COUNTED, METRIC, *(name for name in ESTIMATES if name not in COUNTED))
+WITH_COMET = estimates_in((*COUNTED, METRIC))
 COSTS = ("trained_parameters", "stored_bytes", "peak_memory_mb", "train_seconds", "decode_sentences_per_second")
 
 

@@ -10,8 +10,10 @@ import numpy as np
 from mtpeft.cells import Cell, OnPair
 from mtpeft.errors import UserError
 from mtpeft.records import read_record
-from mtpeft.results.collect import MISSING
-from mtpeft.statistics.corpus_scores import COUNTED, SCORES
+from mtpeft.results.collect import MISSING, TEST_SET
+from mtpeft.statistics.corpus_scores import SCORES
+from mtpeft.statistics.levels import RESAMPLES
+from mtpeft.statistics.metrics import COUNTED
 from mtpeft.statistics.resampling import Scored, score_runs, sentence_weights
 
 OK = "ok"
@@ -53,6 +55,16 @@ class System:
         return [run for run in self.measured if run.train["best_step"] == 0]
 
     @property
+    def metrics(self) -> set[str]:
+        """Metrics that all runs with a score have on the test set."""
+        scored = [set(run.counts[TEST_SET]) for run in self.measured]
+        return set.intersection(*scored) if scored else set()
+
+    def lacking_in(self, metric: str) -> list[Run]:
+        """Runs with a score that have none in this metric."""
+        return [run for run in self.measured if metric not in run.counts[TEST_SET]]
+
+    @property
     def share(self) -> float | None:
         """Trained share of the base model, achieved, mean over the runs that trained."""
         shares = [run.train["budget_achieved"] for run in self.measured if run.train["budget_achieved"] is not None]
@@ -86,6 +98,7 @@ class Sample:
     sentences: int
     rows: np.ndarray
     stream: str
+    resamples: int = RESAMPLES
 
     def counts(self, system: System, metric: str) -> np.ndarray:
         """Counts of a system on these rows: shape [runs, rows, counts].
@@ -103,7 +116,7 @@ class Sample:
 
     def score(self, system: System, metric: str) -> Scored:
         """Scores of a system on these rows, resampled."""
-        weights = sentence_weights(len(self.rows))
+        weights = sentence_weights(len(self.rows), self.resamples)
         return score_runs(self.counts(system, metric), system.seeds, weights, SCORES[metric])
 
 

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from mtpeft.statistics.metrics import BLEU, CHRF, COMET
+
 Score = Callable[[np.ndarray], np.ndarray]
 CHRF_ORDERS = 6
 CHRF_BETA = 2
@@ -64,7 +66,5 @@ def mean(counts: np.ndarray) -> np.ndarray:
     return counts[..., 0] / counts[..., 1]
 
 
-COUNTED = ("chrf", "bleu")
-"""Metrics that every cell has in its `score.json`, by their names there."""
-SCORES: Mapping[str, Score] = {"chrf": chrf, "bleu": bleu, "comet": mean}
+SCORES: Mapping[str, Score] = {CHRF: chrf, BLEU: bleu, COMET: mean}
 """Score of each metric from summed counts."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from scipy import stats
 
 from mtpeft.statistics.contrasts import Estimate
-from mtpeft.statistics.p_values import POWER
+from mtpeft.statistics.levels import POWER
 
 MOST_SENTENCES = 1_000_000
 MOST_SEEDS = 1000

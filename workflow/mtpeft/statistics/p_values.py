@@ -4,10 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-ALPHA = 0.05
-POWER = 0.8
-"""Share of repetitions that would decide, where it is said what would."""
-
 
 def interval(samples: np.ndarray, level: float = 0.95) -> tuple[float, float]:
     """Percentile interval (Efron 1979)."""
@@ -36,8 +32,16 @@ def p_within(samples: np.ndarray, margin: float) -> float:
 
 
 def p_outside(samples: np.ndarray, margin: float) -> float:
-    """P-value of "the effect is between -margin and margin": of the side on which it is more surely outside."""
-    return min(p_less(samples, -margin), p_greater(samples, margin))
+    """P-value of "the effect is between -margin and margin": twice that of the side on which it is more surely outside.
+
+    Either side could be the one, so without the factor the level would be up to twice alpha for small margins.
+    """
+    return min(1.0, 2 * min(p_less(samples, -margin), p_greater(samples, margin)))
+
+
+def p_two_sided(samples: np.ndarray) -> float:
+    """P-value of "the effect is 0": twice that of the side on which it is more surely."""
+    return p_outside(samples, 0.0)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

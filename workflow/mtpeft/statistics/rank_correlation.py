@@ -6,7 +6,7 @@ from itertools import permutations
 import numpy as np
 from scipy import stats
 
-from mtpeft.statistics.p_values import POWER
+from mtpeft.statistics.levels import POWER
 
 EXACT = 8
 """Up to this many values all orders are tried."""
@@ -27,6 +27,22 @@ def spearman(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     first, second = (_centred_ranks(side) for side in (x, y))
     norm = np.sqrt((first**2).sum(-1) * (second**2).sum(-1))
     return np.where(norm > 0, (first * second).sum(-1) / np.where(norm > 0, norm, 1.0), 0.0)
+
+
+def partial_spearman(x: np.ndarray, y: np.ndarray, given: np.ndarray) -> tuple[float, float, float]:
+    """Rank correlation of x and y where a third quantity is held fixed, with the one-sided p-values of + and of -.
+
+    The p-values are by Student's t with three degrees of freedom less than there are values. A side that the third
+    quantity determines has a correlation of 0, and so has everything over fewer than four values. Ranks hold a quantity
+    fixed as far as they tell it: where it determines both sides almost alone, something of it is left.
+    """
+    xy, xz, yz = (float(spearman(*sides)) for sides in ((x, y), (x, given), (y, given)))
+    left = (1 - xz**2) * (1 - yz**2)
+    if len(x) < 4 or left < 1e-9:
+        return 0.0, 1.0, 1.0
+    rho = max(-PERFECT, min(PERFECT, (xy - xz * yz) / math.sqrt(left)))
+    t = rho * math.sqrt((len(x) - 3) / (1 - rho**2))
+    return rho, float(stats.t.sf(t, len(x) - 3)), float(stats.t.cdf(t, len(x) - 3))
 
 
 def _centred_ranks(values: np.ndarray) -> np.ndarray:

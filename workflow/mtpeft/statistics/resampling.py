@@ -12,8 +12,10 @@ from functools import lru_cache
 import numpy as np
 
 from mtpeft.statistics.corpus_scores import Score
+from mtpeft.statistics.levels import RESAMPLES
 
-RESAMPLES = 1000
+BLOCK = 1000
+"""Resampled test sets that are summed at once."""
 SEED = 20_04
 SINGLE_RUN = "any"
 """Seed label of a system that has one run, which pairs with every seed of others."""
@@ -40,10 +42,14 @@ def sentence_weights(sentences: int, resamples: int = RESAMPLES) -> np.ndarray:
     """How often each sentence is drawn: shape [resamples, sentences].
 
     The draws depend on the number of sentences alone: all systems that are measured on one test set share them, and
-    so do translations of one test set, sentence by sentence.
+    so do translations of one test set, sentence by sentence. More resamples begin with the same ones as fewer.
     """
     generator = np.random.default_rng([SEED, sentences])
-    weights = generator.multinomial(sentences, np.full(sentences, 1 / sentences), size=resamples).astype(float)
+    shares = np.full(sentences, 1 / sentences)
+    weights = np.empty((resamples, sentences), dtype=np.uint16)
+    for start in range(0, resamples, BLOCK):
+        rows = weights[start : start + BLOCK]
+        rows[:] = generator.multinomial(sentences, shares, size=len(rows))
     weights.flags.writeable = False
     return weights
 
@@ -65,5 +71,8 @@ def score_runs(counts: np.ndarray, seeds: Sequence[str], weights: np.ndarray, sc
     """
     runs, sentences, columns = counts.shape
     table = np.moveaxis(counts, 0, 1).reshape(sentences, runs * columns).astype(float)
-    sums = (weights @ table).reshape(len(weights), runs, columns)
-    return Scored(tuple(seeds), score(counts.sum(1)), score(sums))
+    blocks = [
+        score((weights[start : start + BLOCK].astype(float) @ table).reshape(-1, runs, columns))
+        for start in range(0, len(weights), BLOCK)
+    ]
+    return Scored(tuple(seeds), score(counts.sum(1)), np.concatenate(blocks))
