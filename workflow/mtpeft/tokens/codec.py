@@ -12,8 +12,9 @@ from mtpeft.errors import UserError
 from mtpeft.languages import match
 from mtpeft.models.families import family_in, read_shape
 from mtpeft.models.families.base import Edges, Family, Names
+from mtpeft.models.forbidden import forbidden_by, forbidden_in
 from mtpeft.tokens.extension import Extension, read_extension
-from mtpeft.tokens.frame import Frame
+from mtpeft.tokens.frame import Forbidden, Frame
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -34,6 +35,7 @@ class Codec:
         special: tokens that are no text; M2M-100's languages are none of its tokenizer's own special tokens.
         stand_ins: by side, the token of a language that stands in for a new one in the tokenizer, and the new one's.
         extension: entries that were added to the vocabulary.
+        forbidden: what the files of the model forbid its hypotheses.
     """
 
     tokenizer: "PreTrainedTokenizerBase"
@@ -44,6 +46,7 @@ class Codec:
     special: frozenset[int]
     stand_ins: Mapping[Side, Mapping[int, int]]
     extension: Extension
+    forbidden: Forbidden
 
 
 def load_tokenizer(folder: Path) -> "PreTrainedTokenizerBase":
@@ -86,6 +89,7 @@ def open_codec(folder: Path, languages: Mapping[Side, str], *, vocabulary: str) 
         special=frozenset([*tokenizer.all_special_ids, *own, *extension.language_ids]),
         stand_ins=_stand_ins(tokenizer, family, extension, languages),
         extension=extension,
+        forbidden=forbidden_by(folder),
     )
     if family.takes_languages:
         tokenizer.src_lang, tokenizer.tgt_lang = codec.source, codec.target
@@ -151,7 +155,13 @@ def frame_of(codec: Codec, config: Any) -> Frame:
         end=config.eos_token_id,
         begin=codec.family.begin(config.decoder_start_token_id, codec.stand_ins["target"].get(known, known)),
         longest=read_shape(config.to_dict()).max_positions,
+        forbidden=forbidden_in(codec.forbidden, config, _numbers(codec)),
     )
+
+
+def _numbers(codec: Codec) -> set[int]:
+    """Numbers of all entries of a vocabulary; M2M-100's tokenizer does not count its languages among them."""
+    return {*codec.tokenizer.get_vocab().values(), *codec.special, *codec.extension.pieces}
 
 
 def _framed(codec: Codec, rows: Sequence[Sequence[int]], edges: Edges, *, side: Side, longest: int) -> list[list[int]]:
