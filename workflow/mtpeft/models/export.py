@@ -37,7 +37,7 @@ from mtpeft.training.domains import domain_of, say_domains, takers_of
 
 CLOSE = 1e-3
 """Largest difference of logits that merging may make, in multiples of the largest logit."""
-PROBES = ("1, 2, 3 …", "(?!)", "a b c d e", "Is it 12:05? No: 7 + 5 = 12.", "")
+PROBES = ("1, 2, 3 …", "(?!)", "a b c d e", "Is it 12:05? No: 7 + 5 = 12.")
 """Text that every vocabulary can write in some way; what it means does not matter."""
 CTRANSLATE2 = "4.8.5"
 

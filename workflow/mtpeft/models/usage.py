@@ -188,10 +188,12 @@ class Told:
 
     Attributes:
         prefix: tokens that the target begins with.
+        repeated: how many of them its hypotheses begin with: none where the prefix is what the decoder starts from.
         suppressed: sequences of tokens that are never made.
     """
 
     prefix: tuple[str, ...]
+    repeated: int
     suppressed: tuple[tuple[str, ...], ...]
 
 
@@ -201,10 +203,12 @@ def told_to_ctranslate2(use: Use, vocabulary: Sequence[str]) -> Told:
     It begins with the start token by itself, but for a model whose start is the language.
     """
     begin, forbidden = use.frame.begin, use.frame.forbidden
-    language = begin if use.codec.family.begin is language_alone else begin[1:]
+    starts_from_language = use.codec.family.begin is language_alone
+    language = begin if starts_from_language else begin[1:]
     words = [*((token,) for token in forbidden.tokens), *forbidden.sequences]
     return Told(
         prefix=tuple(vocabulary[token] for token in language),
+        repeated=0 if starts_from_language else len(language),
         suppressed=tuple(tuple(vocabulary[token] for token in own) for own in words if max(own) < len(vocabulary)),
     )
 
@@ -228,7 +232,7 @@ def ctranslate2_page(use: Use, told: Told) -> str:
         f"    suppress_sequences={list(map(list, told.suppressed))!r},",
         f"    max_decoding_length={_limit(use, 'len(source)', more=_more(use, told))},",
         ")",
-        f"made = tokenizer.convert_tokens_to_ids(output[0].hypotheses[0][{len(told.prefix)}:])",
+        f"made = tokenizer.convert_tokens_to_ids(output[0].hypotheses[0][{told.repeated}:])",
         "print(tokenizer.decode(made, skip_special_tokens=True))",
     )
     return _page(use, "ctranslate2", opened, lines)
@@ -250,14 +254,14 @@ def translated_by_ctranslate2(folder: Path, sentences: Sequence[str], use: Use, 
             suppress_sequences=list(map(list, told.suppressed)),
             max_decoding_length=use.limit(len(source), more=_more(use, told)),
         )
-        made = tokenizer.convert_tokens_to_ids(output[0].hypotheses[0][len(told.prefix) :])
+        made = tokenizer.convert_tokens_to_ids(output[0].hypotheses[0][told.repeated :])
         found.append(tokenizer.decode(made, skip_special_tokens=True))
     return found
 
 
 def _more(use: Use, told: Told) -> int:
     """Tokens that CTranslate2 counts and the limit of a search does not."""
-    return 1 - len(use.frame.begin) + len(told.prefix)
+    return 1 - len(use.frame.begin) + told.repeated
 
 
 def set_generation_settings(model: "nn.Module", use: Use) -> None:
