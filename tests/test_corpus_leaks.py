@@ -92,41 +92,56 @@ def test_what_is_in_the_test_of_the_own_corpus_counts_as_such(stage, tmp_path):
 
 
 @pytest.mark.parametrize("tuning", [12, None])
-def test_given_test_sentence_that_the_split_lacks_is_never_trained_on(tuning, tmp_path):
-    """The first pair's table is blank where the second has a test, a dev and a training sentence of its own."""
+def test_given_sets_keep_all_lines_and_no_pair_trains_on_any(tuning, tmp_path):
+    """The first pair lacks lines that the second has, and trains on the English of one that the second tests on."""
     part_of = {number: part for part, start in (("test", 0), ("dev", 3)) for number in range(start, start + 3)}
-    rows = [(sentence_id(en), part_of.get(n, "train"), es, de, en) for n, (en, es, de) in enumerate(SENTENCES)]
-    lacking = {0, 3, 10}
-    first = [tsv.CleanPair(key, part, es, en) for n, (key, part, es, _, en) in enumerate(rows) if n not in lacking]
-    second = [tsv.CleanPair(key, part, de, en) for key, part, _, de, en in rows]
+    lacking, trained = {0, 3}, 1
+
+    def row(number: int, foreign: str, english: str, part: str) -> tsv.CleanPair:
+        key = f"{part}-{number:06}" if part != "train" else sentence_id(english)
+        return tsv.CleanPair(key, part, foreign, english)
+
+    parts = [part_of.get(number, "train") for number in range(len(SENTENCES))]
+    first_parts = ["train" if number == trained else part for number, part in enumerate(parts)]
+    first = [row(n, es, en, first_parts[n]) for n, (en, es, _) in enumerate(SENTENCES) if n not in lacking]
+    second = [row(n, de, en, parts[n]) for n, (en, _, de) in enumerate(SENTENCES)]
     tsv.write_cleaned(tmp_path / "es.tsv", first)
     tsv.write_cleaned(tmp_path / "de.tsv", second)
     choose_split(
-        split_settings(languages=[["es", "en"]], tuning=tuning),
+        split_settings(tuning=tuning),
+        cleaned=[tmp_path / "es.tsv", tmp_path / "de.tsv"],
+        output=tmp_path / "split.json",
+    )
+    for source in ("es", "de"):
+        split_one(tmp_path, source)
+    spanish, german = ({part: kept for part, kept in read_parts(tmp_path, source).items()} for source in ("es", "de"))
+    assert [pair.target for pair in german["test"]] == [SENTENCES[number][0] for number in (0, 1, 2)]
+    assert [pair.target for pair in german["dev"]] == [SENTENCES[number][0] for number in (3, 4, 5)]
+    assert [pair.target for pair in spanish["test"]] == [SENTENCES[2][0]]
+    for kept in (spanish, german):
+        read = {pair.target for part in ("train", "pretrain") for pair in kept[part]}
+        assert read.isdisjoint(SENTENCES[number][0] for number in range(6))
+
+
+@pytest.mark.parametrize("given", ["test", "dev"])
+def test_what_is_drawn_neither_equals_nor_resembles_what_is_given(given, tmp_path):
+    """Every line of the given set, and one near to it, stands in the training text too."""
+    rows = [tsv.CleanPair(f"{given}-{n:06}", given, es, en) for n, (en, es, _) in enumerate(SENTENCES[:10])]
+    rows += [tsv.CleanPair(sentence_id(en), "train", es, en) for en, es, _ in SENTENCES]
+    near = [(f"{en} now", f"Nota {n}") for n, (en, _, _) in enumerate(SENTENCES[:10])]
+    rows += [tsv.CleanPair(sentence_id(en), "train", es, en) for en, es in near]
+    tsv.write_cleaned(tmp_path / "es.tsv", rows)
+    choose_split(
+        split_settings(languages=[["es", "en"]], tuning=None),
         cleaned=[tmp_path / "es.tsv"],
         output=tmp_path / "split.json",
     )
-    split_one(tmp_path, "de")
-    ids = {part: {row.id for row in kept} for part, kept in read_parts(tmp_path, "de").items()}
-    assert ids["test"] == {rows[n][0] for n in (1, 2)}
-    assert ids["dev"] == {rows[n][0] for n in (4, 5)}
-    assert rows[10][0] in ids["pretrain" if tuning else "train"]
-    assert not {rows[0][0], rows[3][0]} & set().union(*ids.values())
-    assert records.read_record(tmp_path / "de.split.json")["given_but_not_chosen"] == 2
-
-
-def test_given_test_sentence_that_the_split_tunes_on_is_left_out(tmp_path):
-    """The first pair has the same English among its training lines, since its test line is blank."""
-    rows = [tsv.CleanPair(sentence_id(en), "train", es, en) for en, es, _ in SENTENCES]
-    tsv.write_cleaned(tmp_path / "es.tsv", rows)
-    choose_split(
-        split_settings(languages=[["es", "en"]]), cleaned=[tmp_path / "es.tsv"], output=tmp_path / "split.json"
-    )
-    tuned = records.read_record(tmp_path / "split.json")["tuning"][0]
-    tsv.write_cleaned(tmp_path / "de.tsv", [row._replace(part="test") if row.id == tuned else row for row in rows])
-    for source in ("es", "de"):
-        split_one(tmp_path, source)
-    with_it, without = (
-        {row.id for part in PARTS for row in read_parts(tmp_path, source)[part]} for source in ("es", "de")
-    )
-    assert with_it - without == {tuned}
+    split_one(tmp_path, "es")
+    parts = read_parts(tmp_path, "es")
+    drawn = {pair.target for part in ("test", "dev", "train") if part != given for pair in parts[part]}
+    assert [pair.target for pair in parts[given]] == [en for en, _, _ in SENTENCES[:10]]
+    assert drawn.isdisjoint([*(en for en, _, _ in SENTENCES[:10]), *(en for en, _ in near)])
+    record = records.read_record(tmp_path / "es.split.json")
+    assert record["given"] == [given]
+    assert (record["taken"]["train"]["equal"], record["taken"]["train"]["near_duplicate"]) == (10, 10)
+    assert "20 of" in record["warnings"][0]

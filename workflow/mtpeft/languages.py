@@ -1,29 +1,92 @@
-"""Languages by their BCP 47 tags: what others call them. `sw` is `sw_KE`, `sw` or `swh_Latn`, and `Swahili`."""
+"""Languages by their BCP 47 tags: what others call them, and whether two tags mean one language.
+
+`sw` is `sw_KE`, `swa` or `swh_Latn`, and `Swahili`. A tag has a language, and may have a script and a region; what it
+leaves out is the likely one of CLDR (Unicode Technical Standard 35, likely subtags).
+"""
 
 from collections.abc import Mapping
+from functools import lru_cache
+from typing import NamedTuple
 
-RATHER = {"fa": "pes", "ff": "fuv-Latn", "nb": "no", "no": "nb", "ps": "pbt-Arab", "qu": "quy-Latn"}
-"""Languages that some know as one of their parts, or as a whole, which CLDR's aliases do not say."""
+WHOLE = {"dik": "din", "fuv": "ff", "nb": "no", "pbt": "ps", "quy": "qu"}
+"""Languages that stand for the macrolanguage that they are part of, beside those of CLDR's aliases."""
+SCRIPTS_WITHIN = {
+    "Hanb": ("Hani",),
+    "Hans": ("Hani",),
+    "Hant": ("Hani",),
+    "Hrkt": ("Hira", "Kana"),
+    "Jpan": ("Hani", "Hira", "Kana"),
+    "Kore": ("Hang", "Hani"),
+}
+"""Scripts of Unicode that a script of ISO 15924 is made of, where it is not one of them itself."""
+VARIANTS = {"Aran": "Arab", "Cyrs": "Cyrl", "Latf": "Latn", "Latg": "Latn", "Syre": "Syrc", "Syrj": "Syrc"}
+"""Styles of a script that have a code of their own."""
 
-Key = tuple[str | None, str | None]
+
+class Meaning(NamedTuple):
+    """What a tag means.
+
+    Attributes:
+        own: its language, as the registry writes it.
+        language: the macrolanguage in its place, where that usually means it.
+        script: what it is written in; None where nobody knows.
+        says_script: whether the tag says so itself, or by a region where another script is usual.
+        region: that of the tag, or the likely one.
+    """
+
+    own: str
+    language: str
+    script: str | None
+    says_script: bool
+    region: str | None
 
 
 def match(language: str, names: Mapping[str, str]) -> str | None:
-    """The name whose tag means the same language in the same script, or None.
+    """The name that means a language, or None where none does or more than one might.
 
-    `RATHER` counts first, then the tag itself, then its macrolanguage.
+    The very name or tag wins, then the same script in the nearest region. A tag that says no script takes the only
+    one that there is, however unusual.
 
     Args:
         language: BCP 47 tag.
         names: each name with the tag that it stands for.
     """
-    tries = [(_exact, RATHER[language])] if language in RATHER else []
-    for key, tag in (*tries, (_exact, language), (_general, language)):
-        wanted = key(tag)
-        for name, meant in names.items():
-            if key(meant) == wanted:
-                return name
-    return None
+    written = _plain(language)
+    for name, tag in names.items():
+        if written in (_plain(name), _plain(tag)):
+            return name
+    alike = _in_script(language, names)
+    if alike:
+        return min(alike, key=lambda name: _distance(language, names[name]))
+    others = rivals(language, names)
+    return others[0] if len(others) == 1 else None
+
+
+def rivals(language: str, names: Mapping[str, str]) -> list[str]:
+    """Names of a language in scripts among which its tag does not choose; `match` finds none where there are several.
+
+    Args:
+        language: BCP 47 tag.
+        names: each name with the tag that it stands for.
+    """
+    if _meaning(language).says_script or _in_script(language, names):
+        return []
+    return [name for name, tag in names.items() if same_language(language, tag)]
+
+
+def same_language(one: str, other: str) -> bool:
+    """Whether two tags mean one language, in whatever script and region: `zh-Hant` and `cmn`, not `id` and `ms`."""
+    return main_language(one) == main_language(other)
+
+
+def main_language(tag: str) -> str:
+    """The language of a tag in its shortest form, without script and region: `zh` for `cmn_Hant` and `zh-TW`."""
+    return _meaning(tag).language
+
+
+def script_of(tag: str) -> str:
+    """The ISO 15924 code of the script that a language is written in: its own or the likely one, `Latn` if unknown."""
+    return _meaning(tag).script or "Latn"
 
 
 def is_language(tag: str) -> bool:
@@ -40,15 +103,57 @@ def english_name(language: str) -> str:
     return Language.get(language).language_name("en")
 
 
-def _exact(tag: str) -> Key:
+def _in_script(language: str, names: Mapping[str, str]) -> list[str]:
+    """Names of a language in the script that its tag says or that is likely."""
+    wanted = _meaning(language)
+    known = {name: _meaning(tag) for name, tag in names.items()}
+    return [
+        name
+        for name, meant in known.items()
+        if meant.language == wanted.language and _share_script(meant.script, wanted.script)
+    ]
+
+
+def _share_script(one: str | None, other: str | None) -> bool:
+    """Whether two scripts are the same, or one is part of the other; simplified Han is none of traditional Han."""
+    if None in (one, other) or one == other:
+        return True
+    return other in SCRIPTS_WITHIN.get(one, ()) or one in SCRIPTS_WITHIN.get(other, ())
+
+
+def _distance(language: str, tag: str) -> tuple[bool, bool, int]:
+    """How far a tag is from a wanted one of the same language: another region, another part of it, CLDR's distance."""
+    from langcodes import tag_distance
+
+    wanted, meant = _meaning(language), _meaning(tag)
+    return meant.region != wanted.region, meant.own != wanted.own, tag_distance(language, tag)
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", "-").lower()
+
+
+@lru_cache(maxsize=4096)
+def _meaning(tag: str) -> Meaning:
     from langcodes import Language
+    from langcodes.data_dicts import LIKELY_SUBTAGS, MACROLANGUAGES
+    from langcodes.tag_parser import LanguageTagError
 
-    likely = Language.get(tag).maximize()
-    return likely.language, likely.script
-
-
-def _general(tag: str) -> Key:
-    from langcodes import Language
-
-    likely = Language.get(tag).prefer_macrolanguage().maximize()
-    return likely.language, likely.script
+    try:
+        given = Language.get(tag)
+    except LanguageTagError:
+        return Meaning(tag, tag, None, says_script=False, region=None)
+    own = given.language or tag
+    whole = given.prefer_macrolanguage().language or own
+    # CLDR guesses the script of English for a language that it does not know; its macrolanguage is a better guess.
+    known = next((code for code in (own, MACROLANGUAGES.get(own)) if code in LIKELY_SUBTAGS), None)
+    likely = Language.make(known, territory=given.territory).maximize() if known else given
+    usual = Language.get(known).maximize().script if known else None
+    script = given.script or likely.script
+    return Meaning(
+        own=own,
+        language=WHOLE.get(whole, whole),
+        script=VARIANTS.get(script, script),
+        says_script=bool(given.script) or script != usual,
+        region=likely.territory,
+    )

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from itertools import product
 
 from mtpeft.cells import JOIN, LABEL_PATTERN, RESERVED
+from mtpeft.config.cleaning import words_of
 from mtpeft.config.comet_checks import comet_mistakes
 from mtpeft.config.dataset_checks import dataset_mistakes, hash_mistakes, pair_dataset_mistakes
 from mtpeft.config.extension_checks import extension_mistakes
@@ -111,7 +112,7 @@ def _corpus_mistakes(key: str, corpus: Corpus) -> Iterator[str]:
     known = languages_of(corpus)
     if known is None and not corpus.written_in:
         yield f"'{key}.written_in' is missing; write the language that the text was written in, such as 'en'."
-    shortest, longest = corpus.split.words
+    shortest, longest = words_of(corpus)
     if shortest > longest:
         yield f"'{key}.split.words' is [{shortest}, {longest}]; write the smaller number first."
     if known and corpus.written_in and corpus.written_in not in known:

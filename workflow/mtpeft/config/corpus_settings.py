@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from mtpeft.config.cleaning import cleaning_settings, recipe_of, words_of
 from mtpeft.config.datasets import datasets_of, stated_hashes
 from mtpeft.config.pins import pinned_version, pins_of
 from mtpeft.config.recipes import RECIPES
@@ -45,11 +46,11 @@ def clean_settings(configuration: Configuration, pair: str) -> Settings:
     elif corpus.mtdata:
         text = {"mtdata": datasets_of(configuration, pair)}
     return {
-        "recipe": RECIPES["clean"],
+        "recipe": recipe_of("clean", corpus),
         "source": source,
         "target": target,
         "written_in": written_in(corpus),
-        "clean": plain(corpus.clean),
+        "clean": cleaning_settings(corpus),
         **text,
     }
 
@@ -85,8 +86,9 @@ def split_settings(configuration: Configuration, corpus: str) -> Settings:
     split = plain(entry.split)
     split.pop("present_in")
     return {
-        "recipe": RECIPES["split"],
+        "recipe": recipe_of("split", entry),
         **split,
+        "words": words_of(entry),
         "written_in": written_in(entry),
         "languages": [list(pair_languages(configuration, pair)) for pair in anchor_pairs(configuration, corpus)],
     }
@@ -97,7 +99,7 @@ def parts_settings(configuration: Configuration, pair: str) -> Settings:
     source, target = pair_languages(configuration, pair)
     corpus = configuration.corpora[configuration.pairs[pair].corpus]
     return {
-        "recipe": RECIPES["split"],
+        "recipe": recipe_of("split", corpus),
         "near_duplicate": corpus.split.near_duplicate,
         "source": source,
         "target": target,

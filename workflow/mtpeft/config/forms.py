@@ -11,7 +11,8 @@ SHA256 = r"^[0-9a-f]{64}$"
 MEMBERS = r"\{language\}"
 HUB_MODEL = r"^[\w.-]+/[\w.-]+@[\w./-]+$"
 CODE = r"[a-z]{2,3}(_[A-Za-z]{2,4})*"
-DATASET = rf"^[^\s/{{}}-]+-[^\s/{{}}-]+-[^\s/{{}}-]+-({CODE}-({CODE}|\{{foreign\}})|\{{foreign\}}-{CODE})$"
+NAME = r"\w[\w.+&,()~%]*"
+DATASET = rf"^{NAME}-{NAME}-{NAME}-({CODE}-({CODE}|\{{foreign\}})|\{{foreign\}}-{CODE})$"
 PATTERNS = {
     LANGUAGE: "a language code, such as 'en' or 'pt-BR'",
     SHA256: "the 64 hexadecimal digits that `sha256sum` prints",

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from mtpeft.config.cleaning import cleaning_settings, recipe_of
 from mtpeft.config.corpus_settings import split_settings, wheel_settings
-from mtpeft.config.recipes import RECIPES
 from mtpeft.config.resolve import anchor_pairs, pair_languages, written_in
 from mtpeft.config.schema import Configuration
 
@@ -20,7 +20,7 @@ def held_out_settings(configuration: Configuration, corpus: str) -> dict[str, An
     files = {"files": entry.files, "dev_files": entry.dev_files, "test_files": entry.test_files}
     return {
         "split": split_settings(configuration, corpus),
-        "clean": {"recipe": RECIPES["clean"]} | entry.clean.model_dump(),
+        "clean": {"recipe": recipe_of("clean", entry)} | cleaning_settings(entry),
         "wheels": {name: _wheel(configuration, corpus, name, languages) for name in entry.wheels},
         "files": {key: described.model_dump() for key, described in files.items() if described},
         **({"mtdata": entry.mtdata.model_dump()} if entry.mtdata else {}),

@@ -61,12 +61,14 @@ def written_in(corpus: Corpus) -> str:
 def anchor_pairs(configuration: Configuration, corpus: str) -> list[str]:
     """Pairs whose text decides which sentences are dev, test and tuning: one per language of `present_in`.
 
-    Where datasets give dev or test, all pairs decide, since each may have its own.
+    Where the user gives dev or test, all pairs decide, since each may have its own.
     """
     entry = configuration.corpora[corpus]
     pairs = [label for label, pair in configuration.pairs.items() if pair.corpus == corpus]
-    gives_parts = entry.mtdata is not None and bool(entry.mtdata.dev or entry.mtdata.test)
-    if entry.files or gives_parts or not entry.split.present_in:
+    datasets = entry.mtdata is not None and bool(entry.mtdata.dev or entry.mtdata.test)
+    if datasets or entry.dev_files or entry.test_files:
+        return pairs
+    if entry.files or not entry.split.present_in:
         return pairs[:1] if entry.files else pairs
     wanted = {frozenset((language, written_in(entry))) for language in entry.split.present_in}
     found = {frozenset(pair_languages(configuration, pair)): pair for pair in reversed(pairs)}

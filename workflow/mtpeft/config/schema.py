@@ -83,20 +83,49 @@ class Datasets(Section):
 
 
 class Cleaning(Section):
-    """Filters for sentence pairs."""
+    """What is done to training text. Empty keys have the value that is usual for the kind of corpus: messages of
+    catalogues are full of markup and labels, files and datasets are taken for prose, of which nothing is changed.
+    """
 
-    max_characters: PositiveInt = Field(default=180, description="Longest side, in characters.")
-    max_words: PositiveInt = Field(default=30, description="Longest side, in words.")
-    max_length_ratio: PositiveFloat = Field(default=3.0, description="Longer by shorter side, in characters.")
-    # Left out where they are empty, so that they change nothing for corpora that do not ask for them.
+    max_characters: PositiveInt | None = Field(
+        default=None, description="Longest side, in characters. Empty: 180 for wheels, 1000 for prose."
+    )
+    max_words: PositiveInt | None = Field(
+        default=None, description="Longest side, in words. Empty: 30 for wheels, 200 for prose."
+    )
+    max_length_ratio: Annotated[float, Field(ge=1)] | None = Field(
+        default=None, description="Longer by shorter side, in characters. Empty: 3 for wheels, 9 for prose."
+    )
+    markup: bool | None = Field(
+        default=None,
+        description="Take off tags, links, entities, signs of emphasis and of list items, and take out what still has "
+        "signs of a template. Empty: for wheels.",
+    )
+    placeholders: bool | None = Field(
+        default=None,
+        description="Words such as VAR0 and URL0 for placeholders, code, addresses; pairs whose sides have different "
+        "ones are taken out. Empty: for wheels.",
+    )
+    sentences: bool | None = Field(
+        default=None, description="Cut text into its sentences where both sides have equally many. Empty: for wheels."
+    )
+    letters: bool | None = Field(
+        default=None, description="Take out pairs with a side that has no letter. Empty: for wheels."
+    )
+    same_text: bool | None = Field(
+        default=None, description="Take out pairs whose sides are the same text. Empty: for all."
+    )
+    duplicates: Literal["sentences", "pairs", "keep"] | None = Field(
+        default=None,
+        description="What stays of text that stands several times: one pair of each sentence of the language written "
+        "in, one of equal pairs, or all. Empty: sentences for wheels, pairs for prose.",
+    )
     script: Share | None = Field(
         default=None,
-        exclude_if=lambda given: given is None,
         description="Least share of a side's letters that are of its language's script. Empty: not looked at.",
     )
     language: Share | None = Field(
         default=None,
-        exclude_if=lambda given: given is None,
         description="Least probability that a side is in its language, by an identifier. Empty: not looked at.",
     )
 
@@ -117,8 +146,11 @@ class Split(Section):
         description="Sentences for fine-tuning, as long as those of the test set; what is left is for pre-training. "
         "Empty: all.",
     )
-    words: list[PositiveInt] = Field(
-        default=[3, 20], min_length=2, max_length=2, description="Shortest and longest sentence drawn."
+    words: list[PositiveInt] | None = Field(
+        default=None,
+        min_length=2,
+        max_length=2,
+        description="Shortest and longest sentence drawn. Empty: [3, 20] for wheels, [3, 60] for prose.",
     )
     near_duplicate: Share = Field(
         default=0.6, description="Character 4-gram Dice with a dev or test sentence at which a sentence is removed."

@@ -20,6 +20,7 @@ WANTED = {
     "float_parsing": "a number",
     "finite_number": "a finite number",
     "bool_type": "true or false",
+    "bool_parsing": "true or false",
     "list_type": "a list in brackets, such as [a, b]",
     "dict_type": "keys and values",
     "model_type": "keys and values",

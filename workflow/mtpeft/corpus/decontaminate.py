@@ -1,7 +1,6 @@
 """Cut one pair's clean text into its parts, and take out of each what would leak from a part that is measured on."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,12 +9,16 @@ import numpy as np
 from mtpeft import records
 from mtpeft.corpus import tsv
 from mtpeft.corpus.similarity import max_dice, normalised
-from mtpeft.corpus.split import SIDES, hash_order
+from mtpeft.corpus.split import GIVEN, SIDES, hash_order
 from mtpeft.corpus.tsv import Pair
+from mtpeft.warnings import warn
 
 PARTS = ("train", "dev", "test", "pretrain")
 BINS = 10
 DECIMALS = 4
+EXAMPLES = 3
+MUCH = 0.1
+"""Share of the training text from which on it is said on the terminal that it resembles what is measured on."""
 Texts = Mapping[str, Sequence[str]]
 
 
@@ -27,13 +30,14 @@ class Measured(NamedTuple):
 
 
 class Screened(NamedTuple):
-    """Rows that stay, how many each rule took, and similarities.
+    """Rows that stay, how many each rule took, some of these, and similarities.
 
     Those of all rows are to the first measured texts, those of the rows that stay to all measured ones.
     """
 
     rows: list[Pair]
     taken: dict[str, int]
+    examples: dict[str, list[Pair]]
     similarities: np.ndarray
     left: np.ndarray
 
@@ -43,10 +47,12 @@ def split_pair(
 ) -> None:
     """Write train, dev, test and pretrain of one pair as .tsv files in the folder, in the order of the ids' hashes.
 
-    Train and pretrain lose every row that equals or nearly equals a dev or test sentence on either side, dev those of
-    test, and pretrain those whose source or target occurs in train. The sentences are those of this pair, those of the
-    split that it may lack, and, for train and pretrain, those of the splits of other corpora, since a model that is
-    pre-trained on one corpus may be measured on another; texts are compared in the ``source`` and ``target`` language.
+    Parts that the user gives keep all their lines in their order; how many of a given dev set resemble a test sentence
+    is counted. Train and pretrain lose every row that equals or nearly equals a dev or test sentence on either side, a
+    dev set that was drawn those of test, and pretrain those whose source or target occurs in train. The sentences are
+    those of this pair, those of the split that it may lack, and, for train and pretrain, those of the splits of other
+    corpora, since a model that is pre-trained on one corpus may be measured on another; texts are compared in the
+    ``source`` and ``target`` language.
     """
     chosen = records.read_record(split)
     clean = tsv.read_cleaned(cleaned)
@@ -54,19 +60,28 @@ def split_pair(
     limit = settings["near_duplicate"]
     test, own_dev = (_measured(drawn[part], [chosen["texts"][part]], settings) for part in ("test", "dev"))
     foreign = _measured([], [texts for other in others for texts in _texts_of(other)], settings)
+    given = {row.part for row in clean} & set(GIVEN)
     dev = _screen(drawn["dev"], [test], limit)
+    dev_rows = drawn["dev"] if "dev" in given else dev.rows
     train = _screen_all(drawn["train"], [test, own_dev], foreign, limit=limit)
     pretrain = _screen_all(drawn["pretrain"], [test, own_dev], foreign, limit=limit)
     unseen = _without_texts_of(train.rows, pretrain.rows)
-    parts = dict(zip(PARTS, (train.rows, dev.rows, drawn["test"], unseen), strict=True))
+    parts = dict(zip(PARTS, (train.rows, dev_rows, drawn["test"], unseen), strict=True))
     for part, rows in parts.items():
         tsv.write_pairs(folder / f"{part}.tsv", rows)
+    warnings = list(_warnings(settings, given, train=train, dev=dev))
     in_train = {"in_train": len(pretrain.rows) - len(unseen)}
     summary = {
         "settings": settings,
         "rows": {part: len(rows) for part, rows in parts.items()},
-        "taken": {"train": train.taken, "dev": dev.taken, "pretrain": pretrain.taken | in_train},
-        "given_but_not_chosen": len(clean) - sum(map(len, drawn.values())),
+        "taken": {
+            "train": train.taken,
+            "dev": {} if "dev" in given else dev.taken,
+            "pretrain": pretrain.taken | in_train,
+        },
+        "examples": {"train": train.examples, "pretrain": pretrain.examples},
+        "given": sorted(given),
+        "warnings": warnings,
         "similarity_to_test": _similarity_to_test(train, drawn["test"], test, settings=settings),
         "similarity_to_held_out": {
             part: _histogram(screened.left) for part, screened in (("train", train), ("pretrain", pretrain))
@@ -79,20 +94,38 @@ def split_pair(
         },
     }
     records.write_record(record, summary)
+    warn(warnings)
+
+
+def _warnings(settings: Mapping[str, Any], given: Set[str], *, train: Screened, dev: Screened) -> Iterator[str]:
+    """What a user should see of what parts have in common."""
+    pair, lost = f"{settings['source']}-{settings['target']}", sum(train.taken.values())
+    read = lost + len(train.rows)
+    if lost and (given or lost > MUCH * read):
+        yield (
+            f"{lost:,} of {read:,} training pairs of {pair} equal or nearly equal a dev or test sentence and are left "
+            "out; parts.json counts them and shows some."
+        )
+    if "dev" in given and (alike := sum(dev.taken.values())):
+        yield (
+            f"{alike:,} lines of the given dev set of {pair} equal or nearly equal a test sentence; they are kept, so "
+            "what is chosen on dev may know some of the test."
+        )
 
 
 def _draw_parts(rows: Sequence[tsv.CleanPair], chosen: Mapping[str, Any]) -> dict[str, list[Pair]]:
-    """Rows by part. One that the user gave for dev or test is there or nowhere, such as one blank in another pair."""
-    part_of = {key: part for part in ("dev", "test") for key in chosen[part]}
+    """Rows by part: those that the user gives in their order, the others as they are chosen, by the hash of the id."""
+    part_of = {key: part for part in GIVEN for key in chosen[part]}
     rest = "train"
     if chosen["tuning"] is not None:
         part_of |= dict.fromkeys(chosen["tuning"], "train")
         rest = "pretrain"
     drawn: dict[str, list[Pair]] = {part: [] for part in PARTS}
-    for row in sorted(rows, key=lambda row: hash_order(row.id)):
-        part = part_of.get(row.id, rest)
-        if row.part not in ("dev", "test") or row.part == part:
-            drawn[part].append(Pair(row.id, row.source, row.target))
+    for row in rows:
+        if row.part in GIVEN:
+            drawn[row.part].append(Pair(row.id, row.source, row.target))
+    for row in sorted((row for row in rows if row.part not in GIVEN), key=lambda row: hash_order(row.id)):
+        drawn[part_of.get(row.id, rest)].append(Pair(row.id, row.source, row.target))
     return drawn
 
 
@@ -114,7 +147,7 @@ def _screen_all(rows: Sequence[Pair], own: Sequence[Measured], foreign: Measured
     screened = _screen(rows, own, limit)
     kept = _screen(screened.rows, [foreign], limit).rows
     taken = screened.taken | {"other_corpora": len(screened.rows) - len(kept)}
-    return Screened(kept, taken, screened.similarities, screened.left)
+    return screened._replace(rows=kept, taken=taken)
 
 
 def _screen(rows: Sequence[Pair], measured: Sequence[Measured], limit: float) -> Screened:
@@ -122,17 +155,19 @@ def _screen(rows: Sequence[Pair], measured: Sequence[Measured], limit: float) ->
     similarities = [_similarity(rows, texts) for texts in measured]
     highest = np.max(similarities, axis=0)
     equal = {name: {normalised(text) for texts in measured for text in getattr(texts, name)} for name in SIDES}
-    taken: Counter[str] = Counter(equal=0, near_duplicate=0)
+    found: dict[str, list[Pair]] = {"equal": [], "near_duplicate": []}
     kept, left = [], []
     for row, similarity in zip(rows, highest, strict=True):
         if any(normalised(getattr(row, name)) in equal[name] for name in SIDES):
-            taken["equal"] += 1
+            found["equal"].append(row)
         elif similarity >= limit:
-            taken["near_duplicate"] += 1
+            found["near_duplicate"].append(row)
         else:
             kept.append(row)
             left.append(similarity)
-    return Screened(kept, dict(taken), similarities[0], np.array(left))
+    taken = {rule: len(took) for rule, took in found.items()}
+    examples = {rule: took[:EXAMPLES] for rule, took in found.items()}
+    return Screened(kept, taken, examples, similarities[0], np.array(left))
 
 
 def _similarity(rows: Sequence[Pair], measured: Measured) -> np.ndarray:

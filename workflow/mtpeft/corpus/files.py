@@ -1,12 +1,13 @@
 """Read the user's own parallel text: one file per side, a table, JSON lines or a translation memory."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mtpeft.corpus.json_lines import read_jsonl
-from mtpeft.corpus.lines import Line, read_lines
-from mtpeft.corpus.similarity import normalised
+from mtpeft.corpus.lines import Line, read_content, read_lines, split_lines
+from mtpeft.corpus.sides import check_sides
 from mtpeft.corpus.tables import read_csv, read_tsv
 from mtpeft.corpus.tmx import read_tmx
 from mtpeft.errors import UserError
@@ -18,6 +19,9 @@ READERS: dict[str, Callable[[Path, Sequence[Any]], list[Line]]] = {
     "tmx": read_tmx,
 }
 """What reads a file that holds both sides, by its form."""
+OTHER_LINE_END = re.compile("[\r\v\f\x1c-\x1e\x85\u2028\u2029]")
+LINE_ENDS = {"\r": "a carriage return", "\v": "a vertical tab", "\f": "a form feed"}
+"""Characters inside of lines that end lines for some programs, and what they are called."""
 
 
 def read_parallel(files: Mapping[str, Any], *, source: str, target: str) -> list[Line]:
@@ -25,12 +29,38 @@ def read_parallel(files: Mapping[str, Any], *, source: str, target: str) -> list
 
     ``files`` is a file per language, ``{"sw": path, "en": path}``, or a file of both with what each column is called in
     it, ``{"tsv": path, "columns": {"sw": "swahili", "en": 1}}``. A translation memory calls languages by their codes.
+
+    Raises:
+        UserError: a file can't be read, or the sides are not in their languages but in each other's.
     """
     columns = files.get("columns", {})
-    for form, read in READERS.items():
-        if form in files:
-            return read(Path(files[form]), [columns.get(language, language) for language in (source, target)])
-    return _read_sides(Path(files[source]), Path(files[target]))
+    form = next((form for form in READERS if form in files), None)
+    if form:
+        lines = READERS[form](Path(files[form]), [columns.get(language, language) for language in (source, target)])
+    else:
+        lines = _read_sides(Path(files[source]), Path(files[target]))
+    named = " and ".join(map(str, paths_of(files)))
+    check_sides([(line.source, line.target) for line in lines], (source, target), named)
+    return lines
+
+
+def read_given(files: Mapping[str, Any], *, source: str, target: str) -> list[Line]:
+    """Lines of a dev or test set, every one of which is kept, so both sides need text.
+
+    A table of more languages than two lacks some of the translations: there, a blank is left for the caller to count.
+
+    Raises:
+        UserError: as `read_parallel`, or a line has no text on one side.
+    """
+    lines = read_parallel(files, source=source, target=target)
+    blank = next((line for line in lines if not (line.source.strip() and line.target.strip())), None)
+    if blank and len(files.get("columns", ())) <= 2:
+        named = " and ".join(map(str, paths_of(files)))
+        raise UserError(
+            f"{named}, line {blank.number}, has no text on one side, but every line of a dev or test set is scored: "
+            "write the text, or take the line out of both sides."
+        )
+    return lines
 
 
 def paths_of(files: Mapping[str, Any]) -> list[Path]:
@@ -39,30 +69,50 @@ def paths_of(files: Mapping[str, Any]) -> list[Path]:
     return both or sorted(Path(path) for path in files.values())
 
 
-def check_disjoint(part: str, *, given: list[Line], train: list[Line], files: tuple[str, str]) -> None:
-    """Refuse training text that holds lines of the given dev or test text, both sides equal after normalisation.
-
-    A short answer that is equal on one side alone is no mistake of the user: decontamination removes it from training.
-    """
-    places = {(normalised(line.source), normalised(line.target)): line.number for line in reversed(train)}
-    found = [
-        (line.number, places[key])
-        for line in given
-        if (key := (normalised(line.source), normalised(line.target))) in places
-    ]
-    if found:
-        (given_line, train_line), (given_file, train_file) = found[0], files
-        raise UserError(
-            f"{len(found)} of the {len(given)} {part} lines also stand in the training files, the first as line "
-            f"{given_line} of {given_file} and line {train_line} of {train_file}: take them out of the training files."
-        )
-
-
 def _read_sides(source: Path, target: Path) -> list[Line]:
-    sources, targets = read_lines(source), read_lines(target)
-    if len(sources) != len(targets):
-        raise UserError(
-            f"{source} has {len(sources)} lines but {target} has {len(targets)}: give two files in which the same "
-            "lines translate each other."
-        )
-    return [Line(number, *sides) for number, sides in enumerate(zip(sources, targets, strict=True), start=1)]
+    """The lines of two files, which translate each other; blank lines at the end of one alone are none.
+
+    A carriage return ends a line where a file has no line feed, and where both files then have equally many lines and
+    otherwise have not. Else it is white space, as in text that was crawled.
+    """
+    paths = (source, target)
+    if source.resolve() == target.resolve():
+        raise UserError(f"{source} is named for both sides: name the text and its translation.")
+    sides = [read_lines(path) for path in paths]
+    if len(sides[0]) != len(sides[1]):
+        contents = [read_content(path).replace(b"\r\n", b"\n").replace(b"\r", b"\n") for path in paths]
+        ends = [split_lines(content, path, b"\n") for content, path in zip(contents, paths, strict=True)]
+        read = (sides, [_without_blank_end(side) for side in sides], ends, [_without_blank_end(side) for side in ends])
+        found = next((lines for lines in read if len(lines[0]) == len(lines[1])), None)
+        if found is None:
+            raise UserError(_unequal(paths, sides))
+        sides = found
+    return [Line(number, *texts) for number, texts in enumerate(zip(*sides, strict=True), start=1)]
+
+
+def _without_blank_end(lines: Sequence[str]) -> list[str]:
+    kept = list(lines)
+    while kept and not kept[-1].strip():
+        kept.pop()
+    return kept
+
+
+def _unequal(paths: Sequence[Path], sides: Sequence[Sequence[str]]) -> str:
+    (source, target), (sources, targets) = paths, map(len, sides)
+    told = f"{source} has {sources} lines but {target} has {targets}"
+    odd = [
+        f"{path} has {name} in line {number}"
+        for path, lines in zip(paths, sides, strict=True)
+        for number, name in _line_ends_of_others(lines)
+    ]
+    if odd:
+        return f"{told}; {' and '.join(odd)}, which ends a line for some programs: take it out, or make it a line feed."
+    return f"{told}: give two files in which the same lines translate each other."
+
+
+def _line_ends_of_others(lines: Sequence[str]) -> list[tuple[int, str]]:
+    """Number of the first line that has a character inside which some programs take for a line end, and its name."""
+    for number, line in enumerate(lines, start=1):
+        if found := OTHER_LINE_END.search(line.strip()):
+            return [(number, LINE_ENDS.get(found[0], f"U+{ord(found[0]):04X}"))]
+    return []

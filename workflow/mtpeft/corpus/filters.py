@@ -1,8 +1,9 @@
 """The filters of cleaning: each says of one sentence pair whether it is taken out."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
+from mtpeft.corpus.cleaning import Cleaning
 from mtpeft.corpus.identify import probability_of
 from mtpeft.corpus.markup import LEFTOVER, TOKEN
 from mtpeft.corpus.scripts import share_in_script
@@ -12,48 +13,66 @@ from mtpeft.corpus.similarity import normalised
 # Added to both lengths before they are compared, so that short labels such as "Host" keep their longer translations.
 RATIO_SLACK = 8
 
-Filter = Callable[[str, str, Mapping[str, Any]], bool]
+
+class Sides(NamedTuple):
+    """A sentence pair and the languages of its sides."""
+
+    source: str
+    target: str
+    languages: Sequence[str]
+
+    @property
+    def texts(self) -> tuple[str, str]:
+        """Source and target."""
+        return self.source, self.target
 
 
-def is_empty(source: str, target: str, limits: Mapping[str, Any]) -> bool:
-    """Whether a side has no word, or none but tokens."""
-    return not all(any(character.isalpha() for character in TOKEN.sub("", text)) for text in (source, target))
+Filter = Callable[[Sides, Cleaning], bool]
 
 
-def has_markup(source: str, target: str, limits: Mapping[str, Any]) -> bool:
-    """Whether a side still has signs of markup or of a template."""
-    return any(LEFTOVER.search(text) for text in (source, target))
+def is_empty(pair: Sides, cleaning: Cleaning) -> bool:
+    """Whether a side is blank or, where that is asked for, has no letter outside of tokens."""
+    if not cleaning.letters:
+        return not all(text.strip() for text in pair.texts)
+    return not all(any(character.isalpha() for character in TOKEN.sub("", text)) for text in pair.texts)
 
 
-def is_too_long(source: str, target: str, limits: Mapping[str, Any]) -> bool:
+def has_markup(pair: Sides, cleaning: Cleaning) -> bool:
+    """Whether a side still has signs of markup or of a template, where markup is taken off."""
+    return cleaning.markup and any(LEFTOVER.search(text) for text in pair.texts)
+
+
+def is_too_long(pair: Sides, cleaning: Cleaning) -> bool:
     """Whether a side has more than ``max_characters`` or ``max_words``."""
-    return any(len(text) > limits["max_characters"] or words(text) > limits["max_words"] for text in (source, target))
+    return any(len(text) > cleaning.max_characters or words(text) > cleaning.max_words for text in pair.texts)
 
 
-def is_same_text(source: str, target: str, limits: Mapping[str, Any]) -> bool:
-    """Whether the sides are equal after normalisation, as in a message left untranslated."""
-    return normalised(source) == normalised(target)
+def is_same_text(pair: Sides, cleaning: Cleaning) -> bool:
+    """Whether the sides are equal, as in a text left untranslated; case and punctuation count where letters do not."""
+    if not cleaning.same_text:
+        return False
+    return normalised(pair.source) == normalised(pair.target) if cleaning.letters else pair.source == pair.target
 
 
-def is_out_of_ratio(source: str, target: str, limits: Mapping[str, Any]) -> bool:
+def is_out_of_ratio(pair: Sides, cleaning: Cleaning) -> bool:
     """Whether one side is more than ``max_length_ratio`` times as long as the other, in letters."""
-    lengths = sorted(letters(text) + RATIO_SLACK for text in (source, target))
-    return lengths[1] > limits["max_length_ratio"] * lengths[0]
+    lengths = sorted(letters(text) + RATIO_SLACK for text in pair.texts)
+    return lengths[1] > cleaning.max_length_ratio * lengths[0]
 
 
-def is_other_script(source: str, target: str, limits: Mapping[str, Any]) -> bool:
+def is_other_script(pair: Sides, cleaning: Cleaning) -> bool:
     """Whether less than ``script`` of a side's letters are of its language's script, where that is asked for."""
-    return "script" in limits and any(
-        share_in_script(text, language) < limits["script"]
-        for text, language in zip((source, target), limits["languages"], strict=True)
+    return cleaning.script is not None and any(
+        share_in_script(text, language) < cleaning.script
+        for text, language in zip(pair.texts, pair.languages, strict=True)
     )
 
 
-def is_other_language(source: str, target: str, limits: Mapping[str, Any]) -> bool:
+def is_other_language(pair: Sides, cleaning: Cleaning) -> bool:
     """Whether a side is in its language with less than the probability ``language``, where that is asked for."""
-    return "language" in limits and any(
-        probability_of(text, language) < limits["language"]
-        for text, language in zip((source, target), limits["languages"], strict=True)
+    return cleaning.language is not None and any(
+        probability_of(text, language) < cleaning.language
+        for text, language in zip(pair.texts, pair.languages, strict=True)
     )
 
 
@@ -67,11 +86,10 @@ FILTERS: Mapping[str, Filter] = {
     "script": is_other_script,
     "language": is_other_language,
 }
+KEYS = {"too_long": "max_characters and max_words", "length_ratio": "max_length_ratio"}
+"""Keys of `clean` that a filter is set by, where they have another name."""
 
 
-def first_filter(source: str, target: str, limits: Mapping[str, Any]) -> str | None:
-    """Name of the first filter that takes the pair out, or None if it stays.
-
-    ``limits`` are the settings of cleaning and, where a filter wants to know them, both ``languages``.
-    """
-    return next((name for name, takes in FILTERS.items() if takes(source, target, limits)), None)
+def first_filter(pair: Sides, cleaning: Cleaning) -> str | None:
+    """Name of the first filter that takes the pair out, or None if it stays."""
+    return next((name for name, takes in FILTERS.items() if takes(pair, cleaning)), None)

@@ -6,16 +6,17 @@ from typing import Any
 
 from mtpeft import records
 from mtpeft.corpus import tsv
-from mtpeft.corpus.files import paths_of, read_parallel
+from mtpeft.corpus.files import paths_of, read_given
 from mtpeft.corpus.lines import Line
-from mtpeft.corpus.similarity import normalised
-from mtpeft.corpus.tables import read_tsv
+from mtpeft.corpus.normalisation import normalised_line
+from mtpeft.corpus.tables import read_table
 from mtpeft.dataset_ids import columns_of
 from mtpeft.errors import UserError
+from mtpeft.warnings import warn
 
 
 def take_in_test(settings: Mapping[str, Any], *, archives: Sequence[Path], output: Path, record: Path) -> None:
-    """Write all pairs with two sides, in their order, and a record with the texts of both languages.
+    """Write all pairs, in their order, and a record with the texts of both languages; text is a `normalised_line`.
 
     Training text is kept away from these texts, in whatever pair they are.
 
@@ -29,13 +30,17 @@ def take_in_test(settings: Mapping[str, Any], *, archives: Sequence[Path], outpu
         UserError: the text can't be read, or no line has two sides.
     """
     lines = list(_lines(settings, archives))
-    kept = [line for line in lines if normalised(line.source) and normalised(line.target)]
-    if not kept:
+    named = (
+        (number, normalised_line(line.source), normalised_line(line.target)) for number, line in enumerate(lines, 1)
+    )
+    pairs = [tsv.Pair(f"{number:06}", *sides) for number, *sides in named if all(sides)]
+    if not pairs:
         raise UserError(f"The test set {record.stem} has no line with two sides: correct 'more_tests.{record.stem}'.")
-    pairs = [
-        tsv.Pair(f"{number:06}", " ".join(line.source.split()), " ".join(line.target.split()))
-        for number, line in enumerate(kept, 1)
-    ]
+    blank = len(lines) - len(pairs)
+    warnings = [
+        f"{blank} lines of the test set {record.stem} have no text on one side and are left out; scores on it can't be "
+        "compared with those of others."
+    ] * (blank > 0)
     tsv.write_pairs(output, pairs)
     sides = {"source": [pair.source for pair in pairs], "target": [pair.target for pair in pairs]}
     texts = {settings[side]: sorted(set(found)) for side, found in sides.items()}
@@ -46,17 +51,19 @@ def take_in_test(settings: Mapping[str, Any], *, archives: Sequence[Path], outpu
         "lines": len(lines),
         "rows": len(pairs),
         "texts": {record.stem: texts},
+        "warnings": warnings,
         "sha256": records.sha256_of(output),
     }
     records.write_record(record, content)
+    warn(warnings)
 
 
 def _lines(settings: Mapping[str, Any], archives: Sequence[Path]) -> list[Line]:
     languages = (settings["source"], settings["target"])
     if "files" in settings:
-        return read_parallel(settings["files"], source=languages[0], target=languages[1])
+        return read_given(settings["files"], source=languages[0], target=languages[1])
     found: list[Line] = []
     for dataset, archive in zip(settings["mtdata"], archives, strict=True):
         columns = columns_of(dataset, languages)
-        found += read_tsv(archive, [columns[language] for language in languages])
+        found += read_table(archive, [columns[language] for language in languages])
     return found

@@ -19,15 +19,24 @@ def probability_of(text: str, language: str) -> float:
     return dict(_identifier().rank(text))[_label(language)]
 
 
+def most_likely(text: str) -> tuple[str, float]:
+    """What the identifier calls the language that a text is most likely in, and how likely that is."""
+    label, probability = _identifier().rank(text)[0]
+    return str(label), float(probability)
+
+
 @lru_cache
+def label_of(language: str) -> str | None:
+    """What the identifier calls a language, or None where it does not know it."""
+    return match(language, {label: label for label in _identifier().labels})
+
+
 def _label(language: str) -> str:
-    """What the identifier calls a language."""
-    known = _identifier().labels
-    label = match(language, {label: label for label in known})
+    label = label_of(language)
     if label is None:
         raise UserError(
-            f"'clean.language' wants each sentence's language identified, but '{language}' is none of the {len(known)} "
-            "that can be; take the key out of the corpus."
+            f"'clean.language' wants each sentence's language identified, but '{language}' is none of the "
+            f"{len(_identifier().labels)} that can be; take the key out of the corpus."
         )
     return label
 

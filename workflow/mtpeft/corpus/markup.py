@@ -17,27 +17,32 @@ TOKEN = re.compile(r"(?:VAR|URL)\d")
 # What no sentence should have left: brackets of templates and tags, back quotes, links, references between messages.
 LEFTOVER = re.compile(r"[{}`|\\]|<[\w/!]|\*\*|\]\(|\[%")
 
+# Of an opening that nothing closes, no more than this is looked at, so that the time is linear in the length.
+SPAN = "{0,500}"
+
 _INVISIBLE = re.compile("[\u00ad\u200b\u2060\ufeff]")
 _BLOCK_TAG = re.compile(r"</?(?:br|p|div|li|ul|ol|tr|h[1-6]|pre)\b[^<>]*>", re.IGNORECASE)
 _INLINE_TAG = re.compile(
     r"</?(?:a|abbr|b|em|i|img|kbd|mark|q|s|small|span|strong|sub|sup|svg|time|u|use)\b[^<>]*>", re.IGNORECASE
 )
-_IMAGE = re.compile(r"!\[[^\]]*\]\([^()\s]*\)")
+_IMAGE = re.compile(rf"!\[[^\]]{SPAN}\]\([^()\s]*\)")
 _LINK = re.compile(r"\[([^\[\]]*)\]\([^()]*\)")
 # Ideographs may touch the marks of emphasis, letters may not: snake_case and 2*3*4 are none.
 _EMPHASIS = re.compile(r"(?<![A-Za-z0-9_*])(\*\*|__|\*|_)(?=\S)([^*_\n]+?)(?<=\S)\1(?![A-Za-z0-9_*])")
-_LINE_START = re.compile(r"^\s*(?:#+|[-*•>]|\d+[.)])\s+", re.MULTILINE)
-_ARROW = re.compile(r"\s*(?:-+>|→)\s*")
+_BLANK_LINES = re.compile(r"\n\s*\n")
+_LINE_START = re.compile(r"^\s*+(?:#++|[-*•>]|\d++[.)])\s+", re.MULTILINE)
+# Each run of white space or of dashes is looked at once, from its beginning.
+_ARROW = re.compile(r"(?:(?<!\s)\s*+|(?<=\s))(?:(?<!-)-++>|→)\s*")
 # Translators often write other quotes around a placeholder than back quotes, so these do not count as code.
 _QUOTED_PLACEHOLDER = re.compile(r"`\s*(\{[^{}`]+\})\s*`")
 _ITEM = re.compile(
-    r"""
-    (?P<CODE> <code>.*?</code> | ``.+?`` | `[^`\n]+` )
+    rf"""
+    (?P<CODE> <code>.{SPAN}?</code> | ``.+?`` | `[^`\n]+` )
     | (?P<URL> (?:https?|ftp|file)://[^\s<>"'`]*[^\s<>"'`.,;:!?)\]。，；：！？）」] | www\.[\w.-]+\w
-        | [\w.+-]+@[\w-]+\.[\w.-]*\w )
-    | (?P<NAMED> \{\{.*?\}\} | \{%.*?%\} | \$\{[^{}]*\} | \{[^{}]+\} | %\(\w+\)[-+0#]*[\d.]*[a-z] | %\d+\$[sd]
-        | \$t\([^)]*\) | <[\w./:-]+> )
-    | (?P<POSITIONAL> \{\} | %[-+0#]*[\d.]*[sdrifxc](?!\w) )
+        | (?<![\w.+-])[\w.+-]++@[\w-]++\.[\w.-]*\w )
+    | (?P<NAMED> \{{\{{.{SPAN}?\}}\}} | \{{%.{SPAN}?%\}} | \$\{{[^{{}}]*\}} | \{{[^{{}}]+\}}
+        | %\(\w+\)[-+0#]*+[\d.]*+[a-z] | %\d+\$[sd] | \$t\([^)]{SPAN}\) | <[\w./:-]+> )
+    | (?P<POSITIONAL> \{{\}} | %[-+0#]*+[\d.]*+[sdrifxc](?!\w) )
     """,
     re.VERBOSE,
 )
@@ -66,6 +71,11 @@ class Masks:
 
         return _ITEM.sub(character, text)
 
+    def restored(self, text: str) -> str:
+        """Text with the items themselves for the masks."""
+        items = {character: item for (item, _), character in self._characters.items()}
+        return MASKED.sub(lambda match: items[match[0]], text)
+
     def numbered(self, texts: Sequence[str]) -> tuple[str, ...]:
         """Texts with tokens for the masks, counted from 0 by first occurrence in the first text, then in the others."""
         tokens: dict[str, str] = {}
@@ -78,10 +88,17 @@ class Masks:
         return tuple(MASKED.sub(lambda match: tokens[match[0]], text) for text in texts)
 
 
-def stripped(texts: Sequence[str]) -> tuple[Masks, tuple[str, ...]]:
-    """The versions of one message without markup, still in lines, and the items masked in them."""
+def stripped(texts: Sequence[str], *, markup: bool = True, placeholders: bool = True) -> tuple[Masks, tuple[str, ...]]:
+    """The versions of one message, still in lines, without markup and with items masked, where these are asked for."""
     masks = Masks()
-    return masks, tuple(_strip_emphasis(masks.mask(_strip_tags(text))) for text in texts)
+    found = list(texts)
+    if markup:
+        found = [_strip_tags(text) for text in found]
+    if placeholders:
+        found = [masks.mask(MASKED.sub("|", text)) for text in found]
+    if markup:
+        found = [_strip_emphasis(text) for text in found]
+    return masks, tuple(found)
 
 
 def same_masks(texts: Sequence[str]) -> bool:
@@ -92,13 +109,21 @@ def same_masks(texts: Sequence[str]) -> bool:
 
 def _strip_tags(text: str) -> str:
     """Text without tags, images and the addresses of links."""
-    text = unicodedata.normalize("NFC", MASKED.sub("|", _INVISIBLE.sub("", text)))
-    text = html.unescape(_INLINE_TAG.sub("", _BLOCK_TAG.sub("\n", text)))
+    text = unicodedata.normalize("NFC", _INVISIBLE.sub("", text))
+    text = _unescape(_INLINE_TAG.sub("", _BLOCK_TAG.sub("\n", text)))
     return _QUOTED_PLACEHOLDER.sub(r"\1", _LINK.sub(r"\1", _IMAGE.sub("", text)))
+
+
+def _unescape(text: str) -> str:
+    try:
+        return html.unescape(text)
+    except ValueError:  # a number of thousands of digits, which Python does not read
+        return text
 
 
 def _strip_emphasis(text: str) -> str:
     """Text without signs of emphasis; an item of a list stands in a paragraph of its own."""
+    text = _BLANK_LINES.sub("\n\n", text)
     text = _ARROW.sub(" > ", _LINE_START.sub("\n\n", text))
     # Twice, since emphasis is nested: **bold _and italic_**.
     return _EMPHASIS.sub(r"\2", _EMPHASIS.sub(r"\2", text)).replace("%%", "%")

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mtpeft.corpus.files import check_disjoint, paths_of, read_parallel
+from mtpeft.corpus.files import paths_of, read_given, read_parallel
 from mtpeft.corpus.wheels import archive_languages, read_messages
 from mtpeft.errors import UserError
 
@@ -35,7 +35,10 @@ def wheel_messages(settings: Mapping[str, Any], archives: Sequence[Path]) -> Ite
 
 
 def file_messages(settings: Mapping[str, Any]) -> Iterator[Message]:
-    """Lines of the user's files; the part is empty where neither dev nor test is given."""
+    """Lines of the user's files; the part is empty where neither dev nor test is given.
+
+    Training text may hold lines of dev or test: decontamination takes them out.
+    """
     source, target, written_in = settings["source"], settings["target"], settings["written_in"]
     if written_in not in (source, target):
         raise UserError(f"written_in is '{written_in}', but the files have {source} and {target}: write one of these.")
@@ -43,9 +46,7 @@ def file_messages(settings: Mapping[str, Any]) -> Iterator[Message]:
     given = {part: settings[part] for part in ("dev", "test") if settings.get(part)}
     lines = {"train" if given else "": train}
     for part, files in given.items():
-        lines[part] = read_parallel(files, source=source, target=target)
-        names = (str(paths_of(files)[0]), str(paths_of(settings["files"])[0]))
-        check_disjoint(part, given=lines[part], train=train, files=names)
+        lines[part] = read_given(files, source=source, target=target)
     for part, part_lines in lines.items():
         for line in part_lines:
             yield Message(part, line.source if written_in == source else line.target, line.source, line.target)

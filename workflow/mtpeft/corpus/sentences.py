@@ -5,17 +5,26 @@ from collections.abc import Callable, Sequence
 
 from mtpeft.corpus.markup import same_masks
 
-# Scripts written without spaces: ideographs and kana, then Thai, Lao, Burmese and Khmer.
+# Scripts whose words have no spaces between them: ideographs and kana, then those whose letters are an alphabet's.
 _DENSE = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
-_UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")
+_UNSPACED = re.compile(
+    "[\u0e00-\u0eff"  # Thai, Lao
+    "\u0f00-\u0fff"  # Tibetan, Dzongkha: its marks stand between syllables
+    "\u1000-\u109f\ua9e0-\ua9ff\uaa60-\uaa7f"  # Burmese, Shan
+    "\u1780-\u17ff\u19e0-\u19ff"  # Khmer
+    "\u1950-\u19df\u1a20-\u1aaf\uaa80-\uaadf\U00011700-\U0001174f"  # Tai scripts
+    "\u1a00-\u1a1f\u1b00-\u1b7f\ua980-\ua9df]"  # Buginese, Balinese, Javanese
+)
 # An ideograph carries about as much as 2.5 letters; a word has about 1.7 ideographs, or 5 letters of the others.
 DENSE_LETTERS = 2.5
 DENSE_PER_WORD = 1.7
 UNSPACED_PER_WORD = 5.0
 
 # A single line feed inside a sentence only wraps it.
-_LINE_BREAK = re.compile(r"\s*\n\s*\n\s*|(?<=[.!?:;…。！？：；])[^\S\n]*\n\s*")
-_BREAK = re.compile(r"(?P<spaced>[.!?…।؟]+[\"'”’»)\]]*)\s+|(?<=[。！？])(?![”’」』）。！？])\s*")
+_SPACE = re.compile(r"\s+")
+_LINE_BREAK = re.compile(r"\n\n|(?<=[.!?:;…。！？：；])\n")
+# Each run of stops is looked at once, from its beginning.
+_BREAK = re.compile(r"(?P<spaced>(?<![.!?…।؟])[.!?…।؟]++[\"'”’»)\]]*+)\s+|(?<=[。！？])(?![”’」』）。！？])\s*")
 _ABBREVIATION = re.compile(
     r"(?:^|[\s(])(?:\w|\w+\.\w+(?:\.\w+)*"
     r"|approx|bzw|ca|dr|eg|ej|etc|evtl|ex|excl|fig|ggf|inc|incl|max|min|mr|mrs|ms|no|nr|örn|st|usw|vs)\.$",
@@ -60,8 +69,13 @@ def _aligned(texts: Sequence[str], split: Callable[[str], list[str]]) -> list[tu
 
 
 def _lines(text: str) -> list[str]:
-    lines = _LINE_BREAK.split("\n".join(text.splitlines()))
+    lines = _LINE_BREAK.split(_SPACE.sub(_one_space, "\n".join(text.splitlines())))
     return [" ".join(line.split()) for line in lines if line.strip()]
+
+
+def _one_space(run: re.Match[str]) -> str:
+    """White space as one space, or as the line feeds in it, of which two are as many as more."""
+    return "\n" * min(run[0].count("\n"), 2) or " "
 
 
 def _sentences(line: str) -> list[str]:
@@ -72,8 +86,12 @@ def _sentences(line: str) -> list[str]:
         following = line[match.end() : match.end() + 1]
         if not following or (match["spaced"] and (following.islower() or following.isdigit())):
             continue
-        if match["spaced"] and _ABBREVIATION.search(line[start:end]):
+        if match["spaced"] and _ABBREVIATION.search(_last_word(line, start, end)):
             continue
         sentences.append(line[start:end].strip())
         start = match.end()
     return [*sentences, line[start:].strip()]
+
+
+def _last_word(line: str, start: int, end: int) -> str:
+    return line[max(start, line.rfind(" ", start, end) + 1) : end]

@@ -14,6 +14,8 @@ from mtpeft.corpus.tsv import CleanPair
 from mtpeft.errors import UserError
 
 SIDES = ("source", "target")
+GIVEN = ("dev", "test")
+"""Parts that the user may give."""
 Table = Mapping[str, CleanPair]
 
 
@@ -23,14 +25,21 @@ def choose_split(settings: Mapping[str, Any], *, cleaned: Sequence[Path], output
     Sentences are drawn in the order of the hash of their id from those that every cleaned file has, worded alike in the
     language they were written in; ``languages`` has those of the two sides of each file. The dev sentences drawn are no
     near-duplicates of a test sentence on any side of any pair. Tuning sentences are of the kind that is tested on.
-    Parts that the user's files give are used as they are; only the missing ones are drawn.
+    Parts that the user gives are used as they are, in their order; only the missing ones are drawn, of sentences that
+    neither equal nor nearly equal those.
     """
     tables = [{row.id: row for row in tsv.read_cleaned(path)} for path in cleaned]
     given = {part: _given(tables, part) for part in ("test", "dev")}
-    free = [key for key in _shared(tables) if key not in given["test"] and key not in given["dev"]]
+    free = [key for key in _shared(tables) if all(table[key].part not in GIVEN for table in tables)]
     candidates = [key for key in free if _is_candidate(key, tables, settings)]
-    test = given["test"] or _draw(candidates, settings["test"], "split.test")
-    dev = given["dev"] or _draw_dev(candidates, test, tables, settings)
+    test, dev = given["test"], given["dev"]
+    if not test:
+        test = (
+            _draw_far(candidates, settings["test"], dev, tables, settings=settings, key="split.test")
+            if dev
+            else _draw(candidates, settings["test"], "split.test")
+        )
+    dev = dev or _draw_far(candidates, settings["dev"], test, tables, settings=settings, key="split.dev")
     held_out = {*test, *dev}
     tuning = [key for key in candidates if key not in held_out]
     records.write_record(
@@ -59,7 +68,8 @@ def _shared(tables: Sequence[Table]) -> list[str]:
 
 
 def _given(tables: Sequence[Table], part: str) -> list[str]:
-    return sorted({key for table in tables for key, row in table.items() if row.part == part}, key=hash_order)
+    """Ids of a part that the user gives, which say the order of its lines."""
+    return sorted({key for table in tables for key, row in table.items() if row.part == part})
 
 
 def _texts(keys: Iterable[str], tables: Sequence[Table], languages: Sequence[Sequence[str]]) -> dict[str, list[str]]:
@@ -94,27 +104,33 @@ def _draw(candidates: Sequence[str], count: int, key: str) -> list[str]:
     return list(candidates[:count])
 
 
-def _draw_dev(
-    candidates: Sequence[str], test: Sequence[str], tables: Sequence[Table], settings: Mapping[str, Any]
+def _draw_far(
+    candidates: Sequence[str],
+    count: int,
+    others: Sequence[str],
+    tables: Sequence[Table],
+    *,
+    settings: Mapping[str, Any],
+    key: str,
 ) -> list[str]:
-    """Dev sentences far enough from the test, compared in blocks since few more are needed than are asked for."""
-    taken = set(test)
-    rest = [key for key in candidates if key not in taken]
+    """Sentences far enough from others, compared in blocks since few more are needed than are asked for."""
+    taken = set(others)
+    rest = [candidate for candidate in candidates if candidate not in taken]
     limit = settings.get("near_duplicate", NEAR_DUPLICATE)
-    block = settings["dev"] + 1
-    dev: list[str] = []
+    block = count + 1
+    drawn: list[str] = []
     for start in range(0, len(rest), block):
-        dev += _far_from(rest[start : start + block], test, tables, limit)
-        if len(dev) >= settings["dev"]:
+        drawn += _far_from(rest[start : start + block], others, tables, limit)
+        if len(drawn) >= count:
             break
-    return _draw(dev, settings["dev"], "split.dev")
+    return _draw(drawn, count, key)
 
 
-def _far_from(keys: Sequence[str], test: Sequence[str], tables: Sequence[Table], limit: float) -> list[str]:
+def _far_from(keys: Sequence[str], others: Sequence[str], tables: Sequence[Table], limit: float) -> list[str]:
     near: set[str] = set()
     for table in tables:
         for side in SIDES:
-            references = [getattr(table[key], side) for key in test if key in table]
+            references = [getattr(table[key], side) for key in others if key in table]
             scores = max_dice([getattr(table[key], side) for key in keys], references)
             near |= {key for key, score in zip(keys, scores, strict=True) if score >= limit}
     return [key for key in keys if key not in near]

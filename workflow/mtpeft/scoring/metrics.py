@@ -5,8 +5,22 @@ from collections.abc import Sequence
 from sacrebleu.metrics import BLEU, CHRF
 from sacrebleu.metrics.base import Metric
 
+from mtpeft.corpus.normalisation import FORM, normalised_line
+from mtpeft.languages import script_of
+
 METRICS = ("chrf", "bleu")
-LANGUAGES_WITH_OWN_TOKENIZER = ("zh", "ja", "ko")
+HAN_SCRIPTS = ("Hani", "Hans", "Hant", "Hanb")
+"""Scripts of Chinese, in whatever language, for which sacreBLEU has a tokenizer of its own."""
+UNSPACED_SCRIPTS = (
+    *("Jpan", "Hira", "Kana", "Hrkt", "Kore", "Hang"),
+    *("Thai", "Laoo", "Khmr", "Mymr", "Tibt"),
+    *("Bali", "Bugi", "Java", "Lana", "Tale", "Talu", "Tavt", "Ahom"),
+)
+"""Scripts whose spaces, if any, part no words that could be counted.
+
+For Japanese and Korean sacreBLEU advises MeCab, which is not among our packages, and for the others a vocabulary that
+has to be downloaded; characters are its tokenizer that needs neither.
+"""
 
 
 def chrf(hypotheses: Sequence[str], references: Sequence[str]) -> float:
@@ -15,13 +29,16 @@ def chrf(hypotheses: Sequence[str], references: Sequence[str]) -> float:
 
 
 def metric(name: str, target_language: str) -> Metric:
-    """The metric of that name; BLEU tokenises Chinese characters one by one, Japanese and Korean ones too."""
-    if name == "chrf":
-        return CHRF()
-    language = target_language.split("-")[0].lower()
-    if language == "zh":
-        return BLEU(tokenize="zh")
-    return BLEU(tokenize="char" if language in LANGUAGES_WITH_OWN_TOKENIZER else "13a")
+    """The metric of that name; BLEU is of characters where the script of the target parts no words by spaces."""
+    return CHRF() if name == "chrf" else BLEU(tokenize=bleu_tokenizer(target_language))
+
+
+def bleu_tokenizer(language: str) -> str:
+    """The tokenizer of sacreBLEU for the script that a language, given as a BCP 47 tag, is written in."""
+    script = script_of(language)
+    if script in HAN_SCRIPTS:
+        return "zh"
+    return "char" if script in UNSPACED_SCRIPTS else "13a"
 
 
 def score_corpus(
@@ -29,16 +46,17 @@ def score_corpus(
 ) -> dict[str, dict[str, object]]:
     """Corpus score, signature and one row of counts per sentence, for each metric.
 
-    The counts are what sacreBLEU's `corpus_score` sums up before it computes a score, so that a resampled test set
-    costs a sum.
+    Hypotheses and references are scored as a `normalised_line`, which the signature says. The counts are what
+    sacreBLEU's `corpus_score` sums up before it computes a score, so that a resampled test set costs a sum.
     """
+    hypotheses, references = ([normalised_line(text) for text in texts] for texts in (hypotheses, references))
     scores = {}
     for name in METRICS:
         scorer = metric(name, target_language)
-        statistics = scorer._extract_corpus_statistics(list(hypotheses), [list(references)])
+        statistics = scorer._extract_corpus_statistics(hypotheses, [references])
         scores[name] = {
             "score": scorer._aggregate_and_compute(statistics).score,
-            "signature": str(scorer.get_signature()),
+            "signature": f"{scorer.get_signature()}|text:{FORM}",
             "statistics": [[int(count) for count in row] for row in statistics],
         }
     return scores

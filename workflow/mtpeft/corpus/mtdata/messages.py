@@ -5,22 +5,21 @@ from pathlib import Path
 from typing import Any
 
 from mtpeft.corpus.messages import Message
-from mtpeft.corpus.tables import read_tsv
+from mtpeft.corpus.tables import read_table
 from mtpeft.dataset_ids import PARTS, columns_of
 
 
 def dataset_messages(settings: Mapping[str, Any], archives: Sequence[Path]) -> Iterator[Message]:
     """Lines of all datasets, part by part; the part is empty where neither dev nor test is given.
 
-    Training text may hold lines of the given dev or test text, unlike that of the user's own files, since nobody can
-    take them out of a published dataset: decontamination does.
+    Training text may hold lines of dev or test: decontamination takes them out.
     """
     languages = (settings["source"], settings["target"])
     named = [(part, dataset) for part in PARTS for dataset in settings["mtdata"].get(part, ())]
     gives_parts = len(settings["mtdata"]) > 1
     for (part, dataset), archive in zip(named, archives, strict=True):
         columns = columns_of(dataset, languages)
-        for line in read_tsv(archive, [columns[language] for language in languages]):
+        for line in read_table(archive, [columns[language] for language in languages]):
             sides = {"source": line.source, "target": line.target}
             written = sides["source" if settings["written_in"] == settings["source"] else "target"]
             yield Message(part if gives_parts else "", written, **sides)

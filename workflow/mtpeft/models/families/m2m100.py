@@ -14,6 +14,8 @@ from mtpeft.models.shapes import ModelShape
 
 NORTHERN_SOTHO = "ns"
 """The one name of M2M-100 that is no BCP 47 tag."""
+SANTALI = "sat_Beng"
+"""The one name of NLLB-200 with a wrong script: what it has read of Santali is written in Ol Chiki."""
 NLLB_CODE = re.compile(r"[a-z]{3}_[A-Z][a-z]{3}")
 
 # fmt: off
@@ -68,7 +70,7 @@ def _names_m2m100(config: TokenizerConfig, vocabulary: Collection[str]) -> Names
 
 def _names_nllb(config: TokenizerConfig, vocabulary: Collection[str]) -> Names:
     codes = dict.fromkeys([*NLLB_CODES, *filter(NLLB_CODE.fullmatch, vocabulary)])
-    return {code: code.replace("_", "-") for code in codes}
+    return {code: "sat-Olck" if code == SANTALI else code.replace("_", "-") for code in codes}
 
 
 # Layers are skipped at random by default: a budget is then not what is trained in an update.
