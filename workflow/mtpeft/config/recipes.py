@@ -11,7 +11,7 @@ RECIPES = {
     "test": 2,
     "subset": 1,
     "vocabulary": 1,
-    "tokens": 2,
+    "tokens": 3,
     "pretrain": 1,
     "local": 1,
     "hub": 1,
@@ -19,7 +19,7 @@ RECIPES = {
     "judge": 1,
     "tune": 1,
     "train": 1,
-    "decode": 1,
+    "decode": 2,
     "score": 2,
     "represent": 1,
     "install_comet": 1,
@@ -29,7 +29,7 @@ RECIPES = {
     "summary": 1,
     "others": 1,
     "representations": 1,
-    "text": 1,
+    "text": 2,
     "findings": 1,
 }
 """Ways in which each step has ever computed its result."""

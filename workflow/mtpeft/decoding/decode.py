@@ -13,10 +13,12 @@ from mtpeft.methods.outside import bring_in_for
 from mtpeft.models.frozen import frozen_in
 from mtpeft.models.load import open_tuned, prepare_torch
 from mtpeft.records import read_record
-from mtpeft.tokens.arrays import read_arrays
+from mtpeft.tokens.arrays import TokenPairs, read_arrays
 from mtpeft.tokens.codec import frame_of, open_codec, text_of
+from mtpeft.tokens.losses import loss_warnings
 from mtpeft.training.domains import domain_of, say_domains
 from mtpeft.training.interrupt import stopping
+from mtpeft.warnings import warn
 
 
 def decode(settings: Mapping[str, Any], cell: Cell, *, trained: Path, tests: Mapping[str, Path], record: Path) -> None:
@@ -40,15 +42,17 @@ def decode(settings: Mapping[str, Any], cell: Cell, *, trained: Path, tests: Map
     frozen = frozen_in(settings, cell.model)
     model = open_tuned(base, trained.parent / "tuned", frozen).to(device).eval()
     say_domains(model, domain_of(train["settings"], record.parent.name))
-    frame = frame_of(codec, model.config)
+    frame, search = frame_of(codec, model.config), Search(**settings["search"])
     started, done, described = time.monotonic(), 0, {}
     with stopping("decoding") as look:
         for name, arrays in tests.items():
-            source = read_arrays(arrays).source
-            sources = [source[row] for row in range(len(source))]
-            hypotheses = translate(model, sources, Search(**settings["search"]), frame=frame, look=look)
+            tokens = read_arrays(arrays)
+            sources = [tokens.source[row] for row in range(len(tokens.source))]
+            hypotheses = translate(model, sources, search, frame=frame, look=look)
             lines = text_of(codec, hypotheses)
-            described[name] = write_hypotheses(record.parent, name, lines)
+            ended = search.at_limit(hypotheses, tokens.source.lengths, frame)
+            described[name] = write_hypotheses(record.parent, name, lines, at_limit=ended, **_lost(tokens))
+            warn(loss_warnings(tokens, f"test set '{name}' of {record.parent}"))
             done += len(lines)
     outcome = Outcome(
         test_sets=described,
@@ -58,3 +62,11 @@ def decode(settings: Mapping[str, Any], cell: Cell, *, trained: Path, tests: Map
         packages=frozen.packages,
     )
     write_decode_record(settings, cell, outcome, trained=trained, record=record)
+
+
+def _lost(tokens: TokenPairs) -> dict[str, dict[str, int]]:
+    """What each side of a test set lost on its way into tokens."""
+    return {
+        side: {"tokens": ragged.words, "unknown": ragged.unknown, "truncated": ragged.truncated}
+        for side, ragged in vars(tokens).items()
+    }

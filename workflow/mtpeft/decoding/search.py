@@ -37,6 +37,10 @@ class Search:
         by_ratio = (self.max_length_ratio * lengths).astype(np.int64) + EXTRA_TOKENS
         return np.minimum(by_ratio, frame.longest - 1) + 1 - len(frame.begin)
 
+    def at_limit(self, hypotheses: Sequence[Sequence[int]], lengths: np.ndarray, frame: Frame) -> int:
+        """How many hypotheses have not ended by themselves, for sources of these lengths."""
+        return int((np.array([len(tokens) for tokens in hypotheses]) >= self.limits(lengths, frame)).sum())
+
 
 @dataclass(frozen=True)
 class EndAtLimit:

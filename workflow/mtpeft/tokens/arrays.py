@@ -24,11 +24,15 @@ class Ragged:
         tokens: all sequences, one after another.
         offsets: where each begins, and where the last ends.
         around: tokens of each that are of no word: special ones, and those of a prompt.
+        truncated: how many were cut, since they are longer than the model reads.
+        unknown: tokens that stand for what the vocabulary can't write.
     """
 
     tokens: torch.Tensor
     offsets: np.ndarray
     around: int
+    truncated: int = 0
+    unknown: int = 0
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -40,6 +44,11 @@ class Ragged:
     def lengths(self) -> np.ndarray:
         """Tokens of each sequence, special tokens included."""
         return np.diff(self.offsets)
+
+    @property
+    def words(self) -> int:
+        """Tokens of words in all sequences."""
+        return int((self.lengths - self.around).sum())
 
 
 @dataclass(frozen=True)
@@ -57,10 +66,15 @@ class TokenPairs:
 
 @dataclass(frozen=True)
 class Encoded:
-    """Sequences of one side, and how many tokens of each are of no word."""
+    """Sequences of one side with what is counted of them, as in `Ragged`."""
 
     sequences: Sequence[Sequence[int]]
     around: int
+    truncated: int = 0
+    unknown: int = 0
+
+
+COUNTED = ("around", "truncated", "unknown")
 
 
 def write_arrays(path: Path, *, source: Encoded, target: Encoded) -> None:
@@ -68,7 +82,7 @@ def write_arrays(path: Path, *, source: Encoded, target: Encoded) -> None:
     tensors = {}
     for side, encoded in (("source", source), ("target", target)):
         sequences = encoded.sequences
-        tensors[f"{side}_around"] = np.array(encoded.around)
+        tensors |= {f"{side}_{name}": np.array(getattr(encoded, name)) for name in COUNTED}
         tensors[side] = np.fromiter((token for sequence in sequences for token in sequence), dtype=np.int32)
         tensors[f"{side}_offsets"] = np.cumsum([0, *map(len, sequences)], dtype=np.int64)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -82,7 +96,7 @@ def read_arrays(path: Path) -> TokenPairs:
             side: Ragged(
                 archive.get_tensor(side),
                 archive.get_tensor(f"{side}_offsets").numpy(),
-                around=int(archive.get_tensor(f"{side}_around")),
+                **{name: int(archive.get_tensor(f"{side}_{name}")) for name in COUNTED},
             )
             for side in ("source", "target")
         }

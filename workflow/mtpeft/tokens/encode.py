@@ -6,12 +6,14 @@ from typing import Any
 
 from mtpeft.corpus.tsv import read_pairs
 from mtpeft.models.families import read_json, read_shape
-from mtpeft.tokens.arrays import Encoded, write_arrays
+from mtpeft.tokens.arrays import Encoded, read_arrays, write_arrays
 from mtpeft.tokens.codec import Codec, Side, encode, open_codec
+from mtpeft.tokens.losses import loss_warnings, losses
+from mtpeft.warnings import warn
 
 
 def encode_pair(settings: Mapping[str, Any], *, tokenizer: Path, parts: Mapping[Path, Path]) -> None:
-    """Write the token arrays of each part, cut to the model's positions.
+    """Write the token arrays of each part, cut to the model's positions, and warn where much is lost.
 
     Args:
         settings: `source` and `target` language, `vocabulary` for messages, `max_positions` where no model lies beside
@@ -27,8 +29,16 @@ def encode_pair(settings: Mapping[str, Any], *, tokenizer: Path, parts: Mapping[
         source = _encoded(codec, [row.source for row in rows], "source", longest=longest)
         target = _encoded(codec, [row.target for row in rows], "target", longest=longest)
         write_arrays(arrays, source=source, target=target)
+        warn(loss_warnings(read_arrays(arrays), f"{text}, as '{settings['vocabulary']}' reads it"))
 
 
 def _encoded(codec: Codec, sentences: Sequence[str], side: Side, *, longest: int) -> Encoded:
     (empty,) = encode(codec, [""], side, longest=longest)
-    return Encoded(encode(codec, sentences, side, longest=longest), around=len(empty))
+    rows = encode(codec, sentences, side, longest=longest)
+    lost = losses(codec, sentences, rows, side, longest=longest)
+    return Encoded(
+        rows,
+        around=len(empty),
+        truncated=sum(loss.truncated for loss in lost),
+        unknown=sum(loss.unknown for loss in lost),
+    )
