@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,9 @@ from mtpeft.methods.outside import bring_in_for
 from mtpeft.models.frozen import frozen_in
 from mtpeft.models.load import open_tuned, prepare_torch
 from mtpeft.records import read_record
-from mtpeft.tokens.arrays import TokenPairs, read_arrays
+from mtpeft.tokens.arrays import read_arrays
 from mtpeft.tokens.codec import frame_of, open_codec, text_of
-from mtpeft.tokens.losses import loss_warnings
+from mtpeft.tokens.counts import loss_warnings, read_counts
 from mtpeft.training.domains import domain_of, say_domains
 from mtpeft.training.interrupt import stopping
 from mtpeft.warnings import warn
@@ -46,13 +47,14 @@ def decode(settings: Mapping[str, Any], cell: Cell, *, trained: Path, tests: Map
     started, done, described = time.monotonic(), 0, {}
     with stopping("decoding") as look:
         for name, arrays in tests.items():
-            tokens = read_arrays(arrays)
-            sources = [tokens.source[row] for row in range(len(tokens.source))]
+            source, counts = read_arrays(arrays).source, read_counts(arrays)
+            sources = [source[row] for row in range(len(source))]
             hypotheses = translate(model, sources, search, frame=frame, look=look)
             lines = text_of(codec, hypotheses)
-            ended = search.at_limit(hypotheses, tokens.source.lengths, frame)
-            described[name] = write_hypotheses(record.parent, name, lines, at_limit=ended, **_lost(tokens))
-            warn(loss_warnings(tokens, f"test set '{name}' of {record.parent}"))
+            ended = search.at_limit(hypotheses, source.lengths, frame)
+            counted = {side: asdict(own) for side, own in counts.items()}
+            described[name] = write_hypotheses(record.parent, name, lines, at_limit=ended, tokens=counted)
+            warn(loss_warnings(counts, f"test set '{name}' of {record.parent}"))
             done += len(lines)
     outcome = Outcome(
         test_sets=described,
@@ -62,11 +64,3 @@ def decode(settings: Mapping[str, Any], cell: Cell, *, trained: Path, tests: Map
         packages=frozen.packages,
     )
     write_decode_record(settings, cell, outcome, trained=trained, record=record)
-
-
-def _lost(tokens: TokenPairs) -> dict[str, dict[str, int]]:
-    """What each side of a test set lost on its way into tokens."""
-    return {
-        side: {"tokens": ragged.words, "unknown": ragged.unknown, "truncated": ragged.truncated}
-        for side, ragged in vars(tokens).items()
-    }

@@ -18,6 +18,7 @@ from mtpeft.front.holder import Hold, holding
 from mtpeft.front.orphans import settle
 from mtpeft.front.preview import FIGURES, FINDINGS, make_unfinished, remove_unfinished
 from mtpeft.front.progress import Progress
+from mtpeft.front.refusals import is_mistake, refusals
 from mtpeft.front.snakemake import LOCAL, clear_lock, runs_elsewhere, snakemake_command
 from mtpeft.front.status import failures, finished_of
 from mtpeft.front.text import tally
@@ -47,7 +48,7 @@ def sweep(
     """
     configuration = load(overlays)
     command, cluster = [*snakemake_command(overlays, options, profile), *targets], runs_elsewhere(profile)
-    started = time.monotonic()
+    started, begun = time.monotonic(), time.time()
     with holding() as hold:
         if cluster or not hold.holder.settled:
             settle(configuration, overlays, targets, hold=hold, cancels=False)
@@ -66,9 +67,11 @@ def sweep(
         if code and not stopped and WHOLE in targets:
             make_unfinished(configuration)
     minutes = f"{(time.monotonic() - started) / 60:.1f} minutes."
-    for line in [*_made(configuration, targets, minutes), *(_left(configuration) if code else [])]:
+    refused = refusals(since=begun) if code and cluster else []
+    progress.warn()
+    for line in [*_made(configuration, targets, minutes), *(_left(configuration) if code else []), *refused]:
         print(line, flush=True)
-    return MISTAKE if code and any_mistake() else code
+    return MISTAKE if code and (any_mistake() or is_mistake(refused)) else code
 
 
 @contextlib.contextmanager

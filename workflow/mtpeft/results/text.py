@@ -9,10 +9,9 @@ from mtpeft.corpus.tsv import read_pairs
 from mtpeft.markdown import table
 from mtpeft.records import write_text
 from mtpeft.results.collect import csv_text
-from mtpeft.tokens.arrays import read_arrays
+from mtpeft.tokens.counts import SIDES, read_counts
 
 LABELS = ("model", "pair", "test_set")
-SIDES = ("source", "target")
 MEASURED = ("words", "tokens_per_word")
 LOST = ("truncated", "unknown")
 """Shares of the sentences that are longer than the model reads, and of the tokens that its vocabulary does not know."""
@@ -45,14 +44,13 @@ def described(text: Path, arrays: Path) -> dict[str, Any]:
     """Number of sentences; on each side words per sentence and tokens per word, special tokens left out, and what is
     lost of them, as shares.
     """
-    rows, tokens = read_pairs(text), read_arrays(arrays)
+    rows, counts = read_pairs(text), read_counts(arrays)
     measured: dict[str, Any] = {"sentences": len(rows)}
     for side in SIDES:
         spoken = sum(words(getattr(row, side)) for row in rows)
-        ragged = getattr(tokens, side)
-        measured |= {f"{side}_words": spoken / len(rows), f"{side}_tokens_per_word": ragged.words / spoken}
-        measured |= {f"{side}_truncated": ragged.truncated / len(rows)}
-        measured |= {f"{side}_unknown": ragged.unknown / ragged.words if ragged.words else 0.0}
+        own = counts[side]
+        measured |= {f"{side}_words": spoken / len(rows), f"{side}_tokens_per_word": own.tokens / spoken}
+        measured |= {f"{side}_truncated": own.truncated_share, f"{side}_unknown": own.unknown_share}
     return measured
 
 

@@ -49,9 +49,7 @@ def score(
     write_record(record, content.model_dump())
 
 
-def _score_set(
-    hypotheses: Path, text: Path, languages: tuple[str, str], *, at_limit: int | None
-) -> dict[str, Any]:
+def _score_set(hypotheses: Path, text: Path, languages: tuple[str, str], *, at_limit: int | None) -> dict[str, Any]:
     pairs = read_pairs(text)
     sources, references = [pair.source for pair in pairs], [pair.target for pair in pairs]
     lines = read_lines(hypotheses)

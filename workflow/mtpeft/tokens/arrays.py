@@ -10,6 +10,7 @@ import torch
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
+from mtpeft.tokens.counts import COUNTED
 from mtpeft.tokens.frame import Frame
 
 IGNORED = -100
@@ -24,15 +25,11 @@ class Ragged:
         tokens: all sequences, one after another.
         offsets: where each begins, and where the last ends.
         around: tokens of each that are of no word: special ones, and those of a prompt.
-        truncated: how many were cut, since they are longer than the model reads.
-        unknown: tokens that stand for what the vocabulary can't write.
     """
 
     tokens: torch.Tensor
     offsets: np.ndarray
     around: int
-    truncated: int = 0
-    unknown: int = 0
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -44,11 +41,6 @@ class Ragged:
     def lengths(self) -> np.ndarray:
         """Tokens of each sequence, special tokens included."""
         return np.diff(self.offsets)
-
-    @property
-    def words(self) -> int:
-        """Tokens of words in all sequences."""
-        return int((self.lengths - self.around).sum())
 
 
 @dataclass(frozen=True)
@@ -66,15 +58,19 @@ class TokenPairs:
 
 @dataclass(frozen=True)
 class Encoded:
-    """Sequences of one side with what is counted of them, as in `Ragged`."""
+    """Sequences of one side with what is counted of them.
+
+    Attributes:
+        sequences: tokens of each sentence.
+        around: tokens of each that are of no word.
+        truncated: how many sentences were cut.
+        unknown: tokens that stand for what the vocabulary can't write.
+    """
 
     sequences: Sequence[Sequence[int]]
     around: int
     truncated: int = 0
     unknown: int = 0
-
-
-COUNTED = ("around", "truncated", "unknown")
 
 
 def write_arrays(path: Path, *, source: Encoded, target: Encoded) -> None:
@@ -96,7 +92,7 @@ def read_arrays(path: Path) -> TokenPairs:
             side: Ragged(
                 archive.get_tensor(side),
                 archive.get_tensor(f"{side}_offsets").numpy(),
-                **{name: int(archive.get_tensor(f"{side}_{name}")) for name in COUNTED},
+                around=int(archive.get_tensor(f"{side}_around")),
             )
             for side in ("source", "target")
         }

@@ -6,9 +6,10 @@ from typing import Any
 
 from mtpeft.corpus.tsv import read_pairs
 from mtpeft.models.families import read_json, read_shape
-from mtpeft.tokens.arrays import Encoded, read_arrays, write_arrays
+from mtpeft.tokens.arrays import Encoded, write_arrays
 from mtpeft.tokens.codec import Codec, Side, encode, open_codec
-from mtpeft.tokens.losses import loss_warnings, losses
+from mtpeft.tokens.counts import loss_warnings, read_counts
+from mtpeft.tokens.losses import losses
 from mtpeft.warnings import warn
 
 
@@ -29,7 +30,7 @@ def encode_pair(settings: Mapping[str, Any], *, tokenizer: Path, parts: Mapping[
         source = _encoded(codec, [row.source for row in rows], "source", longest=longest)
         target = _encoded(codec, [row.target for row in rows], "target", longest=longest)
         write_arrays(arrays, source=source, target=target)
-        warn(loss_warnings(read_arrays(arrays), f"{text}, as '{settings['vocabulary']}' reads it"))
+        warn(loss_warnings(read_counts(arrays), f"{text}, as '{settings['vocabulary']}' reads it"))
 
 
 def _encoded(codec: Codec, sentences: Sequence[str], side: Side, *, longest: int) -> Encoded:

@@ -1,13 +1,13 @@
 """What text loses on its way into tokens: the end of what is too long, and what the vocabulary can't write."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mtpeft.tokens.arrays import TokenPairs
 from mtpeft.tokens.codec import Codec, Side, encode
 
-WORTH_A_WARNING = 0.01
-"""Share of the sentences that are cut, or of the tokens that are unknown, above which a person is told."""
+
+class LossWarning(UserWarning):
+    """A sentence loses something on its way into tokens."""
 
 
 @dataclass(frozen=True)
@@ -30,21 +30,3 @@ def losses(
     cut = {number for number, row in zip(full, with_more, strict=True) if len(row) > longest}
     unknown = codec.tokenizer.unk_token_id
     return [Loss(number in cut, sum(token == unknown for token in row)) for number, row in enumerate(rows)]
-
-
-def loss_warnings(pairs: TokenPairs, what: str) -> Iterator[str]:
-    """Sentences on the sides of some text that lose more than `WORTH_A_WARNING`; `what` is what they call it."""
-    for side, ragged in vars(pairs).items():
-        if ragged.truncated > WORTH_A_WARNING * len(ragged):
-            share = ragged.truncated / len(ragged)
-            yield (
-                f"{what}: {ragged.truncated:,} of {len(ragged):,} {side} sentences ({share:.1%}) are longer than the "
-                "model reads and are cut; take them out, or split them."
-            )
-        if ragged.unknown > WORTH_A_WARNING * ragged.words:
-            share = ragged.unknown / ragged.words
-            yield (
-                f"{what}: {ragged.unknown:,} of {ragged.words:,} {side} tokens ({share:.1%}) are unknown to the "
-                "vocabulary, so that what they stand for is lost; use a model that can write the text, or extend "
-                "its vocabulary."
-            )

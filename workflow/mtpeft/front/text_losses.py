@@ -1,0 +1,28 @@
+"""What the text of a configuration has lost on its way into tokens, by the token arrays that are there."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from safetensors import SafetensorError
+
+from mtpeft.config import paths
+from mtpeft.config.schema import Configuration
+from mtpeft.config.studies import all_cells
+from mtpeft.tokens.counts import Counts, loss_warnings, read_counts
+
+
+def text_warnings(configuration: Configuration) -> list[str]:
+    """Sentences on sides of training, dev and test text that are cut, or hold what a vocabulary does not know."""
+    return [
+        warning
+        for file in _arrays(configuration)
+        if file.exists()
+        for warning in loss_warnings(read_counts(file), file)
+    ]
+
+
+def _arrays(configuration: Configuration) -> list[Path]:
+    """Token arrays that cells are trained, judged and tested on, each once."""
+    trained = (paths.training_files(configuration, cell) for cell in all_cells(configuration))
+    files = (file for inputs in trained for name in ("train", "dev") for file in inputs.get(name, ()))
+    return [Path(file) for file in dict.fromkeys([*files, *paths.tested(configuration)["arrays"]])]
