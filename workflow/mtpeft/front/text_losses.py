@@ -13,12 +13,15 @@ from mtpeft.tokens.counts import Counts, loss_warnings, read_counts
 
 def text_warnings(configuration: Configuration) -> list[str]:
     """Sentences on sides of training, dev and test text that are cut, or hold what a vocabulary does not know."""
-    return [
-        warning
-        for file in _arrays(configuration)
-        if file.exists()
-        for warning in loss_warnings(read_counts(file), file)
-    ]
+    return [warning for file in _arrays(configuration) for warning in loss_warnings(_counts(file), file)]
+
+
+def _counts(file: Path) -> Mapping[str, Counts]:
+    """Counts of a file; none where it is not there, is being written, or is of the time before there were counts."""
+    try:
+        return read_counts(file)
+    except (OSError, SafetensorError):
+        return {}
 
 
 def _arrays(configuration: Configuration) -> list[Path]:
