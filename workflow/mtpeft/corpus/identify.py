@@ -4,7 +4,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from mtpeft.errors import UserError
-from mtpeft.languages import match
+from mtpeft.languages import match, same_language
 
 if TYPE_CHECKING:
     from py3langid.langid import LanguageIdentifier
@@ -16,7 +16,8 @@ def probability_of(text: str, language: str) -> float:
     Raises:
         UserError: the identifier does not know the language.
     """
-    return dict(_identifier().rank(text))[_label(language)]
+    labels = _labels(language)
+    return sum(probability for label, probability in _identifier().rank(text) if label in labels)
 
 
 def probabilities(text: str) -> dict[str, float]:
@@ -36,14 +37,17 @@ def label_of(language: str) -> str | None:
     return match(language, {label: label for label in _identifier().labels})
 
 
-def _label(language: str) -> str:
-    label = label_of(language)
-    if label is None:
+@lru_cache
+def _labels(language: str) -> frozenset[str]:
+    """What the identifier calls a language, which it knows in all of its scripts, and may know by several names."""
+    known = _identifier().labels
+    labels = frozenset(label for label in known if same_language(label, language))
+    if not labels:
         raise UserError(
             f"'clean.language' wants each sentence's language identified, but '{language}' is none of the "
             f"{len(_identifier().labels)} that can be; take the key out of the corpus."
         )
-    return label
+    return labels
 
 
 @lru_cache

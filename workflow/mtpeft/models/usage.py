@@ -53,7 +53,7 @@ class Use:
     @property
     def prompt(self) -> str:
         """Text before every source sentence."""
-        return self.codec.family.source_prefix(self.codec.source, self.codec.target)
+        return self.codec.prompt
 
     @property
     def first_word(self) -> int:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from mtpeft.corpus.identify import label_of, probabilities
+from mtpeft.languages import same_language
 
 SHARES = ("empty", "at_limit", "copied", "off_target")
 PIVOT = "en"
@@ -64,8 +65,9 @@ def _in_another_language(
         return None
     likely = [label for label in (target, source, PIVOT) if label]
     usual = Counter(filter(None, (_label(text, likely) for text in references)))
-    allowed = {None, target, *(other for other, count in usual.items() if count >= USUAL * usual.total())}
-    return sum(_label(text, likely) not in allowed for text in hypotheses)
+    allowed = {None, *(other for other, count in usual.items() if count >= USUAL * usual.total())}
+    found = (_label(text, likely) for text in hypotheses)
+    return sum(label not in allowed and not same_language(label, languages[1]) for label in found)
 
 
 def _label(text: str, likely: Sequence[str]) -> str | None:
