@@ -158,9 +158,11 @@ def _clean_message(message: Message, cleaning: Cleaning, languages: Sequence[str
         return
     before = [normalised_line(text) for text in message[2:]]
     plain = [normalised_line(text) for text in texts[1:]]
-    if cleaning.markup and before != [normalised_line(masks.restored(text)) for text in plain]:
+    differs = before != [normalised_line(masks.restored(text)) for text in plain]
+    if cleaning.markup and differs:
         cleaned.change("markup", before, plain if not cleaning.placeholders else masks.numbered(plain))
-    if cleaning.placeholders and any(MASKED.search(text) for text in plain):
+    masked = any(MASKED.search(text) for text in plain)
+    if cleaning.placeholders and (masked or (differs and not cleaning.markup)):
         cleaned.change("placeholders", before, masks.numbered(plain))
     parts = aligned_sentences(texts) if cleaning.sentences else [tuple(texts)]
     if not parts:

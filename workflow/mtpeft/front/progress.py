@@ -14,7 +14,7 @@ from mtpeft.config.studies import all_cells, all_others
 from mtpeft.front.preview import PREVIEW
 from mtpeft.front.status import finished_records
 from mtpeft.front.text import tally
-from mtpeft.front.text_losses import text_warnings
+from mtpeft.front.text_warnings import text_warnings
 from mtpeft.warnings import warn
 
 INTERVAL_SECONDS = 60.0
@@ -56,7 +56,7 @@ class Progress:
             self._drawing, self._drawn = self._draw(), time.monotonic()
 
     def warn(self) -> None:
-        """Print what text has lost on its way into tokens, each loss once, as soon as it is known."""
+        """Print what a user should know of the text, each sentence once, as soon as it is known."""
         new = [warning for warning in text_warnings(self.configuration) if warning not in self._warned]
         self._warned.update(new)
         warn(new)

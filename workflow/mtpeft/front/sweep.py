@@ -22,6 +22,7 @@ from mtpeft.front.refusals import is_mistake, refusals
 from mtpeft.front.snakemake import LOCAL, clear_lock, runs_elsewhere, snakemake_command
 from mtpeft.front.status import failures, finished_of
 from mtpeft.front.text import tally
+from mtpeft.front.text_warnings import text_warnings
 from mtpeft.parent import die_with_parent
 from mtpeft.results.notes import FAILURES_FOLDER, any_mistake
 from mtpeft.scoring.comet.kept import comet_process
@@ -68,8 +69,8 @@ def sweep(
             make_unfinished(configuration)
     minutes = f"{(time.monotonic() - started) / 60:.1f} minutes."
     refused = refusals(since=begun) if code and cluster else []
-    progress.warn()
-    for line in [*_made(configuration, targets, minutes), *(_left(configuration) if code else []), *refused]:
+    told = [f"mtpeft: warning: {warning}" for warning in text_warnings(configuration)]
+    for line in [*told, *_made(configuration, targets, minutes), *(_left(configuration) if code else []), *refused]:
         print(line, flush=True)
     return MISTAKE if code and (any_mistake() or is_mistake(refused)) else code
 

@@ -1,4 +1,4 @@
-"""What the text of a configuration has lost on its way into tokens, by the token arrays that are there."""
+"""What a user should know of the text of a configuration, by the records and the token arrays that are there."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,11 +9,15 @@ from mtpeft.config import paths
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import all_cells
 from mtpeft.tokens.counts import Counts, loss_warnings, read_counts
+from mtpeft.warnings import recorded_warnings
 
 
 def text_warnings(configuration: Configuration) -> list[str]:
-    """Sentences on sides of training, dev and test text that are cut, or hold what a vocabulary does not know."""
-    return [warning for file in _arrays(configuration) for warning in loss_warnings(_counts(file), file)]
+    """Those of its records, and sentences on sides of training, dev and test text that are cut or hold what a vocabulary
+    does not know.
+    """
+    recorded = recorded_warnings(map(Path, paths.text_records(configuration)))
+    return [*recorded, *(warning for file in _arrays(configuration) for warning in loss_warnings(_counts(file), file))]
 
 
 def _counts(file: Path) -> Mapping[str, Counts]:
