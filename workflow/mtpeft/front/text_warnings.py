@@ -13,9 +13,7 @@ from mtpeft.warnings import recorded_warnings
 
 
 def text_warnings(configuration: Configuration) -> list[str]:
-    """Those of its records, and sentences on sides of training, dev and test text that are cut or hold what a vocabulary
-    does not know.
-    """
+    """Those of its records, and sentences on sides of training, dev and test text of which much is cut or unknown."""
     recorded = recorded_warnings(map(Path, paths.text_records(configuration)))
     return [*recorded, *(warning for file in _arrays(configuration) for warning in loss_warnings(_counts(file), file))]
 
