@@ -57,6 +57,8 @@ TABLES = {
     "empty lines": ("tsv", "\nKaribu nyumbani\tWelcome home\n\n\n", NUMBERED, [HOME]),
     "old line ends": ("tsv", "swahili\tenglish\rKaribu nyumbani\tWelcome home\r", NAMED, [HOME]),
     "old line ends of csv": ("csv", "swahili,english\rKaribu nyumbani,Welcome home\r", NAMED, [HOME]),
+    "a header that numbers would make text": ("tsv", "Swahili\tEN\nHabari\tHello\n", NUMBERED,
+                                              "calls its columns 'Swahili' and 'EN' in its first row: write these"),
     "commas with spaces": ("csv", "swahili, english\nKaribu nyumbani, Welcome home\n", NAMED, [HOME]),
 }  # fmt: skip
 

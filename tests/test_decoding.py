@@ -130,7 +130,7 @@ def decoded(sweep: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _score(sweep: Path, folder: Path, target: str) -> None:
     references = {"test": sweep / "data/pairs/es-en/test.tsv"}
-    settings = {"recipe": 1, "target": target}
+    settings = {"recipe": 1, "source": "es", "target": target}
     score(settings, cell("none"), decoded=folder / "decode.json", references=references, record=folder / "score.json")
 
 

@@ -194,15 +194,9 @@ def _schemas(given: argparse.Namespace) -> None:
 
 
 def _translate(given: argparse.Namespace) -> None:
-    import sys
+    from mtpeft.front.translate import translate_lines
 
-    from mtpeft import load
-
-    sentences = [line.rstrip("\n") for line in sys.stdin]
-    if not sentences:
-        raise UserError("Standard input is empty; write sentences to it, one per line.")
-    for line in load(given.cell, given.pair)(sentences):
-        print(line)
+    translate_lines(given.cell, given.pair)
 
 
 def _init(given: argparse.Namespace) -> None:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import product
+from itertools import combinations, product
 
 from mtpeft.cells import JOIN, LABEL_PATTERN, RESERVED
 from mtpeft.config.cleaning import words_of
@@ -133,6 +133,10 @@ def _corpus_mistakes(key: str, corpus: Corpus) -> Iterator[str]:
         yield f"'{key}.split.words' is [{shortest}, {longest}]; write the smaller number first."
     if known and corpus.written_in and corpus.written_in not in known:
         yield f"'{key}.written_in' is '{corpus.written_in}', but its files have the languages {listed(known)}."
+    parts = {part: files for part in ("files", "dev_files", "test_files") if (files := getattr(corpus, part))}
+    for (part, files), (other, others) in combinations(parts.items(), 2):
+        if files == others:
+            yield f"'{key}.{part}' and '{key}.{other}' name the same text; name another one, or take one of them out."
     yield from dataset_mistakes(key, corpus)
     yield from test_set_mistakes(key, corpus)
     for part in ("files", "dev_files", "test_files"):

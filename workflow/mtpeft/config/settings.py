@@ -214,7 +214,8 @@ def _common(configuration: Configuration, cell: Cell) -> Settings:
 
 def score_settings(configuration: Configuration, cell: Cell) -> Settings:
     """Settings of the scoring of a cell."""
-    return {"recipe": RECIPES["score"], "target": pair_languages(configuration, cell.pair)[1]}
+    source, target = pair_languages(configuration, cell.pair)
+    return {"recipe": RECIPES["score"], "source": source, "target": target}
 
 
 def tables_settings(configuration: Configuration, study: str) -> Settings:

@@ -20,6 +20,11 @@ def probability_of(text: str, language: str) -> float:
     return sum(probability for label, probability in _identifier().rank(text) if label in labels)
 
 
+def probabilities(text: str) -> dict[str, float]:
+    """Probability of each language that the identifier knows, by what it calls them."""
+    return {str(label): float(probability) for label, probability in _identifier().rank(text)}
+
+
 def most_likely(text: str) -> tuple[str, float]:
     """What the identifier calls the language that a text is most likely in, and how likely that is."""
     label, probability = _identifier().rank(text)[0]

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ from mtpeft.models.frozen import frozen_in
 from mtpeft.models.load import open_tuned, prepare_torch
 from mtpeft.tokens.arrays import read_arrays
 from mtpeft.tokens.codec import frame_of, open_codec, text_of
+from mtpeft.tokens.counts import loss_warnings, read_counts
 from mtpeft.training.domains import domain_of, say_domains
 from mtpeft.training.interrupt import stopping
+from mtpeft.warnings import warn
 
 
 def decode(settings: Mapping[str, Any], cell: Cell, *, trained: Path, tests: Mapping[str, Path], record: Path) -> None:
@@ -41,15 +44,18 @@ def decode(settings: Mapping[str, Any], cell: Cell, *, trained: Path, tests: Map
     frozen = frozen_in(settings, cell.model)
     model = open_tuned(base, trained.parent / "tuned", frozen).to(device).eval()
     say_domains(model, domain_of(train["settings"], record.parent.name))
-    frame = frame_of(codec, model.config)
+    frame, search = frame_of(codec, model.config), Search(**settings["search"])
     started, done, described = time.monotonic(), 0, {}
     with stopping("decoding") as look:
         for name, arrays in tests.items():
-            source = read_arrays(arrays).source
+            source, counts = read_arrays(arrays).source, read_counts(arrays)
             sources = [source[row] for row in range(len(source))]
-            hypotheses = translate(model, sources, Search(**settings["search"]), frame=frame, look=look)
+            hypotheses = translate(model, sources, search, frame=frame, look=look)
             lines = text_of(codec, hypotheses)
-            described[name] = write_hypotheses(record.parent, name, lines)
+            ended = search.at_limit(hypotheses, source.lengths, frame)
+            counted = {side: asdict(own) for side, own in counts.items()}
+            described[name] = write_hypotheses(record.parent, name, lines, at_limit=ended, tokens=counted)
+            warn(loss_warnings(counts, f"test set '{name}' of {record.parent}"))
             done += len(lines)
     outcome = Outcome(
         test_sets=described,

@@ -1,7 +1,7 @@
 """Greedy search with cache, in which a sentence that has ended leaves its batch.
 
 Transformers' `generate` carries ended sentences on until the longest one ends, so that most of the work of a batch is
-for rows that are done. Nothing of a model's `generation_config.json` counts here.
+for rows that are done.
 """
 
 from itertools import count
@@ -9,6 +9,7 @@ from itertools import count
 import torch
 from torch import nn
 
+from mtpeft.decoding.forbidden import forbid_tokens
 from mtpeft.tokens.frame import Frame
 
 ENDED = 8
@@ -34,9 +35,11 @@ def greedy_search(model: nn.Module, input_ids: torch.Tensor, limits: torch.Tenso
     output = model(
         input_ids=input_ids, attention_mask=mask, decoder_input_ids=begin.expand(len(rows), -1), use_cache=True
     )
+    forbid, written = forbid_tokens(frame, input_ids.device), begin.expand(len(rows), -1)
     encoded, cache = output.encoder_last_hidden_state, output.past_key_values
     for length in count(1):
-        tokens = output.logits[:, -1].argmax(-1).cpu()
+        chosen = forbid(written, output.logits[:, -1]).argmax(-1)
+        written, tokens = torch.cat([written, chosen[:, None]], dim=1), chosen.cpu()
         for row, token in zip(rows.tolist(), tokens.tolist(), strict=True):
             hypotheses[row].append(token)
         goes_on &= (tokens != frame.end) & (length < limits[rows])
@@ -44,14 +47,14 @@ def greedy_search(model: nn.Module, input_ids: torch.Tensor, limits: torch.Tenso
             break
         if ENDED * int((~goes_on).sum()) >= len(rows):
             kept = goes_on.nonzero().flatten()
-            rows, tokens, goes_on = rows[kept], tokens[kept], goes_on[kept]
+            rows, goes_on = rows[kept], goes_on[kept]
             kept = kept.to(input_ids.device)
-            mask, encoded = mask[kept], encoded[kept]
+            mask, encoded, written = mask[kept], encoded[kept], written[kept]
             cache.batch_select_indices(kept)
         output = model(
             encoder_outputs=(encoded,),
             attention_mask=mask,
-            decoder_input_ids=tokens[:, None].to(input_ids.device),
+            decoder_input_ids=written[:, -1:],
             past_key_values=cache,
             use_cache=True,
         )

@@ -23,11 +23,11 @@ class Outcome:
     packages: tuple[str, ...] = ()
 
 
-def write_hypotheses(folder: Path, name: str, lines: list[str]) -> dict[str, Any]:
-    """Write the hypotheses of one test set; returns what the record says of them."""
+def write_hypotheses(folder: Path, name: str, lines: list[str], **counted: Any) -> dict[str, Any]:
+    """Write the hypotheses of one test set; returns what the record says of them, with what else was counted."""
     file = folder / "hypotheses" / f"{name}.txt"
     write_lines(file, (line.replace("\n", " ").replace("\r", " ") for line in lines))
-    return {"sentences": len(lines), "sha256": sha256_of(file)}
+    return {"sentences": len(lines), "sha256": sha256_of(file), **counted}
 
 
 def write_decode_record(

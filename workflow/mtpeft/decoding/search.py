@@ -1,10 +1,12 @@
 """Translate token sequences, sorted by length, in the order given.
 
 A batch holds sentences of like length, so little is padded. Greedy search is our own, beam search is that of
-transformers' `generate`.
+transformers' `generate`. Both obey one description: the configuration's `decoding`, and what the model forbids. Nothing
+else that a checkpoint says about generating counts.
 """
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +14,7 @@ import torch
 from accelerate.utils.memory import clear_device_cache
 from torch import nn
 
+from mtpeft.decoding.forbidden import forbid_tokens
 from mtpeft.decoding.greedy import before_end, greedy_search
 from mtpeft.tokens.arrays import padded
 from mtpeft.tokens.frame import Frame
@@ -33,6 +36,10 @@ class Search:
         """Most tokens of a hypothesis, without those that begin and end it, for sources of these lengths."""
         by_ratio = (self.max_length_ratio * lengths).astype(np.int64) + EXTRA_TOKENS
         return np.minimum(by_ratio, frame.longest - 1) + 1 - len(frame.begin)
+
+    def at_limit(self, hypotheses: Sequence[Sequence[int]], lengths: np.ndarray, frame: Frame) -> int:
+        """How many hypotheses have not ended by themselves, for sources of these lengths."""
+        return int((np.array([len(tokens) for tokens in hypotheses]) >= self.limits(lengths, frame)).sum())
 
 
 @dataclass(frozen=True)
@@ -119,16 +126,32 @@ def _beam_search(
     model: nn.Module, input_ids: torch.Tensor, limits: torch.Tensor, search: Search, *, frame: Frame
 ) -> list[list[int]]:
     """Hypotheses of a batch, as those of `greedy_search`."""
-    output = model.generate(
-        input_ids=input_ids,
-        attention_mask=(input_ids != frame.pad).long(),
-        num_beams=search.beam_size,
-        do_sample=False,
-        length_penalty=search.length_penalty,
-        early_stopping=False,
-        decoder_start_token_id=frame.begin[0],
-        forced_bos_token_id=frame.begin[1] if frame.begin[1:] else None,
-        max_new_tokens=int(limits.max()) + len(frame.begin),
-        logits_processor=[EndAtLimit(limits.to(model.device), frame)],
-    )
+    with _without_generation_settings(model):
+        output = model.generate(
+            input_ids=input_ids,
+            attention_mask=(input_ids != frame.pad).long(),
+            num_beams=search.beam_size,
+            do_sample=False,
+            length_penalty=search.length_penalty,
+            early_stopping=False,
+            pad_token_id=frame.pad,
+            eos_token_id=frame.end,
+            decoder_start_token_id=frame.begin[0],
+            forced_bos_token_id=frame.begin[1] if frame.begin[1:] else None,
+            max_new_tokens=int(limits.max()) + len(frame.begin),
+            logits_processor=[forbid_tokens(frame, model.device), EndAtLimit(limits.to(model.device), frame)],
+        )
     return [before_end(tokens[len(frame.begin) :], frame.end) for tokens in output.tolist()]
+
+
+@contextlib.contextmanager
+def _without_generation_settings(model: nn.Module) -> Iterator[None]:
+    """Take from a model what its checkpoint says about generating: `generate` fills up with it what it is not told."""
+    from transformers import GenerationConfig, GenerationMixin
+
+    inner = next(module for module in model.modules() if isinstance(module, GenerationMixin))
+    own, inner.generation_config = inner.generation_config, GenerationConfig()
+    try:
+        yield
+    finally:
+        inner.generation_config = own

@@ -14,6 +14,8 @@ from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import all_cells, all_others
 from mtpeft.front.status import finished_records
 from mtpeft.front.text import tally
+from mtpeft.front.text_warnings import text_warnings
+from mtpeft.warnings import warn
 
 INTERVAL_SECONDS = 60.0
 DRAWING_SECONDS = 600.0
@@ -39,17 +41,25 @@ class Progress:
     _since: tuple[float, frozenset[Work]] | None = None
     _drawn: float = field(default_factory=time.monotonic)
     _drawing: subprocess.Popen[bytes] | None = None
+    _warned: set[str] = field(default_factory=set)
 
     def tell(self) -> None:
         """Print a line if a minute has gone by; to be called often."""
         if time.monotonic() - self._said < INTERVAL_SECONDS:
             return
         self._said = time.monotonic()
+        self.warn()
         finished = self._finished()
         print(self._line(finished), flush=True)
         if finished and time.monotonic() - self._drawn > DRAWING_SECONDS:
             self.stop()
             self._drawing, self._drawn = self._draw(), time.monotonic()
+
+    def warn(self) -> None:
+        """Print what a user should know of the text, each sentence once, as soon as it is known."""
+        new = [warning for warning in text_warnings(self.configuration) if warning not in self._warned]
+        self._warned.update(new)
+        warn(new)
 
     def stop(self) -> None:
         """End a drawing that is under way."""

@@ -14,7 +14,6 @@ import psutil
 from mtpeft.config.folders import figures_folder, results_folder
 from mtpeft.config.labels import with_digests
 from mtpeft.config.load import load
-from mtpeft.config.paths import text_records
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import EFFICIENCY, all_cells, all_others
 from mtpeft.disk import require_room
@@ -22,16 +21,17 @@ from mtpeft.front.holder import Hold, holding
 from mtpeft.front.orphans import settle
 from mtpeft.front.preview import FINDINGS, make_unfinished, remove_unfinished
 from mtpeft.front.progress import Progress
+from mtpeft.front.refusals import is_mistake, refusals
 from mtpeft.front.snakemake import LOCAL, clear_lock, require_cores, runs_elsewhere, snakemake_command
 from mtpeft.front.status import failures, finished_of
 from mtpeft.front.study_records import begin_study
 from mtpeft.front.text import tally
+from mtpeft.front.text_warnings import text_warnings
 from mtpeft.front.verify import clear_up
 from mtpeft.parent import die_with_parent
 from mtpeft.results.notes import FAILURES_FOLDER, any_mistake
 from mtpeft.scoring.comet.kept import comet_process
 from mtpeft.warm.beside import warm_process
-from mtpeft.warnings import recorded_warnings
 
 POLL_SECONDS = 0.2
 REQUESTS = (signal.SIGINT, signal.SIGTERM)
@@ -58,7 +58,7 @@ def sweep(
     require_cores(options)
     command, cluster = [*snakemake_command(overlays, options, profile), *targets], runs_elsewhere(profile)
     require_room()
-    started = time.monotonic()
+    started, begun = time.monotonic(), time.time()
     with holding() as hold:
         if cluster or not hold.holder.settled:
             settle(configuration, overlays, targets, hold=hold, cancels=False)
@@ -80,10 +80,11 @@ def sweep(
         if code and not stopped and WHOLE in targets:
             make_unfinished(configuration)
     minutes = f"{(time.monotonic() - started) / 60:.1f} minutes."
-    told = [f"mtpeft: warning: {warning}" for warning in recorded_warnings(map(Path, text_records(configuration)))]
-    for line in [*told, *_made(configuration, targets, minutes), *(_left(configuration) if code else [])]:
+    refused = refusals(since=begun) if code and cluster else []
+    told = [f"mtpeft: warning: {warning}" for warning in text_warnings(configuration)]
+    for line in [*told, *_made(configuration, targets, minutes), *(_left(configuration) if code else []), *refused]:
         print(line, flush=True)
-    return MISTAKE if code and any_mistake() else code
+    return MISTAKE if code and (any_mistake() or is_mistake(refused)) else code
 
 
 @contextlib.contextmanager

@@ -1,10 +1,14 @@
 """Hand a trained cell over to others: as a whole Hugging Face model, as a peft folder, or for CTranslate2.
 
-Every export is opened again and must say of some sentences what the cell says: a merge that went wrong is silent.
+Every export is opened again as its page says, and must translate some sentences as the cell does: a merge that went
+wrong is silent, and so are languages or a search that the folder does not name.
 """
 
+import json
 import shutil
+import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +16,30 @@ import torch
 
 from mtpeft.cells import Cell
 from mtpeft.errors import UserError
-from mtpeft.models.frozen import base_note
 from mtpeft.models.load import STAGED_BASE, Translator, load_base, load_cell, open_tuned
+from mtpeft.models.usage import (
+    PAGE,
+    Base,
+    Use,
+    ctranslate2_page,
+    generation_settings,
+    merged_page,
+    own_page,
+    part_page,
+    plainly_translated,
+    set_generation_settings,
+    set_tokenizer,
+    told_to_ctranslate2,
+    translated_by_ctranslate2,
+)
 from mtpeft.records import publish_folder, read_record, write_record, write_text
-from mtpeft.tokens.codec import Codec
-from mtpeft.training.domains import domain_of, say_domains
+from mtpeft.tokens.codec import Codec, frame_of
+from mtpeft.tokens.losses import LossWarning
+from mtpeft.training.domains import domain_of, say_domains, takers_of
 
 CLOSE = 1e-3
 """Largest difference of logits that merging may make, in multiples of the largest logit."""
-PROBES = ("1, 2, 3 …", "(?!)", "a b c d e")
+PROBES = ("1, 2, 3 …", "(?!)", "a b c d e", "Is it 12:05? No: 7 + 5 = 12.")
 """Text that every vocabulary can write in some way; what it means does not matter."""
 CTRANSLATE2 = "4.8.5"
 
@@ -59,25 +78,57 @@ def _merged(cell: str, folder: Path, pair: str | None) -> None:
             f"'{key}' holds the base of {cell} in less than its weights have, and what was trained beside that would "
             "make another model of the whole base. Write `--as peft`."
         )
-    before = _logits(translator.model, translator)
-    model = translator.model
+    before, said, model = _logits(translator.model, translator), _said(translator), translator.model
     if hasattr(model, "merge_and_unload"):
         try:
             model = model.merge_and_unload()
         except ValueError as error:
             raise UserError(f"{error} Write `--as peft`, which keeps it beside its base.") from error
+    use = _use(cell, translator, pair)
+    set_generation_settings(model, use)
     model.save_pretrained(folder)
-    translator.codec.tokenizer.save_pretrained(folder)
+    set_tokenizer(use).save_pretrained(folder)
+    write_text(folder / PAGE, merged_page(use))
     _require_alike(before, _logits(load_base(folder).eval(), translator))
+    opened, tokenizer = _as_others_open(folder)
+    _require_same(said, plainly_translated(opened.to(translator.model.device), tokenizer, PROBES, use))
+
+
+def _use(cell: str, translator: Translator, pair: str | None) -> Use:
+    """What the caller of a cell's model has to know."""
+    record = read_record(_cell_folder(cell) / "train.json")
+    labels = Cell(**record["cell"])
+    given = record["settings"].get("members", {}).get(pair) or record["settings"]["languages"]
+    named = f"{labels.path}, {pair}" if labels.is_group else str(labels.path)
+    frame = frame_of(translator.codec, translator.model.config)
+    return Use(named, (given["source"], given["target"]), translator.codec, frame, translator.search)
+
+
+def _said(translator: Translator) -> list[str]:
+    """What the cell makes of some text, of which a small vocabulary can't write all."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LossWarning)
+        return translator(PROBES)
+
+
+def _as_others_open(folder: Path) -> tuple[Any, Any]:
+    """The model and the tokenizer in a folder, by transformers alone."""
+    from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+
+    return AutoModelForSeq2SeqLM.from_pretrained(folder).eval(), AutoTokenizer.from_pretrained(folder)
 
 
 def _refuse_extended(cell: str, codec: Codec) -> None:
     """Entries that we have added to a vocabulary are no part of the tokenizer, so the model is no use without us."""
-    if codec.extension.languages or codec.extension.pieces:
+    if _has_own_entries(codec):
         raise UserError(
             f"The model of {cell} has entries in its vocabulary that its tokenizer does not know; write `--as peft`, "
             "and translate with `mtpeft.load`."
         )
+
+
+def _has_own_entries(codec: Codec) -> bool:
+    return bool(codec.extension.languages or codec.extension.pieces)
 
 
 def _peft(cell: str, folder: Path, pair: str | None) -> None:
@@ -87,18 +138,37 @@ def _peft(cell: str, folder: Path, pair: str | None) -> None:
     if not configs:
         raise UserError(f"{tuned} is a whole model, not a part of one; write `--as merged`.")
     translator = load_cell(cell, pair)
-    before = _logits(translator.model, translator)
+    before, said, use = _logits(translator.model, translator), _said(translator), _use(cell, translator, pair)
     shutil.copytree(tuned, folder, dirs_exist_ok=True)
     repository, _, revision = base["settings"].get("hub", "").rpartition("@")
-    named = {"base_model_name_or_path": repository or base["folder"], "revision": revision or None}
+    named = Base(repository or str(Path(base["folder"]).absolute()), revision or None, translator.frozen)
     for config in configs if not (tuned / STAGED_BASE).exists() else ():
-        write_record(folder / config, read_record(folder / config) | named)
-    if translator.frozen.key:
-        write_text(folder / "README.md", base_note(translator.frozen))
-    opened = open_tuned(Path(base["folder"]), folder, translator.frozen).eval()
+        own = {"base_model_name_or_path": named.name, "revision": named.revision}
+        write_record(folder / config, read_record(folder / config) | own)
+    opened = open_tuned(Path(base["folder"]), folder, translator.frozen).to(translator.model.device).eval()
     train = read_record(tuned.parent / "train.json")
-    say_domains(opened, domain_of(train["settings"], pair or train["cell"]["pair"]))
+    domain = domain_of(train["settings"], pair or train["cell"]["pair"])
+    say_domains(opened, domain)
     _require_alike(before, _logits(opened, translator))
+    if why := _needs_us(translator.codec, tuned):
+        call = ", ".join([f'"{tuned.parent.absolute()}"', *([f'pair="{pair}"'] if pair else [])])
+        write_text(folder / PAGE, own_page(use, call, why))
+        return
+    generation_settings(use).save_pretrained(folder)
+    set_tokenizer(use).save_pretrained(folder)
+    told = domain if takers_of(opened) else None
+    write_text(folder / PAGE, part_page(use, named, staged=configs[0].parent != Path("."), domain=told))
+    set_generation_settings(opened, use)
+    _require_same(said, plainly_translated(opened, translator.codec.tokenizer, PROBES, use))
+
+
+def _needs_us(codec: Codec, tuned: Path) -> str:
+    """Why transformers and peft alone do not translate with what is in a folder; empty where they do."""
+    if _has_own_entries(codec):
+        return "The vocabulary of its base has entries that its tokenizer does not know."
+    if (tuned / STAGED_BASE).exists():
+        return "Its stages train the base as well, which is a folder beside theirs."
+    return ""
 
 
 def _ctranslate2(cell: str, folder: Path, pair: str | None) -> None:
@@ -125,7 +195,14 @@ def _ctranslate2(cell: str, folder: Path, pair: str | None) -> None:
         file.rename(folder / file.name)
     (folder / "converted").rmdir()
     shutil.rmtree(merged)
-    translator.codec.tokenizer.save_pretrained(folder)
+    use = replace(_use(cell, translator, pair), search=replace(translator.search, beam_size=1))
+    set_tokenizer(use).save_pretrained(folder)
+    vocabulary = json.loads((folder / "shared_vocabulary.json").read_text(encoding="utf-8"))
+    told = told_to_ctranslate2(use, vocabulary)
+    write_text(folder / PAGE, ctranslate2_page(replace(use, search=translator.search), told))
+    # What beam search finds differs from engine to engine, so the check is greedy.
+    greedy = replace(translator, search=use.search)
+    _require_same(_said(greedy), translated_by_ctranslate2(folder, PROBES, use, told))
 
 
 def _write_as_published(folder: Path, codec: Codec) -> None:
@@ -140,9 +217,13 @@ Write = Callable[[str, Path, str | None], None]
 FORMS: dict[str, Write] = {"merged": _merged, "peft": _peft, "ctranslate2": _ctranslate2}
 
 
+def _cell_folder(cell: str) -> Path:
+    return Path(cell) if (Path(cell) / "train.json").exists() else Cell.find(cell).folder
+
+
 def _folders(cell: str) -> tuple[Path, dict[str, Any]]:
     """The folder of what was trained, and the record of the base model."""
-    folder = Path(cell) if (Path(cell) / "train.json").exists() else Cell.find(cell).folder
+    folder = _cell_folder(cell)
     return folder / "tuned", read_record(Path(read_record(folder / "train.json")["inputs"]["base"]))
 
 
@@ -163,3 +244,13 @@ def _require_alike(before: Sequence[torch.Tensor], after: Sequence[torch.Tensor]
         difference = float((own - opened).abs().max() / own.abs().max())
         if not difference <= CLOSE:
             raise AssertionError(f"the exported model differs from the cell by {difference:.2g} of its largest logit")
+
+
+def _require_same(own: Sequence[str], plain: Sequence[str]) -> None:
+    """Texts may differ in spaces at their ends, which the lines of a page don't take away."""
+    for number, (said, found) in enumerate(zip(own, plain, strict=True)):
+        if said.strip() != found.strip():
+            raise AssertionError(
+                f"the exported model, called as its page says, translates {PROBES[number]!r} as {found!r}, "
+                f"and the cell as {said!r}"
+            )

@@ -101,14 +101,14 @@ def loading_options(frozen: Frozen) -> dict[str, Any]:
     return {"dtype": frozen.floats, "quantization_config": BitsAndBytesConfig(**_quantisation(frozen))}
 
 
-def base_note(frozen: Frozen) -> str:
-    """The page of a folder that is handed over, which says how to open the base for it."""
-    given = ", ".join(f"{key}={value!r}" for key, value in _quantisation(frozen).items())
-    bits = f", quantization_config=BitsAndBytesConfig({given})" if given else ""
-    return (
-        "---\nlibrary_name: peft\n---\n\nTrained beside a base model that is to be opened as it was then:\n\n"
-        f"    AutoModelForSeq2SeqLM.from_pretrained(base, dtype={frozen.floats}{bits})\n"
+def written_options(frozen: Frozen) -> list[str]:
+    """The same as they are written in Python, with the names of types in words."""
+    named = (
+        (key, frozen.precision if value is frozen.floats else value) for key, value in _quantisation(frozen).items()
     )
+    given = ", ".join(f"{key}={value!r}" for key, value in named)
+    bits = [f"quantization_config=BitsAndBytesConfig({given})"] if given else []
+    return [f"dtype={frozen.precision!r}", *bits]
 
 
 def _quantisation(frozen: Frozen) -> dict[str, Any]:

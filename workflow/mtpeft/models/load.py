@@ -2,7 +2,8 @@
 
 import ctypes
 import os
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from torch import nn
 
 from mtpeft.cells import Cell
 from mtpeft.checksums import require_base, require_whole
+from mtpeft.corpus.normalisation import normalised_line
 from mtpeft.decoding.search import Search, translate
 from mtpeft.errors import UserError
 from mtpeft.methods.outside import bring_in_for
@@ -19,6 +21,7 @@ from mtpeft.models.frozen import WHOLE, Frozen, frozen_in, loading_options, repr
 from mtpeft.models.shapes import NEW_ENTRIES
 from mtpeft.records import read_record
 from mtpeft.tokens.codec import Codec, Side, encode, frame_of, open_codec, text_of
+from mtpeft.tokens.losses import LossWarning, losses
 from mtpeft.training.domains import domain_of, say_domains
 
 if TYPE_CHECKING:
@@ -157,14 +160,58 @@ class Translator:
     frozen: Frozen
 
     def __call__(self, sentences: Sequence[str]) -> list[str]:
-        """Translate sentences."""
-        sources = [torch.tensor(tokens) for tokens in self.tokens(sentences, "source")]
-        hypotheses = translate(self.model, sources, self.search, frame=frame_of(self.codec, self.model.config))
-        return text_of(self.codec, hypotheses)
+        """Translate sentences, in the form in which text is read everywhere; an empty one has an empty translation.
+
+        Warns of each that loses something on its way into tokens.
+
+        Raises:
+            UserError: one holds half a surrogate pair, which is no text.
+        """
+        lines = _lines_of(sentences)
+        rows = self.tokens(lines, "source")
+        for lost in self.lost(sentences):
+            warnings.warn(lost, LossWarning, stacklevel=2)
+        given = [number for number, line in enumerate(lines) if line]
+        sources, frame = [torch.tensor(rows[number]) for number in given], frame_of(self.codec, self.model.config)
+        found = text_of(self.codec, translate(self.model, sources, self.search, frame=frame))
+        translated = dict(zip(given, found, strict=True))
+        return [translated.get(number, "") for number in range(len(lines))]
+
+    def lost(self, sentences: Sequence[str], *, called: str = "sentence") -> Iterator[str]:
+        """What each sentence loses on its way into tokens, in words, by what it is called and its number from 1 on.
+
+        Raises:
+            UserError: one holds half a surrogate pair.
+        """
+        lines, longest = _lines_of(sentences), frame_of(self.codec, self.model.config).longest
+        found = losses(self.codec, lines, self.tokens(lines, "source"), "source", longest=longest)
+        for number, loss in enumerate(found, start=1):
+            if loss.truncated:
+                yield f"{called} {number} is longer than the {longest} tokens that the model reads; its end is cut off."
+            if loss.unknown:
+                unknown = "1 token" if loss.unknown == 1 else f"{loss.unknown} tokens"
+                yield f"{called} {number} has {unknown} that the vocabulary does not know; what they stand for is lost."
 
     def tokens(self, sentences: Sequence[str], side: Side) -> list[list[int]]:
         """Tokens of sentences of one side, cut to what the model reads."""
         return encode(self.codec, sentences, side, longest=frame_of(self.codec, self.model.config).longest)
+
+
+def _lines_of(sentences: Sequence[str]) -> list[str]:
+    """Sentences in the form in which text is read everywhere.
+
+    Raises:
+        UserError: one holds half a surrogate pair.
+    """
+    for number, sentence in enumerate(sentences, start=1):
+        try:
+            sentence.encode()
+        except UnicodeEncodeError as error:
+            raise UserError(
+                f"Sentence {number} holds {sentence[error.start]!a}, half of a surrogate pair, which is no text; read "
+                "it anew as what it is encoded in."
+            ) from None
+    return list(map(normalised_line, sentences))
 
 
 def load_cell(cell: str | Path, pair: str | None = None) -> Translator:

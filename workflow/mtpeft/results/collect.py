@@ -9,6 +9,7 @@ from typing import Any
 
 from mtpeft.cells import DIMENSIONS, Cell, OnPair
 from mtpeft.records import read_record, write_text
+from mtpeft.scoring.shares import SHARES
 
 SCORE_COLUMNS = (
     *DIMENSIONS,
@@ -26,6 +27,7 @@ SCORE_COLUMNS = (
     "training_pairs",
     "learning_rate",
     "test_sentences",
+    *SHARES,
     "chrf_signature",
     "bleu_signature",
 )
@@ -123,6 +125,7 @@ def score_rows(measured: OnPair, more: Mapping[str, Mapping[str, Any]]) -> Itera
             "chrf_signature": scored["chrf"]["signature"],
             "bleu_signature": scored["bleu"]["signature"],
             "test_sentences": scored["sentences"],
+            **scored.get("shares", {}),
             **more.get(name, {}),
         }
 

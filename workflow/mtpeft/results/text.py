@@ -1,4 +1,4 @@
-"""The test sentences as the models read them: how long they are, and into how many tokens a word falls."""
+"""The test sentences as the models read them: their length, the tokens of a word, and what is lost of them."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,11 +9,13 @@ from mtpeft.corpus.tsv import read_pairs
 from mtpeft.markdown import table
 from mtpeft.records import write_text
 from mtpeft.results.collect import csv_text
-from mtpeft.tokens.arrays import read_arrays
+from mtpeft.tokens.counts import SIDES, read_counts
 
 LABELS = ("model", "pair", "test_set")
-SIDES = ("source", "target")
-COLUMNS = (*LABELS, "sentences", *(f"{side}_{what}" for side in SIDES for what in ("words", "tokens_per_word")))
+MEASURED = ("words", "tokens_per_word")
+LOST = ("truncated", "unknown")
+"""Shares of the sentences that are longer than the model reads, and of the tokens that its vocabulary does not know."""
+COLUMNS = (*LABELS, "sentences", *(f"{side}_{what}" for kind in (MEASURED, LOST) for side in SIDES for what in kind))
 
 
 def write_text_table(
@@ -39,15 +41,24 @@ def write_text_table(
 
 
 def described(text: Path, arrays: Path) -> dict[str, Any]:
-    """Number of sentences; on each side words per sentence and tokens per word, special tokens left out."""
-    rows, tokens = read_pairs(text), read_arrays(arrays)
+    """Number of sentences; on each side words per sentence and tokens per word, special tokens left out, and what is
+    lost of them, as shares.
+    """
+    rows, counts = read_pairs(text), read_counts(arrays)
     measured: dict[str, Any] = {"sentences": len(rows)}
     for side in SIDES:
         spoken = sum(words(getattr(row, side)) for row in rows)
-        written = int((getattr(tokens, side).lengths - getattr(tokens, side).around).sum())
-        measured |= {f"{side}_words": spoken / len(rows), f"{side}_tokens_per_word": written / spoken}
+        own = counts[side]
+        measured |= {f"{side}_words": spoken / len(rows), f"{side}_tokens_per_word": own.tokens / spoken}
+        measured |= {f"{side}_truncated": own.truncated_share, f"{side}_unknown": own.unknown_share}
     return measured
 
 
 def _shown(row: Mapping[str, Any]) -> list[str]:
-    return [f"{row[name]:.2f}" if isinstance(row[name], float) else str(row[name]) for name in COLUMNS]
+    return [_written(name, row[name]) for name in COLUMNS]
+
+
+def _written(name: str, value: Any) -> str:
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:.1%}" if name.endswith(LOST) else f"{value:.2f}"

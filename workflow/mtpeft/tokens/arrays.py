@@ -10,6 +10,7 @@ import torch
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
+from mtpeft.tokens.counts import COUNTED
 from mtpeft.tokens.frame import Frame
 
 IGNORED = -100
@@ -57,10 +58,19 @@ class TokenPairs:
 
 @dataclass(frozen=True)
 class Encoded:
-    """Sequences of one side, and how many tokens of each are of no word."""
+    """Sequences of one side with what is counted of them.
+
+    Attributes:
+        sequences: tokens of each sentence.
+        around: tokens of each that are of no word.
+        truncated: how many sentences were cut.
+        unknown: tokens that stand for what the vocabulary can't write.
+    """
 
     sequences: Sequence[Sequence[int]]
     around: int
+    truncated: int = 0
+    unknown: int = 0
 
 
 def write_arrays(path: Path, *, source: Encoded, target: Encoded) -> None:
@@ -68,7 +78,7 @@ def write_arrays(path: Path, *, source: Encoded, target: Encoded) -> None:
     tensors = {}
     for side, encoded in (("source", source), ("target", target)):
         sequences = encoded.sequences
-        tensors[f"{side}_around"] = np.array(encoded.around)
+        tensors |= {f"{side}_{name}": np.array(getattr(encoded, name)) for name in COUNTED}
         tensors[side] = np.fromiter((token for sequence in sequences for token in sequence), dtype=np.int32)
         tensors[f"{side}_offsets"] = np.cumsum([0, *map(len, sequences)], dtype=np.int64)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -13,9 +13,10 @@ from mtpeft.languages import match, rivals
 from mtpeft.models.families import family_in, names_class, read_shape
 from mtpeft.models.families.base import Family, Names
 from mtpeft.models.families.prompts import written_prompt
+from mtpeft.models.forbidden import forbidden_by, forbidden_in
 from mtpeft.tokens.around import Around, Side, tokens_around
 from mtpeft.tokens.extension import Extension, read_extension
-from mtpeft.tokens.frame import Frame
+from mtpeft.tokens.frame import Forbidden, Frame
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -36,6 +37,7 @@ class Codec:
         around: by side, the special tokens around a sentence.
         stand_ins: by side, the token of a language that stands in for a new one in the tokenizer, and the new one's.
         extension: entries that were added to the vocabulary.
+        forbidden: what the files of the model forbid its hypotheses.
     """
 
     tokenizer: "PreTrainedTokenizerBase"
@@ -48,6 +50,7 @@ class Codec:
     around: Mapping[Side, Around]
     stand_ins: Mapping[Side, Mapping[int, int]]
     extension: Extension
+    forbidden: Forbidden
 
 
 def load_tokenizer(folder: Path) -> "PreTrainedTokenizerBase":
@@ -112,6 +115,7 @@ def open_codec(folder: Path, languages: Mapping[Side, str], *, vocabulary: str, 
         around={},
         stand_ins=_stand_ins(tokenizer, family, extension, languages),
         extension=extension,
+        forbidden=forbidden_by(folder),
     )
     if family.takes_languages:
         tokenizer.src_lang, tokenizer.tgt_lang = codec.source, codec.target
@@ -179,7 +183,13 @@ def frame_of(codec: Codec, config: Any) -> Frame:
         end=config.eos_token_id,
         begin=codec.family.begin(config.decoder_start_token_id, codec.stand_ins["target"].get(known, known)),
         longest=read_shape(config.to_dict()).max_positions,
+        forbidden=forbidden_in(codec.forbidden, config, _numbers(codec)),
     )
+
+
+def _numbers(codec: Codec) -> set[int]:
+    """Numbers of all entries of a vocabulary; M2M-100's tokenizer does not count its languages among them."""
+    return {*codec.tokenizer.get_vocab().values(), *codec.special, *codec.extension.pieces}
 
 
 def _framed(codec: Codec, rows: Sequence[Sequence[int]], side: Side, *, longest: int) -> list[list[int]]:

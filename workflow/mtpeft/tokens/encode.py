@@ -1,6 +1,7 @@
 """Turn the sentence pairs of a pair into token arrays, exactly as the model's own tokenizer does."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,14 @@ from mtpeft.models.families import read_json, read_shape
 from mtpeft.records import sha256_of, write_record
 from mtpeft.tokens.arrays import Encoded, write_arrays
 from mtpeft.tokens.codec import Codec, Side, encode, open_codec
+from mtpeft.tokens.counts import Counts, loss_warnings, read_counts
+from mtpeft.tokens.losses import losses
+from mtpeft.warnings import warn
 
 
 def encode_pair(settings: Mapping[str, Any], *, tokenizer: Path, parts: Mapping[Path, Path]) -> None:
-    """Write the token arrays of each part, cut to the model's positions, each with a record beside it, as `.json`.
+    """Write the token arrays of each part, cut to the model's positions, each with a record beside it, as `.json`; warn
+    where much is lost.
 
     Args:
         settings: `source` and `target` language, `vocabulary` for messages, `max_positions` where no model lies beside
@@ -28,14 +33,16 @@ def encode_pair(settings: Mapping[str, Any], *, tokenizer: Path, parts: Mapping[
         source = _encoded(codec, [row.source for row in rows], "source", longest=longest)
         target = _encoded(codec, [row.target for row in rows], "target", longest=longest)
         write_arrays(arrays, source=source, target=target)
-        _write_record(settings, arrays, text=text, rows=len(rows))
+        counts = read_counts(arrays)
+        _write_record(settings, arrays, text=text, counts=counts)
+        warn(loss_warnings(counts, f"{text}, as '{settings['vocabulary']}' reads it"))
 
 
-def _write_record(settings: Mapping[str, Any], arrays: Path, *, text: Path, rows: int) -> None:
+def _write_record(settings: Mapping[str, Any], arrays: Path, *, text: Path, counts: Mapping[str, Counts]) -> None:
     content = {
         "settings": dict(settings),
         "inputs": {"text": sha256_of(text)},
-        "rows": rows,
+        "counts": {side: asdict(own) for side, own in counts.items()},
         "made": {arrays.name: sha256_of(arrays)},
     }
     write_record(arrays.with_suffix(".json"), content)
@@ -43,4 +50,11 @@ def _write_record(settings: Mapping[str, Any], arrays: Path, *, text: Path, rows
 
 def _encoded(codec: Codec, sentences: Sequence[str], side: Side, *, longest: int) -> Encoded:
     (empty,) = encode(codec, [""], side, longest=longest)
-    return Encoded(encode(codec, sentences, side, longest=longest), around=len(empty))
+    rows = encode(codec, sentences, side, longest=longest)
+    lost = losses(codec, sentences, rows, side, longest=longest)
+    return Encoded(
+        rows,
+        around=len(empty),
+        truncated=sum(loss.truncated for loss in lost),
+        unknown=sum(loss.unknown for loss in lost),
+    )

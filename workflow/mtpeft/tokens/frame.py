@@ -1,6 +1,24 @@
-"""What stands around the words of a batch, which differs from model to model."""
+"""What stands around the words of a batch, which differs from model to model, and what no hypothesis may hold."""
 
 from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Forbidden:
+    """Tokens that no search may choose.
+
+    Attributes:
+        tokens: nowhere.
+        first: not as the first word of a hypothesis.
+        sequences: two or more tokens that must not follow each other.
+    """
+
+    tokens: tuple[int, ...] = ()
+    first: tuple[int, ...] = ()
+    sequences: tuple[tuple[int, ...], ...] = ()
+
+
+NOTHING = Forbidden()
 
 
 @dataclass(frozen=True)
@@ -12,9 +30,11 @@ class Frame:
         end: token that ends a sentence.
         begin: tokens that the decoder reads before it predicts the first word.
         longest: most tokens of a sequence.
+        forbidden: what hypotheses must not hold.
     """
 
     pad: int
     end: int
     begin: tuple[int, ...]
     longest: int
+    forbidden: Forbidden = NOTHING

@@ -20,9 +20,10 @@ MODULES = (
 def preload() -> None:
     """Import them, and with them those that they import when they are first used.
 
-    Transformers compiles a thousand patterns for the names of weights when it loads the first model, which each fork
-    would do anew.
+    Transformers compiles a thousand patterns for the names of weights when it loads the first model, and the identifier
+    of languages that scoring asks reads its own, which each fork would do anew.
     """
     for module in MODULES:
         importlib.import_module(module)
     importlib.import_module("transformers.conversion_mapping").get_checkpoint_conversion_mapping("mbart")
+    importlib.import_module("mtpeft.corpus.identify").label_of("en")

@@ -1,0 +1,68 @@
+"""What text has lost on its way into tokens, as its token arrays count it; read without torch."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from safetensors import safe_open
+
+COUNTED = ("around", "truncated", "unknown")
+"""Numbers that a file of token arrays has of each side, beside its tokens and their offsets."""
+SIDES = ("source", "target")
+WORTH_A_WARNING = 0.01
+"""Share of the sentences that are cut, or of the tokens that are unknown, above which a person is told."""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """One side of some text in tokens.
+
+    Attributes:
+        sentences: how many there are.
+        tokens: tokens of words, after cutting.
+        truncated: sentences that were cut, since they are longer than the model reads.
+        unknown: tokens that stand for what the vocabulary can't write.
+    """
+
+    sentences: int
+    tokens: int
+    truncated: int
+    unknown: int
+
+    @property
+    def truncated_share(self) -> float:
+        """Of the sentences."""
+        return self.truncated / self.sentences if self.sentences else 0.0
+
+    @property
+    def unknown_share(self) -> float:
+        """Of the tokens."""
+        return self.unknown / self.tokens if self.tokens else 0.0
+
+
+def read_counts(arrays: Path) -> dict[str, Counts]:
+    """Counts of both sides of a file of token arrays, by side; the tokens themselves are not read."""
+    with safe_open(arrays, framework="np") as archive:
+        return {side: _side(archive, side) for side in SIDES}
+
+
+def _side(archive: safe_open, side: str) -> Counts:
+    around, truncated, unknown = (int(archive.get_tensor(f"{side}_{name}")) for name in COUNTED)
+    sentences = archive.get_slice(f"{side}_offsets").get_shape()[0] - 1
+    tokens = archive.get_slice(side).get_shape()[0] - around * sentences
+    return Counts(sentences, tokens, truncated, unknown)
+
+
+def loss_warnings(counts: Mapping[str, Counts], what: object) -> Iterator[str]:
+    """Sentences on the sides that lose more than `WORTH_A_WARNING` of some text; `what` is what they call it."""
+    for side, own in counts.items():
+        if own.truncated_share > WORTH_A_WARNING:
+            yield (
+                f"{what}: {own.truncated:,} of {own.sentences:,} {side} sentences ({own.truncated_share:.1%}) are "
+                "longer than the model reads and are cut; split them, or leave them out."
+            )
+        if own.unknown_share > WORTH_A_WARNING:
+            yield (
+                f"{what}: {own.unknown:,} of {own.tokens:,} {side} tokens ({own.unknown_share:.1%}) are unknown to the "
+                "vocabulary, and what they stand for is lost; take a model that can write the text, or extend this one."
+            )
