@@ -1,6 +1,5 @@
 """Families of models: what differs between them, one module per line of descent, and which of them a folder holds."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from mtpeft.models.families.m2m100 import M2M100, NLLB
 from mtpeft.models.families.marian import MARIAN
 from mtpeft.models.families.mbart import MBART25, MBART50
 from mtpeft.models.families.t5 import MT5, T5
+from mtpeft.models.json_files import read_json_object
 from mtpeft.models.shapes import NEW_ENTRIES, ModelShape
 
 FAMILIES = (MBART50, MBART25, NLLB, M2M100, MARIAN, T5, MT5)
@@ -62,7 +62,7 @@ def family_in(folder: Path) -> Family:
 
 def read_json(file: Path) -> dict[str, Any]:
     """A JSON file of a model's folder, or nothing where it is not there."""
-    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    return read_json_object(file) if file.is_file() else {}
 
 
 def _class_of(config: Mapping[str, Any]) -> str | None:
