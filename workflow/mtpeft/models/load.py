@@ -92,7 +92,7 @@ def load_base(folder: Path, frozen: Frozen = WHOLE, **overrides: Any) -> "PreTra
         read_heads(files)  # says which file is broken
         raise UserError(f"The model in {folder} can't be opened: {error}") from error
     refuse_other_weights(model, report, folder)
-    if model.config.decoder_start_token_id is None:
+    if getattr(model.config, "decoder_start_token_id", None) is None:
         model.config.decoder_start_token_id = model.generation_config.decoder_start_token_id
     settle(model)
     for table in _sinusoids(model):
