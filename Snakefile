@@ -77,6 +77,7 @@ rule all:
     input:
         paths.figures(CONFIGURATION.studies),
         paths.all_records(CONFIGURATION, "score.json"),
+        model_paths.start_records(CONFIGURATION),
         others.other_records(CONFIGURATION),
         representations.all_representations(CONFIGURATION),
         comet_settings.all_comet_records(CONFIGURATION),

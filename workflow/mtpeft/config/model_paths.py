@@ -7,6 +7,7 @@ from typing import Any
 from mtpeft.cells import ANY
 from mtpeft.config.resolve import found_path, model_folder, model_with, vocabulary_of, vocabulary_pairs
 from mtpeft.config.schema import Configuration
+from mtpeft.config.studies import all_cells
 from mtpeft.config.wildcards import Wildcards
 
 
@@ -66,6 +67,13 @@ def judge_inputs(configuration: Configuration, wildcards: Wildcards) -> Mapping[
         "dev": f"data/tokens/{vocabulary_of(configuration, model)}/{pair}/dev.safetensors",
         "dev-text": f"data/pairs/{pair}/dev.tsv",
     }
+
+
+def start_records(configuration: Configuration) -> list[str]:
+    """Each base model of the studies at work on the dev set of each pair that it is tuned on."""
+    cells = all_cells(configuration)
+    judged = dict.fromkeys((cell.model, pair) for cell in cells if cell.model != ANY for pair in cell.members)
+    return [f"results/models/{model}/start/{pair}.json" for model, pair in judged]
 
 
 def local_files(configuration: Configuration, wildcards: Wildcards) -> list[str]:

@@ -33,7 +33,6 @@ WANTED = {
 }
 """What to write instead, by pydantic's type of error."""
 KEY = "[key]"
-MOVING = ("@main", "@master")
 TAGS = {"methods": ("tuner", "method"), "findings": ("claim", "claim")}
 """Key by which the entries of a catalogue are told apart, and what it names."""
 
@@ -55,12 +54,6 @@ def unknown(key: str, labels: Iterable[str], catalogue: Mapping[str, object], na
         if label not in catalogue:
             hint = nearest(label, catalogue) or f"; there are {listed(catalogue)}."
             yield f"'{key}' names '{label}', which is not in '{name}'{hint}"
-
-
-def moving_branch(key: str, hub: str) -> Iterator[str]:
-    """A sentence where the revision of a model of the hub, as owner/name@revision, may be another one tomorrow."""
-    if hub.endswith(MOVING):
-        yield f"'{key}' is '{hub}', but a branch moves; write the commit, which the model's page shows."
 
 
 def sentences(errors: Iterable[Error], root: type[BaseModel]) -> list[str]:

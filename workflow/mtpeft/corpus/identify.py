@@ -19,6 +19,11 @@ def probability_of(text: str, language: str) -> float:
     return dict(_identifier().rank(text))[_label(language)]
 
 
+def likeliest_language(text: str) -> str:
+    """The language that a text is most probably in, as the identifier calls it."""
+    return _identifier().rank(text)[0][0]
+
+
 @lru_cache
 def _label(language: str) -> str:
     """What the identifier calls a language."""

@@ -15,6 +15,7 @@ from mtpeft.record_types import (
     RateRecord,
     RepresentationRecord,
     ScoreRecord,
+    StartRecord,
     TrainRecord,
 )
 from mtpeft.records import write_text
@@ -24,6 +25,7 @@ TYPES: dict[str, type[BaseModel]] = {
     "config": Configuration,
     "base": ModelRecord,
     "data": DataRecord,
+    "start": StartRecord,
     "rate": RateRecord,
     "train": TrainRecord,
     "decode": DecodeRecord,

@@ -14,6 +14,7 @@ import psutil
 from mtpeft.config.load import load
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import EFFICIENCY, all_cells, all_others
+from mtpeft.front.first_translations import FirstTranslations
 from mtpeft.front.holder import Hold, holding
 from mtpeft.front.orphans import settle
 from mtpeft.front.preview import FIGURES, FINDINGS, make_unfinished, remove_unfinished
@@ -54,14 +55,16 @@ def sweep(
         clear_lock(overlays)
         remove_unfinished()
         shutil.rmtree(FAILURES_FOLDER, ignore_errors=True)
-        progress = Progress(configuration, overlays)
+        progress, first = Progress(configuration, overlays), FirstTranslations(configuration)
         hold.submit(configuration, cluster=cluster)
         try:
-            tell = progress.tell if WHOLE in targets else lambda: None
+            tell = _telling(progress, first) if WHOLE in targets else lambda: None
             with _helpers(configuration, cluster) as found:
                 code, stopped = _run(command, hold, tell, variables=found, cluster=cluster)
         finally:
             progress.stop()
+        if WHOLE in targets:
+            first.tell_all()
         hold.update(settled=not cluster or (code >= 0 and not stopped))
         if code and not stopped and WHOLE in targets:
             make_unfinished(configuration)
@@ -69,6 +72,14 @@ def sweep(
     for line in [*_made(configuration, targets, minutes), *(_left(configuration) if code else [])]:
         print(line, flush=True)
     return MISTAKE if code and any_mistake() else code
+
+
+def _telling(progress: Progress, first: FirstTranslations) -> Callable[[], None]:
+    def tell() -> None:
+        first.tell()
+        progress.tell()
+
+    return tell
 
 
 @contextlib.contextmanager
