@@ -105,9 +105,15 @@ def base_note(frozen: Frozen) -> str:
     """The page of a folder that is handed over, which says how to open the base for it."""
     given = ", ".join(f"{key}={value!r}" for key, value in _quantisation(frozen).items())
     bits = f", quantization_config=BitsAndBytesConfig({given})" if given else ""
+    exact = (
+        "    for layer in base.modules():\n        layer.support_avx512bf16_for_cpu = False\n\n"
+        "The loop has 4-bit layers compute on every processor as they did in training: a kernel of some rounds to 16 "
+        "bits, and fails on layers narrower than 64.\n"
+    )
     return (
         "---\nlibrary_name: peft\n---\n\nTrained beside a base model that is to be opened as it was then:\n\n"
-        f"    AutoModelForSeq2SeqLM.from_pretrained(base, dtype={frozen.floats}{bits})\n"
+        f"    base = AutoModelForSeq2SeqLM.from_pretrained(base, dtype={frozen.floats}{bits})\n"
+        + (exact if frozen.quantised == 4 else "")
     )
 
 

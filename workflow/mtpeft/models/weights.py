@@ -140,7 +140,7 @@ def check_weights(folder: Path, config: Mapping[str, Any], *, key: str, shape: M
     """
     heads = read_heads(weight_files(folder, key=key))
     model, report = _fitted(folder, config, heads)
-    _refuse_other_tensors(model, report, folder=folder, heads=heads)
+    refuse_other_tensors(model, _with_bias_of_marian(model, report, heads), folder=folder, heads=heads)
     _check_ties(config, heads, folder=folder)
     built = {name: tuple(weight.shape) for name, weight in model.named_parameters()}
     for linear in shape.linears:
@@ -212,14 +212,26 @@ def refuse_other_weights(model: "PreTrainedModel", report: Mapping[str, Any], fo
     Raises:
         UserError: some are missing, or have other names or shapes.
     """
-    _refuse_other_tensors(model, report, folder=folder, heads=read_heads(weight_files(folder, key=str(folder))))
+    heads = read_heads(weight_files(folder, key=str(folder)))
+    refuse_other_tensors(model, _with_bias_of_marian(model, report, heads), folder=folder, heads=heads)
 
 
-def _refuse_other_tensors(
+def refuse_other_tensors(
     model: "PreTrainedModel", report: Mapping[str, Any], *, folder: Path, heads: Mapping[str, Tensor]
 ) -> None:
+    """Refuse tensors that are missing, have other names or shapes, or have no place though they say something.
+
+    Args:
+        model: as the library made it.
+        report: what it says of the tensors, by its `output_loading_info`.
+        folder: that they are from.
+        heads: what is known of them, where they are in safetensors.
+
+    Raises:
+        UserError: names the first such tensor.
+    """
     kind = f"a model of type '{model.config.model_type}'"
-    missing = sorted({*report["missing_keys"], *_bias_of_marian(model, heads)})
+    missing = sorted(report["missing_keys"])
     strange = sorted(name for name in report["unexpected_keys"] if not _changes_nothing(model, name, heads.get(name)))
     if missing and strange and (prefixes := _prefixes(missing, strange)):
         theirs, ours = prefixes
@@ -252,9 +264,12 @@ def _refuse_other_tensors(
         )
 
 
-def _bias_of_marian(model: "PreTrainedModel", heads: Mapping[str, Tensor]) -> set[str]:
-    """The bias of each entry, which Marian models learn and the library takes for zero where it is missing."""
-    return {LOGITS_BIAS} - heads.keys() if model.config.model_type == "marian" else set()
+def _with_bias_of_marian(
+    model: "PreTrainedModel", report: Mapping[str, Any], heads: Mapping[str, Tensor]
+) -> dict[str, Any]:
+    """A report that names a missing bias of the entries, which Marian models learn and the library takes for zero."""
+    lacking = {LOGITS_BIAS} - heads.keys() if model.config.model_type == "marian" else set()
+    return {**report, "missing_keys": {*report["missing_keys"], *lacking}}
 
 
 def _place(folder: Path, heads: Mapping[str, Tensor], name: str) -> Path:
