@@ -77,6 +77,7 @@ rule all:
     input:
         paths.figures(CONFIGURATION),
         paths.all_records(CONFIGURATION),
+        model_paths.start_records(CONFIGURATION),
         others.other_records(CONFIGURATION),
         verify.lost_files(CONFIGURATION) if workflow.is_main_process else [],
         representations.all_representations(CONFIGURATION),

@@ -55,11 +55,14 @@ def test_a_model_is_a_file_or_a_revision_of_a_hub(given: dict[str, Any], files: 
 MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "no model": ({"batch_size": 4}, "'comet' must have one of 'path' and 'hub', and no other."),
     "two models": ({**MODEL, "hub": HUBS["hub"]}, "'comet' must have one of 'path' and 'hub', and no other."),
-    "no revision": ({**HUBS, "hub": "somebody/metric"}, "'comet.hub' is 'somebody/metric'; write a model with its rev"),
-    "a branch": ({**HUBS, "hub": "somebody/metric@main"}, "'comet.hub' is 'somebody/metric@main', but a branch moves"),
+    "no revision": ({**HUBS, "hub": "somebody/metric"}, "'comet.hub' is 'somebody/metric'; write 'owner/name@commit'"),
+    "a branch": (
+        {**HUBS, "hub": "somebody/metric@main"},
+        "'comet.hub' is 'somebody/metric@main'; write 'owner/name@commit'",
+    ),
     "a branch of the encoder": (
         {**HUBS, "encoder": {"hub": "somebody/encoder@master"}},
-        "'comet.encoder.hub' is 'somebody/encoder@master', but a branch moves",
+        "'comet.encoder.hub' is 'somebody/encoder@master'; write 'owner/name@commit'",
     ),
     "no encoder": ({**MODEL, "encoder": {}}, "'comet.encoder' must have one of 'path' and 'hub', and no other."),
     "encoder of a hub's model missing": (

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from config_material import DEFAULT
 from family_material import build_checkpoint, family_settings
@@ -18,7 +19,7 @@ from mtpeft.config.schema import Configuration
 from mtpeft.corpus.tsv import Pair, write_pairs
 from mtpeft.decoding.search import Search, translate
 from mtpeft.errors import UserError
-from mtpeft.models.extend import extend_model
+from mtpeft.models.extend import copy_extended, extend_model
 from mtpeft.models.families import read_json
 from mtpeft.models.load import load_base, open_tuned, prepare_torch
 from mtpeft.models.local import describe_local
@@ -113,6 +114,37 @@ def test_the_row_of_a_new_language_begins_as_the_one_that_it_is_like_or_as_the_m
     rows = weight[codec.tokenizer.convert_tokens_to_ids(known)]
     torch.testing.assert_close(weight[codec.extension.languages[NEW].id], rows.mean(dim=0))
     assert torch.equal(weight[:-1], load_base(_base(folder)).get_input_embeddings().weight)
+
+
+@pytest.mark.parametrize("name", [*BY_TOKEN, "marian", "t5", "t5_1.1", "mt5"])
+def test_new_entries_are_the_mean_of_what_they_replace_in_every_tensor(tmp_path: Path, name: str) -> None:
+    """Every tensor of the file in which an entry has a place; a bias that was learnt is one of them."""
+    folder = build_checkpoint(name, tmp_path / "checkpoint")
+    weights = load_file(folder / "model.safetensors")
+    entries = read_json(folder / "config.json")["vocab_size"]
+    if "final_logits_bias" in weights:
+        weights["final_logits_bias"] = torch.linspace(-9, -6, entries)[None]
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    (tmp_path / "wide").mkdir()
+    rows = [(2, 3), (20, 21, 22)]
+    copy_extended(folder, tmp_path / "wide", rows)
+    wide = load_file(tmp_path / "wide/model.safetensors")
+    sized = {
+        key: place for key, tensor in weights.items() for place, size in enumerate(tensor.shape) if size == entries
+    }
+    assert sized.keys() >= ({"final_logits_bias"} if name.startswith(("mbart", "marian")) else {*()})
+    assert len(sized) >= 1
+    for key, tensor in weights.items():
+        if key not in sized:
+            assert torch.equal(wide[key], tensor)
+            continue
+        place = sized[key]
+        assert wide[key].shape[place] == entries + len(rows)
+        assert torch.equal(wide[key].narrow(place, 0, entries), tensor)
+        for new, row in enumerate(rows):
+            expected = tensor.index_select(place, torch.tensor(row)).mean(dim=place)
+            torch.testing.assert_close(wide[key].select(place, entries + new), expected)
+    assert load_base(tmp_path / "wide").config.vocab_size == entries + len(rows)
 
 
 @pytest.mark.parametrize("name", [*BY_TOKEN, "marian", "t5", "t5_1.1", "mt5"])

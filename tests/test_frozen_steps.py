@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping
 from itertools import product
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import pytest
@@ -120,10 +121,10 @@ def test_what_was_trained_beside_a_quantised_base_is_not_merged(trained: Path, t
 
 def test_a_peft_folder_says_how_to_open_its_base(sweep: Path, trained: Path, tmp_path: Path) -> None:
     export_cell(str(trained), tmp_path / "part", "peft")
-    (line,) = [line for line in (tmp_path / "part/README.md").read_text().splitlines() if line.startswith("    ")]
+    lines = [line for line in (tmp_path / "part/README.md").read_text().splitlines() if line.startswith("    ")]
     names = {"AutoModelForSeq2SeqLM": AutoModelForSeq2SeqLM, "BitsAndBytesConfig": BitsAndBytesConfig, "torch": torch}
-    base = eval(line, names | {"base": base_folder(sweep)})
-    opened = PeftModel.from_pretrained(base, tmp_path / "part").eval()
+    exec(dedent("\n".join(lines)), names := names | {"base": base_folder(sweep)})
+    opened = PeftModel.from_pretrained(names["base"], tmp_path / "part").eval()
     assert torch.equal(logits(opened, batch(sweep)), logits(mtpeft.load(trained).model, batch(sweep)))
 
 

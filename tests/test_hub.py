@@ -139,7 +139,7 @@ def _remove(name: str) -> Callable[[Path], None]:
 WRONG = {
     "more than tensors": (_set_trap, "holds more than tensors"),
     "cut pickle": (_cut, "holds more than tensors, or is cut short"),
-    "a layer missing": (_lack_a_layer, r"lack model\.encoder\.layers\.1\.fc1\.weight"),
+    "a layer missing": (_lack_a_layer, r"lack 'model\.encoder\.layers\.1\.fc1\.weight'"),
     "another architecture": (_set(model_type="bert"), "model_type 'bert', which is not supported"),
     "no configuration": (_remove("config.json"), "has no config.json"),
     "no weights": (_remove("pytorch_model.bin"), "holds no weights"),
@@ -165,6 +165,7 @@ def test_what_is_no_model_is_refused_with_a_sentence(pickled: Path, tmp_path: Pa
 UNKNOWN = {
     "repository": (f"nobody/none@{COMMIT}", "which the hub does not have"),
     "revision": (f"{REPOSITORY}@{'f' * 40}", "names the revision 'ffff"),
+    "no commit": (f"{REPOSITORY}@main", f"write the commit that it is at now: '{REPOSITORY}@{COMMIT}'"),
 }
 
 

@@ -28,8 +28,12 @@ from peft_cases import PEFT_CASES
 
 CASES = OWN_CASES | PEFT_CASES
 SEARCH = Search(beam_size=1, length_penalty=1.0, max_length_ratio=1.0)
+MERGED = 3e-4
+"""Share of the largest logit by which a merged model may differ: sums in another order, which processors round each in
+its own way (8e-5 was measured where the factors of a tuner are large), while one that is merged wrongly differs by more
+than a hundredth."""
 ROUGH = ("DELORA", "RANDLORA", "WAVEFT")
-"""Tuners whose large factors round off more than the others do: merged and checkpointed, they are as near as 3e-5."""
+"""Tuners whose large factors round off more than the others do: checkpointed, they are as near as 3e-5."""
 PLAN = Plan(
     updates=4,
     learning_rate=0.01,
@@ -127,9 +131,7 @@ def _merging_changes_nothing(subject: Subject, folder: Path) -> None:
     model, inputs = subject.finish(subject.stirred()), batch(subject.frame())
     before = logits(model, inputs)
     merged = model.merge_and_unload()
-    assert (logits(merged, inputs) - before).abs().max() < (
-        3e-5 if subject.options["tuner"] in ROUGH else 1e-5
-    ) * before.abs().max()
+    assert (logits(merged, inputs) - before).abs().max() < MERGED * before.abs().max()
     assert [name for name, _ in merged.named_modules()] == [name for name, _ in subject.base_model.named_modules()]
 
 

@@ -52,6 +52,35 @@ class DataRecord(Record):
     corpora: dict[str, HeldOutRecord]
 
 
+class Translation(Record):
+    """A sentence with its translations by a model and by a person."""
+
+    source: str
+    hypothesis: str
+    reference: str
+
+
+class AtWork(Record):
+    """A base model at work on a dev set: how it reads the first sentence, what decoding begins with, translations.
+
+    `doubts` are sentences about what a translation model does not do.
+    """
+
+    source_tokens: list[str]
+    decoding_begins_with: list[str]
+    examples: list[Translation]
+    doubts: list[str]
+
+
+class StartRecord(Record):
+    """A base model before anything of it is trained: `start/<pair>.json`; older records lack `at_work`."""
+
+    settings: dict[str, Any]
+    inputs: dict[str, str]
+    dev_score: float
+    at_work: AtWork | None = None
+
+
 class Trial(Record):
     """One training of a search for a learning rate, on a pair with a seed, which older records lack."""
 

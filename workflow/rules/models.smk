@@ -1,8 +1,8 @@
 """Base models: pre-trained here, taken from a local folder or a hub, and extended by new entries of the vocabulary.
 
 Needs: data/pairs/<pair>/pretrain.tsv and token arrays, or a Hugging Face folder named in the configuration, or a hub.
-Makes: data/vocabularies/<model>-<digest>/, results/models/<model>-<digest>/base.json, which says where the model is, with checkpoint/ beside
-it, and start/<pair>.json with its dev score.
+Makes: data/vocabularies/<model>-<digest>/, results/models/<model>-<digest>/base.json, which says where the model is, with
+checkpoint/ beside it, and start/<pair>-<digest>.json with its dev score and first translations.
 """
 
 
@@ -69,7 +69,7 @@ rule pretrain:
 
 
 rule judge_base:
-    """Dev score of a base model before any training, which most methods start from."""
+    """A base model at work before any training: first translations, and the dev score that most methods start from."""
     input:
         named_files(model_paths.judge_inputs),
     output:

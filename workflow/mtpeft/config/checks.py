@@ -28,7 +28,7 @@ from mtpeft.config.resolve import (
     pair_languages,
 )
 from mtpeft.config.schema import Block, Configuration, Corpus, Study
-from mtpeft.config.sentences import listed, moving_branch, unknown
+from mtpeft.config.sentences import listed, unknown
 from mtpeft.config.stage_checks import stage_mistakes, stages_beside_new_entries, stages_in_a_model
 from mtpeft.config.studies import EFFICIENCY
 from mtpeft.config.test_sets import test_set_mistakes
@@ -193,8 +193,6 @@ def _model_mistakes(configuration: Configuration, key: str, model: Model) -> Ite
             )
         yield from _nothing_left(configuration, f"{key}.pretrain.pairs", pretrain.pairs)
         return
-    if model.hub:
-        yield from moving_branch(f"{key}.hub", model.hub)
     try:
         model_shape(configuration, key.split(".", 1)[1])
     except UserError as error:

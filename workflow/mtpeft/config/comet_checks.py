@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from mtpeft.config.comet_section import Comet, Encoder
 from mtpeft.config.resolve import found_path
 from mtpeft.config.schema import Configuration
-from mtpeft.config.sentences import moving_branch
 from mtpeft.errors import UserError
 from mtpeft.scoring.comet.files import check_encoder, encoder_of
 
@@ -38,5 +37,3 @@ def comet_mistakes(configuration: Configuration) -> Iterator[str]:
 def _of_one_kind(key: str, source: Comet | Encoder) -> Iterator[str]:
     if [source.path, source.hub].count(None) != 1:
         yield f"'{key}' must have one of 'path' and 'hub', and no other."
-    elif source.hub:
-        yield from moving_branch(f"{key}.hub", source.hub)

@@ -8,6 +8,7 @@ from mtpeft.cells import ANY
 from mtpeft.config import folders
 from mtpeft.config.resolve import found_path, model_folder, model_with, vocabulary_of, vocabulary_pairs
 from mtpeft.config.schema import Configuration
+from mtpeft.config.studies import all_cells
 from mtpeft.config.wildcards import Wildcards
 
 
@@ -67,6 +68,13 @@ def judge_inputs(configuration: Configuration, wildcards: Wildcards) -> Mapping[
         "dev": f"{folders.tokens_folder(configuration, model, pair)}/dev.safetensors",
         "dev-text": f"{folders.pair_folder(configuration, pair)}/dev.tsv",
     }
+
+
+def start_records(configuration: Configuration) -> list[str]:
+    """Each base model of the studies at work on the dev set of each pair that it is tuned on."""
+    cells = all_cells(configuration)
+    judged = dict.fromkeys((cell.model, pair) for cell in cells if cell.model != ANY for pair in cell.members)
+    return [folders.start_file(configuration, model, pair) for model, pair in judged]
 
 
 def local_files(configuration: Configuration, wildcards: Wildcards) -> list[str]:

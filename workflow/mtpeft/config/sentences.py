@@ -1,13 +1,11 @@
 """Turn what is wrong with the form of a configuration into sentences for its author."""
 
 import difflib
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel
 
-from mtpeft.cells import LABEL_PATTERN
 from mtpeft.config.forms import PATTERNS
 from mtpeft.methods.base import RATE, RATES, SEARCH
 from mtpeft.methods.from_peft.refused import REFUSED
@@ -38,7 +36,6 @@ WANTED = {
 KEY = "[key]"
 LONGEST_SHOWN = 80
 """Characters of a value in a sentence."""
-COMMIT = re.compile(r"[0-9a-f]{4,40}")
 TAGS = {"methods": ("tuner", "method"), "findings": ("claim", "claim")}
 """Key by which the entries of a catalogue are told apart, and what it names."""
 
@@ -65,18 +62,6 @@ def unknown(key: str, labels: Iterable[str], catalogue: Mapping[str, object], na
         if label not in catalogue:
             hint = nearest(label, catalogue) or f"; there are {listed(catalogue)}."
             yield f"'{key}' names '{label}', which is not in '{name}'{hint}"
-
-
-def moving_branch(key: str, hub: str) -> Iterator[str]:
-    """A sentence where the revision of a model of the hub, as owner/name@revision, may be another one tomorrow."""
-    repository, _, revision = hub.partition("@")
-    if any(not re.fullmatch(LABEL_PATTERN, part) or ".." in part for part in repository.split("/")):
-        yield f"'{key}' is '{hub}', whose owner or name no hub has; write them as the model's page has them."
-    elif not COMMIT.fullmatch(revision):
-        yield (
-            f"'{key}' is '{hub}', but a branch moves; write the commit, which the model's page shows, in digits and "
-            "letters from a to f."
-        )
 
 
 def sentences(errors: Iterable[Error], root: type[BaseModel]) -> list[str]:

@@ -31,6 +31,11 @@ def most_likely(text: str) -> tuple[str, float]:
     return str(label), float(probability)
 
 
+def likeliest_language(text: str) -> str:
+    """The language that a text is most probably in, as the identifier calls it."""
+    return _identifier().rank(text)[0][0]
+
+
 @lru_cache
 def labels_of(language: str) -> frozenset[str]:
     """What the identifier calls a language, in all of its scripts; nothing where it does not know it."""

@@ -16,6 +16,7 @@ from mtpeft.record_types import (
     RepresentationRecord,
     ScoreRecord,
     SimilarityRecord,
+    StartRecord,
     TrainRecord,
 )
 from mtpeft.records import write_text
@@ -25,6 +26,7 @@ TYPES: dict[str, type[BaseModel]] = {
     "config": Configuration,
     "base": ModelRecord,
     "data": DataRecord,
+    "start": StartRecord,
     "rate": RateRecord,
     "train": TrainRecord,
     "decode": DecodeRecord,

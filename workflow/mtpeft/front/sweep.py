@@ -17,6 +17,7 @@ from mtpeft.config.load import load
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import EFFICIENCY, all_cells, all_others
 from mtpeft.disk import require_room
+from mtpeft.front.first_translations import FirstTranslations
 from mtpeft.front.holder import Hold, holding
 from mtpeft.front.orphans import settle
 from mtpeft.front.preview import FINDINGS, make_unfinished, remove_unfinished
@@ -68,14 +69,16 @@ def sweep(
         for line in begin_study(configuration, overlays):
             print(f"mtpeft: {line}", flush=True)
         shutil.rmtree(FAILURES_FOLDER, ignore_errors=True)
-        progress = Progress(configuration, overlays)
+        progress, first = Progress(configuration, overlays), FirstTranslations(configuration)
         hold.submit(configuration, cluster=cluster)
         try:
-            tell = progress.tell if WHOLE in targets else lambda: None
+            tell = _telling(progress, first) if WHOLE in targets else lambda: None
             with _helpers(configuration, cluster) as found:
                 code, stopped = _run(command, hold, tell, variables=found, cluster=cluster)
         finally:
             progress.stop()
+        if WHOLE in targets:
+            first.tell_all()
         hold.update(settled=not cluster or (code >= 0 and not stopped))
         if code and not stopped and WHOLE in targets:
             make_unfinished(configuration)
@@ -85,6 +88,14 @@ def sweep(
     for line in [*told, *_made(configuration, targets, minutes), *(_left(configuration) if code else []), *refused]:
         print(line, flush=True)
     return MISTAKE if code and (any_mistake() or is_mistake(refused)) else code
+
+
+def _telling(progress: Progress, first: FirstTranslations) -> Callable[[], None]:
+    def tell() -> None:
+        first.tell()
+        progress.tell()
+
+    return tell
 
 
 @contextlib.contextmanager

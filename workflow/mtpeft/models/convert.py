@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 
 from mtpeft.errors import UserError
-from mtpeft.models.families import read_json
+from mtpeft.models.weights import LOGITS_BIAS, refuse_other_tensors
 from mtpeft.records import sha256_of
 
 PICKLED = "pytorch_model*.bin"
@@ -47,15 +47,14 @@ def _convert(folder: Path, to: Path, *, key: str) -> None:
             weights_only=True,
             dtype="auto",
             output_loading_info=True,
+            ignore_mismatched_sizes=True,
         )
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
         raise UserError(
             f"'{key}': {PICKLED} in {folder} holds more than tensors, or is cut short, so it is not read "
             f"({str(error).splitlines()[0]}); name a model with safetensors."
         ) from error
-    if report["missing_keys"]:
-        raise UserError(
-            f"'{key}': the weights in {folder} lack {sorted(report['missing_keys'])[0]}, which a model of type "
-            f"'{read_json(folder / 'config.json').get('model_type')}' has; name a whole checkpoint."
-        )
+    # Some checkpoints of families without this bias hold one that is zero.
+    strange = {name for name in report["unexpected_keys"] if not name.endswith(LOGITS_BIAS)}
+    refuse_other_tensors(model, {**report, "unexpected_keys": strange}, folder=folder, heads={})
     model.save_pretrained(to)

@@ -1,13 +1,14 @@
 """The config.json of a model entry: read from its folder, or derived from its `pretrain` keys before it exists."""
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from mtpeft.errors import UserError
+from mtpeft.models.config_check import check_config
 from mtpeft.models.families import read_shape
 from mtpeft.models.families.mbart import MBART50_CODES, extra_codes
+from mtpeft.models.json_files import read_json_object
 from mtpeft.models.shapes import ModelShape
 
 DATA_RECORD = "data.json"
@@ -60,19 +61,19 @@ def read_config(folder: Path, *, key: str) -> dict[str, Any]:
     """The config.json of a Hugging Face folder.
 
     Raises:
-        UserError: no folder, no config.json, or one that is no JSON.
+        UserError: no folder, no config.json, one that is no JSON, or one with a value that no model has.
     """
     file = folder / "config.json"
+    if folder.is_file():
+        raise UserError(f"'{key}' is '{folder}', which is a file; write the folder that the model's files lie in.")
     if not folder.is_dir():
         raise UserError(f"'{key}' is '{folder}', but there is no such folder; write the folder of a model.")
     if not file.is_file():
-        raise UserError(f"'{key}' is '{folder}', but that folder has no config.json; is it a Hugging Face model?")
-    try:
-        config = json.loads(file.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise UserError(f"{file}, line {error.lineno} is not valid JSON: {error.msg}.") from error
-    if not isinstance(config, dict):
-        raise UserError(f"{file} must hold one JSON object; is it the config.json of a Hugging Face model?")
+        adapter = (folder / "adapter_config.json").exists()
+        hint = "it holds an adapter; merge that with its base first." if adapter else "is it a Hugging Face model?"
+        raise UserError(f"'{key}' is '{folder}', but that folder has no config.json; {hint}")
+    config = read_json_object(file)
+    check_config(config, file=file)
     return config
 
 

@@ -1,6 +1,8 @@
 """Add entries to the vocabulary of a base model: tokens for languages that it never saw, and pieces of new text.
 
-The tokenizer stays as it is (see `mtpeft.tokens.extension`); the embeddings get a row for each new entry.
+The tokenizer stays as it is (see `mtpeft.tokens.extension`). Every tensor that has a number or a row for each entry
+gets one for each new entry: the mean of those that it stands for. A bias of zero would let new entries win every step
+of a model that has learnt to hold the others down.
 """
 
 import shutil
@@ -26,10 +28,6 @@ from mtpeft.tokens.codec import Side, load_tokenizer, names_in
 from mtpeft.tokens.extension import EXTENSION, Extension, NewLanguage
 from mtpeft.tokens.new_pieces import learn_pieces
 
-MATRICES = ("shared.weight", "embed_tokens.weight", "lm_head.weight")
-"""How the names of tensors end that have a row for each entry."""
-BIASES = "final_logits_bias"
-"""Name of the one that has a column for each, in families that descend from BART."""
 SIZES = ("vocab_size", "decoder_vocab_size")
 """Keys of a config.json that say how many entries there are."""
 
@@ -82,29 +80,56 @@ def extend_model(settings: Mapping[str, Any], *, base: Path, texts: Sequence[Pat
 
 
 def copy_extended(folder: Path, target: Path, rows: Sequence[Row]) -> None:
-    """Copy a model into another folder, with new rows after the last ones of its embeddings."""
+    """Copy a model into another folder, with new entries after the last ones of its vocabulary."""
     config = read_json(folder / "config.json")
+    places = entry_dimensions(config)
     entries = config["vocab_size"] + len(rows)
     sizes = {name: entries for name in SIZES if config.get(name) is not None}
     for file in filter(Path.is_file, folder.iterdir()):
         if file.suffix == ".safetensors":
-            save_file(_extended(file, rows), target / file.name, {"format": "pt"})
+            save_file(_extended(file, rows, places), target / file.name, {"format": "pt"})
         else:
             shutil.copyfile(file, target / file.name)
     write_record(target / "config.json", {**config, **sizes, NEW_ENTRIES: len(rows)})
 
 
-def _extended(file: Path, rows: Sequence[Row]) -> dict[str, torch.Tensor]:
-    """Tensors of a file, each row that is new the mean of some that are there."""
+def entry_dimensions(config: Mapping[str, Any]) -> dict[str, int]:
+    """Tensors of a model that have a dimension with a place for each entry of the vocabulary, and which it is.
+
+    They are those that grow when there is one entry more.
+    """
+    from transformers import AutoConfig, AutoModelForSeq2SeqLM
+
+    shapes = []
+    for more in (0, 1):
+        sizes = {name: config["vocab_size"] + more for name in SIZES if config.get(name) is not None}
+        with torch.device("meta"):
+            model = AutoModelForSeq2SeqLM.from_config(AutoConfig.for_model(**{**config, **sizes}))
+        shapes.append({name: tensor.shape for name, tensor in model.state_dict().items()})
+    plain, larger = shapes
+    return {
+        name: next(place for place, size in enumerate(shape) if size != larger[name][place])
+        for name, shape in plain.items()
+        if shape != larger[name]
+    }
+
+
+def _place_of(name: str, places: Mapping[str, int]) -> int | None:
+    """The dimension of a tensor in a file, which may lack the first part of its name in the model."""
+    return next((place for known, place in places.items() if known == name or known.endswith(f".{name}")), None)
+
+
+def _extended(file: Path, rows: Sequence[Row], places: Mapping[str, int]) -> dict[str, torch.Tensor]:
+    """Tensors of a file, with what is new the mean of some that are there."""
     tensors = {}
     with safe_open(file, framework="pt") as stream:
         for name in stream.keys():  # noqa: SIM118 - it is no mapping
             tensor = stream.get_tensor(name)
-            if rows and name.endswith(MATRICES):
-                new = torch.stack([tensor[list(row)].float().mean(dim=0) for row in rows])
-                tensor = torch.cat([tensor, new.to(tensor.dtype)])
-            elif name == BIASES:
-                tensor = torch.cat([tensor, tensor.new_zeros(1, len(rows))], dim=1)
+            place = _place_of(name, places)
+            if rows and place is not None:
+                replaced = (tensor.index_select(place, torch.tensor(row)).float() for row in rows)
+                new = torch.stack([entries.mean(dim=place) for entries in replaced], dim=place)
+                tensor = torch.cat([tensor, new.to(tensor.dtype)], dim=place)
             tensors[name] = tensor.contiguous()
     return tensors
 

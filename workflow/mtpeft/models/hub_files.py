@@ -42,6 +42,11 @@ def fetch_files(hub: str, choose: Callable[[Sequence[str]], Sequence[str]], fold
     repository, revision = hub.rsplit("@", 1)
     with _failures(key, repository, revision):
         commit, files = _list_files(repository, revision)
+        if not commit.startswith(revision):
+            raise UserError(
+                f"'{key}' names the revision '{revision}', which is a branch or a tag of {repository} and moves; write "
+                f"the commit that it is at now: '{repository}@{commit}'."
+            )
         wanted = [files[name] for name in choose(list(files))]
         for file in wanted:
             hf_hub_download(repository, file.name, revision=commit, local_dir=folder)
@@ -107,7 +112,7 @@ def _failures(key: str, repository: str, revision: str) -> Iterator[None]:
         raise UserError(f"'{key}' names {repository}, which the hub does not have; write 'owner/name'.") from error
     except errors.RevisionNotFoundError as error:
         raise UserError(
-            f"'{key}' names the revision '{revision}', which {repository} does not have; write a commit or a tag of it."
+            f"'{key}' names the revision '{revision}', which {repository} does not have; write a commit of it."
         ) from error
     except errors.OfflineModeIsEnabled as error:
         raise UserError(

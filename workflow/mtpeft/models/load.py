@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from safetensors import SafetensorError
 from torch import nn
 
 from mtpeft.cells import Cell
@@ -19,6 +20,7 @@ from mtpeft.errors import UserError
 from mtpeft.methods.outside import bring_in_for
 from mtpeft.models.frozen import WHOLE, Frozen, frozen_in, loading_options, represented, require_quantisation, settle
 from mtpeft.models.shapes import NEW_ENTRIES
+from mtpeft.models.weights import quiet_loading, read_heads, refuse_other_weights, weight_files
 from mtpeft.records import read_record
 from mtpeft.tokens.codec import Codec, Side, encode, frame_of, open_codec, text_of
 from mtpeft.tokens.losses import LossWarning, losses
@@ -73,14 +75,29 @@ def load_base(folder: Path, frozen: Frozen = WHOLE, **overrides: Any) -> "PreTra
     Keys of its configuration can be overridden. A quantised model is on its device already.
 
     Raises:
-        UserError: it can't be quantised here.
+        UserError: it can't be quantised here, or the weights in the folder are not all those of the model.
     """
     from transformers import AutoModelForSeq2SeqLM
 
     require_quantisation(frozen, device_here())
-    model = AutoModelForSeq2SeqLM.from_pretrained(
-        folder, local_files_only=True, use_safetensors=True, **loading_options(frozen), **overrides
-    )
+    files = weight_files(folder, key=str(folder))
+    try:
+        with quiet_loading():
+            model, report = AutoModelForSeq2SeqLM.from_pretrained(
+                folder,
+                local_files_only=True,
+                use_safetensors=True,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,
+                **loading_options(frozen),
+                **overrides,
+            )
+    except (SafetensorError, OSError) as error:
+        read_heads(files)  # says which file is broken
+        raise UserError(f"The model in {folder} can't be opened: {error}") from error
+    refuse_other_weights(model, report, folder)
+    if getattr(model.config, "decoder_start_token_id", None) is None:
+        model.config.decoder_start_token_id = model.generation_config.decoder_start_token_id
     settle(model)
     for table in _sinusoids(model):
         table.requires_grad_(False)

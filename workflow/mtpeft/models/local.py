@@ -7,11 +7,13 @@ from typing import Any
 from mtpeft.cells import label_of
 from mtpeft.errors import UserError
 from mtpeft.execution import versions
-from mtpeft.models.describe import read_folder_shape
+from mtpeft.models.describe import read_config, read_folder_shape
 from mtpeft.models.exposure import exposure_of
 from mtpeft.models.families import family_in
 from mtpeft.models.shapes import ModelShape
 from mtpeft.models.tokenizer_check import check_tokenizer
+from mtpeft.models.vocabulary_check import check_start, check_vocabulary, tokenizer_files
+from mtpeft.models.weights import check_numbers, check_weights, weight_files
 from mtpeft.record_types import ModelRecord
 from mtpeft.records import sha256_of, write_record
 
@@ -20,22 +22,43 @@ def describe_local(settings: Mapping[str, Any], *, record: Path) -> None:
     """Write the `base.json` of a folder that stays where it is.
 
     Raises:
-        UserError: a file is missing, or the architecture is not supported.
+        UserError: a file is missing or broken, two of them contradict each other, or the architecture is not supported.
     """
     record_folder(settings, Path(settings["path"]), key=f"models.{label_of(record.parent.name)}.path", record=record)
 
 
 def check_folder(folder: Path, *, key: str) -> ModelShape:
-    """Shape of the model in a folder whose configuration and tokenizer are of a supported family.
+    """Shape of the model in a folder whose configuration and tokenizer are those of one model of a supported family.
 
     Raises:
-        UserError: a file is missing, or the family is not supported; names `key`.
+        UserError: a file is missing or broken, two of them contradict each other, or the family is not supported; names
+            `key`.
     """
     shape = read_folder_shape(folder, key=key)
     if not (folder / "tokenizer_config.json").exists():
         raise UserError(f"'{key}' is '{folder}', but that folder has no tokenizer; save the model's tokenizer in it.")
     family_in(folder)
+    config = _with_defaults(folder, read_config(folder, key=key))
+    check_start(folder, config)
+    check_vocabulary(folder, config, key=key)
     return shape
+
+
+def _with_defaults(folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys of a config.json with those that its class fills in.
+
+    Raises:
+        UserError: the class refuses them.
+    """
+    from transformers import AutoConfig
+
+    try:
+        return AutoConfig.for_model(**config).to_dict()
+    except Exception as error:  # whatever the class makes of a user's values
+        first = next(iter(str(error).splitlines()), "")
+        raise UserError(
+            f"{folder / 'config.json'} is refused by its class ({first}); copy it from the checkpoint again."
+        ) from error
 
 
 def record_folder(
@@ -58,13 +81,14 @@ def record_folder(
         exposure: whether the model may have read the test sets, where the folder does not say it.
 
     Raises:
-        UserError: a file is missing, the family is not supported, or the tokenizer is not as the family has it.
+        UserError: a file is missing or broken, two of them contradict each other, the family is not supported, or the
+            tokenizer is not as the family has it.
     """
-    weights = sorted(folder.glob("*.safetensors"))
     shape = check_folder(folder, key=key)
-    if not weights:
-        raise UserError(f"'{key}' is '{folder}', but that folder has no *.safetensors weights; nothing else is read.")
-    check_tokenizer(folder, key=key, model=record.parent.name, prompt=settings.get("prompt"))
+    weights = weight_files(folder, key=key)
+    check_weights(folder, read_config(folder, key=key), key=key, shape=shape)
+    check_numbers(weights)
+    check_tokenizer(folder, key=key, model=label_of(record.parent.name), prompt=settings.get("prompt"))
     content = ModelRecord(
         model=label_of(record.parent.name),
         folder=str(folder),
@@ -72,7 +96,7 @@ def record_folder(
         execution={},
         versions=versions(),
         total_parameters=shape.total,
-        sha256={file.name: sha256_of(file) for file in (*weights, folder / "config.json")},
+        sha256={file.name: sha256_of(file) for file in (*weights, folder / "config.json", *tokenizer_files(folder))},
         training={},
         origin=dict(origin or {}),
         exposure=exposure or exposure_of(folder),

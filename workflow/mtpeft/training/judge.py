@@ -11,11 +11,14 @@ from typing import Any
 
 from torch import nn
 
+from mtpeft.cells import label_of
 from mtpeft.checksums import require_whole
 from mtpeft.corpus.tsv import read_pairs
 from mtpeft.decoding.search import Search, translate
+from mtpeft.models.at_work import at_work, told
 from mtpeft.models.frozen import frozen_in
 from mtpeft.models.load import load_base, prepare_torch
+from mtpeft.record_types import StartRecord
 from mtpeft.records import sha256_of, write_record
 from mtpeft.scoring.metrics import chrf
 from mtpeft.tokens.arrays import read_arrays
@@ -34,15 +37,18 @@ def dev_chrf(
     model: nn.Module, search: Mapping[str, Any], *, arrays: Path, text: Path, codec: Codec, frame: Frame
 ) -> Evaluate:
     """A function that gives the chrF of a model, as it is then, on a dev set."""
+    references = [pair.target for pair in read_pairs(text)]
+    hypotheses = dev_hypotheses(model, search, arrays=arrays, codec=codec, frame=frame)
+    return lambda look: chrf(hypotheses(look), references)
+
+
+def dev_hypotheses(
+    model: nn.Module, search: Mapping[str, Any], *, arrays: Path, codec: Codec, frame: Frame
+) -> Callable[[Look], list[str]]:
+    """A function that gives the translations of a dev set by a model as it is then."""
     dev = read_arrays(arrays).source
     sources = [dev[row] for row in range(len(dev))]
-    references = [pair.target for pair in read_pairs(text)]
-
-    def evaluate(look: Look) -> float:
-        hypotheses = translate(model, sources, Search(**search), frame=frame, look=look)
-        return chrf(text_of(codec, hypotheses), references)
-
-    return evaluate
+    return lambda look: text_of(codec, translate(model, sources, Search(**search), frame=frame, look=look))
 
 
 def mean_over_members(model: nn.Module, judges: Sequence[Evaluate]) -> Evaluate:
@@ -59,7 +65,7 @@ def mean_over_members(model: nn.Module, judges: Sequence[Evaluate]) -> Evaluate:
 
 
 def judge_base(settings: Mapping[str, Any], *, base: Path, dev: Path, dev_text: Path, record: Path) -> None:
-    """Write the dev score of a base model as it is.
+    """Write the dev score of a base model as it is, with what it reads and writes; prints that too.
 
     Args:
         settings: `search`, `languages`, `threads`, and in what the base is held.
@@ -79,6 +85,25 @@ def judge_base(settings: Mapping[str, Any], *, base: Path, dev: Path, dev_text: 
     codec = open_codec(folder, settings["languages"], vocabulary=described["model"])
     frame = frame_of(codec, model.config)
     with stopping("reading the dev set") as look:
-        score = dev_chrf(model, settings["search"], arrays=dev, text=dev_text, codec=codec, frame=frame)(look)
+        hypotheses = dev_hypotheses(model, settings["search"], arrays=dev, codec=codec, frame=frame)(look)
+    pairs = list(read_pairs(dev_text))
+    references = [pair.target for pair in pairs]
+    score = chrf(hypotheses, references)
+    seen = at_work(
+        [pair.source for pair in pairs],
+        hypotheses,
+        references,
+        source_tokens=_named(codec, read_arrays(dev).source[0].tolist()),
+        begins_with=_named(codec, frame.begin),
+        score=score,
+    )
+    print(*told(described["model"], label_of(record.stem), score, seen), sep="\n", flush=True)
     inputs = {"dev_sha256": sha256_of(dev), "dev_text_sha256": sha256_of(dev_text), "base_sha256": sha256_of(base)}
-    write_record(record, {"settings": dict(settings), "inputs": inputs, "dev_score": score})
+    content = StartRecord(settings=dict(settings), inputs=inputs, dev_score=score, at_work=seen)
+    write_record(record, content.model_dump())
+
+
+def _named(codec: Codec, tokens: Sequence[int]) -> list[str]:
+    """Tokens as the vocabulary writes them; those that were added to it by their numbers."""
+    known = codec.tokenizer.convert_ids_to_tokens(list(tokens))
+    return [name if name is not None else f"<{token}>" for name, token in zip(known, tokens, strict=True)]

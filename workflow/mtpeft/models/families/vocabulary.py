@@ -1,12 +1,11 @@
 """The entries of a vocabulary that the files of a folder tell of, read without the libraries that use them."""
 
-import json
 from collections.abc import Collection, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from mtpeft.errors import UserError
+from mtpeft.models.json_files import read_json_object
 
 SENTENCEPIECE = ("sentencepiece.bpe.model", "spiece.model")
 
@@ -28,17 +27,9 @@ def read_json(file: Path) -> dict[str, Any]:
     """The object in a JSON file of a model's folder, or nothing where it is not there.
 
     Raises:
-        UserError: it is no JSON in UTF-8, or no object.
+        UserError: it can't be read, is not UTF-8 or no JSON, names a key twice, or holds no object.
     """
-    if not file.is_file():
-        return {}
-    try:
-        read = json.loads(file.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{file} is not valid JSON in UTF-8 ({error}); fetch or save the model again.") from error
-    if not isinstance(read, dict):
-        raise UserError(f"{file} must hold one JSON object; fetch or save the model again.")
-    return read
+    return read_json_object(file) if file.is_file() else {}
 
 
 @lru_cache(maxsize=8)

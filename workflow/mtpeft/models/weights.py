@@ -1,0 +1,368 @@
+"""The weights in a model's folder: which files hold them, and whether they are those that its config.json describes.
+
+The library fills in what is missing with random numbers and leaves out what it has no place for, and says so in its
+log at most. Names and shapes stand at the head of each file, so both are known before anything is read or trained.
+"""
+
+import logging
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mtpeft.errors import UserError
+from mtpeft.models.json_files import read_json_object
+from mtpeft.models.shapes import ModelShape
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
+
+SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
+FLOATS = {"F64", "F32", "F16", "BF16"}
+"""Types of numbers that weights may have, as safetensors calls them."""
+LOGITS_BIAS = "final_logits_bias"
+SINUSOIDS = ("embed_positions.weight", "embed_positions.weights")
+"""Tables of positions that a model computes by itself, which some older checkpoints hold as well."""
+VERSIONS = ("encoder.version", "decoder.version")
+"""Numbers of a format that some of the oldest checkpoints hold."""
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """What stands at the head of a file about one tensor in it."""
+
+    file: Path
+    shape: tuple[int, ...]
+    kind: str
+
+
+def weight_files(folder: Path, *, key: str) -> list[Path]:
+    """The files that hold a model's weights: one, or those that an index names.
+
+    Raises:
+        UserError: there is none, or one that the index names is not there; names `key`.
+    """
+    if (folder / "adapter_config.json").exists():
+        raise UserError(
+            f"'{key}' is '{folder}', which holds an adapter and not a whole model; merge it with its base, and "
+            "write the folder of the merged model."
+        )
+    single, index = folder / SINGLE, folder / INDEX
+    if single.is_file():
+        return [single]
+    if not index.is_file():
+        other = _other_format(folder)
+        raise UserError(
+            f"'{key}' is '{folder}', but that folder has no *.safetensors weights under the name {SINGLE}, nor "
+            f"{INDEX}; nothing else is read{other}."
+        )
+    names = _named_in(index)
+    for name in names:
+        if Path(name).name != name or not (folder / name).is_file():
+            raise UserError(f"{index} names {name}, which is not there; copy all files of the model into the folder.")
+    return [folder / name for name in names]
+
+
+def _other_format(folder: Path) -> str:
+    for pattern in ("*.safetensors", "*.bin", "*.pt", "*.ckpt", "*.h5", "*.msgpack", "*.npz"):
+        for file in sorted(folder.glob(pattern)):
+            return f", such as {file.name} there; open the model with transformers and save it with `save_pretrained`"
+    return ""
+
+
+def _named_in(index: Path) -> list[str]:
+    places = read_json_object(index).get("weight_map")
+    if not isinstance(places, dict) or not places or not all(isinstance(name, str) for name in places.values()):
+        raise UserError(f"{index} has no 'weight_map' that says which file holds which tensor; copy it again.")
+    return sorted(set(places.values()))
+
+
+def read_heads(files: Sequence[Path]) -> dict[str, Tensor]:
+    """The tensors of files by name, without their numbers.
+
+    Raises:
+        UserError: a file is cut short or no safetensors, two hold the same tensor, an index says otherwise, or it
+            holds numbers that are no floats.
+    """
+    found: dict[str, Tensor] = {}
+    for file in files:
+        for name, tensor in _read_head(file).items():
+            if name in found:
+                raise UserError(f"{file} and {found[name].file} both hold '{name}'; take one of the files away.")
+            if tensor.kind not in FLOATS:
+                raise UserError(
+                    f"{file} holds '{name}' in numbers of type {tensor.kind}; use a checkpoint of whole weights, in "
+                    "floats of 16 bits or more."
+                )
+            found[name] = tensor
+    if files and (index := files[0].parent / INDEX).is_file() and files[0].name != SINGLE:
+        for name, place in read_json_object(index)["weight_map"].items():
+            if name not in found or found[name].file.name != place:
+                raise UserError(f"{index} says that {place} holds '{name}', but it does not; copy the files again.")
+    return found
+
+
+def _read_head(file: Path) -> dict[str, Tensor]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(file, framework="np") as stream:
+            slices = {name: stream.get_slice(name) for name in stream.keys()}  # noqa: SIM118 - it is no mapping
+            written_by = (stream.metadata() or {}).get("format", "pt")
+            heads = {name: Tensor(file, tuple(held.get_shape()), held.get_dtype()) for name, held in slices.items()}
+    except (SafetensorError, OSError) as error:
+        raise UserError(
+            f"{file} is no whole safetensors file ({_first_line(error)}); copy or download it again."
+        ) from error
+    if written_by != "pt":
+        raise UserError(
+            f"{file} was written for '{written_by}' and not for PyTorch ('pt'), so its matrices may be turned; save "
+            "the model from PyTorch."
+        )
+    if not heads:
+        raise UserError(f"{file} holds no tensor; copy or download it again.")
+    return heads
+
+
+def check_weights(folder: Path, config: Mapping[str, Any], *, key: str, shape: ModelShape) -> None:
+    """Refuse weights that are not those of the model that a config.json describes, by their names and shapes.
+
+    Args:
+        folder: of the model.
+        config: the keys of its config.json.
+        key: of the configuration, for sentences about it.
+        shape: of the model by these keys.
+
+    Raises:
+        UserError: a tensor is missing, has another name or shape or has no place, or a file is broken.
+    """
+    heads = read_heads(weight_files(folder, key=key))
+    model, report = _fitted(folder, config, heads)
+    refuse_other_tensors(model, _with_bias_of_marian(model, report, heads), folder=folder, heads=heads)
+    _check_ties(config, heads, folder=folder)
+    built = {name: tuple(weight.shape) for name, weight in model.named_parameters()}
+    for linear in shape.linears:
+        found = built.get(f"{linear.module}.weight")
+        if found != (linear.outputs, linear.inputs):
+            raise UserError(
+                f"{folder / 'config.json'} contradicts itself: by some of its keys '{linear.module}' has the size "
+                f"{[linear.outputs, linear.inputs]}, by others {[*found] if found else 'none'}; copy it again."
+            )
+
+
+def check_numbers(files: Sequence[Path]) -> None:
+    """Refuse weights that are not numbers: NaN and infinity. All of them are read, one tensor at a time.
+
+    Raises:
+        UserError: names the file and the tensor.
+    """
+    import torch
+    from safetensors import safe_open
+
+    for file in files:
+        with safe_open(file, framework="pt") as stream:
+            for name in stream.keys():  # noqa: SIM118 - it is no mapping
+                if not torch.isfinite(stream.get_tensor(name)).all():
+                    raise UserError(
+                        f"{file} holds '{name}' with numbers that are NaN or infinite; use a checkpoint without."
+                    )
+
+
+def _fitted(
+    folder: Path, config: Mapping[str, Any], heads: Mapping[str, Tensor]
+) -> tuple["PreTrainedModel", Mapping[str, Any]]:
+    """The model without numbers, and what the library says of these names and shapes when it opens them.
+
+    Raises:
+        UserError: no model can be built from the config.json.
+    """
+    import torch
+    from transformers import AutoConfig
+    from transformers.models.auto.modeling_auto import MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING
+
+    tensors = {name: torch.empty(head.shape, device="meta") for name, head in heads.items()}
+    try:
+        built = AutoConfig.for_model(**config)
+        with quiet_loading():
+            return MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING[type(built)].from_pretrained(
+                None,
+                config=built,
+                state_dict=tensors,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,
+                device_map="meta",
+            )
+    except Exception as error:  # whatever a class of the library makes of a user's numbers
+        raise UserError(
+            f"{folder / 'config.json'} describes no model that can be built ({type(error).__name__}: "
+            f"{_first_line(error)}); copy it from the checkpoint again."
+        ) from error
+
+
+def refuse_other_weights(model: "PreTrainedModel", report: Mapping[str, Any], folder: Path) -> None:
+    """Refuse a model that was opened with weights that are not all its own.
+
+    Args:
+        model: as it was opened.
+        report: what transformers says of that, by its `output_loading_info`.
+        folder: which it was opened from.
+
+    Raises:
+        UserError: some are missing, or have other names or shapes.
+    """
+    heads = read_heads(weight_files(folder, key=str(folder)))
+    refuse_other_tensors(model, _with_bias_of_marian(model, report, heads), folder=folder, heads=heads)
+
+
+def refuse_other_tensors(
+    model: "PreTrainedModel", report: Mapping[str, Any], *, folder: Path, heads: Mapping[str, Tensor]
+) -> None:
+    """Refuse tensors that are missing, have other names or shapes, or have no place though they say something.
+
+    Args:
+        model: as the library made it.
+        report: what it says of the tensors, by its `output_loading_info`.
+        folder: that they are from.
+        heads: what is known of them, where they are in safetensors.
+
+    Raises:
+        UserError: names the first such tensor.
+    """
+    kind = f"a model of type '{model.config.model_type}'"
+    missing = sorted(report["missing_keys"])
+    strange = sorted(name for name in report["unexpected_keys"] if not _changes_nothing(model, name, heads.get(name)))
+    if missing and strange and (prefixes := _prefixes(missing, strange)):
+        theirs, ours = prefixes
+        remedy = (
+            f"write '{ours}' for '{theirs}'"
+            if theirs and ours
+            else f"take '{theirs}' off"
+            if theirs
+            else f"put '{ours}'"
+        )
+        raise UserError(
+            f"The weights in {_place(folder, heads, strange[0])} have names such as '{strange[0]}', where {kind} has "
+            f"'{strange[0].replace(theirs, ours, 1)}'; {remedy} at the beginning of their names, and save them again."
+        )
+    if missing:
+        raise UserError(
+            f"The weights in {folder} lack '{missing[0]}'{_more(missing)}, which {kind} has with this config.json; "
+            "name a whole checkpoint of such a model."
+        )
+    if report["mismatched_keys"]:
+        name, held, wanted = min(report["mismatched_keys"])
+        raise UserError(
+            f"{_place(folder, heads, name)} holds '{name}' of the shape {[*held]}{_more(report['mismatched_keys'])}, "
+            f"but by {folder / 'config.json'} it has {[*wanted]}; put the two files of one model there."
+        )
+    if strange:
+        raise UserError(
+            f"{_place(folder, heads, strange[0])} holds '{strange[0]}'{_more(strange)}, for which there is no place by "
+            f"{folder / 'config.json'}; put the two files of one model there."
+        )
+
+
+def _with_bias_of_marian(
+    model: "PreTrainedModel", report: Mapping[str, Any], heads: Mapping[str, Tensor]
+) -> dict[str, Any]:
+    """A report that names a missing bias of the entries, which Marian models learn and the library takes for zero."""
+    lacking = {LOGITS_BIAS} - heads.keys() if model.config.model_type == "marian" else set()
+    return {**report, "missing_keys": {*report["missing_keys"], *lacking}}
+
+
+def _place(folder: Path, heads: Mapping[str, Tensor], name: str) -> Path:
+    return heads[name].file if name in heads else folder
+
+
+def _more(names: Collection[Any]) -> str:
+    return f" and {len(names) - 1} more" if len(names) > 1 else ""
+
+
+def _prefixes(missing: Sequence[str], strange: Sequence[str]) -> tuple[str, str] | None:
+    """What names in a file begin with and what they should begin with, where all else of them is right."""
+    for theirs in strange:
+        for ours in missing:
+            if theirs.endswith(f".{ours}"):
+                return theirs.removesuffix(ours), ""
+            if ours.endswith(f".{theirs}"):
+                return "", ours.removesuffix(theirs)
+            mine, rest = ours.split(".", 1) if "." in ours else ("", ours)
+            if mine and theirs.endswith(f".{rest}"):
+                return theirs.removesuffix(rest), f"{mine}."
+    return None
+
+
+def _changes_nothing(model: "PreTrainedModel", name: str, head: Tensor | None) -> bool:
+    """Whether a tensor that has no place in a model says nothing either."""
+    if name.endswith(VERSIONS):
+        return True
+    if name.endswith(SINUSOIDS):
+        return any("Sinusoidal" in type(module).__name__ for module in model.modules())
+    return name.endswith(LOGITS_BIAS) and head is not None and not _read(head, name).any().item()
+
+
+def _check_ties(config: Mapping[str, Any], heads: Mapping[str, Tensor], *, folder: Path) -> None:
+    """Refuse matrices that a config.json says are one, or two, where the weights say otherwise.
+
+    Raises:
+        UserError: names both.
+    """
+    file, key = folder / "config.json", "tie_word_embeddings"
+    prefix = "model." if "model.shared.weight" in heads else ""
+    names = (f"{prefix}{side}.embed_tokens.weight" for side in ("encoder", "decoder"))
+    shared = next((name for name in (f"{prefix}shared.weight", *names) if name in heads), None)
+    tied = config.get(key, True)
+    output = heads.get("lm_head.weight")
+    if not tied and output is None:
+        raise UserError(
+            f"{file} says {key} false, but {folder} has no 'lm_head.weight'; write true, or add the weights."
+        )
+    if shared is None:
+        return
+    first = _read(heads[shared], shared)
+    for other in (
+        f"{prefix}shared.weight",
+        *(f"{prefix}{side}.embed_tokens.weight" for side in ("encoder", "decoder")),
+    ):
+        if other in heads and other != shared and not _equal(first, _read(heads[other], other)):
+            raise UserError(
+                f"{heads[other].file} holds '{shared}' and another '{other}', which are one in this family."
+            )
+    if output is not None and _equal(first, _read(output, "lm_head.weight")) != tied:
+        meant = "one matrix, but the two are not equal" if tied else "two matrices, but the two are equal"
+        remedy = "false, where the family allows it" if tied else "true"
+        raise UserError(
+            f"{file} says by {key} that 'lm_head.weight' and '{shared}' are {meant}; write {remedy}, or put the right "
+            "weights there."
+        )
+
+
+def _equal(one: "torch.Tensor", other: "torch.Tensor") -> bool:
+    import torch
+
+    return torch.equal(one, other)
+
+
+def _read(head: Tensor, name: str) -> "torch.Tensor":
+    from safetensors import safe_open
+
+    with safe_open(head.file, framework="pt") as stream:
+        return stream.get_tensor(name)
+
+
+@contextmanager
+def quiet_loading() -> Iterator[None]:
+    """Have the library not log what it thinks of weights, which is said in a sentence instead."""
+    logger = logging.getLogger("transformers")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
