@@ -64,9 +64,7 @@ def start_token(folder: Path, config: Mapping[str, Any]) -> int | None:
 
 def tokenizer_files(folder: Path) -> list[Path]:
     """Files of a folder that its tokenizer is made of, sorted."""
-    return sorted(
-        file for file in folder.iterdir() if any(fnmatch.fnmatch(file.name, name) for name in TOKENIZER_FILES)
-    )
+    return sorted({file for pattern in TOKENIZER_FILES for file in folder.glob(pattern) if file.is_file()})
 
 
 def _json_files(folder: Path) -> list[Path]:
