@@ -8,8 +8,10 @@ import pytest
 import torch
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
+from family_material import build_checkpoint
 from model_material import SPANISH_ENGLISH
 from mtpeft.decoding.search import Search, translate
+from mtpeft.errors import UserError
 from mtpeft.models.families import read_json
 from mtpeft.models.load import load_base, prepare_torch
 from mtpeft.models.local import describe_local
@@ -125,3 +127,74 @@ def test_an_mbart_50_without_any_class_or_list_is_told_by_the_rows_of_its_embedd
     config.pop("tokenizer_class")
     write_record(folder / "config.json", config)
     assert _codec(folder, "mbart-large-50").family.title == "mBART-50"
+
+
+def test_madlad_refuses_a_language_that_it_has_no_token_for(checkpoint: Callable) -> None:
+    folder = checkpoint("madlad400-3b-mt")
+    with pytest.raises(UserError, match=r"'tiny' has no token for the language 'nb-Cyrl'"):
+        open_codec(folder, {"source": "es", "target": "nb-Cyrl"}, vocabulary="tiny")
+    codec = open_codec(folder, {"source": "an", "target": "sw"}, vocabulary="tiny")
+    (row,) = encode(codec, ["<2fr> La puerta </s>"], "source", longest=60)
+    special = [token for token in codec.tokenizer.convert_ids_to_tokens(row) if token.startswith("<")]
+    assert special == ["<2sw>", *["<unk>"] * (len(special) - 2), "</s>"]
+
+
+@pytest.mark.parametrize("side", ["source", "target"])
+@pytest.mark.parametrize("length", [5, 12])
+@EACH
+def test_what_is_cut_keeps_the_tokens_around_it(checkpoint: Callable, name: str, length: int, side: str) -> None:
+    codec = _codec(checkpoint(name), name)
+    (whole,) = encode(codec, [SENTENCES[0] * 9], side, longest=500)
+    (row,) = encode(codec, [SENTENCES[0] * 9], side, longest=length)
+    around = codec.around[side]
+    first, last = len(around.before), len(row) - len(around.after)
+    assert len(row) == length
+    assert (tuple(row[:first]), tuple(row[last:])) == (around.before, around.after)
+    assert row[:last] == whole[:last]
+
+
+BROKEN = {
+    "the old behaviour of NLLB-200": (
+        "nllb",
+        "tokenizer_config.json",
+        {"legacy_behaviour": True},
+        r"makes '</s> \w+' of an empty source sentence, since it says legacy_behaviour true, but NLLB-200 was trained",
+    ),
+    "the class of another family": (
+        "m2m100",
+        "tokenizer_config.json",
+        {"tokenizer_class": "T5Tokenizer"},
+        r"class 'T5Tokenizer' and a model of type 'm2m_100', which are not supported together",
+    ),
+    "a class that transformers does not have": (
+        "t5",
+        "tokenizer_config.json",
+        {"tokenizer_class": "MyTokenizer"},
+        r"class 'MyTokenizer' and a model of type 't5', which are not supported together",
+    ),
+    "languages that are not there": (
+        "nllb",
+        "tokenizer_config.json",
+        {"additional_special_tokens": ["<new>"]},
+        r"has no token for any language of NLLB-200, such as ace_Arab",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_tokenizer_that_is_not_its_familys_is_refused_when_the_model_is_taken_in(tmp_path: Path, case: str) -> None:
+    name, file, change, expected = BROKEN[case]
+    folder = build_checkpoint(name, tmp_path / "model")
+    write_record(folder / file, read_json(folder / file) | change)
+    with pytest.raises(UserError, match=expected):
+        describe_local({"recipe": 1, "path": str(folder)}, record=tmp_path / "mine/base.json")
+    assert not (tmp_path / "mine/base.json").exists()
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", "null", b"\xff\xfe{\x00}\x00"], ids=repr)
+@pytest.mark.parametrize("file", ["tokenizer_config.json", "special_tokens_map.json"])
+def test_a_small_file_that_is_no_object_is_named(tmp_path: Path, file: str, content: str | bytes) -> None:
+    folder = build_checkpoint("nllb", tmp_path / "model")
+    (folder / file).write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(UserError, match=file):
+        describe_local({"recipe": 1, "path": str(folder)}, record=tmp_path / "mine/base.json")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from mtpeft.errors import UserError
 from mtpeft.models.families import family_in
+from mtpeft.models.families.vocabulary import added_entries
 from mtpeft.tokens.codec import load_tokenizer, names_in, open_codec
 
 WORDS = ("es", "en")
@@ -24,6 +25,7 @@ def check_tokenizer(folder: Path, *, key: str, model: str, prompt: str | None = 
             family has there; or there is a prompt beside tokens of languages.
     """
     family = family_in(folder)
+    added_entries(folder)  # the small files are read here first, since this names the one that is broken
     try:
         tokenizer = load_tokenizer(folder)
     except Exception as error:  # what transformers raises for files that it can't read is of many kinds
