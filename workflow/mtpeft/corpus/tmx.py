@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,13 +22,14 @@ class Unit(NamedTuple):
     """A unit of a translation memory: the line of the file on which it begins and its segments by language tag."""
 
     number: int
-    segments: dict[str, etree._Element]
+    segments: dict[str, list[etree._Element]]
 
 
 def read_tmx(path: Path, languages: Sequence[str]) -> list[Line]:
     """The units that have both languages, in the order of the file.
 
-    Case means nothing in a language tag. Where a unit lacks the very tag, `pt` also finds `pt-BR`, and `pt-BR` finds
+    A unit that has a language several times gives a line for each of its translations. Case means nothing in a language
+    tag. Where a unit lacks the very tag, `pt` also finds `pt-BR`, and `pt-BR` finds
     `pt`, but never `pt-PT`.
 
     Raises:
@@ -39,7 +41,8 @@ def read_tmx(path: Path, languages: Sequence[str]) -> list[Line]:
         tags.update(segments)
         source, target = (_tag_of(language, segments) for language in languages)
         if source and target and source != target:
-            lines.append(Line(number, _text(segments[source], path), _text(segments[target], path)))
+            sides = ([_text(segment, path) for segment in segments[tag]] for tag in (source, target))
+            lines += [Line(number, *texts) for texts in product(*sides)]
     if not tags:
         raise UserError(f"{path} has no <tu> with a <seg> and its language: name a TMX file.")
     if not lines:
@@ -105,13 +108,13 @@ def _syntax_mistake(path: Path, parser: etree.XMLPullParser, error: etree.XMLSyn
     return f"{path}, line {max(1, line)}, is not XML ({reason.strip()}): mend it there, or name a TMX file."
 
 
-def _segments(unit: etree._Element) -> dict[str, etree._Element]:
-    """Segments by language tag, the first of each."""
-    segments: dict[str, etree._Element] = {}
+def _segments(unit: etree._Element) -> dict[str, list[etree._Element]]:
+    """Segments by language tag."""
+    segments: dict[str, list[etree._Element]] = {}
     for variant in unit.iterchildren("{*}tuv"):
         tag, segment = variant.get(XML_LANG) or variant.get("lang"), variant.find("{*}seg")
         if tag and segment is not None:
-            segments.setdefault(tag, segment)
+            segments.setdefault(tag, []).append(segment)
     return segments
 
 
