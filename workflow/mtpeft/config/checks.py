@@ -15,6 +15,7 @@ from mtpeft.config.groups import pair_mistakes
 from mtpeft.config.model_checks import contaminated_models, frozen_mistakes, language_mistakes, sharding_mistakes
 from mtpeft.config.models import Model
 from mtpeft.config.other_checks import FORGETTING, also_score_mistakes
+from mtpeft.config.prompt_checks import prompt_mistakes
 from mtpeft.config.rate_checks import missing_rates, rate_mistakes, tuning_mistakes
 from mtpeft.config.representations import FIGURE as REPRESENTATIONS
 from mtpeft.config.representations import representation_mistakes
@@ -158,6 +159,8 @@ def _model_mistakes(configuration: Configuration, key: str, model: Model) -> Ite
     if [model.pretrain, model.path, model.hub, model.extend].count(None) != 3:
         yield f"'{key}' must have one of 'pretrain', 'path', 'hub' and 'extend', and no other."
         return
+    if model.prompt is not None:
+        yield from prompt_mistakes(key, model)
     if model.sharded and model.gpus == 1:
         yield f"'{key}.sharded' needs several GPUs to put shards on; write how many in '{key}.gpus'."
     if model.seen:
