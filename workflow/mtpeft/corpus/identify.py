@@ -31,14 +31,9 @@ def most_likely(text: str) -> tuple[str, float]:
     return str(label), float(probability)
 
 
-def likeliest_language(text: str) -> str:
-    """The language that a text is most probably in, as the identifier calls it."""
-    return _identifier().rank(text)[0][0]
-
-
 @lru_cache
 def labels_of(language: str) -> frozenset[str]:
-    """What the identifier calls a language, in all of its scripts; nothing where it does not know it."""
+    """What the identifier calls a language, which it knows in all of its scripts and may know by several names."""
     return frozenset(label for label in _identifier().labels if same_language(label, language))
 
 

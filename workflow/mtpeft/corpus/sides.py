@@ -47,8 +47,7 @@ def side_warnings(pairs: Pairs, languages: Sequence[str]) -> Iterator[str]:
     if equal > MOSTLY * len(pairs):
         yield f"{equal:,} of {len(pairs):,} pairs of {'-'.join(languages)} have the same text on both sides."
     for found, language in zip(_labels(pairs) or (), languages, strict=False):
-        labels = labels_of(language)
-        if labels and found not in labels and not _are_near(found, language):
+        if (known := labels_of(language)) and found not in known and not _are_near(found, language):
             yield f"the side of {'-'.join(languages)} that should be '{language}' looks like '{found}'."
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 
-from mtpeft.corpus.identify import likeliest_language
+from mtpeft.corpus.identify import most_likely
 from mtpeft.record_types import AtWork, Translation
 
 EXAMPLES, FIRST_TOKENS = 3, 12
@@ -66,7 +66,7 @@ def _doubts(
     )
     if copied > MOST * total:
         yield f"{copied} of {total} translations are copies of their sources"
-    found, wanted = likeliest_language(" ".join(hypotheses)), likeliest_language(" ".join(references))
+    (found, _), (wanted, _) = most_likely(" ".join(hypotheses)), most_likely(" ".join(references))
     if empty < total and found != wanted:
         yield f"the translations read as '{found}', the references as '{wanted}'"
     if score < LITTLE_CHRF:
