@@ -1,6 +1,9 @@
 """What several test files share."""
 
+import contextlib
+import locale
 import os
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -30,6 +33,10 @@ def pytest_configure() -> None:
     here = filter(None, (os.environ.get("NO_PROXY"), os.environ.get("no_proxy"), "localhost", "127.0.0.1"))
     os.environ.update(ALIKE, NO_PROXY=",".join(here))
     os.environ["no_proxy"] = os.environ["NO_PROXY"]
+    if not os.access(os.path.expanduser("~"), os.W_OK):
+        os.environ["HOME"] = tempfile.mkdtemp()  # Snakemake and others keep files there
+    with contextlib.suppress(locale.Error):
+        locale.setlocale(locale.LC_ALL, ALIKE["LC_ALL"])
     time.tzset()
     os.umask(0o022)
 

@@ -91,7 +91,10 @@ def test_what_was_not_tuned_is_scored_nowhere_else() -> None:
 
 
 def test_no_training_text_may_resemble_the_test_sets_of_the_other_pairs() -> None:
-    own = {"corpora": {"mine": {"files": {"sw": __file__, "en": __file__}}}, "pairs": {"sw-en": {"corpus": "mine"}}}
+    own = {
+        "corpora": {"mine": {"files": {"sw": __file__, "en": pytest.__file__}}},
+        "pairs": {"sw-en": {"corpus": "mine"}},
+    }
     told = {"models": {"small": {"path": None, "hub": "owner/name@0123"}}, "tuning": {"table": None}}
     gone = dict.fromkeys(DEFAULT["studies"])
     study = {"figure": "forgetting", "models": ["small"], "pairs": ["pt-en"], "sizes": ["n1600"], "methods": ["full"]}

@@ -88,7 +88,7 @@ STUDY = {"figure": "budgets", "models": ["small"], "pairs": ["tr-en"], "sizes": 
         {"sizes": {"n9000": {"pairs": 9000, "updates": 900}}},
         {"models": {"other": {"pretrain": {**SMALL["pretrain"], "layers": 1}}}},
         {"models": {"other": {"path": "workflow/models/small"}}},
-        {"corpora": {"other": {"wheels": {}, "files": {"sw": __file__, "en": __file__}}}},
+        {"corpora": {"other": {"wheels": {}, "files": {"sw": __file__, "en": pytest.__file__}}}},
         {"corpora": {"interface": {"wheels": {"django": {"languages": {"it": "it_IT"}}}}}},
         {"studies": {"mine": {**STUDY, "seeds": [7]}}},
         {"studies": {"mine": {**STUDY, "seeds": [7], "also": [{"seeds": [8]}]}}},
@@ -102,7 +102,7 @@ def test_an_addition_changes_no_job_that_was_there(overlay: dict[str, Any]) -> N
 
 
 OWN_TEXT = {
-    "corpora": {"mine": {"files": {"sw": __file__, "en": __file__}, "split": {"tuning": 9}}},
+    "corpora": {"mine": {"files": {"sw": __file__, "en": pytest.__file__}, "split": {"tuning": 9}}},
     "pairs": {"sw-en": {"corpus": "mine"}},
 }
 SWAHILI_STUDY = {"studies": {"budgets": {"pairs": ["sw-en"]}, "languages": None}}

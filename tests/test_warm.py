@@ -106,6 +106,15 @@ def gone(process: psutil.Process) -> bool:
         return True
 
 
+def test_a_dead_process_that_nobody_has_collected_stops_no_walk() -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as child:
+        process = psutil.Process(child.pid)
+        wait_for(lambda: process.status() == psutil.STATUS_ZOMBIE, SOON)
+        assert arguments_of(process) == []
+        assert gone(process)
+        assert process not in warm_processes()
+
+
 def is_free(lock: IO[str]) -> bool:
     """True where nobody else holds the lock; it is then held here."""
     try:

@@ -38,6 +38,7 @@ WRONG: dict[str, tuple[str | bytes, str]] = {
         ", line 1: the tag '!!python/object/apply:os.getc",
     ),
     "a tag of one's own": ("a: 1\nb: !mine x", ", line 2: the tag '!mine' is not read; write plain values."),
+    "a template": ("__use_yte__: true\na: ?2 + 3", " has '__use_yte__', by which Snakemake runs code in it; take it"),
     "bytes": ("a: !!binary eA==", ", line 1: the tag '!!binary' is not read; write plain values."),
     # what is no YAML, or none that holds a configuration
     "tabs": ("a:\n\tb: 1", ", line 2 is not valid YAML: ", "write spaces instead of tabs."),

@@ -88,6 +88,11 @@ WRONG_VALUES: list[tuple[Any, ...]] = [
         {"methods": {"lora": {"losses": ["unlikelihood"] * 2}}},
         "'methods.lora.losses' names 'unlikelihood' twice; write",
     ),
+    ({"findings": {"budget": {"methods": ["lora", "lora"]}}}, "'findings.budget.methods' names 'lora' twice; write it"),
+    (
+        {"models": {"small": {"seen": {"monolingual": ["es", "es"]}}}},
+        "'models.small.seen.monolingual' names 'es' twice; write it once.",
+    ),
     # two labels for the same
     (
         {"budgets": {"one": 0.01}, **budgets(budgets=["b1", "one", "b5"])},

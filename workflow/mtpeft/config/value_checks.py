@@ -55,6 +55,9 @@ def value_mistakes(configuration: Configuration) -> Iterator[str]:
                 yield from _named_twice(f"{place}.{name}", getattr(written, name, None) or ())
         yield from _alike(configuration, label, study)
     for label, model in configuration.models.items():
+        if model.seen:
+            for name in ("parallel", "monolingual"):
+                yield from _named_twice(f"models.{label}.seen.{name}", getattr(model.seen, name))
         if model.pretrain:
             for name in ("pairs", "vocabulary_pairs"):
                 yield from _named_twice(f"models.{label}.pretrain.{name}", getattr(model.pretrain, name))
@@ -62,6 +65,9 @@ def value_mistakes(configuration: Configuration) -> Iterator[str]:
         yield from _named_twice(f"corpora.{label}.split.present_in", corpus.split.present_in)
     for label, options in configuration.methods.items():
         yield from _named_twice(f"methods.{label}.losses", getattr(options, "losses", ()))
+    for label, finding in configuration.findings.items():
+        for name in ("methods", "smaller"):
+            yield from _named_twice(f"findings.{label}.{name}", getattr(finding, name, ()))
     yield from _too_many_evaluations(configuration)
 
 

@@ -18,6 +18,7 @@ MOST_BYTES = 256_000
 MOST_LEVELS = 50
 MOST_VALUES = 30_000
 """Limits that no configuration comes near, and beyond which some files take hours to read."""
+TEMPLATE = "__use_yte__"
 STANDARD = "tag:yaml.org,2002:"
 TAGS = {f"{STANDARD}{name}" for name in ("str", "int", "float", "bool", "null", "seq", "map", "merge")}
 UNLIKE = {
@@ -48,6 +49,10 @@ def read_yaml(path: Path) -> dict[str, Any]:
         ) from error
     if not isinstance(content, dict):
         raise UserError(f"{path} must hold keys and values at its top level, such as 'studies:'.")
+    if TEMPLATE in content:
+        raise UserError(
+            f"{path} has '{TEMPLATE}', by which Snakemake runs code in it; take it out, write plain values."
+        )
     return content
 
 

@@ -48,6 +48,7 @@ def write_study(request: Request, to: Path) -> Iterator[str]:
     """
     if to.exists() or to.is_symlink():
         raise UserError(f"{to} is there already; name another file after --to.")
+    _require_languages(request)
     _require_model(request.model)
     files = {part: describe_files(request, given) for part, given in request.parts.items()}
     cleaned = clean_text(request, files)
@@ -107,6 +108,22 @@ def _unread(configuration: Configuration, request: Request) -> Iterator[str]:
             f"{request.model} has never read {listed(lacking)}, only {listed(sorted(read))}: expect little of it, or "
             "begin with a model that has."
         )
+
+
+def _require_languages(request: Request) -> None:
+    """Refuse what is no language, and one language for both sides.
+
+    Raises:
+        UserError: it is so.
+    """
+    for side in ("source", "target"):
+        if not is_language(language := getattr(request, side)):
+            raise UserError(
+                f"'--{side}' is '{language}', which is no language code that anybody knows; write one such as 'sw' or "
+                "'pt-BR'."
+            )
+    if request.source == request.target:
+        raise UserError(f"'--source' and '--target' are both '{request.source}'; write two different languages.")
 
 
 def _require_model(model: str) -> None:
