@@ -10,7 +10,7 @@ from mtpeft.config.claims import claim_cells
 from mtpeft.config.margins import margins_of
 from mtpeft.config.settings import DISTANCES
 from mtpeft.execution import versions
-from mtpeft.figures.tables import read_distances
+from mtpeft.figures.tables import distances_of_languages
 from mtpeft.findings.differences import compared, decide
 from mtpeft.findings.distance import KINDS, decide_distance, placed_members
 from mtpeft.findings.gate import check_untouched, pass_gate, without_transfer
@@ -64,7 +64,7 @@ def write_findings(
     runs = with_comet(read_runs(claim_cells(dict(settings)), missing), comet)
     known = Known(
         similarities=read_similarities(similarities),
-        distances=read_distances(DISTANCES),
+        distances=distances_of_languages(DISTANCES),
         without_transfer=frozenset(),
         margins=margins_of(settings["margin"]),
         resamples=resamples_for(_most_tests(settings)),
