@@ -10,7 +10,9 @@ from mtpeft.config.load import load
 from mtpeft.config.schema import Configuration
 from mtpeft.config.settings import findings_settings
 from mtpeft.config.studies import all_cells
-from mtpeft.findings.page import number, page_of, span
+from mtpeft.findings.page import page_of
+from mtpeft.findings.rules import NOT_REPRODUCED, worded
+from mtpeft.findings.told import number, span
 from mtpeft.record_types import FindingsRecord
 from mtpeft.records import read_record
 from record_material import schema_mistakes
@@ -96,7 +98,8 @@ def test_the_readme_tells_how_the_methods_compare() -> None:
 @pytest.mark.parametrize("label", DEFAULT.findings)
 def test_the_readme_tells_each_verdict_as_it_came_out(label: str) -> None:
     finding = FINDINGS.findings[label]
-    assert re.findall(r"supported|refuted|undecided", row_of(label)) == [finding.verdict, finding.least_similar_verdict]
+    told = [worded(found, finding.of) for found in (finding.verdict, finding.least_similar_verdict)]
+    assert re.findall(rf"supported|refuted|undecided|{NOT_REPRODUCED}", row_of(label)) == told
 
 
 @pytest.mark.parametrize("label", DEFAULT.findings)

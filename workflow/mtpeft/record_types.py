@@ -331,7 +331,10 @@ class GateRecord(Record):
 
 
 class FindingsRecord(Record):
-    """All findings of a run: `findings.json`. Effects and intervals are in the metric of each finding."""
+    """All findings of a run: `findings.json`. Effects and intervals are in the metric of each finding.
+
+    `note` says what a reader must know of how they came about, where that is not as it is now.
+    """
 
     settings: dict[str, Any]
     versions: dict[str, str]
@@ -340,4 +343,5 @@ class FindingsRecord(Record):
     resamples: int
     gate: list[GateRecord]
     untouched: list[GateRecord] = []
+    note: str = ""
     findings: dict[str, FindingRecord]

@@ -15,6 +15,7 @@ StudyLabel = Annotated[str, Field(description="A label of `studies`, whose model
 MethodLabel = Annotated[str, Field(description="A label of `methods`, parameter-efficient.")]
 BudgetLabel = Annotated[str | None, Field(description="A label of `budgets`, for methods that have one.")]
 Metric = Literal["chrf", "bleu", "comet"]
+Owner = Literal["paper", "models"]
 
 
 class Claim(Section):
@@ -22,7 +23,7 @@ class Claim(Section):
 
     study: StudyLabel
     metric: Metric = Field(default="chrf", description="What quality is measured in; `comet` where it is asked for.")
-    of: Literal["paper", "models"] = Field(
+    of: Owner = Field(
         default="paper",
         description="Whose claim it is: what fails of the paper's is called not reproduced at this scale, what fails "
         "of one on the models at hand is called refuted.",
@@ -84,10 +85,11 @@ class MattersLessWhereSeen(Claim):
     """More data, and more trained parameters, bring less for pairs that the base model was pre-trained to translate.
 
     After what Tian et al. 2024 (arXiv 2403.08433) found on vision and language: they matter where fine-tuning is unlike
-    pre-training.
+    pre-training. It is no claim of the paper that is reproduced here.
     """
 
     claim: Literal["matters_less_where_seen"]
+    of: Owner = Field(default="models", description="Whose claim it is, as for the others.")
     method: MethodLabel
     sizes: list[str] = Field(min_length=2, max_length=2, description="Two labels of `sizes`, at the larger budget.")
     budgets: list[str] = Field(min_length=2, max_length=2, description="Two labels of `budgets`, at the larger size.")

@@ -29,10 +29,10 @@ ROOM = 0.1
 
 
 def draw_budgets(tables: Tables, looks: dict[str, Look]) -> Drawing:
-    """ChrF against the trained share of the base model: one panel per setting, one line per method."""
+    """Quality against the trained share of the base model: one panel per setting, one line per method."""
     systems = tables.systems
     settings = [
-        setting for setting in settings_of(systems) if any(system.chrf for system in in_setting(systems, setting))
+        setting for setting in settings_of(systems) if any(system.score for system in in_setting(systems, setting))
     ]
     if not settings:
         return nothing_yet()
@@ -40,7 +40,7 @@ def draw_budgets(tables: Tables, looks: dict[str, Look]) -> Drawing:
     names = [panel_name(setting, settings) for setting in settings]
     shares = [system.share for system in systems if system.share and system.method in tuned_methods(systems)]
     if not shares or max(shares) < NARROW * min(shares):
-        return _draw_rows(panels_systems, names, looks)
+        return _draw_rows(panels_systems, [f"{tables.metric_name}, {name}" for name in names], looks)
     labelled = len(settings) <= LABELLED_PANELS
     columns = 1 if len(settings) == 1 else 2 if labelled else 3
     width = ONE_COLUMN if columns == 1 else TWO_COLUMNS
@@ -51,7 +51,7 @@ def draw_budgets(tables: Tables, looks: dict[str, Look]) -> Drawing:
             _label_methods(axes, own, looks)
         axes.set_title(name)
     for position, axes in enumerate(panels):
-        axes.set_ylabel("chrF" if position % columns == 0 else "")
+        axes.set_ylabel(tables.metric_name if position % columns == 0 else "")
         axes.set_xlabel("trained share of base model (%)" if position >= len(panels) - columns else "")
     return Drawing(figure, legend=[] if labelled else [looks[method] for method in tuned_methods(systems)])
 
@@ -60,31 +60,31 @@ def _draw_panel(axes: Axes, systems: Sequence[System], shares: dict[str, float],
     full = full_method(systems)
     methods = tuned_methods(systems)
     tuned = [system for system in systems if system.method in methods]
-    marks = draw_methods(axes, tuned, lambda system: system.chrf, shares=shares, looks=looks)
+    marks = draw_methods(axes, tuned, lambda system: system.score, shares=shares, looks=looks)
     axes.margins(x=0.06, y=0.08)
     if any(system.budget == NATIVE for system in systems):
         low, high = axes.get_xlim()
         axes.set_xlim(low * (low / high) ** ROOM, high)
     band = next((system for system in systems if system.method == full), None)
     if band:
-        draw_band(axes, band.chrf, looks[full])
+        draw_band(axes, band.score, looks[full])
     right = axes.get_xlim()[1]
     flat = [system for system in systems if is_reference(system)]
-    draw_references(axes, [(looks[own.method], [point_of(own, right, own.chrf)]) for own in flat])
+    draw_references(axes, [(looks[own.method], [point_of(own, right, own.score)]) for own in flat])
     draw_gaps(axes, marks)
     for system in flat if band is None else [*flat, band]:
         look = looks[system.method]
-        label_line(axes, right, system.chrf, name=name_with_gaps(look.name, system), colour=look.colour)
+        label_line(axes, right, system.score, name=name_with_gaps(look.name, system), colour=look.colour)
 
 
 def _label_methods(axes: Axes, systems: Sequence[System], looks: dict[str, Look]) -> None:
     """Names at the ends of lines, and beside the points of methods whose size is a point."""
     for method in tuned_methods(systems):
-        shown = [system for system in systems if system.method == method and system.chrf and system.share]
+        shown = [system for system in systems if system.method == method and system.score and system.share]
         if shown:
             last = max(shown, key=lambda system: system.share)
             label = label_beside if last.budget == NATIVE else label_end
-            label(axes, looks[method].name, x=last.share, y=last.chrf.mean, colour=looks[method].colour)
+            label(axes, looks[method].name, x=last.share, y=last.score.mean, colour=looks[method].colour)
 
 
 def _draw_rows(panels_systems: list[list[System]], names: list[str], looks: dict[str, Look]) -> Drawing:

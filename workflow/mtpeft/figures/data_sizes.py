@@ -18,7 +18,7 @@ def draw_data_sizes(tables: Tables, looks: dict[str, Look]) -> Drawing:
     """ChrF against the number of training pairs: one panel per model, pair and test set, one line per method."""
     systems = tables.systems
     pairs_of_size = training_pairs(systems)
-    if not any(own.chrf and own.setting.size in pairs_of_size for own in systems if not is_reference(own)):
+    if not any(own.score and own.setting.size in pairs_of_size for own in systems if not is_reference(own)):
         return nothing_yet()
     rows = sorted({replace(setting, size="") for setting in settings_of(systems)})
     columns = min(2, len(rows))
@@ -28,7 +28,7 @@ def draw_data_sizes(tables: Tables, looks: dict[str, Look]) -> Drawing:
         own = [system for system in systems if _holds(system.setting, row)]
         _draw_panel(axes, own, pairs_of_size, looks)
         axes.set_title(panel_name(row, rows))
-        axes.set_ylabel("chrF" if position % columns == 0 else "")
+        axes.set_ylabel(tables.metric_name if position % columns == 0 else "")
         axes.set_xlabel("training pairs" if position >= len(panels) - columns else "")
     return Drawing(figure)
 
@@ -38,16 +38,16 @@ def _holds(setting: Setting, row: Setting) -> bool:
 
 
 def _draw_panel(axes: Axes, systems: Sequence[System], pairs_of_size: dict[str, int], looks: dict[str, Look]) -> None:
-    marks = draw_size_lines(axes, systems, pairs_of_size, looks=looks, value=lambda system: system.chrf)
+    marks = draw_size_lines(axes, systems, pairs_of_size, looks=looks, value=lambda system: system.score)
     axes.margins(x=0.06, y=0.08)
     references = _reference_lines([own for own in systems if is_reference(own)], pairs_of_size, axes.get_xlim()[1])
     draw_references(
-        axes, [(looks[method], [point_of(own, x, own.chrf) for x, own in line]) for method, line in references.items()]
+        axes, [(looks[method], [point_of(own, x, own.score) for x, own in line]) for method, line in references.items()]
     )
     draw_gaps(axes, marks)
     for method, line in references.items():
-        x, last = next((placed for placed in reversed(line) if placed[1].chrf), line[-1])
-        label_line(axes, x, last.chrf, name=name_with_gaps(looks[method].name, last), colour=looks[method].colour)
+        x, last = next((placed for placed in reversed(line) if placed[1].score), line[-1])
+        label_line(axes, x, last.score, name=name_with_gaps(looks[method].name, last), colour=looks[method].colour)
 
 
 def _reference_lines(

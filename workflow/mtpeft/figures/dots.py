@@ -1,4 +1,4 @@
-"""Rows of systems, one below the other, each named at the left, with chrF along x."""
+"""Rows of systems, one below the other, each named at the left, with quality along x."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,15 +41,15 @@ def draw_dots(axes: Axes, blocks: Sequence[Block], looks: dict[str, Look], *, na
         axes: an empty panel.
         blocks: from top to bottom.
         looks: of all methods.
-        name: of the panel.
+        name: of the metric and the panel.
     """
     starts = [sum(1 + len(block.systems) for block in blocks[:place]) for place in range(len(blocks))]
     for start, block in zip(starts, blocks, strict=True):
         for row, system in enumerate(block.systems, start + 1):
             axes.axhline(row, color=FAINT, linewidth=0.6, zorder=0)
-            draw_point(axes, point_of(system, row, system.chrf), looks[system.method], vertical=False)
+            draw_point(axes, point_of(system, row, system.score), looks[system.method], vertical=False)
     axes.margins(x=0.05)
-    references = [system.chrf.mean for block in blocks for system in block.references if system.chrf]
+    references = [system.score.mean for block in blocks for system in block.references if system.score]
     low, high = view_with(axes.get_xlim(), references)
     lacking = any(gap_of(system) for block in blocks for system in block.systems)
     axes.set_xlim(low, high + 0.05 * lacking * (high - low))
@@ -58,21 +58,21 @@ def draw_dots(axes: Axes, blocks: Sequence[Block], looks: dict[str, Look], *, na
         for system in block.references:
             _draw_tick(axes, system, looks[system.method], top=start, rows=len(block.systems))
         for row, system in enumerate(block.systems, start + 1):
-            point = point_of(system, row, system.chrf)
+            point = point_of(system, row, system.score)
             if point.gap:
                 draw_gap(axes, (0.985, row), point.gap, looks[system.method], across=True)
     _name_rows(axes, blocks, looks)
-    axes.set_xlabel(f"chrF, {name}")
+    axes.set_xlabel(name)
 
 
 def draw_upright_band(axes: Axes, system: System, look: Look, *, name: str) -> None:
     """Full fine-tuning down the panel: its mean dashed, its interval as a band, its name above."""
-    if system.chrf is None:
+    if system.score is None:
         return
-    axes.axvspan(system.chrf.low, system.chrf.high, color=look.colour, alpha=0.12, linewidth=0, zorder=0.5)
-    axes.axvline(system.chrf.mean, color=look.colour, linestyle=FULL_DASHES, linewidth=0.9, zorder=2)
+    axes.axvspan(system.score.low, system.score.high, color=look.colour, alpha=0.12, linewidth=0, zorder=0.5)
+    axes.axvline(system.score.mean, color=look.colour, linestyle=FULL_DASHES, linewidth=0.9, zorder=2)
     axes.text(
-        system.chrf.mean,
+        system.score.mean,
         1.01,
         name,
         transform=axes.get_xaxis_transform(),
@@ -86,9 +86,9 @@ def draw_upright_band(axes: Axes, system: System, look: Look, *, name: str) -> N
 def _draw_tick(axes: Axes, system: System, look: Look, *, top: int, rows: int) -> None:
     """A reference row: a tick through its block with its name above it, or an arrow to where it lies outside."""
     name = name_with_gaps(look.name, system)
-    if system.chrf is None:
+    if system.score is None:
         return
-    (low, high), mean = axes.get_xlim(), system.chrf.mean
+    (low, high), mean = axes.get_xlim(), system.score.mean
     style = {"va": "center", "fontsize": SMALL_FONT_SIZE, "color": text_colour(look.colour)}
     gap = 0.015 * (high - low)
     if low <= mean <= high:
@@ -98,9 +98,9 @@ def _draw_tick(axes: Axes, system: System, look: Look, *, top: int, rows: int) -
         leftmost = mean - low < EDGE * (high - low)
         axes.text(mean + (gap if leftmost else -gap), top, name, ha="left" if leftmost else "right", **style)
     elif mean < low:
-        axes.text(low + gap, top, f"\N{LEFTWARDS ARROW} {name} {mean:.1f}", ha="left", **style)
+        axes.text(low + gap, top, f"\N{LEFTWARDS ARROW} {name} {system.score.told}", ha="left", **style)
     else:
-        axes.text(high - gap, top, f"{name} {mean:.1f} \N{RIGHTWARDS ARROW}", ha="right", **style)
+        axes.text(high - gap, top, f"{name} {system.score.told} \N{RIGHTWARDS ARROW}", ha="right", **style)
 
 
 def _name_rows(axes: Axes, blocks: Sequence[Block], looks: dict[str, Look]) -> None:

@@ -23,7 +23,8 @@ from mtpeft.figures.panels import GAP, OPEN, Drawing, drawn_kinds
 from mtpeft.figures.representations import draw_representations
 from mtpeft.figures.style import Look, figure_style, looks_of, save_figure
 from mtpeft.figures.systems import DIVERGED, MISSING, gap_of, is_reference, uneven_budgets
-from mtpeft.figures.tables import System, Tables, read_distances, read_systems
+from mtpeft.figures.tables import System, Tables, distances_of_languages, read_systems
+from mtpeft.statistics.metrics import CHRF
 
 FIGURES: Mapping[str, Callable[[Tables, dict[str, Look]], Drawing]] = {
     "budgets": draw_budgets,
@@ -58,7 +59,7 @@ def draw_figure(
             `languages` (code of the side of each pair that is not English) and optionally `methods`: every method of
             the catalogue, so that those without a fixed colour get the same one in all figures, `models` and
             `also_score`: labels in the order in which they are drawn, `exposures`: model, pair and what the one has
-            seen of the other, and `others`: expected number of scores on other pairs.
+            seen of the other, `others`: expected number of scores on other pairs, and `metric`, if it is not chrF.
         summary: one row per system and test set.
         stem: path of the files without their suffix.
         others: tables with one row per system, other pair and test set, if the figure shows any.
@@ -70,15 +71,17 @@ def draw_figure(
     name = settings["figure"]
     if name not in FIGURES:
         raise UserError(f"figure: there is none called '{name}'; write one of {', '.join(sorted(FIGURES))}.")
+    metric = settings.get("metric", CHRF)
     tables = Tables(
-        systems=read_systems(summary),
-        distances=read_distances(DISTANCES),
+        systems=read_systems(summary, metric),
+        distances=distances_of_languages(DISTANCES),
         languages=settings["languages"],
         models=tuple(settings.get("models", ())),
         exposures={(model, pair): exposure for model, pair, exposure in settings.get("exposures", ())},
-        others=tuple(system for table in others for system in read_systems(table)),
+        others=tuple(system for table in others for system in read_systems(table, metric)),
         also_score=tuple(settings.get("also_score", ())),
         ranks=tuple(cell for table in representations for cell in read_ranks(table)),
+        metric=metric,
     )
     shown = (*tables.systems, *tables.others)
     methods = {own.method for own in (*tables.systems, *tables.ranks)} | set(settings.get("methods", ()))

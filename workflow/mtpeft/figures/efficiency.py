@@ -35,7 +35,7 @@ def draw_efficiency(tables: Tables, looks: dict[str, Look]) -> Drawing:
     for position, (axes, (column, label)) in enumerate(zip(panels, COSTS.items(), strict=False)):
         _draw_panel(axes, shown[chosen], column, looks)
         axes.set_xlabel(label)
-        axes.set_ylabel("" if position % COLUMNS else "chrF \N{MINUS SIGN} full")
+        axes.set_ylabel("" if position % COLUMNS else f"{tables.metric_name} \N{MINUS SIGN} full")
         if position:
             axes.sharey(panels[0])
         axes.tick_params(labelleft=position % COLUMNS == 0)
@@ -48,7 +48,7 @@ def draw_efficiency(tables: Tables, looks: dict[str, Look]) -> Drawing:
 
 def _comparable(systems: Sequence[System], full: str | None) -> list[System]:
     """Fine-tuned systems that have a difference to full fine-tuning, and full fine-tuning itself."""
-    found = [system for system in systems if not is_reference(system) and system.chrf and system.costs]
+    found = [system for system in systems if not is_reference(system) and system.score and system.costs]
     return [system for system in found if system.minus_full or system.method == full]
 
 

@@ -41,7 +41,7 @@ def draw_exposure(tables: Tables, looks: dict[str, Look]) -> Drawing:
         axes.margins(x=0.06, y=0.08)
         draw_gaps(axes, marks)
         axes.set_title(f"{panel_name(row, rows)}: {WORDS[_exposure(tables, row)]}")
-        axes.set_ylabel("chrF \N{MINUS SIGN} none" if position % columns == 0 else "")
+        axes.set_ylabel(f"{tables.metric_name} \N{MINUS SIGN} none" if position % columns == 0 else "")
         axes.set_xlabel("training pairs" if position >= len(panels) - columns else "")
     share_range(panels)
     for axes in panels:

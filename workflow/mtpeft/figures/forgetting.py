@@ -57,7 +57,7 @@ def draw_forgetting(tables: Tables, looks: dict[str, Look]) -> Drawing:
         _label_lines(axes, panel, looks)
         is_lowest = not any(places[position + columns :: columns])
         axes.set_xlabel("trained share of base model (%)" if is_lowest else "")
-        axes.set_ylabel("" if position % columns else "chrF \N{MINUS SIGN} none")
+        axes.set_ylabel("" if position % columns else f"{tables.metric_name} \N{MINUS SIGN} none")
         axes.tick_params(labelleft=position % columns == 0)
     return Drawing(figure, legend=[looks[method] for method in tuned_methods(shown)])
 

@@ -48,7 +48,7 @@ def draw_languages(tables: Tables, looks: dict[str, Look]) -> Drawing:
         none = _draw_panel(axes, own, untouched, places=apart, languages=tables.languages, looks=looks)
         first = position % len(scales) == 0
         axes.set_title(_title(row, rows, own, looks) if first else "")
-        axes.set_ylabel("chrF \N{MINUS SIGN} full" if first else "")
+        axes.set_ylabel(f"{tables.metric_name} \N{MINUS SIGN} full" if first else "")
         if position % len(scales) == len(scales) - 1:
             _label_lines(axes, none, looks)
         axes.set_xlabel(name if position >= len(panels) - len(scales) else "")

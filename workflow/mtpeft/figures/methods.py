@@ -31,7 +31,7 @@ COSTS: dict[str, Callable[[System], float | None]] = {
     "memory (MB)": lambda system: system.costs.get("peak_memory_mb"),
 }
 WIDTHS = (3.4, 1.1, 1.0, 1.0)
-"""Of the panels: chrF, and the costs."""
+"""Of the panels: quality, and the costs."""
 INCHES_PER_ROW = 0.165
 INCHES_AROUND = 0.6
 APART = 0.4
@@ -51,9 +51,9 @@ class Mark:
 
 
 def draw_methods(tables: Tables, looks: dict[str, Look]) -> Drawing:
-    """A row per method, best first: chrF at each budget, trained share, time and memory; one setting, that of most."""
+    """A row per method, best first: quality at each budget, trained share, time, memory; one setting, that of most."""
     settings = settings_of(tables.systems)
-    scored = {setting: [own for own in tables.systems if own.setting == setting and own.chrf] for setting in settings}
+    scored = {setting: [own for own in tables.systems if own.setting == setting and own.score] for setting in settings}
     chosen = max(settings, key=lambda setting: len(scored[setting]), default=None)
     if chosen is None or not scored[chosen]:
         return nothing_yet()
@@ -66,7 +66,7 @@ def draw_methods(tables: Tables, looks: dict[str, Look]) -> Drawing:
     figure = new_figure(TWO_COLUMNS, INCHES_AROUND + INCHES_PER_ROW * len(rows))
     panels = figure.subplots(1, len(WIDTHS), sharey=True, width_ratios=WIDTHS)
     _draw_scores(panels[0], marks)
-    panels[0].set_xlabel(f"chrF, {_named(chosen)}")
+    panels[0].set_xlabel(f"{tables.metric_name}, {_named(chosen)}")
     for axes, (label, cost) in zip(panels[1:], COSTS.items(), strict=True):
         _draw_costs(axes, marks, cost)
         axes.set_xlabel(label)
@@ -100,7 +100,7 @@ def _rows(systems: Sequence[System]) -> list[str | list[System]]:
 
 
 def _best(systems: Sequence[System]) -> float:
-    return max((own.chrf.mean for own in systems if own.chrf), default=0.0)
+    return max((own.score.mean for own in systems if own.score), default=0.0)
 
 
 def _budget_looks(systems: Sequence[System]) -> dict[str, Look]:
@@ -130,9 +130,9 @@ def _draw_scores(axes: Axes, marks: Sequence[Mark]) -> None:
     references = [mark for mark in marks if is_reference(mark.system)]
     for mark in marks:
         if mark not in references:
-            draw_point(axes, point_of(mark.system, mark.height, mark.system.chrf), mark.look, vertical=False)
+            draw_point(axes, point_of(mark.system, mark.height, mark.system.score), mark.look, vertical=False)
     axes.margins(x=0.03)
-    low, high = view_with(axes.get_xlim(), [mark.system.chrf.mean for mark in references if mark.system.chrf])
+    low, high = view_with(axes.get_xlim(), [mark.system.score.mean for mark in references if mark.system.score])
     axes.set_xlim(low, high + 0.04 * any(gap_of(mark.system) for mark in marks) * (high - low))
     for mark in references:
         _draw_reference(axes, mark)
@@ -140,14 +140,14 @@ def _draw_scores(axes: Axes, marks: Sequence[Mark]) -> None:
     for mark in marks:
         if mark.system.method == full:
             draw_upright_band(axes, mark.system, mark.look, name=mark.look.name)
-        if gap := point_of(mark.system, mark.height, mark.system.chrf).gap:
+        if gap := point_of(mark.system, mark.height, mark.system.score).gap:
             draw_gap(axes, (0.985, mark.height), gap, mark.look, across=True)
     axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
 
 
 def _draw_reference(axes: Axes, mark: Mark) -> None:
     """A reference row: its point and a line through all rows, or an arrow to where it lies outside."""
-    score = mark.system.chrf
+    score = mark.system.score
     if score is None:
         return
     low, high = axes.get_xlim()
@@ -162,7 +162,7 @@ def _draw_reference(axes: Axes, mark: Mark) -> None:
     axes.text(
         0.01 if below else 0.97,
         mark.height,
-        f"\N{LEFTWARDS ARROW} {score.mean:.1f}" if below else f"{score.mean:.1f} \N{RIGHTWARDS ARROW}",
+        f"\N{LEFTWARDS ARROW} {score.told}" if below else f"{score.told} \N{RIGHTWARDS ARROW}",
         transform=axes.get_yaxis_transform(),
         ha="left" if below else "right",
         va="center",
@@ -173,7 +173,7 @@ def _draw_reference(axes: Axes, mark: Mark) -> None:
 
 def _draw_costs(axes: Axes, marks: Sequence[Mark], cost: Callable[[System], float | None]) -> None:
     for mark in marks:
-        if mark.system.chrf and (value := cost(mark.system)):
+        if mark.system.score and (value := cost(mark.system)):
             draw_point(axes, point_of(mark.system, mark.height, Interval(*[value] * 3)), mark.look, vertical=False)
     axes.margins(x=0.1)
     axes.xaxis.set_major_locator(MaxNLocator(3))

@@ -13,7 +13,7 @@ from mtpeft.figures.tables import Setting, System, Tables
 def draw_models(tables: Tables, looks: dict[str, Look]) -> Drawing:
     """ChrF of all methods and budgets below each base model, with full fine-tuning of the first down the panel."""
     systems = tables.systems
-    if not any(system.chrf for system in systems if not is_reference(system)):
+    if not any(system.score for system in systems if not is_reference(system)):
         return nothing_yet()
     settings = sorted({replace(setting, model="") for setting in settings_of(systems)})
     blocks = {setting: _blocks(tables, setting) for setting in settings}
@@ -24,7 +24,7 @@ def draw_models(tables: Tables, looks: dict[str, Look]) -> Drawing:
     )
     full = full_method(systems)
     for axes, setting in zip(panels, settings, strict=True):
-        draw_dots(axes, blocks[setting], looks, name=panel_name(setting, settings))
+        draw_dots(axes, blocks[setting], looks, name=f"{tables.metric_name}, {panel_name(setting, settings)}")
         band = next((system for block in blocks[setting] for system in block.systems if system.method == full), None)
         if band:
             draw_upright_band(axes, band, looks[full], name=f"{looks[full].name}, {band.setting.model}")

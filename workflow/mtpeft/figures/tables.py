@@ -11,6 +11,9 @@ from mtpeft.errors import UserError
 from mtpeft.figures.style import on_group
 from mtpeft.languages import main_language
 from mtpeft.results.summary import COSTS
+from mtpeft.statistics.metrics import CHRF, COMET, COUNTED, difference_column
+from mtpeft.statistics.metrics import DIGITS as METRIC_DIGITS
+from mtpeft.statistics.metrics import NAMES as METRIC_NAMES
 
 if TYPE_CHECKING:
     from mtpeft.figures.layer_ranks import CellRanks
@@ -22,14 +25,23 @@ COUNTS = ("seeds", "step_zero", "diverged", "missing")
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean with the ends of its 95 % interval; both are the mean itself where the table has none."""
+    """A mean with the ends of its 95 % interval; both are the mean itself where the table has none.
+
+    `digits` is how many stand after the point where it is told.
+    """
 
     mean: float
     low: float
     high: float
+    digits: int = 1
 
     def __neg__(self) -> "Interval":
-        return Interval(-self.mean, -self.high, -self.low)
+        return Interval(-self.mean, -self.high, -self.low, self.digits)
+
+    @property
+    def told(self) -> str:
+        """The mean as it is written beside a line."""
+        return f"{self.mean:.{self.digits}f}"
 
 
 @dataclass(frozen=True, order=True)
@@ -44,7 +56,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class System:
-    """One row of a summary: the seeds of one method and budget in one setting.
+    """One row of a summary: the seeds of one method and budget in one setting, with the scores of one metric.
 
     Shares are of the base model; `seeds` counts runs with a score, of which `step_zero` kept the untouched model. The
     scores are those on the test sets of `scored_pair`, which is the pair of the setting unless the table says another.
@@ -61,7 +73,7 @@ class System:
     diverged: int
     missing: int
     share: float | None
-    chrf: Interval | None
+    score: Interval | None
     minus_full: Interval | None
     minus_none: Interval | None
     costs: Mapping[str, float]
@@ -90,6 +102,7 @@ class Tables:
         others: rows of a summary of the same systems on other pairs.
         also_score: labels of those pairs in the order in which they are drawn.
         ranks: effective ranks of the layers of cells.
+        metric: in which the systems are read.
     """
 
     systems: tuple[System, ...]
@@ -100,24 +113,35 @@ class Tables:
     others: tuple[System, ...] = ()
     also_score: tuple[str, ...] = ()
     ranks: "tuple[CellRanks, ...]" = ()
+    metric: str = CHRF
+
+    @property
+    def metric_name(self) -> str:
+        """The metric as an axis has it."""
+        return METRIC_NAMES[self.metric]
 
 
-def read_systems(path: Path) -> tuple[System, ...]:
-    """Rows of a summary, sorted by setting, method and share.
+def read_systems(path: Path, metric: str = CHRF) -> tuple[System, ...]:
+    """Rows of a summary in one metric, sorted by setting, method and share.
 
     Raises:
         UserError: a column is missing, or a field does not hold what its column promises.
     """
-    systems = [_system(row) for row in rows_of(path, (*DIMENSIONS[:5], "test_set", *COUNTS, "chrf"))]
+    systems = [_system(row, metric) for row in rows_of(path, (*DIMENSIONS[:5], "test_set", *COUNTS, metric))]
     return tuple(sorted(systems, key=lambda own: (own.setting, own.method, own.share or 0.0, own.budget)))
 
 
 def read_distances(path: Path) -> dict[str, Distance]:
-    """Distances to English by the code of the language, without script and region."""
+    """Distances to English by language code."""
     return {
-        main_language(row.text("language")): Distance(row.number("syntactic"), row.number("genealogical"))
+        row.text("language"): Distance(row.number("syntactic"), row.number("genealogical"))
         for row in rows_of(path, ("language", "syntactic", "genealogical"))
     }
+
+
+def distances_of_languages(path: Path) -> dict[str, Distance]:
+    """Distances to English by the code that a pair has for its language, `no` for the `nb` of the table."""
+    return {main_language(code): distance for code, distance in read_distances(path).items()}
 
 
 @dataclass(frozen=True)
@@ -161,12 +185,12 @@ class Row:
             )
         return value
 
-    def interval(self, column: str) -> Interval | None:
+    def interval(self, column: str, digits: int = 1) -> Interval | None:
         """A mean with its interval, if there is one."""
         mean, low, high = (self.optional(f"{column}{end}") for end in ("", "_low", "_high"))
         if mean is None:
             return None
-        return Interval(mean, mean if low is None else low, mean if high is None else high)
+        return Interval(mean, mean if low is None else low, mean if high is None else high, digits)
 
 
 def rows_of(path: Path, required: tuple[str, ...]) -> Iterator[Row]:
@@ -184,10 +208,12 @@ def rows_of(path: Path, required: tuple[str, ...]) -> Iterator[Row]:
             yield Row(path, reader.line_num, fields)
 
 
-def _system(row: Row) -> System:
+def _system(row: Row, metric: str) -> System:
     counts = {name: row.number(name, int) for name in COUNTS}
-    if counts["seeds"]:
-        row.number("chrf")
+    if counts["seeds"] and metric in COUNTED:
+        row.number(metric)
+    digits = METRIC_DIGITS[metric] if metric == COMET else 1
+    differences = {f"minus_{to}": difference_column(metric, to) for to in ("full", "none")}
     costs = {name: row.optional(name) for name in COSTS}
     tuned_on = row.text("pair")
     scored_pair = row.fields.get("scored_pair") or tuned_on
@@ -200,7 +226,8 @@ def _system(row: Row) -> System:
         training_pairs=row.optional("training_pairs", int),
         **counts,
         share=row.share("trained_share"),
-        **{name: row.interval(name) for name in ("chrf", "minus_full", "minus_none")},
+        score=row.interval(metric, digits),
+        **{name: row.interval(column, digits) for name, column in differences.items()},
         costs={name: cost for name, cost in costs.items() if cost is not None},
         scored_pair=scored_pair,
         tuned_on=tuned_on,

@@ -10,7 +10,7 @@ from mtpeft.config.claims import claim_cells
 from mtpeft.config.margins import margins_of
 from mtpeft.config.settings import DISTANCES
 from mtpeft.execution import versions
-from mtpeft.figures.tables import read_distances
+from mtpeft.figures.tables import distances_of_languages
 from mtpeft.findings.differences import compared, decide
 from mtpeft.findings.distance import KINDS, decide_distance, placed_members
 from mtpeft.findings.gate import check_untouched, pass_gate, without_transfer
@@ -22,7 +22,6 @@ from mtpeft.findings.rules import (
     DISTANCE_CLAIM,
     EVERY,
     MEAN,
-    PAPER,
     RULES,
     can_be_over_mean,
     decision,
@@ -64,7 +63,7 @@ def write_findings(
     runs = with_comet(read_runs(claim_cells(dict(settings)), missing), comet)
     known = Known(
         similarities=read_similarities(similarities),
-        distances=read_distances(DISTANCES),
+        distances=distances_of_languages(DISTANCES),
         without_transfer=frozenset(),
         margins=margins_of(settings["margin"]),
         resamples=resamples_for(_most_tests(settings)),
@@ -98,7 +97,7 @@ def assess(claim: Mapping[str, Any], runs: Mapping[Cell, Run], known: Known) -> 
         claim=kind,
         study=finding["study"],
         metric=metric,
-        of=finding.get("of", PAPER),
+        of=finding.get("of", RULES[kind].of),
         over=over,
         statement=statement(finding),
         effect=effect_of(kind, metric),

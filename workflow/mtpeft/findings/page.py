@@ -30,7 +30,12 @@ COLUMNS = ("effect", "95 % interval", "other metrics", "p for", "p against", "se
 
 def page_of(findings: FindingsRecord) -> str:
     """The page, as Markdown."""
-    blocks = ["# Findings", *_verdicts(findings), *_gate(findings.gate, findings.margins[CHRF])]
+    blocks = [
+        "# Findings",
+        *([findings.note] if findings.note else []),
+        *_verdicts(findings),
+        *_gate(findings.gate, findings.margins[CHRF]),
+    ]
     blocks += _untouched(findings.untouched)
     for label, finding in findings.findings.items():
         blocks += _section(label, finding)

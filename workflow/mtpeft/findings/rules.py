@@ -18,7 +18,7 @@ from mtpeft.statistics.p_values import p_greater, p_less, p_outside, p_within
 
 SUPPORTED, REFUTED, UNDECIDED = "supported", "refuted", "undecided"
 DISTANCE_CLAIM = "falls_faster_with_distance"
-PAPER = "paper"
+PAPER, MODELS = "paper", "models"
 EVERY, MEAN = "every", "mean"
 NOT_REPRODUCED = "not reproduced at this scale"
 PValue = Callable[[np.ndarray, float], float]
@@ -40,6 +40,7 @@ class Rule:
         excluded: what is known of a member whose effect is shown to be below the margin, though it is undecided.
         gated: whether a member without transfer, full fine-tuning being no better than `none`, can't support it.
         needs_gain: whether a member that gained nothing (step 0) can't refute it either.
+        of: whose claim it is, where the finding does not say: the paper's, or one on the models at hand.
     """
 
     statement: str
@@ -54,6 +55,7 @@ class Rule:
     excluded: str = ""
     gated: bool = False
     needs_gain: bool = False
+    of: str = PAPER
 
 
 def _better(samples: np.ndarray, margin: float) -> float:
@@ -80,7 +82,9 @@ def _above(effect: float, margin: float) -> bool:
     return effect > 0
 
 
-def _advantage(statement: str, effect: str, *, of: str = "an advantage", needs_gain: bool = False) -> Rule:
+def _advantage(
+    statement: str, effect: str, *, of: str = "an advantage", needs_gain: bool = False, owner: str = PAPER
+) -> Rule:
     """A rule that asks for an effect above 0, with one bound: what is true of it is not refuted, however little."""
     return Rule(
         statement=statement,
@@ -94,6 +98,7 @@ def _advantage(statement: str, effect: str, *, of: str = "an advantage", needs_g
         supports=_above,
         excluded=f"{of} of {{margin}} is excluded",
         needs_gain=needs_gain,
+        of=owner,
     )
 
 
@@ -143,6 +148,7 @@ RULES: Mapping[str, Rule] = {
         "gain in {metric} from the smaller to the larger end for a pair that was less seen, minus the same gain for "
         "one that was seen in parallel",
         of="a difference",
+        owner=MODELS,
     ),
 }
 ALL_MEMBERS = (
