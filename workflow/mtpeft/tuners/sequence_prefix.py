@@ -17,7 +17,6 @@ from mtpeft.tuners.base import TargetedConfig, WrapperLayer, WrappingTuner
 from mtpeft.tuners.encoder_input import (
     EncoderInputLayer,
     PromptedDecoderLayer,
-    embedded,
     fitted,
     positions_of,
     prepended,
@@ -104,9 +103,11 @@ class PrefixedDecoder(_Stack, PromptedDecoderLayer):
         given = {"attention_mask": attention_mask, **kwargs}
         if not length or not is_first(kwargs.get("past_key_values")):
             return super().forward(input_ids=input_ids, inputs_embeds=inputs_embeds, **given)
-        tokens = embedded(self.base_layer, input_ids) if inputs_embeds is None else inputs_embeds
+        tokens = self.base_layer.embed_tokens(input_ids) if inputs_embeds is None else inputs_embeds
         active = [name for name in self.active_adapters if name in self.seqprefix_embeddings]
-        embeddings, _ = prepended(self.seqprefix_embeddings[active[-1]], tokens, None)
+        # Marian's decoder scales whatever it is given, and the prefix is in the scale that is read.
+        prefix = self.seqprefix_embeddings[active[-1]] / getattr(self.base_layer, "embed_scale", 1.0)
+        embeddings, _ = prepended(prefix, tokens, None)
         output = super().forward(inputs_embeds=embeddings, **given)
         output["last_hidden_state"] = output.last_hidden_state[:, length:]
         return output
