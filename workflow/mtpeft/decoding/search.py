@@ -7,7 +7,7 @@ else that a checkpoint says about generating counts.
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from mtpeft.tokens.arrays import padded
 from mtpeft.tokens.frame import Frame
 from mtpeft.training.batches import cut
 from mtpeft.training.resources import is_out_of_memory
+from mtpeft.tuners.sequence_prefix import target_prefix_length
 
 EXTRA_TOKENS = 10
 
@@ -82,6 +83,7 @@ def translate(
             A batch that memory does not suffice for is cut in halves.
         look: is called before each batch, and may end everything with an error of its own.
     """
+    frame = replace(frame, longest=frame.longest - target_prefix_length(model))
     lengths = np.array([len(source) for source in sources])
     hypotheses: list[list[int]] = [[]] * len(sources)
     limits = search.limits(lengths, frame)

@@ -18,6 +18,7 @@ from mtpeft.methods.part import PART
 from mtpeft.methods.prefix import PREFIX
 from mtpeft.methods.prompt import PROMPT
 from mtpeft.methods.reference import NONE, RETRIEVAL
+from mtpeft.methods.sequence_prefix import SEQUENCE_PREFIX
 from mtpeft.methods.ssf import SSF
 from mtpeft.methods.staged import STAGED, STAGED_FULL
 
@@ -32,6 +33,7 @@ METHODS: dict[str, Method] = {
         LORA,
         DSEE,
         PREFIX,
+        SEQUENCE_PREFIX,
         PROMPT,
         P_TUNING,
         DEPT,

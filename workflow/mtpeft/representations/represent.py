@@ -32,6 +32,7 @@ from mtpeft.tokens.codec import frame_of, open_codec
 from mtpeft.tokens.frame import Frame
 from mtpeft.training.batches import cut
 from mtpeft.tuners.encoder_input import prompt_length
+from mtpeft.tuners.sequence_prefix import target_prefix_length
 
 BATCH_TOKENS = 8192
 """Padded tokens of a batch; they change the time, not the result but for rounding."""
@@ -87,7 +88,7 @@ def layer_states(model: nn.Module, layers: Sequence[str], pairs: TokenPairs, *, 
     """
     seen = {layer: RowsSeen() for layer in layers}
     kept: dict[str, torch.Tensor] = {}
-    before = {"encoder": prompt_length(model), "decoder": 0}
+    before = {"encoder": prompt_length(model), "decoder": target_prefix_length(model)}
 
     def take(layer: str, hidden: torch.Tensor) -> None:
         tokens = hidden[:, before[side_of(layer)] :]

@@ -38,6 +38,7 @@ from mtpeft.training.mixture import Mixture
 from mtpeft.training.sharding import shard
 from mtpeft.training.stages import joined
 from mtpeft.tuners.new_entries import split_new_entries, train_new_entries
+from mtpeft.tuners.sequence_prefix import target_prefix_length
 
 Batch = Callable[[int], Mapping[str, torch.Tensor]]
 
@@ -138,6 +139,7 @@ def _task(job: Job, model: nn.Module, *, start: float | None, first: int) -> Tas
         for own, codec, frame in zip(job.inputs.members, codecs, frames, strict=True)
     ]
     batch = _batches(job.settings, job.inputs, frames=frames)
+    _require_room(model, job.inputs, frames)
     return Task(
         model=model,
         batch=lambda update: batch(first + update),
@@ -242,6 +244,26 @@ def _batches(settings: Mapping[str, Any], inputs: Inputs, *, frames: Sequence[Fr
         return given | _by_member([member for member, _ in chosen], given, frames) if inputs.others else given
 
     return batch
+
+
+def _require_room(model: nn.Module, inputs: Inputs, frames: Sequence[Frame]) -> None:
+    """Refuse targets that have no room behind a prefix of the target.
+
+    Raises:
+        UserError: the longest target and the prefix have more positions than the model.
+    """
+    length = target_prefix_length(model)
+    if not length:
+        return
+    for own, frame in zip(inputs.members, frames, strict=True):
+        pairs = read_arrays(own.train)
+        longest = max((len(pairs.target[int(row)]) for row in read_lines(own.subset)), default=0)
+        longest += len(frame.begin) - 1
+        if longest + length > frame.longest:
+            raise UserError(
+                f"A prefix of {length} positions and a target of {longest} tokens don't fit into the {frame.longest} "
+                "positions of this model; write a smaller budget, or a smaller 'clean.max_words' of the corpus."
+            )
 
 
 def _by_member(

@@ -14,6 +14,7 @@ from mtpeft.tuners.prefix import PrefixConfig, PrefixModel
 from mtpeft.tuners.prompt import PromptConfig, PromptModel
 from mtpeft.tuners.prompt_network import PromptNetworkConfig, PromptNetworkModel
 from mtpeft.tuners.register import register
+from mtpeft.tuners.sequence_prefix import SequencePrefixConfig, SequencePrefixModel
 from mtpeft.tuners.sized import register_sized
 from mtpeft.tuners.ssf import SsfConfig, SsfModel
 from mtpeft.tuners.types import SIZED, TunerType
@@ -24,6 +25,7 @@ register(BitFitConfig, BitFitModel)
 register(EmbeddingsConfig, EmbeddingsModel)
 register(LoraEmbeddingsConfig, LoraEmbeddingsModel)
 register(PrefixConfig, PrefixModel)
+register(SequencePrefixConfig, SequencePrefixModel)
 register(PromptConfig, PromptModel)
 register(PromptNetworkConfig, PromptNetworkModel)
 register(DeptConfig, DeptModel)

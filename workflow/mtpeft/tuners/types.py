@@ -22,6 +22,7 @@ class TunerType(str, enum.Enum):  # noqa: UP042 - peft compares with plain strin
     PREFIX = "PREFIX"
     PROMPT = "PROMPT"
     PROMPT_NETWORK = "PROMPT_NETWORK"
+    SEQUENCE_PREFIX = "SEQUENCE_PREFIX"
     SSF = "SSF"
     WIDE_NORM = "WIDE_NORM"
     SIZED_ADALORA = "SIZED_ADALORA"
