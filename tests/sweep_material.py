@@ -46,12 +46,20 @@ def environment(**extra: str) -> dict[str, str]:
 
 
 def start(
-    folder: Path, *, overlay: Mapping[str, Any] | None = None, options: Sequence[str] = (), **extra: str
+    folder: Path,
+    *,
+    overlay: Mapping[str, Any] | None = None,
+    study: str | None = None,
+    options: Sequence[str] = (),
+    **extra: str,
 ) -> subprocess.Popen[str]:
-    """Start a sweep in a process group of its own; its output goes to a log of its own."""
-    study = write_study(folder, overlay)
+    """Start a sweep in a process group of its own; its output goes to a log of its own.
+
+    It is one of the small study, with changes, or one of another study file in the folder.
+    """
+    name = study or write_study(folder, overlay).name
     log = log_of(folder).open("w", encoding="utf-8")
-    command = [sys.executable, "-m", "mtpeft", "sweep", "--configfile", study.name, *options]
+    command = [sys.executable, "-m", "mtpeft", "sweep", "--configfile", name, *options]
     return subprocess.Popen(
         command,
         cwd=folder,
@@ -88,9 +96,9 @@ def log_of(folder: Path) -> Path:
     return folder / f"sweep-{len(list(folder.glob('sweep-*.log')))}.log"
 
 
-def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Call Snakemake itself on the small study in a folder, to its end."""
-    where = ["--snakefile", str(ROOT / "Snakefile"), "--configfile", STUDY.name]
+def snakemake(folder: Path, *arguments: str, study: str = STUDY.name) -> subprocess.CompletedProcess[str]:
+    """Call Snakemake itself on a study file in a folder, the small study if none is named, to its end."""
+    where = ["--snakefile", str(ROOT / "Snakefile"), "--configfile", study]
     if not (folder / STUDY.name).exists():
         write_study(folder)
     command = [sys.executable, "-m", "snakemake", *where, *arguments]
