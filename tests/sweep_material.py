@@ -16,8 +16,11 @@ import pytest
 import yaml
 from filelock import FileLock
 
+from mtpeft.cells import CELLS_FOLDER, Cell
+from mtpeft.config.folders import placed
 from mtpeft.config.load import DEFAULT_FILE, merge, read_yaml, validate
 from mtpeft.config.schema import Configuration
+from mtpeft.methods import METHODS
 
 ROOT = Path(__file__).parents[1]
 STUDY = ROOT / "tests" / "small_study.yaml"
@@ -164,6 +167,19 @@ def located(folder: Path, path: str) -> Path:
         assert len(with_digest) < 2, f"{path} is {with_digest}"
         found = with_digest[0] if with_digest else found / part
     return found
+
+
+def cell_name(labels: str, overlay: Mapping[str, Any] | None = None) -> str:
+    """Labels of a cell of the small study with its digest, as they stand in paths and on command lines.
+
+    Methods from outside that the study names are unknown to the process again after that.
+    """
+    before = dict(METHODS)
+    try:
+        return str(placed(small_study(overlay), Cell.parse(labels)).folder.relative_to(CELLS_FOLDER))
+    finally:
+        METHODS.clear()
+        METHODS.update(before)
 
 
 RESULTS = (f"{STUDY.stem}/scores.csv", "**/hypotheses/*.txt", "**/tuned/*", "**/checkpoint/*.safetensors")

@@ -11,7 +11,7 @@ from findings_material import LANGUAGES, MODEL, SIMILAR, build, configuration_of
 from mtpeft.cells import Cell
 from mtpeft.config.checkpoints import one_checkpoint_each
 from mtpeft.config.load import load
-from mtpeft.config.paths import finding_parts, finding_records
+from mtpeft.config.paths import all_parts, finding_parts, finding_records
 from mtpeft.config.settings import findings_settings
 from mtpeft.errors import UserError
 from mtpeft.findings.assess import write_findings
@@ -176,7 +176,7 @@ def test_the_inputs_of_the_rule_are_what_the_findings_read() -> None:
     cells = build(configuration, by_method())
 
     assert finding_records(configuration) == [f"{cell.folder}/score.json" for cell in cells]
-    assert finding_parts(configuration) == [f"data/pairs/{pair}/parts.json" for pair in ("de-en", "es-en")]
+    assert finding_parts(configuration) == all_parts(configuration, ["de-en", "es-en"])
 
 
 def test_similarities_of_another_test_set_are_refused() -> None:

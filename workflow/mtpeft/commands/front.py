@@ -110,21 +110,23 @@ def _tidy(given: argparse.Namespace) -> None:
 
 
 def _jobs(given: argparse.Namespace) -> None:
+    from mtpeft.config.labels import with_digests
     from mtpeft.config.load import load
     from mtpeft.front.holder import find_holder, holding
     from mtpeft.front.orphans import jobs_table, settle, take_over
     from mtpeft.front.slurm import jobs_here
 
     configuration = load(given.configfile)
+    targets = [with_digests(configuration, target) for target in given.target]
     if not (given.wait or given.cancel or given.forget):
         print(f"{find_holder() or 'Nobody has worked in this folder'}.", flush=True)
         print(jobs_table(jobs_here()))
         return
     with holding() as hold:
         if given.forget:
-            take_over(configuration, given.configfile, given.target, hold=hold)
+            take_over(configuration, given.configfile, targets, hold=hold)
         else:
-            settle(configuration, given.configfile, given.target, hold=hold, cancels=given.cancel)
+            settle(configuration, given.configfile, targets, hold=hold, cancels=given.cancel)
     print("No job of an earlier run is left in this folder.")
 
 
