@@ -18,7 +18,7 @@ from mtpeft.config.folders import (
     vocabulary_folder,
 )
 from mtpeft.config.labels import labels_in, with_digests
-from mtpeft.config.load import merge, validate
+from mtpeft.config.load import DEFAULT_FILE, merge, validate
 from mtpeft.config.resolve import vocabulary_of
 from mtpeft.config.schema import Configuration
 from mtpeft.config.settings import class_cell
@@ -167,6 +167,7 @@ def test_two_studies_of_other_text_share_labels_and_no_file(tmp_path: Path) -> N
         (["my study (2).yaml"], "my_study__2_"),
         (["-x.yaml"], "study-x"),
         (["cells.yaml"], "cells_study"),
+        ([DEFAULT_FILE], "config"),
     ],
 )
 def test_tables_and_figures_lie_under_the_name_of_the_study_file(files: list[str], name: str) -> None:

@@ -53,12 +53,12 @@ def sweep(
     command, cluster = [*snakemake_command(overlays, options, profile), *targets], runs_elsewhere(profile)
     started = time.monotonic()
     with holding() as hold:
+        for line in begin_study(configuration, overlays):
+            print(f"mtpeft: {line}", flush=True)
         if cluster or not hold.holder.settled:
             settle(configuration, overlays, targets, hold=hold, cancels=False)
         clear_lock(overlays)
         remove_unfinished(configuration)
-        for line in begin_study(configuration, overlays):
-            print(f"mtpeft: {line}", flush=True)
         shutil.rmtree(FAILURES_FOLDER, ignore_errors=True)
         progress = Progress(configuration, overlays)
         hold.submit(configuration, cluster=cluster)
