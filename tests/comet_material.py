@@ -161,10 +161,10 @@ def rows_of(file: str) -> list[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
-def write_hypotheses(cell: Cell | OnPair, status: str = "ok") -> None:
+def write_hypotheses(cell: Cell | OnPair, status: str = "ok", *, text: Path | None = None) -> None:
     """What decoding a cell leaves, on its own pair or on another, and the text of the test set."""
     write_lines(cell.folder / "hypotheses/test.txt", (sample["mt"] for sample in SAMPLES) if status == "ok" else ())
     if not (cell.folder / "decode.json").exists():
         write_record(cell.folder / "decode.json", {"status": status})
     pairs = [Pair(str(number), sample["src"], sample["ref"]) for number, sample in enumerate(SAMPLES)]
-    write_pairs(Path(f"data/pairs/{cell.pair}/test.tsv"), pairs)
+    write_pairs(text or Path(f"data/pairs/{cell.pair}/test.tsv"), pairs)

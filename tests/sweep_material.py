@@ -16,9 +16,12 @@ import pytest
 import yaml
 from filelock import FileLock
 
+from mtpeft.cells import CELLS_FOLDER, Cell
+from mtpeft.config.folders import placed
 from mtpeft.config.load import DEFAULT_FILE, merge, validate
 from mtpeft.config.schema import Configuration
 from mtpeft.config.yaml_file import read_yaml
+from mtpeft.methods import METHODS
 from waiting import LONG
 
 ROOT = Path(__file__).parents[1]
@@ -48,12 +51,20 @@ def environment(**extra: str) -> dict[str, str]:
 
 
 def start(
-    folder: Path, *, overlay: Mapping[str, Any] | None = None, options: Sequence[str] = (), **extra: str
+    folder: Path,
+    *,
+    overlay: Mapping[str, Any] | None = None,
+    study: str | None = None,
+    options: Sequence[str] = (),
+    **extra: str,
 ) -> subprocess.Popen[str]:
-    """Start a sweep in a process group of its own; its output goes to a log of its own."""
-    study = write_study(folder, overlay)
+    """Start a sweep in a process group of its own; its output goes to a log of its own.
+
+    It is one of the small study, with changes, or one of another study file in the folder.
+    """
+    name = study or write_study(folder, overlay).name
     log = log_of(folder).open("w", encoding="utf-8")
-    command = [sys.executable, "-m", "mtpeft", "sweep", "--configfile", study.name, *options]
+    command = [sys.executable, "-m", "mtpeft", "sweep", "--configfile", name, *options]
     return subprocess.Popen(
         command,
         cwd=folder,
@@ -90,9 +101,9 @@ def log_of(folder: Path) -> Path:
     return folder / f"sweep-{len(list(folder.glob('sweep-*.log')))}.log"
 
 
-def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Call Snakemake itself on the small study in a folder, to its end."""
-    where = ["--snakefile", str(ROOT / "Snakefile"), "--configfile", STUDY.name]
+def snakemake(folder: Path, *arguments: str, study: str = STUDY.name) -> subprocess.CompletedProcess[str]:
+    """Call Snakemake itself on a study file in a folder, the small study if none is named, to its end."""
+    where = ["--snakefile", str(ROOT / "Snakefile"), "--configfile", study]
     if not (folder / STUDY.name).exists():
         write_study(folder)
     command = [sys.executable, "-m", "snakemake", *where, *arguments]
@@ -158,6 +169,19 @@ def located(folder: Path, path: str) -> Path:
         assert len(with_digest) < 2, f"{path} is {with_digest}"
         found = with_digest[0] if with_digest else found / part
     return found
+
+
+def cell_name(labels: str, overlay: Mapping[str, Any] | None = None) -> str:
+    """Labels of a cell of the small study with its digest, as they stand in paths and on command lines.
+
+    Methods from outside that the study names are unknown to the process again after that.
+    """
+    before = dict(METHODS)
+    try:
+        return str(placed(small_study(overlay), Cell.parse(labels)).folder.relative_to(CELLS_FOLDER))
+    finally:
+        METHODS.clear()
+        METHODS.update(before)
 
 
 RESULTS = (f"{STUDY.stem}/scores.csv", "**/hypotheses/*.txt", "**/tuned/*", "**/checkpoint/*.safetensors")

@@ -11,17 +11,16 @@ from typing import Any
 
 import psutil
 import pytest
-import yaml
 from safetensors import safe_open
 
 from slurm_material import Cluster, filled_in
-from sweep_material import ROOT, SLOW, STUDY, copy, environment, planned, processes, results
+from sweep_material import ROOT, SLOW, cell_name, copy, environment, planned, processes, results, write_study
 from waiting import LONG, SOON, wait_for
 
 pytestmark = [pytest.mark.sweep, pytest.mark.cluster]
 
-LORA, FULL, SCRATCH = (f"small/es-en/n200/{cell}/1" for cell in ("lora/b5", "full/all", "scratch/all"))
-TARGETS = ("cells", "results/scores.csv")
+LORA, FULL, SCRATCH = (cell_name(f"small/es-en/n200/{cell}/1", SLOW) for cell in ("lora/b5", "full/all", "scratch/all"))
+TARGETS = ("cells", "results/small_study/scores.csv")
 HUNGRY = """
 import json, sys, threading, time
 from pathlib import Path
@@ -58,8 +57,8 @@ def submitted(
     **extra: str,
 ) -> Iterator[subprocess.Popen[str]]:
     """Snakemake on the small study with a profile for the cluster; what runs at the end is killed, jobs as well."""
-    (folder / "overlay.yaml").write_text(yaml.safe_dump(dict(overlay or {})), encoding="utf-8")
-    files = ["--snakefile", str(ROOT / "Snakefile"), "--configfile", str(STUDY), "overlay.yaml"]
+    study = write_study(folder, overlay)
+    files = ["--snakefile", str(ROOT / "Snakefile"), "--configfile", study.name]
     with said_by(folder).open("w", encoding="utf-8") as log:
         running = subprocess.Popen(
             [sys.executable, "-m", "snakemake", "--workflow-profile", str(profile), *files, "--", *targets],

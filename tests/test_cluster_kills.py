@@ -11,25 +11,26 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from slurm_material import Cluster, Job
 from sweep_material import (
     ROOT,
     SLOW,
     STUDY,
+    cell_name,
     copy,
     environment,
     half_trained,
     planned,
     run,
     start,
+    write_study,
 )
 from waiting import LONG, SOON, wait_for
 
 pytestmark = pytest.mark.sweep
 
-CELLS = [f"small/es-en/n200/{cell}/1" for cell in ("full/all", "lora/b5", "scratch/all")]
+CELLS = [cell_name(f"small/es-en/n200/{cell}/1", SLOW) for cell in ("full/all", "lora/b5", "scratch/all")]
 """One more than the cluster has GPUs: two are trained and one waits."""
 TARGETS = [f"results/cells/{cell}/train.json" for cell in CELLS]
 QUICK = ("--slurm-init-seconds-before-status-checks", "3", "--latency-wait", "15")
@@ -60,8 +61,8 @@ def sweep(folder: Path, slurm: Cluster, doing: Any) -> Any:
 
 def start_snakemake(folder: Path, slurm: Cluster) -> subprocess.Popen[str]:
     """Start Snakemake directly on the cluster."""
-    (folder / "overlay.yaml").write_text(yaml.safe_dump(SLOW), encoding="utf-8")
-    where = ["--snakefile", str(ROOT / "Snakefile"), "--configfile", str(STUDY), "overlay.yaml", *QUICK]
+    study = write_study(folder, SLOW)
+    where = ["--snakefile", str(ROOT / "Snakefile"), "--configfile", study.name, *QUICK]
     profile = ["--workflow-profile", str(ROOT / "workflow/profiles/slurm")]
     return subprocess.Popen(
         [sys.executable, "-m", "snakemake", *profile, *where, "--", *TARGETS],
@@ -75,7 +76,7 @@ def start_snakemake(folder: Path, slurm: Cluster) -> subprocess.Popen[str]:
 
 def jobs(folder: Path, slurm: Cluster, *options: str) -> subprocess.CompletedProcess[str]:
     """Run `python -m mtpeft jobs` in a folder."""
-    command = [sys.executable, "-m", "mtpeft", "jobs", "--configfile", str(STUDY), "overlay.yaml", *options]
+    command = [sys.executable, "-m", "mtpeft", "jobs", "--configfile", STUDY.name, *options]
     said = {"capture_output": True, "text": True, "check": False}
     return subprocess.run([*command, "--target", *TARGETS], cwd=folder, env=environment(**slurm.variables), **said)
 

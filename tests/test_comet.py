@@ -17,7 +17,9 @@ from hub_material import COMMIT, REPOSITORY, Hub, serve
 from mtdata_material import command
 from mtpeft.config.corpus_settings import clean_settings, parts_settings, split_settings
 from mtpeft.config.environment import shared_variables
+from mtpeft.config.folders import pair_folder, results_folder, split_file
 from mtpeft.config.load import load, merge
+from mtpeft.config.paths import test_set
 from mtpeft.config.pins import pins_of
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import all_cells
@@ -192,7 +194,7 @@ def test_an_installation_that_fails_has_pips_own_words(
 def write_text_records(configuration: Configuration, pair: str) -> None:
     """Records by which the text of a pair is what the configuration stands for."""
     corpus = configuration.pairs[pair].corpus
-    split, folder = Path(f"data/corpora/{corpus}/split.json"), Path(f"data/pairs/{pair}")
+    split, folder = Path(split_file(configuration, corpus)), Path(pair_folder(configuration, pair))
     write_record(split, {"settings": split_settings(configuration, corpus)})
     write_record(
         folder / "clean.json", {"settings": clean_settings(configuration, pair), "inputs": {}, "sha256": "all"}
@@ -206,26 +208,27 @@ def test_the_workflow_scores_each_cell_once_and_puts_the_scores_into_its_tables(
     rules = ["comet", "take_in_comet", "collect_all", "summarise_all"]
     overlay = merge(here.configured(), {"studies": STUDIES, "findings": None})
     _lay_over(overlay, here)
-    cells = all_cells(load([STUDY, Path("overlay.yaml")]))
+    configuration = load([STUDY, Path("overlay.yaml")])
+    cells = all_cells(configuration)
     for cell in cells:
         write_cell(cell, 40.0, status="diverged" if cell.seed == "2" else "ok")
-        write_hypotheses(cell)
+        write_hypotheses(cell, text=Path(test_set(configuration, cell.pair, "test")))
+    results = results_folder(configuration)
 
-    _make(["results/scores.csv", "results/summary.csv"], rules)
+    _make([f"{results}/scores.csv", f"{results}/summary.csv"], rules)
 
-    scores = {(row["method"], row["seed"]): row["comet"] for row in rows_of("results/scores.csv")}
+    scores = {(row["method"], row["seed"]): row["comet"] for row in rows_of(f"{results}/scores.csv")}
     mean = sum(here.scores) / len(here.scores)
     assert {key: float(score) for key, score in scores.items() if score} == {
         ("full", "1"): pytest.approx(mean),
         ("none", "any"): pytest.approx(mean),
     }
     assert scores["full", "2"] == ""
-    assert {row["comet"] for row in rows_of("results/summary.csv")} == {f"{mean:.10g}"}
+    assert {row["comet"] for row in rows_of(f"{results}/summary.csv")} == {f"{mean:.10g}"}
 
-    configuration = load([STUDY, Path("overlay.yaml")])
     write_text_records(configuration, "es-en")
     assert set(scored_with_comet(configuration, cells)) == set(cells)
-    (cells[0].folder / "comet.json").unlink()
+    cells[0].on_own.comet_record.unlink()
     assert set(scored_with_comet(configuration, cells)) == set(cells[1:])
     for change in ({"batch_size": 3}, {"encoder": {"path": "elsewhere"}}):
         shutil.copytree(here.encoder, "elsewhere", dirs_exist_ok=True)
@@ -237,11 +240,12 @@ def test_a_cell_over_several_pairs_is_scored_on_each(here: Comet) -> None:
     pairs = {"budgets": {"pairs": ["de-en+es-en"], "methods": ["full"], "seeds": [1]}}
     overlay = merge(here.configured(), {"studies": merge(STUDIES, pairs), "findings": None})
     _lay_over(overlay, here)
-    (cell,) = all_cells(load([STUDY, Path("overlay.yaml")]))
+    configuration = load([STUDY, Path("overlay.yaml")])
+    (cell,) = all_cells(configuration)
     for place in cell.measured:
-        write_hypotheses(place)
+        write_hypotheses(place, text=Path(test_set(configuration, place.pair, "test")))
 
-    records = [place.folder / "comet.json" for place in cell.measured]
+    records = [place.comet_record for place in cell.measured]
     _make(list(map(str, records)), ["comet_member", "take_in_comet"])
 
     assert [read_record(record)["test_sets"]["test"]["segments"] for record in records] == [here.scores] * 2

@@ -10,8 +10,7 @@ from comet_material import rows_of
 from config_material import DEFAULT
 from findings_material import SENTENCES, configuration_of, write, write_cell
 from mtpeft.cells import Cell
-from mtpeft.config.comet_settings import ENVIRONMENT
-from mtpeft.config.comet_settings import MODEL as MODEL_RECORD
+from mtpeft.config.comet_settings import ENVIRONMENT, cell_record, model_record
 from mtpeft.config.load import merge, validate
 from mtpeft.config.studies import study_cells
 from mtpeft.errors import UserError
@@ -19,7 +18,7 @@ from mtpeft.record_types import CometRecord
 from mtpeft.results.collect import SCORE_COLUMNS, write_tables
 from mtpeft.results.summary import SUMMARY_COLUMNS, write_summary
 from mtpeft.scoring.comet.kept import comet_process
-from sweep_material import copy, planned
+from sweep_material import copy, planned, small_study
 from waiting import wait_for
 from warm_material import is_listening
 
@@ -136,7 +135,9 @@ def test_cells_are_scored_once_and_only_tables_and_figures_made_anew(finished: P
         return found
 
     assert jobs() == {"install_comet": 1, "take_in_comet": 1, "comet": len(cells)}
-    for made in (folder / ENVIRONMENT, folder / MODEL_RECORD, *(cell / "comet.json" for cell in cells[2:])):
+    configuration = small_study(overlay)
+    name, model = cell_record(configuration), model_record(configuration)
+    for made in (folder / ENVIRONMENT, folder / model, *(cell / name for cell in cells[2:])):
         write(made, {})
     assert jobs() == {"comet": 2}
 

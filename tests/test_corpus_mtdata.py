@@ -16,7 +16,7 @@ from mtpeft.errors import UserError
 from mtpeft.records import read_record
 from mtpeft.results.upstream import made_from_these
 from sweep_material import STUDY as SMALL_STUDY
-from sweep_material import planned, run
+from sweep_material import located, planned, run
 
 ID = "Local-talks_train-1-eng-deu"
 GERMAN_NEWS, ENGLISH_NEWS = ([f"{text} & co" for text in column] for column in (GERMAN, ENGLISH))
@@ -139,7 +139,7 @@ def test_the_workflow_fetches_cleans_splits_and_decontaminates_them(local: Datas
     code, said = run(tmp_path, overlay=STUDY, options=["--target", "data/pairs/en-de/parts.json"])
 
     assert code == 0, said[-3000:]
-    folder = tmp_path / "data/pairs/en-de"
+    folder = located(tmp_path, "data/pairs/en-de")
     parts = {
         part: [line.split("\t")[1:] for line in (folder / f"{part}.tsv").read_text().splitlines()[1:]]
         for part in ("train", "dev", "test")
@@ -149,8 +149,9 @@ def test_the_workflow_fetches_cleans_splits_and_decontaminates_them(local: Datas
     assert len(parts["train"]) == len(ENGLISH) - 12 - 5, "both datasets have the same text, less test and dev"
     clean = read_record(folder / "clean.json")
     assert clean["messages"] == 2 * len(ENGLISH) + 12
-    assert set(clean["inputs"]) == {f"{dataset}.tsv.gz" for dataset in clean["settings"]["mtdata"]["train"]} | {
-        "Local-flores_devtest-1-deu-eng.tsv.gz"
+    assert set(clean["inputs"]) == {
+        located(tmp_path, f"data/mtdata/{dataset}.tsv.gz").name
+        for dataset in (*clean["settings"]["mtdata"]["train"], "Local-flores_devtest-1-deu-eng")
     }
     cell = Cell("any", "en-de", "n200", "retrieval", "any", "any")
     right = hashlib.sha256(FILES["talks.tar.gz"]).hexdigest()
@@ -159,4 +160,4 @@ def test_the_workflow_fetches_cleans_splits_and_decontaminates_them(local: Datas
         Path("overlay.yaml").write_text(yaml.safe_dump(with_hash), encoding="utf-8")
         assert made_from_these(load([SMALL_STUDY, Path("overlay.yaml")]), cell, {}) is holds
     shutil.rmtree(tmp_path / "data/mtdata/environment")
-    assert planned(tmp_path, "data/pairs/en-de/parts.json", overlay=STUDY) == {}
+    assert planned(tmp_path, str((folder / "parts.json").relative_to(tmp_path)), overlay=STUDY) == {}

@@ -14,6 +14,7 @@ from config_material import DEFAULT
 from family_material import build_checkpoint, family_settings
 from model_material import SPANISH_ENGLISH, inputs
 from mtpeft.cells import Cell
+from mtpeft.config.folders import base_file, pair_folder, placed
 from mtpeft.config.load import load, merge, validate
 from mtpeft.config.schema import Configuration
 from mtpeft.corpus.tsv import Pair, write_pairs
@@ -32,7 +33,7 @@ from mtpeft.tokens.encode import encode_pair
 from mtpeft.training.attempts import attempting
 from mtpeft.training.finetune import save_tuned
 from mtpeft.training.job import Inputs, open_job, train_job
-from sweep_material import STUDY, copy, run
+from sweep_material import STUDY, copy, located, run
 
 NEW = "kl"
 """Greenlandic, which no family has a token for."""
@@ -290,23 +291,25 @@ def test_a_language_that_the_model_never_saw_goes_through_the_workflow(
     )
     code, said = run(folder, overlay={**overlay, "findings": None}, options=["--target", "study_budgets"])
     assert code == 0, said[-3000:]
-    trained = read_record(folder / "results/cells/wide/ga-en/n80/lora/b5/1/train.json")
+    trained = read_record(located(folder, "results/cells/wide/ga-en/n80/lora/b5/1/train.json"))
     assert trained["status"] == "ok"
     assert trained["sizes"]["model.shared.new_entries"] == 1
     assert trained["trained_parameters"] > 41 * 32
-    hypotheses = folder / "results/cells/wide/ga-en/n80/lora/b5/1/hypotheses/test.txt"
-    tested = read_lines(folder / "data/pairs/ga-en/test.tsv")[1:]
+    hypotheses = located(folder, "results/cells/wide/ga-en/n80/lora/b5/1/hypotheses/test.txt")
+    tested = read_lines(located(folder, "data/pairs/ga-en/test.tsv"))[1:]
     assert len(read_lines(hypotheses)) == len(tested) > 10
     monkeypatch.chdir(folder)
-    _holds_while_its_origin_does(load([STUDY, Path("overlay.yaml")]), Cell("wide", "ga-en", "n80", "lora", "b5", "1"))
+    configuration = load([Path(STUDY.name)])
+    cell = placed(configuration, Cell("wide", "ga-en", "n80", "lora", "b5", "1"))
+    _holds_while_its_origin_does(configuration, cell)
 
 
 def _holds_while_its_origin_does(configuration: Configuration, cell: Cell) -> None:
     """A cell is finished until the text or the model that its own was made from is another one."""
     assert {*fresh_records(configuration, cell)} == {"train", "decode", "score"}
-    base = Path("results/models/wide/base.json")
+    base, text = Path(base_file(configuration, "wide")), f"{pair_folder(configuration, 'ga-en')}/train.tsv"
     record = read_record(base)
-    assert list(record["origin"]["texts"]) == ["data/pairs/ga-en/train.tsv"]
-    for changed in ({"texts": {"data/pairs/ga-en/train.tsv": "0" * 64}}, {"base_sha256": "0" * 64}):
+    assert list(record["origin"]["texts"]) == [text]
+    for changed in ({"texts": {text: "0" * 64}}, {"base_sha256": "0" * 64}):
         write_record(base, record | {"origin": record["origin"] | changed})
         assert fresh_records(configuration, cell) == {}

@@ -194,9 +194,8 @@ def test_the_table_holds_the_difference_to_the_untouched_model(scored: Path) -> 
         assert float(row["minus_none"]) == pytest.approx(chrf(other.folder) - chrf(BEFORE.folder))
     drawn = (scored / "results/small_study/figures/forgetting.svg").read_text(encoding="utf-8")
     assert "6 cells, 1 seed; 2 decodings of other pairs, 1 seed." in drawn
-    assert all(
-        (scored / f"results/small_study/figures/forgetting.{suffix}").stat().st_size > 1000 for suffix in ("pdf", "png")
-    )
+    figures = [scored / f"results/small_study/figures/forgetting.{suffix}" for suffix in ("pdf", "png")]
+    assert all(figure.stat().st_size > 1000 for figure in figures)
 
 
 def test_a_deleted_score_is_made_again_with_what_follows_from_it(scored: Path, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from config_material import DEFAULT
 from model_material import arrays, cell, decode_settings, files_of, inputs, train_cell, train_settings
 from mtpeft.cells import Cell
 from mtpeft.config import settings
+from mtpeft.config.folders import base_file
 from mtpeft.config.load import merge, validate
 from mtpeft.config.paths import train_inputs
 from mtpeft.config.schema import Configuration
@@ -166,8 +167,8 @@ def test_the_steps_that_open_the_base_are_told_in_what_it_is_held_and_no_others(
 
 @pytest.mark.parametrize("method", ["full", "scratch"])
 def test_a_cell_that_trains_a_frozen_base_is_refused_when_it_is_asked_for_by_name(method: str) -> None:
-    asked = vars(Cell("mine", "pt-en", "n100", method, "all", "1"))
-    assert train_inputs(configured(), asked)["base"] == ["results/models/mine/base.json"]
+    asked = Cell("mine", "pt-en", "n100", method, "all", "1").named
+    assert train_inputs(configured(), asked)["base"] == [base_file(configured(), "mine")]
     with pytest.raises(
         UserError, match=r"needs the weights of the base model, but 'models\.mine\.quantised' keeps it frozen; name a"
     ):

@@ -19,7 +19,7 @@ from hub_material import COMMIT, REPOSITORY, Hub, serve
 from mtpeft.models.load import load_base
 from mtpeft.records import read_record, sha256_of
 from record_material import schema_mistakes
-from sweep_material import copy, run
+from sweep_material import copy, located, run
 
 WORKFLOW = Path(__file__).parents[1] / "workflow"
 MISTAKE = 2
@@ -209,4 +209,4 @@ def test_a_model_of_a_hub_goes_through_the_workflow(checkpoint: Path, finished: 
     with serve(Hub(checkpoint)) as hub:
         code, said = run(folder, overlay=overlay, options=["--target", cell], HF_ENDPOINT=hub.url)
     assert code == 0, said[-3000:]
-    assert read_record(folder / cell)["status"] == "ok"
+    assert read_record(located(folder, cell))["status"] == "ok"

@@ -15,7 +15,7 @@ from mtpeft.records import read_record
 from mtpeft.training.launch import _code_of
 from mtpeft.training.state import STATE_FILE
 from rank_material import in_ranks
-from sweep_material import copy, run
+from sweep_material import copy, located, run
 from training_material import ENVIRONMENT, results, trainer
 from waiting import SOON, wait_for
 
@@ -81,10 +81,10 @@ def test_processes_stop_die_and_go_on_with_the_command_that_has_launched_them(sw
 def test_a_model_with_several_gpus_is_trained_so_in_a_sweep(finished: Path, tmp_path: Path) -> None:
     cell = "results/cells/small/es-en/n200/lora/b5/1/train.json"
     folder = copy(finished, tmp_path / "run")
-    (folder / cell).unlink()
+    located(folder, cell).unlink()
     code, said = run(folder, overlay={"models": {"small": {"gpus": 2}}}, options=["--target", cell])
     assert code == 0, said[-3000:]
-    alone, together = (read_record(where / cell) for where in (finished, folder))
+    alone, together = (read_record(located(where, cell)) for where in (finished, folder))
     assert [record["execution"]["processes"] for record in (alone, together)] == [1, 2]
     assert together["dev_history"] == [
         {"step": entry["step"], "score": pytest.approx(entry["score"], abs=0.05)} for entry in alone["dev_history"]

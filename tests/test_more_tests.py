@@ -15,7 +15,7 @@ from mtpeft.corpus.given_tests import take_in_test
 from mtpeft.corpus.tsv import read_pairs
 from mtpeft.errors import UserError
 from mtpeft.records import read_record
-from sweep_material import copy, planned, run
+from sweep_material import cell_name, copy, planned, run
 
 NEWS = [
     ("El alcalde inauguró ayer el nuevo puente", "The mayor opened the new bridge yesterday"),
@@ -92,7 +92,6 @@ def test_mistakes_name_their_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_cells_are_scored_on_every_set(finished: Path, tmp_path: Path) -> None:
     folder = copy(finished, tmp_path / "sweep")
     _write(folder)
-    cell = "results/cells/small/es-en/n200/lora/b5/1"
     overlay = {
         "corpora": {"interface": {"more_tests": {"news": {key: str(folder / name) for key, name in FILES.items()}}}},
         "studies": {"budgets": {"methods": ["lora", "retrieval"]}},
@@ -103,10 +102,12 @@ def test_cells_are_scored_on_every_set(finished: Path, tmp_path: Path) -> None:
     assert (jobs["take_in_test"], jobs["encode_test"]) == (1, 2)
     code, said = run(folder, overlay=overlay, options=["--target", "study_budgets"])
     assert code == 0, said[-3000:]
-    score = read_record(folder / cell / "score.json")
+    # Training keeps clear of the new set, so it is another cell than the one without it.
+    scored = folder / "results/cells" / cell_name("small/es-en/n200/lora/b5/1", overlay)
+    score = read_record(scored / "score.json")
     assert {name: measured["sentences"] for name, measured in score["test_sets"].items()} == {"test": 40, "news": 4}
-    assert len((folder / cell / "hypotheses/news.txt").read_text(encoding="utf-8").splitlines()) == 4
-    rows = list(csv.DictReader((folder / "results/tables/budgets/summary.csv").open(encoding="utf-8")))
+    assert len((scored / "hypotheses/news.txt").read_text(encoding="utf-8").splitlines()) == 4
+    rows = list(csv.DictReader((folder / "results/small_study/tables/budgets/summary.csv").open(encoding="utf-8")))
     assert {(row["method"], row["test_set"]) for row in rows} == {
         (method, name) for method in ("lora", "retrieval") for name in ("test", "news")
     }

@@ -8,23 +8,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import yaml
 
 from mtpeft.records import read_record
 from paced_method import PACE_VARIABLE
-from sweep_material import ROOT, STUDY, copy, environment, results
+from sweep_material import ROOT, cell_name, copy, environment, results, write_study
 from waiting import LONG, wait_for
 
 if TYPE_CHECKING:
     from slurm_material import Cluster
 
-LABELS = "small/es-en/n200/paced/native/1"
-RECORD = Path(f"results/cells/{LABELS}/train.json")
+PACED = str(ROOT / "tests/paced_method.py")
 UPDATES = 60
 OVERLAY = {
-    "method_modules": [str(ROOT / "tests/paced_method.py")],
+    "method_modules": [PACED],
     "methods": {"paced": {"tuner": "paced", "learning_rate": 0.005}},
 }
+LABELS = cell_name("small/es-en/n200/paced/native/1", OVERLAY)
+RECORD = Path(f"results/cells/{LABELS}/train.json")
 DEAF = """
 import os, sys
 
@@ -36,8 +36,8 @@ if sys.orig_argv[2:4] == ["mtpeft", "train"]:
 
 def begin(folder: Path, *options: str, **variables: str) -> subprocess.Popen[str]:
     """Start the workflow for the cell, and nothing else: all that it is trained from is there."""
-    (folder / "overlay.yaml").write_text(yaml.safe_dump(OVERLAY), encoding="utf-8")
-    where = ["--snakefile", str(ROOT / "Snakefile"), "--configfile", str(STUDY), "overlay.yaml"]
+    study = write_study(folder, OVERLAY)
+    where = ["--snakefile", str(ROOT / "Snakefile"), "--configfile", study.name]
     command = [sys.executable, "-m", "snakemake", *where, *options, "--", str(RECORD)]
     said = (folder / "said.log").open("w", encoding="utf-8")
     return subprocess.Popen(command, cwd=folder, env=environment(**variables), stdout=said, stderr=said, text=True)

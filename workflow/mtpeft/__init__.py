@@ -16,7 +16,7 @@ peft_hook.install()
 
 
 def load(cell: str | Path, pair: str | None = None) -> "Translator":
-    """Open a trained cell: the folder `results/cells/…`, or its six labels joined with slashes.
+    """Open a trained cell: its six labels joined with slashes, or its folder `results/cells/…`.
 
     Args:
         cell: folder or labels.

@@ -2,7 +2,8 @@
 
 Needs: a cell's hypotheses and decode.json, the text of its test sets; a model of COMET, from a hub or a file.
 Makes: data/comet/environment/, data/comet/model-<digest>/model.json with what was fetched beside it, and
-results/cells/<six labels>-<digest>/comet-<digest>.json, with a score per sentence; for a group of pairs the same in others/<pair>/.
+results/cells/<six labels>-<digest>/comet-<digest>.json, with a score per sentence; for a group of pairs the same in
+others/<pair>/.
 """
 
 

@@ -47,7 +47,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     _command(commands, "methods", _methods, "list the methods and the keys of their entries")
     _command(commands, "schemas", _schemas, "write the JSON schemas of the configuration and of the records")
     parser = _command(commands, "translate", _translate, "translate lines from standard input with a trained cell")
-    parser.add_argument("--cell", required=True, metavar="FOLDER", help="its folder under results/cells, or its labels")
+    parser.add_argument("--cell", required=True, metavar="FOLDER", help="its labels, or its folder under results/cells")
     parser.add_argument("--pair", default=None, metavar="LABEL", help="one of its pairs, if it was trained on several")
     parser = _command(commands, "init", _init, "write a study for a text and a model of one's own, and check it")
     parser.add_argument("--files", required=True, nargs="+", metavar="FILE", help="source and target, or one of both")
@@ -59,7 +59,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--model", required=True, help="a folder, or owner/name@commit of the hub")
     parser.add_argument("--to", type=Path, default=Path("mine.yaml"), metavar="FILE", help="default: mine.yaml")
     parser = _command(commands, "export", _export, "write the model of a trained cell for others to use")
-    parser.add_argument("--cell", required=True, metavar="FOLDER", help="its folder under results/cells, or its labels")
+    parser.add_argument("--cell", required=True, metavar="FOLDER", help="its labels, or its folder under results/cells")
     parser.add_argument("--pair", default=None, metavar="LABEL", help="one of its pairs, if it was trained on several")
     parser.add_argument("--to", required=True, type=Path, metavar="FOLDER", help="a new folder")
     parser.add_argument("--as", dest="form", choices=("merged", "peft", "ctranslate2"), default="merged")
@@ -115,21 +115,23 @@ def _tidy(given: argparse.Namespace) -> None:
 
 
 def _jobs(given: argparse.Namespace) -> None:
+    from mtpeft.config.labels import with_digests
     from mtpeft.config.load import load
     from mtpeft.front.holder import find_holder, holding
     from mtpeft.front.orphans import jobs_table, settle, take_over
     from mtpeft.front.slurm import jobs_here
 
     configuration = load(given.configfile)
+    targets = [with_digests(configuration, target) for target in given.target]
     if not (given.wait or given.cancel or given.forget):
         print(f"{find_holder() or 'Nobody has worked in this folder'}.", flush=True)
         print(jobs_table(jobs_here()))
         return
     with holding() as hold:
         if given.forget:
-            take_over(configuration, given.configfile, given.target, hold=hold)
+            take_over(configuration, given.configfile, targets, hold=hold)
         else:
-            settle(configuration, given.configfile, given.target, hold=hold, cancels=given.cancel)
+            settle(configuration, given.configfile, targets, hold=hold, cancels=given.cancel)
     print("No job of an earlier run is left in this folder.")
 
 

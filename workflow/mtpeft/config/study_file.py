@@ -9,14 +9,20 @@ from pathlib import Path
 
 from mtpeft.cells import JOIN, LABEL_PATTERN
 
+DEFAULT_FILE = Path(__file__).resolve().parents[3] / "config.yaml"
 ALONE = "config"
-TAKEN = ("cells", "models", "rates", "failed")
-"""Folders of results that belong to all study files."""
+TAKEN = ("cells", "models", "rates", "failed", "figures", "tables", "preview")
+"""Folders of results that belong to all study files, and those that earlier versions wrote."""
 
 
 def study_name(overlays: Sequence[Path | str]) -> str:
     """The name of overlays over config.yaml, in their order, safe in a path."""
-    return JOIN.join(map(_name, overlays)) or ALONE
+    return JOIN.join(map(_name, without_default(overlays))) or ALONE
+
+
+def without_default(overlays: Sequence[Path | str]) -> list[Path | str]:
+    """The same without the project's config.yaml, which all are laid over anyway."""
+    return [overlay for overlay in overlays if Path(overlay).resolve() != DEFAULT_FILE]
 
 
 def _name(overlay: Path | str) -> str:

@@ -15,6 +15,7 @@ from mtpeft.config.folders import RESULTS, in_use, results_folder
 from mtpeft.config.schema import Configuration
 from mtpeft.config.sentences import listed
 from mtpeft.config.studies import all_cells
+from mtpeft.config.study_file import without_default
 from mtpeft.errors import UserError
 from mtpeft.records import read_if_whole, write_text
 
@@ -47,7 +48,7 @@ def begin_study(configuration: Configuration, overlays: Sequence[Path]) -> list[
     Raises:
         UserError: another study file has the same name.
     """
-    folder, files = results_folder(configuration), [_written(file) for file in overlays]
+    folder, files = results_folder(configuration), [_written(file) for file in without_default(overlays)]
     known = _read(folder)
     if known and known["files"] != files:
         raise UserError(

@@ -61,13 +61,13 @@ def sweep(
     require_room()
     started, begun = time.monotonic(), time.time()
     with holding() as hold:
+        for line in begin_study(configuration, overlays):
+            print(f"mtpeft: {line}", flush=True)
         if cluster or not hold.holder.settled:
             settle(configuration, overlays, targets, hold=hold, cancels=False)
         clear_lock(overlays)
         remove_unfinished(configuration)
         clear_up(configuration)
-        for line in begin_study(configuration, overlays):
-            print(f"mtpeft: {line}", flush=True)
         shutil.rmtree(FAILURES_FOLDER, ignore_errors=True)
         progress, first = Progress(configuration, overlays), FirstTranslations(configuration)
         hold.submit(configuration, cluster=cluster)

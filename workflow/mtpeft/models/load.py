@@ -245,7 +245,8 @@ def load_cell(cell: str | Path, pair: str | None = None) -> Translator:
     """
     folder = Path(cell) if (Path(cell) / "train.json").exists() else Cell.find(str(cell)).folder
     if not (folder / "train.json").exists():
-        raise UserError(f"{folder} holds no trained cell; train it with `snakemake {folder}/train.json`.")
+        labels = Cell.parse(str(folder)).path
+        raise UserError(f"{folder} holds no trained cell; train it with `python -m mtpeft sweep --target {labels}`.")
     record = require_whole(folder / "train.json")
     if record["status"] != "ok":
         raise UserError(f"The cell {folder} has diverged in training, so there is nothing to translate with.")

@@ -6,7 +6,7 @@ A corpus score hides them: a model that copies half of its sources may score as 
 from collections import Counter
 from collections.abc import Sequence
 
-from mtpeft.corpus.identify import label_of, probabilities
+from mtpeft.corpus.identify import labels_of, probabilities
 from mtpeft.languages import same_language
 
 SHARES = ("empty", "at_limit", "copied", "off_target")
@@ -60,10 +60,10 @@ def _folded(lines: Sequence[str]) -> list[str]:
 def _in_another_language(
     hypotheses: Sequence[str], references: Sequence[str], languages: tuple[str, str]
 ) -> int | None:
-    source, target = map(label_of, languages)
-    if target is None:
+    source, target = map(labels_of, languages)
+    if not target:
         return None
-    likely = [label for label in (target, source, PIVOT) if label]
+    likely = [*sorted(target), *sorted(source), PIVOT]
     usual = Counter(filter(None, (_label(text, likely) for text in references)))
     allowed = {None, *(other for other, count in usual.items() if count >= USUAL * usual.total())}
     found = (_label(text, likely) for text in hypotheses)

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from mtpeft.checksums import require_whole
+from mtpeft.errors import UserError
 from mtpeft.execution import PLAIN, Execution
 from mtpeft.methods import METHODS
 from mtpeft.methods.base import Method
