@@ -6,13 +6,10 @@ import sys
 from collections.abc import Mapping
 from itertools import product
 from pathlib import Path
-from textwrap import dedent
 from typing import Any
 
 import pytest
 import torch
-from peft import PeftModel
-from transformers import AutoModelForSeq2SeqLM, BitsAndBytesConfig
 
 import mtpeft
 from config_material import DEFAULT
@@ -80,7 +77,7 @@ def test_a_machine_that_can_not_quantise_says_so_before_anything_is_made(
 ) -> None:
     arguments = _commands(sweep, trained, tmp_path)[command]
     monkeypatch.chdir(trained)  # where a step that fails leaves a note of why
-    monkeypatch.setattr(sys, "stdin", io.StringIO("Abre la puerta\n"))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"Abre la puerta\n")))
     if lack == "no kernels":
         monkeypatch.setattr(sys.modules[BITSANDBYTES].nn.Linear4bit, "forward", _fail)
     else:
@@ -120,13 +117,15 @@ def test_what_was_trained_beside_a_quantised_base_is_not_merged(trained: Path, t
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_peft_folder_says_how_to_open_its_base(sweep: Path, trained: Path, tmp_path: Path) -> None:
+def test_a_peft_folder_says_how_to_open_its_base(
+    sweep: Path, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     export_cell(str(trained), tmp_path / "part", "peft")
-    lines = [line for line in (tmp_path / "part/README.md").read_text().splitlines() if line.startswith("    ")]
-    names = {"AutoModelForSeq2SeqLM": AutoModelForSeq2SeqLM, "BitsAndBytesConfig": BitsAndBytesConfig, "torch": torch}
-    exec(dedent("\n".join(lines)), names := names | {"base": base_folder(sweep)})
-    opened = PeftModel.from_pretrained(names["base"], tmp_path / "part").eval()
-    assert torch.equal(logits(opened, batch(sweep)), logits(mtpeft.load(trained).model, batch(sweep)))
+    page = (tmp_path / "part/README.md").read_text(encoding="utf-8")
+    (lines,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    monkeypatch.chdir(tmp_path / "part")
+    exec(lines, names := {})
+    assert torch.equal(logits(names["model"], batch(sweep)), logits(mtpeft.load(trained).model, batch(sweep)))
 
 
 def configured(**keys: Any) -> Configuration:

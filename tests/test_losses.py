@@ -107,9 +107,10 @@ def test_a_loaded_cell_warns_of_each_sentence_that_loses_something(translator: T
     with pytest.warns(LossWarning) as told:
         found = translator(["Abre la puerta", LONG, f"Abre {CHEROKEE}", "", " \u2028 "])
     said = [str(warning.message) for warning in told if warning.category is LossWarning]
-    assert [line.split(" ")[:2] for line in said] == [["sentence", "2"], ["sentence", "3"]]
-    assert "longer than the 48 tokens that the model reads" in said[0]
-    assert "the vocabulary does not know" in said[1]
+    assert said[0] == "sentence 2 is longer than the 48 tokens that the model reads; its end is cut off."
+    assert said[-1].startswith("sentence 3 has ")
+    assert said[-1].endswith(" that the vocabulary does not know; what they stand for is lost.")
+    assert not any(line.startswith("sentence 1") for line in said)
     assert len(found) == 5
     assert found[3:] == ["", ""]
 
@@ -175,16 +176,17 @@ def test_translate_says_what_is_lost_by_line(
 ) -> None:
     """It writes UTF-8 whatever the locale, a line for a line."""
     out = io.BytesIO()
-    given(f"Añade otra cuenta\r\n\r\nAbre {CHEROKEE}\r\n{LONG}\r\n".encode())
+    given(f"Abre la puerta\r\n\r\nAbre {CHEROKEE}\r\n{LONG}\r\n".encode())
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(out, encoding="ascii"))
     with pytest.raises(SystemExit) as ended:
         main(["translate", "--cell", str(trained)])
     sys.stdout.flush()
     assert not ended.value.code
-    expected = translator(["Añade otra cuenta", "", f"Abre {CHEROKEE}", LONG])
+    expected = translator(["Abre la puerta", "", f"Abre {CHEROKEE}", LONG])
     assert out.getvalue().decode("utf-8") == "".join(f"{line}\n" for line in expected)
     said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("mtpeft: warning:")]
-    assert [line.split(" ")[2:4] for line in said] == [["line", "3"], ["line", "4"]]
+    assert list(dict.fromkeys(line.split(" ")[3] for line in said)) == ["3", "4"]
+    assert any("line 4 is longer than the 48 tokens" in line for line in said)
 
 
 def test_translate_ends_with_one_sentence_where_input_is_no_text(

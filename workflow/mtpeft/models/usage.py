@@ -160,7 +160,7 @@ def part_page(use: Use, base: Base, *, staged: bool, domain: int | None) -> str:
         "",
         'folder = "."  # where this file lies',
         f"base = AutoModelForSeq2SeqLM.from_pretrained({options})",
-        *(_EXACT if base.frozen.quantised == 4 else []),
+        *(_FOUR_BITS if base.frozen.quantised == 4 else []),
         "base.generation_config = GenerationConfig.from_pretrained(folder)",
         *(_STAGES if staged else ["model = PeftModel.from_pretrained(base, folder).eval()"]),
         *([] if domain is None else [f"say_domains(model, {domain})"]),
@@ -169,8 +169,8 @@ def part_page(use: Use, base: Base, *, staged: bool, domain: int | None) -> str:
     return _page(use, "peft", opened, _plain_lines(use))
 
 
-_EXACT = (
-    "for layer in base.modules():  # else a kernel of some processors rounds 4-bit layers to 16 bits",
+_FOUR_BITS = (
+    "for layer in base.modules():  # A kernel of some processors rounds to 16 bits, which training did not.",
     "    layer.support_avx512bf16_for_cpu = False",
 )
 _STAGES = (

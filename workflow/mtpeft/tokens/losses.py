@@ -23,10 +23,14 @@ def losses(
 ) -> list[Loss]:
     """What each sentence loses, given the tokens that `encode` makes of it with the same `longest`.
 
-    A vocabulary that writes what it does not know in bytes has no unknown tokens.
+    A vocabulary that writes what it does not know in bytes has no unknown tokens. Those of a prompt count for nothing.
     """
     full = [number for number, row in enumerate(rows) if len(row) >= longest]
     with_more = encode(codec, [sentences[number] for number in full], side, longest=longest + 1)
     cut = {number for number, row in zip(full, with_more, strict=True) if len(row) > longest}
     unknown = codec.tokenizer.unk_token_id
-    return [Loss(number in cut, sum(token == unknown for token in row)) for number, row in enumerate(rows)]
+    (empty,) = encode(codec, [""], side, longest=longest)
+    around = sum(token == unknown for token in empty)
+    return [
+        Loss(number in cut, max(0, sum(token == unknown for token in row) - around)) for number, row in enumerate(rows)
+    ]
