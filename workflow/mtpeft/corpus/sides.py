@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from mtpeft.corpus.identify import labels_of, most_likely
 from mtpeft.errors import UserError
+from mtpeft.languages import is_language
 
 SAMPLE, CHARACTERS = 200, 200
 """How many lines are looked at, evenly spaced, and how much of each."""
@@ -67,4 +68,4 @@ def _letters(pairs: Pairs, side: int) -> int:
 def _are_near(one: str, other: str) -> bool:
     from langcodes import tag_distance
 
-    return tag_distance(one, other) < NEAR
+    return is_language(one) and is_language(other) and tag_distance(one, other) < NEAR
