@@ -6,7 +6,7 @@ from corpus_material import CLEAN, SENTENCES, build_wheel, clean_one, json_membe
 from mtpeft import records
 from mtpeft.corpus import tsv
 from mtpeft.corpus.clean import clean_pair, sentence_id
-from mtpeft.corpus.cleaning import CATALOGUES, PROSE
+from mtpeft.corpus.cleaning import CATALOGUES
 from mtpeft.corpus.filters import Sides, first_filter
 from mtpeft.corpus.markup import same_masks, stripped
 from mtpeft.corpus.sentences import aligned_sentences, letters, words

@@ -278,12 +278,16 @@ def test_settings_hold_what_is_set_and_no_more(form, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name, text in contents.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
-    configuration = validate(own(files=described, test_files=described, written_in="sw"))
+    test = {key: value if key == "columns" else f"test.{value}" for key, value in described.items()}
+    for name in contents:
+        (tmp_path / f"test.{name}").write_text("", encoding="utf-8")
+    configuration = validate(own(files=described, test_files=test, written_in="sw"))
     settings = clean_settings(configuration, "sw-en")
     assert list(settings) == ["recipe", "source", "target", "written_in", "clean", "files", "test"]
-    assert settings["files"] == settings["test"] == described
+    assert (settings["files"], settings["test"]) == (described, test)
     assert list(settings["files"]) == list(described)
-    assert user_files(configuration, "sw-en") == 2 * [path for key, path in described.items() if key != "columns"]
+    paths = [path for files in (described, test) for key, path in files.items() if key != "columns"]
+    assert user_files(configuration, "sw-en") == paths
     # A model's data record, perhaps of long ago, is compared with this.
     kept = held_out_settings(configuration, "own")["files"]
     assert kept["files"] == {"tsv": None, "columns": {}} | described

@@ -210,7 +210,12 @@ def test_corpus_score_follows_from_the_sums_of_the_sentences(name: str, language
 
 @pytest.mark.parametrize(
     ("language", "tokenizer"),
-    [("en", "13a"), ("de", "13a"), ("zh", "zh"), ("zh-Hant", "zh"), ("ja", "char"), ("ko", "char")],
+    [
+        *((language, "13a") for language in ("en", "de", "eng", "zh-Latn", "ja-Latn", "vi", "hi", "am", "jv", "x-own")),
+        *((language, "zh") for language in ("zh", "zho", "cmn", "yue", "wuu", "zh-Hant", "zh_CN", "lzh")),
+        *((language, "char") for language in ("ja", "jpn", "ko", "kor", "th", "tha", "lo", "lao", "km", "khm")),
+        *((language, "char") for language in ("my", "mya", "shn", "bo", "bod", "dz", "dzo", "ban-Bali", "jv-Java")),
+    ],
 )
 def test_bleu_tokenises_by_the_target_language(language: str, tokenizer: str) -> None:
     scored = score_corpus(["打开 文件"], ["打开 文件"], language)

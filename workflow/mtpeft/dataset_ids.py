@@ -5,9 +5,8 @@ An id is group, name and version, which we call its stem, and two languages: ISO
 """
 
 from collections.abc import Sequence
-from functools import cache
 
-from mtpeft.languages import match
+from mtpeft.languages import nearest
 
 FOREIGN = "{foreign}"
 """Stands in an id for the language that a corpus was not written in."""
@@ -55,12 +54,4 @@ def columns_of(dataset: str, languages: Sequence[str]) -> dict[str, str] | None:
 
 def means_all(codes: Sequence[str], languages: Sequence[str]) -> bool:
     """Whether codes stand for languages, in this order: `por` does for `pt-BR`, and `por_PT` does not."""
-    return all(_means(code, language) for code, language in zip(codes, languages, strict=True))
-
-
-@cache
-def _means(code: str, language: str) -> bool:
-    from langcodes import Language
-
-    regions = {region for tag in (code, language) if (region := Language.get(tag.replace("_", "-")).territory)}
-    return match(language, {code: tag_of(code)}) is not None and len(regions) <= 1
+    return all(nearest(language, [tag_of(code)]) for code, language in zip(codes, languages, strict=True))

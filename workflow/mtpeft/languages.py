@@ -4,12 +4,12 @@
 leaves out is the likely one of CLDR (Unicode Technical Standard 35, likely subtags).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
-WHOLE = {"dik": "din", "fuv": "ff", "nb": "no", "pbt": "ps", "quy": "qu"}
-"""Languages that stand for the macrolanguage that they are part of, beside those of CLDR's aliases."""
+WHOLE = {"dik": "din", "fuv": "ff", "no": "nb", "pbt": "ps", "quy": "qu"}
+"""Languages and the macrolanguages that they stand for, beside CLDR's aliases, and Norwegian, which is Bokmål."""
 SCRIPTS_WITHIN = {
     "Hanb": ("Hani",),
     "Hans": ("Hani",),
@@ -32,6 +32,7 @@ class Meaning(NamedTuple):
         script: what it is written in; None where nobody knows.
         says_script: whether the tag says so itself, or by a region where another script is usual.
         region: that of the tag, or the likely one.
+        says_region: whether the tag says so itself.
     """
 
     own: str
@@ -39,6 +40,7 @@ class Meaning(NamedTuple):
     script: str | None
     says_script: bool
     region: str | None
+    says_region: bool
 
 
 def match(language: str, names: Mapping[str, str]) -> str | None:
@@ -74,6 +76,14 @@ def rivals(language: str, names: Mapping[str, str]) -> list[str]:
     return [name for name, tag in names.items() if same_language(language, tag)]
 
 
+def nearest(language: str, tags: Iterable[str]) -> str | None:
+    """The tag of text that may be taken for a language: `pt` for `pt-BR` and the other way round, but not `pt-PT`.
+
+    The very tag wins, then the nearest region. A tag that says no script is in the likely one.
+    """
+    return _nearest(language, tuple(tags))
+
+
 def same_language(one: str, other: str) -> bool:
     """Whether two tags mean one language, in whatever script and region: `zh-Hant` and `cmn`, not `id` and `ms`."""
     return main_language(one) == main_language(other)
@@ -82,6 +92,11 @@ def same_language(one: str, other: str) -> bool:
 def main_language(tag: str) -> str:
     """The language of a tag in its shortest form, without script and region: `zh` for `cmn_Hant` and `zh-TW`."""
     return _meaning(tag).language
+
+
+def written_language(tag: str) -> tuple[str, str | None]:
+    """The language of a tag in its shortest form, and its script; the region does not count."""
+    return _meaning(tag).language, _meaning(tag).script
 
 
 def script_of(tag: str) -> str:
@@ -114,6 +129,19 @@ def _in_script(language: str, names: Mapping[str, str]) -> list[str]:
     ]
 
 
+@lru_cache(maxsize=4096)
+def _nearest(language: str, tags: tuple[str, ...]) -> str | None:
+    wanted = _meaning(language)
+
+    def fits(tag: str) -> bool:
+        meant = _meaning(tag)
+        elsewhere = wanted.says_region and meant.says_region and wanted.region != meant.region
+        return meant.language == wanted.language and _share_script(meant.script, wanted.script) and not elsewhere
+
+    found = [tag for tag in tags if _plain(tag) == _plain(language)] or list(filter(fits, tags))
+    return min(found, key=lambda tag: _distance(language, tag), default=None)
+
+
 def _share_script(one: str | None, other: str | None) -> bool:
     """Whether two scripts are the same, or one is part of the other; simplified Han is none of traditional Han."""
     if None in (one, other) or one == other:
@@ -121,12 +149,13 @@ def _share_script(one: str | None, other: str | None) -> bool:
     return other in SCRIPTS_WITHIN.get(one, ()) or one in SCRIPTS_WITHIN.get(other, ())
 
 
-def _distance(language: str, tag: str) -> tuple[bool, bool, int]:
-    """How far a tag is from a wanted one of the same language: another region, another part of it, CLDR's distance."""
-    from langcodes import tag_distance
+def _distance(language: str, tag: str) -> tuple[bool, bool, bool, int]:
+    """How far a tag is from a wanted one of the same language: by region, by what part of it is meant, and by CLDR."""
+    from langcodes import standardize_tag, tag_distance
 
     wanted, meant = _meaning(language), _meaning(tag)
-    return meant.region != wanted.region, meant.own != wanted.own, tag_distance(language, tag)
+    other = standardize_tag(tag) != standardize_tag(language)
+    return other, meant.region != wanted.region, meant.own != wanted.own, tag_distance(language, tag)
 
 
 def _plain(name: str) -> str:
@@ -142,7 +171,7 @@ def _meaning(tag: str) -> Meaning:
     try:
         given = Language.get(tag)
     except LanguageTagError:
-        return Meaning(tag, tag, None, says_script=False, region=None)
+        return Meaning(tag, tag, None, says_script=False, region=None, says_region=False)
     own = given.language or tag
     whole = given.prefer_macrolanguage().language or own
     # CLDR guesses the script of English for a language that it does not know; its macrolanguage is a better guess.
@@ -156,4 +185,5 @@ def _meaning(tag: str) -> Meaning:
         script=VARIANTS.get(script, script),
         says_script=bool(given.script) or script != usual,
         region=likely.territory,
+        says_region=given.territory is not None,
     )

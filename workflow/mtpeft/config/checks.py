@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import product
+from itertools import combinations, product
 
 from mtpeft.cells import JOIN, LABEL_PATTERN, RESERVED
 from mtpeft.config.cleaning import words_of
@@ -15,6 +15,7 @@ from mtpeft.config.groups import pair_mistakes
 from mtpeft.config.model_checks import contaminated_models, frozen_mistakes, language_mistakes, sharding_mistakes
 from mtpeft.config.models import Model
 from mtpeft.config.other_checks import FORGETTING, also_score_mistakes
+from mtpeft.config.prompt_checks import prompt_mistakes
 from mtpeft.config.rate_checks import missing_rates, rate_mistakes, tuning_mistakes
 from mtpeft.config.representations import FIGURE as REPRESENTATIONS
 from mtpeft.config.representations import representation_mistakes
@@ -131,6 +132,10 @@ def _corpus_mistakes(key: str, corpus: Corpus) -> Iterator[str]:
         yield f"'{key}.split.words' is [{shortest}, {longest}]; write the smaller number first."
     if known and corpus.written_in and corpus.written_in not in known:
         yield f"'{key}.written_in' is '{corpus.written_in}', but its files have the languages {listed(known)}."
+    parts = {part: files for part in ("files", "dev_files", "test_files") if (files := getattr(corpus, part))}
+    for (part, files), (other, others) in combinations(parts.items(), 2):
+        if files == others:
+            yield f"'{key}.{part}' and '{key}.{other}' name the same text; name another one, or take one of them out."
     yield from dataset_mistakes(key, corpus)
     yield from test_set_mistakes(key, corpus)
     for part in ("files", "dev_files", "test_files"):
@@ -168,6 +173,8 @@ def _model_mistakes(configuration: Configuration, key: str, model: Model) -> Ite
     if [model.pretrain, model.path, model.hub, model.extend].count(None) != 3:
         yield f"'{key}' must have one of 'pretrain', 'path', 'hub' and 'extend', and no other."
         return
+    if model.prompt is not None:
+        yield from prompt_mistakes(key, model)
     if model.sharded and model.gpus == 1:
         yield f"'{key}.sharded' needs several GPUs to put shards on; write how many in '{key}.gpus'."
     if model.seen:

@@ -16,6 +16,7 @@ from mtpeft.config.resolve import pair_languages
 from mtpeft.config.schema import Configuration, Study
 from mtpeft.config.studies import budget_labels
 from mtpeft.config.systems import Member, seeds_of_systems, system_block
+from mtpeft.languages import main_language
 from mtpeft.methods import METHODS
 from mtpeft.results.blocks import Block, unfold
 
@@ -94,8 +95,8 @@ def _budgets(configuration: Configuration, finding: Finding, study: Study, metho
 
 
 def foreign_language(configuration: Configuration, pair: str) -> str | None:
-    """Two-letter code of the side of a pair that is not English; None if neither or both are."""
-    codes = [language.replace("_", "-").split("-")[0].lower() for language in pair_languages(configuration, pair)]
+    """The language of the side of a pair that is not English, without region; None if neither or both are."""
+    codes = [main_language(language) for language in pair_languages(configuration, pair)]
     foreign = [code for code in codes if code != ENGLISH]
     return foreign[0] if len(foreign) == 1 else None
 

@@ -5,25 +5,28 @@ from typing import Literal
 
 from mtpeft.config.resolve import model_folder, origin_of, pair_languages
 from mtpeft.config.schema import Configuration
+from mtpeft.languages import written_language
 from mtpeft.models.describe import DATA_RECORD, TRAINING_RECORD
 from mtpeft.records import read_record
 
 Exposure = Literal["parallel", "monolingual", "unseen", "unknown"]
+Written = tuple[str, str | None]
+"""A language and its script."""
 ORDER: tuple[Exposure, ...] = ("parallel", "monolingual", "unseen", "unknown")
 
 
 def exposure_of(configuration: Configuration, model: str, pair: str) -> Exposure:
     """What `seen` of a model's entry says of a pair or, where it says nothing, how the model was pre-trained."""
     entry = configuration.models[origin_of(configuration, model)]
-    languages = set(pair_languages(configuration, pair))
+    languages = _languages(configuration, pair)
     if entry.seen:
-        parallel = [set(pair_languages(configuration, label)) for label in entry.seen.parallel]
-        return _exposure(languages, parallel, entry.seen.monolingual)
+        parallel = [_languages(configuration, label) for label in entry.seen.parallel]
+        return _exposure(languages, parallel, map(written_language, entry.seen.monolingual))
     known = _pretrained_on(configuration, model)
     if known is None:
         return "unknown"
     objective, pairs = known
-    read = [set(pair_languages(configuration, label)) for label in pairs if label in configuration.pairs]
+    read = [_languages(configuration, label) for label in pairs if label in configuration.pairs]
     return _exposure(languages, read if objective == "translation" else [], set().union(*read))
 
 
@@ -40,7 +43,11 @@ def languages_read(configuration: Configuration, model: str) -> set[str] | None:
     return set(alone).union(*sides)
 
 
-def _exposure(languages: set[str], parallel: Iterable[set[str]], monolingual: Iterable[str]) -> Exposure:
+def _languages(configuration: Configuration, pair: str) -> set[Written]:
+    return set(map(written_language, pair_languages(configuration, pair)))
+
+
+def _exposure(languages: set[Written], parallel: Iterable[set[Written]], monolingual: Iterable[Written]) -> Exposure:
     """A pair whose two languages were seen, but not as translations of each other, counts as seen monolingually."""
     translated = list(parallel)
     if languages in translated:

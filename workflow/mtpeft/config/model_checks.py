@@ -12,8 +12,7 @@ from mtpeft.errors import UserError
 from mtpeft.languages import match
 from mtpeft.methods import METHODS
 from mtpeft.models.describe import DATA_RECORD
-from mtpeft.models.families import family_in, read_json
-from mtpeft.models.families.base import added_tokens
+from mtpeft.models.families import names_by_files
 from mtpeft.models.families.mbart import MBART50_CODES, language_code
 from mtpeft.records import read_record
 
@@ -120,9 +119,8 @@ def _without_code(known: Collection[str]) -> Callable[[str], bool]:
 
 
 def without_name(folder: Path) -> Callable[[str], bool]:
-    """Whether the family of the model in a folder has no name for a language, by its small files alone."""
-    config = read_json(folder / "tokenizer_config.json")
-    if not config:  # not fetched yet, or refused when it is taken in
+    """Whether the family of the model in a folder has no name for a language, by the files of its tokenizer."""
+    if not (folder / "tokenizer_config.json").is_file():  # not fetched yet, or refused when it is taken in
         return lambda language: False
-    names = family_in(folder).names(config, added_tokens(config))
+    names = names_by_files(folder)
     return lambda language: names is not None and match(language, names) is None

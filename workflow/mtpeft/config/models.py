@@ -96,6 +96,12 @@ class Model(Section):
     extend: Extension | None = Field(
         default=None, exclude_if=lambda given: given is None, description="A model with a larger vocabulary."
     )
+    prompt: str | None = Field(
+        default=None,
+        exclude_if=lambda given: given is None,
+        description="Text before every source sentence of a model that is told the languages in words, with {source}, "
+        "{target}, {source_code} or {target_code} in it. Empty: as T5 was trained, `translate {source} to {target}: `.",
+    )
     seen: Seen | None = Field(
         default=None, exclude_if=lambda given: given is None, description="What it was pre-trained on, if you know."
     )

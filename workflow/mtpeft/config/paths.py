@@ -87,6 +87,14 @@ def other_splits(configuration: Configuration, wildcards: Wildcards) -> list[str
     return [*others, *given_texts(configuration)]
 
 
+def text_records(configuration: Configuration) -> list[str]:
+    """Records of the text of all pairs that are trained, searched or scored on, with what a user should know of it."""
+    used = set(used_corpora(configuration))
+    pairs = [pair for pair, entry in configuration.pairs.items() if entry.corpus in used]
+    own = [f"data/pairs/{pair}/{record}.json" for pair in pairs for record in ("clean", "parts")]
+    return [*own, *given_texts(configuration)]
+
+
 def more_tests(configuration: Configuration) -> str:
     """Pattern of the names of test sets that are no corpus's own, and are made by a rule of their own."""
     return "|".join(map(re.escape, sorted(more_test_sets(configuration)))) or "(?!)"

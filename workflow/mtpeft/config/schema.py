@@ -137,7 +137,7 @@ class Split(Section):
         default=[],
         description="Dev, test and tuning sentences of a corpus of wheels or datasets exist in all of these; adding a "
         "pair in another language changes none of them. Empty, or where datasets give dev or test: in the languages of "
-        "all pairs of the corpus. A corpus of files always takes those of its first pair.",
+        "all pairs of the corpus. A corpus of files takes those of its first pair, or of all if it gives dev or test.",
     )
     dev: PositiveInt = Field(default=300, description="Sentences on which checkpoints are chosen.")
     test: PositiveInt = Field(default=1000, description="Sentences that only decoding and scoring see.")

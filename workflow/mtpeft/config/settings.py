@@ -19,6 +19,7 @@ from mtpeft.config.resolve import (
     found_path,
     method_options,
     model_with,
+    origin_of,
     pair_languages,
     pretrain_languages,
     with_languages,
@@ -57,6 +58,7 @@ def tokens_settings(configuration: Configuration, vocabulary: str, pair: str) ->
         "target": target,
         "vocabulary": vocabulary,
         **({"max_positions": pretrain.max_positions} if pretrain else {}),
+        **_prompt(configuration, model_with(configuration, vocabulary)),
     }
 
 
@@ -75,7 +77,7 @@ def pretrain_settings(configuration: Configuration, model: str) -> Settings:
 
 def hub_settings(configuration: Configuration, model: str) -> Settings:
     """Settings of a model that is fetched from a hub."""
-    return {"recipe": RECIPES["hub"], "hub": configuration.models[model].hub}
+    return {"recipe": RECIPES["hub"], "hub": configuration.models[model].hub, **_prompt(configuration, model)}
 
 
 def extend_settings(configuration: Configuration, model: str) -> Settings:
@@ -89,6 +91,7 @@ def extend_settings(configuration: Configuration, model: str) -> Settings:
         "languages": {language: new.like for language, new in extension.languages.items()},
         "pieces": pieces.entries if pieces else 0,
         "sides": [("source", "target")[sides[pair].index(pieces.language)] for pair in sides],
+        **_prompt(configuration, model),
     }
 
 
@@ -101,7 +104,15 @@ def base_settings(configuration: Configuration, model: str) -> Settings:
 
 def local_settings(configuration: Configuration, model: str) -> Settings:
     """Settings of a model that lies in a folder."""
-    return {"recipe": RECIPES["local"], "path": str(found_path(str(configuration.models[model].path)))}
+    path = str(found_path(str(configuration.models[model].path)))
+    return {"recipe": RECIPES["local"], "path": path, **_prompt(configuration, model)}
+
+
+def _prompt(configuration: Configuration, model: str) -> Settings:
+    """The prompt of a model or of the one that it extends, if it has one."""
+    labels = (model, origin_of(configuration, model))
+    given = next((prompt for label in labels if (prompt := configuration.models[label].prompt) is not None), None)
+    return {} if given is None else {"prompt": given}
 
 
 def train_settings(configuration: Configuration, cell: Cell) -> Settings:

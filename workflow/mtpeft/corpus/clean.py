@@ -14,7 +14,7 @@ from mtpeft.corpus.filters import KEYS, Sides, first_filter
 from mtpeft.corpus.markup import MASKED, same_masks, stripped
 from mtpeft.corpus.messages import Message, file_messages, input_paths, wheel_messages
 from mtpeft.corpus.mtdata.messages import dataset_messages
-from mtpeft.corpus.normalisation import normalised_line
+from mtpeft.corpus.normalisation import FORM, normalised_line
 from mtpeft.corpus.sentences import aligned_sentences
 from mtpeft.corpus.sides import side_warnings
 from mtpeft.corpus.similarity import normalised
@@ -80,6 +80,7 @@ def clean_pair(settings: Mapping[str, Any], *, archives: Sequence[Path], output:
     tsv.write_cleaned(output, [*cleaned.given, *rows])
     summary = {
         "settings": settings,
+        "normalised": FORM,
         "inputs": {path.name: records.sha256_of(path) for path in input_paths(settings, archives)},
         "messages": cleaned.messages,
         "sentences": len(cleaned.given) + len(cleaned.sentences),
@@ -158,9 +159,11 @@ def _clean_message(message: Message, cleaning: Cleaning, languages: Sequence[str
         return
     before = [normalised_line(text) for text in message[2:]]
     plain = [normalised_line(text) for text in texts[1:]]
-    if cleaning.markup and before != [normalised_line(masks.restored(text)) for text in plain]:
+    differs = before != [normalised_line(masks.restored(text)) for text in plain]
+    if cleaning.markup and differs:
         cleaned.change("markup", before, plain if not cleaning.placeholders else masks.numbered(plain))
-    if cleaning.placeholders and any(MASKED.search(text) for text in plain):
+    masked = any(MASKED.search(text) for text in plain)
+    if cleaning.placeholders and (masked or (differs and not cleaning.markup)):
         cleaned.change("placeholders", before, masks.numbered(plain))
     parts = aligned_sentences(texts) if cleaning.sentences else [tuple(texts)]
     if not parts:
@@ -204,10 +207,10 @@ def _warnings(cleaned: Cleaned, settings: Mapping[str, Any]) -> Iterator[str]:
                 "and are left out; scores on it can't be compared with those of others."
             )
         elif count > MUCH * cleaned.candidates and not (reason == "duplicates" and "wheels" in settings):
-            key = f"clean.{KEYS[reason]}" if reason in KEYS else f"'{reason}' of clean"
+            decides = f"clean.{KEYS[reason]} decides, and " if reason in KEYS else ""
             yield (
                 f"the filter '{reason}' takes {count:,} of {cleaned.candidates:,} training pairs of {pair} "
-                f"({count / cleaned.candidates:.0%}); {key} decides, and clean.json shows some."
+                f"({count / cleaned.candidates:.0%}); {decides}clean.json shows some."
             )
 
 

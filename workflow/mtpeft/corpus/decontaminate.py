@@ -11,6 +11,7 @@ from mtpeft.corpus import tsv
 from mtpeft.corpus.similarity import max_dice, normalised
 from mtpeft.corpus.split import GIVEN, SIDES, hash_order
 from mtpeft.corpus.tsv import Pair
+from mtpeft.errors import UserError
 from mtpeft.warnings import warn
 
 PARTS = ("train", "dev", "test", "pretrain")
@@ -65,6 +66,11 @@ def split_pair(
     dev_rows = drawn["dev"] if "dev" in given else dev.rows
     train = _screen_all(drawn["train"], [test, own_dev], foreign, limit=limit)
     pretrain = _screen_all(drawn["pretrain"], [test, own_dev], foreign, limit=limit)
+    if given and drawn["train"] and not train.rows:
+        raise UserError(
+            f"All {len(drawn['train'])} training pairs of {settings['source']}-{settings['target']} equal or nearly "
+            "equal a sentence of the dev or test set: name other text for training, or leave the given set out."
+        )
     unseen = _without_texts_of(train.rows, pretrain.rows)
     parts = dict(zip(PARTS, (train.rows, dev_rows, drawn["test"], unseen), strict=True))
     for part, rows in parts.items():

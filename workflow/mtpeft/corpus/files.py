@@ -11,6 +11,7 @@ from mtpeft.corpus.sides import check_sides
 from mtpeft.corpus.tables import read_csv, read_tsv
 from mtpeft.corpus.tmx import read_tmx
 from mtpeft.errors import UserError
+from mtpeft.languages import english_name
 
 READERS: dict[str, Callable[[Path, Sequence[Any]], list[Line]]] = {
     "tsv": read_tsv,
@@ -19,6 +20,8 @@ READERS: dict[str, Callable[[Path, Sequence[Any]], list[Line]]] = {
     "tmx": read_tmx,
 }
 """What reads a file that holds both sides, by its form."""
+TITLES = ({"source", "src"}, {"target", "tgt", "trg"})
+"""What a table may call its sides, beside the codes and names of their languages."""
 OTHER_LINE_END = re.compile("[\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 LINE_ENDS = {"\r": "a carriage return", "\v": "a vertical tab", "\f": "a form feed"}
 """Characters inside of lines that end lines for some programs, and what they are called."""
@@ -40,8 +43,23 @@ def read_parallel(files: Mapping[str, Any], *, source: str, target: str) -> list
     else:
         lines = _read_sides(Path(files[source]), Path(files[target]))
     named = " and ".join(map(str, paths_of(files)))
+    if columns and all(isinstance(columns.get(language), int) for language in (source, target)):
+        _refuse_header(lines[0], (source, target), named)
     check_sides([(line.source, line.target) for line in lines], (source, target), named)
     return lines
+
+
+def _refuse_header(first: Line, languages: Sequence[str], named: str) -> None:
+    """Columns are given by number, so the first row is text, unless it calls the columns by their languages."""
+    titles = [
+        {language.casefold(), english_name(language).casefold(), *others}
+        for language, others in zip(languages, TITLES, strict=True)
+    ]
+    if all(text.casefold() in known for text, known in zip((first.source, first.target), titles, strict=True)):
+        raise UserError(
+            f"{named} calls its columns '{first.source}' and '{first.target}' in its first row: write these names "
+            "in the place of the numbers in columns, so that they are no text."
+        )
 
 
 def read_given(files: Mapping[str, Any], *, source: str, target: str) -> list[Line]:

@@ -4,7 +4,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from mtpeft.errors import UserError
-from mtpeft.languages import match
+from mtpeft.languages import same_language
 
 if TYPE_CHECKING:
     from py3langid.langid import LanguageIdentifier
@@ -16,7 +16,8 @@ def probability_of(text: str, language: str) -> float:
     Raises:
         UserError: the identifier does not know the language.
     """
-    return dict(_identifier().rank(text))[_label(language)]
+    labels = _labels(language)
+    return sum(probability for label, probability in _identifier().rank(text) if label in labels)
 
 
 def most_likely(text: str) -> tuple[str, float]:
@@ -26,19 +27,19 @@ def most_likely(text: str) -> tuple[str, float]:
 
 
 @lru_cache
-def label_of(language: str) -> str | None:
-    """What the identifier calls a language, or None where it does not know it."""
-    return match(language, {label: label for label in _identifier().labels})
+def labels_of(language: str) -> frozenset[str]:
+    """What the identifier calls a language, which it knows in all of its scripts and may know by several names."""
+    return frozenset(label for label in _identifier().labels if same_language(label, language))
 
 
-def _label(language: str) -> str:
-    label = label_of(language)
-    if label is None:
+def _labels(language: str) -> frozenset[str]:
+    labels = labels_of(language)
+    if not labels:
         raise UserError(
             f"'clean.language' wants each sentence's language identified, but '{language}' is none of the "
             f"{len(_identifier().labels)} that can be; take the key out of the corpus."
         )
-    return label
+    return labels
 
 
 @lru_cache

@@ -3,15 +3,8 @@
 from functools import lru_cache
 
 import regex
-from langcodes import Language
 
-UNICODE = {
-    "Hans": ("Hani",),
-    "Hant": ("Hani",),
-    "Jpan": ("Hani", "Hira", "Kana"),
-    "Kore": ("Hang", "Hani"),
-}
-"""Scripts of Unicode that a script of ISO 15924 is made of, where it is not one of them itself."""
+from mtpeft.languages import SCRIPTS_WITHIN, script_of
 
 
 def share_in_script(text: str, language: str) -> float:
@@ -28,7 +21,7 @@ def share_in_script(text: str, language: str) -> float:
 
 @lru_cache
 def _pattern(language: str) -> regex.Pattern[str]:
-    script = Language.get(language).maximize().script or "Latn"
-    names = "".join(rf"\p{{Script={name}}}" for name in UNICODE.get(script, (script,)))
+    script = script_of(language)
+    names = "".join(rf"\p{{Script={name}}}" for name in SCRIPTS_WITHIN.get(script, (script,)))
     # Letters that many scripts share, such as a long vowel mark, are of all of them.
     return regex.compile(rf"[{names}\p{{Script=Zyyy}}\p{{Script=Zinh}}]")

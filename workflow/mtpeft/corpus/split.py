@@ -122,8 +122,12 @@ def _draw_far(
     for start in range(0, len(rest), block):
         drawn += _far_from(rest[start : start + block], others, tables, limit)
         if len(drawn) >= count:
-            break
-    return _draw(drawn, count, key)
+            return drawn[:count]
+    part = key.removeprefix("split.")
+    raise UserError(
+        f"{key} asks for {count} sentences, but of the {len(rest)} that suit only {len(drawn)} nearly equal no "
+        f"{'test' if part == 'dev' else 'dev'} sentence on any side: write at most {len(drawn)}, or name more text."
+    )
 
 
 def _far_from(keys: Sequence[str], others: Sequence[str], tables: Sequence[Table], limit: float) -> list[str]:

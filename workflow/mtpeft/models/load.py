@@ -189,7 +189,8 @@ def load_cell(cell: str | Path, pair: str | None = None) -> Translator:
     if not base_record.exists():
         raise UserError(f"The base model {base_record} of {folder} is not there; run this in the folder of the sweep.")
     bring_in_for(record["settings"]["method"], cell=folder)
-    base = Path(read_record(base_record)["folder"])
+    described = read_record(base_record)
+    base = Path(described["folder"])
     pair = _pair_of(Cell(**record["cell"]), pair)
     languages = record["settings"].get("members", {}).get(pair) or record["settings"]["languages"]
     device = prepare_torch(record["settings"]["threads"])
@@ -198,7 +199,9 @@ def load_cell(cell: str | Path, pair: str | None = None) -> Translator:
     say_domains(model, domain_of(record["settings"], pair))
     return Translator(
         model=model,
-        codec=open_codec(base, languages, vocabulary=record["cell"]["model"]),
+        codec=open_codec(
+            base, languages, vocabulary=record["cell"]["model"], prompt=described["settings"].get("prompt")
+        ),
         search=Search(**record["settings"]["search"]),
         frozen=frozen,
     )

@@ -10,6 +10,7 @@ from mtpeft.models.describe import read_folder_shape
 from mtpeft.models.exposure import exposure_of
 from mtpeft.models.families import family_in
 from mtpeft.models.shapes import ModelShape
+from mtpeft.models.tokenizer_check import check_tokenizer
 from mtpeft.record_types import ModelRecord
 from mtpeft.records import sha256_of, write_record
 
@@ -56,12 +57,13 @@ def record_folder(
         exposure: whether the model may have read the test sets, where the folder does not say it.
 
     Raises:
-        UserError: a file is missing, or the family is not supported.
+        UserError: a file is missing, the family is not supported, or the tokenizer is not as the family has it.
     """
     weights = sorted(folder.glob("*.safetensors"))
     shape = check_folder(folder, key=key)
     if not weights:
         raise UserError(f"'{key}' is '{folder}', but that folder has no *.safetensors weights; nothing else is read.")
+    check_tokenizer(folder, key=key, model=record.parent.name, prompt=settings.get("prompt"))
     content = ModelRecord(
         model=record.parent.name,
         folder=str(folder),

@@ -4,21 +4,21 @@ What differs between families is said in `mtpeft.models.families`; here is what 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from mtpeft.errors import UserError
-from mtpeft.languages import match
-from mtpeft.models.families import family_in, read_shape
-from mtpeft.models.families.base import Edges, Family, Names
+from mtpeft.languages import match, rivals
+from mtpeft.models.families import family_in, names_class, read_shape
+from mtpeft.models.families.base import Family, Names
+from mtpeft.models.families.prompts import written_prompt
+from mtpeft.tokens.around import Around, Side, tokens_around
 from mtpeft.tokens.extension import Extension, read_extension
 from mtpeft.tokens.frame import Frame
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
-
-Side = Literal["source", "target"]
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,8 @@ class Codec:
         target: name of the target language.
         names: all that the vocabulary has for languages.
         special: tokens that are no text; M2M-100's languages are none of its tokenizer's own special tokens.
+        prompt: text before every source sentence.
+        around: by side, the special tokens around a sentence.
         stand_ins: by side, the token of a language that stands in for a new one in the tokenizer, and the new one's.
         extension: entries that were added to the vocabulary.
     """
@@ -42,22 +44,32 @@ class Codec:
     target: str
     names: frozenset[str]
     special: frozenset[int]
+    prompt: str
+    around: Mapping[Side, Around]
     stand_ins: Mapping[Side, Mapping[int, int]]
     extension: Extension
 
 
 def load_tokenizer(folder: Path) -> "PreTrainedTokenizerBase":
-    """The tokenizer in a model's folder; nothing is fetched."""
-    from transformers import AutoTokenizer
+    """The tokenizer in a model's folder, of the class of its family where none is named; nothing is fetched."""
+    import transformers
 
-    return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    named = "AutoTokenizer" if names_class(folder) else family_in(folder).tokenizers[0]
+    return getattr(transformers, named).from_pretrained(folder, local_files_only=True)
 
 
-def open_codec(folder: Path, languages: Mapping[Side, str], *, vocabulary: str) -> Codec:
+def open_codec(folder: Path, languages: Mapping[Side, str], *, vocabulary: str, prompt: str | None = None) -> Codec:
     """The tokenizer in a folder, set to a pair of languages given as BCP 47 tags.
 
+    Args:
+        folder: of the model.
+        languages: by side.
+        vocabulary: what sentences call it.
+        prompt: text before every source sentence, with places for the languages; None for that of the family.
+
     Raises:
-        UserError: the family is not supported, or the vocabulary has no name for a language; calls it `vocabulary`.
+        UserError: the family is not supported, the vocabulary has no name for a language or has languages in tokens and
+            not in a prompt, or the tokenizer does not put around a sentence what its family has there.
     """
     family, tokenizer = family_in(folder), load_tokenizer(folder)
     extension = read_extension(folder)
@@ -67,34 +79,54 @@ def open_codec(folder: Path, languages: Mapping[Side, str], *, vocabulary: str) 
         if language in extension.languages:
             return extension.languages[language].stand_in
         name = language if names is None else match(language, names)
+        if name is None and (candidates := rivals(language, names)):
+            raise UserError(
+                f"The vocabulary '{vocabulary}' has the language '{language}' in several scripts: "
+                f"{', '.join(candidates)}; write the script of the text as well, as in 'sr-Latn'."
+            )
         if name is None or (family.token and _is_unknown(tokenizer, family.token(name))):
             raise UserError(
                 f"The vocabulary '{vocabulary}' has no token for the language '{language}'; use a pair that it knows, "
-                "or pre-train a model with that pair in `pretrain.vocabulary_pairs`."
+                "give the language a token with `extend`, or pre-train a model with that pair in "
+                "`pretrain.vocabulary_pairs`."
             )
         return name
 
+    if prompt is not None and names is not None:
+        raise UserError(
+            f"'models.{vocabulary}.prompt' is for models that are told the languages in words, but this vocabulary has "
+            f"tokens for them, such as {next(iter(names))}; take the key out."
+        )
     source = named(languages["source"]) if family.names_source else languages["source"]
+    target = named(languages["target"])
     token = family.token or str
     own = tokenizer.convert_tokens_to_ids([token(name) for name in names or ()])
     codec = Codec(
         tokenizer=tokenizer,
         family=family,
         source=source,
-        target=named(languages["target"]),
+        target=target,
         names=frozenset(names or ()),
         special=frozenset([*tokenizer.all_special_ids, *own, *extension.language_ids]),
+        prompt=family.source_prefix(source, target) if prompt is None else written_prompt(prompt, source, target),
+        around={},
         stand_ins=_stand_ins(tokenizer, family, extension, languages),
         extension=extension,
     )
     if family.takes_languages:
         tokenizer.src_lang, tokenizer.tgt_lang = codec.source, codec.target
-    return codec
+    written = codec.prompt.strip() if codec.prompt.strip() in codec.names else ""
+    sides: tuple[tuple[Side, str, str], ...] = (("source", codec.source, written), ("target", codec.target, ""))
+    around = {
+        side: tokens_around(tokenizer, family, side=side, language=language, before=before, folder=folder)
+        for side, language, before in sides
+    }
+    return replace(codec, around=around)
 
 
 def names_in(family: Family, tokenizer: "PreTrainedTokenizerBase") -> Names | None:
     """A family's names for the languages that a tokenizer has, or None where any language will do."""
-    return family.names({"language_codes": getattr(tokenizer, "language_codes", None)}, tokenizer.get_vocab())
+    return family.names({"language_codes": getattr(tokenizer, "language_codes", None)}, sorted(tokenizer.get_vocab()))
 
 
 def _stand_ins(
@@ -126,13 +158,9 @@ def encode(codec: Codec, sentences: Sequence[str], side: Side, *, longest: int) 
     options = {} if codec.extension.pieces else {"truncation": True, "max_length": longest}
     if side == "target":
         rows = codec.tokenizer(text_target=stripped, **options)["input_ids"]
-        return _framed(codec, rows, codec.family.target_edges, side=side, longest=longest)
-    prefix = codec.family.source_prefix(codec.source, codec.target)
-    rows = codec.tokenizer([prefix + sentence for sentence in stripped], **options)["input_ids"]
-    edges = codec.family.source_edges
-    # Marian's prefix is a special token that the tokenizer takes for a part of the sentence.
-    is_token = prefix.strip() in codec.names
-    return _framed(codec, rows, Edges(edges.before + is_token, edges.after), side=side, longest=longest)
+    else:
+        rows = codec.tokenizer([codec.prompt + sentence for sentence in stripped], **options)["input_ids"]
+    return _framed(codec, rows, side, longest=longest)
 
 
 def text_of(codec: Codec, hypotheses: Sequence[Sequence[int]]) -> list[str]:
@@ -154,17 +182,18 @@ def frame_of(codec: Codec, config: Any) -> Frame:
     )
 
 
-def _framed(codec: Codec, rows: Sequence[Sequence[int]], edges: Edges, *, side: Side, longest: int) -> list[list[int]]:
+def _framed(codec: Codec, rows: Sequence[Sequence[int]], side: Side, *, longest: int) -> list[list[int]]:
     """Special tokens within a sentence become unknown words: no tag `</s>` ends it, no `es_XX` changes its language.
 
     Known pieces become new entries, and what stands in for a new language at the edges becomes its token.
     """
     unknown = dict.fromkeys(codec.special, codec.tokenizer.unk_token_id)
     new = codec.stand_ins[side]
+    first, end = len(codec.around[side].before), len(codec.around[side].after)
     framed = []
     for row in rows:
-        last = len(row) - edges.after
-        before, after = ([new.get(token, token) for token in end] for end in (row[: edges.before], row[last:]))
-        words = codec.extension.shortened([unknown.get(token, token) for token in row[edges.before : last]])
+        last = len(row) - end
+        before, after = ([new.get(token, token) for token in part] for part in (row[:first], row[last:]))
+        words = codec.extension.shortened([unknown.get(token, token) for token in row[first:last]])
         framed.append([*before, *words[: longest - len(before) - len(after)], *after])
     return framed

@@ -15,12 +15,12 @@ def encode_pair(settings: Mapping[str, Any], *, tokenizer: Path, parts: Mapping[
 
     Args:
         settings: `source` and `target` language, `vocabulary` for messages, `max_positions` where no model lies beside
-            the tokenizer that says it.
+            the tokenizer that says it, `prompt` where a model has one of its own.
         tokenizer: folder of the model's tokenizer.
         parts: text of each part, and where its arrays go.
     """
     languages = {"source": settings["source"], "target": settings["target"]}
-    codec = open_codec(tokenizer, languages, vocabulary=settings["vocabulary"])
+    codec = open_codec(tokenizer, languages, vocabulary=settings["vocabulary"], prompt=settings.get("prompt"))
     longest = settings.get("max_positions") or read_shape(read_json(tokenizer / "config.json")).max_positions
     for text, arrays in parts.items():
         rows = read_pairs(text)

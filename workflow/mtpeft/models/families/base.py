@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from mtpeft.models.shapes import ModelShape
 
@@ -11,12 +11,21 @@ Names = Mapping[str, str]
 """Names for languages, each with the BCP 47 tag that it stands for."""
 
 
+Mark = Literal["language", "end"]
+"""What a special token at an edge of a sentence says: its language, or that it ends."""
+
+
 @dataclass(frozen=True)
 class Edges:
-    """Number of special tokens that the tokenizer puts before and after a sentence."""
+    """Special tokens that the tokenizer puts before and after a sentence."""
 
-    before: int
-    after: int
+    before: tuple[Mark, ...]
+    after: tuple[Mark, ...]
+
+
+LANGUAGE_FIRST = Edges(("language",), ("end",))
+LANGUAGE_LAST = Edges((), ("end", "language"))
+END_ALONE = Edges((), ("end",))
 
 
 def no_prefix(source: str, target: str) -> str:
@@ -48,14 +57,17 @@ class Family:
     Attributes:
         title: what sentences call it.
         model_type: that of its `config.json`.
-        tokenizers: classes of its tokenizer, which tell families of one `model_type` apart.
+        tokenizers: classes of its tokenizer, which tell families of one `model_type` apart; the first is loaded where
+            a folder names none.
         shape: modules and counts of a `config.json`; raises `KeyError` where that lacks a key.
         names: its names for languages, from `tokenizer_config.json` and the entries of the vocabulary. None: any
             language will do.
+        names_in_vocabulary: its names are known from the whole vocabulary alone.
         names_source: the source's language has a name as well as the target's.
         token: entry of the vocabulary that stands for a named language; None where there are no such entries.
         takes_languages: the tokenizer is told both names, as `src_lang` and `tgt_lang`.
-        source_prefix: text before every source sentence, from the names of source and target language.
+        source_prefix: text before every source sentence, from the names of source and target language; where it is one
+            of the names, it is a token that stands before the sentence like those of the edges.
         source_edges: special tokens around a source sentence.
         target_edges: special tokens around a target sentence.
         begin: tokens that the decoder reads before it predicts the first word, from the configured start token and,
@@ -69,20 +81,13 @@ class Family:
     tokenizers: tuple[str, ...]
     shape: Callable[[Mapping[str, Any]], ModelShape]
     names: Callable[[TokenizerConfig, Collection[str]], Names | None]
+    names_in_vocabulary: bool = False
     names_source: bool = True
     token: Callable[[str], str] | None = str
     takes_languages: bool = True
     source_prefix: Callable[[str, str], str] = no_prefix
-    source_edges: Edges = Edges(1, 1)
-    target_edges: Edges = Edges(1, 1)
+    source_edges: Edges = LANGUAGE_FIRST
+    target_edges: Edges = LANGUAGE_FIRST
     begin: Callable[[int, int | None], tuple[int, ...]] = start_and_language
     dropout: str = "dropout"
     fixed: Mapping[str, Any] = field(default_factory=dict)
-
-
-def added_tokens(config: TokenizerConfig) -> list[str]:
-    """Entries that a `tokenizer_config.json` says were added to the vocabulary, in any of the forms there have been."""
-    lists = (config.get(key) or () for key in ("extra_special_tokens", "additional_special_tokens"))
-    decoder = (config.get("added_tokens_decoder") or {}).values()
-    added = [token for tokens in (*lists, decoder) for token in tokens]
-    return [token["content"] if isinstance(token, dict) else token for token in added]

@@ -9,7 +9,7 @@ from typing import Any
 
 from mtpeft.errors import UserError
 from mtpeft.models.families.bart import Extras, bart_shape
-from mtpeft.models.families.base import Edges, Family, Names, TokenizerConfig, start_alone
+from mtpeft.models.families.base import END_ALONE, Family, Names, TokenizerConfig, start_alone
 from mtpeft.models.shapes import ModelShape
 
 OPEN, CLOSE = ">>", "<<"
@@ -45,11 +45,12 @@ MARIAN = Family(
     tokenizers=("MarianTokenizer",),
     shape=marian_shape,
     names=_names,
+    names_in_vocabulary=True,
     names_source=False,
     token=None,
     takes_languages=False,
     source_prefix=_code_before,
-    source_edges=Edges(0, 1),
-    target_edges=Edges(0, 1),
+    source_edges=END_ALONE,
+    target_edges=END_ALONE,
     begin=start_alone,
 )

@@ -9,8 +9,9 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from mtpeft.languages import match, script_of
 from mtpeft.models.families.bart import Extras, bart_shape
-from mtpeft.models.families.base import Edges, Family, Names, TokenizerConfig, language_alone
+from mtpeft.models.families.base import LANGUAGE_LAST, Family, Names, TokenizerConfig, language_alone
 from mtpeft.models.shapes import ModelShape
 
 # fmt: off
@@ -26,18 +27,19 @@ MBART50_CODES = (
     "xh_ZA", "gl_ES", "sl_SI",
 )
 # fmt: on
-CODE = re.compile(r"[a-z]{2,3}_[A-Z]{2}")
+CODE = re.compile(r"[a-z]{2,3}_([A-Z]{2}|[A-Z][a-z]{3})")
 NO_REGION = "_XX"
-_BY_LANGUAGE = {code.split("_")[0]: code for code in MBART50_CODES}
 
 
 def language_code(language: str) -> str:
     """Token that a vocabulary made here has for a language: mBART-50's, or one of the same form.
 
-    The main subtag of the BCP 47 tag decides.
+    One of the same form has the main subtag of the BCP 47 tag, and the script where it is not the likely one.
     """
-    main = language.replace("_", "-").split("-")[0].lower()
-    return _BY_LANGUAGE.get(main, f"{main}{NO_REGION}")
+    if known := match(language, tagged(MBART50_CODES)):
+        return known
+    main, script = language.replace("_", "-").split("-")[0].lower(), script_of(language)
+    return f"{main}{NO_REGION}" if script == script_of(main) else f"{main}_{script}"
 
 
 def extra_codes(languages: Iterable[str]) -> list[str]:
@@ -71,7 +73,7 @@ MBART25 = replace(
     title="mBART",
     tokenizers=("MBartTokenizer",),
     names=_names25,
-    source_edges=Edges(0, 2),
-    target_edges=Edges(0, 2),
+    source_edges=LANGUAGE_LAST,
+    target_edges=LANGUAGE_LAST,
     begin=language_alone,
 )

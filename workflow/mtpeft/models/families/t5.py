@@ -1,19 +1,25 @@
-"""T5 (Raffel et al. 2019, arXiv 1910.10683) and mT5 (Xue et al. 2020, arXiv 2010.11934).
+"""T5 (Raffel et al. 2019, arXiv 1910.10683), mT5 (Xue et al. 2020, arXiv 2010.11934) and MADLAD-400 (Kudugunta et al.
+2023, arXiv 2309.04662), which has T5's shape.
 
-The languages stand in words before the source, as in T5's own training: `translate German to English: `. The blocks
+A vocabulary with tokens such as `<2de>` is that of a model which was trained to read one of them before the source, the
+target's language, as MADLAD-400. In all others the languages stand in words there, as in the training of the first T5:
+`translate German to English: `. T5 1.1 and mT5 have read no such words; they learn them like any others. The blocks
 have no biases, norms are root mean squares, positions are biases of the attention scores by distance.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
 from mtpeft.languages import english_name
-from mtpeft.models.families.base import Edges, Family, start_alone
+from mtpeft.models.families.base import END_ALONE, Family, Names, TokenizerConfig, start_alone
 from mtpeft.models.shapes import CROSS, Linear, ModelShape, Norm, Role
 
 LONGEST = 512
 """Tokens of the longest sequence in pre-training; nothing in the architecture limits it."""
+TARGET = re.compile(r"<2([a-z]{2,3}(?:_[A-Z][a-z]{3})?(?:_[A-Z]{2})?)>")
+"""A token for a target language; MADLAD-400 has others of this look for tasks, scripts and regions."""
 EMBEDDINGS = "shared"
 PROJECTIONS: tuple[tuple[str, Role], ...] = (("q", "query"), ("k", "key"), ("v", "value"), ("o", "output"))
 
@@ -82,7 +88,15 @@ def _norm(module: str, width: int) -> Norm:
     return Norm(module, width, bias=False)
 
 
+def _names(config: TokenizerConfig, vocabulary: Collection[str]) -> Names | None:
+    """Tokens of target languages, or None where there are none and the languages stand in words."""
+    found = filter(None, map(TARGET.fullmatch, vocabulary))
+    return {token[0]: token[1].replace("_", "-") for token in found} or None
+
+
 def _request(source: str, target: str) -> str:
+    if TARGET.fullmatch(target):
+        return f"{target} "
     return f"translate {english_name(source)} to {english_name(target)}: "
 
 
@@ -91,14 +105,15 @@ T5 = Family(
     model_type="t5",
     tokenizers=("T5Tokenizer",),
     shape=t5_shape,
-    names=lambda config, vocabulary: None,
+    names=_names,
+    names_in_vocabulary=True,
     names_source=False,
     token=None,
     takes_languages=False,
     source_prefix=_request,
-    source_edges=Edges(0, 1),
-    target_edges=Edges(0, 1),
+    source_edges=END_ALONE,
+    target_edges=END_ALONE,
     begin=start_alone,
     dropout="dropout_rate",
 )
-MT5 = replace(T5, title="mT5", model_type="mt5", tokenizers=("MT5Tokenizer", "T5Tokenizer"))
+MT5 = replace(T5, title="mT5", model_type="mt5", tokenizers=("T5Tokenizer", "MT5Tokenizer"))

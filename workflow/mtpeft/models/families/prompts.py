@@ -1,0 +1,32 @@
+"""Prompts of one's own: text before every source sentence, with places for the two languages."""
+
+from string import Formatter
+
+from mtpeft.errors import UserError
+from mtpeft.languages import english_name
+
+PLACES = ("source", "target", "source_code", "target_code")
+"""Names of the languages in English, and their BCP 47 tags."""
+
+
+def check_prompt(prompt: str, *, key: str) -> None:
+    """Refuse a prompt with places that nothing is known for.
+
+    Raises:
+        UserError: another name in braces, or braces that are not closed; names `key`.
+    """
+    *others, last = (f"{{{place}}}" for place in PLACES)
+    remedy = f"write {', '.join(others)} or {last}, and each brace that is text twice."
+    try:
+        parts = list(Formatter().parse(prompt))
+    except ValueError as error:
+        raise UserError(f"'{key}' is '{prompt}', which has a brace too many or too few; {remedy}") from error
+    for _, place, form, conversion in parts:
+        if place is not None and (place not in PLACES or form or conversion):
+            raise UserError(f"'{key}' has '{{{place}}}', which stands for nothing; {remedy}")
+
+
+def written_prompt(prompt: str, source: str, target: str) -> str:
+    """A prompt with the languages, given as BCP 47 tags, in their places."""
+    names = {"source": english_name(source), "target": english_name(target)}
+    return prompt.format(**names, source_code=source, target_code=target)

@@ -1,0 +1,69 @@
+"""The entries of a vocabulary that the files of a folder tell of, read without the libraries that use them."""
+
+import json
+from collections.abc import Collection, Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from mtpeft.errors import UserError
+
+SENTENCEPIECE = ("sentencepiece.bpe.model", "spiece.model")
+
+
+def added_entries(folder: Path) -> set[str]:
+    """Entries that the small files of a tokenizer say were added to its vocabulary, in any of the forms there are."""
+    described = [read_json(folder / name) for name in ("tokenizer_config.json", "special_tokens_map.json")]
+    added = [token for config in described for token in _added(config)]
+    return {*added, *read_json(folder / "added_tokens.json")}
+
+
+def all_entries(folder: Path) -> Collection[str]:
+    """All entries of a vocabulary; the pieces of sentencepiece where there is no list of its own."""
+    files = [folder / name for name in ("tokenizer.json", "vocab.json", *SENTENCEPIECE)]
+    return _all_entries(folder, tuple(file.stat().st_mtime_ns for file in files if file.is_file()))
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """The object in a JSON file of a model's folder, or nothing where it is not there.
+
+    Raises:
+        UserError: it is no JSON in UTF-8, or no object.
+    """
+    if not file.is_file():
+        return {}
+    try:
+        read = json.loads(file.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{file} is not valid JSON in UTF-8 ({error}); fetch or save the model again.") from error
+    if not isinstance(read, dict):
+        raise UserError(f"{file} must hold one JSON object; fetch or save the model again.")
+    return read
+
+
+@lru_cache(maxsize=8)
+def _all_entries(folder: Path, changed: tuple[int, ...]) -> frozenset[str]:
+    return frozenset([*added_entries(folder), *_listed(folder), *read_json(folder / "vocab.json")])
+
+
+def _listed(folder: Path) -> Iterator[str]:
+    """Entries of `tokenizer.json`, or pieces of a sentencepiece model."""
+    if listed := read_json(folder / "tokenizer.json"):
+        yield from (token["content"] for token in listed.get("added_tokens") or ())
+        entries = (listed.get("model") or {}).get("vocab") or ()
+        # A unigram vocabulary is a list of entries with their scores, the others map entries to numbers.
+        yield from entries if isinstance(entries, Mapping) else (entry for entry, *_ in entries)
+        return
+    for file in (folder / name for name in SENTENCEPIECE if (folder / name).is_file()):
+        from sentencepiece import SentencePieceProcessor
+
+        pieces = SentencePieceProcessor(model_file=str(file))
+        yield from map(pieces.id_to_piece, range(pieces.get_piece_size()))
+
+
+def _added(config: Mapping[str, Any]) -> list[str]:
+    lists = [
+        config.get(key) or () for key in ("extra_special_tokens", "additional_special_tokens", "added_tokens_decoder")
+    ]
+    added = [token for tokens in lists for token in (tokens.values() if isinstance(tokens, Mapping) else tokens)]
+    return [token["content"] if isinstance(token, dict) else token for token in added]
