@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,9 +30,8 @@ TABLES = ("tsv", "csv", "jsonl")
 FORMS = {"json": "jsonl", "ndjson": "jsonl"}
 """Other names of files of a form."""
 HUB_NAME = r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*"
-DEV_SHARE, TEST_SHARE = 0.05, 0.1
-DEV_LIMITS, TEST_LIMITS = (20, 500), (50, 1000)
-"""Fewest and most sentences that are set aside; what is left must be more than both."""
+DRAWN = {"dev": (0.05, 20, 500), "test": (0.1, 50, 1000)}
+"""Share of the sentences that is set aside, and fewest and most of them; what is left must be more than both."""
 TOKENS_PER_PAIR, FEWEST_UPDATES, MOST_UPDATES = 40, 200, 20_000
 SMALLEST_SIZE, SIZE_STEP, MOST_SIZES = 100, 4, 4
 SHARES = (0.001, 0.005, 0.01, 0.05, 0.1)
@@ -55,14 +54,15 @@ def write_study(request: Request, to: Path) -> Iterator[str]:
     given = Counter(line.part for line in cleaned.given)
     kept = len({(sentence.source, sentence.target) for sentence in cleaned.sentences})
     cleaned.take("duplicates", [], len(cleaned.sentences) - kept)
-    plan = fit(kept, _shape(request), given_dev=given["dev"], given_test=given["test"])
+    plan = fit(kept, _shape(request), [part for part in DRAWN if not given[part]])
     plan = replace(plan, new_languages=_new_languages(request))
     text = overlay_text(request, files, plan)
     configuration = validate(merge(read_yaml(DEFAULT_FILE), yaml.safe_load(text)))
     _write_new(to, text)
     cells = all_cells(configuration)
-    told = (f"{plan.dev} {'are given' if given['dev'] else 'are'} for dev", f"{plan.test} for test")
-    yield f"{to}: {kept:,} sentence pairs, of which {' and '.join(told)}."
+    drawn = " and ".join(f"{count} are for {part}" for part, count in plan.split.items())
+    beside = [f"beside {given[part]} given for {part}" for part in given]
+    yield f"{to}: {', '.join([f'{kept:,} sentence pairs', *([f'of which {drawn}'] if drawn else []), *beside])}."
     yield from _taken(cleaned)
     if plan.new_languages:
         yield f"{request.model} has no token for {listed(plan.new_languages)}, so it gets one, which `extend` says."
@@ -177,37 +177,32 @@ def describe_files(request: Request, given: Sequence[str]) -> dict[str, Any]:
     return {form: file, "columns": dict(zip((request.source, request.target), columns, strict=True))}
 
 
-def fit(pairs: int, shape: ModelShape | None, *, given_dev: int = 0, given_test: int = 0) -> Plan:
+def fit(pairs: int, shape: ModelShape | None, drawn: Collection[str] = tuple(DRAWN)) -> Plan:
     """Splits and sizes for a number of pairs, budgets for a model that is known.
 
     Args:
-        pairs: of the training text, from which dev and test are drawn where they are not given.
+        pairs: of the training text.
         shape: of the model, if it is here.
-        given_dev: sentences of a dev set beside it.
-        given_test: sentences of a test set beside it.
+        drawn: which of dev and test are drawn from the training text; the others are given beside it.
 
     Raises:
         UserError: too few pairs to learn, to choose and to test on.
     """
-    drawn_dev, drawn_test = (
-        0 if given else min(max(round(share * pairs), fewest), most)
-        for given, share, (fewest, most) in (
-            (given_dev, DEV_SHARE, DEV_LIMITS),
-            (given_test, TEST_SHARE, TEST_LIMITS),
-        )
-    )
-    left = int(0.9 * (pairs - drawn_dev - drawn_test))  # some are near-duplicates of these
+    split = {
+        part: min(max(round(share * pairs), fewest), most)
+        for part, (share, fewest, most) in DRAWN.items()
+        if part in drawn
+    }
+    left = int(0.9 * (pairs - sum(split.values())))  # some are near-duplicates of these
     if left < SMALLEST_SIZE:
         raise UserError(
             f"After cleaning the files hold {pairs} sentence pairs, which leaves {max(left, 0)} for training; give at "
-            f"least {round((SMALLEST_SIZE / 0.9 + DEV_LIMITS[0] + TEST_LIMITS[0]) / 10) * 10}."
+            f"least {round((SMALLEST_SIZE / 0.9 + sum(DRAWN[part][1] for part in split)) / 10) * 10}."
         )
     sizes = [left // SIZE_STEP**step for step in reversed(range(MOST_SIZES))]
     shares = [share for share in SHARES if shape is None or _can_meet(shape, share)]
     return Plan(
-        dev=given_dev or drawn_dev,
-        test=given_test or drawn_test,
-        split={"dev": drawn_dev, "test": drawn_test},
+        split=split,
         sizes={f"n{size}": {"pairs": size, "updates": _updates(size)} for size in sizes if size >= SMALLEST_SIZE},
         budgets={f"p{share * 100:g}": share for share in shares},
         large=shape is None or shape.total >= LARGE,

@@ -88,17 +88,13 @@ class Plan:
     """Numbers that fit the text and the model, and the languages that the model has no token for.
 
     Attributes:
-        dev: sentences of the dev set.
-        test: sentences of the test set.
-        split: how many of each are drawn from the text; none of what is given.
+        split: sentences of dev and test that are drawn from the text, where they are not given.
         sizes: of the training text, with the updates spent on them.
         budgets: shares of the model's parameters.
         large: whether the model wants the small rates of large ones.
         new_languages: those that the model gets a token for.
     """
 
-    dev: int
-    test: int
     split: Mapping[str, int]
     sizes: Mapping[str, Mapping[str, int]]
     budgets: Mapping[str, float]
@@ -147,7 +143,7 @@ def _corpus(request: Request, files: Mapping[str, Mapping[str, Any]], plan: Plan
         **{NAMES.get(part, part): dict(described) for part, described in files.items()},
         "written_in": request.source,
         "clean": {key: getattr(PROSE, key) for key in ("max_characters", "max_words", "max_length_ratio")},
-        "split": {part: drawn for part, drawn in plan.split.items() if drawn} | {"words": [3, 60]},
+        "split": dict(plan.split) | {"words": [3, 60]},
     }
 
 
