@@ -14,11 +14,12 @@ from mtpeft.config.folders import (
     in_use,
     pair_name,
     rates_file,
+    results_folder,
     tokens_folder,
     vocabulary_folder,
 )
 from mtpeft.config.labels import labels_in, with_digests
-from mtpeft.config.load import DEFAULT_FILE, merge, validate
+from mtpeft.config.load import DEFAULT_FILE, load, merge, validate
 from mtpeft.config.resolve import vocabulary_of
 from mtpeft.config.schema import Configuration
 from mtpeft.config.settings import class_cell
@@ -44,6 +45,7 @@ ONE_STUDY = {
     },
     "findings": None,
 }
+QUICK_FILE = DEFAULT_FILE.parent / "workflow/studies/quick.yaml"
 LORA = "small/pt-en/n100/lora/b1/1"
 
 
@@ -172,6 +174,13 @@ def test_two_studies_of_other_text_share_labels_and_no_file(tmp_path: Path) -> N
 )
 def test_tables_and_figures_lie_under_the_name_of_the_study_file(files: list[str], name: str) -> None:
     assert study_name(files) == name
+
+
+def test_the_quick_look_shares_cells_with_the_default_study_and_has_tables_of_its_own() -> None:
+    default, quick = load(), load([QUICK_FILE])
+    known = {cell: cell.folder for cell in all_cells(default)}
+    assert {cell: cell.folder for cell in all_cells(quick)}.items() <= known.items()
+    assert (str(results_folder(default)), str(results_folder(quick))) == ("results/config", "results/quick")
 
 
 def test_a_folder_of_another_study_is_refused_and_the_own_one_named() -> None:
