@@ -191,7 +191,7 @@ def test_similarities_of_another_test_set_are_refused() -> None:
     configuration = configuration_of("parity")
     similarities = write_similarities(build(configuration, by_method()), sentences=90)
 
-    with pytest.raises(UserError, match=r"similarity\.json is of 90 test sentences, but the scores"):
+    with pytest.raises(UserError, match=r"similarities of .* are of 90 test sentences, but its scores"):
         write_findings(
             findings_settings(configuration), similarities=similarities, record=Path("a.json"), page=Path("a.md")
         )

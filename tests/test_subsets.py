@@ -9,8 +9,8 @@ from config_material import DEFAULT
 from mtpeft import records
 from mtpeft.cells import Cell
 from mtpeft.config.draws import draw_of
+from mtpeft.config.folders import pair_folder, size_name, subset_file
 from mtpeft.config.load import merge, validate
-from mtpeft.config.paths import subset_file
 from mtpeft.corpus import tsv
 from mtpeft.corpus.subsets import choose_subset
 
@@ -96,4 +96,5 @@ def test_a_cell_is_trained_on_the_draw_of_its_seed(draws: dict[str, Any], labels
         }
     )
     assert draw_of(configuration, cell) == draw
-    assert subset_file(configuration, cell, "pt-en") == f"data/pairs/pt-en/subsets/{draw}/n100.txt"
+    folder = f"{pair_folder(configuration, 'pt-en')}/subsets/{draw}"
+    assert subset_file(configuration, cell, "pt-en") == f"{folder}/{size_name(configuration, 'n100')}.txt"
