@@ -78,8 +78,10 @@ def _has_any(folder: Path, codes: Collection[str]) -> bool:
 
 def _room_for_languages(folder: Path, config: Mapping[str, Any]) -> int:
     """Rows of an mBART's embeddings beyond the pieces of its sentencepiece model, `<pad>` and `<mask>`."""
-    pieces = len(all_entries(folder)) if (folder / "sentencepiece.bpe.model").is_file() else 0
-    return config.get("vocab_size", 0) - pieces - 2 if pieces else 0
+    rows = config.get("vocab_size")
+    if not isinstance(rows, int) or not (folder / "sentencepiece.bpe.model").is_file():
+        return 0
+    return rows - len(all_entries(folder)) - 2
 
 
 def names_by_files(folder: Path) -> Names | None:

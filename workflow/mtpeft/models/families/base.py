@@ -1,5 +1,6 @@
 """What a family of models says of itself; everything else in the project is blind to families."""
 
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -11,6 +12,9 @@ Names = Mapping[str, str]
 """Names for languages, each with the BCP 47 tag that it stands for."""
 
 
+WRITTEN_TARGET = re.compile(r"<2([a-z]{2,3}(?:_[A-Z][a-z]{3})?(?:_[A-Z]{2})?)>|>>(.+)<<")
+"""A token for a target language that is written before the source, `<2de>` or `>>deu<<`; MADLAD-400 has others that
+begin like the first for tasks, scripts and regions."""
 Mark = Literal["language", "end"]
 """What a special token at an edge of a sentence says: its language, or that it ends."""
 
@@ -26,6 +30,17 @@ class Edges:
 LANGUAGE_FIRST = Edges(("language",), ("end",))
 LANGUAGE_LAST = Edges((), ("end", "language"))
 END_ALONE = Edges((), ("end",))
+
+
+def written_targets(config: TokenizerConfig, vocabulary: Collection[str]) -> Names | None:
+    """Tokens of target languages that are written before the source, or None where there are none: any will do."""
+    found = filter(None, map(WRITTEN_TARGET.fullmatch, vocabulary))
+    return {token[0]: (token[1] or token[2]).replace("_", "-") for token in found} or None
+
+
+def target_before(source: str, target: str) -> str:
+    """The token of the target language, if there are such tokens."""
+    return f"{target} " if WRITTEN_TARGET.fullmatch(target) else ""
 
 
 def no_prefix(source: str, target: str) -> str:

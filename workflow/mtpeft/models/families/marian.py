@@ -4,15 +4,13 @@ A model into several languages reads `>>spa<<` before the source; one into a sin
 has a sentencepiece model of its own, over one vocabulary.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from mtpeft.errors import UserError
 from mtpeft.models.families.bart import Extras, bart_shape
-from mtpeft.models.families.base import END_ALONE, Family, Names, TokenizerConfig, start_alone
+from mtpeft.models.families.base import END_ALONE, Family, start_alone, target_before, written_targets
 from mtpeft.models.shapes import ModelShape
-
-OPEN, CLOSE = ">>", "<<"
 
 
 def marian_shape(config: Mapping[str, Any]) -> ModelShape:
@@ -29,27 +27,17 @@ def marian_shape(config: Mapping[str, Any]) -> ModelShape:
     return bart_shape(config, Extras(norm_of_embeddings=False, norm_at_end=False, positions=None))
 
 
-def _names(config: TokenizerConfig, vocabulary: Collection[str]) -> Names | None:
-    """Codes of the target languages; one that is not known before the vocabulary is, is whatever it is asked to be."""
-    codes = [token for token in vocabulary if token.startswith(OPEN) and token.endswith(CLOSE)]
-    return {code: code.removeprefix(OPEN).removesuffix(CLOSE).replace("_", "-") for code in codes} or None
-
-
-def _code_before(source: str, target: str) -> str:
-    return f"{target} " if target.startswith(OPEN) else ""
-
-
 MARIAN = Family(
     title="Marian",
     model_type="marian",
     tokenizers=("MarianTokenizer",),
     shape=marian_shape,
-    names=_names,
+    names=written_targets,
     names_in_vocabulary=True,
     names_source=False,
     token=None,
     takes_languages=False,
-    source_prefix=_code_before,
+    source_prefix=target_before,
     source_edges=END_ALONE,
     target_edges=END_ALONE,
     begin=start_alone,

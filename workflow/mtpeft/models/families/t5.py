@@ -7,19 +7,16 @@ target's language, as MADLAD-400. In all others the languages stand in words the
 have no biases, norms are root mean squares, positions are biases of the attention scores by distance.
 """
 
-import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from mtpeft.languages import english_name
-from mtpeft.models.families.base import END_ALONE, Family, Names, TokenizerConfig, start_alone
+from mtpeft.models.families.base import END_ALONE, Family, start_alone, target_before, written_targets
 from mtpeft.models.shapes import CROSS, Linear, ModelShape, Norm, Role
 
 LONGEST = 512
 """Tokens of the longest sequence in pre-training; nothing in the architecture limits it."""
-TARGET = re.compile(r"<2([a-z]{2,3}(?:_[A-Z][a-z]{3})?(?:_[A-Z]{2})?)>")
-"""A token for a target language; MADLAD-400 has others of this look for tasks, scripts and regions."""
 EMBEDDINGS = "shared"
 PROJECTIONS: tuple[tuple[str, Role], ...] = (("q", "query"), ("k", "key"), ("v", "value"), ("o", "output"))
 
@@ -88,16 +85,8 @@ def _norm(module: str, width: int) -> Norm:
     return Norm(module, width, bias=False)
 
 
-def _names(config: TokenizerConfig, vocabulary: Collection[str]) -> Names | None:
-    """Tokens of target languages, or None where there are none and the languages stand in words."""
-    found = filter(None, map(TARGET.fullmatch, vocabulary))
-    return {token[0]: token[1].replace("_", "-") for token in found} or None
-
-
 def _request(source: str, target: str) -> str:
-    if TARGET.fullmatch(target):
-        return f"{target} "
-    return f"translate {english_name(source)} to {english_name(target)}: "
+    return target_before(source, target) or f"translate {english_name(source)} to {english_name(target)}: "
 
 
 T5 = Family(
@@ -105,7 +94,7 @@ T5 = Family(
     model_type="t5",
     tokenizers=("T5Tokenizer",),
     shape=t5_shape,
-    names=_names,
+    names=written_targets,
     names_in_vocabulary=True,
     names_source=False,
     token=None,
