@@ -93,7 +93,7 @@ WRONG = {
     "sides of different length": (lambda: Path("text.en").write_text("a\n"), {}, "has 1280 lines but text.en has 1"),
     "no such file": (lambda: Path("text.en").unlink(), {}, "text.en does not exist"),
     "no such model": (None, {"model": "nowhere"}, "'--model' is 'nowhere', but there is no such folder"),
-    "no revision": (None, {"model": "owner/name@main"}, "a branch moves"),
+    "no revision": (None, {"model": "owner/name@main"}, "a branch or a tag moves"),
     "unknown language": (None, {"source": "xx"}, "'xx', which is no language code"),
     "table without columns": (None, {"files": ["text.tsv"]}, "--columns"),
     "three files": (None, {"files": ["a", "b", "c"]}, "two line-aligned files"),
