@@ -171,11 +171,11 @@ WRONG: list[tuple[Any, ...]] = [
     ),
     (
         {"models": {"new": {"hub": "somebody/model"}}},
-        "'models.new.hub' is 'somebody/model'; write a model with its revision, such as 'owner/name@commit'",
+        "'models.new.hub' is 'somebody/model'; write 'owner/name@commit', with the digits of a commit",
     ),
     (
         {"models": {"new": {"hub": "somebody/model@main"}}},
-        "'models.new.hub' is 'somebody/model@main', but a branch moves; write the commit",
+        "'models.new.hub' is 'somebody/model@main'; write 'owner/name@commit', with the digits of a commit",
     ),
     (
         {"pairs": {"xx-en": {"corpus": "interface"}}},

@@ -72,7 +72,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(503, b"")
         elif REPOSITORY not in path:
             self._send(404, b"", {"X-Error-Code": "RepoNotFound"})
-        elif COMMIT not in path:
+        elif COMMIT not in path and not path.endswith("revision/main"):
             self._send(404, b"", {"X-Error-Code": "RevisionNotFound"})
         elif path.startswith("api/"):
             self._send(200, json.dumps(self._listed()).encode(), {"Content-Type": "application/json"})

@@ -14,8 +14,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from config_material import DEFAULT
 from family_material import build_checkpoint
 from hub_material import COMMIT, REPOSITORY, Hub, serve
+from mtpeft.config.load import merge, validate
+from mtpeft.errors import UserError
 from mtpeft.models.load import load_base
 from mtpeft.records import read_record, sha256_of
 from record_material import schema_mistakes
@@ -176,6 +179,36 @@ def test_what_the_hub_does_not_have_is_named(checkpoint: Path, tmp_path: Path, c
         code, said = _fetch(tmp_path, hub, named=named)
     assert (code, expected in said) == (MISTAKE, True), said
     assert not (tmp_path / "models/mine/base.json").exists()
+
+
+NO_COMMITS = (
+    "owner/name",
+    "owner/name@",
+    "owner/name@main",
+    "owner/name@v1.0",
+    "owner/name@refs/pr/1",
+    "owner/name@../main",
+    f"../name@{COMMIT}",
+    f"owner/..@{COMMIT}",
+    f"owner/../name@{COMMIT}",
+    f"owner/na..me@{COMMIT}",
+    f"/owner/name@{COMMIT}",
+    f"name@{COMMIT}",
+    f"owner/name @{COMMIT}",
+    f"owner/name@{COMMIT} ",
+    f"owner/name@{COMMIT}\n",
+    f"owner/name@{COMMIT[:-1]}g",
+    f"owner/name@{COMMIT}0",
+    f"somewhere.org/owner/name@{COMMIT}",
+)
+
+
+@pytest.mark.parametrize("named", NO_COMMITS)
+def test_a_model_of_the_hub_is_named_by_its_commit(named: str) -> None:
+    overlay = {"models": {"mine": {"hub": named}}}
+    with pytest.raises(UserError, match=r"'models\.mine\.hub' is .*; write 'owner/name@commit'"):
+        validate(merge(DEFAULT, overlay))
+    assert validate(merge(DEFAULT, {"models": {"mine": {"hub": f"own-er/n.a_m-e@{COMMIT[:7]}"}}}))
 
 
 @pytest.mark.parametrize("trouble", ["lies", "shorter"])

@@ -99,7 +99,7 @@ WRONG = {
     "a dev set without columns": (None, {"dev": ["dev.tsv"]}, "--columns"),
     "a dev set that is not there": (None, {"dev": ["no.es", "no.en"]}, "no.es"),
     "sides that are swapped": (None, {"source": "en", "target": "es"}, "swap the two"),
-    "no revision": (None, {"model": "owner/name@main"}, "a branch moves"),
+    "no revision": (None, {"model": "owner/name@main"}, "a branch or a tag moves"),
     "unknown language": (None, {"source": "xx"}, "'xx', which is no language code"),
     "one language": (None, {"target": "es"}, "'--source' and '--target' are both 'es'; write two different"),
     "one file": (None, {"files": ["text.es", "text.es"]}, "text.es is named for both sides"),

@@ -20,7 +20,8 @@ from mtpeft.errors import UserError
 from mtpeft.methods.outside import bring_in_for
 from mtpeft.models.frozen import WHOLE, Frozen, frozen_in, loading_options, represented, require_quantisation, settle
 from mtpeft.models.shapes import NEW_ENTRIES
-from mtpeft.models.weights import quiet_loading, read_heads, refuse_other_weights, weight_files
+from mtpeft.models.weight_files import read_heads, weight_files
+from mtpeft.models.weights import quiet_loading, refuse_other_weights
 from mtpeft.records import read_record
 from mtpeft.tokens.codec import Codec, Side, encode, frame_of, open_codec, text_of
 from mtpeft.tokens.losses import LossWarning, losses

@@ -13,7 +13,8 @@ from mtpeft.models.families import family_in
 from mtpeft.models.shapes import ModelShape
 from mtpeft.models.tokenizer_check import check_tokenizer
 from mtpeft.models.vocabulary_check import check_start, check_vocabulary, tokenizer_files
-from mtpeft.models.weights import check_numbers, check_weights, weight_files
+from mtpeft.models.weight_files import check_numbers, weight_files
+from mtpeft.models.weights import check_weights
 from mtpeft.record_types import ModelRecord
 from mtpeft.records import sha256_of, write_record
 

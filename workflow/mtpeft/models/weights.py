@@ -7,123 +7,22 @@ log at most. Names and shapes stand at the head of each file, so both are known 
 import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mtpeft.errors import UserError
-from mtpeft.models.json_files import read_json_object
 from mtpeft.models.shapes import ModelShape
+from mtpeft.models.weight_files import Tensor, first_line, read_heads, read_tensor, weight_files
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
-SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
-FLOATS = {"F64", "F32", "F16", "BF16"}
-"""Types of numbers that weights may have, as safetensors calls them."""
 LOGITS_BIAS = "final_logits_bias"
 SINUSOIDS = ("embed_positions.weight", "embed_positions.weights")
 """Tables of positions that a model computes by itself, which some older checkpoints hold as well."""
 VERSIONS = ("encoder.version", "decoder.version")
 """Numbers of a format that some of the oldest checkpoints hold."""
-
-
-@dataclass(frozen=True)
-class Tensor:
-    """What stands at the head of a file about one tensor in it."""
-
-    file: Path
-    shape: tuple[int, ...]
-    kind: str
-
-
-def weight_files(folder: Path, *, key: str) -> list[Path]:
-    """The files that hold a model's weights: one, or those that an index names.
-
-    Raises:
-        UserError: there is none, or one that the index names is not there; names `key`.
-    """
-    if (folder / "adapter_config.json").exists():
-        raise UserError(
-            f"'{key}' is '{folder}', which holds an adapter and not a whole model; merge it with its base, and "
-            "write the folder of the merged model."
-        )
-    single, index = folder / SINGLE, folder / INDEX
-    if single.is_file():
-        return [single]
-    if not index.is_file():
-        other = _other_format(folder)
-        raise UserError(
-            f"'{key}' is '{folder}', but that folder has no *.safetensors weights under the name {SINGLE}, nor "
-            f"{INDEX}; nothing else is read{other}."
-        )
-    names = _named_in(index)
-    for name in names:
-        if Path(name).name != name or not (folder / name).is_file():
-            raise UserError(f"{index} names {name}, which is not there; copy all files of the model into the folder.")
-    return [folder / name for name in names]
-
-
-def _other_format(folder: Path) -> str:
-    for pattern in ("*.safetensors", "*.bin", "*.pt", "*.ckpt", "*.h5", "*.msgpack", "*.npz"):
-        for file in sorted(folder.glob(pattern)):
-            return f", such as {file.name} there; open the model with transformers and save it with `save_pretrained`"
-    return ""
-
-
-def _named_in(index: Path) -> list[str]:
-    places = read_json_object(index).get("weight_map")
-    if not isinstance(places, dict) or not places or not all(isinstance(name, str) for name in places.values()):
-        raise UserError(f"{index} has no 'weight_map' that says which file holds which tensor; copy it again.")
-    return sorted(set(places.values()))
-
-
-def read_heads(files: Sequence[Path]) -> dict[str, Tensor]:
-    """The tensors of files by name, without their numbers.
-
-    Raises:
-        UserError: a file is cut short or no safetensors, two hold the same tensor, an index says otherwise, or it
-            holds numbers that are no floats.
-    """
-    found: dict[str, Tensor] = {}
-    for file in files:
-        for name, tensor in _read_head(file).items():
-            if name in found:
-                raise UserError(f"{file} and {found[name].file} both hold '{name}'; take one of the files away.")
-            if tensor.kind not in FLOATS:
-                raise UserError(
-                    f"{file} holds '{name}' in numbers of type {tensor.kind}; use a checkpoint of whole weights, in "
-                    "floats of 16 bits or more."
-                )
-            found[name] = tensor
-    if files and (index := files[0].parent / INDEX).is_file() and files[0].name != SINGLE:
-        for name, place in read_json_object(index)["weight_map"].items():
-            if name not in found or found[name].file.name != place:
-                raise UserError(f"{index} says that {place} holds '{name}', but it does not; copy the files again.")
-    return found
-
-
-def _read_head(file: Path) -> dict[str, Tensor]:
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(file, framework="np") as stream:
-            slices = {name: stream.get_slice(name) for name in stream.keys()}  # noqa: SIM118 - it is no mapping
-            written_by = (stream.metadata() or {}).get("format", "pt")
-            heads = {name: Tensor(file, tuple(held.get_shape()), held.get_dtype()) for name, held in slices.items()}
-    except (SafetensorError, OSError) as error:
-        raise UserError(
-            f"{file} is no whole safetensors file ({_first_line(error)}); copy or download it again."
-        ) from error
-    if written_by != "pt":
-        raise UserError(
-            f"{file} was written for '{written_by}' and not for PyTorch ('pt'), so its matrices may be turned; save "
-            "the model from PyTorch."
-        )
-    if not heads:
-        raise UserError(f"{file} holds no tensor; copy or download it again.")
-    return heads
 
 
 def check_weights(folder: Path, config: Mapping[str, Any], *, key: str, shape: ModelShape) -> None:
@@ -150,24 +49,6 @@ def check_weights(folder: Path, config: Mapping[str, Any], *, key: str, shape: M
                 f"{folder / 'config.json'} contradicts itself: by some of its keys '{linear.module}' has the size "
                 f"{[linear.outputs, linear.inputs]}, by others {[*found] if found else 'none'}; copy it again."
             )
-
-
-def check_numbers(files: Sequence[Path]) -> None:
-    """Refuse weights that are not numbers: NaN and infinity. All of them are read, one tensor at a time.
-
-    Raises:
-        UserError: names the file and the tensor.
-    """
-    import torch
-    from safetensors import safe_open
-
-    for file in files:
-        with safe_open(file, framework="pt") as stream:
-            for name in stream.keys():  # noqa: SIM118 - it is no mapping
-                if not torch.isfinite(stream.get_tensor(name)).all():
-                    raise UserError(
-                        f"{file} holds '{name}' with numbers that are NaN or infinite; use a checkpoint without."
-                    )
 
 
 def _fitted(
@@ -197,7 +78,7 @@ def _fitted(
     except Exception as error:  # whatever a class of the library makes of a user's numbers
         raise UserError(
             f"{folder / 'config.json'} describes no model that can be built ({type(error).__name__}: "
-            f"{_first_line(error)}); copy it from the checkpoint again."
+            f"{first_line(error)}); copy it from the checkpoint again."
         ) from error
 
 
@@ -300,7 +181,7 @@ def _changes_nothing(model: "PreTrainedModel", name: str, head: Tensor | None) -
         return True
     if name.endswith(SINUSOIDS):
         return any("Sinusoidal" in type(module).__name__ for module in model.modules())
-    return name.endswith(LOGITS_BIAS) and head is not None and not _read(head, name).any().item()
+    return name.endswith(LOGITS_BIAS) and head is not None and not read_tensor(head, name).any().item()
 
 
 def _check_ties(config: Mapping[str, Any], heads: Mapping[str, Tensor], *, folder: Path) -> None:
@@ -321,16 +202,16 @@ def _check_ties(config: Mapping[str, Any], heads: Mapping[str, Tensor], *, folde
         )
     if shared is None:
         return
-    first = _read(heads[shared], shared)
+    first = read_tensor(heads[shared], shared)
     for other in (
         f"{prefix}shared.weight",
         *(f"{prefix}{side}.embed_tokens.weight" for side in ("encoder", "decoder")),
     ):
-        if other in heads and other != shared and not _equal(first, _read(heads[other], other)):
+        if other in heads and other != shared and not _equal(first, read_tensor(heads[other], other)):
             raise UserError(
                 f"{heads[other].file} holds '{shared}' and another '{other}', which are one in this family."
             )
-    if output is not None and _equal(first, _read(output, "lm_head.weight")) != tied:
+    if output is not None and _equal(first, read_tensor(output, "lm_head.weight")) != tied:
         meant = "one matrix, but the two are not equal" if tied else "two matrices, but the two are equal"
         remedy = "false, where the family allows it" if tied else "true"
         raise UserError(
@@ -345,13 +226,6 @@ def _equal(one: "torch.Tensor", other: "torch.Tensor") -> bool:
     return torch.equal(one, other)
 
 
-def _read(head: Tensor, name: str) -> "torch.Tensor":
-    from safetensors import safe_open
-
-    with safe_open(head.file, framework="pt") as stream:
-        return stream.get_tensor(name)
-
-
 @contextmanager
 def quiet_loading() -> Iterator[None]:
     """Have the library not log what it thinks of weights, which is said in a sentence instead."""
@@ -362,7 +236,3 @@ def quiet_loading() -> Iterator[None]:
         yield
     finally:
         logger.setLevel(before)
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)
