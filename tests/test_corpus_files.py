@@ -201,7 +201,7 @@ TAGS = [
     (["pt", "pt-BR"], "pt", "pt"),
     (["pt-BR", "pt"], "pt", "pt"),
     (["pt-PT", "pt-BR"], "pt-BR", "pt-BR"),
-    (["pt-PT", "pt-BR"], "pt", "pt-PT"),
+    (["pt-PT", "pt-BR"], "pt", "pt-BR"),
     (["PT-br"], "pt_BR", "PT-br"),
     (["PT-BR"], "pt", "PT-BR"),
     (["pt"], "pt-BR", "pt"),
@@ -233,6 +233,13 @@ def test_a_unit_whose_languages_are_the_same_text_is_skipped(tmp_path):
         "</body>", '<tu><tuv lang="pt"><seg>Autocarro</seg></tuv><tuv lang="pt-BR"><seg>Ônibus</seg></tuv></tu></body>'
     ), encoding="utf-8")  # fmt: skip
     assert pairs_of({"tmx": tmp_path / "a.tmx"}, "pt", "pt-BR") == [("Autocarro", "Ônibus")]
+
+
+def test_every_translation_of_a_unit_is_a_line(tmp_path):
+    variants = [("sw", "Mvua"), ("en", "Rain"), ("en", "Rainfall"), ("fr", "Pluie")]
+    unit = "".join(f'<tuv xml:lang="{tag}"><seg>{text}</seg></tuv>' for tag, text in variants)
+    (tmp_path / "a.tmx").write_text(f"<tmx><body><tu>{unit}</tu></body></tmx>", encoding="utf-8")
+    assert pairs_of({"tmx": tmp_path / "a.tmx"}) == [("Mvua", "Rain"), ("Mvua", "Rainfall")]
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "iso-8859-1", "utf-8-sig"])

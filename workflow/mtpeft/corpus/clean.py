@@ -14,7 +14,7 @@ from mtpeft.corpus.filters import KEYS, Sides, first_filter
 from mtpeft.corpus.markup import MASKED, same_masks, stripped
 from mtpeft.corpus.messages import Message, file_messages, input_paths, wheel_messages
 from mtpeft.corpus.mtdata.messages import dataset_messages
-from mtpeft.corpus.normalisation import normalised_line
+from mtpeft.corpus.normalisation import FORM, normalised_line
 from mtpeft.corpus.sentences import aligned_sentences
 from mtpeft.corpus.sides import side_warnings
 from mtpeft.corpus.similarity import normalised
@@ -80,6 +80,7 @@ def clean_pair(settings: Mapping[str, Any], *, archives: Sequence[Path], output:
     tsv.write_cleaned(output, [*cleaned.given, *rows])
     summary = {
         "settings": settings,
+        "normalised": FORM,
         "inputs": {path.name: records.sha256_of(path) for path in input_paths(settings, archives)},
         "messages": cleaned.messages,
         "sentences": len(cleaned.given) + len(cleaned.sentences),
@@ -206,10 +207,10 @@ def _warnings(cleaned: Cleaned, settings: Mapping[str, Any]) -> Iterator[str]:
                 "and are left out; scores on it can't be compared with those of others."
             )
         elif count > MUCH * cleaned.candidates and not (reason == "duplicates" and "wheels" in settings):
-            key = f"clean.{KEYS[reason]}" if reason in KEYS else f"'{reason}' of clean"
+            decides = f"clean.{KEYS[reason]} decides, and " if reason in KEYS else ""
             yield (
                 f"the filter '{reason}' takes {count:,} of {cleaned.candidates:,} training pairs of {pair} "
-                f"({count / cleaned.candidates:.0%}); {key} decides, and clean.json shows some."
+                f"({count / cleaned.candidates:.0%}); {decides}clean.json shows some."
             )
 
 

@@ -86,8 +86,13 @@ FILTERS: Mapping[str, Filter] = {
     "script": is_other_script,
     "language": is_other_language,
 }
-KEYS = {"too_long": "max_characters and max_words", "length_ratio": "max_length_ratio"}
-"""Keys of `clean` that a filter is set by, where they have another name."""
+KEYS = {
+    "too_long": "max_characters and max_words",
+    "length_ratio": "max_length_ratio",
+    "sentences_differ": "sentences",
+    **{name: name for name in ("placeholders", "markup", "same_text", "script", "language", "duplicates")},
+}
+"""Keys of `clean` that a filter is set by; nothing sets whether blank sides are taken."""
 
 
 def first_filter(pair: Sides, cleaning: Cleaning) -> str | None:

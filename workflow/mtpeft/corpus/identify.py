@@ -4,7 +4,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from mtpeft.errors import UserError
-from mtpeft.languages import match, same_language
+from mtpeft.languages import same_language
 
 if TYPE_CHECKING:
     from py3langid.langid import LanguageIdentifier
@@ -32,16 +32,13 @@ def most_likely(text: str) -> tuple[str, float]:
 
 
 @lru_cache
-def label_of(language: str) -> str | None:
-    """What the identifier calls a language, or None where it does not know it."""
-    return match(language, {label: label for label in _identifier().labels})
+def labels_of(language: str) -> frozenset[str]:
+    """What the identifier calls a language, which it knows in all of its scripts and may know by several names."""
+    return frozenset(label for label in _identifier().labels if same_language(label, language))
 
 
-@lru_cache
 def _labels(language: str) -> frozenset[str]:
-    """What the identifier calls a language, which it knows in all of its scripts, and may know by several names."""
-    known = _identifier().labels
-    labels = frozenset(label for label in known if same_language(label, language))
+    labels = labels_of(language)
     if not labels:
         raise UserError(
             f"'clean.language' wants each sentence's language identified, but '{language}' is none of the "

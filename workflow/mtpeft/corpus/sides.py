@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
-from mtpeft.corpus.identify import label_of, most_likely
+from mtpeft.corpus.identify import labels_of, most_likely
 from mtpeft.errors import UserError
+from mtpeft.languages import is_language
 
 SAMPLE, CHARACTERS = 200, 200
 """How many lines are looked at, evenly spaced, and how much of each."""
@@ -31,9 +32,9 @@ def check_sides(pairs: Pairs, languages: Sequence[str], named: str) -> None:
     sides = _labels(filled)
     if sides is None or _are_near(*languages):
         return
-    wanted = [label_of(language) for language in languages]
-    swapped = [found == other for found, other in zip(sides, wanted[::-1], strict=True)]
-    unknown = [label is None for label in wanted]
+    wanted = [labels_of(language) for language in languages]
+    swapped = [found in other for found, other in zip(sides, wanted[::-1], strict=True)]
+    unknown = [not labels for labels in wanted]
     if all(swapped) or (any(swapped) and any(unknown) and sides[0] != sides[1]):
         source, target = languages
         raise UserError(
@@ -47,7 +48,7 @@ def side_warnings(pairs: Pairs, languages: Sequence[str]) -> Iterator[str]:
     if equal > MOSTLY * len(pairs):
         yield f"{equal:,} of {len(pairs):,} pairs of {'-'.join(languages)} have the same text on both sides."
     for found, language in zip(_labels(pairs) or (), languages, strict=False):
-        if label_of(language) not in (None, found) and not _are_near(found, language):
+        if (known := labels_of(language)) and found not in known and not _are_near(found, language):
             yield f"the side of {'-'.join(languages)} that should be '{language}' looks like '{found}'."
 
 
@@ -67,4 +68,4 @@ def _letters(pairs: Pairs, side: int) -> int:
 def _are_near(one: str, other: str) -> bool:
     from langcodes import tag_distance
 
-    return tag_distance(one, other) < NEAR
+    return is_language(one) and is_language(other) and tag_distance(one, other) < NEAR

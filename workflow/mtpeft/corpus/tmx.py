@@ -1,6 +1,7 @@
 """Parallel text of a translation memory in TMX 1.1 to 1.4b, read unit by unit."""
 
 from collections.abc import Iterator, Sequence
+from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,12 +21,13 @@ class Unit(NamedTuple):
     """A unit of a translation memory: the line of the file on which it begins and its segments by language tag."""
 
     number: int
-    segments: dict[str, etree._Element]
+    segments: dict[str, list[etree._Element]]
 
 
 def read_tmx(path: Path, languages: Sequence[str]) -> list[Line]:
     """The units that have both languages, in the order of the file.
 
+    A unit that has a language several times gives a line for each of its translations.
     Tags are compared as languages. Where a unit lacks the very tag, `pt` also finds `pt-BR`, and `pt-BR` finds `pt` or
     `por`, but never `pt-PT`.
 
@@ -38,7 +40,8 @@ def read_tmx(path: Path, languages: Sequence[str]) -> list[Line]:
         tags.update(segments)
         source, target = (nearest(language, segments) for language in languages)
         if source and target and source != target:
-            lines.append(Line(number, _text(segments[source], path), _text(segments[target], path)))
+            sides = ([_text(segment, path) for segment in segments[tag]] for tag in (source, target))
+            lines += [Line(number, *texts) for texts in product(*sides)]
     if not tags:
         raise UserError(f"{path} has no <tu> with a <seg> and its language: name a TMX file.")
     if not lines:
@@ -84,13 +87,13 @@ def _syntax_mistake(path: Path, parser: etree.XMLPullParser, error: etree.XMLSyn
     return f"{path}, line {max(1, line)}, is not XML ({reason.strip()}): mend it there, or name a TMX file."
 
 
-def _segments(unit: etree._Element) -> dict[str, etree._Element]:
-    """Segments by language tag, the first of each."""
-    segments: dict[str, etree._Element] = {}
+def _segments(unit: etree._Element) -> dict[str, list[etree._Element]]:
+    """Segments by language tag."""
+    segments: dict[str, list[etree._Element]] = {}
     for variant in unit.iterchildren("{*}tuv"):
         tag, segment = variant.get(XML_LANG) or variant.get("lang"), variant.find("{*}seg")
         if tag and segment is not None:
-            segments.setdefault(tag, segment)
+            segments.setdefault(tag, []).append(segment)
     return segments
 
 
