@@ -62,7 +62,7 @@ def _in_another_language(
     source, target = map(labels_of, languages)
     if not target:
         return None
-    likely = {*target, *source, PIVOT}
+    likely = sorted({*target, *source, PIVOT})
     usual = Counter(filter(None, (_label(text, likely) for text in references)))
     allowed = {None, *target, *(other for other, count in usual.items() if count >= USUAL * usual.total())}
     return sum(_label(text, likely) not in allowed for text in hypotheses)
