@@ -4,10 +4,9 @@ A corpus score hides them: a model that copies half of its sources may score as 
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from mtpeft.corpus.identify import labels_of, probabilities
-from mtpeft.languages import same_language
 
 SHARES = ("empty", "at_limit", "copied", "off_target")
 PIVOT = "en"
@@ -63,14 +62,13 @@ def _in_another_language(
     source, target = map(labels_of, languages)
     if not target:
         return None
-    likely = [*sorted(target), *sorted(source), PIVOT]
+    likely = sorted({*target, *source, PIVOT})
     usual = Counter(filter(None, (_label(text, likely) for text in references)))
-    allowed = {None, *(other for other, count in usual.items() if count >= USUAL * usual.total())}
-    found = (_label(text, likely) for text in hypotheses)
-    return sum(label not in allowed and not same_language(label, languages[1]) for label in found)
+    allowed = {None, *target, *(other for other, count in usual.items() if count >= USUAL * usual.total())}
+    return sum(_label(text, likely) not in allowed for text in hypotheses)
 
 
-def _label(text: str, likely: Sequence[str]) -> str | None:
+def _label(text: str, likely: Collection[str]) -> str | None:
     """What the identifier takes a text for: one of the likely languages, if it is sure among these, else any.
 
     None where the text is too short, or the identifier is not sure. Among all languages that it knows it rarely is of

@@ -26,4 +26,4 @@ def preload() -> None:
     for module in MODULES:
         importlib.import_module(module)
     importlib.import_module("transformers.conversion_mapping").get_checkpoint_conversion_mapping("mbart")
-    importlib.import_module("mtpeft.corpus.identify").label_of("en")
+    importlib.import_module("mtpeft.corpus.identify").labels_of("en")
