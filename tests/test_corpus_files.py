@@ -235,13 +235,6 @@ def test_a_unit_whose_languages_are_the_same_text_is_skipped(tmp_path):
     assert pairs_of({"tmx": tmp_path / "a.tmx"}, "pt", "pt-BR") == [("Autocarro", "Ônibus")]
 
 
-def test_every_translation_of_a_unit_is_a_line(tmp_path):
-    variants = [("sw", "Mvua"), ("en", "Rain"), ("en", "Rainfall"), ("fr", "Pluie")]
-    unit = "".join(f'<tuv xml:lang="{tag}"><seg>{text}</seg></tuv>' for tag, text in variants)
-    (tmp_path / "a.tmx").write_text(f"<tmx><body><tu>{unit}</tu></body></tmx>", encoding="utf-8")
-    assert pairs_of({"tmx": tmp_path / "a.tmx"}) == [("Mvua", "Rain"), ("Mvua", "Rainfall")]
-
-
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "iso-8859-1", "utf-8-sig"])
 def test_translation_memories_may_say_their_encoding(encoding, tmp_path):
     declared = f'<?xml version="1.0" encoding="{encoding.removesuffix("-sig")}"?>'

@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
+from config_material import DEFAULT
 from corpus_material import CLEAN, SENTENCES
 from mtpeft import records
+from mtpeft.config.corpus_settings import clean_settings, split_settings
+from mtpeft.config.load import merge, validate
 from mtpeft.corpus import tsv
 from mtpeft.corpus.clean import clean_pair
 from mtpeft.corpus.cleaning import CATALOGUES, PROSE, cleaning_of
@@ -103,6 +106,22 @@ def test_a_key_cuts_lines_into_sentences(tmp_path):
     record = clean(tmp_path, [("Er ging. Sie blieb.", "He left. She stayed.")], {"sentences": True})
     assert sorted(kept(tmp_path)) == [("Er ging.", "He left."), ("Sie blieb.", "She stayed.")]
     assert record["changed"]["sentences"]["messages"] == 1
+
+
+OWN_PAIR = {"corpus": "own", "source": "de", "target": "en"}
+
+
+def test_settings_name_what_differs_from_what_is_usual(tmp_path, monkeypatch):
+    """The default study's are those of its shipped models: a key that came later, with its default, changes nothing."""
+    monkeypatch.chdir(tmp_path)
+    own = {"files": write_sides(tmp_path, "own", LINES), "clean": {"markup": True, "same_text": True}}
+    configuration = validate(merge(DEFAULT, {"corpora": {"own": own}, "pairs": {"own": OWN_PAIR}}))
+    wheels, files = (clean_settings(configuration, pair) for pair in ("pt-en", "own"))
+    assert (wheels["recipe"], wheels["clean"]) == (1, CLEAN)
+    usual = {"max_characters": 1000, "max_words": 200, "max_length_ratio": 9.0}
+    assert (files["recipe"], files["clean"]) == (2, usual | {"markup": True})
+    assert split_settings(configuration, "interface")["words"] == [4, 30]
+    assert split_settings(configuration, "own")["words"] == [3, 60]
 
 
 def test_what_is_usual_depends_on_the_text():

@@ -77,3 +77,11 @@ def test_tables(case, tmp_path):
     else:
         lines = read_parallel(described, source="sw", target="en")
         assert [(line.source, line.target) for line in lines] == expected
+
+
+def test_every_translation_of_a_unit_of_a_memory_is_a_line(tmp_path):
+    variants = [("sw", "Mvua"), ("en", "Rain"), ("en", "Rainfall"), ("fr", "Pluie")]
+    unit = "".join(f'<tuv xml:lang="{tag}"><seg>{text}</seg></tuv>' for tag, text in variants)
+    (tmp_path / "a.tmx").write_text(f"<tmx><body><tu>{unit}</tu></body></tmx>", encoding="utf-8")
+    lines = read_parallel({"tmx": tmp_path / "a.tmx"}, source="sw", target="en")
+    assert [(line.source, line.target) for line in lines] == [("Mvua", "Rain"), ("Mvua", "Rainfall")]

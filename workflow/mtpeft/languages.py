@@ -138,8 +138,8 @@ def _nearest(language: str, tags: tuple[str, ...]) -> str | None:
         elsewhere = wanted.says_region and meant.says_region and wanted.region != meant.region
         return meant.language == wanted.language and _share_script(meant.script, wanted.script) and not elsewhere
 
-    found = [tag for tag in tags if _plain(tag) == _plain(language)] or list(filter(fits, tags))
-    return min(found, key=lambda tag: _distance(language, tag), default=None)
+    very = next((tag for tag in tags if _plain(tag) == _plain(language)), None)
+    return very or min(filter(fits, tags), key=lambda tag: _distance(language, tag), default=None)
 
 
 def _share_script(one: str | None, other: str | None) -> bool:

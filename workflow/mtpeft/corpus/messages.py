@@ -61,13 +61,12 @@ def input_paths(settings: Mapping[str, Any], archives: Sequence[Path]) -> list[P
 def _messages(archive: Path, wheel: Mapping[str, Any], language: str) -> dict[str, str]:
     """Messages of a language, under the code that the wheel has for it."""
     code = wheel.get("languages", {}).get(language, language)
-    messages = read_messages(archive, code)
-    if code != language and not messages:
+    if code != language and code not in archive_languages(archive):
         raise UserError(
             f"The wheel {wheel['name']} has no message in '{code}', which corpora.*.wheels.{wheel['name']}.languages."
             f"{language} names: the nearest are {_nearest(code, archive_languages(archive))}, so write one of these."
         )
-    return messages
+    return read_messages(archive, code)
 
 
 def _missing_language(language: str, wheels: Sequence[Mapping[str, Any]], archives: Sequence[Path]) -> str:
