@@ -163,6 +163,16 @@ def test_a_command_whose_output_finds_no_room_says_so(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_a_working_folder_that_is_gone_is_named(tmp_path: Path) -> None:
+    command = f"mkdir gone && cd gone && rmdir ../gone && exec {sys.executable} -m mtpeft methods"
+    done = subprocess.run(
+        ["sh", "-c", command], cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == "mtpeft: The folder in which you are is gone; change into one that is there."
+
+
 def test_a_name_that_is_no_utf8_is_named(tmp_path: Path) -> None:
     done = mtpeft("plan", "--configfile", b"mine-\xff.yaml", folder=tmp_path)
 

@@ -68,9 +68,13 @@ def _refuse_unreadable(arguments: Sequence[str]) -> None:
     """Names of files that are no UTF-8 could be written into no record.
 
     Raises:
-        UserError: an argument, or the working folder, is none.
+        UserError: an argument, or the working folder, is none, or there is no working folder any more.
     """
-    for name in (*arguments, os.getcwd()):
+    try:
+        folder = os.getcwd()
+    except FileNotFoundError:
+        raise UserError("The folder in which you are is gone; change into one that is there.") from None
+    for name in (*arguments, folder):
         try:
             name.encode()
         except UnicodeEncodeError:
