@@ -219,7 +219,10 @@ rule encode_pair:
         tokenizer=files(model_paths.tokenizer),
         texts=expand("data/pairs/{{pair}}/{part}.tsv", part=paths.TRAINING_PARTS),
     output:
-        expand("data/tokens/{{vocabulary}}/{{pair}}/{part}.safetensors", part=paths.TRAINING_PARTS),
+        expand(
+            "data/tokens/{{vocabulary}}/{{pair}}/{part}.safetensors",
+            part=paths.TRAINING_PARTS,
+        ),
     log:
         "logs/encode_pair/{vocabulary}/{pair}.log",
     benchmark:
