@@ -26,9 +26,8 @@ KNOWN = Known({}, {}, frozenset(), {"chrf": 1.0}, RESAMPLES)
 
 def member(generator: np.random.Generator, truth: float, *, seed_sd: float, seeds: int, stream: str) -> Estimate:
     """The estimate of a difference whose true value is known."""
-    values = (
-        truth + SENTENCE_SD * generator.standard_normal(SENTENCES) + seed_sd * generator.standard_normal((seeds, 1))
-    )
+    of_seeds = seed_sd * generator.standard_normal((seeds, 1))
+    values = truth + SENTENCE_SD * generator.standard_normal(SENTENCES) + of_seeds
     labels = tuple(map(str, range(seeds)))
     weights = sentence_weights(SENTENCES, RESAMPLES) / SENTENCES
     scored = Scored(labels, values.mean(1), weights @ values.T)
@@ -134,9 +133,7 @@ def supported(places: np.ndarray, falls: np.ndarray) -> bool:
     return min(holm([p_rising(places[:, kind], falls) for kind in (0, 1)])) < ALPHA
 
 
-def test_distance_without_a_relation_is_supported_as_rarely_as_the_level_says_where_both_directions_are_tested() -> (
-    None
-):
+def test_distance_without_a_relation_is_supported_at_most_at_the_level_where_both_directions_are_tested() -> None:
     """Languages differ, and their two directions are alike: counted as two observations the level would not hold."""
     generator, studies = np.random.default_rng(11), 250
     once, twice = [], []
