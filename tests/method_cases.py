@@ -96,16 +96,6 @@ CASES: dict[str, Case] = {
         share=0.05,
         exceptions={**_not_mergeable("a prefix"), **NEARLY_BASE},
     ),
-    "network_sequence_prefix": Case(
-        {"tuner": "sequence_prefix", "network": 6},
-        "SEQUENCE_PREFIX",
-        share=0.1,
-        exceptions={
-            **_not_mergeable("a prefix"),
-            **NEARLY_BASE,
-            "training can go on from what is stored": But("its vectors are stored, and the networks thrown away"),
-        },
-    ),
     "context_lora": Case({"tuner": "context_lora", "scaling": 2.0}, "CONTEXT", share=0.05),
     "context_ia3": Case({"tuner": "context_ia3"}, "CONTEXT"),
     "context_bitfit": Case({"tuner": "context_bitfit"}, "CONTEXT", nothing=("t5", "mt5")),
