@@ -1,6 +1,5 @@
 """What jobs of a cluster have finished without Snakemake, and Snakemake started directly in a folder that is held."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -46,29 +45,17 @@ def taken_in(*overlays: dict[str, Any], same: bool, targets: Sequence[str] = ("a
 
 
 def test_what_jobs_have_finished_is_kept_and_follows_its_settings_again(finished: Path, folder: Path) -> None:
-    assert "train" not in planned(folder, overlay=ANOTHER_RATE)
     assert taken_in(same=True) == ["10 files and folders were finished by jobs of an earlier run and are kept."]
     assert planned(folder) == {}
     assert planned(folder, overlay=ANOTHER_RATE)["train"] == 1
     assert results(folder) == results(finished)
 
 
-def test_a_note_of_older_files_is_replaced(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(copy(finished, tmp_path / "run"))
-    for name in ("tuned", "train.json"):
-        os.utime(f"{LORA}/{name}")
-    assert planned(Path.cwd(), overlay=ANOTHER_RATE)["train"] == 1
-    (line,) = taken_in(ANOTHER_RATE, same=True)
-    assert line.startswith("2 files and folders")
-    assert "train" not in planned(Path.cwd(), overlay=ANOTHER_RATE)
-
-
-def test_what_they_have_made_with_other_settings_is_made_anew(folder: Path) -> None:
-    told = taken_in(ANOTHER_RATE, same=False)
-    assert sorted(line.split()[0] for line in told) == sorted(
-        ["5", *(f"{LORA}/{name}" for name in ("tuned", "train.json", "hypotheses", "decode.json", "score.json"))]
-    )
-    assert all(Path(file).exists() for file in [*MODEL, f"{ADAPTER}/train.json"])
+def test_what_they_have_made_with_other_settings_stays_where_it_is_and_is_not_used(folder: Path) -> None:
+    (line,) = taken_in(ANOTHER_RATE, same=False)
+    assert line.startswith("5 files and folders")
+    kept = ["train.json", "decode.json", "score.json"]
+    assert all(Path(file).exists() for file in [*MODEL, f"{ADAPTER}/train.json", *(f"{LORA}/{name}" for name in kept)])
     jobs = planned(folder, overlay=ANOTHER_RATE)
     assert (jobs["train"], jobs["decode"], jobs["score"]) == (1, 1, 1)
 

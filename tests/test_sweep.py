@@ -108,7 +108,8 @@ def test_test_text_is_no_input_of_training(finished: Path) -> None:
     for record in (f"{LORA_CELL}/train.json", "results/rates/small/n200/adapter/b5.json"):
         inputs = json.loads(located(finished, record).read_text())["inputs"]
         assert not any("test" in value for value in inputs.values())
-    where = ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(finished), "--configfile", STUDY.name]
+    study = finished / STUDY.name
+    where = ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(finished), "--configfile", str(study)]
     what = [
         "--forcerun",
         "train",
