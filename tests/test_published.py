@@ -10,6 +10,7 @@ from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
 from family_material import build_checkpoint
 from model_material import SPANISH_ENGLISH
+from mtpeft.config.model_checks import without_name
 from mtpeft.decoding.search import Search, translate
 from mtpeft.errors import UserError
 from mtpeft.models.families import read_json
@@ -204,3 +205,20 @@ def test_a_small_file_that_is_no_object_is_named(tmp_path: Path, file: str, cont
     (folder / file).write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(UserError, match=file):
         describe_local({"recipe": 1, "path": str(folder)}, record=tmp_path / "mine/base.json")
+
+
+LACKING = {
+    "nllb-200-distilled-600M": ("ko kor ko-KR sat crh nb", "nds sr-Latn"),
+    "mbart-large-50": ("ko sw swh pt-BR", "eu zh-TW"),
+    "madlad400-3b-mt": ("ko iw zh-Hant sh", "yue zxx"),
+    "opus-mt-en-zh": ("zh cmn zh-TW yue", "de"),
+    "mt5-small": ("ko nds", ""),
+}
+
+
+@pytest.mark.parametrize("name", LACKING)
+def test_no_new_token_is_asked_for_a_language_that_a_model_has(checkpoint: Callable, name: str) -> None:
+    """By the files of its tokenizer alone, before anything heavy is loaded."""
+    known, lacking = (tags.split() for tags in LACKING[name])
+    lacks = without_name(checkpoint(name))
+    assert {tag: lacks(tag) for tag in (*known, *lacking)} == dict.fromkeys(known, False) | dict.fromkeys(lacking, True)
