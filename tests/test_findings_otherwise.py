@@ -37,8 +37,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize(
     ("overlay", "said"),
     [
-        ({"margin": True}, "'margin.chrf' is true; write a number."),
-        ({"margin": -1}, "'margin.chrf' is -1; write a number above 0."),
+        ({"margin": True}, "'margin' is true; write a number."),
+        ({"margin": -1}, "'margin' is -1; write a number above 0."),
         ({"margin": {"chrff": 1.0}}, "'margin.chrff' is not a key of the configuration; did you mean 'chrf'?"),
         ({"margin": {"comet": 0}}, "'margin.comet' is 0; write a number above 0."),
         (

@@ -1,9 +1,11 @@
 """The type of the key `margin` of config.yaml: how near two systems must be to count as on par, in each metric."""
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
+from pydantic_core import PydanticKnownError
 
 from mtpeft.config.section import Section
 from mtpeft.statistics.metrics import BLEU, CHRF, COMET
@@ -28,7 +30,16 @@ class Margins(Section):
 
 
 def _of_chrf(margin: Any) -> Any:
-    return margin if isinstance(margin, Mapping | Margins) else {CHRF: margin}
+    """A number as the margin of chrF; what is wrong with it is said of `margin` itself."""
+    if isinstance(margin, Mapping | Margins):
+        return margin
+    if isinstance(margin, bool) or not isinstance(margin, int | float):
+        raise PydanticKnownError("float_type")
+    if not math.isfinite(margin):
+        raise PydanticKnownError("finite_number")
+    if margin <= 0:
+        raise PydanticKnownError("greater_than", {"gt": 0})
+    return {CHRF: margin}
 
 
 Margin = Annotated[Margins, BeforeValidator(_of_chrf, json_schema_input_type=float | Margins)]
