@@ -14,7 +14,8 @@ from mtpeft.config.load import DEFAULT_FILE, merge, read_yaml, validate
 from mtpeft.config.schema import Configuration
 from mtpeft.config.settings import findings_settings
 from mtpeft.findings.assess import write_findings
-from mtpeft.record_types import DecodeRecord, FindingRecord, FindingsRecord, ScoreRecord, TrainRecord
+from mtpeft.findings.records import FindingRecord, FindingsRecord
+from mtpeft.record_types import DecodeRecord, ScoreRecord, TrainRecord
 from mtpeft.records import read_record
 from mtpeft.statistics.corpus_scores import bleu, chrf
 

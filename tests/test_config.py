@@ -251,7 +251,7 @@ def test_what_the_snakefile_imports_and_asks_for_loads_nothing_heavy() -> None:
         "cells = all_cells(CONFIGURATION)",
         "[settings.train_settings(CONFIGURATION, cell) for cell in cells]",
         "paths.constraints(CONFIGURATION), settings.summary_settings(CONFIGURATION, 'efficiency')",
-        "settings.findings_settings(CONFIGURATION), paths.finding_records(CONFIGURATION)",
+        "settings.findings_settings(CONFIGURATION), finding_paths.finding_records(CONFIGURATION)",
         "paths.searches(CONFIGURATION), [paths.train_inputs(CONFIGURATION, vars(cell)) for cell in cells]",
         f"print(*[name for name in {HEAVY!r} if name in sys.modules])",
     ]

@@ -15,10 +15,10 @@ import zstandard
 
 from config_material import DEFAULT
 from corpus_material import CLEAN
+from mtpeft.config.corpora import TextFiles
 from mtpeft.config.corpus_settings import clean_settings, user_files
 from mtpeft.config.held_out import held_out_settings
 from mtpeft.config.load import merge, validate
-from mtpeft.config.schema import TextFiles
 from mtpeft.corpus.files import READERS, paths_of, read_parallel
 from mtpeft.records import read_record
 

@@ -11,9 +11,9 @@ from mtpeft.config.schema import Configuration
 from mtpeft.config.settings import findings_settings
 from mtpeft.config.studies import all_cells
 from mtpeft.findings.page import page_of
+from mtpeft.findings.records import FindingsRecord
 from mtpeft.findings.rules import NOT_REPRODUCED, worded
 from mtpeft.findings.told import number, span
-from mtpeft.record_types import FindingsRecord
 from mtpeft.records import read_record
 from record_material import schema_mistakes
 

@@ -10,9 +10,9 @@ from findings_cases import CASES, LOUD, PLACES, by_distance, by_method, one_pair
 from findings_material import LANGUAGES, MODEL, SIMILAR, build, configuration_of, finding, found, write_similarities
 from mtpeft.cells import Cell
 from mtpeft.config.checkpoints import one_checkpoint_each
+from mtpeft.config.finding_paths import finding_records, finding_similarities, similarity_inputs
 from mtpeft.config.folders import pair_name, subset_file
 from mtpeft.config.load import load
-from mtpeft.config.paths import finding_records, finding_similarities, similarity_inputs
 from mtpeft.config.settings import findings_settings
 from mtpeft.errors import UserError
 from mtpeft.findings.assess import write_findings

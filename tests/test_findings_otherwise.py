@@ -18,9 +18,9 @@ from mtpeft.corpus.subset_similarity import measure_similarities
 from mtpeft.errors import UserError
 from mtpeft.findings.assess import write_findings
 from mtpeft.findings.known import Known
+from mtpeft.findings.records import FindingsRecord, Outcome
 from mtpeft.findings.rules import RULES, verdict_on_all, verdict_on_one
 from mtpeft.findings.samples import LEAST_SIMILAR, sample_of
-from mtpeft.record_types import FindingsRecord, Outcome
 from mtpeft.records import read_record, sha256_of
 from mtpeft.results.systems import read_runs, system_of
 

@@ -207,7 +207,7 @@ rule similarity:
     input:
         train="data/pairs/{pair}/train.tsv",
         test="data/pairs/{pair}/test.tsv",
-        subsets=files(paths.similarity_inputs),
+        subsets=files(finding_paths.similarity_inputs),
     output:
         f"{RESULTS}/similarity/{{pair}}.json",
     log:

@@ -8,9 +8,9 @@ Makes: findings.json and findings.md in results/<study file>/.
 rule findings:
     """Every claim supported, refuted or undecided, by rules that were written before."""
     input:
-        paths.finding_records(CONFIGURATION),
+        finding_paths.finding_records(CONFIGURATION),
         comet_settings.claim_comet_records(CONFIGURATION),
-        similarities=paths.finding_similarities(CONFIGURATION),
+        similarities=finding_paths.finding_similarities(CONFIGURATION),
     output:
         page=report(
             f"{RESULTS}/findings.md",

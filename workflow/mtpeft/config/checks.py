@@ -7,6 +7,7 @@ from itertools import combinations, product
 from mtpeft.cells import JOIN, LABEL_PATTERN, RESERVED
 from mtpeft.config.cleaning import words_of
 from mtpeft.config.comet_checks import comet_mistakes
+from mtpeft.config.corpora import Corpus
 from mtpeft.config.dataset_checks import dataset_mistakes, hash_mistakes, pair_dataset_mistakes
 from mtpeft.config.extension_checks import extension_mistakes
 from mtpeft.config.file_checks import file_mistakes, lacking_languages
@@ -27,7 +28,7 @@ from mtpeft.config.resolve import (
     model_shape,
     pair_languages,
 )
-from mtpeft.config.schema import Block, Configuration, Corpus, Study
+from mtpeft.config.schema import Block, Configuration, Study
 from mtpeft.config.sentences import listed, unknown
 from mtpeft.config.stage_checks import stage_mistakes, stages_beside_new_entries, stages_in_a_model
 from mtpeft.config.studies import EFFICIENCY

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from mtpeft.config.corpora import Corpus
 from mtpeft.config.recipes import RECIPES
-from mtpeft.config.schema import Corpus
 from mtpeft.corpus.cleaning import CATALOGUES, PROSE
 
 ALWAYS = ("max_characters", "max_words", "max_length_ratio")

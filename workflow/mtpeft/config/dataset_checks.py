@@ -3,9 +3,10 @@
 from collections import Counter
 from collections.abc import Iterator
 
+from mtpeft.config.corpora import Corpus
 from mtpeft.config.datasets import all_datasets, datasets_of, stated_hashes
 from mtpeft.config.resolve import pair_languages
-from mtpeft.config.schema import Configuration, Corpus
+from mtpeft.config.schema import Configuration
 from mtpeft.config.sentences import listed
 from mtpeft.dataset_ids import FOREIGN, PARTS, columns_of
 

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from mtpeft.config.schema import Corpus, TextFiles
+from mtpeft.config.corpora import Corpus, TextFiles
 from mtpeft.config.sentences import listed, together
 
 COLUMNS = {

@@ -3,7 +3,6 @@
 import re
 import shlex
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
 
 from mtpeft.cells import (
     ANY,
@@ -14,7 +13,6 @@ from mtpeft.cells import (
     Cell,
 )
 from mtpeft.config import folders
-from mtpeft.config.claims import claim_cells
 from mtpeft.config.corpus_settings import user_files
 from mtpeft.config.datasets import all_datasets
 from mtpeft.config.groups import require_sorted
@@ -26,7 +24,7 @@ from mtpeft.config.resolve import (
     vocabulary_of,
 )
 from mtpeft.config.schema import Configuration
-from mtpeft.config.settings import class_cell, findings_settings, needs_search, text_settings
+from mtpeft.config.settings import class_cell, needs_search, text_settings
 from mtpeft.config.studies import EFFICIENCY, all_cells, drawn_cells, rate_classes
 from mtpeft.config.test_sets import PRIMARY, given_test, more_test_sets, test_datasets, test_sets
 from mtpeft.config.wildcards import Wildcards
@@ -274,33 +272,6 @@ def study_records(configuration: Configuration, wildcards: Wildcards) -> list[st
 def all_records(configuration: Configuration) -> list[str]:
     """Records of every cell."""
     return cell_records(all_cells(configuration))
-
-
-def finding_records(configuration: Configuration) -> list[str]:
-    """Records of the cells that the findings are tested on."""
-    return cell_records(claim_cells(findings_settings(configuration)))
-
-
-def finding_similarities(configuration: Configuration) -> list[str]:
-    """Records of how much the test sentences resemble what the cells have read that the findings are tested on."""
-    folder = folders.results_folder(configuration) / "similarity"
-    names = [folders.pair_name(configuration, pair) for pair in _subsets_of_claims(configuration)]
-    return [f"{folder}/{name}.json" for name in names]
-
-
-def similarity_inputs(configuration: Configuration, wildcards: Wildcards) -> list[str]:
-    """Subsets of a pair that the cells of the findings have read."""
-    return _subsets_of_claims(configuration).get(wildcards["pair"], [])
-
-
-@lru_cache(maxsize=4)
-def _subsets_of_claims(configuration: Configuration) -> dict[str, list[str]]:
-    """Subsets that the cells of the findings have read, by pair, both sorted."""
-    read = [cell for cell in claim_cells(findings_settings(configuration)) if cell.size != ANY]
-    files: dict[str, set[str]] = {}
-    for cell in read:
-        files.setdefault(cell.pair, set()).add(folders.subset_file(configuration, cell, cell.pair))
-    return {pair: sorted(own) for pair, own in sorted(files.items())}
 
 
 def all_parts(configuration: Configuration, pairs: Iterable[str]) -> list[str]:

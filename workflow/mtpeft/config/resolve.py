@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from mtpeft.cells import JOIN, members_of
-from mtpeft.config.schema import Configuration, Corpus
+from mtpeft.config.corpora import Corpus
+from mtpeft.config.schema import Configuration
 from mtpeft.config.section import plain
 from mtpeft.errors import UserError
 from mtpeft.methods import METHODS

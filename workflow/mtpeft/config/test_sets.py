@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 
+from mtpeft.config.corpora import Corpus, MoreText
 from mtpeft.config.datasets import dataset_for
 from mtpeft.config.file_checks import file_mistakes
 from mtpeft.config.resolve import pair_languages
-from mtpeft.config.schema import Configuration, Corpus, MoreText
+from mtpeft.config.schema import Configuration
 
 PRIMARY = "test"
 """The corpus's own test set, on which findings are tested."""

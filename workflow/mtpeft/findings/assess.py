@@ -18,6 +18,7 @@ from mtpeft.findings.known import Known
 from mtpeft.findings.mean import averaged, name_of, settings_of
 from mtpeft.findings.members import Member, members_of
 from mtpeft.findings.page import page_of
+from mtpeft.findings.records import FindingRecord, FindingsRecord, MemberRecord, Outcome, Verdicts
 from mtpeft.findings.rules import (
     DISTANCE_CLAIM,
     EVERY,
@@ -31,7 +32,6 @@ from mtpeft.findings.rules import (
     verdict_on_one,
 )
 from mtpeft.findings.samples import ALL, LEAST_SIMILAR, PARTS, read_similarities
-from mtpeft.record_types import FindingRecord, FindingsRecord, MemberRecord, Outcome, Verdicts
 from mtpeft.records import write_record, write_text
 from mtpeft.results.comet import with_comet
 from mtpeft.results.systems import Run, read_runs

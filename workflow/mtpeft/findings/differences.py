@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from mtpeft.findings.known import Known
 from mtpeft.findings.members import Member, measure
+from mtpeft.findings.records import MetricOutcome, Outcome
 from mtpeft.findings.rules import REFUTED, SUPPORTED, Rule, margin_in, verdict
-from mtpeft.record_types import MetricOutcome, Outcome
 from mtpeft.statistics.contrasts import Estimate
 from mtpeft.statistics.levels import ALPHA
 from mtpeft.statistics.needs import what_decides

@@ -15,8 +15,8 @@ from mtpeft.findings.differences import ALL_STEP_ZERO, STEP_ZERO, similarities_o
 from mtpeft.findings.gain import Kept, NotShown, kept_of, score_of_untouched
 from mtpeft.findings.known import Known
 from mtpeft.findings.members import Member, measure
+from mtpeft.findings.records import MetricOutcome, Outcome
 from mtpeft.findings.rules import DISTANCE_CLAIM, REFUTED, RULES, SUPPORTED, verdict
-from mtpeft.record_types import MetricOutcome, Outcome
 from mtpeft.statistics.contrasts import Estimate, pooled
 from mtpeft.statistics.levels import ALPHA
 from mtpeft.statistics.p_values import holm, interval

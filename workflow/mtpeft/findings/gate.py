@@ -10,8 +10,8 @@ from typing import Any
 from mtpeft.cells import Cell
 from mtpeft.findings.known import Known, Tuned
 from mtpeft.findings.members import estimate, lacking_cells
+from mtpeft.findings.records import GateRecord
 from mtpeft.findings.samples import ALL, sample_of
-from mtpeft.record_types import GateRecord
 from mtpeft.results.blocks import unfold
 from mtpeft.results.systems import Run, system_of
 from mtpeft.statistics.contrasts import Estimate

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 
+from mtpeft.findings.records import FindingRecord, FindingsRecord, GateRecord, MemberRecord, Outcome
 from mtpeft.findings.rules import DISTANCE_CLAIM, MEAN, NOT_REPRODUCED, PAPER, REFUTED, worded
 from mtpeft.findings.shares import falls_of
 from mtpeft.findings.told import NOTHING, number, p_value, span
 from mtpeft.markdown import table
-from mtpeft.record_types import FindingRecord, FindingsRecord, GateRecord, MemberRecord, Outcome
 from mtpeft.statistics.metrics import CHRF, DIGITS, NAMES
 
 MEASURES = (

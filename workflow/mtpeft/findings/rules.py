@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from mtpeft.record_types import Outcome
+from mtpeft.findings.records import Outcome
 from mtpeft.statistics.levels import ALPHA
 from mtpeft.statistics.metrics import CHRF, NAMES
 from mtpeft.statistics.p_values import p_greater, p_less, p_outside, p_within

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from mtpeft.findings.records import FindingRecord
 from mtpeft.findings.told import NOTHING, number, span
 from mtpeft.markdown import table
-from mtpeft.record_types import FindingRecord
 from mtpeft.statistics.metrics import DIGITS, NAMES
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from mtpeft.cells import Cell, OnPair
 from mtpeft.config.claims import claim_cells
+from mtpeft.config.finding_paths import finding_similarities
 from mtpeft.config.folders import figures_folder, preview_folder, results_folder, tables_folder
-from mtpeft.config.paths import finding_similarities
 from mtpeft.config.representations import represented_in
 from mtpeft.config.schema import Configuration
 from mtpeft.config.settings import figure_settings, findings_settings

@@ -6,11 +6,11 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from mtpeft.config.schema import Configuration
+from mtpeft.findings.records import FindingsRecord
 from mtpeft.record_types import (
     CometRecord,
     DataRecord,
     DecodeRecord,
-    FindingsRecord,
     ModelRecord,
     RateRecord,
     RepresentationRecord,
