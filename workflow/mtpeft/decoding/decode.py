@@ -9,7 +9,7 @@ from typing import Any
 from mtpeft.cells import Cell
 from mtpeft.checksums import require_base, require_whole
 from mtpeft.decoding.outcome import Outcome, write_decode_record, write_hypotheses
-from mtpeft.decoding.search import Search, translate
+from mtpeft.decoding.search import Search, translate, with_room_beside_prefix
 from mtpeft.execution import describe
 from mtpeft.methods.outside import bring_in_for
 from mtpeft.models.frozen import frozen_in
@@ -52,7 +52,7 @@ def decode(settings: Mapping[str, Any], cell: Cell, *, trained: Path, tests: Map
             sources = [source[row] for row in range(len(source))]
             hypotheses = translate(model, sources, search, frame=frame, look=look)
             lines = text_of(codec, hypotheses)
-            ended = search.at_limit(hypotheses, source.lengths, frame)
+            ended = search.at_limit(hypotheses, source.lengths, with_room_beside_prefix(frame, model))
             counted = {side: asdict(own) for side, own in counts.items()}
             described[name] = write_hypotheses(record.parent, name, lines, at_limit=ended, tokens=counted)
             warn(loss_warnings(counts, f"test set '{name}' of {record.parent}"))

@@ -62,6 +62,11 @@ class EndAtLimit:
         return torch.where(full[:, None], only_end, scores)
 
 
+def with_room_beside_prefix(frame: Frame, model: nn.Module) -> Frame:
+    """A frame with the room that a model leaves for hypotheses: trained positions before the target take some."""
+    return replace(frame, longest=frame.longest - target_prefix_length(model))
+
+
 @torch.inference_mode()
 def translate(
     model: nn.Module,
@@ -83,7 +88,7 @@ def translate(
             A batch that memory does not suffice for is cut in halves.
         look: is called before each batch, and may end everything with an error of its own.
     """
-    frame = replace(frame, longest=frame.longest - target_prefix_length(model))
+    frame = with_room_beside_prefix(frame, model)
     lengths = np.array([len(source) for source in sources])
     hypotheses: list[list[int]] = [[]] * len(sources)
     limits = search.limits(lengths, frame)

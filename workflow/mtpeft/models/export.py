@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from mtpeft.cells import Cell
+from mtpeft.decoding.search import with_room_beside_prefix
 from mtpeft.errors import UserError
 from mtpeft.models.load import STAGED_BASE, Translator, load_base, load_cell, open_tuned
 from mtpeft.models.usage import (
@@ -100,7 +101,7 @@ def _use(cell: str, translator: Translator, pair: str | None) -> Use:
     labels = Cell(**record["cell"])
     given = record["settings"].get("members", {}).get(pair) or record["settings"]["languages"]
     named = f"{labels.path}, {pair}" if labels.is_group else str(labels.path)
-    frame = frame_of(translator.codec, translator.model.config)
+    frame = with_room_beside_prefix(frame_of(translator.codec, translator.model.config), translator.model)
     return Use(named, (given["source"], given["target"]), translator.codec, frame, translator.search)
 
 
