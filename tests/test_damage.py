@@ -10,14 +10,13 @@ import pytest
 from model_material import cell, decode_settings, inputs, train_settings
 from mtpeft import load
 from mtpeft.commands.main import main
-from mtpeft.config.load import load as load_configuration
 from mtpeft.corpus.subsets import choose_subset
 from mtpeft.corpus.tsv import Pair, write_pairs
 from mtpeft.errors import DamagedError, UserError
 from mtpeft.front.verify import clear_up
 from mtpeft.records import read_record, write_record
 from mtpeft.training.finetune import finetune
-from sweep_material import STUDY, copy, mtpeft, planned, results, run
+from sweep_material import STUDY, copy, located, mtpeft, planned, results, run, small_study
 
 LORA = cell("lora")
 TESTS = Path("data/tokens/tiny/es-en/test.safetensors")
@@ -172,28 +171,49 @@ def test_a_subset_that_was_cut_is_refused_by_whoever_reads_it(
     assert not rows.exists()
 
 
-RETRIEVAL = Path("results/cells/any/es-en/n200/retrieval/any/any")
-ADAPTER = Path("results/cells/small/es-en/n200/adapter/b5/1")
+def test_a_vocabulary_that_has_changed_is_refused_by_whoever_reads_it(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tokenizer = Path("data/vocabularies/tiny")
+    flip(tokenizer / "tokenizer.json")
+    told = json.dumps({"source": "es", "target": "en", "vocabulary": "tiny", "max_positions": 48})
+    files = ["--texts", "data/pairs/es-en/test.tsv", "--arrays", str(TESTS)]
+    with pytest.raises(SystemExit) as ended:
+        main(["encode", "--settings", told, "--tokenizer", str(tokenizer), *files])
+    assert ended.value.code == 2
+    assert "data/vocabularies/tiny/tokenizer.json is not the file that" in capsys.readouterr().err
+
+
+RETRIEVAL, ADAPTER = "results/cells/any/es-en/n200/retrieval/any/any", "results/cells/small/es-en/n200/adapter/b5/1"
 LOST = {
-    "a record beside a finished score": (lambda: (RETRIEVAL / "train.json").unlink(), {"train", "decode", "score"}),
-    "a cut record": (lambda: halve(ADAPTER / "train.json"), {"train", "decode", "score"}),
-    "the trained weights, emptied": (
-        lambda: [file.unlink() for file in list((ADAPTER / "tuned").iterdir())],
+    "a record beside a finished score": (
+        lambda folder: (located(folder, RETRIEVAL) / "train.json").unlink(),
         {"train", "decode", "score"},
     ),
-    "a record of decoding": (lambda: (ADAPTER / "decode.json").unlink(), {"decode", "score"}),
+    "a cut record": (
+        lambda folder: halve(located(folder, ADAPTER) / "train.json"),
+        {"train", "decode", "score"},
+    ),
+    "the trained weights, emptied": (
+        lambda folder: [file.unlink() for file in list((located(folder, ADAPTER) / "tuned").iterdir())],
+        {"train", "decode", "score"},
+    ),
+    "a record of decoding": (
+        lambda folder: (located(folder, ADAPTER) / "decode.json").unlink(),
+        {"decode", "score"},
+    ),
 }
 
 
 @pytest.mark.sweep
 @pytest.mark.parametrize(("lose", "again"), LOST.values(), ids=LOST)
 def test_the_next_start_makes_again_what_is_lost(
-    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lose: Callable[[], object], again: set[str]
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lose: Callable[[Path], object], again: set[str]
 ) -> None:
     folder = copy(finished, tmp_path / "run")
     monkeypatch.chdir(folder)
-    lose()
-    clear_up(load_configuration([STUDY]))
+    lose(folder)
+    clear_up(small_study())
     assert {"train", "decode", "score"} & planned(folder).keys() == again
 
 
@@ -202,9 +222,10 @@ def test_the_next_start_makes_again_what_is_lost(
 def test_a_sweep_ends_as_before_after_records_were_lost(finished: Path, tmp_path: Path) -> None:
     """A kill may hit Snakemake while it clears up after the kill before; a retrieval cell's record is gone for good."""
     folder = copy(finished, tmp_path / "run")
-    (folder / RETRIEVAL / "train.json").unlink()
-    halve(folder / ADAPTER / "score.json")
-    half_written = folder / ADAPTER / ".score.json.11934.tmp"
+    (located(folder, RETRIEVAL) / "train.json").unlink()
+    adapter = located(folder, ADAPTER)
+    halve(adapter / "score.json")
+    half_written = adapter / ".score.json.11934.tmp"
     half_written.write_text("{")
     code, said = run(folder)
     assert code == 0, said[-3000:]
@@ -216,14 +237,15 @@ def test_a_sweep_ends_as_before_after_records_were_lost(finished: Path, tmp_path
 @pytest.mark.sweep
 def test_verify_says_which_files_are_damaged(finished: Path, tmp_path: Path) -> None:
     folder = copy(finished, tmp_path / "run")
-    whole = mtpeft(folder, "verify", "--configfile", str(STUDY))
+    whole = mtpeft(folder, "verify", "--configfile", STUDY.name)
     assert (whole.returncode, whole.stderr) == (0, "")
-    weights = folder / ADAPTER / "tuned/adapter_model.safetensors"
+    weights = located(folder, ADAPTER) / "tuned/adapter_model.safetensors"
+    text = located(folder, "data/pairs/es-en") / "train.tsv"
     flip(weights)
-    flip(folder / "data/pairs/es-en/train.tsv")
-    found = mtpeft(folder, "verify", "--discard", "--configfile", str(STUDY))
+    flip(text)
+    found = mtpeft(folder, "verify", "--discard", "--configfile", STUDY.name)
     assert found.returncode == 1
-    assert str(weights.relative_to(folder)) in found.stdout
-    assert "data/pairs/es-en/train.tsv" in found.stdout
-    assert not weights.exists()
+    for file in (weights, text):
+        assert str(file.relative_to(folder)) in found.stdout
+        assert not file.exists()
     assert {"train", "divide_pair"} <= planned(folder).keys()

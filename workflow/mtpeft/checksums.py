@@ -17,13 +17,16 @@ Hashes = dict[Path, str]
 TIMESTAMP = ".snakemake_timestamp"
 """Snakemake's own file in a folder that it knows as an output."""
 MADE_IN = ("data", "results")
+FOLDER_RECORD = "record.json"
+"""The record of a folder that a step makes as a whole, inside of it."""
 PARTS_RECORD = "parts.json"
 """The record of the files that a pair's text is divided into; other files have a record of their own name."""
 
 
 def checksums_in(folder: Path, *, beside: Path) -> dict[str, str]:
     """SHA-256 of all files in a folder, by their paths relative to the folder of a record that lies `beside` it."""
-    files = sorted(file for file in folder.rglob("*") if file.is_file() and file.name != TIMESTAMP)
+    others = (TIMESTAMP, FOLDER_RECORD)
+    files = sorted(file for file in folder.rglob("*") if file.is_file() and file.name not in others)
     return {str(file.relative_to(beside.parent)): sha256_of(file) for file in files}
 
 
@@ -65,6 +68,8 @@ def made_by(record: Path, content: Mapping[str, Any]) -> Hashes:
 
 def record_of(file: Path) -> Path | None:
     """The record that has the checksum of a file, by where the file lies; None where no record does."""
+    if file.is_dir():
+        return file / FOLDER_RECORD if (file / FOLDER_RECORD).is_file() else None
     name = file.name.removesuffix(".gz").rpartition(".")[0]
     for record in (file.with_name(f"{name}.json"), file.with_name(PARTS_RECORD)):
         if file.suffix != ".json" and record.is_file():
@@ -93,14 +98,14 @@ def require_whole(record: Path, *files: Path) -> dict[str, Any]:
 
     Args:
         record: of the step.
-        files: which to read. Where none is named, all are.
+        files: which to read; a folder stands for what is in it. Where none is named, all are.
 
     Raises:
         DamagedError: the record is cut, or a file is missing or is another than the one that was made.
     """
     content = read_record(record)
     for file, digest in made_by(record, content).items():
-        if files and file not in files:
+        if files and not any(asked == file or asked in file.parents for asked in files):
             continue
         if not file.is_file():
             raise DamagedError(f"{file} is missing, though {record} says that it was made", record=record, file=file)

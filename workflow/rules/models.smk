@@ -18,6 +18,7 @@ rule train_vocabulary:
         files(model_paths.vocabulary_text),
     output:
         "data/vocabularies/{vocabulary}/tokenizer.json",
+        "data/vocabularies/{vocabulary}/record.json",
         config="data/vocabularies/{vocabulary}/tokenizer_config.json",
     log:
         "logs/train_vocabulary/{vocabulary}.log",

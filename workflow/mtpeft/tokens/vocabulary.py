@@ -7,19 +7,21 @@ from typing import Any
 import sentencepiece
 from sentencepiece import sentencepiece_model_pb2
 
+from mtpeft.checksums import FOLDER_RECORD, checksums_in
 from mtpeft.corpus.tsv import read_pairs
 from mtpeft.errors import UserError
 from mtpeft.models.describe import SENTENCEPIECE_SPECIALS, vocabulary_size
 from mtpeft.models.families.mbart import MBART50_CODES, extra_codes
+from mtpeft.records import sha256_of, write_record
 
 COVERAGE = 0.9995
 """Share of the text's characters that get an entry; the rest is <unk>."""
 
 
 def train_vocabulary(settings: Mapping[str, Any], *, parts: Sequence[Path], folder: Path) -> None:
-    """Learn a unigram vocabulary (Kudo 2018, arXiv 1804.10959) on both sides of the parts, and save the tokenizer.
+    """Learn a unigram vocabulary (Kudo 2018, arXiv 1804.10959) on both sides of the parts.
 
-    Every distinct sentence counts once. One thread: more of them change the result.
+    The tokenizer is saved with a record of its files. Every distinct sentence counts once. One thread: more of them change the result.
 
     Raises:
         UserError: the text is too small for a vocabulary of this size.
@@ -47,6 +49,9 @@ def train_vocabulary(settings: Mapping[str, Any], *, parts: Sequence[Path], fold
     save_tokenizer(model, settings["languages"], folder=folder)
     model.unlink()
     prefix.with_suffix(".vocab").unlink()
+    made = checksums_in(folder, beside=folder / FOLDER_RECORD)
+    content = {"settings": dict(settings), "inputs": [sha256_of(part) for part in parts], "made": made}
+    write_record(folder / FOLDER_RECORD, content)
 
 
 def save_tokenizer(model: Path, languages: Iterable[str], *, folder: Path) -> None:
