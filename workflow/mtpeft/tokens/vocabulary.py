@@ -21,7 +21,8 @@ COVERAGE = 0.9995
 def train_vocabulary(settings: Mapping[str, Any], *, parts: Sequence[Path], folder: Path) -> None:
     """Learn a unigram vocabulary (Kudo 2018, arXiv 1804.10959) on both sides of the parts.
 
-    The tokenizer is saved with a record of its files. Every distinct sentence counts once. One thread: more of them change the result.
+    The tokenizer is saved with a record of its files. Every distinct sentence counts once. One thread: more of them
+    change the result.
 
     Raises:
         UserError: the text is too small for a vocabulary of this size.
