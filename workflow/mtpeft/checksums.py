@@ -1,8 +1,8 @@
 """Checksums: what a step has made stands in its record by SHA-256, and whoever reads it compares.
 
 A disk that fails, a copy that was cut short or a file that somebody edited is noticed before anything is made from it.
-Reading costs one pass over the file: 1.4 GB a second on one core of a Xeon with instructions for SHA-256, so a base model
-of 2.4 GB adds less than two seconds to each step that opens it.
+Reading costs one pass over the file: 1.4 GB a second on one core of a Xeon with instructions for SHA-256, so a base
+model of 2.4 GB adds less than two seconds to each step that opens it.
 """
 
 import os
