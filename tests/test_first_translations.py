@@ -1,5 +1,6 @@
 """A base model at work before any training: what is recorded and shown, and what is doubted."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 
 from config_material import DEFAULT
 from model_material import decode_settings, inputs
+from mtpeft.cells import label_of
 from mtpeft.config.load import validate
 from mtpeft.config.model_paths import start_records
 from mtpeft.corpus.tsv import read_pairs
@@ -84,11 +86,13 @@ def test_a_sweep_shows_each_model_once_and_the_doubts_of_those_that_were_there(
     write_record(files[1], {key: value for key, value in record.items() if key != "at_work"})
     shown = FirstTranslations(configuration)
     shown.tell_all()
-    model, pair = files[0].parts[-3], files[0].stem
+    model, pair = label_of(files[0].parts[-3]), label_of(files[0].stem)
     assert capsys.readouterr().out == f"mtpeft: look at '{model}' on {pair}: all 9 translations are the same.\n"
     write_record(files[2], record)
     shown.tell_all()
+    os.utime(files[2], (0, 0))  # as Snakemake does when the job has ended
     shown.tell_all()
     said = capsys.readouterr().out.splitlines()
-    assert said[0].startswith(f"mtpeft: '{files[2].parts[-3]}' untouched on the dev set of {files[2].stem}: chrF ")
+    model, pair = label_of(files[2].parts[-3]), label_of(files[2].stem)
+    assert said[0].startswith(f"mtpeft: '{model}' untouched on the dev set of {pair}: chrF ")
     assert sum(line.startswith("  - source") for line in said) == 3

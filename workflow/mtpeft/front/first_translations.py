@@ -25,7 +25,8 @@ class FirstTranslations:
 
     configuration: Configuration
     _before: dict[Path, float] = field(default_factory=dict)
-    _shown: dict[Path, float] = field(default_factory=dict)
+    _read: dict[Path, float] = field(default_factory=dict)
+    _shown: dict[Path, str] = field(default_factory=dict)
     _looked: float = 0.0
 
     def __post_init__(self) -> None:
@@ -45,10 +46,15 @@ class FirstTranslations:
     def _lines(self) -> Iterator[str]:
         for file in self._files():
             made = _time_of(file)
-            if made is None or self._shown.get(file) == made or (read := read_if_whole(file)) is None:
+            if made is None or self._read.get(file) == made or (found := read_if_whole(file)) is None:
                 continue
-            self._shown[file] = made
-            record = StartRecord.model_validate(read[0])
+            content, digest = found
+            self._read[file] = made
+            # Snakemake gives a file that was shown a new time when its job has ended.
+            if self._shown.get(file) == digest:
+                continue
+            self._shown[file] = digest
+            record = StartRecord.model_validate(content)
             model, pair = label_of(file.parts[-3]), label_of(file.stem)
             if record.at_work and self._before.get(file) == made:
                 yield from doubts_told(model, pair, record.at_work)
