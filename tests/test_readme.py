@@ -15,7 +15,7 @@ from mtpeft.config.representations import represented_in
 from mtpeft.config.resolve import method_sites, model_shape
 from mtpeft.config.studies import study_others
 from mtpeft.methods.budget import reach
-from sweep_material import ROOT, STUDY, mtpeft, snakemake
+from sweep_material import ROOT, STUDY, copy, located, mtpeft, snakemake
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SNIPPETS = [yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)]
@@ -62,7 +62,7 @@ def test_the_pair_snippet_is_a_valid_overlay(tmp_path: Path) -> None:
 def test_the_snippet_for_own_text_prepares_it(finished: Path, tmp_path: Path) -> None:
     """On Swahili that stands in one of the wheels, as two line-aligned files."""
     snippet = next(snippet for snippet in SNIPPETS if "mine" in snippet.get("corpora", {}))
-    with zipfile.ZipFile(finished / "data/wheels/interface/django.zip") as archive:
+    with zipfile.ZipFile(located(finished, "data/wheels/interface/django.zip")) as archive:
         sides = {
             code: {row["key"]: row["text"] for row in map(json.loads, archive.read(f"{code}.jsonl").splitlines())}
             for code in ("sw", "en")
@@ -76,7 +76,7 @@ def test_the_snippet_for_own_text_prepares_it(finished: Path, tmp_path: Path) ->
     target = "data/pairs/sw-en/parts.json"
     done = mtpeft(tmp_path, "sweep", "--configfile", str(STUDY), "mine.yaml", "--target", target)
     assert done.returncode == 0, done.stderr
-    assert json.loads((tmp_path / target).read_text(encoding="utf-8"))["rows"]["test"] == 20
+    assert json.loads(located(tmp_path, target).read_text(encoding="utf-8"))["rows"]["test"] == 20
 
 
 def test_the_snippet_for_a_new_language_is_a_valid_overlay() -> None:
@@ -138,12 +138,13 @@ def test_the_commands_for_handing_over_write_a_model(finished: Path, tmp_path: P
     assert (tmp_path / words[to]).is_dir()
 
 
-def test_the_command_for_one_cell_is_planned(finished: Path) -> None:
-    command = re.search(r"snakemake (--workflow-profile \S+ --print.*?score\.json)", BASH, flags=re.DOTALL).group(1)
-    words = command.replace("\\\n", " ").replace("n1600", "n200").replace("pt-en", "es-en").split()
-    words[words.index("--workflow-profile") + 1] = str(ROOT / "workflow/profiles/local")
-    done = snakemake(finished, "--dry-run", *words)
+def test_the_command_for_one_cell_is_planned(finished: Path, tmp_path: Path) -> None:
+    (command,) = re.findall(r"python -m mtpeft (sweep --target .*? --printshellcmds)", BASH)
+    words = command.replace("n1600", "n200").replace("pt-en", "es-en").split()
+    folder = copy(finished, tmp_path / "run")
+    done = mtpeft(folder, words[0], "--configfile", STUDY.name, *words[1:], "--dry-run", "--forcerun", "score")
     assert done.returncode == 0, done.stdout + done.stderr
+    assert "exec python -m mtpeft score --cell small/es-en/n200/lora/b5/1" in done.stdout + done.stderr
 
 
 def test_the_command_for_a_cluster_has_nothing_to_add_to_a_finished_run(finished: Path) -> None:
