@@ -21,7 +21,7 @@ from mtpeft.config.environment import shared_variables
 from mtpeft.config.pins import pins_of
 from mtpeft.corpus.tsv import Pair, write_pairs
 from mtpeft.environments.run import ISOLATED, PACKAGES
-from mtpeft.records import canonical, read_record, write_lines, write_record
+from mtpeft.records import canonical, write_lines, write_record
 from mtpeft.scoring.comet.environment import KEPT_VARIABLE, PROGRAM, VARIABLES
 from mtpeft.warm.beside import ONE_THREAD
 
@@ -149,7 +149,7 @@ def kept(folder: Path) -> Iterator[Comet]:
         while not (folder / "scores.json").exists():
             assert process.poll() is None
             time.sleep(0.1)
-        yield Comet(folder, environment, read_record(folder / "scores.json"), {KEPT_VARIABLE: name})
+        yield Comet(folder, environment, json.loads((folder / "scores.json").read_text()), {KEPT_VARIABLE: name})
     finally:
         process.kill()
         process.wait()

@@ -51,7 +51,7 @@ WRONG: list[tuple[Any, ...]] = [
     (
         {"methods": {"lora": {"rank": 8}}},
         "'methods.lora.rank' is not a key of the configuration; known keys here are "
-        "'dora', 'embeddings', 'learning_rate', 'losses', 'rank_stabilised', 'scaling', 'tuner'.",
+        "'dora', 'embeddings', 'layers', 'learning_rate', 'losses', 'rank_stabilised', 'scaling', 'tuner'.",
     ),
     ({"studies": {"budgets": {"bugdets": ["b1"]}}}, "'studies.budgets.bugdets' is not a key", "'budgets'?"),
     ({"training": {"label_smoothign": 0.1}}, "'training.label_smoothign' is not a key", "'label_smoothing'?"),

@@ -63,14 +63,18 @@ def build_published(name: str, folder: Path) -> Path:
     own = getattr(transformers, published.tokenizer)
     config = read_record(FOLDER / name / "config.json") | published.tiny
     # T5's tokenizer is told its number of entries by nobody, the others have rows for their languages.
-    config["vocab_size"] = entries = len(own.from_pretrained(folder)) + published.spare
+    tokenizer = own.from_pretrained(folder)
+    config["vocab_size"] = entries = len(tokenizer) + published.spare
+    if config.get("forced_bos_token_id") and config["model_type"] == "mbart":
+        config["forced_bos_token_id"] = tokenizer.convert_tokens_to_ids(published.begin[-1])
     if config["model_type"] == "marian":
         pad = entries - 1
         config |= {"pad_token_id": pad, "decoder_start_token_id": pad, "bad_words_ids": [[pad]]}
     save_random({key: value for key, value in config.items() if key != "bad_words_ids"}, folder)
     write_record(folder / "config.json", config)
     if (generation := FOLDER / name / "generation_config.json").exists():
-        shutil.copyfile(generation, folder / generation.name)
+        forced = {key: config[key] for key in ("forced_bos_token_id",) if config.get(key)}
+        write_record(folder / generation.name, read_record(generation) | forced)
     return folder
 
 

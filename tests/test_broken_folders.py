@@ -25,6 +25,7 @@ from family_material import CHECKPOINTS, build_checkpoint
 from mtpeft.errors import UserError
 from mtpeft.models.load import load_base, parameters
 from mtpeft.models.local import describe_local
+from mtpeft.models.vocabulary_check import tokenizer_files
 from mtpeft.records import read_record
 
 
@@ -118,7 +119,8 @@ def test_a_whole_folder_is_taken_in_and_opens_with_its_weights(
     assert parameters(one)[0] == record["total_parameters"]
     assert all(torch.equal(*pair) for pair in zip(one.parameters(), two.parameters(), strict=True))
     assert (one.config.decoder_start_token_id is None) == (label == "without a start that nobody reads")
-    assert {*record["sha256"]} == {file.name for file in folder.glob("*.safetensors")} | {"config.json"}
+    read = {file.name for file in (*folder.glob("*.safetensors"), *tokenizer_files(folder))} | {"config.json"}
+    assert {*record["sha256"]} == read
 
 
 @pytest.mark.parametrize("change", [TENSORS["module."][0], TENSORS["one tensor less"][0], TENSORS["another shape"][0]])

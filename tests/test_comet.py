@@ -15,11 +15,11 @@ from comet_material import CELL, ENCODER, SAMPLES, Comet, rows_of, write_hypothe
 from findings_material import write_cell
 from hub_material import COMMIT, REPOSITORY, Hub, serve
 from mtdata_material import command
+from mtpeft.config import paths
 from mtpeft.config.corpus_settings import clean_settings, parts_settings, split_settings
 from mtpeft.config.environment import shared_variables
 from mtpeft.config.folders import pair_folder, results_folder, split_file
 from mtpeft.config.load import load, merge
-from mtpeft.config.paths import test_set
 from mtpeft.config.pins import pins_of
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import all_cells
@@ -212,7 +212,7 @@ def test_the_workflow_scores_each_cell_once_and_puts_the_scores_into_its_tables(
     cells = all_cells(configuration)
     for cell in cells:
         write_cell(cell, 40.0, status="diverged" if cell.seed == "2" else "ok")
-        write_hypotheses(cell, text=Path(test_set(configuration, cell.pair, "test")))
+        write_hypotheses(cell, text=Path(paths.test_set(configuration, cell.pair, "test")))
     results = results_folder(configuration)
 
     _make([f"{results}/scores.csv", f"{results}/summary.csv"], rules)
@@ -243,7 +243,7 @@ def test_a_cell_over_several_pairs_is_scored_on_each(here: Comet) -> None:
     configuration = load([STUDY, Path("overlay.yaml")])
     (cell,) = all_cells(configuration)
     for place in cell.measured:
-        write_hypotheses(place, text=Path(test_set(configuration, place.pair, "test")))
+        write_hypotheses(place, text=Path(paths.test_set(configuration, place.pair, "test")))
 
     records = [place.comet_record for place in cell.measured]
     _make(list(map(str, records)), ["comet_member", "take_in_comet"])

@@ -135,7 +135,7 @@ def test_cells_are_scored_once_and_only_tables_and_figures_made_anew(finished: P
             assert found.pop(rule)
         return found
 
-    assert jobs() == {"install_comet": 1, "take_in_comet": 1, "comet": len(cells)}
+    assert jobs() == {"install_comet": 1, "take_in_comet": 1, "comet": len(cells), "findings": 1}
     configuration = small_study(overlay)
     name, model = cell_record(configuration), model_record(configuration)
     for made in (folder / ENVIRONMENT, folder / model, *(cell / name for cell in cells[2:])):

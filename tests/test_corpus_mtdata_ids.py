@@ -10,6 +10,7 @@ import yaml
 from config_material import DEFAULT
 from mtpeft.config import paths
 from mtpeft.config.corpus_settings import clean_settings, mtdata_settings
+from mtpeft.config.folders import dataset_file
 from mtpeft.config.load import merge, validate
 from mtpeft.config.resolve import anchor_pairs
 from mtpeft.dataset_ids import columns_of, mtdata_code
@@ -65,11 +66,13 @@ def test_several_pairs_share_a_corpus() -> None:
         "train": ["Neulab-tedtalks_train-1-eng-por_BR", "OPUS-ted2020-v1-por_BR-eng"],
         "test": ["Flores-flores200_devtest-1-por_BR-eng"],
     }
-    assert paths.archives(configuration, {"pair": "en-sw"}) == [
-        "data/mtdata/Neulab-tedtalks_train-1-eng-swa.tsv.gz",
-        "data/mtdata/OPUS-ted2020-v1-swa-eng.tsv.gz",
-        "data/mtdata/Flores-flores200_devtest-1-swa-eng.tsv.gz",
-    ]
+    datasets = (
+        "Neulab-tedtalks_train-1-eng-swa",
+        "OPUS-ted2020-v1-swa-eng",
+        "Flores-flores200_devtest-1-swa-eng",
+    )
+    files = [dataset_file(configuration, dataset) for dataset in datasets]
+    assert paths.archives(configuration, {"pair": "en-sw"}) == files
     stated = {
         dataset: mtdata_settings(configuration, dataset).get("sha256", "")[:1]
         for dataset in paths.all_datasets(configuration)

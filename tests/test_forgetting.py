@@ -95,7 +95,7 @@ def test_no_training_text_may_resemble_the_test_sets_of_the_other_pairs() -> Non
         "corpora": {"mine": {"files": {"sw": __file__, "en": pytest.__file__}}},
         "pairs": {"sw-en": {"corpus": "mine"}},
     }
-    told = {"models": {"small": {"path": None, "hub": "owner/name@0123"}}, "tuning": {"table": None}}
+    told = {"models": {"small": {"path": None, "hub": "owner/name@0123abc"}}, "tuning": {"table": None}}
     gone = dict.fromkeys(DEFAULT["studies"])
     study = {"figure": "forgetting", "models": ["small"], "pairs": ["pt-en"], "sizes": ["n1600"], "methods": ["full"]}
     for also_score, splits in ((["de-en"], []), (["sw-en"], ["mine"])):
@@ -288,5 +288,6 @@ def test_scores_on_other_pairs_hold_with_the_text_of_these_and_the_training_of_t
     change()
     Path("edit.yaml").write_text(yaml.safe_dump(overlay), encoding="utf-8")
     changed = load([Path(STUDY.name), Path("edit.yaml")])
-    measured = [FULL.on_own, LORA.on_own, BEFORE.on_own, *OTHERS]
+    own = [FULL.on_own, LORA.on_own, BEFORE.on_own, *OTHERS]
+    measured = [OnPair(placed(changed, on.cell), on.pair) for on in own]
     assert [on for on in measured if not is_finished(changed, *on)] == [on for on in measured if on in stale]

@@ -83,7 +83,7 @@ def test_a_system_of_a_group_is_compared_on_each_of_its_pairs(folder: Path) -> N
 
 def test_tables_without_groups_have_no_such_column(tmp_path: Path, folder: Path, monkeypatch) -> None:
     monkeypatch.chdir(folder)
-    cell = Cell("base", "es-en", "any", "none", "any", "any")
+    cell = Cell.find("base/es-en/any/none/any/any")
     write_tables([cell], scores=tmp_path / "scores.csv", costs=tmp_path / "costs.csv")
     assert tuple(rows_of(str(tmp_path / "scores.csv"))[0]) == SCORE_COLUMNS
 

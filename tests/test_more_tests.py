@@ -20,7 +20,6 @@ from sweep_material import cell_name, copy, planned, run
 NEWS = [
     ("El alcalde inauguró ayer el nuevo puente", "The mayor opened the new bridge yesterday"),
     ("Los precios del pan han subido otra vez", "Bread prices have risen once more"),
-    ("", "A line without a source"),
     ("El equipo local perdió por tres goles", "The home team lost by three goals"),
     ("Los precios del pan han subido otra vez", "Bread prices have risen once more"),
 ]
@@ -41,18 +40,29 @@ def test_lines_stay_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     _write(tmp_path)
     settings = {"recipe": 1, "source": "es", "target": "en", "files": FILES}
     take_in_test(settings, archives=[], output=tmp_path / "news.tsv", record=tmp_path / "news.json")
-    assert [row[1:] for row in read_pairs(tmp_path / "news.tsv")] == [row for row in NEWS if row[0]]
+    assert [row[1:] for row in read_pairs(tmp_path / "news.tsv")] == NEWS
     record = read_record(tmp_path / "news.json")
-    assert (record["lines"], record["rows"]) == (5, 4)
-    assert record["texts"]["news"]["en"] == sorted({row[1] for row in NEWS if row[0]})
+    assert (record["lines"], record["rows"]) == (4, 4)
+    assert record["texts"]["news"]["en"] == sorted({row[1] for row in NEWS})
 
 
-def test_a_set_without_a_whole_line_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("source", "target", "told"),
+    [
+        ("\nHola\n", "Hello\n\n", r"news\.es, line 1, has no text on one side, .* every line .* is scored"),
+        ("Hola\n\nAdiós\n", "Hello\nGood day\nBye\n", r"news\.es, line 2, has no text on one side"),
+        ("\n\n", "\n\n", r"more_tests\.news|no line|no text"),
+    ],
+    ids=["on either side", "in the middle", "everywhere"],
+)
+def test_a_set_with_a_blank_line_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, target: str, told: str
+) -> None:
     monkeypatch.chdir(tmp_path)
-    for name, text in (("news.es", "\nHola\n"), ("news.en", "Hello\n\n")):
+    for name, text in (("news.es", source), ("news.en", target)):
         (tmp_path / name).write_text(text, encoding="utf-8")
     settings = {"recipe": 1, "source": "es", "target": "en", "files": FILES}
-    with pytest.raises(UserError, match=r"'more_tests\.news'"):
+    with pytest.raises(UserError, match=told):
         take_in_test(settings, archives=[], output=tmp_path / "news.tsv", record=tmp_path / "news.json")
     assert not (tmp_path / "news.tsv").exists()
 

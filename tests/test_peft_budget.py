@@ -58,7 +58,8 @@ def step_of(site: Site, size: int) -> int:
     return site.cost(size + 1) - site.cost(size)
 
 
-@pytest.mark.parametrize("name", [name for name in PEFT_CASES if name != "FROD"])
+# FRoD needs sides of equal width; AdaLoRA begins with more than it ends with, which test_adalora.py counts.
+@pytest.mark.parametrize("name", [name for name in PEFT_CASES if name not in ("FROD", "ADALORA")])
 def test_the_built_model_trains_what_was_counted(name: str) -> None:
     """On a model whose two sides have other depths and widths."""
     options, config = PEFT_CASES[name].options, CONFIGS["uneven"]

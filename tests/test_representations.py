@@ -13,7 +13,7 @@ from method_material import Subject, batch, stir, write_base
 from model_material import MAX_POSITIONS, arrays, cell, inputs, train_settings
 from mtpeft.cells import Cell
 from mtpeft.config.load import merge, validate
-from mtpeft.config.representations import all_representations
+from mtpeft.config.representations import all_representations, dev_arrays
 from mtpeft.config.schema import Configuration
 from mtpeft.config.settings import represent_settings
 from mtpeft.errors import UserError
@@ -194,7 +194,7 @@ def test_they_hold_for_the_training_and_the_settings_that_they_were_made_of(
     assert has_representations(configuration, LORA)
     threads = merge(DEFAULT, {"studies": {"representations": STUDY}, "models": {"small": {"threads": 2}}})
     assert not has_representations(validate(threads), LORA)
-    dev = Path("data/tokens/small/pt-en/dev.safetensors")
+    dev = Path(dev_arrays(configuration, LORA))
     dev.parent.mkdir(parents=True)
     dev.write_bytes(b"other text")
     assert not has_representations(configuration, LORA)

@@ -39,8 +39,9 @@ def _of_parts(record: Path, content: Mapping[str, Any]) -> Hashes:
 
 
 def _of_decoding(record: Path, content: Mapping[str, Any]) -> Hashes:
-    sets = content["test_sets"].items()
-    return {record.parent / "hypotheses" / f"{name}.txt": described["sha256"] for name, described in sets}
+    sets = content.get("test_sets", {}).items()
+    described = ((f"{name}.txt", own.get("sha256")) for name, own in sets)
+    return {record.parent / "hypotheses" / name: digest for name, digest in described if digest}
 
 
 def _of_archive(record: Path, content: Mapping[str, Any]) -> Hashes:

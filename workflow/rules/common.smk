@@ -17,18 +17,8 @@ sys.path.insert(0, f"{workflow.basedir}/workflow")
 from mtpeft.cells import CELL_TEMPLATE as CELL
 from mtpeft.cells import LABELS_TEMPLATE as LABELS
 from mtpeft.cells import OTHER_TEMPLATE as OTHER
-from mtpeft.config import (
-    comet_settings,
-    corpus_settings,
-    finding_paths,
-    folders,
-    groups,
-    labels,
-    model_paths,
-    order,
-    others,
-    paths,
-)
+from mtpeft.config import comet_settings, corpus_settings, finding_paths, folders, groups, labels
+from mtpeft.config import model_paths, order, others, paths
 from mtpeft.config import recipes, representations, settings
 from mtpeft.config.environment import share_python
 from mtpeft.config.load import read_yaml, validate

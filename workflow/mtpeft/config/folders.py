@@ -73,8 +73,9 @@ def dataset_file(configuration: Configuration, dataset: str) -> str:
 
 
 def dataset_name(configuration: Configuration, dataset: str) -> str:
-    """Id of a dataset with the digest of what is downloaded."""
-    return name_of(dataset, digest_of(mtdata_settings(configuration, dataset)))
+    """Id of a dataset with the digest of what is downloaded; to state its hash checks it, and makes it no other one."""
+    settings = {key: value for key, value in mtdata_settings(configuration, dataset).items() if key != "sha256"}
+    return name_of(dataset, digest_of(settings))
 
 
 def archives_of(configuration: Configuration, pair: str) -> list[str]:

@@ -18,7 +18,9 @@ with how alike the systems are.
 """
 
 
-Difference = Annotated[float, Field(gt=0, strict=True)]
+MOST = 100
+"""All metrics end there, or before."""
+Difference = Annotated[float, Field(gt=0, le=MOST, strict=True)]
 
 
 class Margins(Section):
@@ -39,6 +41,8 @@ def _of_chrf(margin: Any) -> Any:
         raise PydanticKnownError("finite_number")
     if margin <= 0:
         raise PydanticKnownError("greater_than", {"gt": 0})
+    if margin > MOST:
+        raise PydanticKnownError("less_than_equal", {"le": MOST})
     return {CHRF: margin}
 
 

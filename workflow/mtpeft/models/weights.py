@@ -228,11 +228,16 @@ def _equal(one: "torch.Tensor", other: "torch.Tensor") -> bool:
 
 @contextmanager
 def quiet_loading() -> Iterator[None]:
-    """Have the library not log what it thinks of weights, which is said in a sentence instead."""
-    logger = logging.getLogger("transformers")
+    """Have the library not log what it thinks of weights, which is said in a sentence instead, and draw no bar."""
+    from transformers.utils.logging import disable_progress_bar, enable_progress_bar, is_progress_bar_enabled
+
+    logger, draws = logging.getLogger("transformers"), is_progress_bar_enabled()
     before = logger.level
     logger.setLevel(logging.CRITICAL)
+    disable_progress_bar()
     try:
         yield
     finally:
         logger.setLevel(before)
+        if draws:
+            enable_progress_bar()
