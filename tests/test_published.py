@@ -84,11 +84,11 @@ def test_the_model_translates_as_with_transformers_alone(checkpoint: Callable, n
     plain = AutoModelForSeq2SeqLM.from_pretrained(folder)
     tokenizer = AutoTokenizer.from_pretrained(folder, **published.told)
     limits = search.limits(np.array([len(row) for row in sources]), frame)
-    # A trained model never chooses the rows of its embeddings that no token stands for; a random one does.
+    # A trained model never chooses padding, nor the rows of its embeddings that no token stands for; a random one does.
     known = (
         {*tokenizer.get_vocab().values()} if published.tokenizer == "T5Tokenizer" else range(plain.config.vocab_size)
     )
-    spare = [[row] for row in range(plain.config.vocab_size) if row not in known]
+    spare = [[row] for row in range(plain.config.vocab_size) if row not in known or row == frame.pad]
     for text, tokens, limit in zip(SENTENCES, found, limits, strict=True):
         given = tokenizer(published.prefix + text, return_tensors="pt")["input_ids"]
         room = int(limit) + len(frame.begin)
