@@ -140,7 +140,7 @@ def test_cells_are_scored_once_and_only_tables_and_figures_made_anew(finished: P
     name, model = cell_record(configuration), model_record(configuration)
     for made in (folder / ENVIRONMENT, folder / model, *(cell / name for cell in cells[2:])):
         write(made, {})
-    assert jobs() == {"comet": 2}
+    assert jobs() == {"comet": 2, "findings": 1}
 
 
 def comet_record(cell: Cell, segments: np.ndarray | None) -> dict[str, Any]:

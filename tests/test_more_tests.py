@@ -51,7 +51,7 @@ def test_lines_stay_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     [
         ("\nHola\n", "Hello\n\n", r"news\.es, line 1, has no text on one side, .* every line .* is scored"),
         ("Hola\n\nAdiós\n", "Hello\nGood day\nBye\n", r"news\.es, line 2, has no text on one side"),
-        ("\n\n", "\n\n", r"more_tests\.news|no line|no text"),
+        ("\n\n", "\n\n", r"news\.es is empty"),
     ],
     ids=["on either side", "in the middle", "everywhere"],
 )

@@ -73,6 +73,7 @@ exit 1
 """
 
 
+@pytest.mark.slow
 def test_the_executor_of_snakemake_writes_what_is_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Snakemake with its executor for SLURM, on a machine whose sbatch refuses everything."""
     programs = tmp_path / "bin"
