@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from sweep_material import SLOW, TABLES, copy, half_trained, kill, located, processes, results, run, start
+from sweep_material import SLOW, TABLES, cell_name, copy, half_trained, kill, located, processes, results, run, start
 from waiting import LONG, SOON, wait_for
 
 pytestmark = pytest.mark.sweep
 
-CELLS = ("es-en/n200/lora/b5/1", "es-en/n200/full/all/1")
+CELLS = [f"results/cells/{cell_name(f'small/es-en/n200/{cell}/1', SLOW)}" for cell in ("lora/b5", "full/all")]
+"""Folders of cells; beside them are those of the finished run, which was trained for a shorter time."""
+DENOISER = f"results/cells/{cell_name('denoiser/es-en/n200/full/all/1', SLOW)}"
 OTHER_HITS = ("trainer", "snakemake", "sweep", "ctrl-c", "terminate")
 HITS = ["group", *(pytest.param(what, marks=pytest.mark.slow) for what in OTHER_HITS)]
 
@@ -38,12 +40,10 @@ def hit(folder: Path, what: str) -> None:
 def test_the_same_command_goes_on_after(slow: Path, tmp_path: Path, what: str) -> None:
     folder = copy(slow, tmp_path / "run")
     for cell in CELLS:
-        shutil.rmtree(located(folder, f"results/cells/small/{cell}"))
+        shutil.rmtree(folder / cell)
     hit(folder, what)
     assert results(folder) == results(slow)
-    starts = [
-        json.loads(located(folder, f"results/cells/small/{cell}/train.json").read_text())["starts"] for cell in CELLS
-    ]
+    starts = [json.loads((folder / cell / "train.json").read_text())["starts"] for cell in CELLS]
     assert max(starts) == 2, "a half-trained cell should have gone on from its state"
 
 
@@ -51,7 +51,7 @@ def test_the_same_command_goes_on_after(slow: Path, tmp_path: Path, what: str) -
 def test_pre_training_goes_on_after_the_group_is_killed(slow: Path, tmp_path: Path) -> None:
     folder = copy(slow, tmp_path / "run")
     shutil.rmtree(located(folder, "results/models/denoiser"))
-    shutil.rmtree(folder / "results/cells/denoiser")
+    shutil.rmtree(folder / DENOISER)
     hit(folder, "group")
     assert results(folder) == results(slow)
     assert json.loads(located(folder, "results/models/denoiser/base.json").read_text())["training"]["starts"] == 2
@@ -60,7 +60,7 @@ def test_pre_training_goes_on_after_the_group_is_killed(slow: Path, tmp_path: Pa
 @pytest.mark.slow
 def test_a_second_sweep_in_the_same_folder_is_refused(slow: Path, tmp_path: Path) -> None:
     folder = copy(slow, tmp_path / "run")
-    shutil.rmtree(located(folder, f"results/cells/small/{CELLS[0]}"))
+    shutil.rmtree(folder / CELLS[0])
     first = start(folder, overlay=SLOW, options=TABLES)
     wait_for(lambda: bool(processes(folder, "snakemake")))
     code, said = run(folder, overlay=SLOW)

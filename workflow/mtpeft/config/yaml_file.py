@@ -30,7 +30,21 @@ UNLIKE = {
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """A YAML file that holds a mapping.
+    """A configuration: a YAML file that holds a mapping of plain values.
+
+    Raises:
+        UserError: no such file, no YAML, no mapping, or something in it that would not be read as it is written.
+    """
+    content = read_profile(path)
+    if TEMPLATE in content:
+        raise UserError(
+            f"{path} has '{TEMPLATE}', by which Snakemake runs code in it; take it out, write plain values."
+        )
+    return content
+
+
+def read_profile(path: Path) -> dict[str, Any]:
+    """The same, which may be a template, as profiles of Snakemake are.
 
     Raises:
         UserError: no such file, no YAML, no mapping, or something in it that would not be read as it is written.
@@ -49,10 +63,6 @@ def read_yaml(path: Path) -> dict[str, Any]:
         ) from error
     if not isinstance(content, dict):
         raise UserError(f"{path} must hold keys and values at its top level, such as 'studies:'.")
-    if TEMPLATE in content:
-        raise UserError(
-            f"{path} has '{TEMPLATE}', by which Snakemake runs code in it; take it out, write plain values."
-        )
     return content
 
 

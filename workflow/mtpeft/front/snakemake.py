@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 
 from mtpeft.config.sentences import listed
-from mtpeft.config.yaml_file import read_yaml
+from mtpeft.config.yaml_file import read_profile
 from mtpeft.errors import UserError
 
 ROOT = Path(__file__).parents[3]
@@ -56,7 +56,7 @@ def runs_elsewhere(profile: str) -> bool:
     Raises:
         UserError: there is no such profile, or it can't be read.
     """
-    settings = read_yaml(profile_file(profile))
+    settings = read_profile(profile_file(profile))
     return settings.get("executor", LOCAL) not in HERE
 
 
