@@ -23,6 +23,7 @@ from model_material import (
 from mtpeft.records import canonical, read_record
 from mtpeft.tokens.arrays import IGNORED, read_arrays
 from mtpeft.training import counted
+from mtpeft.training import job as jobs
 from mtpeft.training.batches import BatchOrder
 from mtpeft.training.loop import Run, Task, _update, evaluation_steps
 from mtpeft.training.loss import cross_entropy_in_place
