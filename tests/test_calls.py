@@ -181,3 +181,8 @@ def test_a_name_that_is_no_utf8_is_named(tmp_path: Path) -> None:
         done.stderr
         == "mtpeft: The name 'mine-\N{REPLACEMENT CHARACTER}.yaml' is not UTF-8; rename the file or the folder.\n"
     )
+
+
+@pytest.mark.parametrize(("profile", "elsewhere"), [("local", False), ("slurm", True)])
+def test_the_profiles_of_the_project_are_read(profile: str, elsewhere: bool) -> None:
+    assert runs_elsewhere(profile) is elsewhere
