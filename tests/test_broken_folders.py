@@ -44,7 +44,19 @@ def _take_in(folder: Path) -> dict[str, Any]:
     return read_record(record)
 
 
-@pytest.mark.parametrize(("family", "label", "case"), CASES, ids=[f"{family}: {label}" for family, label, _ in CASES])
+QUICK = ("nllb", "marian", "t5")
+"""Families that are tried in every form by `make test`; `make test-all` tries all."""
+
+
+def of_family(family: str, *values: Any, label: str) -> Any:
+    """A case of a family."""
+    return pytest.param(*values, id=label, marks=() if family in QUICK else pytest.mark.slow)
+
+
+@pytest.mark.parametrize(
+    ("family", "label", "case"),
+    [of_family(family, family, label, case, label=f"{family}: {label}") for family, label, case in CASES],
+)
 def test_a_broken_folder_is_refused_with_a_sentence(
     checkpoints: Path, tmp_path: Path, family: str, label: str, case: tuple[Break, str]
 ) -> None:
@@ -107,7 +119,12 @@ WHOLE: dict[str, tuple[Break, tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize(
-    ("label", "family"), [(label, family) for label, (_, families) in WHOLE.items() for family in families]
+    ("label", "family"),
+    [
+        of_family(family, label, family, label=f"{label}-{family}")
+        for label, (_, families) in WHOLE.items()
+        for family in families
+    ],
 )
 def test_a_whole_folder_is_taken_in_and_opens_with_its_weights(
     checkpoints: Path, tmp_path: Path, label: str, family: str
