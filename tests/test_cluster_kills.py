@@ -30,9 +30,17 @@ from waiting import LONG, SOON, wait_for
 
 pytestmark = pytest.mark.sweep
 
-CELLS = [cell_name(f"small/es-en/n200/{cell}/1", SLOW) for cell in ("full/all", "lora/b5", "scratch/all")]
+LABELS = [f"small/es-en/n200/{cell}/1" for cell in ("full/all", "lora/b5", "scratch/all")]
 """One more than the cluster has GPUs: two are trained and one waits."""
-TARGETS = [f"results/cells/{cell}/train.json" for cell in CELLS]
+CELLS = [cell_name(labels, SLOW) for labels in LABELS]
+
+
+def targets_of(overlay: dict[str, Any]) -> list[str]:
+    """What is to be trained, of the small study with changes."""
+    return [f"results/cells/{cell_name(labels, overlay)}/train.json" for labels in LABELS]
+
+
+TARGETS = targets_of(SLOW)
 QUICK = ("--slurm-init-seconds-before-status-checks", "3", "--latency-wait", "15")
 ANOTHER_RATE = SLOW | {"methods": SLOW["methods"] | {"lora": {"learning_rate": 0.001}}}
 
@@ -127,7 +135,7 @@ def test_jobs_of_a_killed_sweep_are_waited_for_and_what_they_make_is_kept(
     assert [len(entries) for entries in attempts(folder)] == [1, 1, 1]
     assert len(trainings(slurm, folder, "COMPLETED")) == len(CELLS)
     assert len(trainings(slurm, folder, "CANCELLED")) == len(waiting)
-    assert planned(folder, *TARGETS, overlay=ANOTHER_RATE) == {"train": 1}
+    assert planned(folder, *targets_of(ANOTHER_RATE), overlay=ANOTHER_RATE) == {"train": 1}
 
 
 def test_jobs_of_a_killed_snakemake_are_cancelled_and_their_cells_go_on(
