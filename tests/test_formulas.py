@@ -222,7 +222,7 @@ def test_bitfit_with_contexts_computes_and_learns_what_bitfit_does_on_one_pair(
         ({"train": "weights", "with_biases": True}, {"weight"}, {"bias"}),
         ({"with_biases": True}, {"weight", "bias"}, {"bias"}),
     ],
-    ids=str,
+    ids=["weights", "biases", "weights, and other biases", "both, and other biases"],
 )
 def test_layer_norms_are_trained_in_the_pieces_that_are_asked_for(
     bases: Callable[[str], Path], options: dict[str, Any], norms: set[str], linears: set[str]
