@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
-from mtpeft.tokens.codec import load_tokenizer
+from mtpeft.models.tokenizer import load_tokenizer
 
 Break = Callable[[Path], object]
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"

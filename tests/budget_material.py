@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from mtpeft.config.load import load
-from mtpeft.models.describe import mbart_config, read_config
+from mtpeft.models.config_json import mbart_config, read_config
 
 ROOT = Path(__file__).parents[1]
 CATALOGUE = load()

@@ -17,13 +17,13 @@ import pytest
 from findings_material import SENTENCES
 from mtdata_material import command
 from mtpeft.cells import Cell, OnPair
-from mtpeft.config.environment import shared_variables
+from mtpeft.cluster.environment import shared_variables
 from mtpeft.config.pins import pins_of
-from mtpeft.corpus.tsv import Pair, write_pairs
-from mtpeft.environments.run import ISOLATED, PACKAGES
-from mtpeft.records import canonical, write_lines, write_record
-from mtpeft.scoring.comet.environment import KEPT_VARIABLE, PROGRAM, VARIABLES
-from mtpeft.warm.beside import ONE_THREAD
+from mtpeft.core.files import canonical, write_lines, write_record
+from mtpeft.data.tsv import Pair, write_pairs
+from mtpeft.forkserver.launcher import ONE_THREAD
+from mtpeft.isolated.run import ISOLATED, PACKAGES
+from mtpeft.metrics.comet.environment import KEPT_VARIABLE, PROGRAM, VARIABLES
 
 ENCODER = "somebody/encoder"
 """What the model says that it was built on: a name of the hub."""
@@ -130,7 +130,7 @@ def kept(folder: Path) -> Iterator[Comet]:
     """Install COMET as its rule does, make the model, and keep it loaded as a sweep does."""
     environment = folder / "environment/installed.json"
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("mtpeft.commands.main.die_with_parent", lambda: None)
+        patched.setattr("mtpeft.cli.die_with_parent", lambda: None)
         patched.chdir(folder)
         settings = canonical({"recipe": 1, "requirements": pins_of("comet")})
         assert command("install_comet", "--settings", settings, "--record", str(environment)) == 0

@@ -134,7 +134,7 @@ def datasets(mtdata: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 def local(datasets: "Datasets", own_life: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> "Datasets":
     """The same with the files as they should be, in a folder of one's own, for a user who does not wait."""
     from mtdata_material import FILES, Served
-    from mtpeft.corpus.mtdata import download
+    from mtpeft.data.sources.mtdata import download
 
     datasets.files.clear()
     datasets.files.update({name: Served(content) for name, content in FILES.items()})
@@ -168,6 +168,6 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Cluster"]:
 @pytest.fixture
 def own_life(monkeypatch: pytest.MonkeyPatch) -> None:
     """A command run inside the tests must not bind them to their parent."""
-    from mtpeft.commands import main
+    from mtpeft import cli
 
-    monkeypatch.setattr(main, "die_with_parent", lambda: None)
+    monkeypatch.setattr(cli, "die_with_parent", lambda: None)

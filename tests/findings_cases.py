@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from findings_material import Quality
+from mtpeft.analysis.tables import read_distances
 from mtpeft.cells import Cell
 from mtpeft.config.settings import DISTANCES
-from mtpeft.figures.tables import read_distances
 
 PLACES = {language: distance.syntactic for language, distance in read_distances(DISTANCES).items()}
 ALL_CELLS = "/"

@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 
+from mtpeft.analysis.claims.assess import write_findings
+from mtpeft.analysis.claims.records import FindingRecord, FindingsRecord
 from mtpeft.cells import ANY, Cell, OnPair
 from mtpeft.config.claims import claim_cells
 from mtpeft.config.load import DEFAULT_FILE, merge, read_yaml, validate
 from mtpeft.config.schema import Configuration
 from mtpeft.config.settings import findings_settings
-from mtpeft.findings.assess import write_findings
-from mtpeft.findings.records import FindingRecord, FindingsRecord
-from mtpeft.record_types import DecodeRecord, ScoreRecord, TrainRecord
-from mtpeft.records import read_record
-from mtpeft.statistics.corpus_scores import bleu, chrf
+from mtpeft.core.files import read_record
+from mtpeft.core.records import DecodeRecord, ScoreRecord, TrainRecord
+from mtpeft.metrics.corpus_scores import bleu, chrf
 
 SENTENCES = 100
 UNITS = 500

@@ -13,8 +13,8 @@ from mtpeft.config.folders import placed
 from mtpeft.config.load import DEFAULT_FILE, load, merge, read_yaml, validate
 from mtpeft.config.schema import Configuration
 from mtpeft.config.settings import decode_settings, score_settings, train_settings
-from mtpeft.record_types import DecodeRecord, ScoreRecord, TrainRecord
-from mtpeft.records import sha256_of, write_record
+from mtpeft.core.files import sha256_of, write_record
+from mtpeft.core.records import DecodeRecord, ScoreRecord, TrainRecord
 
 OVERLAY = {
     "tuning": {"table": None},

@@ -7,8 +7,8 @@ from typing import Any
 from config_material import DEFAULT, STUDY
 from family_material import build_checkpoint
 from mtpeft.config.load import merge
+from mtpeft.data.encode import encode_pair
 from mtpeft.models.local import describe_local
-from mtpeft.tokens.encode import encode_pair
 from mtpeft.training.job import Inputs
 
 GROUP = "en-es+es-en"

@@ -12,14 +12,14 @@ import torch
 from torch import nn
 
 from family_material import CHECKPOINTS, save_random
+from mtpeft.cluster.preemption import Clock, Reason
+from mtpeft.data.token_arrays import model_inputs
 from mtpeft.methods import METHODS
 from mtpeft.methods.budget import Allocation, allocation_of
+from mtpeft.models.architecture import ModelShape
 from mtpeft.models.families import read_shape
 from mtpeft.models.load import load_base
-from mtpeft.models.shapes import ModelShape
-from mtpeft.tokens.arrays import model_inputs
-from mtpeft.tokens.frame import Frame
-from mtpeft.training.interrupt import Clock, Reason
+from mtpeft.models.special_tokens import Frame
 
 FAMILIES = {"mbart": "mbart50", "m2m100": "m2m100", "marian": "marian", "t5": "t5", "mt5": "mt5"}
 """Families that methods are tried on, with the checkpoint whose configuration each has."""

@@ -5,15 +5,15 @@ from pathlib import Path
 from typing import Any
 
 from mtpeft.cells import Cell
-from mtpeft.corpus.tsv import Pair, write_pairs
+from mtpeft.core.files import write_lines
+from mtpeft.data.encode import encode_pair
+from mtpeft.data.tsv import Pair, write_pairs
+from mtpeft.data.vocabulary import train_vocabulary
 from mtpeft.methods import METHODS as REGISTRY
-from mtpeft.models.describe import mbart_config
-from mtpeft.models.pretrain import pretrain
-from mtpeft.records import write_lines
-from mtpeft.tokens.encode import encode_pair
-from mtpeft.tokens.vocabulary import train_vocabulary
+from mtpeft.models.config_json import mbart_config
 from mtpeft.training.finetune import finetune
 from mtpeft.training.job import Inputs
+from mtpeft.training.pretrain import pretrain
 
 SPANISH_ENGLISH = [
     ("Abre la puerta del jardín", "Open the garden gate"),

@@ -19,11 +19,11 @@ from typing import Any
 import pytest
 
 from corpus_material import SENTENCES
-from mtpeft.commands.main import main
+from mtpeft.cli import main
 from mtpeft.config.pins import pins_of
-from mtpeft.corpus.mtdata.environment import INDEX
-from mtpeft.environments.run import ISOLATED, PACKAGES
-from mtpeft.records import canonical
+from mtpeft.core.files import canonical
+from mtpeft.data.sources.mtdata.environment import INDEX
+from mtpeft.isolated.run import ISOLATED, PACKAGES
 
 ENGLISH, SPANISH, GERMAN = (list(column) for column in zip(*SENTENCES, strict=True))
 
@@ -262,6 +262,6 @@ def install(folder: Path) -> Path:
     settings = canonical({"recipe": 1, "requirements": pins_of("mtdata")})
     with pytest.MonkeyPatch.context() as patched:
         patched.chdir(folder.parent)
-        patched.setattr("mtpeft.commands.main.die_with_parent", lambda: None)
+        patched.setattr("mtpeft.cli.die_with_parent", lambda: None)
         assert command("install", "--settings", settings, "--record", str(folder / "installed.json")) == 0
     return folder

@@ -6,8 +6,7 @@ from dataclasses import replace
 from typing import Literal
 
 from mtpeft.methods import bitfit
-from mtpeft.methods.base import TrainedMethodOptions
-from mtpeft.training.hook import UpdateHook
+from mtpeft.methods.base import TrainedMethodOptions, UpdateHook
 
 PACE_VARIABLE = "SECONDS_PER_UPDATE"
 

@@ -8,11 +8,11 @@ import torch
 from torch import nn
 
 from method_material import Subject, batch, write_base
+from mtpeft.methods.task_ids import takers_of
 from mtpeft.models.load import prepare_torch
 from mtpeft.training.contrastive import objective
-from mtpeft.training.domains import takers_of
+from mtpeft.training.micro_batches import Differentiated, Gradient, put_gradient
 from mtpeft.training.objective import Objective
-from mtpeft.training.parts import Differentiated, Gradient, put_gradient
 
 BOTH = ["unlikelihood", "length_normalised"]
 WIDTH = 8

@@ -11,8 +11,8 @@ import transformers
 
 import family_material
 from family_material import MADE_UP, save_random
+from mtpeft.core.files import read_record, write_record
 from mtpeft.models.families.m2m100 import M2M100_CODES
-from mtpeft.records import read_record, write_record
 
 FOLDER = Path(__file__).parent / "fixtures/published"
 TINY_BART = {

@@ -5,7 +5,7 @@ from typing import Any
 
 import jsonschema
 
-from mtpeft.records import read_record
+from mtpeft.core.files import read_record
 
 SCHEMAS = Path(__file__).parents[1] / "workflow/schemas"
 

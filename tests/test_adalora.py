@@ -13,13 +13,14 @@ from torch import nn
 from method_material import Subject, batch, logits, write_base
 from model_material import inputs, train_settings
 from mtpeft.cells import Cell
+from mtpeft.core.files import read_record
 from mtpeft.methods import METHODS
+from mtpeft.methods.base import UpdateHook
 from mtpeft.methods.budget import count
-from mtpeft.methods.from_peft.adalora import start_ranks
-from mtpeft.models.load import open_tuned, prepare_torch
-from mtpeft.records import read_record
+from mtpeft.methods.peft.adalora import start_ranks
+from mtpeft.methods.tuned import open_tuned
+from mtpeft.models.load import prepare_torch
 from mtpeft.training.finetune import finetune, save_tuned
-from mtpeft.training.hook import UpdateHook
 
 OPTIONS = {"tuner": "ADALORA", "scaling": 2.0, "start": 1.5}
 UPDATES = 10

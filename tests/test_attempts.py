@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from mtpeft.errors import TryAgainError, UserError
-from mtpeft.records import read_record
+from mtpeft.core.errors import TryAgainError, UserError
+from mtpeft.core.files import read_record
 from mtpeft.training.attempts import attempting, became_of, read_attempts
 from training_material import at_update, build, results
 

@@ -22,11 +22,11 @@ from broken_folders_material import (
     without,
 )
 from family_material import CHECKPOINTS, build_checkpoint
-from mtpeft.errors import UserError
+from mtpeft.core.errors import UserError
+from mtpeft.core.files import read_record
 from mtpeft.models.load import load_base, parameters
 from mtpeft.models.local import describe_local
 from mtpeft.models.vocabulary_check import tokenizer_files
-from mtpeft.records import read_record
 
 
 @pytest.fixture(scope="module")

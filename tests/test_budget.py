@@ -185,7 +185,7 @@ def test_the_built_model_trains_what_was_counted(method: str, name: str) -> None
 
 def run_budget(*options: str) -> str:
     program = (
-        "import sys; from mtpeft.commands.main import main\n"
+        "import sys; from mtpeft.cli import main\n"
         f"try: main(['budget', *{options!r}])\n"
         "finally: print([name for name in ('torch', 'transformers', 'numpy') if name in sys.modules], file=sys.stderr)"
     )

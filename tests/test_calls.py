@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mtpeft.disk import FOLDERS, require_room, told_of
-from mtpeft.errors import TryAgainError, UserError
+from mtpeft.core.errors import FOLDERS, TryAgainError, UserError, require_room, told_of
 from mtpeft.front.snakemake import require_cores, runs_elsewhere
 from sweep_material import ROOT, environment
 

@@ -9,14 +9,13 @@ from typing import Any
 import pytest
 
 from config_material import DEFAULT
-from mtpeft.cells import CELL_TEMPLATE, Cell
+from mtpeft.cells import CELL_TEMPLATE, Cell, fold, unfold
 from mtpeft.config.folders import pair_name, wheel_name
 from mtpeft.config.load import merge, validate
 from mtpeft.config.paths import constraints
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import all_cells, study_cells
-from mtpeft.errors import UserError
-from mtpeft.results.blocks import fold, unfold
+from mtpeft.core.errors import UserError
 
 QUESTION = {
     "models": ["small"],

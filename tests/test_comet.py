@@ -15,16 +15,16 @@ from comet_material import CELL, ENCODER, SAMPLES, Comet, rows_of, write_hypothe
 from findings_material import write_cell
 from hub_material import COMMIT, REPOSITORY, Hub, serve
 from mtdata_material import command
+from mtpeft.analysis.comet_scores import scored_with_comet
+from mtpeft.cluster.environment import shared_variables
 from mtpeft.config import paths
 from mtpeft.config.corpus_settings import clean_settings, parts_settings, split_settings
-from mtpeft.config.environment import shared_variables
 from mtpeft.config.folders import pair_folder, results_folder, split_file
 from mtpeft.config.load import load, merge
 from mtpeft.config.pins import pins_of
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import all_cells
-from mtpeft.records import canonical, read_record, sha256_of, write_record
-from mtpeft.results.comet import scored_with_comet
+from mtpeft.core.files import canonical, read_record, sha256_of, write_record
 from record_material import schema_mistakes
 from sweep_material import ROOT, STUDY, mtpeft, snakemake
 

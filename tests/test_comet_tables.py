@@ -9,16 +9,16 @@ import pytest
 from comet_material import rows_of
 from config_material import DEFAULT
 from findings_material import SENTENCES, configuration_of, write, write_cell
+from mtpeft.analysis.collect import SCORE_COLUMNS, write_tables
+from mtpeft.analysis.estimates import estimate_columns
+from mtpeft.analysis.summary import SUMMARY_COLUMNS, write_summary
 from mtpeft.cells import Cell
 from mtpeft.config.comet_settings import ENVIRONMENT, cell_record, model_record
 from mtpeft.config.load import merge, validate
 from mtpeft.config.studies import study_cells
-from mtpeft.errors import UserError
-from mtpeft.record_types import CometRecord
-from mtpeft.results.collect import SCORE_COLUMNS, write_tables
-from mtpeft.results.estimates import estimate_columns
-from mtpeft.results.summary import SUMMARY_COLUMNS, write_summary
-from mtpeft.scoring.comet.kept import comet_process
+from mtpeft.core.errors import UserError
+from mtpeft.core.records import CometRecord
+from mtpeft.front.comet_server import comet_process
 from sweep_material import copy, planned, small_study
 from waiting import wait_for
 from warm_material import is_listening

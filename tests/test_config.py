@@ -14,7 +14,7 @@ from config_material import DEFAULT, WRONG, pretrained
 from execution_material import WRONG_EXECUTIONS
 from group_material import WRONG_GROUPS
 from mtpeft.config.load import DEFAULT_FILE, load, merge, read_yaml, validate
-from mtpeft.errors import UserError
+from mtpeft.core.errors import UserError
 from mtpeft.front.schemas import SCHEMAS_FOLDER, TYPES, schema_text
 from other_pairs_material import WRONG_OTHERS
 from value_material import WRONG_VALUES

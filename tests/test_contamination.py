@@ -10,10 +10,10 @@ from config_material import PRETRAINED
 from mtpeft.config.held_out import held_out_settings
 from mtpeft.config.load import merge, validate
 from mtpeft.config.resolve import model_shape
-from mtpeft.errors import UserError
-from mtpeft.models.describe import DATA_RECORD
-from mtpeft.models.ship import data_record
-from mtpeft.records import sha256_of, write_record
+from mtpeft.core.errors import UserError
+from mtpeft.core.files import sha256_of, write_record
+from mtpeft.front.ship import data_record
+from mtpeft.models.config_json import DATA_RECORD
 from record_material import schema_mistakes
 
 SHIPPED = Path(__file__).parents[1] / "workflow" / "models" / "small"

@@ -11,16 +11,16 @@ from torch import nn
 from config_material import DEFAULT
 from method_material import StopAfter, Subject, batch, write_base
 from mtpeft.cells import Cell
+from mtpeft.cluster.preemption import Clock
 from mtpeft.config.load import merge, validate
 from mtpeft.config.settings import train_settings
-from mtpeft.errors import StoppedError
+from mtpeft.core.errors import StoppedError
+from mtpeft.data.token_arrays import IGNORED
 from mtpeft.models.load import prepare_torch
-from mtpeft.tokens.arrays import IGNORED
 from mtpeft.training.contrastive import objective, unlikelihood
-from mtpeft.training.interrupt import Clock
 from mtpeft.training.loop import Plan, Task, train
+from mtpeft.training.micro_batches import Differentiated, put_gradient
 from mtpeft.training.objective import Objective, likelihood
-from mtpeft.training.parts import Differentiated, put_gradient
 
 BOTH = ["unlikelihood", "length_normalised"]
 SMOOTHING = 0.1

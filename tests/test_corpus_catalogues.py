@@ -6,9 +6,9 @@ import zipfile
 import pytest
 
 from corpus_material import SENTENCES, build_wheel, json_members, wheel_settings
-from mtpeft import records
-from mtpeft.corpus.catalogues import gettext_messages, json_messages, read_catalogues
-from mtpeft.corpus.wheels import archive_languages, fetch_wheel, read_messages
+from mtpeft.core import files
+from mtpeft.data.readers.catalogues import gettext_messages, json_messages, read_catalogues
+from mtpeft.data.sources.wheels import archive_languages, fetch_wheel, read_messages
 
 GETTEXT = "shop/**/locale/{language}/LC_MESSAGES/*.po"
 HEADER = 'msgid ""\nmsgstr "Content-Type: text/plain; charset=UTF-8\\n"\n\n'
@@ -120,10 +120,10 @@ def test_archive_holds_all_languages_and_the_same_bytes_each_time(tmp_path, monk
         assert {member.date_time[0] for member in opened.infolist()} == {1980}, "no time of writing"
     assert archive_languages(archives[0]) == ["de", "en", "es"]
     assert sorted(read_messages(archives[0], "de").values()) == sorted(row[2] for row in SENTENCES)
-    record = records.read_record(archives[0].with_suffix(".json"))
+    record = files.read_record(archives[0].with_suffix(".json"))
     assert record["messages"] == dict.fromkeys(("de", "en", "es"), len(SENTENCES))
     assert record["licence"] == "MIT"
-    assert record["archive_sha256"] == records.sha256_of(archives[0])
+    assert record["archive_sha256"] == files.sha256_of(archives[0])
     assert wheel.exists(), "a wheel that the user provides is not ours to delete"
 
 

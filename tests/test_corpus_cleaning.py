@@ -3,15 +3,15 @@
 import pytest
 
 from corpus_material import CLEAN, SENTENCES, build_wheel, clean_one, json_members, wheel_settings
-from mtpeft import records
-from mtpeft.corpus import tsv
-from mtpeft.corpus.clean import clean_pair, sentence_id
-from mtpeft.corpus.cleaning import CATALOGUES
-from mtpeft.corpus.filters import Sides, first_filter
-from mtpeft.corpus.markup import same_masks, stripped
-from mtpeft.corpus.sentences import aligned_sentences, letters, words
-from mtpeft.corpus.wheels import fetch_wheel
-from mtpeft.errors import UserError
+from mtpeft.core import files as records
+from mtpeft.core.errors import UserError
+from mtpeft.data import tsv
+from mtpeft.data.clean import clean_pair, sentence_id
+from mtpeft.data.cleaning import CATALOGUES
+from mtpeft.data.filters import Sides, first_filter
+from mtpeft.data.markup import same_masks, stripped
+from mtpeft.data.sentences import aligned_sentences, letters, words
+from mtpeft.data.sources.wheels import fetch_wheel
 
 
 def cleaned_texts(*texts):

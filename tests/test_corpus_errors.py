@@ -9,12 +9,12 @@ import pytest
 import zstandard
 
 from corpus_material import SENTENCES, build_wheel, clean_settings, json_members, split_settings, wheel_settings
-from mtpeft.corpus.clean import clean_pair
-from mtpeft.corpus.messages import file_messages
-from mtpeft.corpus.split import choose_split
-from mtpeft.corpus.subsets import choose_subset
-from mtpeft.corpus.wheels import fetch_wheel
-from mtpeft.errors import UserError
+from mtpeft.core.errors import UserError
+from mtpeft.data.clean import clean_pair
+from mtpeft.data.sources.messages import file_messages
+from mtpeft.data.sources.wheels import fetch_wheel
+from mtpeft.data.split import choose_split
+from mtpeft.data.subsets import choose_subset
 
 ENGLISH = "The rain has stopped.\nWe are going out.\nBring your coat.\n"
 SWAHILI = "Mvua imekatika.\nTunatoka nje.\nLeta koti lako.\n"

@@ -19,8 +19,8 @@ from mtpeft.config.corpora import TextFiles
 from mtpeft.config.corpus_settings import clean_settings, user_files
 from mtpeft.config.held_out import held_out_settings
 from mtpeft.config.load import merge, validate
-from mtpeft.corpus.files import READERS, paths_of, read_parallel
-from mtpeft.records import read_record
+from mtpeft.core.files import read_record
+from mtpeft.data.sources.files import READERS, paths_of, read_parallel
 
 ENVIRONMENT = {"PYTHONPATH": str(Path(__file__).parents[1] / "workflow")}
 
@@ -246,7 +246,7 @@ def test_translation_memories_may_say_their_encoding(encoding, tmp_path):
 # The most memory that the process ever held: that of getrusage begins with what its parent held.
 MEASURED = """
 import pathlib, re, sys
-from mtpeft.corpus.files import read_parallel
+from mtpeft.data.sources.files import read_parallel
 peak = lambda: int(re.search(r"VmHWM:\\s+(\\d+) kB", pathlib.Path("/proc/self/status").read_text())[1])
 before = peak()
 lines = read_parallel({"tmx": sys.argv[1]}, source="sw", target="en")

@@ -5,11 +5,11 @@ import shutil
 import pytest
 
 from corpus_material import SENTENCES, run_stage, split_one, split_settings
-from mtpeft import records
-from mtpeft.corpus import tsv
-from mtpeft.corpus.clean import sentence_id
-from mtpeft.corpus.decontaminate import PARTS
-from mtpeft.corpus.split import choose_split
+from mtpeft.core import files
+from mtpeft.data import tsv
+from mtpeft.data.clean import sentence_id
+from mtpeft.data.decontaminate import PARTS
+from mtpeft.data.split import choose_split
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def read_parts(folder, source):
 
 
 def test_split_has_the_texts_of_dev_and_test_in_every_language(stage):
-    split = records.read_record(stage / "split.json")
+    split = files.read_record(stage / "split.json")
     for part in ("test", "dev"):
         rows = [row for row in SENTENCES if sentence_id(row[0]) in split[part]]
         columns = zip(("en", "es", "de"), zip(*rows, strict=True), strict=True)
@@ -46,7 +46,7 @@ def test_texts_are_those_of_every_pair_each_once(tmp_path):
         cleaned=[tmp_path / "a.tsv", tmp_path / "b.tsv"],
         output=tmp_path / "split.json",
     )
-    assert records.read_record(tmp_path / "split.json")["texts"] == {
+    assert files.read_record(tmp_path / "split.json")["texts"] == {
         "test": {"en": ["Abort"], "es": ["Abortar", "Cancelar"]},
         "dev": {"en": ["Quit"], "es": ["Salir"]},
     }
@@ -59,7 +59,7 @@ def test_sentences_are_drawn_where_no_pair_has_the_language_written_in(tmp_path)
     choose_split(
         split_settings(languages=[["es", "de"]]), cleaned=[tmp_path / "es-de.tsv"], output=tmp_path / "split.json"
     )
-    assert records.read_record(tmp_path / "split.json")["counts"]["candidates"] == len(SENTENCES)
+    assert files.read_record(tmp_path / "split.json")["counts"]["candidates"] == len(SENTENCES)
 
 
 def test_pair_loses_the_text_of_its_languages_in_the_splits_of_other_corpora(stage, tmp_path):
@@ -73,9 +73,9 @@ def test_pair_loses_the_text_of_its_languages_in_the_splits_of_other_corpora(sta
         "two": {"test": {"de": [in_other_language.source]}, "dev": {"es": [equal.source, tuned.source.upper()]}},
     }
     for name, stored in texts.items():
-        records.write_record(tmp_path / f"{name}.json", {"texts": stored})
+        files.write_record(tmp_path / f"{name}.json", {"texts": stored})
     split_one(tmp_path, "es", others=[tmp_path / "one.json", tmp_path / "two.json"])
-    after, record = read_parts(tmp_path, "es"), records.read_record(tmp_path / "es.split.json")
+    after, record = read_parts(tmp_path, "es"), files.read_record(tmp_path / "es.split.json")
     lost = {part: set(before[part]) - set(after[part]) for part in PARTS}
     assert lost == {"train": {tuned}, "dev": set(), "test": set(), "pretrain": {equal, near}}
     assert [record["taken"][part]["other_corpora"] for part in ("train", "pretrain")] == [1, 2]
@@ -86,7 +86,7 @@ def test_what_is_in_the_test_of_the_own_corpus_counts_as_such(stage, tmp_path):
     for name in ("split.json", "es.tsv"):
         shutil.copy(stage / name, tmp_path / name)
     split_one(tmp_path, "es", others=[stage / "split.json"])
-    ours, theirs = (records.read_record(folder / "es.split.json")["taken"] for folder in (tmp_path, stage))
+    ours, theirs = (files.read_record(folder / "es.split.json")["taken"] for folder in (tmp_path, stage))
     assert ours == theirs
     assert all(taken.get("other_corpora", 0) == 0 for taken in ours.values())
 
@@ -141,7 +141,7 @@ def test_what_is_drawn_neither_equals_nor_resembles_what_is_given(given, tmp_pat
     drawn = {pair.target for part in ("test", "dev", "train") if part != given for pair in parts[part]}
     assert [pair.target for pair in parts[given]] == [en for en, _, _ in SENTENCES[:10]]
     assert drawn.isdisjoint([*(en for en, _, _ in SENTENCES[:10]), *(en for en, _ in near)])
-    record = records.read_record(tmp_path / "es.split.json")
+    record = files.read_record(tmp_path / "es.split.json")
     assert record["given"] == [given]
     assert (record["taken"]["train"]["equal"], record["taken"]["train"]["near_duplicate"]) == (10, 10)
     assert "20 of" in record["warnings"][0]

@@ -8,10 +8,10 @@ import os
 import pytest
 import zstandard
 
-from mtpeft.corpus.compressed import MOST_UNPACKED
-from mtpeft.corpus.files import read_parallel
-from mtpeft.corpus.lines import read_lines
-from mtpeft.errors import UserError
+from mtpeft.core.errors import UserError
+from mtpeft.data.readers.compressed import MOST_UNPACKED
+from mtpeft.data.readers.lines import read_lines
+from mtpeft.data.sources.files import read_parallel
 
 SWAHILI, ENGLISH = ["Mvua imekatika.", "Tunatoka nje."], ["The rain stopped.", "We go out."]
 

@@ -9,12 +9,12 @@ import pytest
 import yaml
 
 from mtdata_material import ENGLISH, FILES, GERMAN, SPANISH, Datasets
+from mtpeft.analysis.upstream import made_from_these
 from mtpeft.cells import Cell
 from mtpeft.config.load import load, merge
-from mtpeft.corpus.mtdata.index import find_dataset
-from mtpeft.errors import UserError
-from mtpeft.records import read_record
-from mtpeft.results.upstream import made_from_these
+from mtpeft.core.errors import UserError
+from mtpeft.core.files import read_record
+from mtpeft.data.sources.mtdata.index import find_dataset
 from sweep_material import STUDY as SMALL_STUDY
 from sweep_material import located, planned, run
 

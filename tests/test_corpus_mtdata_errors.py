@@ -9,7 +9,7 @@ import pytest
 
 from mtdata_material import FILES, Datasets, Served, command
 from mtpeft.config.pins import pins_of
-from mtpeft.records import canonical, read_record
+from mtpeft.core.files import canonical, read_record
 
 ID = "Local-talks_train-1-eng-deu"
 TALKS = FILES["talks.tar.gz"]

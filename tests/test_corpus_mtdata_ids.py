@@ -13,8 +13,8 @@ from mtpeft.config.corpus_settings import clean_settings, mtdata_settings
 from mtpeft.config.folders import dataset_file
 from mtpeft.config.load import merge, validate
 from mtpeft.config.resolve import anchor_pairs
-from mtpeft.dataset_ids import columns_of, mtdata_code
-from mtpeft.errors import UserError
+from mtpeft.core.errors import UserError
+from mtpeft.data.sources.mtdata.ids import columns_of, mtdata_code
 
 ROOT = Path(__file__).parents[1]
 

@@ -9,19 +9,19 @@ import pytest
 
 from config_material import DEFAULT
 from corpus_material import CLEAN, SENTENCES
-from mtpeft import records
 from mtpeft.config.corpus_settings import clean_settings, split_settings
 from mtpeft.config.load import merge, validate
-from mtpeft.corpus import tsv
-from mtpeft.corpus.clean import clean_pair
-from mtpeft.corpus.cleaning import CATALOGUES, PROSE, cleaning_of
-from mtpeft.corpus.decontaminate import split_pair
-from mtpeft.corpus.given_tests import take_in_test
-from mtpeft.corpus.markup import stripped
-from mtpeft.corpus.sentences import aligned_sentences, words
-from mtpeft.corpus.similarity import max_dice
-from mtpeft.corpus.split import choose_split
-from mtpeft.errors import UserError
+from mtpeft.core import files as records
+from mtpeft.core.errors import UserError
+from mtpeft.data import tsv
+from mtpeft.data.clean import clean_pair
+from mtpeft.data.cleaning import CATALOGUES, PROSE, cleaning_of
+from mtpeft.data.decontaminate import split_pair
+from mtpeft.data.given_tests import take_in_test
+from mtpeft.data.markup import stripped
+from mtpeft.data.sentences import aligned_sentences, words
+from mtpeft.data.similarity import max_dice
+from mtpeft.data.split import choose_split
 
 # Lines of German, Latvian, Hungarian, Uzbek and others, with what catalogues have as markup.
 LINES = [

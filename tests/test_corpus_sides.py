@@ -3,9 +3,9 @@
 import pytest
 
 from corpus_material import SENTENCES
-from mtpeft.corpus.files import read_parallel
-from mtpeft.corpus.sides import check_sides, side_warnings
-from mtpeft.errors import UserError
+from mtpeft.core.errors import UserError
+from mtpeft.data.sides import check_sides, side_warnings
+from mtpeft.data.sources.files import read_parallel
 
 COLUMNS = dict(zip(("en", "es", "de"), zip(*SENTENCES, strict=True), strict=True))
 

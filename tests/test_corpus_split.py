@@ -15,14 +15,14 @@ from corpus_material import (
     split_settings,
     wheel_settings,
 )
-from mtpeft import records
-from mtpeft.corpus import tsv
-from mtpeft.corpus.clean import sentence_id
-from mtpeft.corpus.decontaminate import PARTS
-from mtpeft.corpus.sentences import words
-from mtpeft.corpus.similarity import max_dice, nearest, normalised
-from mtpeft.corpus.split import choose_split, hash_order
-from mtpeft.corpus.wheels import fetch_wheel
+from mtpeft.core import files
+from mtpeft.data import tsv
+from mtpeft.data.clean import sentence_id
+from mtpeft.data.decontaminate import PARTS
+from mtpeft.data.sentences import words
+from mtpeft.data.similarity import max_dice, nearest, normalised
+from mtpeft.data.sources.wheels import fetch_wheel
+from mtpeft.data.split import choose_split, hash_order
 
 
 def held_out_row():
@@ -101,7 +101,7 @@ def test_each_part_loses_what_leaks(tmp_path):
         part: {"en": [texts[name][1] for name in texts if ids[name] in chosen[part]]} for part in ("test", "dev")
     }
     split = {"test": chosen["test"], "dev": chosen["dev"], "tuning": chosen["train"], "texts": written}
-    records.write_record(tmp_path / "split.json", split)
+    files.write_record(tmp_path / "split.json", split)
     split_one(tmp_path, "es")
     name_of = {key: name for name, key in ids.items()}
     kept = {part: {name_of[row.id] for row in rows} for part, rows in read_parts(tmp_path, "es").items()}
@@ -112,7 +112,7 @@ def test_each_part_loses_what_leaks(tmp_path):
 
 def test_record_counts_what_each_rule_took(stage):
     for source, equal, near in (("es", 0, 2), ("de", 1, 1)):
-        record = records.read_record(stage / f"{source}.split.json")
+        record = files.read_record(stage / f"{source}.split.json")
         taken = [record["taken"][part] for part in ("train", "pretrain")]
         assert sum(part["equal"] for part in taken) == equal
         assert sum(part["near_duplicate"] for part in taken) == near
@@ -121,7 +121,7 @@ def test_record_counts_what_each_rule_took(stage):
 
 
 def test_record_shows_similarity_to_the_test(stage):
-    record = records.read_record(stage / "es.split.json")
+    record = files.read_record(stage / "es.split.json")
     similarity, rows = record["similarity_to_test"], record["rows"]
     assert sum(similarity["train_after"]) == rows["train"]
     assert sum(similarity["train_after"][6:]) == 0
@@ -133,7 +133,7 @@ def test_record_shows_similarity_to_the_test(stage):
 def test_all_languages_have_the_same_test_sentences(stage):
     tests = [[(row.id, row.target) for row in read_parts(stage, source)["test"]] for source in ("es", "de")]
     assert tests[0] == tests[1]
-    split = records.read_record(stage / "split.json")
+    split = files.read_record(stage / "split.json")
     assert [key for key, _ in tests[0]] == split["test"]
     assert sorted(text for _, text in tests[0]) == split["texts"]["test"]["en"]
 
@@ -157,7 +157,7 @@ def test_new_pair_keeps_the_split_and_its_lacking_test_sentences_out(stage, tmp_
     """A language added later lacks a test sentence, but has one whose English nearly repeats it."""
     for name in ("split.json", "es.tsv"):
         shutil.copy(stage / name, tmp_path / name)
-    split = records.read_record(stage / "split.json")
+    split = files.read_record(stage / "split.json")
     lacking = split["test"][0]
     text = next(row.target for row in tsv.read_cleaned(stage / "es.tsv") if row.id == lacking)
     rows = [row for row in tsv.read_cleaned(stage / "es.tsv") if row.id != lacking and "distinta" not in row.source]
@@ -180,7 +180,7 @@ def test_without_a_number_everything_else_is_for_tuning(stage, tmp_path):
         output=tmp_path / "split.json",
     )
     split_one(tmp_path, "es")
-    assert records.read_record(tmp_path / "split.json")["tuning"] is None
+    assert files.read_record(tmp_path / "split.json")["tuning"] is None
     parts = read_parts(tmp_path, "es")
     assert parts["pretrain"] == []
     assert len(parts["train"]) > 20
@@ -198,7 +198,7 @@ def test_parts_that_the_user_gives_win(given, tmp_path):
     choose_split(
         split_settings(languages=[["es", "en"]]), cleaned=[tmp_path / "es.tsv"], output=tmp_path / "split.json"
     )
-    split = records.read_record(tmp_path / "split.json")
+    split = files.read_record(tmp_path / "split.json")
     for part, drawn in (("test", 8), ("dev", 4)):
         if part in given:
             assert set(split[part]) == {rows[number].id for number in numbered[part]}
@@ -216,14 +216,14 @@ def test_sentences_worded_differently_across_pairs_are_no_candidates(tmp_path):
         tsv.write_cleaned(tmp_path / f"{name}.tsv", rows)
     cleaned = [tmp_path / "es.tsv", tmp_path / "de.tsv"]
     choose_split(split_settings(tuning=1), cleaned=cleaned, output=tmp_path / "split.json")
-    assert records.read_record(tmp_path / "split.json")["counts"]["candidates"] == len(SENTENCES) - 20
+    assert files.read_record(tmp_path / "split.json")["counts"]["candidates"] == len(SENTENCES) - 20
 
 
 def test_what_is_drawn_has_the_length_that_is_asked_for(stage, tmp_path):
     settings = split_settings(words=[6, 20], test=2, dev=2, tuning=3)
     choose_split(settings, cleaned=[stage / "es.tsv", stage / "de.tsv"], output=tmp_path / "split.json")
     lengths = {row.id: words(row.target) for row in tsv.read_cleaned(stage / "es.tsv")}
-    split = records.read_record(tmp_path / "split.json")
+    split = files.read_record(tmp_path / "split.json")
     assert min(lengths.values()) < 6 <= min(lengths[key] for part in ("test", "dev", "tuning") for key in split[part])
 
 
@@ -241,7 +241,7 @@ def test_dev_is_drawn_far_from_the_test(side, tmp_path):
         cleaned=[tmp_path / "es.tsv"],
         output=tmp_path / "split.json",
     )
-    split = records.read_record(tmp_path / "split.json")
+    split = files.read_record(tmp_path / "split.json")
     column = ("source", "target").index(side)
     dev, test = ([rows[key][column] for key in split[part]] for part in ("dev", "test"))
     assert len(dev) == 10
@@ -270,8 +270,8 @@ def test_blocks_do_not_change_the_result(monkeypatch):
     candidates, references = ([row[index] for row in SENTENCES * 3] for index in (0, 1))
     references += candidates[::-1]
     whole = max_dice(candidates, references), nearest(candidates, references)
-    monkeypatch.setattr("mtpeft.corpus.similarity.CANDIDATES", 5)
-    monkeypatch.setattr("mtpeft.corpus.similarity.REFERENCES", 7)
+    monkeypatch.setattr("mtpeft.data.similarity.CANDIDATES", 5)
+    monkeypatch.setattr("mtpeft.data.similarity.REFERENCES", 7)
     assert np.array_equal(max_dice(candidates, references), whole[0])
     assert np.array_equal(nearest(candidates, references), whole[1])
 
@@ -287,6 +287,6 @@ def test_sentence_of_one_language_alone_does_not_change_the_split(tmp_path, monk
         wheel = build_wheel(folder / "wheels", "home", json_members([*SENTENCES, *extra]))
         monkeypatch.setenv("MTPEFT_WHEELS", str(wheel.parent))
         run_stage(folder, [*SENTENCES, *extra])
-    splits = [records.read_record(folder / "split.json") for folder in folders]
+    splits = [files.read_record(folder / "split.json") for folder in folders]
     assert splits[0]["test"] == splits[1]["test"]
     assert splits[0]["tuning"] == splits[1]["tuning"]

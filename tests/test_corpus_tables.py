@@ -2,8 +2,8 @@
 
 import pytest
 
-from mtpeft.corpus.files import read_parallel
-from mtpeft.errors import UserError
+from mtpeft.core.errors import UserError
+from mtpeft.data.sources.files import read_parallel
 
 NAMED = {"sw": "swahili", "en": "english"}
 NUMBERED = {"sw": 0, "en": 1}

@@ -9,12 +9,12 @@ import pytest
 
 from model_material import cell, decode_settings, inputs, train_settings
 from mtpeft import load
-from mtpeft.commands.main import main
-from mtpeft.corpus.subsets import choose_subset
-from mtpeft.corpus.tsv import Pair, write_pairs
-from mtpeft.errors import DamagedError, UserError
+from mtpeft.cli import main
+from mtpeft.core.errors import DamagedError, UserError
+from mtpeft.core.files import read_record, write_record
+from mtpeft.data.subsets import choose_subset
+from mtpeft.data.tsv import Pair, write_pairs
 from mtpeft.front.verify import clear_up
-from mtpeft.records import read_record, write_record
 from mtpeft.training.finetune import finetune
 from sweep_material import STUDY, copy, located, mtpeft, planned, results, run, small_study
 

@@ -11,17 +11,17 @@ import torch
 from sacrebleu.metrics import BLEU, CHRF
 
 from model_material import MAX_POSITIONS, SEARCH, SPANISH_ENGLISH, arrays, cell, decode_settings
-from mtpeft.corpus.tsv import read_pairs
+from mtpeft.core.files import read_lines, read_record, write_record
+from mtpeft.data.tsv import read_pairs
 from mtpeft.decoding import search as searching
 from mtpeft.decoding.decode import decode, write_hypotheses
+from mtpeft.decoding.retrieval import pass_divergence_on, retrieve
 from mtpeft.decoding.search import EXTRA_TOKENS, Search, translate
-from mtpeft.decoding.without_model import pass_divergence_on, retrieve
+from mtpeft.metrics.sacrebleu import METRICS, metric, score_corpus
+from mtpeft.metrics.score import score
 from mtpeft.models.load import load_base, prepare_torch
-from mtpeft.records import read_lines, read_record, write_record
-from mtpeft.scoring.metrics import METRICS, metric, score_corpus
-from mtpeft.scoring.score import score
-from mtpeft.tokens.codec import Codec, encode, frame_of, open_codec, text_of
-from mtpeft.tokens.frame import Frame
+from mtpeft.models.special_tokens import Frame
+from mtpeft.models.tokenizer import Codec, encode, frame_of, open_codec, text_of
 from mtpeft.training.untrained import record_untrained
 from record_material import schema_mistakes
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from mtpeft.environments.run import PACKAGES, Program
-from mtpeft.environments.share import libraries_of, link_packages, shared_packages
-from mtpeft.errors import TryAgainError, UserError
+from mtpeft.core.errors import TryAgainError, UserError
+from mtpeft.isolated.run import PACKAGES, Program
+from mtpeft.isolated.share import libraries_of, link_packages, shared_packages
 
 
 def test_what_the_workflow_has_in_the_same_version_is_shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

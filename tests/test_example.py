@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from mtpeft.analysis.claims.numbers import number, span
+from mtpeft.analysis.claims.page import page_of
+from mtpeft.analysis.claims.records import FindingsRecord
+from mtpeft.analysis.claims.rules import NOT_REPRODUCED, worded
 from mtpeft.config.load import load
 from mtpeft.config.schema import Configuration
 from mtpeft.config.settings import findings_settings
 from mtpeft.config.studies import all_cells
-from mtpeft.findings.page import page_of
-from mtpeft.findings.records import FindingsRecord
-from mtpeft.findings.rules import NOT_REPRODUCED, worded
-from mtpeft.findings.told import number, span
-from mtpeft.records import canonical, read_record
+from mtpeft.core.files import canonical, read_record
 from record_material import schema_mistakes
 
 ROOT = Path(__file__).parents[1]

@@ -12,13 +12,13 @@ from transformers import AutoModelForSeq2SeqLM
 import mtpeft
 from family_material import CHECKPOINTS, family_inputs, family_settings
 from model_material import cell
-from mtpeft.errors import UserError
-from mtpeft.models import export
-from mtpeft.models.export import export_cell
+from mtpeft.core.errors import UserError
+from mtpeft.core.files import read_record, write_record
+from mtpeft.front import export
+from mtpeft.front.export import export_cell
 from mtpeft.models.load import prepare_torch
-from mtpeft.records import read_record, write_record
-from mtpeft.tokens.codec import frame_of
-from mtpeft.tokens.frame import Frame
+from mtpeft.models.special_tokens import Frame
+from mtpeft.models.tokenizer import frame_of
 from mtpeft.training.finetune import finetune
 from tuner_material import stir
 

@@ -11,7 +11,7 @@ from findings_material import configuration_of
 from mtpeft.config.exposure import exposure_of
 from mtpeft.config.load import merge, validate
 from mtpeft.config.settings import figure_settings, findings_settings
-from mtpeft.errors import UserError
+from mtpeft.core.errors import UserError
 
 HUB = {"pairs": {"ga-en": {"corpus": "interface"}}, "models": {"big": {"hub": f"owner/big@{'0' * 40}"}}}
 SEEN = {"models": {"big": {"seen": {"parallel": ["es-en"], "monolingual": ["en", "de", "ga"]}}}}

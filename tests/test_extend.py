@@ -13,23 +13,25 @@ from safetensors.torch import load_file, save_file
 from config_material import DEFAULT
 from family_material import build_checkpoint, family_settings
 from model_material import SPANISH_ENGLISH, inputs
+from mtpeft.analysis.freshness import fresh_records
 from mtpeft.cells import Cell
 from mtpeft.config.folders import base_file, pair_folder, placed
 from mtpeft.config.load import load, merge, validate
 from mtpeft.config.schema import Configuration
-from mtpeft.corpus.tsv import Pair, write_pairs
+from mtpeft.core.errors import UserError
+from mtpeft.core.files import read_lines, read_record, write_record
+from mtpeft.data.encode import encode_pair
+from mtpeft.data.token_arrays import read_arrays
+from mtpeft.data.tsv import Pair, write_pairs
 from mtpeft.decoding.search import Search, translate
-from mtpeft.errors import UserError
-from mtpeft.models.extend import copy_extended, extend_model
+from mtpeft.methods.tuned import open_tuned
+from mtpeft.models.architecture import NEW_ENTRIES
+from mtpeft.models.derived.extend import copy_extended
 from mtpeft.models.families import read_json
-from mtpeft.models.load import load_base, open_tuned, prepare_torch
+from mtpeft.models.load import load_base, prepare_torch
 from mtpeft.models.local import describe_local
-from mtpeft.models.shapes import NEW_ENTRIES
-from mtpeft.records import read_lines, read_record, write_record
-from mtpeft.results.freshness import fresh_records
-from mtpeft.tokens.arrays import read_arrays
-from mtpeft.tokens.codec import encode, frame_of, open_codec, text_of
-from mtpeft.tokens.encode import encode_pair
+from mtpeft.models.tokenizer import encode, frame_of, open_codec, text_of
+from mtpeft.steps.extend_model import extend_model
 from mtpeft.training.attempts import attempting
 from mtpeft.training.finetune import save_tuned
 from mtpeft.training.job import Inputs, open_job, train_job

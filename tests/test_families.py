@@ -11,14 +11,14 @@ from transformers import AutoTokenizer
 
 from family_material import CHECKPOINTS, build_checkpoint
 from model_material import SPANISH_ENGLISH
+from mtpeft.core.languages import is_language, match
+from mtpeft.data.token_arrays import model_inputs
 from mtpeft.decoding.search import Search, translate
-from mtpeft.languages import is_language, match
 from mtpeft.models.families import family_in, read_json, read_shape
 from mtpeft.models.families.m2m100 import M2M100_CODES, NLLB_CODES
 from mtpeft.models.families.mbart import MBART50_CODES, tagged
 from mtpeft.models.load import load_base, parameters, prepare_torch
-from mtpeft.tokens.arrays import model_inputs
-from mtpeft.tokens.codec import Codec, encode, frame_of, open_codec, text_of
+from mtpeft.models.tokenizer import Codec, encode, frame_of, open_codec, text_of
 from text_material import AWKWARD, SCRIPTS
 
 SPANISH_TO_ENGLISH = {"source": "es", "target": "en"}

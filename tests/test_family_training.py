@@ -10,13 +10,14 @@ import torch
 from torch import nn
 
 from family_material import CHECKPOINTS, LANGUAGES, family_inputs, family_settings
+from mtpeft.core.files import write_record
+from mtpeft.data.token_arrays import model_inputs, read_arrays
 from mtpeft.decoding.search import Search, translate
+from mtpeft.methods.tuned import open_tuned
+from mtpeft.metrics.sacrebleu import chrf
 from mtpeft.models.families import family_in
-from mtpeft.models.load import load_base, open_tuned, prepare_torch
-from mtpeft.records import write_record
-from mtpeft.scoring.metrics import chrf
-from mtpeft.tokens.arrays import model_inputs, read_arrays
-from mtpeft.tokens.codec import frame_of, open_codec, text_of
+from mtpeft.models.load import load_base, prepare_torch
+from mtpeft.models.tokenizer import frame_of, open_codec, text_of
 from mtpeft.training.attempts import attempting
 from mtpeft.training.finetune import save_tuned
 from mtpeft.training.job import Inputs, _models, open_job, train_job

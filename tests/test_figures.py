@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 
 from figures_material import SPOKEN, Row, cells_of, draw, lose, marks, one_panel, study, svg, system_row, systems_of
+from mtpeft.analysis.tables import Tables, read_distances
 from mtpeft.config.settings import DISTANCES
-from mtpeft.errors import UserError
+from mtpeft.core.errors import UserError
 from mtpeft.figures.draw import FIGURES, completeness
-from mtpeft.figures.labels import spread_positions
-from mtpeft.figures.panels import GAP, OPEN, POINT
-from mtpeft.figures.reference_lines import view_with
-from mtpeft.figures.style import KNOWN, looks_of
-from mtpeft.figures.systems import uneven_budgets
-from mtpeft.figures.tables import Tables, read_distances
+from mtpeft.figures.plotting.labels import spread_positions
+from mtpeft.figures.plotting.panels import GAP, OPEN, POINT
+from mtpeft.figures.plotting.reference_lines import view_with
+from mtpeft.figures.plotting.style import KNOWN, looks_of
+from mtpeft.figures.plotting.systems import uneven_budgets
 
 PANELS = {"efficiency": 5, "languages": 2, "methods": 4}
 """Panels that show the same system, where there are several."""

@@ -8,17 +8,17 @@ import pytest
 
 from findings_cases import CASES, LOUD, PLACES, by_distance, by_method, one_pair_off, shuffled
 from findings_material import LANGUAGES, MODEL, SIMILAR, build, configuration_of, finding, found, write_similarities
+from mtpeft.analysis.claims.assess import write_findings
+from mtpeft.analysis.claims.members import drop_coefficients
+from mtpeft.analysis.claims.rules import NOT_REPRODUCED
+from mtpeft.analysis.claims.samples import least_similar_half
 from mtpeft.cells import Cell
 from mtpeft.config.checkpoints import one_checkpoint_each
 from mtpeft.config.finding_paths import finding_records, finding_similarities, similarity_inputs
 from mtpeft.config.folders import pair_name, subset_file
 from mtpeft.config.load import load
 from mtpeft.config.settings import findings_settings
-from mtpeft.errors import UserError
-from mtpeft.findings.assess import write_findings
-from mtpeft.findings.members import drop_coefficients
-from mtpeft.findings.rules import NOT_REPRODUCED
-from mtpeft.findings.samples import least_similar_half
+from mtpeft.core.errors import UserError
 from record_material import schema_mistakes
 from sweep_material import ROOT
 

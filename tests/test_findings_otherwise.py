@@ -9,20 +9,20 @@ import pytest
 
 from findings_cases import PLACES, by_distance, by_method
 from findings_material import LANGUAGES, SENTENCES, build, configuration_of, finding, found, write
+from mtpeft.analysis.claims.assess import write_findings
+from mtpeft.analysis.claims.known import Known
+from mtpeft.analysis.claims.records import FindingsRecord, Outcome
+from mtpeft.analysis.claims.rules import RULES, verdict_on_all, verdict_on_one
+from mtpeft.analysis.claims.samples import LEAST_SIMILAR, sample_of
+from mtpeft.analysis.systems import read_runs, system_of
 from mtpeft.config.claims import claim_cells
 from mtpeft.config.findings import MattersLessWhereSeen, OnPar
 from mtpeft.config.load import DEFAULT_FILE, merge, read_yaml, validate
 from mtpeft.config.margins import margins_of, plain_margin
 from mtpeft.config.settings import findings_settings
-from mtpeft.corpus.subset_similarity import measure_similarities
-from mtpeft.errors import UserError
-from mtpeft.findings.assess import write_findings
-from mtpeft.findings.known import Known
-from mtpeft.findings.records import FindingsRecord, Outcome
-from mtpeft.findings.rules import RULES, verdict_on_all, verdict_on_one
-from mtpeft.findings.samples import LEAST_SIMILAR, sample_of
-from mtpeft.records import read_record, sha256_of
-from mtpeft.results.systems import read_runs, system_of
+from mtpeft.core.errors import UserError
+from mtpeft.core.files import read_record, sha256_of
+from mtpeft.data.subset_similarity import measure_similarities
 
 DEFAULT = read_yaml(DEFAULT_FILE)
 PARITY = {"claim": "on_par", "study": "tongues", "method": "adapter", "budget": "large"}

@@ -11,17 +11,17 @@ from model_material import decode_settings, inputs
 from mtpeft.cells import label_of
 from mtpeft.config.load import validate
 from mtpeft.config.model_paths import start_records
-from mtpeft.corpus.tsv import read_pairs
+from mtpeft.core.files import read_record, write_record
+from mtpeft.core.records import StartRecord
+from mtpeft.data.token_arrays import read_arrays
+from mtpeft.data.tsv import read_pairs
+from mtpeft.decoding.first_translations import at_work
 from mtpeft.decoding.search import Search, translate
 from mtpeft.front.first_translations import FirstTranslations
-from mtpeft.models.at_work import at_work
+from mtpeft.metrics.sacrebleu import chrf
 from mtpeft.models.load import load_base
-from mtpeft.record_types import StartRecord
-from mtpeft.records import read_record, write_record
-from mtpeft.scoring.metrics import chrf
-from mtpeft.tokens.arrays import read_arrays
-from mtpeft.tokens.codec import frame_of, open_codec, text_of
-from mtpeft.training.judge import judge_base
+from mtpeft.models.tokenizer import frame_of, open_codec, text_of
+from mtpeft.training.evaluate import judge_base
 
 ENGLISH = ["The garden is closed today.", "Nobody has seen the letter.", "We will open the door at noon."]
 SPANISH = ["El jardín está cerrado hoy.", "Nadie ha visto la carta.", "Abriremos la puerta al mediodía."]

@@ -25,10 +25,10 @@ from mtpeft.config.schema import Configuration
 from mtpeft.config.settings import class_cell
 from mtpeft.config.studies import all_cells, rate_classes
 from mtpeft.config.study_file import study_name
-from mtpeft.errors import UserError
+from mtpeft.core.errors import UserError
+from mtpeft.core.files import write_record
 from mtpeft.front.study_records import begin_study, changes
 from mtpeft.front.tidy import tidy, unused
-from mtpeft.records import write_record
 
 ONE_STUDY = {
     "studies": {

@@ -13,13 +13,13 @@ import torch
 from transformers import GenerationConfig
 
 from family_material import CHECKPOINTS, LANGUAGES, build_checkpoint
+from mtpeft.core.errors import UserError
+from mtpeft.core.files import read_record, write_record
 from mtpeft.decoding.search import Search, translate
-from mtpeft.errors import UserError
-from mtpeft.models.forbidden import forbidden_by
+from mtpeft.models.forbidden_tokens import forbidden_by
 from mtpeft.models.load import load_base, prepare_torch
-from mtpeft.records import read_record, write_record
-from mtpeft.tokens.codec import Codec, encode, frame_of, open_codec
-from mtpeft.tokens.frame import Frame
+from mtpeft.models.special_tokens import Frame
+from mtpeft.models.tokenizer import Codec, encode, frame_of, open_codec
 
 SENTENCES = ["Abre la puerta del jardín", "Hoy no lloverá", "Crea una carpeta nueva"]
 SEARCHES = [Search(beam_size, 1.0, 1.0) for beam_size in (1, 3)]

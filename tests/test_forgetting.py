@@ -9,6 +9,7 @@ import yaml
 
 from config_material import DEFAULT
 from findings_material import configuration_of, write_cell
+from mtpeft.analysis.other_pairs import OTHERS_COLUMNS, write_others
 from mtpeft.cells import ANY, Cell, OnPair
 from mtpeft.config.folders import placed, split_file
 from mtpeft.config.load import load, merge, validate
@@ -16,13 +17,12 @@ from mtpeft.config.others import on_other
 from mtpeft.config.paths import other_splits
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import all_others, study_cells, study_others, untouched, untouched_elsewhere
-from mtpeft.errors import UserError
+from mtpeft.core.errors import UserError
+from mtpeft.core.files import read_record, write_record
 from mtpeft.front import progress
 from mtpeft.front.plan import cells_table
 from mtpeft.front.preview import draw_finished
 from mtpeft.front.status import is_finished, state_of, status_table
-from mtpeft.records import read_record, write_record
-from mtpeft.results.others import OTHERS_COLUMNS, write_others
 from record_material import schema_mistakes
 from sweep_material import STUDY, copy, located, planned, run, small_study, write_study
 

@@ -14,11 +14,11 @@ from figures_material import (
     systems_of,
     write_table,
 )
+from mtpeft.analysis.other_pairs import OTHERS_COLUMNS
+from mtpeft.analysis.tables import Tables, read_systems
 from mtpeft.figures.draw import FIGURES
-from mtpeft.figures.panels import GAP, POINT
-from mtpeft.figures.style import looks_of
-from mtpeft.figures.tables import Tables, read_systems
-from mtpeft.results.others import OTHERS_COLUMNS
+from mtpeft.figures.plotting.panels import GAP, POINT
+from mtpeft.figures.plotting.style import looks_of
 
 TITLES = ("es\N{EN DASH}en, tuned", "tr\N{EN DASH}en", "de\N{EN DASH}en")
 BASE = [row for row in study() if row["model"] == "base" and row["size"] in ("large", "any")]

@@ -12,9 +12,9 @@ from torch import nn
 from method_cases import CASES
 from method_material import Subject, batch, logits, stir, write_base
 from mtpeft.methods import METHODS
+from mtpeft.methods.dsee_adapter import sparse_support
+from mtpeft.methods.task_ids import say_domains
 from mtpeft.models.load import parameters, prepare_torch
-from mtpeft.training.domains import say_domains
-from mtpeft.tuners.dsee import sparse_support
 
 NAME = "default"
 BLOCKS = {"mbart": "model.encoder.layers.0", "t5": "encoder.block.0"}

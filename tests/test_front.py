@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from front_material import begin, configured, fail, finish, held, own_cell, train_record
+from mtpeft.analysis.collect import COST_COLUMNS, SCORE_COLUMNS, write_tables
 from mtpeft.cells import Cell
 from mtpeft.config.folders import rates_file
 from mtpeft.config.load import load
@@ -20,11 +21,10 @@ from mtpeft.config.rates import CLASS
 from mtpeft.config.schema import Configuration
 from mtpeft.config.settings import tune_settings
 from mtpeft.config.studies import all_cells
+from mtpeft.core.files import read_record, write_record
 from mtpeft.front.plan import cells_table, jobs_table
 from mtpeft.front.preview import draw_finished, make_unfinished, remove_unfinished
 from mtpeft.front.status import failures, is_finished, state_of, status_table
-from mtpeft.records import read_record, write_record
-from mtpeft.results.collect import COST_COLUMNS, SCORE_COLUMNS, write_tables
 
 ROOT = Path(__file__).parents[1]
 FULL = [own_cell("small", "pt-en", "n4800", "full", "all", seed) for seed in "12"]

@@ -10,11 +10,12 @@ from torch import nn
 
 from family_material import CHECKPOINTS, build_checkpoint
 from model_material import METHODS
+from mtpeft.core.files import read_record
 from mtpeft.methods import METHODS as REGISTRY
+from mtpeft.methods.tuned import open_tuned
 from mtpeft.models.families import read_json, read_shape
-from mtpeft.models.frozen import WHOLE, Frozen, is_packed
-from mtpeft.models.load import load_base, open_tuned, parameters, prepare_torch
-from mtpeft.records import read_record
+from mtpeft.models.load import load_base, parameters, prepare_torch
+from mtpeft.models.precision import WHOLE, Frozen, is_packed
 from mtpeft.training.finetune import save_tuned
 from tuner_material import FOLDER_TYPES, PEFT, base_folder, batch, build, logits, stir
 

@@ -20,12 +20,12 @@ from mtpeft.config.folders import base_file
 from mtpeft.config.load import merge, validate
 from mtpeft.config.paths import train_inputs
 from mtpeft.config.schema import Configuration
-from mtpeft.errors import UserError
-from mtpeft.models.export import export_cell
+from mtpeft.core.errors import UserError
+from mtpeft.core.files import canonical, read_record
+from mtpeft.front.export import export_cell
 from mtpeft.models.load import load_base, parameters
-from mtpeft.records import canonical, read_record
 from mtpeft.training.attempts import ATTEMPTS_FILE
-from mtpeft.training.state import LOCK_FILE
+from mtpeft.training.checkpoint import LOCK_FILE
 from training_material import run_command, trainer
 from tuner_material import base_folder, batch, logits
 

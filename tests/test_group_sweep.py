@@ -11,11 +11,11 @@ from mtpeft.cells import Cell, OnPair
 from mtpeft.config.folders import placed
 from mtpeft.config.load import load
 from mtpeft.config.schema import Configuration
-from mtpeft.corpus.similarity import max_dice
-from mtpeft.corpus.tsv import read_pairs
+from mtpeft.core.files import read_record
+from mtpeft.data.similarity import max_dice
+from mtpeft.data.tsv import read_pairs
 from mtpeft.front.plan import cells_table
 from mtpeft.front.status import is_finished, state_of, status_table
-from mtpeft.records import read_record
 from record_material import schema_mistakes
 from sweep_material import STUDY, copy, located, planned, run, small_study, write_study
 

@@ -9,12 +9,12 @@ import pytest
 
 from figures_material import SPOKEN
 from findings_material import configuration_of, write_cell
+from mtpeft.analysis.collect import SCORE_COLUMNS, write_tables
+from mtpeft.analysis.summary import SUMMARY_COLUMNS, write_summary
+from mtpeft.analysis.tables import read_systems
 from mtpeft.cells import Cell, members_of
 from mtpeft.config.studies import study_cells
 from mtpeft.figures.draw import FIGURES, draw_figure
-from mtpeft.figures.tables import read_systems
-from mtpeft.results.collect import SCORE_COLUMNS, write_tables
-from mtpeft.results.summary import SUMMARY_COLUMNS, write_summary
 
 GROUP = "es-en+tr-en"
 STUDY = {"figure": "budgets", "pairs": ["es-en", GROUP], "methods": ["full", "adapter", "none"], "also": []}

@@ -20,20 +20,20 @@ from mtpeft.config.load import merge, validate
 from mtpeft.config.paths import cell_files, training_files
 from mtpeft.config.settings import decode_settings, train_settings
 from mtpeft.config.studies import all_cells
-from mtpeft.errors import TryAgainError, UserError
-from mtpeft.models.load import load_base, load_cell
-from mtpeft.records import read_record
-from mtpeft.tokens.arrays import IGNORED, model_inputs, read_arrays
-from mtpeft.tokens.codec import frame_of, open_codec
+from mtpeft.core.errors import TryAgainError, UserError
+from mtpeft.core.files import read_record
+from mtpeft.data.token_arrays import IGNORED, model_inputs, read_arrays
+from mtpeft.decoding.translator import load_cell
+from mtpeft.methods.task_ids import domain_of, say_domains, takers_of
+from mtpeft.models.load import load_base
+from mtpeft.models.tokenizer import frame_of, open_codec
 from mtpeft.training import job as jobs
-from mtpeft.training.batches import BatchOrder
+from mtpeft.training.batches import BatchOrder, Mixture
 from mtpeft.training.contrastive import objective
-from mtpeft.training.domains import domain_of, say_domains, takers_of
+from mtpeft.training.evaluate import dev_chrf
 from mtpeft.training.finetune import finetune
 from mtpeft.training.job import Inputs
-from mtpeft.training.judge import dev_chrf
 from mtpeft.training.loop import Run, Task, _update
-from mtpeft.training.mixture import Mixture
 from training_material import at_update, results
 
 ADAPTER = Cell("small", "de-en+pt-en", "n100", "adapter", "b10", "1")

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from mtpeft.config.load import load
-from mtpeft.errors import UserError
+from mtpeft.core.errors import UserError
 from mtpeft.front import holder
 from mtpeft.front.holder import RECORD, SILENCE_SECONDS, find_holder, holding
 from waiting import SOON, wait_for

@@ -18,9 +18,9 @@ from config_material import DEFAULT
 from family_material import build_checkpoint
 from hub_material import COMMIT, REPOSITORY, Hub, serve
 from mtpeft.config.load import merge, validate
-from mtpeft.errors import UserError
+from mtpeft.core.errors import UserError
+from mtpeft.core.files import read_record, sha256_of
 from mtpeft.models.load import load_base
-from mtpeft.records import read_record, sha256_of
 from record_material import schema_mistakes
 from sweep_material import copy, located, run
 

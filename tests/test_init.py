@@ -12,7 +12,7 @@ from family_material import build_checkpoint
 from model_material import SPANISH_ENGLISH
 from mtpeft.config.load import load
 from mtpeft.config.studies import all_cells
-from mtpeft.errors import UserError
+from mtpeft.core.errors import UserError
 from mtpeft.front.init import fit, write_study
 from mtpeft.front.overlay import Request
 from sweep_material import ROOT, mtpeft

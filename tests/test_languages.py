@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from langcodes import Language
 
-from mtpeft.corpus.identify import probability_of
-from mtpeft.corpus.scripts import share_in_script
-from mtpeft.corpus.tmx import read_tmx
-from mtpeft.dataset_ids import columns_of
-from mtpeft.languages import main_language, match, nearest, rivals, same_language, script_of
+from mtpeft.core.languages import main_language, match, nearest, rivals, same_language, script_of
+from mtpeft.data.identify import probability_of
+from mtpeft.data.readers.tmx import read_tmx
+from mtpeft.data.scripts import share_in_script
+from mtpeft.data.sources.mtdata.ids import columns_of
 from mtpeft.models.families import FAMILIES
 from mtpeft.models.families.base import Names
 from mtpeft.models.families.mbart import MBART50_CODES, language_code, tagged

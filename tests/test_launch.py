@@ -11,9 +11,9 @@ import psutil
 import pytest
 
 from model_material import train_cell, train_settings
-from mtpeft.records import read_record
+from mtpeft.core.files import read_record
+from mtpeft.training.checkpoint import STATE_FILE
 from mtpeft.training.launch import _code_of
-from mtpeft.training.state import STATE_FILE
 from rank_material import in_ranks
 from sweep_material import copy, located, run
 from training_material import ENVIRONMENT, results, trainer

@@ -8,10 +8,10 @@ import pytest
 from config_material import DEFAULT, STUDY
 from mtpeft.config.load import load, merge, validate
 from mtpeft.config.resolve import method_options, model_shape
-from mtpeft.errors import UserError
+from mtpeft.core.errors import UserError
 from mtpeft.methods import METHODS
 from mtpeft.methods.budget import allocate_share, places, sites_of
-from mtpeft.models.shapes import ModelShape
+from mtpeft.models.architecture import ModelShape
 
 SHAPE = model_shape(load(), "small")
 ROLES = ("query", "key", "value", "output", "feed_forward")

@@ -9,17 +9,16 @@ import pytest
 
 from family_material import CHECKPOINTS, LANGUAGES, build_checkpoint
 from model_material import arrays, cell, decode_settings
-from mtpeft.commands.main import main
-from mtpeft.corpus.tsv import Pair, write_pairs
+from mtpeft.cli import main
+from mtpeft.core.errors import UserError
+from mtpeft.core.files import read_record
+from mtpeft.data.encode import encode_pair
+from mtpeft.data.token_counts import Counts, loss_warnings, read_counts
+from mtpeft.data.tsv import Pair, write_pairs
 from mtpeft.decoding.decode import decode
-from mtpeft.errors import UserError
+from mtpeft.decoding.translator import Translator, load_cell
 from mtpeft.front.translate import lines_of
-from mtpeft.models.load import Translator, load_cell
-from mtpeft.records import read_record
-from mtpeft.tokens.codec import encode, open_codec
-from mtpeft.tokens.counts import Counts, loss_warnings, read_counts
-from mtpeft.tokens.encode import encode_pair
-from mtpeft.tokens.losses import LossWarning, losses
+from mtpeft.models.tokenizer import LossWarning, encode, losses, open_codec
 from mtpeft.training.untrained import record_untrained
 
 CHEROKEE = "ᏣᎳᎩ"

@@ -18,11 +18,11 @@ from figures_material import (
     systems_of,
     write_table,
 )
+from mtpeft.analysis.representations_table import COLUMNS
+from mtpeft.analysis.tables import Tables
 from mtpeft.figures.draw import FIGURES, draw_figure
-from mtpeft.figures.panels import GAP, OPEN, POINT
-from mtpeft.figures.style import looks_of
-from mtpeft.figures.tables import Tables
-from mtpeft.results.representations import COLUMNS
+from mtpeft.figures.plotting.panels import GAP, OPEN, POINT
+from mtpeft.figures.plotting.style import looks_of
 
 LABELS = ("model", "pair", "size", "method", "budget", "seed")
 

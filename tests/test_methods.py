@@ -15,14 +15,15 @@ from safetensors.torch import load_file
 from method_cases import CASES as OWN_CASES
 from method_cases import Case
 from method_material import FAMILIES, Check, StopAfter, Subject, batch, logits, sources, stir, write_base
+from mtpeft.cluster.preemption import Clock
+from mtpeft.core.errors import StoppedError
 from mtpeft.decoding.search import Search, translate
-from mtpeft.errors import StoppedError
 from mtpeft.methods import METHODS
-from mtpeft.models.frozen import Frozen
-from mtpeft.models.load import load_base, open_tuned, parameters, prepare_torch
+from mtpeft.methods.base import UpdateHook
+from mtpeft.methods.tuned import open_tuned
+from mtpeft.models.load import load_base, parameters, prepare_torch
+from mtpeft.models.precision import Frozen
 from mtpeft.training.finetune import save_tuned
-from mtpeft.training.hook import UpdateHook
-from mtpeft.training.interrupt import Clock
 from mtpeft.training.loop import Plan, Task, train
 from peft_cases import PEFT_CASES
 

@@ -10,9 +10,9 @@ from mtpeft.config.load import DEFAULT_FILE, merge, read_yaml, validate
 from mtpeft.config.models import Model
 from mtpeft.config.prompt_checks import prompt_mistakes
 from mtpeft.config.settings import base_settings, tokens_settings
-from mtpeft.errors import UserError
+from mtpeft.core.errors import UserError
 from mtpeft.models.local import describe_local
-from mtpeft.tokens.codec import encode, open_codec
+from mtpeft.models.tokenizer import encode, open_codec
 
 PAIR = {"source": "es", "target": "en"}
 PROMPTS = {

@@ -10,15 +10,15 @@ import pytest
 import torch
 
 from model_material import files_of, pretrain_base, pretrain_settings
-from mtpeft.errors import UserError
+from mtpeft.core.errors import UserError
+from mtpeft.core.files import read_record
+from mtpeft.data.token_arrays import Ragged, TokenPairs, read_arrays
 from mtpeft.models.families import read_shape
 from mtpeft.models.load import load_base, parameters
 from mtpeft.models.local import describe_local
-from mtpeft.models.noise import Noise, infill, join_rows, mask_tokens
-from mtpeft.models.pretrain import Text, distinct_sides, stretch
-from mtpeft.records import read_record
-from mtpeft.tokens.arrays import Ragged, TokenPairs, read_arrays
-from mtpeft.tokens.frame import Frame
+from mtpeft.models.special_tokens import Frame
+from mtpeft.training.noise import Noise, infill, join_rows, mask_tokens
+from mtpeft.training.pretrain import Text, distinct_sides, stretch
 
 FRAME = Frame(pad=1, end=2, begin=(2,), longest=128)
 MASK = 99

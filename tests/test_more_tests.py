@@ -11,10 +11,10 @@ from mtpeft.config.folders import pair_folder
 from mtpeft.config.load import merge, validate
 from mtpeft.config.paths import other_splits
 from mtpeft.config.test_sets import test_sets as sets_of
-from mtpeft.corpus.given_tests import take_in_test
-from mtpeft.corpus.tsv import read_pairs
-from mtpeft.errors import UserError
-from mtpeft.records import read_record
+from mtpeft.core.errors import UserError
+from mtpeft.core.files import read_record
+from mtpeft.data.given_tests import take_in_test
+from mtpeft.data.tsv import read_pairs
 from sweep_material import cell_name, copy, planned, run
 
 NEWS = [

@@ -13,10 +13,10 @@ from model_material import train_settings
 from mtpeft.cells import Cell
 from mtpeft.config.load import merge, validate
 from mtpeft.config.settings import train_settings as settings_of
-from mtpeft.errors import UserError
+from mtpeft.core.errors import UserError
+from mtpeft.core.files import read_record
 from mtpeft.methods import outside
 from mtpeft.methods.outside import bring_in_for
-from mtpeft.records import read_record
 from sweep_material import planned
 from training_material import ENVIRONMENT, ROOT, trainer
 

@@ -10,13 +10,13 @@ import torch
 
 from method_material import Subject
 from model_material import cell, inputs, train_settings
-from mtpeft.errors import TryAgainError
-from mtpeft.execution import Execution
-from mtpeft.records import read_record
+from mtpeft.core.errors import TryAgainError
+from mtpeft.core.files import read_record
+from mtpeft.core.provenance import Execution
 from mtpeft.training import job as jobs
 from mtpeft.training.contrastive import objective
 from mtpeft.training.finetune import finetune
-from mtpeft.training.parts import halved, parts_of
+from mtpeft.training.micro_batches import halved, parts_of
 from parts_material import BOTH, OUT_OF_MEMORY, WIDTH, differentiated, fits, gradient_of, of_two_languages, rows_of
 from training_material import at_update, results
 

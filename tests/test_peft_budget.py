@@ -15,12 +15,12 @@ from peft import PeftType
 from budget_material import CONFIGS, MBART_50, ROOT
 from config_material import DEFAULT
 from mtpeft.config.load import merge, validate
-from mtpeft.errors import UserError
+from mtpeft.core.errors import UserError
 from mtpeft.methods import METHODS
 from mtpeft.methods.base import Site
 from mtpeft.methods.budget import OutOfReachError, allocate, allocation_of, count, reach
-from mtpeft.methods.from_peft import FROM_PEFT
-from mtpeft.methods.from_peft.refused import REFUSED
+from mtpeft.methods.peft import FROM_PEFT
+from mtpeft.methods.peft.refused import REFUSED
 from mtpeft.models.families import read_shape
 from mtpeft.models.load import parameters, random_model
 from peft_cases import PEFT_CASES
@@ -99,7 +99,7 @@ def test_all_of_them_are_counted_in_a_large_model_without_torch(tmp_path: Path) 
     overlay = tmp_path / "large.yaml"
     overlay.write_text(yaml.safe_dump({"models": {"big": {"path": str(tmp_path)}}, "methods": methods}))
     program = (
-        "import sys; from mtpeft.commands.main import main\n"
+        "import sys; from mtpeft.cli import main\n"
         f"main(['budget', '--configfile', {str(overlay)!r}, '--model', 'big'])\n"
         "assert not {'torch', 'transformers', 'numpy', 'peft'} & set(sys.modules)"
     )

@@ -12,16 +12,16 @@ from safetensors.torch import load_file
 from torch import nn
 
 from method_material import FAMILIES, Subject, batch, logits, sources, stir, write_base
+from mtpeft.data.token_arrays import padded
 from mtpeft.decoding.search import Search, translate
 from mtpeft.methods import METHODS
+from mtpeft.methods.adalink_adapter import AdaLinkConfig
 from mtpeft.methods.budget import allocation_of
 from mtpeft.methods.p_tuning import network_parameters
-from mtpeft.models.frozen import Frozen
+from mtpeft.methods.prompt_adapter import PromptConfig
 from mtpeft.models.load import load_base, parameters, prepare_torch
-from mtpeft.tokens.arrays import padded
+from mtpeft.models.precision import Frozen
 from mtpeft.training.finetune import save_tuned
-from mtpeft.tuners.adalink import AdaLinkConfig
-from mtpeft.tuners.prompt import PromptConfig
 
 PROMPT = {"tuner": "prompt"}
 DEPT = {"tuner": "dept", "prompt_tokens": 3, "max_length": 5, "low_rank_rate": 0.1}

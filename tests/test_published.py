@@ -11,13 +11,13 @@ from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 from family_material import build_checkpoint
 from model_material import SPANISH_ENGLISH
 from mtpeft.config.model_checks import without_name
+from mtpeft.core.errors import UserError
+from mtpeft.core.files import write_record
 from mtpeft.decoding.search import Search, translate
-from mtpeft.errors import UserError
 from mtpeft.models.families import read_json
 from mtpeft.models.load import load_base, prepare_torch
 from mtpeft.models.local import describe_local
-from mtpeft.records import write_record
-from mtpeft.tokens.codec import Codec, encode, frame_of, open_codec
+from mtpeft.models.tokenizer import Codec, encode, frame_of, open_codec
 from published_material import PUBLISHED, Published, build_published
 
 EACH = pytest.mark.parametrize("name", PUBLISHED)

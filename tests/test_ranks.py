@@ -12,15 +12,15 @@ from safetensors.torch import load_file
 
 from model_material import inputs, pretrain_base, pretrain_settings, train_settings
 from mtpeft.cells import Cell
-from mtpeft.errors import TryAgainError
-from mtpeft.execution import Execution
+from mtpeft.core.errors import TryAgainError
+from mtpeft.core.files import read_record
+from mtpeft.core.provenance import Execution
 from mtpeft.models.load import load_base
-from mtpeft.records import read_record
 from mtpeft.training import job as jobs
 from mtpeft.training import ranks
+from mtpeft.training.checkpoint import STATE_FILE
 from mtpeft.training.contrastive import objective
 from mtpeft.training.finetune import finetune
-from mtpeft.training.state import STATE_FILE
 from parts_material import BOTH, OUT_OF_MEMORY, fits, gradient_of, of_two_languages
 from rank_material import in_ranks, losses_of
 from training_material import at_update, results

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from config_material import DEFAULT
+from mtpeft.analysis.rates_table import write_rates
 from mtpeft.cells import Cell
 from mtpeft.config.folders import base_file, rates_file, split_file, subset_file
 from mtpeft.config.load import load, merge, validate
@@ -15,9 +16,8 @@ from mtpeft.config.rates import CLASS, search_of, trial_cells
 from mtpeft.config.schema import Configuration
 from mtpeft.config.settings import needs_search, train_settings, tune_settings
 from mtpeft.config.studies import all_cells
-from mtpeft.record_types import RateRecord, Trial
-from mtpeft.records import write_record
-from mtpeft.results.rates import write_rates
+from mtpeft.core.files import write_record
+from mtpeft.core.records import RateRecord, Trial
 
 CELL = Cell("small", "pt-en", "n4800", "lora", "b10", "1")
 LABELS = {name: getattr(CELL, name) for name in CLASS}

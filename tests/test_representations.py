@@ -11,21 +11,21 @@ from config_material import DEFAULT
 from method_cases import CASES
 from method_material import Subject, batch, stir, write_base
 from model_material import MAX_POSITIONS, arrays, cell, inputs, train_settings
+from mtpeft.analysis.representations_table import has_representations, write_representations
 from mtpeft.cells import Cell
 from mtpeft.config.load import merge, validate
 from mtpeft.config.representations import all_representations, dev_arrays
 from mtpeft.config.schema import Configuration
 from mtpeft.config.settings import represent_settings
-from mtpeft.errors import UserError
+from mtpeft.core.errors import UserError
+from mtpeft.core.files import read_record, sha256_of, write_record
+from mtpeft.core.records import RepresentationRecord
+from mtpeft.data.token_arrays import TokenPairs, read_arrays
+from mtpeft.decoding.effective_rank import RowsSeen
+from mtpeft.decoding.layer_states import watching
+from mtpeft.decoding.represent import layer_states, represent
 from mtpeft.methods import METHODS
 from mtpeft.models.load import load_base
-from mtpeft.record_types import RepresentationRecord
-from mtpeft.records import read_record, sha256_of, write_record
-from mtpeft.representations.layers import watching
-from mtpeft.representations.rank import RowsSeen
-from mtpeft.representations.represent import layer_states, represent
-from mtpeft.results.representations import has_representations, write_representations
-from mtpeft.tokens.arrays import TokenPairs, read_arrays
 from mtpeft.training.finetune import finetune
 from sweep_material import planned
 from tuner_material import FRAME

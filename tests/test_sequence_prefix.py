@@ -12,14 +12,15 @@ from torch import nn
 
 from method_material import FAMILIES, Subject, batch, logits, sources, write_base
 from model_material import inputs
+from mtpeft.core.errors import UserError
+from mtpeft.core.files import read_lines
+from mtpeft.data.token_arrays import model_inputs, read_arrays
 from mtpeft.decoding.search import Search, translate
-from mtpeft.errors import UserError
-from mtpeft.models.load import open_tuned, parameters, prepare_torch
-from mtpeft.records import read_lines
-from mtpeft.tokens.arrays import model_inputs, read_arrays
+from mtpeft.methods.sequence_prefix_adapter import PrefixedLayer, is_first, target_prefix_length
+from mtpeft.methods.tuned import open_tuned
+from mtpeft.models.load import parameters, prepare_torch
 from mtpeft.training.finetune import save_tuned
 from mtpeft.training.job import _require_room
-from mtpeft.tuners.sequence_prefix import PrefixedLayer, is_first, target_prefix_length
 
 OPTIONS = {"tuner": "sequence_prefix"}
 NAME = "default"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from config_material import PRETRAINED, SMALL
-from mtpeft.cells import DIMENSIONS
+from mtpeft.cells import DIMENSIONS, cells_told
 from mtpeft.config import corpus_settings, settings
 from mtpeft.config.claims import foreign_language
 from mtpeft.config.folders import split_file
@@ -20,8 +20,7 @@ from mtpeft.config.rates import CLASS
 from mtpeft.config.resolve import vocabulary_of
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import all_cells, rate_classes
-from mtpeft.records import canonical
-from mtpeft.results.blocks import cells_told
+from mtpeft.core.files import canonical
 
 
 def configured(overlay: Mapping[str, Any] | None = None) -> Configuration:

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from model_material import SPANISH_ENGLISH, cell
-from mtpeft.corpus.tsv import Pair, write_pairs
-from mtpeft.records import read_record, write_lines, write_record
-from mtpeft.scoring.score import score
-from mtpeft.scoring.shares import SHARES, shares_of
+from mtpeft.core.files import read_record, write_lines, write_record
+from mtpeft.data.tsv import Pair, write_pairs
+from mtpeft.metrics.score import score
+from mtpeft.metrics.shares import SHARES, shares_of
 
 SPANISH, ENGLISH = zip(*SPANISH_ENGLISH, strict=True)
 HALF = len(SPANISH) // 2

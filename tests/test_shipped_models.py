@@ -7,7 +7,7 @@ import pytest
 
 from mtpeft.config.held_out import held_out_settings
 from mtpeft.config.load import load
-from mtpeft.records import read_record, sha256_of
+from mtpeft.core.files import read_record, sha256_of
 from record_material import schema_mistakes
 
 ROOT = Path(__file__).parents[1]

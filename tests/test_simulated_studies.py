@@ -9,14 +9,14 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from mtpeft.findings.differences import Comparison, decide
-from mtpeft.findings.known import Known
-from mtpeft.findings.rules import REFUTED, RULES, SUPPORTED, verdict_on_all
-from mtpeft.statistics.contrasts import Estimate, contrast, mean_over_languages, pooled
-from mtpeft.statistics.levels import ALPHA, FEWEST_FOR_TESTS, MOST_FOR_TESTS, MOST_TESTS, resamples_for
-from mtpeft.statistics.p_values import holm, interval, p_two_sided
-from mtpeft.statistics.rank_correlation import p_rising, partial_spearman
-from mtpeft.statistics.resampling import Scored, sentence_weights
+from mtpeft.analysis.claims.differences import Comparison, decide
+from mtpeft.analysis.claims.known import Known
+from mtpeft.analysis.claims.rules import REFUTED, RULES, SUPPORTED, verdict_on_all
+from mtpeft.analysis.contrasts import Estimate, contrast, mean_over_languages, pooled
+from mtpeft.analysis.p_values import holm, interval, p_two_sided
+from mtpeft.analysis.rank_correlation import p_rising, partial_spearman
+from mtpeft.analysis.resampling import Scored, sentence_weights
+from mtpeft.config.significance import ALPHA, FEWEST_FOR_TESTS, MOST_FOR_TESTS, MOST_TESTS, resamples_for
 
 SENTENCES, RESAMPLES = 60, 1000
 SENTENCE_SD = 1.5

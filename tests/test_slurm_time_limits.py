@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mtpeft.records import read_record
+from mtpeft.core.files import read_record
 from paced_method import PACE_VARIABLE
 from sweep_material import ROOT, cell_name, copy, environment, results, write_study
 from waiting import LONG, wait_for

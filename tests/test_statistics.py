@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from sacrebleu.metrics import BLEU, CHRF
 
-from mtpeft.statistics.contrasts import Estimate, contrast
-from mtpeft.statistics.corpus_scores import bleu, chrf
-from mtpeft.statistics.levels import ALPHA
-from mtpeft.statistics.needs import what_decides
-from mtpeft.statistics.p_values import holm, interval, p_greater, p_less, p_outside, p_within
-from mtpeft.statistics.rank_correlation import interval_of, p_rising, spearman, values_needed
-from mtpeft.statistics.resampling import Scored, score_runs, sentence_weights
+from mtpeft.analysis.contrasts import Estimate, contrast
+from mtpeft.analysis.p_values import holm, interval, p_greater, p_less, p_outside, p_within
+from mtpeft.analysis.power import what_decides
+from mtpeft.analysis.rank_correlation import interval_of, p_rising, spearman, values_needed
+from mtpeft.analysis.resampling import Scored, score_runs, sentence_weights
+from mtpeft.config.significance import ALPHA
+from mtpeft.metrics.corpus_scores import bleu, chrf
 
 REFERENCES = [
     "Save the changes before you leave the page",

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 
 from config_material import DEFAULT
-from mtpeft import records
 from mtpeft.cells import Cell
 from mtpeft.config.draws import draw_of
 from mtpeft.config.folders import pair_folder, size_name, subset_file
 from mtpeft.config.load import merge, validate
-from mtpeft.corpus import tsv
-from mtpeft.corpus.subsets import choose_subset
+from mtpeft.core import files
+from mtpeft.data import tsv
+from mtpeft.data.subsets import choose_subset
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def train(tmp_path):
 def subset(train, tmp_path, **settings):
     """The rows that a subset has, in the order in which they are drawn."""
     choose_subset({"recipe": 1, **settings}, train=train, output=tmp_path / "rows.txt", record=tmp_path / "rows.json")
-    return [int(line) for line in records.read_lines(tmp_path / "rows.txt")]
+    return [int(line) for line in files.read_lines(tmp_path / "rows.txt")]
 
 
 @pytest.mark.parametrize("draw", [{}, {"seed": 1}, {"seed": 2}], ids=str)

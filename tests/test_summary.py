@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from findings_material import configuration_of, write_cell
+from mtpeft.analysis.summary import SUMMARY_COLUMNS, write_summary
 from mtpeft.cells import Cell
 from mtpeft.config.studies import study_cells
-from mtpeft.records import read_record
-from mtpeft.results.summary import SUMMARY_COLUMNS, write_summary
+from mtpeft.core.files import read_record
 
 Row = dict[str, str]
 

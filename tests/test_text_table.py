@@ -3,9 +3,9 @@
 import csv
 from pathlib import Path
 
-from mtpeft.corpus.tsv import Pair, write_pairs
-from mtpeft.results.text import write_text_table
-from mtpeft.tokens.arrays import Encoded, write_arrays
+from mtpeft.analysis.text_table import write_text_table
+from mtpeft.data.token_arrays import Encoded, write_arrays
+from mtpeft.data.tsv import Pair, write_pairs
 
 ROWS = [("Abre la puerta", "Open the door"), ("Cierra", "Close it")]
 FRAMED = ([[9, 11, 12, 13, 14, 15, 2], [9, 16, 17, 18, 2]], [[8, 21, 22, 23, 2], [8, 24, 25, 2]])

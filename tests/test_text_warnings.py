@@ -10,9 +10,9 @@ from front_material import configured
 from mtpeft.config import paths
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import all_cells
+from mtpeft.data.token_arrays import Encoded, write_arrays
 from mtpeft.front.progress import Progress
 from mtpeft.front.text_warnings import text_warnings
-from mtpeft.tokens.arrays import Encoded, write_arrays
 
 TOKENS = [[5, 6, 7, 2]] * 50
 

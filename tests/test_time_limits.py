@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from model_material import train_cell, train_settings
-from mtpeft.allocation import RUN_VARIABLE, SUBMITTED_VARIABLE, JobTimes, job_times, requeue
-from mtpeft.errors import StoppedError, TryAgainError
-from mtpeft.records import read_record
+from mtpeft.cluster.allocation import RUN_VARIABLE, SUBMITTED_VARIABLE, JobTimes, job_times, requeue
+from mtpeft.cluster.preemption import LEAST_MARGIN_SECONDS, Clock, TimeToStopError, stopping
+from mtpeft.core.errors import StoppedError, TryAgainError
+from mtpeft.core.files import read_record
 from mtpeft.training import kept, loop
 from mtpeft.training.attempts import Attempt, read_attempts, starting
-from mtpeft.training.interrupt import LEAST_MARGIN_SECONDS, Clock, TimeToStopError, stopping
 from mtpeft.training.kept import FOLDER, forget
 from training_material import at_update, build, results
 

@@ -9,14 +9,14 @@ import torch
 from transformers import MBartForConditionalGeneration
 
 from model_material import DEV_ROWS, MAX_POSITIONS, SPANISH_ENGLISH, TEST_ROWS, arrays
-from mtpeft.corpus.tsv import Pair, read_pairs, write_pairs
-from mtpeft.errors import UserError
+from mtpeft.core.errors import UserError
+from mtpeft.data.encode import encode_pair
+from mtpeft.data.token_arrays import Encoded, model_inputs, read_arrays, write_arrays
+from mtpeft.data.tsv import Pair, read_pairs, write_pairs
+from mtpeft.data.vocabulary import save_tokenizer, train_vocabulary
 from mtpeft.models.load import load_base
-from mtpeft.tokens.arrays import Encoded, model_inputs, read_arrays, write_arrays
-from mtpeft.tokens.codec import encode, load_tokenizer, open_codec
-from mtpeft.tokens.encode import encode_pair
-from mtpeft.tokens.frame import Frame
-from mtpeft.tokens.vocabulary import save_tokenizer, train_vocabulary
+from mtpeft.models.special_tokens import Frame
+from mtpeft.models.tokenizer import encode, load_tokenizer, open_codec
 from text_material import AWKWARD, SCRIPTS
 
 FRAME = Frame(pad=1, end=2, begin=(2, 9), longest=MAX_POSITIONS)

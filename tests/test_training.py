@@ -20,13 +20,13 @@ from model_material import (
     train_cell,
     train_settings,
 )
-from mtpeft.records import canonical, read_record
-from mtpeft.tokens.arrays import IGNORED, read_arrays
-from mtpeft.training import counted
+from mtpeft.core.files import canonical, read_record
+from mtpeft.data.token_arrays import IGNORED, read_arrays
 from mtpeft.training import job as jobs
+from mtpeft.training import parameter_count
 from mtpeft.training.batches import BatchOrder
 from mtpeft.training.loop import Run, Task, _update, evaluation_steps
-from mtpeft.training.loss import cross_entropy_in_place
+from mtpeft.training.objective import cross_entropy_in_place
 from mtpeft.training.schedule import learning_rate
 from record_material import schema_mistakes
 from training_material import SETTINGS, run_command, trainer
@@ -230,8 +230,8 @@ def test_whole_record_is_valid(sweep: Path, tmp_path: Path, kind: str) -> None:
 def test_a_count_that_is_not_what_was_built_is_a_fault(
     sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = counted.parameters
-    monkeypatch.setattr(counted, "parameters", lambda model: (real(model)[0], real(model)[1] + 1))
+    real = parameter_count.parameters
+    monkeypatch.setattr(parameter_count, "parameters", lambda model: (real(model)[0], real(model)[1] + 1))
     with pytest.raises(AssertionError, match=r"counted \d+ trained of \d+ parameters, built \d+"):
         train_cell(sweep, tmp_path, SETTINGS["lora"])
     assert not (tmp_path / "train.json").exists()

@@ -25,11 +25,11 @@ from model_material import (
     train_cell,
     train_settings,
 )
-from mtpeft.errors import TryAgainError, UserError
-from mtpeft.records import canonical, read_record, write_record
+from mtpeft.core.errors import TryAgainError, UserError
+from mtpeft.core.files import canonical, read_record, write_record
 from mtpeft.training import finetune as finetuning
+from mtpeft.training.checkpoint import STATE_FILE
 from mtpeft.training.finetune import finetune
-from mtpeft.training.state import STATE_FILE
 from training_material import (
     ENVIRONMENT,
     SETTINGS,

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 from model_material import inputs, train_settings
-from mtpeft.commands.steps import STEPS
+from mtpeft.analysis.rates_table import write_rates
 from mtpeft.config.rates import CLASS
-from mtpeft.errors import TryAgainError
-from mtpeft.record_types import Trial
-from mtpeft.records import read_record
-from mtpeft.results.rates import write_rates
-from mtpeft.training.tune import best_rate, means, next_rate, tune
+from mtpeft.core.errors import TryAgainError
+from mtpeft.core.files import read_record
+from mtpeft.core.records import Trial
+from mtpeft.steps.commands import STEPS
+from mtpeft.training.rate_search import best_rate, means, next_rate, tune
 from record_material import schema_mistakes
 from training_material import at_update
 
@@ -89,7 +89,7 @@ def test_a_search_keeps_all_dev_curves_and_chooses_by_them(searched: Path) -> No
 def test_an_interrupted_search_goes_on_with_the_trials_that_it_has(
     sweep: Path, searched: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from mtpeft.training import tune as module
+    from mtpeft.training import rate_search as module
 
     finished: list[float] = []
     real = module._trial_of

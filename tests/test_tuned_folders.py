@@ -13,9 +13,10 @@ from transformers import AutoModelForSeq2SeqLM
 
 import mtpeft
 from model_material import MAX_POSITIONS, cell, train_cell, train_settings
-from mtpeft.errors import UserError
-from mtpeft.models.load import load_base, open_tuned, prepare_torch
-from mtpeft.records import read_record, write_record
+from mtpeft.core.errors import UserError
+from mtpeft.core.files import read_record, write_record
+from mtpeft.methods.tuned import open_tuned
+from mtpeft.models.load import load_base, prepare_torch
 from mtpeft.training.untrained import record_untrained
 from tuner_material import ADAPTER_FILE, FOLDER_TYPES, PEFT, WITH_EMBEDDINGS, base_folder, batch, build, logits
 

@@ -16,13 +16,13 @@ import psutil
 import pytest
 
 from model_material import arrays, cell, decode_settings, train_cell, train_settings
-from mtpeft.config.environment import shared_variables
-from mtpeft.corpus.tsv import Pair, write_pairs
+from mtpeft.cluster.environment import shared_variables
+from mtpeft.core.files import canonical
+from mtpeft.data.tsv import Pair, write_pairs
 from mtpeft.decoding.decode import decode
-from mtpeft.records import canonical
-from mtpeft.training.state import LOCK_FILE, STATE_FILE
-from mtpeft.warm.beside import warm_process
-from mtpeft.warm.fork import lost_its_devices
+from mtpeft.forkserver.fork import lost_its_devices
+from mtpeft.forkserver.launcher import warm_process
+from mtpeft.training.checkpoint import LOCK_FILE, STATE_FILE
 from training_material import ENVIRONMENT, results, trainer
 from waiting import LONG, SOON, wait_for
 from warm_material import is_listening
@@ -72,7 +72,7 @@ def parts_of(said: str) -> tuple[list[str], set[str]]:
     """The lines of a step that says what it imports itself, and the libraries among its imports."""
     lines = [line for line in said.splitlines() if not line.startswith("import time:")]
     imported = {line.split("|")[-1].strip() for line in said.splitlines() if line.startswith("import time:")}
-    assert "mtpeft.warm.client" in imported
+    assert "mtpeft.forkserver.client" in imported
     return lines, imported & set(LIBRARIES)
 
 
@@ -197,8 +197,8 @@ def test_a_fork_has_lost_its_gpus_where_there_are_any_that_cuda_was_started_for(
 ) -> None:
     """Once bitsandbytes has looked for a GPU, torch calls every fork a bad one, whether there was one or not."""
     monkeypatch.setattr("torch.cuda._is_in_bad_fork", lambda: counted_before)
-    monkeypatch.setattr("mtpeft.devices.here.DRIVER_FILES", Path("no drivers"))
-    monkeypatch.setattr("mtpeft.devices.here.TOOL", "no tool")
+    monkeypatch.setattr("mtpeft.cluster.visible_gpus.DRIVER_FILES", Path("no drivers"))
+    monkeypatch.setattr("mtpeft.cluster.visible_gpus.TOOL", "no tool")
     monkeypatch.setenv("MTPEFT_DEVICES", gpus)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
 
@@ -222,7 +222,7 @@ def test_a_mistake_is_told_on_the_standard_error_of_the_command(tmp_path: Path, 
 def test_jobs_of_snakemake_are_started_like_the_warm_process(tmp_path: Path, of_snakemake: dict[str, str]) -> None:
     step = shlex.join(too_small(tmp_path)).replace("{", "{{").replace("}", "}}")
     (tmp_path / "Snakefile").write_text(
-        "from mtpeft.config.environment import share_python\n"
+        "from mtpeft.cluster.environment import share_python\n"
         "share_python()\n"
         "rule step:\n"
         "    threads: 2\n"

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from mtpeft.records import write_record
-from mtpeft.warnings import recorded_warnings, warn
+from mtpeft.core.files import write_record
+from mtpeft.core.warnings import recorded_warnings, warn
 
 
 def test_warnings_of_records_are_told_once_each_with_their_record(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mtpeft.config.yaml_file import MOST_BYTES, read_yaml
-from mtpeft.errors import UserError
+from mtpeft.core.errors import UserError
 
 REPEATED = [f"l{number}: &l{number} [{', '.join([f'*l{number - 1}'] * 10)}]" for number in range(1, 10)]
 MERGED = [f"l{number}: &l{number} {{<<: [{', '.join([f'*l{number - 1}'] * 10)}]}}" for number in range(1, 10)]

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from model_material import cell, files_of, inputs, pretrain_base, pretrain_settings, train_cell, train_settings
-from mtpeft.commands import main as command
-from mtpeft.records import canonical
+from mtpeft import cli as command
+from mtpeft.core.files import canonical
 from mtpeft.training import loop
 
 ROOT = Path(__file__).parents[1]

@@ -7,13 +7,13 @@ import torch
 from torch import nn
 
 from model_material import BUDGETS, MAX_POSITIONS, METHODS, arrays
+from mtpeft.data.token_arrays import model_inputs, read_arrays
 from mtpeft.methods import METHODS as REGISTRY
 from mtpeft.methods.budget import Allocation, allocation_of
 from mtpeft.models.families import read_shape
-from mtpeft.models.frozen import WHOLE, Frozen
 from mtpeft.models.load import load_base
-from mtpeft.tokens.arrays import model_inputs, read_arrays
-from mtpeft.tokens.frame import Frame
+from mtpeft.models.precision import WHOLE, Frozen
+from mtpeft.models.special_tokens import Frame
 
 FRAME = Frame(pad=1, end=2, begin=(2, 9), longest=MAX_POSITIONS)
 """Of the tiny model; 9 stands for a language."""

@@ -7,8 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from mtpeft.tuners.base import TargetedConfig, WrapperLayer, WrappingTuner
-from mtpeft.tuners.register import register
+from mtpeft.methods.base_adapter import TargetedConfig, WrapperLayer, WrappingTuner, register
 
 
 class ExampleType(str, enum.Enum):  # noqa: UP042 - peft compares with plain strings and formats the member itself

@@ -7,10 +7,10 @@ to peft, so that `PeftModel.from_pretrained` opens every `tuned/` folder that th
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mtpeft import peft_hook
+from mtpeft.core import peft_hook
 
 if TYPE_CHECKING:
-    from mtpeft.models.load import Translator
+    from mtpeft.decoding.translator import Translator
 
 peft_hook.install()
 
@@ -25,6 +25,6 @@ def load(cell: str | Path, pair: str | None = None) -> "Translator":
     Raises:
         UserError: there is no such trained cell, or it was not trained on the pair.
     """
-    from mtpeft.models.load import load_cell
+    from mtpeft.decoding.translator import load_cell
 
     return load_cell(cell, pair)

@@ -1,5 +1,5 @@
 """`python -m mtpeft`: every step of the workflow as a command, and the commands that people type."""
 
-from mtpeft.commands.main import main
+from mtpeft.cli import main
 
 main()

@@ -20,14 +20,14 @@ from mtpeft.cells import OTHER_TEMPLATE as OTHER
 from mtpeft.config import comet_settings, corpus_settings, finding_paths, folders, groups, labels
 from mtpeft.config import model_paths, order, others, paths
 from mtpeft.config import recipes, representations, settings
-from mtpeft.config.environment import share_python
+from mtpeft.cluster.environment import share_python
 from mtpeft.config.load import read_yaml, validate
 from mtpeft.config.study_file import study_name
-from mtpeft.errors import UserError
+from mtpeft.core.errors import UserError
 from mtpeft.front import holder, verify
 from mtpeft.front.looks import one_at_a_time
 from mtpeft.front.study_records import begin_study
-from mtpeft.records import canonical
+from mtpeft.core.files import canonical
 
 try:
     # A sweep has read the files before; Snakemake has read those that it was given, but takes what it can't understand.

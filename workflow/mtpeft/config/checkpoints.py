@@ -5,8 +5,8 @@ from typing import Any
 
 from mtpeft.config.resolve import model_folder, origin_of
 from mtpeft.config.schema import Configuration
-from mtpeft.models.describe import TRAINING_RECORD
-from mtpeft.records import read_record
+from mtpeft.core.files import read_record
+from mtpeft.models.config_json import TRAINING_RECORD
 
 SEED = "seed"
 

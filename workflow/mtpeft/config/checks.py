@@ -34,11 +34,11 @@ from mtpeft.config.stage_checks import stage_mistakes, stages_beside_new_entries
 from mtpeft.config.studies import EFFICIENCY
 from mtpeft.config.test_sets import test_set_mistakes
 from mtpeft.config.value_checks import value_mistakes
-from mtpeft.errors import UserError
-from mtpeft.languages import is_language
+from mtpeft.core.errors import UserError
+from mtpeft.core.languages import is_language
 from mtpeft.methods import METHODS
 from mtpeft.methods.budget import reach, reachable
-from mtpeft.models.shapes import ModelShape
+from mtpeft.models.architecture import ModelShape
 
 CATALOGUES = ("corpora", "pairs", "sizes", "models", "methods", "budgets", "studies", "findings")
 FIGURES = ("budgets", "languages", "models", "data_sizes", "exposure", FORGETTING, "methods", REPRESENTATIONS)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any
 
-from mtpeft.cells import ALL, ANY, Cell, members_of
+from mtpeft.cells import ALL, ANY, Block, Cell, cells_told, members_of, unfold
 from mtpeft.config.checkpoints import one_checkpoint_each
 from mtpeft.config.exposure import exposure_of
 from mtpeft.config.exposure_claim import EXPOSURE_CLAIM, exposure_members, lacking_exposure
@@ -17,9 +17,8 @@ from mtpeft.config.resolve import pair_languages
 from mtpeft.config.schema import Configuration, Study
 from mtpeft.config.studies import NONE, budget_labels
 from mtpeft.config.systems import Member, seeds_of_systems, system_block
-from mtpeft.languages import main_language
+from mtpeft.core.languages import main_language
 from mtpeft.methods import METHODS
-from mtpeft.results.blocks import Block, cells_told, unfold
 
 FULL = "full"
 GATES = ("none", "scratch")

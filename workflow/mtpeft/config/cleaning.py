@@ -4,7 +4,7 @@ from typing import Any
 
 from mtpeft.config.corpora import Corpus
 from mtpeft.config.recipes import RECIPES
-from mtpeft.corpus.cleaning import CATALOGUES, PROSE
+from mtpeft.data.cleaning import CATALOGUES, PROSE
 
 ALWAYS = ("max_characters", "max_words", "max_length_ratio")
 """Keys that the settings of the step name whatever they are; the others came later, and are named where they differ."""

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from mtpeft.config.comet_section import Comet, Encoder
 from mtpeft.config.resolve import found_path
 from mtpeft.config.schema import Configuration
-from mtpeft.errors import UserError
-from mtpeft.scoring.comet.files import check_encoder, encoder_of
+from mtpeft.core.errors import UserError
+from mtpeft.metrics.comet.files import check_encoder, encoder_of
 
 
 def comet_mistakes(configuration: Configuration) -> Iterator[str]:

@@ -15,8 +15,8 @@ from mtpeft.config.resolve import found_path
 from mtpeft.config.schema import Configuration
 from mtpeft.config.settings import findings_settings
 from mtpeft.config.studies import all_cells, drawn_cells
-from mtpeft.errors import UserError
-from mtpeft.scoring.comet.files import encoder_files, encoder_of, hyperparameters_of
+from mtpeft.core.errors import UserError
+from mtpeft.metrics.comet.files import encoder_files, encoder_of, hyperparameters_of
 
 PACKAGE = "unbabel-comet"
 ENVIRONMENT = "data/comet/environment/installed.json"

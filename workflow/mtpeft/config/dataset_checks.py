@@ -8,7 +8,7 @@ from mtpeft.config.datasets import all_datasets, datasets_of, stated_hashes
 from mtpeft.config.resolve import pair_languages
 from mtpeft.config.schema import Configuration
 from mtpeft.config.sentences import listed
-from mtpeft.dataset_ids import FOREIGN, PARTS, columns_of
+from mtpeft.data.sources.mtdata.ids import FOREIGN, PARTS, columns_of
 
 
 def dataset_mistakes(key: str, corpus: Corpus) -> Iterator[str]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from mtpeft.config.resolve import pair_languages
 from mtpeft.config.schema import Configuration
-from mtpeft.dataset_ids import PARTS, with_foreign
+from mtpeft.data.sources.mtdata.ids import PARTS, with_foreign
 
 
 def datasets_of(configuration: Configuration, pair: str) -> dict[str, list[str]]:

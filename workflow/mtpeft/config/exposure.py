@@ -5,9 +5,9 @@ from typing import Literal
 
 from mtpeft.config.resolve import model_folder, origin_of, pair_languages
 from mtpeft.config.schema import Configuration
-from mtpeft.languages import written_language
-from mtpeft.models.describe import DATA_RECORD, TRAINING_RECORD
-from mtpeft.records import read_record
+from mtpeft.core.files import read_record
+from mtpeft.core.languages import written_language
+from mtpeft.models.config_json import DATA_RECORD, TRAINING_RECORD
 
 Exposure = Literal["parallel", "monolingual", "unseen", "unknown"]
 Written = tuple[str, str | None]

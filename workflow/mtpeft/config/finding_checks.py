@@ -8,8 +8,8 @@ from mtpeft.config.groups import group_claim_mistakes
 from mtpeft.config.metric_checks import metric_mistakes
 from mtpeft.config.schema import Configuration
 from mtpeft.config.sentences import unknown
+from mtpeft.config.significance import MOST_TESTS
 from mtpeft.methods import METHODS
-from mtpeft.statistics.levels import MOST_TESTS
 
 PARAMETER_EFFICIENT = ("sized", "point")
 

@@ -7,7 +7,7 @@ from mtpeft.config import folders
 from mtpeft.config.paths import cell_of
 from mtpeft.config.schema import Configuration
 from mtpeft.config.wildcards import Wildcards
-from mtpeft.errors import UserError
+from mtpeft.core.errors import UserError
 
 
 def labels_in(configuration: Configuration, wildcards: Wildcards) -> dict[str, str]:

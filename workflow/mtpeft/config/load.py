@@ -15,7 +15,7 @@ from mtpeft.config.sentences import sentences
 from mtpeft.config.study_file import DEFAULT_FILE, study_name
 from mtpeft.config.value_checks import number_mistakes
 from mtpeft.config.yaml_file import read_yaml
-from mtpeft.errors import UserError
+from mtpeft.core.errors import UserError
 from mtpeft.methods.outside import bring_in
 
 

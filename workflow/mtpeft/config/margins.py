@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticKnownError
 
 from mtpeft.config.section import Section
-from mtpeft.statistics.metrics import BLEU, CHRF, COMET
+from mtpeft.metrics.names import BLEU, CHRF, COMET
 
 DEFAULTS = {CHRF: 1.0, BLEU: 1.0, COMET: 0.01}
 """One point of each metric, on its own scale.

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from mtpeft.config.other_checks import FORGETTING
 from mtpeft.config.representations import FIGURE as REPRESENTATIONS
 from mtpeft.config.schema import Configuration
-from mtpeft.statistics.metrics import CHRF, COMET
+from mtpeft.metrics.names import CHRF, COMET
 
 
 def metric_mistakes(configuration: Configuration, key: str, metric: str) -> Iterator[str]:

@@ -8,13 +8,13 @@ from mtpeft.cells import Cell
 from mtpeft.config.held_out import held_out_settings
 from mtpeft.config.resolve import found_path, model_folder, origin_of, pair_languages, pretrain_languages
 from mtpeft.config.schema import Configuration, Study
-from mtpeft.errors import UserError
-from mtpeft.languages import match
+from mtpeft.core.errors import UserError
+from mtpeft.core.files import read_record
+from mtpeft.core.languages import match
 from mtpeft.methods import METHODS
-from mtpeft.models.describe import DATA_RECORD
+from mtpeft.models.config_json import DATA_RECORD
 from mtpeft.models.families import names_by_files
 from mtpeft.models.families.mbart import MBART50_CODES, language_code
-from mtpeft.records import read_record
 
 
 def contaminated_models(configuration: Configuration) -> Iterator[str]:

@@ -10,7 +10,7 @@ from mtpeft.config.paths import cell_of, cell_records
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import all_others, is_tuned, study_others, untouched_elsewhere
 from mtpeft.config.wildcards import Wildcards
-from mtpeft.errors import UserError
+from mtpeft.core.errors import UserError
 
 RECORD = "score.json"
 

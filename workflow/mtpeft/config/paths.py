@@ -28,7 +28,7 @@ from mtpeft.config.settings import class_cell, needs_search, text_settings
 from mtpeft.config.studies import EFFICIENCY, all_cells, drawn_cells, rate_classes
 from mtpeft.config.test_sets import PRIMARY, given_test, more_test_sets, test_datasets, test_sets
 from mtpeft.config.wildcards import Wildcards
-from mtpeft.errors import UserError
+from mtpeft.core.errors import UserError
 from mtpeft.methods import METHODS
 from mtpeft.methods.base import Method
 

@@ -11,9 +11,9 @@ from typing import Any
 from mtpeft.cells import Cell
 from mtpeft.config.resolve import found_path
 from mtpeft.config.schema import Configuration
+from mtpeft.core.files import canonical, sha256_of
 from mtpeft.methods.base import RateSearch
-from mtpeft.models.describe import TRAINING_RECORD
-from mtpeft.records import canonical, sha256_of
+from mtpeft.models.config_json import TRAINING_RECORD
 
 CLASS = ("model", "size", "method", "budget")
 """A rate is chosen once for all cells that share these labels."""

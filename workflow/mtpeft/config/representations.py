@@ -8,7 +8,7 @@ from mtpeft.config.paths import cell_files, cell_of
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import NONE, drawn_cells
 from mtpeft.config.wildcards import Wildcards
-from mtpeft.errors import UserError
+from mtpeft.core.errors import UserError
 
 FIGURE = "representations"
 """The figure that is drawn from these measurements; no other study pays for them."""

@@ -9,14 +9,14 @@ from mtpeft.cells import JOIN, members_of
 from mtpeft.config.corpora import Corpus
 from mtpeft.config.schema import Configuration
 from mtpeft.config.section import plain
-from mtpeft.errors import UserError
+from mtpeft.core.errors import UserError
+from mtpeft.core.files import canonical
 from mtpeft.methods import METHODS
 from mtpeft.methods.base import Site
 from mtpeft.methods.budget import sites_of
-from mtpeft.models.describe import EXTENDED, mbart_config, read_folder_shape
+from mtpeft.models.architecture import ModelShape
+from mtpeft.models.config_json import EXTENDED, mbart_config, read_folder_shape
 from mtpeft.models.families import read_shape
-from mtpeft.models.shapes import ModelShape
-from mtpeft.records import canonical
 
 PROJECT = Path(__file__).parents[3]
 ONE_PAIR = ""

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from mtpeft.config.forms import PATTERNS
 from mtpeft.methods.base import RATE, RATES, SEARCH
-from mtpeft.methods.from_peft.refused import REFUSED
+from mtpeft.methods.peft.refused import REFUSED
 
 Error = Mapping[str, Any]
 

@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from mtpeft.cells import ANY, Cell
+from mtpeft.cells import ANY, Cell, fold, told_cells
 from mtpeft.config import rates
 from mtpeft.config.claims import claim_cells, claim_settings, foreign_language, gate_settings, untouched_settings
 from mtpeft.config.draws import BY_SEED
@@ -30,11 +30,10 @@ from mtpeft.config.schema import Configuration
 from mtpeft.config.section import plain
 from mtpeft.config.studies import all_cells, drawn_cells, study_others, untouched_elsewhere
 from mtpeft.config.test_sets import test_sets
+from mtpeft.core.files import sha256_of
 from mtpeft.methods import METHODS
-from mtpeft.models.describe import mbart_config
-from mtpeft.records import sha256_of
-from mtpeft.results.blocks import fold, told_cells
-from mtpeft.statistics.metrics import CHRF
+from mtpeft.metrics.names import CHRF
+from mtpeft.models.config_json import mbart_config
 
 DISTANCES = Path(__file__).parents[2] / "distances" / "lang2vec.csv"
 """Distances of languages from English."""

@@ -8,7 +8,7 @@ from mtpeft.config.schema import Configuration, Study
 from mtpeft.config.sentences import unknown
 from mtpeft.methods import METHODS
 from mtpeft.methods.base import Method
-from mtpeft.models.shapes import ModelShape
+from mtpeft.models.architecture import ModelShape
 
 EARLIER = ("sized", "point")
 """What a stage may train that is not the last."""

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+from mtpeft.cells import Block
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import all_cells, system_labels
-from mtpeft.results.blocks import Block
 
 Member = dict[str, Any]
 """A comparison: its name, its pair, its systems."""

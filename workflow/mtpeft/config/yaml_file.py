@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from mtpeft.errors import UserError
+from mtpeft.core.errors import UserError
 
 MOST_BYTES = 256_000
 MOST_LEVELS = 50

@@ -1,1 +1,1 @@
-"""From a tuned model to hypotheses."""
+"""From a trained model to hypotheses."""

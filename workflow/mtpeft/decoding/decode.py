@@ -7,19 +7,20 @@ from pathlib import Path
 from typing import Any
 
 from mtpeft.cells import Cell
-from mtpeft.checksums import require_base, require_whole
-from mtpeft.decoding.outcome import Outcome, write_decode_record, write_hypotheses
+from mtpeft.cluster.preemption import stopping
+from mtpeft.core.checksums import require_base, require_whole
+from mtpeft.core.provenance import describe
+from mtpeft.core.warnings import warn
+from mtpeft.data.token_arrays import read_arrays
+from mtpeft.data.token_counts import loss_warnings, read_counts
+from mtpeft.decoding.hypotheses import Outcome, write_decode_record, write_hypotheses
 from mtpeft.decoding.search import Search, translate, with_room_beside_prefix
-from mtpeft.execution import describe
 from mtpeft.methods.outside import bring_in_for
-from mtpeft.models.frozen import frozen_in
-from mtpeft.models.load import open_tuned, prepare_torch
-from mtpeft.tokens.arrays import read_arrays
-from mtpeft.tokens.codec import frame_of, open_codec, text_of
-from mtpeft.tokens.counts import loss_warnings, read_counts
-from mtpeft.training.domains import domain_of, say_domains
-from mtpeft.training.interrupt import stopping
-from mtpeft.warnings import warn
+from mtpeft.methods.task_ids import domain_of, say_domains
+from mtpeft.methods.tuned import open_tuned
+from mtpeft.models.load import prepare_torch
+from mtpeft.models.precision import frozen_in
+from mtpeft.models.tokenizer import frame_of, open_codec, text_of
 
 
 def decode(settings: Mapping[str, Any], cell: Cell, *, trained: Path, tests: Mapping[str, Path], record: Path) -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
-from mtpeft.tokens.frame import Frame
+from mtpeft.models.special_tokens import Frame
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from mtpeft.decoding.forbidden import forbid_tokens
-from mtpeft.tokens.frame import Frame
+from mtpeft.models.special_tokens import Frame
 
 ENDED = 8
 """A batch is cut down when one in so many of its rows has ended: each cut copies the cache."""

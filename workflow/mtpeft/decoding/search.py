@@ -14,13 +14,12 @@ import torch
 from accelerate.utils.memory import clear_device_cache
 from torch import nn
 
+from mtpeft.core.failures import is_out_of_memory
+from mtpeft.data.token_arrays import cut, padded
 from mtpeft.decoding.forbidden import forbid_tokens
 from mtpeft.decoding.greedy import before_end, greedy_search
-from mtpeft.tokens.arrays import padded
-from mtpeft.tokens.frame import Frame
-from mtpeft.training.batches import cut
-from mtpeft.training.resources import is_out_of_memory
-from mtpeft.tuners.sequence_prefix import target_prefix_length
+from mtpeft.methods.sequence_prefix_adapter import target_prefix_length
+from mtpeft.models.special_tokens import Frame
 
 EXTRA_TOKENS = 10
 

@@ -4,14 +4,15 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 
+from mtpeft.analysis.tables import System, Tables
 from mtpeft.cells import NATIVE
-from mtpeft.figures.dots import Block, dots_height, draw_dots, draw_upright_band
-from mtpeft.figures.labels import label_beside, label_end
-from mtpeft.figures.panels import Drawing, draw_gaps, grid, nothing_yet, point_of
-from mtpeft.figures.reference_lines import draw_band, draw_references, label_line, name_with_gaps
-from mtpeft.figures.shares import NARROW, draw_methods
-from mtpeft.figures.style import ONE_COLUMN, TWO_COLUMNS, Look
-from mtpeft.figures.systems import (
+from mtpeft.figures.plotting.dots import Block, dots_height, draw_dots, draw_upright_band
+from mtpeft.figures.plotting.labels import label_beside, label_end
+from mtpeft.figures.plotting.panels import Drawing, draw_gaps, grid, nothing_yet, point_of
+from mtpeft.figures.plotting.reference_lines import draw_band, draw_references, label_line, name_with_gaps
+from mtpeft.figures.plotting.share_lines import NARROW, draw_methods
+from mtpeft.figures.plotting.style import ONE_COLUMN, TWO_COLUMNS, Look
+from mtpeft.figures.plotting.systems import (
     budget_shares,
     full_method,
     in_setting,
@@ -20,7 +21,6 @@ from mtpeft.figures.systems import (
     settings_of,
     tuned_methods,
 )
-from mtpeft.figures.tables import System, Tables
 
 LABELLED_PANELS = 4
 """Up to so many panels the lines carry their names; beyond, a legend does."""

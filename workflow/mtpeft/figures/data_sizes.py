@@ -5,13 +5,13 @@ from dataclasses import replace
 
 from matplotlib.axes import Axes
 
+from mtpeft.analysis.tables import Setting, System, Tables
 from mtpeft.cells import ANY
-from mtpeft.figures.panels import Drawing, draw_gaps, grid, nothing_yet, point_of
-from mtpeft.figures.reference_lines import draw_references, label_line, name_with_gaps
-from mtpeft.figures.size_lines import draw_size_lines, training_pairs
-from mtpeft.figures.style import ONE_COLUMN, TWO_COLUMNS, Look
-from mtpeft.figures.systems import is_reference, panel_name, settings_of
-from mtpeft.figures.tables import Setting, System, Tables
+from mtpeft.figures.plotting.panels import Drawing, draw_gaps, grid, nothing_yet, point_of
+from mtpeft.figures.plotting.reference_lines import draw_references, label_line, name_with_gaps
+from mtpeft.figures.plotting.size_lines import draw_size_lines, training_pairs
+from mtpeft.figures.plotting.style import ONE_COLUMN, TWO_COLUMNS, Look
+from mtpeft.figures.plotting.systems import is_reference, panel_name, settings_of
 
 
 def draw_data_sizes(tables: Tables, looks: dict[str, Look]) -> Drawing:

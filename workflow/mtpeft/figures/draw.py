@@ -5,26 +5,27 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from mtpeft.analysis.collect import DIVERGED
+from mtpeft.analysis.layer_ranks import CellRanks, read_ranks
+from mtpeft.analysis.tables import System, Tables, distances_of_languages, read_systems
 from mtpeft.cells import members_of
 from mtpeft.config.settings import DISTANCES
-from mtpeft.errors import UserError
+from mtpeft.core.errors import UserError
 from mtpeft.figures.budgets import draw_budgets
 from mtpeft.figures.data_sizes import draw_data_sizes
 from mtpeft.figures.efficiency import draw_efficiency
 from mtpeft.figures.exposure import draw_exposure
 from mtpeft.figures.forgetting import draw_forgetting
-from mtpeft.figures.frame import add_frame
-from mtpeft.figures.labels import settle_labels
 from mtpeft.figures.languages import draw_languages
-from mtpeft.figures.layer_ranks import CellRanks, read_ranks
 from mtpeft.figures.methods import draw_methods
 from mtpeft.figures.models import draw_models
-from mtpeft.figures.panels import GAP, OPEN, Drawing, drawn_kinds
+from mtpeft.figures.plotting.frame import add_frame
+from mtpeft.figures.plotting.labels import settle_labels
+from mtpeft.figures.plotting.panels import GAP, OPEN, Drawing, drawn_kinds
+from mtpeft.figures.plotting.style import Look, figure_style, looks_of, save_figure
+from mtpeft.figures.plotting.systems import MISSING, gap_of, is_reference, uneven_budgets
 from mtpeft.figures.representations import draw_representations
-from mtpeft.figures.style import Look, figure_style, looks_of, save_figure
-from mtpeft.figures.systems import DIVERGED, MISSING, gap_of, is_reference, uneven_budgets
-from mtpeft.figures.tables import System, Tables, distances_of_languages, read_systems
-from mtpeft.statistics.metrics import CHRF
+from mtpeft.metrics.names import CHRF
 
 FIGURES: Mapping[str, Callable[[Tables, dict[str, Look]], Drawing]] = {
     "budgets": draw_budgets,

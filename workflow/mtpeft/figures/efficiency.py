@@ -6,11 +6,11 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from mtpeft.figures.panels import Drawing, Point, draw_point, grid, nothing_yet, point_of
-from mtpeft.figures.reference_lines import FULL_DASHES
-from mtpeft.figures.style import INK, TWO_COLUMNS, Look
-from mtpeft.figures.systems import full_method, in_setting, is_reference, pair_name, settings_of
-from mtpeft.figures.tables import Interval, Setting, System, Tables
+from mtpeft.analysis.tables import Interval, Setting, System, Tables
+from mtpeft.figures.plotting.panels import Drawing, Point, draw_point, grid, nothing_yet, point_of
+from mtpeft.figures.plotting.reference_lines import FULL_DASHES
+from mtpeft.figures.plotting.style import INK, TWO_COLUMNS, Look
+from mtpeft.figures.plotting.systems import full_method, in_setting, is_reference, pair_name, settings_of
 
 COSTS = {
     "trained_parameters": "trained parameters",

@@ -2,14 +2,14 @@
 
 from dataclasses import replace
 
+from mtpeft.analysis.tables import Setting, Tables
 from mtpeft.config.exposure import ORDER
-from mtpeft.figures.labels import label_end
-from mtpeft.figures.panels import Drawing, draw_gaps, grid, nothing_yet, share_range
-from mtpeft.figures.reference_lines import FULL_DASHES
-from mtpeft.figures.size_lines import draw_size_lines, training_pairs
-from mtpeft.figures.style import INK, TWO_COLUMNS, Look
-from mtpeft.figures.systems import is_reference, panel_name, settings_of
-from mtpeft.figures.tables import Setting, Tables
+from mtpeft.figures.plotting.labels import label_end
+from mtpeft.figures.plotting.panels import Drawing, draw_gaps, grid, nothing_yet, share_range
+from mtpeft.figures.plotting.reference_lines import FULL_DASHES
+from mtpeft.figures.plotting.size_lines import draw_size_lines, training_pairs
+from mtpeft.figures.plotting.style import INK, TWO_COLUMNS, Look
+from mtpeft.figures.plotting.systems import is_reference, panel_name, settings_of
 
 WORDS = {
     "parallel": "seen in parallel",

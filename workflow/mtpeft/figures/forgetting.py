@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 
-from mtpeft.figures.panels import Drawing, draw_gaps, grid, nothing_yet, share_range
-from mtpeft.figures.reference_lines import DASHES, draw_band, label_line, name_with_gaps
-from mtpeft.figures.shares import NARROW, draw_methods
-from mtpeft.figures.style import KNOWN, ONE_COLUMN, TWO_COLUMNS, Look
-from mtpeft.figures.systems import (
+from mtpeft.analysis.tables import Interval, System, Tables
+from mtpeft.figures.plotting.panels import Drawing, draw_gaps, grid, nothing_yet, share_range
+from mtpeft.figures.plotting.reference_lines import DASHES, draw_band, label_line, name_with_gaps
+from mtpeft.figures.plotting.share_lines import NARROW, draw_methods
+from mtpeft.figures.plotting.style import KNOWN, ONE_COLUMN, TWO_COLUMNS, Look
+from mtpeft.figures.plotting.systems import (
     budget_shares,
     full_method,
     is_reference,
@@ -19,7 +20,6 @@ from mtpeft.figures.systems import (
     settings_of,
     tuned_methods,
 )
-from mtpeft.figures.tables import Interval, System, Tables
 
 COLUMNS = 3
 """Most panels side by side; those of a setting that has more stand on lines of equal length."""

@@ -5,9 +5,10 @@ from dataclasses import replace
 
 from matplotlib.axes import Axes
 
+from mtpeft.analysis.tables import Setting, System, Tables
 from mtpeft.cells import NATIVE
-from mtpeft.figures.labels import label_below, label_end, spread_positions
-from mtpeft.figures.panels import (
+from mtpeft.figures.plotting.labels import label_below, label_end, spread_positions
+from mtpeft.figures.plotting.panels import (
     Drawing,
     Point,
     draw_gaps,
@@ -17,10 +18,9 @@ from mtpeft.figures.panels import (
     share_range,
     side_by_side,
 )
-from mtpeft.figures.reference_lines import FULL_DASHES
-from mtpeft.figures.style import INK, TWO_COLUMNS, Look
-from mtpeft.figures.systems import MISSING, full_method, gap_of, is_untouched, panel_name, tuned_methods
-from mtpeft.figures.tables import Setting, System, Tables
+from mtpeft.figures.plotting.reference_lines import FULL_DASHES
+from mtpeft.figures.plotting.style import INK, TWO_COLUMNS, Look
+from mtpeft.figures.plotting.systems import MISSING, full_method, gap_of, is_untouched, panel_name, tuned_methods
 
 NONE = "none"
 AXES = {"syntactic": "syntactic distance from English", "genealogical": "genealogical distance from English"}

@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
+from mtpeft.analysis.tables import Interval, Setting, System, Tables
 from mtpeft.cells import NATIVE
-from mtpeft.figures.dots import FAINT, draw_upright_band
-from mtpeft.figures.panels import Drawing, draw_gap, draw_point, nothing_yet, point_of
-from mtpeft.figures.reference_lines import DASHES, view_with
-from mtpeft.figures.style import (
+from mtpeft.figures.plotting.dots import FAINT, draw_upright_band
+from mtpeft.figures.plotting.panels import Drawing, draw_gap, draw_point, nothing_yet, point_of
+from mtpeft.figures.plotting.reference_lines import DASHES, view_with
+from mtpeft.figures.plotting.style import (
     BLUE,
     GREEN,
     PURPLE,
@@ -22,8 +23,15 @@ from mtpeft.figures.style import (
     new_figure,
     text_colour,
 )
-from mtpeft.figures.systems import budget_shares, full_method, gap_of, in_setting, is_reference, panel_name, settings_of
-from mtpeft.figures.tables import Interval, Setting, System, Tables
+from mtpeft.figures.plotting.systems import (
+    budget_shares,
+    full_method,
+    gap_of,
+    in_setting,
+    is_reference,
+    panel_name,
+    settings_of,
+)
 
 COSTS: dict[str, Callable[[System], float | None]] = {
     "trained (%)": lambda system: system.share,

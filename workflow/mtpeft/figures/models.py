@@ -2,12 +2,12 @@
 
 from dataclasses import replace
 
+from mtpeft.analysis.tables import Setting, System, Tables
 from mtpeft.cells import ANY
-from mtpeft.figures.dots import Block, dots_height, draw_dots, draw_upright_band
-from mtpeft.figures.panels import Drawing, grid, nothing_yet
-from mtpeft.figures.style import ONE_COLUMN, TWO_COLUMNS, Look
-from mtpeft.figures.systems import full_method, is_reference, panel_name, settings_of
-from mtpeft.figures.tables import Setting, System, Tables
+from mtpeft.figures.plotting.dots import Block, dots_height, draw_dots, draw_upright_band
+from mtpeft.figures.plotting.panels import Drawing, grid, nothing_yet
+from mtpeft.figures.plotting.style import ONE_COLUMN, TWO_COLUMNS, Look
+from mtpeft.figures.plotting.systems import full_method, is_reference, panel_name, settings_of
 
 
 def draw_models(tables: Tables, looks: dict[str, Look]) -> Drawing:

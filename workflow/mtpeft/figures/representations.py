@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 
+from mtpeft.analysis.layer_ranks import SIDES, CellRanks, LayerLine, layer_lines
+from mtpeft.analysis.tables import Setting, Tables
 from mtpeft.cells import ALL, ANY, NATIVE
-from mtpeft.figures.labels import label_end
-from mtpeft.figures.layer_ranks import SIDES, CellRanks, LayerLine, layer_lines
-from mtpeft.figures.panels import Drawing, Point, draw_series, grid, nothing_yet, side_by_side
-from mtpeft.figures.reference_lines import DASHES, name_with_gaps
-from mtpeft.figures.style import TWO_COLUMNS, Look
-from mtpeft.figures.systems import REFERENCES, budget_shares, fits, panel_name
-from mtpeft.figures.tables import Setting, Tables
+from mtpeft.figures.plotting.labels import label_end
+from mtpeft.figures.plotting.panels import Drawing, Point, draw_series, grid, nothing_yet, side_by_side
+from mtpeft.figures.plotting.reference_lines import DASHES, name_with_gaps
+from mtpeft.figures.plotting.style import TWO_COLUMNS, Look
+from mtpeft.figures.plotting.systems import REFERENCES, budget_shares, fits, panel_name
 
 EVERYWHERE = (ALL, ANY, NATIVE)
 """Budgets of what stands beside the methods of every budget."""

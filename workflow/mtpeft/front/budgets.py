@@ -5,12 +5,12 @@ from collections.abc import Iterator, Sequence
 from mtpeft.cells import NATIVE
 from mtpeft.config.resolve import method_options, method_sites, model_shape
 from mtpeft.config.schema import Configuration
-from mtpeft.errors import UserError
-from mtpeft.front.text import aligned, in_columns
+from mtpeft.core.errors import UserError
+from mtpeft.core.text_tables import aligned, in_columns
 from mtpeft.methods import METHODS
 from mtpeft.methods.base import Site
 from mtpeft.methods.budget import Allocation, OutOfReachError, allocate_share, places, reachable
-from mtpeft.models.shapes import ModelShape
+from mtpeft.models.architecture import ModelShape
 
 HEADER = ("method", "budget", "requested", "trained", "achieved", "left over", "stored", "size", "places", "reachable")
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from mtpeft.cells import label_of
 from mtpeft.config.model_paths import start_records
 from mtpeft.config.schema import Configuration
-from mtpeft.models.at_work import doubts_told, told
-from mtpeft.record_types import StartRecord
-from mtpeft.records import read_if_whole
+from mtpeft.core.files import read_if_whole
+from mtpeft.core.records import StartRecord
+from mtpeft.decoding.first_translations import doubts_told, told
 
 INTERVAL_SECONDS = 2.0
 

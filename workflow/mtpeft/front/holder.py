@@ -20,7 +20,7 @@ from typing import IO, Any
 
 from mtpeft.config.models import EXECUTION
 from mtpeft.config.schema import Configuration
-from mtpeft.errors import UserError
+from mtpeft.core.errors import UserError
 from mtpeft.front.slurm import jobs_here
 
 RECORD = Path("results/.sweep")

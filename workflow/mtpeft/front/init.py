@@ -15,16 +15,16 @@ from mtpeft.config.model_checks import without_name
 from mtpeft.config.schema import Configuration
 from mtpeft.config.sentences import listed
 from mtpeft.config.studies import all_cells, rate_classes
-from mtpeft.corpus.clean import MUCH, Cleaned, clean_messages
-from mtpeft.corpus.filters import KEYS
-from mtpeft.corpus.messages import file_messages
-from mtpeft.errors import UserError
+from mtpeft.core.errors import UserError
+from mtpeft.core.languages import is_language, same_language
+from mtpeft.data.clean import MUCH, Cleaned, clean_messages
+from mtpeft.data.filters import KEYS
+from mtpeft.data.sources.messages import file_messages
 from mtpeft.front.overlay import BATCH_TOKENS, EPOCHS, SIZED_OPTIONS, Plan, Request, overlay_text
-from mtpeft.languages import is_language, same_language
 from mtpeft.methods import METHODS
 from mtpeft.methods.budget import reach, sites_of
-from mtpeft.models.describe import read_folder_shape
-from mtpeft.models.shapes import ModelShape
+from mtpeft.models.architecture import ModelShape
+from mtpeft.models.config_json import read_folder_shape
 
 TABLES = ("tsv", "csv", "jsonl")
 FORMS = {"json": "jsonl", "ndjson": "jsonl"}

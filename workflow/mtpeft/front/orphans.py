@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mtpeft.config.schema import Configuration
-from mtpeft.errors import UserError
+from mtpeft.core.errors import UserError
+from mtpeft.core.text_tables import in_columns
 from mtpeft.front.holder import Hold, hash_of
 from mtpeft.front.slurm import SlurmJob, cancel, jobs_here, made_by
 from mtpeft.front.snakemake import clear_lock
 from mtpeft.front.taken_in import take_in
-from mtpeft.front.text import in_columns
 
 ASK_SECONDS = 10.0
 TELL_SECONDS = 60.0

@@ -3,6 +3,12 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from mtpeft.analysis.claims.assess import write_findings
+from mtpeft.analysis.collect import write_tables
+from mtpeft.analysis.comet_scores import scored_with_comet
+from mtpeft.analysis.other_pairs import write_others
+from mtpeft.analysis.representations_table import has_representations, write_representations
+from mtpeft.analysis.summary import write_summary
 from mtpeft.cells import Cell, OnPair
 from mtpeft.config.claims import claim_cells
 from mtpeft.config.finding_paths import finding_similarities
@@ -11,17 +17,11 @@ from mtpeft.config.representations import represented_in
 from mtpeft.config.schema import Configuration
 from mtpeft.config.settings import figure_settings, findings_settings
 from mtpeft.config.studies import EFFICIENCY, drawn_cells, study_others, untouched_elsewhere
-from mtpeft.errors import UserError
+from mtpeft.core.errors import UserError
+from mtpeft.core.files import read_lines, write_lines
+from mtpeft.core.text_tables import tally
 from mtpeft.figures.draw import draw_figure
-from mtpeft.findings.assess import write_findings
 from mtpeft.front.status import is_finished, state_of
-from mtpeft.front.text import tally
-from mtpeft.records import read_lines, write_lines
-from mtpeft.results.collect import write_tables
-from mtpeft.results.comet import scored_with_comet
-from mtpeft.results.others import write_others
-from mtpeft.results.representations import has_representations, write_representations
-from mtpeft.results.summary import write_summary
 
 FINDINGS = "findings"
 TABLES = ("scores.csv", "costs.csv", "summary.*", "others.*", "representations.csv")

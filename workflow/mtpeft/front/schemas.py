@@ -5,9 +5,10 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from mtpeft.analysis.claims.records import FindingsRecord
 from mtpeft.config.schema import Configuration
-from mtpeft.findings.records import FindingsRecord
-from mtpeft.record_types import (
+from mtpeft.core.files import write_text
+from mtpeft.core.records import (
     CometRecord,
     DataRecord,
     DecodeRecord,
@@ -19,7 +20,6 @@ from mtpeft.record_types import (
     StartRecord,
     TrainRecord,
 )
-from mtpeft.records import write_text
 
 SCHEMAS_FOLDER = Path(__file__).parents[2] / "schemas"
 TYPES: dict[str, type[BaseModel]] = {

@@ -1,14 +1,18 @@
 """Put the models that were pre-trained here where the default study looks for its own."""
 
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from mtpeft.config.folders import base_file, pair_folder, split_file
 from mtpeft.config.held_out import held_out_settings
 from mtpeft.config.resolve import PROJECT, vocabulary_pairs
 from mtpeft.config.schema import Configuration
-from mtpeft.errors import UserError
-from mtpeft.models.ship import data_record, ship_model
+from mtpeft.core.errors import UserError
+from mtpeft.core.files import publish_folder, read_record, sha256_of, write_record, write_text
+from mtpeft.core.records import DataRecord, HeldOutRecord
+from mtpeft.models.config_json import DATA_RECORD, TRAINING_RECORD
 
 SHIPPED = PROJECT / "workflow" / "models"
 
@@ -32,3 +36,125 @@ def ship(configuration: Configuration) -> Iterator[str]:
         )
         ship_model(record, SHIPPED / label, data=data)
         yield f"The model '{label}' is in {SHIPPED / label}."
+
+
+LARGEST_MB = 8
+TAKEN = ("config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json")
+
+
+def ship_model(record: Path, folder: Path, *, data: DataRecord) -> None:
+    """Write weights as 16-bit floats, tokenizer, configuration, records of training and data, and the card.
+
+    Loading turns the weights into 32-bit floats again; what was rounded off is less than a thousandth of each.
+    """
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    base = read_record(record)
+    checkpoint = Path(base["folder"])
+    temporary = folder.with_name(f".{folder.name}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    for name in TAKEN:
+        shutil.copyfile(checkpoint / name, temporary / name)
+    weights = load_file(checkpoint / "model.safetensors")
+    halved = {name: tensor.to(torch.float16).contiguous() for name, tensor in weights.items()}
+    save_file(halved, temporary / "model.safetensors", {"format": "pt"})
+    size = (temporary / "model.safetensors").stat().st_size / 1e6
+    if size > LARGEST_MB:
+        raise AssertionError(f"{folder.name} has {size:.1f} MB of weights; at most {LARGEST_MB} are shipped")
+    kept = {name: value for name, value in base.items() if name not in ("folder", "sha256")}
+    write_record(temporary / TRAINING_RECORD, kept)
+    write_record(temporary / DATA_RECORD, data.model_dump())
+    write_text(temporary / "README.md", model_card(kept, data, megabytes=size))
+    publish_folder(temporary, folder)
+
+
+def data_record(
+    pairs: Mapping[str, Path], splits: Mapping[str, Path], *, settings: Mapping[str, Mapping[str, Any]]
+) -> DataRecord:
+    """What a model was trained on and what was kept out of it.
+
+    Args:
+        pairs: the `parts.json` of each pair, with its texts beside it.
+        splits: the `split.json` of each corpus.
+        settings: what decides which sentences each corpus has and which are held out: `held_out_settings`.
+    """
+    parts = {label: read_record(path) for label, path in pairs.items()}
+    return DataRecord(
+        pairs={
+            label: {
+                "rows": record["rows"],
+                "taken": record["taken"],
+                "near_duplicate": record["settings"]["near_duplicate"],
+                "similarity_to_held_out": record["similarity_to_held_out"],
+                "sha256": record["sha256"],
+            }
+            for label, record in parts.items()
+        },
+        corpora={
+            label: HeldOutRecord(**settings[label], split_sha256=sha256_of(path)) for label, path in splits.items()
+        },
+    )
+
+
+LIMITS = """\
+- It read labels and other short messages of user interfaces, and few sentences. It is there to be fine-tuned by a study
+  that two CPU cores can run: it translates badly or, pre-trained by denoising, not at all. It knows no direction but
+  into English, and no other kind of text.
+- Dev and test sentences of the default study are not in its text, exactly or nearly, in any language, and fine-tuning
+  sentences not exactly; those of another text may be. Keep wheels, cleaning and split of the corpus as they are, or
+  pre-train again with `make pretrain`.
+- It was trained once with this seed. What holds for it holds for this checkpoint."""
+
+
+def model_card(training: Mapping[str, Any], data: DataRecord, *, megabytes: float) -> str:
+    """The text of README.md, from the records of the training and of the data."""
+    settings, config, run = training["settings"], training["settings"]["config"], training["training"]
+    noise = settings["noise"]
+    return "\n".join(
+        (
+            f"# {training['model']}",
+            "",
+            f"An mBART model of {training['total_parameters']:,} parameters ({megabytes:.1f} MB as 16-bit floats), "
+            f"pre-trained from nothing by {settings['objective']}.",
+            "",
+            "| | |",
+            "|---|---|",
+            "| made by | `make pretrain`, which reads `workflow/studies/pretrain.yaml` |",
+            f"| architecture | {config['encoder_layers']} + {config['decoder_layers']} layers, width "
+            f"{config['d_model']}, feed-forward {config['encoder_ffn_dim']}, "
+            f"{config['encoder_attention_heads']} heads, "
+            f"{config['vocab_size']} entries in the vocabulary, embeddings tied |",
+            f"| embeddings | {config['vocab_size'] * config['d_model'] / training['total_parameters']:.0%} of the "
+            "parameters |",
+            f"| text | {_rows_read(settings['rows'], data):,} sentence pairs of {', '.join(sorted(data.pairs))} |",
+            f"| training | {settings['updates']:,} updates of at most {settings['batch_tokens']} padded tokens, "
+            f"{run['target_tokens']:,} target tokens, peak learning rate {settings['learning_rate']:g}, seed "
+            f"{settings['seed']}, {run['seconds'] / 60:.0f} minutes of {settings['threads']} CPU core |",
+            f"| against learning by heart | dropout {config['dropout']}; after {noise['begin']:.0%} of the updates "
+            f"{noise['joined']:.0%} of the batches with rows joined, {noise['masked_source']:.0%} of the source and "
+            f"{noise['masked_target']:.0%} of the decoder's input masked |",
+            f"| chosen at | update {run['best_step']:,}, by the dev loss |",
+            "",
+            "Dev loss (nats per token, all pairs together):",
+            "",
+            "| update | loss |",
+            "|---:|---:|",
+            *(f"| {entry['step']:,.0f} | {-entry['score']:.3f} |" for entry in run["dev_history"]),
+            "",
+            "What it can't do:",
+            "",
+            LIMITS,
+            "",
+            "Hashes of all texts, and what was taken out of them, are in `data.json`, the training's record in "
+            "`training.json`; `../README.md` tells what else was tried.",
+            "",
+        )
+    )
+
+
+def _rows_read(most: int | None, data: DataRecord) -> int:
+    """Sentence pairs that were read, of at most so many of each pair."""
+    found = [pair["rows"]["pretrain"] for pair in data.pairs.values()]
+    return sum(min(most or rows, rows) for rows in found)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mtpeft.cells import DIMENSIONS
-from mtpeft.errors import UserError
+from mtpeft.core.errors import UserError
 
 FIELDS = "%i|%T|%L|%V|%j|%k|%Z"
 """Id, state, time left, time of submission, name, comment and work folder, which alone may hold a `|`."""

@@ -11,7 +11,7 @@ import psutil
 
 from mtpeft.config.sentences import listed
 from mtpeft.config.yaml_file import read_profile
-from mtpeft.errors import UserError
+from mtpeft.core.errors import UserError
 
 ROOT = Path(__file__).parents[3]
 PROFILES = ROOT / "workflow" / "profiles"

@@ -6,16 +6,16 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from mtpeft.analysis.comet_scores import scored_with_comet
+from mtpeft.analysis.freshness import fresh_records
+from mtpeft.analysis.representations_table import has_representations
 from mtpeft.cells import Cell, OnPair
 from mtpeft.config.representations import all_represented
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import all_cells, all_others, study_cells, study_others
-from mtpeft.front.text import aligned
-from mtpeft.records import read_if_whole
-from mtpeft.results.comet import scored_with_comet
-from mtpeft.results.freshness import fresh_records
-from mtpeft.results.notes import FAILURE, FAILURES_FOLDER
-from mtpeft.results.representations import has_representations
+from mtpeft.core.failure_notes import FAILURE, FAILURES_FOLDER
+from mtpeft.core.files import read_if_whole
+from mtpeft.core.text_tables import aligned
 
 STATES = ("done", "diverged", "running", "failed", "stopped", "missing")
 

@@ -16,8 +16,8 @@ from mtpeft.config.schema import Configuration
 from mtpeft.config.sentences import listed
 from mtpeft.config.studies import all_cells
 from mtpeft.config.study_file import without_default
-from mtpeft.errors import UserError
-from mtpeft.records import read_if_whole, write_text
+from mtpeft.core.errors import UserError
+from mtpeft.core.files import read_if_whole, write_text
 
 RECORD = "study.json"
 FINISHED = "score.json"

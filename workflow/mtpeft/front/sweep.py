@@ -16,7 +16,12 @@ from mtpeft.config.labels import with_digests
 from mtpeft.config.load import load
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import EFFICIENCY, all_cells, all_others
-from mtpeft.disk import require_room
+from mtpeft.core.errors import require_room
+from mtpeft.core.failure_notes import FAILURES_FOLDER, any_mistake
+from mtpeft.core.process import die_with_parent
+from mtpeft.core.text_tables import tally
+from mtpeft.forkserver.launcher import warm_process
+from mtpeft.front.comet_server import comet_process
 from mtpeft.front.first_translations import FirstTranslations
 from mtpeft.front.holder import Hold, holding
 from mtpeft.front.orphans import settle
@@ -26,13 +31,8 @@ from mtpeft.front.refusals import is_mistake, refusals
 from mtpeft.front.snakemake import LOCAL, clear_lock, require_cores, runs_elsewhere, snakemake_command
 from mtpeft.front.status import failures, finished_of
 from mtpeft.front.study_records import begin_study
-from mtpeft.front.text import tally
 from mtpeft.front.text_warnings import text_warnings
 from mtpeft.front.verify import clear_up
-from mtpeft.parent import die_with_parent
-from mtpeft.results.notes import FAILURES_FOLDER, any_mistake
-from mtpeft.scoring.comet.kept import comet_process
-from mtpeft.warm.beside import warm_process
 
 POLL_SECONDS = 0.2
 REQUESTS = (signal.SIGINT, signal.SIGTERM)

@@ -14,14 +14,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mtpeft.analysis.freshness import fresh_records
 from mtpeft.cells import CELLS_FOLDER, OTHERS_FOLDER, Cell, OnPair, label_of
 from mtpeft.config.folders import placed
 from mtpeft.config.schema import Configuration
 from mtpeft.config.settings import Settings, base_settings, judge_settings, tune_settings
-from mtpeft.errors import UserError
+from mtpeft.core.errors import UserError
+from mtpeft.core.files import read_if_whole
 from mtpeft.front.snakemake import snakemake_command
-from mtpeft.records import read_if_whole
-from mtpeft.results.freshness import fresh_records
 
 NOTES, INCOMPLETE = Path(".snakemake/metadata"), Path(".snakemake/incomplete")
 NAME_LENGTH = 254

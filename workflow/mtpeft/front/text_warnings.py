@@ -8,8 +8,8 @@ from safetensors import SafetensorError
 from mtpeft.config import paths
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import all_cells
-from mtpeft.tokens.counts import Counts, loss_warnings, read_counts
-from mtpeft.warnings import recorded_warnings
+from mtpeft.core.warnings import recorded_warnings
+from mtpeft.data.token_counts import Counts, loss_warnings, read_counts
 
 
 def text_warnings(configuration: Configuration) -> list[str]:

@@ -5,9 +5,9 @@ import sys
 import warnings
 from pathlib import Path
 
-from mtpeft.corpus.lines import BOM, split_lines
-from mtpeft.errors import UserError
-from mtpeft.warnings import warn
+from mtpeft.core.errors import UserError
+from mtpeft.core.warnings import warn
+from mtpeft.data.readers.lines import BOM, split_lines
 
 INPUT = Path("Standard input")
 
@@ -25,7 +25,7 @@ def translate_lines(cell: str, pair: str | None) -> None:
         UserError: standard input is empty, or a line is not UTF-8 or has a NUL.
     """
     from mtpeft import load
-    from mtpeft.tokens.losses import LossWarning
+    from mtpeft.models.tokenizer import LossWarning
 
     sentences = lines_of(sys.stdin.buffer.read())
     translator = load(cell, pair)

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mtpeft.cells import Cell
-from mtpeft.checksums import MADE_IN, is_made_here, made_by, record_of, require_whole
 from mtpeft.config.folders import pair_folder
 from mtpeft.config.paths import archives, decode_inputs, flat, references, split_of, training_files
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import all_cells, all_others
-from mtpeft.errors import DamagedError
-from mtpeft.records import read_if_whole
+from mtpeft.core.checksums import MADE_IN, is_made_here, made_by, record_of, require_whole
+from mtpeft.core.errors import DamagedError
+from mtpeft.core.files import read_if_whole
 
 HALF_WRITTEN = ".*.tmp"
 """Names under which files and folders are written before they get their own."""

@@ -8,13 +8,13 @@ from mtpeft.methods.context import CONTEXT_BITFIT, CONTEXT_IA3, CONTEXT_LORA
 from mtpeft.methods.dept import DEPT
 from mtpeft.methods.dsee import DSEE
 from mtpeft.methods.embeddings import EMBEDDING_MATRIX
-from mtpeft.methods.from_peft import FROM_PEFT
 from mtpeft.methods.full import FULL, SCRATCH
 from mtpeft.methods.layernorm import LAYERNORM
 from mtpeft.methods.lora import LORA
 from mtpeft.methods.mam import MAM
 from mtpeft.methods.p_tuning import P_TUNING
 from mtpeft.methods.part import PART
+from mtpeft.methods.peft import FROM_PEFT
 from mtpeft.methods.prefix import PREFIX
 from mtpeft.methods.prompt import PROMPT
 from mtpeft.methods.reference import NONE, RETRIEVAL

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from mtpeft.methods.base import Method, Site, TrainedMethodOptions
 from mtpeft.methods.prompt import encoder_of
-from mtpeft.models.shapes import ModelShape
+from mtpeft.models.architecture import ModelShape
 
 if TYPE_CHECKING:
     from torch import nn
@@ -26,7 +26,7 @@ def insert_link(model: "nn.Module", sizes: Mapping[str, int], options: Mapping[s
     """Let the encoder read its embeddings through a link that changes nothing at first."""
     from peft import get_peft_model
 
-    from mtpeft.tuners.adalink import AdaLinkConfig
+    from mtpeft.methods.adalink_adapter import AdaLinkConfig
 
     ((encoder, rank),) = sizes.items()
     return get_peft_model(model, AdaLinkConfig(task_type="SEQ_2_SEQ_LM", target_modules=[encoder], rank=rank))

@@ -13,7 +13,7 @@ from pydantic import Field, PositiveFloat
 
 from mtpeft.methods.base import Method, Site, TrainedMethodOptions
 from mtpeft.methods.embeddings import EMBEDDINGS_OPTION, beside_embeddings, embedding_sites
-from mtpeft.models.shapes import ModelShape, side_of
+from mtpeft.models.architecture import ModelShape, side_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -69,7 +69,7 @@ def insert_adapters(model: "nn.Module", sizes: Mapping[str, int], options: Mappi
     """Wrap every place with an adapter of its own bottleneck size; embeddings are trained whole."""
     from peft import get_peft_model
 
-    from mtpeft.tuners.bottleneck import BottleneckConfig
+    from mtpeft.methods.bottleneck_adapter import BottleneckConfig
 
     placement = options.get("placement", "bapna")
     config = BottleneckConfig(

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, PositiveFloat, Tag
 
 from mtpeft.cells import ALL, ANY, NATIVE
-from mtpeft.models.shapes import ModelShape
+from mtpeft.models.architecture import ModelShape
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
-
-    from mtpeft.training.hook import UpdateHook
 
 
 class RateSearch(BaseModel):
@@ -143,8 +142,8 @@ class Method:
         version: is raised by hand when what the method trains changes, and makes its cells and searches stale.
         module: file that a method from outside of the package comes from.
         rate_factor: what the learning rate of a trained parameter is multiplied by, from its name and the options.
-        decays: exceptions from the rule of `mtpeft.methods.decay`, by a part of a parameter's name: scales that are
-            matrices must not decay, and updates of a weight that are vectors may.
+        decays: exceptions from the rule of `mtpeft.training.weight_decay`, by a part of a parameter's name: scales
+            that are matrices must not decay, and updates of a weight that are vectors may.
         hook: what it does around each update of a model that it was applied to.
     """
 
@@ -183,3 +182,24 @@ class Method:
     def budget_labels(self) -> tuple[str, ...] | None:
         """The one budget label that the method has, or None when it takes those of the study."""
         return {"sized": None, "point": (NATIVE,), "all": (ALL,), "nothing": (ANY,)}[self.trains]
+
+
+class UpdateHook:
+    """Called around each update, the first of which has the number 1; this one does nothing."""
+
+    def before(self) -> None:
+        """Add to the gradients of an update, before the weights move."""
+
+    def after(self, update: int, updates: int) -> None:
+        """Change weights that have moved; their gradients are still there."""
+
+    def may_be_kept(self, update: int, updates: int) -> bool:
+        """Whether the weights after so many updates may be those that are kept; others are not judged."""
+        return True
+
+    def memory(self) -> Mapping[str, "torch.Tensor"]:
+        """What a run that goes on must know besides its weights."""
+        return {}
+
+    def remember(self, memory: Mapping[str, "torch.Tensor"]) -> None:
+        """Go on from a memory."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from mtpeft.methods.base import Method, Site, TrainedMethodOptions
-from mtpeft.models.shapes import ModelShape
+from mtpeft.models.architecture import ModelShape
 
 if TYPE_CHECKING:
     from torch import nn
@@ -37,7 +37,7 @@ def train_biases(model: "nn.Module", sizes: Mapping[str, int], options: Mapping[
     """Give the named modules a bias that is trained in the place of their own."""
     from peft import get_peft_model
 
-    from mtpeft.tuners.bitfit import BitFitConfig
+    from mtpeft.methods.bitfit_adapter import BitFitConfig
 
     return get_peft_model(model, BitFitConfig(task_type="SEQ_2_SEQ_LM", target_modules=list(sizes)))
 

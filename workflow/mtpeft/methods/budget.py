@@ -8,7 +8,7 @@ from typing import Any
 
 from mtpeft.methods.base import Method, Site
 from mtpeft.methods.new_entries import new_entry_sites
-from mtpeft.models.shapes import ModelShape
+from mtpeft.models.architecture import ModelShape
 
 PRINTED_STEPS = 100_000
 """Shares are printed in thousandths of a per cent."""

@@ -13,8 +13,8 @@ from pydantic import Field, PositiveFloat
 
 from mtpeft.methods.base import Method, Site, TrainedMethodOptions
 from mtpeft.methods.bitfit import bias_sites as bitfit_sites
-from mtpeft.methods.linears import LinearsOptions, at_every_budget, chosen_linears
-from mtpeft.models.shapes import ModelShape, is_cross, side_of
+from mtpeft.methods.target_modules import LinearsOptions, at_every_budget, chosen_linears
+from mtpeft.models.architecture import ModelShape, is_cross, side_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -102,7 +102,7 @@ def insert_contexts(
     """Give layers their sets."""
     from peft import get_peft_model
 
-    from mtpeft.tuners.context import ContextConfig
+    from mtpeft.methods.context_adapter import ContextConfig
 
     languages = options.get("languages", ONE_PAIR)
     config = ContextConfig(

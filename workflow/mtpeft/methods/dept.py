@@ -13,8 +13,8 @@ from pydantic import Field, PositiveFloat, PositiveInt
 
 from mtpeft.methods.base import Method, Site, TrainedMethodOptions
 from mtpeft.methods.prompt import both_sides, encoder_of, longest_prompt
+from mtpeft.models.architecture import ModelShape
 from mtpeft.models.families import read_shape
-from mtpeft.models.shapes import ModelShape
 
 if TYPE_CHECKING:
     from torch import nn
@@ -55,7 +55,7 @@ def insert_dept(model: "nn.Module", sizes: Mapping[str, int], options: Mapping[s
     """Put a prompt of words before the encoder's input, and an update that changes nothing at first."""
     from peft import get_peft_model
 
-    from mtpeft.tuners.dept import DeptConfig
+    from mtpeft.methods.dept_adapter import DeptConfig
 
     ((encoder, rank),) = sizes.items()
     tokens, positions = _lengths(read_shape(model.config.to_dict()), options)

@@ -11,9 +11,9 @@ from pydantic import Field, PositiveFloat, PositiveInt
 
 from mtpeft.methods.base import Method, Site
 from mtpeft.methods.budget import count
-from mtpeft.methods.linears import LinearsOptions, at_every_budget, chosen_linears
 from mtpeft.methods.new_entries import new_entry_numbers
-from mtpeft.models.shapes import ModelShape
+from mtpeft.methods.target_modules import LinearsOptions, at_every_budget, chosen_linears
+from mtpeft.models.architecture import ModelShape
 
 if TYPE_CHECKING:
     from torch import nn
@@ -52,7 +52,7 @@ def insert_sparse_and_low_rank(model: "nn.Module", sizes: Mapping[str, int], opt
     """Give linear layers an update of their own rank and the single weights."""
     from peft import get_peft_model
 
-    from mtpeft.tuners.dsee import DseeConfig
+    from mtpeft.methods.dsee_adapter import DseeConfig
 
     config = DseeConfig(
         task_type="SEQ_2_SEQ_LM",

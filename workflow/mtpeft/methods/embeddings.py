@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from mtpeft.methods.base import Method, Site, TrainedMethodOptions, is_false
+from mtpeft.models.architecture import ModelShape
 from mtpeft.models.families import bart, t5
-from mtpeft.models.shapes import ModelShape
 
 if TYPE_CHECKING:
     from torch import nn
@@ -47,7 +47,7 @@ def train_matrix(model: "nn.Module", sizes: Mapping[str, int], options: Mapping[
     """Put one trained matrix in the place of the embeddings of both sides and of the output projection."""
     from peft import get_peft_model
 
-    from mtpeft.tuners.embeddings import EmbeddingsConfig
+    from mtpeft.methods.embeddings_adapter import EmbeddingsConfig
 
     return get_peft_model(model, EmbeddingsConfig(task_type="SEQ_2_SEQ_LM", target_modules=list(sizes)))
 

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from mtpeft.methods.base import Method, Site, TrainedMethodOptions, is_false
 from mtpeft.methods.bitfit import linear_bias_sites
-from mtpeft.models.shapes import ModelShape
+from mtpeft.models.architecture import ModelShape
 
 if TYPE_CHECKING:
     from torch import nn
@@ -55,8 +55,8 @@ def train_norms(model: "nn.Module", sizes: Mapping[str, int], options: Mapping[s
     import torch
     from peft import LNTuningConfig, get_peft_model
 
-    from mtpeft.tuners.copies import CopiesConfig
-    from mtpeft.tuners.wide_norm import WideNormConfig
+    from mtpeft.methods.copies_adapter import CopiesConfig
+    from mtpeft.methods.layernorm_adapter import WideNormConfig
 
     if options.get("with_biases") or options.get("train", "both") != "both":
         norms = {module for module in sizes if not isinstance(model.get_submodule(module), torch.nn.Linear)}

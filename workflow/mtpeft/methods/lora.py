@@ -7,8 +7,8 @@ from pydantic import Field, PositiveFloat
 
 from mtpeft.methods.base import Method, Site, is_false
 from mtpeft.methods.embeddings import EMBEDDINGS_OPTION, beside_embeddings, embedding_sites
-from mtpeft.methods.linears import LinearsOptions, at_every_budget, chosen_linears
-from mtpeft.models.shapes import ModelShape
+from mtpeft.methods.target_modules import LinearsOptions, at_every_budget, chosen_linears
+from mtpeft.models.architecture import ModelShape
 
 if TYPE_CHECKING:
     from torch import nn
@@ -58,7 +58,7 @@ def insert_lora(model: "nn.Module", sizes: Mapping[str, int], options: Mapping[s
     """
     from peft import LoraConfig, get_peft_model
 
-    from mtpeft.tuners.lora_embeddings import LoraEmbeddingsConfig
+    from mtpeft.methods.lora_adapter import LoraEmbeddingsConfig
 
     ranks, scaling = beside_embeddings(sizes), options["scaling"]
     stabilised = options.get("rank_stabilised", False)

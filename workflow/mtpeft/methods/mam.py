@@ -11,7 +11,7 @@ from pydantic import Field, PositiveFloat, PositiveInt
 
 from mtpeft.methods.adapter import WIDEST
 from mtpeft.methods.base import Method, Site, TrainedMethodOptions
-from mtpeft.models.shapes import ModelShape
+from mtpeft.models.architecture import ModelShape
 
 if TYPE_CHECKING:
     from torch import nn
@@ -39,9 +39,9 @@ def mix_and_match(model: "nn.Module", sizes: Mapping[str, int], options: Mapping
     """Give attention modules prefixes to which the base pays little attention at first, and blocks their adapters."""
     from peft import get_peft_model
 
-    from mtpeft.tuners.attention import is_attention
-    from mtpeft.tuners.mam import MamConfig
-    from mtpeft.tuners.prefix_start import start_near_base, typical_queries
+    from mtpeft.methods.mam_adapter import MamConfig
+    from mtpeft.methods.prefix_adapter import start_near_base, typical_queries
+    from mtpeft.models.attention import is_attention
 
     attentions = [module for module in sizes if is_attention(model.get_submodule(module))]
     queries = typical_queries(model, attentions)

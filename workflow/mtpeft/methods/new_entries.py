@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from mtpeft.methods.base import Site
-from mtpeft.models.shapes import NEW_ENTRIES, ModelShape
+from mtpeft.models.architecture import NEW_ENTRIES, ModelShape
 
 
 def new_entry_sites(shape: ModelShape, sites: Sequence[Site]) -> Sequence[Site]:

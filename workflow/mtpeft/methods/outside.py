@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from mtpeft.errors import UserError
+from mtpeft.core.errors import UserError
 from mtpeft.methods import METHODS
 from mtpeft.methods.base import Method
 

@@ -12,7 +12,7 @@ from pydantic import Field, PositiveInt
 from mtpeft.methods.base import Method, Site, TrainedMethodOptions
 from mtpeft.methods.new_entries import new_entry_numbers
 from mtpeft.methods.prompt import both_sides, encoder_of, longest_prompt
-from mtpeft.models.shapes import ModelShape
+from mtpeft.models.architecture import ModelShape
 
 if TYPE_CHECKING:
     from torch import nn
@@ -60,7 +60,7 @@ def insert_network(model: "nn.Module", sizes: Mapping[str, int], options: Mappin
     """Put a network and the prompt that it makes before the encoder's input."""
     from peft import get_peft_model
 
-    from mtpeft.tuners.prompt_network import PromptNetworkConfig
+    from mtpeft.methods.p_tuning_adapter import PromptNetworkConfig
 
     ((encoder, tokens),) = sizes.items()
     config = PromptNetworkConfig(
@@ -76,7 +76,7 @@ def insert_network(model: "nn.Module", sizes: Mapping[str, int], options: Mappin
 
 def fold(model: "nn.Module") -> "nn.Module":
     """The model with a plain prompt, which is stored as that of prompt tuning is."""
-    from mtpeft.tuners.prompt_network import fold_network
+    from mtpeft.methods.p_tuning_adapter import fold_network
 
     return fold_network(model)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from mtpeft.methods.base import Method, Site, TrainedMethodOptions
-from mtpeft.models.shapes import ModelShape, is_cross, side_of
+from mtpeft.models.architecture import ModelShape, is_cross, side_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -47,7 +47,7 @@ def train_part(model: "nn.Module", sizes: Mapping[str, int], options: Mapping[st
     """Put a copy that is trained in the place of every linear layer and layer norm of the part."""
     from peft import get_peft_model
 
-    from mtpeft.tuners.copies import CopiesConfig
+    from mtpeft.methods.copies_adapter import CopiesConfig
 
     return get_peft_model(model, CopiesConfig(task_type="SEQ_2_SEQ_LM", target_modules=list(sizes)))
 

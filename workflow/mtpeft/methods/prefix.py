@@ -10,7 +10,7 @@ from pydantic import Field, PositiveInt
 
 from mtpeft.methods.base import Method, Site, TrainedMethodOptions
 from mtpeft.methods.new_entries import new_entry_numbers
-from mtpeft.models.shapes import ModelShape, is_cross, side_of
+from mtpeft.models.architecture import ModelShape, is_cross, side_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -70,8 +70,7 @@ def insert_prefixes(model: "nn.Module", sizes: Mapping[str, int], options: Mappi
     """Give the attention modules a prefix of their own length, to which the base pays little attention at first."""
     from peft import get_peft_model
 
-    from mtpeft.tuners.prefix import PrefixConfig
-    from mtpeft.tuners.prefix_start import start_near_base, typical_queries
+    from mtpeft.methods.prefix_adapter import PrefixConfig, start_near_base, typical_queries
 
     queries = typical_queries(model, sizes)
     config = PrefixConfig(
@@ -87,7 +86,7 @@ def insert_prefixes(model: "nn.Module", sizes: Mapping[str, int], options: Mappi
 
 def without_networks(model: "nn.Module") -> "nn.Module":
     """What is stored: the prefixes alone."""
-    from mtpeft.tuners.prefix import fold_networks
+    from mtpeft.methods.prefix_adapter import fold_networks
 
     return fold_networks(model)
 

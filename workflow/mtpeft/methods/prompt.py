@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from mtpeft.methods.base import Method, Site, TrainedMethodOptions
-from mtpeft.models.shapes import ModelShape
+from mtpeft.models.architecture import ModelShape
 
 if TYPE_CHECKING:
     from torch import nn
@@ -43,7 +43,7 @@ def insert_prompt(model: "nn.Module", sizes: Mapping[str, int], options: Mapping
     """Put a prompt before the encoder's input that begins as words of the vocabulary."""
     from peft import get_peft_model
 
-    from mtpeft.tuners.prompt import PromptConfig
+    from mtpeft.methods.prompt_adapter import PromptConfig
 
     ((encoder, tokens),) = sizes.items()
     return get_peft_model(

@@ -14,7 +14,7 @@ from pydantic import Field, PositiveInt
 from mtpeft.methods.base import Method, Site, TrainedMethodOptions
 from mtpeft.methods.new_entries import new_entry_numbers
 from mtpeft.methods.prompt import both_sides, encoder_of, longest_prompt
-from mtpeft.models.shapes import ModelShape, side_of
+from mtpeft.models.architecture import ModelShape, side_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -63,8 +63,8 @@ def insert_sequence_prefixes(model: "nn.Module", sizes: Mapping[str, int], optio
     """Put positions before source and target, and vectors into the layers behind the first."""
     from peft import get_peft_model
 
+    from mtpeft.methods.sequence_prefix_adapter import SequencePrefixConfig
     from mtpeft.models.families import read_shape
-    from mtpeft.tuners.sequence_prefix import SequencePrefixConfig
 
     shape = read_shape(model.config.to_dict())
     lengths = {}
@@ -81,7 +81,7 @@ def insert_sequence_prefixes(model: "nn.Module", sizes: Mapping[str, int], optio
 
 def without_networks(model: "nn.Module") -> "nn.Module":
     """What is stored: the vectors alone."""
-    from mtpeft.tuners.sequence_prefix import fold_networks
+    from mtpeft.methods.sequence_prefix_adapter import fold_networks
 
     return fold_networks(model)
 

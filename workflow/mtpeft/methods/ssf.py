@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from mtpeft.methods.base import Method, Site, TrainedMethodOptions
-from mtpeft.models.shapes import ModelShape
+from mtpeft.models.architecture import ModelShape
 
 if TYPE_CHECKING:
     from torch import nn
@@ -32,7 +32,7 @@ def insert_scales(model: "nn.Module", sizes: Mapping[str, int], options: Mapping
     """Give the named modules a scale of one and a shift of zero."""
     from peft import get_peft_model
 
-    from mtpeft.tuners.ssf import SsfConfig
+    from mtpeft.methods.ssf_adapter import SsfConfig
 
     return get_peft_model(model, SsfConfig(task_type="SEQ_2_SEQ_LM", target_modules=list(sizes)))
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from mtpeft.methods.base import Method, Site, TrainedMethodOptions
-from mtpeft.models.shapes import ModelShape
+from mtpeft.models.architecture import ModelShape
 
 if TYPE_CHECKING:
     from torch import nn
@@ -61,7 +61,7 @@ def stage_sites(shape: ModelShape, options: Mapping[str, Any]) -> Sequence[Site]
 
 def grow(model: "nn.Module", sizes: Mapping[str, int], options: Mapping[str, Any]) -> "Iterator[nn.Module]":
     """The model with the first stage, then with the first and the second, and so on; all of them are trained."""
-    from mtpeft.tuners.stages import StagedModel
+    from mtpeft.methods.staged_adapter import StagedModel
 
     staged = StagedModel(model)
     given = [*options["sizes"], None]

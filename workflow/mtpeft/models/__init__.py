@@ -1,1 +1,1 @@
-"""Base models: their shapes, their languages, how they are made and opened."""
+"""Base models: their architecture, tokenizer and weights, how they are checked and opened."""

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from mtpeft.errors import UserError
-from mtpeft.records import sha256_of
+from mtpeft.core.errors import UserError
+from mtpeft.core.files import sha256_of
 
 TOKENIZER_FILES = ("*token*.json", "vocab*.json", "merges.txt", "*.model", "*.spm")
 

@@ -5,18 +5,16 @@ from pathlib import Path
 from typing import Any
 
 from mtpeft.cells import label_of
-from mtpeft.errors import UserError
-from mtpeft.execution import versions
-from mtpeft.models.describe import read_config, read_folder_shape
-from mtpeft.models.exposure import exposure_of
+from mtpeft.core.errors import UserError
+from mtpeft.core.files import sha256_of, write_record
+from mtpeft.core.provenance import versions
+from mtpeft.core.records import ModelRecord
+from mtpeft.models.architecture import ModelShape
+from mtpeft.models.config_json import exposure_of, read_config, read_folder_shape
 from mtpeft.models.families import family_in
-from mtpeft.models.shapes import ModelShape
-from mtpeft.models.tokenizer_check import check_tokenizer
-from mtpeft.models.vocabulary_check import check_start, check_vocabulary, tokenizer_files
+from mtpeft.models.vocabulary_check import check_start, check_tokenizer, check_vocabulary, tokenizer_files
 from mtpeft.models.weight_files import check_numbers, weight_files
 from mtpeft.models.weights import check_weights
-from mtpeft.record_types import ModelRecord
-from mtpeft.records import sha256_of, write_record
 
 
 def describe_local(settings: Mapping[str, Any], *, record: Path) -> None:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mtpeft.errors import UserError
-from mtpeft.models.json_files import read_json_object
+from mtpeft.core.errors import UserError
+from mtpeft.core.files import read_json_object
 
 if TYPE_CHECKING:
     import torch

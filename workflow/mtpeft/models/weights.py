@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mtpeft.errors import UserError
-from mtpeft.models.shapes import ModelShape
+from mtpeft.core.errors import UserError
+from mtpeft.models.architecture import ModelShape
 from mtpeft.models.weight_files import Tensor, first_line, read_heads, read_tensor, weight_files
 
 if TYPE_CHECKING:

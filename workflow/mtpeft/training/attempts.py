@@ -14,10 +14,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from mtpeft.allocation import JobTimes, job_id, job_times, requeue
-from mtpeft.errors import StoppedError, TryAgainError
-from mtpeft.records import write_text
-from mtpeft.training.interrupt import TIME, Clock, TimeToStopError, unheard_signals, watching
+from mtpeft.cluster.allocation import JobTimes, job_id, job_times, requeue
+from mtpeft.cluster.preemption import TIME, Clock, TimeToStopError, unheard_signals, watching
+from mtpeft.core.errors import StoppedError, TryAgainError
+from mtpeft.core.files import write_text
 from mtpeft.training.launch import speaks
 
 ATTEMPTS_FILE = "attempts.json"
@@ -92,9 +92,9 @@ def attempting(state: Path) -> Iterator[Attempt]:
     Raises:
         TryAgainError: somebody else trains here, there was too little of something, or a reason to stop has come.
     """
+    from mtpeft.core.failures import resource_failures
+    from mtpeft.training.checkpoint import only_writer
     from mtpeft.training.ranks import of_the_first
-    from mtpeft.training.resources import resource_failures
-    from mtpeft.training.state import only_writer
 
     job = job_times()
     attempt = Attempt(state / ATTEMPTS_FILE, Clock(end=job.end, agree=of_the_first), job)

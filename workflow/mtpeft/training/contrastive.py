@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from mtpeft.tokens.arrays import IGNORED
+from mtpeft.data.token_arrays import IGNORED
 from mtpeft.training.objective import TOKENS, Inputs, Objective, Sizes, likelihood, only_logits_of, target_tokens
 
 WRONG, WRONG_READ = "wrong_labels", "wrong_decoder_input_ids"

@@ -8,16 +8,16 @@ from typing import Any
 from torch import nn
 
 from mtpeft.cells import Cell
-from mtpeft.checksums import checksums_in
-from mtpeft.execution import PLAIN, Execution, describe, peak_memory_mb, versions
+from mtpeft.core.checksums import checksums_in
+from mtpeft.core.files import publish_folder, read_lines, read_record, write_record
+from mtpeft.core.provenance import PLAIN, Execution, describe, peak_memory_mb, versions
+from mtpeft.core.records import TrainRecord
 from mtpeft.methods import METHODS
-from mtpeft.record_types import TrainRecord
-from mtpeft.records import publish_folder, read_lines, read_record, write_record
 from mtpeft.training.attempts import FINISHED, Entry, attempting, state_of
-from mtpeft.training.counted import sizes_at_end
 from mtpeft.training.job import Inputs, Job, open_job, train_job
 from mtpeft.training.kept import bring_back, keep_or_clear
 from mtpeft.training.loop import Run
+from mtpeft.training.parameter_count import sizes_at_end
 from mtpeft.training.ranks import is_first, of_the_first, ranks
 from mtpeft.training.sharding import whole_weights
 

@@ -11,35 +11,33 @@ import numpy as np
 import torch
 from torch import nn
 
-from mtpeft.checksums import require_whole
-from mtpeft.errors import UserError
-from mtpeft.execution import PLAIN, Execution
+from mtpeft.cluster.preemption import Clock
+from mtpeft.core.checksums import require_whole
+from mtpeft.core.errors import UserError
+from mtpeft.core.files import canonical, read_lines, read_record, sha256_of
+from mtpeft.core.provenance import PLAIN, Execution
+from mtpeft.data.token_arrays import model_inputs, read_arrays
 from mtpeft.methods import METHODS
-from mtpeft.methods.base import Method
-from mtpeft.methods.decay import decays
+from mtpeft.methods.base import Method, UpdateHook
 from mtpeft.methods.new_entries import new_entry_place
+from mtpeft.methods.new_entries_adapter import split_new_entries, train_new_entries
 from mtpeft.methods.outside import bring_in_for
+from mtpeft.methods.sequence_prefix_adapter import target_prefix_length
 from mtpeft.methods.staged import stage_count
+from mtpeft.methods.task_ids import takers_of
 from mtpeft.models.families import family_in, read_shape
-from mtpeft.models.frozen import Frozen, frozen_in, require_quantisation
 from mtpeft.models.load import device_here, load_base, prepare_torch, random_model
-from mtpeft.records import canonical, read_lines, read_record, sha256_of
-from mtpeft.tokens.arrays import model_inputs, read_arrays
-from mtpeft.tokens.codec import Side, frame_of, open_codec
-from mtpeft.tokens.frame import Frame
-from mtpeft.training.batches import BatchOrder
+from mtpeft.models.precision import Frozen, frozen_in, require_quantisation
+from mtpeft.models.special_tokens import Frame
+from mtpeft.models.tokenizer import Side, frame_of, open_codec
+from mtpeft.training.batches import BatchOrder, Mixture
 from mtpeft.training.contrastive import objective
-from mtpeft.training.counted import Counted, count_trained, require_counted
-from mtpeft.training.domains import takers_of
-from mtpeft.training.hook import UpdateHook
-from mtpeft.training.interrupt import Clock
-from mtpeft.training.judge import dev_chrf, mean_over_members
+from mtpeft.training.evaluate import dev_chrf, mean_over_members
 from mtpeft.training.loop import Plan, Run, Task, train
-from mtpeft.training.mixture import Mixture
+from mtpeft.training.parameter_count import Counted, count_trained, require_counted
 from mtpeft.training.sharding import shard
 from mtpeft.training.stages import joined
-from mtpeft.tuners.new_entries import split_new_entries, train_new_entries
-from mtpeft.tuners.sequence_prefix import target_prefix_length
+from mtpeft.training.weight_decay import decays
 
 Batch = Callable[[int], Mapping[str, torch.Tensor]]
 

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mtpeft.allocation import RUN_VARIABLE, job_id
-from mtpeft.records import publish_folder, read_record, write_record
+from mtpeft.cluster.allocation import RUN_VARIABLE, job_id
+from mtpeft.core.files import publish_folder, read_record, write_record
 
 FOLDER = "finished"
 WEIGHTS, RECORD, RUN = "weights", "record.json", "run.json"

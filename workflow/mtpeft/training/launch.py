@@ -12,8 +12,8 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from mtpeft.training.interrupt import SIGNALS
-from mtpeft.warm.client import ADDRESS_VARIABLE
+from mtpeft.cluster.preemption import SIGNALS
+from mtpeft.forkserver.client import ADDRESS_VARIABLE
 
 LAUNCHED_VARIABLE, RANK_VARIABLE = "TORCHELASTIC_RUN_ID", "RANK"
 """Set by the launcher for each rank."""

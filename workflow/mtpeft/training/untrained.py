@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from mtpeft.cells import FIXED, Cell
-from mtpeft.execution import describe, versions
-from mtpeft.record_types import TrainRecord
-from mtpeft.records import read_lines, read_record, sha256_of, write_record
+from mtpeft.core.files import read_lines, read_record, sha256_of, write_record
+from mtpeft.core.provenance import describe, versions
+from mtpeft.core.records import TrainRecord
 
 
 def record_untrained(

@@ -5,14 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mtpeft.errors import UserError
+from mtpeft.core.errors import UserError
+from mtpeft.models.architecture import NEW_ENTRIES, ModelShape
 from mtpeft.models.families.base import Family, Names
 from mtpeft.models.families.m2m100 import M2M100, NLLB, NLLB_CODES
 from mtpeft.models.families.marian import MARIAN
 from mtpeft.models.families.mbart import MBART25, MBART25_CODES, MBART50, MBART50_CODES
 from mtpeft.models.families.t5 import MT5, T5
 from mtpeft.models.families.vocabulary import added_entries, all_entries, read_json
-from mtpeft.models.shapes import NEW_ENTRIES, ModelShape
 
 __all__ = ["FAMILIES", "family_in", "names_by_files", "names_class", "read_json", "read_shape"]
 FAMILIES = (MBART50, MBART25, NLLB, M2M100, MARIAN, T5, MT5)

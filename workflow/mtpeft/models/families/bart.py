@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mtpeft.models.shapes import CROSS, Linear, ModelShape, Norm, Role
+from mtpeft.models.architecture import CROSS, Linear, ModelShape, Norm, Role
 
 EMBEDDINGS = "model.shared"
 PROJECTIONS: tuple[tuple[str, Role], ...] = (

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from mtpeft.models.shapes import ModelShape
+from mtpeft.models.architecture import ModelShape
 
 TokenizerConfig = Mapping[str, Any]
 Names = Mapping[str, str]

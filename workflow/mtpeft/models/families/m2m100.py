@@ -8,9 +8,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
+from mtpeft.models.architecture import ModelShape
 from mtpeft.models.families.bart import Extras, bart_shape
 from mtpeft.models.families.base import Family, Names, TokenizerConfig
-from mtpeft.models.shapes import ModelShape
 
 NORTHERN_SOTHO = "ns"
 """The one name of M2M-100 that is no BCP 47 tag."""

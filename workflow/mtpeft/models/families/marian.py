@@ -7,10 +7,10 @@ has a sentencepiece model of its own, over one vocabulary.
 from collections.abc import Mapping
 from typing import Any
 
-from mtpeft.errors import UserError
+from mtpeft.core.errors import UserError
+from mtpeft.models.architecture import ModelShape
 from mtpeft.models.families.bart import Extras, bart_shape
 from mtpeft.models.families.base import END_ALONE, Family, start_alone, target_before, written_targets
-from mtpeft.models.shapes import ModelShape
 
 
 def marian_shape(config: Mapping[str, Any]) -> ModelShape:

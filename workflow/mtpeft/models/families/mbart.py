@@ -9,10 +9,10 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from mtpeft.languages import match, script_of
+from mtpeft.core.languages import match, script_of
+from mtpeft.models.architecture import ModelShape
 from mtpeft.models.families.bart import Extras, bart_shape
 from mtpeft.models.families.base import LANGUAGE_LAST, Family, Names, TokenizerConfig, language_alone
-from mtpeft.models.shapes import ModelShape
 
 # fmt: off
 MBART25_CODES = (

@@ -2,8 +2,8 @@
 
 from string import Formatter
 
-from mtpeft.errors import UserError
-from mtpeft.languages import english_name
+from mtpeft.core.errors import UserError
+from mtpeft.core.languages import english_name
 
 PLACES = ("source", "target", "source_code", "target_code")
 """Names of the languages in English, and their BCP 47 tags."""

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from mtpeft.languages import english_name
+from mtpeft.core.languages import english_name
+from mtpeft.models.architecture import CROSS, Linear, ModelShape, Norm, Role
 from mtpeft.models.families.base import END_ALONE, Family, start_alone, target_before, written_targets
-from mtpeft.models.shapes import CROSS, Linear, ModelShape, Norm, Role
 
 LONGEST = 512
 """Tokens of the longest sequence in pre-training; nothing in the architecture limits it."""

@@ -5,7 +5,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from mtpeft.models.json_files import read_json_object
+from mtpeft.core.files import read_json_object
 
 SENTENCEPIECE = ("sentencepiece.bpe.model", "spiece.model")
 

@@ -1,0 +1,1 @@
+"""Statistics and tables of scores: resampling, contrasts, significance tests, systems and their summaries."""

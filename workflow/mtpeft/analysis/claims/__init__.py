@@ -1,0 +1,1 @@
+"""Claims, each tested on the cells of a study: supported, refuted or undecided."""

@@ -1,0 +1,90 @@
+"""Before all claims: is full fine-tuning better than no training, and than training from scratch?
+
+Where it is not, a comparison with full fine-tuning says nothing of transfer. And is the untouched model better than
+what knows nothing of its pre-training? Where it is not, it may have been read wrongly.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mtpeft.analysis.claims.known import Known, Tuned
+from mtpeft.analysis.claims.members import estimate, lacking_cells
+from mtpeft.analysis.claims.records import GateRecord
+from mtpeft.analysis.claims.samples import ALL, sample_of
+from mtpeft.analysis.contrasts import Estimate
+from mtpeft.analysis.p_values import holm, interval, p_greater
+from mtpeft.analysis.systems import Run, system_of
+from mtpeft.cells import Cell, unfold
+from mtpeft.config.significance import ALPHA
+from mtpeft.metrics.names import CHRF
+
+NONE = "none"
+READ_WRONGLY = "it may have been read wrongly: look at its first tokens, and at what its decoding begins with"
+WARNINGS = {
+    "parallel": f"it was pre-trained to translate this pair, so {READ_WRONGLY}",
+    "unknown": f"if it can translate this pair, {READ_WRONGLY}",
+}
+"""What it may mean that an untouched model is not better, by what the model has seen of the pair."""
+
+
+def pass_gate(rows: Sequence[Mapping[str, Any]], runs: Mapping[Cell, Run], known: Known) -> list[GateRecord]:
+    """One record per row: full minus reference, and whether it is shown to exceed the margin, corrected over pairs."""
+    margin = known.margins[CHRF]
+    found = [_row_estimate(row, runs, known, sides=("full", "other")) for row in rows]
+    p_values = [p_greater(item.samples, margin) if isinstance(item, Estimate) else 1.0 for item in found]
+    corrected = _corrected(rows, p_values)
+    return [
+        _record(row, item, p=p, p_holm=holm_p, exceeds=holm_p < ALPHA)
+        for row, item, p, holm_p in zip(rows, found, p_values, corrected, strict=True)
+    ]
+
+
+def check_untouched(rows: Sequence[Mapping[str, Any]], runs: Mapping[Cell, Run], known: Known) -> list[GateRecord]:
+    """One record per row: is the untouched model shown to be better than what knows nothing of its pre-training?
+
+    A model that can translate a pair is. Each row is a warning of its own, so none is corrected.
+    """
+    records = []
+    for row in rows:
+        found = _row_estimate(row, runs, known, sides=("untouched", "other"))
+        p = p_greater(found.samples) if isinstance(found, Estimate) else 1.0
+        exceeds = p < ALPHA
+        warning = "" if exceeds or isinstance(found, str) else WARNINGS[row["seen"]]
+        records.append(_record(row, found, p=p, p_holm=p, exceeds=exceeds, warning=warning))
+    return records
+
+
+def _record(row: Mapping[str, Any], found: Estimate | str, *, p: float, p_holm: float, **said: Any) -> GateRecord:
+    labels = {key: row[key] for key in ("model", "pair", "size", "reference")}
+    if isinstance(found, str):
+        return GateRecord(**labels, needs=found)
+    measured = {"effect": found.effect, "interval": interval(found.samples), "seeds": found.seeds}
+    return GateRecord(**labels, **measured, p=p, p_holm=p_holm, **said)
+
+
+def _corrected(rows: Sequence[Mapping[str, Any]], p_values: Sequence[float]) -> list[float]:
+    """P-values corrected over the pairs that are compared with one reference at one model and size."""
+    places: dict[tuple[str, ...], list[int]] = {}
+    for place, row in enumerate(rows):
+        places.setdefault((row["model"], row["size"], row["reference"]), []).append(place)
+    corrected = [1.0] * len(rows)
+    for own in places.values():
+        for place, p in zip(own, holm([p_values[place] for place in own]), strict=True):
+            corrected[place] = p
+    return corrected
+
+
+def without_transfer(rows: Sequence[GateRecord]) -> frozenset[Tuned]:
+    """Full fine-tunings that are not shown to be better than the untouched model."""
+    return frozenset((row.model, row.pair, row.size) for row in rows if row.reference == NONE and not row.exceeds)
+
+
+def _row_estimate(
+    row: Mapping[str, Any], runs: Mapping[Cell, Run], known: Known, *, sides: tuple[str, str]
+) -> Estimate | str:
+    """One side of a row minus the other in chrF, or what is missing for that."""
+    systems = [system_of(runs, unfold([row[side]])) for side in sides]
+    if needs := lacking_cells([run for system in systems for run in system.lacking]):
+        return needs
+    sample = sample_of(ALL, row["pair"], systems, known)
+    return estimate(systems, [1.0, -1.0], known, sample=sample, metric=CHRF)

@@ -1,0 +1,60 @@
+"""How many test sentences or seeds would decide what is undecided, in four of five repetitions."""
+
+import math
+from dataclasses import dataclass
+
+from scipy import stats
+
+from mtpeft.analysis.contrasts import Estimate
+from mtpeft.config.significance import POWER
+
+MOST_SENTENCES = 1_000_000
+MOST_SEEDS = 1000
+
+
+@dataclass(frozen=True)
+class Need:
+    """Numbers with which a one-sided test would decide with a power of 80 %."""
+
+    sentences: int
+    seeds: int
+
+
+def what_decides(estimate: Estimate, *, gap: float, alpha: float) -> Need | None:
+    """Fewest sentences, seeds or both with which an effect `gap` away from a bound would be shown to be so.
+
+    The effect is taken as it is. What it must be away from the bound is its standard error times the sum of the
+    quantiles of level and power; squared, that is a part of the sentences, which falls with their number, and one of
+    the seeds, which falls with theirs and with Student's t. Where one of them takes at most half of what is allowed,
+    the other one alone is raised; else both are, each to its half.
+
+    Args:
+        estimate: the undecided effect.
+        gap: distance from the effect to the nearest bound that would decide.
+        alpha: level of the one-sided test.
+
+    Returns:
+        The numbers, or None if they would be out of all proportion.
+    """
+    if gap <= 0:
+        return None
+    allowed = gap**2
+    by_sentences = (stats.norm.isf(alpha) + stats.norm.ppf(POWER)) ** 2 * estimate.sentence_variance
+    by_seeds = _reach(estimate, estimate.seeds, alpha)
+    if by_sentences + by_seeds < allowed:
+        return Need(estimate.sentences, estimate.seeds)
+    for_sentences = allowed - by_seeds if by_seeds <= allowed / 2 else allowed / 2
+    for_seeds = allowed - by_sentences if by_sentences <= allowed / 2 else allowed / 2
+    most = MOST_SENTENCES / estimate.sentences
+    seeds = next((n for n in range(estimate.seeds, MOST_SEEDS) if _reach(estimate, n, alpha) <= for_seeds), None)
+    if seeds is None or by_sentences > most * for_sentences:
+        return None
+    return Need(math.ceil(max(1.0, by_sentences / for_sentences) * estimate.sentences), seeds)
+
+
+def _reach(estimate: Estimate, seeds: int, alpha: float) -> float:
+    """The part of the seeds in the squared distance, with that many of them."""
+    if not estimate.seed_variance:
+        return 0.0
+    quantiles = stats.t.isf(alpha, seeds - 1) + stats.t.ppf(POWER, seeds - 1)
+    return quantiles**2 * estimate.seed_variance * estimate.seeds / seeds

@@ -1,0 +1,69 @@
+"""The table of all searches for learning rates: one row per trial, with its dev curve."""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from mtpeft.config.rates import CHOSEN, CLASS, digest
+from mtpeft.core.files import read_record, write_text
+
+COLUMNS = (
+    *CLASS,
+    "pair",
+    "seed",
+    "training_pairs",
+    "updates",
+    "learning_rate",
+    "chosen",
+    "at_edge",
+    "status",
+    "best_step",
+    "dev_curve",
+    "mean_score",
+    "spread",
+    "search",
+)
+
+
+def write_rates(records: Iterable[Path], table: Path) -> None:
+    """Write the trials of all searches in the order of their labels and rates; dev curves are `step:chrF …`.
+
+    Trials of one rate on several pairs or with several seeds share their mean score, by which the rate is chosen, and
+    its spread, a standard deviation.
+    """
+    rows = [row for record in records for row in _rows(read_record(record))]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(sorted(rows, key=lambda row: (*(row[name] for name in CLASS), row["learning_rate"])))
+    write_text(table, text.getvalue())
+
+
+def _rows(record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    settings = record["settings"]
+    any_trial = settings["trial"] if "trial" in settings else next(iter(settings["trials"].values()))
+    scores = {score["learning_rate"]: score for score in record.get("scores", [])}
+    for trial in record["trials"]:
+        score = scores.get(trial["learning_rate"], {})
+        yield {
+            **record["labels"],
+            "pair": trial.get("pair") or settings["pair"],
+            "seed": any_trial["seed"] if trial.get("seed") is None else trial["seed"],
+            "training_pairs": settings["training_pairs"],
+            "updates": any_trial["optimisation"]["updates"],
+            "learning_rate": trial["learning_rate"],
+            "chosen": CHOSEN if trial["learning_rate"] == record["learning_rate"] else "",
+            "at_edge": CHOSEN if record["at_edge"] else "",
+            "status": trial["status"],
+            "best_step": trial["best_step"],
+            "dev_curve": " ".join(f"{entry['step']:.0f}:{entry['score']:.2f}" for entry in trial["dev_history"]),
+            "mean_score": _two_digits(score.get("mean")),
+            "spread": _two_digits(score.get("spread")),
+            "search": digest(settings),
+        }
+
+
+def _two_digits(score: float | None) -> str:
+    return "" if score is None else f"{score:.2f}"

@@ -1,0 +1,151 @@
+"""Systems, that is the cells that differ in their seed alone, read with the counts of their sentences."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mtpeft.analysis.collect import MISSING, TEST_SET
+from mtpeft.analysis.resampling import Scored, score_runs, sentence_weights
+from mtpeft.cells import Cell, OnPair
+from mtpeft.config.significance import RESAMPLES
+from mtpeft.core.errors import UserError
+from mtpeft.core.files import read_record
+from mtpeft.metrics.corpus_scores import SCORES
+from mtpeft.metrics.names import COUNTED
+
+OK = "ok"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One cell on the test sets of a pair: its status, its `train.json`, and where its scores lie.
+
+    The counts are by test set and metric, each of shape [sentences, counts].
+    """
+
+    cell: Cell
+    status: str
+    train: Mapping[str, Any]
+    counts: Mapping[str, Mapping[str, np.ndarray]]
+    folder: Path
+
+
+@dataclass(frozen=True)
+class System:
+    """Runs that differ in their seed alone, in the order of their seeds."""
+
+    runs: tuple[Run, ...]
+
+    @property
+    def measured(self) -> tuple[Run, ...]:
+        """Runs that have scores."""
+        return tuple(run for run in self.runs if run.status == OK)
+
+    @property
+    def lacking(self) -> list[Run]:
+        """Runs that diverged or have not been made."""
+        return [run for run in self.runs if run.status != OK]
+
+    @property
+    def step_zero(self) -> list[Run]:
+        """Runs whose best checkpoint on dev was the model before any update."""
+        return [run for run in self.measured if run.train["best_step"] == 0]
+
+    @property
+    def metrics(self) -> set[str]:
+        """Metrics that all runs with a score have on the test set."""
+        scored = [set(run.counts[TEST_SET]) for run in self.measured]
+        return set.intersection(*scored) if scored else set()
+
+    def lacking_in(self, metric: str) -> list[Run]:
+        """Runs with a score that have none in this metric."""
+        return [run for run in self.measured if metric not in run.counts[TEST_SET]]
+
+    @property
+    def share(self) -> float | None:
+        """Trained share of the base model, achieved, mean over the runs that trained."""
+        shares = [run.train["budget_achieved"] for run in self.measured if run.train["budget_achieved"] is not None]
+        return float(np.mean(shares)) if shares else None
+
+    @property
+    def seeds(self) -> tuple[str, ...]:
+        """Labels of the seeds that have scores."""
+        return tuple(run.cell.seed for run in self.measured)
+
+    def counts(self, test_set: str, metric: str) -> np.ndarray:
+        """Counts of the measured runs: shape [runs, sentences, counts].
+
+        Raises:
+            UserError: the runs were measured on different test sets.
+        """
+        tables = [run.counts[test_set][metric] for run in self.measured]
+        if len({len(table) for table in tables}) > 1:
+            raise UserError(
+                f"{self.runs[0].folder}/score.json and its other seeds have different numbers of sentences; "
+                "run the sweep again."
+            )
+        return np.stack(tables)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Rows of a test set of so many sentences that are resampled together; `stream` names the draws for the seeds."""
+
+    test_set: str
+    sentences: int
+    rows: np.ndarray
+    stream: str
+    resamples: int = RESAMPLES
+
+    def counts(self, system: System, metric: str) -> np.ndarray:
+        """Counts of a system on these rows: shape [runs, rows, counts].
+
+        Raises:
+            UserError: the system was measured on another test set.
+        """
+        counts = system.counts(self.test_set, metric)
+        if counts.shape[1] != self.sentences:
+            raise UserError(
+                f"{system.runs[0].folder}/score.json has {counts.shape[1]} sentences, but other cells of its pair "
+                f"have {self.sentences}; run the sweep again."
+            )
+        return counts[:, self.rows]
+
+    def score(self, system: System, metric: str) -> Scored:
+        """Scores of a system on these rows, resampled."""
+        weights = sentence_weights(len(self.rows), self.resamples)
+        return score_runs(self.counts(system, metric), system.seeds, weights, SCORES[metric])
+
+
+def read_runs(cells: Iterable[Cell], missing: Collection[Cell] = ()) -> dict[Cell, Run]:
+    """Runs of cells; those said to be missing are runs without anything.
+
+    Raises:
+        FileNotFoundError: a cell that is not said to be missing has no records.
+    """
+    return {cell: read_run(cell.on_own, is_missing=cell in missing) for cell in cells}
+
+
+def read_run(measured: OnPair, *, is_missing: bool) -> Run:
+    """The run of a cell on the test sets of a pair.
+
+    Raises:
+        FileNotFoundError: it is not said to be missing and has no records.
+    """
+    cell, folder = measured.cell, measured.folder
+    if is_missing:
+        return Run(cell, MISSING, {}, {}, folder)
+    train, score = read_record(cell.folder / "train.json"), read_record(folder / "score.json")
+    counts = {
+        name: {metric: np.array(counted[metric]["statistics"]) for metric in COUNTED}
+        for name, counted in score["test_sets"].items()
+    }
+    return Run(cell, score["status"], train, counts, folder)
+
+
+def system_of(runs: Mapping[Cell, Run], cells: Sequence[Cell]) -> System:
+    """The system of cells that differ in their seed alone."""
+    return System(tuple(runs[cell] for cell in sorted(cells)))

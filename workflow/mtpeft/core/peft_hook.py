@@ -1,0 +1,41 @@
+"""Make our tuners known to peft whenever peft is imported, without importing it before anyone needs it.
+
+`import mtpeft` must stay cheap, since every Snakemake job parses files that import it, and must be enough for
+`PeftModel.from_pretrained` to open any folder that we wrote. So peft's own import is followed by ours.
+"""
+
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import sys
+from collections.abc import Sequence
+from types import ModuleType
+
+
+class _AfterPeft(importlib.abc.MetaPathFinder):
+    """Finds peft as ever, and lets its loader import `mtpeft.methods.adapters` when it is done."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        if fullname != "peft":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec("peft")
+        if spec is not None and spec.loader is not None:
+            execute = spec.loader.exec_module
+
+            def execute_then_register(module: ModuleType) -> None:
+                execute(module)
+                importlib.import_module("mtpeft.methods.adapters")
+
+            spec.loader.exec_module = execute_then_register
+        return spec
+
+
+def install() -> None:
+    """Register at once where peft is there already, else as soon as it is imported."""
+    if "peft" in sys.modules:
+        importlib.import_module("mtpeft.methods.adapters")
+    elif not any(isinstance(finder, _AfterPeft) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _AfterPeft())

@@ -1,0 +1,33 @@
+"""Tables to be read."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def aligned(rows: Sequence[Sequence[object]]) -> str:
+    """Columns under their headers, two spaces apart; numbers to the right."""
+    return _table(rows, [str.ljust, *[str.rjust] * (len(rows[0]) - 1)])
+
+
+def in_columns(rows: Sequence[Sequence[object]]) -> str:
+    """Columns of words under their headers, two spaces apart."""
+    return _table(rows, [str.ljust] * len(rows[0]))
+
+
+def _table(rows: Sequence[Sequence[object]], sides: Sequence[Callable[[str, int], str]]) -> str:
+    cells = [[str(value) for value in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = ("  ".join(side(*cell) for side, *cell in zip(sides, row, widths, strict=True)) for row in cells)
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def tally(cells: tuple[int, int], others: tuple[int, int]) -> str:
+    """How many cells of how many, and how many of their decodings of other pairs, if there are any."""
+    done, wanted = cells
+    more = f" and {others[0]} of {others[1]} decodings of other pairs" if others[1] else ""
+    return f"{done} of {wanted} cells{more}"

@@ -1,0 +1,1 @@
+"""The file formats in which parallel text is read."""

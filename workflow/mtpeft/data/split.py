@@ -1,0 +1,140 @@
+"""Choose which sentences are tested on, developed on and tuned on: one choice for all pairs of a corpus."""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mtpeft.core import files
+from mtpeft.core.errors import UserError
+from mtpeft.data import tsv
+from mtpeft.data.markup import TOKEN
+from mtpeft.data.sentences import words
+from mtpeft.data.similarity import NEAR_DUPLICATE, max_dice
+from mtpeft.data.tsv import CleanPair
+
+SIDES = ("source", "target")
+GIVEN = ("dev", "test")
+"""Parts that the user may give."""
+Table = Mapping[str, CleanPair]
+
+
+def choose_split(settings: Mapping[str, Any], *, cleaned: Sequence[Path], output: Path) -> None:
+    """Write the ids of the test, dev and tuning sentences, and the texts of the first two in all languages there are.
+
+    Sentences are drawn in the order of the hash of their id from those that every cleaned file has, worded alike in the
+    language they were written in; ``languages`` has those of the two sides of each file. The dev sentences drawn are no
+    near-duplicates of a test sentence on any side of any pair. Tuning sentences are of the kind that is tested on.
+    Parts that the user gives are used as they are, in their order; only the missing ones are drawn, of sentences that
+    neither equal nor nearly equal those.
+    """
+    tables = [{row.id: row for row in tsv.read_cleaned(path)} for path in cleaned]
+    given = {part: _given(tables, part) for part in ("test", "dev")}
+    free = [key for key in _shared(tables) if all(table[key].part not in GIVEN for table in tables)]
+    candidates = [key for key in free if _is_candidate(key, tables, settings)]
+    test, dev = given["test"], given["dev"]
+    if not test:
+        test = (
+            _draw_far(candidates, settings["test"], dev, tables, settings=settings, key="split.test")
+            if dev
+            else _draw(candidates, settings["test"], "split.test")
+        )
+    dev = dev or _draw_far(candidates, settings["dev"], test, tables, settings=settings, key="split.dev")
+    held_out = {*test, *dev}
+    tuning = [key for key in candidates if key not in held_out]
+    files.write_record(
+        output,
+        {
+            "settings": settings,
+            "test": test,
+            "dev": dev,
+            "tuning": None if settings["tuning"] is None else _draw(tuning, settings["tuning"], "split.tuning"),
+            "texts": {
+                "test": _texts(test, tables, settings["languages"]),
+                "dev": _texts(dev, tables, settings["languages"]),
+            },
+            "counts": {"shared": len(free), "candidates": len(candidates), "test": len(test), "dev": len(dev)},
+        },
+    )
+
+
+def hash_order(key: str) -> str:
+    """Sort key of an id that has nothing to do with its text."""
+    return hashlib.sha256(key.encode("ascii")).hexdigest()
+
+
+def _shared(tables: Sequence[Table]) -> list[str]:
+    return sorted(set(tables[0]).intersection(*tables[1:]), key=hash_order)
+
+
+def _given(tables: Sequence[Table], part: str) -> list[str]:
+    """Ids of a part that the user gives, which say the order of its lines."""
+    return sorted({key for table in tables for key, row in table.items() if row.part == part})
+
+
+def _texts(keys: Iterable[str], tables: Sequence[Table], languages: Sequence[Sequence[str]]) -> dict[str, list[str]]:
+    """Texts of some ids by language, sorted, each once; a table may lack an id."""
+    rows = [[table[key] for key in keys if key in table] for table in tables]
+    texts: dict[str, set[str]] = {}
+    for table_rows, pair in zip(rows, languages, strict=True):
+        for side, language in zip(SIDES, pair, strict=True):
+            texts.setdefault(language, set()).update(getattr(row, side) for row in table_rows)
+    return {language: sorted(texts[language]) for language in sorted(texts)}
+
+
+def _is_candidate(key: str, tables: Sequence[Table], settings: Mapping[str, Any]) -> bool:
+    """Whether all pairs have the same words to translate, of a length that is asked for, without tokens.
+
+    Where no pair has the language that the corpus was written in, the length is that of all translations.
+    """
+    texts = _texts([key], tables, settings["languages"])
+    written = texts.get(settings["written_in"])
+    shortest, longest = settings["words"]
+    weighed = written or [text for translations in texts.values() for text in translations]
+    alike = written is None or len(written) == 1
+    return alike and all(shortest <= words(text) <= longest and not TOKEN.search(text) for text in weighed)
+
+
+def _draw(candidates: Sequence[str], count: int, key: str) -> list[str]:
+    if len(candidates) < count:
+        raise UserError(
+            f"{key} asks for {count} sentences, but only {len(candidates)} that suit are left in all pairs of the "
+            f"corpus: write at most {len(candidates)}, or name fewer pairs or more text."
+        )
+    return list(candidates[:count])
+
+
+def _draw_far(
+    candidates: Sequence[str],
+    count: int,
+    others: Sequence[str],
+    tables: Sequence[Table],
+    *,
+    settings: Mapping[str, Any],
+    key: str,
+) -> list[str]:
+    """Sentences far enough from others, compared in blocks since few more are needed than are asked for."""
+    taken = set(others)
+    rest = [candidate for candidate in candidates if candidate not in taken]
+    limit = settings.get("near_duplicate", NEAR_DUPLICATE)
+    block = count + 1
+    drawn: list[str] = []
+    for start in range(0, len(rest), block):
+        drawn += _far_from(rest[start : start + block], others, tables, limit)
+        if len(drawn) >= count:
+            return drawn[:count]
+    part = key.removeprefix("split.")
+    raise UserError(
+        f"{key} asks for {count} sentences, but of the {len(rest)} that suit only {len(drawn)} nearly equal no "
+        f"{'test' if part == 'dev' else 'dev'} sentence on any side: write at most {len(drawn)}, or name more text."
+    )
+
+
+def _far_from(keys: Sequence[str], others: Sequence[str], tables: Sequence[Table], limit: float) -> list[str]:
+    near: set[str] = set()
+    for table in tables:
+        for side in SIDES:
+            references = [getattr(table[key], side) for key in others if key in table]
+            scores = max_dice([getattr(table[key], side) for key in keys], references)
+            near |= {key for key, score in zip(keys, scores, strict=True) if score >= limit}
+    return [key for key in keys if key not in near]

@@ -1,0 +1,128 @@
+"""Token arrays on disk: one safetensors file per part of a pair, memory-mapped, shared by all of the pair's cells."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+from mtpeft.data.token_counts import COUNTED
+from mtpeft.models.special_tokens import Frame
+
+IGNORED = -100
+"""Label that the loss leaves out."""
+
+
+@dataclass(frozen=True)
+class Ragged:
+    """Sequences of different length: sequence i is `tokens[offsets[i]:offsets[i + 1]]`.
+
+    Attributes:
+        tokens: all sequences, one after another.
+        offsets: where each begins, and where the last ends.
+        around: tokens of each that are of no word: special ones, and those of a prompt.
+    """
+
+    tokens: torch.Tensor
+    offsets: np.ndarray
+    around: int
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, row: int) -> torch.Tensor:
+        return self.tokens[self.offsets[row] : self.offsets[row + 1]]
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Tokens of each sequence, special tokens included."""
+        return np.diff(self.offsets)
+
+
+@dataclass(frozen=True)
+class TokenPairs:
+    """Both sides of a part of a pair, special tokens included."""
+
+    source: Ragged
+    target: Ragged
+
+    @property
+    def longer(self) -> np.ndarray:
+        """Tokens of the longer side of each row."""
+        return np.maximum(self.source.lengths, self.target.lengths)
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Sequences of one side with what is counted of them.
+
+    Attributes:
+        sequences: tokens of each sentence.
+        around: tokens of each that are of no word.
+        truncated: how many sentences were cut.
+        unknown: tokens that stand for what the vocabulary can't write.
+    """
+
+    sequences: Sequence[Sequence[int]]
+    around: int
+    truncated: int = 0
+    unknown: int = 0
+
+
+def write_arrays(path: Path, *, source: Encoded, target: Encoded) -> None:
+    """Write both sides as 32-bit integers with their offsets."""
+    tensors = {}
+    for side, encoded in (("source", source), ("target", target)):
+        sequences = encoded.sequences
+        tensors |= {f"{side}_{name}": np.array(getattr(encoded, name)) for name in COUNTED}
+        tensors[side] = np.fromiter((token for sequence in sequences for token in sequence), dtype=np.int32)
+        tensors[f"{side}_offsets"] = np.cumsum([0, *map(len, sequences)], dtype=np.int64)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file(tensors, path)
+
+
+def read_arrays(path: Path) -> TokenPairs:
+    """Map a file into memory; nothing is copied until it is used."""
+    with safe_open(path, framework="pt") as archive:
+        sides = {
+            side: Ragged(
+                archive.get_tensor(side),
+                archive.get_tensor(f"{side}_offsets").numpy(),
+                around=int(archive.get_tensor(f"{side}_around")),
+            )
+            for side in ("source", "target")
+        }
+    return TokenPairs(**sides)
+
+
+def padded(sequences: Sequence[torch.Tensor], value: int) -> torch.Tensor:
+    """Stack sequences into a (sequences, longest) tensor of 64-bit integers, filled up on the right."""
+    return torch.nn.utils.rnn.pad_sequence([sequence.long() for sequence in sequences], True, value)
+
+
+def model_inputs(source: Sequence[torch.Tensor], target: Sequence[torch.Tensor], *, frame: Frame) -> Mapping[str, Any]:
+    """Inputs of a sequence-to-sequence model and its labels, each (batch, longest): the decoder sees them shifted."""
+    input_ids = padded(source, frame.pad)
+    labels = padded(target, IGNORED)
+    shifted = labels.roll(1, dims=1).masked_fill(labels.roll(1, dims=1) == IGNORED, frame.pad)
+    shifted[:, 0] = frame.begin[0]
+    return {
+        "input_ids": input_ids,
+        "attention_mask": (input_ids != frame.pad).long(),
+        "decoder_input_ids": shifted,
+        "labels": labels,
+    }
+
+
+def cut(rows: np.ndarray, lengths: np.ndarray, batch_tokens: int) -> Iterator[np.ndarray]:
+    """Cut rows, sorted by length, into batches of at most `batch_tokens` padded tokens."""
+    ordered = rows[np.argsort(lengths[rows], kind="stable")]
+    start = 0
+    for end in range(1, len(ordered) + 1):
+        if end == len(ordered) or (end + 1 - start) * lengths[ordered[end]] > batch_tokens:
+            yield ordered[start:end]
+            start = end

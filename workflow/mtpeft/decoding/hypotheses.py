@@ -1,0 +1,48 @@
+"""What decoding leaves behind: hypotheses as text, and a record."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mtpeft.cells import Cell
+from mtpeft.core.files import sha256_of, write_lines, write_record
+from mtpeft.core.provenance import versions
+from mtpeft.core.records import DecodeRecord
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What decoding made of the test sets, and what it took; `packages` are those besides what all results need."""
+
+    test_sets: Mapping[str, dict[str, Any]]
+    seconds: float
+    sentences: int
+    execution: Mapping[str, Any]
+    status: str = "ok"
+    packages: tuple[str, ...] = ()
+
+
+def write_hypotheses(folder: Path, name: str, lines: list[str], **counted: Any) -> dict[str, Any]:
+    """Write the hypotheses of one test set; returns what the record says of them, with what else was counted."""
+    file = folder / "hypotheses" / f"{name}.txt"
+    write_lines(file, (line.replace("\n", " ").replace("\r", " ") for line in lines))
+    return {"sentences": len(lines), "sha256": sha256_of(file), **counted}
+
+
+def write_decode_record(
+    settings: Mapping[str, Any], cell: Cell, outcome: Outcome, *, trained: Path, record: Path
+) -> None:
+    """Write the record of a cell's decoding."""
+    content = DecodeRecord(
+        cell=cell.named,
+        status=outcome.status,
+        settings=dict(settings),
+        trained_sha256=sha256_of(trained),
+        versions=versions(more=outcome.packages),
+        execution=dict(outcome.execution),
+        test_sets=dict(outcome.test_sets),
+        decode_seconds=round(outcome.seconds, 3),
+        sentences_per_second=round(outcome.sentences / outcome.seconds, 1) if outcome.seconds else 0.0,
+    )
+    write_record(record, content.model_dump())

@@ -1,1 +1,0 @@
-"""GPUs of one machine, shared by the steps that run side by side on it."""

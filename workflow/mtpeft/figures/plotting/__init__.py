@@ -1,0 +1,1 @@
+"""The parts that figures share: style, panels, labels, legends and lines."""

@@ -1,0 +1,258 @@
+"""Hand a trained cell over to others: as a whole Hugging Face model, as a peft folder, or for CTranslate2.
+
+Every export is opened again as its page says, and must translate some sentences as the cell does: a merge that went
+wrong is silent, and so are languages or a search that the folder does not name.
+"""
+
+import json
+import shutil
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mtpeft.cells import Cell
+from mtpeft.core.errors import UserError
+from mtpeft.core.files import publish_folder, read_record, write_record, write_text
+from mtpeft.decoding.search import with_room_beside_prefix
+from mtpeft.decoding.translator import Translator, load_cell
+from mtpeft.front.export_page import (
+    PAGE,
+    Base,
+    Use,
+    ctranslate2_page,
+    generation_settings,
+    merged_page,
+    own_page,
+    part_page,
+    plainly_translated,
+    set_generation_settings,
+    set_tokenizer,
+    told_to_ctranslate2,
+    translated_by_ctranslate2,
+)
+from mtpeft.methods.task_ids import domain_of, say_domains, takers_of
+from mtpeft.methods.tuned import open_tuned
+from mtpeft.models.load import STAGED_BASE, load_base
+from mtpeft.models.tokenizer import Codec, LossWarning, frame_of
+
+CLOSE = 1e-3
+"""Largest difference of logits that merging may make, in multiples of the largest logit."""
+PROBES = ("1, 2, 3 …", "(?!)", "a b c d e", "Is it 12:05? No: 7 + 5 = 12.")
+"""Text that every vocabulary can write in some way; what it means does not matter."""
+CTRANSLATE2 = "4.8.5"
+
+
+def export_cell(cell: str, to: Path, form: str, pair: str | None = None) -> None:
+    """Write a cell's model into a new folder, whole or not at all.
+
+    Args:
+        cell: its folder or its six labels.
+        to: a folder that is not there yet.
+        form: `merged`, `peft` or `ctranslate2`.
+        pair: of a group, which one the tokenizer is set to.
+
+    Raises:
+        UserError: the folder is there, the cell is no trained model, or its method has no such form.
+    """
+    if to.exists():
+        raise UserError(f"{to} is there already; name a new folder after --to.")
+    temporary = to.with_name(f".{to.name}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    try:
+        FORMS[form](cell, temporary, pair)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    publish_folder(temporary, to)
+
+
+def _merged(cell: str, folder: Path, pair: str | None) -> None:
+    """The whole model, with what was trained written into it, and its tokenizer."""
+    translator = load_cell(cell, pair)
+    _refuse_extended(cell, translator.codec)
+    if key := translator.frozen.key:
+        raise UserError(
+            f"'{key}' holds the base of {cell} in less than its weights have, and what was trained beside that would "
+            "make another model of the whole base. Write `--as peft`."
+        )
+    before, said, model = _logits(translator.model, translator), _said(translator), translator.model
+    if hasattr(model, "merge_and_unload"):
+        try:
+            model = model.merge_and_unload()
+        except ValueError as error:
+            raise UserError(f"{error} Write `--as peft`, which keeps it beside its base.") from error
+    use = _use(cell, translator, pair)
+    set_generation_settings(model, use)
+    model.save_pretrained(folder)
+    set_tokenizer(use).save_pretrained(folder)
+    write_text(folder / PAGE, merged_page(use))
+    _require_alike(before, _logits(load_base(folder).eval(), translator))
+    opened, tokenizer = _as_others_open(folder)
+    _require_same(said, plainly_translated(opened.to(translator.model.device), tokenizer, PROBES, use))
+
+
+def _use(cell: str, translator: Translator, pair: str | None) -> Use:
+    """What the caller of a cell's model has to know."""
+    record = read_record(_cell_folder(cell) / "train.json")
+    labels = Cell(**record["cell"])
+    given = record["settings"].get("members", {}).get(pair) or record["settings"]["languages"]
+    named = f"{labels.path}, {pair}" if labels.is_group else str(labels.path)
+    frame = with_room_beside_prefix(frame_of(translator.codec, translator.model.config), translator.model)
+    return Use(named, (given["source"], given["target"]), translator.codec, frame, translator.search)
+
+
+def _said(translator: Translator) -> list[str]:
+    """What the cell makes of some text, of which a small vocabulary can't write all."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LossWarning)
+        return translator(PROBES)
+
+
+def _as_others_open(folder: Path) -> tuple[Any, Any]:
+    """The model and the tokenizer in a folder, by transformers alone."""
+    from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+
+    return AutoModelForSeq2SeqLM.from_pretrained(folder).eval(), AutoTokenizer.from_pretrained(folder)
+
+
+def _refuse_extended(cell: str, codec: Codec) -> None:
+    """Entries that we have added to a vocabulary are no part of the tokenizer, so the model is no use without us."""
+    if _has_own_entries(codec):
+        raise UserError(
+            f"The model of {cell} has entries in its vocabulary that its tokenizer does not know; write `--as peft`, "
+            "and translate with `mtpeft.load`."
+        )
+
+
+def _has_own_entries(codec: Codec) -> bool:
+    return bool(codec.extension.languages or codec.extension.pieces)
+
+
+def _peft(cell: str, folder: Path, pair: str | None) -> None:
+    """What was trained alone, in folders by stage if there are any, with the name of the base that it belongs to."""
+    tuned, base = _folders(cell)
+    configs = [file.relative_to(tuned) for file in tuned.rglob("adapter_config.json")]
+    if not configs:
+        raise UserError(f"{tuned} is a whole model, not a part of one; write `--as merged`.")
+    translator = load_cell(cell, pair)
+    before, said, use = _logits(translator.model, translator), _said(translator), _use(cell, translator, pair)
+    shutil.copytree(tuned, folder, dirs_exist_ok=True)
+    repository, _, revision = base["settings"].get("hub", "").rpartition("@")
+    named = Base(repository or str(Path(base["folder"]).absolute()), revision or None, translator.frozen)
+    for config in configs if not (tuned / STAGED_BASE).exists() else ():
+        own = {"base_model_name_or_path": named.name, "revision": named.revision}
+        write_record(folder / config, read_record(folder / config) | own)
+    opened = open_tuned(Path(base["folder"]), folder, translator.frozen).to(translator.model.device).eval()
+    train = read_record(tuned.parent / "train.json")
+    domain = domain_of(train["settings"], pair or train["cell"]["pair"])
+    say_domains(opened, domain)
+    _require_alike(before, _logits(opened, translator))
+    if why := _needs_us(translator.codec, tuned):
+        call = ", ".join([f'"{tuned.parent.absolute()}"', *([f'pair="{pair}"'] if pair else [])])
+        write_text(folder / PAGE, own_page(use, call, why))
+        return
+    generation_settings(use).save_pretrained(folder)
+    set_tokenizer(use).save_pretrained(folder)
+    told = domain if takers_of(opened) else None
+    write_text(folder / PAGE, part_page(use, named, staged=configs[0].parent != Path("."), domain=told))
+    set_generation_settings(opened, use)
+    _require_same(said, plainly_translated(opened, translator.codec.tokenizer, PROBES, use))
+
+
+def _needs_us(codec: Codec, tuned: Path) -> str:
+    """Why transformers and peft alone do not translate with what is in a folder; empty where they do."""
+    if _has_own_entries(codec):
+        return "The vocabulary of its base has entries that its tokenizer does not know."
+    if (tuned / STAGED_BASE).exists():
+        return "Its stages train the base as well, which is a folder beside theirs."
+    return ""
+
+
+def _ctranslate2(cell: str, folder: Path, pair: str | None) -> None:
+    """The merged model as CTranslate2 has it: a quick engine for translation alone."""
+    try:
+        from ctranslate2.converters import TransformersConverter
+    except ImportError as error:
+        raise UserError(
+            f"CTranslate2 is not installed; install it beside the workflow: `pip install ctranslate2=={CTRANSLATE2}`."
+        ) from error
+    merged = folder / "merged"
+    merged.mkdir()
+    _merged(cell, merged, pair)
+    translator = load_cell(cell, pair)
+    _write_as_published(merged, translator.codec)
+    try:
+        TransformersConverter(str(merged)).convert(str(folder / "converted"))
+    except (AttributeError, ValueError) as error:
+        raise UserError(
+            f"CTranslate2 can't convert this model of the family {translator.codec.family.title} ({error}); write "
+            "`--as merged`, and convert that with another version."
+        ) from error
+    for file in (folder / "converted").iterdir():
+        file.rename(folder / file.name)
+    (folder / "converted").rmdir()
+    shutil.rmtree(merged)
+    use = replace(_use(cell, translator, pair), search=replace(translator.search, beam_size=1))
+    set_tokenizer(use).save_pretrained(folder)
+    vocabulary = json.loads((folder / "shared_vocabulary.json").read_text(encoding="utf-8"))
+    told = told_to_ctranslate2(use, vocabulary)
+    write_text(folder / PAGE, ctranslate2_page(replace(use, search=translator.search), told))
+    # What beam search finds differs from engine to engine, so the check is greedy.
+    greedy = replace(translator, search=use.search)
+    _require_same(_said(greedy), translated_by_ctranslate2(folder, PROBES, use, told))
+
+
+def _write_as_published(folder: Path, codec: Codec) -> None:
+    """Put back what published checkpoints of mBART-50 have, transformers leaves out, and the converter goes by."""
+    config, tokenizer = folder / "config.json", folder / "tokenizer_config.json"
+    write_record(config, read_record(config) | {"tokenizer_class": codec.family.tokenizers[0]})
+    first = codec.tokenizer.bos_token or codec.tokenizer.cls_token
+    write_record(tokenizer, read_record(tokenizer) | ({"bos_token": first} if first else {}))
+
+
+Write = Callable[[str, Path, str | None], None]
+FORMS: dict[str, Write] = {"merged": _merged, "peft": _peft, "ctranslate2": _ctranslate2}
+
+
+def _cell_folder(cell: str) -> Path:
+    return Path(cell) if (Path(cell) / "train.json").exists() else Cell.find(cell).folder
+
+
+def _folders(cell: str) -> tuple[Path, dict[str, Any]]:
+    """The folder of what was trained, and the record of the base model."""
+    folder = _cell_folder(cell)
+    return folder / "tuned", read_record(Path(read_record(folder / "train.json")["inputs"]["base"]))
+
+
+@torch.inference_mode()
+def _logits(model: torch.nn.Module, translator: Translator) -> list[torch.Tensor]:
+    """Scores of the words of some sentences as their own translations."""
+    device = next(model.parameters()).device
+    found = []
+    for source, target in zip(translator.tokens(PROBES, "source"), translator.tokens(PROBES, "target"), strict=True):
+        tokens = {"input_ids": source, "decoder_input_ids": target}
+        given = {name: torch.tensor([row], device=device) for name, row in tokens.items()}
+        found.append(model(**given, use_cache=False).logits.cpu())
+    return found
+
+
+def _require_alike(before: Sequence[torch.Tensor], after: Sequence[torch.Tensor]) -> None:
+    for own, opened in zip(before, after, strict=True):
+        difference = float((own - opened).abs().max() / own.abs().max())
+        if not difference <= CLOSE:
+            raise AssertionError(f"the exported model differs from the cell by {difference:.2g} of its largest logit")
+
+
+def _require_same(own: Sequence[str], plain: Sequence[str]) -> None:
+    """Texts may differ in spaces at their ends, which the lines of a page don't take away."""
+    for number, (said, found) in enumerate(zip(own, plain, strict=True)):
+        if said.strip() != found.strip():
+            raise AssertionError(
+                f"the exported model, called as its page says, translates {PROBES[number]!r} as {found!r}, "
+                f"and the cell as {said!r}"
+            )

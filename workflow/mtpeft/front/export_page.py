@@ -1,0 +1,313 @@
+"""How a model that is handed over is called: its generation settings, and the page in its folder with the lines.
+
+With these settings transformers' plain `generate` finds what the cell does. They have no word for the limit that the
+cell has for every sentence, so the lines do.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mtpeft.core.languages import english_name
+from mtpeft.decoding.search import EXTRA_TOKENS, Search
+from mtpeft.models.families.base import language_alone
+from mtpeft.models.precision import Frozen, written_options
+from mtpeft.models.special_tokens import Frame
+from mtpeft.models.tokenizer import Codec
+
+if TYPE_CHECKING:
+    from torch import nn
+    from transformers import GenerationConfig, PreTrainedTokenizerBase
+
+PAGE = "README.md"
+EXAMPLE = "1, 2, 3 …"
+SETTINGS_NOTE = (
+    "The settings of the search are in `generation_config.json`, but for the number of tokens after which a hypothesis "
+    "ends in any case: that depends on the length of the source, so it is written above."
+)
+LIMIT_NOTE = (
+    "What a hypothesis must not hold, and where it ends in any case, is written above as the cell has it. Beam search "
+    "is that of CTranslate2, which may find others than the cell."
+)
+
+
+@dataclass(frozen=True)
+class Use:
+    """All that the caller of a model has to know.
+
+    Attributes:
+        cell: labels of the cell, as the page names it.
+        languages: BCP 47 tags of source and target.
+        codec: of the model.
+        frame: of the model.
+        search: as the cell has it.
+    """
+
+    cell: str
+    languages: tuple[str, str]
+    codec: Codec
+    frame: Frame
+    search: Search
+
+    @property
+    def prompt(self) -> str:
+        """Text before every source sentence."""
+        return self.codec.prompt
+
+    @property
+    def first_word(self) -> int:
+        """Place of the first token of `generate` that is text, where the tokenizer would show what is before it."""
+        shown = self.codec.tokenizer.decode(list(self.frame.begin), skip_special_tokens=True)
+        return len(self.frame.begin) if shown.strip() else 0
+
+    def limit(self, length: int, *, more: int) -> int:
+        """Most tokens that are made of a source of a length, its special tokens included, and some more."""
+        return min(int(self.search.max_length_ratio * length) + EXTRA_TOKENS, self.frame.longest - 1) + more
+
+
+def generation_settings(use: Use) -> "GenerationConfig":
+    """Settings with which `generate` searches as the cell does."""
+    from transformers import GenerationConfig
+
+    frame, search, forbidden = use.frame, use.search, use.frame.forbidden
+    banned = [*([token] for token in forbidden.tokens if token not in frame.begin[1:]), *map(list, forbidden.sequences)]
+    beams = {"length_penalty": search.length_penalty, "early_stopping": False} if search.beam_size > 1 else {}
+    return GenerationConfig(
+        pad_token_id=frame.pad,
+        eos_token_id=frame.end,
+        decoder_start_token_id=frame.begin[0],
+        forced_bos_token_id=frame.begin[1] if frame.begin[1:] else None,
+        forced_eos_token_id=frame.end,
+        bad_words_ids=banned or None,
+        begin_suppress_tokens=list(forbidden.first) or None,
+        do_sample=False,
+        num_beams=search.beam_size,
+        max_length=frame.longest + 1,
+        **beams,
+    )
+
+
+def set_tokenizer(use: Use) -> "PreTrainedTokenizerBase":
+    """The tokenizer, which is set to the languages already, cuts what is longer than the model reads, and knows that
+    the tokens of languages are special.
+    """
+    tokenizer = use.codec.tokenizer
+    tokenizer.model_max_length = use.frame.longest
+    if plain := sorted(use.codec.special.difference(tokenizer.all_special_ids)):
+        tokenizer.add_special_tokens(
+            {"additional_special_tokens": tokenizer.convert_ids_to_tokens(plain)}, replace_extra_special_tokens=False
+        )
+    return tokenizer
+
+
+def plainly_translated(
+    model: "nn.Module", tokenizer: "PreTrainedTokenizerBase", sentences: Sequence[str], use: Use
+) -> list[str]:
+    """Translations by the lines of the page, with a model and a tokenizer opened as they say."""
+    found = []
+    for sentence in sentences:
+        tokens = tokenizer(use.prompt + sentence, return_tensors="pt", truncation=True).to(model.device)
+        output = model.generate(**tokens, max_length=use.limit(tokens.input_ids.shape[1], more=2))
+        found.append(tokenizer.decode(output[0][use.first_word :], skip_special_tokens=True))
+    return found
+
+
+def merged_page(use: Use) -> str:
+    """The page of a whole model."""
+    opened = (
+        "from transformers import AutoModelForSeq2SeqLM, AutoTokenizer",
+        "",
+        'folder = "."  # where this file lies',
+        "tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModelForSeq2SeqLM.from_pretrained(folder)",
+    )
+    return _page(use, "transformers", opened, _plain_lines(use))
+
+
+@dataclass(frozen=True)
+class Base:
+    """The base of a peft folder.
+
+    Attributes:
+        name: repository of the hub, or folder.
+        revision: of the repository.
+        frozen: how it is held.
+    """
+
+    name: str
+    revision: str | None
+    frozen: Frozen
+
+
+def part_page(use: Use, base: Base, *, staged: bool, domain: int | None) -> str:
+    """The page of a peft folder, or of the folders of stages: it names the base and how it is to be opened.
+
+    Args:
+        use: of the cell.
+        base: that the folder belongs to.
+        staged: there is a folder for each stage.
+        domain: what modules that know the pairs of a group are told; None where there are none.
+    """
+    revision = [f"revision={base.revision!r}"] if base.revision else []
+    options = ", ".join([repr(base.name), *revision, *written_options(base.frozen)])
+    names = ["AutoModelForSeq2SeqLM", "AutoTokenizer", *["BitsAndBytesConfig"] * bool(base.frozen.quantised)]
+    opened = (
+        *(["from pathlib import Path", ""] if staged else []),
+        *([] if staged else ["import mtpeft  # makes its methods known to peft", "from peft import PeftModel"]),
+        f"from transformers import {', '.join([*names, 'GenerationConfig'])}",
+        *(["", "from mtpeft.methods.staged_adapter import StagedModel"] if staged else []),
+        *([] if domain is None else ["from mtpeft.methods.task_ids import say_domains"]),
+        "",
+        'folder = "."  # where this file lies',
+        f"base = AutoModelForSeq2SeqLM.from_pretrained({options})",
+        *(_FOUR_BITS if base.frozen.quantised == 4 else []),
+        "base.generation_config = GenerationConfig.from_pretrained(folder)",
+        *(_STAGES if staged else ["model = PeftModel.from_pretrained(base, folder).eval()"]),
+        *([] if domain is None else [f"say_domains(model, {domain})"]),
+        "tokenizer = AutoTokenizer.from_pretrained(folder)",
+    )
+    return _page(use, "peft", opened, _plain_lines(use))
+
+
+_FOUR_BITS = (
+    "for layer in base.modules():  # A kernel of some processors rounds to 16 bits, which training did not.",
+    "    layer.support_avx512bf16_for_cpu = False",
+)
+_STAGES = (
+    "model = StagedModel(base).eval()",
+    'for stage in sorted(Path(folder).glob("stage*"), key=lambda stage: int(stage.name.removeprefix("stage"))):',
+    "    model.open(stage)",
+    "model.eval()",
+)
+
+
+def own_page(use: Use, call: str, why: str) -> str:
+    """The page of a peft folder that nothing but this package opens; `call` is what opens the cell."""
+    code = f'import mtpeft\n\ntranslate = mtpeft.load({call})\nprint(*translate(["{EXAMPLE}"]))'
+    return f"{_head(use, 'peft')}\n{why} Where the cell is, this translates:\n\n```python\n{code}\n```\n"
+
+
+@dataclass(frozen=True)
+class Told:
+    """What CTranslate2 is told besides the source.
+
+    Attributes:
+        prefix: tokens that the target begins with.
+        repeated: how many of them its hypotheses begin with: none where the prefix is what the decoder starts from.
+        suppressed: sequences of tokens that are never made.
+    """
+
+    prefix: tuple[str, ...]
+    repeated: int
+    suppressed: tuple[tuple[str, ...], ...]
+
+
+def told_to_ctranslate2(use: Use, vocabulary: Sequence[str]) -> Told:
+    """The same for a model that was converted to this vocabulary.
+
+    It begins with the start token by itself, but for a model whose start is the language.
+    """
+    begin, forbidden = use.frame.begin, use.frame.forbidden
+    starts_from_language = use.codec.family.begin is language_alone
+    language = begin if starts_from_language else begin[1:]
+    words = [*((token,) for token in forbidden.tokens), *forbidden.sequences]
+    return Told(
+        prefix=tuple(vocabulary[token] for token in language),
+        repeated=0 if starts_from_language else len(language),
+        suppressed=tuple(tuple(vocabulary[token] for token in own) for own in words if max(own) < len(vocabulary)),
+    )
+
+
+def ctranslate2_page(use: Use, told: Told) -> str:
+    """The page of a model for CTranslate2."""
+    beams = f", length_penalty={use.search.length_penalty}" if use.search.beam_size > 1 else ""
+    opened = (
+        "import ctranslate2",
+        "from transformers import AutoTokenizer",
+        "",
+        'folder = "."  # where this file lies',
+        "tokenizer, model = AutoTokenizer.from_pretrained(folder), ctranslate2.Translator(folder)",
+    )
+    lines = (
+        f"source = tokenizer({_given(use)}, truncation=True).input_ids",
+        "output = model.translate_batch(",
+        "    [tokenizer.convert_ids_to_tokens(source)],",
+        *([f"    target_prefix=[{list(told.prefix)!r}],"] if told.prefix else []),
+        f"    beam_size={use.search.beam_size}{beams},",
+        f"    suppress_sequences={list(map(list, told.suppressed))!r},",
+        f"    max_decoding_length={_limit(use, 'len(source)', more=_more(use, told))},",
+        ")",
+        f"made = tokenizer.convert_tokens_to_ids(output[0].hypotheses[0][{told.repeated}:])",
+        "print(tokenizer.decode(made, skip_special_tokens=True))",
+    )
+    return _page(use, "ctranslate2", opened, lines)
+
+
+def translated_by_ctranslate2(folder: Path, sentences: Sequence[str], use: Use, told: Told) -> list[str]:
+    """Translations by the lines of the page."""
+    import ctranslate2
+    from transformers import AutoTokenizer
+
+    tokenizer, model = AutoTokenizer.from_pretrained(folder), ctranslate2.Translator(str(folder))
+    found = []
+    for sentence in sentences:
+        source = tokenizer(use.prompt + sentence, truncation=True).input_ids
+        output = model.translate_batch(
+            [tokenizer.convert_ids_to_tokens(source)],
+            target_prefix=[list(told.prefix)] if told.prefix else None,
+            beam_size=use.search.beam_size,
+            suppress_sequences=list(map(list, told.suppressed)),
+            max_decoding_length=use.limit(len(source), more=_more(use, told)),
+        )
+        made = tokenizer.convert_tokens_to_ids(output[0].hypotheses[0][told.repeated :])
+        found.append(tokenizer.decode(made, skip_special_tokens=True))
+    return found
+
+
+def _more(use: Use, told: Told) -> int:
+    """Tokens that CTranslate2 counts and the limit of a search does not."""
+    return 1 - len(use.frame.begin) + told.repeated
+
+
+def set_generation_settings(model: "nn.Module", use: Use) -> None:
+    """Give them to the transformers model inside a model."""
+    from transformers import GenerationMixin
+
+    inner: Any = next(module for module in model.modules() if isinstance(module, GenerationMixin))
+    inner.generation_config = generation_settings(use)
+
+
+def _plain_lines(use: Use) -> tuple[str, ...]:
+    words = f"output[0][{use.first_word}:]" if use.first_word else "output[0]"
+    return (
+        f'tokens = tokenizer({_given(use)}, return_tensors="pt", truncation=True)',
+        f"output = model.generate(**tokens, max_length={_limit(use, 'tokens.input_ids.shape[1]', more=2)})",
+        f"print(tokenizer.decode({words}, skip_special_tokens=True))",
+    )
+
+
+def _given(use: Use) -> str:
+    return f"{use.prompt!r} + text" if use.prompt else "text"
+
+
+def _limit(use: Use, length: str, *, more: int) -> str:
+    """`Use.limit` as it is written in Python."""
+    ratio = use.search.max_length_ratio
+    return f"min(int({ratio!r} * {length}) + {EXTRA_TOKENS + more}, {use.frame.longest - 1 + more})"
+
+
+def _page(use: Use, library: str, opened: Sequence[str], lines: Sequence[str]) -> str:
+    code = "\n".join([*opened, "", f'text = "{EXAMPLE}"', *lines])
+    notes = [LIMIT_NOTE if library == "ctranslate2" else SETTINGS_NOTE]
+    if use.prompt:
+        notes.append(f"Every source begins with `{use.prompt.strip()}` and a space, as the model has learnt it.")
+    body = "\n\n".join(notes)
+    return f"{_head(use, library)}\n```python\n{code}\n```\n\n{body}\n"
+
+
+def _head(use: Use, library: str) -> str:
+    source, target = map(english_name, use.languages)
+    return (
+        f"---\nlibrary_name: {library}\ntags: [translation]\n---\n\n# {use.cell}\n\n"
+        f"It translates {source} ({use.languages[0]}) into {target} ({use.languages[1]}).\n"
+    )

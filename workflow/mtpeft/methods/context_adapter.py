@@ -1,0 +1,180 @@
+"""Sets of parameters by the domain of a token, as a peft tuner (Context-PEFT, arXiv 2312.08900).
+
+Which pair the rows of a batch are of is told before the model is called (`mtpeft.methods.task_ids`); a side of a pair
+has the set of its language. Three variants: a low-rank update (LoRA), factors on what a layer puts out or reads
+((IA)3), and a bias (BitFit).
+"""
+
+from abc import abstractmethod
+from dataclasses import dataclass, field
+
+import torch
+from peft.tuners.tuners_utils import check_adapters_to_merge
+from torch import nn
+
+from mtpeft.methods.base_adapter import TargetedConfig, TunerType, WrapperLayer, WrappingTuner
+from mtpeft.methods.context import is_last_of_block
+
+
+@dataclass
+class ContextConfig(TargetedConfig):
+    """Which layers have sets, of what, and which set each pair has."""
+
+    tuner_type = TunerType.CONTEXT
+
+    variant: str = field(default="lora", metadata={"help": "lora, ia3 or bitfit."})
+    rank_pattern: dict[str, int] = field(default_factory=dict, metadata={"help": "Rank of an update by module name."})
+    sides: dict[str, str] = field(default_factory=dict, metadata={"help": "Whose tokens a module sees, by its name."})
+    sets: dict[str, list[int]] = field(default_factory=dict, metadata={"help": "Set of each pair, by side."})
+    scaling: float = field(default=1.0, metadata={"help": "Factor on a low-rank update."})
+
+
+class ContextLayer(WrapperLayer):
+    """A linear layer or a layer norm with the sets of the active adapter; the rows of a batch may have different ones.
+
+    Attributes:
+        domains: place of a pair in the cell's group: of each row, shape (batch), or one for all. None: of a pair that
+            is none of the group, for which the layer computes what the base does.
+    """
+
+    takes_domains = True
+
+    def __init__(self, base_layer: nn.Linear | nn.LayerNorm, adapter_name: str) -> None:
+        super().__init__(base_layer, adapter_name)
+        for piece in self.adapter_layer_names:
+            setattr(self, piece, nn.ParameterDict())
+        self.domains: torch.Tensor | int | None = 0
+        self.sets: dict[str, list[int]] = {}
+
+    def add_adapter(self, adapter_name: str, config: ContextConfig, *, module: str) -> None:
+        """Add sets that change nothing until they are trained."""
+        self.sets[adapter_name] = config.sets[config.sides[module]]
+        pieces = self.fresh(config, module, count=max(self.sets[adapter_name]) + 1)
+        for name, piece in pieces.items():
+            getattr(self, name)[adapter_name] = nn.Parameter(piece.to(self.base_layer.weight.device))
+
+    @abstractmethod
+    def fresh(self, config: ContextConfig, module: str, *, count: int) -> dict[str, torch.Tensor]:
+        """Pieces of an adapter by name, with the sets as their first dimension."""
+
+    @abstractmethod
+    def changed(self, hidden: torch.Tensor, adapter_name: str) -> torch.Tensor:
+        """What the layer computes with an adapter."""
+
+    @abstractmethod
+    def write(self, adapter_name: str) -> None:
+        """Write the only set of an adapter into the weights of the layer."""
+
+    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+        """What the layer computes with the sets of the rows: (batch, length, inputs) to (batch, length, outputs)."""
+        active = [name for name in self.active_adapters if name in self.sets]
+        if self.disable_adapters or self.merged or not active or self.domains is None:
+            return self.base_layer(hidden)
+        return self.changed(hidden, active[-1])
+
+    def of_rows(self, piece: torch.Tensor, adapter_name: str) -> torch.Tensor:
+        """The sets of the rows, one for each or one for all."""
+        sets = torch.tensor(self.sets[adapter_name], device=piece.device)
+        domains = self.domains.to(piece.device) if isinstance(self.domains, torch.Tensor) else self.domains
+        return piece[sets[domains]]
+
+    @torch.no_grad()
+    def merge(self, safe_merge: bool = False, adapter_names: list[str] | None = None) -> None:
+        """Write the trained set into the base.
+
+        Raises:
+            ValueError: there are several, and no single model is what all of them make.
+        """
+        for name in check_adapters_to_merge(self, adapter_names):
+            if len(set(self.sets[name])) > 1:
+                raise ValueError("One set for each language can't be merged into one base model; keep them as modules.")
+            self.write(name)
+            self.merged_adapters.append(name)
+
+
+class ContextLora(ContextLayer):
+    """A layer with a low-rank update for each set."""
+
+    adapter_layer_names = ("context_down", "context_up")
+
+    def fresh(self, config: ContextConfig, module: str, *, count: int) -> dict[str, torch.Tensor]:
+        """Down-projections with random entries, up-projections that are zero."""
+        inputs, outputs, rank = self.base_layer.in_features, self.base_layer.out_features, config.rank_pattern[module]
+        self.scaling = config.scaling
+        down = torch.empty(count, rank, inputs).uniform_(-(inputs**-0.5), inputs**-0.5)
+        return {"context_down": down, "context_up": torch.zeros(count, outputs, rank)}
+
+    def changed(self, hidden: torch.Tensor, adapter_name: str) -> torch.Tensor:
+        """W x + s B A x."""
+        down, up = (self.of_rows(piece[adapter_name], adapter_name) for piece in (self.context_down, self.context_up))
+        output = self.base_layer(hidden)
+        update = hidden.to(down.dtype) @ down.mT @ up.mT
+        return output + (self.scaling * update).to(output.dtype)
+
+    def write(self, adapter_name: str) -> None:
+        """W + s B A."""
+        update = self.context_up[adapter_name][0] @ self.context_down[adapter_name][0]
+        self.base_layer.weight += (self.scaling * update).to(self.base_layer.weight.dtype)
+
+
+class ContextIa3(ContextLayer):
+    """A layer with factors for each set: on what it reads, if it is the last one of a block, or on what it puts out."""
+
+    adapter_layer_names = ("context_factor",)
+
+    def fresh(self, config: ContextConfig, module: str, *, count: int) -> dict[str, torch.Tensor]:
+        """Factors of one."""
+        self.on_input = is_last_of_block(module)
+        width = self.base_layer.in_features if self.on_input else self.base_layer.out_features
+        return {"context_factor": torch.ones(count, width)}
+
+    def changed(self, hidden: torch.Tensor, adapter_name: str) -> torch.Tensor:
+        """W (l * x), or l * (W x)."""
+        factor = self.of_rows(self.context_factor[adapter_name], adapter_name).unsqueeze(-2).to(hidden.dtype)
+        return self.base_layer(hidden * factor) if self.on_input else self.base_layer(hidden) * factor
+
+    def write(self, adapter_name: str) -> None:
+        """Columns or rows of the weights times the factors."""
+        factor = self.context_factor[adapter_name][0].to(self.base_layer.weight.dtype)
+        self.base_layer.weight *= factor if self.on_input else factor[:, None]
+        if self.base_layer.bias is not None and not self.on_input:
+            self.base_layer.bias *= factor
+
+
+class ContextBitFit(ContextLayer):
+    """A layer with a bias for each set, which is added to its own."""
+
+    adapter_layer_names = ("context_bias",)
+
+    def fresh(self, config: ContextConfig, module: str, *, count: int) -> dict[str, torch.Tensor]:
+        """Biases of zero."""
+        return {"context_bias": torch.zeros(count, len(self.base_layer.bias))}
+
+    def changed(self, hidden: torch.Tensor, adapter_name: str) -> torch.Tensor:
+        """What the layer computes with its own bias and that of the set."""
+        output = self.base_layer(hidden)
+        return output + self.of_rows(self.context_bias[adapter_name], adapter_name).unsqueeze(-2).to(output.dtype)
+
+    def write(self, adapter_name: str) -> None:
+        """B + the set's bias."""
+        self.base_layer.bias += self.context_bias[adapter_name][0].to(self.base_layer.bias.dtype)
+
+
+VARIANTS: dict[str, type[ContextLayer]] = {"lora": ContextLora, "ia3": ContextIa3, "bitfit": ContextBitFit}
+
+
+class ContextModel(WrappingTuner):
+    """Puts sets into a model; all else is peft's."""
+
+    prefix = "context_"
+    tuner_layer_cls = wrapper = ContextLayer
+
+    def wrap(
+        self, target: nn.Module, adapter_name: str, *, parent: nn.Module, config: ContextConfig, module: str
+    ) -> ContextLayer:
+        """A wrapper of the variant."""
+        return VARIANTS[config.variant](target, adapter_name)
+
+    def add_to(self, layer: ContextLayer, config: ContextConfig, adapter_name: str, *, module: str) -> None:
+        """Add sets to the wrapper of a layer."""
+        layer.add_adapter(adapter_name, config, module=module)

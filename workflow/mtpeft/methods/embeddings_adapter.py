@@ -1,0 +1,95 @@
+"""Trained embeddings as a peft tuner: one matrix in the place of the tied one, wherever the model uses it.
+
+A model of the mBART family has one matrix under four names. Peft's `modules_to_save` copies each module that it is
+given: the copies of tied modules are trained apart, and its `ensure_weight_tying` makes the copy of a tied embedding
+a linear layer, which can't look tokens up. Here the trained matrix belongs to one of the modules and the others
+read it there, so that it is stored, counted and loaded once and the tie can't break.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from peft.tuners.tuners_utils import check_adapters_to_merge
+from torch import nn
+from torch.func import functional_call
+
+from mtpeft.methods.base_adapter import TargetedConfig, TargetingTuner, TunerType, WrapperLayer
+
+
+@dataclass
+class EmbeddingsConfig(TargetedConfig):
+    """Which module owns the trained matrix; all modules that are tied with it follow."""
+
+    tuner_type = TunerType.EMBEDDINGS
+
+
+class EmbeddingLayer(WrapperLayer):
+    """An embedding or output projection with the matrix of the active adapter, which the layer `owner` holds."""
+
+    adapter_layer_names = ("embeddings_weight",)
+
+    def __init__(self, base_layer: nn.Module, adapter_name: str, *, owner: "EmbeddingLayer | None" = None) -> None:
+        super().__init__(base_layer, adapter_name)
+        self.embeddings_weight = nn.ParameterDict()
+        # In a tuple, for torch would list a module that is an attribute as one of this module's own parts.
+        self._owner = (owner or self,)
+
+    def add_adapter(self, adapter_name: str) -> None:
+        """Add a matrix that is the base's own until it is trained."""
+        own = self.base_layer.weight.detach()
+        self.embeddings_weight[adapter_name] = nn.Parameter(own.to(torch.float32, copy=True))
+
+    def forward(self, *args: Any, **kwargs: Any) -> torch.Tensor:
+        """What the module computes with the trained matrix, if one is active."""
+        trained = self._owner[0].embeddings_weight
+        active = [name for name in self.active_adapters if name in trained]
+        if self.disable_adapters or self._owner[0].merged or not active:
+            return self.base_layer(*args, **kwargs)
+        weight = trained[active[-1]].to(self.base_layer.weight.dtype)
+        return functional_call(self.base_layer, {"weight": weight}, args, kwargs)
+
+    @torch.no_grad()
+    def merge(self, safe_merge: bool = False, adapter_names: list[str] | None = None) -> None:
+        """Write the trained matrix into the base, where it is tied."""
+        for name in filter(self.embeddings_weight.__contains__, check_adapters_to_merge(self, adapter_names)):
+            self.base_layer.weight.copy_(self.embeddings_weight[name])
+            self.merged_adapters.append(name)
+
+
+def is_embedding(module: nn.Module) -> bool:
+    """True for embeddings, whether they are wrapped already or not."""
+    return isinstance(module, nn.Embedding | EmbeddingLayer)
+
+
+def train_embeddings(model: nn.Module, adapter_name: str, *, inference_mode: bool) -> None:
+    """Put a trained matrix in the place of the model's input embeddings and of all that is tied with them."""
+    embeddings = model.get_input_embeddings()
+    owner = embeddings if isinstance(embeddings, EmbeddingLayer) else _wrap_tied(model, embeddings, adapter_name)
+    owner.add_adapter(adapter_name)
+    owner.set_adapter(owner.active_adapters, inference_mode=inference_mode)
+
+
+def _wrap_tied(model: nn.Module, embeddings: nn.Module, adapter_name: str) -> EmbeddingLayer:
+    owner = EmbeddingLayer(embeddings, adapter_name)
+    for parent in list(model.modules()):
+        for name, child in list(parent.named_children()):
+            if child is embeddings:
+                setattr(parent, name, owner)
+            elif getattr(child, "weight", None) is embeddings.weight and not isinstance(parent, EmbeddingLayer):
+                setattr(parent, name, EmbeddingLayer(child, adapter_name, owner=owner))
+    return owner
+
+
+class EmbeddingsModel(TargetingTuner):
+    """Puts a trained matrix into a model; all else is peft's."""
+
+    prefix = "embeddings_"
+    tuner_layer_cls = EmbeddingLayer
+
+    def _create_and_replace(
+        self, peft_config: EmbeddingsConfig, adapter_name: str, target: nn.Module, *place: Any, current_key: str
+    ) -> None:
+        if not is_embedding(target):
+            raise ValueError(f"target_modules names '{current_key}', which is no embedding.")
+        train_embeddings(self.model, adapter_name, inference_mode=peft_config.inference_mode)

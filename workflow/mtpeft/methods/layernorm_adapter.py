@@ -1,0 +1,52 @@
+"""Layer norm tuning beside a base in 16-bit floats, as a peft tuner (Zhao et al. 2023, arXiv 2312.11420).
+
+Peft's LN_TUNING trains a copy in the floats of the base, in which small updates are lost, and is the one tuner whose
+weights peft does not turn into 32-bit floats. Here the copy has 32 bits and computes in the floats of its input.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from peft import LNTuningConfig
+from peft.tuners.ln_tuning import LNTuningModel
+from peft.tuners.ln_tuning.layer import LNTuningLayer
+from torch import nn
+from torch.func import functional_call
+
+from mtpeft.methods.base_adapter import TunerType
+
+
+@dataclass
+class WideNormConfig(LNTuningConfig):
+    """Peft's configuration of layer norm tuning."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.peft_type = TunerType.WIDE_NORM
+
+
+class WideNormLayer(LNTuningLayer):
+    """A layer norm with a copy in 32-bit floats that is trained in its place."""
+
+    def update_layer(self, layer: nn.Module, adapter_name: str, **options: Any) -> None:
+        """Add a copy that is the layer norm itself until it is trained."""
+        super().update_layer(layer, adapter_name, **options)
+        self.ln_tuning_layers[adapter_name].float()
+
+    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+        """What the layer norm computes with its trained weights, if any are active."""
+        active = [name for name in self.active_adapters if name in self.ln_tuning_layers]
+        own = self.disable_adapters or self.merged or not active
+        norm = self.base_layer if own else self.ln_tuning_layers[active[-1]]
+        weights = {name: weight.to(hidden.dtype) for name, weight in norm.named_parameters()}
+        return functional_call(norm, weights, (hidden,))
+
+
+class WideNormModel(LNTuningModel):
+    """Puts the copies into a model; all else is peft's."""
+
+    tuner_layer_cls = WideNormLayer
+
+    def _create_new_module(self, peft_config: WideNormConfig, target: nn.Module, adapter_name: str) -> nn.Module:
+        return WideNormLayer(target, adapter_name, config=peft_config)

@@ -1,0 +1,274 @@
+"""Prefix tuning as a peft tuner: trained keys and values before those of every attention (Li & Liang 2021).
+
+Peft's own prefix tuning fills the decoder's cache: it leaves the encoder and the cross-attention alone, and on
+encoder-decoder models half of its parameters reach no layer. Here each attention module is wrapped, and the prefix is
+put in between the module's own projections and the attention function that the model uses, behind the cache.
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from peft import PeftModel
+from torch import nn
+from torch.nn import functional
+from transformers import AttentionInterface
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+
+from mtpeft.methods.base_adapter import TargetedConfig, TunerType, WrapperLayer, WrappingTuner
+from mtpeft.models.attention import eager_function, heads, key_projection, query_projection
+from mtpeft.models.config_json import HUGGINGFACE_SPECIALS
+
+ATTENTION = "mtpeft_prefix"
+"""Name of our attention function among those of transformers."""
+SUPPORTED = ("eager", "sdpa")
+
+
+@dataclass
+class PrefixConfig(TargetedConfig):
+    """Which attention modules get a prefix, and how long each of them is."""
+
+    tuner_type = TunerType.PREFIX
+
+    length: int = field(default=16, metadata={"help": "Keys and values of a prefix where the pattern names none."})
+    length_pattern: dict[str, int] = field(default_factory=dict, metadata={"help": "Length by module name."})
+    network: int | None = field(default=None, metadata={"help": "Width of the network that makes a prefix, if any."})
+
+
+@dataclass(frozen=True)
+class Prefix:
+    """Keys and values, (1, heads, length, width of a head), and the attention function that they are meant for."""
+
+    keys: torch.Tensor
+    values: torch.Tensor
+    implementation: str
+
+
+def attend(
+    module: nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    *,
+    prefix: Prefix,
+    position_bias: torch.Tensor | None = None,
+    **options: Any,
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Attention of (batch, heads, queries, width) over the prefix and what is behind it; the prefix is never masked.
+
+    T5's biases by distance, (1, heads, queries, keys), are nought for a prefix, which stands nowhere.
+    """
+    queries, length = query.shape[2], prefix.keys.shape[2]
+    if attention_mask is None and module.is_causal and queries > 1:
+        # No mask stands for the usual triangle, which would hide a part of the prefix.
+        seen = torch.ones(queries, key.shape[2], dtype=torch.bool, device=key.device)
+        attention_mask = seen.tril(key.shape[2] - queries)[None, None]
+    if attention_mask is not None:
+        attention_mask = functional.pad(attention_mask, (length, 0), value=float(attention_mask.dtype == torch.bool))
+    keys, values = (
+        torch.cat([before.to(own.dtype).expand(own.shape[0], -1, -1, -1), own], dim=2)
+        for before, own in ((prefix.keys, key), (prefix.values, value))
+    )
+    if position_bias is not None:
+        options["position_bias"] = functional.pad(position_bias, (length, 0))
+    function = ALL_ATTENTION_FUNCTIONS.get_interface(prefix.implementation, eager_function(module))
+    return function(module, query, keys, values, attention_mask, **options)
+
+
+AttentionInterface.register(ATTENTION, attend)
+
+
+class PrefixLayer(WrapperLayer):
+    """An attention module that also attends to the prefix of the active adapter."""
+
+    adapter_layer_names = ("prefix_keys", "prefix_values", "prefix_network")
+
+    def __init__(self, base_layer: nn.Module, adapter_name: str) -> None:
+        super().__init__(base_layer, adapter_name)
+        self.prefix_keys = nn.ParameterDict()
+        self.prefix_values = nn.ParameterDict()
+        self.prefix_network = nn.ModuleDict()
+
+    def add_adapter(self, adapter_name: str, *, length: int, network: int | None = None) -> None:
+        """Add a prefix of small random keys and of values that are zero, (length, all heads) each, or what makes it."""
+        projection = key_projection(self.base_layer)
+        width, device = projection.out_features, projection.weight.device
+        if network is not None:
+            made = PrefixNetwork(length, network, width)
+            self.prefix_network[adapter_name] = made if device.type == "meta" else made.to(device)
+            return
+        keys = torch.randn((length, width), device="cpu" if device.type == "meta" else device)
+        self.prefix_keys[adapter_name] = nn.Parameter(0.02 * keys)
+        self.prefix_values[adapter_name] = nn.Parameter(torch.zeros_like(keys))
+
+    def adapters(self) -> list[str]:
+        """Names of the active adapters that this module has."""
+        return [name for name in self.active_adapters if name in self.prefix_keys or name in self.prefix_network]
+
+    def keys_and_values(self, adapter_name: str) -> tuple[torch.Tensor, torch.Tensor]:
+        """The prefix of an adapter, (length, all heads) each."""
+        if adapter_name in self.prefix_network:
+            return self.prefix_network[adapter_name]()
+        return self.prefix_keys[adapter_name], self.prefix_values[adapter_name]
+
+    @torch.no_grad()
+    def start_at(self, adapter_name: str, *, key: torch.Tensor, own: float) -> None:
+        """Keys around a key, (all heads), by a random direction of their own each of this size; values stay zero."""
+        if adapter_name in self.prefix_network:
+            self.prefix_network[adapter_name].start_at(key=key, own=own)
+            return
+        keys = self.prefix_keys[adapter_name]
+        keys.copy_(key + own * torch.randn_like(keys))
+
+    def fold(self) -> None:
+        """Put the prefixes that networks make in the place of these."""
+        for name in list(self.prefix_network):
+            keys, values = self.prefix_network[name]()
+            self.prefix_keys[name] = nn.Parameter(keys.detach().clone())
+            self.prefix_values[name] = nn.Parameter(values.detach().clone())
+            del self.prefix_network[name]
+
+    def forward(self, *args: Any, **kwargs: Any) -> tuple[torch.Tensor | None, ...]:
+        """What the attention module returns, its hidden states of shape (batch, length, d_model) first."""
+        active = self.adapters()
+        if self.disable_adapters or not active:
+            return self.base_layer(*args, **kwargs)
+        keys, values = map(self._heads, self.keys_and_values(active[-1]))
+        with self._own_attention() as implementation:
+            return self.base_layer(*args, prefix=Prefix(keys, values, implementation), **kwargs)
+
+    def _heads(self, vectors: torch.Tensor) -> torch.Tensor:
+        return vectors.view(len(vectors), heads(self.base_layer), -1).transpose(0, 1)[None]
+
+    @contextmanager
+    def _own_attention(self) -> Iterator[str]:
+        """Let the module call `attend`; yields the name of the function that it calls otherwise."""
+        config = self.base_layer.config
+        implementation = config._attn_implementation
+        if implementation not in SUPPORTED:
+            raise ValueError(f"Prefixes work with attention {' or '.join(SUPPORTED)}, not with '{implementation}'.")
+        self.base_layer.config = SimpleNamespace(_attn_implementation=ATTENTION)
+        try:
+            yield implementation
+        finally:
+            self.base_layer.config = config
+
+    def merge(self, safe_merge: bool = False, adapter_names: list[str] | None = None) -> None:
+        """Refuse: a prefix is no change of any weight of the base."""
+        raise ValueError("A prefix can't be merged into the base model; keep it as a module.")
+
+
+class PrefixModel(WrappingTuner):
+    """Puts prefixes into a model; all else is peft's."""
+
+    prefix = "prefix_"
+    tuner_layer_cls = wrapper = PrefixLayer
+
+    def add_to(self, layer: PrefixLayer, config: PrefixConfig, adapter_name: str, *, module: str) -> None:
+        """Add a prefix of the length that the pattern names."""
+        length = config.length_pattern.get(module, config.length)
+        layer.add_adapter(adapter_name, length=length, network=config.network)
+
+
+def fold_networks(tuned: PeftModel) -> PeftModel:
+    """The same model with its prefixes as they are, without the networks that made them while they were trained."""
+    for layer in tuned.modules():
+        if isinstance(layer, PrefixLayer):
+            layer.fold()
+    for config in tuned.peft_config.values():
+        config.network = None
+    return tuned
+
+
+class PrefixNetwork(nn.Module):
+    """out(tanh(hidden(vectors))): keys and values, (length, all heads) each, of vectors (length, inner)."""
+
+    def __init__(self, length: int, inner: int, width: int) -> None:
+        super().__init__()
+        self.vectors = nn.Parameter(torch.randn(length, inner))
+        self.hidden = nn.Linear(inner, inner)
+        self.out = nn.Linear(inner, 2 * width)
+
+    def forward(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Keys and values of the prefix."""
+        keys, values = self.out(torch.tanh(self.hidden(self.vectors))).chunk(2, dim=1)
+        return keys, values
+
+    @torch.no_grad()
+    def start_at(self, *, key: torch.Tensor, own: float) -> None:
+        """Begin with keys around a key, by a direction of their own each of this size, and with values of zero."""
+        width = len(key)
+        self.out.bias.zero_()
+        self.out.weight[width:] = 0
+        spread, _ = self.forward()
+        self.out.weight[:width] *= own / spread.square().mean().sqrt()
+        self.out.bias[:width] = key
+
+
+WEIGHT = math.exp(-1)
+"""Attention to a whole prefix under the mean query, beside a token whose score is zero."""
+SPREAD = 1.0
+"""Standard deviation of the part of the scores that is each key's own."""
+RIDGE = 0.1
+"""Share of the mean variance that is added to all, so that a covariance of few queries can be inverted."""
+ROWS, ROW_TOKENS = 32, 16
+"""Sequences that the queries are taken from, made of the tokens that stand first in the vocabulary."""
+
+
+@torch.no_grad()
+def typical_queries(model: nn.Module, attentions: Iterable[str]) -> dict[str, torch.Tensor]:
+    """Queries of the attention modules of a base model, (heads, queries, width of a head)."""
+    found: dict[str, torch.Tensor] = {}
+
+    def remember(name: str, queries: torch.Tensor) -> None:
+        count = heads(model.get_submodule(name))
+        found[name] = queries.float().flatten(0, 1).unflatten(1, (count, -1)).transpose(0, 1)
+
+    hooks = [
+        query_projection(model.get_submodule(name)).register_forward_hook(
+            lambda module, given, queries, name=name: remember(name, queries)
+        )
+        for name in attentions
+    ]
+    mode = model.training
+    model.eval()
+    tokens = torch.arange(ROWS * ROW_TOKENS, device=model.device).view(ROWS, ROW_TOKENS)
+    tokens = HUGGINGFACE_SPECIALS + tokens % (model.config.vocab_size - HUGGINGFACE_SPECIALS)
+    model(input_ids=tokens, decoder_input_ids=tokens, use_cache=False)
+    model.train(mode)
+    for hook in hooks:
+        hook.remove()
+    return found
+
+
+@torch.no_grad()
+def start_near_base(model: nn.Module, queries: Mapping[str, torch.Tensor]) -> None:
+    """Set the keys of the active prefixes of a peft model, whose values are zero already."""
+    for name, given in queries.items():
+        layer = model.get_base_model().get_submodule(name)
+        assert isinstance(layer, PrefixLayer)
+        own = SPREAD / given.square().mean().sqrt()
+        for adapter in layer.adapters():
+            length = len(layer.keys_and_values(adapter)[0])
+            score = math.log(WEIGHT / length) - SPREAD**2 / 2
+            layer.start_at(adapter, key=_keys_with_score(given, score).flatten(), own=float(own))
+
+
+def _keys_with_score(queries: torch.Tensor, score: float) -> torch.Tensor:
+    """Keys, (heads, width), with this score under the mean query, and with the least variance of it over all queries.
+
+    The variance counts, since what a prefix takes grows with the exponential of its score.
+    """
+    _, count, width = queries.shape
+    mean = queries.mean(dim=1)
+    centred = queries - mean[:, None]
+    covariance = centred.transpose(1, 2) @ centred / count
+    variance = covariance.diagonal(dim1=1, dim2=2).mean(dim=1)
+    ridge = RIDGE * variance[:, None, None] * torch.eye(width, device=queries.device)
+    direction = torch.linalg.solve(covariance + ridge, mean)
+    return direction * score * math.sqrt(width) / (direction * mean).sum(dim=1, keepdim=True)

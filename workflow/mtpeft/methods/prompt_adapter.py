@@ -1,0 +1,105 @@
+"""Prompt tuning as a peft tuner: trained vectors before the embeddings of the source (Lester et al. 2021).
+
+They start as embeddings of entries of the vocabulary, in the scale in which the encoder reads them, and take positions
+as tokens would, so that a source keeps the positions that are left; see `encoder_input` for what is cut off it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+
+from mtpeft.methods.base_adapter import TargetedConfig, TunerType, WrapperLayer, WrappingTuner
+from mtpeft.methods.encoder_input_adapter import (
+    EncoderInputLayer,
+    PromptedDecoderLayer,
+    embedded,
+    fitted,
+    positions_of,
+    prepended,
+)
+from mtpeft.models.config_json import HUGGINGFACE_SPECIALS
+
+FREQUENT = 5000
+"""Entries at the head of the vocabulary, where the most frequent pieces stand, from which a prompt is drawn."""
+SIDES = ("encoder", "decoder")
+
+
+@dataclass
+class PromptConfig(TargetedConfig):
+    """How long the prompt is; the modules to wrap are the encoder and the decoder."""
+
+    tuner_type = TunerType.PROMPT
+
+    tokens: int = field(default=16, metadata={"help": "Vectors of the prompt."})
+
+
+class PromptLayer(EncoderInputLayer):
+    """An encoder that reads the prompt of the active adapter before each source."""
+
+    adapter_layer_names = ("prompt_vectors",)
+
+    def __init__(self, base_layer: nn.Module, adapter_name: str) -> None:
+        super().__init__(base_layer, adapter_name)
+        self.prompt_vectors = nn.ParameterDict()
+
+    def add_adapter(self, adapter_name: str, config: PromptConfig) -> None:
+        """Add a prompt that is made of words until it is trained."""
+        self.prompt_vectors[adapter_name] = nn.Parameter(words(self.base_layer, config.tokens))
+
+    def prompt(self, adapter_name: str) -> torch.Tensor:
+        """The vectors of an adapter: shape (tokens, d_model)."""
+        return self.prompt_vectors[adapter_name]
+
+    def change(
+        self, embeddings: torch.Tensor, mask: torch.Tensor | None, adapter_name: str
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """The prompt, then the source."""
+        prompt, positions = self.prompt(adapter_name), positions_of(self.base_layer)
+        embeddings, mask = fitted(embeddings, mask, None if positions is None else positions - len(prompt))
+        return prepended(prompt, self.shifted(embeddings, adapter_name), mask)
+
+    def shifted(self, embeddings: torch.Tensor, adapter_name: str) -> torch.Tensor:
+        """Embeddings of the source as an adapter has them."""
+        return embeddings
+
+
+class PromptModel(WrappingTuner):
+    """Puts a prompt into a model; all else is peft's."""
+
+    prefix = "prompt_"
+    tuner_layer_cls = wrapper = (PromptLayer, PromptedDecoderLayer)
+    encoder_wrapper = PromptLayer
+
+    def wrap(self, target: nn.Module, adapter_name: str, *, module: str, **place: Any) -> WrapperLayer:
+        """The encoder or the decoder in the wrapper of its side."""
+        side = PromptedDecoderLayer if module.endswith("decoder") else self.encoder_wrapper
+        return side(target, adapter_name)
+
+    def add_to(self, layer: WrapperLayer, config: PromptConfig, adapter_name: str, *, module: str) -> None:
+        """Add a prompt to the wrapper of the encoder, or tell that of the decoder how long it is."""
+        if isinstance(layer, PromptedDecoderLayer):
+            layer.prompt_tokens[adapter_name] = config.tokens
+        else:
+            layer.add_adapter(adapter_name, config)
+
+    def _prepare_adapter_config(self, peft_config: PromptConfig, model_config: dict[str, Any]) -> PromptConfig:
+        if not ends_with(peft_config.target_modules or (), SIDES):
+            raise ValueError("target_modules must name the encoder and the decoder.")
+        return peft_config
+
+
+def ends_with(modules: Sequence[str], names: Sequence[str]) -> bool:
+    """Whether modules are those of these names, wherever in the model they are."""
+    return sorted(module.rsplit(".", 1)[-1] for module in modules) == sorted(names)
+
+
+@torch.no_grad()
+def words(encoder: nn.Module, count: int) -> torch.Tensor:
+    """Embeddings of random entries of the vocabulary, no two alike while there are enough: shape (count, d_model)."""
+    table = encoder.embed_tokens.weight
+    entries = min(FREQUENT, len(table) - HUGGINGFACE_SPECIALS)
+    drawn = torch.randperm(entries)[torch.arange(count) % entries] + HUGGINGFACE_SPECIALS
+    return embedded(encoder, drawn.to(table.device)[None])[0].float()

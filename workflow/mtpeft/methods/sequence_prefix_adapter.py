@@ -1,0 +1,206 @@
+"""Prefixes in the sequence as a peft tuner (Üstün & Cooper Stickland 2022, arXiv 2205.11277).
+
+The encoder and the decoder read trained embeddings before their own, which take positions as tokens would. Each further
+layer gets vectors of its own in the place of what the layer before has made of these positions. The decoder's prefix is
+read once, with the first tokens, and then stands in the cache; what the decoder puts out begins behind it.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from peft import PeftModel
+from torch import nn
+from torch.nn import functional
+
+from mtpeft.methods.base_adapter import TargetedConfig, TunerType, WrapperLayer, WrappingTuner
+from mtpeft.methods.encoder_input_adapter import (
+    EncoderInputLayer,
+    PromptedDecoderLayer,
+    fitted,
+    positions_of,
+    prepended,
+)
+from mtpeft.methods.prompt_adapter import words
+
+NO_MERGE = "A prefix can't be merged into the base model; keep it as a module."
+STACKS = ("encoder", "decoder")
+
+
+@dataclass
+class SequencePrefixConfig(TargetedConfig):
+    """How many positions each stack has before its own, and its layers behind the first, by module name."""
+
+    tuner_type = TunerType.SEQUENCE_PREFIX
+
+    length_pattern: dict[str, int] = field(default_factory=dict, metadata={"help": "Positions by module name."})
+    network: int | None = field(default=None, metadata={"help": "Inner width of a network that makes vectors, if any."})
+
+
+class _Stack:
+    """What both stacks share: trained embeddings, and layers in wrappers of their own."""
+
+    adapter_layer_names = ("seqprefix_embeddings",)
+
+    def add_adapter(self, adapter_name: str, length: int) -> None:
+        """Add embeddings that are those of words until they are trained."""
+        self.seqprefix_embeddings[adapter_name] = nn.Parameter(words(self.base_layer, length))
+
+    def unload_and_optionally_merge_module(self, *, merge: bool, **options: Any) -> nn.Module:
+        """The stack without prefixes, its layers included, which peft does not look for inside of a wrapper.
+
+        Raises:
+            ValueError: it should be merged.
+        """
+        if merge:
+            raise ValueError(NO_MERGE)
+        wrapped = [(name, own) for name, own in self.base_layer.named_modules() if isinstance(own, PrefixedLayer)]
+        for name, layer in wrapped:
+            self.base_layer.set_submodule(name, layer.base_layer)
+        return self.base_layer
+
+
+class PrefixedEncoder(_Stack, EncoderInputLayer):
+    """An encoder that reads the embeddings of the active adapter before each source."""
+
+    def __init__(self, base_layer: nn.Module, adapter_name: str) -> None:
+        super().__init__(base_layer, adapter_name)
+        self.seqprefix_embeddings = nn.ParameterDict()
+
+    def change(
+        self, embeddings: torch.Tensor, mask: torch.Tensor | None, adapter_name: str
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """The prefix, then the source."""
+        prefix, positions = self.seqprefix_embeddings[adapter_name], positions_of(self.base_layer)
+        embeddings, mask = fitted(embeddings, mask, None if positions is None else positions - len(prefix))
+        return prepended(prefix, embeddings, mask)
+
+
+class PrefixedDecoder(_Stack, PromptedDecoderLayer):
+    """A decoder that reads the embeddings of the active adapter before the first tokens, and sees the source's."""
+
+    def __init__(self, base_layer: nn.Module, adapter_name: str) -> None:
+        super().__init__(base_layer, adapter_name)
+        self.seqprefix_embeddings = nn.ParameterDict()
+
+    def length(self) -> int:
+        """Positions before the target."""
+        active = [name for name in self.active_adapters if name in self.seqprefix_embeddings]
+        return len(self.seqprefix_embeddings[active[-1]]) if active and not self.disable_adapters else 0
+
+    def forward(
+        self,
+        input_ids: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        inputs_embeds: torch.Tensor | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """What the decoder returns for the tokens alone."""
+        length = self.length()
+        if length and attention_mask is not None:
+            attention_mask = functional.pad(attention_mask, (length, 0), value=1)
+        given = {"attention_mask": attention_mask, **kwargs}
+        if not length or not is_first(kwargs.get("past_key_values")):
+            return super().forward(input_ids=input_ids, inputs_embeds=inputs_embeds, **given)
+        tokens = self.base_layer.embed_tokens(input_ids) if inputs_embeds is None else inputs_embeds
+        active = [name for name in self.active_adapters if name in self.seqprefix_embeddings]
+        # Marian's decoder scales whatever it is given, and the prefix is in the scale that is read.
+        prefix = self.seqprefix_embeddings[active[-1]] / getattr(self.base_layer, "embed_scale", 1.0)
+        embeddings, _ = prepended(prefix, tokens, None)
+        output = super().forward(inputs_embeds=embeddings, **given)
+        output["last_hidden_state"] = output.last_hidden_state[:, length:]
+        return output
+
+
+class PrefixedLayer(WrapperLayer):
+    """A layer that reads vectors of the active adapter at the positions of the prefix."""
+
+    adapter_layer_names = ("seqprefix_vectors", "seqprefix_network")
+
+    def __init__(self, base_layer: nn.Module, adapter_name: str, *, place: int, in_decoder: bool) -> None:
+        super().__init__(base_layer, adapter_name)
+        self.seqprefix_vectors = nn.ParameterDict()
+        self.seqprefix_network = nn.ModuleDict()
+        self._place, self._in_decoder = place, in_decoder
+
+    def add_adapter(self, adapter_name: str, *, length: int, width: int, network: int | None) -> None:
+        """Add small random vectors, (length, d_model), and the network that changes them, if there is one."""
+        device = next(self.base_layer.parameters()).device
+        vectors = torch.randn((length, width), device="cpu" if device.type == "meta" else device)
+        self.seqprefix_vectors[adapter_name] = nn.Parameter(vectors * width**-0.5)
+        if network is not None:
+            made = nn.Sequential(nn.Linear(width, network), nn.Tanh(), nn.Linear(network, width))
+            self.seqprefix_network[adapter_name] = made if device.type == "meta" else made.to(device)
+
+    def vectors(self, adapter_name: str) -> torch.Tensor:
+        """What stands at the positions of the prefix: (length, d_model)."""
+        vectors = self.seqprefix_vectors[adapter_name]
+        return self.seqprefix_network[adapter_name](vectors) if adapter_name in self.seqprefix_network else vectors
+
+    @torch.no_grad()
+    def fold(self) -> None:
+        """Put what the networks make in the place of what they read."""
+        for name in list(self.seqprefix_network):
+            self.seqprefix_vectors[name] = nn.Parameter(self.vectors(name).clone())
+            del self.seqprefix_network[name]
+
+    def forward(self, hidden_states: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+        """What the layer returns for hidden states, (batch, length, d_model), whose first ones are overwritten."""
+        active = [name for name in self.active_adapters if name in self.seqprefix_vectors]
+        read = active and not self.disable_adapters
+        if read and not (self._in_decoder and not is_first(kwargs.get("past_key_values"), self._place)):
+            vectors = self.vectors(active[-1]).to(hidden_states.dtype)
+            own = hidden_states[:, len(vectors) :]
+            hidden_states = torch.cat([vectors.expand(len(own), -1, -1), own], dim=1)
+        return self.base_layer(hidden_states, *args, **kwargs)
+
+    def merge(self, safe_merge: bool = False, adapter_names: list[str] | None = None) -> None:
+        """Refuse: a prefix is no change of any weight of the base."""
+        raise ValueError(NO_MERGE)
+
+
+def is_first(cache: Any, layer: int = 0) -> bool:
+    """Whether a decoder layer has read nothing yet, so that the prefix is in what it reads now."""
+    return cache is None or int(cache.get_seq_length(layer)) == 0
+
+
+class SequencePrefixModel(WrappingTuner):
+    """Puts prefixes into a model; all else is peft's."""
+
+    prefix = "seqprefix_"
+    tuner_layer_cls = wrapper = (PrefixedEncoder, PrefixedDecoder, PrefixedLayer)
+
+    def wrap(
+        self, target: nn.Module, adapter_name: str, *, parent: nn.Module, config: SequencePrefixConfig, module: str
+    ) -> WrapperLayer:
+        """A stack or one of its layers in its wrapper."""
+        name = module.rpartition(".")[2]
+        if name in STACKS:
+            return (PrefixedEncoder if name == "encoder" else PrefixedDecoder)(target, adapter_name)
+        return PrefixedLayer(target, adapter_name, place=int(name), in_decoder="decoder" in module.split("."))
+
+    def add_to(self, layer: WrapperLayer, config: SequencePrefixConfig, adapter_name: str, *, module: str) -> None:
+        """Add a prefix to a stack or to a layer, and tell the decoder how long that of the source is."""
+        lengths = config.length_pattern
+        if isinstance(layer, PrefixedLayer):
+            width = self.model.config.d_model
+            layer.add_adapter(adapter_name, length=lengths[module], width=width, network=config.network)
+            return
+        layer.add_adapter(adapter_name, lengths[module])
+        if isinstance(layer, PrefixedDecoder):
+            layer.prompt_tokens[adapter_name] = lengths[f"{module.removesuffix('decoder')}encoder"]
+
+
+def target_prefix_length(model: nn.Module) -> int:
+    """Positions that the active adapter puts before each target; none where it puts none."""
+    return sum(module.length() for module in model.modules() if isinstance(module, PrefixedDecoder))
+
+
+def fold_networks(tuned: PeftModel) -> PeftModel:
+    """The same model with its vectors as they are, without the networks that made them while they were trained."""
+    for layer in tuned.modules():
+        if isinstance(layer, PrefixedLayer):
+            layer.fold()
+    for config in tuned.peft_config.values():
+        config.network = None
+    return tuned

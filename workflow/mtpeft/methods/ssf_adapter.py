@@ -1,0 +1,75 @@
+"""Scale and shift as a peft tuner: scale * module(x) + shift (SSF, Lian et al. 2022, arXiv 2210.08823)."""
+
+from dataclasses import dataclass
+
+import torch
+from peft.tuners.tuners_utils import check_adapters_to_merge
+from torch import nn
+
+from mtpeft.methods.base_adapter import TargetedConfig, TunerType, WrapperLayer, WrappingTuner
+from mtpeft.models.attention import is_key_projection
+
+
+@dataclass
+class SsfConfig(TargetedConfig):
+    """Whose outputs are scaled and shifted."""
+
+    tuner_type = TunerType.SSF
+
+
+class SsfLayer(WrapperLayer):
+    """A linear layer or a layer norm with the scale and the shift of the active adapters."""
+
+    adapter_layer_names = ("ssf_scale", "ssf_shift")
+
+    def __init__(self, base_layer: nn.Module, adapter_name: str) -> None:
+        super().__init__(base_layer, adapter_name)
+        self.ssf_scale = nn.ParameterDict()
+        self.ssf_shift = nn.ParameterDict()
+
+    def add_adapter(self, adapter_name: str, *, shift: bool) -> None:
+        """Add a scale of one and, if it is asked for, a shift of zero."""
+        width, device = _outputs(self.base_layer), self.base_layer.weight.device
+        self.ssf_scale[adapter_name] = nn.Parameter(torch.ones(width, device=device))
+        if shift:
+            self.ssf_shift[adapter_name] = nn.Parameter(torch.zeros(width, device=device))
+
+    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+        """What the module computes, scaled and shifted by the active adapters in turn."""
+        output = self.base_layer(hidden)
+        if self.disable_adapters or self.merged:
+            return output
+        for name in filter(self.ssf_scale.__contains__, self.active_adapters):
+            output = output * self.ssf_scale[name].to(output.dtype)
+            if name in self.ssf_shift:
+                output = output + self.ssf_shift[name].to(output.dtype)
+        return output
+
+    @torch.no_grad()
+    def merge(self, safe_merge: bool = False, adapter_names: list[str] | None = None) -> None:
+        """Write scale and shift into the weight and the bias of the module."""
+        weight, bias = self.base_layer.weight, getattr(self.base_layer, "bias", None)
+        for name in check_adapters_to_merge(self, adapter_names):
+            scale = self.ssf_scale[name]
+            weight.mul_(scale[:, None] if weight.dim() > 1 else scale)
+            if bias is not None:
+                bias.mul_(scale)
+            if name in self.ssf_shift:
+                bias.add_(self.ssf_shift[name])
+            self.merged_adapters.append(name)
+
+
+def _outputs(module: nn.Module) -> int:
+    return module.out_features if isinstance(module, nn.Linear) else len(module.weight)
+
+
+class SsfModel(WrappingTuner):
+    """Puts scales and shifts into a model; all else is peft's."""
+
+    prefix = "ssf_"
+    tuner_layer_cls = wrapper = SsfLayer
+
+    def add_to(self, layer: SsfLayer, config: SsfConfig, adapter_name: str, *, module: str) -> None:
+        """Add a scale, and a shift where there is a bias that it can be merged into."""
+        bias = getattr(layer.base_layer, "bias", None)
+        layer.add_adapter(adapter_name, shift=bias is not None and not is_key_projection(module))

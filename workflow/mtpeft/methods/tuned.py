@@ -1,0 +1,47 @@
+"""Open the model that a cell has trained: its `tuned/` folder together with its base model."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from torch import nn
+
+from mtpeft.core.files import read_record
+from mtpeft.models.architecture import NEW_ENTRIES
+from mtpeft.models.precision import WHOLE, Frozen
+
+if TYPE_CHECKING:
+    pass
+
+
+from mtpeft.models.load import STAGE, STAGED_BASE, load_base
+
+
+def open_tuned(base: Path, tuned: Path, frozen: Frozen = WHOLE) -> nn.Module:
+    """The model that a cell's `tuned/` folder and its base, held as it was in training, make together.
+
+    A folder with an adapter_config.json is a peft folder, one with a config.json a whole model, an empty one the base;
+    one with folders in it holds the stages of a method.
+    """
+    if stages := sorted(tuned.glob(f"{STAGE}*"), key=lambda folder: int(folder.name.removeprefix(STAGE))):
+        return _open_stages(base, tuned, stages, frozen)
+    if (tuned / "adapter_config.json").exists():
+        from peft import PeftModel
+
+        from mtpeft.methods.new_entries_adapter import split_new_entries
+
+        model = load_base(base, frozen)
+        if NEW_ENTRIES in (read_record(tuned / "adapter_config.json").get("modules_to_save") or ()):
+            split_new_entries(model)
+        return PeftModel.from_pretrained(model, tuned, local_files_only=True)
+    return load_base(tuned) if (tuned / "config.json").exists() else load_base(base, frozen)
+
+
+def _open_stages(base: Path, tuned: Path, stages: Sequence[Path], frozen: Frozen) -> nn.Module:
+    from mtpeft.methods.staged_adapter import StagedModel
+
+    trained = tuned / STAGED_BASE
+    model = StagedModel(load_base(trained) if trained.exists() else load_base(base, frozen))
+    for stage in stages:
+        model.open(stage)
+    return model

@@ -1,0 +1,1 @@
+"""Metrics of translation quality, and the step that scores hypotheses."""

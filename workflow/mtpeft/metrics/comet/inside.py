@@ -1,0 +1,136 @@
+"""What runs inside COMET's own environment, without the packages of the workflow: a model is loaded and asked.
+
+Called as `inside.py PACKAGES COMMAND`, with a request as JSON on standard input; the answer is JSON on standard output.
+Where a process with a loaded model listens, which is this file called as `inside.py PACKAGES keep NAME MODEL`, the
+command runs in a fork of it.
+"""
+
+import json
+import os
+import pickle
+import platform
+import sys
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
+from importlib import import_module, invalidate_caches
+from importlib.metadata import version
+from math import isfinite
+from pathlib import Path
+from textwrap import shorten
+from typing import Any
+
+WORKFLOW = Path(__file__).parents[3]
+PACKAGES = ("unbabel-comet", "torch", "transformers", "tokenizers", "pytorch-lightning", "numpy")
+OUT_OF_MEMORY = "can't allocate memory"
+"""What torch says of a processor's memory."""
+LONGEST = 200
+"""Characters of an error that are told."""
+
+
+class FailedError(Exception):
+    """A model that is not what it should be; its text says why."""
+
+
+def tell_versions(request: dict[str, Any]) -> dict[str, Any]:
+    """Versions of what scores depend on."""
+    return {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
+
+
+def score(request: dict[str, Any]) -> dict[str, Any]:
+    """Score the sentences of some test sets, or of none, which shows whether a model can be loaded.
+
+    The request has `checkpoint`, `batch_size`, `threads` and in `sets` a list of `src`, `mt` and `ref` by name. The
+    answer has `scores`, a list by name, and `device`; or `failure`, and in `again` whether another try may help.
+    """
+    import_module("comet")  # where it can't be imported, the environment is to blame, and not the model
+    import torch
+
+    torch.set_num_threads(request["threads"])
+    gpus = int(torch.cuda.is_available())
+    predict = partial(predict_scores, size=request["batch_size"], gpus=gpus)
+    try:
+        model = load(request["checkpoint"])
+        scores = {name: predict(model, samples) for name, samples in request["sets"].items()}
+    except Exception as error:
+        lacks_memory = isinstance(error, torch.OutOfMemoryError | MemoryError) or OUT_OF_MEMORY in str(error)
+        return {"failure": said(error), "again": lacks_memory}
+    return {"scores": scores, "device": "cuda" if gpus else "cpu"}
+
+
+def predict_scores(model: Any, samples: list[dict[str, str]], *, size: int, gpus: int) -> list[float]:
+    """Scores of the sentences of one test set, which must not depend on what else is scored beside it."""
+    found = model.predict(samples, batch_size=size, gpus=gpus, progress_bar=False, num_workers=0).scores
+    if not all(map(isfinite, found)):
+        raise FailedError("it gives a sentence no finite score")
+    return found
+
+
+@lru_cache(maxsize=1)
+def load(checkpoint: str) -> Any:
+    """A model with all of its weights: COMET fills what a checkpoint lacks with random ones, and says nothing."""
+    import comet
+    import torch
+
+    try:
+        model = comet.load_from_checkpoint(checkpoint, local_files_only=True)
+        weights = torch.load(checkpoint, weights_only=True, map_location="cpu", mmap=True)["state_dict"]
+    except pickle.UnpicklingError:
+        raise FailedError("it holds more than weights and plain values, and nothing else is unpickled") from None
+    lacking = [name for name, _ in model.named_parameters() if name not in weights]
+    if lacking:
+        raise FailedError(f"it lacks weights, {len(lacking)} of them, such as {lacking[0]}")
+    return model.eval()
+
+
+def said(error: BaseException) -> str:
+    """An error on one line, which is not long."""
+    return shorten(str(error), LONGEST, placeholder=" …").rstrip(".") or type(error).__name__
+
+
+def preload(model: Path) -> None:
+    """Load the model of a record, for forks to use; one that can't be loaded is theirs to tell of."""
+    invalidate_caches()  # the packages may have been installed since this process was started
+    try:
+        record = json.loads(model.read_text(encoding="utf-8"))
+        checkpoint = Path(record["checkpoint"]).absolute()
+        os.chdir(record["encoders"])
+        load(str(checkpoint))
+    except Exception as error:
+        print(said(error), file=sys.stderr)
+
+
+COMMANDS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {"versions": tell_versions, "score": score}
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run a command. What libraries print is kept from the answer."""
+    with os.fdopen(os.dup(1), "w") as answer:
+        os.dup2(2, 1)
+        json.dump(COMMANDS[arguments[0]](json.load(sys.stdin)), answer)
+    sys.exit(0)
+
+
+def keep(name: str, model: str) -> None:
+    """Be the process with a loaded model, and in each of its forks the command that asked for it."""
+    from mtpeft.forkserver.fork import be_command
+    from mtpeft.forkserver.request import origin
+    from mtpeft.forkserver.server import wait_for_command
+
+    own = origin()
+    be_command(wait_for_command(name, partial(preload, Path(model))), own, main)
+
+
+def run(arguments: Sequence[str]) -> None:
+    """Run a command in this process, or one that needs a model in a fork of the process that has loaded it."""
+    from mtpeft.forkserver.client import run_warm
+    from mtpeft.metrics.comet.environment import KEPT_VARIABLE
+
+    code = run_warm(arguments, KEPT_VARIABLE) if arguments[0] == "score" else None
+    main(arguments) if code is None else sys.exit(code)
+
+
+if __name__ == "__main__":
+    # This Python is isolated: its path has the standard library alone.
+    sys.path[:0] = [sys.argv[1]]
+    sys.path.append(str(WORKFLOW))
+    keep(*sys.argv[3:]) if sys.argv[2] == "keep" else run(sys.argv[2:])

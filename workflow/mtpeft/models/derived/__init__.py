@@ -1,0 +1,1 @@
+"""Base models that are made from other base models."""

@@ -1,0 +1,180 @@
+"""Add entries to the vocabulary of a base model: tokens for languages that it never saw, and pieces of new text.
+
+The tokenizer stays as it is (see `mtpeft.models.tokenizer`). Every tensor that has a number or a row for each entry
+gets one for each new entry: the mean of those that it stands for. A bias of zero would let new entries win every step
+of a model that has learnt to hold the others down.
+"""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from io import BytesIO
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import sentencepiece
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from mtpeft.core.errors import UserError
+from mtpeft.core.files import write_record
+from mtpeft.core.languages import match
+from mtpeft.models.architecture import NEW_ENTRIES
+from mtpeft.models.config_json import SENTENCEPIECE_SPECIALS
+from mtpeft.models.families import family_in, read_json
+from mtpeft.models.tokenizer import NewLanguage, load_tokenizer, names_in
+
+SIZES = ("vocab_size", "decoder_vocab_size")
+"""Keys of a config.json that say how many entries there are."""
+
+
+Row = tuple[int, ...]
+"""Entries whose rows have the mean with which the row of a new one begins."""
+
+
+def copy_extended(folder: Path, target: Path, rows: Sequence[Row]) -> None:
+    """Copy a model into another folder, with new entries after the last ones of its vocabulary."""
+    config = read_json(folder / "config.json")
+    places = entry_dimensions(config)
+    entries = config["vocab_size"] + len(rows)
+    sizes = {name: entries for name in SIZES if config.get(name) is not None}
+    for file in filter(Path.is_file, folder.iterdir()):
+        if file.suffix == ".safetensors":
+            save_file(_extended(file, rows, places), target / file.name, {"format": "pt"})
+        else:
+            shutil.copyfile(file, target / file.name)
+    write_record(target / "config.json", {**config, **sizes, NEW_ENTRIES: len(rows)})
+
+
+def entry_dimensions(config: Mapping[str, Any]) -> dict[str, int]:
+    """Tensors of a model that have a dimension with a place for each entry of the vocabulary, and which it is.
+
+    They are those that grow when there is one entry more.
+    """
+    from transformers import AutoConfig, AutoModelForSeq2SeqLM
+
+    shapes = []
+    for more in (0, 1):
+        sizes = {name: config["vocab_size"] + more for name in SIZES if config.get(name) is not None}
+        with torch.device("meta"):
+            model = AutoModelForSeq2SeqLM.from_config(AutoConfig.for_model(**{**config, **sizes}))
+        shapes.append({name: tensor.shape for name, tensor in model.state_dict().items()})
+    plain, larger = shapes
+    return {
+        name: next(place for place, size in enumerate(shape) if size != larger[name][place])
+        for name, shape in plain.items()
+        if shape != larger[name]
+    }
+
+
+def _place_of(name: str, places: Mapping[str, int]) -> int | None:
+    """The dimension of a tensor in a file, which may lack the first part of its name in the model."""
+    return next((place for known, place in places.items() if known == name or known.endswith(f".{name}")), None)
+
+
+def _extended(file: Path, rows: Sequence[Row], places: Mapping[str, int]) -> dict[str, torch.Tensor]:
+    """Tensors of a file, with what is new the mean of some that are there."""
+    tensors = {}
+    with safe_open(file, framework="pt") as stream:
+        for name in stream.keys():  # noqa: SIM118 - it is no mapping
+            tensor = stream.get_tensor(name)
+            place = _place_of(name, places)
+            if rows and place is not None:
+                replaced = (tensor.index_select(place, torch.tensor(row)).float() for row in rows)
+                new = torch.stack([entries.mean(dim=place) for entries in replaced], dim=place)
+                tensor = torch.cat([tensor, new.to(tensor.dtype)], dim=place)
+            tensors[name] = tensor.contiguous()
+    return tensors
+
+
+def new_languages(
+    wanted: Mapping[str, str | None], folder: Path, *, key: str, first: int
+) -> tuple[dict[str, NewLanguage], list[Row]]:
+    """New languages with their tokens, and what the rows of those begin as."""
+    family, tokenizer = family_in(folder), load_tokenizer(folder)
+    names = names_in(family, tokenizer)
+    if wanted and names is None:
+        raise UserError(f"'{key}.languages': {family.title} has no token for any language; take the key out.")
+    tokens = {name: tokenizer.convert_tokens_to_ids((family.token or str)(name)) for name in names or ()}
+    known = {name: names[name] for name, token in tokens.items() if token not in (None, tokenizer.unk_token_id)}
+    languages, rows = {}, []
+    for tag, like in wanted.items():
+        if name := match(tag, known):
+            raise UserError(f"'{key}.languages' names '{tag}', which the model knows as '{name}'; take it out.")
+        stand_in = match(like, known) if like else next(iter(known))
+        if stand_in is None:
+            raise UserError(f"'{key}.languages.{tag}.like' is '{like}', which the model does not know; name another.")
+        languages[tag] = NewLanguage(id=first + len(rows), stand_in=stand_in)
+        rows.append((tokens[stand_in],) if like else tuple(tokens[name] for name in known))
+    return languages, rows
+
+
+def new_pieces(text: Sequence[Sequence[int]], folder: Path, *, entries: int) -> list[Row]:
+    """Learn new entries from tokens of a text; none where no entries are asked for."""
+    if not entries:
+        return []
+    tokenizer = load_tokenizer(folder)
+    return learn_pieces(text, tokenizer.convert_ids_to_tokens(list(range(len(tokenizer)))), entries=entries)
+
+
+FIRST_CHARACTER = 0x20000
+"""Where a plane of Unicode begins in which all characters are of one script, and none is normalised."""
+WORD_START = "\N{LOWER ONE EIGHTH BLOCK}"
+BETWEEN_WORDS = "|"
+LONGEST = 16
+"""Most known pieces in a new one."""
+
+
+def learn_pieces(rows: Sequence[Sequence[int]], spelling: Sequence[str], *, entries: int) -> list[tuple[int, ...]]:
+    """The most useful sequences of pieces, by byte pair encoding (Sennrich et al. 2016, arXiv 1508.07909) in
+    sentencepiece, where each known piece counts as a character and no new one spans two words.
+
+    Args:
+        rows: sentences in the tokenizer's ids, without special tokens.
+        spelling: the tokenizer's pieces, of which those that begin a word start with sentencepiece's mark.
+        entries: how many new pieces.
+
+    Raises:
+        UserError: the text does not have so many.
+    """
+    seen = sorted({token for row in rows for token in row})
+    character = {token: chr(FIRST_CHARACTER + place) for place, token in enumerate(seen)}
+    piece_of = {own: token for token, own in character.items()}
+    words = (_words([spelling[token].startswith(WORD_START) for token in row]) for row in rows)
+    sentences = [
+        BETWEEN_WORDS.join("".join(character[token] for token in row[first:last]) for first, last in places)
+        for row, places in zip(rows, words, strict=True)
+        if row
+    ]
+    model = BytesIO()
+    try:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(sentences),
+            model_writer=model,
+            model_type="bpe",
+            vocab_size=SENTENCEPIECE_SPECIALS + len(seen) + entries,
+            character_coverage=1.0,
+            normalization_rule_name="identity",
+            add_dummy_prefix=False,
+            split_by_unicode_script=False,
+            split_by_number=False,
+            max_sentencepiece_length=LONGEST,
+            pretokenization_delimiter=BETWEEN_WORDS,
+            num_threads=1,
+            minloglevel=2,
+        )
+    except RuntimeError as error:
+        raise UserError(
+            f"{entries} new pieces can't be learnt from {len(rows)} sentences; write a smaller number in "
+            f"'extend.pieces.entries' (sentencepiece: {str(error).strip()})."
+        ) from error
+    processor = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
+    learnt = map(processor.id_to_piece, range(SENTENCEPIECE_SPECIALS, processor.get_piece_size()))
+    return [tuple(piece_of[own] for own in piece) for piece in learnt if len(piece) > 1]
+
+
+def _words(begins: Sequence[bool]) -> list[tuple[int, int]]:
+    """First place of each word, and the place after its last one."""
+    firsts = [place for place, is_first in enumerate(begins) if is_first or not place]
+    return list(pairwise([*firsts, len(begins)]))

@@ -1,0 +1,148 @@
+"""A base model that is never trained may be held in less: 8 or 4 bits for a weight, floats of 16 bits for the rest.
+
+The bits are those of bitsandbytes: LLM.int8() (Dettmers et al. 2022, arXiv 2208.07339) and the 4-bit NormalFloat of
+QLoRA (Dettmers et al. 2023, arXiv 2305.14314). Linear layers of the encoder and the decoder are quantised, embeddings
+and the output projection never; neither is the second matrix of the feed-forward blocks of T5 and mT5, whose code can't
+do with less. With 8 bits the inputs of a layer are quantised as well (on a processor in evaluation alone), but for
+columns with an outlier anywhere in the batch, so that a sentence's translation may depend on what it is batched with.
+
+Of peft's `prepare_model_for_kbit_training` nothing is needed: it freezes the base, as every tuner does by itself,
+turns 16-bit floats into 32-bit ones, which `precision` decides here, and has activations computed twice to save memory.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import nn
+
+from mtpeft.core.errors import UserError
+
+PACKAGE = "bitsandbytes"
+REQUIREMENTS = "envs/quantised.txt"
+OUTLIER = 6.0
+"""Magnitude from which on LLM.int8() keeps a column of a layer's inputs in 16 bits."""
+PROBE = 64
+"""Width of the layer that is tried before anything is done; a block of 4-bit weights."""
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """In what the base model of this label is held; as it says nothing, in 32-bit floats."""
+
+    model: str
+    quantised: int | None = None
+    precision: str = "float32"
+
+    @property
+    def key(self) -> str | None:
+        """The key of the configuration that makes the base another one than it was, if there is one."""
+        named = {"quantised": self.quantised, "precision": self.precision != "float32"}
+        return next((f"models.{self.model}.{key}" for key, given in named.items() if given), None)
+
+    @property
+    def floats(self) -> torch.dtype:
+        """Type of what is not quantised, and of what is computed."""
+        return getattr(torch, self.precision)
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """Packages that results depend on besides those that all do."""
+        return (PACKAGE,) if self.quantised else ()
+
+
+WHOLE = Frozen("")
+"""Held in 32-bit floats, as a model must be that is trained."""
+
+
+def frozen_in(settings: Mapping[str, Any], model: str) -> Frozen:
+    """In what a job's settings say that the base model of this label is held."""
+    return Frozen(model, **{key: settings[key] for key in ("quantised", "precision") if key in settings})
+
+
+def require_quantisation(frozen: Frozen, device: torch.device) -> None:
+    """Try on one layer whether the base can be quantised here.
+
+    Raises:
+        UserError: bitsandbytes is not installed, or does not work on this device.
+    """
+    if frozen.quantised is None:
+        return
+    given = f"'models.{frozen.model}.quantised' is {frozen.quantised}"
+    try:
+        import bitsandbytes
+    except ImportError as error:
+        raise UserError(
+            f"{given}, but {PACKAGE} is not installed; run `pip install -r {REQUIREMENTS}`, or take the key out."
+        ) from error
+    kinds: dict[int, Callable[..., nn.Module]] = {
+        8: partial(bitsandbytes.nn.Linear8bitLt, has_fp16_weights=False, threshold=OUTLIER),
+        4: partial(bitsandbytes.nn.Linear4bit, quant_type="nf4"),
+    }
+    _say_no_casts()
+    try:
+        kinds[frozen.quantised](PROBE, PROBE).eval().to(device)(torch.ones(1, PROBE, device=device))
+    except (RuntimeError, NotImplementedError) as error:
+        raise UserError(
+            f"{given}, but {PACKAGE} {bitsandbytes.__version__} does not work on this machine's {device.type} "
+            f"({str(error).strip().splitlines()[0]}); run it where it does, or take the key out."
+        ) from error
+
+
+def loading_options(frozen: Frozen) -> dict[str, Any]:
+    """Options of `from_pretrained` for a base that is held so."""
+    if frozen.quantised is None:
+        return {"dtype": frozen.floats}
+    from transformers import BitsAndBytesConfig
+
+    return {"dtype": frozen.floats, "quantization_config": BitsAndBytesConfig(**_quantisation(frozen))}
+
+
+def written_options(frozen: Frozen) -> list[str]:
+    """The same as they are written in Python, with the names of types in words."""
+    named = (
+        (key, frozen.precision if value is frozen.floats else value) for key, value in _quantisation(frozen).items()
+    )
+    given = ", ".join(f"{key}={value!r}" for key, value in named)
+    bits = [f"quantization_config=BitsAndBytesConfig({given})"] if given else []
+    return [f"dtype={frozen.precision!r}", *bits]
+
+
+def _quantisation(frozen: Frozen) -> dict[str, Any]:
+    """Keys of transformers' BitsAndBytesConfig."""
+    bits = {
+        8: {"load_in_8bit": True, "llm_int8_threshold": OUTLIER},
+        4: {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4", "bnb_4bit_compute_dtype": frozen.floats},
+    }
+    return bits[frozen.quantised] if frozen.quantised else {}
+
+
+def settle(model: nn.Module) -> None:
+    """Have 4-bit layers, if there are any, compute the same in evaluation as in training.
+
+    On processors with instructions for 16-bit floats they would turn to a kernel in evaluation that rounds to these,
+    packs the weights anew for good, and has no gradient, so that nothing could be trained after the first dev score.
+    """
+    _say_no_casts()
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
+
+
+def _say_no_casts() -> None:
+    """Each 8-bit layer would log at each call that its inputs become 16-bit floats, as they do by its method."""
+    logging.getLogger(f"{PACKAGE}.autograd._functions").setLevel(logging.ERROR)
+
+
+def is_packed(layer: nn.Module) -> bool:
+    """Whether the weights of a layer are quantised, and no matrix of its inputs and outputs."""
+    return not layer.weight.is_floating_point()
+
+
+def represented(parameter: nn.Parameter) -> int:
+    """Parameters that a tensor stands for: 4-bit ones lie in pairs in the bytes of one."""
+    state = getattr(parameter, "quant_state", None)
+    return parameter.numel() if state is None else state.shape.numel()

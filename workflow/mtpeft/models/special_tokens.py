@@ -1,0 +1,121 @@
+"""What stands around the words of a batch, which differs from model to model, and what no hypothesis may hold."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from mtpeft.core.errors import UserError
+from mtpeft.models.families.base import Edges, Family
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True)
+class Forbidden:
+    """Tokens that no search may choose.
+
+    Attributes:
+        tokens: nowhere.
+        first: not as the first word of a hypothesis.
+        sequences: two or more tokens that must not follow each other.
+    """
+
+    tokens: tuple[int, ...] = ()
+    first: tuple[int, ...] = ()
+    sequences: tuple[tuple[int, ...], ...] = ()
+
+
+NOTHING = Forbidden()
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Special tokens of a model, set to a target language, and the room that there is.
+
+    Attributes:
+        pad: token that fills up rows.
+        end: token that ends a sentence.
+        begin: tokens that the decoder reads before it predicts the first word.
+        longest: most tokens of a sequence.
+        forbidden: what hypotheses must not hold.
+    """
+
+    pad: int
+    end: int
+    begin: tuple[int, ...]
+    longest: int
+    forbidden: Forbidden = NOTHING
+
+
+Side = Literal["source", "target"]
+
+
+@dataclass(frozen=True)
+class Around:
+    """Tokens that stand before and after every sentence of a side."""
+
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+
+
+def tokens_around(
+    tokenizer: "PreTrainedTokenizerBase", family: Family, *, side: Side, language: str, before: str, folder: Path
+) -> Around:
+    """What a family has around a sentence, which must be what the tokenizer puts around an empty one.
+
+    Args:
+        tokenizer: set to its languages.
+        family: of the model.
+        side: of the sentence.
+        language: the family's name for its language.
+        before: token that is written before every sentence, or nothing.
+        folder: of the tokenizer, for sentences about it.
+
+    Raises:
+        UserError: the tokenizer puts something else there, or a token that it does not know.
+    """
+    edges = family.source_edges if side == "source" else family.target_edges
+    first, last = (_ids(tokenizer, family, marks, language) for marks in (edges.before, edges.after))
+    # A vocabulary may want a space before a token that is written.
+    written = tokenizer(before, add_special_tokens=False)["input_ids"] if before else []
+    expected = [*first, *written, *last]
+    found = (tokenizer(before) if side == "source" else tokenizer(text_target=before))["input_ids"]
+    if found != expected or tokenizer.unk_token_id in found or None in found:
+        raise UserError(_mistake(tokenizer, family, edges, found, expected, side=side, folder=folder))
+    return Around((*first, *written), tuple(last))
+
+
+def _ids(tokenizer: "PreTrainedTokenizerBase", family: Family, marks: Sequence[str], language: str) -> list[int]:
+    token = family.token or str
+    return [
+        tokenizer.eos_token_id if mark == "end" else tokenizer.convert_tokens_to_ids(token(language)) for mark in marks
+    ]
+
+
+def _mistake(
+    tokenizer: "PreTrainedTokenizerBase",
+    family: Family,
+    edges: Edges,
+    found: Sequence[int],
+    expected: Sequence[int],
+    *,
+    side: Side,
+    folder: Path,
+) -> str:
+    written, wanted = (_shown(tokenizer, row) for row in (found, expected))
+    where = f"{folder / 'tokenizer_config.json'}: the tokenizer makes {written} of an empty {side} sentence"
+    if getattr(tokenizer, "legacy_behaviour", False):
+        return (
+            f"{where}, since it says legacy_behaviour true, but {family.title} was trained on {wanted}; write "
+            '"legacy_behaviour": false there if the model is as it was published.'
+        )
+    return (
+        f"{where}, where {family.title} has {wanted}; save the tokenizer that the model was trained with in that "
+        f'folder, and name its class there as "tokenizer_class": "{family.tokenizers[0]}".'
+    )
+
+
+def _shown(tokenizer: "PreTrainedTokenizerBase", row: Sequence[int]) -> str:
+    return f"'{' '.join(map(str, tokenizer.convert_ids_to_tokens(list(row))))}'"

@@ -1,1 +1,0 @@
-"""How many directions the hidden states of each layer use, before and after tuning."""

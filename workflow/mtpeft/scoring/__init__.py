@@ -1,1 +1,0 @@
-"""From hypotheses to scores."""

@@ -1,1 +1,0 @@
-"""Statistics of scores: resampling, tests, and what more data would decide. Arrays in, numbers out."""
