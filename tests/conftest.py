@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mtpeft.methods import METHODS
-from sweep_material import SLOW, TABLES, copy, made_once, run
+from support.sweep import SLOW, TABLES, copy, made_once, run
 
 if TYPE_CHECKING:
-    from comet_material import Comet
-    from mtdata_material import Datasets
-    from slurm_material import Cluster
+    from support.comet import Comet
+    from support.mtdata import Datasets
+    from support.slurm import Cluster
 
 
 OF_THE_USER = ("MTPEFT_", "SLURM_", "SBATCH_", "SNAKEMAKE_")
@@ -88,7 +88,7 @@ def slow(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the text, the vocabulary, the token arrays and the base model of a tiny sweep; read only."""
-    from model_material import build_sweep
+    from support.model import build_sweep
 
     folder = tmp_path_factory.mktemp("sweep")
     build_sweep(folder)
@@ -98,7 +98,7 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def uninterrupted(sweep: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[str, Any]]:
     """Results of a run from end to end, made once per kind."""
-    from training_material import build, results
+    from support.training import build, results
 
     made: dict[str, dict[str, Any]] = {}
 
@@ -115,7 +115,7 @@ def uninterrupted(sweep: Path, tmp_path_factory: pytest.TempPathFactory) -> Call
 @pytest.fixture(scope="session")
 def mtdata(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An environment of mtdata as the workflow installs it, with the index of all its datasets."""
-    from mtdata_material import install
+    from support.mtdata import install
 
     return install(tmp_path_factory.mktemp("mtdata") / "environment")
 
@@ -123,7 +123,7 @@ def mtdata(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def datasets(mtdata: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator["Datasets"]:
     """A server of datasets on this machine, and an environment of mtdata whose index has them alone."""
-    from mtdata_material import Datasets, serving, small_environment
+    from support.mtdata import Datasets, serving, small_environment
 
     files: dict[str, Any] = {}
     with serving(files) as address:
@@ -133,8 +133,8 @@ def datasets(mtdata: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 @pytest.fixture
 def local(datasets: "Datasets", own_life: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> "Datasets":
     """The same with the files as they should be, in a folder of one's own, for a user who does not wait."""
-    from mtdata_material import FILES, Served
     from mtpeft.data.sources.mtdata import download
+    from support.mtdata import FILES, Served
 
     datasets.files.clear()
     datasets.files.update({name: Served(content) for name, content in FILES.items()})
@@ -147,7 +147,7 @@ def local(datasets: "Datasets", own_life: None, tmp_path: Path, monkeypatch: pyt
 @pytest.fixture(scope="session")
 def comet(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Comet"]:
     """An environment of COMET as the workflow installs it, a tiny model, and the process that keeps it loaded."""
-    from comet_material import kept
+    from support.comet import kept
 
     with kept(tmp_path_factory.mktemp("comet")) as made:
         yield made
@@ -156,7 +156,7 @@ def comet(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Comet"]:
 @pytest.fixture(scope="session")
 def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Cluster"]:
     """A real SLURM of one node with four CPUs and two stand-ins for GPUs. All its tests are run by one worker."""
-    from slurm_material import missing, running_cluster
+    from support.slurm import missing, running_cluster
 
     if lacking := missing():
         why = f"needs SLURM and munge, which `make ci-setup` installs; there is no {', '.join(lacking)}"

@@ -1,0 +1,290 @@
+"""Cells over several pairs: labels, files and settings; which text a batch has, and what is told of it."""
+
+import signal
+from collections import Counter
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from mtpeft.cells import Cell, OnPair
+from mtpeft.config.folders import base_file, start_file, subset_file
+from mtpeft.config.load import merge, validate
+from mtpeft.config.paths import cell_files, training_files
+from mtpeft.config.settings import decode_settings, train_settings
+from mtpeft.config.studies import all_cells
+from mtpeft.core.errors import TryAgainError, UserError
+from mtpeft.core.files import read_record
+from mtpeft.data.token_arrays import IGNORED, model_inputs, read_arrays
+from mtpeft.decoding.translator import load_cell
+from mtpeft.methods.task_ids import domain_of, say_domains, takers_of
+from mtpeft.models.load import load_base
+from mtpeft.models.tokenizer import frame_of, open_codec
+from mtpeft.training import job as jobs
+from mtpeft.training.batches import BatchOrder, Mixture
+from mtpeft.training.contrastive import objective
+from mtpeft.training.evaluate import dev_chrf
+from mtpeft.training.finetune import finetune
+from mtpeft.training.job import Inputs
+from mtpeft.training.loop import Run, Task, _update
+from support.config import DEFAULT
+from support.family import family_settings
+from support.group import GROUP, SIDES, group_inputs, group_settings, together
+from support.training import at_update, results
+
+ADAPTER = Cell("small", "de-en+pt-en", "n100", "adapter", "b10", "1")
+
+
+def configured(**changes: Any) -> Any:
+    """A study of a pair and of a group that holds it."""
+    methods = {"methods": ["full", "adapter", "none", "retrieval"], "budgets": ["b10"]}
+    return validate(merge(DEFAULT, merge(together("pt-en", "de-en+pt-en", **methods), changes)))
+
+
+# ---------------------------------------------------------------- labels, files, settings
+
+
+def test_a_group_is_one_cell_and_reference_rows_that_train_nothing_are_those_of_its_pairs() -> None:
+    cells = [(cell.pair, cell.method) for cell in all_cells(configured())]
+    trained = [(pair, method) for method in ("full", "adapter") for pair in ("pt-en", "de-en+pt-en")]
+    assert cells == [*trained, *((pair, method) for method in ("none", "retrieval") for pair in ("pt-en", "de-en"))]
+
+
+def test_a_group_is_scored_on_each_of_its_pairs() -> None:
+    assert ADAPTER.measured == (OnPair(ADAPTER, "de-en"), OnPair(ADAPTER, "pt-en"))
+    folder = f"results/cells/{ADAPTER.path}/others"
+    assert cell_files([ADAPTER], "score.json") == [f"{folder}/de-en/score.json", f"{folder}/pt-en/score.json"]
+
+
+def test_a_group_is_trained_from_the_files_of_all_its_pairs() -> None:
+    configuration, pairs = configured(), ("de-en", "pt-en")
+    files = training_files(configuration, ADAPTER)
+    assert files.pop("base") == [base_file(configuration, "small")]
+    assert files["subset"] == [subset_file(configuration, ADAPTER, pair) for pair in pairs]
+    assert files["start"] == [start_file(configuration, "small", pair) for pair in pairs]
+    assert {name: len(own) for name, own in files.items()} == dict.fromkeys(
+        ("subset", "train", "dev", "dev-text", "start"), 2
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"pair": "pt-en+de-en"}, "a group has each pair once, sorted: write 'de-en\\+pt-en'"),
+        ({"method": "none", "size": "any", "budget": "any", "seed": "any"}, "name one of each pair, such as 'de-en'"),
+    ],
+)
+def test_a_cell_that_would_be_another_one_under_a_second_name_is_refused(
+    changes: dict[str, str], sentence: str
+) -> None:
+    with pytest.raises(UserError, match=sentence):
+        training_files(configured(), Cell(**{**vars(ADAPTER), **changes}))
+
+
+def test_the_temperature_is_told_to_groups_alone() -> None:
+    one, two = (configured(training={"temperature": temperature}) for temperature in (1.0, 5.0))
+    for cell in all_cells(one):
+        same = train_settings(one, cell) == train_settings(two, cell)
+        assert same is not cell.is_group
+        assert ("members" in train_settings(one, cell)) is cell.is_group
+    told = train_settings(two, ADAPTER)
+    assert told["members"] == {f"{code}-en": {"source": code, "target": "en"} for code in ("de", "pt")}
+    assert (told["pairs_each"], told["optimisation"]["temperature"]) == (100, 5.0)
+    assert decode_settings(one, Cell(**{**vars(ADAPTER), "pair": "de-en"}))["languages"] == told["members"]["de-en"]
+
+
+def test_a_method_with_parameters_for_each_language_is_told_them() -> None:
+    contexts = {"methods": {"contexts": {"tuner": "context_lora", "learning_rate": 0.001}}}
+    configuration = configured(**contexts)
+    cell = Cell(**{**vars(ADAPTER), "method": "contexts"})
+    told = train_settings(configuration, cell)["method"]
+    assert told["languages"] == {"source": ["de", "pt"], "target": ["en", "en"]}
+    assert "languages" not in train_settings(configuration, Cell(**{**vars(cell), "pair": "pt-en"}))["method"]
+    assert "languages" not in train_settings(configuration, ADAPTER)["method"]
+
+
+# ---------------------------------------------------------------- sampling
+
+
+@pytest.mark.parametrize(
+    ("counts", "temperature", "drawn"),
+    [
+        ([900, 100], 1.0, [900, 100]),
+        ([900, 100], 2.0, [750, 250]),
+        ([900, 100], 1e9, [500, 500]),
+        ([81, 16, 1], 4.0, [49, 33, 16]),
+        ([7, 7, 7], 3.0, [7, 7, 7]),
+    ],
+)
+def test_shares_follow_the_temperature(counts: list[int], temperature: float, drawn: list[int]) -> None:
+    mixture = Mixture(counts, temperature, seed=1)
+    assert mixture.drawn() == drawn
+    first = np.cumsum([0, *counts])
+    for epoch in (0, 3):
+        found = np.searchsorted(first, mixture.rows(epoch), side="right") - 1
+        assert [int(np.sum(found == member)) for member in range(len(counts))] == drawn
+
+
+def test_every_row_of_a_member_is_seen_as_often_as_any_other_give_or_take_one() -> None:
+    mixture = Mixture([30, 7], 3.0, seed=1)
+    seen = Counter(row for epoch in range(9) for row in mixture.rows(epoch).tolist())
+    for rows in (range(30), range(30, 37)):
+        times = [seen[row] for row in rows]
+        assert max(times) - min(times) <= 1
+
+
+def test_batches_of_a_group_are_functions_of_seed_and_update() -> None:
+    lengths = np.random.default_rng(3).integers(3, 30, size=74)
+    mixtures = {seed: Mixture([60, 14], 5.0, seed=seed) for seed in (1, 2)}
+
+    def batches(order: BatchOrder, updates: tuple[int, ...]) -> list[list[int]]:
+        return [order.rows(update).tolist() for update in updates]
+
+    wanted = (0, 7, 33)
+    found = batches(BatchOrder(lengths, 64, 1, mixtures[1]), wanted)
+    assert batches(BatchOrder(lengths, 64, 1, mixtures[1]), wanted[::-1]) == found[::-1]
+    assert batches(BatchOrder(lengths, 64, 2, mixtures[2]), wanted) != found
+
+
+# ---------------------------------------------------------------- batches
+
+
+@pytest.mark.parametrize("losses", [[], ["unlikelihood", "length_normalised"]])
+def test_each_pair_trains_the_sets_of_its_own_languages(sweep: Path, tmp_path: Path, losses: list[str]) -> None:
+    languages = {side: [sides[side] for sides in SIDES.values()] for side in ("source", "target")}
+    settings = group_settings(family_settings("full")) | {"method": {"tuner": "context_ia3", "languages": languages}}
+    job = jobs.open_job(settings, group_inputs("mbart50", sweep, tmp_path))
+    model = next(jobs._models(job))
+    frames = [frame_of(open_codec(job.folder, own, vocabulary="x"), model.config) for own in SIDES.values()]
+    batch = jobs._batches(settings, job.inputs, frames=frames)
+    assert set(batch(0)["domains"].tolist()) == {0, 1}
+    factors = update_once(model, batch, settings, losses)
+    assert {len(factor) for factor in factors} == {2}
+    assert all(bool(factor.grad.any(dim=1).all()) for factor in factors)
+
+
+def update_once(model: nn.Module, batch: Any, settings: dict[str, Any], losses: list[str]) -> list[nn.Parameter]:
+    """Make one update; returns what was trained, with its gradients."""
+    told = {"takers": takers_of(model), "objective": objective(losses)}
+    task = Task(model=model, batch=batch, evaluate=lambda look: 0.0, identity="", **told)
+    weights = [weight for weight in model.parameters() if weight.requires_grad]
+    optimizer = torch.optim.SGD([{"params": weights, "factor": 1.0}], lr=0.1)
+    _update(task, jobs._plan(settings, stage=0), optimizer, Run())
+    return weights
+
+
+@pytest.mark.parametrize("name", ["mbart50", "mbart25", "m2m100", "t5"])
+def test_each_row_of_a_mixed_batch_is_that_of_its_own_pair(sweep: Path, tmp_path: Path, name: str) -> None:
+    given = group_inputs(name, sweep, tmp_path)
+    settings = group_settings(family_settings("lora"), temperature=2.0)
+    job = jobs.open_job(settings, given)
+    model = next(jobs._models(job))
+    codecs = [open_codec(job.folder, sides, vocabulary=name) for sides in SIDES.values()]
+    frames = [frame_of(codec, model.config) for codec in codecs]
+    texts = [read_arrays(own.train) for own in given.members]
+    batch = jobs._batches(settings, given, frames=frames)
+
+    members = set()
+    for update in range(3):
+        inputs = batch(update)
+        members |= set(inputs["domains"].tolist())
+        for row, member in enumerate(inputs["domains"].tolist()):
+            labels = inputs["labels"][row]
+            words = labels[labels != IGNORED]
+            (place,) = [
+                index for index in range(len(texts[member].target)) if texts[member].target[index].equal(words.int())
+            ]
+            source, target = texts[member].source[place], texts[member].target[place]
+            alone = model_inputs([source], [target], frame=frames[member])
+            for key in ("input_ids", "attention_mask", "decoder_input_ids"):
+                width = alone[key].shape[1]
+                assert inputs[key][row, :width].equal(alone[key][0]), key
+    assert members == {0, 1}
+    starts = {frame.begin[0] for frame in frames}
+    assert len(starts) == (2 if name == "mbart25" else 1)
+
+
+class Listening(nn.Module):
+    """A module that wants to know of which pair its rows are."""
+
+    takes_domains = True
+    domains: Any = 0
+
+
+def test_updates_and_dev_scores_say_the_pair_of_every_row(sweep: Path, tmp_path: Path) -> None:
+    given = group_inputs("mbart50", sweep, tmp_path)
+    settings = group_settings(family_settings("full"))
+    job = jobs.open_job(settings, given)
+    model = next(jobs._models(job))
+    model.ear, model.deaf = Listening(), nn.Identity()
+    frames = [frame_of(open_codec(job.folder, own, vocabulary="x"), model.config) for own in SIDES.values()]
+    batch = jobs._batches(settings, given, frames=frames)
+    heard: list[Any] = []
+    update_once(model, batch, settings, [])
+    assert model.ear.domains.equal(batch(0)["domains"])
+    assert not hasattr(model.deaf, "domains")
+
+    scores = iter([10.0, 40.0])
+
+    def judge(look: object) -> float:
+        heard.append(model.ear.domains)
+        return next(scores)
+
+    assert jobs.mean_over_members(model, [judge, judge])(lambda: None) == 25.0
+    assert heard == [0, 1]
+
+
+def test_a_pair_is_told_by_its_place_in_the_group() -> None:
+    trained = {"members": SIDES}
+    assert [domain_of(trained, pair) for pair in ("en-es", "es-en", "de-en")] == [0, 1, None]
+    assert domain_of({"languages": SIDES["es-en"]}, "any other") == 0
+    model = nn.Sequential(Listening(), nn.Sequential(Listening()))
+    say_domains(model, 1)
+    assert (model[0].domains, model[1][0].domains) == (1, 1)
+
+
+# ---------------------------------------------------------------- a cell from end to end
+
+
+def test_a_group_is_trained_resumed_and_opened(sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = group_inputs("mbart25", sweep, tmp_path / "text")
+    settings = group_settings(family_settings("lora"), temperature=5.0)
+    label = Cell("mbart25", GROUP, "n44", "lora", "b3", "1")
+
+    def train(folder: Path) -> dict[str, Any]:
+        finetune(settings, label, inputs=given, record=folder / "train.json")
+        return results(folder)
+
+    whole, stopped = train(tmp_path / "whole"), tmp_path / "stopped"
+    with (
+        at_update(2, lambda: signal.raise_signal(signal.SIGTERM), monkeypatch),
+        pytest.raises(TryAgainError, match="stopped at update 3"),
+    ):
+        train(stopped)
+    assert train(stopped) == whole
+
+    record = read_record(tmp_path / "whole/train.json")
+    assert record["training_pairs"] == 44 + 22
+    assert {"train_en-es_sha256", "train_es-en_sha256"} <= set(record["inputs"])
+    assert record["dev_history"][0]["score"] == fmean(untouched_scores(given))
+    with pytest.raises(UserError, match="translates several pairs; say which: 'en-es' or 'es-en'"):
+        load_cell(tmp_path / "whole")
+    with pytest.raises(UserError, match="was not trained on 'de-en'; write 'en-es' or 'es-en'"):
+        load_cell(tmp_path / "whole", "de-en")
+    opened = {pair: load_cell(tmp_path / "whole", pair).codec.target for pair in SIDES}
+    assert opened == {"en-es": "es_XX", "es-en": "en_XX"}
+
+
+def untouched_scores(given: Inputs) -> list[float]:
+    """Dev score of the base model of a group on each of its pairs."""
+    folder = Path(read_record(given.base)["folder"])
+    model, scores = load_base(folder).eval(), []
+    for own, sides in zip(given.members, SIDES.values(), strict=True):
+        codec = open_codec(folder, sides, vocabulary="tiny")
+        told = {"arrays": own.dev, "text": own.dev_text, "codec": codec, "frame": frame_of(codec, model.config)}
+        scores.append(dev_chrf(model, family_settings("lora")["search"], **told)(lambda: None))
+    return scores

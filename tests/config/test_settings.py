@@ -1,0 +1,236 @@
+"""What each job of the workflow is told, and which jobs an edit of the configuration reaches."""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from functools import cache
+from itertools import product
+from typing import Any
+
+import pytest
+
+from mtpeft.cells import DIMENSIONS, cells_told
+from mtpeft.config import corpus_settings, settings
+from mtpeft.config.claims import foreign_language
+from mtpeft.config.folders import split_file
+from mtpeft.config.load import merge, validate
+from mtpeft.config.paths import other_splits
+from mtpeft.config.rates import CLASS
+from mtpeft.config.resolve import vocabulary_of
+from mtpeft.config.schema import Configuration
+from mtpeft.config.studies import all_cells, rate_classes
+from mtpeft.core.files import canonical
+from support.config import PRETRAINED, SMALL
+
+
+def configured(overlay: Mapping[str, Any] | None = None) -> Configuration:
+    return validate(merge(PRETRAINED, overlay or {}))
+
+
+def told(configuration: Configuration) -> dict[tuple[str, ...], str]:
+    """What every job of the workflow is told, but those that put the cells of all studies together."""
+    jobs: dict[tuple[str, ...], dict[str, Any]] = {}
+
+    def add(resolve: Callable[..., dict[str, Any]], *labels: Any) -> None:
+        jobs[resolve.__name__, *map(str, labels)] = resolve(configuration, *labels)
+
+    for corpus, entry in configuration.corpora.items():
+        add(corpus_settings.split_settings, corpus)
+        for wheel in entry.wheels:
+            add(corpus_settings.wheel_settings, corpus, wheel)
+    for pair in configuration.pairs:
+        add(corpus_settings.clean_settings, pair)
+        add(corpus_settings.parts_settings, pair)
+    for size in configuration.sizes:
+        add(corpus_settings.subset_settings, "1", size)
+    for model, entry in configuration.models.items():
+        add(settings.pretrain_settings if entry.pretrain else settings.local_settings, model)
+        if entry.pretrain:
+            add(settings.vocabulary_settings, vocabulary_of(configuration, model))
+    for model, pair in product(configuration.models, configuration.pairs):
+        add(settings.tokens_settings, vocabulary_of(configuration, model), pair)
+    for labels in rate_classes(configuration):
+        add(settings.tune_settings, *labels)
+    for cell in all_cells(configuration):
+        add(settings.train_settings, cell)
+        add(settings.decode_settings, cell)
+        add(settings.score_settings, cell)
+    for study in configuration.studies:
+        told_cells = cells_told(settings.tables_settings(configuration, study))
+        jobs["tables_settings", study] = {"cells": sorted(cell.path for cell in told_cells)}
+        add(settings.figure_settings, study)
+    return {job: canonical(content) for job, content in jobs.items()}
+
+
+@cache
+def told_by_default() -> Mapping[tuple[str, ...], str]:
+    return told(configured())
+
+
+def changed(overlay: Mapping[str, Any]) -> set[tuple[str, ...]]:
+    return differing(told_by_default(), told(configured(overlay)))
+
+
+def differing(before: Mapping[tuple[str, ...], str], after: Mapping[tuple[str, ...], str]) -> set[tuple[str, ...]]:
+    return {job for job in before if after.get(job) != before[job]}
+
+
+STUDY = {"figure": "budgets", "models": ["small"], "pairs": ["tr-en"], "sizes": ["n100"], "methods": ["full"]}
+
+
+@pytest.mark.parametrize(
+    "overlay",
+    [
+        {"pairs": {"it-en": {"corpus": "interface"}}},
+        {"pairs": {"en-es": {"corpus": "interface"}}},
+        {"budgets": {"b2": 0.02}},
+        {"sizes": {"n9000": {"pairs": 9000, "updates": 900}}},
+        {"models": {"other": {"pretrain": {**SMALL["pretrain"], "layers": 1}}}},
+        {"models": {"other": {"path": "workflow/models/small"}}},
+        {"corpora": {"other": {"wheels": {}, "files": {"sw": __file__, "en": pytest.__file__}}}},
+        {"corpora": {"interface": {"wheels": {"django": {"languages": {"it": "it_IT"}}}}}},
+        {"studies": {"mine": {**STUDY, "seeds": [7]}}},
+        {"studies": {"mine": {**STUDY, "seeds": [7], "also": [{"seeds": [8]}]}}},
+        {"margin": 0.5},
+        {"models": {"small": {"cells_per_gpu": 4, "gpus": 2, "micro_batch_tokens": 512, "sharded": True}}},
+    ],
+    ids=lambda overlay: next(iter(overlay)),
+)
+def test_an_addition_changes_no_job_that_was_there(overlay: dict[str, Any]) -> None:
+    assert changed(overlay) == set()
+
+
+OWN_TEXT = {
+    "corpora": {"mine": {"files": {"sw": __file__, "en": pytest.__file__}, "split": {"tuning": 9}}},
+    "pairs": {"sw-en": {"corpus": "mine"}},
+}
+SWAHILI_STUDY = {"studies": {"budgets": {"pairs": ["sw-en"]}, "languages": None}}
+ON_OWN_TEXT = {**SMALL["pretrain"], "pairs": ["sw-en"]}
+
+
+@pytest.mark.parametrize(
+    ("overlay", "others"),
+    [
+        ({}, {"es-en": []}),
+        (OWN_TEXT, {"es-en": [], "sw-en": ["interface"]}),
+        (
+            {**OWN_TEXT, **SWAHILI_STUDY, "models": {"small": {"pretrain": ON_OWN_TEXT}}},
+            {"es-en": ["mine"], "pt-en": ["mine"], "sw-en": ["interface"]},
+        ),
+        ({**OWN_TEXT, "models": {"unused": {"pretrain": ON_OWN_TEXT}}}, {"es-en": []}),
+        ({**OWN_TEXT, "models": {"large": {"pretrain": ON_OWN_TEXT}}}, {"es-en": ["mine"]}),
+        ({**OWN_TEXT, "tuning": {"pair": "sw-en"}}, {"es-en": ["mine"], "sw-en": ["interface"]}),
+    ],
+    ids=["one corpus", "in the catalogue", "tuned on", "of an unused model", "pre-trained on", "searched on"],
+)
+def test_pairs_are_screened_against_the_other_corpora_in_use(
+    overlay: dict[str, Any], others: dict[str, list[str]]
+) -> None:
+    configuration = configured(overlay)
+    for pair, corpora in others.items():
+        expected = [split_file(configuration, corpus) for corpus in corpora]
+        assert other_splits(configuration, {"pair": pair}) == expected
+
+
+def labels_of(job: tuple[str, ...]) -> dict[str, str]:
+    """Labels of the cell that a job belongs to, or of the class of cells whose rate it searches for."""
+    if job[0] == "tune_settings":
+        return dict(zip(CLASS, job[1:], strict=True))
+    found = dict(re.findall(r"(\w+)='([^']*)'", job[1]))
+    return found if set(found) == set(DIMENSIONS) else {}
+
+
+def jobs_of(steps: set[str], **labels: set[str]) -> set[tuple[str, ...]]:
+    """Jobs of the default configuration by their step and, for each dimension given, the labels that they may have."""
+    return {
+        job
+        for job in told_by_default()
+        if job[0].removesuffix("_settings") in steps
+        and all(labels_of(job)[name] in wanted for name, wanted in labels.items())
+    }
+
+
+TRAINED = set(PRETRAINED["methods"]) - {"none", "retrieval"}
+
+
+@pytest.mark.parametrize(
+    ("overlay", "labels"),
+    [
+        ({"methods": {"lora": {"learning_rate": 0.01}}}, {"method": {"lora"}}),
+        ({"methods": {"lora": {"learning_rate": {"search": [0.01, 0.02, 0.03]}}}}, {"method": {"lora"}}),
+        ({"methods": {"adapter": {"activation": "gelu"}}}, {"method": {"adapter"}}),
+        ({"budgets": {"b20": 0.3}}, {"budget": {"b20"}}),
+        ({"sizes": {"n100": {"updates": 300}}}, {"size": {"n100"}, "method": TRAINED}),
+        ({"tuning": {"widenings": 1}}, {"method": TRAINED}),
+        ({"tuning": {"pair": "de-en", "seed": 9}}, {"method": TRAINED}),
+    ],
+    ids=["rate", "search", "option", "budget", "updates", "widenings", "tuned on"],
+)
+def test_an_edit_changes_the_training_of_the_cells_that_use_it_alone(
+    overlay: dict[str, Any], labels: dict[str, set[str]]
+) -> None:
+    edited = changed(overlay)
+
+    assert edited == jobs_of({"train", "tune"}, **labels)
+    assert edited
+
+
+WRITTEN = {"methods": {"lora": {"learning_rate": {"search": None, "n100": 0.002, "default": 0.003}}}}
+
+
+@pytest.mark.parametrize(
+    ("overlay", "steps", "labels"),
+    [
+        ({"methods": {"lora": {"learning_rate": {"n100": 0.004}}}}, {"train"}, {"method": {"lora"}, "size": {"n100"}}),
+        ({"tuning": {"widenings": 1}}, {"train", "tune"}, {"method": TRAINED - {"lora"}}),
+    ],
+    ids=["one rate", "the search for the others"],
+)
+def test_rates_that_are_written_down_stay_by_themselves(
+    overlay: dict[str, Any], steps: set[str], labels: dict[str, set[str]]
+) -> None:
+    edited = differing(told(configured(WRITTEN)), told(configured(merge(WRITTEN, overlay))))
+
+    assert edited == jobs_of(steps, **labels)
+    assert edited
+
+
+@pytest.mark.parametrize(
+    ("overlay", "steps"),
+    [
+        ({"training": {"warmup": 0.2}}, {"train_settings", "tune_settings"}),
+        ({"decoding": {"beam_size": 4}}, {"train_settings", "tune_settings", "decode_settings"}),
+        ({"sizes": {"n100": {"pairs": 300}}}, {"subset_settings", "train_settings", "tune_settings"}),
+        ({"sizes": {"n100": {"updates": 300}}}, {"train_settings", "tune_settings"}),
+        ({"sizes": {"n100": {"draws": "by_seed"}}}, set()),
+        ({"sizes": {"n100": {"draws": "fixed"}}}, {"train_settings", "tune_settings"}),
+        ({"corpora": {"interface": {"split": {"dev": 77}}}}, {"split_settings"}),
+        ({"corpora": {"interface": {"clean": {"max_words": 20}}}}, {"clean_settings"}),
+        ({"corpora": {"interface": {"wheels": {"django": {"languages": {"pt": "pt_BR"}}}}}}, {"clean_settings"}),
+        ({"studies": {"budgets": {"stamp": "draft"}}}, {"figure_settings"}),
+    ],
+)
+def test_an_edit_reaches_the_steps_that_use_it_alone(overlay: dict[str, Any], steps: set[str]) -> None:
+    assert {job[0] for job in changed(overlay)} == steps
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "language"),
+    [("es", "en", "es"), ("en", "tr", "tr"), ("zh-Hans", "en", "zh"), ("en", "pt_BR", "pt"), ("es", "tr", None)],
+)
+def test_the_language_of_a_pair_is_the_one_that_is_not_english(source: str, target: str, language: str | None) -> None:
+    configuration = configured({"pairs": {"mine": {"corpus": "interface", "source": source, "target": target}}})
+    assert foreign_language(configuration, "mine") == language
+
+
+def test_what_trains_nothing_is_told_of_no_optimisation() -> None:
+    edited = changed({"training": {"warmup": 0.2}})
+
+    assert {labels_of(job)["method"] for job in edited} == TRAINED
+
+
+def test_settings_are_plain_sorted_json() -> None:
+    for text in told_by_default().values():
+        content = json.loads(text)
+        assert text == json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        assert "\n" not in text

@@ -1,0 +1,63 @@
+"""Folders of the package import downwards only, so that a change in one can be understood without those above it."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "workflow" / "mtpeft"
+SHARED = (*("core", "isolated", "cluster", "forkserver", "cells", "models", "methods", "data", "metrics"),)
+"""Each imports only from those before it, as do the two wings that stand on them and what joins these."""
+ENGINE = ("decoding", "training")
+STUDY = ("config", "analysis", "figures")
+JOINED = ("steps", "front", "cli")
+BELOW: dict[str, set[str]] = {
+    **{name: set(SHARED[:place]) for place, name in enumerate(SHARED)},
+    **{name: {*SHARED, *wing[:place]} for wing in (ENGINE, STUDY) for place, name in enumerate(wing)},
+    **{name: {*SHARED, *ENGINE, *STUDY, *JOINED[:place]} for place, name in enumerate(JOINED)},
+}
+MODULES = sorted(file for file in PACKAGE.rglob("*.py") if file.parent != PACKAGE or not file.name.startswith("__"))
+
+
+def imports_of(file: Path) -> list[str]:
+    """Modules of the package that a file imports, at its top or inside of functions."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    named = [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
+    named += [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    return [name for name in named if name.startswith("mtpeft.")]
+
+
+def layer_of(file: Path) -> str:
+    return file.relative_to(PACKAGE).with_suffix("").parts[0]
+
+
+def test_every_folder_has_its_layer() -> None:
+    assert {layer_of(file) for file in MODULES} == set(BELOW)
+
+
+@pytest.mark.parametrize("file", MODULES, ids=lambda file: str(file.relative_to(PACKAGE)))
+def test_a_module_imports_only_from_its_own_folder_and_from_those_below(file: Path) -> None:
+    own = layer_of(file)
+    assert [name for name in imports_of(file) if name.split(".")[1] not in {own, *BELOW[own]}] == []
+
+
+@pytest.mark.parametrize("folder", STUDY)
+def test_the_study_loads_neither_torch_nor_transformers(folder: str) -> None:
+    modules = [
+        "mtpeft." + ".".join(file.relative_to(PACKAGE).with_suffix("").parts)
+        for file in MODULES
+        if layer_of(file) == folder
+    ]
+    code = "import importlib, sys\n" + "\n".join(f"importlib.import_module({name!r})" for name in modules)
+    heavy = "print(sorted({'torch', 'transformers', 'peft', 'snakemake'} & set(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\n{heavy}"],
+        env={"PYTHONPATH": str(PACKAGE.parent)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "[]"

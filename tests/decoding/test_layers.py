@@ -1,0 +1,88 @@
+"""Which linear layers a method stands beside: named ones at every budget, or as many as the budget has room for."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from mtpeft.config.load import load, merge, validate
+from mtpeft.config.resolve import method_options, model_shape
+from mtpeft.core.errors import UserError
+from mtpeft.methods import METHODS
+from mtpeft.methods.budget import allocate_share, places, sites_of
+from mtpeft.models.architecture import ModelShape
+from support.config import DEFAULT, STUDY
+
+SHAPE = model_shape(load(), "small")
+ROLES = ("query", "key", "value", "output", "feed_forward")
+DEFAULTS: Mapping[str, Mapping[str, Any]] = {
+    "lora": {"scaling": 2.0},
+    "dsee": {"sparse": 8, "scaling": 2.0},
+    "context_lora": {"scaling": 2.0},
+    "LOHA": {"scaling": 2.0},
+    "HIRA": {},
+    "ADALORA": {"scaling": 2.0, "start": 1.5},
+    "OFT": {},
+    "SHIRA": {},
+}
+
+
+def roles_of(sizes: Mapping[str, int], shape: ModelShape) -> set[str]:
+    return {linear.role for linear in shape.linears if sizes.get(linear.module)}
+
+
+@pytest.mark.parametrize("tuner", DEFAULTS)
+@pytest.mark.parametrize("layers", [["query", "value"], ["feed_forward"], ["key"], ["all"]], ids=str)
+def test_the_layers_that_are_named_have_a_size_at_every_budget_and_no_others(tuner: str, layers: Any) -> None:
+    options = {"tuner": tuner, **DEFAULTS[tuner], "layers": layers}
+    sites = sites_of(METHODS[tuner], SHAPE, options)
+    least, most = (
+        sum(site.cost(size) for site, size in own)
+        for own in ([(site, site.least) for site in sites], [(site, site.most) for site in sites])
+    )
+    for budget in (least, (2 * least + most) // 3, most):
+        sizes = allocate_share(sites, budget, 1.0).sizes
+        assert roles_of(sizes, SHAPE) == set(ROLES if layers == ["all"] else layers)
+        assert places(sites, sizes) == f"{len(sites)} of {len(sites)}"
+
+
+def test_without_names_the_table_says_how_many_places_a_budget_reaches() -> None:
+    sites = sites_of(METHODS["lora"], SHAPE, {"tuner": "lora", "scaling": 2.0})
+    small, large = (allocate_share(sites, SHAPE.total, share).sizes for share in (0.005, 0.1))
+    assert roles_of(small, SHAPE) >= {"query", "value"}
+    assert len(small) < len(sites)
+    assert places(sites, small) == f"{len(small)} of {len(sites)}"
+    assert places(sites, large) == f"{len(sites)} of {len(sites)}"
+
+
+def lora(layers: Any) -> dict[str, Any]:
+    study = {
+        "budgets": None,
+        "data_sizes": None,
+        "embeddings": None,
+        "mine": {**STUDY, "figure": "budgets", "methods": ["full", "lora"], "budgets": ["b0.5"]},
+    }
+    return merge(
+        DEFAULT,
+        {"findings": dict.fromkeys(DEFAULT["findings"]), "methods": {"lora": {"layers": layers}}, "studies": study},
+    )
+
+
+@pytest.mark.parametrize(
+    ("layers", "sentence"),
+    [
+        ("all", r"'studies\.mine\.budgets' asks for 'b0\.5' .*which method 'lora' can't meet: it reaches \d\.\d+% to"),
+        (["querry"], r"'methods\.lora\.layers\.0' is 'querry'; write .*'query'"),
+        ("some", r"'methods\.lora\.layers\.0' is 'some'; write 'all'"),
+        ([], r"'methods\.lora\.layers' has too few entries"),
+    ],
+    ids=str,
+)
+def test_layers_that_are_none_and_budgets_too_small_for_them_are_refused(layers: Any, sentence: str) -> None:
+    with pytest.raises(UserError, match=sentence):
+        validate(lora(layers))
+
+
+def test_layers_that_are_not_named_change_no_setting() -> None:
+    assert method_options(validate(lora(None)), "lora") == method_options(load(), "lora")
+    assert method_options(validate(lora(["query", "value"])), "lora")["layers"] == ["query", "value"]

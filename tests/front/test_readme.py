@@ -1,0 +1,154 @@
+"""The README is true: its commands exist, its snippets are valid, its paths are there."""
+
+import json
+import re
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from mtpeft.config.load import merge, validate
+from mtpeft.config.representations import represented_in
+from mtpeft.config.resolve import method_sites, model_shape
+from mtpeft.config.studies import study_others
+from mtpeft.methods.budget import reach
+from support.config import DEFAULT
+from support.sweep import ROOT, STUDY, copy, located, mtpeft, snakemake
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SNIPPETS = [yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)]
+BASH = "\n".join(re.findall(r"```bash\n(.*?)```", README, flags=re.DOTALL))
+
+
+def test_every_make_target_exists() -> None:
+    targets = set(re.findall(r"^(\w[\w-]*):.*##", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE))
+    named = set(re.findall(r"(?m)^make (\w[\w-]*)", BASH)) | set(re.findall(r"`make (\w[\w-]*)", README))
+    assert {"figures", "test", "quick", "status", "preview", "plan", "report"} <= named
+    assert named <= targets
+
+
+@pytest.mark.parametrize("command", sorted(set(re.findall(r"python -m mtpeft (\w+)", README))))
+def test_every_command_exists(command: str, tmp_path: Path) -> None:
+    done = mtpeft(tmp_path, command, "--help")
+    assert done.returncode == 0
+    assert "usage" in done.stdout
+
+
+def test_every_option_of_the_commands_exists(tmp_path: Path) -> None:
+    done = mtpeft(tmp_path, *["budget", "--model", "small"])
+    assert done.returncode == 0 and "reachable" in done.stdout
+    assert "budget --model small" in BASH
+
+
+def test_every_path_of_the_layout_exists() -> None:
+    layout = README.split("## Layout")[1].split("```")[1]
+    paths = re.findall(r"^(\S+)", layout, flags=re.MULTILINE)
+    assert len(paths) >= 8
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+    for link in re.findall(r"!\[.*?\]\((.*?)\)", README):
+        assert (ROOT / link).is_file()
+
+
+def test_the_pair_snippet_is_a_valid_overlay(tmp_path: Path) -> None:
+    snippet = next(snippet for snippet in SNIPPETS if "it-en" in snippet.get("pairs", {}))
+    (tmp_path / "pair.yaml").write_text(yaml.safe_dump(snippet), encoding="utf-8")
+    before, after = (mtpeft(tmp_path, "plan", *options) for options in ([], ["--configfile", "pair.yaml"]))
+    assert before.returncode == after.returncode == 0
+    assert before.stdout != after.stdout
+
+
+def test_the_snippet_for_own_text_prepares_it(finished: Path, tmp_path: Path) -> None:
+    """On Swahili that stands in one of the wheels, as two line-aligned files."""
+    snippet = next(snippet for snippet in SNIPPETS if "mine" in snippet.get("corpora", {}))
+    with zipfile.ZipFile(located(finished, "data/wheels/interface/django.zip")) as archive:
+        sides = {
+            code: {row["key"]: row["text"] for row in map(json.loads, archive.read(f"{code}.jsonl").splitlines())}
+            for code in ("sw", "en")
+        }
+    keys = sorted(set(sides["sw"]) & set(sides["en"]))
+    for code, messages in sides.items():
+        lines = [" ".join(messages[key].split()) for key in keys]
+        (tmp_path / f"text.{code}").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    snippet["corpora"]["mine"]["split"] = {"dev": 10, "test": 20}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(snippet), encoding="utf-8")
+    target = "data/pairs/sw-en/parts.json"
+    done = mtpeft(tmp_path, "sweep", "--configfile", str(STUDY), "mine.yaml", "--target", target)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(located(tmp_path, target).read_text(encoding="utf-8"))["rows"]["test"] == 20
+
+
+def test_the_snippet_for_a_new_language_is_a_valid_overlay() -> None:
+    snippet = next(snippet for snippet in SNIPPETS if "wide" in snippet.get("models", {}))
+    beside = {"models": {"nllb": {"hub": f"owner/name@{'0' * 40}"}}, "pairs": {"kl-en": {"corpus": "interface"}}}
+    study = {"studies": {"budgets": {"models": ["wide"], "pairs": ["kl-en"]}}}
+    assert validate(merge(DEFAULT, merge(beside, merge(snippet, study)))).models["wide"].extend.model == "nllb"
+
+
+def test_the_snippet_for_own_models_is_a_valid_overlay(sweep: Path, tmp_path: Path) -> None:
+    snippet = next(snippet for snippet in SNIPPETS if "nllb" in snippet.get("models", {}))
+    snippet["models"]["mine"]["path"] = str(sweep / "results/models/tiny/checkpoint")
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(snippet), encoding="utf-8")
+    done = mtpeft(tmp_path, "plan", "--configfile", "mine.yaml")
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"fetch_model +1 ", done.stdout)
+
+
+def test_the_snippet_for_other_pairs_is_a_valid_overlay() -> None:
+    snippet = next(snippet for snippet in SNIPPETS if "forgetting" in snippet.get("studies", {}))
+    configuration = validate(merge(DEFAULT, snippet))
+    assert {pair for _, pair in study_others(configuration, "forgetting")} == {"de-en", "tr-en"}
+
+
+def test_the_snippet_for_representations_is_a_valid_overlay() -> None:
+    snippet = next(snippet for snippet in SNIPPETS if "representations" in snippet.get("studies", {}))
+    assert len(represented_in(validate(merge(DEFAULT, snippet)), "representations")) == 1 + 5 + 5 + 3 + 3
+
+
+OF_METHODS = [snippet for snippet in SNIPPETS if "methods" in snippet]
+
+
+@pytest.mark.parametrize("snippet", OF_METHODS, ids=lambda snippet: "-".join(snippet["methods"]))
+def test_the_snippets_of_methods_are_valid_overlays(snippet: dict[str, Any]) -> None:
+    """All of their methods can stand in a study, so that what they can train is looked at as well."""
+    shares = (0.002, 0.01, 0.02, 0.1)
+    configuration = validate(merge(DEFAULT, {**snippet, "findings": dict.fromkeys(DEFAULT["findings"])}))
+    shape = model_shape(configuration, "small")
+    for method in snippet["methods"]:
+        sites = method_sites(configuration, method, shape)
+        low, high = reach(sites)
+        assert low == high or any(low <= int(share * shape.total) <= high for share in shares), method
+
+
+def test_the_snippet_for_comet_is_a_valid_overlay() -> None:
+    (snippet,) = [snippet for snippet in SNIPPETS if "comet" in snippet]
+    assert validate(merge(DEFAULT, snippet)).comet.encoder.hub
+
+
+@pytest.mark.parametrize(
+    "command", re.findall(r"python -m mtpeft (export .*?)(?: *#.*)?$", BASH, flags=re.MULTILINE), ids=lambda x: x[-12:]
+)
+def test_the_commands_for_handing_over_write_a_model(finished: Path, tmp_path: Path, command: str) -> None:
+    words = command.replace("n1600", "n200").replace("pt-en", "es-en").replace("b10", "b5").split()
+    to = words.index("--to") + 1
+    words[to] = str(tmp_path / words[to])
+    done = mtpeft(finished, *words)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / words[to]).is_dir()
+
+
+def test_the_command_for_one_cell_is_planned(finished: Path, tmp_path: Path) -> None:
+    (command,) = re.findall(r"python -m mtpeft (sweep --target .*? --printshellcmds)", BASH)
+    words = command.replace("n1600", "n200").replace("pt-en", "es-en").split()
+    folder = copy(finished, tmp_path / "run")
+    done = mtpeft(folder, words[0], "--configfile", STUDY.name, *words[1:], "--dry-run", "--forcerun", "score")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "exec python -m mtpeft score --cell small/es-en/n200/lora/b5/1" in done.stdout + done.stderr
+
+
+def test_the_command_for_a_cluster_has_nothing_to_add_to_a_finished_run(finished: Path) -> None:
+    (profile,) = re.findall(r"snakemake --workflow-profile (\S+/slurm)", BASH)
+    done = snakemake(finished, "--dry-run", "--workflow-profile", str(ROOT / profile))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Nothing to be done" in done.stdout + done.stderr

@@ -1,0 +1,317 @@
+"""Models with more entries in their vocabulary: tokens of new languages, and pieces of new text."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from mtpeft.analysis.freshness import fresh_records
+from mtpeft.cells import Cell
+from mtpeft.config.folders import base_file, pair_folder, placed
+from mtpeft.config.load import load, merge, validate
+from mtpeft.config.schema import Configuration
+from mtpeft.core.errors import UserError
+from mtpeft.core.files import read_lines, read_record, write_record
+from mtpeft.data.encode import encode_pair
+from mtpeft.data.token_arrays import read_arrays
+from mtpeft.data.tsv import Pair, write_pairs
+from mtpeft.decoding.search import Search, translate
+from mtpeft.methods.tuned import open_tuned
+from mtpeft.models.architecture import NEW_ENTRIES
+from mtpeft.models.derived.extend import copy_extended
+from mtpeft.models.families import read_json
+from mtpeft.models.load import load_base, prepare_torch
+from mtpeft.models.local import describe_local
+from mtpeft.models.tokenizer import encode, frame_of, open_codec, text_of
+from mtpeft.steps.extend_model import extend_model
+from mtpeft.training.attempts import attempting
+from mtpeft.training.finetune import save_tuned
+from mtpeft.training.job import Inputs, open_job, train_job
+from support.config import DEFAULT
+from support.family import build_checkpoint, family_settings
+from support.model import SPANISH_ENGLISH, inputs
+from support.sweep import STUDY, copy, located, run
+
+NEW = "kl"
+"""Greenlandic, which no family has a token for."""
+ENTRIES = 12
+KNOWN, NEW_PAIR = {"source": "es", "target": "en"}, {"source": NEW, "target": "en"}
+SIDES = {"source": [source for source, _ in SPANISH_ENGLISH], "target": [target for _, target in SPANISH_ENGLISH]}
+BY_TOKEN = ("mbart25", "mbart50", "m2m100", "nllb")
+# T5 has no biases, and this one an output projection of its own.
+TRAINED = [
+    *product(("nllb", "t5_1.1"), ("full", "adapter", "lora", "prefix", "layernorm")),
+    *product(("nllb",), ("bitfit", "lora_embeddings")),
+]
+Extend = Callable[..., Path]
+
+
+@pytest.fixture(scope="module")
+def extended(tmp_path_factory: pytest.TempPathFactory) -> Extend:
+    """The folder of a family's checkpoint with new entries, made once; the checkpoint lies in `checkpoint/` above."""
+    made: dict[tuple[Any, ...], Path] = {}
+
+    def of(name: str, languages: dict[str, str | None] | None = None, pieces: int = 0) -> Path:
+        asked = (name, str(languages), pieces)
+        if asked not in made:
+            folder = tmp_path_factory.mktemp(name)
+            checkpoint = build_checkpoint(name, folder / "checkpoint")
+            describe_local({"recipe": 1, "path": str(checkpoint)}, record=folder / name / "base.json")
+            rows = [Pair(str(place), *row) for place, row in enumerate(SPANISH_ENGLISH)]
+            write_pairs(folder / "train.tsv", rows)
+            extend_model(
+                {"languages": languages or {}, "pieces": pieces, "sides": ["source"] if pieces else []},
+                base=folder / name / "base.json",
+                texts=[folder / "train.tsv"] if pieces else [],
+                record=folder / "wide/base.json",
+            )
+            made[asked] = folder / "wide" / "extended"
+        return made[asked]
+
+    return of
+
+
+def _base(folder: Path) -> Path:
+    return folder.parents[1] / "checkpoint"
+
+
+@pytest.mark.parametrize("side", ["source", "target"])
+@pytest.mark.parametrize("name", [*BY_TOKEN, "marian_multi"])
+def test_a_new_language_reads_as_the_one_that_it_is_like_with_a_token_of_its_own(
+    extended: Extend, name: str, side: str
+) -> None:
+    like = "en" if name == "marian_multi" else "es"
+    folder = extended(name, {NEW: like})
+    languages = {"source": "en" if like == "es" else "es", "target": "en", side: NEW}
+    codec = open_codec(folder, languages, vocabulary="wide")
+    new = codec.extension.languages[NEW]
+    like_codec = open_codec(_base(folder), {**languages, side: like}, vocabulary="tiny")
+    entries = read_json(_base(folder) / "config.json")["vocab_size"]
+    assert new.id == entries
+    for one in ("source", "target"):
+        expected = encode(like_codec, SIDES["source"], one, longest=60)
+        (stand_in,) = {*codec.stand_ins[one]} or {None}
+        found = encode(codec, SIDES["source"], one, longest=60)
+        assert found == [[new.id if token == stand_in else token for token in row] for row in expected]
+    # Marian writes the target language before the source, and nothing of the source language anywhere.
+    said = [*encode(codec, ["uno"], side, longest=60)[0], *encode(codec, ["uno"], "source", longest=60)[0]]
+    assert (new.id in said) == (name != "marian_multi" or side == "target")
+    config = load_base(folder).config
+    assert (new.id in frame_of(codec, config).begin) == (side == "target" and name != "marian_multi")
+    assert text_of(codec, [[new.id, *encode(codec, ["uno dos"], "target", longest=60)[0]]]) == ["uno dos"]
+
+
+@pytest.mark.parametrize("like", ["es", None])
+def test_the_row_of_a_new_language_begins_as_the_one_that_it_is_like_or_as_the_mean_of_all(
+    extended: Extend, like: str | None
+) -> None:
+    folder = extended("nllb", {NEW: like})
+    codec = open_codec(folder, NEW_PAIR, vocabulary="wide")
+    weight = load_base(folder).get_input_embeddings().weight
+    known = ["spa_Latn"] if like else sorted(codec.names)
+    rows = weight[codec.tokenizer.convert_tokens_to_ids(known)]
+    torch.testing.assert_close(weight[codec.extension.languages[NEW].id], rows.mean(dim=0))
+    assert torch.equal(weight[:-1], load_base(_base(folder)).get_input_embeddings().weight)
+
+
+@pytest.mark.parametrize("name", [*BY_TOKEN, "marian", "t5", "t5_1.1", "mt5"])
+def test_new_entries_are_the_mean_of_what_they_replace_in_every_tensor(tmp_path: Path, name: str) -> None:
+    """Every tensor of the file in which an entry has a place; a bias that was learnt is one of them."""
+    folder = build_checkpoint(name, tmp_path / "checkpoint")
+    weights = load_file(folder / "model.safetensors")
+    entries = read_json(folder / "config.json")["vocab_size"]
+    if "final_logits_bias" in weights:
+        weights["final_logits_bias"] = torch.linspace(-9, -6, entries)[None]
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    (tmp_path / "wide").mkdir()
+    rows = [(2, 3), (20, 21, 22)]
+    copy_extended(folder, tmp_path / "wide", rows)
+    wide = load_file(tmp_path / "wide/model.safetensors")
+    sized = {
+        key: place for key, tensor in weights.items() for place, size in enumerate(tensor.shape) if size == entries
+    }
+    assert sized.keys() >= ({"final_logits_bias"} if name.startswith(("mbart", "marian")) else {*()})
+    assert len(sized) >= 1
+    for key, tensor in weights.items():
+        if key not in sized:
+            assert torch.equal(wide[key], tensor)
+            continue
+        place = sized[key]
+        assert wide[key].shape[place] == entries + len(rows)
+        assert torch.equal(wide[key].narrow(place, 0, entries), tensor)
+        for new, row in enumerate(rows):
+            expected = tensor.index_select(place, torch.tensor(row)).mean(dim=place)
+            torch.testing.assert_close(wide[key].select(place, entries + new), expected)
+    assert load_base(tmp_path / "wide").config.vocab_size == entries + len(rows)
+
+
+@pytest.mark.parametrize("name", [*BY_TOKEN, "marian", "t5", "t5_1.1", "mt5"])
+def test_new_pieces_make_text_shorter_and_lose_nothing_of_it(extended: Extend, name: str) -> None:
+    folder = extended(name, pieces=ENTRIES)
+    codec, before = (open_codec(own, KNOWN, vocabulary="wide") for own in (folder, _base(folder)))
+    sentences = [*SIDES["source"], "", "¿Dónde está la puerta </s> del jardín? 語 🙂"]
+    short, long = (encode(own, sentences, "source", longest=60) for own in (codec, before))
+    assert sum(map(len, short)) < sum(map(len, long))
+    assert [codec.extension.spelt_out(row) for row in short] == long
+    assert text_of(codec, short) == text_of(before, long)
+    assert len(codec.extension.pieces) == read_json(folder / "config.json")[NEW_ENTRIES] == ENTRIES
+    origin = read_record(folder.parent / "base.json")["origin"]
+    assert origin["tokens_after"] < origin["tokens_before"]
+    weight = load_base(folder).get_input_embeddings().weight
+    entry, replaced = next(iter(codec.extension.pieces.items()))
+    torch.testing.assert_close(weight[entry], weight[list(replaced)].mean(dim=0))
+
+
+def test_what_is_too_long_is_cut_after_it_is_shortened(extended: Extend) -> None:
+    codec = open_codec(extended("nllb", pieces=ENTRIES), KNOWN, vocabulary="wide")
+    (row,) = encode(codec, [" ".join(SIDES["source"])], "source", longest=20)
+    (whole,) = encode(codec, [" ".join(SIDES["source"])], "source", longest=1000)
+    assert row == [*whole[:19], whole[-1]]
+
+
+@pytest.mark.parametrize(("name", "method"), TRAINED)
+def test_new_entries_are_trained_with_every_method_and_counted(
+    extended: Extend, sweep: Path, tmp_path: Path, name: str, method: str
+) -> None:
+    prepare_torch(1)
+    folder = extended("nllb", {NEW: "es"}, ENTRIES) if name == "nllb" else extended(name, pieces=ENTRIES)
+    languages = NEW_PAIR if name == "nllb" else KNOWN
+    given = _inputs(folder, sweep, tmp_path, languages)
+    settings = family_settings(method) | {"languages": languages}
+    job = open_job(settings, given)
+    shape, allocation = job.counted.shape, job.counted.allocation
+    rows = shape.new_entries * shape.d_model * shape.matrices
+    if method not in ("full", "lora_embeddings"):
+        assert allocation.sizes[f"{shape.embedding_module}.{NEW_ENTRIES}"] == 1
+        assert allocation.trained >= rows
+    with attempting(tmp_path / "state") as attempt:
+        trained, run_ = train_job(job, state_folder=tmp_path / "state", clock=attempt.clock)
+    before = _observed(trained, given, folder, languages)
+    opened = open_tuned(folder, save_tuned(trained, tmp_path / "tuned", diverged=False))
+    assert torch.equal(_observed(opened, given, folder, languages), before)
+    if method in ("lora", "lora_embeddings", "bitfit"):
+        merged = opened.merge_and_unload()
+        torch.testing.assert_close(_observed(merged, given, folder, languages), before, rtol=1e-4, atol=1e-4)
+    if run_.best_step and method not in ("full", "lora_embeddings"):
+        untouched = load_base(folder).get_input_embeddings().weight
+        weight = trained.get_input_embeddings().weight
+        assert not torch.equal(weight[-shape.new_entries :], untouched[-shape.new_entries :])
+        assert torch.equal(weight[: -shape.new_entries], untouched[: -shape.new_entries])
+
+
+def _inputs(folder: Path, sweep: Path, tmp_path: Path, languages: dict[str, str]) -> Inputs:
+    given, pairs = inputs(sweep), sweep / "data/pairs/es-en"
+    arrays = {pairs / f"{part}.tsv": tmp_path / f"{part}.safetensors" for part in ("train", "dev")}
+    encode_pair({**languages, "vocabulary": "wide"}, tokenizer=folder, parts=arrays)
+    train, dev = arrays.values()
+    return replace(given, base=folder.parent / "base.json", train=train, dev=dev)
+
+
+def _observed(model: torch.nn.Module, given: Inputs, folder: Path, languages: dict[str, str]) -> torch.Tensor:
+    model.eval()
+    frame = frame_of(open_codec(folder, languages, vocabulary="wide"), load_base(folder).config)
+    source = read_arrays(given.dev).source
+    rows = [source[row] for row in range(8)]
+    found = translate(model, rows, Search(beam_size=1, length_penalty=1.0, max_length_ratio=1.0), frame=frame)
+    tokens = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=frame.pad)
+    begin = torch.tensor([list(frame.begin)] * len(rows))
+    with torch.no_grad():
+        logits = model(input_ids=tokens, attention_mask=tokens != frame.pad, decoder_input_ids=begin).logits
+    return torch.cat([logits.flatten(), torch.tensor([float(token) for row in found for token in row])])
+
+
+REFUSED = {
+    "a language that is known": ("nllb", {"es": None}, 0, "which the model knows as 'spa_Latn'"),
+    "like an unknown one": ("nllb", {NEW: "ik"}, 0, r"'models\.wide\.extend\.languages\.kl\.like' is 'ik'"),
+    "a family without tokens": ("t5", {NEW: "es"}, 0, "T5 has no token for any language"),
+    "too many pieces": ("nllb", {}, 100_000, "100000 new pieces can't be learnt"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_can_not_be_added_is_refused(extended: Extend, case: str) -> None:
+    name, languages, pieces, expected = REFUSED[case]
+    with pytest.raises(UserError, match=expected):
+        extended(name, languages, pieces)
+
+
+def _wide(**extension: Any) -> dict[str, Any]:
+    return {
+        "pairs": {"ga-en": {"corpus": "interface"}},
+        "models": {"wide": {"extend": {"model": "small"} | extension}},
+    }
+
+
+PIECES = {"language": "ga", "pairs": ["ga-en"], "entries": 40}
+TWO_STAGES = {"tuner": "staged", "stages": ["prefix", "lora"], "sizes": [4], "rate_factors": [10, 1]}
+MISTAKES = {
+    "no such model": (_wide(model="big", pieces=PIECES), "'models.wide.extend.model' names 'big'"),
+    "nothing to add": (_wide(), "'models.wide.extend' adds nothing"),
+    "another language": (_wide(pieces={**PIECES, "pairs": ["es-en"]}), "names 'es-en', which do not have 'ga'"),
+    "twice extended": (
+        merge(_wide(pieces=PIECES), {"models": {"wider": {"extend": {"model": "wide", "pieces": PIECES}}}}),
+        "extends another model itself",
+    ),
+    "stages": (
+        merge(
+            _wide(languages={"ga": {"like": "es"}}, pieces=PIECES),
+            {
+                "methods": {"two": {**TWO_STAGES, "learning_rate": 1.0e-3}},
+                "studies": {"budgets": {"models": ["wide"], "pairs": ["ga-en"], "methods": ["two"], "also": []}},
+            },
+        ),
+        "names 'two', but 'wide' has new entries in its vocabulary, which methods of one stage alone can train",
+    ),
+    "no token": (
+        merge(_wide(pieces=PIECES), {"studies": {"budgets": {"models": ["wide"], "pairs": ["ga-en"]}}}),
+        "has no token for 'ga'",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", MISTAKES)
+def test_mistakes_name_their_key(case: str) -> None:
+    given, expected = MISTAKES[case]
+    with pytest.raises(UserError, match=expected):
+        validate(merge(DEFAULT, given))
+
+
+@pytest.mark.slow
+def test_a_language_that_the_model_never_saw_goes_through_the_workflow(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = copy(finished, tmp_path / "sweep")
+    study = {"models": ["wide"], "pairs": ["ga-en"], "sizes": ["n80"], "methods": ["lora", "none"]}
+    overlay = merge(
+        _wide(languages={"ga": {"like": "es"}}, pieces=PIECES),
+        {"sizes": {"n80": {"pairs": 80, "updates": 20}}, "studies": {"budgets": study}},
+    )
+    code, said = run(folder, overlay={**overlay, "findings": None}, options=["--target", "study_budgets"])
+    assert code == 0, said[-3000:]
+    trained = read_record(located(folder, "results/cells/wide/ga-en/n80/lora/b5/1/train.json"))
+    assert trained["status"] == "ok"
+    assert trained["sizes"]["model.shared.new_entries"] == 1
+    assert trained["trained_parameters"] > 41 * 32
+    hypotheses = located(folder, "results/cells/wide/ga-en/n80/lora/b5/1/hypotheses/test.txt")
+    tested = read_lines(located(folder, "data/pairs/ga-en/test.tsv"))[1:]
+    assert len(read_lines(hypotheses)) == len(tested) > 10
+    monkeypatch.chdir(folder)
+    configuration = load([Path(STUDY.name)])
+    cell = placed(configuration, Cell("wide", "ga-en", "n80", "lora", "b5", "1"))
+    _holds_while_its_origin_does(configuration, cell)
+
+
+def _holds_while_its_origin_does(configuration: Configuration, cell: Cell) -> None:
+    """A cell is finished until the text or the model that its own was made from is another one."""
+    assert {*fresh_records(configuration, cell)} == {"train", "decode", "score"}
+    base, text = Path(base_file(configuration, "wide")), f"{pair_folder(configuration, 'ga-en')}/train.tsv"
+    record = read_record(base)
+    assert list(record["origin"]["texts"]) == [text]
+    for changed in ({"texts": {text: "0" * 64}}, {"base_sha256": "0" * 64}):
+        write_record(base, record | {"origin": record["origin"] | changed})
+        assert fresh_records(configuration, cell) == {}

@@ -1,0 +1,72 @@
+"""The text before a source sentence: the family's own, or that of the configuration."""
+
+from pathlib import Path
+
+import pytest
+
+from mtpeft.config.load import DEFAULT_FILE, merge, read_yaml, validate
+from mtpeft.config.models import Model
+from mtpeft.config.prompt_checks import prompt_mistakes
+from mtpeft.config.settings import base_settings, tokens_settings
+from mtpeft.core.errors import UserError
+from mtpeft.models.local import describe_local
+from mtpeft.models.tokenizer import encode, open_codec
+from support.family import build_checkpoint
+from support.model import SPANISH_ENGLISH
+
+PAIR = {"source": "es", "target": "en"}
+PROMPTS = {
+    None: "translate Spanish to English: ",
+    "": "",
+    "{target}: ": "English: ",
+    "{source_code}>{target_code} ": "es>en ",
+    "Say {{this}} in {target}: ": "Say {this} in English: ",
+}
+WRONG = {
+    "translate to {language}: ": r"'models.mine.prompt' has '\{language\}', which stands for nothing; write \{source\}",
+    "translate to {target": "a brace too many or too few",
+    "translate to {0}": "stands for nothing",
+    "translate to {}": "stands for nothing",
+    "translate to {target!r}": "stands for nothing",
+    "translate to {target.__class__}": "stands for nothing",
+    "translate to {target:>20}": "stands for nothing",
+}
+
+
+@pytest.fixture(scope="module")
+def mt5(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_checkpoint("mt5", tmp_path_factory.mktemp("prompts") / "mt5")
+
+
+@pytest.mark.parametrize("prompt", PROMPTS)
+def test_a_prompt_stands_before_every_source_and_before_no_target(mt5: Path, prompt: str | None) -> None:
+    codec = open_codec(mt5, PAIR, vocabulary="mine", prompt=prompt)
+    sources, targets = ([pair[side] for pair in SPANISH_ENGLISH[:5]] for side in (0, 1))
+    own = codec.tokenizer([PROMPTS[prompt] + source for source in sources])["input_ids"]
+    assert encode(codec, sources, "source", longest=500) == own
+    assert encode(codec, targets, "target", longest=500) == codec.tokenizer(targets)["input_ids"]
+
+
+@pytest.mark.parametrize("prompt", WRONG)
+def test_a_prompt_that_nobody_can_fill_in_is_refused(prompt: str) -> None:
+    (said,) = prompt_mistakes("models.mine", Model(hub="owner/name@0123abc", prompt=prompt))
+    with pytest.raises(UserError, match=WRONG[prompt]):
+        raise UserError(said)
+
+
+def test_a_prompt_beside_tokens_of_languages_is_refused(tmp_path: Path) -> None:
+    folder = build_checkpoint("nllb", tmp_path / "nllb")
+    (said,) = prompt_mistakes("models.mine", Model(path=str(folder), prompt="{target}: "))
+    assert "'models.mine.prompt' is for models that are told the languages in words" in said
+    settings = {"recipe": 1, "path": str(folder), "prompt": "{target}: "}
+    with pytest.raises(UserError, match=r"'models.mine.prompt' is for models that are told the languages in words"):
+        describe_local(settings, record=tmp_path / "mine/base.json")
+
+
+def test_a_prompt_is_part_of_what_its_model_and_its_tokens_are_and_of_no_others(mt5: Path) -> None:
+    given = {"models": {"plain": {"path": str(mt5)}, "asked": {"path": str(mt5), "prompt": "{target}: "}}}
+    configuration = validate(merge(read_yaml(DEFAULT_FILE), given))
+    for settings in (base_settings, lambda own, model: tokens_settings(own, model, "es-en")):
+        plain, asked = (settings(configuration, model) for model in ("plain", "asked"))
+        assert "prompt" not in plain
+        assert asked["prompt"] == "{target}: "

