@@ -11,8 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from mtpeft.core.section import Section, later
-
-Probability = Annotated[float, Field(ge=0, lt=1)]
+from mtpeft.core.value_types import Probability
 
 
 class TrainingOptions(Section):

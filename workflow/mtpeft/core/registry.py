@@ -31,10 +31,14 @@ class Entry(Protocol):
     """
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """The name by which the configuration asks for it."""
+        ...
 
     @property
-    def module(self) -> str: ...
+    def module(self) -> str:
+        """The file that it comes from, empty inside of the package."""
+        ...
 
 
 E = TypeVar("E", bound=Entry)
