@@ -2,8 +2,8 @@
 
 from pydantic import Field, PositiveInt
 
+from mtpeft.core.forms import HUB_MODEL
 from mtpeft.core.section import Section
-from mtpeft.core.value_types import HUB_MODEL
 
 
 class Encoder(Section):

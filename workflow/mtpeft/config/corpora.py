@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, PositiveInt
 
+from mtpeft.core.forms import MEMBERS, SHA256, DatasetId, Language, Share
 from mtpeft.core.section import Section, later
-from mtpeft.core.value_types import MEMBERS, SHA256, DatasetId, Language, Share
 
 
 class Wheel(Section):

@@ -5,9 +5,9 @@ from typing import Any, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
+from mtpeft.core.forms import HUB_MODEL, Language, Probability
 from mtpeft.core.options import PrecisionOptions
 from mtpeft.core.section import Section, later
-from mtpeft.core.value_types import HUB_MODEL, Language, Probability
 
 EXECUTION = {"cells_per_gpu", "gpus", "micro_batch_tokens", "sharded"}
 """Keys of a model that say how its cells are run, on which no result depends."""

@@ -17,9 +17,9 @@ from mtpeft.config.findings import Finding, Metric
 from mtpeft.config.margins import Margin, Margins
 from mtpeft.config.models import Model
 from mtpeft.config.study_file import ALONE
+from mtpeft.core.forms import Language, Share
 from mtpeft.core.options import DecodingOptions, TrainingOptions
 from mtpeft.core.section import Section
-from mtpeft.core.value_types import Language, Share
 from mtpeft.methods import METHODS
 from mtpeft.methods.base import Method
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from mtpeft.core.value_types import PATTERNS
+from mtpeft.core.forms import PATTERNS
 from mtpeft.methods.base import RATE, RATES, SEARCH
 from mtpeft.methods.peft.refused import REFUSED
 
