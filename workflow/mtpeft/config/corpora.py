@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, PositiveInt
 
-from mtpeft.config.forms import MEMBERS, SHA256, DatasetId, Language, Share
-from mtpeft.config.section import Section
+from mtpeft.core.forms import MEMBERS, SHA256, DatasetId, Language, Share
+from mtpeft.core.section import Section
 
 # Data records of models hold the description of files. One that was written before there was a form must stay equal.
 LaterForm = Annotated[str | None, Field(exclude_if=lambda path: path is None)]

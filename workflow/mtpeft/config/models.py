@@ -5,8 +5,8 @@ from typing import Any, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
-from mtpeft.config.forms import HUB_MODEL, Language, Probability
-from mtpeft.config.section import Section
+from mtpeft.core.forms import HUB_MODEL, Language, Probability
+from mtpeft.core.section import Section
 
 EXECUTION = {"cells_per_gpu", "gpus", "micro_batch_tokens", "sharded"}
 """Keys of a model that say how its cells are run, on which no result depends."""

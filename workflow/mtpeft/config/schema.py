@@ -14,11 +14,11 @@ from mtpeft.cells import members_of
 from mtpeft.config.comet_section import Comet
 from mtpeft.config.corpora import Corpus
 from mtpeft.config.findings import Finding, Metric
-from mtpeft.config.forms import Language, Probability, Share
 from mtpeft.config.margins import Margin, Margins
 from mtpeft.config.models import Model
-from mtpeft.config.section import Section
 from mtpeft.config.study_file import ALONE
+from mtpeft.core.forms import Language, Probability, Share
+from mtpeft.core.section import Section
 from mtpeft.methods import METHODS
 from mtpeft.methods.base import Method
 

@@ -1,4 +1,4 @@
-"""What all parts of config.yaml have in common."""
+"""The base type of all sections of config.yaml, in whatever folder the options of a section are declared."""
 
 import json
 from typing import Any
