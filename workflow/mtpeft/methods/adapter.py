@@ -26,9 +26,9 @@ LAYER_NORM = ("bapna",)
 
 
 class AdapterOptions(TrainedMethodOptions):
-    """`tuner: adapter`."""
+    """`method: adapter`."""
 
-    tuner: Literal["adapter"]
+    method: Literal["adapter"]
     activation: Literal["relu", "gelu", "silu"] = Field(default="relu", description="Between down- and up-projection.")
     embeddings: bool = EMBEDDINGS_OPTION
     placement: Literal["bapna", "houlsby", "pfeiffer", "parallel"] = later(

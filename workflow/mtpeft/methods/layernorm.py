@@ -21,9 +21,9 @@ PIECES: Mapping[str, Sequence[str]] = {"weights": (WEIGHT,), "biases": (BIAS,), 
 
 
 class LayerNormOptions(TrainedMethodOptions):
-    """`tuner: layernorm`."""
+    """`method: layernorm`."""
 
-    tuner: Literal["layernorm"]
+    method: Literal["layernorm"]
     train: Literal["weights", "biases", "both"] = later("both", description="What of each layer norm is trained.")
     with_biases: bool = later(
         False,

@@ -23,9 +23,9 @@ LONGEST = 4
 
 
 class PrefixOptions(TrainedMethodOptions):
-    """`tuner: prefix`."""
+    """`method: prefix`."""
 
-    tuner: Literal["prefix"]
+    method: Literal["prefix"]
     attentions: list[Attention] = later(
         list(ATTENTIONS),
         compared=set,
