@@ -221,7 +221,7 @@ def mistakes(configuration: "Configuration") -> Iterator[str]:
             yield f"'{key}' must have one of 'pretrain', 'path', 'hub' and 'extend', and no other."
             continue
         if model.prompt is not None:
-            yield from _prompt_mistakes(key, model)
+            yield from prompt_mistakes(key, model)
         if model.sharded and model.gpus == 1:
             yield f"'{key}.sharded' needs several GPUs to put shards on; write how many in '{key}.gpus'."
         if model.seen:
@@ -279,7 +279,7 @@ def _extension_mistakes(configuration: "Configuration", key: str, extension: Ext
             yield f"'{key}.pieces.pairs' names {listed(lacking)}, which do not have '{pieces.language}'; take them out."
 
 
-def _prompt_mistakes(key: str, model: Model) -> Iterator[str]:
+def prompt_mistakes(key: str, model: Model) -> Iterator[str]:
     """A place that nothing is known for, and a model that has tokens for languages; one of a hub is asked when it is
     there.
     """
