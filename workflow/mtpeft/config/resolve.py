@@ -9,7 +9,7 @@ from mtpeft.cells import JOIN, members_of
 from mtpeft.config.corpora import Corpus
 from mtpeft.config.schema import Configuration
 from mtpeft.core.errors import UserError
-from mtpeft.core.files import canonical
+from mtpeft.core.files import PROJECT, canonical
 from mtpeft.core.section import plain
 from mtpeft.methods import METHODS
 from mtpeft.methods.base import Site
@@ -18,7 +18,6 @@ from mtpeft.models.architecture import ModelShape
 from mtpeft.models.config_json import EXTENDED, mbart_config, read_folder_shape
 from mtpeft.models.families import read_shape
 
-PROJECT = Path(__file__).parents[3]
 ONE_PAIR = ""
 """Stands for any pair that is no group, where it does not matter which."""
 

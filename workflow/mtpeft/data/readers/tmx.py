@@ -9,8 +9,7 @@ from lxml import etree
 
 from mtpeft.core.errors import UserError
 from mtpeft.core.languages import nearest
-from mtpeft.data.readers.compressed import read_chunks
-from mtpeft.data.readers.lines import Line
+from mtpeft.data.readers.lines import Line, read_chunks
 
 XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 CODES = [f"{{*}}{name}" for name in ("bpt", "ept", "ph", "it", "ut")]
