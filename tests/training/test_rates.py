@@ -10,8 +10,9 @@ from mtpeft.analysis.rates_table import write_rates
 from mtpeft.cells import Cell
 from mtpeft.config.folders import base_file, rates_file, split_file, subset_file
 from mtpeft.config.load import load, merge, validate
+from mtpeft.config.methods import search_of
 from mtpeft.config.paths import other_splits, searches, train_inputs, tune_inputs
-from mtpeft.config.rates import CLASS, search_of, trial_cells
+from mtpeft.config.rates import CLASS, trial_cells
 from mtpeft.config.schema import Configuration
 from mtpeft.config.settings import needs_search, train_settings, tune_settings
 from mtpeft.config.studies import all_cells

@@ -10,6 +10,9 @@ from typing import Any
 
 from mtpeft.core.errors import DamagedError, UserError
 
+PROJECT = Path(__file__).parents[3]
+"""The project's own folder."""
+
 
 def write_text(path: Path, text: str) -> None:
     """Write through a temporary name, so that the file exists whole or not at all."""

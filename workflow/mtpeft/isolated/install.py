@@ -1,4 +1,4 @@
-"""Make an environment: whole, in the place of an older one, or not at all."""
+"""Environments of their own: their pins, and their installation, whole or not at all."""
 
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -7,9 +7,11 @@ from pathlib import Path
 
 from mtpeft.core import files
 from mtpeft.core.errors import UserError
+from mtpeft.core.files import PROJECT
 from mtpeft.isolated.pip import run_pip
 from mtpeft.isolated.run import PACKAGES
 
+PINS = PROJECT / "envs"
 OPTIONS = ("--quiet", "--no-deps", "--only-binary=:all:", "--no-compile")
 
 
@@ -35,3 +37,14 @@ def install_packages(name: str, requirements: Sequence[str], environment: Path) 
             f"pip could not install {name} ({failure}): mend the network or the index that pip is configured for, and "
             "run again."
         )
+
+
+def pins_of(environment: str) -> list[str]:
+    """The pins of an environment by its name, one requirement each."""
+    lines = (PINS / f"{environment}.txt").read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def pinned_version(environment: str, package: str) -> str:
+    """The version of a package that an environment's pins name."""
+    return dict(line.split("==") for line in pins_of(environment))[package]
