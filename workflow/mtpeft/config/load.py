@@ -1,4 +1,4 @@
-"""Read config.yaml and the overlays over it, and check all of it before anything runs."""
+"""Load config.yaml and the overlays over it, and check all of it before anything runs."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,11 @@ from mtpeft.methods.outside import bring_in
 
 
 def load(overlays: Sequence[Path] = ()) -> Configuration:
-    """The project's config.yaml with overlays on top, in the order given, as Snakemake's `--configfile` has it."""
+    """Load config.yaml with overlays over it, in the order given, as Snakemake merges its `--configfile`s.
+
+    Raises:
+        UserError: a file can't be read, or there are mistakes; the message has one sentence for each.
+    """
     merged: dict[str, Any] = {}
     for file in (DEFAULT_FILE, *overlays):
         merged = merge(merged, read_yaml(Path(file)))
@@ -27,7 +31,7 @@ def load(overlays: Sequence[Path] = ()) -> Configuration:
 
 
 def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Mappings are merged, everything else is replaced: the rule that Snakemake follows for overlays."""
+    """Merge two configurations as Snakemake does: mappings are merged, everything else is replaced."""
     merged = dict(below)
     for key, value in above.items():
         old = merged.get(key)
@@ -36,7 +40,7 @@ def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def without_empty(content: Mapping[str, Any]) -> dict[str, Any]:
-    """The same without keys that have no value: an overlay can't remove a key, but it can leave it empty."""
+    """Drop the keys without a value: an overlay takes a key out by leaving it empty."""
     return {
         key: without_empty(value) if isinstance(value, Mapping) else value
         for key, value in content.items()
@@ -45,7 +49,7 @@ def without_empty(content: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def without_orphans(content: Mapping[str, Any]) -> dict[str, Any]:
-    """The same without the findings that name a label which an overlay took out of its catalogue."""
+    """Drop the findings that name a label which an overlay has taken out of its section."""
     findings = content.get("findings")
     if not isinstance(findings, Mapping):
         return dict(content)
@@ -63,16 +67,17 @@ def _is_taken_out(catalogue: Any, label: Any) -> bool:
 
 
 def _named_modules(content: Mapping[str, Any]) -> list[str]:
-    """Files of methods from outside; what is no list of texts is refused with the rest of the form."""
+    """Return the named files of modules; anything but a list of texts is refused later, with other wrong types."""
     named = content.get("method_modules")
     return [file for file in named if isinstance(file, str)] if isinstance(named, list) else []
 
 
 def validate(content: Mapping[str, Any]) -> Configuration:
-    """The typed configuration.
+    """Return the typed configuration.
 
     Raises:
-        UserError: with one sentence per mistake, first those of form, then those between the parts.
+        UserError: there are mistakes; the message has one sentence for each. Sections are checked against each other
+            only where the types are right.
     """
     for file in _named_modules(content):
         bring_in(os.path.normpath(found_path(file)))

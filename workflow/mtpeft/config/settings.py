@@ -196,7 +196,7 @@ def represent_settings(configuration: Configuration, cell: Cell) -> Settings:
 
 def _common(configuration: Configuration, cell: Cell) -> Settings:
     entry = configuration.models.get(cell.model)
-    model = {"threads": entry.threads, **entry.held} if entry else {}
+    model = {"threads": entry.threads, **entry.reduced_precision} if entry else {}
     search = {"search": plain(configuration.decoding)} if model else {}
     members = {
         pair: dict(zip(("source", "target"), pair_languages(configuration, pair), strict=True)) for pair in cell.members
