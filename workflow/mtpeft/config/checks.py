@@ -2,15 +2,12 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import combinations, product
+from itertools import product
 
-from mtpeft.cells import JOIN, LABEL_PATTERN, RESERVED
-from mtpeft.config.cleaning import words_of
+from mtpeft.cells import JOIN, LABEL_PATTERN, LONGEST_LABEL, RESERVED, unsafe_label
 from mtpeft.config.comet_checks import comet_mistakes
-from mtpeft.config.corpora import Corpus
-from mtpeft.config.dataset_checks import dataset_mistakes, hash_mistakes, pair_dataset_mistakes
+from mtpeft.config.corpora import anchor_mistakes, corpora_mistakes, hash_mistakes, text_of_pairs_mistakes
 from mtpeft.config.extension_checks import extension_mistakes
-from mtpeft.config.file_checks import file_mistakes, lacking_languages
 from mtpeft.config.finding_checks import finding_mistakes
 from mtpeft.config.groups import pair_mistakes
 from mtpeft.config.metric_checks import figure_metric_mistakes
@@ -23,7 +20,6 @@ from mtpeft.config.representations import FIGURE as REPRESENTATIONS
 from mtpeft.config.representations import representation_mistakes
 from mtpeft.config.resolve import (
     ONE_PAIR,
-    languages_of,
     method_sites,
     model_shape,
     pair_languages,
@@ -31,7 +27,6 @@ from mtpeft.config.resolve import (
 from mtpeft.config.schema import Block, Configuration, Study
 from mtpeft.config.stage_checks import stage_mistakes, stages_beside_new_entries, stages_in_a_model
 from mtpeft.config.studies import EFFICIENCY
-from mtpeft.config.test_sets import test_set_mistakes
 from mtpeft.config.value_checks import value_mistakes
 from mtpeft.core.errors import UserError
 from mtpeft.core.languages import is_language
@@ -42,10 +37,6 @@ from mtpeft.models.architecture import ModelShape
 
 CATALOGUES = ("corpora", "pairs", "sizes", "models", "methods", "budgets", "studies", "findings")
 FIGURES = ("budgets", "languages", "models", "data_sizes", "exposure", FORGETTING, "methods", REPRESENTATIONS)
-
-
-LONGEST_LABEL = 64
-"""Characters of a label; folders and files are named by up to three of them, and by a digest."""
 
 
 def complaints(configuration: Configuration) -> Iterator[str]:
@@ -72,7 +63,7 @@ def _unsafe_labels(configuration: Configuration) -> Iterator[str]:
     for catalogue in CATALOGUES:
         for label in getattr(configuration, catalogue):
             if not re.fullmatch(LABEL_PATTERN, label):
-                yield _unsafe(catalogue, label)
+                yield unsafe_label(catalogue, label)
             elif len(label) > LONGEST_LABEL:
                 yield (
                     f"'{catalogue}' has a label of {len(label)} characters, '{label[:20]}…', but folders and files are "
@@ -82,28 +73,14 @@ def _unsafe_labels(configuration: Configuration) -> Iterator[str]:
                 yield f"'pairs' has the label '{label}', but a plus joins the pairs of a group; write another sign."
             elif label in RESERVED or (catalogue == "studies" and label == EFFICIENCY):
                 yield f"'{catalogue}' has the label '{label}', which has a meaning of its own; choose another one."
-    for label, corpus in configuration.corpora.items():
-        for wheel in corpus.wheels:
-            if not re.fullmatch(LABEL_PATTERN, wheel):
-                yield _unsafe(f"corpora.{label}.wheels", wheel)
-        for name in corpus.more_tests:
-            if not re.fullmatch(LABEL_PATTERN, name) or len(name) > LONGEST_LABEL:
-                yield _unsafe(f"corpora.{label}.more_tests", name[:LONGEST_LABEL])
-
-
-def _unsafe(key: str, label: str) -> str:
-    return (
-        f"'{key}' has the label {label!r}, which is unsafe in a path; "
-        "use letters, digits, dot, dash, plus and underscore, and begin with a letter or a digit."
-    )
 
 
 def _catalogue_mistakes(configuration: Configuration) -> Iterator[str]:
-    for label, corpus in configuration.corpora.items():
-        yield from _corpus_mistakes(f"corpora.{label}", corpus)
+    yield from corpora_mistakes(configuration)
     for label, pair in configuration.pairs.items():
         yield from unknown(f"pairs.{label}.corpus", [pair.corpus], configuration.corpora, "corpora")
         yield from _pair_mistakes(configuration, label)
+    yield from text_of_pairs_mistakes(configuration)
     for label, model in configuration.models.items():
         yield from _model_mistakes(configuration, f"models.{label}", model)
     for label, options in configuration.methods.items():
@@ -122,53 +99,18 @@ def _reference_mistakes(label: str, tuner: str) -> Iterator[str]:
         yield f"'methods.{label}' is a reference row, which the figures know as '{tuner}'; give it that label."
 
 
-def _corpus_mistakes(key: str, corpus: Corpus) -> Iterator[str]:
-    if [bool(corpus.wheels), bool(corpus.files), bool(corpus.mtdata)].count(True) != 1:
-        yield f"'{key}' must have one of 'wheels', 'files' and 'mtdata', and no other."
-        return
-    known = languages_of(corpus)
-    if known is None and not corpus.written_in:
-        yield f"'{key}.written_in' is missing; write the language that the text was written in, such as 'en'."
-    shortest, longest = words_of(corpus)
-    if shortest > longest:
-        yield f"'{key}.split.words' is [{shortest}, {longest}]; write the smaller number first."
-    if known and corpus.written_in and corpus.written_in not in known:
-        yield f"'{key}.written_in' is '{corpus.written_in}', but its files have the languages {listed(known)}."
-    parts = {part: files for part in ("files", "dev_files", "test_files") if (files := getattr(corpus, part))}
-    for (part, files), (other, others) in combinations(parts.items(), 2):
-        if files == others:
-            yield f"'{key}.{part}' and '{key}.{other}' name the same text; name another one, or take one of them out."
-    yield from dataset_mistakes(key, corpus)
-    yield from test_set_mistakes(key, corpus)
-    for part in ("files", "dev_files", "test_files"):
-        if files := getattr(corpus, part):
-            yield from file_mistakes(f"{key}.{part}", files)
-
-
 def _pair_mistakes(configuration: Configuration, label: str) -> Iterator[str]:
-    corpus = configuration.corpora.get(configuration.pairs[label].corpus)
     try:
         sides = pair_languages(configuration, label)
     except UserError as error:
         yield str(error)
         return
-    known = languages_of(corpus) if corpus else None
     for side, language in zip(("source", "target"), sides, strict=True):
         if not is_language(language):
             yield (
                 f"'pairs.{label}' has the {side} '{language}', which is no language code that anybody knows; write one "
                 "such as 'sw' or 'pt-BR'."
             )
-        elif known and language not in known:
-            yield (
-                f"'pairs.{label}.{side}' is '{language}', but the files of its corpus "
-                f"have the languages {listed(known)}; write one of these, or add the file."
-            )
-    if corpus:
-        key = f"corpora.{configuration.pairs[label].corpus}"
-        yield from lacking_languages(label, corpus=corpus, key=key, sides=sides)
-    if corpus and all(map(is_language, sides)):
-        yield from pair_dataset_mistakes(configuration, label)
 
 
 def _model_mistakes(configuration: Configuration, key: str, model: Model) -> Iterator[str]:
@@ -211,25 +153,10 @@ def _nothing_left(configuration: Configuration, key: str, pairs: Sequence[str]) 
             )
 
 
-def _anchor_mistakes(configuration: Configuration, label: str, corpus: Corpus) -> Iterator[str]:
-    if corpus.files:
-        return
-    pairs = [pair for pair, entry in configuration.pairs.items() if entry.corpus == label]
-    sides = {frozenset(pair_languages(configuration, pair)) for pair in pairs}
-    written = corpus.written_in
-    for language in corpus.split.present_in:
-        if frozenset((language, written)) not in sides:
-            yield (
-                f"'corpora.{label}.split.present_in' names '{language}', but no entry of 'pairs' has it; "
-                f"add '{language}-{written}: {{corpus: {label}}}' to 'pairs', or take it out."
-            )
-
-
 def _study_mistakes(configuration: Configuration) -> Iterator[str]:
     if not configuration.studies:
         yield "'studies' has no study; write one, or leave one in."
-    for label, corpus in configuration.corpora.items():
-        yield from _anchor_mistakes(configuration, label, corpus)
+    yield from anchor_mistakes(configuration)
     for label, study in configuration.studies.items():
         key = f"studies.{label}"
         if (study.figure or label) not in FIGURES:

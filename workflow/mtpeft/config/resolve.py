@@ -3,11 +3,9 @@
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mtpeft.cells import JOIN, members_of
-from mtpeft.config.corpora import Corpus
-from mtpeft.config.schema import Configuration
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import PROJECT, canonical
 from mtpeft.core.section import plain
@@ -18,6 +16,9 @@ from mtpeft.models.architecture import ModelShape
 from mtpeft.models.config_json import EXTENDED, mbart_config, read_folder_shape
 from mtpeft.models.families import read_shape
 
+if TYPE_CHECKING:
+    from mtpeft.config.schema import Configuration
+
 ONE_PAIR = ""
 """Stands for any pair that is no group, where it does not matter which."""
 
@@ -27,7 +28,7 @@ def found_path(path: str) -> Path:
     return Path(path) if Path(path).exists() or not (PROJECT / path).exists() else PROJECT / path
 
 
-def pair_languages(configuration: Configuration, pair: str) -> tuple[str, str]:
+def pair_languages(configuration: "Configuration", pair: str) -> tuple[str, str]:
     """Source and target language of a pair, from its keys or its label.
 
     Raises:
@@ -48,57 +49,19 @@ def pair_languages(configuration: Configuration, pair: str) -> tuple[str, str]:
     return sides
 
 
-def languages_of(corpus: Corpus) -> list[str] | None:
-    """Languages of a corpus made of files, or None where its wheels, its datasets or its translation memory decide."""
-    return corpus.files.languages if corpus.files else None
-
-
-def written_in(corpus: Corpus) -> str:
-    """The language by which a corpus tells its sentences apart."""
-    return corpus.written_in or (languages_of(corpus) or [""])[0]
-
-
-def anchor_pairs(configuration: Configuration, corpus: str) -> list[str]:
-    """Pairs whose text decides which sentences are dev, test and tuning: one per language of `present_in`.
-
-    Where the user gives dev or test, all pairs decide, since each may have its own.
-    """
-    entry = configuration.corpora[corpus]
-    pairs = [label for label, pair in configuration.pairs.items() if pair.corpus == corpus]
-    datasets = entry.mtdata is not None and bool(entry.mtdata.dev or entry.mtdata.test)
-    if datasets or entry.dev_files or entry.test_files:
-        return pairs
-    if entry.files or not entry.split.present_in:
-        return pairs[:1] if entry.files else pairs
-    wanted = {frozenset((language, written_in(entry))) for language in entry.split.present_in}
-    found = {frozenset(pair_languages(configuration, pair)): pair for pair in reversed(pairs)}
-    return sorted(found[languages] for languages in wanted if languages in found)
-
-
-def vocabulary_pairs(configuration: Configuration, model: str) -> list[str]:
+def vocabulary_pairs(configuration: "Configuration", model: str) -> list[str]:
     """Pairs that the vocabulary of a model is learnt from, sorted: those it is pre-trained on, if none are named."""
     pretrain = configuration.models[model].pretrain
     return sorted({*pretrain.pairs, *pretrain.vocabulary_pairs})
 
 
-def used_corpora(configuration: Configuration) -> list[str]:
-    """Corpora of the pairs of all studies, of the tuning pairs and of pairs that models are pre-trained on, sorted."""
-    studies = [block for study in configuration.studies.values() for block in study.blocks]
-    pairs = {pair for study in studies for pair in (*study.members, *study.also_score)}
-    pairs.update(configuration.tuning.all_pairs if configuration.tuning else [])
-    for model in {origin_of(configuration, model) for study in studies for model in study.models}:
-        if configuration.models[model].pretrain:
-            pairs.update(vocabulary_pairs(configuration, model))
-    return sorted({configuration.pairs[pair].corpus for pair in pairs})
-
-
-def pretrain_languages(configuration: Configuration, model: str) -> list[str]:
+def pretrain_languages(configuration: "Configuration", model: str) -> list[str]:
     """Languages of the pairs that a model's vocabulary is made for, sorted."""
     pairs = vocabulary_pairs(configuration, model)
     return sorted({language for pair in pairs for language in pair_languages(configuration, pair)})
 
 
-def vocabulary_of(configuration: Configuration, model: str) -> str:
+def vocabulary_of(configuration: "Configuration", model: str) -> str:
     """Label of a model's vocabulary. Models that are pre-trained with the same one share it and its token arrays.
 
     The label says the size and, since a path has no room for a list of pairs, a hash of all that it depends on.
@@ -111,12 +74,12 @@ def vocabulary_of(configuration: Configuration, model: str) -> str:
     return f"v{pretrain.vocabulary}-{hashlib.sha256(keys.encode()).hexdigest()[:8]}"
 
 
-def model_with(configuration: Configuration, vocabulary: str) -> str:
+def model_with(configuration: "Configuration", vocabulary: str) -> str:
     """A model that has the vocabulary of this label."""
     return next(model for model in configuration.models if vocabulary_of(configuration, model) == vocabulary)
 
 
-def model_shape(configuration: Configuration, model: str) -> ModelShape | None:
+def model_shape(configuration: "Configuration", model: str) -> ModelShape | None:
     """Shape of a model of the catalogue, whether it exists already or not; None before it is fetched or extended.
 
     Raises:
@@ -131,7 +94,7 @@ def model_shape(configuration: Configuration, model: str) -> ModelShape | None:
     return read_folder_shape(folder, key=f"models.{model}.{'path' if entry.path else 'hub' if entry.hub else 'extend'}")
 
 
-def model_folder(configuration: Configuration, model: str) -> Path:
+def model_folder(configuration: "Configuration", model: str) -> Path:
     """Folder of a model that is not pre-trained here, with its tokenizer in it."""
     entry = configuration.models[model]
     if entry.path:
@@ -141,13 +104,13 @@ def model_folder(configuration: Configuration, model: str) -> Path:
     return Path(model_home(configuration, model)) / ("hub" if entry.hub else EXTENDED)
 
 
-def origin_of(configuration: Configuration, model: str) -> str:
+def origin_of(configuration: "Configuration", model: str) -> str:
     """The model whose weights a model has: itself, or the one that it extends."""
     extension = configuration.models[model].extend
     return extension.model if extension else model
 
 
-def method_options(configuration: Configuration, method: str) -> dict[str, Any]:
+def method_options(configuration: "Configuration", method: str) -> dict[str, Any]:
     """Options of a method without its learning rate, with the file that it comes from if it is no part of the package,
     and with its version if that is not the first.
 
@@ -175,7 +138,9 @@ def with_languages(options: dict[str, Any], members: Collection[Mapping[str, str
     return options | told
 
 
-def method_sites(configuration: Configuration, method: str, shape: ModelShape, pair: str = ONE_PAIR) -> Sequence[Site]:
+def method_sites(
+    configuration: "Configuration", method: str, shape: ModelShape, pair: str = ONE_PAIR
+) -> Sequence[Site]:
     """Places that a method of the catalogue trains in a model, or none where it has no size; for a group of pairs, what
     it trains for them.
     """

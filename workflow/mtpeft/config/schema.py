@@ -12,13 +12,15 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, PrivateA
 
 from mtpeft.cells import members_of
 from mtpeft.config.comet_section import Comet
-from mtpeft.config.corpora import Corpus
+from mtpeft.config.corpora import corpus_type
 from mtpeft.config.findings import Finding, Metric
 from mtpeft.config.margins import Margin, Margins
 from mtpeft.config.models import Model
 from mtpeft.config.study_file import ALONE
 from mtpeft.core.forms import Language, Probability, Share
 from mtpeft.core.section import Section
+from mtpeft.data.readers import READERS
+from mtpeft.data.sources import SOURCES
 from mtpeft.methods import METHODS
 from mtpeft.methods.base import Method
 
@@ -150,6 +152,7 @@ def _entry_of(methods: Iterable[Method]) -> Any:
 
 
 MethodEntry = _entry_of(METHODS.values())
+CorpusEntry = corpus_type()
 
 
 class Configuration(Section):
@@ -173,7 +176,7 @@ class Configuration(Section):
         self._study_file = study_file
         return self
 
-    corpora: dict[str, Corpus]
+    corpora: dict[str, CorpusEntry]
     pairs: dict[str, Pair]
     sizes: dict[str, Size]
     models: dict[str, Model]
@@ -193,7 +196,12 @@ class Configuration(Section):
 
 
 def configuration_type() -> type[Configuration]:
-    """The type of a configuration with all methods that are in the registry now, those from outside included."""
-    if not any(method.module for method in METHODS.values()):
+    """Make the type of a configuration with all that is in the registries now, entries from outside included."""
+    if not any(entry.module for entry in (*METHODS.values(), *SOURCES.entries.values(), *READERS.entries.values())):
         return Configuration
-    return create_model("Configuration", __base__=Configuration, methods=(dict[str, _entry_of(METHODS.values())], ...))
+    return create_model(
+        "Configuration",
+        __base__=Configuration,
+        corpora=(dict[str, corpus_type()], ...),
+        methods=(dict[str, _entry_of(METHODS.values())], ...),
+    )

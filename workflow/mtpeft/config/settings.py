@@ -13,6 +13,7 @@ from typing import Any
 from mtpeft.cells import ANY, Cell, fold, told_cells
 from mtpeft.config import rates
 from mtpeft.config.claims import claim_cells, claim_settings, foreign_language, gate_settings, untouched_settings
+from mtpeft.config.corpora import test_sets
 from mtpeft.config.draws import BY_SEED
 from mtpeft.config.exposure import exposure_of
 from mtpeft.config.margins import plain_margin
@@ -28,7 +29,6 @@ from mtpeft.config.resolve import (
 )
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import all_cells, drawn_cells, study_others, untouched_elsewhere
-from mtpeft.config.test_sets import test_sets
 from mtpeft.core.files import sha256_of
 from mtpeft.core.section import plain
 from mtpeft.methods import METHODS
