@@ -225,7 +225,7 @@ def test_language_without_messages_names_the_nearest(source, languages, expected
             {"test": 18},
             "split.dev asks for 4 sentences, but of the 2 that suit only 2 nearly equal no test sentence",
         ),
-        ({"tuning": 200}, "split.tuning asks for 200 sentences, but only 8"),
+        ({"train": 200}, "split.train asks for 200 sentences, but only 8"),
         ({"words": [15, 20], "test": 1}, "split.test asks for 1 sentences, but only 0"),
     ],
 )

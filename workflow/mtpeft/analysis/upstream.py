@@ -22,8 +22,8 @@ from mtpeft.config.corpus_settings import (
     user_files,
 )
 from mtpeft.config.folders import base_file, download_record, pair_folder, split_file
+from mtpeft.config.models import origin_of
 from mtpeft.config.paths import other_splits, test_set, training_files
-from mtpeft.config.resolve import origin_of
 from mtpeft.config.schema import Configuration
 from mtpeft.config.settings import base_settings
 

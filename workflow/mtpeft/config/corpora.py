@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, PositiveInt, create_model
 
 from mtpeft.cells import LABEL_PATTERN, LONGEST_LABEL, unsafe_label
-from mtpeft.config.resolve import origin_of, pair_languages, vocabulary_pairs
+from mtpeft.config.messages import named_twice
+from mtpeft.config.models import origin_of, vocabulary_pairs
+from mtpeft.config.pairs import pair_languages
 from mtpeft.core.errors import UserError
 from mtpeft.core.forms import Language, Share
 from mtpeft.core.languages import is_language
@@ -88,13 +90,14 @@ class Split(Section):
 
     present_in: list[Language] = Field(
         default=[],
-        description="Dev, test and tuning sentences of a corpus of wheels or datasets exist in all of these; adding a "
-        "pair in another language changes none of them. Empty, or where datasets give dev or test: in the languages of "
-        "all pairs of the corpus. A corpus of files takes those of its first pair, or of all if it gives dev or test.",
+        description="Dev, test and fine-tuning sentences of a corpus of wheels or datasets exist in all of these; "
+        "adding a pair in another language changes none of them. Empty, or where datasets give dev or test: in the "
+        "languages of all pairs of the corpus. A corpus of files takes those of its first pair, or of all if it gives "
+        "dev or test.",
     )
     dev: PositiveInt = Field(default=300, description="Sentences on which checkpoints are chosen.")
     test: PositiveInt = Field(default=1000, description="Sentences that only decoding and scoring see.")
-    tuning: PositiveInt | None = Field(
+    train: PositiveInt | None = Field(
         default=None,
         description="Sentences for fine-tuning, as long as those of the test set; what is left is for pre-training. "
         "Empty: all.",
@@ -228,10 +231,10 @@ def anchor_pairs(configuration: "Configuration", corpus: str) -> list[str]:
 
 
 def used_corpora(configuration: "Configuration") -> list[str]:
-    """Corpora of the pairs of all studies, of the tuning pairs and of pairs that models are pre-trained on, sorted."""
+    """Corpora whose text is used, sorted: by studies, by the search for learning rates, or to pre-train a model."""
     studies = [block for study in configuration.studies.values() for block in study.blocks]
     pairs = {pair for study in studies for pair in (*study.members, *study.also_score)}
-    pairs.update(configuration.tuning.all_pairs if configuration.tuning else [])
+    pairs.update(configuration.rate_search.all_pairs if configuration.rate_search else [])
     for model in {origin_of(configuration, model) for study in studies for model in study.models}:
         if configuration.models[model].pretrain:
             pairs.update(vocabulary_pairs(configuration, model))
@@ -265,13 +268,14 @@ def test_downloads(configuration: "Configuration", pair: str, name: str) -> list
     return corpus.source_of_test(name).downloads(label, corpus, test_params(configuration, pair, name))
 
 
-def corpora_mistakes(configuration: "Configuration") -> Iterator[str]:
+def mistakes(configuration: "Configuration") -> Iterator[str]:
     """Find mistakes in each entry of `corpora` by itself."""
     for label, corpus in configuration.corpora.items():
         yield from _corpus_mistakes(f"corpora.{label}", corpus)
+        yield from named_twice(f"corpora.{label}.split.present_in", corpus.split.present_in)
 
 
-def text_of_pairs_mistakes(configuration: "Configuration") -> Iterator[str]:
+def pair_mistakes(configuration: "Configuration") -> Iterator[str]:
     """Find pairs whose corpus has no text in one of their languages; other mistakes of pairs are found by `pairs`."""
     for label, pair in configuration.pairs.items():
         corpus = configuration.corpora.get(pair.corpus)
@@ -299,7 +303,7 @@ def hash_mistakes(configuration: "Configuration") -> Iterator[str]:
             yield f"'{key}' states two hashes of '{label}'; write the one that you trust."
 
 
-def anchor_mistakes(configuration: "Configuration") -> Iterator[str]:
+def present_in_mistakes(configuration: "Configuration") -> Iterator[str]:
     """Find languages in which the split must be present, but in which the corpus has no pair."""
     for label, corpus in configuration.corpora.items():
         if corpus.source.same_lines:

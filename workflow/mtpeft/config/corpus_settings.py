@@ -4,8 +4,8 @@ from typing import Any
 
 from mtpeft.cells import FIXED
 from mtpeft.config.corpora import Corpus, all_downloads, anchor_pairs, languages_in, test_params, text_params
+from mtpeft.config.pairs import pair_languages
 from mtpeft.config.recipes import RECIPES
-from mtpeft.config.resolve import pair_languages
 from mtpeft.config.schema import Configuration
 from mtpeft.core.section import plain
 from mtpeft.isolated.install import pins_of

@@ -35,8 +35,7 @@ from mtpeft.config.corpus_settings import (
     test_settings,
 )
 from mtpeft.config.digests import digest_of
-from mtpeft.config.draws import draw_of
-from mtpeft.config.resolve import model_with, vocabulary_of, vocabulary_pairs
+from mtpeft.config.models import model_with, vocabulary_of, vocabulary_pairs
 from mtpeft.config.schema import Configuration
 from mtpeft.config.settings import (
     base_settings,
@@ -47,6 +46,7 @@ from mtpeft.config.settings import (
     tune_settings,
     vocabulary_settings,
 )
+from mtpeft.config.sizes import draw_of
 from mtpeft.config.studies import EFFICIENCY, all_cells, rate_classes
 from mtpeft.data.sources.base import Download
 

@@ -24,10 +24,10 @@ from mtpeft.config.corpora import (
     used_corpora,
 )
 from mtpeft.config.corpus_settings import user_files
-from mtpeft.config.groups import require_sorted
-from mtpeft.config.model_checks import require_trainable
+from mtpeft.config.methods import require_trainable
+from mtpeft.config.models import vocabulary_of
+from mtpeft.config.pairs import require_sorted
 from mtpeft.config.rates import CLASS, trial_cells
-from mtpeft.config.resolve import vocabulary_of
 from mtpeft.config.schema import Configuration
 from mtpeft.config.settings import class_cell, needs_search, text_settings
 from mtpeft.config.studies import EFFICIENCY, all_cells, drawn_cells, rate_classes
@@ -175,7 +175,7 @@ def training_files(configuration: Configuration, cell: Cell) -> dict[str, list[s
     """What a cell is trained from but for its rate, by the name of the option that takes it: a file for each pair of a
     group, in its order, and one base model.
     """
-    method = METHODS[configuration.methods[cell.method].tuner]
+    method = METHODS[configuration.methods[cell.method].method]
     _require_canonical(cell, method)
     require_trainable(configuration, cell)
     inputs: dict[str, list[str]] = {}
@@ -189,7 +189,7 @@ def training_files(configuration: Configuration, cell: Cell) -> dict[str, list[s
 
 def _files_of_pair(configuration: Configuration, cell: Cell, pair: str) -> dict[str, str]:
     """What a cell is trained from of one pair; a pair of a group that has fewer sentences than its size gives all."""
-    method = METHODS[configuration.methods[cell.method].tuner]
+    method = METHODS[configuration.methods[cell.method].method]
     files = {}
     if cell.size != ANY:
         files["subset"] = folders.subset_file(configuration, cell, pair)

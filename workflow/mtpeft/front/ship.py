@@ -7,7 +7,7 @@ from typing import Any
 
 from mtpeft.config.folders import base_file, pair_folder, split_file
 from mtpeft.config.held_out import held_out_settings
-from mtpeft.config.resolve import vocabulary_pairs
+from mtpeft.config.models import vocabulary_pairs
 from mtpeft.config.schema import Configuration
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import PROJECT, publish_folder, read_record, sha256_of, write_record, write_text

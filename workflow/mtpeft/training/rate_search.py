@@ -1,4 +1,4 @@
-"""Search for a learning rate: the same candidates for every method, judged by the dev score, widened where need be.
+"""Search for a learning rate: the same candidates for every method, judged by the dev score, extended where need be.
 
 One process runs all trials of a class, one after another, so that its libraries are loaded once. A rate may be tried on
 several pairs and with several seeds; then the mean of its dev scores counts. The test set is no input, and nothing but
@@ -61,7 +61,7 @@ def tune(
     with attempting(state) as attempt:
         places = _places(settings, inputs, execution)
         trials: dict[float, list[Trial]] = {}
-        while (rate := next_rate(means(trials), settings["candidates"], settings["widenings"])) is not None:
+        while (rate := next_rate(means(trials), settings["candidates"], settings["extensions"])) is not None:
             trials[rate] = [_trial(place, rate, state / f"{rate:g}" / place.label, attempt.clock) for place in places]
         if is_first():
             made = _record(settings, labels, places, trials=trials, attempts=attempt.end(FINISHED))
@@ -79,7 +79,7 @@ def _places(settings: Mapping[str, Any], inputs: Sequence[Inputs], execution: Ex
     ]
 
 
-def next_rate(scores: Mapping[float, float], candidates: list[float], widenings: int) -> float | None:
+def next_rate(scores: Mapping[float, float], candidates: list[float], extensions: int) -> float | None:
     """The next rate to try given the scores of those tried, or None when the search is over.
 
     Beyond an end of the list, rates go on in the ratio of the last two.
@@ -88,7 +88,7 @@ def next_rate(scores: Mapping[float, float], candidates: list[float], widenings:
     if untried:
         return untried[0]
     tried = sorted(scores)
-    if len(tried) - len(candidates) >= widenings:
+    if len(tried) - len(candidates) >= extensions:
         return None
     best = best_rate(scores)
     if best == tried[-1] and math.isfinite(scores[best]):

@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field, create_model
 from mtpeft.core.errors import UserError
 from mtpeft.core.forms import Language
 from mtpeft.core.languages import english_name
-from mtpeft.core.section import Section
+from mtpeft.core.section import Section, later
 from mtpeft.core.wording import listed, together
 from mtpeft.data.language_identification import check_sides
 from mtpeft.data.readers import READERS
@@ -68,10 +68,7 @@ def text_files_type() -> type[TextFiles]:
         "TextFiles",
         __base__=TextFiles,
         __doc__=TextFiles.__doc__,
-        **{
-            name: (str | None, Field(default=None, exclude_if=lambda path: path is None, description=each.description))
-            for name, each in READERS.entries.items()
-        },
+        **{name: (str | None, later(None, description=each.description)) for name, each in READERS.entries.items()},
     )
 
 
@@ -98,7 +95,9 @@ class FileSource(Source):
         parts = {part: files for part in PARTS if (files := getattr(corpus, part))}
         for (part, files), (other, others) in combinations(parts.items(), 2):
             if files == others:
-                yield f"'{key}.{part}' and '{key}.{other}' name the same text; name another one, or take one of them out."
+                yield (
+                    f"'{key}.{part}' and '{key}.{other}' name the same text; name another one, or take one of them out."
+                )
         for part, files in parts.items():
             yield from file_mistakes(f"{key}.{part}", files)
 
