@@ -1,13 +1,18 @@
 """Load config.yaml and the overlays over it, and check all of it before anything runs."""
 
 import os
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from mtpeft.config.checks import complaints
+from mtpeft.cells import JOIN, LABEL_PATTERN, LONGEST_LABEL, RESERVED, unsafe_label
+from mtpeft.config import corpora, held_out, methods, models, pairs, rate_search, studies, training
+from mtpeft.config.comet_checks import comet_mistakes
+from mtpeft.config.finding_checks import finding_mistakes
 from mtpeft.config.findings import CATALOGUE_OF, named_labels
 from mtpeft.config.messages import number_mistakes, sentences
 from mtpeft.config.schema import Configuration, configuration_type
@@ -16,6 +21,11 @@ from mtpeft.config.yaml_file import read_yaml
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import found_path
 from mtpeft.methods.outside import bring_in
+
+LABELLED = ("corpora", "pairs", "sizes", "models", "methods", "budgets", "studies", "findings")
+"""Sections whose entries have labels."""
+Check = Callable[[Configuration], Iterable[str]]
+"""Finds mistakes, each told in one sentence."""
 
 
 def load(overlays: Sequence[Path] = ()) -> Configuration:
@@ -86,6 +96,49 @@ def validate(content: Mapping[str, Any]) -> Configuration:
         configuration = kind.model_validate(without_empty(without_orphans(content)))
     except ValidationError as error:
         raise UserError("\n".join(sentences(error.errors(), kind))) from None
-    if found := list(number_mistakes(content, configuration)) or list(complaints(configuration)):
+    if found := list(number_mistakes(content, configuration)) or mistakes(configuration):
         raise UserError("\n".join(found))
     return configuration
+
+
+def _label_mistakes(configuration: Configuration) -> Iterator[str]:
+    """Find labels that can't be names of folders, or that mean something else there."""
+    for section in LABELLED:
+        for label in getattr(configuration, section):
+            if not re.fullmatch(LABEL_PATTERN, label):
+                yield unsafe_label(section, label)
+            elif len(label) > LONGEST_LABEL:
+                yield (
+                    f"'{section}' has a label of {len(label)} characters, '{label[:20]}…', but folders and files are "
+                    f"named by labels; write {LONGEST_LABEL} at most."
+                )
+            elif section == "pairs" and JOIN in label:
+                yield f"'pairs' has the label '{label}', but a plus joins the pairs of a group; write another sign."
+            elif label in RESERVED or (section == "studies" and label == studies.EFFICIENCY):
+                yield f"'{section}' has the label '{label}', which has a meaning of its own; choose another one."
+
+
+STAGES: tuple[tuple[Check, ...], ...] = (
+    (_label_mistakes,),
+    (
+        corpora.mistakes,
+        pairs.mistakes,
+        corpora.pair_mistakes,
+        models.mistakes,
+        methods.mistakes,
+        rate_search.mistakes,
+    ),
+    (corpora.hash_mistakes,),
+    (comet_mistakes,),
+    (corpora.present_in_mistakes, studies.mistakes, training.study_mistakes),
+    (models.study_mistakes, methods.study_mistakes),
+    (held_out.mistakes,),
+    (finding_mistakes,),
+)
+"""The checks of all sections. Those of a stage may rely on it that the stages before it have found nothing."""
+
+
+def mistakes(configuration: Configuration) -> list[str]:
+    """Return one sentence for each mistake that the first stage with mistakes finds."""
+    found = (list(dict.fromkeys(chain.from_iterable(check(configuration) for check in stage))) for stage in STAGES)
+    return next(filter(None, found), [])

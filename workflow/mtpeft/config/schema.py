@@ -1,7 +1,7 @@
 """The type of config.yaml: its sections, each declared in a file of its own.
 
 A section is a file of this folder with its types and its checks, a field here, and its checks in the table of
-`mtpeft.config.checks`. The fields are written out, not put together from a registry, so that readers and editors know
+`mtpeft.config.load`. The fields are written out, not put together from a registry, so that readers and editors know
 the type of `configuration.training`. What comes from outside of the package needs no section by itself: it brings the
 keys of its entries in a section that is there, such as the options of a method in `methods`.
 
@@ -13,7 +13,7 @@ from typing import Self
 from pydantic import Field, PrivateAttr, create_model
 
 from mtpeft.config.comet_section import Comet
-from mtpeft.config.corpora import Corpus
+from mtpeft.config.corpora import corpus_type
 from mtpeft.config.findings import Finding
 from mtpeft.config.margins import Margin, Margins
 from mtpeft.config.methods import MethodEntry, entry_type
@@ -26,7 +26,11 @@ from mtpeft.config.study_file import ALONE
 from mtpeft.core.forms import Share
 from mtpeft.core.options import DecodingOptions, TrainingOptions
 from mtpeft.core.section import Section
+from mtpeft.data.readers import READERS
+from mtpeft.data.sources import SOURCES
 from mtpeft.methods import METHODS
+
+CorpusEntry = corpus_type()
 
 
 class Configuration(Section):
@@ -53,7 +57,7 @@ class Configuration(Section):
         self._study_file = study_file
         return self
 
-    corpora: dict[str, Corpus]
+    corpora: dict[str, CorpusEntry]
     pairs: dict[str, Pair]
     sizes: dict[str, Size]
     models: dict[str, Model]
@@ -73,7 +77,12 @@ class Configuration(Section):
 
 
 def configuration_type() -> type[Configuration]:
-    """Return the type of a configuration with all methods of the registry, those from outside included."""
-    if not any(method.module for method in METHODS.values()):
+    """Make the type of a configuration with all that is in the registries now, entries from outside included."""
+    if not any(entry.module for entry in (*METHODS.values(), *SOURCES.entries.values(), *READERS.entries.values())):
         return Configuration
-    return create_model("Configuration", __base__=Configuration, methods=(dict[str, entry_type(METHODS.values())], ...))
+    return create_model(
+        "Configuration",
+        __base__=Configuration,
+        corpora=(dict[str, corpus_type()], ...),
+        methods=(dict[str, entry_type(METHODS.values())], ...),
+    )
