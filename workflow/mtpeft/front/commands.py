@@ -69,7 +69,7 @@ def add_command(
     """Add one command, which is no step of the workflow."""
     description = summary[0].upper() + summary[1:] + "."
     parser = commands.add_parser(name, help=summary, description=description)
-    parser.set_defaults(run=run, step=False)
+    parser.set_defaults(run=run, step=None)
     return parser
 
 

@@ -1,12 +1,12 @@
-"""Extend a base model: new entries of its vocabulary, for languages and for pieces of text."""
+"""Extend the vocabulary of a base model by tokens of languages and by pieces of the text of pairs."""
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from mtpeft.cells import label_of
+from mtpeft.config.schema import Configuration
 from mtpeft.core.files import publish_folder, read_record, sha256_of, write_record
 from mtpeft.data.tsv import read_pairs
 from mtpeft.models.config_json import EXTENDED
@@ -14,13 +14,25 @@ from mtpeft.models.derived.extend import copy_extended, new_languages, new_piece
 from mtpeft.models.families import read_json
 from mtpeft.models.local import record_folder
 from mtpeft.models.tokenizer import EXTENSION, Extension, Side, load_tokenizer
+from mtpeft.steps.base_models import base_file, extend_params, train_text
+from mtpeft.steps.step import Inputs, Params, Step
 
 
-def extend_model(settings: Mapping[str, Any], *, base: Path, texts: Sequence[Path], record: Path) -> None:
-    """Write the extended model into `extended/`, and its `base.json` beside that.
+def inputs(configuration: Configuration, model: str) -> Inputs:
+    """The model that is extended, and the training text from which new pieces are learnt."""
+    extension = configuration.models[model].extend
+    pairs = extension.pieces.pairs if extension.pieces else []
+    return {
+        "base": base_file(configuration, extension.model),
+        "texts": [train_text(configuration, pair) for pair in pairs],
+    }
+
+
+def run(params: Params, *, base: Path, texts: list[Path], record: Path) -> None:
+    """Add entries to the vocabulary of another base model, into `extended/` beside the record.
 
     Args:
-        settings: `languages`, by BCP 47 tag the one that each is like, or None for the mean of all; `pieces`, how many;
+        params: `languages`, by BCP 47 tag the one that each is like, or None for the mean of all; `pieces`, how many;
             `sides`, which side of each text they are learnt from.
         base: `base.json` of the model.
         texts: training text of pairs.
@@ -33,9 +45,9 @@ def extend_model(settings: Mapping[str, Any], *, base: Path, texts: Sequence[Pat
     folder, target = Path(origin["folder"]), record.parent / EXTENDED
     key = f"models.{label_of(record.parent.name)}.extend"
     first = read_json(folder / "config.json")["vocab_size"]
-    languages, rows = new_languages(settings["languages"], folder, key=key, first=first)
-    text = _read_text(settings["sides"], texts, folder)
-    learnt = new_pieces(text, folder, entries=settings["pieces"])
+    languages, rows = new_languages(params["languages"], folder, key=key, first=first)
+    text = _read_text(params["sides"], texts, folder)
+    learnt = new_pieces(text, folder, entries=params["pieces"])
     pieces = dict(enumerate(learnt, first + len(rows)))
     temporary = target.with_name(f".{target.name}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
@@ -56,7 +68,7 @@ def extend_model(settings: Mapping[str, Any], *, base: Path, texts: Sequence[Pat
         "tokens_before": sum(map(len, text)),
         "tokens_after": sum(len(Extension({}, pieces).shortened(row)) for row in text),
     }
-    record_folder(settings, target, key=key, record=record, origin=described, exposure=origin["exposure"])
+    record_folder(params, target, key=key, record=record, origin=described, exposure=origin["exposure"])
 
 
 def _read_text(sides: Sequence[Side], texts: Sequence[Path], folder: Path) -> list[list[int]]:
@@ -69,3 +81,6 @@ def _read_text(sides: Sequence[Side], texts: Sequence[Path], folder: Path) -> li
         rows += tokenizer(**given, add_special_tokens=False)["input_ids"]
     special = {*tokenizer.all_special_ids}
     return [[token for token in row if token not in special] for row in rows]
+
+
+STEP = Step("extend_model", 1, ("model",), extend_params, run, inputs, record="base.json", starts_slowly=True)

@@ -1,0 +1,45 @@
+"""Pre-train a base model from nothing: `results/models/<model>-<digest>/checkpoint/`."""
+
+from pathlib import Path
+
+from mtpeft.config.resolve import vocabulary_of
+from mtpeft.config.schema import Configuration
+from mtpeft.steps.base_models import pretrain_params, tokens_folder
+from mtpeft.steps.devices import Devices
+from mtpeft.steps.encode_pair import tokenizer_file
+from mtpeft.steps.step import Inputs, Params, Step
+
+
+def inputs(configuration: Configuration, model: str) -> Inputs:
+    """The tokenizer, and token arrays of all pairs that the model is pre-trained on."""
+    pairs = configuration.models[model].pretrain.pairs
+    folders = [tokens_folder(configuration, model, pair) for pair in pairs]
+    return {
+        "tokenizer": tokenizer_file(configuration, vocabulary_of(configuration, model)),
+        "train": [f"{folder}/pretrain.safetensors" for folder in folders],
+        "dev": [f"{folder}/dev.safetensors" for folder in folders],
+    }
+
+
+def run(params: Params, *, tokenizer: Path, train: list[Path], dev: list[Path], record: Path, devices: Devices) -> None:
+    """Pre-train a model from nothing; its state lies in an undeclared folder and is resumed."""
+
+    def pretrain_here() -> None:
+        from mtpeft.training.attempts import starting, state_of
+
+        with starting(state_of(record)):
+            from mtpeft.training.pretrain import pretrain
+
+        pretrain(
+            params,
+            tokenizer=tokenizer.parent,
+            train_arrays=train,
+            dev_arrays=dev,
+            record=record,
+            execution=devices.execution,
+        )
+
+    devices.on_all(pretrain_here)
+
+
+STEP = Step("pretrain", 1, ("model",), pretrain_params, run, inputs, record="base.json", starts_slowly=True)
