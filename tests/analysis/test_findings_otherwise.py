@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from mtpeft.config.settings import findings_settings
 
 from mtpeft.analysis.claims.assess import write_findings
 from mtpeft.analysis.claims.known import Known
@@ -17,7 +18,6 @@ from mtpeft.config.claims import claim_cells
 from mtpeft.config.findings import MattersLessWhereSeen, OnPar
 from mtpeft.config.load import DEFAULT_FILE, merge, read_yaml, validate
 from mtpeft.config.margins import margins_of, plain_margin
-from mtpeft.config.settings import findings_settings
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import read_record, sha256_of
 from mtpeft.data.subset_similarity import measure_similarities

@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mtpeft.config.settings import figure_settings, findings_settings
 
 from mtpeft.config.exposure import exposure_of
 from mtpeft.config.load import merge, validate
-from mtpeft.config.settings import figure_settings, findings_settings
 from mtpeft.core.errors import UserError
 from support.config import DEFAULT, PRETRAINED
 from support.figures import draw, one_panel, svg

@@ -5,8 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from mtpeft.cells import DIMENSIONS, Cell, OnPair
 from mtpeft.config.folders import (
     base_file,
     corpus_name,
@@ -18,10 +16,12 @@ from mtpeft.config.folders import (
     vocabulary_folder,
 )
 from mtpeft.config.labels import labels_in, with_digests
+from mtpeft.config.settings import class_cell
+
+from mtpeft.cells import DIMENSIONS, Cell, OnPair
 from mtpeft.config.load import DEFAULT_FILE, load, merge, validate
 from mtpeft.config.resolve import vocabulary_of
 from mtpeft.config.schema import Configuration
-from mtpeft.config.settings import class_cell
 from mtpeft.config.studies import all_cells, rate_classes
 from mtpeft.config.study_file import study_name
 from mtpeft.core.errors import UserError

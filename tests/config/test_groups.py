@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from mtpeft.config.folders import base_file, start_file, subset_file
+from mtpeft.config.paths import cell_files, training_files
+from mtpeft.config.settings import decode_settings, train_settings
 from torch import nn
 
 from mtpeft.cells import Cell, OnPair
-from mtpeft.config.folders import base_file, start_file, subset_file
 from mtpeft.config.load import merge, validate
-from mtpeft.config.paths import cell_files, training_files
-from mtpeft.config.settings import decode_settings, train_settings
 from mtpeft.config.studies import all_cells
 from mtpeft.core.errors import TryAgainError, UserError
 from mtpeft.core.files import read_record

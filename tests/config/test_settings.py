@@ -8,14 +8,13 @@ from itertools import product
 from typing import Any
 
 import pytest
+from mtpeft.config.folders import split_file
+from mtpeft.config.paths import other_splits
 
-from mtpeft.cells import DIMENSIONS, cells_told
+from mtpeft.cells import DIMENSIONS, RATE_LABELS, cells_told
 from mtpeft.config import corpus_settings, settings
 from mtpeft.config.claims import foreign_language
-from mtpeft.config.folders import split_file
 from mtpeft.config.load import merge, validate
-from mtpeft.config.paths import other_splits
-from mtpeft.config.rates import CLASS
 from mtpeft.config.resolve import vocabulary_of
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import all_cells, rate_classes
@@ -135,7 +134,7 @@ def test_pairs_are_screened_against_the_other_corpora_in_use(
 def labels_of(job: tuple[str, ...]) -> dict[str, str]:
     """Labels of the cell that a job belongs to, or of the class of cells whose rate it searches for."""
     if job[0] == "tune_settings":
-        return dict(zip(CLASS, job[1:], strict=True))
+        return dict(zip(RATE_LABELS, job[1:], strict=True))
     found = dict(re.findall(r"(\w+)='([^']*)'", job[1]))
     return found if set(found) == set(DIMENSIONS) else {}
 

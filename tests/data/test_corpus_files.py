@@ -12,9 +12,9 @@ from xml.sax.saxutils import escape
 
 import pytest
 import zstandard
+from mtpeft.config.corpus_settings import clean_settings, user_files
 
 from mtpeft.config.corpora import TextFiles
-from mtpeft.config.corpus_settings import clean_settings, user_files
 from mtpeft.config.held_out import held_out_settings
 from mtpeft.config.load import merge, validate
 from mtpeft.core.files import read_record

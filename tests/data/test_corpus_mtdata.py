@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-
 from mtpeft.analysis.upstream import made_from_these
+
 from mtpeft.cells import Cell
 from mtpeft.config.load import load, merge
 from mtpeft.core.errors import UserError

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 import yaml
-
-from mtpeft.config import paths
 from mtpeft.config.corpus_settings import clean_settings, mtdata_settings
 from mtpeft.config.folders import dataset_file
+
+from mtpeft.config import paths
 from mtpeft.config.load import merge, validate
 from mtpeft.config.resolve import anchor_pairs
 from mtpeft.core.errors import UserError

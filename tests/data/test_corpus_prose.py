@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from mtpeft.config.corpus_settings import clean_settings, split_settings
+
 from mtpeft.config.load import merge, validate
 from mtpeft.core import files as records
 from mtpeft.core.errors import UserError

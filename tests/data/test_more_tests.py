@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from mtpeft.config.folders import pair_folder
-from mtpeft.config.load import merge, validate
 from mtpeft.config.paths import other_splits
+
+from mtpeft.config.load import merge, validate
 from mtpeft.config.test_sets import test_sets as sets_of
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import read_record

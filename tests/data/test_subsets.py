@@ -4,10 +4,10 @@ from collections import Counter
 from typing import Any
 
 import pytest
+from mtpeft.config.folders import pair_folder, size_name, subset_file
 
 from mtpeft.cells import Cell
 from mtpeft.config.draws import draw_of
-from mtpeft.config.folders import pair_folder, size_name, subset_file
 from mtpeft.config.load import merge, validate
 from mtpeft.core import files
 from mtpeft.data import tsv

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mtpeft.config.model_paths import start_records
 
 from mtpeft.cells import label_of
 from mtpeft.config.load import validate
-from mtpeft.config.model_paths import start_records
 from mtpeft.core.files import read_record, write_record
 from mtpeft.core.records import StartRecord
 from mtpeft.data.token_arrays import read_arrays

@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from mtpeft.config.settings import represent_settings
 
 from mtpeft.analysis.representations_table import has_representations, write_representations
 from mtpeft.cells import Cell
 from mtpeft.config.load import merge, validate
 from mtpeft.config.representations import all_representations, dev_arrays
 from mtpeft.config.schema import Configuration
-from mtpeft.config.settings import represent_settings
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import read_record, sha256_of, write_record
 from mtpeft.core.records import RepresentationRecord

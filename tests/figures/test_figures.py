@@ -5,9 +5,9 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from mtpeft.config.settings import DISTANCES
 
 from mtpeft.analysis.tables import Tables, read_distances
-from mtpeft.config.settings import DISTANCES
 from mtpeft.core.errors import UserError
 from mtpeft.figures.draw import FIGURES, completeness
 from mtpeft.figures.plotting.labels import spread_positions

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from mtpeft.config.settings import findings_settings
 
 from mtpeft.analysis.claims.numbers import number, span
 from mtpeft.analysis.claims.page import page_of
@@ -13,7 +14,6 @@ from mtpeft.analysis.claims.records import FindingsRecord
 from mtpeft.analysis.claims.rules import NOT_REPRODUCED, worded
 from mtpeft.config.load import load
 from mtpeft.config.schema import Configuration
-from mtpeft.config.settings import findings_settings
 from mtpeft.config.studies import all_cells
 from mtpeft.core.files import canonical, read_record
 from support.record import schema_mistakes

@@ -11,14 +11,13 @@ from typing import Any
 
 import pytest
 import yaml
+from mtpeft.config.folders import rates_file
+from mtpeft.config.settings import tune_settings
 
 from mtpeft.analysis.collect import COST_COLUMNS, SCORE_COLUMNS, write_tables
-from mtpeft.cells import Cell
-from mtpeft.config.folders import rates_file
+from mtpeft.cells import RATE_LABELS, Cell
 from mtpeft.config.load import load
-from mtpeft.config.rates import CLASS
 from mtpeft.config.schema import Configuration
-from mtpeft.config.settings import tune_settings
 from mtpeft.config.studies import all_cells
 from mtpeft.core.files import read_record, write_record
 from mtpeft.front.plan import cells_table, jobs_table
@@ -145,7 +144,7 @@ def test_a_rate_that_was_found_is_the_one_that_a_result_must_have(configuration:
     record = read_record(cell.folder / "train.json")
     record["settings"]["optimisation"]["learning_rate"] = 0.005
     write_record(cell.folder / "train.json", record)
-    search = tune_settings(configuration, *(getattr(cell, name) for name in CLASS))
+    search = tune_settings(configuration, *(getattr(cell, name) for name in RATE_LABELS))
     seen = [state_of(configuration, cell)]
     for rate, settings in ((0.01, search), (0.005, search | {"candidates": [0.1, 0.2, 0.3]}), (0.005, search)):
         write_record(Path(rates_file(configuration, cell)), {"learning_rate": rate, "settings": settings, "inputs": {}})

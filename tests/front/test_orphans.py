@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mtpeft.config.folders import model_home, placed, start_file
 
 from mtpeft.cells import Cell
-from mtpeft.config.folders import model_home, placed, start_file
 from mtpeft.config.load import load
 from mtpeft.front.holder import find_holder, holding
 from mtpeft.front.taken_in import take_in

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mtpeft.config.settings import findings_settings
 
 from mtpeft.cells import Cell
 from mtpeft.config.claims import claim_cells
 from mtpeft.config.schema import Configuration
-from mtpeft.config.settings import findings_settings
 from mtpeft.config.studies import all_cells
 from mtpeft.front import progress
 from mtpeft.front.preview import assess_finished, draw_finished

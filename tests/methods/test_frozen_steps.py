@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 import torch
+from mtpeft.config.folders import base_file
+from mtpeft.config.paths import train_inputs
 
 import mtpeft
 from mtpeft.cells import Cell
 from mtpeft.config import settings
-from mtpeft.config.folders import base_file
 from mtpeft.config.load import merge, validate
-from mtpeft.config.paths import train_inputs
 from mtpeft.config.schema import Configuration
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import canonical, read_record

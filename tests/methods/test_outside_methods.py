@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mtpeft.config.settings import train_settings as settings_of
 
 from mtpeft.cells import Cell
 from mtpeft.config.load import merge, validate
-from mtpeft.config.settings import train_settings as settings_of
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import read_record
 from mtpeft.methods import outside

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from mtpeft.config.corpus_settings import clean_settings, parts_settings, split_settings
+from mtpeft.config.folders import pair_folder, results_folder, split_file
 
 from mtpeft.analysis.comet_scores import scored_with_comet
 from mtpeft.cluster.environment import shared_variables
 from mtpeft.config import paths
-from mtpeft.config.corpus_settings import clean_settings, parts_settings, split_settings
-from mtpeft.config.folders import pair_folder, results_folder, split_file
 from mtpeft.config.load import load, merge
 from mtpeft.config.pins import pins_of
 from mtpeft.config.schema import Configuration

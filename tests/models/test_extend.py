@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 import torch
+from mtpeft.analysis.freshness import fresh_records
+from mtpeft.config.folders import base_file, pair_folder, placed
 from safetensors.torch import load_file, save_file
 
-from mtpeft.analysis.freshness import fresh_records
 from mtpeft.cells import Cell
-from mtpeft.config.folders import base_file, pair_folder, placed
 from mtpeft.config.load import load, merge, validate
 from mtpeft.config.schema import Configuration
 from mtpeft.core.errors import UserError

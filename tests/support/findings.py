@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from mtpeft.config.settings import findings_settings
 
 from mtpeft.analysis.claims.assess import write_findings
 from mtpeft.analysis.claims.records import FindingRecord, FindingsRecord
@@ -14,7 +15,6 @@ from mtpeft.cells import ANY, Cell, OnPair
 from mtpeft.config.claims import claim_cells
 from mtpeft.config.load import DEFAULT_FILE, merge, read_yaml, validate
 from mtpeft.config.schema import Configuration
-from mtpeft.config.settings import findings_settings
 from mtpeft.core.files import read_record
 from mtpeft.core.records import DecodeRecord, ScoreRecord, TrainRecord
 from mtpeft.metrics.corpus_scores import bleu, chrf

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from mtpeft.config.folders import placed
+from mtpeft.config.settings import decode_settings, score_settings, train_settings
 
 from mtpeft.cells import Cell
-from mtpeft.config.folders import placed
 from mtpeft.config.load import DEFAULT_FILE, load, merge, read_yaml, validate
 from mtpeft.config.schema import Configuration
-from mtpeft.config.settings import decode_settings, score_settings, train_settings
 from mtpeft.core.files import sha256_of, write_record
 from mtpeft.core.records import DecodeRecord, ScoreRecord, TrainRecord
 

@@ -15,9 +15,9 @@ import psutil
 import pytest
 import yaml
 from filelock import FileLock
+from mtpeft.config.folders import placed
 
 from mtpeft.cells import CELLS_FOLDER, Cell
-from mtpeft.config.folders import placed
 from mtpeft.config.load import DEFAULT_FILE, merge, validate
 from mtpeft.config.schema import Configuration
 from mtpeft.config.yaml_file import read_yaml

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 import torch
+from mtpeft.config.settings import train_settings
 from torch import nn
 
 from mtpeft.cells import Cell
 from mtpeft.cluster.preemption import Clock
 from mtpeft.config.load import merge, validate
-from mtpeft.config.settings import train_settings
 from mtpeft.core.errors import StoppedError
 from mtpeft.data.token_arrays import IGNORED
 from mtpeft.models.load import prepare_torch

@@ -5,22 +5,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mtpeft.config.folders import base_file, rates_file, split_file, subset_file
+from mtpeft.config.paths import other_splits, searches, train_inputs, tune_inputs
+from mtpeft.config.settings import needs_search, train_settings, tune_settings
 
 from mtpeft.analysis.rates_table import write_rates
-from mtpeft.cells import Cell
-from mtpeft.config.folders import base_file, rates_file, split_file, subset_file
+from mtpeft.cells import RATE_LABELS, Cell
 from mtpeft.config.load import load, merge, validate
-from mtpeft.config.paths import other_splits, searches, train_inputs, tune_inputs
-from mtpeft.config.rates import CLASS, search_of, trial_cells
+from mtpeft.config.rates import search_of, trial_cells
 from mtpeft.config.schema import Configuration
-from mtpeft.config.settings import needs_search, train_settings, tune_settings
 from mtpeft.config.studies import all_cells
 from mtpeft.core.files import write_record
 from mtpeft.core.records import RateRecord, Trial
 from support.config import DEFAULT
 
 CELL = Cell("small", "pt-en", "n4800", "lora", "b10", "1")
-LABELS = {name: getattr(CELL, name) for name in CLASS}
+LABELS = {name: getattr(CELL, name) for name in RATE_LABELS}
 FOUND = 0.005
 
 

@@ -10,19 +10,19 @@ from statistics import fmean, stdev
 from typing import Any
 
 import pytest
+from mtpeft.steps.commands import STEPS
 
 from mtpeft.analysis.rates_table import write_rates
-from mtpeft.config.rates import CLASS
+from mtpeft.cells import RATE_LABELS
 from mtpeft.core.errors import TryAgainError
 from mtpeft.core.files import read_record
 from mtpeft.core.records import Trial
-from mtpeft.steps.commands import STEPS
 from mtpeft.training.rate_search import best_rate, means, next_rate, tune
 from support.model import inputs, train_settings
 from support.record import schema_mistakes
 from support.training import at_update
 
-LABELS = dict(zip(CLASS, ("tiny", "n44", "lora", "b5"), strict=True))
+LABELS = dict(zip(RATE_LABELS, ("tiny", "n44", "lora", "b5"), strict=True))
 CANDIDATES = [0.01, 0.02, 0.04]
 BAD = -math.inf
 

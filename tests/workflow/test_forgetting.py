@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+from mtpeft.config.folders import placed, split_file
+from mtpeft.config.others import on_other
+from mtpeft.config.paths import other_splits
 
 from mtpeft.analysis.other_pairs import OTHERS_COLUMNS, write_others
 from mtpeft.cells import ANY, Cell, OnPair
-from mtpeft.config.folders import placed, split_file
 from mtpeft.config.load import load, merge, validate
-from mtpeft.config.others import on_other
-from mtpeft.config.paths import other_splits
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import all_others, study_cells, study_others, untouched, untouched_elsewhere
 from mtpeft.core.errors import UserError

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from mtpeft.config.folders import placed
 
 from mtpeft.cells import Cell, OnPair
-from mtpeft.config.folders import placed
 from mtpeft.config.load import load
 from mtpeft.config.schema import Configuration
 from mtpeft.core.files import read_record

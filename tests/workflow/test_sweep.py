@@ -10,9 +10,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from mtpeft.config.folders import placed
 
 from mtpeft.cells import Cell
-from mtpeft.config.folders import placed
 from mtpeft.config.load import load
 from support.sweep import ROOT, STUDY, copy, environment, located, planned, results, run, snakemake
 

@@ -188,6 +188,8 @@ class OnPair(NamedTuple):
 
 
 DIMENSIONS = ("model", "pair", "size", "method", "budget", "seed")
+RATE_LABELS = ("model", "size", "method", "budget")
+"""A learning rate is chosen once for all cells that share these labels."""
 LABELS_TEMPLATE = "/".join(f"{{{dimension}}}" for dimension in DIMENSIONS)
 CELL_TEMPLATE = f"{CELLS_FOLDER}/{LABELS_TEMPLATE}"
 """Path template with one wildcard per label."""

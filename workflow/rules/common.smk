@@ -26,7 +26,7 @@ from mtpeft.front import holder, verify
 from mtpeft.front.looks import one_at_a_time
 from mtpeft.front.study_records import begin_study
 from mtpeft.steps import base_models, cells_of_studies, divide_pair, draw_figure, encode_pair, install_comet
-from mtpeft.steps import install_mtdata, paths, take_in_comet
+from mtpeft.steps import install_mtdata, paths, pretrain, take_in_comet
 from mtpeft.steps.cells_of_studies import CELL_STEPS, FIRST
 from mtpeft.config.studies import EFFICIENCY
 from mtpeft.steps.command import as_options, params_argument

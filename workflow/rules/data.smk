@@ -98,7 +98,7 @@ rule clean_pair:
 rule split_corpus:
     """Choose the dev, test and tuning sentences of a corpus, the same for every language."""
     input:
-        of_labels(lambda labels: flat(divide_pair.split_inputs(CONFIGURATION, labels["corpus"]))),
+        inputs_of("split_corpus"),
     output:
         "data/corpora/{corpus}/split.json",
     log:
@@ -224,8 +224,7 @@ rule measure_similarity:
 rule encode_pair:
     """Token arrays of what a pair is trained on, in one vocabulary."""
     input:
-        tokenizer=of_labels(lambda labels: encode_pair.tokenizer_file(CONFIGURATION, labels["vocabulary"])),
-        texts=expand("data/pairs/{{pair}}/{part}.tsv", part=encode_pair.TRAINING_PARTS),
+        inputs_of("encode_pair"),
     output:
         arrays=expand("data/tokens/{{vocabulary}}/{{pair}}/{part}.safetensors", part=encode_pair.TRAINING_PARTS),
         records=expand("data/tokens/{{vocabulary}}/{{pair}}/{part}.json", part=encode_pair.TRAINING_PARTS),
@@ -238,20 +237,20 @@ rule encode_pair:
         "../../envs/workflow.yaml"
     params:
         params=params_of("encode_pair"),
+        inputs=options_of("encode_pair"),
         tokenizer=of_labels(lambda labels: encode_pair.tokenizer_folder(CONFIGURATION, labels["vocabulary"])),
     shell:
-        "exec python -m mtpeft encode_pair --params {params.params:q} --tokenizer {params.tokenizer:q} "
-        "--texts {input.texts:q} --arrays {output.arrays:q} > {log:q} 2>&1"
+        "exec python -m mtpeft encode_pair --params {params.params:q} --tokenizer {params.tokenizer:q} {params.inputs} "
+        "--arrays {output.arrays:q} > {log:q} 2>&1"
 
 
 use rule encode_pair as encode_test_set with:
     input:
-        tokenizer=of_labels(lambda labels: encode_pair.tokenizer_file(CONFIGURATION, labels["vocabulary"])),
-        texts="data/pairs/{pair}/{test_set}.tsv",
+        inputs_of("encode_pair"),
     output:
-        arrays="data/tokens/{vocabulary}/{pair}/{test_set}.safetensors",
-        records="data/tokens/{vocabulary}/{pair}/{test_set}.json",
+        arrays="data/tokens/{vocabulary}/{pair}/{part}.safetensors",
+        records="data/tokens/{vocabulary}/{pair}/{part}.json",
     log:
-        "logs/encode_test_set/{vocabulary}/{pair}/{test_set}.log",
+        "logs/encode_test_set/{vocabulary}/{pair}/{part}.log",
     benchmark:
-        "benchmarks/encode_test_set/{vocabulary}/{pair}/{test_set}.tsv"
+        "benchmarks/encode_test_set/{vocabulary}/{pair}/{part}.tsv"

@@ -60,8 +60,10 @@ rule pretrain:
     params:
         params=params_of("pretrain"),
         inputs=options_of("pretrain"),
+        tokenizer=of_labels(lambda labels: pretrain.tokenizer_folder(CONFIGURATION, labels["model"])),
     shell:
-        "exec python -m mtpeft pretrain --params {params.params:q} {params.inputs} --cells-per-gpu {resources.cells_per_gpu:q} "
+        "exec python -m mtpeft pretrain --params {params.params:q} --tokenizer {params.tokenizer:q} {params.inputs} "
+        "--cells-per-gpu {resources.cells_per_gpu:q} "
         "--gpus {resources.processes:q} --micro-batch-tokens {resources.micro_batch_tokens:q} "
         "--sharded {resources.sharded:q} --record {output.record:q} > {log:q} 2>&1"
 

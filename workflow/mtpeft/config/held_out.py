@@ -7,11 +7,7 @@ from mtpeft.config.cleaning import cleaning_settings, words_of
 from mtpeft.config.resolve import anchor_pairs, pair_languages, written_in
 from mtpeft.config.schema import Configuration
 from mtpeft.config.section import plain
-
-WHEEL_VERSION = 1
-CLEAN_VERSION, PROSE_CLEAN_VERSION = 1, 2
-SPLIT_VERSION, PROSE_SPLIT_VERSION = 2, 3
-"""Versions of the steps on which test sentences depend. Prose is treated otherwise than message catalogues."""
+from mtpeft.data import versions
 
 
 def wheel_params(configuration: Configuration, corpus: str, wheel: str) -> dict[str, Any]:
@@ -27,7 +23,7 @@ def split_params(configuration: Configuration, corpus: str) -> dict[str, Any]:
     split = plain(entry.split)
     split.pop("present_in")
     return {
-        VERSION: SPLIT_VERSION if entry.wheels else PROSE_SPLIT_VERSION,
+        VERSION: versions.SPLIT if entry.wheels else versions.SPLIT_PROSE,
         **split,
         "words": words_of(entry),
         "written_in": written_in(entry),
@@ -37,7 +33,7 @@ def split_params(configuration: Configuration, corpus: str) -> dict[str, Any]:
 
 def clean_version(configuration: Configuration, corpus: str) -> int:
     """Version of the cleaning of a corpus."""
-    return CLEAN_VERSION if configuration.corpora[corpus].wheels else PROSE_CLEAN_VERSION
+    return versions.CLEAN if configuration.corpora[corpus].wheels else versions.CLEAN_PROSE
 
 
 def held_out_settings(configuration: Configuration, corpus: str) -> dict[str, Any]:
@@ -61,7 +57,7 @@ def held_out_settings(configuration: Configuration, corpus: str) -> dict[str, An
 
 def _wheel(configuration: Configuration, corpus: str, name: str, languages: set[str]) -> dict[str, Any]:
     """A wheel but for the Python version that its download asks for, which is the same for any text in it."""
-    params = {VERSION: WHEEL_VERSION, **wheel_params(configuration, corpus, name)}
+    params = {VERSION: versions.WHEEL, **wheel_params(configuration, corpus, name)}
     params.pop("python")
     codes = configuration.corpora[corpus].wheels[name].languages
     return params | {"languages": {known: code for known, code in codes.items() if known in languages}}

@@ -3,58 +3,59 @@
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mtpeft.cells import ANY, DIMENSIONS, Cell, OnPair, told_cells
-from mtpeft.config import rates, studies
-from mtpeft.config.representations import represented_in
-from mtpeft.config.schema import Configuration, Study
-from mtpeft.config.studies import EFFICIENCY
+from mtpeft.cells import ANY, DIMENSIONS, RATE_LABELS, Cell, OnPair, told_cells
+from mtpeft.config import representations, studies
 from mtpeft.steps.evaluate_base import start_file
 from mtpeft.steps.step import Labels, Params
 from mtpeft.steps.take_in_comet import cell_record
 from mtpeft.steps.train import all_placed, placed
 
+if TYPE_CHECKING:
+    from mtpeft.config.schema import Configuration, Study
+
 RESULTS = Path("results")
 
 
-def study_cells(configuration: Configuration, study: Study) -> list[Cell]:
+def study_cells(configuration: "Configuration", study: "Study") -> list[Cell]:
     """Cells of one study, with their folders."""
     return all_placed(configuration, studies.study_cells(configuration, study))
 
 
 @lru_cache(maxsize=4)
-def all_cells(configuration: Configuration) -> tuple[Cell, ...]:
+def all_cells(configuration: "Configuration") -> tuple[Cell, ...]:
     """Cells of all studies, each once, with their folders."""
     return tuple(all_placed(configuration, studies.all_cells(configuration)))
 
 
 @lru_cache(maxsize=64)
-def drawn_cells(configuration: Configuration, label: str) -> tuple[Cell, ...]:
+def drawn_cells(configuration: "Configuration", label: str) -> tuple[Cell, ...]:
     """Cells that a figure is drawn from, with their folders; `efficiency` is drawn from those of all studies."""
     return tuple(all_placed(configuration, studies.drawn_cells(configuration, label)))
 
 
-def study_others(configuration: Configuration, label: str) -> list[OnPair]:
+def study_others(configuration: "Configuration", label: str) -> list[OnPair]:
     """Tuned cells that a figure is drawn from, on the other pairs that its study scores."""
     return [OnPair(placed(configuration, cell), pair) for cell, pair in studies.study_others(configuration, label)]
 
 
-def untouched_elsewhere(configuration: Configuration, label: str) -> list[Cell]:
+def untouched_elsewhere(configuration: "Configuration", label: str) -> list[Cell]:
     """The untouched models on the other pairs on which a study scores its cells."""
     return all_placed(configuration, studies.untouched_elsewhere(configuration, label))
 
 
-def all_others(configuration: Configuration) -> list[OnPair]:
+def all_others(configuration: "Configuration") -> list[OnPair]:
     """Cells of all studies on the pairs that they are scored on besides their own, each once."""
     return [OnPair(placed(configuration, cell), pair) for cell, pair in studies.all_others(configuration)]
 
 
-def represented(configuration: Configuration, label: str) -> list[Cell]:
+def represented(configuration: "Configuration", label: str) -> list[Cell]:
     """Cells of a study whose representations it shows, with their folders."""
-    return all_placed(configuration, represented_in(configuration, label))
+    return all_placed(configuration, representations.represented_in(configuration, label))
 
 
-def all_represented(configuration: Configuration) -> list[Cell]:
+def all_represented(configuration: "Configuration") -> list[Cell]:
     """Cells of all studies whose representations are shown, each once."""
     return list(dict.fromkeys(cell for label in configuration.studies for cell in represented(configuration, label)))
 
@@ -74,7 +75,7 @@ def cell_records(cells: Iterable[Cell]) -> list[str]:
     return [*trained, *cell_files(chosen, "decode.json"), *cell_files(chosen, "score.json")]
 
 
-def comet_records(configuration: Configuration, cells: Iterable[Cell]) -> list[str]:
+def comet_records(configuration: "Configuration", cells: Iterable[Cell]) -> list[str]:
     """Records of the scores of COMET, where it is asked for."""
     return cell_files(cells, cell_record(configuration)) if configuration.comet else []
 
@@ -84,12 +85,12 @@ def other_records(others: Iterable[OnPair]) -> list[str]:
     return [f"{other.folder}/{name}" for other in others for name in ("decode.json", "score.json")]
 
 
-def scored_records(configuration: Configuration) -> list[str]:
+def scored_records(configuration: "Configuration") -> list[str]:
     """Records of every cell, on its own pairs and on others."""
     return [*cell_records(all_cells(configuration)), *other_records(all_others(configuration))]
 
 
-def all_records(configuration: Configuration) -> list[str]:
+def all_records(configuration: "Configuration") -> list[str]:
     """Records of every cell, with those of COMET and of representations where they are asked for."""
     cells = all_cells(configuration)
     return [
@@ -99,7 +100,7 @@ def all_records(configuration: Configuration) -> list[str]:
     ]
 
 
-def start_records(configuration: Configuration) -> list[str]:
+def start_records(configuration: "Configuration") -> list[str]:
     """Each base model of the studies on the dev set of each pair that it is tuned on."""
     cells = all_cells(configuration)
     evaluated = dict.fromkeys((cell.model, pair) for cell in cells if cell.model != ANY for pair in cell.members)
@@ -111,30 +112,30 @@ def cells_params(cells: Iterable[Cell]) -> Params:
     return told_cells(cells)
 
 
-def results_folder(configuration: Configuration) -> Path:
+def results_folder(configuration: "Configuration") -> Path:
     """The folder of tables, figures and findings of a study file."""
     return RESULTS / configuration.study_file
 
 
-def tables_folder(configuration: Configuration, study: str) -> Path:
+def tables_folder(configuration: "Configuration", study: str) -> Path:
     """The folder of the tables of a study, or of all cells for `efficiency`."""
     folder = results_folder(configuration)
-    return folder if study == EFFICIENCY else folder / "tables" / study
+    return folder if study == studies.EFFICIENCY else folder / "tables" / study
 
 
-def table_of_others(configuration: Configuration, study: str) -> list[str]:
+def table_of_others(configuration: "Configuration", study: str) -> list[str]:
     """Summary of a study on other pairs, if it scores any."""
     scores = study in configuration.studies and configuration.studies[study].also_score
     return [f"{tables_folder(configuration, study)}/others.csv"] if scores else []
 
 
-def table_of_representations(configuration: Configuration, study: str) -> list[str]:
+def table_of_representations(configuration: "Configuration", study: str) -> list[str]:
     """Table of the representations of a study, if it shows them."""
-    shown = represented_in(configuration, study)
+    shown = representations.represented_in(configuration, study)
     return [f"{tables_folder(configuration, study)}/representations.csv"] if shown else []
 
 
-def study_tables(configuration: Configuration) -> list[str]:
+def study_tables(configuration: "Configuration") -> list[str]:
     """Tables of all studies."""
     labels = list(configuration.studies)
     own = [f"{tables_folder(configuration, label)}/{name}.csv" for label in labels for name in ("scores", "summary")]
@@ -148,13 +149,13 @@ def study_tables(configuration: Configuration) -> list[str]:
 CELL_STEPS = ("train", "represent", "decode_other", "score_other", "decode", "score", "search_rate")
 """Steps of one study: of those that can be done the last comes first, so that no cell waits for others to begin."""
 ON_OTHER = (*DIMENSIONS, "other")
-LABELS_OF = {"search_rate": rates.CLASS, "decode_other": ON_OTHER, "score_other": ON_OTHER}
+LABELS_OF = {"search_rate": RATE_LABELS, "decode_other": ON_OTHER, "score_other": ON_OTHER}
 """Labels that tell a step's jobs apart, where they are not those of a cell."""
 FIRST = 1000
 """Priority of what takes little time and is waited for by many, or by the user: text, base models, figures."""
 
 
-def places(configuration: Configuration) -> Mapping[tuple[str, ...], int]:
+def places(configuration: "Configuration") -> Mapping[tuple[str, ...], int]:
     """Number of studies from the first that has a cell, or one with its learning rate, to the last.
 
     A cell on another pair than its own has its turn with the study that scores it there, a group with its training.
@@ -162,7 +163,7 @@ def places(configuration: Configuration) -> Mapping[tuple[str, ...], int]:
     found: dict[tuple[str, ...], int] = {}
     for place, (label, study) in enumerate(reversed(configuration.studies.items()), 1):
         for cell in studies.study_cells(configuration, study):
-            found[cell.labels] = found[tuple(getattr(cell, name) for name in rates.CLASS)] = place
+            found[cell.labels] = found[tuple(getattr(cell, name) for name in RATE_LABELS)] = place
             for _, pair in cell.measured:
                 found[*cell.labels, pair] = place
         for cell, pair in studies.study_others(configuration, label):

@@ -1,14 +1,17 @@
 """Collect all searches for learning rates in one table, which a configuration can name in `rate_search.table`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mtpeft.config.schema import Configuration
 from mtpeft.steps.search_rate import STEP as SEARCH_RATE
 from mtpeft.steps.search_rate import searches
 from mtpeft.steps.step import Inputs, Params, Step
 
+if TYPE_CHECKING:
+    from mtpeft.config.schema import Configuration
 
-def inputs(configuration: Configuration) -> Inputs:
+
+def inputs(configuration: "Configuration") -> Inputs:
     """Records of all searches."""
     return {"records": searches(configuration)}
 

@@ -1,19 +1,22 @@
 """Collect the representations of the cells of a study in one table, by layer: `representations.csv`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mtpeft.cells import fold, unfold
-from mtpeft.config.schema import Configuration
 from mtpeft.steps.cells_of_studies import cell_files, drawn_cells, represented
 from mtpeft.steps.step import Inputs, Params, Step
 
+if TYPE_CHECKING:
+    from mtpeft.config.schema import Configuration
 
-def params(configuration: Configuration, study: str) -> Params:
+
+def params(configuration: "Configuration", study: str) -> Params:
     """Params of the table: the cells of the study."""
     return {"cells": fold(drawn_cells(configuration, study))}
 
 
-def inputs(configuration: Configuration, study: str) -> Inputs:
+def inputs(configuration: "Configuration", study: str) -> Inputs:
     """Records of the representations of the study."""
     return {"records": cell_files(represented(configuration, study), "representations.json")}
 

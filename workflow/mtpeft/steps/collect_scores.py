@@ -2,19 +2,22 @@
 
 from collections.abc import Collection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mtpeft.cells import Cell, cells_told
-from mtpeft.config.schema import Configuration
 from mtpeft.steps.cells_of_studies import cell_records, cells_params, comet_records, drawn_cells
 from mtpeft.steps.step import Inputs, Params, Step
 
+if TYPE_CHECKING:
+    from mtpeft.config.schema import Configuration
 
-def params(configuration: Configuration, study: str) -> Params:
+
+def params(configuration: "Configuration", study: str) -> Params:
     """Params of the tables of a study, or of all cells for `efficiency`."""
     return cells_params(drawn_cells(configuration, study))
 
 
-def inputs(configuration: Configuration, study: str) -> Inputs:
+def inputs(configuration: "Configuration", study: str) -> Inputs:
     """Records of every cell that the study is drawn from."""
     cells = drawn_cells(configuration, study)
     return {"records": cell_records(cells), "comet": comet_records(configuration, cells)}

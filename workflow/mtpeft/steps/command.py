@@ -7,13 +7,15 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, get_origin
+from typing import TYPE_CHECKING, Any, get_origin
 
 from mtpeft.cells import Cell, digest_of
-from mtpeft.config.schema import Configuration
 from mtpeft.core.files import canonical, write_text
 from mtpeft.steps.devices import Devices
 from mtpeft.steps.step import STEPS, Inputs, Labels, Params, Step
+
+if TYPE_CHECKING:
+    from mtpeft.config.schema import Configuration
 
 LONGEST_ARGUMENT = 32_768
 """Longest params, in bytes, that are passed as an argument. Linux takes 131,072 bytes in one, quotes included."""
@@ -74,7 +76,7 @@ def read_params(argument: str) -> Params:
     return content
 
 
-def params_argument(configuration: Configuration, step: Step, labels: Labels) -> str:
+def params_argument(configuration: "Configuration", step: Step, labels: Labels) -> str:
     """The params of a job for its command: one line of JSON or, where that is long, a file named by their digest."""
     params = step.params_of(configuration, labels)
     text = canonical(params)

@@ -1,10 +1,10 @@
 """Decode the test sets of a cell: `hypotheses/<test set>.txt` and `decode.json`, here or in `others/<pair>/`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mtpeft.cells import ANY, DIMENSIONS, Cell
-from mtpeft.config.schema import Configuration
-from mtpeft.config.test_sets import test_sets
+from mtpeft.config import test_sets
 from mtpeft.steps.base_models import tokens_folder, train_text
 from mtpeft.steps.cell_params import translation_params
 from mtpeft.steps.choose_subset import subset_file
@@ -12,12 +12,15 @@ from mtpeft.steps.devices import Devices
 from mtpeft.steps.divide_pair import references
 from mtpeft.steps.step import Inputs, Params, Step, by_stem
 
+if TYPE_CHECKING:
+    from mtpeft.config.schema import Configuration
 
-def inputs(configuration: Configuration, cell: Cell) -> Inputs:
+
+def inputs(configuration: "Configuration", cell: Cell) -> Inputs:
     """Token arrays of the test sets; of a cell without a model their text, and the text that it looks things up in."""
     if cell.model != ANY:
         arrays = tokens_folder(configuration, cell.model, cell.pair)
-        return {"tests": [f"{arrays}/{name}.safetensors" for name in test_sets(configuration, cell.pair)]}
+        return {"tests": [f"{arrays}/{name}.safetensors" for name in test_sets.test_sets(configuration, cell.pair)]}
     return {
         "tests": references(configuration, cell.pair),
         "memory": train_text(configuration, cell.pair),
@@ -57,4 +60,4 @@ def run(
             decode(params, cell, trained=trained, tests=by_stem(tests), record=record)
 
 
-STEP = Step("decode", 2, DIMENSIONS, translation_params, run, inputs, record="decode.json", starts_slowly=True)
+STEP = Step("decode", 2, DIMENSIONS, translation_params, run, inputs, starts_slowly=True)

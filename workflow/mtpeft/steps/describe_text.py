@@ -2,14 +2,16 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mtpeft.cells import ANY, Cell
-from mtpeft.config.schema import Configuration
-from mtpeft.config.studies import all_cells
-from mtpeft.config.test_sets import test_sets
+from mtpeft.config import studies, test_sets
 from mtpeft.steps.base_models import tokens_folder
 from mtpeft.steps.divide_pair import reference
 from mtpeft.steps.step import Inputs, Params, Step
+
+if TYPE_CHECKING:
+    from mtpeft.config.schema import Configuration
 
 
 def models_with_pairs(cells: Iterable[Cell]) -> list[tuple[str, str]]:
@@ -17,17 +19,17 @@ def models_with_pairs(cells: Iterable[Cell]) -> list[tuple[str, str]]:
     return sorted({(cell.model, pair) for cell in cells if cell.model != ANY for pair in cell.members})
 
 
-def params(configuration: Configuration) -> Params:
+def params(configuration: "Configuration") -> Params:
     """Params of the description: which models read which test sets."""
     labels = [
         {"model": model, "pair": pair, "test_set": name}
-        for model, pair in models_with_pairs(all_cells(configuration))
-        for name in test_sets(configuration, pair)
+        for model, pair in models_with_pairs(studies.all_cells(configuration))
+        for name in test_sets.test_sets(configuration, pair)
     ]
     return {"tested": labels}
 
 
-def inputs(configuration: Configuration) -> Inputs:
+def inputs(configuration: "Configuration") -> Inputs:
     """Text and token arrays of all test sets that a model of the studies reads."""
     rows = params(configuration)["tested"]
     folders = [(tokens_folder(configuration, row["model"], row["pair"]), row["test_set"]) for row in rows]

@@ -6,24 +6,26 @@ What stands, or nearly stands, in dev or test of any corpus is taken out of the 
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mtpeft.cells import VERSION, digest_of, name_of
-from mtpeft.config.held_out import PROSE_SPLIT_VERSION, SPLIT_VERSION
-from mtpeft.config.resolve import anchor_pairs, pair_languages, used_corpora
-from mtpeft.config.schema import Configuration
-from mtpeft.config.test_sets import test_sets
+from mtpeft.config import resolve, test_sets
+from mtpeft.data import versions
 from mtpeft.steps import prepare_test_set
 from mtpeft.steps.clean_pair import CACHED, clean_digest
 from mtpeft.steps.split_corpus import corpus_name, split_file
 from mtpeft.steps.step import Inputs, Params, Step
 
+if TYPE_CHECKING:
+    from mtpeft.config.schema import Configuration
 
-def params(configuration: Configuration, pair: str) -> Params:
+
+def params(configuration: "Configuration", pair: str) -> Params:
     """Params of the division of one pair into its parts."""
-    source, target = pair_languages(configuration, pair)
+    source, target = resolve.pair_languages(configuration, pair)
     corpus = configuration.corpora[configuration.pairs[pair].corpus]
     return {
-        **({} if corpus.wheels else {VERSION: PROSE_SPLIT_VERSION}),
+        **({} if corpus.wheels else {VERSION: versions.SPLIT_PROSE}),
         "near_duplicate": corpus.split.near_duplicate,
         "source": source,
         "target": target,
@@ -31,15 +33,15 @@ def params(configuration: Configuration, pair: str) -> Params:
 
 
 @lru_cache(maxsize=CACHED)
-def _named_test_sets(configuration: Configuration) -> tuple[tuple[str, str], ...]:
+def _named_test_sets(configuration: "Configuration") -> tuple[tuple[str, str], ...]:
     """Pairs with the names of their test sets that are no corpus's own, which no training text may resemble."""
-    corpora = set(used_corpora(configuration))
+    corpora = set(resolve.used_corpora(configuration))
     pairs = [pair for pair, entry in configuration.pairs.items() if entry.corpus in corpora]
-    return tuple((pair, name) for pair in pairs for name in test_sets(configuration, pair)[1:])
+    return tuple((pair, name) for pair in pairs for name in test_sets.test_sets(configuration, pair)[1:])
 
 
 @lru_cache(maxsize=CACHED)
-def _named_test_sets_digest(configuration: Configuration) -> str:
+def _named_test_sets_digest(configuration: "Configuration") -> str:
     named = _named_test_sets(configuration)
     return digest_of(
         {},
@@ -51,10 +53,10 @@ def _named_test_sets_digest(configuration: Configuration) -> str:
 
 
 @lru_cache(maxsize=CACHED)
-def pair_digest(configuration: Configuration, pair: str) -> str:
+def pair_digest(configuration: "Configuration", pair: str) -> str:
     """Digest of the text of a pair in all its parts."""
     own = configuration.pairs[pair].corpus
-    splits = [corpus_name(configuration, corpus) for corpus in used_corpora(configuration) if corpus != own]
+    splits = [corpus_name(configuration, corpus) for corpus in resolve.used_corpora(configuration) if corpus != own]
     read = [
         clean_digest(configuration, pair),
         corpus_name(configuration, own),
@@ -64,20 +66,20 @@ def pair_digest(configuration: Configuration, pair: str) -> str:
     return digest_of(params(configuration, pair), read)
 
 
-def pair_name(configuration: Configuration, pair: str) -> str:
+def pair_name(configuration: "Configuration", pair: str) -> str:
     """Label of a pair with the digest of its text."""
     return name_of(pair, pair_digest(configuration, pair))
 
 
-def pair_folder(configuration: Configuration, pair: str) -> str:
+def pair_folder(configuration: "Configuration", pair: str) -> str:
     """The folder with the text of a pair."""
     return f"data/pairs/{pair_name(configuration, pair)}"
 
 
-def inputs(configuration: Configuration, pair: str) -> Inputs:
+def inputs(configuration: "Configuration", pair: str) -> Inputs:
     """The clean text, the split of its corpus, the splits of the other corpora in use, and further test sets."""
     own = configuration.pairs[pair].corpus
-    others = [split_file(configuration, corpus) for corpus in used_corpora(configuration) if corpus != own]
+    others = [split_file(configuration, corpus) for corpus in resolve.used_corpora(configuration) if corpus != own]
     return {
         "cleaned": f"{pair_folder(configuration, pair)}/clean.tsv",
         "split": split_file(configuration, own),
@@ -85,35 +87,29 @@ def inputs(configuration: Configuration, pair: str) -> Inputs:
     }
 
 
-def split_inputs(configuration: Configuration, corpus: str) -> Inputs:
-    """Clean text by which a corpus is split."""
-    pairs = anchor_pairs(configuration, corpus)
-    return {"cleaned": [f"{pair_folder(configuration, pair)}/clean.tsv" for pair in pairs]}
-
-
-def named_test_records(configuration: Configuration) -> list[str]:
+def named_test_records(configuration: "Configuration") -> list[str]:
     """Records of all named test sets, which no training text may resemble."""
     return [f"{pair_folder(configuration, pair)}/{name}.json" for pair, name in _named_test_sets(configuration)]
 
 
-def reference(configuration: Configuration, pair: str, test_set: str) -> str:
+def reference(configuration: "Configuration", pair: str, test_set: str) -> str:
     """Text of a test set of a pair."""
     return f"{pair_folder(configuration, pair)}/{test_set}.tsv"
 
 
-def references(configuration: Configuration, pair: str) -> list[str]:
+def references(configuration: "Configuration", pair: str) -> list[str]:
     """Text of all test sets of a pair."""
-    return [reference(configuration, pair, name) for name in test_sets(configuration, pair)]
+    return [reference(configuration, pair, name) for name in test_sets.test_sets(configuration, pair)]
 
 
-def divided(configuration: Configuration, pairs: Iterable[str]) -> list[str]:
+def divided(configuration: "Configuration", pairs: Iterable[str]) -> list[str]:
     """Records of how the text of pairs was divided."""
     return [f"{pair_folder(configuration, pair)}/parts.json" for pair in pairs]
 
 
-def text_records(configuration: Configuration) -> list[str]:
+def text_records(configuration: "Configuration") -> list[str]:
     """Records of the text of all pairs that are trained, searched or scored on, with what a user should know of it."""
-    used = set(used_corpora(configuration))
+    used = set(resolve.used_corpora(configuration))
     pairs = [pair for pair, entry in configuration.pairs.items() if entry.corpus in used]
     own = [pair_folder(configuration, pair) for pair in pairs]
     records = [f"{folder}/{record}.json" for folder in own for record in ("clean", "parts")]
@@ -128,5 +124,12 @@ def run(params: Params, *, cleaned: Path, split: Path, others: list[Path], folde
 
 
 STEP = Step(
-    "divide_pair", SPLIT_VERSION, ("pair",), params, run, inputs, makes=("folder", "record"), record="parts.json"
+    "divide_pair",
+    versions.SPLIT,
+    ("pair",),
+    params,
+    run,
+    inputs,
+    makes=("folder", "record"),
+    record="data/pairs/{pair}/parts.json",
 )

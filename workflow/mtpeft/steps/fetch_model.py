@@ -1,9 +1,19 @@
 """Fetch one revision of a base model from a hub, into a folder beside its record."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mtpeft.config.resolve import hub_params
+from mtpeft.config import resolve
+from mtpeft.steps.base_models import BASE_RECORD, comes_from
 from mtpeft.steps.step import Params, Step
+
+if TYPE_CHECKING:
+    from mtpeft.config.schema import Configuration
+
+
+def params(configuration: "Configuration", model: str) -> Params:
+    """Params of a model that is fetched from a hub."""
+    return resolve.hub_params(configuration, model)
 
 
 def run(params: Params, *, record: Path) -> None:
@@ -13,4 +23,4 @@ def run(params: Params, *, record: Path) -> None:
     fetch_model(params, record=record)
 
 
-STEP = Step("fetch_model", 1, ("model",), hub_params, run, record="base.json")
+STEP = Step("fetch_model", 1, ("model",), params, run, record=BASE_RECORD, makes_it=comes_from("hub"))

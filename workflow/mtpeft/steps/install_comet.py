@@ -1,17 +1,20 @@
 """Install COMET into an environment of its own, since it needs other versions than the workflow."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mtpeft.config.pins import pins_of
-from mtpeft.config.schema import Configuration
+from mtpeft.config import pins
 from mtpeft.steps.step import Params, Step
+
+if TYPE_CHECKING:
+    from mtpeft.config.schema import Configuration
 
 RECORD = "data/comet/environment/installed.json"
 
 
-def params(configuration: Configuration) -> Params:
+def params(configuration: "Configuration") -> Params:
     """Params of the installation: the pins."""
-    return {"requirements": pins_of("comet")}
+    return {"requirements": pins.pins_of("comet")}
 
 
 def run(params: Params, *, record: Path) -> None:

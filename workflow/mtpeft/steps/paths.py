@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mtpeft.cells import (
     ANY,
@@ -17,11 +18,8 @@ from mtpeft.cells import (
     label_of,
     members_of,
 )
-from mtpeft.config.datasets import all_datasets
-from mtpeft.config.resolve import vocabulary_of
-from mtpeft.config.schema import Configuration
-from mtpeft.config.studies import is_tuned
-from mtpeft.config.test_sets import PRIMARY, more_test_sets
+from mtpeft.config import datasets as datasets_config
+from mtpeft.config import resolve, studies, test_sets
 from mtpeft.core.errors import UserError
 from mtpeft.steps.base_models import (
     model_home,
@@ -40,17 +38,21 @@ from mtpeft.steps.split_corpus import corpus_name, split_file
 from mtpeft.steps.step import Labels
 from mtpeft.steps.train import placed
 
+if TYPE_CHECKING:
+    from mtpeft.config.schema import Configuration
 
-def constraints(configuration: Configuration) -> dict[str, str]:
+
+def constraints(configuration: "Configuration") -> dict[str, str]:
     """Pattern of each wildcard: the labels that the configuration knows, which makes paths unambiguous."""
     corpora = configuration.corpora
     wheels = {wheel_name(configuration, corpus, name) for corpus in corpora for name in corpora[corpus].wheels}
-    vocabularies = {vocabulary_of(configuration, model) for model in configuration.models}
+    vocabularies = {resolve.vocabulary_of(configuration, model) for model in configuration.models}
     known: dict[str, Iterable[str]] = {
         "corpus": [corpus_name(configuration, corpus) for corpus in corpora],
         "wheel": wheels,
-        "dataset": [dataset_name(configuration, dataset) for dataset in all_datasets(configuration)],
-        "test_set": [PRIMARY, *more_test_sets(configuration)],
+        "dataset": [dataset_name(configuration, dataset) for dataset in datasets_config.all_datasets(configuration)],
+        "test_set": [test_sets.PRIMARY, *test_sets.more_test_sets(configuration)],
+        "part": [test_sets.PRIMARY, *test_sets.more_test_sets(configuration)],
         "study": configuration.studies,
         "model": [*configuration.models, ANY],
         "vocabulary": [vocabulary_name(configuration, vocabulary) for vocabulary in vocabularies],
@@ -69,7 +71,7 @@ def any_of(names: Iterable[str]) -> str:
     return "|".join(map(re.escape, sorted(names))) or "(?!)"
 
 
-def budgets(configuration: Configuration) -> list[str]:
+def budgets(configuration: "Configuration") -> list[str]:
     """Labels of budgets, those that no catalogue has included."""
     return [*configuration.budgets, *RESERVED]
 
@@ -79,28 +81,28 @@ def with_digest(labels: Iterable[str]) -> str:
     return rf"(?:{any_of(labels)}){DIGEST_PATTERN}"
 
 
-def subset_sizes(configuration: Configuration, *, at_most: bool) -> str:
+def subset_sizes(configuration: "Configuration", *, at_most: bool) -> str:
     """Pattern of the names of sizes."""
     return any_of(size_name(configuration, size, at_most=at_most) for size in configuration.sizes)
 
 
-def further_test_sets(configuration: Configuration) -> str:
+def further_test_sets(configuration: "Configuration") -> str:
     """Pattern of the names of test sets that are no corpus's own."""
-    return any_of(more_test_sets(configuration))
+    return any_of(test_sets.more_test_sets(configuration))
 
 
-def models_with(configuration: Configuration, key: str) -> str:
+def models_with(configuration: "Configuration", key: str) -> str:
     """Pattern of the names of models that have a key: each kind is made by a rule of its own."""
     labels = [label for label, model in configuration.models.items() if getattr(model, key)]
     return any_of(model_name(configuration, label) for label in labels)
 
 
-def all_models(configuration: Configuration) -> str:
+def all_models(configuration: "Configuration") -> str:
     """Pattern of the names of all models."""
     return any_of(model_name(configuration, label) for label in configuration.models)
 
 
-def labels_in(configuration: Configuration, wildcards: Mapping[str, str]) -> dict[str, str]:
+def labels_in(configuration: "Configuration", wildcards: Mapping[str, str]) -> dict[str, str]:
     """The wildcards as labels of the catalogues, without the digests that are in the names of folders.
 
     Raises:
@@ -120,7 +122,7 @@ def labels_in(configuration: Configuration, wildcards: Mapping[str, str]) -> dic
     return labels
 
 
-def _label(configuration: Configuration, wildcard: str, value: str) -> str:
+def _label(configuration: "Configuration", wildcard: str, value: str) -> str:
     """The label in the value of a wildcard; a known label is one, even if it looks as if it ended with a digest."""
     match wildcard:
         case "pair" | "other":
@@ -133,7 +135,7 @@ def _label(configuration: Configuration, wildcard: str, value: str) -> str:
     return value if bare else label_of(value)
 
 
-def with_digests(configuration: Configuration, target: str) -> str:
+def with_digests(configuration: "Configuration", target: str) -> str:
     """The path of a target where a user writes the labels of a cell or of a pair without their digests.
 
     Labels of a cell alone stand for its score.
@@ -148,7 +150,7 @@ def with_digests(configuration: Configuration, target: str) -> str:
     return target
 
 
-def on_other(configuration: Configuration, labels: Labels) -> dict[str, str]:
+def on_other(configuration: "Configuration", labels: Labels) -> dict[str, str]:
     """The labels of a cell with the other pair in the place of its own, on whose test sets it is scored.
 
     Raises:
@@ -157,22 +159,22 @@ def on_other(configuration: Configuration, labels: Labels) -> dict[str, str]:
     cell, other = Cell(*(labels[name] for name in DIMENSIONS)), labels["other"]
     if cell.pair == other:
         raise UserError(f"The cell {cell.path} is of '{other}' itself; its scores there are in its own score.json.")
-    if other not in cell.members and not is_tuned(configuration, cell):
+    if other not in cell.members and not studies.is_tuned(configuration, cell):
         raise UserError(f"The cell {cell.path} tunes no base model, so it has forgotten nothing; name one that does.")
     return {name: labels[name] for name in DIMENSIONS} | {"pair": other}
 
 
-def in_use(configuration: Configuration) -> set[str]:
+def in_use(configuration: "Configuration") -> set[str]:
     """Folders and files that bear a digest and belong to this configuration."""
     corpora, models = configuration.corpora, configuration.models
     wheels = [wheel_file(configuration, corpus, wheel) for corpus in corpora for wheel in corpora[corpus].wheels]
-    datasets = [dataset_file(configuration, dataset) for dataset in all_datasets(configuration)]
+    datasets = [dataset_file(configuration, dataset) for dataset in datasets_config.all_datasets(configuration)]
     records = [f"{file.removesuffix('.zip')}.json" for file in wheels]
     records += [f"{file.removesuffix('.tsv.gz')}.json" for file in datasets]
     splits = [str(Path(split_file(configuration, corpus)).parent) for corpus in corpora]
     texts = [pair_folder(configuration, pair) for pair in configuration.pairs]
     tokens = [tokens_folder(configuration, model, pair) for model in models for pair in configuration.pairs]
-    vocabularies = [vocabulary_folder(configuration, vocabulary_of(configuration, model)) for model in models]
+    vocabularies = [vocabulary_folder(configuration, resolve.vocabulary_of(configuration, model)) for model in models]
     homes = [model_home(configuration, model) for model in models]
     cells = [str(cell.folder) for cell in all_cells(configuration)]
     return {

@@ -1,24 +1,32 @@
 """Pre-train a base model from nothing: `results/models/<model>-<digest>/checkpoint/`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mtpeft.config.resolve import vocabulary_of
-from mtpeft.config.schema import Configuration
-from mtpeft.steps.base_models import pretrain_params, tokens_folder
+from mtpeft.config import resolve
+from mtpeft.steps.base_models import BASE_RECORD, comes_from, pretrain_params, tokens_folder, vocabulary_folder
 from mtpeft.steps.devices import Devices
 from mtpeft.steps.encode_pair import tokenizer_file
 from mtpeft.steps.step import Inputs, Params, Step
 
+if TYPE_CHECKING:
+    from mtpeft.config.schema import Configuration
 
-def inputs(configuration: Configuration, model: str) -> Inputs:
+
+def inputs(configuration: "Configuration", model: str) -> Inputs:
     """The tokenizer, and token arrays of all pairs that the model is pre-trained on."""
     pairs = configuration.models[model].pretrain.pairs
     folders = [tokens_folder(configuration, model, pair) for pair in pairs]
     return {
-        "tokenizer": tokenizer_file(configuration, vocabulary_of(configuration, model)),
+        "vocabulary": tokenizer_file(configuration, resolve.vocabulary_of(configuration, model)),
         "train": [f"{folder}/pretrain.safetensors" for folder in folders],
         "dev": [f"{folder}/dev.safetensors" for folder in folders],
     }
+
+
+def tokenizer_folder(configuration: "Configuration", model: str) -> str:
+    """The folder of the vocabulary that the model is pre-trained with."""
+    return vocabulary_folder(configuration, resolve.vocabulary_of(configuration, model))
 
 
 def run(params: Params, *, tokenizer: Path, train: list[Path], dev: list[Path], record: Path, devices: Devices) -> None:
@@ -32,7 +40,7 @@ def run(params: Params, *, tokenizer: Path, train: list[Path], dev: list[Path], 
 
         pretrain(
             params,
-            tokenizer=tokenizer.parent,
+            tokenizer=tokenizer,
             train_arrays=train,
             dev_arrays=dev,
             record=record,
@@ -42,4 +50,14 @@ def run(params: Params, *, tokenizer: Path, train: list[Path], dev: list[Path], 
     devices.on_all(pretrain_here)
 
 
-STEP = Step("pretrain", 1, ("model",), pretrain_params, run, inputs, record="base.json", starts_slowly=True)
+STEP = Step(
+    "pretrain",
+    1,
+    ("model",),
+    pretrain_params,
+    run,
+    inputs,
+    record=BASE_RECORD,
+    makes_it=comes_from("pretrain"),
+    starts_slowly=True,
+)

@@ -1,21 +1,24 @@
 """Score the hypotheses of a cell with COMET: `comet-<digest>.json`, with a score for every sentence."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mtpeft.cells import DIMENSIONS, Cell
-from mtpeft.config.schema import Configuration
 from mtpeft.steps.devices import Devices
 from mtpeft.steps.divide_pair import references
 from mtpeft.steps.step import Inputs, Params, Step, by_stem
 from mtpeft.steps.take_in_comet import model_record, score_params
 
+if TYPE_CHECKING:
+    from mtpeft.config.schema import Configuration
 
-def params(configuration: Configuration, cell: Cell) -> Params:
+
+def params(configuration: "Configuration", cell: Cell) -> Params:
     """Params of the scoring of any cell."""
     return score_params(configuration)
 
 
-def inputs(configuration: Configuration, cell: Cell) -> Inputs:
+def inputs(configuration: "Configuration", cell: Cell) -> Inputs:
     """Text of the test sets, the model, and the environment."""
     return {"references": references(configuration, cell.pair), "model": model_record(configuration)}
 
@@ -38,4 +41,4 @@ def run(
         )
 
 
-STEP = Step("score_with_comet", 1, DIMENSIONS, params, run, inputs, record="comet.json")
+STEP = Step("score_with_comet", 1, DIMENSIONS, params, run, inputs)

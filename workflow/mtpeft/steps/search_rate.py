@@ -8,18 +8,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mtpeft.cells import ANY, RESERVED, VERSION, Cell, digest_of, label_of, name_of
-from mtpeft.config import rates
-from mtpeft.config.draws import BY_SEED
-from mtpeft.config.groups import require_sorted
-from mtpeft.config.model_checks import require_trainable
-from mtpeft.config.resolve import method_options, with_languages
-from mtpeft.config.schema import Configuration
-from mtpeft.config.section import plain
-from mtpeft.config.studies import rate_classes
+from mtpeft import methods
+from mtpeft.cells import ANY, RATE_LABELS, RESERVED, VERSION, Cell, digest_of, label_of, name_of
+from mtpeft.config import draws, groups, model_checks, rates, resolve, section, studies
 from mtpeft.core.errors import UserError
-from mtpeft.methods import METHODS
-from mtpeft.methods.base import Method
 from mtpeft.steps.base_models import base_file, model_name, tokens_folder
 from mtpeft.steps.cell_params import translation_params
 from mtpeft.steps.choose_subset import subset_file
@@ -30,13 +22,15 @@ from mtpeft.steps.evaluate_base import start_file
 from mtpeft.steps.step import Inputs, Params, Step
 
 if TYPE_CHECKING:
+    from mtpeft.config.schema import Configuration
+    from mtpeft.methods.base import Method
     from mtpeft.training.job import Inputs as TrainingFiles
 
 TRAIN_VERSION = 1
 """Version of the training of a cell, which each trial of a search is as well."""
 
 
-def params(configuration: Configuration, *labels: str) -> Params:
+def params(configuration: "Configuration", *labels: str) -> Params:
     """Params of a search, given its model, size, method and budget."""
     cell = any_cell(*labels)
     trials = {
@@ -51,7 +45,7 @@ def any_cell(model: str, size: str, method: str, budget: str) -> Cell:
     return Cell(model, ANY, size, method, budget, ANY)
 
 
-def inputs(configuration: Configuration, *labels: str) -> Inputs:
+def inputs(configuration: "Configuration", *labels: str) -> Inputs:
     """One base model, and of all else a file for each pair and seed of the trials."""
     found: dict[str, list[str]] = {}
     for cell in rates.trial_cells(configuration, any_cell(*labels)):
@@ -60,36 +54,36 @@ def inputs(configuration: Configuration, *labels: str) -> Inputs:
     return found
 
 
-def training_params(configuration: Configuration, cell: Cell) -> Params:
+def training_params(configuration: "Configuration", cell: Cell) -> Params:
     """Params of the training of a cell but for its learning rate."""
-    options = method_options(configuration, cell.method)
-    method = METHODS[options["tuner"]]
+    options = resolve.method_options(configuration, cell.method)
+    method = methods.METHODS[options["tuner"]]
     made = {VERSION: TRAIN_VERSION, "method": options} | translation_params(configuration, cell)
     if method.trains == "nothing":
         return made
     size = configuration.sizes[cell.size]
-    optimisation = plain(configuration.training) | {"updates": size.updates}
-    if size.draws != BY_SEED:
+    optimisation = section.plain(configuration.training) | {"updates": size.updates}
+    if size.draws != draws.BY_SEED:
         made["draws"] = size.draws
     if optimisation["weight_decay"]:
         optimisation["decayed"] = "matrices"  # once it was all
     if cell.is_group:
         made["pairs_each"] = size.pairs
-        made["method"] = with_languages(options, made["members"].values())
+        made["method"] = resolve.with_languages(options, made["members"].values())
     else:
         del optimisation["temperature"]
     budget = configuration.budgets[cell.budget] if method.trains == "sized" else None
     return made | {"budget": budget, "optimisation": optimisation, "seed": int(cell.seed)}
 
 
-def training_files(configuration: Configuration, cell: Cell) -> dict[str, list[str]]:
+def training_files(configuration: "Configuration", cell: Cell) -> dict[str, list[str]]:
     """Input files of the training of a cell but for its learning rate, by the name of the option that takes them.
 
     There is one base model, and a file for each pair of a group, in its order.
     """
-    method = METHODS[configuration.methods[cell.method].tuner]
+    method = methods.METHODS[configuration.methods[cell.method].tuner]
     _require_canonical(cell, method)
-    require_trainable(configuration, cell)
+    model_checks.require_trainable(configuration, cell)
     found: dict[str, list[str]] = {}
     if cell.model != ANY:
         found["base"] = [base_file(configuration, cell.model)]
@@ -99,8 +93,8 @@ def training_files(configuration: Configuration, cell: Cell) -> dict[str, list[s
     return found
 
 
-def _files_of_pair(configuration: Configuration, cell: Cell, pair: str) -> dict[str, str]:
-    method = METHODS[configuration.methods[cell.method].tuner]
+def _files_of_pair(configuration: "Configuration", cell: Cell, pair: str) -> dict[str, str]:
+    method = methods.METHODS[configuration.methods[cell.method].tuner]
     files = {}
     if cell.size != ANY:
         files["subset"] = subset_file(configuration, cell, pair)
@@ -113,13 +107,13 @@ def _files_of_pair(configuration: Configuration, cell: Cell, pair: str) -> dict[
     return files
 
 
-def _require_canonical(cell: Cell, method: Method) -> None:
+def _require_canonical(cell: Cell, method: "Method") -> None:
     """Refuse labels that mean nothing for a method: the same run would be made twice, under two names.
 
     Raises:
         UserError: the cell has another name.
     """
-    require_sorted(cell)
+    groups.require_sorted(cell)
     if cell.is_group and method.trains == "nothing":
         raise UserError(f"The cell {cell.path} trains nothing; name one of each pair, such as '{cell.members[0]}'.")
     budget = method.budget_labels[0] if method.budget_labels else cell.budget
@@ -134,7 +128,7 @@ def _require_canonical(cell: Cell, method: Method) -> None:
         raise UserError(f"The cell {cell.path} needs a label of the catalogue as its {(meaningless or ['budget'])[0]}.")
 
 
-def rate_params(configuration: Configuration, cell: Cell) -> Any:
+def rate_params(configuration: "Configuration", cell: Cell) -> Any:
     """The learning rate in the params of a cell: a number, or the digest of the search that finds it."""
     rate = configuration.methods[cell.method].learning_rate
     if isinstance(rate, dict):
@@ -145,7 +139,7 @@ def rate_params(configuration: Configuration, cell: Cell) -> Any:
     return {"search": search} if found is None else found
 
 
-def needs_search(configuration: Configuration, cell: Cell) -> bool:
+def needs_search(configuration: "Configuration", cell: Cell) -> bool:
     """Whether the learning rate of a cell has yet to be searched for."""
     if rates.search_of(configuration, cell.method) is None:
         return False
@@ -153,23 +147,23 @@ def needs_search(configuration: Configuration, cell: Cell) -> bool:
 
 
 def _labels(cell: Cell) -> tuple[str, ...]:
-    return tuple(getattr(cell, name) for name in rates.CLASS)
+    return tuple(getattr(cell, name) for name in RATE_LABELS)
 
 
 @lru_cache(maxsize=4096)
-def _known_rate(configuration: Configuration, *labels: str) -> tuple[float | None, str]:
+def _known_rate(configuration: "Configuration", *labels: str) -> tuple[float | None, str]:
     """The learning rate that a table of earlier searches holds, if it does, and the digest of the search."""
     search = {VERSION: STEP.version, **params(configuration, *labels)}
     return rates.known_rate(configuration, any_cell(*labels), search), rates.digest(search)
 
 
-def rates_file(configuration: Configuration, cell: Cell) -> str:
+def rates_file(configuration: "Configuration", cell: Cell) -> str:
     """The record of the search for the learning rate of a cell."""
     return _rates_file(configuration, *_labels(cell))
 
 
 @lru_cache(maxsize=CACHED)
-def _rates_file(configuration: Configuration, *labels: str) -> str:
+def _rates_file(configuration: "Configuration", *labels: str) -> str:
     model, size, method, budget = labels
     trials = rates.trial_cells(configuration, any_cell(*labels))
     texts = [pair_digest(configuration, pair) for pair in dict.fromkeys(trial.pair for trial in trials)]
@@ -177,9 +171,9 @@ def _rates_file(configuration: Configuration, *labels: str) -> str:
     return f"results/rates/{model}/{size}/{method}/{name_of(budget, digest)}.json"
 
 
-def searches(configuration: Configuration) -> list[str]:
+def searches(configuration: "Configuration") -> list[str]:
     """Records of all searches for learning rates."""
-    return [rates_file(configuration, any_cell(*labels)) for labels in rate_classes(configuration)]
+    return [rates_file(configuration, any_cell(*labels)) for labels in studies.rate_classes(configuration)]
 
 
 def files_of_each(
@@ -212,8 +206,8 @@ def run(
         with starting(search_state_of(record)):
             from mtpeft.training.rate_search import tune
 
-        *labels, budget = record.with_suffix("").parts[-len(rates.CLASS) :]
-        named = dict(zip(rates.CLASS, [*labels, label_of(budget)], strict=True))
+        *labels, budget = record.with_suffix("").parts[-len(RATE_LABELS) :]
+        named = dict(zip(RATE_LABELS, [*labels, label_of(budget)], strict=True))
         each = files_of_each(base, train, dev, dev_text=dev_text, subset=subset, start=start)
         tune(params, labels=named, inputs=each, record=record, execution=devices.execution)
 
@@ -223,7 +217,7 @@ def run(
 STEP = Step(
     "search_rate",
     1,
-    rates.CLASS,
+    RATE_LABELS,
     params,
     run,
     inputs,

@@ -9,11 +9,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mtpeft.cells import DIMENSIONS, VERSION, Cell
-from mtpeft.config.schema import Configuration
 from mtpeft.core.registry import Registry
+
+if TYPE_CHECKING:
+    from mtpeft.config.schema import Configuration
 
 Params = dict[str, Any]
 """All that the result of a job depends on besides its input files, as plain JSON."""
@@ -36,8 +38,10 @@ class Step:
         inputs: input files of a job, given the same. Rules with inputs of their own leave it empty.
         run: does the work; its signature is the command line, and the first line of its docstring is the help text.
         makes: parameters of `run` that name what it writes; all other paths are read.
-        record: the file name of its record, by which a path is known to be of the step; a part in braces may be
-            anything. Empty for a step without records.
+        record: path of its record with its wildcards in braces, by which a record is known to be of the step; empty for
+            steps of cells, whose records are known by their cell, and for steps without records.
+        optional: names of labels that `inputs` takes where the job has them.
+        makes_it: of several steps with the same path of their records, whether the job of these labels is of this one.
         starts_slowly: whether it loads large libraries, so that the fork server should run it.
         module: file that it comes from, if it is not part of the package.
     """
@@ -50,6 +54,8 @@ class Step:
     inputs: Callable[..., Inputs] = lambda configuration, *labels: NO_INPUTS
     makes: tuple[str, ...] = ("record",)
     record: str = ""
+    optional: tuple[str, ...] = ()
+    makes_it: Callable[["Configuration", Labels], bool] = lambda configuration, labels: True
     starts_slowly: bool = False
     module: str = field(default="", compare=False)
 
@@ -58,13 +64,14 @@ class Step:
         """What the step does, in one sentence."""
         return (inspect.getdoc(self.run) or "").split("\n")[0]
 
-    def params_of(self, configuration: Configuration, labels: Labels) -> Params:
+    def params_of(self, configuration: "Configuration", labels: Labels) -> Params:
         """Params of the job with these labels, with the version."""
         return {VERSION: self.version} | self.params(configuration, *self._arguments(labels))
 
-    def inputs_of(self, configuration: Configuration, labels: Labels) -> Inputs:
+    def inputs_of(self, configuration: "Configuration", labels: Labels) -> Inputs:
         """Input files of the job with these labels."""
-        return self.inputs(configuration, *self._arguments(labels))
+        more = {name: labels[name] for name in self.optional if name in labels}
+        return self.inputs(configuration, *self._arguments(labels), **more)
 
     def _arguments(self, labels: Labels) -> list[Any]:
         if self.of == DIMENSIONS:

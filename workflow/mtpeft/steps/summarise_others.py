@@ -1,14 +1,17 @@
 """Summarise the systems of a study on other pairs than their own: scores, and differences to the untouched model."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mtpeft.cells import Cell, OnPair, fold, unfold
-from mtpeft.config.schema import Configuration
 from mtpeft.steps.cells_of_studies import cell_records, other_records, study_others, untouched_elsewhere
 from mtpeft.steps.step import Inputs, Params, Step
 
+if TYPE_CHECKING:
+    from mtpeft.config.schema import Configuration
 
-def params(configuration: Configuration, study: str) -> Params:
+
+def params(configuration: "Configuration", study: str) -> Params:
     """Params of the summary: the cells that are scored on each pair, and the untouched models there."""
     cells: dict[str, list[Cell]] = {}
     for cell, pair in study_others(configuration, study):
@@ -20,7 +23,7 @@ def params(configuration: Configuration, study: str) -> Params:
     }
 
 
-def inputs(configuration: Configuration, study: str) -> Inputs:
+def inputs(configuration: "Configuration", study: str) -> Inputs:
     """Records of a study's tuned cells on other pairs, and of the untouched models there."""
     others = study_others(configuration, study)
     tuned = dict.fromkeys(other.cell for other in others)

@@ -1,18 +1,21 @@
 """Take in a base model that lies in a Hugging Face folder: check it, and record its hashes."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mtpeft.config.resolve import found_path
-from mtpeft.config.schema import Configuration
-from mtpeft.steps.base_models import folder_params
+from mtpeft.config import resolve
+from mtpeft.steps.base_models import BASE_RECORD, comes_from, folder_params
 from mtpeft.steps.step import Inputs, Params, Step
+
+if TYPE_CHECKING:
+    from mtpeft.config.schema import Configuration
 
 PATTERNS = ("config.json", "*.safetensors", "*token*.json", "vocab*.json", "*.model", "*.spm")
 
 
-def inputs(configuration: Configuration, model: str) -> Inputs:
+def inputs(configuration: "Configuration", model: str) -> Inputs:
     """Files of the folder: when they change, so does what is trained from them."""
-    folder = found_path(str(configuration.models[model].path))
+    folder = resolve.found_path(str(configuration.models[model].path))
     return {"files": sorted({str(file) for pattern in PATTERNS for file in folder.glob(pattern)})}
 
 
@@ -23,4 +26,4 @@ def run(params: Params, *, record: Path) -> None:
     describe_local(params, record=record)
 
 
-STEP = Step("take_in_model", 1, ("model",), folder_params, run, inputs, record="base.json")
+STEP = Step("take_in_model", 1, ("model",), folder_params, run, inputs, record=BASE_RECORD, makes_it=comes_from("path"))

@@ -8,11 +8,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mtpeft.cells import ANY, DIMENSIONS, FIXED, Cell, digest_of
-from mtpeft.config.draws import draw_of
-from mtpeft.config.schema import Configuration
+from mtpeft.config import draws
 from mtpeft.steps import search_rate
 from mtpeft.steps.base_models import model_name
 from mtpeft.steps.clean_pair import CACHED
@@ -29,10 +28,13 @@ from mtpeft.steps.search_rate import (
 from mtpeft.steps.step import Inputs, Params, Step
 from mtpeft.steps.take_in_comet import comet_digest
 
+if TYPE_CHECKING:
+    from mtpeft.config.schema import Configuration
+
 UNTRAINED = ("none", "retrieval")
 
 
-def params(configuration: Configuration, cell: Cell) -> Params:
+def params(configuration: "Configuration", cell: Cell) -> Params:
     """Params of the training of a cell; a learning rate that has yet to be found is the digest of its search."""
     made = training_params(configuration, cell)
     if "optimisation" in made:
@@ -40,25 +42,25 @@ def params(configuration: Configuration, cell: Cell) -> Params:
     return made
 
 
-def inputs(configuration: Configuration, cell: Cell) -> Inputs:
+def inputs(configuration: "Configuration", cell: Cell) -> Inputs:
     """The base model, token arrays and subsets of the cell's pairs, and the search for its learning rate."""
     files = training_files(configuration, cell)
     return files | ({"rate": [rates_file(configuration, cell)]} if needs_search(configuration, cell) else {})
 
 
-def placed(configuration: Configuration, cell: Cell) -> Cell:
+def placed(configuration: "Configuration", cell: Cell) -> Cell:
     """A cell with the digests that are in the names of its folders."""
     digest = digest_of({"seed": cell.seed}, _system_digest(configuration, *cell.labels[:-1], cell.seed == ANY))
     return replace(cell, digest=digest, elsewhere=_elsewhere(configuration), comet=comet_digest(configuration))
 
 
-def all_placed(configuration: Configuration, cells: Iterable[Cell]) -> list[Cell]:
+def all_placed(configuration: "Configuration", cells: Iterable[Cell]) -> list[Cell]:
     """Cells with the digests that are in the names of their folders."""
     return [placed(configuration, cell) for cell in cells]
 
 
 @lru_cache(maxsize=CACHED)
-def _system_digest(configuration: Configuration, *labels: Any) -> str:
+def _system_digest(configuration: "Configuration", *labels: Any) -> str:
     """Digest of all that the cells of a system share, which have every label but the seed in common."""
     *named, seedless = labels
     cell = Cell(*named, seed=ANY if seedless else "0")
@@ -67,13 +69,13 @@ def _system_digest(configuration: Configuration, *labels: Any) -> str:
     read += [model_name(configuration, cell.model)] if cell.model != ANY else []
     if cell.size != ANY:
         read += [configuration.sizes[cell.size].pairs]
-        read += [FIXED] if draw_of(configuration, cell) == FIXED and not seedless else []
+        read += [FIXED] if draws.draw_of(configuration, cell) == FIXED and not seedless else []
     read += [rates_file(configuration, cell)] if needs_search(configuration, cell) else []
     return digest_of({key: value for key, value in own.items() if key != "seed"}, read)
 
 
 @lru_cache(maxsize=4)
-def _elsewhere(configuration: Configuration) -> Mapping[str, str]:
+def _elsewhere(configuration: "Configuration") -> Mapping[str, str]:
     """Digests of the pairs on which some study scores cells of other pairs."""
     pairs = sorted({pair for study in configuration.studies.values() for pair in study.also_score})
     return {pair: pair_digest(configuration, pair) for pair in pairs}
@@ -123,6 +125,5 @@ STEP = Step(
     params,
     run,
     inputs,
-    record="train.json",
     starts_slowly=True,
 )

@@ -1,17 +1,20 @@
 """Learn a joint sentencepiece vocabulary: `data/vocabularies/<vocabulary>-<digest>/`, a Hugging Face tokenizer."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mtpeft.config.resolve import model_with, vocabulary_pairs
-from mtpeft.config.schema import Configuration
+from mtpeft.config import resolve
 from mtpeft.steps.base_models import vocabulary_params
 from mtpeft.steps.divide_pair import pair_folder
 from mtpeft.steps.step import Inputs, Params, Step
 
+if TYPE_CHECKING:
+    from mtpeft.config.schema import Configuration
 
-def inputs(configuration: Configuration, vocabulary: str) -> Inputs:
+
+def inputs(configuration: "Configuration", vocabulary: str) -> Inputs:
     """Text that the vocabulary is learnt from."""
-    pairs = vocabulary_pairs(configuration, model_with(configuration, vocabulary))
+    pairs = resolve.vocabulary_pairs(configuration, resolve.model_with(configuration, vocabulary))
     return {"parts": [f"{pair_folder(configuration, pair)}/pretrain.tsv" for pair in pairs]}
 
 
@@ -30,6 +33,6 @@ STEP = Step(
     run,
     inputs,
     makes=("folder",),
-    record="record.json",
+    record="data/vocabularies/{vocabulary}/record.json",
     starts_slowly=True,
 )
