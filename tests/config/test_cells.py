@@ -7,14 +7,15 @@ from itertools import product
 from typing import Any
 
 import pytest
-from mtpeft.config.folders import pair_name, wheel_name
-from mtpeft.config.paths import constraints
 
 from mtpeft.cells import CELL_TEMPLATE, Cell, fold, unfold
 from mtpeft.config.load import merge, validate
 from mtpeft.config.schema import Configuration
-from mtpeft.config.studies import all_cells, study_cells
 from mtpeft.core.errors import UserError
+from mtpeft.steps.cells_of_studies import all_cells, study_cells
+from mtpeft.steps.divide_pair import pair_name
+from mtpeft.steps.fetch_wheel import wheel_name
+from mtpeft.steps.paths import constraints
 from support.config import DEFAULT
 
 QUESTION = {

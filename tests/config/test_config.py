@@ -249,9 +249,9 @@ def test_what_the_snakefile_imports_and_asks_for_loads_nothing_heavy() -> None:
         "import sys, yaml",
         f"CONFIGURATION = validate(yaml.safe_load(open({str(DEFAULT_FILE)!r})))",
         "cells = all_cells(CONFIGURATION)",
-        "[settings.train_settings(CONFIGURATION, cell) for cell in cells]",
+        "[settings.train_params(CONFIGURATION, cell) for cell in cells]",
         "paths.constraints(CONFIGURATION), settings.summary_settings(CONFIGURATION, 'efficiency')",
-        "settings.findings_settings(CONFIGURATION), finding_paths.finding_records(CONFIGURATION)",
+        "settings.claims_params(CONFIGURATION), finding_paths.finding_records(CONFIGURATION)",
         "paths.searches(CONFIGURATION), [paths.train_inputs(CONFIGURATION, vars(cell)) for cell in cells]",
         f"print(*[name for name in {HEAVY!r} if name in sys.modules])",
     ]

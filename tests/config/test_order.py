@@ -1,10 +1,11 @@
 """The order of jobs: studies as they are written, and every cell to its end."""
 
 import pytest
-from mtpeft.config.order import FIRST, Places, places, priority
+from mtpeft.config.order import Places
 
 from mtpeft.cells import Cell
 from mtpeft.config.load import merge, validate
+from mtpeft.steps.cells_of_studies import FIRST, places, priority
 from support.config import DEFAULT
 
 OF_THE_FIRST = Cell("small", "pt-en", "n1600", "lora", "b5", "1")

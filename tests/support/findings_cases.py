@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from mtpeft.config.settings import DISTANCES
-
 from mtpeft.analysis.tables import read_distances
 from mtpeft.cells import Cell
+from mtpeft.core.languages import DISTANCES
 from support.findings import Quality
 
 PLACES = {language: distance.syntactic for language, distance in read_distances(DISTANCES).items()}

@@ -18,7 +18,7 @@ from mtpeft.core.errors import TryAgainError
 from mtpeft.core.files import read_record
 from mtpeft.core.records import Trial
 from mtpeft.training.rate_search import best_rate, means, next_rate, tune
-from support.model import inputs, train_settings
+from support.model import inputs, train_params
 from support.record import schema_mistakes
 from support.training import at_update
 
@@ -54,7 +54,7 @@ def test_the_lower_of_two_equal_rates_is_chosen() -> None:
 
 def search_settings(**changes: Any) -> dict[str, Any]:
     """Settings of a search on the tiny base model."""
-    trial = train_settings("lora")
+    trial = train_params("lora")
     trial["optimisation"].pop("learning_rate")
     return {
         "recipe": 1,

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from mtpeft.config.folders import placed
 
 from mtpeft.cells import Cell, OnPair
 from mtpeft.config.load import load
@@ -16,6 +15,7 @@ from mtpeft.data.similarity import max_dice
 from mtpeft.data.tsv import read_pairs
 from mtpeft.front.plan import cells_table
 from mtpeft.front.status import is_finished, state_of, status_table
+from mtpeft.steps.train import placed
 from support.record import schema_mistakes
 from support.sweep import STUDY, copy, located, planned, run, small_study, write_study
 

@@ -123,6 +123,16 @@ def tables_folder(configuration: "Configuration", study: str) -> Path:
     return folder if study == studies.EFFICIENCY else folder / "tables" / study
 
 
+def figures_folder(configuration: "Configuration") -> Path:
+    """The folder of the figures of a study file."""
+    return results_folder(configuration) / "figures"
+
+
+def preview_folder(configuration: "Configuration") -> Path:
+    """The folder of figures and findings of what is finished by now, with their tables."""
+    return results_folder(configuration) / "preview"
+
+
 def table_of_others(configuration: "Configuration", study: str) -> list[str]:
     """Summary of a study on other pairs, if it scores any."""
     scores = study in configuration.studies and configuration.studies[study].also_score

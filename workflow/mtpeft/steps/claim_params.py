@@ -1,20 +1,17 @@
 """Params of the claims of a configuration, and the cells that they are tested on."""
 
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtpeft.cells import Cell
 from mtpeft.config import claims, margins
 from mtpeft.core.files import sha256_of
+from mtpeft.core.languages import DISTANCES
 from mtpeft.steps.step import Params
 from mtpeft.steps.train import all_placed
 
 if TYPE_CHECKING:
     from mtpeft.config.schema import Configuration
-
-DISTANCES = Path(__file__).parents[2] / "distances" / "lang2vec.csv"
-"""Distances of languages from English."""
 
 
 def claim_params(configuration: "Configuration") -> Params:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from mtpeft.cells import ANY
 from mtpeft.config import claims, exposure, studies
 from mtpeft.core.files import sha256_of
+from mtpeft.core.languages import DISTANCES
 from mtpeft.metrics import names
 from mtpeft.steps.cells_of_studies import (
     drawn_cells,
@@ -15,7 +16,6 @@ from mtpeft.steps.cells_of_studies import (
     table_of_representations,
     tables_folder,
 )
-from mtpeft.steps.claim_params import DISTANCES
 from mtpeft.steps.describe_text import models_with_pairs
 from mtpeft.steps.step import Inputs, Params, Step
 

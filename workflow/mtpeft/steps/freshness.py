@@ -121,6 +121,15 @@ def is_current(configuration: "Configuration", file: Path) -> bool:
     return _is_current(configuration, stamp)
 
 
+def has_params_of_now(configuration: "Configuration", record: Path) -> bool:
+    """Whether a record is there, and is of the params that its step would have now."""
+    read, found = read_if_whole(record), step_of(configuration, record)
+    if read is None or found is None:
+        return False
+    step, labels = found
+    return canonical(read[0]["settings"]) == canonical(step.params_of(configuration, labels))
+
+
 @lru_cache(maxsize=FILES)
 def _is_current(configuration: "Configuration", stamp: Stamp) -> bool:
     file = Path(stamp[0])
