@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mtpeft.config.finding_paths import finding_records, similarity_inputs
 
 from mtpeft.analysis.claims.assess import write_findings
 from mtpeft.analysis.claims.members import drop_coefficients
@@ -21,7 +20,7 @@ from mtpeft.steps.measure_similarity import similarity_records
 from support.findings import LANGUAGES, MODEL, SIMILAR, build, configuration_of, finding, found, write_similarities
 from support.findings_cases import CASES, LOUD, PLACES, by_distance, by_method, one_pair_off, shuffled
 from support.record import schema_mistakes
-from support.steps import claims_params
+from support.steps import claims_params, inputs_of
 from support.sweep import ROOT
 
 
@@ -183,11 +182,11 @@ def test_the_inputs_of_the_rule_are_what_the_findings_read() -> None:
     cells = build(configuration, by_method())
 
     named = [f"{cell.folder}/{step}.json" for step in ("train", "decode", "score") for cell in cells]
-    assert finding_records(configuration) == named
+    assert inputs_of("test_claims", configuration)["records"] == named
     pairs = [pair_name(configuration, pair) for pair in ("de-en", "es-en")]
     assert similarity_records(configuration) == [f"results/config/similarity/{pair}.json" for pair in pairs]
     read = [subset_file(configuration, Cell("small", "de-en", "many", "full", "all", seed), "de-en") for seed in "123"]
-    assert similarity_inputs(configuration, {"pair": "de-en"}) == read
+    assert inputs_of("measure_similarity", configuration, "de-en")["subsets"] == read
 
 
 def test_similarities_of_another_test_set_are_refused() -> None:

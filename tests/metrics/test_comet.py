@@ -12,13 +12,12 @@ import torch
 import yaml
 
 from mtpeft.cluster.environment import shared_variables
-from mtpeft.config import paths
 from mtpeft.config.load import load, merge
 from mtpeft.config.pins import pins_of
 from mtpeft.config.schema import Configuration
 from mtpeft.core.files import canonical, read_record, sha256_of, write_record
 from mtpeft.steps.cells_of_studies import all_cells, results_folder
-from mtpeft.steps.divide_pair import pair_folder
+from mtpeft.steps.divide_pair import pair_folder, reference
 from mtpeft.steps.freshness import scored_with_comet
 from mtpeft.steps.split_corpus import split_file
 from support.comet import CELL, ENCODER, SAMPLES, Comet, rows_of, write_hypotheses
@@ -211,7 +210,7 @@ def test_the_workflow_scores_each_cell_once_and_puts_the_scores_into_its_tables(
     cells = all_cells(configuration)
     for cell in cells:
         write_cell(cell, 40.0, status="diverged" if cell.seed == "2" else "ok")
-        write_hypotheses(cell, text=Path(paths.test_set(configuration, cell.pair, "test")))
+        write_hypotheses(cell, text=Path(reference(configuration, cell.pair, "test")))
     results = results_folder(configuration)
 
     _make([f"{results}/scores.csv", f"{results}/summary.csv"], rules)
@@ -243,7 +242,7 @@ def test_a_cell_over_several_pairs_is_scored_on_each(here: Comet) -> None:
     configuration = load([STUDY, Path("overlay.yaml")])
     (cell,) = all_cells(configuration)
     for place in cell.measured:
-        write_hypotheses(place, text=Path(paths.test_set(configuration, place.pair, "test")))
+        write_hypotheses(place, text=Path(reference(configuration, place.pair, "test")))
 
     records = [place.comet_record for place in cell.measured]
     _make(list(map(str, records)), ["comet_member", "take_in_comet"])

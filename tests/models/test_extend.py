@@ -28,7 +28,7 @@ from mtpeft.models.local import describe_local
 from mtpeft.models.tokenizer import encode, frame_of, open_codec, text_of
 from mtpeft.steps.base_models import base_file
 from mtpeft.steps.divide_pair import pair_folder
-from mtpeft.steps.extend_model import extend_model
+from mtpeft.steps.extend_model import run as extend_model
 from mtpeft.steps.freshness import current_records
 from mtpeft.steps.train import placed
 from mtpeft.training.attempts import attempting

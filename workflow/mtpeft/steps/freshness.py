@@ -19,7 +19,7 @@ from mtpeft.core.checksums import made_by, record_of
 from mtpeft.core.files import canonical, read_if_whole, sha256_of
 from mtpeft.steps import decode, represent, score, score_with_comet, train
 from mtpeft.steps.paths import labels_in
-from mtpeft.steps.step import STEPS, Inputs, Labels, Step, flat
+from mtpeft.steps.step import STEPS, Inputs, Labels, Params, Step, flat
 
 if TYPE_CHECKING:
     from mtpeft.config.schema import Configuration
@@ -86,7 +86,7 @@ def _follows(record: Record, before: str | None) -> bool:
 
 def _holds(configuration: "Configuration", step: Step, labels: Labels, record: Record) -> bool:
     """Whether a record is of the params of now, and of input files that are as they were read."""
-    if canonical(record["settings"]) != canonical(step.params_of(configuration, labels)):
+    if not _has_params(record, step.params_of(configuration, labels)):
         return False
     return _were_read(configuration, step.inputs_of(configuration, labels), record)
 
@@ -127,7 +127,7 @@ def has_params_of_now(configuration: "Configuration", record: Path) -> bool:
     if read is None or found is None:
         return False
     step, labels = found
-    return canonical(read[0]["settings"]) == canonical(step.params_of(configuration, labels))
+    return _has_params(read[0], step.params_of(configuration, labels))
 
 
 @lru_cache(maxsize=FILES)
@@ -138,11 +138,18 @@ def _is_current(configuration: "Configuration", stamp: Stamp) -> bool:
     if record is None or found is None:
         return record is not None
     step, labels = found
-    if "settings" in record and canonical(record["settings"]) != canonical(step.params_of(configuration, labels)):
+    if not _has_params(record, step.params_of(configuration, labels)):
         return False
     if not _made_files_hold(relative, record):
         return False
     return _were_read(configuration, step.inputs_of(configuration, labels), record)
+
+
+def _has_params(record: Record, params: Params) -> bool:
+    """Whether a record is of these params. That of a download has some of them among its own keys."""
+    if "settings" in record:
+        return canonical(record["settings"]) == canonical(params)
+    return all(record[key] == value for key, value in params.items() if key in record)
 
 
 def _made_files_hold(file: Path, record: Record) -> bool:
