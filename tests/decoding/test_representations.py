@@ -17,9 +17,7 @@ from mtpeft.core.errors import UserError
 from mtpeft.core.files import read_record, sha256_of, write_record
 from mtpeft.core.records import RepresentationRecord
 from mtpeft.data.token_arrays import TokenPairs, read_arrays
-from mtpeft.decoding.effective_rank import RowsSeen
-from mtpeft.decoding.layer_states import watching
-from mtpeft.decoding.represent import layer_states, represent
+from mtpeft.decoding.representations import RowsSeen, layer_states, represent, watching
 from mtpeft.methods import METHODS
 from mtpeft.models.load import load_base
 from mtpeft.training.finetune import finetune

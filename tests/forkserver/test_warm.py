@@ -19,8 +19,8 @@ from mtpeft.cluster.environment import shared_variables
 from mtpeft.core.files import canonical
 from mtpeft.data.tsv import Pair, write_pairs
 from mtpeft.decoding.decode import decode
-from mtpeft.forkserver.fork import lost_its_devices
 from mtpeft.forkserver.launcher import warm_process
+from mtpeft.forkserver.server import lost_its_devices
 from mtpeft.training.checkpoint import LOCK_FILE, STATE_FILE
 from support.model import arrays, cell, decode_settings, train_cell, train_settings
 from support.training import ENVIRONMENT, results, trainer

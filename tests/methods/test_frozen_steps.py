@@ -22,7 +22,7 @@ from mtpeft.core.errors import UserError
 from mtpeft.core.files import canonical, read_record
 from mtpeft.front.export import export_cell
 from mtpeft.models.load import load_base, parameters
-from mtpeft.training.attempts import ATTEMPTS_FILE
+from mtpeft.training.attempt_log import ATTEMPTS_FILE
 from mtpeft.training.checkpoint import LOCK_FILE
 from support.config import DEFAULT
 from support.model import arrays, cell, decode_settings, files_of, inputs, train_cell, train_settings

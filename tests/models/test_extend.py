@@ -29,7 +29,7 @@ from mtpeft.models.load import load_base, prepare_torch
 from mtpeft.models.local import describe_local
 from mtpeft.models.tokenizer import encode, frame_of, open_codec, text_of
 from mtpeft.steps.extend_model import extend_model
-from mtpeft.training.attempts import attempting
+from mtpeft.training.attempt_log import attempting
 from mtpeft.training.finetune import save_tuned
 from mtpeft.training.job import Inputs, open_job, train_job
 from support.config import DEFAULT

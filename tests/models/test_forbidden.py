@@ -15,9 +15,8 @@ from transformers import GenerationConfig
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import read_record, write_record
 from mtpeft.decoding.search import Search, translate
-from mtpeft.models.forbidden_tokens import forbidden_by
 from mtpeft.models.load import load_base, prepare_torch
-from mtpeft.models.special_tokens import Frame
+from mtpeft.models.special_tokens import Frame, forbidden_by
 from mtpeft.models.tokenizer import Codec, encode, frame_of, open_codec
 from support.family import CHECKPOINTS, LANGUAGES, build_checkpoint
 

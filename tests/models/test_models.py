@@ -16,8 +16,7 @@ from mtpeft.models.families import read_shape
 from mtpeft.models.load import load_base, parameters
 from mtpeft.models.local import describe_local
 from mtpeft.models.special_tokens import Frame
-from mtpeft.training.noise import Noise, infill, join_rows, mask_tokens
-from mtpeft.training.pretrain import Text, distinct_sides, stretch
+from mtpeft.training.pretrain import Noise, Text, distinct_sides, infill, join_rows, mask_tokens, stretch
 from support.model import files_of, pretrain_base, pretrain_settings
 
 FRAME = Frame(pad=1, end=2, begin=(2,), longest=128)

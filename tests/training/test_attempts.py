@@ -10,7 +10,7 @@ import pytest
 
 from mtpeft.core.errors import TryAgainError, UserError
 from mtpeft.core.files import read_record
-from mtpeft.training.attempts import attempting, became_of, read_attempts
+from mtpeft.training.attempt_log import attempting, became_of, read_attempts
 from support.training import at_update, build, results
 
 

@@ -17,7 +17,7 @@ from mtpeft.metrics.sacrebleu import chrf
 from mtpeft.models.families import family_in
 from mtpeft.models.load import load_base, prepare_torch
 from mtpeft.models.tokenizer import frame_of, open_codec, text_of
-from mtpeft.training.attempts import attempting
+from mtpeft.training.attempt_log import attempting
 from mtpeft.training.finetune import save_tuned
 from mtpeft.training.job import Inputs, _models, open_job, train_job
 from support.family import CHECKPOINTS, LANGUAGES, family_inputs, family_settings

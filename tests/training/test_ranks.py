@@ -15,8 +15,8 @@ from mtpeft.core.errors import TryAgainError
 from mtpeft.core.files import read_record
 from mtpeft.core.provenance import Execution
 from mtpeft.models.load import load_base
+from mtpeft.training import distributed
 from mtpeft.training import job as jobs
-from mtpeft.training import ranks
 from mtpeft.training.checkpoint import STATE_FILE
 from mtpeft.training.contrastive import objective
 from mtpeft.training.finetune import finetune
@@ -216,7 +216,7 @@ def test_gradients_are_summed_and_those_that_nobody_has_stay_away(tmp_path: Path
         trained[0].grad = torch.full((2, 2), 1.0 + rank)
         if rank:
             trained[1].grad = torch.full((2, 2), 5.0)
-        ranks.sum_gradients(trained)
+        distributed.sum_gradients(trained)
         return [None if parameter.grad is None else parameter.grad.flatten().tolist() for parameter in trained]
 
     assert in_ranks(tmp_path, run) == [[[3.0] * 4, [5.0] * 4, None]] * 2

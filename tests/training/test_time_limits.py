@@ -14,9 +14,9 @@ from mtpeft.cluster.allocation import RUN_VARIABLE, SUBMITTED_VARIABLE, JobTimes
 from mtpeft.cluster.preemption import LEAST_MARGIN_SECONDS, Clock, TimeToStopError, stopping
 from mtpeft.core.errors import StoppedError, TryAgainError
 from mtpeft.core.files import read_record
-from mtpeft.training import kept, loop
-from mtpeft.training.attempts import Attempt, read_attempts, starting
-from mtpeft.training.kept import FOLDER, forget
+from mtpeft.training import loop, result_cache
+from mtpeft.training.attempt_log import Attempt, read_attempts, starting
+from mtpeft.training.result_cache import FOLDER, forget
 from support.model import train_cell, train_settings
 from support.training import at_update, build, results
 
@@ -205,14 +205,14 @@ def test_a_cell_that_was_finished_in_a_job_of_many_is_not_trained_again(
 
     settings = train_settings("lora", learning_rate=0.1)
     start_again(settings)
-    publish = kept.publish_folder
+    publish = result_cache.publish_folder
 
     def disturbed(*given: Any) -> None:
         signal.raise_signal(signal.SIGTERM)
         publish(*given)
 
     for putting_back in (publish, disturbed):
-        monkeypatch.setattr(kept, "publish_folder", putting_back)
+        monkeypatch.setattr(result_cache, "publish_folder", putting_back)
         with at_update(0, lambda: pytest.fail("trained again"), monkeypatch):
             start_again(settings)
     assert sorted(path.name for path in (cell / "state").iterdir()) == [FOLDER]

@@ -13,11 +13,11 @@ from torch.nn import functional
 from mtpeft.core.files import canonical, read_record
 from mtpeft.data.token_arrays import IGNORED, read_arrays
 from mtpeft.training import job as jobs
-from mtpeft.training import parameter_count
+from mtpeft.training import peft_model
 from mtpeft.training.batches import BatchOrder
 from mtpeft.training.loop import Run, Task, _update, evaluation_steps
 from mtpeft.training.objective import cross_entropy_in_place
-from mtpeft.training.schedule import learning_rate
+from mtpeft.training.optimizer import learning_rate
 from support.model import (
     UPDATES,
     arrays,
@@ -230,8 +230,8 @@ def test_whole_record_is_valid(sweep: Path, tmp_path: Path, kind: str) -> None:
 def test_a_count_that_is_not_what_was_built_is_a_fault(
     sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = parameter_count.parameters
-    monkeypatch.setattr(parameter_count, "parameters", lambda model: (real(model)[0], real(model)[1] + 1))
+    real = peft_model.parameters
+    monkeypatch.setattr(peft_model, "parameters", lambda model: (real(model)[0], real(model)[1] + 1))
     with pytest.raises(AssertionError, match=r"counted \d+ trained of \d+ parameters, built \d+"):
         train_cell(sweep, tmp_path, SETTINGS["lora"])
     assert not (tmp_path / "train.json").exists()

@@ -52,10 +52,8 @@ def _add_fork_server(commands: "argparse._SubParsersAction[argparse.ArgumentPars
 
 
 def _serve(given: argparse.Namespace) -> None:
-    from mtpeft.forkserver.fork import be_command
-    from mtpeft.forkserver.preload import preload
-    from mtpeft.forkserver.request import origin
-    from mtpeft.forkserver.server import wait_for_command
+    from mtpeft.forkserver.client import origin
+    from mtpeft.forkserver.server import be_command, preload, wait_for_command
 
     own = origin()
     be_command(wait_for_command(given.name, preload), own, main)

@@ -9,7 +9,7 @@ from itertools import count
 import torch
 from torch import nn
 
-from mtpeft.decoding.forbidden import forbid_tokens
+from mtpeft.decoding.logits_processors import forbid_tokens
 from mtpeft.models.special_tokens import Frame
 
 ENDED = 8

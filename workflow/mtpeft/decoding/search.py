@@ -16,8 +16,8 @@ from torch import nn
 
 from mtpeft.core.failures import is_out_of_memory
 from mtpeft.data.token_arrays import cut, padded
-from mtpeft.decoding.forbidden import forbid_tokens
 from mtpeft.decoding.greedy import before_end, greedy_search
+from mtpeft.decoding.logits_processors import EndAtLimit, forbid_tokens
 from mtpeft.methods.sequence_prefix_adapter import target_prefix_length
 from mtpeft.models.special_tokens import Frame
 
@@ -40,25 +40,6 @@ class Search:
     def at_limit(self, hypotheses: Sequence[Sequence[int]], lengths: np.ndarray, frame: Frame) -> int:
         """How many hypotheses have not ended by themselves, for sources of these lengths."""
         return int((np.array([len(tokens) for tokens in hypotheses]) >= self.limits(lengths, frame)).sum())
-
-
-@dataclass(frozen=True)
-class EndAtLimit:
-    """A logits processor that ends every hypothesis at its own limit.
-
-    `generate` has one limit per batch: with it alone, what a beam finds would depend on the other rows.
-    """
-
-    limits: torch.Tensor
-    frame: Frame
-
-    def __call__(self, tokens: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """Leave only the end token to rows, (sentences x beams), that have as many tokens as they may."""
-        limits = self.limits.repeat_interleave(len(tokens) // len(self.limits))
-        full = limits + len(self.frame.begin) <= tokens.shape[1]
-        only_end = torch.full_like(scores, -torch.inf)
-        only_end[:, self.frame.end] = 0
-        return torch.where(full[:, None], only_end, scores)
 
 
 def with_room_beside_prefix(frame: Frame, model: nn.Module) -> Frame:

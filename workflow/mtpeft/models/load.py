@@ -12,8 +12,7 @@ from torch import nn
 
 from mtpeft.core.errors import UserError
 from mtpeft.models.precision import WHOLE, Frozen, loading_options, represented, require_quantisation, settle
-from mtpeft.models.weight_files import read_heads, weight_files
-from mtpeft.models.weights import quiet_loading, refuse_other_weights
+from mtpeft.models.weights import quiet_loading, read_heads, refuse_other_weights, weight_files
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

@@ -14,8 +14,7 @@ from mtpeft.core.languages import match, rivals
 from mtpeft.models.families import family_in, names_class, read_json, read_shape
 from mtpeft.models.families.base import Family, Names
 from mtpeft.models.families.prompts import written_prompt
-from mtpeft.models.forbidden_tokens import forbidden_by, forbidden_in
-from mtpeft.models.special_tokens import Around, Forbidden, Frame, Side, tokens_around
+from mtpeft.models.special_tokens import Around, Forbidden, Frame, Side, forbidden_by, forbidden_in, tokens_around
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -299,3 +298,6 @@ def losses(
     return [
         Loss(number in cut, max(0, sum(token == unknown for token in row) - around)) for number, row in enumerate(rows)
     ]
+
+
+TOKENIZER_FILES = ("*token*.json", "vocab*.json", "merges.txt", "*.model", "*.spm")

@@ -22,7 +22,7 @@ def _on_gpus(run: Run) -> Run:
 
     def start(given: argparse.Namespace) -> None:
         if is_launched():
-            from mtpeft.training.ranks import among_ranks
+            from mtpeft.training.distributed import among_ranks
 
             with among_ranks():
                 run(given)
@@ -41,7 +41,7 @@ def _execution(given: argparse.Namespace) -> Execution:
 
 
 def _pretrain(given: argparse.Namespace) -> None:
-    from mtpeft.training.attempts import starting, state_of
+    from mtpeft.training.attempt_log import starting, state_of
 
     with starting(state_of(given.record)):
         from mtpeft.training.pretrain import pretrain
@@ -85,7 +85,7 @@ def _train(given: argparse.Namespace) -> None:
 
 
 def _finetune(given: argparse.Namespace) -> None:
-    from mtpeft.training.attempts import starting, state_of
+    from mtpeft.training.attempt_log import starting, state_of
 
     with starting(state_of(given.record)):
         from mtpeft.training.finetune import finetune
@@ -107,7 +107,7 @@ def _judge(given: argparse.Namespace) -> None:
 def _tune(given: argparse.Namespace) -> None:
     from mtpeft.cells import label_of
     from mtpeft.config.rates import CLASS
-    from mtpeft.training.attempts import search_state_of, starting
+    from mtpeft.training.attempt_log import search_state_of, starting
 
     with starting(search_state_of(given.record)):
         from mtpeft.training.rate_search import tune
@@ -139,7 +139,7 @@ def _each_inputs(given: argparse.Namespace) -> "list[Inputs]":
 
 def _decode(given: argparse.Namespace) -> None:
     from mtpeft.core.files import read_record
-    from mtpeft.training.kept import forget
+    from mtpeft.training.result_cache import forget
 
     forget(given.trained.parent / "state")
     train = read_record(given.trained)
@@ -176,7 +176,7 @@ def _score(given: argparse.Namespace) -> None:
 
 def _represent(given: argparse.Namespace) -> None:
     with take_slots(1, given.cells_per_gpu):
-        from mtpeft.decoding.represent import represent
+        from mtpeft.decoding.representations import represent
 
         represent(given.settings, given.cell, trained=given.trained, dev=given.dev, record=given.record)
 

@@ -13,13 +13,12 @@ from mtpeft.core.files import publish_folder, read_lines, read_record, write_rec
 from mtpeft.core.provenance import PLAIN, Execution, describe, peak_memory_mb, versions
 from mtpeft.core.records import TrainRecord
 from mtpeft.methods import METHODS
-from mtpeft.training.attempts import FINISHED, Entry, attempting, state_of
+from mtpeft.training.attempt_log import FINISHED, Entry, attempting, state_of
+from mtpeft.training.distributed import is_first, of_the_first, ranks, whole_weights
 from mtpeft.training.job import Inputs, Job, open_job, train_job
-from mtpeft.training.kept import bring_back, keep_or_clear
 from mtpeft.training.loop import Run
-from mtpeft.training.parameter_count import sizes_at_end
-from mtpeft.training.ranks import is_first, of_the_first, ranks
-from mtpeft.training.sharding import whole_weights
+from mtpeft.training.peft_model import sizes_at_end
+from mtpeft.training.result_cache import bring_back, keep_or_clear
 
 
 def finetune(

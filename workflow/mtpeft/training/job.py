@@ -32,12 +32,12 @@ from mtpeft.models.special_tokens import Frame
 from mtpeft.models.tokenizer import Side, frame_of, open_codec
 from mtpeft.training.batches import BatchOrder, Mixture
 from mtpeft.training.contrastive import objective
+from mtpeft.training.distributed import shard
 from mtpeft.training.evaluate import dev_chrf, mean_over_members
 from mtpeft.training.loop import Plan, Run, Task, train
-from mtpeft.training.parameter_count import Counted, count_trained, require_counted
-from mtpeft.training.sharding import shard
+from mtpeft.training.optimizer import decays
+from mtpeft.training.peft_model import Counted, count_trained, require_counted
 from mtpeft.training.stages import joined
-from mtpeft.training.weight_decay import decays
 
 Batch = Callable[[int], Mapping[str, torch.Tensor]]
 

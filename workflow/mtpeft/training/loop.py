@@ -18,13 +18,28 @@ from mtpeft.core.errors import StoppedError
 from mtpeft.core.provenance import PLAIN, Execution
 from mtpeft.methods.base import UpdateHook
 from mtpeft.training.checkpoint import State, read_state, save_state
-from mtpeft.training.memory import noted_micro_batch, noting_shortage
-from mtpeft.training.micro_batches import Differentiated, halved, put_gradient, smallest
+from mtpeft.training.distributed import (
+    as_held,
+    first_before_others,
+    is_first,
+    kept,
+    of_the_first,
+    put_together,
+    ranks,
+    wait_for_all,
+    whole,
+)
+from mtpeft.training.micro_batches import (
+    Differentiated,
+    halved,
+    noted_micro_batch,
+    noting_shortage,
+    put_gradient,
+    smallest,
+)
 from mtpeft.training.objective import Objective, likelihood
+from mtpeft.training.optimizer import learning_rate
 from mtpeft.training.progress import Progress
-from mtpeft.training.ranks import first_before_others, is_first, of_the_first, ranks, wait_for_all
-from mtpeft.training.schedule import learning_rate
-from mtpeft.training.sharding import as_held, kept, put_together, whole
 
 HOOK = "hook/"
 """Begins the names of a hook's tensors in a saved state."""

@@ -6,20 +6,22 @@ Only dropout draws other masks. Where memory does not suffice, what was summed i
 in parts of half the size.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from accelerate.utils.memory import clear_device_cache
 from torch import nn
 
 from mtpeft.core.failures import is_out_of_memory
+from mtpeft.core.files import write_text
 from mtpeft.data.token_arrays import IGNORED
 from mtpeft.methods.task_ids import tell
+from mtpeft.training.distributed import ALONE, Ranks, is_sharded, is_true_in_any, ranks, sum_gradients, sum_over_ranks
 from mtpeft.training.launch import speaks
 from mtpeft.training.objective import TOKENS, Inputs, Objective, Sizes
-from mtpeft.training.ranks import ALONE, Ranks, is_true_in_any, ranks, sum_gradients, sum_over_ranks
-from mtpeft.training.sharding import is_sharded
 
 SEEDS = 48
 """Bits of a seed below those that are other ones in every process."""
@@ -172,3 +174,23 @@ def _most_rows(batch: Inputs, together: Ranks) -> int:
 def _width(batch: Inputs) -> int:
     """Tokens of the longer side of a batch."""
     return max(batch[name].shape[1] for name in ("input_ids", "labels"))
+
+
+NOTE = "micro_batch_tokens"
+
+
+@contextmanager
+def noting_shortage(folder: Path, smaller: Callable[[], int | None]) -> Iterator[None]:
+    """Note the micro-batch that the next attempt shall take, if memory does not suffice and there is a smaller one."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if is_out_of_memory(error) and (tokens := smaller()):
+            write_text(folder / NOTE, f"{tokens}\n")
+        raise
+
+
+def noted_micro_batch(folder: Path) -> int | None:
+    """What was noted, if anything was."""
+    note = folder / NOTE
+    return int(note.read_text(encoding="utf-8")) if note.exists() else None

@@ -22,19 +22,40 @@ from mtpeft.models.families import read_shape
 from mtpeft.models.load import parameters, prepare_torch, random_model
 from mtpeft.models.special_tokens import Frame
 from mtpeft.models.tokenizer import load_tokenizer
-from mtpeft.training.attempts import FINISHED, attempting, state_of
+from mtpeft.training.attempt_log import FINISHED, attempting, state_of
 from mtpeft.training.batches import BatchOrder
+from mtpeft.training.distributed import is_first, ranks, shard, whole_weights
 from mtpeft.training.loop import Plan, Run, Task, train
-from mtpeft.training.noise import Noise, TokenPair, infill, join_rows, mask_tokens
-from mtpeft.training.ranks import is_first, ranks
-from mtpeft.training.sharding import shard, whole_weights
 
 WARMUP, LABEL_SMOOTHING, WEIGHT_DECAY, CLIP_NORM, EVALUATIONS = 0.05, 0.1, 0.01, 1.0, 12
 FIRST_WORD = 2
 """The decoder reads the start token and the language before it reads a word."""
 NEVER = 2**62
-
+MASKED_SHARE = 0.35
+SPAN_MEAN = 3.5
+"""Mean of the Poisson distribution of span lengths; a span of length 0 inserts a mask."""
+TokenPair = tuple[torch.Tensor, torch.Tensor]
 Rows = Sequence[TokenPair]
+
+
+@dataclass(frozen=True)
+class Noise:
+    """How the rows of a batch are changed, all of it against learning a small corpus by heart.
+
+    Attributes:
+        infilling: the source is a text whose spans are masked, for denoising.
+        joined: share of the batches in which rows are joined two by two.
+        masked_source: share of the source's tokens that become masks.
+        masked_target: share of the tokens that become masks in what the decoder reads, not in what it must say
+            (word dropout, Bowman et al. 2016, arXiv 1511.06349).
+        begin: first update with any of them but infilling.
+    """
+
+    infilling: bool
+    joined: float
+    masked_source: float
+    masked_target: float
+    begin: int
 
 
 @dataclass(frozen=True)
@@ -162,6 +183,19 @@ def _task(
     )
 
 
+def _plan(settings: Mapping[str, Any]) -> Plan:
+    return Plan(
+        updates=settings["updates"],
+        learning_rate=settings["learning_rate"],
+        warmup=WARMUP,
+        label_smoothing=LABEL_SMOOTHING,
+        weight_decay=WEIGHT_DECAY,
+        clip_norm=CLIP_NORM,
+        evaluations=EVALUATIONS,
+        seed=settings["seed"],
+    )
+
+
 @torch.inference_mode()
 def mean_loss(model: torch.nn.Module, text: Text, batch_tokens: int, *, look: Callable[[], None]) -> float:
     """Negative log-likelihood per target token, in nats; between batches `look` may end it with an error of its own."""
@@ -214,17 +248,50 @@ def distinct_sides(pairs: Sequence[TokenPair]) -> list[TokenPair]:
     return [(tokens, tokens) for _, tokens in sorted(distinct.items())]
 
 
-def _plan(settings: Mapping[str, Any]) -> Plan:
-    return Plan(
-        updates=settings["updates"],
-        learning_rate=settings["learning_rate"],
-        warmup=WARMUP,
-        label_smoothing=LABEL_SMOOTHING,
-        weight_decay=WEIGHT_DECAY,
-        clip_norm=CLIP_NORM,
-        evaluations=EVALUATIONS,
-        seed=settings["seed"],
-    )
+def infill(tokens: np.ndarray, mask: int, rng: np.random.Generator) -> np.ndarray:
+    """Replace spans of tokens by one mask each, until about 35 % of the tokens are gone.
+
+    The noise of BART (arXiv 1910.13461) and mBART (arXiv 2001.08210).
+
+    Args:
+        tokens: a sequence without its special tokens.
+        mask: the token that stands for a span.
+        rng: source of the spans.
+    """
+    to_mask = round(MASKED_SHARE * len(tokens))
+    pieces = list(tokens)
+    while to_mask > 0:
+        length = min(int(rng.poisson(SPAN_MEAN)), to_mask, len(pieces))
+        start = int(rng.integers(0, len(pieces) - length + 1))
+        pieces[start : start + length] = [mask]
+        to_mask -= max(1, length)
+    return np.array(pieces, dtype=tokens.dtype)
+
+
+def mask_tokens(tokens: torch.Tensor, share: float, mask: int, rng: np.random.Generator) -> torch.Tensor:
+    """Replace about a share of the tokens by masks, never the first and the last one."""
+    chosen = torch.from_numpy(rng.random(len(tokens)) < share)
+    chosen[[0, -1]] = False
+    return tokens.masked_fill(chosen, mask)
+
+
+def join_rows(rows: Sequence[TokenPair], longest: int) -> list[TokenPair]:
+    """Join each two neighbours that share both languages: [language] x y </s>; `longest` bounds the result."""
+    joined: list[TokenPair] = []
+    waiting: dict[tuple[int, int], TokenPair] = {}
+    for source, target in rows:
+        languages = (int(source[0]), int(target[0]))
+        first = waiting.pop(languages, None)
+        if first is None:
+            waiting[languages] = (source, target)
+            continue
+        both = (_joined(first[0], source), _joined(first[1], target))
+        joined += [both] if max(map(len, both)) <= longest else [first, (source, target)]
+    return [*joined, *waiting.values()]
+
+
+def _joined(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+    return torch.cat([first[:-1], second[1:]])
 
 
 def _save(model: Any, tokenizer: Any, folder: Path, **told: Any) -> None:

@@ -18,10 +18,10 @@ from mtpeft.cluster.preemption import Clock
 from mtpeft.core.files import canonical, read_record, write_record
 from mtpeft.core.provenance import PLAIN, Execution, describe, versions
 from mtpeft.core.records import RateRecord, RateScore, Trial
-from mtpeft.training.attempts import FINISHED, Entry, attempting, search_state_of
+from mtpeft.training.attempt_log import FINISHED, Entry, attempting, search_state_of
+from mtpeft.training.distributed import is_first
 from mtpeft.training.job import Inputs, Job, open_job, train_job
 from mtpeft.training.loop import Run
-from mtpeft.training.ranks import is_first
 
 DIGITS = 4
 """Significant digits of a rate that is added to the candidates."""

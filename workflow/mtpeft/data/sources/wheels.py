@@ -14,7 +14,7 @@ from mtpeft.core import files
 from mtpeft.core.errors import UserError
 from mtpeft.core.languages import nearest
 from mtpeft.data.readers.catalogues import Messages, read_catalogues
-from mtpeft.isolated.pip import run_pip
+from mtpeft.isolated.install import run_pip
 
 # The earliest time that a zip file can hold: a fixed one, so that the same messages give the same bytes.
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)

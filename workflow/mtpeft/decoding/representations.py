@@ -7,7 +7,10 @@ before. Here the rows are the hidden states of all tokens of the dev set, the ta
 """
 
 import json
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +24,6 @@ from mtpeft.core.files import sha256_of, write_record
 from mtpeft.core.provenance import describe, versions
 from mtpeft.core.records import RepresentationRecord
 from mtpeft.data.token_arrays import IGNORED, TokenPairs, cut, model_inputs, read_arrays
-from mtpeft.decoding.effective_rank import RowsSeen
-from mtpeft.decoding.layer_states import watching
 from mtpeft.methods.encoder_input_adapter import prompt_length
 from mtpeft.methods.outside import bring_in_for
 from mtpeft.methods.sequence_prefix_adapter import target_prefix_length
@@ -37,6 +38,45 @@ from mtpeft.models.tokenizer import frame_of, open_codec
 BATCH_TOKENS = 8192
 """Padded tokens of a batch; they change the time, not the result but for rounding."""
 SIDES = ("encoder", "decoder")
+WRAPPED = "base_layer"
+"""Name under which wrappers hold what they wrap."""
+Take = Callable[[str, torch.Tensor], None]
+"""Gets the name of a layer and its hidden states, (batch, length, d_model)."""
+
+
+@dataclass
+class RowsSeen:
+    """What is kept of the rows of a matrix of any length: their number, and their products with each other's columns.
+
+    The rows are not centred: their mean is a direction as well.
+
+    Attributes:
+        count: number of rows.
+        products: transposed matrix times matrix, (width, width) in double precision, whose eigenvalues are the squares
+            of the singular values.
+    """
+
+    count: int = 0
+    products: torch.Tensor | None = field(default=None, repr=False)
+
+    def add(self, rows: torch.Tensor) -> None:
+        """Add rows of shape (rows, width)."""
+        exact = rows.double()
+        products = exact.T @ exact
+        self.products = products if self.products is None else self.products + products
+        self.count += len(rows)
+
+    @property
+    def effective_rank(self) -> float:
+        """Between 1 and the width; 0 where every row is nought or there is none."""
+        if self.products is None:
+            return 0.0
+        singular = torch.linalg.eigvalsh(self.products.cpu()).clamp_min(0).sqrt()
+        total = singular.sum()
+        if not total:
+            return 0.0
+        shares = singular / total
+        return math.exp(float(torch.special.entr(shares).sum()))
 
 
 def represent(settings: Mapping[str, Any], cell: Cell, *, trained: Path, dev: Path, record: Path) -> None:
@@ -102,3 +142,36 @@ def layer_states(model: nn.Module, layers: Sequence[str], pairs: TokenPairs, *, 
             kept["encoder"] = batch["attention_mask"].bool()
             model(**batch, use_cache=False)
     return seen
+
+
+def in_place_of(model: nn.Module, layers: Sequence[str]) -> Mapping[str, nn.Module]:
+    """The outermost module that stands in the place of each layer, whatever it is wrapped in.
+
+    Raises:
+        LookupError: the model has no such layer.
+    """
+    found: dict[str, nn.Module] = {}
+    # Modules come from the outside in, so the first of a name is the outermost.
+    for name, module in model.named_modules():
+        plain = "." + ".".join(part for part in name.split(".") if part != WRAPPED)
+        for layer in layers:
+            if layer not in found and plain.endswith(f".{layer}"):
+                found[layer] = module
+    if lacking := [layer for layer in layers if layer not in found]:
+        raise LookupError(f"the model has no module {lacking[0]}")
+    return found
+
+
+@contextmanager
+def watching(model: nn.Module, layers: Sequence[str], take: Take) -> Iterator[None]:
+    """Hand the hidden states that come out of each layer to `take` while this is open."""
+
+    def hook(layer: str) -> Callable[[nn.Module, Any, Any], None]:
+        return lambda module, inputs, output: take(layer, output[0] if isinstance(output, tuple) else output)
+
+    handles = [module.register_forward_hook(hook(layer)) for layer, module in in_place_of(model, layers).items()]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()

@@ -94,7 +94,7 @@ def attempting(state: Path) -> Iterator[Attempt]:
     """
     from mtpeft.core.failures import resource_failures
     from mtpeft.training.checkpoint import only_writer
-    from mtpeft.training.ranks import of_the_first
+    from mtpeft.training.distributed import of_the_first
 
     job = job_times()
     attempt = Attempt(state / ATTEMPTS_FILE, Clock(end=job.end, agree=of_the_first), job)

@@ -49,3 +49,22 @@ def forbid_tokens(frame: Frame, device: torch.device) -> ForbidTokens:
         first=torch.tensor(forbidden.first, dtype=torch.long, device=device),
         sequences=tuple((torch.tensor(words[:-1], device=device), words[-1]) for words in forbidden.sequences),
     )
+
+
+@dataclass(frozen=True)
+class EndAtLimit:
+    """A logits processor that ends every hypothesis at its own limit.
+
+    `generate` has one limit per batch: with it alone, what a beam finds would depend on the other rows.
+    """
+
+    limits: torch.Tensor
+    frame: Frame
+
+    def __call__(self, tokens: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """Leave only the end token to rows, (sentences x beams), that have as many tokens as they may."""
+        limits = self.limits.repeat_interleave(len(tokens) // len(self.limits))
+        full = limits + len(self.frame.begin) <= tokens.shape[1]
+        only_end = torch.full_like(scores, -torch.inf)
+        only_end[:, self.frame.end] = 0
+        return torch.where(full[:, None], only_end, scores)
