@@ -98,7 +98,7 @@ def test_the_temperature_is_told_to_groups_alone() -> None:
 
 
 def test_a_method_with_parameters_for_each_language_is_told_them() -> None:
-    contexts = {"methods": {"contexts": {"tuner": "context_lora", "learning_rate": 0.001}}}
+    contexts = {"methods": {"contexts": {"method": "context_lora", "learning_rate": 0.001}}}
     configuration = configured(**contexts)
     cell = Cell(**{**vars(ADAPTER), "method": "contexts"})
     told = train_settings(configuration, cell)["method"]
@@ -156,7 +156,7 @@ def test_batches_of_a_group_are_functions_of_seed_and_update() -> None:
 @pytest.mark.parametrize("losses", [[], ["unlikelihood", "length_normalised"]])
 def test_each_pair_trains_the_sets_of_its_own_languages(sweep: Path, tmp_path: Path, losses: list[str]) -> None:
     languages = {side: [sides[side] for sides in SIDES.values()] for side in ("source", "target")}
-    settings = group_settings(family_settings("full")) | {"method": {"tuner": "context_ia3", "languages": languages}}
+    settings = group_settings(family_settings("full")) | {"method": {"method": "context_ia3", "languages": languages}}
     job = jobs.open_job(settings, group_inputs("mbart50", sweep, tmp_path))
     model = next(jobs._models(job))
     frames = [frame_of(open_codec(job.folder, own, vocabulary="x"), model.config) for own in SIDES.values()]

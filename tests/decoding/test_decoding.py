@@ -121,7 +121,7 @@ def decoded(sweep: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the untouched base, decoded and scored."""
     folder = tmp_path_factory.mktemp("none")
     base = sweep / "results/models/tiny/base.json"
-    record_untrained({"method": {"tuner": "none"}}, cell("none"), base=base, subset=None, record=folder / "train.json")
+    record_untrained({"method": {"method": "none"}}, cell("none"), base=base, subset=None, record=folder / "train.json")
     tests = {"test": arrays(sweep, "test")}
     decode(decode_settings(), cell("none"), trained=folder / "train.json", tests=tests, record=folder / "decode.json")
     _score(sweep, folder, "en")

@@ -108,7 +108,7 @@ def test_vectors_before_the_text_are_no_tokens(sweep: Path, length: int) -> None
     pairs, frame = read_arrays(arrays(sweep, "dev")), FRAME
     layers = ("model.encoder.layers.0", "model.decoder.layers.0")
     plain = layer_states(base, layers, pairs, frame=frame)
-    options = {"tuner": "prompt"}
+    options = {"method": "prompt"}
     prompted = METHODS["prompt"].apply(base, {"model.encoder": length}, options).eval()
     stir(prompted, by=5.0)
     found = layer_states(prompted, layers, pairs, frame=frame)

@@ -22,7 +22,7 @@ from mtpeft.training.finetune import finetune, save_tuned
 from support.method import Subject, batch, logits, write_base
 from support.model import inputs, train_settings
 
-OPTIONS = {"tuner": "ADALORA", "scaling": 2.0, "start": 1.5}
+OPTIONS = {"method": "ADALORA", "scaling": 2.0, "start": 1.5}
 UPDATES = 10
 FAMILIES = ("mbart", "mt5")
 

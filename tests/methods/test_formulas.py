@@ -227,7 +227,7 @@ def test_bitfit_with_contexts_computes_and_learns_what_bitfit_does_on_one_pair(
 def test_layer_norms_are_trained_in_the_pieces_that_are_asked_for(
     bases: Callable[[str], Path], options: dict[str, Any], norms: set[str], linears: set[str]
 ) -> None:
-    subject = Subject(bases("mbart"), {"tuner": "layernorm", **options}, None)
+    subject = Subject(bases("mbart"), {"method": "layernorm", **options}, None)
     trained = {name for name, weight in subject.start.named_parameters() if weight.requires_grad}
     pieces = [
         {kind for kind in ("weight", "bias") if any(f"copies_{kind}" in n for n in own)}

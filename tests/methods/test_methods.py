@@ -67,7 +67,7 @@ def _it_starts_as_the_base(subject: Subject, folder: Path) -> None:
 
 def _it_trains_what_was_counted(subject: Subject, folder: Path) -> None:
     total, trained = parameters(subject.start)
-    begins = METHODS[subject.options["tuner"]].starts_with
+    begins = METHODS[subject.options["method"]].starts_with
     counted = begins(subject.shape, subject.options, subject.allocation.sizes) if begins else subject.allocation.trained
     assert trained == counted
     assert total - trained == subject.shape.total
@@ -145,7 +145,7 @@ def _gradients_are_the_same_with_checkpointing(subject: Subject, folder: Path) -
         model(**inputs, use_cache=False).loss.backward()
         found.append({name: weight.grad for name, weight in model.named_parameters() if weight.requires_grad})
     largest = max(gradient.abs().max().item() for gradient in found[0].values())
-    rough = {"rtol": 1e-4, "atol": 3e-5 * max(1.0, largest)} if subject.options["tuner"] in ROUGH else {}
+    rough = {"rtol": 1e-4, "atol": 3e-5 * max(1.0, largest)} if subject.options["method"] in ROUGH else {}
     for name, gradient in found[0].items():
         torch.testing.assert_close(found[1][name], gradient, msg=name, **rough)
 
@@ -168,7 +168,7 @@ def _it_goes_on_where_it_stopped(subject: Subject, folder: Path) -> None:
 def _task(subject: Subject, scores: Iterator[int]) -> Task:
     """Some updates on batches that differ, with dev scores that rise, so that the last weights are kept."""
     frame = subject.frame()
-    method, model = METHODS[subject.options["tuner"]], subject.build()
+    method, model = METHODS[subject.options["method"]], subject.build()
     task = Task(
         model=model,
         batch=lambda update: batch(frame, seed=update),
@@ -215,7 +215,7 @@ def test_a_method_has_its_properties(
     case = CASES[method]
     subject = Subject(base(family), case.options, case.share)
     if family in case.nothing:
-        assert METHODS[case.options["tuner"]].sites(subject.shape, case.options) == []
+        assert METHODS[case.options["method"]].sites(subject.shape, case.options) == []
         return
     for number, (name, check) in enumerate(CHECKS.items()):
         folder = tmp_path / str(number)
@@ -229,12 +229,12 @@ def test_a_method_has_its_properties(
                 check(subject, folder)
 
 
-@pytest.mark.parametrize("method", [name for name, case in CASES.items() if case.options["tuner"] != "staged_full"])
+@pytest.mark.parametrize("method", [name for name, case in CASES.items() if case.options["method"] != "staged_full"])
 def test_beside_a_base_in_16_bits_32_are_counted_trained_and_stored(
     base: Callable[[str], Path], tmp_path: Path, method: str
 ) -> None:
     subject, held = _in_first_family(base, CASES[method]), Frozen("tiny", precision="bfloat16")
-    entry = METHODS[subject.options["tuner"]]
+    entry = METHODS[subject.options["method"]]
     model = entry.apply(load_base(subject.base, held), subject.allocation.sizes, subject.options).eval()
     stir(model)
     trained = [weight for weight in model.parameters() if weight.requires_grad]
@@ -251,7 +251,7 @@ def test_beside_a_base_in_16_bits_32_are_counted_trained_and_stored(
 @pytest.mark.parametrize("method", CASES)
 def test_the_registry_says_what_the_table_says(method: str) -> None:
     case = CASES[method]
-    entry = METHODS[case.options["tuner"]]
+    entry = METHODS[case.options["method"]]
     assert entry.starts_as_base == ("it starts as the base" not in case.exceptions)
     assert entry.mergeable == ("merging changes nothing" not in case.exceptions)
     assert entry.places
@@ -272,5 +272,5 @@ def _in_first_family(base: Callable[[str], Path], case: Case) -> Subject:
 
 
 def test_no_method_is_left_out() -> None:
-    tried: Mapping[str, Any] = {case.options["tuner"]: case for case in CASES.values()}
+    tried: Mapping[str, Any] = {case.options["method"]: case for case in CASES.values()}
     assert {name for name, method in METHODS.items() if method.sites} == set(tried)

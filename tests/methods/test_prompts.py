@@ -23,10 +23,10 @@ from mtpeft.models.precision import Frozen
 from mtpeft.training.finetune import save_tuned
 from support.method import FAMILIES, Subject, batch, logits, sources, stir, write_base
 
-PROMPT = {"tuner": "prompt"}
-DEPT = {"tuner": "dept", "prompt_tokens": 3, "max_length": 5, "low_rank_rate": 0.1}
-P_TUNING = {"tuner": "p_tuning", "network": "lstm", "hidden": 4}
-ADALINK = {"tuner": "adalink"}
+PROMPT = {"method": "prompt"}
+DEPT = {"method": "dept", "prompt_tokens": 3, "max_length": 5, "low_rank_rate": 0.1}
+P_TUNING = {"method": "p_tuning", "network": "lstm", "hidden": 4}
+ADALINK = {"method": "adalink"}
 SHARES = {"prompt": 0.01, "dept": 0.01, "p_tuning": 0.115, "adalink": 0.02}
 POSITIONS = 64
 WORDS = 30
@@ -42,7 +42,7 @@ def subject(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Mapping[
     def of(family: str, options: Mapping[str, Any]) -> Subject:
         if family not in made:
             made[family] = write_base(family, tmp_path_factory.mktemp(family))
-        return Subject(made[family], options, SHARES[options["tuner"]])
+        return Subject(made[family], options, SHARES[options["method"]])
 
     return of
 
@@ -99,7 +99,7 @@ def test_a_link_adds_what_it_makes_of_each_embedding(subject: Any, family: str) 
     torch.testing.assert_close(logits(model, inputs), by_hand(plain, inputs, source + source @ link))
 
 
-@pytest.mark.parametrize("options", [PROMPT, DEPT], ids=lambda options: options["tuner"])
+@pytest.mark.parametrize("options", [PROMPT, DEPT], ids=lambda options: options["method"])
 def test_a_prompt_begins_as_words_that_differ(subject: Any, options: Mapping[str, Any]) -> None:
     one = subject("marian", options)
     prompt = trained(one.build(), "prompt_vectors")
@@ -164,13 +164,13 @@ def test_a_prompt_is_stored_without_the_network_that_made_it(subject: Any, tmp_p
 
 
 @pytest.mark.parametrize(
-    "options", [PROMPT, DEPT, P_TUNING, {"tuner": "adalink"}], ids=lambda options: options["tuner"]
+    "options", [PROMPT, DEPT, P_TUNING, {"method": "adalink"}], ids=lambda options: options["method"]
 )
 def test_beside_a_base_in_16_bits_32_are_trained_and_stored(
     subject: Any, tmp_path: Path, options: Mapping[str, Any]
 ) -> None:
     one = subject("marian", options)
-    method, base = METHODS[options["tuner"]], load_base(one.base, Frozen("mine", precision="bfloat16"))
+    method, base = METHODS[options["method"]], load_base(one.base, Frozen("mine", precision="bfloat16"))
     allocation = allocation_of(method, options, one.shape, share=one.share)
     model = method.apply(base, allocation.sizes, options).eval()
     stir(model)

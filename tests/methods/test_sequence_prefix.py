@@ -22,7 +22,7 @@ from mtpeft.training.job import _require_room
 from support.method import FAMILIES, Subject, batch, logits, sources, write_base
 from support.model import inputs
 
-OPTIONS = {"tuner": "sequence_prefix"}
+OPTIONS = {"method": "sequence_prefix"}
 NAME = "default"
 
 

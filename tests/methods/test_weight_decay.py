@@ -17,7 +17,7 @@ from support.method_cases import CASES as OWN_CASES
 from support.peft_cases import PEFT_CASES
 
 CASES = OWN_CASES | PEFT_CASES
-FULL = {"full": {"tuner": "full"}, "scratch": {"tuner": "scratch", "longer": 1}}
+FULL = {"full": {"method": "full"}, "scratch": {"method": "scratch", "longer": 1}}
 STAYS = {
     "adapter": "bottleneck_norm bias",
     "lora": "lora_magnitude_vector",
@@ -77,7 +77,7 @@ def test_decay_alone_leaves_scales_norms_and_biases_as_they_are(
 
     optimizer.step()
 
-    parts = STAYS.get(options["tuner"], "").split()
+    parts = STAYS.get(options["method"], "").split()
     for name, weight in weights.items():
         stays = any(part in name for part in parts)
         wanted = before[name] if stays else 0.75 * before[name]
@@ -86,7 +86,7 @@ def test_decay_alone_leaves_scales_norms_and_biases_as_they_are(
 
 def test_every_tuner_with_scales_is_in_the_table() -> None:
     """What starts at one everywhere is a scale or a norm."""
-    tuners = {case.options["tuner"] for case in CASES.values()}
+    tuners = {case.options["method"] for case in CASES.values()}
     assert set(STAYS) <= tuners | {"full", "scratch"}
     assert {"none", "retrieval", "full", "scratch"} | tuners == set(METHODS)
     assert len(FAMILIES) >= 2
@@ -96,7 +96,7 @@ def test_without_decay_parameters_are_grouped_as_they_always_were(bases: Callabl
     """The norm of the gradient is summed in the order of the groups."""
     model = Subject(bases("mbart"), CASES["adapter"].options, CASES["adapter"].share).build()
     weights = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
-    task = Task(model=model, batch=dict, evaluate=lambda look: 0.0, identity="", decays=_decays({"tuner": "adapter"}))
+    task = Task(model=model, batch=dict, evaluate=lambda look: 0.0, identity="", decays=_decays({"method": "adapter"}))
     (group,) = _groups(weights, task, 0.0)
     assert [id(weight) for weight in group["params"]] == [id(weight) for weight in weights.values()]
     (pretraining,) = _groups(weights, dataclasses.replace(task, decays=Task.decays), 0.01)

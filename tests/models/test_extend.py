@@ -248,7 +248,7 @@ def _wide(**extension: Any) -> dict[str, Any]:
 
 
 PIECES = {"language": "ga", "pairs": ["ga-en"], "entries": 40}
-TWO_STAGES = {"tuner": "staged", "stages": ["prefix", "lora"], "sizes": [4], "rate_factors": [10, 1]}
+TWO_STAGES = {"method": "staged", "stages": ["prefix", "lora"], "sizes": [4], "rate_factors": [10, 1]}
 MISTAKES = {
     "no such model": (_wide(model="big", pieces=PIECES), "'models.wide.extend.model' names 'big'"),
     "nothing to add": (_wide(), "'models.wide.extend' adds nothing"),

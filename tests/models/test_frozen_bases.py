@@ -58,7 +58,7 @@ def test_a_method_trains_what_was_counted_in_32_bits(sweep: Path, method: str, h
     weights = dict(model.named_parameters())
     assert {x.dtype for x in weights.values() if x.requires_grad} == {torch.float32}
     inputs = batch(sweep)
-    if REGISTRY[METHODS[method]["tuner"]].starts_as_base:
+    if REGISTRY[METHODS[method]["method"]].starts_as_base:
         assert torch.equal(logits(model, inputs), logits(load_base(base_folder(sweep), _held(held)).eval(), inputs))
     stir(model)
     model(**inputs).loss.backward()

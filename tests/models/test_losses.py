@@ -77,7 +77,7 @@ def trained(sweep: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of an untouched base that can be translated with."""
     folder = tmp_path_factory.mktemp("untouched")
     base = sweep / "results/models/tiny/base.json"
-    settings = {**decode_settings(), "method": {"tuner": "none"}}
+    settings = {**decode_settings(), "method": {"method": "none"}}
     record_untrained(settings, cell("none"), base=base, subset=None, record=folder / "train.json")
     return folder
 

@@ -51,7 +51,7 @@ WRONG: list[tuple[Any, ...]] = [
     (
         {"methods": {"lora": {"rank": 8}}},
         "'methods.lora.rank' is not a key of the configuration; known keys here are "
-        "'dora', 'embeddings', 'layers', 'learning_rate', 'losses', 'rank_stabilised', 'scaling', 'tuner'.",
+        "'dora', 'embeddings', 'layers', 'learning_rate', 'losses', 'method', 'rank_stabilised', 'scaling'.",
     ),
     ({"studies": {"budgets": {"bugdets": ["b1"]}}}, "'studies.budgets.bugdets' is not a key", "'budgets'?"),
     ({"training": {"label_smoothign": 0.1}}, "'training.label_smoothign' is not a key", "'label_smoothing'?"),
@@ -62,9 +62,16 @@ WRONG: list[tuple[Any, ...]] = [
         "'columns'?",
     ),
     # what is missing
-    ({"methods": {"new": {"tuner": "lora"}}}, "'methods.new.learning_rate' is missing; write it"),
-    ({"methods": {"new": {"learning_rate": 1}}}, "'methods.new.tuner' is missing; write which method", "'adapter', 'b"),
-    ({"methods": {"new": {"tuner": "loar"}}}, "'methods.new.tuner' is 'loar', which is no method; did you mean 'lora'"),
+    ({"methods": {"new": {"method": "lora"}}}, "'methods.new.learning_rate' is missing; write it"),
+    (
+        {"methods": {"new": {"learning_rate": 1}}},
+        "'methods.new.method' is missing; write which method",
+        "'adapter', 'b",
+    ),
+    (
+        {"methods": {"new": {"method": "loar"}}},
+        "'methods.new.method' is 'loar', which is no method; did you mean 'lora'",
+    ),
     ({"sizes": {"n300": {"pairs": 300}}}, "'sizes.n300.updates' is missing; write it"),
     ({"studies": None}, "'studies' is missing"),
     # a value of the wrong kind

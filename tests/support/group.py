@@ -24,7 +24,7 @@ def together(*pairs: str, **changes: Any) -> dict[str, Any]:
 
 def of_size(share: float, *pairs: str) -> dict[str, Any]:
     """An overlay in which a method with parameters for each language trains a share of the model on these pairs."""
-    context = {"tuner": "context_lora", "learning_rate": 1.0e-3}
+    context = {"method": "context_lora", "learning_rate": 1.0e-3}
     catalogues = {"methods": {"context": context}, "budgets": {"b": share}, "pairs": {"en-de": {"corpus": "interface"}}}
     return catalogues | together(*pairs, methods=["context"], budgets=["b"])
 

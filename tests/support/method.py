@@ -71,12 +71,12 @@ class Subject:
     @cached_property
     def allocation(self) -> Allocation:
         """What is trained, in closed form."""
-        return allocation_of(METHODS[self.options["tuner"]], self.options, self.shape, share=self.share)
+        return allocation_of(METHODS[self.options["method"]], self.options, self.shape, share=self.share)
 
     @cached_property
     def stored(self) -> int:
         """Numbers that are stored, in closed form."""
-        stored = METHODS[self.options["tuner"]].stored
+        stored = METHODS[self.options["method"]].stored
         return stored(self.shape, self.options, self.allocation.sizes) if stored else self.allocation.trained
 
     @property
@@ -88,7 +88,7 @@ class Subject:
     def start(self) -> nn.Module:
         """The base with what the method trains of it; read only."""
         torch.manual_seed(1)
-        return METHODS[self.options["tuner"]].apply(self.untouched(), self.allocation.sizes, self.options).eval()
+        return METHODS[self.options["method"]].apply(self.untouched(), self.allocation.sizes, self.options).eval()
 
     @cached_property
     def trained(self) -> nn.Module:
@@ -116,7 +116,7 @@ class Subject:
 
     def finish(self, model: nn.Module) -> nn.Module:
         """What is stored of a trained model."""
-        finish = METHODS[self.options["tuner"]].finish
+        finish = METHODS[self.options["method"]].finish
         return finish(model) if finish else model
 
     def frame(self) -> Frame:

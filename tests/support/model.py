@@ -87,19 +87,19 @@ LANGUAGES = ["en", "es", "ca"]
 """Catalan has no token in mBART-50."""
 SEARCH = {"beam_size": 1, "length_penalty": 1.0, "max_length_ratio": 1.5}
 METHODS = {
-    "full": {"tuner": "full"},
-    "scratch": {"tuner": "scratch", "longer": 2, "patience": 2},
-    "adapter": {"tuner": "adapter", "activation": "relu"},
-    "lora": {"tuner": "lora", "scaling": 2.0},
-    "prefix": {"tuner": "prefix"},
-    "bitfit": {"tuner": "bitfit"},
-    "layernorm": {"tuner": "layernorm"},
-    "embeddings": {"tuner": "embeddings"},
-    "adapter_embeddings": {"tuner": "adapter", "activation": "relu", "embeddings": True},
-    "lora_embeddings": {"tuner": "lora", "scaling": 2.0, "embeddings": True},
+    "full": {"method": "full"},
+    "scratch": {"method": "scratch", "longer": 2, "patience": 2},
+    "adapter": {"method": "adapter", "activation": "relu"},
+    "lora": {"method": "lora", "scaling": 2.0},
+    "prefix": {"method": "prefix"},
+    "bitfit": {"method": "bitfit"},
+    "layernorm": {"method": "layernorm"},
+    "embeddings": {"method": "embeddings"},
+    "adapter_embeddings": {"method": "adapter", "activation": "relu", "embeddings": True},
+    "lora_embeddings": {"method": "lora", "scaling": 2.0, "embeddings": True},
 }
 METHODS["prefix_then_lora"] = {
-    "tuner": "staged",
+    "method": "staged",
     "stages": [METHODS["prefix"], METHODS["lora"]],
     "sizes": [2],
     "rate_factors": [4.0, 1.0],
@@ -165,7 +165,7 @@ def decode_settings() -> dict[str, Any]:
 
 def cell(method: str, *, seed: str = "1") -> Cell:
     """Labels of a cell of the tiny sweep."""
-    labels = REGISTRY[METHODS[method]["tuner"]].budget_labels or ("b5",) if method in METHODS else ("b5",)
+    labels = REGISTRY[METHODS[method]["method"]].budget_labels or ("b5",) if method in METHODS else ("b5",)
     return Cell("tiny", "es-en", "n44", method, labels[0], seed)
 
 
@@ -224,7 +224,7 @@ def inputs(folder: Path) -> Inputs:
 def train_cell(sweep: Path, folder: Path, settings: dict[str, Any]) -> Path:
     """Train a cell into a folder; returns its record."""
     record = folder / "train.json"
-    finetune(settings, cell(settings["method"]["tuner"]), inputs=inputs(sweep), record=record)
+    finetune(settings, cell(settings["method"]["method"]), inputs=inputs(sweep), record=record)
     return record
 
 

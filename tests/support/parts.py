@@ -23,7 +23,7 @@ LANGUAGES = {"source": ["es", "pt"], "target": ["en", "en"]}
 def of_two_languages(folder: Path) -> Subject:
     """A method with parameters for each language, of which a row trains its own."""
     prepare_torch(1)
-    return Subject(write_base("mbart", folder), {"tuner": "context_ia3", "languages": LANGUAGES}, share=None)
+    return Subject(write_base("mbart", folder), {"method": "context_ia3", "languages": LANGUAGES}, share=None)
 
 
 def rows_of(subject: Subject) -> dict[str, torch.Tensor]:

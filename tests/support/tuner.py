@@ -40,7 +40,7 @@ def base_folder(sweep: Path) -> Path:
 def build(sweep: Path, method: str, frozen: Frozen = WHOLE) -> tuple[nn.Module, Allocation]:
     """The method at its budget on the tiny base, as the trainer builds it."""
     config = json.loads((base_folder(sweep) / "config.json").read_text(encoding="utf-8"))
-    entry = REGISTRY[METHODS[method]["tuner"]]
+    entry = REGISTRY[METHODS[method]["method"]]
     allocation = allocation_of(entry, METHODS[method], read_shape(config), share=BUDGETS.get(method))
     torch.manual_seed(1)
     return entry.apply(load_base(base_folder(sweep), frozen), allocation.sizes, METHODS[method]).eval(), allocation

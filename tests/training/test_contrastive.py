@@ -40,7 +40,7 @@ PLAN = Plan(
 def subject(tmp_path_factory: pytest.TempPathFactory) -> Subject:
     """Prompts on a tiny model of a family, since a prompt shows whether the decoder gets the encoder's states right."""
     prepare_torch(1)
-    return Subject(write_base("marian", tmp_path_factory.mktemp("marian")), {"tuner": "prompt"}, share=0.01)
+    return Subject(write_base("marian", tmp_path_factory.mktemp("marian")), {"method": "prompt"}, share=0.01)
 
 
 def inputs_of(subject: Subject) -> dict[str, torch.Tensor]:

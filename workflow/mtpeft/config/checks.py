@@ -107,19 +107,21 @@ def _catalogue_mistakes(configuration: Configuration) -> Iterator[str]:
     for label, model in configuration.models.items():
         yield from _model_mistakes(configuration, f"models.{label}", model)
     for label, options in configuration.methods.items():
-        yield from _reference_mistakes(label, options.tuner)
+        yield from _reference_mistakes(label, options.method)
         yield from rate_mistakes(configuration, label)
         yield from stage_mistakes(configuration, label)
     yield from tuning_mistakes(configuration)
 
 
-def _reference_mistakes(label: str, tuner: str) -> Iterator[str]:
+def _reference_mistakes(label: str, method: str) -> Iterator[str]:
     """Figures know reference rows and full fine-tuning by their labels."""
     named = {name for name, method in METHODS.items() if method.trains in ("all", "nothing")}
-    if label in named and label != tuner:
-        yield f"'methods.{label}.tuner' is '{tuner}', but '{label}' is the name of another tuner; choose another label."
-    elif tuner in named - {"full"} and label != tuner:
-        yield f"'methods.{label}' is a reference row, which the figures know as '{tuner}'; give it that label."
+    if label in named and label != method:
+        yield (
+            f"'methods.{label}.method' is '{method}', but '{label}' is the name of another method; choose another label."
+        )
+    elif method in named - {"full"} and label != method:
+        yield f"'methods.{label}' is a reference row, which the figures know as '{method}'; give it that label."
 
 
 def _corpus_mistakes(key: str, corpus: Corpus) -> Iterator[str]:
@@ -256,7 +258,7 @@ def _unknown_labels(configuration: Configuration, key: str, written: Study | Blo
 
 
 def _is_sized(configuration: Configuration, method: str) -> bool:
-    return method in configuration.methods and METHODS[configuration.methods[method].tuner].trains == "sized"
+    return method in configuration.methods and METHODS[configuration.methods[method].method].trains == "sized"
 
 
 def _model_limits(configuration: Configuration) -> Iterator[str]:
@@ -287,7 +289,7 @@ def _nothing_to_train(
 ) -> Iterator[str]:
     """Methods of one size that have no place in a model, such as biases where there are none."""
     for method in study.methods:
-        is_point = METHODS[configuration.methods[method].tuner].trains == "point"
+        is_point = METHODS[configuration.methods[method].method].trains == "point"
         if is_point and not method_sites(configuration, method, shape):
             yield f"'{key}.methods' names '{method}', which has nothing to train in '{model}'; take it out."
 

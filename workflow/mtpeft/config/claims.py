@@ -99,7 +99,7 @@ def _gain(seeds: Mapping[tuple[str, ...], Sequence[str]], model: str, pair: str,
 
 def _budgets(configuration: Configuration, finding: Finding, study: Study, method: str) -> Sequence[str]:
     """Budgets of a member, the larger ones first."""
-    if METHODS[configuration.methods[method].tuner].budget_labels is not None or finding.claim == "falls_with_budget":
+    if METHODS[configuration.methods[method].method].budget_labels is not None or finding.claim == "falls_with_budget":
         budgets = budget_labels(configuration, study, method)
     else:
         budgets = getattr(finding, "budgets", None) or [finding.budget]

@@ -44,7 +44,7 @@ def _unknown_labels(configuration: Configuration, key: str, finding: Finding) ->
 def _odd_comparisons(configuration: Configuration, key: str, finding: Finding) -> Iterator[str]:
     named = named_labels(finding.model_dump())
     for name, method in ((name, label) for name, label in named if name in ("method", "methods")):
-        kind = METHODS[configuration.methods[method].tuner].trains
+        kind = METHODS[configuration.methods[method].method].trains
         if kind not in PARAMETER_EFFICIENT:
             yield f"'{key}.{name}' names '{method}', which is not parameter-efficient; name a method that is."
         elif kind != "sized" and finding.claim.startswith("falls"):

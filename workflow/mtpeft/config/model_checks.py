@@ -65,7 +65,7 @@ def sharding_mistakes(configuration: Configuration, key: str, study: Study) -> I
     for model, method in product(study.models, study.methods):
         options = configuration.methods[method]
         losses = getattr(options, "losses", ())
-        if losses and configuration.models[model].sharded and METHODS[options.tuner].trains_base:
+        if losses and configuration.models[model].sharded and METHODS[options.method].trains_base:
             yield (
                 f"'{key}.methods' names '{method}', whose 'losses' can't be computed on shards, but "
                 f"'models.{model}.sharded' asks for them; take one of the two out."
@@ -88,7 +88,7 @@ def require_trainable(configuration: Configuration, cell: Cell) -> None:
 def _kept_frozen(configuration: Configuration, model: str, method: str) -> list[str]:
     """Keys of a model that keep a method, or a stage of it, from training it or from beginning with its weights."""
     stages = getattr(configuration.methods[method], "stages", ())
-    entries = [METHODS[configuration.methods[label].tuner] for label in (method, *stages)]
+    entries = [METHODS[configuration.methods[label].method] for label in (method, *stages)]
     trains_base = any(entry.trains_base for entry in entries)
     held = configuration.models[model].held if trains_base or any(entry.copies_weights for entry in entries) else ()
     return [key for key in held if trains_base or key == "quantised"]

@@ -23,7 +23,7 @@ def also_score_mistakes(configuration: Configuration, label: str) -> Iterator[st
         yield f"'{key}' is for another figure; write a study of its own with figure: forgetting; cells are shared."
     yield from unknown(key, study.also_score, configuration.pairs, "pairs")
     if NONE not in configuration.methods:
-        yield f"'{key}' compares with the untouched model, which 'methods' lacks; add 'none: {{tuner: none}}' there."
+        yield f"'{key}' compares with the untouched model, which 'methods' lacks; add 'none: {{method: none}}' there."
     tuned = {pair for block in study.blocks for pair in block.pairs}
     if len(tuned) == 1 and set(study.also_score) <= {*members_of(*tuned)}:
         own = listed(sorted({*study.also_score}))

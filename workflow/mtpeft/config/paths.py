@@ -168,7 +168,7 @@ def training_files(configuration: Configuration, cell: Cell) -> dict[str, list[s
     """What a cell is trained from but for its rate, by the name of the option that takes it: a file for each pair of a
     group, in its order, and one base model.
     """
-    method = METHODS[configuration.methods[cell.method].tuner]
+    method = METHODS[configuration.methods[cell.method].method]
     _require_canonical(cell, method)
     require_trainable(configuration, cell)
     inputs: dict[str, list[str]] = {}
@@ -182,7 +182,7 @@ def training_files(configuration: Configuration, cell: Cell) -> dict[str, list[s
 
 def _files_of_pair(configuration: Configuration, cell: Cell, pair: str) -> dict[str, str]:
     """What a cell is trained from of one pair; a pair of a group that has fewer sentences than its size gives all."""
-    method = METHODS[configuration.methods[cell.method].tuner]
+    method = METHODS[configuration.methods[cell.method].method]
     files = {}
     if cell.size != ANY:
         files["subset"] = folders.subset_file(configuration, cell, pair)

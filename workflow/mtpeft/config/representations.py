@@ -86,5 +86,5 @@ def representation_mistakes(configuration: Configuration, label: str) -> Iterato
 
 def _without_model(configuration: Configuration, key: str, named: Iterable[str]) -> Iterator[str]:
     for method in sorted(set(named) & set(configuration.methods)):
-        if configuration.methods[method].tuner == RETRIEVAL:
+        if configuration.methods[method].method == RETRIEVAL:
             yield f"'{key}' names '{method}', which has no model and so no representations; take it out."

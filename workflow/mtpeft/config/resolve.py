@@ -156,9 +156,9 @@ def method_options(configuration: Configuration, method: str) -> dict[str, Any]:
     """
     options = plain(configuration.methods[method])
     options.pop("learning_rate", None)
-    if module := METHODS[options["tuner"]].module:
+    if module := METHODS[options["method"]].module:
         options["module"] = module
-    if (version := METHODS[options["tuner"]].version) > 1:
+    if (version := METHODS[options["method"]].version) > 1:
         options["version"] = version
     if "stages" in options:
         options["stages"] = [method_options(configuration, stage) for stage in options["stages"]]
@@ -170,7 +170,7 @@ def with_languages(options: dict[str, Any], members: Collection[Mapping[str, str
     each.
     """
     languages = {side: [languages[side] for languages in members] for side in ("source", "target")}
-    told = {"languages": languages} if METHODS[options["tuner"]].by_language else {}
+    told = {"languages": languages} if METHODS[options["method"]].by_language else {}
     if "stages" in options:
         told["stages"] = [with_languages(stage, members) for stage in options["stages"]]
     return options | told
@@ -184,4 +184,4 @@ def method_sites(configuration: Configuration, method: str, shape: ModelShape, p
     if JOIN in pair:
         sides = [pair_languages(configuration, member) for member in members_of(pair)]
         options = with_languages(options, [dict(zip(("source", "target"), own, strict=True)) for own in sides])
-    return sites_of(METHODS[options["tuner"]], shape, options)
+    return sites_of(METHODS[options["method"]], shape, options)

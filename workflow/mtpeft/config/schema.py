@@ -145,8 +145,8 @@ class Study(Section):
 
 
 def _entry_of(methods: Iterable[Method]) -> Any:
-    """The type of an entry of `methods`: one of the options, told apart by `tuner`."""
-    return Annotated[reduce(operator.or_, (method.options for method in methods)), Field(discriminator="tuner")]
+    """The type of an entry of `methods`: one of the options, told apart by `method`."""
+    return Annotated[reduce(operator.or_, (method.options for method in methods)), Field(discriminator="method")]
 
 
 MethodEntry = _entry_of(METHODS.values())

@@ -36,7 +36,7 @@ WANTED = {
 KEY = "[key]"
 LONGEST_SHOWN = 80
 """Characters of a value in a sentence."""
-TAGS = {"methods": ("tuner", "method"), "findings": ("claim", "claim")}
+TAGS = {"methods": ("method", "method"), "findings": ("claim", "claim")}
 """Key by which the entries of a catalogue are told apart, and what it names."""
 
 

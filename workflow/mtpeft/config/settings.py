@@ -166,7 +166,7 @@ def _rate_of_class(configuration: Configuration, *labels: str) -> tuple[float | 
 
 def _without_rate(configuration: Configuration, cell: Cell) -> Settings:
     options = method_options(configuration, cell.method)
-    method = METHODS[options["tuner"]]
+    method = METHODS[options["method"]]
     settings = {"recipe": RECIPES["train"], "method": options} | _common(configuration, cell)
     if method.trains == "nothing":
         return settings

@@ -30,15 +30,15 @@ def stage_mistakes(configuration: Configuration, label: str) -> Iterator[str]:
         if len(getattr(options, name)) != wanted:
             what = "one for each stage but the last" if name == "sizes" else "one for each stage"
             yield f"'{key}.{name}' has {len(getattr(options, name))} entries; write {what}, {wanted} in all."
-    tuners = [configuration.methods[stage].tuner for stage in stages]
-    if len(set(tuners)) < len(tuners):
-        yield f"'{key}.stages' has a tuner twice ({', '.join(tuners)}); what is stored could not be told apart."
-    for number, (stage, tuner) in enumerate(zip(stages, tuners, strict=True)):
-        kinds = LAST[options.tuner] if number == len(stages) - 1 else EARLIER
-        if METHODS[tuner].trains not in kinds or not _can_be_a_stage(METHODS[tuner]):
-            fits = [name for name, entry in METHODS.items() if entry.trains in kinds and _can_be_a_stage(entry)]
+    names = [configuration.methods[stage].method for stage in stages]
+    if len(set(names)) < len(names):
+        yield f"'{key}.stages' has a method twice ({', '.join(names)}); what is stored could not be told apart."
+    for number, (stage, name) in enumerate(zip(stages, names, strict=True)):
+        kinds = LAST[options.method] if number == len(stages) - 1 else EARLIER
+        if METHODS[name].trains not in kinds or not _can_be_a_stage(METHODS[name]):
+            fits = [fit for fit, entry in METHODS.items() if entry.trains in kinds and _can_be_a_stage(entry)]
             yield (
-                f"'{key}.stages' names '{stage}', whose tuner '{tuner}' can't stand there; "
+                f"'{key}.stages' names '{stage}', whose method '{name}' can't stand there; "
                 f"name one of {', '.join(fits)}."
             )
         elif losses := method_options(configuration, stage).get("losses"):
@@ -79,10 +79,10 @@ def stages_in_a_model(configuration: Configuration, study: Study, *, shape: Mode
 
 def _sizes_out_of_reach(key: str, options: Mapping[str, Any], *, shape: ModelShape, model: str) -> Iterator[str]:
     for stage, size in zip(options["stages"], options["sizes"], strict=False):
-        sites = [site for site in METHODS[stage["tuner"]].sites(shape, stage) if site.grows]
+        sites = [site for site in METHODS[stage["method"]].sites(shape, stage) if site.grows]
         least, most = (max(s.least for s in sites), min(s.most for s in sites)) if sites else (size, size)
         if not max(1, least) <= size <= most:
-            yield f"'{key}' has {size} for '{stage['tuner']}', which has {max(1, least)} to {most} in '{model}'."
+            yield f"'{key}' has {size} for '{stage['method']}', which has {max(1, least)} to {most} in '{model}'."
 
 
 def _shared_places(key: str, configuration: Configuration, method: str, *, shape: ModelShape) -> Iterator[str]:
@@ -90,7 +90,7 @@ def _shared_places(key: str, configuration: Configuration, method: str, *, shape
     taken: dict[str, str] = {}
     for label in configuration.methods[method].stages:
         options = method_options(configuration, label)
-        sites = METHODS[options["tuner"]].sites
+        sites = METHODS[options["method"]].sites
         places = {site.module for site in sites(shape, options)} if sites else set()
         if both := sorted(places & set(taken)):
             yield (

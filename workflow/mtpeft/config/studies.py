@@ -70,7 +70,7 @@ def all_others(configuration: Configuration) -> list[OnPair]:
 
 def is_tuned(configuration: Configuration, cell: Cell) -> bool:
     """Whether a cell is a base model after fine-tuning."""
-    method = METHODS[configuration.methods[cell.method].tuner]
+    method = METHODS[configuration.methods[cell.method].method]
     return method.trains != "nothing" and not method.from_scratch
 
 
@@ -86,13 +86,13 @@ def system_labels(cell: Cell) -> tuple[str, ...]:
 
 def budget_labels(configuration: Configuration, study: Study, method: str) -> Sequence[str]:
     """Budget labels that a method has in a study: the study's own, or the only one that means something."""
-    fixed = METHODS[configuration.methods[method].tuner].budget_labels
+    fixed = METHODS[configuration.methods[method].method].budget_labels
     return study.budgets if fixed is None else fixed
 
 
 def _combinations(configuration: Configuration, study: Study) -> Iterator[Cell]:
     for method in study.methods:
-        free = METHODS[configuration.methods[method].tuner].free
+        free = METHODS[configuration.methods[method].method].free
         budgets = budget_labels(configuration, study, method)
         seeds = [str(seed) for seed in study.seeds]
         pairs = _pairs_of(configuration, study, method)
@@ -103,7 +103,7 @@ def _combinations(configuration: Configuration, study: Study) -> Iterator[Cell]:
 
 def _pairs_of(configuration: Configuration, study: Study, method: str) -> list[str]:
     """Pairs and groups of a study; a reference row that trains nothing is the same on a pair whatever its group."""
-    trains = METHODS[configuration.methods[method].tuner].trains
+    trains = METHODS[configuration.methods[method].method].trains
     return study.members if trains == "nothing" else study.pairs
 
 

@@ -25,9 +25,9 @@ LAYER_NORM = ("bapna",)
 
 
 class AdapterOptions(TrainedMethodOptions):
-    """`tuner: adapter`."""
+    """`method: adapter`."""
 
-    tuner: Literal["adapter"]
+    method: Literal["adapter"]
     activation: Literal["relu", "gelu", "silu"] = Field(default="relu", description="Between down- and up-projection.")
     embeddings: bool = EMBEDDINGS_OPTION
     # Left out of the settings where they are as they always were, so that they change nothing for cells of then.

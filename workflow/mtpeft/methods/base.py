@@ -176,7 +176,7 @@ class Method:
     @property
     def name(self) -> str:
         """The `tuner` under which the configuration asks for it."""
-        return self.options.model_fields["tuner"].annotation.__args__[0]
+        return self.options.model_fields["method"].annotation.__args__[0]
 
     @property
     def budget_labels(self) -> tuple[str, ...] | None:

@@ -23,9 +23,9 @@ EMBEDDINGS_OPTION = Field(
 
 
 class EmbeddingsOptions(TrainedMethodOptions):
-    """`tuner: embeddings`."""
+    """`method: embeddings`."""
 
-    tuner: Literal["embeddings"]
+    method: Literal["embeddings"]
 
 
 def beside_embeddings(sizes: Mapping[str, int]) -> dict[str, int]:

@@ -22,9 +22,9 @@ PIECES: Mapping[str, Sequence[str]] = {"weights": (WEIGHT,), "biases": (BIAS,), 
 
 
 class LayerNormOptions(TrainedMethodOptions):
-    """`tuner: layernorm`."""
+    """`method: layernorm`."""
 
-    tuner: Literal["layernorm"]
+    method: Literal["layernorm"]
     # Left out of the settings where they are as they always were, so that they change nothing for cells of then.
     train: Literal["weights", "biases", "both"] = Field(
         default="both", exclude_if=lambda chosen: chosen == "both", description="What of each layer norm is trained."

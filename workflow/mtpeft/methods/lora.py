@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 class LoraOptions(LinearsOptions):
-    """`tuner: lora`."""
+    """`method: lora`."""
 
-    tuner: Literal["lora"]
+    method: Literal["lora"]
     scaling: PositiveFloat = Field(
         default=2.0,
         description="Factor on the update: alpha divided by the rank; with `rank_stabilised`, alpha itself.",

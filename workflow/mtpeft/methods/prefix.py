@@ -22,9 +22,9 @@ LONGEST = 4
 
 
 class PrefixOptions(TrainedMethodOptions):
-    """`tuner: prefix`."""
+    """`method: prefix`."""
 
-    tuner: Literal["prefix"]
+    method: Literal["prefix"]
     # Left out of the settings where they are as they always were, so that they change nothing for cells of then.
     attentions: list[Attention] = Field(
         default=list(ATTENTIONS),

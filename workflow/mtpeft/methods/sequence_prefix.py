@@ -2,7 +2,7 @@
 
 The prefix of the study's own code: so many positions before the source and before the target. Their embeddings begin as
 words of the vocabulary; from the second layer on, what stands at these positions is overwritten with trained vectors of
-the layer, and cross-attention sees the encoder's. `tuner: prefix` is another one: keys and values in each attention.
+the layer, and cross-attention sees the encoder's. `method: prefix` is another one: keys and values in each attention.
 One thing of that code is left out: there prefixes can be predicted as words, which no target asks for.
 """
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 
 class SequencePrefixOptions(TrainedMethodOptions):
-    """`tuner: sequence_prefix`."""
+    """`method: sequence_prefix`."""
 
-    tuner: Literal["sequence_prefix"]
+    method: Literal["sequence_prefix"]
     network: PositiveInt | None = Field(
         default=None,
         exclude_if=lambda width: width is None,

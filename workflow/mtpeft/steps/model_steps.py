@@ -75,7 +75,7 @@ def _local(given: argparse.Namespace) -> None:
 
 
 def _train(given: argparse.Namespace) -> None:
-    if given.settings["method"]["tuner"] in ("none", "retrieval"):
+    if given.settings["method"]["method"] in ("none", "retrieval"):
         from mtpeft.training.untrained import record_untrained
 
         subset = next(iter(given.subset), None)
@@ -148,7 +148,7 @@ def _decode(given: argparse.Namespace) -> None:
         from mtpeft.decoding.retrieval import pass_divergence_on
 
         pass_divergence_on(given.settings, given.cell, trained=given.trained, tests=tests, record=given.record)
-    elif train["settings"]["method"]["tuner"] == "retrieval":
+    elif train["settings"]["method"]["method"] == "retrieval":
         from mtpeft.decoding.retrieval import retrieve
 
         retrieve(

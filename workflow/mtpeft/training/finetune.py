@@ -37,7 +37,7 @@ def finetune(
         if of_the_first(back):
             return
         model, run = train_job(job, state_folder=state, clock=attempt.clock)
-        finish = METHODS[settings["method"]["tuner"]].finish
+        finish = METHODS[settings["method"]["method"]].finish
         model = finish(model) if finish else model
         sizes = sizes_at_end(job.counted, settings["method"], model)
         with whole_weights(model) as told:

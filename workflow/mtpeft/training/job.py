@@ -173,7 +173,7 @@ def _hashes(base: Mapping[str, Any], inputs: Inputs, members: Collection[str] | 
 def _models(job: Job) -> Iterator[nn.Module]:
     """The model to train, as it is in each stage of its method; the last holds exactly what was counted."""
     settings, folder = job.settings, job.folder
-    method = METHODS[settings["method"]["tuner"]]
+    method = METHODS[settings["method"]["method"]]
     family = family_in(folder)
     keys = {**family.fixed, family.dropout: settings["optimisation"]["dropout"]}
     if method.from_scratch:
@@ -208,21 +208,21 @@ def _with_method(method: Method, base: nn.Module, counted: Counted, options: Map
 
 def _rate_factor(options: Mapping[str, Any]) -> Callable[[str], float]:
     """What the learning rate of a parameter is multiplied by, as its method has it."""
-    factor = METHODS[options["tuner"]].rate_factor
+    factor = METHODS[options["method"]].rate_factor
     return (lambda name: factor(name, options)) if factor else (lambda name: 1.0)
 
 
 def _decays(options: Mapping[str, Any]) -> Callable[[str, nn.Parameter], bool]:
     """Whether weight decay pulls a parameter towards zero; stages have the exceptions of all of them."""
-    exceptions = {**METHODS[options["tuner"]].decays}
+    exceptions = {**METHODS[options["method"]].decays}
     for stage in options.get("stages", ()):
-        exceptions |= METHODS[stage["tuner"]].decays
+        exceptions |= METHODS[stage["method"]].decays
     return lambda name, weight: decays(name, weight.ndim, exceptions)
 
 
 def _hook(model: nn.Module, options: Mapping[str, Any]) -> UpdateHook:
     """What its method does around each update."""
-    hook = METHODS[options["tuner"]].hook
+    hook = METHODS[options["method"]].hook
     return hook(model, options) if hook else UpdateHook()
 
 

@@ -38,7 +38,7 @@ def count_trained(settings: Mapping[str, Any], shape: ModelShape) -> Counted:
     Raises:
         UserError: the budget is out of the method's reach.
     """
-    method = METHODS[settings["method"]["tuner"]]
+    method = METHODS[settings["method"]["method"]]
     try:
         allocation = allocation_of(method, settings["method"], shape, share=settings["budget"])
     except OutOfReachError as error:
@@ -51,7 +51,7 @@ def count_trained(settings: Mapping[str, Any], shape: ModelShape) -> Counted:
 
 def require_counted(counted: Counted, options: Mapping[str, Any], model: nn.Module) -> None:
     """Assert that a built model trains what was counted, or that what it starts with leads there."""
-    method, shape, allocation = METHODS[options["tuner"]], counted.shape, counted.allocation
+    method, shape, allocation = METHODS[options["method"]], counted.shape, counted.allocation
     total, trained = parameters(model)
     added = trained - shape.total if method.trains_base else trained
     wanted = method.starts_with(shape, options, allocation.sizes) if method.starts_with else allocation.trained
@@ -63,7 +63,7 @@ def require_counted(counted: Counted, options: Mapping[str, Any], model: nn.Modu
 
 def sizes_at_end(counted: Counted, options: Mapping[str, Any], model: nn.Module) -> Mapping[str, int]:
     """Sizes of a finished model, asserted to hold exactly what was counted."""
-    method, allocation = METHODS[options["tuner"]], counted.allocation
+    method, allocation = METHODS[options["method"]], counted.allocation
     if not method.sizes_left:
         return allocation.sizes
     new = new_entry_place(counted.shape)
