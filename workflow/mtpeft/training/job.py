@@ -8,6 +8,7 @@ from statistics import fmean
 from typing import Any
 
 import numpy as np
+import peft  # noqa: F401 - first, since it imports our adapters, which import it
 import torch
 from torch import nn
 
