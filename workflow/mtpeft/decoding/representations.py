@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import peft  # noqa: F401 - first, since it imports our adapters, which import it
 import torch
 from torch import nn
 

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import peft  # noqa: F401 - first, since it imports our adapters, which import it
 import torch
 from accelerate.utils.memory import clear_device_cache
 from torch import nn

@@ -8,7 +8,6 @@ from statistics import fmean
 from typing import Any
 
 import numpy as np
-import peft  # noqa: F401 - first, since it imports our adapters, which import it
 import torch
 from torch import nn
 
