@@ -29,13 +29,13 @@ from mtpeft.config.resolve import (
     pair_languages,
 )
 from mtpeft.config.schema import Block, Configuration, Study
-from mtpeft.config.sentences import listed, unknown
 from mtpeft.config.stage_checks import stage_mistakes, stages_beside_new_entries, stages_in_a_model
 from mtpeft.config.studies import EFFICIENCY
 from mtpeft.config.test_sets import test_set_mistakes
 from mtpeft.config.value_checks import value_mistakes
 from mtpeft.core.errors import UserError
 from mtpeft.core.languages import is_language
+from mtpeft.core.wording import listed, unknown
 from mtpeft.methods import METHODS
 from mtpeft.methods.budget import reach, reachable
 from mtpeft.models.architecture import ModelShape

@@ -4,11 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, PositiveInt
 
-from mtpeft.config.forms import MEMBERS, SHA256, DatasetId, Language, Share
-from mtpeft.config.section import Section
-
-# Data records of models hold the description of files. One that was written before there was a form must stay equal.
-LaterForm = Annotated[str | None, Field(exclude_if=lambda path: path is None)]
+from mtpeft.core.forms import MEMBERS, SHA256, DatasetId, Language, Share
+from mtpeft.core.section import Section, later
 
 
 class Wheel(Section):
@@ -32,9 +29,9 @@ class TextFiles(Section):
     __pydantic_extra__: dict[Language, str]
 
     tsv: str | None = Field(default=None, description="A tab-separated file.")
-    csv: LaterForm = Field(default=None, description="A comma-separated file with quotes as in RFC 4180.")
-    jsonl: LaterForm = Field(default=None, description="A file with one JSON object per line.")
-    tmx: LaterForm = Field(default=None, description="A translation memory; 'written_in' of the corpus is needed.")
+    csv: str | None = later(None, description="A comma-separated file with quotes as in RFC 4180.")
+    jsonl: str | None = later(None, description="A file with one JSON object per line.")
+    tmx: str | None = later(None, description="A translation memory; 'written_in' of the corpus is needed.")
     columns: dict[Language, str | int] = Field(
         default={}, description="Column of each language: header or number, or the key in JSON, as translation.sw."
     )

@@ -11,8 +11,8 @@ from mtpeft.config.pins import pinned_version, pins_of
 from mtpeft.config.recipes import RECIPES
 from mtpeft.config.resolve import anchor_pairs, pair_languages, written_in
 from mtpeft.config.schema import Configuration
-from mtpeft.config.section import plain
 from mtpeft.config.test_sets import given_test, test_datasets
+from mtpeft.core.section import plain
 
 Settings = dict[str, Any]
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from mtpeft.config.models import Extension
 from mtpeft.config.resolve import pair_languages
 from mtpeft.config.schema import Configuration
-from mtpeft.config.sentences import listed, unknown
+from mtpeft.core.wording import listed, unknown
 
 
 def extension_mistakes(configuration: Configuration, key: str, extension: Extension) -> Iterator[str]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from mtpeft.config.corpora import Corpus, TextFiles
-from mtpeft.config.sentences import listed, together
+from mtpeft.core.wording import listed, together
 
 COLUMNS = {
     "tsv": "{sw: 0, en: 1}",

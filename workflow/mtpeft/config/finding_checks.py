@@ -7,8 +7,8 @@ from mtpeft.config.findings import CATALOGUE_OF, Finding, named_labels
 from mtpeft.config.groups import group_claim_mistakes
 from mtpeft.config.metric_checks import metric_mistakes
 from mtpeft.config.schema import Configuration
-from mtpeft.config.sentences import unknown
 from mtpeft.config.significance import MOST_TESTS
+from mtpeft.core.wording import unknown
 from mtpeft.methods import METHODS
 
 PARAMETER_EFFICIENT = ("sized", "point")

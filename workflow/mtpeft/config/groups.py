@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 from mtpeft.cells import JOIN, Cell, members_of
 from mtpeft.config.schema import Configuration, Study
-from mtpeft.config.sentences import unknown
 from mtpeft.core.errors import UserError
+from mtpeft.core.wording import unknown
 
 
 def pair_mistakes(configuration: Configuration, key: str, label: str) -> Iterator[str]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticKnownError
 
-from mtpeft.config.section import Section
+from mtpeft.core.section import Section
 from mtpeft.metrics.names import BLEU, CHRF, COMET
 
 DEFAULTS = {CHRF: 1.0, BLEU: 1.0, COMET: 0.01}

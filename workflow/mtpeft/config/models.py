@@ -5,8 +5,9 @@ from typing import Any, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
-from mtpeft.config.forms import HUB_MODEL, Language, Probability
-from mtpeft.config.section import Section
+from mtpeft.core.forms import HUB_MODEL, Language, Probability
+from mtpeft.core.options import PrecisionOptions
+from mtpeft.core.section import Section, later
 
 EXECUTION = {"cells_per_gpu", "gpus", "micro_batch_tokens", "sharded"}
 """Keys of a model that say how its cells are run, on which no result depends."""
@@ -79,47 +80,29 @@ class Seen(Section):
     monolingual: list[Language] = Field(default=[], description="Languages that it has read by themselves.")
 
 
-class Model(Section):
+class Model(PrecisionOptions):
     """A base model: one that the workflow pre-trains, a local Hugging Face folder, one of a model hub, or one of these
     with more entries in its vocabulary.
     """
 
     pretrain: Pretraining | None = None
     path: str | None = Field(default=None, description="Folder with config.json, safetensors weights and tokenizer.")
-    # Left out where it is empty, so that it changes nothing for models that come from elsewhere.
-    hub: str | None = Field(
-        default=None,
+    hub: str | None = later(
+        None,
         pattern=HUB_MODEL,
-        exclude_if=lambda given: given is None,
         description="A model of the hub and its revision: owner/name@commit.",
     )
-    extend: Extension | None = Field(
-        default=None, exclude_if=lambda given: given is None, description="A model with a larger vocabulary."
-    )
-    prompt: str | None = Field(
-        default=None,
-        exclude_if=lambda given: given is None,
+    extend: Extension | None = later(None, description="A model with a larger vocabulary.")
+    prompt: str | None = later(
+        None,
         description="Text before every source sentence of a model that is told the languages in words, with {source}, "
         "{target}, {source_code} or {target_code} in it. Empty: as T5 was trained, `translate {source} to {target}: `.",
     )
-    seen: Seen | None = Field(
-        default=None, exclude_if=lambda given: given is None, description="What it was pre-trained on, if you know."
-    )
+    seen: Seen | None = later(None, description="What it was pre-trained on, if you know.")
     threads: PositiveInt = Field(
         default=1,
         le=1024,
         description="Torch's threads. They change the order of sums, so they are part of the result.",
-    )
-    # Left out where the base is held as ever, so that they change nothing for models without them.
-    quantised: Literal[8, 4] | None = Field(
-        default=None,
-        exclude_if=lambda bits: bits is None,
-        description="Bits of a weight of the linear layers, by bitsandbytes; the base stays frozen. Empty: all 32.",
-    )
-    precision: Literal["float32", "bfloat16"] = Field(
-        default="float32",
-        exclude_if=lambda floats: floats == "float32",
-        description="Floats that the base is held and computed in; with 'bfloat16', meant for GPUs, it stays frozen.",
     )
     cells_per_gpu: PositiveInt = Field(
         default=1,
@@ -148,4 +131,4 @@ class Model(Section):
     @property
     def held(self) -> dict[str, Any]:
         """The keys that say in what the base is held, where it is in less than it could be trained in."""
-        return self.model_dump(include={"quantised", "precision"})
+        return self.model_dump(include=set(PrecisionOptions.model_fields))

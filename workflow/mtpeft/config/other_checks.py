@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from mtpeft.cells import members_of
 from mtpeft.config.schema import Configuration
-from mtpeft.config.sentences import listed, unknown
 from mtpeft.config.studies import NONE
+from mtpeft.core.wording import listed, unknown
 
 FORGETTING = "forgetting"
 """The figure that is drawn from these pairs, and from nothing else."""

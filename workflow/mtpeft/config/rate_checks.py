@@ -7,7 +7,7 @@ from itertools import product
 from mtpeft.config.rates import READ_COLUMNS
 from mtpeft.config.resolve import found_path
 from mtpeft.config.schema import Configuration, Study, Tuning
-from mtpeft.config.sentences import unknown
+from mtpeft.core.wording import unknown
 from mtpeft.methods.base import RateSearch
 
 

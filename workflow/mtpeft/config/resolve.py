@@ -8,9 +8,9 @@ from typing import Any
 from mtpeft.cells import JOIN, members_of
 from mtpeft.config.corpora import Corpus
 from mtpeft.config.schema import Configuration
-from mtpeft.config.section import plain
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import canonical
+from mtpeft.core.section import plain
 from mtpeft.methods import METHODS
 from mtpeft.methods.base import Site
 from mtpeft.methods.budget import sites_of

@@ -8,17 +8,18 @@ from collections.abc import Iterable
 from functools import reduce
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, PrivateAttr, create_model
+from pydantic import Field, NonNegativeInt, PositiveInt, PrivateAttr, create_model
 
 from mtpeft.cells import members_of
 from mtpeft.config.comet_section import Comet
 from mtpeft.config.corpora import Corpus
 from mtpeft.config.findings import Finding, Metric
-from mtpeft.config.forms import Language, Probability, Share
 from mtpeft.config.margins import Margin, Margins
 from mtpeft.config.models import Model
-from mtpeft.config.section import Section
 from mtpeft.config.study_file import ALONE
+from mtpeft.core.forms import Language, Share
+from mtpeft.core.options import DecodingOptions, TrainingOptions
+from mtpeft.core.section import Section
 from mtpeft.methods import METHODS
 from mtpeft.methods.base import Method
 
@@ -41,23 +42,6 @@ class Size(Section):
         description="Whether each seed draws its own sentence pairs, so that intervals are about more than one draw, "
         "or all seeds share one fixed draw.",
     )
-
-
-class Training(Section):
-    """Fine-tuning, the same for all methods."""
-
-    batch_tokens: PositiveInt = Field(default=512, description="Padded tokens of a batch, on its longer side.")
-    label_smoothing: Probability = 0.1
-    dropout: Probability = 0.1
-    warmup: Probability = Field(default=0.1, description="Share of the updates in which the rate rises.")
-    weight_decay: Annotated[float, Field(ge=0)] = 0.0
-    clip_norm: PositiveFloat = Field(default=1.0, description="Largest norm of a gradient.")
-    temperature: Annotated[float, Field(ge=1)] = Field(
-        default=1.0,
-        description="Of a group of pairs: one with n sentence pairs has a share of the training in proportion to "
-        "n^(1/temperature). 1: as many as there are; the higher, the more alike.",
-    )
-    evaluations: PositiveInt = Field(default=3, description="Times that the dev set is decoded, step 0 not counted.")
 
 
 class Tuning(Section):
@@ -88,16 +72,6 @@ class Tuning(Section):
     def all_seeds(self) -> list[int]:
         """Seeds of the trials on each pair."""
         return self.seeds or [self.seed or 0]
-
-
-class Decoding(Section):
-    """Search, the same for every cell."""
-
-    beam_size: PositiveInt = Field(default=1, le=100, description="1 is greedy.")
-    length_penalty: float = Field(default=1.0, description="Exponent of the length in a beam hypothesis's score.")
-    max_length_ratio: PositiveFloat = Field(
-        default=2.0, le=100, description="Longest hypothesis, in source tokens, plus 10."
-    )
 
 
 class Block(Section):
@@ -180,9 +154,9 @@ class Configuration(Section):
     method_modules: list[str] = Field(default=[], description="Python files that hold methods of your own.")
     methods: dict[str, MethodEntry]
     budgets: dict[str, Share]
-    training: Training = Training()
+    training: TrainingOptions = TrainingOptions()
     tuning: Tuning | None = None
-    decoding: Decoding = Decoding()
+    decoding: DecodingOptions = DecodingOptions()
     comet: Comet | None = Field(default=None, description="Scores of COMET beside chrF and BLEU. Empty: none.")
     margin: Margin = Field(
         default=Margins(),

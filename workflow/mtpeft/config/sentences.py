@@ -1,12 +1,12 @@
 """Turn what is wrong with the form of a configuration into sentences for its author."""
 
-import difflib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel
 
-from mtpeft.config.forms import PATTERNS
+from mtpeft.core.forms import PATTERNS
+from mtpeft.core.wording import did_you_mean, listed
 from mtpeft.methods.base import RATE, RATES, SEARCH
 from mtpeft.methods.peft.refused import REFUSED
 
@@ -40,30 +40,6 @@ TAGS = {"methods": ("method", "method"), "findings": ("claim", "claim")}
 """Key by which the entries of a catalogue are told apart, and what it names."""
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """The known word most like this one, as the end of a sentence; empty when none is alike."""
-    matches = difflib.get_close_matches(str(word), sorted(known), n=1, cutoff=0.51)
-    return f"; did you mean '{matches[0]}'?" if matches else ""
-
-
-def listed(words: Iterable[Any]) -> str:
-    """Words in quotes, joined with commas."""
-    return ", ".join(f"'{word}'" for word in words) or "none"
-
-
-def together(words: Sequence[Any]) -> str:
-    """Words in quotes, the last two joined with "and"."""
-    return " and ".join(filter(None, (listed(words[:-1]) if words[:-1] else "", f"'{words[-1]}'")))
-
-
-def unknown(key: str, labels: Iterable[str], catalogue: Mapping[str, object], name: str) -> Iterator[str]:
-    """One sentence for each label under a key that its catalogue has not."""
-    for label in labels:
-        if label not in catalogue:
-            hint = nearest(label, catalogue) or f"; there are {listed(catalogue)}."
-            yield f"'{key}' names '{label}', which is not in '{name}'{hint}"
-
-
 def sentences(errors: Iterable[Error], root: type[BaseModel]) -> list[str]:
     """One sentence for each error of pydantic: the key first, then what is wrong, then what to write."""
     given = list(errors)
@@ -85,7 +61,7 @@ def _sentence(error: Error, root: type[BaseModel]) -> str:
     key, context = dotted(location), error.get("ctx", {})
     if kind == "extra_forbidden" or (kind == "string_type" and isinstance(given, Mapping)):
         known = known_keys(location[:-1], root)
-        return f"'{key}' is not a key of the configuration{nearest(location[-1], known) or _known(known)}"
+        return f"'{key}' is not a key of the configuration{did_you_mean(location[-1], known) or _known(known)}"
     if kind == "missing":
         return f"'{key}' is missing; write it, since it has no default."
     if kind == "union_tag_not_found":
@@ -96,7 +72,9 @@ def _sentence(error: Error, root: type[BaseModel]) -> str:
         tag, noun = TAGS[location[0]]
         if given in REFUSED:
             return f"'{key}.{tag}' is '{given}', which {REFUSED[given]}."
-        return f"'{key}.{tag}' is '{given}', which is no {noun}{nearest(given, known) or f'; write {listed(known)}.'}"
+        return (
+            f"'{key}.{tag}' is '{given}', which is no {noun}{did_you_mean(given, known) or f'; write {listed(known)}.'}"
+        )
     if kind == "too_short":
         return f"'{key}' has too few entries ({context['actual_length']}); write at least {context['min_length']}."
     if kind == "too_long":

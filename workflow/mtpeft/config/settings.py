@@ -27,10 +27,10 @@ from mtpeft.config.resolve import (
     with_languages,
 )
 from mtpeft.config.schema import Configuration
-from mtpeft.config.section import plain
 from mtpeft.config.studies import all_cells, drawn_cells, study_others, untouched_elsewhere
 from mtpeft.config.test_sets import test_sets
 from mtpeft.core.files import sha256_of
+from mtpeft.core.section import plain
 from mtpeft.methods import METHODS
 from mtpeft.metrics.names import CHRF
 from mtpeft.models.config_json import mbart_config

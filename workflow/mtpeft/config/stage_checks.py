@@ -5,7 +5,7 @@ from typing import Any
 
 from mtpeft.config.resolve import method_options
 from mtpeft.config.schema import Configuration, Study
-from mtpeft.config.sentences import unknown
+from mtpeft.core.wording import unknown
 from mtpeft.methods import METHODS
 from mtpeft.methods.base import Method
 from mtpeft.models.architecture import ModelShape

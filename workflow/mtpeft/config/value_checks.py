@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from mtpeft.config.schema import Configuration, Study
-from mtpeft.config.sentences import listed
+from mtpeft.core.wording import listed
 
 LARGEST = 1_000_000_000
 """No count, seed or other number of a configuration is larger."""

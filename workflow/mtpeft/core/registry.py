@@ -23,16 +23,21 @@ MOST_SECONDS = 60
 
 
 class Entry(Protocol):
-    """What a registry holds: a frozen dataclass."""
+    """What a registry holds: a frozen dataclass.
+
+    Attributes:
+        name: by which the configuration names it.
+        module: the file that it comes from, or empty for an entry of the package.
+    """
 
     @property
     def name(self) -> str:
-        """By which the configuration names it."""
+        """The name by which the configuration asks for it."""
         ...
 
     @property
     def module(self) -> str:
-        """The file that it comes from, or empty for an entry of the package."""
+        """The file that it comes from, empty inside of the package."""
         ...
 
 

@@ -13,10 +13,10 @@ from mtpeft.config.exposure import languages_read
 from mtpeft.config.load import DEFAULT_FILE, merge, read_yaml, validate
 from mtpeft.config.model_checks import without_name
 from mtpeft.config.schema import Configuration
-from mtpeft.config.sentences import listed
 from mtpeft.config.studies import all_cells, rate_classes
 from mtpeft.core.errors import UserError
 from mtpeft.core.languages import is_language, same_language
+from mtpeft.core.wording import listed
 from mtpeft.data.clean import MUCH, Cleaned, clean_messages
 from mtpeft.data.filters import KEYS
 from mtpeft.data.sources.messages import file_messages

@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, PositiveFloat, Tag
+from pydantic import Discriminator, Field, PositiveFloat, Tag
 
 from mtpeft.cells import ALL, ANY, NATIVE
+from mtpeft.core.section import Section, later
 from mtpeft.models.architecture import ModelShape
 
 if TYPE_CHECKING:
@@ -14,10 +15,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-class RateSearch(BaseModel):
+class RateSearch(Section):
     """A search for the learning rate, made once per model, size, method and budget; see `tuning`."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
     search: list[PositiveFloat] = Field(
         min_length=3, description="Rates to try; more are tried beyond an end of the list while the best lies there."
@@ -47,10 +46,8 @@ LearningRate = Annotated[
 ]
 
 
-class MethodOptions(BaseModel):
+class MethodOptions(Section):
     """Keys that an entry of `methods` may have whatever its tuner is."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
 
 class TrainedMethodOptions(MethodOptions):
@@ -59,18 +56,11 @@ class TrainedMethodOptions(MethodOptions):
     learning_rate: LearningRate = Field(
         description="Peak learning rate: a number, one number per size label (`default` for the others), or a search."
     )
-    losses: list[Literal["unlikelihood", "length_normalised"]] = Field(
-        default=[],
-        # Left out of the settings where it is empty, so that it changes nothing for cells that do not use it.
-        exclude_if=lambda named: not named,
+    losses: list[Literal["unlikelihood", "length_normalised"]] = later(
+        [],
         description="Losses of T-Few (arXiv 2205.05638) beside that of the target: wrong targets, which are those of "
         "other sources of the batch, are made less likely, token by token or as a whole.",
     )
-
-
-def is_false(chosen: bool) -> bool:
-    """Whether a key is left out of the settings, so that cells that do not use it keep theirs."""
-    return not chosen
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ One thing of that code is left out: there prefixes can be predicted as words, wh
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import PositiveInt
 
+from mtpeft.core.section import later
 from mtpeft.methods.base import Method, Site, TrainedMethodOptions
 from mtpeft.methods.new_entries import new_entry_numbers
 from mtpeft.methods.prompt import both_sides, encoder_of, longest_prompt
@@ -24,9 +25,8 @@ class SequencePrefixOptions(TrainedMethodOptions):
     """`method: sequence_prefix`."""
 
     method: Literal["sequence_prefix"]
-    network: PositiveInt | None = Field(
-        default=None,
-        exclude_if=lambda width: width is None,
+    network: PositiveInt | None = later(
+        None,
         description="Inner width of a network for each layer through which its vectors are trained, 512 in the study; "
         "it counts, and is not stored. Empty: none.",
     )
