@@ -21,7 +21,7 @@ from mtpeft.data.tsv import Pair, write_pairs
 from mtpeft.decoding.decode import decode
 from mtpeft.forkserver.launcher import warm_process
 from mtpeft.forkserver.server import lost_its_devices
-from mtpeft.training.checkpoint import LOCK_FILE, STATE_FILE
+from mtpeft.training.checkpoint import CHECKPOINT_FILE, LOCK_FILE
 from support.model import arrays, cell, decode_settings, train_cell, train_settings
 from support.training import ENVIRONMENT, results, trainer
 from support.waiting import LONG, SOON, wait_for
@@ -129,7 +129,7 @@ def training(sweep: Path, folder: Path, environment: dict[str, str]) -> Iterator
     """The command and the fork of a long cell that has saved a state."""
     before = {process.pid for process in warm_processes()}
     with start(long_cell(sweep), environment, folder) as step:
-        wait_for(lambda: (folder / "state" / STATE_FILE).exists() or step.poll() is not None)
+        wait_for(lambda: (folder / "state" / CHECKPOINT_FILE).exists() or step.poll() is not None)
         (fork,) = (process for process in warm_processes() if process.pid not in before and process.ppid() in before)
         yield step, fork
 

@@ -13,7 +13,7 @@ from mtpeft.core.process import die_with_parent
 from mtpeft.forkserver.client import run_warm
 from mtpeft.front import commands as front
 from mtpeft.steps import commands as steps
-from mtpeft.training.launch import speaks
+from mtpeft.training.launch import prints
 
 MISTAKE = 2
 TRY_AGAIN = os.EX_TEMPFAIL
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (UserError, TryAgainError) as error:
         # What makes all processes of a step stop is said by one; what one of them lacks, by itself.
         said_once = isinstance(error, (UserError, StoppedError))
-        for line in str(error).splitlines() if speaks() or not said_once else ():
+        for line in str(error).splitlines() if prints() or not said_once else ():
             print(f"mtpeft: {line}", file=sys.stderr)
         sys.exit(MISTAKE if isinstance(error, UserError) else TRY_AGAIN)
     except KeyboardInterrupt:
@@ -99,7 +99,7 @@ def _refuse_unreadable(arguments: Sequence[str]) -> None:
 
 def _run(given: argparse.Namespace) -> int | None:
     """Run the command; a step that fails leaves a note of why, which its next success removes."""
-    target = steps.target_of(given) if speaks() else None
+    target = steps.target_of(given) if prints() else None
     try:
         code = _run_to_its_end(given)
     except Exception as error:
@@ -122,6 +122,6 @@ def _run_or_discard(given: argparse.Namespace) -> int | None:
         return given.run(given)
     except DamagedError as error:
         own = [file for file in error.damaged if is_made_here(file)]
-        for file in own if speaks() else ():
+        for file in own if prints() else ():
             file.unlink(missing_ok=True)
         raise UserError(f"{error.found}; the next start makes it anew.") from error

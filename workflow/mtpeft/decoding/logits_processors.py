@@ -1,21 +1,21 @@
-"""What is forbidden gets no chance, in greedy search as in beam search."""
+"""Logits processors: what greedy search and beam search do with the scores of the next token."""
 
 from dataclasses import dataclass
 
 import torch
 
-from mtpeft.models.special_tokens import Frame
+from mtpeft.models.special_tokens import SpecialTokens
 
 
 @dataclass(frozen=True)
 class ForbidTokens:
-    """A logits processor, with tensors of the device of the scores.
+    """Give forbidden tokens no chance; the tensors lie on the device of the scores.
 
     Attributes:
         begin: number of tokens that every hypothesis begins with.
-        tokens: tokens that are nowhere.
-        first: tokens that are not the first word.
-        sequences: tokens that must not be followed by another, and that other.
+        tokens: tokens that are forbidden everywhere.
+        first: tokens that are forbidden as the first word.
+        sequences: tokens, each with the one that must not follow them.
     """
 
     begin: int
@@ -24,10 +24,13 @@ class ForbidTokens:
     sequences: tuple[tuple[torch.Tensor, int], ...]
 
     def __call__(self, tokens: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """Scores of the next tokens, (rows, vocabulary), where those of forbidden ones are minus infinity.
+        """Set the scores of forbidden next tokens to minus infinity.
 
-        `tokens` is what each row has so far, (rows, length). Beam search is made to say the language there.
+        Args:
+            tokens: what each row has so far, shape (rows, length).
+            scores: of the next tokens, shape (rows, vocabulary).
         """
+        # Beam search is forced to begin with the language token, which may be forbidden as a word.
         if tokens.shape[1] < self.begin:
             return scores
         scores = scores.index_fill(1, self.tokens, -torch.inf)
@@ -40,11 +43,11 @@ class ForbidTokens:
         return scores
 
 
-def forbid_tokens(frame: Frame, device: torch.device) -> ForbidTokens:
-    """The processor of a model."""
-    forbidden = frame.forbidden
+def forbid_tokens(special_tokens: SpecialTokens, device: torch.device) -> ForbidTokens:
+    """Return the processor of a model."""
+    forbidden = special_tokens.forbidden
     return ForbidTokens(
-        begin=len(frame.begin),
+        begin=len(special_tokens.begin),
         tokens=torch.tensor(forbidden.tokens, dtype=torch.long, device=device),
         first=torch.tensor(forbidden.first, dtype=torch.long, device=device),
         sequences=tuple((torch.tensor(words[:-1], device=device), words[-1]) for words in forbidden.sequences),
@@ -53,18 +56,18 @@ def forbid_tokens(frame: Frame, device: torch.device) -> ForbidTokens:
 
 @dataclass(frozen=True)
 class EndAtLimit:
-    """A logits processor that ends every hypothesis at its own limit.
+    """End every hypothesis at its own length limit.
 
-    `generate` has one limit per batch: with it alone, what a beam finds would depend on the other rows.
+    `generate` has one limit per batch. With it alone, what a beam finds would depend on the other rows.
     """
 
     limits: torch.Tensor
-    frame: Frame
+    special_tokens: SpecialTokens
 
     def __call__(self, tokens: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """Leave only the end token to rows, (sentences x beams), that have as many tokens as they may."""
+        """Leave only the end token to rows, shape (sentences x beams, length), that have reached their limits."""
         limits = self.limits.repeat_interleave(len(tokens) // len(self.limits))
-        full = limits + len(self.frame.begin) <= tokens.shape[1]
+        full = limits + len(self.special_tokens.begin) <= tokens.shape[1]
         only_end = torch.full_like(scores, -torch.inf)
-        only_end[:, self.frame.end] = 0
+        only_end[:, self.special_tokens.end] = 0
         return torch.where(full[:, None], only_end, scores)

@@ -1,9 +1,13 @@
-"""Measure the effective rank of the hidden states of a cell's layers on the dev set of its pair.
+"""Measure the effective rank of the hidden states of a cell's layers on the dev set of its language pair.
 
-After the question of Kim et al. 2024, Preserving Pre-trained Representation Space: On Effectiveness of Prefix-tuning
-for Large Multi-modal Models (arXiv 2411.00029): whether tuning has a model's representations use fewer directions than
-before. Here the rows are the hidden states of all tokens of the dev set, the target side read as it is written
-(teacher forcing). The test set is not read.
+Kim et al. 2024, Preserving Pre-trained Representation Space: On Effectiveness of Prefix-tuning for Large Multi-modal
+Models (arXiv 2411.00029), ask whether the representations of a tuned model use fewer directions than before. Here the
+rows of the matrix are the hidden states of all tokens of the dev set, with the references as decoder inputs (teacher
+forcing). The test set is not read.
+
+The effective rank of a matrix is exp(H(p)), with p the singular values divided by their sum and H the entropy in nats
+(Roy & Vetterli 2007, The effective rank: a measure of effective dimensionality). It is 1 where all rows lie on one
+line, and the width of the matrix where the rows use all directions alike.
 """
 
 import json
@@ -15,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import peft  # noqa: F401 - imports our adapters, which import it in turn
 import torch
 from torch import nn
 
@@ -31,24 +36,24 @@ from mtpeft.methods.tuned import open_tuned
 from mtpeft.models.architecture import side_of
 from mtpeft.models.families import read_shape
 from mtpeft.models.load import prepare_torch
-from mtpeft.models.precision import frozen_in
-from mtpeft.models.special_tokens import Frame
-from mtpeft.models.tokenizer import frame_of, open_codec
+from mtpeft.models.precision import precision_of
+from mtpeft.models.special_tokens import SpecialTokens
+from mtpeft.models.tokenizer import open_tokenizer, special_tokens_of
 
 BATCH_TOKENS = 8192
-"""Padded tokens of a batch; they change the time, not the result but for rounding."""
+"""Padded tokens of a batch; they change the time, and the result by rounding alone."""
 SIDES = ("encoder", "decoder")
 WRAPPED = "base_layer"
-"""Name under which wrappers hold what they wrap."""
+"""Name under which the wrappers of peft hold what they wrap."""
 Take = Callable[[str, torch.Tensor], None]
-"""Gets the name of a layer and its hidden states, (batch, length, d_model)."""
+"""Gets the name of a layer and its hidden states, shape (batch, length, d_model)."""
 
 
 @dataclass
-class RowsSeen:
-    """What is kept of the rows of a matrix of any length: their number, and their products with each other's columns.
+class GramMatrix:
+    """The products of the columns of a matrix whose rows are given little by little.
 
-    The rows are not centred: their mean is a direction as well.
+    The rows are not centred, since their mean is a direction as well.
 
     Attributes:
         count: number of rows.
@@ -60,7 +65,7 @@ class RowsSeen:
     products: torch.Tensor | None = field(default=None, repr=False)
 
     def add(self, rows: torch.Tensor) -> None:
-        """Add rows of shape (rows, width)."""
+        """Add rows, shape (rows, width)."""
         exact = rows.double()
         products = exact.T @ exact
         self.products = products if self.products is None else self.products + products
@@ -68,7 +73,7 @@ class RowsSeen:
 
     @property
     def effective_rank(self) -> float:
-        """Between 1 and the width; 0 where every row is nought or there is none."""
+        """A number between 1 and the width; 0 where all rows are zero or there is none."""
         if self.products is None:
             return 0.0
         singular = torch.linalg.eigvalsh(self.products.cpu()).clamp_min(0).sqrt()
@@ -79,40 +84,40 @@ class RowsSeen:
         return math.exp(float(torch.special.entr(shares).sum()))
 
 
-def represent(settings: Mapping[str, Any], cell: Cell, *, trained: Path, dev: Path, record: Path) -> None:
-    """Write the effective rank of every layer; of a cell that has diverged, that it has.
+def measure_representations(params: Mapping[str, Any], cell: Cell, *, trained: Path, dev: Path, record: Path) -> None:
+    """Write the effective rank of every layer, or that the cell has diverged.
 
     Args:
-        settings: `languages`, `threads`, and in what the base is held.
+        params: `languages`, `threads`, and the precision of the base model.
         cell: whose model it is.
         trained: the cell's `train.json`, with `tuned/` beside it.
         dev: token arrays of the dev set.
-        record: where the record goes.
+        record: `representations.json` of the cell.
 
     Raises:
-        DamagedError: the weights are not those that were trained, or those of the base not those that were taken in.
+        DamagedError: the weights are not those that were trained, or the base model's not those that were taken in.
     """
     train = require_whole(trained)
-    seen: dict[str, RowsSeen] = {}
+    seen: dict[str, GramMatrix] = {}
     execution: dict[str, Any] = {}
-    frozen = frozen_in(settings, cell.model)
+    precision = precision_of(params, cell.model)
     if train["status"] == "ok":
         bring_in_for(train["settings"]["method"])
-        device = prepare_torch(settings["threads"])
+        device = prepare_torch(params["threads"])
         base = Path(require_base(train)["folder"])
         layers = read_shape(json.loads((base / "config.json").read_text(encoding="utf-8"))).layers
-        codec = open_codec(base, settings["languages"], vocabulary=cell.model)
-        model = open_tuned(base, trained.parent / "tuned", frozen).to(device).eval()
-        seen = layer_states(model, layers, read_arrays(dev), frame=frame_of(codec, model.config))
-        execution = describe(str(device), settings["threads"])
+        tokenizer = open_tokenizer(base, params["languages"], vocabulary=cell.model)
+        model = open_tuned(base, trained.parent / "tuned", precision).to(device).eval()
+        seen = layer_states(model, layers, read_arrays(dev), special_tokens=special_tokens_of(tokenizer, model.config))
+        execution = describe(str(device), params["threads"])
     sides = {side: [rows for layer, rows in seen.items() if side_of(layer) == side] for side in SIDES}
     content = RepresentationRecord(
         cell=cell.named,
         status=train["status"],
-        settings=dict(settings),
+        settings=dict(params),
         trained_sha256=sha256_of(trained),
         inputs={"dev_sha256": sha256_of(dev)},
-        versions=versions(more=frozen.packages),
+        versions=versions(more=precision.packages),
         execution=execution,
         tokens={side: rows[0].count for side, rows in sides.items() if rows},
         effective_rank={side: [own.effective_rank for own in rows] for side, rows in sides.items() if rows},
@@ -121,12 +126,20 @@ def represent(settings: Mapping[str, Any], cell: Cell, *, trained: Path, dev: Pa
 
 
 @torch.inference_mode()
-def layer_states(model: nn.Module, layers: Sequence[str], pairs: TokenPairs, *, frame: Frame) -> dict[str, RowsSeen]:
-    """What the layers hand on for all tokens of a text, padding left out, in the order of the layers.
+def layer_states(
+    model: nn.Module, layers: Sequence[str], pairs: TokenPairs, *, special_tokens: SpecialTokens
+) -> dict[str, GramMatrix]:
+    """Collect the hidden states of all tokens of a text by layer, without padding.
 
-    Vectors that a method puts before the text are no tokens of it, and tokens that they leave no room for are not seen.
+    Vectors that a method puts before the text are not counted, nor are tokens that they leave no room for.
+
+    Args:
+        model: in evaluation mode.
+        layers: names of the layers.
+        pairs: token arrays of the text.
+        special_tokens: special tokens of the model.
     """
-    seen = {layer: RowsSeen() for layer in layers}
+    seen = {layer: GramMatrix() for layer in layers}
     kept: dict[str, torch.Tensor] = {}
     before = {"encoder": prompt_length(model), "decoder": target_prefix_length(model)}
 
@@ -134,9 +147,11 @@ def layer_states(model: nn.Module, layers: Sequence[str], pairs: TokenPairs, *, 
         tokens = hidden[:, before[side_of(layer)] :]
         seen[layer].add(tokens[kept[side_of(layer)][:, : tokens.shape[1]]])
 
-    with watching(model, layers, take):
+    with hooked_layers(model, layers, take):
         for rows in cut(np.arange(len(pairs.source)), pairs.longer, BATCH_TOKENS):
-            inputs = model_inputs([pairs.source[row] for row in rows], [pairs.target[row] for row in rows], frame=frame)
+            inputs = model_inputs(
+                [pairs.source[row] for row in rows], [pairs.target[row] for row in rows], special_tokens=special_tokens
+            )
             batch = {name: tensor.to(model.device) for name, tensor in inputs.items()}
             kept["decoder"] = batch.pop("labels") != IGNORED
             kept["encoder"] = batch["attention_mask"].bool()
@@ -144,14 +159,17 @@ def layer_states(model: nn.Module, layers: Sequence[str], pairs: TokenPairs, *, 
     return seen
 
 
-def in_place_of(model: nn.Module, layers: Sequence[str]) -> Mapping[str, nn.Module]:
-    """The outermost module that stands in the place of each layer, whatever it is wrapped in.
+def outermost_modules(model: nn.Module, layers: Sequence[str]) -> Mapping[str, nn.Module]:
+    """Return the outermost module in the place of each layer: the layer itself or what wraps it.
+
+    A bottleneck adapter after a layer, for example, wraps it, and the next layer reads the output of the wrapper.
+    Transformers' `output_hidden_states` would give what the layer itself returns.
 
     Raises:
         LookupError: the model has no such layer.
     """
     found: dict[str, nn.Module] = {}
-    # Modules come from the outside in, so the first of a name is the outermost.
+    # `named_modules` gives outer modules first.
     for name, module in model.named_modules():
         plain = "." + ".".join(part for part in name.split(".") if part != WRAPPED)
         for layer in layers:
@@ -163,13 +181,13 @@ def in_place_of(model: nn.Module, layers: Sequence[str]) -> Mapping[str, nn.Modu
 
 
 @contextmanager
-def watching(model: nn.Module, layers: Sequence[str], take: Take) -> Iterator[None]:
-    """Hand the hidden states that come out of each layer to `take` while this is open."""
+def hooked_layers(model: nn.Module, layers: Sequence[str], take: Take) -> Iterator[None]:
+    """Give the hidden states that come out of each layer to `take` while this is open."""
 
     def hook(layer: str) -> Callable[[nn.Module, Any, Any], None]:
         return lambda module, inputs, output: take(layer, output[0] if isinstance(output, tuple) else output)
 
-    handles = [module.register_forward_hook(hook(layer)) for layer, module in in_place_of(model, layers).items()]
+    handles = [module.register_forward_hook(hook(layer)) for layer, module in outermost_modules(model, layers).items()]
     try:
         yield
     finally:

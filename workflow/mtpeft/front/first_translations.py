@@ -10,7 +10,7 @@ from mtpeft.config.model_paths import start_records
 from mtpeft.config.schema import Configuration
 from mtpeft.core.files import read_if_whole
 from mtpeft.core.records import StartRecord
-from mtpeft.decoding.first_translations import doubts_told, told
+from mtpeft.decoding.first_translations import doubt_lines, first_translations_lines
 
 INTERVAL_SECONDS = 2.0
 
@@ -57,9 +57,9 @@ class FirstTranslations:
             record = StartRecord.model_validate(content)
             model, pair = label_of(file.parts[-3]), label_of(file.stem)
             if record.at_work and self._before.get(file) == made:
-                yield from doubts_told(model, pair, record.at_work)
+                yield from doubt_lines(model, pair, record.at_work)
             elif record.at_work:
-                yield from told(model, pair, record.dev_score, record.at_work)
+                yield from first_translations_lines(model, pair, record.dev_score, record.at_work)
 
     def _files(self) -> list[Path]:
         return [Path(file) for file in start_records(self.configuration)]

@@ -14,7 +14,7 @@ from mtpeft.models.config_json import exposure_of, read_config, read_folder_shap
 from mtpeft.models.families import family_in, read_json
 from mtpeft.models.families.mbart import MBART25, MBART25_CODES, MBART50, MBART50_CODES
 from mtpeft.models.families.vocabulary import added_entries
-from mtpeft.models.tokenizer import TOKENIZER_FILES, load_tokenizer, names_in, open_codec
+from mtpeft.models.tokenizer import TOKENIZER_FILES, load_tokenizer, names_in, open_tokenizer
 from mtpeft.models.weights import check_numbers, check_weights, weight_files
 
 if TYPE_CHECKING:
@@ -295,4 +295,4 @@ def check_tokenizer(folder: Path, *, key: str, model: str, prompt: str | None = 
             f"{(family.token or str)(next(iter(names)))}; save the tokenizer that the model was trained with there."
         )
     source, target = (known[0], known[-1]) if known else WORDS
-    open_codec(folder, {"source": source, "target": target}, vocabulary=model, prompt=prompt)
+    open_tokenizer(folder, {"source": source, "target": target}, vocabulary=model, prompt=prompt)

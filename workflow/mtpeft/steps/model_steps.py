@@ -14,7 +14,7 @@ from mtpeft.steps.step import Run, Step
 from mtpeft.training.launch import is_launched, launch
 
 if TYPE_CHECKING:
-    from mtpeft.training.job import Inputs
+    from mtpeft.training.finetune import CellInputs
 
 
 def _on_gpus(run: Run) -> Run:
@@ -89,19 +89,16 @@ def _finetune(given: argparse.Namespace) -> None:
 
     with starting(state_of(given.record)):
         from mtpeft.training.finetune import finetune
-        from mtpeft.training.rate_search import chosen_rate
 
-    if given.rate:
-        given.settings["optimisation"]["learning_rate"] = chosen_rate(given.rate)
-    told = {"inputs": _inputs(given), "execution": _execution(given)}
-    finetune(given.settings, given.cell, record=given.record, **told)
+    options = {"inputs": _inputs(given), "execution": _execution(given)}
+    finetune(given.settings, given.cell, record=given.record, rate=given.rate, **options)
 
 
 def _judge(given: argparse.Namespace) -> None:
     with take_slots(1, given.cells_per_gpu):
-        from mtpeft.training.evaluate import judge_base
+        from mtpeft.training.evaluate import evaluate_base
 
-        judge_base(given.settings, base=given.base, dev=given.dev, dev_text=given.dev_text, record=given.record)
+        evaluate_base(given.settings, base=given.base, dev=given.dev, dev_text=given.dev_text, record=given.record)
 
 
 def _tune(given: argparse.Namespace) -> None:
@@ -110,12 +107,12 @@ def _tune(given: argparse.Namespace) -> None:
     from mtpeft.training.attempt_log import search_state_of, starting
 
     with starting(search_state_of(given.record)):
-        from mtpeft.training.rate_search import tune
+        from mtpeft.training.rate_search import search_rate
 
     *labels, budget = given.record.with_suffix("").parts[-len(CLASS) :]
     labels = dict(zip(CLASS, [*labels, label_of(budget)], strict=True))
     told = {"inputs": _each_inputs(given), "execution": _execution(given)}
-    tune(given.settings, labels=labels, record=given.record, **told)
+    search_rate(given.settings, labels=labels, record=given.record, **told)
 
 
 def _rates(given: argparse.Namespace) -> None:
@@ -124,24 +121,24 @@ def _rates(given: argparse.Namespace) -> None:
     write_rates(given.records, given.output)
 
 
-def _inputs(given: argparse.Namespace) -> "Inputs":
+def _inputs(given: argparse.Namespace) -> "CellInputs":
     first, *others = _each_inputs(given)
     return replace(first, others=tuple(others))
 
 
-def _each_inputs(given: argparse.Namespace) -> "list[Inputs]":
+def _each_inputs(given: argparse.Namespace) -> "list[CellInputs]":
     """Files of each member of a group, or of each trial of a rate."""
-    from mtpeft.training.job import Inputs
+    from mtpeft.training.finetune import CellInputs
 
     files = (given.train, given.dev, given.dev_text, given.subset, given.start or [None] * len(given.train))
-    return [Inputs(given.base, *own) for own in zip(*files, strict=True)]
+    return [CellInputs(given.base, *own) for own in zip(*files, strict=True)]
 
 
 def _decode(given: argparse.Namespace) -> None:
     from mtpeft.core.files import read_record
-    from mtpeft.training.result_cache import forget
+    from mtpeft.training.result_cache import evict
 
-    forget(given.trained.parent / "state")
+    evict(given.trained.parent / "state")
     train = read_record(given.trained)
     tests = {file.stem: file for file in given.tests}
     if train["status"] == "diverged":
@@ -176,9 +173,9 @@ def _score(given: argparse.Namespace) -> None:
 
 def _represent(given: argparse.Namespace) -> None:
     with take_slots(1, given.cells_per_gpu):
-        from mtpeft.decoding.representations import represent
+        from mtpeft.decoding.representations import measure_representations
 
-        represent(given.settings, given.cell, trained=given.trained, dev=given.dev, record=given.record)
+        measure_representations(given.settings, given.cell, trained=given.trained, dev=given.dev, record=given.record)
 
 
 def _install_comet(given: argparse.Namespace) -> None:

@@ -1,7 +1,7 @@
-"""The attempts at training something: each start of a trainer is an entry of a file beside its state.
+"""The attempt log of a training: each start of a trainer is an entry of a file beside the checkpoint.
 
-An entry has `started`, `host`, `pid`, `slurm_job` and `from_update`, which is null until the state is read; when it
-ends, `ended`, `to_update` and `why` as well. A trainer that is killed can't say so: its entry stays without an end.
+An entry has `started`, `host`, `pid`, `slurm_job` and `from_update`, which is null until the checkpoint is read; when
+the attempt ends, `ended`, `to_update` and `why` as well. The entry of a trainer that is killed stays without an end.
 """
 
 import contextlib
@@ -18,12 +18,12 @@ from mtpeft.cluster.allocation import JobTimes, job_id, job_times, requeue
 from mtpeft.cluster.preemption import TIME, Clock, TimeToStopError, unheard_signals, watching
 from mtpeft.core.errors import StoppedError, TryAgainError
 from mtpeft.core.files import write_text
-from mtpeft.training.launch import speaks
+from mtpeft.training.launch import prints
 
 ATTEMPTS_FILE = "attempts.json"
 FINISHED = "finished"
 WORTH_REQUEUEING = (TIME, "signal USR1", "signal TERM")
-"""What ended an attempt that may go on in the same job: time, a warning that it ends, a request to make room."""
+"""Ends of an attempt after which the same job may go on: its time limit, a warning of it, or preemption."""
 
 Entry = dict[str, Any]
 
@@ -37,11 +37,11 @@ class Attempt:
     """One start of a trainer, with the entries of those before it.
 
     Attributes:
-        file: where the entries stand.
+        file: of the attempt log.
         clock: of this attempt.
-        job: when its SLURM job began and ends.
-        entries: of all attempts, this one's last.
-        started: when it began.
+        job: when its SLURM job began and when it ends.
+        entries: of all attempts; that of this one is the last.
+        started: when this attempt began.
     """
 
     file: Path
@@ -51,7 +51,7 @@ class Attempt:
     started: str = field(default_factory=_now)
 
     def begin(self) -> None:
-        """Write that it has begun, and say where from as soon as that is known."""
+        """Log that the attempt has begun, and from which update on it trains as soon as that is known."""
         place = {"host": socket.gethostname(), "pid": os.getpid(), "slurm_job": job_id()}
         own = {"started": self.started, **place, "from_update": None}
         self.entries = [*read_attempts(self.file.parent), own]
@@ -59,15 +59,15 @@ class Attempt:
         self._write()
 
     def end(self, why: str) -> list[Entry]:
-        """Write how it has ended; returns all entries."""
+        """Log how the attempt has ended; returns all entries."""
         self.entries[-1] |= {"ended": _now(), "to_update": self.clock.update, "why": why}
         self._write()
         return self.entries
 
-    def may_go_on_in_its_job(self) -> bool:
-        """True where it came to its end because of time and would come further if it were started again.
+    def may_be_requeued(self) -> bool:
+        """Return whether the attempt ended because of time and would come further if its job were started again.
 
-        It made updates; or others had used most of the allocation before, once.
+        It would where it has made updates, or where other steps had used most of the allocation before it, once.
         """
         *earlier, own = self.entries
         late = self.job.is_late(_seconds(own["started"])) and all(map(has_advanced, earlier[-1:]))
@@ -75,7 +75,7 @@ class Attempt:
 
     def _go_on(self, update: int) -> None:
         if self.entries[1:] and self.entries[-1]["from_update"] is None:
-            print(f"The last attempt {became_of(self.entries[-2])}; this one goes on at update {update}.", flush=True)
+            print(f"The last attempt {end_of(self.entries[-2])}; this one goes on at update {update}.", flush=True)
         self.entries[-1]["from_update"] = update
         self._write()
 
@@ -85,12 +85,12 @@ class Attempt:
 
 @contextlib.contextmanager
 def attempting(state: Path) -> Iterator[Attempt]:
-    """Train beside a state folder: as its only writer, told of signals and limits, and with a record of the attempt.
+    """Hold the state folder of a training, poll for signals and limits, and log the attempt, while this is open.
 
     Of several processes that train together the first one writes and decides.
 
     Raises:
-        TryAgainError: somebody else trains here, there was too little of something, or a reason to stop has come.
+        TryAgainError: another process trains here, memory or disk space did not suffice, or there was a reason to stop.
     """
     from mtpeft.core.failures import resource_failures
     from mtpeft.training.checkpoint import only_writer
@@ -98,23 +98,23 @@ def attempting(state: Path) -> Iterator[Attempt]:
 
     job = job_times()
     attempt = Attempt(state / ATTEMPTS_FILE, Clock(end=job.end, agree=of_the_first), job)
-    if not speaks():
+    if not prints():
         with _following(), resource_failures(), watching(attempt.clock):
             yield attempt
         return
-    # Failures are named within, for the record, and without, since the record itself may find the disk full.
+    # Failures are named inside, for the log, and outside, since writing the log may find the disk full.
     with resource_failures(), only_writer(state):
         attempt.begin()
-        with _recorded(attempt), resource_failures(), watching(attempt.clock):
+        with _logged(attempt), resource_failures(), watching(attempt.clock):
             yield attempt
 
 
 @contextlib.contextmanager
 def starting(state: Path) -> Iterator[None]:
-    """Load what training needs: an attempt that comes no further than this is recorded as well.
+    """Load the libraries of training while this is open: an attempt that ends here already is logged as well.
 
     Raises:
-        StoppedError: a reason to stop has come.
+        StoppedError: there was a reason to stop.
     """
     job = job_times()
     attempt = Attempt(state / ATTEMPTS_FILE, Clock(end=job.end), job)
@@ -122,16 +122,16 @@ def starting(state: Path) -> Iterator[None]:
         with watching(attempt.clock):
             yield
     except TimeToStopError as stop:
-        if not speaks():
+        if not prints():
             raise _stopped(stop) from None
         attempt.begin()
-        with _recorded(attempt):
+        with _logged(attempt):
             raise stop
 
 
 @contextlib.contextmanager
-def _recorded(attempt: Attempt) -> Iterator[None]:
-    """Write what ends an attempt, and have its job go on if it may."""
+def _logged(attempt: Attempt) -> Iterator[None]:
+    """Log what ends an attempt, and put its job back into the queue if it may go on there."""
     try:
         yield
     except BaseException as error:
@@ -139,7 +139,7 @@ def _recorded(attempt: Attempt) -> Iterator[None]:
         with unheard_signals():
             with contextlib.suppress(OSError):
                 attempt.end(stopped.why if isinstance(stopped, TryAgainError) else "error")
-            if attempt.may_go_on_in_its_job() and requeue():
+            if attempt.may_be_requeued() and requeue():
                 print(f"SLURM job {job_id()} goes back into the queue, and then on from the saved state.", flush=True)
         if stopped is error:
             raise
@@ -148,7 +148,7 @@ def _recorded(attempt: Attempt) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _following() -> Iterator[None]:
-    """In a process that trains together with the one that keeps the record."""
+    """Stop a rank that trains together with the one that keeps the log."""
     try:
         yield
     except TimeToStopError as stop:
@@ -160,28 +160,28 @@ def _stopped(stop: TimeToStopError) -> StoppedError:
 
 
 def state_of(record: Path) -> Path:
-    """Folder of the state of what is trained into the folder of a record."""
+    """Return the state folder of the training that writes a record."""
     return record.parent / "state"
 
 
 def search_state_of(record: Path) -> Path:
-    """Folder of the state of a search, beside those of others."""
+    """Return the state folder of a search, which lies beside those of other searches."""
     return record.with_name(f".{record.stem}")
 
 
 def read_attempts(state: Path) -> list[Entry]:
-    """Entries of the attempts so far, the first one first."""
+    """Return the entries of the attempts so far, the first one first."""
     file = state / ATTEMPTS_FILE
     return json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
 
 
 def has_advanced(entry: Entry) -> bool:
-    """True where an attempt has made updates and saved them."""
+    """Return whether an attempt has made updates and saved them."""
     return entry.get("to_update") is not None and entry["to_update"] > (entry["from_update"] or 0)
 
 
-def became_of(entry: Entry) -> str:
-    """What an attempt came to, in words."""
+def end_of(entry: Entry) -> str:
+    """Say how an attempt has ended, in words."""
     where = f"on {entry['host']}, begun {entry['started']}"
     why = entry.get("why")
     if why is None:

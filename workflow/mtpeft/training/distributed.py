@@ -1,7 +1,14 @@
-"""Processes that train one model together, each on its GPU with its share of the rows of every batch: the ranks.
+"""Distributed training: processes, called ranks, that train one model together, each on a GPU of its own.
 
-All have the same weights and make the same updates, from gradients that are summed over them. What depends on time or
-on files is decided by the first one for all. In a process that trains alone, nothing here does anything.
+Data-parallel: every rank reads its share of the rows of a batch, and all make the same updates from gradients that are
+summed over the ranks. What depends on time or on files is decided by the first rank for all.
+
+Sharded (FSDP, Zhao et al. 2023, arXiv 2304.11277; here in torch's second form): a model that is trained as a whole and
+is too large for one GPU is divided, so that each rank holds a shard of every weight, of its gradient and of the
+optimizer's moments. Layers are gathered while they are computed. In checkpoints and in results tensors are whole, so
+that any number of processes can go on from them.
+
+In a process that trains alone, nothing here does anything. `launch` starts the ranks, without loading torch.
 """
 
 import contextlib
@@ -18,15 +25,15 @@ from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 PATIENCE = timedelta(hours=1)
-"""How long a rank waits for the others, while they save the state say."""
+"""How long a rank waits for the others, for example while they write a checkpoint."""
 BUCKET = 2**24
-"""Numbers that are summed at once: small gradients together, a large one by itself."""
+"""Most numbers that are summed at once: small gradients are summed together, a large one by itself."""
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Ranks:
-    """How many processes train together, and the place of this one."""
+    """The number of processes that train together, and the rank of this one."""
 
     count: int = 1
     index: int = 0
@@ -37,7 +44,7 @@ ALONE = Ranks()
 
 @contextlib.contextmanager
 def among_ranks() -> Iterator[None]:
-    """Take this process's place among the ranks that were launched, and its GPU, for a while."""
+    """Join the ranks that were launched, with a GPU of its own, while this is open."""
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     state = PartialState(cpu=not torch.cuda.is_available(), backend=backend, timeout=PATIENCE)
     yield
@@ -45,19 +52,19 @@ def among_ranks() -> Iterator[None]:
 
 
 def ranks() -> Ranks:
-    """The processes that train together."""
+    """Return the number of ranks and the number of this one."""
     if not distributed.is_initialized():
         return ALONE
     return Ranks(distributed.get_world_size(), distributed.get_rank())
 
 
 def is_first() -> bool:
-    """True in the process that writes."""
+    """Return whether this is the first rank, which alone writes files."""
     return ranks().index == 0
 
 
 def of_the_first(value: T) -> T:
-    """What the first of the ranks has here."""
+    """Return the value that the first rank has here."""
     if ranks().count == 1:
         return value
     values = [value]
@@ -66,7 +73,7 @@ def of_the_first(value: T) -> T:
 
 
 def is_true_in_any(fact: bool) -> bool:
-    """True where it is in at least one of the ranks."""
+    """Return whether something is true in at least one rank."""
     if ranks().count == 1:
         return fact
     answer = torch.tensor(int(fact))
@@ -76,7 +83,7 @@ def is_true_in_any(fact: bool) -> bool:
 
 @contextlib.contextmanager
 def first_before_others() -> Iterator[None]:
-    """Have the first of the ranks do something before the others do."""
+    """Have the first rank do something before the others do."""
     if not is_first():
         wait_for_all()
     yield
@@ -85,13 +92,13 @@ def first_before_others() -> Iterator[None]:
 
 
 def wait_for_all() -> None:
-    """Go on when all ranks have come here."""
+    """Wait until all ranks have come here."""
     is_true_in_any(False)
 
 
 @torch.no_grad()
 def sum_over_ranks(tensors: Sequence[torch.Tensor]) -> None:
-    """Have tensors, of the same shapes in all ranks, hold their sums over the ranks."""
+    """Replace tensors, which have the same shapes in all ranks, by their sums over the ranks."""
     if ranks().count == 1:
         return
     for bucket in _buckets(tensors):
@@ -102,8 +109,10 @@ def sum_over_ranks(tensors: Sequence[torch.Tensor]) -> None:
 
 
 def sum_gradients(trained: Sequence[torch.nn.Parameter]) -> None:
-    """Sum gradients over the ranks; a parameter that has one in no rank, such as of a pair that is not in the batch,
-    has none afterwards, so that the optimiser leaves it alone.
+    """Sum gradients over the ranks.
+
+    A parameter without a gradient in all ranks, such as one of a language pair that is not in the batch, has none
+    afterwards, so that the optimizer leaves it alone.
     """
     if ranks().count == 1:
         return
@@ -117,7 +126,7 @@ def sum_gradients(trained: Sequence[torch.nn.Parameter]) -> None:
 
 
 def _buckets(tensors: Sequence[torch.Tensor]) -> Iterator[list[torch.Tensor]]:
-    """Neighbours together, as long as they are of one type and not too many."""
+    """Yield tensors in groups of one type that are small enough to be summed at once."""
     bucket: list[torch.Tensor] = []
     for tensor in tensors:
         full = sum(own.numel() for own in bucket) + tensor.numel() > BUCKET
@@ -130,10 +139,7 @@ def _buckets(tensors: Sequence[torch.Tensor]) -> Iterator[list[torch.Tensor]]:
 
 
 def shard(model: nn.Module) -> None:
-    """Leave this rank its shard of each weight; gradients are then summed over the ranks as they are computed.
-
-    A process that trains alone keeps all of it.
-    """
+    """Leave this rank its shard of each weight; gradients are then summed over the ranks as they are computed."""
     if ranks().count == 1:
         return
     for stack in (model.get_encoder(), model.get_decoder()):
@@ -146,13 +152,13 @@ def shard(model: nn.Module) -> None:
 
 
 def is_sharded(model: nn.Module) -> bool:
-    """True where this rank holds shards of it."""
+    """Return whether this rank holds shards of a model."""
     return isinstance(model, FSDPModule)
 
 
 @contextmanager
-def put_together(model: nn.Module) -> Iterator[None]:
-    """Hold a model whole in every rank, to translate with it."""
+def gathered_model(model: nn.Module) -> Iterator[None]:
+    """Hold a model whole in every rank while this is open, to translate with it."""
     if not is_sharded(model):
         yield
         return
@@ -169,34 +175,34 @@ def put_together(model: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def whole_weights(model: nn.Module) -> Iterator[dict[str, Any]]:
-    """What `save_pretrained` has to be told while it stores a model, in the first rank: of a sharded one, its weights.
+    """Yield the options with which `save_pretrained` stores a model in the first rank: the weights of a sharded one.
 
-    Torch shards the model again where it is asked for them.
+    Torch shards a model again when it is asked for its weights, so they are taken out of the gathered modules.
     """
     if not is_sharded(model):
         yield {}
         return
     names = list(model.state_dict())
-    with put_together(model):
+    with gathered_model(model):
         found = {**dict(model.named_parameters(remove_duplicate=False)), **dict(model.named_buffers())}
         yield {"state_dict": {name: found[name].detach() for name in names}}
 
 
 def whole(tensor: torch.Tensor) -> torch.Tensor:
-    """All of a tensor that may be sharded. All ranks must ask for it."""
+    """Return all of a tensor that may be sharded; all ranks must call this together."""
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 
-def kept(tensor: torch.Tensor) -> torch.Tensor:
-    """What the first of the ranks writes of a tensor; of a sharded one, other ranks have nothing to keep."""
+def whole_on_first(tensor: torch.Tensor) -> torch.Tensor:
+    """Return all of a tensor in the first rank, which writes it; of a sharded one the other ranks get nothing."""
     if not isinstance(tensor, DTensor):
         return tensor
     full = whole(tensor)
     return full.cpu() if is_first() else full.new_empty(0)
 
 
-def as_held(tensor: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """A whole tensor of a weight's shape as this rank holds the weight; what is held so, or is a number, is left."""
+def sharded_as(tensor: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Return a whole tensor of a weight's shape sharded as the weight is, and a tensor that fits already as it is."""
     if not isinstance(weight, DTensor) or isinstance(tensor, DTensor) or tensor.ndim == 0:
         return tensor.to(weight.device)
     return distribute_tensor(tensor.to(weight.device), weight.device_mesh, weight.placements, src_data_rank=None)

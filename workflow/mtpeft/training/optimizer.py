@@ -57,10 +57,12 @@ def _parameter_groups(
     return [{"params": own, "factor": factor, "weight_decay": decay} for (factor, decay), own in groups.items()]
 
 
-def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Set the learning rate of every parameter group to this rate times the factor of the group."""
+def set_learning_rate(
+    optimizer: torch.optim.Optimizer, update: int, *, peak: float, updates: int, warmup: float
+) -> None:
+    """Set the scheduled learning rate of an update in every parameter group, whose peak has the group's factor."""
     for group in optimizer.param_groups:
-        group["lr"] = rate * group["factor"]
+        group["lr"] = scheduled_rate(update, peak=peak * group["factor"], updates=updates, warmup=warmup)
 
 
 def scheduled_rate(update: int, *, peak: float, updates: int, warmup: float) -> float:
