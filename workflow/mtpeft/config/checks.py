@@ -117,9 +117,7 @@ def _reference_mistakes(label: str, method: str) -> Iterator[str]:
     """Figures know reference rows and full fine-tuning by their labels."""
     named = {name for name, method in METHODS.items() if method.trains in ("all", "nothing")}
     if label in named and label != method:
-        yield (
-            f"'methods.{label}.method' is '{method}', but '{label}' is the name of another method; choose another label."
-        )
+        yield (f"'methods.{label}.method' is '{method}', but '{label}' is another method; choose another label.")
     elif method in named - {"full"} and label != method:
         yield f"'methods.{label}' is a reference row, which the figures know as '{method}'; give it that label."
 
