@@ -11,10 +11,10 @@ from mtpeft.analysis.claims.members import drop_coefficients
 from mtpeft.analysis.claims.rules import NOT_REPRODUCED
 from mtpeft.analysis.claims.samples import least_similar_half
 from mtpeft.cells import Cell
-from mtpeft.config.checkpoints import one_checkpoint_each
 from mtpeft.config.finding_paths import finding_records, finding_similarities, similarity_inputs
 from mtpeft.config.folders import pair_name, subset_file
 from mtpeft.config.load import load
+from mtpeft.config.pretraining import one_checkpoint_each
 from mtpeft.config.settings import findings_settings
 from mtpeft.core.errors import UserError
 from support.findings import LANGUAGES, MODEL, SIMILAR, build, configuration_of, finding, found, write_similarities

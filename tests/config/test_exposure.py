@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from mtpeft.config.exposure import exposure_of
 from mtpeft.config.load import merge, validate
+from mtpeft.config.pretraining import exposure_of
 from mtpeft.config.settings import figure_settings, findings_settings
 from mtpeft.core.errors import UserError
 from support.config import DEFAULT, PRETRAINED

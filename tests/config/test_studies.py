@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mtpeft.config.load import load
-from mtpeft.config.rates import search_of
+from mtpeft.config.methods import search_of
 from mtpeft.config.studies import all_cells
 from mtpeft.methods import METHODS
 from support.sweep import ROOT, environment

@@ -42,7 +42,7 @@ def test_texts_are_those_of_every_pair_each_once(tmp_path):
         [tsv.CleanPair(key, "test", "Cancelar", "Abort"), tsv.CleanPair("0" * 16, "dev", "Salir", "Quit")],
     )
     choose_split(
-        split_settings(languages=[["es", "en"], ["es", "en"]], tuning=None),
+        split_settings(languages=[["es", "en"], ["es", "en"]], train=None),
         cleaned=[tmp_path / "a.tsv", tmp_path / "b.tsv"],
         output=tmp_path / "split.json",
     )
@@ -91,8 +91,8 @@ def test_what_is_in_the_test_of_the_own_corpus_counts_as_such(stage, tmp_path):
     assert all(taken.get("other_corpora", 0) == 0 for taken in ours.values())
 
 
-@pytest.mark.parametrize("tuning", [12, None])
-def test_given_sets_keep_all_lines_and_no_pair_trains_on_any(tuning, tmp_path):
+@pytest.mark.parametrize("train", [12, None])
+def test_given_sets_keep_all_lines_and_no_pair_trains_on_any(train, tmp_path):
     """The first pair lacks lines that the second has, and trains on the English of one that the second tests on."""
     part_of = {number: part for part, start in (("test", 0), ("dev", 3)) for number in range(start, start + 3)}
     lacking, trained = {0, 3}, 1
@@ -108,7 +108,7 @@ def test_given_sets_keep_all_lines_and_no_pair_trains_on_any(tuning, tmp_path):
     tsv.write_cleaned(tmp_path / "es.tsv", first)
     tsv.write_cleaned(tmp_path / "de.tsv", second)
     choose_split(
-        split_settings(tuning=tuning),
+        split_settings(train=train),
         cleaned=[tmp_path / "es.tsv", tmp_path / "de.tsv"],
         output=tmp_path / "split.json",
     )
@@ -132,7 +132,7 @@ def test_what_is_drawn_neither_equals_nor_resembles_what_is_given(given, tmp_pat
     rows += [tsv.CleanPair(sentence_id(en), "train", es, en) for en, es in near]
     tsv.write_cleaned(tmp_path / "es.tsv", rows)
     choose_split(
-        split_settings(languages=[["es", "en"]], tuning=None),
+        split_settings(languages=[["es", "en"]], train=None),
         cleaned=[tmp_path / "es.tsv"],
         output=tmp_path / "split.json",
     )

@@ -8,10 +8,10 @@ import pytest
 import yaml
 
 from mtpeft.config import paths
+from mtpeft.config.corpora import anchor_pairs
 from mtpeft.config.corpus_settings import clean_settings, mtdata_settings
 from mtpeft.config.folders import dataset_file
 from mtpeft.config.load import merge, validate
-from mtpeft.config.resolve import anchor_pairs
 from mtpeft.core.errors import UserError
 from mtpeft.data.sources.mtdata.ids import columns_of, mtdata_code
 from support.config import DEFAULT

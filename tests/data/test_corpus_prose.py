@@ -169,7 +169,7 @@ def test_all_text_is_normalised_alike(tmp_path):
 
 def divide(folder: Path, **changes: Any) -> dict:
     """Choose and divide the cleaned text; returns the record of its parts."""
-    settings = {"recipe": 3, "dev": 2, "test": 2, "tuning": None, "words": [1, 60], "near_duplicate": 0.6}
+    settings = {"recipe": 3, "dev": 2, "test": 2, "train": None, "words": [1, 60], "near_duplicate": 0.6}
     settings |= {"written_in": "de", "languages": [["de", "en"]], **changes}
     choose_split(settings, cleaned=[folder / "clean.tsv"], output=folder / "split.json")
     split_pair(

@@ -100,7 +100,7 @@ def test_each_part_loses_what_leaks(tmp_path):
     written = {
         part: {"en": [texts[name][1] for name in texts if ids[name] in chosen[part]]} for part in ("test", "dev")
     }
-    split = {"test": chosen["test"], "dev": chosen["dev"], "tuning": chosen["train"], "texts": written}
+    split = {"test": chosen["test"], "dev": chosen["dev"], "train": chosen["train"], "texts": written}
     files.write_record(tmp_path / "split.json", split)
     split_one(tmp_path, "es")
     name_of = {key: name for name, key in ids.items()}
@@ -172,15 +172,15 @@ def test_new_pair_keeps_the_split_and_its_lacking_test_sentences_out(stage, tmp_
         assert (tmp_path / "es" / f"{part}.tsv").read_bytes() == (stage / "es" / f"{part}.tsv").read_bytes()
 
 
-def test_without_a_number_everything_else_is_for_tuning(stage, tmp_path):
+def test_without_a_number_everything_else_is_for_fine_tuning(stage, tmp_path):
     shutil.copy(stage / "es.tsv", tmp_path / "es.tsv")
     choose_split(
-        split_settings(tuning=None, languages=[["es", "en"]]),
+        split_settings(train=None, languages=[["es", "en"]]),
         cleaned=[tmp_path / "es.tsv"],
         output=tmp_path / "split.json",
     )
     split_one(tmp_path, "es")
-    assert files.read_record(tmp_path / "split.json")["tuning"] is None
+    assert files.read_record(tmp_path / "split.json")["train"] is None
     parts = read_parts(tmp_path, "es")
     assert parts["pretrain"] == []
     assert len(parts["train"]) > 20
@@ -215,16 +215,16 @@ def test_sentences_worded_differently_across_pairs_are_no_candidates(tmp_path):
         ]
         tsv.write_cleaned(tmp_path / f"{name}.tsv", rows)
     cleaned = [tmp_path / "es.tsv", tmp_path / "de.tsv"]
-    choose_split(split_settings(tuning=1), cleaned=cleaned, output=tmp_path / "split.json")
+    choose_split(split_settings(train=1), cleaned=cleaned, output=tmp_path / "split.json")
     assert files.read_record(tmp_path / "split.json")["counts"]["candidates"] == len(SENTENCES) - 20
 
 
 def test_what_is_drawn_has_the_length_that_is_asked_for(stage, tmp_path):
-    settings = split_settings(words=[6, 20], test=2, dev=2, tuning=3)
+    settings = split_settings(words=[6, 20], test=2, dev=2, train=3)
     choose_split(settings, cleaned=[stage / "es.tsv", stage / "de.tsv"], output=tmp_path / "split.json")
     lengths = {row.id: words(row.target) for row in tsv.read_cleaned(stage / "es.tsv")}
     split = files.read_record(tmp_path / "split.json")
-    assert min(lengths.values()) < 6 <= min(lengths[key] for part in ("test", "dev", "tuning") for key in split[part])
+    assert min(lengths.values()) < 6 <= min(lengths[key] for part in ("test", "dev", "train") for key in split[part])
 
 
 @pytest.mark.parametrize("side", ["source", "target"])
@@ -237,7 +237,7 @@ def test_dev_is_drawn_far_from_the_test(side, tmp_path):
     cleaned = [tsv.CleanPair(key, "", *rows[key]) for key in sorted(rows)]
     tsv.write_cleaned(tmp_path / "es.tsv", cleaned)
     choose_split(
-        split_settings(languages=[["es", "en"]], test=20, dev=10, tuning=None),
+        split_settings(languages=[["es", "en"]], test=20, dev=10, train=None),
         cleaned=[tmp_path / "es.tsv"],
         output=tmp_path / "split.json",
     )
@@ -289,4 +289,4 @@ def test_sentence_of_one_language_alone_does_not_change_the_split(tmp_path, monk
         run_stage(folder, [*SENTENCES, *extra])
     splits = [files.read_record(folder / "split.json") for folder in folders]
     assert splits[0]["test"] == splits[1]["test"]
-    assert splits[0]["tuning"] == splits[1]["tuning"]
+    assert splits[0]["train"] == splits[1]["train"]

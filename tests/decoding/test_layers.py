@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from mtpeft.config.load import load, merge, validate
-from mtpeft.config.resolve import method_options, model_shape
+from mtpeft.config.methods import method_options
+from mtpeft.config.models import model_shape
 from mtpeft.core.errors import UserError
 from mtpeft.methods import METHODS
 from mtpeft.methods.budget import allocate_share, places, sites_of

@@ -44,7 +44,7 @@ def _commands(sweep: Path, trained: Path, to: Path) -> dict[str, list[str]]:
     """Every command that opens a base, as it is typed."""
     given, label = inputs(sweep), cell("lora").path
     told = canonical(decode_settings() | {"quantised": 4, "precision": "bfloat16"})
-    search = canonical({"pair": "es-en", "trial": SETTINGS, "candidates": [0.1], "widenings": 0})
+    search = canonical({"pair": "es-en", "trial": SETTINGS, "candidates": [0.1], "extensions": 0})
     dev = ["--base", str(given.base), "--dev", str(given.dev), "--dev-text", str(given.dev_text)]
     files = ["--train", str(given.train), "--subset", str(given.subset)]
     decoded = ["--trained", str(trained / "train.json"), "--tests", str(arrays(sweep, "test"))]

@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from mtpeft.config.load import DEFAULT_FILE, merge, read_yaml, validate
-from mtpeft.config.models import Model
-from mtpeft.config.prompt_checks import prompt_mistakes
+from mtpeft.config.models import Model, prompt_mistakes
 from mtpeft.config.settings import base_settings, tokens_settings
 from mtpeft.core.errors import UserError
 from mtpeft.models.local import describe_local

@@ -42,7 +42,7 @@ WRONG: list[tuple[Any, ...]] = [
         "'corpora.interface.wheels.django.versoin' is not a key",
         "'version'?",
     ),
-    ({"corpora": {"interface": {"split": {"tunning": 3}}}}, "'corpora.interface.split.tunning' is not", "'tuning'?"),
+    ({"corpora": {"interface": {"split": {"trian": 3}}}}, "'corpora.interface.split.trian' is not", "'train'?"),
     ({"pairs": {"es-en": {"corpsu": "interface"}}}, "'pairs.es-en.corpsu' is not a key", "'corpus'?"),
     ({"sizes": {"n100": {"update": 1}}}, "'sizes.n100.update' is not a key", "'updates'?"),
     ({"models": {"small": {"pretrian": {}}}}, "'models.small.pretrian' is not a key", "'pretrain'?"),
@@ -164,9 +164,9 @@ WRONG: list[tuple[Any, ...]] = [
         "add 'fr-en: {corpus: interface}' to 'pairs', or take it out.",
     ),
     (
-        {**pretrained(), "corpora": {"interface": {"split": {"tuning": None}}}},
+        {**pretrained(), "corpora": {"interface": {"split": {"train": None}}}},
         "'models.small.pretrain.pairs' names 'es-en', but all text of its corpus is for fine-tuning",
-        "'corpora.interface.split.tuning'",
+        "'corpora.interface.split.train'",
     ),
     (
         {"models": {"new": {"threads": 1}}},
@@ -216,13 +216,16 @@ WRONG: list[tuple[Any, ...]] = [
     ),
     *TUNING_MISTAKES,
     (
-        {"tuning": {"pair": "pt-en", "seed": 9}, **also({"seeds": [9]})},
-        "'tuning' searches on 'pt-en' with seed 9, which 'studies.budgets' compares on",
+        {"rate_search": {"pair": "pt-en", "seed": 9}, **also({"seeds": [9]})},
+        "'rate_search' searches on 'pt-en' with seed 9, which 'studies.budgets' compares on",
     ),
-    ({"tuning": {"table": "no/rates.csv"}}, "'tuning.table' is 'no/rates.csv', but there is no such file; `make tune`"),
     (
-        {"tuning": {"table": "workflow/distances/lang2vec.csv"}},
-        "'tuning.table' is 'workflow/distances/lang2vec.csv', which has no column model, size, method, budget, search,",
+        {"rate_search": {"table": "no/rates.csv"}},
+        "'rate_search.table' is 'no/rates.csv', but there is no such file; `make rates`",
+    ),
+    (
+        {"rate_search": {"table": "workflow/distances/lang2vec.csv"}},
+        "'rate_search.table' is 'workflow/distances/lang2vec.csv', which has no column model, size, method, budget, se",
     ),
     # studies
     ({"studies": {"mine": STUDY}}, "'studies.mine.figure' is missing; write which figure is drawn: 'budgets', "),

@@ -97,7 +97,7 @@ def clean_settings(source: str, **changes: Any) -> dict[str, Any]:
 def split_settings(**changes: Any) -> dict[str, Any]:
     """What choose_split takes: small numbers of sentences."""
     return {
-        "recipe": 1, "dev": 4, "test": 8, "tuning": 12, "words": [3, 20], "written_in": "en",
+        "recipe": 1, "dev": 4, "test": 8, "train": 12, "words": [3, 20], "written_in": "en",
         "languages": [["es", "en"], ["de", "en"]], "near_duplicate": 0.6, **changes,
     }  # fmt: skip
 

@@ -17,7 +17,7 @@ from mtpeft.core.files import sha256_of, write_record
 from mtpeft.core.records import DecodeRecord, ScoreRecord, TrainRecord
 
 OVERLAY = {
-    "tuning": {"table": None},
+    "rate_search": {"table": None},
     "studies": {
         "budgets": {
             "pairs": ["pt-en"],

@@ -28,7 +28,7 @@ BAD = -math.inf
 
 
 @pytest.mark.parametrize(
-    ("scores", "widenings", "wanted"),
+    ("scores", "extensions", "wanted"),
     [
         ({}, 3, 0.01),
         ({0.01: 20.0}, 3, 0.02),
@@ -43,9 +43,9 @@ BAD = -math.inf
     ],
 )
 def test_rates_are_tried_until_the_best_has_a_worse_one_on_either_side(
-    scores: dict[float, float], widenings: int, wanted: float | None
+    scores: dict[float, float], extensions: int, wanted: float | None
 ) -> None:
-    assert next_rate(scores, CANDIDATES, widenings) == wanted
+    assert next_rate(scores, CANDIDATES, extensions) == wanted
 
 
 def test_the_lower_of_two_equal_rates_is_chosen() -> None:
@@ -59,7 +59,7 @@ def search_settings(**changes: Any) -> dict[str, Any]:
     return {
         "recipe": 1,
         "candidates": CANDIDATES,
-        "widenings": 1,
+        "extensions": 1,
         "pair": "es-en",
         "training_pairs": 44,
         "model": {"path": "tiny"},
@@ -146,7 +146,7 @@ def searched_twice(sweep: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     settings = search_settings()
     trial = settings.pop("trial")
     del settings["pair"]
-    settings |= {"widenings": 0, "trials": {f"es-en/{seed}": trial | {"seed": seed} for seed in (1, 2)}}
+    settings |= {"extensions": 0, "trials": {f"es-en/{seed}": trial | {"seed": seed} for seed in (1, 2)}}
     record = tmp_path_factory.mktemp("twice") / "b5.json"
     search_rate(settings, labels=LABELS, inputs=[inputs(sweep)] * 2, record=record)
     return record

@@ -17,7 +17,7 @@ sys.path.insert(0, f"{workflow.basedir}/workflow")
 from mtpeft.cells import CELL_TEMPLATE as CELL
 from mtpeft.cells import LABELS_TEMPLATE as LABELS
 from mtpeft.cells import OTHER_TEMPLATE as OTHER
-from mtpeft.config import comet_settings, corpus_settings, finding_paths, folders, groups, labels
+from mtpeft.config import comet_settings, corpus_settings, finding_paths, folders, pairs, labels
 from mtpeft.config import model_paths, order, others, paths
 from mtpeft.config import recipes, representations, settings
 from mtpeft.cluster.environment import share_python
@@ -46,7 +46,7 @@ if workflow.is_main_process and (held := holder.told_of_holder()):
 FIRST = order.FIRST
 PLACES = order.places(CONFIGURATION)
 # In the folders of cells, pairs have their label alone.
-PAIR, PAIR_OR_GROUP = paths.any_of(CONFIGURATION.pairs), groups.groups_pattern(CONFIGURATION)
+PAIR, PAIR_OR_GROUP = paths.any_of(CONFIGURATION.pairs), pairs.groups_pattern(CONFIGURATION)
 # Tables, figures and findings of these configuration files, and the logs of what makes them.
 RESULTS, STUDY_FILE = folders.results_folder(CONFIGURATION), CONFIGURATION.study_file
 

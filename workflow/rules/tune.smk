@@ -1,13 +1,13 @@
 """Learning rates: one job per model, size, method and budget whose rate is searched for and is in no table yet.
 
-Needs: results/models/<model>/base.json, token arrays and subsets of the tuning pairs. The test set is no input.
+Needs: results/models/<model>/base.json, token arrays and subsets of the pairs of `rate_search`. The test set is no input.
 Makes: results/rates/<model>/<size>/<method>/<budget>-<digest>.json with all trials; rates.csv of all searches in
 results/<study file>/.
 """
 
 
 rule rates:
-    """All learning rates that are searched for, in one table that a configuration can name in `tuning.table`."""
+    """All learning rates that are searched for, in one table that a configuration can name in `rate_search.table`."""
     input:
         paths.searches(CONFIGURATION),
     output:
@@ -25,7 +25,7 @@ rule rates:
 
 
 rule tune:
-    """Search for the learning rate of a class on the dev sets of the tuning pairs."""
+    """Search for the learning rate of a class on the dev sets of the pairs of `rate_search`."""
     input:
         named_files(paths.tune_inputs),
     output:

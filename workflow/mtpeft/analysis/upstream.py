@@ -24,8 +24,8 @@ from mtpeft.config.corpus_settings import (
 )
 from mtpeft.config.datasets import datasets_of
 from mtpeft.config.folders import base_file, dataset_file, pair_folder, split_file, wheel_file
+from mtpeft.config.models import origin_of
 from mtpeft.config.paths import other_splits, test_set, training_files
-from mtpeft.config.resolve import origin_of
 from mtpeft.config.schema import Configuration
 from mtpeft.config.settings import base_settings
 from mtpeft.config.test_sets import test_sets

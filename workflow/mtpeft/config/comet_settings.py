@@ -9,13 +9,13 @@ from mtpeft.config.claims import claim_cells
 from mtpeft.config.comet_section import Comet, Encoder
 from mtpeft.config.digests import digest_of
 from mtpeft.config.paths import Wildcards, cell_files
-from mtpeft.config.pins import pinned_version, pins_of
 from mtpeft.config.recipes import RECIPES
-from mtpeft.config.resolve import found_path
 from mtpeft.config.schema import Configuration
 from mtpeft.config.settings import findings_settings
 from mtpeft.config.studies import all_cells, drawn_cells
 from mtpeft.core.errors import UserError
+from mtpeft.core.files import found_path
+from mtpeft.isolated.install import pinned_version, pins_of
 from mtpeft.metrics.comet.files import encoder_files, encoder_of, hyperparameters_of
 
 PACKAGE = "unbabel-comet"

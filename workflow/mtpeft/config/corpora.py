@@ -1,11 +1,16 @@
 """The section `corpora` of config.yaml: the text, where it comes from, how it is cleaned and split."""
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import ConfigDict, Field, PositiveInt
 
+from mtpeft.config.models import origin_of, vocabulary_pairs
+from mtpeft.config.pairs import pair_languages
 from mtpeft.core.forms import MEMBERS, SHA256, DatasetId, Language, Share
 from mtpeft.core.section import Section, later
+
+if TYPE_CHECKING:
+    from mtpeft.config.schema import Configuration
 
 
 class Wheel(Section):
@@ -120,13 +125,14 @@ class Split(Section):
 
     present_in: list[Language] = Field(
         default=[],
-        description="Dev, test and tuning sentences of a corpus of wheels or datasets exist in all of these; adding a "
-        "pair in another language changes none of them. Empty, or where datasets give dev or test: in the languages of "
-        "all pairs of the corpus. A corpus of files takes those of its first pair, or of all if it gives dev or test.",
+        description="Dev, test and fine-tuning sentences of a corpus of wheels or datasets exist in all of these; "
+        "adding a pair in another language changes none of them. Empty, or where datasets give dev or test: in the "
+        "languages of all pairs of the corpus. A corpus of files takes those of its first pair, or of all if it gives "
+        "dev or test.",
     )
     dev: PositiveInt = Field(default=300, description="Sentences on which checkpoints are chosen.")
     test: PositiveInt = Field(default=1000, description="Sentences that only decoding and scoring see.")
-    tuning: PositiveInt | None = Field(
+    train: PositiveInt | None = Field(
         default=None,
         description="Sentences for fine-tuning, as long as those of the test set; what is left is for pre-training. "
         "Empty: all.",
@@ -164,3 +170,41 @@ class Corpus(Section):
     )
     clean: Cleaning = Cleaning()
     split: Split = Split()
+
+
+def languages_of(corpus: Corpus) -> list[str] | None:
+    """Languages of a corpus made of files, or None where its wheels, its datasets or its translation memory decide."""
+    return corpus.files.languages if corpus.files else None
+
+
+def written_in(corpus: Corpus) -> str:
+    """The language by which a corpus tells its sentences apart."""
+    return corpus.written_in or (languages_of(corpus) or [""])[0]
+
+
+def anchor_pairs(configuration: "Configuration", corpus: str) -> list[str]:
+    """Pairs whose text decides which sentences are dev, test and for fine-tuning: one per language of `present_in`.
+
+    Where the user gives dev or test, all pairs decide, since each may have its own.
+    """
+    entry = configuration.corpora[corpus]
+    pairs = [label for label, pair in configuration.pairs.items() if pair.corpus == corpus]
+    datasets = entry.mtdata is not None and bool(entry.mtdata.dev or entry.mtdata.test)
+    if datasets or entry.dev_files or entry.test_files:
+        return pairs
+    if entry.files or not entry.split.present_in:
+        return pairs[:1] if entry.files else pairs
+    wanted = {frozenset((language, written_in(entry))) for language in entry.split.present_in}
+    found = {frozenset(pair_languages(configuration, pair)): pair for pair in reversed(pairs)}
+    return sorted(found[languages] for languages in wanted if languages in found)
+
+
+def used_corpora(configuration: "Configuration") -> list[str]:
+    """Corpora whose text is used, sorted: by studies, by the search for learning rates, or to pre-train a model."""
+    studies = [block for study in configuration.studies.values() for block in study.blocks]
+    pairs = {pair for study in studies for pair in (*study.members, *study.also_score)}
+    pairs.update(configuration.rate_search.all_pairs if configuration.rate_search else [])
+    for model in {origin_of(configuration, model) for study in studies for model in study.models}:
+        if configuration.models[model].pretrain:
+            pairs.update(vocabulary_pairs(configuration, model))
+    return sorted({configuration.pairs[pair].corpus for pair in pairs})

@@ -5,14 +5,14 @@ from typing import Any
 
 from mtpeft.cells import FIXED
 from mtpeft.config.cleaning import cleaning_settings, recipe_of, words_of
-from mtpeft.config.corpora import TextFiles, Wheel
+from mtpeft.config.corpora import TextFiles, Wheel, anchor_pairs, written_in
 from mtpeft.config.datasets import datasets_of, stated_hashes
-from mtpeft.config.pins import pinned_version, pins_of
+from mtpeft.config.pairs import pair_languages
 from mtpeft.config.recipes import RECIPES
-from mtpeft.config.resolve import anchor_pairs, pair_languages, written_in
 from mtpeft.config.schema import Configuration
 from mtpeft.config.test_sets import given_test, test_datasets
 from mtpeft.core.section import plain
+from mtpeft.isolated.install import pinned_version, pins_of
 
 Settings = dict[str, Any]
 

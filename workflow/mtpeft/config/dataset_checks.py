@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from mtpeft.config.corpora import Corpus
 from mtpeft.config.datasets import all_datasets, datasets_of, stated_hashes
-from mtpeft.config.resolve import pair_languages
+from mtpeft.config.pairs import pair_languages
 from mtpeft.config.schema import Configuration
 from mtpeft.core.wording import listed
 from mtpeft.data.sources.mtdata.ids import FOREIGN, PARTS, columns_of

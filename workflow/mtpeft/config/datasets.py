@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from mtpeft.config.resolve import pair_languages
+from mtpeft.config.pairs import pair_languages
 from mtpeft.config.schema import Configuration
 from mtpeft.data.sources.mtdata.ids import PARTS, with_foreign
 

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 from mtpeft.config.claims import claim_settings
 from mtpeft.config.findings import CATALOGUE_OF, Finding, named_labels
-from mtpeft.config.groups import group_claim_mistakes
+from mtpeft.config.messages import named_twice
 from mtpeft.config.metric_checks import metric_mistakes
+from mtpeft.config.pairs import group_claim_mistakes
 from mtpeft.config.schema import Configuration
 from mtpeft.config.significance import MOST_TESTS
 from mtpeft.core.wording import unknown
@@ -17,6 +18,8 @@ PARAMETER_EFFICIENT = ("sized", "point")
 def finding_mistakes(configuration: Configuration) -> Iterator[str]:
     """Labels that no catalogue has, and methods and budgets that make no comparison."""
     for label, finding in configuration.findings.items():
+        for name in ("methods", "smaller"):
+            yield from named_twice(f"findings.{label}.{name}", getattr(finding, name, ()))
         mistakes = list(_unknown_labels(configuration, f"findings.{label}", finding))
         mistakes = mistakes or list(_odd_comparisons(configuration, f"findings.{label}", finding))
         if finding.study in configuration.studies:

@@ -25,6 +25,7 @@ from typing import Any
 
 from mtpeft.cells import ANY, FIXED, Cell, name_of
 from mtpeft.config import rates
+from mtpeft.config.corpora import anchor_pairs, used_corpora
 from mtpeft.config.corpus_settings import (
     clean_settings,
     mtdata_settings,
@@ -37,8 +38,7 @@ from mtpeft.config.corpus_settings import (
 )
 from mtpeft.config.datasets import all_datasets, datasets_of
 from mtpeft.config.digests import digest_of
-from mtpeft.config.draws import draw_of
-from mtpeft.config.resolve import anchor_pairs, model_with, used_corpora, vocabulary_of, vocabulary_pairs
+from mtpeft.config.models import model_with, vocabulary_of, vocabulary_pairs
 from mtpeft.config.schema import Configuration
 from mtpeft.config.settings import (
     base_settings,
@@ -49,6 +49,7 @@ from mtpeft.config.settings import (
     tune_settings,
     vocabulary_settings,
 )
+from mtpeft.config.sizes import draw_of
 from mtpeft.config.studies import EFFICIENCY, all_cells, rate_classes
 from mtpeft.config.test_sets import test_sets
 

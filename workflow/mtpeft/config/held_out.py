@@ -1,11 +1,16 @@
 """What decides which sentences a corpus has, and which of them are tested on."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from mtpeft.config.cleaning import cleaning_settings, recipe_of
+from mtpeft.config.corpora import anchor_pairs, written_in
 from mtpeft.config.corpus_settings import split_settings, wheel_settings
-from mtpeft.config.resolve import anchor_pairs, pair_languages, written_in
+from mtpeft.config.models import origin_of
+from mtpeft.config.pairs import pair_languages
 from mtpeft.config.schema import Configuration
+from mtpeft.core.files import found_path, read_record
+from mtpeft.models.config_json import DATA_RECORD
 
 
 def held_out_settings(configuration: Configuration, corpus: str) -> dict[str, Any]:
@@ -33,3 +38,35 @@ def _wheel(configuration: Configuration, corpus: str, name: str, languages: set[
     settings.pop("python")
     codes = configuration.corpora[corpus].wheels[name].languages
     return settings | {"languages": {known: code for known, code in codes.items() if known in languages}}
+
+
+def mistakes(configuration: Configuration) -> Iterator[str]:
+    """Models of the studies whose pre-training may have kept other sentences out than those that are tested on now.
+
+    Other wheels and other cleaning change which sentences there are to draw from as much as another split does. A data
+    record that does not say what they were is refused as well: nobody can tell what its model has read.
+    """
+    blocks = [block for study in configuration.studies.values() for block in study.blocks]
+    for label in sorted({model for block in blocks for model in block.models}):
+        path = configuration.models[origin_of(configuration, label)].path
+        record = found_path(path) / DATA_RECORD if path else None
+        if record is None or not record.exists():
+            continue
+        kept_out = read_record(record)["corpora"]
+        pairs = {pair for block in blocks if label in block.models for pair in (*block.members, *block.also_score)}
+        for corpus in sorted({configuration.pairs[pair].corpus for pair in pairs} & set(kept_out)):
+            now, then = held_out_settings(configuration, corpus), kept_out[corpus]
+            differing = [f"'corpora.{corpus}.{key}'" for key in now if key in then and now[key] != then[key]]
+            unknown = [f"'corpora.{corpus}.{key}'" for key in now if key not in then]
+            if differing:
+                yield (
+                    f"'models.{label}' may have seen test sentences: it was pre-trained with another "
+                    f"{' and another '.join(differing)}; keep the values that come with it, or pre-train it again with "
+                    "these, as workflow/studies/pretrain.yaml does."
+                )
+            elif unknown:
+                yield (
+                    f"'models.{label}' may have seen test sentences: {record} does not say with which "
+                    f"{' and '.join(unknown)} it was pre-trained; pre-train it again, as "
+                    "workflow/studies/pretrain.yaml does."
+                )

@@ -13,16 +13,13 @@ from mtpeft.cells import (
     Cell,
 )
 from mtpeft.config import folders
+from mtpeft.config.corpora import anchor_pairs, used_corpora
 from mtpeft.config.corpus_settings import user_files
 from mtpeft.config.datasets import all_datasets
-from mtpeft.config.groups import require_sorted
-from mtpeft.config.model_checks import require_trainable
+from mtpeft.config.methods import require_trainable
+from mtpeft.config.models import vocabulary_of
+from mtpeft.config.pairs import require_sorted
 from mtpeft.config.rates import CLASS, trial_cells
-from mtpeft.config.resolve import (
-    anchor_pairs,
-    used_corpora,
-    vocabulary_of,
-)
 from mtpeft.config.schema import Configuration
 from mtpeft.config.settings import class_cell, needs_search, text_settings
 from mtpeft.config.studies import EFFICIENCY, all_cells, drawn_cells, rate_classes

@@ -1,25 +1,22 @@
 """Which cells have the rank of their representations measured, from what, and where that is written."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-from mtpeft.cells import ANY, JOIN, Cell
+from mtpeft.cells import ANY, Cell
 from mtpeft.config.folders import tables_folder, tokens_folder
 from mtpeft.config.paths import cell_files, cell_of
 from mtpeft.config.schema import Configuration
-from mtpeft.config.studies import NONE, drawn_cells
+from mtpeft.config.studies import REPRESENTATIONS, drawn_cells
 from mtpeft.config.wildcards import Wildcards
 from mtpeft.core.errors import UserError
 
-FIGURE = "representations"
-"""The figure that is drawn from these measurements; no other study pays for them."""
 RECORD = "representations.json"
-RETRIEVAL = "retrieval"
 
 
 def represented_in(configuration: Configuration, label: str) -> Sequence[Cell]:
     """Cells of a study whose representations it shows, none where it draws something else."""
     study = configuration.studies.get(label)
-    shown = study is not None and (study.figure or label) == FIGURE
+    shown = study is not None and (study.figure or label) == REPRESENTATIONS
     return drawn_cells(configuration, label) if shown else ()
 
 
@@ -65,26 +62,3 @@ def represent_inputs(configuration: Configuration, wildcards: Wildcards) -> Mapp
 def dev_arrays(configuration: Configuration, cell: Cell) -> str:
     """Token arrays of the dev set of a cell's pair."""
     return f"{tokens_folder(configuration, cell.model, cell.pair)}/dev.safetensors"
-
-
-def representation_mistakes(configuration: Configuration, label: str) -> Iterator[str]:
-    """A study of representations names what has some, and the untouched model to compare with."""
-    study = configuration.studies[label]
-    if (study.figure or label) != FIGURE:
-        return
-    key = f"studies.{label}.methods"
-    named = {method for block in study.blocks for method in block.methods}
-    yield from _without_model(configuration, key, named)
-    for pair in dict.fromkeys(pair for block in study.blocks for pair in block.pairs if JOIN in pair):
-        yield (
-            f"'studies.{label}.pairs' has the group '{pair}', but representations are measured on the pair of a cell; "
-            "take it out."
-        )
-    if NONE not in named:
-        yield f"'{key}' lacks '{NONE}', the untouched model, which the figure compares with; add it."
-
-
-def _without_model(configuration: Configuration, key: str, named: Iterable[str]) -> Iterator[str]:
-    for method in sorted(set(named) & set(configuration.methods)):
-        if configuration.methods[method].method == RETRIEVAL:
-            yield f"'{key}' names '{method}', which has no model and so no representations; take it out."

@@ -13,23 +13,17 @@ from typing import Any
 from mtpeft.cells import ANY, Cell, fold, told_cells
 from mtpeft.config import rates
 from mtpeft.config.claims import claim_cells, claim_settings, foreign_language, gate_settings, untouched_settings
-from mtpeft.config.draws import BY_SEED
-from mtpeft.config.exposure import exposure_of
 from mtpeft.config.margins import plain_margin
+from mtpeft.config.methods import method_options, search_of, with_languages
+from mtpeft.config.models import model_with, origin_of, pretrain_languages
+from mtpeft.config.pairs import pair_languages
+from mtpeft.config.pretraining import exposure_of
 from mtpeft.config.recipes import RECIPES
-from mtpeft.config.resolve import (
-    found_path,
-    method_options,
-    model_with,
-    origin_of,
-    pair_languages,
-    pretrain_languages,
-    with_languages,
-)
 from mtpeft.config.schema import Configuration
+from mtpeft.config.sizes import BY_SEED
 from mtpeft.config.studies import all_cells, drawn_cells, study_others, untouched_elsewhere
 from mtpeft.config.test_sets import test_sets
-from mtpeft.core.files import sha256_of
+from mtpeft.core.files import found_path, sha256_of
 from mtpeft.core.section import plain
 from mtpeft.methods import METHODS
 from mtpeft.metrics.names import CHRF
@@ -142,7 +136,7 @@ def class_cell(model: str, size: str, method: str, budget: str) -> Cell:
 
 def needs_search(configuration: Configuration, cell: Cell) -> bool:
     """Whether the learning rate of a cell has yet to be searched for."""
-    if rates.search_of(configuration, cell.method) is None:
+    if search_of(configuration, cell.method) is None:
         return False
     return _rate_of_class(configuration, *(getattr(cell, name) for name in rates.CLASS))[0] is None
 
@@ -151,7 +145,7 @@ def _rate(configuration: Configuration, cell: Cell) -> Any:
     rate = configuration.methods[cell.method].learning_rate
     if isinstance(rate, dict):
         return rate.get(cell.size, rate.get("default"))
-    if rates.search_of(configuration, cell.method) is None:
+    if search_of(configuration, cell.method) is None:
         return rate
     found, search = _rate_of_class(configuration, *(getattr(cell, name) for name in rates.CLASS))
     return {"search": search} if found is None else found

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from mtpeft.config.corpora import Corpus, MoreText
 from mtpeft.config.datasets import dataset_for
 from mtpeft.config.file_checks import file_mistakes
-from mtpeft.config.resolve import pair_languages
+from mtpeft.config.pairs import pair_languages
 from mtpeft.config.schema import Configuration
 
 PRIMARY = "test"

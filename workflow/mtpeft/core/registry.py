@@ -23,21 +23,16 @@ MOST_SECONDS = 60
 
 
 class Entry(Protocol):
-    """What a registry holds: a frozen dataclass.
-
-    Attributes:
-        name: by which the configuration names it.
-        module: the file that it comes from, or empty for an entry of the package.
-    """
+    """What a registry holds: a frozen dataclass."""
 
     @property
     def name(self) -> str:
-        """The name by which the configuration asks for it."""
+        """By which the configuration names it."""
         ...
 
     @property
     def module(self) -> str:
-        """The file that it comes from, empty inside of the package."""
+        """The file that it comes from, or empty for an entry of the package."""
         ...
 
 

@@ -123,8 +123,8 @@ def _draw_parts(rows: Sequence[tsv.CleanPair], chosen: Mapping[str, Any]) -> dic
     """Rows by part: those that the user gives in their order, the others as they are chosen, by the hash of the id."""
     part_of = {key: part for part in GIVEN for key in chosen[part]}
     rest = "train"
-    if chosen["tuning"] is not None:
-        part_of |= dict.fromkeys(chosen["tuning"], "train")
+    if chosen["train"] is not None:
+        part_of |= dict.fromkeys(chosen["train"], "train")
         rest = "pretrain"
     drawn: dict[str, list[Pair]] = {part: [] for part in PARTS}
     for row in rows:

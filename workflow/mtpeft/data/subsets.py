@@ -28,7 +28,7 @@ def choose_subset(settings: Mapping[str, Any], *, train: Path, output: Path, rec
     if not 0 < wanted <= available:
         raise UserError(
             f"sizes.*.pairs asks for {settings['pairs']} pairs, but {train} has {available}: write a size of at most "
-            f"{available}, or raise split.tuning or name more text in corpora."
+            f"{available}, or raise split.train or name more text in corpora."
         )
     drawn = list(range(available))
     if "seed" in settings:

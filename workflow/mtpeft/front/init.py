@@ -9,9 +9,9 @@ from typing import Any
 
 import yaml
 
-from mtpeft.config.exposure import languages_read
 from mtpeft.config.load import DEFAULT_FILE, merge, read_yaml, validate
-from mtpeft.config.model_checks import without_name
+from mtpeft.config.models import without_name
+from mtpeft.config.pretraining import languages_read
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import all_cells, rate_classes
 from mtpeft.core.errors import UserError

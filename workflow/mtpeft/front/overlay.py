@@ -123,7 +123,7 @@ def overlay_text(request: Request, files: Mapping[str, Mapping[str, Any]], plan:
         "Shares of the model's parameters that a cell may train.": {"budgets": plan.budgets},
         "Learning rates are searched for on the dev set, with a seed that no comparison uses.": {
             "methods": {name: {"learning_rate": {"search": rates}} for name, rates in RATES[plan.large].items()},
-            "tuning": {"pair": request.pair, "seed": 0, "table": None},
+            "rate_search": {"pair": request.pair, "seed": 0, "table": None},
             "training": {"batch_tokens": BATCH_TOKENS, "dropout": 0.1, "label_smoothing": 0.1, "evaluations": 5},
         },
         "What is run and drawn. `~` takes an entry of config.yaml out.": {

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-class RateSearch(Section):
-    """A search for the learning rate, made once per model, size, method and budget; see `tuning`."""
+class SearchedRate(Section):
+    """A search for the learning rate, made once per model, size, method and budget; see `rate_search`."""
 
     search: list[PositiveFloat] = Field(
         min_length=3, description="Rates to try; more are tried beyond an end of the list while the best lies there."
@@ -29,7 +29,7 @@ RATE, RATES, SEARCH = "a rate", "rates by size", "a search"
 
 def _form_of_rate(given: Any) -> str | None:
     """The form that the author of a learning rate has meant; None if two are mixed."""
-    if isinstance(given, RateSearch):
+    if isinstance(given, SearchedRate):
         return SEARCH
     if not isinstance(given, Mapping):
         return RATE
@@ -41,7 +41,7 @@ def _form_of_rate(given: Any) -> str | None:
 LearningRate = Annotated[
     Annotated[PositiveFloat, Tag(RATE)]
     | Annotated[dict[str, PositiveFloat], Tag(RATES)]
-    | Annotated[RateSearch, Tag(SEARCH)],
+    | Annotated[SearchedRate, Tag(SEARCH)],
     Discriminator(_form_of_rate, custom_error_type="two_forms", custom_error_message="both forms"),
 ]
 

@@ -90,7 +90,7 @@ TEXT_STEPS: dict[str, Step] = {
     "install": (_install, "record", "install mtdata beside the workflow"),
     "mtdata": (_mtdata, "environment archive record", "fetch a published dataset and keep its pairs"),
     "clean": (_clean, "archives* output record", "clean the text of a pair"),
-    "split": (_split, "cleaned* output", "choose a corpus's dev, test and tuning sentences"),
+    "split": (_split, "cleaned* output", "choose a corpus's dev, test and fine-tuning sentences"),
     "divide": (_divide, "cleaned split others* folder record", "divide a pair's text into its parts, without leaks"),
     "test": (_test, "archives* output record", "take in a test set that is named beside a corpus's own"),
     "subset": (_subset, "train output record", "choose a nested subset of a pair's training text"),

@@ -67,7 +67,7 @@ def search_rate(
     with attempting(state) as attempt:
         settings = _settings(params, inputs, execution)
         trials: dict[float, list[Trial]] = {}
-        while (rate := next_rate(means(trials), params["candidates"], params["widenings"])) is not None:
+        while (rate := next_rate(means(trials), params["candidates"], params["extensions"])) is not None:
             folder = state / f"{rate:g}"
             trials[rate] = [_trial(setting, rate, folder / setting.label, attempt.clock) for setting in settings]
         if is_first():

@@ -1,17 +1,22 @@
-"""How much of a pair a base model has seen in its pre-training: translations, each language by itself, or nothing."""
+"""What is known of the pre-training of base models: what each has read, and which differ in their seed alone."""
 
-from collections.abc import Iterable
-from typing import Literal
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
 
-from mtpeft.config.resolve import model_folder, origin_of, pair_languages
+from mtpeft.config.models import model_folder, origin_of
+from mtpeft.config.pairs import pair_languages
 from mtpeft.config.schema import Configuration
 from mtpeft.core.files import read_record
 from mtpeft.core.languages import written_language
 from mtpeft.models.config_json import DATA_RECORD, TRAINING_RECORD
 
 Exposure = Literal["parallel", "monolingual", "unseen", "unknown"]
+
+
 Written = tuple[str, str | None]
 """A language and its script."""
+
+
 ORDER: tuple[Exposure, ...] = ("parallel", "monolingual", "unseen", "unknown")
 
 
@@ -66,3 +71,23 @@ def _pretrained_on(configuration: Configuration, model: str) -> tuple[str, list[
     if not (training.exists() and data.exists()):
         return None
     return read_record(training)["settings"]["objective"], list(read_record(data)["pairs"])
+
+
+SEED = "seed"
+
+
+def one_checkpoint_each(configuration: Configuration, models: Sequence[str]) -> bool:
+    """Whether no two of these models differ in the seed of their pre-training alone; an extended one is its origin."""
+    origins = dict.fromkeys(origin_of(configuration, label) for label in models)
+    recipes = [recipe for label in origins if (recipe := _recipe(configuration, label))]
+    return all(recipe not in recipes[:place] for place, recipe in enumerate(recipes))
+
+
+def _recipe(configuration: Configuration, label: str) -> dict[str, Any]:
+    """How a model was pre-trained, without its seed; nothing is known of a folder without a record."""
+    model = configuration.models[label]
+    if model.pretrain:
+        return model.pretrain.model_dump(exclude={SEED})
+    record = model_folder(configuration, label) / TRAINING_RECORD
+    settings = read_record(record)["settings"] if record.exists() else {}
+    return {key: value for key, value in settings.items() if key != SEED}

@@ -1,6 +1,7 @@
 """Turn what is wrong with the form of a configuration into sentences for its author."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel
@@ -159,3 +160,46 @@ def _inner(node: dict[str, Any], part: str, schema: dict[str, Any]) -> dict[str,
         return node["items"]
     extra = node.get("additionalProperties", {})
     return extra if isinstance(extra, dict) else {}
+
+
+def number_mistakes(given: Any, read: Any, key: str = "") -> Iterator[str]:
+    """True and false where a number is wanted, which pydantic takes for 1 and 0, and numbers beyond all use.
+
+    Args:
+        given: a part of the configuration as it was written.
+        read: the same part with its types.
+        key: of the part.
+    """
+    if isinstance(read, int | float) and not isinstance(read, bool):
+        if isinstance(given, bool):
+            yield f"'{key}' is {str(given).lower()}; write a number."
+        elif abs(read) > LARGEST:
+            yield f"'{key}' is {given}; write a number of at most {LARGEST:,}."
+    for name, part in _parts(given):
+        yield from number_mistakes(part, _part_of(read, name), f"{key}.{name}" if key else str(name))
+
+
+def _parts(given: Any) -> list[tuple[Any, Any]]:
+    if isinstance(given, Mapping):
+        return list(given.items())
+    return list(enumerate(given)) if isinstance(given, list | tuple) else []
+
+
+def _part_of(read: Any, name: Any) -> Any:
+    """What was read of a part; nothing where a type has put it somewhere else."""
+    if isinstance(read, BaseModel):
+        return getattr(read, str(name), None)
+    if isinstance(read, Mapping):
+        return read.get(name)
+    return read[name] if isinstance(read, Sequence) and isinstance(name, int) and name < len(read) else None
+
+
+LARGEST = 1_000_000_000
+"""No count, seed or other number of a configuration is larger."""
+
+
+def named_twice(key: str, labels: Sequence[Any]) -> Iterator[str]:
+    """One sentence for each value that a list has more than once."""
+    for label, count in Counter(labels).items():
+        if count > 1:
+            yield f"'{key}' names '{label}' {'twice' if count == 2 else f'{count} times'}; write it once."
