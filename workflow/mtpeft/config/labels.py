@@ -8,6 +8,7 @@ from mtpeft.config.paths import cell_of
 from mtpeft.config.schema import Configuration
 from mtpeft.config.wildcards import Wildcards
 from mtpeft.core.errors import UserError
+from mtpeft.data.sources import SOURCES
 
 
 def labels_in(configuration: Configuration, wildcards: Wildcards) -> dict[str, str]:
@@ -53,5 +54,6 @@ def _label(configuration: Configuration, wildcard: str, value: str) -> str:
             name = {"corpus": "corpora"}.get(wildcard, f"{wildcard}s")
             bare = value in getattr(configuration, name)
         case _:
-            bare = wildcard not in ("seed", "wheel", "dataset", "vocabulary")
+            downloads = [source.wildcard for source in SOURCES.entries.values()]
+            bare = wildcard not in ("seed", "vocabulary", *downloads)
     return value if bare else label_of(value)

@@ -13,9 +13,17 @@ from mtpeft.cells import (
     Cell,
 )
 from mtpeft.config import folders
-from mtpeft.config.corpora import anchor_pairs, used_corpora
+from mtpeft.config.corpora import (
+    OWN_TEST_SET,
+    all_downloads,
+    anchor_pairs,
+    more_test_sets,
+    test_downloads,
+    test_params,
+    test_sets,
+    used_corpora,
+)
 from mtpeft.config.corpus_settings import user_files
-from mtpeft.config.datasets import all_datasets
 from mtpeft.config.methods import require_trainable
 from mtpeft.config.models import vocabulary_of
 from mtpeft.config.pairs import require_sorted
@@ -23,9 +31,9 @@ from mtpeft.config.rates import CLASS, trial_cells
 from mtpeft.config.schema import Configuration
 from mtpeft.config.settings import class_cell, needs_search, text_settings
 from mtpeft.config.studies import EFFICIENCY, all_cells, drawn_cells, rate_classes
-from mtpeft.config.test_sets import PRIMARY, given_test, more_test_sets, test_datasets, test_sets
 from mtpeft.config.wildcards import Wildcards
 from mtpeft.core.errors import UserError
+from mtpeft.data.sources import SOURCES, source_of
 from mtpeft.methods import METHODS
 from mtpeft.methods.base import Method
 
@@ -35,14 +43,16 @@ TRAINING_PARTS = ("train", "dev", "pretrain")
 
 def constraints(configuration: Configuration) -> dict[str, str]:
     """Pattern of each wildcard: the labels that the configuration knows, which makes paths unambiguous."""
-    corpora = configuration.corpora
-    wheels = {folders.wheel_name(configuration, corpus, name) for corpus in corpora for name in corpora[corpus].wheels}
+    corpora, downloads = configuration.corpora, all_downloads(configuration).values()
     vocabularies = {vocabulary_of(configuration, model) for model in configuration.models}
     known: dict[str, Iterable[str]] = {
         "corpus": [folders.corpus_name(configuration, corpus) for corpus in corpora],
-        "wheel": wheels,
-        "dataset": [folders.dataset_name(configuration, dataset) for dataset in all_datasets(configuration)],
-        "test_set": [PRIMARY, *more_test_sets(configuration)],
+        **{
+            source.wildcard: [folders.download_name(each) for each in downloads if each.source == name]
+            for name, source in SOURCES.entries.items()
+            if source.wildcard
+        },
+        "test_set": [OWN_TEST_SET, *more_test_sets(configuration)],
         "study": configuration.studies,
         "model": [*configuration.models, ANY],
         "vocabulary": [folders.vocabulary_name(configuration, vocabulary) for vocabulary in vocabularies],
@@ -82,7 +92,7 @@ def cell_of(wildcards: Wildcards) -> Cell:
 
 
 def archives(configuration: Configuration, wildcards: Wildcards) -> list[str]:
-    """Extracts of the wheels or of the datasets that a pair's corpus is made of."""
+    """Files to download for the text of a pair."""
     return folders.archives_of(configuration, wildcards["pair"])
 
 
@@ -124,15 +134,15 @@ def more_tests(configuration: Configuration) -> str:
 
 
 def test_archives(configuration: Configuration, wildcards: Wildcards) -> list[str]:
-    """Datasets that a named test set of a pair is made of."""
-    datasets = test_datasets(configuration, wildcards["pair"], wildcards["test_set"])
-    return [folders.dataset_file(configuration, dataset) for dataset in datasets]
+    """Files to download for a named test set of a pair."""
+    downloads = test_downloads(configuration, wildcards["pair"], wildcards["test_set"])
+    return list(map(folders.download_file, downloads))
 
 
 def test_files(configuration: Configuration, wildcards: Wildcards) -> list[str]:
-    """The user's own files that a named test set of a pair is made of."""
-    given = given_test(configuration, wildcards["pair"], wildcards["test_set"])
-    return [] if given.mtdata else list((given.both_sides or given.sides).values())
+    """The user's own files that a named test set of a pair is read from."""
+    params = test_params(configuration, wildcards["pair"], wildcards["test_set"])
+    return list(map(str, source_of(params).files(params)))
 
 
 def train_inputs(configuration: Configuration, wildcards: Wildcards) -> Mapping[str, list[str]]:

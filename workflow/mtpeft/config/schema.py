@@ -8,7 +8,7 @@ from typing import Self
 from pydantic import Field, PrivateAttr, create_model
 
 from mtpeft.config.comet_section import Comet
-from mtpeft.config.corpora import Corpus
+from mtpeft.config.corpora import corpus_type
 from mtpeft.config.findings import Finding
 from mtpeft.config.margins import Margin, Margins
 from mtpeft.config.methods import MethodEntry, entry_type
@@ -21,7 +21,11 @@ from mtpeft.config.study_file import ALONE
 from mtpeft.core.forms import Share
 from mtpeft.core.options import DecodingOptions, TrainingOptions
 from mtpeft.core.section import Section
+from mtpeft.data.readers import READERS
+from mtpeft.data.sources import SOURCES
 from mtpeft.methods import METHODS
+
+CorpusEntry = corpus_type()
 
 
 class Configuration(Section):
@@ -45,7 +49,7 @@ class Configuration(Section):
         self._study_file = study_file
         return self
 
-    corpora: dict[str, Corpus]
+    corpora: dict[str, CorpusEntry]
     pairs: dict[str, Pair]
     sizes: dict[str, Size]
     models: dict[str, Model]
@@ -65,7 +69,12 @@ class Configuration(Section):
 
 
 def configuration_type() -> type[Configuration]:
-    """The type of a configuration with all methods that are in the registry now, those from outside included."""
-    if not any(method.module for method in METHODS.values()):
+    """Make the type of a configuration with all that is in the registries now, entries from outside included."""
+    if not any(entry.module for entry in (*METHODS.values(), *SOURCES.entries.values(), *READERS.entries.values())):
         return Configuration
-    return create_model("Configuration", __base__=Configuration, methods=(dict[str, entry_type(METHODS.values())], ...))
+    return create_model(
+        "Configuration",
+        __base__=Configuration,
+        corpora=(dict[str, corpus_type()], ...),
+        methods=(dict[str, entry_type(METHODS.values())], ...),
+    )

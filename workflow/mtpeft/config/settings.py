@@ -13,6 +13,7 @@ from typing import Any
 from mtpeft.cells import ANY, Cell, fold, told_cells
 from mtpeft.config import rates
 from mtpeft.config.claims import claim_cells, claim_settings, foreign_language, gate_settings, untouched_settings
+from mtpeft.config.corpora import test_sets
 from mtpeft.config.margins import plain_margin
 from mtpeft.config.methods import method_options, search_of, with_languages
 from mtpeft.config.models import model_with, origin_of, pretrain_languages
@@ -22,7 +23,6 @@ from mtpeft.config.recipes import RECIPES
 from mtpeft.config.schema import Configuration
 from mtpeft.config.sizes import BY_SEED
 from mtpeft.config.studies import all_cells, drawn_cells, study_others, untouched_elsewhere
-from mtpeft.config.test_sets import test_sets
 from mtpeft.core.files import found_path, sha256_of
 from mtpeft.core.section import plain
 from mtpeft.methods import METHODS

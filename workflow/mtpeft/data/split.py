@@ -19,7 +19,7 @@ GIVEN = ("dev", "test")
 Table = Mapping[str, CleanPair]
 
 
-def choose_split(settings: Mapping[str, Any], *, cleaned: Sequence[Path], output: Path) -> None:
+def split_corpus(settings: Mapping[str, Any], *, cleaned: Sequence[Path], output: Path) -> None:
     """Write the ids of the test, dev and fine-tuning sentences, and the texts of the first two in all languages.
 
     Sentences are drawn in the order of the hash of their id from those that every cleaned file has, worded alike in the

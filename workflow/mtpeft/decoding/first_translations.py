@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 
 from mtpeft.core.records import AtWork, Translation
-from mtpeft.data.identify import most_likely
+from mtpeft.data.language_identification import most_likely
 
 EXAMPLES, FIRST_TOKENS = 3, 12
 LOW_CHRF = 10.0

@@ -127,7 +127,7 @@ def preload() -> None:
     for module in MODULES:
         importlib.import_module(module)
     importlib.import_module("transformers.conversion_mapping").get_checkpoint_conversion_mapping("mbart")
-    importlib.import_module("mtpeft.data.identify").labels_of("en")
+    importlib.import_module("mtpeft.data.language_identification").labels_of("en")
 
 
 REFUSED = 1

@@ -19,7 +19,7 @@ def _fetch(given: argparse.Namespace) -> None:
 
 
 def _install(given: argparse.Namespace) -> None:
-    from mtpeft.data.sources.mtdata.install import install_mtdata
+    from mtpeft.data.sources.mtdata.environment import install_mtdata
 
     install_mtdata(given.settings, record=given.record)
 
@@ -37,15 +37,15 @@ def _clean(given: argparse.Namespace) -> None:
 
 
 def _split(given: argparse.Namespace) -> None:
-    from mtpeft.data.split import choose_split
+    from mtpeft.data.split import split_corpus
 
-    choose_split(given.settings, cleaned=given.cleaned, output=given.output)
+    split_corpus(given.settings, cleaned=given.cleaned, output=given.output)
 
 
 def _divide(given: argparse.Namespace) -> None:
-    from mtpeft.data.decontaminate import split_pair
+    from mtpeft.data.divide import divide_pair
 
-    split_pair(
+    divide_pair(
         given.settings,
         cleaned=given.cleaned,
         split=given.split,
@@ -56,9 +56,9 @@ def _divide(given: argparse.Namespace) -> None:
 
 
 def _test(given: argparse.Namespace) -> None:
-    from mtpeft.data.given_tests import take_in_test
+    from mtpeft.data.test_sets import prepare_test_set
 
-    take_in_test(given.settings, archives=given.archives, output=given.output, record=given.record)
+    prepare_test_set(given.settings, archives=given.archives, output=given.output, record=given.record)
 
 
 def _subset(given: argparse.Namespace) -> None:
@@ -68,9 +68,9 @@ def _subset(given: argparse.Namespace) -> None:
 
 
 def _similarity(given: argparse.Namespace) -> None:
-    from mtpeft.data.subset_similarity import measure_similarities
+    from mtpeft.data.subsets import measure_similarity
 
-    measure_similarities(given.settings, train=given.train, test=given.test, subsets=given.subsets, record=given.record)
+    measure_similarity(given.settings, train=given.train, test=given.test, subsets=given.subsets, record=given.record)
 
 
 def _vocabulary(given: argparse.Namespace) -> None:

@@ -209,7 +209,8 @@ def _gzip_pieces(file: BinaryIO) -> Iterator[bytes]:
     import zlib
 
     try:
-        yield from _pieces(gzip.GzipFile(fileobj=file))
+        with gzip.GzipFile(fileobj=file) as unpacked:
+            yield from _pieces(unpacked)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DamagedFileError(str(error)) from None
 
@@ -218,7 +219,8 @@ def _xz_pieces(file: BinaryIO) -> Iterator[bytes]:
     import lzma
 
     try:
-        yield from _pieces(lzma.LZMAFile(file))
+        with lzma.LZMAFile(file) as unpacked:
+            yield from _pieces(unpacked)
     except (EOFError, lzma.LZMAError) as error:
         raise DamagedFileError(str(error)) from None
 

@@ -1,4 +1,4 @@
-"""Take in a test set that the user names, as it is: scores on it can be compared with those of others."""
+"""Prepare a test set that the user names beside a corpus's own: it stays as it is, so that scores can be compared."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,27 +9,26 @@ from mtpeft.core.errors import UserError
 from mtpeft.core.warnings import warn
 from mtpeft.data import tsv
 from mtpeft.data.normalisation import normalised_line
-from mtpeft.data.readers.lines import Line
-from mtpeft.data.readers.tables import read_table
-from mtpeft.data.sources.files import paths_of, read_given
-from mtpeft.data.sources.mtdata.ids import columns_of
+from mtpeft.data.sources import source_of
+from mtpeft.data.sources.base import Languages
 
 
-def take_in_test(settings: Mapping[str, Any], *, archives: Sequence[Path], output: Path, record: Path) -> None:
+def prepare_test_set(settings: Mapping[str, Any], *, archives: Sequence[Path], output: Path, record: Path) -> None:
     """Write all pairs, in their order, and a record with the texts of both languages; text is a `normalised_line`.
 
     Training text is kept away from these texts, in whatever pair they are.
 
     Args:
-        settings: `source` and `target` language, and `files` or the ids in `mtdata`.
-        archives: tables of the datasets.
+        settings: `source` and `target` language, and a description of the text under the name of its source.
+        archives: files that were downloaded for it.
         output: where the pairs go.
         record: where the record goes.
 
     Raises:
         UserError: the text can't be read, or no line has two sides.
     """
-    lines = list(_lines(settings, archives))
+    source = source_of(settings)
+    lines = source.read_test(settings, Languages(settings["source"], settings["target"], ""), archives)
     named = (
         (number, normalised_line(line.source), normalised_line(line.target)) for number, line in enumerate(lines, 1)
     )
@@ -44,10 +43,9 @@ def take_in_test(settings: Mapping[str, Any], *, archives: Sequence[Path], outpu
     tsv.write_pairs(output, pairs)
     sides = {"source": [pair.source for pair in pairs], "target": [pair.target for pair in pairs]}
     texts = {settings[side]: sorted(set(found)) for side, found in sides.items()}
-    read = [*archives, *(paths_of(settings["files"]) if "files" in settings else ())]
     content = {
         "settings": settings,
-        "inputs": {path.name: files.sha256_of(path) for path in read},
+        "inputs": {path.name: files.sha256_of(path) for path in [*archives, *source.files(settings)]},
         "lines": len(lines),
         "rows": len(pairs),
         "texts": {record.stem: texts},
@@ -56,14 +54,3 @@ def take_in_test(settings: Mapping[str, Any], *, archives: Sequence[Path], outpu
     }
     files.write_record(record, content)
     warn(warnings)
-
-
-def _lines(settings: Mapping[str, Any], archives: Sequence[Path]) -> list[Line]:
-    languages = (settings["source"], settings["target"])
-    if "files" in settings:
-        return read_given(settings["files"], source=languages[0], target=languages[1])
-    found: list[Line] = []
-    for dataset, archive in zip(settings["mtdata"], archives, strict=True):
-        columns = columns_of(dataset, languages)
-        found += read_table(archive, [columns[language] for language in languages])
-    return found

@@ -43,7 +43,7 @@ class Screened(NamedTuple):
     left: np.ndarray
 
 
-def split_pair(
+def divide_pair(
     settings: Mapping[str, Any], *, cleaned: Path, split: Path, others: Sequence[Path], folder: Path, record: Path
 ) -> None:
     """Write train, dev, test and pretrain of one pair as .tsv files in the folder, in the order of the ids' hashes.
