@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from mtpeft.cluster.visible_gpus import devices_here
+from mtpeft.core import compat
 from mtpeft.forkserver.client import ADDRESS_VARIABLE, STARTED
 from mtpeft.forkserver.request import STREAMS, Request, close_all, is_ours, receive_request
 
@@ -58,9 +59,7 @@ def lost_its_devices() -> bool:
     torch calls a fork bad as soon as anybody has counted GPUs before it, also where there was none to find. A machine
     without a GPU has nothing to lose.
     """
-    import torch
-
-    return torch.cuda._is_in_bad_fork() and bool(devices_here())
+    return compat.cuda_is_lost_by_fork() and bool(devices_here())
 
 
 def _take_over(request: Request, streams: Sequence[int]) -> None:

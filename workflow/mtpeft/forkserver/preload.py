@@ -2,6 +2,8 @@
 
 import importlib
 
+from mtpeft.core import compat
+
 MODULES = (
     "mtpeft.decoding.decode",
     "mtpeft.decoding.retrieval",
@@ -25,5 +27,5 @@ def preload() -> None:
     """
     for module in MODULES:
         importlib.import_module(module)
-    importlib.import_module("transformers.conversion_mapping").get_checkpoint_conversion_mapping("mbart")
+    compat.compile_weight_patterns()
     importlib.import_module("mtpeft.data.identify").labels_of("en")

@@ -10,6 +10,7 @@ import torch
 from safetensors import SafetensorError
 from torch import nn
 
+from mtpeft.core import compat
 from mtpeft.core.errors import UserError
 from mtpeft.models.precision import WHOLE, Frozen, loading_options, represented, require_quantisation, settle
 from mtpeft.models.weight_files import read_heads, weight_files
@@ -123,4 +124,4 @@ def parameters(model: nn.Module) -> tuple[int, int]:
 
 
 def _sinusoids(model: nn.Module) -> list[nn.Module]:
-    return [module for module in model.modules() if "Sinusoidal" in type(module).__name__]
+    return [module for module in model.modules() if compat.is_sinusoidal(module)]

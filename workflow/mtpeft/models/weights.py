@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mtpeft.core import compat
 from mtpeft.core.errors import UserError
 from mtpeft.models.architecture import ModelShape
 from mtpeft.models.weight_files import Tensor, first_line, read_heads, read_tensor, weight_files
@@ -180,7 +181,7 @@ def _changes_nothing(model: "PreTrainedModel", name: str, head: Tensor | None) -
     if name.endswith(VERSIONS):
         return True
     if name.endswith(SINUSOIDS):
-        return any("Sinusoidal" in type(module).__name__ for module in model.modules())
+        return any(map(compat.is_sinusoidal, model.modules()))
     return name.endswith(LOGITS_BIAS) and head is not None and not read_tensor(head, name).any().item()
 
 

@@ -5,7 +5,6 @@ they end. Loads nothing but the standard library until a step is launched.
 """
 
 import contextlib
-import logging
 import os
 import signal
 import sys
@@ -13,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from mtpeft.cluster.preemption import SIGNALS
+from mtpeft.core import compat
 from mtpeft.forkserver.client import ADDRESS_VARIABLE
 
 LAUNCHED_VARIABLE, RANK_VARIABLE = "TORCHELASTIC_RUN_ID", "RANK"
@@ -39,19 +39,15 @@ def launch(arguments: Sequence[str], *, processes: int) -> None:
         SystemExit: a process failed; with the code of a user's mistake where it was one, of another try where a process
             asked for one or was killed.
     """
-    from accelerate.commands.launch import launch_command, launch_command_parser
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
     told = ["--config_file", str(CONFIG), "--num_processes", str(processes), "--multi_gpu", "--module", "mtpeft"]
-    given = launch_command_parser().parse_args([*told, *arguments])
-    # The launcher would kill the ranks when a signal comes, and say of every failure what the rank has said already.
-    os.environ["PET_SIGNALS_TO_HANDLE"] = "SIGHUP"
+    given = compat.launcher_arguments([*told, *arguments])
     os.environ.pop(ADDRESS_VARIABLE, None)  # else each rank would ask for a fork of the warm process
-    logging.getLogger("torch.distributed").setLevel(logging.CRITICAL)
     for number in SIGNALS:
         signal.signal(number, _pass_on)
     try:
-        launch_command(given)
+        compat.launch_ranks(given)
     except ChildFailedError as error:
         sys.exit(_code_of(failure.exitcode for failure in error.failures.values()))
 
