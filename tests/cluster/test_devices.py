@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mtpeft.cluster import visible_gpus
-from mtpeft.cluster.gpu_slots import take_slots
+from mtpeft.cluster.gpus import take_slots
 from mtpeft.cluster.visible_gpus import devices_here
 from mtpeft.core.errors import UserError
 from support.waiting import wait_for
@@ -19,7 +19,7 @@ from support.waiting import wait_for
 GIVEN = ("MTPEFT_DEVICES", "CUDA_VISIBLE_DEVICES", "SLURM_JOB_ID", "SLURM_STEP_ID")
 STEP = """
 import sys
-from mtpeft.cluster.gpu_slots import take_slots
+from mtpeft.cluster.gpus import take_slots
 with take_slots(int(sys.argv[1]), int(sys.argv[2])) as taken:
     print("has", *taken, flush=True)
     sys.stdin.read()

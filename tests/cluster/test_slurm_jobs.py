@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mtpeft.front.slurm import Made, parse_jobs, parse_script
+from mtpeft.cluster.slurm import Made, parse_jobs, parse_script
 
 RUN = "4bfaf986-0861-42ed-8b1c-7eb127d9f159"
 LINE = "7|RUNNING|3:47|2026-11-26T10:51:41|{name}|{comment}|{folder}\n"

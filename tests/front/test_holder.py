@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
+from mtpeft.cluster import folder_lock
+from mtpeft.cluster.folder_lock import RECORD, SILENCE_SECONDS, find_holder, holding
 from mtpeft.config.load import load
 from mtpeft.core.errors import UserError
-from mtpeft.front import holder
-from mtpeft.front.holder import RECORD, SILENCE_SECONDS, find_holder, holding
 from support.waiting import SOON, wait_for
 
 HERE = socket.gethostname()
@@ -99,7 +99,7 @@ def test_where_a_file_system_has_no_locks_the_process_tells(
 
 
 def test_a_living_holder_gives_signs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(holder, "HEARTBEAT_SECONDS", 0.02)
+    monkeypatch.setattr(folder_lock, "HEARTBEAT_SECONDS", 0.02)
     with holding():
         os.utime(RECORD, (0, 0))
         wait_for(lambda: RECORD.stat().st_mtime > 0, SOON)
@@ -117,7 +117,7 @@ def test_what_a_killed_holder_left_unsettled_stays_so_until_it_is_settled() -> N
         assert found
         assert not found.settled
         assert found.since > 1000.0
-        assert found.configuration == holder.hash_of(load([]))
+        assert found.configuration == folder_lock.hash_of(load([]))
 
 
 def test_a_record_that_can_not_be_read_may_be_one_that_is_being_written() -> None:

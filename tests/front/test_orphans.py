@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from mtpeft.cells import Cell
+from mtpeft.cluster.folder_lock import find_holder, holding
 from mtpeft.config.folders import model_home, placed, start_file
 from mtpeft.config.load import load
-from mtpeft.front.holder import find_holder, holding
 from mtpeft.front.taken_in import take_in
 from support.sweep import STUDY, copy, planned, results, snakemake, write_study
 

@@ -25,13 +25,14 @@ from mtpeft.config.load import read_yaml, validate
 from mtpeft.config.study_file import study_name
 from mtpeft.core import compat
 from mtpeft.core.errors import UserError
-from mtpeft.front import holder, verify
+from mtpeft.cluster import folder_lock
+from mtpeft.front import verify
 from mtpeft.front.study_records import begin_study
 from mtpeft.core.files import canonical
 
 try:
     # A sweep has read the files before; Snakemake has read those that it was given, but takes what it can't understand.
-    if compat.is_main_process(workflow) and holder.HOLDER_VARIABLE not in os.environ:
+    if compat.is_main_process(workflow) and folder_lock.HOLDER_VARIABLE not in os.environ:
         for file in workflow.overwrite_configfiles:
             read_yaml(file)
     CONFIGURATION = validate(config).named(study_name(workflow.overwrite_configfiles))
@@ -40,7 +41,7 @@ except UserError as error:
 
 share_python(submitted=compat.is_submitted_job(workflow))
 
-if compat.is_main_process(workflow) and (held := holder.told_of_holder()):
+if compat.is_main_process(workflow) and (held := folder_lock.told_of_holder()):
     logger.warning(held)
 
 FIRST = order.FIRST
@@ -127,7 +128,7 @@ PROCESSES, MICRO_BATCH_TOKENS, SHARDED = (
 def hold_folder():
     """Let no second sweep into this folder while this Snakemake lives, and note what this study file makes."""
     try:
-        holder.hold_until_exit(CONFIGURATION, cluster=not compat.runs_jobs_here(workflow))
+        folder_lock.hold_until_exit(CONFIGURATION, cluster=not compat.runs_jobs_here(workflow))
         for line in begin_study(CONFIGURATION, workflow.overwrite_configfiles):
             logger.warning(line)
     except UserError as error:

@@ -41,7 +41,7 @@ def job_times() -> JobTimes:
     """Those of this job; it has no end where there is none, or where SLURM does not say."""
     if not (job := job_id()):
         return JobTimes()
-    times = (_ask(["squeue", "--noheader", f"--jobs={job}", "--format=%S %e"]) or "").split()
+    times = (_try(["squeue", "--noheader", f"--jobs={job}", "--format=%S %e"]) or "").split()
     if len(times) == 2 and all(map(str.isdigit, times)):
         return JobTimes(*map(float, times))
     print(f"SLURM does not say when job {job} ends, so nothing is done before it does.", flush=True)
@@ -56,8 +56,8 @@ def requeue() -> bool:
     job = job_id()
     if not job or SUBMITTED_VARIABLE not in os.environ:
         return False
-    shown = _ask(["scontrol", "show", "job", job])
-    return bool(shown) and _may_go_back(shown) and _ask(["scontrol", "requeue", job]) is not None
+    shown = _try(["scontrol", "show", "job", job])
+    return bool(shown) and _may_go_back(shown) and _try(["scontrol", "requeue", job]) is not None
 
 
 def _may_go_back(shown: str) -> bool:
@@ -68,7 +68,7 @@ def _may_go_back(shown: str) -> bool:
     return told.get("JobState") == "RUNNING" or makes_room
 
 
-def _ask(command: Sequence[str]) -> str | None:
+def _try(command: Sequence[str]) -> str | None:
     """What a command of SLURM prints, with times as seconds since 1970, or None where it fails."""
     environment = os.environ | {"SLURM_TIME_FORMAT": "%s"}
     try:

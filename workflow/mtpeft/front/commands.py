@@ -114,11 +114,11 @@ def _tidy(given: argparse.Namespace) -> None:
 
 
 def _jobs(given: argparse.Namespace) -> None:
+    from mtpeft.cluster.folder_lock import find_holder, holding
+    from mtpeft.cluster.slurm import jobs_here
     from mtpeft.config.labels import with_digests
     from mtpeft.config.load import load
-    from mtpeft.front.holder import find_holder, holding
     from mtpeft.front.orphans import jobs_table, settle, take_over
-    from mtpeft.front.slurm import jobs_here
 
     configuration = load(given.configfile)
     targets = [with_digests(configuration, target) for target in given.target]
@@ -135,8 +135,8 @@ def _jobs(given: argparse.Namespace) -> None:
 
 
 def _verify(given: argparse.Namespace) -> int:
+    from mtpeft.cluster.folder_lock import holding
     from mtpeft.config.load import load
-    from mtpeft.front.holder import holding
     from mtpeft.front.verify import damage, discard, made_records
 
     configuration = load(given.configfile)

@@ -4,11 +4,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from mtpeft.cluster.folder_lock import Hold, hash_of
+from mtpeft.cluster.slurm import SlurmJob, cancel, jobs_here, made_by
 from mtpeft.config.schema import Configuration
 from mtpeft.core.errors import UserError
 from mtpeft.core.text_tables import in_columns
-from mtpeft.front.holder import Hold, hash_of
-from mtpeft.front.slurm import SlurmJob, cancel, jobs_here, made_by
 from mtpeft.front.snakemake import clear_lock
 from mtpeft.front.taken_in import take_in
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 
+from mtpeft.cluster.folder_lock import Hold, holding
 from mtpeft.config.folders import figures_folder, results_folder
 from mtpeft.config.labels import with_digests
 from mtpeft.config.load import load
@@ -23,7 +24,6 @@ from mtpeft.core.text_tables import tally
 from mtpeft.forkserver.launcher import warm_process
 from mtpeft.front.comet_server import comet_process
 from mtpeft.front.first_translations import FirstTranslations
-from mtpeft.front.holder import Hold, holding
 from mtpeft.front.orphans import settle
 from mtpeft.front.preview import FINDINGS, make_unfinished, remove_unfinished
 from mtpeft.front.progress import Progress

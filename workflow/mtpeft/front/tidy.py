@@ -4,9 +4,9 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from mtpeft.cluster.folder_lock import holding
 from mtpeft.config.folders import in_use
 from mtpeft.config.schema import Configuration
-from mtpeft.front.holder import holding
 from mtpeft.front.study_records import all_uses, size_of
 
 WITH_DIGEST = (

@@ -18,10 +18,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
+from mtpeft.cluster.slurm import jobs_here
 from mtpeft.config.models import EXECUTION
 from mtpeft.config.schema import Configuration
 from mtpeft.core.errors import UserError
-from mtpeft.front.slurm import jobs_here
 
 RECORD = Path("results/.sweep")
 HOLDER_VARIABLE = "MTPEFT_HOLDER"
