@@ -62,7 +62,7 @@ localrules:
 
 onstart:
     # Jobs of a cluster and dry runs have no such hook: this is the one Snakemake that works in this folder.
-    hold_folder()
+    lock_folder()
     compat.limit_scheduler_polls(workflow)
 
 

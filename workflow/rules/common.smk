@@ -20,19 +20,19 @@ from mtpeft.cells import OTHER_TEMPLATE as OTHER
 from mtpeft.config import comet_settings, corpus_settings, finding_paths, folders, groups, labels
 from mtpeft.config import model_paths, order, others, paths
 from mtpeft.config import recipes, representations, settings
+from mtpeft.cluster import folder_lock
 from mtpeft.cluster.environment import share_python
 from mtpeft.config.load import read_yaml, validate
 from mtpeft.config.study_file import study_name
 from mtpeft.core import compat
 from mtpeft.core.errors import UserError
-from mtpeft.cluster import folder_lock
 from mtpeft.front import verify
-from mtpeft.front.study_records import begin_study
+from mtpeft.front.study_records import begin_study, configuration_hash
 from mtpeft.core.files import canonical
 
 try:
     # A sweep has read the files before; Snakemake has read those that it was given, but takes what it can't understand.
-    if compat.is_main_process(workflow) and folder_lock.HOLDER_VARIABLE not in os.environ:
+    if compat.is_main_process(workflow) and folder_lock.LOCK_VARIABLE not in os.environ:
         for file in workflow.overwrite_configfiles:
             read_yaml(file)
     CONFIGURATION = validate(config).named(study_name(workflow.overwrite_configfiles))
@@ -41,8 +41,8 @@ except UserError as error:
 
 share_python(submitted=compat.is_submitted_job(workflow))
 
-if compat.is_main_process(workflow) and (held := folder_lock.told_of_holder()):
-    logger.warning(held)
+if compat.is_main_process(workflow) and (refusal := folder_lock.why_not_free()):
+    logger.warning(refusal)
 
 FIRST = order.FIRST
 PLACES = order.places(CONFIGURATION)
@@ -125,10 +125,11 @@ PROCESSES, MICRO_BATCH_TOKENS, SHARDED = (
 )
 
 
-def hold_folder():
-    """Let no second sweep into this folder while this Snakemake lives, and note what this study file makes."""
+def lock_folder():
+    """Let no second sweep into this folder while this Snakemake lives, and record what this study file makes."""
     try:
-        folder_lock.hold_until_exit(CONFIGURATION, cluster=not compat.runs_jobs_here(workflow))
+        cluster = not compat.runs_jobs_here(workflow)
+        folder_lock.lock_folder_until_exit(configuration_hash(CONFIGURATION), cluster=cluster)
         for line in begin_study(CONFIGURATION, workflow.overwrite_configfiles):
             logger.warning(line)
     except UserError as error:

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
-from mtpeft.cluster.visible_gpus import devices_here
+from mtpeft.cluster.gpus import devices_here
 from mtpeft.core import compat
 from mtpeft.forkserver.client import ADDRESS_VARIABLE, STARTED
 from mtpeft.forkserver.request import STREAMS, Request, close_all, is_ours, receive_request
