@@ -10,8 +10,7 @@ from mtpeft.config import paths
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import all_cells
 from mtpeft.data.token_arrays import Encoded, write_arrays
-from mtpeft.front.progress import Progress
-from mtpeft.front.text_warnings import text_warnings
+from mtpeft.front.progress import Progress, text_warnings
 from support.front import configured
 
 TOKENS = [[5, 6, 7, 2]] * 50

@@ -16,7 +16,7 @@ from mtpeft.data.token_arrays import read_arrays
 from mtpeft.data.tsv import read_pairs
 from mtpeft.decoding.first_translations import at_work
 from mtpeft.decoding.search import translate
-from mtpeft.front.first_translations import FirstTranslations
+from mtpeft.front.progress import FirstTranslations
 from mtpeft.metrics.sacrebleu import chrf
 from mtpeft.models.load import load_base
 from mtpeft.models.tokenizer import detokenise, open_tokenizer, special_tokens_of
@@ -94,13 +94,13 @@ def test_a_sweep_shows_each_model_once_and_the_doubts_of_those_that_were_there(
     write_record(files[0], record | {"at_work": record["at_work"] | {"doubts": ["all 9 translations are the same"]}})
     write_record(files[1], {key: value for key, value in record.items() if key != "at_work"})
     shown = FirstTranslations(configuration)
-    shown.tell_all()
+    shown.report_all()
     model, pair = label_of(files[0].parts[-3]), label_of(files[0].stem)
     assert capsys.readouterr().out == f"mtpeft: look at '{model}' on {pair}: all 9 translations are the same.\n"
     write_record(files[2], record)
-    shown.tell_all()
+    shown.report_all()
     os.utime(files[2], (0, 0))  # as Snakemake does when the job has ended
-    shown.tell_all()
+    shown.report_all()
     said = capsys.readouterr().out.splitlines()
     model, pair = label_of(files[2].parts[-3]), label_of(files[2].stem)
     assert said[0].startswith(f"mtpeft: '{model}' untouched on the dev set of {pair}: chrF ")

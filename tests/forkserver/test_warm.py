@@ -197,8 +197,8 @@ def test_a_fork_has_lost_its_gpus_where_there_are_any_that_cuda_was_started_for(
 ) -> None:
     """Once bitsandbytes has looked for a GPU, torch calls every fork a bad one, whether there was one or not."""
     monkeypatch.setattr("torch.cuda._is_in_bad_fork", lambda: counted_before)
-    monkeypatch.setattr("mtpeft.cluster.visible_gpus.DRIVER_FILES", Path("no drivers"))
-    monkeypatch.setattr("mtpeft.cluster.visible_gpus.TOOL", "no tool")
+    monkeypatch.setattr("mtpeft.cluster.gpus.DRIVER_FILES", Path("no drivers"))
+    monkeypatch.setattr("mtpeft.cluster.gpus.TOOL", "no tool")
     monkeypatch.setenv("MTPEFT_DEVICES", gpus)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from mtpeft.cluster.allocation import RUN_VARIABLE, SUBMITTED_VARIABLE, JobTimes, job_times, requeue
 from mtpeft.cluster.preemption import LEAST_MARGIN_SECONDS, Clock, TimeToStopError, stopping
+from mtpeft.cluster.slurm import RUN_VARIABLE, SUBMITTED_VARIABLE, JobTimes, job_times, requeue
 from mtpeft.core.errors import StoppedError, TryAgainError
 from mtpeft.core.files import read_record
 from mtpeft.training import loop, result_cache

@@ -254,8 +254,8 @@ def test_other_pairs_are_counted_beside_the_cells(
         ["6", "1", "6", "2", "0"],
         ["11", "11", "11", "2", "0"],
     ]
-    monkeypatch.setattr(progress, "INTERVAL_SECONDS", 0.0)
-    progress.Progress(configuration, []).tell()
+    monkeypatch.setattr(progress, "REPORT_SECONDS", 0.0)
+    progress.Progress(configuration, []).report()
     assert "11 of 11 cells and 0 of 2 decodings of other pairs are finished" in capsys.readouterr().out
 
 

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from mtpeft.cluster.visible_gpus import devices_here
+from mtpeft.cluster.gpus import devices_here
+from mtpeft.core import compat
 from mtpeft.core.errors import UserError
 from mtpeft.core.process import die_with_parent
 from mtpeft.forkserver.client import (
@@ -126,7 +127,7 @@ def preload() -> None:
     """
     for module in MODULES:
         importlib.import_module(module)
-    importlib.import_module("transformers.conversion_mapping").get_checkpoint_conversion_mapping("mbart")
+    compat.compile_weight_patterns()
     importlib.import_module("mtpeft.data.language_identification").labels_of("en")
 
 
@@ -176,9 +177,7 @@ def lost_its_devices() -> bool:
     torch calls a fork bad as soon as anybody has counted GPUs before it, also where there was none to find. A machine
     without a GPU has nothing to lose.
     """
-    import torch
-
-    return torch.cuda._is_in_bad_fork() and bool(devices_here())
+    return compat.cuda_is_lost_by_fork() and bool(devices_here())
 
 
 def _take_over(request: Request, streams: Sequence[int]) -> None:

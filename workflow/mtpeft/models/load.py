@@ -10,6 +10,7 @@ import torch
 from safetensors import SafetensorError
 from torch import nn
 
+from mtpeft.core import compat
 from mtpeft.core.errors import UserError
 from mtpeft.models.precision import WHOLE, BasePrecision, loading_options, represented, require_quantisation, settle
 from mtpeft.models.weights import quiet_loading, read_heads, refuse_other_weights, weight_files
@@ -122,4 +123,4 @@ def parameters(model: nn.Module) -> tuple[int, int]:
 
 
 def _sinusoids(model: nn.Module) -> list[nn.Module]:
-    return [module for module in model.modules() if "Sinusoidal" in type(module).__name__]
+    return [module for module in model.modules() if compat.is_sinusoidal(module)]

@@ -10,7 +10,6 @@ Of peft's `prepare_model_for_kbit_training` nothing is needed: it freezes the ba
 turns 16-bit floats into 32-bit ones, which `precision` decides here, and has activations computed twice to save memory.
 """
 
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +18,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from mtpeft.core import compat
 from mtpeft.core.errors import UserError
 
 PACKAGE = "bitsandbytes"
@@ -82,7 +82,7 @@ def require_quantisation(precision: BasePrecision, device: torch.device) -> None
         8: partial(bitsandbytes.nn.Linear8bitLt, has_fp16_weights=False, threshold=OUTLIER),
         4: partial(bitsandbytes.nn.Linear4bit, quant_type="nf4"),
     }
-    _say_no_casts()
+    compat.silence_eight_bit_casts()
     try:
         kinds[precision.quantised](PROBE, PROBE).eval().to(device)(torch.ones(1, PROBE, device=device))
     except (RuntimeError, NotImplementedError) as error:
@@ -124,18 +124,10 @@ def _quantisation(precision: BasePrecision) -> dict[str, Any]:
 def settle(model: nn.Module) -> None:
     """Have 4-bit layers, if there are any, compute the same in evaluation as in training.
 
-    On processors with instructions for 16-bit floats they would turn to a kernel in evaluation that rounds to these,
-    packs the weights anew for good, and has no gradient, so that nothing could be trained after the first dev score.
+    8-bit layers are kept from logging at each call that they cast their inputs.
     """
-    _say_no_casts()
-    for module in model.modules():
-        if hasattr(module, "support_avx512bf16_for_cpu"):
-            module.support_avx512bf16_for_cpu = False
-
-
-def _say_no_casts() -> None:
-    """Each 8-bit layer would log at each call that its inputs become 16-bit floats, as they do by its method."""
-    logging.getLogger(f"{PACKAGE}.autograd._functions").setLevel(logging.ERROR)
+    compat.silence_eight_bit_casts()
+    compat.keep_four_bit_kernel(model)
 
 
 def is_packed(layer: nn.Module) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mtpeft.core import compat
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import read_json_object
 from mtpeft.models.architecture import ModelShape
@@ -312,7 +313,7 @@ def _changes_nothing(model: "PreTrainedModel", name: str, head: Tensor | None) -
     if name.endswith(VERSIONS):
         return True
     if name.endswith(SINUSOIDS):
-        return any("Sinusoidal" in type(module).__name__ for module in model.modules())
+        return any(map(compat.is_sinusoidal, model.modules()))
     return name.endswith(LOGITS_BIAS) and head is not None and not read_tensor(head, name).any().item()
 
 

@@ -8,7 +8,7 @@ import argparse
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mtpeft.cluster.gpu_slots import take_slots
+from mtpeft.cluster.gpus import take_slots
 from mtpeft.core.provenance import Execution
 from mtpeft.steps.step import Run, Step
 from mtpeft.training.launch import is_launched, launch

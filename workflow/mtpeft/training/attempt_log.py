@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from mtpeft.cluster.allocation import JobTimes, job_id, job_times, requeue
 from mtpeft.cluster.preemption import TIME, Clock, TimeToStopError, unheard_signals, watching
+from mtpeft.cluster.slurm import JobTimes, job_id, job_times, requeue
 from mtpeft.core.errors import StoppedError, TryAgainError
 from mtpeft.core.files import write_text
 from mtpeft.training.launch import prints

@@ -5,7 +5,6 @@ as they end. Only the standard library is loaded until a step is launched, so th
 """
 
 import contextlib
-import logging
 import os
 import signal
 import sys
@@ -13,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from mtpeft.cluster.preemption import SIGNALS
+from mtpeft.core import compat
 from mtpeft.forkserver.client import ADDRESS_VARIABLE
 
 LAUNCHED_VARIABLE, RANK_VARIABLE = "TORCHELASTIC_RUN_ID", "RANK"
@@ -40,19 +40,15 @@ def launch(arguments: Sequence[str], *, processes: int) -> None:
         SystemExit: a rank failed; with the code of a user's error where it was one, and that of another try where a
             rank asked for one or was killed.
     """
-    from accelerate.commands.launch import launch_command, launch_command_parser
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
     options = ["--config_file", str(CONFIG), "--num_processes", str(processes), "--multi_gpu", "--module", "mtpeft"]
-    given = launch_command_parser().parse_args([*options, *arguments])
-    # The launcher would kill the ranks when a signal comes, and log every failure that the rank has printed already.
-    os.environ["PET_SIGNALS_TO_HANDLE"] = "SIGHUP"
+    given = compat.launcher_arguments([*options, *arguments])
     os.environ.pop(ADDRESS_VARIABLE, None)  # else each rank would ask the fork server for a fork
-    logging.getLogger("torch.distributed").setLevel(logging.CRITICAL)
     for number in SIGNALS:
         signal.signal(number, _pass_on)
     try:
-        launch_command(given)
+        compat.launch_ranks(given)
     except ChildFailedError as error:
         sys.exit(_code_of(failure.exitcode for failure in error.failures.values()))
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mtpeft.cluster.allocation import RUN_VARIABLE, job_id
+from mtpeft.cluster.slurm import RUN_VARIABLE, job_id
 from mtpeft.core.files import publish_folder, read_record, write_record
 
 FOLDER = "finished"

@@ -1,28 +1,25 @@
-"""A submission that SLURM refuses: its sentence is the last that is printed."""
+"""Submissions that SLURM refuses: the reason reaches the user as the last sentence that is printed."""
 
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
-from mtpeft.front.refusals import is_mistake, refusals, refused_in
+from mtpeft.cluster.slurm import is_mistake, submission_errors
+from mtpeft.front.snakemake import recorded_events
 
 CALL = "    sbatch call:\n        sbatch --parsable --job-name 04936a00 -p nosuch --wrap=\"python -m snakemake 'a'\"\n"
-LOG = """\
-rule train:
-    output: results/cells/small/pt-en/n100/lora/b5/1/train.json
-Error in rule train:
-    message: SLURM sbatch failed. The error message was '{said}'.
+JOB = """\
+SLURM sbatch failed. The error message was '{said}'.
 {call}For further error details see the cluster/cloud log and the log files of the involved rule(s).
-Shutting down, this might take some time.
 """
-ARRAY = (
-    "SLURM sbatch failed for array job submission (tasks 1-3). The error message was '{said}'.\n{call}\n[Sun Nov 29]\n"
+ARRAY = "SLURM sbatch failed for array job submission (tasks 1-3). The error message was '{said}'.\n{call}"
+LATER = (
+    "Job submission failed with exception: SLURM job submission failed. The error message was {said}\n"
+    "For further error details see the cluster/cloud log and the log files of the involved rule(s)."
 )
-LATER = "WorkflowError:\nSLURM job submission failed. The error message was {said}\n"
 SAID = {
     "sbatch: error: invalid partition specified: nosuch\n"
     "sbatch: error: Batch job submission failed: Invalid partition name specified": (
@@ -45,16 +42,16 @@ SAID = {
 
 
 @pytest.mark.parametrize("said", SAID)
-@pytest.mark.parametrize("form", [LOG, ARRAY, LATER], ids=["job", "array", "later"])
+@pytest.mark.parametrize("form", [JOB, ARRAY, LATER], ids=["job", "array", "later"])
 def test_what_sbatch_said_is_one_line(form: str, said: str) -> None:
-    (found,) = refused_in(form.format(said=said, call=CALL))
+    (found,) = submission_errors([form.format(said=said, call=CALL)] * 2)
     expected, wrong = SAID[said]
-    assert found == expected
+    assert found.startswith(f"SLURM refuses jobs: {expected}. Mend what the profile asks for")
     assert is_mistake([found]) == wrong
 
 
-def test_a_log_without_refusals_has_none() -> None:
-    assert list(refused_in("rule a:\n    output: a.txt\nJob 1 has been submitted with SLURM jobid 5 (log: x).\n")) == []
+def test_other_errors_are_no_submissions() -> None:
+    assert submission_errors(["Error in rule train, jobid: 2", "SLURM job 5 failed"]) == []
 
 
 SNAKEFILE = """
@@ -74,7 +71,7 @@ exit 1
 
 
 @pytest.mark.slow
-def test_the_executor_of_snakemake_writes_what_is_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_executor_of_snakemake_says_what_is_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Snakemake with its executor for SLURM, on a machine whose sbatch refuses everything."""
     programs = tmp_path / "bin"
     programs.mkdir()
@@ -82,13 +79,18 @@ def test_the_executor_of_snakemake_writes_what_is_looked_for(tmp_path: Path, mon
         (programs / name).write_text(SBATCH if name == "sbatch" else "#!/bin/sh\necho me\n", encoding="utf-8")
         (programs / name).chmod(0o755)
     (tmp_path / "Snakefile").write_text(SNAKEFILE, encoding="utf-8")
-    begun = time.time() - 1
     command = [sys.executable, "-m", "snakemake", "--executor", "slurm", "--jobs", "2", "--workflow-profile", "none"]
     monkeypatch.chdir(tmp_path)
     variables = {**os.environ, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
-    done = subprocess.run(command, check=False, capture_output=True, timeout=600, env=variables)
-    assert done.returncode == 1
-    (sentence,) = refusals(since=begun)
+    with recorded_events() as events:
+        done = subprocess.run(
+            [*command, *events.options],
+            check=False,
+            capture_output=True,
+            timeout=600,
+            env=variables | events.variables,
+        )
+        assert done.returncode == 1
+        (sentence,) = submission_errors(events.errors())
     assert sentence.startswith("SLURM refuses jobs: invalid partition specified: nosuch; Batch job submission failed:")
     assert "slurm_partition" in sentence
-    assert refusals(since=time.time() + 60) == []

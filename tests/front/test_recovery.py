@@ -1,4 +1,4 @@
-"""What jobs of a cluster have finished without Snakemake, and Snakemake started directly in a folder that is held."""
+"""Files that jobs on a cluster have finished without Snakemake, and Snakemake started directly in a locked folder."""
 
 import subprocess
 import sys
@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from mtpeft.cells import Cell
+from mtpeft.cluster.folder_lock import lock_folder, read_holder
 from mtpeft.config.folders import model_home, placed, start_file
 from mtpeft.config.load import load
-from mtpeft.front.holder import find_holder, holding
-from mtpeft.front.taken_in import take_in
+from mtpeft.front.recovery import record_finished
 from support.sweep import STUDY, copy, planned, results, snakemake, write_study
 
 pytestmark = [pytest.mark.sweep, pytest.mark.slow]
@@ -39,20 +39,20 @@ def folder(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     return folder
 
 
-def taken_in(*overlays: dict[str, Any], same: bool, targets: Sequence[str] = ("all",)) -> list[str]:
+def recovered(*overlays: dict[str, Any], same: bool, targets: Sequence[str] = ("all",)) -> list[str]:
     files = [write_study(Path(), overlays[0] if overlays else None)]
-    return list(take_in(load(files), files, targets, since=0.0, same=same))
+    return list(record_finished(load(files), files, targets, since=0.0, same=same))
 
 
 def test_what_jobs_have_finished_is_kept_and_follows_its_settings_again(finished: Path, folder: Path) -> None:
-    assert taken_in(same=True) == ["10 files and folders were finished by jobs of an earlier run and are kept."]
+    assert recovered(same=True) == ["10 files and folders were finished by jobs of an earlier run and are kept."]
     assert planned(folder) == {}
     assert planned(folder, overlay=ANOTHER_RATE)["train"] == 1
     assert results(folder) == results(finished)
 
 
 def test_what_they_have_made_with_other_settings_stays_where_it_is_and_is_not_used(folder: Path) -> None:
-    (line,) = taken_in(ANOTHER_RATE, same=False)
+    (line,) = recovered(ANOTHER_RATE, same=False)
     assert line.startswith("5 files and folders")
     kept = ["train.json", "decode.json", "score.json"]
     assert all(Path(file).exists() for file in [*MODEL, f"{ADAPTER}/train.json", *(f"{LORA}/{name}" for name in kept)])
@@ -62,21 +62,21 @@ def test_what_they_have_made_with_other_settings_stays_where_it_is_and_is_not_us
 
 def test_snakemake_itself_is_refused_beside_a_sweep_and_holds_the_folder_alone(folder: Path) -> None:
     (folder / ADAPTER / "score.json").unlink()
-    with holding() as hold:
+    with lock_folder() as lock:
         refused = snakemake(folder, "--cores", "1", "cells")
         assert refused.returncode != 0
         assert "Another sweep works in this folder (process" in refused.stderr
         assert not (folder / ADAPTER / "score.json").exists()
         assert snakemake(folder, "--cores", "1", "--dry-run", "cells").returncode == 0
-        hold.update(settled=False)
-    unsettled = snakemake(folder, "--cores", "1", "cells")
-    assert unsettled.returncode != 0
-    assert "run `python -m mtpeft jobs --wait`" in unsettled.stderr
+        lock.update(needs_recovery=True)
+    unrecovered = snakemake(folder, "--cores", "1", "cells")
+    assert unrecovered.returncode != 0
+    assert "run `python -m mtpeft jobs --wait`" in unrecovered.stderr
     command = [sys.executable, "-m", "mtpeft", "jobs", "--forget", "--configfile", STUDY.name]
     forgotten = subprocess.run(command, capture_output=True, text=True, check=False)
     assert forgotten.returncode == 0, forgotten.stderr
     done = snakemake(folder, "--cores", "1", "cells")
     assert done.returncode == 0, done.stderr
-    found = find_holder()
+    found = read_holder()
     assert found
-    assert (found.ended, found.settled) == (True, True)
+    assert (found.ended, found.needs_recovery) == (True, False)
