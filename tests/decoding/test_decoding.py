@@ -52,7 +52,7 @@ def special_tokens(tokenizer: PairTokenizer, base: torch.nn.Module) -> SpecialTo
 def sources(tokenizer) -> list[torch.Tensor]:
     """The Spanish sentences of any part, short and long, and one that fills the model's positions."""
     text = [*(row[0] for row in SPANISH_ENGLISH), "Reinicia el ordenador para continuar. " * 9]
-    return [torch.tensor(row) for row in encode(tokenizer, text, "source", longest=MAX_POSITIONS)]
+    return [torch.tensor(row) for row in encode(tokenizer, text, "source", max_length=MAX_POSITIONS)]
 
 
 @SEARCHES
