@@ -62,4 +62,6 @@ def test_another_pair_has_its_turn_with_the_study_that_scores_it(known: Places) 
 
 
 def test_text_models_and_figures_come_before_all_cells(known: Places) -> None:
-    assert max(priority(known, step, vars(OF_THE_FIRST)) for step in ("train", "decode", "score", "search_rate")) < FIRST
+    assert (
+        max(priority(known, step, vars(OF_THE_FIRST)) for step in ("train", "decode", "score", "search_rate")) < FIRST
+    )
