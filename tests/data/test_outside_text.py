@@ -9,8 +9,6 @@ from typing import Any
 
 import pytest
 
-from mtpeft.config import corpus_settings
-from mtpeft.config.corpus_settings import clean_settings, user_files
 from mtpeft.config.held_out import held_out_settings
 from mtpeft.config.load import merge, validate
 from mtpeft.config.schema import configuration_type
@@ -20,7 +18,9 @@ from mtpeft.core.registry import bring_in
 from mtpeft.data.readers import READERS
 from mtpeft.data.sources import SOURCES
 from mtpeft.data.tsv import read_cleaned
+from mtpeft.steps.clean_pair import user_files
 from support.config import DEFAULT
+from support.steps import clean_params, params_of
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "workflow" / "examples" / "numbered_lines.py"
@@ -55,9 +55,9 @@ def numbered(folder: Path, **changes: Any) -> dict[str, Any]:
 
 def cleaned(params: dict[str, Any], folder: Path) -> list[tuple[str, str]]:
     """What the command makes of a text in a process of its own."""
-    command = [sys.executable, "-m", "mtpeft", "clean", "--settings", canonical(params), "--archives"]
+    command = [sys.executable, "-m", "mtpeft", "clean_pair", "--params", canonical(params), "--archives"]
     done = subprocess.run(
-        [*command, "--output", "clean.tsv", "--record", "clean.json"],
+        [*command, "--table", "clean.tsv", "--record", "clean.json"],
         cwd=folder,
         env={"PYTHONPATH": str(ROOT / "workflow")},
         capture_output=True,
@@ -71,7 +71,7 @@ def cleaned(params: dict[str, Any], folder: Path) -> list[tuple[str, str]]:
 def test_a_source_from_outside_is_cleaned(tmp_path: Path) -> None:
     bring_in(str(SOURCE))
     configuration = validate(merge(DEFAULT, numbered(tmp_path)))
-    params = clean_settings(configuration, "en-sw")
+    params = clean_params(configuration, "en-sw")
 
     assert params["modules"] == [str(SOURCE)]
     assert user_files(configuration, "en-sw") == [str(tmp_path / "text.txt")]
@@ -94,12 +94,12 @@ def test_the_keys_of_a_source_from_outside_are_checked(tmp_path: Path) -> None:
 
 def test_other_corpora_stay_as_they_are_beside_a_source_from_outside() -> None:
     before = validate(DEFAULT)
-    settings = [clean_settings(before, pair) for pair in before.pairs]
+    settings = [clean_params(before, pair) for pair in before.pairs]
     described = held_out_settings(before, "interface")
     bring_in(str(SOURCE))
     after = validate(DEFAULT)
 
-    assert [clean_settings(after, pair) for pair in after.pairs] == settings
+    assert [clean_params(after, pair) for pair in after.pairs] == settings
     assert held_out_settings(after, "interface") == described
 
 
@@ -111,8 +111,8 @@ def test_a_reader_from_outside_reads_text_and_test_sets(tmp_path: Path) -> None:
     files = {"bars": str(text), "columns": {"sw": 0, "en": 1}}
     own = {"files": files, "more_tests": {"news": files}}
     configuration = validate(merge(DEFAULT, {"corpora": {"own": own}, "pairs": {"sw-en": {"corpus": "own"}}}))
-    params = clean_settings(configuration, "sw-en")
+    params = clean_params(configuration, "sw-en")
 
     assert (params["files"], params["modules"]) == (files, [str(tmp_path / "bars_reader.py")])
-    assert corpus_settings.test_settings(configuration, "sw-en", "news")["modules"] == params["modules"]
+    assert params_of("prepare_test_set", configuration, "sw-en", "news")["modules"] == params["modules"]
     assert cleaned(params, tmp_path) == sorted(TEXT)

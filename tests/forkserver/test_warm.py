@@ -19,10 +19,10 @@ from mtpeft.cluster.environment import shared_variables
 from mtpeft.core.files import canonical
 from mtpeft.data.tsv import Pair, write_pairs
 from mtpeft.decoding.decode import decode
-from mtpeft.forkserver.fork import lost_its_devices
 from mtpeft.forkserver.launcher import warm_process
-from mtpeft.training.checkpoint import LOCK_FILE, STATE_FILE
-from support.model import arrays, cell, decode_settings, train_cell, train_settings
+from mtpeft.forkserver.server import lost_its_devices
+from mtpeft.training.checkpoint import CHECKPOINT_FILE, LOCK_FILE
+from support.model import arrays, cell, decode_params, train_cell, train_params
 from support.training import ENVIRONMENT, results, trainer
 from support.waiting import LONG, SOON, wait_for
 from support.warm import is_listening
@@ -82,7 +82,7 @@ def run(arguments: Sequence[str], environment: dict[str, str], folder: Path) -> 
 
 def long_cell(sweep: Path) -> list[str]:
     """A step that would take minutes, and saves its state after every update."""
-    return trainer(sweep, Path("train.json"), train_settings("lora", updates=30000, evaluations=1))
+    return trainer(sweep, Path("train.json"), train_params("lora", updates=30000, evaluations=1))
 
 
 def warm_processes() -> list[psutil.Process]:
@@ -129,7 +129,7 @@ def training(sweep: Path, folder: Path, environment: dict[str, str]) -> Iterator
     """The command and the fork of a long cell that has saved a state."""
     before = {process.pid for process in warm_processes()}
     with start(long_cell(sweep), environment, folder) as step:
-        wait_for(lambda: (folder / "state" / STATE_FILE).exists() or step.poll() is not None)
+        wait_for(lambda: (folder / "state" / CHECKPOINT_FILE).exists() or step.poll() is not None)
         (fork,) = (process for process in warm_processes() if process.pid not in before and process.ppid() in before)
         yield step, fork
 
@@ -138,8 +138,8 @@ def training(sweep: Path, folder: Path, environment: dict[str, str]) -> Iterator
 def test_weights_and_hypotheses_are_those_of_a_cold_step(
     sweep: Path, tmp_path: Path, warm: dict[str, str], method: str, threads: int
 ) -> None:
-    settings = train_settings(method, updates=4, evaluations=1) | {"threads": threads}
-    told = decode_settings() | {"threads": threads}
+    settings = train_params(method, updates=4, evaluations=1) | {"threads": threads}
+    told = decode_params() | {"threads": threads}
     cold, folder = tmp_path / "cold", tmp_path / "warm"
     folder.mkdir()
     tests = arrays(sweep, "test")
@@ -169,7 +169,7 @@ def test_a_fork_waits_for_a_gpu_of_its_own(sweep: Path, tmp_path: Path, warm: di
     for folder in folders:
         folder.mkdir()
     with training(sweep, folders[0], on_gpus) as (holder, _), training(sweep, folders[1], on_gpus) as (other, _):
-        step = [*trainer(sweep, Path("train.json"), train_settings("lora", updates=2)), "--cells-per-gpu", "2"]
+        step = [*trainer(sweep, Path("train.json"), train_params("lora", updates=2)), "--cells-per-gpu", "2"]
         with start(step, on_gpus, folders[2]) as third:
             assert third.stdout.readline() == "The GPUs are taken (a, b); waiting for one.\n"
             holder.kill()
@@ -197,8 +197,8 @@ def test_a_fork_has_lost_its_gpus_where_there_are_any_that_cuda_was_started_for(
 ) -> None:
     """Once bitsandbytes has looked for a GPU, torch calls every fork a bad one, whether there was one or not."""
     monkeypatch.setattr("torch.cuda._is_in_bad_fork", lambda: counted_before)
-    monkeypatch.setattr("mtpeft.cluster.visible_gpus.DRIVER_FILES", Path("no drivers"))
-    monkeypatch.setattr("mtpeft.cluster.visible_gpus.TOOL", "no tool")
+    monkeypatch.setattr("mtpeft.cluster.gpus.DRIVER_FILES", Path("no drivers"))
+    monkeypatch.setattr("mtpeft.cluster.gpus.TOOL", "no tool")
     monkeypatch.setenv("MTPEFT_DEVICES", gpus)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
 

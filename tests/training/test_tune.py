@@ -10,19 +10,20 @@ from statistics import fmean, stdev
 from typing import Any
 
 import pytest
+from mtpeft.steps.commands import STEPS
 
 from mtpeft.analysis.rates_table import write_rates
-from mtpeft.config.rates import CLASS
+from mtpeft.cells import RATE_LABELS
 from mtpeft.core.errors import TryAgainError
 from mtpeft.core.files import read_record
 from mtpeft.core.records import Trial
-from mtpeft.steps.commands import STEPS
-from mtpeft.training.rate_search import best_rate, means, next_rate, tune
-from support.model import inputs, train_settings
+from mtpeft.steps.command import files_of
+from mtpeft.training.rate_search import best_rate, means, next_rate, search_rate
+from support.model import inputs, train_params
 from support.record import schema_mistakes
 from support.training import at_update
 
-LABELS = dict(zip(CLASS, ("tiny", "n44", "lora", "b5"), strict=True))
+LABELS = dict(zip(RATE_LABELS, ("tiny", "n44", "lora", "b5"), strict=True))
 CANDIDATES = [0.01, 0.02, 0.04]
 BAD = -math.inf
 
@@ -54,7 +55,7 @@ def test_the_lower_of_two_equal_rates_is_chosen() -> None:
 
 def search_settings(**changes: Any) -> dict[str, Any]:
     """Settings of a search on the tiny base model."""
-    trial = train_settings("lora")
+    trial = train_params("lora")
     trial["optimisation"].pop("learning_rate")
     return {
         "recipe": 1,
@@ -71,7 +72,7 @@ def search_settings(**changes: Any) -> dict[str, Any]:
 def searched(sweep: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The record of a search."""
     record = tmp_path_factory.mktemp("rates") / "b5.json"
-    tune(search_settings(), labels=LABELS, inputs=[inputs(sweep)], record=record)
+    search_rate(search_settings(), labels=LABELS, inputs=[inputs(sweep)], record=record)
     return record
 
 
@@ -92,19 +93,20 @@ def test_an_interrupted_search_goes_on_with_the_trials_that_it_has(
     from mtpeft.training import rate_search as module
 
     finished: list[float] = []
-    real = module._trial_of
+    real = module.run_training
 
-    def counted(place: Any, run: Any) -> Any:
-        finished.append(place.job.settings["optimisation"]["learning_rate"])
-        if len(finished) == 2:
+    def counted(prepared: Any, **given: Any) -> Any:
+        finished.append(prepared.learning_rate)
+        trained = real(prepared, **given)
+        if finished == CANDIDATES[:2]:
             raise KeyboardInterrupt
-        return real(place, run)
+        return trained
 
     record = tmp_path / "b5.json"
-    monkeypatch.setattr(module, "_trial_of", counted)
+    monkeypatch.setattr(module, "run_training", counted)
     with pytest.raises(KeyboardInterrupt):
-        tune(search_settings(), labels=LABELS, inputs=[inputs(sweep)], record=record)
-    tune(search_settings(), labels=LABELS, inputs=[inputs(sweep)], record=record)
+        search_rate(search_settings(), labels=LABELS, inputs=[inputs(sweep)], record=record)
+    search_rate(search_settings(), labels=LABELS, inputs=[inputs(sweep)], record=record)
     assert finished.count(CANDIDATES[0]) == 1
     again, before = read_record(record), read_record(searched)
     for trial in (*again["trials"], *before["trials"]):
@@ -120,7 +122,7 @@ def test_a_search_that_is_told_to_stop_tries_again(
         at_update(5, lambda: os.kill(os.getpid(), signal.SIGTERM), monkeypatch),
         pytest.raises(TryAgainError, match="the state is saved"),
     ):
-        tune(search_settings(), labels=LABELS, inputs=[inputs(sweep)], record=record)
+        search_rate(search_settings(), labels=LABELS, inputs=[inputs(sweep)], record=record)
     assert not record.exists()
     assert list(tmp_path.glob(".b5/0.01/state.safetensors"))
 
@@ -135,7 +137,7 @@ def test_a_search_is_finished_where_its_state_can_not_be_removed(
 
     record = tmp_path / "b5.json"
     monkeypatch.setattr(os, "rmdir", not_empty)
-    tune(search_settings(), labels=LABELS, inputs=[inputs(sweep)], record=record)
+    search_rate(search_settings(), labels=LABELS, inputs=[inputs(sweep)], record=record)
     assert read_record(record)["learning_rate"] == read_record(searched)["learning_rate"]
 
 
@@ -147,7 +149,7 @@ def searched_twice(sweep: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     del settings["pair"]
     settings |= {"extensions": 0, "trials": {f"es-en/{seed}": trial | {"seed": seed} for seed in (1, 2)}}
     record = tmp_path_factory.mktemp("twice") / "b5.json"
-    tune(settings, labels=LABELS, inputs=[inputs(sweep)] * 2, record=record)
+    search_rate(settings, labels=LABELS, inputs=[inputs(sweep)] * 2, record=record)
     return record
 
 
@@ -217,4 +219,4 @@ def test_the_table_has_a_row_per_trial_and_one_chosen_per_class(searched: Path, 
 
 
 def test_no_test_set_can_be_given_to_a_search() -> None:
-    assert "test" not in STEPS["tune"][1]
+    assert not {name for name in files_of(STEPS["search_rate"]) if "test" in name}
