@@ -209,7 +209,7 @@ WRONG_FOLDERS: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "other architecture": (
         _set(model_type="bert"),
-        r"model_type 'bert', which is not supported; use .* mbart.* or mt5",
+        r"model_type 'bert', which is not supported; use .* mbart.* or t5",
     ),
     "another family": (_set(model_type="t5"), r"no key 'num_heads'; is it a complete T5 model"),
     "untied": (_set(tie_word_embeddings=False), r"tie_word_embeddings false; use a model that shares its embeddings"),

@@ -12,7 +12,6 @@ from mtpeft.core.records import ModelRecord
 from mtpeft.models.architecture import NEW_ENTRIES, ModelShape
 from mtpeft.models.config_json import exposure_of, read_config, read_folder_shape, wrong_tokens
 from mtpeft.models.families import family_in, read_json
-from mtpeft.models.families.mbart import MBART25, MBART25_CODES, MBART50, MBART50_CODES
 from mtpeft.models.families.vocabulary import added_entries
 from mtpeft.models.tokenizer import TOKENIZER_FILES, load_tokenizer, names_in, open_tokenizer
 from mtpeft.models.weights import check_numbers, check_weights, weight_files
@@ -279,13 +278,9 @@ def check_tokenizer(folder: Path, *, key: str, model: str, prompt: str | None = 
             f"'{key}' is '{folder}', whose tokenizer transformers can't open as one of {family.title} ({said}); save "
             "the tokenizer of the model in that folder again."
         ) from error
-    spare = read_json(folder / "config.json").get("vocab_size", 0) - len(tokenizer)
-    if family is MBART25 and spare >= len(MBART50_CODES) - len(MBART25_CODES):
-        raise UserError(
-            f"'{key}' is '{folder}', whose tokenizer is named as mBART's ('{family.tokenizers[0]}'), but the model has "
-            f'{spare} more entries, as mBART-50 has; write "tokenizer_class": "{MBART50.tokenizers[0]}" in its '
-            "tokenizer_config.json, and put the tokenizer of that model beside it."
-        )
+    check = family.wrong_tokenizer
+    if check and (mistake := check(read_json(folder / "config.json"), len(tokenizer))):
+        raise UserError(f"'{key}' is '{folder}', whose tokenizer {mistake}.")
     names = names_in(family, tokenizer)
     tokens = {tag: tokenizer.convert_tokens_to_ids((family.token or str)(name)) for name, tag in (names or {}).items()}
     known = [tag for tag, token in tokens.items() if token not in (None, tokenizer.unk_token_id)]

@@ -15,6 +15,7 @@ from mtpeft.core import compat
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import read_json_object
 from mtpeft.models.architecture import ModelShape
+from mtpeft.models.families import family_of_config
 
 if TYPE_CHECKING:
     import torch
@@ -172,7 +173,7 @@ def check_weights(folder: Path, config: Mapping[str, Any], *, key: str, shape: M
     """
     heads = read_heads(weight_files(folder, key=key))
     model, report = _fitted(folder, config, heads)
-    refuse_other_tensors(model, _with_bias_of_marian(model, report, heads), folder=folder, heads=heads)
+    refuse_other_tensors(model, _with_learnt_bias(model, report, heads), folder=folder, heads=heads)
     _check_ties(config, heads, folder=folder)
     built = {name: tuple(weight.shape) for name, weight in model.named_parameters()}
     for linear in shape.linears:
@@ -227,7 +228,7 @@ def refuse_other_weights(model: "PreTrainedModel", report: Mapping[str, Any], fo
         UserError: some are missing, or have other names or shapes.
     """
     heads = read_heads(weight_files(folder, key=str(folder)))
-    refuse_other_tensors(model, _with_bias_of_marian(model, report, heads), folder=folder, heads=heads)
+    refuse_other_tensors(model, _with_learnt_bias(model, report, heads), folder=folder, heads=heads)
 
 
 def refuse_other_tensors(
@@ -278,11 +279,12 @@ def refuse_other_tensors(
         )
 
 
-def _with_bias_of_marian(
+def _with_learnt_bias(
     model: "PreTrainedModel", report: Mapping[str, Any], heads: Mapping[str, Tensor]
 ) -> dict[str, Any]:
-    """A report that names a missing bias of the entries, which Marian models learn and the library takes for zero."""
-    lacking = {LOGITS_BIAS} - heads.keys() if model.config.model_type == "marian" else set()
+    """Add a missing bias of the logits to a report, for families that learn it; the library takes it for zero."""
+    learns_bias = family_of_config(model.config.to_dict()).learns_logits_bias
+    lacking = {LOGITS_BIAS} - heads.keys() if learns_bias else set()
     return {**report, "missing_keys": {*report["missing_keys"], *lacking}}
 
 
