@@ -18,7 +18,9 @@ from mtpeft.core.options import PrecisionOptions
 from mtpeft.core.section import Section, later
 from mtpeft.core.wording import listed, unknown
 from mtpeft.models.architecture import ModelShape
-from mtpeft.models.config_json import EXTENDED, mbart_config, read_folder_shape
+from mtpeft.models.config_json import read_folder_shape
+from mtpeft.models.derived import MODEL_SOURCES, source_of
+from mtpeft.models.derived.pretrain import mbart_config
 from mtpeft.models.families import names_by_files, read_shape
 from mtpeft.models.families.mbart import MBART50_CODES, language_code
 from mtpeft.models.families.prompts import check_prompt
@@ -165,7 +167,7 @@ def model_folder(configuration: "Configuration", model: str) -> Path:
         return found_path(entry.path)
     from mtpeft.config.folders import model_home  # whose digests need all that is looked up here
 
-    return Path(model_home(configuration, model)) / ("hub" if entry.hub else EXTENDED)
+    return Path(model_home(configuration, model)) / str(source_of(entry).folder)
 
 
 def model_shape(configuration: "Configuration", model: str) -> ModelShape | None:
@@ -180,7 +182,7 @@ def model_shape(configuration: "Configuration", model: str) -> ModelShape | None
     folder = model_folder(configuration, model)
     if not entry.path and not (folder / "config.json").exists():
         return None
-    return read_folder_shape(folder, key=f"models.{model}.{'path' if entry.path else 'hub' if entry.hub else 'extend'}")
+    return read_folder_shape(folder, key=f"models.{model}.{source_of(entry).name}")
 
 
 def vocabulary_pairs(configuration: "Configuration", model: str) -> list[str]:
@@ -217,7 +219,7 @@ def mistakes(configuration: "Configuration") -> Iterator[str]:
     """Models of no source or of several, and what does not fit in their entries."""
     for label, model in configuration.models.items():
         key = f"models.{label}"
-        if [model.pretrain, model.path, model.hub, model.extend].count(None) != 3:
+        if sum(getattr(model, source) is not None for source in MODEL_SOURCES) != 1:
             yield f"'{key}' must have one of 'pretrain', 'path', 'hub' and 'extend', and no other."
             continue
         if model.prompt is not None:

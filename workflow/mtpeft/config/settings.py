@@ -27,7 +27,7 @@ from mtpeft.core.files import found_path, sha256_of
 from mtpeft.core.section import plain
 from mtpeft.methods import METHODS
 from mtpeft.metrics.names import CHRF
-from mtpeft.models.config_json import mbart_config
+from mtpeft.models.derived.pretrain import mbart_config
 
 DISTANCES = Path(__file__).parents[2] / "distances" / "lang2vec.csv"
 """Distances of languages from English."""

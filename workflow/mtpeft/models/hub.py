@@ -13,12 +13,11 @@ from typing import Any
 from mtpeft.cells import label_of
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import sha256_of
+from mtpeft.models.derived.published import HUB
 from mtpeft.models.local import check_folder, record_folder
 from mtpeft.models.tokenizer import TOKENIZER_FILES
 from mtpeft.models.weights import LOGITS_BIAS, refuse_other_tensors
 
-FOLDER = "hub"
-"""Folder beside a model's `base.json`, into which its files are fetched."""
 CONFIGURATION_FILES = ("config.json", "generation_config.json")
 SAFETENSORS = ("model*.safetensors", "model.safetensors.index.json")
 PICKLED = ("pytorch_model*.bin", "pytorch_model.bin.index.json")
@@ -49,7 +48,7 @@ def fetch_model(settings: Mapping[str, Any], *, record: Path) -> None:
             there is no model of a supported family.
     """
     key = f"models.{label_of(record.parent.name)}.hub"
-    folder = record.parent / FOLDER
+    folder = record.parent / HUB.folder
     commit = fetch_files(settings["hub"], partial(_files_of, key=key, hub=settings["hub"]), folder, key=key)
     check_folder(folder, key=key)
     origin = {"commit": commit, "converted_from": convert_pickled(folder, key=key)}

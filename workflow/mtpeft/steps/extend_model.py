@@ -9,8 +9,7 @@ from typing import Any
 from mtpeft.cells import label_of
 from mtpeft.core.files import publish_folder, read_record, sha256_of, write_record
 from mtpeft.data.tsv import read_pairs
-from mtpeft.models.config_json import EXTENDED
-from mtpeft.models.derived.extend import copy_extended, new_languages, new_pieces
+from mtpeft.models.derived.extend import EXTEND, copy_extended, new_languages, new_pieces
 from mtpeft.models.families import read_json
 from mtpeft.models.local import record_folder
 from mtpeft.models.tokenizer import EXTENSION, Extension, Side, load_tokenizer
@@ -30,7 +29,7 @@ def extend_model(settings: Mapping[str, Any], *, base: Path, texts: Sequence[Pat
         UserError: the model knows a language already or names none by tokens, or the text is too small.
     """
     origin = read_record(base)
-    folder, target = Path(origin["folder"]), record.parent / EXTENDED
+    folder, target = Path(origin["folder"]), record.parent / EXTEND.folder
     key = f"models.{label_of(record.parent.name)}.extend"
     first = read_json(folder / "config.json")["vocab_size"]
     languages, rows = new_languages(settings["languages"], folder, key=key, first=first)

@@ -31,6 +31,8 @@ MBART50_CODES = (
 # fmt: on
 CODE = re.compile(r"[a-z]{2,3}_([A-Z]{2}|[A-Z][a-z]{3})")
 NO_REGION = "_XX"
+HUGGINGFACE_SPECIALS = 4
+"""<s>, <pad>, </s> and <unk>, with which an mBART vocabulary begins; <mask> ends it."""
 
 
 def language_code(language: str) -> str:

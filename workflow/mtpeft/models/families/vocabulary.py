@@ -7,6 +7,8 @@ from typing import Any
 
 from mtpeft.core.files import read_json_object
 
+SENTENCEPIECE_SPECIALS = 3
+"""<unk>, <s> and </s>, which sentencepiece counts among its pieces."""
 SENTENCEPIECE = ("sentencepiece.bpe.model", "spiece.model")
 
 
