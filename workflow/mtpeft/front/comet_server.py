@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mtpeft.config.comet_settings import ENVIRONMENT, model_record
 from mtpeft.config.schema import Configuration
-from mtpeft.forkserver.launcher import kept_process
+from mtpeft.forkserver.launcher import background_server
 from mtpeft.metrics.comet.environment import KEPT_VARIABLE, comet_program
 
 LOG = Path("logs/comet.log")
@@ -24,7 +24,7 @@ def comet_process(configuration: Configuration) -> Iterator[dict[str, str]]:
         return
     program = comet_program(Path(ENVIRONMENT).parent)
     model = model_record(configuration)
-    with kept_process(
+    with background_server(
         KEPT_VARIABLE, lambda name: program.call("keep", name, model), LOG, extra=program.variables
     ) as variables:
         yield variables
