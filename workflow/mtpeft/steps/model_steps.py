@@ -69,9 +69,9 @@ def _extend(given: argparse.Namespace) -> None:
 
 
 def _local(given: argparse.Namespace) -> None:
-    from mtpeft.models.local import describe_local
+    from mtpeft.models.local import take_in_folder
 
-    describe_local(given.settings, record=given.record)
+    take_in_folder(given.settings, record=given.record)
 
 
 def _train(given: argparse.Namespace) -> None:
