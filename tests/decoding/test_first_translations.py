@@ -8,7 +8,6 @@ import pytest
 
 from mtpeft.cells import label_of
 from mtpeft.config.load import validate
-from mtpeft.config.model_paths import start_records
 from mtpeft.core.files import read_record, write_record
 from mtpeft.core.options import DecodingOptions
 from mtpeft.core.records import StartRecord
@@ -20,9 +19,10 @@ from mtpeft.front.progress import FirstTranslations
 from mtpeft.metrics.sacrebleu import chrf
 from mtpeft.models.load import load_base
 from mtpeft.models.tokenizer import detokenise, open_tokenizer, special_tokens_of
+from mtpeft.steps.cells_of_studies import start_records
 from mtpeft.training.evaluate import evaluate_base
 from support.config import DEFAULT
-from support.model import decode_settings, inputs
+from support.model import decode_params, inputs
 
 ENGLISH = ["The garden is closed today.", "Nobody has seen the letter.", "We will open the door at noon."]
 SPANISH = ["El jardín está cerrado hoy.", "Nadie ha visto la carta.", "Abriremos la puerta al mediodía."]
@@ -55,7 +55,7 @@ def test_what_a_translation_model_does_not_do_is_doubted(
 def start(sweep: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The record of a base model at work."""
     given, record = inputs(sweep), tmp_path_factory.mktemp("start") / "tiny/start/es-en.json"
-    evaluate_base(decode_settings(), base=given.base, dev=given.dev, dev_text=given.dev_text, record=record)
+    evaluate_base(decode_params(), base=given.base, dev=given.dev, dev_text=given.dev_text, record=record)
     return record
 
 
@@ -64,14 +64,14 @@ def test_the_record_has_what_the_model_reads_and_writes(sweep: Path, start: Path
     folder = Path(read_record(given.base)["folder"])
     model, tokenizer = (
         load_base(folder).eval(),
-        open_tokenizer(folder, decode_settings()["languages"], vocabulary="tiny"),
+        open_tokenizer(folder, decode_params()["languages"], vocabulary="tiny"),
     )
     special_tokens, dev = special_tokens_of(tokenizer, model.config), read_arrays(given.dev).source
     pairs = list(read_pairs(given.dev_text))
     rows = translate(
         model,
         [dev[row] for row in range(len(dev))],
-        DecodingOptions(**decode_settings()["search"]),
+        DecodingOptions(**decode_params()["search"]),
         special_tokens=special_tokens,
     )
     hypotheses = detokenise(tokenizer, rows)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
+from mtpeft.cells import digest_of, name_of
 from mtpeft.config.messages import named_twice
 from mtpeft.config.pairs import pair_languages
 from mtpeft.core.errors import UserError
@@ -17,7 +18,7 @@ from mtpeft.core.languages import match
 from mtpeft.core.options import PrecisionOptions
 from mtpeft.core.section import Section, later
 from mtpeft.core.wording import listed, unknown
-from mtpeft.models.architecture import ModelShape
+from mtpeft.models.architecture import ModelShape, extended_shape
 from mtpeft.models.config_json import read_folder_shape
 from mtpeft.models.derived import MODEL_SOURCES, source_of
 from mtpeft.models.derived.pretrain import mbart_config
@@ -92,6 +93,11 @@ class Extension(Section):
     languages: dict[Language, NewLanguage] = Field(default={}, description="Languages that the model has no token for.")
     pieces: NewPieces | None = Field(default=None, description="New entries for text that falls into many pieces.")
 
+    @property
+    def entries(self) -> int:
+        """How many entries the vocabulary gets."""
+        return len(self.languages) + (self.pieces.entries if self.pieces else 0)
+
 
 class Seen(Section):
     """What a model has read in its pre-training, for studies of that; unnecessary for models that come from here."""
@@ -160,18 +166,10 @@ def origin_of(configuration: "Configuration", model: str) -> str:
     return extension.model if extension else model
 
 
-def model_folder(configuration: "Configuration", model: str) -> Path:
-    """Folder of a model that is not pre-trained here, with its tokenizer in it."""
-    entry = configuration.models[model]
-    if entry.path:
-        return found_path(entry.path)
-    from mtpeft.config.folders import model_home  # whose digests need all that is looked up here
-
-    return Path(model_home(configuration, model)) / str(source_of(entry).folder)
-
-
 def model_shape(configuration: "Configuration", model: str) -> ModelShape | None:
-    """Shape of a model of the catalogue, whether it exists already or not; None before it is fetched or extended.
+    """Shape of a model of the catalogue, whether it exists already or not; None before it is fetched.
+
+    An extended model has the shape of the model that it extends, with more entries.
 
     Raises:
         UserError: its folder or its architecture is not what it should be.
@@ -179,10 +177,35 @@ def model_shape(configuration: "Configuration", model: str) -> ModelShape | None
     entry = configuration.models[model]
     if entry.pretrain:
         return read_shape(mbart_config(entry.pretrain.model_dump(), pretrain_languages(configuration, model)))
+    if entry.extend:
+        origin = model_shape(configuration, entry.extend.model)
+        return extended_shape(origin, new_entries=entry.extend.entries) if origin else None
     folder = model_folder(configuration, model)
-    if not entry.path and not (folder / "config.json").exists():
+    if entry.hub and not (folder / "config.json").exists():
         return None
     return read_folder_shape(folder, key=f"models.{model}.{source_of(entry).name}")
+
+
+def model_folder(configuration: "Configuration", model: str) -> Path:
+    """Folder of a model that lies in one or is fetched from a hub, with its tokenizer in it."""
+    entry = configuration.models[model]
+    if entry.path:
+        return found_path(entry.path)
+    return Path(
+        f"results/models/{name_of(model, digest_of(hub_params(configuration, model), []))}/{source_of(entry).folder}"
+    )
+
+
+def hub_params(configuration: "Configuration", model: str) -> dict[str, Any]:
+    """Params of a model that is fetched from a hub."""
+    return {"hub": configuration.models[model].hub, **prompt_params(configuration, model)}
+
+
+def prompt_params(configuration: "Configuration", model: str) -> dict[str, Any]:
+    """The prompt of a model or of the one that it extends, if it has one."""
+    labels = (model, origin_of(configuration, model))
+    given = next((prompt for label in labels if (prompt := configuration.models[label].prompt) is not None), None)
+    return {} if given is None else {"prompt": given}
 
 
 def vocabulary_pairs(configuration: "Configuration", model: str) -> list[str]:
