@@ -18,7 +18,7 @@ from mtpeft.core.errors import UserError
 from mtpeft.core.files import publish_folder, read_record, sha256_of, write_record
 from mtpeft.core.languages import match
 from mtpeft.models.architecture import NEW_ENTRIES
-from mtpeft.models.derived.base import ModelSource
+from mtpeft.models.derived import ModelSource
 from mtpeft.models.families import family_in, read_json
 from mtpeft.models.families.vocabulary import SENTENCEPIECE_SPECIALS
 from mtpeft.models.local import record_folder

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from mtpeft.models.derived.base import ModelSource
+from mtpeft.models.derived import ModelSource
 from mtpeft.models.families.mbart import HUGGINGFACE_SPECIALS, MBART50_CODES, extra_codes
 from mtpeft.models.families.vocabulary import SENTENCEPIECE_SPECIALS
 
