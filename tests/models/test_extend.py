@@ -25,7 +25,7 @@ from mtpeft.models.architecture import NEW_ENTRIES
 from mtpeft.models.derived.extend import copy_extended
 from mtpeft.models.families import read_json
 from mtpeft.models.load import load_base, prepare_torch
-from mtpeft.models.local import describe_local
+from mtpeft.models.local import take_in_folder
 from mtpeft.models.tokenizer import detokenise, encode, open_tokenizer, special_tokens_of
 from mtpeft.steps.base_models import base_file
 from mtpeft.steps.divide_pair import pair_folder
@@ -63,7 +63,7 @@ def extended(tmp_path_factory: pytest.TempPathFactory) -> Extend:
         if asked not in made:
             folder = tmp_path_factory.mktemp(name)
             checkpoint = build_checkpoint(name, folder / "checkpoint")
-            describe_local({"recipe": 1, "path": str(checkpoint)}, record=folder / name / "base.json")
+            take_in_folder({"recipe": 1, "path": str(checkpoint)}, record=folder / name / "base.json")
             rows = [Pair(str(place), *row) for place, row in enumerate(SPANISH_ENGLISH)]
             write_pairs(folder / "train.tsv", rows)
             extend_model(

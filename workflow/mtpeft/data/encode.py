@@ -25,12 +25,12 @@ def encode_pair(settings: Mapping[str, Any], *, tokenizer: Path, parts: Mapping[
         parts: text of each part, and where its arrays go.
     """
     languages = {"source": settings["source"], "target": settings["target"]}
-    tokenizer = open_tokenizer(tokenizer, languages, vocabulary=settings["vocabulary"], prompt=settings.get("prompt"))
+    opened = open_tokenizer(tokenizer, languages, vocabulary=settings["vocabulary"], prompt=settings.get("prompt"))
     max_length = settings.get("max_positions") or read_shape(read_json(tokenizer / "config.json")).max_positions
     for text, arrays in parts.items():
         rows = read_pairs(text)
-        source = _encoded(tokenizer, [row.source for row in rows], "source", max_length=max_length)
-        target = _encoded(tokenizer, [row.target for row in rows], "target", max_length=max_length)
+        source = _encoded(opened, [row.source for row in rows], "source", max_length=max_length)
+        target = _encoded(opened, [row.target for row in rows], "target", max_length=max_length)
         write_arrays(arrays, source=source, target=target)
         counts = read_counts(arrays)
         _write_record(settings, arrays, text=text, counts=counts)

@@ -10,7 +10,6 @@ from statistics import fmean, stdev
 from typing import Any
 
 import pytest
-from mtpeft.steps.commands import STEPS
 
 from mtpeft.analysis.rates_table import write_rates
 from mtpeft.cells import RATE_LABELS
@@ -18,6 +17,7 @@ from mtpeft.core.errors import TryAgainError
 from mtpeft.core.files import read_record
 from mtpeft.core.records import Trial
 from mtpeft.steps.command import files_of
+from mtpeft.steps.step import STEPS
 from mtpeft.training.rate_search import best_rate, means, next_rate, search_rate
 from support.model import inputs, train_params
 from support.record import schema_mistakes
