@@ -8,7 +8,7 @@ import struct
 import sys
 from collections.abc import Sequence
 
-from mtpeft.cluster.preemption import SIGNALS
+from mtpeft.core.process import SIGNALS
 from mtpeft.forkserver.request import address_of, is_ours, receive, request_of, send_request
 
 ADDRESS_VARIABLE = "MTPEFT_WARM"
