@@ -8,9 +8,11 @@ import pytest
 
 from mtpeft.cells import Cell
 from mtpeft.cluster.folder_lock import lock_folder, read_holder
-from mtpeft.config.folders import model_home, placed, start_file
 from mtpeft.config.load import load
 from mtpeft.front.recovery import record_finished
+from mtpeft.steps.base_models import model_home
+from mtpeft.steps.evaluate_base import start_file
+from mtpeft.steps.train import placed
 from support.sweep import STUDY, copy, mtpeft, planned, results, snakemake, write_study
 
 pytestmark = [pytest.mark.sweep, pytest.mark.slow]

@@ -48,7 +48,7 @@ def add_command(commands: Subparsers, name: str, run: Run, summary: str) -> argp
     """Add one command, which is no step of the workflow."""
     description = summary[0].upper() + summary[1:] + "."
     parser = commands.add_parser(name, help=summary, description=description)
-    parser.set_defaults(run=run, step=False)
+    parser.set_defaults(run=run, step=None)
     return parser
 
 
@@ -153,9 +153,9 @@ def _tidy(given: argparse.Namespace) -> None:
 def _jobs(given: argparse.Namespace) -> None:
     from mtpeft.cluster.folder_lock import lock_folder, read_holder
     from mtpeft.cluster.slurm import jobs_here
-    from mtpeft.config.labels import with_digests
     from mtpeft.config.load import load
     from mtpeft.front.recovery import jobs_table, keep_finished, recover
+    from mtpeft.steps.paths import with_digests
 
     configuration = load(given.configfile)
     targets = [with_digests(configuration, target) for target in given.target]
@@ -174,7 +174,8 @@ def _jobs(given: argparse.Namespace) -> None:
 def _verify(given: argparse.Namespace) -> int:
     from mtpeft.cluster.folder_lock import lock_folder
     from mtpeft.config.load import load
-    from mtpeft.front.verify import damage, discard, made_records
+    from mtpeft.core.checksums import discard_damaged
+    from mtpeft.front.verify import damage, made_records
 
     configuration = load(given.configfile)
     found = list(damage(configuration))
@@ -183,7 +184,7 @@ def _verify(given: argparse.Namespace) -> int:
     print(f"{len(made_records(configuration))} records were compared; {len(found)} disagree with what is there.")
     if given.discard and found:
         with lock_folder():
-            for file in (file for error in found for file in discard(error)):
+            for file in (file for error in found for file in discard_damaged(error)):
                 print(f"deleted {file}")
     return 1 if found else 0
 

@@ -11,11 +11,7 @@ from statistics import mean
 from safetensors import SafetensorError
 
 from mtpeft.cells import Cell, OnPair, label_of
-from mtpeft.config import paths
-from mtpeft.config.folders import preview_folder
-from mtpeft.config.model_paths import start_records
 from mtpeft.config.schema import Configuration
-from mtpeft.config.studies import all_cells, all_others
 from mtpeft.core.files import read_if_whole
 from mtpeft.core.records import StartRecord
 from mtpeft.core.text_tables import tally
@@ -23,6 +19,8 @@ from mtpeft.core.warnings import recorded_warnings, warn
 from mtpeft.data.token_counts import Counts, loss_warnings, read_counts
 from mtpeft.decoding.first_translations import doubts_told, told
 from mtpeft.front.status import finished_records
+from mtpeft.steps import describe_text, divide_pair, search_rate
+from mtpeft.steps.cells_of_studies import all_cells, all_others, preview_folder, start_records
 
 REPORT_SECONDS = 60.0
 """Time between two lines about how far the sweep is."""
@@ -206,7 +204,7 @@ def text_warnings(configuration: Configuration) -> list[str]:
 
     Records and token arrays that are not there yet have none.
     """
-    recorded = recorded_warnings(map(Path, paths.text_records(configuration)))
+    recorded = recorded_warnings(map(Path, divide_pair.text_records(configuration)))
     return [*recorded, *(warning for file in _arrays(configuration) for warning in loss_warnings(_counts(file), file))]
 
 
@@ -220,6 +218,6 @@ def _counts(file: Path) -> Mapping[str, Counts]:
 
 def _arrays(configuration: Configuration) -> list[Path]:
     """Token arrays that cells are trained, evaluated and tested on, each once."""
-    trained = (paths.training_files(configuration, cell) for cell in all_cells(configuration))
+    trained = (search_rate.training_files(configuration, cell) for cell in all_cells(configuration))
     files = (file for inputs in trained for name in ("train", "dev") for file in inputs.get(name, ()))
-    return [Path(file) for file in dict.fromkeys([*files, *paths.tested(configuration)["arrays"]])]
+    return [Path(file) for file in dict.fromkeys([*files, *describe_text.inputs(configuration)["arrays"]])]

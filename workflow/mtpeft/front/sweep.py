@@ -13,11 +13,9 @@ import psutil
 
 from mtpeft.cluster.folder_lock import FolderLock, lock_folder
 from mtpeft.cluster.slurm import is_mistake, submission_errors
-from mtpeft.config.folders import figures_folder, results_folder
-from mtpeft.config.labels import with_digests
 from mtpeft.config.load import load
 from mtpeft.config.schema import Configuration
-from mtpeft.config.studies import EFFICIENCY, all_cells, all_others
+from mtpeft.config.studies import EFFICIENCY
 from mtpeft.core.errors import require_room
 from mtpeft.core.failure_notes import FAILURES_FOLDER, any_mistake
 from mtpeft.core.process import die_with_parent
@@ -31,6 +29,8 @@ from mtpeft.front.snakemake import LOCAL, recorded_events, require_cores, snakem
 from mtpeft.front.status import failures, finished_of
 from mtpeft.front.study_records import begin_study, configuration_hash
 from mtpeft.front.verify import clear_up
+from mtpeft.steps.cells_of_studies import all_cells, all_others, figures_folder, results_folder
+from mtpeft.steps.paths import with_digests
 
 POLL_SECONDS = 0.2
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)

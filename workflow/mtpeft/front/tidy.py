@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mtpeft.cluster.folder_lock import lock_folder
-from mtpeft.config.folders import in_use
 from mtpeft.config.schema import Configuration
 from mtpeft.front.study_records import all_uses, size_of
+from mtpeft.steps.paths import in_use
 
 WITH_DIGEST = (
     "data/wheels/*/*",
