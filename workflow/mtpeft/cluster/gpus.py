@@ -9,7 +9,6 @@ import contextlib
 import fcntl
 import os
 import re
-import secrets
 import shutil
 import socket
 import stat
@@ -17,7 +16,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
-from urllib.parse import quote
 
 from mtpeft.core.errors import UserError
 from mtpeft.core.provenance import SHARED_VARIABLE, VISIBLE_VARIABLE
@@ -146,7 +144,7 @@ def _lock_slot(folder: Path, device: str, cells_per_gpu: int) -> Iterator[None]:
     """Hold a slot of a GPU; its file says how many steps may share it."""
     place = _slots_folder(folder, device)
     place.mkdir(exist_ok=True)
-    with (place / f"{os.getpid()}-{secrets.token_hex(4)}").open("w") as slot:
+    with (place / f"{os.getpid()}-{os.urandom(4).hex()}").open("w") as slot:
         fcntl.flock(slot, fcntl.LOCK_EX)
         slot.write(str(cells_per_gpu))
         slot.flush()
@@ -155,6 +153,8 @@ def _lock_slot(folder: Path, device: str, cells_per_gpu: int) -> Iterator[None]:
 
 def _slots_folder(folder: Path, device: str) -> Path:
     """Folder of a GPU's slots, with a quoted name: parts of a GPU have slashes in theirs."""
+    from urllib.parse import quote
+
     return folder / quote(device, safe="")
 
 
