@@ -33,10 +33,12 @@ class Command:
     reads_configuration: bool = True
 
 
-def add_commands(commands: Subparsers) -> None:
-    """Add all commands of the table."""
+def add_commands(commands: Subparsers, given: str) -> None:
+    """Add all commands of the table, with options for the one that is given alone, to be quick."""
     for command in COMMANDS:
         parser = add_command(commands, command.name, command.run, command.summary)
+        if command.name != given:
+            continue
         if command.reads_configuration:
             parser.add_argument(
                 "--configfile", type=Path, nargs="+", default=[], metavar="FILE", help="overlays over config.yaml"
