@@ -97,7 +97,7 @@ def test_no_training_text_may_resemble_the_test_sets_of_the_other_pairs() -> Non
         "corpora": {"mine": {"files": {"sw": __file__, "en": pytest.__file__}}},
         "pairs": {"sw-en": {"corpus": "mine"}},
     }
-    told = {"models": {"small": {"path": None, "hub": "owner/name@0123abc"}}, "tuning": {"table": None}}
+    told = {"models": {"small": {"path": None, "hub": "owner/name@0123abc"}}, "rate_search": {"table": None}}
     gone = dict.fromkeys(DEFAULT["studies"])
     study = {"figure": "forgetting", "models": ["small"], "pairs": ["pt-en"], "sizes": ["n1600"], "methods": ["full"]}
     for also_score, splits in ((["de-en"], []), (["sw-en"], ["mine"])):

@@ -19,8 +19,9 @@ from mtpeft.cells import LABELS_TEMPLATE as LABELS
 from mtpeft.cells import OTHER_TEMPLATE as OTHER
 from mtpeft.cluster import folder_lock
 from mtpeft.cluster.environment import share_python
-from mtpeft.config import groups
 from mtpeft.config.load import read_yaml, validate
+from mtpeft.config.pairs import groups_pattern
+from mtpeft.config.studies import EFFICIENCY
 from mtpeft.config.study_file import study_name
 from mtpeft.core import compat
 from mtpeft.core.errors import UserError
@@ -29,7 +30,6 @@ from mtpeft.front.study_records import begin_study, configuration_hash
 from mtpeft.steps import base_models, cells_of_studies, divide_pair, draw_figure, encode_pair, install_comet
 from mtpeft.steps import install_mtdata, paths, pretrain, take_in_comet
 from mtpeft.steps.cells_of_studies import CELL_STEPS, FIRST
-from mtpeft.config.studies import EFFICIENCY
 from mtpeft.steps.command import as_options, params_argument
 from mtpeft.steps.step import STEPS, flat
 
@@ -49,7 +49,7 @@ if compat.is_main_process(workflow) and (refusal := folder_lock.why_not_free()):
 
 PLACES = cells_of_studies.places(CONFIGURATION)
 # In the folders of cells, pairs have their label alone.
-PAIR, PAIR_OR_GROUP = paths.any_of(CONFIGURATION.pairs), groups.groups_pattern(CONFIGURATION)
+PAIR, PAIR_OR_GROUP = paths.any_of(CONFIGURATION.pairs), groups_pattern(CONFIGURATION)
 # Tables, figures and findings of these configuration files, and the logs of what makes them.
 RESULTS, STUDY_FILE = cells_of_studies.results_folder(CONFIGURATION), CONFIGURATION.study_file
 

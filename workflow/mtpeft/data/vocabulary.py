@@ -12,8 +12,9 @@ from mtpeft.core.checksums import FOLDER_RECORD, checksums_in
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import sha256_of, write_record
 from mtpeft.data.tsv import read_pairs
-from mtpeft.models.config_json import SENTENCEPIECE_SPECIALS, vocabulary_size
+from mtpeft.models.derived.pretrain import vocabulary_size
 from mtpeft.models.families.mbart import MBART50_CODES, extra_codes
+from mtpeft.models.families.vocabulary import SENTENCEPIECE_SPECIALS
 
 COVERAGE = 0.9995
 """Share of the text's characters that get an entry; the rest is <unk>."""

@@ -201,7 +201,7 @@ def _ship(given: argparse.Namespace) -> None:
 
 def _budget(given: argparse.Namespace) -> None:
     from mtpeft.config.load import load
-    from mtpeft.config.sentences import unknown
+    from mtpeft.core.wording import unknown
     from mtpeft.front.budgets import budget_table
 
     configuration = load(given.configfile)

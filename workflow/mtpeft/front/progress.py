@@ -17,7 +17,7 @@ from mtpeft.core.records import StartRecord
 from mtpeft.core.text_tables import tally
 from mtpeft.core.warnings import recorded_warnings, warn
 from mtpeft.data.token_counts import Counts, loss_warnings, read_counts
-from mtpeft.decoding.first_translations import doubts_told, told
+from mtpeft.decoding.first_translations import doubt_lines, first_translations_lines
 from mtpeft.front.status import finished_records
 from mtpeft.steps import describe_text, divide_pair, search_rate
 from mtpeft.steps.cells_of_studies import all_cells, all_others, preview_folder, start_records
@@ -184,9 +184,9 @@ class FirstTranslations:
             record = StartRecord.model_validate(content)
             model, pair = label_of(file.parts[-3]), label_of(file.stem)
             if record.at_work and self._before.get(file) == made:
-                yield from doubts_told(model, pair, record.at_work)
+                yield from doubt_lines(model, pair, record.at_work)
             elif record.at_work:
-                yield from told(model, pair, record.dev_score, record.at_work)
+                yield from first_translations_lines(model, pair, record.dev_score, record.at_work)
 
     def _files(self) -> list[Path]:
         return [Path(file) for file in start_records(self.configuration)]

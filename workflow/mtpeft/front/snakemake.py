@@ -17,9 +17,9 @@ from pathlib import Path
 
 import psutil
 
-from mtpeft.config.sentences import listed
 from mtpeft.config.yaml_file import read_profile
 from mtpeft.core.errors import UserError
+from mtpeft.core.wording import listed
 
 ROOT = Path(__file__).parents[3]
 PROFILES = ROOT / "workflow" / "profiles"

@@ -41,7 +41,7 @@ class Devices:
     def on_all(self, run: Callable[[], None]) -> None:
         """Run something with all GPUs held, in a process for each where there are several."""
         if is_launched():
-            from mtpeft.training.ranks import among_ranks
+            from mtpeft.training.distributed import among_ranks
 
             with among_ranks():
                 run()
