@@ -17,10 +17,10 @@ from mtpeft.config import paths
 from mtpeft.config.corpus_settings import clean_settings, parts_settings, split_settings
 from mtpeft.config.folders import pair_folder, results_folder, split_file
 from mtpeft.config.load import load, merge
-from mtpeft.config.pins import pins_of
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import all_cells
 from mtpeft.core.files import canonical, read_record, sha256_of, write_record
+from mtpeft.isolated.pins import pins_of
 from support.comet import CELL, ENCODER, SAMPLES, Comet, rows_of, write_hypotheses
 from support.findings import write_cell
 from support.hub import COMMIT, REPOSITORY, Hub, serve

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from mtpeft.metrics.corpus_scores import bleu, chrf
 
 from mtpeft.analysis.claims.assess import write_findings
 from mtpeft.analysis.claims.records import FindingRecord, FindingsRecord
@@ -17,7 +18,6 @@ from mtpeft.config.schema import Configuration
 from mtpeft.config.settings import findings_settings
 from mtpeft.core.files import read_record
 from mtpeft.core.records import DecodeRecord, ScoreRecord, TrainRecord
-from mtpeft.metrics.corpus_scores import bleu, chrf
 
 SENTENCES = 100
 UNITS = 500

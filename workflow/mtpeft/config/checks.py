@@ -6,14 +6,13 @@ from itertools import combinations, product
 
 from mtpeft.cells import JOIN, LABEL_PATTERN, RESERVED
 from mtpeft.config.cleaning import words_of
-from mtpeft.config.comet_checks import comet_mistakes
 from mtpeft.config.corpora import Corpus
 from mtpeft.config.dataset_checks import dataset_mistakes, hash_mistakes, pair_dataset_mistakes
 from mtpeft.config.extension_checks import extension_mistakes
 from mtpeft.config.file_checks import file_mistakes, lacking_languages
 from mtpeft.config.finding_checks import finding_mistakes
 from mtpeft.config.groups import pair_mistakes
-from mtpeft.config.metric_checks import figure_metric_mistakes
+from mtpeft.config.metrics import figure_metric_mistakes, metrics_mistakes
 from mtpeft.config.model_checks import contaminated_models, frozen_mistakes, language_mistakes, sharding_mistakes
 from mtpeft.config.models import Model
 from mtpeft.config.other_checks import FORGETTING, also_score_mistakes
@@ -54,7 +53,7 @@ def complaints(configuration: Configuration) -> Iterator[str]:
         _unsafe_labels,
         _catalogue_mistakes,
         hash_mistakes,
-        comet_mistakes,
+        metrics_mistakes,
         _study_mistakes,
         value_mistakes,
         _model_limits,

@@ -4,21 +4,22 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from mtpeft.cells import ANY, Cell, name_of
+from mtpeft.cells import Cell, name_of
 from mtpeft.config.claims import claim_cells
-from mtpeft.config.comet_section import Comet, Encoder
 from mtpeft.config.digests import digest_of
+from mtpeft.config.metrics import metric_digests
 from mtpeft.config.paths import Wildcards, cell_files
-from mtpeft.config.pins import pinned_version, pins_of
 from mtpeft.config.recipes import RECIPES
-from mtpeft.config.resolve import found_path
 from mtpeft.config.schema import Configuration
 from mtpeft.config.settings import findings_settings
 from mtpeft.config.studies import all_cells, drawn_cells
 from mtpeft.core.errors import UserError
+from mtpeft.core.project import found_path
+from mtpeft.isolated.pins import pins_of
 from mtpeft.metrics.comet.files import encoder_files, encoder_of, hyperparameters_of
+from mtpeft.metrics.comet.metric import model_params, score_params
+from mtpeft.metrics.comet.section import Comet
 
-PACKAGE = "unbabel-comet"
 ENVIRONMENT = "data/comet/environment/installed.json"
 Settings = dict[str, Any]
 
@@ -30,38 +31,23 @@ def install_comet_settings(configuration: Configuration) -> Settings:
 
 def comet_model_settings(configuration: Configuration) -> Settings:
     """Settings of the taking in of the model."""
-    comet = wanted(configuration)
-    encoder = {"encoder": _source(comet.encoder)} if comet.encoder else {}
-    return {"recipe": RECIPES["comet_model"], "model": _source(comet), **encoder}
+    return {"recipe": RECIPES["comet_model"]} | model_params(wanted(configuration))
 
 
 def comet_settings(configuration: Configuration, cell: Cell) -> Settings:
     """Settings of the scoring of any cell with COMET; the model is an input file."""
-    comet = wanted(configuration)
-    version = pinned_version("comet", PACKAGE)
-    return {"recipe": RECIPES["comet"], PACKAGE: version, "batch_size": comet.batch_size, "threads": comet.threads}
-
-
-def comet_digest(configuration: Configuration) -> str:
-    """Digest of how COMET scores, empty where it does not."""
-    if configuration.comet is None:
-        return ""
-    cells = comet_settings(configuration, Cell(*[ANY] * 6))
-    return digest_of(cells, _model_digest(configuration))
+    return {"recipe": RECIPES["comet"]} | score_params(wanted(configuration))
 
 
 def model_record(configuration: Configuration) -> str:
     """The record of the model that scores, if any does."""
-    return f"data/comet/{name_of('model', _model_digest(configuration))}/model.json"
+    digest = digest_of(model_params(configuration.comet)) if configuration.comet else ""
+    return f"data/comet/{name_of('model', digest)}/model.json"
 
 
 def cell_record(configuration: Configuration) -> str:
     """Name of the file with the scores of a cell."""
-    return f"{name_of('comet', comet_digest(configuration))}.json"
-
-
-def _model_digest(configuration: Configuration) -> str:
-    return digest_of(comet_model_settings(configuration)) if configuration.comet else ""
+    return f"{name_of('comet', metric_digests(configuration).get('comet', ''))}.json"
 
 
 def wanted(configuration: Configuration) -> Comet:
@@ -106,7 +92,3 @@ def claim_comet_records(configuration: Configuration) -> list[str]:
 
 def _records(configuration: Configuration, cells: Iterable[Cell]) -> list[str]:
     return cell_files(cells, cell_record(configuration)) if configuration.comet else []
-
-
-def _source(given: Comet | Encoder) -> dict[str, str]:
-    return {"hub": given.hub} if given.hub else {"path": str(found_path(str(given.path)))}

@@ -7,12 +7,12 @@ from mtpeft.cells import FIXED
 from mtpeft.config.cleaning import cleaning_settings, recipe_of, words_of
 from mtpeft.config.corpora import TextFiles, Wheel
 from mtpeft.config.datasets import datasets_of, stated_hashes
-from mtpeft.config.pins import pinned_version, pins_of
 from mtpeft.config.recipes import RECIPES
 from mtpeft.config.resolve import anchor_pairs, pair_languages, written_in
 from mtpeft.config.schema import Configuration
 from mtpeft.config.section import plain
 from mtpeft.config.test_sets import given_test, test_datasets
+from mtpeft.isolated.pins import pinned_version, pins_of
 
 Settings = dict[str, Any]
 

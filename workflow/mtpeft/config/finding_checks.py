@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from mtpeft.config.claims import claim_settings
 from mtpeft.config.findings import CATALOGUE_OF, Finding, named_labels
 from mtpeft.config.groups import group_claim_mistakes
-from mtpeft.config.metric_checks import metric_mistakes
+from mtpeft.config.metrics import metric_mistakes
 from mtpeft.config.schema import Configuration
 from mtpeft.config.sentences import unknown
 from mtpeft.config.significance import MOST_TESTS

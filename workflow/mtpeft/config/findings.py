@@ -9,12 +9,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from mtpeft.config.metrics import MetricName
 from mtpeft.config.section import Section
+from mtpeft.metrics.base import DEFAULT_METRIC
 
 StudyLabel = Annotated[str, Field(description="A label of `studies`, whose models, pairs, sizes and seeds are taken.")]
 MethodLabel = Annotated[str, Field(description="A label of `methods`, parameter-efficient.")]
 BudgetLabel = Annotated[str | None, Field(description="A label of `budgets`, for methods that have one.")]
-Metric = Literal["chrf", "bleu", "comet"]
 Owner = Literal["paper", "models"]
 
 
@@ -22,7 +23,7 @@ class Claim(Section):
     """What every claim says of itself."""
 
     study: StudyLabel
-    metric: Metric = Field(default="chrf", description="What quality is measured in; `comet` where it is asked for.")
+    metric: MetricName = Field(default=DEFAULT_METRIC, description="Metric in which quality is measured.")
     of: Owner = Field(
         default="paper",
         description="Whose claim it is: what fails of the paper's is called not reproduced at this scale, what fails "

@@ -38,6 +38,7 @@ from mtpeft.config.corpus_settings import (
 from mtpeft.config.datasets import all_datasets, datasets_of
 from mtpeft.config.digests import digest_of
 from mtpeft.config.draws import draw_of
+from mtpeft.config.metrics import metric_digests
 from mtpeft.config.resolve import anchor_pairs, model_with, used_corpora, vocabulary_of, vocabulary_pairs
 from mtpeft.config.schema import Configuration
 from mtpeft.config.settings import (
@@ -227,7 +228,7 @@ def _rates_file(configuration: Configuration, *labels: str) -> str:
 def placed(configuration: Configuration, cell: Cell) -> Cell:
     """A cell with the digests that are in the names of its folders."""
     digest = digest_of({"seed": cell.seed}, _system_digest(configuration, *cell.labels[:-1], cell.seed == ANY))
-    return replace(cell, digest=digest, elsewhere=_elsewhere(configuration), comet=_comet(configuration))
+    return replace(cell, digest=digest, elsewhere=_elsewhere(configuration), scored_with=metric_digests(configuration))
 
 
 @lru_cache(maxsize=MOST)
@@ -250,14 +251,6 @@ def _elsewhere(configuration: Configuration) -> Mapping[str, str]:
     """Digests of the pairs on which some study scores cells of other pairs."""
     pairs = sorted({pair for study in configuration.studies.values() for pair in study.also_score})
     return {pair: pair_digest(configuration, pair) for pair in pairs}
-
-
-@lru_cache(maxsize=4)
-def _comet(configuration: Configuration) -> str:
-    """Digest of how COMET scores, empty where it does not."""
-    from mtpeft.config.comet_settings import comet_digest  # which also says where the records of all cells lie
-
-    return comet_digest(configuration)
 
 
 def results_folder(configuration: Configuration) -> Path:

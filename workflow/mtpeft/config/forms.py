@@ -4,13 +4,13 @@ from typing import Annotated
 
 from pydantic import Field
 
+from mtpeft.models.hub_files import HUB_MODEL
+
 Share = Annotated[float, Field(gt=0, lt=1)]
 Probability = Annotated[float, Field(ge=0, lt=1)]
 LANGUAGE = r"^[A-Za-z]{2,8}([-_][A-Za-z0-9]{2,8})*$"
 SHA256 = r"^[0-9a-f]{64}$"
 MEMBERS = r"\{language\}"
-HUB_NAME = r"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.[A-Za-z0-9_-])*"
-HUB_MODEL = rf"^{HUB_NAME}/{HUB_NAME}@[0-9a-f]{{7,40}}$"
 CODE = r"[a-z]{2,3}(_[A-Za-z]{2,4})*"
 NAME = r"\w[\w.+&,()~%]*"
 DATASET = rf"^{NAME}-{NAME}-{NAME}-({CODE}-({CODE}|\{{foreign\}})|\{{foreign\}}-{CODE})$"

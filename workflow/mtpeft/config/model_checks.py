@@ -6,11 +6,12 @@ from pathlib import Path
 
 from mtpeft.cells import Cell
 from mtpeft.config.held_out import held_out_settings
-from mtpeft.config.resolve import found_path, model_folder, origin_of, pair_languages, pretrain_languages
+from mtpeft.config.resolve import model_folder, origin_of, pair_languages, pretrain_languages
 from mtpeft.config.schema import Configuration, Study
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import read_record
 from mtpeft.core.languages import match
+from mtpeft.core.project import found_path
 from mtpeft.methods import METHODS
 from mtpeft.models.config_json import DATA_RECORD
 from mtpeft.models.families import names_by_files

@@ -6,10 +6,11 @@ from typing import Any
 
 from mtpeft.cells import ANY
 from mtpeft.config import folders
-from mtpeft.config.resolve import found_path, model_folder, model_with, vocabulary_of, vocabulary_pairs
+from mtpeft.config.resolve import model_folder, model_with, vocabulary_of, vocabulary_pairs
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import all_cells
 from mtpeft.config.wildcards import Wildcards
+from mtpeft.core.project import found_path
 
 
 def vocabulary_text(configuration: Configuration, wildcards: Wildcards) -> list[str]:

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from mtpeft.config.models import Model
-from mtpeft.config.resolve import found_path
 from mtpeft.core.errors import UserError
+from mtpeft.core.project import found_path
 from mtpeft.models.families import names_by_files
 from mtpeft.models.families.prompts import check_prompt
 

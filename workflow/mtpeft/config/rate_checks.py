@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from itertools import product
 
 from mtpeft.config.rates import READ_COLUMNS
-from mtpeft.config.resolve import found_path
 from mtpeft.config.schema import Configuration, Study, Tuning
 from mtpeft.config.sentences import unknown
+from mtpeft.core.project import found_path
 from mtpeft.methods.base import RateSearch
 
 

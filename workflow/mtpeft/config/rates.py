@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from mtpeft.cells import Cell
-from mtpeft.config.resolve import found_path
 from mtpeft.config.schema import Configuration
 from mtpeft.core.files import canonical, sha256_of
+from mtpeft.core.project import found_path
 from mtpeft.methods.base import RateSearch
 from mtpeft.models.config_json import TRAINING_RECORD
 

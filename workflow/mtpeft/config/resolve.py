@@ -11,6 +11,7 @@ from mtpeft.config.schema import Configuration
 from mtpeft.config.section import plain
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import canonical
+from mtpeft.core.project import found_path
 from mtpeft.methods import METHODS
 from mtpeft.methods.base import Site
 from mtpeft.methods.budget import sites_of
@@ -18,14 +19,8 @@ from mtpeft.models.architecture import ModelShape
 from mtpeft.models.config_json import EXTENDED, mbart_config, read_folder_shape
 from mtpeft.models.families import read_shape
 
-PROJECT = Path(__file__).parents[3]
 ONE_PAIR = ""
 """Stands for any pair that is no group, where it does not matter which."""
-
-
-def found_path(path: str) -> Path:
-    """A path from the working directory or, where there is nothing, from the project's own folder."""
-    return Path(path) if Path(path).exists() or not (PROJECT / path).exists() else PROJECT / path
 
 
 def pair_languages(configuration: Configuration, pair: str) -> tuple[str, str]:

@@ -5,22 +5,22 @@
 
 import operator
 from collections.abc import Iterable
-from functools import reduce
+from functools import lru_cache, reduce
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, PrivateAttr, create_model
 
 from mtpeft.cells import members_of
-from mtpeft.config.comet_section import Comet
 from mtpeft.config.corpora import Corpus
-from mtpeft.config.findings import Finding, Metric
+from mtpeft.config.findings import Finding
 from mtpeft.config.forms import Language, Probability, Share
-from mtpeft.config.margins import Margin, Margins
+from mtpeft.config.metrics import MetricName, metric_fields
 from mtpeft.config.models import Model
 from mtpeft.config.section import Section
 from mtpeft.config.study_file import ALONE
 from mtpeft.methods import METHODS
 from mtpeft.methods.base import Method
+from mtpeft.metrics.base import ALWAYS, DEFAULT_METRIC, METRICS
 
 
 class Pair(Section):
@@ -128,7 +128,7 @@ class Study(Section):
     seeds: list[NonNegativeInt] = Field(min_length=1)
     also: list[Block] = Field(default=[], description="More cells: each block's lists, and the study's for the others.")
     also_score: list[str] = Field(default=[], description="Other pairs that `figure: forgetting` scores its cells on.")
-    metric: Metric = Field(default="chrf", description="What the figure shows; `comet` where it is asked for.")
+    metric: MetricName = Field(default=DEFAULT_METRIC, description="Metric that the figure shows.")
     stamp: str = Field(default="", description="Words to print on the figure, such as what it can't show.")
 
     @property
@@ -147,9 +147,6 @@ class Study(Section):
 def _entry_of(methods: Iterable[Method]) -> Any:
     """The type of an entry of `methods`: one of the options, told apart by `tuner`."""
     return Annotated[reduce(operator.or_, (method.options for method in methods)), Field(discriminator="tuner")]
-
-
-MethodEntry = _entry_of(METHODS.values())
 
 
 class Configuration(Section):
@@ -178,22 +175,26 @@ class Configuration(Section):
     sizes: dict[str, Size]
     models: dict[str, Model]
     method_modules: list[str] = Field(default=[], description="Python files that hold methods of your own.")
-    methods: dict[str, MethodEntry]
+    methods: dict[str, Any]
     budgets: dict[str, Share]
     training: Training = Training()
     tuning: Tuning | None = None
     decoding: Decoding = Decoding()
-    comet: Comet | None = Field(default=None, description="Scores of COMET beside chrF and BLEU. Empty: none.")
-    margin: Margin = Field(
-        default=Margins(),
-        description="Difference within which two systems count as on par: of chrF, or one for each metric.",
+    metrics: list[MetricName] = Field(
+        default=[*ALWAYS], description="Metrics that the step `score` computes for every cell; chrF is one of them."
     )
+    margin: Any = None
     studies: dict[str, Study]
     findings: dict[str, Finding] = Field(default={}, description="Claims that are tested on the cells of studies.")
 
 
 def configuration_type() -> type[Configuration]:
-    """The type of a configuration with all methods that are in the registry now, those from outside included."""
-    if not any(method.module for method in METHODS.values()):
-        return Configuration
-    return create_model("Configuration", __base__=Configuration, methods=(dict[str, _entry_of(METHODS.values())], ...))
+    """The type of a configuration with what is in the registries now, entries from outside included."""
+    registries = (METHODS, METRICS.entries)
+    return _configuration_type(*(tuple((name, id(entry)) for name, entry in own.items()) for own in registries))
+
+
+@lru_cache(maxsize=8)
+def _configuration_type(*registries: tuple[tuple[str, int], ...]) -> type[Configuration]:
+    methods = (dict[str, _entry_of(METHODS.values())], ...)
+    return create_model("Configuration", __base__=Configuration, methods=methods, **metric_fields())

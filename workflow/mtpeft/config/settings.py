@@ -15,10 +15,9 @@ from mtpeft.config import rates
 from mtpeft.config.claims import claim_cells, claim_settings, foreign_language, gate_settings, untouched_settings
 from mtpeft.config.draws import BY_SEED
 from mtpeft.config.exposure import exposure_of
-from mtpeft.config.margins import plain_margin
+from mtpeft.config.metrics import margin_params, params_of_metric, params_of_metrics
 from mtpeft.config.recipes import RECIPES
 from mtpeft.config.resolve import (
-    found_path,
     method_options,
     model_with,
     origin_of,
@@ -31,8 +30,8 @@ from mtpeft.config.section import plain
 from mtpeft.config.studies import all_cells, drawn_cells, study_others, untouched_elsewhere
 from mtpeft.config.test_sets import test_sets
 from mtpeft.core.files import sha256_of
+from mtpeft.core.project import found_path
 from mtpeft.methods import METHODS
-from mtpeft.metrics.names import CHRF
 from mtpeft.models.config_json import mbart_config
 
 DISTANCES = Path(__file__).parents[2] / "distances" / "lang2vec.csv"
@@ -214,14 +213,12 @@ def _common(configuration: Configuration, cell: Cell) -> Settings:
 def score_settings(configuration: Configuration, cell: Cell) -> Settings:
     """Settings of the scoring of a cell."""
     source, target = pair_languages(configuration, cell.pair)
-    return {"recipe": RECIPES["score"], "source": source, "target": target}
+    return {"recipe": RECIPES["score"], "source": source, "target": target} | params_of_metrics(configuration)
 
 
 def tables_settings(configuration: Configuration, study: str) -> Settings:
-    """Settings of the collection of a study's tables: its cells, or those of all for `efficiency`, and whether COMET
-    has scored them.
-    """
-    return told_cells(drawn_cells(configuration, study))
+    """Settings of the collection of a study's tables: its cells, or all for `efficiency`, and their metrics."""
+    return told_cells(drawn_cells(configuration, study)) | params_of_metrics(configuration)
 
 
 def summary_settings(configuration: Configuration, study: str) -> Settings:
@@ -239,7 +236,7 @@ def others_settings(configuration: Configuration, study: str) -> Settings:
         "cells": {pair: fold(own) for pair, own in cells.items()},
         "elsewhere": {pair: digest for own in cells.values() for pair, digest in own[0].elsewhere.items()},
         "untouched": fold(untouched_elsewhere(configuration, study)),
-    }
+    } | params_of_metrics(configuration)
 
 
 def representations_settings(configuration: Configuration, study: str) -> Settings:
@@ -264,11 +261,12 @@ def findings_settings(configuration: Configuration) -> Settings:
 
     settings = {
         "recipe": RECIPES["findings"],
-        "margin": plain_margin(configuration.margin),
+        "margin": margin_params(configuration),
         "distances": sha256_of(DISTANCES),
         "claims": {label: claim_settings(configuration, label) for label in configuration.findings},
         "gate": gate_settings(configuration),
         "untouched": untouched_settings(configuration),
+        **params_of_metrics(configuration),
     }
     return settings | told_cells(placed(configuration, cell) for cell in claim_cells(settings))
 
@@ -296,7 +294,7 @@ def figure_settings(configuration: Configuration, study: str) -> Settings:
         **({"distances": sha256_of(DISTANCES)} if figure == "languages" else {}),
         **({"exposures": _exposures(configuration, cells)} if figure == "exposure" else {}),
         **({"others": len(others), "also_score": entry.also_score} if others else {}),
-        **({"metric": entry.metric} if entry and entry.metric != CHRF else {}),
+        **(params_of_metric(entry.metric) if entry else {}),
         "methods": sorted(configuration.methods),
         "models": [label for label in dict.fromkeys(cell.model for cell in cells) if label != ANY] if entry else [],
     }

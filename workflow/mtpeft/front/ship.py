@@ -7,10 +7,11 @@ from typing import Any
 
 from mtpeft.config.folders import base_file, pair_folder, split_file
 from mtpeft.config.held_out import held_out_settings
-from mtpeft.config.resolve import PROJECT, vocabulary_pairs
+from mtpeft.config.resolve import vocabulary_pairs
 from mtpeft.config.schema import Configuration
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import publish_folder, read_record, sha256_of, write_record, write_text
+from mtpeft.core.project import PROJECT
 from mtpeft.core.records import DataRecord, HeldOutRecord
 from mtpeft.models.config_json import DATA_RECORD, TRAINING_RECORD
 

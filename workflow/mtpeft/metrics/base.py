@@ -1,8 +1,8 @@
 """What the project knows of a metric of translation quality, and the registry of all metrics.
 
-A metric is one file: a module of this package, or a file from outside that the configuration names in `modules`. It says
-what it keeps of each sentence and how a corpus score follows from the sums of that, so that a resampled test set costs
-one sum. Tables, figures and claims know metrics from the registry alone.
+A metric is one file: a module of this package, or a file from outside that the configuration names in `modules`. It
+says which numbers it keeps of each sentence and how a corpus score follows from their sums, so that a resampled test
+set costs one sum. Tables, figures and claims know metrics from the registry alone.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence

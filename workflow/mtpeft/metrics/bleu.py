@@ -8,7 +8,7 @@ from mtpeft.metrics.sacrebleu import measure_with
 
 if TYPE_CHECKING:
     import numpy as np
-    from sacrebleu.metrics import BLEU as Scorer
+    from sacrebleu import metrics as sacrebleu
 
 ORDERS = 4
 HAN_SCRIPTS = ("Hani", "Hans", "Hant", "Hanb")
@@ -33,8 +33,8 @@ def tokenizer_for(language: str) -> str:
     return "char" if script in UNSPACED_SCRIPTS else "13a"
 
 
-def scorer(language: str) -> "Scorer":
-    """sacreBLEU's BLEU for a target language; it counts characters where the script separates no words by spaces."""
+def scorer(language: str) -> "sacrebleu.BLEU":
+    """SacreBLEU's BLEU for a target language; by characters where the script has no spaces between words."""
     from sacrebleu.metrics import BLEU
 
     return BLEU(tokenize=tokenizer_for(language))

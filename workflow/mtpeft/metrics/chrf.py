@@ -8,7 +8,7 @@ from mtpeft.metrics.sacrebleu import measure_with
 
 if TYPE_CHECKING:
     import numpy as np
-    from sacrebleu.metrics import CHRF as Scorer
+    from sacrebleu import metrics as sacrebleu
 
 ORDERS = 6
 BETA = 2
@@ -19,8 +19,8 @@ def corpus_chrf(hypotheses: Sequence[str], references: Sequence[str]) -> float:
     return scorer().corpus_score(list(hypotheses), [list(references)]).score
 
 
-def scorer(language: str = "") -> "Scorer":
-    """sacreBLEU's chrF, which is the same for all languages."""
+def scorer(language: str = "") -> "sacrebleu.CHRF":
+    """SacreBLEU's chrF, which is the same for all languages."""
     from sacrebleu.metrics import CHRF
 
     return CHRF()

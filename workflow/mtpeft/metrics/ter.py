@@ -7,11 +7,11 @@ from mtpeft.metrics.sacrebleu import measure_with
 
 if TYPE_CHECKING:
     import numpy as np
-    from sacrebleu.metrics import TER as Scorer
+    from sacrebleu import metrics as sacrebleu
 
 
-def scorer(language: str) -> "Scorer":
-    """sacreBLEU's TER, which is the same for all languages."""
+def scorer(language: str) -> "sacrebleu.TER":
+    """SacreBLEU's TER, which is the same for all languages."""
     from sacrebleu.metrics import TER
 
     return TER()

@@ -9,6 +9,9 @@ from pathlib import Path
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import sha256_of
 
+HUB_NAME = r"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.[A-Za-z0-9_-])*"
+HUB_MODEL = rf"^{HUB_NAME}/{HUB_NAME}@[0-9a-f]{{7,40}}$"
+"""A model of the hub and its revision: owner/name@commit."""
 TOKENIZER_FILES = ("*token*.json", "vocab*.json", "merges.txt", "*.model", "*.spm")
 
 

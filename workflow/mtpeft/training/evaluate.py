@@ -21,7 +21,7 @@ from mtpeft.data.tsv import read_pairs
 from mtpeft.decoding.first_translations import at_work, told
 from mtpeft.decoding.search import Search, translate
 from mtpeft.methods.task_ids import say_domains
-from mtpeft.metrics.sacrebleu import chrf
+from mtpeft.metrics.chrf import corpus_chrf
 from mtpeft.models.load import load_base, prepare_torch
 from mtpeft.models.precision import frozen_in
 from mtpeft.models.special_tokens import Frame
@@ -39,7 +39,7 @@ def dev_chrf(
     """A function that gives the chrF of a model, as it is then, on a dev set."""
     references = [pair.target for pair in read_pairs(text)]
     hypotheses = dev_hypotheses(model, search, arrays=arrays, codec=codec, frame=frame)
-    return lambda look: chrf(hypotheses(look), references)
+    return lambda look: corpus_chrf(hypotheses(look), references)
 
 
 def dev_hypotheses(
@@ -88,7 +88,7 @@ def judge_base(settings: Mapping[str, Any], *, base: Path, dev: Path, dev_text: 
         hypotheses = dev_hypotheses(model, settings["search"], arrays=dev, codec=codec, frame=frame)(look)
     pairs = list(read_pairs(dev_text))
     references = [pair.target for pair in pairs]
-    score = chrf(hypotheses, references)
+    score = corpus_chrf(hypotheses, references)
     seen = at_work(
         [pair.source for pair in pairs],
         hypotheses,

@@ -5,3 +5,7 @@ can't be told which revision of a model to fetch, and fetches the tokenizer of t
 so the files are fetched here, once, and it is kept offline. Its cache of embeddings may take one batch for another, by
 its own words, and is never turned on.
 """
+
+from mtpeft.metrics.comet.metric import COMET
+
+__all__ = ["COMET"]

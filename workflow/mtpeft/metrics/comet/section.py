@@ -1,12 +1,12 @@
-"""The types of `comet` in config.yaml: a model of COMET, and the encoder that it was built on."""
+"""The section `comet` of config.yaml: a model of COMET, and the encoder that it was built on."""
 
 from pydantic import Field, PositiveInt
 
-from mtpeft.config.forms import HUB_MODEL
-from mtpeft.config.section import Section
+from mtpeft.metrics.base import MetricSection
+from mtpeft.models.hub_files import HUB_MODEL
 
 
-class Encoder(Section):
+class Encoder(MetricSection):
     """The config.json and the tokenizer of what a COMET model was built on, which its checkpoint does not hold."""
 
     path: str | None = Field(default=None, description="A folder with them.")
@@ -15,7 +15,7 @@ class Encoder(Section):
     )
 
 
-class Comet(Section):
+class Comet(MetricSection):
     """Scoring with a model of COMET (Rei et al. 2020, arXiv 2009.09025), in an environment of its own."""
 
     path: str | None = Field(

@@ -1,6 +1,6 @@
 """Exact versions of what is installed beside the workflow, in environments of its own."""
 
-from mtpeft.config.resolve import PROJECT
+from mtpeft.core.project import PROJECT
 
 PINS = PROJECT / "envs"
 

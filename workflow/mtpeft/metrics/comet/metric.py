@@ -1,0 +1,88 @@
+"""COMET as one of the metrics: its entry in the registry, and what its scores depend on."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from mtpeft.core.errors import UserError
+from mtpeft.core.project import found_path
+from mtpeft.isolated.pins import pinned_version
+from mtpeft.metrics.base import Metric
+from mtpeft.metrics.comet.files import check_encoder, encoder_of
+from mtpeft.metrics.comet.section import Comet, Encoder
+
+if TYPE_CHECKING:
+    import numpy as np
+
+PACKAGE = "unbabel-comet"
+
+
+def corpus_score(sums: "np.ndarray") -> "np.ndarray":
+    """Mean score of the sentences, as COMET defines the score of a system.
+
+    Args:
+        sums: sums of the sentences' scores, and their number: shape [..., 2].
+
+    Returns:
+        Scores: shape [...].
+    """
+    return sums[..., 0] / sums[..., 1]
+
+
+def model_params(comet: Comet) -> dict[str, Any]:
+    """Params of the step that takes in the model, without the step's version."""
+    encoder = {"encoder": _source(comet.encoder)} if comet.encoder else {}
+    return {"model": _source(comet), **encoder}
+
+
+def score_params(comet: Comet) -> dict[str, Any]:
+    """Params of the step that scores a cell, without the step's version. The model is an input file."""
+    version = pinned_version("comet", PACKAGE)
+    return {PACKAGE: version, "batch_size": comet.batch_size, "threads": comet.threads}
+
+
+def _source(given: Comet | Encoder) -> dict[str, str]:
+    return {"hub": given.hub} if given.hub else {"path": str(found_path(str(given.path)))}
+
+
+def mistakes(comet: Comet) -> Iterator[str]:
+    """Sentences on what is wrong with a section, before anything is fetched.
+
+    A model and an encoder are each named in one way, and are there if they are files.
+    """
+    found = [*_named_once("comet", comet), *(_named_once("comet.encoder", comet.encoder) if comet.encoder else ())]
+    yield from found
+    if comet.encoder and comet.encoder.path and not (found_path(comet.encoder.path) / "config.json").is_file():
+        yield (
+            f"'comet.encoder.path' is '{comet.encoder.path}', but there is no config.json; write the folder that has "
+            "it and the tokenizer."
+        )
+    if comet.hub and not comet.encoder:
+        yield (
+            "'comet.encoder' is missing: the checkpoint of a COMET model does not hold the tokenizer of what it was "
+            "built on, which its hparams.yaml calls 'pretrained_model'; write {hub: owner/name@commit} of that, or "
+            "{path: a/folder}."
+        )
+    if comet.path and not found:
+        try:
+            check_encoder(encoder_of(found_path(comet.path), key="comet.path"), given=comet.encoder is not None)
+        except UserError as error:
+            yield str(error)
+
+
+def _named_once(key: str, source: Comet | Encoder) -> Iterator[str]:
+    if [source.path, source.hub].count(None) != 1:
+        yield f"'{key}' must have one of 'path' and 'hub', and no other."
+
+
+COMET = Metric(
+    name="comet",
+    title="COMET",
+    margin=0.01,
+    corpus_score=corpus_score,
+    digits=4,
+    digits_of_scores=4,
+    section=Comet,
+    section_help="Scores of COMET beside chrF and BLEU. Empty: none.",
+    mistakes=mistakes,
+    identity=lambda comet: [score_params(comet), model_params(comet)],
+)
