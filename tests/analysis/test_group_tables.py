@@ -7,7 +7,7 @@ from statistics import fmean
 
 import pytest
 
-from mtpeft.analysis.collect import SCORE_COLUMNS, write_tables
+from mtpeft.analysis.score_tables import SCORE_COLUMNS, write_tables
 from mtpeft.analysis.summary import SUMMARY_COLUMNS, write_summary
 from mtpeft.analysis.tables import read_systems
 from mtpeft.cells import Cell, members_of

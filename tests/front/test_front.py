@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from mtpeft.analysis.collect import COST_COLUMNS, SCORE_COLUMNS, write_tables
+from mtpeft.analysis.score_tables import COST_COLUMNS, SCORE_COLUMNS, write_tables
 from mtpeft.cells import Cell
 from mtpeft.config.folders import rates_file
 from mtpeft.config.load import load

@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mtpeft.analysis.collect import SCORE_COLUMNS, write_tables
-from mtpeft.analysis.estimates import estimate_columns
-from mtpeft.analysis.summary import SUMMARY_COLUMNS, write_summary
+from mtpeft.analysis.score_tables import SCORE_COLUMNS, write_tables
+from mtpeft.analysis.summary import SUMMARY_COLUMNS, estimate_columns, write_summary
 from mtpeft.cells import Cell
 from mtpeft.config.comet_settings import ENVIRONMENT, cell_record, model_record
 from mtpeft.config.load import merge, validate

@@ -15,8 +15,8 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from mtpeft.analysis.collect import csv_text
-from mtpeft.analysis.estimates import COUNTED_COLUMNS, LABELS, estimate_columns, shown, shown_columns, system_rows
+from mtpeft.analysis.score_tables import csv_text
+from mtpeft.analysis.summary import COUNTED_COLUMNS, LABELS, estimate_columns, shown, shown_columns, system_rows
 from mtpeft.analysis.systems import read_run
 from mtpeft.cells import Cell, OnPair
 from mtpeft.core.files import write_text

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from mtpeft.analysis.collect import MISSING, TEST_SET
 from mtpeft.analysis.resampling import Scored, score_runs, sentence_weights
+from mtpeft.analysis.score_tables import MISSING, TEST_SET
 from mtpeft.cells import Cell, OnPair
 from mtpeft.config.significance import RESAMPLES
 from mtpeft.core.errors import UserError

@@ -15,7 +15,7 @@ from mtpeft.metrics.names import DIGITS as METRIC_DIGITS
 from mtpeft.metrics.names import NAMES as METRIC_NAMES
 
 if TYPE_CHECKING:
-    from mtpeft.analysis.layer_ranks import CellRanks
+    from mtpeft.analysis.representations import CellRanks
 
 LARGEST_SHARE = 2.0
 """A method that trains the whole base and more beside it is above 1; what is far above it is meant as per cent."""

@@ -5,8 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mtpeft.analysis.collect import DIVERGED
-from mtpeft.analysis.layer_ranks import CellRanks, read_ranks
+from mtpeft.analysis.representations import CellRanks, read_ranks
+from mtpeft.analysis.score_tables import DIVERGED
 from mtpeft.analysis.tables import System, Tables, distances_of_languages, read_systems
 from mtpeft.cells import members_of
 from mtpeft.config.settings import DISTANCES

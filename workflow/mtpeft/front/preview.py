@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from mtpeft.analysis.claims.assess import write_findings
-from mtpeft.analysis.collect import write_tables
 from mtpeft.analysis.comet_scores import scored_with_comet
 from mtpeft.analysis.other_pairs import write_others
-from mtpeft.analysis.representations_table import has_representations, write_representations
+from mtpeft.analysis.representations import has_representations, write_representations
+from mtpeft.analysis.score_tables import write_tables
 from mtpeft.analysis.summary import write_summary
 from mtpeft.cells import Cell, OnPair
 from mtpeft.config.claims import claim_cells

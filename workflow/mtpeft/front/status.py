@@ -8,7 +8,7 @@ from typing import Any
 
 from mtpeft.analysis.comet_scores import scored_with_comet
 from mtpeft.analysis.freshness import fresh_records
-from mtpeft.analysis.representations_table import has_representations
+from mtpeft.analysis.representations import has_representations
 from mtpeft.cells import Cell, OnPair
 from mtpeft.config.representations import all_represented
 from mtpeft.config.schema import Configuration

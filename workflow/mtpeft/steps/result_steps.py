@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def _collect(given: argparse.Namespace) -> None:
-    from mtpeft.analysis.collect import write_tables
+    from mtpeft.analysis.score_tables import write_tables
 
     write_tables(**_cells(given), scores=given.scores, costs=given.costs)
 
@@ -45,7 +45,7 @@ def _others(given: argparse.Namespace) -> None:
 
 
 def _representations(given: argparse.Namespace) -> None:
-    from mtpeft.analysis.representations_table import write_representations
+    from mtpeft.analysis.representations import write_representations
     from mtpeft.cells import unfold
 
     write_representations(unfold(given.settings["cells"]), output=given.output)

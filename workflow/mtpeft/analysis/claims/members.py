@@ -8,9 +8,9 @@ import numpy as np
 
 from mtpeft.analysis.claims.known import Known, Tuned
 from mtpeft.analysis.claims.samples import sample_of
-from mtpeft.analysis.collect import MISSING
 from mtpeft.analysis.contrasts import Estimate, contrast, difference
 from mtpeft.analysis.resampling import Scored
+from mtpeft.analysis.score_tables import MISSING
 from mtpeft.analysis.systems import Run, Sample, System, system_of
 from mtpeft.cells import Cell, unfold
 from mtpeft.metrics.corpus_scores import SCORES

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from mtpeft.analysis.claims.known import Known, Read
-from mtpeft.analysis.collect import TEST_SET
+from mtpeft.analysis.score_tables import TEST_SET
 from mtpeft.analysis.systems import Run, Sample, System
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import read_record
