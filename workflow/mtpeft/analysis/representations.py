@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mtpeft.analysis.csv_files import Interval, csv_text, rows_of
 from mtpeft.analysis.file_cache import known_digest
-from mtpeft.analysis.score_tables import DIVERGED, MISSING, csv_text
-from mtpeft.analysis.tables import Interval, Setting, rows_of
+from mtpeft.analysis.score_tables import DIVERGED, MISSING
+from mtpeft.analysis.tables import Setting
 from mtpeft.analysis.upstream import are_as_read
 from mtpeft.cells import DIMENSIONS, Cell
 from mtpeft.config.representations import RECORD, dev_arrays

@@ -5,15 +5,16 @@ test sets of a system are one product of matrices.
 """
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
 from mtpeft.config.significance import RESAMPLES
-from mtpeft.metrics.corpus_scores import Score
 
+Score = Callable[[np.ndarray], np.ndarray]
+"""Corpus scores from summed statistics: from shape [..., statistics] to shape [...]."""
 BLOCK = 1000
 """Resampled test sets that are summed at once."""
 SEED = 20_04

@@ -1,22 +1,19 @@
 """Collect the records of cells into tidy tables: scores.csv, and costs.csv for what a rerun would measure anew."""
 
-import csv
-import io
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from math import fsum
 from pathlib import Path
 from typing import Any
 
+from mtpeft.analysis.csv_files import csv_text
 from mtpeft.cells import DIMENSIONS, Cell, OnPair
 from mtpeft.core.files import read_record, write_text
+from mtpeft.metrics.base import ALWAYS, in_order, metrics_in
 from mtpeft.metrics.shares import SHARES
 
-SCORE_COLUMNS = (
-    *DIMENSIONS,
-    "test_set",
-    "status",
-    "chrf",
-    "bleu",
+BEFORE_METRICS = (*DIMENSIONS, "test_set", "status")
+AFTER_METRICS = (
     "budget_requested",
     "budget_achieved",
     "trained_parameters",
@@ -28,12 +25,7 @@ SCORE_COLUMNS = (
     "learning_rate",
     "test_sentences",
     *SHARES,
-    "chrf_signature",
-    "bleu_signature",
 )
-AFTER_BLEU = SCORE_COLUMNS.index("bleu") + 1
-WITH_COMET = (*SCORE_COLUMNS[:AFTER_BLEU], "comet", *SCORE_COLUMNS[AFTER_BLEU:], "comet_model")
-"""The same where COMET was asked for."""
 SCORED_PAIR = "scored_pair"
 """Column of the pair that was scored, only where there are groups: it is the pair of all other cells."""
 COST_COLUMNS = (
@@ -53,42 +45,72 @@ TEST_SET = "test"
 """Name of the test set of a cell that has no record yet."""
 
 
+@dataclass(frozen=True)
+class CellMetrics:
+    """Metrics that some cells were scored with.
+
+    Attributes:
+        computed: names of the metrics that stand in every `score.json`.
+        scored: cells that a metric with a step of its own has scored, by the metric's name; a metric that was not asked
+            for is not in it.
+    """
+
+    computed: Sequence[str] = ALWAYS
+    scored: Mapping[str, Collection[Cell]] = field(default_factory=dict)
+
+    @property
+    def names(self) -> list[str]:
+        """Names of all metrics, in the order of tables."""
+        return in_order({*self.computed, *self.scored})
+
+
+def metrics_of_params(params: Mapping[str, Any], cells: Collection[Cell]) -> CellMetrics:
+    """Metrics of a step that reads all these cells, from its params."""
+    return CellMetrics(metrics_in(params), dict.fromkeys(params.get("scored_with", {}), cells))
+
+
 def write_tables(
     cells: Iterable[Cell],
     *,
     scores: Path,
     costs: Path,
     missing: Collection[Cell] = (),
-    comet: Collection[Cell] | None = None,
+    metrics: CellMetrics | None = None,
 ) -> None:
-    """One row per cell and test set, of a group for each of its pairs, in the order of the labels; missing cells are
-    rows that say so.
+    """Write scores.csv and costs.csv, in the order of the labels; a row of a missing cell has that status.
+
+    scores.csv has one row per cell and test set, of a group for each of its pairs.
 
     Args:
-        cells: with records.
+        cells: those with records.
         scores: where scores.csv goes.
         costs: where costs.csv goes.
         missing: cells without records.
-        comet: cells that COMET has scored; None: it was not asked to, and has no columns.
+        metrics: metrics that the cells were scored with.
 
     Raises:
         FileNotFoundError: a cell that is not said to be missing has no records.
     """
     ordered = sorted({*cells, *missing})
-    columns, found = SCORE_COLUMNS, {}
-    if comet is not None:
-        columns, found = WITH_COMET, {on: _of_comet(on) for cell in comet for on in cell.measured}
+    metrics = metrics or CellMetrics()
     score_table = (
         row
         for cell in ordered
         for on in cell.measured
-        for row in ([_gap(on)] if cell in missing else score_rows(on, found.get(on, {})))
+        for row in ([_gap(on)] if cell in missing else score_rows(on, metrics))
     )
-    write_text(scores, csv_text(with_scored_pair(columns, ordered), score_table))
+    write_text(scores, csv_text(with_scored_pair(score_columns(metrics), ordered), score_table))
     write_text(
         costs,
         csv_text(COST_COLUMNS, (_gap(cell.on_own) if cell in missing else cost_row(cell) for cell in ordered)),
     )
+
+
+def score_columns(metrics: CellMetrics) -> tuple[str, ...]:
+    """Columns of scores.csv: labels, scores, what was trained, what the hypotheses are like, and how it was scored."""
+    signatures = [f"{name}_signature" for name in in_order(metrics.computed)]
+    models = [f"{name}_model" for name in in_order(metrics.scored)]
+    return (*BEFORE_METRICS, *metrics.names, *AFTER_METRICS, *signatures, *models)
 
 
 def with_scored_pair(columns: tuple[str, ...], cells: Iterable[Cell]) -> tuple[str, ...]:
@@ -107,34 +129,32 @@ def _labels(cell: Cell) -> dict[str, Any]:
     return dict(zip(DIMENSIONS, cell.labels, strict=True))
 
 
-def score_rows(measured: OnPair, more: Mapping[str, Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Rows of scores.csv of a cell on a pair, with more columns by test set; what was never measured stays empty."""
-    labels = _labels(measured.cell) | {SCORED_PAIR: measured.pair}
-    train, score = read_record(measured.cell.folder / "train.json"), read_record(measured.folder / "score.json")
+def score_rows(measured: OnPair, metrics: CellMetrics) -> Iterator[dict[str, Any]]:
+    """Rows of scores.csv of a cell on a pair; what was never measured stays empty."""
+    cell = measured.cell
+    labels = _labels(cell) | {SCORED_PAIR: measured.pair}
+    train, score = read_record(cell.folder / "train.json"), read_record(measured.folder / "score.json")
     taken = ("budget_requested", "budget_achieved", "trained_parameters", "total_parameters", "left_over_parameters")
     common = labels | {key: train[key] for key in (*taken, "best_step", "training_pairs", "learning_rate")}
     common["places"] = train.get("places", "")
     if score["status"] != "ok":
         yield common | {"test_set": TEST_SET, "status": score["status"]}
+    more = [_own_step_columns(measured, name) for name, scored in metrics.scored.items() if cell in scored]
     for name, scored in sorted(score["test_sets"].items()):
-        yield common | {
-            "test_set": name,
-            "status": score["status"],
-            "chrf": scored["chrf"]["score"],
-            "bleu": scored["bleu"]["score"],
-            "chrf_signature": scored["chrf"]["signature"],
-            "bleu_signature": scored["bleu"]["signature"],
-            "test_sentences": scored["sentences"],
-            **scored.get("shares", {}),
-            **more.get(name, {}),
-        }
+        row = common | {"test_set": name, "status": score["status"], "test_sentences": scored["sentences"]}
+        row |= scored.get("shares", {})
+        for metric in metrics.computed:
+            row |= {metric: scored[metric]["score"], f"{metric}_signature": scored[metric]["signature"]}
+        for columns in more:
+            row |= columns.get(name, {})
+        yield row
 
 
-def _of_comet(measured: OnPair) -> dict[str, dict[str, Any]]:
-    """Columns of COMET by test set."""
-    record = read_record(measured.comet_record)
+def _own_step_columns(measured: OnPair, metric: str) -> dict[str, dict[str, Any]]:
+    """Columns of a metric with a step of its own, by test set: the score, and the model that gave it."""
+    record = read_record(measured.metric_record(metric))
     sets = record["test_sets"].items()
-    return {name: {"comet": scored["score"], "comet_model": record["name"]} for name, scored in sets}
+    return {name: {metric: scored["score"], f"{metric}_model": record["name"]} for name, scored in sets}
 
 
 def cost_row(cell: Cell) -> dict[str, Any]:
@@ -161,16 +181,3 @@ def _speed(decodes: Sequence[Mapping[str, Any]], seconds: float) -> float:
         return decodes[0]["sentences_per_second"]
     sentences = sum(sets["sentences"] for decode in decodes for sets in decode["test_sets"].values())
     return sentences / seconds if seconds else 0.0
-
-
-def csv_text(columns: tuple[str, ...], rows: Iterable[Mapping[str, Any]]) -> str:
-    """A table with a header; numbers in ten digits, empty where a row has no value."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, restval="", extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({key: _written(value) for key, value in row.items()} for row in rows)
-    return text.getvalue()
-
-
-def _written(value: Any) -> Any:
-    return f"{value:.10g}" if isinstance(value, float) else value

@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 
 from mtpeft.analysis.resampling import Scored, score_runs, sentence_weights
-from mtpeft.analysis.score_tables import MISSING, TEST_SET
+from mtpeft.analysis.score_tables import MISSING, TEST_SET, CellMetrics
 from mtpeft.cells import Cell, OnPair
 from mtpeft.config.significance import RESAMPLES
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import read_record
-from mtpeft.metrics.corpus_scores import SCORES
-from mtpeft.metrics.names import COUNTED
+from mtpeft.metrics.base import METRICS
 
 OK = "ok"
 
@@ -117,33 +116,46 @@ class Sample:
     def score(self, system: System, metric: str) -> Scored:
         """Scores of a system on these rows, resampled."""
         weights = sentence_weights(len(self.rows), self.resamples)
-        return score_runs(self.counts(system, metric), system.seeds, weights, SCORES[metric])
+        return score_runs(self.counts(system, metric), system.seeds, weights, METRICS[metric].corpus_score)
 
 
-def read_runs(cells: Iterable[Cell], missing: Collection[Cell] = ()) -> dict[Cell, Run]:
+def read_runs(
+    cells: Iterable[Cell], missing: Collection[Cell] = (), metrics: CellMetrics | None = None
+) -> dict[Cell, Run]:
     """Runs of cells; those said to be missing are runs without anything.
 
     Raises:
         FileNotFoundError: a cell that is not said to be missing has no records.
     """
-    return {cell: read_run(cell.on_own, is_missing=cell in missing) for cell in cells}
+    return {cell: read_run(cell.on_own, is_missing=cell in missing, metrics=metrics) for cell in cells}
 
 
-def read_run(measured: OnPair, *, is_missing: bool) -> Run:
+def read_run(measured: OnPair, *, is_missing: bool, metrics: CellMetrics | None = None) -> Run:
     """The run of a cell on the test sets of a pair.
 
     Raises:
         FileNotFoundError: it is not said to be missing and has no records.
     """
+    metrics = metrics or CellMetrics()
     cell, folder = measured.cell, measured.folder
     if is_missing:
         return Run(cell, MISSING, {}, {}, folder)
     train, score = read_record(cell.folder / "train.json"), read_record(folder / "score.json")
     counts = {
-        name: {metric: np.array(counted[metric]["statistics"]) for metric in COUNTED}
+        name: {metric: np.array(counted[metric]["statistics"]) for metric in metrics.computed}
         for name, counted in score["test_sets"].items()
     }
+    for metric, scored in metrics.scored.items():
+        if cell in scored:
+            for name, own in _sentence_scores(measured.metric_record(metric)).items():
+                counts[name][metric] = own
     return Run(cell, score["status"], train, counts, folder)
+
+
+def _sentence_scores(record: Path) -> dict[str, np.ndarray]:
+    """Statistics of a metric with a step of its own, by test set: score of each sentence, and one sentence."""
+    segments = {name: np.array(measured["segments"]) for name, measured in read_record(record)["test_sets"].items()}
+    return {name: np.stack([own, np.ones_like(own)], axis=-1) for name, own in segments.items()}
 
 
 def system_of(runs: Mapping[Cell, Run], cells: Sequence[Cell]) -> System:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mtpeft.analysis.score_tables import csv_text
+from mtpeft.analysis.csv_files import csv_text
 from mtpeft.core.files import write_text
 from mtpeft.core.text_tables import table
 from mtpeft.data.sentences import words

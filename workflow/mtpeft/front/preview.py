@@ -4,15 +4,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from mtpeft.analysis.claims.assess import write_findings
-from mtpeft.analysis.comet_scores import scored_with_comet
+from mtpeft.analysis.metric_freshness import metrics_now
 from mtpeft.analysis.other_pairs import write_others
 from mtpeft.analysis.representations import has_representations, write_representations
-from mtpeft.analysis.score_tables import write_tables
+from mtpeft.analysis.score_tables import CellMetrics, write_tables
 from mtpeft.analysis.summary import write_summary
 from mtpeft.cells import Cell, OnPair
 from mtpeft.config.claims import claim_cells
 from mtpeft.config.finding_paths import finding_similarities
 from mtpeft.config.folders import figures_folder, preview_folder, results_folder, tables_folder
+from mtpeft.config.metrics import metrics_of
 from mtpeft.config.representations import represented_in
 from mtpeft.config.schema import Configuration
 from mtpeft.config.settings import figure_settings, findings_settings
@@ -53,11 +54,12 @@ def draw_finished(configuration: Configuration, labels: Mapping[str, Path], *, f
         represented = represented_in(configuration, label)
         lacking = {*(cell.on_own for cell in missing), *(on for on in others if not is_finished(configuration, *on))}
         try:
-            there = {"missing": missing, "comet": scored_with_comet(configuration, finished)}
+            there = {"missing": missing, "metrics": metrics_now(configuration, finished)}
             write_tables(finished, scores=tables / "scores.csv", costs=tables / "costs.csv", **there)
             write_summary(finished, output=summary, page=summary.with_suffix(".md"), **there)
             if others:
                 told = {"before": untouched_elsewhere(configuration, label), "missing": lacking}
+                told["metrics"] = CellMetrics(metrics_of(configuration))
                 write_others(others, output=others_table, page=others_table.with_suffix(".md"), **told)
             if represented:
                 unmeasured = {cell for cell in represented if not _is_represented(configuration, cell)}
@@ -93,9 +95,9 @@ def assess_finished(configuration: Configuration, *, folder: Path) -> str:
     record, page = folder / f"{FINDINGS}.json", folder / f"{FINDINGS}.md"
     similarities = [Path(file) for file in finding_similarities(configuration)]
     finished = [cell for cell in cells if cell not in missing]
-    comet = scored_with_comet(configuration, finished) or ()
+    metrics = metrics_now(configuration, finished)
     try:
-        write_findings(settings, similarities=similarities, record=record, page=page, missing=missing, comet=comet)
+        write_findings(settings, similarities=similarities, record=record, page=page, missing=missing, metrics=metrics)
     except UserError as error:
         return f"{page}: not written. {error}"
     except FileNotFoundError:
@@ -137,8 +139,7 @@ def _is_whole(configuration: Configuration, label: str) -> bool:
     if not all(has_representations(configuration, cell) for cell in represented_in(configuration, label)):
         return False
     cells = drawn_cells(configuration, label)
-    scored = scored_with_comet(configuration, cells)
-    return scored is None or len(scored) == len(cells)
+    return all(len(scored) == len(cells) for scored in metrics_now(configuration, cells).scored.values())
 
 
 def remove_unfinished(configuration: Configuration) -> None:

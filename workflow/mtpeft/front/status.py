@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from mtpeft.analysis.comet_scores import scored_with_comet
+from mtpeft.analysis.metric_freshness import metrics_now
 from mtpeft.analysis.freshness import fresh_records
 from mtpeft.analysis.representations import has_representations
 from mtpeft.cells import Cell, OnPair
@@ -16,6 +16,7 @@ from mtpeft.config.studies import all_cells, all_others, study_cells, study_othe
 from mtpeft.core.failure_notes import FAILURE, FAILURES_FOLDER
 from mtpeft.core.files import read_if_whole
 from mtpeft.core.text_tables import aligned
+from mtpeft.metrics.base import METRICS
 
 STATES = ("done", "diverged", "running", "failed", "stopped", "missing")
 
@@ -98,12 +99,14 @@ def status_table(configuration: Configuration) -> str:
     cells, others = all_cells(configuration), all_others(configuration)
     everything = {"all, each once": [cell.on_own for cell in cells], "all, other pairs": others}
     rows += [_counted(configuration, label, "", measured) for label, measured in everything.items() if measured]
-    scored = scored_with_comet(configuration, cells)
-    comet = [] if scored is None else [f"scored with COMET: {len(scored)} of {len(cells)} cells"]
+    scored = [
+        f"scored with {METRICS[name].title}: {len(own)} of {len(cells)} cells"
+        for name, own in metrics_now(configuration, cells).scored.items()
+    ]
     shown = all_represented(configuration)
     found = [cell for cell in shown if has_representations(configuration, cell)]
     represented = [f"representations measured: {len(found)} of {len(shown)} cells"] if shown else []
-    return "\n".join([aligned(rows), *comet, *represented, *failures([*cells, *others])])
+    return "\n".join([aligned(rows), *scored, *represented, *failures([*cells, *others])])
 
 
 def _by_method(configuration: Configuration, label: str, measured: Sequence[OnPair]) -> list[tuple[object, ...]]:

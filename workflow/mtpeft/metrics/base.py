@@ -7,7 +7,6 @@ set costs one sum. Tables, figures and claims know metrics from the registry alo
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
@@ -137,10 +136,12 @@ def entry_params(metric: Metric) -> dict[str, Any]:
 
 def metrics_in(params: Mapping[str, Any]) -> list[str]:
     """Names of the computed metrics in the params of a step, in order; those from outside are brought in."""
-    entries = params.get("metrics")
-    if entries is None:
-        return in_order(ALWAYS)
-    for entry in entries.values():
-        if "module" in entry and Path(entry["module"]).suffix:
+    bring_in_metrics(params)
+    return in_order(params.get("metrics", ALWAYS))
+
+
+def bring_in_metrics(params: Mapping[str, Any]) -> None:
+    """Add the metrics from outside that the params of a step name to the registry."""
+    for entry in params.get("metrics", {}).values():
+        if "module" in entry:
             bring_in(entry["module"])
-    return in_order(entries)

@@ -4,14 +4,9 @@ Each gets its files and settings as the command line has them, and loads what it
 """
 
 import argparse
-from collections.abc import Collection
-from typing import TYPE_CHECKING
+from typing import Any
 
-from mtpeft.cells import Cell
 from mtpeft.steps.step import Step
-
-if TYPE_CHECKING:
-    pass
 
 
 def _collect(given: argparse.Namespace) -> None:
@@ -20,12 +15,13 @@ def _collect(given: argparse.Namespace) -> None:
     write_tables(**_cells(given), scores=given.scores, costs=given.costs)
 
 
-def _cells(given: argparse.Namespace) -> dict[str, "Collection[Cell] | None"]:
-    """Cells of a table, and those of them that COMET has scored: all, if it was asked to."""
+def _cells(given: argparse.Namespace) -> dict[str, Any]:
+    """Cells of a table, and the metrics that they were scored with."""
+    from mtpeft.analysis.score_tables import metrics_of_params
     from mtpeft.cells import cells_told
 
     cells = cells_told(given.settings)
-    return {"cells": cells, "comet": cells if given.settings.get("comet") else None}
+    return {"cells": cells, "metrics": metrics_of_params(given.settings, cells)}
 
 
 def _summarise(given: argparse.Namespace) -> None:
@@ -36,12 +32,14 @@ def _summarise(given: argparse.Namespace) -> None:
 
 def _others(given: argparse.Namespace) -> None:
     from mtpeft.analysis.other_pairs import write_others
+    from mtpeft.analysis.score_tables import metrics_of_params
     from mtpeft.cells import OnPair, unfold
 
     told = given.settings
     blocks = told["cells"].items()
     others = [OnPair(cell, pair) for pair, own in blocks for cell in unfold(own, elsewhere=told["elsewhere"])]
-    write_others(others, before=unfold(told["untouched"]), output=given.output, page=given.page)
+    metrics = metrics_of_params(told, ())
+    write_others(others, before=unfold(told["untouched"]), output=given.output, page=given.page, metrics=metrics)
 
 
 def _representations(given: argparse.Namespace) -> None:
@@ -60,11 +58,14 @@ def _text(given: argparse.Namespace) -> None:
 
 
 def _findings(given: argparse.Namespace) -> None:
-    from mtpeft.analysis.claims.assess import write_findings
+    from mtpeft.analysis.findings.assess import write_findings
+    from mtpeft.analysis.score_tables import metrics_of_params
     from mtpeft.config.claims import claim_cells
 
-    cells = claim_cells(given.settings) if given.settings.get("comet") else ()
-    write_findings(given.settings, similarities=given.similarities, record=given.record, page=given.page, comet=cells)
+    metrics = metrics_of_params(given.settings, claim_cells(given.settings))
+    write_findings(
+        given.settings, similarities=given.similarities, record=given.record, page=given.page, metrics=metrics
+    )
 
 
 def _figure(given: argparse.Namespace) -> None:
