@@ -6,17 +6,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from mtpeft.config.margins import margins_of, plain_margin
 
-from mtpeft.analysis.claims.assess import write_findings
-from mtpeft.analysis.claims.known import Known
-from mtpeft.analysis.claims.records import FindingsRecord, Outcome
-from mtpeft.analysis.claims.rules import RULES, verdict_on_all, verdict_on_one
-from mtpeft.analysis.claims.samples import LEAST_SIMILAR, sample_of
+from mtpeft.analysis.findings.assess import write_findings
+from mtpeft.analysis.findings.claim import RULES, verdict_on_all, verdict_on_one
+from mtpeft.analysis.findings.contrasts import LEAST_SIMILAR, Known, sample_of
+from mtpeft.analysis.findings.records import FindingsRecord, Outcome
 from mtpeft.analysis.systems import read_runs, system_of
-from mtpeft.config.claims import claim_cells
+from mtpeft.config.contrasts import claim_cells
 from mtpeft.config.findings import MattersLessWhereSeen, OnPar
 from mtpeft.config.load import DEFAULT_FILE, merge, read_yaml, validate
-from mtpeft.config.margins import margins_of, plain_margin
 from mtpeft.config.settings import findings_settings
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import read_record, sha256_of

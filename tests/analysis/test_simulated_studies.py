@@ -9,10 +9,10 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from mtpeft.analysis.claims.differences import Comparison, decide
-from mtpeft.analysis.claims.known import Known
-from mtpeft.analysis.claims.rules import REFUTED, RULES, SUPPORTED, verdict_on_all
-from mtpeft.analysis.contrasts import Estimate, contrast, mean_over_languages, pooled
+from mtpeft.analysis.estimates import Estimate, contrast, mean_over_languages, pooled
+from mtpeft.analysis.findings.claim import REFUTED, RULES, SUPPORTED, verdict_on_all
+from mtpeft.analysis.findings.contrasts import Known
+from mtpeft.analysis.findings.decisions import Comparison, decide
 from mtpeft.analysis.p_values import holm, interval, p_two_sided
 from mtpeft.analysis.rank_correlation import p_rising, partial_spearman
 from mtpeft.analysis.resampling import Scored, sentence_weights

@@ -7,7 +7,7 @@ import pytest
 from mtpeft.metrics.corpus_scores import bleu, chrf
 from sacrebleu.metrics import BLEU, CHRF
 
-from mtpeft.analysis.contrasts import Estimate, contrast
+from mtpeft.analysis.estimates import Estimate, contrast
 from mtpeft.analysis.p_values import holm, interval, p_greater, p_less, p_outside, p_within
 from mtpeft.analysis.power import what_decides
 from mtpeft.analysis.rank_correlation import interval_of, p_rising, spearman, values_needed

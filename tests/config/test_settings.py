@@ -11,7 +11,7 @@ import pytest
 
 from mtpeft.cells import DIMENSIONS, cells_told
 from mtpeft.config import corpus_settings, settings
-from mtpeft.config.claims import foreign_language
+from mtpeft.config.contrasts import foreign_language
 from mtpeft.config.folders import split_file
 from mtpeft.config.load import merge, validate
 from mtpeft.config.paths import other_splits

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mtpeft.cells import Cell
-from mtpeft.config.claims import claim_cells
+from mtpeft.config.contrasts import claim_cells
 from mtpeft.config.schema import Configuration
 from mtpeft.config.settings import findings_settings
 from mtpeft.config.studies import all_cells

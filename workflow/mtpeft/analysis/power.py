@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from scipy import stats
 
-from mtpeft.analysis.contrasts import Estimate
+from mtpeft.analysis.estimates import Estimate
 from mtpeft.config.significance import POWER
 
 MOST_SENTENCES = 1_000_000

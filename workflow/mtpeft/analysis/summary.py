@@ -24,8 +24,8 @@ from typing import Any
 
 import numpy as np
 
-from mtpeft.analysis.contrasts import Term, contrast, matched_seeds
 from mtpeft.analysis.csv_files import csv_text
+from mtpeft.analysis.estimates import Term, contrast, matched_seeds
 from mtpeft.analysis.p_values import interval, p_two_sided
 from mtpeft.analysis.resampling import Scored
 from mtpeft.analysis.score_tables import MISSING, SCORED_PAIR, TEST_SET, cost_row, with_scored_pair

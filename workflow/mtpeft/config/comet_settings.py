@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from mtpeft.cells import Cell, name_of
-from mtpeft.config.claims import claim_cells
+from mtpeft.config.contrasts import claim_cells
 from mtpeft.config.digests import digest_of
 from mtpeft.config.metrics import metric_digests
 from mtpeft.config.paths import Wildcards, cell_files

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from mtpeft.config.claims import claim_settings
+from mtpeft.config.contrasts import claim_settings
 from mtpeft.config.findings import CATALOGUE_OF, Finding, named_labels
 from mtpeft.config.groups import group_claim_mistakes
 from mtpeft.config.metrics import metric_mistakes

@@ -4,7 +4,7 @@ from functools import lru_cache
 
 from mtpeft.cells import ANY
 from mtpeft.config import folders
-from mtpeft.config.claims import claim_cells
+from mtpeft.config.contrasts import claim_cells
 from mtpeft.config.paths import cell_records
 from mtpeft.config.schema import Configuration
 from mtpeft.config.settings import findings_settings

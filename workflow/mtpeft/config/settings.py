@@ -12,7 +12,7 @@ from typing import Any
 
 from mtpeft.cells import ANY, Cell, fold, told_cells
 from mtpeft.config import rates
-from mtpeft.config.claims import claim_cells, claim_settings, foreign_language, gate_settings, untouched_settings
+from mtpeft.config.contrasts import claim_cells, claim_settings, foreign_language, gate_settings, untouched_settings
 from mtpeft.config.draws import BY_SEED
 from mtpeft.config.exposure import exposure_of
 from mtpeft.config.metrics import margin_params, params_of_metric, params_of_metrics

@@ -3,14 +3,14 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from mtpeft.analysis.claims.assess import write_findings
+from mtpeft.analysis.findings.assess import write_findings
 from mtpeft.analysis.metric_freshness import metrics_now
 from mtpeft.analysis.other_pairs import write_others
 from mtpeft.analysis.representations import has_representations, write_representations
 from mtpeft.analysis.score_tables import CellMetrics, write_tables
 from mtpeft.analysis.summary import write_summary
 from mtpeft.cells import Cell, OnPair
-from mtpeft.config.claims import claim_cells
+from mtpeft.config.contrasts import claim_cells
 from mtpeft.config.finding_paths import finding_similarities
 from mtpeft.config.folders import figures_folder, preview_folder, results_folder, tables_folder
 from mtpeft.config.metrics import metrics_of

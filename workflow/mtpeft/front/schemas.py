@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from mtpeft.analysis.claims.records import FindingsRecord
+from mtpeft.analysis.findings.records import FindingsRecord
 from mtpeft.config.schema import Configuration
 from mtpeft.core.files import write_text
 from mtpeft.core.records import (

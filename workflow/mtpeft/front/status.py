@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from mtpeft.analysis.metric_freshness import metrics_now
 from mtpeft.analysis.freshness import fresh_records
+from mtpeft.analysis.metric_freshness import metrics_now
 from mtpeft.analysis.representations import has_representations
 from mtpeft.cells import Cell, OnPair
 from mtpeft.config.representations import all_represented

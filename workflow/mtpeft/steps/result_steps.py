@@ -60,7 +60,7 @@ def _text(given: argparse.Namespace) -> None:
 def _findings(given: argparse.Namespace) -> None:
     from mtpeft.analysis.findings.assess import write_findings
     from mtpeft.analysis.score_tables import metrics_of_params
-    from mtpeft.config.claims import claim_cells
+    from mtpeft.config.contrasts import claim_cells
 
     metrics = metrics_of_params(given.settings, claim_cells(given.settings))
     write_findings(

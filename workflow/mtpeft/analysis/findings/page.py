@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
-from mtpeft.analysis.claims.numbers import NOTHING, number, p_value, span
-from mtpeft.analysis.claims.records import FindingRecord, FindingsRecord, GateRecord, MemberRecord, Outcome
-from mtpeft.analysis.claims.rules import DISTANCE_CLAIM, MEAN, NOT_REPRODUCED, PAPER, REFUTED, worded
-from mtpeft.analysis.claims.shares import falls_of
+from mtpeft.analysis.claims.falls_faster_with_distance import falls_of
+from mtpeft.analysis.findings.claim import DISTANCE_CLAIM, MEAN, NOT_REPRODUCED, PAPER, REFUTED, worded
+from mtpeft.analysis.findings.number_formats import NOTHING, number, p_value, span
+from mtpeft.analysis.findings.records import FindingRecord, FindingsRecord, GateRecord, MemberRecord, Outcome
 from mtpeft.core.text_tables import table
 from mtpeft.metrics.names import CHRF, DIGITS, NAMES
 

@@ -5,15 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mtpeft.analysis.claims.differences import compared, decide
-from mtpeft.analysis.claims.distance import KINDS, decide_distance, placed_members
-from mtpeft.analysis.claims.gate import check_untouched, pass_gate, without_transfer
-from mtpeft.analysis.claims.known import Known
-from mtpeft.analysis.claims.mean import averaged, name_of, settings_of
-from mtpeft.analysis.claims.members import Member, members_of
-from mtpeft.analysis.claims.page import page_of
-from mtpeft.analysis.claims.records import FindingRecord, FindingsRecord, MemberRecord, Outcome, Verdicts
-from mtpeft.analysis.claims.rules import (
+from mtpeft.analysis.comet_scores import with_comet
+from mtpeft.analysis.findings.claim import (
     DISTANCE_CLAIM,
     EVERY,
     MEAN,
@@ -25,12 +18,16 @@ from mtpeft.analysis.claims.rules import (
     verdict_on_all,
     verdict_on_one,
 )
-from mtpeft.analysis.claims.samples import ALL, LEAST_SIMILAR, PARTS, read_similarities
-from mtpeft.analysis.comet_scores import with_comet
+from mtpeft.analysis.findings.contrasts import ALL, LEAST_SIMILAR, PARTS, Known, Member, members_of, read_similarities
+from mtpeft.analysis.findings.decisions import averaged, compared, decide, name_of, settings_of
+from mtpeft.analysis.findings.distance import KINDS, decide_distance, placed_members
+from mtpeft.analysis.findings.page import page_of
+from mtpeft.analysis.findings.records import FindingRecord, FindingsRecord, MemberRecord, Outcome, Verdicts
+from mtpeft.analysis.findings.sanity_checks import check_untouched, pass_gate, without_transfer
 from mtpeft.analysis.systems import Run, read_runs
 from mtpeft.analysis.tables import distances_of_languages
 from mtpeft.cells import Cell
-from mtpeft.config.claims import claim_cells
+from mtpeft.config.contrasts import claim_cells
 from mtpeft.config.margins import margins_of
 from mtpeft.config.settings import DISTANCES
 from mtpeft.config.significance import ALPHA, resamples_for

@@ -1,18 +1,20 @@
 """The comparisons that a claim consists of: which systems, with which coefficients, on which sentences."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Hashable, Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mtpeft.analysis.claims.known import Known, Tuned
-from mtpeft.analysis.claims.samples import sample_of
-from mtpeft.analysis.contrasts import Estimate, contrast, difference
+from mtpeft.analysis.estimates import Estimate, contrast, difference
 from mtpeft.analysis.resampling import Scored
-from mtpeft.analysis.score_tables import MISSING
+from mtpeft.analysis.score_tables import MISSING, TEST_SET
 from mtpeft.analysis.systems import Run, Sample, System, system_of
+from mtpeft.analysis.tables import Distance
 from mtpeft.cells import Cell, unfold
+from mtpeft.core.errors import UserError
+from mtpeft.core.files import read_record
 from mtpeft.metrics.corpus_scores import SCORES
 from mtpeft.metrics.names import NAMES
 
@@ -152,3 +154,79 @@ def measure(member: Member, part: str, known: Known) -> dict[str, Estimate] | No
     if own is None or taken is None:
         return None
     return {name: difference(own[name], taken[name]) for name in metrics}
+
+
+Tuned = tuple[str, str, str]
+"""Model, pair and size of a full fine-tuning."""
+Read = tuple[str, str]
+"""A pair, and the hash of a subset of its training text."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of the test sets, the languages and the full fine-tunings.
+
+    Attributes:
+        similarities: greatest similarity of each test sentence to a subset of the training text.
+        distances: of each language from English.
+        without_transfer: full fine-tunings that are not shown to beat the untouched model.
+        margins: what counts as on par, by metric.
+        resamples: how often test sentences and seeds are drawn again.
+        scored: resampled scores of systems, which stand in several claims, by their folders, sentences and metric.
+    """
+
+    similarities: Mapping[Read, np.ndarray]
+    distances: Mapping[str, Distance]
+    without_transfer: Set[Tuned]
+    margins: Mapping[str, float]
+    resamples: int
+    scored: dict[tuple[Hashable, ...], Scored] = field(default_factory=dict)
+
+
+ALL, LEAST_SIMILAR = "test", "least_similar"
+PARTS = (ALL, LEAST_SIMILAR)
+SUBSET = "subset_sha256"
+
+
+def read_similarities(records: Iterable[Path]) -> dict[Read, np.ndarray]:
+    """Greatest similarity of each test sentence to a subset, by pair and hash of the subset."""
+    read = [read_record(path) for path in records if path.exists()]
+    return {(one["pair"], digest): np.array(found) for one in read for digest, found in one["subsets"].items()}
+
+
+def subsets_read(systems: Iterable[System]) -> list[Read]:
+    """Pair and hash of every subset that the runs of systems were trained on, each once."""
+    runs = [run for system in systems for run in system.measured if SUBSET in run.train["inputs"]]
+    return list(dict.fromkeys((run.cell.pair, run.train["inputs"][SUBSET]) for run in runs))
+
+
+def sample_of(part: str, pair: str, systems: Sequence[System], known: Known) -> Sample | None:
+    """The rows of a part of a pair's test set; None where the similarities are not known.
+
+    The least similar half is that of the sentences whose greatest similarity to anything that one of the compared runs
+    has read is lowest, over all their seeds and sizes, so that it is the same half for both sides of a comparison.
+
+    Raises:
+        UserError: the similarities belong to another test set.
+    """
+    first: Run = systems[0].measured[0]
+    (sentences, _) = first.counts[TEST_SET]["chrf"].shape
+    rows = np.arange(sentences)
+    if part == LEAST_SIMILAR:
+        wanted = subsets_read(systems)
+        if not wanted or any(read not in known.similarities for read in wanted):
+            return None
+        found = [known.similarities[read] for read in wanted]
+        if other := next((len(own) for own in found if len(own) != sentences), None):
+            raise UserError(
+                f"The similarities of {pair} are of {other} test sentences, but its scores are of {sentences}; run the "
+                "sweep again."
+            )
+        rows = least_similar_half(np.max(found, axis=0))
+    return Sample(TEST_SET, sentences, rows, stream=f"{pair} {part}", resamples=known.resamples)
+
+
+def least_similar_half(similarities: np.ndarray) -> np.ndarray:
+    """Rows below the median similarity, sorted; among equals the earlier ones."""
+    order = np.argsort(similarities, kind="stable")
+    return np.sort(order[: len(order) // 2])

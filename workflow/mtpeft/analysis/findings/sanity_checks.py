@@ -7,11 +7,9 @@ what knows nothing of its pre-training? Where it is not, it may have been read w
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mtpeft.analysis.claims.known import Known, Tuned
-from mtpeft.analysis.claims.members import estimate, lacking_cells
-from mtpeft.analysis.claims.records import GateRecord
-from mtpeft.analysis.claims.samples import ALL, sample_of
-from mtpeft.analysis.contrasts import Estimate
+from mtpeft.analysis.estimates import Estimate
+from mtpeft.analysis.findings.contrasts import ALL, Known, Tuned, estimate, lacking_cells, sample_of
+from mtpeft.analysis.findings.records import GateRecord
 from mtpeft.analysis.p_values import holm, interval, p_greater
 from mtpeft.analysis.systems import Run, system_of
 from mtpeft.cells import Cell, unfold

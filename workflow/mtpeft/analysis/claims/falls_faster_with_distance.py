@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mtpeft.analysis.claims.numbers import NOTHING, number, span
-from mtpeft.analysis.claims.records import FindingRecord
+from mtpeft.analysis.findings.number_formats import NOTHING, number, span
+from mtpeft.analysis.findings.records import FindingRecord
 from mtpeft.core.text_tables import table
 from mtpeft.metrics.names import DIGITS, NAMES
 

@@ -5,6 +5,7 @@ A system is a block of labels whose cells differ in their seed alone.
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import product
 from typing import Any
 
@@ -15,8 +16,7 @@ from mtpeft.config.exposure_claim import EXPOSURE_CLAIM, exposure_members, lacki
 from mtpeft.config.findings import CATALOGUE_OF, Finding, named_labels
 from mtpeft.config.resolve import pair_languages
 from mtpeft.config.schema import Configuration, Study
-from mtpeft.config.studies import NONE, budget_labels
-from mtpeft.config.systems import Member, seeds_of_systems, system_block
+from mtpeft.config.studies import NONE, all_cells, budget_labels, system_labels
 from mtpeft.core.languages import main_language
 from mtpeft.methods import METHODS
 
@@ -185,3 +185,21 @@ def _blocks(members: Sequence[Member]) -> list[Block]:
 
 def _own_blocks(member: Member) -> list[Block]:
     return [*member["peft"], *([member["full"]] if member["full"] else []), *(member.get("gain") or [])]
+
+
+Member = dict[str, Any]
+"""A comparison: its name, its pair, its systems."""
+
+
+@lru_cache(maxsize=4)
+def seeds_of_systems(configuration: Configuration) -> Mapping[tuple[str, ...], Sequence[str]]:
+    """Seeds of each system of the whole sweep: studies share cells, so a claim has those of all of them."""
+    systems: dict[tuple[str, ...], list[str]] = {}
+    for cell in sorted(all_cells(configuration), key=lambda cell: cell.labels):
+        systems.setdefault(system_labels(cell), []).append(cell.seed)
+    return systems
+
+
+def system_block(seeds: Mapping[tuple[str, ...], Sequence[str]], *labels: str) -> Block:
+    """The cells of the system with these five labels."""
+    return [*([label] for label in labels), seeds[labels]]

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from mtpeft.analysis.claims.records import Outcome
+from mtpeft.analysis.findings.records import Outcome
 from mtpeft.analysis.p_values import p_greater, p_less, p_outside, p_within
 from mtpeft.config.significance import ALPHA
 from mtpeft.metrics.names import CHRF, NAMES
