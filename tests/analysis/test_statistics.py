@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 import pytest
-from mtpeft.metrics.corpus_scores import bleu, chrf
 from sacrebleu.metrics import BLEU, CHRF
 
 from mtpeft.analysis.estimates import Estimate, contrast
@@ -13,6 +12,8 @@ from mtpeft.analysis.power import what_decides
 from mtpeft.analysis.rank_correlation import interval_of, p_rising, spearman, values_needed
 from mtpeft.analysis.resampling import Scored, score_runs, sentence_weights
 from mtpeft.config.significance import ALPHA
+from mtpeft.metrics.bleu import corpus_score as bleu
+from mtpeft.metrics.chrf import corpus_score as chrf
 
 REFERENCES = [
     "Save the changes before you leave the page",

@@ -16,7 +16,7 @@ from mtpeft.data.tsv import read_pairs
 from mtpeft.decoding.first_translations import at_work
 from mtpeft.decoding.search import Search, translate
 from mtpeft.front.first_translations import FirstTranslations
-from mtpeft.metrics.sacrebleu import chrf
+from mtpeft.metrics.chrf import corpus_chrf as chrf
 from mtpeft.models.load import load_base
 from mtpeft.models.tokenizer import frame_of, open_codec, text_of
 from mtpeft.training.evaluate import judge_base

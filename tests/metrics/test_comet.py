@@ -11,7 +11,7 @@ import pytest
 import torch
 import yaml
 
-from mtpeft.analysis.comet_scores import scored_with_comet
+from mtpeft.analysis.metric_freshness import metrics_now
 from mtpeft.cluster.environment import shared_variables
 from mtpeft.config import paths
 from mtpeft.config.corpus_settings import clean_settings, parts_settings, split_settings
@@ -227,14 +227,14 @@ def test_the_workflow_scores_each_cell_once_and_puts_the_scores_into_its_tables(
     assert {row["comet"] for row in rows_of(f"{results}/summary.csv")} == {f"{mean:.10g}"}
 
     write_text_records(configuration, "es-en")
-    assert set(scored_with_comet(configuration, cells)) == set(cells)
-    cells[0].on_own.comet_record.unlink()
-    assert set(scored_with_comet(configuration, cells)) == set(cells[1:])
+    assert set(metrics_now(configuration, cells).scored["comet"]) == set(cells)
+    cells[0].on_own.metric_record("comet").unlink()
+    assert set(metrics_now(configuration, cells).scored["comet"]) == set(cells[1:])
     for change in ({"batch_size": 3}, {"encoder": {"path": "elsewhere"}}):
         shutil.copytree(here.encoder, "elsewhere", dirs_exist_ok=True)
         Path("overlay.yaml").write_text(yaml.safe_dump(merge(overlay, {"comet": change})), encoding="utf-8")
         changed = load([STUDY, Path("overlay.yaml")])
-        assert scored_with_comet(changed, all_cells(changed)) == []
+        assert metrics_now(changed, all_cells(changed)).scored == {"comet": []}
 
 
 def test_a_cell_over_several_pairs_is_scored_on_each(here: Comet) -> None:
@@ -246,7 +246,7 @@ def test_a_cell_over_several_pairs_is_scored_on_each(here: Comet) -> None:
     for place in cell.measured:
         write_hypotheses(place, text=Path(paths.test_set(configuration, place.pair, "test")))
 
-    records = [place.comet_record for place in cell.measured]
+    records = [place.metric_record("comet") for place in cell.measured]
     _make(list(map(str, records)), ["comet_member", "take_in_comet"])
 
     assert [read_record(record)["test_sets"]["test"]["segments"] for record in records] == [here.scores] * 2

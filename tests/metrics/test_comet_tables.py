@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mtpeft.analysis.score_tables import SCORE_COLUMNS, write_tables
-from mtpeft.analysis.summary import SUMMARY_COLUMNS, estimate_columns, write_summary
+from mtpeft.analysis.score_tables import CellMetrics, score_columns, write_tables
+from mtpeft.analysis.summary import estimate_columns, summary_columns, write_summary
 from mtpeft.cells import Cell
 from mtpeft.config.comet_settings import ENVIRONMENT, cell_record, model_record
 from mtpeft.config.load import merge, validate
@@ -15,6 +15,7 @@ from mtpeft.config.studies import study_cells
 from mtpeft.core.errors import UserError
 from mtpeft.core.records import CometRecord
 from mtpeft.front.comet_server import comet_process
+from mtpeft.metrics.base import ALWAYS
 from support.comet import rows_of
 from support.config import DEFAULT
 from support.findings import SENTENCES, configuration_of, write, write_cell
@@ -179,13 +180,14 @@ def cells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[Cell, float]:
 
 
 def test_scores_have_its_columns_where_it_was_asked_for(cells: dict[Cell, float]) -> None:
-    write_tables(cells, scores=Path("with.csv"), costs=Path("costs.csv"), comet=list(cells))
+    metrics = CellMetrics(scored={"comet": list(cells)})
+    write_tables(cells, scores=Path("with.csv"), costs=Path("costs.csv"), metrics=metrics)
     write_tables(cells, scores=Path("without.csv"), costs=Path("costs.csv"))
 
     table, plain = rows_of("with.csv"), rows_of("without.csv")
-    assert tuple(plain[0]) == SCORE_COLUMNS
-    assert set(table[0]) == {*SCORE_COLUMNS, "comet", "comet_model"}
-    assert [{name: row[name] for name in SCORE_COLUMNS} for row in table] == plain
+    assert tuple(plain[0]) == score_columns(CellMetrics())
+    assert set(table[0]) == {*score_columns(CellMetrics()), "comet", "comet_model"}
+    assert [{name: row[name] for name in score_columns(CellMetrics())} for row in table] == plain
     for row in table:
         mean = cells[Cell(*list(row.values())[:6])]
         assert (row["comet"] == "") == (row["status"] == "diverged") == np.isnan(mean)
@@ -196,13 +198,17 @@ def test_scores_have_its_columns_where_it_was_asked_for(cells: dict[Cell, float]
 
 def test_summaries_have_the_mean_over_seeds_inside_its_interval(cells: dict[Cell, float]) -> None:
     gone = next(cell for cell in cells if cell.path.endswith("de-en/many/full/all/1"))
-    write_summary(cells, output=Path("with.csv"), page=Path("with.md"), comet=[cell for cell in cells if cell != gone])
+    metrics = CellMetrics(scored={"comet": [cell for cell in cells if cell != gone]})
+    write_summary(cells, output=Path("with.csv"), page=Path("with.md"), metrics=metrics)
     write_summary(cells, output=Path("without.csv"), page=Path("without.md"))
 
     table, plain = rows_of("with.csv"), rows_of("without.csv")
-    assert tuple(plain[0]) == SUMMARY_COLUMNS
-    assert set(table[0]) == {*SUMMARY_COLUMNS, *estimate_columns(("comet", "comet_minus_full", "comet_minus_none"))}
-    assert [{name: row[name] for name in SUMMARY_COLUMNS} for row in table] == plain
+    assert tuple(plain[0]) == summary_columns(ALWAYS)
+    assert set(table[0]) == {
+        *summary_columns(ALWAYS),
+        *estimate_columns(("comet", "comet_minus_full", "comet_minus_none")),
+    }
+    assert [{name: row[name] for name in summary_columns(ALWAYS)} for row in table] == plain
     for row in table:
         labels = list(row.values())[:5]
         seeds = [mean for cell, mean in cells.items() if list(cell.labels)[:5] == labels and cell != gone]

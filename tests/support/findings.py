@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mtpeft.metrics.corpus_scores import bleu, chrf
 
 from mtpeft.analysis.findings.assess import write_findings
 from mtpeft.analysis.findings.records import FindingRecord, FindingsRecord
@@ -18,6 +17,8 @@ from mtpeft.config.schema import Configuration
 from mtpeft.config.settings import findings_settings
 from mtpeft.core.files import read_record
 from mtpeft.core.records import DecodeRecord, ScoreRecord, TrainRecord
+from mtpeft.metrics.bleu import corpus_score as bleu
+from mtpeft.metrics.chrf import corpus_score as chrf
 
 SENTENCES = 100
 UNITS = 500

@@ -223,7 +223,7 @@ def page_columns(estimates: Sequence[str]) -> tuple[str, ...]:
 
 
 def page_row(row: Mapping[str, Any], labels: Sequence[str], estimates: Sequence[str]) -> list[str]:
-    """A row of a table to read: labels, then `page_columns`, with intervals beside their values and shares in percent."""
+    """A row of a table to read: labels, then `page_columns`, with intervals beside values and shares in percent."""
     share = row["trained_share"]
     return [
         *(row[name] for name in labels),

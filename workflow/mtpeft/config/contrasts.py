@@ -1,10 +1,11 @@
-"""From findings to cells: which systems each member of a claim compares, as plain settings.
+"""From findings to cells: which systems each contrast of a claim compares, as plain params.
 
-A system is a block of labels whose cells differ in their seed alone.
+A system is a block of labels whose cells differ in their seed alone. A contrast is the comparison of some systems on
+the test set of one pair.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import product
 from typing import Any
@@ -12,8 +13,7 @@ from typing import Any
 from mtpeft.cells import ALL, ANY, Block, Cell, cells_told, members_of, unfold
 from mtpeft.config.checkpoints import one_checkpoint_each
 from mtpeft.config.exposure import exposure_of
-from mtpeft.config.exposure_claim import EXPOSURE_CLAIM, exposure_members, lacking_exposure
-from mtpeft.config.findings import CATALOGUE_OF, Finding, named_labels
+from mtpeft.config.findings import CATALOGUE_OF, CLAIMS, Finding, named_labels
 from mtpeft.config.resolve import pair_languages
 from mtpeft.config.schema import Configuration, Study
 from mtpeft.config.studies import NONE, all_cells, budget_labels, system_labels
@@ -21,64 +21,84 @@ from mtpeft.core.languages import main_language
 from mtpeft.methods import METHODS
 
 FULL = "full"
-GATES = ("none", "scratch")
+REFERENCES = ("none", "scratch")
 """Reference rows that full fine-tuning must beat for a comparison with it to mean something."""
 UNTRAINED = ("scratch", "retrieval")
 """Reference rows that know nothing of the pre-training of a model."""
 ENGLISH = "en"
+ContrastParams = dict[str, Any]
+"""A contrast: its name, its pair and languages, and its systems, `peft` (the larger budgets first) and `full`."""
+BudgetsOf = Callable[[Configuration, Finding, str], Sequence[str]]
+"""Budgets of a method that a finding compares."""
 
 
 def claim_settings(configuration: Configuration, label: str) -> dict[str, Any]:
-    """A finding with its members, or with what its study lacks for it."""
+    """A finding with its contrasts, or with what its study lacks for it."""
     finding = configuration.findings[label]
-    study = configuration.studies[finding.study]
-    lacks = list(_lacking(configuration, finding, study))
-    members = [] if lacks else list(_members(configuration, finding, study))
-    models = sorted({block[0][0] for block in _blocks(members)})
+    claim = CLAIMS[finding.claim]
+    lacks = [*_lacking_labels(configuration, finding), *claim.lacks(configuration, finding)]
+    contrasts = [] if lacks else list(claim.contrasts(configuration, finding))
+    models = sorted({block[0][0] for block in _blocks(contrasts)})
     return {
         "finding": json.loads(finding.model_dump_json(exclude_none=True, exclude_defaults=True)),
         "lacks": lacks,
         "one_checkpoint_each": one_checkpoint_each(configuration, models),
-        "members": members,
+        "members": contrasts,
+        **({"module": claim.module} if claim.module else {}),
+        **({"version": claim.version} if claim.version != 1 else {}),
     }
 
 
-def _lacking(configuration: Configuration, finding: Finding, study: Study) -> Iterator[str]:
-    """What a study would have to list for a finding to be tested; overlays shorten studies and leave findings alone."""
+def study_of(configuration: Configuration, finding: Finding) -> Study:
+    """The study on whose cells a finding is tested."""
+    return configuration.studies[finding.study]
+
+
+def _lacking_labels(configuration: Configuration, finding: Finding) -> Iterator[str]:
+    """Labels that the study lacks for its finding: overlays shorten studies and leave findings alone."""
     wanted = {(CATALOGUE_OF[key], label) for key, label in named_labels(finding.model_dump()) if key != "study"}
-    if finding.claim not in ("falls_with_budget", "falls_faster_with_distance", EXPOSURE_CLAIM):
+    if CLAIMS[finding.claim].needs_full:
         wanted.add(("methods", FULL))
     for name, label in sorted(wanted):
-        if label not in getattr(study, name):
+        if label not in getattr(study_of(configuration, finding), name):
             yield f"'studies.{finding.study}.{name}' has no '{label}'"
-    if finding.claim == "falls_with_budget" and len(study.budgets) < 2:
-        yield f"'studies.{finding.study}.budgets' has fewer than two"
-    if finding.claim == "falls_faster_with_distance":
-        for name in ("models", "sizes"):
-            if len(getattr(study, name)) > 1:
-                yield f"'studies.{finding.study}.{name}' has more than one"
-    if finding.claim == EXPOSURE_CLAIM:
-        yield from lacking_exposure(configuration, finding, study)
 
 
-def _members(configuration: Configuration, finding: Finding, study: Study) -> Iterator[Member]:
-    if finding.claim == EXPOSURE_CLAIM:
-        yield from exposure_members(configuration, finding, study)
-        return
-    models, sizes, seeds = study.models, study.sizes, seeds_of_systems(configuration)
-    methods = getattr(finding, "methods", None) or [finding.method]
-    smaller = getattr(finding, "smaller", [])
-    if finding.claim == "larger_beats_smaller":
-        models = [finding.larger]
-    if finding.claim == "beats_on_small_data":
-        sizes = [finding.size]
+def contrasts_on_pairs(
+    configuration: Configuration,
+    finding: Finding,
+    *,
+    methods: Sequence[str],
+    budgets_of: BudgetsOf,
+    models: Sequence[str] = (),
+    sizes: Sequence[str] = (),
+    smaller: Sequence[str] = (),
+    with_gain: bool = False,
+) -> Iterator[ContrastParams]:
+    """One contrast for each model, pair, size and method of a study.
+
+    A method with one budget is compared with full fine-tuning, one with several budgets with itself.
+
+    Args:
+        configuration: of the finding.
+        finding: whose contrasts they are.
+        methods: labels of parameter-efficient methods.
+        budgets_of: the budgets at which a method is compared.
+        models: labels of the models that are tuned; empty: those of the study.
+        sizes: labels of the sizes; empty: those of the study.
+        smaller: labels of models in whose full fine-tuning each contrast has its other side; empty: the model itself.
+        with_gain: whether the contrast has the systems that tell what full fine-tuning gains.
+    """
+    study, seeds = study_of(configuration, finding), seeds_of_systems(configuration)
+    models, sizes = models or study.models, sizes or study.sizes
     for model, pair, size, method, other in product(models, study.pairs, sizes, methods, smaller or [None]):
-        budgets = _budgets(configuration, finding, study, method)
+        budgets = sorted(
+            budgets_of(configuration, finding, method), key=lambda label: -configuration.budgets.get(label, 1.0)
+        )
         peft = [system_block(seeds, model, pair, size, method, budget) for budget in budgets]
         named = {"models": model, "sizes": size, "methods": method, "smaller": other}
         several = {"models": models, "sizes": sizes, "methods": methods, "smaller": smaller}
         setting = [label for key, label in named.items() if len(several[key]) > 1]
-        by_distance = finding.claim == "falls_faster_with_distance"
         yield {
             "name": ", ".join([pair, *setting]),
             "setting": ", ".join(setting),
@@ -87,23 +107,26 @@ def _members(configuration: Configuration, finding: Finding, study: Study) -> It
             "languages": pair_of_languages(configuration, pair),
             "peft": peft,
             "full": None if len(peft) > 1 else system_block(seeds, other or model, pair, size, FULL, ALL),
-            **({"gain": _gain(seeds, model, pair, size)} if by_distance else {}),
+            **({"gain": _gain(seeds, model, pair, size)} if with_gain else {}),
         }
 
 
+def own_budget(configuration: Configuration, finding: Any, method: str) -> Sequence[str]:
+    """The budget that a finding names, or the one that a method of one size has."""
+    if METHODS[configuration.methods[method].tuner].budget_labels is None:
+        return [finding.budget]
+    return budget_labels(configuration, study_of(configuration, finding), method)
+
+
+def all_budgets(configuration: Configuration, finding: Finding, method: str) -> Sequence[str]:
+    """All budgets that a method has in the study."""
+    return budget_labels(configuration, study_of(configuration, finding), method)
+
+
 def _gain(seeds: Mapping[tuple[str, ...], Sequence[str]], model: str, pair: str, size: str) -> list[Block] | None:
-    """Full fine-tuning and the untouched model, whose difference is all that it gains; None if the sweep lacks one."""
+    """Full fine-tuning and the untouched model, whose difference is its whole gain; None if the sweep lacks one."""
     systems = [(model, pair, size, FULL, ALL), (model, pair, ANY, NONE, ANY)]
     return [system_block(seeds, *labels) for labels in systems] if all(own in seeds for own in systems) else None
-
-
-def _budgets(configuration: Configuration, finding: Finding, study: Study, method: str) -> Sequence[str]:
-    """Budgets of a member, the larger ones first."""
-    if METHODS[configuration.methods[method].tuner].budget_labels is not None or finding.claim == "falls_with_budget":
-        budgets = budget_labels(configuration, study, method)
-    else:
-        budgets = getattr(finding, "budgets", None) or [finding.budget]
-    return sorted(budgets, key=lambda label: -configuration.budgets.get(label, 1.0))
 
 
 def foreign_language(configuration: Configuration, pair: str) -> str | None:
@@ -117,13 +140,13 @@ def pair_of_languages(configuration: Configuration, pair: str) -> list[str]:
     return sorted(map(main_language, pair_languages(configuration, pair)))
 
 
-def gate_settings(configuration: Configuration) -> list[Member]:
-    """Full fine-tuning on one pair beside the untouched model and beside training from scratch, if a study has both."""
+def gate_settings(configuration: Configuration) -> list[ContrastParams]:
+    """Full fine-tuning on one pair, to be compared with the untouched model and with training from scratch."""
     systems = seeds_of_systems(configuration)
     found = []
     for (model, pair, size, method, budget), seeds in systems.items():
         references = {"none": (ANY, "none", ANY), "scratch": (size, "scratch", budget)}
-        for name in GATES if method == FULL and len(members_of(pair)) == 1 else ():
+        for name in REFERENCES if method == FULL and len(members_of(pair)) == 1 else ():
             reference = (model, pair, *references[name])
             common = _common_seeds(seeds, systems.get(reference, []))
             if common:
@@ -134,12 +157,12 @@ def gate_settings(configuration: Configuration) -> list[Member]:
     return found
 
 
-def untouched_settings(configuration: Configuration) -> list[Member]:
+def untouched_settings(configuration: Configuration) -> list[ContrastParams]:
     """The untouched model on each pair that it can translate, or may be able to, beside training from scratch and the
     nearest training source, at the smallest size that the sweep has of them.
     """
     systems = seeds_of_systems(configuration)
-    found: dict[tuple[str, ...], Member] = {}
+    found: dict[tuple[str, ...], ContrastParams] = {}
     by_size = sorted(
         systems, key=lambda labels: (configuration.sizes[labels[2]].pairs if labels[2] != ANY else 0, labels)
     )
@@ -168,7 +191,7 @@ def _common_seeds(seeds: Sequence[str], others: Sequence[str]) -> tuple[Sequence
 
 
 def claim_cells(settings: dict[str, Any]) -> list[Cell]:
-    """Cells that the claims and the gate of resolved findings read, sorted, with their digests where these are told."""
+    """Cells that the claims and the sanity checks read, sorted, with their digests where the params have them."""
     if "cells" in settings:
         return sorted(cells_told(settings))
     blocks = [block for row in settings["gate"] for block in (row["full"], row["other"])]
@@ -178,17 +201,14 @@ def claim_cells(settings: dict[str, Any]) -> list[Cell]:
     return sorted(set(unfold(blocks)))
 
 
-def _blocks(members: Sequence[Member]) -> list[Block]:
-    own = [block for member in members for block in _own_blocks(member)]
-    return [*own, *(block for member in members for block in _blocks([*filter(None, [member.get("minus")])]))]
+def _blocks(contrasts: Sequence[ContrastParams]) -> list[Block]:
+    own = [block for contrast in contrasts for block in _own_blocks(contrast)]
+    subtracted = [contrast["minus"] for contrast in contrasts if contrast.get("minus")]
+    return [*own, *(_blocks(subtracted) if subtracted else ())]
 
 
-def _own_blocks(member: Member) -> list[Block]:
-    return [*member["peft"], *([member["full"]] if member["full"] else []), *(member.get("gain") or [])]
-
-
-Member = dict[str, Any]
-"""A comparison: its name, its pair, its systems."""
+def _own_blocks(contrast: ContrastParams) -> list[Block]:
+    return [*contrast["peft"], *([contrast["full"]] if contrast["full"] else []), *(contrast.get("gain") or [])]
 
 
 @lru_cache(maxsize=4)

@@ -20,6 +20,7 @@ from mtpeft.metrics.base import (
     entry_params,
     in_order,
     metric_params,
+    metrics_in,
     metrics_with_own_step,
 )
 
@@ -136,6 +137,13 @@ def margin_params(configuration: "Configuration") -> float | dict[str, float]:
     margins = {name: getattr(configuration.margin, name) for name in names}
     given = {name for name, margin in margins.items() if margin != METRICS[name].margin}
     return margins[DEFAULT_METRIC] if given <= {DEFAULT_METRIC} else margins
+
+
+def margins_in(params: Mapping[str, Any]) -> dict[str, float]:
+    """The margin of each metric that the params of the findings know."""
+    names = [*metrics_in(params), *metrics_with_own_step()]
+    given = params["margin"] if isinstance(params["margin"], Mapping) else {DEFAULT_METRIC: params["margin"]}
+    return {name: METRICS[name].margin for name in names} | dict(given)
 
 
 def metrics_mistakes(configuration: "Configuration") -> Iterator[str]:

@@ -12,7 +12,7 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, PrivateA
 
 from mtpeft.cells import members_of
 from mtpeft.config.corpora import Corpus
-from mtpeft.config.findings import Finding
+from mtpeft.config.findings import CLAIMS, Finding, finding_fields
 from mtpeft.config.forms import Language, Probability, Share
 from mtpeft.config.metrics import MetricName, metric_fields
 from mtpeft.config.models import Model
@@ -190,11 +190,11 @@ class Configuration(Section):
 
 def configuration_type() -> type[Configuration]:
     """The type of a configuration with what is in the registries now, entries from outside included."""
-    registries = (METHODS, METRICS.entries)
+    registries = (METHODS, METRICS.entries, CLAIMS.entries)
     return _configuration_type(*(tuple((name, id(entry)) for name, entry in own.items()) for own in registries))
 
 
 @lru_cache(maxsize=8)
 def _configuration_type(*registries: tuple[tuple[str, int], ...]) -> type[Configuration]:
     methods = (dict[str, _entry_of(METHODS.values())], ...)
-    return create_model("Configuration", __base__=Configuration, methods=methods, **metric_fields())
+    return create_model("Configuration", __base__=Configuration, methods=methods, **metric_fields(), **finding_fields())

@@ -2,19 +2,24 @@
 
 from typing import TYPE_CHECKING
 
+from mtpeft.core.languages import script_of
 from mtpeft.metrics.base import Metric
+from mtpeft.metrics.bleu import HAN_SCRIPTS
 from mtpeft.metrics.sacrebleu import measure_with
 
 if TYPE_CHECKING:
     import numpy as np
     from sacrebleu import metrics as sacrebleu
 
+JAPANESE_SCRIPTS = ("Jpan", "Hira", "Kana", "Hrkt")
+
 
 def scorer(language: str) -> "sacrebleu.TER":
-    """SacreBLEU's TER, which is the same for all languages."""
+    """The TER of sacreBLEU for a target language; characters count as words in Chinese and Japanese."""
     from sacrebleu.metrics import TER
 
-    return TER()
+    by_character = script_of(language) in (*HAN_SCRIPTS, *JAPANESE_SCRIPTS)
+    return TER(normalized=by_character, asian_support=by_character)
 
 
 def corpus_score(counts: "np.ndarray") -> "np.ndarray":

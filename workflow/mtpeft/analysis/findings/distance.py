@@ -1,8 +1,12 @@
 """Decide whether what a smaller budget costs grows with the distance of a language from English.
 
-Languages are what is tested, so both tests are permutations of them, and what happens in both directions of a language
-is one observation, their mean. The extra fall and its interval are of these languages: test sentences and seeds alone
-are drawn again for it.
+The test is over languages, so both tests are permutations of them, and what happens in both directions of a language is
+one observation, their mean. The extra fall and its interval are of these languages: only test sentences and seeds are
+drawn again for it.
+
+A fall can't exceed what was gained, and full fine-tuning gains less for distant languages, so falls alone would be
+smaller there for that reason. Beside them stands the share of full fine-tuning's gain that a budget keeps, which is
+`(x - none) / (full - none)`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,10 +15,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from mtpeft.analysis.estimates import Estimate, pooled
-from mtpeft.analysis.findings.claim import DISTANCE_CLAIM, REFUTED, RULES, SUPPORTED, verdict
-from mtpeft.analysis.findings.contrasts import Known, Member, estimate, measure, sample_of
-from mtpeft.analysis.findings.decisions import ALL_STEP_ZERO, STEP_ZERO, similarities_of, untested
-from mtpeft.analysis.findings.records import MetricOutcome, Outcome
+from mtpeft.analysis.findings.claim import REFUTED, SUPPORTED, verdict
+from mtpeft.analysis.findings.contrasts import (
+    ALL,
+    LEAST_SIMILAR,
+    PARTS,
+    ClaimContext,
+    Contrast,
+    estimate,
+    measure,
+    sample_of,
+)
+from mtpeft.analysis.findings.decisions import ALL_STEP_ZERO, STEP_ZERO, contrast_record, similarities_of, untested
+from mtpeft.analysis.findings.records import ContrastRecord, MetricOutcome, Outcome
 from mtpeft.analysis.p_values import holm, interval, p_greater
 from mtpeft.analysis.rank_correlation import interval_of, p_rising, partial_spearman, spearman, values_needed
 from mtpeft.analysis.tables import Distance
@@ -23,6 +36,24 @@ from mtpeft.config.significance import ALPHA
 KINDS = ("syntactic", "genealogical")
 FEWEST = 3
 """Languages below which an order says nothing."""
+NEGATIVE = "a negative correlation is shown"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Shares of the gain kept at the larger and smaller budget, and what is lost between them, with its interval."""
+
+    larger: float
+    smaller: float
+    lost: float
+    lost_interval: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class NotShown:
+    """Why a share is not known."""
+
+    why: str
 
 
 @dataclass(frozen=True)
@@ -31,14 +62,14 @@ class Fall:
 
     Attributes:
         language: its code.
-        members: its pairs.
+        contrasts: those of its pairs.
         estimates: the fall in each metric.
         kept: shares of full fine-tuning's gain that are kept, or why they are not known.
         untouched: score of the untouched model; None where the sweep has none.
     """
 
     language: str
-    members: tuple[Member, ...]
+    contrasts: tuple[Contrast, ...]
     estimates: Mapping[str, Estimate]
     kept: Kept | NotShown
     untouched: float | None
@@ -46,26 +77,39 @@ class Fall:
     @property
     def step_zero(self) -> int:
         """Cells at the larger budget that kept the model as it was."""
-        return sum(len(member.step_zero) for member in self.members)
+        return sum(len(one.step_zero) for one in self.contrasts)
 
     @property
     def tuned(self) -> int:
         """Cells at the larger budget."""
-        return sum(len(member.tuned_runs) for member in self.members)
+        return sum(len(one.tuned_runs) for one in self.contrasts)
 
 
-def placed_members(members: Sequence[Member], distances: Mapping[str, Distance]) -> list[Member]:
-    """Members whose language has a known distance."""
-    return [member for member in members if member.language in distances]
+def distance_records(contrasts: Sequence[Contrast], context: ClaimContext, *, metric: str) -> list[ContrastRecord]:
+    """One record for each kind of distance: its outcome on all test sentences, and on the least similar half."""
+    if not contrasts:
+        return []
+    outcomes = {part: decide_distance(contrasts, context, part=part, metric=metric) for part in PARTS}
+    own = with_distance(contrasts, context.distances)
+    return [
+        contrast_record(f"{kind} distance", own, outcomes[ALL][kind], outcomes[LEAST_SIMILAR][kind]) for kind in KINDS
+    ]
 
 
-def decide_distance(members: Sequence[Member], known: Known, *, part: str, metric: str) -> dict[str, Outcome]:
+def with_distance(contrasts: Sequence[Contrast], distances: Mapping[str, Distance]) -> list[Contrast]:
+    """Contrasts whose language has a known distance."""
+    return [one for one in contrasts if one.language in distances]
+
+
+def decide_distance(
+    contrasts: Sequence[Contrast], context: ClaimContext, *, part: str, metric: str
+) -> dict[str, Outcome]:
     """Outcome for each kind of distance, by itself corrected over the two."""
-    falls = measure_falls(placed_members(members, known.distances), known, part=part, metric=metric)
+    falls = measure_falls(with_distance(contrasts, context.distances), context, part=part, metric=metric)
     if isinstance(falls, Outcome):
         return dict.fromkeys(KINDS, falls)
     effects = np.array([fall.estimates[metric].effect for fall in falls])
-    places = {kind: np.array([getattr(known.distances[fall.language], kind) for fall in falls]) for kind in KINDS}
+    places = {kind: np.array([getattr(context.distances[fall.language], kind) for fall in falls]) for kind in KINDS}
     tests = {kind: [p_rising(places[kind], sign * effects) for sign in (1, -1)] for kind in KINDS}
     corrected = [holm([tests[kind][side] for kind in KINDS]) for side in (0, 1)]
     return {
@@ -80,29 +124,31 @@ def decide_distance(members: Sequence[Member], known: Known, *, part: str, metri
     }
 
 
-def measure_falls(members: Sequence[Member], known: Known, *, part: str, metric: str) -> list[Fall] | Outcome:
+def measure_falls(
+    contrasts: Sequence[Contrast], context: ClaimContext, *, part: str, metric: str
+) -> list[Fall] | Outcome:
     """Falls of all languages, or the outcome that says what is missing for that."""
-    languages: dict[str, list[Member]] = {}
-    for member in members:
-        languages.setdefault(member.language, []).append(member)
+    languages: dict[str, list[Contrast]] = {}
+    for one in contrasts:
+        languages.setdefault(one.language, []).append(one)
     if len(languages) < FEWEST:
         return untested(f"at least {FEWEST} languages with a distance; there are {len(languages)}")
     falls = []
     for language, own in languages.items():
         measured = []
-        for member in own:
-            effects = None if (lacking := member.lacking(metric)) else measure(member, part, known)
+        for one in own:
+            effects = None if (lacking := one.lacking(metric)) else measure(one, part, context)
             if effects is None:
-                return untested(lacking or similarities_of(member))
+                return untested(lacking or similarities_of(one))
             measured.append(effects)
         names = [name for name in measured[0] if all(name in effects for effects in measured)]
         falls.append(
             Fall(
                 language=language,
-                members=tuple(own),
+                contrasts=tuple(own),
                 estimates={name: pooled([effects[name] for effects in measured]) for name in names},
-                kept=kept_of(own, known, part=part, metric=metric),
-                untouched=score_of_untouched(own, known, part=part, metric=metric),
+                kept=kept_of(own, context, part=part, metric=metric),
+                untouched=score_of_untouched(own, context, part=part, metric=metric),
             )
         )
     return falls
@@ -157,7 +203,7 @@ def _outcome(
             "extra_fall": float(extra_fall(places, effects)),
             "extra_fall_interval": list(interval(extra)),
             "falls": {
-                " and ".join(member.name for member in fall.members): _told(fall, float(place), own)
+                " and ".join(one.name for one in fall.contrasts): _details(fall, float(place), own)
                 for fall, place, own in zip(falls, places, found, strict=True)
             },
             "share_of_gain": _of_shares(places, falls),
@@ -166,7 +212,7 @@ def _outcome(
     )
 
 
-def _told(fall: Fall, place: float, found: Estimate) -> dict[str, object]:
+def _details(fall: Fall, place: float, found: Estimate) -> dict[str, object]:
     kept = fall.kept
     return {
         "distance": place,
@@ -238,7 +284,7 @@ def _reason(decided: str, barred: str, *, is_shown: bool) -> str:
     if decided == SUPPORTED:
         return "shown"
     if decided == REFUTED:
-        return RULES[DISTANCE_CLAIM].refuted
+        return NEGATIVE
     return barred if is_shown and barred else "the order of the languages could be chance"
 
 
@@ -249,61 +295,44 @@ def _needs(rho: float) -> str:
     return f"about {languages} languages, for a power of 80 % at this correlation"
 
 
-@dataclass(frozen=True)
-class Kept:
-    """Shares of the gain kept at the larger and smaller budget, and what is lost between them, with its interval."""
-
-    larger: float
-    smaller: float
-    lost: float
-    lost_interval: tuple[float, float]
-
-
-@dataclass(frozen=True)
-class NotShown:
-    """Why a share can't be told."""
-
-    why: str
-
-
-def kept_of(members: Sequence[Member], known: Known, *, part: str, metric: str) -> Kept | NotShown:
-    """Shares of the gain that the pairs of a language keep, their mean; told where a gain is shown on each of them."""
-    found = [_kept(member, known, part=part, metric=metric) for member in members]
-    if unknown := next((own for own in found if isinstance(own, NotShown)), None):
-        return unknown
+def kept_of(contrasts: Sequence[Contrast], context: ClaimContext, *, part: str, metric: str) -> Kept | NotShown:
+    """Shares of the gain that the pairs of a language keep, their mean, where a gain is shown on each of them."""
+    found = [_kept(one, context, part=part, metric=metric) for one in contrasts]
+    if without := next((own for own in found if isinstance(own, NotShown)), None):
+        return without
     larger, smaller = (float(np.mean([getattr(own, name) for own, _ in found])) for name in ("larger", "smaller"))
     lost = np.mean([samples for _, samples in found], axis=0)
     return Kept(larger, smaller, larger - smaller, interval(lost))
 
 
-def score_of_untouched(members: Sequence[Member], known: Known, *, part: str, metric: str) -> float | None:
-    """Score of the untouched model, the mean over the pairs of a language."""
-    if any(_lacks(member, metric) for member in members):
+def score_of_untouched(contrasts: Sequence[Contrast], context: ClaimContext, *, part: str, metric: str) -> float | None:
+    """Score of the untouched model, the mean over the pairs of a language, with the sign turned if lower is better."""
+    if any(_lacks(one, metric) for one in contrasts):
         return None
     scores = []
-    for member in members:
-        sample = sample_of(part, member.pair, member.all_systems, known)
-        scores.append(estimate(member.gain[1:], [1.0], known, sample=sample, metric=metric).effect)
+    for one in contrasts:
+        sample = sample_of(part, one.pair, one.all_systems, context)
+        scores.append(estimate(one.gain[1:], [1.0], context, sample=sample, metric=metric).effect)
     return float(np.mean(scores))
 
 
-def _lacks(member: Member, metric: str) -> bool:
-    return not member.gain or any(system.lacking or system.lacking_in(metric) for system in member.gain)
+def _lacks(one: Contrast, metric: str) -> bool:
+    return not one.gain or any(system.lacking or system.lacking_in(metric) for system in one.gain)
 
 
-def _kept(member: Member, known: Known, *, part: str, metric: str) -> tuple[Kept, np.ndarray] | NotShown:
+def _kept(one: Contrast, context: ClaimContext, *, part: str, metric: str) -> tuple[Kept, np.ndarray] | NotShown:
     """Shares of one pair with resampled values of what is lost: the ratio's linear part, as the delta method has it."""
-    if _lacks(member, metric):
+    if _lacks(one, metric):
         return NotShown("full fine-tuning or the untouched model has no score")
-    sample = sample_of(part, member.pair, member.all_systems, known)
-    full, none = member.gain
-    gain = estimate([full, none], [1.0, -1.0], known, sample=sample, metric=metric)
+    sample = sample_of(part, one.pair, one.all_systems, context)
+    full, none = one.gain
+    gain = estimate([full, none], [1.0, -1.0], context, sample=sample, metric=metric)
     if p_greater(gain.samples) >= ALPHA:
         return NotShown("full fine-tuning is not shown to gain")
-    larger, smaller = member.peft
-    above = [estimate([own, none], [1.0, -1.0], known, sample=sample, metric=metric).effect for own in member.peft]
+    larger, smaller = one.peft
+    above = [estimate([own, none], [1.0, -1.0], context, sample=sample, metric=metric).effect for own in one.peft]
     shares = [effect / gain.effect for effect in above]
     lost = shares[0] - shares[1]
-    rest = estimate([larger, smaller, full, none], [1.0, -1.0, -lost, lost], known, sample=sample, metric=metric)
+    rest = estimate([larger, smaller, full, none], [1.0, -1.0, -lost, lost], context, sample=sample, metric=metric)
     samples = lost + rest.samples / gain.effect
     return Kept(*shares, lost, interval(samples)), samples

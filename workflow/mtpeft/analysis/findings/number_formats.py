@@ -1,4 +1,4 @@
-"""Numbers as a page tells them."""
+"""Formats of numbers on a page."""
 
 NOTHING = "\N{EN DASH}"
 

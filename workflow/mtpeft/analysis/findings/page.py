@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 
-from mtpeft.analysis.claims.falls_faster_with_distance import falls_of
-from mtpeft.analysis.findings.claim import DISTANCE_CLAIM, MEAN, NOT_REPRODUCED, PAPER, REFUTED, worded
+from mtpeft.analysis.findings.claim import MEAN, NOT_REPRODUCED, PAPER, REFUTED, claim_named, worded
 from mtpeft.analysis.findings.number_formats import NOTHING, number, p_value, span
-from mtpeft.analysis.findings.records import FindingRecord, FindingsRecord, GateRecord, MemberRecord, Outcome
+from mtpeft.analysis.findings.records import ContrastRecord, FindingRecord, FindingsRecord, Outcome, SanityCheckRecord
 from mtpeft.core.text_tables import table
-from mtpeft.metrics.names import CHRF, DIGITS, NAMES
+from mtpeft.metrics.base import DEFAULT_METRIC, METRICS
 
 MEASURES = (
     "Effects are in the metric of the claim, chrF where no other is named, means over seeds. Intervals are 95 % "
@@ -34,7 +33,7 @@ def page_of(findings: FindingsRecord) -> str:
         "# Findings",
         *([findings.note] if findings.note else []),
         *_verdicts(findings),
-        *_gate(findings.gate, findings.margins[CHRF]),
+        *_sanity_checks(findings.gate, findings.margins[DEFAULT_METRIC]),
     ]
     blocks += _untouched(findings.untouched)
     for label, finding in findings.findings.items():
@@ -71,10 +70,10 @@ def _other(finding: FindingRecord) -> str:
     """The verdicts on the same claim where it is asked of the mean in place of every pair, or the reverse."""
     words = {"every": "for every pair", "mean": "in the mean over languages"}
     others = {over: found for over, found in finding.verdicts.items() if over != finding.over}
-    told = [
+    asked = [
         f"{words[over]} {worded(found.test, finding.of)}" for over, found in others.items() if _is_tested(finding, over)
     ]
-    return ", ".join(told) or NOTHING
+    return ", ".join(asked) or NOTHING
 
 
 def _is_tested(finding: FindingRecord, over: str) -> bool:
@@ -82,7 +81,7 @@ def _is_tested(finding: FindingRecord, over: str) -> bool:
     return any(row.test.effect is not None for row in rows)
 
 
-def _gate(rows: Sequence[GateRecord], margin: float) -> Iterator[str]:
+def _sanity_checks(rows: Sequence[SanityCheckRecord], margin: float) -> Iterator[str]:
     yield "## gate"
     yield (
         "Full fine-tuning minus the untouched model (`none`) and minus training from random weights (`scratch`). Only "
@@ -102,7 +101,7 @@ def _gate(rows: Sequence[GateRecord], margin: float) -> Iterator[str]:
     yield table(header, lines) if lines else "No study has full fine-tuning beside one of them."
 
 
-def _untouched(rows: Sequence[GateRecord]) -> Iterator[str]:
+def _untouched(rows: Sequence[SanityCheckRecord]) -> Iterator[str]:
     """The untouched models beside what knows nothing of their pre-training."""
     if not rows:
         return
@@ -140,11 +139,11 @@ def _section(label: str, finding: FindingRecord) -> Iterator[str]:
         yield "\n".join(f"- {row.member}: {row.test.reason}." for row in finding.mean)
     if needs := [line for member in (*finding.members, *finding.mean) for line in _needs(member)]:
         yield "\n".join(needs)
-    if finding.claim == DISTANCE_CLAIM:
-        yield from falls_of(finding)
+    if details := claim_named(finding.claim).details:
+        yield from details(finding)
 
 
-def _rows(members: Sequence[MemberRecord], finding: FindingRecord) -> list[tuple[str, ...]]:
+def _rows(members: Sequence[ContrastRecord], finding: FindingRecord) -> list[tuple[str, ...]]:
     return [
         (member.member if part == "all" else "", part, *_numbers(outcome, finding))
         for member in members
@@ -153,7 +152,7 @@ def _rows(members: Sequence[MemberRecord], finding: FindingRecord) -> list[tuple
 
 
 def _numbers(outcome: Outcome, finding: FindingRecord) -> list[str]:
-    digits = 2 if finding.claim == DISTANCE_CLAIM else DIGITS[finding.metric]
+    digits = _digits(finding, finding.metric)
     return [
         number(outcome.effect, digits),
         span(outcome.interval, digits),
@@ -166,18 +165,23 @@ def _numbers(outcome: Outcome, finding: FindingRecord) -> list[str]:
     ]
 
 
+def _digits(finding: FindingRecord, metric: str) -> int:
+    """Digits of effects after the point; an effect that is no difference of scores has two."""
+    return METRICS[metric].digits if claim_named(finding.claim).effect_is_score else 2
+
+
 def _in_metrics(outcome: Outcome, finding: FindingRecord) -> str:
     """The effect in the other metrics, with intervals and the p-values for and against."""
-    told = []
+    shown = []
     for name, found in outcome.metrics.items():
-        digits = 2 if finding.claim == DISTANCE_CLAIM else DIGITS[name]
+        digits = _digits(finding, name)
         p_values = "" if found.p_for is None else f", p {found.p_for:.4f} and {found.p_against:.4f}"
         between = f" ({span(found.interval, digits)}{p_values})" if found.interval else ""
-        told.append(f"{NAMES[name]} {number(found.effect, digits)}{between}")
-    return "; ".join(told) or NOTHING
+        shown.append(f"{METRICS[name].title} {number(found.effect, digits)}{between}")
+    return "; ".join(shown) or NOTHING
 
 
-def _needs(member: MemberRecord) -> Iterator[str]:
+def _needs(member: ContrastRecord) -> Iterator[str]:
     """What would decide a member, and which of its cells can't support it."""
     if member.test.needs and member.test.effect is not None:
         yield f"- {member.member}: would be decided with {member.test.needs}."

@@ -1,4 +1,4 @@
-"""The records of findings: every claim, its members, and what was measured of them; `findings.json`."""
+"""The record of the findings, `findings.json`: every claim with its contrasts (`members`) and their effects."""
 
 from typing import Any, Literal
 
@@ -19,11 +19,11 @@ class MetricOutcome(Record):
 
 
 class Outcome(Record):
-    """What one set of sentences says of a member of a claim; None where nothing could be measured.
+    """What one set of sentences says of a contrast of a claim; None where nothing could be measured.
 
     `p_for` is the one-sided p-value of what would support the claim and `p_against` that of what would refute it;
-    those with `holm` are corrected over the members, and the verdict, on this member by itself, is by them. `barred`
-    says why the member can't support its claim, whatever is shown. `needs` says what would decide.
+    those with `holm` are corrected over the contrasts. By these is the verdict, on this contrast by itself. `barred`
+    says why the contrast can't support its claim, whatever is shown. `needs` says what would decide.
     """
 
     effect: float | None = None
@@ -43,8 +43,8 @@ class Outcome(Record):
     details: dict[str, Any] = Field(default={})
 
 
-class MemberRecord(Record):
-    """One comparison of a claim: all test sentences, and the half least similar to what the cells have read."""
+class ContrastRecord(Record):
+    """One contrast of a claim: all test sentences, and the half least similar to what the cells were trained on."""
 
     member: str
     cells: list[str]
@@ -63,7 +63,7 @@ class Verdicts(Record):
 class FindingRecord(Record):
     """A claim with its verdict.
 
-    `over` says which of `verdicts` it is: that for `every` member, or that for the `mean` over languages, whose rows
+    `over` says which of `verdicts` it is: that for `every` contrast, or that for the `mean` over languages, whose rows
     are in `mean`. `of` says whether the claim is the paper's or one on the models at hand.
     """
 
@@ -80,11 +80,11 @@ class FindingRecord(Record):
     verdicts: dict[str, Verdicts] = Field(default={})
     scope: str
     reason: str
-    members: list[MemberRecord]
-    mean: list[MemberRecord] = Field(default=[])
+    members: list[ContrastRecord]
+    mean: list[ContrastRecord] = Field(default=[])
 
 
-class GateRecord(Record):
+class SanityCheckRecord(Record):
     """Full fine-tuning, or the untouched model, against a reference row: is it shown to be better by the margin?
 
     `warning` says what it may mean that an untouched model is not.
@@ -115,7 +115,7 @@ class FindingsRecord(Record):
     alpha: float
     margins: dict[str, float]
     resamples: int
-    gate: list[GateRecord]
-    untouched: list[GateRecord] = Field(default=[])
+    gate: list[SanityCheckRecord]
+    untouched: list[SanityCheckRecord] = Field(default=[])
     note: str = ""
     findings: dict[str, FindingRecord]

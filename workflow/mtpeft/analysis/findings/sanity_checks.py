@@ -1,20 +1,21 @@
-"""Before all claims: is full fine-tuning better than no training, and than training from scratch?
+"""Sanity checks before all claims, of full fine-tuning and of the untouched models.
 
-Where it is not, a comparison with full fine-tuning says nothing of transfer. And is the untouched model better than
-what knows nothing of its pre-training? Where it is not, it may have been read wrongly.
+Is full fine-tuning better than no training, and than training from scratch? Where it is not, a comparison with full
+fine-tuning says nothing of transfer. Is the untouched model better than reference rows that know nothing of its
+pre-training? Where it is not, it may have been read wrongly.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mtpeft.analysis.estimates import Estimate
-from mtpeft.analysis.findings.contrasts import ALL, Known, Tuned, estimate, lacking_cells, sample_of
-from mtpeft.analysis.findings.records import GateRecord
+from mtpeft.analysis.findings.contrasts import ALL, ClaimContext, FullFineTuning, estimate, lacking_cells, sample_of
+from mtpeft.analysis.findings.records import SanityCheckRecord
 from mtpeft.analysis.p_values import holm, interval, p_greater
 from mtpeft.analysis.systems import Run, system_of
 from mtpeft.cells import Cell, unfold
 from mtpeft.config.significance import ALPHA
-from mtpeft.metrics.names import CHRF
+from mtpeft.metrics.base import DEFAULT_METRIC
 
 NONE = "none"
 READ_WRONGLY = "it may have been read wrongly: look at its first tokens, and at what its decoding begins with"
@@ -25,10 +26,12 @@ WARNINGS = {
 """What it may mean that an untouched model is not better, by what the model has seen of the pair."""
 
 
-def pass_gate(rows: Sequence[Mapping[str, Any]], runs: Mapping[Cell, Run], known: Known) -> list[GateRecord]:
+def check_full_fine_tuning(
+    rows: Sequence[Mapping[str, Any]], runs: Mapping[Cell, Run], context: ClaimContext
+) -> list[SanityCheckRecord]:
     """One record per row: full minus reference, and whether it is shown to exceed the margin, corrected over pairs."""
-    margin = known.margins[CHRF]
-    found = [_row_estimate(row, runs, known, sides=("full", "other")) for row in rows]
+    margin = context.margins[DEFAULT_METRIC]
+    found = [_row_estimate(row, runs, context, sides=("full", "other")) for row in rows]
     p_values = [p_greater(item.samples, margin) if isinstance(item, Estimate) else 1.0 for item in found]
     corrected = _corrected(rows, p_values)
     return [
@@ -37,14 +40,16 @@ def pass_gate(rows: Sequence[Mapping[str, Any]], runs: Mapping[Cell, Run], known
     ]
 
 
-def check_untouched(rows: Sequence[Mapping[str, Any]], runs: Mapping[Cell, Run], known: Known) -> list[GateRecord]:
+def check_untouched(
+    rows: Sequence[Mapping[str, Any]], runs: Mapping[Cell, Run], context: ClaimContext
+) -> list[SanityCheckRecord]:
     """One record per row: is the untouched model shown to be better than what knows nothing of its pre-training?
 
     A model that can translate a pair is. Each row is a warning of its own, so none is corrected.
     """
     records = []
     for row in rows:
-        found = _row_estimate(row, runs, known, sides=("untouched", "other"))
+        found = _row_estimate(row, runs, context, sides=("untouched", "other"))
         p = p_greater(found.samples) if isinstance(found, Estimate) else 1.0
         exceeds = p < ALPHA
         warning = "" if exceeds or isinstance(found, str) else WARNINGS[row["seen"]]
@@ -52,12 +57,14 @@ def check_untouched(rows: Sequence[Mapping[str, Any]], runs: Mapping[Cell, Run],
     return records
 
 
-def _record(row: Mapping[str, Any], found: Estimate | str, *, p: float, p_holm: float, **said: Any) -> GateRecord:
+def _record(
+    row: Mapping[str, Any], found: Estimate | str, *, p: float, p_holm: float, **more: Any
+) -> SanityCheckRecord:
     labels = {key: row[key] for key in ("model", "pair", "size", "reference")}
     if isinstance(found, str):
-        return GateRecord(**labels, needs=found)
+        return SanityCheckRecord(**labels, needs=found)
     measured = {"effect": found.effect, "interval": interval(found.samples), "seeds": found.seeds}
-    return GateRecord(**labels, **measured, p=p, p_holm=p_holm, **said)
+    return SanityCheckRecord(**labels, **measured, p=p, p_holm=p_holm, **more)
 
 
 def _corrected(rows: Sequence[Mapping[str, Any]], p_values: Sequence[float]) -> list[float]:
@@ -72,17 +79,17 @@ def _corrected(rows: Sequence[Mapping[str, Any]], p_values: Sequence[float]) -> 
     return corrected
 
 
-def without_transfer(rows: Sequence[GateRecord]) -> frozenset[Tuned]:
+def without_transfer(rows: Sequence[SanityCheckRecord]) -> frozenset[FullFineTuning]:
     """Full fine-tunings that are not shown to be better than the untouched model."""
     return frozenset((row.model, row.pair, row.size) for row in rows if row.reference == NONE and not row.exceeds)
 
 
 def _row_estimate(
-    row: Mapping[str, Any], runs: Mapping[Cell, Run], known: Known, *, sides: tuple[str, str]
+    row: Mapping[str, Any], runs: Mapping[Cell, Run], context: ClaimContext, *, sides: tuple[str, str]
 ) -> Estimate | str:
     """One side of a row minus the other in chrF, or what is missing for that."""
     systems = [system_of(runs, unfold([row[side]])) for side in sides]
     if needs := lacking_cells([run for system in systems for run in system.lacking]):
         return needs
-    sample = sample_of(ALL, row["pair"], systems, known)
-    return estimate(systems, [1.0, -1.0], known, sample=sample, metric=CHRF)
+    sample = sample_of(ALL, row["pair"], systems, context)
+    return estimate(systems, [1.0, -1.0], context, sample=sample, metric=DEFAULT_METRIC)
