@@ -15,7 +15,6 @@ from mtpeft.config.studies import study_cells
 from mtpeft.core.errors import UserError
 from mtpeft.core.records import CometRecord
 from mtpeft.front.comet_server import comet_process
-from mtpeft.metrics.base import ALWAYS
 from support.comet import rows_of
 from support.config import DEFAULT
 from support.findings import SENTENCES, configuration_of, write, write_cell
@@ -185,9 +184,9 @@ def test_scores_have_its_columns_where_it_was_asked_for(cells: dict[Cell, float]
     write_tables(cells, scores=Path("without.csv"), costs=Path("costs.csv"))
 
     table, plain = rows_of("with.csv"), rows_of("without.csv")
-    assert tuple(plain[0]) == score_columns(CellMetrics())
-    assert set(table[0]) == {*score_columns(CellMetrics()), "comet", "comet_model"}
-    assert [{name: row[name] for name in score_columns(CellMetrics())} for row in table] == plain
+    assert tuple(plain[0]) == score_columns()
+    assert set(table[0]) == {*score_columns(), "comet", "comet_model"}
+    assert [{name: row[name] for name in score_columns()} for row in table] == plain
     for row in table:
         mean = cells[Cell(*list(row.values())[:6])]
         assert (row["comet"] == "") == (row["status"] == "diverged") == np.isnan(mean)
@@ -203,12 +202,12 @@ def test_summaries_have_the_mean_over_seeds_inside_its_interval(cells: dict[Cell
     write_summary(cells, output=Path("without.csv"), page=Path("without.md"))
 
     table, plain = rows_of("with.csv"), rows_of("without.csv")
-    assert tuple(plain[0]) == summary_columns(ALWAYS)
+    assert tuple(plain[0]) == summary_columns()
     assert set(table[0]) == {
-        *summary_columns(ALWAYS),
+        *summary_columns(),
         *estimate_columns(("comet", "comet_minus_full", "comet_minus_none")),
     }
-    assert [{name: row[name] for name in summary_columns(ALWAYS)} for row in table] == plain
+    assert [{name: row[name] for name in summary_columns()} for row in table] == plain
     for row in table:
         labels = list(row.values())[:5]
         seeds = [mean for cell, mean in cells.items() if list(cell.labels)[:5] == labels and cell != gone]

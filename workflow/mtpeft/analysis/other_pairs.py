@@ -12,7 +12,7 @@
   negative `minus_none` is what was forgotten. `bleu_minus_full` and `bleu_minus_none`: the same in BLEU.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +30,14 @@ from mtpeft.analysis.systems import CellMetrics, read_run
 from mtpeft.cells import Cell, OnPair
 from mtpeft.core.files import write_text
 from mtpeft.core.text_tables import table
+from mtpeft.metrics.base import ALWAYS
 
 OTHER_LABELS = (*LABELS, "scored_pair", "test_set")
+
+
+def others_columns(metrics: Sequence[str] = ALWAYS) -> tuple[str, ...]:
+    """Columns of `others.csv` in these metrics."""
+    return (*OTHER_LABELS, *COUNTED_COLUMNS, *estimate_columns(estimates_in(metrics)))
 
 
 def write_others(
@@ -59,14 +65,13 @@ def write_others(
     wanted, known = sorted(set(others)), [cell.on_own for cell in before]
     metrics = metrics or CellMetrics()
     estimates = estimates_in(metrics.names)
-    columns = (*OTHER_LABELS, *COUNTED_COLUMNS, *estimate_columns(estimates))
     rows = [
         row
         for pair in sorted({pair for _, pair in wanted})
         for row in _rows_on(pair, wanted, known, missing=missing, metrics=metrics)
     ]
     rows.sort(key=lambda row: [row[name] for name in OTHER_LABELS])
-    write_text(output, csv_text(columns, rows))
+    write_text(output, csv_text(others_columns(metrics.names), rows))
     header = [name.replace("_", " ") for name in OTHER_LABELS]
     write_text(
         page,

@@ -106,8 +106,9 @@ def write_tables(
     )
 
 
-def score_columns(metrics: CellMetrics) -> tuple[str, ...]:
+def score_columns(metrics: CellMetrics | None = None) -> tuple[str, ...]:
     """Columns of scores.csv: labels, scores, what was trained, what the hypotheses are like, and how it was scored."""
+    metrics = metrics or CellMetrics()
     signatures = [f"{name}_signature" for name in in_order(metrics.computed)]
     models = [f"{name}_model" for name in in_order(metrics.scored)]
     return (*BEFORE_METRICS, *metrics.names, *AFTER_METRICS, *signatures, *models)

@@ -34,7 +34,7 @@ from mtpeft.cells import DIMENSIONS, Cell, OnPair
 from mtpeft.config.studies import system_labels, untouched
 from mtpeft.core.files import write_text
 from mtpeft.core.text_tables import table
-from mtpeft.metrics.base import DEFAULT_METRIC, METRICS, in_order
+from mtpeft.metrics.base import ALWAYS, DEFAULT_METRIC, METRICS, in_order
 
 Key = tuple[str, ...]
 LABELS = DIMENSIONS[:5]
@@ -72,7 +72,7 @@ def _ends(estimate: str) -> tuple[str, ...]:
     return ("", "_low", "_high", *(["_p"] if is_difference(estimate) else []))
 
 
-def summary_columns(metrics: Sequence[str]) -> tuple[str, ...]:
+def summary_columns(metrics: Sequence[str] = ALWAYS) -> tuple[str, ...]:
     """Columns of a summary in these metrics."""
     return (*LABELS, "test_set", *COUNTED_COLUMNS, *estimate_columns(estimates_in(metrics)), *COSTS)
 
