@@ -23,18 +23,17 @@ MOST_SECONDS = 60
 
 
 class Entry(Protocol):
-    """What a registry holds: a frozen dataclass.
-
-    Attributes:
-        name: by which the configuration names it.
-        module: the file that it comes from, or empty for an entry of the package.
-    """
+    """What a registry holds: a frozen dataclass."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """By which the configuration names it."""
+        ...
 
     @property
-    def module(self) -> str: ...
+    def module(self) -> str:
+        """The file that it comes from, or empty for an entry of the package."""
+        ...
 
 
 E = TypeVar("E", bound=Entry)

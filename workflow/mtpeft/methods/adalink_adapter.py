@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from mtpeft.methods.base_adapter import TargetedConfig, TunerType, WrappingTuner
+from mtpeft.methods.base_adapter import TargetedConfig, TunerType, WrappingTuner, register
 from mtpeft.methods.encoder_input_adapter import EncoderInputLayer
 from mtpeft.methods.prompt_adapter import ends_with
 
@@ -65,3 +65,6 @@ class AdaLinkModel(WrappingTuner):
         if not ends_with(peft_config.target_modules or (), ["encoder"]):
             raise ValueError("target_modules must name the encoder.")
         return peft_config
+
+
+register(AdaLinkConfig, AdaLinkModel)

@@ -11,7 +11,7 @@ from peft.tuners.tuners_utils import check_adapters_to_merge
 from torch import nn
 from torch.nn import functional
 
-from mtpeft.methods.base_adapter import TargetedConfig, TunerType, WrapperLayer, WrappingTuner
+from mtpeft.methods.base_adapter import TargetedConfig, TunerType, WrapperLayer, WrappingTuner, register
 from mtpeft.models.precision import is_packed
 
 
@@ -73,3 +73,6 @@ class BitFitModel(WrappingTuner):
         if not isinstance(base, nn.Linear | nn.LayerNorm) or base.bias is None:
             raise ValueError(f"target_modules names '{module}', which is no linear layer or norm with a bias.")
         layer.add_adapter(adapter_name)
+
+
+register(BitFitConfig, BitFitModel)

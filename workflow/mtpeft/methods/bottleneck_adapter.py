@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from transformers.activations import ACT2FN
 
-from mtpeft.methods.base_adapter import TargetedConfig, TunerType, WrapperLayer, WrappingTuner
+from mtpeft.methods.base_adapter import TargetedConfig, TunerType, WrapperLayer, WrappingTuner, register
 from mtpeft.methods.embeddings_adapter import EmbeddingLayer, is_embedding, train_embeddings
 
 FIRST_OF_BLOCK = "fc1"
@@ -162,3 +162,6 @@ class BottleneckModel(WrappingTuner):
         if isinstance(child, ParallelLayer):
             child.unhook()
         super()._replace_module(parent, child_name, new_module, child)
+
+
+register(BottleneckConfig, BottleneckModel)

@@ -12,7 +12,7 @@ import torch
 from peft.tuners.tuners_utils import check_adapters_to_merge
 from torch import nn
 
-from mtpeft.methods.base_adapter import TargetedConfig, TunerType, WrapperLayer, WrappingTuner
+from mtpeft.methods.base_adapter import TargetedConfig, TunerType, WrapperLayer, WrappingTuner, register
 from mtpeft.methods.context import is_last_of_block
 
 
@@ -178,3 +178,6 @@ class ContextModel(WrappingTuner):
     def add_to(self, layer: ContextLayer, config: ContextConfig, adapter_name: str, *, module: str) -> None:
         """Add sets to the wrapper of a layer."""
         layer.add_adapter(adapter_name, config, module=module)
+
+
+register(ContextConfig, ContextModel)

@@ -13,7 +13,7 @@ from peft.tuners.tuners_utils import check_adapters_to_merge
 from torch import nn
 from torch.func import functional_call
 
-from mtpeft.methods.base_adapter import TargetedConfig, TunerType, WrapperLayer, WrappingTuner
+from mtpeft.methods.base_adapter import TargetedConfig, TunerType, WrapperLayer, WrappingTuner, register
 from mtpeft.models.attention import is_key_projection
 from mtpeft.models.precision import is_packed
 
@@ -80,3 +80,6 @@ class CopiesModel(WrappingTuner):
         """Add a copy of a linear layer or a layer norm."""
         both = ["weight"] if is_key_projection(module) else ["weight", "bias"]
         layer.add_adapter(adapter_name, config.pieces.get(module, both))
+
+
+register(CopiesConfig, CopiesModel)

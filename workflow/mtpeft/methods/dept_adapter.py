@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from mtpeft.methods.base_adapter import TunerType
+from mtpeft.methods.base_adapter import TunerType, register
 from mtpeft.methods.prompt_adapter import PromptConfig, PromptLayer, PromptModel
 
 
@@ -56,3 +56,6 @@ class DeptModel(PromptModel):
     """Puts a prompt and a shift into a model; all else is peft's."""
 
     encoder_wrapper = DeptLayer
+
+
+register(DeptConfig, DeptModel)

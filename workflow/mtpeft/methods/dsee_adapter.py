@@ -12,7 +12,7 @@ from peft.tuners.tuners_utils import check_adapters_to_merge
 from torch import nn
 from torch.nn import functional
 
-from mtpeft.methods.base_adapter import TargetedConfig, TunerType, WrapperLayer, WrappingTuner
+from mtpeft.methods.base_adapter import TargetedConfig, TunerType, WrapperLayer, WrappingTuner, register
 
 ROUNDS = 4
 """Times that the two parts of a decomposition are found in turn; the support hardly changes after that."""
@@ -114,3 +114,6 @@ class DseeModel(WrappingTuner):
         """Add an update of the rank that the pattern names."""
         rank = config.rank_pattern.get(module, config.rank)
         layer.add_adapter(adapter_name, rank=rank, sparse=config.sparse, scaling=config.scaling)
+
+
+register(DseeConfig, DseeModel)

@@ -14,7 +14,7 @@ from peft.tuners.tuners_utils import check_adapters_to_merge
 from torch import nn
 from torch.func import functional_call
 
-from mtpeft.methods.base_adapter import TargetedConfig, TargetingTuner, TunerType, WrapperLayer
+from mtpeft.methods.base_adapter import TargetedConfig, TargetingTuner, TunerType, WrapperLayer, register
 
 
 @dataclass
@@ -93,3 +93,6 @@ class EmbeddingsModel(TargetingTuner):
         if not is_embedding(target):
             raise ValueError(f"target_modules names '{current_key}', which is no embedding.")
         train_embeddings(self.model, adapter_name, inference_mode=peft_config.inference_mode)
+
+
+register(EmbeddingsConfig, EmbeddingsModel)

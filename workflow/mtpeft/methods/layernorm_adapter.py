@@ -14,7 +14,7 @@ from peft.tuners.ln_tuning.layer import LNTuningLayer
 from torch import nn
 from torch.func import functional_call
 
-from mtpeft.methods.base_adapter import TunerType
+from mtpeft.methods.base_adapter import TunerType, register
 
 
 @dataclass
@@ -50,3 +50,6 @@ class WideNormModel(LNTuningModel):
 
     def _create_new_module(self, peft_config: WideNormConfig, target: nn.Module, adapter_name: str) -> nn.Module:
         return WideNormLayer(target, adapter_name, config=peft_config)
+
+
+register(WideNormConfig, WideNormModel)

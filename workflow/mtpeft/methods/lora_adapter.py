@@ -7,7 +7,7 @@ from peft import LoraConfig
 from peft.tuners.lora import LoraLayer, LoraModel
 from torch import nn
 
-from mtpeft.methods.base_adapter import TunerType
+from mtpeft.methods.base_adapter import TunerType, register
 from mtpeft.methods.embeddings_adapter import EmbeddingLayer, is_embedding, train_embeddings
 
 
@@ -32,3 +32,6 @@ class LoraEmbeddingsModel(LoraModel):
             train_embeddings(self.model, adapter_name, inference_mode=lora_config.inference_mode)
         else:
             super()._create_and_replace(lora_config, adapter_name, target, *place, **options)
+
+
+register(LoraEmbeddingsConfig, LoraEmbeddingsModel)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from torch import nn
 
-from mtpeft.methods.base_adapter import TunerType, WrapperLayer
+from mtpeft.methods.base_adapter import TunerType, WrapperLayer, register
 from mtpeft.methods.bottleneck_adapter import BottleneckConfig, BottleneckLayer, BottleneckModel
 from mtpeft.methods.prefix_adapter import PrefixLayer
 
@@ -40,3 +40,6 @@ class MamModel(BottleneckModel):
             layer.add_adapter(adapter_name, length=config.length_pattern[module])
         else:
             super().add_to(layer, config, adapter_name, module=module)
+
+
+register(MamConfig, MamModel)

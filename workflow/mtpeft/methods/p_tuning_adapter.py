@@ -9,7 +9,7 @@ import torch
 from peft import PromptEncoder, PromptEncoderConfig
 from torch import nn
 
-from mtpeft.methods.base_adapter import TunerType
+from mtpeft.methods.base_adapter import TunerType, register
 from mtpeft.methods.prompt_adapter import PromptConfig, PromptLayer, PromptModel
 
 
@@ -81,3 +81,6 @@ def fold_network(tuned: nn.Module) -> nn.Module:
     plain = {one.name: given[one.name] for one in fields(PromptConfig) if one.init}
     tuned.peft_config[adapter] = PromptConfig(**plain)
     return tuned
+
+
+register(PromptNetworkConfig, PromptNetworkModel)

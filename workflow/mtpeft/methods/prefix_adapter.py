@@ -19,7 +19,7 @@ from torch.nn import functional
 from transformers import AttentionInterface
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-from mtpeft.methods.base_adapter import TargetedConfig, TunerType, WrapperLayer, WrappingTuner
+from mtpeft.methods.base_adapter import TargetedConfig, TunerType, WrapperLayer, WrappingTuner, register
 from mtpeft.models.attention import eager_function, heads, key_projection, query_projection
 from mtpeft.models.config_json import HUGGINGFACE_SPECIALS
 
@@ -272,3 +272,6 @@ def _keys_with_score(queries: torch.Tensor, score: float) -> torch.Tensor:
     ridge = RIDGE * variance[:, None, None] * torch.eye(width, device=queries.device)
     direction = torch.linalg.solve(covariance + ridge, mean)
     return direction * score * math.sqrt(width) / (direction * mean).sum(dim=1, keepdim=True)
+
+
+register(PrefixConfig, PrefixModel)

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from mtpeft.methods.base_adapter import TargetedConfig, TunerType, WrapperLayer, WrappingTuner
+from mtpeft.methods.base_adapter import TargetedConfig, TunerType, WrapperLayer, WrappingTuner, register
 from mtpeft.methods.encoder_input_adapter import (
     EncoderInputLayer,
     PromptedDecoderLayer,
@@ -103,3 +103,6 @@ def words(encoder: nn.Module, count: int) -> torch.Tensor:
     entries = min(FREQUENT, len(table) - HUGGINGFACE_SPECIALS)
     drawn = torch.randperm(entries)[torch.arange(count) % entries] + HUGGINGFACE_SPECIALS
     return embedded(encoder, drawn.to(table.device)[None])[0].float()
+
+
+register(PromptConfig, PromptModel)

@@ -13,7 +13,7 @@ from peft import PeftModel
 from torch import nn
 from torch.nn import functional
 
-from mtpeft.methods.base_adapter import TargetedConfig, TunerType, WrapperLayer, WrappingTuner
+from mtpeft.methods.base_adapter import TargetedConfig, TunerType, WrapperLayer, WrappingTuner, register
 from mtpeft.methods.encoder_input_adapter import (
     EncoderInputLayer,
     PromptedDecoderLayer,
@@ -204,3 +204,6 @@ def fold_networks(tuned: PeftModel) -> PeftModel:
     for config in tuned.peft_config.values():
         config.network = None
     return tuned
+
+
+register(SequencePrefixConfig, SequencePrefixModel)

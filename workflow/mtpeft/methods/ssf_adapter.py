@@ -6,7 +6,7 @@ import torch
 from peft.tuners.tuners_utils import check_adapters_to_merge
 from torch import nn
 
-from mtpeft.methods.base_adapter import TargetedConfig, TunerType, WrapperLayer, WrappingTuner
+from mtpeft.methods.base_adapter import TargetedConfig, TunerType, WrapperLayer, WrappingTuner, register
 from mtpeft.models.attention import is_key_projection
 
 
@@ -73,3 +73,6 @@ class SsfModel(WrappingTuner):
         """Add a scale, and a shift where there is a bias that it can be merged into."""
         bias = getattr(layer.base_layer, "bias", None)
         layer.add_adapter(adapter_name, shift=bias is not None and not is_key_projection(module))
+
+
+register(SsfConfig, SsfModel)

@@ -78,3 +78,8 @@ def insert_tuner(
         sized = mapping.PEFT_TYPE_TO_CONFIG_MAPPING[TunerType(SIZED + name)]
         config = sized(**given, **first, keys_by_module={module: dict(own) for module, own in by_module.items()})
     return get_peft_model(model, config)
+
+
+for tuner_type in TunerType:
+    if tuner_type.startswith(SIZED):
+        register_sized(tuner_type.removeprefix(SIZED))
