@@ -14,6 +14,7 @@ from mtpeft.config.sentences import sentences
 from mtpeft.config.study_file import DEFAULT_FILE, study_name
 from mtpeft.config.value_checks import number_mistakes
 from mtpeft.config.yaml_file import read_yaml
+from mtpeft.core import registry
 from mtpeft.core.errors import UserError
 from mtpeft.core.project import found_path
 from mtpeft.methods.outside import bring_in
@@ -63,9 +64,9 @@ def _is_taken_out(catalogue: Any, label: Any) -> bool:
     return isinstance(catalogue, Mapping) and isinstance(label, str) and catalogue.get(label, label) is None
 
 
-def _named_modules(content: Mapping[str, Any]) -> list[str]:
-    """Files of methods from outside; what is no list of texts is refused with the rest of the form."""
-    named = content.get("method_modules")
+def _named_modules(content: Mapping[str, Any], key: str) -> list[str]:
+    """Files from outside; what is no list of texts is refused with the rest of the form."""
+    named = content.get(key)
     return [file for file in named if isinstance(file, str)] if isinstance(named, list) else []
 
 
@@ -75,7 +76,9 @@ def validate(content: Mapping[str, Any]) -> Configuration:
     Raises:
         UserError: with one sentence per mistake, first those of form, then those between the parts.
     """
-    for file in _named_modules(content):
+    for file in _named_modules(content, "modules"):
+        registry.bring_in(os.path.normpath(found_path(file)))
+    for file in _named_modules(content, "method_modules"):
         bring_in(os.path.normpath(found_path(file)))
     kind = configuration_type()
     try:

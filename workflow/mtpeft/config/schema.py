@@ -174,6 +174,9 @@ class Configuration(Section):
     pairs: dict[str, Pair]
     sizes: dict[str, Size]
     models: dict[str, Model]
+    modules: list[str] = Field(
+        default=[], description="Python files that hold metrics or claims of your own; see workflow/examples."
+    )
     method_modules: list[str] = Field(default=[], description="Python files that hold methods of your own.")
     methods: dict[str, Any]
     budgets: dict[str, Share]
