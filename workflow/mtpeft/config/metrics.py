@@ -77,7 +77,10 @@ def metric_fields() -> dict[str, Any]:
         __base__=Section,
         __doc__="Differences up to which two systems count as on par, on the scale of each metric.",
         **{
-            name: (Difference, Field(default=METRICS[name].margin, description=f"Of {METRICS[name].title}."))
+            name: (
+                Difference,
+                Field(default=METRICS[name].margin, description=f"Of {METRICS[name].title}, {METRICS[name].scale}."),
+            )
             for name in in_order(METRICS)
         },
     )

@@ -200,4 +200,5 @@ def configuration_type() -> type[Configuration]:
 @lru_cache(maxsize=8)
 def _configuration_type(*registries: tuple[tuple[str, int], ...]) -> type[Configuration]:
     methods = (dict[str, _entry_of(METHODS.values())], ...)
-    return create_model("Configuration", __base__=Configuration, methods=methods, **metric_fields(), **finding_fields())
+    fields = {"methods": methods, **metric_fields(), **finding_fields()}
+    return create_model("Configuration", __base__=Configuration, __doc__=Configuration.__doc__, **fields)

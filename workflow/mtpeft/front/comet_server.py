@@ -11,7 +11,8 @@ from pathlib import Path
 from mtpeft.config.comet_settings import ENVIRONMENT, model_record
 from mtpeft.config.schema import Configuration
 from mtpeft.forkserver.launcher import kept_process
-from mtpeft.metrics.comet.environment import KEPT_VARIABLE, comet_program
+from mtpeft.metrics.comet.environment import comet_program
+from mtpeft.metrics.comet.inside import KEPT_VARIABLE
 
 LOG = Path("logs/comet.log")
 

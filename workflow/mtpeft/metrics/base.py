@@ -58,6 +58,7 @@ class Metric:
         corpus_score: corpus scores from summed statistics of sentences, for many test sets at once: from shape
             [..., statistics] to shape [...].
         measure: what the step `score` calls for each test set; None for a metric with a step of its own.
+        scale: range of its scores, in words.
         higher_is_better: whether a larger score is a better translation.
         digits: digits after the point of a difference on a page.
         digits_of_scores: digits after the point of a score in a table to read.
@@ -76,6 +77,7 @@ class Metric:
     margin: float
     corpus_score: Callable[["np.ndarray"], "np.ndarray"]
     measure: Measure | None = None
+    scale: str = "0 to 100"
     higher_is_better: bool = True
     digits: int = 2
     digits_of_scores: int = 1

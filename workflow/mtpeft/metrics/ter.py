@@ -42,6 +42,7 @@ TER = Metric(
     title="TER",
     margin=1.0,
     corpus_score=corpus_score,
+    scale="0 for no edits, 100 for as many as there are words",
     higher_is_better=False,
     measure=measure_with(scorer),
 )

@@ -6,8 +6,9 @@ from typing import Any
 
 from mtpeft.core.errors import TryAgainError, UserError
 from mtpeft.isolated.run import Program
+from mtpeft.metrics.comet import inside
 
-PROGRAM = Path(__file__).with_name("inside.py")
+PROGRAM = Path(inside.__file__)
 VARIABLES = {
     "TORCH_FORCE_WEIGHTS_ONLY_LOAD": "1",
     "HF_HUB_OFFLINE": "1",
@@ -18,8 +19,6 @@ VARIABLES = {
 """No hub is asked, so it does not matter which one was named; the last two let forks tokenise, and have CUDA's matrix
 products repeat themselves.
 """
-KEPT_VARIABLE = "MTPEFT_COMET"
-"""Name under which a process with a loaded model listens."""
 
 
 Samples = Mapping[str, Sequence[Mapping[str, str]]]

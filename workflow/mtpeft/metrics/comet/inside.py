@@ -21,6 +21,8 @@ from typing import Any
 
 WORKFLOW = Path(__file__).parents[3]
 PACKAGES = ("unbabel-comet", "torch", "transformers", "tokenizers", "pytorch-lightning", "numpy")
+KEPT_VARIABLE = "MTPEFT_COMET"
+"""Environment variable with the name under which a process with a loaded model listens."""
 OUT_OF_MEMORY = "can't allocate memory"
 """What torch says of a processor's memory."""
 LONGEST = 200
@@ -123,7 +125,6 @@ def keep(name: str, model: str) -> None:
 def run(arguments: Sequence[str]) -> None:
     """Run a command in this process, or one that needs a model in a fork of the process that has loaded it."""
     from mtpeft.forkserver.client import run_warm
-    from mtpeft.metrics.comet.environment import KEPT_VARIABLE
 
     code = run_warm(arguments, KEPT_VARIABLE) if arguments[0] == "score" else None
     main(arguments) if code is None else sys.exit(code)

@@ -79,6 +79,7 @@ COMET = Metric(
     title="COMET",
     margin=0.01,
     corpus_score=corpus_score,
+    scale="on a scale of its own, near 1",
     digits=4,
     digits_of_scores=4,
     section=Comet,
