@@ -14,7 +14,7 @@ from typing import Any
 from mtpeft.core.errors import UserError
 
 LARGEST_SHARE = 2.0
-"""A method that trains the whole base and more beside it is above 1; what is far above it is meant as per cent."""
+"""A method that trains the whole base model and more is above 1; a value far above 1 was meant as per cent."""
 
 
 def csv_text(columns: tuple[str, ...], rows: Iterable[Mapping[str, Any]]) -> str:
@@ -34,7 +34,7 @@ def _written(value: Any) -> Any:
 class Interval:
     """A mean with the ends of its 95 % interval; both are the mean itself where the table has none.
 
-    `digits` is how many stand after the point where it is told.
+    `digits` is the number of digits after the point where the mean is written.
     """
 
     mean: float
@@ -46,7 +46,7 @@ class Interval:
         return Interval(-self.mean, -self.high, -self.low, self.digits)
 
     @property
-    def told(self) -> str:
+    def text(self) -> str:
         """The mean as it is written beside a line."""
         return f"{self.mean:.{self.digits}f}"
 
@@ -60,7 +60,7 @@ class Row:
     fields: Mapping[str, str]
 
     def text(self, column: str) -> str:
-        """A field as it stands there."""
+        """A field as text."""
         return self.fields[column]
 
     def optional(self, column: str, convert: Callable[[str], Any] = float) -> Any:

@@ -1,9 +1,9 @@
-"""What tuning costs: one row per system and other pair that it was scored on, over its seeds.
+"""Catastrophic forgetting: one row per system and other pair that it was scored on, over its seeds.
 
 `others.csv` has a header and these columns, empty where something was not measured:
 
 - `model`, `pair`, `size`, `method`, `budget`: labels of the system, which was tuned on that pair.
-- `scored_pair`, `test_set`: what it was scored on.
+- `scored_pair`, `test_set`: the pair and the test set that it was scored on.
 - `training_pairs`, `seeds`, `step_zero`, `diverged`, `missing`, `trained_share`: as in `summary.csv`, of these scores.
 - a column for each metric, such as `chrf` and `bleu`: mean over seeds; `_low` and `_high` end the 95 % interval over
   sentences and seeds.

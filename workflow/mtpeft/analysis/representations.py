@@ -1,4 +1,4 @@
-"""Representations of the cells of a study: one row per cell and layer, and which records of them hold.
+"""The table of representations of a study: one row per cell and layer. Write it, read it, and average over seeds.
 
 `representations.csv` has a header and these columns:
 
@@ -64,7 +64,7 @@ def _rows(cell: Cell, *, is_missing: bool) -> Iterator[dict[str, Any]]:
 
 
 def has_representations(configuration: Configuration, cell: Cell) -> bool:
-    """Whether the representations of a finished cell were measured on what they would be measured on now."""
+    """Whether the representations of a finished cell were measured with the params and files of now."""
     read = read_if_whole(cell.folder / RECORD)
     if read is None:
         return False
@@ -111,10 +111,10 @@ def read_ranks(path: Path) -> tuple[CellRanks, ...]:
         UserError: a column is missing, or a field holds no number where there should be one.
     """
     ranks: dict[tuple[str, ...], dict[str, dict[int, float]]] = {}
-    told: dict[tuple[str, ...], tuple[str, bool]] = {}
+    states: dict[tuple[str, ...], tuple[str, bool]] = {}
     for row in rows_of(path, (*DIMENSIONS, "status", "side", "layer", "effective_rank")):
         labels = tuple(row.text(name) for name in DIMENSIONS)
-        told[labels] = (row.text("status"), bool(row.optional("step_zero", int)))
+        states[labels] = (row.text("status"), bool(row.optional("step_zero", int)))
         own = ranks.setdefault(labels, {})
         if side := row.text("side"):
             own.setdefault(side, {})[row.number("layer", int)] = row.number("effective_rank")
@@ -124,7 +124,7 @@ def read_ranks(path: Path) -> tuple[CellRanks, ...]:
             method,
             budget,
             seed,
-            *told[model, pair, size, method, budget, seed],
+            *states[model, pair, size, method, budget, seed],
             ranks={side: [layers[number] for number in sorted(layers)] for side, layers in own.items()},
         )
         for (model, pair, size, method, budget, seed), own in sorted(ranks.items())

@@ -1,4 +1,4 @@
-"""Collect the records of cells into tidy tables: scores.csv, and costs.csv for what a rerun would measure anew."""
+"""Collect the records of cells into tidy tables: scores.csv, and costs.csv, whose times differ by run."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -107,7 +107,7 @@ def write_tables(
 
 
 def score_columns(metrics: CellMetrics | None = None) -> tuple[str, ...]:
-    """Columns of scores.csv: labels, scores, what was trained, what the hypotheses are like, and how it was scored."""
+    """Columns of scores.csv: labels, scores, trained parameters, shares of odd hypotheses, and signatures."""
     metrics = metrics or CellMetrics()
     signatures = [f"{name}_signature" for name in in_order(metrics.computed)]
     models = [f"{name}_model" for name in in_order(metrics.scored)]

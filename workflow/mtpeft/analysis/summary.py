@@ -150,12 +150,12 @@ def system_rows(runs: Mapping[Cell, Run], pair: str | None = None) -> Iterator[t
 def _score(system: System, pair: str) -> dict[str, dict[str, Any]]:
     """Sample and scores of the metrics, by test set; nothing where no run has a score."""
     found = {}
-    for test_set in system.measured[0].counts if system.measured else ():
-        sentences = system.counts(test_set, DEFAULT_METRIC).shape[1]
+    for test_set in system.measured[0].statistics if system.measured else ():
+        sentences = system.statistics(test_set, DEFAULT_METRIC).shape[1]
         sample = Sample(test_set, sentences, np.arange(sentences), stream=f"{pair} {test_set}")
         found[test_set] = {"sample": sample}
-        for metric in in_order({metric for run in system.measured for metric in run.counts[test_set]}):
-            scored = System(tuple(run for run in system.measured if metric in run.counts[test_set]))
+        for metric in in_order({metric for run in system.measured for metric in run.statistics[test_set]}):
+            scored = System(tuple(run for run in system.measured if metric in run.statistics[test_set]))
             found[test_set][metric] = sample.score(scored, metric)
     return found
 

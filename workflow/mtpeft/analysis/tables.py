@@ -98,7 +98,7 @@ def read_systems(path: Path, metric: str = DEFAULT_METRIC) -> tuple[System, ...]
     """Rows of a summary in one metric, sorted by setting, method and share.
 
     Raises:
-        UserError: a column is missing, or a field does not hold what its column promises.
+        UserError: a column is missing, or a field is not of the type of its column.
     """
     systems = [_system(row, metric) for row in rows_of(path, (*DIMENSIONS[:5], "test_set", *COUNTS, metric))]
     return tuple(sorted(systems, key=lambda own: (own.setting, own.method, own.share or 0.0, own.budget)))

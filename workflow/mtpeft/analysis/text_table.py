@@ -1,4 +1,4 @@
-"""The test sentences as the models read them: their length, the tokens of a word, and what is lost of them."""
+"""Describe the test sentences as the models read them: length, tokens per word, truncated sentences, unknown tokens."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -41,8 +41,9 @@ def write_text_table(
 
 
 def described(text: Path, arrays: Path) -> dict[str, Any]:
-    """Number of sentences; on each side words per sentence and tokens per word, special tokens left out, and what is
-    lost of them, as shares.
+    """Describe a test set: its sentences and, for each side, words per sentence, tokens per word and losses.
+
+    Special tokens are not counted. Losses are shares: of sentences that are truncated, and of tokens that are unknown.
     """
     rows, counts = read_pairs(text), read_counts(arrays)
     measured: dict[str, Any] = {"sentences": len(rows)}

@@ -70,19 +70,17 @@ def _margin_of_each(margin: Any) -> Any:
     return {DEFAULT_METRIC: margin}
 
 
+def _margin_field(metric: Metric) -> Any:
+    return Difference, Field(default=metric.margin, description=f"Of {metric.title}, {metric.scale}.")
+
+
 def metric_fields() -> dict[str, Any]:
     """Fields of the configuration that follow from the registry of metrics, as `create_model` takes them."""
     margins: Any = create_model(
         "Margins",
         __base__=Section,
         __doc__="Differences up to which two systems count as on par, on the scale of each metric.",
-        **{
-            name: (
-                Difference,
-                Field(default=METRICS[name].margin, description=f"Of {METRICS[name].title}, {METRICS[name].scale}."),
-            )
-            for name in in_order(METRICS)
-        },
+        **{name: _margin_field(METRICS[name]) for name in in_order(METRICS)},
     )
     sections = {
         name: (METRICS[name].section | None, Field(default=None, description=METRICS[name].section_help))

@@ -49,7 +49,7 @@ class MetricSection(BaseModel):
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
-    """A metric of translation quality. Functions import what is heavy (numpy, sacreBLEU) when they are called.
+    """A metric of translation quality. Its functions import heavy packages (numpy, sacreBLEU) when they are called.
 
     Attributes:
         name: under which the configuration, records and tables have it.
@@ -57,7 +57,7 @@ class Metric:
         margin: difference within which two systems count as on par, where the configuration names no other.
         corpus_score: corpus scores from summed statistics of sentences, for many test sets at once: from shape
             [..., statistics] to shape [...].
-        measure: what the step `score` calls for each test set; None for a metric with a step of its own.
+        measure: the step `score` calls it for each test set; None for a metric with a step of its own.
         scale: range of its scores, in words.
         higher_is_better: whether a larger score is a better translation.
         digits: digits after the point of a difference on a page.
@@ -65,9 +65,9 @@ class Metric:
         section: type of the configuration's section that asks for the metric, if it has a step of its own. The section
             bears the metric's name.
         section_help: what the section is for.
-        mistakes: sentences on what is wrong with a section.
-        identity: what the scores depend on besides the texts, from the section, as plain JSON; its digest stands in
-            the names of the record files.
+        mistakes: one sentence for each mistake in a section.
+        identity: params of the steps that score, from the section: those of the last step first. Record files bear
+            their digest in their names, so that scores of two models never meet.
         version: is raised by hand when the metric computes something else, and makes its scores stale.
         module: file that a metric from outside of the package comes from; empty for one of the package.
     """

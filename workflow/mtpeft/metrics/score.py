@@ -18,7 +18,7 @@ from mtpeft.metrics.shares import shares_of
 def score(
     settings: Mapping[str, Any], cell: Cell, *, decoded: Path, references: Mapping[str, Path], record: Path
 ) -> None:
-    """Write the scores of every test set and what its hypotheses look like; a cell that diverged gets neither.
+    """Write the scores of every test set and the shares of odd hypotheses; a cell that diverged gets neither.
 
     Args:
         settings: `source` and `target`, the languages of both sides, and `metrics` if others than the usual ones are

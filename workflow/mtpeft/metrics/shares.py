@@ -1,6 +1,6 @@
-"""What hypotheses look like: shares of those that are empty, cut off, copied, or in another language than the target.
+"""Count odd hypotheses: shares of those that are empty, cut off, copied, or in another language than the target.
 
-A corpus score hides them: a model that copies half of its sources may score as one that translates all of them badly.
+A corpus score hides them: a model that copies half of its sources may have the score of one that translates all badly.
 """
 
 from collections import Counter
@@ -10,13 +10,13 @@ from mtpeft.data.identify import labels_of, probabilities
 
 SHARES = ("empty", "at_limit", "copied", "off_target")
 PIVOT = "en"
-"""What models say instead of the target, besides the source: most text that they have read is English."""
+"""Models slip into English besides the source language, since most of the text that they have read is English."""
 FEWEST_BYTES = 16
-"""Length of the letters of a text, in UTF-8, below which its language is undecided."""
+"""Bytes of the letters of a text, in UTF-8, below which its language is undecided."""
 SURE = 0.95
-"""Probability from which on a language is taken for that of a text."""
+"""Probability of a language from which on a text counts as being in it."""
 USUAL = 0.05
-"""Share of the references from which on what they are taken for is the target's language under another name."""
+"""Share of the references that are identified as a language, from which on it counts as the target language."""
 
 
 def shares_of(
@@ -27,14 +27,14 @@ def shares_of(
     references: Sequence[str],
     at_limit: int | None,
 ) -> dict[str, float | None]:
-    """Shares of the hypotheses, by the names of `SHARES`; None where nobody knows.
+    """Shares of the hypotheses, by the names of `SHARES`; None where a share can't be known.
 
     Args:
         hypotheses: of a test set, a line each.
         languages: BCP 47 tags of source and target. The share in another language is None where the identifier does
             not know the target.
-        sources: of the same sentences. One that is copied counts where the reference is no copy, whatever the case.
-        references: of the same sentences. Other languages that many of them are taken for are no other languages: an
+        sources: of the same sentences. A copy of the source, whatever its case, counts where the reference is no copy.
+        references: of the same sentences. A language that many of them are identified as counts as the target: an
             identifier takes Nynorsk for Danish and Serbian for Croatian.
         at_limit: how many hypotheses ended at their limit of tokens, if a model made them.
     """
@@ -69,10 +69,10 @@ def _in_another_language(
 
 
 def _label(text: str, likely: Collection[str]) -> str | None:
-    """What the identifier takes a text for: one of the likely languages, if it is sure among these, else any.
+    """The language that a text is identified as: one of the likely ones, if that is sure among them, else any.
 
-    None where the text is too short, or the identifier is not sure. Among all languages that it knows it rarely is of
-    a short sentence: it leaves much to relatives of the right one.
+    None where the text is too short, or the identifier is not sure. Of a short sentence it is rarely sure among all
+    languages, since relatives of the right one get a part of the probability.
     """
     letters = "".join(character for character in text if character.isalpha())
     if len(letters.encode()) < FEWEST_BYTES:

@@ -64,7 +64,7 @@ ADVANTAGE = Test(
     gap=lambda effect, margin: abs(effect),
     supports=lambda effect, margin: effect > 0,
 )
-"""Is the effect above 0? With one bound, so that what is true of it is not refuted, however small it is."""
+"""Is the effect above 0? There is one bound, so a claim that is true is not refuted, however small the effect is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,17 +73,17 @@ class Claim(ConfiguredClaim):
 
     Attributes:
         statement: the claim in words, with the keys of its finding in braces.
-        effect: what is measured; `{metric}` is put in.
+        effect: the effect in words; `{metric}` is put in.
         decision: when a contrast is supported and when it is refuted; `{margin}` is put in.
-        refuted: what is known of a refuted contrast, likewise.
-        excluded: what is known of a contrast whose effect is shown to be below the margin, though it is undecided.
+        refuted: the reason of a refuted contrast, likewise.
+        excluded: the reason of an undecided contrast whose effect is shown to be below the margin, likewise.
         test: how each contrast is tested; None if `decide` does it.
         decide: decides the claim as a whole, where its contrasts are not decided one by one.
         holds_for_one: whether the claim is supported if one of its records is; else all of them must be.
         effect_is_score: whether effects are differences of scores, and so have the digits of the metric.
         needs_transfer: whether a contrast can't support it where full fine-tuning is no better than `none`.
         needs_gain: whether a contrast that gained nothing (step 0) can't refute it either.
-        details: more of what was found, for the page.
+        details: tables with more results, for the page.
     """
 
     statement: str

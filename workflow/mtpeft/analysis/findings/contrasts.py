@@ -53,8 +53,8 @@ class Contrast:
     """A comparison of parameter-efficient systems with each other or with full fine-tuning.
 
     Attributes:
-        name: the pair, and what else tells it from other contrasts of its claim.
-        setting: what is the same for contrasts that differ in their pair alone.
+        name: the pair, and the labels that differ between the contrasts of its claim.
+        setting: those labels without the pair, which are the same for contrasts that differ in their pair alone.
         pair: on whose test set the systems are compared.
         languages: codes of the languages of the pair, sorted: what happens in both directions happens to one language.
         language: the one of them that is not English, if only one is.
@@ -210,7 +210,7 @@ def sample_of(part: str, pair: str, systems: Sequence[System], context: ClaimCon
         UserError: the similarities belong to another test set.
     """
     first: Run = systems[0].measured[0]
-    (sentences, _) = first.counts[TEST_SET][DEFAULT_METRIC].shape
+    (sentences, _) = first.statistics[TEST_SET][DEFAULT_METRIC].shape
     rows = np.arange(sentences)
     if part == LEAST_SIMILAR:
         wanted = subsets_read(systems)

@@ -1,6 +1,6 @@
 """Decide claims contrast by contrast, each on its own test set, and in the mean over languages.
 
-In the mean, languages are draws from all languages: it says what holds on average.
+The mean takes the languages as draws from all languages, and so says what holds on average.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,14 +27,14 @@ FEWEST_LANGUAGES = 3
 
 @dataclass(frozen=True)
 class MeasuredContrast:
-    """A contrast, or the mean of contrasts over languages, with what was measured of it.
+    """A contrast, or the mean of contrasts over languages, with its estimated effects.
 
     Attributes:
         estimates: its effect in each metric; None where something is missing.
         lacking: what is missing, as the end of a sentence.
         barred: why it can't support its claim, whatever is shown; empty if it can.
         step_zero: that its cells kept the model as it was, in words; empty if none did.
-        draws: of what the samples are draws besides test sentences: seeds or languages.
+        draws: what is drawn at random besides test sentences: seeds or languages.
     """
 
     estimates: Mapping[str, Estimate] | None

@@ -41,7 +41,7 @@ NEGATIVE = "a negative correlation is shown"
 
 @dataclass(frozen=True)
 class Kept:
-    """Shares of the gain kept at the larger and smaller budget, and what is lost between them, with its interval."""
+    """Shares of the gain kept at the larger and smaller budget, and their difference with its interval."""
 
     larger: float
     smaller: float
@@ -127,7 +127,7 @@ def decide_distance(
 def measure_falls(
     contrasts: Sequence[Contrast], context: ClaimContext, *, part: str, metric: str
 ) -> list[Fall] | Outcome:
-    """Falls of all languages, or the outcome that says what is missing for that."""
+    """Falls of all languages, or an untested outcome that names the missing cells or languages."""
     languages: dict[str, list[Contrast]] = {}
     for one in contrasts:
         languages.setdefault(one.language, []).append(one)
@@ -321,7 +321,7 @@ def _lacks(one: Contrast, metric: str) -> bool:
 
 
 def _kept(one: Contrast, context: ClaimContext, *, part: str, metric: str) -> tuple[Kept, np.ndarray] | NotShown:
-    """Shares of one pair with resampled values of what is lost: the ratio's linear part, as the delta method has it."""
+    """Shares of one pair, with resampled values of their difference: the linear part of the ratio (delta method)."""
     if _lacks(one, metric):
         return NotShown("full fine-tuning or the untouched model has no score")
     sample = sample_of(part, one.pair, one.all_systems, context)

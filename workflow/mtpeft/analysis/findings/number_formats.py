@@ -14,5 +14,5 @@ def span(interval: tuple[float, float] | list[float] | None, digits: int = 2) ->
 
 
 def p_value(p: float | None, corrected: float | None) -> str:
-    """A p-value, and in brackets what it is after a correction."""
+    """A p-value, and in brackets the corrected one."""
     return NOTHING if p is None else f"{p:.4f} ({corrected:.4f})"

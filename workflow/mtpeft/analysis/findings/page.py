@@ -102,7 +102,7 @@ def _sanity_checks(rows: Sequence[SanityCheckRecord], margin: float) -> Iterator
 
 
 def _untouched(rows: Sequence[SanityCheckRecord]) -> Iterator[str]:
-    """The untouched models beside what knows nothing of their pre-training."""
+    """The sanity checks of the untouched models."""
     if not rows:
         return
     yield "## untouched models"

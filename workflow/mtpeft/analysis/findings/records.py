@@ -85,9 +85,9 @@ class FindingRecord(Record):
 
 
 class SanityCheckRecord(Record):
-    """Full fine-tuning, or the untouched model, against a reference row: is it shown to be better by the margin?
+    """A sanity check: is full fine-tuning, or the untouched model, shown to be better than a reference row?
 
-    `warning` says what it may mean that an untouched model is not.
+    `warning` says what it may mean if an untouched model is not.
     """
 
     model: str
@@ -107,7 +107,7 @@ class SanityCheckRecord(Record):
 class FindingsRecord(Record):
     """All findings of a run: `findings.json`. Effects and intervals are in the metric of each finding.
 
-    `note` says what a reader must know of how they came about, where that is not as it is now.
+    `note` says where the findings were made in another way than the project makes them now.
     """
 
     settings: dict[str, Any]

@@ -23,7 +23,7 @@ WARNINGS = {
     "parallel": f"it was pre-trained to translate this pair, so {READ_WRONGLY}",
     "unknown": f"if it can translate this pair, {READ_WRONGLY}",
 }
-"""What it may mean that an untouched model is not better, by what the model has seen of the pair."""
+"""What it may mean that an untouched model is not better, by the model's exposure to the pair."""
 
 
 def check_full_fine_tuning(
@@ -43,7 +43,7 @@ def check_full_fine_tuning(
 def check_untouched(
     rows: Sequence[Mapping[str, Any]], runs: Mapping[Cell, Run], context: ClaimContext
 ) -> list[SanityCheckRecord]:
-    """One record per row: is the untouched model shown to be better than what knows nothing of its pre-training?
+    """One record per row: is the untouched model shown to be better than rows that know nothing of its pre-training?
 
     A model that can translate a pair is. Each row is a warning of its own, so none is corrected.
     """
@@ -87,7 +87,7 @@ def without_transfer(rows: Sequence[SanityCheckRecord]) -> frozenset[FullFineTun
 def _row_estimate(
     row: Mapping[str, Any], runs: Mapping[Cell, Run], context: ClaimContext, *, sides: tuple[str, str]
 ) -> Estimate | str:
-    """One side of a row minus the other in chrF, or what is missing for that."""
+    """One side of a row minus the other in the default metric, or the missing cells in words."""
     systems = [system_of(runs, unfold([row[side]])) for side in sides]
     if needs := lacking_cells([run for system in systems for run in system.lacking]):
         return needs

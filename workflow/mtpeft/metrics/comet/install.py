@@ -1,4 +1,4 @@
-"""Install COMET beside the workflow, which runs on newer versions of what it needs, but for what both have alike."""
+"""Install COMET into an environment of its own; packages that the workflow has in the same version are shared."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,11 +10,11 @@ from mtpeft.isolated.share import libraries_of, link_packages, shared_packages
 from mtpeft.metrics.comet.environment import comet_program
 
 BUILT = "torch"
-"""The package whose builds come with libraries that no pin names."""
+"""The package that needs libraries which no pin names."""
 
 
 def install_comet(settings: Mapping[str, Any], *, record: Path) -> None:
-    """Make the folder of the record: packages, and the record itself with the versions of what scores depend on.
+    """Make the folder of the record: packages, and the record itself with the versions of those that scores depend on.
 
     Raises:
         UserError: pip could not get a package.

@@ -1,4 +1,4 @@
-"""COMET as one of the metrics: its entry in the registry, and what its scores depend on."""
+"""The entry of COMET in the registry of metrics, and the params of the steps that score with it."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -45,7 +45,7 @@ def _source(given: Comet | Encoder) -> dict[str, str]:
 
 
 def mistakes(comet: Comet) -> Iterator[str]:
-    """Sentences on what is wrong with a section, before anything is fetched.
+    """One sentence for each mistake in a section, before anything is fetched.
 
     A model and an encoder are each named in one way, and are there if they are files.
     """

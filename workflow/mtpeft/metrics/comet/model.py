@@ -1,4 +1,4 @@
-"""Take in the model that scores: fetched or where it lies, with its encoder where COMET finds it, and all hashes."""
+"""Register the model that scores: fetch or find it, put its encoder where COMET looks for it, and record all hashes."""
 
 import os
 import shutil
@@ -28,7 +28,7 @@ FETCHED = "hub"
 def take_in_model(settings: Mapping[str, Any], *, environment: Path, record: Path) -> None:
     """Write the record of a model: where its parts lie, the commits that they were fetched from, and their hashes.
 
-    It is loaded once, so that one job tells of one that can't be, and not every cell.
+    It is loaded once, so that a model that can't be loaded fails in one job, and not in every cell.
 
     Args:
         settings: `model` and `encoder`, each with `path`, or with `hub` as `owner/name@revision`.
@@ -36,7 +36,7 @@ def take_in_model(settings: Mapping[str, Any], *, environment: Path, record: Pat
         record: where the record goes.
 
     Raises:
-        UserError: a part is missing, is not what it should be, or could not be fetched, or COMET does not start.
+        UserError: a part is missing or wrong, or could not be fetched, or COMET does not start.
         TryAgainError: there was too little memory.
     """
     model, encoder = settings["model"], settings.get("encoder")
@@ -74,7 +74,7 @@ def take_in_model(settings: Mapping[str, Any], *, environment: Path, record: Pat
 
 
 def _fetched(record: Path, hub: str) -> Path:
-    """Where files of a revision go: revisions don't mix."""
+    """Folder of the files of a revision."""
     return record.parent / FETCHED / hub.replace("/", "--")
 
 
@@ -97,7 +97,7 @@ def _encoder_files(names: Sequence[str]) -> list[str]:
 
 
 def _put(folder: Path, place: Path, name: str) -> None:
-    """Make a folder known under the name of an encoder, and no other one; that with a whole path is found without."""
+    """Link the folder of an encoder under its name; COMET finds one with an absolute path without a link."""
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir(parents=True)
     if not Path(name).is_absolute():

@@ -7,7 +7,7 @@ from mtpeft.models.hub_files import HUB_MODEL
 
 
 class Encoder(MetricSection):
-    """The config.json and the tokenizer of what a COMET model was built on, which its checkpoint does not hold."""
+    """The config.json and the tokenizer of a COMET model's encoder, which its checkpoint does not hold."""
 
     path: str | None = Field(default=None, description="A folder with them.")
     hub: str | None = Field(
