@@ -6,8 +6,8 @@ import pytest
 
 from mtpeft.core.files import read_record, write_lines, write_record
 from mtpeft.data.tsv import Pair, write_pairs
+from mtpeft.metrics.hypothesis_shares import SHARES, shares_of
 from mtpeft.metrics.score import score
-from mtpeft.metrics.shares import SHARES, shares_of
 from support.model import SPANISH_ENGLISH, cell
 
 SPANISH, ENGLISH = zip(*SPANISH_ENGLISH, strict=True)

@@ -10,7 +10,7 @@ from mtpeft.analysis.csv_files import csv_text
 from mtpeft.cells import DIMENSIONS, Cell, OnPair
 from mtpeft.core.files import read_record, write_text
 from mtpeft.metrics.base import ALWAYS, in_order, metrics_in
-from mtpeft.metrics.shares import SHARES
+from mtpeft.metrics.hypothesis_shares import SHARES
 
 BEFORE_METRICS = (*DIMENSIONS, "test_set", "status")
 AFTER_METRICS = (

@@ -16,9 +16,8 @@ from mtpeft.config.studies import all_cells, drawn_cells
 from mtpeft.core.errors import UserError
 from mtpeft.core.project import found_path
 from mtpeft.isolated.pins import pins_of
-from mtpeft.metrics.comet.files import encoder_files, encoder_of, hyperparameters_of
-from mtpeft.metrics.comet.metric import model_params, score_params
-from mtpeft.metrics.comet.section import Comet
+from mtpeft.metrics.comet.metric import Comet, model_params, score_params
+from mtpeft.metrics.comet.model import encoder_files, encoder_of, hyperparameters_of
 
 ENVIRONMENT = "data/comet/environment/installed.json"
 Settings = dict[str, Any]

@@ -32,7 +32,7 @@ BudgetsOf = Callable[[Configuration, Finding, str], Sequence[str]]
 """Budgets of a method that a finding compares."""
 
 
-def claim_settings(configuration: Configuration, label: str) -> dict[str, Any]:
+def claim_params(configuration: Configuration, label: str) -> dict[str, Any]:
     """A finding with its contrasts, or with what its study lacks for it."""
     finding = configuration.findings[label]
     claim = CLAIMS[finding.claim]

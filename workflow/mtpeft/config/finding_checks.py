@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from mtpeft.config.contrasts import claim_settings
+from mtpeft.config.contrasts import claim_params
 from mtpeft.config.findings import CATALOGUE_OF, CLAIMS, Finding, named_labels
 from mtpeft.config.groups import group_claim_mistakes
 from mtpeft.config.metrics import metric_mistakes
@@ -26,7 +26,7 @@ def finding_mistakes(configuration: Configuration) -> Iterator[str]:
 
 
 def _too_many_contrasts(configuration: Configuration, label: str) -> Iterator[str]:
-    contrasts = len(claim_settings(configuration, label)["members"])
+    contrasts = len(claim_params(configuration, label)["members"])
     if contrasts > MOST_TESTS:
         yield (
             f"'findings.{label}' has {contrasts} contrasts, so many that the strictest of their tests could not "

@@ -12,30 +12,30 @@ from mtpeft.core.records import ScoreRecord
 from mtpeft.data.normalisation import FORM, normalised_line
 from mtpeft.data.tsv import read_pairs
 from mtpeft.metrics.base import METRICS, Measured, Metric, metrics_in
-from mtpeft.metrics.shares import shares_of
+from mtpeft.metrics.hypothesis_shares import shares_of
 
 
 def score(
-    settings: Mapping[str, Any], cell: Cell, *, decoded: Path, references: Mapping[str, Path], record: Path
+    params: Mapping[str, Any], cell: Cell, *, decoded: Path, references: Mapping[str, Path], record: Path
 ) -> None:
     """Write the scores of every test set and the shares of odd hypotheses; a cell that diverged gets neither.
 
     Args:
-        settings: `source` and `target`, the languages of both sides, and `metrics` if others than the usual ones are
+        params: `source` and `target`, the languages of both sides, and `metrics` if others than the usual ones are
             computed.
         cell: whose hypotheses they are.
         decoded: the cell's `decode.json`, with `hypotheses/` beside it.
         references: text of each test set.
         record: where the record goes.
     """
-    metrics = [METRICS[name] for name in metrics_in(settings)]
+    metrics = [METRICS[name] for name in metrics_in(params)]
     made = require_whole(decoded)
     status, described = made["status"], made.get("test_sets", {})
     scores = {
         name: _score_set(
             decoded.parent / "hypotheses" / f"{name}.txt",
             text,
-            (settings["source"], settings["target"]),
+            (params["source"], params["target"]),
             metrics=metrics,
             at_limit=described.get(name, {}).get("at_limit"),
         )
@@ -45,7 +45,7 @@ def score(
     content = ScoreRecord(
         cell=cell.named,
         status=status,
-        settings=dict(settings),
+        settings=dict(params),
         decoded_sha256=sha256_of(decoded),
         references={name: sha256_of(text) for name, text in references.items()},
         versions=versions(("sacrebleu", "py3langid")),

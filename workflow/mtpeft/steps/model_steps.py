@@ -182,7 +182,7 @@ def _represent(given: argparse.Namespace) -> None:
 
 
 def _install_comet(given: argparse.Namespace) -> None:
-    from mtpeft.metrics.comet.install import install_comet
+    from mtpeft.metrics.comet.environment import install_comet
 
     install_comet(given.settings, record=given.record)
 

@@ -37,7 +37,7 @@ ONE_CHECKPOINT = "for these checkpoints"
 
 
 def write_findings(
-    settings: Mapping[str, Any],
+    params: Mapping[str, Any],
     *,
     similarities: Collection[Path],
     record: Path,
@@ -48,33 +48,33 @@ def write_findings(
     """Write `findings.json` and `findings.md`.
 
     Args:
-        settings: `margin`, `claims`, `gate` (sanity checks of full fine-tuning), `untouched` (of untouched models).
+        params: `margin`, `claims`, `gate` (sanity checks of full fine-tuning), `untouched` (of untouched models).
         similarities: records of how much the test sentences resemble what the cells were trained on.
         record: where the record goes.
         page: where the readable page goes.
         missing: cells that have no results yet; claims that need them are left undecided.
         metrics: metrics that the cells were scored with.
     """
-    bring_in_claims(settings)
-    runs = read_runs(claim_cells(dict(settings)), missing, metrics)
+    bring_in_claims(params)
+    runs = read_runs(claim_cells(dict(params)), missing, metrics)
     context = ClaimContext(
         similarities=read_similarities(similarities),
         distances=distances_of_languages(DISTANCES),
         without_transfer=frozenset(),
-        margins=margins_in(settings),
-        resamples=resamples_for(_most_tests(settings)),
+        margins=margins_in(params),
+        resamples=resamples_for(_most_tests(params)),
     )
-    checks = check_full_fine_tuning(settings["gate"], runs, context)
+    checks = check_full_fine_tuning(params["gate"], runs, context)
     context = replace(context, without_transfer=without_transfer(checks))
     content = FindingsRecord(
-        settings=dict(settings),
+        settings=dict(params),
         versions=versions(("numpy", "scipy")),
         alpha=ALPHA,
         margins=dict(context.margins),
         resamples=context.resamples,
         gate=checks,
-        untouched=check_untouched(settings["untouched"], runs, context),
-        findings={label: assess(claim, runs, context) for label, claim in settings["claims"].items()},
+        untouched=check_untouched(params["untouched"], runs, context),
+        findings={label: assess(claim, runs, context) for label, claim in params["claims"].items()},
     )
     write_record(record, content.model_dump())
     write_text(page, page_of(content))
@@ -112,10 +112,10 @@ def assess(params: Mapping[str, Any], runs: Mapping[Cell, Run], context: ClaimCo
     )
 
 
-def _most_tests(settings: Mapping[str, Any]) -> int:
+def _most_tests(params: Mapping[str, Any]) -> int:
     """The largest number of tests that are corrected for together."""
-    claims = [len(claim["members"]) for claim in settings["claims"].values()]
-    return max([1, len({row["pair"] for row in settings["gate"]}), *claims])
+    claims = [len(claim["members"]) for claim in params["claims"].values()]
+    return max([1, len({row["pair"] for row in params["gate"]}), *claims])
 
 
 def _verdicts(rows: Sequence[ContrastRecord], verdict: Callable[[Sequence[Outcome]], str]) -> Verdicts:

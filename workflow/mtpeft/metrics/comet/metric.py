@@ -1,19 +1,47 @@
-"""The entry of COMET in the registry of metrics, and the params of the steps that score with it."""
+"""COMET as a metric: its section of the configuration, what its steps depend on, and its entry in the registry."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from pydantic import Field, PositiveInt
+
 from mtpeft.core.errors import UserError
 from mtpeft.core.project import found_path
 from mtpeft.isolated.pins import pinned_version
-from mtpeft.metrics.base import Metric
-from mtpeft.metrics.comet.files import check_encoder, encoder_of
-from mtpeft.metrics.comet.section import Comet, Encoder
+from mtpeft.metrics.base import Metric, MetricSection
+from mtpeft.metrics.comet.model import check_encoder, encoder_of
+from mtpeft.models.hub_files import HUB_MODEL
 
 if TYPE_CHECKING:
     import numpy as np
 
 PACKAGE = "unbabel-comet"
+
+
+class Encoder(MetricSection):
+    """The config.json and the tokenizer of a COMET model's encoder, which its checkpoint does not hold."""
+
+    path: str | None = Field(default=None, description="A folder with them.")
+    hub: str | None = Field(
+        default=None, pattern=HUB_MODEL, description="A model of the hub and its revision: owner/name@commit."
+    )
+
+
+class Comet(MetricSection):
+    """Scoring with a model of COMET (Rei et al. 2020, arXiv 2009.09025), in an environment of its own."""
+
+    path: str | None = Field(
+        default=None,
+        description="Checkpoint of a model as COMET saves it: model/checkpoints/model.ckpt, with model/hparams.yaml.",
+    )
+    hub: str | None = Field(
+        default=None, pattern=HUB_MODEL, description="A COMET model of the hub and its revision: owner/name@commit."
+    )
+    encoder: Encoder | None = Field(
+        default=None, description="What the model was built on. Empty: the folder that its hparams.yaml names."
+    )
+    batch_size: PositiveInt = Field(default=16, description="Sentences of a batch.")
+    threads: PositiveInt = Field(default=1, description="Torch's threads, which are part of the result.")
 
 
 def corpus_score(sums: "np.ndarray") -> "np.ndarray":
