@@ -140,7 +140,7 @@ def pair_of_languages(configuration: Configuration, pair: str) -> list[str]:
     return sorted(map(main_language, pair_languages(configuration, pair)))
 
 
-def gate_settings(configuration: Configuration) -> list[ContrastParams]:
+def full_fine_tuning_checks(configuration: Configuration) -> list[ContrastParams]:
     """Full fine-tuning on one pair, to be compared with the untouched model and with training from scratch."""
     systems = seeds_of_systems(configuration)
     found = []
@@ -157,7 +157,7 @@ def gate_settings(configuration: Configuration) -> list[ContrastParams]:
     return found
 
 
-def untouched_settings(configuration: Configuration) -> list[ContrastParams]:
+def untouched_checks(configuration: Configuration) -> list[ContrastParams]:
     """The untouched model on each pair that it can translate, or may be able to, beside training from scratch and the
     nearest training source, at the smallest size that the sweep has of them.
     """

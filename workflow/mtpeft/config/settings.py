@@ -12,7 +12,13 @@ from typing import Any
 
 from mtpeft.cells import ANY, Cell, fold, told_cells
 from mtpeft.config import rates
-from mtpeft.config.contrasts import claim_cells, claim_params, foreign_language, gate_settings, untouched_settings
+from mtpeft.config.contrasts import (
+    claim_cells,
+    claim_params,
+    foreign_language,
+    full_fine_tuning_checks,
+    untouched_checks,
+)
 from mtpeft.config.draws import BY_SEED
 from mtpeft.config.exposure import exposure_of
 from mtpeft.config.metrics import margin_params, params_of_metric, params_of_metrics
@@ -264,8 +270,8 @@ def findings_settings(configuration: Configuration) -> Settings:
         "margin": margin_params(configuration),
         "distances": sha256_of(DISTANCES),
         "claims": {label: claim_params(configuration, label) for label in configuration.findings},
-        "gate": gate_settings(configuration),
-        "untouched": untouched_settings(configuration),
+        "gate": full_fine_tuning_checks(configuration),
+        "untouched": untouched_checks(configuration),
         **params_of_metrics(configuration),
     }
     return settings | told_cells(placed(configuration, cell) for cell in claim_cells(settings))
