@@ -11,17 +11,17 @@ from mtpeft.analysis.summary import write_summary
 from mtpeft.config.contrasts import claim_cells
 from mtpeft.config.load import merge, validate
 from mtpeft.config.schema import Configuration
-from mtpeft.config.settings import figure_settings, findings_settings, score_settings, summary_settings
-from mtpeft.config.studies import drawn_cells
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import read_record, write_lines, write_record
 from mtpeft.data.tsv import Pair, write_pairs
 from mtpeft.figures.draw import draw_figure
 from mtpeft.metrics.base import METRICS
 from mtpeft.metrics.score import score
+from mtpeft.steps.cells_of_studies import drawn_cells
 from support.comet import rows_of
 from support.config import DEFAULT
 from support.findings import configuration_of, write_cell
+from support.steps import claims_params, params_of, score_params
 from support.sweep import ROOT
 
 EXAMPLE = str(ROOT / "workflow/examples/length_ratio.py")
@@ -54,7 +54,7 @@ def write_scores(configuration: Configuration) -> list[Any]:
         hypotheses = {"test": {"at_limit": 0}}
         write_record(decoded, read_record(decoded) | {"test_sets": hypotheses})
         score(
-            score_settings(configuration, cell),
+            score_params(configuration, cell),
             cell,
             decoded=decoded,
             references={"test": Path("test.tsv")},
@@ -70,14 +70,14 @@ def test_another_metric_is_scored_collected_summarised_and_drawn(
     monkeypatch.chdir(tmp_path)
     configuration = configured(metric)
     cells = write_scores(configuration)
-    summary_params, figure_params = (own(configuration, "shares") for own in (summary_settings, figure_settings))
+    summarised, drawn = (params_of(step, configuration, "shares") for step in ("summarise", "draw_figure"))
     METRICS.forget_outside()  # each step is a process of its own
-    metrics = metrics_of_params(summary_params, cells)
+    metrics = metrics_of_params(summarised, cells)
 
     write_tables(cells, scores=Path("scores.csv"), costs=Path("costs.csv"), metrics=metrics)
     write_summary(cells, output=Path("summary.csv"), page=Path("summary.md"), metrics=metrics)
     METRICS.forget_outside()
-    draw_figure(figure_params, summary=Path("summary.csv"), stem=Path("figure"))
+    draw_figure(drawn, summary=Path("summary.csv"), stem=Path("figure"))
 
     words = sum(len(text.split()) for text in REFERENCES)
     for row in rows_of("scores.csv"):
@@ -99,7 +99,7 @@ def test_a_claim_in_a_metric_of_which_less_is_better_turns_the_sign(
     monkeypatch.chdir(tmp_path)
     configuration = configured("ter")
     write_scores(configuration)
-    params = findings_settings(configuration)
+    params = claims_params(configuration)
     cells = claim_cells(params)
 
     write_findings(
@@ -116,12 +116,12 @@ def test_a_claim_in_a_metric_of_which_less_is_better_turns_the_sign(
 def test_params_name_the_usual_metrics_nowhere_and_others_with_their_file() -> None:
     usual, ours = validate(DEFAULT), validate(merge(DEFAULT, {"metrics": ["bleu", "chrf"]}))
     (cell, *_) = drawn_cells(usual, "budgets")
-    assert score_settings(usual, cell) == score_settings(ours, cell)
-    assert "metrics" not in score_settings(usual, cell)
+    assert score_params(usual, cell) == score_params(ours, cell)
+    assert "metrics" not in score_params(usual, cell)
 
     more = validate(merge(DEFAULT, {"modules": [EXAMPLE], "metrics": ["chrf", "ter", "length_ratio"]}))
 
-    metrics = score_settings(more, cell)["metrics"]
+    metrics = score_params(more, cell)["metrics"]
     assert metrics == {"chrf": {}, "length_ratio": {"module": EXAMPLE}, "ter": {}}
 
 

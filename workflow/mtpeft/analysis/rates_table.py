@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from mtpeft.analysis.csv_files import csv_text
-from mtpeft.config.rates import CHOSEN, CLASS, digest
+from mtpeft.cells import RATE_LABELS
+from mtpeft.config.rates import CHOSEN, digest
 from mtpeft.core.files import read_record, write_text
 
 COLUMNS = (
-    *CLASS,
+    *RATE_LABELS,
     "pair",
     "seed",
     "training_pairs",
@@ -33,7 +34,7 @@ def write_rates(records: Iterable[Path], table: Path) -> None:
     its spread, a standard deviation.
     """
     rows = [row for record in records for row in _rows(read_record(record))]
-    rows.sort(key=lambda row: (*(row[name] for name in CLASS), row["learning_rate"]))
+    rows.sort(key=lambda row: (*(row[name] for name in RATE_LABELS), row["learning_rate"]))
     # Rates have all their digits, since later searches look them up.
     write_text(table, csv_text(COLUMNS, ({**row, "learning_rate": str(row["learning_rate"])} for row in rows)))
 

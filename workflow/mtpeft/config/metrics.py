@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, GetJsonSchemaHandler, create_model
 from pydantic_core import CoreSchema, PydanticKnownError
 
-from mtpeft.config.digests import digest_of
+from mtpeft.cells import digest_of
 from mtpeft.config.section import Section
 from mtpeft.metrics.base import (
     DEFAULT_METRIC,

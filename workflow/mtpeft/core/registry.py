@@ -47,7 +47,7 @@ class Registry(Generic[E]):
     Args:
         kind: type of the entries.
         package: whose modules hold them; modules whose name ends in one of `skipped` are not looked at.
-        word: what messages call an entry, such as `metric`.
+        word: what messages call an entry, such as `metric`. An entry that is a folder is in the module of that name.
     """
 
     def __init__(self, kind: type[E], package: str, *, word: str, skipped: tuple[str, ...] = ()) -> None:
@@ -85,12 +85,15 @@ class Registry(Generic[E]):
         package = importlib.import_module(self.package)
         for found in pkgutil.iter_modules(package.__path__):
             if not found.name.endswith(self.skipped or ("\0",)):
-                yield importlib.import_module(f"{self.package}.{found.name}")
+                name = f"{self.package}.{found.name}"
+                yield importlib.import_module(f"{name}.{self.word}" if found.ispkg else name)
 
 
 def entries_in(module: ModuleType, kind: type[E]) -> list[E]:
     """The entries of a kind that a module defines at its top, alone or in a tuple."""
-    values = [value for own in vars(module).values() for value in (own if isinstance(own, tuple) else (own,))]
+    # To ask a module that is loaded when it is used for its class would load it.
+    own = [value for value in vars(module).values() if not isinstance(value, ModuleType)]
+    values = [value for named in own for value in (named if isinstance(named, tuple) else (named,))]
     return list({id(value): value for value in values if isinstance(value, kind)}.values())
 
 

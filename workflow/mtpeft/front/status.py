@@ -6,17 +6,14 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from mtpeft.analysis.freshness import fresh_records
-from mtpeft.analysis.metric_freshness import metrics_now
-from mtpeft.analysis.representations import has_representations
 from mtpeft.cells import Cell, OnPair
-from mtpeft.config.representations import all_represented
 from mtpeft.config.schema import Configuration
-from mtpeft.config.studies import all_cells, all_others, study_cells, study_others
 from mtpeft.core.failure_notes import FAILURE, FAILURES_FOLDER
 from mtpeft.core.files import read_if_whole
 from mtpeft.core.text_tables import aligned
 from mtpeft.metrics.base import METRICS
+from mtpeft.steps.cells_of_studies import all_cells, all_others, all_represented, study_cells, study_others
+from mtpeft.steps.freshness import current_records, is_represented, scored_now
 
 STATES = ("done", "diverged", "running", "failed", "stopped", "missing")
 
@@ -57,7 +54,7 @@ def _look(configuration: Configuration, measured: OnPair) -> tuple[str, dict[str
         return "running", {}
     if (measured.folder / FAILURE).exists():
         return "failed", {}
-    records = fresh_records(configuration, *measured)
+    records = current_records(configuration, *measured)
     if "score" in records:
         return "done" if records["score"]["status"] == "ok" else "diverged", records
     first = "train" if measured.pair == measured.cell.pair else "decode"
@@ -101,10 +98,10 @@ def status_table(configuration: Configuration) -> str:
     rows += [_counted(configuration, label, "", measured) for label, measured in everything.items() if measured]
     scored = [
         f"scored with {METRICS[name].title}: {len(own)} of {len(cells)} cells"
-        for name, own in metrics_now(configuration, cells).scored.items()
+        for name, own in scored_now(configuration, cells).items()
     ]
     shown = all_represented(configuration)
-    found = [cell for cell in shown if has_representations(configuration, cell)]
+    found = [cell for cell in shown if is_represented(configuration, cell)]
     represented = [f"representations measured: {len(found)} of {len(shown)} cells"] if shown else []
     return "\n".join([aligned(rows), *scored, *represented, *failures([*cells, *others])])
 

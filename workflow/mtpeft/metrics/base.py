@@ -62,6 +62,7 @@ class Metric:
         higher_is_better: whether a larger score is a better translation.
         digits: digits after the point of a difference on a page.
         digits_of_scores: digits after the point of a score in a table to read.
+        step: name of the step that scores a cell with it, if it has one of its own.
         section: type of the configuration's section that asks for the metric, if it has a step of its own. The section
             bears the metric's name.
         section_help: what the section is for.
@@ -81,6 +82,7 @@ class Metric:
     higher_is_better: bool = True
     digits: int = 2
     digits_of_scores: int = 1
+    step: str = ""
     section: type[MetricSection] | None = None
     section_help: str = ""
     mistakes: Callable[[Any], Iterator[str]] | None = None

@@ -27,9 +27,9 @@ from mtpeft.analysis.tables import distances_of_languages
 from mtpeft.cells import Cell
 from mtpeft.config.contrasts import claim_cells
 from mtpeft.config.metrics import margins_in
-from mtpeft.config.settings import DISTANCES
 from mtpeft.config.significance import ALPHA, resamples_for
 from mtpeft.core.files import write_record, write_text
+from mtpeft.core.languages import DISTANCES
 from mtpeft.core.provenance import versions
 from mtpeft.metrics.base import DEFAULT_METRIC
 

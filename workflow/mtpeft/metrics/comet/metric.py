@@ -110,6 +110,7 @@ COMET = Metric(
     scale="on a scale of its own, near 1",
     digits=4,
     digits_of_scores=4,
+    step="score_with_comet",
     section=Comet,
     section_help="Scores of COMET beside chrF and BLEU. Empty: none.",
     mistakes=mistakes,
