@@ -10,9 +10,10 @@ from mtpeft.analysis.score_tables import CellMetrics, score_columns, write_table
 from mtpeft.analysis.summary import estimate_columns, summary_columns, write_summary
 from mtpeft.cells import Cell
 from mtpeft.config.load import merge, validate
+from mtpeft.config.metrics import metrics_asked_for
 from mtpeft.core.errors import UserError
 from mtpeft.core.records import CometRecord
-from mtpeft.front.comet_server import comet_process
+from mtpeft.metrics.base import METRICS
 from mtpeft.steps.cells_of_studies import study_cells
 from mtpeft.steps.install_comet import RECORD
 from mtpeft.steps.take_in_comet import cell_record, model_record
@@ -221,10 +222,13 @@ def test_summaries_have_the_mean_over_seeds_inside_its_interval(cells: dict[Cell
     assert "comet" not in Path("without.md").read_text(encoding="utf-8")
 
 
-def test_a_process_keeps_the_model_only_where_it_is_asked_for(files: Path) -> None:
-    with comet_process(validate(DEFAULT)) as variables:
-        assert variables == {}
-    with comet_process(validate(merge(DEFAULT, {"comet": MODEL}))) as variables:
+def test_a_process_keeps_the_model_while_a_sweep_runs(files: Path) -> None:
+    comet = validate(merge(DEFAULT, {"comet": MODEL})).comet
+    with METRICS["comet"].keep_loaded(comet) as variables:
         (name,) = variables.values()
         wait_for(lambda: is_listening(name))
     assert not is_listening(name)
+
+
+def test_only_metrics_that_are_asked_for_are_kept_loaded() -> None:
+    assert metrics_asked_for(validate(DEFAULT)) == []

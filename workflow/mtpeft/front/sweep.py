@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 
 from mtpeft.config.load import load
+from mtpeft.config.metrics import metrics_asked_for
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import EFFICIENCY
 from mtpeft.core.errors import require_room
@@ -19,7 +20,6 @@ from mtpeft.core.failure_notes import FAILURES_FOLDER, any_mistake
 from mtpeft.core.process import die_with_parent
 from mtpeft.core.text_tables import tally
 from mtpeft.forkserver.launcher import warm_process
-from mtpeft.front.comet_server import comet_process
 from mtpeft.front.first_translations import FirstTranslations
 from mtpeft.front.holder import Hold, holding
 from mtpeft.front.orphans import settle
@@ -31,6 +31,7 @@ from mtpeft.front.status import failures, finished_of
 from mtpeft.front.study_records import begin_study
 from mtpeft.front.text_warnings import text_warnings
 from mtpeft.front.verify import clear_up
+from mtpeft.metrics.base import METRICS
 from mtpeft.steps.cells_of_studies import all_cells, all_others, figures_folder, results_folder
 from mtpeft.steps.paths import with_digests
 
@@ -104,8 +105,12 @@ def _helpers(configuration: Configuration, cluster: bool) -> Iterator[dict[str, 
     if cluster:
         yield {}
         return
-    with warm_process() as found, comet_process(configuration) as comet:
-        yield found | comet
+    with contextlib.ExitStack() as kept:
+        variables = dict(kept.enter_context(warm_process()))
+        for name in metrics_asked_for(configuration):
+            if keep_loaded := METRICS[name].keep_loaded:
+                variables |= kept.enter_context(keep_loaded(getattr(configuration, name)))
+        yield variables
 
 
 def _run(

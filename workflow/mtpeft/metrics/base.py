@@ -6,6 +6,7 @@ set costs one sum. Tables, figures and claims know metrics from the registry alo
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +63,8 @@ class Metric:
         higher_is_better: whether a larger score is a better translation.
         digits: digits after the point of a difference on a page.
         digits_of_scores: digits after the point of a score in a table to read.
+        keep_loaded: keeps its model loaded beside a sweep, from the section; yields environment variables by which
+            jobs find it.
         step: name of the step that scores a cell with it, if it has one of its own.
         section: type of the configuration's section that asks for the metric, if it has a step of its own. The section
             bears the metric's name.
@@ -82,6 +85,7 @@ class Metric:
     higher_is_better: bool = True
     digits: int = 2
     digits_of_scores: int = 1
+    keep_loaded: Callable[[Any], AbstractContextManager[dict[str, str]]] | None = None
     step: str = ""
     section: type[MetricSection] | None = None
     section_help: str = ""

@@ -4,12 +4,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtpeft.isolated import pins
+from mtpeft.metrics import comet
 from mtpeft.steps.step import Params, Step
 
 if TYPE_CHECKING:
     from mtpeft.config.schema import Configuration
 
-RECORD = "data/comet/environment/installed.json"
+RECORD = comet.ENVIRONMENT
 
 
 def params(configuration: "Configuration") -> Params:

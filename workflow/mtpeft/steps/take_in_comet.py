@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mtpeft.cells import digest_of, name_of
+from mtpeft.cells import name_of
 from mtpeft.config import metrics
 from mtpeft.core.errors import UserError
 from mtpeft.core.project import found_path
@@ -36,8 +36,7 @@ def params(configuration: "Configuration") -> Params:
 
 def model_record(configuration: "Configuration") -> str:
     """The record of the model that scores, if any does."""
-    digest = digest_of(params(configuration)) if configuration.comet else ""
-    return f"data/comet/{name_of('model', digest)}/model.json"
+    return metric.model_record(configuration.comet) if configuration.comet else "data/comet/model/model.json"
 
 
 def cell_record(configuration: "Configuration") -> str:

@@ -1,10 +1,12 @@
 """COMET as a metric: its section of the configuration, what its steps depend on, and its entry in the registry."""
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, PositiveInt
 
+from mtpeft.cells import digest_of, name_of
 from mtpeft.core.errors import UserError
 from mtpeft.core.project import found_path
 from mtpeft.isolated.pins import pinned_version
@@ -72,6 +74,18 @@ def _source(given: Comet | Encoder) -> dict[str, str]:
     return {"hub": given.hub} if given.hub else {"path": str(found_path(str(given.path)))}
 
 
+def model_record(comet: Comet) -> str:
+    """Record of the model."""
+    return f"data/comet/{name_of('model', digest_of(model_params(comet)))}/model.json"
+
+
+def keep_loaded(comet: Comet) -> AbstractContextManager[dict[str, str]]:
+    """Keep the model loaded beside a sweep."""
+    from mtpeft.metrics.comet.server import model_process
+
+    return model_process(model_record(comet))
+
+
 def mistakes(comet: Comet) -> Iterator[str]:
     """One sentence for each mistake in a section, before anything is fetched.
 
@@ -110,6 +124,7 @@ COMET = Metric(
     scale="on a scale of its own, near 1",
     digits=4,
     digits_of_scores=4,
+    keep_loaded=keep_loaded,
     step="score_with_comet",
     section=Comet,
     section_help="Scores of COMET beside chrF and BLEU. Empty: none.",
