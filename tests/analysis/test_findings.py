@@ -10,8 +10,8 @@ from mtpeft.analysis.findings.assess import write_findings
 from mtpeft.analysis.findings.claim import NOT_REPRODUCED
 from mtpeft.analysis.findings.contrasts import drop_coefficients, least_similar_half
 from mtpeft.cells import Cell
-from mtpeft.config.checkpoints import one_checkpoint_each
 from mtpeft.config.load import load
+from mtpeft.config.pretraining import one_checkpoint_each
 from mtpeft.core.errors import UserError
 from mtpeft.steps.choose_subset import subset_file
 from mtpeft.steps.divide_pair import pair_name

@@ -118,8 +118,8 @@ def test_the_plan_counts_cells_and_jobs(configuration: Configuration) -> None:
     assert rows[1] == ["budgets", "7", "7", "3"]
     assert jobs["jobs"] == ["budgets", "all"]
     assert jobs["take_in_model"] == ["1", "1"]
-    assert jobs["tune"] == ["3", "3"]
-    assert jobs["collect_all"] == [".", "1"]
+    assert jobs["search_rate"] == ["3", "3"]
+    assert jobs["collect_all_scores"] == [".", "1"]
     assert int(jobs["total"][1]) > int(jobs["total"][0]) > 7
 
 
@@ -249,7 +249,7 @@ def test_a_diverged_cell_has_its_parameters_and_no_score(folder: Path) -> None:
 def test_a_second_sweep_in_a_folder_is_refused(folder: Path) -> None:
     lock = folder / "results" / ".sweep"
     lock.parent.mkdir()
-    record = {"pid": 4711, "host": "login1", "started": time.time(), "since": time.time()}
+    record = {"pid": 4711, "host": "login1", "started": time.time(), "submitted": time.time()}
     lock.write_text(json.dumps(record))
 
     with held(lock):

@@ -19,7 +19,7 @@ from mtpeft.cluster.environment import shared_variables
 from mtpeft.core.files import canonical, write_lines, write_record
 from mtpeft.data.tsv import Pair, write_pairs
 from mtpeft.forkserver.launcher import ONE_THREAD
-from mtpeft.isolated.pins import pins_of
+from mtpeft.isolated.install import pins_of
 from mtpeft.isolated.run import ISOLATED, PACKAGES
 from mtpeft.metrics.comet.environment import PROGRAM, VARIABLES
 from mtpeft.metrics.comet.inside import KEPT_VARIABLE

@@ -21,7 +21,7 @@ import pytest
 from mtpeft.cli import main
 from mtpeft.core.files import canonical
 from mtpeft.data.sources.mtdata.environment import INDEX
-from mtpeft.isolated.pins import pins_of
+from mtpeft.isolated.install import pins_of
 from mtpeft.isolated.run import ISOLATED, PACKAGES
 from support.corpus import SENTENCES
 

@@ -11,12 +11,11 @@ from itertools import product
 from typing import Any
 
 from mtpeft.cells import ALL, ANY, Block, Cell, cells_told, members_of, unfold
-from mtpeft.config.checkpoints import one_checkpoint_each
-from mtpeft.config.exposure import exposure_of
 from mtpeft.config.findings import CATALOGUE_OF, CLAIMS, Finding, named_labels
-from mtpeft.config.resolve import pair_languages
-from mtpeft.config.schema import Configuration, Study
-from mtpeft.config.studies import NONE, all_cells, budget_labels, system_labels
+from mtpeft.config.pairs import pair_languages
+from mtpeft.config.pretraining import exposure_of, one_checkpoint_each
+from mtpeft.config.schema import Configuration
+from mtpeft.config.studies import NONE, Study, all_cells, budget_labels, system_labels
 from mtpeft.core.languages import main_language
 from mtpeft.methods import METHODS
 
@@ -113,7 +112,7 @@ def contrasts_on_pairs(
 
 def own_budget(configuration: Configuration, finding: Any, method: str) -> Sequence[str]:
     """The budget that a finding names, or the one that a method of one size has."""
-    if METHODS[configuration.methods[method].tuner].budget_labels is None:
+    if METHODS[configuration.methods[method].method].budget_labels is None:
         return [finding.budget]
     return budget_labels(configuration, study_of(configuration, finding), method)
 

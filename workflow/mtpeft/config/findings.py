@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from mtpeft.config.metrics import MetricName
-from mtpeft.config.section import Section
 from mtpeft.core.registry import Registry
+from mtpeft.core.section import Section
 from mtpeft.metrics.base import DEFAULT_METRIC
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, GetJsonS
 from pydantic_core import CoreSchema, PydanticKnownError
 
 from mtpeft.cells import digest_of
-from mtpeft.config.section import Section
+from mtpeft.core.section import Section
 from mtpeft.metrics.base import (
     DEFAULT_METRIC,
     METRICS,
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 LARGEST_MARGIN = 100
 """The scales of all metrics end there, or before."""
-FORGETTING, REPRESENTATIONS = "forgetting", "representations"
 Difference = Annotated[float, Field(gt=0, le=LARGEST_MARGIN, strict=True)]
 
 
@@ -42,11 +41,11 @@ class _NamesOfMetrics:
 
 def _known_metric(name: str) -> str:
     if name not in METRICS:
-        raise PydanticKnownError("literal_error", {"expected": _either(in_order(METRICS))})
+        raise PydanticKnownError("literal_error", {"expected": either(in_order(METRICS))})
     return name
 
 
-def _either(names: list[str]) -> str:
+def either(names: list[str]) -> str:
     """Names in quotes, the last two joined with "or"."""
     quoted = [f"'{name}'" for name in names]
     return " or ".join(filter(None, (", ".join(quoted[:-1]), quoted[-1])))
@@ -147,7 +146,7 @@ def margins_in(params: Mapping[str, Any]) -> dict[str, float]:
     return {name: METRICS[name].margin for name in names} | dict(given)
 
 
-def metrics_mistakes(configuration: "Configuration") -> Iterator[str]:
+def mistakes(configuration: "Configuration") -> Iterator[str]:
     """Sentences on what is wrong with `metrics` and with the sections of metrics that have a step of their own."""
     if DEFAULT_METRIC not in configuration.metrics:
         yield f"'metrics' lacks '{DEFAULT_METRIC}', by which cells are compared before all else; add it."
@@ -162,22 +161,8 @@ def metrics_mistakes(configuration: "Configuration") -> Iterator[str]:
 def metric_mistakes(configuration: "Configuration", key: str, metric: str) -> Iterator[str]:
     """A sentence on a metric that no cell would be scored with."""
     has_own_step = METRICS[metric].has_own_step
-    instead = f"or write {_either(metrics_of(configuration))}, which every cell has"
+    instead = f"or write {either(metrics_of(configuration))}, which every cell has"
     if has_own_step and getattr(configuration, metric) is None:
         yield f"'{key}' is '{metric}', but '{metric}' names no model; name one there, {instead}."
     if not has_own_step and metric not in configuration.metrics:
         yield f"'{key}' is '{metric}', but 'metrics' does not list it; add it there, {instead}."
-
-
-def figure_metric_mistakes(configuration: "Configuration", label: str) -> Iterator[str]:
-    """Sentences on a metric that the figure of a study does not have."""
-    study, key = configuration.studies[label], f"studies.{label}.metric"
-    figure, metric = study.figure or label, METRICS[study.metric]
-    yield from metric_mistakes(configuration, key, study.metric)
-    if figure == FORGETTING and metric.has_own_step:
-        yield (
-            f"'{key}' is '{metric.name}', which scores no other pairs than those that are tuned; write "
-            f"{_either(metrics_of(configuration))}."
-        )
-    if figure == REPRESENTATIONS and metric.name != DEFAULT_METRIC:
-        yield f"'{key}' is '{metric.name}', but the figure '{figure}' shows no scores; take the key out."

@@ -10,9 +10,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict
-
 from mtpeft.core.registry import Registry, bring_in
+from mtpeft.core.section import Section
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,12 +39,6 @@ class Measured:
 
 Measure = Callable[[Sequence[str], Sequence[str], str], Measured]
 """From hypotheses, references and the BCP 47 tag of the target language."""
-
-
-class MetricSection(BaseModel):
-    """Section of the configuration of a metric with a step of its own; unknown keys are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +80,7 @@ class Metric:
     digits_of_scores: int = 1
     keep_loaded: Callable[[Any], AbstractContextManager[dict[str, str]]] | None = None
     step: str = ""
-    section: type[MetricSection] | None = None
+    section: type[Section] | None = None
     section_help: str = ""
     mistakes: Callable[[Any], Iterator[str]] | None = None
     identity: Callable[[Any], list[Any]] | None = None

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from mtpeft.core import compat
 from mtpeft.metrics.base import Measure, Measured
 
 if TYPE_CHECKING:
@@ -17,11 +18,9 @@ def measure_with(scorer_for: Callable[[str], "Scorer"]) -> Measure:
     """
 
     def measure(hypotheses: Sequence[str], references: Sequence[str], language: str) -> Measured:
-        # The rows are what sacreBLEU's `corpus_score` sums up. No public function returns them. The signature knows
-        # the number of references only after they were read.
         scorer = scorer_for(language)
-        rows = scorer._extract_corpus_statistics(hypotheses, [references])
-        score = scorer._aggregate_and_compute(rows).score
-        return Measured(statistics=rows, score=score, signature=str(scorer.get_signature()))
+        rows = compat.sentence_statistics(scorer, hypotheses, references)
+        # The signature knows the number of references only after they were read.
+        return Measured(rows, score=compat.corpus_score(scorer, rows), signature=str(scorer.get_signature()))
 
     return measure

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtpeft.cells import ANY
-from mtpeft.config import contrasts, exposure, metrics, studies
+from mtpeft.config import contrasts, metrics, pretraining, studies
 from mtpeft.core.files import sha256_of
 from mtpeft.core.languages import DISTANCES
 from mtpeft.steps.cells_of_studies import (
@@ -34,7 +34,7 @@ def params(configuration: "Configuration", study: str) -> Params:
     drawn = [entry] if entry else configuration.studies.values()
     figure = (entry.figure if entry else None) or study
     exposures = (
-        [[model, pair, exposure.exposure_of(configuration, model, pair)] for model, pair in models_with_pairs(cells)]
+        [[model, pair, pretraining.exposure_of(configuration, model, pair)] for model, pair in models_with_pairs(cells)]
         if figure == "exposure"
         else []
     )

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mtpeft.isolated import pins
+from mtpeft.isolated import install
 from mtpeft.metrics import comet
 from mtpeft.steps.step import Params, Step
 
@@ -15,7 +15,7 @@ RECORD = comet.ENVIRONMENT
 
 def params(configuration: "Configuration") -> Params:
     """Params of the installation: the pins."""
-    return {"requirements": pins.pins_of("comet")}
+    return {"requirements": install.pins_of("comet")}
 
 
 def run(params: Params, *, record: Path) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from mtpeft.cells import name_of
 from mtpeft.config import metrics
 from mtpeft.core.errors import UserError
-from mtpeft.core.project import found_path
+from mtpeft.core.files import found_path
 from mtpeft.metrics.comet import metric, model
 from mtpeft.steps.install_comet import RECORD as ENVIRONMENT
 from mtpeft.steps.step import Inputs, Params, Step

@@ -8,8 +8,8 @@ from pydantic import Field
 
 from mtpeft.analysis.findings.claim import advantage
 from mtpeft.config.contrasts import ContrastParams, seeds_of_systems, study_of, system_block
-from mtpeft.config.exposure import exposure_of
 from mtpeft.config.findings import Finding, MethodLabel, Owner
+from mtpeft.config.pretraining import exposure_of
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import study_cells
 

@@ -9,9 +9,8 @@ from typing import Any
 
 from mtpeft.core import files
 from mtpeft.core.errors import TryAgainError, UserError
-from mtpeft.isolated.install import install_packages, new_environment
+from mtpeft.isolated.install import install_packages, libraries_of, link_packages, new_environment, shared_packages
 from mtpeft.isolated.run import Program
-from mtpeft.isolated.share import libraries_of, link_packages, shared_packages
 from mtpeft.metrics.comet import inside
 
 PROGRAM = Path(inside.__file__)

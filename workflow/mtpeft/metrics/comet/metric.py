@@ -8,11 +8,12 @@ from pydantic import Field, PositiveInt
 
 from mtpeft.cells import digest_of, name_of
 from mtpeft.core.errors import UserError
-from mtpeft.core.project import found_path
-from mtpeft.isolated.pins import pinned_version
-from mtpeft.metrics.base import Metric, MetricSection
+from mtpeft.core.files import found_path
+from mtpeft.core.forms import HUB_MODEL
+from mtpeft.core.section import Section
+from mtpeft.isolated.install import pinned_version
+from mtpeft.metrics.base import Metric
 from mtpeft.metrics.comet.model import check_encoder, encoder_of
-from mtpeft.models.hub_files import HUB_MODEL
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 PACKAGE = "unbabel-comet"
 
 
-class Encoder(MetricSection):
+class Encoder(Section):
     """The config.json and the tokenizer of a COMET model's encoder, which its checkpoint does not hold."""
 
     path: str | None = Field(default=None, description="A folder with them.")
@@ -29,7 +30,7 @@ class Encoder(MetricSection):
     )
 
 
-class Comet(MetricSection):
+class Comet(Section):
     """Scoring with a model of COMET (Rei et al. 2020, arXiv 2009.09025), in an environment of its own."""
 
     path: str | None = Field(

@@ -15,7 +15,8 @@ import yaml
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import sha256_of, write_record
 from mtpeft.metrics.comet.environment import ask_for_scores
-from mtpeft.models.hub_files import TOKENIZER_FILES, fetch_files, matching
+from mtpeft.models.hub import fetch_files, matching
+from mtpeft.models.tokenizer import TOKENIZER_FILES
 
 CHECKPOINT = "checkpoints/model.ckpt"
 """Place of the checkpoint in the folder of a published model."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mtpeft.forkserver.launcher import kept_process
+from mtpeft.forkserver.launcher import background_server
 from mtpeft.metrics.comet import ENVIRONMENT
 from mtpeft.metrics.comet.environment import comet_program
 from mtpeft.metrics.comet.inside import KEPT_VARIABLE
@@ -20,7 +20,7 @@ LOG = Path("logs/comet.log")
 def model_process(model: str) -> Iterator[dict[str, str]]:
     """Start a process that loads the model of a record when the first job comes; yields the variables that name it."""
     program = comet_program(Path(ENVIRONMENT).parent)
-    with kept_process(
+    with background_server(
         KEPT_VARIABLE, lambda name: program.call("keep", name, model), LOG, extra=program.variables
     ) as variables:
         yield variables
