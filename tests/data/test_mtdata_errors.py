@@ -127,7 +127,7 @@ def test_an_installation_that_fails_has_pips_own_words(
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     settings = canonical({"recipe": 1, "requirements": pins_of("mtdata")[:1]})
 
-    assert command("install", "--settings", settings, "--record", "data/environment/installed.json") == 2
+    assert command("install_mtdata", "--params", settings, "--record", "data/environment/installed.json") == 2
 
     assert "pip could not install mtdata (ERROR: No matching distribution found for certifi" in capsys.readouterr().err
     assert list(Path("data").iterdir()) == []
