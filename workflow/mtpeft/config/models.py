@@ -172,7 +172,7 @@ def origin_of(configuration: "Configuration", model: str) -> str:
 
 
 def model_shape(configuration: "Configuration", model: str) -> ModelShape | None:
-    """Return the shape of a model, also before it is pre-trained or extended; None before it is fetched.
+    """Return the shape of a model, also before it is pre-trained; None before it is fetched.
 
     An extended model has the shape of the model that it extends, with more entries.
 
@@ -196,7 +196,9 @@ def model_folder(configuration: "Configuration", model: str) -> Path:
     entry = configuration.models[model]
     if entry.path:
         return found_path(entry.path)
-    return Path(f"results/models/{name_of(model, digest_of(hub_params(configuration, model), []))}/{source_of(entry).folder}")
+    return Path(
+        f"results/models/{name_of(model, digest_of(hub_params(configuration, model), []))}/{source_of(entry).folder}"
+    )
 
 
 def hub_params(configuration: "Configuration", model: str) -> dict[str, Any]:
