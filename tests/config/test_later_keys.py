@@ -11,20 +11,14 @@ from mtpeft.config import load as loading
 from mtpeft.config import rates
 from mtpeft.config.load import read_yaml
 from mtpeft.config.schema import Configuration, configuration_type
-from mtpeft.config.settings import (
-    decode_settings,
-    figure_settings,
-    findings_settings,
-    score_settings,
-    train_settings,
-    tune_settings,
-)
-from mtpeft.config.studies import all_cells, rate_classes
+from mtpeft.config.studies import rate_classes
 from mtpeft.core.files import canonical
 from mtpeft.core.options import DecodingOptions, TrainingOptions
 from mtpeft.core.section import Section, later, plain
+from mtpeft.steps.cells_of_studies import all_cells
 from support.config import DEFAULT, PRETRAINED
 from support.sections import KEY, sections_in, with_key
+from support.steps import claims_params, decode_params, figure_params, rate_search_params, score_params, train_params
 
 ROOT = Path(__file__).parents[2]
 METHODS_STUDY = read_yaml(ROOT / "workflow" / "studies" / "methods.yaml")
@@ -40,14 +34,16 @@ CONFIGURATIONS = {
 def digests(content: Mapping[str, Any]) -> dict[tuple[str, ...], Any]:
     """What the folders of all cells and the digests of all searches depend on, and the params of their own steps."""
     configuration = loading.validate(content)
-    steps = (train_settings, decode_settings, score_settings)
+    steps = (train_params, decode_params, score_params)
     cells = {
         (cell.path,): [str(cell.folder), *(canonical(params(configuration, cell)) for params in steps)]
         for cell in all_cells(configuration)
     }
-    searches = {labels: rates.digest(tune_settings(configuration, *labels)) for labels in rate_classes(configuration)}
-    figures = {("figure", study): canonical(figure_settings(configuration, study)) for study in configuration.studies}
-    return cells | searches | figures | {("findings",): canonical(findings_settings(configuration))}
+    searches = {
+        labels: rates.digest(rate_search_params(configuration, *labels)) for labels in rate_classes(configuration)
+    }
+    figures = {("figure", study): canonical(figure_params(configuration, study)) for study in configuration.studies}
+    return cells | searches | figures | {("findings",): canonical(claims_params(configuration))}
 
 
 @pytest.fixture

@@ -9,12 +9,12 @@ import yaml
 
 from mtpeft.config import paths
 from mtpeft.config.corpora import all_downloads, anchor_pairs
-from mtpeft.config.corpus_settings import clean_settings, mtdata_settings
-from mtpeft.config.folders import download_file
 from mtpeft.config.load import merge, validate
 from mtpeft.core.errors import UserError
 from mtpeft.data.sources.mtdata.ids import codes_for, mtdata_code
+from mtpeft.steps.downloads import download_file
 from support.config import DEFAULT
+from support.steps import clean_params, dataset_params
 
 ROOT = Path(__file__).parents[2]
 
@@ -62,7 +62,7 @@ PAIRS = {"en-sw": {"corpus": "ted"}, "br-en": {"corpus": "ted", "source": "pt-BR
 def test_several_pairs_share_a_corpus() -> None:
     configuration = validate(merge(DEFAULT, {"corpora": {"ted": TED}, "pairs": PAIRS}))
 
-    assert clean_settings(configuration, "br-en")["mtdata"] == {
+    assert clean_params(configuration, "br-en")["mtdata"] == {
         "train": ["Neulab-tedtalks_train-1-eng-por_BR", "OPUS-ted2020-v1-por_BR-eng"],
         "test": ["Flores-flores200_devtest-1-por_BR-eng"],
     }
@@ -74,7 +74,7 @@ def test_several_pairs_share_a_corpus() -> None:
     files = [download_file(all_downloads(configuration)["data/mtdata", dataset]) for dataset in datasets]
     assert paths.archives(configuration, {"pair": "en-sw"}) == files
     stated = {
-        dataset: mtdata_settings(configuration, dataset).get("sha256", "")[:1]
+        dataset: dataset_params(configuration, dataset).get("sha256", "")[:1]
         for folder, dataset in all_downloads(configuration)
         if folder == "data/mtdata"
     }
@@ -102,7 +102,7 @@ def test_nothing_is_said_of_datasets_where_there_are_none() -> None:
     configuration = validate(DEFAULT)
 
     assert {folder for folder, _ in all_downloads(configuration)} == {"data/wheels/interface"}
-    assert all("mtdata" not in clean_settings(configuration, pair) for pair in configuration.pairs)
+    assert all("mtdata" not in clean_params(configuration, pair) for pair in configuration.pairs)
 
 
 def ted(**changes: Any) -> dict[str, Any]:

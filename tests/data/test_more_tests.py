@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from mtpeft.config.corpora import test_sets as sets_of
-from mtpeft.config.folders import pair_folder
 from mtpeft.config.load import merge, validate
-from mtpeft.config.paths import other_splits
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import read_record
 from mtpeft.data.test_sets import prepare_test_set
 from mtpeft.data.tsv import read_pairs
+from mtpeft.steps.divide_pair import pair_folder
 from support.config import DEFAULT
+from support.steps import other_splits
 from support.sweep import cell_name, copy, planned, run
 
 NEWS = [

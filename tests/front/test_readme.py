@@ -13,8 +13,8 @@ from mtpeft.config.load import merge, validate
 from mtpeft.config.methods import method_sites
 from mtpeft.config.models import model_shape
 from mtpeft.config.representations import represented_in
-from mtpeft.config.studies import study_others
 from mtpeft.methods.budget import reach
+from mtpeft.steps.cells_of_studies import study_others
 from support.config import DEFAULT
 from support.sweep import ROOT, STUDY, copy, located, mtpeft, snakemake
 

@@ -3,15 +3,40 @@
 from collections.abc import Iterator
 from typing import Any
 
-from mtpeft.config.corpora import anchor_pairs
-from mtpeft.config.corpus_settings import recipe_of, split_settings
+from mtpeft.cells import VERSION
+from mtpeft.config.corpora import Corpus, anchor_pairs
 from mtpeft.config.models import origin_of
 from mtpeft.config.pairs import pair_languages
-from mtpeft.config.recipes import RECIPES
 from mtpeft.config.schema import Configuration
 from mtpeft.core.files import found_path, read_record
+from mtpeft.core.section import plain
+from mtpeft.data import versions
 from mtpeft.data.sources import SOURCES
 from mtpeft.models.config_json import DATA_RECORD
+
+
+def clean_version(corpus: Corpus) -> int:
+    """Version of the step that cleans the text of a corpus."""
+    return versions.CLEAN if corpus.source.kind.ui_strings else versions.CLEAN_PROSE
+
+
+def split_version(corpus: Corpus) -> int:
+    """Version of the steps that split a corpus and divide its pairs."""
+    return versions.SPLIT if corpus.source.kind.ui_strings else versions.SPLIT_PROSE
+
+
+def split_params(configuration: Configuration, corpus: str) -> dict[str, Any]:
+    """Params of the choice of a corpus's dev, test and fine-tuning sentences."""
+    entry = configuration.corpora[corpus]
+    split = plain(entry.split)
+    split.pop("present_in")
+    return {
+        VERSION: split_version(entry),
+        **split,
+        "words": entry.words,
+        "written_in": entry.original_language,
+        "languages": [list(pair_languages(configuration, pair)) for pair in anchor_pairs(configuration, corpus)],
+    }
 
 
 def held_out_settings(configuration: Configuration, corpus: str) -> dict[str, Any]:
@@ -24,12 +49,12 @@ def held_out_settings(configuration: Configuration, corpus: str) -> dict[str, An
     anchors = anchor_pairs(configuration, corpus)
     languages = {entry.original_language, *(code for pair in anchors for code in pair_languages(configuration, pair))}
     described = [
-        source.describe(entry, languages, version=RECIPES["wheel"] if source.step == "fetch_wheel" else 0)
+        source.describe(entry, languages, version=versions.WHEEL if source.step == "fetch_wheel" else 0)
         for source in SOURCES.entries.values()
     ]
     return {
-        "split": split_settings(configuration, corpus),
-        "clean": {"recipe": recipe_of("clean", entry)} | entry.cleaning_params,
+        "split": split_params(configuration, corpus),
+        "clean": {VERSION: clean_version(entry)} | entry.cleaning_params,
         **{key: value for own in described for key, value in own.items()},
     }
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
+from mtpeft.cells import digest_of, name_of
 from mtpeft.config.messages import named_twice
 from mtpeft.config.pairs import pair_languages
 from mtpeft.core.errors import UserError
@@ -17,8 +18,10 @@ from mtpeft.core.languages import match
 from mtpeft.core.options import PrecisionOptions
 from mtpeft.core.section import Section, later
 from mtpeft.core.wording import listed, unknown
-from mtpeft.models.architecture import ModelShape
-from mtpeft.models.config_json import EXTENDED, mbart_config, read_folder_shape
+from mtpeft.models.architecture import ModelShape, extended_shape
+from mtpeft.models.config_json import read_folder_shape
+from mtpeft.models.derived import MODEL_SOURCES, source_of
+from mtpeft.models.derived.pretrain import mbart_config
 from mtpeft.models.families import names_by_files, read_shape
 from mtpeft.models.families.mbart import MBART50_CODES, language_code
 from mtpeft.models.families.prompts import check_prompt
@@ -95,6 +98,11 @@ class Extension(Section):
         default=None, description="New entries, for a language that the vocabulary cuts into many pieces."
     )
 
+    @property
+    def entries(self) -> int:
+        """How many entries the vocabulary gets."""
+        return len(self.languages) + (self.pieces.entries if self.pieces else 0)
+
 
 class Seen(Section):
     """What a model has read in its pre-training; the workflow knows it of the models that it has pre-trained itself."""
@@ -163,18 +171,10 @@ def origin_of(configuration: "Configuration", model: str) -> str:
     return extension.model if extension else model
 
 
-def model_folder(configuration: "Configuration", model: str) -> Path:
-    """Return the folder of a model that is not pre-trained here, with its weights and its tokenizer."""
-    entry = configuration.models[model]
-    if entry.path:
-        return found_path(entry.path)
-    from mtpeft.config.folders import model_home  # whose digests need what is looked up here
-
-    return Path(model_home(configuration, model)) / ("hub" if entry.hub else EXTENDED)
-
-
 def model_shape(configuration: "Configuration", model: str) -> ModelShape | None:
-    """Return the shape of a model, also before it is pre-trained; None before it is fetched or extended.
+    """Return the shape of a model, also before it is pre-trained; None before it is fetched.
+
+    An extended model has the shape of the model that it extends, with more entries.
 
     Raises:
         UserError: the folder holds no model, or one of an architecture that is not supported.
@@ -182,10 +182,35 @@ def model_shape(configuration: "Configuration", model: str) -> ModelShape | None
     entry = configuration.models[model]
     if entry.pretrain:
         return read_shape(mbart_config(entry.pretrain.model_dump(), pretrain_languages(configuration, model)))
+    if entry.extend:
+        origin = model_shape(configuration, entry.extend.model)
+        return extended_shape(origin, new_entries=entry.extend.entries) if origin else None
     folder = model_folder(configuration, model)
-    if not entry.path and not (folder / "config.json").exists():
+    if entry.hub and not (folder / "config.json").exists():
         return None
-    return read_folder_shape(folder, key=f"models.{model}.{'path' if entry.path else 'hub' if entry.hub else 'extend'}")
+    return read_folder_shape(folder, key=f"models.{model}.{source_of(entry).name}")
+
+
+def model_folder(configuration: "Configuration", model: str) -> Path:
+    """Folder of a model that lies in one or is fetched from a hub, with its tokenizer in it."""
+    entry = configuration.models[model]
+    if entry.path:
+        return found_path(entry.path)
+    return Path(
+        f"results/models/{name_of(model, digest_of(hub_params(configuration, model), []))}/{source_of(entry).folder}"
+    )
+
+
+def hub_params(configuration: "Configuration", model: str) -> dict[str, Any]:
+    """Params of a model that is fetched from a hub."""
+    return {"hub": configuration.models[model].hub, **prompt_params(configuration, model)}
+
+
+def prompt_params(configuration: "Configuration", model: str) -> dict[str, Any]:
+    """The prompt of a model or of the one that it extends, if it has one."""
+    labels = (model, origin_of(configuration, model))
+    given = next((prompt for label in labels if (prompt := configuration.models[label].prompt) is not None), None)
+    return {} if given is None else {"prompt": given}
 
 
 def vocabulary_pairs(configuration: "Configuration", model: str) -> list[str]:
@@ -222,7 +247,7 @@ def mistakes(configuration: "Configuration") -> Iterator[str]:
     """Find models with no source or several, and keys of their entries that don't fit each other."""
     for label, model in configuration.models.items():
         key = f"models.{label}"
-        if [model.pretrain, model.path, model.hub, model.extend].count(None) != 3:
+        if sum(getattr(model, source) is not None for source in MODEL_SOURCES) != 1:
             yield f"'{key}' must have one of 'pretrain', 'path', 'hub' and 'extend', and no other."
             continue
         if model.prompt is not None:

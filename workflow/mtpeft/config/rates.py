@@ -8,7 +8,7 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mtpeft.cells import Cell
+from mtpeft.cells import RATE_LABELS, Cell
 from mtpeft.config.methods import search_of
 from mtpeft.core.files import canonical, found_path, sha256_of
 from mtpeft.models.config_json import TRAINING_RECORD
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 CLASS = ("model", "size", "method", "budget")
 """A rate is chosen once for all cells that share these labels."""
 CHOSEN = "yes"
-READ_COLUMNS = (*CLASS, "search", "learning_rate", "chosen")
+READ_COLUMNS = (*RATE_LABELS, "search", "learning_rate", "chosen")
 """Columns of a table of searches that are read."""
 
 
@@ -75,7 +75,7 @@ def known_rate(configuration: "Configuration", cell: Cell, search: Mapping[str, 
 def _chosen(table: Path) -> Mapping[tuple[str, ...], float]:
     with table.open(encoding="utf-8", newline="") as file:
         return {
-            (*(row[name] for name in CLASS), row["search"]): float(row["learning_rate"])
+            (*(row[name] for name in RATE_LABELS), row["search"]): float(row["learning_rate"])
             for row in csv.DictReader(file)
             if row["chosen"] == CHOSEN
         }

@@ -84,10 +84,8 @@ class Study(Section):
 
 def study_cells(configuration: "Configuration", study: Study) -> list[Cell]:
     """Return the cells of one study, each once, in the order of its lists; those of `also` come last."""
-    from mtpeft.config.folders import placed  # which needs the params of cells, and so the studies
-
     blocks = ((*_combinations(configuration, block), *_untouched_cells(block)) for block in study.blocks)
-    return [placed(configuration, cell) for cell in dict.fromkeys(cell for block in blocks for cell in block)]
+    return list(dict.fromkeys(cell for block in blocks for cell in block))
 
 
 @lru_cache(maxsize=4)

@@ -13,7 +13,7 @@ from mtpeft.config.load import DEFAULT_FILE, merge, read_yaml, validate
 from mtpeft.config.models import without_name
 from mtpeft.config.pretraining import languages_read
 from mtpeft.config.schema import Configuration
-from mtpeft.config.studies import all_cells, rate_classes
+from mtpeft.config.studies import rate_classes
 from mtpeft.core.errors import UserError
 from mtpeft.core.languages import is_language, same_language
 from mtpeft.core.wording import listed
@@ -28,6 +28,7 @@ from mtpeft.methods import METHODS
 from mtpeft.methods.budget import reach, sites_of
 from mtpeft.models.architecture import ModelShape
 from mtpeft.models.config_json import read_folder_shape
+from mtpeft.steps.cells_of_studies import all_cells
 
 HUB_NAME = r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*"
 DRAWN = {"dev": (0.05, 20, 500), "test": (0.1, 50, 1000)}

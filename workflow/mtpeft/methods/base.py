@@ -132,7 +132,7 @@ class Method:
         version: is raised by hand when what the method trains changes, and makes its cells and searches stale.
         module: file that a method from outside of the package comes from.
         rate_factor: what the learning rate of a trained parameter is multiplied by, from its name and the options.
-        decays: exceptions from the rule of `mtpeft.training.weight_decay`, by a part of a parameter's name: scales
+        decays: exceptions from the rule of `mtpeft.training.optimizer`, by a part of a parameter's name: scales
             that are matrices must not decay, and updates of a weight that are vectors may.
         hook: what it does around each update of a model that it was applied to.
     """

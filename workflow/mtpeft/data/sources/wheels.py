@@ -22,7 +22,7 @@ from mtpeft.core.section import Section, plain
 from mtpeft.data.cleaning import UI_STRINGS
 from mtpeft.data.readers.catalogues import CATALOGUES, Messages, read_catalogues
 from mtpeft.data.sources.base import Download, Languages, Message, Params, Source
-from mtpeft.isolated.pip import run_pip
+from mtpeft.isolated.install import run_pip
 
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 """Earliest time that a zip file can hold: it is the same for all, so that the same messages give the same bytes."""
