@@ -150,7 +150,7 @@ def test_weights_and_hypotheses_are_those_of_a_step_by_itself(
         tests={"test": tests},
         record=alone / "decode.json",
     )
-    decoder = ["decode", "--cell", cell(method).path, "--settings", canonical(told), "--trained", "train.json"]
+    decoder = ["decode", "--cell", cell(method).path, "--params", canonical(told), "--trained", "train.json"]
     decoder += ["--tests", str(tests), "--record", "decode.json"]
     for step in (trainer(sweep, Path("train.json"), settings), decoder):
         assert run(step, served, folder)[::2] == (0, set())
@@ -209,7 +209,7 @@ def too_small(folder: Path) -> list[str]:
     """A step that can't succeed: a user's mistake."""
     write_pairs(folder / "one.tsv", [Pair("a", "un gato", "a cat")])
     settings = canonical({"size": 9999, "languages": ["en"], "key": "x"})
-    return ["vocabulary", "--settings", settings, "--parts", "one.tsv", "--folder", "made"]
+    return ["train_vocabulary", "--params", settings, "--parts", "one.tsv", "--folder", "made"]
 
 
 def test_a_mistake_is_told_on_the_standard_error_of_the_command(tmp_path: Path, served: dict[str, str]) -> None:

@@ -92,11 +92,11 @@ def test_a_new_language_reads_as_the_one_that_it_is_like_with_a_token_of_its_own
     languages = {"source": "en" if like == "es" else "es", "target": "en", side: NEW}
     tokenizer = open_tokenizer(folder, languages, vocabulary="wide")
     new = tokenizer.extension.languages[NEW]
-    like_codec = open_tokenizer(_base(folder), {**languages, side: like}, vocabulary="tiny")
+    like_opened = open_tokenizer(_base(folder), {**languages, side: like}, vocabulary="tiny")
     entries = read_json(_base(folder) / "config.json")["vocab_size"]
     assert new.id == entries
     for one in ("source", "target"):
-        expected = encode(like_codec, SIDES["source"], one, max_length=60)
+        expected = encode(like_opened, SIDES["source"], one, max_length=60)
         (stand_in,) = {*tokenizer.stand_ins[one]} or {None}
         found = encode(tokenizer, SIDES["source"], one, max_length=60)
         assert found == [[new.id if token == stand_in else token for token in row] for row in expected]

@@ -22,11 +22,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command; a user's mistake ends with its sentence and exit code 2."""
     parser = argparse.ArgumentParser(prog="python -m mtpeft", description=__doc__)
     commands = parser.add_subparsers(title="commands", metavar="command", required=True)
-    front.add_commands(commands)
-    add_commands(commands)
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    command = arguments[0] if arguments else ""
+    front.add_commands(commands, command)
+    add_commands(commands, command)
     _add_fork_server(commands)
     given = parser.parse_args(arguments)
-    given.arguments = list(sys.argv[1:] if arguments is None else arguments)
+    given.arguments = arguments
     if given.step:
         die_with_parent()
     try:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from mtpeft.cluster.preemption import SIGNALS
+from mtpeft.core.process import SIGNALS
 
 ADDRESS_VARIABLE = "MTPEFT_FORK_SERVER"
 """Holds the name under which the fork server listens."""
