@@ -19,7 +19,8 @@ from mtpeft.core.options import PrecisionOptions
 from mtpeft.core.section import Section, later
 from mtpeft.core.wording import listed, unknown
 from mtpeft.models.architecture import ModelShape, extended_shape
-from mtpeft.models.config_json import mbart_config, read_folder_shape
+from mtpeft.models.config_json import read_folder_shape
+from mtpeft.models.derived.pretrain import mbart_config
 from mtpeft.models.families import names_by_files, read_shape
 from mtpeft.models.families.mbart import MBART50_CODES, language_code
 from mtpeft.models.families.prompts import check_prompt
