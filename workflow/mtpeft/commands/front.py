@@ -46,6 +46,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--name", required=True, help="where steps ask for their fork, in MTPEFT_WARM")
     _command(commands, "methods", _methods, "list the methods and the keys of their entries")
     _command(commands, "schemas", _schemas, "write the JSON schemas of the configuration and of the records")
+    _command(commands, "docs", _docs, "write the generated parts of the pages in workflow/docs/")
     parser = _command(commands, "translate", _translate, "translate lines from standard input with a trained cell")
     parser.add_argument("--cell", required=True, metavar="FOLDER", help="its labels, or its folder under results/cells")
     parser.add_argument("--pair", default=None, metavar="LABEL", help="one of its pairs, if it was trained on several")
@@ -193,6 +194,13 @@ def _schemas(given: argparse.Namespace) -> None:
     from mtpeft.front.schemas import write_schemas
 
     write_schemas()
+
+
+def _docs(given: argparse.Namespace) -> None:
+    from mtpeft.front.docs import write_docs
+
+    for page in write_docs():
+        print(page)
 
 
 def _translate(given: argparse.Namespace) -> None:

@@ -1,0 +1,343 @@
+"""The generated parts of the pages in `workflow/docs/`: tables of methods, of configuration keys and of commands.
+
+A generated part stands between `<!-- generated: NAME -->` and `<!-- end -->`. `python -m mtpeft docs` writes all of
+them again, and a test compares them with what the registries say.
+"""
+
+import argparse
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mtpeft.config.schema import configuration_type
+from mtpeft.markdown import table
+from mtpeft.methods import METHODS
+from mtpeft.methods.base import Method
+from mtpeft.methods.from_peft.refused import REFUSED
+from mtpeft.records import write_text
+
+ROOT = Path(__file__).parents[3]
+DOCS = ROOT / "workflow" / "docs"
+PART = re.compile(r"(<!-- generated: ([\w ]+) -->\n).*?(<!-- end -->)", flags=re.DOTALL)
+NOTHING = "–"
+
+SIZES = {"sized": "budget", "point": "one size", "all": "all parameters", "nothing": "none"}
+"""What a method's size is, in the words of the pages."""
+
+CAVEATS: dict[str, str] = {
+    "bitfit": "It trains nothing in T5 and mT5, which have no biases.",
+    "context_bitfit": "It trains nothing in T5 and mT5, which have no biases.",
+    "prefix": "The network, if there is one, counts in the budget and is not stored.",
+    "sequence_prefix": "It takes at most half of the positions; a target that has no room behind it is refused.",
+    "prompt": "It takes at most half of the positions; a longer source is truncated before its last token.",
+    "p_tuning": "The network counts in the budget and is not stored.",
+    "dept": "All rows of the update count, so `max_length` should be near the longest source.",
+    "ADALORA": "The budget is what is left at the end; training starts with `start` times as many ranks.",
+    "DELORA": "It stores frozen numbers as well.",
+    "GLORA": "It stores frozen numbers as well.",
+    "SHIRA": "It stores frozen numbers as well.",
+    "TINYLORA": "It stores frozen numbers as well.",
+    "HRA": "Reflections are added in pairs, since a pair changes nothing at the start.",
+    "GRALORA": "The rank grows in steps of two.",
+    "VERA": "All layers share one size.",
+    "PVERA": "All layers share one size.",
+    "UNILORA": "All layers share one size.",
+    "VBLORA": "All layers share one size.",
+    "RANDLORA": "All layers share one size; its steps are coarse above a few per cent of the parameters.",
+    "FROD": "All layers share one size; layers with the same role must have the same number of inputs.",
+    "staged": "Two stages may not train the same module.",
+    "staged_full": "Two stages may not train the same module.",
+}
+"""What a user should know before he chooses a method, where no attribute of the registry says it."""
+
+
+def write_docs() -> list[Path]:
+    """Write the generated parts of all pages; returns the pages that changed."""
+    changed = []
+    for page in sorted(DOCS.glob("*.md")):
+        before = page.read_text(encoding="utf-8")
+        after = generated(before)
+        if after != before:
+            write_text(page, after)
+            changed.append(page)
+    return changed
+
+
+def generated(page: str) -> str:
+    """The text of a page with its generated parts as they should be now."""
+    return PART.sub(lambda part: f"{part[1]}\n{PARTS[part[2]]()}\n\n{part[3]}", page)
+
+
+def anchor(heading: str) -> str:
+    """The anchor that a heading has on a page."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+# ---------------------------------------------------------------- methods
+
+
+def methods_part() -> str:
+    """One row per method of the registry."""
+    header = ("method", "what is trained", "size", "mergeable", "caveats", "paper")
+    return table(header, (_method_row(name, method) for name, method in METHODS.items() if not method.module))
+
+
+def _method_row(name: str, method: Method) -> Sequence[str]:
+    size = SIZES[method.trains] + (f", by {method.size_name}" if method.size_name else "")
+    mergeable = ("yes" if method.mergeable else "no") if method.trains in ("sized", "point") else NOTHING
+    return f"`{name}`", method.places or "nothing", size, mergeable, " ".join(_caveats(name, method)), method.paper
+
+
+def _caveats(name: str, method: Method) -> Iterator[str]:
+    if name in CAVEATS:
+        yield CAVEATS[name]
+    if method.by_language:
+        yield "Each language of a side has its own parameters."
+    if method.trains in ("sized", "point") and not method.starts_as_base:
+        yield "Before the first update it computes something else than the base model."
+    if method.trains_base:
+        yield "It trains the base model, so it needs full base precision."
+    elif method.copies_weights:
+        yield "It is refused on a quantised base."
+
+
+def method_keys_part() -> str:
+    """The keys of each method besides those that all methods have; a key that several share is one row."""
+    key, entries = _entries("methods")
+    shared: dict[tuple[str, ...], list[str]] = {}
+    for name, entry in entries.items():
+        for own, schema in entry["properties"].items():
+            if own not in (key, *_common_keys(entries)):
+                row = _key_row(own, schema, required=own in entry["required"])
+                shared.setdefault(tuple(row), []).append(f"`{name}`")
+    rows = sorted((own, ", ".join(names), *row) for (own, *row), names in shared.items())
+    return table(("key", "methods", *KEY_HEADER[1:]), rows)
+
+
+def refused_part() -> str:
+    """Tuners of peft that are refused."""
+    return table(("tuner of peft", "why it is refused, and what to write"), ((f"`{n}`", w) for n, w in REFUSED.items()))
+
+
+# ---------------------------------------------------------------- configuration
+
+KEY_HEADER = ("key", "value", "default", "what it does")
+OF_METHODS = ("methods",)
+"""Sections whose entries are told apart by a key, and whose own keys stand on another page."""
+
+
+def _schema() -> dict[str, Any]:
+    return configuration_type().model_json_schema()
+
+
+def _entries(section: str) -> tuple[str, dict[str, dict[str, Any]]]:
+    """The key by which the entries of a section are told apart, and the schema of each kind."""
+    schema = _schema()
+    union = schema["properties"][section]["additionalProperties"]
+    key = union["discriminator"]["propertyName"]
+    entries = [schema["$defs"][_name_of(kind)] for kind in union["oneOf"]]
+    return key, {entry["properties"][key]["const"]: entry for entry in entries}
+
+
+def _common_keys(entries: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Keys of every method that trains something."""
+    trained = [entry["properties"] for entry in entries.values() if "learning_rate" in entry["properties"]]
+    return [key for key in trained[0] if all(key in other for other in trained)]
+
+
+def configuration_part() -> str:
+    """Every section of the configuration with its keys."""
+    schema = _schema()
+    known: dict[str, str] = {}
+    lines: list[str] = []
+    for section, of in schema["properties"].items():
+        lines += _section(section, of, schema["$defs"], known)
+    return "\n".join(lines).strip()
+
+
+def _section(path: str, of: Mapping[str, Any], kinds: Mapping[str, Any], known: dict[str, str]) -> Iterator[str]:
+    """Heading, sentence and table of keys of what stands under a path, then the same of what it holds."""
+    inner = _inner(of)
+    level = "##" if "." not in path else "###"
+    yield f"{level} `{path}`\n"
+    if "discriminator" in inner:
+        yield from _told_apart(path, inner, kinds)
+        return
+    if "$ref" not in inner:
+        yield _sentence(of.get("description") or f"A mapping from a label to {_value(inner)}.") + "\n"
+        if of.get("type") != "object":
+            yield f"Value: {_value(of)}. Default: {_default(of)}.\n"
+        return
+    kind = kinds[_name_of(inner)]
+    known[_name_of(inner)] = path
+    yield _sentence(kind.get("description", "")) + "\n"
+    yield _keys_table(kind, known=known, path=path) + "\n"
+    for own, schema in kind.get("properties", {}).items():
+        held = _inner(schema)
+        if "$ref" in held and _name_of(held) not in known and kinds[_name_of(held)].get("properties"):
+            yield from _section(f"{path}.{own}", schema, kinds, known)
+
+
+def _told_apart(path: str, union: Mapping[str, Any], kinds: Mapping[str, Any]) -> Iterator[str]:
+    """The kinds of entry of a section, and their keys."""
+    key = union["discriminator"]["propertyName"]
+    entries = [kinds[_name_of(kind)] for kind in union["oneOf"]]
+    if path in OF_METHODS:
+        named = {entry["properties"][key]["const"]: entry for entry in entries}
+        common = _common_keys(named)
+        trained = next(entry for entry in entries if "learning_rate" in entry["properties"])
+        yield (
+            f"Each entry names its method under `{key}`; [the page of methods](methods.md#keys-of-each-method) lists "
+            "their own keys. Every method that trains something has these keys:\n"
+        )
+        rows = [_key_row(own, trained["properties"][own], required=own in trained["required"]) for own in common]
+        yield table(KEY_HEADER, rows) + "\n"
+        return
+    yield f"Each entry names its kind under `{key}`.\n"
+    rows = []
+    for entry in entries:
+        own = [f"`{name}`" for name in entry["properties"] if name != key]
+        rows.append((f"`{entry['properties'][key]['const']}`", _sentence(entry.get("description", "")), ", ".join(own)))
+    yield table((key, "what it says", "its keys"), rows) + "\n"
+    keys: dict[str, tuple[Mapping[str, Any], bool]] = {}
+    for entry in entries:
+        for name, schema in entry["properties"].items():
+            if name != key:
+                keys.setdefault(name, (schema, name in entry["required"]))
+    yield table(KEY_HEADER, [_key_row(name, schema, required=required) for name, (schema, required) in keys.items()])
+    yield ""
+
+
+def _keys_table(kind: Mapping[str, Any], *, known: Mapping[str, str], path: str) -> str:
+    required = kind.get("required", ())
+    rows = []
+    for own, schema in kind.get("properties", {}).items():
+        rows.append(_key_row(own, schema, required=own in required, known=known, path=path))
+    if isinstance(kind.get("additionalProperties"), Mapping):
+        rows.append(("*a language code*", _value(kind["additionalProperties"]), NOTHING, "The file of that language."))
+    return table(KEY_HEADER, rows)
+
+
+def _key_row(
+    key: str, schema: Mapping[str, Any], *, required: bool, known: Mapping[str, str] = {}, path: str = ""
+) -> Sequence[str]:
+    inner = _inner(schema)
+    value, default = _value(schema), "required" if required else _default(schema)
+    if "$ref" in inner and _name_of(inner) != "RateSearch":
+        place = known.get(_name_of(inner), f"{path}.{key}")
+        words = "label → keys" if "additionalProperties" in schema else "keys"
+        words = f"list of {words}" if schema.get("type") == "array" else words
+        value, default = f"[{words}](#{anchor(place)})", "required" if required else NOTHING
+    return f"`{key}`", value, default, _cell(schema.get("description", ""))
+
+
+def _inner(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a section, a mapping from labels, a list or an optional value holds."""
+    if isinstance(schema.get("additionalProperties"), Mapping):
+        return schema["additionalProperties"]
+    if "patternProperties" in schema:
+        return next(iter(schema["patternProperties"].values()))
+    if "items" in schema:
+        return schema["items"]
+    chosen = [other for other in schema.get("anyOf", ()) if other.get("type") != "null"]
+    references = [other for other in chosen if "$ref" in other] or chosen[:1]
+    return _inner(references[0]) if references and "$ref" not in references[0] else (*references, schema)[0]
+
+
+def _name_of(reference: Mapping[str, Any]) -> str:
+    return reference["$ref"].rpartition("/")[2]
+
+
+WORDS = {"string": "text", "integer": "whole number", "number": "number", "boolean": "`true` or `false`"}
+
+
+def _value(schema: Mapping[str, Any]) -> str:
+    """What may stand under a key, in words."""
+    if "$ref" in schema:
+        return "`search: [rates]`" if _name_of(schema) == "RateSearch" else "keys"
+    if "const" in schema:
+        return f"`{schema['const']}`"
+    if "enum" in schema:
+        return _or([f"`{value}`" for value in schema["enum"]])
+    others = [*schema.get("anyOf", ()), *schema.get("oneOf", ())]
+    if others:
+        return _or(list(dict.fromkeys(_value(other) for other in others if other.get("type") != "null")))
+    if schema.get("type") == "array":
+        return f"list of {_value(schema['items'])}"
+    if schema.get("type") == "object":
+        return f"label → {_value(_inner(schema))}"
+    return WORDS.get(schema.get("type", ""), "text")
+
+
+def _or(words: Sequence[str]) -> str:
+    return " or ".join(filter(None, (", ".join(words[:-1]), words[-1])))
+
+
+def _default(schema: Mapping[str, Any]) -> str:
+    default = schema.get("default")
+    return NOTHING if default in (None, [], {}, "") else f"`{json.dumps(default)}`".replace('"', "")
+
+
+def _sentence(text: str) -> str:
+    return _cell(text).strip()
+
+
+def _cell(text: str) -> str:
+    """Text that can stand in one line of a page and in a table."""
+    words = " ".join(text.split()).replace("|", "\\|")
+    return re.sub(r"<([\w ]+)>", r"&lt;\1&gt;", words)
+
+
+# ---------------------------------------------------------------- commands
+
+
+def commands_part() -> str:
+    """The commands that people type, with their options."""
+    rows = []
+    for name, summary, parser in _commands():
+        if not summary.startswith("step: ") and name != "warm":
+            options = ", ".join(f"`{option}`" for option in _options(parser)) or NOTHING
+            rows.append((f"`{name}`", _cell(summary), options))
+    return table(("command", "what it does", "options"), rows)
+
+
+def steps_part() -> str:
+    """The steps of the workflow, which Snakemake calls."""
+    steps = ((name, summary) for name, summary, _ in _commands() if summary.startswith("step: "))
+    return table(("step", "what it does"), ((f"`{name}`", _cell(what.removeprefix("step: "))) for name, what in steps))
+
+
+def _commands() -> Iterator[tuple[str, str, argparse.ArgumentParser]]:
+    from mtpeft.commands import front, steps
+
+    commands = argparse.ArgumentParser().add_subparsers()
+    front.add_commands(commands)
+    steps.add_commands(commands)
+    summaries = {choice.dest: choice.help or "" for choice in commands._choices_actions}
+    for name, parser in commands.choices.items():
+        yield name, summaries.get(name, ""), parser
+
+
+def _options(parser: argparse.ArgumentParser) -> list[str]:
+    return [action.option_strings[-1] for action in parser._actions if action.option_strings and action.dest != "help"]
+
+
+def make_part() -> str:
+    """The targets of the Makefile."""
+    text = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = re.findall(r"(?m)^([a-z-]+):.*?## (.+)$", text)
+    return table(("command", "what it does"), ((f"`make {name}`", _cell(summary)) for name, summary in targets))
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "methods": methods_part,
+    "method keys": method_keys_part,
+    "refused": refused_part,
+    "configuration": configuration_part,
+    "commands": commands_part,
+    "steps": steps_part,
+    "make": make_part,
+}
+"""What stands between the markers of each name."""
