@@ -1,11 +1,8 @@
 """Ids of mtdata's datasets in the configuration, and the languages in them."""
 
-import re
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from config_material import DEFAULT
 from mtpeft.config import paths
@@ -15,8 +12,7 @@ from mtpeft.config.load import merge, validate
 from mtpeft.config.resolve import anchor_pairs
 from mtpeft.dataset_ids import columns_of, mtdata_code
 from mtpeft.errors import UserError
-
-ROOT = Path(__file__).parents[1]
+from pages_material import SNIPPETS
 
 
 @pytest.mark.parametrize(
@@ -88,9 +84,8 @@ def test_several_pairs_share_a_corpus() -> None:
     assert anchor_pairs(configuration, "ted") == ["en-sw", "br-en"]
 
 
-def test_the_snippet_of_the_readme_is_a_valid_overlay() -> None:
-    snippets = re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.DOTALL)
-    (snippet,) = (yaml.safe_load(text) for text in snippets if "mtdata:" in text)
+def test_the_snippet_of_the_pages_is_a_valid_overlay() -> None:
+    (snippet,) = (snippet for snippet in SNIPPETS if "mtdata" in str(snippet.get("corpora")))
     configuration = validate(merge(DEFAULT, snippet))
 
     assert len(paths.all_datasets(configuration)) == 3 * len(snippet["pairs"])

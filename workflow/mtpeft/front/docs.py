@@ -171,13 +171,14 @@ def _section(path: str, of: Mapping[str, Any], kinds: Mapping[str, Any], known: 
             yield f"Value: {_value(of)}. Default: {_default(of)}.\n"
         return
     kind = kinds[_name_of(inner)]
-    known[_name_of(inner)] = path
+    held = {own: _inner(schema) for own, schema in kind.get("properties", {}).items()}
+    below = {own: _name_of(ref) for own, ref in held.items() if "$ref" in ref and "properties" in kinds[_name_of(ref)]}
+    new = {name: own for own, name in reversed(below.items()) if name not in known}
+    known |= {name: f"{path}.{own}" for name, own in new.items()}
     yield _sentence(kind.get("description", "")) + "\n"
     yield _keys_table(kind, known=known, path=path) + "\n"
-    for own, schema in kind.get("properties", {}).items():
-        held = _inner(schema)
-        if "$ref" in held and _name_of(held) not in known and kinds[_name_of(held)].get("properties"):
-            yield from _section(f"{path}.{own}", schema, kinds, known)
+    for own in sorted(new.values(), key=list(held).index):
+        yield from _section(f"{path}.{own}", kind["properties"][own], kinds, known)
 
 
 def _told_apart(path: str, union: Mapping[str, Any], kinds: Mapping[str, Any]) -> Iterator[str]:
