@@ -58,7 +58,7 @@ def test_contents_name_every_section(page: Path, text: str) -> None:
 def test_a_line_of_prose_is_one_sentence(page: Path, text: str) -> None:
     prose = re.sub(r"(?ms)^```.*?^```", "", PART.sub("", text))
     lines = [line for line in prose.splitlines() if not line.startswith(("|", "#", "<!--"))]
-    sentences = [re.sub(r"^- \*\*[^*]+\*\*[.?!]? ", "", line) for line in lines]
+    sentences = [re.sub(r"^(\d\.|- \*\*[^*]+\*\*[.?!]?) ", "", line) for line in lines]
     assert [line for line in sentences if re.search(r"[\w)`*\]%][.?!]\**\s+[A-Z`*\[]", line)] == []
 
 

@@ -35,16 +35,10 @@ CAVEATS: dict[str, str] = {
     "p_tuning": "The network counts in the budget and is not stored.",
     "dept": "All rows of the update count, so `max_length` should be near the longest source.",
     "ADALORA": "The budget is what is left at the end; training starts with `start` times as many ranks.",
-    "DELORA": "It stores frozen numbers as well.",
-    "GLORA": "It stores frozen numbers as well.",
-    "SHIRA": "It stores frozen numbers as well.",
-    "TINYLORA": "It stores frozen numbers as well.",
+    **dict.fromkeys(("DELORA", "GLORA", "SHIRA", "TINYLORA"), "It stores frozen numbers as well."),
+    **dict.fromkeys(("VERA", "PVERA", "UNILORA", "VBLORA"), "All layers share one size."),
     "HRA": "Reflections are added in pairs, since a pair changes nothing at the start.",
     "GRALORA": "The rank grows in steps of two.",
-    "VERA": "All layers share one size.",
-    "PVERA": "All layers share one size.",
-    "UNILORA": "All layers share one size.",
-    "VBLORA": "All layers share one size.",
     "RANDLORA": "All layers share one size; its steps are coarse above a few per cent of the parameters.",
     "FROD": "All layers share one size; layers with the same role must have the same number of inputs.",
     "staged": "Two stages may not train the same module.",
@@ -105,13 +99,14 @@ def _caveats(name: str, method: Method) -> Iterator[str]:
 
 def method_keys_part() -> str:
     """The keys of each method besides those that all methods have; a key that several share is one row."""
-    key, entries = _entries("methods")
+    schema = _schema()
+    key, entries = _entries(_inner(schema["properties"]["methods"]), schema["$defs"])
     shared: dict[tuple[str, ...], list[str]] = {}
     for name, entry in entries.items():
-        for own, schema in entry["properties"].items():
+        for own, of in entry["properties"].items():
             if own not in (key, *_common_keys(entries)):
-                row = _key_row(own, schema, required=own in entry["required"])
-                shared.setdefault(tuple(row), []).append(f"`{name}`")
+                row = _key_row(own, of, required=own in entry["required"])
+                shared.setdefault(row, []).append(f"`{name}`")
     rows = sorted((own, ", ".join(names), *row) for (own, *row), names in shared.items())
     return table(("key", "methods", *KEY_HEADER[1:]), rows)
 
@@ -124,24 +119,22 @@ def refused_part() -> str:
 # ---------------------------------------------------------------- configuration
 
 KEY_HEADER = ("key", "value", "default", "what it does")
-OF_METHODS = ("methods",)
-"""Sections whose entries are told apart by a key, and whose own keys stand on another page."""
+CATALOGUES = ("models", "pairs", "sizes", "methods", "budgets")
+Json = Mapping[str, Any]
 
 
 def _schema() -> dict[str, Any]:
     return configuration_type().model_json_schema()
 
 
-def _entries(section: str) -> tuple[str, dict[str, dict[str, Any]]]:
-    """The key by which the entries of a section are told apart, and the schema of each kind."""
-    schema = _schema()
-    union = schema["properties"][section]["additionalProperties"]
+def _entries(union: Json, kinds: Json) -> tuple[str, dict[str, Json]]:
+    """The key by which the entries of a section are told apart, and the schema of each kind of entry."""
     key = union["discriminator"]["propertyName"]
-    entries = [schema["$defs"][_name_of(kind)] for kind in union["oneOf"]]
+    entries = [kinds[_name_of(kind)] for kind in union["oneOf"]]
     return key, {entry["properties"][key]["const"]: entry for entry in entries}
 
 
-def _common_keys(entries: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def _common_keys(entries: Mapping[str, Json]) -> list[str]:
     """Keys of every method that trains something."""
     trained = [entry["properties"] for entry in entries.values() if "learning_rate" in entry["properties"]]
     return [key for key in trained[0] if all(key in other for other in trained)]
@@ -151,90 +144,80 @@ def configuration_part() -> str:
     """Every section of the configuration with its keys."""
     schema = _schema()
     known: dict[str, str] = {}
-    lines: list[str] = []
-    for section, of in schema["properties"].items():
-        lines += _section(section, of, schema["$defs"], known)
-    return "\n".join(lines).strip()
+    sections = (_section(name, of, schema["$defs"], known) for name, of in schema["properties"].items())
+    return "\n\n".join(block for section in sections for block in section)
 
 
-def _section(path: str, of: Mapping[str, Any], kinds: Mapping[str, Any], known: dict[str, str]) -> Iterator[str]:
+def _section(path: str, of: Json, kinds: Json, known: dict[str, str]) -> Iterator[str]:
     """Heading, sentence and table of keys of what stands under a path, then the same of what it holds."""
     inner = _inner(of)
-    level = "##" if "." not in path else "###"
-    yield f"{level} `{path}`\n"
+    yield f"{'###' if '.' in path else '##'} `{path}`"
     if "discriminator" in inner:
-        yield from _told_apart(path, inner, kinds)
+        yield from _methods(inner, kinds) if path == "methods" else _told_apart(inner, kinds)
         return
     if "$ref" not in inner:
-        yield _sentence(of.get("description") or f"A mapping from a label to {_value(inner)}.") + "\n"
+        yield _cell(of.get("description") or f"Each label stands for one value: {_value(inner)}.")
         if of.get("type") != "object":
-            yield f"Value: {_value(of)}. Default: {_default(of)}.\n"
+            yield f"Value: {_value(of)}. Default: {_default(of)}."
         return
     kind = kinds[_name_of(inner)]
-    held = {own: _inner(schema) for own, schema in kind.get("properties", {}).items()}
+    held = {own: _inner(schema) for own, schema in kind["properties"].items()}
     below = {own: _name_of(ref) for own, ref in held.items() if "$ref" in ref and "properties" in kinds[_name_of(ref)]}
     new = {name: own for own, name in reversed(below.items()) if name not in known}
     known |= {name: f"{path}.{own}" for name, own in new.items()}
-    yield _sentence(kind.get("description", "")) + "\n"
-    yield _keys_table(kind, known=known, path=path) + "\n"
+    yield _cell(kind.get("description", ""))
+    yield _keys_table(kind, known)
     for own in sorted(new.values(), key=list(held).index):
         yield from _section(f"{path}.{own}", kind["properties"][own], kinds, known)
 
 
-def _told_apart(path: str, union: Mapping[str, Any], kinds: Mapping[str, Any]) -> Iterator[str]:
-    """The kinds of entry of a section, and their keys."""
-    key = union["discriminator"]["propertyName"]
-    entries = [kinds[_name_of(kind)] for kind in union["oneOf"]]
-    if path in OF_METHODS:
-        named = {entry["properties"][key]["const"]: entry for entry in entries}
-        common = _common_keys(named)
-        trained = next(entry for entry in entries if "learning_rate" in entry["properties"])
-        yield (
-            f"Each entry names its method under `{key}`; [the page of methods](methods.md#keys-of-each-method) lists "
-            "their own keys. Every method that trains something has these keys:\n"
-        )
-        rows = [_key_row(own, trained["properties"][own], required=own in trained["required"]) for own in common]
-        yield table(KEY_HEADER, rows) + "\n"
-        return
-    yield f"Each entry names its kind under `{key}`.\n"
-    rows = []
-    for entry in entries:
-        own = [f"`{name}`" for name in entry["properties"] if name != key]
-        rows.append((f"`{entry['properties'][key]['const']}`", _sentence(entry.get("description", "")), ", ".join(own)))
-    yield table((key, "what it says", "its keys"), rows) + "\n"
-    keys: dict[str, tuple[Mapping[str, Any], bool]] = {}
-    for entry in entries:
-        for name, schema in entry["properties"].items():
-            if name != key:
-                keys.setdefault(name, (schema, name in entry["required"]))
-    yield table(KEY_HEADER, [_key_row(name, schema, required=required) for name, (schema, required) in keys.items()])
-    yield ""
+def _methods(union: Json, kinds: Json) -> Iterator[str]:
+    """The keys that all methods share."""
+    key, entries = _entries(union, kinds)
+    trained = next(entry for entry in entries.values() if "learning_rate" in entry["properties"])
+    common = {own: trained["properties"][own] for own in _common_keys(entries) if own != key}
+    yield (
+        f"Each entry names its method under `{key}`; [the page of methods](methods.md#keys-of-each-method) lists the "
+        "keys of each. Every method that trains something has these:"
+    )
+    yield _keys_table({"properties": common, "required": trained["required"]})
 
 
-def _keys_table(kind: Mapping[str, Any], *, known: Mapping[str, str], path: str) -> str:
+def _told_apart(union: Json, kinds: Json) -> Iterator[str]:
+    """The kinds of entry of a section, and the keys of all of them."""
+    key, entries = _entries(union, kinds)
+    own_keys = {name: [own for own in entry["properties"] if own != key] for name, entry in entries.items()}
+    keys = {own: entries[name]["properties"][own] for name in reversed(entries) for own in own_keys[name]}
+    required = [own for own in keys if any(own in entry["required"] for entry in entries.values())]
+    yield f"Each entry names its kind under `{key}`."
+    rows = [
+        (f"`{name}`", _cell(entry["description"]), ", ".join(f"`{own}`" for own in own_keys[name]))
+        for name, entry in entries.items()
+    ]
+    yield table((key, "what it says", "its keys"), rows)
+    yield _keys_table({"properties": {own: keys[own] for own in sorted(keys)}, "required": required})
+
+
+def _keys_table(kind: Json, known: Mapping[str, str] | None = None) -> str:
+    """The keys of a mapping; `known` has the place of what is described under a heading of its own."""
     required = kind.get("required", ())
-    rows = []
-    for own, schema in kind.get("properties", {}).items():
-        rows.append(_key_row(own, schema, required=own in required, known=known, path=path))
+    rows = [_key_row(own, of, known, required=own in required) for own, of in kind["properties"].items()]
     if isinstance(kind.get("additionalProperties"), Mapping):
         rows.append(("*a language code*", _value(kind["additionalProperties"]), NOTHING, "The file of that language."))
     return table(KEY_HEADER, rows)
 
 
-def _key_row(
-    key: str, schema: Mapping[str, Any], *, required: bool, known: Mapping[str, str] = {}, path: str = ""
-) -> Sequence[str]:
+def _key_row(key: str, schema: Json, known: Mapping[str, str] | None = None, *, required: bool) -> tuple[str, ...]:
     inner = _inner(schema)
-    value, default = _value(schema), "required" if required else _default(schema)
-    if "$ref" in inner and _name_of(inner) != "RateSearch":
-        place = known.get(_name_of(inner), f"{path}.{key}")
-        words = "label → keys" if "additionalProperties" in schema else "keys"
-        words = f"list of {words}" if schema.get("type") == "array" else words
-        value, default = f"[{words}](#{anchor(place)})", "required" if required else NOTHING
-    return f"`{key}`", value, default, _cell(schema.get("description", ""))
+    value, default = _value(schema), _default(schema)
+    if "$ref" in inner and (place := (known or {}).get(_name_of(inner))):
+        words = {"array": "list of keys", "object": "label → keys"}.get(schema.get("type", ""), "keys")
+        value, default = f"[{words}](#{anchor(place)})", NOTHING
+    told = schema.get("description") or (f"Labels of `{key}`." if key in CATALOGUES else "")
+    return f"`{key}`", value, "required" if required else default, _cell(told)
 
 
-def _inner(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+def _inner(schema: Json) -> Json:
     """What a section, a mapping from labels, a list or an optional value holds."""
     if isinstance(schema.get("additionalProperties"), Mapping):
         return schema["additionalProperties"]
@@ -247,14 +230,14 @@ def _inner(schema: Mapping[str, Any]) -> Mapping[str, Any]:
     return _inner(references[0]) if references and "$ref" not in references[0] else (*references, schema)[0]
 
 
-def _name_of(reference: Mapping[str, Any]) -> str:
+def _name_of(reference: Json) -> str:
     return reference["$ref"].rpartition("/")[2]
 
 
 WORDS = {"string": "text", "integer": "whole number", "number": "number", "boolean": "`true` or `false`"}
 
 
-def _value(schema: Mapping[str, Any]) -> str:
+def _value(schema: Json) -> str:
     """What may stand under a key, in words."""
     if "$ref" in schema:
         return "`search: [rates]`" if _name_of(schema) == "RateSearch" else "keys"
@@ -276,13 +259,9 @@ def _or(words: Sequence[str]) -> str:
     return " or ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
 
-def _default(schema: Mapping[str, Any]) -> str:
+def _default(schema: Json) -> str:
     default = schema.get("default")
     return NOTHING if default in (None, [], {}, "") else f"`{json.dumps(default)}`".replace('"', "")
-
-
-def _sentence(text: str) -> str:
-    return _cell(text).strip()
 
 
 def _cell(text: str) -> str:
