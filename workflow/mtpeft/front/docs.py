@@ -69,32 +69,29 @@ def anchor(heading: str) -> str:
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
-# ---------------------------------------------------------------- methods
-
-
 def methods_part() -> str:
     """One row per method of the registry."""
-    header = ("method", "what is trained", "size", "mergeable", "caveats", "paper")
+    header = (
+        "method",
+        "what is trained",
+        "size",
+        "mergeable",
+        "starts as the base",
+        "quantised base",
+        "caveats",
+        "paper",
+    )
     return table(header, (_method_row(name, method) for name, method in METHODS.items() if not method.module))
 
 
 def _method_row(name: str, method: Method) -> Sequence[str]:
     size = SIZES[method.trains] + (f", by {method.size_name}" if method.size_name else "")
-    mergeable = ("yes" if method.mergeable else "no") if method.trains in ("sized", "point") else NOTHING
-    return f"`{name}`", method.places or "nothing", size, mergeable, " ".join(_caveats(name, method)), method.paper
-
-
-def _caveats(name: str, method: Method) -> Iterator[str]:
-    if name in CAVEATS:
-        yield CAVEATS[name]
-    if method.by_language:
-        yield "Each language of a side has its own parameters."
-    if method.trains in ("sized", "point") and not method.starts_as_base:
-        yield "Before the first update it computes something else than the base model."
-    if method.trains_base:
-        yield "It trains the base model, so it needs full base precision."
-    elif method.copies_weights:
-        yield "It is refused on a quantised base."
+    on_a_base = method.trains in ("sized", "point")
+    chosen = (method.mergeable, method.starts_as_base, not (method.trains_base or method.copies_weights))
+    words = [("yes" if is_so else "no") if on_a_base else NOTHING for is_so in chosen]
+    languages = "Each language of a side has its own parameters." if method.by_language else ""
+    caveats = " ".join(filter(None, (CAVEATS.get(name), languages)))
+    return f"`{name}`", method.places or "nothing", size, *words, caveats, method.paper
 
 
 def method_keys_part() -> str:
@@ -115,8 +112,6 @@ def refused_part() -> str:
     """Tuners of peft that are refused."""
     return table(("tuner of peft", "why it is refused, and what to write"), ((f"`{n}`", w) for n, w in REFUSED.items()))
 
-
-# ---------------------------------------------------------------- configuration
 
 KEY_HEADER = ("key", "value", "default", "what it does")
 CATALOGUES = ("models", "pairs", "sizes", "methods", "budgets")
@@ -268,9 +263,6 @@ def _cell(text: str) -> str:
     """Text that can stand in one line of a page and in a table."""
     words = " ".join(text.split()).replace("|", "\\|")
     return re.sub(r"<([\w ]+)>", r"&lt;\1&gt;", words)
-
-
-# ---------------------------------------------------------------- commands
 
 
 def commands_part() -> str:
