@@ -194,7 +194,7 @@ def test_the_snippet_for_a_new_language_is_a_valid_overlay() -> None:
 
 
 def test_the_snippet_for_own_models_is_a_valid_overlay(sweep: Path, tmp_path: Path) -> None:
-    snippet = copies.deepcopy(next(snippet for snippet in SNIPPETS if "nllb" in snippet.get("models", {})))
+    snippet = copies.deepcopy(next(snippet for snippet in SNIPPETS if "mine" in snippet.get("models", {})))
     snippet["models"]["mine"]["path"] = str(sweep / "results/models/tiny/checkpoint")
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(snippet), encoding="utf-8")
     done = mtpeft(tmp_path, "plan", "--configfile", "mine.yaml")

@@ -140,7 +140,8 @@ def configuration_part() -> str:
     schema = _schema()
     known: dict[str, str] = {}
     sections = (_section(name, of, schema["$defs"], known) for name, of in schema["properties"].items())
-    return "\n\n".join(block for section in sections for block in section)
+    contents = "Sections: " + ", ".join(f"[`{name}`](#{anchor(name)})" for name in schema["properties"]) + "."
+    return "\n\n".join([contents, *(block for section in sections for block in section)])
 
 
 def _section(path: str, of: Json, kinds: Json, known: dict[str, str]) -> Iterator[str]:
