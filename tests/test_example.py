@@ -112,6 +112,12 @@ def test_the_readme_shows_five_methods() -> None:
         assert row["trained share"] == f"{float(found['trained_share']):.0%}".replace("%", " %")
 
 
+def test_the_readme_tells_how_many_cells_there_are() -> None:
+    quick = load([ROOT / "workflow/studies/quick.yaml"])
+    assert f"one pair, one seed, {len(all_cells(quick))} cells" in README
+    assert f"the default study ({len(all_cells(DEFAULT))} cells)" in README
+
+
 def test_the_readme_tells_the_verdicts() -> None:
     verdicts = {finding.verdict for finding in FINDINGS.findings.values()}
     assert "no claim of the paper was supported at this scale, and one was not reproduced" in README
