@@ -20,6 +20,7 @@ from mtpeft.core.section import Section, later
 from mtpeft.core.wording import listed, unknown
 from mtpeft.models.architecture import ModelShape, extended_shape
 from mtpeft.models.config_json import read_folder_shape
+from mtpeft.models.derived import MODEL_SOURCES, source_of
 from mtpeft.models.derived.pretrain import mbart_config
 from mtpeft.models.families import names_by_files, read_shape
 from mtpeft.models.families.mbart import MBART50_CODES, language_code
@@ -171,7 +172,7 @@ def origin_of(configuration: "Configuration", model: str) -> str:
 
 
 def model_shape(configuration: "Configuration", model: str) -> ModelShape | None:
-    """Return the shape of a model, also before it is pre-trained or extended; None before it is fetched.
+    """Return the shape of a model, also before it is pre-trained; None before it is fetched.
 
     An extended model has the shape of the model that it extends, with more entries.
 
@@ -187,7 +188,7 @@ def model_shape(configuration: "Configuration", model: str) -> ModelShape | None
     folder = model_folder(configuration, model)
     if entry.hub and not (folder / "config.json").exists():
         return None
-    return read_folder_shape(folder, key=f"models.{model}.{'path' if entry.path else 'hub'}")
+    return read_folder_shape(folder, key=f"models.{model}.{source_of(entry).name}")
 
 
 def model_folder(configuration: "Configuration", model: str) -> Path:
@@ -195,7 +196,9 @@ def model_folder(configuration: "Configuration", model: str) -> Path:
     entry = configuration.models[model]
     if entry.path:
         return found_path(entry.path)
-    return Path(f"results/models/{name_of(model, digest_of(hub_params(configuration, model), []))}/hub")
+    return Path(
+        f"results/models/{name_of(model, digest_of(hub_params(configuration, model), []))}/{source_of(entry).folder}"
+    )
 
 
 def hub_params(configuration: "Configuration", model: str) -> dict[str, Any]:
@@ -244,7 +247,7 @@ def mistakes(configuration: "Configuration") -> Iterator[str]:
     """Find models with no source or several, and keys of their entries that don't fit each other."""
     for label, model in configuration.models.items():
         key = f"models.{label}"
-        if [model.pretrain, model.path, model.hub, model.extend].count(None) != 3:
+        if sum(getattr(model, source) is not None for source in MODEL_SOURCES) != 1:
             yield f"'{key}' must have one of 'pretrain', 'path', 'hub' and 'extend', and no other."
             continue
         if model.prompt is not None:
