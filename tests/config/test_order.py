@@ -1,16 +1,20 @@
 """The order of jobs: studies as they are written, and every cell to its end."""
 
+from collections.abc import Mapping
+
 import pytest
 
 from mtpeft.cells import Cell
 from mtpeft.config.load import merge, validate
-from mtpeft.config.order import FIRST, Places, places, priority
+from mtpeft.steps.cells_of_studies import FIRST, places, priority
 from support.config import DEFAULT
 
 OF_THE_FIRST = Cell("small", "pt-en", "n1600", "lora", "b5", "1")
 OF_THE_SECOND = Cell("small", "tr-en", "n1600", "adapter", "b10", "1")
 OF_BOTH = Cell("small", "pt-en", "n1600", "adapter", "b10", "1")
 OF_NONE = Cell("small", "pt-en", "n1600", "lora", "b5", "77")
+
+Places = Mapping[tuple[str, ...], int]
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +30,7 @@ def known() -> Places:
         (("train", OF_THE_FIRST), ("score", OF_THE_SECOND)),
         (("score", OF_THE_FIRST), ("decode", OF_THE_FIRST)),
         (("decode", OF_THE_FIRST), ("train", OF_THE_FIRST)),
-        (("tune", OF_THE_FIRST), ("train", OF_THE_FIRST)),
+        (("search_rate", OF_THE_FIRST), ("train", OF_THE_FIRST)),
         (("train", OF_THE_SECOND), ("score", OF_NONE)),
     ],
     ids=str,
@@ -39,7 +43,7 @@ def test_what_is_sooner_has_the_higher_priority(
 
 
 def test_a_rate_is_searched_for_when_the_first_cell_needs_it(known: Places) -> None:
-    assert priority(known, "tune", vars(OF_THE_SECOND)) == priority(known, "tune", vars(OF_BOTH))
+    assert priority(known, "search_rate", vars(OF_THE_SECOND)) == priority(known, "search_rate", vars(OF_BOTH))
 
 
 def test_a_cell_of_two_studies_has_its_turn_with_the_first(known: Places) -> None:
@@ -58,4 +62,6 @@ def test_another_pair_has_its_turn_with_the_study_that_scores_it(known: Places) 
 
 
 def test_text_models_and_figures_come_before_all_cells(known: Places) -> None:
-    assert max(priority(known, step, vars(OF_THE_FIRST)) for step in ("train", "decode", "score", "tune")) < FIRST
+    assert (
+        max(priority(known, step, vars(OF_THE_FIRST)) for step in ("train", "decode", "score", "search_rate")) < FIRST
+    )

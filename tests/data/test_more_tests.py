@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from mtpeft.config.folders import pair_folder
+from mtpeft.config.corpora import test_sets as sets_of
 from mtpeft.config.load import merge, validate
-from mtpeft.config.paths import other_splits
-from mtpeft.config.test_sets import test_sets as sets_of
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import read_record
-from mtpeft.data.given_tests import take_in_test
+from mtpeft.data.test_sets import prepare_test_set
 from mtpeft.data.tsv import read_pairs
+from mtpeft.steps.divide_pair import pair_folder
 from support.config import DEFAULT
+from support.steps import other_splits
 from support.sweep import cell_name, copy, planned, run
 
 NEWS = [
@@ -39,7 +39,7 @@ def test_lines_stay_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.chdir(tmp_path)
     _write(tmp_path)
     settings = {"recipe": 1, "source": "es", "target": "en", "files": FILES}
-    take_in_test(settings, archives=[], output=tmp_path / "news.tsv", record=tmp_path / "news.json")
+    prepare_test_set(settings, archives=[], output=tmp_path / "news.tsv", record=tmp_path / "news.json")
     assert [row[1:] for row in read_pairs(tmp_path / "news.tsv")] == NEWS
     record = read_record(tmp_path / "news.json")
     assert (record["lines"], record["rows"]) == (4, 4)
@@ -63,7 +63,7 @@ def test_a_set_with_a_blank_line_is_refused(
         (tmp_path / name).write_text(text, encoding="utf-8")
     settings = {"recipe": 1, "source": "es", "target": "en", "files": FILES}
     with pytest.raises(UserError, match=told):
-        take_in_test(settings, archives=[], output=tmp_path / "news.tsv", record=tmp_path / "news.json")
+        prepare_test_set(settings, archives=[], output=tmp_path / "news.tsv", record=tmp_path / "news.json")
     assert not (tmp_path / "news.tsv").exists()
 
 
@@ -84,7 +84,7 @@ MISTAKES = {
     "one language": ({"news": {"es": "news.es"}}, "'corpora.interface.more_tests.news' must name the file of two"),
     "files and ids": (
         {"news": {**FILES, "mtdata": ["Flores-flores200_devtest-1-eng-spa"]}},
-        "either 'mtdata' or files",
+        "has text of 'files' and 'mtdata'",
     ),
 }
 
@@ -109,7 +109,7 @@ def test_cells_are_scored_on_every_set(finished: Path, tmp_path: Path) -> None:
     }
     jobs = planned(folder, "study_budgets", overlay=overlay)
     # The pair is divided anew, so that its own test set is encoded anew as well.
-    assert (jobs["take_in_test"], jobs["encode_test"]) == (1, 2)
+    assert (jobs["prepare_test_set"], jobs["encode_test_set"]) == (1, 2)
     code, said = run(folder, overlay=overlay, options=["--target", "study_budgets"])
     assert code == 0, said[-3000:]
     # Training keeps clear of the new set, so it is another cell than the one without it.

@@ -7,28 +7,27 @@ import numpy as np
 import pytest
 import torch
 
-from mtpeft.analysis.representations_table import has_representations, write_representations
+from mtpeft.analysis.representations_table import write_representations
 from mtpeft.cells import Cell
 from mtpeft.config.load import merge, validate
-from mtpeft.config.representations import all_representations, dev_arrays
 from mtpeft.config.schema import Configuration
-from mtpeft.config.settings import represent_settings
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import read_record, sha256_of, write_record
 from mtpeft.core.records import RepresentationRecord
 from mtpeft.data.token_arrays import TokenPairs, read_arrays
-from mtpeft.decoding.effective_rank import RowsSeen
-from mtpeft.decoding.layer_states import watching
-from mtpeft.decoding.represent import layer_states, represent
-from mtpeft.methods import METHODS
+from mtpeft.decoding.representations import GramMatrix, hooked_layers, layer_states, measure_representations
+from mtpeft.methods import METHODS, options_of
 from mtpeft.models.load import load_base
+from mtpeft.steps.cells_of_studies import all_represented, cell_files, study_tables
+from mtpeft.steps.freshness import is_represented
 from mtpeft.training.finetune import finetune
+from support.adapter import SPECIAL_TOKENS
 from support.config import DEFAULT
 from support.method import Subject, batch, stir, write_base
 from support.method_cases import CASES
-from support.model import MAX_POSITIONS, arrays, cell, inputs, train_settings
+from support.model import MAX_POSITIONS, arrays, cell, inputs, train_params
+from support.steps import inputs_of, represent_params
 from support.sweep import planned
-from support.tuner import FRAME
 
 STUDY = {
     "models": ["small"],
@@ -44,8 +43,14 @@ LAST = {"mbart": "layer_norm", "t5": "final_layer_norm"}
 """What reads the last layer of a side."""
 
 
-def seen(*parts: torch.Tensor) -> RowsSeen:
-    rows = RowsSeen()
+def represented_records(configuration: Configuration) -> list[str]:
+    """Records of representations, and tables of them."""
+    tables = [table for table in study_tables(configuration) if table.endswith("representations.csv")]
+    return [*cell_files(all_represented(configuration), "representations.json"), *tables]
+
+
+def seen(*parts: torch.Tensor) -> GramMatrix:
+    rows = GramMatrix()
     for part in parts:
         rows.add(part)
     return rows
@@ -96,8 +101,8 @@ def test_what_is_seen_of_a_layer_is_what_comes_next_reads(family: str, method: s
         if name.replace("base_layer.", "").split(".")[-2:] in (["encoder", LAST[family]], ["decoder", LAST[family]])
     ]
     hooks = [norm.register_forward_pre_hook(lambda module, given: read.append(given[0])) for norm in norms]
-    given = {name: value for name, value in batch(subject.frame()).items() if name != "labels"}
-    with torch.no_grad(), watching(model, subject.shape.layers, found.__setitem__):
+    given = {name: value for name, value in batch(subject.special_tokens()).items() if name != "labels"}
+    with torch.no_grad(), hooked_layers(model, subject.shape.layers, found.__setitem__):
         model(**given, use_cache=False)
     assert len(hooks) == len(found) == 2
     for layer, norm in zip(subject.shape.layers, read, strict=True):
@@ -107,13 +112,13 @@ def test_what_is_seen_of_a_layer_is_what_comes_next_reads(family: str, method: s
 @pytest.mark.parametrize("length", [3, MAX_POSITIONS - 6], ids=["beside the text", "in the place of its end"])
 def test_vectors_before_the_text_are_no_tokens(sweep: Path, length: int) -> None:
     base = load_base(sweep / "results/models/tiny/checkpoint").eval()
-    pairs, frame = read_arrays(arrays(sweep, "dev")), FRAME
+    pairs, special_tokens = read_arrays(arrays(sweep, "dev")), SPECIAL_TOKENS
     layers = ("model.encoder.layers.0", "model.decoder.layers.0")
-    plain = layer_states(base, layers, pairs, frame=frame)
+    plain = layer_states(base, layers, pairs, special_tokens=special_tokens)
     options = {"method": "prompt"}
-    prompted = METHODS["prompt"].apply(base, {"model.encoder": length}, options).eval()
+    prompted = METHODS["prompt"].apply(base, {"model.encoder": length}, options_of(options)).eval()
     stir(prompted, by=5.0)
-    found = layer_states(prompted, layers, pairs, frame=frame)
+    found = layer_states(prompted, layers, pairs, special_tokens=special_tokens)
     room = np.minimum(pairs.source.lengths, MAX_POSITIONS - length)
     assert plain[layers[0]].count == pairs.source.lengths.sum()
     assert found[layers[0]].count == room.sum()
@@ -122,9 +127,7 @@ def test_vectors_before_the_text_are_no_tokens(sweep: Path, length: int) -> None
 
 
 def test_the_record_of_a_cell_has_a_rank_for_every_layer(sweep: Path, tmp_path: Path) -> None:
-    finetune(
-        train_settings("adapter", updates=2), cell("adapter"), inputs=inputs(sweep), record=tmp_path / "train.json"
-    )
+    finetune(train_params("adapter", updates=2), cell("adapter"), inputs=inputs(sweep), record=tmp_path / "train.json")
     record = measure(sweep, tmp_path)
     pairs: TokenPairs = read_arrays(arrays(sweep, "dev"))
     assert record.tokens == {"encoder": pairs.source.lengths.sum(), "decoder": pairs.target.lengths.sum()}
@@ -136,7 +139,7 @@ def test_the_record_of_a_cell_has_a_rank_for_every_layer(sweep: Path, tmp_path: 
 def measure(sweep: Path, folder: Path) -> RepresentationRecord:
     settings = {"recipe": 1, "languages": {"source": "es", "target": "en"}, "threads": 1}
     files = {"trained": folder / "train.json", "dev": arrays(sweep, "dev")}
-    represent(settings, cell("adapter"), **files, record=folder / "representations.json")
+    measure_representations(settings, cell("adapter"), **files, record=folder / "representations.json")
     return RepresentationRecord(**read_record(folder / "representations.json"))
 
 
@@ -167,8 +170,8 @@ def test_a_study_of_representations_names_what_has_some(changes: dict[str, Any],
 
 
 def test_no_other_study_pays_for_them() -> None:
-    assert all_representations(validate(DEFAULT)) == []
-    assert len(all_representations(configured())) == 3 + 1
+    assert represented_records(validate(DEFAULT)) == []
+    assert len(represented_records(configured())) == 3 + 1
 
 
 @pytest.mark.sweep
@@ -184,21 +187,21 @@ def test_they_hold_for_the_training_and_the_settings_that_they_were_made_of(
     monkeypatch.chdir(tmp_path)
     configuration = configured()
     write_record(LORA.folder / "train.json", {"status": "ok", "best_step": 10})
-    assert not has_representations(configuration, LORA)
+    assert not is_represented(configuration, LORA)
     content = {
-        "settings": represent_settings(configuration, LORA),
+        "settings": represent_params(configuration, LORA),
         "trained_sha256": sha256_of(LORA.folder / "train.json"),
         "inputs": {"dev_sha256": "0" * 64},
     }
     write_record(LORA.folder / "representations.json", content)
-    assert has_representations(configuration, LORA)
+    assert is_represented(configuration, LORA)
     threads = merge(DEFAULT, {"studies": {"representations": STUDY}, "models": {"small": {"threads": 2}}})
-    assert not has_representations(validate(threads), LORA)
-    dev = Path(dev_arrays(configuration, LORA))
+    assert not is_represented(validate(threads), LORA)
+    dev = Path(str(inputs_of("represent", configuration, LORA)["dev"]))
     dev.parent.mkdir(parents=True)
     dev.write_bytes(b"other text")
-    assert not has_representations(configuration, LORA)
+    assert not is_represented(configuration, LORA)
     write_record(LORA.folder / "representations.json", content | {"inputs": {"dev_sha256": sha256_of(dev)}})
-    assert has_representations(configuration, LORA)
+    assert is_represented(configuration, LORA)
     write_record(LORA.folder / "train.json", {"status": "ok", "best_step": 20})
-    assert not has_representations(configuration, LORA)
+    assert not is_represented(configuration, LORA)

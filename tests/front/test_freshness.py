@@ -10,9 +10,9 @@ import pytest
 
 from mtpeft.config.load import load
 from mtpeft.config.schema import Configuration
-from mtpeft.config.studies import all_cells
 from mtpeft.core.files import read_record, write_record
 from mtpeft.front.status import is_finished
+from mtpeft.steps.cells_of_studies import all_cells
 from support.sweep import copy, located, write_study
 
 pytestmark = pytest.mark.sweep
@@ -66,7 +66,7 @@ def in_corpus(**changes: Any) -> dict[str, Any]:
         ({"models": {"small": {"pretrain": {"updates": 300}}}}, OF_SMALL),
         ({"models": {"small": {"pretrain": None, "path": "elsewhere"}}}, OF_SMALL),
         ({"methods": {"adapter": {"learning_rate": {"search": [0.002, 0.004, 0.008]}}}}, {ADAPTER}),
-        ({"tuning": {"seed": 7}}, {ADAPTER}),
+        ({"rate_search": {"seed": 7}}, {ADAPTER}),
     ],
     ids=[
         "nothing",

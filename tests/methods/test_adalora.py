@@ -20,7 +20,7 @@ from mtpeft.methods.tuned import open_tuned
 from mtpeft.models.load import prepare_torch
 from mtpeft.training.finetune import finetune, save_tuned
 from support.method import Subject, batch, logits, write_base
-from support.model import inputs, train_settings
+from support.model import inputs, train_params
 
 OPTIONS = {"method": "ADALORA", "scaling": 2.0, "start": 1.5}
 UPDATES = 10
@@ -40,7 +40,7 @@ def subject(subject_of: Callable[..., Subject]) -> Subject:
 
 
 def hook_of(model: nn.Module) -> UpdateHook:
-    return METHODS["ADALORA"].hook(model, OPTIONS)
+    return METHODS["ADALORA"].hook(model)
 
 
 def train(model: nn.Module, subject: Subject, hook: UpdateHook, *, updates: int = UPDATES) -> list[int]:
@@ -50,7 +50,7 @@ def train(model: nn.Module, subject: Subject, hook: UpdateHook, *, updates: int 
     left = []
     for update in range(updates):
         optimizer.zero_grad()
-        model(**batch(subject.frame(), seed=update)).loss.backward()
+        model(**batch(subject.special_tokens(), seed=update)).loss.backward()
         hook.before()
         optimizer.step()
         hook.after(update + 1, UPDATES)
@@ -78,15 +78,15 @@ def test_what_is_left_is_the_budget_to_the_parameter_however_it_is_spread(
     subject = subject_of(share, family)
     model = subject.build()
     train(model, subject, hook_of(model))
-    inputs_ = batch(subject.frame())
+    inputs_ = batch(subject.special_tokens())
     before = logits(model.eval(), inputs_)
 
     finished = subject.finish(model)
-    left = METHODS["ADALORA"].sizes_left(finished)
+    left = METHODS["ADALORA"].sizes_at_end(finished)
     folder = save_tuned(finished, tmp_path / "tuned", diverged=False)
     opened = open_tuned(subject.base, folder).eval()
 
-    sites = METHODS["ADALORA"].sites(subject.shape, OPTIONS)
+    sites = METHODS["ADALORA"].target_modules(subject.shape, subject.options)
     assert count(sites, left) == subject.allocation.trained
     (file,) = folder.glob("*.safetensors")
     assert sum(tensor.numel() for tensor in load_file(file).values()) == subject.allocation.trained
@@ -126,7 +126,7 @@ def test_weights_are_judged_where_the_budget_holds_alone(subject: Subject, updat
 
 
 def test_a_trained_cell_says_what_is_left(sweep: Path, tmp_path: Path) -> None:
-    settings = train_settings("lora", learning_rate=0.05, evaluations=6) | {"method": dict(OPTIONS)}
+    settings = train_params("lora", learning_rate=0.05, evaluations=6) | {"method": dict(OPTIONS)}
     record = tmp_path / "train.json"
     finetune(settings, Cell("tiny", "es-en", "n44", "adalora", "b5", "1"), inputs=inputs(sweep), record=record)
     train = read_record(record)
@@ -147,7 +147,7 @@ def test_the_regulariser_is_that_of_peft(subject: Subject) -> None:
         if ours:
             hook_of(model).before()
         else:
-            model(**batch(subject.frame())).loss.backward()
+            model(**batch(subject.special_tokens())).loss.backward()
         gradients.append({name: weight.grad for name, weight in model.named_parameters() if ".lora_A." in name})
 
     for name, gradient in gradients[0].items():

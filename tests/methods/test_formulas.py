@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import nn
 
-from mtpeft.methods import METHODS
+from mtpeft.methods import METHODS, options_of
 from mtpeft.methods.dsee_adapter import sparse_support
-from mtpeft.methods.task_ids import say_domains
+from mtpeft.methods.task_ids import set_task_ids
 from mtpeft.models.load import parameters, prepare_torch
 from support.method import Subject, batch, logits, stir, write_base
 from support.method_cases import CASES
@@ -184,11 +184,11 @@ def test_every_row_has_the_set_of_its_language(built: Callable, method: str) -> 
     inputs = batch(Subject.frame_of(model.config))
     alone = []
     for domain in (0, 1, 2):
-        say_domains(model, domain)
+        set_task_ids(model, domain)
         alone.append(logits(model, inputs))
     assert not torch.allclose(alone[0], alone[1])
     assert torch.equal(alone[0], alone[2])
-    say_domains(model, torch.tensor([1, 0, 2]))
+    set_task_ids(model, torch.tensor([1, 0, 2]))
     together = logits(model, inputs)
     for row, domain in enumerate((1, 0, 2)):
         torch.testing.assert_close(together[row], alone[domain][row])
@@ -206,10 +206,10 @@ def test_bitfit_with_contexts_computes_and_learns_what_bitfit_does_on_one_pair(
         optimizer = torch.optim.Adam([weight for weight in model.parameters() if weight.requires_grad], lr=0.01)
         for update in range(20):
             optimizer.zero_grad()
-            model(**batch(subject.frame(), seed=update)).loss.backward()
+            model(**batch(subject.special_tokens(), seed=update)).loss.backward()
             optimizer.step()
-        found.append((parameters(model)[1], logits(model.eval(), batch(subject.frame()))))
-        assert not torch.allclose(found[-1][1], logits(subject.base_model, batch(subject.frame())), atol=0.01)
+        found.append((parameters(model)[1], logits(model.eval(), batch(subject.special_tokens()))))
+        assert not torch.allclose(found[-1][1], logits(subject.base_model, batch(subject.special_tokens())), atol=0.01)
     assert found[0][0] == found[1][0]
     torch.testing.assert_close(found[1][1], found[0][1], atol=1e-4, rtol=1e-4)
 
@@ -236,10 +236,11 @@ def test_layer_norms_are_trained_in_the_pieces_that_are_asked_for(
     assert pieces == [norms, linears]
     assert not any("k_proj" in name for name in trained)
     improved, bitfit = (
-        METHODS[t].sites(subject.shape, o) for t, o in (("layernorm", {"with_biases": True}), ("bitfit", {}))
+        METHODS[own["method"]].target_modules(subject.shape, options_of(own))
+        for own in ({"method": "layernorm", "with_biases": True}, {"method": "bitfit"})
     )
     weights = sum(norm.width for norm in subject.shape.norms)
-    assert sum(site.fixed for site in improved) == sum(site.fixed for site in bitfit) + weights
+    assert sum(site.base for site in improved) == sum(site.base for site in bitfit) + weights
 
 
 def test_languages_that_pairs_share_have_one_set(built: Callable) -> None:

@@ -1,4 +1,4 @@
-"""Bases that stay frozen in the steps of the workflow: what each is told, says, refuses and writes."""
+"""Bases that stay precision in the steps of the workflow: what each is told, says, refuses and writes."""
 
 import io
 import re
@@ -13,24 +13,23 @@ import torch
 
 import mtpeft
 from mtpeft.cells import Cell
-from mtpeft.config import settings
-from mtpeft.config.folders import base_file
 from mtpeft.config.load import merge, validate
-from mtpeft.config.paths import train_inputs
 from mtpeft.config.schema import Configuration
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import canonical, read_record
 from mtpeft.front.export import export_cell
 from mtpeft.models.load import load_base, parameters
-from mtpeft.training.attempts import ATTEMPTS_FILE
+from mtpeft.steps.base_models import base_file
+from mtpeft.training.attempt_log import ATTEMPTS_FILE
 from mtpeft.training.checkpoint import LOCK_FILE
+from support.adapter import base_folder, batch, logits
 from support.config import DEFAULT
-from support.model import arrays, cell, decode_settings, files_of, inputs, train_cell, train_settings
+from support.model import arrays, cell, decode_params, files_of, inputs, train_cell, train_params
+from support.steps import params_of, train_inputs
 from support.training import run_command, trainer
-from support.tuner import base_folder, batch, logits
 
 BITSANDBYTES = "bitsandbytes"
-SETTINGS = train_settings("lora", learning_rate=0.1) | {"quantised": 4, "precision": "bfloat16"}
+SETTINGS = train_params("lora", learning_rate=0.1) | {"quantised": 4, "precision": "bfloat16"}
 COMMANDS = ("judge", "train", "tune", "decode", "translate", "export")
 
 
@@ -43,17 +42,17 @@ def trained(sweep: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _commands(sweep: Path, trained: Path, to: Path) -> dict[str, list[str]]:
     """Every command that opens a base, as it is typed."""
     given, label = inputs(sweep), cell("lora").path
-    told = canonical(decode_settings() | {"quantised": 4, "precision": "bfloat16"})
-    search = canonical({"pair": "es-en", "trial": SETTINGS, "candidates": [0.1], "widenings": 0})
+    told = canonical(decode_params() | {"quantised": 4, "precision": "bfloat16"})
+    search = canonical({"pair": "es-en", "trial": SETTINGS, "candidates": [0.1], "extensions": 0})
     dev = ["--base", str(given.base), "--dev", str(given.dev), "--dev-text", str(given.dev_text)]
     files = ["--train", str(given.train), "--subset", str(given.subset)]
     decoded = ["--trained", str(trained / "train.json"), "--tests", str(arrays(sweep, "test"))]
     rate = str(to / "tiny/n44/lora/b5.json")
     return {
-        "judge": ["judge", "--settings", told, *dev, "--record", str(to / "start.json")],
+        "judge": ["evaluate_base", "--params", told, *dev, "--record", str(to / "start.json")],
         "train": trainer(sweep, to / "train.json", SETTINGS),
-        "tune": ["tune", "--settings", search, *dev, *files, "--record", rate],
-        "decode": ["decode", "--cell", label, "--settings", told, *decoded, "--record", str(to / "decode.json")],
+        "tune": ["search_rate", "--params", search, *dev, *files, "--record", rate],
+        "decode": ["decode", "--cell", label, "--params", told, *decoded, "--record", str(to / "decode.json")],
         "translate": ["translate", "--cell", str(trained)],
         "export": ["export", "--cell", str(trained), "--to", str(to / "part"), "--as", "peft"],
     }
@@ -141,26 +140,26 @@ def configured(**keys: Any) -> Configuration:
 def _told(configuration: Configuration, model: str) -> dict[str, Mapping[str, Any]]:
     lora, none = (Cell(model, "pt-en", *rest) for rest in (("n100", "lora", "b5", "1"), ("any", "none", "any", "any")))
     return {
-        "tokens": settings.tokens_settings(configuration, model, "pt-en"),
-        "local": settings.local_settings(configuration, model),
-        "judge": settings.judge_settings(configuration, model, "pt-en"),
-        "tune": settings.tune_settings(configuration, model, "n100", "lora", "b5")["trial"],
-        "train": settings.train_settings(configuration, lora),
-        "decode": settings.decode_settings(configuration, lora),
-        "untouched": settings.decode_settings(configuration, none),
+        "tokens": params_of("encode_pair", configuration, model, "pt-en"),
+        "local": params_of("take_in_model", configuration, model),
+        "judge": params_of("evaluate_base", configuration, model, "pt-en"),
+        "tune": params_of("search_rate", configuration, model, "n100", "lora", "b5")["trial"],
+        "train": params_of("train", configuration, lora),
+        "decode": params_of("decode", configuration, lora),
+        "untouched": params_of("decode", configuration, none),
     }
 
 
 def test_the_steps_that_open_the_base_are_told_in_what_it_is_held_and_no_others() -> None:
     held = {"quantised": 4, "precision": "bfloat16"}
-    plain, frozen = configured(), configured(**held)
-    before, after = _told(plain, "mine"), _told(frozen, "mine")
+    plain, precision = configured(), configured(**held)
+    before, after = _told(plain, "mine"), _told(precision, "mine")
     for step in before:
         # A rate that was not searched for yet is named by what the search is told.
         for told in (before[step], after[step]):
             told.get("optimisation", {}).pop("learning_rate", None)
         assert after[step] == before[step] | ({} if step in ("tokens", "local") else held), step
-    assert _told(frozen, "small") == _told(plain, "small")
+    assert _told(precision, "small") == _told(plain, "small")
     assert configured(quantised=None, precision="float32").model_dump() == plain.model_dump()
 
 

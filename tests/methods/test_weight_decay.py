@@ -1,17 +1,17 @@
 """Weight decay pulls weights and updates of weights towards zero, and never a scale, a norm or a bias."""
 
-import dataclasses
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
-from mtpeft.methods import METHODS
+from mtpeft.methods import METHODS, options_of
 from mtpeft.models.load import prepare_torch
-from mtpeft.training.job import _decays
-from mtpeft.training.loop import Task, _groups
+from mtpeft.training.loop import TrainingTask
+from mtpeft.training.optimizer import decay_rule_of, make_optimizer
 from support.method import FAMILIES, Subject, stir, write_base
 from support.method_cases import CASES as OWN_CASES
 from support.peft_cases import PEFT_CASES
@@ -69,8 +69,13 @@ def test_decay_alone_leaves_scales_norms_and_biases_as_they_are(
         model = Subject(bases(family), options, None).untouched()
     stir(model)
     weights = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
-    task = Task(model=model, batch=dict, evaluate=lambda look: 0.0, identity="", decays=_decays(options))
-    optimizer = torch.optim.AdamW(_groups(weights, task, 0.5), lr=0.5)
+    optimizer = make_optimizer(
+        weights,
+        learning_rate=0.5,
+        weight_decay=0.5,
+        rate_factor=lambda name: 1.0,
+        decays=decay_rule_of(options_of(options)),
+    )
     before = {name: weight.detach().clone() for name, weight in weights.items()}
     for weight in weights.values():
         weight.grad = torch.zeros_like(weight)
@@ -96,8 +101,9 @@ def test_without_decay_parameters_are_grouped_as_they_always_were(bases: Callabl
     """The norm of the gradient is summed in the order of the groups."""
     model = Subject(bases("mbart"), CASES["adapter"].options, CASES["adapter"].share).build()
     weights = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
-    task = Task(model=model, batch=dict, evaluate=lambda look: 0.0, identity="", decays=_decays({"method": "adapter"}))
-    (group,) = _groups(weights, task, 0.0)
+    given: dict[str, Any] = {"learning_rate": 0.5, "rate_factor": lambda name: 1.0}
+    adapter = decay_rule_of(options_of({"method": "adapter"}))
+    (group,) = make_optimizer(weights, weight_decay=0.0, decays=adapter, **given).param_groups
     assert [id(weight) for weight in group["params"]] == [id(weight) for weight in weights.values()]
-    (pretraining,) = _groups(weights, dataclasses.replace(task, decays=Task.decays), 0.01)
+    (pretraining,) = make_optimizer(weights, weight_decay=0.01, decays=TrainingTask.decays, **given).param_groups
     assert pretraining["weight_decay"] == 0.01

@@ -5,14 +5,13 @@ from pathlib import Path
 import pytest
 
 from mtpeft.config.load import DEFAULT_FILE, merge, read_yaml, validate
-from mtpeft.config.models import Model
-from mtpeft.config.prompt_checks import prompt_mistakes
-from mtpeft.config.settings import base_settings, tokens_settings
+from mtpeft.config.models import Model, prompt_mistakes
 from mtpeft.core.errors import UserError
-from mtpeft.models.local import describe_local
-from mtpeft.models.tokenizer import encode, open_codec
+from mtpeft.models.local import take_in_folder
+from mtpeft.models.tokenizer import encode, open_tokenizer
 from support.family import build_checkpoint
 from support.model import SPANISH_ENGLISH
+from support.steps import base_params, token_params
 
 PAIR = {"source": "es", "target": "en"}
 PROMPTS = {
@@ -40,11 +39,11 @@ def mt5(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("prompt", PROMPTS)
 def test_a_prompt_stands_before_every_source_and_before_no_target(mt5: Path, prompt: str | None) -> None:
-    codec = open_codec(mt5, PAIR, vocabulary="mine", prompt=prompt)
+    tokenizer = open_tokenizer(mt5, PAIR, vocabulary="mine", prompt=prompt)
     sources, targets = ([pair[side] for pair in SPANISH_ENGLISH[:5]] for side in (0, 1))
-    own = codec.tokenizer([PROMPTS[prompt] + source for source in sources])["input_ids"]
-    assert encode(codec, sources, "source", longest=500) == own
-    assert encode(codec, targets, "target", longest=500) == codec.tokenizer(targets)["input_ids"]
+    own = tokenizer.pretrained([PROMPTS[prompt] + source for source in sources])["input_ids"]
+    assert encode(tokenizer, sources, "source", max_length=500) == own
+    assert encode(tokenizer, targets, "target", max_length=500) == tokenizer.pretrained(targets)["input_ids"]
 
 
 @pytest.mark.parametrize("prompt", WRONG)
@@ -60,13 +59,13 @@ def test_a_prompt_beside_tokens_of_languages_is_refused(tmp_path: Path) -> None:
     assert "'models.mine.prompt' is for models that are told the languages in words" in said
     settings = {"recipe": 1, "path": str(folder), "prompt": "{target}: "}
     with pytest.raises(UserError, match=r"'models.mine.prompt' is for models that are told the languages in words"):
-        describe_local(settings, record=tmp_path / "mine/base.json")
+        take_in_folder(settings, record=tmp_path / "mine/base.json")
 
 
 def test_a_prompt_is_part_of_what_its_model_and_its_tokens_are_and_of_no_others(mt5: Path) -> None:
     given = {"models": {"plain": {"path": str(mt5)}, "asked": {"path": str(mt5), "prompt": "{target}: "}}}
     configuration = validate(merge(read_yaml(DEFAULT_FILE), given))
-    for settings in (base_settings, lambda own, model: tokens_settings(own, model, "es-en")):
+    for settings in (base_params, lambda own, model: token_params(own, model, "es-en")):
         plain, asked = (settings(configuration, model) for model in ("plain", "asked"))
         assert "prompt" not in plain
         assert asked["prompt"] == "{target}: "

@@ -5,8 +5,8 @@ from typing import Any
 
 from mtpeft.config.load import DEFAULT_FILE, merge, read_yaml
 from support.own_files import WRONG_FILES
+from support.rate_search_cases import WRONG_RATE_SEARCHES
 from support.stages import WRONG_STAGES
-from support.tuning_cases import TUNING_MISTAKES
 
 DEFAULT = read_yaml(DEFAULT_FILE)
 PRETRAIN_FILE = Path(__file__).parents[2] / "workflow" / "studies" / "pretrain.yaml"
@@ -42,7 +42,7 @@ WRONG: list[tuple[Any, ...]] = [
         "'corpora.interface.wheels.django.versoin' is not a key",
         "'version'?",
     ),
-    ({"corpora": {"interface": {"split": {"tunning": 3}}}}, "'corpora.interface.split.tunning' is not", "'tuning'?"),
+    ({"corpora": {"interface": {"split": {"trian": 3}}}}, "'corpora.interface.split.trian' is not", "'train'?"),
     ({"pairs": {"es-en": {"corpsu": "interface"}}}, "'pairs.es-en.corpsu' is not a key", "'corpus'?"),
     ({"sizes": {"n100": {"update": 1}}}, "'sizes.n100.update' is not a key", "'updates'?"),
     ({"models": {"small": {"pretrian": {}}}}, "'models.small.pretrian' is not a key", "'pretrain'?"),
@@ -146,9 +146,9 @@ WRONG: list[tuple[Any, ...]] = [
         "'methods.lora.learning_rate' names 'n401', which is not in 'sizes'",
     ),
     # parts that do not fit together
-    ({"pairs": {"spanish": {"corpus": "interface"}}}, "'pairs.spanish' does not say its languages; write 'source' and"),
+    ({"pairs": {"spanish": {"corpus": "interface"}}}, "'pairs.spanish' does not name its languages; write 'source' a"),
     ({"pairs": {"en-en": {"corpus": "interface"}}}, "'pairs.en-en' translates 'en' into itself; write two different"),
-    ({"corpora": {"own": {}}}, "'corpora.own' must have one of 'wheels', 'files' and 'mtdata', and no other."),
+    ({"corpora": {"own": {}}}, "'corpora.own' must have one of 'files', 'mtdata' and 'wheels', and no other."),
     ({"corpora": {"own": {"files": {"tsv": "a.tsv"}}}}, "'corpora.own.files.columns' must name the column of two"),
     ({"corpora": {"own": {"files": {"sw": "a.txt"}}}}, "'corpora.own.files' must name the file of two languages"),
     ({"corpora": {"own": {"files": {"sw": "no/a", "en": "no/b"}}}}, "'corpora.own.files.sw' is 'no/a', but there is"),
@@ -164,9 +164,9 @@ WRONG: list[tuple[Any, ...]] = [
         "add 'fr-en: {corpus: interface}' to 'pairs', or take it out.",
     ),
     (
-        {**pretrained(), "corpora": {"interface": {"split": {"tuning": None}}}},
+        {**pretrained(), "corpora": {"interface": {"split": {"train": None}}}},
         "'models.small.pretrain.pairs' names 'es-en', but all text of its corpus is for fine-tuning",
-        "'corpora.interface.split.tuning'",
+        "'corpora.interface.split.train'",
     ),
     (
         {"models": {"new": {"threads": 1}}},
@@ -214,15 +214,18 @@ WRONG: list[tuple[Any, ...]] = [
         lora_rate({"n100": 0.1, "default": 0.2}),  # merged with the search of the default configuration
         "'methods.lora.learning_rate' is a mapping; write either 'search' or rates by size, and leave the other empty",
     ),
-    *TUNING_MISTAKES,
+    *WRONG_RATE_SEARCHES,
     (
-        {"tuning": {"pair": "pt-en", "seed": 9}, **also({"seeds": [9]})},
-        "'tuning' searches on 'pt-en' with seed 9, which 'studies.budgets' compares on",
+        {"rate_search": {"pair": "pt-en", "seed": 9}, **also({"seeds": [9]})},
+        "'rate_search' searches on 'pt-en' with seed 9, which 'studies.budgets' compares on",
     ),
-    ({"tuning": {"table": "no/rates.csv"}}, "'tuning.table' is 'no/rates.csv', but there is no such file; `make tune`"),
     (
-        {"tuning": {"table": "workflow/distances/lang2vec.csv"}},
-        "'tuning.table' is 'workflow/distances/lang2vec.csv', which has no column model, size, method, budget, search,",
+        {"rate_search": {"table": "no/rates.csv"}},
+        "'rate_search.table' is 'no/rates.csv', but there is no such file; `make rates`",
+    ),
+    (
+        {"rate_search": {"table": "workflow/distances/lang2vec.csv"}},
+        "'rate_search.table' is 'workflow/distances/lang2vec.csv', which has no column model, size, method, budget, se",
     ),
     # studies
     ({"studies": {"mine": STUDY}}, "'studies.mine.figure' is missing; write which figure is drawn: 'budgets', "),

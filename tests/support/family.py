@@ -12,9 +12,9 @@ from mtpeft.core.files import write_record
 from mtpeft.data.encode import encode_pair
 from mtpeft.models.families.m2m100 import M2M100_CODES, NLLB_CODES
 from mtpeft.models.load import random_model
-from mtpeft.models.local import describe_local
-from mtpeft.training.job import Inputs
-from support.model import SPANISH_ENGLISH, inputs, train_settings
+from mtpeft.models.local import take_in_folder
+from mtpeft.training.finetune import CellInputs
+from support.model import SPANISH_ENGLISH, inputs, train_params
 from support.text import SCRIPTS
 
 LANGUAGES = {"source": "es", "target": "en"}
@@ -64,23 +64,23 @@ def save_random(config: dict[str, Any], folder: Path) -> None:
         write_record(folder / "config.json", saved | {"tie_word_embeddings": config["tie_word_embeddings"]})
 
 
-def family_inputs(name: str, sweep: Path, folder: Path) -> Inputs:
+def family_inputs(name: str, sweep: Path, folder: Path) -> CellInputs:
     """A checkpoint taken in as a base model, and the text of the tiny sweep in its tokens."""
     checkpoint = build_checkpoint(name, folder / "checkpoint")
     given = inputs(sweep)
     record = folder / name / "base.json"
-    describe_local({"recipe": 1, "path": str(checkpoint)}, record=record)
+    take_in_folder({"recipe": 1, "path": str(checkpoint)}, record=record)
     pairs = sweep / "data/pairs/es-en"
     arrays = {pairs / f"{part}.tsv": folder / f"{part}.safetensors" for part in ("train", "dev")}
     encode_pair({**LANGUAGES, "vocabulary": name}, tokenizer=checkpoint, parts=arrays)
     train, dev = arrays.values()
-    return Inputs(base=record, train=train, dev=dev, dev_text=given.dev_text, subset=given.subset)
+    return CellInputs(base=record, train=train, dev=dev, dev_text=given.dev_text, subset=given.subset)
 
 
 def family_settings(method: str) -> dict[str, Any]:
     """Settings of a cell that learns fast."""
     rate = {"full": 0.02, "embeddings": 0.03, "prefix": 0.1}.get(method, 0.05)
-    settings = train_settings(method, learning_rate=rate, updates=5, evaluations=1, dropout=0.0, label_smoothing=0.0)
+    settings = train_params(method, learning_rate=rate, updates=5, evaluations=1, dropout=0.0, label_smoothing=0.0)
     return settings | {"budget": SHARES.get(method)}
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from mtpeft.config.load import merge
 from mtpeft.data.encode import encode_pair
-from mtpeft.models.local import describe_local
-from mtpeft.training.job import Inputs
+from mtpeft.models.local import take_in_folder
+from mtpeft.training.finetune import CellInputs
 from support.config import DEFAULT, STUDY
 from support.family import build_checkpoint
 
@@ -65,19 +65,19 @@ WRONG_GROUPS: list[tuple[Any, ...]] = [
 ]
 
 
-def group_inputs(name: str, sweep: Path, folder: Path) -> Inputs:
+def group_inputs(name: str, sweep: Path, folder: Path) -> CellInputs:
     """A checkpoint of a family taken in, and the text of the tiny sweep in its tokens, one member as if of Spanish.
 
     The second member has half of the rows of the first.
     """
     checkpoint = build_checkpoint(name, folder / "checkpoint")
     base, pairs = folder / name / "base.json", sweep / "data/pairs/es-en"
-    describe_local({"recipe": 1, "path": str(checkpoint)}, record=base)
+    take_in_folder({"recipe": 1, "path": str(checkpoint)}, record=base)
     members = []
     for label, sides in SIDES.items():
         arrays = {pairs / f"{part}.tsv": folder / label / f"{part}.safetensors" for part in ("train", "dev")}
         encode_pair({**sides, "vocabulary": name}, tokenizer=checkpoint, parts=arrays)
-        members.append(Inputs(base, *arrays.values(), pairs / "dev.tsv", pairs / "subsets/n44.txt"))
+        members.append(CellInputs(base, *arrays.values(), pairs / "dev.tsv", pairs / "subsets/n44.txt"))
     fewer = folder / "fewer.txt"
     rows = members[1].subset.read_text(encoding="utf-8").splitlines()
     fewer.write_text("\n".join(rows[: len(rows) // 2]) + "\n", encoding="utf-8")

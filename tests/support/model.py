@@ -1,6 +1,7 @@
 """A tiny sweep of real sentences: a vocabulary, token arrays, a base model, and the settings of its cells."""
 
 import copy
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,11 @@ from mtpeft.data.encode import encode_pair
 from mtpeft.data.tsv import Pair, write_pairs
 from mtpeft.data.vocabulary import train_vocabulary
 from mtpeft.methods import METHODS as REGISTRY
-from mtpeft.models.config_json import mbart_config
-from mtpeft.training.finetune import finetune
-from mtpeft.training.job import Inputs
+from mtpeft.models.derived.pretrain import mbart_config
+from mtpeft.models.special_tokens import SpecialTokens
+from mtpeft.training.batches import Batch, cell_batches
+from mtpeft.training.finetune import CellInputs, finetune, training_texts
+from mtpeft.training.params import CellParams
 from mtpeft.training.pretrain import pretrain
 
 SPANISH_ENGLISH = [
@@ -133,7 +136,7 @@ def pretrain_settings(objective: str = "translation", **changes: Any) -> dict[st
     } | changes
 
 
-def train_settings(method: str, **optimisation: Any) -> dict[str, Any]:
+def train_params(method: str, **optimisation: Any) -> dict[str, Any]:
     """Settings of a cell of a method; keywords change those of the optimisation."""
     return {
         "recipe": 1,
@@ -158,9 +161,9 @@ def train_settings(method: str, **optimisation: Any) -> dict[str, Any]:
     }
 
 
-def decode_settings() -> dict[str, Any]:
+def decode_params() -> dict[str, Any]:
     """Settings of the decoding of any cell."""
-    return {key: value for key, value in train_settings("full").items() if key in ("languages", "threads", "search")}
+    return {key: value for key, value in train_params("full").items() if key in ("languages", "threads", "search")}
 
 
 def cell(method: str, *, seed: str = "1") -> Cell:
@@ -209,10 +212,10 @@ def pretrain_base(sweep: Path, record: Path, settings: dict[str, Any]) -> None:
     )
 
 
-def inputs(folder: Path) -> Inputs:
+def inputs(folder: Path) -> CellInputs:
     """Files that a cell of the tiny sweep is trained from."""
     pairs = folder / "data/pairs/es-en"
-    return Inputs(
+    return CellInputs(
         base=folder / "results/models/tiny/base.json",
         train=arrays(folder, "train"),
         dev=arrays(folder, "dev"),
@@ -231,3 +234,15 @@ def train_cell(sweep: Path, folder: Path, settings: dict[str, Any]) -> Path:
 def files_of(folder: Path) -> dict[str, bytes]:
     """Content of all files under a folder, by relative name."""
     return {str(file.relative_to(folder)): file.read_bytes() for file in sorted(folder.rglob("*")) if file.is_file()}
+
+
+def batches(settings: dict[str, Any], files: CellInputs, specials: list[SpecialTokens]) -> Callable[[int], Batch]:
+    """The batches of a cell, given the special tokens for each target language."""
+    params = CellParams.of(settings)
+    optimisation = params.optimisation
+    return cell_batches(
+        training_texts(files, specials),
+        batch_tokens=optimisation.batch_tokens,
+        temperature=optimisation.temperature,
+        seed=params.seed,
+    )

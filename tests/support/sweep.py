@@ -17,11 +17,11 @@ import yaml
 from filelock import FileLock
 
 from mtpeft.cells import CELLS_FOLDER, Cell
-from mtpeft.config.folders import placed
 from mtpeft.config.load import DEFAULT_FILE, merge, validate
 from mtpeft.config.schema import Configuration
 from mtpeft.config.yaml_file import read_yaml
 from mtpeft.methods import METHODS
+from mtpeft.steps.train import placed
 from support.waiting import LONG
 
 ROOT = Path(__file__).parents[2]
@@ -176,12 +176,10 @@ def cell_name(labels: str, overlay: Mapping[str, Any] | None = None) -> str:
 
     Methods from outside that the study names are unknown to the process again after that.
     """
-    before = dict(METHODS)
     try:
         return str(placed(small_study(overlay), Cell.parse(labels)).folder.relative_to(CELLS_FOLDER))
     finally:
-        METHODS.clear()
-        METHODS.update(before)
+        METHODS.forget_outside()
 
 
 RESULTS = (f"{STUDY.stem}/scores.csv", "**/hypotheses/*.txt", "**/tuned/*", "**/checkpoint/*.safetensors")

@@ -7,25 +7,28 @@ from typing import Any
 import pytest
 
 from mtpeft.analysis.rates_table import write_rates
-from mtpeft.cells import Cell
-from mtpeft.config.folders import base_file, rates_file, split_file, subset_file
+from mtpeft.cells import RATE_LABELS, Cell
 from mtpeft.config.load import load, merge, validate
-from mtpeft.config.paths import other_splits, searches, train_inputs, tune_inputs
-from mtpeft.config.rates import CLASS, search_of, trial_cells
+from mtpeft.config.methods import search_of
+from mtpeft.config.rates import trial_cells
 from mtpeft.config.schema import Configuration
-from mtpeft.config.settings import needs_search, train_settings, tune_settings
-from mtpeft.config.studies import all_cells
 from mtpeft.core.files import write_record
 from mtpeft.core.records import RateRecord, Trial
+from mtpeft.steps.base_models import base_file
+from mtpeft.steps.cells_of_studies import all_cells
+from mtpeft.steps.choose_subset import subset_file
+from mtpeft.steps.search_rate import needs_search, rates_file, searches
+from mtpeft.steps.split_corpus import split_file
 from support.config import DEFAULT
+from support.steps import other_splits, rate_search_inputs, rate_search_params, train_inputs, train_params
 
 CELL = Cell("small", "pt-en", "n4800", "lora", "b10", "1")
-LABELS = {name: getattr(CELL, name) for name in CLASS}
+LABELS = {name: getattr(CELL, name) for name in RATE_LABELS}
 FOUND = 0.005
 
 
 def configured(table: Path | None, overlay: dict[str, Any] | None = None) -> Configuration:
-    return validate(merge(merge(DEFAULT, {"tuning": {"table": table and str(table)}}), overlay or {}))
+    return validate(merge(merge(DEFAULT, {"rate_search": {"table": table and str(table)}}), overlay or {}))
 
 
 @pytest.fixture
@@ -37,7 +40,7 @@ def table(tmp_path: Path) -> Path:
     ]
     record = RateRecord(
         labels=LABELS,
-        settings=tune_settings(configured(None), *LABELS.values()),
+        settings=rate_search_params(configured(None), *LABELS.values()),
         execution={},
         versions={},
         inputs={},
@@ -51,7 +54,7 @@ def table(tmp_path: Path) -> Path:
 
 
 def rate_of(configuration: Configuration, cell: Cell) -> Any:
-    return train_settings(configuration, cell)["optimisation"]["learning_rate"]
+    return train_params(configuration, cell)["optimisation"]["learning_rate"]
 
 
 @pytest.mark.parametrize("labels", [{}, {"pair": "tr-en"}, {"seed": "7"}], ids=str)
@@ -80,9 +83,9 @@ def test_the_same_search_is_not_made_again(table: Path, overlay: dict[str, Any],
     [
         {"methods": {"lora": {"learning_rate": {"search": [0.0025, 0.005, 0.02]}}}},
         {"methods": {"lora": {"scaling": 1.0}}},
-        {"tuning": {"seed": 3}},
-        {"tuning": {"widenings": 0}},
-        {"tuning": {"pair": "de-en"}},
+        {"rate_search": {"seed": 3}},
+        {"rate_search": {"extensions": 0}},
+        {"rate_search": {"pair": "de-en"}},
         {"training": {"warmup": 0.3}},
         {"sizes": {"n4800": {"pairs": 6000}}},
         {"sizes": {"n4800": {"updates": 9}}},
@@ -120,7 +123,7 @@ def test_a_written_rate_is_searched_for_by_nobody(table: Path) -> None:
     assert not [file for file in searches(configuration) if "/lora/" in file]
 
 
-SEVERAL = {"tuning": {"pair": None, "seed": None, "pairs": ["es-en", "de-en"], "seeds": [0, 9]}}
+SEVERAL = {"rate_search": {"pair": None, "seed": None, "pairs": ["es-en", "de-en"], "seeds": [0, 9]}}
 
 
 @pytest.mark.parametrize(
@@ -136,13 +139,13 @@ SEVERAL = {"tuning": {"pair": None, "seed": None, "pairs": ["es-en", "de-en"], "
 def test_one_pair_and_one_seed_are_the_same_search_however_they_are_written(
     table: Path, written: dict[str, Any]
 ) -> None:
-    assert rate_of(configured(table, {"tuning": written}), CELL) == FOUND
+    assert rate_of(configured(table, {"rate_search": written}), CELL) == FOUND
 
 
 def test_a_search_on_several_pairs_and_seeds_reads_the_text_of_each_trial_in_their_order() -> None:
     configuration = configured(None, SEVERAL)
-    settings = tune_settings(configuration, *LABELS.values())
-    inputs = tune_inputs(configuration, LABELS)
+    settings = rate_search_params(configuration, *LABELS.values())
+    inputs = rate_search_inputs(configuration, LABELS)
 
     assert list(settings["trials"]) == ["es-en/0", "es-en/9", "de-en/0", "de-en/9"]
     assert [trial["languages"]["source"] for trial in settings["trials"].values()] == ["es", "es", "de", "de"]
@@ -156,9 +159,9 @@ def test_a_search_on_several_pairs_and_seeds_reads_the_text_of_each_trial_in_the
 
 def test_pairs_that_rates_are_searched_on_are_screened_as_all_others() -> None:
     overlay = {
-        "corpora": {"mine": {"files": {"sw": __file__, "en": str(Path(__file__).with_name("conftest.py"))}}},
+        "corpora": {"mine": {"files": {"sw": __file__, "en": str(Path(__file__).with_name("test_rate_search.py"))}}},
         "pairs": {"sw-en": {"corpus": "mine"}},
-        "tuning": {"pair": None, "pairs": ["es-en", "sw-en"]},
+        "rate_search": {"pair": None, "pairs": ["es-en", "sw-en"]},
     }
     configuration = configured(None, overlay)
     assert other_splits(configuration, {"pair": "es-en"}) == [split_file(configuration, "mine")]

@@ -12,25 +12,27 @@ from torch.nn import functional
 
 from mtpeft.core.files import canonical, read_record
 from mtpeft.data.token_arrays import IGNORED, read_arrays
-from mtpeft.training import job as jobs
-from mtpeft.training import parameter_count
+from mtpeft.training import peft_model
 from mtpeft.training.batches import BatchOrder
-from mtpeft.training.loop import Run, Task, _update, evaluation_steps
+from mtpeft.training.finetune import plan_of, prepare_training, stage_models
+from mtpeft.training.loop import TrainingRun, TrainingTask, _update, evaluation_steps
 from mtpeft.training.objective import cross_entropy_in_place
-from mtpeft.training.schedule import learning_rate
+from mtpeft.training.optimizer import scheduled_rate
+from mtpeft.training.params import CellParams
+from support.adapter import SPECIAL_TOKENS
 from support.model import (
     UPDATES,
     arrays,
+    batches,
     cell,
-    decode_settings,
+    decode_params,
     files_of,
     inputs,
     train_cell,
-    train_settings,
+    train_params,
 )
 from support.record import schema_mistakes
 from support.training import SETTINGS, run_command, trainer
-from support.tuner import FRAME
 
 LENGTHS = np.random.default_rng(2).integers(3, 40, size=700)
 
@@ -69,7 +71,7 @@ def test_batches_hold_sentences_of_like_length() -> None:
 
 
 def test_learning_rate_rises_and_falls_in_straight_lines() -> None:
-    rates = [learning_rate(update, peak=1.0, updates=20, warmup=0.25) for update in range(20)]
+    rates = [scheduled_rate(update, peak=1.0, updates=20, warmup=0.25) for update in range(20)]
     assert rates[:5] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
     assert np.diff(rates[5:]) == pytest.approx([-1 / 15] * 14)
     assert rates[-1] > 0
@@ -105,10 +107,10 @@ def test_a_label_out_of_all_reach_has_a_loss_that_is_a_number() -> None:
 
 @pytest.mark.parametrize("kind", ["full", "adapter", "lora"])
 def test_an_update_follows_the_loss_of_every_label_and_of_no_padding(sweep: Path, kind: str) -> None:
-    settings = train_settings(kind, clip_norm=1e9, dropout=0.0, label_smoothing=0.1)
-    job = jobs.open_job(settings, inputs(sweep))
-    model = next(jobs._models(job))
-    batch = jobs._batches(settings, job.inputs, frames=[FRAME])
+    settings = train_params(kind, clip_norm=1e9, dropout=0.0, label_smoothing=0.1)
+    job = prepare_training(settings, inputs(sweep))
+    model = next(stage_models(job))
+    batch = batches(settings, job.inputs, [SPECIAL_TOKENS])
     labels = batch(0)["labels"]
     assert int((labels == IGNORED).sum()) > 0
     trained = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
@@ -118,12 +120,12 @@ def test_an_update_follows_the_loss_of_every_label_and_of_no_padding(sweep: Path
     loss = functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), label_smoothing=0.1)
     expected = dict(zip(trained, torch.autograd.grad(loss, [*trained.values()]), strict=True))
 
-    task = Task(model=model, batch=batch, evaluate=lambda look: 0.0, identity="")
+    task = TrainingTask(model=model, batch=batch, evaluate=lambda look: 0.0, identity="")
     found = _update(
         task,
-        jobs._plan(settings, stage=0),
+        plan_of(CellParams.of(settings), 1.0, stage=0),
         torch.optim.SGD([{"params": trained.values(), "factor": 1.0}], lr=1.0),
-        Run(),
+        TrainingRun(),
     )
     assert found == (pytest.approx(loss.item(), rel=1e-5), int((labels != IGNORED).sum()))
     for name, weight in trained.items():
@@ -139,17 +141,17 @@ def test_an_update_follows_the_loss_of_every_label_and_of_no_padding(sweep: Path
 def test_divergence_is_a_result(
     sweep: Path, tmp_path: Path, capsys: Any, kind: str, rate: float, beam_size: int
 ) -> None:
-    settings = train_settings(kind, learning_rate=rate, evaluations=UPDATES)
+    settings = train_params(kind, learning_rate=rate, evaluations=UPDATES)
     settings["search"]["beam_size"] = beam_size
     assert run_command(trainer(sweep, tmp_path / "train.json", settings), capsys)[0] == 0
     record = read_record(tmp_path / "train.json")
     assert (record["status"], record["best_step"], record["stored_bytes"]) == ("diverged", None, 0)
     assert list((tmp_path / "tuned").iterdir()) == []
     label = ["--cell", cell(kind).path]
-    decoding = ["--settings", canonical(decode_settings()), "--trained", str(tmp_path / "train.json")]
+    decoding = ["--params", canonical(decode_params()), "--trained", str(tmp_path / "train.json")]
     tests = ["--tests", str(arrays(sweep, "test")), "--record", str(tmp_path / "decode.json")]
     assert run_command(["decode", *label, *decoding, *tests], capsys)[0] == 0
-    scoring = ["--settings", canonical({"target": "en"}), "--decoded", str(tmp_path / "decode.json")]
+    scoring = ["--params", canonical({"target": "en"}), "--decoded", str(tmp_path / "decode.json")]
     references = ["--references", str(sweep / "data/pairs/es-en/test.tsv"), "--record", str(tmp_path / "score.json")]
     assert run_command(["score", *label, *scoring, *references], capsys)[0] == 0
     assert read_record(tmp_path / "score.json")["status"] == "diverged"
@@ -158,7 +160,7 @@ def test_divergence_is_a_result(
 
 def test_harm_without_divergence_ends_with_the_base(sweep: Path, tmp_path: Path) -> None:
     """The norms behind an adapter keep the loss finite at any rate: nothing explodes, and step 0 is the best."""
-    record = read_record(train_cell(sweep, tmp_path, train_settings("adapter", learning_rate=1e4)))
+    record = read_record(train_cell(sweep, tmp_path, train_params("adapter", learning_rate=1e4)))
     assert (record["status"], record["best_step"], record["updates"]) == ("ok", 0, UPDATES)
     tuned = load_file(tmp_path / "tuned/adapter_model.safetensors")
     assert all(not tensor.any() for name, tensor in tuned.items() if "bottleneck_up" in name)
@@ -166,7 +168,7 @@ def test_harm_without_divergence_ends_with_the_base(sweep: Path, tmp_path: Path)
 
 @pytest.mark.parametrize("kind", ["full", "lora"])
 def test_of_equal_scores_the_first_is_best_and_step_0_is_a_candidate(sweep: Path, tmp_path: Path, kind: str) -> None:
-    record = read_record(train_cell(sweep, tmp_path, train_settings(kind, learning_rate=1e-12)))
+    record = read_record(train_cell(sweep, tmp_path, train_params(kind, learning_rate=1e-12)))
     assert record["best_step"] == 0
     assert record["updates"] == UPDATES
     base = load_file(sweep / "results/models/tiny/checkpoint/model.safetensors")
@@ -180,7 +182,7 @@ def test_of_equal_scores_the_first_is_best_and_step_0_is_a_candidate(sweep: Path
 
 
 def test_patience_stops_training_from_scratch(sweep: Path, tmp_path: Path) -> None:
-    record = read_record(train_cell(sweep, tmp_path, train_settings("scratch", learning_rate=1e-12)))
+    record = read_record(train_cell(sweep, tmp_path, train_params("scratch", learning_rate=1e-12)))
     longest = 2 * UPDATES
     assert record["updates"] == 2 * longest // (2 * 3)
     assert record["best_step"] == 0
@@ -191,7 +193,7 @@ def test_patience_stops_training_from_scratch(sweep: Path, tmp_path: Path) -> No
 def test_scratch_starts_from_the_seed_and_not_from_the_base(sweep: Path, tmp_path: Path) -> None:
     weights = []
     for seed in (1, 1, 2):
-        settings = train_settings("scratch", learning_rate=1e-12) | {"seed": seed}
+        settings = train_params("scratch", learning_rate=1e-12) | {"seed": seed}
         folder = tmp_path / str(len(weights))
         train_cell(sweep, folder, settings)
         weights.append(load_file(folder / "tuned/model.safetensors")["model.shared.weight"])
@@ -223,15 +225,15 @@ def test_train_record_follows_its_schema_and_counts(sweep: Path, uninterrupted: 
 
 @pytest.mark.parametrize("kind", ["full", "lora"])
 def test_whole_record_is_valid(sweep: Path, tmp_path: Path, kind: str) -> None:
-    record = train_cell(sweep, tmp_path, train_settings(kind, updates=1, evaluations=1))
+    record = train_cell(sweep, tmp_path, train_params(kind, updates=1, evaluations=1))
     assert schema_mistakes(record, "train") == []
 
 
 def test_a_count_that_is_not_what_was_built_is_a_fault(
     sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = parameter_count.parameters
-    monkeypatch.setattr(parameter_count, "parameters", lambda model: (real(model)[0], real(model)[1] + 1))
+    real = peft_model.parameters
+    monkeypatch.setattr(peft_model, "parameters", lambda model: (real(model)[0], real(model)[1] + 1))
     with pytest.raises(AssertionError, match=r"counted \d+ trained of \d+ parameters, built \d+"):
         train_cell(sweep, tmp_path, SETTINGS["lora"])
     assert not (tmp_path / "train.json").exists()

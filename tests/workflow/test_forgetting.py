@@ -9,21 +9,23 @@ import yaml
 
 from mtpeft.analysis.other_pairs import OTHERS_COLUMNS, write_others
 from mtpeft.cells import ANY, Cell, OnPair
-from mtpeft.config.folders import placed, split_file
 from mtpeft.config.load import load, merge, validate
-from mtpeft.config.others import on_other
-from mtpeft.config.paths import other_splits
 from mtpeft.config.schema import Configuration
-from mtpeft.config.studies import all_others, study_cells, study_others, untouched, untouched_elsewhere
+from mtpeft.config.studies import untouched
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import read_record, write_record
 from mtpeft.front import progress
 from mtpeft.front.plan import cells_table
 from mtpeft.front.preview import draw_finished
 from mtpeft.front.status import is_finished, state_of, status_table
+from mtpeft.steps.cells_of_studies import all_others, study_cells, study_others, untouched_elsewhere
+from mtpeft.steps.paths import on_other
+from mtpeft.steps.split_corpus import split_file
+from mtpeft.steps.train import placed
 from support.config import DEFAULT
 from support.findings import configuration_of, write_cell
 from support.record import schema_mistakes
+from support.steps import other_splits
 from support.sweep import STUDY, copy, located, planned, run, small_study, write_study
 
 pytestmark = pytest.mark.xdist_group("forgetting")
@@ -95,7 +97,7 @@ def test_no_training_text_may_resemble_the_test_sets_of_the_other_pairs() -> Non
         "corpora": {"mine": {"files": {"sw": __file__, "en": pytest.__file__}}},
         "pairs": {"sw-en": {"corpus": "mine"}},
     }
-    told = {"models": {"small": {"path": None, "hub": "owner/name@0123abc"}}, "tuning": {"table": None}}
+    told = {"models": {"small": {"path": None, "hub": "owner/name@0123abc"}}, "rate_search": {"table": None}}
     gone = dict.fromkeys(DEFAULT["studies"])
     study = {"figure": "forgetting", "models": ["small"], "pairs": ["pt-en"], "sizes": ["n1600"], "methods": ["full"]}
     for also_score, splits in ((["de-en"], []), (["sw-en"], ["mine"])):
@@ -254,8 +256,8 @@ def test_other_pairs_are_counted_beside_the_cells(
         ["6", "1", "6", "2", "0"],
         ["11", "11", "11", "2", "0"],
     ]
-    monkeypatch.setattr(progress, "INTERVAL_SECONDS", 0.0)
-    progress.Progress(configuration, []).tell()
+    monkeypatch.setattr(progress, "REPORT_SECONDS", 0.0)
+    progress.Progress(configuration, []).report()
     assert "11 of 11 cells and 0 of 2 decodings of other pairs are finished" in capsys.readouterr().out
 
 

@@ -4,6 +4,8 @@ Its folder bears these labels and a digest of what they stand for: two studies m
 text, models or settings, and each finds its own results beside those of the other.
 """
 
+import hashlib
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +27,8 @@ FIXED = "fixed"
 """Label of the draw of sentence pairs that all seeds share: the first rows of the training text."""
 
 LABEL_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._+-]*"
+LONGEST_LABEL = 64
+"""Characters of a label; folders and files are named by up to three of them, and by a digest."""
 CELLS_FOLDER = Path("results/cells")
 DIGEST_DIGITS = 8
 DIGEST_PATTERN = rf"-[0-9a-f]{{{DIGEST_DIGITS}}}"
@@ -37,9 +41,28 @@ OTHERS_FOLDER = "others"
 """Where a cell keeps what belongs to the test sets of other pairs than its own, and a group to those of its members."""
 
 
+VERSION = "recipe"
+"""Key of a step's version in its params."""
+
+
+def digest_of(params: Mapping[str, Any], *upstream: Any) -> str:
+    """Short digest of what something is made from: params without the version of their step, and other digests."""
+    made_from = [{key: value for key, value in params.items() if key != VERSION}, *upstream]
+    text = json.dumps(made_from, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:DIGEST_DIGITS]
+
+
 def name_of(label: str, digest: str) -> str:
     """The name of a folder or file: a label with the digest of what it stands for, if that is known."""
     return f"{label}-{digest}" if digest else label
+
+
+def unsafe_label(key: str, label: str) -> str:
+    """Say that a label, which does not match `LABEL_PATTERN`, can't be in a path."""
+    return (
+        f"'{key}' has the label {label!r}, which is unsafe in a path; "
+        "use letters, digits, dot, dash, plus and underscore, and begin with a letter or a digit."
+    )
 
 
 def label_of(name: str) -> str:
@@ -175,6 +198,8 @@ class OnPair(NamedTuple):
 
 
 DIMENSIONS = ("model", "pair", "size", "method", "budget", "seed")
+RATE_LABELS = ("model", "size", "method", "budget")
+"""A learning rate is chosen once for all cells that share these labels."""
 LABELS_TEMPLATE = "/".join(f"{{{dimension}}}" for dimension in DIMENSIONS)
 CELL_TEMPLATE = f"{CELLS_FOLDER}/{LABELS_TEMPLATE}"
 """Path template with one wildcard per label."""

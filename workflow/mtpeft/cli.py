@@ -6,14 +6,13 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from mtpeft.core.checksums import is_made_here, require_as_made
-from mtpeft.core.errors import DamagedError, StoppedError, TryAgainError, UserError, told_of
-from mtpeft.core.failure_notes import leave_note, note_of
+from mtpeft.core.errors import StoppedError, TryAgainError, UserError, told_of
 from mtpeft.core.process import die_with_parent
-from mtpeft.forkserver.client import run_warm
+from mtpeft.forkserver.client import run_in_fork
 from mtpeft.front import commands as front
-from mtpeft.steps import commands as steps
-from mtpeft.training.launch import speaks
+from mtpeft.steps.command import add_commands
+from mtpeft.steps.execute import execute
+from mtpeft.training.launch import prints
 
 MISTAKE = 2
 TRY_AGAIN = os.EX_TEMPFAIL
@@ -23,20 +22,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command; a user's mistake ends with its sentence and exit code 2."""
     parser = argparse.ArgumentParser(prog="python -m mtpeft", description=__doc__)
     commands = parser.add_subparsers(title="commands", metavar="command", required=True)
-    front.add_commands(commands)
-    steps.add_commands(commands)
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    command = arguments[0] if arguments else ""
+    front.add_commands(commands, command)
+    add_commands(commands, command)
     _add_fork_server(commands)
     given = parser.parse_args(arguments)
-    given.arguments = list(sys.argv[1:] if arguments is None else arguments)
+    given.arguments = arguments
     if given.step:
         die_with_parent()
     try:
         _refuse_unreadable(given.arguments)
-        sys.exit(_run_warm_or_here(given))
+        sys.exit(_run_in_fork_or_here(given))
     except (UserError, TryAgainError) as error:
         # What makes all processes of a step stop is said by one; what one of them lacks, by itself.
         said_once = isinstance(error, (UserError, StoppedError))
-        for line in str(error).splitlines() if speaks() or not said_once else ():
+        for line in str(error).splitlines() if prints() or not said_once else ():
             print(f"mtpeft: {line}", file=sys.stderr)
         sys.exit(MISTAKE if isinstance(error, UserError) else TRY_AGAIN)
     except KeyboardInterrupt:
@@ -47,30 +48,31 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _add_fork_server(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command whose process becomes, in its forks, the commands that are handed over to it."""
-    parser = front.add_command(commands, "warm", _serve, "load the libraries of the steps once, and fork for each step")
-    parser.add_argument("--name", required=True, help="where steps ask for their fork, in MTPEFT_WARM")
+    parser = front.add_command(
+        commands, "fork_server", _serve, "load the libraries of the steps once, and fork for each step"
+    )
+    parser.add_argument("--name", required=True, help="where steps ask for their fork, in MTPEFT_FORK_SERVER")
 
 
 def _serve(given: argparse.Namespace) -> None:
-    from mtpeft.forkserver.fork import be_command
-    from mtpeft.forkserver.preload import preload
-    from mtpeft.forkserver.request import origin
-    from mtpeft.forkserver.server import wait_for_command
+    from mtpeft.forkserver.client import origin
+    from mtpeft.forkserver.server import become_command, serve_forks
+    from mtpeft.steps.preload import preload
 
     own = origin()
-    be_command(wait_for_command(given.name, preload), own, main)
+    become_command(serve_forks(given.name, preload), own, main)
 
 
-def _run_warm_or_here(given: argparse.Namespace) -> int | None:
-    """Run the command in a fork of the warm process where one listens, else in this process."""
-    code = run_warm(given.arguments) if steps.starts_slowly(given) else None
+def _run_in_fork_or_here(given: argparse.Namespace) -> int | None:
+    """Run the command in a fork of the fork server where one listens, else in this process."""
+    code = run_in_fork(given.arguments) if given.step and given.step.starts_slowly else None
     return _run(given) if code is None else code
 
 
-def _run_to_its_end(given: argparse.Namespace) -> int | None:
+def _run(given: argparse.Namespace) -> int | None:
     """Run the command, and have what it prints arrive; a failure of files is told as such."""
     try:
-        code = _run_or_discard(given)
+        code = execute(given) if given.step else given.run(given)
         sys.stdout.flush()
         return code
     except BrokenPipeError:
@@ -97,33 +99,3 @@ def _refuse_unreadable(arguments: Sequence[str]) -> None:
         except UnicodeEncodeError:
             shown = name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
             raise UserError(f"The name '{shown}' is not UTF-8; rename the file or the folder.") from None
-
-
-def _run(given: argparse.Namespace) -> int | None:
-    """Run the command; a step that fails leaves a note of why, which its next success removes."""
-    target = steps.target_of(given) if speaks() else None
-    try:
-        code = _run_to_its_end(given)
-    except Exception as error:
-        if target and not isinstance(error, StoppedError):
-            leave_note(given.name, target, error)
-        raise
-    if target:
-        note_of(given.name, target).unlink(missing_ok=True)
-    return code
-
-
-def _run_or_discard(given: argparse.Namespace) -> int | None:
-    """Run the command; a step compares what it reads with the records of that, and removes what is damaged of our own,
-    so that it is made again.
-    """
-    if not given.step:
-        return given.run(given)
-    try:
-        require_as_made(steps.files_read(given))
-        return given.run(given)
-    except DamagedError as error:
-        own = [file for file in error.damaged if is_made_here(file)]
-        for file in own if speaks() else ():
-            file.unlink(missing_ok=True)
-        raise UserError(f"{error.found}; the next start makes it anew.") from error

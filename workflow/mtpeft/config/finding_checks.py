@@ -4,19 +4,22 @@ from collections.abc import Iterator
 
 from mtpeft.config.claims import claim_settings
 from mtpeft.config.findings import CATALOGUE_OF, Finding, named_labels
-from mtpeft.config.groups import group_claim_mistakes
+from mtpeft.config.messages import named_twice
 from mtpeft.config.metric_checks import metric_mistakes
+from mtpeft.config.pairs import group_claim_mistakes
 from mtpeft.config.schema import Configuration
-from mtpeft.config.sentences import unknown
 from mtpeft.config.significance import MOST_TESTS
+from mtpeft.core.wording import unknown
 from mtpeft.methods import METHODS
 
-PARAMETER_EFFICIENT = ("sized", "point")
+PARAMETER_EFFICIENT = ("budgeted", "fixed")
 
 
 def finding_mistakes(configuration: Configuration) -> Iterator[str]:
     """Labels that no catalogue has, and methods and budgets that make no comparison."""
     for label, finding in configuration.findings.items():
+        for name in ("methods", "smaller"):
+            yield from named_twice(f"findings.{label}.{name}", getattr(finding, name, ()))
         mistakes = list(_unknown_labels(configuration, f"findings.{label}", finding))
         mistakes = mistakes or list(_odd_comparisons(configuration, f"findings.{label}", finding))
         if finding.study in configuration.studies:
@@ -47,9 +50,9 @@ def _odd_comparisons(configuration: Configuration, key: str, finding: Finding) -
         kind = METHODS[configuration.methods[method].method].trains
         if kind not in PARAMETER_EFFICIENT:
             yield f"'{key}.{name}' names '{method}', which is not parameter-efficient; name a method that is."
-        elif kind != "sized" and finding.claim.startswith("falls"):
+        elif kind != "budgeted" and finding.claim.startswith("falls"):
             yield f"'{key}.{name}' names '{method}', which has one size only; name a method that has budgets."
-        elif kind == "sized" and "budget" in type(finding).model_fields and finding.budget is None:
+        elif kind == "budgeted" and "budget" in type(finding).model_fields and finding.budget is None:
             yield f"'{key}.budget' is missing; write the budget of '{method}', a label of 'budgets'."
     for one, other in _sides(finding):
         if one == other:

@@ -1,28 +1,18 @@
 """What can be wrong with a metric that a figure or a finding names."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from mtpeft.config.other_checks import FORGETTING
-from mtpeft.config.representations import FIGURE as REPRESENTATIONS
-from mtpeft.config.schema import Configuration
-from mtpeft.metrics.names import CHRF, COMET
+from mtpeft.metrics.names import COMET
+
+if TYPE_CHECKING:
+    from mtpeft.config.schema import Configuration
 
 
-def metric_mistakes(configuration: Configuration, key: str, metric: str) -> Iterator[str]:
+def metric_mistakes(configuration: "Configuration", key: str, metric: str) -> Iterator[str]:
     """A metric that nothing would be scored with."""
     if metric == COMET and configuration.comet is None:
         yield (
             f"'{key}' is '{COMET}', but 'comet' names no model; name one there, or write 'chrf' or 'bleu', which every "
             "cell has."
         )
-
-
-def figure_metric_mistakes(configuration: Configuration, label: str) -> Iterator[str]:
-    """A metric that the figure of a study does not have."""
-    study, key = configuration.studies[label], f"studies.{label}.metric"
-    figure = study.figure or label
-    yield from metric_mistakes(configuration, key, study.metric)
-    if figure == FORGETTING and study.metric == COMET:
-        yield f"'{key}' is '{COMET}', which scores no other pairs than those that are tuned; write 'chrf' or 'bleu'."
-    if figure == REPRESENTATIONS and study.metric != CHRF:
-        yield f"'{key}' is '{study.metric}', but the figure '{REPRESENTATIONS}' shows no scores; take the key out."

@@ -1,42 +1,66 @@
-"""The types of an entry of `models`: where a base model comes from, and in what it is held."""
+"""The section `models`: base models, where they come from, how their weights are stored, how their cells are run."""
 
+import hashlib
 import json
-from typing import Any, Literal
+from collections.abc import Callable, Collection, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
-from mtpeft.config.forms import HUB_MODEL, Language, Probability
-from mtpeft.config.section import Section
+from mtpeft.cells import digest_of, name_of
+from mtpeft.config.messages import named_twice
+from mtpeft.config.pairs import pair_languages
+from mtpeft.core.errors import UserError
+from mtpeft.core.files import canonical, found_path
+from mtpeft.core.forms import HUB_MODEL, Language, Probability
+from mtpeft.core.languages import match
+from mtpeft.core.options import PrecisionOptions
+from mtpeft.core.section import Section, later
+from mtpeft.core.wording import listed, unknown
+from mtpeft.models.architecture import ModelShape, extended_shape
+from mtpeft.models.config_json import read_folder_shape
+from mtpeft.models.derived import MODEL_SOURCES, source_of
+from mtpeft.models.derived.pretrain import mbart_config
+from mtpeft.models.families import names_by_files, read_shape
+from mtpeft.models.families.mbart import MBART50_CODES, language_code
+from mtpeft.models.families.prompts import check_prompt
+
+if TYPE_CHECKING:
+    from mtpeft.config.schema import Configuration
+    from mtpeft.config.studies import Study
 
 EXECUTION = {"cells_per_gpu", "gpus", "micro_batch_tokens", "sharded"}
-"""Keys of a model that say how its cells are run, on which no result depends."""
+"""Keys that say how the cells of a model are run; no result depends on them."""
 
 
 class PretrainingNoise(Section):
-    """What keeps a model from learning a small text by heart."""
+    """Noise in pre-training, which keeps a model from learning a small text by heart."""
 
-    begin: Probability = Field(default=0.0, description="Share of the updates before any of it.")
+    begin: Probability = Field(default=0.0, description="Share of the updates without any noise, at the beginning.")
     joined: Probability = Field(default=0.0, description="Share of the batches whose rows are joined two by two.")
     masked_source: Probability = Field(default=0.0, description="Share of the source's tokens that are masked.")
-    masked_target: Probability = Field(default=0.0, description="Share of masks in what the decoder reads.")
+    masked_target: Probability = Field(
+        default=0.0, description="Share of the tokens that the decoder reads that are masked."
+    )
 
 
 class Pretraining(Section):
-    """An mBART model trained from nothing by the workflow."""
+    """An mBART model that the workflow pre-trains from random weights."""
 
     objective: Literal["translation", "denoising"] = Field(
         description="Translate the pairs, or restore masked sentences of each of their languages."
     )
     pairs: list[str] = Field(min_length=1, description="Labels of `pairs` whose pre-training part is read.")
     rows: PositiveInt | None = Field(
-        default=None, description="Sentence pairs of each pair that are read, others of each. Empty: all there are."
+        default=None, description="Sentence pairs that are read of each pair, different ones of each. Empty: all."
     )
-    vocabulary: PositiveInt = Field(description="Sentencepiece vocabulary, all languages together.")
+    vocabulary: PositiveInt = Field(description="Entries of the SentencePiece vocabulary, which all languages share.")
     vocabulary_pairs: list[str] = Field(
-        default=[], description="Labels of `pairs` whose pre-training part it is learnt from besides that of `pairs`."
+        default=[], description="Labels of more `pairs`, from whose pre-training part the vocabulary is learnt as well."
     )
     layers: PositiveInt = Field(description="Encoder layers, and as many decoder layers.")
-    d_model: PositiveInt = Field(description="Width.")
+    d_model: PositiveInt = Field(description="Width of the hidden states.")
     heads: PositiveInt = Field(description="Attention heads.")
     feed_forward: PositiveInt = Field(description="Inner width of the feed-forward blocks.")
     max_positions: PositiveInt = Field(default=128, description="Longest sequence in tokens.")
@@ -49,77 +73,67 @@ class Pretraining(Section):
 
 
 class NewLanguage(Section):
-    """How the token of a new language begins."""
+    """How the embedding of the token of a new language is initialised."""
 
     like: Language | None = Field(
-        default=None, description="A language that the model knows, whose token it begins as. Empty: the mean of all."
+        default=None,
+        description="A language that the model knows, whose embedding it starts as. Empty: the mean of all.",
     )
 
 
 class NewPieces(Section):
-    """New entries of the vocabulary, learnt from fine-tuning text."""
+    """New entries of the vocabulary, learnt from text for fine-tuning."""
 
     language: Language = Field(description="Language of the text.")
     pairs: list[str] = Field(min_length=1, description="Labels of `pairs` with that language, whose text is read.")
-    entries: PositiveInt = Field(description="How many.")
+    entries: PositiveInt = Field(description="Number of new entries.")
 
 
 class Extension(Section):
-    """Another model of the catalogue with more entries in its vocabulary, which every method trains."""
+    """Another model of `models` with more entries in its vocabulary, whose embeddings every method trains."""
 
     model: str = Field(description="A label of `models`.")
     languages: dict[Language, NewLanguage] = Field(default={}, description="Languages that the model has no token for.")
-    pieces: NewPieces | None = Field(default=None, description="New entries for text that falls into many pieces.")
+    pieces: NewPieces | None = Field(
+        default=None, description="New entries, for a language that the vocabulary cuts into many pieces."
+    )
+
+    @property
+    def entries(self) -> int:
+        """How many entries the vocabulary gets."""
+        return len(self.languages) + (self.pieces.entries if self.pieces else 0)
 
 
 class Seen(Section):
-    """What a model has read in its pre-training, for studies of that; unnecessary for models that come from here."""
+    """What a model has read in its pre-training; the workflow knows it of the models that it has pre-trained itself."""
 
     parallel: list[str] = Field(default=[], description="Labels of `pairs` that it was trained to translate.")
     monolingual: list[Language] = Field(default=[], description="Languages that it has read by themselves.")
 
 
-class Model(Section):
-    """A base model: one that the workflow pre-trains, a local Hugging Face folder, one of a model hub, or one of these
-    with more entries in its vocabulary.
+class Model(PrecisionOptions):
+    """A base model: pre-trained here, a local Hugging Face folder, a model of a hub, or one of these with a larger
+    vocabulary.
     """
 
     pretrain: Pretraining | None = None
     path: str | None = Field(default=None, description="Folder with config.json, safetensors weights and tokenizer.")
-    # Left out where it is empty, so that it changes nothing for models that come from elsewhere.
-    hub: str | None = Field(
-        default=None,
+    hub: str | None = later(
+        None,
         pattern=HUB_MODEL,
-        exclude_if=lambda given: given is None,
         description="A model of the hub and its revision: owner/name@commit.",
     )
-    extend: Extension | None = Field(
-        default=None, exclude_if=lambda given: given is None, description="A model with a larger vocabulary."
-    )
-    prompt: str | None = Field(
-        default=None,
-        exclude_if=lambda given: given is None,
+    extend: Extension | None = later(None, description="A model with a larger vocabulary.")
+    prompt: str | None = later(
+        None,
         description="Text before every source sentence of a model that is told the languages in words, with {source}, "
         "{target}, {source_code} or {target_code} in it. Empty: as T5 was trained, `translate {source} to {target}: `.",
     )
-    seen: Seen | None = Field(
-        default=None, exclude_if=lambda given: given is None, description="What it was pre-trained on, if you know."
-    )
+    seen: Seen | None = later(None, description="What it has read in its pre-training, if that is known.")
     threads: PositiveInt = Field(
         default=1,
         le=1024,
         description="Torch's threads. They change the order of sums, so they are part of the result.",
-    )
-    # Left out where the base is held as ever, so that they change nothing for models without them.
-    quantised: Literal[8, 4] | None = Field(
-        default=None,
-        exclude_if=lambda bits: bits is None,
-        description="Bits of a weight of the linear layers, by bitsandbytes; the base stays frozen. Empty: all 32.",
-    )
-    precision: Literal["float32", "bfloat16"] = Field(
-        default="float32",
-        exclude_if=lambda floats: floats == "float32",
-        description="Floats that the base is held and computed in; with 'bfloat16', meant for GPUs, it stays frozen.",
     )
     cells_per_gpu: PositiveInt = Field(
         default=1,
@@ -142,10 +156,211 @@ class Model(Section):
 
     @property
     def identity(self) -> dict[str, Any]:
-        """All that a result may depend on, as plain values."""
+        """All keys that a result may depend on, as plain values."""
         return json.loads(self.model_dump_json(exclude=EXECUTION))
 
     @property
-    def held(self) -> dict[str, Any]:
-        """The keys that say in what the base is held, where it is in less than it could be trained in."""
-        return self.model_dump(include={"quantised", "precision"})
+    def reduced_precision(self) -> dict[str, Any]:
+        """The keys of `PrecisionOptions` by which the base has fewer bits than 32-bit floats, and so stays frozen."""
+        return self.model_dump(include=set(PrecisionOptions.model_fields))
+
+
+def origin_of(configuration: "Configuration", model: str) -> str:
+    """Return the model whose weights a model has: itself, or the one that it extends."""
+    extension = configuration.models[model].extend
+    return extension.model if extension else model
+
+
+def model_shape(configuration: "Configuration", model: str) -> ModelShape | None:
+    """Return the shape of a model, also before it is pre-trained; None before it is fetched.
+
+    An extended model has the shape of the model that it extends, with more entries.
+
+    Raises:
+        UserError: the folder holds no model, or one of an architecture that is not supported.
+    """
+    entry = configuration.models[model]
+    if entry.pretrain:
+        return read_shape(mbart_config(entry.pretrain.model_dump(), pretrain_languages(configuration, model)))
+    if entry.extend:
+        origin = model_shape(configuration, entry.extend.model)
+        return extended_shape(origin, new_entries=entry.extend.entries) if origin else None
+    folder = model_folder(configuration, model)
+    if entry.hub and not (folder / "config.json").exists():
+        return None
+    return read_folder_shape(folder, key=f"models.{model}.{source_of(entry).name}")
+
+
+def model_folder(configuration: "Configuration", model: str) -> Path:
+    """Folder of a model that lies in one or is fetched from a hub, with its tokenizer in it."""
+    entry = configuration.models[model]
+    if entry.path:
+        return found_path(entry.path)
+    return Path(
+        f"results/models/{name_of(model, digest_of(hub_params(configuration, model), []))}/{source_of(entry).folder}"
+    )
+
+
+def hub_params(configuration: "Configuration", model: str) -> dict[str, Any]:
+    """Params of a model that is fetched from a hub."""
+    return {"hub": configuration.models[model].hub, **prompt_params(configuration, model)}
+
+
+def prompt_params(configuration: "Configuration", model: str) -> dict[str, Any]:
+    """The prompt of a model or of the one that it extends, if it has one."""
+    labels = (model, origin_of(configuration, model))
+    given = next((prompt for label in labels if (prompt := configuration.models[label].prompt) is not None), None)
+    return {} if given is None else {"prompt": given}
+
+
+def vocabulary_pairs(configuration: "Configuration", model: str) -> list[str]:
+    """Return the pairs that the vocabulary of a model is learnt from, sorted: those of its pre-training and others."""
+    pretrain = configuration.models[model].pretrain
+    return sorted({*pretrain.pairs, *pretrain.vocabulary_pairs})
+
+
+def pretrain_languages(configuration: "Configuration", model: str) -> list[str]:
+    """Return the languages of the pairs that the vocabulary of a model is learnt from, sorted."""
+    pairs = vocabulary_pairs(configuration, model)
+    return sorted({language for pair in pairs for language in pair_languages(configuration, pair)})
+
+
+def vocabulary_of(configuration: "Configuration", model: str) -> str:
+    """Return the label of the vocabulary of a model; models with the same vocabulary share it and its token arrays.
+
+    The label has the size and, since a list of pairs is too long for a path, a hash of all that it depends on.
+    """
+    pretrain = configuration.models[model].pretrain
+    if pretrain is None:
+        return model
+    pairs = vocabulary_pairs(configuration, model)
+    keys = canonical({"pairs": pairs, "size": pretrain.vocabulary, "max_positions": pretrain.max_positions})
+    return f"v{pretrain.vocabulary}-{hashlib.sha256(keys.encode()).hexdigest()[:8]}"
+
+
+def model_with(configuration: "Configuration", vocabulary: str) -> str:
+    """Return a model that has the vocabulary with this label."""
+    return next(model for model in configuration.models if vocabulary_of(configuration, model) == vocabulary)
+
+
+def mistakes(configuration: "Configuration") -> Iterator[str]:
+    """Find models with no source or several, and keys of their entries that don't fit each other."""
+    for label, model in configuration.models.items():
+        key = f"models.{label}"
+        if sum(getattr(model, source) is not None for source in MODEL_SOURCES) != 1:
+            yield f"'{key}' must have one of 'pretrain', 'path', 'hub' and 'extend', and no other."
+            continue
+        if model.prompt is not None:
+            yield from prompt_mistakes(key, model)
+        if model.sharded and model.gpus == 1:
+            yield f"'{key}.sharded' needs several GPUs to put shards on; write how many in '{key}.gpus'."
+        if model.seen:
+            yield from unknown(f"{key}.seen.parallel", model.seen.parallel, configuration.pairs, "pairs")
+            for name in ("parallel", "monolingual"):
+                yield from named_twice(f"{key}.seen.{name}", getattr(model.seen, name))
+        if model.extend:
+            yield from _extension_mistakes(configuration, f"{key}.extend", model.extend)
+        elif model.pretrain:
+            yield from _pretraining_mistakes(configuration, f"{key}.pretrain", model.pretrain)
+        else:
+            try:
+                model_shape(configuration, label)
+            except UserError as error:
+                yield str(error)
+
+
+def _pretraining_mistakes(configuration: "Configuration", key: str, pretrain: Pretraining) -> Iterator[str]:
+    """Find unknown pairs, pairs without text for pre-training, and a width that the heads do not divide."""
+    for name in ("pairs", "vocabulary_pairs"):
+        yield from unknown(f"{key}.{name}", getattr(pretrain, name), configuration.pairs, "pairs")
+        yield from named_twice(f"{key}.{name}", getattr(pretrain, name))
+    if pretrain.d_model % pretrain.heads:
+        yield (
+            f"'{key}.d_model' is {pretrain.d_model}, which {pretrain.heads} heads do not divide; write a multiple of "
+            "'heads'."
+        )
+    yield from _nothing_left(configuration, f"{key}.pairs", pretrain.pairs)
+
+
+def _nothing_left(configuration: "Configuration", key: str, pairs: Sequence[str]) -> Iterator[str]:
+    """Find pairs whose corpus leaves no text for pre-training."""
+    for pair in pairs:
+        label = configuration.pairs[pair].corpus if pair in configuration.pairs else None
+        if label in configuration.corpora and configuration.corpora[label].split.train is None:
+            yield (
+                f"'{key}' names '{pair}', but all text of its corpus is for fine-tuning; "
+                f"write how much of it is in 'corpora.{label}.split.train'."
+            )
+
+
+def _extension_mistakes(configuration: "Configuration", key: str, extension: Extension) -> Iterator[str]:
+    """Find an extension of no model or of an extended one, pairs without the language, and an extension by nothing."""
+    unknown_model = list(unknown(f"{key}.model", [extension.model], configuration.models, "models"))
+    if unknown_model:
+        yield from unknown_model
+    elif configuration.models[extension.model].extend:
+        yield f"'{key}.model' is '{extension.model}', which extends another model itself; extend that one."
+    if not extension.languages and not extension.pieces:
+        yield f"'{key}' adds nothing; write 'languages' or 'pieces'."
+    if pieces := extension.pieces:
+        yield from unknown(f"{key}.pieces.pairs", pieces.pairs, configuration.pairs, "pairs")
+        known = {pair: pair_languages(configuration, pair) for pair in pieces.pairs if pair in configuration.pairs}
+        lacking = [pair for pair, languages in known.items() if pieces.language not in languages]
+        if lacking:
+            yield f"'{key}.pieces.pairs' names {listed(lacking)}, which do not have '{pieces.language}'; take them out."
+
+
+def prompt_mistakes(key: str, model: Model) -> Iterator[str]:
+    """Find a prompt with an unknown name in braces, and a prompt for a model that has tokens for languages.
+
+    A model of a hub is checked when it has been fetched.
+    """
+    try:
+        check_prompt(str(model.prompt), key=f"{key}.prompt")
+    except UserError as error:
+        yield str(error)
+    folder = found_path(model.path) if model.path else None
+    if model.pretrain or (folder and (folder / "tokenizer_config.json").is_file() and names_by_files(folder)):
+        yield (
+            f"'{key}.prompt' is for models that are told the languages in words, but the vocabulary of this one has "
+            "tokens for them; take the key out."
+        )
+
+
+def study_mistakes(configuration: "Configuration") -> Iterator[str]:
+    """Find pairs of the studies with a language for which a model has no token."""
+    for label, study in configuration.studies.items():
+        for block in study.blocks:
+            yield from _language_mistakes(configuration, f"studies.{label}", block)
+
+
+def _language_mistakes(configuration: "Configuration", key: str, study: "Study") -> Iterator[str]:
+    """Find pairs with a language for which a model has no token; a model of a hub is checked when it is there."""
+    for model in study.models:
+        extension, origin = configuration.models[model].extend, origin_of(configuration, model)
+        if configuration.models[origin].pretrain:
+            known = {*MBART50_CODES, *map(language_code, pretrain_languages(configuration, origin))}
+            lacks, remedy = _without_code(known), f"add '{{pair}}' to 'models.{origin}.pretrain.vocabulary_pairs'"
+        else:
+            remedy = "take one of the two out, or give the language a token with 'extend'"
+            lacks = without_name(model_folder(configuration, origin))
+        new = extension.languages if extension else {}
+        named = [*(("pairs", pair) for pair in study.members), *(("also_score", pair) for pair in study.also_score)]
+        for name, pair in named:
+            for language in filter(lacks, set(pair_languages(configuration, pair)) - set(new)):
+                yield (
+                    f"'{key}.{name}' names '{pair}', but the vocabulary of '{model}' has no token for '{language}'; "
+                    f"{remedy.format(pair=pair)}."
+                )
+
+
+def _without_code(known: Collection[str]) -> Callable[[str], bool]:
+    return lambda language: language_code(language) not in known
+
+
+def without_name(folder: Path) -> Callable[[str], bool]:
+    """Return a function that tells whether the tokenizer in a folder has no token for a language."""
+    if not (folder / "tokenizer_config.json").is_file():  # not fetched yet, or refused when it is taken in
+        return lambda language: False
+    names = names_by_files(folder)
+    return lambda language: names is not None and match(language, names) is None

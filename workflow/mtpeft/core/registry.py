@@ -41,12 +41,13 @@ REGISTRIES: list["Registry"] = []
 """All registries of this process, to which a module from outside can add."""
 
 
-class Registry(Generic[E]):
+class Registry(Mapping[str, E], Generic[E]):
     """The entries of one kind, by name.
 
     Args:
         kind: type of the entries.
-        package: whose modules hold them; modules whose name ends in one of `skipped` are not looked at.
+        package: whose modules, and those of packages in it, hold them.
+        skipped: ends of the names of modules that are not looked at.
         word: what messages call an entry, such as `metric`.
     """
 
@@ -70,8 +71,8 @@ class Registry(Generic[E]):
     def __iter__(self) -> Iterator[str]:
         return iter(self.entries)
 
-    def __contains__(self, name: object) -> bool:
-        return name in self.entries
+    def __len__(self) -> int:
+        return len(self.entries)
 
     def add(self, entry: E) -> None:
         """Add an entry from outside of the package."""
@@ -83,14 +84,16 @@ class Registry(Generic[E]):
 
     def _modules(self) -> Iterator[ModuleType]:
         package = importlib.import_module(self.package)
-        for found in pkgutil.iter_modules(package.__path__):
+        for found in pkgutil.walk_packages(package.__path__, f"{self.package}."):
             if not found.name.endswith(self.skipped or ("\0",)):
-                yield importlib.import_module(f"{self.package}.{found.name}")
+                yield importlib.import_module(found.name)
 
 
 def entries_in(module: ModuleType, kind: type[E]) -> list[E]:
     """The entries of a kind that a module defines at its top, alone or in a tuple."""
-    values = [value for own in vars(module).values() for value in (own if isinstance(own, tuple) else (own,))]
+    # To ask a module that is loaded when it is used for its class would load it.
+    own = [value for value in vars(module).values() if not isinstance(value, ModuleType)]
+    values = [value for named in own for value in (named if isinstance(named, tuple) else (named,))]
     return list({id(value): value for value in values if isinstance(value, kind)}.values())
 
 

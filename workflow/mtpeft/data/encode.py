@@ -1,4 +1,4 @@
-"""Turn the sentence pairs of a pair into token arrays, exactly as the model's own tokenizer does."""
+"""Encode the text of a pair: token arrays, exactly as the model's own tokenizer makes them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -11,35 +11,36 @@ from mtpeft.data.token_arrays import Encoded, write_arrays
 from mtpeft.data.token_counts import Counts, loss_warnings, read_counts
 from mtpeft.data.tsv import read_pairs
 from mtpeft.models.families import read_json, read_shape
-from mtpeft.models.tokenizer import Codec, Side, encode, losses, open_codec
+from mtpeft.models.tokenizer import PairTokenizer, Side, encode, losses, open_tokenizer
 
 
-def encode_pair(settings: Mapping[str, Any], *, tokenizer: Path, parts: Mapping[Path, Path]) -> None:
-    """Write the token arrays of each part, cut to the model's positions, each with a record beside it, as `.json`; warn
-    where much is lost.
+def encode_pair(params: Mapping[str, Any], *, tokenizer: Path, parts: Mapping[Path, Path]) -> None:
+    """Write the token arrays of each part, truncated to the model's positions, and a record beside each, as `.json`.
+
+    A warning says where much text is truncated or unknown to the vocabulary.
 
     Args:
-        settings: `source` and `target` language, `vocabulary` for messages, `max_positions` where no model lies beside
-            the tokenizer that says it, `prompt` where a model has one of its own.
+        params: `source` and `target` language; `vocabulary`, its label for messages; `max_positions` where no model
+            beside the tokenizer says it; and `prompt` where a model has one of its own.
         tokenizer: folder of the model's tokenizer.
-        parts: text of each part, and where its arrays go.
+        parts: text of each part, with the path of its arrays.
     """
-    languages = {"source": settings["source"], "target": settings["target"]}
-    codec = open_codec(tokenizer, languages, vocabulary=settings["vocabulary"], prompt=settings.get("prompt"))
-    longest = settings.get("max_positions") or read_shape(read_json(tokenizer / "config.json")).max_positions
+    languages = {"source": params["source"], "target": params["target"]}
+    opened = open_tokenizer(tokenizer, languages, vocabulary=params["vocabulary"], prompt=params.get("prompt"))
+    max_length = params.get("max_positions") or read_shape(read_json(tokenizer / "config.json")).max_positions
     for text, arrays in parts.items():
         rows = read_pairs(text)
-        source = _encoded(codec, [row.source for row in rows], "source", longest=longest)
-        target = _encoded(codec, [row.target for row in rows], "target", longest=longest)
+        source = _encoded(opened, [row.source for row in rows], "source", max_length=max_length)
+        target = _encoded(opened, [row.target for row in rows], "target", max_length=max_length)
         write_arrays(arrays, source=source, target=target)
         counts = read_counts(arrays)
-        _write_record(settings, arrays, text=text, counts=counts)
-        warn(loss_warnings(counts, f"{text}, as '{settings['vocabulary']}' reads it"))
+        _write_record(params, arrays, text=text, counts=counts)
+        warn(loss_warnings(counts, f"{text}, as '{params['vocabulary']}' reads it"))
 
 
-def _write_record(settings: Mapping[str, Any], arrays: Path, *, text: Path, counts: Mapping[str, Counts]) -> None:
+def _write_record(params: Mapping[str, Any], arrays: Path, *, text: Path, counts: Mapping[str, Counts]) -> None:
     content = {
-        "settings": dict(settings),
+        "settings": dict(params),
         "inputs": {"text": sha256_of(text)},
         "counts": {side: asdict(own) for side, own in counts.items()},
         "made": {arrays.name: sha256_of(arrays)},
@@ -47,10 +48,10 @@ def _write_record(settings: Mapping[str, Any], arrays: Path, *, text: Path, coun
     write_record(arrays.with_suffix(".json"), content)
 
 
-def _encoded(codec: Codec, sentences: Sequence[str], side: Side, *, longest: int) -> Encoded:
-    (empty,) = encode(codec, [""], side, longest=longest)
-    rows = encode(codec, sentences, side, longest=longest)
-    lost = losses(codec, sentences, rows, side, longest=longest)
+def _encoded(tokenizer: PairTokenizer, sentences: Sequence[str], side: Side, *, max_length: int) -> Encoded:
+    (empty,) = encode(tokenizer, [""], side, max_length=max_length)
+    rows = encode(tokenizer, sentences, side, max_length=max_length)
+    lost = losses(tokenizer, sentences, rows, side, max_length=max_length)
     return Encoded(
         rows,
         around=len(empty),

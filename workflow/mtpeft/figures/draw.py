@@ -9,8 +9,8 @@ from mtpeft.analysis.collect import DIVERGED
 from mtpeft.analysis.layer_ranks import CellRanks, read_ranks
 from mtpeft.analysis.tables import System, Tables, distances_of_languages, read_systems
 from mtpeft.cells import members_of
-from mtpeft.config.settings import DISTANCES
 from mtpeft.core.errors import UserError
+from mtpeft.core.languages import DISTANCES
 from mtpeft.figures.budgets import draw_budgets
 from mtpeft.figures.data_sizes import draw_data_sizes
 from mtpeft.figures.efficiency import draw_efficiency

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from mtpeft.analysis.tables import Setting, Tables
-from mtpeft.config.exposure import ORDER
+from mtpeft.config.pretraining import ORDER
 from mtpeft.figures.plotting.labels import label_end
 from mtpeft.figures.plotting.panels import Drawing, draw_gaps, grid, nothing_yet, share_range
 from mtpeft.figures.plotting.reference_lines import FULL_DASHES

@@ -1,7 +1,7 @@
-"""How a model that is handed over is called: its generation settings, and the page in its folder with the lines.
+"""Generation settings of an exported model, and the page in its folder with the lines of Python that translate with it.
 
-With these settings transformers' plain `generate` finds what the cell does. They have no word for the limit that the
-cell has for every sentence, so the lines do.
+With these settings the plain `generate` of transformers translates as the cell does. They have no key for the limit of
+length that the cell has for every sentence, so the lines compute it.
 """
 
 from collections.abc import Sequence
@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mtpeft.core.languages import english_name
-from mtpeft.decoding.search import EXTRA_TOKENS, Search
+from mtpeft.core.options import DecodingOptions
+from mtpeft.decoding.search import EXTRA_TOKENS
 from mtpeft.models.families.base import language_alone
-from mtpeft.models.precision import Frozen, written_options
-from mtpeft.models.special_tokens import Frame
-from mtpeft.models.tokenizer import Codec
+from mtpeft.models.precision import BasePrecision, written_options
+from mtpeft.models.special_tokens import SpecialTokens
+from mtpeft.models.tokenizer import PairTokenizer
 
 if TYPE_CHECKING:
     from torch import nn
@@ -34,67 +35,72 @@ LIMIT_NOTE = (
 
 @dataclass(frozen=True)
 class Use:
-    """All that the caller of a model has to know.
+    """What one has to know to translate with an exported model as the cell does.
 
     Attributes:
         cell: labels of the cell, as the page names it.
         languages: BCP 47 tags of source and target.
-        codec: of the model.
-        frame: of the model.
+        tokenizer: of the model.
+        special_tokens: of the model.
         search: as the cell has it.
     """
 
     cell: str
     languages: tuple[str, str]
-    codec: Codec
-    frame: Frame
-    search: Search
+    tokenizer: PairTokenizer
+    special_tokens: SpecialTokens
+    search: DecodingOptions
 
     @property
     def prompt(self) -> str:
-        """Text before every source sentence."""
-        return self.codec.prompt
+        """Text that stands before every source sentence."""
+        return self.tokenizer.prompt
 
     @property
     def first_word(self) -> int:
-        """Place of the first token of `generate` that is text, where the tokenizer would show what is before it."""
-        shown = self.codec.tokenizer.decode(list(self.frame.begin), skip_special_tokens=True)
-        return len(self.frame.begin) if shown.strip() else 0
+        """Index of the first token of `generate` that is text, where the tokenizer would print those before it."""
+        shown = self.tokenizer.pretrained.decode(list(self.special_tokens.begin), skip_special_tokens=True)
+        return len(self.special_tokens.begin) if shown.strip() else 0
 
-    def limit(self, length: int, *, more: int) -> int:
-        """Most tokens that are made of a source of a length, its special tokens included, and some more."""
-        return min(int(self.search.max_length_ratio * length) + EXTRA_TOKENS, self.frame.longest - 1) + more
+    def limit(self, length: int, *, extra: int) -> int:
+        """Largest number of tokens of a hypothesis, plus `extra`, for a source of a length with its special tokens."""
+        longest = self.special_tokens.max_length - 1
+        return min(int(self.search.max_length_ratio * length) + EXTRA_TOKENS, longest) + extra
 
 
 def generation_settings(use: Use) -> "GenerationConfig":
     """Settings with which `generate` searches as the cell does."""
     from transformers import GenerationConfig
 
-    frame, search, forbidden = use.frame, use.search, use.frame.forbidden
-    banned = [*([token] for token in forbidden.tokens if token not in frame.begin[1:]), *map(list, forbidden.sequences)]
+    special_tokens, search, forbidden = use.special_tokens, use.search, use.special_tokens.forbidden
+    banned = [
+        *([token] for token in forbidden.tokens if token not in special_tokens.begin[1:]),
+        *map(list, forbidden.sequences),
+    ]
     beams = {"length_penalty": search.length_penalty, "early_stopping": False} if search.beam_size > 1 else {}
     return GenerationConfig(
-        pad_token_id=frame.pad,
-        eos_token_id=frame.end,
-        decoder_start_token_id=frame.begin[0],
-        forced_bos_token_id=frame.begin[1] if frame.begin[1:] else None,
-        forced_eos_token_id=frame.end,
+        pad_token_id=special_tokens.pad,
+        eos_token_id=special_tokens.end,
+        decoder_start_token_id=special_tokens.begin[0],
+        forced_bos_token_id=special_tokens.begin[1] if special_tokens.begin[1:] else None,
+        forced_eos_token_id=special_tokens.end,
         bad_words_ids=banned or None,
         begin_suppress_tokens=list(forbidden.first) or None,
         do_sample=False,
         num_beams=search.beam_size,
-        max_length=frame.longest + 1,
+        max_length=special_tokens.max_length + 1,
         **beams,
     )
 
 
 def set_tokenizer(use: Use) -> "PreTrainedTokenizerBase":
-    """The tokenizer, which is set to the languages already, cuts what is longer than the model reads, and knows that
-    the tokens of languages are special.
+    """Set up the tokenizer of the cell, which has its languages already, for others to use.
+
+    It cuts what is longer than the model reads, and takes the tokens of languages for special tokens.
     """
-    tokenizer = use.codec.tokenizer
-    tokenizer.model_max_length = use.frame.longest
-    if plain := sorted(use.codec.special.difference(tokenizer.all_special_ids)):
+    tokenizer = use.tokenizer.pretrained
+    tokenizer.model_max_length = use.special_tokens.max_length
+    if plain := sorted(use.tokenizer.special.difference(tokenizer.all_special_ids)):
         tokenizer.add_special_tokens(
             {"additional_special_tokens": tokenizer.convert_ids_to_tokens(plain)}, replace_extra_special_tokens=False
         )
@@ -104,17 +110,17 @@ def set_tokenizer(use: Use) -> "PreTrainedTokenizerBase":
 def plainly_translated(
     model: "nn.Module", tokenizer: "PreTrainedTokenizerBase", sentences: Sequence[str], use: Use
 ) -> list[str]:
-    """Translations by the lines of the page, with a model and a tokenizer opened as they say."""
+    """Translate as the lines of the page do, with a model and a tokenizer opened as they say."""
     found = []
     for sentence in sentences:
         tokens = tokenizer(use.prompt + sentence, return_tensors="pt", truncation=True).to(model.device)
-        output = model.generate(**tokens, max_length=use.limit(tokens.input_ids.shape[1], more=2))
+        output = model.generate(**tokens, max_length=use.limit(tokens.input_ids.shape[1], extra=2))
         found.append(tokenizer.decode(output[0][use.first_word :], skip_special_tokens=True))
     return found
 
 
 def merged_page(use: Use) -> str:
-    """The page of a whole model."""
+    """Write the page of a whole model."""
     opened = (
         "from transformers import AutoModelForSeq2SeqLM, AutoTokenizer",
         "",
@@ -131,39 +137,39 @@ class Base:
     Attributes:
         name: repository of the hub, or folder.
         revision: of the repository.
-        frozen: how it is held.
+        precision: how it is held.
     """
 
     name: str
     revision: str | None
-    frozen: Frozen
+    precision: BasePrecision
 
 
-def part_page(use: Use, base: Base, *, staged: bool, domain: int | None) -> str:
-    """The page of a peft folder, or of the folders of stages: it names the base and how it is to be opened.
+def part_page(use: Use, base: Base, *, staged: bool, task_id: int | None) -> str:
+    """Write the page of a peft folder, or of the folders of stages; it names the base and says how it is opened.
 
     Args:
         use: of the cell.
         base: that the folder belongs to.
         staged: there is a folder for each stage.
-        domain: what modules that know the pairs of a group are told; None where there are none.
+        task_id: what modules that know the pairs of a group are told; None where there are none.
     """
     revision = [f"revision={base.revision!r}"] if base.revision else []
-    options = ", ".join([repr(base.name), *revision, *written_options(base.frozen)])
-    names = ["AutoModelForSeq2SeqLM", "AutoTokenizer", *["BitsAndBytesConfig"] * bool(base.frozen.quantised)]
+    options = ", ".join([repr(base.name), *revision, *written_options(base.precision)])
+    names = ["AutoModelForSeq2SeqLM", "AutoTokenizer", *["BitsAndBytesConfig"] * bool(base.precision.quantised)]
     opened = (
         *(["from pathlib import Path", ""] if staged else []),
         *([] if staged else ["import mtpeft  # makes its methods known to peft", "from peft import PeftModel"]),
         f"from transformers import {', '.join([*names, 'GenerationConfig'])}",
         *(["", "from mtpeft.methods.staged_adapter import StagedModel"] if staged else []),
-        *([] if domain is None else ["from mtpeft.methods.task_ids import say_domains"]),
+        *([] if task_id is None else ["from mtpeft.methods.task_ids import set_task_ids"]),
         "",
         'folder = "."  # where this file lies',
         f"base = AutoModelForSeq2SeqLM.from_pretrained({options})",
-        *(_FOUR_BITS if base.frozen.quantised == 4 else []),
+        *(_FOUR_BITS if base.precision.quantised == 4 else []),
         "base.generation_config = GenerationConfig.from_pretrained(folder)",
         *(_STAGES if staged else ["model = PeftModel.from_pretrained(base, folder).eval()"]),
-        *([] if domain is None else [f"say_domains(model, {domain})"]),
+        *([] if task_id is None else [f"set_task_ids(model, {task_id})"]),
         "tokenizer = AutoTokenizer.from_pretrained(folder)",
     )
     return _page(use, "peft", opened, _plain_lines(use))
@@ -182,14 +188,14 @@ _STAGES = (
 
 
 def own_page(use: Use, call: str, why: str) -> str:
-    """The page of a peft folder that nothing but this package opens; `call` is what opens the cell."""
+    """Write the page of a peft folder that nothing but this package opens, with the arguments of `mtpeft.load`."""
     code = f'import mtpeft\n\ntranslate = mtpeft.load({call})\nprint(*translate(["{EXAMPLE}"]))'
     return f"{_head(use, 'peft')}\n{why} Where the cell is, this translates:\n\n```python\n{code}\n```\n"
 
 
 @dataclass(frozen=True)
-class Told:
-    """What CTranslate2 is told besides the source.
+class CTranslate2Arguments:
+    """What CTranslate2 has to be given besides the source.
 
     Attributes:
         prefix: tokens that the target begins with.
@@ -202,24 +208,24 @@ class Told:
     suppressed: tuple[tuple[str, ...], ...]
 
 
-def told_to_ctranslate2(use: Use, vocabulary: Sequence[str]) -> Told:
-    """The same for a model that was converted to this vocabulary.
+def ctranslate2_arguments(use: Use, vocabulary: Sequence[str]) -> CTranslate2Arguments:
+    """Arguments for a model that was converted with this vocabulary.
 
-    It begins with the start token by itself, but for a model whose start is the language.
+    CTranslate2 begins with the start token by itself, except for a model whose start token is the language.
     """
-    begin, forbidden = use.frame.begin, use.frame.forbidden
-    starts_from_language = use.codec.family.begin is language_alone
+    begin, forbidden = use.special_tokens.begin, use.special_tokens.forbidden
+    starts_from_language = use.tokenizer.family.begin is language_alone
     language = begin if starts_from_language else begin[1:]
     words = [*((token,) for token in forbidden.tokens), *forbidden.sequences]
-    return Told(
+    return CTranslate2Arguments(
         prefix=tuple(vocabulary[token] for token in language),
         repeated=0 if starts_from_language else len(language),
         suppressed=tuple(tuple(vocabulary[token] for token in own) for own in words if max(own) < len(vocabulary)),
     )
 
 
-def ctranslate2_page(use: Use, told: Told) -> str:
-    """The page of a model for CTranslate2."""
+def ctranslate2_page(use: Use, given: CTranslate2Arguments) -> str:
+    """Write the page of a model for CTranslate2."""
     beams = f", length_penalty={use.search.length_penalty}" if use.search.beam_size > 1 else ""
     opened = (
         "import ctranslate2",
@@ -229,22 +235,24 @@ def ctranslate2_page(use: Use, told: Told) -> str:
         "tokenizer, model = AutoTokenizer.from_pretrained(folder), ctranslate2.Translator(folder)",
     )
     lines = (
-        f"source = tokenizer({_given(use)}, truncation=True).input_ids",
+        f"source = tokenizer({_source(use)}, truncation=True).input_ids",
         "output = model.translate_batch(",
         "    [tokenizer.convert_ids_to_tokens(source)],",
-        *([f"    target_prefix=[{list(told.prefix)!r}],"] if told.prefix else []),
+        *([f"    target_prefix=[{list(given.prefix)!r}],"] if given.prefix else []),
         f"    beam_size={use.search.beam_size}{beams},",
-        f"    suppress_sequences={list(map(list, told.suppressed))!r},",
-        f"    max_decoding_length={_limit(use, 'len(source)', more=_more(use, told))},",
+        f"    suppress_sequences={list(map(list, given.suppressed))!r},",
+        f"    max_decoding_length={_limit(use, 'len(source)', extra=_extra(use, given))},",
         ")",
-        f"made = tokenizer.convert_tokens_to_ids(output[0].hypotheses[0][{told.repeated}:])",
+        f"made = tokenizer.convert_tokens_to_ids(output[0].hypotheses[0][{given.repeated}:])",
         "print(tokenizer.decode(made, skip_special_tokens=True))",
     )
     return _page(use, "ctranslate2", opened, lines)
 
 
-def translated_by_ctranslate2(folder: Path, sentences: Sequence[str], use: Use, told: Told) -> list[str]:
-    """Translations by the lines of the page."""
+def translated_by_ctranslate2(
+    folder: Path, sentences: Sequence[str], use: Use, given: CTranslate2Arguments
+) -> list[str]:
+    """Translate as the lines of the page of CTranslate2 do."""
     import ctranslate2
     from transformers import AutoTokenizer
 
@@ -254,23 +262,23 @@ def translated_by_ctranslate2(folder: Path, sentences: Sequence[str], use: Use, 
         source = tokenizer(use.prompt + sentence, truncation=True).input_ids
         output = model.translate_batch(
             [tokenizer.convert_ids_to_tokens(source)],
-            target_prefix=[list(told.prefix)] if told.prefix else None,
+            target_prefix=[list(given.prefix)] if given.prefix else None,
             beam_size=use.search.beam_size,
-            suppress_sequences=list(map(list, told.suppressed)),
-            max_decoding_length=use.limit(len(source), more=_more(use, told)),
+            suppress_sequences=list(map(list, given.suppressed)),
+            max_decoding_length=use.limit(len(source), extra=_extra(use, given)),
         )
-        made = tokenizer.convert_tokens_to_ids(output[0].hypotheses[0][told.repeated :])
+        made = tokenizer.convert_tokens_to_ids(output[0].hypotheses[0][given.repeated :])
         found.append(tokenizer.decode(made, skip_special_tokens=True))
     return found
 
 
-def _more(use: Use, told: Told) -> int:
-    """Tokens that CTranslate2 counts and the limit of a search does not."""
-    return 1 - len(use.frame.begin) + told.repeated
+def _extra(use: Use, given: CTranslate2Arguments) -> int:
+    """Number of tokens that CTranslate2 counts and the limit of a search does not."""
+    return 1 - len(use.special_tokens.begin) + given.repeated
 
 
 def set_generation_settings(model: "nn.Module", use: Use) -> None:
-    """Give them to the transformers model inside a model."""
+    """Set the generation settings of the transformers model inside a model."""
     from transformers import GenerationMixin
 
     inner: Any = next(module for module in model.modules() if isinstance(module, GenerationMixin))
@@ -280,20 +288,20 @@ def set_generation_settings(model: "nn.Module", use: Use) -> None:
 def _plain_lines(use: Use) -> tuple[str, ...]:
     words = f"output[0][{use.first_word}:]" if use.first_word else "output[0]"
     return (
-        f'tokens = tokenizer({_given(use)}, return_tensors="pt", truncation=True)',
-        f"output = model.generate(**tokens, max_length={_limit(use, 'tokens.input_ids.shape[1]', more=2)})",
+        f'tokens = tokenizer({_source(use)}, return_tensors="pt", truncation=True)',
+        f"output = model.generate(**tokens, max_length={_limit(use, 'tokens.input_ids.shape[1]', extra=2)})",
         f"print(tokenizer.decode({words}, skip_special_tokens=True))",
     )
 
 
-def _given(use: Use) -> str:
+def _source(use: Use) -> str:
     return f"{use.prompt!r} + text" if use.prompt else "text"
 
 
-def _limit(use: Use, length: str, *, more: int) -> str:
-    """`Use.limit` as it is written in Python."""
+def _limit(use: Use, length: str, *, extra: int) -> str:
+    """`Use.limit` as an expression in Python."""
     ratio = use.search.max_length_ratio
-    return f"min(int({ratio!r} * {length}) + {EXTRA_TOKENS + more}, {use.frame.longest - 1 + more})"
+    return f"min(int({ratio!r} * {length}) + {EXTRA_TOKENS + extra}, {use.special_tokens.max_length - 1 + extra})"
 
 
 def _page(use: Use, library: str, opened: Sequence[str], lines: Sequence[str]) -> str:

@@ -1,37 +1,46 @@
-"""Figures and findings from the cells that are finished now: missing ones stay gaps and are named."""
+"""Draw figures and test claims on the cells that are finished now; missing cells stay gaps and are named."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from mtpeft.analysis.claims.assess import write_findings
 from mtpeft.analysis.collect import write_tables
-from mtpeft.analysis.comet_scores import scored_with_comet
 from mtpeft.analysis.other_pairs import write_others
-from mtpeft.analysis.representations_table import has_representations, write_representations
+from mtpeft.analysis.representations_table import write_representations
 from mtpeft.analysis.summary import write_summary
 from mtpeft.cells import Cell, OnPair
 from mtpeft.config.claims import claim_cells
-from mtpeft.config.finding_paths import finding_similarities
-from mtpeft.config.folders import figures_folder, preview_folder, results_folder, tables_folder
-from mtpeft.config.representations import represented_in
 from mtpeft.config.schema import Configuration
-from mtpeft.config.settings import figure_settings, findings_settings
-from mtpeft.config.studies import EFFICIENCY, drawn_cells, study_others, untouched_elsewhere
+from mtpeft.config.studies import EFFICIENCY
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import read_lines, write_lines
 from mtpeft.core.text_tables import tally
 from mtpeft.figures.draw import draw_figure
 from mtpeft.front.status import is_finished, state_of
+from mtpeft.steps.cells_of_studies import (
+    drawn_cells,
+    figures_folder,
+    preview_folder,
+    represented,
+    results_folder,
+    study_others,
+    tables_folder,
+    untouched_elsewhere,
+)
+from mtpeft.steps.draw_figure import STEP as DRAW_FIGURE
+from mtpeft.steps.freshness import is_represented, scored_with_comet
+from mtpeft.steps.measure_similarity import similarity_records
+from mtpeft.steps.test_claims import STEP as TEST_CLAIMS
 
 FINDINGS = "findings"
 TABLES = ("scores.csv", "costs.csv", "summary.*", "others.*", "representations.csv")
 BEGUN_ANEW = "A cell was begun anew while its records were read; run `make preview` again."
 UNFINISHED = ".unfinished"
-"""Patterns of files that were made without all of their cells, in the place of those that Snakemake makes."""
+"""A list of patterns: files that were made without all of their cells, in place of those that Snakemake makes."""
 
 
 def preview(configuration: Configuration) -> Iterator[str]:
-    """Draw all figures and test all claims on what is finished now, beside what Snakemake makes; yields lines."""
+    """Draw all figures and test all claims on what is finished now, in a folder of their own; yields lines."""
     folder, labels = preview_folder(configuration), [*configuration.studies, EFFICIENCY]
     yield from draw_finished(configuration, {label: folder / "tables" / label for label in labels}, folder=folder)
     yield assess_finished(configuration, folder=folder)
@@ -50,48 +59,49 @@ def draw_finished(configuration: Configuration, labels: Mapping[str, Path], *, f
         finished = [cell for cell in cells if is_finished(configuration, cell)]
         summary, missing = tables / "summary.csv", set(cells) - set(finished)
         others_table, ranks_table = tables / "others.csv", tables / "representations.csv"
-        represented = represented_in(configuration, label)
+        shown = represented(configuration, label)
         lacking = {*(cell.on_own for cell in missing), *(on for on in others if not is_finished(configuration, *on))}
         try:
             there = {"missing": missing, "comet": scored_with_comet(configuration, finished)}
             write_tables(finished, scores=tables / "scores.csv", costs=tables / "costs.csv", **there)
             write_summary(finished, output=summary, page=summary.with_suffix(".md"), **there)
             if others:
-                told = {"before": untouched_elsewhere(configuration, label), "missing": lacking}
-                write_others(others, output=others_table, page=others_table.with_suffix(".md"), **told)
-            if represented:
-                unmeasured = {cell for cell in represented if not _is_represented(configuration, cell)}
-                write_representations(represented, output=ranks_table, missing=unmeasured)
+                untouched = untouched_elsewhere(configuration, label)
+                page = others_table.with_suffix(".md")
+                write_others(others, output=others_table, page=page, before=untouched, missing=lacking)
+            if shown:
+                unmeasured = {cell for cell in shown if not _is_represented(configuration, cell)}
+                write_representations(shown, output=ranks_table, missing=unmeasured)
         except UserError as error:
-            # Where the test set has changed, cells of before and after can't be compared.
+            # Cells that were scored before and after a change of the test set can't be compared.
             yield f"{folder / label}.pdf: not drawn. {error}"
             continue
         except FileNotFoundError:
             yield f"{folder / label}.pdf: not drawn. {BEGUN_ANEW}"
             continue
         stem = folder / label
-        more = {"others": [others_table] if others else [], "representations": [ranks_table] if represented else []}
-        draw_figure(figure_settings(configuration, label), summary=summary, stem=stem, **more)
+        more = {"others": [others_table] if others else [], "representations": [ranks_table] if shown else []}
+        draw_figure(DRAW_FIGURE.params_of(configuration, {"study": label}), summary=summary, stem=stem, **more)
         scored = _scored(configuration, [cell.on_own for cell in cells]), _scored(configuration, others)
         yield f"{stem}.pdf: {tally(*scored)}"
 
 
 def _is_represented(configuration: Configuration, cell: Cell) -> bool:
-    return is_finished(configuration, cell) and has_representations(configuration, cell)
+    return is_finished(configuration, cell) and is_represented(configuration, cell)
 
 
 def _scored(configuration: Configuration, measured: Sequence[OnPair]) -> tuple[int, int]:
-    """How many have a score, and of how many."""
+    """How many cells on pairs have a score, and how many there are."""
     return sum(state_of(configuration, *on) == "done" for on in measured), len(measured)
 
 
 def assess_finished(configuration: Configuration, *, folder: Path) -> str:
     """Write the findings of the cells that are finished now; returns a line on them."""
-    settings = findings_settings(configuration)
+    settings = TEST_CLAIMS.params_of(configuration, {})
     cells = claim_cells(settings)
     missing = [cell for cell in cells if not is_finished(configuration, cell)]
     record, page = folder / f"{FINDINGS}.json", folder / f"{FINDINGS}.md"
-    similarities = [Path(file) for file in finding_similarities(configuration)]
+    similarities = [Path(file) for file in similarity_records(configuration)]
     finished = [cell for cell in cells if cell not in missing]
     comet = scored_with_comet(configuration, finished) or ()
     try:
@@ -106,12 +116,12 @@ def assess_finished(configuration: Configuration, *, folder: Path) -> str:
 def make_unfinished(configuration: Configuration) -> None:
     """Make what Snakemake could not: tables, figures and findings whose cells are not all finished.
 
-    What lies there of an earlier state goes at once, tables with their figures, so that all are of one state.
+    Those of an earlier state are removed first, tables with their figures, so that all show the same state.
     """
     results, figures = results_folder(configuration), figures_folder(configuration)
     labels = [label for label in (*configuration.studies, EFFICIENCY) if not _is_whole(configuration, label)]
     tables = {label: tables_folder(configuration, label) for label in labels}
-    tested = claim_cells(findings_settings(configuration))
+    tested = claim_cells(TEST_CLAIMS.params_of(configuration, {}))
     are_tested = all(is_finished(configuration, cell) for cell in tested)
     patterns = [f"{figures / label}.*" for label in labels]
     patterns += [f"{folder}/{name}" for folder in tables.values() for name in TABLES]
@@ -125,16 +135,16 @@ def make_unfinished(configuration: Configuration) -> None:
 
 
 def _drawn(configuration: Configuration, label: str) -> list[OnPair]:
-    """All that a figure is drawn from."""
+    """The cells that a figure is drawn from, each with the pair that it is scored on."""
     cells = drawn_cells(configuration, label)
     return [*(cell.on_own for cell in cells), *study_others(configuration, label)]
 
 
 def _is_whole(configuration: Configuration, label: str) -> bool:
-    """Whether all is there that the tables of a figure are made of."""
+    """Whether everything is finished that the tables of a figure are made from."""
     if not all(is_finished(configuration, *on) for on in _drawn(configuration, label)):
         return False
-    if not all(has_representations(configuration, cell) for cell in represented_in(configuration, label)):
+    if not all(is_represented(configuration, cell) for cell in represented(configuration, label)):
         return False
     cells = drawn_cells(configuration, label)
     scored = scored_with_comet(configuration, cells)

@@ -5,7 +5,7 @@ away while the others are lifted off the base, and names modules as the base doe
 place, later ones around earlier ones where both have the same module.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +15,10 @@ from peft import PeftModel
 from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import nn
 
+from mtpeft.methods.base import Sizes
 from mtpeft.models.load import STAGE, STAGED_BASE
 
-Apply = Callable[[nn.Module, Mapping[str, int]], PeftModel]
+Apply = Callable[[nn.Module, Sizes], PeftModel]
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class StagedModel(nn.Module):
         """What the model computes with all its stages."""
         return self.model(*args, **kwargs)
 
-    def add(self, apply: Apply, sizes: Mapping[str, int]) -> None:
+    def add(self, apply: Apply, sizes: Sizes) -> None:
         """Add a stage of these sizes by module; what is trained already goes on being trained."""
         self._add(lambda model: apply(model, sizes))
 

@@ -14,15 +14,20 @@ from typing import Any
 from mtpeft.core.languages import english_name
 from mtpeft.models.architecture import CROSS, Linear, ModelShape, Norm, Role
 from mtpeft.models.families.base import END_ALONE, Family, start_alone, target_before, written_targets
+from mtpeft.models.families.module_names import T5_NAMES
 
 LONGEST = 512
 """Tokens of the longest sequence in pre-training; nothing in the architecture limits it."""
-EMBEDDINGS = "shared"
-PROJECTIONS: tuple[tuple[str, Role], ...] = (("q", "query"), ("k", "key"), ("v", "value"), ("o", "output"))
+PROJECTIONS: tuple[tuple[str, Role], ...] = (
+    (T5_NAMES.query, "query"),
+    (T5_NAMES.key, "key"),
+    (T5_NAMES.value, "value"),
+    ("o", "output"),
+)
 
 
 def t5_shape(config: Mapping[str, Any]) -> ModelShape:
-    """Modules of both stacks; an output projection of its own counts where the checkpoint says that it is not tied."""
+    """Return the shape: modules of both stacks, and an output projection of its own where the config says so."""
     d_model, inner = config["d_model"], config["num_heads"] * config["d_kv"]
     gated = config.get("feed_forward_proj", "relu").startswith("gated")
     linears: list[Linear] = []
@@ -59,7 +64,7 @@ def t5_shape(config: Mapping[str, Any]) -> ModelShape:
         attention_width=inner,
         feed_forwards=tuple(feed_forwards),
         layers=tuple(layers),
-        embedding_module=EMBEDDINGS,
+        embedding_module=T5_NAMES.embeddings,
         embeddings=embeddings,
         total=matrices * embeddings + distances + counted,
         matrices=matrices,
@@ -90,6 +95,7 @@ def _request(source: str, target: str) -> str:
 
 
 T5 = Family(
+    name="t5",
     title="T5",
     model_type="t5",
     tokenizers=("T5Tokenizer",),
@@ -104,5 +110,6 @@ T5 = Family(
     target_edges=END_ALONE,
     begin=start_alone,
     dropout="dropout_rate",
+    may_untie_output=True,
 )
-MT5 = replace(T5, title="mT5", model_type="mt5", tokenizers=("T5Tokenizer", "MT5Tokenizer"))
+MT5 = replace(T5, name="mt5", title="mT5", model_type="mt5", tokenizers=("T5Tokenizer", "MT5Tokenizer"))
