@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mtpeft.analysis.other_pairs import OTHERS_COLUMNS
+from mtpeft.analysis.other_pairs import others_columns
 from mtpeft.analysis.tables import Tables, read_systems
 from mtpeft.figures.draw import FIGURES
 from mtpeft.figures.plotting.panels import GAP, POINT
@@ -59,7 +59,7 @@ def test_without_the_untouched_model_nothing_is_told(tmp_path: Path) -> None:
 
 def test_every_tuned_setting_has_a_row_of_panels_in_one_range(tmp_path: Path) -> None:
     others = [*other_rows(SPANISH, "tr-en", -20), *other_rows(SPANISH, "de-en", -1), *other_rows(TURKISH, "de-en", -2)]
-    table = write_table(tmp_path / "others.csv", others, OTHERS_COLUMNS)
+    table = write_table(tmp_path / "others.csv", others, others_columns())
     tables = Tables(systems_of(tmp_path, BASE), {}, SPOKEN, others=read_systems(table))
     drawing = FIGURES["forgetting"](tables, looks_of(str(row["method"]) for row in BASE))
     assert [axes.get_title() for axes in drawing.figure.axes if axes.axison] == [

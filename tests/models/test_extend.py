@@ -29,7 +29,7 @@ from mtpeft.models.local import take_in_folder
 from mtpeft.models.tokenizer import detokenise, encode, open_tokenizer, special_tokens_of
 from mtpeft.steps.base_models import base_file
 from mtpeft.steps.divide_pair import pair_folder
-from mtpeft.steps.extend_model import extend_model
+from mtpeft.steps.extend_model import run as extend_model
 from mtpeft.steps.freshness import current_records
 from mtpeft.steps.train import placed
 from mtpeft.training.attempt_log import attempting

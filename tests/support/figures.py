@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 
-from mtpeft.analysis.other_pairs import OTHERS_COLUMNS
-from mtpeft.analysis.summary import SUMMARY_COLUMNS
+from mtpeft.analysis.other_pairs import others_columns
+from mtpeft.analysis.summary import summary_columns
 from mtpeft.analysis.tables import System, read_systems
 from mtpeft.figures.draw import draw_figure
 
 Row = dict[str, object]
-LABELS = SUMMARY_COLUMNS[:5]
+LABELS = summary_columns()[:5]
 SHARES = {"one": 0.01, "ten": 0.1, "all": 1.0, "native": 0.004}
 PAIRS_OF_SIZE = {"small": 250, "large": 4000}
 
@@ -78,7 +78,7 @@ def cells_of(rows: list[Row]) -> int:
     return sum(int(row[name]) for row in rows for name in ("seeds", "diverged", "missing"))
 
 
-def write_table(path: Path, rows: list[Row], columns: tuple[str, ...] = SUMMARY_COLUMNS) -> Path:
+def write_table(path: Path, rows: list[Row], columns: tuple[str, ...] = summary_columns()) -> Path:
     with open(path, "w", encoding="utf-8", newline="") as stream:
         writer = csv.DictWriter(stream, columns, restval="", lineterminator="\n", extrasaction="ignore")
         writer.writeheader()
@@ -88,7 +88,7 @@ def write_table(path: Path, rows: list[Row], columns: tuple[str, ...] = SUMMARY_
 
 def draw(folder: Path, figure: str, rows: list[Row], others: Sequence[Row] = (), **settings: object) -> Path:
     stem = folder / figure
-    tables = [write_table(folder / "others.csv", list(others), OTHERS_COLUMNS)] if others else []
+    tables = [write_table(folder / "others.csv", list(others), others_columns())] if others else []
     told = {
         "recipe": 1,
         "figure": figure,

@@ -10,8 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from mtpeft.cells import JOIN, LABEL_PATTERN, LONGEST_LABEL, RESERVED, unsafe_label
-from mtpeft.config import corpora, held_out, methods, models, pairs, rate_search, studies, training
-from mtpeft.config.comet_checks import comet_mistakes
+from mtpeft.config import corpora, held_out, methods, metrics, models, pairs, rate_search, studies, training
 from mtpeft.config.finding_checks import finding_mistakes
 from mtpeft.config.findings import CATALOGUE_OF, named_labels
 from mtpeft.config.messages import number_mistakes, sentences
@@ -129,7 +128,7 @@ STAGES: tuple[tuple[Check, ...], ...] = (
         rate_search.mistakes,
     ),
     (corpora.hash_mistakes,),
-    (comet_mistakes,),
+    (metrics.mistakes,),
     (corpora.present_in_mistakes, studies.mistakes, training.study_mistakes),
     (models.study_mistakes, methods.study_mistakes),
     (held_out.mistakes,),

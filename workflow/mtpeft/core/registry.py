@@ -46,9 +46,9 @@ class Registry(Mapping[str, E], Generic[E]):
 
     Args:
         kind: type of the entries.
-        package: whose modules, and those of packages in it, hold them.
-        skipped: ends of the names of modules that are not looked at.
-        word: what messages call an entry, such as `metric`.
+        package: whose modules hold them; modules whose name ends in one of `skipped` are not looked at.
+        word: what messages call an entry, such as `metric`. Of a folder in the package, the module of that name holds
+            an entry; where there is none, all its modules do.
     """
 
     def __init__(self, kind: type[E], package: str, *, word: str, skipped: tuple[str, ...] = ()) -> None:
@@ -82,11 +82,18 @@ class Registry(Mapping[str, E], Generic[E]):
         """Forget the entries from outside, as tests want it."""
         self._outside.clear()
 
-    def _modules(self) -> Iterator[ModuleType]:
-        package = importlib.import_module(self.package)
-        for found in pkgutil.walk_packages(package.__path__, f"{self.package}."):
-            if not found.name.endswith(self.skipped or ("\0",)):
+    def _modules(self, package: str = "") -> Iterator[ModuleType]:
+        """Import the modules of a package that may hold entries."""
+        folder = importlib.import_module(package or self.package)
+        for found in pkgutil.iter_modules(folder.__path__, f"{folder.__name__}."):
+            if found.name.endswith(self.skipped or ("\0",)):
+                continue
+            if not found.ispkg:
                 yield importlib.import_module(found.name)
+            elif (Path(found.module_finder.path) / found.name.rpartition(".")[2] / f"{self.word}.py").is_file():
+                yield importlib.import_module(f"{found.name}.{self.word}")
+            else:
+                yield from self._modules(found.name)
 
 
 def entries_in(module: ModuleType, kind: type[E]) -> list[E]:

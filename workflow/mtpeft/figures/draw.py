@@ -5,8 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mtpeft.analysis.collect import DIVERGED
-from mtpeft.analysis.layer_ranks import CellRanks, read_ranks
+from mtpeft.analysis.representations import CellRanks, read_ranks
+from mtpeft.analysis.score_tables import DIVERGED
 from mtpeft.analysis.tables import System, Tables, distances_of_languages, read_systems
 from mtpeft.cells import members_of
 from mtpeft.core.errors import UserError
@@ -25,7 +25,7 @@ from mtpeft.figures.plotting.panels import GAP, OPEN, Drawing, drawn_kinds
 from mtpeft.figures.plotting.style import Look, figure_style, looks_of, save_figure
 from mtpeft.figures.plotting.systems import MISSING, gap_of, is_reference, uneven_budgets
 from mtpeft.figures.representations import draw_representations
-from mtpeft.metrics.names import CHRF
+from mtpeft.metrics.base import DEFAULT_METRIC, bring_in_metrics
 
 FIGURES: Mapping[str, Callable[[Tables, dict[str, Look]], Drawing]] = {
     "budgets": draw_budgets,
@@ -72,7 +72,8 @@ def draw_figure(
     name = settings["figure"]
     if name not in FIGURES:
         raise UserError(f"figure: there is none called '{name}'; write one of {', '.join(sorted(FIGURES))}.")
-    metric = settings.get("metric", CHRF)
+    bring_in_metrics(settings)
+    metric = settings.get("metric", DEFAULT_METRIC)
     tables = Tables(
         systems=read_systems(summary, metric),
         distances=distances_of_languages(DISTANCES),

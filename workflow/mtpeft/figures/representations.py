@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 
-from mtpeft.analysis.layer_ranks import SIDES, CellRanks, LayerLine, layer_lines
+from mtpeft.analysis.representations import SIDES, CellRanks, LayerLine, layer_lines
 from mtpeft.analysis.tables import Setting, Tables
 from mtpeft.cells import ALL, ANY, NATIVE
 from mtpeft.figures.plotting.labels import label_end

@@ -4,10 +4,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtpeft.cells import ANY
-from mtpeft.config import claims, pretraining, studies
+from mtpeft.config import contrasts, metrics, pretraining, studies
 from mtpeft.core.files import sha256_of
 from mtpeft.core.languages import DISTANCES
-from mtpeft.metrics import names
 from mtpeft.steps.cells_of_studies import (
     drawn_cells,
     results_folder,
@@ -47,12 +46,12 @@ def params(configuration: "Configuration", study: str) -> Params:
         "languages": {
             pair: language
             for pair in sorted({member for cell in cells for member in cell.members})
-            if (language := claims.foreign_language(configuration, pair))
+            if (language := contrasts.foreign_language(configuration, pair))
         },
         **({"distances": sha256_of(DISTANCES)} if figure == "languages" else {}),
         **({"exposures": exposures} if figure == "exposure" else {}),
         **({"others": len(others), "also_score": entry.also_score} if others else {}),
-        **({"metric": entry.metric} if entry and entry.metric != names.CHRF else {}),
+        **(metrics.params_of_metric(entry.metric) if entry else {}),
         "methods": sorted(configuration.methods),
         "models": [label for label in dict.fromkeys(cell.model for cell in cells) if label != ANY] if entry else [],
     }

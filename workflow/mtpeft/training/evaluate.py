@@ -12,7 +12,7 @@ from typing import Any
 from torch import nn
 
 from mtpeft.cells import label_of
-from mtpeft.cluster.preemption import stopping
+from mtpeft.cluster.preemption import interruptible
 from mtpeft.core.checksums import require_whole
 from mtpeft.core.files import sha256_of, write_record
 from mtpeft.core.options import DecodingOptions
@@ -22,7 +22,7 @@ from mtpeft.data.tsv import read_pairs
 from mtpeft.decoding.first_translations import at_work, first_translations_lines
 from mtpeft.decoding.search import translate
 from mtpeft.methods.task_ids import set_task_ids
-from mtpeft.metrics.sacrebleu import chrf
+from mtpeft.metrics.chrf import corpus_chrf
 from mtpeft.models.load import load_base, prepare_torch
 from mtpeft.models.precision import precision_of
 from mtpeft.models.special_tokens import SpecialTokens
@@ -54,7 +54,7 @@ def dev_chrf(
         special_tokens: special tokens of the model.
     """
     references = [pair.target for pair in read_pairs(text)]
-    return lambda poll: chrf(
+    return lambda poll: corpus_chrf(
         dev_hypotheses(model, options, arrays=arrays, tokenizer=tokenizer, special_tokens=special_tokens, poll=poll),
         references,
     )
@@ -109,13 +109,13 @@ def evaluate_base(params: Mapping[str, Any], *, base: Path, dev: Path, dev_text:
     tokenizer = open_tokenizer(folder, params["languages"], vocabulary=described["model"])
     special_tokens = special_tokens_of(tokenizer, model.config)
     options = DecodingOptions.model_validate(params["search"])
-    with stopping("reading the dev set") as poll:
+    with interruptible("reading the dev set") as poll:
         hypotheses = dev_hypotheses(
             model, options, arrays=dev, tokenizer=tokenizer, special_tokens=special_tokens, poll=poll
         )
     pairs = list(read_pairs(dev_text))
     references = [pair.target for pair in pairs]
-    score = chrf(hypotheses, references)
+    score = corpus_chrf(hypotheses, references)
     seen = at_work(
         [pair.source for pair in pairs],
         hypotheses,

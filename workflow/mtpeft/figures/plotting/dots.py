@@ -98,9 +98,9 @@ def _draw_tick(axes: Axes, system: System, look: Look, *, top: int, rows: int) -
         leftmost = mean - low < EDGE * (high - low)
         axes.text(mean + (gap if leftmost else -gap), top, name, ha="left" if leftmost else "right", **style)
     elif mean < low:
-        axes.text(low + gap, top, f"\N{LEFTWARDS ARROW} {name} {system.score.told}", ha="left", **style)
+        axes.text(low + gap, top, f"\N{LEFTWARDS ARROW} {name} {system.score.text}", ha="left", **style)
     else:
-        axes.text(high - gap, top, f"{name} {system.score.told} \N{RIGHTWARDS ARROW}", ha="right", **style)
+        axes.text(high - gap, top, f"{name} {system.score.text} \N{RIGHTWARDS ARROW}", ha="right", **style)
 
 
 def _name_rows(axes: Axes, blocks: Sequence[Block], looks: dict[str, Look]) -> None:

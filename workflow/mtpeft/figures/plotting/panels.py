@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from mtpeft.analysis.collect import DIVERGED
+from mtpeft.analysis.score_tables import DIVERGED
 from mtpeft.analysis.tables import Interval, System
 from mtpeft.figures.plotting.style import ONE_COLUMN, Look, new_figure
 from mtpeft.figures.plotting.systems import MISSING, gap_of, is_untouched
