@@ -1,7 +1,8 @@
 """Adapters as peft has them: a configuration, a wrapper around each target module, and a class that puts these in.
 
 Peft has no public way to add an adapter type. `AdapterModel` is the one class that overrides private functions of
-peft's `BaseTuner`; all adapters derive from it, and `mtpeft.core.compat` tests what it relies on.
+peft's `BaseTuner`; all adapters derive from it. tests/core/test_compat.py fails where peft has changed them. They were
+seen with peft 0.21.2.
 """
 
 from abc import abstractmethod
@@ -9,9 +10,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from peft import PeftConfig, PeftModel, get_peft_model, mapping
+from peft import PeftConfig, PeftModel, get_peft_model
 from peft.tuners.tuners_utils import BaseTuner, BaseTunerLayer
 from torch import nn
+
+from mtpeft.core import compat
 
 TASK_TYPE = "SEQ_2_SEQ_LM"
 """What peft calls models with an encoder and a decoder."""
@@ -30,20 +33,14 @@ def insert_adapter(model: nn.Module, config: type[PeftConfig], modules: Iterable
 
 
 def register(config: type[PeftConfig], adapter: type[BaseTuner], *, adapter_type: str = "") -> None:
-    """Let `get_peft_model` and `PeftModel.from_pretrained` find an adapter.
-
-    They look for the `peft_type` of a configuration, which is compared as plain text. Peft's own function for this
-    takes only the types of its own enumeration.
+    """Let `get_peft_model` and `PeftModel.from_pretrained` find an adapter, by the `peft_type` of its configuration.
 
     Args:
         config: type of the configuration.
         adapter: what puts the adapter into a model.
         adapter_type: value of `peft_type`, where it is no attribute of the configuration's class.
     """
-    name = adapter_type or config.adapter_type
-    mapping.PEFT_TYPE_TO_CONFIG_MAPPING[name] = config
-    mapping.PEFT_TYPE_TO_TUNER_MAPPING[name] = adapter
-    mapping.PEFT_TYPE_TO_PREFIX_MAPPING[name] = adapter.prefix
+    compat.register_adapter(adapter_type or config.adapter_type, config, adapter)
 
 
 @dataclass

@@ -7,11 +7,11 @@ largest entries of the rest are taken. They are stored with the weights.
 from dataclasses import dataclass, field
 
 import torch
-from peft.tuners._buffer_dict import BufferDict
 from peft.tuners.tuners_utils import check_adapters_to_merge
 from torch import nn
 from torch.nn import functional
 
+from mtpeft.core import compat
 from mtpeft.methods.base_adapter import AdapterConfig, WrapperLayer, WrappingAdapter, register
 
 ROUNDS = 4
@@ -57,7 +57,7 @@ class DseeLayer(WrapperLayer):
         self.dsee_down = nn.ParameterDict()
         self.dsee_up = nn.ParameterDict()
         self.dsee_entries = nn.ParameterDict()
-        self.dsee_support = BufferDict(persistent=True)
+        self.dsee_support = compat.buffers_by_adapter()
         self.scalings: dict[str, float] = {}
 
     def add_adapter(self, adapter_name: str, *, rank: int, sparse: int, scaling: float) -> None:

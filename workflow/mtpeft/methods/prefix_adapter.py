@@ -149,8 +149,7 @@ class PrefixLayer(WrapperLayer):
     @contextmanager
     def _own_attention(self) -> Iterator[str]:
         """Let the module call `attend`; yields the name of the function that it calls otherwise."""
-        config = self.base_layer.config
-        implementation = config._attn_implementation
+        config, implementation = self.base_layer.config, compat.attention_implementation(self.base_layer)
         if implementation not in SUPPORTED:
             raise ValueError(f"Prefixes work with attention {' or '.join(SUPPORTED)}, not with '{implementation}'.")
         self.base_layer.config = SimpleNamespace(_attn_implementation=ATTENTION)

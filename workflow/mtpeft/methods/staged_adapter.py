@@ -15,6 +15,7 @@ from peft import PeftModel
 from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import nn
 
+from mtpeft.core import compat
 from mtpeft.methods.base import Sizes
 from mtpeft.models.load import STAGE, STAGED_BASE
 
@@ -71,8 +72,7 @@ class StagedModel(nn.Module):
     def _add(self, build: Callable[[nn.Module], PeftModel]) -> None:
         with self._only():
             tuned = build(self.model)
-            # Peft takes what it finds here for adapters of the same kind, and would write the next stage's over them.
-            del self.model.peft_config
+            compat.forget_adapters(self.model)
             places = [
                 _Place(parent, name, child)
                 for parent in self.model.modules()

@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from dataclasses import field, make_dataclass
 from typing import Any
 
-from peft import PeftConfig, PeftModel, PeftType, mapping
+from peft import PeftConfig, PeftModel, PeftType
 from torch import nn
 
+from mtpeft.core import compat
 from mtpeft.methods.base_adapter import AdapterModel, insert_adapter, register
 from mtpeft.methods.peft import tuners_with_sizes
 
@@ -32,8 +33,7 @@ class _KeysByModule(AdapterModel):
 
 def register_sized(name: str) -> None:
     """Register a tuner of peft, by its PeftType, as one with a size for each module."""
-    peft_type = PeftType(name)
-    own, tuner = mapping.PEFT_TYPE_TO_CONFIG_MAPPING[peft_type], mapping.PEFT_TYPE_TO_TUNER_MAPPING[peft_type]
+    own, tuner = compat.registered_adapter(PeftType(name))
     with_keys = type(f"Sized{tuner.__name__}", (_KeysByModule, tuner), {})
     register(_config_with_sizes(own, name), with_keys, adapter_type=SIZED + name)
 
@@ -49,7 +49,7 @@ def _config_with_sizes(own: type[PeftConfig], name: str) -> type[PeftConfig]:
 
 def config_with_sizes(name: str) -> type[PeftConfig]:
     """Return the type of configuration of a tuner of peft with a size for each module."""
-    return mapping.PEFT_TYPE_TO_CONFIG_MAPPING[SIZED + name]
+    return compat.registered_adapter(SIZED + name)[0]
 
 
 def insert_tuner(
@@ -69,7 +69,7 @@ def insert_tuner(
         by_module: those that differ.
         patterns: keys that the tuner itself can set by module, each with the key that does so.
     """
-    config = mapping.PEFT_TYPE_TO_CONFIG_MAPPING[PeftType(name)]
+    config, _ = compat.registered_adapter(PeftType(name))
     first = next(iter(by_module.values()))
     if all(own == first for own in by_module.values()):
         return insert_adapter(model, config, by_module, **keys, **first)
