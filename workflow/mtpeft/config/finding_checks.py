@@ -1,4 +1,4 @@
-"""What can be wrong between the findings and the rest of a configuration."""
+"""Check the findings against the rest of a configuration."""
 
 from collections.abc import Iterator
 
@@ -12,11 +12,11 @@ from mtpeft.config.significance import MOST_TESTS
 from mtpeft.core.wording import unknown
 from mtpeft.methods import METHODS
 
-PARAMETER_EFFICIENT = ("sized", "point")
+PARAMETER_EFFICIENT = ("budgeted", "fixed")
 
 
 def finding_mistakes(configuration: Configuration) -> Iterator[str]:
-    """Labels that no catalogue has, and methods and budgets that make no comparison."""
+    """Find labels that no section has, and methods and budgets that can't be compared."""
     for label, finding in configuration.findings.items():
         for name in ("methods", "smaller"):
             yield from named_twice(f"findings.{label}.{name}", getattr(finding, name, ()))
@@ -51,9 +51,9 @@ def _odd_comparisons(configuration: Configuration, key: str, finding: Finding) -
         kind = METHODS[configuration.methods[method].method].trains
         if kind not in PARAMETER_EFFICIENT:
             yield f"'{key}.{name}' names '{method}', which is not parameter-efficient; name a method that is."
-        elif kind != "sized" and claim.needs_budgets:
+        elif kind != "budgeted" and claim.needs_budgets:
             yield f"'{key}.{name}' names '{method}', which has one size only; name a method that has budgets."
-        elif kind == "sized" and "budget" in type(finding).model_fields and finding.budget is None:
+        elif kind == "budgeted" and "budget" in type(finding).model_fields and finding.budget is None:
             yield f"'{key}.budget' is missing; write the budget of '{method}', a label of 'budgets'."
     for one, other in claim.compared(finding):
         if one == other:
