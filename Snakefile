@@ -4,7 +4,7 @@ The data flow, one file of rules for each part of it:
 
     text -> clean, split -> vocabulary -> token arrays -> subset      workflow/rules/data.smk
     base models                                                       workflow/rules/models.smk
-    learning rates, where they are searched for                       workflow/rules/tune.smk
+    learning rates, where they are searched for                       workflow/rules/rates.smk
     (base model, cell) -> tuned weights                               workflow/rules/train.smk
     -> hypotheses -> score record                                     workflow/rules/decode.smk, score.smk
     representations, where a study shows them                         workflow/rules/represent.smk
@@ -51,12 +51,12 @@ localrules:
     choose_subset,
     choose_subset_at_most,
     take_in_model,
-    rates,
-    collect_all,
-    collect_study,
+    collect_rates,
+    collect_all_scores,
+    collect_scores,
     collect_representations,
     describe_text,
-    draw_study,
+    draw_figure,
     draw_efficiency,
 
 
@@ -75,25 +75,22 @@ onstart:
 rule all:
     """Figures, findings and tables of all cells; records are named too, so that one that was deleted is made again."""
     input:
-        paths.figures(CONFIGURATION),
-        paths.all_records(CONFIGURATION),
-        model_paths.start_records(CONFIGURATION),
-        others.other_records(CONFIGURATION),
+        draw_figure.figures(CONFIGURATION),
+        cells_of_studies.all_records(CONFIGURATION),
+        cells_of_studies.start_records(CONFIGURATION),
         verify.lost_files(CONFIGURATION) if workflow.is_main_process else [],
-        representations.all_representations(CONFIGURATION),
-        comet_settings.all_comet_records(CONFIGURATION),
         f"{RESULTS}/scores.csv",
         f"{RESULTS}/costs.csv",
         f"{RESULTS}/summary.csv",
         f"{RESULTS}/text.csv",
-        others.study_tables(CONFIGURATION),
+        cells_of_studies.study_tables(CONFIGURATION),
         f"{RESULTS}/findings.md",
         f"{RESULTS}/findings.json",
 
 
 include: "workflow/rules/data.smk"
 include: "workflow/rules/models.smk"
-include: "workflow/rules/tune.smk"
+include: "workflow/rules/rates.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/decode.smk"
 include: "workflow/rules/score.smk"

@@ -12,14 +12,15 @@ from mtpeft.analysis.claims.rules import NOT_REPRODUCED
 from mtpeft.analysis.claims.samples import least_similar_half
 from mtpeft.cells import Cell
 from mtpeft.config.checkpoints import one_checkpoint_each
-from mtpeft.config.finding_paths import finding_records, finding_similarities, similarity_inputs
-from mtpeft.config.folders import pair_name, subset_file
 from mtpeft.config.load import load
-from mtpeft.config.settings import findings_settings
 from mtpeft.core.errors import UserError
+from mtpeft.steps.choose_subset import subset_file
+from mtpeft.steps.divide_pair import pair_name
+from mtpeft.steps.measure_similarity import similarity_records
 from support.findings import LANGUAGES, MODEL, SIMILAR, build, configuration_of, finding, found, write_similarities
 from support.findings_cases import CASES, LOUD, PLACES, by_distance, by_method, one_pair_off, shuffled
 from support.record import schema_mistakes
+from support.steps import claims_params, inputs_of
 from support.sweep import ROOT
 
 
@@ -181,11 +182,11 @@ def test_the_inputs_of_the_rule_are_what_the_findings_read() -> None:
     cells = build(configuration, by_method())
 
     named = [f"{cell.folder}/{step}.json" for step in ("train", "decode", "score") for cell in cells]
-    assert finding_records(configuration) == named
+    assert inputs_of("test_claims", configuration)["records"] == named
     pairs = [pair_name(configuration, pair) for pair in ("de-en", "es-en")]
-    assert finding_similarities(configuration) == [f"results/config/similarity/{pair}.json" for pair in pairs]
+    assert similarity_records(configuration) == [f"results/config/similarity/{pair}.json" for pair in pairs]
     read = [subset_file(configuration, Cell("small", "de-en", "many", "full", "all", seed), "de-en") for seed in "123"]
-    assert similarity_inputs(configuration, {"pair": "de-en"}) == read
+    assert inputs_of("measure_similarity", configuration, "de-en")["subsets"] == read
 
 
 def test_similarities_of_another_test_set_are_refused() -> None:
@@ -194,7 +195,7 @@ def test_similarities_of_another_test_set_are_refused() -> None:
 
     with pytest.raises(UserError, match=r"similarities of .* are of 90 test sentences, but its scores"):
         write_findings(
-            findings_settings(configuration), similarities=similarities, record=Path("a.json"), page=Path("a.md")
+            claims_params(configuration), similarities=similarities, record=Path("a.json"), page=Path("a.md")
         )
 
 

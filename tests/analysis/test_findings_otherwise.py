@@ -17,12 +17,12 @@ from mtpeft.config.claims import claim_cells
 from mtpeft.config.findings import MattersLessWhereSeen, OnPar
 from mtpeft.config.load import DEFAULT_FILE, merge, read_yaml, validate
 from mtpeft.config.margins import margins_of, plain_margin
-from mtpeft.config.settings import findings_settings
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import read_record, sha256_of
 from mtpeft.data.subset_similarity import measure_similarities
 from support.findings import LANGUAGES, SENTENCES, build, configuration_of, finding, found, write
 from support.findings_cases import PLACES, by_distance, by_method
+from support.steps import claims_params
 
 DEFAULT = read_yaml(DEFAULT_FILE)
 PARITY = {"claim": "on_par", "study": "tongues", "method": "adapter", "budget": "large"}
@@ -78,12 +78,12 @@ def test_more_members_than_could_be_decided_are_refused(monkeypatch: pytest.Monk
 def test_a_margin_is_of_chrf_unless_it_says_of_what(given: Any, short: Any) -> None:
     configuration = validate(merge(DEFAULT, {"margin": given}))
 
-    assert plain_margin(configuration.margin) == findings_settings(configuration)["margin"] == short
+    assert plain_margin(configuration.margin) == claims_params(configuration)["margin"] == short
     assert margins_of(short) == dict(configuration.margin)
 
 
 def test_keys_that_are_left_out_are_no_settings_of_a_finding() -> None:
-    claims = findings_settings(validate(DEFAULT))["claims"]
+    claims = claims_params(validate(DEFAULT))["claims"]
 
     assert claims["parity"]["finding"] == DEFAULT["findings"]["parity"]
 
@@ -122,7 +122,7 @@ def test_a_claim_in_comet_is_decided_by_comet_and_lacks_what_comet_has_not_score
     for cell in cells:
         segments = np.random.default_rng(1).normal(0.8, 0.05, SENTENCES) - 0.05 * (cell.method == "adapter")
         write(cell.folder / "comet.json", {"test_sets": {"test": {"segments": segments.tolist()}}})
-    settings = findings_settings(configuration)
+    settings = claims_params(configuration)
     settings["claims"]["parity"]["finding"]["metric"] = "comet"
     files = {"similarities": [], "record": Path("a.json"), "page": Path("a.md")}
 
@@ -302,5 +302,5 @@ def test_findings_record_their_resamples_and_the_cells_of_a_claim_hold_those_of_
     build(configuration, by_distance(40.0))
 
     assert found(configuration).resamples == 10_000
-    methods = {cell.method for cell in claim_cells(findings_settings(configuration))}
+    methods = {cell.method for cell in claim_cells(claims_params(configuration))}
     assert {"full", "none", "adapter"} <= methods

@@ -8,8 +8,8 @@ import pytest
 
 from mtpeft.analysis.summary import SUMMARY_COLUMNS, write_summary
 from mtpeft.cells import Cell
-from mtpeft.config.studies import study_cells
 from mtpeft.core.files import read_record
+from mtpeft.steps.cells_of_studies import study_cells
 from support.findings import configuration_of, write_cell
 
 Row = dict[str, str]

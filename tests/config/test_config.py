@@ -245,14 +245,15 @@ def test_what_the_snakefile_imports_and_asks_for_loads_nothing_heavy() -> None:
     imports = [line for line in common.splitlines() if line.startswith("from mtpeft")]
     program = [
         *imports,
-        "from mtpeft.config.studies import all_cells",
+        "from mtpeft.steps.cells_of_studies import all_cells",
         "import sys, yaml",
         f"CONFIGURATION = validate(yaml.safe_load(open({str(DEFAULT_FILE)!r})))",
         "cells = all_cells(CONFIGURATION)",
-        "[settings.train_settings(CONFIGURATION, cell) for cell in cells]",
-        "paths.constraints(CONFIGURATION), settings.summary_settings(CONFIGURATION, 'efficiency')",
-        "settings.findings_settings(CONFIGURATION), finding_paths.finding_records(CONFIGURATION)",
-        "paths.searches(CONFIGURATION), [paths.train_inputs(CONFIGURATION, vars(cell)) for cell in cells]",
+        "[STEPS['train'].params_of(CONFIGURATION, cell.named) for cell in cells]",
+        "paths.constraints(CONFIGURATION), STEPS['summarise'].params_of(CONFIGURATION, {'study': 'efficiency'})",
+        "STEPS['test_claims'].params_of(CONFIGURATION, {}), STEPS['test_claims'].inputs_of(CONFIGURATION, {})",
+        "STEPS['collect_rates'].inputs_of(CONFIGURATION, {})",
+        "[STEPS['train'].inputs_of(CONFIGURATION, cell.named) for cell in cells]",
         f"print(*[name for name in {HEAVY!r} if name in sys.modules])",
     ]
 

@@ -7,27 +7,21 @@ from typing import Any
 import pytest
 
 from mtpeft.cells import DIMENSIONS, Cell, OnPair
-from mtpeft.config.folders import (
-    base_file,
-    corpus_name,
-    in_use,
-    pair_name,
-    rates_file,
-    results_folder,
-    tokens_folder,
-    vocabulary_folder,
-)
-from mtpeft.config.labels import labels_in, with_digests
 from mtpeft.config.load import DEFAULT_FILE, load, merge, validate
 from mtpeft.config.resolve import vocabulary_of
 from mtpeft.config.schema import Configuration
-from mtpeft.config.settings import class_cell
-from mtpeft.config.studies import all_cells, rate_classes
+from mtpeft.config.studies import rate_classes
 from mtpeft.config.study_file import study_name
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import write_record
 from mtpeft.front.study_records import begin_study, changes
 from mtpeft.front.tidy import tidy, unused
+from mtpeft.steps.base_models import base_file, tokens_folder, vocabulary_folder
+from mtpeft.steps.cells_of_studies import all_cells, results_folder
+from mtpeft.steps.divide_pair import pair_name
+from mtpeft.steps.paths import in_use, labels_in, with_digests
+from mtpeft.steps.search_rate import any_cell, rates_file
+from mtpeft.steps.split_corpus import corpus_name
 from support.config import DEFAULT, PRETRAINED, SMALL
 
 ONE_STUDY = {
@@ -65,7 +59,7 @@ def one_study(*overlays: dict[str, Any]) -> Configuration:
 
 def places(configuration: Configuration) -> dict[str, dict[str, str]]:
     """Names of all that bears a digest, by its kind and labels."""
-    classes = {"/".join(labels): class_cell(*labels) for labels in rate_classes(configuration)}
+    classes = {"/".join(labels): any_cell(*labels) for labels in rate_classes(configuration)}
     models, pairs = list(configuration.models), list(configuration.pairs)
     return {
         "corpora": {corpus: corpus_name(configuration, corpus) for corpus in configuration.corpora},

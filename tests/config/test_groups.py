@@ -12,11 +12,7 @@ import torch
 from torch import nn
 
 from mtpeft.cells import Cell, OnPair
-from mtpeft.config.folders import base_file, start_file, subset_file
 from mtpeft.config.load import merge, validate
-from mtpeft.config.paths import cell_files, training_files
-from mtpeft.config.settings import decode_settings, train_settings
-from mtpeft.config.studies import all_cells
 from mtpeft.core.errors import TryAgainError, UserError
 from mtpeft.core.files import read_record
 from mtpeft.data.token_arrays import IGNORED, model_inputs, read_arrays
@@ -24,6 +20,11 @@ from mtpeft.decoding.translator import load_cell
 from mtpeft.methods.task_ids import domain_of, say_domains, takers_of
 from mtpeft.models.load import load_base
 from mtpeft.models.tokenizer import frame_of, open_codec
+from mtpeft.steps.base_models import base_file
+from mtpeft.steps.cells_of_studies import all_cells, cell_files
+from mtpeft.steps.choose_subset import subset_file
+from mtpeft.steps.evaluate_base import start_file
+from mtpeft.steps.search_rate import training_files
 from mtpeft.training import job as jobs
 from mtpeft.training.batches import BatchOrder, Mixture
 from mtpeft.training.contrastive import objective
@@ -34,6 +35,7 @@ from mtpeft.training.loop import Run, Task, _update
 from support.config import DEFAULT
 from support.family import family_settings
 from support.group import GROUP, SIDES, group_inputs, group_settings, together
+from support.steps import decode_params, train_params
 from support.training import at_update, results
 
 ADAPTER = Cell("small", "de-en+pt-en", "n100", "adapter", "b10", "1")
@@ -88,23 +90,23 @@ def test_a_cell_that_would_be_another_one_under_a_second_name_is_refused(
 def test_the_temperature_is_told_to_groups_alone() -> None:
     one, two = (configured(training={"temperature": temperature}) for temperature in (1.0, 5.0))
     for cell in all_cells(one):
-        same = train_settings(one, cell) == train_settings(two, cell)
+        same = train_params(one, cell) == train_params(two, cell)
         assert same is not cell.is_group
-        assert ("members" in train_settings(one, cell)) is cell.is_group
-    told = train_settings(two, ADAPTER)
+        assert ("members" in train_params(one, cell)) is cell.is_group
+    told = train_params(two, ADAPTER)
     assert told["members"] == {f"{code}-en": {"source": code, "target": "en"} for code in ("de", "pt")}
     assert (told["pairs_each"], told["optimisation"]["temperature"]) == (100, 5.0)
-    assert decode_settings(one, Cell(**{**vars(ADAPTER), "pair": "de-en"}))["languages"] == told["members"]["de-en"]
+    assert decode_params(one, Cell(**{**vars(ADAPTER), "pair": "de-en"}))["languages"] == told["members"]["de-en"]
 
 
 def test_a_method_with_parameters_for_each_language_is_told_them() -> None:
     contexts = {"methods": {"contexts": {"tuner": "context_lora", "learning_rate": 0.001}}}
     configuration = configured(**contexts)
     cell = Cell(**{**vars(ADAPTER), "method": "contexts"})
-    told = train_settings(configuration, cell)["method"]
+    told = train_params(configuration, cell)["method"]
     assert told["languages"] == {"source": ["de", "pt"], "target": ["en", "en"]}
-    assert "languages" not in train_settings(configuration, Cell(**{**vars(cell), "pair": "pt-en"}))["method"]
-    assert "languages" not in train_settings(configuration, ADAPTER)["method"]
+    assert "languages" not in train_params(configuration, Cell(**{**vars(cell), "pair": "pt-en"}))["method"]
+    assert "languages" not in train_params(configuration, ADAPTER)["method"]
 
 
 # ---------------------------------------------------------------- sampling

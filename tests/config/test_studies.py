@@ -9,8 +9,8 @@ import pytest
 
 from mtpeft.config.load import load
 from mtpeft.config.rates import search_of
-from mtpeft.config.studies import all_cells
 from mtpeft.methods import METHODS
+from mtpeft.steps.cells_of_studies import all_cells
 from support.sweep import ROOT, environment
 
 STUDIES = sorted((ROOT / "workflow/studies").glob("*.yaml"))

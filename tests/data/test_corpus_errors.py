@@ -14,7 +14,7 @@ from mtpeft.data.sources.messages import file_messages
 from mtpeft.data.sources.wheels import fetch_wheel
 from mtpeft.data.split import choose_split
 from mtpeft.data.subsets import choose_subset
-from support.corpus import SENTENCES, build_wheel, clean_settings, json_members, split_settings, wheel_settings
+from support.corpus import SENTENCES, build_wheel, clean_params, json_members, split_params, wheel_settings
 
 ENGLISH = "The rain has stopped.\nWe are going out.\nBring your coat.\n"
 SWAHILI = "Mvua imekatika.\nTunatoka nje.\nLeta koti lako.\n"
@@ -210,7 +210,7 @@ def test_language_without_messages_names_the_nearest(source, languages, expected
     with zipfile.ZipFile(archive, "w") as messages:
         for language in ("de", "en", "es"):
             messages.writestr(f"{language}.jsonl", '{"key": "a", "text": "The house is big"}\n')
-    settings = clean_settings(source, wheels=[{"name": "home", "languages": languages}])
+    settings = clean_params(source, wheels=[{"name": "home", "languages": languages}])
     with pytest.raises(UserError, match=expected):
         clean_pair(settings, archives=[archive], output=tmp_path / "out.tsv", record=tmp_path / "out.json")
 
@@ -233,7 +233,7 @@ def test_too_few_candidates_are_explained(changes, expected, tmp_path):
     (tmp_path / "es.tsv").write_text("\n".join(["id\tpart\tsource\ttarget", *rows]) + "\n", encoding="utf-8")
     with pytest.raises(UserError, match=expected):
         choose_split(
-            split_settings(languages=[["es", "en"]], **changes),
+            split_params(languages=[["es", "en"]], **changes),
             cleaned=[tmp_path / "es.tsv"],
             output=tmp_path / "split.json",
         )

@@ -14,13 +14,14 @@ import pytest
 import zstandard
 
 from mtpeft.config.corpora import TextFiles
-from mtpeft.config.corpus_settings import clean_settings, user_files
 from mtpeft.config.held_out import held_out_settings
 from mtpeft.config.load import merge, validate
 from mtpeft.core.files import read_record
 from mtpeft.data.sources.files import READERS, paths_of, read_parallel
+from mtpeft.steps.clean_pair import user_files
 from support.config import DEFAULT
 from support.corpus import CLEAN
+from support.steps import clean_params
 
 ENVIRONMENT = {"PYTHONPATH": str(Path(__file__).parents[2] / "workflow")}
 
@@ -282,7 +283,7 @@ def test_settings_hold_what_is_set_and_no_more(form, tmp_path, monkeypatch):
     for name in contents:
         (tmp_path / f"test.{name}").write_text("", encoding="utf-8")
     configuration = validate(own(files=described, test_files=test, written_in="sw"))
-    settings = clean_settings(configuration, "sw-en")
+    settings = clean_params(configuration, "sw-en")
     assert list(settings) == ["recipe", "source", "target", "written_in", "clean", "files", "test"]
     assert (settings["files"], settings["test"]) == (described, test)
     assert list(settings["files"]) == list(described)

@@ -9,7 +9,7 @@ from mtpeft.data import tsv
 from mtpeft.data.clean import sentence_id
 from mtpeft.data.decontaminate import PARTS
 from mtpeft.data.split import choose_split
-from support.corpus import SENTENCES, run_stage, split_one, split_settings
+from support.corpus import SENTENCES, run_stage, split_one, split_params
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def test_texts_are_those_of_every_pair_each_once(tmp_path):
         [tsv.CleanPair(key, "test", "Cancelar", "Abort"), tsv.CleanPair("0" * 16, "dev", "Salir", "Quit")],
     )
     choose_split(
-        split_settings(languages=[["es", "en"], ["es", "en"]], tuning=None),
+        split_params(languages=[["es", "en"], ["es", "en"]], tuning=None),
         cleaned=[tmp_path / "a.tsv", tmp_path / "b.tsv"],
         output=tmp_path / "split.json",
     )
@@ -57,7 +57,7 @@ def test_sentences_are_drawn_where_no_pair_has_the_language_written_in(tmp_path)
     rows = [tsv.CleanPair(sentence_id(en), "", es, de) for en, es, de in [*SENTENCES, *long]]
     tsv.write_cleaned(tmp_path / "es-de.tsv", rows)
     choose_split(
-        split_settings(languages=[["es", "de"]]), cleaned=[tmp_path / "es-de.tsv"], output=tmp_path / "split.json"
+        split_params(languages=[["es", "de"]]), cleaned=[tmp_path / "es-de.tsv"], output=tmp_path / "split.json"
     )
     assert files.read_record(tmp_path / "split.json")["counts"]["candidates"] == len(SENTENCES)
 
@@ -108,7 +108,7 @@ def test_given_sets_keep_all_lines_and_no_pair_trains_on_any(tuning, tmp_path):
     tsv.write_cleaned(tmp_path / "es.tsv", first)
     tsv.write_cleaned(tmp_path / "de.tsv", second)
     choose_split(
-        split_settings(tuning=tuning),
+        split_params(tuning=tuning),
         cleaned=[tmp_path / "es.tsv", tmp_path / "de.tsv"],
         output=tmp_path / "split.json",
     )
@@ -132,7 +132,7 @@ def test_what_is_drawn_neither_equals_nor_resembles_what_is_given(given, tmp_pat
     rows += [tsv.CleanPair(sentence_id(en), "train", es, en) for en, es in near]
     tsv.write_cleaned(tmp_path / "es.tsv", rows)
     choose_split(
-        split_settings(languages=[["es", "en"]], tuning=None),
+        split_params(languages=[["es", "en"]], tuning=None),
         cleaned=[tmp_path / "es.tsv"],
         output=tmp_path / "split.json",
     )

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mtpeft.analysis.upstream import made_from_these
-from mtpeft.cells import Cell
 from mtpeft.config.load import load, merge
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import read_record
 from mtpeft.data.sources.mtdata.index import find_dataset
+from mtpeft.steps.divide_pair import divided
+from mtpeft.steps.freshness import is_current
 from support.mtdata import ENGLISH, FILES, GERMAN, SPANISH, Datasets
 from support.sweep import STUDY as SMALL_STUDY
 from support.sweep import located, planned, run
@@ -153,11 +153,11 @@ def test_the_workflow_fetches_cleans_splits_and_decontaminates_them(local: Datas
         located(tmp_path, f"data/mtdata/{dataset}.tsv.gz").name
         for dataset in (*clean["settings"]["mtdata"]["train"], "Local-flores_devtest-1-deu-eng")
     }
-    cell = Cell("any", "en-de", "n200", "retrieval", "any", "any")
     right = hashlib.sha256(FILES["talks.tar.gz"]).hexdigest()
     for stated, holds in ({}, True), ({ID: right}, True), ({ID: "0" * 64}, False):
         with_hash = merge(STUDY, {"corpora": {"local": {"mtdata": {"sha256": stated}}}})
         Path("overlay.yaml").write_text(yaml.safe_dump(with_hash), encoding="utf-8")
-        assert made_from_these(load([SMALL_STUDY, Path("overlay.yaml")]), cell, {}) is holds
+        configuration = load([SMALL_STUDY, Path("overlay.yaml")])
+        assert is_current(configuration, Path(divided(configuration, ["en-de"])[0])) is holds
     shutil.rmtree(tmp_path / "data/mtdata/environment")
     assert planned(tmp_path, str((folder / "parts.json").relative_to(tmp_path)), overlay=STUDY) == {}

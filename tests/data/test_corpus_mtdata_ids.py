@@ -7,14 +7,15 @@ from typing import Any
 import pytest
 import yaml
 
-from mtpeft.config import paths
-from mtpeft.config.corpus_settings import clean_settings, mtdata_settings
-from mtpeft.config.folders import dataset_file
+from mtpeft.config.datasets import all_datasets
 from mtpeft.config.load import merge, validate
 from mtpeft.config.resolve import anchor_pairs
 from mtpeft.core.errors import UserError
 from mtpeft.data.sources.mtdata.ids import columns_of, mtdata_code
+from mtpeft.steps.clean_pair import archives
+from mtpeft.steps.fetch_dataset import dataset_file
 from support.config import DEFAULT
+from support.steps import clean_params, dataset_params
 
 ROOT = Path(__file__).parents[2]
 
@@ -62,7 +63,7 @@ PAIRS = {"en-sw": {"corpus": "ted"}, "br-en": {"corpus": "ted", "source": "pt-BR
 def test_several_pairs_share_a_corpus() -> None:
     configuration = validate(merge(DEFAULT, {"corpora": {"ted": TED}, "pairs": PAIRS}))
 
-    assert clean_settings(configuration, "br-en")["mtdata"] == {
+    assert clean_params(configuration, "br-en")["mtdata"] == {
         "train": ["Neulab-tedtalks_train-1-eng-por_BR", "OPUS-ted2020-v1-por_BR-eng"],
         "test": ["Flores-flores200_devtest-1-por_BR-eng"],
     }
@@ -72,10 +73,9 @@ def test_several_pairs_share_a_corpus() -> None:
         "Flores-flores200_devtest-1-swa-eng",
     )
     files = [dataset_file(configuration, dataset) for dataset in datasets]
-    assert paths.archives(configuration, {"pair": "en-sw"}) == files
+    assert archives(configuration, "en-sw") == files
     stated = {
-        dataset: mtdata_settings(configuration, dataset).get("sha256", "")[:1]
-        for dataset in paths.all_datasets(configuration)
+        dataset: dataset_params(configuration, dataset).get("sha256", "")[:1] for dataset in all_datasets(configuration)
     }
     assert stated == {
         "Neulab-tedtalks_train-1-eng-por_BR": "",
@@ -93,14 +93,14 @@ def test_the_snippet_of_the_readme_is_a_valid_overlay() -> None:
     (snippet,) = (yaml.safe_load(text) for text in snippets if "mtdata:" in text)
     configuration = validate(merge(DEFAULT, snippet))
 
-    assert len(paths.all_datasets(configuration)) == 3 * len(snippet["pairs"])
+    assert len(all_datasets(configuration)) == 3 * len(snippet["pairs"])
 
 
 def test_nothing_is_said_of_datasets_where_there_are_none() -> None:
     configuration = validate(DEFAULT)
 
-    assert paths.all_datasets(configuration) == set()
-    assert all("mtdata" not in clean_settings(configuration, pair) for pair in configuration.pairs)
+    assert all_datasets(configuration) == set()
+    assert all("mtdata" not in clean_params(configuration, pair) for pair in configuration.pairs)
 
 
 def ted(**changes: Any) -> dict[str, Any]:

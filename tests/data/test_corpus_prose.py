@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from mtpeft.config.corpus_settings import clean_settings, split_settings
 from mtpeft.config.load import merge, validate
 from mtpeft.core import files as records
 from mtpeft.core.errors import UserError
@@ -22,6 +21,7 @@ from mtpeft.data.similarity import max_dice
 from mtpeft.data.split import choose_split
 from support.config import DEFAULT
 from support.corpus import CLEAN, SENTENCES
+from support.steps import clean_params, split_params
 
 # Lines of German, Latvian, Hungarian, Uzbek and others, with what catalogues have as markup.
 LINES = [
@@ -116,12 +116,12 @@ def test_settings_name_what_differs_from_what_is_usual(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     own = {"files": write_sides(tmp_path, "own", LINES), "clean": {"markup": True, "same_text": True}}
     configuration = validate(merge(DEFAULT, {"corpora": {"own": own}, "pairs": {"own": OWN_PAIR}}))
-    wheels, files = (clean_settings(configuration, pair) for pair in ("pt-en", "own"))
+    wheels, files = (clean_params(configuration, pair) for pair in ("pt-en", "own"))
     assert (wheels["recipe"], wheels["clean"]) == (1, CLEAN)
     usual = {"max_characters": 1000, "max_words": 200, "max_length_ratio": 9.0}
     assert (files["recipe"], files["clean"]) == (2, usual | {"markup": True})
-    assert split_settings(configuration, "interface")["words"] == [4, 30]
-    assert split_settings(configuration, "own")["words"] == [3, 60]
+    assert split_params(configuration, "interface")["words"] == [4, 30]
+    assert split_params(configuration, "own")["words"] == [3, 60]
 
 
 def test_what_is_usual_depends_on_the_text():

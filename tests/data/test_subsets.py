@@ -7,11 +7,12 @@ import pytest
 
 from mtpeft.cells import Cell
 from mtpeft.config.draws import draw_of
-from mtpeft.config.folders import pair_folder, size_name, subset_file
 from mtpeft.config.load import merge, validate
 from mtpeft.core import files
 from mtpeft.data import tsv
 from mtpeft.data.subsets import choose_subset
+from mtpeft.steps.choose_subset import size_name, subset_file
+from mtpeft.steps.divide_pair import pair_folder
 from support.config import DEFAULT
 
 

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from mtpeft.config import paths
 from mtpeft.config.schema import Configuration
-from mtpeft.config.studies import all_cells
 from mtpeft.data.token_arrays import Encoded, write_arrays
 from mtpeft.front.progress import Progress
 from mtpeft.front.text_warnings import text_warnings
+from mtpeft.steps.cells_of_studies import all_cells
+from mtpeft.steps.search_rate import training_files
 from support.front import configured
+from support.steps import inputs_of
 
 TOKENS = [[5, 6, 7, 2]] * 50
 
@@ -27,10 +28,14 @@ def _files(configuration: Configuration) -> dict[str, Path]:
     """Token arrays of a training set, of its dev set and of a test set."""
     trained = next(inputs for cell in all_cells(configuration) if "train" in (inputs := _inputs(configuration, cell)))
     (train,), (dev,) = trained["train"], trained["dev"]
-    return {"train": Path(train), "dev": Path(dev), "test": Path(paths.tested(configuration)["arrays"][0])}
+    return {
+        "train": Path(train),
+        "dev": Path(dev),
+        "test": Path(inputs_of("describe_text", configuration)["arrays"][0]),
+    }
 
 
-_inputs = paths.training_files
+_inputs = training_files
 
 
 @pytest.mark.parametrize("part", ["train", "dev", "test"])

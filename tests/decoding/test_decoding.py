@@ -22,7 +22,7 @@ from mtpeft.models.load import load_base, prepare_torch
 from mtpeft.models.special_tokens import Frame
 from mtpeft.models.tokenizer import Codec, encode, frame_of, open_codec, text_of
 from mtpeft.training.untrained import record_untrained
-from support.model import MAX_POSITIONS, SEARCH, SPANISH_ENGLISH, arrays, cell, decode_settings
+from support.model import MAX_POSITIONS, SEARCH, SPANISH_ENGLISH, arrays, cell, decode_params
 from support.record import schema_mistakes
 
 SCHEMAS = Path(__file__).parents[2] / "workflow/schemas"
@@ -123,7 +123,7 @@ def decoded(sweep: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     base = sweep / "results/models/tiny/base.json"
     record_untrained({"method": {"tuner": "none"}}, cell("none"), base=base, subset=None, record=folder / "train.json")
     tests = {"test": arrays(sweep, "test")}
-    decode(decode_settings(), cell("none"), trained=folder / "train.json", tests=tests, record=folder / "decode.json")
+    decode(decode_params(), cell("none"), trained=folder / "train.json", tests=tests, record=folder / "decode.json")
     _score(sweep, folder, "en")
     return folder
 
@@ -179,7 +179,7 @@ def test_retrieval_copies_the_target_of_the_nearest_source(sweep: Path, tmp_path
 def test_divergence_is_passed_on_without_scores(sweep: Path, tmp_path: Path) -> None:
     tests = {"test": arrays(sweep, "test")}
     trained = sweep / "results/models/tiny/base.json"
-    pass_divergence_on(decode_settings(), cell("full"), trained=trained, tests=tests, record=tmp_path / "decode.json")
+    pass_divergence_on(decode_params(), cell("full"), trained=trained, tests=tests, record=tmp_path / "decode.json")
     _score(sweep, tmp_path, "en")
     record = read_record(tmp_path / "score.json")
     assert (record["status"], record["test_sets"]) == ("diverged", {})

@@ -8,7 +8,6 @@ import pytest
 
 from mtpeft.cells import label_of
 from mtpeft.config.load import validate
-from mtpeft.config.model_paths import start_records
 from mtpeft.core.files import read_record, write_record
 from mtpeft.core.records import StartRecord
 from mtpeft.data.token_arrays import read_arrays
@@ -19,9 +18,10 @@ from mtpeft.front.first_translations import FirstTranslations
 from mtpeft.metrics.sacrebleu import chrf
 from mtpeft.models.load import load_base
 from mtpeft.models.tokenizer import frame_of, open_codec, text_of
+from mtpeft.steps.cells_of_studies import start_records
 from mtpeft.training.evaluate import judge_base
 from support.config import DEFAULT
-from support.model import decode_settings, inputs
+from support.model import decode_params, inputs
 
 ENGLISH = ["The garden is closed today.", "Nobody has seen the letter.", "We will open the door at noon."]
 SPANISH = ["El jardín está cerrado hoy.", "Nadie ha visto la carta.", "Abriremos la puerta al mediodía."]
@@ -54,17 +54,17 @@ def test_what_a_translation_model_does_not_do_is_doubted(
 def start(sweep: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The record of a base model at work."""
     given, record = inputs(sweep), tmp_path_factory.mktemp("start") / "tiny/start/es-en.json"
-    judge_base(decode_settings(), base=given.base, dev=given.dev, dev_text=given.dev_text, record=record)
+    judge_base(decode_params(), base=given.base, dev=given.dev, dev_text=given.dev_text, record=record)
     return record
 
 
 def test_the_record_has_what_the_model_reads_and_writes(sweep: Path, start: Path) -> None:
     given, record = inputs(sweep), StartRecord.model_validate(read_record(start))
     folder = Path(read_record(given.base)["folder"])
-    model, codec = load_base(folder).eval(), open_codec(folder, decode_settings()["languages"], vocabulary="tiny")
+    model, codec = load_base(folder).eval(), open_codec(folder, decode_params()["languages"], vocabulary="tiny")
     frame, dev = frame_of(codec, model.config), read_arrays(given.dev).source
     pairs = list(read_pairs(given.dev_text))
-    rows = translate(model, [dev[row] for row in range(len(dev))], Search(**decode_settings()["search"]), frame=frame)
+    rows = translate(model, [dev[row] for row in range(len(dev))], Search(**decode_params()["search"]), frame=frame)
     hypotheses = text_of(codec, rows)
     assert record.dev_score == chrf(hypotheses, [pair.target for pair in pairs])
     assert record.at_work is not None

@@ -7,12 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from mtpeft.analysis.representations_table import has_representations, write_representations
+from mtpeft.analysis.representations_table import write_representations
 from mtpeft.cells import Cell
 from mtpeft.config.load import merge, validate
-from mtpeft.config.representations import all_representations, dev_arrays
 from mtpeft.config.schema import Configuration
-from mtpeft.config.settings import represent_settings
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import read_record, sha256_of, write_record
 from mtpeft.core.records import RepresentationRecord
@@ -22,11 +20,14 @@ from mtpeft.decoding.layer_states import watching
 from mtpeft.decoding.represent import layer_states, represent
 from mtpeft.methods import METHODS
 from mtpeft.models.load import load_base
+from mtpeft.steps.cells_of_studies import all_represented, cell_files, study_tables
+from mtpeft.steps.freshness import is_represented
 from mtpeft.training.finetune import finetune
 from support.config import DEFAULT
 from support.method import Subject, batch, stir, write_base
 from support.method_cases import CASES
-from support.model import MAX_POSITIONS, arrays, cell, inputs, train_settings
+from support.model import MAX_POSITIONS, arrays, cell, inputs, train_params
+from support.steps import inputs_of, represent_params
 from support.sweep import planned
 from support.tuner import FRAME
 
@@ -42,6 +43,12 @@ LORA = Cell("small", "pt-en", "n400", "lora", "b10", "1")
 NONE = Cell("small", "pt-en", "any", "none", "any", "any")
 LAST = {"mbart": "layer_norm", "t5": "final_layer_norm"}
 """What reads the last layer of a side."""
+
+
+def represented_records(configuration: Configuration) -> list[str]:
+    """Records of representations, and tables of them."""
+    tables = [table for table in study_tables(configuration) if table.endswith("representations.csv")]
+    return [*cell_files(all_represented(configuration), "representations.json"), *tables]
 
 
 def seen(*parts: torch.Tensor) -> RowsSeen:
@@ -122,9 +129,7 @@ def test_vectors_before_the_text_are_no_tokens(sweep: Path, length: int) -> None
 
 
 def test_the_record_of_a_cell_has_a_rank_for_every_layer(sweep: Path, tmp_path: Path) -> None:
-    finetune(
-        train_settings("adapter", updates=2), cell("adapter"), inputs=inputs(sweep), record=tmp_path / "train.json"
-    )
+    finetune(train_params("adapter", updates=2), cell("adapter"), inputs=inputs(sweep), record=tmp_path / "train.json")
     record = measure(sweep, tmp_path)
     pairs: TokenPairs = read_arrays(arrays(sweep, "dev"))
     assert record.tokens == {"encoder": pairs.source.lengths.sum(), "decoder": pairs.target.lengths.sum()}
@@ -167,8 +172,8 @@ def test_a_study_of_representations_names_what_has_some(changes: dict[str, Any],
 
 
 def test_no_other_study_pays_for_them() -> None:
-    assert all_representations(validate(DEFAULT)) == []
-    assert len(all_representations(configured())) == 3 + 1
+    assert represented_records(validate(DEFAULT)) == []
+    assert len(represented_records(configured())) == 3 + 1
 
 
 @pytest.mark.sweep
@@ -184,21 +189,21 @@ def test_they_hold_for_the_training_and_the_settings_that_they_were_made_of(
     monkeypatch.chdir(tmp_path)
     configuration = configured()
     write_record(LORA.folder / "train.json", {"status": "ok", "best_step": 10})
-    assert not has_representations(configuration, LORA)
+    assert not is_represented(configuration, LORA)
     content = {
-        "settings": represent_settings(configuration, LORA),
+        "settings": represent_params(configuration, LORA),
         "trained_sha256": sha256_of(LORA.folder / "train.json"),
         "inputs": {"dev_sha256": "0" * 64},
     }
     write_record(LORA.folder / "representations.json", content)
-    assert has_representations(configuration, LORA)
+    assert is_represented(configuration, LORA)
     threads = merge(DEFAULT, {"studies": {"representations": STUDY}, "models": {"small": {"threads": 2}}})
-    assert not has_representations(validate(threads), LORA)
-    dev = Path(dev_arrays(configuration, LORA))
+    assert not is_represented(validate(threads), LORA)
+    dev = Path(str(inputs_of("represent", configuration, LORA)["dev"]))
     dev.parent.mkdir(parents=True)
     dev.write_bytes(b"other text")
-    assert not has_representations(configuration, LORA)
+    assert not is_represented(configuration, LORA)
     write_record(LORA.folder / "representations.json", content | {"inputs": {"dev_sha256": sha256_of(dev)}})
-    assert has_representations(configuration, LORA)
+    assert is_represented(configuration, LORA)
     write_record(LORA.folder / "train.json", {"status": "ok", "best_step": 20})
-    assert not has_representations(configuration, LORA)
+    assert not is_represented(configuration, LORA)

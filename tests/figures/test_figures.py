@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from mtpeft.analysis.tables import Tables, read_distances
-from mtpeft.config.settings import DISTANCES
 from mtpeft.core.errors import UserError
+from mtpeft.core.languages import DISTANCES
 from mtpeft.figures.draw import FIGURES, completeness
 from mtpeft.figures.plotting.labels import spread_positions
 from mtpeft.figures.plotting.panels import GAP, OPEN, POINT

@@ -22,7 +22,7 @@ from mtpeft.decoding.decode import decode
 from mtpeft.forkserver.fork import lost_its_devices
 from mtpeft.forkserver.launcher import warm_process
 from mtpeft.training.checkpoint import LOCK_FILE, STATE_FILE
-from support.model import arrays, cell, decode_settings, train_cell, train_settings
+from support.model import arrays, cell, decode_params, train_cell, train_params
 from support.training import ENVIRONMENT, results, trainer
 from support.waiting import LONG, SOON, wait_for
 from support.warm import is_listening
@@ -82,7 +82,7 @@ def run(arguments: Sequence[str], environment: dict[str, str], folder: Path) -> 
 
 def long_cell(sweep: Path) -> list[str]:
     """A step that would take minutes, and saves its state after every update."""
-    return trainer(sweep, Path("train.json"), train_settings("lora", updates=30000, evaluations=1))
+    return trainer(sweep, Path("train.json"), train_params("lora", updates=30000, evaluations=1))
 
 
 def warm_processes() -> list[psutil.Process]:
@@ -138,8 +138,8 @@ def training(sweep: Path, folder: Path, environment: dict[str, str]) -> Iterator
 def test_weights_and_hypotheses_are_those_of_a_cold_step(
     sweep: Path, tmp_path: Path, warm: dict[str, str], method: str, threads: int
 ) -> None:
-    settings = train_settings(method, updates=4, evaluations=1) | {"threads": threads}
-    told = decode_settings() | {"threads": threads}
+    settings = train_params(method, updates=4, evaluations=1) | {"threads": threads}
+    told = decode_params() | {"threads": threads}
     cold, folder = tmp_path / "cold", tmp_path / "warm"
     folder.mkdir()
     tests = arrays(sweep, "test")
@@ -169,7 +169,7 @@ def test_a_fork_waits_for_a_gpu_of_its_own(sweep: Path, tmp_path: Path, warm: di
     for folder in folders:
         folder.mkdir()
     with training(sweep, folders[0], on_gpus) as (holder, _), training(sweep, folders[1], on_gpus) as (other, _):
-        step = [*trainer(sweep, Path("train.json"), train_settings("lora", updates=2)), "--cells-per-gpu", "2"]
+        step = [*trainer(sweep, Path("train.json"), train_params("lora", updates=2)), "--cells-per-gpu", "2"]
         with start(step, on_gpus, folders[2]) as third:
             assert third.stdout.readline() == "The GPUs are taken (a, b); waiting for one.\n"
             holder.kill()

@@ -15,7 +15,7 @@ from mtpeft.data.subsets import choose_subset
 from mtpeft.data.tsv import Pair, write_pairs
 from mtpeft.front.verify import clear_up
 from mtpeft.training.finetune import finetune
-from support.model import cell, decode_settings, inputs, train_settings
+from support.model import cell, decode_params, inputs, train_params
 from support.sweep import STUDY, copy, located, mtpeft, planned, results, run, small_study
 
 LORA = cell("lora")
@@ -30,7 +30,7 @@ def trained(sweep: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.chdir(folder)
         base = Path("results/models/tiny/base.json")
         write_record(base, read_record(base) | {"folder": str(base.with_name("checkpoint"))})
-        finetune(train_settings("lora"), LORA, inputs=inputs(Path()), record=LORA.folder / "train.json")
+        finetune(train_params("lora"), LORA, inputs=inputs(Path()), record=LORA.folder / "train.json")
     return folder
 
 
@@ -44,7 +44,7 @@ def folder(trained: Path, own_life: None, tmp_path: Path, monkeypatch: pytest.Mo
 def decode() -> int:
     """Decode the cell as its rule does; returns the exit code."""
     files = ["--trained", str(LORA.folder / "train.json"), "--tests", str(TESTS)]
-    told = ["--cell", LORA.path, "--settings", json.dumps(decode_settings())]
+    told = ["--cell", LORA.path, "--settings", json.dumps(decode_params())]
     with pytest.raises(SystemExit) as ended:
         main(["decode", *told, *files, "--record", str(LORA.folder / "decode.json")])
     return ended.value.code or 0

@@ -13,10 +13,10 @@ from mtpeft.analysis.claims.records import FindingsRecord
 from mtpeft.analysis.claims.rules import NOT_REPRODUCED, worded
 from mtpeft.config.load import load
 from mtpeft.config.schema import Configuration
-from mtpeft.config.settings import findings_settings
-from mtpeft.config.studies import all_cells
 from mtpeft.core.files import canonical, read_record
+from mtpeft.steps.cells_of_studies import all_cells
 from support.record import schema_mistakes
+from support.steps import claims_params
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "workflow" / "report" / "example"
@@ -47,7 +47,7 @@ def test_the_claims_are_those_of_the_configuration_on_the_same_cells(study: str)
     record = read_record(folder / "findings.json")
     assert schema_mistakes(record, "findings") == []
     # The digests of the cells are of the text, which the shipped results share with nobody.
-    wanted = {key: value for key, value in findings_settings(configuration).items() if key != "cells"}
+    wanted = {key: value for key, value in claims_params(configuration).items() if key != "cells"}
     assert record["settings"] == json.loads(canonical(wanted))
     assert (folder / "findings.md").read_text(encoding="utf-8") == page_of(FindingsRecord(**record))
 

@@ -10,9 +10,9 @@ import pytest
 
 from mtpeft.config.load import load
 from mtpeft.config.schema import Configuration
-from mtpeft.config.studies import all_cells
 from mtpeft.core.files import read_record, write_record
 from mtpeft.front.status import is_finished
+from mtpeft.steps.cells_of_studies import all_cells
 from support.sweep import copy, located, write_study
 
 pytestmark = pytest.mark.sweep

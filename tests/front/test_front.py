@@ -13,18 +13,17 @@ import pytest
 import yaml
 
 from mtpeft.analysis.collect import COST_COLUMNS, SCORE_COLUMNS, write_tables
-from mtpeft.cells import Cell
-from mtpeft.config.folders import rates_file
+from mtpeft.cells import RATE_LABELS, Cell
 from mtpeft.config.load import load
-from mtpeft.config.rates import CLASS
 from mtpeft.config.schema import Configuration
-from mtpeft.config.settings import tune_settings
-from mtpeft.config.studies import all_cells
 from mtpeft.core.files import read_record, write_record
 from mtpeft.front.plan import cells_table, jobs_table
 from mtpeft.front.preview import draw_finished, make_unfinished, remove_unfinished
 from mtpeft.front.status import failures, is_finished, state_of, status_table
+from mtpeft.steps.cells_of_studies import all_cells
+from mtpeft.steps.search_rate import rates_file
 from support.front import begin, configured, fail, finish, held, own_cell, train_record
+from support.steps import rate_search_params
 
 ROOT = Path(__file__).parents[2]
 FULL = [own_cell("small", "pt-en", "n4800", "full", "all", seed) for seed in "12"]
@@ -145,7 +144,7 @@ def test_a_rate_that_was_found_is_the_one_that_a_result_must_have(configuration:
     record = read_record(cell.folder / "train.json")
     record["settings"]["optimisation"]["learning_rate"] = 0.005
     write_record(cell.folder / "train.json", record)
-    search = tune_settings(configuration, *(getattr(cell, name) for name in CLASS))
+    search = rate_search_params(configuration, *(getattr(cell, name) for name in RATE_LABELS))
     seen = [state_of(configuration, cell)]
     for rate, settings in ((0.01, search), (0.005, search | {"candidates": [0.1, 0.2, 0.3]}), (0.005, search)):
         write_record(Path(rates_file(configuration, cell)), {"learning_rate": rate, "settings": settings, "inputs": {}})

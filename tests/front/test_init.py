@@ -9,10 +9,10 @@ import pytest
 import yaml
 
 from mtpeft.config.load import load
-from mtpeft.config.studies import all_cells
 from mtpeft.core.errors import UserError
 from mtpeft.front.init import fit, write_study
 from mtpeft.front.overlay import Request
+from mtpeft.steps.cells_of_studies import all_cells
 from support.family import build_checkpoint
 from support.model import SPANISH_ENGLISH
 from support.sweep import ROOT, mtpeft

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from mtpeft.cells import Cell
-from mtpeft.config.folders import model_home, placed, start_file
 from mtpeft.config.load import load
 from mtpeft.front.holder import find_holder, holding
 from mtpeft.front.taken_in import take_in
+from mtpeft.steps.base_models import model_home
+from mtpeft.steps.evaluate_base import start_file
+from mtpeft.steps.train import placed
 from support.sweep import STUDY, copy, planned, results, snakemake, write_study
 
 pytestmark = [pytest.mark.sweep, pytest.mark.slow]

@@ -12,8 +12,8 @@ import yaml
 from mtpeft.config.load import merge, validate
 from mtpeft.config.representations import represented_in
 from mtpeft.config.resolve import method_sites, model_shape
-from mtpeft.config.studies import study_others
 from mtpeft.methods.budget import reach
+from mtpeft.steps.cells_of_studies import study_others
 from support.config import DEFAULT
 from support.sweep import ROOT, STUDY, copy, located, mtpeft, snakemake
 

@@ -20,7 +20,7 @@ from mtpeft.methods.tuned import open_tuned
 from mtpeft.models.load import prepare_torch
 from mtpeft.training.finetune import finetune, save_tuned
 from support.method import Subject, batch, logits, write_base
-from support.model import inputs, train_settings
+from support.model import inputs, train_params
 
 OPTIONS = {"tuner": "ADALORA", "scaling": 2.0, "start": 1.5}
 UPDATES = 10
@@ -126,7 +126,7 @@ def test_weights_are_judged_where_the_budget_holds_alone(subject: Subject, updat
 
 
 def test_a_trained_cell_says_what_is_left(sweep: Path, tmp_path: Path) -> None:
-    settings = train_settings("lora", learning_rate=0.05, evaluations=6) | {"method": dict(OPTIONS)}
+    settings = train_params("lora", learning_rate=0.05, evaluations=6) | {"method": dict(OPTIONS)}
     record = tmp_path / "train.json"
     finetune(settings, Cell("tiny", "es-en", "n44", "adalora", "b5", "1"), inputs=inputs(sweep), record=record)
     train = read_record(record)

@@ -13,24 +13,23 @@ import torch
 
 import mtpeft
 from mtpeft.cells import Cell
-from mtpeft.config import settings
-from mtpeft.config.folders import base_file
 from mtpeft.config.load import merge, validate
-from mtpeft.config.paths import train_inputs
 from mtpeft.config.schema import Configuration
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import canonical, read_record
 from mtpeft.front.export import export_cell
 from mtpeft.models.load import load_base, parameters
+from mtpeft.steps.base_models import base_file
 from mtpeft.training.attempts import ATTEMPTS_FILE
 from mtpeft.training.checkpoint import LOCK_FILE
 from support.config import DEFAULT
-from support.model import arrays, cell, decode_settings, files_of, inputs, train_cell, train_settings
+from support.model import arrays, cell, decode_params, files_of, inputs, train_cell, train_params
+from support.steps import params_of, train_inputs
 from support.training import run_command, trainer
 from support.tuner import base_folder, batch, logits
 
 BITSANDBYTES = "bitsandbytes"
-SETTINGS = train_settings("lora", learning_rate=0.1) | {"quantised": 4, "precision": "bfloat16"}
+SETTINGS = train_params("lora", learning_rate=0.1) | {"quantised": 4, "precision": "bfloat16"}
 COMMANDS = ("judge", "train", "tune", "decode", "translate", "export")
 
 
@@ -43,7 +42,7 @@ def trained(sweep: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _commands(sweep: Path, trained: Path, to: Path) -> dict[str, list[str]]:
     """Every command that opens a base, as it is typed."""
     given, label = inputs(sweep), cell("lora").path
-    told = canonical(decode_settings() | {"quantised": 4, "precision": "bfloat16"})
+    told = canonical(decode_params() | {"quantised": 4, "precision": "bfloat16"})
     search = canonical({"pair": "es-en", "trial": SETTINGS, "candidates": [0.1], "widenings": 0})
     dev = ["--base", str(given.base), "--dev", str(given.dev), "--dev-text", str(given.dev_text)]
     files = ["--train", str(given.train), "--subset", str(given.subset)]
@@ -141,13 +140,13 @@ def configured(**keys: Any) -> Configuration:
 def _told(configuration: Configuration, model: str) -> dict[str, Mapping[str, Any]]:
     lora, none = (Cell(model, "pt-en", *rest) for rest in (("n100", "lora", "b5", "1"), ("any", "none", "any", "any")))
     return {
-        "tokens": settings.tokens_settings(configuration, model, "pt-en"),
-        "local": settings.local_settings(configuration, model),
-        "judge": settings.judge_settings(configuration, model, "pt-en"),
-        "tune": settings.tune_settings(configuration, model, "n100", "lora", "b5")["trial"],
-        "train": settings.train_settings(configuration, lora),
-        "decode": settings.decode_settings(configuration, lora),
-        "untouched": settings.decode_settings(configuration, none),
+        "tokens": params_of("encode_pair", configuration, model, "pt-en"),
+        "local": params_of("take_in_model", configuration, model),
+        "judge": params_of("evaluate_base", configuration, model, "pt-en"),
+        "tune": params_of("search_rate", configuration, model, "n100", "lora", "b5")["trial"],
+        "train": params_of("train", configuration, lora),
+        "decode": params_of("decode", configuration, lora),
+        "untouched": params_of("decode", configuration, none),
     }
 
 

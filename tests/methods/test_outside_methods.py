@@ -10,13 +10,13 @@ import pytest
 
 from mtpeft.cells import Cell
 from mtpeft.config.load import merge, validate
-from mtpeft.config.settings import train_settings as settings_of
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import read_record
 from mtpeft.methods import outside
 from mtpeft.methods.outside import bring_in_for
 from support.config import DEFAULT
-from support.model import train_settings
+from support.model import train_params
+from support.steps import train_params as settings_of
 from support.sweep import planned
 from support.training import ENVIRONMENT, ROOT, trainer
 
@@ -52,7 +52,7 @@ def test_a_study_of_the_example_is_planned(tmp_path: Path) -> None:
 
 
 def test_the_example_is_trained_and_opened_by_other_processes(sweep: Path, tmp_path: Path) -> None:
-    settings = train_settings("full", learning_rate=0.1) | {
+    settings = train_params("full", learning_rate=0.1) | {
         "method": {"tuner": "block_gates", "module": str(EXAMPLE)},
         "budget": None,
     }

@@ -17,7 +17,7 @@ from mtpeft.core.files import read_record, write_record
 from mtpeft.methods.tuned import open_tuned
 from mtpeft.models.load import load_base, prepare_torch
 from mtpeft.training.untrained import record_untrained
-from support.model import MAX_POSITIONS, cell, train_cell, train_settings
+from support.model import MAX_POSITIONS, cell, train_cell, train_params
 from support.tuner import ADAPTER_FILE, FOLDER_TYPES, PEFT, WITH_EMBEDDINGS, base_folder, batch, build, logits
 
 WORKFLOW = Path(__file__).parents[2] / "workflow"
@@ -67,7 +67,7 @@ def cells(sweep: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Pa
     """A trained cell of each method, opened from any working directory."""
     folder = tmp_path_factory.mktemp("cells")
     return {
-        method: train_cell(sweep, folder / method, train_settings(method, learning_rate=rate)).parent
+        method: train_cell(sweep, folder / method, train_params(method, learning_rate=rate)).parent
         for method, rate in RATES.items()
     }
 
@@ -82,7 +82,7 @@ def test_a_cell_opens_and_translates(cells: dict[str, Path], method: str) -> Non
 
 
 def test_the_untouched_base_opens_as_a_cell(sweep: Path, tmp_path: Path) -> None:
-    settings = {key: train_settings("full")[key] for key in ("languages", "threads", "search")}
+    settings = {key: train_params("full")[key] for key in ("languages", "threads", "search")}
     settings["method"] = {"tuner": "none"}
     base = sweep / "results/models/tiny/base.json"
     record_untrained(settings, cell("none"), base=base, subset=None, record=tmp_path / "train.json")

@@ -11,21 +11,21 @@ import pytest
 import torch
 import yaml
 
-from mtpeft.analysis.comet_scores import scored_with_comet
 from mtpeft.cluster.environment import shared_variables
-from mtpeft.config import paths
-from mtpeft.config.corpus_settings import clean_settings, parts_settings, split_settings
-from mtpeft.config.folders import pair_folder, results_folder, split_file
 from mtpeft.config.load import load, merge
 from mtpeft.config.pins import pins_of
 from mtpeft.config.schema import Configuration
-from mtpeft.config.studies import all_cells
 from mtpeft.core.files import canonical, read_record, sha256_of, write_record
+from mtpeft.steps.cells_of_studies import all_cells, results_folder
+from mtpeft.steps.divide_pair import pair_folder, reference
+from mtpeft.steps.freshness import scored_with_comet
+from mtpeft.steps.split_corpus import split_file
 from support.comet import CELL, ENCODER, SAMPLES, Comet, rows_of, write_hypotheses
 from support.findings import write_cell
 from support.hub import COMMIT, REPOSITORY, Hub, serve
 from support.mtdata import command
 from support.record import schema_mistakes
+from support.steps import clean_params, divide_params, split_params
 from support.sweep import ROOT, STUDY, mtpeft, snakemake
 
 RECORD = CELL.folder / "comet.json"
@@ -195,12 +195,10 @@ def write_text_records(configuration: Configuration, pair: str) -> None:
     """Records by which the text of a pair is what the configuration stands for."""
     corpus = configuration.pairs[pair].corpus
     split, folder = Path(split_file(configuration, corpus)), Path(pair_folder(configuration, pair))
-    write_record(split, {"settings": split_settings(configuration, corpus)})
-    write_record(
-        folder / "clean.json", {"settings": clean_settings(configuration, pair), "inputs": {}, "sha256": "all"}
-    )
+    write_record(split, {"settings": split_params(configuration, corpus)})
+    write_record(folder / "clean.json", {"settings": clean_params(configuration, pair), "inputs": {}, "sha256": "all"})
     inputs = {"cleaned": "all", "split": sha256_of(split), "others": []}
-    write_record(folder / "parts.json", {"settings": parts_settings(configuration, pair), "inputs": inputs})
+    write_record(folder / "parts.json", {"settings": divide_params(configuration, pair), "inputs": inputs})
 
 
 def test_the_workflow_scores_each_cell_once_and_puts_the_scores_into_its_tables(here: Comet) -> None:
@@ -212,7 +210,7 @@ def test_the_workflow_scores_each_cell_once_and_puts_the_scores_into_its_tables(
     cells = all_cells(configuration)
     for cell in cells:
         write_cell(cell, 40.0, status="diverged" if cell.seed == "2" else "ok")
-        write_hypotheses(cell, text=Path(paths.test_set(configuration, cell.pair, "test")))
+        write_hypotheses(cell, text=Path(reference(configuration, cell.pair, "test")))
     results = results_folder(configuration)
 
     _make([f"{results}/scores.csv", f"{results}/summary.csv"], rules)
@@ -244,7 +242,7 @@ def test_a_cell_over_several_pairs_is_scored_on_each(here: Comet) -> None:
     configuration = load([STUDY, Path("overlay.yaml")])
     (cell,) = all_cells(configuration)
     for place in cell.measured:
-        write_hypotheses(place, text=Path(paths.test_set(configuration, place.pair, "test")))
+        write_hypotheses(place, text=Path(reference(configuration, place.pair, "test")))
 
     records = [place.comet_record for place in cell.measured]
     _make(list(map(str, records)), ["comet_member", "take_in_comet"])

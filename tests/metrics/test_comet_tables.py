@@ -10,12 +10,13 @@ from mtpeft.analysis.collect import SCORE_COLUMNS, write_tables
 from mtpeft.analysis.estimates import estimate_columns
 from mtpeft.analysis.summary import SUMMARY_COLUMNS, write_summary
 from mtpeft.cells import Cell
-from mtpeft.config.comet_settings import ENVIRONMENT, cell_record, model_record
 from mtpeft.config.load import merge, validate
-from mtpeft.config.studies import study_cells
 from mtpeft.core.errors import UserError
 from mtpeft.core.records import CometRecord
 from mtpeft.front.comet_server import comet_process
+from mtpeft.steps.cells_of_studies import study_cells
+from mtpeft.steps.install_comet import RECORD
+from mtpeft.steps.take_in_comet import cell_record, model_record
 from support.comet import rows_of
 from support.config import DEFAULT
 from support.findings import SENTENCES, configuration_of, write, write_cell
@@ -138,7 +139,7 @@ def test_cells_are_scored_once_and_only_tables_and_figures_made_anew(finished: P
     assert jobs() == {"install_comet": 1, "take_in_comet": 1, "comet": len(cells), "findings": 1}
     configuration = small_study(overlay)
     name, model = cell_record(configuration), model_record(configuration)
-    for made in (folder / ENVIRONMENT, folder / model, *(cell / name for cell in cells[2:])):
+    for made in (folder / RECORD, folder / model, *(cell / name for cell in cells[2:])):
         write(made, {})
     assert jobs() == {"comet": 2, "findings": 1}
 

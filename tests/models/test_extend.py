@@ -10,9 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from mtpeft.analysis.freshness import fresh_records
 from mtpeft.cells import Cell
-from mtpeft.config.folders import base_file, pair_folder, placed
 from mtpeft.config.load import load, merge, validate
 from mtpeft.config.schema import Configuration
 from mtpeft.core.errors import UserError
@@ -28,7 +26,11 @@ from mtpeft.models.families import read_json
 from mtpeft.models.load import load_base, prepare_torch
 from mtpeft.models.local import describe_local
 from mtpeft.models.tokenizer import encode, frame_of, open_codec, text_of
-from mtpeft.steps.extend_model import extend_model
+from mtpeft.steps.base_models import base_file
+from mtpeft.steps.divide_pair import pair_folder
+from mtpeft.steps.extend_model import run as extend_model
+from mtpeft.steps.freshness import current_records
+from mtpeft.steps.train import placed
 from mtpeft.training.attempts import attempting
 from mtpeft.training.finetune import save_tuned
 from mtpeft.training.job import Inputs, open_job, train_job
@@ -308,10 +310,10 @@ def test_a_language_that_the_model_never_saw_goes_through_the_workflow(
 
 def _holds_while_its_origin_does(configuration: Configuration, cell: Cell) -> None:
     """A cell is finished until the text or the model that its own was made from is another one."""
-    assert {*fresh_records(configuration, cell)} == {"train", "decode", "score"}
+    assert {*current_records(configuration, cell)} == {"train", "decode", "score"}
     base, text = Path(base_file(configuration, "wide")), f"{pair_folder(configuration, 'ga-en')}/train.tsv"
     record = read_record(base)
     assert list(record["origin"]["texts"]) == [text]
     for changed in ({"texts": {text: "0" * 64}}, {"base_sha256": "0" * 64}):
         write_record(base, record | {"origin": record["origin"] | changed})
-        assert fresh_records(configuration, cell) == {}
+        assert current_records(configuration, cell) == {}

@@ -19,7 +19,7 @@ from mtpeft.front.translate import lines_of
 from mtpeft.models.tokenizer import LossWarning, encode, losses, open_codec
 from mtpeft.training.untrained import record_untrained
 from support.family import CHECKPOINTS, LANGUAGES, build_checkpoint
-from support.model import arrays, cell, decode_settings
+from support.model import arrays, cell, decode_params
 
 CHEROKEE = "ᏣᎳᎩ"
 """Letters that no vocabulary here has."""
@@ -77,7 +77,7 @@ def trained(sweep: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of an untouched base that can be translated with."""
     folder = tmp_path_factory.mktemp("untouched")
     base = sweep / "results/models/tiny/base.json"
-    settings = {**decode_settings(), "method": {"tuner": "none"}}
+    settings = {**decode_params(), "method": {"tuner": "none"}}
     record_untrained(settings, cell("none"), base=base, subset=None, record=folder / "train.json")
     return folder
 
@@ -90,7 +90,7 @@ def translator(trained: Path) -> Translator:
 def test_the_record_of_a_decoding_counts(sweep: Path, trained: Path) -> None:
     record = trained / "decode.json"
     decode(
-        decode_settings(),
+        decode_params(),
         cell("none"),
         trained=trained / "train.json",
         tests={"test": arrays(sweep, "test")},

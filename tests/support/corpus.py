@@ -87,14 +87,14 @@ def wheel_settings(wheel: Path, form: str = "json", members: str = "home/*/texts
     return {**common, "sha256": files.sha256_of(wheel), "format": form, "members": members}
 
 
-def clean_settings(source: str, **changes: Any) -> dict[str, Any]:
+def clean_params(source: str, **changes: Any) -> dict[str, Any]:
     """What clean_pair takes for translation into English out of the wheel ``home``."""
     wheels = [{"name": "home", "languages": {}}]
     common = {"recipe": 1, "source": source, "target": "en", "written_in": "en"}
     return {**common, "wheels": wheels, "clean": CLEAN, **changes}
 
 
-def split_settings(**changes: Any) -> dict[str, Any]:
+def split_params(**changes: Any) -> dict[str, Any]:
     """What choose_split takes: small numbers of sentences."""
     return {
         "recipe": 1, "dev": 4, "test": 8, "tuning": 12, "words": [3, 20], "written_in": "en",
@@ -110,7 +110,7 @@ def run_stage(folder: Path, rows: list[tuple[str, ...]], pairs: tuple[str, ...] 
     for source in pairs:
         clean_one(folder, source)
     cleaned = [folder / f"{source}.tsv" for source in pairs]
-    settings = split_settings(languages=[[source, "en"] for source in pairs])
+    settings = split_params(languages=[[source, "en"] for source in pairs])
     choose_split(settings, cleaned=cleaned, output=folder / "split.json")
     for source in pairs:
         split_one(folder, source)
@@ -120,7 +120,7 @@ def run_stage(folder: Path, rows: list[tuple[str, ...]], pairs: tuple[str, ...] 
 def clean_one(folder: Path, source: str) -> None:
     """The clean text of one pair, out of the folder's archive."""
     clean_pair(
-        clean_settings(source),
+        clean_params(source),
         archives=[folder / "home.zip"],
         output=folder / f"{source}.tsv",
         record=folder / f"{source}.json",

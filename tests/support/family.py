@@ -14,7 +14,7 @@ from mtpeft.models.families.m2m100 import M2M100_CODES, NLLB_CODES
 from mtpeft.models.load import random_model
 from mtpeft.models.local import describe_local
 from mtpeft.training.job import Inputs
-from support.model import SPANISH_ENGLISH, inputs, train_settings
+from support.model import SPANISH_ENGLISH, inputs, train_params
 from support.text import SCRIPTS
 
 LANGUAGES = {"source": "es", "target": "en"}
@@ -80,7 +80,7 @@ def family_inputs(name: str, sweep: Path, folder: Path) -> Inputs:
 def family_settings(method: str) -> dict[str, Any]:
     """Settings of a cell that learns fast."""
     rate = {"full": 0.02, "embeddings": 0.03, "prefix": 0.1}.get(method, 0.05)
-    settings = train_settings(method, learning_rate=rate, updates=5, evaluations=1, dropout=0.0, label_smoothing=0.0)
+    settings = train_params(method, learning_rate=rate, updates=5, evaluations=1, dropout=0.0, label_smoothing=0.0)
     return settings | {"budget": SHARES.get(method)}
 
 

@@ -14,10 +14,10 @@ from mtpeft.cells import ANY, Cell, OnPair
 from mtpeft.config.claims import claim_cells
 from mtpeft.config.load import DEFAULT_FILE, merge, read_yaml, validate
 from mtpeft.config.schema import Configuration
-from mtpeft.config.settings import findings_settings
 from mtpeft.core.files import read_record
 from mtpeft.core.records import DecodeRecord, ScoreRecord, TrainRecord
 from mtpeft.metrics.corpus_scores import bleu, chrf
+from support.steps import claims_params
 
 SENTENCES = 100
 UNITS = 500
@@ -220,7 +220,7 @@ def write_similarities(cells: list[Cell], sentences: int = SENTENCES) -> list[Pa
 
 def build(configuration: Configuration, quality: Quality, **special: Mapping[str, Any]) -> list[Cell]:
     """Write the cells of all claims; `special` holds options of `write_cell` by a part of the cell's path."""
-    cells = claim_cells(findings_settings(configuration))
+    cells = claim_cells(claims_params(configuration))
     for cell in cells:
         options = {
             key: value for part, given in special.items() if part in f"{cell.path}/" for key, value in given.items()
@@ -233,7 +233,7 @@ def build(configuration: Configuration, quality: Quality, **special: Mapping[str
 
 def found(configuration: Configuration) -> FindingsRecord:
     """Findings of the folder, as written; cells without records are missing."""
-    settings = findings_settings(configuration)
+    settings = claims_params(configuration)
     cells = claim_cells(settings)
     missing = [cell for cell in cells if not (cell.folder / "score.json").exists()]
     similarities = write_similarities(cells)

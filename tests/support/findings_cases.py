@@ -5,7 +5,7 @@ from typing import Any
 
 from mtpeft.analysis.tables import read_distances
 from mtpeft.cells import Cell
-from mtpeft.config.settings import DISTANCES
+from mtpeft.core.languages import DISTANCES
 from support.findings import Quality
 
 PLACES = {language: distance.syntactic for language, distance in read_distances(DISTANCES).items()}

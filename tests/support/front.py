@@ -9,12 +9,12 @@ from typing import Any
 import yaml
 
 from mtpeft.cells import Cell
-from mtpeft.config.folders import placed
 from mtpeft.config.load import DEFAULT_FILE, load, merge, read_yaml, validate
 from mtpeft.config.schema import Configuration
-from mtpeft.config.settings import decode_settings, score_settings, train_settings
 from mtpeft.core.files import sha256_of, write_record
 from mtpeft.core.records import DecodeRecord, ScoreRecord, TrainRecord
+from mtpeft.steps.train import placed
+from support.steps import decode_params, score_params, train_params
 
 OVERLAY = {
     "tuning": {"table": None},
@@ -53,7 +53,7 @@ def train_record(cell: Cell, status: str = "ok") -> dict[str, Any]:
     return TrainRecord(
         cell=cell.named,
         status=status,
-        settings=train_settings(load([Path("mine.yaml")]), cell),
+        settings=train_params(load([Path("mine.yaml")]), cell),
         execution={"device": "cpu"},
         versions={},
         inputs={},
@@ -80,7 +80,7 @@ def decode_record(cell: Cell, status: str = "ok") -> dict[str, Any]:
     return DecodeRecord(
         cell=cell.named,
         status=status,
-        settings=decode_settings(load([Path("mine.yaml")]), cell),
+        settings=decode_params(load([Path("mine.yaml")]), cell),
         trained_sha256=sha256_of(cell.folder / "train.json"),
         versions={},
         execution={"device": "cpu"},
@@ -100,7 +100,7 @@ def score_record(cell: Cell, chrf: float | None, status: str = "ok") -> dict[str
     return ScoreRecord(
         cell=cell.named,
         status=status,
-        settings=score_settings(load([Path("mine.yaml")]), cell),
+        settings=score_params(load([Path("mine.yaml")]), cell),
         decoded_sha256=sha256_of(cell.folder / "decode.json"),
         versions={},
         test_sets=sets,

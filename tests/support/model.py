@@ -133,7 +133,7 @@ def pretrain_settings(objective: str = "translation", **changes: Any) -> dict[st
     } | changes
 
 
-def train_settings(method: str, **optimisation: Any) -> dict[str, Any]:
+def train_params(method: str, **optimisation: Any) -> dict[str, Any]:
     """Settings of a cell of a method; keywords change those of the optimisation."""
     return {
         "recipe": 1,
@@ -158,9 +158,9 @@ def train_settings(method: str, **optimisation: Any) -> dict[str, Any]:
     }
 
 
-def decode_settings() -> dict[str, Any]:
+def decode_params() -> dict[str, Any]:
     """Settings of the decoding of any cell."""
-    return {key: value for key, value in train_settings("full").items() if key in ("languages", "threads", "search")}
+    return {key: value for key, value in train_params("full").items() if key in ("languages", "threads", "search")}
 
 
 def cell(method: str, *, seed: str = "1") -> Cell:

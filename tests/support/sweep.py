@@ -17,11 +17,11 @@ import yaml
 from filelock import FileLock
 
 from mtpeft.cells import CELLS_FOLDER, Cell
-from mtpeft.config.folders import placed
 from mtpeft.config.load import DEFAULT_FILE, merge, validate
 from mtpeft.config.schema import Configuration
 from mtpeft.config.yaml_file import read_yaml
 from mtpeft.methods import METHODS
+from mtpeft.steps.train import placed
 from support.waiting import LONG
 
 ROOT = Path(__file__).parents[2]

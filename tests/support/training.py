@@ -12,19 +12,19 @@ import pytest
 from mtpeft import cli as command
 from mtpeft.core.files import canonical
 from mtpeft.training import loop
-from support.model import cell, files_of, inputs, pretrain_base, pretrain_settings, train_cell, train_settings
+from support.model import cell, files_of, inputs, pretrain_base, pretrain_settings, train_cell, train_params
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = {
-    "full": train_settings("full", learning_rate=0.03),
-    "adapter": train_settings("adapter", learning_rate=0.1),
-    "lora": train_settings("lora", learning_rate=0.1),
-    "lora_8_bits": train_settings("lora", learning_rate=0.1) | {"quantised": 8},
-    "scratch": train_settings("scratch", learning_rate=0.03),
+    "full": train_params("full", learning_rate=0.03),
+    "adapter": train_params("adapter", learning_rate=0.1),
+    "lora": train_params("lora", learning_rate=0.1),
+    "lora_8_bits": train_params("lora", learning_rate=0.1) | {"quantised": 8},
+    "scratch": train_params("scratch", learning_rate=0.03),
     "translation": pretrain_settings(updates=20),
     "denoising": pretrain_settings("denoising", updates=20),
 }
-STAGED = train_settings("prefix_then_lora", learning_rate=0.05)
+STAGED = train_params("prefix_then_lora", learning_rate=0.05)
 OF_THE_PROCESS = ("execution", "starts", "train_seconds", "tokens_per_second", "peak_memory_mb", "model", "folder")
 """Keys of records that differ between equal runs: how long they took, and the folder in which a test ran them."""
 

@@ -11,7 +11,6 @@ from torch import nn
 from mtpeft.cells import Cell
 from mtpeft.cluster.preemption import Clock
 from mtpeft.config.load import merge, validate
-from mtpeft.config.settings import train_settings
 from mtpeft.core.errors import StoppedError
 from mtpeft.data.token_arrays import IGNORED
 from mtpeft.models.load import prepare_torch
@@ -21,6 +20,7 @@ from mtpeft.training.micro_batches import Differentiated, put_gradient
 from mtpeft.training.objective import Objective, likelihood
 from support.config import DEFAULT
 from support.method import StopAfter, Subject, batch, write_base
+from support.steps import train_params
 
 BOTH = ["unlikelihood", "length_normalised"]
 SMOOTHING = 0.1
@@ -171,5 +171,5 @@ def test_a_run_goes_on_where_it_stopped(subject: Subject, tmp_path: Path) -> Non
 def test_settings_have_losses_where_the_method_does() -> None:
     cell = Cell("small", "pt-en", "n1600", "lora", "b5", "1")
     named = merge(DEFAULT, {"methods": {"lora": {"losses": BOTH}}})
-    assert "losses" not in train_settings(validate(DEFAULT), cell)["method"]
-    assert train_settings(validate(named), cell)["method"]["losses"] == BOTH
+    assert "losses" not in train_params(validate(DEFAULT), cell)["method"]
+    assert train_params(validate(named), cell)["method"]["losses"] == BOTH

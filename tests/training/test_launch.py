@@ -13,13 +13,13 @@ import pytest
 from mtpeft.core.files import read_record
 from mtpeft.training.checkpoint import STATE_FILE
 from mtpeft.training.launch import _code_of
-from support.model import train_cell, train_settings
+from support.model import train_cell, train_params
 from support.rank import in_ranks
 from support.sweep import copy, located, run
 from support.training import ENVIRONMENT, results, trainer
 from support.waiting import SOON, wait_for
 
-SETTINGS = train_settings("lora")
+SETTINGS = train_params("lora")
 SETTINGS["optimisation"] |= {"updates": 60}
 OWN_CONFIG = "{compute_environment: LOCAL_MACHINE, distributed_type: MULTI_GPU, num_processes: 2, gpu_ids: '6,7'}"
 

@@ -16,7 +16,7 @@ from mtpeft.training.contrastive import objective
 from mtpeft.training.finetune import finetune
 from mtpeft.training.micro_batches import halved, parts_of
 from support.method import Subject
-from support.model import cell, inputs, train_settings
+from support.model import cell, inputs, train_params
 from support.parts import BOTH, OUT_OF_MEMORY, WIDTH, differentiated, fits, gradient_of, of_two_languages, rows_of
 from support.training import at_update, results
 
@@ -96,7 +96,7 @@ def train(sweep: Path) -> Callable[..., Any]:
     def run(folder: Path, execution: Execution = Execution()) -> dict[str, Any]:  # noqa: B008
         label = cell("adapter")
         finetune(
-            train_settings("adapter"), label, inputs=inputs(sweep), record=folder / "train.json", execution=execution
+            train_params("adapter"), label, inputs=inputs(sweep), record=folder / "train.json", execution=execution
         )
         return results(folder)
 

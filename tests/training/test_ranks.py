@@ -20,7 +20,7 @@ from mtpeft.training import ranks
 from mtpeft.training.checkpoint import STATE_FILE
 from mtpeft.training.contrastive import objective
 from mtpeft.training.finetune import finetune
-from support.model import inputs, pretrain_base, pretrain_settings, train_settings
+from support.model import inputs, pretrain_base, pretrain_settings, train_params
 from support.parts import BOTH, OUT_OF_MEMORY, fits, gradient_of, of_two_languages
 from support.rank import in_ranks, losses_of
 from support.training import at_update, results
@@ -39,7 +39,7 @@ TOLERANCE = 1e-5
 
 def settings_of(method: str) -> dict[str, Any]:
     """Without dropout, whose masks depend on the parts."""
-    settings = train_settings(method, dropout=0.0, learning_rate=0.003)
+    settings = train_params(method, dropout=0.0, learning_rate=0.003)
     settings["method"].pop("losses", None)
     return settings
 

@@ -7,20 +7,22 @@ from typing import Any
 import pytest
 
 from mtpeft.analysis.rates_table import write_rates
-from mtpeft.cells import Cell
-from mtpeft.config.folders import base_file, rates_file, split_file, subset_file
+from mtpeft.cells import RATE_LABELS, Cell
 from mtpeft.config.load import load, merge, validate
-from mtpeft.config.paths import other_splits, searches, train_inputs, tune_inputs
-from mtpeft.config.rates import CLASS, search_of, trial_cells
+from mtpeft.config.rates import search_of, trial_cells
 from mtpeft.config.schema import Configuration
-from mtpeft.config.settings import needs_search, train_settings, tune_settings
-from mtpeft.config.studies import all_cells
 from mtpeft.core.files import write_record
 from mtpeft.core.records import RateRecord, Trial
+from mtpeft.steps.base_models import base_file
+from mtpeft.steps.cells_of_studies import all_cells
+from mtpeft.steps.choose_subset import subset_file
+from mtpeft.steps.search_rate import needs_search, rates_file, searches
+from mtpeft.steps.split_corpus import split_file
 from support.config import DEFAULT
+from support.steps import other_splits, rate_search_inputs, rate_search_params, train_inputs, train_params
 
 CELL = Cell("small", "pt-en", "n4800", "lora", "b10", "1")
-LABELS = {name: getattr(CELL, name) for name in CLASS}
+LABELS = {name: getattr(CELL, name) for name in RATE_LABELS}
 FOUND = 0.005
 
 
@@ -37,7 +39,7 @@ def table(tmp_path: Path) -> Path:
     ]
     record = RateRecord(
         labels=LABELS,
-        settings=tune_settings(configured(None), *LABELS.values()),
+        settings=rate_search_params(configured(None), *LABELS.values()),
         execution={},
         versions={},
         inputs={},
@@ -51,7 +53,7 @@ def table(tmp_path: Path) -> Path:
 
 
 def rate_of(configuration: Configuration, cell: Cell) -> Any:
-    return train_settings(configuration, cell)["optimisation"]["learning_rate"]
+    return train_params(configuration, cell)["optimisation"]["learning_rate"]
 
 
 @pytest.mark.parametrize("labels", [{}, {"pair": "tr-en"}, {"seed": "7"}], ids=str)
@@ -141,8 +143,8 @@ def test_one_pair_and_one_seed_are_the_same_search_however_they_are_written(
 
 def test_a_search_on_several_pairs_and_seeds_reads_the_text_of_each_trial_in_their_order() -> None:
     configuration = configured(None, SEVERAL)
-    settings = tune_settings(configuration, *LABELS.values())
-    inputs = tune_inputs(configuration, LABELS)
+    settings = rate_search_params(configuration, *LABELS.values())
+    inputs = rate_search_inputs(configuration, LABELS)
 
     assert list(settings["trials"]) == ["es-en/0", "es-en/9", "de-en/0", "de-en/9"]
     assert [trial["languages"]["source"] for trial in settings["trials"].values()] == ["es", "es", "de", "de"]

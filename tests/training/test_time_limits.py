@@ -17,7 +17,7 @@ from mtpeft.core.files import read_record
 from mtpeft.training import kept, loop
 from mtpeft.training.attempts import Attempt, read_attempts, starting
 from mtpeft.training.kept import FOLDER, forget
-from support.model import train_cell, train_settings
+from support.model import train_cell, train_params
 from support.training import at_update, build, results
 
 SLURM = """\
@@ -203,7 +203,7 @@ def test_a_cell_that_was_finished_in_a_job_of_many_is_not_trained_again(
         (cell / "train.json").unlink(missing_ok=True)
         train_cell(sweep, cell, settings)
 
-    settings = train_settings("lora", learning_rate=0.1)
+    settings = train_params("lora", learning_rate=0.1)
     start_again(settings)
     publish = kept.publish_folder
 
@@ -216,7 +216,7 @@ def test_a_cell_that_was_finished_in_a_job_of_many_is_not_trained_again(
         with at_update(0, lambda: pytest.fail("trained again"), monkeypatch):
             start_again(settings)
     assert sorted(path.name for path in (cell / "state").iterdir()) == [FOLDER]
-    for changed, variable in ((train_settings("lora", learning_rate=0.2), "a run"), (settings, "another run")):
+    for changed, variable in ((train_params("lora", learning_rate=0.2), "a run"), (settings, "another run")):
         trained: list[int] = []
         monkeypatch.setenv(RUN_VARIABLE, variable)
         with at_update(0, lambda trained=trained: trained.append(0), monkeypatch):

@@ -22,11 +22,11 @@ from support.model import (
     UPDATES,
     arrays,
     cell,
-    decode_settings,
+    decode_params,
     files_of,
     inputs,
     train_cell,
-    train_settings,
+    train_params,
 )
 from support.record import schema_mistakes
 from support.training import SETTINGS, run_command, trainer
@@ -105,7 +105,7 @@ def test_a_label_out_of_all_reach_has_a_loss_that_is_a_number() -> None:
 
 @pytest.mark.parametrize("kind", ["full", "adapter", "lora"])
 def test_an_update_follows_the_loss_of_every_label_and_of_no_padding(sweep: Path, kind: str) -> None:
-    settings = train_settings(kind, clip_norm=1e9, dropout=0.0, label_smoothing=0.1)
+    settings = train_params(kind, clip_norm=1e9, dropout=0.0, label_smoothing=0.1)
     job = jobs.open_job(settings, inputs(sweep))
     model = next(jobs._models(job))
     batch = jobs._batches(settings, job.inputs, frames=[FRAME])
@@ -139,14 +139,14 @@ def test_an_update_follows_the_loss_of_every_label_and_of_no_padding(sweep: Path
 def test_divergence_is_a_result(
     sweep: Path, tmp_path: Path, capsys: Any, kind: str, rate: float, beam_size: int
 ) -> None:
-    settings = train_settings(kind, learning_rate=rate, evaluations=UPDATES)
+    settings = train_params(kind, learning_rate=rate, evaluations=UPDATES)
     settings["search"]["beam_size"] = beam_size
     assert run_command(trainer(sweep, tmp_path / "train.json", settings), capsys)[0] == 0
     record = read_record(tmp_path / "train.json")
     assert (record["status"], record["best_step"], record["stored_bytes"]) == ("diverged", None, 0)
     assert list((tmp_path / "tuned").iterdir()) == []
     label = ["--cell", cell(kind).path]
-    decoding = ["--settings", canonical(decode_settings()), "--trained", str(tmp_path / "train.json")]
+    decoding = ["--settings", canonical(decode_params()), "--trained", str(tmp_path / "train.json")]
     tests = ["--tests", str(arrays(sweep, "test")), "--record", str(tmp_path / "decode.json")]
     assert run_command(["decode", *label, *decoding, *tests], capsys)[0] == 0
     scoring = ["--settings", canonical({"target": "en"}), "--decoded", str(tmp_path / "decode.json")]
@@ -158,7 +158,7 @@ def test_divergence_is_a_result(
 
 def test_harm_without_divergence_ends_with_the_base(sweep: Path, tmp_path: Path) -> None:
     """The norms behind an adapter keep the loss finite at any rate: nothing explodes, and step 0 is the best."""
-    record = read_record(train_cell(sweep, tmp_path, train_settings("adapter", learning_rate=1e4)))
+    record = read_record(train_cell(sweep, tmp_path, train_params("adapter", learning_rate=1e4)))
     assert (record["status"], record["best_step"], record["updates"]) == ("ok", 0, UPDATES)
     tuned = load_file(tmp_path / "tuned/adapter_model.safetensors")
     assert all(not tensor.any() for name, tensor in tuned.items() if "bottleneck_up" in name)
@@ -166,7 +166,7 @@ def test_harm_without_divergence_ends_with_the_base(sweep: Path, tmp_path: Path)
 
 @pytest.mark.parametrize("kind", ["full", "lora"])
 def test_of_equal_scores_the_first_is_best_and_step_0_is_a_candidate(sweep: Path, tmp_path: Path, kind: str) -> None:
-    record = read_record(train_cell(sweep, tmp_path, train_settings(kind, learning_rate=1e-12)))
+    record = read_record(train_cell(sweep, tmp_path, train_params(kind, learning_rate=1e-12)))
     assert record["best_step"] == 0
     assert record["updates"] == UPDATES
     base = load_file(sweep / "results/models/tiny/checkpoint/model.safetensors")
@@ -180,7 +180,7 @@ def test_of_equal_scores_the_first_is_best_and_step_0_is_a_candidate(sweep: Path
 
 
 def test_patience_stops_training_from_scratch(sweep: Path, tmp_path: Path) -> None:
-    record = read_record(train_cell(sweep, tmp_path, train_settings("scratch", learning_rate=1e-12)))
+    record = read_record(train_cell(sweep, tmp_path, train_params("scratch", learning_rate=1e-12)))
     longest = 2 * UPDATES
     assert record["updates"] == 2 * longest // (2 * 3)
     assert record["best_step"] == 0
@@ -191,7 +191,7 @@ def test_patience_stops_training_from_scratch(sweep: Path, tmp_path: Path) -> No
 def test_scratch_starts_from_the_seed_and_not_from_the_base(sweep: Path, tmp_path: Path) -> None:
     weights = []
     for seed in (1, 1, 2):
-        settings = train_settings("scratch", learning_rate=1e-12) | {"seed": seed}
+        settings = train_params("scratch", learning_rate=1e-12) | {"seed": seed}
         folder = tmp_path / str(len(weights))
         train_cell(sweep, folder, settings)
         weights.append(load_file(folder / "tuned/model.safetensors")["model.shared.weight"])
@@ -223,7 +223,7 @@ def test_train_record_follows_its_schema_and_counts(sweep: Path, uninterrupted: 
 
 @pytest.mark.parametrize("kind", ["full", "lora"])
 def test_whole_record_is_valid(sweep: Path, tmp_path: Path, kind: str) -> None:
-    record = train_cell(sweep, tmp_path, train_settings(kind, updates=1, evaluations=1))
+    record = train_cell(sweep, tmp_path, train_params(kind, updates=1, evaluations=1))
     assert schema_mistakes(record, "train") == []
 
 

@@ -28,7 +28,7 @@ from support.model import (
     files_of,
     inputs,
     train_cell,
-    train_settings,
+    train_params,
 )
 from support.training import (
     ENVIRONMENT,
@@ -94,7 +94,7 @@ def test_time_budget_stops_at_an_update_and_the_next_start_goes_on(
 def test_state_of_other_settings_is_discarded_with_a_message(
     sweep: Path, uninterrupted: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
-    other = train_settings("adapter", learning_rate=0.05)
+    other = train_params("adapter", learning_rate=0.05)
     with at_update(5, lambda: signal.raise_signal(signal.SIGTERM), monkeypatch), pytest.raises(TryAgainError):
         train_cell(sweep, tmp_path, other)
     build(sweep, tmp_path, "adapter")

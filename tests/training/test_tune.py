@@ -12,17 +12,18 @@ from typing import Any
 import pytest
 
 from mtpeft.analysis.rates_table import write_rates
-from mtpeft.config.rates import CLASS
+from mtpeft.cells import RATE_LABELS
 from mtpeft.core.errors import TryAgainError
 from mtpeft.core.files import read_record
 from mtpeft.core.records import Trial
-from mtpeft.steps.commands import STEPS
+from mtpeft.steps.command import files_of
+from mtpeft.steps.step import STEPS
 from mtpeft.training.rate_search import best_rate, means, next_rate, tune
-from support.model import inputs, train_settings
+from support.model import inputs, train_params
 from support.record import schema_mistakes
 from support.training import at_update
 
-LABELS = dict(zip(CLASS, ("tiny", "n44", "lora", "b5"), strict=True))
+LABELS = dict(zip(RATE_LABELS, ("tiny", "n44", "lora", "b5"), strict=True))
 CANDIDATES = [0.01, 0.02, 0.04]
 BAD = -math.inf
 
@@ -54,7 +55,7 @@ def test_the_lower_of_two_equal_rates_is_chosen() -> None:
 
 def search_settings(**changes: Any) -> dict[str, Any]:
     """Settings of a search on the tiny base model."""
-    trial = train_settings("lora")
+    trial = train_params("lora")
     trial["optimisation"].pop("learning_rate")
     return {
         "recipe": 1,
@@ -217,4 +218,4 @@ def test_the_table_has_a_row_per_trial_and_one_chosen_per_class(searched: Path, 
 
 
 def test_no_test_set_can_be_given_to_a_search() -> None:
-    assert "test" not in STEPS["tune"][1]
+    assert not {name for name in files_of(STEPS["search_rate"]) if "test" in name}

@@ -9,21 +9,23 @@ import yaml
 
 from mtpeft.analysis.other_pairs import OTHERS_COLUMNS, write_others
 from mtpeft.cells import ANY, Cell, OnPair
-from mtpeft.config.folders import placed, split_file
 from mtpeft.config.load import load, merge, validate
-from mtpeft.config.others import on_other
-from mtpeft.config.paths import other_splits
 from mtpeft.config.schema import Configuration
-from mtpeft.config.studies import all_others, study_cells, study_others, untouched, untouched_elsewhere
+from mtpeft.config.studies import untouched
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import read_record, write_record
 from mtpeft.front import progress
 from mtpeft.front.plan import cells_table
 from mtpeft.front.preview import draw_finished
 from mtpeft.front.status import is_finished, state_of, status_table
+from mtpeft.steps.cells_of_studies import all_others, study_cells, study_others, untouched_elsewhere
+from mtpeft.steps.paths import on_other
+from mtpeft.steps.split_corpus import split_file
+from mtpeft.steps.train import placed
 from support.config import DEFAULT
 from support.findings import configuration_of, write_cell
 from support.record import schema_mistakes
+from support.steps import other_splits
 from support.sweep import STUDY, copy, located, planned, run, small_study, write_study
 
 pytestmark = pytest.mark.xdist_group("forgetting")

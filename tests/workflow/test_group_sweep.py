@@ -8,7 +8,6 @@ import pytest
 import yaml
 
 from mtpeft.cells import Cell, OnPair
-from mtpeft.config.folders import placed
 from mtpeft.config.load import load
 from mtpeft.config.schema import Configuration
 from mtpeft.core.files import read_record
@@ -16,6 +15,7 @@ from mtpeft.data.similarity import max_dice
 from mtpeft.data.tsv import read_pairs
 from mtpeft.front.plan import cells_table
 from mtpeft.front.status import is_finished, state_of, status_table
+from mtpeft.steps.train import placed
 from support.record import schema_mistakes
 from support.sweep import STUDY, copy, located, planned, run, small_study, write_study
 

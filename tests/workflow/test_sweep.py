@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from mtpeft.cells import Cell
-from mtpeft.config.folders import placed
 from mtpeft.config.load import load
+from mtpeft.steps.train import placed
 from support.sweep import ROOT, STUDY, copy, environment, located, planned, results, run, snakemake
 
 pytestmark = pytest.mark.sweep

@@ -4,6 +4,8 @@ Its folder bears these labels and a digest of what they stand for: two studies m
 text, models or settings, and each finds its own results beside those of the other.
 """
 
+import hashlib
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -35,6 +37,17 @@ that a label means the same wherever it is read, with the configuration or witho
 """
 OTHERS_FOLDER = "others"
 """Where a cell keeps what belongs to the test sets of other pairs than its own, and a group to those of its members."""
+
+
+VERSION = "recipe"
+"""Key of a step's version in its params."""
+
+
+def digest_of(params: Mapping[str, Any], *upstream: Any) -> str:
+    """Short digest of what something is made from: params without the version of their step, and other digests."""
+    made_from = [{key: value for key, value in params.items() if key != VERSION}, *upstream]
+    text = json.dumps(made_from, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:DIGEST_DIGITS]
 
 
 def name_of(label: str, digest: str) -> str:
@@ -175,6 +188,8 @@ class OnPair(NamedTuple):
 
 
 DIMENSIONS = ("model", "pair", "size", "method", "budget", "seed")
+RATE_LABELS = ("model", "size", "method", "budget")
+"""A learning rate is chosen once for all cells that share these labels."""
 LABELS_TEMPLATE = "/".join(f"{{{dimension}}}" for dimension in DIMENSIONS)
 CELL_TEMPLATE = f"{CELLS_FOLDER}/{LABELS_TEMPLATE}"
 """Path template with one wildcard per label."""

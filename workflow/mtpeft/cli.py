@@ -6,13 +6,12 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from mtpeft.core.checksums import is_made_here, require_as_made
-from mtpeft.core.errors import DamagedError, StoppedError, TryAgainError, UserError, told_of
-from mtpeft.core.failure_notes import leave_note, note_of
+from mtpeft.core.errors import StoppedError, TryAgainError, UserError, told_of
 from mtpeft.core.process import die_with_parent
 from mtpeft.forkserver.client import run_warm
 from mtpeft.front import commands as front
-from mtpeft.steps import commands as steps
+from mtpeft.steps.command import add_commands
+from mtpeft.steps.execute import execute
 from mtpeft.training.launch import speaks
 
 MISTAKE = 2
@@ -24,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m mtpeft", description=__doc__)
     commands = parser.add_subparsers(title="commands", metavar="command", required=True)
     front.add_commands(commands)
-    steps.add_commands(commands)
+    add_commands(commands)
     _add_fork_server(commands)
     given = parser.parse_args(arguments)
     given.arguments = list(sys.argv[1:] if arguments is None else arguments)
@@ -63,14 +62,14 @@ def _serve(given: argparse.Namespace) -> None:
 
 def _run_warm_or_here(given: argparse.Namespace) -> int | None:
     """Run the command in a fork of the warm process where one listens, else in this process."""
-    code = run_warm(given.arguments) if steps.starts_slowly(given) else None
+    code = run_warm(given.arguments) if given.step and given.step.starts_slowly else None
     return _run(given) if code is None else code
 
 
-def _run_to_its_end(given: argparse.Namespace) -> int | None:
+def _run(given: argparse.Namespace) -> int | None:
     """Run the command, and have what it prints arrive; a failure of files is told as such."""
     try:
-        code = _run_or_discard(given)
+        code = execute(given) if given.step else given.run(given)
         sys.stdout.flush()
         return code
     except BrokenPipeError:
@@ -97,33 +96,3 @@ def _refuse_unreadable(arguments: Sequence[str]) -> None:
         except UnicodeEncodeError:
             shown = name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
             raise UserError(f"The name '{shown}' is not UTF-8; rename the file or the folder.") from None
-
-
-def _run(given: argparse.Namespace) -> int | None:
-    """Run the command; a step that fails leaves a note of why, which its next success removes."""
-    target = steps.target_of(given) if speaks() else None
-    try:
-        code = _run_to_its_end(given)
-    except Exception as error:
-        if target and not isinstance(error, StoppedError):
-            leave_note(given.name, target, error)
-        raise
-    if target:
-        note_of(given.name, target).unlink(missing_ok=True)
-    return code
-
-
-def _run_or_discard(given: argparse.Namespace) -> int | None:
-    """Run the command; a step compares what it reads with the records of that, and removes what is damaged of our own,
-    so that it is made again.
-    """
-    if not given.step:
-        return given.run(given)
-    try:
-        require_as_made(steps.files_read(given))
-        return given.run(given)
-    except DamagedError as error:
-        own = [file for file in error.damaged if is_made_here(file)]
-        for file in own if speaks() else ():
-            file.unlink(missing_ok=True)
-        raise UserError(f"{error.found}; the next start makes it anew.") from error

@@ -13,58 +13,54 @@ rule tables:
         f"{RESULTS}/scores.csv",
         f"{RESULTS}/summary.csv",
         f"{RESULTS}/text.csv",
-        others.study_tables(CONFIGURATION),
-        representations.study_tables(CONFIGURATION),
+        cells_of_studies.study_tables(CONFIGURATION),
 
 
-rule collect_all:
+rule collect_all_scores:
     """Tables of all cells."""
     input:
-        paths.all_records(CONFIGURATION),
-        comet_settings.all_comet_records(CONFIGURATION),
+        inputs_of("collect_scores", ALL_CELLS),
     output:
         scores=f"{RESULTS}/scores.csv",
         costs=f"{RESULTS}/costs.csv",
     log:
-        f"logs/{STUDY_FILE}/collect_all.log",
+        f"logs/{STUDY_FILE}/collect_all_scores.log",
     benchmark:
-        f"benchmarks/{STUDY_FILE}/collect_all.tsv"
+        f"benchmarks/{STUDY_FILE}/collect_all_scores.tsv"
     conda:
         "../../envs/workflow.yaml"
     params:
-        settings=canonical(settings.tables_settings(CONFIGURATION, "efficiency")),
+        params=params_of("collect_scores", ALL_CELLS),
     shell:
-        "exec python -m mtpeft collect --settings {params.settings:q} --scores {output.scores:q} --costs {output.costs:q} "
+        "exec python -m mtpeft collect_scores --params {params.params:q} --scores {output.scores:q} --costs {output.costs:q} "
         "> {log:q} 2>&1"
 
 
-rule collect_study:
+rule collect_scores:
     """Tables of the cells of one study."""
     input:
-        files(paths.study_records),
-        files(comet_settings.study_comet_records),
+        inputs_of("collect_scores"),
     output:
         scores=f"{RESULTS}/tables/{{study}}/scores.csv",
         costs=f"{RESULTS}/tables/{{study}}/costs.csv",
     log:
-        f"logs/{STUDY_FILE}/collect_study/{{study}}.log",
+        f"logs/{STUDY_FILE}/collect_scores/{{study}}.log",
     benchmark:
-        f"benchmarks/{STUDY_FILE}/collect_study/{{study}}.tsv"
+        f"benchmarks/{STUDY_FILE}/collect_scores/{{study}}.tsv"
     priority: FIRST
     conda:
         "../../envs/workflow.yaml"
     params:
-        settings=told("tables", "study"),
+        params=params_of("collect_scores"),
     shell:
-        "exec python -m mtpeft collect --settings {params.settings:q} --scores {output.scores:q} --costs {output.costs:q} "
+        "exec python -m mtpeft collect_scores --params {params.params:q} --scores {output.scores:q} --costs {output.costs:q} "
         "> {log:q} 2>&1"
 
 
 rule summarise_all:
     """Systems of all studies, each over all of its seeds: scores, differences with their intervals, and costs."""
     input:
-        paths.all_records(CONFIGURATION),
-        comet_settings.all_comet_records(CONFIGURATION),
+        inputs_of("summarise", ALL_CELLS),
     output:
         table=f"{RESULTS}/summary.csv",
         page=f"{RESULTS}/summary.md",
@@ -75,38 +71,37 @@ rule summarise_all:
     conda:
         "../../envs/workflow.yaml"
     params:
-        settings=canonical(settings.summary_settings(CONFIGURATION, "efficiency")),
+        params=params_of("summarise", ALL_CELLS),
     shell:
-        "exec python -m mtpeft summarise --settings {params.settings:q} --output {output.table:q} --page {output.page:q} "
+        "exec python -m mtpeft summarise --params {params.params:q} --output {output.table:q} --page {output.page:q} "
         "> {log:q} 2>&1"
 
 
-rule summarise_study:
+rule summarise:
     """Systems of one study, each over its seeds: scores and differences with their intervals."""
     input:
-        files(paths.study_records),
-        files(comet_settings.study_comet_records),
+        inputs_of("summarise"),
     output:
         table=f"{RESULTS}/tables/{{study}}/summary.csv",
         page=f"{RESULTS}/tables/{{study}}/summary.md",
     log:
-        f"logs/{STUDY_FILE}/summarise_study/{{study}}.log",
+        f"logs/{STUDY_FILE}/summarise/{{study}}.log",
     benchmark:
-        f"benchmarks/{STUDY_FILE}/summarise_study/{{study}}.tsv"
+        f"benchmarks/{STUDY_FILE}/summarise/{{study}}.tsv"
     priority: FIRST
     conda:
         "../../envs/workflow.yaml"
     params:
-        settings=told("summary", "study"),
+        params=params_of("summarise"),
     shell:
-        "exec python -m mtpeft summarise --settings {params.settings:q} --output {output.table:q} --page {output.page:q} "
+        "exec python -m mtpeft summarise --params {params.params:q} --output {output.table:q} --page {output.page:q} "
         "> {log:q} 2>&1"
 
 
 rule summarise_others:
     """Systems of one study on other pairs than their own: scores, and differences to the untouched model there."""
     input:
-        files(others.compared_records),
+        inputs_of("summarise_others"),
     output:
         table=f"{RESULTS}/tables/{{study}}/others.csv",
         page=f"{RESULTS}/tables/{{study}}/others.md",
@@ -118,16 +113,16 @@ rule summarise_others:
     conda:
         "../../envs/workflow.yaml"
     params:
-        settings=told("others", "study"),
+        params=params_of("summarise_others"),
     shell:
-        "exec python -m mtpeft others --settings {params.settings:q} --output {output.table:q} --page {output.page:q} "
+        "exec python -m mtpeft summarise_others --params {params.params:q} --output {output.table:q} --page {output.page:q} "
         "> {log:q} 2>&1"
 
 
 rule describe_text:
     """Length of the test sentences in words, and tokens per word of each model: how hard a language's script is on it."""
     input:
-        **paths.tested(CONFIGURATION),
+        inputs_of("describe_text"),
     output:
         table=f"{RESULTS}/text.csv",
         page=f"{RESULTS}/text.md",
@@ -138,7 +133,8 @@ rule describe_text:
     conda:
         "../../envs/workflow.yaml"
     params:
-        settings=canonical(settings.text_settings(CONFIGURATION)),
+        params=params_of("describe_text"),
+        inputs=options_of("describe_text"),
     shell:
-        "exec python -m mtpeft text --settings {params.settings:q} --texts {input.texts:q} --arrays {input.arrays:q} "
+        "exec python -m mtpeft describe_text --params {params.params:q} {params.inputs} "
         "--output {output.table:q} --page {output.page:q} > {log:q} 2>&1"

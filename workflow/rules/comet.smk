@@ -10,7 +10,7 @@ others/<pair>/.
 rule install_comet:
     """Install COMET into an environment of its own: it needs other versions than the workflow."""
     output:
-        comet_settings.ENVIRONMENT,
+        install_comet.RECORD,
     log:
         "logs/install_comet.log",
     benchmark:
@@ -19,19 +19,19 @@ rule install_comet:
     conda:
         "../../envs/workflow.yaml"
     params:
-        settings=told("install_comet"),
+        params=params_of("install_comet"),
     shell:
-        "exec python -m mtpeft install_comet --settings {params.settings:q} --record {output:q} > {log:q} 2>&1"
+        "exec python -m mtpeft install_comet --params {params.params:q} --record {output:q} > {log:q} 2>&1"
 
 
 rule take_in_comet:
     """Fetch the model that scores, or see where it lies, load it once, and record its hashes."""
     input:
-        files(comet_settings.model_files),
-        # Its version is among the settings of cells: an environment in the place of an older one makes nothing stale.
-        environment=ancient(comet_settings.ENVIRONMENT),
+        inputs_of("take_in_comet"),
+        # Its version is among the params of cells: an environment in the place of an older one makes nothing stale.
+        environment=ancient(install_comet.RECORD),
     output:
-        comet_settings.model_record(CONFIGURATION),
+        take_in_comet.model_record(CONFIGURATION),
     log:
         "logs/take_in_comet.log",
     benchmark:
@@ -40,57 +40,57 @@ rule take_in_comet:
     conda:
         "../../envs/workflow.yaml"
     params:
-        settings=told("comet_model"),
+        params=params_of("take_in_comet"),
     shell:
-        "exec python -m mtpeft comet_model --settings {params.settings:q} --environment {input.environment:q} "
+        "exec python -m mtpeft take_in_comet --params {params.params:q} --environment {input.environment:q} "
         "--record {output:q} > {log:q} 2>&1"
 
 
-rule comet:
+rule score_with_comet:
     """Scores of COMET for every sentence of every test set."""
     input:
         f"{CELL}/hypotheses",
-        environment=ancient(comet_settings.ENVIRONMENT),
-        model=comet_settings.model_record(CONFIGURATION),
+        inputs_of("score_with_comet"),
+        environment=ancient(install_comet.RECORD),
         decoded=f"{CELL}/decode.json",
-        references=files(paths.references),
     output:
-        f"{CELL}/{comet_settings.cell_record(CONFIGURATION)}",
+        f"{CELL}/{take_in_comet.cell_record(CONFIGURATION)}",
     log:
-        f"logs/comet/{LABELS}.log",
+        f"logs/score_with_comet/{LABELS}.log",
     benchmark:
-        f"benchmarks/comet/{LABELS}.tsv"
+        f"benchmarks/score_with_comet/{LABELS}.tsv"
     wildcard_constraints:
         pair=PAIR,
     priority: in_order("score")
     conda:
         "../../envs/workflow.yaml"
-    threads: lambda wildcards: comet_settings.wanted(CONFIGURATION).threads
+    threads: lambda wildcards: take_in_comet.asked(CONFIGURATION).threads
     params:
-        settings=told_cell("comet"),
+        params=params_of("score_with_comet"),
+        inputs=options_of("score_with_comet"),
         cell=LABELS,
     shell:
-        "exec python -m mtpeft comet --cell {params.cell:q} --settings {params.settings:q} --decoded {input.decoded:q} "
-        "--references {input.references:q} --model {input.model:q} --environment {input.environment:q} "
+        "exec python -m mtpeft score_with_comet --cell {params.cell:q} --params {params.params:q} --decoded {input.decoded:q} "
+        "{params.inputs} --environment {input.environment:q} "
         "--record {output:q} > {log:q} 2>&1"
 
 
-use rule comet as comet_member with:
+use rule score_with_comet as score_with_comet_other with:
     input:
         f"{OTHER}/hypotheses",
-        environment=ancient(comet_settings.ENVIRONMENT),
-        model=comet_settings.model_record(CONFIGURATION),
+        inputs_of("score_with_comet", ON_OTHER),
+        environment=ancient(install_comet.RECORD),
         decoded=f"{OTHER}/decode.json",
-        references=on_other(files(paths.references)),
     output:
-        f"{OTHER}/{comet_settings.cell_record(CONFIGURATION)}",
+        f"{OTHER}/{take_in_comet.cell_record(CONFIGURATION)}",
     log:
-        f"logs/comet_member/{LABELS}/{{other}}.log",
+        f"logs/score_with_comet_other/{LABELS}/{{other}}.log",
     benchmark:
-        f"benchmarks/comet_member/{LABELS}/{{other}}.tsv"
+        f"benchmarks/score_with_comet_other/{LABELS}/{{other}}.tsv"
     wildcard_constraints:
         pair=PAIR_OR_GROUP,
     priority: in_order("score_other")
     params:
-        settings=on_other(told_cell("comet")),
+        params=params_of("score_with_comet", ON_OTHER),
+        inputs=options_of("score_with_comet", ON_OTHER),
         cell=LABELS,

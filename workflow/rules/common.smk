@@ -1,4 +1,4 @@
-"""What all rules share: the checked configuration, and paths and settings as functions of wildcards.
+"""What all rules share: the checked configuration, and params and inputs of steps as functions of wildcards.
 
 Every function here is glue of a line or two; the logic is in the package, which never imports Snakemake. Nothing
 heavy is imported, since every job of a cluster parses this file again.
@@ -17,17 +17,20 @@ sys.path.insert(0, f"{workflow.basedir}/workflow")
 from mtpeft.cells import CELL_TEMPLATE as CELL
 from mtpeft.cells import LABELS_TEMPLATE as LABELS
 from mtpeft.cells import OTHER_TEMPLATE as OTHER
-from mtpeft.config import comet_settings, corpus_settings, finding_paths, folders, groups, labels
-from mtpeft.config import model_paths, order, others, paths
-from mtpeft.config import recipes, representations, settings
 from mtpeft.cluster.environment import share_python
+from mtpeft.config import groups
 from mtpeft.config.load import read_yaml, validate
 from mtpeft.config.study_file import study_name
 from mtpeft.core.errors import UserError
 from mtpeft.front import holder, verify
 from mtpeft.front.looks import one_at_a_time
 from mtpeft.front.study_records import begin_study
-from mtpeft.core.files import canonical
+from mtpeft.steps import base_models, cells_of_studies, divide_pair, draw_figure, encode_pair, install_comet
+from mtpeft.steps import install_mtdata, paths, pretrain, take_in_comet
+from mtpeft.steps.cells_of_studies import CELL_STEPS, FIRST
+from mtpeft.config.studies import EFFICIENCY
+from mtpeft.steps.command import as_options, params_argument
+from mtpeft.steps.step import STEPS, flat
 
 try:
     # A sweep has read the files before; Snakemake has read those that it was given, but takes what it can't understand.
@@ -43,84 +46,65 @@ share_python(submitted=workflow.remote_exec)
 if workflow.is_main_process and (held := holder.told_of_holder()):
     logger.warning(held)
 
-FIRST = order.FIRST
-PLACES = order.places(CONFIGURATION)
+PLACES = cells_of_studies.places(CONFIGURATION)
 # In the folders of cells, pairs have their label alone.
 PAIR, PAIR_OR_GROUP = paths.any_of(CONFIGURATION.pairs), groups.groups_pattern(CONFIGURATION)
 # Tables, figures and findings of these configuration files, and the logs of what makes them.
-RESULTS, STUDY_FILE = folders.results_folder(CONFIGURATION), CONFIGURATION.study_file
+RESULTS, STUDY_FILE = cells_of_studies.results_folder(CONFIGURATION), CONFIGURATION.study_file
 
 
-def of_wildcards(function):
-    """The function of the labels in the wildcards, which say a digest besides where they name a folder.
+def of_labels(function):
+    """The function of the labels in the wildcards, without the digests in names of folders.
 
     It says at once what it takes: Snakemake asks twice at each call, and else looks for it anew.
     """
 
-    def of_labels(wildcards):
-        return function(labels.labels_in(CONFIGURATION, wildcards))
+    def of_wildcards(wildcards):
+        return function(paths.labels_in(CONFIGURATION, wildcards))
 
-    of_labels.__signature__ = Signature([Parameter("wildcards", Parameter.POSITIONAL_OR_KEYWORD)])
-    return of_labels
-
-
-def settings_of(step):
-    """The function that resolves the settings of a step."""
-    modules = (settings, corpus_settings, comet_settings)
-    return next(getattr(module, f"{step}_settings") for module in modules if hasattr(module, f"{step}_settings"))
+    of_wildcards.__signature__ = Signature([Parameter("wildcards", Parameter.POSITIONAL_OR_KEYWORD)])
+    return of_wildcards
 
 
-def told(step, *names):
-    """Params function: settings of a step for the wildcards named, as one line of JSON."""
-    resolve = settings_of(step)
-    return of_wildcards(lambda wildcards: canonical(resolve(CONFIGURATION, *(wildcards[name] for name in names))))
+def params_of(step, labels=dict):
+    """Params function: params of a step, as one line of JSON or, where they grow with the study, as a file of it."""
+    return of_labels(lambda wildcards: params_argument(CONFIGURATION, STEPS[step], labels(wildcards)))
 
 
-def told_cell(step):
-    """Params function: settings of a step for the cell of the wildcards."""
-    resolve = settings_of(step)
-    return of_wildcards(lambda wildcards: canonical(resolve(CONFIGURATION, paths.cell_of(wildcards))))
+def inputs_of(step, labels=dict):
+    """Input function: all input files of a step."""
+    return of_labels(lambda wildcards: flat(STEPS[step].inputs_of(CONFIGURATION, labels(wildcards))))
 
 
-def files(function):
-    """Input function: paths that depend on the configuration and the wildcards."""
-    return of_wildcards(lambda wildcards: function(CONFIGURATION, wildcards))
+def options_of(step, labels=dict):
+    """Params function: the input files of a step as options of its command, quoted for the shell."""
+    return of_labels(lambda wildcards: as_options(STEPS[step], STEPS[step].inputs_of(CONFIGURATION, labels(wildcards))))
 
 
-def options(function):
-    """Params function: named paths as options of a command, quoted for the shell."""
-    return of_wildcards(lambda wildcards: paths.as_options(function(CONFIGURATION, wildcards)))
-
-
-def named_files(function):
-    """Input function for paths with names, all of them in one list."""
-    return of_wildcards(lambda wildcards: paths.flat(function(CONFIGURATION, wildcards)))
-
-
-def on_other(function):
-    """Input or params function: the same for the other pair that a cell is scored on, in the place of its own."""
-    return of_wildcards(lambda wildcards: function(others.on_other(CONFIGURATION, wildcards)))
+# Labels of a cell with the other pair that it is scored on in the place of its own, and of tables of all cells.
+ON_OTHER = partial(paths.on_other, CONFIGURATION)
+ALL_CELLS = lambda labels: {"study": EFFICIENCY}
 
 
 def in_order(step):
-    """Priority function: when a step of a cell, or of a class of cells, has its turn."""
-    return of_wildcards(lambda wildcards: order.priority(PLACES, step, wildcards))
+    """Priority function: when a step of a cell, or of a search for a learning rate, has its turn."""
+    return of_labels(lambda labels: cells_of_studies.priority(PLACES, step, labels))
 
 
 def of_model(function):
     """Function of the wildcards; where all models have the same, that, so that Snakemake need not ask for each job."""
-    found = {function(CONFIGURATION, {"model": label}) for label in CONFIGURATION.models}
-    return found.pop() if len(found) == 1 else of_wildcards(lambda wildcards: function(CONFIGURATION, wildcards))
+    found = {function(CONFIGURATION, label) for label in CONFIGURATION.models}
+    return found.pop() if len(found) == 1 else of_labels(lambda labels: function(CONFIGURATION, labels["model"]))
 
 
 # Threads are a setting of the model, so Snakemake follows it and not the reverse; processes that train together have so
 # many each.
-THREADS = of_model(model_paths.threads)
-TRAINING_THREADS = of_model(model_paths.training_threads)
-# These are told as resources, since no result depends on them, as on `params`.
-CELLS_PER_GPU = of_model(model_paths.cells_per_gpu)
+THREADS = of_model(base_models.threads)
+TRAINING_THREADS = of_model(base_models.training_threads)
+# These are resources, since no result depends on them, as on `params`.
+CELLS_PER_GPU = of_model(base_models.cells_per_gpu)
 PROCESSES, MICRO_BATCH_TOKENS, SHARDED = (
-    of_model(partial(model_paths.execution, key=key)) for key in ("gpus", "micro_batch_tokens", "sharded")
+    of_model(partial(base_models.execution, key=key)) for key in ("gpus", "micro_batch_tokens", "sharded")
 )
 
 

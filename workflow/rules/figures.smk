@@ -12,17 +12,15 @@ for label in CONFIGURATION.studies:
         name:
             f"study_{label}"
         input:
-            paths.figures_of(CONFIGURATION, label),
+            draw_figure.figures_of(CONFIGURATION, label),
             f"{RESULTS}/tables/{label}/scores.csv",
         localrule: True
 
 
-rule draw_study:
+rule draw_figure:
     """The figure of a study."""
     input:
-        summary=f"{RESULTS}/tables/{{study}}/summary.csv",
-        others=files(others.table_of_others),
-        representations=files(representations.table_of),
+        inputs_of("draw_figure"),
     output:
         report(
             f"{RESULTS}/figures/{{study}}.svg",
@@ -33,18 +31,19 @@ rule draw_study:
         f"{RESULTS}/figures/{{study}}.png",
         pdf=f"{RESULTS}/figures/{{study}}.pdf",
     log:
-        f"logs/{STUDY_FILE}/draw_study/{{study}}.log",
+        f"logs/{STUDY_FILE}/draw_figure/{{study}}.log",
     benchmark:
-        f"benchmarks/{STUDY_FILE}/draw_study/{{study}}.tsv"
+        f"benchmarks/{STUDY_FILE}/draw_figure/{{study}}.tsv"
     priority: FIRST
     conda:
         "../../envs/workflow.yaml"
     params:
-        settings=told("figure", "study"),
+        params=params_of("draw_figure"),
+        inputs=options_of("draw_figure"),
         stem=subpath(output.pdf, strip_suffix=".pdf"),
     shell:
-        "exec python -m mtpeft figure --settings {params.settings:q} --summary {input.summary:q} --others {input.others:q} "
-        "--representations {input.representations:q} --stem {params.stem:q} > {log:q} 2>&1"
+        "exec python -m mtpeft draw_figure --params {params.params:q} {params.inputs} "
+        "--stem {params.stem:q} > {log:q} 2>&1"
 
 
 rule draw_efficiency:
@@ -67,8 +66,8 @@ rule draw_efficiency:
     conda:
         "../../envs/workflow.yaml"
     params:
-        settings=canonical(settings.figure_settings(CONFIGURATION, "efficiency")),
+        params=params_of("draw_figure", ALL_CELLS),
         stem=subpath(output.pdf, strip_suffix=".pdf"),
     shell:
-        "exec python -m mtpeft figure --settings {params.settings:q} --summary {input.summary:q} --stem {params.stem:q} "
+        "exec python -m mtpeft draw_figure --params {params.params:q} --summary {input.summary:q} --stem {params.stem:q} "
         "> {log:q} 2>&1"

@@ -5,12 +5,10 @@ Makes: findings.json and findings.md in results/<study file>/.
 """
 
 
-rule findings:
+rule test_claims:
     """Every claim supported, refuted or undecided, by rules that were written before."""
     input:
-        finding_paths.finding_records(CONFIGURATION),
-        comet_settings.claim_comet_records(CONFIGURATION),
-        similarities=finding_paths.finding_similarities(CONFIGURATION),
+        inputs_of("test_claims"),
     output:
         page=report(
             f"{RESULTS}/findings.md",
@@ -20,13 +18,14 @@ rule findings:
         ),
         record=f"{RESULTS}/findings.json",
     log:
-        f"logs/{STUDY_FILE}/findings.log",
+        f"logs/{STUDY_FILE}/test_claims.log",
     benchmark:
-        f"benchmarks/{STUDY_FILE}/findings.tsv"
+        f"benchmarks/{STUDY_FILE}/test_claims.tsv"
     conda:
         "../../envs/workflow.yaml"
     params:
-        settings=canonical(settings.findings_settings(CONFIGURATION)),
+        params=params_of("test_claims"),
+        inputs=options_of("test_claims"),
     shell:
-        "exec python -m mtpeft findings --settings {params.settings:q} --similarities {input.similarities:q} "
+        "exec python -m mtpeft test_claims --params {params.params:q} {params.inputs} "
         "--record {output.record:q} --page {output.page:q} > {log:q} 2>&1"

@@ -9,13 +9,13 @@ checkpoint/ beside it, and start/<pair>-<digest>.json with its dev score and fir
 rule models:
     """All base models."""
     input:
-        model_paths.all_bases(CONFIGURATION),
+        base_models.all_bases(CONFIGURATION),
 
 
 rule train_vocabulary:
     """A joint sentencepiece vocabulary, saved as a Hugging Face tokenizer."""
     input:
-        files(model_paths.vocabulary_text),
+        inputs_of("train_vocabulary"),
     output:
         "data/vocabularies/{vocabulary}/tokenizer.json",
         "data/vocabularies/{vocabulary}/record.json",
@@ -28,19 +28,17 @@ rule train_vocabulary:
     conda:
         "../../envs/workflow.yaml"
     params:
-        settings=told("vocabulary", "vocabulary"),
+        params=params_of("train_vocabulary"),
         folder=subpath(output.config, parent=True),
     shell:
-        "exec python -m mtpeft vocabulary --settings {params.settings:q} --parts {input:q} --folder {params.folder:q} "
+        "exec python -m mtpeft train_vocabulary --params {params.params:q} --parts {input:q} --folder {params.folder:q} "
         "> {log:q} 2>&1"
 
 
 rule pretrain:
     """Pre-train a model from nothing; its state lies in an undeclared folder and is resumed."""
     input:
-        tokenizer=files(model_paths.pretrain_tokenizer),
-        train=files(model_paths.pretrain_arrays("pretrain")),
-        dev=files(model_paths.pretrain_arrays("dev")),
+        inputs_of("pretrain"),
     output:
         record="results/models/{model}/base.json",
         checkpoint=directory("results/models/{model}/checkpoint"),
@@ -49,7 +47,7 @@ rule pretrain:
     benchmark:
         "benchmarks/pretrain/{model}.tsv"
     wildcard_constraints:
-        model=model_paths.models_with(CONFIGURATION, "pretrain"),
+        model=paths.models_with(CONFIGURATION, "pretrain"),
     priority: FIRST
     conda:
         "../../envs/workflow.yaml"
@@ -60,27 +58,28 @@ rule pretrain:
         micro_batch_tokens=MICRO_BATCH_TOKENS,
         sharded=SHARDED,
     params:
-        settings=told("pretrain", "model"),
-        tokenizer=subpath(input.tokenizer, parent=True),
+        params=params_of("pretrain"),
+        inputs=options_of("pretrain"),
+        tokenizer=of_labels(lambda labels: pretrain.tokenizer_folder(CONFIGURATION, labels["model"])),
     shell:
-        "exec python -m mtpeft pretrain --settings {params.settings:q} --tokenizer {params.tokenizer:q} "
-        "--train {input.train:q} --dev {input.dev:q} --cells-per-gpu {resources.cells_per_gpu:q} "
+        "exec python -m mtpeft pretrain --params {params.params:q} --tokenizer {params.tokenizer:q} {params.inputs} "
+        "--cells-per-gpu {resources.cells_per_gpu:q} "
         "--gpus {resources.processes:q} --micro-batch-tokens {resources.micro_batch_tokens:q} "
         "--sharded {resources.sharded:q} --record {output.record:q} > {log:q} 2>&1"
 
 
-rule judge_base:
+rule evaluate_base:
     """A base model at work before any training: first translations, and the dev score that most methods start from."""
     input:
-        named_files(model_paths.judge_inputs),
+        inputs_of("evaluate_base"),
     output:
         "results/models/{model}/start/{pair}.json",
     log:
-        "logs/judge_base/{model}/{pair}.log",
+        "logs/evaluate_base/{model}/{pair}.log",
     benchmark:
-        "benchmarks/judge_base/{model}/{pair}.tsv"
+        "benchmarks/evaluate_base/{model}/{pair}.tsv"
     wildcard_constraints:
-        model=model_paths.all_models(CONFIGURATION),
+        model=paths.all_models(CONFIGURATION),
         pair=paths.with_digest(CONFIGURATION.pairs),
     priority: FIRST
     conda:
@@ -89,10 +88,10 @@ rule judge_base:
     resources:
         cells_per_gpu=CELLS_PER_GPU,
     params:
-        settings=told("judge", "model", "pair"),
-        inputs=options(model_paths.judge_inputs),
+        params=params_of("evaluate_base"),
+        inputs=options_of("evaluate_base"),
     shell:
-        "exec python -m mtpeft judge --settings {params.settings:q} {params.inputs} "
+        "exec python -m mtpeft evaluate_base --params {params.params:q} {params.inputs} "
         "--cells-per-gpu {resources.cells_per_gpu:q} --record {output:q} > {log:q} 2>&1"
 
 
@@ -105,20 +104,20 @@ rule fetch_model:
     benchmark:
         "benchmarks/fetch_model/{model}.tsv"
     wildcard_constraints:
-        model=model_paths.models_with(CONFIGURATION, "hub"),
+        model=paths.models_with(CONFIGURATION, "hub"),
     priority: FIRST
     conda:
         "../../envs/workflow.yaml"
     params:
-        settings=told("hub", "model"),
+        params=params_of("fetch_model"),
     shell:
-        "exec python -m mtpeft hub --settings {params.settings:q} --record {output:q} > {log:q} 2>&1"
+        "exec python -m mtpeft fetch_model --params {params.params:q} --record {output:q} > {log:q} 2>&1"
 
 
 rule extend_model:
     """Add entries to the vocabulary of another base model: tokens of languages, pieces of the text of pairs."""
     input:
-        named_files(model_paths.extend_inputs),
+        inputs_of("extend_model"),
     output:
         record="results/models/{model}/base.json",
         folder=directory("results/models/{model}/extended"),
@@ -127,22 +126,22 @@ rule extend_model:
     benchmark:
         "benchmarks/extend_model/{model}.tsv"
     wildcard_constraints:
-        model=model_paths.models_with(CONFIGURATION, "extend"),
+        model=paths.models_with(CONFIGURATION, "extend"),
     priority: FIRST
     conda:
         "../../envs/workflow.yaml"
     params:
-        settings=told("extend", "model"),
-        inputs=options(model_paths.extend_inputs),
+        params=params_of("extend_model"),
+        inputs=options_of("extend_model"),
     shell:
-        "exec python -m mtpeft extend --settings {params.settings:q} {params.inputs} --record {output.record:q} "
+        "exec python -m mtpeft extend_model --params {params.params:q} {params.inputs} --record {output.record:q} "
         "> {log:q} 2>&1"
 
 
 rule take_in_model:
     """Check a local Hugging Face folder and record its hashes; the weights stay where they are."""
     input:
-        files(model_paths.local_files),
+        inputs_of("take_in_model"),
     output:
         "results/models/{model}/base.json",
     log:
@@ -150,11 +149,11 @@ rule take_in_model:
     benchmark:
         "benchmarks/take_in_model/{model}.tsv"
     wildcard_constraints:
-        model=model_paths.models_with(CONFIGURATION, "path"),
+        model=paths.models_with(CONFIGURATION, "path"),
     priority: FIRST
     conda:
         "../../envs/workflow.yaml"
     params:
-        settings=told("local", "model"),
+        params=params_of("take_in_model"),
     shell:
-        "exec python -m mtpeft local --settings {params.settings:q} --record {output:q} > {log:q} 2>&1"
+        "exec python -m mtpeft take_in_model --params {params.params:q} --record {output:q} > {log:q} 2>&1"

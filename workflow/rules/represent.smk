@@ -9,11 +9,11 @@ results/<study file>/tables/<study>/.
 rule represent:
     """Effective rank of the hidden states of every layer on the dev set."""
     input:
-        named_files(representations.represent_inputs),
+        inputs_of("represent"),
         tuned=f"{CELL}/tuned",
         trained=f"{CELL}/train.json",
     output:
-        f"{CELL}/{representations.RECORD}",
+        f"{CELL}/representations.json",
     log:
         f"logs/represent/{LABELS}.log",
     benchmark:
@@ -27,18 +27,18 @@ rule represent:
     resources:
         cells_per_gpu=CELLS_PER_GPU,
     params:
-        settings=told_cell("represent"),
-        inputs=options(representations.represent_inputs),
+        params=params_of("represent"),
+        inputs=options_of("represent"),
         cell=LABELS,
     shell:
-        "exec python -m mtpeft represent --cell {params.cell:q} --settings {params.settings:q} --trained {input.trained:q} "
+        "exec python -m mtpeft represent --cell {params.cell:q} --params {params.params:q} --trained {input.trained:q} "
         "{params.inputs} --cells-per-gpu {resources.cells_per_gpu:q} --record {output:q} > {log:q} 2>&1"
 
 
 rule collect_representations:
     """Effective ranks of the cells of one study, by layer."""
     input:
-        files(representations.study_representations),
+        inputs_of("collect_representations"),
     output:
         f"{RESULTS}/tables/{{study}}/representations.csv",
     log:
@@ -49,6 +49,6 @@ rule collect_representations:
     conda:
         "../../envs/workflow.yaml"
     params:
-        settings=told("representations", "study"),
+        params=params_of("collect_representations"),
     shell:
-        "exec python -m mtpeft representations --settings {params.settings:q} --output {output:q} > {log:q} 2>&1"
+        "exec python -m mtpeft collect_representations --params {params.params:q} --output {output:q} > {log:q} 2>&1"

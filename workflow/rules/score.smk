@@ -10,8 +10,8 @@ rule score:
     """chrF and BLEU with their signatures."""
     input:
         f"{CELL}/hypotheses",
+        inputs_of("score"),
         decoded=f"{CELL}/decode.json",
-        references=files(paths.references),
     output:
         f"{CELL}/score.json",
     log:
@@ -24,18 +24,19 @@ rule score:
     conda:
         "../../envs/workflow.yaml"
     params:
-        settings=told_cell("score"),
+        params=params_of("score"),
+        inputs=options_of("score"),
         cell=LABELS,
     shell:
-        "exec python -m mtpeft score --cell {params.cell:q} --settings {params.settings:q} --decoded {input.decoded:q} "
-        "--references {input.references:q} --record {output:q} > {log:q} 2>&1"
+        "exec python -m mtpeft score --cell {params.cell:q} --params {params.params:q} --decoded {input.decoded:q} "
+        "{params.inputs} --record {output:q} > {log:q} 2>&1"
 
 
 use rule score as score_other with:
     input:
         f"{OTHER}/hypotheses",
+        inputs_of("score", ON_OTHER),
         decoded=f"{OTHER}/decode.json",
-        references=on_other(files(paths.references)),
     output:
         f"{OTHER}/score.json",
     log:
@@ -46,5 +47,6 @@ use rule score as score_other with:
         pair=PAIR_OR_GROUP,
     priority: in_order("score_other")
     params:
-        settings=on_other(told_cell("score")),
+        params=params_of("score", ON_OTHER),
+        inputs=options_of("score", ON_OTHER),
         cell=LABELS,

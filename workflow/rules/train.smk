@@ -9,14 +9,13 @@ since Snakemake deletes what a failed job declared; the trainer resumes it and r
 rule cells:
     """Every cell trained, decoded and scored, without tables and figures."""
     input:
-        paths.all_records(CONFIGURATION),
-        others.other_records(CONFIGURATION),
+        cells_of_studies.scored_records(CONFIGURATION),
 
 
 rule train:
     """Fine-tune a base model with a method at its budget."""
     input:
-        named_files(paths.train_inputs),
+        inputs_of("train"),
     output:
         tuned=directory(f"{CELL}/tuned"),
         record=f"{CELL}/train.json",
@@ -36,10 +35,10 @@ rule train:
         micro_batch_tokens=MICRO_BATCH_TOKENS,
         sharded=SHARDED,
     params:
-        settings=told_cell("train"),
-        inputs=options(paths.train_inputs),
+        params=params_of("train"),
+        inputs=options_of("train"),
         cell=LABELS,
     shell:
-        "exec python -m mtpeft train --cell {params.cell:q} --settings {params.settings:q} {params.inputs} "
+        "exec python -m mtpeft train --cell {params.cell:q} --params {params.params:q} {params.inputs} "
         "--gpus {resources.processes:q} --micro-batch-tokens {resources.micro_batch_tokens:q} "
         "--sharded {resources.sharded:q} --cells-per-gpu {resources.cells_per_gpu:q} --record {output.record:q} > {log:q} 2>&1"

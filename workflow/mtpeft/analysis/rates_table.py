@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from mtpeft.config.rates import CHOSEN, CLASS, digest
+from mtpeft.cells import RATE_LABELS
+from mtpeft.config.rates import CHOSEN, digest
 from mtpeft.core.files import read_record, write_text
 
 COLUMNS = (
-    *CLASS,
+    *RATE_LABELS,
     "pair",
     "seed",
     "training_pairs",
@@ -37,7 +38,7 @@ def write_rates(records: Iterable[Path], table: Path) -> None:
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(sorted(rows, key=lambda row: (*(row[name] for name in CLASS), row["learning_rate"])))
+    writer.writerows(sorted(rows, key=lambda row: (*(row[name] for name in RATE_LABELS), row["learning_rate"])))
     write_text(table, text.getvalue())
 
 

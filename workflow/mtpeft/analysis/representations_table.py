@@ -14,14 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from mtpeft.analysis.collect import MISSING, csv_text
-from mtpeft.analysis.file_cache import known_digest
-from mtpeft.analysis.upstream import are_as_read
 from mtpeft.cells import DIMENSIONS, Cell
-from mtpeft.config.representations import RECORD, dev_arrays
-from mtpeft.config.schema import Configuration
-from mtpeft.config.settings import represent_settings
-from mtpeft.core.files import read_if_whole, read_record, write_text
+from mtpeft.core.files import read_record, write_text
 
+RECORD = "representations.json"
 COLUMNS = (*DIMENSIONS, "status", "step_zero", "side", "layer", "tokens", "effective_rank")
 
 
@@ -58,16 +54,3 @@ def _rows(cell: Cell, *, is_missing: bool) -> Iterator[dict[str, Any]]:
                 "tokens": record["tokens"][side],
                 "effective_rank": rank,
             }
-
-
-def has_representations(configuration: Configuration, cell: Cell) -> bool:
-    """Whether the representations of a finished cell were measured on what they would be measured on now."""
-    read = read_if_whole(cell.folder / RECORD)
-    if read is None:
-        return False
-    record = read[0]
-    return (
-        record["settings"] == represent_settings(configuration, cell)
-        and record["trained_sha256"] == known_digest(cell.folder / "train.json")
-        and are_as_read({dev_arrays(configuration, cell): record["inputs"]["dev_sha256"]})
-    )

@@ -3,7 +3,6 @@
 from typing import Any
 
 from mtpeft.config.corpora import Corpus
-from mtpeft.config.recipes import RECIPES
 from mtpeft.data.cleaning import CATALOGUES, PROSE
 
 ALWAYS = ("max_characters", "max_words", "max_length_ratio")
@@ -23,8 +22,3 @@ def cleaning_settings(corpus: Corpus) -> dict[str, Any]:
 def words_of(corpus: Corpus) -> list[int]:
     """Shortest and longest sentence that is drawn for dev and test."""
     return corpus.split.words or WORDS[bool(corpus.wheels)]
-
-
-def recipe_of(step: str, corpus: Corpus) -> int:
-    """The recipe of a step that treats prose otherwise than catalogues."""
-    return RECIPES[step if corpus.wheels else f"{step}_prose"]

@@ -71,6 +71,11 @@ class Extension(Section):
     languages: dict[Language, NewLanguage] = Field(default={}, description="Languages that the model has no token for.")
     pieces: NewPieces | None = Field(default=None, description="New entries for text that falls into many pieces.")
 
+    @property
+    def entries(self) -> int:
+        """How many entries the vocabulary gets."""
+        return len(self.languages) + (self.pieces.entries if self.pieces else 0)
+
 
 class Seen(Section):
     """What a model has read in its pre-training, for studies of that; unnecessary for models that come from here."""

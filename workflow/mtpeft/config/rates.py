@@ -8,17 +8,15 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from mtpeft.cells import Cell
+from mtpeft.cells import RATE_LABELS, Cell
 from mtpeft.config.resolve import found_path
 from mtpeft.config.schema import Configuration
 from mtpeft.core.files import canonical, sha256_of
 from mtpeft.methods.base import RateSearch
 from mtpeft.models.config_json import TRAINING_RECORD
 
-CLASS = ("model", "size", "method", "budget")
-"""A rate is chosen once for all cells that share these labels."""
 CHOSEN = "yes"
-READ_COLUMNS = (*CLASS, "search", "learning_rate", "chosen")
+READ_COLUMNS = (*RATE_LABELS, "search", "learning_rate", "chosen")
 """Columns of a table of searches that are read."""
 
 
@@ -72,7 +70,7 @@ def known_rate(configuration: Configuration, cell: Cell, search: Mapping[str, An
     """The rate that the table of earlier searches holds for the class of a cell, if the search was the same."""
     if configuration.tuning.table is None:
         return None
-    labels = tuple(getattr(cell, name) for name in CLASS)
+    labels = tuple(getattr(cell, name) for name in RATE_LABELS)
     return _chosen(found_path(configuration.tuning.table)).get((*labels, digest(search)))
 
 
@@ -80,7 +78,7 @@ def known_rate(configuration: Configuration, cell: Cell, search: Mapping[str, An
 def _chosen(table: Path) -> Mapping[tuple[str, ...], float]:
     with table.open(encoding="utf-8", newline="") as file:
         return {
-            (*(row[name] for name in CLASS), row["search"]): float(row["learning_rate"])
+            (*(row[name] for name in RATE_LABELS), row["search"]): float(row["learning_rate"])
             for row in csv.DictReader(file)
             if row["chosen"] == CHOSEN
         }

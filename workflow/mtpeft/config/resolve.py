@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mtpeft.cells import JOIN, members_of
+from mtpeft.cells import JOIN, digest_of, members_of, name_of
 from mtpeft.config.corpora import Corpus
 from mtpeft.config.schema import Configuration
 from mtpeft.config.section import plain
@@ -14,8 +14,8 @@ from mtpeft.core.files import canonical
 from mtpeft.methods import METHODS
 from mtpeft.methods.base import Site
 from mtpeft.methods.budget import sites_of
-from mtpeft.models.architecture import ModelShape
-from mtpeft.models.config_json import EXTENDED, mbart_config, read_folder_shape
+from mtpeft.models.architecture import ModelShape, extended_shape
+from mtpeft.models.config_json import mbart_config, read_folder_shape
 from mtpeft.models.families import read_shape
 
 PROJECT = Path(__file__).parents[3]
@@ -118,7 +118,9 @@ def model_with(configuration: Configuration, vocabulary: str) -> str:
 
 
 def model_shape(configuration: Configuration, model: str) -> ModelShape | None:
-    """Shape of a model of the catalogue, whether it exists already or not; None before it is fetched or extended.
+    """Shape of a model of the catalogue, whether it exists already or not; None before it is fetched.
+
+    An extended model has the shape of the model that it extends, with more entries.
 
     Raises:
         UserError: its folder or its architecture is not what it should be.
@@ -126,20 +128,33 @@ def model_shape(configuration: Configuration, model: str) -> ModelShape | None:
     entry = configuration.models[model]
     if entry.pretrain:
         return read_shape(mbart_config(entry.pretrain.model_dump(), pretrain_languages(configuration, model)))
+    if entry.extend:
+        origin = model_shape(configuration, entry.extend.model)
+        return extended_shape(origin, new_entries=entry.extend.entries) if origin else None
     folder = model_folder(configuration, model)
-    if not entry.path and not (folder / "config.json").exists():
+    if entry.hub and not (folder / "config.json").exists():
         return None
-    return read_folder_shape(folder, key=f"models.{model}.{'path' if entry.path else 'hub' if entry.hub else 'extend'}")
+    return read_folder_shape(folder, key=f"models.{model}.{'path' if entry.path else 'hub'}")
 
 
 def model_folder(configuration: Configuration, model: str) -> Path:
-    """Folder of a model that is not pre-trained here, with its tokenizer in it."""
+    """Folder of a model that lies in one or is fetched from a hub, with its tokenizer in it."""
     entry = configuration.models[model]
     if entry.path:
         return found_path(entry.path)
-    from mtpeft.config.folders import model_home  # whose digests need all that is looked up here
+    return Path(f"results/models/{name_of(model, digest_of(hub_params(configuration, model), []))}/hub")
 
-    return Path(model_home(configuration, model)) / ("hub" if entry.hub else EXTENDED)
+
+def hub_params(configuration: Configuration, model: str) -> dict[str, Any]:
+    """Params of a model that is fetched from a hub."""
+    return {"hub": configuration.models[model].hub, **prompt_params(configuration, model)}
+
+
+def prompt_params(configuration: Configuration, model: str) -> dict[str, Any]:
+    """The prompt of a model or of the one that it extends, if it has one."""
+    labels = (model, origin_of(configuration, model))
+    given = next((prompt for label in labels if (prompt := configuration.models[label].prompt) is not None), None)
+    return {} if given is None else {"prompt": given}
 
 
 def origin_of(configuration: Configuration, model: str) -> str:

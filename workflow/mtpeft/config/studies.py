@@ -17,10 +17,8 @@ NONE = "none"
 
 def study_cells(configuration: Configuration, study: Study) -> list[Cell]:
     """Cells of one study, in the order of its lists and without repetition; those of `also` come last."""
-    from mtpeft.config.folders import placed  # which itself needs to know how cells are trained, and so what they are
-
     blocks = ((*_combinations(configuration, block), *_before_tuning(block)) for block in study.blocks)
-    return [placed(configuration, cell) for cell in dict.fromkeys(cell for block in blocks for cell in block)]
+    return list(dict.fromkeys(cell for block in blocks for cell in block))
 
 
 @lru_cache(maxsize=4)

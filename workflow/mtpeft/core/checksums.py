@@ -133,3 +133,11 @@ def require_base(train: Mapping[str, Any]) -> dict[str, Any]:
             f"{record} names now: run the sweep again, or put the former model back."
         )
     return base
+
+
+def discard_damaged(error: DamagedError) -> list[Path]:
+    """Delete what is damaged, with its record; a user's own files stay. Returns what was deleted."""
+    own = [file for file in error.damaged if is_made_here(file) and file.exists()]
+    for file in own:
+        file.unlink()
+    return own

@@ -6,6 +6,7 @@ leaves out is the likely one of CLDR (Unicode Technical Standard 35, likely subt
 
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from pathlib import Path
 from typing import NamedTuple
 
 WHOLE = {"dik": "din", "fuv": "ff", "no": "nb", "pbt": "ps", "quy": "qu"}
@@ -187,3 +188,7 @@ def _meaning(tag: str) -> Meaning:
         region=likely.territory,
         says_region=given.territory is not None,
     )
+
+
+DISTANCES = Path(__file__).parents[2] / "distances" / "lang2vec.csv"
+"""Distances of languages from English."""

@@ -90,7 +90,9 @@ class Registry(Generic[E]):
 
 def entries_in(module: ModuleType, kind: type[E]) -> list[E]:
     """The entries of a kind that a module defines at its top, alone or in a tuple."""
-    values = [value for own in vars(module).values() for value in (own if isinstance(own, tuple) else (own,))]
+    # To ask a module that is loaded when it is used for its class would load it.
+    own = [value for value in vars(module).values() if not isinstance(value, ModuleType)]
+    values = [value for named in own for value in (named if isinstance(named, tuple) else (named,))]
     return list({id(value): value for value in values if isinstance(value, kind)}.values())
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from mtpeft.analysis.tables import Setting, System, distances_of_languages
 from mtpeft.cells import NATIVE
 from mtpeft.config.schema import Configuration
-from mtpeft.config.settings import DISTANCES
 from mtpeft.core.files import sha256_of
+from mtpeft.core.languages import DISTANCES
 from mtpeft.figures.base import Figure, FigureData
 from mtpeft.figures.plotting.label_placement import label_below, label_end, spread_positions
 from mtpeft.figures.plotting.panels import (

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mtpeft.config.comet_settings import ENVIRONMENT, model_record
 from mtpeft.config.schema import Configuration
 from mtpeft.forkserver.launcher import kept_process
 from mtpeft.metrics.comet.environment import KEPT_VARIABLE, comet_program
+from mtpeft.steps.install_comet import RECORD
+from mtpeft.steps.take_in_comet import model_record
 
 LOG = Path("logs/comet.log")
 
@@ -22,7 +23,7 @@ def comet_process(configuration: Configuration) -> Iterator[dict[str, str]]:
     if configuration.comet is None:
         yield {}
         return
-    program = comet_program(Path(ENVIRONMENT).parent)
+    program = comet_program(Path(RECORD).parent)
     model = model_record(configuration)
     with kept_process(
         KEPT_VARIABLE, lambda name: program.call("keep", name, model), LOG, extra=program.variables

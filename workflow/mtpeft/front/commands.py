@@ -69,7 +69,7 @@ def add_command(
     """Add one command, which is no step of the workflow."""
     description = summary[0].upper() + summary[1:] + "."
     parser = commands.add_parser(name, help=summary, description=description)
-    parser.set_defaults(run=run, step=False)
+    parser.set_defaults(run=run, step=None)
     return parser
 
 
@@ -114,11 +114,11 @@ def _tidy(given: argparse.Namespace) -> None:
 
 
 def _jobs(given: argparse.Namespace) -> None:
-    from mtpeft.config.labels import with_digests
     from mtpeft.config.load import load
     from mtpeft.front.holder import find_holder, holding
     from mtpeft.front.orphans import jobs_table, settle, take_over
     from mtpeft.front.slurm import jobs_here
+    from mtpeft.steps.paths import with_digests
 
     configuration = load(given.configfile)
     targets = [with_digests(configuration, target) for target in given.target]
@@ -136,8 +136,9 @@ def _jobs(given: argparse.Namespace) -> None:
 
 def _verify(given: argparse.Namespace) -> int:
     from mtpeft.config.load import load
+    from mtpeft.core.checksums import discard_damaged
     from mtpeft.front.holder import holding
-    from mtpeft.front.verify import damage, discard, made_records
+    from mtpeft.front.verify import damage, made_records
 
     configuration = load(given.configfile)
     found = list(damage(configuration))
@@ -146,7 +147,7 @@ def _verify(given: argparse.Namespace) -> int:
     print(f"{len(made_records(configuration))} records were compared; {len(found)} disagree with what is there.")
     if given.discard and found:
         with holding():
-            for file in (file for error in found for file in discard(error)):
+            for file in (file for error in found for file in discard_damaged(error)):
                 print(f"deleted {file}")
     return 1 if found else 0
 

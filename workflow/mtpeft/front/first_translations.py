@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mtpeft.cells import label_of
-from mtpeft.config.model_paths import start_records
 from mtpeft.config.schema import Configuration
 from mtpeft.core.files import read_if_whole
 from mtpeft.core.records import StartRecord
 from mtpeft.decoding.first_translations import doubts_told, told
+from mtpeft.steps.cells_of_studies import start_records
 
 INTERVAL_SECONDS = 2.0
 

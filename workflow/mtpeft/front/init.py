@@ -14,7 +14,7 @@ from mtpeft.config.load import DEFAULT_FILE, merge, read_yaml, validate
 from mtpeft.config.model_checks import without_name
 from mtpeft.config.schema import Configuration
 from mtpeft.config.sentences import listed
-from mtpeft.config.studies import all_cells, rate_classes
+from mtpeft.config.studies import rate_classes
 from mtpeft.core.errors import UserError
 from mtpeft.core.languages import is_language, same_language
 from mtpeft.data.clean import MUCH, Cleaned, clean_messages
@@ -25,6 +25,7 @@ from mtpeft.methods import METHODS
 from mtpeft.methods.budget import reach, sites_of
 from mtpeft.models.architecture import ModelShape
 from mtpeft.models.config_json import read_folder_shape
+from mtpeft.steps.cells_of_studies import all_cells
 
 TABLES = ("tsv", "csv", "jsonl")
 FORMS = {"json": "jsonl", "ndjson": "jsonl"}

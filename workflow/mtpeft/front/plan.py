@@ -7,11 +7,11 @@ from pathlib import Path
 
 from mtpeft.cells import Cell, OnPair
 from mtpeft.config.schema import Configuration
-from mtpeft.config.studies import all_others, study_cells, study_others
 from mtpeft.core.errors import UserError, require_room
 from mtpeft.core.text_tables import aligned
 from mtpeft.front.snakemake import snakemake_command
 from mtpeft.front.status import finished_of
+from mtpeft.steps.cells_of_studies import all_others, study_cells, study_others
 
 
 def cells_table(configuration: Configuration) -> str:

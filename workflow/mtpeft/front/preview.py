@@ -5,23 +5,32 @@ from pathlib import Path
 
 from mtpeft.analysis.claims.assess import write_findings
 from mtpeft.analysis.collect import write_tables
-from mtpeft.analysis.comet_scores import scored_with_comet
 from mtpeft.analysis.other_pairs import write_others
-from mtpeft.analysis.representations_table import has_representations, write_representations
+from mtpeft.analysis.representations_table import write_representations
 from mtpeft.analysis.summary import write_summary
 from mtpeft.cells import Cell, OnPair
 from mtpeft.config.claims import claim_cells
-from mtpeft.config.finding_paths import finding_similarities
-from mtpeft.config.folders import figures_folder, preview_folder, results_folder, tables_folder
-from mtpeft.config.representations import represented_in
 from mtpeft.config.schema import Configuration
-from mtpeft.config.settings import figure_settings, findings_settings
-from mtpeft.config.studies import EFFICIENCY, drawn_cells, study_others, untouched_elsewhere
+from mtpeft.config.studies import EFFICIENCY
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import read_lines, write_lines
 from mtpeft.core.text_tables import tally
 from mtpeft.figures.draw import draw_figure
 from mtpeft.front.status import is_finished, state_of
+from mtpeft.steps.cells_of_studies import (
+    drawn_cells,
+    figures_folder,
+    preview_folder,
+    represented,
+    results_folder,
+    study_others,
+    tables_folder,
+    untouched_elsewhere,
+)
+from mtpeft.steps.draw_figure import STEP as DRAW_FIGURE
+from mtpeft.steps.freshness import is_represented, scored_with_comet
+from mtpeft.steps.measure_similarity import similarity_records
+from mtpeft.steps.test_claims import STEP as TEST_CLAIMS
 
 FINDINGS = "findings"
 TABLES = ("scores.csv", "costs.csv", "summary.*", "others.*", "representations.csv")
@@ -50,7 +59,7 @@ def draw_finished(configuration: Configuration, labels: Mapping[str, Path], *, f
         finished = [cell for cell in cells if is_finished(configuration, cell)]
         summary, missing = tables / "summary.csv", set(cells) - set(finished)
         others_table, ranks_table = tables / "others.csv", tables / "representations.csv"
-        represented = represented_in(configuration, label)
+        shown = represented(configuration, label)
         lacking = {*(cell.on_own for cell in missing), *(on for on in others if not is_finished(configuration, *on))}
         try:
             there = {"missing": missing, "comet": scored_with_comet(configuration, finished)}
@@ -59,9 +68,9 @@ def draw_finished(configuration: Configuration, labels: Mapping[str, Path], *, f
             if others:
                 told = {"before": untouched_elsewhere(configuration, label), "missing": lacking}
                 write_others(others, output=others_table, page=others_table.with_suffix(".md"), **told)
-            if represented:
-                unmeasured = {cell for cell in represented if not _is_represented(configuration, cell)}
-                write_representations(represented, output=ranks_table, missing=unmeasured)
+            if shown:
+                unmeasured = {cell for cell in shown if not _is_represented(configuration, cell)}
+                write_representations(shown, output=ranks_table, missing=unmeasured)
         except UserError as error:
             # Where the test set has changed, cells of before and after can't be compared.
             yield f"{folder / label}.pdf: not drawn. {error}"
@@ -70,14 +79,14 @@ def draw_finished(configuration: Configuration, labels: Mapping[str, Path], *, f
             yield f"{folder / label}.pdf: not drawn. {BEGUN_ANEW}"
             continue
         stem = folder / label
-        more = {"others": [others_table] if others else [], "representations": [ranks_table] if represented else []}
-        draw_figure(figure_settings(configuration, label), summary=summary, stem=stem, **more)
+        more = {"others": [others_table] if others else [], "representations": [ranks_table] if shown else []}
+        draw_figure(DRAW_FIGURE.params_of(configuration, {"study": label}), summary=summary, stem=stem, **more)
         scored = _scored(configuration, [cell.on_own for cell in cells]), _scored(configuration, others)
         yield f"{stem}.pdf: {tally(*scored)}"
 
 
 def _is_represented(configuration: Configuration, cell: Cell) -> bool:
-    return is_finished(configuration, cell) and has_representations(configuration, cell)
+    return is_finished(configuration, cell) and is_represented(configuration, cell)
 
 
 def _scored(configuration: Configuration, measured: Sequence[OnPair]) -> tuple[int, int]:
@@ -87,11 +96,11 @@ def _scored(configuration: Configuration, measured: Sequence[OnPair]) -> tuple[i
 
 def assess_finished(configuration: Configuration, *, folder: Path) -> str:
     """Write the findings of the cells that are finished now; returns a line on them."""
-    settings = findings_settings(configuration)
+    settings = TEST_CLAIMS.params_of(configuration, {})
     cells = claim_cells(settings)
     missing = [cell for cell in cells if not is_finished(configuration, cell)]
     record, page = folder / f"{FINDINGS}.json", folder / f"{FINDINGS}.md"
-    similarities = [Path(file) for file in finding_similarities(configuration)]
+    similarities = [Path(file) for file in similarity_records(configuration)]
     finished = [cell for cell in cells if cell not in missing]
     comet = scored_with_comet(configuration, finished) or ()
     try:
@@ -111,7 +120,7 @@ def make_unfinished(configuration: Configuration) -> None:
     results, figures = results_folder(configuration), figures_folder(configuration)
     labels = [label for label in (*configuration.studies, EFFICIENCY) if not _is_whole(configuration, label)]
     tables = {label: tables_folder(configuration, label) for label in labels}
-    tested = claim_cells(findings_settings(configuration))
+    tested = claim_cells(TEST_CLAIMS.params_of(configuration, {}))
     are_tested = all(is_finished(configuration, cell) for cell in tested)
     patterns = [f"{figures / label}.*" for label in labels]
     patterns += [f"{folder}/{name}" for folder in tables.values() for name in TABLES]
@@ -134,7 +143,7 @@ def _is_whole(configuration: Configuration, label: str) -> bool:
     """Whether all is there that the tables of a figure are made of."""
     if not all(is_finished(configuration, *on) for on in _drawn(configuration, label)):
         return False
-    if not all(has_representations(configuration, cell) for cell in represented_in(configuration, label)):
+    if not all(is_represented(configuration, cell) for cell in represented(configuration, label)):
         return False
     cells = drawn_cells(configuration, label)
     scored = scored_with_comet(configuration, cells)

@@ -9,13 +9,12 @@ from pathlib import Path
 from statistics import mean
 
 from mtpeft.cells import Cell, OnPair
-from mtpeft.config.folders import preview_folder
 from mtpeft.config.schema import Configuration
-from mtpeft.config.studies import all_cells, all_others
 from mtpeft.core.text_tables import tally
 from mtpeft.core.warnings import warn
 from mtpeft.front.status import finished_records
 from mtpeft.front.text_warnings import text_warnings
+from mtpeft.steps.cells_of_studies import all_cells, all_others, preview_folder
 
 INTERVAL_SECONDS = 60.0
 DRAWING_SECONDS = 600.0

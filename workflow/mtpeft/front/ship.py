@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from mtpeft.config.folders import base_file, pair_folder, split_file
 from mtpeft.config.held_out import held_out_settings
 from mtpeft.config.resolve import PROJECT, vocabulary_pairs
 from mtpeft.config.schema import Configuration
@@ -13,6 +12,9 @@ from mtpeft.core.errors import UserError
 from mtpeft.core.files import publish_folder, read_record, sha256_of, write_record, write_text
 from mtpeft.core.records import DataRecord, HeldOutRecord
 from mtpeft.models.config_json import DATA_RECORD, TRAINING_RECORD
+from mtpeft.steps.base_models import base_file
+from mtpeft.steps.divide_pair import pair_folder
+from mtpeft.steps.split_corpus import split_file
 
 SHIPPED = PROJECT / "workflow" / "models"
 

@@ -6,16 +6,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from mtpeft.analysis.comet_scores import scored_with_comet
-from mtpeft.analysis.freshness import fresh_records
-from mtpeft.analysis.representations_table import has_representations
 from mtpeft.cells import Cell, OnPair
-from mtpeft.config.representations import all_represented
 from mtpeft.config.schema import Configuration
-from mtpeft.config.studies import all_cells, all_others, study_cells, study_others
 from mtpeft.core.failure_notes import FAILURE, FAILURES_FOLDER
 from mtpeft.core.files import read_if_whole
 from mtpeft.core.text_tables import aligned
+from mtpeft.steps.cells_of_studies import all_cells, all_others, all_represented, study_cells, study_others
+from mtpeft.steps.freshness import current_records, is_represented, scored_with_comet
 
 STATES = ("done", "diverged", "running", "failed", "stopped", "missing")
 
@@ -56,7 +53,7 @@ def _look(configuration: Configuration, measured: OnPair) -> tuple[str, dict[str
         return "running", {}
     if (measured.folder / FAILURE).exists():
         return "failed", {}
-    records = fresh_records(configuration, *measured)
+    records = current_records(configuration, *measured)
     if "score" in records:
         return "done" if records["score"]["status"] == "ok" else "diverged", records
     first = "train" if measured.pair == measured.cell.pair else "decode"
@@ -101,7 +98,7 @@ def status_table(configuration: Configuration) -> str:
     scored = scored_with_comet(configuration, cells)
     comet = [] if scored is None else [f"scored with COMET: {len(scored)} of {len(cells)} cells"]
     shown = all_represented(configuration)
-    found = [cell for cell in shown if has_representations(configuration, cell)]
+    found = [cell for cell in shown if is_represented(configuration, cell)]
     represented = [f"representations measured: {len(found)} of {len(shown)} cells"] if shown else []
     return "\n".join([aligned(rows), *comet, *represented, *failures([*cells, *others])])
 

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from mtpeft.cells import CELLS_FOLDER, name_of
-from mtpeft.config.folders import RESULTS, in_use, results_folder
 from mtpeft.config.schema import Configuration
 from mtpeft.config.sentences import listed
-from mtpeft.config.studies import all_cells
 from mtpeft.config.study_file import without_default
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import read_if_whole, write_text
+from mtpeft.steps.cells_of_studies import RESULTS, all_cells, results_folder
+from mtpeft.steps.paths import in_use
 
 RECORD = "study.json"
 FINISHED = "score.json"

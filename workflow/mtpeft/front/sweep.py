@@ -11,11 +11,9 @@ from pathlib import Path
 
 import psutil
 
-from mtpeft.config.folders import figures_folder, results_folder
-from mtpeft.config.labels import with_digests
 from mtpeft.config.load import load
 from mtpeft.config.schema import Configuration
-from mtpeft.config.studies import EFFICIENCY, all_cells, all_others
+from mtpeft.config.studies import EFFICIENCY
 from mtpeft.core.errors import require_room
 from mtpeft.core.failure_notes import FAILURES_FOLDER, any_mistake
 from mtpeft.core.process import die_with_parent
@@ -33,6 +31,8 @@ from mtpeft.front.status import failures, finished_of
 from mtpeft.front.study_records import begin_study
 from mtpeft.front.text_warnings import text_warnings
 from mtpeft.front.verify import clear_up
+from mtpeft.steps.cells_of_studies import all_cells, all_others, figures_folder, results_folder
+from mtpeft.steps.paths import with_digests
 
 POLL_SECONDS = 0.2
 REQUESTS = (signal.SIGINT, signal.SIGTERM)

@@ -14,14 +14,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mtpeft.analysis.freshness import fresh_records
 from mtpeft.cells import CELLS_FOLDER, OTHERS_FOLDER, Cell, OnPair, label_of
-from mtpeft.config.folders import placed
 from mtpeft.config.schema import Configuration
-from mtpeft.config.settings import Settings, base_settings, judge_settings, tune_settings
 from mtpeft.core.errors import UserError
-from mtpeft.core.files import read_if_whole
 from mtpeft.front.snakemake import snakemake_command
+from mtpeft.steps.freshness import current_records, has_params_of_now
+from mtpeft.steps.train import placed
 
 NOTES, INCOMPLETE = Path(".snakemake/metadata"), Path(".snakemake/incomplete")
 NAME_LENGTH = 254
@@ -97,27 +95,13 @@ def _is_noted(path: Path) -> bool:
 def _holds(configuration: Configuration, path: Path) -> bool:
     """Whether a file of a cell, of a base model or of a search for a rate is of now, by the records of it."""
     if not path.is_relative_to(CELLS_FOLDER):
-        wanted = _settings_of(configuration, path)
-        read = read_if_whole(path if path.suffix else path.with_name("base.json"))
-        return wanted is not None and read is not None and read[0]["settings"] == wanted
+        return has_params_of_now(configuration, path if path.suffix else path.with_name("base.json"))
     if path.name not in STEP_OF:
         return False
     cell = placed(configuration, Cell.parse(str(path)))
     pair = label_of(path.parent.name) if path.parent.parent.name == OTHERS_FOLDER else None
     is_own = path.parent == OnPair(cell, pair or cell.pair).folder
-    return is_own and STEP_OF[path.name] in fresh_records(configuration, cell, pair)
-
-
-def _settings_of(configuration: Configuration, path: Path) -> Settings | None:
-    """Settings with which something beside the cells would be made now, where its record has them."""
-    match path.parts:
-        case ("results", "models", model, "base.json" | "checkpoint" | "extended"):
-            return base_settings(configuration, label_of(model))
-        case ("results", "models", model, "start", name):
-            return judge_settings(configuration, label_of(model), label_of(name.removesuffix(".json")))
-        case ("results", "rates", model, size, method, name):
-            return tune_settings(configuration, model, size, method, label_of(name.removesuffix(".json")))
-    return None
+    return is_own and STEP_OF[path.name] in current_records(configuration, cell, pair)
 
 
 def _remove(path: Path) -> None:

@@ -4,10 +4,10 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from mtpeft.config.folders import in_use
 from mtpeft.config.schema import Configuration
 from mtpeft.front.holder import holding
 from mtpeft.front.study_records import all_uses, size_of
+from mtpeft.steps.paths import in_use
 
 WITH_DIGEST = (
     "data/wheels/*/*",

@@ -2,16 +2,18 @@
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from mtpeft.cells import Cell
-from mtpeft.config.folders import pair_folder
-from mtpeft.config.paths import archives, decode_inputs, flat, references, split_of, training_files
 from mtpeft.config.schema import Configuration
-from mtpeft.config.studies import all_cells, all_others
-from mtpeft.core.checksums import MADE_IN, is_made_here, made_by, record_of, require_whole
+from mtpeft.core.checksums import MADE_IN, made_by, record_of, require_whole
 from mtpeft.core.errors import DamagedError
 from mtpeft.core.files import read_if_whole
+from mtpeft.steps import clean_pair, decode, divide_pair, search_rate
+from mtpeft.steps.cells_of_studies import all_cells, all_others
+from mtpeft.steps.split_corpus import split_file
+from mtpeft.steps.step import flat
 
 HALF_WRITTEN = ".*.tmp"
 """Names under which files and folders are written before they get their own."""
@@ -39,13 +41,14 @@ def made_records(configuration: Configuration) -> list[Path]:
 
 def _files_read(configuration: Configuration, cell: Cell) -> Iterator[str]:
     """Files that a cell is trained from, decoded from and scored with, and those above them."""
-    yield from flat(training_files(configuration, cell))
+    yield from flat(search_rate.training_files(configuration, cell))
     for pair in cell.members:
-        on_pair = cell.named | {"pair": pair}
-        yield from flat(decode_inputs(configuration, on_pair))
-        yield from references(configuration, on_pair)
-        yield from (*archives(configuration, on_pair), split_of(configuration, on_pair))
-        yield from (f"{pair_folder(configuration, pair)}/{name}.json" for name in ("clean", "parts"))
+        own, folder = replace(cell, pair=pair), divide_pair.pair_folder(configuration, pair)
+        yield from flat(decode.inputs(configuration, own))
+        yield from divide_pair.references(configuration, pair)
+        yield from clean_pair.archives(configuration, pair)
+        yield split_file(configuration, configuration.pairs[pair].corpus)
+        yield from (f"{folder}/{name}.json" for name in ("clean", "parts"))
 
 
 def lost_files(configuration: Configuration) -> list[str]:
@@ -57,14 +60,6 @@ def lost_files(configuration: Configuration) -> list[str]:
     read = dict.fromkeys(file for cell in all_cells(configuration) for file in _files_read(configuration, cell))
     asked = (file for file in read if Path(file).parent.is_dir())
     return [file for file in asked if not Path(file).exists()]
-
-
-def discard(error: DamagedError) -> list[Path]:
-    """Delete what is damaged, with its record; a user's own files stay. Returns what was deleted."""
-    own = [file for file in error.damaged if is_made_here(file) and file.exists()]
-    for file in own:
-        file.unlink()
-    return own
 
 
 def clear_up(configuration: Configuration) -> None:

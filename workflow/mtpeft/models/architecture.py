@@ -4,7 +4,7 @@ Nothing here needs torch, so that budgets are known before any weight is there. 
 model by the trainer.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 NEW_ENTRIES = "new_entries"
@@ -89,3 +89,14 @@ class ModelShape:
     total: int
     matrices: int = 1
     new_entries: int = 0
+
+
+def extended_shape(shape: ModelShape, *, new_entries: int) -> ModelShape:
+    """The shape of a model after entries were added to its vocabulary."""
+    added = new_entries * shape.d_model
+    return replace(
+        shape,
+        embeddings=shape.embeddings + added,
+        total=shape.total + shape.matrices * added,
+        new_entries=shape.new_entries + new_entries,
+    )

@@ -32,9 +32,9 @@ from mtpeft.analysis.tables import distances_of_languages
 from mtpeft.cells import Cell
 from mtpeft.config.claims import claim_cells
 from mtpeft.config.margins import margins_of
-from mtpeft.config.settings import DISTANCES
 from mtpeft.config.significance import ALPHA, resamples_for
 from mtpeft.core.files import write_record, write_text
+from mtpeft.core.languages import DISTANCES
 from mtpeft.core.provenance import versions
 from mtpeft.metrics.names import CHRF
 

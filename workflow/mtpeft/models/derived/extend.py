@@ -7,6 +7,7 @@ of a model that has learnt to hold the others down.
 
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
@@ -17,13 +18,15 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from mtpeft.cells import label_of
 from mtpeft.core.errors import UserError
-from mtpeft.core.files import write_record
+from mtpeft.core.files import publish_folder, read_record, sha256_of, write_record
 from mtpeft.core.languages import match
 from mtpeft.models.architecture import NEW_ENTRIES
-from mtpeft.models.config_json import SENTENCEPIECE_SPECIALS
+from mtpeft.models.config_json import EXTENDED, SENTENCEPIECE_SPECIALS
 from mtpeft.models.families import family_in, read_json
-from mtpeft.models.tokenizer import NewLanguage, load_tokenizer, names_in
+from mtpeft.models.local import record_folder
+from mtpeft.models.tokenizer import EXTENSION, Extension, NewLanguage, Side, load_tokenizer, names_in
 
 SIZES = ("vocab_size", "decoder_vocab_size")
 """Keys of a config.json that say how many entries there are."""
@@ -31,6 +34,62 @@ SIZES = ("vocab_size", "decoder_vocab_size")
 
 Row = tuple[int, ...]
 """Entries whose rows have the mean with which the row of a new one begins."""
+
+
+def extend_model(
+    params: Mapping[str, Any], *, base: Path, sentences: Mapping[Path, Sequence[str]], record: Path
+) -> None:
+    """Write the extended model into `extended/`, and its `base.json` beside that.
+
+    Args:
+        params: `languages`, by BCP 47 tag the one that each is like, or None for the mean of all; `pieces`, how many;
+            `sides`, which side of each text the sentences are.
+        base: `base.json` of the model.
+        sentences: of each text from which new pieces are learnt.
+        record: where the record goes.
+
+    Raises:
+        UserError: the model knows a language already or names none by tokens, or the text is too small.
+    """
+    origin = read_record(base)
+    folder, target = Path(origin["folder"]), record.parent / EXTENDED
+    key = f"models.{label_of(record.parent.name)}.extend"
+    first = read_json(folder / "config.json")["vocab_size"]
+    languages, rows = new_languages(params["languages"], folder, key=key, first=first)
+    text = _tokens(params["sides"], list(sentences.values()), folder)
+    learnt = new_pieces(text, folder, entries=params["pieces"])
+    pieces = dict(enumerate(learnt, first + len(rows)))
+    temporary = target.with_name(f".{target.name}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    copy_extended(folder, temporary, [*rows, *learnt])
+    written = {
+        "languages": {tag: asdict(language) for tag, language in languages.items()},
+        "pieces": {str(entry): list(replaced) for entry, replaced in pieces.items()},
+    }
+    write_record(temporary / EXTENSION, written)
+    publish_folder(temporary, target)
+    described = {
+        "model": origin["model"],
+        "base_sha256": sha256_of(base),
+        "texts": {str(file): sha256_of(file) for file in sentences},
+        "new_languages": len(rows),
+        "new_pieces": len(learnt),
+        "tokens_before": sum(map(len, text)),
+        "tokens_after": sum(len(Extension({}, pieces).shortened(row)) for row in text),
+    }
+    record_folder(params, target, key=key, record=record, origin=described, exposure=origin["exposure"])
+
+
+def _tokens(sides: Sequence[Side], texts: Sequence[Sequence[str]], folder: Path) -> list[list[int]]:
+    """Sentences of one side of each text as the tokenizer has them, without special tokens."""
+    tokenizer = load_tokenizer(folder)
+    rows = []
+    for side, sentences in zip(sides, texts, strict=True):
+        given = {"text_target": list(sentences)} if side == "target" else {"text": list(sentences)}
+        rows += tokenizer(**given, add_special_tokens=False)["input_ids"]
+    special = {*tokenizer.all_special_ids}
+    return [[token for token in row if token not in special] for row in rows]
 
 
 def copy_extended(folder: Path, target: Path, rows: Sequence[Row]) -> None:

@@ -6,37 +6,37 @@ results/<study file>/.
 """
 
 
-rule rates:
-    """All learning rates that are searched for, in one table that a configuration can name in `tuning.table`."""
+rule collect_rates:
+    """All learning rates that are searched for, in one table that a configuration can name in `rate_search.table`."""
     input:
-        paths.searches(CONFIGURATION),
+        inputs_of("collect_rates"),
     output:
         f"{RESULTS}/rates.csv",
     log:
-        f"logs/{STUDY_FILE}/rates.log",
+        f"logs/{STUDY_FILE}/collect_rates.log",
     benchmark:
-        f"benchmarks/{STUDY_FILE}/rates.tsv"
+        f"benchmarks/{STUDY_FILE}/collect_rates.tsv"
     conda:
         "../../envs/workflow.yaml"
     params:
-        settings=canonical({"recipe": recipes.RECIPES["tune"]}),
+        params=params_of("collect_rates"),
     shell:
-        "exec python -m mtpeft rates --settings {params.settings:q} --records {input:q} --output {output:q} > {log:q} 2>&1"
+        "exec python -m mtpeft collect_rates --params {params.params:q} --records {input:q} --output {output:q} > {log:q} 2>&1"
 
 
-rule tune:
-    """Search for the learning rate of a class on the dev sets of the tuning pairs."""
+rule search_rate:
+    """Search for the learning rate of a model, size, method and budget on dev sets."""
     input:
-        named_files(paths.tune_inputs),
+        inputs_of("search_rate"),
     output:
         "results/rates/{model}/{size}/{method}/{budget}.json",
     log:
-        "logs/tune/{model}/{size}/{method}/{budget}.log",
+        "logs/search_rate/{model}/{size}/{method}/{budget}.log",
     benchmark:
-        "benchmarks/tune/{model}/{size}/{method}/{budget}.tsv"
+        "benchmarks/search_rate/{model}/{size}/{method}/{budget}.tsv"
     wildcard_constraints:
         budget=paths.with_digest(paths.budgets(CONFIGURATION)),
-    priority: in_order("tune")
+    priority: in_order("search_rate")
     conda:
         "../../envs/workflow.yaml"
     threads: TRAINING_THREADS
@@ -46,9 +46,9 @@ rule tune:
         micro_batch_tokens=MICRO_BATCH_TOKENS,
         sharded=SHARDED,
     params:
-        settings=told("tune", "model", "size", "method", "budget"),
-        inputs=options(paths.tune_inputs),
+        params=params_of("search_rate"),
+        inputs=options_of("search_rate"),
     shell:
-        "exec python -m mtpeft tune --settings {params.settings:q} {params.inputs} "
+        "exec python -m mtpeft search_rate --params {params.params:q} {params.inputs} "
         "--gpus {resources.processes:q} --micro-batch-tokens {resources.micro_batch_tokens:q} "
         "--sharded {resources.sharded:q} --cells-per-gpu {resources.cells_per_gpu:q} --record {output:q} > {log:q} 2>&1"

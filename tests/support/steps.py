@@ -1,0 +1,91 @@
+"""Params and inputs of the jobs of a step, as the workflow has them."""
+
+from typing import Any
+
+from mtpeft.cells import DIMENSIONS, RATE_LABELS, Cell
+from mtpeft.config.schema import Configuration
+from mtpeft.steps.step import STEPS, Inputs, Params
+
+BASE_STEPS = ("pretrain", "fetch_model", "extend_model", "take_in_model")
+
+
+def labels_of(step: str, *given: Any) -> dict[str, str]:
+    """Labels of a job, given one after another or as a cell."""
+    if len(given) == 1 and isinstance(given[0], Cell):
+        return given[0].named
+    return dict(zip(STEPS[step].of, given, strict=True))
+
+
+def params_of(step: str, configuration: Configuration, *given: Any) -> Params:
+    return STEPS[step].params_of(configuration, labels_of(step, *given))
+
+
+def inputs_of(step: str, configuration: Configuration, *given: Any) -> Inputs:
+    return STEPS[step].inputs_of(configuration, labels_of(step, *given))
+
+
+def base_params(configuration: Configuration, model: str) -> Params:
+    labels = {"model": model}
+    step = next(STEPS[name] for name in BASE_STEPS if STEPS[name].makes_it(configuration, labels))
+    return step.params_of(configuration, labels)
+
+
+def train_params(configuration: Configuration, cell: Cell) -> Params:
+    return params_of("train", configuration, cell)
+
+
+def decode_params(configuration: Configuration, cell: Cell) -> Params:
+    return params_of("decode", configuration, cell)
+
+
+def score_params(configuration: Configuration, cell: Cell) -> Params:
+    return params_of("score", configuration, cell)
+
+
+def represent_params(configuration: Configuration, cell: Cell) -> Params:
+    return params_of("represent", configuration, cell)
+
+
+def rate_search_params(configuration: Configuration, *labels: str) -> Params:
+    return params_of("search_rate", configuration, *labels)
+
+
+def clean_params(configuration: Configuration, pair: str) -> Params:
+    return params_of("clean_pair", configuration, pair)
+
+
+def split_params(configuration: Configuration, corpus: str) -> Params:
+    return params_of("split_corpus", configuration, corpus)
+
+
+def divide_params(configuration: Configuration, pair: str) -> Params:
+    return params_of("divide_pair", configuration, pair)
+
+
+def dataset_params(configuration: Configuration, dataset: str) -> Params:
+    return params_of("fetch_dataset", configuration, dataset)
+
+
+def token_params(configuration: Configuration, vocabulary: str, pair: str) -> Params:
+    return params_of("encode_pair", configuration, vocabulary, pair)
+
+
+def claims_params(configuration: Configuration) -> Params:
+    return params_of("test_claims", configuration)
+
+
+def figure_params(configuration: Configuration, study: str) -> Params:
+    return params_of("draw_figure", configuration, study)
+
+
+def train_inputs(configuration: Configuration, labels: dict[str, str]) -> Inputs:
+    return STEPS["train"].inputs_of(configuration, {name: labels[name] for name in DIMENSIONS})
+
+
+def rate_search_inputs(configuration: Configuration, labels: dict[str, str]) -> Inputs:
+    return STEPS["search_rate"].inputs_of(configuration, {name: labels[name] for name in RATE_LABELS})
+
+
+def other_splits(configuration: Configuration, labels: dict[str, str]) -> list[str]:
+    """Splits and test sets of others from which a pair's text is kept apart."""
+    return list(inputs_of("divide_pair", configuration, labels["pair"])["others"])

@@ -1,0 +1,23 @@
+"""Params that the steps of a cell share: its languages, its base model's precision, its search."""
+
+from typing import TYPE_CHECKING
+
+from mtpeft.cells import Cell
+from mtpeft.config import resolve, section
+from mtpeft.steps.step import Params
+
+if TYPE_CHECKING:
+    from mtpeft.config.schema import Configuration
+
+
+def translation_params(configuration: "Configuration", cell: Cell) -> Params:
+    """Languages of a cell's pairs, how its base model is held, and the search with which it translates."""
+    entry = configuration.models.get(cell.model)
+    model = {"threads": entry.threads, **entry.held} if entry else {}
+    search = {"search": section.plain(configuration.decoding)} if model else {}
+    members = {
+        pair: dict(zip(("source", "target"), resolve.pair_languages(configuration, pair), strict=True))
+        for pair in cell.members
+    }
+    pairs = {"members": members} if cell.is_group else {"languages": members[cell.pair]}
+    return pairs | model | search

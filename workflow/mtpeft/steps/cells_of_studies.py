@@ -1,0 +1,187 @@
+"""The cells of studies with their folders, the records that tables and figures read, and the order of the jobs."""
+
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mtpeft.cells import ANY, DIMENSIONS, RATE_LABELS, Cell, OnPair, told_cells
+from mtpeft.config import representations, studies
+from mtpeft.steps.evaluate_base import start_file
+from mtpeft.steps.step import Labels, Params
+from mtpeft.steps.take_in_comet import cell_record
+from mtpeft.steps.train import all_placed, placed
+
+if TYPE_CHECKING:
+    from mtpeft.config.schema import Configuration, Study
+
+RESULTS = Path("results")
+
+
+def study_cells(configuration: "Configuration", study: "Study") -> list[Cell]:
+    """Cells of one study, with their folders."""
+    return all_placed(configuration, studies.study_cells(configuration, study))
+
+
+@lru_cache(maxsize=4)
+def all_cells(configuration: "Configuration") -> tuple[Cell, ...]:
+    """Cells of all studies, each once, with their folders."""
+    return tuple(all_placed(configuration, studies.all_cells(configuration)))
+
+
+@lru_cache(maxsize=64)
+def drawn_cells(configuration: "Configuration", label: str) -> tuple[Cell, ...]:
+    """Cells that a figure is drawn from, with their folders; `efficiency` is drawn from those of all studies."""
+    return tuple(all_placed(configuration, studies.drawn_cells(configuration, label)))
+
+
+def study_others(configuration: "Configuration", label: str) -> list[OnPair]:
+    """Tuned cells that a figure is drawn from, on the other pairs that its study scores."""
+    return [OnPair(placed(configuration, cell), pair) for cell, pair in studies.study_others(configuration, label)]
+
+
+def untouched_elsewhere(configuration: "Configuration", label: str) -> list[Cell]:
+    """The untouched models on the other pairs on which a study scores its cells."""
+    return all_placed(configuration, studies.untouched_elsewhere(configuration, label))
+
+
+def all_others(configuration: "Configuration") -> list[OnPair]:
+    """Cells of all studies on the pairs that they are scored on besides their own, each once."""
+    return [OnPair(placed(configuration, cell), pair) for cell, pair in studies.all_others(configuration)]
+
+
+def represented(configuration: "Configuration", label: str) -> list[Cell]:
+    """Cells of a study whose representations it shows, with their folders."""
+    return all_placed(configuration, representations.represented_in(configuration, label))
+
+
+def all_represented(configuration: "Configuration") -> list[Cell]:
+    """Cells of all studies whose representations are shown, each once."""
+    return list(dict.fromkeys(cell for label in configuration.studies for cell in represented(configuration, label)))
+
+
+def cell_files(cells: Iterable[Cell], name: str) -> list[str]:
+    """One file of each cell, and of a group one for each pair that it is scored on."""
+    return [f"{measured.folder}/{name}" for cell in cells for measured in cell.measured]
+
+
+def cell_records(cells: Iterable[Cell]) -> list[str]:
+    """All records of cells: of training, and of decoding and scoring, of a group for each pair that it is scored on.
+
+    Tables read them all; a record that nobody asked for would never be made again where it is lost.
+    """
+    chosen = list(cells)
+    trained = [f"{cell.folder}/train.json" for cell in chosen]
+    return [*trained, *cell_files(chosen, "decode.json"), *cell_files(chosen, "score.json")]
+
+
+def comet_records(configuration: "Configuration", cells: Iterable[Cell]) -> list[str]:
+    """Records of the scores of COMET, where it is asked for."""
+    return cell_files(cells, cell_record(configuration)) if configuration.comet else []
+
+
+def other_records(others: Iterable[OnPair]) -> list[str]:
+    """Records of cells on other pairs than their own."""
+    return [f"{other.folder}/{name}" for other in others for name in ("decode.json", "score.json")]
+
+
+def scored_records(configuration: "Configuration") -> list[str]:
+    """Records of every cell, on its own pairs and on others."""
+    return [*cell_records(all_cells(configuration)), *other_records(all_others(configuration))]
+
+
+def all_records(configuration: "Configuration") -> list[str]:
+    """Records of every cell, with those of COMET and of representations where they are asked for."""
+    cells = all_cells(configuration)
+    return [
+        *scored_records(configuration),
+        *comet_records(configuration, cells),
+        *cell_files(all_represented(configuration), "representations.json"),
+    ]
+
+
+def start_records(configuration: "Configuration") -> list[str]:
+    """Each base model of the studies on the dev set of each pair that it is tuned on."""
+    cells = all_cells(configuration)
+    evaluated = dict.fromkeys((cell.model, pair) for cell in cells if cell.model != ANY for pair in cell.members)
+    return [start_file(configuration, model, pair) for model, pair in evaluated]
+
+
+def cells_params(cells: Iterable[Cell]) -> Params:
+    """Cells in the params of a step that reads their records."""
+    return told_cells(cells)
+
+
+def results_folder(configuration: "Configuration") -> Path:
+    """The folder of tables, figures and findings of a study file."""
+    return RESULTS / configuration.study_file
+
+
+def tables_folder(configuration: "Configuration", study: str) -> Path:
+    """The folder of the tables of a study, or of all cells for `efficiency`."""
+    folder = results_folder(configuration)
+    return folder if study == studies.EFFICIENCY else folder / "tables" / study
+
+
+def figures_folder(configuration: "Configuration") -> Path:
+    """The folder of the figures of a study file."""
+    return results_folder(configuration) / "figures"
+
+
+def preview_folder(configuration: "Configuration") -> Path:
+    """The folder of figures and findings of what is finished by now, with their tables."""
+    return results_folder(configuration) / "preview"
+
+
+def table_of_others(configuration: "Configuration", study: str) -> list[str]:
+    """Summary of a study on other pairs, if it scores any."""
+    scores = study in configuration.studies and configuration.studies[study].also_score
+    return [f"{tables_folder(configuration, study)}/others.csv"] if scores else []
+
+
+def table_of_representations(configuration: "Configuration", study: str) -> list[str]:
+    """Table of the representations of a study, if it shows them."""
+    shown = representations.represented_in(configuration, study)
+    return [f"{tables_folder(configuration, study)}/representations.csv"] if shown else []
+
+
+def study_tables(configuration: "Configuration") -> list[str]:
+    """Tables of all studies."""
+    labels = list(configuration.studies)
+    own = [f"{tables_folder(configuration, label)}/{name}.csv" for label in labels for name in ("scores", "summary")]
+    others = [table for label in labels for table in table_of_others(configuration, label)]
+    return [*own, *others, *(table for label in labels for table in table_of_representations(configuration, label))]
+
+
+# Priorities: studies in the order in which they are written, and every cell to its end once it is begun. So the figure
+# of the first study is there long before the others, and all the time there are whole cells to look at.
+
+CELL_STEPS = ("train", "represent", "decode_other", "score_other", "decode", "score", "search_rate")
+"""Steps of one study: of those that can be done the last comes first, so that no cell waits for others to begin."""
+ON_OTHER = (*DIMENSIONS, "other")
+LABELS_OF = {"search_rate": RATE_LABELS, "decode_other": ON_OTHER, "score_other": ON_OTHER}
+"""Labels that tell a step's jobs apart, where they are not those of a cell."""
+FIRST = 1000
+"""Priority of what takes little time and is waited for by many, or by the user: text, base models, figures."""
+
+
+def places(configuration: "Configuration") -> Mapping[tuple[str, ...], int]:
+    """Number of studies from the first that has a cell, or one with its learning rate, to the last.
+
+    A cell on another pair than its own has its turn with the study that scores it there, a group with its training.
+    """
+    found: dict[tuple[str, ...], int] = {}
+    for place, (label, study) in enumerate(reversed(configuration.studies.items()), 1):
+        for cell in studies.study_cells(configuration, study):
+            found[cell.labels] = found[tuple(getattr(cell, name) for name in RATE_LABELS)] = place
+            for _, pair in cell.measured:
+                found[*cell.labels, pair] = place
+        for cell, pair in studies.study_others(configuration, label):
+            found[*cell.labels, pair] = place
+    return found
+
+
+def priority(known: Mapping[tuple[str, ...], int], step: str, labels: Labels) -> int:
+    """Priority of a step of a cell, or of the search for a learning rate; those of no study come last."""
+    own = tuple(labels[name] for name in LABELS_OF.get(step, DIMENSIONS))
+    return len(CELL_STEPS) * known.get(own, 0) + CELL_STEPS.index(step)

@@ -1,0 +1,53 @@
+"""The GPUs and processes that a step runs on: how it was run, on which no result depends but for rounding."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from mtpeft.cluster.gpu_slots import take_slots
+from mtpeft.core.provenance import Execution
+from mtpeft.training.launch import is_launched, launch
+
+
+@dataclass(frozen=True)
+class Devices:
+    """What a step may use, as options of its command.
+
+    Attributes:
+        gpus: processes that train together, each with a GPU.
+        cells_per_gpu: steps that share a GPU.
+        micro_batch_tokens: most padded tokens of a part of an update; 0 for whole batches.
+        sharded: 1 to train whole models in shards (FSDP).
+        command: the words of the command line, by which several processes are launched.
+    """
+
+    gpus: int = 1
+    cells_per_gpu: int = 1
+    micro_batch_tokens: int = 0
+    sharded: int = 0
+    command: Sequence[str] = ()
+
+    @property
+    def execution(self) -> Execution:
+        """How a model is trained on them."""
+        return Execution(self.micro_batch_tokens or None, sharded=bool(self.sharded))
+
+    @contextmanager
+    def one_gpu(self) -> Iterator[None]:
+        """Hold one GPU, where there is any."""
+        with take_slots(1, self.cells_per_gpu):
+            yield
+
+    def on_all(self, run: Callable[[], None]) -> None:
+        """Run something with all GPUs held, in a process for each where there are several."""
+        if is_launched():
+            from mtpeft.training.ranks import among_ranks
+
+            with among_ranks():
+                run()
+            return
+        with take_slots(max(1, self.gpus), self.cells_per_gpu):
+            if self.gpus > 1:
+                launch(list(self.command), processes=self.gpus)
+            else:
+                run()

@@ -1,0 +1,87 @@
+"""Draw the figure of a study from its tables: `figures/<study>.{pdf,svg,png}`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mtpeft.cells import ANY
+from mtpeft.config import claims, exposure, studies
+from mtpeft.core.files import sha256_of
+from mtpeft.core.languages import DISTANCES
+from mtpeft.metrics import names
+from mtpeft.steps.cells_of_studies import (
+    drawn_cells,
+    results_folder,
+    study_others,
+    table_of_others,
+    table_of_representations,
+    tables_folder,
+)
+from mtpeft.steps.describe_text import models_with_pairs
+from mtpeft.steps.step import Inputs, Params, Step
+
+if TYPE_CHECKING:
+    from mtpeft.config.schema import Configuration
+
+FORMATS = ("pdf", "svg", "png")
+
+
+def params(configuration: "Configuration", study: str) -> Params:
+    """Params of the figure of a study; `efficiency` is drawn from the cells of all studies.
+
+    All methods are named, so that each has the same colour in every figure, and models in the order of the study.
+    """
+    entry = configuration.studies.get(study)
+    cells, others = drawn_cells(configuration, study), study_others(configuration, study)
+    drawn = [entry] if entry else configuration.studies.values()
+    figure = (entry.figure if entry else None) or study
+    exposures = (
+        [[model, pair, exposure.exposure_of(configuration, model, pair)] for model, pair in models_with_pairs(cells)]
+        if figure == "exposure"
+        else []
+    )
+    return {
+        "figure": figure,
+        "study": study,
+        "cells": len(cells),
+        "stamp": "; ".join(dict.fromkeys(filter(None, (study.stamp for study in drawn)))),
+        "languages": {
+            pair: language
+            for pair in sorted({member for cell in cells for member in cell.members})
+            if (language := claims.foreign_language(configuration, pair))
+        },
+        **({"distances": sha256_of(DISTANCES)} if figure == "languages" else {}),
+        **({"exposures": exposures} if figure == "exposure" else {}),
+        **({"others": len(others), "also_score": entry.also_score} if others else {}),
+        **({"metric": entry.metric} if entry and entry.metric != names.CHRF else {}),
+        "methods": sorted(configuration.methods),
+        "models": [label for label in dict.fromkeys(cell.model for cell in cells) if label != ANY] if entry else [],
+    }
+
+
+def inputs(configuration: "Configuration", study: str) -> Inputs:
+    """The summary of the study, and further tables where its figure needs them."""
+    return {
+        "summary": f"{tables_folder(configuration, study)}/summary.csv",
+        "others": table_of_others(configuration, study),
+        "representations": table_of_representations(configuration, study),
+    }
+
+
+def figures(configuration: "Configuration") -> list[str]:
+    """Figure files of all studies, and of what all their cells cost."""
+    return [file for label in (*configuration.studies, studies.EFFICIENCY) for file in figures_of(configuration, label)]
+
+
+def figures_of(configuration: "Configuration", label: str) -> list[str]:
+    """Files of one figure."""
+    return [f"{results_folder(configuration)}/figures/{label}.{suffix}" for suffix in FORMATS]
+
+
+def run(params: Params, *, summary: Path, others: list[Path], representations: list[Path], stem: Path) -> None:
+    """Draw a figure from tables."""
+    from mtpeft.figures.draw import draw_figure
+
+    draw_figure(params, summary=summary, others=others, representations=representations, stem=stem)
+
+
+STEP = Step("draw_figure", 1, ("study",), params, run, inputs, makes=("stem",))

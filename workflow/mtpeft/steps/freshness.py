@@ -1,0 +1,239 @@
+"""Decide whether a record is current: its params are those of now, and every file that its step read is as it was.
+
+The check goes on with the records of these files, back to the corpora. A file that is gone from a folder that is there
+breaks the chain: Snakemake removes what a step has made before it runs the step again, and would make the file and all
+that follows from it anew. Where the whole folder is gone, somebody has removed it to save space, and results hold by
+what is left of the chain.
+"""
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mtpeft.cells import Cell, OnPair
+from mtpeft.core.checksums import made_by, record_of
+from mtpeft.core.files import canonical, read_if_whole, sha256_of
+from mtpeft.steps import decode, represent, score, score_with_comet, train
+from mtpeft.steps.paths import labels_in
+from mtpeft.steps.step import STEPS, Inputs, Labels, Params, Step, flat
+
+if TYPE_CHECKING:
+    from mtpeft.config.schema import Configuration
+
+Record = Mapping[str, Any]
+Stamp = tuple[str, int, int]
+"""Path, size, and time of change in nanoseconds: while they are the same, a file is taken for the same."""
+FILES = 4096
+"""Most files that are remembered; those of a study are a few for each of its pairs, models and sizes."""
+CELL_STEPS = {"train.json": train.STEP, "decode.json": decode.STEP, "score.json": score.STEP}
+"""Steps of every cell by their record, in their order; each follows from the one before it."""
+
+
+def current_records(configuration: "Configuration", cell: Cell, pair: str | None = None) -> dict[str, dict[str, Any]]:
+    """Records of a cell that are current, by step: those up to the first that is missing or outdated.
+
+    With another pair than its own, what follows the training is on the test sets of that. Each record is read once: a
+    sweep that runs may remove it at any time.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    before: str | None = None
+    measured = OnPair(cell, pair or cell.pair)
+    for name, step in CELL_STEPS.items():
+        folder = cell.folder if step is train.STEP else measured.folder
+        read = read_if_whole(folder / name)
+        own = cell if step is train.STEP else replace(cell, pair=measured.pair)
+        if read is None or not _follows(read[0], before) or not _holds(configuration, step, own.named, read[0]):
+            break
+        found[step.name], before = read
+    return found
+
+
+def is_represented(configuration: "Configuration", cell: Cell) -> bool:
+    """Whether the representations of a trained cell were measured on what they would be measured on now."""
+    return _is_current_measurement(configuration, represent.STEP, cell.on_own, cell.folder / "representations.json")
+
+
+def scored_with_comet(configuration: "Configuration", cells: Iterable[Cell]) -> list[Cell] | None:
+    """Those of finished cells that COMET has scored as it would now, or None where it is not asked to."""
+    if configuration.comet is None:
+        return None
+    step = score_with_comet.STEP
+    return [
+        cell
+        for cell in cells
+        if all(_is_current_measurement(configuration, step, on, on.comet_record) for on in cell.measured)
+    ]
+
+
+def _is_current_measurement(configuration: "Configuration", step: Step, measured: OnPair, file: Path) -> bool:
+    """Whether a record of what was measured of a cell, besides its scores, belongs to it and is current."""
+    read = read_if_whole(file)
+    before = {"represent": measured.cell.folder / "train.json"}.get(step.name, measured.folder / "decode.json")
+    labels = replace(measured.cell, pair=measured.pair).named
+    return (
+        read is not None and _follows(read[0], digest_of_file(before)) and _holds(configuration, step, labels, read[0])
+    )
+
+
+def _follows(record: Record, before: str | None) -> bool:
+    """Whether a record names the hash of the record of the step before it, if there is one."""
+    return before is None or before in digests_in(record)
+
+
+def _holds(configuration: "Configuration", step: Step, labels: Labels, record: Record) -> bool:
+    """Whether a record is of the params of now, and of input files that are as they were read."""
+    if not _has_params(record, step.params_of(configuration, labels)):
+        return False
+    return _were_read(configuration, step.inputs_of(configuration, labels), record)
+
+
+def _were_read(configuration: "Configuration", inputs: Inputs, record: Record) -> bool:
+    digests = digests_in(record)
+    return all(_was_read(configuration, file, digests) for file in flat(inputs))
+
+
+def _was_read(configuration: "Configuration", file: str, digests: frozenset[str]) -> bool:
+    """Whether a file is the one that a step has read, and its own record is current."""
+    path = Path(file)
+    now = digest_of_file(path)
+    if now is None:
+        return was_removed(path)
+    own = path if path.suffix == ".json" else record_of(path)
+    if own is None:
+        return now in digests
+    # What reads a base model may keep the hashes of its weights in the place of that of its record.
+    is_known = now in digests or (own == path and digests_in(_record(own) or {}) & digests)
+    return bool(is_known) and is_current(configuration, own)
+
+
+def is_current(configuration: "Configuration", file: Path) -> bool:
+    """Whether the record of text, tokens, a base model or a search is current, and its files are those that it names.
+
+    A file of the user's own has no record, and is what it is.
+    """
+    stamp = _stamp(file)
+    if stamp is None:
+        return was_removed(file)
+    return _is_current(configuration, stamp)
+
+
+def has_params_of_now(configuration: "Configuration", record: Path) -> bool:
+    """Whether a record is there, and is of the params that its step would have now."""
+    read, found = read_if_whole(record), step_of(configuration, record)
+    if read is None or found is None:
+        return False
+    step, labels = found
+    return _has_params(read[0], step.params_of(configuration, labels))
+
+
+@lru_cache(maxsize=FILES)
+def _is_current(configuration: "Configuration", stamp: Stamp) -> bool:
+    file = Path(stamp[0])
+    relative = file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file
+    record, found = _record(relative), step_of(configuration, relative)
+    if record is None or found is None:
+        return record is not None
+    step, labels = found
+    if not _has_params(record, step.params_of(configuration, labels)):
+        return False
+    if not _made_files_hold(relative, record):
+        return False
+    return _were_read(configuration, step.inputs_of(configuration, labels), record)
+
+
+def _has_params(record: Record, params: Params) -> bool:
+    """Whether a record is of these params. That of a download has some of them among its own keys."""
+    if "settings" in record:
+        return canonical(record["settings"]) == canonical(params)
+    return all(record[key] == value for key, value in params.items() if key in record)
+
+
+def _made_files_hold(file: Path, record: Record) -> bool:
+    """Whether the files that a record names are there as it has them. They may be large: newer ones alone are read."""
+    recorded_at = _changed_at(file)
+    return all(
+        digest_of_file(made) == digest
+        for made, digest in made_by(file, record).items()
+        if _changed_at(made) > recorded_at
+    )
+
+
+def step_of(configuration: "Configuration", record: Path) -> tuple[Step, dict[str, str]] | None:
+    """The step that makes a record, by the path of it, with the labels of the job; None where no step does."""
+    for step, pattern in _patterns():
+        if match := pattern.fullmatch(str(record)):
+            labels = labels_in(configuration, match.groupdict())
+            if step.makes_it(configuration, labels):
+                return step, labels
+    return None
+
+
+@cache
+def _patterns() -> list[tuple[Step, re.Pattern[str]]]:
+    steps = [step for step in STEPS.entries.values() if "/" in step.record]
+    return [(step, re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", step.record))) for step in steps]
+
+
+def digests_in(record: Any) -> frozenset[str]:
+    """All SHA-256 that a record holds."""
+    return frozenset(_digests_in(record))
+
+
+def _digests_in(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        if len(value) == 64 and re.fullmatch(r"[0-9a-f]{64}", value):
+            yield value
+    elif isinstance(value, Mapping):
+        for own in value.values():
+            yield from _digests_in(own)
+    elif isinstance(value, list | tuple) and not (value and isinstance(value[0], int | float)):
+        for own in value:
+            yield from _digests_in(own)
+
+
+def was_removed(file: Path) -> bool:
+    """Whether the whole folder of a file is gone, to save space."""
+    return not file.parent.is_dir()
+
+
+def digest_of_file(file: Path) -> str | None:
+    """SHA-256 of a file, or None where there is no file; read once, and again only when the file has changed."""
+    stamp = _stamp(file)
+    return _digest(stamp) if stamp else None
+
+
+def _record(file: Path) -> dict[str, Any] | None:
+    stamp = _stamp(file)
+    return _read(stamp) if stamp else None
+
+
+def _changed_at(file: Path) -> int:
+    stamp = _stamp(file)
+    return stamp[2] if stamp else 0
+
+
+def _stamp(file: Path) -> Stamp | None:
+    path = os.path.abspath(file)
+    try:
+        found = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return path, found.st_size, found.st_mtime_ns
+
+
+@lru_cache(maxsize=FILES)
+def _read(stamp: Stamp) -> dict[str, Any] | None:
+    read = read_if_whole(Path(stamp[0]))
+    return read[0] if read else None
+
+
+@lru_cache(maxsize=FILES)
+def _digest(stamp: Stamp) -> str | None:
+    try:
+        return sha256_of(Path(stamp[0]))
+    except FileNotFoundError:
+        return None

@@ -1,0 +1,226 @@
+"""Search for the learning rate of a model, size, method and budget on the dev sets of the pairs of `rate_search`.
+
+The record, `results/rates/<model>/<size>/<method>/<budget>-<digest>.json`, holds all trials. A rate that a table of
+earlier searches holds for the same search is not searched for again.
+"""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mtpeft import methods
+from mtpeft.cells import ANY, RATE_LABELS, RESERVED, VERSION, Cell, digest_of, label_of, name_of
+from mtpeft.config import draws, groups, model_checks, rates, resolve, section, studies
+from mtpeft.core.errors import UserError
+from mtpeft.steps.base_models import base_file, model_name, tokens_folder
+from mtpeft.steps.cell_params import translation_params
+from mtpeft.steps.choose_subset import subset_file
+from mtpeft.steps.clean_pair import CACHED
+from mtpeft.steps.devices import Devices
+from mtpeft.steps.divide_pair import pair_digest, pair_folder
+from mtpeft.steps.evaluate_base import start_file
+from mtpeft.steps.step import Inputs, Params, Step
+
+if TYPE_CHECKING:
+    from mtpeft.config.schema import Configuration
+    from mtpeft.methods.base import Method
+    from mtpeft.training.job import Inputs as TrainingFiles
+
+TRAIN_VERSION = 1
+"""Version of the training of a cell, which each trial of a search is as well."""
+
+
+def params(configuration: "Configuration", *labels: str) -> Params:
+    """Params of a search, given its model, size, method and budget."""
+    cell = any_cell(*labels)
+    trials = {
+        rates.trial_label(trial): training_params(configuration, trial)
+        for trial in rates.trial_cells(configuration, cell)
+    }
+    return rates.search_settings(configuration, cell, trials)
+
+
+def any_cell(model: str, size: str, method: str, budget: str) -> Cell:
+    """A cell of those that share a learning rate."""
+    return Cell(model, ANY, size, method, budget, ANY)
+
+
+def inputs(configuration: "Configuration", *labels: str) -> Inputs:
+    """One base model, and of all else a file for each pair and seed of the trials."""
+    found: dict[str, list[str]] = {}
+    for cell in rates.trial_cells(configuration, any_cell(*labels)):
+        files = training_files(configuration, cell)
+        found = {name: [*found.get(name, []), *own] if name != "base" else own for name, own in files.items()}
+    return found
+
+
+def training_params(configuration: "Configuration", cell: Cell) -> Params:
+    """Params of the training of a cell but for its learning rate."""
+    options = resolve.method_options(configuration, cell.method)
+    method = methods.METHODS[options["tuner"]]
+    made = {VERSION: TRAIN_VERSION, "method": options} | translation_params(configuration, cell)
+    if method.trains == "nothing":
+        return made
+    size = configuration.sizes[cell.size]
+    optimisation = section.plain(configuration.training) | {"updates": size.updates}
+    if size.draws != draws.BY_SEED:
+        made["draws"] = size.draws
+    if optimisation["weight_decay"]:
+        optimisation["decayed"] = "matrices"  # once it was all
+    if cell.is_group:
+        made["pairs_each"] = size.pairs
+        made["method"] = resolve.with_languages(options, made["members"].values())
+    else:
+        del optimisation["temperature"]
+    budget = configuration.budgets[cell.budget] if method.trains == "sized" else None
+    return made | {"budget": budget, "optimisation": optimisation, "seed": int(cell.seed)}
+
+
+def training_files(configuration: "Configuration", cell: Cell) -> dict[str, list[str]]:
+    """Input files of the training of a cell but for its learning rate, by the name of the option that takes them.
+
+    There is one base model, and a file for each pair of a group, in its order.
+    """
+    method = methods.METHODS[configuration.methods[cell.method].tuner]
+    _require_canonical(cell, method)
+    model_checks.require_trainable(configuration, cell)
+    found: dict[str, list[str]] = {}
+    if cell.model != ANY:
+        found["base"] = [base_file(configuration, cell.model)]
+    for pair in cell.members:
+        for name, file in _files_of_pair(configuration, cell, pair).items():
+            found.setdefault(name, []).append(file)
+    return found
+
+
+def _files_of_pair(configuration: "Configuration", cell: Cell, pair: str) -> dict[str, str]:
+    method = methods.METHODS[configuration.methods[cell.method].tuner]
+    files = {}
+    if cell.size != ANY:
+        files["subset"] = subset_file(configuration, cell, pair)
+    if method.trains != "nothing":
+        arrays = tokens_folder(configuration, cell.model, pair)
+        files["train"], files["dev"] = f"{arrays}/train.safetensors", f"{arrays}/dev.safetensors"
+        files["dev-text"] = f"{pair_folder(configuration, pair)}/dev.tsv"
+    if method.starts_as_base:
+        files["start"] = start_file(configuration, cell.model, pair)
+    return files
+
+
+def _require_canonical(cell: Cell, method: "Method") -> None:
+    """Refuse labels that mean nothing for a method: the same run would be made twice, under two names.
+
+    Raises:
+        UserError: the cell has another name.
+    """
+    groups.require_sorted(cell)
+    if cell.is_group and method.trains == "nothing":
+        raise UserError(f"The cell {cell.path} trains nothing; name one of each pair, such as '{cell.members[0]}'.")
+    budget = method.budget_labels[0] if method.budget_labels else cell.budget
+    wanted = dict.fromkeys(method.free, ANY) | {"budget": budget}
+    for name, label in wanted.items():
+        if getattr(cell, name) != label:
+            raise UserError(
+                f"The cell {cell.path} has the {name} '{getattr(cell, name)}'; for its method write '{label}'."
+            )
+    meaningless = [name for name, label in cell.named.items() if label == ANY and wanted.get(name) != ANY]
+    if meaningless or (method.budget_labels is None and cell.budget in RESERVED):
+        raise UserError(f"The cell {cell.path} needs a label of the catalogue as its {(meaningless or ['budget'])[0]}.")
+
+
+def rate_params(configuration: "Configuration", cell: Cell) -> Any:
+    """The learning rate in the params of a cell: a number, or the digest of the search that finds it."""
+    rate = configuration.methods[cell.method].learning_rate
+    if isinstance(rate, dict):
+        return rate.get(cell.size, rate.get("default"))
+    if rates.search_of(configuration, cell.method) is None:
+        return rate
+    found, search = _known_rate(configuration, *_labels(cell))
+    return {"search": search} if found is None else found
+
+
+def needs_search(configuration: "Configuration", cell: Cell) -> bool:
+    """Whether the learning rate of a cell has yet to be searched for."""
+    if rates.search_of(configuration, cell.method) is None:
+        return False
+    return _known_rate(configuration, *_labels(cell))[0] is None
+
+
+def _labels(cell: Cell) -> tuple[str, ...]:
+    return tuple(getattr(cell, name) for name in RATE_LABELS)
+
+
+@lru_cache(maxsize=4096)
+def _known_rate(configuration: "Configuration", *labels: str) -> tuple[float | None, str]:
+    """The learning rate that a table of earlier searches holds, if it does, and the digest of the search."""
+    search = {VERSION: STEP.version, **params(configuration, *labels)}
+    return rates.known_rate(configuration, any_cell(*labels), search), rates.digest(search)
+
+
+def rates_file(configuration: "Configuration", cell: Cell) -> str:
+    """The record of the search for the learning rate of a cell."""
+    return _rates_file(configuration, *_labels(cell))
+
+
+@lru_cache(maxsize=CACHED)
+def _rates_file(configuration: "Configuration", *labels: str) -> str:
+    model, size, method, budget = labels
+    trials = rates.trial_cells(configuration, any_cell(*labels))
+    texts = [pair_digest(configuration, pair) for pair in dict.fromkeys(trial.pair for trial in trials)]
+    digest = digest_of(params(configuration, *labels), texts, model_name(configuration, model))
+    return f"results/rates/{model}/{size}/{method}/{name_of(budget, digest)}.json"
+
+
+def searches(configuration: "Configuration") -> list[str]:
+    """Records of all searches for learning rates."""
+    return [rates_file(configuration, any_cell(*labels)) for labels in studies.rate_classes(configuration)]
+
+
+def files_of_each(
+    base: Path, train: list[Path], dev: list[Path], *, dev_text: list[Path], subset: list[Path], start: list[Path]
+) -> "list[TrainingFiles]":
+    """Files of each pair of a group, or of each trial of a rate."""
+    from mtpeft.training.job import Inputs as TrainingFiles
+
+    files = (train, dev, dev_text, subset, start or [None] * len(train))
+    return [TrainingFiles(base, *own) for own in zip(*files, strict=True)]
+
+
+def run(
+    params: Params,
+    *,
+    base: Path,
+    train: list[Path],
+    dev: list[Path],
+    dev_text: list[Path],
+    subset: list[Path],
+    start: list[Path],
+    record: Path,
+    devices: Devices,
+) -> None:
+    """Search for a learning rate by the dev score, on the pairs and seeds of `rate_search`."""
+
+    def search_here() -> None:
+        from mtpeft.training.attempts import search_state_of, starting
+
+        with starting(search_state_of(record)):
+            from mtpeft.training.rate_search import tune
+
+        *labels, budget = record.with_suffix("").parts[-len(RATE_LABELS) :]
+        named = dict(zip(RATE_LABELS, [*labels, label_of(budget)], strict=True))
+        each = files_of_each(base, train, dev, dev_text=dev_text, subset=subset, start=start)
+        tune(params, labels=named, inputs=each, record=record, execution=devices.execution)
+
+    devices.on_all(search_here)
+
+
+STEP = Step(
+    "search_rate",
+    1,
+    RATE_LABELS,
+    params,
+    run,
+    inputs,
+    record="results/rates/{model}/{size}/{method}/{budget}.json",
+    starts_slowly=True,
+)

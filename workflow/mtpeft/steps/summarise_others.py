@@ -1,0 +1,45 @@
+"""Summarise the systems of a study on other pairs than their own: scores, and differences to the untouched model."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mtpeft.cells import Cell, OnPair, fold, unfold
+from mtpeft.steps.cells_of_studies import cell_records, other_records, study_others, untouched_elsewhere
+from mtpeft.steps.step import Inputs, Params, Step
+
+if TYPE_CHECKING:
+    from mtpeft.config.schema import Configuration
+
+
+def params(configuration: "Configuration", study: str) -> Params:
+    """Params of the summary: the cells that are scored on each pair, and the untouched models there."""
+    cells: dict[str, list[Cell]] = {}
+    for cell, pair in study_others(configuration, study):
+        cells.setdefault(pair, []).append(cell)
+    return {
+        "cells": {pair: fold(own) for pair, own in cells.items()},
+        "elsewhere": {pair: digest for own in cells.values() for pair, digest in own[0].elsewhere.items()},
+        "untouched": fold(untouched_elsewhere(configuration, study)),
+    }
+
+
+def inputs(configuration: "Configuration", study: str) -> Inputs:
+    """Records of a study's tuned cells on other pairs, and of the untouched models there."""
+    others = study_others(configuration, study)
+    tuned = dict.fromkeys(other.cell for other in others)
+    before = untouched_elsewhere(configuration, study)
+    return {
+        "records": [*(f"{cell.folder}/train.json" for cell in tuned), *other_records(others), *cell_records(before)]
+    }
+
+
+def run(params: Params, *, output: Path, page: Path) -> None:
+    """Summarise systems on other pairs than those that they were tuned on."""
+    from mtpeft.analysis.other_pairs import write_others
+
+    blocks = params["cells"].items()
+    others = [OnPair(cell, pair) for pair, own in blocks for cell in unfold(own, elsewhere=params["elsewhere"])]
+    write_others(others, before=unfold(params["untouched"]), output=output, page=page)
+
+
+STEP = Step("summarise_others", 2, ("study",), params, run, inputs, makes=("output", "page"))

@@ -1,0 +1,129 @@
+"""Train a cell: `results/cells/<six labels>-<digest>/tuned/` and `train.json`.
+
+The half-trained state lies beside them in `state/`, which no rule declares, since Snakemake deletes what a failed job
+declared. The trainer resumes from it and removes it when it is done. The test set is no input.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mtpeft.cells import ANY, DIMENSIONS, FIXED, Cell, digest_of
+from mtpeft.config import draws
+from mtpeft.steps import search_rate
+from mtpeft.steps.base_models import model_name
+from mtpeft.steps.clean_pair import CACHED
+from mtpeft.steps.devices import Devices
+from mtpeft.steps.divide_pair import pair_digest
+from mtpeft.steps.search_rate import (
+    files_of_each,
+    needs_search,
+    rate_params,
+    rates_file,
+    training_files,
+    training_params,
+)
+from mtpeft.steps.step import Inputs, Params, Step
+from mtpeft.steps.take_in_comet import comet_digest
+
+if TYPE_CHECKING:
+    from mtpeft.config.schema import Configuration
+
+UNTRAINED = ("none", "retrieval")
+
+
+def params(configuration: "Configuration", cell: Cell) -> Params:
+    """Params of the training of a cell; a learning rate that has yet to be found is the digest of its search."""
+    made = training_params(configuration, cell)
+    if "optimisation" in made:
+        made["optimisation"]["learning_rate"] = rate_params(configuration, cell)
+    return made
+
+
+def inputs(configuration: "Configuration", cell: Cell) -> Inputs:
+    """The base model, token arrays and subsets of the cell's pairs, and the search for its learning rate."""
+    files = training_files(configuration, cell)
+    return files | ({"rate": [rates_file(configuration, cell)]} if needs_search(configuration, cell) else {})
+
+
+def placed(configuration: "Configuration", cell: Cell) -> Cell:
+    """A cell with the digests that are in the names of its folders."""
+    digest = digest_of({"seed": cell.seed}, _system_digest(configuration, *cell.labels[:-1], cell.seed == ANY))
+    return replace(cell, digest=digest, elsewhere=_elsewhere(configuration), comet=comet_digest(configuration))
+
+
+def all_placed(configuration: "Configuration", cells: Iterable[Cell]) -> list[Cell]:
+    """Cells with the digests that are in the names of their folders."""
+    return [placed(configuration, cell) for cell in cells]
+
+
+@lru_cache(maxsize=CACHED)
+def _system_digest(configuration: "Configuration", *labels: Any) -> str:
+    """Digest of all that the cells of a system share, which have every label but the seed in common."""
+    *named, seedless = labels
+    cell = Cell(*named, seed=ANY if seedless else "0")
+    own = params(configuration, cell)
+    read: list[Any] = [pair_digest(configuration, pair) for pair in cell.members]
+    read += [model_name(configuration, cell.model)] if cell.model != ANY else []
+    if cell.size != ANY:
+        read += [configuration.sizes[cell.size].pairs]
+        read += [FIXED] if draws.draw_of(configuration, cell) == FIXED and not seedless else []
+    read += [rates_file(configuration, cell)] if needs_search(configuration, cell) else []
+    return digest_of({key: value for key, value in own.items() if key != "seed"}, read)
+
+
+@lru_cache(maxsize=4)
+def _elsewhere(configuration: "Configuration") -> Mapping[str, str]:
+    """Digests of the pairs on which some study scores cells of other pairs."""
+    pairs = sorted({pair for study in configuration.studies.values() for pair in study.also_score})
+    return {pair: pair_digest(configuration, pair) for pair in pairs}
+
+
+def run(
+    params: Params,
+    *,
+    cell: Cell,
+    train: list[Path],
+    dev: list[Path],
+    dev_text: list[Path],
+    subset: list[Path],
+    start: list[Path],
+    record: Path,
+    devices: Devices,
+    base: Path | None = None,
+    rate: Path | None = None,
+) -> None:
+    """Fine-tune a base model with a method at its budget."""
+    if params["method"]["tuner"] in UNTRAINED:
+        from mtpeft.training.untrained import record_untrained
+
+        record_untrained(params, cell, base=base, subset=next(iter(subset), None), record=record)
+        return
+
+    def finetune_here() -> None:
+        from mtpeft.training.attempts import starting, state_of
+
+        with starting(state_of(record)):
+            from mtpeft.training.finetune import finetune
+            from mtpeft.training.rate_search import chosen_rate
+
+        first, *others = files_of_each(base, train, dev, dev_text=dev_text, subset=subset, start=start)
+        if rate:
+            params["optimisation"]["learning_rate"] = chosen_rate(rate)
+        files = replace(first, others=tuple(others))
+        finetune(params, cell, inputs=files, record=record, execution=devices.execution)
+
+    devices.on_all(finetune_here)
+
+
+STEP = Step(
+    "train",
+    search_rate.TRAIN_VERSION,
+    DIMENSIONS,
+    params,
+    run,
+    inputs,
+    starts_slowly=True,
+)
