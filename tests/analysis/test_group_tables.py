@@ -11,7 +11,8 @@ from mtpeft.analysis.collect import SCORE_COLUMNS, write_tables
 from mtpeft.analysis.summary import SUMMARY_COLUMNS, write_summary
 from mtpeft.analysis.tables import read_systems
 from mtpeft.cells import Cell, members_of
-from mtpeft.figures.draw import FIGURES, draw_figure
+from mtpeft.config.figures import FIGURES
+from mtpeft.figures.draw import draw_figure
 from mtpeft.steps.cells_of_studies import study_cells
 from support.figures import SPOKEN
 from support.findings import configuration_of, write_cell

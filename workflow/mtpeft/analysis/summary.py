@@ -37,6 +37,7 @@ from mtpeft.analysis.estimates import (
     system_rows,
 )
 from mtpeft.analysis.systems import System, read_run, read_runs
+from mtpeft.analysis.tables import COSTS
 from mtpeft.cells import Cell, OnPair
 from mtpeft.config.studies import untouched
 from mtpeft.core.files import write_text
@@ -44,7 +45,6 @@ from mtpeft.core.text_tables import table
 from mtpeft.metrics.names import COUNTED
 
 WITH_COMET = estimates_in((*COUNTED, METRIC))
-COSTS = ("trained_parameters", "stored_bytes", "peak_memory_mb", "train_seconds", "decode_sentences_per_second")
 
 
 def columns_of(estimates: Sequence[str]) -> tuple[str, ...]:

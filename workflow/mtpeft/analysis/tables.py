@@ -2,23 +2,19 @@
 
 import csv
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from mtpeft.analysis.summary import COSTS
 from mtpeft.cells import DIMENSIONS, JOIN, members_of
 from mtpeft.core.errors import UserError
 from mtpeft.core.languages import main_language
 from mtpeft.metrics.names import CHRF, COMET, COUNTED, difference_column
 from mtpeft.metrics.names import DIGITS as METRIC_DIGITS
-from mtpeft.metrics.names import NAMES as METRIC_NAMES
-
-if TYPE_CHECKING:
-    from mtpeft.analysis.layer_ranks import CellRanks
 
 LARGEST_SHARE = 2.0
 """A method that trains the whole base and more beside it is above 1; what is far above it is meant as per cent."""
+COSTS = ("trained_parameters", "stored_bytes", "peak_memory_mb", "train_seconds", "decode_sentences_per_second")
 COUNTS = ("seeds", "step_zero", "diverged", "missing")
 
 
@@ -86,38 +82,6 @@ class Distance:
 
     syntactic: float
     genealogical: float
-
-
-@dataclass(frozen=True)
-class Tables:
-    """All that a figure may look at.
-
-    Attributes:
-        systems: rows of a summary.
-        distances: of languages from English.
-        languages: code of the side of each pair that is not English.
-        models: labels in the order in which they are drawn.
-        exposures: how much of a pair a model has seen in pre-training, by model and pair.
-        others: rows of a summary of the same systems on other pairs.
-        also_score: labels of those pairs in the order in which they are drawn.
-        ranks: effective ranks of the layers of cells.
-        metric: in which the systems are read.
-    """
-
-    systems: tuple[System, ...]
-    distances: Mapping[str, Distance]
-    languages: Mapping[str, str]
-    models: tuple[str, ...] = ()
-    exposures: Mapping[tuple[str, str], str] = field(default_factory=dict)
-    others: tuple[System, ...] = ()
-    also_score: tuple[str, ...] = ()
-    ranks: "tuple[CellRanks, ...]" = ()
-    metric: str = CHRF
-
-    @property
-    def metric_name(self) -> str:
-        """The metric as an axis has it."""
-        return METRIC_NAMES[self.metric]
 
 
 def read_systems(path: Path, metric: str = CHRF) -> tuple[System, ...]:

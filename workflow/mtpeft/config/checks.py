@@ -10,16 +10,16 @@ from mtpeft.config.comet_checks import comet_mistakes
 from mtpeft.config.corpora import Corpus
 from mtpeft.config.dataset_checks import dataset_mistakes, hash_mistakes, pair_dataset_mistakes
 from mtpeft.config.extension_checks import extension_mistakes
+from mtpeft.config.figures import EFFICIENCY, study_figures
 from mtpeft.config.file_checks import file_mistakes, lacking_languages
 from mtpeft.config.finding_checks import finding_mistakes
 from mtpeft.config.groups import pair_mistakes
 from mtpeft.config.metric_checks import figure_metric_mistakes
 from mtpeft.config.model_checks import contaminated_models, frozen_mistakes, language_mistakes, sharding_mistakes
 from mtpeft.config.models import Model
-from mtpeft.config.other_checks import FORGETTING, also_score_mistakes
+from mtpeft.config.other_checks import also_score_mistakes
 from mtpeft.config.prompt_checks import prompt_mistakes
 from mtpeft.config.rate_checks import missing_rates, rate_mistakes, tuning_mistakes
-from mtpeft.config.representations import FIGURE as REPRESENTATIONS
 from mtpeft.config.representations import representation_mistakes
 from mtpeft.config.resolve import (
     ONE_PAIR,
@@ -31,7 +31,6 @@ from mtpeft.config.resolve import (
 from mtpeft.config.schema import Block, Configuration, Study
 from mtpeft.config.sentences import listed, unknown
 from mtpeft.config.stage_checks import stage_mistakes, stages_beside_new_entries, stages_in_a_model
-from mtpeft.config.studies import EFFICIENCY
 from mtpeft.config.test_sets import test_set_mistakes
 from mtpeft.config.value_checks import value_mistakes
 from mtpeft.core.errors import UserError
@@ -41,9 +40,6 @@ from mtpeft.methods.budget import reach, reachable
 from mtpeft.models.architecture import ModelShape
 
 CATALOGUES = ("corpora", "pairs", "sizes", "models", "methods", "budgets", "studies", "findings")
-FIGURES = ("budgets", "languages", "models", "data_sizes", "exposure", FORGETTING, "methods", REPRESENTATIONS)
-
-
 LONGEST_LABEL = 64
 """Characters of a label; folders and files are named by up to three of them, and by a digest."""
 
@@ -232,8 +228,8 @@ def _study_mistakes(configuration: Configuration) -> Iterator[str]:
         yield from _anchor_mistakes(configuration, label, corpus)
     for label, study in configuration.studies.items():
         key = f"studies.{label}"
-        if (study.figure or label) not in FIGURES:
-            yield f"'{key}.figure' is missing; write which figure is drawn: {listed(FIGURES)}."
+        if (study.figure or label) not in study_figures():
+            yield f"'{key}.figure' is missing; write which figure is drawn: {listed(study_figures())}."
         yield from also_score_mistakes(configuration, label)
         yield from representation_mistakes(configuration, label)
         yield from figure_metric_mistakes(configuration, label)

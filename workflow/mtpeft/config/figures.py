@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from mtpeft.core.entry_names import entry_name
 from mtpeft.core.registry import Registry
 
 if TYPE_CHECKING:
@@ -55,11 +56,17 @@ def study_figures() -> list[str]:
     return [name for name in FIGURES if name != EFFICIENCY]
 
 
-def figure_of(configuration: "Configuration", label: str) -> ConfiguredFigure:
-    """Return the figure of a study, or of the cells of all studies where `label` is `efficiency`.
+FigureName = entry_name(study_figures)
+"""Name of a figure that a study can be drawn as."""
 
-    Raises:
-        KeyError: there is no such figure; a configuration that was read has none of these.
-    """
+
+def figure_of(configuration: "Configuration", label: str) -> ConfiguredFigure | None:
+    """Return the figure of a study, or of all studies where `label` is `efficiency`; None where there is no such."""
     study = configuration.studies.get(label)
-    return FIGURES[(study.figure if study else None) or label]
+    return FIGURES.entries.get((study.figure if study else None) or label)
+
+
+def needs_table(configuration: "Configuration", label: str, table: str) -> bool:
+    """Return whether the figure of a study is drawn from this table besides the summary."""
+    figure = figure_of(configuration, label)
+    return figure is not None and table in figure.needs

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 
-from mtpeft.config.other_checks import FORGETTING
-from mtpeft.config.representations import FIGURE as REPRESENTATIONS
+from mtpeft.config.figures import OTHERS, figure_of, needs_table
 from mtpeft.config.schema import Configuration
 from mtpeft.metrics.names import CHRF, COMET
 
@@ -20,9 +19,9 @@ def metric_mistakes(configuration: Configuration, key: str, metric: str) -> Iter
 def figure_metric_mistakes(configuration: Configuration, label: str) -> Iterator[str]:
     """A metric that the figure of a study does not have."""
     study, key = configuration.studies[label], f"studies.{label}.metric"
-    figure = study.figure or label
+    figure = figure_of(configuration, label)
     yield from metric_mistakes(configuration, key, study.metric)
-    if figure == FORGETTING and study.metric == COMET:
+    if needs_table(configuration, label, OTHERS) and study.metric == COMET:
         yield f"'{key}' is '{COMET}', which scores no other pairs than those that are tuned; write 'chrf' or 'bleu'."
-    if figure == REPRESENTATIONS and study.metric != CHRF:
-        yield f"'{key}' is '{study.metric}', but the figure '{REPRESENTATIONS}' shows no scores; take the key out."
+    if figure and figure.shows == "measurements" and study.metric != CHRF:
+        yield f"'{key}' is '{study.metric}', but the figure '{figure.name}' shows no scores; take the key out."

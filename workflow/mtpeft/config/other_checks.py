@@ -3,18 +3,16 @@
 from collections.abc import Iterator
 
 from mtpeft.cells import members_of
+from mtpeft.config.figures import OTHERS, needs_table
 from mtpeft.config.schema import Configuration
 from mtpeft.config.sentences import listed, unknown
 from mtpeft.config.studies import NONE
-
-FORGETTING = "forgetting"
-"""The figure that is drawn from these pairs, and from nothing else."""
 
 
 def also_score_mistakes(configuration: Configuration, label: str) -> Iterator[str]:
     """Pairs that no figure would show, that have no row before tuning, or that no catalogue has."""
     study, key = configuration.studies[label], f"studies.{label}.also_score"
-    is_drawn = (study.figure or label) == FORGETTING
+    is_drawn = needs_table(configuration, label, OTHERS)
     if is_drawn and not study.also_score:
         yield f"'{key}' is missing; write the pairs on which it is seen what tuning on others costs."
     if not study.also_score:

@@ -3,26 +3,23 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from mtpeft.cells import JOIN, Cell
+from mtpeft.config.figures import REPRESENTATIONS, needs_table
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import NONE, drawn_cells
 
-FIGURE = "representations"
-"""The figure that is drawn from these measurements; no other study pays for them."""
 RETRIEVAL = "retrieval"
 
 
 def represented_in(configuration: Configuration, label: str) -> Sequence[Cell]:
     """Cells of a study whose representations it shows, none where it draws something else."""
-    study = configuration.studies.get(label)
-    shown = study is not None and (study.figure or label) == FIGURE
-    return drawn_cells(configuration, label) if shown else ()
+    return drawn_cells(configuration, label) if needs_table(configuration, label, REPRESENTATIONS) else ()
 
 
 def representation_mistakes(configuration: Configuration, label: str) -> Iterator[str]:
     """A study of representations names what has some, and the untouched model to compare with."""
-    study = configuration.studies[label]
-    if (study.figure or label) != FIGURE:
+    if not needs_table(configuration, label, REPRESENTATIONS):
         return
+    study = configuration.studies[label]
     key = f"studies.{label}.methods"
     named = {method for block in study.blocks for method in block.methods}
     yield from _without_model(configuration, key, named)

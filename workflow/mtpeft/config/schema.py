@@ -13,6 +13,7 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, PrivateA
 from mtpeft.cells import members_of
 from mtpeft.config.comet_section import Comet
 from mtpeft.config.corpora import Corpus
+from mtpeft.config.figures import FigureName
 from mtpeft.config.findings import Finding, Metric
 from mtpeft.config.forms import Language, Probability, Share
 from mtpeft.config.margins import Margin, Margins
@@ -114,10 +115,9 @@ class Block(Section):
 class Study(Section):
     """Lists of labels, drawn as one figure; every combination is a cell."""
 
-    figure: (
-        Literal["budgets", "languages", "models", "data_sizes", "exposure", "forgetting", "methods", "representations"]
-        | None
-    ) = Field(default=None, description="Which figure is drawn. Empty: the one named as the study.")
+    figure: FigureName | None = Field(
+        default=None, description="Which figure is drawn. Empty: the one named as the study."
+    )
     models: list[str] = Field(min_length=1)
     pairs: list[str] = Field(
         min_length=1, description="Labels of `pairs`, or groups such as `de-en+es-en`, which one cell is trained on."

@@ -5,12 +5,11 @@ from functools import lru_cache
 from itertools import product
 
 from mtpeft.cells import ANY, DIMENSIONS, Cell, OnPair
+from mtpeft.config.figures import EFFICIENCY
 from mtpeft.config.rates import search_of
 from mtpeft.config.schema import Configuration, Study
 from mtpeft.methods import METHODS
 
-EFFICIENCY = "efficiency"
-"""The figure that is drawn from the cells of all studies; no study may have its name."""
 NONE = "none"
 """Label of the method that leaves a base model untouched."""
 

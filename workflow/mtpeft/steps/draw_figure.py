@@ -4,19 +4,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtpeft.cells import ANY
-from mtpeft.config import claims, exposure, studies
-from mtpeft.core.files import sha256_of
-from mtpeft.core.languages import DISTANCES
+from mtpeft.config import claims, studies
+from mtpeft.config.figures import figure_of
 from mtpeft.metrics import names
-from mtpeft.steps.cells_of_studies import (
-    drawn_cells,
-    results_folder,
-    study_others,
-    table_of_others,
-    table_of_representations,
-    tables_folder,
-)
-from mtpeft.steps.describe_text import models_with_pairs
+from mtpeft.steps.cells_of_studies import drawn_cells, figure_tables, results_folder, study_others, tables_folder
 from mtpeft.steps.step import Inputs, Params, Step
 
 if TYPE_CHECKING:
@@ -33,14 +24,10 @@ def params(configuration: "Configuration", study: str) -> Params:
     entry = configuration.studies.get(study)
     cells, others = drawn_cells(configuration, study), study_others(configuration, study)
     drawn = [entry] if entry else configuration.studies.values()
-    figure = (entry.figure if entry else None) or study
-    exposures = (
-        [[model, pair, exposure.exposure_of(configuration, model, pair)] for model, pair in models_with_pairs(cells)]
-        if figure == "exposure"
-        else []
-    )
+    figure = figure_of(configuration, study)
     return {
-        "figure": figure,
+        "figure": figure.name,
+        **({"module": figure.module} if figure.module else {}),
         "study": study,
         "cells": len(cells),
         "stamp": "; ".join(dict.fromkeys(filter(None, (study.stamp for study in drawn)))),
@@ -49,8 +36,7 @@ def params(configuration: "Configuration", study: str) -> Params:
             for pair in sorted({member for cell in cells for member in cell.members})
             if (language := claims.foreign_language(configuration, pair))
         },
-        **({"distances": sha256_of(DISTANCES)} if figure == "languages" else {}),
-        **({"exposures": exposures} if figure == "exposure" else {}),
+        **figure.params(configuration, study),
         **({"others": len(others), "also_score": entry.also_score} if others else {}),
         **({"metric": entry.metric} if entry and entry.metric != names.CHRF else {}),
         "methods": sorted(configuration.methods),
@@ -62,8 +48,7 @@ def inputs(configuration: "Configuration", study: str) -> Inputs:
     """The summary of the study, and further tables where its figure needs them."""
     return {
         "summary": f"{tables_folder(configuration, study)}/summary.csv",
-        "others": table_of_others(configuration, study),
-        "representations": table_of_representations(configuration, study),
+        "tables": figure_tables(configuration, study),
     }
 
 
@@ -77,11 +62,11 @@ def figures_of(configuration: "Configuration", label: str) -> list[str]:
     return [f"{results_folder(configuration)}/figures/{label}.{suffix}" for suffix in FORMATS]
 
 
-def run(params: Params, *, summary: Path, others: list[Path], representations: list[Path], stem: Path) -> None:
+def run(params: Params, *, summary: Path, tables: list[Path], stem: Path) -> None:
     """Draw a figure from tables."""
     from mtpeft.figures.draw import draw_figure
 
-    draw_figure(params, summary=summary, others=others, representations=representations, stem=stem)
+    draw_figure(params, summary=summary, tables=tables, stem=stem)
 
 
 STEP = Step("draw_figure", 1, ("study",), params, run, inputs, makes=("stem",))
