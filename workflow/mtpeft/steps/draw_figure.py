@@ -62,6 +62,13 @@ def figures_of(configuration: "Configuration", label: str) -> list[str]:
     return [f"{results_folder(configuration)}/figures/{label}.{suffix}" for suffix in FORMATS]
 
 
+def captions(configuration: "Configuration") -> dict[str, str]:
+    """What the report says of each figure, by the label of its study."""
+    metrics = {label: study.metric for label, study in configuration.studies.items()}
+    labels = (*configuration.studies, studies.EFFICIENCY)
+    return {label: figure_of(configuration, label).report_text(metrics.get(label, names.CHRF)) for label in labels}
+
+
 def run(params: Params, *, summary: Path, tables: list[Path], stem: Path) -> None:
     """Draw a figure from tables."""
     from mtpeft.figures.draw import draw_figure
