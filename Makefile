@@ -33,7 +33,7 @@ WHERE = --profile $(call quoted,$(PROFILE)) $(if $(filter local,$(PROFILE)),-- -
 FLAGS = $(OVERLAY) $(WHERE)
 SUDO = $(if $(filter-out 0,$(shell id -u)),sudo)
 
-.PHONY: help figures quick methods preview status verify plan tidy pretrain tune report test test-all bench-workflow ci-setup lint clean
+.PHONY: help figures quick methods preview status verify plan tidy pretrain rates report test test-all bench-workflow ci-setup lint clean
 .DEFAULT_GOAL := help
 
 help: ## say what can be made
@@ -67,8 +67,8 @@ pretrain: $(VENV)/installed ## the base models in workflow/models/ again, from n
 	@$(MTPEFT) sweep --target models --configfile workflow/studies/pretrain.yaml $(FILES) $(WHERE)
 	@$(MTPEFT) ship --configfile workflow/studies/pretrain.yaml $(FILES)
 
-tune: $(VENV)/installed ## search for all learning rates anew, on the dev set of the tuning pair, into results/tune/rates.csv
-	@$(MTPEFT) sweep --target rates --configfile workflow/studies/tune.yaml $(FILES) $(WHERE)
+rates: $(VENV)/installed ## search for all learning rates anew, on dev, into results/rate-search/rates.csv
+	@$(MTPEFT) sweep --target rates --configfile workflow/studies/rate-search.yaml $(FILES) $(WHERE)
 
 report: $(VENV)/installed ## Snakemake's report of a finished run: figures, captions, run times
 	@$(SNAKEMAKE) --report results/$(or $(basename $(notdir $(CONFIG))),config)/report.zip

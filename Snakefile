@@ -62,14 +62,8 @@ localrules:
 
 onstart:
     # Jobs of a cluster and dry runs have no such hook: this is the one Snakemake that works in this folder.
-    hold_folder()
-    # Snakemake 9.27.1 limits how many jobs it starts in a timespan by looking at all ready jobs again a timespan after
-    # each look, and every job that ends adds a look of its own to those of the next: after a hundred jobs that takes one
-    # of two cores. Jobs on this machine need no such limit, and for a cluster one look in a timespan will do.
-    if workflow.local_exec:
-        workflow.scheduler.job_rate_limiter = None
-    else:
-        workflow.scheduler._schedule_reevalutation = one_at_a_time(workflow.scheduler._schedule_reevalutation)
+    lock_folder()
+    compat.limit_scheduler_polls(workflow)
 
 
 rule all:
@@ -78,7 +72,7 @@ rule all:
         draw_figure.figures(CONFIGURATION),
         cells_of_studies.all_records(CONFIGURATION),
         cells_of_studies.start_records(CONFIGURATION),
-        verify.lost_files(CONFIGURATION) if workflow.is_main_process else [],
+        verify.lost_files(CONFIGURATION) if compat.is_main_process(workflow) else [],
         f"{RESULTS}/scores.csv",
         f"{RESULTS}/costs.csv",
         f"{RESULTS}/summary.csv",

@@ -97,7 +97,7 @@ def check(folder: Path) -> None:
         place = folder / f"{name}-{kind}"
         model = _model(name)
         model.load_state_dict(load_file(place / "base.safetensors"))
-        given = {"tuner": "adapter", "activation": "relu", **KINDS[kind]}
+        given = {"method": "adapter", "activation": "relu", **KINDS[kind]}
         # BART is none of our families, and has its layers where mBART has them.
         config = model.config.to_dict() | ({"model_type": "mbart"} if name == "bart" else {})
         sites = ADAPTER.sites(read_shape(config), given)

@@ -11,8 +11,8 @@ from mtpeft.analysis.claims.members import drop_coefficients
 from mtpeft.analysis.claims.rules import NOT_REPRODUCED
 from mtpeft.analysis.claims.samples import least_similar_half
 from mtpeft.cells import Cell
-from mtpeft.config.checkpoints import one_checkpoint_each
 from mtpeft.config.load import load
+from mtpeft.config.pretraining import one_checkpoint_each
 from mtpeft.core.errors import UserError
 from mtpeft.steps.choose_subset import subset_file
 from mtpeft.steps.divide_pair import pair_name

@@ -19,7 +19,7 @@ from mtpeft.config.load import DEFAULT_FILE, merge, read_yaml, validate
 from mtpeft.config.margins import margins_of, plain_margin
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import read_record, sha256_of
-from mtpeft.data.subset_similarity import measure_similarities
+from mtpeft.data.subsets import measure_similarity
 from support.findings import LANGUAGES, SENTENCES, build, configuration_of, finding, found, write
 from support.findings_cases import PLACES, by_distance, by_method
 from support.steps import claims_params
@@ -283,7 +283,7 @@ def test_similarities_are_to_the_rows_of_a_subset_alone(tmp_path: Path) -> None:
     for place in (0, 1):
         Path(f"{place}.txt").write_text(f"{place}\n", encoding="utf-8")
 
-    measure_similarities(
+    measure_similarity(
         {"pair": "es-en"},
         train=Path("train.tsv"),
         test=Path("test.tsv"),

@@ -10,16 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from mtpeft.cluster import visible_gpus
-from mtpeft.cluster.gpu_slots import take_slots
-from mtpeft.cluster.visible_gpus import devices_here
+from mtpeft.cluster import gpus
+from mtpeft.cluster.gpus import devices_here, take_slots
 from mtpeft.core.errors import UserError
 from support.waiting import wait_for
 
 GIVEN = ("MTPEFT_DEVICES", "CUDA_VISIBLE_DEVICES", "SLURM_JOB_ID", "SLURM_STEP_ID")
 STEP = """
 import sys
-from mtpeft.cluster.gpu_slots import take_slots
+from mtpeft.cluster.gpus import take_slots
 with take_slots(int(sys.argv[1]), int(sys.argv[2])) as taken:
     print("has", *taken, flush=True)
     sys.stdin.read()
@@ -31,8 +30,8 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPat
     """A machine with a torch for GPUs, a driver without any, and nothing held."""
     for name in GIVEN:
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(visible_gpus, "version", lambda package: "2.13.0")
-    monkeypatch.setattr(visible_gpus, "DRIVER_FILES", tmp_path / "dev")
+    monkeypatch.setattr(gpus, "version", lambda package: "2.13.0")
+    monkeypatch.setattr(gpus, "DRIVER_FILES", tmp_path / "dev")
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)
@@ -70,7 +69,7 @@ def test_gpus_are_those_that_are_given_or_shown(
 
 def test_a_torch_without_cuda_uses_none(machine: pytest.MonkeyPatch, tmp_path: Path) -> None:
     show(tmp_path, "nvidia0")
-    machine.setattr(visible_gpus, "version", lambda package: "2.13.0+cpu")
+    machine.setattr(gpus, "version", lambda package: "2.13.0+cpu")
     assert devices_here() == []
 
 

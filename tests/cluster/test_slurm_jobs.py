@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from mtpeft.front.slurm import Made, parse_jobs, parse_script
+from mtpeft.cluster.slurm import parse_jobs
+from mtpeft.core.compat import targets_of_script
+from mtpeft.front.recovery import labelled_targets
 
 RUN = "4bfaf986-0861-42ed-8b1c-7eb127d9f159"
 LINE = "7|RUNNING|3:47|2026-11-26T10:51:41|{name}|{comment}|{folder}\n"
@@ -40,13 +42,13 @@ def test_a_folder_may_have_a_separator_in_its_name_or_be_reached_by_another(tmp_
 CELL = {"model": "small", "pair": "es-en+de-en", "size": "n200", "method": "lora", "budget": "b5", "seed": "1"}
 WILDCARDS = ",".join(f"{name}={value}" for name, value in reversed(CELL.items()))
 SCRIPTS = {
-    "one rule": (f"'train:{WILDCARDS}'", [Made("train", CELL)], ["small/es-en+de-en/n200/lora/b5/1"]),
+    "one rule": (f"'train:{WILDCARDS}'", [("train", CELL)], ["small/es-en+de-en/n200/lora/b5/1"]),
     "a group": (
         f"'decode_other:{WILDCARDS},other=es-en' 'score_other:{WILDCARDS},other=es-en'",
-        [Made("decode_other", CELL | {"other": "es-en"}), Made("score_other", CELL | {"other": "es-en"})],
+        [("decode_other", CELL | {"other": "es-en"}), ("score_other", CELL | {"other": "es-en"})],
         ["small/es-en+de-en/n200/lora/b5/1/es-en"] * 2,
     ),
-    "no wildcards": ("'choose:'", [Made("choose", {})], [""]),
+    "no wildcards": ("'choose:'", [("choose", {})], [""]),
 }
 
 
@@ -54,9 +56,9 @@ SCRIPTS = {
 def test_a_script_tells_rules_and_cells(case: str) -> None:
     targets, expected, cells = SCRIPTS[case]
     script = f"#!/bin/sh\n# What's in here?\n\ncd /work && python -m snakemake --target-jobs {targets} --cores all\n"
-    assert parse_script(script) == expected
-    assert [str(made) for made in parse_script(script)] == cells
+    assert targets_of_script(script) == expected
+    assert [labels for _, labels in labelled_targets(expected)] == cells
 
 
 def test_a_script_without_targets_makes_nothing_that_is_known() -> None:
-    assert parse_script("#!/bin/sh\nsleep 1\n") == []
+    assert targets_of_script("#!/bin/sh\nsleep 1\n") == []

@@ -21,7 +21,7 @@ PACED = str(ROOT / "tests/support/paced_method.py")
 UPDATES = 60
 OVERLAY = {
     "method_modules": [PACED],
-    "methods": {"paced": {"tuner": "paced", "learning_rate": 0.005}},
+    "methods": {"paced": {"method": "paced", "learning_rate": 0.005}},
 }
 LABELS = cell_name("small/es-en/n200/paced/native/1", OVERLAY)
 RECORD = Path(f"results/cells/{LABELS}/train.json")

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from mtpeft.cells import CELL_TEMPLATE, Cell, fold, unfold
+from mtpeft.config.corpora import all_downloads
 from mtpeft.config.load import merge, validate
 from mtpeft.config.schema import Configuration
 from mtpeft.core.errors import UserError
 from mtpeft.steps.cells_of_studies import all_cells, study_cells
 from mtpeft.steps.divide_pair import pair_name
-from mtpeft.steps.fetch_wheel import wheel_name
+from mtpeft.steps.downloads import download_name
 from mtpeft.steps.paths import constraints
 from support.config import DEFAULT
 
@@ -159,7 +160,7 @@ def test_folded_cells_unfold_to_the_same(cells: list[Cell]) -> None:
 
 
 NAMED_PAIR = pair_name(configured(), "pt-en")
-NAMED_WHEEL = wheel_name(configured(), "interface", "django")
+NAMED_WHEEL = download_name(all_downloads(configured())["data/wheels/interface", "django"])
 
 
 @pytest.mark.parametrize(

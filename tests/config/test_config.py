@@ -170,7 +170,7 @@ def test_a_corpus_with_wheels_and_files_is_refused(tmp_path: Path) -> None:
     both = {"tsv": str(text), "columns": {"es": 0, "en": 1}}
 
     assert sentences({"corpora": {"interface": {"files": both}}})[0] == (
-        "'corpora.interface' must have one of 'wheels', 'files' and 'mtdata', and no other."
+        "'corpora.interface' must have one of 'files', 'mtdata' and 'wheels', and no other."
     )
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from mtpeft.config.exposure import exposure_of
 from mtpeft.config.load import merge, validate
+from mtpeft.config.pretraining import exposure_of
 from mtpeft.core.errors import UserError
 from support.config import DEFAULT, PRETRAINED
 from support.figures import draw, one_panel, svg

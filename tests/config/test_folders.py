@@ -8,7 +8,7 @@ import pytest
 
 from mtpeft.cells import DIMENSIONS, Cell, OnPair
 from mtpeft.config.load import DEFAULT_FILE, load, merge, validate
-from mtpeft.config.resolve import vocabulary_of
+from mtpeft.config.models import vocabulary_of
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import rate_classes
 from mtpeft.config.study_file import study_name
@@ -139,7 +139,7 @@ def of_own_text(folder: Path) -> Configuration:
         "corpora": {"mine": {"files": files}},
         "pairs": {"mine-sw-en": {"corpus": "mine", "source": "sw", "target": "en"}},
         "models": {"small": {"path": None, **merge(SMALL, {"pretrain": {"vocabulary_pairs": ["mine-sw-en"]}})}},
-        "tuning": {"pair": "mine-sw-en", "table": None},
+        "rate_search": {"pair": "mine-sw-en", "table": None},
         "studies": {"budgets": {"pairs": ["mine-sw-en"]}},
     }
     return one_study(mine)

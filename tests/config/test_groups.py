@@ -19,22 +19,22 @@ from mtpeft.data.token_arrays import IGNORED, model_inputs, read_arrays
 from mtpeft.decoding.translator import load_cell
 from mtpeft.methods.task_ids import domain_of, say_domains, takers_of
 from mtpeft.models.load import load_base
-from mtpeft.models.tokenizer import frame_of, open_codec
+from mtpeft.models.tokenizer import open_tokenizer, special_tokens_of
 from mtpeft.steps.base_models import base_file
 from mtpeft.steps.cells_of_studies import all_cells, cell_files
 from mtpeft.steps.choose_subset import subset_file
 from mtpeft.steps.evaluate_base import start_file
 from mtpeft.steps.search_rate import training_files
-from mtpeft.training import job as jobs
-from mtpeft.training.batches import BatchOrder, Mixture
+from mtpeft.training.batches import BatchOrder, TemperatureSampling
 from mtpeft.training.contrastive import objective
-from mtpeft.training.evaluate import dev_chrf
-from mtpeft.training.finetune import finetune
-from mtpeft.training.job import Inputs
-from mtpeft.training.loop import Run, Task, _update
+from mtpeft.training.evaluate import dev_chrf, mean_over_pairs
+from mtpeft.training.finetune import CellInputs, finetune, plan_of, prepare_training, stage_models
+from mtpeft.training.loop import TrainingRun, TrainingTask, _update
+from mtpeft.training.params import CellParams
 from support.config import DEFAULT
 from support.family import family_settings
 from support.group import GROUP, SIDES, group_inputs, group_settings, together
+from support.model import batches
 from support.steps import decode_params, train_params
 from support.training import at_update, results
 
@@ -100,7 +100,7 @@ def test_the_temperature_is_told_to_groups_alone() -> None:
 
 
 def test_a_method_with_parameters_for_each_language_is_told_them() -> None:
-    contexts = {"methods": {"contexts": {"tuner": "context_lora", "learning_rate": 0.001}}}
+    contexts = {"methods": {"contexts": {"method": "context_lora", "learning_rate": 0.001}}}
     configuration = configured(**contexts)
     cell = Cell(**{**vars(ADAPTER), "method": "contexts"})
     told = train_params(configuration, cell)["method"]
@@ -123,7 +123,7 @@ def test_a_method_with_parameters_for_each_language_is_told_them() -> None:
     ],
 )
 def test_shares_follow_the_temperature(counts: list[int], temperature: float, drawn: list[int]) -> None:
-    mixture = Mixture(counts, temperature, seed=1)
+    mixture = TemperatureSampling(counts, temperature, seed=1)
     assert mixture.drawn() == drawn
     first = np.cumsum([0, *counts])
     for epoch in (0, 3):
@@ -132,7 +132,7 @@ def test_shares_follow_the_temperature(counts: list[int], temperature: float, dr
 
 
 def test_every_row_of_a_member_is_seen_as_often_as_any_other_give_or_take_one() -> None:
-    mixture = Mixture([30, 7], 3.0, seed=1)
+    mixture = TemperatureSampling([30, 7], 3.0, seed=1)
     seen = Counter(row for epoch in range(9) for row in mixture.rows(epoch).tolist())
     for rows in (range(30), range(30, 37)):
         times = [seen[row] for row in rows]
@@ -141,7 +141,7 @@ def test_every_row_of_a_member_is_seen_as_often_as_any_other_give_or_take_one() 
 
 def test_batches_of_a_group_are_functions_of_seed_and_update() -> None:
     lengths = np.random.default_rng(3).integers(3, 30, size=74)
-    mixtures = {seed: Mixture([60, 14], 5.0, seed=seed) for seed in (1, 2)}
+    mixtures = {seed: TemperatureSampling([60, 14], 5.0, seed=seed) for seed in (1, 2)}
 
     def batches(order: BatchOrder, updates: tuple[int, ...]) -> list[list[int]]:
         return [order.rows(update).tolist() for update in updates]
@@ -158,11 +158,13 @@ def test_batches_of_a_group_are_functions_of_seed_and_update() -> None:
 @pytest.mark.parametrize("losses", [[], ["unlikelihood", "length_normalised"]])
 def test_each_pair_trains_the_sets_of_its_own_languages(sweep: Path, tmp_path: Path, losses: list[str]) -> None:
     languages = {side: [sides[side] for sides in SIDES.values()] for side in ("source", "target")}
-    settings = group_settings(family_settings("full")) | {"method": {"tuner": "context_ia3", "languages": languages}}
-    job = jobs.open_job(settings, group_inputs("mbart50", sweep, tmp_path))
-    model = next(jobs._models(job))
-    frames = [frame_of(open_codec(job.folder, own, vocabulary="x"), model.config) for own in SIDES.values()]
-    batch = jobs._batches(settings, job.inputs, frames=frames)
+    settings = group_settings(family_settings("full")) | {"method": {"method": "context_ia3", "languages": languages}}
+    job = prepare_training(settings, group_inputs("mbart50", sweep, tmp_path))
+    model = next(stage_models(job))
+    specials = [
+        special_tokens_of(open_tokenizer(job.folder, own, vocabulary="x"), model.config) for own in SIDES.values()
+    ]
+    batch = batches(settings, job.inputs, specials)
     assert set(batch(0)["domains"].tolist()) == {0, 1}
     factors = update_once(model, batch, settings, losses)
     assert {len(factor) for factor in factors} == {2}
@@ -172,10 +174,10 @@ def test_each_pair_trains_the_sets_of_its_own_languages(sweep: Path, tmp_path: P
 def update_once(model: nn.Module, batch: Any, settings: dict[str, Any], losses: list[str]) -> list[nn.Parameter]:
     """Make one update; returns what was trained, with its gradients."""
     told = {"takers": takers_of(model), "objective": objective(losses)}
-    task = Task(model=model, batch=batch, evaluate=lambda look: 0.0, identity="", **told)
+    task = TrainingTask(model=model, batch=batch, evaluate=lambda look: 0.0, identity="", **told)
     weights = [weight for weight in model.parameters() if weight.requires_grad]
     optimizer = torch.optim.SGD([{"params": weights, "factor": 1.0}], lr=0.1)
-    _update(task, jobs._plan(settings, stage=0), optimizer, Run())
+    _update(task, plan_of(CellParams.of(settings), 1.0, stage=0), optimizer, TrainingRun())
     return weights
 
 
@@ -183,12 +185,12 @@ def update_once(model: nn.Module, batch: Any, settings: dict[str, Any], losses: 
 def test_each_row_of_a_mixed_batch_is_that_of_its_own_pair(sweep: Path, tmp_path: Path, name: str) -> None:
     given = group_inputs(name, sweep, tmp_path)
     settings = group_settings(family_settings("lora"), temperature=2.0)
-    job = jobs.open_job(settings, given)
-    model = next(jobs._models(job))
-    codecs = [open_codec(job.folder, sides, vocabulary=name) for sides in SIDES.values()]
-    frames = [frame_of(codec, model.config) for codec in codecs]
-    texts = [read_arrays(own.train) for own in given.members]
-    batch = jobs._batches(settings, given, frames=frames)
+    job = prepare_training(settings, given)
+    model = next(stage_models(job))
+    tokenizers = [open_tokenizer(job.folder, sides, vocabulary=name) for sides in SIDES.values()]
+    specials = [special_tokens_of(tokenizer, model.config) for tokenizer in tokenizers]
+    texts = [read_arrays(own.train) for own in given.pairs]
+    batch = batches(settings, given, specials)
 
     members = set()
     for update in range(3):
@@ -201,12 +203,12 @@ def test_each_row_of_a_mixed_batch_is_that_of_its_own_pair(sweep: Path, tmp_path
                 index for index in range(len(texts[member].target)) if texts[member].target[index].equal(words.int())
             ]
             source, target = texts[member].source[place], texts[member].target[place]
-            alone = model_inputs([source], [target], frame=frames[member])
+            alone = model_inputs([source], [target], special_tokens=specials[member])
             for key in ("input_ids", "attention_mask", "decoder_input_ids"):
                 width = alone[key].shape[1]
                 assert inputs[key][row, :width].equal(alone[key][0]), key
     assert members == {0, 1}
-    starts = {frame.begin[0] for frame in frames}
+    starts = {special_tokens.begin[0] for special_tokens in specials}
     assert len(starts) == (2 if name == "mbart25" else 1)
 
 
@@ -220,11 +222,13 @@ class Listening(nn.Module):
 def test_updates_and_dev_scores_say_the_pair_of_every_row(sweep: Path, tmp_path: Path) -> None:
     given = group_inputs("mbart50", sweep, tmp_path)
     settings = group_settings(family_settings("full"))
-    job = jobs.open_job(settings, given)
-    model = next(jobs._models(job))
+    job = prepare_training(settings, given)
+    model = next(stage_models(job))
     model.ear, model.deaf = Listening(), nn.Identity()
-    frames = [frame_of(open_codec(job.folder, own, vocabulary="x"), model.config) for own in SIDES.values()]
-    batch = jobs._batches(settings, given, frames=frames)
+    specials = [
+        special_tokens_of(open_tokenizer(job.folder, own, vocabulary="x"), model.config) for own in SIDES.values()
+    ]
+    batch = batches(settings, given, specials)
     heard: list[Any] = []
     update_once(model, batch, settings, [])
     assert model.ear.domains.equal(batch(0)["domains"])
@@ -232,11 +236,11 @@ def test_updates_and_dev_scores_say_the_pair_of_every_row(sweep: Path, tmp_path:
 
     scores = iter([10.0, 40.0])
 
-    def judge(look: object) -> float:
+    def score(poll: object) -> float:
         heard.append(model.ear.domains)
         return next(scores)
 
-    assert jobs.mean_over_members(model, [judge, judge])(lambda: None) == 25.0
+    assert mean_over_pairs(model, [score, score])(lambda: None) == 25.0
     assert heard == [0, 1]
 
 
@@ -277,16 +281,21 @@ def test_a_group_is_trained_resumed_and_opened(sweep: Path, tmp_path: Path, monk
         load_cell(tmp_path / "whole")
     with pytest.raises(UserError, match="was not trained on 'de-en'; write 'en-es' or 'es-en'"):
         load_cell(tmp_path / "whole", "de-en")
-    opened = {pair: load_cell(tmp_path / "whole", pair).codec.target for pair in SIDES}
+    opened = {pair: load_cell(tmp_path / "whole", pair).tokenizer.target for pair in SIDES}
     assert opened == {"en-es": "es_XX", "es-en": "en_XX"}
 
 
-def untouched_scores(given: Inputs) -> list[float]:
+def untouched_scores(given: CellInputs) -> list[float]:
     """Dev score of the base model of a group on each of its pairs."""
     folder = Path(read_record(given.base)["folder"])
     model, scores = load_base(folder).eval(), []
-    for own, sides in zip(given.members, SIDES.values(), strict=True):
-        codec = open_codec(folder, sides, vocabulary="tiny")
-        told = {"arrays": own.dev, "text": own.dev_text, "codec": codec, "frame": frame_of(codec, model.config)}
+    for own, sides in zip(given.pairs, SIDES.values(), strict=True):
+        tokenizer = open_tokenizer(folder, sides, vocabulary="tiny")
+        told = {
+            "arrays": own.dev,
+            "text": own.dev_text,
+            "tokenizer": tokenizer,
+            "special_tokens": special_tokens_of(tokenizer, model.config),
+        }
         scores.append(dev_chrf(model, family_settings("lora")["search"], **told)(lambda: None))
     return scores

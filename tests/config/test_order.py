@@ -43,7 +43,7 @@ def test_what_is_sooner_has_the_higher_priority(
 
 
 def test_a_rate_is_searched_for_when_the_first_cell_needs_it(known: Places) -> None:
-    assert priority(known, "tune", vars(OF_THE_SECOND)) == priority(known, "tune", vars(OF_BOTH))
+    assert priority(known, "search_rate", vars(OF_THE_SECOND)) == priority(known, "search_rate", vars(OF_BOTH))
 
 
 def test_a_cell_of_two_studies_has_its_turn_with_the_first(known: Places) -> None:
@@ -62,4 +62,6 @@ def test_another_pair_has_its_turn_with_the_study_that_scores_it(known: Places) 
 
 
 def test_text_models_and_figures_come_before_all_cells(known: Places) -> None:
-    assert max(priority(known, step, vars(OF_THE_FIRST)) for step in ("train", "decode", "score", "tune")) < FIRST
+    assert (
+        max(priority(known, step, vars(OF_THE_FIRST)) for step in ("train", "decode", "score", "search_rate")) < FIRST
+    )

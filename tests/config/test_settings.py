@@ -12,7 +12,7 @@ import pytest
 from mtpeft.cells import DIMENSIONS, RATE_LABELS, Cell, cells_told
 from mtpeft.config.claims import foreign_language
 from mtpeft.config.load import merge, validate
-from mtpeft.config.resolve import vocabulary_of
+from mtpeft.config.models import vocabulary_of
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import rate_classes
 from mtpeft.core.files import canonical
@@ -100,7 +100,7 @@ def test_an_addition_changes_no_job_that_was_there(overlay: dict[str, Any]) -> N
 
 
 OWN_TEXT = {
-    "corpora": {"mine": {"files": {"sw": __file__, "en": pytest.__file__}, "split": {"tuning": 9}}},
+    "corpora": {"mine": {"files": {"sw": __file__, "en": pytest.__file__}, "split": {"train": 9}}},
     "pairs": {"sw-en": {"corpus": "mine"}},
 }
 SWAHILI_STUDY = {"studies": {"budgets": {"pairs": ["sw-en"]}, "languages": None}}
@@ -118,7 +118,7 @@ ON_OWN_TEXT = {**SMALL["pretrain"], "pairs": ["sw-en"]}
         ),
         ({**OWN_TEXT, "models": {"unused": {"pretrain": ON_OWN_TEXT}}}, {"es-en": []}),
         ({**OWN_TEXT, "models": {"large": {"pretrain": ON_OWN_TEXT}}}, {"es-en": ["mine"]}),
-        ({**OWN_TEXT, "tuning": {"pair": "sw-en"}}, {"es-en": ["mine"], "sw-en": ["interface"]}),
+        ({**OWN_TEXT, "rate_search": {"pair": "sw-en"}}, {"es-en": ["mine"], "sw-en": ["interface"]}),
     ],
     ids=["one corpus", "in the catalogue", "tuned on", "of an unused model", "pre-trained on", "searched on"],
 )
@@ -160,10 +160,10 @@ TRAINED = set(PRETRAINED["methods"]) - {"none", "retrieval"}
         ({"methods": {"adapter": {"activation": "gelu"}}}, {"method": {"adapter"}}),
         ({"budgets": {"b20": 0.3}}, {"budget": {"b20"}}),
         ({"sizes": {"n100": {"updates": 300}}}, {"size": {"n100"}, "method": TRAINED}),
-        ({"tuning": {"widenings": 1}}, {"method": TRAINED}),
-        ({"tuning": {"pair": "de-en", "seed": 9}}, {"method": TRAINED}),
+        ({"rate_search": {"extensions": 1}}, {"method": TRAINED}),
+        ({"rate_search": {"pair": "de-en", "seed": 9}}, {"method": TRAINED}),
     ],
-    ids=["rate", "search", "option", "budget", "updates", "widenings", "tuned on"],
+    ids=["rate", "search", "option", "budget", "updates", "extensions", "tuned on"],
 )
 def test_an_edit_changes_the_training_of_the_cells_that_use_it_alone(
     overlay: dict[str, Any], labels: dict[str, set[str]]
@@ -181,7 +181,7 @@ WRITTEN = {"methods": {"lora": {"learning_rate": {"search": None, "n100": 0.002,
     ("overlay", "steps", "labels"),
     [
         ({"methods": {"lora": {"learning_rate": {"n100": 0.004}}}}, {"train"}, {"method": {"lora"}, "size": {"n100"}}),
-        ({"tuning": {"widenings": 1}}, {"train", "tune"}, {"method": TRAINED - {"lora"}}),
+        ({"rate_search": {"extensions": 1}}, {"train", "tune"}, {"method": TRAINED - {"lora"}}),
     ],
     ids=["one rate", "the search for the others"],
 )

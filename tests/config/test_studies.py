@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mtpeft.config.load import load
-from mtpeft.config.rates import search_of
+from mtpeft.config.methods import search_of
 from mtpeft.methods import METHODS
 from mtpeft.steps.cells_of_studies import all_cells
 from support.sweep import ROOT, environment
@@ -34,8 +34,10 @@ def test_a_study_is_planned(study: Path, tmp_path: Path, monkeypatch: pytest.Mon
 def test_the_study_of_methods_has_every_method_and_tunes_them_with_equal_effort() -> None:
     configuration = load([ROOT / "workflow/studies/methods.yaml"])
     methods = {cell.method for cell in all_cells(configuration)}
-    assert {configuration.methods[method].tuner for method in methods} == set(METHODS)
-    trained = [method for method in sorted(methods) if METHODS[configuration.methods[method].tuner].trains != "nothing"]
+    assert {configuration.methods[method].method for method in methods} == set(METHODS)
+    trained = [
+        method for method in sorted(methods) if METHODS[configuration.methods[method].method].trains != "nothing"
+    ]
     searches = [sorted(search_of(configuration, method).search) for method in trained]
     assert [[rate / search[0] for rate in search] for search in searches] == [[1, 2, 4]] * len(trained)
 

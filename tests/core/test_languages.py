@@ -6,10 +6,9 @@ import pytest
 from langcodes import Language
 
 from mtpeft.core.languages import main_language, match, nearest, rivals, same_language, script_of
-from mtpeft.data.identify import probability_of
+from mtpeft.data.language_identification import probability_of, share_in_script
 from mtpeft.data.readers.tmx import read_tmx
-from mtpeft.data.scripts import share_in_script
-from mtpeft.data.sources.mtdata.ids import columns_of
+from mtpeft.data.sources.mtdata.ids import codes_for
 from mtpeft.models.families import FAMILIES
 from mtpeft.models.families.base import Names
 from mtpeft.models.families.mbart import MBART50_CODES, language_code, tagged
@@ -209,8 +208,8 @@ def test_a_translation_memory_is_read_by_whatever_code_it_has_for_a_language(tmp
 
 
 def test_an_id_of_a_dataset_means_a_language_by_any_of_its_codes() -> None:
-    assert columns_of("Group-name-1-nob-eng", ["no", "en"]) == {"no": "nob", "en": "eng"}
-    assert columns_of("Group-name-1-srp_Latn-eng", ["sr", "en"]) is None
+    assert codes_for("Group-name-1-nob-eng", ["no", "en"]) == {"no": "nob", "en": "eng"}
+    assert codes_for("Group-name-1-srp_Latn-eng", ["sr", "en"]) is None
 
 
 @pytest.mark.parametrize("language", ["zh", "zh-Hant", "cmn", "zho"])

@@ -6,7 +6,7 @@ from mtpeft.core import files as records
 from mtpeft.core.errors import UserError
 from mtpeft.data import tsv
 from mtpeft.data.clean import clean_pair, sentence_id
-from mtpeft.data.cleaning import CATALOGUES
+from mtpeft.data.cleaning import UI_STRINGS
 from mtpeft.data.filters import Sides, first_filter
 from mtpeft.data.markup import same_masks, stripped
 from mtpeft.data.sentences import aligned_sentences, letters, words
@@ -97,7 +97,7 @@ def test_length_is_measured_whatever_the_script():
     ],
 )
 def test_filters(source, target, expected):
-    assert first_filter(Sides(source, target, ("es", "en")), CATALOGUES) == expected
+    assert first_filter(Sides(source, target, ("es", "en")), UI_STRINGS.cleaning) == expected
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_filters(source, target, expected):
 def test_script_is_looked_at_where_it_is_asked_for(
     source: str, target: str, languages: tuple[str, str], expected: str | None
 ) -> None:
-    cleaning = CATALOGUES.changed({"max_length_ratio": 9.0, "script": 0.6})
+    cleaning = UI_STRINGS.cleaning.changed({"max_length_ratio": 9.0, "script": 0.6})
     found = first_filter(Sides(source, target, languages), cleaning)
     assert found == ("empty" if not any(map(str.isalpha, source)) else expected)
 
@@ -136,13 +136,13 @@ def test_script_is_looked_at_where_it_is_asked_for(
 def test_language_is_identified_where_it_is_asked_for(
     source: str, target: str, languages: tuple[str, str], expected: str | None
 ) -> None:
-    assert first_filter(Sides(source, target, languages), CATALOGUES.changed({"language": 0.3})) == expected
+    assert first_filter(Sides(source, target, languages), UI_STRINGS.cleaning.changed({"language": 0.3})) == expected
 
 
 def test_a_language_that_cannot_be_identified_is_named() -> None:
     with pytest.raises(UserError, match=r"'clean.language'.*'sat' is none of the 140"):
         pair = Sides("Punkuta kichay", "Open the door", ("sat", "en"))
-        first_filter(pair, CATALOGUES.changed({"language": 0.3}))
+        first_filter(pair, UI_STRINGS.cleaning.changed({"language": 0.3}))
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,10 @@ import zstandard
 
 from mtpeft.core.errors import UserError
 from mtpeft.data.clean import clean_pair
-from mtpeft.data.sources.messages import file_messages
+from mtpeft.data.sources.base import Languages
+from mtpeft.data.sources.files import FILES
 from mtpeft.data.sources.wheels import fetch_wheel
-from mtpeft.data.split import choose_split
+from mtpeft.data.split import split_corpus
 from mtpeft.data.subsets import choose_subset
 from support.corpus import SENTENCES, build_wheel, clean_params, json_members, split_params, wheel_settings
 
@@ -101,8 +102,8 @@ WRONG_FILES = {
     "a list of JSON": json_lines('[{"sw": "Mvua", "en": "Rain"}]', "line 1, is a list and no object in braces"),
     "JSON over many lines": json_lines('{\n"sw": "Mvua"}', r"line 1, is not JSON \(Expecting .*: write one object per"),
     "no JSON": json_lines('{"sw": "Mvua", "en": "Rain"}\n\nMvua\n', "line 3, is not JSON .*such as {\"sw\""),
-    "deep JSON": json_lines("[" * 99_999, "line 1, is JSON that is not read .*recursion"),
-    "a huge number": json_lines('{"id": ' + "9" * 5000 + "}", "line 1, is JSON that is not read .*digits"),
+    "deep JSON": json_lines("[" * 99_999, "line 1, holds JSON that can.t be read .*recursion"),
+    "a huge number": json_lines('{"id": ' + "9" * 5000 + "}", "line 1, holds JSON that can.t be read .*digits"),
     "no key": json_lines('{"sw": "Mvua", "en": "Rain"}\n{"sw": "Chai", "text": {"en": "Tea", "fr": ""}}',
                          "train.jsonl, line 2, lacks the key 'en': it has 'sw', 'text.en', 'text.fr'; write one"),
     "a key too deep": ({"a.jsonl": '{"sw": "Mvua", "en": "Rain"}'},
@@ -144,9 +145,10 @@ def test_wrong_files_are_explained(case, tmp_path, monkeypatch):
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    settings = {"source": "sw", "target": "en", "written_in": "sw", "files": SIDES, **changes}
+    params = {"source": "sw", "target": "en", "written_in": "sw", "files": SIDES, **changes}
+    languages = Languages(params["source"], params["target"], params["written_in"])
     with pytest.raises(UserError, match=expected) as raised:
-        list(file_messages(settings))
+        list(FILES.read(params, languages, ()))
     assert "\n" not in str(raised.value)
 
 
@@ -223,7 +225,7 @@ def test_language_without_messages_names_the_nearest(source, languages, expected
             {"test": 18},
             "split.dev asks for 4 sentences, but of the 2 that suit only 2 nearly equal no test sentence",
         ),
-        ({"tuning": 200}, "split.tuning asks for 200 sentences, but only 8"),
+        ({"train": 200}, "split.train asks for 200 sentences, but only 8"),
         ({"words": [15, 20], "test": 1}, "split.test asks for 1 sentences, but only 0"),
     ],
 )
@@ -232,7 +234,7 @@ def test_too_few_candidates_are_explained(changes, expected, tmp_path):
     rows = [f"{number:016x}\t\t{es}\t{en}" for number, (en, es, _) in enumerate(sentences)]
     (tmp_path / "es.tsv").write_text("\n".join(["id\tpart\tsource\ttarget", *rows]) + "\n", encoding="utf-8")
     with pytest.raises(UserError, match=expected):
-        choose_split(
+        split_corpus(
             split_params(languages=[["es", "en"]], **changes),
             cleaned=[tmp_path / "es.tsv"],
             output=tmp_path / "split.json",

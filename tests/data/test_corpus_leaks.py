@@ -7,8 +7,8 @@ import pytest
 from mtpeft.core import files
 from mtpeft.data import tsv
 from mtpeft.data.clean import sentence_id
-from mtpeft.data.decontaminate import PARTS
-from mtpeft.data.split import choose_split
+from mtpeft.data.divide import PARTS
+from mtpeft.data.split import split_corpus
 from support.corpus import SENTENCES, run_stage, split_one, split_params
 
 
@@ -41,8 +41,8 @@ def test_texts_are_those_of_every_pair_each_once(tmp_path):
         tmp_path / "b.tsv",
         [tsv.CleanPair(key, "test", "Cancelar", "Abort"), tsv.CleanPair("0" * 16, "dev", "Salir", "Quit")],
     )
-    choose_split(
-        split_params(languages=[["es", "en"], ["es", "en"]], tuning=None),
+    split_corpus(
+        split_params(languages=[["es", "en"], ["es", "en"]], train=None),
         cleaned=[tmp_path / "a.tsv", tmp_path / "b.tsv"],
         output=tmp_path / "split.json",
     )
@@ -56,7 +56,7 @@ def test_sentences_are_drawn_where_no_pair_has_the_language_written_in(tmp_path)
     long = [("The end of it", "El fin " * 30, "Das Ende davon")]
     rows = [tsv.CleanPair(sentence_id(en), "", es, de) for en, es, de in [*SENTENCES, *long]]
     tsv.write_cleaned(tmp_path / "es-de.tsv", rows)
-    choose_split(
+    split_corpus(
         split_params(languages=[["es", "de"]]), cleaned=[tmp_path / "es-de.tsv"], output=tmp_path / "split.json"
     )
     assert files.read_record(tmp_path / "split.json")["counts"]["candidates"] == len(SENTENCES)
@@ -91,8 +91,8 @@ def test_what_is_in_the_test_of_the_own_corpus_counts_as_such(stage, tmp_path):
     assert all(taken.get("other_corpora", 0) == 0 for taken in ours.values())
 
 
-@pytest.mark.parametrize("tuning", [12, None])
-def test_given_sets_keep_all_lines_and_no_pair_trains_on_any(tuning, tmp_path):
+@pytest.mark.parametrize("train", [12, None])
+def test_given_sets_keep_all_lines_and_no_pair_trains_on_any(train, tmp_path):
     """The first pair lacks lines that the second has, and trains on the English of one that the second tests on."""
     part_of = {number: part for part, start in (("test", 0), ("dev", 3)) for number in range(start, start + 3)}
     lacking, trained = {0, 3}, 1
@@ -107,8 +107,8 @@ def test_given_sets_keep_all_lines_and_no_pair_trains_on_any(tuning, tmp_path):
     second = [row(n, de, en, parts[n]) for n, (en, _, de) in enumerate(SENTENCES)]
     tsv.write_cleaned(tmp_path / "es.tsv", first)
     tsv.write_cleaned(tmp_path / "de.tsv", second)
-    choose_split(
-        split_params(tuning=tuning),
+    split_corpus(
+        split_params(train=train),
         cleaned=[tmp_path / "es.tsv", tmp_path / "de.tsv"],
         output=tmp_path / "split.json",
     )
@@ -131,8 +131,8 @@ def test_what_is_drawn_neither_equals_nor_resembles_what_is_given(given, tmp_pat
     near = [(f"{en} now", f"Nota {n}") for n, (en, _, _) in enumerate(SENTENCES[:10])]
     rows += [tsv.CleanPair(sentence_id(en), "train", es, en) for en, es in near]
     tsv.write_cleaned(tmp_path / "es.tsv", rows)
-    choose_split(
-        split_params(languages=[["es", "en"]], tuning=None),
+    split_corpus(
+        split_params(languages=[["es", "en"]], train=None),
         cleaned=[tmp_path / "es.tsv"],
         output=tmp_path / "split.json",
     )

@@ -9,8 +9,7 @@ import pytest
 import zstandard
 
 from mtpeft.core.errors import UserError
-from mtpeft.data.readers.compressed import MOST_UNPACKED
-from mtpeft.data.readers.lines import read_lines
+from mtpeft.data.readers.lines import MOST_UNPACKED, read_lines
 from mtpeft.data.sources.files import read_parallel
 
 SWAHILI, ENGLISH = ["Mvua imekatika.", "Tunatoka nje."], ["The rain stopped.", "We go out."]

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from mtpeft.config.pins import pins_of
 from mtpeft.core.files import canonical, read_record
+from mtpeft.isolated.install import pins_of
 from support.mtdata import FILES, Datasets, Served, command
 
 ID = "Local-talks_train-1-eng-deu"

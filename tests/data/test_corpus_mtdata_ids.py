@@ -7,13 +7,12 @@ from typing import Any
 import pytest
 import yaml
 
-from mtpeft.config.datasets import all_datasets
+from mtpeft.config import paths
+from mtpeft.config.corpora import all_downloads, anchor_pairs
 from mtpeft.config.load import merge, validate
-from mtpeft.config.resolve import anchor_pairs
 from mtpeft.core.errors import UserError
-from mtpeft.data.sources.mtdata.ids import columns_of, mtdata_code
-from mtpeft.steps.clean_pair import archives
-from mtpeft.steps.fetch_dataset import dataset_file
+from mtpeft.data.sources.mtdata.ids import codes_for, mtdata_code
+from mtpeft.steps.downloads import download_file
 from support.config import DEFAULT
 from support.steps import clean_params, dataset_params
 
@@ -46,7 +45,7 @@ def test_a_tag_is_written_as_mtdata_writes_it(language: str, code: str) -> None:
 def test_the_languages_of_an_id_are_told_apart(
     dataset: str, languages: tuple[str, str], columns: dict[str, str] | None
 ) -> None:
-    assert columns_of(dataset, languages) == columns
+    assert codes_for(dataset, languages) == columns
 
 
 TED = {
@@ -72,10 +71,12 @@ def test_several_pairs_share_a_corpus() -> None:
         "OPUS-ted2020-v1-swa-eng",
         "Flores-flores200_devtest-1-swa-eng",
     )
-    files = [dataset_file(configuration, dataset) for dataset in datasets]
-    assert archives(configuration, "en-sw") == files
+    files = [download_file(all_downloads(configuration)["data/mtdata", dataset]) for dataset in datasets]
+    assert paths.archives(configuration, {"pair": "en-sw"}) == files
     stated = {
-        dataset: dataset_params(configuration, dataset).get("sha256", "")[:1] for dataset in all_datasets(configuration)
+        dataset: dataset_params(configuration, dataset).get("sha256", "")[:1]
+        for folder, dataset in all_downloads(configuration)
+        if folder == "data/mtdata"
     }
     assert stated == {
         "Neulab-tedtalks_train-1-eng-por_BR": "",
@@ -93,13 +94,14 @@ def test_the_snippet_of_the_readme_is_a_valid_overlay() -> None:
     (snippet,) = (yaml.safe_load(text) for text in snippets if "mtdata:" in text)
     configuration = validate(merge(DEFAULT, snippet))
 
-    assert len(all_datasets(configuration)) == 3 * len(snippet["pairs"])
+    downloads = all_downloads(configuration).values()
+    assert len([download for download in downloads if download.source == "mtdata"]) == 3 * len(snippet["pairs"])
 
 
 def test_nothing_is_said_of_datasets_where_there_are_none() -> None:
     configuration = validate(DEFAULT)
 
-    assert all_datasets(configuration) == set()
+    assert {folder for folder, _ in all_downloads(configuration)} == {"data/wheels/interface"}
     assert all("mtdata" not in clean_params(configuration, pair) for pair in configuration.pairs)
 
 
@@ -118,7 +120,7 @@ WRONG = {
     "hash of no id": (ted(mtdata={"sha256": {"talks": "0" * 64}}),
                       "'corpora.ted.mtdata.sha256' has the key 'talks'; write an id such as"),
     "misspelt": (ted(mtdata={"trian": []}), "'corpora.ted.mtdata.trian' is not a key of the configuration; did you"),
-    "files too": (ted(files={"sw": "a", "en": "b"}), "'corpora.ted' must have one of 'wheels', 'files' and 'mtdata'"),
+    "files too": (ted(files={"sw": "a", "en": "b"}), "'corpora.ted' must have one of 'files', 'mtdata' and 'wheels'"),
     "dev files": (ted(dev_files={"sw": "a", "en": "b"}), "'corpora.ted.dev_files' is for a corpus of files; write id"),
     "written in": (ted(written_in=None), "'corpora.ted.written_in' is missing; write the language that the text was"),
     "twice": (ted(mtdata={"dev": TED["mtdata"]["test"]}), "'corpora.ted.mtdata' names 'Flores-flores200_devtest-1-{fo"),

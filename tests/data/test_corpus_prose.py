@@ -12,13 +12,14 @@ from mtpeft.core import files as records
 from mtpeft.core.errors import UserError
 from mtpeft.data import tsv
 from mtpeft.data.clean import clean_pair
-from mtpeft.data.cleaning import CATALOGUES, PROSE, cleaning_of
-from mtpeft.data.decontaminate import split_pair
-from mtpeft.data.given_tests import take_in_test
+from mtpeft.data.cleaning import PROSE, UI_STRINGS
+from mtpeft.data.divide import divide_pair
 from mtpeft.data.markup import stripped
 from mtpeft.data.sentences import aligned_sentences, words
 from mtpeft.data.similarity import max_dice
-from mtpeft.data.split import choose_split
+from mtpeft.data.sources import source_of
+from mtpeft.data.split import split_corpus
+from mtpeft.data.test_sets import prepare_test_set
 from support.config import DEFAULT
 from support.corpus import CLEAN, SENTENCES
 from support.steps import clean_params, split_params
@@ -125,9 +126,10 @@ def test_settings_name_what_differs_from_what_is_usual(tmp_path, monkeypatch):
 
 
 def test_what_is_usual_depends_on_the_text():
-    assert cleaning_of({"wheels": [], "clean": CLEAN}) == CATALOGUES
-    assert cleaning_of({"files": {}, "clean": {}}) == PROSE
-    assert cleaning_of({"mtdata": {}, "clean": {"max_words": 50}}) == PROSE.changed({"max_words": 50})
+    assert source_of({"wheels": [], "clean": CLEAN}).kind == UI_STRINGS
+    assert UI_STRINGS.cleaning.changed(CLEAN) == UI_STRINGS.cleaning
+    assert source_of({"files": {}, "clean": {}}).kind == PROSE
+    assert source_of({"mtdata": {}, "clean": {"max_words": 50}}).kind == PROSE
 
 
 @pytest.mark.parametrize(
@@ -163,16 +165,16 @@ def test_all_text_is_normalised_alike(tmp_path):
     assert kept(tmp_path) == [COMPOSED, ("Es regnet.", "It rains.")] * 2 + [COMPOSED]
     assert record["changed"]["nfc"]["messages"] == 3
     settings = {"recipe": 2, "source": "de", "target": "en", "files": given["test"]}
-    take_in_test(settings, archives=[], output=tmp_path / "news.tsv", record=tmp_path / "news.json")
+    prepare_test_set(settings, archives=[], output=tmp_path / "news.tsv", record=tmp_path / "news.json")
     assert [pair[1:] for pair in tsv.read_pairs(tmp_path / "news.tsv")] == [COMPOSED, ("Es regnet.", "It rains.")]
 
 
 def divide(folder: Path, **changes: Any) -> dict:
     """Choose and divide the cleaned text; returns the record of its parts."""
-    settings = {"recipe": 3, "dev": 2, "test": 2, "tuning": None, "words": [1, 60], "near_duplicate": 0.6}
+    settings = {"recipe": 3, "dev": 2, "test": 2, "train": None, "words": [1, 60], "near_duplicate": 0.6}
     settings |= {"written_in": "de", "languages": [["de", "en"]], **changes}
-    choose_split(settings, cleaned=[folder / "clean.tsv"], output=folder / "split.json")
-    split_pair(
+    split_corpus(settings, cleaned=[folder / "clean.tsv"], output=folder / "split.json")
+    divide_pair(
         {"recipe": 3, "near_duplicate": 0.6, "source": "de", "target": "en"},
         cleaned=folder / "clean.tsv",
         split=folder / "split.json",
@@ -212,7 +214,7 @@ def test_a_given_line_without_text_is_refused(name, blank, tmp_path):
     with pytest.raises(UserError, match=r"given.de and .*given.en, line 2, has no text on one side"):
         if name == "more":
             settings = {"recipe": 2, "source": "de", "target": "en", "files": files}
-            take_in_test(settings, archives=[], output=tmp_path / "more.tsv", record=tmp_path / "more.json")
+            prepare_test_set(settings, archives=[], output=tmp_path / "more.tsv", record=tmp_path / "more.json")
         else:
             clean(tmp_path, LINES, **{name: files})
 

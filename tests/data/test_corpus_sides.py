@@ -3,7 +3,7 @@
 import pytest
 
 from mtpeft.core.errors import UserError
-from mtpeft.data.sides import check_sides, side_warnings
+from mtpeft.data.language_identification import check_sides, side_warnings
 from mtpeft.data.sources.files import read_parallel
 from support.corpus import SENTENCES
 

@@ -8,11 +8,11 @@ import pytest
 from mtpeft.core import files
 from mtpeft.data import tsv
 from mtpeft.data.clean import sentence_id
-from mtpeft.data.decontaminate import PARTS
+from mtpeft.data.divide import PARTS
 from mtpeft.data.sentences import words
 from mtpeft.data.similarity import max_dice, nearest, normalised
 from mtpeft.data.sources.wheels import fetch_wheel
-from mtpeft.data.split import choose_split, hash_order
+from mtpeft.data.split import hash_order, split_corpus
 from support.corpus import (
     SENTENCES,
     build_wheel,
@@ -100,7 +100,7 @@ def test_each_part_loses_what_leaks(tmp_path):
     written = {
         part: {"en": [texts[name][1] for name in texts if ids[name] in chosen[part]]} for part in ("test", "dev")
     }
-    split = {"test": chosen["test"], "dev": chosen["dev"], "tuning": chosen["train"], "texts": written}
+    split = {"test": chosen["test"], "dev": chosen["dev"], "train": chosen["train"], "texts": written}
     files.write_record(tmp_path / "split.json", split)
     split_one(tmp_path, "es")
     name_of = {key: name for name, key in ids.items()}
@@ -145,7 +145,7 @@ def test_two_runs_give_the_same_bytes(stage, tmp_path, monkeypatch):
     fetch_wheel(wheel, archive=tmp_path / "home.zip", record=tmp_path / "home.json")
     for source in ("de", "es"):
         clean_one(tmp_path, source)
-    choose_split(split_params(), cleaned=[tmp_path / "es.tsv", tmp_path / "de.tsv"], output=tmp_path / "split.json")
+    split_corpus(split_params(), cleaned=[tmp_path / "es.tsv", tmp_path / "de.tsv"], output=tmp_path / "split.json")
     for source in ("de", "es"):
         split_one(tmp_path, source)
     names = sorted(str(path.relative_to(stage)) for path in stage.rglob("*") if path.is_file())
@@ -172,15 +172,15 @@ def test_new_pair_keeps_the_split_and_its_lacking_test_sentences_out(stage, tmp_
         assert (tmp_path / "es" / f"{part}.tsv").read_bytes() == (stage / "es" / f"{part}.tsv").read_bytes()
 
 
-def test_without_a_number_everything_else_is_for_tuning(stage, tmp_path):
+def test_without_a_number_everything_else_is_for_fine_tuning(stage, tmp_path):
     shutil.copy(stage / "es.tsv", tmp_path / "es.tsv")
-    choose_split(
-        split_params(tuning=None, languages=[["es", "en"]]),
+    split_corpus(
+        split_params(train=None, languages=[["es", "en"]]),
         cleaned=[tmp_path / "es.tsv"],
         output=tmp_path / "split.json",
     )
     split_one(tmp_path, "es")
-    assert files.read_record(tmp_path / "split.json")["tuning"] is None
+    assert files.read_record(tmp_path / "split.json")["train"] is None
     parts = read_parts(tmp_path, "es")
     assert parts["pretrain"] == []
     assert len(parts["train"]) > 20
@@ -195,7 +195,7 @@ def test_parts_that_the_user_gives_win(given, tmp_path):
         for number, (en, es, _) in enumerate(SENTENCES)
     ]
     tsv.write_cleaned(tmp_path / "es.tsv", rows)
-    choose_split(split_params(languages=[["es", "en"]]), cleaned=[tmp_path / "es.tsv"], output=tmp_path / "split.json")
+    split_corpus(split_params(languages=[["es", "en"]]), cleaned=[tmp_path / "es.tsv"], output=tmp_path / "split.json")
     split = files.read_record(tmp_path / "split.json")
     for part, drawn in (("test", 8), ("dev", 4)):
         if part in given:
@@ -213,16 +213,16 @@ def test_sentences_worded_differently_across_pairs_are_no_candidates(tmp_path):
         ]
         tsv.write_cleaned(tmp_path / f"{name}.tsv", rows)
     cleaned = [tmp_path / "es.tsv", tmp_path / "de.tsv"]
-    choose_split(split_params(tuning=1), cleaned=cleaned, output=tmp_path / "split.json")
+    split_corpus(split_params(train=1), cleaned=cleaned, output=tmp_path / "split.json")
     assert files.read_record(tmp_path / "split.json")["counts"]["candidates"] == len(SENTENCES) - 20
 
 
 def test_what_is_drawn_has_the_length_that_is_asked_for(stage, tmp_path):
-    settings = split_params(words=[6, 20], test=2, dev=2, tuning=3)
-    choose_split(settings, cleaned=[stage / "es.tsv", stage / "de.tsv"], output=tmp_path / "split.json")
+    settings = split_params(words=[6, 20], test=2, dev=2, train=3)
+    split_corpus(settings, cleaned=[stage / "es.tsv", stage / "de.tsv"], output=tmp_path / "split.json")
     lengths = {row.id: words(row.target) for row in tsv.read_cleaned(stage / "es.tsv")}
     split = files.read_record(tmp_path / "split.json")
-    assert min(lengths.values()) < 6 <= min(lengths[key] for part in ("test", "dev", "tuning") for key in split[part])
+    assert min(lengths.values()) < 6 <= min(lengths[key] for part in ("test", "dev", "train") for key in split[part])
 
 
 @pytest.mark.parametrize("side", ["source", "target"])
@@ -234,8 +234,8 @@ def test_dev_is_drawn_far_from_the_test(side, tmp_path):
         rows[sentence_id(twin[1])] = twin
     cleaned = [tsv.CleanPair(key, "", *rows[key]) for key in sorted(rows)]
     tsv.write_cleaned(tmp_path / "es.tsv", cleaned)
-    choose_split(
-        split_params(languages=[["es", "en"]], test=20, dev=10, tuning=None),
+    split_corpus(
+        split_params(languages=[["es", "en"]], test=20, dev=10, train=None),
         cleaned=[tmp_path / "es.tsv"],
         output=tmp_path / "split.json",
     )
@@ -287,4 +287,4 @@ def test_sentence_of_one_language_alone_does_not_change_the_split(tmp_path, monk
         run_stage(folder, [*SENTENCES, *extra])
     splits = [files.read_record(folder / "split.json") for folder in folders]
     assert splits[0]["test"] == splits[1]["test"]
-    assert splits[0]["tuning"] == splits[1]["tuning"]
+    assert splits[0]["train"] == splits[1]["train"]

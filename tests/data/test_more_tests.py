@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from mtpeft.config.corpora import test_sets as sets_of
 from mtpeft.config.load import merge, validate
-from mtpeft.config.test_sets import test_sets as sets_of
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import read_record
-from mtpeft.data.given_tests import take_in_test
+from mtpeft.data.test_sets import prepare_test_set
 from mtpeft.data.tsv import read_pairs
 from mtpeft.steps.divide_pair import pair_folder
 from support.config import DEFAULT
@@ -39,7 +39,7 @@ def test_lines_stay_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.chdir(tmp_path)
     _write(tmp_path)
     settings = {"recipe": 1, "source": "es", "target": "en", "files": FILES}
-    take_in_test(settings, archives=[], output=tmp_path / "news.tsv", record=tmp_path / "news.json")
+    prepare_test_set(settings, archives=[], output=tmp_path / "news.tsv", record=tmp_path / "news.json")
     assert [row[1:] for row in read_pairs(tmp_path / "news.tsv")] == NEWS
     record = read_record(tmp_path / "news.json")
     assert (record["lines"], record["rows"]) == (4, 4)
@@ -63,7 +63,7 @@ def test_a_set_with_a_blank_line_is_refused(
         (tmp_path / name).write_text(text, encoding="utf-8")
     settings = {"recipe": 1, "source": "es", "target": "en", "files": FILES}
     with pytest.raises(UserError, match=told):
-        take_in_test(settings, archives=[], output=tmp_path / "news.tsv", record=tmp_path / "news.json")
+        prepare_test_set(settings, archives=[], output=tmp_path / "news.tsv", record=tmp_path / "news.json")
     assert not (tmp_path / "news.tsv").exists()
 
 
@@ -84,7 +84,7 @@ MISTAKES = {
     "one language": ({"news": {"es": "news.es"}}, "'corpora.interface.more_tests.news' must name the file of two"),
     "files and ids": (
         {"news": {**FILES, "mtdata": ["Flores-flores200_devtest-1-eng-spa"]}},
-        "either 'mtdata' or files",
+        "has text of 'files' and 'mtdata'",
     ),
 }
 

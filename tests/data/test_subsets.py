@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from mtpeft.cells import Cell
-from mtpeft.config.draws import draw_of
 from mtpeft.config.load import merge, validate
+from mtpeft.config.sizes import draw_of
 from mtpeft.core import files
 from mtpeft.data import tsv
 from mtpeft.data.subsets import choose_subset

@@ -8,8 +8,7 @@ from safetensors.numpy import save_file
 
 from mtpeft.config.schema import Configuration
 from mtpeft.data.token_arrays import Encoded, write_arrays
-from mtpeft.front.progress import Progress
-from mtpeft.front.text_warnings import text_warnings
+from mtpeft.front.progress import Progress, text_warnings
 from mtpeft.steps.cells_of_studies import all_cells
 from mtpeft.steps.search_rate import training_files
 from support.front import configured

@@ -1,4 +1,4 @@
-"""Search, hypotheses and scores."""
+"""DecodingOptions, hypotheses and scores."""
 
 import random
 from collections.abc import Sequence
@@ -11,23 +11,24 @@ import torch
 from sacrebleu.metrics import BLEU, CHRF
 
 from mtpeft.core.files import read_lines, read_record, write_record
+from mtpeft.core.options import DecodingOptions
 from mtpeft.data.tsv import read_pairs
 from mtpeft.decoding import search as searching
 from mtpeft.decoding.decode import decode, write_hypotheses
 from mtpeft.decoding.retrieval import pass_divergence_on, retrieve
-from mtpeft.decoding.search import EXTRA_TOKENS, Search, translate
+from mtpeft.decoding.search import EXTRA_TOKENS, translate
 from mtpeft.metrics.sacrebleu import METRICS, metric, score_corpus
 from mtpeft.metrics.score import score
 from mtpeft.models.load import load_base, prepare_torch
-from mtpeft.models.special_tokens import Frame
-from mtpeft.models.tokenizer import Codec, encode, frame_of, open_codec, text_of
+from mtpeft.models.special_tokens import SpecialTokens
+from mtpeft.models.tokenizer import PairTokenizer, detokenise, encode, open_tokenizer, special_tokens_of
 from mtpeft.training.untrained import record_untrained
 from support.model import MAX_POSITIONS, SEARCH, SPANISH_ENGLISH, arrays, cell, decode_params
 from support.record import schema_mistakes
 
 SCHEMAS = Path(__file__).parents[2] / "workflow/schemas"
-GREEDY = Search(**SEARCH)
-BEAM = Search(**(SEARCH | {"beam_size": 4}))
+GREEDY = DecodingOptions(**SEARCH)
+BEAM = DecodingOptions(**(SEARCH | {"beam_size": 4}))
 SEARCHES = pytest.mark.parametrize("search", [GREEDY, BEAM], ids=["greedy", "beam"])
 
 
@@ -38,27 +39,27 @@ def base(sweep: Path) -> torch.nn.Module:
 
 
 @pytest.fixture(scope="module")
-def codec(sweep: Path) -> Codec:
-    return open_codec(sweep / "results/models/tiny/checkpoint", {"source": "es", "target": "en"}, vocabulary="tiny")
+def tokenizer(sweep: Path) -> PairTokenizer:
+    return open_tokenizer(sweep / "results/models/tiny/checkpoint", {"source": "es", "target": "en"}, vocabulary="tiny")
 
 
 @pytest.fixture(scope="module")
-def frame(codec: Codec, base: torch.nn.Module) -> Frame:
-    return frame_of(codec, base.config)
+def special_tokens(tokenizer: PairTokenizer, base: torch.nn.Module) -> SpecialTokens:
+    return special_tokens_of(tokenizer, base.config)
 
 
 @pytest.fixture(scope="module")
-def sources(codec) -> list[torch.Tensor]:
+def sources(tokenizer) -> list[torch.Tensor]:
     """The Spanish sentences of any part, short and long, and one that fills the model's positions."""
     text = [*(row[0] for row in SPANISH_ENGLISH), "Reinicia el ordenador para continuar. " * 9]
-    return [torch.tensor(row) for row in encode(codec, text, "source", longest=MAX_POSITIONS)]
+    return [torch.tensor(row) for row in encode(tokenizer, text, "source", max_length=MAX_POSITIONS)]
 
 
 @SEARCHES
-def test_search_is_that_of_transformers_on_single_sentences(base, codec, frame, sources, search) -> None:
-    english = codec.tokenizer.convert_tokens_to_ids("en_XX")
+def test_search_is_that_of_transformers_on_single_sentences(base, tokenizer, special_tokens, sources, search) -> None:
+    english = tokenizer.pretrained.convert_tokens_to_ids("en_XX")
     chosen = [sources[0], sources[7], sources[-1]]
-    found = translate(base, chosen, search, frame=frame)
+    found = translate(base, chosen, search, special_tokens=special_tokens)
     for source, tokens in zip(chosen, found, strict=True):
         limit = min(MAX_POSITIONS - 1, int(search.max_length_ratio * len(source)) + EXTRA_TOKENS)
         own = base.generate(
@@ -74,9 +75,11 @@ def test_search_is_that_of_transformers_on_single_sentences(base, codec, frame, 
 
 
 @SEARCHES
-def test_hypotheses_do_not_depend_on_batches_or_order(base, frame, sources, search) -> None:
+def test_hypotheses_do_not_depend_on_batches_or_order(base, special_tokens, sources, search) -> None:
     def found(rows: list[int], batch_tokens: int) -> list[list[int]]:
-        result = translate(base, [sources[row] for row in rows], search, frame=frame, batch_tokens=batch_tokens)
+        result = translate(
+            base, [sources[row] for row in rows], search, special_tokens=special_tokens, batch_tokens=batch_tokens
+        )
         return [tokens for _, tokens in sorted(zip(rows, result, strict=True))]
 
     rows = list(range(0, len(sources), 2))
@@ -87,9 +90,11 @@ def test_hypotheses_do_not_depend_on_batches_or_order(base, frame, sources, sear
 
 
 @SEARCHES
-def test_a_batch_too_large_for_memory_is_translated_in_parts(base, frame, sources, search, monkeypatch) -> None:
+def test_a_batch_too_large_for_memory_is_translated_in_parts(
+    base, special_tokens, sources, search, monkeypatch
+) -> None:
     some = sources[::4]
-    expected = translate(base, some, search, frame=frame)
+    expected = translate(base, some, search, special_tokens=special_tokens)
     sizes: list[int] = []
 
     def with_little_memory(model: torch.nn.Module, rows: Sequence[torch.Tensor], *given: Any, **named: Any) -> Any:
@@ -100,17 +105,22 @@ def test_a_batch_too_large_for_memory_is_translated_in_parts(base, frame, source
 
     plain = searching._search
     monkeypatch.setattr(searching, "_search", with_little_memory)
-    assert translate(base, some, search, frame=frame) == expected
+    assert translate(base, some, search, special_tokens=special_tokens) == expected
     assert max(sizes) > 6
 
 
-def test_nothing_to_translate(base, codec, frame) -> None:
-    assert translate(base, [], GREEDY, frame=frame) == []
-    assert text_of(codec, []) == []
+def test_nothing_to_translate(base, tokenizer, special_tokens) -> None:
+    assert translate(base, [], GREEDY, special_tokens=special_tokens) == []
+    assert detokenise(tokenizer, []) == []
 
 
-def test_every_hypothesis_ends_at_its_own_limit(base, frame, sources) -> None:
-    found = translate(base, sources, Search(beam_size=1, length_penalty=1.0, max_length_ratio=0.1), frame=frame)
+def test_every_hypothesis_ends_at_its_own_limit(base, special_tokens, sources) -> None:
+    found = translate(
+        base,
+        sources,
+        DecodingOptions(beam_size=1, length_penalty=1.0, max_length_ratio=0.1),
+        special_tokens=special_tokens,
+    )
     limits = [int(0.1 * len(source)) + EXTRA_TOKENS - 1 for source in sources]
     assert all(len(tokens) <= limit for tokens, limit in zip(found, limits, strict=True))
     assert any(len(tokens) == limit for tokens, limit in zip(found, limits, strict=True))
@@ -121,7 +131,7 @@ def decoded(sweep: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the untouched base, decoded and scored."""
     folder = tmp_path_factory.mktemp("none")
     base = sweep / "results/models/tiny/base.json"
-    record_untrained({"method": {"tuner": "none"}}, cell("none"), base=base, subset=None, record=folder / "train.json")
+    record_untrained({"method": {"method": "none"}}, cell("none"), base=base, subset=None, record=folder / "train.json")
     tests = {"test": arrays(sweep, "test")}
     decode(decode_params(), cell("none"), trained=folder / "train.json", tests=tests, record=folder / "decode.json")
     _score(sweep, folder, "en")
@@ -134,16 +144,16 @@ def _score(sweep: Path, folder: Path, target: str) -> None:
     score(settings, cell("none"), decoded=folder / "decode.json", references=references, record=folder / "score.json")
 
 
-def test_hypotheses_are_plain_lines(sweep: Path, decoded: Path, codec) -> None:
+def test_hypotheses_are_plain_lines(sweep: Path, decoded: Path, tokenizer) -> None:
     text = (decoded / "hypotheses/test.txt").read_text(encoding="utf-8")
     assert text.count("\n") == len(read_pairs(sweep / "data/pairs/es-en/test.tsv"))
-    assert not [token for token in codec.tokenizer.all_special_tokens if token in text]
+    assert not [token for token in tokenizer.pretrained.all_special_tokens if token in text]
     assert text.strip()
 
 
-def test_special_tokens_that_a_model_makes_are_left_out(codec) -> None:
-    tokens = codec.tokenizer.convert_tokens_to_ids(["▁", "de_DE", "<mask>", "<s>", "<pad>", "ca_XX", "▁"])
-    assert text_of(codec, [tokens])[0].strip() == ""
+def test_special_tokens_that_a_model_makes_are_left_out(tokenizer) -> None:
+    tokens = tokenizer.pretrained.convert_tokens_to_ids(["▁", "de_DE", "<mask>", "<s>", "<pad>", "ca_XX", "▁"])
+    assert detokenise(tokenizer, [tokens])[0].strip() == ""
 
 
 def test_line_ends_inside_a_hypothesis_become_spaces(tmp_path: Path) -> None:

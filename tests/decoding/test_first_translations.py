@@ -9,17 +9,18 @@ import pytest
 from mtpeft.cells import label_of
 from mtpeft.config.load import validate
 from mtpeft.core.files import read_record, write_record
+from mtpeft.core.options import DecodingOptions
 from mtpeft.core.records import StartRecord
 from mtpeft.data.token_arrays import read_arrays
 from mtpeft.data.tsv import read_pairs
 from mtpeft.decoding.first_translations import at_work
-from mtpeft.decoding.search import Search, translate
-from mtpeft.front.first_translations import FirstTranslations
+from mtpeft.decoding.search import translate
+from mtpeft.front.progress import FirstTranslations
 from mtpeft.metrics.sacrebleu import chrf
 from mtpeft.models.load import load_base
-from mtpeft.models.tokenizer import frame_of, open_codec, text_of
+from mtpeft.models.tokenizer import detokenise, open_tokenizer, special_tokens_of
 from mtpeft.steps.cells_of_studies import start_records
-from mtpeft.training.evaluate import judge_base
+from mtpeft.training.evaluate import evaluate_base
 from support.config import DEFAULT
 from support.model import decode_params, inputs
 
@@ -54,22 +55,30 @@ def test_what_a_translation_model_does_not_do_is_doubted(
 def start(sweep: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The record of a base model at work."""
     given, record = inputs(sweep), tmp_path_factory.mktemp("start") / "tiny/start/es-en.json"
-    judge_base(decode_params(), base=given.base, dev=given.dev, dev_text=given.dev_text, record=record)
+    evaluate_base(decode_params(), base=given.base, dev=given.dev, dev_text=given.dev_text, record=record)
     return record
 
 
 def test_the_record_has_what_the_model_reads_and_writes(sweep: Path, start: Path) -> None:
     given, record = inputs(sweep), StartRecord.model_validate(read_record(start))
     folder = Path(read_record(given.base)["folder"])
-    model, codec = load_base(folder).eval(), open_codec(folder, decode_params()["languages"], vocabulary="tiny")
-    frame, dev = frame_of(codec, model.config), read_arrays(given.dev).source
+    model, tokenizer = (
+        load_base(folder).eval(),
+        open_tokenizer(folder, decode_params()["languages"], vocabulary="tiny"),
+    )
+    special_tokens, dev = special_tokens_of(tokenizer, model.config), read_arrays(given.dev).source
     pairs = list(read_pairs(given.dev_text))
-    rows = translate(model, [dev[row] for row in range(len(dev))], Search(**decode_params()["search"]), frame=frame)
-    hypotheses = text_of(codec, rows)
+    rows = translate(
+        model,
+        [dev[row] for row in range(len(dev))],
+        DecodingOptions(**decode_params()["search"]),
+        special_tokens=special_tokens,
+    )
+    hypotheses = detokenise(tokenizer, rows)
     assert record.dev_score == chrf(hypotheses, [pair.target for pair in pairs])
     assert record.at_work is not None
-    assert record.at_work.source_tokens[0] == codec.source
-    assert record.at_work.decoding_begins_with == codec.tokenizer.convert_ids_to_tokens(list(frame.begin))
+    assert record.at_work.source_tokens[0] == tokenizer.source
+    assert record.at_work.decoding_begins_with == tokenizer.pretrained.convert_ids_to_tokens(list(special_tokens.begin))
     whole = [(pair.source, text, pair.target) for pair, text in zip(pairs, hypotheses, strict=True)]
     assert len(record.at_work.examples) == 3
     assert all((row.source, row.hypothesis, row.reference) in whole for row in record.at_work.examples)
@@ -85,13 +94,13 @@ def test_a_sweep_shows_each_model_once_and_the_doubts_of_those_that_were_there(
     write_record(files[0], record | {"at_work": record["at_work"] | {"doubts": ["all 9 translations are the same"]}})
     write_record(files[1], {key: value for key, value in record.items() if key != "at_work"})
     shown = FirstTranslations(configuration)
-    shown.tell_all()
+    shown.report_all()
     model, pair = label_of(files[0].parts[-3]), label_of(files[0].stem)
     assert capsys.readouterr().out == f"mtpeft: look at '{model}' on {pair}: all 9 translations are the same.\n"
     write_record(files[2], record)
-    shown.tell_all()
+    shown.report_all()
     os.utime(files[2], (0, 0))  # as Snakemake does when the job has ended
-    shown.tell_all()
+    shown.report_all()
     said = capsys.readouterr().out.splitlines()
     model, pair = label_of(files[2].parts[-3]), label_of(files[2].stem)
     assert said[0].startswith(f"mtpeft: '{model}' untouched on the dev set of {pair}: chrF ")

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from mtpeft.config.load import load, merge, validate
-from mtpeft.config.resolve import method_options, model_shape
+from mtpeft.config.methods import method_options
+from mtpeft.config.models import model_shape
 from mtpeft.core.errors import UserError
 from mtpeft.methods import METHODS
 from mtpeft.methods.budget import allocate_share, places, sites_of
@@ -31,11 +32,11 @@ def roles_of(sizes: Mapping[str, int], shape: ModelShape) -> set[str]:
     return {linear.role for linear in shape.linears if sizes.get(linear.module)}
 
 
-@pytest.mark.parametrize("tuner", DEFAULTS)
+@pytest.mark.parametrize("method", DEFAULTS)
 @pytest.mark.parametrize("layers", [["query", "value"], ["feed_forward"], ["key"], ["all"]], ids=str)
-def test_the_layers_that_are_named_have_a_size_at_every_budget_and_no_others(tuner: str, layers: Any) -> None:
-    options = {"tuner": tuner, **DEFAULTS[tuner], "layers": layers}
-    sites = sites_of(METHODS[tuner], SHAPE, options)
+def test_the_layers_that_are_named_have_a_size_at_every_budget_and_no_others(method: str, layers: Any) -> None:
+    options = {"method": method, **DEFAULTS[method], "layers": layers}
+    sites = sites_of(METHODS[method], SHAPE, options)
     least, most = (
         sum(site.cost(size) for site, size in own)
         for own in ([(site, site.least) for site in sites], [(site, site.most) for site in sites])
@@ -47,7 +48,7 @@ def test_the_layers_that_are_named_have_a_size_at_every_budget_and_no_others(tun
 
 
 def test_without_names_the_table_says_how_many_places_a_budget_reaches() -> None:
-    sites = sites_of(METHODS["lora"], SHAPE, {"tuner": "lora", "scaling": 2.0})
+    sites = sites_of(METHODS["lora"], SHAPE, {"method": "lora", "scaling": 2.0})
     small, large = (allocate_share(sites, SHAPE.total, share).sizes for share in (0.005, 0.1))
     assert roles_of(small, SHAPE) >= {"query", "value"}
     assert len(small) < len(sites)

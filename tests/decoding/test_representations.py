@@ -15,9 +15,7 @@ from mtpeft.core.errors import UserError
 from mtpeft.core.files import read_record, sha256_of, write_record
 from mtpeft.core.records import RepresentationRecord
 from mtpeft.data.token_arrays import TokenPairs, read_arrays
-from mtpeft.decoding.effective_rank import RowsSeen
-from mtpeft.decoding.layer_states import watching
-from mtpeft.decoding.represent import layer_states, represent
+from mtpeft.decoding.representations import GramMatrix, hooked_layers, layer_states, measure_representations
 from mtpeft.methods import METHODS
 from mtpeft.models.load import load_base
 from mtpeft.steps.cells_of_studies import all_represented, cell_files, study_tables
@@ -29,7 +27,7 @@ from support.method_cases import CASES
 from support.model import MAX_POSITIONS, arrays, cell, inputs, train_params
 from support.steps import inputs_of, represent_params
 from support.sweep import planned
-from support.tuner import FRAME
+from support.tuner import SPECIAL_TOKENS
 
 STUDY = {
     "models": ["small"],
@@ -51,8 +49,8 @@ def represented_records(configuration: Configuration) -> list[str]:
     return [*cell_files(all_represented(configuration), "representations.json"), *tables]
 
 
-def seen(*parts: torch.Tensor) -> RowsSeen:
-    rows = RowsSeen()
+def seen(*parts: torch.Tensor) -> GramMatrix:
+    rows = GramMatrix()
     for part in parts:
         rows.add(part)
     return rows
@@ -103,8 +101,8 @@ def test_what_is_seen_of_a_layer_is_what_comes_next_reads(family: str, method: s
         if name.replace("base_layer.", "").split(".")[-2:] in (["encoder", LAST[family]], ["decoder", LAST[family]])
     ]
     hooks = [norm.register_forward_pre_hook(lambda module, given: read.append(given[0])) for norm in norms]
-    given = {name: value for name, value in batch(subject.frame()).items() if name != "labels"}
-    with torch.no_grad(), watching(model, subject.shape.layers, found.__setitem__):
+    given = {name: value for name, value in batch(subject.special_tokens()).items() if name != "labels"}
+    with torch.no_grad(), hooked_layers(model, subject.shape.layers, found.__setitem__):
         model(**given, use_cache=False)
     assert len(hooks) == len(found) == 2
     for layer, norm in zip(subject.shape.layers, read, strict=True):
@@ -114,13 +112,13 @@ def test_what_is_seen_of_a_layer_is_what_comes_next_reads(family: str, method: s
 @pytest.mark.parametrize("length", [3, MAX_POSITIONS - 6], ids=["beside the text", "in the place of its end"])
 def test_vectors_before_the_text_are_no_tokens(sweep: Path, length: int) -> None:
     base = load_base(sweep / "results/models/tiny/checkpoint").eval()
-    pairs, frame = read_arrays(arrays(sweep, "dev")), FRAME
+    pairs, special_tokens = read_arrays(arrays(sweep, "dev")), SPECIAL_TOKENS
     layers = ("model.encoder.layers.0", "model.decoder.layers.0")
-    plain = layer_states(base, layers, pairs, frame=frame)
-    options = {"tuner": "prompt"}
+    plain = layer_states(base, layers, pairs, special_tokens=special_tokens)
+    options = {"method": "prompt"}
     prompted = METHODS["prompt"].apply(base, {"model.encoder": length}, options).eval()
     stir(prompted, by=5.0)
-    found = layer_states(prompted, layers, pairs, frame=frame)
+    found = layer_states(prompted, layers, pairs, special_tokens=special_tokens)
     room = np.minimum(pairs.source.lengths, MAX_POSITIONS - length)
     assert plain[layers[0]].count == pairs.source.lengths.sum()
     assert found[layers[0]].count == room.sum()
@@ -141,7 +139,7 @@ def test_the_record_of_a_cell_has_a_rank_for_every_layer(sweep: Path, tmp_path: 
 def measure(sweep: Path, folder: Path) -> RepresentationRecord:
     settings = {"recipe": 1, "languages": {"source": "es", "target": "en"}, "threads": 1}
     files = {"trained": folder / "train.json", "dev": arrays(sweep, "dev")}
-    represent(settings, cell("adapter"), **files, record=folder / "representations.json")
+    measure_representations(settings, cell("adapter"), **files, record=folder / "representations.json")
     return RepresentationRecord(**read_record(folder / "representations.json"))
 
 

@@ -19,9 +19,9 @@ from mtpeft.cluster.environment import shared_variables
 from mtpeft.core.files import canonical
 from mtpeft.data.tsv import Pair, write_pairs
 from mtpeft.decoding.decode import decode
-from mtpeft.forkserver.fork import lost_its_devices
 from mtpeft.forkserver.launcher import warm_process
-from mtpeft.training.checkpoint import LOCK_FILE, STATE_FILE
+from mtpeft.forkserver.server import lost_its_devices
+from mtpeft.training.checkpoint import CHECKPOINT_FILE, LOCK_FILE
 from support.model import arrays, cell, decode_params, train_cell, train_params
 from support.training import ENVIRONMENT, results, trainer
 from support.waiting import LONG, SOON, wait_for
@@ -129,7 +129,7 @@ def training(sweep: Path, folder: Path, environment: dict[str, str]) -> Iterator
     """The command and the fork of a long cell that has saved a state."""
     before = {process.pid for process in warm_processes()}
     with start(long_cell(sweep), environment, folder) as step:
-        wait_for(lambda: (folder / "state" / STATE_FILE).exists() or step.poll() is not None)
+        wait_for(lambda: (folder / "state" / CHECKPOINT_FILE).exists() or step.poll() is not None)
         (fork,) = (process for process in warm_processes() if process.pid not in before and process.ppid() in before)
         yield step, fork
 
@@ -197,8 +197,8 @@ def test_a_fork_has_lost_its_gpus_where_there_are_any_that_cuda_was_started_for(
 ) -> None:
     """Once bitsandbytes has looked for a GPU, torch calls every fork a bad one, whether there was one or not."""
     monkeypatch.setattr("torch.cuda._is_in_bad_fork", lambda: counted_before)
-    monkeypatch.setattr("mtpeft.cluster.visible_gpus.DRIVER_FILES", Path("no drivers"))
-    monkeypatch.setattr("mtpeft.cluster.visible_gpus.TOOL", "no tool")
+    monkeypatch.setattr("mtpeft.cluster.gpus.DRIVER_FILES", Path("no drivers"))
+    monkeypatch.setattr("mtpeft.cluster.gpus.TOOL", "no tool")
     monkeypatch.setenv("MTPEFT_DEVICES", gpus)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
 

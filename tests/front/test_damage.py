@@ -163,7 +163,7 @@ def test_a_subset_that_was_cut_is_refused_by_whoever_reads_it(
     write_pairs(train, [Pair(str(number), f"fuente {number}", f"source {number}") for number in range(8)])
     choose_subset({"recipe": 1, "pairs": 4}, train=train, output=rows, record=rows.with_suffix(".json"))
     halve(rows)
-    told = ["--cell", LORA.path, "--settings", json.dumps({"method": {"tuner": "retrieval"}})]
+    told = ["--cell", LORA.path, "--settings", json.dumps({"method": {"method": "retrieval"}})]
     with pytest.raises(SystemExit) as ended:
         main(["train", *told, "--subset", str(rows), "--record", "train.json"])
     assert ended.value.code == 2

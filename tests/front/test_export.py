@@ -15,8 +15,8 @@ from mtpeft.core.files import read_record, write_record
 from mtpeft.front import export
 from mtpeft.front.export import export_cell
 from mtpeft.models.load import prepare_torch
-from mtpeft.models.special_tokens import Frame
-from mtpeft.models.tokenizer import frame_of
+from mtpeft.models.special_tokens import SpecialTokens
+from mtpeft.models.tokenizer import special_tokens_of
 from mtpeft.training.finetune import finetune
 from support.family import CHECKPOINTS, family_inputs, family_settings
 from support.model import cell
@@ -82,16 +82,16 @@ def test_transformers_alone_translates_with_a_merged_cell(
     folder, to = trained(name, method), tmp_path / "model"
     export_cell(str(folder), to, "merged")
     assert _alike(by_its_page(to), mtpeft.load(folder)(SENTENCES))
-    settings, frame = read_record(to / "generation_config.json"), _frame(folder)
-    assert settings["decoder_start_token_id"] == frame.begin[0]
-    assert settings.get("forced_bos_token_id") == (frame.begin[1] if frame.begin[1:] else None)
-    assert settings["max_length"] > frame.longest
-    assert [frame.pad] in settings["bad_words_ids"]
+    settings, special_tokens = read_record(to / "generation_config.json"), _frame(folder)
+    assert settings["decoder_start_token_id"] == special_tokens.begin[0]
+    assert settings.get("forced_bos_token_id") == (special_tokens.begin[1] if special_tokens.begin[1:] else None)
+    assert settings["max_length"] > special_tokens.max_length
+    assert [special_tokens.pad] in settings["bad_words_ids"]
 
 
-def _frame(folder: Path) -> Frame:
+def _frame(folder: Path) -> SpecialTokens:
     translator = mtpeft.load(folder)
-    return frame_of(translator.codec, translator.model.config)
+    return special_tokens_of(translator.tokenizer, translator.model.config)
 
 
 @pytest.mark.parametrize("name", ["nllb", "mbart25", "marian_multi"])

@@ -66,7 +66,7 @@ def in_corpus(**changes: Any) -> dict[str, Any]:
         ({"models": {"small": {"pretrain": {"updates": 300}}}}, OF_SMALL),
         ({"models": {"small": {"pretrain": None, "path": "elsewhere"}}}, OF_SMALL),
         ({"methods": {"adapter": {"learning_rate": {"search": [0.002, 0.004, 0.008]}}}}, {ADAPTER}),
-        ({"tuning": {"seed": 7}}, {ADAPTER}),
+        ({"rate_search": {"seed": 7}}, {ADAPTER}),
     ],
     ids=[
         "nothing",

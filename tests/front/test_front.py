@@ -249,7 +249,7 @@ def test_a_diverged_cell_has_its_parameters_and_no_score(folder: Path) -> None:
 def test_a_second_sweep_in_a_folder_is_refused(folder: Path) -> None:
     lock = folder / "results" / ".sweep"
     lock.parent.mkdir()
-    record = {"pid": 4711, "host": "login1", "started": time.time(), "since": time.time()}
+    record = {"pid": 4711, "host": "login1", "started": time.time(), "submitted": time.time()}
     lock.write_text(json.dumps(record))
 
     with held(lock):

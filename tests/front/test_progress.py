@@ -1,4 +1,4 @@
-"""What a running sweep says of how far it is, whatever its jobs do to their files meanwhile."""
+"""A running sweep reports how far it is, whatever its jobs do to their files meanwhile."""
 
 import os
 import shutil
@@ -45,7 +45,7 @@ def test_time_left_follows_from_cells_of_the_same_model_and_size(
 @pytest.fixture
 def configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Configuration:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(progress, "INTERVAL_SECONDS", 0.0)
+    monkeypatch.setattr(progress, "REPORT_SECONDS", 0.0)
     return configured(tmp_path)
 
 
@@ -63,13 +63,13 @@ def remove_when_read(folder: Path, file: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize(
-    ("looked_at", "opened", "told"),
+    ("watched", "opened", "reported"),
     [(0, "train.json", [2, 1, 1]), (0, "score.json", [2, 2, 1]), (1, "train.json", [2, 2, 1])],
 )
-def test_a_cell_that_is_begun_anew_while_it_is_looked_at_stops_no_sweep(
-    looked_at: int,
+def test_a_cell_that_is_begun_anew_while_its_records_are_read_stops_no_sweep(
+    watched: int,
     opened: str,
-    told: list[int],
+    reported: list[int],
     configuration: Configuration,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -78,12 +78,12 @@ def test_a_cell_that_is_begun_anew_while_it_is_looked_at_stops_no_sweep(
     for cell in cells[:2]:
         finish(cell)
     sweep = Progress(configuration, [])
-    sweep.tell()
-    remove_when_read(cells[0].folder, cells[looked_at].folder / opened, monkeypatch)
-    sweep.tell()
-    sweep.tell()
+    sweep.report()
+    remove_when_read(cells[0].folder, cells[watched].folder / opened, monkeypatch)
+    sweep.report()
+    sweep.report()
 
-    assert [int(line.split()[1]) for line in capsys.readouterr().out.splitlines()] == told
+    assert [int(line.split()[1]) for line in capsys.readouterr().out.splitlines()] == reported
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,9 @@ import pytest
 import yaml
 
 from mtpeft.config.load import merge, validate
-from mtpeft.config.representations import represented_in
-from mtpeft.config.resolve import method_sites, model_shape
+from mtpeft.config.methods import method_sites
+from mtpeft.config.models import model_shape
+from mtpeft.config.studies import represented_cells
 from mtpeft.methods.budget import reach
 from mtpeft.steps.cells_of_studies import study_others
 from support.config import DEFAULT
@@ -103,7 +104,7 @@ def test_the_snippet_for_other_pairs_is_a_valid_overlay() -> None:
 
 def test_the_snippet_for_representations_is_a_valid_overlay() -> None:
     snippet = next(snippet for snippet in SNIPPETS if "representations" in snippet.get("studies", {}))
-    assert len(represented_in(validate(merge(DEFAULT, snippet)), "representations")) == 1 + 5 + 5 + 3 + 3
+    assert len(represented_cells(validate(merge(DEFAULT, snippet)), "representations")) == 1 + 5 + 5 + 3 + 3
 
 
 OF_METHODS = [snippet for snippet in SNIPPETS if "methods" in snippet]

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from mtpeft.core.errors import TryAgainError, UserError
+from mtpeft.isolated.install import libraries_of, link_packages, shared_packages
 from mtpeft.isolated.run import PACKAGES, Program
-from mtpeft.isolated.share import libraries_of, link_packages, shared_packages
 
 
 def test_what_the_workflow_has_in_the_same_version_is_shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

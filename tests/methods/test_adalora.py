@@ -22,7 +22,7 @@ from mtpeft.training.finetune import finetune, save_tuned
 from support.method import Subject, batch, logits, write_base
 from support.model import inputs, train_params
 
-OPTIONS = {"tuner": "ADALORA", "scaling": 2.0, "start": 1.5}
+OPTIONS = {"method": "ADALORA", "scaling": 2.0, "start": 1.5}
 UPDATES = 10
 FAMILIES = ("mbart", "mt5")
 
@@ -50,7 +50,7 @@ def train(model: nn.Module, subject: Subject, hook: UpdateHook, *, updates: int 
     left = []
     for update in range(updates):
         optimizer.zero_grad()
-        model(**batch(subject.frame(), seed=update)).loss.backward()
+        model(**batch(subject.special_tokens(), seed=update)).loss.backward()
         hook.before()
         optimizer.step()
         hook.after(update + 1, UPDATES)
@@ -78,7 +78,7 @@ def test_what_is_left_is_the_budget_to_the_parameter_however_it_is_spread(
     subject = subject_of(share, family)
     model = subject.build()
     train(model, subject, hook_of(model))
-    inputs_ = batch(subject.frame())
+    inputs_ = batch(subject.special_tokens())
     before = logits(model.eval(), inputs_)
 
     finished = subject.finish(model)
@@ -147,7 +147,7 @@ def test_the_regulariser_is_that_of_peft(subject: Subject) -> None:
         if ours:
             hook_of(model).before()
         else:
-            model(**batch(subject.frame())).loss.backward()
+            model(**batch(subject.special_tokens())).loss.backward()
         gradients.append({name: weight.grad for name, weight in model.named_parameters() if ".lora_A." in name})
 
     for name, gradient in gradients[0].items():

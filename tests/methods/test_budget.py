@@ -16,18 +16,18 @@ from mtpeft.models.load import parameters, random_model
 from support.budget import CATALOGUE, CONFIGS, FAMILIES, MBART_50, ROOT
 
 OPTIONS = {
-    "adapter": {"tuner": "adapter", "activation": "relu"},
-    "lora": {"tuner": "lora", "scaling": 2.0},
-    "prefix": {"tuner": "prefix"},
-    "adapter_embeddings": {"tuner": "adapter", "activation": "relu", "embeddings": True},
-    "lora_embeddings": {"tuner": "lora", "scaling": 2.0, "embeddings": True},
+    "adapter": {"method": "adapter", "activation": "relu"},
+    "lora": {"method": "lora", "scaling": 2.0},
+    "prefix": {"method": "prefix"},
+    "adapter_embeddings": {"method": "adapter", "activation": "relu", "embeddings": True},
+    "lora_embeddings": {"method": "lora", "scaling": 2.0, "embeddings": True},
     **{
-        name: {"tuner": name}
+        name: {"method": name}
         for name, method in METHODS.items()
         if name in CATALOGUE.methods and method.trains == "point"
     },
 }
-SIZED = [name for name, options in OPTIONS.items() if METHODS[options["tuner"]].trains == "sized"]
+SIZED = [name for name, options in OPTIONS.items() if METHODS[options["method"]].trains == "sized"]
 POINTS = [name for name in OPTIONS if name not in SIZED]
 PLAIN = [name for name in SIZED if name in METHODS]
 SHARES = (0.001, 0.002, 0.004, 0.01, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5)
@@ -36,7 +36,7 @@ SHARES = (0.001, 0.002, 0.004, 0.01, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5)
 def sites_of(method: str, name: str) -> tuple[list[Site], int]:
     shape = read_shape(CONFIGS[name])
     options = OPTIONS[method]
-    return list(METHODS[options["tuner"]].sites(shape, options)), shape.total
+    return list(METHODS[options["method"]].sites(shape, options)), shape.total
 
 
 def test_mbart_50_has_the_size_that_its_authors_published() -> None:
@@ -127,7 +127,7 @@ def test_layers_that_lora_leaves_out_are_left_alone(method: str, name: str) -> N
     options = OPTIONS[method]
     model = MBartForConditionalGeneration(MBartConfig(**CONFIGS[name]))
 
-    tuned = METHODS[options["tuner"]].apply(model, allocation.sizes, options)
+    tuned = METHODS[options["method"]].apply(model, allocation.sizes, options)
 
     assert len(allocation.sizes) < len(sites)
     assert sum(weights.numel() for weights in tuned.parameters() if weights.requires_grad) == allocation.trained
@@ -148,8 +148,8 @@ def test_a_point_method_trains_what_its_paper_says_of_mbart_50(method: str, trai
 def test_embeddings_are_paid_first_and_the_rest_goes_to_the_method(method: str) -> None:
     shape = read_shape(CONFIGS["small"])
     options = OPTIONS[method]
-    entry = METHODS[options["tuner"]]
-    alone = allocate(entry.sites(shape, OPTIONS[options["tuner"]]), int(0.6 * shape.total) - shape.embeddings)
+    entry = METHODS[options["method"]]
+    alone = allocate(entry.sites(shape, OPTIONS[options["method"]]), int(0.6 * shape.total) - shape.embeddings)
     both = allocation_of(entry, options, shape, share=0.6)
 
     assert both.trained == alone.trained + shape.embeddings
@@ -176,8 +176,8 @@ def test_the_built_model_trains_what_was_counted(method: str, name: str) -> None
         allocation = allocate(sites, min(high, max(low + 100, int(0.05 * shape.total))))
         sizes, counted = allocation.sizes, allocation.trained
 
-    options = OPTIONS.get(method, {"tuner": method})
-    tuned = METHODS[options["tuner"]].apply(model, sizes, options)
+    options = OPTIONS.get(method, {"method": method})
+    tuned = METHODS[options["method"]].apply(model, sizes, options)
 
     added = 0 if method == "full" else counted
     assert parameters(tuned) == (shape.total + added, counted)

@@ -206,10 +206,10 @@ def test_bitfit_with_contexts_computes_and_learns_what_bitfit_does_on_one_pair(
         optimizer = torch.optim.Adam([weight for weight in model.parameters() if weight.requires_grad], lr=0.01)
         for update in range(20):
             optimizer.zero_grad()
-            model(**batch(subject.frame(), seed=update)).loss.backward()
+            model(**batch(subject.special_tokens(), seed=update)).loss.backward()
             optimizer.step()
-        found.append((parameters(model)[1], logits(model.eval(), batch(subject.frame()))))
-        assert not torch.allclose(found[-1][1], logits(subject.base_model, batch(subject.frame())), atol=0.01)
+        found.append((parameters(model)[1], logits(model.eval(), batch(subject.special_tokens()))))
+        assert not torch.allclose(found[-1][1], logits(subject.base_model, batch(subject.special_tokens())), atol=0.01)
     assert found[0][0] == found[1][0]
     torch.testing.assert_close(found[1][1], found[0][1], atol=1e-4, rtol=1e-4)
 
@@ -227,7 +227,7 @@ def test_bitfit_with_contexts_computes_and_learns_what_bitfit_does_on_one_pair(
 def test_layer_norms_are_trained_in_the_pieces_that_are_asked_for(
     bases: Callable[[str], Path], options: dict[str, Any], norms: set[str], linears: set[str]
 ) -> None:
-    subject = Subject(bases("mbart"), {"tuner": "layernorm", **options}, None)
+    subject = Subject(bases("mbart"), {"method": "layernorm", **options}, None)
     trained = {name for name, weight in subject.start.named_parameters() if weight.requires_grad}
     pieces = [
         {kind for kind in ("weight", "bias") if any(f"copies_{kind}" in n for n in own)}

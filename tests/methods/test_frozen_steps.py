@@ -1,4 +1,4 @@
-"""Bases that stay frozen in the steps of the workflow: what each is told, says, refuses and writes."""
+"""Bases that stay precision in the steps of the workflow: what each is told, says, refuses and writes."""
 
 import io
 import re
@@ -20,7 +20,7 @@ from mtpeft.core.files import canonical, read_record
 from mtpeft.front.export import export_cell
 from mtpeft.models.load import load_base, parameters
 from mtpeft.steps.base_models import base_file
-from mtpeft.training.attempts import ATTEMPTS_FILE
+from mtpeft.training.attempt_log import ATTEMPTS_FILE
 from mtpeft.training.checkpoint import LOCK_FILE
 from support.config import DEFAULT
 from support.model import arrays, cell, decode_params, files_of, inputs, train_cell, train_params
@@ -43,7 +43,7 @@ def _commands(sweep: Path, trained: Path, to: Path) -> dict[str, list[str]]:
     """Every command that opens a base, as it is typed."""
     given, label = inputs(sweep), cell("lora").path
     told = canonical(decode_params() | {"quantised": 4, "precision": "bfloat16"})
-    search = canonical({"pair": "es-en", "trial": SETTINGS, "candidates": [0.1], "widenings": 0})
+    search = canonical({"pair": "es-en", "trial": SETTINGS, "candidates": [0.1], "extensions": 0})
     dev = ["--base", str(given.base), "--dev", str(given.dev), "--dev-text", str(given.dev_text)]
     files = ["--train", str(given.train), "--subset", str(given.subset)]
     decoded = ["--trained", str(trained / "train.json"), "--tests", str(arrays(sweep, "test"))]
@@ -152,14 +152,14 @@ def _told(configuration: Configuration, model: str) -> dict[str, Mapping[str, An
 
 def test_the_steps_that_open_the_base_are_told_in_what_it_is_held_and_no_others() -> None:
     held = {"quantised": 4, "precision": "bfloat16"}
-    plain, frozen = configured(), configured(**held)
-    before, after = _told(plain, "mine"), _told(frozen, "mine")
+    plain, precision = configured(), configured(**held)
+    before, after = _told(plain, "mine"), _told(precision, "mine")
     for step in before:
         # A rate that was not searched for yet is named by what the search is told.
         for told in (before[step], after[step]):
             told.get("optimisation", {}).pop("learning_rate", None)
         assert after[step] == before[step] | ({} if step in ("tokens", "local") else held), step
-    assert _told(frozen, "small") == _told(plain, "small")
+    assert _told(precision, "small") == _told(plain, "small")
     assert configured(quantised=None, precision="float32").model_dump() == plain.model_dump()
 
 

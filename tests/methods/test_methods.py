@@ -14,28 +14,29 @@ from safetensors.torch import load_file
 
 from mtpeft.cluster.preemption import Clock
 from mtpeft.core.errors import StoppedError
-from mtpeft.decoding.search import Search, translate
+from mtpeft.core.options import DecodingOptions
+from mtpeft.decoding.search import length_limits, translate
 from mtpeft.methods import METHODS
 from mtpeft.methods.base import UpdateHook
 from mtpeft.methods.tuned import open_tuned
 from mtpeft.models.load import load_base, parameters, prepare_torch
-from mtpeft.models.precision import Frozen
+from mtpeft.models.precision import BasePrecision
 from mtpeft.training.finetune import save_tuned
-from mtpeft.training.loop import Plan, Task, train
+from mtpeft.training.loop import TrainingPlan, TrainingTask, train
 from support.method import FAMILIES, Check, StopAfter, Subject, batch, logits, sources, stir, write_base
 from support.method_cases import CASES as OWN_CASES
 from support.method_cases import Case
 from support.peft_cases import PEFT_CASES
 
 CASES = OWN_CASES | PEFT_CASES
-SEARCH = Search(beam_size=1, length_penalty=1.0, max_length_ratio=1.0)
+SEARCH = DecodingOptions(beam_size=1, length_penalty=1.0, max_length_ratio=1.0)
 MERGED = 3e-4
 """Share of the largest logit by which a merged model may differ: sums in another order, which processors round each in
 its own way (8e-5 was measured where the factors of a tuner are large), while one that is merged wrongly differs by more
 than a hundredth."""
 ROUGH = ("DELORA", "RANDLORA", "WAVEFT")
 """Tuners whose large factors round off more than the others do: checkpointed, they are as near as 3e-5."""
-PLAN = Plan(
+PLAN = TrainingPlan(
     updates=4,
     learning_rate=0.01,
     warmup=0.25,
@@ -61,13 +62,13 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
 
 def _it_starts_as_the_base(subject: Subject, folder: Path) -> None:
-    inputs = batch(subject.frame())
+    inputs = batch(subject.special_tokens())
     assert torch.equal(logits(subject.start, inputs), logits(subject.base_model, inputs))
 
 
 def _it_trains_what_was_counted(subject: Subject, folder: Path) -> None:
     total, trained = parameters(subject.start)
-    begins = METHODS[subject.options["tuner"]].starts_with
+    begins = METHODS[subject.options["method"]].starts_with
     counted = begins(subject.shape, subject.options, subject.allocation.sizes) if begins else subject.allocation.trained
     assert trained == counted
     assert total - trained == subject.shape.total
@@ -82,7 +83,7 @@ def _it_stores_what_was_counted(subject: Subject, folder: Path) -> None:
 
 def _all_that_is_trained_gets_a_gradient_and_nothing_else(subject: Subject, folder: Path) -> None:
     model = subject.stirred()
-    model(**batch(subject.frame())).loss.backward()
+    model(**batch(subject.special_tokens())).loss.backward()
     for name, parameter in model.named_parameters():
         moved = parameter.grad is not None and bool(parameter.grad.abs().max() > 0)
         assert moved == parameter.requires_grad, name
@@ -90,17 +91,20 @@ def _all_that_is_trained_gets_a_gradient_and_nothing_else(subject: Subject, fold
 
 @torch.inference_mode()
 def _a_batch_with_cache_is_its_sentences_without(subject: Subject, folder: Path) -> None:
-    model, frame = subject.trained, subject.frame()
-    found = translate(model, sources(), SEARCH, frame=frame)
+    model, special_tokens = subject.trained, subject.special_tokens()
+    found = translate(model, sources(), SEARCH, special_tokens=special_tokens)
     for source, tokens in zip(sources(), found, strict=True):
-        begun = torch.tensor([[*frame.begin, *tokens]])
+        begun = torch.tensor([[*special_tokens.begin, *tokens]])
         alone = model(input_ids=source[None], decoder_input_ids=begun, use_cache=False).logits[0].argmax(dim=-1)
         assert tokens == alone[: len(tokens)].tolist()
-        assert len(tokens) == SEARCH.limits(np.array([len(source)]), frame) or alone[len(tokens)] == frame.end
+        assert (
+            len(tokens) == length_limits(SEARCH, np.array([len(source)]), special_tokens)
+            or alone[len(tokens)] == special_tokens.end
+        )
 
 
 def _what_is_opened_is_what_was_stored(subject: Subject, folder: Path) -> None:
-    model, inputs = subject.finished, batch(subject.frame())
+    model, inputs = subject.finished, batch(subject.special_tokens())
     tuned = _stored(subject, folder)
     opened = open_tuned(subject.base, tuned).eval()
     assert torch.equal(logits(opened, inputs), logits(model, inputs))
@@ -118,7 +122,7 @@ def _training_can_go_on_from_what_is_stored(subject: Subject, folder: Path) -> N
 
 
 def _without_it_the_base_is_there_again(subject: Subject, folder: Path) -> None:
-    model, inputs = subject.stirred(), batch(subject.frame())
+    model, inputs = subject.stirred(), batch(subject.special_tokens())
     plain = logits(subject.base_model, inputs)
     with model.disable_adapter():
         assert torch.equal(logits(model, inputs), plain)
@@ -129,7 +133,7 @@ def _without_it_the_base_is_there_again(subject: Subject, folder: Path) -> None:
 
 
 def _merging_changes_nothing(subject: Subject, folder: Path) -> None:
-    model, inputs = subject.finish(subject.stirred()), batch(subject.frame())
+    model, inputs = subject.finish(subject.stirred()), batch(subject.special_tokens())
     before = logits(model, inputs)
     merged = model.merge_and_unload()
     assert (logits(merged, inputs) - before).abs().max() < MERGED * before.abs().max()
@@ -137,7 +141,7 @@ def _merging_changes_nothing(subject: Subject, folder: Path) -> None:
 
 
 def _gradients_are_the_same_with_checkpointing(subject: Subject, folder: Path) -> None:
-    inputs, found = batch(subject.frame()), []
+    inputs, found = batch(subject.special_tokens()), []
     for checkpointing in (False, True):
         model = subject.stirred().train()
         if checkpointing:
@@ -145,7 +149,7 @@ def _gradients_are_the_same_with_checkpointing(subject: Subject, folder: Path) -
         model(**inputs, use_cache=False).loss.backward()
         found.append({name: weight.grad for name, weight in model.named_parameters() if weight.requires_grad})
     largest = max(gradient.abs().max().item() for gradient in found[0].values())
-    rough = {"rtol": 1e-4, "atol": 3e-5 * max(1.0, largest)} if subject.options["tuner"] in ROUGH else {}
+    rough = {"rtol": 1e-4, "atol": 3e-5 * max(1.0, largest)} if subject.options["method"] in ROUGH else {}
     for name, gradient in found[0].items():
         torch.testing.assert_close(found[1][name], gradient, msg=name, **rough)
 
@@ -165,13 +169,13 @@ def _it_goes_on_where_it_stopped(subject: Subject, folder: Path) -> None:
         assert not weight.requires_grad or torch.equal(trained[name], weight), name
 
 
-def _task(subject: Subject, scores: Iterator[int]) -> Task:
+def _task(subject: Subject, scores: Iterator[int]) -> TrainingTask:
     """Some updates on batches that differ, with dev scores that rise, so that the last weights are kept."""
-    frame = subject.frame()
-    method, model = METHODS[subject.options["tuner"]], subject.build()
-    task = Task(
+    special_tokens = subject.special_tokens()
+    method, model = METHODS[subject.options["method"]], subject.build()
+    task = TrainingTask(
         model=model,
-        batch=lambda update: batch(frame, seed=update),
+        batch=lambda update: batch(special_tokens, seed=update),
         evaluate=lambda look: float(next(scores)),
         identity="test",
         hook=method.hook(model, subject.options) if method.hook else UpdateHook(),
@@ -215,7 +219,7 @@ def test_a_method_has_its_properties(
     case = CASES[method]
     subject = Subject(base(family), case.options, case.share)
     if family in case.nothing:
-        assert METHODS[case.options["tuner"]].sites(subject.shape, case.options) == []
+        assert METHODS[case.options["method"]].sites(subject.shape, case.options) == []
         return
     for number, (name, check) in enumerate(CHECKS.items()):
         folder = tmp_path / str(number)
@@ -229,12 +233,12 @@ def test_a_method_has_its_properties(
                 check(subject, folder)
 
 
-@pytest.mark.parametrize("method", [name for name, case in CASES.items() if case.options["tuner"] != "staged_full"])
+@pytest.mark.parametrize("method", [name for name, case in CASES.items() if case.options["method"] != "staged_full"])
 def test_beside_a_base_in_16_bits_32_are_counted_trained_and_stored(
     base: Callable[[str], Path], tmp_path: Path, method: str
 ) -> None:
-    subject, held = _in_first_family(base, CASES[method]), Frozen("tiny", precision="bfloat16")
-    entry = METHODS[subject.options["tuner"]]
+    subject, held = _in_first_family(base, CASES[method]), BasePrecision("tiny", precision="bfloat16")
+    entry = METHODS[subject.options["method"]]
     model = entry.apply(load_base(subject.base, held), subject.allocation.sizes, subject.options).eval()
     stir(model)
     trained = [weight for weight in model.parameters() if weight.requires_grad]
@@ -244,14 +248,14 @@ def test_beside_a_base_in_16_bits_32_are_counted_trained_and_stored(
     assert sum(weight.numel() for weight in trained) == counted
     model = subject.finish(model)
     opened = open_tuned(subject.base, save_tuned(model, tmp_path / "tuned", diverged=False), held).eval()
-    inputs = batch(subject.frame())
+    inputs = batch(subject.special_tokens())
     assert torch.equal(logits(opened, inputs), logits(model, inputs))
 
 
 @pytest.mark.parametrize("method", CASES)
 def test_the_registry_says_what_the_table_says(method: str) -> None:
     case = CASES[method]
-    entry = METHODS[case.options["tuner"]]
+    entry = METHODS[case.options["method"]]
     assert entry.starts_as_base == ("it starts as the base" not in case.exceptions)
     assert entry.mergeable == ("merging changes nothing" not in case.exceptions)
     assert entry.places
@@ -272,5 +276,5 @@ def _in_first_family(base: Callable[[str], Path], case: Case) -> Subject:
 
 
 def test_no_method_is_left_out() -> None:
-    tried: Mapping[str, Any] = {case.options["tuner"]: case for case in CASES.values()}
+    tried: Mapping[str, Any] = {case.options["method"]: case for case in CASES.values()}
     assert {name for name, method in METHODS.items() if method.sites} == set(tried)

@@ -24,12 +24,12 @@ EXAMPLE = ROOT / "workflow/examples/block_gates.py"
 STUDY = {"models": ["small"], "pairs": ["pt-en"], "sizes": ["n100"], "methods": ["gates"], "seeds": [1]}
 
 
-def overlay(module: str, tuner: str = "block_gates") -> dict[str, Any]:
+def overlay(module: str, method: str = "block_gates") -> dict[str, Any]:
     return merge(
         DEFAULT,
         {
             "method_modules": [module],
-            "methods": {"gates": {"tuner": tuner, "learning_rate": 0.01}},
+            "methods": {"gates": {"method": method, "learning_rate": 0.01}},
             "studies": {"budgets": {**STUDY, "also": [], "budgets": []}},
             "findings": dict.fromkeys(DEFAULT["findings"]),
         },
@@ -39,13 +39,13 @@ def overlay(module: str, tuner: str = "block_gates") -> dict[str, Any]:
 def test_the_examples_settings_say_where_it_is() -> None:
     configuration = validate(overlay("workflow/examples/block_gates.py"))
     settings = settings_of(configuration, Cell("small", "pt-en", "n100", "gates", "native", "1"))
-    assert settings["method"]["tuner"] == "block_gates"
+    assert settings["method"]["method"] == "block_gates"
     assert Path(settings["method"]["module"]).resolve() == EXAMPLE
 
 
 @pytest.mark.sweep
 def test_a_study_of_the_example_is_planned(tmp_path: Path) -> None:
-    methods = {"gates": {"tuner": "block_gates", "learning_rate": 0.01}}
+    methods = {"gates": {"method": "block_gates", "learning_rate": 0.01}}
     study = {"models": ["small"], "pairs": ["es-en"], "sizes": ["n200"], "methods": ["gates"], "seeds": [1]}
     own = {"method_modules": [str(EXAMPLE)], "methods": methods, "studies": {"mine": {**study, "figure": "budgets"}}}
     assert planned(tmp_path, "study_mine", overlay=own)["train"] == 1
@@ -53,7 +53,7 @@ def test_a_study_of_the_example_is_planned(tmp_path: Path) -> None:
 
 def test_the_example_is_trained_and_opened_by_other_processes(sweep: Path, tmp_path: Path) -> None:
     settings = train_params("full", learning_rate=0.1) | {
-        "method": {"tuner": "block_gates", "module": str(EXAMPLE)},
+        "method": {"method": "block_gates", "module": str(EXAMPLE)},
         "budget": None,
     }
     command = trainer(sweep, tmp_path / "train.json", settings)
@@ -105,7 +105,7 @@ def test_a_module_that_prints_or_never_ends_says_so_in_time(
 def test_one_file_under_two_names_is_one_file() -> None:
     twice = ["workflow/examples/block_gates.py", "./workflow/examples/../examples/block_gates.py"]
     configuration = validate(overlay(twice[0]) | {"method_modules": twice})
-    assert configuration.methods["gates"].tuner == "block_gates"
+    assert configuration.methods["gates"].method == "block_gates"
 
 
 def test_code_that_came_with_a_cell_is_not_run(tmp_path: Path) -> None:
@@ -113,9 +113,9 @@ def test_code_that_came_with_a_cell_is_not_run(tmp_path: Path) -> None:
     file.parent.mkdir()
     file.write_text("raise SystemExit", encoding="utf-8")
     with pytest.raises(UserError, match="names code in its own folder"):
-        bring_in_for({"tuner": "came_with_it", "module": str(file)}, cell=file.parent)
+        bring_in_for({"method": "came_with_it", "module": str(file)}, cell=file.parent)
 
 
 def test_a_tuner_of_no_module_is_named_with_those_that_there_are() -> None:
-    with pytest.raises(UserError, match=r"'methods\.gates\.tuner' is 'block_gate', which is no method; did you mean"):
-        validate(overlay("workflow/examples/block_gates.py", tuner="block_gate"))
+    with pytest.raises(UserError, match=r"'methods\.gates\.method' is 'block_gate', which is no method; did you mean"):
+        validate(overlay("workflow/examples/block_gates.py", method="block_gate"))

@@ -31,7 +31,7 @@ SHARES = (0.0005, 0.001, 0.01, 0.1)
 
 def sites_of(name: str, config: dict[str, Any]) -> tuple[list[Site], int]:
     options, shape = PEFT_CASES[name].options, read_shape(config)
-    return list(METHODS[options["tuner"]].sites(shape, options)), shape.total
+    return list(METHODS[options["method"]].sites(shape, options)), shape.total
 
 
 @pytest.mark.parametrize("model", ["mbart-50", "t5 1.1", "uneven"])
@@ -66,7 +66,7 @@ def test_the_built_model_trains_what_was_counted(name: str) -> None:
     sites, total = sites_of(name, config)
     low, high = reach(sites)
     share = max(low, min(high // 3, total // 20)) / total + 1e-9
-    method, shape = METHODS[options["tuner"]], read_shape(config)
+    method, shape = METHODS[options["method"]], read_shape(config)
     allocation = allocation_of(method, options, shape, share=share if method.trains == "sized" else None)
 
     tuned = method.apply(random_model(config, seed=1), allocation.sizes, options)
@@ -87,9 +87,9 @@ def test_every_tuner_of_peft_is_a_method_or_refused() -> None:
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_tuner_that_is_refused_is_told_why_and_what_to_write(name: str) -> None:
     with pytest.raises(UserError) as told:
-        validate(merge(DEFAULT, {"methods": {"new": {"tuner": name, "learning_rate": 0.01}}}))
+        validate(merge(DEFAULT, {"methods": {"new": {"method": name, "learning_rate": 0.01}}}))
 
-    assert str(told.value) == f"'methods.new.tuner' is '{name}', which {REFUSED[name]}."
+    assert str(told.value) == f"'methods.new.method' is '{name}', which {REFUSED[name]}."
     assert any(f"'{method}'" in REFUSED[name] for method in METHODS)
 
 
@@ -112,7 +112,7 @@ def test_all_of_them_are_counted_in_a_large_model_without_torch(tmp_path: Path) 
 def test_a_quantised_base_is_refused_where_none_was_tried() -> None:
     given = {
         "models": {"held": {"path": "workflow/models/small", "quantised": 4}},
-        "methods": {"loha": {"tuner": "LOHA", "learning_rate": 1.0e-3}},
+        "methods": {"loha": {"method": "LOHA", "learning_rate": 1.0e-3}},
         "studies": {"budgets": {"models": ["held"], "methods": ["lora", "loha"], "budgets": ["b10"], "also": []}},
     }
     told = r"^'studies\.budgets\.methods' names 'loha', .* 'models\.held\.quantised' keeps it frozen[^\n]*$"

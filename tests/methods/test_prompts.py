@@ -11,22 +11,23 @@ from peft import PeftModel, get_peft_model
 from safetensors.torch import load_file
 from torch import nn
 
+from mtpeft.core.options import DecodingOptions
 from mtpeft.data.token_arrays import padded
-from mtpeft.decoding.search import Search, translate
+from mtpeft.decoding.search import translate
 from mtpeft.methods import METHODS
 from mtpeft.methods.adalink_adapter import AdaLinkConfig
 from mtpeft.methods.budget import allocation_of
 from mtpeft.methods.p_tuning import network_parameters
 from mtpeft.methods.prompt_adapter import PromptConfig
 from mtpeft.models.load import load_base, parameters, prepare_torch
-from mtpeft.models.precision import Frozen
+from mtpeft.models.precision import BasePrecision
 from mtpeft.training.finetune import save_tuned
 from support.method import FAMILIES, Subject, batch, logits, sources, stir, write_base
 
-PROMPT = {"tuner": "prompt"}
-DEPT = {"tuner": "dept", "prompt_tokens": 3, "max_length": 5, "low_rank_rate": 0.1}
-P_TUNING = {"tuner": "p_tuning", "network": "lstm", "hidden": 4}
-ADALINK = {"tuner": "adalink"}
+PROMPT = {"method": "prompt"}
+DEPT = {"method": "dept", "prompt_tokens": 3, "max_length": 5, "low_rank_rate": 0.1}
+P_TUNING = {"method": "p_tuning", "network": "lstm", "hidden": 4}
+ADALINK = {"method": "adalink"}
 SHARES = {"prompt": 0.01, "dept": 0.01, "p_tuning": 0.115, "adalink": 0.02}
 POSITIONS = 64
 WORDS = 30
@@ -42,7 +43,7 @@ def subject(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Mapping[
     def of(family: str, options: Mapping[str, Any]) -> Subject:
         if family not in made:
             made[family] = write_base(family, tmp_path_factory.mktemp(family))
-        return Subject(made[family], options, SHARES[options["tuner"]])
+        return Subject(made[family], options, SHARES[options["method"]])
 
     return of
 
@@ -71,7 +72,7 @@ def looked_up(model: nn.Module, tokens: torch.Tensor) -> torch.Tensor:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_prompt_is_vectors_before_those_of_the_source(subject: Any, family: str) -> None:
     one = subject(family, PROMPT)
-    model, plain, inputs = one.stirred(), one.untouched(), batch(one.frame())
+    model, plain, inputs = one.stirred(), one.untouched(), batch(one.special_tokens())
     source = looked_up(plain, inputs["input_ids"])
     prompt = trained(model, "prompt_vectors").expand(len(source), -1, -1)
     torch.testing.assert_close(logits(model, inputs), by_hand(plain, inputs, torch.cat([prompt, source], dim=1)))
@@ -80,7 +81,7 @@ def test_a_prompt_is_vectors_before_those_of_the_source(subject: Any, family: st
 @pytest.mark.parametrize("family", ["m2m100", "marian", "t5"])
 def test_dept_adds_a_product_to_the_first_positions_behind_its_prompt(subject: Any, family: str) -> None:
     one = subject(family, DEPT)
-    model, plain, inputs = one.stirred(), one.untouched(), batch(one.frame())
+    model, plain, inputs = one.stirred(), one.untouched(), batch(one.special_tokens())
     source = looked_up(plain, inputs["input_ids"])
     shift = trained(model, "prompt_shift_positions") @ trained(model, "prompt_shift_directions")
     assert len(shift) == DEPT["max_length"] < source.shape[1]
@@ -93,13 +94,13 @@ def test_dept_adds_a_product_to_the_first_positions_behind_its_prompt(subject: A
 @pytest.mark.parametrize("family", ["m2m100", "marian", "t5"])
 def test_a_link_adds_what_it_makes_of_each_embedding(subject: Any, family: str) -> None:
     one = subject(family, ADALINK)
-    model, plain, inputs = one.stirred(), one.untouched(), batch(one.frame())
+    model, plain, inputs = one.stirred(), one.untouched(), batch(one.special_tokens())
     source = looked_up(plain, inputs["input_ids"])
     link = (trained(model, "adalink_up") @ trained(model, "adalink_down")).T
     torch.testing.assert_close(logits(model, inputs), by_hand(plain, inputs, source + source @ link))
 
 
-@pytest.mark.parametrize("options", [PROMPT, DEPT], ids=lambda options: options["tuner"])
+@pytest.mark.parametrize("options", [PROMPT, DEPT], ids=lambda options: options["method"])
 def test_a_prompt_begins_as_words_that_differ(subject: Any, options: Mapping[str, Any]) -> None:
     one = subject("marian", options)
     prompt = trained(one.build(), "prompt_vectors")
@@ -111,15 +112,15 @@ def test_a_prompt_begins_as_words_that_differ(subject: Any, options: Mapping[str
 
 def test_a_source_that_leaves_no_room_keeps_its_last_token(subject: Any) -> None:
     one = subject("mbart", PROMPT)
-    model, plain, frame = one.stirred(), one.untouched(), one.frame()
+    model, plain, special_tokens = one.stirred(), one.untouched(), one.special_tokens()
     prompt = trained(model, "prompt_vectors")
     generator = torch.Generator().manual_seed(3)
     long, short = (torch.randint(6, 50, (length,), generator=generator) for length in (POSITIONS, 9))
     cut = torch.cat([long[: POSITIONS - len(prompt) - 1], long[-1:]])
     begin = torch.tensor([[2, 8, 9]] * 2)
     found, expected = (
-        {"input_ids": ids, "attention_mask": (ids != frame.pad).long(), "decoder_input_ids": begin}
-        for ids in (padded([long, short], frame.pad), padded([cut, short], frame.pad))
+        {"input_ids": ids, "attention_mask": (ids != special_tokens.pad).long(), "decoder_input_ids": begin}
+        for ids in (padded([long, short], special_tokens.pad), padded([cut, short], special_tokens.pad))
     )
     embeddings = torch.cat([prompt.expand(2, -1, -1), looked_up(plain, expected["input_ids"])], dim=1)
     assert embeddings.shape[1] == POSITIONS
@@ -128,9 +129,13 @@ def test_a_source_that_leaves_no_room_keeps_its_last_token(subject: Any) -> None
 
 def test_relative_positions_leave_room_for_all(subject: Any) -> None:
     one = subject("t5", PROMPT)
-    model, plain, frame = one.stirred(), one.untouched(), one.frame()
+    model, plain, special_tokens = one.stirred(), one.untouched(), one.special_tokens()
     ids = torch.arange(600)[None] % WORDS + 6
-    inputs = {"input_ids": ids, "attention_mask": (ids != frame.pad).long(), "decoder_input_ids": torch.tensor([[0]])}
+    inputs = {
+        "input_ids": ids,
+        "attention_mask": (ids != special_tokens.pad).long(),
+        "decoder_input_ids": torch.tensor([[0]]),
+    }
     embeddings = torch.cat([trained(model, "prompt_vectors")[None], looked_up(plain, ids)], dim=1)
     torch.testing.assert_close(logits(model, inputs), by_hand(plain, inputs, embeddings))
 
@@ -138,19 +143,19 @@ def test_relative_positions_leave_room_for_all(subject: Any) -> None:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_beams_of_a_batch_are_those_of_its_sentences(subject: Any, family: str) -> None:
     one = subject(family, DEPT)
-    model, search = one.stirred(), Search(beam_size=3, length_penalty=1.0, max_length_ratio=1.0)
+    model, search = one.stirred(), DecodingOptions(beam_size=3, length_penalty=1.0, max_length_ratio=1.0)
     given = [*sources(), torch.arange(POSITIONS) % WORDS + 6]
-    together = translate(model, given, search, frame=one.frame())
-    assert together == [translate(model, [source], search, frame=one.frame())[0] for source in given]
+    together = translate(model, given, search, special_tokens=one.special_tokens())
+    assert together == [translate(model, [source], search, special_tokens=one.special_tokens())[0] for source in given]
     with model.disable_adapter():
-        plain = translate(model, given, search, frame=one.frame())
-    assert plain == translate(one.untouched(), given, search, frame=one.frame())
+        plain = translate(model, given, search, special_tokens=one.special_tokens())
+    assert plain == translate(one.untouched(), given, search, special_tokens=one.special_tokens())
 
 
 @pytest.mark.parametrize("network", ["mlp", "lstm"])
 def test_a_prompt_is_stored_without_the_network_that_made_it(subject: Any, tmp_path: Path, network: str) -> None:
     one = subject("m2m100", {**P_TUNING, "network": network, "hidden": 4 if network == "lstm" else 18})
-    model, inputs = one.stirred(), batch(one.frame())
+    model, inputs = one.stirred(), batch(one.special_tokens())
     before = logits(model, inputs)
     counted = network_parameters(one.shape.d_model, one.options["hidden"], network)
     (tokens,) = one.allocation.sizes.values()
@@ -164,17 +169,17 @@ def test_a_prompt_is_stored_without_the_network_that_made_it(subject: Any, tmp_p
 
 
 @pytest.mark.parametrize(
-    "options", [PROMPT, DEPT, P_TUNING, {"tuner": "adalink"}], ids=lambda options: options["tuner"]
+    "options", [PROMPT, DEPT, P_TUNING, {"method": "adalink"}], ids=lambda options: options["method"]
 )
 def test_beside_a_base_in_16_bits_32_are_trained_and_stored(
     subject: Any, tmp_path: Path, options: Mapping[str, Any]
 ) -> None:
     one = subject("marian", options)
-    method, base = METHODS[options["tuner"]], load_base(one.base, Frozen("mine", precision="bfloat16"))
+    method, base = METHODS[options["method"]], load_base(one.base, BasePrecision("mine", precision="bfloat16"))
     allocation = allocation_of(method, options, one.shape, share=one.share)
     model = method.apply(base, allocation.sizes, options).eval()
     stir(model)
-    output = model(**batch(one.frame()))
+    output = model(**batch(one.special_tokens()))
     output.loss.backward()
     weights = [weight for weight in model.parameters() if weight.requires_grad]
     assert {weight.dtype for weight in weights} == {torch.float32}
@@ -183,8 +188,8 @@ def test_beside_a_base_in_16_bits_32_are_trained_and_stored(
     folder = save_tuned(one.finish(model), tmp_path / "tuned", diverged=False)
     stored = load_file(folder / "adapter_model.safetensors")
     assert {tensor.dtype for tensor in stored.values()} == {torch.float32}
-    again = PeftModel.from_pretrained(load_base(one.base, Frozen("mine", precision="bfloat16")), folder).eval()
-    assert torch.equal(logits(again, batch(one.frame())), logits(model, batch(one.frame())))
+    again = PeftModel.from_pretrained(load_base(one.base, BasePrecision("mine", precision="bfloat16")), folder).eval()
+    assert torch.equal(logits(again, batch(one.special_tokens())), logits(model, batch(one.special_tokens())))
 
 
 def test_the_two_parts_of_dept_have_rates_of_their_own(subject: Any) -> None:

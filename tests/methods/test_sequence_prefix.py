@@ -12,17 +12,17 @@ from torch import nn
 
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import read_lines
+from mtpeft.core.options import DecodingOptions
 from mtpeft.data.token_arrays import model_inputs, read_arrays
-from mtpeft.decoding.search import Search, translate
+from mtpeft.decoding.search import length_limits, translate
 from mtpeft.methods.sequence_prefix_adapter import PrefixedLayer, is_first, target_prefix_length
 from mtpeft.methods.tuned import open_tuned
 from mtpeft.models.load import parameters, prepare_torch
-from mtpeft.training.finetune import save_tuned
-from mtpeft.training.job import _require_room
+from mtpeft.training.finetune import require_room_for_prefix, save_tuned, training_texts
 from support.method import FAMILIES, Subject, batch, logits, sources, write_base
 from support.model import inputs
 
-OPTIONS = {"tuner": "sequence_prefix"}
+OPTIONS = {"method": "sequence_prefix"}
 NAME = "default"
 
 
@@ -55,7 +55,7 @@ def test_every_layer_trains_as_many_vectors_as_there_are_positions(
 @pytest.mark.parametrize("family", FAMILIES)
 def test_all_that_is_trained_gets_a_gradient(subject_of: Callable[[str], Subject], family: str) -> None:
     model = subject_of(family).stirred()
-    model(**batch(subject_of(family).frame())).loss.backward()
+    model(**batch(subject_of(family).special_tokens())).loss.backward()
     for name, weight in model.named_parameters():
         assert (weight.grad is not None and bool(weight.grad.any())) == weight.requires_grad, name
 
@@ -74,7 +74,7 @@ def test_what_the_second_layer_reads_of_the_prefix_is_trained_and_nothing_else(
         layer.base_layer.register_forward_pre_hook(lambda _, args, side=side: read.update({side: args[0]}))
         layer.register_forward_pre_hook(lambda _, args, side=side: made.update({side: args[0]}))
         vectors = layer.seqprefix_vectors[NAME]
-        logits(model, batch(subject.frame()))
+        logits(model, batch(subject.special_tokens()))
         length = len(vectors)
         assert torch.equal(read[side][:, :length], vectors.expand(len(read[side]), -1, -1))
         assert torch.equal(read[side][:, length:], made[side][:, length:])
@@ -85,10 +85,12 @@ def test_what_the_second_layer_reads_of_the_prefix_is_trained_and_nothing_else(
 @torch.inference_mode()
 def test_search_with_cache_finds_what_the_model_says_without(subject_of: Callable[[str], Subject], family: str) -> None:
     subject = subject_of(family)
-    model, frame = subject.trained, subject.frame()
-    search = Search(beam_size=1, length_penalty=1.0, max_length_ratio=1.0)
-    for source, tokens in zip(sources(), translate(model, sources(), search, frame=frame), strict=True):
-        begun = torch.tensor([[*frame.begin, *tokens]])
+    model, special_tokens = subject.trained, subject.special_tokens()
+    search = DecodingOptions(beam_size=1, length_penalty=1.0, max_length_ratio=1.0)
+    for source, tokens in zip(
+        sources(), translate(model, sources(), search, special_tokens=special_tokens), strict=True
+    ):
+        begun = torch.tensor([[*special_tokens.begin, *tokens]])
         alone = model(input_ids=source[None], decoder_input_ids=begun, use_cache=False).logits[0].argmax(-1)
         assert tokens == alone[: len(tokens)].tolist()
     with_cache, without = (
@@ -111,7 +113,7 @@ def test_the_base_is_there_again_and_what_is_stored_opens(
     subject_of: Callable[[str], Subject], tmp_path: Path, family: str
 ) -> None:
     subject = subject_of(family)
-    model, inputs_ = subject.stirred(), batch(subject.frame())
+    model, inputs_ = subject.stirred(), batch(subject.special_tokens())
     plain = logits(subject.base_model, inputs_)
     opened = open_tuned(subject.base, save_tuned(model, tmp_path / "tuned", diverged=False)).eval()
     assert torch.equal(logits(opened, inputs_), logits(model, inputs_))
@@ -132,7 +134,7 @@ def test_networks_count_while_they_are_trained_and_are_folded_into_what_they_mak
     plain = subject_of(family)
     subject = Subject(plain.base, {**OPTIONS, "network": 5}, 0.08)
     d, lengths = subject.shape.d_model, subject.allocation.sizes.values()
-    model, inputs_ = subject.stirred(), batch(subject.frame())
+    model, inputs_ = subject.stirred(), batch(subject.special_tokens())
     assert parameters(model)[1] == subject.allocation.trained == 2 * d * sum(lengths) + 2 * (2 * d * 5 + 5 + d)
     before = logits(model, inputs_)
     finished = subject.finish(model)
@@ -143,13 +145,13 @@ def test_networks_count_while_they_are_trained_and_are_folded_into_what_they_mak
 @torch.inference_mode()
 def test_hypotheses_end_where_the_positions_do(subject_of: Callable[[str], Subject]) -> None:
     subject = subject_of("mbart")
-    model, frame = subject.trained, subject.frame()
+    model, special_tokens = subject.trained, subject.special_tokens()
     length = target_prefix_length(model)
     assert length == list(subject.allocation.sizes.values())[1]
     assert target_prefix_length(subject.base_model) == 0
-    search = Search(beam_size=1, length_penalty=1.0, max_length_ratio=100.0)
-    longest = max(map(len, translate(model, sources(), search, frame=frame)))
-    assert longest <= search.limits(np.array([99]), frame)[0] - length
+    search = DecodingOptions(beam_size=1, length_penalty=1.0, max_length_ratio=100.0)
+    max_length = max(map(len, translate(model, sources(), search, special_tokens=special_tokens)))
+    assert max_length <= length_limits(search, np.array([99]), special_tokens)[0] - length
     assert is_first(None)
 
 
@@ -159,20 +161,21 @@ def test_targets_without_room_behind_the_prefix_are_refused_before_the_first_upd
 ) -> None:
     subject = subject_of("mbart")
     pairs, rows = read_arrays(inputs(sweep).train), read_lines(inputs(sweep).subset)
-    longest = max(len(pairs.target[int(row)]) for row in rows) + target_prefix_length(subject.start)
-    frame = replace(subject.frame(), begin=(2,), longest=longest if room else longest - 1)
+    max_length = max(len(pairs.target[int(row)]) for row in rows) + target_prefix_length(subject.start)
+    special_tokens = replace(subject.special_tokens(), begin=(2,), max_length=max_length if room else max_length - 1)
+    texts = training_texts(inputs(sweep), [special_tokens])
     if room:
-        _require_room(subject.start, inputs(sweep), [frame])
+        require_room_for_prefix(target_prefix_length(subject.start), texts)
         return
     with pytest.raises(UserError, match=r"A prefix of \d+ positions and a target of \d+ tokens don't fit into the \d+"):
-        _require_room(subject.start, inputs(sweep), [frame])
+        require_room_for_prefix(target_prefix_length(subject.start), texts)
 
 
 @torch.no_grad()
 def test_a_mask_of_the_target_leaves_the_prefix_seen(subject_of: Callable[[str], Subject]) -> None:
     subject = subject_of("mbart")
     targets = [torch.tensor([9, 8, 7]), torch.tensor([9, 8, 7])]
-    given = dict(model_inputs(sources(2), targets, frame=subject.frame()))
+    given = dict(model_inputs(sources(2), targets, special_tokens=subject.special_tokens()))
     ones = torch.ones_like(given["decoder_input_ids"])
     masked = subject.trained(**given, decoder_attention_mask=ones, use_cache=False).logits
     torch.testing.assert_close(masked, logits(subject.trained, given))

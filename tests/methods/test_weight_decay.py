@@ -1,23 +1,23 @@
 """Weight decay pulls weights and updates of weights towards zero, and never a scale, a norm or a bias."""
 
-import dataclasses
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from mtpeft.methods import METHODS
 from mtpeft.models.load import prepare_torch
-from mtpeft.training.job import _decays
-from mtpeft.training.loop import Task, _groups
+from mtpeft.training.loop import TrainingTask
+from mtpeft.training.optimizer import decay_rule_of, make_optimizer
 from support.method import FAMILIES, Subject, stir, write_base
 from support.method_cases import CASES as OWN_CASES
 from support.peft_cases import PEFT_CASES
 
 CASES = OWN_CASES | PEFT_CASES
-FULL = {"full": {"tuner": "full"}, "scratch": {"tuner": "scratch", "longer": 1}}
+FULL = {"full": {"method": "full"}, "scratch": {"method": "scratch", "longer": 1}}
 STAYS = {
     "adapter": "bottleneck_norm bias",
     "lora": "lora_magnitude_vector",
@@ -69,15 +69,16 @@ def test_decay_alone_leaves_scales_norms_and_biases_as_they_are(
         model = Subject(bases(family), options, None).untouched()
     stir(model)
     weights = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
-    task = Task(model=model, batch=dict, evaluate=lambda look: 0.0, identity="", decays=_decays(options))
-    optimizer = torch.optim.AdamW(_groups(weights, task, 0.5), lr=0.5)
+    optimizer = make_optimizer(
+        weights, learning_rate=0.5, weight_decay=0.5, rate_factor=lambda name: 1.0, decays=decay_rule_of(options)
+    )
     before = {name: weight.detach().clone() for name, weight in weights.items()}
     for weight in weights.values():
         weight.grad = torch.zeros_like(weight)
 
     optimizer.step()
 
-    parts = STAYS.get(options["tuner"], "").split()
+    parts = STAYS.get(options["method"], "").split()
     for name, weight in weights.items():
         stays = any(part in name for part in parts)
         wanted = before[name] if stays else 0.75 * before[name]
@@ -86,7 +87,7 @@ def test_decay_alone_leaves_scales_norms_and_biases_as_they_are(
 
 def test_every_tuner_with_scales_is_in_the_table() -> None:
     """What starts at one everywhere is a scale or a norm."""
-    tuners = {case.options["tuner"] for case in CASES.values()}
+    tuners = {case.options["method"] for case in CASES.values()}
     assert set(STAYS) <= tuners | {"full", "scratch"}
     assert {"none", "retrieval", "full", "scratch"} | tuners == set(METHODS)
     assert len(FAMILIES) >= 2
@@ -96,8 +97,9 @@ def test_without_decay_parameters_are_grouped_as_they_always_were(bases: Callabl
     """The norm of the gradient is summed in the order of the groups."""
     model = Subject(bases("mbart"), CASES["adapter"].options, CASES["adapter"].share).build()
     weights = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
-    task = Task(model=model, batch=dict, evaluate=lambda look: 0.0, identity="", decays=_decays({"tuner": "adapter"}))
-    (group,) = _groups(weights, task, 0.0)
+    given: dict[str, Any] = {"learning_rate": 0.5, "rate_factor": lambda name: 1.0}
+    adapter = decay_rule_of({"method": "adapter"})
+    (group,) = make_optimizer(weights, weight_decay=0.0, decays=adapter, **given).param_groups
     assert [id(weight) for weight in group["params"]] == [id(weight) for weight in weights.values()]
-    (pretraining,) = _groups(weights, dataclasses.replace(task, decays=Task.decays), 0.01)
+    (pretraining,) = make_optimizer(weights, weight_decay=0.01, decays=TrainingTask.decays, **given).param_groups
     assert pretraining["weight_decay"] == 0.01

@@ -13,9 +13,9 @@ import yaml
 
 from mtpeft.cluster.environment import shared_variables
 from mtpeft.config.load import load, merge
-from mtpeft.config.pins import pins_of
 from mtpeft.config.schema import Configuration
 from mtpeft.core.files import canonical, read_record, sha256_of, write_record
+from mtpeft.isolated.install import pins_of
 from mtpeft.steps.cells_of_studies import all_cells, results_folder
 from mtpeft.steps.divide_pair import pair_folder, reference
 from mtpeft.steps.freshness import scored_with_comet

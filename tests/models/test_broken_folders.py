@@ -11,8 +11,7 @@ import torch
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import read_record
 from mtpeft.models.load import load_base, parameters
-from mtpeft.models.local import describe_local
-from mtpeft.models.vocabulary_check import tokenizer_files
+from mtpeft.models.local import describe_local, tokenizer_files
 from support.broken_folders import (
     BART,
     CASES,

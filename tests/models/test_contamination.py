@@ -8,7 +8,7 @@ import pytest
 
 from mtpeft.config.held_out import held_out_settings
 from mtpeft.config.load import merge, validate
-from mtpeft.config.resolve import model_shape
+from mtpeft.config.models import model_shape
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import sha256_of, write_record
 from mtpeft.front.ship import data_record

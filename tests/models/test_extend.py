@@ -15,25 +15,25 @@ from mtpeft.config.load import load, merge, validate
 from mtpeft.config.schema import Configuration
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import read_lines, read_record, write_record
+from mtpeft.core.options import DecodingOptions
 from mtpeft.data.encode import encode_pair
 from mtpeft.data.token_arrays import read_arrays
 from mtpeft.data.tsv import Pair, write_pairs
-from mtpeft.decoding.search import Search, translate
+from mtpeft.decoding.search import translate
 from mtpeft.methods.tuned import open_tuned
 from mtpeft.models.architecture import NEW_ENTRIES
 from mtpeft.models.derived.extend import copy_extended
 from mtpeft.models.families import read_json
 from mtpeft.models.load import load_base, prepare_torch
 from mtpeft.models.local import describe_local
-from mtpeft.models.tokenizer import encode, frame_of, open_codec, text_of
+from mtpeft.models.tokenizer import detokenise, encode, open_tokenizer, special_tokens_of
 from mtpeft.steps.base_models import base_file
 from mtpeft.steps.divide_pair import pair_folder
-from mtpeft.steps.extend_model import run as extend_model
+from mtpeft.steps.extend_model import extend_model
 from mtpeft.steps.freshness import current_records
 from mtpeft.steps.train import placed
-from mtpeft.training.attempts import attempting
-from mtpeft.training.finetune import save_tuned
-from mtpeft.training.job import Inputs, open_job, train_job
+from mtpeft.training.attempt_log import attempting
+from mtpeft.training.finetune import CellInputs, prepare_training, run_training, save_tuned
 from support.config import DEFAULT
 from support.family import build_checkpoint, family_settings
 from support.model import SPANISH_ENGLISH, inputs
@@ -90,22 +90,25 @@ def test_a_new_language_reads_as_the_one_that_it_is_like_with_a_token_of_its_own
     like = "en" if name == "marian_multi" else "es"
     folder = extended(name, {NEW: like})
     languages = {"source": "en" if like == "es" else "es", "target": "en", side: NEW}
-    codec = open_codec(folder, languages, vocabulary="wide")
-    new = codec.extension.languages[NEW]
-    like_codec = open_codec(_base(folder), {**languages, side: like}, vocabulary="tiny")
+    tokenizer = open_tokenizer(folder, languages, vocabulary="wide")
+    new = tokenizer.extension.languages[NEW]
+    like_codec = open_tokenizer(_base(folder), {**languages, side: like}, vocabulary="tiny")
     entries = read_json(_base(folder) / "config.json")["vocab_size"]
     assert new.id == entries
     for one in ("source", "target"):
-        expected = encode(like_codec, SIDES["source"], one, longest=60)
-        (stand_in,) = {*codec.stand_ins[one]} or {None}
-        found = encode(codec, SIDES["source"], one, longest=60)
+        expected = encode(like_codec, SIDES["source"], one, max_length=60)
+        (stand_in,) = {*tokenizer.stand_ins[one]} or {None}
+        found = encode(tokenizer, SIDES["source"], one, max_length=60)
         assert found == [[new.id if token == stand_in else token for token in row] for row in expected]
     # Marian writes the target language before the source, and nothing of the source language anywhere.
-    said = [*encode(codec, ["uno"], side, longest=60)[0], *encode(codec, ["uno"], "source", longest=60)[0]]
+    said = [
+        *encode(tokenizer, ["uno"], side, max_length=60)[0],
+        *encode(tokenizer, ["uno"], "source", max_length=60)[0],
+    ]
     assert (new.id in said) == (name != "marian_multi" or side == "target")
     config = load_base(folder).config
-    assert (new.id in frame_of(codec, config).begin) == (side == "target" and name != "marian_multi")
-    assert text_of(codec, [[new.id, *encode(codec, ["uno dos"], "target", longest=60)[0]]]) == ["uno dos"]
+    assert (new.id in special_tokens_of(tokenizer, config).begin) == (side == "target" and name != "marian_multi")
+    assert detokenise(tokenizer, [[new.id, *encode(tokenizer, ["uno dos"], "target", max_length=60)[0]]]) == ["uno dos"]
 
 
 @pytest.mark.parametrize("like", ["es", None])
@@ -113,11 +116,11 @@ def test_the_row_of_a_new_language_begins_as_the_one_that_it_is_like_or_as_the_m
     extended: Extend, like: str | None
 ) -> None:
     folder = extended("nllb", {NEW: like})
-    codec = open_codec(folder, NEW_PAIR, vocabulary="wide")
+    tokenizer = open_tokenizer(folder, NEW_PAIR, vocabulary="wide")
     weight = load_base(folder).get_input_embeddings().weight
-    known = ["spa_Latn"] if like else sorted(codec.names)
-    rows = weight[codec.tokenizer.convert_tokens_to_ids(known)]
-    torch.testing.assert_close(weight[codec.extension.languages[NEW].id], rows.mean(dim=0))
+    known = ["spa_Latn"] if like else sorted(tokenizer.names)
+    rows = weight[tokenizer.pretrained.convert_tokens_to_ids(known)]
+    torch.testing.assert_close(weight[tokenizer.extension.languages[NEW].id], rows.mean(dim=0))
     assert torch.equal(weight[:-1], load_base(_base(folder)).get_input_embeddings().weight)
 
 
@@ -155,24 +158,24 @@ def test_new_entries_are_the_mean_of_what_they_replace_in_every_tensor(tmp_path:
 @pytest.mark.parametrize("name", [*BY_TOKEN, "marian", "t5", "t5_1.1", "mt5"])
 def test_new_pieces_make_text_shorter_and_lose_nothing_of_it(extended: Extend, name: str) -> None:
     folder = extended(name, pieces=ENTRIES)
-    codec, before = (open_codec(own, KNOWN, vocabulary="wide") for own in (folder, _base(folder)))
+    tokenizer, before = (open_tokenizer(own, KNOWN, vocabulary="wide") for own in (folder, _base(folder)))
     sentences = [*SIDES["source"], "", "¿Dónde está la puerta </s> del jardín? 語 🙂"]
-    short, long = (encode(own, sentences, "source", longest=60) for own in (codec, before))
+    short, long = (encode(own, sentences, "source", max_length=60) for own in (tokenizer, before))
     assert sum(map(len, short)) < sum(map(len, long))
-    assert [codec.extension.spelt_out(row) for row in short] == long
-    assert text_of(codec, short) == text_of(before, long)
-    assert len(codec.extension.pieces) == read_json(folder / "config.json")[NEW_ENTRIES] == ENTRIES
+    assert [tokenizer.extension.spelt_out(row) for row in short] == long
+    assert detokenise(tokenizer, short) == detokenise(before, long)
+    assert len(tokenizer.extension.pieces) == read_json(folder / "config.json")[NEW_ENTRIES] == ENTRIES
     origin = read_record(folder.parent / "base.json")["origin"]
     assert origin["tokens_after"] < origin["tokens_before"]
     weight = load_base(folder).get_input_embeddings().weight
-    entry, replaced = next(iter(codec.extension.pieces.items()))
+    entry, replaced = next(iter(tokenizer.extension.pieces.items()))
     torch.testing.assert_close(weight[entry], weight[list(replaced)].mean(dim=0))
 
 
 def test_what_is_too_long_is_cut_after_it_is_shortened(extended: Extend) -> None:
-    codec = open_codec(extended("nllb", pieces=ENTRIES), KNOWN, vocabulary="wide")
-    (row,) = encode(codec, [" ".join(SIDES["source"])], "source", longest=20)
-    (whole,) = encode(codec, [" ".join(SIDES["source"])], "source", longest=1000)
+    tokenizer = open_tokenizer(extended("nllb", pieces=ENTRIES), KNOWN, vocabulary="wide")
+    (row,) = encode(tokenizer, [" ".join(SIDES["source"])], "source", max_length=20)
+    (whole,) = encode(tokenizer, [" ".join(SIDES["source"])], "source", max_length=1000)
     assert row == [*whole[:19], whole[-1]]
 
 
@@ -185,14 +188,14 @@ def test_new_entries_are_trained_with_every_method_and_counted(
     languages = NEW_PAIR if name == "nllb" else KNOWN
     given = _inputs(folder, sweep, tmp_path, languages)
     settings = family_settings(method) | {"languages": languages}
-    job = open_job(settings, given)
+    job = prepare_training(settings, given)
     shape, allocation = job.counted.shape, job.counted.allocation
     rows = shape.new_entries * shape.d_model * shape.matrices
     if method not in ("full", "lora_embeddings"):
         assert allocation.sizes[f"{shape.embedding_module}.{NEW_ENTRIES}"] == 1
         assert allocation.trained >= rows
     with attempting(tmp_path / "state") as attempt:
-        trained, run_ = train_job(job, state_folder=tmp_path / "state", clock=attempt.clock)
+        trained, run_ = run_training(job, state_folder=tmp_path / "state", clock=attempt.clock)
     before = _observed(trained, given, folder, languages)
     opened = open_tuned(folder, save_tuned(trained, tmp_path / "tuned", diverged=False))
     assert torch.equal(_observed(opened, given, folder, languages), before)
@@ -206,7 +209,7 @@ def test_new_entries_are_trained_with_every_method_and_counted(
         assert torch.equal(weight[: -shape.new_entries], untouched[: -shape.new_entries])
 
 
-def _inputs(folder: Path, sweep: Path, tmp_path: Path, languages: dict[str, str]) -> Inputs:
+def _inputs(folder: Path, sweep: Path, tmp_path: Path, languages: dict[str, str]) -> CellInputs:
     given, pairs = inputs(sweep), sweep / "data/pairs/es-en"
     arrays = {pairs / f"{part}.tsv": tmp_path / f"{part}.safetensors" for part in ("train", "dev")}
     encode_pair({**languages, "vocabulary": "wide"}, tokenizer=folder, parts=arrays)
@@ -214,16 +217,21 @@ def _inputs(folder: Path, sweep: Path, tmp_path: Path, languages: dict[str, str]
     return replace(given, base=folder.parent / "base.json", train=train, dev=dev)
 
 
-def _observed(model: torch.nn.Module, given: Inputs, folder: Path, languages: dict[str, str]) -> torch.Tensor:
+def _observed(model: torch.nn.Module, given: CellInputs, folder: Path, languages: dict[str, str]) -> torch.Tensor:
     model.eval()
-    frame = frame_of(open_codec(folder, languages, vocabulary="wide"), load_base(folder).config)
+    special_tokens = special_tokens_of(open_tokenizer(folder, languages, vocabulary="wide"), load_base(folder).config)
     source = read_arrays(given.dev).source
     rows = [source[row] for row in range(8)]
-    found = translate(model, rows, Search(beam_size=1, length_penalty=1.0, max_length_ratio=1.0), frame=frame)
-    tokens = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=frame.pad)
-    begin = torch.tensor([list(frame.begin)] * len(rows))
+    found = translate(
+        model,
+        rows,
+        DecodingOptions(beam_size=1, length_penalty=1.0, max_length_ratio=1.0),
+        special_tokens=special_tokens,
+    )
+    tokens = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=special_tokens.pad)
+    begin = torch.tensor([list(special_tokens.begin)] * len(rows))
     with torch.no_grad():
-        logits = model(input_ids=tokens, attention_mask=tokens != frame.pad, decoder_input_ids=begin).logits
+        logits = model(input_ids=tokens, attention_mask=tokens != special_tokens.pad, decoder_input_ids=begin).logits
     return torch.cat([logits.flatten(), torch.tensor([float(token) for row in found for token in row])])
 
 
@@ -250,7 +258,7 @@ def _wide(**extension: Any) -> dict[str, Any]:
 
 
 PIECES = {"language": "ga", "pairs": ["ga-en"], "entries": 40}
-TWO_STAGES = {"tuner": "staged", "stages": ["prefix", "lora"], "sizes": [4], "rate_factors": [10, 1]}
+TWO_STAGES = {"method": "staged", "stages": ["prefix", "lora"], "sizes": [4], "rate_factors": [10, 1]}
 MISTAKES = {
     "no such model": (_wide(model="big", pieces=PIECES), "'models.wide.extend.model' names 'big'"),
     "nothing to add": (_wide(), "'models.wide.extend' adds nothing"),

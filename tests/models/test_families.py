@@ -10,13 +10,14 @@ import torch
 from transformers import AutoTokenizer
 
 from mtpeft.core.languages import is_language, match
+from mtpeft.core.options import DecodingOptions
 from mtpeft.data.token_arrays import model_inputs
-from mtpeft.decoding.search import Search, translate
+from mtpeft.decoding.search import length_limits, translate
 from mtpeft.models.families import family_in, read_json, read_shape
 from mtpeft.models.families.m2m100 import M2M100_CODES, NLLB_CODES
 from mtpeft.models.families.mbart import MBART50_CODES, tagged
 from mtpeft.models.load import load_base, parameters, prepare_torch
-from mtpeft.models.tokenizer import Codec, encode, frame_of, open_codec, text_of
+from mtpeft.models.tokenizer import PairTokenizer, detokenise, encode, open_tokenizer, special_tokens_of
 from support.family import CHECKPOINTS, build_checkpoint
 from support.model import SPANISH_ENGLISH
 from support.text import AWKWARD, SCRIPTS
@@ -39,8 +40,8 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path
     return of
 
 
-def _codec(folder: Path) -> Codec:
-    return open_codec(folder, SPANISH_TO_ENGLISH, vocabulary="tiny")
+def _codec(folder: Path) -> PairTokenizer:
+    return open_tokenizer(folder, SPANISH_TO_ENGLISH, vocabulary="tiny")
 
 
 @FAMILY
@@ -66,8 +67,8 @@ def test_shape_of_the_files_is_that_of_the_built_model(checkpoint: Callable, nam
 
 @FAMILY
 def test_pair_is_named_as_the_family_does(checkpoint: Callable, name: str) -> None:
-    codec = _codec(checkpoint(name))
-    assert (codec.source, codec.target) == (CHECKPOINTS[name].source, CHECKPOINTS[name].target)
+    tokenizer = _codec(checkpoint(name))
+    assert (tokenizer.source, tokenizer.target) == (CHECKPOINTS[name].source, CHECKPOINTS[name].target)
 
 
 @pytest.mark.parametrize("side", ["source", "target"])
@@ -87,7 +88,7 @@ def test_tokens_are_those_of_the_familys_own_tokenizer(checkpoint: Callable, nam
         if side == "source"
         else own(text_target=texts)["input_ids"]
     )
-    assert encode(_codec(folder), texts, side, longest=500) == expected
+    assert encode(_codec(folder), texts, side, max_length=500) == expected
 
 
 SPECIALS = {
@@ -105,8 +106,8 @@ SPECIALS = {
 @pytest.mark.parametrize("name", SPECIALS)
 def test_special_tokens_stand_where_the_papers_have_them(checkpoint: Callable, name: str, side: str) -> None:
     folder = checkpoint(name)
-    codec = _codec(folder)
-    (row,) = encode(codec, ["La puerta está abierta"], side, longest=60)
+    tokenizer = _codec(folder)
+    (row,) = encode(tokenizer, ["La puerta está abierta"], side, max_length=60)
     before, after = SPECIALS[name][side == "target"]
     files = {"marian": f"{side}.spm", "marian_multi": f"{side}.spm", "mt5": "spiece.model"}
     processor = sentencepiece.SentencePieceProcessor(
@@ -115,27 +116,30 @@ def test_special_tokens_stand_where_the_papers_have_them(checkpoint: Callable, n
     pieces = processor.encode("La puerta está abierta", out_type=str)
     if before is None:
         before = [processor.id_to_piece(index) for index in processor.encode("translate Spanish to English:")]
-    assert codec.tokenizer.convert_ids_to_tokens(row) == [*before, *pieces, *after]
+    assert tokenizer.pretrained.convert_ids_to_tokens(row) == [*before, *pieces, *after]
 
 
 @FAMILY
 def test_text_comes_back(checkpoint: Callable, name: str) -> None:
-    codec = _codec(checkpoint(name))
+    tokenizer = _codec(checkpoint(name))
     targets = [target for _, target in SPANISH_ENGLISH]
-    rows = encode(codec, targets, "target", longest=60)
-    assert text_of(codec, rows) == targets
+    rows = encode(tokenizer, targets, "target", max_length=60)
+    assert detokenise(tokenizer, rows) == targets
 
 
 @FAMILY
 def test_decoder_reads_what_transformers_makes_of_the_labels(checkpoint: Callable, name: str) -> None:
     folder = checkpoint(name)
-    codec, model = _codec(folder), load_base(folder).eval()
-    frame = frame_of(codec, model.config)
+    tokenizer, model = _codec(folder), load_base(folder).eval()
+    special_tokens = special_tokens_of(tokenizer, model.config)
     sources, targets = (
-        [torch.tensor(row) for row in encode(codec, [pair[place] for pair in SPANISH_ENGLISH[:5]], side, longest=60)]
+        [
+            torch.tensor(row)
+            for row in encode(tokenizer, [pair[place] for pair in SPANISH_ENGLISH[:5]], side, max_length=60)
+        ]
         for place, side in enumerate(("source", "target"))
     )
-    inputs = dict(model_inputs(sources, targets, frame=frame))
+    inputs = dict(model_inputs(sources, targets, special_tokens=special_tokens))
     labels, given = inputs.pop("labels"), inputs.pop("decoder_input_ids")
     seen: list[torch.Tensor] = []
     model.get_decoder().register_forward_pre_hook(
@@ -151,28 +155,28 @@ def test_decoder_reads_what_transformers_makes_of_the_labels(checkpoint: Callabl
 def test_search_is_generates_as_the_family_is_meant_to_be_used(checkpoint: Callable, name: str, beam_size: int) -> None:
     prepare_torch(1)
     folder = checkpoint(name)
-    codec, model = _codec(folder), load_base(folder).eval()
-    frame = frame_of(codec, model.config)
-    search = Search(beam_size=beam_size, length_penalty=1.0, max_length_ratio=1.0)
-    sources = [torch.tensor(row) for row in encode(codec, SENTENCES, "source", longest=60)]
-    found = translate(model, sources, search, frame=frame)
+    tokenizer, model = _codec(folder), load_base(folder).eval()
+    special_tokens = special_tokens_of(tokenizer, model.config)
+    search = DecodingOptions(beam_size=beam_size, length_penalty=1.0, max_length_ratio=1.0)
+    sources = [torch.tensor(row) for row in encode(tokenizer, SENTENCES, "source", max_length=60)]
+    found = translate(model, sources, search, special_tokens=special_tokens)
     assert len({tuple(tokens) for tokens in found}) > 2
-    english = codec.tokenizer.convert_tokens_to_ids({"m2m100": "__en__"}.get(name, CHECKPOINTS[name].target))
+    english = tokenizer.pretrained.convert_tokens_to_ids({"m2m100": "__en__"}.get(name, CHECKPOINTS[name].target))
     start = {"mbart25": {"decoder_start_token_id": english}}
     forced = {key: {"forced_bos_token_id": english} for key in ("mbart50", "m2m100", "nllb")}
     for source, tokens, limit in zip(
-        sources, found, search.limits(np.array([len(row) for row in sources]), frame), strict=True
+        sources, found, length_limits(search, np.array([len(row) for row in sources]), special_tokens), strict=True
     ):
         own = model.generate(
             input_ids=source[None],
             num_beams=beam_size,
             early_stopping=False,
-            forced_eos_token_id=frame.end,
-            max_new_tokens=int(limit) + len(frame.begin),
+            forced_eos_token_id=special_tokens.end,
+            max_new_tokens=int(limit) + len(special_tokens.begin),
             **(start | forced).get(name, {}),
         )[0].tolist()
-        assert own[: len(frame.begin)] == list(frame.begin)
-        assert [*tokens, frame.end] == own[len(frame.begin) :]
+        assert own[: len(special_tokens.begin)] == list(special_tokens.begin)
+        assert [*tokens, special_tokens.end] == own[len(special_tokens.begin) :]
 
 
 LANGUAGES = {

@@ -14,15 +14,15 @@ from transformers import GenerationConfig
 
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import read_record, write_record
-from mtpeft.decoding.search import Search, translate
-from mtpeft.models.forbidden_tokens import forbidden_by
+from mtpeft.core.options import DecodingOptions
+from mtpeft.decoding.search import length_limits, translate
 from mtpeft.models.load import load_base, prepare_torch
-from mtpeft.models.special_tokens import Frame
-from mtpeft.models.tokenizer import Codec, encode, frame_of, open_codec
+from mtpeft.models.special_tokens import SpecialTokens, forbidden_by
+from mtpeft.models.tokenizer import PairTokenizer, encode, open_tokenizer, special_tokens_of
 from support.family import CHECKPOINTS, LANGUAGES, build_checkpoint
 
 SENTENCES = ["Abre la puerta del jardín", "Hoy no lloverá", "Crea una carpeta nueva"]
-SEARCHES = [Search(beam_size, 1.0, 1.0) for beam_size in (1, 3)]
+SEARCHES = [DecodingOptions(beam_size=beam_size, length_penalty=1.0, max_length_ratio=1.0) for beam_size in (1, 3)]
 SPARE = 5
 """Rows of the embeddings that no token stands for."""
 OTHER_SETTINGS = {
@@ -44,13 +44,13 @@ OTHER_SETTINGS = {
     "max_time": 0.0,
 }
 """What a checkpoint may say about generating and the configuration of the workflow does not ask for."""
-Case = tuple[torch.nn.Module, Codec, Frame, list[torch.Tensor]]
+Case = tuple[torch.nn.Module, PairTokenizer, SpecialTokens, list[torch.Tensor]]
 
 
 def _opened(folder: Path) -> Case:
-    codec, model = open_codec(folder, LANGUAGES, vocabulary="x"), load_base(folder).eval()
-    sources = [torch.tensor(row) for row in encode(codec, SENTENCES, "source", longest=60)]
-    return model, codec, frame_of(codec, model.config), sources
+    tokenizer, model = open_tokenizer(folder, LANGUAGES, vocabulary="x"), load_base(folder).eval()
+    sources = [torch.tensor(row) for row in encode(tokenizer, SENTENCES, "source", max_length=60)]
+    return model, tokenizer, special_tokens_of(tokenizer, model.config), sources
 
 
 @pytest.fixture(scope="module")
@@ -77,60 +77,64 @@ def _let_win(model: torch.nn.Module, tokens: list[int]) -> None:
     output.forward = lambda states: plain(states) + bonus
 
 
-def _generated(model: torch.nn.Module, source: torch.Tensor, frame: Frame, **told: Any) -> list[int]:
+def _generated(model: torch.nn.Module, source: torch.Tensor, special_tokens: SpecialTokens, **told: Any) -> list[int]:
     """What transformers' own search finds, told everything."""
     own = model.generate(
         input_ids=source[None],
         generation_config=GenerationConfig(
             early_stopping=False,
-            pad_token_id=frame.pad,
-            eos_token_id=frame.end,
-            decoder_start_token_id=frame.begin[0],
-            forced_bos_token_id=frame.begin[1] if frame.begin[1:] else None,
-            forced_eos_token_id=frame.end,
+            pad_token_id=special_tokens.pad,
+            eos_token_id=special_tokens.end,
+            decoder_start_token_id=special_tokens.begin[0],
+            forced_bos_token_id=special_tokens.begin[1] if special_tokens.begin[1:] else None,
+            forced_eos_token_id=special_tokens.end,
             **told,
         ),
     )[0].tolist()
-    made = own[len(frame.begin) :]
-    return made[: made.index(frame.end)] if frame.end in made else made
+    made = own[len(special_tokens.begin) :]
+    return made[: made.index(special_tokens.end)] if special_tokens.end in made else made
 
 
-def _limits(search: Search, sources: list[torch.Tensor], frame: Frame) -> list[int]:
-    return search.limits(np.array([len(row) for row in sources]), frame).tolist()
+def _limits(search: DecodingOptions, sources: list[torch.Tensor], special_tokens: SpecialTokens) -> list[int]:
+    return length_limits(search, np.array([len(row) for row in sources]), special_tokens).tolist()
 
 
 @pytest.mark.parametrize("search", SEARCHES, ids=["greedy", "beam"])
 @pytest.mark.parametrize("name", CHECKPOINTS)
 def test_neither_padding_nor_a_row_without_a_token_is_chosen(
-    checkpoints: Mapping[str, Path], name: str, search: Search
+    checkpoints: Mapping[str, Path], name: str, search: DecodingOptions
 ) -> None:
     """The rest is what transformers' own search finds, told not to choose them."""
-    model, _, frame, sources = _opened(checkpoints[name])
+    model, _, special_tokens, sources = _opened(checkpoints[name])
     spare = range(model.config.vocab_size - SPARE, model.config.vocab_size)
-    assert {frame.pad, *spare} <= set(frame.forbidden.tokens)
-    _let_win(model, [frame.pad, *spare])
-    found = translate(model, sources, search, frame=frame)
+    assert {special_tokens.pad, *spare} <= set(special_tokens.forbidden.tokens)
+    _let_win(model, [special_tokens.pad, *spare])
+    found = translate(model, sources, search, special_tokens=special_tokens)
     assert any(found)
-    assert not {frame.pad, *spare}.intersection(*found)
-    banned = [[token] for token in frame.forbidden.tokens]
-    for source, tokens, limit in zip(sources, found, _limits(search, sources, frame), strict=True):
-        told = {"bad_words_ids": banned, "num_beams": search.beam_size, "max_new_tokens": limit + len(frame.begin)}
-        assert tokens == _generated(model, source, frame, **told)[:limit]
+    assert not {special_tokens.pad, *spare}.intersection(*found)
+    banned = [[token] for token in special_tokens.forbidden.tokens]
+    for source, tokens, limit in zip(sources, found, _limits(search, sources, special_tokens), strict=True):
+        told = {
+            "bad_words_ids": banned,
+            "num_beams": search.beam_size,
+            "max_new_tokens": limit + len(special_tokens.begin),
+        }
+        assert tokens == _generated(model, source, special_tokens, **told)[:limit]
 
 
 @pytest.mark.parametrize("search", SEARCHES, ids=["greedy", "beam"])
 @pytest.mark.parametrize("file", ["config.json", "generation_config.json"])
 @pytest.mark.parametrize("name", ["mbart25", "m2m100", "marian", "t5"])
 def test_of_a_checkpoints_settings_what_it_forbids_counts_alone(
-    checkpoints: Mapping[str, Path], tmp_path: Path, name: str, file: str, search: Search
+    checkpoints: Mapping[str, Path], tmp_path: Path, name: str, file: str, search: DecodingOptions
 ) -> None:
     folder = shutil.copytree(checkpoints[name], tmp_path / name)
-    model, _, frame, sources = _opened(folder)
-    plain = translate(model, sources, search, frame=frame)
+    model, _, special_tokens, sources = _opened(folder)
+    plain = translate(model, sources, search, special_tokens=special_tokens)
     # The words that the model says most are forbidden: alone, after each other, and in the first place.
     one, other, *_ = [token for token, _ in Counter(token for tokens in plain for token in tokens).most_common()] * 2
     said = {
-        "bad_words_ids": [[one], [other, other], [frame.end]],
+        "bad_words_ids": [[one], [other, other], [special_tokens.end]],
         "suppress_tokens": [plain[0][-1]],
         "begin_suppress_tokens": [plain[1][0]],
     }
@@ -138,18 +142,18 @@ def test_of_a_checkpoints_settings_what_it_forbids_counts_alone(
         (folder / "generation_config.json").unlink()
     write_record(folder / file, read_record(folder / file) | OTHER_SETTINGS | said)
 
-    model, _, frame, sources = _opened(folder)
-    found = translate(model, sources, search, frame=frame)
+    model, _, special_tokens, sources = _opened(folder)
+    found = translate(model, sources, search, special_tokens=special_tokens)
     assert found != plain
     assert not {one, plain[0][-1]}.intersection(*found)
     assert not any(pair == (other, other) for tokens in found for pair in itertools.pairwise(tokens))
     assert all(tokens[:1] != plain[1][:1] for tokens in found)
     model.generation_config = GenerationConfig()
     told = {key: value for key, value in said.items() if key == "bad_words_ids"} | {"num_beams": search.beam_size}
-    told["suppress_tokens"] = list(frame.forbidden.tokens)
-    told["begin_suppress_tokens"] = list(frame.forbidden.first)
-    for source, tokens, limit in zip(sources, found, _limits(search, sources, frame), strict=True):
-        own = _generated(model, source, frame, **told, max_new_tokens=limit + len(frame.begin))
+    told["suppress_tokens"] = list(special_tokens.forbidden.tokens)
+    told["begin_suppress_tokens"] = list(special_tokens.forbidden.first)
+    for source, tokens, limit in zip(sources, found, _limits(search, sources, special_tokens), strict=True):
+        own = _generated(model, source, special_tokens, **told, max_new_tokens=limit + len(special_tokens.begin))
         assert tokens == own[:limit]
 
 
@@ -170,9 +174,9 @@ def test_what_is_forbidden_in_another_form_is_refused(tmp_path: Path, key: str, 
 def test_new_entries_may_be_chosen(checkpoints: Mapping[str, Path], tmp_path: Path) -> None:
     """They have rows of the embeddings and are no entries of the tokenizer."""
     folder = shutil.copytree(checkpoints["nllb"], tmp_path / "extended")
-    frame = _opened(folder)[2]
-    first = min(frame.forbidden.tokens[-SPARE:])
+    special_tokens = _opened(folder)[2]
+    first = min(special_tokens.forbidden.tokens[-SPARE:])
     write_record(folder / "extension.json", {"pieces": {str(first): [20, 21]}, "languages": {}})
-    frame = _opened(folder)[2]
-    assert first not in frame.forbidden.tokens
-    assert first + 1 in frame.forbidden.tokens
+    special_tokens = _opened(folder)[2]
+    assert first not in special_tokens.forbidden.tokens
+    assert first + 1 in special_tokens.forbidden.tokens

@@ -1,4 +1,4 @@
-"""Bases that stay frozen, in 8 or 4 bits or in 16-bit floats: what they compute, what is trained beside them."""
+"""Bases that stay precision, in 8 or 4 bits or in 16-bit floats: what they compute, what is trained beside them."""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from mtpeft.methods import METHODS as REGISTRY
 from mtpeft.methods.tuned import open_tuned
 from mtpeft.models.families import read_json, read_shape
 from mtpeft.models.load import load_base, parameters, prepare_torch
-from mtpeft.models.precision import WHOLE, Frozen, is_packed
+from mtpeft.models.precision import WHOLE, BasePrecision, is_packed
 from mtpeft.training.finetune import save_tuned
 from support.family import CHECKPOINTS, build_checkpoint
 from support.model import METHODS
@@ -32,15 +32,15 @@ def _one_thread() -> None:
     prepare_torch(1)
 
 
-def _held(name: str) -> Frozen:
-    return Frozen("tiny", **HELD[name])
+def _held(name: str) -> BasePrecision:
+    return BasePrecision("tiny", **HELD[name])
 
 
 @pytest.mark.parametrize("name", CHECKPOINTS)
 def test_linear_layers_are_quantised_and_counted_as_what_they_were(tmp_path: Path, name: str) -> None:
     folder = build_checkpoint(name, tmp_path)
     shape = read_shape(read_json(folder / "config.json"))
-    model = load_base(folder, Frozen("mine", quantised=4))
+    model = load_base(folder, BasePrecision("mine", quantised=4))
     linears = {linear.module for linear in shape.linears}
     kept = {module for module in linears if module.endswith(".wo")}
     assert {name for name, x in model.named_modules() if isinstance(x, nn.Linear) and is_packed(x)} == linears - kept
@@ -58,7 +58,7 @@ def test_a_method_trains_what_was_counted_in_32_bits(sweep: Path, method: str, h
     weights = dict(model.named_parameters())
     assert {x.dtype for x in weights.values() if x.requires_grad} == {torch.float32}
     inputs = batch(sweep)
-    if REGISTRY[METHODS[method]["tuner"]].starts_as_base:
+    if REGISTRY[METHODS[method]["method"]].starts_as_base:
         assert torch.equal(logits(model, inputs), logits(load_base(base_folder(sweep), _held(held)).eval(), inputs))
     stir(model)
     model(**inputs).loss.backward()
@@ -83,7 +83,9 @@ def test_what_is_saved_is_what_is_opened(sweep: Path, tmp_path: Path, method: st
 @pytest.mark.parametrize("bits", [8, 4])
 def test_a_quantised_base_is_trained_through_as_its_rounded_weights_would_be(sweep: Path, bits: int) -> None:
     """The same weights in 32-bit floats give the same loss and the same gradients, in the first layer too."""
-    quantised, rounded = (build(sweep, "lora", frozen)[0].train() for frozen in (Frozen("tiny", quantised=bits), WHOLE))
+    quantised, rounded = (
+        build(sweep, "lora", precision)[0].train() for precision in (BasePrecision("tiny", quantised=bits), WHOLE)
+    )
     stir(quantised)
     with torch.no_grad():
         for name, weight in rounded.named_parameters():
@@ -102,10 +104,10 @@ def test_processors_with_16_bit_instructions_compute_4_bits_in_evaluation_as_in_
     sweep: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Layers that believe to be on one would pack their weights anew when they are first evaluated."""
-    frozen, inputs = Frozen("tiny", quantised=4), batch(sweep)
-    expected = logits(load_base(base_folder(sweep), frozen, dropout=0.0).train(), inputs)
+    precision, inputs = BasePrecision("tiny", quantised=4), batch(sweep)
+    expected = logits(load_base(base_folder(sweep), precision, dropout=0.0).train(), inputs)
     monkeypatch.setattr("bitsandbytes.nn.modules.has_avx512bf16", lambda: True)
-    model = load_base(base_folder(sweep), frozen, dropout=0.0)
+    model = load_base(base_folder(sweep), precision, dropout=0.0)
     assert torch.equal(logits(model.eval(), inputs), expected)
     assert torch.equal(logits(model.train(), inputs), expected)
 

@@ -16,7 +16,7 @@ from mtpeft.data.tsv import Pair, write_pairs
 from mtpeft.decoding.decode import decode
 from mtpeft.decoding.translator import Translator, load_cell
 from mtpeft.front.translate import lines_of
-from mtpeft.models.tokenizer import LossWarning, encode, losses, open_codec
+from mtpeft.models.tokenizer import LossWarning, encode, losses, open_tokenizer
 from mtpeft.training.untrained import record_untrained
 from support.family import CHECKPOINTS, LANGUAGES, build_checkpoint
 from support.model import arrays, cell, decode_params
@@ -29,19 +29,19 @@ LONGEST = 64
 
 @pytest.mark.parametrize("name", CHECKPOINTS)
 def test_a_sentence_is_cut_or_not_and_its_unknown_tokens_are_counted(tmp_path: Path, name: str) -> None:
-    codec = open_codec(build_checkpoint(name, tmp_path), LANGUAGES, vocabulary=name)
+    tokenizer = open_tokenizer(build_checkpoint(name, tmp_path), LANGUAGES, vocabulary=name)
     for side in ("source", "target"):
-        (whole,) = encode(codec, [LONG], side, longest=10_000)
+        (whole,) = encode(tokenizer, [LONG], side, max_length=10_000)
         assert len(whole) > LONGEST
         given = ["Abre la puerta", LONG, f"Abre {CHEROKEE} la puerta {CHEROKEE}", f"x{CHEROKEE}y", "", "</s>"]
-        rows = encode(codec, given, side, longest=LONGEST)
-        found = losses(codec, given, rows, side, longest=LONGEST)
+        rows = encode(tokenizer, given, side, max_length=LONGEST)
+        found = losses(tokenizer, given, rows, side, max_length=LONGEST)
         assert [loss.truncated for loss in found] == [False, True, False, False, False, False]
         assert [loss.unknown > 0 for loss in found] == [False, False, True, True, False, True]
         # What has just the room that there is, is whole.
-        exact = encode(codec, [LONG], side, longest=len(whole))
-        assert not losses(codec, [LONG], exact, side, longest=len(whole))[0].truncated
-        assert losses(codec, [LONG], [whole[:-1]], side, longest=len(whole) - 1)[0].truncated
+        exact = encode(tokenizer, [LONG], side, max_length=len(whole))
+        assert not losses(tokenizer, [LONG], exact, side, max_length=len(whole))[0].truncated
+        assert losses(tokenizer, [LONG], [whole[:-1]], side, max_length=len(whole) - 1)[0].truncated
 
 
 def test_token_arrays_count_and_the_step_warns(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -77,7 +77,7 @@ def trained(sweep: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of an untouched base that can be translated with."""
     folder = tmp_path_factory.mktemp("untouched")
     base = sweep / "results/models/tiny/base.json"
-    settings = {**decode_params(), "method": {"tuner": "none"}}
+    settings = {**decode_params(), "method": {"method": "none"}}
     record_untrained(settings, cell("none"), base=base, subset=None, record=folder / "train.json")
     return folder
 

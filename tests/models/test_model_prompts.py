@@ -5,11 +5,10 @@ from pathlib import Path
 import pytest
 
 from mtpeft.config.load import DEFAULT_FILE, merge, read_yaml, validate
-from mtpeft.config.models import Model
-from mtpeft.config.prompt_checks import prompt_mistakes
+from mtpeft.config.models import Model, prompt_mistakes
 from mtpeft.core.errors import UserError
 from mtpeft.models.local import describe_local
-from mtpeft.models.tokenizer import encode, open_codec
+from mtpeft.models.tokenizer import encode, open_tokenizer
 from support.family import build_checkpoint
 from support.model import SPANISH_ENGLISH
 from support.steps import base_params, token_params
@@ -40,11 +39,11 @@ def mt5(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("prompt", PROMPTS)
 def test_a_prompt_stands_before_every_source_and_before_no_target(mt5: Path, prompt: str | None) -> None:
-    codec = open_codec(mt5, PAIR, vocabulary="mine", prompt=prompt)
+    tokenizer = open_tokenizer(mt5, PAIR, vocabulary="mine", prompt=prompt)
     sources, targets = ([pair[side] for pair in SPANISH_ENGLISH[:5]] for side in (0, 1))
-    own = codec.tokenizer([PROMPTS[prompt] + source for source in sources])["input_ids"]
-    assert encode(codec, sources, "source", longest=500) == own
-    assert encode(codec, targets, "target", longest=500) == codec.tokenizer(targets)["input_ids"]
+    own = tokenizer.pretrained([PROMPTS[prompt] + source for source in sources])["input_ids"]
+    assert encode(tokenizer, sources, "source", max_length=500) == own
+    assert encode(tokenizer, targets, "target", max_length=500) == tokenizer.pretrained(targets)["input_ids"]
 
 
 @pytest.mark.parametrize("prompt", WRONG)

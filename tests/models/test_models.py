@@ -15,12 +15,11 @@ from mtpeft.data.token_arrays import Ragged, TokenPairs, read_arrays
 from mtpeft.models.families import read_shape
 from mtpeft.models.load import load_base, parameters
 from mtpeft.models.local import describe_local
-from mtpeft.models.special_tokens import Frame
-from mtpeft.training.noise import Noise, infill, join_rows, mask_tokens
-from mtpeft.training.pretrain import Text, distinct_sides, stretch
+from mtpeft.models.special_tokens import SpecialTokens
+from mtpeft.training.pretrain import Noise, NoisyText, distinct_sides, infill, join_rows, mask_tokens, stretch
 from support.model import files_of, pretrain_base, pretrain_settings
 
-FRAME = Frame(pad=1, end=2, begin=(2,), longest=128)
+SPECIAL_TOKENS = SpecialTokens(pad=1, end=2, begin=(2,), max_length=128)
 MASK = 99
 
 
@@ -67,10 +66,10 @@ def test_rows_are_joined_within_their_languages_up_to_the_longest() -> None:
         return torch.tensor([*source, 2]), torch.tensor([target, 50 + source[1], 2])
 
     spanish, more_spanish, turkish = row(7, 21), row(7, 22, 23), row(8, 24)
-    joined = join_rows([spanish, turkish, more_spanish], longest=6)
+    joined = join_rows([spanish, turkish, more_spanish], max_length=6)
     assert [source.tolist() for source, _ in joined] == [[7, 21, 22, 23, 2], [8, 24, 2]]
     assert [target.tolist() for _, target in joined] == [[9, 71, 72, 2], [9, 74, 2]]
-    apart = join_rows([spanish, turkish, more_spanish], longest=4)
+    apart = join_rows([spanish, turkish, more_spanish], max_length=4)
     assert sorted(len(source) for source, _ in apart) == [3, 3, 4]
 
 
@@ -78,7 +77,7 @@ def test_rows_are_joined_within_their_languages_up_to_the_longest() -> None:
 def test_noise_begins_when_it_is_told_to_and_never_changes_what_must_be_said(update: int, is_changed: bool) -> None:
     rows = [(torch.tensor([7, *range(100, 130), 2]), torch.tensor([9, *range(200, 230), 2])) for _ in range(4)]
     noise = Noise(infilling=False, joined=0.0, masked_source=0.3, masked_target=0.3, begin=10)
-    text = Text(rows, noise, MASK, frame=FRAME, seed=1)
+    text = NoisyText(rows, noise, MASK, special_tokens=SPECIAL_TOKENS, seed=1)
     inputs = text.inputs(range(4), update)
     for name in ("input_ids", "decoder_input_ids"):
         assert (inputs[name] == MASK).any().item() is is_changed
@@ -126,7 +125,7 @@ def test_denoising_masks_tokens_but_not_the_language_nor_the_end(sweep: Path) ->
     pairs = read_arrays(sweep / "data/tokens/tiny/es-en/train.safetensors")
     rows = [(pairs.source[row], pairs.source[row]) for row in range(len(pairs.source))]
     noise = Noise(infilling=True, joined=0.0, masked_source=0.0, masked_target=0.0, begin=0)
-    text = Text(rows, noise, MASK, frame=FRAME, seed=1)
+    text = NoisyText(rows, noise, MASK, special_tokens=SPECIAL_TOKENS, seed=1)
     first, again, later = (text.inputs([3, 4, 5], update) for update in (0, 0, 1))
     for row, index in enumerate((3, 4, 5)):
         seen = first["input_ids"][row][first["attention_mask"][row].bool()].tolist()

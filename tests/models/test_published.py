@@ -8,14 +8,15 @@ import pytest
 import torch
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
-from mtpeft.config.model_checks import without_name
+from mtpeft.config.models import without_name
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import write_record
-from mtpeft.decoding.search import Search, translate
+from mtpeft.core.options import DecodingOptions
+from mtpeft.decoding.search import length_limits, translate
 from mtpeft.models.families import read_json
 from mtpeft.models.load import load_base, prepare_torch
 from mtpeft.models.local import describe_local
-from mtpeft.models.tokenizer import Codec, encode, frame_of, open_codec
+from mtpeft.models.tokenizer import PairTokenizer, encode, open_tokenizer, special_tokens_of
 from support.family import build_checkpoint
 from support.model import SPANISH_ENGLISH
 from support.published import PUBLISHED, Published, build_published
@@ -38,9 +39,9 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path
     return of
 
 
-def _codec(folder: Path, name: str) -> Codec:
+def _codec(folder: Path, name: str) -> PairTokenizer:
     target = "cmn-Hans" if name == "opus-mt-en-zh" else "en"
-    return open_codec(folder, {"source": "es", "target": target}, vocabulary="tiny")
+    return open_tokenizer(folder, {"source": "es", "target": target}, vocabulary="tiny")
 
 
 @EACH
@@ -52,13 +53,13 @@ def test_a_published_checkpoint_is_taken_in(checkpoint: Callable, tmp_path: Path
 @EACH
 def test_sentences_stand_between_the_tokens_that_the_page_says(checkpoint: Callable, name: str) -> None:
     folder, published = checkpoint(name), PUBLISHED[name]
-    codec = _codec(folder, name)
+    tokenizer = _codec(folder, name)
     for side, (before, after) in (("source", published.source), ("target", published.target)):
-        (row,) = encode(codec, ["La puerta está abierta"], side, longest=60)
-        tokens = codec.tokenizer.convert_ids_to_tokens(row)
+        (row,) = encode(tokenizer, ["La puerta está abierta"], side, max_length=60)
+        tokens = tokenizer.pretrained.convert_ids_to_tokens(row)
         assert (tokens[: len(before)], tokens[len(tokens) - len(after) :]) == (before, after)
-    begin = frame_of(codec, load_base(folder).config).begin
-    assert codec.tokenizer.convert_ids_to_tokens(list(begin)) == published.begin
+    begin = special_tokens_of(tokenizer, load_base(folder).config).begin
+    assert tokenizer.pretrained.convert_ids_to_tokens(list(begin)) == published.begin
 
 
 @EACH
@@ -67,31 +68,31 @@ def test_tokens_are_those_of_transformers_alone(checkpoint: Callable, name: str)
     own = AutoTokenizer.from_pretrained(folder, **published.told)
     assert type(own).__name__ == published.tokenizer
     texts = [side for pair in SPANISH_ENGLISH[:6] for side in pair]
-    codec = _codec(folder, name)
+    tokenizer = _codec(folder, name)
     sources = own([published.prefix + text for text in texts])["input_ids"]
-    assert encode(codec, texts, "source", longest=500) == sources
-    assert encode(codec, texts, "target", longest=500) == own(text_target=texts)["input_ids"]
+    assert encode(tokenizer, texts, "source", max_length=500) == sources
+    assert encode(tokenizer, texts, "target", max_length=500) == own(text_target=texts)["input_ids"]
 
 
 @EACH
 def test_the_model_translates_as_with_transformers_alone(checkpoint: Callable, name: str) -> None:
     folder, published = checkpoint(name), PUBLISHED[name]
-    codec, model = _codec(folder, name), load_base(folder).eval()
-    frame = frame_of(codec, model.config)
-    search = Search(beam_size=4, length_penalty=1.0, max_length_ratio=1.0)
-    sources = [torch.tensor(row) for row in encode(codec, SENTENCES, "source", longest=60)]
-    found = translate(model, sources, search, frame=frame)
+    tokenizer, model = _codec(folder, name), load_base(folder).eval()
+    special_tokens = special_tokens_of(tokenizer, model.config)
+    search = DecodingOptions(beam_size=4, length_penalty=1.0, max_length_ratio=1.0)
+    sources = [torch.tensor(row) for row in encode(tokenizer, SENTENCES, "source", max_length=60)]
+    found = translate(model, sources, search, special_tokens=special_tokens)
     plain = AutoModelForSeq2SeqLM.from_pretrained(folder)
     tokenizer = AutoTokenizer.from_pretrained(folder, **published.told)
-    limits = search.limits(np.array([len(row) for row in sources]), frame)
+    limits = length_limits(search, np.array([len(row) for row in sources]), special_tokens)
     # A trained model never chooses padding, nor the rows of its embeddings that no token stands for; a random one does.
     known = (
         {*tokenizer.get_vocab().values()} if published.tokenizer == "T5Tokenizer" else range(plain.config.vocab_size)
     )
-    spare = [[row] for row in range(plain.config.vocab_size) if row not in known or row == frame.pad]
+    spare = [[row] for row in range(plain.config.vocab_size) if row not in known or row == special_tokens.pad]
     for text, tokens, limit in zip(SENTENCES, found, limits, strict=True):
         given = tokenizer(published.prefix + text, return_tensors="pt")["input_ids"]
-        room = int(limit) + len(frame.begin)
+        room = int(limit) + len(special_tokens.begin)
         own = plain.generate(
             input_ids=given,
             num_beams=4,
@@ -100,7 +101,7 @@ def test_the_model_translates_as_with_transformers_alone(checkpoint: Callable, n
             bad_words_ids=spare or None,
             **_first(tokenizer, published),
         )[0].tolist()
-        assert own == [*frame.begin, *tokens, frame.end]
+        assert own == [*special_tokens.begin, *tokens, special_tokens.end]
 
 
 def _first(tokenizer: AutoTokenizer, published: Published) -> dict[str, int]:
@@ -122,10 +123,10 @@ def test_the_class_of_a_tokenizer_is_found_wherever_it_is_named(tmp_path: Path, 
         kept = {key: value for key, value in read_json(folder / file).items() if key != "tokenizer_class"}
         named = {} if file in removed else {"tokenizer_class": published.tokenizer}
         write_record(folder / file, kept | named)
-    codec = _codec(folder, name)
-    assert type(codec.tokenizer).__name__ == published.tokenizer
-    (row,) = encode(codec, ["La puerta"], "source", longest=60)
-    tokens = codec.tokenizer.convert_ids_to_tokens(row)
+    tokenizer = _codec(folder, name)
+    assert type(tokenizer.pretrained).__name__ == published.tokenizer
+    (row,) = encode(tokenizer, ["La puerta"], "source", max_length=60)
+    tokens = tokenizer.pretrained.convert_ids_to_tokens(row)
     before, after = published.source
     assert (tokens[: len(before)], tokens[len(tokens) - len(after) :]) == (before, after)
 
@@ -143,10 +144,10 @@ def test_an_mbart_50_without_any_class_or_list_is_told_by_the_rows_of_its_embedd
 def test_madlad_refuses_a_language_that_it_has_no_token_for(checkpoint: Callable) -> None:
     folder = checkpoint("madlad400-3b-mt")
     with pytest.raises(UserError, match=r"'tiny' has no token for the language 'nb-Cyrl'"):
-        open_codec(folder, {"source": "es", "target": "nb-Cyrl"}, vocabulary="tiny")
-    codec = open_codec(folder, {"source": "an", "target": "sw"}, vocabulary="tiny")
-    (row,) = encode(codec, ["<2fr> La puerta </s>"], "source", longest=60)
-    special = [token for token in codec.tokenizer.convert_ids_to_tokens(row) if token.startswith("<")]
+        open_tokenizer(folder, {"source": "es", "target": "nb-Cyrl"}, vocabulary="tiny")
+    tokenizer = open_tokenizer(folder, {"source": "an", "target": "sw"}, vocabulary="tiny")
+    (row,) = encode(tokenizer, ["<2fr> La puerta </s>"], "source", max_length=60)
+    special = [token for token in tokenizer.pretrained.convert_ids_to_tokens(row) if token.startswith("<")]
     assert special == ["<2sw>", *["<unk>"] * (len(special) - 2), "</s>"]
 
 
@@ -154,10 +155,10 @@ def test_madlad_refuses_a_language_that_it_has_no_token_for(checkpoint: Callable
 @pytest.mark.parametrize("length", [5, 12])
 @EACH
 def test_what_is_cut_keeps_the_tokens_around_it(checkpoint: Callable, name: str, length: int, side: str) -> None:
-    codec = _codec(checkpoint(name), name)
-    (whole,) = encode(codec, [SENTENCES[0] * 9], side, longest=500)
-    (row,) = encode(codec, [SENTENCES[0] * 9], side, longest=length)
-    around = codec.around[side]
+    tokenizer = _codec(checkpoint(name), name)
+    (whole,) = encode(tokenizer, [SENTENCES[0] * 9], side, max_length=500)
+    (row,) = encode(tokenizer, [SENTENCES[0] * 9], side, max_length=length)
+    around = tokenizer.around[side]
     first, last = len(around.before), len(row) - len(around.after)
     assert len(row) == length
     assert (tuple(row[:first]), tuple(row[last:])) == (around.before, around.after)

@@ -14,12 +14,12 @@ from mtpeft.data.token_arrays import Encoded, model_inputs, read_arrays, write_a
 from mtpeft.data.tsv import Pair, read_pairs, write_pairs
 from mtpeft.data.vocabulary import save_tokenizer, train_vocabulary
 from mtpeft.models.load import load_base
-from mtpeft.models.special_tokens import Frame
-from mtpeft.models.tokenizer import encode, load_tokenizer, open_codec
+from mtpeft.models.special_tokens import SpecialTokens
+from mtpeft.models.tokenizer import encode, load_tokenizer, open_tokenizer
 from support.model import DEV_ROWS, MAX_POSITIONS, SPANISH_ENGLISH, TEST_ROWS, arrays
 from support.text import AWKWARD, SCRIPTS
 
-FRAME = Frame(pad=1, end=2, begin=(2, 9), longest=MAX_POSITIONS)
+SPECIAL_TOKENS = SpecialTokens(pad=1, end=2, begin=(2, 9), max_length=MAX_POSITIONS)
 
 
 @pytest.fixture(scope="module")
@@ -48,11 +48,11 @@ def test_segmentation_of_awkward_text_is_sentencepieces_own(many_scripts, text) 
 
 def _assert_same_pieces(many_scripts, text: str, language: str) -> None:
     pieces, folder = many_scripts
-    codec = open_codec(folder, {"source": language, "target": "en"}, vocabulary="tiny")
-    (tokens,) = encode(codec, [text], "source", longest=200)
+    tokenizer = open_tokenizer(folder, {"source": language, "target": "en"}, vocabulary="tiny")
+    (tokens,) = encode(tokenizer, [text], "source", max_length=200)
     own = [3 if piece == pieces.unk_id() else piece + 1 for piece in pieces.encode(text)]
     first, *inner, last = tokens
-    assert codec.tokenizer.convert_ids_to_tokens([first])[0].startswith(f"{language}_")
+    assert tokenizer.pretrained.convert_ids_to_tokens([first])[0].startswith(f"{language}_")
     assert (inner, last) == (own, 2)
 
 
@@ -60,9 +60,9 @@ def _assert_same_pieces(many_scripts, text: str, language: str) -> None:
     "text", ["Use es_XX or en_XX.", "Wrap <s>old</s> text in <mask> or <pad>, not <unk>.", "bg_XX"]
 )
 def test_text_that_looks_like_a_special_token_is_none(many_scripts, text) -> None:
-    codec = open_codec(many_scripts[1], {"source": "es", "target": "en"}, vocabulary="tiny")
-    (tokens,) = encode(codec, [text], "source", longest=200)
-    special = set(codec.tokenizer.all_special_ids) - {codec.tokenizer.unk_token_id}
+    tokenizer = open_tokenizer(many_scripts[1], {"source": "es", "target": "en"}, vocabulary="tiny")
+    (tokens,) = encode(tokenizer, [text], "source", max_length=200)
+    special = set(tokenizer.pretrained.all_special_ids) - {tokenizer.pretrained.unk_token_id}
     assert [token in special for token in tokens] == [True, *[False] * (len(tokens) - 2), True]
 
 
@@ -76,7 +76,7 @@ def test_languages_outside_mbart50_get_a_token_of_their_own(many_scripts) -> Non
 
 def test_language_without_token_is_refused_with_a_sentence(sweep: Path) -> None:
     with pytest.raises(UserError, match=r"'tiny' has no token for the language 'eu'.*pretrain.vocabulary_pairs"):
-        open_codec(sweep / "data/vocabularies/tiny", {"source": "eu", "target": "en"}, vocabulary="tiny")
+        open_tokenizer(sweep / "data/vocabularies/tiny", {"source": "eu", "target": "en"}, vocabulary="tiny")
 
 
 def test_vocabulary_larger_than_the_text_allows_is_refused(tmp_path: Path) -> None:
@@ -141,7 +141,11 @@ def test_long_sentences_are_cut_to_the_models_positions(sweep: Path, tmp_path: P
 def test_decoder_inputs_are_those_that_transformers_makes_of_the_labels(sweep: Path) -> None:
     pairs = read_arrays(arrays(sweep, "dev"))
     inputs = dict(
-        model_inputs([pairs.source[row] for row in range(4)], [pairs.target[row] for row in range(4)], frame=FRAME)
+        model_inputs(
+            [pairs.source[row] for row in range(4)],
+            [pairs.target[row] for row in range(4)],
+            special_tokens=SPECIAL_TOKENS,
+        )
     )
     model: MBartForConditionalGeneration = load_base(sweep / "results/models/tiny/checkpoint").eval()
     labels = inputs.pop("labels")
@@ -161,7 +165,9 @@ def test_decoder_inputs_are_those_that_transformers_makes_of_the_labels(sweep: P
 
 def test_padding_is_masked_and_labels_of_it_are_left_out() -> None:
     inputs = model_inputs(
-        [torch.tensor([8, 5, 2]), torch.tensor([8, 2])], [torch.tensor([9, 2]), torch.tensor([9, 4, 2])], frame=FRAME
+        [torch.tensor([8, 5, 2]), torch.tensor([8, 2])],
+        [torch.tensor([9, 2]), torch.tensor([9, 4, 2])],
+        special_tokens=SPECIAL_TOKENS,
     )
     assert inputs["input_ids"].tolist() == [[8, 5, 2], [8, 2, 1]]
     assert inputs["attention_mask"].tolist() == [[1, 1, 1], [1, 1, 0]]

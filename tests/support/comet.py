@@ -16,10 +16,10 @@ import pytest
 
 from mtpeft.cells import Cell, OnPair
 from mtpeft.cluster.environment import shared_variables
-from mtpeft.config.pins import pins_of
 from mtpeft.core.files import canonical, write_lines, write_record
 from mtpeft.data.tsv import Pair, write_pairs
 from mtpeft.forkserver.launcher import ONE_THREAD
+from mtpeft.isolated.install import pins_of
 from mtpeft.isolated.run import ISOLATED, PACKAGES
 from mtpeft.metrics.comet.environment import KEPT_VARIABLE, PROGRAM, VARIABLES
 from support.findings import SENTENCES

@@ -42,7 +42,7 @@ WRONG: list[tuple[Any, ...]] = [
         "'corpora.interface.wheels.django.versoin' is not a key",
         "'version'?",
     ),
-    ({"corpora": {"interface": {"split": {"tunning": 3}}}}, "'corpora.interface.split.tunning' is not", "'tuning'?"),
+    ({"corpora": {"interface": {"split": {"trian": 3}}}}, "'corpora.interface.split.trian' is not", "'train'?"),
     ({"pairs": {"es-en": {"corpsu": "interface"}}}, "'pairs.es-en.corpsu' is not a key", "'corpus'?"),
     ({"sizes": {"n100": {"update": 1}}}, "'sizes.n100.update' is not a key", "'updates'?"),
     ({"models": {"small": {"pretrian": {}}}}, "'models.small.pretrian' is not a key", "'pretrain'?"),
@@ -51,7 +51,7 @@ WRONG: list[tuple[Any, ...]] = [
     (
         {"methods": {"lora": {"rank": 8}}},
         "'methods.lora.rank' is not a key of the configuration; known keys here are "
-        "'dora', 'embeddings', 'layers', 'learning_rate', 'losses', 'rank_stabilised', 'scaling', 'tuner'.",
+        "'dora', 'embeddings', 'layers', 'learning_rate', 'losses', 'method', 'rank_stabilised', 'scaling'.",
     ),
     ({"studies": {"budgets": {"bugdets": ["b1"]}}}, "'studies.budgets.bugdets' is not a key", "'budgets'?"),
     ({"training": {"label_smoothign": 0.1}}, "'training.label_smoothign' is not a key", "'label_smoothing'?"),
@@ -62,9 +62,16 @@ WRONG: list[tuple[Any, ...]] = [
         "'columns'?",
     ),
     # what is missing
-    ({"methods": {"new": {"tuner": "lora"}}}, "'methods.new.learning_rate' is missing; write it"),
-    ({"methods": {"new": {"learning_rate": 1}}}, "'methods.new.tuner' is missing; write which method", "'adapter', 'b"),
-    ({"methods": {"new": {"tuner": "loar"}}}, "'methods.new.tuner' is 'loar', which is no method; did you mean 'lora'"),
+    ({"methods": {"new": {"method": "lora"}}}, "'methods.new.learning_rate' is missing; write it"),
+    (
+        {"methods": {"new": {"learning_rate": 1}}},
+        "'methods.new.method' is missing; write which method",
+        "'adapter', 'b",
+    ),
+    (
+        {"methods": {"new": {"method": "loar"}}},
+        "'methods.new.method' is 'loar', which is no method; did you mean 'lora'",
+    ),
     ({"sizes": {"n300": {"pairs": 300}}}, "'sizes.n300.updates' is missing; write it"),
     ({"studies": None}, "'studies' is missing"),
     # a value of the wrong kind
@@ -141,7 +148,7 @@ WRONG: list[tuple[Any, ...]] = [
     # parts that do not fit together
     ({"pairs": {"spanish": {"corpus": "interface"}}}, "'pairs.spanish' does not say its languages; write 'source' and"),
     ({"pairs": {"en-en": {"corpus": "interface"}}}, "'pairs.en-en' translates 'en' into itself; write two different"),
-    ({"corpora": {"own": {}}}, "'corpora.own' must have one of 'wheels', 'files' and 'mtdata', and no other."),
+    ({"corpora": {"own": {}}}, "'corpora.own' must have one of 'files', 'mtdata' and 'wheels', and no other."),
     ({"corpora": {"own": {"files": {"tsv": "a.tsv"}}}}, "'corpora.own.files.columns' must name the column of two"),
     ({"corpora": {"own": {"files": {"sw": "a.txt"}}}}, "'corpora.own.files' must name the file of two languages"),
     ({"corpora": {"own": {"files": {"sw": "no/a", "en": "no/b"}}}}, "'corpora.own.files.sw' is 'no/a', but there is"),
@@ -157,9 +164,9 @@ WRONG: list[tuple[Any, ...]] = [
         "add 'fr-en: {corpus: interface}' to 'pairs', or take it out.",
     ),
     (
-        {**pretrained(), "corpora": {"interface": {"split": {"tuning": None}}}},
+        {**pretrained(), "corpora": {"interface": {"split": {"train": None}}}},
         "'models.small.pretrain.pairs' names 'es-en', but all text of its corpus is for fine-tuning",
-        "'corpora.interface.split.tuning'",
+        "'corpora.interface.split.train'",
     ),
     (
         {"models": {"new": {"threads": 1}}},
@@ -209,13 +216,16 @@ WRONG: list[tuple[Any, ...]] = [
     ),
     *TUNING_MISTAKES,
     (
-        {"tuning": {"pair": "pt-en", "seed": 9}, **also({"seeds": [9]})},
-        "'tuning' searches on 'pt-en' with seed 9, which 'studies.budgets' compares on",
+        {"rate_search": {"pair": "pt-en", "seed": 9}, **also({"seeds": [9]})},
+        "'rate_search' searches on 'pt-en' with seed 9, which 'studies.budgets' compares on",
     ),
-    ({"tuning": {"table": "no/rates.csv"}}, "'tuning.table' is 'no/rates.csv', but there is no such file; `make tune`"),
     (
-        {"tuning": {"table": "workflow/distances/lang2vec.csv"}},
-        "'tuning.table' is 'workflow/distances/lang2vec.csv', which has no column model, size, method, budget, search,",
+        {"rate_search": {"table": "no/rates.csv"}},
+        "'rate_search.table' is 'no/rates.csv', but there is no such file; `make rates`",
+    ),
+    (
+        {"rate_search": {"table": "workflow/distances/lang2vec.csv"}},
+        "'rate_search.table' is 'workflow/distances/lang2vec.csv', which has no column model, size, method, budget, se",
     ),
     # studies
     ({"studies": {"mine": STUDY}}, "'studies.mine.figure' is missing; write which figure is drawn: 'budgets', "),

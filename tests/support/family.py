@@ -13,7 +13,7 @@ from mtpeft.data.encode import encode_pair
 from mtpeft.models.families.m2m100 import M2M100_CODES, NLLB_CODES
 from mtpeft.models.load import random_model
 from mtpeft.models.local import describe_local
-from mtpeft.training.job import Inputs
+from mtpeft.training.finetune import CellInputs
 from support.model import SPANISH_ENGLISH, inputs, train_params
 from support.text import SCRIPTS
 
@@ -64,7 +64,7 @@ def save_random(config: dict[str, Any], folder: Path) -> None:
         write_record(folder / "config.json", saved | {"tie_word_embeddings": config["tie_word_embeddings"]})
 
 
-def family_inputs(name: str, sweep: Path, folder: Path) -> Inputs:
+def family_inputs(name: str, sweep: Path, folder: Path) -> CellInputs:
     """A checkpoint taken in as a base model, and the text of the tiny sweep in its tokens."""
     checkpoint = build_checkpoint(name, folder / "checkpoint")
     given = inputs(sweep)
@@ -74,7 +74,7 @@ def family_inputs(name: str, sweep: Path, folder: Path) -> Inputs:
     arrays = {pairs / f"{part}.tsv": folder / f"{part}.safetensors" for part in ("train", "dev")}
     encode_pair({**LANGUAGES, "vocabulary": name}, tokenizer=checkpoint, parts=arrays)
     train, dev = arrays.values()
-    return Inputs(base=record, train=train, dev=dev, dev_text=given.dev_text, subset=given.subset)
+    return CellInputs(base=record, train=train, dev=dev, dev_text=given.dev_text, subset=given.subset)
 
 
 def family_settings(method: str) -> dict[str, Any]:

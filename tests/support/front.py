@@ -17,7 +17,7 @@ from mtpeft.steps.train import placed
 from support.steps import decode_params, score_params, train_params
 
 OVERLAY = {
-    "tuning": {"table": None},
+    "rate_search": {"table": None},
     "studies": {
         "budgets": {
             "pairs": ["pt-en"],

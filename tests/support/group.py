@@ -7,7 +7,7 @@ from typing import Any
 from mtpeft.config.load import merge
 from mtpeft.data.encode import encode_pair
 from mtpeft.models.local import describe_local
-from mtpeft.training.job import Inputs
+from mtpeft.training.finetune import CellInputs
 from support.config import DEFAULT, STUDY
 from support.family import build_checkpoint
 
@@ -24,7 +24,7 @@ def together(*pairs: str, **changes: Any) -> dict[str, Any]:
 
 def of_size(share: float, *pairs: str) -> dict[str, Any]:
     """An overlay in which a method with parameters for each language trains a share of the model on these pairs."""
-    context = {"tuner": "context_lora", "learning_rate": 1.0e-3}
+    context = {"method": "context_lora", "learning_rate": 1.0e-3}
     catalogues = {"methods": {"context": context}, "budgets": {"b": share}, "pairs": {"en-de": {"corpus": "interface"}}}
     return catalogues | together(*pairs, methods=["context"], budgets=["b"])
 
@@ -65,7 +65,7 @@ WRONG_GROUPS: list[tuple[Any, ...]] = [
 ]
 
 
-def group_inputs(name: str, sweep: Path, folder: Path) -> Inputs:
+def group_inputs(name: str, sweep: Path, folder: Path) -> CellInputs:
     """A checkpoint of a family taken in, and the text of the tiny sweep in its tokens, one member as if of Spanish.
 
     The second member has half of the rows of the first.
@@ -77,7 +77,7 @@ def group_inputs(name: str, sweep: Path, folder: Path) -> Inputs:
     for label, sides in SIDES.items():
         arrays = {pairs / f"{part}.tsv": folder / label / f"{part}.safetensors" for part in ("train", "dev")}
         encode_pair({**sides, "vocabulary": name}, tokenizer=checkpoint, parts=arrays)
-        members.append(Inputs(base, *arrays.values(), pairs / "dev.tsv", pairs / "subsets/n44.txt"))
+        members.append(CellInputs(base, *arrays.values(), pairs / "dev.tsv", pairs / "subsets/n44.txt"))
     fewer = folder / "fewer.txt"
     rows = members[1].subset.read_text(encoding="utf-8").splitlines()
     fewer.write_text("\n".join(rows[: len(rows) // 2]) + "\n", encoding="utf-8")

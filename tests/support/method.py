@@ -18,7 +18,7 @@ from mtpeft.methods.budget import Allocation, allocation_of
 from mtpeft.models.architecture import ModelShape
 from mtpeft.models.families import read_shape
 from mtpeft.models.load import load_base
-from mtpeft.models.special_tokens import Frame
+from mtpeft.models.special_tokens import SpecialTokens
 from support.family import CHECKPOINTS, save_random
 
 FAMILIES = {"mbart": "mbart50", "m2m100": "m2m100", "marian": "marian", "t5": "t5", "mt5": "mt5"}
@@ -71,12 +71,12 @@ class Subject:
     @cached_property
     def allocation(self) -> Allocation:
         """What is trained, in closed form."""
-        return allocation_of(METHODS[self.options["tuner"]], self.options, self.shape, share=self.share)
+        return allocation_of(METHODS[self.options["method"]], self.options, self.shape, share=self.share)
 
     @cached_property
     def stored(self) -> int:
         """Numbers that are stored, in closed form."""
-        stored = METHODS[self.options["tuner"]].stored
+        stored = METHODS[self.options["method"]].stored
         return stored(self.shape, self.options, self.allocation.sizes) if stored else self.allocation.trained
 
     @property
@@ -88,7 +88,7 @@ class Subject:
     def start(self) -> nn.Module:
         """The base with what the method trains of it; read only."""
         torch.manual_seed(1)
-        return METHODS[self.options["tuner"]].apply(self.untouched(), self.allocation.sizes, self.options).eval()
+        return METHODS[self.options["method"]].apply(self.untouched(), self.allocation.sizes, self.options).eval()
 
     @cached_property
     def trained(self) -> nn.Module:
@@ -116,18 +116,18 @@ class Subject:
 
     def finish(self, model: nn.Module) -> nn.Module:
         """What is stored of a trained model."""
-        finish = METHODS[self.options["tuner"]].finish
+        finish = METHODS[self.options["method"]].finish
         return finish(model) if finish else model
 
-    def frame(self) -> Frame:
+    def special_tokens(self) -> SpecialTokens:
         """Special tokens of the base."""
         return self.frame_of(self.base_model.config)
 
     @staticmethod
-    def frame_of(config: Any) -> Frame:
+    def frame_of(config: Any) -> SpecialTokens:
         """Special tokens of a model of this configuration."""
-        return Frame(
-            pad=config.pad_token_id, end=config.eos_token_id, begin=(config.decoder_start_token_id,), longest=64
+        return SpecialTokens(
+            pad=config.pad_token_id, end=config.eos_token_id, begin=(config.decoder_start_token_id,), max_length=64
         )
 
 
@@ -146,11 +146,11 @@ def sources(count: int = len(LENGTHS)) -> list[torch.Tensor]:
     return [torch.randint(*WORDS, (length,), generator=generator) for length in LENGTHS[:count]]
 
 
-def batch(frame: Frame, seed: int = 11) -> dict[str, torch.Tensor]:
+def batch(special_tokens: SpecialTokens, seed: int = 11) -> dict[str, torch.Tensor]:
     """Inputs and labels of a batch with padding on both sides."""
     generator = torch.Generator().manual_seed(seed)
     targets = [torch.randint(*WORDS, (length + 1,), generator=generator) for length in LENGTHS]
-    return dict(model_inputs(sources(), targets, frame=frame))
+    return dict(model_inputs(sources(), targets, special_tokens=special_tokens))
 
 
 @torch.no_grad()

@@ -50,7 +50,7 @@ STARTS_WITH_WORDS = {"it starts as the base": But("a prompt is there to be read,
 
 
 NEARLY_BASE = {"it starts as the base": But("a prefix takes attention from the text, however small it is")}
-ADAPTER = {"tuner": "adapter", "activation": "relu"}
+ADAPTER = {"method": "adapter", "activation": "relu"}
 CASES: dict[str, Case] = {
     **{
         name: Case({**ADAPTER, **options}, "BOTTLENECK", share=0.08, exceptions=_not_mergeable("an adapter"))
@@ -64,24 +64,26 @@ CASES: dict[str, Case] = {
         }.items()
     },
     "mam": Case(
-        {"tuner": "mam", "length": 3, "activation": "relu", "scaling": 4.0},
+        {"method": "mam", "length": 3, "activation": "relu", "scaling": 4.0},
         "MAM",
         share=0.08,
         exceptions={**_not_mergeable("a prefix"), **NEARLY_BASE},
     ),
-    "lora": Case({"tuner": "lora", "scaling": 2.0}, "LORA", share=0.05),
-    "rslora": Case({"tuner": "lora", "scaling": 2.0, "rank_stabilised": True}, "LORA", share=0.05, families=FEW),
-    "dora": Case({"tuner": "lora", "scaling": 2.0, "dora": True}, "LORA", share=0.05, families=FEW),
-    "dsee": Case({"tuner": "dsee", "sparse": 5, "scaling": 2.0}, "DSEE", share=0.05),
-    "prefix": Case({"tuner": "prefix"}, "PREFIX", share=0.05, exceptions={**_not_mergeable("a prefix"), **NEARLY_BASE}),
+    "lora": Case({"method": "lora", "scaling": 2.0}, "LORA", share=0.05),
+    "rslora": Case({"method": "lora", "scaling": 2.0, "rank_stabilised": True}, "LORA", share=0.05, families=FEW),
+    "dora": Case({"method": "lora", "scaling": 2.0, "dora": True}, "LORA", share=0.05, families=FEW),
+    "dsee": Case({"method": "dsee", "sparse": 5, "scaling": 2.0}, "DSEE", share=0.05),
+    "prefix": Case(
+        {"method": "prefix"}, "PREFIX", share=0.05, exceptions={**_not_mergeable("a prefix"), **NEARLY_BASE}
+    ),
     "cross_prefix": Case(
-        {"tuner": "prefix", "attentions": ["cross"]},
+        {"method": "prefix", "attentions": ["cross"]},
         "PREFIX",
         share=0.03,
         exceptions={**_not_mergeable("a prefix"), **NEARLY_BASE},
     ),
     "network_prefix": Case(
-        {"tuner": "prefix", "network": 6},
+        {"method": "prefix", "network": 6},
         "PREFIX",
         share=0.1,
         exceptions={
@@ -91,18 +93,18 @@ CASES: dict[str, Case] = {
         },
     ),
     "sequence_prefix": Case(
-        {"tuner": "sequence_prefix"},
+        {"method": "sequence_prefix"},
         "SEQUENCE_PREFIX",
         share=0.05,
         exceptions={**_not_mergeable("a prefix"), **NEARLY_BASE},
     ),
-    "context_lora": Case({"tuner": "context_lora", "scaling": 2.0}, "CONTEXT", share=0.05),
-    "context_ia3": Case({"tuner": "context_ia3"}, "CONTEXT"),
-    "context_bitfit": Case({"tuner": "context_bitfit"}, "CONTEXT", nothing=("t5", "mt5")),
+    "context_lora": Case({"method": "context_lora", "scaling": 2.0}, "CONTEXT", share=0.05),
+    "context_ia3": Case({"method": "context_ia3"}, "CONTEXT"),
+    "context_bitfit": Case({"method": "context_bitfit"}, "CONTEXT", nothing=("t5", "mt5")),
     "prefix_then_lora": Case(
         {
-            "tuner": "staged",
-            "stages": [{"tuner": "prefix"}, {"tuner": "lora", "scaling": 2.0}],
+            "method": "staged",
+            "stages": [{"method": "prefix"}, {"method": "lora", "scaling": 2.0}],
             "sizes": [2],
             "rate_factors": [10.0, 1.0],
         },
@@ -112,8 +114,8 @@ CASES: dict[str, Case] = {
     ),
     "prefix_then_adapter": Case(
         {
-            "tuner": "staged",
-            "stages": [{"tuner": "prefix", "attentions": ["encoder"]}, {**ADAPTER, "placement": "houlsby"}],
+            "method": "staged",
+            "stages": [{"method": "prefix", "attentions": ["encoder"]}, {**ADAPTER, "placement": "houlsby"}],
             "sizes": [2],
             "rate_factors": [10.0, 1.0],
         },
@@ -123,8 +125,8 @@ CASES: dict[str, Case] = {
     ),
     "prefix_then_full": Case(
         {
-            "tuner": "staged_full",
-            "stages": [{"tuner": "prefix"}, {"tuner": "full"}],
+            "method": "staged_full",
+            "stages": [{"method": "prefix"}, {"method": "full"}],
             "sizes": [2],
             "rate_factors": [10.0, 1.0],
         },
@@ -140,10 +142,10 @@ CASES: dict[str, Case] = {
         },
     ),
     "prompt": Case(
-        {"tuner": "prompt"}, "PROMPT", share=0.02, exceptions=_not_mergeable("a prompt") | STARTS_WITH_WORDS
+        {"method": "prompt"}, "PROMPT", share=0.02, exceptions=_not_mergeable("a prompt") | STARTS_WITH_WORDS
     ),
     "p_tuning": Case(
-        {"tuner": "p_tuning", "network": "mlp", "hidden": 8},
+        {"method": "p_tuning", "network": "mlp", "hidden": 8},
         "PROMPT",
         share=0.06,
         exceptions={
@@ -154,24 +156,24 @@ CASES: dict[str, Case] = {
     ),
     "dept": Case(
         # Positions are those of the longest source here: rows beyond would get no gradient.
-        {"tuner": "dept", "prompt_tokens": 2, "max_length": max(LENGTHS), "low_rank_rate": 0.1},
+        {"method": "dept", "prompt_tokens": 2, "max_length": max(LENGTHS), "low_rank_rate": 0.1},
         "DEPT",
         share=0.012,
         exceptions=_not_mergeable("a prompt") | STARTS_WITH_WORDS,
     ),
     "adalink": Case(
-        {"tuner": "adalink"}, "ADALINK", share=0.02, exceptions=_not_mergeable("a link beside tied embeddings")
+        {"method": "adalink"}, "ADALINK", share=0.02, exceptions=_not_mergeable("a link beside tied embeddings")
     ),
-    "bitfit": Case({"tuner": "bitfit"}, "BITFIT", nothing=("t5", "mt5")),
-    "layernorm": Case({"tuner": "layernorm"}, "LN_TUNING"),
-    "norm_weights": Case({"tuner": "layernorm", "train": "weights"}, "COPIES"),
-    "norm_biases": Case({"tuner": "layernorm", "train": "biases"}, "COPIES", nothing=("t5", "mt5"), families=FEW),
-    "norms_and_biases": Case({"tuner": "layernorm", "with_biases": True}, "COPIES"),
-    "ssf": Case({"tuner": "ssf"}, "SSF"),
-    **{part: Case({"tuner": "part", "part": part}, "COPIES") for part in ("encoder", "decoder", "cross_attention")},
-    "embeddings": Case({"tuner": "embeddings"}, "EMBEDDINGS"),
+    "bitfit": Case({"method": "bitfit"}, "BITFIT", nothing=("t5", "mt5")),
+    "layernorm": Case({"method": "layernorm"}, "LN_TUNING"),
+    "norm_weights": Case({"method": "layernorm", "train": "weights"}, "COPIES"),
+    "norm_biases": Case({"method": "layernorm", "train": "biases"}, "COPIES", nothing=("t5", "mt5"), families=FEW),
+    "norms_and_biases": Case({"method": "layernorm", "with_biases": True}, "COPIES"),
+    "ssf": Case({"method": "ssf"}, "SSF"),
+    **{part: Case({"method": "part", "part": part}, "COPIES") for part in ("encoder", "decoder", "cross_attention")},
+    "embeddings": Case({"method": "embeddings"}, "EMBEDDINGS"),
     "adapter_embeddings": Case(
         {**ADAPTER, "embeddings": True}, "BOTTLENECK", share=0.4, exceptions=_not_mergeable("an adapter")
     ),
-    "lora_embeddings": Case({"tuner": "lora", "scaling": 2.0, "embeddings": True}, "LORA_EMBEDDINGS", share=0.4),
+    "lora_embeddings": Case({"method": "lora", "scaling": 2.0, "embeddings": True}, "LORA_EMBEDDINGS", share=0.4),
 }

@@ -1,6 +1,7 @@
 """A tiny sweep of real sentences: a vocabulary, token arrays, a base model, and the settings of its cells."""
 
 import copy
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,10 @@ from mtpeft.data.tsv import Pair, write_pairs
 from mtpeft.data.vocabulary import train_vocabulary
 from mtpeft.methods import METHODS as REGISTRY
 from mtpeft.models.config_json import mbart_config
-from mtpeft.training.finetune import finetune
-from mtpeft.training.job import Inputs
+from mtpeft.models.special_tokens import SpecialTokens
+from mtpeft.training.batches import Batch, cell_batches
+from mtpeft.training.finetune import CellInputs, finetune, training_texts
+from mtpeft.training.params import CellParams
 from mtpeft.training.pretrain import pretrain
 
 SPANISH_ENGLISH = [
@@ -87,19 +90,19 @@ LANGUAGES = ["en", "es", "ca"]
 """Catalan has no token in mBART-50."""
 SEARCH = {"beam_size": 1, "length_penalty": 1.0, "max_length_ratio": 1.5}
 METHODS = {
-    "full": {"tuner": "full"},
-    "scratch": {"tuner": "scratch", "longer": 2, "patience": 2},
-    "adapter": {"tuner": "adapter", "activation": "relu"},
-    "lora": {"tuner": "lora", "scaling": 2.0},
-    "prefix": {"tuner": "prefix"},
-    "bitfit": {"tuner": "bitfit"},
-    "layernorm": {"tuner": "layernorm"},
-    "embeddings": {"tuner": "embeddings"},
-    "adapter_embeddings": {"tuner": "adapter", "activation": "relu", "embeddings": True},
-    "lora_embeddings": {"tuner": "lora", "scaling": 2.0, "embeddings": True},
+    "full": {"method": "full"},
+    "scratch": {"method": "scratch", "longer": 2, "patience": 2},
+    "adapter": {"method": "adapter", "activation": "relu"},
+    "lora": {"method": "lora", "scaling": 2.0},
+    "prefix": {"method": "prefix"},
+    "bitfit": {"method": "bitfit"},
+    "layernorm": {"method": "layernorm"},
+    "embeddings": {"method": "embeddings"},
+    "adapter_embeddings": {"method": "adapter", "activation": "relu", "embeddings": True},
+    "lora_embeddings": {"method": "lora", "scaling": 2.0, "embeddings": True},
 }
 METHODS["prefix_then_lora"] = {
-    "tuner": "staged",
+    "method": "staged",
     "stages": [METHODS["prefix"], METHODS["lora"]],
     "sizes": [2],
     "rate_factors": [4.0, 1.0],
@@ -165,7 +168,7 @@ def decode_params() -> dict[str, Any]:
 
 def cell(method: str, *, seed: str = "1") -> Cell:
     """Labels of a cell of the tiny sweep."""
-    labels = REGISTRY[METHODS[method]["tuner"]].budget_labels or ("b5",) if method in METHODS else ("b5",)
+    labels = REGISTRY[METHODS[method]["method"]].budget_labels or ("b5",) if method in METHODS else ("b5",)
     return Cell("tiny", "es-en", "n44", method, labels[0], seed)
 
 
@@ -209,10 +212,10 @@ def pretrain_base(sweep: Path, record: Path, settings: dict[str, Any]) -> None:
     )
 
 
-def inputs(folder: Path) -> Inputs:
+def inputs(folder: Path) -> CellInputs:
     """Files that a cell of the tiny sweep is trained from."""
     pairs = folder / "data/pairs/es-en"
-    return Inputs(
+    return CellInputs(
         base=folder / "results/models/tiny/base.json",
         train=arrays(folder, "train"),
         dev=arrays(folder, "dev"),
@@ -224,10 +227,22 @@ def inputs(folder: Path) -> Inputs:
 def train_cell(sweep: Path, folder: Path, settings: dict[str, Any]) -> Path:
     """Train a cell into a folder; returns its record."""
     record = folder / "train.json"
-    finetune(settings, cell(settings["method"]["tuner"]), inputs=inputs(sweep), record=record)
+    finetune(settings, cell(settings["method"]["method"]), inputs=inputs(sweep), record=record)
     return record
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
     """Content of all files under a folder, by relative name."""
     return {str(file.relative_to(folder)): file.read_bytes() for file in sorted(folder.rglob("*")) if file.is_file()}
+
+
+def batches(settings: dict[str, Any], files: CellInputs, specials: list[SpecialTokens]) -> Callable[[int], Batch]:
+    """The batches of a cell, given the special tokens for each target language."""
+    params = CellParams.of(settings)
+    optimisation = params.optimisation
+    return cell_batches(
+        training_texts(files, specials),
+        batch_tokens=optimisation.batch_tokens,
+        temperature=optimisation.temperature,
+        seed=params.seed,
+    )

@@ -19,9 +19,9 @@ from typing import Any
 import pytest
 
 from mtpeft.cli import main
-from mtpeft.config.pins import pins_of
 from mtpeft.core.files import canonical
 from mtpeft.data.sources.mtdata.environment import INDEX
+from mtpeft.isolated.install import pins_of
 from mtpeft.isolated.run import ISOLATED, PACKAGES
 from support.corpus import SENTENCES
 

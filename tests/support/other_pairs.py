@@ -27,7 +27,7 @@ WRONG_OTHERS: list[tuple[Any, ...]] = [
     ),
     (
         {**forgetting("tr-en"), "methods": {"none": None}},
-        "'studies.mine.also_score' compares with the untouched model, which 'methods' lacks; add 'none: {tuner: none}'",
+        "'studies.mine.also_score' compares with the untouched model, which 'methods' lacks; add 'none: {method:",
     ),
     (
         {**forgetting("eu-en"), "pairs": {"eu-en": {"corpus": "interface"}}},

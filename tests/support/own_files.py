@@ -5,7 +5,7 @@ from typing import Any
 WRONG_FILES: list[tuple[Any, ...]] = [
     (
         {"corpora": {"own": {"files": {"tsv": "a", "csv": "b", "columns": {"sw": 0, "en": 1}}}}},
-        "'corpora.own.files' names files of several forms, 'tsv', 'csv'; take out all but one.",
+        "'corpora.own.files' names files of several forms, 'csv', 'tsv'; take out all but one.",
     ),
     (
         {"corpora": {"own": {"files": {"tmx": "a.tmx", "sw": "b"}, "written_in": "sw"}}},
@@ -18,7 +18,7 @@ WRONG_FILES: list[tuple[Any, ...]] = [
     ),
     (
         {"corpora": {"own": {"files": {"jsonl": "a.jsonl", "columns": {"sw": 0, "en": "text"}}}}},
-        "'corpora.own.files.columns.sw' is 0, but JSON has no numbered columns; write a key.",
+        "'corpora.own.files.columns.sw' is 0, but 'jsonl' has no numbered columns; write a key.",
     ),
     (
         {"corpora": {"own": {"files": {"tmx": "a.tmx", "columns": {"sw": 0, "en": 1}}, "written_in": "sw"}}},

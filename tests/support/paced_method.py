@@ -12,9 +12,9 @@ PACE_VARIABLE = "SECONDS_PER_UPDATE"
 
 
 class PacedOptions(TrainedMethodOptions):
-    """`tuner: paced`."""
+    """`method: paced`."""
 
-    tuner: Literal["paced"]
+    method: Literal["paced"]
 
 
 class Pace(UpdateHook):

@@ -10,7 +10,7 @@ from torch import nn
 from mtpeft.methods.task_ids import takers_of
 from mtpeft.models.load import prepare_torch
 from mtpeft.training.contrastive import objective
-from mtpeft.training.micro_batches import Differentiated, Gradient, put_gradient
+from mtpeft.training.micro_batches import Gradient, TrainedModel, accumulate_gradients
 from mtpeft.training.objective import Objective
 from support.method import Subject, batch, write_base
 
@@ -23,28 +23,28 @@ LANGUAGES = {"source": ["es", "pt"], "target": ["en", "en"]}
 def of_two_languages(folder: Path) -> Subject:
     """A method with parameters for each language, of which a row trains its own."""
     prepare_torch(1)
-    return Subject(write_base("mbart", folder), {"tuner": "context_ia3", "languages": LANGUAGES}, share=None)
+    return Subject(write_base("mbart", folder), {"method": "context_ia3", "languages": LANGUAGES}, share=None)
 
 
 def rows_of(subject: Subject) -> dict[str, torch.Tensor]:
     """A batch of two pairs, of which two rows share a target."""
-    rows = batch(subject.frame())
+    rows = batch(subject.special_tokens())
     for name in ("labels", "decoder_input_ids"):
         rows[name][1] = rows[name][2]
     return rows | {"domains": torch.tensor([0, 1, 0])}
 
 
-def differentiated(model: nn.Module, losses: Any) -> Differentiated:
+def differentiated(model: nn.Module, losses: Any) -> TrainedModel:
     chosen = losses if isinstance(losses, Objective) else objective(losses)
     trained = [weight for weight in model.parameters() if weight.requires_grad]
-    return Differentiated(model.train(), trained, chosen, 0.1, takers_of(model))
+    return TrainedModel(model.train(), trained, chosen, 0.1, takers_of(model))
 
 
 def gradient_of(
     subject: Subject, losses: Any, micro_batch_tokens: int | None = None
 ) -> tuple[Gradient, list[torch.Tensor]]:
     of = differentiated(subject.stirred(), losses)
-    found = put_gradient(of, rows_of(subject), seed=1, micro_batch_tokens=micro_batch_tokens)
+    found = accumulate_gradients(of, rows_of(subject), seed=1, micro_batch_tokens=micro_batch_tokens)
     return found, [weight.grad for weight in of.trained]
 
 

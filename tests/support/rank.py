@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from torch import distributed
 
-from mtpeft.training.progress import Progress
+from mtpeft.training.progress import ProgressBar
 
 PATIENCE = timedelta(seconds=1200)
 
@@ -54,6 +54,6 @@ def losses_of(do: Callable[[], Any], monkeypatch: pytest.MonkeyPatch) -> list[fl
     """The loss of each update that something makes."""
     found: list[float] = []
     with monkeypatch.context() as patch:
-        patch.setattr(Progress, "update", lambda progress, loss, tokens: found.append(loss))
+        patch.setattr(ProgressBar, "update", lambda progress, loss, tokens: found.append(loss))
         do()
     return found

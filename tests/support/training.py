@@ -72,7 +72,7 @@ def trainer(sweep: Path, record: Path, settings: dict[str, Any]) -> list[str]:
     """The command that trains a cell, as a rule calls it."""
     files = {name.replace("_", "-"): str(file) for name, file in vars(inputs(sweep)).items() if file}
     options = [part for name, file in files.items() for part in (f"--{name}", file)]
-    label = cell(settings["method"]["tuner"]).path
+    label = cell(settings["method"]["method"]).path
     return ["train", "--cell", label, "--settings", canonical(settings), *options, "--record", str(record)]
 
 

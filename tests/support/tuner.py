@@ -11,11 +11,11 @@ from mtpeft.methods import METHODS as REGISTRY
 from mtpeft.methods.budget import Allocation, allocation_of
 from mtpeft.models.families import read_shape
 from mtpeft.models.load import load_base
-from mtpeft.models.precision import WHOLE, Frozen
-from mtpeft.models.special_tokens import Frame
+from mtpeft.models.precision import WHOLE, BasePrecision
+from mtpeft.models.special_tokens import SpecialTokens
 from support.model import BUDGETS, MAX_POSITIONS, METHODS, arrays
 
-FRAME = Frame(pad=1, end=2, begin=(2, 9), longest=MAX_POSITIONS)
+SPECIAL_TOKENS = SpecialTokens(pad=1, end=2, begin=(2, 9), max_length=MAX_POSITIONS)
 """Of the tiny model; 9 stands for a language."""
 ADAPTER_FILE = "adapter_model.safetensors"
 FOLDER_TYPES = {
@@ -37,20 +37,24 @@ def base_folder(sweep: Path) -> Path:
     return sweep / "results/models/tiny/checkpoint"
 
 
-def build(sweep: Path, method: str, frozen: Frozen = WHOLE) -> tuple[nn.Module, Allocation]:
+def build(sweep: Path, method: str, precision: BasePrecision = WHOLE) -> tuple[nn.Module, Allocation]:
     """The method at its budget on the tiny base, as the trainer builds it."""
     config = json.loads((base_folder(sweep) / "config.json").read_text(encoding="utf-8"))
-    entry = REGISTRY[METHODS[method]["tuner"]]
+    entry = REGISTRY[METHODS[method]["method"]]
     allocation = allocation_of(entry, METHODS[method], read_shape(config), share=BUDGETS.get(method))
     torch.manual_seed(1)
-    return entry.apply(load_base(base_folder(sweep), frozen), allocation.sizes, METHODS[method]).eval(), allocation
+    return entry.apply(load_base(base_folder(sweep), precision), allocation.sizes, METHODS[method]).eval(), allocation
 
 
 def batch(sweep: Path) -> dict[str, torch.Tensor]:
     """The dev set as one batch."""
     pairs = read_arrays(arrays(sweep, "dev"))
     rows = range(len(pairs.source))
-    return dict(model_inputs([pairs.source[row] for row in rows], [pairs.target[row] for row in rows], frame=FRAME))
+    return dict(
+        model_inputs(
+            [pairs.source[row] for row in rows], [pairs.target[row] for row in rows], special_tokens=SPECIAL_TOKENS
+        )
+    )
 
 
 @torch.no_grad()

@@ -3,29 +3,44 @@
 from typing import Any
 
 TUNING_MISTAKES: list[tuple[dict[str, Any], str]] = [
-    ({"tuning": None}, "'methods.full.learning_rate' asks for a search, but there is no 'tuning'; write on which pair"),
-    ({"tuning": {"pair": None}}, "'tuning.pair' is missing; write it"),
-    ({"tuning": {"pairs": "es-en"}}, "'tuning.pairs' is 'es-en'; write a list"),
     (
-        {"tuning": {"pairs": ["es-en"]}},
-        "'tuning' has both 'pair' and 'pairs'; leave one of the two empty, such as 'pair: ~'.",
+        {"rate_search": None},
+        "'methods.full.learning_rate' asks for a search, but there is no 'rate_search'; write on which pair",
+    ),
+    ({"rate_search": {"pair": None}}, "'rate_search.pair' is missing; write it"),
+    ({"rate_search": {"pairs": "es-en"}}, "'rate_search.pairs' is 'es-en'; write a list"),
+    (
+        {"rate_search": {"pairs": ["es-en"]}},
+        "'rate_search' has both 'pair' and 'pairs'; leave one of the two empty, such as 'pair: ~'.",
     ),
     (
-        {"tuning": {"seeds": [7, 8]}},
-        "'tuning' has both 'seed' and 'seeds'; leave one of the two empty, such as 'seed: ~'.",
+        {"rate_search": {"seeds": [7, 8]}},
+        "'rate_search' has both 'seed' and 'seeds'; leave one of the two empty, such as 'seed: ~'.",
     ),
-    ({"tuning": {"pair": None, "pairs": ["es-en", "es-em"]}}, "'tuning.pairs' names 'es-em', which is not in 'pairs'"),
-    ({"tuning": {"pair": None, "pairs": ["es-en"] * 2}}, "'tuning.pairs' names something twice; write each once."),
-    ({"tuning": {"seed": None, "seeds": [0, 7, 7]}}, "'tuning.seeds' names something twice; write each once."),
-    ({"tuning": {"seed": None, "seeds": [0, -7]}}, "'tuning.seeds.1' is -7; write a number of at least 0."),
     (
-        {"tuning": {"pair": None, "pairs": ["es-en", "pt-en"], "seed": None, "seeds": [0, 2]}},
-        "'tuning' searches on 'pt-en' with seed 2, which 'studies.budgets' compares on; write another seed, or a pair",
+        {"rate_search": {"pair": None, "pairs": ["es-en", "es-em"]}},
+        "'rate_search.pairs' names 'es-em', which is not in 'pairs'",
     ),
-    ({"tuning": {"widenings": -1}}, "'tuning.widenings' is -1; write a number of at least 0."),
-    ({"tuning": {"pair": "es-em"}}, "'tuning.pair' names 'es-em', which is not in 'pairs'; did you mean 'es-en'?"),
     (
-        {"tuning": {"pair": "pt-en", "seed": 1}},
-        "'tuning' searches on 'pt-en' with seed 1, which 'studies.budgets' compares on; write another seed, or a pair",
+        {"rate_search": {"pair": None, "pairs": ["es-en"] * 2}},
+        "'rate_search.pairs' names something twice; write each once.",
+    ),
+    (
+        {"rate_search": {"seed": None, "seeds": [0, 7, 7]}},
+        "'rate_search.seeds' names something twice; write each once.",
+    ),
+    ({"rate_search": {"seed": None, "seeds": [0, -7]}}, "'rate_search.seeds.1' is -7; write a number of at least 0."),
+    (
+        {"rate_search": {"pair": None, "pairs": ["es-en", "pt-en"], "seed": None, "seeds": [0, 2]}},
+        "'rate_search' searches on 'pt-en' with seed 2, which 'studies.budgets' compares on; write another seed, or a",
+    ),
+    ({"rate_search": {"extensions": -1}}, "'rate_search.extensions' is -1; write a number of at least 0."),
+    (
+        {"rate_search": {"pair": "es-em"}},
+        "'rate_search.pair' names 'es-em', which is not in 'pairs'; did you mean 'es-en'?",
+    ),
+    (
+        {"rate_search": {"pair": "pt-en", "seed": 1}},
+        "'rate_search' searches on 'pt-en' with seed 1, which 'studies.budgets' compares on; write another seed, or a",
     ),
 ]

@@ -34,7 +34,7 @@ WRONG_VALUES: list[tuple[Any, ...]] = [
     (budgets(also=[{"seeds": [False]}]), "'studies.budgets.also.0.seeds.0' is false; write a number."),
     ({"models": {"small": {"threads": True}}}, "'models.small.threads' is true; write a number."),
     ({"corpora": {"interface": {"split": {"dev": True}}}}, "'corpora.interface.split.dev' is true; write a number."),
-    ({"tuning": {"seed": True}}, "'tuning.seed' is true; write a number."),
+    ({"rate_search": {"seed": True}}, "'rate_search.seed' is true; write a number."),
     # numbers that are none, or beyond all use
     ({"margin": float("nan")}, "'margin' is nan; write a finite number."),
     ({"margin": "1e999"}, "'margin' is '1e999'; write a number."),
@@ -51,7 +51,7 @@ WRONG_VALUES: list[tuple[Any, ...]] = [
     ({"training": {"weight_decay": -0.1}}, "'training.weight_decay' is -0.1; write a number of at least 0."),
     ({"training": {"warmup": 1}}, "'training.warmup' is 1; write a number below 1."),
     ({"training": {"evaluations": 0}}, "'training.evaluations' is 0; write a number above 0."),
-    ({"tuning": {"widenings": 1000}}, "'tuning.widenings' is 1000; write a number of at most 20."),
+    ({"rate_search": {"extensions": 1000}}, "'rate_search.extensions' is 1000; write a number of at most 20."),
     (budgets(seeds=[-1]), "'studies.budgets.seeds.0' is -1; write a number of at least 0."),
     (budgets(seeds=[1.5]), "'studies.budgets.seeds.0' is 1.5; write a whole number."),
     (
@@ -120,8 +120,8 @@ WRONG_VALUES: list[tuple[Any, ...]] = [
     (hub("owner/a/b@0123abc"), "'models.new.hub' is 'owner/a/b@0123abc'; write 'owner/name@commit', with the digits"),
     # the run on which rates are searched for
     (
-        {"tuning": {"pair": "de-en", "seed": 3}},
-        "'tuning' searches on 'de-en' with seed 3, which 'studies.languages' compares on; write another seed",
+        {"rate_search": {"pair": "de-en", "seed": 3}},
+        "'rate_search' searches on 'de-en' with seed 3, which 'studies.languages' compares on; write another seed",
     ),
     # files
     (

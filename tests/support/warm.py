@@ -2,7 +2,7 @@
 
 import socket
 
-from mtpeft.forkserver.request import address_of
+from mtpeft.forkserver.client import address_of
 
 
 def is_listening(name: str) -> bool:

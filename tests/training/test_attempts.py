@@ -10,7 +10,7 @@ import pytest
 
 from mtpeft.core.errors import TryAgainError, UserError
 from mtpeft.core.files import read_record
-from mtpeft.training.attempts import attempting, became_of, read_attempts
+from mtpeft.training.attempt_log import attempting, end_of, read_attempts
 from support.training import at_update, build, results
 
 
@@ -52,7 +52,7 @@ def test_a_start_that_was_killed_has_no_end_and_the_next_one_says_so(tmp_path: P
     os.waitpid(process, 0)
     with attempting(tmp_path) as attempt:
         assert [entry["pid"] for entry in attempt.entries] == [process, os.getpid()]
-        assert "ended without a word: killed, by its memory limit or with its node" in became_of(attempt.entries[0])
+        assert "ended without a word: killed, by its memory limit or with its node" in end_of(attempt.entries[0])
 
 
 @pytest.mark.parametrize(

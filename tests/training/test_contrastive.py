@@ -15,8 +15,8 @@ from mtpeft.core.errors import StoppedError
 from mtpeft.data.token_arrays import IGNORED
 from mtpeft.models.load import prepare_torch
 from mtpeft.training.contrastive import objective, unlikelihood
-from mtpeft.training.loop import Plan, Task, train
-from mtpeft.training.micro_batches import Differentiated, put_gradient
+from mtpeft.training.loop import TrainingPlan, TrainingTask, train
+from mtpeft.training.micro_batches import TrainedModel, accumulate_gradients
 from mtpeft.training.objective import Objective, likelihood
 from support.config import DEFAULT
 from support.method import StopAfter, Subject, batch, write_base
@@ -24,7 +24,7 @@ from support.steps import train_params
 
 BOTH = ["unlikelihood", "length_normalised"]
 SMOOTHING = 0.1
-PLAN = Plan(
+PLAN = TrainingPlan(
     updates=4,
     learning_rate=0.01,
     warmup=0.25,
@@ -40,12 +40,12 @@ PLAN = Plan(
 def subject(tmp_path_factory: pytest.TempPathFactory) -> Subject:
     """Prompts on a tiny model of a family, since a prompt shows whether the decoder gets the encoder's states right."""
     prepare_torch(1)
-    return Subject(write_base("marian", tmp_path_factory.mktemp("marian")), {"tuner": "prompt"}, share=0.01)
+    return Subject(write_base("marian", tmp_path_factory.mktemp("marian")), {"method": "prompt"}, share=0.01)
 
 
 def inputs_of(subject: Subject) -> dict[str, torch.Tensor]:
     """A batch whose targets begin alike, as they do where a token says the language."""
-    inputs = batch(subject.frame())
+    inputs = batch(subject.special_tokens())
     inputs["labels"][:, 0] = 7
     inputs["decoder_input_ids"][:, 1] = 7
     inputs["labels"][1, 1] = inputs["labels"][0, 1]
@@ -66,8 +66,8 @@ def log_probabilities(model: nn.Module, source: torch.Tensor, begin: torch.Tenso
 def differentiate(chosen: Objective, model: nn.Module, inputs: Mapping[str, torch.Tensor]) -> tuple[torch.Tensor, int]:
     """Loss and target tokens of a batch, whose gradient then lies in the parameters."""
     trained = [weight for weight in model.parameters() if weight.requires_grad]
-    of = Differentiated(model, trained, chosen, SMOOTHING, ())
-    found = put_gradient(of, inputs, seed=1, micro_batch_tokens=None)
+    of = TrainedModel(model, trained, chosen, SMOOTHING, ())
+    found = accumulate_gradients(of, inputs, seed=1, micro_batch_tokens=None)
     return found.loss, found.tokens
 
 
@@ -145,14 +145,14 @@ def test_a_run_goes_on_where_it_stopped(subject: Subject, tmp_path: Path) -> Non
     (tmp_path / "whole").mkdir()
     (tmp_path / "halved").mkdir()
 
-    def task() -> Task:
+    def task() -> TrainingTask:
         model = subject.build()
         for module in model.modules():
             if hasattr(module, "dropout"):
                 module.dropout = 0.2
-        return Task(
+        return TrainingTask(
             model=model,
-            batch=lambda update: batch(subject.frame(), seed=update),
+            batch=lambda update: batch(subject.special_tokens(), seed=update),
             evaluate=lambda look: float(next(scores)),
             identity="test",
             objective=objective(BOTH),

@@ -10,16 +10,17 @@ import torch
 from torch import nn
 
 from mtpeft.core.files import write_record
+from mtpeft.core.options import DecodingOptions
 from mtpeft.data.token_arrays import model_inputs, read_arrays
-from mtpeft.decoding.search import Search, translate
+from mtpeft.decoding.search import translate
 from mtpeft.methods.tuned import open_tuned
 from mtpeft.metrics.sacrebleu import chrf
 from mtpeft.models.families import family_in
 from mtpeft.models.load import load_base, prepare_torch
-from mtpeft.models.tokenizer import frame_of, open_codec, text_of
-from mtpeft.training.attempts import attempting
-from mtpeft.training.finetune import save_tuned
-from mtpeft.training.job import Inputs, _models, open_job, train_job
+from mtpeft.models.tokenizer import detokenise, open_tokenizer, special_tokens_of
+from mtpeft.training.attempt_log import attempting
+from mtpeft.training.finetune import CellInputs, prepare_training, run_training, save_tuned
+from mtpeft.training.peft_model import build_stages
 from support.family import CHECKPOINTS, LANGUAGES, family_inputs, family_settings
 
 EVERYWHERE = ("full", "adapter", "lora", "prefix")
@@ -43,11 +44,11 @@ class Station:
 
 
 @pytest.fixture(scope="module")
-def prepared(sweep: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Inputs]:
+def prepared(sweep: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], CellInputs]:
     """Inputs of a cell of a family, made once."""
-    made: dict[str, Inputs] = {}
+    made: dict[str, CellInputs] = {}
 
-    def of(name: str) -> Inputs:
+    def of(name: str) -> CellInputs:
         if name not in made:
             folder = tmp_path_factory.mktemp(name)
             # A dev score that all trained weights beat, so that they are what is kept.
@@ -58,17 +59,26 @@ def prepared(sweep: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[
     return of
 
 
-def _observe(model: nn.Module, given: Inputs, checkpoint: Path) -> Station:
+def _observe(model: nn.Module, given: CellInputs, checkpoint: Path) -> Station:
     model.eval()
-    codec = open_codec(checkpoint, LANGUAGES, vocabulary="tiny")
-    frame = frame_of(codec, load_base(checkpoint).config)
+    tokenizer = open_tokenizer(checkpoint, LANGUAGES, vocabulary="tiny")
+    special_tokens = special_tokens_of(tokenizer, load_base(checkpoint).config)
     pairs = read_arrays(given.dev)
     sources, targets = ([side[row] for row in range(len(side))] for side in (pairs.source, pairs.target))
-    batch = {name: tensor for name, tensor in model_inputs(sources, targets, frame=frame).items() if name != "labels"}
+    batch = {
+        name: tensor
+        for name, tensor in model_inputs(sources, targets, special_tokens=special_tokens).items()
+        if name != "labels"
+    }
     with torch.no_grad():
         logits = model(**batch, use_cache=False).logits
-    found = translate(model, sources, Search(beam_size=1, length_penalty=1.0, max_length_ratio=1.0), frame=frame)
-    hypotheses = text_of(codec, found)
+    found = translate(
+        model,
+        sources,
+        DecodingOptions(beam_size=1, length_penalty=1.0, max_length_ratio=1.0),
+        special_tokens=special_tokens,
+    )
+    hypotheses = detokenise(tokenizer, found)
     lines = given.dev_text.read_text(encoding="utf-8").splitlines()[1:]
     return Station(logits, hypotheses, chrf(hypotheses, [line.split("\t")[2] for line in lines]))
 
@@ -79,15 +89,15 @@ def test_what_was_trained_is_what_is_opened_and_merged(
 ) -> None:
     prepare_torch(1)
     given = prepared(name)
-    job = open_job(family_settings(method) | held, given)
+    job = prepare_training(family_settings(method) | held, given)
     with attempting(tmp_path / "state") as attempt:
-        trained, run = train_job(job, state_folder=tmp_path / "state", clock=attempt.clock)
+        trained, run = run_training(job, state_folder=tmp_path / "state", clock=attempt.clock)
     assert run.status == "ok"
-    untouched = _observe(load_base(job.folder, job.frozen), given, job.folder)
+    untouched = _observe(load_base(job.folder, job.precision), given, job.folder)
     before = _observe(trained, given, job.folder)
     assert (before.logits - untouched.logits).abs().max() > 1e-3
 
-    opened = open_tuned(job.folder, save_tuned(trained, tmp_path / "tuned", diverged=False), job.frozen)
+    opened = open_tuned(job.folder, save_tuned(trained, tmp_path / "tuned", diverged=False), job.precision)
     after = _observe(opened, given, job.folder)
     assert torch.equal(after.logits, before.logits)
     assert (after.hypotheses, after.score) == (before.hypotheses, before.score)
@@ -100,7 +110,7 @@ def test_what_was_trained_is_what_is_opened_and_merged(
 
 @FAMILY
 def test_no_layer_is_skipped_at_random_and_dropout_is_what_was_asked_for(prepared: Callable, name: str) -> None:
-    job = open_job(family_settings("full"), prepared(name))
-    config = next(_models(job)).config
+    job = prepare_training(family_settings("full"), prepared(name))
+    config = next(build_stages(job)).config
     assert getattr(config, family_in(job.folder).dropout) == 0.0
     assert (getattr(config, "encoder_layerdrop", 0.0), getattr(config, "decoder_layerdrop", 0.0)) == (0.0, 0.0)

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from mtpeft.core.files import read_record
-from mtpeft.training.checkpoint import STATE_FILE
+from mtpeft.training.checkpoint import CHECKPOINT_FILE
 from mtpeft.training.launch import _code_of
 from support.model import train_cell, train_params
 from support.rank import in_ranks
@@ -43,7 +43,7 @@ def written(state: Path) -> int:
 
 def hit(sweep: Path, folder: Path, number: signal.Signals) -> tuple[int, str]:
     """Signal the command when it trains; returns its exit code and what it said. No rank outlives it."""
-    state = folder / "state" / STATE_FILE
+    state = folder / "state" / CHECKPOINT_FILE
     before = written(state)
     with start(sweep, folder / "train.json") as command:
         wait_for(lambda: written(state) > before or command.poll() is not None)

@@ -11,10 +11,10 @@ import torch
 from mtpeft.core.errors import TryAgainError
 from mtpeft.core.files import read_record
 from mtpeft.core.provenance import Execution
-from mtpeft.training import job as jobs
+from mtpeft.training import finetune as finetuning
 from mtpeft.training.contrastive import objective
 from mtpeft.training.finetune import finetune
-from mtpeft.training.micro_batches import halved, parts_of
+from mtpeft.training.micro_batches import halved_micro_batch, micro_batches_of
 from support.method import Subject
 from support.model import cell, inputs, train_params
 from support.parts import BOTH, OUT_OF_MEMORY, WIDTH, differentiated, fits, gradient_of, of_two_languages, rows_of
@@ -67,10 +67,10 @@ def test_parts_add_up_to_the_gradient_of_the_batch(subject: Subject, losses: lis
 def test_a_batch_is_cut_into_parts_of_some_padded_tokens_or_of_a_row(
     subject: Subject, micro_batch_tokens: int | None, rows: list[int], next_smaller: int | None
 ) -> None:
-    parts = list(parts_of(rows_of(subject), micro_batch_tokens))
+    parts = list(micro_batches_of(rows_of(subject), micro_batch_tokens))
     assert [len(part["labels"]) for part in parts] == rows
     assert torch.cat([part["labels"] for part in parts]).equal(rows_of(subject)["labels"])
-    assert halved(rows_of(subject), micro_batch_tokens) == next_smaller
+    assert halved_micro_batch(rows_of(subject), micro_batch_tokens) == next_smaller
 
 
 @pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=lambda error: type(error).__name__)
@@ -105,7 +105,7 @@ def train(sweep: Path) -> Callable[..., Any]:
 
 def memory_for(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every cell that this test trains have memory for so many rows."""
-    monkeypatch.setattr(jobs, "objective", lambda losses: fits(objective(losses), rows, OUT_OF_MEMORY[0]))
+    monkeypatch.setattr(finetuning, "objective", lambda losses: fits(objective(losses), rows, OUT_OF_MEMORY[0]))
 
 
 def test_a_run_goes_on_with_the_parts_that_memory_sufficed_for(

@@ -15,9 +15,9 @@ from mtpeft.core.errors import TryAgainError
 from mtpeft.core.files import read_record
 from mtpeft.core.provenance import Execution
 from mtpeft.models.load import load_base
-from mtpeft.training import job as jobs
-from mtpeft.training import ranks
-from mtpeft.training.checkpoint import STATE_FILE
+from mtpeft.training import distributed
+from mtpeft.training import finetune as finetuning
+from mtpeft.training.checkpoint import CHECKPOINT_FILE
 from mtpeft.training.contrastive import objective
 from mtpeft.training.finetune import finetune
 from support.model import inputs, pretrain_base, pretrain_settings, train_params
@@ -121,7 +121,7 @@ def test_a_state_is_valid_for_any_number_of_processes(
 
     in_ranks(tmp_path / "ranks", lambda rank: halted(tmp_path / "two, one"))
     halted(tmp_path / "one, two")
-    states = [safe_open(tmp_path / name / "state" / STATE_FILE, "pt") for name in ("two, one", "one, two")]
+    states = [safe_open(tmp_path / name / "state" / CHECKPOINT_FILE, "pt") for name in ("two, one", "one, two")]
     shapes = [{name: own.get_slice(name).get_shape() for name in own.keys()} for own in states]  # noqa: SIM118
     assert shapes[0] == shapes[1]
     train(tmp_path / "two, one", method, execution)
@@ -167,7 +167,7 @@ def train_short_of_memory(train: Callable, tmp_path: Path, monkeypatch: pytest.M
     def run(rows: int, *told: Any) -> list[Any]:
         def one(rank: int) -> None:
             own = rows if rank else 1000
-            monkeypatch.setattr(jobs, "objective", lambda losses: fits(objective(losses), own, OUT_OF_MEMORY[0]))
+            monkeypatch.setattr(finetuning, "objective", lambda losses: fits(objective(losses), own, OUT_OF_MEMORY[0]))
             train(tmp_path / "short", *told)
 
         return in_ranks(tmp_path / "ranks", one)
@@ -216,7 +216,7 @@ def test_gradients_are_summed_and_those_that_nobody_has_stay_away(tmp_path: Path
         trained[0].grad = torch.full((2, 2), 1.0 + rank)
         if rank:
             trained[1].grad = torch.full((2, 2), 5.0)
-        ranks.sum_gradients(trained)
+        distributed.sum_gradients(trained)
         return [None if parameter.grad is None else parameter.grad.flatten().tolist() for parameter in trained]
 
     assert in_ranks(tmp_path, run) == [[[3.0] * 4, [5.0] * 4, None]] * 2

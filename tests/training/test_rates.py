@@ -9,7 +9,8 @@ import pytest
 from mtpeft.analysis.rates_table import write_rates
 from mtpeft.cells import RATE_LABELS, Cell
 from mtpeft.config.load import load, merge, validate
-from mtpeft.config.rates import search_of, trial_cells
+from mtpeft.config.methods import search_of
+from mtpeft.config.rates import trial_cells
 from mtpeft.config.schema import Configuration
 from mtpeft.core.files import write_record
 from mtpeft.core.records import RateRecord, Trial
@@ -27,7 +28,7 @@ FOUND = 0.005
 
 
 def configured(table: Path | None, overlay: dict[str, Any] | None = None) -> Configuration:
-    return validate(merge(merge(DEFAULT, {"tuning": {"table": table and str(table)}}), overlay or {}))
+    return validate(merge(merge(DEFAULT, {"rate_search": {"table": table and str(table)}}), overlay or {}))
 
 
 @pytest.fixture
@@ -82,9 +83,9 @@ def test_the_same_search_is_not_made_again(table: Path, overlay: dict[str, Any],
     [
         {"methods": {"lora": {"learning_rate": {"search": [0.0025, 0.005, 0.02]}}}},
         {"methods": {"lora": {"scaling": 1.0}}},
-        {"tuning": {"seed": 3}},
-        {"tuning": {"widenings": 0}},
-        {"tuning": {"pair": "de-en"}},
+        {"rate_search": {"seed": 3}},
+        {"rate_search": {"extensions": 0}},
+        {"rate_search": {"pair": "de-en"}},
         {"training": {"warmup": 0.3}},
         {"sizes": {"n4800": {"pairs": 6000}}},
         {"sizes": {"n4800": {"updates": 9}}},
@@ -122,7 +123,7 @@ def test_a_written_rate_is_searched_for_by_nobody(table: Path) -> None:
     assert not [file for file in searches(configuration) if "/lora/" in file]
 
 
-SEVERAL = {"tuning": {"pair": None, "seed": None, "pairs": ["es-en", "de-en"], "seeds": [0, 9]}}
+SEVERAL = {"rate_search": {"pair": None, "seed": None, "pairs": ["es-en", "de-en"], "seeds": [0, 9]}}
 
 
 @pytest.mark.parametrize(
@@ -138,7 +139,7 @@ SEVERAL = {"tuning": {"pair": None, "seed": None, "pairs": ["es-en", "de-en"], "
 def test_one_pair_and_one_seed_are_the_same_search_however_they_are_written(
     table: Path, written: dict[str, Any]
 ) -> None:
-    assert rate_of(configured(table, {"tuning": written}), CELL) == FOUND
+    assert rate_of(configured(table, {"rate_search": written}), CELL) == FOUND
 
 
 def test_a_search_on_several_pairs_and_seeds_reads_the_text_of_each_trial_in_their_order() -> None:
@@ -158,9 +159,9 @@ def test_a_search_on_several_pairs_and_seeds_reads_the_text_of_each_trial_in_the
 
 def test_pairs_that_rates_are_searched_on_are_screened_as_all_others() -> None:
     overlay = {
-        "corpora": {"mine": {"files": {"sw": __file__, "en": str(Path(__file__).with_name("conftest.py"))}}},
+        "corpora": {"mine": {"files": {"sw": __file__, "en": str(Path(__file__).with_name("test_tune.py"))}}},
         "pairs": {"sw-en": {"corpus": "mine"}},
-        "tuning": {"pair": None, "pairs": ["es-en", "sw-en"]},
+        "rate_search": {"pair": None, "pairs": ["es-en", "sw-en"]},
     }
     configuration = configured(None, overlay)
     assert other_splits(configuration, {"pair": "es-en"}) == [split_file(configuration, "mine")]

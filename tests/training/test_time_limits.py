@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from mtpeft.cluster.allocation import RUN_VARIABLE, SUBMITTED_VARIABLE, JobTimes, job_times, requeue
 from mtpeft.cluster.preemption import LEAST_MARGIN_SECONDS, Clock, TimeToStopError, stopping
+from mtpeft.cluster.slurm import RUN_VARIABLE, SUBMITTED_VARIABLE, JobTimes, job_times, requeue
 from mtpeft.core.errors import StoppedError, TryAgainError
 from mtpeft.core.files import read_record
-from mtpeft.training import kept, loop
-from mtpeft.training.attempts import Attempt, read_attempts, starting
-from mtpeft.training.kept import FOLDER, forget
+from mtpeft.training import loop, result_cache
+from mtpeft.training.attempt_log import Attempt, read_attempts, starting
+from mtpeft.training.result_cache import FOLDER, evict
 from support.model import train_cell, train_params
 from support.training import at_update, build, results
 
@@ -161,7 +161,7 @@ def test_a_start_that_comes_no_further_than_loading_is_recorded(
 def test_an_evaluation_is_interrupted_and_done_anew(
     sweep: Path, uninterrupted: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    real = loop._judge
+    real = loop._evaluate
 
     def judge(task: Any, run: Any, *given: Any, **named: Any) -> float:
         if run.step:
@@ -169,7 +169,7 @@ def test_an_evaluation_is_interrupted_and_done_anew(
         return real(task, run, *given, **named)
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "_judge", judge)
+        patch.setattr(loop, "_evaluate", judge)
         with pytest.raises(StoppedError, match=r"signal SIGTERM"):
             build(sweep, tmp_path, kind)
     (entry,) = read_attempts(tmp_path / "state")
@@ -205,14 +205,14 @@ def test_a_cell_that_was_finished_in_a_job_of_many_is_not_trained_again(
 
     settings = train_params("lora", learning_rate=0.1)
     start_again(settings)
-    publish = kept.publish_folder
+    publish = result_cache.publish_folder
 
     def disturbed(*given: Any) -> None:
         signal.raise_signal(signal.SIGTERM)
         publish(*given)
 
     for putting_back in (publish, disturbed):
-        monkeypatch.setattr(kept, "publish_folder", putting_back)
+        monkeypatch.setattr(result_cache, "publish_folder", putting_back)
         with at_update(0, lambda: pytest.fail("trained again"), monkeypatch):
             start_again(settings)
     assert sorted(path.name for path in (cell / "state").iterdir()) == [FOLDER]
@@ -222,5 +222,5 @@ def test_a_cell_that_was_finished_in_a_job_of_many_is_not_trained_again(
         with at_update(0, lambda trained=trained: trained.append(0), monkeypatch):
             start_again(changed)
         assert trained
-    forget(cell / "state")
+    evict(cell / "state")
     assert results(cell) == expected

@@ -12,15 +12,17 @@ from torch.nn import functional
 
 from mtpeft.core.files import canonical, read_record
 from mtpeft.data.token_arrays import IGNORED, read_arrays
-from mtpeft.training import job as jobs
-from mtpeft.training import parameter_count
+from mtpeft.training import peft_model
 from mtpeft.training.batches import BatchOrder
-from mtpeft.training.loop import Run, Task, _update, evaluation_steps
+from mtpeft.training.finetune import plan_of, prepare_training, stage_models
+from mtpeft.training.loop import TrainingRun, TrainingTask, _update, evaluation_steps
 from mtpeft.training.objective import cross_entropy_in_place
-from mtpeft.training.schedule import learning_rate
+from mtpeft.training.optimizer import scheduled_rate
+from mtpeft.training.params import CellParams
 from support.model import (
     UPDATES,
     arrays,
+    batches,
     cell,
     decode_params,
     files_of,
@@ -30,7 +32,7 @@ from support.model import (
 )
 from support.record import schema_mistakes
 from support.training import SETTINGS, run_command, trainer
-from support.tuner import FRAME
+from support.tuner import SPECIAL_TOKENS
 
 LENGTHS = np.random.default_rng(2).integers(3, 40, size=700)
 
@@ -69,7 +71,7 @@ def test_batches_hold_sentences_of_like_length() -> None:
 
 
 def test_learning_rate_rises_and_falls_in_straight_lines() -> None:
-    rates = [learning_rate(update, peak=1.0, updates=20, warmup=0.25) for update in range(20)]
+    rates = [scheduled_rate(update, peak=1.0, updates=20, warmup=0.25) for update in range(20)]
     assert rates[:5] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
     assert np.diff(rates[5:]) == pytest.approx([-1 / 15] * 14)
     assert rates[-1] > 0
@@ -106,9 +108,9 @@ def test_a_label_out_of_all_reach_has_a_loss_that_is_a_number() -> None:
 @pytest.mark.parametrize("kind", ["full", "adapter", "lora"])
 def test_an_update_follows_the_loss_of_every_label_and_of_no_padding(sweep: Path, kind: str) -> None:
     settings = train_params(kind, clip_norm=1e9, dropout=0.0, label_smoothing=0.1)
-    job = jobs.open_job(settings, inputs(sweep))
-    model = next(jobs._models(job))
-    batch = jobs._batches(settings, job.inputs, frames=[FRAME])
+    job = prepare_training(settings, inputs(sweep))
+    model = next(stage_models(job))
+    batch = batches(settings, job.inputs, [SPECIAL_TOKENS])
     labels = batch(0)["labels"]
     assert int((labels == IGNORED).sum()) > 0
     trained = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
@@ -118,12 +120,12 @@ def test_an_update_follows_the_loss_of_every_label_and_of_no_padding(sweep: Path
     loss = functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), label_smoothing=0.1)
     expected = dict(zip(trained, torch.autograd.grad(loss, [*trained.values()]), strict=True))
 
-    task = Task(model=model, batch=batch, evaluate=lambda look: 0.0, identity="")
+    task = TrainingTask(model=model, batch=batch, evaluate=lambda look: 0.0, identity="")
     found = _update(
         task,
-        jobs._plan(settings, stage=0),
+        plan_of(CellParams.of(settings), 1.0, stage=0),
         torch.optim.SGD([{"params": trained.values(), "factor": 1.0}], lr=1.0),
-        Run(),
+        TrainingRun(),
     )
     assert found == (pytest.approx(loss.item(), rel=1e-5), int((labels != IGNORED).sum()))
     for name, weight in trained.items():
@@ -230,8 +232,8 @@ def test_whole_record_is_valid(sweep: Path, tmp_path: Path, kind: str) -> None:
 def test_a_count_that_is_not_what_was_built_is_a_fault(
     sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = parameter_count.parameters
-    monkeypatch.setattr(parameter_count, "parameters", lambda model: (real(model)[0], real(model)[1] + 1))
+    real = peft_model.parameters
+    monkeypatch.setattr(peft_model, "parameters", lambda model: (real(model)[0], real(model)[1] + 1))
     with pytest.raises(AssertionError, match=r"counted \d+ trained of \d+ parameters, built \d+"):
         train_cell(sweep, tmp_path, SETTINGS["lora"])
     assert not (tmp_path / "train.json").exists()

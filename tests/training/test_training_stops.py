@@ -21,7 +21,7 @@ from safetensors.torch import load_file
 from mtpeft.core.errors import TryAgainError, UserError
 from mtpeft.core.files import canonical, read_record, write_record
 from mtpeft.training import finetune as finetuning
-from mtpeft.training.checkpoint import STATE_FILE
+from mtpeft.training.checkpoint import CHECKPOINT_FILE
 from mtpeft.training.finetune import finetune
 from support.model import (
     cell,
@@ -98,7 +98,7 @@ def test_state_of_other_settings_is_discarded_with_a_message(
     with at_update(5, lambda: signal.raise_signal(signal.SIGTERM), monkeypatch), pytest.raises(TryAgainError):
         train_cell(sweep, tmp_path, other)
     build(sweep, tmp_path, "adapter")
-    assert "belongs to other settings or inputs; starting anew" in capsys.readouterr().out
+    assert "belongs to other params or inputs; training starts anew" in capsys.readouterr().out
     assert results(tmp_path) == uninterrupted("adapter")
     assert read_record(tmp_path / "train.json")["starts"] == 1
 
@@ -148,7 +148,7 @@ def test_killed_parent_takes_its_trainer_with_it_and_the_state_is_whole(
     start = f"import subprocess, time; print(subprocess.Popen({arguments!r}).pid, flush=True); time.sleep({LONG})"
     with subprocess.Popen([sys.executable, "-c", start], stdout=subprocess.PIPE, text=True, env=ENVIRONMENT) as parent:
         child = int(parent.stdout.readline())
-        state = tmp_path / "killed/state" / STATE_FILE
+        state = tmp_path / "killed/state" / CHECKPOINT_FILE
         wait_for(lambda: state.exists() and _step(state) >= 10)
         parent.kill()
     wait_for(lambda: gone(child), SOON)
@@ -164,7 +164,7 @@ def test_killed_parent_takes_its_trainer_with_it_and_the_state_is_whole(
     with at_update(reached + 20, stop, monkeypatch), pytest.raises(TryAgainError):
         train_cell(sweep, tmp_path / "whole", long)
     assert marked != files_of(tmp_path / "killed/state")
-    killed, whole = (load_file(tmp_path / name / "state" / STATE_FILE) for name in ("killed", "whole"))
+    killed, whole = (load_file(tmp_path / name / "state" / CHECKPOINT_FILE) for name in ("killed", "whole"))
     assert killed.keys() == whole.keys()
     assert all(torch.equal(killed[name], whole[name]) for name in whole)
 
@@ -221,14 +221,14 @@ def test_full_disk_keeps_the_last_state_and_goes_on_when_there_is_room(
     arguments = trainer(sweep, tmp_path / "train.json", SETTINGS[kind])
     with at_update(5, lambda: signal.raise_signal(signal.SIGTERM), monkeypatch):
         assert run_command(arguments, capsys)[0] == os.EX_TEMPFAIL
-    state = files_of(tmp_path / "state")[STATE_FILE]
+    state = files_of(tmp_path / "state")[CHECKPOINT_FILE]
     with no_room(8192):
         code, said = run_command(arguments, capsys)
     assert code == os.EX_TEMPFAIL
     assert "File too large" in said.splitlines()[-1]
     assert "the last whole state is kept" in said.splitlines()[-1]
     assert "Traceback" not in said
-    assert files_of(tmp_path / "state")[STATE_FILE] == state
+    assert files_of(tmp_path / "state")[CHECKPOINT_FILE] == state
     assert not (tmp_path / "train.json").exists()
     assert run_command(arguments, capsys)[0] == 0
     assert results(tmp_path) == uninterrupted(kind)

@@ -10,6 +10,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 import pytest
+from mtpeft.steps.commands import STEPS
 
 from mtpeft.analysis.rates_table import write_rates
 from mtpeft.cells import RATE_LABELS
@@ -17,8 +18,7 @@ from mtpeft.core.errors import TryAgainError
 from mtpeft.core.files import read_record
 from mtpeft.core.records import Trial
 from mtpeft.steps.command import files_of
-from mtpeft.steps.step import STEPS
-from mtpeft.training.rate_search import best_rate, means, next_rate, tune
+from mtpeft.training.rate_search import best_rate, means, next_rate, search_rate
 from support.model import inputs, train_params
 from support.record import schema_mistakes
 from support.training import at_update
@@ -29,7 +29,7 @@ BAD = -math.inf
 
 
 @pytest.mark.parametrize(
-    ("scores", "widenings", "wanted"),
+    ("scores", "extensions", "wanted"),
     [
         ({}, 3, 0.01),
         ({0.01: 20.0}, 3, 0.02),
@@ -44,9 +44,9 @@ BAD = -math.inf
     ],
 )
 def test_rates_are_tried_until_the_best_has_a_worse_one_on_either_side(
-    scores: dict[float, float], widenings: int, wanted: float | None
+    scores: dict[float, float], extensions: int, wanted: float | None
 ) -> None:
-    assert next_rate(scores, CANDIDATES, widenings) == wanted
+    assert next_rate(scores, CANDIDATES, extensions) == wanted
 
 
 def test_the_lower_of_two_equal_rates_is_chosen() -> None:
@@ -60,7 +60,7 @@ def search_settings(**changes: Any) -> dict[str, Any]:
     return {
         "recipe": 1,
         "candidates": CANDIDATES,
-        "widenings": 1,
+        "extensions": 1,
         "pair": "es-en",
         "training_pairs": 44,
         "model": {"path": "tiny"},
@@ -72,7 +72,7 @@ def search_settings(**changes: Any) -> dict[str, Any]:
 def searched(sweep: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The record of a search."""
     record = tmp_path_factory.mktemp("rates") / "b5.json"
-    tune(search_settings(), labels=LABELS, inputs=[inputs(sweep)], record=record)
+    search_rate(search_settings(), labels=LABELS, inputs=[inputs(sweep)], record=record)
     return record
 
 
@@ -93,19 +93,20 @@ def test_an_interrupted_search_goes_on_with_the_trials_that_it_has(
     from mtpeft.training import rate_search as module
 
     finished: list[float] = []
-    real = module._trial_of
+    real = module.run_training
 
-    def counted(place: Any, run: Any) -> Any:
-        finished.append(place.job.settings["optimisation"]["learning_rate"])
-        if len(finished) == 2:
+    def counted(prepared: Any, **given: Any) -> Any:
+        finished.append(prepared.learning_rate)
+        trained = real(prepared, **given)
+        if finished == CANDIDATES[:2]:
             raise KeyboardInterrupt
-        return real(place, run)
+        return trained
 
     record = tmp_path / "b5.json"
-    monkeypatch.setattr(module, "_trial_of", counted)
+    monkeypatch.setattr(module, "run_training", counted)
     with pytest.raises(KeyboardInterrupt):
-        tune(search_settings(), labels=LABELS, inputs=[inputs(sweep)], record=record)
-    tune(search_settings(), labels=LABELS, inputs=[inputs(sweep)], record=record)
+        search_rate(search_settings(), labels=LABELS, inputs=[inputs(sweep)], record=record)
+    search_rate(search_settings(), labels=LABELS, inputs=[inputs(sweep)], record=record)
     assert finished.count(CANDIDATES[0]) == 1
     again, before = read_record(record), read_record(searched)
     for trial in (*again["trials"], *before["trials"]):
@@ -121,7 +122,7 @@ def test_a_search_that_is_told_to_stop_tries_again(
         at_update(5, lambda: os.kill(os.getpid(), signal.SIGTERM), monkeypatch),
         pytest.raises(TryAgainError, match="the state is saved"),
     ):
-        tune(search_settings(), labels=LABELS, inputs=[inputs(sweep)], record=record)
+        search_rate(search_settings(), labels=LABELS, inputs=[inputs(sweep)], record=record)
     assert not record.exists()
     assert list(tmp_path.glob(".b5/0.01/state.safetensors"))
 
@@ -136,7 +137,7 @@ def test_a_search_is_finished_where_its_state_can_not_be_removed(
 
     record = tmp_path / "b5.json"
     monkeypatch.setattr(os, "rmdir", not_empty)
-    tune(search_settings(), labels=LABELS, inputs=[inputs(sweep)], record=record)
+    search_rate(search_settings(), labels=LABELS, inputs=[inputs(sweep)], record=record)
     assert read_record(record)["learning_rate"] == read_record(searched)["learning_rate"]
 
 
@@ -146,9 +147,9 @@ def searched_twice(sweep: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     settings = search_settings()
     trial = settings.pop("trial")
     del settings["pair"]
-    settings |= {"widenings": 0, "trials": {f"es-en/{seed}": trial | {"seed": seed} for seed in (1, 2)}}
+    settings |= {"extensions": 0, "trials": {f"es-en/{seed}": trial | {"seed": seed} for seed in (1, 2)}}
     record = tmp_path_factory.mktemp("twice") / "b5.json"
-    tune(settings, labels=LABELS, inputs=[inputs(sweep)] * 2, record=record)
+    search_rate(settings, labels=LABELS, inputs=[inputs(sweep)] * 2, record=record)
     return record
 
 

@@ -97,7 +97,7 @@ def test_no_training_text_may_resemble_the_test_sets_of_the_other_pairs() -> Non
         "corpora": {"mine": {"files": {"sw": __file__, "en": pytest.__file__}}},
         "pairs": {"sw-en": {"corpus": "mine"}},
     }
-    told = {"models": {"small": {"path": None, "hub": "owner/name@0123abc"}}, "tuning": {"table": None}}
+    told = {"models": {"small": {"path": None, "hub": "owner/name@0123abc"}}, "rate_search": {"table": None}}
     gone = dict.fromkeys(DEFAULT["studies"])
     study = {"figure": "forgetting", "models": ["small"], "pairs": ["pt-en"], "sizes": ["n1600"], "methods": ["full"]}
     for also_score, splits in ((["de-en"], []), (["sw-en"], ["mine"])):
@@ -256,8 +256,8 @@ def test_other_pairs_are_counted_beside_the_cells(
         ["6", "1", "6", "2", "0"],
         ["11", "11", "11", "2", "0"],
     ]
-    monkeypatch.setattr(progress, "INTERVAL_SECONDS", 0.0)
-    progress.Progress(configuration, []).tell()
+    monkeypatch.setattr(progress, "REPORT_SECONDS", 0.0)
+    progress.Progress(configuration, []).report()
     assert "11 of 11 cells and 0 of 2 decodings of other pairs are finished" in capsys.readouterr().out
 
 

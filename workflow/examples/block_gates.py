@@ -5,7 +5,7 @@ The smallest method there is: one number for every attention and every feed-forw
     method_modules: [workflow/examples/block_gates.py]
 
 Methods:
-      gates: {tuner: block_gates, learning_rate: {search: [0.01, 0.02, 0.04]}}
+      gates: {method: block_gates, learning_rate: {search: [0.01, 0.02, 0.04]}}
 
 This file is read whenever Snakemake reads the configuration, so it imports no torch; the tuner in block_gates_tuner.py,
 beside it, is imported when a model is built or opened.
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 
 class BlockGatesOptions(TrainedMethodOptions):
-    """`tuner: block_gates`."""
+    """`method: block_gates`."""
 
-    tuner: Literal["block_gates"]
+    method: Literal["block_gates"]
 
 
 def gate_sites(shape: ModelShape, options: Mapping[str, Any]) -> Sequence[Site]:

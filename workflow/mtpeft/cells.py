@@ -27,6 +27,8 @@ FIXED = "fixed"
 """Label of the draw of sentence pairs that all seeds share: the first rows of the training text."""
 
 LABEL_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._+-]*"
+LONGEST_LABEL = 64
+"""Characters of a label; folders and files are named by up to three of them, and by a digest."""
 CELLS_FOLDER = Path("results/cells")
 DIGEST_DIGITS = 8
 DIGEST_PATTERN = rf"-[0-9a-f]{{{DIGEST_DIGITS}}}"
@@ -53,6 +55,14 @@ def digest_of(params: Mapping[str, Any], *upstream: Any) -> str:
 def name_of(label: str, digest: str) -> str:
     """The name of a folder or file: a label with the digest of what it stands for, if that is known."""
     return f"{label}-{digest}" if digest else label
+
+
+def unsafe_label(key: str, label: str) -> str:
+    """Say that a label, which does not match `LABEL_PATTERN`, can't be in a path."""
+    return (
+        f"'{key}' has the label {label!r}, which is unsafe in a path; "
+        "use letters, digits, dot, dash, plus and underscore, and begin with a letter or a digit."
+    )
 
 
 def label_of(name: str) -> str:

@@ -12,7 +12,7 @@ from mtpeft.forkserver.client import run_warm
 from mtpeft.front import commands as front
 from mtpeft.steps.command import add_commands
 from mtpeft.steps.execute import execute
-from mtpeft.training.launch import speaks
+from mtpeft.training.launch import prints
 
 MISTAKE = 2
 TRY_AGAIN = os.EX_TEMPFAIL
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (UserError, TryAgainError) as error:
         # What makes all processes of a step stop is said by one; what one of them lacks, by itself.
         said_once = isinstance(error, (UserError, StoppedError))
-        for line in str(error).splitlines() if speaks() or not said_once else ():
+        for line in str(error).splitlines() if prints() or not said_once else ():
             print(f"mtpeft: {line}", file=sys.stderr)
         sys.exit(MISTAKE if isinstance(error, UserError) else TRY_AGAIN)
     except KeyboardInterrupt:
@@ -51,10 +51,8 @@ def _add_fork_server(commands: "argparse._SubParsersAction[argparse.ArgumentPars
 
 
 def _serve(given: argparse.Namespace) -> None:
-    from mtpeft.forkserver.fork import be_command
-    from mtpeft.forkserver.preload import preload
-    from mtpeft.forkserver.request import origin
-    from mtpeft.forkserver.server import wait_for_command
+    from mtpeft.forkserver.client import origin
+    from mtpeft.forkserver.server import be_command, preload, wait_for_command
 
     own = origin()
     be_command(wait_for_command(given.name, preload), own, main)

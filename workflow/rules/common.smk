@@ -18,13 +18,14 @@ from mtpeft.cells import CELL_TEMPLATE as CELL
 from mtpeft.cells import LABELS_TEMPLATE as LABELS
 from mtpeft.cells import OTHER_TEMPLATE as OTHER
 from mtpeft.cluster.environment import share_python
-from mtpeft.config import groups
+from mtpeft.cluster import folder_lock
 from mtpeft.config.load import read_yaml, validate
 from mtpeft.config.study_file import study_name
 from mtpeft.core.errors import UserError
-from mtpeft.front import holder, verify
-from mtpeft.front.looks import one_at_a_time
-from mtpeft.front.study_records import begin_study
+from mtpeft.config.pairs import groups_pattern
+from mtpeft.core import compat
+from mtpeft.front import verify
+from mtpeft.front.study_records import begin_study, configuration_hash
 from mtpeft.steps import base_models, cells_of_studies, divide_pair, draw_figure, encode_pair, install_comet
 from mtpeft.steps import install_mtdata, paths, pretrain, take_in_comet
 from mtpeft.steps.cells_of_studies import CELL_STEPS, FIRST
@@ -34,21 +35,21 @@ from mtpeft.steps.step import STEPS, flat
 
 try:
     # A sweep has read the files before; Snakemake has read those that it was given, but takes what it can't understand.
-    if workflow.is_main_process and holder.HOLDER_VARIABLE not in os.environ:
+    if compat.is_main_process(workflow) and folder_lock.LOCK_VARIABLE not in os.environ:
         for file in workflow.overwrite_configfiles:
             read_yaml(file)
     CONFIGURATION = validate(config).named(study_name(workflow.overwrite_configfiles))
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
-share_python(submitted=workflow.remote_exec)
+share_python(submitted=compat.is_submitted_job(workflow))
 
-if workflow.is_main_process and (held := holder.told_of_holder()):
-    logger.warning(held)
+if compat.is_main_process(workflow) and (refusal := folder_lock.why_not_free()):
+    logger.warning(refusal)
 
 PLACES = cells_of_studies.places(CONFIGURATION)
 # In the folders of cells, pairs have their label alone.
-PAIR, PAIR_OR_GROUP = paths.any_of(CONFIGURATION.pairs), groups.groups_pattern(CONFIGURATION)
+PAIR, PAIR_OR_GROUP = paths.any_of(CONFIGURATION.pairs), groups_pattern(CONFIGURATION)
 # Tables, figures and findings of these configuration files, and the logs of what makes them.
 RESULTS, STUDY_FILE = cells_of_studies.results_folder(CONFIGURATION), CONFIGURATION.study_file
 
@@ -108,10 +109,11 @@ PROCESSES, MICRO_BATCH_TOKENS, SHARDED = (
 )
 
 
-def hold_folder():
-    """Let no second sweep into this folder while this Snakemake lives, and note what this study file makes."""
+def lock_folder():
+    """Let no second sweep into this folder while this Snakemake lives, and record what this study file makes."""
     try:
-        holder.hold_until_exit(CONFIGURATION, cluster=not workflow.local_exec)
+        cluster = not compat.runs_jobs_here(workflow)
+        folder_lock.lock_folder_until_exit(configuration_hash(CONFIGURATION), cluster=cluster)
         for line in begin_study(CONFIGURATION, workflow.overwrite_configfiles):
             logger.warning(line)
     except UserError as error:

@@ -6,7 +6,7 @@ import sys
 import uuid
 from pathlib import Path
 
-from mtpeft.cluster.allocation import RUN_VARIABLE, SUBMITTED_VARIABLE
+from mtpeft.cluster.slurm import RUN_VARIABLE, SUBMITTED_VARIABLE
 from mtpeft.core.process import PARENT_VARIABLE
 
 ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "33554432", "MALLOC_TRIM_THRESHOLD_": "1073741824"}

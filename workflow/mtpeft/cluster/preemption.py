@@ -15,7 +15,7 @@ from math import inf
 from types import FrameType
 from typing import Any
 
-from mtpeft.cluster.allocation import job_times
+from mtpeft.cluster.slurm import job_times
 from mtpeft.core.errors import StoppedError, TryAgainError
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)

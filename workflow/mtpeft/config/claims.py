@@ -9,13 +9,12 @@ from itertools import product
 from typing import Any
 
 from mtpeft.cells import ALL, ANY, Block, Cell, cells_told, members_of, unfold
-from mtpeft.config.checkpoints import one_checkpoint_each
-from mtpeft.config.exposure import exposure_of
 from mtpeft.config.exposure_claim import EXPOSURE_CLAIM, exposure_members, lacking_exposure
 from mtpeft.config.findings import CATALOGUE_OF, Finding, named_labels
-from mtpeft.config.resolve import pair_languages
-from mtpeft.config.schema import Configuration, Study
-from mtpeft.config.studies import NONE, budget_labels
+from mtpeft.config.pairs import pair_languages
+from mtpeft.config.pretraining import exposure_of, one_checkpoint_each
+from mtpeft.config.schema import Configuration
+from mtpeft.config.studies import NONE, Study, budget_labels
 from mtpeft.config.systems import Member, seeds_of_systems, system_block
 from mtpeft.core.languages import main_language
 from mtpeft.methods import METHODS
@@ -99,7 +98,7 @@ def _gain(seeds: Mapping[tuple[str, ...], Sequence[str]], model: str, pair: str,
 
 def _budgets(configuration: Configuration, finding: Finding, study: Study, method: str) -> Sequence[str]:
     """Budgets of a member, the larger ones first."""
-    if METHODS[configuration.methods[method].tuner].budget_labels is not None or finding.claim == "falls_with_budget":
+    if METHODS[configuration.methods[method].method].budget_labels is not None or finding.claim == "falls_with_budget":
         budgets = budget_labels(configuration, study, method)
     else:
         budgets = getattr(finding, "budgets", None) or [finding.budget]

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from mtpeft.config.comet_section import Comet, Encoder
-from mtpeft.config.resolve import found_path
 from mtpeft.config.schema import Configuration
 from mtpeft.core.errors import UserError
+from mtpeft.core.files import found_path
 from mtpeft.metrics.comet.files import check_encoder, encoder_of
 
 

@@ -2,8 +2,8 @@
 
 from pydantic import Field, PositiveInt
 
-from mtpeft.config.forms import HUB_MODEL
-from mtpeft.config.section import Section
+from mtpeft.core.forms import HUB_MODEL
+from mtpeft.core.section import Section
 
 
 class Encoder(Section):

@@ -1,78 +1,45 @@
-"""The section `corpora` of config.yaml: the text, where it comes from, how it is cleaned and split."""
+"""The section `corpora` of config.yaml: the text, where it comes from, how it is cleaned and split.
 
-from typing import Annotated, Literal
+The keys that say where text comes from are declared by the sources in `mtpeft.data.sources`.
+"""
 
-from pydantic import ConfigDict, Field, PositiveInt
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from mtpeft.config.forms import MEMBERS, SHA256, DatasetId, Language, Share
-from mtpeft.config.section import Section
+from pydantic import Field, PositiveInt, create_model
 
-# Data records of models hold the description of files. One that was written before there was a form must stay equal.
-LaterForm = Annotated[str | None, Field(exclude_if=lambda path: path is None)]
+from mtpeft.cells import LABEL_PATTERN, LONGEST_LABEL, unsafe_label
+from mtpeft.config.messages import named_twice
+from mtpeft.config.models import origin_of, vocabulary_pairs
+from mtpeft.config.pairs import pair_languages
+from mtpeft.core.errors import UserError
+from mtpeft.core.forms import Language, Share
+from mtpeft.core.languages import is_language
+from mtpeft.core.section import Section
+from mtpeft.core.wording import listed, together
+from mtpeft.data.readers import READERS
+from mtpeft.data.sources import SOURCES
+from mtpeft.data.sources.base import Download, Languages, Source
 
+if TYPE_CHECKING:
+    from mtpeft.config.schema import Configuration
 
-class Wheel(Section):
-    """Message catalogues inside a Python wheel, which is downloaded and read, never installed."""
-
-    version: str = Field(description="Exact version.")
-    sha256: str = Field(pattern=SHA256, description="Hash of the wheel file.")
-    format: Literal["json", "gettext"] = Field(description="Format of the catalogues.")
-    members: str = Field(pattern=MEMBERS, description="Where they lie, with {language}, * and ** in it.")
-    languages: dict[Language, str] = Field(default={}, description="What the wheel calls a language, where it differs.")
-    python: str | None = Field(default=None, description="Python version that the wheel asks for, where ours is older.")
-
-
-class TextFiles(Section):
-    """Files of one part of a corpus: one per language, line-aligned, or one that holds all languages.
-
-    Each may be compressed, with a name that ends with .gz, .xz or .zst.
-    """
-
-    model_config = ConfigDict(extra="allow", frozen=True)
-    __pydantic_extra__: dict[Language, str]
-
-    tsv: str | None = Field(default=None, description="A tab-separated file.")
-    csv: LaterForm = Field(default=None, description="A comma-separated file with quotes as in RFC 4180.")
-    jsonl: LaterForm = Field(default=None, description="A file with one JSON object per line.")
-    tmx: LaterForm = Field(default=None, description="A translation memory; 'written_in' of the corpus is needed.")
-    columns: dict[Language, str | int] = Field(
-        default={}, description="Column of each language: header or number, or the key in JSON, as translation.sw."
-    )
-
-    @property
-    def both_sides(self) -> dict[str, str]:
-        """The file that holds all languages, by its form; more than one is a mistake."""
-        forms = ("tsv", "csv", "jsonl", "tmx")
-        return {form: path for form in forms if (path := getattr(self, form))}
-
-    @property
-    def sides(self) -> dict[str, str]:
-        """The files of one language each."""
-        return dict(self.__pydantic_extra__ or {})
-
-    @property
-    def languages(self) -> list[str] | None:
-        """The languages that are named, or None where the file itself says which it has."""
-        return None if self.tmx else list(self.columns or self.sides)
+OWN_TEST_SET = "test"
+"""Name of the corpus's own test set, on which findings are tested."""
+TAKEN_NAMES = (OWN_TEST_SET, "train", "dev", "pretrain", "clean", "parts")
+"""Names of files that every pair has, which no further test set can have."""
+ALWAYS_NAMED = ("max_characters", "max_words", "max_length_ratio")
+"""Options of cleaning that params always have; the others were added later, and params have them where they differ."""
+MOST = 4
+"""Most configurations whose downloads are remembered."""
 
 
-class Datasets(Section):
-    """Published text by mtdata's ids; those of a part are put together.
-
-    {foreign} in an id is the language of each pair that the corpus was not written in.
-    """
-
-    train: list[DatasetId] = Field(min_length=1, description="Ids of the text; all of it, or the training part.")
-    dev: list[DatasetId] = Field(default=[], description="Ids of the dev set; otherwise we split.")
-    test: list[DatasetId] = Field(default=[], description="Ids of the test set; otherwise we split.")
-    sha256: dict[DatasetId, Annotated[str, Field(pattern=SHA256)]] = Field(
-        default={}, description="Hash of the file that is downloaded for an id; of two files, one after the other."
-    )
-
-
-class Cleaning(Section):
-    """What is done to training text. Empty keys have the value that is usual for the kind of corpus: messages of
-    catalogues are full of markup and labels, files and datasets are taken for prose, of which nothing is changed.
+class CleaningOptions(Section):
+    """How training text is cleaned. Empty keys have the value that is usual for the kind of text: UI strings are full
+    of markup and labels, while the text of files and datasets is taken for prose, which is not changed.
     """
 
     max_characters: PositiveInt | None = Field(
@@ -123,13 +90,14 @@ class Split(Section):
 
     present_in: list[Language] = Field(
         default=[],
-        description="Dev, test and tuning sentences of a corpus of wheels or datasets exist in all of these; adding a "
-        "pair in another language changes none of them. Empty, or where datasets give dev or test: in the languages of "
-        "all pairs of the corpus. A corpus of files takes those of its first pair, or of all if it gives dev or test.",
+        description="Dev, test and fine-tuning sentences of a corpus of wheels or datasets exist in all of these; "
+        "adding a pair in another language changes none of them. Empty, or where datasets give dev or test: in the "
+        "languages of all pairs of the corpus. A corpus of files takes those of its first pair, or of all if it gives "
+        "dev or test.",
     )
     dev: PositiveInt = Field(default=300, description="Sentences on which checkpoints are chosen.")
     test: PositiveInt = Field(default=1000, description="Sentences that only decoding and scoring see.")
-    tuning: PositiveInt | None = Field(
+    train: PositiveInt | None = Field(
         default=None,
         description="Sentences for fine-tuning, as long as those of the test set; what is left is for pre-training. "
         "Empty: all.",
@@ -145,25 +113,252 @@ class Split(Section):
     )
 
 
-class MoreText(TextFiles):
-    """A further test set: the user's files, or published text by mtdata's ids."""
-
-    mtdata: list[DatasetId] = Field(default=[], description="Ids, put together, in the place of files.")
-
-
 class Corpus(Section):
-    """A parallel corpus, from wheels, from one's own files or from published datasets."""
+    """A parallel corpus; `corpus_type` adds the keys of the sources of text."""
 
-    wheels: dict[str, Wheel] = Field(default={}, description="Wheels whose catalogues are put together.")
-    files: TextFiles | None = Field(default=None, description="Own text; all of it, or the training part.")
-    dev_files: TextFiles | None = Field(default=None, description="Own dev set; otherwise we split.")
-    test_files: TextFiles | None = Field(default=None, description="Own test set; otherwise we split.")
-    mtdata: Datasets | None = Field(default=None, description="Datasets that mtdata fetches.")
-    more_tests: dict[str, MoreText] = Field(
+    more_tests: dict[str, Section] = Field(
         default={}, description="Further test sets by name, taken as they are; cells are scored on all of them."
     )
     written_in: Language | None = Field(
         default=None, description="Language that the text was written in; sentences are told apart by it."
     )
-    clean: Cleaning = Cleaning()
+    clean: CleaningOptions = CleaningOptions()
     split: Split = Split()
+
+    @property
+    def sources(self) -> list[Source]:
+        """The sources of text that the entry names, of which there must be exactly one."""
+        return [source for name, source in SOURCES.entries.items() if getattr(self, name)]
+
+    @property
+    def source(self) -> Source:
+        """The source of the text."""
+        return self.sources[0]
+
+    @property
+    def languages(self) -> list[str] | None:
+        """The languages that the entry names; None where only the text shows them."""
+        return self.source.languages(self)
+
+    @property
+    def original_language(self) -> str:
+        """The language by which sentences are told apart; empty where the entry does not say it."""
+        return self.written_in or (self.languages or [""])[0]
+
+    @property
+    def words(self) -> list[int]:
+        """Shortest and longest sentence that is drawn for dev and test."""
+        return self.split.words or list(self.source.kind.words)
+
+    @property
+    def cleaning_params(self) -> dict[str, Any]:
+        """Options of cleaning as the params of a step have them."""
+        usual = self.source.kind.cleaning
+        written = {key: value for key, value in self.clean.model_dump().items() if value is not None}
+        always = {key: written.pop(key, getattr(usual, key)) for key in ALWAYS_NAMED}
+        return always | {key: value for key, value in written.items() if value != getattr(usual, key)}
+
+    def source_of_test(self, name: str) -> Source:
+        """Find the source of a named test set."""
+        return _sources_of_test(self.more_tests[name])[0]
+
+
+def corpus_type() -> type[Corpus]:
+    """Make the type of an entry of `corpora`, with the keys of all sources and formats that are in the registries."""
+    sources = SOURCES.entries.values()
+    test_keys = [keys for source in sources if (keys := source.test_keys())]
+    # The last of several base types decides on unknown keys, which are languages for the user's own files.
+    ordered = sorted(test_keys, key=lambda keys: keys.model_config.get("extra") == "allow")
+    test_set = create_model("NamedTestSet", __base__=tuple(ordered), __doc__="A further test set, of any source.")
+    more_tests = Corpus.model_fields["more_tests"]
+    return create_model(
+        "Corpus",
+        __base__=(*(source.keys() for source in sources), Corpus),
+        __doc__="A parallel corpus, from one source of text.",
+        more_tests=(dict[str, test_set], more_tests),
+    )
+
+
+def languages_in(configuration: "Configuration", pair: str) -> Languages:
+    """Look up the languages of a pair and the one that its text was written in."""
+    corpus = configuration.corpora[configuration.pairs[pair].corpus]
+    return Languages(*pair_languages(configuration, pair), corpus.original_language)
+
+
+def text_params(configuration: "Configuration", pair: str) -> dict[str, Any]:
+    """Describe the text of a pair for the step that cleans it."""
+    corpus = configuration.corpora[configuration.pairs[pair].corpus]
+    return _with_modules(corpus.source, corpus.source.params(corpus, languages_in(configuration, pair)))
+
+
+def downloads_of(configuration: "Configuration", pair: str) -> list[Download]:
+    """List the files to download for the text of a pair, in the order in which they are read."""
+    label = configuration.pairs[pair].corpus
+    corpus = configuration.corpora[label]
+    return corpus.source.downloads(label, corpus, text_params(configuration, pair))
+
+
+@lru_cache(maxsize=MOST)
+def all_downloads(configuration: "Configuration") -> Mapping[tuple[str, str], Download]:
+    """Collect the files to download for all pairs, by folder and label, with all hashes that are stated for each."""
+    found: dict[tuple[str, str], Download] = {}
+    for pair in configuration.pairs:
+        tests = [test_downloads(configuration, pair, name) for name in test_sets(configuration, pair)[1:]]
+        for download in (*downloads_of(configuration, pair), *(one for own in tests for one in own)):
+            known = found.setdefault((download.folder, download.label), download)
+            hashes = tuple(dict.fromkeys((*known.hashes, *download.hashes)))
+            found[download.folder, download.label] = replace(known, hashes=hashes)
+    return found
+
+
+def anchor_pairs(configuration: "Configuration", corpus: str) -> list[str]:
+    """List the pairs whose text decides which sentences are dev, test and for fine-tuning.
+
+    There is one per language of `present_in`. Where the user gives dev or test, all pairs decide, since each may have
+    its own.
+    """
+    entry = configuration.corpora[corpus]
+    pairs = [label for label, pair in configuration.pairs.items() if pair.corpus == corpus]
+    if entry.source.given_parts(entry):
+        return pairs
+    if entry.source.same_lines:
+        return pairs[:1]
+    if not entry.split.present_in:
+        return pairs
+    wanted = {frozenset((language, entry.original_language)) for language in entry.split.present_in}
+    found = {frozenset(pair_languages(configuration, pair)): pair for pair in reversed(pairs)}
+    return sorted(found[languages] for languages in wanted if languages in found)
+
+
+def used_corpora(configuration: "Configuration") -> list[str]:
+    """Corpora whose text is used, sorted: by studies, by the search for learning rates, or to pre-train a model."""
+    studies = [block for study in configuration.studies.values() for block in study.blocks]
+    pairs = {pair for study in studies for pair in (*study.members, *study.also_score)}
+    pairs.update(configuration.rate_search.all_pairs if configuration.rate_search else [])
+    for model in {origin_of(configuration, model) for study in studies for model in study.models}:
+        if configuration.models[model].pretrain:
+            pairs.update(vocabulary_pairs(configuration, model))
+    return sorted({configuration.pairs[pair].corpus for pair in pairs})
+
+
+def test_sets(configuration: "Configuration", pair: str) -> list[str]:
+    """List the names of a pair's test sets, its corpus's own first; files without one of its languages are none."""
+    corpus = configuration.corpora[configuration.pairs[pair].corpus]
+    languages = set(pair_languages(configuration, pair))
+    known = {name: corpus.source_of_test(name).test_languages(text) for name, text in corpus.more_tests.items()}
+    return [OWN_TEST_SET, *(name for name, has in known.items() if has is None or languages <= set(has))]
+
+
+def more_test_sets(configuration: "Configuration") -> set[str]:
+    """List the names of all test sets that are no corpus's own."""
+    return {name for corpus in configuration.corpora.values() for name in corpus.more_tests}
+
+
+def test_params(configuration: "Configuration", pair: str, name: str) -> dict[str, Any]:
+    """Describe a named test set of a pair for the step that prepares it."""
+    corpus = configuration.corpora[configuration.pairs[pair].corpus]
+    source = corpus.source_of_test(name)
+    return _with_modules(source, source.test_params(corpus.more_tests[name], languages_in(configuration, pair)))
+
+
+def test_downloads(configuration: "Configuration", pair: str, name: str) -> list[Download]:
+    """List the files to download for a named test set of a pair."""
+    label = configuration.pairs[pair].corpus
+    corpus = configuration.corpora[label]
+    return corpus.source_of_test(name).downloads(label, corpus, test_params(configuration, pair, name))
+
+
+def mistakes(configuration: "Configuration") -> Iterator[str]:
+    """Find mistakes in each entry of `corpora` by itself."""
+    for label, corpus in configuration.corpora.items():
+        yield from _corpus_mistakes(f"corpora.{label}", corpus)
+        yield from named_twice(f"corpora.{label}.split.present_in", corpus.split.present_in)
+
+
+def pair_mistakes(configuration: "Configuration") -> Iterator[str]:
+    """Find pairs whose corpus has no text in one of their languages; other mistakes of pairs are found by `pairs`."""
+    for label, pair in configuration.pairs.items():
+        corpus = configuration.corpora.get(pair.corpus)
+        try:
+            sides = pair_languages(configuration, label)
+        except UserError:
+            continue
+        if corpus is None or len(corpus.sources) != 1 or not all(map(is_language, sides)):
+            continue
+        for side, language in zip(("source", "target"), sides, strict=True):
+            if corpus.languages and language not in corpus.languages:
+                yield (
+                    f"'pairs.{label}.{side}' is '{language}', but the files of its corpus have the languages "
+                    f"{listed(corpus.languages)}; write one of these, or add the file."
+                )
+        languages = Languages(*sides, corpus.original_language)
+        yield from corpus.source.pair_mistakes(f"corpora.{pair.corpus}", corpus, label, languages)
+
+
+def hash_mistakes(configuration: "Configuration") -> Iterator[str]:
+    """Find files to download for which two corpora, or two keys of one, state different hashes."""
+    for (_, label), download in sorted(all_downloads(configuration).items()):
+        if len(download.hashes) > 1:
+            key = f"corpora.*.{download.source}.sha256"
+            yield f"'{key}' states two hashes of '{label}'; write the one that you trust."
+
+
+def present_in_mistakes(configuration: "Configuration") -> Iterator[str]:
+    """Find languages in which the split must be present, but in which the corpus has no pair."""
+    for label, corpus in configuration.corpora.items():
+        if corpus.source.same_lines:
+            continue
+        pairs = [pair for pair, entry in configuration.pairs.items() if entry.corpus == label]
+        sides = {frozenset(pair_languages(configuration, pair)) for pair in pairs}
+        written = corpus.written_in
+        for language in corpus.split.present_in:
+            if frozenset((language, written)) not in sides:
+                yield (
+                    f"'corpora.{label}.split.present_in' names '{language}', but no entry of 'pairs' has it; "
+                    f"add '{language}-{written}: {{corpus: {label}}}' to 'pairs', or take it out."
+                )
+
+
+def _corpus_mistakes(key: str, corpus: Corpus) -> Iterator[str]:
+    if len(corpus.sources) != 1:
+        yield f"'{key}' must have one of {together([*SOURCES])}, and no other."
+        return
+    known = corpus.languages
+    if known is None and not corpus.written_in:
+        yield f"'{key}.written_in' is missing; write the language that the text was written in, such as 'en'."
+    shortest, longest = corpus.words
+    if shortest > longest:
+        yield f"'{key}.split.words' is [{shortest}, {longest}]; write the smaller number first."
+    if known and corpus.written_in and corpus.written_in not in known:
+        yield f"'{key}.written_in' is '{corpus.written_in}', but its files have the languages {listed(known)}."
+    for source in (corpus.source, *SOURCES.entries.values()):
+        yield from source.mistakes(key, corpus)
+    for name in corpus.more_tests:
+        yield from _test_set_mistakes(key, corpus, name)
+
+
+def _test_set_mistakes(key: str, corpus: Corpus, name: str) -> Iterator[str]:
+    if not re.fullmatch(LABEL_PATTERN, name) or len(name) > LONGEST_LABEL:
+        yield unsafe_label(f"{key}.more_tests", name[:LONGEST_LABEL])
+        return
+    if name in TAKEN_NAMES:
+        yield f"'{key}.more_tests' has the name '{name}', which files of a pair have already; choose another one."
+    sources = _sources_of_test(corpus.more_tests[name])
+    if len(sources) > 1:
+        named = together([source.name for source in sources])
+        yield f"'{key}.more_tests.{name}' has text of {named}; take out the text of all but one source."
+    else:
+        yield from sources[0].test_mistakes(key, corpus, name)
+
+
+def _sources_of_test(text: Any) -> list[Source]:
+    """List the sources of a named test set; one without any text is one of files that are missing."""
+    return [source for source in SOURCES.entries.values() if source.has_test(text)] or [SOURCES["files"]]
+
+
+def _with_modules(source: Source, params: dict[str, Any]) -> dict[str, Any]:
+    """Add the files of the source and of the readers that come from outside, so that every process finds them."""
+    described = [params, *(value for value in params.values() if isinstance(value, Mapping))]
+    readers = [reader.module for name, reader in READERS.entries.items() if any(name in part for part in described)]
+    modules = sorted({module for module in (source.module, *readers) if module})
+    return params | ({"modules": modules} if modules else {})

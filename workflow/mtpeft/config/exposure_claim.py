@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 from itertools import product
 
-from mtpeft.config.exposure import exposure_of
 from mtpeft.config.findings import MattersLessWhereSeen
-from mtpeft.config.schema import Configuration, Study
-from mtpeft.config.studies import study_cells
+from mtpeft.config.pretraining import exposure_of
+from mtpeft.config.schema import Configuration
+from mtpeft.config.studies import Study, study_cells
 from mtpeft.config.systems import Member, seeds_of_systems, system_block
 
 EXPOSURE_CLAIM = "matters_less_where_seen"

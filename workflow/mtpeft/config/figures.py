@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 EFFICIENCY = "efficiency"
 """The figure that is drawn from the cells of all studies; no study may be drawn as it or have its name."""
-OTHERS = "others"
+OTHERS_TABLE = "others"
 """The table of systems on other pairs (`also_score`) than those that they were fine-tuned on."""
-REPRESENTATIONS = "representations"
+REPRESENTATIONS_TABLE = "representations"
 """The table of the effective ranks of layers."""
 
 

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 
 from mtpeft.config.claims import claim_settings
 from mtpeft.config.findings import CATALOGUE_OF, Finding, named_labels
-from mtpeft.config.groups import group_claim_mistakes
+from mtpeft.config.messages import named_twice
 from mtpeft.config.metric_checks import metric_mistakes
+from mtpeft.config.pairs import group_claim_mistakes
 from mtpeft.config.schema import Configuration
-from mtpeft.config.sentences import unknown
 from mtpeft.config.significance import MOST_TESTS
+from mtpeft.core.wording import unknown
 from mtpeft.methods import METHODS
 
 PARAMETER_EFFICIENT = ("sized", "point")
@@ -17,6 +18,8 @@ PARAMETER_EFFICIENT = ("sized", "point")
 def finding_mistakes(configuration: Configuration) -> Iterator[str]:
     """Labels that no catalogue has, and methods and budgets that make no comparison."""
     for label, finding in configuration.findings.items():
+        for name in ("methods", "smaller"):
+            yield from named_twice(f"findings.{label}.{name}", getattr(finding, name, ()))
         mistakes = list(_unknown_labels(configuration, f"findings.{label}", finding))
         mistakes = mistakes or list(_odd_comparisons(configuration, f"findings.{label}", finding))
         if finding.study in configuration.studies:
@@ -44,7 +47,7 @@ def _unknown_labels(configuration: Configuration, key: str, finding: Finding) ->
 def _odd_comparisons(configuration: Configuration, key: str, finding: Finding) -> Iterator[str]:
     named = named_labels(finding.model_dump())
     for name, method in ((name, label) for name, label in named if name in ("method", "methods")):
-        kind = METHODS[configuration.methods[method].tuner].trains
+        kind = METHODS[configuration.methods[method].method].trains
         if kind not in PARAMETER_EFFICIENT:
             yield f"'{key}.{name}' names '{method}', which is not parameter-efficient; name a method that is."
         elif kind != "sized" and finding.claim.startswith("falls"):

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from mtpeft.config.section import Section
+from mtpeft.core.section import Section
 
 StudyLabel = Annotated[str, Field(description="A label of `studies`, whose models, pairs, sizes and seeds are taken.")]
 MethodLabel = Annotated[str, Field(description="A label of `methods`, parameter-efficient.")]

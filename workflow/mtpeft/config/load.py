@@ -9,13 +9,12 @@ from pydantic import ValidationError
 
 from mtpeft.config.checks import complaints
 from mtpeft.config.findings import CATALOGUE_OF, named_labels
-from mtpeft.config.resolve import found_path
+from mtpeft.config.messages import number_mistakes, sentences
 from mtpeft.config.schema import Configuration, configuration_type
-from mtpeft.config.sentences import sentences
 from mtpeft.config.study_file import DEFAULT_FILE, study_name
-from mtpeft.config.value_checks import number_mistakes
 from mtpeft.config.yaml_file import read_yaml
 from mtpeft.core.errors import UserError
+from mtpeft.core.files import found_path
 from mtpeft.methods.outside import bring_in
 
 

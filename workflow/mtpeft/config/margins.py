@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticKnownError
 
-from mtpeft.config.section import Section
+from mtpeft.core.section import Section
 from mtpeft.metrics.names import BLEU, CHRF, COMET
 
 DEFAULTS = {CHRF: 1.0, BLEU: 1.0, COMET: 0.01}
@@ -52,8 +52,9 @@ Margin = Annotated[Margins, BeforeValidator(_of_chrf, json_schema_input_type=flo
 
 def plain_margin(margins: Margins) -> float | dict[str, float]:
     """Margins in short, as settings have them: a number where those of the other metrics are the defaults."""
-    given = {name: value for name, value in margins if value != DEFAULTS[name]}
-    return margins.chrf if set(given) <= {CHRF} else dict(margins)
+    given = {name: getattr(margins, name) for name in DEFAULTS}
+    others = {name for name, value in given.items() if value != DEFAULTS[name]} - {CHRF}
+    return given if others else margins.chrf
 
 
 def margins_of(margin: float | Mapping[str, float]) -> dict[str, float]:

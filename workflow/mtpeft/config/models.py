@@ -1,12 +1,32 @@
-"""The types of an entry of `models`: where a base model comes from, and in what it is held."""
+"""The section `models`: where a base model comes from, how its weights are stored, and how its cells are run."""
 
+import hashlib
 import json
-from typing import Any, Literal
+from collections.abc import Callable, Collection, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
-from mtpeft.config.forms import HUB_MODEL, Language, Probability
-from mtpeft.config.section import Section
+from mtpeft.cells import digest_of, name_of
+from mtpeft.config.messages import named_twice
+from mtpeft.config.pairs import pair_languages
+from mtpeft.core.errors import UserError
+from mtpeft.core.files import canonical, found_path
+from mtpeft.core.forms import HUB_MODEL, Language, Probability
+from mtpeft.core.languages import match
+from mtpeft.core.options import PrecisionOptions
+from mtpeft.core.section import Section, later
+from mtpeft.core.wording import listed, unknown
+from mtpeft.models.architecture import ModelShape, extended_shape
+from mtpeft.models.config_json import mbart_config, read_folder_shape
+from mtpeft.models.families import names_by_files, read_shape
+from mtpeft.models.families.mbart import MBART50_CODES, language_code
+from mtpeft.models.families.prompts import check_prompt
+
+if TYPE_CHECKING:
+    from mtpeft.config.schema import Configuration
+    from mtpeft.config.studies import Study
 
 EXECUTION = {"cells_per_gpu", "gpus", "micro_batch_tokens", "sharded"}
 """Keys of a model that say how its cells are run, on which no result depends."""
@@ -84,47 +104,29 @@ class Seen(Section):
     monolingual: list[Language] = Field(default=[], description="Languages that it has read by themselves.")
 
 
-class Model(Section):
+class Model(PrecisionOptions):
     """A base model: one that the workflow pre-trains, a local Hugging Face folder, one of a model hub, or one of these
     with more entries in its vocabulary.
     """
 
     pretrain: Pretraining | None = None
     path: str | None = Field(default=None, description="Folder with config.json, safetensors weights and tokenizer.")
-    # Left out where it is empty, so that it changes nothing for models that come from elsewhere.
-    hub: str | None = Field(
-        default=None,
+    hub: str | None = later(
+        None,
         pattern=HUB_MODEL,
-        exclude_if=lambda given: given is None,
         description="A model of the hub and its revision: owner/name@commit.",
     )
-    extend: Extension | None = Field(
-        default=None, exclude_if=lambda given: given is None, description="A model with a larger vocabulary."
-    )
-    prompt: str | None = Field(
-        default=None,
-        exclude_if=lambda given: given is None,
+    extend: Extension | None = later(None, description="A model with a larger vocabulary.")
+    prompt: str | None = later(
+        None,
         description="Text before every source sentence of a model that is told the languages in words, with {source}, "
         "{target}, {source_code} or {target_code} in it. Empty: as T5 was trained, `translate {source} to {target}: `.",
     )
-    seen: Seen | None = Field(
-        default=None, exclude_if=lambda given: given is None, description="What it was pre-trained on, if you know."
-    )
+    seen: Seen | None = later(None, description="What it was pre-trained on, if you know.")
     threads: PositiveInt = Field(
         default=1,
         le=1024,
         description="Torch's threads. They change the order of sums, so they are part of the result.",
-    )
-    # Left out where the base is held as ever, so that they change nothing for models without them.
-    quantised: Literal[8, 4] | None = Field(
-        default=None,
-        exclude_if=lambda bits: bits is None,
-        description="Bits of a weight of the linear layers, by bitsandbytes; the base stays frozen. Empty: all 32.",
-    )
-    precision: Literal["float32", "bfloat16"] = Field(
-        default="float32",
-        exclude_if=lambda floats: floats == "float32",
-        description="Floats that the base is held and computed in; with 'bfloat16', meant for GPUs, it stays frozen.",
     )
     cells_per_gpu: PositiveInt = Field(
         default=1,
@@ -153,4 +155,201 @@ class Model(Section):
     @property
     def held(self) -> dict[str, Any]:
         """The keys that say in what the base is held, where it is in less than it could be trained in."""
-        return self.model_dump(include={"quantised", "precision"})
+        return self.model_dump(include=set(PrecisionOptions.model_fields))
+
+
+def origin_of(configuration: "Configuration", model: str) -> str:
+    """The model whose weights a model has: itself, or the one that it extends."""
+    extension = configuration.models[model].extend
+    return extension.model if extension else model
+
+
+def model_shape(configuration: "Configuration", model: str) -> ModelShape | None:
+    """Shape of a model of the catalogue, whether it exists already or not; None before it is fetched.
+
+    An extended model has the shape of the model that it extends, with more entries.
+
+    Raises:
+        UserError: its folder or its architecture is not what it should be.
+    """
+    entry = configuration.models[model]
+    if entry.pretrain:
+        return read_shape(mbart_config(entry.pretrain.model_dump(), pretrain_languages(configuration, model)))
+    if entry.extend:
+        origin = model_shape(configuration, entry.extend.model)
+        return extended_shape(origin, new_entries=entry.extend.entries) if origin else None
+    folder = model_folder(configuration, model)
+    if entry.hub and not (folder / "config.json").exists():
+        return None
+    return read_folder_shape(folder, key=f"models.{model}.{'path' if entry.path else 'hub'}")
+
+
+def model_folder(configuration: "Configuration", model: str) -> Path:
+    """Folder of a model that lies in one or is fetched from a hub, with its tokenizer in it."""
+    entry = configuration.models[model]
+    if entry.path:
+        return found_path(entry.path)
+    return Path(f"results/models/{name_of(model, digest_of(hub_params(configuration, model), []))}/hub")
+
+
+def hub_params(configuration: "Configuration", model: str) -> dict[str, Any]:
+    """Params of a model that is fetched from a hub."""
+    return {"hub": configuration.models[model].hub, **prompt_params(configuration, model)}
+
+
+def prompt_params(configuration: "Configuration", model: str) -> dict[str, Any]:
+    """The prompt of a model or of the one that it extends, if it has one."""
+    labels = (model, origin_of(configuration, model))
+    given = next((prompt for label in labels if (prompt := configuration.models[label].prompt) is not None), None)
+    return {} if given is None else {"prompt": given}
+
+
+def vocabulary_pairs(configuration: "Configuration", model: str) -> list[str]:
+    """Pairs that the vocabulary of a model is learnt from, sorted: those it is pre-trained on, if none are named."""
+    pretrain = configuration.models[model].pretrain
+    return sorted({*pretrain.pairs, *pretrain.vocabulary_pairs})
+
+
+def pretrain_languages(configuration: "Configuration", model: str) -> list[str]:
+    """Languages of the pairs that a model's vocabulary is made for, sorted."""
+    pairs = vocabulary_pairs(configuration, model)
+    return sorted({language for pair in pairs for language in pair_languages(configuration, pair)})
+
+
+def vocabulary_of(configuration: "Configuration", model: str) -> str:
+    """Label of a model's vocabulary. Models that are pre-trained with the same one share it and its token arrays.
+
+    The label says the size and, since a path has no room for a list of pairs, a hash of all that it depends on.
+    """
+    pretrain = configuration.models[model].pretrain
+    if pretrain is None:
+        return model
+    pairs = vocabulary_pairs(configuration, model)
+    keys = canonical({"pairs": pairs, "size": pretrain.vocabulary, "max_positions": pretrain.max_positions})
+    return f"v{pretrain.vocabulary}-{hashlib.sha256(keys.encode()).hexdigest()[:8]}"
+
+
+def model_with(configuration: "Configuration", vocabulary: str) -> str:
+    """A model that has the vocabulary of this label."""
+    return next(model for model in configuration.models if vocabulary_of(configuration, model) == vocabulary)
+
+
+def mistakes(configuration: "Configuration") -> Iterator[str]:
+    """Models of no source or of several, and what does not fit in their entries."""
+    for label, model in configuration.models.items():
+        key = f"models.{label}"
+        if [model.pretrain, model.path, model.hub, model.extend].count(None) != 3:
+            yield f"'{key}' must have one of 'pretrain', 'path', 'hub' and 'extend', and no other."
+            continue
+        if model.prompt is not None:
+            yield from prompt_mistakes(key, model)
+        if model.sharded and model.gpus == 1:
+            yield f"'{key}.sharded' needs several GPUs to put shards on; write how many in '{key}.gpus'."
+        if model.seen:
+            yield from unknown(f"{key}.seen.parallel", model.seen.parallel, configuration.pairs, "pairs")
+            for name in ("parallel", "monolingual"):
+                yield from named_twice(f"{key}.seen.{name}", getattr(model.seen, name))
+        if model.extend:
+            yield from _extension_mistakes(configuration, f"{key}.extend", model.extend)
+        elif model.pretrain:
+            yield from _pretraining_mistakes(configuration, f"{key}.pretrain", model.pretrain)
+        else:
+            try:
+                model_shape(configuration, label)
+            except UserError as error:
+                yield str(error)
+
+
+def _pretraining_mistakes(configuration: "Configuration", key: str, pretrain: Pretraining) -> Iterator[str]:
+    for name in ("pairs", "vocabulary_pairs"):
+        yield from unknown(f"{key}.{name}", getattr(pretrain, name), configuration.pairs, "pairs")
+        yield from named_twice(f"{key}.{name}", getattr(pretrain, name))
+    if pretrain.d_model % pretrain.heads:
+        yield (
+            f"'{key}.d_model' is {pretrain.d_model}, which {pretrain.heads} heads do not divide; write a multiple of "
+            "'heads'."
+        )
+    yield from _nothing_left(configuration, f"{key}.pairs", pretrain.pairs)
+
+
+def _nothing_left(configuration: "Configuration", key: str, pairs: Sequence[str]) -> Iterator[str]:
+    """Pairs whose corpus gives all its text to fine-tuning."""
+    for pair in pairs:
+        label = configuration.pairs[pair].corpus if pair in configuration.pairs else None
+        if label in configuration.corpora and configuration.corpora[label].split.train is None:
+            yield (
+                f"'{key}' names '{pair}', but all text of its corpus is for fine-tuning; "
+                f"write how much of it is in 'corpora.{label}.split.train'."
+            )
+
+
+def _extension_mistakes(configuration: "Configuration", key: str, extension: Extension) -> Iterator[str]:
+    """A model that is not there or extended itself, pairs without the language, and nothing to add."""
+    unknown_model = list(unknown(f"{key}.model", [extension.model], configuration.models, "models"))
+    if unknown_model:
+        yield from unknown_model
+    elif configuration.models[extension.model].extend:
+        yield f"'{key}.model' is '{extension.model}', which extends another model itself; extend that one."
+    if not extension.languages and not extension.pieces:
+        yield f"'{key}' adds nothing; write 'languages' or 'pieces'."
+    if pieces := extension.pieces:
+        yield from unknown(f"{key}.pieces.pairs", pieces.pairs, configuration.pairs, "pairs")
+        known = {pair: pair_languages(configuration, pair) for pair in pieces.pairs if pair in configuration.pairs}
+        lacking = [pair for pair, languages in known.items() if pieces.language not in languages]
+        if lacking:
+            yield f"'{key}.pieces.pairs' names {listed(lacking)}, which do not have '{pieces.language}'; take them out."
+
+
+def prompt_mistakes(key: str, model: Model) -> Iterator[str]:
+    """A place that nothing is known for, and a model that has tokens for languages; one of a hub is asked when it is
+    there.
+    """
+    try:
+        check_prompt(str(model.prompt), key=f"{key}.prompt")
+    except UserError as error:
+        yield str(error)
+    folder = found_path(model.path) if model.path else None
+    if model.pretrain or (folder and (folder / "tokenizer_config.json").is_file() and names_by_files(folder)):
+        yield (
+            f"'{key}.prompt' is for models that are told the languages in words, but the vocabulary of this one has "
+            "tokens for them; take the key out."
+        )
+
+
+def study_mistakes(configuration: "Configuration") -> Iterator[str]:
+    """Pairs of the studies with a language for which a model has no token."""
+    for label, study in configuration.studies.items():
+        for block in study.blocks:
+            yield from _language_mistakes(configuration, f"studies.{label}", block)
+
+
+def _language_mistakes(configuration: "Configuration", key: str, study: "Study") -> Iterator[str]:
+    """Pairs with a language for which a model has no token; a model of a hub is asked when it is there."""
+    for model in study.models:
+        extension, origin = configuration.models[model].extend, origin_of(configuration, model)
+        if configuration.models[origin].pretrain:
+            known = {*MBART50_CODES, *map(language_code, pretrain_languages(configuration, origin))}
+            lacks, remedy = _without_code(known), f"add '{{pair}}' to 'models.{origin}.pretrain.vocabulary_pairs'"
+        else:
+            remedy = "take one of the two out, or give the language a token with 'extend'"
+            lacks = without_name(model_folder(configuration, origin))
+        new = extension.languages if extension else {}
+        named = [*(("pairs", pair) for pair in study.members), *(("also_score", pair) for pair in study.also_score)]
+        for name, pair in named:
+            for language in filter(lacks, set(pair_languages(configuration, pair)) - set(new)):
+                yield (
+                    f"'{key}.{name}' names '{pair}', but the vocabulary of '{model}' has no token for '{language}'; "
+                    f"{remedy.format(pair=pair)}."
+                )
+
+
+def _without_code(known: Collection[str]) -> Callable[[str], bool]:
+    return lambda language: language_code(language) not in known
+
+
+def without_name(folder: Path) -> Callable[[str], bool]:
+    """Whether the family of the model in a folder has no name for a language, by the files of its tokenizer."""
+    if not (folder / "tokenizer_config.json").is_file():  # not fetched yet, or refused when it is taken in
+        return lambda language: False
+    names = names_by_files(folder)
+    return lambda language: names is not None and match(language, names) is None

@@ -1,34 +1,103 @@
-"""From studies to cells: every combination of a study's labels, reference rows made once."""
+"""The section `studies`: lists of labels, drawn as one figure, and the cells that they stand for.
+
+Every combination of a study's labels is a cell; reference rows are made once, whatever they are compared with.
+"""
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import product
+from typing import TYPE_CHECKING, Self
 
-from mtpeft.cells import ANY, DIMENSIONS, Cell, OnPair
-from mtpeft.config.figures import EFFICIENCY
-from mtpeft.config.rates import search_of
-from mtpeft.config.schema import Configuration, Study
+from pydantic import Field, NonNegativeInt
+
+from mtpeft.cells import ANY, DIMENSIONS, JOIN, Cell, OnPair, members_of
+from mtpeft.config.figures import (
+    EFFICIENCY,
+    OTHERS_TABLE,
+    REPRESENTATIONS_TABLE,
+    FigureName,
+    figure_of,
+    needs_table,
+    study_figures,
+)
+from mtpeft.config.findings import Metric
+from mtpeft.config.messages import named_twice
+from mtpeft.config.methods import is_sized, search_of
+from mtpeft.config.metric_checks import metric_mistakes
+from mtpeft.config.pairs import pair_mistakes
+from mtpeft.core.section import Section
+from mtpeft.core.wording import listed, unknown
 from mtpeft.methods import METHODS
+from mtpeft.metrics.names import CHRF, COMET
+
+if TYPE_CHECKING:
+    from mtpeft.config.schema import Configuration
 
 NONE = "none"
 """Label of the method that leaves a base model untouched."""
+RETRIEVAL = "retrieval"
+LISTS = ("models", "pairs", "sizes", "methods", "budgets", "seeds", "also_score")
+"""Keys of a study that name things, each once."""
 
 
-def study_cells(configuration: Configuration, study: Study) -> list[Cell]:
+class Block(Section):
+    """Lists of labels that take the place of a study's own, such as more seeds for some of its methods."""
+
+    models: list[str] | None = Field(default=None, min_length=1)
+    pairs: list[str] | None = Field(default=None, min_length=1)
+    sizes: list[str] | None = Field(default=None, min_length=1)
+    methods: list[str] | None = Field(default=None, min_length=1)
+    budgets: list[str] | None = None
+    seeds: list[NonNegativeInt] | None = Field(default=None, min_length=1)
+
+
+class Study(Section):
+    """Lists of labels, drawn as one figure; every combination is a cell."""
+
+    figure: FigureName | None = Field(
+        default=None, description="Which figure is drawn. Empty: the one named as the study."
+    )
+    models: list[str] = Field(min_length=1)
+    pairs: list[str] = Field(
+        min_length=1, description="Labels of `pairs`, or groups such as `de-en+es-en`, which one cell is trained on."
+    )
+    sizes: list[str] = Field(min_length=1)
+    methods: list[str] = Field(min_length=1)
+    budgets: list[str] = Field(default=[])
+    seeds: list[NonNegativeInt] = Field(min_length=1)
+    also: list[Block] = Field(default=[], description="More cells: each block's lists, and the study's for the others.")
+    also_score: list[str] = Field(default=[], description="Other pairs that `figure: forgetting` scores its cells on.")
+    metric: Metric = Field(default="chrf", description="What the figure shows; `comet` where it is asked for.")
+    stamp: str = Field(default="", description="Words to print on the figure, such as what it can't show.")
+
+    @property
+    def members(self) -> list[str]:
+        """Labels of the pairs that it trains and scores on, those of groups one by one, each once."""
+        return list(dict.fromkeys(member for pair in self.pairs for member in members_of(pair)))
+
+    @property
+    def blocks(self) -> list[Self]:
+        """The study as studies of plain lists: its own, and those of `also`."""
+        own = self.model_copy(update={"also": []})
+        given = ({key: labels for key, labels in vars(block).items() if labels is not None} for block in self.also)
+        return [own, *(own.model_copy(update=lists) for lists in given)]
+
+
+def study_cells(configuration: "Configuration", study: Study) -> list[Cell]:
     """Cells of one study, in the order of its lists and without repetition; those of `also` come last."""
     blocks = ((*_combinations(configuration, block), *_before_tuning(block)) for block in study.blocks)
     return list(dict.fromkeys(cell for block in blocks for cell in block))
 
 
 @lru_cache(maxsize=4)
-def all_cells(configuration: Configuration) -> tuple[Cell, ...]:
+def all_cells(configuration: "Configuration") -> tuple[Cell, ...]:
     """Cells of all studies, each once: figures share them."""
     studies = configuration.studies.values()
     return tuple(dict.fromkeys(cell for study in studies for cell in study_cells(configuration, study)))
 
 
 @lru_cache(maxsize=64)
-def drawn_cells(configuration: Configuration, label: str) -> tuple[Cell, ...]:
+def drawn_cells(configuration: "Configuration", label: str) -> tuple[Cell, ...]:
     """Cells that a figure is drawn from: those of its study, with every seed that the sweep has of their systems.
 
     A system thus has one score, the one that claims are tested on, whichever figure it stands in. `efficiency` is drawn
@@ -42,7 +111,7 @@ def drawn_cells(configuration: Configuration, label: str) -> tuple[Cell, ...]:
     return tuple(dict.fromkeys([*own, *more]))
 
 
-def study_others(configuration: Configuration, label: str) -> list[OnPair]:
+def study_others(configuration: "Configuration", label: str) -> list[OnPair]:
     """Tuned cells that a figure is drawn from, on the pairs that its study scores besides; a cell's own are left out.
 
     What was not tuned has forgotten nothing: the untouched model has a row of its own on every pair, and one that was
@@ -54,20 +123,25 @@ def study_others(configuration: Configuration, label: str) -> list[OnPair]:
     return [OnPair(cell, pair) for cell in tuned for pair in pairs if pair not in cell.members]
 
 
-def untouched_elsewhere(configuration: Configuration, label: str) -> list[Cell]:
+def untouched_elsewhere(configuration: "Configuration", label: str) -> list[Cell]:
     """The untouched models on the pairs on which a study scores tuned cells besides their own."""
     wanted = {untouched(cell.model, pair) for cell, pair in study_others(configuration, label)}
     return [cell for cell in drawn_cells(configuration, label) if cell in wanted]
 
 
-def all_others(configuration: Configuration) -> list[OnPair]:
+def all_others(configuration: "Configuration") -> list[OnPair]:
     """Cells of all studies on the pairs that they are scored on besides their own, each once."""
     return list(dict.fromkeys(other for label in configuration.studies for other in study_others(configuration, label)))
 
 
-def is_tuned(configuration: Configuration, cell: Cell) -> bool:
+def represented_cells(configuration: "Configuration", label: str) -> Sequence[Cell]:
+    """Return the cells of a study whose representations its figure shows; none where it shows something else."""
+    return drawn_cells(configuration, label) if needs_table(configuration, label, REPRESENTATIONS_TABLE) else ()
+
+
+def is_tuned(configuration: "Configuration", cell: Cell) -> bool:
     """Whether a cell is a base model after fine-tuning."""
-    method = METHODS[configuration.methods[cell.method].tuner]
+    method = METHODS[configuration.methods[cell.method].method]
     return method.trains != "nothing" and not method.from_scratch
 
 
@@ -81,15 +155,15 @@ def system_labels(cell: Cell) -> tuple[str, ...]:
     return cell.labels[:-1]
 
 
-def budget_labels(configuration: Configuration, study: Study, method: str) -> Sequence[str]:
+def budget_labels(configuration: "Configuration", study: Study, method: str) -> Sequence[str]:
     """Budget labels that a method has in a study: the study's own, or the only one that means something."""
-    fixed = METHODS[configuration.methods[method].tuner].budget_labels
+    fixed = METHODS[configuration.methods[method].method].budget_labels
     return study.budgets if fixed is None else fixed
 
 
-def _combinations(configuration: Configuration, study: Study) -> Iterator[Cell]:
+def _combinations(configuration: "Configuration", study: Study) -> Iterator[Cell]:
     for method in study.methods:
-        free = METHODS[configuration.methods[method].tuner].free
+        free = METHODS[configuration.methods[method].method].free
         budgets = budget_labels(configuration, study, method)
         seeds = [str(seed) for seed in study.seeds]
         pairs = _pairs_of(configuration, study, method)
@@ -98,9 +172,9 @@ def _combinations(configuration: Configuration, study: Study) -> Iterator[Cell]:
             yield Cell(*canonical)
 
 
-def _pairs_of(configuration: Configuration, study: Study, method: str) -> list[str]:
+def _pairs_of(configuration: "Configuration", study: Study, method: str) -> list[str]:
     """Pairs and groups of a study; a reference row that trains nothing is the same on a pair whatever its group."""
-    trains = METHODS[configuration.methods[method].tuner].trains
+    trains = METHODS[configuration.methods[method].method].trains
     return study.members if trains == "nothing" else study.pairs
 
 
@@ -110,7 +184,109 @@ def _before_tuning(study: Study) -> list[Cell]:
     return [untouched(model, pair) for model, pair in product(study.models, pairs)]
 
 
-def rate_classes(configuration: Configuration) -> list[tuple[str, str, str, str]]:
+def rate_classes(configuration: "Configuration") -> list[tuple[str, str, str, str]]:
     """Model, size, method and budget of all cells whose learning rate is searched for, each once."""
     searched = [cell for cell in all_cells(configuration) if search_of(configuration, cell.method)]
     return list(dict.fromkeys((cell.model, cell.size, cell.method, cell.budget) for cell in searched))
+
+
+def mistakes(configuration: "Configuration") -> Iterator[str]:
+    """Studies without a figure, with labels that no catalogue has, or without what their figure needs."""
+    if not configuration.studies:
+        yield "'studies' has no study; write one, or leave one in."
+    for label, study in configuration.studies.items():
+        if (study.figure or label) not in study_figures():
+            yield f"'studies.{label}.figure' is missing; write which figure is drawn: {listed(study_figures())}."
+        yield from _also_score_mistakes(configuration, label)
+        yield from _representation_mistakes(configuration, label)
+        yield from _metric_mistakes(configuration, label)
+        places = (f"studies.{label}", *(f"studies.{label}.also.{number}" for number, _ in enumerate(study.also)))
+        for place, written, whole in zip(places, (study, *study.also), study.blocks, strict=True):
+            yield from _label_mistakes(configuration, place, written)
+            for method in whole.methods:
+                yield from _missing_rates(configuration, f"studies.{label}", whole, method)
+            sized = [name for name in whole.methods if is_sized(configuration, name)]
+            if sized and not whole.budgets:
+                yield f"'{place}' has no cells for {listed(sized)}, which need a budget; write '{place}.budgets'."
+        yield from _equal_labels(configuration, label, study)
+
+
+def _label_mistakes(configuration: "Configuration", key: str, written: Study | Block) -> Iterator[str]:
+    """Labels that no catalogue has, or that stand twice."""
+    for label in written.pairs or ():
+        yield from pair_mistakes(configuration, f"{key}.pairs", label)
+    for catalogue in ("models", "sizes", "methods", "budgets"):
+        labels = getattr(written, catalogue) or ()
+        yield from unknown(f"{key}.{catalogue}", labels, getattr(configuration, catalogue), catalogue)
+    for name in LISTS:
+        yield from named_twice(f"{key}.{name}", getattr(written, name, None) or ())
+
+
+def _missing_rates(configuration: "Configuration", key: str, study: Study, method: str) -> Iterator[str]:
+    """Sizes of a study for which a method writes no rate down."""
+    rates = getattr(configuration.methods.get(method), "learning_rate", None)
+    if isinstance(rates, dict) and "default" not in rates:
+        for size in sorted(set(study.sizes) - set(rates)):
+            yield f"'methods.{method}.learning_rate' has no rate for size '{size}' of '{key}'; add it or 'default'."
+
+
+def _equal_labels(configuration: "Configuration", label: str, study: Study) -> Iterator[str]:
+    """Labels of one study that mean the same, so that its figure would show one system as two."""
+    for name in ("budgets", "sizes"):
+        catalogue, meant = getattr(configuration, name), {}
+        for used in dict.fromkeys(used for block in study.blocks for used in getattr(block, name)):
+            if used in catalogue:
+                meant.setdefault(catalogue[used], []).append(used)
+        for value, labels in meant.items():
+            if len(labels) > 1:
+                told = f"{value:.3%}" if name == "budgets" else f"{value.pairs} pairs with {value.updates} updates"
+                yield f"'studies.{label}.{name}' names {listed(labels)}, which are all {told}; take out all but one."
+
+
+def _also_score_mistakes(configuration: "Configuration", label: str) -> Iterator[str]:
+    """Pairs that no figure would show, that have no row before tuning, or that no catalogue has."""
+    study, key = configuration.studies[label], f"studies.{label}.also_score"
+    is_drawn = needs_table(configuration, label, OTHERS_TABLE)
+    if is_drawn and not study.also_score:
+        yield f"'{key}' is missing; write the pairs on which it is seen what tuning on others costs."
+    if not study.also_score:
+        return
+    if not is_drawn:
+        yield f"'{key}' is for another figure; write a study of its own with figure: forgetting; cells are shared."
+    yield from unknown(key, study.also_score, configuration.pairs, "pairs")
+    if NONE not in configuration.methods:
+        yield f"'{key}' compares with the untouched model, which 'methods' lacks; add 'none: {{method: none}}' there."
+    tuned = {pair for block in study.blocks for pair in block.pairs}
+    if len(tuned) == 1 and set(study.also_score) <= {*members_of(*tuned)}:
+        own = listed(sorted({*study.also_score}))
+        yield f"'{key}' names {own} alone, which the study tunes on; write another pair."
+
+
+def _representation_mistakes(configuration: "Configuration", label: str) -> Iterator[str]:
+    """A study of representations names what has some, and the untouched model to compare with."""
+    if not needs_table(configuration, label, REPRESENTATIONS_TABLE):
+        return
+    study = configuration.studies[label]
+    key = f"studies.{label}.methods"
+    named = {method for block in study.blocks for method in block.methods}
+    for method in sorted(named & set(configuration.methods)):
+        if configuration.methods[method].method == RETRIEVAL:
+            yield f"'{key}' names '{method}', which has no model and so no representations; take it out."
+    for pair in dict.fromkeys(pair for block in study.blocks for pair in block.pairs if JOIN in pair):
+        yield (
+            f"'studies.{label}.pairs' has the group '{pair}', but representations are measured on the pair of a cell; "
+            "take it out."
+        )
+    if NONE not in named:
+        yield f"'{key}' lacks '{NONE}', the untouched model, which the figure compares with; add it."
+
+
+def _metric_mistakes(configuration: "Configuration", label: str) -> Iterator[str]:
+    """A metric that the figure of a study does not have."""
+    study, key = configuration.studies[label], f"studies.{label}.metric"
+    figure = figure_of(configuration, label)
+    yield from metric_mistakes(configuration, key, study.metric)
+    if needs_table(configuration, label, OTHERS_TABLE) and study.metric == COMET:
+        yield f"'{key}' is '{COMET}', which scores no other pairs than those that are tuned; write 'chrf' or 'bleu'."
+    if figure and figure.shows == "measurements" and study.metric != CHRF:
+        yield f"'{key}' is '{study.metric}', but the figure '{figure.name}' shows no scores; take the key out."

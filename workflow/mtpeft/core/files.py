@@ -10,6 +10,9 @@ from typing import Any
 
 from mtpeft.core.errors import DamagedError, UserError
 
+PROJECT = Path(__file__).parents[3]
+"""The project's own folder."""
+
 
 def write_text(path: Path, text: str) -> None:
     """Write through a temporary name, so that the file exists whole or not at all."""
@@ -156,3 +159,11 @@ def _reason(error: Exception) -> str:
 def _kind(content: Any) -> str:
     kinds = {list: "a list", str: "text", bool: "true or false", int: "a number", float: "a number"}
     return kinds.get(type(content), "null")
+
+
+def found_path(path: str) -> Path:
+    """A path from the working directory or, where there is nothing, from the project's own folder."""
+    return Path(path) if Path(path).exists() or not (PROJECT / path).exists() else PROJECT / path
+
+
+PROJECT = Path(__file__).parents[3]

@@ -2,7 +2,9 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
+
+from mtpeft.core.section import later
 
 Status = Literal["ok", "diverged"]
 
@@ -35,8 +37,7 @@ class HeldOutRecord(Record):
     clean: dict[str, Any]
     wheels: dict[str, dict[str, Any]]
     files: dict[str, dict[str, Any]]
-    # A record of other text has no such key, as those that were written before there was one.
-    mtdata: dict[str, Any] | None = Field(default=None, exclude_if=lambda datasets: datasets is None)
+    mtdata: dict[str, Any] | None = later(None)
     split_sha256: str
 
 

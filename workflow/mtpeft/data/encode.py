@@ -11,7 +11,7 @@ from mtpeft.data.token_arrays import Encoded, write_arrays
 from mtpeft.data.token_counts import Counts, loss_warnings, read_counts
 from mtpeft.data.tsv import read_pairs
 from mtpeft.models.families import read_json, read_shape
-from mtpeft.models.tokenizer import Codec, Side, encode, losses, open_codec
+from mtpeft.models.tokenizer import PairTokenizer, Side, encode, losses, open_tokenizer
 
 
 def encode_pair(settings: Mapping[str, Any], *, tokenizer: Path, parts: Mapping[Path, Path]) -> None:
@@ -25,12 +25,12 @@ def encode_pair(settings: Mapping[str, Any], *, tokenizer: Path, parts: Mapping[
         parts: text of each part, and where its arrays go.
     """
     languages = {"source": settings["source"], "target": settings["target"]}
-    codec = open_codec(tokenizer, languages, vocabulary=settings["vocabulary"], prompt=settings.get("prompt"))
-    longest = settings.get("max_positions") or read_shape(read_json(tokenizer / "config.json")).max_positions
+    tokenizer = open_tokenizer(tokenizer, languages, vocabulary=settings["vocabulary"], prompt=settings.get("prompt"))
+    max_length = settings.get("max_positions") or read_shape(read_json(tokenizer / "config.json")).max_positions
     for text, arrays in parts.items():
         rows = read_pairs(text)
-        source = _encoded(codec, [row.source for row in rows], "source", longest=longest)
-        target = _encoded(codec, [row.target for row in rows], "target", longest=longest)
+        source = _encoded(tokenizer, [row.source for row in rows], "source", max_length=max_length)
+        target = _encoded(tokenizer, [row.target for row in rows], "target", max_length=max_length)
         write_arrays(arrays, source=source, target=target)
         counts = read_counts(arrays)
         _write_record(settings, arrays, text=text, counts=counts)
@@ -47,10 +47,10 @@ def _write_record(settings: Mapping[str, Any], arrays: Path, *, text: Path, coun
     write_record(arrays.with_suffix(".json"), content)
 
 
-def _encoded(codec: Codec, sentences: Sequence[str], side: Side, *, longest: int) -> Encoded:
-    (empty,) = encode(codec, [""], side, longest=longest)
-    rows = encode(codec, sentences, side, longest=longest)
-    lost = losses(codec, sentences, rows, side, longest=longest)
+def _encoded(tokenizer: PairTokenizer, sentences: Sequence[str], side: Side, *, max_length: int) -> Encoded:
+    (empty,) = encode(tokenizer, [""], side, max_length=max_length)
+    rows = encode(tokenizer, sentences, side, max_length=max_length)
+    lost = losses(tokenizer, sentences, rows, side, max_length=max_length)
     return Encoded(
         rows,
         around=len(empty),

@@ -19,12 +19,12 @@ GIVEN = ("dev", "test")
 Table = Mapping[str, CleanPair]
 
 
-def choose_split(settings: Mapping[str, Any], *, cleaned: Sequence[Path], output: Path) -> None:
-    """Write the ids of the test, dev and tuning sentences, and the texts of the first two in all languages there are.
+def split_corpus(settings: Mapping[str, Any], *, cleaned: Sequence[Path], output: Path) -> None:
+    """Write the ids of the test, dev and fine-tuning sentences, and the texts of the first two in all languages.
 
     Sentences are drawn in the order of the hash of their id from those that every cleaned file has, worded alike in the
     language they were written in; ``languages`` has those of the two sides of each file. The dev sentences drawn are no
-    near-duplicates of a test sentence on any side of any pair. Tuning sentences are of the kind that is tested on.
+    near-duplicates of a test sentence on any side of any pair. Fine-tuning sentences are of the kind that is tested on.
     Parts that the user gives are used as they are, in their order; only the missing ones are drawn, of sentences that
     neither equal nor nearly equal those.
     """
@@ -41,14 +41,14 @@ def choose_split(settings: Mapping[str, Any], *, cleaned: Sequence[Path], output
         )
     dev = dev or _draw_far(candidates, settings["dev"], test, tables, settings=settings, key="split.dev")
     held_out = {*test, *dev}
-    tuning = [key for key in candidates if key not in held_out]
+    others = [key for key in candidates if key not in held_out]
     files.write_record(
         output,
         {
             "settings": settings,
             "test": test,
             "dev": dev,
-            "tuning": None if settings["tuning"] is None else _draw(tuning, settings["tuning"], "split.tuning"),
+            "train": None if settings["train"] is None else _draw(others, settings["train"], "split.train"),
             "texts": {
                 "test": _texts(test, tables, settings["languages"]),
                 "dev": _texts(dev, tables, settings["languages"]),

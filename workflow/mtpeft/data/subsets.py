@@ -1,13 +1,19 @@
 """Choose the rows that a training size has."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mtpeft.core import files
 from mtpeft.core.errors import UserError
+from mtpeft.core.files import read_lines, sha256_of, write_record
+from mtpeft.core.records import SimilarityRecord
 from mtpeft.data import tsv
+from mtpeft.data.similarity import max_dice
+from mtpeft.data.split import SIDES
 
 
 def choose_subset(settings: Mapping[str, Any], *, train: Path, output: Path, record: Path) -> None:
@@ -28,7 +34,7 @@ def choose_subset(settings: Mapping[str, Any], *, train: Path, output: Path, rec
     if not 0 < wanted <= available:
         raise UserError(
             f"sizes.*.pairs asks for {settings['pairs']} pairs, but {train} has {available}: write a size of at most "
-            f"{available}, or raise split.tuning or name more text in corpora."
+            f"{available}, or raise split.train or name more text in corpora."
         )
     drawn = list(range(available))
     if "seed" in settings:
@@ -42,3 +48,29 @@ def choose_subset(settings: Mapping[str, Any], *, train: Path, output: Path, rec
 def _drawn_at(key: str, seed: int) -> str:
     """Sort key of an id in the draw of a seed."""
     return hashlib.sha256(f"{seed} {key}".encode()).hexdigest()
+
+
+DECIMALS = 3
+
+
+def measure_similarity(
+    settings: Mapping[str, Any], *, train: Path, test: Path, subsets: Sequence[Path], record: Path
+) -> None:
+    """Write the greatest similarity of each test sentence to a sentence of each subset, over both sides.
+
+    Args:
+        settings: `pair`, its label.
+        train: text of which the subsets name rows.
+        test: the test set.
+        subsets: numbers of rows, one per line.
+        record: where the similarities go.
+    """
+    rows, sentences = tsv.read_pairs(train), tsv.read_pairs(test)
+    found = {}
+    for subset in subsets:
+        read = [rows[int(line)] for line in read_lines(subset)]
+        sides = [
+            max_dice([getattr(row, side) for row in sentences], [getattr(row, side) for row in read]) for side in SIDES
+        ]
+        found[sha256_of(subset)] = [round(float(value), DECIMALS) for value in np.maximum(*sides)]
+    write_record(record, SimilarityRecord(pair=settings["pair"], settings=dict(settings), subsets=found).model_dump())

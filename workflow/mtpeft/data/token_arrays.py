@@ -11,7 +11,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from mtpeft.data.token_counts import COUNTED
-from mtpeft.models.special_tokens import Frame
+from mtpeft.models.special_tokens import SpecialTokens
 
 IGNORED = -100
 """Label that the loss leaves out."""
@@ -104,15 +104,17 @@ def padded(sequences: Sequence[torch.Tensor], value: int) -> torch.Tensor:
     return torch.nn.utils.rnn.pad_sequence([sequence.long() for sequence in sequences], True, value)
 
 
-def model_inputs(source: Sequence[torch.Tensor], target: Sequence[torch.Tensor], *, frame: Frame) -> Mapping[str, Any]:
+def model_inputs(
+    source: Sequence[torch.Tensor], target: Sequence[torch.Tensor], *, special_tokens: SpecialTokens
+) -> Mapping[str, Any]:
     """Inputs of a sequence-to-sequence model and its labels, each (batch, longest): the decoder sees them shifted."""
-    input_ids = padded(source, frame.pad)
+    input_ids = padded(source, special_tokens.pad)
     labels = padded(target, IGNORED)
-    shifted = labels.roll(1, dims=1).masked_fill(labels.roll(1, dims=1) == IGNORED, frame.pad)
-    shifted[:, 0] = frame.begin[0]
+    shifted = labels.roll(1, dims=1).masked_fill(labels.roll(1, dims=1) == IGNORED, special_tokens.pad)
+    shifted[:, 0] = special_tokens.begin[0]
     return {
         "input_ids": input_ids,
-        "attention_mask": (input_ids != frame.pad).long(),
+        "attention_mask": (input_ids != special_tokens.pad).long(),
         "decoder_input_ids": shifted,
         "labels": labels,
     }

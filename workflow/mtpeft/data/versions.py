@@ -1,7 +1,7 @@
 """Versions of the steps on which it depends which sentences are tested on.
 
-They are raised by hand when a change of code must make old text stale. Prose is treated otherwise than message
-catalogues, and has versions of its own.
+They are raised by hand when a change of code must make old text stale. Prose is treated otherwise than UI
+strings, and has versions of its own.
 """
 
 WHEEL = 1

@@ -7,6 +7,7 @@ from typing import Any
 import sentencepiece
 from sentencepiece import sentencepiece_model_pb2
 
+from mtpeft.core import compat
 from mtpeft.core.checksums import FOLDER_RECORD, checksums_in
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import sha256_of, write_record
@@ -57,18 +58,16 @@ def train_vocabulary(settings: Mapping[str, Any], *, parts: Sequence[Path], fold
 
 def save_tokenizer(model: Path, languages: Iterable[str], *, folder: Path) -> None:
     """Turn a sentencepiece model into an `MBart50Tokenizer`: its specials first, language tokens and <mask> last."""
-    from transformers import MBart50Tokenizer
-
     languages = list(languages)
     proto = sentencepiece_model_pb2.ModelProto()
     proto.ParseFromString(model.read_bytes())
     pieces = [(piece.piece, piece.score) for piece in proto.pieces][SENTENCEPIECE_SPECIALS:]
     specials = [(token, 0.0) for token in ("<s>", "<pad>", "</s>", "<unk>")]
     codes = [(code, 0.0) for code in (*MBART50_CODES, *extra_codes(languages))]
-    tokenizer = MBart50Tokenizer(
-        vocab=[*specials, *pieces, *codes, ("<mask>", 0.0)],
-        _spm_precompiled_charsmap=proto.normalizer_spec.precompiled_charsmap or None,
-        additional_special_tokens=extra_codes(languages),
+    tokenizer = compat.mbart50_tokenizer(
+        [*specials, *pieces, *codes, ("<mask>", 0.0)],
+        normalisation=proto.normalizer_spec.precompiled_charsmap,
+        extra_tokens=extra_codes(languages),
     )
     if len(tokenizer) != vocabulary_size(len(proto.pieces), languages):
         raise AssertionError(f"the tokenizer has {len(tokenizer)} entries, which is not what its parts add up to")

@@ -1,4 +1,4 @@
-"""Decode the test set of a cell with its tuned model."""
+"""Decode the test sets with the tuned model of a cell."""
 
 import time
 from collections.abc import Mapping
@@ -9,60 +9,64 @@ from typing import Any
 from mtpeft.cells import Cell
 from mtpeft.cluster.preemption import stopping
 from mtpeft.core.checksums import require_base, require_whole
+from mtpeft.core.options import DecodingOptions
 from mtpeft.core.provenance import describe
 from mtpeft.core.warnings import warn
 from mtpeft.data.token_arrays import read_arrays
 from mtpeft.data.token_counts import loss_warnings, read_counts
-from mtpeft.decoding.hypotheses import Outcome, write_decode_record, write_hypotheses
-from mtpeft.decoding.search import Search, translate, with_room_beside_prefix
+from mtpeft.decoding.hypotheses import DecodingOutcome, write_decode_record, write_hypotheses
+from mtpeft.decoding.search import count_at_limit, translate, with_room_beside_prefix
 from mtpeft.methods.outside import bring_in_for
 from mtpeft.methods.task_ids import domain_of, say_domains
 from mtpeft.methods.tuned import open_tuned
 from mtpeft.models.load import prepare_torch
-from mtpeft.models.precision import frozen_in
-from mtpeft.models.tokenizer import frame_of, open_codec, text_of
+from mtpeft.models.precision import precision_of
+from mtpeft.models.tokenizer import detokenise, open_tokenizer, special_tokens_of
 
 
-def decode(settings: Mapping[str, Any], cell: Cell, *, trained: Path, tests: Mapping[str, Path], record: Path) -> None:
-    """Write one hypothesis per line and test set into `hypotheses/`, and the record.
+def decode(params: Mapping[str, Any], cell: Cell, *, trained: Path, tests: Mapping[str, Path], record: Path) -> None:
+    """Write the hypotheses of each test set into `hypotheses/`, one a line, and the record.
 
     Args:
-        settings: `search`, `languages`, `threads`, and in what the base is held.
+        params: `search`, `languages`, `threads`, and the precision of the base model.
         cell: whose model it is.
         trained: the cell's `train.json`, with `tuned/` beside it.
-        tests: token arrays of each test set.
-        record: where the record goes; for a group into a folder with the label of the pair.
+        tests: token arrays of each test set, by its name.
+        record: `decode.json`; that of a cell on several pairs lies in a folder with the label of the pair.
 
     Raises:
-        DamagedError: the weights are not those that were trained, or those of the base not those that were taken in.
-        TryAgainError: a signal came, or its time is over.
+        DamagedError: the weights are not those that were trained, or the base model's not those that were taken in.
+        TryAgainError: a signal has come, or the time limit is reached.
     """
     train = require_whole(trained)
     bring_in_for(train["settings"]["method"])
-    device = prepare_torch(settings["threads"])
+    device = prepare_torch(params["threads"])
     base = Path(require_base(train)["folder"])
-    codec = open_codec(base, settings["languages"], vocabulary=cell.model)
-    frozen = frozen_in(settings, cell.model)
-    model = open_tuned(base, trained.parent / "tuned", frozen).to(device).eval()
+    tokenizer = open_tokenizer(base, params["languages"], vocabulary=cell.model)
+    precision = precision_of(params, cell.model)
+    model = open_tuned(base, trained.parent / "tuned", precision).to(device).eval()
     say_domains(model, domain_of(train["settings"], record.parent.name))
-    frame, search = frame_of(codec, model.config), Search(**settings["search"])
+    special_tokens, options = (
+        special_tokens_of(tokenizer, model.config),
+        DecodingOptions.model_validate(params["search"]),
+    )
     started, done, described = time.monotonic(), 0, {}
-    with stopping("decoding") as look:
+    with stopping("decoding") as poll:
         for name, arrays in tests.items():
             source, counts = read_arrays(arrays).source, read_counts(arrays)
             sources = [source[row] for row in range(len(source))]
-            hypotheses = translate(model, sources, search, frame=frame, look=look)
-            lines = text_of(codec, hypotheses)
-            ended = search.at_limit(hypotheses, source.lengths, with_room_beside_prefix(frame, model))
+            hypotheses = translate(model, sources, options, special_tokens=special_tokens, poll=poll)
+            lines = detokenise(tokenizer, hypotheses)
+            ended = count_at_limit(options, hypotheses, source.lengths, with_room_beside_prefix(special_tokens, model))
             counted = {side: asdict(own) for side, own in counts.items()}
             described[name] = write_hypotheses(record.parent, name, lines, at_limit=ended, tokens=counted)
             warn(loss_warnings(counts, f"test set '{name}' of {record.parent}"))
             done += len(lines)
-    outcome = Outcome(
+    outcome = DecodingOutcome(
         test_sets=described,
         seconds=time.monotonic() - started,
         sentences=done,
-        execution=describe(str(device), settings["threads"]),
-        packages=frozen.packages,
+        execution=describe(str(device), params["threads"]),
+        packages=precision.packages,
     )
-    write_decode_record(settings, cell, outcome, trained=trained, record=record)
+    write_decode_record(params, cell, outcome, trained=trained, record=record)

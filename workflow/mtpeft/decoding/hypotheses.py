@@ -1,4 +1,4 @@
-"""What decoding leaves behind: hypotheses as text, and a record."""
+"""Write what decoding results in: hypotheses as text, and the record."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,8 +12,17 @@ from mtpeft.core.records import DecodeRecord
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What decoding made of the test sets, and what it took; `packages` are those besides what all results need."""
+class DecodingOutcome:
+    """The result of decoding.
+
+    Attributes:
+        test_sets: what the record says of each test set.
+        seconds: duration.
+        sentences: number of sentences that were translated.
+        execution: how the step ran.
+        status: `ok` or `diverged`.
+        packages: packages that the result depends on besides those that all results do.
+    """
 
     test_sets: Mapping[str, dict[str, Any]]
     seconds: float
@@ -24,20 +33,20 @@ class Outcome:
 
 
 def write_hypotheses(folder: Path, name: str, lines: list[str], **counted: Any) -> dict[str, Any]:
-    """Write the hypotheses of one test set; returns what the record says of them, with what else was counted."""
+    """Write the hypotheses of one test set; returns what the record says of them, with what else is given."""
     file = folder / "hypotheses" / f"{name}.txt"
     write_lines(file, (line.replace("\n", " ").replace("\r", " ") for line in lines))
     return {"sentences": len(lines), "sha256": sha256_of(file), **counted}
 
 
 def write_decode_record(
-    settings: Mapping[str, Any], cell: Cell, outcome: Outcome, *, trained: Path, record: Path
+    params: Mapping[str, Any], cell: Cell, outcome: DecodingOutcome, *, trained: Path, record: Path
 ) -> None:
-    """Write the record of a cell's decoding."""
+    """Write the `decode.json` of a cell."""
     content = DecodeRecord(
         cell=cell.named,
         status=outcome.status,
-        settings=dict(settings),
+        settings=dict(params),
         trained_sha256=sha256_of(trained),
         versions=versions(more=outcome.packages),
         execution=dict(outcome.execution),

@@ -1,4 +1,4 @@
-"""Hypotheses that need no model: a translation memory's, and none at all for a cell that diverged."""
+"""Write hypotheses without a model: those of a translation memory, and none for a cell that has diverged."""
 
 import time
 from collections.abc import Mapping
@@ -10,11 +10,11 @@ from mtpeft.core.files import read_lines
 from mtpeft.core.provenance import describe
 from mtpeft.data.similarity import nearest
 from mtpeft.data.tsv import read_pairs
-from mtpeft.decoding.hypotheses import Outcome, write_decode_record, write_hypotheses
+from mtpeft.decoding.hypotheses import DecodingOutcome, write_decode_record, write_hypotheses
 
 
 def retrieve(
-    settings: Mapping[str, Any],
+    params: Mapping[str, Any],
     cell: Cell,
     *,
     trained: Path,
@@ -23,7 +23,17 @@ def retrieve(
     tests: Mapping[str, Path],
     record: Path,
 ) -> None:
-    """The target of the training source that is most like each test source, by character 4-grams."""
+    """Write for each test source the target of the most similar training source, by character 4-grams.
+
+    Args:
+        params: of the decoding.
+        cell: whose labels stand in the record.
+        trained: the cell's `train.json`.
+        memory: training text of the language pair.
+        subset: rows of it that the cell reads.
+        tests: text of each test set, by its name.
+        record: `decode.json` of the cell.
+    """
     rows = read_pairs(memory)
     known = [rows[int(line)] for line in read_lines(subset)]
     started, done, described = time.monotonic(), 0, {}
@@ -32,19 +42,19 @@ def retrieve(
         found = nearest(sources, [pair.source for pair in known])
         described[name] = write_hypotheses(record.parent, name, [known[index].target for index in found])
         done += len(sources)
-    outcome = Outcome(
+    outcome = DecodingOutcome(
         test_sets=described,
         seconds=time.monotonic() - started,
         sentences=done,
         execution=describe("cpu", 1),
     )
-    write_decode_record(settings, cell, outcome, trained=trained, record=record)
+    write_decode_record(params, cell, outcome, trained=trained, record=record)
 
 
 def pass_divergence_on(
-    settings: Mapping[str, Any], cell: Cell, *, trained: Path, tests: Mapping[str, Path], record: Path
+    params: Mapping[str, Any], cell: Cell, *, trained: Path, tests: Mapping[str, Path], record: Path
 ) -> None:
-    """Empty files and a record that says why."""
+    """Write empty files, and a record that says that the cell has diverged."""
     described = {name: write_hypotheses(record.parent, name, []) for name in tests}
-    outcome = Outcome(test_sets=described, seconds=0.0, sentences=0, execution={}, status="diverged")
-    write_decode_record(settings, cell, outcome, trained=trained, record=record)
+    outcome = DecodingOutcome(test_sets=described, seconds=0.0, sentences=0, execution={}, status="diverged")
+    write_decode_record(params, cell, outcome, trained=trained, record=record)

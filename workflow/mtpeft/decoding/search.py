@@ -1,13 +1,13 @@
-"""Translate token sequences, sorted by length, in the order given.
+"""Translate token sequences with greedy or beam search, sorted by length, in the order given.
 
-A batch holds sentences of like length, so little is padded. Greedy search is our own, beam search is that of
-transformers' `generate`. Both obey one description: the configuration's `decoding`, and what the model forbids. Nothing
-else that a checkpoint says about generating counts.
+A batch holds sentences of similar length, so there is little padding. Greedy search is our own, beam search is that of
+transformers' `generate`. Both follow the configuration's `decoding` and what the model forbids. Nothing else that a
+checkpoint says about generation counts.
 """
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -15,144 +15,155 @@ from accelerate.utils.memory import clear_device_cache
 from torch import nn
 
 from mtpeft.core.failures import is_out_of_memory
+from mtpeft.core.options import DecodingOptions
 from mtpeft.data.token_arrays import cut, padded
-from mtpeft.decoding.forbidden import forbid_tokens
 from mtpeft.decoding.greedy import before_end, greedy_search
+from mtpeft.decoding.logits_processors import EndAtLimit, forbid_tokens
 from mtpeft.methods.sequence_prefix_adapter import target_prefix_length
-from mtpeft.models.special_tokens import Frame
+from mtpeft.models.special_tokens import SpecialTokens
 
 EXTRA_TOKENS = 10
+"""Tokens that a hypothesis may have beyond `max_length_ratio` times those of its source."""
+BATCH_TOKENS = 16384
+"""Padded source tokens of a batch, each counted once per beam; they change the time, not the result."""
 
 
-@dataclass(frozen=True)
-class Search:
-    """How hypotheses are searched; `beam_size` 1 is greedy. They end after `max_length_ratio` x source + 10 tokens."""
+def length_limits(options: DecodingOptions, lengths: np.ndarray, special_tokens: SpecialTokens) -> np.ndarray:
+    """Return the most tokens of each hypothesis, without those that begin and end it.
 
-    beam_size: int
-    length_penalty: float
-    max_length_ratio: float
-
-    def limits(self, lengths: np.ndarray, frame: Frame) -> np.ndarray:
-        """Most tokens of a hypothesis, without those that begin and end it, for sources of these lengths."""
-        by_ratio = (self.max_length_ratio * lengths).astype(np.int64) + EXTRA_TOKENS
-        return np.minimum(by_ratio, frame.longest - 1) + 1 - len(frame.begin)
-
-    def at_limit(self, hypotheses: Sequence[Sequence[int]], lengths: np.ndarray, frame: Frame) -> int:
-        """How many hypotheses have not ended by themselves, for sources of these lengths."""
-        return int((np.array([len(tokens) for tokens in hypotheses]) >= self.limits(lengths, frame)).sum())
-
-
-@dataclass(frozen=True)
-class EndAtLimit:
-    """A logits processor that ends every hypothesis at its own limit.
-
-    `generate` has one limit per batch: with it alone, what a beam finds would depend on the other rows.
+    Args:
+        options: how hypotheses are searched.
+        lengths: tokens of each source, shape (sources).
+        special_tokens: special tokens of the model.
     """
-
-    limits: torch.Tensor
-    frame: Frame
-
-    def __call__(self, tokens: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """Leave only the end token to rows, (sentences x beams), that have as many tokens as they may."""
-        limits = self.limits.repeat_interleave(len(tokens) // len(self.limits))
-        full = limits + len(self.frame.begin) <= tokens.shape[1]
-        only_end = torch.full_like(scores, -torch.inf)
-        only_end[:, self.frame.end] = 0
-        return torch.where(full[:, None], only_end, scores)
+    by_ratio = (options.max_length_ratio * lengths).astype(np.int64) + EXTRA_TOKENS
+    return np.minimum(by_ratio, special_tokens.max_length - 1) + 1 - len(special_tokens.begin)
 
 
-def with_room_beside_prefix(frame: Frame, model: nn.Module) -> Frame:
-    """A frame with the room that a model leaves for hypotheses: trained positions before the target take some."""
-    return replace(frame, longest=frame.longest - target_prefix_length(model))
+def count_at_limit(
+    options: DecodingOptions, hypotheses: Sequence[Sequence[int]], lengths: np.ndarray, special_tokens: SpecialTokens
+) -> int:
+    """Count the hypotheses that were ended by their length limit, for sources of these lengths."""
+    return int(
+        (np.array([len(tokens) for tokens in hypotheses]) >= length_limits(options, lengths, special_tokens)).sum()
+    )
+
+
+def with_room_beside_prefix(special_tokens: SpecialTokens, model: nn.Module) -> SpecialTokens:
+    """Shorten the longest sequence of a model by the positions that a trained prefix of the target takes."""
+    return replace(special_tokens, max_length=special_tokens.max_length - target_prefix_length(model))
 
 
 @torch.inference_mode()
 def translate(
     model: nn.Module,
     sources: Sequence[torch.Tensor],
-    search: Search,
+    options: DecodingOptions,
     *,
-    frame: Frame,
-    batch_tokens: int = 16384,
-    look: Callable[[], None] = lambda: None,
+    special_tokens: SpecialTokens,
+    batch_tokens: int = BATCH_TOKENS,
+    poll: Callable[[], None] = lambda: None,
 ) -> list[list[int]]:
-    """Hypothesis of each source, as tokens without the special ones at its ends.
+    """Return the hypothesis of each source, as tokens without the special ones at its ends.
+
+    A batch that memory does not suffice for is halved.
 
     Args:
         model: sequence-to-sequence model in evaluation mode.
         sources: sequences with their special tokens.
-        search: kind of search.
-        frame: of the model and the target language.
-        batch_tokens: padded source tokens of a batch, each counted once per beam; they change the time, not the result.
-            A batch that memory does not suffice for is cut in halves.
-        look: is called before each batch, and may end everything with an error of its own.
+        options: how hypotheses are searched.
+        special_tokens: special tokens of the model, for the target language.
+        batch_tokens: padded source tokens of a batch, each counted once per beam.
+        poll: is called before each batch, and may raise what stops the translation.
     """
-    frame = with_room_beside_prefix(frame, model)
+    special_tokens = with_room_beside_prefix(special_tokens, model)
     lengths = np.array([len(source) for source in sources])
     hypotheses: list[list[int]] = [[]] * len(sources)
-    limits = search.limits(lengths, frame)
-    for rows in cut(np.arange(len(sources)), lengths, batch_tokens // search.beam_size):
-        look()
-        found = _in_memory(model, [sources[row] for row in rows], limits[rows], search, frame=frame)
+    limits = length_limits(options, lengths, special_tokens)
+    for rows in cut(np.arange(len(sources)), lengths, batch_tokens // options.beam_size):
+        poll()
+        found = _search_in_memory(
+            model, [sources[row] for row in rows], limits[rows], options, special_tokens=special_tokens
+        )
         for row, tokens in zip(rows, found, strict=True):
             hypotheses[row] = tokens
     return hypotheses
 
 
-def _in_memory(
-    model: nn.Module, sources: Sequence[torch.Tensor], limits: np.ndarray, search: Search, *, frame: Frame
+def _search_in_memory(
+    model: nn.Module,
+    sources: Sequence[torch.Tensor],
+    limits: np.ndarray,
+    options: DecodingOptions,
+    *,
+    special_tokens: SpecialTokens,
 ) -> list[list[int]]:
-    """Hypotheses of a batch, or of its halves one after the other where memory does not suffice for all of it.
+    """Return the hypotheses of a batch, or of its halves one after the other where memory does not suffice for all.
 
     Raises:
-        torch.OutOfMemoryError: a sentence alone is too much; on a processor a RuntimeError.
+        torch.OutOfMemoryError: one sentence alone is too much; on a CPU it is a RuntimeError.
     """
     try:
-        return _search(model, sources, limits, search, frame=frame)
+        return _search(model, sources, limits, options, special_tokens=special_tokens)
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error) or len(sources) == 1:
             raise
-    # Here nothing refers any more to the tensors that were too large.
+    # Nothing refers to the tensors that were too large from here on.
     clear_device_cache(garbage_collection=True)
     half = len(sources) // 2
     halves = ((sources[:half], limits[:half]), (sources[half:], limits[half:]))
-    return [tokens for half in halves for tokens in _in_memory(model, *half, search, frame=frame)]
+    return [
+        tokens for half in halves for tokens in _search_in_memory(model, *half, options, special_tokens=special_tokens)
+    ]
 
 
 def _search(
-    model: nn.Module, sources: Sequence[torch.Tensor], limits: np.ndarray, search: Search, *, frame: Frame
+    model: nn.Module,
+    sources: Sequence[torch.Tensor],
+    limits: np.ndarray,
+    options: DecodingOptions,
+    *,
+    special_tokens: SpecialTokens,
 ) -> list[list[int]]:
-    input_ids = padded(sources, frame.pad).to(model.device)
-    if search.beam_size == 1:
-        return greedy_search(model, input_ids, torch.from_numpy(limits), frame=frame)
-    return _beam_search(model, input_ids, torch.from_numpy(limits), search, frame=frame)
+    input_ids = padded(sources, special_tokens.pad).to(model.device)
+    if options.beam_size == 1:
+        return greedy_search(model, input_ids, torch.from_numpy(limits), special_tokens=special_tokens)
+    return _beam_search(model, input_ids, torch.from_numpy(limits), options, special_tokens=special_tokens)
 
 
 def _beam_search(
-    model: nn.Module, input_ids: torch.Tensor, limits: torch.Tensor, search: Search, *, frame: Frame
+    model: nn.Module,
+    input_ids: torch.Tensor,
+    limits: torch.Tensor,
+    options: DecodingOptions,
+    *,
+    special_tokens: SpecialTokens,
 ) -> list[list[int]]:
-    """Hypotheses of a batch, as those of `greedy_search`."""
-    with _without_generation_settings(model):
+    """Return the hypotheses of a batch in the form of `greedy_search`."""
+    with _without_generation_config(model):
         output = model.generate(
             input_ids=input_ids,
-            attention_mask=(input_ids != frame.pad).long(),
-            num_beams=search.beam_size,
+            attention_mask=(input_ids != special_tokens.pad).long(),
+            num_beams=options.beam_size,
             do_sample=False,
-            length_penalty=search.length_penalty,
+            length_penalty=options.length_penalty,
             early_stopping=False,
-            pad_token_id=frame.pad,
-            eos_token_id=frame.end,
-            decoder_start_token_id=frame.begin[0],
-            forced_bos_token_id=frame.begin[1] if frame.begin[1:] else None,
-            max_new_tokens=int(limits.max()) + len(frame.begin),
-            logits_processor=[forbid_tokens(frame, model.device), EndAtLimit(limits.to(model.device), frame)],
+            pad_token_id=special_tokens.pad,
+            eos_token_id=special_tokens.end,
+            decoder_start_token_id=special_tokens.begin[0],
+            forced_bos_token_id=special_tokens.begin[1] if special_tokens.begin[1:] else None,
+            max_new_tokens=int(limits.max()) + len(special_tokens.begin),
+            logits_processor=[
+                forbid_tokens(special_tokens, model.device),
+                EndAtLimit(limits.to(model.device), special_tokens),
+            ],
         )
-    return [before_end(tokens[len(frame.begin) :], frame.end) for tokens in output.tolist()]
+    return [before_end(tokens[len(special_tokens.begin) :], special_tokens.end) for tokens in output.tolist()]
 
 
 @contextlib.contextmanager
-def _without_generation_settings(model: nn.Module) -> Iterator[None]:
-    """Take from a model what its checkpoint says about generating: `generate` fills up with it what it is not told."""
+def _without_generation_config(model: nn.Module) -> Iterator[None]:
+    """Take the generation config from a model while this is open: `generate` fills in with it what it is not given."""
     from transformers import GenerationConfig, GenerationMixin
 
     inner = next(module for module in model.modules() if isinstance(module, GenerationMixin))

@@ -4,7 +4,6 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
@@ -12,73 +11,97 @@ from torch import nn
 from mtpeft.cells import Cell
 from mtpeft.core.checksums import require_base, require_whole
 from mtpeft.core.errors import UserError
+from mtpeft.core.options import DecodingOptions
 from mtpeft.data.normalisation import normalised_line
-from mtpeft.decoding.search import Search, translate
+from mtpeft.decoding.search import translate
 from mtpeft.methods.outside import bring_in_for
 from mtpeft.methods.task_ids import domain_of, say_domains
-from mtpeft.models.precision import Frozen, frozen_in
-from mtpeft.models.tokenizer import Codec, LossWarning, Side, encode, frame_of, losses, open_codec, text_of
-
-if TYPE_CHECKING:
-    pass
-
-
 from mtpeft.methods.tuned import open_tuned
 from mtpeft.models.load import prepare_torch
+from mtpeft.models.precision import BasePrecision, precision_of
+from mtpeft.models.tokenizer import (
+    LossWarning,
+    PairTokenizer,
+    Side,
+    detokenise,
+    encode,
+    losses,
+    open_tokenizer,
+    special_tokens_of,
+)
 
 
 @dataclass(frozen=True)
 class Translator:
-    """A trained cell, ready to translate text."""
+    """A trained cell that translates text.
+
+    Attributes:
+        model: base model with the tuned weights.
+        tokenizer: tokenizer, set to the language pair.
+        options: how hypotheses are searched.
+        precision: precision of the base model's weights.
+    """
 
     model: nn.Module
-    codec: Codec
-    search: Search
-    frozen: Frozen
+    tokenizer: PairTokenizer
+    options: DecodingOptions
+    precision: BasePrecision
 
     def __call__(self, sentences: Sequence[str]) -> list[str]:
-        """Translate sentences, in the form in which text is read everywhere; an empty one has an empty translation.
+        """Translate sentences, normalised as all text that is read; an empty one has an empty translation.
 
-        Warns of each that loses something on its way into tokens.
+        Each sentence that loses something on its way into tokens is warned of.
 
         Raises:
-            UserError: one holds half a surrogate pair, which is no text.
+            UserError: a sentence holds half a surrogate pair, which is no text.
         """
         lines = _lines_of(sentences)
         rows = self.tokens(lines, "source")
         for lost in self.lost(sentences):
             warnings.warn(lost, LossWarning, stacklevel=2)
         given = [number for number, line in enumerate(lines) if line]
-        sources, frame = [torch.tensor(rows[number]) for number in given], frame_of(self.codec, self.model.config)
-        found = text_of(self.codec, translate(self.model, sources, self.search, frame=frame))
+        sources, special_tokens = (
+            [torch.tensor(rows[number]) for number in given],
+            special_tokens_of(self.tokenizer, self.model.config),
+        )
+        found = detokenise(self.tokenizer, translate(self.model, sources, self.options, special_tokens=special_tokens))
         translated = dict(zip(given, found, strict=True))
         return [translated.get(number, "") for number in range(len(lines))]
 
     def lost(self, sentences: Sequence[str], *, called: str = "sentence") -> Iterator[str]:
-        """What each sentence loses on its way into tokens, in words, by what it is called and its number from 1 on.
+        """Yield a message for each sentence that is truncated or has unknown tokens.
+
+        Args:
+            sentences: to be translated.
+            called: what messages call a sentence, before its number from 1 on.
 
         Raises:
-            UserError: one holds half a surrogate pair.
+            UserError: a sentence holds half a surrogate pair.
         """
-        lines, longest = _lines_of(sentences), frame_of(self.codec, self.model.config).longest
-        found = losses(self.codec, lines, self.tokens(lines, "source"), "source", longest=longest)
+        lines, max_length = _lines_of(sentences), self._max_length
+        found = losses(self.tokenizer, lines, self.tokens(lines, "source"), "source", max_length=max_length)
         for number, loss in enumerate(found, start=1):
             if loss.truncated:
-                yield f"{called} {number} is longer than the {longest} tokens that the model reads; its end is cut off."
+                cut = f"is longer than the {max_length} tokens that the model reads; its end is cut off"
+                yield f"{called} {number} {cut}."
             if loss.unknown:
                 unknown = "1 token" if loss.unknown == 1 else f"{loss.unknown} tokens"
                 yield f"{called} {number} has {unknown} that the vocabulary does not know; what they stand for is lost."
 
     def tokens(self, sentences: Sequence[str], side: Side) -> list[list[int]]:
-        """Tokens of sentences of one side, cut to what the model reads."""
-        return encode(self.codec, sentences, side, longest=frame_of(self.codec, self.model.config).longest)
+        """Return the tokens of sentences of one side, truncated to what the model reads."""
+        return encode(self.tokenizer, sentences, side, max_length=self._max_length)
+
+    @property
+    def _max_length(self) -> int:
+        return special_tokens_of(self.tokenizer, self.model.config).max_length
 
 
 def _lines_of(sentences: Sequence[str]) -> list[str]:
-    """Sentences in the form in which text is read everywhere.
+    """Normalise sentences as all text that is read.
 
     Raises:
-        UserError: one holds half a surrogate pair.
+        UserError: a sentence holds half a surrogate pair.
     """
     for number, sentence in enumerate(sentences, start=1):
         try:
@@ -92,16 +115,16 @@ def _lines_of(sentences: Sequence[str]) -> list[str]:
 
 
 def load_cell(cell: str | Path, pair: str | None = None) -> Translator:
-    """Open a trained cell with the languages and the search of its records.
+    """Open a trained cell with the languages and the decoding options of its records.
 
     Args:
         cell: its folder or its six labels.
-        pair: which pair of its group it translates; left out where it was trained on one.
+        pair: which of its language pairs is translated; unnecessary where it was trained on one.
 
     Raises:
         UserError: the cell is unknown, not trained, diverged, has no model, was not trained on the pair, or its base
             model is not there or can't be quantised here.
-        DamagedError: its weights are not those that were trained, or those of the base not those that were taken in.
+        DamagedError: its weights are not those that were trained, or the base model's not those that were taken in.
     """
     folder = Path(cell) if (Path(cell) / "train.json").exists() else Cell.find(str(cell)).folder
     if not (folder / "train.json").exists():
@@ -121,24 +144,24 @@ def load_cell(cell: str | Path, pair: str | None = None) -> Translator:
     pair = _pair_of(Cell(**record["cell"]), pair)
     languages = record["settings"].get("members", {}).get(pair) or record["settings"]["languages"]
     device = prepare_torch(record["settings"]["threads"])
-    frozen = frozen_in(record["settings"], record["cell"]["model"])
-    model = open_tuned(base, folder / "tuned", frozen).to(device).eval()
+    precision = precision_of(record["settings"], record["cell"]["model"])
+    model = open_tuned(base, folder / "tuned", precision).to(device).eval()
     say_domains(model, domain_of(record["settings"], pair))
     return Translator(
         model=model,
-        codec=open_codec(
+        tokenizer=open_tokenizer(
             base, languages, vocabulary=record["cell"]["model"], prompt=described["settings"].get("prompt")
         ),
-        search=Search(**record["settings"]["search"]),
-        frozen=frozen,
+        options=DecodingOptions.model_validate(record["settings"]["search"]),
+        precision=precision,
     )
 
 
 def _pair_of(cell: Cell, pair: str | None) -> str:
-    """The pair that a cell is to translate.
+    """Return the language pair that a cell is to translate.
 
     Raises:
-        UserError: it was not trained on the pair, or on several and none is named.
+        UserError: it was not trained on the pair, or it was trained on several and none is named.
     """
     known = " or ".join(f"'{member}'" for member in cell.members)
     if pair is None and cell.is_group:

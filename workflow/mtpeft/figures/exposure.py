@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from mtpeft.analysis.tables import Setting
 from mtpeft.cells import ANY
-from mtpeft.config.exposure import ORDER, exposure_of
+from mtpeft.config.pretraining import ORDER, exposure_of
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import drawn_cells
 from mtpeft.figures.base import Figure, FigureData

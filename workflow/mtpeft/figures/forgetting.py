@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mtpeft.analysis.tables import Interval, System, read_systems
-from mtpeft.config.figures import OTHERS
+from mtpeft.config.figures import OTHERS_TABLE
 from mtpeft.figures.base import Figure, FigureData
 from mtpeft.figures.plotting.method_lines import NARROW, draw_share_lines
 from mtpeft.figures.plotting.notes_and_legend import coverage_of
@@ -156,5 +156,5 @@ FORGETTING = Figure(
     "their intervals in ``others.csv``.",
     draw=draw,
     shows="differences",
-    needs=(OTHERS,),
+    needs=(OTHERS_TABLE,),
 )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from mtpeft.analysis.layer_ranks import SIDES, CellRanks, LayerLine, layer_lines, read_ranks
 from mtpeft.analysis.tables import Setting
 from mtpeft.cells import ALL, ANY, NATIVE
-from mtpeft.config.figures import REPRESENTATIONS
+from mtpeft.config.figures import REPRESENTATIONS_TABLE
 from mtpeft.figures.base import Figure, FigureData
 from mtpeft.figures.plotting.label_placement import label_end
 from mtpeft.figures.plotting.panels import Coverage, Drawing, Point, draw_series, grid, nothing_yet, side_by_side
@@ -121,5 +121,5 @@ REPRESENTATIONS = Figure(
     "has narrowed the range of what the layers represent. Bars reach from the lowest seed to the highest.",
     draw=draw,
     shows="measurements",
-    needs=(REPRESENTATIONS,),
+    needs=(REPRESENTATIONS_TABLE,),
 )

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 from mtpeft.cells import NATIVE
-from mtpeft.config.resolve import method_options, method_sites, model_shape
+from mtpeft.config.methods import method_options, method_sites
+from mtpeft.config.models import model_shape
 from mtpeft.config.schema import Configuration
 from mtpeft.core.errors import UserError
 from mtpeft.core.text_tables import aligned, in_columns
@@ -31,7 +32,7 @@ def budget_table(configuration: Configuration, model: str) -> str:
 
 
 def _rows(configuration: Configuration, method: str, shape: ModelShape) -> Iterator[Sequence[str]]:
-    entry = METHODS[configuration.methods[method].tuner]
+    entry = METHODS[configuration.methods[method].method]
     if entry.trains in ("all", "nothing"):
         trained = shape.total if entry.trains == "all" else 0
         yield method, "-", "-", f"{trained:,}", f"{trained / shape.total:.3%}", "-", f"{trained:,}", "-", "-", "-"
@@ -63,7 +64,7 @@ def _sizes(sites: Sequence[Site], allocation: Allocation) -> str:
 
 def methods_table() -> str:
     """Tuners of the registry: what they train, where, whether it can be merged into the base, where they come from."""
-    rows = [("tuner", "trains", "where", "merges", "from")]
+    rows = [("method", "trains", "where", "merges", "from")]
     for name, method in METHODS.items():
         trains = f"by {method.size_name}" if method.size_name else method.trains
         merges = ("yes" if method.mergeable else "no") if method.trains in ("sized", "point") else "-"

@@ -1,53 +1,102 @@
-"""The commands that people type: what there is, what is planned, how far it is, and a sentence translated."""
+"""The commands that people type, beside the steps: run and plan a sweep, see how far it is, hand a model over.
+
+Each command is declared once, in `COMMANDS`; what it needs is imported when it runs, so that `--help` stays quick.
+"""
 
 import argparse
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from mtpeft.core.errors import UserError
 
 Run = Callable[[argparse.Namespace], int | None]
+Subparsers = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
-def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the commands; each loads what it needs when it runs."""
-    for name, run, summary in (
-        ("sweep", _sweep, "run the studies and draw the figures, going on where the last run stopped"),
-        ("plan", _plan, "count the cells and jobs of each study, and how many are done"),
-        ("status", _status, "count done, running, failed and missing cells of each study and method"),
-        ("preview", _preview, "figures and findings from what is finished now, into results/<study file>/preview/"),
-        ("tidy", _tidy, "list text, models and cells that no study file uses, and remove them with --remove"),
-        ("jobs", _jobs, "list this folder's jobs on a cluster; wait for those of a killed run, or cancel them"),
-        ("verify", _verify, "compare every file that was made with its record; says what is damaged"),
-        ("ship", _ship, "put the models that were pre-trained here into workflow/models/"),
-        ("budget", _budget, "print what each method trains at each budget, without weights"),
-    ):
-        parser = add_command(commands, name, run, summary)
-        parser.add_argument(
-            "--configfile", type=Path, nargs="+", default=[], metavar="FILE", help="overlays over config.yaml"
-        )
-        if name == "tidy":
-            parser.add_argument("--remove", action="store_true", help="remove them; without it they are listed")
-        if name in ("sweep", "jobs"):
-            parser.add_argument("--target", nargs="+", default=["all"], help="rules or files to make (default: all)")
-        if name == "verify":
-            parser.add_argument("--discard", action="store_true", help="delete what is damaged, to have it made anew")
-        if name == "jobs":
-            doing = parser.add_mutually_exclusive_group()
-            doing.add_argument("--wait", action="store_true", help="wait for those that run, keep what they make")
-            doing.add_argument("--cancel", action="store_true", help="end them; trainers save their state first")
-            doing.add_argument("--forget", action="store_true", help="none is left, and there is no SLURM to ask")
-        if name == "sweep":
-            parser.add_argument("--profile", default="local", help="local, slurm, or a folder with a profile.yaml")
-            parser.add_argument("snakemake", nargs="*", help="options for Snakemake, after --")
-        if name == "budget":
-            parser.add_argument("--model", nargs="+", default=None, metavar="LABEL", help="only these models")
-    add_command(commands, "methods", _methods, "list the methods and the keys of their entries")
-    add_command(commands, "schemas", _schemas, "write the JSON schemas of the configuration and of the records")
-    parser = add_command(commands, "translate", _translate, "translate lines from standard input with a trained cell")
+@dataclass(frozen=True)
+class Command:
+    """A command of `python -m mtpeft` that is no step of the workflow.
+
+    Attributes:
+        name: as it is typed.
+        run: is given the parsed arguments, and returns the exit code, or None for 0.
+        summary: a line for `--help`.
+        add_options: adds the options that it has besides `--configfile`.
+        reads_configuration: whether it has the option `--configfile`.
+    """
+
+    name: str
+    run: Run
+    summary: str
+    add_options: Callable[[argparse.ArgumentParser], None] = lambda parser: None
+    reads_configuration: bool = True
+
+
+def add_commands(commands: Subparsers) -> None:
+    """Add all commands of the table."""
+    for command in COMMANDS:
+        parser = add_command(commands, command.name, command.run, command.summary)
+        if command.reads_configuration:
+            parser.add_argument(
+                "--configfile", type=Path, nargs="+", default=[], metavar="FILE", help="overlays over config.yaml"
+            )
+        command.add_options(parser)
+
+
+def add_command(commands: Subparsers, name: str, run: Run, summary: str) -> argparse.ArgumentParser:
+    """Add one command, which is no step of the workflow."""
+    description = summary[0].upper() + summary[1:] + "."
+    parser = commands.add_parser(name, help=summary, description=description)
+    parser.set_defaults(run=run, step=False)
+    return parser
+
+
+# ---------------------------------------------------------------- options
+
+
+def _add_targets(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--target", nargs="+", default=["all"], help="rules or files to make (default: all)")
+
+
+def _add_sweep_options(parser: argparse.ArgumentParser) -> None:
+    _add_targets(parser)
+    parser.add_argument("--profile", default="local", help="local, slurm, or a folder with a profile.yaml")
+    parser.add_argument("snakemake", nargs="*", help="options for Snakemake, after --")
+
+
+def _add_jobs_options(parser: argparse.ArgumentParser) -> None:
+    _add_targets(parser)
+    action = parser.add_mutually_exclusive_group()
+    action.add_argument("--wait", action="store_true", help="wait for those that run, keep what they make")
+    action.add_argument("--cancel", action="store_true", help="end them; trainers save their state first")
+    action.add_argument("--forget", action="store_true", help="none is left, and there is no SLURM to ask")
+
+
+def _add_tidy_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--remove", action="store_true", help="remove them; without it they are listed")
+
+
+def _add_verify_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--discard", action="store_true", help="delete what is damaged, to have it made anew")
+
+
+def _add_budget_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", nargs="+", default=None, metavar="LABEL", help="only these models")
+
+
+def _add_cell_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cell", required=True, metavar="FOLDER", help="its labels, or its folder under results/cells")
     parser.add_argument("--pair", default=None, metavar="LABEL", help="one of its pairs, if it was trained on several")
-    parser = add_command(commands, "init", _init, "write a study for a text and a model of one's own, and check it")
+
+
+def _add_export_options(parser: argparse.ArgumentParser) -> None:
+    _add_cell_options(parser)
+    parser.add_argument("--to", required=True, type=Path, metavar="FOLDER", help="a new folder")
+    parser.add_argument("--as", dest="form", choices=("merged", "peft", "ctranslate2"), default="merged")
+
+
+def _add_init_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--files", required=True, nargs="+", metavar="FILE", help="source and target, or one of both")
     for part in ("dev", "test"):
         parser.add_argument(f"--{part}", default=(), nargs="+", metavar="FILE", help=f"a {part} set, as --files")
@@ -56,21 +105,9 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--target", required=True, metavar="CODE", help="language, such as en")
     parser.add_argument("--model", required=True, help="a folder, or owner/name@commit of the hub")
     parser.add_argument("--to", type=Path, default=Path("mine.yaml"), metavar="FILE", help="default: mine.yaml")
-    parser = add_command(commands, "export", _export, "write the model of a trained cell for others to use")
-    parser.add_argument("--cell", required=True, metavar="FOLDER", help="its labels, or its folder under results/cells")
-    parser.add_argument("--pair", default=None, metavar="LABEL", help="one of its pairs, if it was trained on several")
-    parser.add_argument("--to", required=True, type=Path, metavar="FOLDER", help="a new folder")
-    parser.add_argument("--as", dest="form", choices=("merged", "peft", "ctranslate2"), default="merged")
 
 
-def add_command(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, run: Run, summary: str
-) -> argparse.ArgumentParser:
-    """Add one command, which is no step of the workflow."""
-    description = summary[0].upper() + summary[1:] + "."
-    parser = commands.add_parser(name, help=summary, description=description)
-    parser.set_defaults(run=run, step=None)
-    return parser
+# ---------------------------------------------------------------- what they do
 
 
 def _sweep(given: argparse.Namespace) -> int:
@@ -114,30 +151,30 @@ def _tidy(given: argparse.Namespace) -> None:
 
 
 def _jobs(given: argparse.Namespace) -> None:
+    from mtpeft.cluster.folder_lock import lock_folder, read_holder
+    from mtpeft.cluster.slurm import jobs_here
     from mtpeft.config.load import load
-    from mtpeft.front.holder import find_holder, holding
-    from mtpeft.front.orphans import jobs_table, settle, take_over
-    from mtpeft.front.slurm import jobs_here
+    from mtpeft.front.recovery import jobs_table, keep_finished, recover
     from mtpeft.steps.paths import with_digests
 
     configuration = load(given.configfile)
     targets = [with_digests(configuration, target) for target in given.target]
     if not (given.wait or given.cancel or given.forget):
-        print(f"{find_holder() or 'Nobody has worked in this folder'}.", flush=True)
+        print(f"{read_holder() or 'Nobody has worked in this folder'}.", flush=True)
         print(jobs_table(jobs_here()))
         return
-    with holding() as hold:
+    with lock_folder() as lock:
         if given.forget:
-            take_over(configuration, given.configfile, targets, hold=hold)
+            keep_finished(configuration, given.configfile, targets, lock=lock)
         else:
-            settle(configuration, given.configfile, targets, hold=hold, cancels=given.cancel)
+            recover(configuration, given.configfile, targets, lock=lock, cancels=given.cancel)
     print("No job of an earlier run is left in this folder.")
 
 
 def _verify(given: argparse.Namespace) -> int:
+    from mtpeft.cluster.folder_lock import lock_folder
     from mtpeft.config.load import load
     from mtpeft.core.checksums import discard_damaged
-    from mtpeft.front.holder import holding
     from mtpeft.front.verify import damage, made_records
 
     configuration = load(given.configfile)
@@ -146,7 +183,7 @@ def _verify(given: argparse.Namespace) -> int:
         print(error)
     print(f"{len(made_records(configuration))} records were compared; {len(found)} disagree with what is there.")
     if given.discard and found:
-        with holding():
+        with lock_folder():
             for file in (file for error in found for file in discard_damaged(error)):
                 print(f"deleted {file}")
     return 1 if found else 0
@@ -162,7 +199,7 @@ def _ship(given: argparse.Namespace) -> None:
 
 def _budget(given: argparse.Namespace) -> None:
     from mtpeft.config.load import load
-    from mtpeft.config.sentences import unknown
+    from mtpeft.core.wording import unknown
     from mtpeft.front.budgets import budget_table
 
     configuration = load(given.configfile)
@@ -204,3 +241,59 @@ def _export(given: argparse.Namespace) -> None:
 
     export_cell(given.cell, given.to, given.form, given.pair)
     print(f"The model of {given.cell} is in {given.to}.")
+
+
+COMMANDS = (
+    Command(
+        "sweep", _sweep, "run the studies and draw the figures, going on where the last run stopped", _add_sweep_options
+    ),
+    Command("plan", _plan, "count the cells and jobs of each study, and how many are done"),
+    Command("status", _status, "count done, running, failed and missing cells of each study and method"),
+    Command("preview", _preview, "figures and findings from what is finished now, into results/<study file>/preview/"),
+    Command(
+        "tidy",
+        _tidy,
+        "list text, models and cells that no study file uses, and remove them with --remove",
+        _add_tidy_options,
+    ),
+    Command(
+        "jobs",
+        _jobs,
+        "list this folder's jobs on a cluster; wait for those of a killed run, or cancel them",
+        _add_jobs_options,
+    ),
+    Command(
+        "verify", _verify, "compare every file that was made with its record; says what is damaged", _add_verify_options
+    ),
+    Command("ship", _ship, "put the models that were pre-trained here into workflow/models/"),
+    Command("budget", _budget, "print what each method trains at each budget, without weights", _add_budget_options),
+    Command("methods", _methods, "list the methods and the keys of their entries", reads_configuration=False),
+    Command(
+        "schemas",
+        _schemas,
+        "write the JSON schemas of the configuration and of the records",
+        reads_configuration=False,
+    ),
+    Command(
+        "translate",
+        _translate,
+        "translate lines from standard input with a trained cell",
+        _add_cell_options,
+        reads_configuration=False,
+    ),
+    Command(
+        "init",
+        _init,
+        "write a study for a text and a model of one's own, and check it",
+        _add_init_options,
+        reads_configuration=False,
+    ),
+    Command(
+        "export",
+        _export,
+        "write the model of a trained cell for others to use",
+        _add_export_options,
+        reads_configuration=False,
+    ),
+)
+"""In the order of `--help`."""

@@ -37,7 +37,7 @@ from mtpeft.front.export_page import (
 from mtpeft.methods.task_ids import domain_of, say_domains, takers_of
 from mtpeft.methods.tuned import open_tuned
 from mtpeft.models.load import STAGED_BASE, load_base
-from mtpeft.models.tokenizer import Codec, LossWarning, frame_of
+from mtpeft.models.tokenizer import LossWarning, PairTokenizer, special_tokens_of
 
 CLOSE = 1e-3
 """Largest difference of logits that merging may make, in multiples of the largest logit."""
@@ -74,8 +74,8 @@ def export_cell(cell: str, to: Path, form: str, pair: str | None = None) -> None
 def _merged(cell: str, folder: Path, pair: str | None) -> None:
     """The whole model, with what was trained written into it, and its tokenizer."""
     translator = load_cell(cell, pair)
-    _refuse_extended(cell, translator.codec)
-    if key := translator.frozen.key:
+    _refuse_extended(cell, translator.tokenizer)
+    if key := translator.precision.key:
         raise UserError(
             f"'{key}' holds the base of {cell} in less than its weights have, and what was trained beside that would "
             "make another model of the whole base. Write `--as peft`."
@@ -102,8 +102,10 @@ def _use(cell: str, translator: Translator, pair: str | None) -> Use:
     labels = Cell(**record["cell"])
     given = record["settings"].get("members", {}).get(pair) or record["settings"]["languages"]
     named = f"{labels.path}, {pair}" if labels.is_group else str(labels.path)
-    frame = with_room_beside_prefix(frame_of(translator.codec, translator.model.config), translator.model)
-    return Use(named, (given["source"], given["target"]), translator.codec, frame, translator.search)
+    special_tokens = with_room_beside_prefix(
+        special_tokens_of(translator.tokenizer, translator.model.config), translator.model
+    )
+    return Use(named, (given["source"], given["target"]), translator.tokenizer, special_tokens, translator.search)
 
 
 def _said(translator: Translator) -> list[str]:
@@ -120,17 +122,17 @@ def _as_others_open(folder: Path) -> tuple[Any, Any]:
     return AutoModelForSeq2SeqLM.from_pretrained(folder).eval(), AutoTokenizer.from_pretrained(folder)
 
 
-def _refuse_extended(cell: str, codec: Codec) -> None:
+def _refuse_extended(cell: str, tokenizer: PairTokenizer) -> None:
     """Entries that we have added to a vocabulary are no part of the tokenizer, so the model is no use without us."""
-    if _has_own_entries(codec):
+    if _has_own_entries(tokenizer):
         raise UserError(
             f"The model of {cell} has entries in its vocabulary that its tokenizer does not know; write `--as peft`, "
             "and translate with `mtpeft.load`."
         )
 
 
-def _has_own_entries(codec: Codec) -> bool:
-    return bool(codec.extension.languages or codec.extension.pieces)
+def _has_own_entries(tokenizer: PairTokenizer) -> bool:
+    return bool(tokenizer.extension.languages or tokenizer.extension.pieces)
 
 
 def _peft(cell: str, folder: Path, pair: str | None) -> None:
@@ -143,16 +145,16 @@ def _peft(cell: str, folder: Path, pair: str | None) -> None:
     before, said, use = _logits(translator.model, translator), _said(translator), _use(cell, translator, pair)
     shutil.copytree(tuned, folder, dirs_exist_ok=True)
     repository, _, revision = base["settings"].get("hub", "").rpartition("@")
-    named = Base(repository or str(Path(base["folder"]).absolute()), revision or None, translator.frozen)
+    named = Base(repository or str(Path(base["folder"]).absolute()), revision or None, translator.precision)
     for config in configs if not (tuned / STAGED_BASE).exists() else ():
         own = {"base_model_name_or_path": named.name, "revision": named.revision}
         write_record(folder / config, read_record(folder / config) | own)
-    opened = open_tuned(Path(base["folder"]), folder, translator.frozen).to(translator.model.device).eval()
+    opened = open_tuned(Path(base["folder"]), folder, translator.precision).to(translator.model.device).eval()
     train = read_record(tuned.parent / "train.json")
     domain = domain_of(train["settings"], pair or train["cell"]["pair"])
     say_domains(opened, domain)
     _require_alike(before, _logits(opened, translator))
-    if why := _needs_us(translator.codec, tuned):
+    if why := _needs_us(translator.tokenizer, tuned):
         call = ", ".join([f'"{tuned.parent.absolute()}"', *([f'pair="{pair}"'] if pair else [])])
         write_text(folder / PAGE, own_page(use, call, why))
         return
@@ -161,12 +163,12 @@ def _peft(cell: str, folder: Path, pair: str | None) -> None:
     told = domain if takers_of(opened) else None
     write_text(folder / PAGE, part_page(use, named, staged=configs[0].parent != Path("."), domain=told))
     set_generation_settings(opened, use)
-    _require_same(said, plainly_translated(opened, translator.codec.tokenizer, PROBES, use))
+    _require_same(said, plainly_translated(opened, translator.tokenizer.pretrained, PROBES, use))
 
 
-def _needs_us(codec: Codec, tuned: Path) -> str:
+def _needs_us(tokenizer: PairTokenizer, tuned: Path) -> str:
     """Why transformers and peft alone do not translate with what is in a folder; empty where they do."""
-    if _has_own_entries(codec):
+    if _has_own_entries(tokenizer):
         return "The vocabulary of its base has entries that its tokenizer does not know."
     if (tuned / STAGED_BASE).exists():
         return "Its stages train the base as well, which is a folder beside theirs."
@@ -185,12 +187,12 @@ def _ctranslate2(cell: str, folder: Path, pair: str | None) -> None:
     merged.mkdir()
     _merged(cell, merged, pair)
     translator = load_cell(cell, pair)
-    _write_as_published(merged, translator.codec)
+    _write_as_published(merged, translator.tokenizer)
     try:
         TransformersConverter(str(merged)).convert(str(folder / "converted"))
     except (AttributeError, ValueError) as error:
         raise UserError(
-            f"CTranslate2 can't convert this model of the family {translator.codec.family.title} ({error}); write "
+            f"CTranslate2 can't convert this model of the family {translator.tokenizer.family.title} ({error}); write "
             "`--as merged`, and convert that with another version."
         ) from error
     for file in (folder / "converted").iterdir():
@@ -207,11 +209,11 @@ def _ctranslate2(cell: str, folder: Path, pair: str | None) -> None:
     _require_same(_said(greedy), translated_by_ctranslate2(folder, PROBES, use, told))
 
 
-def _write_as_published(folder: Path, codec: Codec) -> None:
+def _write_as_published(folder: Path, tokenizer: PairTokenizer) -> None:
     """Put back what published checkpoints of mBART-50 have, transformers leaves out, and the converter goes by."""
     config, tokenizer = folder / "config.json", folder / "tokenizer_config.json"
-    write_record(config, read_record(config) | {"tokenizer_class": codec.family.tokenizers[0]})
-    first = codec.tokenizer.bos_token or codec.tokenizer.cls_token
+    write_record(config, read_record(config) | {"tokenizer_class": tokenizer.family.tokenizers[0]})
+    first = tokenizer.pretrained.bos_token or tokenizer.pretrained.cls_token
     write_record(tokenizer, read_record(tokenizer) | ({"bos_token": first} if first else {}))
 
 

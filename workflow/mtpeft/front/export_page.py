@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mtpeft.core.languages import english_name
-from mtpeft.decoding.search import EXTRA_TOKENS, Search
+from mtpeft.core.options import DecodingOptions
+from mtpeft.decoding.search import EXTRA_TOKENS
 from mtpeft.models.families.base import language_alone
-from mtpeft.models.precision import Frozen, written_options
-from mtpeft.models.special_tokens import Frame
-from mtpeft.models.tokenizer import Codec
+from mtpeft.models.precision import BasePrecision, written_options
+from mtpeft.models.special_tokens import SpecialTokens
+from mtpeft.models.tokenizer import PairTokenizer
 
 if TYPE_CHECKING:
     from torch import nn
@@ -39,51 +40,54 @@ class Use:
     Attributes:
         cell: labels of the cell, as the page names it.
         languages: BCP 47 tags of source and target.
-        codec: of the model.
-        frame: of the model.
+        tokenizer: of the model.
+        special_tokens: of the model.
         search: as the cell has it.
     """
 
     cell: str
     languages: tuple[str, str]
-    codec: Codec
-    frame: Frame
-    search: Search
+    tokenizer: PairTokenizer
+    special_tokens: SpecialTokens
+    search: DecodingOptions
 
     @property
     def prompt(self) -> str:
         """Text before every source sentence."""
-        return self.codec.prompt
+        return self.tokenizer.prompt
 
     @property
     def first_word(self) -> int:
         """Place of the first token of `generate` that is text, where the tokenizer would show what is before it."""
-        shown = self.codec.tokenizer.decode(list(self.frame.begin), skip_special_tokens=True)
-        return len(self.frame.begin) if shown.strip() else 0
+        shown = self.tokenizer.pretrained.decode(list(self.special_tokens.begin), skip_special_tokens=True)
+        return len(self.special_tokens.begin) if shown.strip() else 0
 
     def limit(self, length: int, *, more: int) -> int:
         """Most tokens that are made of a source of a length, its special tokens included, and some more."""
-        return min(int(self.search.max_length_ratio * length) + EXTRA_TOKENS, self.frame.longest - 1) + more
+        return min(int(self.search.max_length_ratio * length) + EXTRA_TOKENS, self.special_tokens.max_length - 1) + more
 
 
 def generation_settings(use: Use) -> "GenerationConfig":
     """Settings with which `generate` searches as the cell does."""
     from transformers import GenerationConfig
 
-    frame, search, forbidden = use.frame, use.search, use.frame.forbidden
-    banned = [*([token] for token in forbidden.tokens if token not in frame.begin[1:]), *map(list, forbidden.sequences)]
+    special_tokens, search, forbidden = use.special_tokens, use.search, use.special_tokens.forbidden
+    banned = [
+        *([token] for token in forbidden.tokens if token not in special_tokens.begin[1:]),
+        *map(list, forbidden.sequences),
+    ]
     beams = {"length_penalty": search.length_penalty, "early_stopping": False} if search.beam_size > 1 else {}
     return GenerationConfig(
-        pad_token_id=frame.pad,
-        eos_token_id=frame.end,
-        decoder_start_token_id=frame.begin[0],
-        forced_bos_token_id=frame.begin[1] if frame.begin[1:] else None,
-        forced_eos_token_id=frame.end,
+        pad_token_id=special_tokens.pad,
+        eos_token_id=special_tokens.end,
+        decoder_start_token_id=special_tokens.begin[0],
+        forced_bos_token_id=special_tokens.begin[1] if special_tokens.begin[1:] else None,
+        forced_eos_token_id=special_tokens.end,
         bad_words_ids=banned or None,
         begin_suppress_tokens=list(forbidden.first) or None,
         do_sample=False,
         num_beams=search.beam_size,
-        max_length=frame.longest + 1,
+        max_length=special_tokens.max_length + 1,
         **beams,
     )
 
@@ -92,9 +96,9 @@ def set_tokenizer(use: Use) -> "PreTrainedTokenizerBase":
     """The tokenizer, which is set to the languages already, cuts what is longer than the model reads, and knows that
     the tokens of languages are special.
     """
-    tokenizer = use.codec.tokenizer
-    tokenizer.model_max_length = use.frame.longest
-    if plain := sorted(use.codec.special.difference(tokenizer.all_special_ids)):
+    tokenizer = use.tokenizer.pretrained
+    tokenizer.model_max_length = use.special_tokens.max_length
+    if plain := sorted(use.tokenizer.special.difference(tokenizer.all_special_ids)):
         tokenizer.add_special_tokens(
             {"additional_special_tokens": tokenizer.convert_ids_to_tokens(plain)}, replace_extra_special_tokens=False
         )
@@ -131,12 +135,12 @@ class Base:
     Attributes:
         name: repository of the hub, or folder.
         revision: of the repository.
-        frozen: how it is held.
+        precision: how it is held.
     """
 
     name: str
     revision: str | None
-    frozen: Frozen
+    precision: BasePrecision
 
 
 def part_page(use: Use, base: Base, *, staged: bool, domain: int | None) -> str:
@@ -149,8 +153,8 @@ def part_page(use: Use, base: Base, *, staged: bool, domain: int | None) -> str:
         domain: what modules that know the pairs of a group are told; None where there are none.
     """
     revision = [f"revision={base.revision!r}"] if base.revision else []
-    options = ", ".join([repr(base.name), *revision, *written_options(base.frozen)])
-    names = ["AutoModelForSeq2SeqLM", "AutoTokenizer", *["BitsAndBytesConfig"] * bool(base.frozen.quantised)]
+    options = ", ".join([repr(base.name), *revision, *written_options(base.precision)])
+    names = ["AutoModelForSeq2SeqLM", "AutoTokenizer", *["BitsAndBytesConfig"] * bool(base.precision.quantised)]
     opened = (
         *(["from pathlib import Path", ""] if staged else []),
         *([] if staged else ["import mtpeft  # makes its methods known to peft", "from peft import PeftModel"]),
@@ -160,7 +164,7 @@ def part_page(use: Use, base: Base, *, staged: bool, domain: int | None) -> str:
         "",
         'folder = "."  # where this file lies',
         f"base = AutoModelForSeq2SeqLM.from_pretrained({options})",
-        *(_FOUR_BITS if base.frozen.quantised == 4 else []),
+        *(_FOUR_BITS if base.precision.quantised == 4 else []),
         "base.generation_config = GenerationConfig.from_pretrained(folder)",
         *(_STAGES if staged else ["model = PeftModel.from_pretrained(base, folder).eval()"]),
         *([] if domain is None else [f"say_domains(model, {domain})"]),
@@ -207,8 +211,8 @@ def told_to_ctranslate2(use: Use, vocabulary: Sequence[str]) -> Told:
 
     It begins with the start token by itself, but for a model whose start is the language.
     """
-    begin, forbidden = use.frame.begin, use.frame.forbidden
-    starts_from_language = use.codec.family.begin is language_alone
+    begin, forbidden = use.special_tokens.begin, use.special_tokens.forbidden
+    starts_from_language = use.tokenizer.family.begin is language_alone
     language = begin if starts_from_language else begin[1:]
     words = [*((token,) for token in forbidden.tokens), *forbidden.sequences]
     return Told(
@@ -266,7 +270,7 @@ def translated_by_ctranslate2(folder: Path, sentences: Sequence[str], use: Use, 
 
 def _more(use: Use, told: Told) -> int:
     """Tokens that CTranslate2 counts and the limit of a search does not."""
-    return 1 - len(use.frame.begin) + told.repeated
+    return 1 - len(use.special_tokens.begin) + told.repeated
 
 
 def set_generation_settings(model: "nn.Module", use: Use) -> None:
@@ -293,7 +297,7 @@ def _given(use: Use) -> str:
 def _limit(use: Use, length: str, *, more: int) -> str:
     """`Use.limit` as it is written in Python."""
     ratio = use.search.max_length_ratio
-    return f"min(int({ratio!r} * {length}) + {EXTRA_TOKENS + more}, {use.frame.longest - 1 + more})"
+    return f"min(int({ratio!r} * {length}) + {EXTRA_TOKENS + more}, {use.special_tokens.max_length - 1 + more})"
 
 
 def _page(use: Use, library: str, opened: Sequence[str], lines: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""Write a study of one's own: a commented overlay over config.yaml that fits a parallel text and a model."""
+"""Write a first study for a user's own text and model: a commented overlay over config.yaml."""
 
 import re
 from collections import Counter
@@ -9,17 +9,20 @@ from typing import Any
 
 import yaml
 
-from mtpeft.config.exposure import languages_read
 from mtpeft.config.load import DEFAULT_FILE, merge, read_yaml, validate
-from mtpeft.config.model_checks import without_name
+from mtpeft.config.models import without_name
+from mtpeft.config.pretraining import languages_read
 from mtpeft.config.schema import Configuration
-from mtpeft.config.sentences import listed
 from mtpeft.config.studies import rate_classes
 from mtpeft.core.errors import UserError
 from mtpeft.core.languages import is_language, same_language
+from mtpeft.core.wording import listed
 from mtpeft.data.clean import MUCH, Cleaned, clean_messages
 from mtpeft.data.filters import KEYS
-from mtpeft.data.sources.messages import file_messages
+from mtpeft.data.readers import READERS
+from mtpeft.data.readers.base import Reader
+from mtpeft.data.sources import SOURCES
+from mtpeft.data.sources.base import Languages
 from mtpeft.front.overlay import BATCH_TOKENS, EPOCHS, SIZED_OPTIONS, Plan, Request, overlay_text
 from mtpeft.methods import METHODS
 from mtpeft.methods.budget import reach, sites_of
@@ -27,9 +30,6 @@ from mtpeft.models.architecture import ModelShape
 from mtpeft.models.config_json import read_folder_shape
 from mtpeft.steps.cells_of_studies import all_cells
 
-TABLES = ("tsv", "csv", "jsonl")
-FORMS = {"json": "jsonl", "ndjson": "jsonl"}
-"""Other names of files of a form."""
 HUB_NAME = r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*"
 DRAWN = {"dev": (0.05, 20, 500), "test": (0.1, 50, 1000)}
 """Share of the sentences that is set aside, and fewest and most of them; what is left must be more than both."""
@@ -41,7 +41,7 @@ LARGE = 50_000_000
 
 
 def write_study(request: Request, to: Path) -> Iterator[str]:
-    """Write the overlay, checked; yields what to tell the user.
+    """Write the overlay, after it is checked, and yield lines that tell the user what it is.
 
     Raises:
         UserError: the file is there, the text or the model can't be read, or there is too little text.
@@ -74,17 +74,20 @@ def write_study(request: Request, to: Path) -> Iterator[str]:
 
 
 def clean_text(request: Request, files: Mapping[str, Mapping[str, Any]]) -> Cleaned:
-    """The text as the workflow will clean it, with what each filter takes.
+    """Clean the text as the workflow will do, and count what each filter removes.
 
     Raises:
         UserError: it can't be read.
     """
-    settings = {"source": request.source, "target": request.target, "written_in": request.source, "clean": {}, **files}
-    return clean_messages(file_messages(settings), settings)
+    source = SOURCES["files"]
+    languages = Languages(request.source, request.target, written_in=request.source)
+    return clean_messages(
+        source.read(files, languages, ()), languages.sides, cleaning=source.kind.cleaning, ui_strings=False
+    )
 
 
 def _taken(cleaned: Cleaned) -> Iterator[str]:
-    """What the filters take from the training text, one by one."""
+    """Tell how much each filter removes from the training text."""
     taken = [(KEYS.get(reason, reason), count) for reason, count in cleaned.taken.most_common() if count]
     if not taken:
         yield "The filters take none of the text."
@@ -98,7 +101,7 @@ def _taken(cleaned: Cleaned) -> Iterator[str]:
 
 
 def _unread(configuration: Configuration, request: Request) -> Iterator[str]:
-    """Languages that the model is known never to have read, or that nobody knows of whether it has."""
+    """Tell which languages the model is known never to have read, or that nobody says what it has read."""
     read = languages_read(configuration, request.model_label)
     sides = (request.source, request.target)
     if read is None:
@@ -112,10 +115,10 @@ def _unread(configuration: Configuration, request: Request) -> Iterator[str]:
 
 
 def _require_languages(request: Request) -> None:
-    """Refuse what is no language, and one language for both sides.
+    """Check that source and target are two different languages.
 
     Raises:
-        UserError: it is so.
+        UserError: they are not.
     """
     for side in ("source", "target"):
         if not is_language(language := getattr(request, side)):
@@ -128,10 +131,10 @@ def _require_languages(request: Request) -> None:
 
 
 def _require_model(model: str) -> None:
-    """Refuse the name of a model of a hub without its commit.
+    """Check that the name of a model of a hub says the commit.
 
     Raises:
-        UserError: it is one.
+        UserError: it does not.
     """
     if not Path(model).exists() and re.fullmatch(HUB_NAME, model):
         raise UserError(
@@ -157,33 +160,41 @@ def _write_new(to: Path, text: str) -> None:
 
 
 def describe_files(request: Request, given: Sequence[str]) -> dict[str, Any]:
-    """Files of a part of the corpus, as the configuration has them.
+    """Describe the files of a part of the corpus as the configuration does.
 
     Raises:
-        UserError: neither two files nor one table or translation memory.
+        UserError: they are neither two files nor one file of both sides.
     """
     if len(given) == 2:
         return dict(zip((request.source, request.target), given, strict=True))
     (file,) = given if len(given) == 1 else ("",)
-    suffixes = (suffix[1:].lower() for suffix in Path(file).suffixes)
-    form = next((FORMS.get(suffix, suffix) for suffix in suffixes if suffix in (*TABLES, *FORMS, "tmx")), None)
-    if form == "tmx":
-        return {"tmx": file}
-    if form is None or len(request.columns) != 2:
+    reader = _reader_of(file)
+    if reader and not reader.columns:
+        return {reader.name: file}
+    if reader is None or len(request.columns) != 2:
+        with_columns = listed(each for reader in READERS.entries.values() if reader.columns for each in reader.endings)
+        without = listed(each for reader in READERS.entries.values() if not reader.columns for each in reader.endings)
         raise UserError(
-            "--files, --dev and --test take two line-aligned files, source first, or one .tmx, or one .tsv, .csv, "
-            ".jsonl or .json with `--columns`, the names or numbers of the source's and the target's column."
+            "--files, --dev and --test take two line-aligned files, source first, or one file whose name ends with "
+            f"{without}, or with one of {with_columns} and `--columns`, the names or numbers of the source's and the "
+            "target's column."
         )
-    columns = [int(column) if column.isdecimal() and form != "jsonl" else column for column in request.columns]
-    return {form: file, "columns": dict(zip((request.source, request.target), columns, strict=True))}
+    columns = [int(column) if column.isdecimal() and reader.numbered else column for column in request.columns]
+    return {reader.name: file, "columns": dict(zip((request.source, request.target), columns, strict=True))}
+
+
+def _reader_of(file: str) -> Reader | None:
+    """Find the reader of a file by an ending of its name, of which one may say that it is compressed."""
+    endings = {ending: reader for reader in READERS.entries.values() for ending in reader.endings}
+    return next((endings[suffix] for suffix in map(str.lower, Path(file).suffixes) if suffix in endings), None)
 
 
 def fit(pairs: int, shape: ModelShape | None, drawn: Collection[str] = tuple(DRAWN)) -> Plan:
-    """Splits and sizes for a number of pairs, budgets for a model that is known.
+    """Choose splits and sizes for a number of pairs, and budgets for a model that is known.
 
     Args:
-        pairs: of the training text.
-        shape: of the model, if it is here.
+        pairs: number of sentence pairs of the training text.
+        shape: shape of the model, if it is here.
         drawn: which of dev and test are drawn from the training text; the others are given beside it.
 
     Raises:
@@ -211,18 +222,18 @@ def fit(pairs: int, shape: ModelShape | None, drawn: Collection[str] = tuple(DRA
 
 
 def _shape(request: Request) -> ModelShape | None:
-    """Shape of a model in a folder; a model of the hub is known when it is there."""
+    """Read the shape of a model in a folder; the shape of a model of the hub is not known before it is fetched."""
     return None if request.kind == "hub" else read_folder_shape(Path(request.model), key="--model")
 
 
 def _new_languages(request: Request) -> list[str]:
-    """Languages for which a model in a folder has no token though it has some for others."""
+    """List the languages for which a model in a folder has no token though it has tokens for others."""
     lacks = without_name(Path(request.model)) if request.kind == "path" else lambda language: False
     return [language for language in (request.source, request.target) if is_language(language) and lacks(language)]
 
 
 def _can_meet(shape: ModelShape, share: float) -> bool:
-    """Whether every sized method of the study can train a share of a model."""
+    """Say whether every budgeted method of the study can train a share of a model."""
     ranges = (reach(sites_of(METHODS[name], shape, options)) for name, options in SIZED_OPTIONS.items())
     return all(low <= int(share * shape.total) <= high for low, high in ranges)
 

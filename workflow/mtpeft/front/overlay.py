@@ -1,4 +1,4 @@
-"""The text of a study of one's own: an overlay over config.yaml, with comments that say what each part is for."""
+"""Compose the overlay of a user's first study: YAML over config.yaml, with comments that say what each part is for."""
 
 import os
 import re
@@ -24,12 +24,12 @@ RATES = {
 
 
 NAMES = {"dev": "dev_files", "test": "test_files"}
-"""Keys of a corpus for its parts."""
+"""Keys of a corpus for its given parts."""
 LONGEST_NAME = 40
 
 
 def free_label(name: str, catalogue: str, otherwise: str) -> str:
-    """A name of a file as a label that config.yaml has not in a catalogue, so that the two are not merged."""
+    """Make a label of the name of a file that config.yaml has not in a catalogue, so that no entries are merged."""
     letters = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
     plain = re.sub(r"[^A-Za-z0-9._-]+", "_", letters).strip("._-")[:LONGEST_NAME] or otherwise
     return f"own_{plain}" if plain in read_yaml(DEFAULT_FILE)[catalogue] or plain in RESERVED else plain
@@ -79,7 +79,7 @@ class Request:
 
     @property
     def kind(self) -> str:
-        """Key of the model's entry."""
+        """Key of the model's entry: `path` for a folder, `hub` for a model of the hub."""
         return "path" if "@" not in self.model or Path(self.model).exists() else "hub"
 
 
@@ -108,7 +108,7 @@ class Plan:
 
 
 def overlay_text(request: Request, files: Mapping[str, Mapping[str, Any]], plan: Plan) -> str:
-    """The overlay, with comments that say what each part is for."""
+    """Write the overlay, with comments that say what each part is for."""
     drawn = (
         "Dev and test sentences that are not given are drawn from it; all that is near them is kept out of training."
     )
@@ -123,7 +123,7 @@ def overlay_text(request: Request, files: Mapping[str, Mapping[str, Any]], plan:
         "Shares of the model's parameters that a cell may train.": {"budgets": plan.budgets},
         "Learning rates are searched for on the dev set, with a seed that no comparison uses.": {
             "methods": {name: {"learning_rate": {"search": rates}} for name, rates in RATES[plan.large].items()},
-            "tuning": {"pair": request.pair, "seed": 0, "table": None},
+            "rate_search": {"pair": request.pair, "seed": 0, "table": None},
             "training": {"batch_tokens": BATCH_TOKENS, "dropout": 0.1, "label_smoothing": 0.1, "evaluations": 5},
         },
         "What is run and drawn. `~` takes an entry of config.yaml out.": {
@@ -142,13 +142,13 @@ def _corpus(request: Request, files: Mapping[str, Mapping[str, Any]], plan: Plan
     return {
         **{NAMES.get(part, part): dict(described) for part, described in files.items()},
         "written_in": request.source,
-        "clean": {key: getattr(PROSE, key) for key in ("max_characters", "max_words", "max_length_ratio")},
+        "clean": {key: getattr(PROSE.cleaning, key) for key in ("max_characters", "max_words", "max_length_ratio")},
         "split": dict(plan.split) | {"words": [3, 60]},
     }
 
 
 def _models(request: Request, plan: Plan) -> dict[str, Any]:
-    """The model or, where it lacks a language, itself and another with a token for that, the mean of all at first."""
+    """Describe the model or, where it lacks a language, the model and an extension of it with a token for that."""
     given, threads = {request.kind: request.model}, {"threads": min(os.cpu_count() or 1, MOST_THREADS)}
     label, base = request.model_label, f"{request.model_label}-before"
     if not plan.new_languages:
@@ -168,7 +168,7 @@ def _studies(request: Request, plan: Plan) -> dict[str, Any]:
 
 
 class _WithoutAliases(yaml.SafeDumper):
-    """Writes equal lists each time in full."""
+    """Write equal lists in full each time, without references."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True

@@ -1,6 +1,6 @@
-"""What a sweep would run, before it runs: cells of each study, and Snakemake's own count of jobs."""
+"""What a sweep would run: cells of each study, and Snakemake's own count of jobs."""
 
-import re
+import os
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ from mtpeft.cells import Cell, OnPair
 from mtpeft.config.schema import Configuration
 from mtpeft.core.errors import UserError, require_room
 from mtpeft.core.text_tables import aligned
-from mtpeft.front.snakemake import snakemake_command
+from mtpeft.front.snakemake import recorded_events, snakemake_command
 from mtpeft.front.status import finished_of
 from mtpeft.steps.cells_of_studies import all_others, study_cells, study_others
 
@@ -55,11 +55,11 @@ def planned_jobs(target: str, overlays: Sequence[Path]) -> dict[str, int]:
         UserError: Snakemake can't plan; its last line says why.
     """
     require_room([".snakemake"])
-    command = snakemake_command(overlays, ["--dry-run", "--nolock"])
-    done = subprocess.run([*command, target], capture_output=True, text=True, check=False)
-    said = done.stdout + done.stderr
-    if done.returncode:
-        raise UserError(f"Snakemake can't plan '{target}': {said.strip().splitlines()[-1]}")
-    table = said.split("Job stats:")[-1].split("\ntotal ")[0]
-    found = {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", table, flags=re.MULTILINE)}
-    return {rule: count for rule, count in found.items() if rule != target}
+    with recorded_events() as events:
+        command = [*snakemake_command(overlays, ["--dry-run", "--nolock", *events.options]), target]
+        variables = os.environ | events.variables
+        done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
+        if done.returncode:
+            said = (done.stdout + done.stderr).strip().splitlines()
+            raise UserError(f"Snakemake can't plan '{target}': {said[-1]}")
+        return {rule: count for rule, count in events.job_counts().items() if rule != target}

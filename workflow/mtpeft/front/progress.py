@@ -1,33 +1,41 @@
-"""While a sweep runs: how many cells are finished, how long the others will take, figures of what is there."""
+"""Report how far a running sweep is, draw previews, and show base models at work and warnings about text."""
 
 import subprocess
 import sys
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import mean
 
-from mtpeft.cells import Cell, OnPair
-from mtpeft.config.schema import Configuration
-from mtpeft.core.text_tables import tally
-from mtpeft.core.warnings import warn
-from mtpeft.front.status import finished_records
-from mtpeft.front.text_warnings import text_warnings
-from mtpeft.steps.cells_of_studies import all_cells, all_others, preview_folder
+from safetensors import SafetensorError
 
-INTERVAL_SECONDS = 60.0
-DRAWING_SECONDS = 600.0
-"""Least time between two drawings, which take up to half a minute of a core that could train."""
-POLITENESS = 10
-"""Niceness of drawing beside the trainers."""
+from mtpeft.cells import Cell, OnPair, label_of
+from mtpeft.config.schema import Configuration
+from mtpeft.core.files import read_if_whole
+from mtpeft.core.records import StartRecord
+from mtpeft.core.text_tables import tally
+from mtpeft.core.warnings import recorded_warnings, warn
+from mtpeft.data.token_counts import Counts, loss_warnings, read_counts
+from mtpeft.decoding.first_translations import doubt_lines, first_translations_lines
+from mtpeft.front.status import finished_records
+from mtpeft.steps import describe_text, divide_pair, search_rate
+from mtpeft.steps.cells_of_studies import all_cells, all_others, preview_folder, start_records
+
+REPORT_SECONDS = 60.0
+"""Time between two lines about how far the sweep is."""
+TRANSLATIONS_SECONDS = 2.0
+"""Time between two looks for the first translations of a base model."""
+PREVIEW_SECONDS = 600.0
+"""Least time between two drawings of the preview, which take up to half a minute of a core that could train."""
+PREVIEW_NICENESS = 10
 Work = Cell | OnPair
 """The training of a cell, or its decoding of the test sets of a pair."""
 
 
 @dataclass
 class Progress:
-    """Says every minute how far a sweep is, and has the previews drawn anew every few minutes.
+    """Reports every minute how far a sweep is, and has the preview drawn anew every few minutes.
 
     Attributes:
         configuration: of the sweep.
@@ -36,26 +44,26 @@ class Progress:
 
     configuration: Configuration
     overlays: Sequence[Path]
-    _said: float = field(default_factory=time.monotonic)
+    _reported: float = field(default_factory=time.monotonic)
     _since: tuple[float, frozenset[Work]] | None = None
     _drawn: float = field(default_factory=time.monotonic)
     _drawing: subprocess.Popen[bytes] | None = None
     _warned: set[str] = field(default_factory=set)
 
-    def tell(self) -> None:
+    def report(self) -> None:
         """Print a line if a minute has gone by; to be called often."""
-        if time.monotonic() - self._said < INTERVAL_SECONDS:
+        if time.monotonic() - self._reported < REPORT_SECONDS:
             return
-        self._said = time.monotonic()
+        self._reported = time.monotonic()
         self.warn()
         finished = self._finished()
         print(self._line(finished), flush=True)
-        if finished and time.monotonic() - self._drawn > DRAWING_SECONDS:
+        if finished and time.monotonic() - self._drawn > PREVIEW_SECONDS:
             self.stop()
             self._drawing, self._drawn = self._draw(), time.monotonic()
 
     def warn(self) -> None:
-        """Print what a user should know of the text, each sentence once, as soon as it is known."""
+        """Print the warnings of the text, each once, as soon as its record is there."""
         new = [warning for warning in text_warnings(self.configuration) if warning not in self._warned]
         self._warned.update(new)
         warn(new)
@@ -67,7 +75,10 @@ class Progress:
             self._drawing.wait()
 
     def _finished(self) -> dict[Work, float]:
-        """Seconds that all finished work took, from the records that show it: the next look may find none."""
+        """Seconds that each finished piece of work took, from the records that show it is finished.
+
+        The records are read once: a job that begins anew removes them, so a second reading may find none.
+        """
         found: dict[Work, float] = {}
         for cell in all_cells(self.configuration):
             own = {measured: finished_records(self.configuration, *measured) for measured in cell.measured}
@@ -82,14 +93,14 @@ class Progress:
     def _line(self, finished: Mapping[Work, float]) -> str:
         cells, others = all_cells(self.configuration), all_others(self.configuration)
         done = ((sum(work in finished for work in wanted), len(wanted)) for wanted in (cells, others))
-        told = f"mtpeft: {tally(*done)} are finished"
+        state = f"mtpeft: {tally(*done)} are finished"
         left = self._left([*cells, *(measured for cell in cells for measured in cell.measured), *others], finished)
         if left is None:
-            return f"{told}."
-        return f"{told}, about {left / 60:.0f} minutes left; figures of these: {preview_folder(self.configuration)}/"
+            return f"{state}."
+        return f"{state}, about {left / 60:.0f} minutes left; figures of these: {preview_folder(self.configuration)}/"
 
     def _left(self, wanted: Collection[Work], finished: Mapping[Work, float]) -> float | None:
-        """Seconds left, by what was finished since the first new cell was seen: text and base models came before it."""
+        """Seconds left, from what was finished since the first new cell; before that come text and base models."""
         if self._since is None or not finished:
             self._since = (time.monotonic(), frozenset(finished)) if finished else None
             return None
@@ -99,17 +110,21 @@ class Progress:
 
     def _draw(self) -> subprocess.Popen[bytes]:
         files = ["--configfile", *map(str, self.overlays)] if self.overlays else []
-        command = ["nice", "-n", str(POLITENESS), sys.executable, "-m", "mtpeft", "preview", *files]
+        command = ["nice", "-n", str(PREVIEW_NICENESS), sys.executable, "-m", "mtpeft", "preview", *files]
         return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def seconds_left(
     costs: Mapping[Work, float], now: Collection[Work], missing: Collection[Work], *, elapsed: float
 ) -> float | None:
-    """Time that missing work will take, or None while nothing has been finished `now`.
+    """Seconds that missing work will take, or None while nothing has been finished in this sweep.
 
-    It costs what finished work of its kind did, else what all did; `elapsed` seconds for that finished `now` tell how
-    much runs at once and what starting it costs.
+    Args:
+        costs: seconds that each finished piece of work took, of this sweep and of earlier ones.
+        now: work that was finished in this sweep. The time that it cost, against the time that has gone by, tells how
+            many jobs run side by side and what starting them takes.
+        missing: work that is left. It is taken to cost the mean of finished work of its kind, else of all.
+        elapsed: seconds since this sweep finished its first work.
     """
     spent = sum(costs[work] for work in now)
     if not spent:
@@ -123,5 +138,86 @@ def seconds_left(
 
 
 def _kind(work: Work) -> tuple[str, ...]:
-    """What decides how long it takes: model and size of a training, the model of a decoding."""
+    """What decides how long work takes: model and size of a training, the model of a decoding."""
     return (work.model, work.size) if isinstance(work, Cell) else (work.cell.model,)
+
+
+@dataclass
+class FirstTranslations:
+    """Reports what each base model makes of a dev set, once; of models that were there before, the doubts alone.
+
+    Attributes:
+        configuration: of the sweep.
+    """
+
+    configuration: Configuration
+    _before: dict[Path, float] = field(default_factory=dict)
+    _read: dict[Path, float] = field(default_factory=dict)
+    _shown: dict[Path, str] = field(default_factory=dict)
+    _polled: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._before = {file: made for file in self._files() if (made := _time_of(file)) is not None}
+
+    def report(self) -> None:
+        """Print what is new every few seconds; to be called often."""
+        if time.monotonic() - self._polled >= TRANSLATIONS_SECONDS:
+            self._polled = time.monotonic()
+            self.report_all()
+
+    def report_all(self) -> None:
+        """Print what is new."""
+        for line in self._lines():
+            print(line, flush=True)
+
+    def _lines(self) -> Iterator[str]:
+        for file in self._files():
+            made = _time_of(file)
+            if made is None or self._read.get(file) == made or (found := read_if_whole(file)) is None:
+                continue
+            content, digest = found
+            self._read[file] = made
+            # Snakemake gives a file that was shown a new time when its job has ended.
+            if self._shown.get(file) == digest:
+                continue
+            self._shown[file] = digest
+            record = StartRecord.model_validate(content)
+            model, pair = label_of(file.parts[-3]), label_of(file.stem)
+            if record.at_work and self._before.get(file) == made:
+                yield from doubt_lines(model, pair, record.at_work)
+            elif record.at_work:
+                yield from first_translations_lines(model, pair, record.dev_score, record.at_work)
+
+    def _files(self) -> list[Path]:
+        return [Path(file) for file in start_records(self.configuration)]
+
+
+def _time_of(file: Path) -> float | None:
+    try:
+        return file.stat().st_mtime
+    except OSError:
+        return None
+
+
+def text_warnings(configuration: Configuration) -> list[str]:
+    """Warnings about the text of a configuration: those in its records, and about text of which much is cut or unknown.
+
+    Records and token arrays that are not there yet have none.
+    """
+    recorded = recorded_warnings(map(Path, divide_pair.text_records(configuration)))
+    return [*recorded, *(warning for file in _arrays(configuration) for warning in loss_warnings(_counts(file), file))]
+
+
+def _counts(file: Path) -> Mapping[str, Counts]:
+    """Counts of a file; none where it is not there, or is being written."""
+    try:
+        return read_counts(file)
+    except (OSError, SafetensorError):
+        return {}
+
+
+def _arrays(configuration: Configuration) -> list[Path]:
+    """Token arrays that cells are trained, evaluated and tested on, each once."""
+    trained = (search_rate.training_files(configuration, cell) for cell in all_cells(configuration))
+    files = (file for inputs in trained for name in ("train", "dev") for file in inputs.get(name, ()))
+    return [Path(file) for file in dict.fromkeys([*files, *describe_text.inputs(configuration)["arrays"]])]

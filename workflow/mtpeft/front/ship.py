@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from mtpeft.config.held_out import held_out_settings
-from mtpeft.config.resolve import PROJECT, vocabulary_pairs
+from mtpeft.config.models import vocabulary_pairs
 from mtpeft.config.schema import Configuration
 from mtpeft.core.errors import UserError
-from mtpeft.core.files import publish_folder, read_record, sha256_of, write_record, write_text
+from mtpeft.core.files import PROJECT, publish_folder, read_record, sha256_of, write_record, write_text
 from mtpeft.core.records import DataRecord, HeldOutRecord
 from mtpeft.models.config_json import DATA_RECORD, TRAINING_RECORD
 from mtpeft.steps.base_models import base_file

@@ -1,26 +1,35 @@
-"""How Snakemake is called, and the lock that one leaves behind when it is killed."""
+"""How Snakemake is called, what it reports, and how the lock of a killed one is removed.
 
+It runs as a process of its own and is asked through its command line. Its events (numbers of jobs, errors) come from
+`workflow/snakemake_logger_plugin_mtpeft`, by its interface for logger plugins, and not from what it prints for people.
+"""
+
+import contextlib
+import json
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
-from mtpeft.config.sentences import listed
 from mtpeft.config.yaml_file import read_profile
 from mtpeft.core.errors import UserError
+from mtpeft.core.wording import listed
 
 ROOT = Path(__file__).parents[3]
 PROFILES = ROOT / "workflow" / "profiles"
 LOCAL = "local"
-LOCKS = Path(".snakemake/locks")
 CORES = re.compile(r"(--cores|--jobs|-c|-j)(?:=|(?=-?\d)|$)(.*)")
 """An option that says how many jobs may run at once, and the number where it stands in the same word."""
-HERE = ("local", "touch", "dryrun")
+LOCAL_EXECUTORS = ("local", "touch", "dryrun")
 """Executors whose jobs die with Snakemake."""
+PLUGIN = "mtpeft"
+"""Snakemake's name of our logger plugin."""
 
 
 def snakemake_command(overlays: Sequence[Path], options: Sequence[str], profile: str = LOCAL) -> list[str]:
@@ -50,14 +59,13 @@ def profile_file(profile: str) -> Path:
     )
 
 
-def runs_elsewhere(profile: str) -> bool:
-    """Whether the jobs of a profile are sent to a cluster, where they outlive the Snakemake that sent them.
+def submits_jobs(profile: str) -> bool:
+    """Whether the jobs of a profile are submitted to a cluster, where they outlive the Snakemake that submitted them.
 
     Raises:
         UserError: there is no such profile, or it can't be read.
     """
-    settings = read_profile(profile_file(profile))
-    return settings.get("executor", LOCAL) not in HERE
+    return read_profile(profile_file(profile)).get("executor", LOCAL) not in LOCAL_EXECUTORS
 
 
 def require_cores(options: Sequence[str]) -> None:
@@ -73,20 +81,60 @@ def require_cores(options: Sequence[str]) -> None:
             raise UserError(f"{found.group(1)} is '{given}'; write how many jobs may run at once, such as 2.")
 
 
-def clear_lock(overlays: Sequence[Path]) -> None:
-    """Remove the lock of a Snakemake that was killed; whoever calls this holds the folder, so nobody of ours lives.
+@dataclass(frozen=True)
+class Events:
+    """The file that a Snakemake writes its events into.
+
+    Attributes:
+        file: of the events, one JSON object in a line.
+    """
+
+    file: Path
+
+    @property
+    def options(self) -> list[str]:
+        """Options with which Snakemake has to be called."""
+        return ["--logger", PLUGIN, f"--logger-{PLUGIN}-file", str(self.file)]
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """Environment with which Snakemake finds the plugin, whether the project is installed or not."""
+        places = [str(ROOT / "workflow"), *filter(None, [os.environ.get("PYTHONPATH")])]
+        return {"PYTHONPATH": os.pathsep.join(places)}
+
+    def job_counts(self) -> dict[str, int]:
+        """Jobs by rule that the run has to make; empty where there is nothing to do."""
+        counts = [event["counts"] for event in self._read() if event["event"] == "jobs"]
+        return {rule: count for rule, count in counts[-1].items() if rule != "total"} if counts else {}
+
+    def errors(self) -> list[str]:
+        """Messages of everything that has failed."""
+        return [event["message"] for event in self._read() if event["event"] == "error"]
+
+    def _read(self) -> list[dict]:
+        lines = self.file.read_text(encoding="utf-8").splitlines() if self.file.exists() else []
+        return [json.loads(line) for line in lines]
+
+
+@contextlib.contextmanager
+def recorded_events() -> Iterator[Events]:
+    """Events of one Snakemake, in a file that is removed at the end."""
+    with tempfile.TemporaryDirectory(prefix="mtpeft-") as folder:
+        yield Events(Path(folder) / "events.jsonl")
+
+
+def unlock(overlays: Sequence[Path]) -> None:
+    """Remove the lock that a killed Snakemake may have left; whoever calls this holds the lock of the folder.
 
     Raises:
-        UserError: a Snakemake that was not started by us works here.
+        UserError: a Snakemake of another workflow works here.
     """
-    if not (LOCKS.is_dir() and any(LOCKS.iterdir())):
-        return
     living = [process.pid for process in psutil.process_iter(["cmdline", "cwd"]) if _may_work_here(process)]
     if living:
         raise UserError(f"Snakemake works in this folder already (process {living[0]}); wait for it, or stop it.")
-    print("mtpeft: the last run left a lock behind and is dead; clearing it.", flush=True)
-    unlock = snakemake_command(overlays, ["--unlock", "--quiet"])
-    subprocess.run(unlock[:-1], check=True, stdout=subprocess.DEVNULL)
+    print("mtpeft: the last run was killed; removing the lock that its Snakemake may have left.", flush=True)
+    command = snakemake_command(overlays, ["--unlock", "--quiet"])
+    subprocess.run(command[:-1], check=True, stdout=subprocess.DEVNULL)
 
 
 def _may_work_here(process: psutil.Process) -> bool:

@@ -4,6 +4,7 @@ The record of a study file is `results/<study file>/study.json`. Cells lie under
 for, so a changed entry of a catalogue destroys nothing: its cells are made anew beside those of before.
 """
 
+import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from mtpeft.cells import CELLS_FOLDER, name_of
+from mtpeft.config.models import EXECUTION
 from mtpeft.config.schema import Configuration
-from mtpeft.config.sentences import listed
 from mtpeft.config.study_file import without_default
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import read_if_whole, write_text
+from mtpeft.core.wording import listed
 from mtpeft.steps.cells_of_studies import RESULTS, all_cells, results_folder
 from mtpeft.steps.paths import in_use
 
@@ -40,6 +42,12 @@ class Left:
     def stored_bytes(self) -> int:
         """What they take on the disk."""
         return sum(size_of(folder) for folder in self.folders)
+
+
+def configuration_hash(configuration: Configuration) -> str:
+    """Hash of everything in a configuration that results depend on."""
+    text = configuration.model_dump_json(exclude={"models": dict.fromkeys(configuration.models, EXECUTION)})
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def begin_study(configuration: Configuration, overlays: Sequence[Path]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Run Snakemake on the studies: one sweep at a time, what a killed one left behind taken over, figures in any case."""
+"""Run Snakemake on the studies: one sweep at a time, jobs of a killed one recovered, figures in any case."""
 
 import contextlib
 import os
@@ -11,6 +11,8 @@ from pathlib import Path
 
 import psutil
 
+from mtpeft.cluster.folder_lock import FolderLock, lock_folder
+from mtpeft.cluster.slurm import is_mistake, submission_errors
 from mtpeft.config.load import load
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import EFFICIENCY
@@ -20,22 +22,18 @@ from mtpeft.core.process import die_with_parent
 from mtpeft.core.text_tables import tally
 from mtpeft.forkserver.launcher import warm_process
 from mtpeft.front.comet_server import comet_process
-from mtpeft.front.first_translations import FirstTranslations
-from mtpeft.front.holder import Hold, holding
-from mtpeft.front.orphans import settle
 from mtpeft.front.preview import FINDINGS, make_unfinished, remove_unfinished
-from mtpeft.front.progress import Progress
-from mtpeft.front.refusals import is_mistake, refusals
-from mtpeft.front.snakemake import LOCAL, clear_lock, require_cores, runs_elsewhere, snakemake_command
+from mtpeft.front.progress import FirstTranslations, Progress, text_warnings
+from mtpeft.front.recovery import recover
+from mtpeft.front.snakemake import LOCAL, recorded_events, require_cores, snakemake_command, submits_jobs, unlock
 from mtpeft.front.status import failures, finished_of
-from mtpeft.front.study_records import begin_study
-from mtpeft.front.text_warnings import text_warnings
+from mtpeft.front.study_records import begin_study, configuration_hash
 from mtpeft.front.verify import clear_up
 from mtpeft.steps.cells_of_studies import all_cells, all_others, figures_folder, results_folder
 from mtpeft.steps.paths import with_digests
 
 POLL_SECONDS = 0.2
-REQUESTS = (signal.SIGINT, signal.SIGTERM)
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 MISTAKE = 2
 WHOLE = "all"
 """The target of all figures; others make a part of what they need."""
@@ -57,50 +55,61 @@ def sweep(
     configuration = load(overlays)
     targets = [with_digests(configuration, target) for target in targets]
     require_cores(options)
-    command, cluster = [*snakemake_command(overlays, options, profile), *targets], runs_elsewhere(profile)
+    cluster, whole = submits_jobs(profile), WHOLE in targets
     require_room()
-    started, begun = time.monotonic(), time.time()
-    with holding() as hold:
+    started = time.monotonic()
+    with lock_folder() as lock, recorded_events() as events:
         for line in begin_study(configuration, overlays):
             print(f"mtpeft: {line}", flush=True)
-        if cluster or not hold.holder.settled:
-            settle(configuration, overlays, targets, hold=hold, cancels=False)
-        clear_lock(overlays)
+        if cluster or lock.holder.needs_recovery:
+            recover(configuration, overlays, targets, lock=lock, cancels=False)
+        elif lock.last_was_killed:
+            unlock(overlays)
         remove_unfinished(configuration)
         clear_up(configuration)
         shutil.rmtree(FAILURES_FOLDER, ignore_errors=True)
         progress, first = Progress(configuration, overlays), FirstTranslations(configuration)
-        hold.submit(configuration, cluster=cluster)
+        lock.begin_submissions(configuration_hash(configuration), cluster=cluster)
+        command = [*snakemake_command(overlays, [*options, *events.options], profile), *targets]
         try:
-            tell = _telling(progress, first) if WHOLE in targets else lambda: None
-            with _helpers(configuration, cluster) as found:
-                code, stopped = _run(command, hold, tell, variables=found, cluster=cluster)
+            with _helpers(configuration, cluster) as variables:
+                code, stopped = _run(
+                    command,
+                    lock,
+                    _reporting(progress, first) if whole else lambda: None,
+                    variables=variables | events.variables,
+                    cluster=cluster,
+                )
         finally:
             progress.stop()
-        if WHOLE in targets:
-            first.tell_all()
-        hold.update(settled=not cluster or (code >= 0 and not stopped))
-        if code and not stopped and WHOLE in targets:
+        if whole:
+            first.report_all()
+        killed = code < 0
+        lock.update(needs_recovery=cluster and (killed or stopped), snakemake_was_killed=killed)
+        if code and not stopped and whole:
             make_unfinished(configuration)
+        refused = submission_errors(events.errors()) if code and cluster else []
     minutes = f"{(time.monotonic() - started) / 60:.1f} minutes."
-    refused = refusals(since=begun) if code and cluster else []
-    told = [f"mtpeft: warning: {warning}" for warning in text_warnings(configuration)]
-    for line in [*told, *_made(configuration, targets, minutes), *(_left(configuration) if code else []), *refused]:
+    warnings = [f"mtpeft: warning: {warning}" for warning in text_warnings(configuration)]
+    for line in [*warnings, *_made(configuration, targets, minutes), *(_left(configuration) if code else []), *refused]:
         print(line, flush=True)
     return MISTAKE if code and (any_mistake() or is_mistake(refused)) else code
 
 
-def _telling(progress: Progress, first: FirstTranslations) -> Callable[[], None]:
-    def tell() -> None:
-        first.tell()
-        progress.tell()
+def _reporting(progress: Progress, first: FirstTranslations) -> Callable[[], None]:
+    def report() -> None:
+        first.report()
+        progress.report()
 
-    return tell
+    return report
 
 
 @contextlib.contextmanager
 def _helpers(configuration: Configuration, cluster: bool) -> Iterator[dict[str, str]]:
-    """Processes that keep libraries and models loaded for jobs of this machine, by the variables that name them."""
+    """Start the processes that keep libraries and models loaded for jobs of this machine.
+
+    Yields the environment variables by which jobs find them.
+    """
     if cluster:
         yield {}
         return
@@ -109,38 +118,38 @@ def _helpers(configuration: Configuration, cluster: bool) -> Iterator[dict[str, 
 
 
 def _run(
-    command: Sequence[str], hold: Hold, tell: Callable[[], None], *, variables: Mapping[str, str], cluster: bool
+    command: Sequence[str], lock: FolderLock, report: Callable[[], None], *, variables: Mapping[str, str], cluster: bool
 ) -> tuple[int, bool]:
-    """Run Snakemake, which inherits our lock and dies with us; returns its exit code, and whether we were told to stop.
+    """Run Snakemake, which inherits our lock and dies with us; returns its exit code, and whether a signal came.
 
-    It runs in a session of its own, so that Ctrl-C and a request to end reach us alone and mean the same: it starts no
+    It runs in a session of its own, so that Ctrl-C and SIGTERM reach us alone and mean the same: Snakemake starts no
     more jobs, trainers save their state and stop. On a cluster Snakemake itself cancels its jobs.
     """
-    requests: list[int] = []
-    before = {number: signal.signal(number, lambda number, frame: requests.append(number)) for number in REQUESTS}
+    received: list[int] = []
+    before = {number: signal.signal(number, lambda number, frame: received.append(number)) for number in STOP_SIGNALS}
     try:
         process = subprocess.Popen(
             command,
-            env={**os.environ, **variables, **hold.variables},
-            pass_fds=[hold.stream.fileno()],
+            env={**os.environ, **variables, **lock.variables},
+            pass_fds=[lock.stream.fileno()],
             preexec_fn=die_with_parent,
             start_new_session=True,
         )
-        told = False
+        passed_on = False
         while process.poll() is None:
-            if requests and not told:
+            if received and not passed_on:
                 process.send_signal(signal.SIGINT)
-                told = True
+                passed_on = True
                 if cluster:
                     print(STOPPING, flush=True)
-            elif len(requests) > 1 and cluster:
+            elif len(received) > 1 and cluster:
                 process.kill()
-            elif requests and not cluster:
+            elif received and not cluster:
                 _stop_jobs(process.pid)
-            elif not requests:
-                tell()
+            elif not received:
+                report()
             time.sleep(POLL_SECONDS)
-        return process.returncode, told
+        return process.returncode, passed_on
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -4,8 +4,8 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from mtpeft.cluster.folder_lock import lock_folder
 from mtpeft.config.schema import Configuration
-from mtpeft.front.holder import holding
 from mtpeft.front.study_records import all_uses, size_of
 from mtpeft.steps.paths import in_use
 
@@ -33,7 +33,7 @@ def tidy(configuration: Configuration, *, removes: bool) -> Iterator[str]:
         UserError: a sweep works in this folder, and things are to be removed.
     """
     if removes:
-        with holding():
+        with lock_folder():
             yield from _tidied(configuration, removes=True)
     else:
         yield from _tidied(configuration, removes=False)

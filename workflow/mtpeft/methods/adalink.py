@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 class AdaLinkOptions(TrainedMethodOptions):
-    """`tuner: adalink`."""
+    """`method: adalink`."""
 
-    tuner: Literal["adalink"]
+    method: Literal["adalink"]
 
 
 def link_sites(shape: ModelShape, options: Mapping[str, Any]) -> Sequence[Site]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, PositiveFloat
 
+from mtpeft.core.section import later
 from mtpeft.methods.base import Method, Site, TrainedMethodOptions
 from mtpeft.methods.embeddings import EMBEDDINGS_OPTION, beside_embeddings, embedding_sites
 from mtpeft.models.architecture import ModelShape, side_of
@@ -25,24 +26,18 @@ LAYER_NORM = ("bapna",)
 
 
 class AdapterOptions(TrainedMethodOptions):
-    """`tuner: adapter`."""
+    """`method: adapter`."""
 
-    tuner: Literal["adapter"]
+    method: Literal["adapter"]
     activation: Literal["relu", "gelu", "silu"] = Field(default="relu", description="Between down- and up-projection.")
     embeddings: bool = EMBEDDINGS_OPTION
-    # Left out of the settings where they are as they always were, so that they change nothing for cells of then.
-    placement: Literal["bapna", "houlsby", "pfeiffer", "parallel"] = Field(
-        default="bapna",
-        exclude_if=lambda chosen: chosen == "bapna",
+    placement: Literal["bapna", "houlsby", "pfeiffer", "parallel"] = later(
+        "bapna",
         description="Where adapters stand: after layers (bapna), after attention and feed-forward blocks (houlsby), "
         "after feed-forward blocks (pfeiffer) or beside these (parallel).",
     )
-    side: Literal["both", "encoder", "decoder"] = Field(
-        default="both", exclude_if=lambda chosen: chosen == "both", description="Which stack has adapters."
-    )
-    scaling: PositiveFloat = Field(
-        default=1.0, exclude_if=lambda chosen: chosen == 1.0, description="Factor on what an adapter adds."
-    )
+    side: Literal["both", "encoder", "decoder"] = later("both", description="Which stack has adapters.")
+    scaling: PositiveFloat = later(1.0, description="Factor on what an adapter adds.")
 
 
 def adapter_sites(shape: ModelShape, options: Mapping[str, Any]) -> Sequence[Site]:

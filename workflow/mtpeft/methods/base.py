@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, PositiveFloat, Tag
+from pydantic import Discriminator, Field, PositiveFloat, Tag
 
 from mtpeft.cells import ALL, ANY, NATIVE
+from mtpeft.core.section import Section, later
 from mtpeft.models.architecture import ModelShape
 
 if TYPE_CHECKING:
@@ -14,10 +15,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-class RateSearch(BaseModel):
-    """A search for the learning rate, made once per model, size, method and budget; see `tuning`."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
+class SearchedRate(Section):
+    """A search for the learning rate, made once per model, size, method and budget; see `rate_search`."""
 
     search: list[PositiveFloat] = Field(
         min_length=3, description="Rates to try; more are tried beyond an end of the list while the best lies there."
@@ -30,7 +29,7 @@ RATE, RATES, SEARCH = "a rate", "rates by size", "a search"
 
 def _form_of_rate(given: Any) -> str | None:
     """The form that the author of a learning rate has meant; None if two are mixed."""
-    if isinstance(given, RateSearch):
+    if isinstance(given, SearchedRate):
         return SEARCH
     if not isinstance(given, Mapping):
         return RATE
@@ -42,15 +41,13 @@ def _form_of_rate(given: Any) -> str | None:
 LearningRate = Annotated[
     Annotated[PositiveFloat, Tag(RATE)]
     | Annotated[dict[str, PositiveFloat], Tag(RATES)]
-    | Annotated[RateSearch, Tag(SEARCH)],
+    | Annotated[SearchedRate, Tag(SEARCH)],
     Discriminator(_form_of_rate, custom_error_type="two_forms", custom_error_message="both forms"),
 ]
 
 
-class MethodOptions(BaseModel):
+class MethodOptions(Section):
     """Keys that an entry of `methods` may have whatever its tuner is."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
 
 class TrainedMethodOptions(MethodOptions):
@@ -59,18 +56,11 @@ class TrainedMethodOptions(MethodOptions):
     learning_rate: LearningRate = Field(
         description="Peak learning rate: a number, one number per size label (`default` for the others), or a search."
     )
-    losses: list[Literal["unlikelihood", "length_normalised"]] = Field(
-        default=[],
-        # Left out of the settings where it is empty, so that it changes nothing for cells that do not use it.
-        exclude_if=lambda named: not named,
+    losses: list[Literal["unlikelihood", "length_normalised"]] = later(
+        [],
         description="Losses of T-Few (arXiv 2205.05638) beside that of the target: wrong targets, which are those of "
         "other sources of the batch, are made less likely, token by token or as a whole.",
     )
-
-
-def is_false(chosen: bool) -> bool:
-    """Whether a key is left out of the settings, so that cells that do not use it keep theirs."""
-    return not chosen
 
 
 @dataclass(frozen=True)
@@ -142,7 +132,7 @@ class Method:
         version: is raised by hand when what the method trains changes, and makes its cells and searches stale.
         module: file that a method from outside of the package comes from.
         rate_factor: what the learning rate of a trained parameter is multiplied by, from its name and the options.
-        decays: exceptions from the rule of `mtpeft.training.weight_decay`, by a part of a parameter's name: scales
+        decays: exceptions from the rule of `mtpeft.training.optimizer`, by a part of a parameter's name: scales
             that are matrices must not decay, and updates of a weight that are vectors may.
         hook: what it does around each update of a model that it was applied to.
     """
@@ -176,7 +166,7 @@ class Method:
     @property
     def name(self) -> str:
         """The `tuner` under which the configuration asks for it."""
-        return self.options.model_fields["tuner"].annotation.__args__[0]
+        return self.options.model_fields["method"].annotation.__args__[0]
 
     @property
     def budget_labels(self) -> tuple[str, ...] | None:

@@ -14,9 +14,9 @@ WITHOUT_GRADIENT = "key"
 
 
 class BitFitOptions(TrainedMethodOptions):
-    """`tuner: bitfit`."""
+    """`method: bitfit`."""
 
-    tuner: Literal["bitfit"]
+    method: Literal["bitfit"]
 
 
 def linear_bias_sites(shape: ModelShape) -> Sequence[Site]:

@@ -27,22 +27,22 @@ PAPER = "Hadji-Kyriacou & Arandjelovic 2023, Context-PEFT (arXiv 2312.08900)"
 
 
 class ContextLoraOptions(LinearsOptions):
-    """`tuner: context_lora`."""
+    """`method: context_lora`."""
 
-    tuner: Literal["context_lora"]
+    method: Literal["context_lora"]
     scaling: PositiveFloat = Field(default=2.0, description="Factor on the update.")
 
 
 class ContextIa3Options(TrainedMethodOptions):
-    """`tuner: context_ia3`."""
+    """`method: context_ia3`."""
 
-    tuner: Literal["context_ia3"]
+    method: Literal["context_ia3"]
 
 
 class ContextBitFitOptions(TrainedMethodOptions):
-    """`tuner: context_bitfit`."""
+    """`method: context_bitfit`."""
 
-    tuner: Literal["context_bitfit"]
+    method: Literal["context_bitfit"]
 
 
 def tokens_of(module: str) -> Literal["source", "target"]:

@@ -24,9 +24,9 @@ LOW_RANK = "prompt_shift_"
 
 
 class DeptOptions(TrainedMethodOptions):
-    """`tuner: dept`; its learning rate is that of the prompt."""
+    """`method: dept`; its learning rate is that of the prompt."""
 
-    tuner: Literal["dept"]
+    method: Literal["dept"]
     prompt_tokens: PositiveInt = Field(
         default=40, description="Vectors before the source, at most half of the model's positions."
     )

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 
 class DseeOptions(LinearsOptions):
-    """`tuner: dsee`."""
+    """`method: dsee`."""
 
-    tuner: Literal["dsee"]
+    method: Literal["dsee"]
     sparse: PositiveInt = Field(default=64, description="Single weights of each linear layer; 64 in the paper.")
     scaling: PositiveFloat = Field(default=2.0, description="Factor on the low-rank update.")
 

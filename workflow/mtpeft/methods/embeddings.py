@@ -3,9 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field
-
-from mtpeft.methods.base import Method, Site, TrainedMethodOptions, is_false
+from mtpeft.core.section import later
+from mtpeft.methods.base import Method, Site, TrainedMethodOptions
 from mtpeft.models.architecture import ModelShape
 from mtpeft.models.families import bart, t5
 
@@ -15,17 +14,16 @@ if TYPE_CHECKING:
 EMBEDDING_MODULES = (bart.EMBEDDINGS, t5.EMBEDDINGS)
 """The embedding matrix, under the first of its names, in all families."""
 
-EMBEDDINGS_OPTION = Field(
-    default=False,
-    exclude_if=is_false,
+EMBEDDINGS_OPTION = later(
+    False,
     description="The embedding matrix is trained too, within the same budget.",
 )
 
 
 class EmbeddingsOptions(TrainedMethodOptions):
-    """`tuner: embeddings`."""
+    """`method: embeddings`."""
 
-    tuner: Literal["embeddings"]
+    method: Literal["embeddings"]
 
 
 def beside_embeddings(sizes: Mapping[str, int]) -> dict[str, int]:

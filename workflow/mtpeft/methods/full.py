@@ -12,15 +12,15 @@ if TYPE_CHECKING:
 
 
 class FullOptions(TrainedMethodOptions):
-    """`tuner: full`."""
+    """`method: full`."""
 
-    tuner: Literal["full"]
+    method: Literal["full"]
 
 
 class ScratchOptions(TrainedMethodOptions):
-    """`tuner: scratch`: trained until the dev score stops improving, or for `longer` times the updates of the size."""
+    """`method: scratch`: trained until the dev score stops improving, or for `longer` times the updates of the size."""
 
-    tuner: Literal["scratch"]
+    method: Literal["scratch"]
     longer: PositiveInt = Field(default=4, description="At most so many times the updates of the size.")
     patience: PositiveInt = Field(default=3, description="Evaluations without a better dev score before it stops.")
 

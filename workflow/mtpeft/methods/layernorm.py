@@ -7,9 +7,8 @@ Layer norms alone are tuned by Zhao et al. 2023 (arXiv 2312.11420) later.
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field
-
-from mtpeft.methods.base import Method, Site, TrainedMethodOptions, is_false
+from mtpeft.core.section import later
+from mtpeft.methods.base import Method, Site, TrainedMethodOptions
 from mtpeft.methods.bitfit import linear_bias_sites
 from mtpeft.models.architecture import ModelShape
 
@@ -22,16 +21,12 @@ PIECES: Mapping[str, Sequence[str]] = {"weights": (WEIGHT,), "biases": (BIAS,), 
 
 
 class LayerNormOptions(TrainedMethodOptions):
-    """`tuner: layernorm`."""
+    """`method: layernorm`."""
 
-    tuner: Literal["layernorm"]
-    # Left out of the settings where they are as they always were, so that they change nothing for cells of then.
-    train: Literal["weights", "biases", "both"] = Field(
-        default="both", exclude_if=lambda chosen: chosen == "both", description="What of each layer norm is trained."
-    )
-    with_biases: bool = Field(
-        default=False,
-        exclude_if=is_false,
+    method: Literal["layernorm"]
+    train: Literal["weights", "biases", "both"] = later("both", description="What of each layer norm is trained.")
+    with_biases: bool = later(
+        False,
         description="Train the biases of linear layers as well: BitFit improved with layer norms.",
     )
 

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, PositiveFloat
 
-from mtpeft.methods.base import Method, Site, is_false
+from mtpeft.core.section import later
+from mtpeft.methods.base import Method, Site
 from mtpeft.methods.embeddings import EMBEDDINGS_OPTION, beside_embeddings, embedding_sites
 from mtpeft.methods.target_modules import LinearsOptions, at_every_budget, chosen_linears
 from mtpeft.models.architecture import ModelShape
@@ -15,22 +16,20 @@ if TYPE_CHECKING:
 
 
 class LoraOptions(LinearsOptions):
-    """`tuner: lora`."""
+    """`method: lora`."""
 
-    tuner: Literal["lora"]
+    method: Literal["lora"]
     scaling: PositiveFloat = Field(
         default=2.0,
         description="Factor on the update: alpha divided by the rank; with `rank_stabilised`, alpha itself.",
     )
     embeddings: bool = EMBEDDINGS_OPTION
-    rank_stabilised: bool = Field(
-        default=False,
-        exclude_if=is_false,
+    rank_stabilised: bool = later(
+        False,
         description="Alpha is divided by the root of the rank (rsLoRA, Kalajdzievski 2023, arXiv 2312.03732).",
     )
-    dora: bool = Field(
-        default=False,
-        exclude_if=is_false,
+    dora: bool = later(
+        False,
         description="The length of each weight vector is trained apart from its direction (DoRA, Liu et al. 2024, "
         "arXiv 2402.09353).",
     )

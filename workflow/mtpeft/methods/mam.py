@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 class MamOptions(TrainedMethodOptions):
-    """`tuner: mam`."""
+    """`method: mam`."""
 
-    tuner: Literal["mam"]
+    method: Literal["mam"]
     length: PositiveInt = Field(default=30, description="Keys and values of each prefix; 30 in the paper.")
     activation: Literal["relu", "gelu", "silu"] = Field(default="relu", description="Between down- and up-projection.")
     scaling: PositiveFloat = Field(default=4.0, description="Factor on what an adapter adds; 4 in the paper.")

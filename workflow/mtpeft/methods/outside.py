@@ -100,5 +100,5 @@ def bring_in_for(options: Mapping[str, Any], *, cell: Path | None = None) -> Non
             if cell and cell.resolve() in Path(stage["module"]).resolve().parents:
                 raise UserError(f"The cell {cell} names code in its own folder, {stage['module']}, which is not run.")
             bring_in(stage["module"])
-            if register := METHODS[stage["tuner"]].register:
+            if register := METHODS[stage["method"]].register:
                 register()

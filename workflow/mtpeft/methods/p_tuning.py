@@ -23,9 +23,9 @@ GATES = 4
 
 
 class PTuningOptions(TrainedMethodOptions):
-    """`tuner: p_tuning`."""
+    """`method: p_tuning`."""
 
-    tuner: Literal["p_tuning"]
+    method: Literal["p_tuning"]
     network: Literal["mlp", "lstm"] = Field(
         default="mlp", description="Three linear layers, or two of a bidirectional LSTM and two linear ones."
     )

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 class PartOptions(TrainedMethodOptions):
-    """`tuner: part`."""
+    """`method: part`."""
 
-    tuner: Literal["part"]
+    method: Literal["part"]
     part: Literal["encoder", "decoder", "cross_attention"] = Field(description="What is trained.")
 
 

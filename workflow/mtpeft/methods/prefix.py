@@ -6,8 +6,9 @@ The prefix is trained as it is, or as the paper has it through a feed-forward ne
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import PositiveInt
 
+from mtpeft.core.section import later
 from mtpeft.methods.base import Method, Site, TrainedMethodOptions
 from mtpeft.methods.new_entries import new_entry_numbers
 from mtpeft.models.architecture import ModelShape, is_cross, side_of
@@ -22,19 +23,17 @@ LONGEST = 4
 
 
 class PrefixOptions(TrainedMethodOptions):
-    """`tuner: prefix`."""
+    """`method: prefix`."""
 
-    tuner: Literal["prefix"]
-    # Left out of the settings where they are as they always were, so that they change nothing for cells of then.
-    attentions: list[Attention] = Field(
-        default=list(ATTENTIONS),
+    method: Literal["prefix"]
+    attentions: list[Attention] = later(
+        list(ATTENTIONS),
+        compared=set,
         min_length=1,
-        exclude_if=lambda chosen: set(chosen) == set(ATTENTIONS),
         description="Attention that gets a prefix: self-attention of either side, and cross-attention.",
     )
-    network: PositiveInt | None = Field(
-        default=None,
-        exclude_if=lambda width: width is None,
+    network: PositiveInt | None = later(
+        None,
         description="Width of the network through which the prefix is trained; it counts, and is not stored. "
         "Empty: none.",
     )

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 class PromptOptions(TrainedMethodOptions):
-    """`tuner: prompt`."""
+    """`method: prompt`."""
 
-    tuner: Literal["prompt"]
+    method: Literal["prompt"]
 
 
 def encoder_of(shape: ModelShape) -> str:

@@ -6,15 +6,15 @@ from mtpeft.methods.base import Method, MethodOptions
 
 
 class NoneOptions(MethodOptions):
-    """`tuner: none`: the untouched base model."""
+    """`method: none`: the untouched base model."""
 
-    tuner: Literal["none"]
+    method: Literal["none"]
 
 
 class RetrievalOptions(MethodOptions):
-    """`tuner: retrieval`: the target of the training source that is nearest to the test source."""
+    """`method: retrieval`: the target of the training source that is nearest to the test source."""
 
-    tuner: Literal["retrieval"]
+    method: Literal["retrieval"]
 
 
 NONE = Method(

@@ -2,15 +2,16 @@
 
 The prefix of the study's own code: so many positions before the source and before the target. Their embeddings begin as
 words of the vocabulary; from the second layer on, what stands at these positions is overwritten with trained vectors of
-the layer, and cross-attention sees the encoder's. `tuner: prefix` is another one: keys and values in each attention.
+the layer, and cross-attention sees the encoder's. `method: prefix` is another one: keys and values in each attention.
 One thing of that code is left out: there prefixes can be predicted as words, which no target asks for.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import PositiveInt
 
+from mtpeft.core.section import later
 from mtpeft.methods.base import Method, Site, TrainedMethodOptions
 from mtpeft.methods.new_entries import new_entry_numbers
 from mtpeft.methods.prompt import both_sides, encoder_of, longest_prompt
@@ -21,12 +22,11 @@ if TYPE_CHECKING:
 
 
 class SequencePrefixOptions(TrainedMethodOptions):
-    """`tuner: sequence_prefix`."""
+    """`method: sequence_prefix`."""
 
-    tuner: Literal["sequence_prefix"]
-    network: PositiveInt | None = Field(
-        default=None,
-        exclude_if=lambda width: width is None,
+    method: Literal["sequence_prefix"]
+    network: PositiveInt | None = later(
+        None,
         description="Inner width of a network for each layer through which its vectors are trained, 512 in the study; "
         "it counts, and is not stored. Empty: none.",
     )

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 class SsfOptions(TrainedMethodOptions):
-    """`tuner: ssf`."""
+    """`method: ssf`."""
 
-    tuner: Literal["ssf"]
+    method: Literal["ssf"]
 
 
 def scale_sites(shape: ModelShape, options: Mapping[str, Any]) -> Sequence[Site]:

@@ -29,15 +29,15 @@ class _Stages(TrainedMethodOptions):
 
 
 class StagedOptions(_Stages):
-    """`tuner: staged`: the last stage meets the budget, with what the others leave of it."""
+    """`method: staged`: the last stage meets the budget, with what the others leave of it."""
 
-    tuner: Literal["staged"]
+    method: Literal["staged"]
 
 
 class StagedFullOptions(_Stages):
-    """`tuner: staged_full`: the last stage trains the whole model."""
+    """`method: staged_full`: the last stage trains the whole model."""
 
-    tuner: Literal["staged_full"]
+    method: Literal["staged_full"]
 
 
 def stage_count(options: Mapping[str, Any]) -> int:
@@ -51,9 +51,9 @@ def stage_sites(shape: ModelShape, options: Mapping[str, Any]) -> Sequence[Site]
     fixed = [
         Site.of_one_size(_place(number, site.module), site.cost(size if site.grows else 1))
         for number, (stage, size) in enumerate(zip(earlier, options["sizes"], strict=True))
-        for site in _registry()[stage["tuner"]].sites(shape, stage)
+        for site in _registry()[stage["method"]].sites(shape, stage)
     ]
-    number, method = len(earlier), _registry()[last["tuner"]]
+    number, method = len(earlier), _registry()[last["method"]]
     if method.trains == "all":
         return [*fixed, Site.of_one_size(_place(number, BASE), shape.total)]
     return [*fixed, *(replace(site, module=_place(number, site.module)) for site in method.sites(shape, last))]
@@ -71,7 +71,7 @@ def grow(model: "nn.Module", sizes: Mapping[str, int], options: Mapping[str, Any
             for module, found in (_of_stage(place, found, number) for place, found in sizes.items())
             if module
         }
-        method = _registry()[stage["tuner"]]
+        method = _registry()[stage["method"]]
         if method.trains == "all":
             staged.train_base()
         else:

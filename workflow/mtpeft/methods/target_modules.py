@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator
 
+from mtpeft.core.section import later
 from mtpeft.methods.base import Site, TrainedMethodOptions
 from mtpeft.models.architecture import Linear, ModelShape
 
@@ -22,10 +23,9 @@ def _listed(given: Any) -> Any:
 class LinearsOptions(TrainedMethodOptions):
     """Keys of a method that stands beside linear layers, with a size for each."""
 
-    layers: Annotated[list[Layers], BeforeValidator(_listed)] | None = Field(
-        default=None,
+    layers: Annotated[list[Layers], BeforeValidator(_listed)] | None = later(
+        None,
         min_length=1,
-        exclude_if=lambda named: named is None,
         description="Linear layers by their role, such as [query, value], or all: the same ones at every budget, and "
         "budgets too small for all of them are refused. Empty: all that the budget has room for, queries and values "
         "first, so that which these are depends on the budget; the tables count them as places.",

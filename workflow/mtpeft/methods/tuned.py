@@ -8,7 +8,7 @@ from torch import nn
 
 from mtpeft.core.files import read_record
 from mtpeft.models.architecture import NEW_ENTRIES
-from mtpeft.models.precision import WHOLE, Frozen
+from mtpeft.models.precision import WHOLE, BasePrecision
 
 if TYPE_CHECKING:
     pass
@@ -17,31 +17,31 @@ if TYPE_CHECKING:
 from mtpeft.models.load import STAGE, STAGED_BASE, load_base
 
 
-def open_tuned(base: Path, tuned: Path, frozen: Frozen = WHOLE) -> nn.Module:
+def open_tuned(base: Path, tuned: Path, precision: BasePrecision = WHOLE) -> nn.Module:
     """The model that a cell's `tuned/` folder and its base, held as it was in training, make together.
 
     A folder with an adapter_config.json is a peft folder, one with a config.json a whole model, an empty one the base;
     one with folders in it holds the stages of a method.
     """
     if stages := sorted(tuned.glob(f"{STAGE}*"), key=lambda folder: int(folder.name.removeprefix(STAGE))):
-        return _open_stages(base, tuned, stages, frozen)
+        return _open_stages(base, tuned, stages, precision)
     if (tuned / "adapter_config.json").exists():
         from peft import PeftModel
 
         from mtpeft.methods.new_entries_adapter import split_new_entries
 
-        model = load_base(base, frozen)
+        model = load_base(base, precision)
         if NEW_ENTRIES in (read_record(tuned / "adapter_config.json").get("modules_to_save") or ()):
             split_new_entries(model)
         return PeftModel.from_pretrained(model, tuned, local_files_only=True)
-    return load_base(tuned) if (tuned / "config.json").exists() else load_base(base, frozen)
+    return load_base(tuned) if (tuned / "config.json").exists() else load_base(base, precision)
 
 
-def _open_stages(base: Path, tuned: Path, stages: Sequence[Path], frozen: Frozen) -> nn.Module:
+def _open_stages(base: Path, tuned: Path, stages: Sequence[Path], precision: BasePrecision) -> nn.Module:
     from mtpeft.methods.staged_adapter import StagedModel
 
     trained = tuned / STAGED_BASE
-    model = StagedModel(load_base(trained) if trained.exists() else load_base(base, frozen))
+    model = StagedModel(load_base(trained) if trained.exists() else load_base(base, precision))
     for stage in stages:
         model.open(stage)
     return model

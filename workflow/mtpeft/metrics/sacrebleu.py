@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from sacrebleu.metrics import BLEU, CHRF
 from sacrebleu.metrics.base import Metric
 
+from mtpeft.core import compat
 from mtpeft.core.languages import script_of
 from mtpeft.data.normalisation import FORM, normalised_line
 
@@ -53,9 +54,9 @@ def score_corpus(
     scores = {}
     for name in METRICS:
         scorer = metric(name, target_language)
-        statistics = scorer._extract_corpus_statistics(hypotheses, [references])
+        statistics = compat.sentence_statistics(scorer, hypotheses, references)
         scores[name] = {
-            "score": scorer._aggregate_and_compute(statistics).score,
+            "score": compat.corpus_score(scorer, statistics),
             "signature": f"{scorer.get_signature()}|text:{FORM}",
             "statistics": [[int(count) for count in row] for row in statistics],
         }

@@ -6,7 +6,7 @@ A corpus score hides them: a model that copies half of its sources may score as 
 from collections import Counter
 from collections.abc import Collection, Sequence
 
-from mtpeft.data.identify import labels_of, probabilities
+from mtpeft.data.language_identification import labels_of, probabilities
 
 SHARES = ("empty", "at_limit", "copied", "off_target")
 PIVOT = "en"

@@ -1,9 +1,10 @@
 """Where the attention modules of transformers keep what a tuner needs: the families name it differently."""
 
-import sys
 from collections.abc import Callable
 
 from torch import nn
+
+from mtpeft.core import compat
 
 
 def is_attention(module: nn.Module) -> bool:
@@ -33,4 +34,4 @@ def heads(attention: nn.Module) -> int:
 
 def eager_function(attention: nn.Module) -> Callable:
     """The attention function that the module's own family calls where no other is asked for."""
-    return sys.modules[type(attention).__module__].eager_attention_forward
+    return compat.eager_attention(attention)

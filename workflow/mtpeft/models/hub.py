@@ -1,8 +1,11 @@
 """Fetch a base model from a model hub: one revision, once, checked, and never asked for again."""
 
+import fnmatch
 import pickle
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,8 +13,8 @@ from typing import Any
 from mtpeft.cells import label_of
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import sha256_of
-from mtpeft.models.hub_files import TOKENIZER_FILES, fetch_files, matching
 from mtpeft.models.local import check_folder, record_folder
+from mtpeft.models.tokenizer import TOKENIZER_FILES
 from mtpeft.models.weights import LOGITS_BIAS, refuse_other_tensors
 
 FOLDER = "hub"
@@ -19,6 +22,16 @@ FOLDER = "hub"
 CONFIGURATION_FILES = ("config.json", "generation_config.json")
 SAFETENSORS = ("model*.safetensors", "model.safetensors.index.json")
 PICKLED = ("pytorch_model*.bin", "pytorch_model.bin.index.json")
+PICKLED_WEIGHTS = "pytorch_model*.bin"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A file of a repository: its name, its size in bytes and, where the hub tells it, the SHA-256 of its content."""
+
+    name: str
+    size: int | None
+    sha256: str | None
 
 
 def fetch_model(settings: Mapping[str, Any], *, record: Path) -> None:
@@ -55,7 +68,112 @@ def _files_of(names: Sequence[str], *, key: str, hub: str) -> list[str]:
     return [*matching(names, CONFIGURATION_FILES + TOKENIZER_FILES), *weights]
 
 
-PICKLED_WEIGHTS = "pytorch_model*.bin"
+def fetch_files(hub: str, choose: Callable[[Sequence[str]], Sequence[str]], folder: Path, *, key: str) -> str:
+    """Have some files of a repository in a folder; those that were fetched before are not fetched again.
+
+    Args:
+        hub: `owner/name@revision`.
+        choose: from the names of all files to those that are wanted; it may raise a UserError.
+        folder: where they go, under their names.
+        key: of the configuration, for sentences about it.
+
+    Returns:
+        The commit that the revision stands for.
+
+    Raises:
+        UserError: the hub, the repository or the revision is not there, a file is not as announced, or the connection
+            failed.
+    """
+    from huggingface_hub import hf_hub_download
+
+    repository, revision = hub.rsplit("@", 1)
+    with _failures(key, repository, revision):
+        commit, files = _list_files(repository, revision)
+        if not commit.startswith(revision):
+            raise UserError(
+                f"'{key}' names the revision '{revision}', which is a branch or a tag of {repository} and moves; write "
+                f"the commit that it is at now: '{repository}@{commit}'."
+            )
+        wanted = [files[name] for name in choose(list(files))]
+        for file in wanted:
+            hf_hub_download(repository, file.name, revision=commit, local_dir=folder)
+    for file in wanted:
+        _check(file, folder, key=key)
+    return commit
+
+
+def matching(names: Iterable[str], patterns: Sequence[str]) -> list[str]:
+    """Names of the top folder that fit one of the patterns, sorted."""
+    top = sorted(name for name in names if "/" not in name)
+    return [name for name in top if any(fnmatch.fnmatch(name, pattern) for pattern in patterns)]
+
+
+def _list_files(repository: str, revision: str) -> tuple[str, Mapping[str, Wanted]]:
+    """The commit that a revision stands for, and its files by name."""
+    from huggingface_hub import HfApi
+
+    found = HfApi().model_info(repository, revision=revision, files_metadata=True)
+    return found.sha, {
+        file.rfilename: Wanted(file.rfilename, file.size, file.lfs.sha256 if file.lfs else None)
+        for file in found.siblings
+    }
+
+
+def _check(wanted: Wanted, folder: Path, *, key: str) -> None:
+    """Refuse a file that is not what the hub has said it is, and delete it.
+
+    Raises:
+        UserError: another size or another hash.
+    """
+    file = folder / wanted.name
+    size = file.stat().st_size
+    if wanted.size is not None and size != wanted.size:
+        file.unlink()
+        raise UserError(f"'{key}': {wanted.name} came with {size} bytes and not {wanted.size}; fetch it again.")
+    if wanted.sha256 is not None and (found := sha256_of(file)) != wanted.sha256:
+        file.unlink()
+        raise UserError(
+            f"'{key}': {wanted.name} came with the SHA-256 {found} and not {wanted.sha256}; fetch it again."
+        )
+
+
+@contextmanager
+def _failures(key: str, repository: str, revision: str) -> Iterator[None]:
+    """Turn what a hub can answer into a sentence.
+
+    Raises:
+        UserError: the repository or the revision is unknown or not for everybody, the hub was not reached, or the
+            connection broke too often.
+    """
+    import httpx2
+    from huggingface_hub import errors
+
+    try:
+        yield
+    except errors.GatedRepoError as error:
+        raise UserError(
+            f"'{key}' names {repository}, whose owners want to be asked: accept their terms on its page, and put your "
+            "token in the environment variable HF_TOKEN."
+        ) from error
+    except errors.RepositoryNotFoundError as error:
+        raise UserError(f"'{key}' names {repository}, which the hub does not have; write 'owner/name'.") from error
+    except errors.RevisionNotFoundError as error:
+        raise UserError(
+            f"'{key}' names the revision '{revision}', which {repository} does not have; write a commit of it."
+        ) from error
+    except errors.OfflineModeIsEnabled as error:
+        raise UserError(
+            f"'{key}' must be fetched once, but the environment says to stay offline; unset HF_HUB_OFFLINE for that, "
+            "or name a folder in 'path'."
+        ) from error
+    except (errors.LocalEntryNotFoundError, errors.HfHubHTTPError, httpx2.HTTPError, OSError) as error:
+        raise UserError(
+            f"'{key}' could not be fetched ({_first_line(error)}); what came is kept, so run again when it can be."
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def convert_pickled(folder: Path, *, key: str) -> dict[str, str]:

@@ -10,10 +10,10 @@ import torch
 from safetensors import SafetensorError
 from torch import nn
 
+from mtpeft.core import compat
 from mtpeft.core.errors import UserError
-from mtpeft.models.precision import WHOLE, Frozen, loading_options, represented, require_quantisation, settle
-from mtpeft.models.weight_files import read_heads, weight_files
-from mtpeft.models.weights import quiet_loading, refuse_other_weights
+from mtpeft.models.precision import WHOLE, BasePrecision, loading_options, represented, require_quantisation, settle
+from mtpeft.models.weights import quiet_loading, read_heads, refuse_other_weights, weight_files
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -58,8 +58,8 @@ def keep_freed_memory() -> None:
         mallopt(M_TRIM_THRESHOLD, 512 * MEGABYTE)
 
 
-def load_base(folder: Path, frozen: Frozen = WHOLE, **overrides: Any) -> "PreTrainedModel":
-    """The model in a Hugging Face folder, in 32-bit floats or as it is held frozen.
+def load_base(folder: Path, precision: BasePrecision = WHOLE, **overrides: Any) -> "PreTrainedModel":
+    """The model in a Hugging Face folder, in 32-bit floats or as it is held precision.
 
     Keys of its configuration can be overridden. A quantised model is on its device already.
 
@@ -68,7 +68,7 @@ def load_base(folder: Path, frozen: Frozen = WHOLE, **overrides: Any) -> "PreTra
     """
     from transformers import AutoModelForSeq2SeqLM
 
-    require_quantisation(frozen, device_here())
+    require_quantisation(precision, device_here())
     files = weight_files(folder, key=str(folder))
     try:
         with quiet_loading():
@@ -78,7 +78,7 @@ def load_base(folder: Path, frozen: Frozen = WHOLE, **overrides: Any) -> "PreTra
                 use_safetensors=True,
                 output_loading_info=True,
                 ignore_mismatched_sizes=True,
-                **loading_options(frozen),
+                **loading_options(precision),
                 **overrides,
             )
     except (SafetensorError, OSError) as error:
@@ -123,4 +123,4 @@ def parameters(model: nn.Module) -> tuple[int, int]:
 
 
 def _sinusoids(model: nn.Module) -> list[nn.Module]:
-    return [module for module in model.modules() if "Sinusoidal" in type(module).__name__]
+    return [module for module in model.modules() if compat.is_sinusoidal(module)]

@@ -10,7 +10,6 @@ Of peft's `prepare_model_for_kbit_training` nothing is needed: it freezes the ba
 turns 16-bit floats into 32-bit ones, which `precision` decides here, and has activations computed twice to save memory.
 """
 
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +18,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from mtpeft.core import compat
 from mtpeft.core.errors import UserError
 
 PACKAGE = "bitsandbytes"
@@ -30,7 +30,7 @@ PROBE = 64
 
 
 @dataclass(frozen=True)
-class Frozen:
+class BasePrecision:
     """In what the base model of this label is held; as it says nothing, in 32-bit floats."""
 
     model: str
@@ -54,24 +54,24 @@ class Frozen:
         return (PACKAGE,) if self.quantised else ()
 
 
-WHOLE = Frozen("")
+WHOLE = BasePrecision("")
 """Held in 32-bit floats, as a model must be that is trained."""
 
 
-def frozen_in(settings: Mapping[str, Any], model: str) -> Frozen:
+def precision_of(settings: Mapping[str, Any], model: str) -> BasePrecision:
     """In what a job's settings say that the base model of this label is held."""
-    return Frozen(model, **{key: settings[key] for key in ("quantised", "precision") if key in settings})
+    return BasePrecision(model, **{key: settings[key] for key in ("quantised", "precision") if key in settings})
 
 
-def require_quantisation(frozen: Frozen, device: torch.device) -> None:
+def require_quantisation(precision: BasePrecision, device: torch.device) -> None:
     """Try on one layer whether the base can be quantised here.
 
     Raises:
         UserError: bitsandbytes is not installed, or does not work on this device.
     """
-    if frozen.quantised is None:
+    if precision.quantised is None:
         return
-    given = f"'models.{frozen.model}.quantised' is {frozen.quantised}"
+    given = f"'models.{precision.model}.quantised' is {precision.quantised}"
     try:
         import bitsandbytes
     except ImportError as error:
@@ -82,9 +82,9 @@ def require_quantisation(frozen: Frozen, device: torch.device) -> None:
         8: partial(bitsandbytes.nn.Linear8bitLt, has_fp16_weights=False, threshold=OUTLIER),
         4: partial(bitsandbytes.nn.Linear4bit, quant_type="nf4"),
     }
-    _say_no_casts()
+    compat.silence_eight_bit_casts()
     try:
-        kinds[frozen.quantised](PROBE, PROBE).eval().to(device)(torch.ones(1, PROBE, device=device))
+        kinds[precision.quantised](PROBE, PROBE).eval().to(device)(torch.ones(1, PROBE, device=device))
     except (RuntimeError, NotImplementedError) as error:
         raise UserError(
             f"{given}, but {PACKAGE} {bitsandbytes.__version__} does not work on this machine's {device.type} "
@@ -92,49 +92,42 @@ def require_quantisation(frozen: Frozen, device: torch.device) -> None:
         ) from error
 
 
-def loading_options(frozen: Frozen) -> dict[str, Any]:
+def loading_options(precision: BasePrecision) -> dict[str, Any]:
     """Options of `from_pretrained` for a base that is held so."""
-    if frozen.quantised is None:
-        return {"dtype": frozen.floats}
+    if precision.quantised is None:
+        return {"dtype": precision.floats}
     from transformers import BitsAndBytesConfig
 
-    return {"dtype": frozen.floats, "quantization_config": BitsAndBytesConfig(**_quantisation(frozen))}
+    return {"dtype": precision.floats, "quantization_config": BitsAndBytesConfig(**_quantisation(precision))}
 
 
-def written_options(frozen: Frozen) -> list[str]:
+def written_options(precision: BasePrecision) -> list[str]:
     """The same as they are written in Python, with the names of types in words."""
     named = (
-        (key, frozen.precision if value is frozen.floats else value) for key, value in _quantisation(frozen).items()
+        (key, precision.precision if value is precision.floats else value)
+        for key, value in _quantisation(precision).items()
     )
     given = ", ".join(f"{key}={value!r}" for key, value in named)
     bits = [f"quantization_config=BitsAndBytesConfig({given})"] if given else []
-    return [f"dtype={frozen.precision!r}", *bits]
+    return [f"dtype={precision.precision!r}", *bits]
 
 
-def _quantisation(frozen: Frozen) -> dict[str, Any]:
+def _quantisation(precision: BasePrecision) -> dict[str, Any]:
     """Keys of transformers' BitsAndBytesConfig."""
     bits = {
         8: {"load_in_8bit": True, "llm_int8_threshold": OUTLIER},
-        4: {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4", "bnb_4bit_compute_dtype": frozen.floats},
+        4: {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4", "bnb_4bit_compute_dtype": precision.floats},
     }
-    return bits[frozen.quantised] if frozen.quantised else {}
+    return bits[precision.quantised] if precision.quantised else {}
 
 
 def settle(model: nn.Module) -> None:
     """Have 4-bit layers, if there are any, compute the same in evaluation as in training.
 
-    On processors with instructions for 16-bit floats they would turn to a kernel in evaluation that rounds to these,
-    packs the weights anew for good, and has no gradient, so that nothing could be trained after the first dev score.
+    8-bit layers are kept from logging at each call that they cast their inputs.
     """
-    _say_no_casts()
-    for module in model.modules():
-        if hasattr(module, "support_avx512bf16_for_cpu"):
-            module.support_avx512bf16_for_cpu = False
-
-
-def _say_no_casts() -> None:
-    """Each 8-bit layer would log at each call that its inputs become 16-bit floats, as they do by its method."""
-    logging.getLogger(f"{PACKAGE}.autograd._functions").setLevel(logging.ERROR)
+    compat.silence_eight_bit_casts()
+    compat.keep_four_bit_kernel(model)
 
 
 def is_packed(layer: nn.Module) -> bool:

@@ -1,24 +1,35 @@
-"""What stands around the words of a batch, which differs from model to model, and what no hypothesis may hold."""
+"""The special tokens of a model: those around the words of a sentence, and those that no hypothesis may hold.
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+Marian's checkpoints, for example, forbid `<pad>`, whose logit is 0 while all others may be below. Older checkpoints say
+what they forbid in `config.json`, newer ones in `generation_config.json`. Nothing else of what these files say about
+generation counts: the configuration of the workflow says how hypotheses are searched.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from mtpeft.core.errors import UserError
+from mtpeft.models.families import read_json
 from mtpeft.models.families.base import Edges, Family
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+FILES = ("generation_config.json", "config.json")
+WORDS, NOWHERE, NOT_FIRST = "bad_words_ids", "suppress_tokens", "begin_suppress_tokens"
+"""Keys of these files: lists of tokens that must not follow each other, and lists of tokens."""
+Side = Literal["source", "target"]
+
 
 @dataclass(frozen=True)
-class Forbidden:
+class ForbiddenTokens:
     """Tokens that no search may choose.
 
     Attributes:
-        tokens: nowhere.
-        first: not as the first word of a hypothesis.
+        tokens: forbidden everywhere.
+        first: forbidden as the first word of a hypothesis.
         sequences: two or more tokens that must not follow each other.
     """
 
@@ -27,34 +38,31 @@ class Forbidden:
     sequences: tuple[tuple[int, ...], ...] = ()
 
 
-NOTHING = Forbidden()
+NOTHING_FORBIDDEN = ForbiddenTokens()
 
 
 @dataclass(frozen=True)
-class Frame:
-    """Special tokens of a model, set to a target language, and the room that there is.
+class SpecialTokens:
+    """The special tokens of a model, for a target language, and its longest sequence.
 
     Attributes:
         pad: token that fills up rows.
         end: token that ends a sentence.
         begin: tokens that the decoder reads before it predicts the first word.
-        longest: most tokens of a sequence.
-        forbidden: what hypotheses must not hold.
+        max_length: most tokens of a sequence.
+        forbidden: tokens that hypotheses must not hold.
     """
 
     pad: int
     end: int
     begin: tuple[int, ...]
-    longest: int
-    forbidden: Forbidden = NOTHING
-
-
-Side = Literal["source", "target"]
+    max_length: int
+    forbidden: ForbiddenTokens = NOTHING_FORBIDDEN
 
 
 @dataclass(frozen=True)
-class Around:
-    """Tokens that stand before and after every sentence of a side."""
+class TokensAround:
+    """Tokens before and after every sentence of a side."""
 
     before: tuple[int, ...]
     after: tuple[int, ...]
@@ -62,16 +70,16 @@ class Around:
 
 def tokens_around(
     tokenizer: "PreTrainedTokenizerBase", family: Family, *, side: Side, language: str, before: str, folder: Path
-) -> Around:
-    """What a family has around a sentence, which must be what the tokenizer puts around an empty one.
+) -> TokensAround:
+    """Return the tokens that a family has around a sentence, which must be what the tokenizer puts around an empty one.
 
     Args:
         tokenizer: set to its languages.
         family: of the model.
         side: of the sentence.
-        language: the family's name for its language.
-        before: token that is written before every sentence, or nothing.
-        folder: of the tokenizer, for sentences about it.
+        language: the family's name of its language.
+        before: token that is written before every sentence, or empty.
+        folder: of the tokenizer, for messages about it.
 
     Raises:
         UserError: the tokenizer puts something else there, or a token that it does not know.
@@ -84,7 +92,7 @@ def tokens_around(
     found = (tokenizer(before) if side == "source" else tokenizer(text_target=before))["input_ids"]
     if found != expected or tokenizer.unk_token_id in found or None in found:
         raise UserError(_mistake(tokenizer, family, edges, found, expected, side=side, folder=folder))
-    return Around((*first, *written), tuple(last))
+    return TokensAround((*first, *written), tuple(last))
 
 
 def _ids(tokenizer: "PreTrainedTokenizerBase", family: Family, marks: Sequence[str], language: str) -> list[int]:
@@ -119,3 +127,67 @@ def _mistake(
 
 def _shown(tokenizer: "PreTrainedTokenizerBase", row: Sequence[int]) -> str:
     return f"'{' '.join(map(str, tokenizer.convert_ids_to_tokens(list(row))))}'"
+
+
+def forbidden_by(folder: Path) -> ForbiddenTokens:
+    """Read what the files of a checkpoint forbid, taken together.
+
+    Raises:
+        UserError: a value is no list of token numbers.
+    """
+    sequences = [tuple(_tokens(words, file, WORDS)) for file, words in _values(folder, WORDS)]
+    nowhere = [token for file, given in _values(folder, NOWHERE) for token in _tokens([given], file, NOWHERE)]
+    first = [token for file, given in _values(folder, NOT_FIRST) for token in _tokens([given], file, NOT_FIRST)]
+    alone = [words[0] for words in sequences if len(words) == 1]
+    return ForbiddenTokens(
+        tokens=tuple(sorted({*alone, *nowhere})),
+        first=tuple(sorted(set(first))),
+        sequences=tuple(sorted({words for words in sequences if len(words) > 1})),
+    )
+
+
+def forbidden_in(by_files: ForbiddenTokens, config: Any, known: Collection[int]) -> ForbiddenTokens:
+    """Return what no search of a model may choose: what its files forbid, padding, and rows without a token.
+
+    The end of a sentence is never forbidden, as in transformers' own search.
+
+    Args:
+        by_files: what the files of the checkpoint forbid.
+        config: loaded configuration of the model.
+        known: all tokens of its vocabulary.
+    """
+    spare = set(range(config.vocab_size)).difference(known)
+    tokens = {*by_files.tokens, config.pad_token_id, *spare} - {config.eos_token_id, None}
+    return replace(by_files, tokens=tuple(sorted(token for token in tokens if token < config.vocab_size)))
+
+
+def _values(folder: Path, key: str) -> list[tuple[Path, Any]]:
+    """Return the items of a key in each file that has it.
+
+    Raises:
+        UserError: its value is no list.
+    """
+    found = []
+    for file in (folder / name for name in FILES):
+        items = read_json(file).get(key) or []
+        if not isinstance(items, list):
+            raise _wrong(file, key)
+        found += [(file, item) for item in items]
+    return found
+
+
+def _tokens(items: Any, file: Path, key: str) -> list[int]:
+    """Return token numbers as they are.
+
+    Raises:
+        UserError: they are no token numbers.
+    """
+    whole = isinstance(items, list) and items and all(type(item) is int and item >= 0 for item in items)
+    if not whole:
+        raise _wrong(file, key)
+    return items
+
+
+def _wrong(file: Path, key: str) -> UserError:
+    form = "lists of numbers of tokens, such as [[5], [7, 9]]" if key == WORDS else "numbers of tokens, such as [5, 7]"
+    return UserError(f"{file} says under '{key}' something that is no list of {form}; write that, or take the key out.")

@@ -1,6 +1,6 @@
-"""A model's tokenizer, set to the two languages of a pair: from text to tokens as its family has it, and back.
+"""A model's tokenizer, set to a language pair: from text to tokens as its family has it, and back.
 
-What differs between families is said in `mtpeft.models.families`; here is what they have in common.
+What differs between families is declared in `mtpeft.models.families`; this is what they have in common.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,16 +14,33 @@ from mtpeft.core.languages import match, rivals
 from mtpeft.models.families import family_in, names_class, read_json, read_shape
 from mtpeft.models.families.base import Family, Names
 from mtpeft.models.families.prompts import written_prompt
-from mtpeft.models.forbidden_tokens import forbidden_by, forbidden_in
-from mtpeft.models.special_tokens import Around, Forbidden, Frame, Side, tokens_around
+from mtpeft.models.special_tokens import (
+    ForbiddenTokens,
+    Side,
+    SpecialTokens,
+    TokensAround,
+    forbidden_by,
+    forbidden_in,
+    tokens_around,
+)
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+TOKENIZER_FILES = ("*token*.json", "vocab*.json", "merges.txt", "*.model", "*.spm")
+"""Patterns of the files of a model's folder that its tokenizer is made of."""
+EXTENSION = "extension.json"
+"""File in a model's folder that holds the entries which were added to its vocabulary."""
+
 
 @dataclass(frozen=True)
 class NewLanguage:
-    """The token of a language that the model never saw, and the family's name for the one that stands in for it."""
+    """The token of a language that the model has not seen.
+
+    Attributes:
+        id: number of the token.
+        stand_in: the family's name of the language that stands in for it in the tokenizer.
+    """
 
     id: int
     stand_in: str
@@ -34,8 +51,8 @@ class Extension:
     """New entries of a vocabulary.
 
     Attributes:
-        languages: by BCP 47 tag.
-        pieces: each new entry with the pieces that it replaces.
+        languages: tokens of new languages, by BCP 47 tag.
+        pieces: each new piece with the known pieces that it replaces.
     """
 
     languages: Mapping[str, NewLanguage]
@@ -48,14 +65,14 @@ class Extension:
 
     @cached_property
     def _by_first(self) -> Mapping[int, list[tuple[tuple[int, ...], int]]]:
-        """Replaced pieces with their entry, by the first of them, the longest sequence first."""
+        """Replaced pieces with their new piece, by the first of them, the longest sequence first."""
         found: dict[int, list[tuple[tuple[int, ...], int]]] = {}
         for entry, replaced in sorted(self.pieces.items(), key=lambda item: -len(item[1])):
             found.setdefault(replaced[0], []).append((replaced, entry))
         return found
 
     def shortened(self, tokens: Sequence[int]) -> list[int]:
-        """Tokens with new entries in the place of known pieces, the longest that fits at each place from the left."""
+        """Replace known pieces by new ones, from the left, at each place by the one that replaces the most."""
         made: list[int] = []
         place = 0
         while place < len(tokens):
@@ -67,65 +84,67 @@ class Extension:
         return made
 
     def spelt_out(self, tokens: Iterable[int]) -> list[int]:
-        """Tokens with the known pieces in the place of new entries."""
+        """Replace new pieces by the known ones that they stand for."""
         return [piece for token in tokens for piece in self.pieces.get(int(token), (int(token),))]
 
 
 @dataclass(frozen=True)
-class Codec:
-    """A tokenizer with its family's names for the source and the target language.
+class PairTokenizer:
+    """A tokenizer, set to a source and a target language.
 
     Attributes:
-        tokenizer: of the model.
-        family: of the model.
-        source: name of the source language.
-        target: name of the target language.
-        names: all that the vocabulary has for languages.
-        special: tokens that are no text; M2M-100's languages are none of its tokenizer's own special tokens.
+        pretrained: the tokenizer of the model.
+        family: family of the model.
+        source: the family's name of the source language.
+        target: the family's name of the target language.
+        names: all names of languages in the vocabulary.
+        special: tokens that are no text; M2M-100's languages are not among its tokenizer's own special tokens.
         prompt: text before every source sentence.
         around: by side, the special tokens around a sentence.
-        stand_ins: by side, the token of a language that stands in for a new one in the tokenizer, and the new one's.
+        stand_ins: by side, the token that stands in for a new language in the tokenizer, with the new language's token.
         extension: entries that were added to the vocabulary.
-        forbidden: what the files of the model forbid its hypotheses.
+        forbidden: tokens that the files of the model forbid in hypotheses.
     """
 
-    tokenizer: "PreTrainedTokenizerBase"
+    pretrained: "PreTrainedTokenizerBase"
     family: Family
     source: str
     target: str
     names: frozenset[str]
     special: frozenset[int]
     prompt: str
-    around: Mapping[Side, Around]
+    around: Mapping[Side, TokensAround]
     stand_ins: Mapping[Side, Mapping[int, int]]
     extension: Extension
-    forbidden: Forbidden
+    forbidden: ForbiddenTokens
 
 
 def load_tokenizer(folder: Path) -> "PreTrainedTokenizerBase":
-    """The tokenizer in a model's folder, of the class of its family where none is named; nothing is fetched."""
+    """Load the tokenizer in a model's folder, of its family's class where no file names one; nothing is fetched."""
     import transformers
 
     named = "AutoTokenizer" if names_class(folder) else family_in(folder).tokenizers[0]
     return getattr(transformers, named).from_pretrained(folder, local_files_only=True)
 
 
-def open_codec(folder: Path, languages: Mapping[Side, str], *, vocabulary: str, prompt: str | None = None) -> Codec:
-    """The tokenizer in a folder, set to a pair of languages given as BCP 47 tags.
+def open_tokenizer(
+    folder: Path, languages: Mapping[Side, str], *, vocabulary: str, prompt: str | None = None
+) -> PairTokenizer:
+    """Load the tokenizer in a folder and set it to a language pair.
 
     Args:
         folder: of the model.
-        languages: by side.
-        vocabulary: what sentences call it.
+        languages: BCP 47 tags by side.
+        vocabulary: what messages call the vocabulary.
         prompt: text before every source sentence, with places for the languages; None for that of the family.
 
     Raises:
-        UserError: the family is not supported, the vocabulary has no name for a language or has languages in tokens and
-            not in a prompt, or the tokenizer does not put around a sentence what its family has there.
+        UserError: the family is not supported, the vocabulary has no name for a language, there is a prompt though the
+            vocabulary has language tokens, or the tokenizer puts other tokens around a sentence than its family has.
     """
-    family, tokenizer = family_in(folder), load_tokenizer(folder)
+    family, pretrained = family_in(folder), load_tokenizer(folder)
     extension = read_extension(folder)
-    names = names_in(family, tokenizer)
+    names = names_in(family, pretrained)
 
     def named(language: str) -> str:
         if language in extension.languages:
@@ -136,7 +155,7 @@ def open_codec(folder: Path, languages: Mapping[Side, str], *, vocabulary: str, 
                 f"The vocabulary '{vocabulary}' has the language '{language}' in several scripts: "
                 f"{', '.join(candidates)}; write the script of the text as well, as in 'sr-Latn'."
             )
-        if name is None or (family.token and _is_unknown(tokenizer, family.token(name))):
+        if name is None or (family.token and _is_unknown(pretrained, family.token(name))):
             raise UserError(
                 f"The vocabulary '{vocabulary}' has no token for the language '{language}'; use a pair that it knows, "
                 "give the language a token with `extend`, or pre-train a model with that pair in "
@@ -152,118 +171,120 @@ def open_codec(folder: Path, languages: Mapping[Side, str], *, vocabulary: str, 
     source = named(languages["source"]) if family.names_source else languages["source"]
     target = named(languages["target"])
     token = family.token or str
-    own = tokenizer.convert_tokens_to_ids([token(name) for name in names or ()])
-    codec = Codec(
-        tokenizer=tokenizer,
+    language_tokens = pretrained.convert_tokens_to_ids([token(name) for name in names or ()])
+    tokenizer = PairTokenizer(
+        pretrained=pretrained,
         family=family,
         source=source,
         target=target,
         names=frozenset(names or ()),
-        special=frozenset([*tokenizer.all_special_ids, *own, *extension.language_ids]),
+        special=frozenset([*pretrained.all_special_ids, *language_tokens, *extension.language_ids]),
         prompt=family.source_prefix(source, target) if prompt is None else written_prompt(prompt, source, target),
         around={},
-        stand_ins=_stand_ins(tokenizer, family, extension, languages),
+        stand_ins=_stand_ins(pretrained, family, extension, languages),
         extension=extension,
         forbidden=forbidden_by(folder),
     )
     if family.takes_languages:
-        tokenizer.src_lang, tokenizer.tgt_lang = codec.source, codec.target
-    written = codec.prompt.strip() if codec.prompt.strip() in codec.names else ""
-    sides: tuple[tuple[Side, str, str], ...] = (("source", codec.source, written), ("target", codec.target, ""))
+        pretrained.src_lang, pretrained.tgt_lang = source, target
+    written = tokenizer.prompt.strip() if tokenizer.prompt.strip() in tokenizer.names else ""
+    sides: tuple[tuple[Side, str, str], ...] = (("source", source, written), ("target", target, ""))
     around = {
-        side: tokens_around(tokenizer, family, side=side, language=language, before=before, folder=folder)
+        side: tokens_around(pretrained, family, side=side, language=language, before=before, folder=folder)
         for side, language, before in sides
     }
-    return replace(codec, around=around)
+    return replace(tokenizer, around=around)
 
 
-def names_in(family: Family, tokenizer: "PreTrainedTokenizerBase") -> Names | None:
-    """A family's names for the languages that a tokenizer has, or None where any language will do."""
-    return family.names({"language_codes": getattr(tokenizer, "language_codes", None)}, sorted(tokenizer.get_vocab()))
+def names_in(family: Family, pretrained: "PreTrainedTokenizerBase") -> Names | None:
+    """Return a family's names of the languages that a tokenizer has, or None where any language will do."""
+    return family.names({"language_codes": getattr(pretrained, "language_codes", None)}, sorted(pretrained.get_vocab()))
 
 
 def _stand_ins(
-    tokenizer: "PreTrainedTokenizerBase", family: Family, extension: Extension, languages: Mapping[Side, str]
+    pretrained: "PreTrainedTokenizerBase", family: Family, extension: Extension, languages: Mapping[Side, str]
 ) -> dict[Side, dict[int, int]]:
-    """Tokens at the edges of each side that mean a new language; Marian has the target's before the source."""
+    """Return the tokens at the edges of each side that stand in for a new language.
+
+    Families without names of source languages have the target's before the source.
+    """
     named: dict[Side, Side] = {"source": "source" if family.names_source else "target", "target": "target"}
     token = family.token or str
     found: dict[Side, dict[int, int]] = {}
-    for side, means in named.items():
-        new = extension.languages.get(languages[means])
-        found[side] = {tokenizer.convert_tokens_to_ids(token(new.stand_in)): new.id} if new else {}
+    for side, meant in named.items():
+        new = extension.languages.get(languages[meant])
+        found[side] = {pretrained.convert_tokens_to_ids(token(new.stand_in)): new.id} if new else {}
     return found
 
 
-def _is_unknown(tokenizer: "PreTrainedTokenizerBase", token: str) -> bool:
-    return tokenizer.convert_tokens_to_ids(token) in (None, tokenizer.unk_token_id)
+def _is_unknown(pretrained: "PreTrainedTokenizerBase", token: str) -> bool:
+    return pretrained.convert_tokens_to_ids(token) in (None, pretrained.unk_token_id)
 
 
-def encode(codec: Codec, sentences: Sequence[str], side: Side, *, longest: int) -> list[list[int]]:
-    """Tokens of sentences as the model's own tokenizer has them, special tokens included, cut to `longest`.
+def encode(tokenizer: PairTokenizer, sentences: Sequence[str], side: Side, *, max_length: int) -> list[list[int]]:
+    """Return the tokens of sentences with their special tokens, truncated to `max_length`.
 
-    Spaces at the ends are dropped, as sentencepiece does.
+    They are those of the model's own tokenizer. Spaces at the ends are dropped, as sentencepiece does.
     """
     if not sentences:
         return []
     stripped = [sentence.strip() for sentence in sentences]
-    # New entries make sentences shorter, so where there are any, what is too long is known last.
-    options = {} if codec.extension.pieces else {"truncation": True, "max_length": longest}
+    # New pieces make sentences shorter, so where there are any, truncation comes after them.
+    options = {} if tokenizer.extension.pieces else {"truncation": True, "max_length": max_length}
     if side == "target":
-        rows = codec.tokenizer(text_target=stripped, **options)["input_ids"]
+        rows = tokenizer.pretrained(text_target=stripped, **options)["input_ids"]
     else:
-        rows = codec.tokenizer([codec.prompt + sentence for sentence in stripped], **options)["input_ids"]
-    return _framed(codec, rows, side, longest=longest)
+        rows = tokenizer.pretrained([tokenizer.prompt + sentence for sentence in stripped], **options)["input_ids"]
+    return _with_own_edges(tokenizer, rows, side, max_length=max_length)
 
 
-def text_of(codec: Codec, hypotheses: Sequence[Sequence[int]]) -> list[str]:
-    """Text of each sequence of tokens, without special ones."""
-    known = (codec.extension.spelt_out(tokens) for tokens in hypotheses)
-    words = ([token for token in tokens if token not in codec.special] for tokens in known)
-    return [codec.tokenizer.decode(tokens, skip_special_tokens=True) for tokens in words]
+def detokenise(tokenizer: PairTokenizer, hypotheses: Sequence[Sequence[int]]) -> list[str]:
+    """Return the text of each sequence of tokens, without special tokens."""
+    known = (tokenizer.extension.spelt_out(tokens) for tokens in hypotheses)
+    words = ([token for token in tokens if token not in tokenizer.special] for tokens in known)
+    return [tokenizer.pretrained.decode(tokens, skip_special_tokens=True) for tokens in words]
 
 
-def frame_of(codec: Codec, config: Any) -> Frame:
-    """The frame of a model, given its loaded configuration."""
-    token = codec.family.token
-    known = codec.tokenizer.convert_tokens_to_ids(token(codec.target)) if token else None
-    return Frame(
+def special_tokens_of(tokenizer: PairTokenizer, config: Any) -> SpecialTokens:
+    """Return the special tokens of a model, for the target language, given the model's loaded configuration."""
+    token = tokenizer.family.token
+    known = tokenizer.pretrained.convert_tokens_to_ids(token(tokenizer.target)) if token else None
+    language = tokenizer.stand_ins["target"].get(known, known)
+    return SpecialTokens(
         pad=config.pad_token_id,
         end=config.eos_token_id,
-        begin=codec.family.begin(config.decoder_start_token_id, codec.stand_ins["target"].get(known, known)),
-        longest=read_shape(config.to_dict()).max_positions,
-        forbidden=forbidden_in(codec.forbidden, config, _numbers(codec)),
+        begin=tokenizer.family.begin(config.decoder_start_token_id, language),
+        max_length=read_shape(config.to_dict()).max_positions,
+        forbidden=forbidden_in(tokenizer.forbidden, config, _known_tokens(tokenizer)),
     )
 
 
-def _numbers(codec: Codec) -> set[int]:
-    """Numbers of all entries of a vocabulary; M2M-100's tokenizer does not count its languages among them."""
-    return {*codec.tokenizer.get_vocab().values(), *codec.special, *codec.extension.pieces}
+def _known_tokens(tokenizer: PairTokenizer) -> set[int]:
+    """Return all tokens of a vocabulary; M2M-100's tokenizer does not count its languages among them."""
+    return {*tokenizer.pretrained.get_vocab().values(), *tokenizer.special, *tokenizer.extension.pieces}
 
 
-def _framed(codec: Codec, rows: Sequence[Sequence[int]], side: Side, *, longest: int) -> list[list[int]]:
-    """Special tokens within a sentence become unknown words: no tag `</s>` ends it, no `es_XX` changes its language.
+def _with_own_edges(
+    tokenizer: PairTokenizer, rows: Sequence[Sequence[int]], side: Side, *, max_length: int
+) -> list[list[int]]:
+    """Turn special tokens within sentences into unknown words, and put in the new entries of the vocabulary.
 
-    Known pieces become new entries, and what stands in for a new language at the edges becomes its token.
+    So no tag `</s>` in a text ends a sentence, and no `es_XX` changes its language.
     """
-    unknown = dict.fromkeys(codec.special, codec.tokenizer.unk_token_id)
-    new = codec.stand_ins[side]
-    first, end = len(codec.around[side].before), len(codec.around[side].after)
-    framed = []
+    unknown = dict.fromkeys(tokenizer.special, tokenizer.pretrained.unk_token_id)
+    new = tokenizer.stand_ins[side]
+    first, end = len(tokenizer.around[side].before), len(tokenizer.around[side].after)
+    encoded = []
     for row in rows:
         last = len(row) - end
         before, after = ([new.get(token, token) for token in part] for part in (row[:first], row[last:]))
-        words = codec.extension.shortened([unknown.get(token, token) for token in row[first:last]])
-        framed.append([*before, *words[: longest - len(before) - len(after)], *after])
-    return framed
-
-
-EXTENSION = "extension.json"
-"""File in a model's folder that holds them."""
+        words = tokenizer.extension.shortened([unknown.get(token, token) for token in row[first:last]])
+        encoded.append([*before, *words[: max_length - len(before) - len(after)], *after])
+    return encoded
 
 
 def read_extension(folder: Path) -> Extension:
-    """What was added to the model in a folder; nothing for most."""
+    """Read what was added to the vocabulary of the model in a folder; nothing for most models."""
     written = read_json(folder / EXTENSION)
     return Extension(
         languages={tag: NewLanguage(**entry) for tag, entry in written.get("languages", {}).items()},
@@ -272,30 +293,43 @@ def read_extension(folder: Path) -> Extension:
 
 
 class LossWarning(UserWarning):
-    """A sentence loses something on its way into tokens."""
+    """Warns of a sentence that loses something on its way into tokens."""
 
 
 @dataclass(frozen=True)
 class Loss:
-    """What one sentence loses: whether it is cut, and how many of its tokens are unknown."""
+    """What one sentence loses on its way into tokens.
+
+    Attributes:
+        truncated: whether its end is cut off.
+        unknown: number of its unknown tokens.
+    """
 
     truncated: bool
     unknown: int
 
 
 def losses(
-    codec: Codec, sentences: Sequence[str], rows: Sequence[Sequence[int]], side: Side, *, longest: int
+    tokenizer: PairTokenizer, sentences: Sequence[str], rows: Sequence[Sequence[int]], side: Side, *, max_length: int
 ) -> list[Loss]:
-    """What each sentence loses, given the tokens that `encode` makes of it with the same `longest`.
+    """Return what each sentence loses on its way into tokens.
 
-    A vocabulary that writes what it does not know in bytes has no unknown tokens. Those of a prompt count for nothing.
+    A vocabulary that writes unknown characters in bytes has no unknown tokens. Those of a prompt are not counted.
+
+    Args:
+        tokenizer: set to the language pair.
+        sentences: of one side.
+        rows: tokens that `encode` makes of them with the same `max_length`.
+        side: of the sentences.
+        max_length: most tokens of a sentence.
     """
-    full = [number for number, row in enumerate(rows) if len(row) >= longest]
-    with_more = encode(codec, [sentences[number] for number in full], side, longest=longest + 1)
-    cut = {number for number, row in zip(full, with_more, strict=True) if len(row) > longest}
-    unknown = codec.tokenizer.unk_token_id
-    (empty,) = encode(codec, [""], side, longest=longest)
+    full = [number for number, row in enumerate(rows) if len(row) >= max_length]
+    with_more = encode(tokenizer, [sentences[number] for number in full], side, max_length=max_length + 1)
+    truncated = {number for number, row in zip(full, with_more, strict=True) if len(row) > max_length}
+    unknown = tokenizer.pretrained.unk_token_id
+    (empty,) = encode(tokenizer, [""], side, max_length=max_length)
     around = sum(token == unknown for token in empty)
     return [
-        Loss(number in cut, max(0, sum(token == unknown for token in row) - around)) for number, row in enumerate(rows)
+        Loss(number in truncated, max(0, sum(token == unknown for token in row) - around))
+        for number, row in enumerate(rows)
     ]

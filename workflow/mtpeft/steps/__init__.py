@@ -11,7 +11,10 @@ import sys
 
 from mtpeft import config
 
-ALSO = ("mtpeft.methods", "mtpeft.metrics.names", "mtpeft.metrics.comet.files", "mtpeft.models.config_json")
+ALSO = (
+    *("mtpeft.core.section", "mtpeft.data.sources", "mtpeft.isolated.install", "mtpeft.methods"),
+    *("mtpeft.metrics.names", "mtpeft.metrics.comet.files", "mtpeft.models.config_json"),
+)
 """Modules outside of `mtpeft.config` that take long to load, and that params and inputs alone need."""
 
 

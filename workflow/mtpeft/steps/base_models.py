@@ -9,7 +9,10 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from mtpeft.cells import ANY, digest_of, name_of
-from mtpeft.config import resolve, section
+from mtpeft.config import models
+from mtpeft.config import pairs as pairs_config
+from mtpeft.core import section
+from mtpeft.core.files import found_path
 from mtpeft.models import config_json
 from mtpeft.steps.clean_pair import CACHED
 from mtpeft.steps.divide_pair import pair_digest, pair_folder, pair_name
@@ -33,7 +36,7 @@ def pretrain_params(configuration: "Configuration", model: str) -> Params:
     taken = ("objective", "rows", "updates", "learning_rate", "batch_tokens", "seed")
     return {
         "config": config_json.mbart_config(
-            section.plain(entry.pretrain), resolve.pretrain_languages(configuration, model)
+            section.plain(entry.pretrain), models.pretrain_languages(configuration, model)
         ),
         "threads": entry.threads,
         "noise": section.plain(entry.pretrain.noise),
@@ -45,28 +48,28 @@ def extend_params(configuration: "Configuration", model: str) -> Params:
     """Params of a model with more entries in its vocabulary than another."""
     extension = configuration.models[model].extend
     pieces = extension.pieces
-    sides = {pair: resolve.pair_languages(configuration, pair) for pair in (pieces.pairs if pieces else ())}
+    sides = {pair: pairs_config.pair_languages(configuration, pair) for pair in (pieces.pairs if pieces else ())}
     return {
         "model": extension.model,
         "languages": {language: new.like for language, new in extension.languages.items()},
         "pieces": pieces.entries if pieces else 0,
         "sides": [("source", "target")[sides[pair].index(pieces.language)] for pair in sides],
-        **resolve.prompt_params(configuration, model),
+        **models.prompt_params(configuration, model),
     }
 
 
 def folder_params(configuration: "Configuration", model: str) -> Params:
     """Params of a model that lies in a folder."""
-    path = str(resolve.found_path(str(configuration.models[model].path)))
-    return {"path": path, **resolve.prompt_params(configuration, model)}
+    path = str(found_path(str(configuration.models[model].path)))
+    return {"path": path, **models.prompt_params(configuration, model)}
 
 
 def vocabulary_params(configuration: "Configuration", vocabulary: str) -> Params:
     """Params of a vocabulary that is learnt here."""
-    model = resolve.model_with(configuration, vocabulary)
+    model = models.model_with(configuration, vocabulary)
     return {
         "size": configuration.models[model].pretrain.vocabulary,
-        "languages": resolve.pretrain_languages(configuration, model),
+        "languages": models.pretrain_languages(configuration, model),
     }
 
 
@@ -76,7 +79,7 @@ def model_name(configuration: "Configuration", model: str) -> str:
     entry = configuration.models[model]
     if entry.pretrain:
         texts = [pair_digest(configuration, pair) for pair in entry.pretrain.pairs]
-        read = [vocabulary_name(configuration, resolve.vocabulary_of(configuration, model)), *texts]
+        read = [vocabulary_name(configuration, models.vocabulary_of(configuration, model)), *texts]
         return name_of(model, digest_of(pretrain_params(configuration, model), read))
     if entry.extend:
         pairs = entry.extend.pieces.pairs if entry.extend.pieces else []
@@ -84,17 +87,17 @@ def model_name(configuration: "Configuration", model: str) -> str:
         read = [origin, *(pair_digest(configuration, pair) for pair in pairs)]
         return name_of(model, digest_of(extend_params(configuration, model), read))
     # Where a folder is found depends on the working directory; which one is meant does not.
-    made_from = {"path": entry.path} if entry.path else resolve.hub_params(configuration, model)
+    made_from = {"path": entry.path} if entry.path else models.hub_params(configuration, model)
     return name_of(model, digest_of(made_from, []))
 
 
 @lru_cache(maxsize=CACHED)
 def vocabulary_name(configuration: "Configuration", vocabulary: str) -> str:
     """Label of a vocabulary with the digest of the text that it is learnt from, or of the model that it comes with."""
-    model = resolve.model_with(configuration, vocabulary)
+    model = models.model_with(configuration, vocabulary)
     if not configuration.models[model].pretrain:
         return model_name(configuration, model)
-    texts = [pair_digest(configuration, pair) for pair in resolve.vocabulary_pairs(configuration, model)]
+    texts = [pair_digest(configuration, pair) for pair in models.vocabulary_pairs(configuration, model)]
     return name_of(vocabulary, digest_of(vocabulary_params(configuration, vocabulary), texts))
 
 
@@ -120,7 +123,7 @@ def all_bases(configuration: "Configuration") -> list[str]:
 
 def tokens_folder(configuration: "Configuration", model: str, pair: str) -> str:
     """The folder with the token arrays of a pair in the vocabulary of a model."""
-    vocabulary = vocabulary_name(configuration, resolve.vocabulary_of(configuration, model))
+    vocabulary = vocabulary_name(configuration, models.vocabulary_of(configuration, model))
     return f"data/tokens/{vocabulary}/{pair_name(configuration, pair)}"
 
 

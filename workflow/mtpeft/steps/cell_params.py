@@ -3,7 +3,8 @@
 from typing import TYPE_CHECKING
 
 from mtpeft.cells import Cell
-from mtpeft.config import resolve, section
+from mtpeft.config import pairs as pairs_config
+from mtpeft.core import section
 from mtpeft.steps.step import Params
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ def translation_params(configuration: "Configuration", cell: Cell) -> Params:
     model = {"threads": entry.threads, **entry.held} if entry else {}
     search = {"search": section.plain(configuration.decoding)} if model else {}
     members = {
-        pair: dict(zip(("source", "target"), resolve.pair_languages(configuration, pair), strict=True))
+        pair: dict(zip(("source", "target"), pairs_config.pair_languages(configuration, pair), strict=True))
         for pair in cell.members
     }
     pairs = {"members": members} if cell.is_group else {"languages": members[cell.pair]}

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtpeft.cells import ANY, DIMENSIONS, RATE_LABELS, Cell, OnPair, told_cells
-from mtpeft.config import representations, studies
+from mtpeft.config import studies
 from mtpeft.config.figures import figure_of
 from mtpeft.steps.evaluate_base import start_file
 from mtpeft.steps.step import Labels, Params
@@ -53,7 +53,7 @@ def all_others(configuration: "Configuration") -> list[OnPair]:
 
 def represented(configuration: "Configuration", label: str) -> list[Cell]:
     """Cells of a study whose representations it shows, with their folders."""
-    return all_placed(configuration, representations.represented_in(configuration, label))
+    return all_placed(configuration, studies.represented_cells(configuration, label))
 
 
 def all_represented(configuration: "Configuration") -> list[Cell]:

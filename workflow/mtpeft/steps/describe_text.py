@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtpeft.cells import ANY, Cell
-from mtpeft.config import studies, test_sets
+from mtpeft.config import corpora, studies
 from mtpeft.steps.base_models import tokens_folder
 from mtpeft.steps.divide_pair import reference
 from mtpeft.steps.step import Inputs, Params, Step
@@ -24,7 +24,7 @@ def params(configuration: "Configuration") -> Params:
     labels = [
         {"model": model, "pair": pair, "test_set": name}
         for model, pair in models_with_pairs(studies.all_cells(configuration))
-        for name in test_sets.test_sets(configuration, pair)
+        for name in corpora.test_sets(configuration, pair)
     ]
     return {"tested": labels}
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from mtpeft.cluster.gpu_slots import take_slots
+from mtpeft.cluster.gpus import take_slots
 from mtpeft.core.provenance import Execution
 from mtpeft.training.launch import is_launched, launch
 
@@ -41,7 +41,7 @@ class Devices:
     def on_all(self, run: Callable[[], None]) -> None:
         """Run something with all GPUs held, in a process for each where there are several."""
         if is_launched():
-            from mtpeft.training.ranks import among_ranks
+            from mtpeft.training.distributed import among_ranks
 
             with among_ranks():
                 run()

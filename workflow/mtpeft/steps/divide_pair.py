@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtpeft.cells import VERSION, digest_of, name_of
-from mtpeft.config import resolve, test_sets
+from mtpeft.config import corpora as corpora_config
+from mtpeft.config import held_out
+from mtpeft.config import pairs as pairs_config
 from mtpeft.data import versions
 from mtpeft.steps import prepare_test_set
 from mtpeft.steps.clean_pair import CACHED, clean_digest
@@ -22,10 +24,10 @@ if TYPE_CHECKING:
 
 def params(configuration: "Configuration", pair: str) -> Params:
     """Params of the division of one pair into its parts."""
-    source, target = resolve.pair_languages(configuration, pair)
+    source, target = pairs_config.pair_languages(configuration, pair)
     corpus = configuration.corpora[configuration.pairs[pair].corpus]
     return {
-        **({} if corpus.wheels else {VERSION: versions.SPLIT_PROSE}),
+        VERSION: held_out.split_version(corpus),
         "near_duplicate": corpus.split.near_duplicate,
         "source": source,
         "target": target,
@@ -35,9 +37,9 @@ def params(configuration: "Configuration", pair: str) -> Params:
 @lru_cache(maxsize=CACHED)
 def _named_test_sets(configuration: "Configuration") -> tuple[tuple[str, str], ...]:
     """Pairs with the names of their test sets that are no corpus's own, which no training text may resemble."""
-    corpora = set(resolve.used_corpora(configuration))
+    corpora = set(corpora_config.used_corpora(configuration))
     pairs = [pair for pair, entry in configuration.pairs.items() if entry.corpus in corpora]
-    return tuple((pair, name) for pair in pairs for name in test_sets.test_sets(configuration, pair)[1:])
+    return tuple((pair, name) for pair in pairs for name in corpora_config.test_sets(configuration, pair)[1:])
 
 
 @lru_cache(maxsize=CACHED)
@@ -56,7 +58,9 @@ def _named_test_sets_digest(configuration: "Configuration") -> str:
 def pair_digest(configuration: "Configuration", pair: str) -> str:
     """Digest of the text of a pair in all its parts."""
     own = configuration.pairs[pair].corpus
-    splits = [corpus_name(configuration, corpus) for corpus in resolve.used_corpora(configuration) if corpus != own]
+    splits = [
+        corpus_name(configuration, corpus) for corpus in corpora_config.used_corpora(configuration) if corpus != own
+    ]
     read = [
         clean_digest(configuration, pair),
         corpus_name(configuration, own),
@@ -79,7 +83,9 @@ def pair_folder(configuration: "Configuration", pair: str) -> str:
 def inputs(configuration: "Configuration", pair: str) -> Inputs:
     """The clean text, the split of its corpus, the splits of the other corpora in use, and further test sets."""
     own = configuration.pairs[pair].corpus
-    others = [split_file(configuration, corpus) for corpus in resolve.used_corpora(configuration) if corpus != own]
+    others = [
+        split_file(configuration, corpus) for corpus in corpora_config.used_corpora(configuration) if corpus != own
+    ]
     return {
         "cleaned": f"{pair_folder(configuration, pair)}/clean.tsv",
         "split": split_file(configuration, own),
@@ -99,7 +105,7 @@ def reference(configuration: "Configuration", pair: str, test_set: str) -> str:
 
 def references(configuration: "Configuration", pair: str) -> list[str]:
     """Text of all test sets of a pair."""
-    return [reference(configuration, pair, name) for name in test_sets.test_sets(configuration, pair)]
+    return [reference(configuration, pair, name) for name in corpora_config.test_sets(configuration, pair)]
 
 
 def divided(configuration: "Configuration", pairs: Iterable[str]) -> list[str]:
@@ -109,7 +115,7 @@ def divided(configuration: "Configuration", pairs: Iterable[str]) -> list[str]:
 
 def text_records(configuration: "Configuration") -> list[str]:
     """Records of the text of all pairs that are trained, searched or scored on, with what a user should know of it."""
-    used = set(resolve.used_corpora(configuration))
+    used = set(corpora_config.used_corpora(configuration))
     pairs = [pair for pair, entry in configuration.pairs.items() if entry.corpus in used]
     own = [pair_folder(configuration, pair) for pair in pairs]
     records = [f"{folder}/{record}.json" for folder in own for record in ("clean", "parts")]
@@ -118,9 +124,9 @@ def text_records(configuration: "Configuration") -> list[str]:
 
 def run(params: Params, *, cleaned: Path, split: Path, others: list[Path], folder: Path, record: Path) -> None:
     """Divide a pair's text into its parts, and take out of each what would leak from a part of any corpus."""
-    from mtpeft.data.decontaminate import split_pair
+    from mtpeft.data.divide import divide_pair
 
-    split_pair(params, cleaned=cleaned, split=split, others=others, folder=folder, record=record)
+    divide_pair(params, cleaned=cleaned, split=split, others=others, folder=folder, record=record)
 
 
 STEP = Step(

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mtpeft.config import resolve
+from mtpeft.config import models, pairs
 from mtpeft.models import config_json
 from mtpeft.steps.base_models import base_file, model_home, vocabulary_folder
 from mtpeft.steps.divide_pair import pair_folder
@@ -17,21 +17,21 @@ TRAINING_PARTS = ("train", "dev", "pretrain")
 
 def params(configuration: "Configuration", vocabulary: str, pair: str) -> Params:
     """Params of the token arrays of a pair in a vocabulary; a model in a folder says how long they may be."""
-    source, target = resolve.pair_languages(configuration, pair)
-    model = resolve.model_with(configuration, vocabulary)
+    source, target = pairs.pair_languages(configuration, pair)
+    model = models.model_with(configuration, vocabulary)
     pretrain = configuration.models[model].pretrain
     return {
         "source": source,
         "target": target,
         "vocabulary": vocabulary,
         **({"max_positions": pretrain.max_positions} if pretrain else {}),
-        **resolve.prompt_params(configuration, model),
+        **models.prompt_params(configuration, model),
     }
 
 
 def tokenizer_file(configuration: "Configuration", vocabulary: str) -> str:
     """A file that is there when the tokenizer of a vocabulary is."""
-    model = resolve.model_with(configuration, vocabulary)
+    model = models.model_with(configuration, vocabulary)
     if configuration.models[model].hub or configuration.models[model].extend:
         return base_file(configuration, model)
     return f"{tokenizer_folder(configuration, vocabulary)}/tokenizer_config.json"
@@ -39,14 +39,14 @@ def tokenizer_file(configuration: "Configuration", vocabulary: str) -> str:
 
 def tokenizer_folder(configuration: "Configuration", vocabulary: str) -> str:
     """The folder of the tokenizer of a vocabulary."""
-    model = resolve.model_with(configuration, vocabulary)
+    model = models.model_with(configuration, vocabulary)
     entry = configuration.models[model]
     if entry.extend:
         return f"{model_home(configuration, model)}/{config_json.EXTENDED}"
     return (
         vocabulary_folder(configuration, vocabulary)
         if entry.pretrain
-        else str(resolve.model_folder(configuration, model))
+        else str(models.model_folder(configuration, model))
     )
 
 

@@ -43,9 +43,9 @@ def start_file(configuration: "Configuration", model: str, pair: str) -> str:
 def run(params: Params, *, base: Path, dev: Path, dev_text: Path, record: Path, devices: Devices) -> None:
     """Translate and score a dev set with an untouched base model; print its first translations."""
     with devices.one_gpu():
-        from mtpeft.training.evaluate import judge_base
+        from mtpeft.training.evaluate import evaluate_base
 
-        judge_base(params, base=base, dev=dev, dev_text=dev_text, record=record)
+        evaluate_base(params, base=base, dev=dev, dev_text=dev_text, record=record)
 
 
 STEP = Step(

@@ -6,7 +6,7 @@ from mtpeft.core.checksums import discard_damaged, require_as_made
 from mtpeft.core.errors import DamagedError, StoppedError, UserError
 from mtpeft.core.failure_notes import leave_note, note_of
 from mtpeft.steps.command import arguments_of, files_read, target_of
-from mtpeft.training.launch import speaks
+from mtpeft.training.launch import prints
 
 
 def execute(given: argparse.Namespace) -> None:
@@ -18,7 +18,7 @@ def execute(given: argparse.Namespace) -> None:
     Raises:
         UserError: a file that it reads is damaged, or what the step itself raises.
     """
-    target = target_of(given) if speaks() else None
+    target = target_of(given) if prints() else None
     try:
         _run(given)
     except Exception as error:
@@ -34,6 +34,6 @@ def _run(given: argparse.Namespace) -> None:
         require_as_made(files_read(given))
         given.step.run(given.params, **arguments_of(given, given.arguments))
     except DamagedError as error:
-        if speaks():
+        if prints():
             discard_damaged(error)
         raise UserError(f"{error.found}; the next start makes it anew.") from error

@@ -3,8 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mtpeft.cells import digest_of, name_of
-from mtpeft.config import datasets, pins
+from mtpeft.steps.downloads import download_params
 from mtpeft.steps.step import Params, Step
 
 if TYPE_CHECKING:
@@ -12,21 +11,8 @@ if TYPE_CHECKING:
 
 
 def params(configuration: "Configuration", dataset: str) -> Params:
-    """Params of the download; the hash where the configuration states it."""
-    stated = [{"sha256": digest} for digest in datasets.stated_hashes(configuration, dataset)]
-    version = pins.pinned_version("mtdata", "mtdata")
-    return {"id": dataset, "mtdata": version, **(stated or [{}])[0]}
-
-
-def dataset_name(configuration: "Configuration", dataset: str) -> str:
-    """Id of a dataset with the digest of what is downloaded; a stated hash checks it, and makes it no other one."""
-    own = {key: value for key, value in params(configuration, dataset).items() if key != "sha256"}
-    return name_of(dataset, digest_of(own))
-
-
-def dataset_file(configuration: "Configuration", dataset: str) -> str:
-    """The pairs of a published dataset; the record lies beside it, as `.json`."""
-    return f"data/mtdata/{dataset_name(configuration, dataset)}.tsv.gz"
+    """Params of the download of one dataset; the hash where the configuration states it."""
+    return download_params(configuration, "data/mtdata", dataset)
 
 
 def run(params: Params, *, environment: Path, archive: Path, record: Path) -> None:
@@ -37,5 +23,11 @@ def run(params: Params, *, environment: Path, archive: Path, record: Path) -> No
 
 
 STEP = Step(
-    "fetch_dataset", 1, ("dataset",), params, run, makes=("archive", "record"), record="data/mtdata/{dataset}.json"
+    "fetch_dataset",
+    1,
+    ("dataset",),
+    params,
+    run,
+    makes=("archive", "record"),
+    record="data/mtdata/{dataset}.json",
 )

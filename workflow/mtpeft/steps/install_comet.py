@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mtpeft.config import pins
+from mtpeft.isolated import install
 from mtpeft.steps.step import Params, Step
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ RECORD = "data/comet/environment/installed.json"
 
 def params(configuration: "Configuration") -> Params:
     """Params of the installation: the pins."""
-    return {"requirements": pins.pins_of("comet")}
+    return {"requirements": install.pins_of("comet")}
 
 
 def run(params: Params, *, record: Path) -> None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mtpeft.config import pins
+from mtpeft.isolated import install
 from mtpeft.steps.step import Params, Step
 
 if TYPE_CHECKING:
@@ -14,12 +14,12 @@ RECORD = "data/mtdata/environment/installed.json"
 
 def params(configuration: "Configuration") -> Params:
     """Params of the installation: the pins."""
-    return {"requirements": pins.pins_of("mtdata")}
+    return {"requirements": install.pins_of("mtdata")}
 
 
 def run(params: Params, *, record: Path) -> None:
     """Install mtdata beside the workflow."""
-    from mtpeft.data.sources.mtdata.install import install_mtdata
+    from mtpeft.data.sources.mtdata.environment import install_mtdata
 
     install_mtdata(params, record=record)
 

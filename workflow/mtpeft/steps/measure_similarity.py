@@ -48,9 +48,9 @@ def similarity_records(configuration: "Configuration") -> list[str]:
 
 def run(params: Params, *, train: Path, test: Path, subsets: list[Path], record: Path) -> None:
     """Compare the test set with what cells have read."""
-    from mtpeft.data.subset_similarity import measure_similarities
+    from mtpeft.data.subsets import measure_similarity
 
-    measure_similarities(params, train=train, test=test, subsets=subsets, record=record)
+    measure_similarity(params, train=train, test=test, subsets=subsets, record=record)
 
 
 STEP = Step("measure_similarity", 1, ("pair",), params, run, inputs)

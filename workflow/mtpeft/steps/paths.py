@@ -18,9 +18,11 @@ from mtpeft.cells import (
     label_of,
     members_of,
 )
-from mtpeft.config import datasets as datasets_config
-from mtpeft.config import resolve, studies, test_sets
+from mtpeft.config import corpora as corpora_config
+from mtpeft.config import models as models_config
+from mtpeft.config import studies
 from mtpeft.core.errors import UserError
+from mtpeft.data import sources
 from mtpeft.steps.base_models import (
     model_home,
     model_name,
@@ -31,8 +33,7 @@ from mtpeft.steps.base_models import (
 from mtpeft.steps.cells_of_studies import all_cells
 from mtpeft.steps.choose_subset import size_name
 from mtpeft.steps.divide_pair import pair_folder, pair_name
-from mtpeft.steps.fetch_dataset import dataset_file, dataset_name
-from mtpeft.steps.fetch_wheel import wheel_file, wheel_name
+from mtpeft.steps.downloads import download_file, download_name, download_record
 from mtpeft.steps.search_rate import searches
 from mtpeft.steps.split_corpus import corpus_name, split_file
 from mtpeft.steps.step import Labels
@@ -44,15 +45,17 @@ if TYPE_CHECKING:
 
 def constraints(configuration: "Configuration") -> dict[str, str]:
     """Pattern of each wildcard: the labels that the configuration knows, which makes paths unambiguous."""
-    corpora = configuration.corpora
-    wheels = {wheel_name(configuration, corpus, name) for corpus in corpora for name in corpora[corpus].wheels}
-    vocabularies = {resolve.vocabulary_of(configuration, model) for model in configuration.models}
+    downloads = corpora_config.all_downloads(configuration).values()
+    vocabularies = {models_config.vocabulary_of(configuration, model) for model in configuration.models}
     known: dict[str, Iterable[str]] = {
-        "corpus": [corpus_name(configuration, corpus) for corpus in corpora],
-        "wheel": wheels,
-        "dataset": [dataset_name(configuration, dataset) for dataset in datasets_config.all_datasets(configuration)],
-        "test_set": [test_sets.PRIMARY, *test_sets.more_test_sets(configuration)],
-        "part": [test_sets.PRIMARY, *test_sets.more_test_sets(configuration)],
+        "corpus": [corpus_name(configuration, corpus) for corpus in configuration.corpora],
+        **{
+            source.wildcard: [download_name(download) for download in downloads if download.source == name]
+            for name, source in sources.SOURCES.entries.items()
+            if source.wildcard
+        },
+        "test_set": [corpora_config.OWN_TEST_SET, *corpora_config.more_test_sets(configuration)],
+        "part": [corpora_config.OWN_TEST_SET, *corpora_config.more_test_sets(configuration)],
         "study": configuration.studies,
         "model": [*configuration.models, ANY],
         "vocabulary": [vocabulary_name(configuration, vocabulary) for vocabulary in vocabularies],
@@ -88,7 +91,7 @@ def subset_sizes(configuration: "Configuration", *, at_most: bool) -> str:
 
 def further_test_sets(configuration: "Configuration") -> str:
     """Pattern of the names of test sets that are no corpus's own."""
-    return any_of(test_sets.more_test_sets(configuration))
+    return any_of(corpora_config.more_test_sets(configuration))
 
 
 def models_with(configuration: "Configuration", key: str) -> str:
@@ -167,20 +170,18 @@ def on_other(configuration: "Configuration", labels: Labels) -> dict[str, str]:
 def in_use(configuration: "Configuration") -> set[str]:
     """Folders and files that bear a digest and belong to this configuration."""
     corpora, models = configuration.corpora, configuration.models
-    wheels = [wheel_file(configuration, corpus, wheel) for corpus in corpora for wheel in corpora[corpus].wheels]
-    datasets = [dataset_file(configuration, dataset) for dataset in datasets_config.all_datasets(configuration)]
-    records = [f"{file.removesuffix('.zip')}.json" for file in wheels]
-    records += [f"{file.removesuffix('.tsv.gz')}.json" for file in datasets]
+    downloads = corpora_config.all_downloads(configuration).values()
+    fetched = [path for download in downloads for path in (download_file(download), download_record(download))]
     splits = [str(Path(split_file(configuration, corpus)).parent) for corpus in corpora]
     texts = [pair_folder(configuration, pair) for pair in configuration.pairs]
     tokens = [tokens_folder(configuration, model, pair) for model in models for pair in configuration.pairs]
-    vocabularies = [vocabulary_folder(configuration, resolve.vocabulary_of(configuration, model)) for model in models]
+    vocabularies = [
+        vocabulary_folder(configuration, models_config.vocabulary_of(configuration, model)) for model in models
+    ]
     homes = [model_home(configuration, model) for model in models]
     cells = [str(cell.folder) for cell in all_cells(configuration)]
     return {
-        *wheels,
-        *datasets,
-        *records,
+        *fetched,
         *splits,
         *texts,
         *tokens,

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mtpeft.config import resolve, test_sets
-from mtpeft.steps.clean_pair import files_params
-from mtpeft.steps.fetch_dataset import dataset_file
+from mtpeft.config import corpora, pairs
+from mtpeft.data import sources
+from mtpeft.steps.downloads import download_file
 from mtpeft.steps.step import Inputs, Params, Step
 
 if TYPE_CHECKING:
@@ -14,31 +14,25 @@ if TYPE_CHECKING:
 
 def params(configuration: "Configuration", pair: str, test_set: str) -> Params:
     """Params of a named test set of one pair."""
-    source, target = resolve.pair_languages(configuration, pair)
-    datasets = test_sets.test_datasets(configuration, pair, test_set)
-    text = (
-        {"mtdata": datasets}
-        if datasets
-        else {"files": files_params(test_sets.given_test(configuration, pair, test_set))}
-    )
-    return {"source": source, "target": target, **text}
+    source, target = pairs.pair_languages(configuration, pair)
+    return {"source": source, "target": target, **corpora.test_params(configuration, pair, test_set)}
 
 
 def inputs(configuration: "Configuration", pair: str, test_set: str) -> Inputs:
-    """The datasets, or the user's own files, that a named test set of a pair is made of."""
-    datasets = test_sets.test_datasets(configuration, pair, test_set)
-    given = test_sets.given_test(configuration, pair, test_set)
+    """The files to download, or the user's own files, that a named test set of a pair is read from."""
+    downloads = corpora.test_downloads(configuration, pair, test_set)
+    given = corpora.test_params(configuration, pair, test_set)
     return {
-        "archives": [dataset_file(configuration, dataset) for dataset in datasets],
-        "own": [] if given.mtdata else list((given.both_sides or given.sides).values()),
+        "archives": list(map(download_file, downloads)),
+        "own": list(map(str, sources.source_of(given).files(given))),
     }
 
 
 def run(params: Params, *, archives: list[Path], table: Path, record: Path) -> None:
     """Take over a further test set as it is; no training text may resemble it."""
-    from mtpeft.data.given_tests import take_in_test
+    from mtpeft.data.test_sets import prepare_test_set
 
-    take_in_test(params, archives=archives, output=table, record=record)
+    prepare_test_set(params, archives=archives, output=table, record=record)
 
 
 STEP = Step(

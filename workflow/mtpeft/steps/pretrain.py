@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mtpeft.config import resolve
+from mtpeft.config import models
 from mtpeft.steps.base_models import BASE_RECORD, comes_from, pretrain_params, tokens_folder, vocabulary_folder
 from mtpeft.steps.devices import Devices
 from mtpeft.steps.encode_pair import tokenizer_file
@@ -18,7 +18,7 @@ def inputs(configuration: "Configuration", model: str) -> Inputs:
     pairs = configuration.models[model].pretrain.pairs
     folders = [tokens_folder(configuration, model, pair) for pair in pairs]
     return {
-        "vocabulary": tokenizer_file(configuration, resolve.vocabulary_of(configuration, model)),
+        "vocabulary": tokenizer_file(configuration, models.vocabulary_of(configuration, model)),
         "train": [f"{folder}/pretrain.safetensors" for folder in folders],
         "dev": [f"{folder}/dev.safetensors" for folder in folders],
     }
@@ -26,14 +26,14 @@ def inputs(configuration: "Configuration", model: str) -> Inputs:
 
 def tokenizer_folder(configuration: "Configuration", model: str) -> str:
     """The folder of the vocabulary that the model is pre-trained with."""
-    return vocabulary_folder(configuration, resolve.vocabulary_of(configuration, model))
+    return vocabulary_folder(configuration, models.vocabulary_of(configuration, model))
 
 
 def run(params: Params, *, tokenizer: Path, train: list[Path], dev: list[Path], record: Path, devices: Devices) -> None:
     """Pre-train a model from nothing; its state lies in an undeclared folder and is resumed."""
 
     def pretrain_here() -> None:
-        from mtpeft.training.attempts import starting, state_of
+        from mtpeft.training.attempt_log import starting, state_of
 
         with starting(state_of(record)):
             from mtpeft.training.pretrain import pretrain

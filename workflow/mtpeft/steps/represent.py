@@ -33,9 +33,9 @@ def inputs(configuration: "Configuration", cell: Cell) -> Inputs:
 def run(params: Params, *, cell: Cell, trained: Path, dev: Path, record: Path, devices: Devices) -> None:
     """Measure the rank of the hidden states of a cell's layers."""
     with devices.one_gpu():
-        from mtpeft.decoding.represent import represent
+        from mtpeft.decoding.representations import measure_representations
 
-        represent(params, cell, trained=trained, dev=dev, record=record)
+        measure_representations(params, cell, trained=trained, dev=dev, record=record)
 
 
 STEP = Step("represent", 1, DIMENSIONS, params, run, inputs, starts_slowly=True)

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtpeft.cells import DIMENSIONS, Cell
-from mtpeft.config import resolve
+from mtpeft.config import pairs
 from mtpeft.steps.divide_pair import references
 from mtpeft.steps.step import Inputs, Params, Step, by_stem
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def params(configuration: "Configuration", cell: Cell) -> Params:
     """Params of the scoring of a cell."""
-    source, target = resolve.pair_languages(configuration, cell.pair)
+    source, target = pairs.pair_languages(configuration, cell.pair)
     return {"source": source, "target": target}
 
 

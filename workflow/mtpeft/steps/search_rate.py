@@ -8,9 +8,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mtpeft import methods
+from mtpeft import methods as registered
 from mtpeft.cells import ANY, RATE_LABELS, RESERVED, VERSION, Cell, digest_of, label_of, name_of
-from mtpeft.config import draws, groups, model_checks, rates, resolve, section, studies
+from mtpeft.config import methods, pairs, rates, sizes, studies
+from mtpeft.core import section
 from mtpeft.core.errors import UserError
 from mtpeft.steps.base_models import base_file, model_name, tokens_folder
 from mtpeft.steps.cell_params import translation_params
@@ -24,7 +25,7 @@ from mtpeft.steps.step import Inputs, Params, Step
 if TYPE_CHECKING:
     from mtpeft.config.schema import Configuration
     from mtpeft.methods.base import Method
-    from mtpeft.training.job import Inputs as TrainingFiles
+    from mtpeft.training.finetune import CellInputs as TrainingFiles
 
 TRAIN_VERSION = 1
 """Version of the training of a cell, which each trial of a search is as well."""
@@ -56,20 +57,20 @@ def inputs(configuration: "Configuration", *labels: str) -> Inputs:
 
 def training_params(configuration: "Configuration", cell: Cell) -> Params:
     """Params of the training of a cell but for its learning rate."""
-    options = resolve.method_options(configuration, cell.method)
-    method = methods.METHODS[options["tuner"]]
+    options = methods.method_options(configuration, cell.method)
+    method = registered.METHODS[options["method"]]
     made = {VERSION: TRAIN_VERSION, "method": options} | translation_params(configuration, cell)
     if method.trains == "nothing":
         return made
     size = configuration.sizes[cell.size]
     optimisation = section.plain(configuration.training) | {"updates": size.updates}
-    if size.draws != draws.BY_SEED:
+    if size.draws != sizes.BY_SEED:
         made["draws"] = size.draws
     if optimisation["weight_decay"]:
         optimisation["decayed"] = "matrices"  # once it was all
     if cell.is_group:
         made["pairs_each"] = size.pairs
-        made["method"] = resolve.with_languages(options, made["members"].values())
+        made["method"] = methods.with_languages(options, made["members"].values())
     else:
         del optimisation["temperature"]
     budget = configuration.budgets[cell.budget] if method.trains == "sized" else None
@@ -81,9 +82,9 @@ def training_files(configuration: "Configuration", cell: Cell) -> dict[str, list
 
     There is one base model, and a file for each pair of a group, in its order.
     """
-    method = methods.METHODS[configuration.methods[cell.method].tuner]
+    method = registered.METHODS[configuration.methods[cell.method].method]
     _require_canonical(cell, method)
-    model_checks.require_trainable(configuration, cell)
+    methods.require_trainable(configuration, cell)
     found: dict[str, list[str]] = {}
     if cell.model != ANY:
         found["base"] = [base_file(configuration, cell.model)]
@@ -94,7 +95,7 @@ def training_files(configuration: "Configuration", cell: Cell) -> dict[str, list
 
 
 def _files_of_pair(configuration: "Configuration", cell: Cell, pair: str) -> dict[str, str]:
-    method = methods.METHODS[configuration.methods[cell.method].tuner]
+    method = registered.METHODS[configuration.methods[cell.method].method]
     files = {}
     if cell.size != ANY:
         files["subset"] = subset_file(configuration, cell, pair)
@@ -113,7 +114,7 @@ def _require_canonical(cell: Cell, method: "Method") -> None:
     Raises:
         UserError: the cell has another name.
     """
-    groups.require_sorted(cell)
+    pairs.require_sorted(cell)
     if cell.is_group and method.trains == "nothing":
         raise UserError(f"The cell {cell.path} trains nothing; name one of each pair, such as '{cell.members[0]}'.")
     budget = method.budget_labels[0] if method.budget_labels else cell.budget
@@ -180,7 +181,7 @@ def files_of_each(
     base: Path, train: list[Path], dev: list[Path], *, dev_text: list[Path], subset: list[Path], start: list[Path]
 ) -> "list[TrainingFiles]":
     """Files of each pair of a group, or of each trial of a rate."""
-    from mtpeft.training.job import Inputs as TrainingFiles
+    from mtpeft.training.finetune import CellInputs as TrainingFiles
 
     files = (train, dev, dev_text, subset, start or [None] * len(train))
     return [TrainingFiles(base, *own) for own in zip(*files, strict=True)]
@@ -201,15 +202,15 @@ def run(
     """Search for a learning rate by the dev score, on the pairs and seeds of `rate_search`."""
 
     def search_here() -> None:
-        from mtpeft.training.attempts import search_state_of, starting
+        from mtpeft.training.attempt_log import search_state_of, starting
 
         with starting(search_state_of(record)):
-            from mtpeft.training.rate_search import tune
+            from mtpeft.training.rate_search import search_rate
 
         *labels, budget = record.with_suffix("").parts[-len(RATE_LABELS) :]
         named = dict(zip(RATE_LABELS, [*labels, label_of(budget)], strict=True))
         each = files_of_each(base, train, dev, dev_text=dev_text, subset=subset, start=start)
-        tune(params, labels=named, inputs=each, record=record, execution=devices.execution)
+        search_rate(params, labels=named, inputs=each, record=record, execution=devices.execution)
 
     devices.on_all(search_here)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtpeft.cells import digest_of, name_of
-from mtpeft.config import held_out, resolve
+from mtpeft.config import corpora, held_out
 from mtpeft.data import versions
 from mtpeft.steps.clean_pair import CACHED, clean_digest
 from mtpeft.steps.step import Inputs, Params, Step
@@ -22,7 +22,7 @@ def params(configuration: "Configuration", corpus: str) -> Params:
 @lru_cache(maxsize=CACHED)
 def corpus_name(configuration: "Configuration", corpus: str) -> str:
     """Label of a corpus with the digest of its split."""
-    anchors = [clean_digest(configuration, pair) for pair in resolve.anchor_pairs(configuration, corpus)]
+    anchors = [clean_digest(configuration, pair) for pair in corpora.anchor_pairs(configuration, corpus)]
     return name_of(corpus, digest_of(params(configuration, corpus), anchors))
 
 
@@ -35,15 +35,15 @@ def inputs(configuration: "Configuration", corpus: str) -> Inputs:
     """Clean text by which the corpus is split; its folders have their names from the division that follows."""
     from mtpeft.steps.divide_pair import pair_folder
 
-    pairs = resolve.anchor_pairs(configuration, corpus)
+    pairs = corpora.anchor_pairs(configuration, corpus)
     return {"cleaned": [f"{pair_folder(configuration, pair)}/clean.tsv" for pair in pairs]}
 
 
 def run(params: Params, *, cleaned: list[Path], record: Path) -> None:
     """Choose the dev, test and fine-tuning sentences of a corpus, the same for every language."""
-    from mtpeft.data.split import choose_split
+    from mtpeft.data.split import split_corpus
 
-    choose_split(params, cleaned=cleaned, output=record)
+    split_corpus(params, cleaned=cleaned, output=record)
 
 
 STEP = Step("split_corpus", versions.SPLIT, ("corpus",), params, run, inputs, record="data/corpora/{corpus}/split.json")

@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtpeft.cells import digest_of, name_of
-from mtpeft.config import pins, resolve
 from mtpeft.core.errors import UserError
-from mtpeft.metrics.comet import files as files_config
+from mtpeft.core.files import found_path
+from mtpeft.isolated import install
+from mtpeft.metrics.comet import files as comet_files
 from mtpeft.steps.install_comet import RECORD as ENVIRONMENT
 from mtpeft.steps.step import Inputs, Params, Step
 
@@ -38,13 +39,13 @@ def params(configuration: "Configuration") -> Params:
 
 
 def _source(given: "Comet | Encoder") -> dict[str, str]:
-    return {"hub": given.hub} if given.hub else {"path": str(resolve.found_path(str(given.path)))}
+    return {"hub": given.hub} if given.hub else {"path": str(found_path(str(given.path)))}
 
 
 def score_params(configuration: "Configuration") -> Params:
     """Params of the scoring of any cell with COMET; the model is an input file."""
     comet = asked(configuration)
-    version = pins.pinned_version("comet", PACKAGE)
+    version = install.pinned_version("comet", PACKAGE)
     return {PACKAGE: version, "batch_size": comet.batch_size, "threads": comet.threads}
 
 
@@ -70,12 +71,12 @@ def cell_record(configuration: "Configuration") -> str:
 def inputs(configuration: "Configuration") -> Inputs:
     """The environment, and the user's own files that the model is made of: when they change, so do its scores."""
     comet = asked(configuration)
-    checkpoint = resolve.found_path(comet.path) if comet.path else None
-    files = [checkpoint, files_config.hyperparameters_of(checkpoint)] if checkpoint else []
+    checkpoint = found_path(comet.path) if comet.path else None
+    files = [checkpoint, comet_files.hyperparameters_of(checkpoint)] if checkpoint else []
     if comet.encoder and comet.encoder.path:
-        files += files_config.encoder_files(resolve.found_path(comet.encoder.path))
+        files += comet_files.encoder_files(found_path(comet.encoder.path))
     elif checkpoint and not comet.encoder:
-        files += files_config.encoder_files(Path(files_config.encoder_of(checkpoint, key="comet.path")))
+        files += comet_files.encoder_files(Path(comet_files.encoder_of(checkpoint, key="comet.path")))
     return {"environment": ENVIRONMENT, "files": list(map(str, files))}
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mtpeft.config import resolve
+from mtpeft.core.files import found_path
 from mtpeft.steps.base_models import BASE_RECORD, comes_from, folder_params
 from mtpeft.steps.step import Inputs, Params, Step
 
@@ -15,7 +15,7 @@ PATTERNS = ("config.json", "*.safetensors", "*token*.json", "vocab*.json", "*.mo
 
 def inputs(configuration: "Configuration", model: str) -> Inputs:
     """Files of the folder: when they change, so does what is trained from them."""
-    folder = resolve.found_path(str(configuration.models[model].path))
+    folder = found_path(str(configuration.models[model].path))
     return {"files": sorted({str(file) for pattern in PATTERNS for file in folder.glob(pattern)})}
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mtpeft.cells import ANY, DIMENSIONS, FIXED, Cell, digest_of
-from mtpeft.config import draws
+from mtpeft.config import sizes
 from mtpeft.steps import search_rate
 from mtpeft.steps.base_models import model_name
 from mtpeft.steps.clean_pair import CACHED
@@ -69,7 +69,7 @@ def _system_digest(configuration: "Configuration", *labels: Any) -> str:
     read += [model_name(configuration, cell.model)] if cell.model != ANY else []
     if cell.size != ANY:
         read += [configuration.sizes[cell.size].pairs]
-        read += [FIXED] if draws.draw_of(configuration, cell) == FIXED and not seedless else []
+        read += [FIXED] if sizes.draw_of(configuration, cell) == FIXED and not seedless else []
     read += [rates_file(configuration, cell)] if needs_search(configuration, cell) else []
     return digest_of({key: value for key, value in own.items() if key != "seed"}, read)
 
@@ -96,24 +96,21 @@ def run(
     rate: Path | None = None,
 ) -> None:
     """Fine-tune a base model with a method at its budget."""
-    if params["method"]["tuner"] in UNTRAINED:
+    if params["method"]["method"] in UNTRAINED:
         from mtpeft.training.untrained import record_untrained
 
         record_untrained(params, cell, base=base, subset=next(iter(subset), None), record=record)
         return
 
     def finetune_here() -> None:
-        from mtpeft.training.attempts import starting, state_of
+        from mtpeft.training.attempt_log import starting, state_of
 
         with starting(state_of(record)):
             from mtpeft.training.finetune import finetune
-            from mtpeft.training.rate_search import chosen_rate
 
         first, *others = files_of_each(base, train, dev, dev_text=dev_text, subset=subset, start=start)
-        if rate:
-            params["optimisation"]["learning_rate"] = chosen_rate(rate)
         files = replace(first, others=tuple(others))
-        finetune(params, cell, inputs=files, record=record, execution=devices.execution)
+        finetune(params, cell, inputs=files, rate=rate, record=record, execution=devices.execution)
 
     devices.on_all(finetune_here)
 

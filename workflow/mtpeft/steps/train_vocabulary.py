@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mtpeft.config import resolve
+from mtpeft.config import models
 from mtpeft.steps.base_models import vocabulary_params
 from mtpeft.steps.divide_pair import pair_folder
 from mtpeft.steps.step import Inputs, Params, Step
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def inputs(configuration: "Configuration", vocabulary: str) -> Inputs:
     """Text that the vocabulary is learnt from."""
-    pairs = resolve.vocabulary_pairs(configuration, resolve.model_with(configuration, vocabulary))
+    pairs = models.vocabulary_pairs(configuration, models.model_with(configuration, vocabulary))
     return {"parts": [f"{pair_folder(configuration, pair)}/pretrain.tsv" for pair in pairs]}
 
 

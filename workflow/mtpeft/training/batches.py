@@ -1,25 +1,33 @@
-"""Which sentence pairs an update sees: a pure function of the seed and the update's number."""
+"""The batches of a training: which sentence pairs an update sees follows from the seed and the number of the update."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import torch
 
-from mtpeft.data.token_arrays import cut
+from mtpeft.data.token_arrays import TokenPairs, cut, model_inputs
+from mtpeft.models.special_tokens import SpecialTokens
+
+POOL_BATCHES = 32
+"""Sentences are sorted by length within pools of about so many batches: little padding, and still a random order."""
+
+Batch = Mapping[str, torch.Tensor]
+"""Inputs of a model with `labels`, and for several language pairs the task id of each row as `domains`."""
 
 
 @dataclass(frozen=True)
-class Mixture:
-    """Shares of the members of a group in an epoch: in proportion to n^(1 / temperature), n the sentence pairs of each.
+class TemperatureSampling:
+    """Which rows of several language pairs an epoch has, by temperature sampling (Arivazhagan et al. 2019, 1907.05019).
 
-    Drawn evenly, not by chance: each member is gone through in one random order after another, as far as its share
-    goes, and the next epoch goes on from there. At a temperature of 1 an epoch has every sentence pair once.
-    Arivazhagan et al. 2019, arXiv 1907.05019.
+    A language pair with n sentence pairs has a share of the epoch in proportion to n^(1 / temperature). Rows are drawn
+    evenly and not by chance: each language pair is read in one random order after another, as far as its share goes,
+    and the next epoch goes on from there. At a temperature of 1 an epoch has every sentence pair once.
 
     Args:
-        counts: sentence pairs of each member, whose rows stand one member after another.
+        counts: number of sentence pairs of each language pair, whose rows stand one language pair after another.
         temperature: at least 1.
-        seed: of the orders.
+        seed: of the random orders.
     """
 
     counts: Sequence[int]
@@ -27,7 +35,7 @@ class Mixture:
     seed: int
 
     def drawn(self) -> list[int]:
-        """How many rows of each member an epoch has, which together has as many as all members."""
+        """Return how many rows of each language pair an epoch has; together they are as many as there are rows."""
         counts = np.asarray(self.counts, dtype=np.float64)
         weights = counts ** (1 / self.temperature)
         exact = counts.sum() * weights / weights.sum()
@@ -37,13 +45,13 @@ class Mixture:
         return [int(count) for count in whole]
 
     def rows(self, epoch: int) -> np.ndarray:
-        """Rows of an epoch, counted from 0: a pure function of the seed and the epoch."""
+        """Return the rows of an epoch, counted from 0, which follow from the seed and the epoch alone."""
         first = np.cumsum([0, *self.counts])
         members = enumerate(zip(self.counts, self.drawn(), strict=True))
         return np.concatenate([first[own] + self._part(own, count, drawn, epoch) for own, (count, drawn) in members])
 
     def _part(self, member: int, count: int, drawn: int, epoch: int) -> np.ndarray:
-        """The rows of one member from where the epoch before has left off."""
+        """Return the rows of one language pair, from where the epoch before has stopped."""
         begin, end = epoch * drawn, (epoch + 1) * drawn
         rounds = range(begin // count, -(-end // count))
         orders = [np.random.default_rng((self.seed, member, turn)).permutation(count) for turn in rounds]
@@ -51,31 +59,27 @@ class Mixture:
         return np.concatenate([np.empty(0, dtype=np.int64), *orders])[skipped : skipped + drawn]
 
 
-POOL_BATCHES = 32
-"""Sentences are sorted by length within pools of about so many batches: little padding, and still a random order."""
-
-
 @dataclass
 class BatchOrder:
-    """Batches of row indices, bucketed by length, of at most `batch_tokens` padded tokens on the longer side.
+    """Batches of row numbers, bucketed by length, of at most `batch_tokens` padded tokens on the longer side.
 
     Args:
         lengths: tokens of the longer side of each row.
-        batch_tokens: rows x longest row of a batch never exceed it, unless one row alone does.
+        batch_tokens: most rows x longest row of a batch, unless one row alone has more.
         seed: of the order.
-        mixture: which rows an epoch has; without one, it has every row once.
+        sampling: which rows an epoch has; without it, an epoch has every row once.
     """
 
     lengths: Sequence[int]
     batch_tokens: int
     seed: int
-    mixture: Mixture | None = None
+    sampling: TemperatureSampling | None = None
     _epoch: int = field(default=-1, init=False)
     _first: int = field(default=0, init=False)
     _batches: list[np.ndarray] = field(default_factory=list, init=False)
 
     def rows(self, update: int) -> np.ndarray:
-        """Rows of the batch of an update, counted from 0; going back starts again from the first epoch."""
+        """Return the rows of the batch of an update, counted from 0; an earlier update starts from the first epoch."""
         if update < self._first:
             self._epoch, self._first, self._batches = -1, 0, []
         while update >= self._first + len(self._batches):
@@ -86,7 +90,7 @@ class BatchOrder:
 
     def _epoch_batches(self, rng: np.random.Generator) -> Iterator[np.ndarray]:
         lengths = np.asarray(self.lengths)
-        shuffled = rng.permutation(self.mixture.rows(self._epoch) if self.mixture else len(lengths))
+        shuffled = rng.permutation(self.sampling.rows(self._epoch) if self.sampling else len(lengths))
         pool_rows = max(1, int(POOL_BATCHES * self.batch_tokens / max(1.0, float(lengths.mean()))))
         batches = [
             batch
@@ -94,3 +98,53 @@ class BatchOrder:
             for batch in cut(shuffled[start : start + pool_rows], lengths, self.batch_tokens)
         ]
         yield from (batches[index] for index in rng.permutation(len(batches)))
+
+
+@dataclass(frozen=True)
+class TrainingText:
+    """What a cell reads of one language pair.
+
+    Attributes:
+        pairs: token arrays of all training text of the language pair.
+        rows: rows of the cell's training subset.
+        special_tokens: special tokens of the model, for the target language.
+    """
+
+    pairs: TokenPairs
+    rows: Sequence[int]
+    special_tokens: SpecialTokens
+
+
+def cell_batches(
+    texts: Sequence[TrainingText], *, batch_tokens: int, temperature: float, seed: int
+) -> Callable[[int], Batch]:
+    """Return the function that gives the batch of an update; the rows of several language pairs are mixed.
+
+    Args:
+        texts: of each language pair.
+        batch_tokens: most padded tokens of a batch, on its longer side.
+        temperature: of the sampling, where there are several language pairs.
+        seed: of the order.
+    """
+    rows = [(member, row) for member, text in enumerate(texts) for row in text.rows]
+    lengths = np.concatenate([text.pairs.longer[text.rows] for text in texts])
+    multilingual = len(texts) > 1
+    counts = [len(text.rows) for text in texts]
+    sampling = TemperatureSampling(counts, temperature, seed) if multilingual else None
+    order = BatchOrder(lengths, batch_tokens, seed, sampling)
+
+    def batch(update: int) -> Batch:
+        chosen = [rows[index] for index in order.rows(update)]
+        sides = ([getattr(texts[member].pairs, side)[row] for member, row in chosen] for side in ("source", "target"))
+        inputs = model_inputs(*sides, special_tokens=texts[0].special_tokens)
+        return inputs | _task_inputs([member for member, _ in chosen], inputs, texts) if multilingual else inputs
+
+    return batch
+
+
+def _task_inputs(members: Sequence[int], inputs: Batch, texts: Sequence[TrainingText]) -> dict[str, torch.Tensor]:
+    """Return what of a batch depends on each row's language pair: its task id, and the decoder's first token."""
+    task_ids = torch.tensor(members)
+    read = inputs["decoder_input_ids"].clone()
+    read[:, 0] = torch.tensor([text.special_tokens.begin[0] for text in texts])[task_ids]
+    return {"decoder_input_ids": read, "domains": task_ids}

@@ -1,4 +1,4 @@
-"""The training state: one file that is there whole or not at all, and one writer at a time."""
+"""Checkpoints of a training: one file that is there whole or not at all, written by one process at a time."""
 
 import fcntl
 import json
@@ -16,16 +16,22 @@ from safetensors.torch import save_file
 
 from mtpeft.core.errors import TryAgainError, UserError
 
-STATE_FILE = "state.safetensors"
+CHECKPOINT_FILE = "state.safetensors"
 LOCK_FILE = "lock"
 PATIENCE_SECONDS = 1.0
+"""How long a lock is waited for: a process that only asks whether it is held has it for an instant."""
 
 
 @dataclass(frozen=True)
-class State:
-    """All that an interrupted run needs to go on as if nothing had happened.
+class Checkpoint:
+    """All that an interrupted training needs to go on as if nothing had happened.
 
-    The order of the data and the random numbers are functions of the seed and the step, so the step stands for them.
+    The order of the data and the random numbers follow from the seed and the step, so they are not stored.
+
+    Attributes:
+        identity: params and inputs of the training, as text.
+        progress: how far it had come; plain values.
+        tensors: weights, best weights, the optimizer's moments, and what the method's hook remembers.
     """
 
     identity: str
@@ -33,12 +39,50 @@ class State:
     tensors: Mapping[str, torch.Tensor]
 
 
+def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint beside the old one and rename it: after a crash or with a full disk the old one is whole."""
+    temporary = folder / f".{CHECKPOINT_FILE}.tmp"
+    metadata = {"identity": checkpoint.identity, "progress": json.dumps(checkpoint.progress)}
+    try:
+        save_file({name: tensor.contiguous() for name, tensor in checkpoint.tensors.items()}, temporary, metadata)
+        with open(temporary, "rb") as written:
+            os.fsync(written.fileno())
+        os.replace(temporary, folder / CHECKPOINT_FILE)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def read_checkpoint(folder: Path, identity: str) -> Checkpoint | None:
+    """Read the checkpoint in a folder, if there is one.
+
+    One that can't be read, or is of other params or inputs, is removed, and a message says so.
+    """
+    file = folder / CHECKPOINT_FILE
+    if not file.exists():
+        return None
+    try:
+        archive = safe_open(file, framework="pt")
+    except SafetensorError as error:
+        print(f"The checkpoint in {folder} can't be read ({error}); training starts anew.", flush=True)
+        file.unlink()
+        return None
+    with archive:
+        metadata = archive.metadata()
+        if metadata.get("identity") != identity:
+            print(f"The checkpoint in {folder} belongs to other params or inputs; training starts anew.", flush=True)
+            file.unlink()
+            return None
+        tensors = {name: archive.get_tensor(name).clone() for name in archive.keys()}  # noqa: SIM118
+    return Checkpoint(identity=identity, progress=json.loads(metadata["progress"]), tensors=tensors)
+
+
 @contextmanager
 def only_writer(folder: Path) -> Iterator[None]:
-    """Hold the kernel's lock on a state folder; it is freed by any death of the process.
+    """Hold the kernel's lock on the state folder of a training; any death of the process frees it.
 
     Raises:
-        TryAgainError: somebody else holds it.
+        TryAgainError: another process holds it.
         UserError: the file system has no locks.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -48,7 +92,6 @@ def only_writer(folder: Path) -> Iterator[None]:
 
 
 def _lock(lock: IO[str], folder: Path) -> None:
-    """Take the lock; somebody who only asks whether it is held has it for an instant."""
     until = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
@@ -62,38 +105,3 @@ def _lock(lock: IO[str], folder: Path) -> None:
                 "training one cell; work in a folder of another one, or have it mounted with them (`flock`)."
             ) from error
         time.sleep(PATIENCE_SECONDS / 10)
-
-
-def save_state(folder: Path, state: State) -> None:
-    """Write the state beside the old one, then take its place: a crash or a full disk leaves the old one whole."""
-    temporary = folder / f".{STATE_FILE}.tmp"
-    metadata = {"identity": state.identity, "progress": json.dumps(state.progress)}
-    try:
-        save_file({name: tensor.contiguous() for name, tensor in state.tensors.items()}, temporary, metadata)
-        with open(temporary, "rb") as written:
-            os.fsync(written.fileno())
-        os.replace(temporary, folder / STATE_FILE)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-def read_state(folder: Path, identity: str) -> State | None:
-    """The saved state, or None; one that is broken or of another identity is removed, with a message."""
-    file = folder / STATE_FILE
-    if not file.exists():
-        return None
-    try:
-        archive = safe_open(file, framework="pt")
-    except SafetensorError as error:
-        print(f"The half-trained state in {folder} can't be read ({error}); starting anew.", flush=True)
-        file.unlink()
-        return None
-    with archive:
-        metadata = archive.metadata()
-        if metadata.get("identity") != identity:
-            print(f"The half-trained state in {folder} belongs to other settings or inputs; starting anew.", flush=True)
-            file.unlink()
-            return None
-        tensors = {name: archive.get_tensor(name).clone() for name in archive.keys()}  # noqa: SIM118
-    return State(identity=identity, progress=json.loads(metadata["progress"]), tensors=tensors)

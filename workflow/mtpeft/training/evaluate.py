@@ -1,7 +1,7 @@
-"""The dev score of a model, and that of a base model before anything of it is trained.
+"""Evaluate a model on the dev set: its dev score during training, and that of a base model before any training.
 
-Most methods change nothing at their start. Their cells take the base model's score from one record, and do not decode
-the dev set once more.
+Most methods change nothing at their start. Their cells take the base model's dev score from its record and do not
+decode the dev set once more.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,77 +15,104 @@ from mtpeft.cells import label_of
 from mtpeft.cluster.preemption import stopping
 from mtpeft.core.checksums import require_whole
 from mtpeft.core.files import sha256_of, write_record
+from mtpeft.core.options import DecodingOptions
 from mtpeft.core.records import StartRecord
 from mtpeft.data.token_arrays import read_arrays
 from mtpeft.data.tsv import read_pairs
-from mtpeft.decoding.first_translations import at_work, told
-from mtpeft.decoding.search import Search, translate
+from mtpeft.decoding.first_translations import at_work, first_translations_lines
+from mtpeft.decoding.search import translate
 from mtpeft.methods.task_ids import say_domains
 from mtpeft.metrics.sacrebleu import chrf
 from mtpeft.models.load import load_base, prepare_torch
-from mtpeft.models.precision import frozen_in
-from mtpeft.models.special_tokens import Frame
-from mtpeft.models.tokenizer import Codec, frame_of, open_codec, text_of
+from mtpeft.models.precision import precision_of
+from mtpeft.models.special_tokens import SpecialTokens
+from mtpeft.models.tokenizer import PairTokenizer, detokenise, open_tokenizer, special_tokens_of
 
-Look = Callable[[], None]
-"""Is called as often as something can be interrupted, and raises what ends it."""
-Evaluate = Callable[[Look], float]
-"""Gives a dev score."""
+Poll = Callable[[], None]
+"""Is called as often as work can be stopped, and raises what stops it."""
+Evaluate = Callable[[Poll], float]
+"""Computes a dev score."""
 
 
 def dev_chrf(
-    model: nn.Module, search: Mapping[str, Any], *, arrays: Path, text: Path, codec: Codec, frame: Frame
+    model: nn.Module,
+    options: DecodingOptions,
+    *,
+    arrays: Path,
+    text: Path,
+    tokenizer: PairTokenizer,
+    special_tokens: SpecialTokens,
 ) -> Evaluate:
-    """A function that gives the chrF of a model, as it is then, on a dev set."""
+    """Return a function that computes the chrF of a model, as it is then, on a dev set.
+
+    Args:
+        model: sequence-to-sequence model.
+        options: how hypotheses are searched.
+        arrays: token arrays of the dev set.
+        text: text of the dev set.
+        tokenizer: tokenizer of the model, set to the language pair.
+        special_tokens: special tokens of the model.
+    """
     references = [pair.target for pair in read_pairs(text)]
-    hypotheses = dev_hypotheses(model, search, arrays=arrays, codec=codec, frame=frame)
-    return lambda look: chrf(hypotheses(look), references)
+    return lambda poll: chrf(
+        dev_hypotheses(model, options, arrays=arrays, tokenizer=tokenizer, special_tokens=special_tokens, poll=poll),
+        references,
+    )
 
 
 def dev_hypotheses(
-    model: nn.Module, search: Mapping[str, Any], *, arrays: Path, codec: Codec, frame: Frame
-) -> Callable[[Look], list[str]]:
-    """A function that gives the translations of a dev set by a model as it is then."""
+    model: nn.Module,
+    options: DecodingOptions,
+    *,
+    arrays: Path,
+    tokenizer: PairTokenizer,
+    special_tokens: SpecialTokens,
+    poll: Poll,
+) -> list[str]:
+    """Translate a dev set with a model in evaluation mode."""
     dev = read_arrays(arrays).source
     sources = [dev[row] for row in range(len(dev))]
-    return lambda look: text_of(codec, translate(model, sources, Search(**search), frame=frame, look=look))
+    return detokenise(tokenizer, translate(model, sources, options, special_tokens=special_tokens, poll=poll))
 
 
-def mean_over_members(model: nn.Module, judges: Sequence[Evaluate]) -> Evaluate:
-    """A function that gives the mean of a model's dev scores on the pairs that it is trained on, in their order."""
+def mean_over_pairs(model: nn.Module, evaluations: Sequence[Evaluate]) -> Evaluate:
+    """Return a function that computes the mean of a model's dev scores on its language pairs, in their order."""
 
-    def evaluate(look: Look) -> float:
+    def evaluate(poll: Poll) -> float:
         scores = []
-        for member, judge in enumerate(judges):
-            say_domains(model, member)
-            scores.append(judge(look))
+        for task_id, evaluation in enumerate(evaluations):
+            say_domains(model, task_id)
+            scores.append(evaluation(poll))
         return fmean(scores)
 
     return evaluate
 
 
-def judge_base(settings: Mapping[str, Any], *, base: Path, dev: Path, dev_text: Path, record: Path) -> None:
-    """Write the dev score of a base model as it is, with what it reads and writes; prints that too.
+def evaluate_base(params: Mapping[str, Any], *, base: Path, dev: Path, dev_text: Path, record: Path) -> None:
+    """Write the dev score of an untouched base model, with some of its translations; prints them too.
 
     Args:
-        settings: `search`, `languages`, `threads`, and in what the base is held.
+        params: `search`, `languages`, `threads`, and the precision of the base model.
         base: the model's `base.json`.
         dev: token arrays of the dev set.
-        dev_text: its text.
-        record: where the record goes.
+        dev_text: text of the dev set.
+        record: `start/<pair>.json` of the model.
 
     Raises:
         DamagedError: the weights are not those that were taken in.
-        TryAgainError: a signal came, or its time is over.
+        TryAgainError: a signal has come, or the time limit is reached.
     """
-    device = prepare_torch(settings["threads"])
+    device = prepare_torch(params["threads"])
     described = require_whole(base)
     folder = Path(described["folder"])
-    model = load_base(folder, frozen_in(settings, described["model"])).to(device).eval()
-    codec = open_codec(folder, settings["languages"], vocabulary=described["model"])
-    frame = frame_of(codec, model.config)
-    with stopping("reading the dev set") as look:
-        hypotheses = dev_hypotheses(model, settings["search"], arrays=dev, codec=codec, frame=frame)(look)
+    model = load_base(folder, precision_of(params, described["model"])).to(device).eval()
+    tokenizer = open_tokenizer(folder, params["languages"], vocabulary=described["model"])
+    special_tokens = special_tokens_of(tokenizer, model.config)
+    options = DecodingOptions.model_validate(params["search"])
+    with stopping("reading the dev set") as poll:
+        hypotheses = dev_hypotheses(
+            model, options, arrays=dev, tokenizer=tokenizer, special_tokens=special_tokens, poll=poll
+        )
     pairs = list(read_pairs(dev_text))
     references = [pair.target for pair in pairs]
     score = chrf(hypotheses, references)
@@ -93,17 +120,17 @@ def judge_base(settings: Mapping[str, Any], *, base: Path, dev: Path, dev_text: 
         [pair.source for pair in pairs],
         hypotheses,
         references,
-        source_tokens=_named(codec, read_arrays(dev).source[0].tolist()),
-        begins_with=_named(codec, frame.begin),
+        source_tokens=_pieces(tokenizer, read_arrays(dev).source[0].tolist()),
+        begins_with=_pieces(tokenizer, special_tokens.begin),
         score=score,
     )
-    print(*told(described["model"], label_of(record.stem), score, seen), sep="\n", flush=True)
+    print(*first_translations_lines(described["model"], label_of(record.stem), score, seen), sep="\n", flush=True)
     inputs = {"dev_sha256": sha256_of(dev), "dev_text_sha256": sha256_of(dev_text), "base_sha256": sha256_of(base)}
-    content = StartRecord(settings=dict(settings), inputs=inputs, dev_score=score, at_work=seen)
+    content = StartRecord(settings=dict(params), inputs=inputs, dev_score=score, at_work=seen)
     write_record(record, content.model_dump())
 
 
-def _named(codec: Codec, tokens: Sequence[int]) -> list[str]:
-    """Tokens as the vocabulary writes them; those that were added to it by their numbers."""
-    known = codec.tokenizer.convert_ids_to_tokens(list(tokens))
+def _pieces(tokenizer: PairTokenizer, tokens: Sequence[int]) -> list[str]:
+    """Return tokens as the vocabulary writes them; those that were added to it by their numbers."""
+    known = tokenizer.pretrained.convert_ids_to_tokens(list(tokens))
     return [name if name is not None else f"<{token}>" for name, token in zip(known, tokens, strict=True)]

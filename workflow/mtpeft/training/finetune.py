@@ -1,63 +1,361 @@
-"""Train one cell: a base model, a method at its budget, a subset of the text of a pair or of each of a group."""
+"""Fine-tune one cell: a base model, a method at its budget, and a training subset of one or several language pairs."""
 
+import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
+import torch
 from torch import nn
 
 from mtpeft.cells import Cell
-from mtpeft.core.checksums import checksums_in
-from mtpeft.core.files import publish_folder, read_lines, read_record, write_record
+from mtpeft.cluster.preemption import Clock
+from mtpeft.core.checksums import checksums_in, require_whole
+from mtpeft.core.errors import UserError
+from mtpeft.core.files import canonical, publish_folder, read_lines, read_record, sha256_of, write_record
 from mtpeft.core.provenance import PLAIN, Execution, describe, peak_memory_mb, versions
 from mtpeft.core.records import TrainRecord
+from mtpeft.data.token_arrays import read_arrays
 from mtpeft.methods import METHODS
-from mtpeft.training.attempts import FINISHED, Entry, attempting, state_of
-from mtpeft.training.job import Inputs, Job, open_job, train_job
-from mtpeft.training.kept import bring_back, keep_or_clear
-from mtpeft.training.loop import Run
-from mtpeft.training.parameter_count import sizes_at_end
-from mtpeft.training.ranks import is_first, of_the_first, ranks
-from mtpeft.training.sharding import whole_weights
+from mtpeft.methods.base import UpdateHook
+from mtpeft.methods.outside import bring_in_for
+from mtpeft.methods.sequence_prefix_adapter import target_prefix_length
+from mtpeft.methods.staged import stage_count
+from mtpeft.methods.task_ids import takers_of
+from mtpeft.models.families import read_shape
+from mtpeft.models.load import device_here, prepare_torch
+from mtpeft.models.precision import BasePrecision, precision_of, require_quantisation
+from mtpeft.models.special_tokens import SpecialTokens
+from mtpeft.models.tokenizer import open_tokenizer, special_tokens_of
+from mtpeft.training.attempt_log import FINISHED, Entry, attempting, state_of
+from mtpeft.training.batches import TrainingText, cell_batches
+from mtpeft.training.contrastive import objective
+from mtpeft.training.distributed import is_first, of_the_first, ranks, whole_weights
+from mtpeft.training.evaluate import dev_chrf, mean_over_pairs
+from mtpeft.training.loop import TrainingPlan, TrainingRun, TrainingTask, train
+from mtpeft.training.optimizer import decay_rule_of, rate_factor_of
+from mtpeft.training.params import CellParams
+from mtpeft.training.peft_model import ParameterCount, build_stages, count_trained, sizes_at_end
+from mtpeft.training.result_cache import keep_or_clear, restore
+
+
+@dataclass(frozen=True)
+class CellInputs:
+    """The files that a cell is trained from; the test set is not among them.
+
+    Of a cell on several language pairs these are the files of the first, and `others` has the files of the other pairs
+    in the order of the group.
+
+    Attributes:
+        base: record of the base model.
+        train: token arrays of the training text.
+        dev: token arrays of the dev set.
+        dev_text: text of the dev set.
+        subset: rows of the training text that the cell reads.
+        start: record of the base model's dev score, for methods that start from the base model as it is.
+        others: files of the other language pairs.
+    """
+
+    base: Path
+    train: Path
+    dev: Path
+    dev_text: Path
+    subset: Path
+    start: Path | None = None
+    others: tuple["CellInputs", ...] = ()
+
+    @property
+    def pairs(self) -> "tuple[CellInputs, ...]":
+        """Files of each language pair."""
+        return (self, *self.others)
+
+
+@dataclass(frozen=True)
+class PreparedTraining:
+    """A training before any weight is loaded.
+
+    Attributes:
+        params: what the training depends on besides its files.
+        learning_rate: peak learning rate: that of the params, or the one that a search has found; None in a search.
+        folder: of the base model.
+        inputs: files that it reads.
+        hashes: hashes of what it reads, by the key that they have in its record.
+        counted: what will be trained.
+        precision: of the base model's weights.
+        device: where it runs.
+        execution: how it runs.
+    """
+
+    params: CellParams
+    learning_rate: float | None
+    folder: Path
+    inputs: CellInputs
+    hashes: Mapping[str, str]
+    counted: ParameterCount
+    precision: BasePrecision
+    device: torch.device
+    execution: Execution
 
 
 def finetune(
-    settings: Mapping[str, Any], cell: Cell, *, inputs: Inputs, record: Path, execution: Execution = PLAIN
+    params: Mapping[str, Any],
+    cell: Cell,
+    *,
+    inputs: CellInputs,
+    record: Path,
+    rate: Path | None = None,
+    execution: Execution = PLAIN,
 ) -> None:
     """Train the cell and write `tuned/` and the record.
 
+    Args:
+        params: of the training.
+        cell: whose labels stand in the record.
+        inputs: files that are read.
+        record: `train.json` of the cell.
+        rate: record of the search that has found the learning rate, where the params name a search.
+        execution: how it runs.
+
     Raises:
-        TryAgainError: stopped early, with the state saved, or somebody else trains this cell.
+        TryAgainError: training was stopped early, with its state saved, or another process trains this cell.
     """
     state = state_of(record)
     with attempting(state) as attempt:
-        job = open_job(settings, inputs, execution)
+        prepared = prepare_training(params, inputs, execution, rate=rate)
         with attempt.clock.undisturbed():
-            back = is_first() and bring_back(state, record, settings=settings, hashes=job.hashes)
-        if of_the_first(back):
+            is_restored = is_first() and restore(state, record, params=params, hashes=prepared.hashes)
+        if of_the_first(is_restored):
             return
-        model, run = train_job(job, state_folder=state, clock=attempt.clock)
-        finish = METHODS[settings["method"]["tuner"]].finish
+        model, run = run_training(prepared, state_folder=state, clock=attempt.clock)
+        finish = METHODS[prepared.params.method["method"]].finish
         model = finish(model) if finish else model
-        sizes = sizes_at_end(job.counted, settings["method"], model)
-        with whole_weights(model) as told:
+        sizes = sizes_at_end(prepared.counted, prepared.params.method, model)
+        with whole_weights(model) as options:
             if not is_first():
                 return
-            tuned = save_tuned(model, record.parent / "tuned", diverged=run.status == "diverged", **told)
-        write_record(
-            record, _record(job, cell, run, tuned=tuned, sizes=sizes, attempts=attempt.end(FINISHED)).model_dump()
-        )
+            tuned = save_tuned(model, record.parent / "tuned", diverged=run.status == "diverged", **options)
+        content = _record(prepared, cell, run, tuned=tuned, sizes=sizes, attempts=attempt.end(FINISHED))
+        write_record(record, content.model_dump())
         keep_or_clear(state, record)
 
 
-def save_tuned(model: nn.Module, folder: Path, *, diverged: bool, **told: Any) -> Path:
-    """Write the trained weights as a peft folder or a model folder, whole or not at all; nothing where it diverged."""
+def prepare_training(
+    params: Mapping[str, Any], inputs: CellInputs, execution: Execution = PLAIN, *, rate: Path | None = None
+) -> PreparedTraining:
+    """Parse the params, hash the inputs and count what will be trained.
+
+    Raises:
+        DamagedError: the base model's files are not those that were taken in.
+        UserError: the method can't meet the budget, or the base model can't be quantised here.
+    """
+    bring_in_for(params["method"])
+    base = require_whole(inputs.base)
+    precision = precision_of(params, base["model"])
+    require_quantisation(precision, device_here())
+    config = json.loads((Path(base["folder"]) / "config.json").read_text(encoding="utf-8"))
+    parsed = CellParams.of(params)
+    hashes = _hashes(base, inputs, parsed.pairs)
+    return PreparedTraining(
+        params=parsed,
+        learning_rate=_learning_rate(parsed, rate),
+        folder=Path(base["folder"]),
+        inputs=inputs,
+        hashes=hashes | ({"rate_sha256": sha256_of(rate)} if rate else {}),
+        counted=count_trained(parsed.method, read_shape(config), budget=parsed.budget),
+        precision=precision,
+        device=prepare_torch(parsed.threads),
+        execution=execution,
+    )
+
+
+def run_training(prepared: PreparedTraining, *, state_folder: Path, clock: Clock) -> tuple[nn.Module, TrainingRun]:
+    """Train to the end, or on from a saved state; returns the model with the weights of the best dev score.
+
+    A method with stages trains the first, then the first and the second, and so on, for as many updates each.
+
+    Raises:
+        StoppedError: training was stopped early, with its state saved.
+    """
+    runs: list[TrainingRun] = []
+    params, stages = prepared.params, stage_count(prepared.params.method)
+    for number, model in enumerate(stage_models(prepared)):
+        folder = state_folder if stages == 1 else state_folder / f"stage{number}"
+        folder.mkdir(parents=True, exist_ok=True)
+        start = None if number else _start_score(prepared.inputs)
+        task = _task(prepared, model, start=start, first_update=sum(run.step for run in runs))
+        plan = plan_of(params, prepared.learning_rate, stage=number)
+        runs.append(train(task, plan, state_folder=folder, clock=clock))
+        if runs[-1].status != "ok":
+            break
+    return model, joined_stages(runs)
+
+
+def stage_models(prepared: PreparedTraining) -> Iterator[nn.Module]:
+    """Yield the model to train, once for each stage of the method."""
+    return build_stages(
+        prepared.folder,
+        prepared.params,
+        prepared.counted,
+        precision=prepared.precision,
+        device=prepared.device,
+        execution=prepared.execution,
+    )
+
+
+def joined_stages(runs: Sequence[TrainingRun]) -> TrainingRun:
+    """Join the runs of a method's stages into one.
+
+    Where the best weights of a later stage are those that it started from, and they score as the best of the stages
+    before, the best of before is kept. Where they score otherwise, the new stage has changed the model by being there,
+    and the best weights are those after the last update of the stages before.
+    """
+    whole = runs[0]
+    for run in runs[1:]:
+        kept = run.best_step == 0 and run.best_score == whole.best_score
+        whole = replace(
+            run,
+            step=whole.step + run.step,
+            best_step=whole.best_step if kept else whole.step + run.best_step,
+            tokens=whole.tokens + run.tokens,
+            seconds=whole.seconds + run.seconds,
+            history=[*whole.history, *({**entry, "step": whole.step + entry["step"]} for entry in run.history)],
+            starts=max(whole.starts, run.starts),
+        )
+    return whole
+
+
+def _learning_rate(params: CellParams, rate: Path | None) -> float | None:
+    """Return the learning rate of the params, or the one in the record of the search that they name.
+
+    Raises:
+        UserError: they name a search, and its record is not given.
+    """
+    if rate is not None:
+        return float(read_record(rate)["learning_rate"])
+    known = params.optimisation.learning_rate
+    if isinstance(known, dict):
+        raise UserError("The params name a search for the learning rate; give its record with '--rate'.")
+    return known
+
+
+def _hashes(base: Mapping[str, Any], inputs: CellInputs, pairs: Collection[str]) -> dict[str, str]:
+    """Return the hashes of all that is trained on; those of several language pairs bear their labels."""
+    labelled = zip([f"_{label}" for label in pairs] or [""], inputs.pairs, strict=True)
+    return {f"base_{name}_sha256": digest for name, digest in base["sha256"].items()} | {
+        f"{name}{label}_sha256": sha256_of(file)
+        for label, own in labelled
+        for name, file in vars(own).items()
+        if file and name not in ("base", "others")
+    }
+
+
+def _start_score(inputs: CellInputs) -> float | None:
+    """Return the dev score of the untouched base model, the mean over its language pairs, where it is known."""
+    records = [own.start for own in inputs.pairs if own.start]
+    return fmean(read_record(record)["dev_score"] for record in records) if records else None
+
+
+def _task(prepared: PreparedTraining, model: nn.Module, *, start: float | None, first_update: int) -> TrainingTask:
+    """Return what a stage trains, on which batches, and how it is evaluated.
+
+    Args:
+        prepared: the training.
+        model: of this stage.
+        start: dev score before the first update, where it is known.
+        first_update: number of updates that the stages before have made.
+    """
+    params, optimisation = prepared.params, prepared.params.optimisation
+    tokenizers = [open_tokenizer(prepared.folder, own, vocabulary=prepared.folder.name) for own in params.languages]
+    specials = [special_tokens_of(tokenizer, model.config) for tokenizer in tokenizers]
+    evaluations = [
+        dev_chrf(
+            model, params.search, arrays=own.dev, text=own.dev_text, tokenizer=tokenizer, special_tokens=special_tokens
+        )
+        for own, tokenizer, special_tokens in zip(prepared.inputs.pairs, tokenizers, specials, strict=True)
+    ]
+    texts = training_texts(prepared.inputs, specials)
+    require_room_for_prefix(target_prefix_length(model), texts)
+    batch = cell_batches(
+        texts, batch_tokens=optimisation.batch_tokens, temperature=optimisation.temperature, seed=params.seed
+    )
+    hook = METHODS[params.method["method"]].hook
+    identity = {"params": params.plain, "inputs": prepared.hashes, "learning_rate": prepared.learning_rate}
+    return TrainingTask(
+        model=model,
+        batch=lambda update: batch(first_update + update),
+        evaluate=mean_over_pairs(model, evaluations),
+        start=start,
+        identity=canonical(identity),
+        rate_factor=rate_factor_of(params.method),
+        decays=decay_rule_of(params.method),
+        objective=objective(params.method.get("losses", ())),
+        takers=takers_of(model),
+        hook=hook(model, params.method) if hook else UpdateHook(),
+        execution=prepared.execution,
+    )
+
+
+def training_texts(inputs: CellInputs, specials: Sequence[SpecialTokens]) -> list[TrainingText]:
+    """Return what is read of each language pair, given the special tokens for each target language."""
+    return [
+        TrainingText(read_arrays(own.train), [int(line) for line in read_lines(own.subset)], special_tokens)
+        for own, special_tokens in zip(inputs.pairs, specials, strict=True)
+    ]
+
+
+def require_room_for_prefix(prefix_length: int, texts: Sequence[TrainingText]) -> None:
+    """Refuse targets that don't fit into the model behind a trained prefix of the target.
+
+    Args:
+        prefix_length: positions that the prefix takes, 0 for most methods.
+        texts: training text of each language pair.
+
+    Raises:
+        UserError: the longest target and the prefix have more positions than the model.
+    """
+    if not prefix_length:
+        return
+    for text in texts:
+        longest = (
+            max((len(text.pairs.target[row]) for row in text.rows), default=0) + len(text.special_tokens.begin) - 1
+        )
+        if longest + prefix_length > text.special_tokens.max_length:
+            raise UserError(
+                f"A prefix of {prefix_length} positions and a target of {longest} tokens don't fit into the "
+                f"{text.special_tokens.max_length} positions of this model; write a smaller budget, or a smaller "
+                "'clean.max_words' of the corpus."
+            )
+
+
+def plan_of(params: CellParams, learning_rate: float | None, *, stage: int) -> TrainingPlan:
+    """Return the hyperparameters of a stage: stages share the updates and the evaluations."""
+    assert learning_rate is not None
+    optimisation, method = params.optimisation, params.method
+    longer = method.get("longer", 1)
+    factor = method["rate_factors"][stage] if "stages" in method else 1.0
+    return TrainingPlan(
+        updates=longer * optimisation.updates // stage_count(method),
+        learning_rate=learning_rate * factor,
+        warmup=optimisation.warmup,
+        label_smoothing=optimisation.label_smoothing,
+        weight_decay=optimisation.weight_decay,
+        clip_norm=optimisation.clip_norm,
+        evaluations=max(1, longer * optimisation.evaluations // stage_count(method)),
+        seed=params.seed,
+        patience=method.get("patience"),
+    )
+
+
+def save_tuned(model: nn.Module, folder: Path, *, diverged: bool, **options: Any) -> Path:
+    """Write the trained weights as a PEFT folder or a model folder, whole or not at all; nothing where it diverged."""
     temporary = folder.with_name(f".{folder.name}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     if not diverged:
-        model.save_pretrained(temporary, **told)
+        model.save_pretrained(temporary, **options)
         for page in list(temporary.rglob("README.md")):
             page.unlink()
         for config in temporary.rglob("adapter_config.json"):
@@ -67,33 +365,40 @@ def save_tuned(model: nn.Module, folder: Path, *, diverged: bool, **told: Any) -
 
 
 def _sort_adapter_config(file: Path) -> None:
-    """Peft keeps the target modules in a set, whose order is another in every process."""
+    """Sort the target modules, which peft keeps in a set whose order is another one in every process."""
     config = read_record(file)
     write_record(file, config | {"target_modules": sorted(config["target_modules"])})
 
 
 def _record(
-    job: Job, cell: Cell, run: Run, *, tuned: Path, sizes: Mapping[str, int], attempts: list[Entry]
+    prepared: PreparedTraining,
+    cell: Cell,
+    run: TrainingRun,
+    *,
+    tuned: Path,
+    sizes: Mapping[str, int],
+    attempts: list[Entry],
 ) -> TrainRecord:
-    settings, total, allocation = job.settings, job.counted.shape.total, job.counted.allocation
+    params, counted = prepared.params, prepared.counted
+    total, allocation = counted.shape.total, counted.allocation
     return TrainRecord(
         cell=cell.named,
         status=run.status,
-        settings=dict(settings),
-        execution=describe(str(job.device), settings["threads"])
+        settings=dict(params.plain),
+        execution=describe(str(prepared.device), params.threads)
         | {"processes": ranks().count, "micro_batch_tokens": run.micro_batch_tokens, "attempts": attempts},
-        versions=versions(more=job.frozen.packages),
-        inputs={"base": str(job.inputs.base), **job.hashes},
+        versions=versions(more=prepared.precision.packages),
+        inputs={"base": str(prepared.inputs.base), **prepared.hashes},
         total_parameters=total,
         trained_parameters=allocation.trained,
-        budget_requested=settings["budget"],
+        budget_requested=params.budget,
         budget_achieved=allocation.trained / total,
         left_over_parameters=allocation.left_over,
         sizes=dict(sizes),
-        places=job.counted.places_of(sizes),
-        training_pairs=sum(len(read_lines(own.subset)) for own in job.inputs.members),
-        draw=str(settings.get("draws", settings["seed"])),
-        learning_rate=settings["optimisation"]["learning_rate"],
+        places=counted.places_of(sizes),
+        training_pairs=sum(len(read_lines(own.subset)) for own in prepared.inputs.pairs),
+        draw=params.draw,
+        learning_rate=prepared.learning_rate,
         updates=run.step,
         best_step=run.best_step if run.status == "ok" else None,
         dev_history=run.history,

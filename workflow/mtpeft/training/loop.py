@@ -1,14 +1,13 @@
 """The training loop, for pre-training and fine-tuning alike.
 
 Everything that an update does follows from the weights, the seed and the update's number: the batch, the learning
-rate, the dropout masks. So a saved state needs no random numbers, and a resumed run ends with the same bits.
+rate, the dropout masks. So a checkpoint needs no random numbers, and a resumed run ends with the same bits.
 """
 
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
@@ -17,24 +16,53 @@ from mtpeft.cluster.preemption import Clock, TimeToStopError
 from mtpeft.core.errors import StoppedError
 from mtpeft.core.provenance import PLAIN, Execution
 from mtpeft.methods.base import UpdateHook
-from mtpeft.training.checkpoint import State, read_state, save_state
-from mtpeft.training.memory import noted_micro_batch, noting_shortage
-from mtpeft.training.micro_batches import Differentiated, halved, put_gradient, smallest
+from mtpeft.training.batches import Batch
+from mtpeft.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from mtpeft.training.distributed import (
+    first_before_others,
+    gathered_model,
+    is_first,
+    of_the_first,
+    ranks,
+    sharded_as,
+    wait_for_all,
+    whole,
+    whole_on_first,
+)
+from mtpeft.training.evaluate import Evaluate, Poll
+from mtpeft.training.micro_batches import (
+    TrainedModel,
+    accumulate_gradients,
+    halved_micro_batch,
+    note_out_of_memory,
+    noted_micro_batch,
+    smallest_micro_batch,
+)
 from mtpeft.training.objective import Objective, likelihood
-from mtpeft.training.progress import Progress
-from mtpeft.training.ranks import first_before_others, is_first, of_the_first, ranks, wait_for_all
-from mtpeft.training.schedule import learning_rate
-from mtpeft.training.sharding import as_held, kept, put_together, whole
+from mtpeft.training.optimizer import DecayRule, RateFactor, make_optimizer, set_learning_rate
+from mtpeft.training.progress import ProgressBar
 
 HOOK = "hook/"
-"""Begins the names of a hook's tensors in a saved state."""
+"""Prefix of the names of a hook's tensors in a checkpoint."""
 EXPLODED = 3.0
-"""A loss above so many times that of guessing uniformly has diverged."""
+"""Training has diverged when its loss is above so many times that of guessing words uniformly."""
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What an optimisation depends on. Rates are peaks, `warmup` is a share of the updates, norms are Euclidean."""
+class TrainingPlan:
+    """Hyperparameters of an optimisation.
+
+    Attributes:
+        updates: number of optimizer steps.
+        learning_rate: peak learning rate.
+        warmup: share of the updates in which the learning rate rises.
+        label_smoothing: share of the target distribution that goes to all words.
+        weight_decay: strength of the decoupled weight decay.
+        clip_norm: largest Euclidean norm of a gradient.
+        evaluations: how often the dev set is evaluated, the start not counted.
+        seed: seed of the dropout masks.
+        patience: number of evaluations without a better dev score after which training stops early; None for never.
+    """
 
     updates: int
     learning_rate: float
@@ -48,8 +76,20 @@ class Plan:
 
 
 @dataclass
-class Run:
-    """Where a run stands; `micro_batch_tokens` is the largest part of a batch that memory sufficed for, if not all."""
+class TrainingRun:
+    """How far a training has come.
+
+    Attributes:
+        step: number of updates that have been made.
+        best_step: number of updates after which the dev score was best.
+        best_score: best dev score.
+        tokens: target tokens that have been trained on.
+        seconds: duration so far.
+        status: `ok` or `diverged`.
+        history: step and dev score of each evaluation.
+        starts: how often a process has begun or gone on with it.
+        micro_batch_tokens: largest micro-batch that memory sufficed for; None where whole batches fit.
+    """
 
     step: int = 0
     best_step: int = 0
@@ -63,63 +103,63 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Task:
-    """What to train on what, and how to judge it.
+class TrainingTask:
+    """What is trained on which batches, and how it is evaluated.
 
     Attributes:
-        model: its trainable parameters are trained.
-        batch: inputs of an update, with `labels` of shape (batch, length), and of a group of pairs with `domains`.
-        evaluate: dev score of the model as it is; higher is better. What it is given is called as often as it can be
-            interrupted.
-        start: that of the model before the first update, where it is known.
-        identity: settings and inputs as text, which a saved state must carry to be resumed.
-        rate_factor: what the learning rate of a parameter of this name is multiplied by.
-        decays: whether weight decay pulls a parameter of this name towards zero.
+        model: whose trainable parameters are trained.
+        batch: gives the batch of an update.
+        evaluate: gives the dev score of the model as it is; higher is better.
+        identity: params and inputs as text, which a checkpoint must carry to be resumed.
+        start: dev score of the model before the first update, where it is known.
+        rate_factor: factor of the learning rate of each parameter.
+        decays: whether a parameter has weight decay.
         objective: what is minimised.
-        takers: modules that are told the `domains` of each batch.
-        hook: what is done around each update.
-        execution: how, where no result depends on it but for rounding.
+        takers: modules that need the task ids of each batch.
+        hook: what the method does around each update.
+        execution: how it runs, which changes results by rounding alone.
     """
 
     model: nn.Module
-    batch: Callable[[int], Mapping[str, torch.Tensor]]
-    evaluate: Callable[[Callable[[], None]], float]
+    batch: Callable[[int], Batch]
+    evaluate: Evaluate
     identity: str
     start: float | None = None
-    rate_factor: Callable[[str], float] = lambda name: 1.0
-    decays: Callable[[str, nn.Parameter], bool] = lambda name, weight: True
+    rate_factor: RateFactor = lambda name: 1.0
+    decays: DecayRule = lambda name, weight: True
     objective: Objective = likelihood
     takers: Sequence[nn.Module] = ()
     hook: UpdateHook = field(default_factory=UpdateHook)
     execution: Execution = PLAIN
 
 
-def train(task: Task, plan: Plan, *, state_folder: Path, clock: Clock) -> Run:
-    """Train to the end, or on from a saved state; the model then holds the weights with the best dev score.
+def train(task: TrainingTask, plan: TrainingPlan, *, state_folder: Path, clock: Clock) -> TrainingRun:
+    """Train to the end, or on from a checkpoint; the model then holds the weights with the best dev score.
 
     Raises:
-        StoppedError: stopped early, with the state saved.
+        StoppedError: training was stopped early, with its state saved.
     """
     torch.use_deterministic_algorithms(True)
     weights = {name: parameter for name, parameter in task.model.named_parameters() if parameter.requires_grad}
-    optimizer = torch.optim.AdamW(
-        _groups(weights, task, plan.weight_decay),
-        lr=plan.learning_rate,
-        betas=(0.9, 0.98),
-        fused=True,
+    optimizer = make_optimizer(
+        weights,
+        learning_rate=plan.learning_rate,
+        weight_decay=plan.weight_decay,
+        rate_factor=task.rate_factor,
+        decays=task.decays,
     )
     best = {name: weight.detach().clone() for name, weight in weights.items()}
     with first_before_others():
-        state = read_state(state_folder, task.identity)
-    run = _resume(state, weights, best, optimizer)
-    if state:
-        task.hook.remember(_part(state.tensors, HOOK))
+        checkpoint = read_checkpoint(state_folder, task.identity)
+    run = _resume(checkpoint, weights, best, optimizer)
+    if checkpoint:
+        task.hook.remember(_named_with(checkpoint.tensors, HOOK))
     run.starts += 1
-    run.micro_batch_tokens = smallest(
+    run.micro_batch_tokens = smallest_micro_batch(
         run.micro_batch_tokens, task.execution.micro_batch_tokens, noted_micro_batch(state_folder)
     )
     clock.resumed(run.step)
-    marks = evaluation_steps(plan.updates, plan.evaluations)
+    evaluated_steps = evaluation_steps(plan.updates, plan.evaluations)
     begun = clock.elapsed() - run.seconds
     task.model.train()
 
@@ -128,22 +168,22 @@ def train(task: Task, plan: Plan, *, state_folder: Path, clock: Clock) -> Run:
         with clock.saving():
             tensors = _tensors(weights, best, optimizer) | {HOOK + key: own for key, own in task.hook.memory().items()}
             if is_first():
-                save_state(state_folder, State(task.identity, asdict(run), tensors))
+                write_checkpoint(state_folder, Checkpoint(task.identity, asdict(run), tensors))
             wait_for_all()
 
-    with Progress(plan.updates, run.step) as progress:
+    with ProgressBar(plan.updates, run.step) as progress:
         try:
             while True:
-                if run.step in marks and _is_to_be_judged(run, plan, task.hook):
-                    score = _judge(task, run, weights, best, look=clock.look)
+                if run.step in evaluated_steps and _is_to_be_evaluated(run, plan, task.hook):
+                    score = _evaluate(task, run, weights, best, poll=clock.look)
                     progress.say(f"update {run.step}: dev score {score:.3f}, best {run.best_score:.3f}")
                     save()
-                if run.step == plan.updates or run.status != "ok" or _stalled(run, plan):
+                if run.step == plan.updates or run.status != "ok" or _stops_early(run, plan):
                     break
                 clock.look()
-                with noting_shortage(state_folder, lambda: _half(task, run)):
+                with note_out_of_memory(state_folder, lambda: _half(task, run)):
                     loss, tokens = _update(task, plan, optimizer, run)
-                if not loss < EXPLODED * math.log(_vocabulary(task.model)):
+                if not loss < EXPLODED * math.log(_vocabulary_size(task.model)):
                     run.status = "diverged"
                     continue
                 run.step += 1
@@ -154,38 +194,30 @@ def train(task: Task, plan: Plan, *, state_folder: Path, clock: Clock) -> Run:
                     save()
         except TimeToStopError as stop:
             save()
-            said = f"stopped at update {run.step} of {plan.updates}: {stop}; the state is saved"
-            raise StoppedError(said, why=stop.reason.why) from None
+            message = f"stopped at update {run.step} of {plan.updates}: {stop}; the state is saved"
+            raise StoppedError(message, why=stop.reason.why) from None
     run.seconds = clock.elapsed() - begun
     _restore(weights, best)
     return run
 
 
-def _groups(weights: Mapping[str, nn.Parameter], task: Task, weight_decay: float) -> list[dict[str, Any]]:
-    """Parameters by the factor of their learning rate and their weight decay, each group in the order of the model."""
-    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
-    for name, weight in weights.items():
-        decay = weight_decay if task.decays(name, weight) else 0.0
-        groups.setdefault((task.rate_factor(name), decay), []).append(weight)
-    return [{"params": own, "factor": factor, "weight_decay": decay} for (factor, decay), own in groups.items()]
-
-
 def evaluation_steps(updates: int, evaluations: int) -> set[int]:
-    """Updates after which the dev set is decoded: 0, and evenly up to the last."""
+    """Return the updates after which the dev set is evaluated: 0, and evenly up to the last."""
     return {round(updates * index / evaluations) for index in range(evaluations + 1)}
 
 
-def _update(task: Task, plan: Plan, optimizer: torch.optim.Optimizer, run: Run) -> tuple[float, int]:
-    """One update; returns the loss per token and the number of target tokens. A loss that is no number changes none.
+def _update(
+    task: TrainingTask, plan: TrainingPlan, optimizer: torch.optim.Optimizer, run: TrainingRun
+) -> tuple[float, int]:
+    """Make one update; returns the loss per token and the number of target tokens.
 
-    The model is in training mode already: setting it takes some 5 % of an update where a method wraps many modules.
+    Weights stay as they are where the loss or the norm of the gradient is no finite number. The model is in training
+    mode already: setting it takes some 5 % of an update where a method wraps many modules.
     """
-    for group in optimizer.param_groups:
-        peak = plan.learning_rate * group["factor"]
-        group["lr"] = learning_rate(run.step, peak=peak, updates=plan.updates, warmup=plan.warmup)
+    set_learning_rate(optimizer, run.step, peak=plan.learning_rate, updates=plan.updates, warmup=plan.warmup)
     trained = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    gradient = put_gradient(
-        Differentiated(task.model, trained, task.objective, plan.label_smoothing, task.takers),
+    gradient = accumulate_gradients(
+        TrainedModel(task.model, trained, task.objective, plan.label_smoothing, task.takers),
         task.batch(run.step),
         seed=(plan.seed << 32) + run.step,
         micro_batch_tokens=run.micro_batch_tokens,
@@ -199,31 +231,32 @@ def _update(task: Task, plan: Plan, optimizer: torch.optim.Optimizer, run: Run) 
     return gradient.loss.item() if torch.isfinite(norm) else math.nan, gradient.tokens
 
 
-def _is_to_be_judged(run: Run, plan: Plan, hook: UpdateHook) -> bool:
-    judged = [int(entry["step"]) for entry in run.history]
-    return run.step not in judged and hook.may_be_kept(run.step, plan.updates)
+def _is_to_be_evaluated(run: TrainingRun, plan: TrainingPlan, hook: UpdateHook) -> bool:
+    """Return whether the model has no dev score at this step yet and is one that the method may keep."""
+    evaluated = [int(entry["step"]) for entry in run.history]
+    return run.step not in evaluated and hook.may_be_kept(run.step, plan.updates)
 
 
-def _half(task: Task, run: Run) -> int | None:
-    """Half of what a part of the batch at hand has."""
-    return halved(task.batch(run.step), run.micro_batch_tokens, ranks())
+def _half(task: TrainingTask, run: TrainingRun) -> int | None:
+    """Return half of the micro-batch size of the batch at hand, for the next attempt."""
+    return halved_micro_batch(task.batch(run.step), run.micro_batch_tokens, ranks())
 
 
-def _judge(
-    task: Task,
-    run: Run,
+def _evaluate(
+    task: TrainingTask,
+    run: TrainingRun,
     weights: Mapping[str, nn.Parameter],
     best: dict[str, torch.Tensor],
     *,
-    look: Callable[[], None],
+    poll: Poll,
 ) -> float:
-    """Dev score of the weights, which become the best ones if it is; a score that is no number has diverged."""
+    """Compute the dev score of the weights, and keep them if it is the best; a score that is no number has diverged."""
     if run.step == 0 and task.start is not None:
         score = task.start
     else:
         task.model.eval()
-        with put_together(task.model):
-            score = of_the_first(task.evaluate(look))
+        with gathered_model(task.model):
+            score = of_the_first(task.evaluate(poll))
         task.model.train()
     if not math.isfinite(score):
         run.status = "diverged"
@@ -236,53 +269,57 @@ def _judge(
     return score
 
 
-def _stalled(run: Run, plan: Plan) -> bool:
-    """True when so many evaluations in a row brought nothing better, and the plan asks to stop then."""
+def _stops_early(run: TrainingRun, plan: TrainingPlan) -> bool:
+    """Return whether as many evaluations in a row as the patience brought no better dev score."""
     since = [entry for entry in run.history if entry["step"] > run.best_step]
     return plan.patience is not None and len(since) >= plan.patience
 
 
-def _vocabulary(model: nn.Module) -> int:
+def _vocabulary_size(model: nn.Module) -> int:
     return model.get_output_embeddings().weight.shape[0]
 
 
 def _tensors(
     weights: Mapping[str, nn.Parameter], best: Mapping[str, torch.Tensor], optimizer: torch.optim.Optimizer
 ) -> dict[str, torch.Tensor]:
-    tensors = {f"weight/{name}": kept(weight.detach()) for name, weight in weights.items()}
-    tensors |= {f"best/{name}": kept(tensor) for name, tensor in best.items()}
+    """Return the tensors of a checkpoint by name: weights, best weights, and the optimizer's moments."""
+    tensors = {f"weight/{name}": whole_on_first(weight.detach()) for name, weight in weights.items()}
+    tensors |= {f"best/{name}": whole_on_first(tensor) for name, tensor in best.items()}
     for name, weight in weights.items():
-        tensors |= {f"optimizer/{key}/{name}": kept(value) for key, value in optimizer.state.get(weight, {}).items()}
+        moments = optimizer.state.get(weight, {})
+        tensors |= {f"optimizer/{key}/{name}": whole_on_first(value) for key, value in moments.items()}
     return tensors
 
 
-def _part(tensors: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+def _named_with(tensors: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    """Return the tensors whose names begin with a prefix, without it."""
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
 def _resume(
-    state: State | None,
+    checkpoint: Checkpoint | None,
     weights: Mapping[str, nn.Parameter],
     best: dict[str, torch.Tensor],
     optimizer: torch.optim.Optimizer,
-) -> Run:
-    if state is None:
-        return Run()
-    _restore(weights, {name: state.tensors[f"weight/{name}"] for name in weights})
-    best.update({name: as_held(state.tensors[f"best/{name}"], weight) for name, weight in weights.items()})
+) -> TrainingRun:
+    """Put a checkpoint into the weights, the best weights and the optimizer; returns how far it had come."""
+    if checkpoint is None:
+        return TrainingRun()
+    _restore(weights, {name: checkpoint.tensors[f"weight/{name}"] for name in weights})
+    best.update({name: sharded_as(checkpoint.tensors[f"best/{name}"], weight) for name, weight in weights.items()})
     moments: dict[str, dict[str, torch.Tensor]] = {name: {} for name in weights}
-    for key, tensor in state.tensors.items():
+    for key, tensor in checkpoint.tensors.items():
         kind, _, rest = key.partition("/")
         if kind == "optimizer":
             moment, _, name = rest.partition("/")
             moments[name][moment] = tensor
     for name, weight in weights.items():
         if moments[name]:
-            optimizer.state[weight] = {key: as_held(tensor, weight) for key, tensor in moments[name].items()}
-    return Run(**state.progress)
+            optimizer.state[weight] = {key: sharded_as(tensor, weight) for key, tensor in moments[name].items()}
+    return TrainingRun(**checkpoint.progress)
 
 
 @torch.no_grad()
 def _restore(weights: Mapping[str, nn.Parameter], saved: Mapping[str, torch.Tensor]) -> None:
     for name, weight in weights.items():
-        weight.copy_(as_held(saved[name], weight))
+        weight.copy_(sharded_as(saved[name], weight))

@@ -1,38 +1,44 @@
-"""The gradient of an update, summed over parts of its batch: over those of several processes that train together, and
-over smaller ones, so that the rows of a process need not fit into its memory at once.
+"""Gradient accumulation: the gradient of an update, summed over the micro-batches of its batch.
 
-Every mean of the loss stays one over the whole batch (see `objective`), so parts change the gradient by rounding alone.
-Only dropout draws other masks. Where memory does not suffice, what was summed is dropped, and the update is done again
-in parts of half the size.
+The rows of a batch are shared among the processes that train together, and each process cuts its rows into
+micro-batches, so that they need not fit into its memory at once. Every mean of the loss stays one over the whole batch
+(see `objective`), so micro-batches change the gradient by rounding alone, and only dropout draws other masks.
+
+Out-of-memory back-off: where memory does not suffice, what was summed is dropped, and the update is made again in
+micro-batches of half the size. Processes that hold shards of a model wait for each other in the midst of a layer, so
+one that runs out of memory there can neither ask the others for smaller micro-batches nor save with them: it notes the
+size with which the next attempt begins.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from accelerate.utils.memory import clear_device_cache
 from torch import nn
 
 from mtpeft.core.failures import is_out_of_memory
+from mtpeft.core.files import write_text
 from mtpeft.data.token_arrays import IGNORED
 from mtpeft.methods.task_ids import tell
-from mtpeft.training.launch import speaks
+from mtpeft.training.distributed import ALONE, Ranks, is_sharded, is_true_in_any, ranks, sum_gradients, sum_over_ranks
+from mtpeft.training.launch import prints
 from mtpeft.training.objective import TOKENS, Inputs, Objective, Sizes
-from mtpeft.training.ranks import ALONE, Ranks, is_true_in_any, ranks, sum_gradients, sum_over_ranks
-from mtpeft.training.sharding import is_sharded
 
-SEEDS = 48
-"""Bits of a seed below those that are other ones in every process."""
+SEED_BITS = 48
+"""Bits of a seed that all processes share; the bits above them are the process's own."""
 
 
 @dataclass(frozen=True)
 class Gradient:
-    """What is known of a gradient besides itself, which lies in the parameters.
+    """What is known of a gradient, whose numbers lie in the parameters.
 
     Attributes:
         loss: mean over the batch.
         tokens: target tokens of the batch.
-        micro_batch_tokens: padded tokens of a part, on its longer side, or None where nothing was cut.
+        micro_batch_tokens: padded tokens of a micro-batch, on its longer side; None where the batch was not cut.
     """
 
     loss: torch.Tensor
@@ -41,15 +47,15 @@ class Gradient:
 
 
 @dataclass(frozen=True)
-class Differentiated:
-    """What the gradient of an update is of.
+class TrainedModel:
+    """A model with what the gradient of an update depends on besides the batch.
 
     Attributes:
         model: in training mode.
-        trained: its parameters that are trained.
+        trained: parameters that are trained.
         objective: what is minimised.
-        label_smoothing: of the objective.
-        takers: modules that are told the `domains` of the rows that they see.
+        label_smoothing: share of the target distribution that goes to all words.
+        takers: modules that need the task ids of the rows that they see.
     """
 
     model: nn.Module
@@ -59,34 +65,34 @@ class Differentiated:
     takers: Iterable[nn.Module]
 
 
-def put_gradient(of: Differentiated, batch: Inputs, *, seed: int, micro_batch_tokens: int | None) -> Gradient:
-    """Put the gradient of a batch into the parameters, in the place of what lay there.
+def accumulate_gradients(of: TrainedModel, batch: Inputs, *, seed: int, micro_batch_tokens: int | None) -> Gradient:
+    """Compute the gradient of a batch into the parameters, in the place of the last one.
 
     Args:
-        of: what is differentiated.
-        batch: inputs of an update, with `labels` of shape (batch, length), and of a group of pairs with `domains`.
-        seed: of the random numbers.
-        micro_batch_tokens: most padded tokens of a part on its longer side; a part has at least one row.
+        of: the model and what is minimised.
+        batch: inputs of an update, with `labels` of shape (batch, length), and for several pairs with `domains`.
+        seed: seed of the dropout masks.
+        micro_batch_tokens: most padded tokens of a micro-batch on its longer side; it has at least one row.
 
     Raises:
-        torch.OutOfMemoryError: a row alone is too much; on a processor a RuntimeError.
+        torch.OutOfMemoryError: one row alone is too much; on a CPU it is a RuntimeError.
     """
     batch, together = of.objective.complete(batch), ranks()
     whole = of.objective.sizes(batch)
     while True:
         _drop_gradient(of.trained)
-        torch.manual_seed(seed + (together.index << SEEDS))
-        smaller = halved(batch, micro_batch_tokens, together)
-        parts = parts_of(batch, micro_batch_tokens, together, even=is_sharded(of.model))
+        torch.manual_seed(seed + (together.index << SEED_BITS))
+        smaller = halved_micro_batch(batch, micro_batch_tokens, together)
+        parts = micro_batches_of(batch, micro_batch_tokens, together, even=is_sharded(of.model))
         loss = _add_gradients(of, parts, whole, last_try=smaller is None)
         if loss is not None:
             break
-        # Here nothing refers any more to the tensors of the part that was too large.
+        # Nothing refers to the tensors of the micro-batch that was too large from here on.
         micro_batch_tokens = smaller
         _drop_gradient(of.trained)
         clear_device_cache(garbage_collection=True)
-        if speaks():
-            print(f"Out of memory; updates go on in parts of at most {smaller} padded tokens.", flush=True)
+        if prints():
+            print(f"Out of memory; updates go on in micro-batches of at most {smaller} padded tokens.", flush=True)
     if not is_sharded(of.model):
         sum_gradients(of.trained)
     sum_over_ranks([loss])
@@ -98,11 +104,11 @@ def _drop_gradient(trained: Iterable[nn.Parameter]) -> None:
         parameter.grad = None
 
 
-def _add_gradients(of: Differentiated, parts: Iterable[Inputs], whole: Sizes, *, last_try: bool) -> torch.Tensor | None:
-    """Add the gradients of parts; returns their part of the loss, or None where a process ran out of memory.
+def _add_gradients(of: TrainedModel, parts: Iterable[Inputs], whole: Sizes, *, last_try: bool) -> torch.Tensor | None:
+    """Add the gradients of micro-batches; returns their part of the loss, or None where a process ran out of memory.
 
     Raises:
-        torch.OutOfMemoryError: it did so at the last try; on a processor a RuntimeError.
+        torch.OutOfMemoryError: it did so at the last try; on a CPU it is a RuntimeError.
     """
     try:
         loss = sum((_add_gradient(of, part, whole) for part in parts), start=torch.zeros((), device=of.model.device))
@@ -121,8 +127,8 @@ def _add_gradients(of: Differentiated, parts: Iterable[Inputs], whole: Sizes, *,
     return None
 
 
-def _add_gradient(of: Differentiated, part: Inputs, whole: Sizes) -> torch.Tensor:
-    """Add the gradient of a part; returns its part of the loss."""
+def _add_gradient(of: TrainedModel, part: Inputs, whole: Sizes) -> torch.Tensor:
+    """Add the gradient of a micro-batch; returns its part of the loss."""
     inputs = {name: tensor.to(of.model.device) for name, tensor in part.items()}
     domains = inputs.pop("domains", None)
     if domains is not None:
@@ -130,14 +136,14 @@ def _add_gradient(of: Differentiated, part: Inputs, whole: Sizes) -> torch.Tenso
     return of.objective.backward(of.model, inputs, of.label_smoothing, whole)
 
 
-def parts_of(
+def micro_batches_of(
     batch: Inputs, micro_batch_tokens: int | None, together: Ranks = ALONE, *, even: bool = False
 ) -> Iterator[Inputs]:
-    """The rows of a batch that are this process's, one part after another, each of the width of the batch.
+    """Yield the micro-batches of this process's rows of a batch, each of the width of the batch.
 
-    With `even`, one that has fewer parts than others has more that add nothing: a row of the batch without its labels.
+    With `even`, every process gets as many as the others; additional ones have a row without labels and add nothing.
     """
-    rows = _rows_of_a_part(batch, micro_batch_tokens, together)
+    rows = _rows_of_micro_batch(batch, micro_batch_tokens, together)
     own = {name: tensor[together.index :: together.count] for name, tensor in batch.items()}
     for first in range(0, _most_rows(batch, together), rows):
         part = {name: tensor[first : first + rows] for name, tensor in own.items()}
@@ -148,27 +154,48 @@ def parts_of(
             yield {**alone, "labels": torch.full_like(alone["labels"], IGNORED)}
 
 
-def halved(batch: Inputs, micro_batch_tokens: int | None, together: Ranks = ALONE) -> int | None:
-    """Padded tokens of parts of a batch with half as many rows as they have, or None where they have one."""
-    rows = _rows_of_a_part(batch, micro_batch_tokens, together)
+def halved_micro_batch(batch: Inputs, micro_batch_tokens: int | None, together: Ranks = ALONE) -> int | None:
+    """Return the padded tokens of micro-batches with half as many rows, or None where they have one row."""
+    rows = _rows_of_micro_batch(batch, micro_batch_tokens, together)
     return rows // 2 * _width(batch) if rows > 1 else None
 
 
-def smallest(*micro_batch_tokens: int | None) -> int | None:
-    """The smallest one of micro-batches, of which any may be the whole batch."""
+def smallest_micro_batch(*micro_batch_tokens: int | None) -> int | None:
+    """Return the smallest of these sizes; None stands for the whole batch."""
     return min((size for size in micro_batch_tokens if size is not None), default=None)
 
 
-def _rows_of_a_part(batch: Inputs, micro_batch_tokens: int | None, together: Ranks) -> int:
+def _rows_of_micro_batch(batch: Inputs, micro_batch_tokens: int | None, together: Ranks) -> int:
     most = _most_rows(batch, together)
     return most if micro_batch_tokens is None else min(most, max(1, micro_batch_tokens // _width(batch)))
 
 
 def _most_rows(batch: Inputs, together: Ranks) -> int:
-    """Rows of the process that has the most."""
+    """Return the rows of the process that has the most."""
     return -(-len(batch["labels"]) // together.count)
 
 
 def _width(batch: Inputs) -> int:
-    """Tokens of the longer side of a batch."""
+    """Return the tokens of the longer side of a batch."""
     return max(batch[name].shape[1] for name in ("input_ids", "labels"))
+
+
+NOTE = "micro_batch_tokens"
+"""File beside the checkpoint that holds the size for the next attempt."""
+
+
+@contextmanager
+def note_out_of_memory(folder: Path, smaller: Callable[[], int | None]) -> Iterator[None]:
+    """Note the size for the next attempt, given by `smaller`, where memory does not suffice for this one."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if is_out_of_memory(error) and (tokens := smaller()):
+            write_text(folder / NOTE, f"{tokens}\n")
+        raise
+
+
+def noted_micro_batch(folder: Path) -> int | None:
+    """Return the size that an earlier attempt has noted, if any."""
+    note = folder / NOTE
+    return int(note.read_text(encoding="utf-8")) if note.exists() else None

@@ -1,7 +1,7 @@
-"""What an update minimises: the cross-entropy of the targets, with its gradient. Other objectives have its form.
+"""The training objective: the cross-entropy of the targets, with its gradient. Other objectives have the same form.
 
-A loss is a mean over the batch of an update. Its gradient is computed part by part of the batch's rows, each weighed by
-its share in what the mean is over, so an objective says what that is.
+A loss is a mean over the batch of an update. Its gradient is computed one micro-batch after another, each weighted by
+its share in what the mean is taken over, so an objective says what that is.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -15,7 +15,7 @@ from mtpeft.data.token_arrays import IGNORED
 
 Inputs = Mapping[str, torch.Tensor]
 Sizes = Mapping[str, int]
-"""What means are over, by name; `tokens` are those of the targets."""
+"""Numbers of what means are taken over, by name; `tokens` counts the target tokens."""
 TOKENS = "tokens"
 
 
@@ -24,10 +24,10 @@ class Objective:
     """What an update minimises.
 
     Attributes:
-        backward: from a model, rows of a batch with `labels`, the label smoothing, and sizes of the whole batch, adds
-            the gradient of these rows to the parameters, and returns their part of the loss.
-        sizes: of a batch, or of rows of it.
-        complete: the batch with what a row needs of the others.
+        backward: adds the gradient of some rows of a batch to the parameters, and returns their part of the loss; gets
+            a model, the rows with their `labels`, the label smoothing, and the sizes of the whole batch.
+        sizes: sizes of a batch or of some of its rows.
+        complete: adds to a batch what a row needs of the others.
     """
 
     backward: Callable[[nn.Module, Inputs, float, Sizes], torch.Tensor]
@@ -36,19 +36,19 @@ class Objective:
 
 
 def target_tokens(inputs: Inputs) -> Sizes:
-    """The number of target tokens."""
+    """Count the target tokens."""
     return {TOKENS: int((inputs["labels"] != IGNORED).sum())}
 
 
 def _likelihood(model: nn.Module, inputs: Inputs, label_smoothing: float, whole: Sizes) -> torch.Tensor:
-    """Mean cross-entropy over the target tokens."""
+    """Add the gradient of the mean cross-entropy over the target tokens."""
     given = {name: tensor for name, tensor in inputs.items() if name != "labels"}
     labels = inputs["labels"]
-    judged = labels != IGNORED
-    with only_logits_of(model, judged):
+    predicted = labels != IGNORED
+    with only_logits_of(model, predicted):
         logits = model(**given, use_cache=False).logits.float()
     gradient = logits.detach()
-    loss = cross_entropy_in_place(gradient, labels[judged], label_smoothing=label_smoothing, tokens=whole[TOKENS])
+    loss = cross_entropy_in_place(gradient, labels[predicted], label_smoothing=label_smoothing, tokens=whole[TOKENS])
     logits.backward(gradient)
     return loss
 
@@ -59,11 +59,13 @@ likelihood = Objective(_likelihood, target_tokens)
 
 @contextmanager
 def only_logits_of(model: nn.Module, positions: torch.Tensor) -> Iterator[None]:
-    """Logits of these target positions alone, as (positions, vocabulary): the output layer is the dearest by far.
+    """Compute logits of some target positions alone while this is open, since the output layer costs the most.
+
+    The logits then have the shape (positions, vocabulary).
 
     Args:
-        model: any that has its output layer applied to states of shape (batch, length, width).
-        positions: true where there is a label: shape (batch, length).
+        model: one whose output layer gets states of shape (batch, length, width).
+        positions: true where there is a label, shape (batch, length).
     """
     chosen = model.get_output_embeddings().register_forward_pre_hook(lambda _, states: (states[0][positions],))
     try:
@@ -73,24 +75,23 @@ def only_logits_of(model: nn.Module, positions: torch.Tensor) -> Iterator[None]:
 
 
 LEAST = torch.finfo(torch.float32).tiny
-"""What a probability counts as that is too small for a float: 87 nats, which only a model that has diverged reaches."""
+"""Smallest probability of a float, 87 nats, in the place of zero; only a model that has diverged comes near it."""
 
 
 @torch.no_grad()
 def cross_entropy_in_place(
     logits: torch.Tensor, labels: torch.Tensor, *, label_smoothing: float, tokens: int
 ) -> torch.Tensor:
-    """What these tokens add to the mean cross-entropy over all tokens of a batch; the logits become its gradient, for
-    `backward` of what they were computed by.
+    """Return the part of some tokens in the mean cross-entropy of a batch, and turn their logits into its gradient.
 
     With label smoothing the target is a mixture of the label and of all words alike (Szegedy et al. 2016,
     arXiv 1512.00567), as in `torch.nn.functional.cross_entropy`.
 
     Args:
-        logits: 32-bit floats of shape (own tokens, vocabulary).
+        logits: 32-bit floats, shape (own tokens, vocabulary); they are overwritten.
         labels: shape (own tokens).
         label_smoothing: share of the mixture that goes to all words.
-        tokens: of the batch that these are a part of.
+        tokens: number of target tokens of the whole batch.
     """
     own, vocabulary = logits.shape
     rows = torch.arange(own, device=logits.device)

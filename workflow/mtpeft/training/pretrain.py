@@ -1,11 +1,11 @@
-"""Pre-train an mBART model from nothing, by translation or by denoising, with the engine that fine-tunes cells."""
+"""Pre-train an mBART model from random weights, by translation or by denoising, with the loop that fine-tunes cells."""
 
 import itertools
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -20,59 +20,124 @@ from mtpeft.data.token_arrays import IGNORED, TokenPairs, cut, model_inputs, rea
 from mtpeft.models.config_json import TRAINED_HERE
 from mtpeft.models.families import read_shape
 from mtpeft.models.load import parameters, prepare_torch, random_model
-from mtpeft.models.special_tokens import Frame
+from mtpeft.models.special_tokens import SpecialTokens
 from mtpeft.models.tokenizer import load_tokenizer
-from mtpeft.training.attempts import FINISHED, attempting, state_of
+from mtpeft.training.attempt_log import FINISHED, attempting, state_of
 from mtpeft.training.batches import BatchOrder
-from mtpeft.training.loop import Plan, Run, Task, train
-from mtpeft.training.noise import Noise, TokenPair, infill, join_rows, mask_tokens
-from mtpeft.training.ranks import is_first, ranks
-from mtpeft.training.sharding import shard, whole_weights
+from mtpeft.training.distributed import is_first, ranks, shard, whole_weights
+from mtpeft.training.evaluate import Poll
+from mtpeft.training.loop import TrainingPlan, TrainingRun, TrainingTask, train
 
 WARMUP, LABEL_SMOOTHING, WEIGHT_DECAY, CLIP_NORM, EVALUATIONS = 0.05, 0.1, 0.01, 1.0, 12
 FIRST_WORD = 2
-"""The decoder reads the start token and the language before it reads a word."""
+"""Position of the first word in what an mBART decoder reads, after the start token and the language token."""
 NEVER = 2**62
+"""Number of an update that is never reached."""
+MASKED_SHARE = 0.35
+"""Share of the tokens of a text that text infilling masks."""
+SPAN_MEAN = 3.5
+"""Mean of the Poisson distribution of span lengths; a span of length 0 inserts a mask."""
 
-Rows = Sequence[TokenPair]
+TokenPair = tuple[torch.Tensor, torch.Tensor]
+"""Source and target tokens of a row."""
 
 
 @dataclass(frozen=True)
-class Text:
-    """Sequences to train on, and what is done to them before the model sees them.
+class Noise:
+    """How the rows of a batch are changed, so that the model does not learn a small corpus by heart.
+
+    Attributes:
+        infilling: the source is a text with masked spans, for denoising.
+        joined: share of the batches in which rows are joined two by two.
+        masked_source: share of the source tokens that become masks.
+        masked_target: share of the tokens that become masks in what the decoder reads, not in what it must predict
+            (word dropout, Bowman et al. 2016, arXiv 1511.06349).
+        begin: first update with any of them except infilling.
+    """
+
+    infilling: bool
+    joined: float
+    masked_source: float
+    masked_target: float
+    begin: int
+
+
+@dataclass(frozen=True)
+class PretrainingParams:
+    """What pre-training depends on besides its input files.
+
+    Attributes:
+        plain: the JSON object that the rule gives, for records and checkpoints.
+        config: keys of the model's config.json.
+        rows: sentence pairs that are read of each language pair; None for all.
+        updates: number of optimizer steps.
+        learning_rate: peak learning rate.
+        batch_tokens: most padded tokens of a batch, on its longer side.
+        seed: of the weights, of the order of the batches, of dropout and of the noise.
+        threads: torch's threads.
+        noise: how batches are changed.
+    """
+
+    plain: Mapping[str, Any]
+    config: Mapping[str, Any]
+    rows: int | None
+    updates: int
+    learning_rate: float
+    batch_tokens: int
+    seed: int
+    threads: int
+    noise: Noise
+
+    @classmethod
+    def of(cls, params: Mapping[str, Any]) -> Self:
+        """Parse the params of a pre-training step."""
+        noise = Noise(
+            infilling=params["objective"] == "denoising",
+            begin=round(params["noise"]["begin"] * params["updates"]),
+            **{key: params["noise"][key] for key in ("joined", "masked_source", "masked_target")},
+        )
+        keys = ("config", "rows", "updates", "learning_rate", "batch_tokens", "seed", "threads")
+        return cls(plain=params, noise=noise, **{key: params[key] for key in keys})
+
+
+@dataclass(frozen=True)
+class NoisyText:
+    """Rows to train on, and how they are changed before the model reads them.
 
     Attributes:
         rows: source and target tokens of each row.
-        noise: what is done to a batch.
-        mask: the token that stands for what is hidden.
-        frame: of the model; a row says its language itself.
-        seed: of the noise, which else depends on the update alone.
+        noise: how a batch is changed.
+        mask: token that replaces masked ones.
+        special_tokens: special tokens of the model; the tokens of a row name its languages themselves.
+        seed: of the noise, which otherwise depends on the update alone.
     """
 
-    rows: Rows
+    rows: Sequence[TokenPair]
     noise: Noise
     mask: int
-    frame: Frame
+    special_tokens: SpecialTokens
     seed: int
 
     def inputs(self, rows: Sequence[int], update: int) -> Mapping[str, torch.Tensor]:
-        """Model inputs of a batch of rows."""
+        """Return the model inputs of a batch of rows."""
         rng = np.random.default_rng((self.seed, update))
         pairs = [self.rows[row] for row in rows]
-        noisy = update >= self.noise.begin
-        if noisy and rng.random() < self.noise.joined:
-            pairs = join_rows(pairs, self.frame.longest)
-        sources = [self._hide(source, rng, noisy=noisy) for source, _ in pairs]
-        inputs = model_inputs(sources, [target for _, target in pairs], frame=self.frame)
-        if noisy and self.noise.masked_target:
+        is_noisy = update >= self.noise.begin
+        if is_noisy and rng.random() < self.noise.joined:
+            pairs = join_rows(pairs, self.special_tokens.max_length)
+        sources = [self._masked_source(source, rng, is_noisy=is_noisy) for source, _ in pairs]
+        inputs = model_inputs(sources, [target for _, target in pairs], special_tokens=self.special_tokens)
+        if is_noisy and self.noise.masked_target:
             read = inputs["decoder_input_ids"]
-            hidden = torch.from_numpy(rng.random(read.shape) < self.noise.masked_target) & (read != self.frame.pad)
-            hidden[:, :FIRST_WORD] = False
-            inputs = {**inputs, "decoder_input_ids": read.masked_fill(hidden, self.mask)}
+            masked = torch.from_numpy(rng.random(read.shape) < self.noise.masked_target) & (
+                read != self.special_tokens.pad
+            )
+            masked[:, :FIRST_WORD] = False
+            inputs = {**inputs, "decoder_input_ids": read.masked_fill(masked, self.mask)}
         return inputs
 
     def clean_inputs(self, rows: Sequence[int]) -> Mapping[str, torch.Tensor]:
-        """Model inputs of a batch of dev rows: as they are, or with the same spans masked each time."""
+        """Return the model inputs of a batch of dev rows: without noise, or with the same masked spans each time."""
         return replace(self, noise=replace(self.noise, begin=NEVER)).inputs(rows, int(rows[0]))
 
     @property
@@ -80,17 +145,17 @@ class Text:
         """Tokens of the longer side of each row."""
         return np.array([max(len(source), len(target)) for source, target in self.rows])
 
-    def _hide(self, source: torch.Tensor, rng: np.random.Generator, *, noisy: bool) -> torch.Tensor:
+    def _masked_source(self, source: torch.Tensor, rng: np.random.Generator, *, is_noisy: bool) -> torch.Tensor:
         if self.noise.infilling:
             inner = torch.from_numpy(infill(source[1:-1].numpy(), self.mask, rng)).to(source.dtype)
             return torch.cat([source[:1], inner, source[-1:]])
-        if noisy and self.noise.masked_source:
+        if is_noisy and self.noise.masked_source:
             return mask_tokens(source, self.noise.masked_source, self.mask, rng)
         return source
 
 
 def pretrain(
-    settings: Mapping[str, Any],
+    params: Mapping[str, Any],
     *,
     tokenizer: Path,
     train_arrays: Sequence[Path],
@@ -100,75 +165,103 @@ def pretrain(
 ) -> None:
     """Train and write `checkpoint/` beside the record: a Hugging Face folder with the tokenizer in it.
 
+    Args:
+        params: of the pre-training.
+        tokenizer: folder of the tokenizer.
+        train_arrays: token arrays of the pre-training text of each language pair.
+        dev_arrays: token arrays of the dev set of each language pair.
+        record: `base.json` of the model.
+        execution: how it runs.
+
     Raises:
         UserError: training has diverged, so there is no base model to tune.
-        TryAgainError: stopped early, with the state saved, or somebody else trains this model.
+        TryAgainError: training was stopped early, with its state saved, or another process trains this model.
     """
-    state = state_of(record)
+    parsed, state = PretrainingParams.of(params), state_of(record)
     with attempting(state) as attempt:
-        device = prepare_torch(settings["threads"])
-        loaded = load_tokenizer(tokenizer)
-        model, total = _random_model(settings, device)
+        device = prepare_torch(parsed.threads)
+        opened = load_tokenizer(tokenizer)
+        model, total = _random_model(parsed, device)
         if execution.sharded:
             shard(model)
-        task = _task(settings, model, loaded, train_arrays, dev_arrays=dev_arrays, execution=execution)
-        run = train(task, _plan(settings), state_folder=state, clock=attempt.clock)
+        texts = (
+            _noisy_text(parsed, train_arrays, mask=opened.mask_token_id, rows=parsed.rows),
+            _noisy_text(parsed, dev_arrays, mask=opened.mask_token_id, rows=None),
+        )
+        inputs = [sha256_of(file) for file in (*train_arrays, *dev_arrays)]
+        task = _task(parsed, model, *texts, inputs=inputs, execution=execution)
+        run = train(task, _plan(parsed), state_folder=state, clock=attempt.clock)
         if run.status == "diverged":
             raise UserError(
-                f"Pre-training has diverged at update {run.step} of {settings['updates']}; write a smaller rate than "
-                f"{settings['learning_rate']} in 'models.{label_of(record.parent.name)}.pretrain.learning_rate'."
+                f"Pre-training has diverged at update {run.step} of {parsed.updates}; write a smaller rate than "
+                f"{parsed.learning_rate} in 'models.{label_of(record.parent.name)}.pretrain.learning_rate'."
             )
-        with whole_weights(model) as told:
+        with whole_weights(model) as options:
             if not is_first():
                 return
-            _save(model, loaded, record.parent / "checkpoint", **told)
-        described = describe(str(device), settings["threads"])
+            _save(model, opened, record.parent / "checkpoint", **options)
+        described = describe(str(device), parsed.threads)
         described |= {"processes": ranks().count, "micro_batch_tokens": run.micro_batch_tokens}
         described |= {"attempts": attempt.end(FINISHED)}
-        _write_record(settings, run, total, execution=described, record=record)
+        _write_record(params, run, total, execution=described, record=record)
         shutil.rmtree(state, ignore_errors=True)
 
 
-def _random_model(settings: Mapping[str, Any], device: torch.device) -> tuple[torch.nn.Module, int]:
-    """The model with random weights, and how many parameters it has, which is what its configuration adds up to."""
-    model = random_model(settings["config"], seed=settings["seed"]).to(device)
+def _random_model(params: PretrainingParams, device: torch.device) -> tuple[torch.nn.Module, int]:
+    """Make the model with random weights, and count its parameters, which must be as many as its config says."""
+    model = random_model(params.config, seed=params.seed).to(device)
     total = parameters(model)[0]
-    if total != read_shape(settings["config"]).total:
+    if total != read_shape(params.config).total:
         raise AssertionError(f"the model has {total} parameters, which is not what its configuration adds up to")
     return model, total
 
 
 def _task(
-    settings: Mapping[str, Any],
+    params: PretrainingParams,
     model: torch.nn.Module,
-    tokenizer: Any,
-    train_arrays: Sequence[Path],
+    text: NoisyText,
+    dev: NoisyText,
     *,
-    dev_arrays: Sequence[Path],
+    inputs: Sequence[str],
     execution: Execution,
-) -> Task:
-    text, dev = (
-        _text(told, [read_arrays(file) for file in files], tokenizer.mask_token_id)
-        for told, files in ((settings, train_arrays), ({**settings, "rows": None}, dev_arrays))
-    )
-    order = BatchOrder(text.lengths, settings["batch_tokens"], settings["seed"])
-    inputs = [sha256_of(file) for file in (*train_arrays, *dev_arrays)]
-    return Task(
+) -> TrainingTask:
+    order = BatchOrder(text.lengths, params.batch_tokens, params.seed)
+    return TrainingTask(
         model=model,
         batch=lambda update: text.inputs(order.rows(update), update),
-        evaluate=lambda look: -mean_loss(model, dev, settings["batch_tokens"], look=look),
-        identity=canonical({"settings": settings, "inputs": inputs}),
+        evaluate=lambda poll: -mean_loss(model, dev, params.batch_tokens, poll=poll),
+        identity=canonical({"params": params.plain, "inputs": list(inputs)}),
         execution=execution,
     )
 
 
+def _plan(params: PretrainingParams) -> TrainingPlan:
+    return TrainingPlan(
+        updates=params.updates,
+        learning_rate=params.learning_rate,
+        warmup=WARMUP,
+        label_smoothing=LABEL_SMOOTHING,
+        weight_decay=WEIGHT_DECAY,
+        clip_norm=CLIP_NORM,
+        evaluations=EVALUATIONS,
+        seed=params.seed,
+    )
+
+
 @torch.inference_mode()
-def mean_loss(model: torch.nn.Module, text: Text, batch_tokens: int, *, look: Callable[[], None]) -> float:
-    """Negative log-likelihood per target token, in nats; between batches `look` may end it with an error of its own."""
+def mean_loss(model: torch.nn.Module, text: NoisyText, batch_tokens: int, *, poll: Poll) -> float:
+    """Compute the negative log-likelihood per target token, in nats.
+
+    Args:
+        model: in evaluation mode.
+        text: dev rows.
+        batch_tokens: padded tokens of a batch.
+        poll: is called before each batch, and may raise what stops the evaluation.
+    """
     total = tokens = 0.0
     lengths = text.lengths
     for rows in cut(np.arange(len(lengths)), lengths, batch_tokens):
-        look()
+        poll()
         inputs = {name: tensor.to(model.device) for name, tensor in text.clean_inputs(rows).items()}
         labels = inputs.pop("labels").flatten()
         logits = model(**inputs, use_cache=False).logits.flatten(0, 1).float()
@@ -177,30 +270,32 @@ def mean_loss(model: torch.nn.Module, text: Text, batch_tokens: int, *, look: Ca
     return total / max(1.0, tokens)
 
 
-def _text(settings: Mapping[str, Any], parts: Sequence[TokenPairs], mask: int) -> Text:
-    noise = Noise(
-        infilling=settings["objective"] == "denoising",
-        begin=round(settings["noise"]["begin"] * settings["updates"]),
-        **{key: settings["noise"][key] for key in ("joined", "masked_source", "masked_target")},
-    )
-    pairs = [pair for place, part in enumerate(parts) for pair in stretch(part, settings["rows"], place / len(parts))]
-    rows = distinct_sides(pairs) if noise.infilling else pairs
-    return Text(rows, noise, mask, frame=_frame(settings["config"]), seed=settings["seed"])
+def _noisy_text(params: PretrainingParams, arrays: Sequence[Path], *, mask: int, rows: int | None) -> NoisyText:
+    """Read the rows of all language pairs; for denoising every distinct sentence of either side."""
+    parts = [read_arrays(file) for file in arrays]
+    pairs = [pair for place, part in enumerate(parts) for pair in stretch(part, rows, place / len(parts))]
+    chosen = distinct_sides(pairs) if params.noise.infilling else pairs
+    return NoisyText(chosen, params.noise, mask, special_tokens=_frame(params.config), seed=params.seed)
 
 
-def _frame(config: Mapping[str, Any]) -> Frame:
-    return Frame(
+def _frame(config: Mapping[str, Any]) -> SpecialTokens:
+    return SpecialTokens(
         pad=config["pad_token_id"],
         end=config["eos_token_id"],
         begin=(config["decoder_start_token_id"],),
-        longest=config["max_position_embeddings"],
+        max_length=config["max_position_embeddings"],
     )
 
 
 def stretch(part: TokenPairs, count: int | None, begin: float) -> list[TokenPair]:
-    """So many consecutive rows of a part, or all of them, from a share of it on, and on at its beginning after its end.
+    """Return consecutive rows of a language pair, from a share of it on; after its end they go on at its beginning.
 
-    Parts have the sentences of a corpus in the same order, so pairs that begin elsewhere read other sentences.
+    Language pairs of a corpus have its sentences in the same order, so those that begin elsewhere read other sentences.
+
+    Args:
+        part: token arrays of the language pair.
+        count: number of rows; None for all.
+        begin: share of the rows before the first one.
     """
     total = len(part.source)
     first = int(begin * total)
@@ -209,41 +304,74 @@ def stretch(part: TokenPairs, count: int | None, begin: float) -> list[TokenPair
 
 
 def distinct_sides(pairs: Sequence[TokenPair]) -> list[TokenPair]:
-    """Every distinct sentence of either side, as its own target."""
+    """Return every distinct sentence of either side, as its own target."""
     distinct = {tuple(tokens.tolist()): tokens for tokens in itertools.chain.from_iterable(pairs)}
     return [(tokens, tokens) for _, tokens in sorted(distinct.items())]
 
 
-def _plan(settings: Mapping[str, Any]) -> Plan:
-    return Plan(
-        updates=settings["updates"],
-        learning_rate=settings["learning_rate"],
-        warmup=WARMUP,
-        label_smoothing=LABEL_SMOOTHING,
-        weight_decay=WEIGHT_DECAY,
-        clip_norm=CLIP_NORM,
-        evaluations=EVALUATIONS,
-        seed=settings["seed"],
-    )
+def infill(tokens: np.ndarray, mask: int, rng: np.random.Generator) -> np.ndarray:
+    """Replace spans of tokens by one mask each, until about 35 % of the tokens are gone.
+
+    This is the noise of BART (arXiv 1910.13461) and mBART (arXiv 2001.08210).
+
+    Args:
+        tokens: a sequence without its special tokens.
+        mask: the token that replaces a span.
+        rng: random numbers of the spans.
+    """
+    to_mask = round(MASKED_SHARE * len(tokens))
+    pieces = list(tokens)
+    while to_mask > 0:
+        length = min(int(rng.poisson(SPAN_MEAN)), to_mask, len(pieces))
+        start = int(rng.integers(0, len(pieces) - length + 1))
+        pieces[start : start + length] = [mask]
+        to_mask -= max(1, length)
+    return np.array(pieces, dtype=tokens.dtype)
 
 
-def _save(model: Any, tokenizer: Any, folder: Path, **told: Any) -> None:
-    """Write the folder under another name first: it is there whole or not at all."""
+def mask_tokens(tokens: torch.Tensor, share: float, mask: int, rng: np.random.Generator) -> torch.Tensor:
+    """Replace about a share of the tokens by masks, but never the first and the last token."""
+    chosen = torch.from_numpy(rng.random(len(tokens)) < share)
+    chosen[[0, -1]] = False
+    return tokens.masked_fill(chosen, mask)
+
+
+def join_rows(rows: Sequence[TokenPair], max_length: int) -> list[TokenPair]:
+    """Join each two neighbouring rows of the same languages, where the result has at most `max_length` tokens."""
+    joined: list[TokenPair] = []
+    waiting: dict[tuple[int, int], TokenPair] = {}
+    for source, target in rows:
+        languages = (int(source[0]), int(target[0]))
+        first = waiting.pop(languages, None)
+        if first is None:
+            waiting[languages] = (source, target)
+            continue
+        both = (_joined(first[0], source), _joined(first[1], target))
+        joined += [both] if max(map(len, both)) <= max_length else [first, (source, target)]
+    return [*joined, *waiting.values()]
+
+
+def _joined(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+    return torch.cat([first[:-1], second[1:]])
+
+
+def _save(model: Any, tokenizer: Any, folder: Path, **options: Any) -> None:
+    """Write the folder under another name first, so that it is there whole or not at all."""
     temporary = folder.with_name(f".{folder.name}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
-    model.save_pretrained(temporary, **told)
+    model.save_pretrained(temporary, **options)
     tokenizer.save_pretrained(temporary)
     publish_folder(temporary, folder)
 
 
 def _write_record(
-    settings: Mapping[str, Any], run: Run, total: int, *, execution: Mapping[str, Any], record: Path
+    params: Mapping[str, Any], run: TrainingRun, total: int, *, execution: Mapping[str, Any], record: Path
 ) -> None:
     folder = record.parent / "checkpoint"
     content = ModelRecord(
         model=label_of(record.parent.name),
         folder=str(folder),
-        settings=dict(settings),
+        settings=dict(params),
         execution=dict(execution),
         versions=versions(),
         total_parameters=total,

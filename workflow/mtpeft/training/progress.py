@@ -1,4 +1,4 @@
-"""Show how training goes: a bar on a terminal, a line now and then in a log."""
+"""Show the progress of a training: a bar on a terminal, a line every ten seconds in a log."""
 
 import sys
 import time
@@ -7,14 +7,19 @@ from typing import Self
 
 from tqdm import tqdm
 
-from mtpeft.training.launch import speaks
+from mtpeft.training.launch import prints
 
 LOG_SECONDS = 10.0
 
 
 @dataclass
-class Progress:
-    """Loss, tokens per second and time left of a run of `updates`, of which `done` were made before it started."""
+class ProgressBar:
+    """The loss, the tokens per second and the time left of a training.
+
+    Args:
+        updates: number of all updates.
+        done: number of updates that were made before this process.
+    """
 
     updates: int
     done: int = 0
@@ -25,7 +30,7 @@ class Progress:
     _steps: int = field(default=0, init=False)
 
     def __enter__(self) -> Self:
-        if sys.stderr.isatty() and speaks():
+        if sys.stderr.isatty() and prints():
             self._bar = tqdm(total=self.updates, initial=self.done, unit="update", dynamic_ncols=True)
         return self
 
@@ -47,7 +52,7 @@ class Progress:
 
     def say(self, message: str) -> None:
         """Print a line without breaking the bar."""
-        if speaks():
+        if prints():
             tqdm.write(message, file=sys.stderr)
             sys.stderr.flush()
 

@@ -1,8 +1,8 @@
-"""Search for a learning rate: the same candidates for every method, judged by the dev score, widened where need be.
+"""Search for a learning rate: the same candidates for every method, compared by dev score, extended where need be.
 
-One process runs all trials of a class, one after another, so that its libraries are loaded once. A rate may be tried on
-several pairs and with several seeds; then the mean of its dev scores counts. The test set is no input, and nothing but
-dev scores is kept.
+One process runs all trials of a search, one after another, so that its libraries are loaded once. A rate may be tried
+on several language pairs and with several seeds; then the mean of its dev scores counts. The test set is no input, and
+nothing but dev scores is kept.
 """
 
 import json
@@ -15,80 +15,87 @@ from statistics import fmean, stdev
 from typing import Any
 
 from mtpeft.cluster.preemption import Clock
-from mtpeft.core.files import canonical, read_record, write_record
+from mtpeft.core.files import canonical, write_record
 from mtpeft.core.provenance import PLAIN, Execution, describe, versions
 from mtpeft.core.records import RateRecord, RateScore, Trial
-from mtpeft.training.attempts import FINISHED, Entry, attempting, search_state_of
-from mtpeft.training.job import Inputs, Job, open_job, train_job
-from mtpeft.training.loop import Run
-from mtpeft.training.ranks import is_first
+from mtpeft.training.attempt_log import FINISHED, Entry, attempting, search_state_of
+from mtpeft.training.distributed import is_first
+from mtpeft.training.finetune import CellInputs, PreparedTraining, prepare_training, run_training
 
 DIGITS = 4
 """Significant digits of a rate that is added to the candidates."""
 
 
 @dataclass(frozen=True)
-class Place:
-    """On what a rate is tried: a pair with a seed, and how both are told in names of files and of inputs."""
+class Setting:
+    """Where a rate is tried: a language pair and a seed.
 
-    job: Job
+    Attributes:
+        prepared: training of this pair and seed.
+        pair: label of the language pair.
+        seed: of the training.
+        label: `pair/seed`, in the names of files and inputs; empty where there is one setting.
+    """
+
+    prepared: PreparedTraining
     pair: str
     seed: int
     label: str
 
 
-def tune(
-    settings: Mapping[str, Any],
+def search_rate(
+    params: Mapping[str, Any],
     *,
     labels: Mapping[str, str],
-    inputs: Sequence[Inputs],
+    inputs: Sequence[CellInputs],
     record: Path,
     execution: Execution = PLAIN,
 ) -> None:
     """Try rates until the best one has a worse one on either side, or no more may be added; write all trials.
 
     Args:
-        settings: with those of its `trial`, or of all `trials` by `pair/seed`.
-        labels: of the class of cells.
-        inputs: of each trial of a rate, in the order of the settings.
-        record: to be written.
-        execution: how the trials are run.
+        params: candidates, and the params of the `trial`, or of all `trials` by `pair/seed`.
+        labels: labels that the cells which use the rate have in common.
+        inputs: files of each setting, in the order of the params.
+        record: where the record goes.
+        execution: how the trials run.
 
     Raises:
-        TryAgainError: stopped early, with finished trials and the state of the current one saved.
+        TryAgainError: the search was stopped early, with finished trials and the state of the current one saved.
     """
     state = search_state_of(record)
     with attempting(state) as attempt:
-        places = _places(settings, inputs, execution)
+        settings = _settings(params, inputs, execution)
         trials: dict[float, list[Trial]] = {}
-        while (rate := next_rate(means(trials), settings["candidates"], settings["widenings"])) is not None:
-            trials[rate] = [_trial(place, rate, state / f"{rate:g}" / place.label, attempt.clock) for place in places]
+        while (rate := next_rate(means(trials), params["candidates"], params["extensions"])) is not None:
+            folder = state / f"{rate:g}"
+            trials[rate] = [_trial(setting, rate, folder / setting.label, attempt.clock) for setting in settings]
         if is_first():
-            made = _record(settings, labels, places, trials=trials, attempts=attempt.end(FINISHED))
-            write_record(record, made.model_dump())
+            content = _record(params, labels, settings, trials=trials, attempts=attempt.end(FINISHED))
+            write_record(record, content.model_dump())
             shutil.rmtree(state, ignore_errors=True)  # on NFS the open lock can't be removed
 
 
-def _places(settings: Mapping[str, Any], inputs: Sequence[Inputs], execution: Execution) -> list[Place]:
-    if "trial" in settings:
-        (own,), trial = inputs, settings["trial"]
-        return [Place(open_job(trial, own, execution), settings["pair"], trial["seed"], label="")]
+def _settings(params: Mapping[str, Any], inputs: Sequence[CellInputs], execution: Execution) -> list[Setting]:
+    if "trial" in params:
+        (own,), trial = inputs, params["trial"]
+        return [Setting(prepare_training(trial, own, execution), params["pair"], trial["seed"], label="")]
     return [
-        Place(open_job(trial, own, execution), label.rpartition("/")[0], trial["seed"], label)
-        for (label, trial), own in zip(settings["trials"].items(), inputs, strict=True)
+        Setting(prepare_training(trial, own, execution), label.rpartition("/")[0], trial["seed"], label)
+        for (label, trial), own in zip(params["trials"].items(), inputs, strict=True)
     ]
 
 
-def next_rate(scores: Mapping[float, float], candidates: list[float], widenings: int) -> float | None:
-    """The next rate to try given the scores of those tried, or None when the search is over.
+def next_rate(scores: Mapping[float, float], candidates: list[float], extensions: int) -> float | None:
+    """Return the next rate to try given the mean dev scores of those tried, or None when the search is over.
 
-    Beyond an end of the list, rates go on in the ratio of the last two.
+    Beyond an end of the list, at most `extensions` rates are added in the ratio of the last two.
     """
     untried = [rate for rate in candidates if rate not in scores]
     if untried:
         return untried[0]
     tried = sorted(scores)
-    if len(tried) - len(candidates) >= widenings:
+    if len(tried) - len(candidates) >= extensions:
         return None
     best = best_rate(scores)
     if best == tried[-1] and math.isfinite(scores[best]):
@@ -97,18 +104,18 @@ def next_rate(scores: Mapping[float, float], candidates: list[float], widenings:
 
 
 def best_rate(scores: Mapping[float, float]) -> float:
-    """The rate with the highest score, the lower one of two that are alike."""
+    """Return the rate with the highest score, the lower one of two with the same score."""
     return max(sorted(scores), key=lambda rate: scores[rate])
 
 
 def score_of(trial: Trial) -> float:
-    """The best dev score after step 0, which all rates share; a trial that diverged is worse than any other."""
+    """Return the best dev score after step 0, which all rates share; minus infinity for a trial that diverged."""
     reached = [entry["score"] for entry in trial.dev_history if entry["step"] > 0]
     return max(reached) if trial.status == "ok" and reached else -math.inf
 
 
 def means(trials: Mapping[float, Sequence[Trial]]) -> dict[float, float]:
-    """Mean score of each rate over pairs and seeds: one trial that diverged is enough to rule a rate out."""
+    """Return the mean score of each rate over pairs and seeds; one trial that diverged rules a rate out."""
     return {rate: fmean(map(score_of, own)) for rate, own in trials.items()}
 
 
@@ -123,67 +130,54 @@ def _rounded(rate: float) -> float:
     return float(f"{rate:.{DIGITS}g}")
 
 
-def _with_rate(job: Job, rate: float) -> Job:
-    optimisation = {**job.settings["optimisation"], "learning_rate": rate}
-    return replace(job, settings={**job.settings, "optimisation": optimisation})
-
-
-def _trial(place: Place, rate: float, folder: Path, clock: Clock) -> Trial:
-    """One trial, or what an earlier attempt has kept of the same one."""
+def _trial(setting: Setting, rate: float, folder: Path, clock: Clock) -> Trial:
+    """Run one trial, or read the one that an earlier attempt has finished."""
     folder.mkdir(parents=True, exist_ok=True)
-    job = _with_rate(place.job, rate)
-    kept, identity = folder / "trial.json", canonical({"settings": job.settings, "inputs": job.hashes})
-    if kept.exists() and (found := json.loads(kept.read_text(encoding="utf-8")))["identity"] == identity:
+    prepared = replace(setting.prepared, learning_rate=rate)
+    identity = canonical({"params": prepared.params.plain, "inputs": prepared.hashes, "learning_rate": rate})
+    finished = folder / "trial.json"
+    if finished.exists() and (found := json.loads(finished.read_text(encoding="utf-8")))["identity"] == identity:
         trial = Trial(**found["trial"])
         clock.resumed(int(trial.dev_history[-1]["step"]) if trial.dev_history else 0)
         return trial
-    _, run = train_job(job, state_folder=folder, clock=clock)
-    trial = _trial_of(replace(place, job=job), run)
-    if is_first():
-        write_record(kept, {"identity": identity, "trial": trial.model_dump()})
-    return trial
-
-
-def _trial_of(place: Place, run: Run) -> Trial:
-    return Trial(
-        learning_rate=place.job.settings["optimisation"]["learning_rate"],
-        pair=place.pair,
-        seed=place.seed,
+    _, run = run_training(prepared, state_folder=folder, clock=clock)
+    trial = Trial(
+        learning_rate=rate,
+        pair=setting.pair,
+        seed=setting.seed,
         status=run.status,
         best_step=run.best_step,
         dev_history=run.history,
         seconds=round(run.seconds, 2),
     )
+    if is_first():
+        write_record(finished, {"identity": identity, "trial": trial.model_dump()})
+    return trial
 
 
 def _record(
-    settings: Mapping[str, Any],
+    params: Mapping[str, Any],
     labels: Mapping[str, str],
-    places: Sequence[Place],
+    settings: Sequence[Setting],
     *,
     trials: Mapping[float, Sequence[Trial]],
     attempts: list[Entry],
 ) -> RateRecord:
     chosen = best_rate(means(trials))
-    job = places[0].job
+    first = settings[0].prepared
     hashes = {
-        f"{place.label}/{name}" if place.label else name: digest
-        for place in places
-        for name, digest in place.job.hashes.items()
+        f"{setting.label}/{name}" if setting.label else name: digest
+        for setting in settings
+        for name, digest in setting.prepared.hashes.items()
     }
     return RateRecord(
         labels=dict(labels),
-        settings=dict(settings),
-        execution=describe(str(job.device), job.settings["threads"]) | {"attempts": attempts},
-        versions=versions(more=job.frozen.packages),
-        inputs={"base": str(job.inputs.base), **hashes},
+        settings=dict(params),
+        execution=describe(str(first.device), first.params.threads) | {"attempts": attempts},
+        versions=versions(more=first.precision.packages),
+        inputs={"base": str(first.inputs.base), **hashes},
         trials=[trial for rate in sorted(trials) for trial in trials[rate]],
         scores=[_score_of_rate(rate, trials[rate]) for rate in sorted(trials)],
         learning_rate=chosen,
         at_edge=chosen in (min(trials), max(trials)),
     )
-
-
-def chosen_rate(record: Path) -> float:
-    """The learning rate that a search has chosen."""
-    return float(read_record(record)["learning_rate"])

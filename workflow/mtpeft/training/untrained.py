@@ -1,4 +1,4 @@
-"""The record of a reference row that trains nothing."""
+"""Write the record of a reference row that trains nothing: the untouched base model, and retrieval."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,15 +11,23 @@ from mtpeft.core.records import TrainRecord
 
 
 def record_untrained(
-    settings: Mapping[str, Any], cell: Cell, *, base: Path | None, subset: Path | None, record: Path
+    params: Mapping[str, Any], cell: Cell, *, base: Path | None, subset: Path | None, record: Path
 ) -> None:
-    """Write an empty `tuned/` and a record that says so."""
+    """Write an empty `tuned/` and the record of a cell that trains nothing.
+
+    Args:
+        params: of the training.
+        cell: whose labels stand in the record.
+        base: record of the base model; None for retrieval, which has none.
+        subset: rows of the training text, for retrieval.
+        record: `train.json` of the cell.
+    """
     (record.parent / "tuned").mkdir(parents=True, exist_ok=True)
     inputs = {"base": str(base), "base_sha256": sha256_of(base)} if base else {}
     content = TrainRecord(
         cell=cell.named,
         status="ok",
-        settings=dict(settings),
+        settings=dict(params),
         execution=describe("cpu", 1),
         versions=versions(),
         inputs=inputs,

@@ -1,27 +1,29 @@
-"""Message catalogues inside a wheel, JSON or gettext: messages by language and key, aligned across languages by key."""
+"""Catalogues of UI strings inside a wheel, JSON or gettext: messages by language and key, which aligns languages."""
 
 import json
 import re
 import zipfile
-from collections.abc import Iterator, Mapping
-from typing import Any
-
-import polib
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from mtpeft.core.errors import UserError
 
-Messages = dict[str, str]
+if TYPE_CHECKING:
+    import polib
 
-# Separates context and message in a key, as gettext's own .mo files do.
+Messages = dict[str, str]
+"""The messages of one language by their keys."""
+
 CONTEXT_END = "\x04"
-# Language tags as in es, pt-BR, sr-Latn, zh_Hans or ca@valencia.
+"""Separates context and message in a key, as in gettext's own .mo files."""
 LANGUAGE = r"(?P<language>[A-Za-z]{2,3}(?:[-_@][A-Za-z0-9]+)*)"
-# What a pattern may hold, and the expression that each stands for.
+"""Expression for language tags such as es, pt-BR, sr-Latn, zh_Hans or ca@valencia."""
 WILDCARDS = {"**/": "(?:[^/]+/)*", "*": "[^/]*", "{language}": LANGUAGE}
+"""Wildcards of a pattern of paths, and the expression that each stands for."""
 
 
 def read_catalogues(wheel: zipfile.ZipFile, *, members: str, form: str) -> dict[str, Messages]:
-    """Messages of every language whose members match the pattern, by language and key.
+    """Read the messages of every language whose members match the pattern, by language and key.
 
     Members are read in memory and never unpacked; one with an absolute name or with ``..`` is ignored.
     The messages of gettext's source language are the message ids, wherever its own catalogue has no text for them.
@@ -43,16 +45,18 @@ def read_catalogues(wheel: zipfile.ZipFile, *, members: str, form: str) -> dict[
 
 
 def json_messages(node: Any, prefix: str) -> Messages:
-    """The strings of a nested JSON object, keyed by the names on the way to them."""
+    """Collect the strings of a nested JSON object, keyed by the names on the way to them."""
     return dict(_leaves(node, prefix))
 
 
 def gettext_messages(text: str, prefix: str) -> tuple[Messages, Messages]:
-    """Translations of a .po file, and the message ids of all its entries, both by key.
+    """Read the translations of a .po file and the message ids of all its entries, both by key.
 
     Fuzzy, obsolete and empty translations are left out. Of a plural entry, the singular is taken with the first form
     and the plural with the last; the only form of a language without plural is taken with the plural.
     """
+    import polib
+
     # The line feed keeps polib from taking the text for the name of a file.
     entries = [entry for entry in polib.pofile("\n" + text) if not entry.obsolete]
     translated: Messages = {}
@@ -66,7 +70,15 @@ def gettext_messages(text: str, prefix: str) -> tuple[Messages, Messages]:
     return translated, message_ids
 
 
-def _forms(entry: polib.POEntry) -> list[tuple[str, str]]:
+CATALOGUES: dict[str, Callable[[str, str], tuple[Messages, Messages]]] = {
+    "json": lambda text, prefix: (json_messages(json.loads(text), prefix), {}),
+    "gettext": gettext_messages,
+}
+"""Formats of catalogues: each function reads a text, and puts a prefix before the keys of the messages."""
+
+
+def _forms(entry: "polib.POEntry") -> list[tuple[str, str]]:
+    """List message ids with their translations, those of a plural entry in two forms."""
     if not entry.msgid_plural:
         return [(entry.msgid, entry.msgstr)]
     forms: Mapping[int, str] = entry.msgstr_plural
@@ -97,7 +109,7 @@ def _is_inside(name: str) -> bool:
 def _parse(content: bytes, *, form: str, prefix: str, name: str) -> tuple[Messages, Messages]:
     try:
         text = content.decode("utf-8-sig")
-        return (json_messages(json.loads(text), prefix), {}) if form == "json" else gettext_messages(text, prefix)
+        return CATALOGUES[form](text, prefix)
     except (ValueError, OSError):
         raise UserError(
             f"{name} is not a {form} catalogue in UTF-8: correct format or members of its wheel in corpora.*.wheels."

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from mtpeft.core.errors import UserError
-from mtpeft.data.readers.lines import Line, read_lines
+from mtpeft.data.readers.base import Line, Reader
+from mtpeft.data.readers.lines import read_lines
 
 KINDS = {
     dict: "an object",
@@ -21,8 +22,8 @@ KINDS = {
 ASKED = 'write one object per line, such as {"sw": "Habari", "en": "Hello"}.'
 
 
-def read_jsonl(path: Path, keys: Sequence[str]) -> list[Line]:
-    """Text under a key for each side; dots lead into objects inside of objects, as in ``translation.de``.
+def read_jsonl(path: Path, keys: Sequence[str | int]) -> list[Line]:
+    """Read the text under a key for each side; dots lead into objects inside of objects, as in ``translation.de``.
 
     A null is a blank side; blank lines are skipped.
 
@@ -34,8 +35,18 @@ def read_jsonl(path: Path, keys: Sequence[str]) -> list[Line]:
         if text.strip():
             place = f"{path}, line {number},"
             entry = _parsed(text, place)
-            lines.append(Line(number, *(_text_under(key, entry, place) for key in keys)))
+            lines.append(Line(number, *(_text_under(str(key), entry, place) for key in keys)))
     return lines
+
+
+JSONL = Reader(
+    name="jsonl",
+    description="A file with one JSON object per line.",
+    endings=(".jsonl", ".json", ".ndjson"),
+    read=read_jsonl,
+    columns="{sw: translation.sw, en: translation.en}",
+    numbered=False,
+)
 
 
 def _parsed(text: str, place: str) -> Mapping[str, Any]:
@@ -44,14 +55,14 @@ def _parsed(text: str, place: str) -> Mapping[str, Any]:
     except json.JSONDecodeError as error:
         raise UserError(f"{place} is not JSON ({error.msg}, column {error.colno}): {ASKED}") from None
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{place} is JSON that is not read ({error}): {ASKED}") from None
+        raise UserError(f"{place} holds JSON that can't be read ({error}): {ASKED}") from None
     if not isinstance(entry, dict):
         raise UserError(f"{place} is {KINDS[type(entry)]} and no object in braces: {ASKED}")
     return entry
 
 
 def _text_under(key: str, entry: Mapping[str, Any], place: str) -> str:
-    """The text under a key, without white space around it."""
+    """Look up the text under a key, without white space around it."""
     found: Any = entry
     for name in [key] if key in entry else key.split("."):
         if not isinstance(found, Mapping) or name not in found:
@@ -66,6 +77,7 @@ def _text_under(key: str, entry: Mapping[str, Any], place: str) -> str:
 
 
 def _encodable(text: str, key: str, place: str) -> str:
+    """Refuse text with a lone surrogate, which JSON can write and UTF-8 can't."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
@@ -81,7 +93,7 @@ def _listed(entry: Mapping[str, Any]) -> str:
 
 
 def _keys(entry: Mapping[str, Any]) -> Iterator[str]:
-    """Keys of values that are no objects, with dots between those that lead to them."""
+    """List the keys of values that are no objects, with dots between those that lead to them."""
     pending = list(entry.items())[::-1]
     while pending:
         key, value = pending.pop()

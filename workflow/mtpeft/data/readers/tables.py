@@ -9,29 +9,30 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mtpeft.core.errors import UserError
-from mtpeft.data.readers.lines import Line, read_lines
+from mtpeft.data.readers.base import Line, Reader
+from mtpeft.data.readers.lines import read_lines
 
 SEPARATORS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars"}
-"""What separates columns, and what it is called."""
-FORMS = {",": "csv", "\t": "tsv"}
-"""Forms in the configuration of what is separated so."""
+"""Separators of columns, and their names."""
+FORMATS = {",": "csv", "\t": "tsv"}
+"""Names of the formats with these separators."""
 MOST_FIELD = 10_000_000
-"""Characters of a field from which on a quote that nothing closes is more likely than so long a text."""
+"""Most characters of a field: in a longer one, it is likely that nothing closes a quote."""
 QUOTED = re.compile(r'"(?:[^"]|"")*"')
-"""A field in quotes, with those inside doubled."""
+"""A field in quotes, with the quotes inside of it doubled."""
 SAMPLE = 1000
-"""Rows that tell what separates the columns of a table that can't be read."""
+"""Rows that are looked at to guess the separator of a table that can't be read."""
 
 
 class Row(NamedTuple):
-    """The fields of a row, and the line of the file on which it begins, counted from 1."""
+    """The fields of a row of a table, and the line of the file on which the row begins, counted from 1."""
 
     number: int
     fields: list[str]
 
 
 def read_table(path: Path, columns: Sequence[str | int]) -> list[Line]:
-    """Two columns of a table that the workflow has written: separated by tabs, and quotes mean nothing.
+    """Read two columns of a table that the workflow has written: separated by tabs, and quotes mean nothing.
 
     A column is a number from 0, or a name in the first row, which is then no text.
 
@@ -42,7 +43,7 @@ def read_table(path: Path, columns: Sequence[str | int]) -> list[Line]:
 
 
 def read_tsv(path: Path, columns: Sequence[str | int]) -> list[Line]:
-    r"""Two columns of a table separated by tabs, as the IANA has it, or in quotes as in RFC 4180.
+    r"""Read two columns of a table separated by tabs, as the IANA has it, or in quotes as in RFC 4180.
 
     It is in quotes where each field that begins with one is, and some field has doubled quotes inside or all fields are
     in quotes; else quotes are text. A column is a number from 0, or a name in the first row, which is then no text.
@@ -68,7 +69,7 @@ def read_tsv(path: Path, columns: Sequence[str | int]) -> list[Line]:
 
 
 def read_csv(path: Path, columns: Sequence[str | int]) -> list[Line]:
-    """Two columns of a table separated by commas, with quotes as in RFC 4180; empty lines between rows are no rows.
+    """Read two columns of a table separated by commas, with quotes as in RFC 4180; empty lines are no rows.
 
     A column is a number from 0, or a name in the first row, which is then no text.
 
@@ -90,8 +91,24 @@ def read_csv(path: Path, columns: Sequence[str | int]) -> list[Line]:
     return _two_columns(path, rows, columns=columns, separator=",")
 
 
+TSV = Reader(
+    name="tsv",
+    description="A tab-separated file.",
+    endings=(".tsv",),
+    read=read_tsv,
+    columns="{sw: 0, en: 1}",
+)
+CSV = Reader(
+    name="csv",
+    description="A comma-separated file with quotes as in RFC 4180.",
+    endings=(".csv",),
+    read=read_csv,
+    columns="{sw: 0, en: 1}",
+)
+
+
 class BrokenRowError(Exception):
-    """A row whose quotes are in wrong places, with the line on which it begins."""
+    """A row has quotes in wrong places; `number` is the line on which it begins."""
 
     def __init__(self, number: int, said: str) -> None:
         super().__init__(said)
@@ -111,7 +128,7 @@ def _rows_in_quotes(lines: Sequence[str]) -> list[Row] | None:
 
 
 def _parsed(lines: Iterable[str], separator: str) -> Iterator[Row]:
-    """Rows as RFC 4180 has them.
+    """Split lines into rows as RFC 4180 has them.
 
     Raises:
         BrokenRowError: a quote is not closed, or text follows one that closes a field.
@@ -131,7 +148,7 @@ def _parsed(lines: Iterable[str], separator: str) -> Iterator[Row]:
 
 
 def _with_end(line: str) -> str:
-    """A line with its end; a carriage return inside of it is white space."""
+    """Give a line its end back, for the parser of the standard library; a carriage return inside is white space."""
     end = "\r\n" if line.endswith("\r") else "\n"
     return line.removesuffix("\r").replace("\r", " ") + end
 
@@ -156,7 +173,7 @@ def _two_columns(path: Path, rows: Sequence[Row], *, columns: Sequence[str | int
                 f"the columns of each line by {SEPARATORS[separator]}{_mended_by(separator)}."
             )
         lines.append(Line(number, fields[indices[0]].strip(), fields[indices[1]].strip()))
-    if likely and all(_is_prose(field, separator) for field in _joints(rows, separator)):
+    if likely and all(_is_prose(field, separator) for field in _fields_after_separators(rows)):
         raise UserError(_separated_by(path, separator, likely))
     if not lines[has_header:]:
         raise UserError(f"{path} has a header and no line of text: name a file with sentences.")
@@ -164,7 +181,7 @@ def _two_columns(path: Path, rows: Sequence[Row], *, columns: Sequence[str | int
 
 
 def _separates(lines: Sequence[str], separator: str) -> bool:
-    """Whether lines are a table of two columns and more with this separator."""
+    """Say whether lines are a table of at least two columns with this separator."""
     try:
         rows = list(_parsed(lines, separator))
     except BrokenRowError:
@@ -188,13 +205,13 @@ def _mended_by(separator: str) -> str:
 
 
 def _instead(separator: str) -> str:
-    if separator in FORMS:
-        return f"write '{FORMS[separator]}' in the place of its form"
+    if separator in FORMATS:
+        return f"write '{FORMATS[separator]}' in the place of its form"
     return "save it with commas and quotes, as RFC 4180 has it"
 
 
 def _likely_separator(rows: Sequence[Row], separator: str) -> str | None:
-    """Another separator that every row has equally often, at least once; that of the fewest columns."""
+    """Guess another separator: one that all rows have equally often, of several the one with the fewest columns."""
     texts = [separator.join(row.fields) for row in rows[:SAMPLE]]
     found: Counter[str] = Counter()
     for other in SEPARATORS:
@@ -204,13 +221,12 @@ def _likely_separator(rows: Sequence[Row], separator: str) -> str | None:
     return min(found, key=lambda other: found[other]) if found else None
 
 
-def _joints(rows: Sequence[Row], separator: str) -> list[str]:
-    """Fields that follow a separator."""
+def _fields_after_separators(rows: Sequence[Row]) -> list[str]:
     return [field for row in rows[:SAMPLE] for field in row.fields[1:]]
 
 
 def _is_prose(field: str, separator: str) -> bool:
-    """Whether a separator before a field is punctuation of a sentence rather than the end of a column."""
+    """Say whether the separator before a field is punctuation of a sentence rather than the end of a column."""
     return separator == "," and field.startswith(" ")
 
 

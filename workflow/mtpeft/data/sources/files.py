@@ -1,34 +1,208 @@
-"""Read the user's own parallel text: one file per side, a table, JSON lines or a translation memory."""
+"""The user's own parallel text: one file per side, or one file of both sides in any format that has a reader."""
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from mtpeft.core.errors import UserError
-from mtpeft.core.languages import english_name
-from mtpeft.data.readers.json_lines import read_jsonl
-from mtpeft.data.readers.lines import Line, read_content, read_lines, split_lines
-from mtpeft.data.readers.tables import read_csv, read_tsv
-from mtpeft.data.readers.tmx import read_tmx
-from mtpeft.data.sides import check_sides
+from pydantic import ConfigDict, Field, create_model
 
-READERS: dict[str, Callable[[Path, Sequence[Any]], list[Line]]] = {
-    "tsv": read_tsv,
-    "csv": read_csv,
-    "jsonl": read_jsonl,
-    "tmx": read_tmx,
-}
-"""What reads a file that holds both sides, by its form."""
+from mtpeft.core.errors import UserError
+from mtpeft.core.forms import Language
+from mtpeft.core.languages import english_name
+from mtpeft.core.section import Section, later
+from mtpeft.core.wording import listed, together
+from mtpeft.data.language_identification import check_sides
+from mtpeft.data.readers import READERS
+from mtpeft.data.readers.base import Line, Reader
+from mtpeft.data.readers.lines import read_aligned_lines
+from mtpeft.data.sources.base import Languages, Message, Params, Source
+
+PARTS = ("files", "dev_files", "test_files")
+"""Keys of a corpus for the files of its parts."""
 TITLES = ({"source", "src"}, {"target", "tgt", "trg"})
 """What a table may call its sides, beside the codes and names of their languages."""
-OTHER_LINE_END = re.compile("[\r\v\f\x1c-\x1e\x85\u2028\u2029]")
-LINE_ENDS = {"\r": "a carriage return", "\v": "a vertical tab", "\f": "a form feed"}
-"""Characters inside of lines that end lines for some programs, and what they are called."""
+
+
+class TextFiles(Section):
+    """Files of one part of a corpus: one per language, line-aligned, or one that holds all languages.
+
+    Each may be compressed, with a name that ends with .gz, .xz or .zst.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    __pydantic_extra__: dict[Language, str]
+
+    columns: dict[Language, str | int] = Field(
+        default={}, description="Column of each language: header or number, or the key in JSON, as translation.sw."
+    )
+
+    @property
+    def both_sides(self) -> dict[str, str]:
+        """The file that holds all languages, by its format; more than one is a mistake."""
+        return {name: path for name in READERS if (path := getattr(self, name, None))}
+
+    @property
+    def sides(self) -> dict[str, str]:
+        """The files of one language each."""
+        return dict(self.__pydantic_extra__ or {})
+
+    @property
+    def languages(self) -> list[str] | None:
+        """The languages that are named, or None where the file itself says which it has."""
+        if any(not READERS[name].columns for name in self.both_sides):
+            return None
+        return list(self.columns or self.sides)
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The files as the params of a step name them."""
+        columns = {"columns": self.columns} if self.both_sides and self.columns else {}
+        return {**(self.both_sides or self.sides), **columns}
+
+
+def text_files_type() -> type[TextFiles]:
+    """Make the type of files with a key for each format that is in the registry now."""
+    return create_model(
+        "TextFiles",
+        __base__=TextFiles,
+        __doc__=TextFiles.__doc__,
+        **{name: (str | None, later(None, description=each.description)) for name, each in READERS.entries.items()},
+    )
+
+
+class FileSource(Source):
+    """The user's own files, whose training text may come with a dev and a test set."""
+
+    def keys(self) -> type[Section]:
+        """Make the type with the keys `files`, `dev_files` and `test_files`."""
+        files = text_files_type() | None
+        return create_model(
+            "FileKeys",
+            __base__=Section,
+            files=(files, Field(default=None, description="Own text; all of it, or the training part.")),
+            dev_files=(files, Field(default=None, description="Own dev set; otherwise we split.")),
+            test_files=(files, Field(default=None, description="Own test set; otherwise we split.")),
+        )
+
+    def test_keys(self) -> type[Section]:
+        """Make the type with a key for each format."""
+        return text_files_type()
+
+    def mistakes(self, key: str, corpus: Any) -> Iterator[str]:
+        """Find parts that are the same text, and descriptions that name no readable files."""
+        parts = {part: files for part in PARTS if (files := getattr(corpus, part))}
+        for (part, files), (other, others) in combinations(parts.items(), 2):
+            if files == others:
+                yield (
+                    f"'{key}.{part}' and '{key}.{other}' name the same text; name another one, or take one of them out."
+                )
+        for part, files in parts.items():
+            yield from file_mistakes(f"{key}.{part}", files)
+
+    def pair_mistakes(self, key: str, corpus: Any, pair: str, languages: Languages) -> Iterator[str]:
+        """Find languages of a pair that the corpus's own dev or test files don't have."""
+        for part in self.given_parts(corpus):
+            known = getattr(corpus, f"{part}_files").languages
+            for side, language in zip(("source", "target"), languages.sides, strict=True):
+                if known and language not in known:
+                    yield (
+                        f"'pairs.{pair}.{side}' is '{language}', but '{key}.{part}_files' has the languages "
+                        f"{listed(known)}; add the language there."
+                    )
+
+    def languages(self, corpus: Any) -> list[str] | None:
+        """List the languages of the training text."""
+        return corpus.files.languages
+
+    def given_parts(self, corpus: Any) -> list[str]:
+        """List which of dev and test have files of their own."""
+        return [part for part in ("dev", "test") if getattr(corpus, f"{part}_files")]
+
+    def params(self, corpus: Any, languages: Languages) -> dict[str, Any]:
+        """Name the files of all parts."""
+        given = {part: getattr(corpus, f"{part}_files").params for part in self.given_parts(corpus)}
+        return {"files": corpus.files.params, **given}
+
+    def files(self, params: Params) -> list[Path]:
+        """List the files of all parts."""
+        described = [params[part] for part in ("files", "dev", "test") if params.get(part)]
+        return [Path(path) for files in described for key, path in files.items() if key != "columns"]
+
+    def read(self, params: Params, languages: Languages, downloads: Sequence[Path]) -> Iterator[Message]:
+        """Read the lines of all parts.
+
+        Training text may hold lines of dev or test: decontamination takes them out.
+        """
+        source, target = languages.sides
+        if languages.written_in not in (source, target):
+            raise UserError(
+                f"written_in is '{languages.written_in}', but the files have {source} and {target}: write one of these."
+            )
+        train = read_parallel(params["files"], source=source, target=target)
+        given = {part: params[part] for part in ("dev", "test") if params.get(part)}
+        lines = {"train" if given else "": train}
+        for part, files in given.items():
+            lines[part] = read_given(files, source=source, target=target)
+        return (languages.read(line, part) for part, own in lines.items() for line in own)
+
+    def describe(self, corpus: Any, languages: set[str], *, version: int) -> dict[str, Any]:
+        """Describe the files by their names, since nothing big may be read where a configuration is checked."""
+        parts = {part: files for part in PARTS if (files := getattr(corpus, part))}
+        return {"files": {part: files.model_dump() for part, files in parts.items()}}
+
+    def has_test(self, text: Any) -> bool:
+        """Say whether files are named."""
+        return bool(text.both_sides or text.sides)
+
+    def test_mistakes(self, key: str, corpus: Any, name: str) -> Iterator[str]:
+        """Find a description that names no readable files."""
+        yield from file_mistakes(f"{key}.more_tests.{name}", corpus.more_tests[name])
+
+    def test_languages(self, text: Any) -> list[str] | None:
+        """List the languages of the files."""
+        return text.languages
+
+    def test_params(self, text: Any, languages: Languages) -> dict[str, Any]:
+        """Name the files."""
+        return {"files": text.params}
+
+    def read_test(self, params: Params, languages: Languages, downloads: Sequence[Path]) -> list[Line]:
+        """Read the lines, each of which needs both sides."""
+        return read_given(params["files"], source=languages.source, target=languages.target)
+
+
+FILES = FileSource(name="files", same_lines=True)
+
+
+def file_mistakes(key: str, files: TextFiles) -> Iterator[str]:
+    """Find mistakes in a description: it needs one file with both sides and its columns, or one file per language."""
+    both, sides = files.both_sides, files.sides
+    if len(both) > 1:
+        yield f"'{key}' names files of several forms, {listed(both)}; take out all but one."
+    elif both and sides:
+        yield (
+            f"'{key}' must have either {listed(both)} or one file per language, and not both; take out {listed(sides)}."
+        )
+    elif not both and len(sides) < 2:
+        yield (
+            f"'{key}' must name the file of two languages, such as {{sw: text.sw, en: text.en}}, or a file of both, "
+            f"such as {{tsv: text.tsv, columns: {{sw: 0, en: 1}}}}; its format is one of {listed(READERS)}."
+        )
+    for path in dict.fromkeys(map(os.path.realpath, sides.values())):
+        languages = [language for language, own in sides.items() if os.path.realpath(own) == path]
+        if len(languages) > 1:
+            yield f"'{key}' has the same file for {together(languages)}, {sides[languages[0]]}; write the file of each."
+    for name in both:
+        yield from _column_mistakes(key, name, files)
+    for name, path in (both or sides).items():
+        if not Path(path).is_file():
+            yield f"'{key}.{name}' is '{path}', but there is no such file; write its path from the working directory."
 
 
 def read_parallel(files: Mapping[str, Any], *, source: str, target: str) -> list[Line]:
-    """Lines of both sides, in the order of the files; a line with a blank side is kept for the filters to count.
+    """Read the lines of both sides, in the order of the files; a blank side is kept for the filters to count.
 
     ``files`` is a file per language, ``{"sw": path, "en": path}``, or a file of both with what each column is called in
     it, ``{"tsv": path, "columns": {"sw": "swahili", "en": 1}}``. A translation memory calls languages by their codes.
@@ -37,11 +211,13 @@ def read_parallel(files: Mapping[str, Any], *, source: str, target: str) -> list
         UserError: a file can't be read, or the sides are not in their languages but in each other's.
     """
     columns = files.get("columns", {})
-    form = next((form for form in READERS if form in files), None)
-    if form:
-        lines = READERS[form](Path(files[form]), [columns.get(language, language) for language in (source, target)])
+    reader = _reader_of(files)
+    if reader:
+        lines = reader.read(
+            Path(files[reader.name]), [columns.get(language, language) for language in (source, target)]
+        )
     else:
-        lines = _read_sides(Path(files[source]), Path(files[target]))
+        lines = read_aligned_lines(Path(files[source]), Path(files[target]))
     named = " and ".join(map(str, paths_of(files)))
     if columns and all(isinstance(columns.get(language), int) for language in (source, target)):
         _refuse_header(lines[0], (source, target), named)
@@ -49,21 +225,8 @@ def read_parallel(files: Mapping[str, Any], *, source: str, target: str) -> list
     return lines
 
 
-def _refuse_header(first: Line, languages: Sequence[str], named: str) -> None:
-    """Columns are given by number, so the first row is text, unless it calls the columns by their languages."""
-    titles = [
-        {language.casefold(), english_name(language).casefold(), *others}
-        for language, others in zip(languages, TITLES, strict=True)
-    ]
-    if all(text.casefold() in known for text, known in zip((first.source, first.target), titles, strict=True)):
-        raise UserError(
-            f"{named} calls its columns '{first.source}' and '{first.target}' in its first row: write these names "
-            "in the place of the numbers in columns, so that they are no text."
-        )
-
-
 def read_given(files: Mapping[str, Any], *, source: str, target: str) -> list[Line]:
-    """Lines of a dev or test set, every one of which is kept, so both sides need text.
+    """Read the lines of a dev or test set, every one of which is kept, so both sides need text.
 
     A table of more languages than two lacks some of the translations: there, a blank is left for the caller to count.
 
@@ -82,55 +245,49 @@ def read_given(files: Mapping[str, Any], *, source: str, target: str) -> list[Li
 
 
 def paths_of(files: Mapping[str, Any]) -> list[Path]:
-    """The files that a description names, sorted."""
-    both = [Path(files[form]) for form in READERS if form in files]
-    return both or sorted(Path(path) for path in files.values())
+    """List the files that a description names, sorted."""
+    reader = _reader_of(files)
+    return [Path(files[reader.name])] if reader else sorted(Path(path) for path in files.values())
 
 
-def _read_sides(source: Path, target: Path) -> list[Line]:
-    """The lines of two files, which translate each other; blank lines at the end of one alone are none.
-
-    A carriage return ends a line where a file has no line feed, and where both files then have equally many lines and
-    otherwise have not. Else it is white space, as in text that was crawled.
-    """
-    paths = (source, target)
-    if source.resolve() == target.resolve():
-        raise UserError(f"{source} is named for both sides: name the text and its translation.")
-    sides = [read_lines(path) for path in paths]
-    if len(sides[0]) != len(sides[1]):
-        contents = [read_content(path).replace(b"\r\n", b"\n").replace(b"\r", b"\n") for path in paths]
-        ends = [split_lines(content, path, b"\n") for content, path in zip(contents, paths, strict=True)]
-        read = (sides, [_without_blank_end(side) for side in sides], ends, [_without_blank_end(side) for side in ends])
-        found = next((lines for lines in read if len(lines[0]) == len(lines[1])), None)
-        if found is None:
-            raise UserError(_unequal(paths, sides))
-        sides = found
-    return [Line(number, *texts) for number, texts in enumerate(zip(*sides, strict=True), start=1)]
+def _reader_of(files: Mapping[str, Any]) -> Reader | None:
+    """Find the reader of a file of both sides; None where each language has a file."""
+    return next((reader for name, reader in READERS.entries.items() if name in files), None)
 
 
-def _without_blank_end(lines: Sequence[str]) -> list[str]:
-    kept = list(lines)
-    while kept and not kept[-1].strip():
-        kept.pop()
-    return kept
+def _column_mistakes(key: str, name: str, files: TextFiles) -> Iterator[str]:
+    reader = READERS[name]
+    if not reader.columns:
+        if files.columns:
+            yield f"'{key}.columns' is not read for '{name}', which calls languages by their codes; take it out."
+    elif len(files.columns) < 2:
+        yield f"'{key}.columns' must name the column of two languages, such as {reader.columns}."
+    else:
+        yield from _shared_columns(f"{key}.columns", files.columns)
+        for language, column in files.columns.items():
+            place = f"'{key}.columns.{language}' is {column}"
+            if isinstance(column, int) and not reader.numbered:
+                yield f"{place}, but '{name}' has no numbered columns; write a key."
+            elif isinstance(column, int) and column < 0:
+                yield f"{place}; write the number of a column, the first is 0, or its name."
 
 
-def _unequal(paths: Sequence[Path], sides: Sequence[Sequence[str]]) -> str:
-    (source, target), (sources, targets) = paths, map(len, sides)
-    told = f"{source} has {sources} lines but {target} has {targets}"
-    odd = [
-        f"{path} has {name} in line {number}"
-        for path, lines in zip(paths, sides, strict=True)
-        for number, name in _line_ends_of_others(lines)
+def _shared_columns(key: str, columns: Mapping[str, str | int]) -> Iterator[str]:
+    """Find columns that two languages share."""
+    for column in dict.fromkeys(columns.values()):
+        languages = [language for language, own in columns.items() if own == column]
+        if len(languages) > 1:
+            yield f"'{key}' has column {column} for {together(languages)} alike; write the column of each."
+
+
+def _refuse_header(first: Line, languages: Sequence[str], named: str) -> None:
+    """Refuse a first row that calls the columns by their languages, where columns are given by number."""
+    titles = [
+        {language.casefold(), english_name(language).casefold(), *others}
+        for language, others in zip(languages, TITLES, strict=True)
     ]
-    if odd:
-        return f"{told}; {' and '.join(odd)}, which ends a line for some programs: take it out, or make it a line feed."
-    return f"{told}: give two files in which the same lines translate each other."
-
-
-def _line_ends_of_others(lines: Sequence[str]) -> list[tuple[int, str]]:
-    """Number of the first line that has a character inside which some programs take for a line end, and its name."""
-    for number, line in enumerate(lines, start=1):
-        if found := OTHER_LINE_END.search(line.strip()):
-            return [(number, LINE_ENDS.get(found[0], f"U+{ord(found[0]):04X}"))]
-    return []
+    if all(text.casefold() in known for text, known in zip((first.source, first.target), titles, strict=True)):
+        raise UserError(
+            f"{named} calls its columns '{first.source}' and '{first.target}' in its first row: write these names "
+            "in the place of the numbers in columns, so that they are no text."
+        )

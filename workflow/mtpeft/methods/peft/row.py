@@ -160,7 +160,7 @@ def _method(tuner: PeftTuner, sites: Any, insert: Any) -> Method:
         f"{tuner.name.title().replace('_', '')}Options",
         __base__=LinearsOptions if isinstance(tuner, SizedByLayer) else TrainedMethodOptions,
         __doc__=f"`tuner: {tuner.name}`.",
-        tuner=(Literal[tuner.name], ...),
+        method=(Literal[tuner.name], ...),
         **tuner.options,
     )
     return Method(

@@ -7,7 +7,8 @@ from pathlib import Path
 import yaml
 
 from mtpeft.core.errors import UserError
-from mtpeft.models.hub_files import TOKENIZER_FILES, matching
+from mtpeft.models.hub import matching
+from mtpeft.models.tokenizer import TOKENIZER_FILES
 
 CHECKPOINT = "checkpoints/model.ckpt"
 """Where published models have it."""

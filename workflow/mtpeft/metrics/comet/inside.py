@@ -112,9 +112,8 @@ def main(arguments: Sequence[str]) -> None:
 
 def keep(name: str, model: str) -> None:
     """Be the process with a loaded model, and in each of its forks the command that asked for it."""
-    from mtpeft.forkserver.fork import be_command
-    from mtpeft.forkserver.request import origin
-    from mtpeft.forkserver.server import wait_for_command
+    from mtpeft.forkserver.client import origin
+    from mtpeft.forkserver.server import be_command, wait_for_command
 
     own = origin()
     be_command(wait_for_command(name, partial(preload, Path(model))), own, main)

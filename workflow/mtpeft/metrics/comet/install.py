@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from mtpeft.core import files
-from mtpeft.isolated.install import install_packages, new_environment
-from mtpeft.isolated.share import libraries_of, link_packages, shared_packages
+from mtpeft.isolated.install import install_packages, libraries_of, link_packages, new_environment, shared_packages
 from mtpeft.metrics.comet.environment import comet_program
 
 BUILT = "torch"

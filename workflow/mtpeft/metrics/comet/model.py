@@ -18,7 +18,7 @@ from mtpeft.metrics.comet.files import (
     encoder_of,
     hyperparameters_of,
 )
-from mtpeft.models.hub_files import fetch_files, matching
+from mtpeft.models.hub import fetch_files, matching
 
 ENCODERS = "encoders"
 """Folder beside the record in which COMET works: it takes a folder there for the model of the hub that is named so."""

@@ -1,13 +1,28 @@
-"""Call mtdata in its own environment."""
+"""The environment of mtdata: it is installed beside the workflow, which runs on newer versions of what mtdata needs."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mtpeft.core import files
+from mtpeft.isolated.install import install_packages, new_environment
 from mtpeft.isolated.run import Program
 
 INDEX = "index"
 PROGRAM = Path(__file__).with_name("inside.py")
+
+
+def install_mtdata(settings: Mapping[str, Any], *, record: Path) -> None:
+    """Make the folder of the record: packages, the index of all datasets, and the record itself.
+
+    Raises:
+        UserError: pip could not get a package.
+    """
+    with new_environment(record.parent) as made:
+        install_packages("mtdata", settings["requirements"], made)
+        (made / INDEX).mkdir()
+        indexed = run_inside(made, "index", {})
+        files.write_record(made / record.name, {"settings": settings, **indexed})
 
 
 def run_inside(environment: Path, command: str, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -22,7 +37,7 @@ def run_inside(environment: Path, command: str, request: Mapping[str, Any]) -> d
 
 
 def index_of(environment: Path) -> Path:
-    """The index of all datasets, which mtdata writes as one JSON object per line.
+    """Find the index of all datasets, which mtdata writes as one JSON object per line.
 
     Raises:
         UserError: it is not there.
@@ -34,8 +49,9 @@ def index_of(environment: Path) -> Path:
 
 
 def _program(environment: Path) -> Program:
-    """Without a PATH mtdata finds no program that unpacks: of those that it prefers to Python's own libraries, it
-    ignores whether they fail.
+    """Describe how mtdata is run: without a PATH, so that it finds no program that unpacks.
+
+    It prefers such programs to Python's own libraries, and ignores whether they fail.
     """
     variables = {"MTDATA": str(environment.resolve() / INDEX), "PATH": ""}
     return Program("mtdata", PROGRAM, environment, variables)

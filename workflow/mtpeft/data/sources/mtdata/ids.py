@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from mtpeft.core.languages import nearest
 
 FOREIGN = "{foreign}"
-"""Stands in an id for the language that a corpus was not written in."""
+"""Placeholder in an id for the language that a corpus was not written in."""
 
 PARTS = ("train", "dev", "test")
 """Parts that datasets are named for, in the order in which their text is read."""
@@ -18,18 +18,26 @@ Codes = tuple[str, str]
 
 
 def parse_id(dataset: str) -> tuple[str, Codes]:
-    """Stem and languages of an id."""
+    """Split an id into its stem and its languages."""
     stem, first, second = dataset.rsplit("-", 2)
     return stem, (first, second)
 
 
 def with_foreign(dataset: str, language: str) -> str:
-    """The id with a language, given as a BCP 47 tag, in the place that was left for it."""
+    """Put a language, given as a BCP 47 tag, into an id that has a placeholder for it."""
     return dataset.replace(FOREIGN, mtdata_code(language)) if FOREIGN in dataset else dataset
 
 
+def stands_for(known: str, dataset: str) -> bool:
+    """Say whether an id, which may have a placeholder for a language, stands for a dataset."""
+    before, placeholder, after = known.partition(FOREIGN)
+    if not placeholder:
+        return known == dataset
+    return dataset.startswith(before) and dataset.endswith(after)
+
+
 def mtdata_code(language: str) -> str:
-    """How mtdata writes a BCP 47 tag: `de` is `deu`, `pt-BR` is `por_BR`."""
+    """Write a BCP 47 tag as mtdata does: `de` is `deu`, `pt-BR` is `por_BR`."""
     from langcodes import Language
 
     tag = Language.get(language)
@@ -37,14 +45,14 @@ def mtdata_code(language: str) -> str:
 
 
 def tag_of(code: str) -> str:
-    """The BCP 47 tag of a code: `deu` is `de`."""
+    """Find the BCP 47 tag of a code: `deu` is `de`."""
     from langcodes import Language
 
     return Language.get(code.replace("_", "-")).to_tag()
 
 
-def columns_of(dataset: str, languages: Sequence[str]) -> dict[str, str] | None:
-    """What an id calls each of two languages, in whatever order it has them; None where it has others."""
+def codes_for(dataset: str, languages: Sequence[str]) -> dict[str, str] | None:
+    """Find what an id calls each of two languages, in whatever order it has them; None where it has others."""
     _, codes = parse_id(dataset)
     for ordered in (codes, codes[::-1]):
         if codes[0] != codes[1] and means_all(ordered, languages):
@@ -53,5 +61,5 @@ def columns_of(dataset: str, languages: Sequence[str]) -> dict[str, str] | None:
 
 
 def means_all(codes: Sequence[str], languages: Sequence[str]) -> bool:
-    """Whether codes stand for languages, in this order: `por` does for `pt-BR`, and `por_PT` does not."""
+    """Say whether codes stand for languages, in this order: `por` does for `pt-BR`, and `por_PT` does not."""
     return all(nearest(language, [tag_of(code)]) for code, language in zip(codes, languages, strict=True))

@@ -1,0 +1,102 @@
+"""A key that is added to a section with `later` changes no digest, so nothing that was made is made again."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import Field
+
+from mtpeft.config import load as loading
+from mtpeft.config import rates
+from mtpeft.config.load import read_yaml
+from mtpeft.config.schema import Configuration, configuration_type
+from mtpeft.config.studies import rate_classes
+from mtpeft.core.files import canonical
+from mtpeft.core.options import DecodingOptions, TrainingOptions
+from mtpeft.core.section import Section, later, plain
+from mtpeft.steps.cells_of_studies import all_cells
+from support.config import DEFAULT, PRETRAINED
+from support.sections import KEY, sections_in, with_key
+from support.steps import claims_params, decode_params, figure_params, rate_search_params, score_params, train_params
+
+ROOT = Path(__file__).parents[2]
+METHODS_STUDY = read_yaml(ROOT / "workflow" / "studies" / "methods.yaml")
+SMALL_STUDY = read_yaml(ROOT / "tests" / "small_study.yaml")
+CONFIGURATIONS = {
+    "default": DEFAULT,
+    "pre-trained here": PRETRAINED,
+    "methods": loading.merge(DEFAULT, METHODS_STUDY),
+    "small": loading.merge(DEFAULT, SMALL_STUDY),
+}
+
+
+def digests(content: Mapping[str, Any]) -> dict[tuple[str, ...], Any]:
+    """What the folders of all cells and the digests of all searches depend on, and the params of their own steps."""
+    configuration = loading.validate(content)
+    steps = (train_params, decode_params, score_params)
+    cells = {
+        (cell.path,): [str(cell.folder), *(canonical(params(configuration, cell)) for params in steps)]
+        for cell in all_cells(configuration)
+    }
+    searches = {
+        labels: rates.digest(rate_search_params(configuration, *labels)) for labels in rate_classes(configuration)
+    }
+    figures = {("figure", study): canonical(figure_params(configuration, study)) for study in configuration.studies}
+    return cells | searches | figures | {("findings",): canonical(claims_params(configuration))}
+
+
+@pytest.fixture
+def add_key(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Add a key to the sections of every configuration that is loaded from now on."""
+
+    def add(key: Callable[[], Any], only: type[Section] | None = None) -> None:
+        kind = with_key(configuration_type(), key, only=only)
+        monkeypatch.setattr(loading, "configuration_type", lambda: kind)
+
+    return add
+
+
+@pytest.mark.parametrize("content", CONFIGURATIONS.values(), ids=CONFIGURATIONS)
+def test_a_later_key_in_every_section_changes_no_digest(
+    content: Mapping[str, Any], add_key: Callable[..., None]
+) -> None:
+    before = digests(content)
+    add_key(lambda: later(7))
+    configuration = loading.validate(content)
+
+    assert getattr(configuration.training, KEY) == 7
+    assert all(getattr(options, KEY) == 7 for options in configuration.methods.values())
+    assert digests(content) == before
+
+
+def test_every_section_gets_the_key() -> None:
+    with_it = with_key(Configuration, lambda: later(7))
+
+    names = {section.__name__ for section in sections_in(with_it) if KEY in section.model_fields}
+    assert names == {section.__name__ for section in sections_in(Configuration)}
+    assert len(names) > 50
+
+
+@pytest.mark.parametrize("section", [TrainingOptions, DecodingOptions])
+def test_a_plain_default_would_change_them(section: type[Section], add_key: Callable[..., None]) -> None:
+    before = digests(CONFIGURATIONS["small"])
+    add_key(lambda: Field(default=7), only=section)
+
+    assert digests(CONFIGURATIONS["small"]) != before
+
+
+def test_a_later_key_that_is_written_counts(add_key: Callable[..., None]) -> None:
+    before = digests(CONFIGURATIONS["small"])
+    add_key(lambda: later(7), only=TrainingOptions)
+
+    assert digests(loading.merge(CONFIGURATIONS["small"], {"training": {KEY: 7}})) == before
+    assert digests(loading.merge(CONFIGURATIONS["small"], {"training": {KEY: 8}})) != before
+
+
+def test_what_is_left_out_is_read_again() -> None:
+    kind = with_key(TrainingOptions, lambda: later(7))
+
+    assert KEY not in plain(kind())
+    assert getattr(kind.model_validate(plain(kind())), KEY) == 7
+    assert plain(kind(**{KEY: 8}))[KEY] == 8

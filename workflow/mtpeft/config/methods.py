@@ -1,0 +1,312 @@
+"""The section `methods`: a label, the method of the registry that it stands for, its options and its learning rate."""
+
+import operator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import reduce
+from itertools import product
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
+
+from mtpeft.cells import JOIN, Cell, members_of
+from mtpeft.config.messages import named_twice
+from mtpeft.config.models import model_shape
+from mtpeft.config.pairs import pair_languages
+from mtpeft.core.errors import UserError
+from mtpeft.core.section import plain
+from mtpeft.core.wording import unknown
+from mtpeft.methods import METHODS
+from mtpeft.methods.base import Method, SearchedRate, Site
+from mtpeft.methods.budget import reach, reachable, sites_of
+from mtpeft.models.architecture import ModelShape
+
+if TYPE_CHECKING:
+    from mtpeft.config.schema import Configuration
+    from mtpeft.config.studies import Study
+
+ONE_PAIR = ""
+"""Stands for any pair that is no group, where it does not matter which."""
+EARLIER = ("sized", "point")
+"""What a stage may train that is not the last."""
+LAST = {"staged": ("sized",), "staged_full": ("all",)}
+"""What the last one may train."""
+
+
+def entry_type(methods: Iterable[Method]) -> Any:
+    """The type of an entry of `methods`: one of the options, told apart by `method`."""
+    return Annotated[reduce(operator.or_, (method.options for method in methods)), Field(discriminator="method")]
+
+
+MethodEntry = entry_type(METHODS.values())
+
+
+def method_options(configuration: "Configuration", method: str) -> dict[str, Any]:
+    """Options of a method without its learning rate, with the file that it comes from if it is no part of the package,
+    and with its version if that is not the first.
+
+    Stages are options as well, in the place of their labels.
+    """
+    options = plain(configuration.methods[method])
+    options.pop("learning_rate", None)
+    if module := METHODS[options["method"]].module:
+        options["module"] = module
+    if (version := METHODS[options["method"]].version) > 1:
+        options["version"] = version
+    if "stages" in options:
+        options["stages"] = [method_options(configuration, stage) for stage in options["stages"]]
+    return options
+
+
+def with_languages(options: dict[str, Any], members: Collection[Mapping[str, str]]) -> dict[str, Any]:
+    """Options of a method with the languages of the pairs of a group by side, where it or a stage has parameters for
+    each.
+    """
+    languages = {side: [languages[side] for languages in members] for side in ("source", "target")}
+    told = {"languages": languages} if METHODS[options["method"]].by_language else {}
+    if "stages" in options:
+        told["stages"] = [with_languages(stage, members) for stage in options["stages"]]
+    return options | told
+
+
+def method_sites(
+    configuration: "Configuration", method: str, shape: ModelShape, pair: str = ONE_PAIR
+) -> Sequence[Site]:
+    """Places that a method of the catalogue trains in a model, or none where it has no size; for a group of pairs, what
+    it trains for them.
+    """
+    options = method_options(configuration, method)
+    if JOIN in pair:
+        sides = [pair_languages(configuration, member) for member in members_of(pair)]
+        options = with_languages(options, [dict(zip(("source", "target"), own, strict=True)) for own in sides])
+    return sites_of(METHODS[options["method"]], shape, options)
+
+
+def search_of(configuration: "Configuration", method: str) -> SearchedRate | None:
+    """The search that a method of the catalogue asks for, if it does not write its learning rate down."""
+    rate = getattr(configuration.methods[method], "learning_rate", None)
+    return rate if isinstance(rate, SearchedRate) else None
+
+
+def is_sized(configuration: "Configuration", method: str) -> bool:
+    """Whether a label stands for a method that meets a budget."""
+    return method in configuration.methods and METHODS[configuration.methods[method].method].trains == "sized"
+
+
+def mistakes(configuration: "Configuration") -> Iterator[str]:
+    """Labels that figures know for another method, learning rates of no size, and stages that don't fit together."""
+    for label, options in configuration.methods.items():
+        yield from _reference_mistakes(label, options.method)
+        yield from _rate_mistakes(configuration, label)
+        yield from _stage_mistakes(configuration, label)
+        yield from named_twice(f"methods.{label}.losses", getattr(options, "losses", ()))
+
+
+def _reference_mistakes(label: str, method: str) -> Iterator[str]:
+    """Figures know reference rows and full fine-tuning by their labels."""
+    named = {name for name, method in METHODS.items() if method.trains in ("all", "nothing")}
+    if label in named and label != method:
+        yield f"'methods.{label}.method' is '{method}', but '{label}' is another method; choose another label."
+    elif method in named - {"full"} and label != method:
+        yield f"'methods.{label}' is a reference row, which the figures know as '{method}'; give it that label."
+
+
+def _rate_mistakes(configuration: "Configuration", method: str) -> Iterator[str]:
+    """Sizes that are not there, and a search that can't be made."""
+    key, rate = f"methods.{method}.learning_rate", getattr(configuration.methods[method], "learning_rate", None)
+    if isinstance(rate, dict):
+        yield from unknown(key, sorted(set(rate) - {"default"}), configuration.sizes, "sizes")
+    if isinstance(rate, SearchedRate):
+        if len(set(rate.search)) < len(rate.search):
+            yield f"'{key}.search' names a rate twice; write each once."
+        if configuration.rate_search is None:
+            yield (
+                f"'{key}' asks for a search, but there is no 'rate_search'; write on which pair, "
+                "'rate_search: {pair: …}'."
+            )
+
+
+def _stage_mistakes(configuration: "Configuration", label: str) -> Iterator[str]:
+    """Stages that are not there, that can't be stages, or that lack a size or a factor."""
+    options = configuration.methods[label]
+    stages = getattr(options, "stages", None)
+    if stages is None:
+        return
+    key = f"methods.{label}"
+    yield from unknown(f"{key}.stages", stages, configuration.methods, "methods")
+    if not set(stages) <= set(configuration.methods):
+        return
+    for name, wanted in (("sizes", len(stages) - 1), ("rate_factors", len(stages))):
+        if len(getattr(options, name)) != wanted:
+            what = "one for each stage but the last" if name == "sizes" else "one for each stage"
+            yield f"'{key}.{name}' has {len(getattr(options, name))} entries; write {what}, {wanted} in all."
+    names = [configuration.methods[stage].method for stage in stages]
+    if len(set(names)) < len(names):
+        yield f"'{key}.stages' has a method twice ({', '.join(names)}); what is stored could not be told apart."
+    for number, (stage, name) in enumerate(zip(stages, names, strict=True)):
+        kinds = LAST[options.method] if number == len(stages) - 1 else EARLIER
+        if METHODS[name].trains not in kinds or not _can_be_a_stage(METHODS[name]):
+            fits = [fit for fit, entry in METHODS.items() if entry.trains in kinds and _can_be_a_stage(entry)]
+            yield (
+                f"'{key}.stages' names '{stage}', whose method '{name}' can't stand there; "
+                f"name one of {', '.join(fits)}."
+            )
+        elif losses := method_options(configuration, stage).get("losses"):
+            yield f"'{key}.stages' names '{stage}', whose losses {losses} would be lost; write them in '{key}' itself."
+        elif "network" in method_options(configuration, stage):
+            yield f"'{key}.stages' names '{stage}', whose network is thrown away after training; name another one."
+
+
+def _can_be_a_stage(method: Method) -> bool:
+    """Whether nothing of it is lost: stages of its own, two rates, or what it does around every update."""
+    return not (method.grow or method.hook or method.rate_factor)
+
+
+def study_mistakes(configuration: "Configuration") -> Iterator[str]:
+    """Methods and budgets that the studies ask for and their models don't allow."""
+    known = {model: model_shape(configuration, model) for model in configuration.models}
+    for label, study in configuration.studies.items():
+        key = f"studies.{label}"
+        for block in study.blocks:
+            yield from _frozen_mistakes(configuration, key, block)
+            yield from _sharding_mistakes(configuration, key, block)
+            for model in block.models:
+                yield from _stages_beside_new_entries(configuration, key, block, shape=known[model], model=model)
+            for model in block.models:
+                if shape := known[model]:
+                    yield from _shape_mistakes(configuration, key, block, shape=shape, model=model)
+
+
+def _shape_mistakes(
+    configuration: "Configuration", key: str, study: "Study", *, shape: ModelShape, model: str
+) -> Iterator[str]:
+    """Stages, methods and budgets that a model of this shape has no room for; budgets only where the stages fit."""
+    staged = list(_stages_in_a_model(configuration, study, shape=shape, model=model))
+    yield from staged
+    if not staged:
+        yield from _nothing_to_train(configuration, key, study, shape=shape, model=model)
+        yield from _out_of_reach(configuration, f"{key}.budgets", study, shape=shape, model=model)
+
+
+def _frozen_mistakes(configuration: "Configuration", key: str, study: "Study") -> Iterator[str]:
+    """Methods that train the base model itself, where it is held in what can't be trained."""
+    for model, method in product(study.models, study.methods):
+        for held in _kept_frozen(configuration, model, method):
+            yield (
+                f"'{key}.methods' names '{method}', which needs the weights of the base model, but "
+                f"'models.{model}.{held}' keeps it frozen; take one of the two out, or add an entry for the same model "
+                f"without '{held}'."
+            )
+
+
+def _sharding_mistakes(configuration: "Configuration", key: str, study: "Study") -> Iterator[str]:
+    """Methods that train the whole of a model in shards, with losses that shards don't allow."""
+    for model, method in product(study.models, study.methods):
+        options = configuration.methods[method]
+        losses = getattr(options, "losses", ())
+        if losses and configuration.models[model].sharded and METHODS[options.method].trains_base:
+            yield (
+                f"'{key}.methods' names '{method}', whose 'losses' can't be computed on shards, but "
+                f"'models.{model}.sharded' asks for them; take one of the two out."
+            )
+
+
+def require_trainable(configuration: "Configuration", cell: Cell) -> None:
+    """Refuse a cell that no study can have, but that somebody may ask for by its name.
+
+    Raises:
+        UserError: its method trains the base model, which is held in what can't be trained.
+    """
+    for held in _kept_frozen(configuration, cell.model, cell.method):
+        raise UserError(
+            f"The cell {cell.path} needs the weights of the base model, but 'models.{cell.model}.{held}' keeps it "
+            "frozen; name a cell of an entry without that key."
+        )
+
+
+def _kept_frozen(configuration: "Configuration", model: str, method: str) -> list[str]:
+    """Keys of a model that keep a method, or a stage of it, from training it or from beginning with its weights."""
+    stages = getattr(configuration.methods[method], "stages", ())
+    entries = [METHODS[configuration.methods[label].method] for label in (method, *stages)]
+    trains_base = any(entry.trains_base for entry in entries)
+    held = configuration.models[model].held if trains_base or any(entry.copies_weights for entry in entries) else ()
+    return [key for key in held if trains_base or key == "quantised"]
+
+
+def _stages_beside_new_entries(
+    configuration: "Configuration", key: str, study: "Study", *, shape: ModelShape | None, model: str
+) -> Iterator[str]:
+    """Stages in a model whose vocabulary has new entries, or will have."""
+    if not configuration.models[model].extend and not (shape and shape.new_entries):
+        return
+    for method in _staged(configuration, study):
+        yield (
+            f"'{key}.methods' names '{method}', but '{model}' has new entries in its vocabulary, which methods of "
+            "one stage alone can train; take one of the two out."
+        )
+
+
+def _staged(configuration: "Configuration", study: "Study") -> list[str]:
+    return [method for method in study.methods if hasattr(configuration.methods[method], "stages")]
+
+
+def _stages_in_a_model(
+    configuration: "Configuration", study: "Study", *, shape: ModelShape, model: str
+) -> Iterator[str]:
+    """Stages that get in each other's way in a model, and sizes that it has no room for."""
+    for method in _staged(configuration, study):
+        options = method_options(configuration, method)
+        yield from _sizes_out_of_reach(f"methods.{method}.sizes", options, shape=shape, model=model)
+        yield from _shared_places(f"methods.{method}.stages", configuration, method, shape=shape)
+
+
+def _sizes_out_of_reach(key: str, options: Mapping[str, Any], *, shape: ModelShape, model: str) -> Iterator[str]:
+    for stage, size in zip(options["stages"], options["sizes"], strict=False):
+        sites = [site for site in METHODS[stage["method"]].sites(shape, stage) if site.grows]
+        least, most = (max(s.least for s in sites), min(s.most for s in sites)) if sites else (size, size)
+        if not max(1, least) <= size <= most:
+            yield f"'{key}' has {size} for '{stage['method']}', which has {max(1, least)} to {most} in '{model}'."
+
+
+def _shared_places(key: str, configuration: "Configuration", method: str, *, shape: ModelShape) -> Iterator[str]:
+    """Most tuners take the place of what a module computes, so two of them at one module are one too many."""
+    taken: dict[str, str] = {}
+    for label in configuration.methods[method].stages:
+        options = method_options(configuration, label)
+        sites = METHODS[options["method"]].sites
+        places = {site.module for site in sites(shape, options)} if sites else set()
+        if both := sorted(places & set(taken)):
+            yield (
+                f"'{key}' has '{taken[both[0]]}' and '{label}', which would both change {both[0]}; name stages that "
+                "stand in different places, such as a prefix and LoRA."
+            )
+            return
+        taken |= dict.fromkeys(places, label)
+
+
+def _nothing_to_train(
+    configuration: "Configuration", key: str, study: "Study", *, shape: ModelShape, model: str
+) -> Iterator[str]:
+    """Methods of one size that have no place in a model, such as biases where there are none."""
+    for method in study.methods:
+        is_point = METHODS[configuration.methods[method].method].trains == "point"
+        if is_point and not method_sites(configuration, method, shape):
+            yield f"'{key}.methods' names '{method}', which has nothing to train in '{model}'; take it out."
+
+
+def _out_of_reach(
+    configuration: "Configuration", key: str, study: "Study", *, shape: ModelShape, model: str
+) -> Iterator[str]:
+    sized = [name for name in study.methods if is_sized(configuration, name)]
+    groups = [pair for pair in study.pairs if JOIN in pair]
+    any_pair = [ONE_PAIR] if len(groups) < len(study.pairs) else []
+    for method, pair in product(sized, [*any_pair, *groups]):
+        sites = method_sites(configuration, method, shape, pair)
+        low, high = reach(sites)
+        for budget in study.budgets:
+            share = configuration.budgets[budget]
+            if not low <= int(share * shape.total) <= high:
+                on = f" on '{pair}'" if pair != ONE_PAIR else ""
+                yield (
+                    f"'{key}' asks for '{budget}' ({share:.3%} of '{model}'), which method '{method}' can't meet{on}: "
+                    f"it reaches {reachable(sites, shape.total)}; change 'budgets.{budget}' or take one of the two out."
+                )

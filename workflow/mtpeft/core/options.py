@@ -1,0 +1,74 @@
+"""Options of training, of decoding and of the base model's precision, which the configuration and the engine share.
+
+The configuration validates what a user writes with these types, and its params hold them as plain values. The engine
+parses the params with the same types again: so every key and every default stands once. They lie below both because
+the engine imports no configuration, and the configuration no torch.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from mtpeft.core.forms import Probability
+from mtpeft.core.section import Section, later
+
+
+class TrainingOptions(Section):
+    """The section `training`: fine-tuning, the same for all methods."""
+
+    batch_tokens: PositiveInt = Field(default=512, description="Padded tokens of a batch, on its longer side.")
+    label_smoothing: Probability = 0.1
+    dropout: Probability = 0.1
+    warmup: Probability = Field(default=0.1, description="Share of the updates in which the rate rises.")
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    clip_norm: PositiveFloat = Field(default=1.0, description="Largest norm of a gradient.")
+    temperature: Annotated[float, Field(ge=1)] = Field(
+        default=1.0,
+        description="Of a group of pairs: one with n sentence pairs has a share of the training in proportion to "
+        "n^(1/temperature). 1: as many as there are; the higher, the more alike.",
+    )
+    evaluations: PositiveInt = Field(default=3, description="Times that the dev set is decoded, step 0 not counted.")
+
+
+class Optimisation(TrainingOptions):
+    """`optimisation` in the params of a training: the options of all cells, and what is the cell's own.
+
+    Attributes:
+        updates: optimiser steps, of the cell's size.
+        learning_rate: peak rate; or `{"search": digest}` where a search finds it, whose record is an input of the
+            training; None in the params of a search, which tries several.
+        decayed: `matrices` where weight decay is on, which once was of all parameters.
+    """
+
+    updates: PositiveInt
+    learning_rate: PositiveFloat | dict[str, str] | None = None
+    decayed: Literal["matrices"] | None = later(None)
+
+
+class DecodingOptions(Section):
+    """The section `decoding`: the search for hypotheses, the same for every cell; `search` in params."""
+
+    beam_size: PositiveInt = Field(default=1, le=100, description="1 is greedy.")
+    length_penalty: float = Field(default=1.0, description="Exponent of the length in a beam hypothesis's score.")
+    max_length_ratio: PositiveFloat = Field(
+        default=2.0, le=100, description="Longest hypothesis, in source tokens, plus 10."
+    )
+
+
+class PrecisionOptions(Section):
+    """How the weights of a base model are stored while a method trains beside them; keys of `models.<label>`."""
+
+    quantised: Literal[8, 4] | None = later(
+        None,
+        description="Bits of a weight of the linear layers, by bitsandbytes; the base stays frozen. Empty: all 32.",
+    )
+    precision: Literal["float32", "bfloat16"] = later(
+        "float32",
+        description="Floats that the base is held and computed in; with 'bfloat16', meant for GPUs, it stays frozen.",
+    )
+
+    @classmethod
+    def of(cls, params: Mapping[str, Any]) -> Self:
+        """The options among the params of a job."""
+        return cls.model_validate({key: params[key] for key in cls.model_fields if key in params})

@@ -1,0 +1,195 @@
+"""Measure the effective rank of the hidden states of a cell's layers on the dev set of its language pair.
+
+Kim et al. 2024, Preserving Pre-trained Representation Space: On Effectiveness of Prefix-tuning for Large Multi-modal
+Models (arXiv 2411.00029), ask whether the representations of a tuned model use fewer directions than before. Here the
+rows of the matrix are the hidden states of all tokens of the dev set, with the references as decoder inputs (teacher
+forcing). The test set is not read.
+
+The effective rank of a matrix is exp(H(p)), with p the singular values divided by their sum and H the entropy in nats
+(Roy & Vetterli 2007, The effective rank: a measure of effective dimensionality). It is 1 where all rows lie on one
+line, and the width of the matrix where the rows use all directions alike.
+"""
+
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import peft  # noqa: F401 - imports our adapters, which import it in turn
+import torch
+from torch import nn
+
+from mtpeft.cells import Cell
+from mtpeft.core.checksums import require_base, require_whole
+from mtpeft.core.files import sha256_of, write_record
+from mtpeft.core.provenance import describe, versions
+from mtpeft.core.records import RepresentationRecord
+from mtpeft.data.token_arrays import IGNORED, TokenPairs, cut, model_inputs, read_arrays
+from mtpeft.methods.encoder_input_adapter import prompt_length
+from mtpeft.methods.outside import bring_in_for
+from mtpeft.methods.sequence_prefix_adapter import target_prefix_length
+from mtpeft.methods.tuned import open_tuned
+from mtpeft.models.architecture import side_of
+from mtpeft.models.families import read_shape
+from mtpeft.models.load import prepare_torch
+from mtpeft.models.precision import precision_of
+from mtpeft.models.special_tokens import SpecialTokens
+from mtpeft.models.tokenizer import open_tokenizer, special_tokens_of
+
+BATCH_TOKENS = 8192
+"""Padded tokens of a batch; they change the time, and the result by rounding alone."""
+SIDES = ("encoder", "decoder")
+WRAPPED = "base_layer"
+"""Name under which the wrappers of peft hold what they wrap."""
+Take = Callable[[str, torch.Tensor], None]
+"""Gets the name of a layer and its hidden states, shape (batch, length, d_model)."""
+
+
+@dataclass
+class GramMatrix:
+    """The products of the columns of a matrix whose rows are given little by little.
+
+    The rows are not centred, since their mean is a direction as well.
+
+    Attributes:
+        count: number of rows.
+        products: transposed matrix times matrix, (width, width) in double precision, whose eigenvalues are the squares
+            of the singular values.
+    """
+
+    count: int = 0
+    products: torch.Tensor | None = field(default=None, repr=False)
+
+    def add(self, rows: torch.Tensor) -> None:
+        """Add rows, shape (rows, width)."""
+        exact = rows.double()
+        products = exact.T @ exact
+        self.products = products if self.products is None else self.products + products
+        self.count += len(rows)
+
+    @property
+    def effective_rank(self) -> float:
+        """A number between 1 and the width; 0 where all rows are zero or there is none."""
+        if self.products is None:
+            return 0.0
+        singular = torch.linalg.eigvalsh(self.products.cpu()).clamp_min(0).sqrt()
+        total = singular.sum()
+        if not total:
+            return 0.0
+        shares = singular / total
+        return math.exp(float(torch.special.entr(shares).sum()))
+
+
+def measure_representations(params: Mapping[str, Any], cell: Cell, *, trained: Path, dev: Path, record: Path) -> None:
+    """Write the effective rank of every layer, or that the cell has diverged.
+
+    Args:
+        params: `languages`, `threads`, and the precision of the base model.
+        cell: whose model it is.
+        trained: the cell's `train.json`, with `tuned/` beside it.
+        dev: token arrays of the dev set.
+        record: `representations.json` of the cell.
+
+    Raises:
+        DamagedError: the weights are not those that were trained, or the base model's not those that were taken in.
+    """
+    train = require_whole(trained)
+    seen: dict[str, GramMatrix] = {}
+    execution: dict[str, Any] = {}
+    precision = precision_of(params, cell.model)
+    if train["status"] == "ok":
+        bring_in_for(train["settings"]["method"])
+        device = prepare_torch(params["threads"])
+        base = Path(require_base(train)["folder"])
+        layers = read_shape(json.loads((base / "config.json").read_text(encoding="utf-8"))).layers
+        tokenizer = open_tokenizer(base, params["languages"], vocabulary=cell.model)
+        model = open_tuned(base, trained.parent / "tuned", precision).to(device).eval()
+        seen = layer_states(model, layers, read_arrays(dev), special_tokens=special_tokens_of(tokenizer, model.config))
+        execution = describe(str(device), params["threads"])
+    sides = {side: [rows for layer, rows in seen.items() if side_of(layer) == side] for side in SIDES}
+    content = RepresentationRecord(
+        cell=cell.named,
+        status=train["status"],
+        settings=dict(params),
+        trained_sha256=sha256_of(trained),
+        inputs={"dev_sha256": sha256_of(dev)},
+        versions=versions(more=precision.packages),
+        execution=execution,
+        tokens={side: rows[0].count for side, rows in sides.items() if rows},
+        effective_rank={side: [own.effective_rank for own in rows] for side, rows in sides.items() if rows},
+    )
+    write_record(record, content.model_dump())
+
+
+@torch.inference_mode()
+def layer_states(
+    model: nn.Module, layers: Sequence[str], pairs: TokenPairs, *, special_tokens: SpecialTokens
+) -> dict[str, GramMatrix]:
+    """Collect the hidden states of all tokens of a text by layer, without padding.
+
+    Vectors that a method puts before the text are not counted, nor are tokens that they leave no room for.
+
+    Args:
+        model: in evaluation mode.
+        layers: names of the layers.
+        pairs: token arrays of the text.
+        special_tokens: special tokens of the model.
+    """
+    seen = {layer: GramMatrix() for layer in layers}
+    kept: dict[str, torch.Tensor] = {}
+    before = {"encoder": prompt_length(model), "decoder": target_prefix_length(model)}
+
+    def take(layer: str, hidden: torch.Tensor) -> None:
+        tokens = hidden[:, before[side_of(layer)] :]
+        seen[layer].add(tokens[kept[side_of(layer)][:, : tokens.shape[1]]])
+
+    with hooked_layers(model, layers, take):
+        for rows in cut(np.arange(len(pairs.source)), pairs.longer, BATCH_TOKENS):
+            inputs = model_inputs(
+                [pairs.source[row] for row in rows], [pairs.target[row] for row in rows], special_tokens=special_tokens
+            )
+            batch = {name: tensor.to(model.device) for name, tensor in inputs.items()}
+            kept["decoder"] = batch.pop("labels") != IGNORED
+            kept["encoder"] = batch["attention_mask"].bool()
+            model(**batch, use_cache=False)
+    return seen
+
+
+def outermost_modules(model: nn.Module, layers: Sequence[str]) -> Mapping[str, nn.Module]:
+    """Return the outermost module in the place of each layer: the layer itself or what wraps it.
+
+    A bottleneck adapter after a layer, for example, wraps it, and the next layer reads the output of the wrapper.
+    Transformers' `output_hidden_states` would give what the layer itself returns.
+
+    Raises:
+        LookupError: the model has no such layer.
+    """
+    found: dict[str, nn.Module] = {}
+    # `named_modules` gives outer modules first.
+    for name, module in model.named_modules():
+        plain = "." + ".".join(part for part in name.split(".") if part != WRAPPED)
+        for layer in layers:
+            if layer not in found and plain.endswith(f".{layer}"):
+                found[layer] = module
+    if lacking := [layer for layer in layers if layer not in found]:
+        raise LookupError(f"the model has no module {lacking[0]}")
+    return found
+
+
+@contextmanager
+def hooked_layers(model: nn.Module, layers: Sequence[str], take: Take) -> Iterator[None]:
+    """Give the hidden states that come out of each layer to `take` while this is open."""
+
+    def hook(layer: str) -> Callable[[nn.Module, Any, Any], None]:
+        return lambda module, inputs, output: take(layer, output[0] if isinstance(output, tuple) else output)
+
+    handles = [module.register_forward_hook(hook(layer)) for layer, module in outermost_modules(model, layers).items()]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()

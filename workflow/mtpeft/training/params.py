@@ -1,0 +1,54 @@
+"""The params of a cell's training, parsed once into types."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from mtpeft.core.options import DecodingOptions, Optimisation
+from mtpeft.models.tokenizer import Side
+
+
+@dataclass(frozen=True)
+class CellParams:
+    """What the training of a cell depends on besides its input files.
+
+    Attributes:
+        plain: the JSON object that the rule gives, for records and saved states.
+        method: options of the method, whose name stands under `method`.
+        budget: requested share of the base model's parameters, or None where the method has no choice.
+        optimisation: options of the training, with the updates and the learning rate of the cell.
+        search: how hypotheses of the dev set are searched.
+        languages: languages of each language pair that is trained on.
+        pairs: labels of these pairs; empty where a cell is trained on one pair.
+        seed: seed of the order of the batches, of dropout and of new parameters.
+        draw: seed that has drawn the training subset, or `fixed`.
+        threads: torch's threads.
+    """
+
+    plain: Mapping[str, Any]
+    method: Mapping[str, Any]
+    budget: float | None
+    optimisation: Optimisation
+    search: DecodingOptions
+    languages: tuple[Mapping[Side, str], ...]
+    pairs: tuple[str, ...]
+    seed: int
+    draw: str
+    threads: int
+
+    @classmethod
+    def of(cls, params: Mapping[str, Any]) -> Self:
+        """Parse the params of a training step."""
+        members = params.get("members", {})
+        return cls(
+            plain=params,
+            method=params["method"],
+            budget=params["budget"],
+            optimisation=Optimisation.model_validate(params["optimisation"]),
+            search=DecodingOptions.model_validate(params["search"]),
+            languages=tuple(members.values()) or (params["languages"],),
+            pairs=tuple(members),
+            seed=params["seed"],
+            draw=str(params.get("draws", params["seed"])),
+            threads=params["threads"],
+        )
