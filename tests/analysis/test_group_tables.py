@@ -89,7 +89,7 @@ def test_tables_without_groups_have_no_such_column(tmp_path: Path, folder: Path,
     assert tuple(rows_of(str(tmp_path / "scores.csv"))[0]) == SCORE_COLUMNS
 
 
-@pytest.mark.parametrize("figure", FIGURES)
+@pytest.mark.parametrize("figure", [*FIGURES])
 def test_a_group_is_a_system_of_its_own_in_the_panel_of_each_pair(folder: Path, tmp_path: Path, figure: str) -> None:
     summary = folder / "summary.csv"
     systems = read_systems(summary)
