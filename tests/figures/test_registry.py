@@ -62,11 +62,10 @@ def test_the_report_shows_the_caption_of_each_study() -> None:
     template = (ROOT / "workflow" / "report" / "figure.rst").read_text(encoding="utf-8")
     render = Environment(trim_blocks=True, lstrip_blocks=True).from_string(template).render
     config = {"captions": captions(configuration_of())}
-    for wildcards, question in (
-        ({"study": "embeddings"}, "**For a given parameter budget"),
-        ({}, "**What does quality"),
-    ):
-        assert question in render(snakemake=SimpleNamespace(config=config, wildcards=wildcards))
+    questions = {"embeddings": "For a given parameter budget", "efficiency": "What does quality cost"}
+    for study, question in questions.items():
+        wildcards = {"study": study} if study != "efficiency" else {}
+        assert f"**{question}" in render(snakemake=SimpleNamespace(config=config, wildcards=wildcards))
 
 
 def test_params_and_tables_of_its_own_stand_with_the_figure() -> None:
