@@ -1,13 +1,13 @@
-# `make figures` and `make test` are all that a new machine needs: they set up .venv from exact pins first.
-# An overlay over config.yaml:  make figures CONFIG=mine.yaml
+# On a new machine `make figures` and `make test` set up .venv from exact pins first.
+# With an overlay over config.yaml:  make figures CONFIG=mine.yaml
 
 PYTHON ?= python3
 CONFIG ?=
 CORES ?= 2
-# Where jobs run: on this machine, on a cluster (slurm), or as a folder with a profile.yaml says.
+# Where jobs run: `local` is this machine, `slurm` a cluster; else a folder with a profile.yaml.
 PROFILE ?= local
 
-# What is misspelt would be left out without a word, and the default study be run in the place of another one.
+# Make would ignore a misspelt variable, and run the default study in place of the one that is meant.
 PASSED_ON := SHELL MAKEFLAGS -% MTPEFT_% CUDA_% OMP_% HF_% SLURM_% TMPDIR
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
 UNKNOWN := $(firstword $(filter-out PYTHON CONFIG CORES PROFILE $(PASSED_ON),$(GIVEN)))
@@ -20,7 +20,7 @@ endif
 ifeq ($(shell printf %s '$(subst ','\'',$(CORES))' | grep -Ex '[1-9][0-9]{0,3}'),)
 $(error CORES is '$(CORES)'; write how many jobs may run at once, such as CORES=2)
 endif
-# One file whose name may have spaces in it, or several.
+# CONFIG is one file, whose name may have spaces, or several files.
 quoted = '$(subst ','\'',$(1))'
 FILES := $(if $(CONFIG),$(if $(shell test -f $(call quoted,$(CONFIG)) && echo one),$(call quoted,$(CONFIG)),$(CONFIG)))
 
@@ -36,58 +36,58 @@ SUDO = $(if $(filter-out 0,$(shell id -u)),sudo)
 .PHONY: help figures quick methods preview status verify plan tidy pretrain rates report test test-all bench-workflow ci-setup lint clean
 .DEFAULT_GOAL := help
 
-help: ## say what can be made
+help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 24
 
 figures: $(VENV)/installed ## run the studies and draw their figures; goes on where the last run stopped
 	@$(MTPEFT) sweep $(FLAGS)
 
-quick: $(VENV)/installed ## the smallest honest look: one pair, one seed, stamped as such
+quick: $(VENV)/installed ## a quick run of one language pair and one seed, which its figures say
 	@$(MTPEFT) sweep --configfile workflow/studies/quick.yaml $(FILES) $(WHERE)
 
-methods: $(VENV)/installed ## every method of the registry on one pair: searches its rate where none is known, runs, draws
+methods: $(VENV)/installed ## run every method on one language pair; searches for learning rates that are not known
 	@$(MTPEFT) sweep --configfile workflow/studies/methods.yaml $(FILES) $(WHERE)
 
-preview: $(VENV)/installed ## figures and findings from what is finished now, into results/<study file>/preview/
+preview: $(VENV)/installed ## draw figures and findings from what is finished now, into results/<study file>/preview/
 	@$(MTPEFT) preview $(OVERLAY)
 
-status: $(VENV)/installed ## done, running, failed and missing cells per study and method
+status: $(VENV)/installed ## count done, running, failed and missing cells of each study and method
 	@$(MTPEFT) status $(OVERLAY)
 
-verify: $(VENV)/installed ## compare every file that was made with its record, such as after a disk has failed
+verify: $(VENV)/installed ## compare every file that was made with its record, for example after a disk has failed
 	@$(MTPEFT) verify $(OVERLAY)
 
-plan: $(VENV)/installed ## cells and jobs per study, before anything runs
+plan: $(VENV)/installed ## count the cells and jobs of each study, and run nothing
 	@$(MTPEFT) plan $(OVERLAY)
 
 tidy: $(VENV)/installed ## list results that no study file uses; remove them: `python -m mtpeft tidy --remove`
 	@$(MTPEFT) tidy $(OVERLAY)
 
-pretrain: $(VENV)/installed ## the base models in workflow/models/ again, from nothing: some two hours of one core
+pretrain: $(VENV)/installed ## pre-train the base models in workflow/models/ anew: some two hours on one core
 	@$(MTPEFT) sweep --target models --configfile workflow/studies/pretrain.yaml $(FILES) $(WHERE)
 	@$(MTPEFT) ship --configfile workflow/studies/pretrain.yaml $(FILES)
 
 rates: $(VENV)/installed ## search for all learning rates anew, on dev, into results/rate-search/rates.csv
 	@$(MTPEFT) sweep --target rates --configfile workflow/studies/rate-search.yaml $(FILES) $(WHERE)
 
-report: $(VENV)/installed ## Snakemake's report of a finished run: figures, captions, run times
+report: $(VENV)/installed ## write Snakemake's report of a finished run: figures, captions, run times
 	@$(SNAKEMAKE) --report results/$(or $(basename $(notdir $(CONFIG))),config)/report.zip
 
-test: $(VENV)/develop ## the tests, without those that take long or need a SLURM
+test: $(VENV)/develop ## run the tests, without those that take long or need SLURM
 	@$(PYTEST) -m "not slow and not cluster"
 
-test-all: $(VENV)/develop ## all tests
+test-all: $(VENV)/develop ## run all tests
 	@$(PYTEST)
 
-ci-setup: ## what tests on a cluster need besides: SLURM and munge of Debian, which needs root or sudo
+ci-setup: ## install SLURM and munge of Debian for the tests on a cluster; needs root or sudo
 	@PATH="$$PATH:/usr/sbin" which slurmctld slurmd munged > /dev/null || { \
 	$(SUDO) apt-get update --quiet \
 	&& $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install --quiet --yes --no-install-recommends slurm-wlm munge; }
 
-bench-workflow: $(VENV)/installed ## time and memory of planning 1,000, 5,000 and 20,000 jobs
+bench-workflow: $(VENV)/installed ## measure time and memory of planning 1,000, 5,000 and 20,000 jobs
 	@$(VENV)/bin/python tests/benchmarks/workflow.py
 
-lint: $(VENV)/develop ## style of Python and of rules
+lint: $(VENV)/develop ## check the style of Python and of rules
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . \
 	&& $(VENV)/bin/snakefmt --line-length 120 --check Snakefile workflow/rules && $(SNAKEMAKE) --lint
 

@@ -30,7 +30,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPat
     """A machine with a torch for GPUs, a driver without any, and nothing held."""
     for name in GIVEN:
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(gpus, "version", lambda package: "2.13.0")
+    monkeypatch.setattr(gpus, "_torch_version", lambda: "2.13.0")
     monkeypatch.setattr(gpus, "DRIVER_FILES", tmp_path / "dev")
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("TMPDIR", str(tmp_path))
@@ -69,7 +69,7 @@ def test_gpus_are_those_that_are_given_or_shown(
 
 def test_a_torch_without_cuda_uses_none(machine: pytest.MonkeyPatch, tmp_path: Path) -> None:
     show(tmp_path, "nvidia0")
-    machine.setattr(gpus, "version", lambda package: "2.13.0+cpu")
+    machine.setattr(gpus, "_torch_version", lambda: "2.13.0+cpu")
     assert devices_here() == []
 
 

@@ -15,7 +15,7 @@ from mtpeft.models.families.mbart import MBART50_CODES, language_code, tagged
 from support.published import madlad_tokens
 
 ROMANCE = ("fr", "fr_BE", "es", "es_AR", "es_ES", "es_MX", "pt_br", "pt_PT", "pt_BR", "cmn_Hans", "cmn_Hant", "zho")
-BY_TITLE = {family.title: family for family in FAMILIES}
+BY_TITLE = {family.title: family for family in FAMILIES.entries.values()}
 
 
 def _opus(*codes: str) -> Names:

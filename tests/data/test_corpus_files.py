@@ -307,8 +307,8 @@ def test_the_command_reads_a_compressed_memory_and_leaves_nothing_of_a_broken_on
     (tmp_path / "cut.tmx.gz").write_bytes(packed[:-30])
 
     def clean(name: str) -> subprocess.CompletedProcess[str]:
-        told = ["--settings", json.dumps(settings | {"files": {"tmx": name}}), "--archives"]
-        command = [sys.executable, "-m", "mtpeft", "clean", *told, "--output", "out.tsv", "--record", "out.json"]
+        told = ["--params", json.dumps(settings | {"files": {"tmx": name}}), "--archives"]
+        command = [sys.executable, "-m", "mtpeft", "clean_pair", *told, "--table", "out.tsv", "--record", "out.json"]
         return subprocess.run(command, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, check=False)
 
     broken = clean("cut.tmx.gz")

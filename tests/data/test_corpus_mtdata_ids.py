@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 import yaml
 
-from mtpeft.config import paths
 from mtpeft.config.corpora import all_downloads, anchor_pairs
 from mtpeft.config.load import merge, validate
 from mtpeft.core.errors import UserError
 from mtpeft.data.sources.mtdata.ids import codes_for, mtdata_code
+from mtpeft.steps.clean_pair import archives
 from mtpeft.steps.downloads import download_file
 from support.config import DEFAULT
 from support.steps import clean_params, dataset_params
@@ -72,7 +72,7 @@ def test_several_pairs_share_a_corpus() -> None:
         "Flores-flores200_devtest-1-swa-eng",
     )
     files = [download_file(all_downloads(configuration)["data/mtdata", dataset]) for dataset in datasets]
-    assert paths.archives(configuration, {"pair": "en-sw"}) == files
+    assert archives(configuration, "en-sw") == files
     stated = {
         dataset: dataset_params(configuration, dataset).get("sha256", "")[:1]
         for folder, dataset in all_downloads(configuration)

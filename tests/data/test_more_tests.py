@@ -109,7 +109,7 @@ def test_cells_are_scored_on_every_set(finished: Path, tmp_path: Path) -> None:
     }
     jobs = planned(folder, "study_budgets", overlay=overlay)
     # The pair is divided anew, so that its own test set is encoded anew as well.
-    assert (jobs["take_in_test"], jobs["encode_test"]) == (1, 2)
+    assert (jobs["prepare_test_set"], jobs["encode_test_set"]) == (1, 2)
     code, said = run(folder, overlay=overlay, options=["--target", "study_budgets"])
     assert code == 0, said[-3000:]
     # Training keeps clear of the new set, so it is another cell than the one without it.

@@ -2,14 +2,16 @@
 
 import errno
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from mtpeft.config.yaml_file import read_profile
 from mtpeft.core.errors import FOLDERS, TryAgainError, UserError, require_room, told_of
-from mtpeft.front.snakemake import require_cores, runs_elsewhere
+from mtpeft.front.snakemake import profile_file, require_cores, submits_jobs
 from support.sweep import ROOT, environment
 
 
@@ -95,9 +97,9 @@ def test_a_profile_that_can_not_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "profile.yaml").write_text("executor: [slurm\n")
 
     with pytest.raises(UserError, match=r"profile\.yaml, line 2 is not valid YAML"):
-        runs_elsewhere(str(tmp_path))
+        submits_jobs(str(tmp_path))
     with pytest.raises(UserError, match="--profile is 'slrum', which is neither a folder"):
-        runs_elsewhere("slrum")
+        submits_jobs("slrum")
 
 
 def mtpeft(*arguments: str | bytes, folder: Path, to: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -184,4 +186,13 @@ def test_a_name_that_is_no_utf8_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("profile", "elsewhere"), [("local", False), ("slurm", True)])
 def test_the_profiles_of_the_project_are_read(profile: str, elsewhere: bool) -> None:
-    assert runs_elsewhere(profile) is elsewhere
+    assert submits_jobs(profile) is elsewhere
+
+
+def test_the_profile_of_slurm_names_rules_that_there_are() -> None:
+    texts = [(ROOT / "Snakefile").read_text(), *(file.read_text() for file in (ROOT / "workflow/rules").glob("*.smk"))]
+    rules = {
+        rule for text in texts for rule in re.findall(r"^(?:use )?rule (?:\w+ as )?(\w+)", text, flags=re.MULTILINE)
+    }
+    profile = read_profile(profile_file("slurm"))
+    assert set(profile["set-resources"]) | set(profile["groups"]) <= rules

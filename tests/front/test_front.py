@@ -118,8 +118,8 @@ def test_the_plan_counts_cells_and_jobs(configuration: Configuration) -> None:
     assert rows[1] == ["budgets", "7", "7", "3"]
     assert jobs["jobs"] == ["budgets", "all"]
     assert jobs["take_in_model"] == ["1", "1"]
-    assert jobs["tune"] == ["3", "3"]
-    assert jobs["collect_all"] == [".", "1"]
+    assert jobs["search_rate"] == ["3", "3"]
+    assert jobs["collect_all_scores"] == [".", "1"]
     assert int(jobs["total"][1]) > int(jobs["total"][0]) > 7
 
 

@@ -1,7 +1,5 @@
 """Files that jobs on a cluster have finished without Snakemake, and Snakemake started directly in a locked folder."""
 
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,7 @@ from mtpeft.front.recovery import record_finished
 from mtpeft.steps.base_models import model_home
 from mtpeft.steps.evaluate_base import start_file
 from mtpeft.steps.train import placed
-from support.sweep import STUDY, copy, planned, results, snakemake, write_study
+from support.sweep import STUDY, copy, mtpeft, planned, results, snakemake, write_study
 
 pytestmark = [pytest.mark.sweep, pytest.mark.slow]
 
@@ -74,8 +72,7 @@ def test_snakemake_itself_is_refused_beside_a_sweep_and_holds_the_folder_alone(f
     unrecovered = snakemake(folder, "--cores", "1", "cells")
     assert unrecovered.returncode != 0
     assert "run `python -m mtpeft jobs --wait`" in unrecovered.stderr
-    command = [sys.executable, "-m", "mtpeft", "jobs", "--forget", "--configfile", STUDY.name]
-    forgotten = subprocess.run(command, capture_output=True, text=True, check=False)
+    forgotten = mtpeft(folder, "jobs", "--forget", "--configfile", STUDY.name)
     assert forgotten.returncode == 0, forgotten.stderr
     done = snakemake(folder, "--cores", "1", "cells")
     assert done.returncode == 0, done.stderr

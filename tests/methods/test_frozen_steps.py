@@ -49,10 +49,10 @@ def _commands(sweep: Path, trained: Path, to: Path) -> dict[str, list[str]]:
     decoded = ["--trained", str(trained / "train.json"), "--tests", str(arrays(sweep, "test"))]
     rate = str(to / "tiny/n44/lora/b5.json")
     return {
-        "judge": ["judge", "--settings", told, *dev, "--record", str(to / "start.json")],
+        "judge": ["evaluate_base", "--params", told, *dev, "--record", str(to / "start.json")],
         "train": trainer(sweep, to / "train.json", SETTINGS),
-        "tune": ["tune", "--settings", search, *dev, *files, "--record", rate],
-        "decode": ["decode", "--cell", label, "--settings", told, *decoded, "--record", str(to / "decode.json")],
+        "tune": ["search_rate", "--params", search, *dev, *files, "--record", rate],
+        "decode": ["decode", "--cell", label, "--params", told, *decoded, "--record", str(to / "decode.json")],
         "translate": ["translate", "--cell", str(trained)],
         "export": ["export", "--cell", str(trained), "--to", str(to / "part"), "--as", "peft"],
     }

@@ -20,9 +20,9 @@ from mtpeft.steps.take_in_comet import cell_record, model_record
 from support.comet import rows_of
 from support.config import DEFAULT
 from support.findings import SENTENCES, configuration_of, write, write_cell
+from support.fork_server import is_listening
 from support.sweep import copy, planned, small_study
 from support.waiting import wait_for
-from support.warm import is_listening
 
 HYPERPARAMETERS = "class_identifier: regression_metric\npretrained_model: {}\n"
 HUBS = {"hub": "somebody/metric@0123abc", "encoder": {"hub": "somebody/encoder@0123abc"}}

@@ -11,7 +11,7 @@ import torch
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import read_record
 from mtpeft.models.load import load_base, parameters
-from mtpeft.models.local import describe_local, tokenizer_files
+from mtpeft.models.local import take_in_folder, tokenizer_files
 from support.broken_folders import (
     BART,
     CASES,
@@ -39,7 +39,7 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _take_in(folder: Path) -> dict[str, Any]:
     record = folder.parent / "results/models/own/base.json"
-    describe_local({"recipe": 1, "path": str(folder)}, record=record)
+    take_in_folder({"recipe": 1, "path": str(folder)}, record=record)
     return read_record(record)
 
 

@@ -25,11 +25,11 @@ from mtpeft.models.architecture import NEW_ENTRIES
 from mtpeft.models.derived.extend import copy_extended
 from mtpeft.models.families import read_json
 from mtpeft.models.load import load_base, prepare_torch
-from mtpeft.models.local import describe_local
+from mtpeft.models.local import take_in_folder
 from mtpeft.models.tokenizer import detokenise, encode, open_tokenizer, special_tokens_of
 from mtpeft.steps.base_models import base_file
 from mtpeft.steps.divide_pair import pair_folder
-from mtpeft.steps.extend_model import extend_model
+from mtpeft.steps.extend_model import run as extend_model
 from mtpeft.steps.freshness import current_records
 from mtpeft.steps.train import placed
 from mtpeft.training.attempt_log import attempting
@@ -63,7 +63,7 @@ def extended(tmp_path_factory: pytest.TempPathFactory) -> Extend:
         if asked not in made:
             folder = tmp_path_factory.mktemp(name)
             checkpoint = build_checkpoint(name, folder / "checkpoint")
-            describe_local({"recipe": 1, "path": str(checkpoint)}, record=folder / name / "base.json")
+            take_in_folder({"recipe": 1, "path": str(checkpoint)}, record=folder / name / "base.json")
             rows = [Pair(str(place), *row) for place, row in enumerate(SPANISH_ENGLISH)]
             write_pairs(folder / "train.tsv", rows)
             extend_model(
@@ -92,11 +92,11 @@ def test_a_new_language_reads_as_the_one_that_it_is_like_with_a_token_of_its_own
     languages = {"source": "en" if like == "es" else "es", "target": "en", side: NEW}
     tokenizer = open_tokenizer(folder, languages, vocabulary="wide")
     new = tokenizer.extension.languages[NEW]
-    like_codec = open_tokenizer(_base(folder), {**languages, side: like}, vocabulary="tiny")
+    like_opened = open_tokenizer(_base(folder), {**languages, side: like}, vocabulary="tiny")
     entries = read_json(_base(folder) / "config.json")["vocab_size"]
     assert new.id == entries
     for one in ("source", "target"):
-        expected = encode(like_codec, SIDES["source"], one, max_length=60)
+        expected = encode(like_opened, SIDES["source"], one, max_length=60)
         (stand_in,) = {*tokenizer.stand_ins[one]} or {None}
         found = encode(tokenizer, SIDES["source"], one, max_length=60)
         assert found == [[new.id if token == stand_in else token for token in row] for row in expected]

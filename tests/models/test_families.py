@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,11 +10,14 @@ import sentencepiece
 import torch
 from transformers import AutoTokenizer
 
+from mtpeft.core.errors import UserError
 from mtpeft.core.languages import is_language, match
 from mtpeft.core.options import DecodingOptions
+from mtpeft.core.registry import bring_in
 from mtpeft.data.token_arrays import model_inputs
 from mtpeft.decoding.search import length_limits, translate
-from mtpeft.models.families import family_in, read_json, read_shape
+from mtpeft.models.derived import MODEL_SOURCES, ModelSource, source_of
+from mtpeft.models.families import FAMILIES, family_in, read_json, read_shape
 from mtpeft.models.families.m2m100 import M2M100_CODES, NLLB_CODES
 from mtpeft.models.families.mbart import MBART50_CODES, tagged
 from mtpeft.models.load import load_base, parameters, prepare_torch
@@ -40,7 +44,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path
     return of
 
 
-def _codec(folder: Path) -> PairTokenizer:
+def _opened(folder: Path) -> PairTokenizer:
     return open_tokenizer(folder, SPANISH_TO_ENGLISH, vocabulary="tiny")
 
 
@@ -67,7 +71,7 @@ def test_shape_of_the_files_is_that_of_the_built_model(checkpoint: Callable, nam
 
 @FAMILY
 def test_pair_is_named_as_the_family_does(checkpoint: Callable, name: str) -> None:
-    tokenizer = _codec(checkpoint(name))
+    tokenizer = _opened(checkpoint(name))
     assert (tokenizer.source, tokenizer.target) == (CHECKPOINTS[name].source, CHECKPOINTS[name].target)
 
 
@@ -88,7 +92,7 @@ def test_tokens_are_those_of_the_familys_own_tokenizer(checkpoint: Callable, nam
         if side == "source"
         else own(text_target=texts)["input_ids"]
     )
-    assert encode(_codec(folder), texts, side, max_length=500) == expected
+    assert encode(_opened(folder), texts, side, max_length=500) == expected
 
 
 SPECIALS = {
@@ -106,7 +110,7 @@ SPECIALS = {
 @pytest.mark.parametrize("name", SPECIALS)
 def test_special_tokens_stand_where_the_papers_have_them(checkpoint: Callable, name: str, side: str) -> None:
     folder = checkpoint(name)
-    tokenizer = _codec(folder)
+    tokenizer = _opened(folder)
     (row,) = encode(tokenizer, ["La puerta está abierta"], side, max_length=60)
     before, after = SPECIALS[name][side == "target"]
     files = {"marian": f"{side}.spm", "marian_multi": f"{side}.spm", "mt5": "spiece.model"}
@@ -121,7 +125,7 @@ def test_special_tokens_stand_where_the_papers_have_them(checkpoint: Callable, n
 
 @FAMILY
 def test_text_comes_back(checkpoint: Callable, name: str) -> None:
-    tokenizer = _codec(checkpoint(name))
+    tokenizer = _opened(checkpoint(name))
     targets = [target for _, target in SPANISH_ENGLISH]
     rows = encode(tokenizer, targets, "target", max_length=60)
     assert detokenise(tokenizer, rows) == targets
@@ -130,7 +134,7 @@ def test_text_comes_back(checkpoint: Callable, name: str) -> None:
 @FAMILY
 def test_decoder_reads_what_transformers_makes_of_the_labels(checkpoint: Callable, name: str) -> None:
     folder = checkpoint(name)
-    tokenizer, model = _codec(folder), load_base(folder).eval()
+    tokenizer, model = _opened(folder), load_base(folder).eval()
     special_tokens = special_tokens_of(tokenizer, model.config)
     sources, targets = (
         [
@@ -155,7 +159,7 @@ def test_decoder_reads_what_transformers_makes_of_the_labels(checkpoint: Callabl
 def test_search_is_generates_as_the_family_is_meant_to_be_used(checkpoint: Callable, name: str, beam_size: int) -> None:
     prepare_torch(1)
     folder = checkpoint(name)
-    tokenizer, model = _codec(folder), load_base(folder).eval()
+    tokenizer, model = _opened(folder), load_base(folder).eval()
     special_tokens = special_tokens_of(tokenizer, model.config)
     search = DecodingOptions(beam_size=beam_size, length_penalty=1.0, max_length_ratio=1.0)
     sources = [torch.tensor(row) for row in encode(tokenizer, SENTENCES, "source", max_length=60)]
@@ -223,3 +227,34 @@ def test_codes_are_those_of_the_installed_tokenizers() -> None:
 @pytest.mark.parametrize(("tag", "known"), [("sw", True), ("pt-BR", True), ("zh-Hant", True), ("xx", False)])
 def test_codes_that_nobody_knows_are_told_from_others(tag: str, known: bool) -> None:
     assert is_language(tag) == known
+
+
+FAMILY_FROM_OUTSIDE = """
+from dataclasses import replace
+from mtpeft.models.families.marian import MARIAN
+
+OWN = replace(MARIAN, name="own", title="Own", model_type="own")
+"""
+
+
+def test_a_family_and_a_source_of_models_are_added_by_a_file_alone(tmp_path: Path) -> None:
+    """Nothing else knows a list of them."""
+    config = {**CHECKPOINTS["marian"].config, "vocab_size": 100}
+    with pytest.raises(UserError, match=r"model_type 'own', which is not supported"):
+        read_shape({**config, "model_type": "own"})
+    added = (FAMILIES, MODEL_SOURCES)
+    file = tmp_path / "family_from_outside.py"
+    file.write_text(FAMILY_FROM_OUTSIDE, encoding="utf-8")
+    try:
+        bring_in(str(file))
+        MODEL_SOURCES.add(ModelSource(name="pruned", folder="pruned"))
+        assert FAMILIES["own"].module == str(file)
+        assert read_shape({**config, "model_type": "own"}) == read_shape({**config, "model_type": "marian"})
+        assert (
+            source_of(SimpleNamespace(pretrain=None, path=None, hub=None, extend=None, pruned={"share": 0.5})).folder
+            == "pruned"
+        )
+    finally:
+        for registry in added:
+            registry.forget_outside()
+    assert "own" not in FAMILIES

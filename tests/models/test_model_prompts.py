@@ -7,7 +7,7 @@ import pytest
 from mtpeft.config.load import DEFAULT_FILE, merge, read_yaml, validate
 from mtpeft.config.models import Model, prompt_mistakes
 from mtpeft.core.errors import UserError
-from mtpeft.models.local import describe_local
+from mtpeft.models.local import take_in_folder
 from mtpeft.models.tokenizer import encode, open_tokenizer
 from support.family import build_checkpoint
 from support.model import SPANISH_ENGLISH
@@ -59,7 +59,7 @@ def test_a_prompt_beside_tokens_of_languages_is_refused(tmp_path: Path) -> None:
     assert "'models.mine.prompt' is for models that are told the languages in words" in said
     settings = {"recipe": 1, "path": str(folder), "prompt": "{target}: "}
     with pytest.raises(UserError, match=r"'models.mine.prompt' is for models that are told the languages in words"):
-        describe_local(settings, record=tmp_path / "mine/base.json")
+        take_in_folder(settings, record=tmp_path / "mine/base.json")
 
 
 def test_a_prompt_is_part_of_what_its_model_and_its_tokens_are_and_of_no_others(mt5: Path) -> None:

@@ -14,7 +14,7 @@ from mtpeft.core.files import read_record
 from mtpeft.data.token_arrays import Ragged, TokenPairs, read_arrays
 from mtpeft.models.families import read_shape
 from mtpeft.models.load import load_base, parameters
-from mtpeft.models.local import describe_local
+from mtpeft.models.local import take_in_folder
 from mtpeft.models.special_tokens import SpecialTokens
 from mtpeft.training.pretrain import Noise, NoisyText, distinct_sides, infill, join_rows, mask_tokens, stretch
 from support.model import files_of, pretrain_base, pretrain_settings
@@ -170,7 +170,7 @@ def local(sweep: Path, tmp_path: Path) -> Path:
 
 def _describe(folder: Path) -> Path:
     record = folder.parent / "results/models/own/base.json"
-    describe_local({"recipe": 1, "path": str(folder)}, record=record)
+    take_in_folder({"recipe": 1, "path": str(folder)}, record=record)
     return record
 
 
@@ -209,7 +209,7 @@ WRONG_FOLDERS: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "other architecture": (
         _set(model_type="bert"),
-        r"model_type 'bert', which is not supported; use .* mbart.* or mt5",
+        r"model_type 'bert', which is not supported; use .* mbart.* or t5",
     ),
     "another family": (_set(model_type="t5"), r"no key 'num_heads'; is it a complete T5 model"),
     "untied": (_set(tie_word_embeddings=False), r"tie_word_embeddings false; use a model that shares its embeddings"),

@@ -15,7 +15,7 @@ from mtpeft.core.options import DecodingOptions
 from mtpeft.decoding.search import length_limits, translate
 from mtpeft.models.families import read_json
 from mtpeft.models.load import load_base, prepare_torch
-from mtpeft.models.local import describe_local
+from mtpeft.models.local import take_in_folder
 from mtpeft.models.tokenizer import PairTokenizer, encode, open_tokenizer, special_tokens_of
 from support.family import build_checkpoint
 from support.model import SPANISH_ENGLISH
@@ -39,21 +39,21 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path
     return of
 
 
-def _codec(folder: Path, name: str) -> PairTokenizer:
+def _opened(folder: Path, name: str) -> PairTokenizer:
     target = "cmn-Hans" if name == "opus-mt-en-zh" else "en"
     return open_tokenizer(folder, {"source": "es", "target": target}, vocabulary="tiny")
 
 
 @EACH
 def test_a_published_checkpoint_is_taken_in(checkpoint: Callable, tmp_path: Path, name: str) -> None:
-    describe_local({"recipe": 1, "path": str(checkpoint(name))}, record=tmp_path / "mine/base.json")
+    take_in_folder({"recipe": 1, "path": str(checkpoint(name))}, record=tmp_path / "mine/base.json")
     assert (tmp_path / "mine/base.json").exists()
 
 
 @EACH
 def test_sentences_stand_between_the_tokens_that_the_page_says(checkpoint: Callable, name: str) -> None:
     folder, published = checkpoint(name), PUBLISHED[name]
-    tokenizer = _codec(folder, name)
+    tokenizer = _opened(folder, name)
     for side, (before, after) in (("source", published.source), ("target", published.target)):
         (row,) = encode(tokenizer, ["La puerta está abierta"], side, max_length=60)
         tokens = tokenizer.pretrained.convert_ids_to_tokens(row)
@@ -68,7 +68,7 @@ def test_tokens_are_those_of_transformers_alone(checkpoint: Callable, name: str)
     own = AutoTokenizer.from_pretrained(folder, **published.told)
     assert type(own).__name__ == published.tokenizer
     texts = [side for pair in SPANISH_ENGLISH[:6] for side in pair]
-    tokenizer = _codec(folder, name)
+    tokenizer = _opened(folder, name)
     sources = own([published.prefix + text for text in texts])["input_ids"]
     assert encode(tokenizer, texts, "source", max_length=500) == sources
     assert encode(tokenizer, texts, "target", max_length=500) == own(text_target=texts)["input_ids"]
@@ -77,7 +77,7 @@ def test_tokens_are_those_of_transformers_alone(checkpoint: Callable, name: str)
 @EACH
 def test_the_model_translates_as_with_transformers_alone(checkpoint: Callable, name: str) -> None:
     folder, published = checkpoint(name), PUBLISHED[name]
-    tokenizer, model = _codec(folder, name), load_base(folder).eval()
+    tokenizer, model = _opened(folder, name), load_base(folder).eval()
     special_tokens = special_tokens_of(tokenizer, model.config)
     search = DecodingOptions(beam_size=4, length_penalty=1.0, max_length_ratio=1.0)
     sources = [torch.tensor(row) for row in encode(tokenizer, SENTENCES, "source", max_length=60)]
@@ -123,7 +123,7 @@ def test_the_class_of_a_tokenizer_is_found_wherever_it_is_named(tmp_path: Path, 
         kept = {key: value for key, value in read_json(folder / file).items() if key != "tokenizer_class"}
         named = {} if file in removed else {"tokenizer_class": published.tokenizer}
         write_record(folder / file, kept | named)
-    tokenizer = _codec(folder, name)
+    tokenizer = _opened(folder, name)
     assert type(tokenizer.pretrained).__name__ == published.tokenizer
     (row,) = encode(tokenizer, ["La puerta"], "source", max_length=60)
     tokens = tokenizer.pretrained.convert_ids_to_tokens(row)
@@ -138,7 +138,7 @@ def test_an_mbart_50_without_any_class_or_list_is_told_by_the_rows_of_its_embedd
     config = read_json(folder / "config.json")
     config.pop("tokenizer_class")
     write_record(folder / "config.json", config)
-    assert _codec(folder, "mbart-large-50").family.title == "mBART-50"
+    assert _opened(folder, "mbart-large-50").family.title == "mBART-50"
 
 
 def test_madlad_refuses_a_language_that_it_has_no_token_for(checkpoint: Callable) -> None:
@@ -155,7 +155,7 @@ def test_madlad_refuses_a_language_that_it_has_no_token_for(checkpoint: Callable
 @pytest.mark.parametrize("length", [5, 12])
 @EACH
 def test_what_is_cut_keeps_the_tokens_around_it(checkpoint: Callable, name: str, length: int, side: str) -> None:
-    tokenizer = _codec(checkpoint(name), name)
+    tokenizer = _opened(checkpoint(name), name)
     (whole,) = encode(tokenizer, [SENTENCES[0] * 9], side, max_length=500)
     (row,) = encode(tokenizer, [SENTENCES[0] * 9], side, max_length=length)
     around = tokenizer.around[side]
@@ -205,7 +205,7 @@ def test_a_tokenizer_that_is_not_its_familys_is_refused_when_the_model_is_taken_
     folder = build_checkpoint(name, tmp_path / "model")
     write_record(folder / file, read_json(folder / file) | change)
     with pytest.raises(UserError, match=expected):
-        describe_local({"recipe": 1, "path": str(folder)}, record=tmp_path / "mine/base.json")
+        take_in_folder({"recipe": 1, "path": str(folder)}, record=tmp_path / "mine/base.json")
     assert not (tmp_path / "mine/base.json").exists()
 
 
@@ -215,7 +215,7 @@ def test_a_small_file_that_is_no_object_is_named(tmp_path: Path, file: str, cont
     folder = build_checkpoint("nllb", tmp_path / "model")
     (folder / file).write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(UserError, match=file):
-        describe_local({"recipe": 1, "path": str(folder)}, record=tmp_path / "mine/base.json")
+        take_in_folder({"recipe": 1, "path": str(folder)}, record=tmp_path / "mine/base.json")
 
 
 LACKING = {

@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from mtpeft.config.load import load
-from mtpeft.models.config_json import mbart_config, read_config
+from mtpeft.models.config_json import read_config
+from mtpeft.models.derived.pretrain import mbart_config
 
 ROOT = Path(__file__).parents[2]
 CATALOGUE = load()

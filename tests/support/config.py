@@ -5,8 +5,8 @@ from typing import Any
 
 from mtpeft.config.load import DEFAULT_FILE, merge, read_yaml
 from support.own_files import WRONG_FILES
+from support.rate_search_cases import WRONG_RATE_SEARCHES
 from support.stages import WRONG_STAGES
-from support.tuning_cases import TUNING_MISTAKES
 
 DEFAULT = read_yaml(DEFAULT_FILE)
 PRETRAIN_FILE = Path(__file__).parents[2] / "workflow" / "studies" / "pretrain.yaml"
@@ -146,7 +146,7 @@ WRONG: list[tuple[Any, ...]] = [
         "'methods.lora.learning_rate' names 'n401', which is not in 'sizes'",
     ),
     # parts that do not fit together
-    ({"pairs": {"spanish": {"corpus": "interface"}}}, "'pairs.spanish' does not say its languages; write 'source' and"),
+    ({"pairs": {"spanish": {"corpus": "interface"}}}, "'pairs.spanish' does not name its languages; write 'source' a"),
     ({"pairs": {"en-en": {"corpus": "interface"}}}, "'pairs.en-en' translates 'en' into itself; write two different"),
     ({"corpora": {"own": {}}}, "'corpora.own' must have one of 'files', 'mtdata' and 'wheels', and no other."),
     ({"corpora": {"own": {"files": {"tsv": "a.tsv"}}}}, "'corpora.own.files.columns' must name the column of two"),
@@ -214,7 +214,7 @@ WRONG: list[tuple[Any, ...]] = [
         lora_rate({"n100": 0.1, "default": 0.2}),  # merged with the search of the default configuration
         "'methods.lora.learning_rate' is a mapping; write either 'search' or rates by size, and leave the other empty",
     ),
-    *TUNING_MISTAKES,
+    *WRONG_RATE_SEARCHES,
     (
         {"rate_search": {"pair": "pt-en", "seed": 9}, **also({"seeds": [9]})},
         "'rate_search' searches on 'pt-en' with seed 9, which 'studies.budgets' compares on",

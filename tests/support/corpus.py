@@ -95,7 +95,7 @@ def clean_params(source: str, **changes: Any) -> dict[str, Any]:
 
 
 def split_params(**changes: Any) -> dict[str, Any]:
-    """What choose_split takes: small numbers of sentences."""
+    """What split_corpus takes: small numbers of sentences."""
     return {
         "recipe": 1, "dev": 4, "test": 8, "train": 12, "words": [3, 20], "written_in": "en",
         "languages": [["es", "en"], ["de", "en"]], "near_duplicate": 0.6, **changes,

@@ -12,7 +12,7 @@ from mtpeft.core.files import write_record
 from mtpeft.data.encode import encode_pair
 from mtpeft.models.families.m2m100 import M2M100_CODES, NLLB_CODES
 from mtpeft.models.load import random_model
-from mtpeft.models.local import describe_local
+from mtpeft.models.local import take_in_folder
 from mtpeft.training.finetune import CellInputs
 from support.model import SPANISH_ENGLISH, inputs, train_params
 from support.text import SCRIPTS
@@ -69,7 +69,7 @@ def family_inputs(name: str, sweep: Path, folder: Path) -> CellInputs:
     checkpoint = build_checkpoint(name, folder / "checkpoint")
     given = inputs(sweep)
     record = folder / name / "base.json"
-    describe_local({"recipe": 1, "path": str(checkpoint)}, record=record)
+    take_in_folder({"recipe": 1, "path": str(checkpoint)}, record=record)
     pairs = sweep / "data/pairs/es-en"
     arrays = {pairs / f"{part}.tsv": folder / f"{part}.safetensors" for part in ("train", "dev")}
     encode_pair({**LANGUAGES, "vocabulary": name}, tokenizer=checkpoint, parts=arrays)

@@ -6,7 +6,7 @@ from typing import Any
 
 from mtpeft.config.load import merge
 from mtpeft.data.encode import encode_pair
-from mtpeft.models.local import describe_local
+from mtpeft.models.local import take_in_folder
 from mtpeft.training.finetune import CellInputs
 from support.config import DEFAULT, STUDY
 from support.family import build_checkpoint
@@ -72,7 +72,7 @@ def group_inputs(name: str, sweep: Path, folder: Path) -> CellInputs:
     """
     checkpoint = build_checkpoint(name, folder / "checkpoint")
     base, pairs = folder / name / "base.json", sweep / "data/pairs/es-en"
-    describe_local({"recipe": 1, "path": str(checkpoint)}, record=base)
+    take_in_folder({"recipe": 1, "path": str(checkpoint)}, record=base)
     members = []
     for label, sides in SIDES.items():
         arrays = {pairs / f"{part}.tsv": folder / label / f"{part}.safetensors" for part in ("train", "dev")}

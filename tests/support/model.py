@@ -11,7 +11,7 @@ from mtpeft.data.encode import encode_pair
 from mtpeft.data.tsv import Pair, write_pairs
 from mtpeft.data.vocabulary import train_vocabulary
 from mtpeft.methods import METHODS as REGISTRY
-from mtpeft.models.config_json import mbart_config
+from mtpeft.models.derived.pretrain import mbart_config
 from mtpeft.models.special_tokens import SpecialTokens
 from mtpeft.training.batches import Batch, cell_batches
 from mtpeft.training.finetune import CellInputs, finetune, training_texts

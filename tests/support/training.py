@@ -73,7 +73,7 @@ def trainer(sweep: Path, record: Path, settings: dict[str, Any]) -> list[str]:
     files = {name.replace("_", "-"): str(file) for name, file in vars(inputs(sweep)).items() if file}
     options = [part for name, file in files.items() for part in (f"--{name}", file)]
     label = cell(settings["method"]["method"]).path
-    return ["train", "--cell", label, "--settings", canonical(settings), *options, "--record", str(record)]
+    return ["train", "--cell", label, "--params", canonical(settings), *options, "--record", str(record)]
 
 
 def run_command(arguments: list[str], capsys: Any) -> tuple[int, str]:

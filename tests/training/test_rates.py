@@ -159,7 +159,7 @@ def test_a_search_on_several_pairs_and_seeds_reads_the_text_of_each_trial_in_the
 
 def test_pairs_that_rates_are_searched_on_are_screened_as_all_others() -> None:
     overlay = {
-        "corpora": {"mine": {"files": {"sw": __file__, "en": str(Path(__file__).with_name("test_tune.py"))}}},
+        "corpora": {"mine": {"files": {"sw": __file__, "en": str(Path(__file__).with_name("test_rate_search.py"))}}},
         "pairs": {"sw-en": {"corpus": "mine"}},
         "rate_search": {"pair": None, "pairs": ["es-en", "sw-en"]},
     }

@@ -148,10 +148,10 @@ def test_divergence_is_a_result(
     assert (record["status"], record["best_step"], record["stored_bytes"]) == ("diverged", None, 0)
     assert list((tmp_path / "tuned").iterdir()) == []
     label = ["--cell", cell(kind).path]
-    decoding = ["--settings", canonical(decode_params()), "--trained", str(tmp_path / "train.json")]
+    decoding = ["--params", canonical(decode_params()), "--trained", str(tmp_path / "train.json")]
     tests = ["--tests", str(arrays(sweep, "test")), "--record", str(tmp_path / "decode.json")]
     assert run_command(["decode", *label, *decoding, *tests], capsys)[0] == 0
-    scoring = ["--settings", canonical({"target": "en"}), "--decoded", str(tmp_path / "decode.json")]
+    scoring = ["--params", canonical({"target": "en"}), "--decoded", str(tmp_path / "decode.json")]
     references = ["--references", str(sweep / "data/pairs/es-en/test.tsv"), "--record", str(tmp_path / "score.json")]
     assert run_command(["score", *label, *scoring, *references], capsys)[0] == 0
     assert read_record(tmp_path / "score.json")["status"] == "diverged"

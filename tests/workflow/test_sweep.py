@@ -191,7 +191,7 @@ def test_a_change_reruns_what_depends_on_it(finished: Path, tmp_path: Path, chan
     overlay, expected = CHANGES[change]
     jobs = planned(copy(finished, tmp_path / "run"), overlay=overlay)
     assert {rule: jobs.get(rule, 0) for rule in expected} == expected
-    shared = {"fetch_wheel", "choose_split", "train_vocabulary", "pretrain"}
+    shared = {"fetch_wheel", "split_corpus", "train_vocabulary", "pretrain"}
     assert not shared & set(jobs)
     if not expected or set(expected) == {"findings"}:
         assert jobs == expected

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from mtpeft.core.errors import StoppedError, TryAgainError, UserError, told_of
 from mtpeft.core.process import die_with_parent
-from mtpeft.forkserver.client import run_warm
+from mtpeft.forkserver.client import run_in_fork
 from mtpeft.front import commands as front
 from mtpeft.steps.command import add_commands
 from mtpeft.steps.execute import execute
@@ -22,16 +22,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command; a user's mistake ends with its sentence and exit code 2."""
     parser = argparse.ArgumentParser(prog="python -m mtpeft", description=__doc__)
     commands = parser.add_subparsers(title="commands", metavar="command", required=True)
-    front.add_commands(commands)
-    add_commands(commands)
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    command = arguments[0] if arguments else ""
+    front.add_commands(commands, command)
+    add_commands(commands, command)
     _add_fork_server(commands)
     given = parser.parse_args(arguments)
-    given.arguments = list(sys.argv[1:] if arguments is None else arguments)
+    given.arguments = arguments
     if given.step:
         die_with_parent()
     try:
         _refuse_unreadable(given.arguments)
-        sys.exit(_run_warm_or_here(given))
+        sys.exit(_run_in_fork_or_here(given))
     except (UserError, TryAgainError) as error:
         # What makes all processes of a step stop is said by one; what one of them lacks, by itself.
         said_once = isinstance(error, (UserError, StoppedError))
@@ -46,21 +48,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _add_fork_server(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command whose process becomes, in its forks, the commands that are handed over to it."""
-    parser = front.add_command(commands, "warm", _serve, "load the libraries of the steps once, and fork for each step")
-    parser.add_argument("--name", required=True, help="where steps ask for their fork, in MTPEFT_WARM")
+    parser = front.add_command(
+        commands, "fork_server", _serve, "load the libraries of the steps once, and fork for each step"
+    )
+    parser.add_argument("--name", required=True, help="where steps ask for their fork, in MTPEFT_FORK_SERVER")
 
 
 def _serve(given: argparse.Namespace) -> None:
     from mtpeft.forkserver.client import origin
-    from mtpeft.forkserver.server import be_command, preload, wait_for_command
+    from mtpeft.forkserver.server import become_command, serve_forks
+    from mtpeft.steps.preload import preload
 
     own = origin()
-    be_command(wait_for_command(given.name, preload), own, main)
+    become_command(serve_forks(given.name, preload), own, main)
 
 
-def _run_warm_or_here(given: argparse.Namespace) -> int | None:
-    """Run the command in a fork of the warm process where one listens, else in this process."""
-    code = run_warm(given.arguments) if given.step and given.step.starts_slowly else None
+def _run_in_fork_or_here(given: argparse.Namespace) -> int | None:
+    """Run the command in a fork of the fork server where one listens, else in this process."""
+    code = run_in_fork(given.arguments) if given.step and given.step.starts_slowly else None
     return _run(given) if code is None else code
 
 

@@ -17,19 +17,19 @@ sys.path.insert(0, f"{workflow.basedir}/workflow")
 from mtpeft.cells import CELL_TEMPLATE as CELL
 from mtpeft.cells import LABELS_TEMPLATE as LABELS
 from mtpeft.cells import OTHER_TEMPLATE as OTHER
-from mtpeft.cluster.environment import share_python
 from mtpeft.cluster import folder_lock
+from mtpeft.cluster.environment import share_python
 from mtpeft.config.load import read_yaml, validate
-from mtpeft.config.study_file import study_name
-from mtpeft.core.errors import UserError
 from mtpeft.config.pairs import groups_pattern
+from mtpeft.config.studies import EFFICIENCY
+from mtpeft.config.study_file import study_name
 from mtpeft.core import compat
+from mtpeft.core.errors import UserError
 from mtpeft.front import verify
 from mtpeft.front.study_records import begin_study, configuration_hash
 from mtpeft.steps import base_models, cells_of_studies, divide_pair, draw_figure, encode_pair, install_comet
 from mtpeft.steps import install_mtdata, paths, pretrain, take_in_comet
 from mtpeft.steps.cells_of_studies import CELL_STEPS, FIRST
-from mtpeft.config.studies import EFFICIENCY
 from mtpeft.steps.command import as_options, params_argument
 from mtpeft.steps.step import STEPS, flat
 

@@ -1,1 +1,1 @@
-"""The machine that a step runs on: SLURM allocations, signals to stop, and GPUs that several steps share."""
+"""The machine that a step runs on: SLURM, the lock of the folder, preemption, and GPUs that several steps share."""

@@ -9,18 +9,13 @@ import contextlib
 import fcntl
 import os
 import re
-import secrets
 import shutil
 import socket
 import stat
-import subprocess
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import IO
-from urllib.parse import quote
 
 from mtpeft.core.errors import UserError
 from mtpeft.core.provenance import SHARED_VARIABLE, VISIBLE_VARIABLE
@@ -44,11 +39,17 @@ def devices_here() -> list[str]:
     in_job = JOB_VARIABLES[0] in os.environ
     if not in_job and os.environ.get(DEVICES_VARIABLE):
         return _listed(os.environ[DEVICES_VARIABLE])
-    if version("torch").endswith("+cpu"):
+    if _torch_version().endswith("+cpu"):
         return []
     if in_job or VISIBLE_VARIABLE in os.environ:
         return _listed(os.environ.get(VISIBLE_VARIABLE, ""))
     return [str(number) for number in range(_count_gpus())]
+
+
+def _torch_version() -> str:
+    from importlib.metadata import version  # takes as long as the rest of this module and what it imports
+
+    return version("torch")
 
 
 def _listed(variable: str) -> list[str]:
@@ -62,6 +63,8 @@ def _count_gpus() -> int:
     files = [file for file in DRIVER_FILES.glob("nvidia*") if re.fullmatch(r"nvidia\d+", file.name)]
     if files or not shutil.which(TOOL):
         return len(files)
+    import subprocess
+
     listed = subprocess.run([TOOL, "-L"], capture_output=True, text=True, check=False).stdout
     return sum(line.startswith("GPU ") for line in listed.splitlines())
 
@@ -141,7 +144,7 @@ def _lock_slot(folder: Path, device: str, cells_per_gpu: int) -> Iterator[None]:
     """Hold a slot of a GPU; its file says how many steps may share it."""
     place = _slots_folder(folder, device)
     place.mkdir(exist_ok=True)
-    with (place / f"{os.getpid()}-{secrets.token_hex(4)}").open("w") as slot:
+    with (place / f"{os.getpid()}-{os.urandom(4).hex()}").open("w") as slot:
         fcntl.flock(slot, fcntl.LOCK_EX)
         slot.write(str(cells_per_gpu))
         slot.flush()
@@ -150,6 +153,8 @@ def _lock_slot(folder: Path, device: str, cells_per_gpu: int) -> Iterator[None]:
 
 def _slots_folder(folder: Path, device: str) -> Path:
     """Folder of a GPU's slots, with a quoted name: parts of a GPU have slashes in theirs."""
+    from urllib.parse import quote
+
     return folder / quote(device, safe="")
 
 
@@ -161,6 +166,8 @@ def _lock_folder() -> Path:
     Raises:
         UserError: somebody else has made it.
     """
+    import tempfile
+
     job = [os.environ[name] for name in JOB_VARIABLES if name in os.environ]
     name = "-".join(["mtpeft-gpus", str(os.geteuid()), socket.gethostname(), *job])
     folder = Path(tempfile.gettempdir()) / name

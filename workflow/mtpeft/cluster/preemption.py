@@ -17,8 +17,8 @@ from typing import Any
 
 from mtpeft.cluster.slurm import job_times
 from mtpeft.core.errors import StoppedError, TryAgainError
+from mtpeft.core.process import SIGNALS
 
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 TIME_BUDGET_VARIABLE = "MTPEFT_SECONDS"
 SAVE_INTERVAL_VARIABLE = "MTPEFT_SAVE_SECONDS"
 LEAST_MARGIN_SECONDS = 10.0

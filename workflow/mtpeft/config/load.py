@@ -1,13 +1,18 @@
-"""Read config.yaml and the overlays over it, and check all of it before anything runs."""
+"""Load config.yaml and the overlays over it, and check all of it before anything runs."""
 
 import os
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from mtpeft.config.checks import complaints
+from mtpeft.cells import JOIN, LABEL_PATTERN, LONGEST_LABEL, RESERVED, unsafe_label
+from mtpeft.config import corpora, held_out, methods, models, pairs, rate_search, studies, training
+from mtpeft.config.comet_checks import comet_mistakes
+from mtpeft.config.finding_checks import finding_mistakes
 from mtpeft.config.findings import CATALOGUE_OF, named_labels
 from mtpeft.config.messages import number_mistakes, sentences
 from mtpeft.config.schema import Configuration, configuration_type
@@ -17,9 +22,18 @@ from mtpeft.core.errors import UserError
 from mtpeft.core.files import found_path
 from mtpeft.methods.outside import bring_in
 
+LABELLED = ("corpora", "pairs", "sizes", "models", "methods", "budgets", "studies", "findings")
+"""Sections whose entries have labels."""
+Check = Callable[[Configuration], Iterable[str]]
+"""Finds mistakes, each told in one sentence."""
+
 
 def load(overlays: Sequence[Path] = ()) -> Configuration:
-    """The project's config.yaml with overlays on top, in the order given, as Snakemake's `--configfile` has it."""
+    """Load config.yaml with overlays over it, in the order given, as Snakemake merges its `--configfile`s.
+
+    Raises:
+        UserError: a file can't be read, or there are mistakes; the message has one sentence for each.
+    """
     merged: dict[str, Any] = {}
     for file in (DEFAULT_FILE, *overlays):
         merged = merge(merged, read_yaml(Path(file)))
@@ -27,7 +41,7 @@ def load(overlays: Sequence[Path] = ()) -> Configuration:
 
 
 def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Mappings are merged, everything else is replaced: the rule that Snakemake follows for overlays."""
+    """Merge two configurations as Snakemake does: mappings are merged, everything else is replaced."""
     merged = dict(below)
     for key, value in above.items():
         old = merged.get(key)
@@ -36,7 +50,7 @@ def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def without_empty(content: Mapping[str, Any]) -> dict[str, Any]:
-    """The same without keys that have no value: an overlay can't remove a key, but it can leave it empty."""
+    """Drop the keys without a value: an overlay takes a key out by leaving it empty."""
     return {
         key: without_empty(value) if isinstance(value, Mapping) else value
         for key, value in content.items()
@@ -45,7 +59,7 @@ def without_empty(content: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def without_orphans(content: Mapping[str, Any]) -> dict[str, Any]:
-    """The same without the findings that name a label which an overlay took out of its catalogue."""
+    """Drop the findings that name a label which an overlay has taken out of its section."""
     findings = content.get("findings")
     if not isinstance(findings, Mapping):
         return dict(content)
@@ -63,16 +77,17 @@ def _is_taken_out(catalogue: Any, label: Any) -> bool:
 
 
 def _named_modules(content: Mapping[str, Any]) -> list[str]:
-    """Files of methods from outside; what is no list of texts is refused with the rest of the form."""
+    """Return the named files of modules; anything but a list of texts is refused later, with other wrong types."""
     named = content.get("method_modules")
     return [file for file in named if isinstance(file, str)] if isinstance(named, list) else []
 
 
 def validate(content: Mapping[str, Any]) -> Configuration:
-    """The typed configuration.
+    """Return the typed configuration.
 
     Raises:
-        UserError: with one sentence per mistake, first those of form, then those between the parts.
+        UserError: there are mistakes; the message has one sentence for each. Sections are checked against each other
+            only where the types are right.
     """
     for file in _named_modules(content):
         bring_in(os.path.normpath(found_path(file)))
@@ -81,6 +96,49 @@ def validate(content: Mapping[str, Any]) -> Configuration:
         configuration = kind.model_validate(without_empty(without_orphans(content)))
     except ValidationError as error:
         raise UserError("\n".join(sentences(error.errors(), kind))) from None
-    if found := list(number_mistakes(content, configuration)) or list(complaints(configuration)):
+    if found := list(number_mistakes(content, configuration)) or mistakes(configuration):
         raise UserError("\n".join(found))
     return configuration
+
+
+def _label_mistakes(configuration: Configuration) -> Iterator[str]:
+    """Find labels that can't be names of folders, or that mean something else there."""
+    for section in LABELLED:
+        for label in getattr(configuration, section):
+            if not re.fullmatch(LABEL_PATTERN, label):
+                yield unsafe_label(section, label)
+            elif len(label) > LONGEST_LABEL:
+                yield (
+                    f"'{section}' has a label of {len(label)} characters, '{label[:20]}…', but folders and files are "
+                    f"named by labels; write {LONGEST_LABEL} at most."
+                )
+            elif section == "pairs" and JOIN in label:
+                yield f"'pairs' has the label '{label}', but a plus joins the pairs of a group; write another sign."
+            elif label in RESERVED or (section == "studies" and label == studies.EFFICIENCY):
+                yield f"'{section}' has the label '{label}', which has a meaning of its own; choose another one."
+
+
+STAGES: tuple[tuple[Check, ...], ...] = (
+    (_label_mistakes,),
+    (
+        corpora.mistakes,
+        pairs.mistakes,
+        corpora.pair_mistakes,
+        models.mistakes,
+        methods.mistakes,
+        rate_search.mistakes,
+    ),
+    (corpora.hash_mistakes,),
+    (comet_mistakes,),
+    (corpora.present_in_mistakes, studies.mistakes, training.study_mistakes),
+    (models.study_mistakes, methods.study_mistakes),
+    (held_out.mistakes,),
+    (finding_mistakes,),
+)
+"""The checks of all sections. Those of a stage may rely on it that the stages before it have found nothing."""
+
+
+def mistakes(configuration: Configuration) -> list[str]:
+    """Return one sentence for each mistake that the first stage with mistakes finds."""
+    found = (list(dict.fromkeys(chain.from_iterable(check(configuration) for check in stage))) for stage in STAGES)
+    return next(filter(None, found), [])

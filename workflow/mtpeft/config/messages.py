@@ -1,4 +1,7 @@
-"""Turn what is wrong with the form of a configuration into sentences for its author."""
+"""Messages about the form of a configuration: unknown keys, wrong types, impossible numbers, entries that stand twice.
+
+Each is one sentence, which names the key, says what is wrong with it, and what to write instead.
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -33,23 +36,24 @@ WANTED = {
     "literal_error": "{expected}",
     "two_forms": "either 'search' or rates by size, and leave the other empty (~)",
 }
-"""What to write instead, by pydantic's type of error."""
+"""What to write instead, by the type of pydantic's error."""
 KEY = "[key]"
+"""Part of the location that pydantic gives for an error in a key of a mapping."""
 LONGEST_SHOWN = 80
-"""Characters of a value in a sentence."""
+"""Most characters of a value that a sentence quotes."""
 TAGS = {"methods": ("method", "method"), "findings": ("claim", "claim")}
-"""Key by which the entries of a catalogue are told apart, and what it names."""
+"""Key that says of which kind an entry of a section is, and the word for the kind."""
 
 
 def sentences(errors: Iterable[Error], root: type[BaseModel]) -> list[str]:
-    """One sentence for each error of pydantic: the key first, then what is wrong, then what to write."""
+    """Write one sentence for each error of pydantic."""
     given = list(errors)
-    told = [error for error in given if not _is_of_another_form(error)] or given
-    return list(dict.fromkeys(_sentence(error, root) for error in told))
+    meant = [error for error in given if not _is_of_another_form(error)] or given
+    return list(dict.fromkeys(_sentence(error, root) for error in meant))
 
 
 def _is_of_another_form(error: Error) -> bool:
-    """Whether the error tells why a value is not of a form that its author did not mean to write."""
+    """Return whether an error is about the number that a column could have been, where a text was meant."""
     location = error["loc"]
     return len(location) > 0 and location[-1] == "int" and "columns" in location
 
@@ -92,10 +96,12 @@ def _key_sentence(location: Sequence[Any], kind: str, error: Error) -> str:
 
 
 def _known(keys: Iterable[str]) -> str:
+    """Name the known keys, as the end of a sentence."""
     return f"; known keys here are {listed(keys)}."
 
 
 def _shown(given: Any) -> str:
+    """Quote a value as its author wrote it, cut where it is long."""
     if given is None:
         return "empty"
     if isinstance(given, bool):
@@ -114,7 +120,7 @@ def _wanted(kind: str, given: Any, context: Mapping[str, Any]) -> str:
 
 
 def dotted(location: Sequence[Any]) -> str:
-    """Path of a key as it stands in the file: without the names that unions add."""
+    """Return the path of a key as its author knows it, without the names that pydantic adds for unions."""
     parts = [str(part) for part in location]
     if len(parts) > 2 and parts[0] in TAGS:
         del parts[2]
@@ -124,7 +130,7 @@ def dotted(location: Sequence[Any]) -> str:
 
 
 def known_keys(location: Sequence[Any], root: type[BaseModel]) -> list[str]:
-    """Keys that may stand at a place of the configuration."""
+    """Return the keys that a section at a place of the configuration may have."""
     return sorted(_node(location, root).get("properties", {}))
 
 
@@ -141,7 +147,7 @@ def _node(location: Sequence[Any], root: type[BaseModel]) -> dict[str, Any]:
 
 
 def _resolved(node: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
-    """Follow references, also those that may be left empty."""
+    """Follow the references of a JSON schema, also of those parts that may be left empty."""
     while True:
         references = [option for option in (node, *node.get("anyOf", [])) if "$ref" in option]
         if not references:
@@ -163,7 +169,7 @@ def _inner(node: dict[str, Any], part: str, schema: dict[str, Any]) -> dict[str,
 
 
 def number_mistakes(given: Any, read: Any, key: str = "") -> Iterator[str]:
-    """True and false where a number is wanted, which pydantic takes for 1 and 0, and numbers beyond all use.
+    """Find `true` and `false` where a number is wanted, which pydantic takes for 1 and 0, and absurdly large numbers.
 
     Args:
         given: a part of the configuration as it was written.
@@ -186,7 +192,7 @@ def _parts(given: Any) -> list[tuple[Any, Any]]:
 
 
 def _part_of(read: Any, name: Any) -> Any:
-    """What was read of a part; nothing where a type has put it somewhere else."""
+    """Return what was read of a part, or None where a type has put it elsewhere."""
     if isinstance(read, BaseModel):
         return getattr(read, str(name), None)
     if isinstance(read, Mapping):
@@ -199,7 +205,7 @@ LARGEST = 1_000_000_000
 
 
 def named_twice(key: str, labels: Sequence[Any]) -> Iterator[str]:
-    """One sentence for each value that a list has more than once."""
+    """Find values that a list has more than once."""
     for label, count in Counter(labels).items():
         if count > 1:
             yield f"'{key}' names '{label}' {'twice' if count == 2 else f'{count} times'}; write it once."

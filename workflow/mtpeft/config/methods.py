@@ -1,4 +1,4 @@
-"""The section `methods`: a label, the method of the registry that it stands for, its options and its learning rate."""
+"""The section `methods`: labels for methods of the registry with their options and their learning rate."""
 
 import operator
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
     from mtpeft.config.studies import Study
 
 ONE_PAIR = ""
-"""Stands for any pair that is no group, where it does not matter which."""
+"""In the place of any pair that is no group, where it does not matter which."""
 EARLIER = ("sized", "point")
-"""What a stage may train that is not the last."""
+"""Kinds of methods (`trains`) that may be a stage before the last."""
 LAST = {"staged": ("sized",), "staged_full": ("all",)}
-"""What the last one may train."""
+"""Kinds of methods that may be the last stage, by the method that has the stages."""
 
 
 def entry_type(methods: Iterable[Method]) -> Any:
-    """The type of an entry of `methods`: one of the options, told apart by `method`."""
+    """Return the type of an entry of `methods`: the union of all options, of which `method` names one."""
     return Annotated[reduce(operator.or_, (method.options for method in methods)), Field(discriminator="method")]
 
 
@@ -41,10 +41,10 @@ MethodEntry = entry_type(METHODS.values())
 
 
 def method_options(configuration: "Configuration", method: str) -> dict[str, Any]:
-    """Options of a method without its learning rate, with the file that it comes from if it is no part of the package,
-    and with its version if that is not the first.
+    """Return the options of a method as params have them, without its learning rate.
 
-    Stages are options as well, in the place of their labels.
+    They have the file that the method comes from, if it is no part of the package, and its version, if that is not the
+    first. Stages stand in them with their options, not with their labels.
     """
     options = plain(configuration.methods[method])
     options.pop("learning_rate", None)
@@ -58,22 +58,18 @@ def method_options(configuration: "Configuration", method: str) -> dict[str, Any
 
 
 def with_languages(options: dict[str, Any], members: Collection[Mapping[str, str]]) -> dict[str, Any]:
-    """Options of a method with the languages of the pairs of a group by side, where it or a stage has parameters for
-    each.
-    """
+    """Return options with the languages of the pairs of a group, if the method, or a stage, has parameters for each."""
     languages = {side: [languages[side] for languages in members] for side in ("source", "target")}
-    told = {"languages": languages} if METHODS[options["method"]].by_language else {}
+    by_language = {"languages": languages} if METHODS[options["method"]].by_language else {}
     if "stages" in options:
-        told["stages"] = [with_languages(stage, members) for stage in options["stages"]]
-    return options | told
+        by_language["stages"] = [with_languages(stage, members) for stage in options["stages"]]
+    return options | by_language
 
 
 def method_sites(
     configuration: "Configuration", method: str, shape: ModelShape, pair: str = ONE_PAIR
 ) -> Sequence[Site]:
-    """Places that a method of the catalogue trains in a model, or none where it has no size; for a group of pairs, what
-    it trains for them.
-    """
+    """Return the target modules of a method in a model, for a pair or a group; none for a method without a size."""
     options = method_options(configuration, method)
     if JOIN in pair:
         sides = [pair_languages(configuration, member) for member in members_of(pair)]
@@ -82,18 +78,18 @@ def method_sites(
 
 
 def search_of(configuration: "Configuration", method: str) -> SearchedRate | None:
-    """The search that a method of the catalogue asks for, if it does not write its learning rate down."""
+    """Return the search for the learning rate of a method, or None if its rate is written down."""
     rate = getattr(configuration.methods[method], "learning_rate", None)
     return rate if isinstance(rate, SearchedRate) else None
 
 
 def is_sized(configuration: "Configuration", method: str) -> bool:
-    """Whether a label stands for a method that meets a budget."""
+    """Return whether a label stands for a method that meets a budget."""
     return method in configuration.methods and METHODS[configuration.methods[method].method].trains == "sized"
 
 
 def mistakes(configuration: "Configuration") -> Iterator[str]:
-    """Labels that figures know for another method, learning rates of no size, and stages that don't fit together."""
+    """Find labels that stand for another method in figures, learning rates of unknown sizes, and impossible stages."""
     for label, options in configuration.methods.items():
         yield from _reference_mistakes(label, options.method)
         yield from _rate_mistakes(configuration, label)
@@ -102,7 +98,7 @@ def mistakes(configuration: "Configuration") -> Iterator[str]:
 
 
 def _reference_mistakes(label: str, method: str) -> Iterator[str]:
-    """Figures know reference rows and full fine-tuning by their labels."""
+    """Find reference rows and full fine-tuning under other labels than those by which figures know them."""
     named = {name for name, method in METHODS.items() if method.trains in ("all", "nothing")}
     if label in named and label != method:
         yield f"'methods.{label}.method' is '{method}', but '{label}' is another method; choose another label."
@@ -111,7 +107,7 @@ def _reference_mistakes(label: str, method: str) -> Iterator[str]:
 
 
 def _rate_mistakes(configuration: "Configuration", method: str) -> Iterator[str]:
-    """Sizes that are not there, and a search that can't be made."""
+    """Find learning rates of unknown sizes, and searches that can't be made."""
     key, rate = f"methods.{method}.learning_rate", getattr(configuration.methods[method], "learning_rate", None)
     if isinstance(rate, dict):
         yield from unknown(key, sorted(set(rate) - {"default"}), configuration.sizes, "sizes")
@@ -126,7 +122,7 @@ def _rate_mistakes(configuration: "Configuration", method: str) -> Iterator[str]
 
 
 def _stage_mistakes(configuration: "Configuration", label: str) -> Iterator[str]:
-    """Stages that are not there, that can't be stages, or that lack a size or a factor."""
+    """Find stages that are unknown, that can't be stages, or that lack a size or a factor of the learning rate."""
     options = configuration.methods[label]
     stages = getattr(options, "stages", None)
     if stages is None:
@@ -157,12 +153,12 @@ def _stage_mistakes(configuration: "Configuration", label: str) -> Iterator[str]
 
 
 def _can_be_a_stage(method: Method) -> bool:
-    """Whether nothing of it is lost: stages of its own, two rates, or what it does around every update."""
+    """Return whether a method has nothing that a stage would lose: stages, two learning rates, or hooks of updates."""
     return not (method.grow or method.hook or method.rate_factor)
 
 
 def study_mistakes(configuration: "Configuration") -> Iterator[str]:
-    """Methods and budgets that the studies ask for and their models don't allow."""
+    """Find methods and budgets of the studies that their models don't allow."""
     known = {model: model_shape(configuration, model) for model in configuration.models}
     for label, study in configuration.studies.items():
         key = f"studies.{label}"
@@ -179,7 +175,7 @@ def study_mistakes(configuration: "Configuration") -> Iterator[str]:
 def _shape_mistakes(
     configuration: "Configuration", key: str, study: "Study", *, shape: ModelShape, model: str
 ) -> Iterator[str]:
-    """Stages, methods and budgets that a model of this shape has no room for; budgets only where the stages fit."""
+    """Find stages, methods and budgets that don't fit a model of this shape; budgets only where the stages fit."""
     staged = list(_stages_in_a_model(configuration, study, shape=shape, model=model))
     yield from staged
     if not staged:
@@ -188,18 +184,18 @@ def _shape_mistakes(
 
 
 def _frozen_mistakes(configuration: "Configuration", key: str, study: "Study") -> Iterator[str]:
-    """Methods that train the base model itself, where it is held in what can't be trained."""
+    """Find methods that train the base model itself, where its precision keeps it frozen."""
     for model, method in product(study.models, study.methods):
-        for held in _kept_frozen(configuration, model, method):
+        for frozen_by in _freezing_keys(configuration, model, method):
             yield (
                 f"'{key}.methods' names '{method}', which needs the weights of the base model, but "
-                f"'models.{model}.{held}' keeps it frozen; take one of the two out, or add an entry for the same model "
-                f"without '{held}'."
+                f"'models.{model}.{frozen_by}' keeps it frozen; take one of the two out, or add an entry for the same "
+                f"model without '{frozen_by}'."
             )
 
 
 def _sharding_mistakes(configuration: "Configuration", key: str, study: "Study") -> Iterator[str]:
-    """Methods that train the whole of a model in shards, with losses that shards don't allow."""
+    """Find full fine-tuning in shards with losses that can't be computed on shards."""
     for model, method in product(study.models, study.methods):
         options = configuration.methods[method]
         losses = getattr(options, "losses", ())
@@ -211,31 +207,32 @@ def _sharding_mistakes(configuration: "Configuration", key: str, study: "Study")
 
 
 def require_trainable(configuration: "Configuration", cell: Cell) -> None:
-    """Refuse a cell that no study can have, but that somebody may ask for by its name.
+    """Refuse a cell that no study can have, but that a user may ask for by its path.
 
     Raises:
-        UserError: its method trains the base model, which is held in what can't be trained.
+        UserError: its method trains the base model, whose precision keeps it frozen.
     """
-    for held in _kept_frozen(configuration, cell.model, cell.method):
+    for frozen_by in _freezing_keys(configuration, cell.model, cell.method):
         raise UserError(
-            f"The cell {cell.path} needs the weights of the base model, but 'models.{cell.model}.{held}' keeps it "
+            f"The cell {cell.path} needs the weights of the base model, but 'models.{cell.model}.{frozen_by}' keeps it "
             "frozen; name a cell of an entry without that key."
         )
 
 
-def _kept_frozen(configuration: "Configuration", model: str, method: str) -> list[str]:
-    """Keys of a model that keep a method, or a stage of it, from training it or from beginning with its weights."""
+def _freezing_keys(configuration: "Configuration", model: str, method: str) -> list[str]:
+    """Return the keys of a model that keep a method, or a stage of it, from training or copying its weights."""
     stages = getattr(configuration.methods[method], "stages", ())
     entries = [METHODS[configuration.methods[label].method] for label in (method, *stages)]
     trains_base = any(entry.trains_base for entry in entries)
-    held = configuration.models[model].held if trains_base or any(entry.copies_weights for entry in entries) else ()
-    return [key for key in held if trains_base or key == "quantised"]
+    if not trains_base and not any(entry.copies_weights for entry in entries):
+        return []
+    return [key for key in configuration.models[model].reduced_precision if trains_base or key == "quantised"]
 
 
 def _stages_beside_new_entries(
     configuration: "Configuration", key: str, study: "Study", *, shape: ModelShape | None, model: str
 ) -> Iterator[str]:
-    """Stages in a model whose vocabulary has new entries, or will have."""
+    """Find methods of several stages for a model whose vocabulary has new entries, or will have."""
     if not configuration.models[model].extend and not (shape and shape.new_entries):
         return
     for method in _staged(configuration, study):
@@ -246,13 +243,14 @@ def _stages_beside_new_entries(
 
 
 def _staged(configuration: "Configuration", study: "Study") -> list[str]:
+    """Return the methods of a study that have several stages."""
     return [method for method in study.methods if hasattr(configuration.methods[method], "stages")]
 
 
 def _stages_in_a_model(
     configuration: "Configuration", study: "Study", *, shape: ModelShape, model: str
 ) -> Iterator[str]:
-    """Stages that get in each other's way in a model, and sizes that it has no room for."""
+    """Find stages that change the same modules of a model, and sizes of stages that it has no room for."""
     for method in _staged(configuration, study):
         options = method_options(configuration, method)
         yield from _sizes_out_of_reach(f"methods.{method}.sizes", options, shape=shape, model=model)
@@ -286,7 +284,7 @@ def _shared_places(key: str, configuration: "Configuration", method: str, *, sha
 def _nothing_to_train(
     configuration: "Configuration", key: str, study: "Study", *, shape: ModelShape, model: str
 ) -> Iterator[str]:
-    """Methods of one size that have no place in a model, such as biases where there are none."""
+    """Find methods of one size that have nothing to train in a model, such as BitFit in one without biases."""
     for method in study.methods:
         is_point = METHODS[configuration.methods[method].method].trains == "point"
         if is_point and not method_sites(configuration, method, shape):

@@ -1,4 +1,4 @@
-"""The section `models`: where a base model comes from, how its weights are stored, and how its cells are run."""
+"""The section `models`: base models, where they come from, how their weights are stored, how their cells are run."""
 
 import hashlib
 import json
@@ -19,7 +19,9 @@ from mtpeft.core.options import PrecisionOptions
 from mtpeft.core.section import Section, later
 from mtpeft.core.wording import listed, unknown
 from mtpeft.models.architecture import ModelShape, extended_shape
-from mtpeft.models.config_json import mbart_config, read_folder_shape
+from mtpeft.models.config_json import read_folder_shape
+from mtpeft.models.derived import MODEL_SOURCES, source_of
+from mtpeft.models.derived.pretrain import mbart_config
 from mtpeft.models.families import names_by_files, read_shape
 from mtpeft.models.families.mbart import MBART50_CODES, language_code
 from mtpeft.models.families.prompts import check_prompt
@@ -29,34 +31,36 @@ if TYPE_CHECKING:
     from mtpeft.config.studies import Study
 
 EXECUTION = {"cells_per_gpu", "gpus", "micro_batch_tokens", "sharded"}
-"""Keys of a model that say how its cells are run, on which no result depends."""
+"""Keys that say how the cells of a model are run; no result depends on them."""
 
 
 class PretrainingNoise(Section):
-    """What keeps a model from learning a small text by heart."""
+    """Noise in pre-training, which keeps a model from learning a small text by heart."""
 
-    begin: Probability = Field(default=0.0, description="Share of the updates before any of it.")
+    begin: Probability = Field(default=0.0, description="Share of the updates without any noise, at the beginning.")
     joined: Probability = Field(default=0.0, description="Share of the batches whose rows are joined two by two.")
     masked_source: Probability = Field(default=0.0, description="Share of the source's tokens that are masked.")
-    masked_target: Probability = Field(default=0.0, description="Share of masks in what the decoder reads.")
+    masked_target: Probability = Field(
+        default=0.0, description="Share of the tokens that the decoder reads that are masked."
+    )
 
 
 class Pretraining(Section):
-    """An mBART model trained from nothing by the workflow."""
+    """An mBART model that the workflow pre-trains from random weights."""
 
     objective: Literal["translation", "denoising"] = Field(
         description="Translate the pairs, or restore masked sentences of each of their languages."
     )
     pairs: list[str] = Field(min_length=1, description="Labels of `pairs` whose pre-training part is read.")
     rows: PositiveInt | None = Field(
-        default=None, description="Sentence pairs of each pair that are read, others of each. Empty: all there are."
+        default=None, description="Sentence pairs that are read of each pair, different ones of each. Empty: all."
     )
-    vocabulary: PositiveInt = Field(description="Sentencepiece vocabulary, all languages together.")
+    vocabulary: PositiveInt = Field(description="Entries of the SentencePiece vocabulary, which all languages share.")
     vocabulary_pairs: list[str] = Field(
-        default=[], description="Labels of `pairs` whose pre-training part it is learnt from besides that of `pairs`."
+        default=[], description="Labels of more `pairs`, from whose pre-training part the vocabulary is learnt as well."
     )
     layers: PositiveInt = Field(description="Encoder layers, and as many decoder layers.")
-    d_model: PositiveInt = Field(description="Width.")
+    d_model: PositiveInt = Field(description="Width of the hidden states.")
     heads: PositiveInt = Field(description="Attention heads.")
     feed_forward: PositiveInt = Field(description="Inner width of the feed-forward blocks.")
     max_positions: PositiveInt = Field(default=128, description="Longest sequence in tokens.")
@@ -69,27 +73,30 @@ class Pretraining(Section):
 
 
 class NewLanguage(Section):
-    """How the token of a new language begins."""
+    """How the embedding of the token of a new language is initialised."""
 
     like: Language | None = Field(
-        default=None, description="A language that the model knows, whose token it begins as. Empty: the mean of all."
+        default=None,
+        description="A language that the model knows, whose embedding it starts as. Empty: the mean of all.",
     )
 
 
 class NewPieces(Section):
-    """New entries of the vocabulary, learnt from fine-tuning text."""
+    """New entries of the vocabulary, learnt from text for fine-tuning."""
 
     language: Language = Field(description="Language of the text.")
     pairs: list[str] = Field(min_length=1, description="Labels of `pairs` with that language, whose text is read.")
-    entries: PositiveInt = Field(description="How many.")
+    entries: PositiveInt = Field(description="Number of new entries.")
 
 
 class Extension(Section):
-    """Another model of the catalogue with more entries in its vocabulary, which every method trains."""
+    """Another model of `models` with more entries in its vocabulary, whose embeddings every method trains."""
 
     model: str = Field(description="A label of `models`.")
     languages: dict[Language, NewLanguage] = Field(default={}, description="Languages that the model has no token for.")
-    pieces: NewPieces | None = Field(default=None, description="New entries for text that falls into many pieces.")
+    pieces: NewPieces | None = Field(
+        default=None, description="New entries, for a language that the vocabulary cuts into many pieces."
+    )
 
     @property
     def entries(self) -> int:
@@ -98,15 +105,15 @@ class Extension(Section):
 
 
 class Seen(Section):
-    """What a model has read in its pre-training, for studies of that; unnecessary for models that come from here."""
+    """What a model has read in its pre-training; the workflow knows it of the models that it has pre-trained itself."""
 
     parallel: list[str] = Field(default=[], description="Labels of `pairs` that it was trained to translate.")
     monolingual: list[Language] = Field(default=[], description="Languages that it has read by themselves.")
 
 
 class Model(PrecisionOptions):
-    """A base model: one that the workflow pre-trains, a local Hugging Face folder, one of a model hub, or one of these
-    with more entries in its vocabulary.
+    """A base model: pre-trained here, a local Hugging Face folder, a model of a hub, or one of these with a larger
+    vocabulary.
     """
 
     pretrain: Pretraining | None = None
@@ -122,7 +129,7 @@ class Model(PrecisionOptions):
         description="Text before every source sentence of a model that is told the languages in words, with {source}, "
         "{target}, {source_code} or {target_code} in it. Empty: as T5 was trained, `translate {source} to {target}: `.",
     )
-    seen: Seen | None = later(None, description="What it was pre-trained on, if you know.")
+    seen: Seen | None = later(None, description="What it has read in its pre-training, if that is known.")
     threads: PositiveInt = Field(
         default=1,
         le=1024,
@@ -149,28 +156,28 @@ class Model(PrecisionOptions):
 
     @property
     def identity(self) -> dict[str, Any]:
-        """All that a result may depend on, as plain values."""
+        """All keys that a result may depend on, as plain values."""
         return json.loads(self.model_dump_json(exclude=EXECUTION))
 
     @property
-    def held(self) -> dict[str, Any]:
-        """The keys that say in what the base is held, where it is in less than it could be trained in."""
+    def reduced_precision(self) -> dict[str, Any]:
+        """The keys of `PrecisionOptions` by which the base has fewer bits than 32-bit floats, and so stays frozen."""
         return self.model_dump(include=set(PrecisionOptions.model_fields))
 
 
 def origin_of(configuration: "Configuration", model: str) -> str:
-    """The model whose weights a model has: itself, or the one that it extends."""
+    """Return the model whose weights a model has: itself, or the one that it extends."""
     extension = configuration.models[model].extend
     return extension.model if extension else model
 
 
 def model_shape(configuration: "Configuration", model: str) -> ModelShape | None:
-    """Shape of a model of the catalogue, whether it exists already or not; None before it is fetched.
+    """Return the shape of a model, also before it is pre-trained; None before it is fetched.
 
     An extended model has the shape of the model that it extends, with more entries.
 
     Raises:
-        UserError: its folder or its architecture is not what it should be.
+        UserError: the folder holds no model, or one of an architecture that is not supported.
     """
     entry = configuration.models[model]
     if entry.pretrain:
@@ -181,7 +188,7 @@ def model_shape(configuration: "Configuration", model: str) -> ModelShape | None
     folder = model_folder(configuration, model)
     if entry.hub and not (folder / "config.json").exists():
         return None
-    return read_folder_shape(folder, key=f"models.{model}.{'path' if entry.path else 'hub'}")
+    return read_folder_shape(folder, key=f"models.{model}.{source_of(entry).name}")
 
 
 def model_folder(configuration: "Configuration", model: str) -> Path:
@@ -189,7 +196,9 @@ def model_folder(configuration: "Configuration", model: str) -> Path:
     entry = configuration.models[model]
     if entry.path:
         return found_path(entry.path)
-    return Path(f"results/models/{name_of(model, digest_of(hub_params(configuration, model), []))}/hub")
+    return Path(
+        f"results/models/{name_of(model, digest_of(hub_params(configuration, model), []))}/{source_of(entry).folder}"
+    )
 
 
 def hub_params(configuration: "Configuration", model: str) -> dict[str, Any]:
@@ -205,21 +214,21 @@ def prompt_params(configuration: "Configuration", model: str) -> dict[str, Any]:
 
 
 def vocabulary_pairs(configuration: "Configuration", model: str) -> list[str]:
-    """Pairs that the vocabulary of a model is learnt from, sorted: those it is pre-trained on, if none are named."""
+    """Return the pairs that the vocabulary of a model is learnt from, sorted: those of its pre-training and others."""
     pretrain = configuration.models[model].pretrain
     return sorted({*pretrain.pairs, *pretrain.vocabulary_pairs})
 
 
 def pretrain_languages(configuration: "Configuration", model: str) -> list[str]:
-    """Languages of the pairs that a model's vocabulary is made for, sorted."""
+    """Return the languages of the pairs that the vocabulary of a model is learnt from, sorted."""
     pairs = vocabulary_pairs(configuration, model)
     return sorted({language for pair in pairs for language in pair_languages(configuration, pair)})
 
 
 def vocabulary_of(configuration: "Configuration", model: str) -> str:
-    """Label of a model's vocabulary. Models that are pre-trained with the same one share it and its token arrays.
+    """Return the label of the vocabulary of a model; models with the same vocabulary share it and its token arrays.
 
-    The label says the size and, since a path has no room for a list of pairs, a hash of all that it depends on.
+    The label has the size and, since a list of pairs is too long for a path, a hash of all that it depends on.
     """
     pretrain = configuration.models[model].pretrain
     if pretrain is None:
@@ -230,15 +239,15 @@ def vocabulary_of(configuration: "Configuration", model: str) -> str:
 
 
 def model_with(configuration: "Configuration", vocabulary: str) -> str:
-    """A model that has the vocabulary of this label."""
+    """Return a model that has the vocabulary with this label."""
     return next(model for model in configuration.models if vocabulary_of(configuration, model) == vocabulary)
 
 
 def mistakes(configuration: "Configuration") -> Iterator[str]:
-    """Models of no source or of several, and what does not fit in their entries."""
+    """Find models with no source or several, and keys of their entries that don't fit each other."""
     for label, model in configuration.models.items():
         key = f"models.{label}"
-        if [model.pretrain, model.path, model.hub, model.extend].count(None) != 3:
+        if sum(getattr(model, source) is not None for source in MODEL_SOURCES) != 1:
             yield f"'{key}' must have one of 'pretrain', 'path', 'hub' and 'extend', and no other."
             continue
         if model.prompt is not None:
@@ -261,6 +270,7 @@ def mistakes(configuration: "Configuration") -> Iterator[str]:
 
 
 def _pretraining_mistakes(configuration: "Configuration", key: str, pretrain: Pretraining) -> Iterator[str]:
+    """Find unknown pairs, pairs without text for pre-training, and a width that the heads do not divide."""
     for name in ("pairs", "vocabulary_pairs"):
         yield from unknown(f"{key}.{name}", getattr(pretrain, name), configuration.pairs, "pairs")
         yield from named_twice(f"{key}.{name}", getattr(pretrain, name))
@@ -273,7 +283,7 @@ def _pretraining_mistakes(configuration: "Configuration", key: str, pretrain: Pr
 
 
 def _nothing_left(configuration: "Configuration", key: str, pairs: Sequence[str]) -> Iterator[str]:
-    """Pairs whose corpus gives all its text to fine-tuning."""
+    """Find pairs whose corpus leaves no text for pre-training."""
     for pair in pairs:
         label = configuration.pairs[pair].corpus if pair in configuration.pairs else None
         if label in configuration.corpora and configuration.corpora[label].split.train is None:
@@ -284,7 +294,7 @@ def _nothing_left(configuration: "Configuration", key: str, pairs: Sequence[str]
 
 
 def _extension_mistakes(configuration: "Configuration", key: str, extension: Extension) -> Iterator[str]:
-    """A model that is not there or extended itself, pairs without the language, and nothing to add."""
+    """Find an extension of no model or of an extended one, pairs without the language, and an extension by nothing."""
     unknown_model = list(unknown(f"{key}.model", [extension.model], configuration.models, "models"))
     if unknown_model:
         yield from unknown_model
@@ -301,8 +311,9 @@ def _extension_mistakes(configuration: "Configuration", key: str, extension: Ext
 
 
 def prompt_mistakes(key: str, model: Model) -> Iterator[str]:
-    """A place that nothing is known for, and a model that has tokens for languages; one of a hub is asked when it is
-    there.
+    """Find a prompt with an unknown name in braces, and a prompt for a model that has tokens for languages.
+
+    A model of a hub is checked when it has been fetched.
     """
     try:
         check_prompt(str(model.prompt), key=f"{key}.prompt")
@@ -317,14 +328,14 @@ def prompt_mistakes(key: str, model: Model) -> Iterator[str]:
 
 
 def study_mistakes(configuration: "Configuration") -> Iterator[str]:
-    """Pairs of the studies with a language for which a model has no token."""
+    """Find pairs of the studies with a language for which a model has no token."""
     for label, study in configuration.studies.items():
         for block in study.blocks:
             yield from _language_mistakes(configuration, f"studies.{label}", block)
 
 
 def _language_mistakes(configuration: "Configuration", key: str, study: "Study") -> Iterator[str]:
-    """Pairs with a language for which a model has no token; a model of a hub is asked when it is there."""
+    """Find pairs with a language for which a model has no token; a model of a hub is checked when it is there."""
     for model in study.models:
         extension, origin = configuration.models[model].extend, origin_of(configuration, model)
         if configuration.models[origin].pretrain:
@@ -348,7 +359,7 @@ def _without_code(known: Collection[str]) -> Callable[[str], bool]:
 
 
 def without_name(folder: Path) -> Callable[[str], bool]:
-    """Whether the family of the model in a folder has no name for a language, by the files of its tokenizer."""
+    """Return a function that tells whether the tokenizer in a folder has no token for a language."""
     if not (folder / "tokenizer_config.json").is_file():  # not fetched yet, or refused when it is taken in
         return lambda language: False
     names = names_by_files(folder)

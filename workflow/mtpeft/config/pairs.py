@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Pair(Section):
-    """A translation direction; its label is `source-target` unless the two keys say otherwise."""
+    """A translation direction, by the label `source-target` or with the keys `source` and `target`."""
 
     corpus: str = Field(description="A label of `corpora`.")
     source: Language | None = Field(default=None, description="Language code of the source side.")
@@ -31,10 +31,10 @@ class Pair(Section):
 
 
 def pair_languages(configuration: "Configuration", pair: str) -> tuple[str, str]:
-    """Source and target language of a pair, from its keys or its label.
+    """Return source and target language of a pair, from its keys or its label.
 
     Raises:
-        UserError: the label is not `source-target` and the keys do not say it.
+        UserError: neither the keys nor the label name two different languages.
     """
     entry = configuration.pairs[pair]
     parts = pair.split("-")
@@ -44,7 +44,7 @@ def pair_languages(configuration: "Configuration", pair: str) -> tuple[str, str]
         sides = (entry.source or parts[0], entry.target or parts[1])
     else:
         raise UserError(
-            f"'pairs.{pair}' does not say its languages; write 'source' and 'target', such as 'sw' and 'en'."
+            f"'pairs.{pair}' does not name its languages; write 'source' and 'target', such as 'sw' and 'en'."
         )
     if sides[0] == sides[1]:
         raise UserError(f"'pairs.{pair}' translates '{sides[0]}' into itself; write two different languages.")
@@ -52,7 +52,7 @@ def pair_languages(configuration: "Configuration", pair: str) -> tuple[str, str]
 
 
 def mistakes(configuration: "Configuration") -> Iterator[str]:
-    """Pairs of no corpus, and pairs whose languages are not said or unknown."""
+    """Find pairs without a corpus, and pairs whose languages are missing or unknown."""
     for label, pair in configuration.pairs.items():
         yield from unknown(f"pairs.{label}.corpus", [pair.corpus], configuration.corpora, "corpora")
         try:
@@ -69,7 +69,7 @@ def mistakes(configuration: "Configuration") -> Iterator[str]:
 
 
 def pair_mistakes(configuration: "Configuration", key: str, label: str) -> Iterator[str]:
-    """Pairs that no catalogue has, and groups that name one twice or have another order."""
+    """Find pairs of a study that are not in `pairs`, and groups that name a pair twice or are not sorted."""
     members = members_of(label)
     mistakes = list(unknown(key, members, configuration.pairs, "pairs"))
     wanted = JOIN.join(sorted(set(members)))
@@ -79,7 +79,7 @@ def pair_mistakes(configuration: "Configuration", key: str, label: str) -> Itera
 
 
 def group_claim_mistakes(key: str, study: "Study") -> Iterator[str]:
-    """Groups in the study of a claim, which compares what was trained on one pair each."""
+    """Find groups in the study of a claim, since a claim compares cells that are trained on one pair each."""
     for label in dict.fromkeys(pair for block in study.blocks for pair in block.pairs if JOIN in pair):
         yield (
             f"'{key}.study' has the group '{label}', but claims compare cells of one pair each; take the group into a "
@@ -88,10 +88,10 @@ def group_claim_mistakes(key: str, study: "Study") -> Iterator[str]:
 
 
 def require_sorted(cell: Cell) -> None:
-    """Refuse a cell of a group that no study can have, but that somebody may ask for by its name.
+    """Refuse a cell whose group is not sorted: no study has such a cell, but a user may ask for it by its path.
 
     Raises:
-        UserError: it names a pair twice, or has another order.
+        UserError: the group names a pair twice, or is not sorted.
     """
     wanted = JOIN.join(sorted(set(cell.members)))
     if cell.pair != wanted:
@@ -101,6 +101,6 @@ def require_sorted(cell: Cell) -> None:
 
 
 def groups_pattern(configuration: "Configuration") -> str:
-    """Pattern of the labels of pairs and of all that look like groups of them; which are none is said in words."""
+    """Return a regular expression of labels of pairs and groups; also of unsorted groups, which a sentence refuses."""
     pair = "|".join(map(re.escape, sorted(configuration.pairs))) or "(?!)"
     return rf"(?:{pair})(?:{re.escape(JOIN)}(?:{pair}))*"

@@ -1,4 +1,8 @@
-"""What is known of the pre-training of base models: what each has read, and which differ in their seed alone."""
+"""The pre-training of base models, as far as the configuration and the records of models tell it.
+
+Studies of exposure ask whether a base model has read translations of a pair, each of its languages by itself, or
+neither. Claims about several models must know which of them differ in the seed of their pre-training alone.
+"""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
@@ -11,17 +15,15 @@ from mtpeft.core.languages import written_language
 from mtpeft.models.config_json import DATA_RECORD, TRAINING_RECORD
 
 Exposure = Literal["parallel", "monolingual", "unseen", "unknown"]
-
-
+ORDER: tuple[Exposure, ...] = ("parallel", "monolingual", "unseen", "unknown")
+"""From the best known to the least."""
 Written = tuple[str, str | None]
 """A language and its script."""
-
-
-ORDER: tuple[Exposure, ...] = ("parallel", "monolingual", "unseen", "unknown")
+SEED = "seed"
 
 
 def exposure_of(configuration: Configuration, model: str, pair: str) -> Exposure:
-    """What `seen` of a model's entry says of a pair or, where it says nothing, how the model was pre-trained."""
+    """How much of a pair a base model has read: what `seen` of its entry says or, without that, its pre-training."""
     entry = configuration.models[origin_of(configuration, model)]
     languages = _languages(configuration, pair)
     if entry.seen:
@@ -36,7 +38,7 @@ def exposure_of(configuration: Configuration, model: str, pair: str) -> Exposure
 
 
 def languages_read(configuration: Configuration, model: str) -> set[str] | None:
-    """Languages that a base model has read in its pre-training; None where nobody says."""
+    """Return the languages that a base model has read in its pre-training, or None where these are unknown."""
     entry = configuration.models[origin_of(configuration, model)]
     if entry.seen:
         pairs, alone = entry.seen.parallel, entry.seen.monolingual
@@ -53,7 +55,7 @@ def _languages(configuration: Configuration, pair: str) -> set[Written]:
 
 
 def _exposure(languages: set[Written], parallel: Iterable[set[Written]], monolingual: Iterable[Written]) -> Exposure:
-    """A pair whose two languages were seen, but not as translations of each other, counts as seen monolingually."""
+    """Compare a pair with what was read; two languages that were read apart from each other count as monolingual."""
     translated = list(parallel)
     if languages in translated:
         return "parallel"
@@ -61,7 +63,7 @@ def _exposure(languages: set[Written], parallel: Iterable[set[Written]], monolin
 
 
 def _pretrained_on(configuration: Configuration, model: str) -> tuple[str, list[str]] | None:
-    """Objective and pairs of the pre-training of a model, where its entry or the records in its folder tell them."""
+    """Return objective and pairs of the pre-training of a model, if its entry or its records have them."""
     origin = origin_of(configuration, model)
     pretrain = configuration.models[origin].pretrain
     if pretrain:
@@ -73,18 +75,18 @@ def _pretrained_on(configuration: Configuration, model: str) -> tuple[str, list[
     return read_record(training)["settings"]["objective"], list(read_record(data)["pairs"])
 
 
-SEED = "seed"
-
-
 def one_checkpoint_each(configuration: Configuration, models: Sequence[str]) -> bool:
-    """Whether no two of these models differ in the seed of their pre-training alone; an extended one is its origin."""
+    """Return whether no two of these models differ in the seed of their pre-training alone.
+
+    A model with an extended vocabulary counts as the one that it extends.
+    """
     origins = dict.fromkeys(origin_of(configuration, label) for label in models)
-    recipes = [recipe for label in origins if (recipe := _recipe(configuration, label))]
-    return all(recipe not in recipes[:place] for place, recipe in enumerate(recipes))
+    known = [params for label in origins if (params := _pretraining_params(configuration, label))]
+    return all(params not in known[:place] for place, params in enumerate(known))
 
 
-def _recipe(configuration: Configuration, label: str) -> dict[str, Any]:
-    """How a model was pre-trained, without its seed; nothing is known of a folder without a record."""
+def _pretraining_params(configuration: Configuration, label: str) -> dict[str, Any]:
+    """Return how a model was pre-trained, without its seed; empty for a folder without a record of that."""
     model = configuration.models[label]
     if model.pretrain:
         return model.pretrain.model_dump(exclude={SEED})

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 class RateSearch(Section):
-    """How learning rates are searched for, by the dev score, on text that no comparison uses."""
+    """The search for learning rates by the dev score, on pairs and seeds that no study compares on."""
 
-    pair: str | None = Field(default=None, description="Label of the pair to search on.")
-    seed: NonNegativeInt | None = Field(default=None, description="Of the trials. Empty, without `seeds`: 0.")
+    pair: str | None = Field(default=None, description="A label of `pairs`, to search on.")
+    seed: NonNegativeInt | None = Field(default=None, description="Seed of the trials. Empty, without `seeds`: 0.")
     pairs: list[str] = Field(
         default=[], description="In the place of `pair`: several, such as a near language and a far one."
     )
@@ -37,17 +37,17 @@ class RateSearch(Section):
 
     @property
     def all_pairs(self) -> list[str]:
-        """Labels of the pairs to search on."""
+        """All labels of pairs to search on."""
         return self.pairs or [pair for pair in (self.pair,) if pair is not None]
 
     @property
     def all_seeds(self) -> list[int]:
-        """Seeds of the trials on each pair."""
+        """All seeds of the trials on each pair."""
         return self.seeds or [self.seed or 0]
 
 
 def mistakes(configuration: "Configuration") -> Iterator[str]:
-    """A search on what some study compares on, and a table of earlier searches that is not there."""
+    """Find a search on cells that a study compares, and a table of earlier searches that can't be read."""
     search = configuration.rate_search
     if search is None:
         return
@@ -67,7 +67,7 @@ def mistakes(configuration: "Configuration") -> Iterator[str]:
 
 
 def _places_mistakes(search: RateSearch) -> Iterator[str]:
-    """One pair or a list of them, one seed or a list of them, and nothing twice."""
+    """Find a pair beside a list of pairs, a seed beside a list of seeds, and entries that stand twice in a list."""
     if search.pair is None and not search.pairs:
         yield "'rate_search.pair' is missing; write it, or 'pairs' with several."
     for one, several in (("pair", "pairs"), ("seed", "seeds")):

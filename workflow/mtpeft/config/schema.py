@@ -1,6 +1,11 @@
-"""The types of config.yaml: every key, its type, its default and what it means.
+"""The type of config.yaml: its sections, each declared in a file of its own.
 
-`workflow/schemas/config.schema.json` is made from these classes, so that editors can complete and check the file.
+A section is a file of this folder with its types and its checks, a field here, and its checks in the table of
+`mtpeft.config.load`. The fields are written out, not put together from a registry, so that readers and editors know
+the type of `configuration.training`. What comes from outside of the package needs no section by itself: it brings the
+keys of its entries in a section that is there, such as the options of a method in `methods`.
+
+`workflow/schemas/config.schema.json` is made from this type, so that editors can complete and check the file.
 """
 
 from typing import Self
@@ -29,7 +34,10 @@ CorpusEntry = corpus_type()
 
 
 class Configuration(Section):
-    """The whole of config.yaml. It equals nothing but itself, so that what follows from it can be worked out once."""
+    """The whole of config.yaml, with overlays merged into it.
+
+    It equals nothing but itself, so that functions of it can be cached.
+    """
 
     def __eq__(self, other: object) -> bool:
         return self is other
@@ -41,11 +49,11 @@ class Configuration(Section):
 
     @property
     def study_file(self) -> str:
-        """Name of the files that it was read from, under which its tables and figures lie."""
+        """Name of the files that it was read from; its tables and figures lie in a folder of this name."""
         return self._study_file
 
     def named(self, study_file: str) -> Self:
-        """The same, read from files with this name."""
+        """Set the name of the files that it was read from, and return it."""
         self._study_file = study_file
         return self
 

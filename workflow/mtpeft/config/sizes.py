@@ -14,7 +14,7 @@ BY_SEED = "by_seed"
 
 
 class Size(Section):
-    """An amount of fine-tuning data and the updates spent on it."""
+    """A number of sentence pairs for fine-tuning, and the updates that are spent on them."""
 
     pairs: PositiveInt = Field(description="Sentence pairs; of one draw, smaller sizes are subsets of larger ones.")
     updates: PositiveInt = Field(description="Optimiser steps.")
@@ -26,7 +26,7 @@ class Size(Section):
 
 
 def draw_of(configuration: "Configuration", cell: Cell) -> str:
-    """Label of the draw that a cell is trained on: its seed, or the fixed one.
+    """Return the label of the draw that a cell is trained on: its seed, or the fixed one.
 
     A reference row without a seed (`retrieval`) has the fixed draw.
     """

@@ -1,6 +1,6 @@
-"""The section `studies`: lists of labels, drawn as one figure, and the cells that they stand for.
+"""The section `studies`: lists of labels, each drawn as one figure, and the cells that they stand for.
 
-Every combination of a study's labels is a cell; reference rows are made once, whatever they are compared with.
+Every combination of the labels of a study is a cell. Studies share cells: what two of them have is trained once.
 """
 
 from collections.abc import Iterator, Sequence
@@ -41,7 +41,7 @@ LISTS = ("models", "pairs", "sizes", "methods", "budgets", "seeds", "also_score"
 
 
 class Block(Section):
-    """Lists of labels that take the place of a study's own, such as more seeds for some of its methods."""
+    """Further cells of a study: lists that take the place of its own, such as more seeds for some of its methods."""
 
     models: list[str] | None = Field(default=None, min_length=1)
     pairs: list[str] | None = Field(default=None, min_length=1)
@@ -52,7 +52,7 @@ class Block(Section):
 
 
 class Study(Section):
-    """Lists of labels, drawn as one figure; every combination is a cell."""
+    """Lists of labels that are drawn as one figure; every combination of them is a cell."""
 
     figure: FigureName | None = Field(
         default=None, description="Which figure is drawn. Empty: the one named as the study."
@@ -72,36 +72,36 @@ class Study(Section):
 
     @property
     def members(self) -> list[str]:
-        """Labels of the pairs that it trains and scores on, those of groups one by one, each once."""
+        """Labels of all pairs that it trains on, those of groups one by one, each once."""
         return list(dict.fromkeys(member for pair in self.pairs for member in members_of(pair)))
 
     @property
     def blocks(self) -> list[Self]:
-        """The study as studies of plain lists: its own, and those of `also`."""
+        """The study as several without `also`: its own lists, then those of each block."""
         own = self.model_copy(update={"also": []})
         given = ({key: labels for key, labels in vars(block).items() if labels is not None} for block in self.also)
         return [own, *(own.model_copy(update=lists) for lists in given)]
 
 
 def study_cells(configuration: "Configuration", study: Study) -> list[Cell]:
-    """Cells of one study, in the order of its lists and without repetition; those of `also` come last."""
-    blocks = ((*_combinations(configuration, block), *_before_tuning(block)) for block in study.blocks)
+    """Return the cells of one study, each once, in the order of its lists; those of `also` come last."""
+    blocks = ((*_combinations(configuration, block), *_untouched_cells(block)) for block in study.blocks)
     return list(dict.fromkeys(cell for block in blocks for cell in block))
 
 
 @lru_cache(maxsize=4)
 def all_cells(configuration: "Configuration") -> tuple[Cell, ...]:
-    """Cells of all studies, each once: figures share them."""
+    """Return the cells of all studies, each once."""
     studies = configuration.studies.values()
     return tuple(dict.fromkeys(cell for study in studies for cell in study_cells(configuration, study)))
 
 
 @lru_cache(maxsize=64)
 def drawn_cells(configuration: "Configuration", label: str) -> tuple[Cell, ...]:
-    """Cells that a figure is drawn from: those of its study, with every seed that the sweep has of their systems.
+    """Return the cells that a figure is drawn from: those of its study, with all seeds that any study has of them.
 
-    A system thus has one score, the one that claims are tested on, whichever figure it stands in. `efficiency` is drawn
-    from all cells.
+    So a system has the same score in every figure, which is the one that claims are tested on. The figure `efficiency`
+    is drawn from all cells.
     """
     if label == EFFICIENCY:
         return all_cells(configuration)
@@ -112,10 +112,10 @@ def drawn_cells(configuration: "Configuration", label: str) -> tuple[Cell, ...]:
 
 
 def study_others(configuration: "Configuration", label: str) -> list[OnPair]:
-    """Tuned cells that a figure is drawn from, on the pairs that its study scores besides; a cell's own are left out.
+    """Return the fine-tuned cells of a figure, on the other pairs (`also_score`) that its study scores them on.
 
-    What was not tuned has forgotten nothing: the untouched model has a row of its own on every pair, and one that was
-    trained from random weights could translate none before.
+    Only a fine-tuned model can have forgotten something: the untouched model has cells of its own on every pair, and a
+    model that was trained from random weights could translate no pair before.
     """
     pairs = list(dict.fromkeys(configuration.studies[label].also_score)) if label in configuration.studies else []
     cells = drawn_cells(configuration, label) if pairs else ()
@@ -124,13 +124,13 @@ def study_others(configuration: "Configuration", label: str) -> list[OnPair]:
 
 
 def untouched_elsewhere(configuration: "Configuration", label: str) -> list[Cell]:
-    """The untouched models on the pairs on which a study scores tuned cells besides their own."""
+    """Return the cells of the untouched models on the other pairs of a study, to which forgetting is compared."""
     wanted = {untouched(cell.model, pair) for cell, pair in study_others(configuration, label)}
     return [cell for cell in drawn_cells(configuration, label) if cell in wanted]
 
 
 def all_others(configuration: "Configuration") -> list[OnPair]:
-    """Cells of all studies on the pairs that they are scored on besides their own, each once."""
+    """Return the cells of all studies on the other pairs that they are scored on, each once."""
     return list(dict.fromkeys(other for label in configuration.studies for other in study_others(configuration, label)))
 
 
@@ -140,28 +140,29 @@ def represented_cells(configuration: "Configuration", label: str) -> Sequence[Ce
 
 
 def is_tuned(configuration: "Configuration", cell: Cell) -> bool:
-    """Whether a cell is a base model after fine-tuning."""
+    """Return whether a cell is a base model after fine-tuning."""
     method = METHODS[configuration.methods[cell.method].method]
     return method.trains != "nothing" and not method.from_scratch
 
 
 def untouched(model: str, pair: str) -> Cell:
-    """The reference row of a pair before any tuning."""
+    """Return the cell of a base model on a pair before any fine-tuning."""
     return Cell(model, pair, ANY, NONE, ANY, ANY)
 
 
 def system_labels(cell: Cell) -> tuple[str, ...]:
-    """The labels that cells of one system share: all but the seed."""
+    """Return the labels that the cells of one system share: all but the seed."""
     return cell.labels[:-1]
 
 
 def budget_labels(configuration: "Configuration", study: Study, method: str) -> Sequence[str]:
-    """Budget labels that a method has in a study: the study's own, or the only one that means something."""
+    """Return the budget labels of a method in a study: those of the study, or the one that the method always has."""
     fixed = METHODS[configuration.methods[method].method].budget_labels
     return study.budgets if fixed is None else fixed
 
 
 def _combinations(configuration: "Configuration", study: Study) -> Iterator[Cell]:
+    """Yield every combination; dimensions that mean nothing for a method carry the label `any`."""
     for method in study.methods:
         free = METHODS[configuration.methods[method].method].free
         budgets = budget_labels(configuration, study, method)
@@ -173,25 +174,25 @@ def _combinations(configuration: "Configuration", study: Study) -> Iterator[Cell
 
 
 def _pairs_of(configuration: "Configuration", study: Study, method: str) -> list[str]:
-    """Pairs and groups of a study; a reference row that trains nothing is the same on a pair whatever its group."""
+    """Return pairs and groups of a study; for a method that trains nothing, the pairs of groups one by one."""
     trains = METHODS[configuration.methods[method].method].trains
     return study.members if trains == "nothing" else study.pairs
 
 
-def _before_tuning(study: Study) -> list[Cell]:
-    """The untouched models on all pairs of a study that asks what tuning costs, whether it names `none` or not."""
+def _untouched_cells(study: Study) -> list[Cell]:
+    """Return the untouched models on all pairs of a study of forgetting, whether it names the method `none` or not."""
     pairs = (*study.members, *study.also_score) if study.also_score else ()
     return [untouched(model, pair) for model, pair in product(study.models, pairs)]
 
 
 def rate_classes(configuration: "Configuration") -> list[tuple[str, str, str, str]]:
-    """Model, size, method and budget of all cells whose learning rate is searched for, each once."""
+    """Return model, size, method and budget of all cells whose learning rate is searched for, each once."""
     searched = [cell for cell in all_cells(configuration) if search_of(configuration, cell.method)]
     return list(dict.fromkeys((cell.model, cell.size, cell.method, cell.budget) for cell in searched))
 
 
 def mistakes(configuration: "Configuration") -> Iterator[str]:
-    """Studies without a figure, with labels that no catalogue has, or without what their figure needs."""
+    """Find studies without a figure, with unknown labels, or without what their figure needs."""
     if not configuration.studies:
         yield "'studies' has no study; write one, or leave one in."
     for label, study in configuration.studies.items():
@@ -212,7 +213,7 @@ def mistakes(configuration: "Configuration") -> Iterator[str]:
 
 
 def _label_mistakes(configuration: "Configuration", key: str, written: Study | Block) -> Iterator[str]:
-    """Labels that no catalogue has, or that stand twice."""
+    """Find labels that no section has, and labels that stand twice in a list."""
     for label in written.pairs or ():
         yield from pair_mistakes(configuration, f"{key}.pairs", label)
     for catalogue in ("models", "sizes", "methods", "budgets"):
@@ -223,7 +224,7 @@ def _label_mistakes(configuration: "Configuration", key: str, written: Study | B
 
 
 def _missing_rates(configuration: "Configuration", key: str, study: Study, method: str) -> Iterator[str]:
-    """Sizes of a study for which a method writes no rate down."""
+    """Find sizes of a study for which a method has learning rates by size, but none for them."""
     rates = getattr(configuration.methods.get(method), "learning_rate", None)
     if isinstance(rates, dict) and "default" not in rates:
         for size in sorted(set(study.sizes) - set(rates)):
@@ -231,7 +232,7 @@ def _missing_rates(configuration: "Configuration", key: str, study: Study, metho
 
 
 def _equal_labels(configuration: "Configuration", label: str, study: Study) -> Iterator[str]:
-    """Labels of one study that mean the same, so that its figure would show one system as two."""
+    """Find labels of a study that mean the same, so that its figure would show one system as two."""
     for name in ("budgets", "sizes"):
         catalogue, meant = getattr(configuration, name), {}
         for used in dict.fromkeys(used for block in study.blocks for used in getattr(block, name)):
@@ -239,12 +240,12 @@ def _equal_labels(configuration: "Configuration", label: str, study: Study) -> I
                 meant.setdefault(catalogue[used], []).append(used)
         for value, labels in meant.items():
             if len(labels) > 1:
-                told = f"{value:.3%}" if name == "budgets" else f"{value.pairs} pairs with {value.updates} updates"
-                yield f"'studies.{label}.{name}' names {listed(labels)}, which are all {told}; take out all but one."
+                meaning = f"{value:.3%}" if name == "budgets" else f"{value.pairs} pairs with {value.updates} updates"
+                yield f"'studies.{label}.{name}' names {listed(labels)}, which are all {meaning}; take out all but one."
 
 
 def _also_score_mistakes(configuration: "Configuration", label: str) -> Iterator[str]:
-    """Pairs that no figure would show, that have no row before tuning, or that no catalogue has."""
+    """Find other pairs that no figure would show, that are unknown, or that the study fine-tunes on."""
     study, key = configuration.studies[label], f"studies.{label}.also_score"
     is_drawn = needs_table(configuration, label, OTHERS_TABLE)
     if is_drawn and not study.also_score:
@@ -263,7 +264,7 @@ def _also_score_mistakes(configuration: "Configuration", label: str) -> Iterator
 
 
 def _representation_mistakes(configuration: "Configuration", label: str) -> Iterator[str]:
-    """A study of representations names what has some, and the untouched model to compare with."""
+    """Find methods without representations, and groups, in a study of them; and one without the untouched model."""
     if not needs_table(configuration, label, REPRESENTATIONS_TABLE):
         return
     study = configuration.studies[label]
@@ -282,7 +283,7 @@ def _representation_mistakes(configuration: "Configuration", label: str) -> Iter
 
 
 def _metric_mistakes(configuration: "Configuration", label: str) -> Iterator[str]:
-    """A metric that the figure of a study does not have."""
+    """Find metrics that the figure of a study can't show."""
     study, key = configuration.studies[label], f"studies.{label}.metric"
     figure = figure_of(configuration, label)
     yield from metric_mistakes(configuration, key, study.metric)

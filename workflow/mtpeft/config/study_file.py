@@ -1,6 +1,6 @@
-"""The name under which tables and figures of a study file lie: `mine` for mine.yaml, `config` for config.yaml alone.
+"""Names of study files, the overlays over config.yaml; results lie in folders of these names.
 
-Several files, one laid over the other, are named together: `quick+mine`.
+The name is `mine` for mine.yaml, `quick+mine` for both of them, and `config` for config.yaml alone.
 """
 
 import re
@@ -12,16 +12,16 @@ from mtpeft.cells import JOIN, LABEL_PATTERN
 DEFAULT_FILE = Path(__file__).resolve().parents[3] / "config.yaml"
 ALONE = "config"
 TAKEN = ("cells", "models", "rates", "failed", "figures", "tables", "preview")
-"""Folders of results that belong to all study files, and those that earlier versions wrote."""
+"""Names of folders in `results` that are no study files: those of all study files, and those of earlier versions."""
 
 
 def study_name(overlays: Sequence[Path | str]) -> str:
-    """The name of overlays over config.yaml, in their order, safe in a path."""
+    """Return the name of overlays over config.yaml, in their order; it is safe in a path."""
     return JOIN.join(map(_name, without_default(overlays))) or ALONE
 
 
 def without_default(overlays: Sequence[Path | str]) -> list[Path | str]:
-    """The same without the project's config.yaml, which all are laid over anyway."""
+    """Return the overlays without config.yaml, over which all are laid anyway."""
     return [overlay for overlay in overlays if Path(overlay).resolve() != DEFAULT_FILE]
 
 

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
 
 def study_mistakes(configuration: "Configuration") -> Iterator[str]:
-    """More evaluations than a size of the studies has updates."""
+    """Find sizes of the studies that have fewer updates than there are evaluations."""
     evaluations = configuration.training.evaluations
     sizes = {size for study in configuration.studies.values() for block in study.blocks for size in block.sizes}
     for size in sorted(sizes & set(configuration.sizes)):

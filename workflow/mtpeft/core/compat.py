@@ -8,10 +8,8 @@ No library is imported before a function that needs it is called. `methods/base_
 peft's tuners, which its docstring lists: a subclass can't stand here.
 """
 
-import logging
 import os
 import re
-import shlex
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -110,6 +108,8 @@ def targets_of_script(script: str) -> list[tuple[str, dict[str, str]]]:
     Public way: none; the option `--target-jobs` in the script is marked as internal in Snakemake's help.
     Seen with snakemake-executor-plugin-slurm 2.8.0.
     """
+    import shlex
+
     try:
         words = iter(shlex.split(script, comments=True))
     except ValueError:
@@ -159,6 +159,8 @@ def launch_ranks(given: "Namespace") -> None:
     Public way: `torchrun --signals-to-handle`, which accelerate does not pass on; torchrun documents the variable.
     Seen with torch 2.13.0, accelerate 1.15.0.
     """
+    import logging
+
     from accelerate.commands.launch import launch_command
 
     os.environ["PET_SIGNALS_TO_HANDLE"] = "SIGHUP"
@@ -239,6 +241,8 @@ def silence_eight_bit_casts() -> None:
     Public way: none; the logger is that of a private module.
     Seen with bitsandbytes 0.50.2.
     """
+    import logging
+
     logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)
 
 

@@ -1,4 +1,4 @@
-"""Options of training, of decoding and of the base model's precision, which the configuration and the engine share.
+"""Options of training, decoding and precision, which the configuration and the engine share.
 
 The configuration validates what a user writes with these types, and its params hold them as plain values. The engine
 parses the params with the same types again: so every key and every default stands once. They lie below both because

@@ -1,11 +1,12 @@
-"""Let a step die with the process that started it, so that a killed sweep leaves no second writers behind."""
+"""Signals of a step, and its death with the process that started it, so that a killed sweep leaves no writers."""
 
-import ctypes
 import os
 import signal
 import sys
 
 PR_SET_PDEATHSIG = 1
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+"""Signals that ask a step to stop; SLURM sends the last one when the time of a job is nearly over."""
 PARENT_VARIABLE = "MTPEFT_PARENT"
 """Process of the Snakemake that starts the steps, so that a step knows whether it lives yet."""
 
@@ -18,6 +19,8 @@ def die_with_parent(parent: int | None = None) -> None:
     """
     if sys.platform != "linux":
         return
+    import ctypes
+
     parent = parent or int(os.environ.get(PARENT_VARIABLE, os.getppid()))
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent and not _is_alive(parent):

@@ -1,6 +1,5 @@
 """How a step was run: machine, device, memory, versions. Recorded with every result; no result depends on it."""
 
-import importlib.metadata
 import os
 import platform
 import resource
@@ -32,6 +31,8 @@ PLAIN = Execution()
 
 def versions(packages: Iterable[str] = PACKAGES, more: Iterable[str] = ()) -> dict[str, str]:
     """Versions of Python and of the packages that results depend on, `more` of them where a step needs more."""
+    import importlib.metadata  # takes long, and most commands need no versions
+
     names = (*packages, *more)
     return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in names}
 

@@ -63,7 +63,7 @@ class Cleaned:
         _show(self.changes[way], [*before, *after])
 
 
-def clean_pair(settings: Mapping[str, Any], *, archives: Sequence[Path], output: Path, record: Path) -> None:
+def clean_pair(params: Mapping[str, Any], *, archives: Sequence[Path], output: Path, record: Path) -> None:
     """Write the clean sentence pairs of one pair of languages, and a record of what was changed and removed.
 
     The id of a training sentence is the hash of its normalised text in the language ``written_in``, so that it is the
@@ -72,7 +72,7 @@ def clean_pair(settings: Mapping[str, Any], *, archives: Sequence[Path], output:
     others. All text is a `normalised_line`.
 
     Args:
-        settings: `source`, `target` and `written_in` languages, `clean` with the options that differ from what is usual
+        params: `source`, `target` and `written_in` languages, `clean` with the options that differ from what is usual
             for the kind of text, and a description of the text under the name of its source.
         archives: files that were downloaded for it.
         output: where the sentence pairs go.
@@ -81,11 +81,11 @@ def clean_pair(settings: Mapping[str, Any], *, archives: Sequence[Path], output:
     Raises:
         UserError: the text can't be read.
     """
-    source = source_of(settings)
-    languages = Languages(settings["source"], settings["target"], settings["written_in"])
-    cleaning, ui_strings = source.kind.cleaning.changed(settings["clean"]), source.kind.ui_strings
+    source = source_of(params)
+    languages = Languages(params["source"], params["target"], params["written_in"])
+    cleaning, ui_strings = source.kind.cleaning.changed(params["clean"]), source.kind.ui_strings
     cleaned = clean_messages(
-        source.read(settings, languages, archives), languages.sides, cleaning=cleaning, ui_strings=ui_strings
+        source.read(params, languages, archives), languages.sides, cleaning=cleaning, ui_strings=ui_strings
     )
     rows = _with_ids(cleaned.sentences, cleaning)
     cleaned.take("duplicates", [], len(cleaned.sentences) - len(rows))
@@ -94,9 +94,9 @@ def clean_pair(settings: Mapping[str, Any], *, archives: Sequence[Path], output:
         warnings += side_warnings([(row.source, row.target) for row in rows], languages.sides)
     tsv.write_cleaned(output, [*cleaned.given, *rows])
     summary = {
-        "settings": settings,
+        "settings": params,
         "normalised": FORM,
-        "inputs": {path.name: files.sha256_of(path) for path in [*archives, *source.files(settings)]},
+        "inputs": {path.name: files.sha256_of(path) for path in [*archives, *source.files(params)]},
         "messages": cleaned.messages,
         "sentences": len(cleaned.given) + len(cleaned.sentences),
         "taken": cleaned.taken,

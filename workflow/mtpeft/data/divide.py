@@ -1,4 +1,4 @@
-"""Cut one pair's clean text into its parts, and take out of each what would leak from a part that is measured on."""
+"""Divide the clean text of a pair into its parts, and decontaminate them: no text of dev or test stays in training."""
 
 from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import Path
@@ -19,21 +19,27 @@ BINS = 10
 DECIMALS = 4
 EXAMPLES = 3
 MUCH = 0.1
-"""Share of the training text from which on it is said on the terminal that it resembles what is measured on."""
+"""Share of the training text above which a warning says how much of it resembles dev or test."""
 Texts = Mapping[str, Sequence[str]]
+"""Texts by language."""
 
 
-class Measured(NamedTuple):
-    """Texts of dev or test in the languages of the two sides, whichever pair they are of."""
+class HeldOut(NamedTuple):
+    """Texts of dev or test sentences in the languages of the two sides, whichever pair they are of."""
 
     source: list[str]
     target: list[str]
 
 
-class Screened(NamedTuple):
-    """Rows that stay, how many each rule took, some of these, and similarities.
+class Decontaminated(NamedTuple):
+    """What decontamination leaves of some rows.
 
-    Those of all rows are to the first measured texts, those of the rows that stay to all measured ones.
+    Attributes:
+        rows: rows that stay.
+        taken: how many rows each rule has removed.
+        examples: some of these.
+        similarities: similarity of every row to the first held-out texts.
+        left: similarity of the rows that stay to all held-out texts.
     """
 
     rows: list[Pair]
@@ -44,41 +50,55 @@ class Screened(NamedTuple):
 
 
 def divide_pair(
-    settings: Mapping[str, Any], *, cleaned: Path, split: Path, others: Sequence[Path], folder: Path, record: Path
+    params: Mapping[str, Any], *, cleaned: Path, split: Path, others: Sequence[Path], folder: Path, record: Path
 ) -> None:
     """Write train, dev, test and pretrain of one pair as .tsv files in the folder, in the order of the ids' hashes.
 
-    Parts that the user gives keep all their lines in their order; how many of a given dev set resemble a test sentence
-    is counted. Train and pretrain lose every row that equals or nearly equals a dev or test sentence on either side, a
-    dev set that was drawn those of test, and pretrain those whose source or target occurs in train. The sentences are
-    those of this pair, those of the split that it may lack, and, for train and pretrain, those of the splits of other
-    corpora, since a model that is pre-trained on one corpus may be measured on another; texts are compared in the
-    ``source`` and ``target`` language.
+    A row is removed where its source or its target equals or nearly equals a held-out sentence of the same language:
+
+    - from train and pretrain, where it resembles a dev or test sentence of this pair, of another pair of the corpus, or
+      of another corpus, since a model that is pre-trained on one corpus may be tested on another;
+    - from a dev set that was drawn, where it resembles a test sentence;
+    - from pretrain, where its source or target occurs in train.
+
+    Parts that the user gives keep all their lines in their order; how many lines of a given dev set resemble a test
+    sentence is counted.
+
+    Args:
+        params: `source` and `target` language, and `near_duplicate`, the similarity of near-duplicates.
+        cleaned: clean text of the pair.
+        split: split of its corpus.
+        others: splits of other corpora, and records of further test sets.
+        folder: where the parts go.
+        record: where the record goes.
+
+    Raises:
+        UserError: nothing is left for training beside a given dev or test set.
     """
     chosen = files.read_record(split)
     clean = tsv.read_cleaned(cleaned)
     drawn = _draw_parts(clean, chosen)
-    limit = settings["near_duplicate"]
-    test, own_dev = (_measured(drawn[part], [chosen["texts"][part]], settings) for part in ("test", "dev"))
-    foreign = _measured([], [texts for other in others for texts in _texts_of(other)], settings)
+    limit = params["near_duplicate"]
+    test, own_dev = (_held_out(drawn[part], [chosen["texts"][part]], params) for part in ("test", "dev"))
+    foreign = _held_out([], [texts for other in others for texts in _texts_of(other)], params)
     given = {row.part for row in clean} & set(GIVEN)
-    dev = _screen(drawn["dev"], [test], limit)
+    dev = _decontaminate(drawn["dev"], [test], limit)
     dev_rows = drawn["dev"] if "dev" in given else dev.rows
-    train = _screen_all(drawn["train"], [test, own_dev], foreign, limit=limit)
-    pretrain = _screen_all(drawn["pretrain"], [test, own_dev], foreign, limit=limit)
+    train = _decontaminate_all(drawn["train"], [test, own_dev], foreign, limit=limit)
+    pretrain = _decontaminate_all(drawn["pretrain"], [test, own_dev], foreign, limit=limit)
     if given and drawn["train"] and not train.rows:
         raise UserError(
-            f"All {len(drawn['train'])} training pairs of {settings['source']}-{settings['target']} equal or nearly "
+            f"All {len(drawn['train'])} training pairs of {params['source']}-{params['target']} equal or nearly "
             "equal a sentence of the dev or test set: name other text for training, or leave the given set out."
         )
     unseen = _without_texts_of(train.rows, pretrain.rows)
     parts = dict(zip(PARTS, (train.rows, dev_rows, drawn["test"], unseen), strict=True))
     for part, rows in parts.items():
         tsv.write_pairs(folder / f"{part}.tsv", rows)
-    warnings = list(_warnings(settings, given, train=train, dev=dev))
+    warnings = list(_warnings(params, given, train=train, dev=dev))
     in_train = {"in_train": len(pretrain.rows) - len(unseen)}
     summary = {
-        "settings": settings,
+        "settings": params,
         "rows": {part: len(rows) for part, rows in parts.items()},
         "taken": {
             "train": train.taken,
@@ -88,9 +108,9 @@ def divide_pair(
         "examples": {"train": train.examples, "pretrain": pretrain.examples},
         "given": sorted(given),
         "warnings": warnings,
-        "similarity_to_test": _similarity_to_test(train, drawn["test"], test, settings=settings),
+        "similarity_to_test": _similarity_to_test(train, drawn["test"], test, params=params),
         "similarity_to_held_out": {
-            part: _histogram(screened.left) for part, screened in (("train", train), ("pretrain", pretrain))
+            part: _histogram(kept.left) for part, kept in (("train", train), ("pretrain", pretrain))
         },
         "sha256": {part: files.sha256_of(folder / f"{part}.tsv") for part in PARTS},
         "inputs": {
@@ -103,9 +123,11 @@ def divide_pair(
     warn(warnings)
 
 
-def _warnings(settings: Mapping[str, Any], given: Set[str], *, train: Screened, dev: Screened) -> Iterator[str]:
-    """What a user should see of what parts have in common."""
-    pair, lost = f"{settings['source']}-{settings['target']}", sum(train.taken.values())
+def _warnings(
+    params: Mapping[str, Any], given: Set[str], *, train: Decontaminated, dev: Decontaminated
+) -> Iterator[str]:
+    """Warn of text that training has in common with dev or test, or a given dev set with test."""
+    pair, lost = f"{params['source']}-{params['target']}", sum(train.taken.values())
     read = lost + len(train.rows)
     if lost and (given or lost > MUCH * read):
         yield (
@@ -120,7 +142,7 @@ def _warnings(settings: Mapping[str, Any], given: Set[str], *, train: Screened, 
 
 
 def _draw_parts(rows: Sequence[tsv.CleanPair], chosen: Mapping[str, Any]) -> dict[str, list[Pair]]:
-    """Rows by part: those that the user gives in their order, the others as they are chosen, by the hash of the id."""
+    """Divide rows into parts: given rows in their order, the others as the split says, by the hashes of their ids."""
     part_of = {key: part for part in GIVEN for key in chosen[part]}
     rest = "train"
     if chosen["train"] is not None:
@@ -139,28 +161,30 @@ def _texts_of(split: Path) -> list[Texts]:
     return list(files.read_record(split)["texts"].values())
 
 
-def _measured(rows: Sequence[Pair], texts: Sequence[Texts], settings: Mapping[str, Any]) -> Measured:
-    """The rows and, on each side, the texts in its language."""
+def _held_out(rows: Sequence[Pair], texts: Sequence[Texts], params: Mapping[str, Any]) -> HeldOut:
+    """Join the texts of rows and, on each side, further texts in its language."""
     sides = []
     for side in SIDES:
-        stored = [text for by_language in texts for text in by_language.get(settings[side], ())]
+        stored = [text for by_language in texts for text in by_language.get(params[side], ())]
         sides.append(list(dict.fromkeys([*(getattr(row, side) for row in rows), *stored])))
-    return Measured(*sides)
+    return HeldOut(*sides)
 
 
-def _screen_all(rows: Sequence[Pair], own: Sequence[Measured], foreign: Measured, *, limit: float) -> Screened:
-    """Rows that neither the measured texts of their own corpus take nor, after these, those of other corpora."""
-    screened = _screen(rows, own, limit)
-    kept = _screen(screened.rows, [foreign], limit).rows
-    taken = screened.taken | {"other_corpora": len(screened.rows) - len(kept)}
-    return screened._replace(rows=kept, taken=taken)
+def _decontaminate_all(
+    rows: Sequence[Pair], own: Sequence[HeldOut], foreign: HeldOut, *, limit: float
+) -> Decontaminated:
+    """Decontaminate rows by the held-out texts of their own corpus and, after these, by those of other corpora."""
+    first = _decontaminate(rows, own, limit)
+    kept = _decontaminate(first.rows, [foreign], limit).rows
+    taken = first.taken | {"other_corpora": len(first.rows) - len(kept)}
+    return first._replace(rows=kept, taken=taken)
 
 
-def _screen(rows: Sequence[Pair], measured: Sequence[Measured], limit: float) -> Screened:
-    """Rows that neither equal nor resemble a measured text on the same side."""
-    similarities = [_similarity(rows, texts) for texts in measured]
+def _decontaminate(rows: Sequence[Pair], held_out: Sequence[HeldOut], limit: float) -> Decontaminated:
+    """Keep the rows that neither equal nor resemble a held-out text on the same side."""
+    similarities = [_similarity(rows, texts) for texts in held_out]
     highest = np.max(similarities, axis=0)
-    equal = {name: {normalised(text) for texts in measured for text in getattr(texts, name)} for name in SIDES}
+    equal = {name: {normalised(text) for texts in held_out for text in getattr(texts, name)} for name in SIDES}
     found: dict[str, list[Pair]] = {"equal": [], "near_duplicate": []}
     kept, left = [], []
     for row, similarity in zip(rows, highest, strict=True):
@@ -173,12 +197,12 @@ def _screen(rows: Sequence[Pair], measured: Sequence[Measured], limit: float) ->
             left.append(similarity)
     taken = {rule: len(took) for rule, took in found.items()}
     examples = {rule: took[:EXAMPLES] for rule, took in found.items()}
-    return Screened(kept, taken, examples, similarities[0], np.array(left))
+    return Decontaminated(kept, taken, examples, similarities[0], np.array(left))
 
 
-def _similarity(rows: Sequence[Pair], measured: Measured) -> np.ndarray:
-    """Greatest similarity of each row to a measured text, over both sides: shape [rows]."""
-    sides = [max_dice([getattr(row, name) for row in rows], getattr(measured, name)) for name in SIDES]
+def _similarity(rows: Sequence[Pair], held_out: HeldOut) -> np.ndarray:
+    """Compute the greatest similarity of each row to a held-out text, over both sides: shape [rows]."""
+    sides = [max_dice([getattr(row, name) for row in rows], getattr(held_out, name)) for name in SIDES]
     return np.maximum(*sides)
 
 
@@ -188,18 +212,18 @@ def _without_texts_of(train: Sequence[Pair], rows: Sequence[Pair]) -> list[Pair]
 
 
 def _similarity_to_test(
-    train: Screened, rows: Sequence[Pair], test: Measured, *, settings: Mapping[str, Any]
+    train: Decontaminated, rows: Sequence[Pair], test: HeldOut, *, params: Mapping[str, Any]
 ) -> dict[str, list[Any]]:
-    """Histograms of the training rows by their similarity to the test, and that of each test row to what stays."""
+    """Count training rows by their similarity to the test set, and compute that of each test row to what stays."""
     return {
         "train_before": _histogram(train.similarities),
         "train_after": _histogram(_similarity(train.rows, test)),
-        "test_to_train": _rounded(_similarity(rows, _measured(train.rows, [], settings))),
+        "test_to_train": _rounded(_similarity(rows, _held_out(train.rows, [], params))),
     }
 
 
 def _histogram(similarities: np.ndarray) -> list[int]:
-    """Counts in ten equal bins from 0 to 1."""
+    """Count similarities in ten equal bins from 0 to 1."""
     return np.histogram(similarities, bins=BINS, range=(0.0, 1.0))[0].tolist()
 
 

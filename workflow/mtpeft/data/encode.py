@@ -1,4 +1,4 @@
-"""Turn the sentence pairs of a pair into token arrays, exactly as the model's own tokenizer does."""
+"""Encode the text of a pair: token arrays, exactly as the model's own tokenizer makes them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -14,32 +14,33 @@ from mtpeft.models.families import read_json, read_shape
 from mtpeft.models.tokenizer import PairTokenizer, Side, encode, losses, open_tokenizer
 
 
-def encode_pair(settings: Mapping[str, Any], *, tokenizer: Path, parts: Mapping[Path, Path]) -> None:
-    """Write the token arrays of each part, cut to the model's positions, each with a record beside it, as `.json`; warn
-    where much is lost.
+def encode_pair(params: Mapping[str, Any], *, tokenizer: Path, parts: Mapping[Path, Path]) -> None:
+    """Write the token arrays of each part, truncated to the model's positions, and a record beside each, as `.json`.
+
+    A warning says where much text is truncated or unknown to the vocabulary.
 
     Args:
-        settings: `source` and `target` language, `vocabulary` for messages, `max_positions` where no model lies beside
-            the tokenizer that says it, `prompt` where a model has one of its own.
+        params: `source` and `target` language; `vocabulary`, its label for messages; `max_positions` where no model
+            beside the tokenizer says it; and `prompt` where a model has one of its own.
         tokenizer: folder of the model's tokenizer.
-        parts: text of each part, and where its arrays go.
+        parts: text of each part, with the path of its arrays.
     """
-    languages = {"source": settings["source"], "target": settings["target"]}
-    tokenizer = open_tokenizer(tokenizer, languages, vocabulary=settings["vocabulary"], prompt=settings.get("prompt"))
-    max_length = settings.get("max_positions") or read_shape(read_json(tokenizer / "config.json")).max_positions
+    languages = {"source": params["source"], "target": params["target"]}
+    opened = open_tokenizer(tokenizer, languages, vocabulary=params["vocabulary"], prompt=params.get("prompt"))
+    max_length = params.get("max_positions") or read_shape(read_json(tokenizer / "config.json")).max_positions
     for text, arrays in parts.items():
         rows = read_pairs(text)
-        source = _encoded(tokenizer, [row.source for row in rows], "source", max_length=max_length)
-        target = _encoded(tokenizer, [row.target for row in rows], "target", max_length=max_length)
+        source = _encoded(opened, [row.source for row in rows], "source", max_length=max_length)
+        target = _encoded(opened, [row.target for row in rows], "target", max_length=max_length)
         write_arrays(arrays, source=source, target=target)
         counts = read_counts(arrays)
-        _write_record(settings, arrays, text=text, counts=counts)
-        warn(loss_warnings(counts, f"{text}, as '{settings['vocabulary']}' reads it"))
+        _write_record(params, arrays, text=text, counts=counts)
+        warn(loss_warnings(counts, f"{text}, as '{params['vocabulary']}' reads it"))
 
 
-def _write_record(settings: Mapping[str, Any], arrays: Path, *, text: Path, counts: Mapping[str, Counts]) -> None:
+def _write_record(params: Mapping[str, Any], arrays: Path, *, text: Path, counts: Mapping[str, Counts]) -> None:
     content = {
-        "settings": dict(settings),
+        "settings": dict(params),
         "inputs": {"text": sha256_of(text)},
         "counts": {side: asdict(own) for side, own in counts.items()},
         "made": {arrays.name: sha256_of(arrays)},

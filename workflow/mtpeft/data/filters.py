@@ -14,7 +14,7 @@ RATIO_SLACK = 8
 
 
 class Sides(NamedTuple):
-    """A sentence pair and the languages of its sides."""
+    """A sentence pair with the languages of its sides."""
 
     source: str
     target: str

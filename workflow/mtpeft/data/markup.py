@@ -1,4 +1,4 @@
-"""Take markup off a message, and put word-like tokens in place of what is not language: placeholders, URLs, code.
+"""Remove markup from a message, and mask what is not language by word-like tokens: placeholders, URLs, code.
 
 The tokens look like words (VAR0, URL0), since symbols such as <0> make a plain copy of the source score well in BLEU.
 """
@@ -9,16 +9,15 @@ import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 
-# Private-use characters stand for masked items until sentences are split and the tokens can be numbered.
 FIRST_MASK = 0xE000
 LAST_MASK = 0xF8FF
+"""Range of private-use characters, which mask items until sentences are split and the tokens can be numbered."""
 MASKED = re.compile("[\ue000-\uf8ff]")
 TOKEN = re.compile(r"(?:VAR|URL)\d")
-# What no sentence should have left: brackets of templates and tags, back quotes, links, references between messages.
 LEFTOVER = re.compile(r"[{}`|\\]|<[\w/!]|\*\*|\]\(|\[%")
-
-# Of an opening that nothing closes, no more than this is looked at, so that the time is linear in the length.
+"""Signs of markup that no sentence should have left: of templates, tags, code, links and references to messages."""
 SPAN = "{0,500}"
+"""How much is read after an opening that nothing closes, so that the time is linear in the length."""
 
 _INVISIBLE = re.compile("[\u00ad\u200b\u2060\ufeff]")
 _BLOCK_TAG = re.compile(r"</?(?:br|p|div|li|ul|ol|tr|h[1-6]|pre)\b[^<>]*>", re.IGNORECASE)
@@ -49,14 +48,14 @@ _ITEM = re.compile(
 
 
 class Masks:
-    """The masked items of one message: the same item has the same private-use character on all sides."""
+    """Masks of the items of one message: the same item has the same private-use character on all sides."""
 
     def __init__(self) -> None:
         self._characters: dict[tuple[str, int], str] = {}
         self._kinds: dict[str, str] = {}
 
     def mask(self, text: str) -> str:
-        """Text with every placeholder, URL and code span made one private-use character."""
+        """Replace every placeholder, URL and code span of a text by one private-use character."""
         positional: Counter[str] = Counter()
 
         def character(match: re.Match[str]) -> str:
@@ -72,12 +71,12 @@ class Masks:
         return _ITEM.sub(character, text)
 
     def restored(self, text: str) -> str:
-        """Text with the items themselves for the masks."""
+        """Replace the masks in a text by the items themselves."""
         items = {character: item for (item, _), character in self._characters.items()}
         return MASKED.sub(lambda match: items[match[0]], text)
 
     def numbered(self, texts: Sequence[str]) -> tuple[str, ...]:
-        """Texts with tokens for the masks, counted from 0 by first occurrence in the first text, then in the others."""
+        """Replace masks by tokens, numbered from 0 by first occurrence in the first text, then in the others."""
         tokens: dict[str, str] = {}
         counts: Counter[str] = Counter()
         for mask in MASKED.findall("".join(texts)):
@@ -89,7 +88,7 @@ class Masks:
 
 
 def stripped(texts: Sequence[str], *, markup: bool = True, placeholders: bool = True) -> tuple[Masks, tuple[str, ...]]:
-    """The versions of one message, still in lines, without markup and with items masked, where these are asked for."""
+    """Remove markup from the versions of one message and mask items, as the options say; lines stay lines."""
     masks = Masks()
     found = list(texts)
     if markup:
@@ -102,13 +101,13 @@ def stripped(texts: Sequence[str], *, markup: bool = True, placeholders: bool = 
 
 
 def same_masks(texts: Sequence[str]) -> bool:
-    """Whether all texts hold the same masked items, each equally often."""
+    """Say whether all texts have the same masked items, each equally often."""
     first, *others = (sorted(MASKED.findall(text)) for text in texts)
     return all(other == first for other in others)
 
 
 def _strip_tags(text: str) -> str:
-    """Text without tags, images and the addresses of links."""
+    """Remove tags, images and the addresses of links."""
     text = unicodedata.normalize("NFC", _INVISIBLE.sub("", text))
     text = _unescape(_INLINE_TAG.sub("", _BLOCK_TAG.sub("\n", text)))
     return _QUOTED_PLACEHOLDER.sub(r"\1", _LINK.sub(r"\1", _IMAGE.sub("", text)))
@@ -122,7 +121,7 @@ def _unescape(text: str) -> str:
 
 
 def _strip_emphasis(text: str) -> str:
-    """Text without signs of emphasis; an item of a list stands in a paragraph of its own."""
+    """Remove signs of emphasis, and put each item of a list into a paragraph of its own."""
     text = _BLANK_LINES.sub("\n\n", text)
     text = _ARROW.sub(" > ", _LINE_START.sub("\n\n", text))
     # Twice, since emphasis is nested: **bold _and italic_**.

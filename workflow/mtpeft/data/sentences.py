@@ -1,11 +1,11 @@
-"""Split the versions of a message into sentences, side by side, and measure sentences whatever their script."""
+"""Sentence splitting of the versions of a message, side by side, and lengths of sentences in any script."""
 
 import re
 from collections.abc import Callable, Sequence
 
 from mtpeft.data.markup import same_masks
 
-# Scripts whose words have no spaces between them: ideographs and kana, then those whose letters are an alphabet's.
+# Scripts without spaces between words: first ideographs and kana, then alphabets.
 _DENSE = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 _UNSPACED = re.compile(
     "[\u0e00-\u0eff"  # Thai, Lao
@@ -15,10 +15,12 @@ _UNSPACED = re.compile(
     "\u1950-\u19df\u1a20-\u1aaf\uaa80-\uaadf\U00011700-\U0001174f"  # Tai scripts
     "\u1a00-\u1a1f\u1b00-\u1b7f\ua980-\ua9df]"  # Buginese, Balinese, Javanese
 )
-# An ideograph carries about as much as 2.5 letters; a word has about 1.7 ideographs, or 5 letters of the others.
 DENSE_LETTERS = 2.5
+"""Letters of an alphabet that carry as much as one ideograph."""
 DENSE_PER_WORD = 1.7
+"""Ideographs of an average word."""
 UNSPACED_PER_WORD = 5.0
+"""Letters of an average word in an alphabet without spaces."""
 
 # A single line feed inside a sentence only wraps it.
 _SPACE = re.compile(r"\s+")
@@ -33,24 +35,27 @@ _ABBREVIATION = re.compile(
 
 
 def letters(text: str) -> float:
-    """Length of a text in letters of an alphabet: an ideograph counts as 2.5."""
+    """Measure the length of a text in letters of an alphabet: an ideograph counts as 2.5."""
     return len(text) + (DENSE_LETTERS - 1) * len(_DENSE.findall(text))
 
 
 def words(text: str) -> float:
-    """Number of words: parts between spaces, and an estimate from the characters in scripts without spaces."""
+    """Count words: parts between spaces, and an estimate by the number of characters in scripts without spaces."""
     dense, spaced = _DENSE.subn(" ", text)[::-1]
     unspaced, rest = _UNSPACED.subn(" ", spaced)[::-1]
     return len(rest.split()) + dense / DENSE_PER_WORD + unspaced / UNSPACED_PER_WORD
 
 
 def aligned_sentences(texts: Sequence[str]) -> list[tuple[str, ...]]:
-    """The versions of one message, first as it was written, as sentences of one line each, side by side.
+    """Split the versions of one message into sentences, side by side.
 
-    Lines are told apart where all versions have equally many, then sentences within them likewise, each with the same
-    masked items on all sides. One sentence that a translator made two stays in one piece. Where several were written
-    and the versions do not agree there are none: the piece would carry a sentence that is a row of its own in other
-    pairs, perhaps one of the test, and be too long for a similarity to find it.
+    Versions are split into lines where all of them have equally many, and lines likewise into sentences, which must
+    have the same masked items on all sides. Where one sentence was written and a translator has made two of it, it
+    stays in one piece. Where several sentences were written and the versions do not agree, there is no result: a piece
+    of several sentences could hold a test sentence of another pair, and be too long for a similarity to find it.
+
+    Args:
+        texts: versions of the message, first as it was written, then its translations.
     """
     rows = []
     for lines in _aligned(texts, _lines) or [tuple(" ".join(text.split()) for text in texts)]:
@@ -60,7 +65,7 @@ def aligned_sentences(texts: Sequence[str]) -> list[tuple[str, ...]]:
 
 
 def _aligned(texts: Sequence[str], split: Callable[[str], list[str]]) -> list[tuple[str, ...]]:
-    """Parts of the texts side by side; none where their numbers or their masked items differ."""
+    """Split texts into parts side by side; there are none where their numbers or their masked items differ."""
     parts = [split(text) for text in texts]
     if len({len(part) for part in parts}) > 1:
         return []
@@ -74,12 +79,12 @@ def _lines(text: str) -> list[str]:
 
 
 def _one_space(run: re.Match[str]) -> str:
-    """White space as one space, or as the line feeds in it, of which two are as many as more."""
+    """Reduce white space to one space, or to the line feeds in it, at most two."""
     return "\n" * min(run[0].count("\n"), 2) or " "
 
 
 def _sentences(line: str) -> list[str]:
-    """Sentences of a line, cut after a full stop where no lower-case letter or digit follows."""
+    """Split a line into sentences after full stops where no lower-case letter or digit follows."""
     sentences, start = [], 0
     for match in _BREAK.finditer(line):
         end = match.end("spaced") if match["spaced"] else match.start()

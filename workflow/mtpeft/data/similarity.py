@@ -1,4 +1,4 @@
-"""How alike two sentences are: Dice coefficient of the sets of character 4-grams of their normalised texts.
+"""Similarity of two sentences: the Dice coefficient of the sets of character 4-grams of their normalised texts.
 
 Near-duplicates, the histograms of the data records and the retrieval baseline all use this one definition.
 """
@@ -10,11 +10,11 @@ import numpy as np
 from scipy import sparse
 
 GRAM = 4
-# From this similarity on, two sentences are near-duplicates, unless the configuration says otherwise.
 NEAR_DUPLICATE = 0.6
-# How many of each are compared at once: three matrices of 20 MB, however large the corpus.
+"""Similarity from which on two sentences are near-duplicates, unless the configuration says otherwise."""
 CANDIDATES = 500
 REFERENCES = 10_000
+"""How many candidates and references are compared at once: three matrices of 20 MB, however large the corpus."""
 
 
 class _Collapsing(dict):
@@ -33,13 +33,13 @@ _COLLAPSING = _Collapsing()
 
 
 def normalised(text: str) -> str:
-    """Text after NFKC and case folding, every run of punctuation and white space made one space."""
+    """Normalise a text for comparison: NFKC, case folding, one space for each run of punctuation and white space."""
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     return " ".join(folded.translate(_COLLAPSING).split())
 
 
 def grams(text: str) -> set[str]:
-    """Character 4-grams of the normalised text with a space on both sides; a shorter text is its own only gram."""
+    """List the character 4-grams of the normalised text between spaces; a shorter text is its only gram."""
     padded = f" {normalised(text)} "
     if padded.isspace():
         return set()
@@ -47,7 +47,11 @@ def grams(text: str) -> set[str]:
 
 
 def max_dice(candidates: Sequence[str], references: Sequence[str]) -> np.ndarray:
-    """Similarity of each candidate to its most similar reference: shape [candidates], 0 to 1, 0 without references."""
+    """Compute the similarity of each candidate to its most similar reference.
+
+    Returns:
+        Similarities from 0 to 1, of shape [candidates]; 0 where there are no references.
+    """
     best = np.zeros(len(candidates), dtype=np.float32)
     for rows, _, scores in _blocks(candidates, references):
         best[rows] = np.maximum(best[rows], scores.max(axis=1))
@@ -55,7 +59,7 @@ def max_dice(candidates: Sequence[str], references: Sequence[str]) -> np.ndarray
 
 
 def nearest(candidates: Sequence[str], references: Sequence[str]) -> np.ndarray:
-    """Index of the most similar reference of each candidate: the lowest of equals, 0 where nothing overlaps."""
+    """Find the index of each candidate's most similar reference: the lowest of equals, 0 where nothing overlaps."""
     best = np.zeros(len(candidates), dtype=np.float32)
     indices = np.zeros(len(candidates), dtype=np.int64)
     for rows, first, scores in _blocks(candidates, references):
@@ -66,7 +70,7 @@ def nearest(candidates: Sequence[str], references: Sequence[str]) -> np.ndarray:
 
 
 def _blocks(candidates: Sequence[str], references: Sequence[str]) -> Iterator[tuple[slice, int, np.ndarray]]:
-    """Blocks of the matrix of similarities: which candidates, the first reference, scores [candidates, references]."""
+    """Compute the similarities in blocks: candidates, first reference, and scores [candidates, references]."""
     for first in range(0, len(references), REFERENCES):
         reference_grams = [grams(text) for text in references[first : first + REFERENCES]]
         vocabulary = {gram: index for index, gram in enumerate(sorted(set().union(*reference_grams)))}
@@ -81,7 +85,7 @@ def _blocks(candidates: Sequence[str], references: Sequence[str]) -> Iterator[tu
 
 
 def _incidence(gram_sets: Sequence[set[str]], vocabulary: dict[str, int]) -> sparse.csr_matrix:
-    """Which text has which gram of the vocabulary: ones, shape [texts, grams]."""
+    """Make a matrix with a one where a text has a gram of the vocabulary: shape [texts, grams]."""
     known = [[vocabulary[gram] for gram in found if gram in vocabulary] for found in gram_sets]
     ends = np.cumsum([0, *map(len, known)])
     indices = np.fromiter((index for row in known for index in row), dtype=np.int32, count=ends[-1])

@@ -1,4 +1,4 @@
-"""Choose which sentences are tested on, developed on and tuned on: one choice for all pairs of a corpus."""
+"""Split a corpus: choose its test, dev and fine-tuning sentences, the same ones for all of its pairs."""
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,41 +17,52 @@ SIDES = ("source", "target")
 GIVEN = ("dev", "test")
 """Parts that the user may give."""
 Table = Mapping[str, CleanPair]
+"""The clean text of a pair, by the ids of its rows."""
 
 
-def split_corpus(settings: Mapping[str, Any], *, cleaned: Sequence[Path], output: Path) -> None:
-    """Write the ids of the test, dev and fine-tuning sentences, and the texts of the first two in all languages.
+def split_corpus(params: Mapping[str, Any], *, cleaned: Sequence[Path], output: Path) -> None:
+    """Write the ids of the test, dev and fine-tuning sentences, and the texts of test and dev in all languages.
 
-    Sentences are drawn in the order of the hash of their id from those that every cleaned file has, worded alike in the
-    language they were written in; ``languages`` has those of the two sides of each file. The dev sentences drawn are no
-    near-duplicates of a test sentence on any side of any pair. Fine-tuning sentences are of the kind that is tested on.
-    Parts that the user gives are used as they are, in their order; only the missing ones are drawn, of sentences that
-    neither equal nor nearly equal those.
+    Candidates are the sentences that every cleaned file has, worded alike in the language they were written in; they
+    are drawn in the order of the hashes of their ids. No dev sentence that is drawn is a near-duplicate of a test
+    sentence on any side of any pair. Fine-tuning sentences have the same lengths as test sentences. Parts that the user
+    gives are used as they are, in their order; only a missing part is drawn, of sentences that neither equal nor nearly
+    equal a given one.
+
+    Args:
+        params: `test`, `dev` and `train`, numbers of sentences; `words`, shortest and longest sentence;
+            `near_duplicate`, similarity of near-duplicates; `written_in`; and `languages`, those of both sides of each
+            file.
+        cleaned: clean text of the pairs that decide.
+        output: where the split goes, one JSON object.
+
+    Raises:
+        UserError: there are too few candidates.
     """
     tables = [{row.id: row for row in tsv.read_cleaned(path)} for path in cleaned]
     given = {part: _given(tables, part) for part in ("test", "dev")}
     free = [key for key in _shared(tables) if all(table[key].part not in GIVEN for table in tables)]
-    candidates = [key for key in free if _is_candidate(key, tables, settings)]
+    candidates = [key for key in free if _is_candidate(key, tables, params)]
     test, dev = given["test"], given["dev"]
     if not test:
         test = (
-            _draw_far(candidates, settings["test"], dev, tables, settings=settings, key="split.test")
+            _draw_far(candidates, params["test"], dev, tables, params=params, key="split.test")
             if dev
-            else _draw(candidates, settings["test"], "split.test")
+            else _draw(candidates, params["test"], "split.test")
         )
-    dev = dev or _draw_far(candidates, settings["dev"], test, tables, settings=settings, key="split.dev")
+    dev = dev or _draw_far(candidates, params["dev"], test, tables, params=params, key="split.dev")
     held_out = {*test, *dev}
     others = [key for key in candidates if key not in held_out]
     files.write_record(
         output,
         {
-            "settings": settings,
+            "settings": params,
             "test": test,
             "dev": dev,
-            "train": None if settings["train"] is None else _draw(others, settings["train"], "split.train"),
+            "train": None if params["train"] is None else _draw(others, params["train"], "split.train"),
             "texts": {
-                "test": _texts(test, tables, settings["languages"]),
-                "dev": _texts(dev, tables, settings["languages"]),
+                "test": _texts(test, tables, params["languages"]),
+                "dev": _texts(dev, tables, params["languages"]),
             },
             "counts": {"shared": len(free), "candidates": len(candidates), "test": len(test), "dev": len(dev)},
         },
@@ -59,21 +70,22 @@ def split_corpus(settings: Mapping[str, Any], *, cleaned: Sequence[Path], output
 
 
 def hash_order(key: str) -> str:
-    """Sort key of an id that has nothing to do with its text."""
+    """Compute the sort key of an id, which has nothing to do with its text."""
     return hashlib.sha256(key.encode("ascii")).hexdigest()
 
 
 def _shared(tables: Sequence[Table]) -> list[str]:
+    """List the ids that all tables have, in the order of their hashes."""
     return sorted(set(tables[0]).intersection(*tables[1:]), key=hash_order)
 
 
 def _given(tables: Sequence[Table], part: str) -> list[str]:
-    """Ids of a part that the user gives, which say the order of its lines."""
+    """List the ids of a part that the user gives, in the order of its lines."""
     return sorted({key for table in tables for key, row in table.items() if row.part == part})
 
 
 def _texts(keys: Iterable[str], tables: Sequence[Table], languages: Sequence[Sequence[str]]) -> dict[str, list[str]]:
-    """Texts of some ids by language, sorted, each once; a table may lack an id."""
+    """Collect the texts of some ids by language, sorted, each once; a table may lack an id."""
     rows = [[table[key] for key in keys if key in table] for table in tables]
     texts: dict[str, set[str]] = {}
     for table_rows, pair in zip(rows, languages, strict=True):
@@ -82,14 +94,14 @@ def _texts(keys: Iterable[str], tables: Sequence[Table], languages: Sequence[Seq
     return {language: sorted(texts[language]) for language in sorted(texts)}
 
 
-def _is_candidate(key: str, tables: Sequence[Table], settings: Mapping[str, Any]) -> bool:
-    """Whether all pairs have the same words to translate, of a length that is asked for, without tokens.
+def _is_candidate(key: str, tables: Sequence[Table], params: Mapping[str, Any]) -> bool:
+    """Say whether all pairs have the same words to translate, of the right length, without tokens such as VAR0.
 
     Where no pair has the language that the corpus was written in, the length is that of all translations.
     """
-    texts = _texts([key], tables, settings["languages"])
-    written = texts.get(settings["written_in"])
-    shortest, longest = settings["words"]
+    texts = _texts([key], tables, params["languages"])
+    written = texts.get(params["written_in"])
+    shortest, longest = params["words"]
     weighed = written or [text for translations in texts.values() for text in translations]
     alike = written is None or len(written) == 1
     return alike and all(shortest <= words(text) <= longest and not TOKEN.search(text) for text in weighed)
@@ -110,13 +122,13 @@ def _draw_far(
     others: Sequence[str],
     tables: Sequence[Table],
     *,
-    settings: Mapping[str, Any],
+    params: Mapping[str, Any],
     key: str,
 ) -> list[str]:
-    """Sentences far enough from others, compared in blocks since few more are needed than are asked for."""
+    """Draw sentences that are no near-duplicates of others; they are compared in blocks, since few are dropped."""
     taken = set(others)
     rest = [candidate for candidate in candidates if candidate not in taken]
-    limit = settings.get("near_duplicate", NEAR_DUPLICATE)
+    limit = params.get("near_duplicate", NEAR_DUPLICATE)
     block = count + 1
     drawn: list[str] = []
     for start in range(0, len(rest), block):

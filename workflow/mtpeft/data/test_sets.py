@@ -13,13 +13,13 @@ from mtpeft.data.sources import source_of
 from mtpeft.data.sources.base import Languages
 
 
-def prepare_test_set(settings: Mapping[str, Any], *, archives: Sequence[Path], output: Path, record: Path) -> None:
+def prepare_test_set(params: Mapping[str, Any], *, archives: Sequence[Path], output: Path, record: Path) -> None:
     """Write all pairs, in their order, and a record with the texts of both languages; text is a `normalised_line`.
 
     Training text is kept away from these texts, in whatever pair they are.
 
     Args:
-        settings: `source` and `target` language, and a description of the text under the name of its source.
+        params: `source` and `target` language, and a description of the text under the name of its source.
         archives: files that were downloaded for it.
         output: where the pairs go.
         record: where the record goes.
@@ -27,8 +27,8 @@ def prepare_test_set(settings: Mapping[str, Any], *, archives: Sequence[Path], o
     Raises:
         UserError: the text can't be read, or no line has two sides.
     """
-    source = source_of(settings)
-    lines = source.read_test(settings, Languages(settings["source"], settings["target"], ""), archives)
+    source = source_of(params)
+    lines = source.read_test(params, Languages(params["source"], params["target"], ""), archives)
     named = (
         (number, normalised_line(line.source), normalised_line(line.target)) for number, line in enumerate(lines, 1)
     )
@@ -42,10 +42,10 @@ def prepare_test_set(settings: Mapping[str, Any], *, archives: Sequence[Path], o
     ] * (blank > 0)
     tsv.write_pairs(output, pairs)
     sides = {"source": [pair.source for pair in pairs], "target": [pair.target for pair in pairs]}
-    texts = {settings[side]: sorted(set(found)) for side, found in sides.items()}
+    texts = {params[side]: sorted(set(found)) for side, found in sides.items()}
     content = {
-        "settings": settings,
-        "inputs": {path.name: files.sha256_of(path) for path in [*archives, *source.files(settings)]},
+        "settings": params,
+        "inputs": {path.name: files.sha256_of(path) for path in [*archives, *source.files(params)]},
         "lines": len(lines),
         "rows": len(pairs),
         "texts": {record.stem: texts},

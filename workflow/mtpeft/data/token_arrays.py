@@ -14,7 +14,7 @@ from mtpeft.data.token_counts import COUNTED
 from mtpeft.models.special_tokens import SpecialTokens
 
 IGNORED = -100
-"""Label that the loss leaves out."""
+"""Label that the loss ignores."""
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class Ragged:
 
     Attributes:
         tokens: all sequences, one after another.
-        offsets: where each begins, and where the last ends.
-        around: tokens of each that are of no word: special ones, and those of a prompt.
+        offsets: where each sequence begins, and where the last ends.
+        around: number of tokens of each sequence that are special tokens or tokens of a prompt.
     """
 
     tokens: torch.Tensor
@@ -39,32 +39,32 @@ class Ragged:
 
     @property
     def lengths(self) -> np.ndarray:
-        """Tokens of each sequence, special tokens included."""
+        """Number of tokens of each sequence, with special tokens."""
         return np.diff(self.offsets)
 
 
 @dataclass(frozen=True)
 class TokenPairs:
-    """Both sides of a part of a pair, special tokens included."""
+    """Both sides of a part of a pair, with special tokens."""
 
     source: Ragged
     target: Ragged
 
     @property
     def longer(self) -> np.ndarray:
-        """Tokens of the longer side of each row."""
+        """Number of tokens of the longer side of each row."""
         return np.maximum(self.source.lengths, self.target.lengths)
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """Sequences of one side with what is counted of them.
+    """Sequences of one side with counts.
 
     Attributes:
         sequences: tokens of each sentence.
-        around: tokens of each that are of no word.
-        truncated: how many sentences were cut.
-        unknown: tokens that stand for what the vocabulary can't write.
+        around: number of tokens of each sequence that are special tokens or tokens of a prompt.
+        truncated: number of sentences that were truncated.
+        unknown: number of tokens that stand for text which the vocabulary can't write.
     """
 
     sequences: Sequence[Sequence[int]]
@@ -100,14 +100,14 @@ def read_arrays(path: Path) -> TokenPairs:
 
 
 def padded(sequences: Sequence[torch.Tensor], value: int) -> torch.Tensor:
-    """Stack sequences into a (sequences, longest) tensor of 64-bit integers, filled up on the right."""
+    """Stack sequences into a (sequences, longest) tensor of 64-bit integers, padded on the right."""
     return torch.nn.utils.rnn.pad_sequence([sequence.long() for sequence in sequences], True, value)
 
 
 def model_inputs(
     source: Sequence[torch.Tensor], target: Sequence[torch.Tensor], *, special_tokens: SpecialTokens
 ) -> Mapping[str, Any]:
-    """Inputs of a sequence-to-sequence model and its labels, each (batch, longest): the decoder sees them shifted."""
+    """Make the inputs of a sequence-to-sequence model and its labels, each (batch, longest)."""
     input_ids = padded(source, special_tokens.pad)
     labels = padded(target, IGNORED)
     shifted = labels.roll(1, dims=1).masked_fill(labels.roll(1, dims=1) == IGNORED, special_tokens.pad)

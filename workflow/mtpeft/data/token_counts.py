@@ -1,4 +1,4 @@
-"""What text has lost on its way into tokens, as its token arrays count it; read without torch."""
+"""Counts of tokens that were truncated or are unknown, as token arrays have them; they are read without torch."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -7,21 +7,21 @@ from pathlib import Path
 from safetensors import safe_open
 
 COUNTED = ("around", "truncated", "unknown")
-"""Numbers that a file of token arrays has of each side, beside its tokens and their offsets."""
+"""Numbers that a file of token arrays has for each side, beside the tokens and their offsets."""
 SIDES = ("source", "target")
 WORTH_A_WARNING = 0.01
-"""Share of the sentences that are cut, or of the tokens that are unknown, above which a person is told."""
+"""Share of sentences that are truncated, or of tokens that are unknown, above which there is a warning."""
 
 
 @dataclass(frozen=True)
 class Counts:
-    """One side of some text in tokens.
+    """Counts of one side of some text.
 
     Attributes:
-        sentences: how many there are.
-        tokens: tokens of words, after cutting.
-        truncated: sentences that were cut, since they are longer than the model reads.
-        unknown: tokens that stand for what the vocabulary can't write.
+        sentences: number of sentences.
+        tokens: number of tokens after truncation, without special tokens and those of a prompt.
+        truncated: number of sentences that were truncated, since they are longer than the model reads.
+        unknown: number of tokens that stand for text which the vocabulary can't write.
     """
 
     sentences: int
@@ -31,17 +31,17 @@ class Counts:
 
     @property
     def truncated_share(self) -> float:
-        """Of the sentences."""
+        """Share of the sentences that were truncated."""
         return self.truncated / self.sentences if self.sentences else 0.0
 
     @property
     def unknown_share(self) -> float:
-        """Of the tokens."""
+        """Share of the tokens that are unknown."""
         return self.unknown / self.tokens if self.tokens else 0.0
 
 
 def read_counts(arrays: Path) -> dict[str, Counts]:
-    """Counts of both sides of a file of token arrays, by side; the tokens themselves are not read."""
+    """Read the counts of both sides of a file of token arrays, by side, without the tokens."""
     with safe_open(arrays, framework="np") as archive:
         return {side: _side(archive, side) for side in SIDES}
 
@@ -54,7 +54,7 @@ def _side(archive: safe_open, side: str) -> Counts:
 
 
 def loss_warnings(counts: Mapping[str, Counts], what: object) -> Iterator[str]:
-    """Sentences on the sides that lose more than `WORTH_A_WARNING` of some text; `what` is what they call it."""
+    """Warn of sides that lose more than `WORTH_A_WARNING` of some text; `what` names the text."""
     for side, own in counts.items():
         if own.truncated_share > WORTH_A_WARNING:
             yield (

@@ -1,4 +1,4 @@
-"""The two tables of sentence pairs that the corpus stage hands on: cleaned pairs, and the pairs of one part."""
+"""The two tables of sentence pairs that steps hand on: the clean text of a pair, and the text of one of its parts."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,7 +9,7 @@ from mtpeft.core.errors import UserError
 
 
 class CleanPair(NamedTuple):
-    """A cleaned sentence pair; ``part`` is train, dev or test where the user's files say so, else empty."""
+    """A clean sentence pair; ``part`` is train, dev or test where the corpus gives dev or test, else empty."""
 
     id: str
     part: str
@@ -31,7 +31,7 @@ def write_cleaned(path: Path, pairs: Iterable[CleanPair]) -> None:
 
 
 def read_cleaned(path: Path) -> list[CleanPair]:
-    """Read what `write_cleaned` wrote."""
+    """Read a table that `write_cleaned` wrote."""
     return [CleanPair(*row) for row in _read(path, CleanPair._fields)]
 
 
@@ -41,7 +41,7 @@ def write_pairs(path: Path, pairs: Iterable[Pair]) -> None:
 
 
 def read_pairs(path: Path) -> list[Pair]:
-    """Read what `write_pairs` wrote."""
+    """Read a table that `write_pairs` wrote."""
     return [Pair(*row) for row in _read(path, Pair._fields)]
 
 

@@ -1,1 +1,1 @@
-"""From a trained model to hypotheses."""
+"""Decoding: from a trained model to hypotheses."""

@@ -1,4 +1,4 @@
-"""Run a step in a fork of the warm process, as if it ran here. Loads nothing but the standard library."""
+"""Run a command in a fork of the fork server, as if it ran in this process. Only the standard library is loaded."""
 
 import contextlib
 import json
@@ -12,22 +12,22 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from mtpeft.cluster.preemption import SIGNALS
+from mtpeft.core.process import SIGNALS
 
-ADDRESS_VARIABLE = "MTPEFT_WARM"
-"""Name under which the warm process listens."""
+ADDRESS_VARIABLE = "MTPEFT_FORK_SERVER"
+"""Holds the name under which the fork server listens."""
 STARTED = b"+"
 EXIT_CODE = struct.Struct("!i")
 
 
-def run_warm(arguments: Sequence[str], variable: str = ADDRESS_VARIABLE) -> int | None:
-    """Exit code of the step, or None where no warm process took it and it must run here.
+def run_in_fork(arguments: Sequence[str], variable: str = ADDRESS_VARIABLE) -> int | None:
+    """Run a command in a fork; returns its exit code, or None where no fork server took it and it must run here.
 
-    A step that was killed by a signal takes this process with it in the same way.
+    Where a signal has killed the fork, the same signal kills this process.
 
     Args:
-        arguments: of the step.
-        variable: where the name stands under which the process listens.
+        arguments: of the command.
+        variable: environment variable that holds the name under which the fork server listens.
     """
     name = os.environ.get(variable)
     if not name:
@@ -39,7 +39,7 @@ def run_warm(arguments: Sequence[str], variable: str = ADDRESS_VARIABLE) -> int 
 
 
 def _is_taken(connection: socket.socket, name: str, arguments: Sequence[str]) -> bool:
-    """Ask for a fork. The first step waits while the libraries are loaded, which it would else load itself."""
+    """Ask for a fork; the first command waits while the libraries are loaded, which it would otherwise load itself."""
     try:
         connection.connect(address_of(name))
         if not is_ours(connection):
@@ -51,9 +51,9 @@ def _is_taken(connection: socket.socket, name: str, arguments: Sequence[str]) ->
 
 
 def _follow(connection: socket.socket) -> int:
-    """Pass signals on until the fork has ended; returns its exit code, negative where a signal killed it.
+    """Pass signals on until the fork has ended; returns its exit code, negative where a signal has killed it.
 
-    Should this process be killed, the kernel closes the connection, and the fork kills itself.
+    If this process is killed, the kernel closes the connection, and the fork kills itself.
     """
 
     def pass_on(number: int, frame: object) -> None:
@@ -65,13 +65,13 @@ def _follow(connection: socket.socket) -> int:
     try:
         (code,) = EXIT_CODE.unpack(receive(connection, EXIT_CODE.size))
     except OSError:
-        print("mtpeft: the warm process was killed, and this step with it.", file=sys.stderr)
+        print("mtpeft: the fork server was killed, and this step with it.", file=sys.stderr)
         return -signal.SIGKILL
     return code
 
 
 def _end_alike(code: int) -> int:
-    """The exit code, or the same signal for this process."""
+    """Return the exit code, or end this process by the same signal."""
     if code < 0:
         with contextlib.suppress(OSError):  # SIGKILL has no handler
             signal.signal(-code, signal.SIG_DFL)
@@ -89,23 +89,23 @@ FIXED_AT_START = (
     *("OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "GOTO_", "RAYON_"),
     *("TORCH", "PYTORCH_", "CUDA_", "NVIDIA_", "HF_", "TRANSFORMERS_", "TOKENIZERS_"),
 )
-"""Variables that a process or a library reads once, when it starts; a fork can't change its mind about them."""
+"""Variables that a process or a library reads once, when it starts, so that a fork can't change them."""
 NUMBER_OF_THREADS = "_NUM_THREADS"
-"""Each step sets torch's number itself, from its settings."""
+"""Each step sets torch's number of threads itself, from its params."""
 GPUS = "CUDA_VISIBLE_DEVICES"
-"""Each step takes a GPU of its own, which CUDA learns when it starts, in the fork."""
+"""Each step takes a GPU of its own, which CUDA reads when it starts, in the fork."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """A command to run, and all that its process inherited from its parent.
+    """A command to run, and all that its process has inherited from its parent.
 
     Attributes:
-        arguments: of the command, with its name.
-        folder: the working folder.
-        environment: all variables.
-        search_path: where modules are looked for.
-        origin: what is decided when a process starts.
+        arguments: name and arguments of the command.
+        folder: working folder.
+        environment: all environment variables.
+        search_path: folders in which modules are looked for.
+        origin: what is fixed when a process starts.
     """
 
     arguments: list[str]
@@ -116,12 +116,12 @@ class Request:
 
 
 def request_of(arguments: Sequence[str]) -> Request:
-    """The request for a command that this process was asked to run."""
+    """Return the request for a command that this process was asked to run."""
     return Request(list(arguments), os.getcwd(), dict(os.environ), list(sys.path), origin())
 
 
 def origin() -> dict[str, Any]:
-    """Python, package and variables that this process was started with: equal ones make equal processes."""
+    """Return the Python, the package and the variables that this process was started with."""
     return {
         "python": sys.version,
         "prefix": sys.prefix,
@@ -135,12 +135,12 @@ def origin() -> dict[str, Any]:
 
 
 def address_of(name: str) -> str:
-    """The address of a warm process: a name that the kernel forgets with it, so that no file is left behind."""
+    """Return the address of a fork server: a name that the kernel forgets with it, so that no file is left behind."""
     return f"\0{name}"
 
 
 def is_ours(connection: socket.socket) -> bool:
-    """True where this user's process is at the other end: a name, unlike a file, has no owner."""
+    """Return whether a process of this user is at the other end; a name, unlike a file, has no owner."""
     _, user, _ = PEER.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, PEER.size))
     return user == os.geteuid()
 
@@ -157,7 +157,7 @@ def send_request(connection: socket.socket, request: Request) -> None:
 
 
 def receive_request(connection: socket.socket) -> tuple[Request, list[int]]:
-    """A request and the streams that came with it, as descriptors of this process.
+    """Receive a request and the streams that come with it, as descriptors of this process.
 
     Raises:
         OSError: it did not come whole.
@@ -174,7 +174,7 @@ def receive_request(connection: socket.socket) -> tuple[Request, list[int]]:
 
 
 def receive(connection: socket.socket, size: int) -> bytes:
-    """So many bytes.
+    """Receive so many bytes.
 
     Raises:
         OSError: the other end was closed before they came.

@@ -1,11 +1,10 @@
-"""The warm process: loads the libraries once, and forks for every command that is handed over.
+"""The fork server: a process that loads the libraries once, and forks for every command that is handed over to it.
 
-It must stay fit for forking: one thread, no CUDA, no random number drawn. It never runs a step itself.
+It must stay fit for forking: with one thread, without CUDA, and without a random number drawn. It runs no step itself.
 """
 
 import contextlib
 import gc
-import importlib
 import os
 import select
 import signal
@@ -34,20 +33,22 @@ from mtpeft.forkserver.client import (
 )
 
 THREADS = Path("/proc/self/task")
+REFUSED = 1
+"""Exit code of a fork that refuses its command, which then runs by itself."""
 
 
 @dataclass(frozen=True)
 class Fork:
-    """A running step and the connection to its command."""
+    """A running fork and the connection to its command."""
 
     process: int
     connection: socket.socket
 
 
-def wait_for_command(name: str, preload: Callable[[], None]) -> socket.socket:
-    """Listen under a name, load the libraries when the first command comes, and fork for each.
+def serve_forks(name: str, preload: Callable[[], None]) -> socket.socket:
+    """Listen under a name, load the libraries when the first command comes, and fork for each command.
 
-    Returns in the forks alone: in each the connection to its command. The warm process itself goes on until it is
+    Returns in the forks alone, in each the connection to its command. The fork server itself goes on until it is
     killed, and its forks die with it.
 
     Raises:
@@ -73,12 +74,12 @@ def wait_for_command(name: str, preload: Callable[[], None]) -> socket.socket:
 
 
 def _fork(listener: socket.socket, forks: dict[int, Fork]) -> socket.socket | None:
-    """Fork for a command that connects; returns the connection in the fork, and nothing in the warm process.
+    """Fork for a command that connects; returns the connection in the fork, and None in the fork server.
 
-    Where there is no room for another process, the command is sent away, to run by itself.
+    Where the system allows no other process, the connection is closed, and the command runs by itself.
     """
     connection, _ = listener.accept()
-    warm, (ended, alive) = os.getpid(), os.pipe()
+    server, (ended, alive) = os.getpid(), os.pipe()
     try:
         process = os.fork()
     except OSError:
@@ -86,7 +87,7 @@ def _fork(listener: socket.socket, forks: dict[int, Fork]) -> socket.socket | No
         close_all([ended, alive])
         return None
     if process == 0:
-        die_with_parent(warm)
+        die_with_parent(server)
         close_all([ended, *forks])
         for other in (listener, *(fork.connection for fork in forks.values())):
             other.close()
@@ -97,68 +98,45 @@ def _fork(listener: socket.socket, forks: dict[int, Fork]) -> socket.socket | No
 
 
 def _report(ended: int, fork: Fork) -> None:
-    """Tell a command how its fork ended, which the kernel shows by closing the fork's end of a pipe."""
+    """Send a command the exit code of its fork, whose end the kernel shows by closing the fork's end of a pipe."""
     os.close(ended)
     _, status = os.waitpid(fork.process, 0)
     with fork.connection, contextlib.suppress(OSError):
         fork.connection.sendall(EXIT_CODE.pack(os.waitstatus_to_exitcode(status)))
 
 
-MODULES = (
-    "mtpeft.decoding.decode",
-    "mtpeft.decoding.retrieval",
-    "mtpeft.training.pretrain",
-    "mtpeft.metrics.score",
-    "mtpeft.data.vocabulary",
-    "mtpeft.training.finetune",
-    "mtpeft.training.rate_search",
-    "mtpeft.training.untrained",
-    "peft",
-    "transformers.models.mbart.modeling_mbart",
-    "transformers.models.mbart50.tokenization_mbart50",
-)
+def become_command(
+    connection: socket.socket, origin: Mapping[str, Any], main: Callable[[Sequence[str]], None]
+) -> NoReturn:
+    """Run the command that asked for this fork, in its folder, with its environment, streams and signals, and end.
 
+    A command of another user, one that was started otherwise than the fork server, and one that would see no GPU here
+    are refused, and run by themselves.
 
-def preload() -> None:
-    """Import them, and with them those that they import when they are first used.
-
-    Transformers compiles a thousand patterns for the names of weights when it loads the first model, and the identifier
-    of languages that scoring asks reads its own, which each fork would do anew.
-    """
-    for module in MODULES:
-        importlib.import_module(module)
-    compat.compile_weight_patterns()
-    importlib.import_module("mtpeft.data.language_identification").labels_of("en")
-
-
-REFUSED = 1
-
-
-def be_command(connection: socket.socket, origin: Mapping[str, Any], main: Callable[[Sequence[str]], None]) -> NoReturn:
-    """Run the command that asks for a fork, in its folder, with its environment, streams and signals, and end as it.
-
-    Where another user asks, where the command was started otherwise than the warm process (whose `origin` is given),
-    or where it would see no GPU, it is refused and runs by itself.
+    Args:
+        connection: to the command.
+        origin: how the fork server was started.
+        main: runs a command with its arguments.
     """
     try:
         request, streams = _accepted(connection, origin)
     except OSError:
         os._exit(REFUSED)
-    _take_over(request, streams)
+    _inherit(request, streams)
     connection.sendall(STARTED)
-    threading.Thread(target=_obey, args=(connection, threading.get_ident()), daemon=True).start()
+    threading.Thread(target=_pass_signals, args=(connection, threading.get_ident()), daemon=True).start()
     try:
         main(request.arguments)
     except SystemExit as ended:
         sys.stdout.flush()
         sys.stderr.flush()
-        # To take the libraries down module by module, as a process does that has loaded them, takes a while.
+        # A regular exit would unload the libraries module by module, which takes a while.
         os._exit(ended.code or 0)
-    raise AssertionError("a command ends by itself")
+    raise AssertionError("a command ends its process")
 
 
 def _accepted(connection: socket.socket, origin: Mapping[str, Any]) -> tuple[Request, list[int]]:
-    """The request and its streams.
+    """Return the request and its streams.
 
     Raises:
         OSError: it is refused, or did not come whole.
@@ -172,15 +150,15 @@ def _accepted(connection: socket.socket, origin: Mapping[str, Any]) -> tuple[Req
 
 
 def lost_its_devices() -> bool:
-    """True where a library has initialised CUDA before the fork: here it would seem that there is no GPU.
+    """Return whether a library has initialised CUDA before the fork, so that the GPUs seem to be gone here.
 
-    torch calls a fork bad as soon as anybody has counted GPUs before it, also where there was none to find. A machine
-    without a GPU has nothing to lose.
+    Torch calls a fork bad as soon as anything has counted GPUs before it, even if there was none. A machine without a
+    GPU has nothing to lose.
     """
     return compat.cuda_is_lost_by_fork() and bool(devices_here())
 
 
-def _take_over(request: Request, streams: Sequence[int]) -> None:
+def _inherit(request: Request, streams: Sequence[int]) -> None:
     for stream, number in zip(streams, STREAMS, strict=True):
         os.dup2(stream, number)
     close_all(streams)
@@ -188,13 +166,13 @@ def _take_over(request: Request, streams: Sequence[int]) -> None:
     os.chdir(request.folder)
     os.environ.clear()
     os.environ.update(request.environment)
-    os.environ.pop(ADDRESS_VARIABLE, None)  # else it would ask for a fork again
+    os.environ.pop(ADDRESS_VARIABLE, None)  # else the command would ask for a fork again
     sys.path[:] = request.search_path
     sys.argv[1:] = request.arguments
 
 
-def _obey(connection: socket.socket, main_thread: int) -> None:
-    """Raise each signal that the command passes on; when the command is dead, die as a killed process does."""
+def _pass_signals(connection: socket.socket, main_thread: int) -> None:
+    """Raise each signal that the command passes on; when the command is dead, kill this process."""
     try:
         while numbers := connection.recv(64):
             for number in numbers:

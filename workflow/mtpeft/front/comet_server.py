@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mtpeft.config.schema import Configuration
-from mtpeft.forkserver.launcher import kept_process
+from mtpeft.forkserver.launcher import background_server
 from mtpeft.metrics.comet.environment import KEPT_VARIABLE, comet_program
 from mtpeft.steps.install_comet import RECORD
 from mtpeft.steps.take_in_comet import model_record
@@ -25,7 +25,7 @@ def comet_process(configuration: Configuration) -> Iterator[dict[str, str]]:
         return
     program = comet_program(Path(RECORD).parent)
     model = model_record(configuration)
-    with kept_process(
+    with background_server(
         KEPT_VARIABLE, lambda name: program.call("keep", name, model), LOG, extra=program.variables
     ) as variables:
         yield variables

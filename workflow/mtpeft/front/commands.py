@@ -33,10 +33,12 @@ class Command:
     reads_configuration: bool = True
 
 
-def add_commands(commands: Subparsers) -> None:
-    """Add all commands of the table."""
+def add_commands(commands: Subparsers, given: str) -> None:
+    """Add all commands of the table, with options for the one that is given alone, to be quick."""
     for command in COMMANDS:
         parser = add_command(commands, command.name, command.run, command.summary)
+        if command.name != given:
+            continue
         if command.reads_configuration:
             parser.add_argument(
                 "--configfile", type=Path, nargs="+", default=[], metavar="FILE", help="overlays over config.yaml"
@@ -48,7 +50,7 @@ def add_command(commands: Subparsers, name: str, run: Run, summary: str) -> argp
     """Add one command, which is no step of the workflow."""
     description = summary[0].upper() + summary[1:] + "."
     parser = commands.add_parser(name, help=summary, description=description)
-    parser.set_defaults(run=run, step=False)
+    parser.set_defaults(run=run, step=None)
     return parser
 
 

@@ -1,7 +1,7 @@
-"""Hand a trained cell over to others: as a whole Hugging Face model, as a peft folder, or for CTranslate2.
+"""Export a trained cell for others to use: as a whole Hugging Face model, as a peft folder, or for CTranslate2.
 
-Every export is opened again as its page says, and must translate some sentences as the cell does: a merge that went
-wrong is silent, and so are languages or a search that the folder does not name.
+Every export is opened again as its page says, and must translate some sentences as the cell does. Without this check
+nobody would notice a wrong merge, or languages or search settings that the folder lacks.
 """
 
 import json
@@ -23,6 +23,7 @@ from mtpeft.front.export_page import (
     PAGE,
     Base,
     Use,
+    ctranslate2_arguments,
     ctranslate2_page,
     generation_settings,
     merged_page,
@@ -31,7 +32,6 @@ from mtpeft.front.export_page import (
     plainly_translated,
     set_generation_settings,
     set_tokenizer,
-    told_to_ctranslate2,
     translated_by_ctranslate2,
 )
 from mtpeft.methods.task_ids import domain_of, say_domains, takers_of
@@ -40,9 +40,9 @@ from mtpeft.models.load import STAGED_BASE, load_base
 from mtpeft.models.tokenizer import LossWarning, PairTokenizer, special_tokens_of
 
 CLOSE = 1e-3
-"""Largest difference of logits that merging may make, in multiples of the largest logit."""
+"""Largest difference of logits that merging may make, as a multiple of the largest logit."""
 PROBES = ("1, 2, 3 …", "(?!)", "a b c d e", "Is it 12:05? No: 7 + 5 = 12.")
-"""Text that every vocabulary can write in some way; what it means does not matter."""
+"""Sentences that every vocabulary can tokenize in some way; what they mean does not matter."""
 CTRANSLATE2 = "4.8.5"
 
 
@@ -72,7 +72,7 @@ def export_cell(cell: str, to: Path, form: str, pair: str | None = None) -> None
 
 
 def _merged(cell: str, folder: Path, pair: str | None) -> None:
-    """The whole model, with what was trained written into it, and its tokenizer."""
+    """Write the whole model, with what was trained merged into it, and its tokenizer."""
     translator = load_cell(cell, pair)
     _refuse_extended(cell, translator.tokenizer)
     if key := translator.precision.key:
@@ -80,7 +80,7 @@ def _merged(cell: str, folder: Path, pair: str | None) -> None:
             f"'{key}' holds the base of {cell} in less than its weights have, and what was trained beside that would "
             "make another model of the whole base. Write `--as peft`."
         )
-    before, said, model = _logits(translator.model, translator), _said(translator), translator.model
+    before, expected, model = _logits(translator.model, translator), _translations(translator), translator.model
     if hasattr(model, "merge_and_unload"):
         try:
             model = model.merge_and_unload()
@@ -93,11 +93,11 @@ def _merged(cell: str, folder: Path, pair: str | None) -> None:
     write_text(folder / PAGE, merged_page(use))
     _require_alike(before, _logits(load_base(folder).eval(), translator))
     opened, tokenizer = _as_others_open(folder)
-    _require_same(said, plainly_translated(opened.to(translator.model.device), tokenizer, PROBES, use))
+    _require_same(expected, plainly_translated(opened.to(translator.model.device), tokenizer, PROBES, use))
 
 
 def _use(cell: str, translator: Translator, pair: str | None) -> Use:
-    """What the caller of a cell's model has to know."""
+    """What one has to know to translate with the model of a cell."""
     record = read_record(_cell_folder(cell) / "train.json")
     labels = Cell(**record["cell"])
     given = record["settings"].get("members", {}).get(pair) or record["settings"]["languages"]
@@ -108,22 +108,22 @@ def _use(cell: str, translator: Translator, pair: str | None) -> Use:
     return Use(named, (given["source"], given["target"]), translator.tokenizer, special_tokens, translator.search)
 
 
-def _said(translator: Translator) -> list[str]:
-    """What the cell makes of some text, of which a small vocabulary can't write all."""
+def _translations(translator: Translator) -> list[str]:
+    """Translations of the probes by the cell, without warnings about what a small vocabulary can't represent."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", LossWarning)
         return translator(PROBES)
 
 
 def _as_others_open(folder: Path) -> tuple[Any, Any]:
-    """The model and the tokenizer in a folder, by transformers alone."""
+    """Open the model and the tokenizer in a folder by transformers alone."""
     from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
     return AutoModelForSeq2SeqLM.from_pretrained(folder).eval(), AutoTokenizer.from_pretrained(folder)
 
 
 def _refuse_extended(cell: str, tokenizer: PairTokenizer) -> None:
-    """Entries that we have added to a vocabulary are no part of the tokenizer, so the model is no use without us."""
+    """Refuse a model to whose vocabulary we have added entries: its tokenizer lacks them, so it needs this package."""
     if _has_own_entries(tokenizer):
         raise UserError(
             f"The model of {cell} has entries in its vocabulary that its tokenizer does not know; write `--as peft`, "
@@ -136,13 +136,17 @@ def _has_own_entries(tokenizer: PairTokenizer) -> bool:
 
 
 def _peft(cell: str, folder: Path, pair: str | None) -> None:
-    """What was trained alone, in folders by stage if there are any, with the name of the base that it belongs to."""
+    """Write only what was trained, in a folder for each stage if there are any, with the name of its base."""
     tuned, base = _folders(cell)
     configs = [file.relative_to(tuned) for file in tuned.rglob("adapter_config.json")]
     if not configs:
         raise UserError(f"{tuned} is a whole model, not a part of one; write `--as merged`.")
     translator = load_cell(cell, pair)
-    before, said, use = _logits(translator.model, translator), _said(translator), _use(cell, translator, pair)
+    before, expected, use = (
+        _logits(translator.model, translator),
+        _translations(translator),
+        _use(cell, translator, pair),
+    )
     shutil.copytree(tuned, folder, dirs_exist_ok=True)
     repository, _, revision = base["settings"].get("hub", "").rpartition("@")
     named = Base(repository or str(Path(base["folder"]).absolute()), revision or None, translator.precision)
@@ -154,7 +158,7 @@ def _peft(cell: str, folder: Path, pair: str | None) -> None:
     domain = domain_of(train["settings"], pair or train["cell"]["pair"])
     say_domains(opened, domain)
     _require_alike(before, _logits(opened, translator))
-    if why := _needs_us(translator.tokenizer, tuned):
+    if why := _needs_this_package(translator.tokenizer, tuned):
         call = ", ".join([f'"{tuned.parent.absolute()}"', *([f'pair="{pair}"'] if pair else [])])
         write_text(folder / PAGE, own_page(use, call, why))
         return
@@ -163,11 +167,11 @@ def _peft(cell: str, folder: Path, pair: str | None) -> None:
     told = domain if takers_of(opened) else None
     write_text(folder / PAGE, part_page(use, named, staged=configs[0].parent != Path("."), domain=told))
     set_generation_settings(opened, use)
-    _require_same(said, plainly_translated(opened, translator.tokenizer.pretrained, PROBES, use))
+    _require_same(expected, plainly_translated(opened, translator.tokenizer.pretrained, PROBES, use))
 
 
-def _needs_us(tokenizer: PairTokenizer, tuned: Path) -> str:
-    """Why transformers and peft alone do not translate with what is in a folder; empty where they do."""
+def _needs_this_package(tokenizer: PairTokenizer, tuned: Path) -> str:
+    """Why transformers and peft can't translate with a folder without this package; empty where they can."""
     if _has_own_entries(tokenizer):
         return "The vocabulary of its base has entries that its tokenizer does not know."
     if (tuned / STAGED_BASE).exists():
@@ -176,7 +180,7 @@ def _needs_us(tokenizer: PairTokenizer, tuned: Path) -> str:
 
 
 def _ctranslate2(cell: str, folder: Path, pair: str | None) -> None:
-    """The merged model as CTranslate2 has it: a quick engine for translation alone."""
+    """Write the merged model for CTranslate2, a quick engine that translates and does not train."""
     try:
         from ctranslate2.converters import TransformersConverter
     except ImportError as error:
@@ -202,19 +206,19 @@ def _ctranslate2(cell: str, folder: Path, pair: str | None) -> None:
     use = replace(_use(cell, translator, pair), search=replace(translator.search, beam_size=1))
     set_tokenizer(use).save_pretrained(folder)
     vocabulary = json.loads((folder / "shared_vocabulary.json").read_text(encoding="utf-8"))
-    told = told_to_ctranslate2(use, vocabulary)
-    write_text(folder / PAGE, ctranslate2_page(replace(use, search=translator.search), told))
-    # What beam search finds differs from engine to engine, so the check is greedy.
+    arguments = ctranslate2_arguments(use, vocabulary)
+    write_text(folder / PAGE, ctranslate2_page(replace(use, search=translator.search), arguments))
+    # Beam search differs from engine to engine, so the check is by greedy search.
     greedy = replace(translator, search=use.search)
-    _require_same(_said(greedy), translated_by_ctranslate2(folder, PROBES, use, told))
+    _require_same(_translations(greedy), translated_by_ctranslate2(folder, PROBES, use, arguments))
 
 
 def _write_as_published(folder: Path, tokenizer: PairTokenizer) -> None:
-    """Put back what published checkpoints of mBART-50 have, transformers leaves out, and the converter goes by."""
-    config, tokenizer = folder / "config.json", folder / "tokenizer_config.json"
-    write_record(config, read_record(config) | {"tokenizer_class": tokenizer.family.tokenizers[0]})
+    """Put back what the converter reads from published checkpoints of mBART-50 and transformers does not write."""
+    model_file, tokenizer_file = folder / "config.json", folder / "tokenizer_config.json"
+    write_record(model_file, read_record(model_file) | {"tokenizer_class": tokenizer.family.tokenizers[0]})
     first = tokenizer.pretrained.bos_token or tokenizer.pretrained.cls_token
-    write_record(tokenizer, read_record(tokenizer) | ({"bos_token": first} if first else {}))
+    write_record(tokenizer_file, read_record(tokenizer_file) | ({"bos_token": first} if first else {}))
 
 
 Write = Callable[[str, Path, str | None], None]
@@ -226,14 +230,14 @@ def _cell_folder(cell: str) -> Path:
 
 
 def _folders(cell: str) -> tuple[Path, dict[str, Any]]:
-    """The folder of what was trained, and the record of the base model."""
+    """The folder with what was trained, and the record of the base model."""
     folder = _cell_folder(cell)
     return folder / "tuned", read_record(Path(read_record(folder / "train.json")["inputs"]["base"]))
 
 
 @torch.inference_mode()
 def _logits(model: torch.nn.Module, translator: Translator) -> list[torch.Tensor]:
-    """Scores of the words of some sentences as their own translations."""
+    """Logits of the probes as their own translations, of shape (1, tokens, vocabulary) each."""
     device = next(model.parameters()).device
     found = []
     for source, target in zip(translator.tokens(PROBES, "source"), translator.tokens(PROBES, "target"), strict=True):
@@ -251,10 +255,10 @@ def _require_alike(before: Sequence[torch.Tensor], after: Sequence[torch.Tensor]
 
 
 def _require_same(own: Sequence[str], plain: Sequence[str]) -> None:
-    """Texts may differ in spaces at their ends, which the lines of a page don't take away."""
-    for number, (said, found) in enumerate(zip(own, plain, strict=True)):
-        if said.strip() != found.strip():
+    """Require equal translations, but for spaces at their ends, which the lines of a page keep."""
+    for number, (cell, found) in enumerate(zip(own, plain, strict=True)):
+        if cell.strip() != found.strip():
             raise AssertionError(
                 f"the exported model, called as its page says, translates {PROBES[number]!r} as {found!r}, "
-                f"and the cell as {said!r}"
+                f"and the cell as {cell!r}"
             )

@@ -1,7 +1,7 @@
-"""How a model that is handed over is called: its generation settings, and the page in its folder with the lines.
+"""Generation settings of an exported model, and the page in its folder with the lines of Python that translate with it.
 
-With these settings transformers' plain `generate` finds what the cell does. They have no word for the limit that the
-cell has for every sentence, so the lines do.
+With these settings the plain `generate` of transformers translates as the cell does. They have no key for the limit of
+length that the cell has for every sentence, so the lines compute it.
 """
 
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ LIMIT_NOTE = (
 
 @dataclass(frozen=True)
 class Use:
-    """All that the caller of a model has to know.
+    """What one has to know to translate with an exported model as the cell does.
 
     Attributes:
         cell: labels of the cell, as the page names it.
@@ -53,18 +53,19 @@ class Use:
 
     @property
     def prompt(self) -> str:
-        """Text before every source sentence."""
+        """Text that stands before every source sentence."""
         return self.tokenizer.prompt
 
     @property
     def first_word(self) -> int:
-        """Place of the first token of `generate` that is text, where the tokenizer would show what is before it."""
+        """Index of the first token of `generate` that is text, where the tokenizer would print those before it."""
         shown = self.tokenizer.pretrained.decode(list(self.special_tokens.begin), skip_special_tokens=True)
         return len(self.special_tokens.begin) if shown.strip() else 0
 
-    def limit(self, length: int, *, more: int) -> int:
-        """Most tokens that are made of a source of a length, its special tokens included, and some more."""
-        return min(int(self.search.max_length_ratio * length) + EXTRA_TOKENS, self.special_tokens.max_length - 1) + more
+    def limit(self, length: int, *, extra: int) -> int:
+        """Largest number of tokens of a hypothesis, plus `extra`, for a source of a length with its special tokens."""
+        longest = self.special_tokens.max_length - 1
+        return min(int(self.search.max_length_ratio * length) + EXTRA_TOKENS, longest) + extra
 
 
 def generation_settings(use: Use) -> "GenerationConfig":
@@ -93,8 +94,9 @@ def generation_settings(use: Use) -> "GenerationConfig":
 
 
 def set_tokenizer(use: Use) -> "PreTrainedTokenizerBase":
-    """The tokenizer, which is set to the languages already, cuts what is longer than the model reads, and knows that
-    the tokens of languages are special.
+    """Set up the tokenizer of the cell, which has its languages already, for others to use.
+
+    It cuts what is longer than the model reads, and takes the tokens of languages for special tokens.
     """
     tokenizer = use.tokenizer.pretrained
     tokenizer.model_max_length = use.special_tokens.max_length
@@ -108,17 +110,17 @@ def set_tokenizer(use: Use) -> "PreTrainedTokenizerBase":
 def plainly_translated(
     model: "nn.Module", tokenizer: "PreTrainedTokenizerBase", sentences: Sequence[str], use: Use
 ) -> list[str]:
-    """Translations by the lines of the page, with a model and a tokenizer opened as they say."""
+    """Translate as the lines of the page do, with a model and a tokenizer opened as they say."""
     found = []
     for sentence in sentences:
         tokens = tokenizer(use.prompt + sentence, return_tensors="pt", truncation=True).to(model.device)
-        output = model.generate(**tokens, max_length=use.limit(tokens.input_ids.shape[1], more=2))
+        output = model.generate(**tokens, max_length=use.limit(tokens.input_ids.shape[1], extra=2))
         found.append(tokenizer.decode(output[0][use.first_word :], skip_special_tokens=True))
     return found
 
 
 def merged_page(use: Use) -> str:
-    """The page of a whole model."""
+    """Write the page of a whole model."""
     opened = (
         "from transformers import AutoModelForSeq2SeqLM, AutoTokenizer",
         "",
@@ -144,7 +146,7 @@ class Base:
 
 
 def part_page(use: Use, base: Base, *, staged: bool, domain: int | None) -> str:
-    """The page of a peft folder, or of the folders of stages: it names the base and how it is to be opened.
+    """Write the page of a peft folder, or of the folders of stages; it names the base and says how it is opened.
 
     Args:
         use: of the cell.
@@ -186,14 +188,14 @@ _STAGES = (
 
 
 def own_page(use: Use, call: str, why: str) -> str:
-    """The page of a peft folder that nothing but this package opens; `call` is what opens the cell."""
+    """Write the page of a peft folder that nothing but this package opens, with the arguments of `mtpeft.load`."""
     code = f'import mtpeft\n\ntranslate = mtpeft.load({call})\nprint(*translate(["{EXAMPLE}"]))'
     return f"{_head(use, 'peft')}\n{why} Where the cell is, this translates:\n\n```python\n{code}\n```\n"
 
 
 @dataclass(frozen=True)
-class Told:
-    """What CTranslate2 is told besides the source.
+class CTranslate2Arguments:
+    """What CTranslate2 has to be given besides the source.
 
     Attributes:
         prefix: tokens that the target begins with.
@@ -206,24 +208,24 @@ class Told:
     suppressed: tuple[tuple[str, ...], ...]
 
 
-def told_to_ctranslate2(use: Use, vocabulary: Sequence[str]) -> Told:
-    """The same for a model that was converted to this vocabulary.
+def ctranslate2_arguments(use: Use, vocabulary: Sequence[str]) -> CTranslate2Arguments:
+    """Arguments for a model that was converted with this vocabulary.
 
-    It begins with the start token by itself, but for a model whose start is the language.
+    CTranslate2 begins with the start token by itself, except for a model whose start token is the language.
     """
     begin, forbidden = use.special_tokens.begin, use.special_tokens.forbidden
     starts_from_language = use.tokenizer.family.begin is language_alone
     language = begin if starts_from_language else begin[1:]
     words = [*((token,) for token in forbidden.tokens), *forbidden.sequences]
-    return Told(
+    return CTranslate2Arguments(
         prefix=tuple(vocabulary[token] for token in language),
         repeated=0 if starts_from_language else len(language),
         suppressed=tuple(tuple(vocabulary[token] for token in own) for own in words if max(own) < len(vocabulary)),
     )
 
 
-def ctranslate2_page(use: Use, told: Told) -> str:
-    """The page of a model for CTranslate2."""
+def ctranslate2_page(use: Use, given: CTranslate2Arguments) -> str:
+    """Write the page of a model for CTranslate2."""
     beams = f", length_penalty={use.search.length_penalty}" if use.search.beam_size > 1 else ""
     opened = (
         "import ctranslate2",
@@ -233,22 +235,24 @@ def ctranslate2_page(use: Use, told: Told) -> str:
         "tokenizer, model = AutoTokenizer.from_pretrained(folder), ctranslate2.Translator(folder)",
     )
     lines = (
-        f"source = tokenizer({_given(use)}, truncation=True).input_ids",
+        f"source = tokenizer({_source(use)}, truncation=True).input_ids",
         "output = model.translate_batch(",
         "    [tokenizer.convert_ids_to_tokens(source)],",
-        *([f"    target_prefix=[{list(told.prefix)!r}],"] if told.prefix else []),
+        *([f"    target_prefix=[{list(given.prefix)!r}],"] if given.prefix else []),
         f"    beam_size={use.search.beam_size}{beams},",
-        f"    suppress_sequences={list(map(list, told.suppressed))!r},",
-        f"    max_decoding_length={_limit(use, 'len(source)', more=_more(use, told))},",
+        f"    suppress_sequences={list(map(list, given.suppressed))!r},",
+        f"    max_decoding_length={_limit(use, 'len(source)', extra=_extra(use, given))},",
         ")",
-        f"made = tokenizer.convert_tokens_to_ids(output[0].hypotheses[0][{told.repeated}:])",
+        f"made = tokenizer.convert_tokens_to_ids(output[0].hypotheses[0][{given.repeated}:])",
         "print(tokenizer.decode(made, skip_special_tokens=True))",
     )
     return _page(use, "ctranslate2", opened, lines)
 
 
-def translated_by_ctranslate2(folder: Path, sentences: Sequence[str], use: Use, told: Told) -> list[str]:
-    """Translations by the lines of the page."""
+def translated_by_ctranslate2(
+    folder: Path, sentences: Sequence[str], use: Use, given: CTranslate2Arguments
+) -> list[str]:
+    """Translate as the lines of the page of CTranslate2 do."""
     import ctranslate2
     from transformers import AutoTokenizer
 
@@ -258,23 +262,23 @@ def translated_by_ctranslate2(folder: Path, sentences: Sequence[str], use: Use, 
         source = tokenizer(use.prompt + sentence, truncation=True).input_ids
         output = model.translate_batch(
             [tokenizer.convert_ids_to_tokens(source)],
-            target_prefix=[list(told.prefix)] if told.prefix else None,
+            target_prefix=[list(given.prefix)] if given.prefix else None,
             beam_size=use.search.beam_size,
-            suppress_sequences=list(map(list, told.suppressed)),
-            max_decoding_length=use.limit(len(source), more=_more(use, told)),
+            suppress_sequences=list(map(list, given.suppressed)),
+            max_decoding_length=use.limit(len(source), extra=_extra(use, given)),
         )
-        made = tokenizer.convert_tokens_to_ids(output[0].hypotheses[0][told.repeated :])
+        made = tokenizer.convert_tokens_to_ids(output[0].hypotheses[0][given.repeated :])
         found.append(tokenizer.decode(made, skip_special_tokens=True))
     return found
 
 
-def _more(use: Use, told: Told) -> int:
-    """Tokens that CTranslate2 counts and the limit of a search does not."""
-    return 1 - len(use.special_tokens.begin) + told.repeated
+def _extra(use: Use, given: CTranslate2Arguments) -> int:
+    """Number of tokens that CTranslate2 counts and the limit of a search does not."""
+    return 1 - len(use.special_tokens.begin) + given.repeated
 
 
 def set_generation_settings(model: "nn.Module", use: Use) -> None:
-    """Give them to the transformers model inside a model."""
+    """Set the generation settings of the transformers model inside a model."""
     from transformers import GenerationMixin
 
     inner: Any = next(module for module in model.modules() if isinstance(module, GenerationMixin))
@@ -284,20 +288,20 @@ def set_generation_settings(model: "nn.Module", use: Use) -> None:
 def _plain_lines(use: Use) -> tuple[str, ...]:
     words = f"output[0][{use.first_word}:]" if use.first_word else "output[0]"
     return (
-        f'tokens = tokenizer({_given(use)}, return_tensors="pt", truncation=True)',
-        f"output = model.generate(**tokens, max_length={_limit(use, 'tokens.input_ids.shape[1]', more=2)})",
+        f'tokens = tokenizer({_source(use)}, return_tensors="pt", truncation=True)',
+        f"output = model.generate(**tokens, max_length={_limit(use, 'tokens.input_ids.shape[1]', extra=2)})",
         f"print(tokenizer.decode({words}, skip_special_tokens=True))",
     )
 
 
-def _given(use: Use) -> str:
+def _source(use: Use) -> str:
     return f"{use.prompt!r} + text" if use.prompt else "text"
 
 
-def _limit(use: Use, length: str, *, more: int) -> str:
-    """`Use.limit` as it is written in Python."""
+def _limit(use: Use, length: str, *, extra: int) -> str:
+    """`Use.limit` as an expression in Python."""
     ratio = use.search.max_length_ratio
-    return f"min(int({ratio!r} * {length}) + {EXTRA_TOKENS + more}, {use.special_tokens.max_length - 1 + more})"
+    return f"min(int({ratio!r} * {length}) + {EXTRA_TOKENS + extra}, {use.special_tokens.max_length - 1 + extra})"
 
 
 def _page(use: Use, library: str, opened: Sequence[str], lines: Sequence[str]) -> str:

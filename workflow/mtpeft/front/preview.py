@@ -1,4 +1,4 @@
-"""Figures and findings from the cells that are finished now: missing ones stay gaps and are named."""
+"""Draw figures and test claims on the cells that are finished now; missing cells stay gaps and are named."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -37,11 +37,11 @@ FINDINGS = "findings"
 TABLES = ("scores.csv", "costs.csv", "summary.*", "others.*", "representations.csv")
 BEGUN_ANEW = "A cell was begun anew while its records were read; run `make preview` again."
 UNFINISHED = ".unfinished"
-"""Patterns of files that were made without all of their cells, in the place of those that Snakemake makes."""
+"""A list of patterns: files that were made without all of their cells, in place of those that Snakemake makes."""
 
 
 def preview(configuration: Configuration) -> Iterator[str]:
-    """Draw all figures and test all claims on what is finished now, beside what Snakemake makes; yields lines."""
+    """Draw all figures and test all claims on what is finished now, in a folder of their own; yields lines."""
     folder, labels = preview_folder(configuration), [*configuration.studies, EFFICIENCY]
     yield from draw_finished(configuration, {label: folder / "tables" / label for label in labels}, folder=folder)
     yield assess_finished(configuration, folder=folder)
@@ -67,13 +67,14 @@ def draw_finished(configuration: Configuration, labels: Mapping[str, Path], *, f
             write_tables(finished, scores=tables / "scores.csv", costs=tables / "costs.csv", **there)
             write_summary(finished, output=summary, page=summary.with_suffix(".md"), **there)
             if others:
-                told = {"before": untouched_elsewhere(configuration, label), "missing": lacking}
-                write_others(others, output=others_table, page=others_table.with_suffix(".md"), **told)
+                untouched = untouched_elsewhere(configuration, label)
+                page = others_table.with_suffix(".md")
+                write_others(others, output=others_table, page=page, before=untouched, missing=lacking)
             if shown:
                 unmeasured = {cell for cell in shown if not _is_represented(configuration, cell)}
                 write_representations(shown, output=ranks_table, missing=unmeasured)
         except UserError as error:
-            # Where the test set has changed, cells of before and after can't be compared.
+            # Cells that were scored before and after a change of the test set can't be compared.
             yield f"{folder / label}.pdf: not drawn. {error}"
             continue
         except FileNotFoundError:
@@ -96,7 +97,7 @@ def _is_represented(configuration: Configuration, cell: Cell) -> bool:
 
 
 def _scored(configuration: Configuration, measured: Sequence[OnPair]) -> tuple[int, int]:
-    """How many have a score, and of how many."""
+    """How many cells on pairs have a score, and how many there are."""
     return sum(state_of(configuration, *on) == "done" for on in measured), len(measured)
 
 
@@ -121,7 +122,7 @@ def assess_finished(configuration: Configuration, *, folder: Path) -> str:
 def make_unfinished(configuration: Configuration) -> None:
     """Make what Snakemake could not: tables, figures and findings whose cells are not all finished.
 
-    What lies there of an earlier state goes at once, tables with their figures, so that all are of one state.
+    Those of an earlier state are removed first, tables with their figures, so that all show the same state.
     """
     results, figures = results_folder(configuration), figures_folder(configuration)
     labels = [label for label in (*configuration.studies, EFFICIENCY) if not _is_whole(configuration, label)]
@@ -140,13 +141,13 @@ def make_unfinished(configuration: Configuration) -> None:
 
 
 def _drawn(configuration: Configuration, label: str) -> list[OnPair]:
-    """All that a figure is drawn from."""
+    """The cells that a figure is drawn from, each with the pair that it is scored on."""
     cells = drawn_cells(configuration, label)
     return [*(cell.on_own for cell in cells), *study_others(configuration, label)]
 
 
 def _is_whole(configuration: Configuration, label: str) -> bool:
-    """Whether all is there that the tables of a figure are made of."""
+    """Whether everything is finished that the tables of a figure are made from."""
     if not all(is_finished(configuration, *on) for on in _drawn(configuration, label)):
         return False
     if not all(is_represented(configuration, cell) for cell in represented(configuration, label)):

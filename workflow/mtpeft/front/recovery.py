@@ -159,15 +159,18 @@ def record_finished(
     Raises:
         UserError: Snakemake fails.
     """
-    kept: set[FinishedFile] = set()
+    seen: set[FinishedFile] = set()
+    kept: list[FinishedFile] = []
     # What was made from these files shows only when they have a record.
-    while finished := set(_unrecorded(overlays, targets, since)) - kept:
+    while finished := set(_unrecorded(overlays, targets, since)) - seen:
+        seen |= finished
         good = [made for made in finished if (same and not made.outdated) or _holds(configuration, made.path)]
-        for made in finished.difference(good):
+        # Snakemake makes outdated files anew by itself.
+        for made in (made for made in finished.difference(good) if not made.outdated):
             _remove(made.path)
             yield f"{made.path} was finished by a job of an earlier run with another configuration; it is made anew."
         _touch(overlays, good)
-        kept.update(good)
+        kept += good
     if kept:
         yield f"{len(kept)} files and folders were finished by jobs of an earlier run and are kept."
 

@@ -1,4 +1,4 @@
-"""JSON schemas of the configuration and of the records, made from the types that check them."""
+"""Write the JSON schemas of the configuration and of the records, from the types that check them."""
 
 import json
 from pathlib import Path
@@ -39,7 +39,7 @@ TYPES: dict[str, type[BaseModel]] = {
 
 
 def schema_text(kind: type[BaseModel]) -> str:
-    """The schema of a type, as its file has it."""
+    """The text of the schema file of a type."""
     return json.dumps(kind.model_json_schema(), indent=2, ensure_ascii=False) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""Put the models that were pre-trained here where the default study looks for its own."""
+"""Put models that were pre-trained here into workflow/models/, with a model card, for the default study to use."""
 
 import shutil
 from collections.abc import Iterator, Mapping
@@ -45,9 +45,9 @@ TAKEN = ("config.json", "generation_config.json", "tokenizer.json", "tokenizer_c
 
 
 def ship_model(record: Path, folder: Path, *, data: DataRecord) -> None:
-    """Write weights as 16-bit floats, tokenizer, configuration, records of training and data, and the card.
+    """Write weights as 16-bit floats, tokenizer, configuration, records of training and data, and the model card.
 
-    Loading turns the weights into 32-bit floats again; what was rounded off is less than a thousandth of each.
+    Loading turns the weights into 32-bit floats again. Rounding changes each of them by less than a thousandth.
     """
     import torch
     from safetensors.torch import load_file, save_file
@@ -75,12 +75,12 @@ def ship_model(record: Path, folder: Path, *, data: DataRecord) -> None:
 def data_record(
     pairs: Mapping[str, Path], splits: Mapping[str, Path], *, settings: Mapping[str, Mapping[str, Any]]
 ) -> DataRecord:
-    """What a model was trained on and what was kept out of it.
+    """Describe the text that a model was trained on, and what was kept out of it.
 
     Args:
         pairs: the `parts.json` of each pair, with its texts beside it.
         splits: the `split.json` of each corpus.
-        settings: what decides which sentences each corpus has and which are held out: `held_out_settings`.
+        settings: for each corpus what decides which sentences it has and which are held out (`held_out_settings`).
     """
     parts = {label: read_record(path) for label, path in pairs.items()}
     return DataRecord(
@@ -111,7 +111,7 @@ LIMITS = """\
 
 
 def model_card(training: Mapping[str, Any], data: DataRecord, *, megabytes: float) -> str:
-    """The text of README.md, from the records of the training and of the data."""
+    """The model card in Markdown, from the records of the training and of the data."""
     settings, config, run = training["settings"], training["settings"]["config"], training["training"]
     noise = settings["noise"]
     return "\n".join(
@@ -157,6 +157,6 @@ def model_card(training: Mapping[str, Any], data: DataRecord, *, megabytes: floa
 
 
 def _rows_read(most: int | None, data: DataRecord) -> int:
-    """Sentence pairs that were read, of at most so many of each pair."""
+    """Number of sentence pairs that were read, at most so many of each language pair."""
     found = [pair["rows"]["pretrain"] for pair in data.pairs.values()]
     return sum(min(most or rows, rows) for rows in found)

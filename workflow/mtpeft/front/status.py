@@ -1,4 +1,4 @@
-"""How far a sweep is, read from its files alone; nothing is locked, so it can be asked beside a running sweep."""
+"""Count the cells in each state, from their files alone. Nothing is locked, so this works beside a running sweep."""
 
 import fcntl
 from collections import Counter
@@ -18,38 +18,44 @@ STATES = ("done", "diverged", "running", "failed", "stopped", "missing")
 
 
 def state_of(configuration: Configuration, cell: Cell, pair: str | None = None) -> str:
-    """One of `STATES`: `stopped` is half-trained or half-way through its steps, `failed` has said why it failed.
+    """The state of a cell, one of `STATES`.
 
-    With another pair than its own, the state of what is to be done on the test sets of that; a group's own are all its
-    pairs. Results of other settings than those of now are as good as missing.
+    `stopped` is half-trained, or has done some of its steps; `failed` has a note that says why. Results of other
+    settings than those of now count as missing.
+
+    Args:
+        configuration: of now.
+        cell: whose state is wanted.
+        pair: another pair than its own whose test sets it is to be scored on. A cell of several pairs has all of them
+            as its own.
     """
-    return _look(configuration, OnPair(cell, pair or cell.pair))[0]
+    return _read(configuration, OnPair(cell, pair or cell.pair))[0]
 
 
 def is_finished(configuration: Configuration, cell: Cell, pair: str | None = None) -> bool:
-    """True when nothing is left to do for a cell, or for it on another pair than its own; divergence is a result."""
+    """Whether nothing is left to do for a cell, or for a cell on another pair than its own; divergence is a result."""
     return finished_records(configuration, cell, pair) is not None
 
 
 def finished_of(configuration: Configuration, measured: Sequence[OnPair]) -> tuple[int, int]:
-    """How many are finished, and of how many."""
+    """How many cells on pairs are finished, and how many there are."""
     return sum(is_finished(configuration, *on) for on in measured), len(measured)
 
 
 def finished_records(
     configuration: Configuration, cell: Cell, pair: str | None = None
 ) -> dict[str, dict[str, Any]] | None:
-    """Records of a cell by step, those by which it is finished, or None when something is left to do for it."""
-    state, records = _look(configuration, OnPair(cell, pair or cell.pair))
+    """The records of a finished cell by step, or None when something is left to do for it."""
+    state, records = _read(configuration, OnPair(cell, pair or cell.pair))
     return records if state in ("done", "diverged") else None
 
 
-def _look(configuration: Configuration, measured: OnPair) -> tuple[str, dict[str, dict[str, Any]]]:
+def _read(configuration: Configuration, measured: OnPair) -> tuple[str, dict[str, dict[str, Any]]]:
     """The state of a cell on a pair and the records that show it."""
     if measured.cell.is_group and measured == measured.cell.on_own:
-        return _look_at_group(configuration, measured.cell)
+        return _read_multilingual(configuration, measured.cell)
     lock = measured.folder / "state" / "lock"
-    if _is_held(lock):
+    if _is_locked(lock):
         return "running", {}
     if (measured.folder / FAILURE).exists():
         return "failed", {}
@@ -60,12 +66,12 @@ def _look(configuration: Configuration, measured: OnPair) -> tuple[str, dict[str
     return "stopped" if first in records or lock.exists() else "missing", records
 
 
-def _look_at_group(configuration: Configuration, cell: Cell) -> tuple[str, dict[str, dict[str, Any]]]:
-    """The state of the training of a group and of what follows on each of its pairs, with the records of the first."""
+def _read_multilingual(configuration: Configuration, cell: Cell) -> tuple[str, dict[str, dict[str, Any]]]:
+    """The state of a cell of several pairs and of what follows on each of them, with the records of the first."""
     lock = cell.folder / "state" / "lock"
-    looks = [_look(configuration, measured) for measured in cell.measured]
-    states, records = {state for state, _ in looks}, looks[0][1]
-    if _is_held(lock) or "running" in states:
+    by_pair = [_read(configuration, measured) for measured in cell.measured]
+    states, records = {state for state, _ in by_pair}, by_pair[0][1]
+    if _is_locked(lock) or "running" in states:
         return "running", {}
     if (cell.folder / FAILURE).exists() or "failed" in states:
         return "failed", {}
@@ -74,7 +80,8 @@ def _look_at_group(configuration: Configuration, cell: Cell) -> tuple[str, dict[
     return "stopped" if "train" in records or states != {"missing"} or lock.exists() else "missing", records
 
 
-def _is_held(lock: Path) -> bool:
+def _is_locked(lock: Path) -> bool:
+    """Whether a process has the lock of a saved state, and so works on it now."""
     try:
         with open(lock) as stream:
             fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -86,7 +93,7 @@ def _is_held(lock: Path) -> bool:
 
 
 def status_table(configuration: Configuration) -> str:
-    """Cells of each study and method by state, the same on other pairs than their own, and why steps failed."""
+    """A table of the cells of each study and method by state, on their own and on other pairs, and why steps failed."""
     rows: list[tuple[object, ...]] = [("study", "method", *STATES)]
     for label, study in configuration.studies.items():
         own = [cell.on_own for cell in study_cells(configuration, study)]
@@ -97,9 +104,9 @@ def status_table(configuration: Configuration) -> str:
     rows += [_counted(configuration, label, "", measured) for label, measured in everything.items() if measured]
     scored = scored_with_comet(configuration, cells)
     comet = [] if scored is None else [f"scored with COMET: {len(scored)} of {len(cells)} cells"]
-    shown = all_represented(configuration)
-    found = [cell for cell in shown if is_represented(configuration, cell)]
-    represented = [f"representations measured: {len(found)} of {len(shown)} cells"] if shown else []
+    wanted = all_represented(configuration)
+    found = [cell for cell in wanted if is_represented(configuration, cell)]
+    represented = [f"representations measured: {len(found)} of {len(wanted)} cells"] if wanted else []
     return "\n".join([aligned(rows), *comet, *represented, *failures([*cells, *others])])
 
 
@@ -114,7 +121,7 @@ def _counted(configuration: Configuration, label: str, method: str, measured: Se
 
 
 def failures(cells: Iterable[Cell | OnPair]) -> list[str]:
-    """One line per failed step: of these cells, and of whatever comes before them."""
+    """One line for each failed step of these cells, and of the text and the models that they are made from."""
     folders = dict.fromkeys(folder for work in cells for folder in _folders(work))
     notes = [*(folder / FAILURE for folder in folders), *sorted(FAILURES_FOLDER.glob("*.json"))]
     read = [read_if_whole(note) for note in notes]

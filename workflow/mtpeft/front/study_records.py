@@ -1,7 +1,7 @@
-"""What each study file has made: which cells it had when it was last run, so that a change is told before it costs.
+"""Record which cells a study file had when it was last run, and say what a change of it makes anew before it is run.
 
-The record of a study file is `results/<study file>/study.json`. Cells lie under a digest of what their labels stand
-for, so a changed entry of a catalogue destroys nothing: its cells are made anew beside those of before.
+The record is `results/<study file>/study.json`. The folder of a cell bears a digest of what its labels stand for, so a
+changed entry of a catalogue destroys nothing: its cells are made anew beside the earlier ones.
 """
 
 import hashlib
@@ -24,23 +24,23 @@ from mtpeft.steps.paths import in_use
 RECORD = "study.json"
 FINISHED = "score.json"
 EARLIER_LAYOUT = ("results/scores.csv", "results/figures", "results/tables")
-"""What earlier versions wrote, which gave all study files one folder and all cells their labels alone."""
+"""Files of earlier versions, in which all study files shared one folder and folders of cells had no digest."""
 
 
 @dataclass(frozen=True)
-class Left:
-    """Finished cells that a study file had, and that a change of it leaves unused."""
+class UnusedCells:
+    """Finished cells that a study file had, and no longer uses since it was changed."""
 
     folders: Sequence[Path]
 
     @property
     def seconds(self) -> float:
-        """What their training and decoding took."""
+        """Time that their training and decoding took."""
         return sum(map(_seconds, self.folders))
 
     @property
     def stored_bytes(self) -> int:
-        """What they take on the disk."""
+        """Space that they take on the disk."""
         return sum(size_of(folder) for folder in self.folders)
 
 
@@ -51,7 +51,7 @@ def configuration_hash(configuration: Configuration) -> str:
 
 
 def begin_study(configuration: Configuration, overlays: Sequence[Path]) -> list[str]:
-    """Say what a study file would leave unused, and note what it makes now.
+    """Record what a study file makes now; returns warnings about what it leaves unused.
 
     Raises:
         UserError: another study file has the same name.
@@ -64,40 +64,40 @@ def begin_study(configuration: Configuration, overlays: Sequence[Path]) -> list[
             f"rename the study file or, if it is the same one in another place, delete {folder / RECORD}."
         )
     lines = [*earlier_layout(known), *changes(configuration)]
-    told = {
+    record = {
         "files": files,
         "cells": {cell.path: cell.digest for cell in all_cells(configuration)},
         "uses": sorted(in_use(configuration)),
     }
-    text = json.dumps(told, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    text = json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
     if not (folder / RECORD).exists() or (folder / RECORD).read_text(encoding="utf-8") != text:
         write_text(folder / RECORD, text)
     return lines
 
 
 def earlier_layout(known: dict[str, Any] | None) -> Iterator[str]:
-    """One sentence on results of a version that laid them elsewhere, at the first start of a study file."""
+    """A warning about results of an earlier version, at the first start of a study file."""
     found = [place for place in EARLIER_LAYOUT if Path(place).exists()]
     if found and known is None:
         yield (
             f"{listed(found)} and what else has no digest in its name under data/ and results/ were made by an earlier "
-            "version, which laid files elsewhere; they are left as they are and not used."
+            "version, which put files into other folders; they are left as they are and not used."
         )
 
 
 def changes(configuration: Configuration) -> Iterator[str]:
-    """What the study file would make anew, since its labels stand for something else than when it was last run."""
-    left = left_by(configuration)
-    if left.folders:
+    """A warning about finished cells that are made anew, since their labels stand for something else than before."""
+    unused = unused_cells(configuration)
+    if unused.folders:
         yield (
-            f"Since this study was last run, entries of the catalogues were changed: {len(left.folders)} finished "
-            f"cell(s) are made anew, whose training and decoding took {left.seconds / 3600:.2g} hours. What was made "
-            f"before stays ({left.stored_bytes / 1e6:.1f} MB in {left.folders[0]} and others of its kind); `make tidy` "
-            "lists what no study file uses."
+            f"Since this study was last run, entries of the catalogues were changed: {len(unused.folders)} finished "
+            f"cell(s) are made anew, whose training and decoding took {unused.seconds / 3600:.2g} hours. What was made "
+            f"before stays ({unused.stored_bytes / 1e6:.1f} MB in {unused.folders[0]} and others of its kind); "
+            "`make tidy` lists what no study file uses."
         )
 
 
-def left_by(configuration: Configuration) -> Left:
+def unused_cells(configuration: Configuration) -> UnusedCells:
     """Finished cells that the study file had when it was last run, and whose labels stand for something else now."""
     known = _read(results_folder(configuration)) or {"cells": {}}
     now = {cell.path: cell for cell in all_cells(configuration)}
@@ -106,7 +106,7 @@ def left_by(configuration: Configuration) -> Left:
         for path, digest in known["cells"].items()
         if path in now and now[path].digest != digest and not (now[path].folder / FINISHED).exists()
     ]
-    return Left([folder for folder in folders if (folder / FINISHED).exists()])
+    return UnusedCells([folder for folder in folders if (folder / FINISHED).exists()])
 
 
 def size_of(path: Path) -> int:
@@ -115,7 +115,7 @@ def size_of(path: Path) -> int:
 
 
 def all_uses() -> set[str]:
-    """What the study files of all results use, as they were when they were last run."""
+    """Everything that the study files with results used when they were last run."""
     return {used for record in sorted(RESULTS.glob(f"*/{RECORD}")) for used in (_read(record.parent) or {})["uses"]}
 
 
@@ -131,7 +131,7 @@ def _read(folder: Path) -> dict[str, Any] | None:
 
 
 def _written(file: Path) -> str:
-    """A file from the working directory, where it lies in it."""
+    """The path of a study file, relative to the working directory where it lies inside."""
     path = Path(file).absolute()
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 

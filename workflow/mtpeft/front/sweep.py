@@ -20,7 +20,7 @@ from mtpeft.core.errors import require_room
 from mtpeft.core.failure_notes import FAILURES_FOLDER, any_mistake
 from mtpeft.core.process import die_with_parent
 from mtpeft.core.text_tables import tally
-from mtpeft.forkserver.launcher import warm_process
+from mtpeft.forkserver.launcher import fork_server
 from mtpeft.front.comet_server import comet_process
 from mtpeft.front.preview import FINDINGS, make_unfinished, remove_unfinished
 from mtpeft.front.progress import FirstTranslations, Progress, text_warnings
@@ -113,7 +113,7 @@ def _helpers(configuration: Configuration, cluster: bool) -> Iterator[dict[str, 
     if cluster:
         yield {}
         return
-    with warm_process() as found, comet_process(configuration) as comet:
+    with fork_server() as found, comet_process(configuration) as comet:
         yield found | comet
 
 

@@ -1,4 +1,4 @@
-"""What no study file uses any more: results of entries that were changed, and of studies that were given up."""
+"""List or remove what no study file uses any more: results of changed entries, and of studies that were given up."""
 
 import shutil
 from collections.abc import Iterator
@@ -21,13 +21,13 @@ WITH_DIGEST = (
     "results/rates/*/*/*/*",
     "results/cells/*/*/*/*/*/*",
 )
-"""Where folders and files lie that bear a digest."""
+"""Patterns of folders and files whose names end with a digest."""
 
 
 def tidy(configuration: Configuration, *, removes: bool) -> Iterator[str]:
-    """List what neither this configuration nor a study file that has results uses, and remove it if asked to.
+    """List, and remove if asked to, what neither this configuration nor a study file with results uses; yields lines.
 
-    A study file that is given up uses what it used until its folder under results/ is deleted.
+    A study file that was given up counts until its folder under results/ is deleted.
 
     Raises:
         UserError: a sweep works in this folder, and things are to be removed.
@@ -40,7 +40,7 @@ def tidy(configuration: Configuration, *, removes: bool) -> Iterator[str]:
 
 
 def unused(configuration: Configuration) -> list[Path]:
-    """Folders and files with a digest that nothing uses."""
+    """Folders and files with a digest that no study file uses, without those inside of such a folder."""
     used = {Path(path) for path in all_uses() | in_use(configuration)}
     kept = used | {folder for path in used for folder in path.parents}
     found = [path for pattern in WITH_DIGEST for path in sorted(Path().glob(pattern)) if _bears_digest(path)]
@@ -65,5 +65,5 @@ def _tidied(configuration: Configuration, *, removes: bool) -> Iterator[str]:
 
 
 def _bears_digest(path: Path) -> bool:
-    """Whether a name ends with a digest, before what says its format."""
+    """Whether a name ends with a digest, before its suffix if it has one."""
     return path.match(f"*-{'[0-9a-f]' * 8}") or path.match(f"*-{'[0-9a-f]' * 8}.*")

@@ -1,4 +1,4 @@
-"""Translate what is written to standard input, line by line, with a trained cell."""
+"""Translate standard input line by line with a trained cell."""
 
 import io
 import sys
@@ -15,11 +15,11 @@ INPUT = Path("Standard input")
 def translate_lines(cell: str, pair: str | None) -> None:
     """Write a line to standard output for every line of standard input, both in UTF-8, whatever the locale.
 
-    What a line loses on its way into tokens is said on standard error.
+    Warnings on standard error say what a line loses when it is tokenized.
 
     Args:
         cell: its folder or its labels.
-        pair: which one of its group; None where it was trained on one.
+        pair: which one it translates, where it was trained on several.
 
     Raises:
         UserError: standard input is empty, or a line is not UTF-8 or has a NUL.
@@ -40,7 +40,7 @@ def translate_lines(cell: str, pair: str | None) -> None:
 
 
 def lines_of(content: bytes) -> list[str]:
-    """Lines of text in UTF-8, as those of files are read.
+    """Split text in UTF-8 into lines, as the text of files is split.
 
     A line ends with a line feed, or with a carriage return where there is no line feed at all; no other character ends
     one.

@@ -1,4 +1,4 @@
-"""Call a package in its own environment, in a process of its own that sees no other packages."""
+"""Call a package in its own environment: in a process that sees no other packages."""
 
 import json
 import os
@@ -14,20 +14,20 @@ from mtpeft.core.errors import TryAgainError, UserError
 from mtpeft.core.process import die_with_parent
 
 PACKAGES = "packages"
-# No site-packages and no variables of Python, and text is UTF-8 whatever the machine's locale says.
+# Without site-packages and without Python's environment variables; text is UTF-8 whatever the locale of the machine.
 ISOLATED = ("-I", "-S", "-X", "utf8")
 
 
 @dataclass(frozen=True)
 class Program:
-    """A file of ours that calls a package.
+    """A program of this project that calls a package in its own environment.
 
     Attributes:
-        name: what people call the package.
-        file: called as `file PACKAGES COMMAND`, with a request as JSON on standard input; the answer is JSON on
-            standard output.
-        environment: the folder of the package's environment.
-        variables: that it is started with, besides those of this process.
+        name: what messages call the package.
+        file: is called as `file PACKAGES COMMAND`, reads a request as JSON from standard input and writes the answer as
+            JSON to standard output.
+        environment: folder of the package's environment.
+        variables: environment variables that it is started with, besides those of this process.
     """
 
     name: str
@@ -36,15 +36,15 @@ class Program:
     variables: Mapping[str, str] = field(default_factory=dict)
 
     def call(self, *arguments: str) -> list[str]:
-        """The command by which it is started."""
+        """Return the command that starts it."""
         packages = self.environment.resolve() / PACKAGES
         return [sys.executable, *ISOLATED, str(self.file), str(packages), *arguments]
 
     def answer(self, command: str, request: Mapping[str, Any], *, folder: Path) -> dict[str, Any]:
-        """Run a command in a folder and return its answer.
+        """Run a command of the program in a folder; returns its answer.
 
         Raises:
-            UserError: the package does not start, or the command failed.
+            UserError: the package does not start, or the command has failed.
             TryAgainError: it was killed.
         """
         finished = subprocess.run(
@@ -66,7 +66,7 @@ class Program:
         return json.loads(finished.stdout)
 
     def broken(self, reason: str) -> UserError:
-        """What to tell of an environment that does not work."""
+        """Return the error about an environment that does not work."""
         return UserError(
             f"{self.name} does not work in {self.environment} ({reason}): delete that folder and run again."
         )

@@ -21,7 +21,7 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from mtpeft.methods.base_adapter import TargetedConfig, TunerType, WrapperLayer, WrappingTuner, register
 from mtpeft.models.attention import eager_function, heads, key_projection, query_projection
-from mtpeft.models.config_json import HUGGINGFACE_SPECIALS
+from mtpeft.models.families.mbart import HUGGINGFACE_SPECIALS
 
 ATTENTION = "mtpeft_prefix"
 """Name of our attention function among those of transformers."""

@@ -20,7 +20,7 @@ from mtpeft.methods.encoder_input_adapter import (
     positions_of,
     prepended,
 )
-from mtpeft.models.config_json import HUGGINGFACE_SPECIALS
+from mtpeft.models.families.mbart import HUGGINGFACE_SPECIALS
 
 FREQUENT = 5000
 """Entries at the head of the vocabulary, where the most frequent pieces stand, from which a prompt is drawn."""

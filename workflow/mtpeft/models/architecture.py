@@ -1,14 +1,14 @@
-"""The shape of a model as its config.json tells it: the modules that methods attach to, and the number of parameters.
+"""The shape of a model by its config.json: the modules that methods attach to, and the number of parameters.
 
-Nothing here needs torch, so that budgets are known before any weight is there. The totals are asserted on the built
-model by the trainer.
+Nothing here needs torch, so that budgets are known before there is any weight. The trainer asserts the totals on the
+built model.
 """
 
 from dataclasses import dataclass, replace
 from typing import Literal
 
 NEW_ENTRIES = "new_entries"
-"""Key of a config.json that says how many entries were added to the vocabulary, and name of what trains them."""
+"""Key of a config.json with the number of entries that were added to its vocabulary, and name of what trains them."""
 Role = Literal["query", "key", "value", "output", "feed_forward"]
 Side = Literal["encoder", "decoder"]
 CROSS = ("encoder_attn", "EncDecAttention")
@@ -16,12 +16,12 @@ CROSS = ("encoder_attn", "EncDecAttention")
 
 
 def side_of(module: str) -> Side:
-    """The stack that a module belongs to, by its name."""
+    """Return the side that a module belongs to, by its name."""
     return "encoder" if "encoder" in module.split(".")[:2] else "decoder"
 
 
 def is_cross(module: str) -> bool:
-    """Whether a module is, or is part of, cross-attention."""
+    """Return whether a module is, or is part of, cross-attention."""
     return any(name in CROSS for name in module.split("."))
 
 
@@ -43,7 +43,7 @@ class Linear:
 
 @dataclass(frozen=True)
 class Norm:
-    """A layer norm with a weight and, but for a root mean square norm, a bias; it may be that of cross-attention."""
+    """A layer norm: it has a weight and, unless it is a root mean square norm, a bias."""
 
     module: str
     width: int
@@ -58,22 +58,22 @@ class Norm:
 
 @dataclass(frozen=True)
 class ModelShape:
-    """Names and sizes of the modules that methods attach to, named as `model.named_modules()` names them.
+    """Names and sizes of the modules that methods attach to, with the names that `model.named_modules()` gives them.
 
     Attributes:
         d_model: width of the model.
         max_positions: longest sequence in tokens.
-        linears: linear layers of the encoder and the decoder; the output projection is none of them.
+        linears: linear layers of the encoder and the decoder, without the output projection.
         norms: all layer norms.
         attentions: attention modules: self-attention of both sides, cross-attention of the decoder.
-        attention_width: all heads of an attention module together.
-        feed_forwards: modules whose output is that of a feed-forward block.
+        attention_width: width of all heads of an attention module together.
+        feed_forwards: last modules of the feed-forward blocks.
         layers: encoder and decoder layers.
         embedding_module: the embedding matrix, under the first of the names that share it.
-        embeddings: its parameters.
-        total: parameters of the model that are learnt, tied ones counted once.
-        matrices: embedding matrices: 2 where the output projection has one of its own.
-        new_entries: entries of the vocabulary that were added to the published model, the last ones.
+        embeddings: number of its parameters.
+        total: number of the model's learnt parameters, tied ones counted once.
+        matrices: number of embedding matrices: 2 where the output projection has one of its own.
+        new_entries: number of entries, the last ones, that were added to the vocabulary of the published model.
     """
 
     d_model: int

@@ -1,7 +1,7 @@
-"""The config.json of a model entry: read from its folder, or derived from its `pretrain` keys before it exists."""
+"""Read the config.json of a model's folder, and check it before anything is built from it."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,59 +9,18 @@ from mtpeft.core.errors import UserError
 from mtpeft.core.files import read_json_object
 from mtpeft.models.architecture import ModelShape
 from mtpeft.models.families import read_shape
-from mtpeft.models.families.mbart import MBART50_CODES, extra_codes
 
 DATA_RECORD = "data.json"
 """File in a model's folder that says which text it was pre-trained on and what was kept out of it."""
 TRAINING_RECORD = "training.json"
 """File beside it that holds the record of the training."""
-EXTENDED = "extended"
-"""Folder beside a model's record that holds it, where entries were added to the vocabulary of another."""
-SENTENCEPIECE_SPECIALS = 3
-"""<unk>, <s> and </s>, which sentencepiece counts among its pieces."""
-HUGGINGFACE_SPECIALS = 4
-"""<s>, <pad>, </s> and <unk>, with which an mBART vocabulary begins; <mask> ends it."""
-
-
-def mbart_config(pretrain: Mapping[str, Any], languages: Iterable[str]) -> dict[str, Any]:
-    """Keys of the `MBartConfig` of a model that the workflow pre-trains.
-
-    The initial deviation is 1/sqrt(width): the library's 0.02 suits large models and learns slowly in small ones.
-    """
-    depth, inner, heads = pretrain["layers"], pretrain["feed_forward"], pretrain["heads"]
-    return {
-        "model_type": "mbart",
-        "vocab_size": vocabulary_size(pretrain["vocabulary"], languages),
-        "d_model": pretrain["d_model"],
-        "encoder_layers": depth,
-        "decoder_layers": depth,
-        "encoder_attention_heads": heads,
-        "decoder_attention_heads": heads,
-        "encoder_ffn_dim": inner,
-        "decoder_ffn_dim": inner,
-        "max_position_embeddings": pretrain["max_positions"],
-        "dropout": pretrain["dropout"],
-        "scale_embedding": True,
-        "init_std": round(pretrain["d_model"] ** -0.5, 6),
-        "pad_token_id": 1,
-        "bos_token_id": 0,
-        "eos_token_id": 2,
-        "decoder_start_token_id": 2,
-        "forced_eos_token_id": None,
-    }
-
-
-def vocabulary_size(pieces: int, languages: Iterable[str]) -> int:
-    """Entries of the tokenizer that is made from so many sentencepiece pieces."""
-    codes = len(MBART50_CODES) + len(extra_codes(languages))
-    return pieces - SENTENCEPIECE_SPECIALS + HUGGINGFACE_SPECIALS + codes + 1
 
 
 def read_config(folder: Path, *, key: str) -> dict[str, Any]:
-    """The config.json of a Hugging Face folder.
+    """Read the config.json of a Hugging Face folder.
 
     Raises:
-        UserError: no folder, no config.json, one that is no JSON, or one with a value that no model has.
+        UserError: the folder or its config.json is not there, is no JSON, or has a value that no model has.
     """
     file = folder / "config.json"
     if folder.is_file():
@@ -78,10 +37,10 @@ def read_config(folder: Path, *, key: str) -> dict[str, Any]:
 
 
 def read_folder_shape(folder: Path, *, key: str) -> ModelShape:
-    """Shape of the model in a Hugging Face folder.
+    """Return the shape of the model in a Hugging Face folder.
 
     Raises:
-        UserError: the folder, its config.json or its architecture is not what it should be; names `key`.
+        UserError: the folder, its config.json or its architecture is wrong; the message names `key`.
     """
     return read_shape(read_config(folder, key=key), file=f"'{key}' is '{folder}', whose config.json")
 
@@ -109,7 +68,7 @@ COUNTS = {
     "relative_attention_num_buckets": 2**12,
     "relative_attention_max_distance": 2**17,
 }
-"""Keys that count something, each with the largest number that is believed."""
+"""Keys that count something, each with the largest number that is accepted."""
 EMPTY_COUNTS = ("decoder_vocab_size", "num_decoder_layers", "n_positions", "hidden_size", "num_hidden_layers")
 """Those of them that may be null."""
 PROBABILITIES = (
@@ -138,19 +97,19 @@ TOKENS = (
     "forced_bos_token_id",
     "forced_eos_token_id",
 )
-"""Keys that name an entry of the vocabulary."""
+"""Keys that hold the number of a token."""
 HEADS = (("d_model", "encoder_attention_heads"), ("d_model", "decoder_attention_heads"))
-"""Widths that heads share among them, where a head has no width of its own."""
+"""Widths that the heads divide among them, where a head has no width of its own."""
 
 
 def check_config(config: Mapping[str, Any], *, file: Path) -> None:
-    """Refuse a config.json with a number or a word that no model has; keys that it lacks are the family's affair.
+    """Refuse a config.json with a number or a word that no model has; its family looks for keys that it lacks.
 
     Raises:
         UserError: names the file, the key and its value.
     """
-    for told in _mistakes(config):
-        raise UserError(f"{file}: {told}.")
+    for mistake in _mistakes(config):
+        raise UserError(f"{file}: {mistake}.")
 
 
 def _mistakes(config: Mapping[str, Any]) -> Iterator[str]:
@@ -178,7 +137,7 @@ def _mistakes(config: Mapping[str, Any]) -> Iterator[str]:
 
 
 def wrong_tokens(config: Mapping[str, Any], entries: int | None) -> Iterator[str]:
-    """Keys that must name an entry of the vocabulary and name none."""
+    """Yield what is wrong with the keys that must hold the number of a token."""
     for key in TOKENS:
         given = config.get(key)
         if given is None:
@@ -201,7 +160,7 @@ def _is_number(given: Any) -> bool:
 
 
 def _shown(given: Any) -> str:
-    """A value as JSON has it, cut short."""
+    """Return a value as JSON writes it, shortened."""
     words = {None: "null", True: "true", False: "false"}
     if given is None or isinstance(given, bool):
         return words[given]
@@ -215,5 +174,5 @@ RECORDED = f"{DATA_RECORD} says what was kept out of training"
 
 
 def exposure_of(folder: Path) -> str:
-    """Exposure to test sets of the model in a folder, in words for its record."""
+    """Say for a model's record what is known of its exposure to test sets."""
     return RECORDED if (folder / DATA_RECORD).exists() else UNKNOWN

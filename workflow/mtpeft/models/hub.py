@@ -13,12 +13,11 @@ from typing import Any
 from mtpeft.cells import label_of
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import sha256_of
+from mtpeft.models.derived.published import HUB
 from mtpeft.models.local import check_folder, record_folder
 from mtpeft.models.tokenizer import TOKENIZER_FILES
 from mtpeft.models.weights import LOGITS_BIAS, refuse_other_tensors
 
-FOLDER = "hub"
-"""Folder beside a model's `base.json`, into which its files are fetched."""
 CONFIGURATION_FILES = ("config.json", "generation_config.json")
 SAFETENSORS = ("model*.safetensors", "model.safetensors.index.json")
 PICKLED = ("pytorch_model*.bin", "pytorch_model.bin.index.json")
@@ -34,30 +33,30 @@ class Wanted:
     sha256: str | None
 
 
-def fetch_model(settings: Mapping[str, Any], *, record: Path) -> None:
+def fetch_model(params: Mapping[str, Any], *, record: Path) -> None:
     """Write `hub/` beside the record with the files of one revision, and the record.
 
     Files that were fetched before are not fetched again; one that breaks off goes on where it stopped. Where there are
     no safetensors, the pickled weights are converted, and deleted afterwards.
 
     Args:
-        settings: `hub`, as `owner/name@revision`.
-        record: `base.json` of the model, in the folder named as it.
+        params: `hub`, as `owner/name@revision`.
+        record: `base.json`, in the folder named as the model.
 
     Raises:
         UserError: the hub, the repository or the revision is not there or not as announced, the connection failed, or
             there is no model of a supported family.
     """
     key = f"models.{label_of(record.parent.name)}.hub"
-    folder = record.parent / FOLDER
-    commit = fetch_files(settings["hub"], partial(_files_of, key=key, hub=settings["hub"]), folder, key=key)
+    folder = record.parent / HUB.folder
+    commit = fetch_files(params["hub"], partial(_files_of, key=key, hub=params["hub"]), folder, key=key)
     check_folder(folder, key=key)
     origin = {"commit": commit, "converted_from": convert_pickled(folder, key=key)}
-    record_folder(settings, folder, key=key, record=record, origin=origin)
+    record_folder(params, folder, key=key, record=record, origin=origin)
 
 
 def _files_of(names: Sequence[str], *, key: str, hub: str) -> list[str]:
-    """Configuration, tokenizer and weights of a model among all files: safetensors before pickles.
+    """Return the configuration, tokenizer and weights of a model among all files, safetensors before pickles.
 
     Raises:
         UserError: there are no weights.
@@ -69,13 +68,13 @@ def _files_of(names: Sequence[str], *, key: str, hub: str) -> list[str]:
 
 
 def fetch_files(hub: str, choose: Callable[[Sequence[str]], Sequence[str]], folder: Path, *, key: str) -> str:
-    """Have some files of a repository in a folder; those that were fetched before are not fetched again.
+    """Fetch some files of a repository into a folder; those that were fetched before are not fetched again.
 
     Args:
         hub: `owner/name@revision`.
-        choose: from the names of all files to those that are wanted; it may raise a UserError.
+        choose: gives the names of the wanted files among those of all; it may raise a UserError.
         folder: where they go, under their names.
-        key: of the configuration, for sentences about it.
+        key: of the configuration, for messages.
 
     Returns:
         The commit that the revision stands for.
@@ -103,13 +102,13 @@ def fetch_files(hub: str, choose: Callable[[Sequence[str]], Sequence[str]], fold
 
 
 def matching(names: Iterable[str], patterns: Sequence[str]) -> list[str]:
-    """Names of the top folder that fit one of the patterns, sorted."""
+    """Return the names of files in the top folder that match one of the patterns, sorted."""
     top = sorted(name for name in names if "/" not in name)
     return [name for name in top if any(fnmatch.fnmatch(name, pattern) for pattern in patterns)]
 
 
 def _list_files(repository: str, revision: str) -> tuple[str, Mapping[str, Wanted]]:
-    """The commit that a revision stands for, and its files by name."""
+    """Return the commit that a revision stands for, and its files by name."""
     from huggingface_hub import HfApi
 
     found = HfApi().model_info(repository, revision=revision, files_metadata=True)
@@ -120,7 +119,7 @@ def _list_files(repository: str, revision: str) -> tuple[str, Mapping[str, Wante
 
 
 def _check(wanted: Wanted, folder: Path, *, key: str) -> None:
-    """Refuse a file that is not what the hub has said it is, and delete it.
+    """Refuse and delete a file that is not the one that the hub has announced.
 
     Raises:
         UserError: another size or another hash.
@@ -139,7 +138,7 @@ def _check(wanted: Wanted, folder: Path, *, key: str) -> None:
 
 @contextmanager
 def _failures(key: str, repository: str, revision: str) -> Iterator[None]:
-    """Turn what a hub can answer into a sentence.
+    """Turn the failures of a hub into messages.
 
     Raises:
         UserError: the repository or the revision is unknown or not for everybody, the hub was not reached, or the

@@ -1,4 +1,4 @@
-"""Open base models, and set up the device and the threads that they run on."""
+"""Load base models, and set up the device and the threads that they run on."""
 
 import ctypes
 import os
@@ -12,7 +12,14 @@ from torch import nn
 
 from mtpeft.core import compat
 from mtpeft.core.errors import UserError
-from mtpeft.models.precision import WHOLE, BasePrecision, loading_options, represented, require_quantisation, settle
+from mtpeft.models.precision import (
+    WHOLE,
+    BasePrecision,
+    keep_precision,
+    loading_options,
+    represented,
+    require_quantisation,
+)
 from mtpeft.models.weights import quiet_loading, read_heads, refuse_other_weights, weight_files
 
 if TYPE_CHECKING:
@@ -20,37 +27,37 @@ if TYPE_CHECKING:
 
 
 RANK_COUNT = ".ranknum."
-"""In the names of parameters of AdaLoRA that are numbers of ranks."""
+"""In the names of AdaLoRA's parameters that hold the number of its ranks."""
 STAGE = "stage"
-"""Beginning of the name of a folder that holds a stage of a method; its number follows."""
+"""Prefix of the name of a folder that holds a stage of a method, before its number."""
 STAGED_BASE = "base"
-"""Name of the folder that holds the base, where stages train it as well."""
+"""Name of the folder that holds the base model, where stages train it as well."""
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """Numbers of the parameters in glibc's malloc.h."""
 MEGABYTE = 2**20
 
 
 def prepare_torch(threads: int) -> torch.device:
-    """Set torch's threads and make it repeat itself exactly; returns the device."""
+    """Set torch's threads, and make its results deterministic; returns the device."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it CUDA's matrix products may differ
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)
-    # Else every new tensor is filled with NaN first, to show who reads what was never written: a fifth of an update.
+    # Otherwise torch fills every new tensor with NaN first, which takes a fifth of an update.
     torch.utils.deterministic.fill_uninitialized_memory = False
     keep_freed_memory()
     return device_here()
 
 
 def device_here() -> torch.device:
-    """The device that models run on."""
+    """Return the device that models run on."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def keep_freed_memory() -> None:
-    """Have the C library keep what tensors free for the next ones, where it is glibc.
+    """Have glibc keep the memory that tensors free for the next ones.
 
-    By default it gives much of that back to the kernel, which fills its pages with zeros when the next tensor takes
-    them: 400 to 2,200 page faults in each update of the default study, and about a tenth of its time. See mallopt(3).
+    By default it gives much of it back to the kernel, which fills the pages with zeros when the next tensor takes them:
+    400 to 2,200 page faults in each update of the default study, and about a tenth of its time. See mallopt(3).
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt:
@@ -59,9 +66,14 @@ def keep_freed_memory() -> None:
 
 
 def load_base(folder: Path, precision: BasePrecision = WHOLE, **overrides: Any) -> "PreTrainedModel":
-    """The model in a Hugging Face folder, in 32-bit floats or as it is held precision.
+    """Load the model in a Hugging Face folder.
 
-    Keys of its configuration can be overridden. A quantised model is on its device already.
+    A quantised model is on its device already.
+
+    Args:
+        folder: of the model.
+        precision: of its weights.
+        overrides: keys of its config.json with other values.
 
     Raises:
         UserError: it can't be quantised here, or the weights in the folder are not all those of the model.
@@ -87,14 +99,14 @@ def load_base(folder: Path, precision: BasePrecision = WHOLE, **overrides: Any) 
     refuse_other_weights(model, report, folder)
     if getattr(model.config, "decoder_start_token_id", None) is None:
         model.config.decoder_start_token_id = model.generation_config.decoder_start_token_id
-    settle(model)
+    keep_precision(model)
     for table in _sinusoids(model):
         table.requires_grad_(False)
     return model
 
 
 def random_model(config: Mapping[str, Any], *, seed: int, **overrides: Any) -> "PreTrainedModel":
-    """A model of the same architecture with random weights.
+    """Make a model of an architecture with random weights.
 
     Transformers ties the output projection of T5 and mT5 to the embeddings even where their configuration says that
     it is not.
@@ -110,10 +122,10 @@ def random_model(config: Mapping[str, Any], *, seed: int, **overrides: Any) -> "
 
 
 def parameters(model: nn.Module) -> tuple[int, int]:
-    """Number of all parameters and of the trainable ones, tied weights counted once, quantised ones as what they were.
+    """Count all parameters and the trainable ones.
 
-    Sinusoids, which Marian models hold as parameters, are not learnt and not counted, nor are ranks, which AdaLoRA
-    holds so.
+    Tied weights are counted once, and quantised weights as the numbers that they stand for. Tables of sinusoids and
+    AdaLoRA's numbers of ranks, which are parameters for torch but are not learnt, are not counted.
     """
     fixed = {id(parameter) for table in _sinusoids(model) for parameter in table.parameters()}
     counts = ((name, parameter) for name, parameter in model.named_parameters() if RANK_COUNT in name)

@@ -1,4 +1,4 @@
-"""Take in a local Hugging Face folder as a base model: check that it is what it must be, and record its hashes."""
+"""Take in a Hugging Face folder as a base model: check its config, tokenizer and weights, and record its hashes."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -12,7 +12,6 @@ from mtpeft.core.records import ModelRecord
 from mtpeft.models.architecture import NEW_ENTRIES, ModelShape
 from mtpeft.models.config_json import exposure_of, read_config, read_folder_shape, wrong_tokens
 from mtpeft.models.families import family_in, read_json
-from mtpeft.models.families.mbart import MBART25, MBART25_CODES, MBART50, MBART50_CODES
 from mtpeft.models.families.vocabulary import added_entries
 from mtpeft.models.tokenizer import TOKENIZER_FILES, load_tokenizer, names_in, open_tokenizer
 from mtpeft.models.weights import check_numbers, check_weights, weight_files
@@ -29,17 +28,17 @@ WORDS = ("es", "en")
 """Two languages for a family that names them in words."""
 
 
-def describe_local(settings: Mapping[str, Any], *, record: Path) -> None:
+def take_in_folder(params: Mapping[str, Any], *, record: Path) -> None:
     """Write the `base.json` of a folder that stays where it is.
 
     Raises:
         UserError: a file is missing or broken, two of them contradict each other, or the architecture is not supported.
     """
-    record_folder(settings, Path(settings["path"]), key=f"models.{label_of(record.parent.name)}.path", record=record)
+    record_folder(params, Path(params["path"]), key=f"models.{label_of(record.parent.name)}.path", record=record)
 
 
 def record_folder(
-    settings: Mapping[str, Any],
+    params: Mapping[str, Any],
     folder: Path,
     *,
     key: str,
@@ -50,12 +49,12 @@ def record_folder(
     """Write the `base.json` of a folder with a whole model.
 
     Args:
-        settings: that the folder was told of.
-        folder: where the model lies.
-        key: of the configuration, for sentences about it.
-        record: where the record goes, in the folder named as the model.
+        params: of the step that takes the model in.
+        folder: of the model.
+        key: of the configuration, for messages.
+        record: `base.json`, in the folder named as the model.
         origin: where the files come from, if they were fetched or made from others.
-        exposure: whether the model may have read the test sets, where the folder does not say it.
+        exposure: what is known of the model's exposure to test sets, where the folder does not say it.
 
     Raises:
         UserError: a file is missing or broken, two of them contradict each other, the family is not supported, or the
@@ -65,11 +64,11 @@ def record_folder(
     weights = weight_files(folder, key=key)
     check_weights(folder, read_config(folder, key=key), key=key, shape=shape)
     check_numbers(weights)
-    check_tokenizer(folder, key=key, model=label_of(record.parent.name), prompt=settings.get("prompt"))
+    check_tokenizer(folder, key=key, model=label_of(record.parent.name), prompt=params.get("prompt"))
     content = ModelRecord(
         model=label_of(record.parent.name),
         folder=str(folder),
-        settings=dict(settings),
+        settings=dict(params),
         execution={},
         versions=versions(),
         total_parameters=shape.total,
@@ -82,11 +81,11 @@ def record_folder(
 
 
 def check_folder(folder: Path, *, key: str) -> ModelShape:
-    """Shape of the model in a folder whose configuration and tokenizer are those of one model of a supported family.
+    """Check the config.json and the tokenizer of a model's folder; returns the shape of the model.
 
     Raises:
-        UserError: a file is missing or broken, two of them contradict each other, or the family is not supported; names
-            `key`.
+        UserError: a file is missing or broken, two of them contradict each other, or the family is not supported; the
+            message names `key`.
     """
     shape = read_folder_shape(folder, key=key)
     if not (folder / "tokenizer_config.json").exists():
@@ -99,7 +98,7 @@ def check_folder(folder: Path, *, key: str) -> ModelShape:
 
 
 def _with_defaults(folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
-    """The keys of a config.json with those that its class fills in.
+    """Return the keys of a config.json with those that its class fills in.
 
     Raises:
         UserError: the class refuses them.
@@ -134,7 +133,7 @@ def check_vocabulary(folder: Path, config: Mapping[str, Any], *, key: str) -> No
 
 
 def check_start(folder: Path, config: Mapping[str, Any]) -> None:
-    """Refuse a model of which nobody knows what its decoder begins with.
+    """Refuse a model whose decoder begins with an unknown token.
 
     Raises:
         UserError: the family's decoder begins with a token that no file names.
@@ -148,7 +147,7 @@ def check_start(folder: Path, config: Mapping[str, Any]) -> None:
 
 
 def start_token(folder: Path, config: Mapping[str, Any]) -> int | None:
-    """The token that decoding begins with by a folder's files, of which either may say it."""
+    """Return the token that decoding begins with, which either of two files may say."""
     start = config.get("decoder_start_token_id")
     if start is None and (folder / GENERATION).is_file():
         return read_json_object(folder / GENERATION).get("decoder_start_token_id")
@@ -156,7 +155,7 @@ def start_token(folder: Path, config: Mapping[str, Any]) -> int | None:
 
 
 def tokenizer_files(folder: Path) -> list[Path]:
-    """Files of a folder that its tokenizer is made of, sorted."""
+    """Return the files of a folder that its tokenizer is made of, sorted."""
     return sorted({file for pattern in TOKENIZER_FILES for file in folder.glob(pattern) if file.is_file()})
 
 
@@ -165,7 +164,7 @@ def _json_files(folder: Path) -> list[Path]:
 
 
 def _refuse_empty_files(folder: Path) -> None:
-    """Refuse an empty file of a vocabulary, which the library takes for a vocabulary of no pieces."""
+    """Refuse an empty file of a vocabulary, which the library takes for a vocabulary without pieces."""
     for file in sorted(folder.iterdir()):
         if file.suffix in (".model", ".spm") and file.is_file() and not file.stat().st_size:
             raise UserError(f"{file} is empty; copy it from the checkpoint again.")
@@ -177,8 +176,10 @@ def _check_generation(folder: Path, config: Mapping[str, Any]) -> None:
         return
     given = read_json_object(file)
     several = {name: ids for name, ids in given.items() if isinstance(ids, list)}  # the ends of a sentence may be many
-    for told in wrong_tokens({name: ids for name, ids in given.items() if name not in several}, config["vocab_size"]):
-        raise UserError(f"{file}: {told}.")
+    for mistake in wrong_tokens(
+        {name: ids for name, ids in given.items() if name not in several}, config["vocab_size"]
+    ):
+        raise UserError(f"{file}: {mistake}.")
 
 
 def _opened(folder: Path) -> "PreTrainedTokenizerBase":
@@ -230,7 +231,7 @@ def _compare_sizes(tokenizer: "PreTrainedTokenizerBase", folder: Path, config: M
 
 
 def _tokens(tokenizer: "PreTrainedTokenizerBase", folder: Path) -> Iterator[int]:
-    """Numbers of all tokens; M2M-100's languages are not in its tokenizer's own list."""
+    """Yield the numbers of all tokens; M2M-100's languages are not in its tokenizer's own list."""
     yield from tokenizer.get_vocab().values()
     family = family_in(folder)
     if family.token:
@@ -257,11 +258,11 @@ def _compare_token(tokenizer: "PreTrainedTokenizerBase", name: str, folder: Path
 
 
 def check_tokenizer(folder: Path, *, key: str, model: str, prompt: str | None = None) -> None:
-    """Open the tokenizer in a model's folder, set to two of its languages.
+    """Check that the tokenizer in a model's folder can be opened and set to two of its languages.
 
     Args:
         folder: of the model.
-        key: of the configuration, for sentences about the folder.
+        key: of the configuration, for messages about the folder.
         model: label of the model.
         prompt: text before every source sentence, if the configuration has one.
 
@@ -274,18 +275,14 @@ def check_tokenizer(folder: Path, *, key: str, model: str, prompt: str | None = 
     try:
         tokenizer = load_tokenizer(folder)
     except Exception as error:  # what transformers raises for files that it can't read is of many kinds
-        said = f"{type(error).__name__}: {error}".splitlines()[0]
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
         raise UserError(
-            f"'{key}' is '{folder}', whose tokenizer transformers can't open as one of {family.title} ({said}); save "
+            f"'{key}' is '{folder}', whose tokenizer transformers can't open as one of {family.title} ({reason}); save "
             "the tokenizer of the model in that folder again."
         ) from error
-    spare = read_json(folder / "config.json").get("vocab_size", 0) - len(tokenizer)
-    if family is MBART25 and spare >= len(MBART50_CODES) - len(MBART25_CODES):
-        raise UserError(
-            f"'{key}' is '{folder}', whose tokenizer is named as mBART's ('{family.tokenizers[0]}'), but the model has "
-            f'{spare} more entries, as mBART-50 has; write "tokenizer_class": "{MBART50.tokenizers[0]}" in its '
-            "tokenizer_config.json, and put the tokenizer of that model beside it."
-        )
+    check = family.wrong_tokenizer
+    if check and (mistake := check(read_json(folder / "config.json"), len(tokenizer))):
+        raise UserError(f"'{key}' is '{folder}', whose tokenizer {mistake}.")
     names = names_in(family, tokenizer)
     tokens = {tag: tokenizer.convert_tokens_to_ids((family.token or str)(name)) for name, tag in (names or {}).items()}
     known = [tag for tag, token in tokens.items() if token not in (None, tokenizer.unk_token_id)]

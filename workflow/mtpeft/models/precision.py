@@ -1,12 +1,12 @@
-"""A base model that is never trained may be held in less: 8 or 4 bits for a weight, floats of 16 bits for the rest.
+"""The precision of a base model that stays frozen: weights of 8 or 4 bits, and 16-bit floats for the rest.
 
-The bits are those of bitsandbytes: LLM.int8() (Dettmers et al. 2022, arXiv 2208.07339) and the 4-bit NormalFloat of
-QLoRA (Dettmers et al. 2023, arXiv 2305.14314). Linear layers of the encoder and the decoder are quantised, embeddings
-and the output projection never; neither is the second matrix of the feed-forward blocks of T5 and mT5, whose code can't
-do with less. With 8 bits the inputs of a layer are quantised as well (on a processor in evaluation alone), but for
-columns with an outlier anywhere in the batch, so that a sentence's translation may depend on what it is batched with.
+Quantisation is that of bitsandbytes: LLM.int8() (Dettmers et al. 2022, arXiv 2208.07339) and the 4-bit NormalFloat of
+QLoRA (Dettmers et al. 2023, arXiv 2305.14314). Linear layers of the encoder and the decoder are quantised. Embeddings
+and the output projection never are, nor is the second matrix of the feed-forward blocks of T5 and mT5, whose code needs
+floats. With 8 bits the inputs of a layer are quantised as well (on a CPU in evaluation alone), except columns with an
+outlier anywhere in the batch, so that a sentence's translation may depend on the other sentences of its batch.
 
-Of peft's `prepare_model_for_kbit_training` nothing is needed: it freezes the base, as every tuner does by itself,
+Nothing of peft's `prepare_model_for_kbit_training` is needed: it freezes the base model, as every tuner does by itself,
 turns 16-bit floats into 32-bit ones, which `precision` decides here, and has activations computed twice to save memory.
 """
 
@@ -20,18 +20,25 @@ from torch import nn
 
 from mtpeft.core import compat
 from mtpeft.core.errors import UserError
+from mtpeft.core.options import PrecisionOptions
 
 PACKAGE = "bitsandbytes"
 REQUIREMENTS = "envs/quantised.txt"
 OUTLIER = 6.0
 """Magnitude from which on LLM.int8() keeps a column of a layer's inputs in 16 bits."""
 PROBE = 64
-"""Width of the layer that is tried before anything is done; a block of 4-bit weights."""
+"""Width of the layer that is tried first; a block of 4-bit weights."""
 
 
 @dataclass(frozen=True)
 class BasePrecision:
-    """In what the base model of this label is held; as it says nothing, in 32-bit floats."""
+    """The precision of a base model's weights: by default 32-bit floats.
+
+    Attributes:
+        model: label of the model, for messages.
+        quantised: bits of a weight of the linear layers, 8 or 4; None for floats.
+        precision: torch's name of the floats that the rest is stored and computed in.
+    """
 
     model: str
     quantised: int | None = None
@@ -39,32 +46,33 @@ class BasePrecision:
 
     @property
     def key(self) -> str | None:
-        """The key of the configuration that makes the base another one than it was, if there is one."""
+        """The key of the configuration that lowers the precision, if there is one."""
         named = {"quantised": self.quantised, "precision": self.precision != "float32"}
         return next((f"models.{self.model}.{key}" for key, given in named.items() if given), None)
 
     @property
     def floats(self) -> torch.dtype:
-        """Type of what is not quantised, and of what is computed."""
+        """Type of the weights that are not quantised, and of activations."""
         return getattr(torch, self.precision)
 
     @property
     def packages(self) -> tuple[str, ...]:
-        """Packages that results depend on besides those that all do."""
+        """Packages that results depend on besides those of all results."""
         return (PACKAGE,) if self.quantised else ()
 
 
 WHOLE = BasePrecision("")
-"""Held in 32-bit floats, as a model must be that is trained."""
+"""32-bit floats, which a model must have that is trained as a whole."""
 
 
-def precision_of(settings: Mapping[str, Any], model: str) -> BasePrecision:
-    """In what a job's settings say that the base model of this label is held."""
-    return BasePrecision(model, **{key: settings[key] for key in ("quantised", "precision") if key in settings})
+def precision_of(params: Mapping[str, Any], model: str) -> BasePrecision:
+    """Return the precision of the base model of this label in the params of a job."""
+    options = PrecisionOptions.of(params)
+    return BasePrecision(model, options.quantised, options.precision)
 
 
 def require_quantisation(precision: BasePrecision, device: torch.device) -> None:
-    """Try on one layer whether the base can be quantised here.
+    """Try with one layer whether the base model can be quantised on this machine.
 
     Raises:
         UserError: bitsandbytes is not installed, or does not work on this device.
@@ -93,7 +101,7 @@ def require_quantisation(precision: BasePrecision, device: torch.device) -> None
 
 
 def loading_options(precision: BasePrecision) -> dict[str, Any]:
-    """Options of `from_pretrained` for a base that is held so."""
+    """Return the options of `from_pretrained` for a base model of this precision."""
     if precision.quantised is None:
         return {"dtype": precision.floats}
     from transformers import BitsAndBytesConfig
@@ -102,7 +110,7 @@ def loading_options(precision: BasePrecision) -> dict[str, Any]:
 
 
 def written_options(precision: BasePrecision) -> list[str]:
-    """The same as they are written in Python, with the names of types in words."""
+    """Return the same options as they are written in Python."""
     named = (
         (key, precision.precision if value is precision.floats else value)
         for key, value in _quantisation(precision).items()
@@ -113,7 +121,7 @@ def written_options(precision: BasePrecision) -> list[str]:
 
 
 def _quantisation(precision: BasePrecision) -> dict[str, Any]:
-    """Keys of transformers' BitsAndBytesConfig."""
+    """Return the keys of transformers' BitsAndBytesConfig."""
     bits = {
         8: {"load_in_8bit": True, "llm_int8_threshold": OUTLIER},
         4: {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4", "bnb_4bit_compute_dtype": precision.floats},
@@ -121,7 +129,7 @@ def _quantisation(precision: BasePrecision) -> dict[str, Any]:
     return bits[precision.quantised] if precision.quantised else {}
 
 
-def settle(model: nn.Module) -> None:
+def keep_precision(model: nn.Module) -> None:
     """Have 4-bit layers, if there are any, compute the same in evaluation as in training.
 
     8-bit layers are kept from logging at each call that they cast their inputs.
@@ -131,11 +139,11 @@ def settle(model: nn.Module) -> None:
 
 
 def is_packed(layer: nn.Module) -> bool:
-    """Whether the weights of a layer are quantised, and no matrix of its inputs and outputs."""
+    """Return whether the weights of a layer are quantised, so that they form no matrix of outputs times inputs."""
     return not layer.weight.is_floating_point()
 
 
 def represented(parameter: nn.Parameter) -> int:
-    """Parameters that a tensor stands for: 4-bit ones lie in pairs in the bytes of one."""
+    """Count the parameters that a tensor stands for; a byte holds two 4-bit ones."""
     state = getattr(parameter, "quant_state", None)
     return parameter.numel() if state is None else state.shape.numel()

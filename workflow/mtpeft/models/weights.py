@@ -1,7 +1,7 @@
-"""The weights in a model's folder: which files hold them, and whether they are those that its config.json describes.
+"""Check the weights in a model's folder: the files that hold them, and whether they fit the config.json beside them.
 
-The library fills in what is missing with random numbers and leaves out what it has no place for, and says so in its
-log at most. Names and shapes stand at the head of each file, so both are known before anything is read or trained.
+Transformers fills in missing weights with random numbers, leaves out those that it has no place for, and says so in its
+log at most. Names and shapes are in the header of each file, so both are checked before any weight is read.
 """
 
 import logging
@@ -15,6 +15,7 @@ from mtpeft.core import compat
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import read_json_object
 from mtpeft.models.architecture import ModelShape
+from mtpeft.models.families import family_of_config
 
 if TYPE_CHECKING:
     import torch
@@ -23,16 +24,16 @@ if TYPE_CHECKING:
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 LOGITS_BIAS = "final_logits_bias"
 SINUSOIDS = ("embed_positions.weight", "embed_positions.weights")
-"""Tables of positions that a model computes by itself, which some older checkpoints hold as well."""
+"""Tables of positions, which a model computes by itself and some older checkpoints hold as well."""
 VERSIONS = ("encoder.version", "decoder.version")
-"""Numbers of a format that some of the oldest checkpoints hold."""
+"""Numbers of a file format, which some of the oldest checkpoints hold."""
 FLOATS = {"F64", "F32", "F16", "BF16"}
 """Types of numbers that weights may have, as safetensors calls them."""
 
 
 @dataclass(frozen=True)
 class Tensor:
-    """What stands at the head of a file about one tensor in it."""
+    """The header of a tensor in a file: its shape, and the type of its numbers."""
 
     file: Path
     shape: tuple[int, ...]
@@ -40,10 +41,10 @@ class Tensor:
 
 
 def weight_files(folder: Path, *, key: str) -> list[Path]:
-    """The files that hold a model's weights: one, or those that an index names.
+    """Return the files that hold a model's weights: one, or those that an index names.
 
     Raises:
-        UserError: there is none, or one that the index names is not there; names `key`.
+        UserError: there is none, or one that the index names is not there; the message names `key`.
     """
     if (folder / "adapter_config.json").exists():
         raise UserError(
@@ -81,7 +82,7 @@ def _named_in(index: Path) -> list[str]:
 
 
 def read_heads(files: Sequence[Path]) -> dict[str, Tensor]:
-    """The tensors of files by name, without their numbers.
+    """Return the headers of all tensors of some files, by the tensors' names.
 
     Raises:
         UserError: a file is cut short or no safetensors, two hold the same tensor, an index says otherwise, or it
@@ -128,7 +129,7 @@ def _read_head(file: Path) -> dict[str, Tensor]:
 
 
 def read_tensor(head: Tensor, name: str) -> "torch.Tensor":
-    """The numbers of a tensor."""
+    """Read the numbers of a tensor."""
     from safetensors import safe_open
 
     with safe_open(head.file, framework="pt") as stream:
@@ -154,17 +155,17 @@ def check_numbers(files: Sequence[Path]) -> None:
 
 
 def first_line(error: Exception) -> str:
-    """What an error says first."""
+    """Return the first line of an error."""
     return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def check_weights(folder: Path, config: Mapping[str, Any], *, key: str, shape: ModelShape) -> None:
-    """Refuse weights that are not those of the model that a config.json describes, by their names and shapes.
+    """Refuse weights whose names and shapes are not those of the model that a config.json describes.
 
     Args:
         folder: of the model.
-        config: the keys of its config.json.
-        key: of the configuration, for sentences about it.
+        config: keys of its config.json.
+        key: of the configuration, for messages.
         shape: of the model by these keys.
 
     Raises:
@@ -172,7 +173,7 @@ def check_weights(folder: Path, config: Mapping[str, Any], *, key: str, shape: M
     """
     heads = read_heads(weight_files(folder, key=key))
     model, report = _fitted(folder, config, heads)
-    refuse_other_tensors(model, _with_bias_of_marian(model, report, heads), folder=folder, heads=heads)
+    refuse_other_tensors(model, _with_learnt_bias(model, report, heads), folder=folder, heads=heads)
     _check_ties(config, heads, folder=folder)
     built = {name: tuple(weight.shape) for name, weight in model.named_parameters()}
     for linear in shape.linears:
@@ -187,7 +188,7 @@ def check_weights(folder: Path, config: Mapping[str, Any], *, key: str, shape: M
 def _fitted(
     folder: Path, config: Mapping[str, Any], heads: Mapping[str, Tensor]
 ) -> tuple["PreTrainedModel", Mapping[str, Any]]:
-    """The model without numbers, and what the library says of these names and shapes when it opens them.
+    """Build the model without numbers; returns it with transformers' report on these names and shapes.
 
     Raises:
         UserError: no model can be built from the config.json.
@@ -216,30 +217,30 @@ def _fitted(
 
 
 def refuse_other_weights(model: "PreTrainedModel", report: Mapping[str, Any], folder: Path) -> None:
-    """Refuse a model that was opened with weights that are not all its own.
+    """Refuse a model that was loaded from other weights than its own.
 
     Args:
-        model: as it was opened.
-        report: what transformers says of that, by its `output_loading_info`.
-        folder: which it was opened from.
+        model: as it was loaded.
+        report: transformers' report on the loading, its `output_loading_info`.
+        folder: of the model.
 
     Raises:
-        UserError: some are missing, or have other names or shapes.
+        UserError: weights are missing, or have other names or shapes.
     """
     heads = read_heads(weight_files(folder, key=str(folder)))
-    refuse_other_tensors(model, _with_bias_of_marian(model, report, heads), folder=folder, heads=heads)
+    refuse_other_tensors(model, _with_learnt_bias(model, report, heads), folder=folder, heads=heads)
 
 
 def refuse_other_tensors(
     model: "PreTrainedModel", report: Mapping[str, Any], *, folder: Path, heads: Mapping[str, Tensor]
 ) -> None:
-    """Refuse tensors that are missing, have other names or shapes, or have no place though they say something.
+    """Refuse tensors that are missing, have other names or shapes, or have no place though they would change results.
 
     Args:
-        model: as the library made it.
-        report: what it says of the tensors, by its `output_loading_info`.
-        folder: that they are from.
-        heads: what is known of them, where they are in safetensors.
+        model: as transformers made it.
+        report: its report on the tensors, its `output_loading_info`.
+        folder: of the model.
+        heads: headers of the tensors, where they are in safetensors.
 
     Raises:
         UserError: names the first such tensor.
@@ -278,11 +279,12 @@ def refuse_other_tensors(
         )
 
 
-def _with_bias_of_marian(
+def _with_learnt_bias(
     model: "PreTrainedModel", report: Mapping[str, Any], heads: Mapping[str, Tensor]
 ) -> dict[str, Any]:
-    """A report that names a missing bias of the entries, which Marian models learn and the library takes for zero."""
-    lacking = {LOGITS_BIAS} - heads.keys() if model.config.model_type == "marian" else set()
+    """Add a missing bias of the logits to a report, for families that learn it; the library takes it for zero."""
+    learns_bias = family_of_config(model.config.to_dict()).learns_logits_bias
+    lacking = {LOGITS_BIAS} - heads.keys() if learns_bias else set()
     return {**report, "missing_keys": {*report["missing_keys"], *lacking}}
 
 
@@ -295,7 +297,7 @@ def _more(names: Collection[Any]) -> str:
 
 
 def _prefixes(missing: Sequence[str], strange: Sequence[str]) -> tuple[str, str] | None:
-    """What names in a file begin with and what they should begin with, where all else of them is right."""
+    """Return the prefix of the names in a file and the one that they should have, where the rest of them is right."""
     for theirs in strange:
         for ours in missing:
             if theirs.endswith(f".{ours}"):
@@ -309,7 +311,7 @@ def _prefixes(missing: Sequence[str], strange: Sequence[str]) -> tuple[str, str]
 
 
 def _changes_nothing(model: "PreTrainedModel", name: str, head: Tensor | None) -> bool:
-    """Whether a tensor that has no place in a model says nothing either."""
+    """Return whether a tensor that has no place in a model would change nothing in it."""
     if name.endswith(VERSIONS):
         return True
     if name.endswith(SINUSOIDS):
@@ -361,7 +363,7 @@ def _equal(one: "torch.Tensor", other: "torch.Tensor") -> bool:
 
 @contextmanager
 def quiet_loading() -> Iterator[None]:
-    """Have the library not log what it thinks of weights, which is said in a sentence instead, and draw no bar."""
+    """Keep transformers from logging its report and from drawing a bar; our messages say what is wrong with weights."""
     from transformers.utils.logging import disable_progress_bar, enable_progress_bar, is_progress_bar_enabled
 
     logger, draws = logging.getLogger("transformers"), is_progress_bar_enabled()

@@ -13,7 +13,7 @@ from mtpeft.config import models
 from mtpeft.config import pairs as pairs_config
 from mtpeft.core import section
 from mtpeft.core.files import found_path
-from mtpeft.models import config_json
+from mtpeft.models.derived.pretrain import mbart_config
 from mtpeft.steps.clean_pair import CACHED
 from mtpeft.steps.divide_pair import pair_digest, pair_folder, pair_name
 from mtpeft.steps.step import Labels, Params
@@ -35,9 +35,7 @@ def pretrain_params(configuration: "Configuration", model: str) -> Params:
     entry = configuration.models[model]
     taken = ("objective", "rows", "updates", "learning_rate", "batch_tokens", "seed")
     return {
-        "config": config_json.mbart_config(
-            section.plain(entry.pretrain), models.pretrain_languages(configuration, model)
-        ),
+        "config": mbart_config(section.plain(entry.pretrain), models.pretrain_languages(configuration, model)),
         "threads": entry.threads,
         "noise": section.plain(entry.pretrain.noise),
         **{key: getattr(entry.pretrain, key) for key in taken},

@@ -28,10 +28,12 @@ HELP = {
 }
 
 
-def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add one command per step; libraries are loaded by the step that runs."""
+def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", given: str) -> None:
+    """Add one command per step, with options for the one that is given alone; the step that runs loads libraries."""
     for step in STEPS.entries.values():
         parser = commands.add_parser(step.name, help=f"step: {step.summary}", description=step.summary)
+        if step.name != given:
+            continue
         parser.set_defaults(step=step)
         parser.add_argument(
             "--params", required=True, type=read_params, metavar="JSON", help="params, or a file of them"

@@ -21,9 +21,9 @@ def inputs(configuration: "Configuration", model: str) -> Inputs:
 
 def run(params: Params, *, record: Path) -> None:
     """Check a local Hugging Face folder and record its hashes; the weights stay where they are."""
-    from mtpeft.models.local import describe_local
+    from mtpeft.models.local import take_in_folder
 
-    describe_local(params, record=record)
+    take_in_folder(params, record=record)
 
 
 STEP = Step("take_in_model", 1, ("model",), folder_params, run, inputs, record=BASE_RECORD, makes_it=comes_from("path"))

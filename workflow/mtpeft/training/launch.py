@@ -11,8 +11,8 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from mtpeft.cluster.preemption import SIGNALS
 from mtpeft.core import compat
+from mtpeft.core.process import SIGNALS
 from mtpeft.forkserver.client import ADDRESS_VARIABLE
 
 LAUNCHED_VARIABLE, RANK_VARIABLE = "TORCHELASTIC_RUN_ID", "RANK"

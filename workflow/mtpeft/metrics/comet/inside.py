@@ -113,18 +113,18 @@ def main(arguments: Sequence[str]) -> None:
 def keep(name: str, model: str) -> None:
     """Be the process with a loaded model, and in each of its forks the command that asked for it."""
     from mtpeft.forkserver.client import origin
-    from mtpeft.forkserver.server import be_command, wait_for_command
+    from mtpeft.forkserver.server import become_command, serve_forks
 
     own = origin()
-    be_command(wait_for_command(name, partial(preload, Path(model))), own, main)
+    become_command(serve_forks(name, partial(preload, Path(model))), own, main)
 
 
 def run(arguments: Sequence[str]) -> None:
     """Run a command in this process, or one that needs a model in a fork of the process that has loaded it."""
-    from mtpeft.forkserver.client import run_warm
+    from mtpeft.forkserver.client import run_in_fork
     from mtpeft.metrics.comet.environment import KEPT_VARIABLE
 
-    code = run_warm(arguments, KEPT_VARIABLE) if arguments[0] == "score" else None
+    code = run_in_fork(arguments, KEPT_VARIABLE) if arguments[0] == "score" else None
     main(arguments) if code is None else sys.exit(code)
 
 

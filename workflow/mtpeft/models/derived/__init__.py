@@ -1,1 +1,37 @@
-"""Base models that are made from other base models."""
+"""Where base models come from: a file in this folder defines each source, and no other file is edited for a new one."""
+
+from dataclasses import dataclass
+
+from mtpeft.core.registry import Registry
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """A way in which a base model comes to be: an entry of the registry.
+
+    Attributes:
+        name: key of an entry of `models` that asks for it.
+        folder: folder beside the model's `base.json` that holds the model; None where the model stays where it lies.
+        learns_vocabulary: its vocabulary is learnt from text before there is a model.
+        module: file that an entry from outside of the package comes from.
+    """
+
+    name: str
+    folder: str | None
+    learns_vocabulary: bool = False
+    module: str = ""
+
+
+MODEL_SOURCES: Registry[ModelSource] = Registry(ModelSource, "mtpeft.models.derived", word="source of models")
+
+
+def source_of(entry: object) -> ModelSource:
+    """Return the source of an entry of `models`: the one whose key it has.
+
+    Raises:
+        LookupError: it has none.
+    """
+    for source in MODEL_SOURCES.entries.values():
+        if getattr(entry, source.name, None):
+            return source
+    raise LookupError(f"the entry names no source of a model ({', '.join(MODEL_SOURCES)})")

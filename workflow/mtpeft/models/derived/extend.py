@@ -1,8 +1,8 @@
 """Add entries to the vocabulary of a base model: tokens for languages that it never saw, and pieces of new text.
 
-The tokenizer stays as it is (see `mtpeft.models.tokenizer`). Every tensor that has a number or a row for each entry
-gets one for each new entry: the mean of those that it stands for. A bias of zero would let new entries win every step
-of a model that has learnt to hold the others down.
+The files of the tokenizer stay as they are (see `mtpeft.models.tokenizer`). Every tensor that has a number or a row for
+each entry gets one for each new entry: the mean of those that the entry stands for. With a bias of zero new entries
+would win every step of a model that has learnt negative biases for the others.
 """
 
 import shutil
@@ -11,27 +11,27 @@ from dataclasses import asdict
 from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
-
-import sentencepiece
-import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
+from typing import TYPE_CHECKING, Any
 
 from mtpeft.cells import label_of
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import publish_folder, read_record, sha256_of, write_record
 from mtpeft.core.languages import match
 from mtpeft.models.architecture import NEW_ENTRIES
-from mtpeft.models.config_json import EXTENDED, SENTENCEPIECE_SPECIALS
+from mtpeft.models.derived import ModelSource
 from mtpeft.models.families import family_in, read_json
+from mtpeft.models.families.vocabulary import SENTENCEPIECE_SPECIALS
 from mtpeft.models.local import record_folder
 from mtpeft.models.tokenizer import EXTENSION, Extension, NewLanguage, Side, load_tokenizer, names_in
+
+if TYPE_CHECKING:
+    import torch
 
 SIZES = ("vocab_size", "decoder_vocab_size")
 """Keys of a config.json that say how many entries there are."""
 
 
+EXTEND = ModelSource(name="extend", folder="extended")
 Row = tuple[int, ...]
 """Entries whose rows have the mean with which the row of a new one begins."""
 
@@ -52,7 +52,7 @@ def extend_model(
         UserError: the model knows a language already or names none by tokens, or the text is too small.
     """
     origin = read_record(base)
-    folder, target = Path(origin["folder"]), record.parent / EXTENDED
+    folder, target = Path(origin["folder"]), record.parent / EXTEND.folder
     key = f"models.{label_of(record.parent.name)}.extend"
     first = read_json(folder / "config.json")["vocab_size"]
     languages, rows = new_languages(params["languages"], folder, key=key, first=first)
@@ -93,7 +93,15 @@ def _tokens(sides: Sequence[Side], texts: Sequence[Sequence[str]], folder: Path)
 
 
 def copy_extended(folder: Path, target: Path, rows: Sequence[Row]) -> None:
-    """Copy a model into another folder, with new entries after the last ones of its vocabulary."""
+    """Copy a model into another folder, with new entries after the last ones of its vocabulary.
+
+    Args:
+        folder: of the model.
+        target: empty folder.
+        rows: entries whose rows have the mean with which the row of each new entry begins.
+    """
+    from safetensors.torch import save_file
+
     config = read_json(folder / "config.json")
     places = entry_dimensions(config)
     entries = config["vocab_size"] + len(rows)
@@ -107,10 +115,11 @@ def copy_extended(folder: Path, target: Path, rows: Sequence[Row]) -> None:
 
 
 def entry_dimensions(config: Mapping[str, Any]) -> dict[str, int]:
-    """Tensors of a model that have a dimension with a place for each entry of the vocabulary, and which it is.
+    """Return the tensors of a model that have a place for each entry of the vocabulary, and in which dimension.
 
     They are those that grow when there is one entry more.
     """
+    import torch
     from transformers import AutoConfig, AutoModelForSeq2SeqLM
 
     shapes = []
@@ -128,12 +137,15 @@ def entry_dimensions(config: Mapping[str, Any]) -> dict[str, int]:
 
 
 def _place_of(name: str, places: Mapping[str, int]) -> int | None:
-    """The dimension of a tensor in a file, which may lack the first part of its name in the model."""
+    """Return the dimension of a tensor in a file, which may lack the first part of its name in the model."""
     return next((place for known, place in places.items() if known == name or known.endswith(f".{name}")), None)
 
 
-def _extended(file: Path, rows: Sequence[Row], places: Mapping[str, int]) -> dict[str, torch.Tensor]:
-    """Tensors of a file, with what is new the mean of some that are there."""
+def _extended(file: Path, rows: Sequence[Row], places: Mapping[str, int]) -> "dict[str, torch.Tensor]":
+    """Return the tensors of a file with rows for the new entries."""
+    import torch
+    from safetensors import safe_open
+
     tensors = {}
     with safe_open(file, framework="pt") as stream:
         for name in stream.keys():  # noqa: SIM118 - it is no mapping
@@ -150,7 +162,17 @@ def _extended(file: Path, rows: Sequence[Row], places: Mapping[str, int]) -> dic
 def new_languages(
     wanted: Mapping[str, str | None], folder: Path, *, key: str, first: int
 ) -> tuple[dict[str, NewLanguage], list[Row]]:
-    """New languages with their tokens, and what the rows of those begin as."""
+    """Return new languages with their tokens, and the entries that the rows of these begin as the mean of.
+
+    Args:
+        wanted: new languages by BCP 47 tag, each with the one whose row it begins as; None for the mean of all.
+        folder: of the model.
+        key: of the configuration, for messages.
+        first: number of the first new entry.
+
+    Raises:
+        UserError: the family has no language tokens, or the model knows a language already, or not the one to be like.
+    """
     family, tokenizer = family_in(folder), load_tokenizer(folder)
     names = names_in(family, tokenizer)
     if wanted and names is None:
@@ -170,7 +192,7 @@ def new_languages(
 
 
 def new_pieces(text: Sequence[Sequence[int]], folder: Path, *, entries: int) -> list[Row]:
-    """Learn new entries from tokens of a text; none where no entries are asked for."""
+    """Learn new pieces from the tokens of a text; returns none where no entries are asked for."""
     if not entries:
         return []
     tokenizer = load_tokenizer(folder)
@@ -182,12 +204,13 @@ FIRST_CHARACTER = 0x20000
 WORD_START = "\N{LOWER ONE EIGHTH BLOCK}"
 BETWEEN_WORDS = "|"
 LONGEST = 16
-"""Most known pieces in a new one."""
+"""Most known pieces in a new piece."""
 
 
 def learn_pieces(rows: Sequence[Sequence[int]], spelling: Sequence[str], *, entries: int) -> list[tuple[int, ...]]:
-    """The most useful sequences of pieces, by byte pair encoding (Sennrich et al. 2016, arXiv 1508.07909) in
-    sentencepiece, where each known piece counts as a character and no new one spans two words.
+    """Return the most useful sequences of pieces, by byte pair encoding (Sennrich et al. 2016, arXiv 1508.07909).
+
+    Each known piece is a character to sentencepiece, and no new piece spans two words.
 
     Args:
         rows: sentences in the tokenizer's ids, without special tokens.
@@ -197,6 +220,8 @@ def learn_pieces(rows: Sequence[Sequence[int]], spelling: Sequence[str], *, entr
     Raises:
         UserError: the text does not have so many.
     """
+    import sentencepiece
+
     seen = sorted({token for row in rows for token in row})
     character = {token: chr(FIRST_CHARACTER + place) for place, token in enumerate(seen)}
     piece_of = {own: token for token, own in character.items()}
@@ -234,6 +259,6 @@ def learn_pieces(rows: Sequence[Sequence[int]], spelling: Sequence[str], *, entr
 
 
 def _words(begins: Sequence[bool]) -> list[tuple[int, int]]:
-    """First place of each word, and the place after its last one."""
+    """Return the first place of each word, and the place after its last one."""
     firsts = [place for place, is_first in enumerate(begins) if is_first or not place]
     return list(pairwise([*firsts, len(begins)]))

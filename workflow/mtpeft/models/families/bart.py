@@ -1,6 +1,6 @@
-"""Shapes of the families that descend from BART in transformers: mBART, M2M-100, NLLB-200 and Marian.
+"""The shape of the families that descend from BART in transformers: mBART, M2M-100, NLLB-200 and Marian.
 
-They name their modules alike. What differs is which norms there are, and whether positions are learnt.
+They name their modules alike. They differ in their norms, and in whether positions are learnt.
 """
 
 from collections.abc import Iterator, Mapping
@@ -34,7 +34,7 @@ class Extras:
 
 
 def bart_shape(config: Mapping[str, Any], extras: Extras) -> ModelShape:
-    """Shape of a model whose embeddings are shared by both sides and the output projection."""
+    """Return the shape of a model whose embeddings are shared by both sides and the output projection."""
     d_model = config["d_model"]
     linears: list[Linear] = []
     norms: list[Norm] = []

@@ -1,22 +1,23 @@
-"""What a family of models says of itself; everything else in the project is blind to families."""
+"""The declaration of a family of models; nothing else in the project knows one family from another."""
 
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 from mtpeft.models.architecture import ModelShape
 
 TokenizerConfig = Mapping[str, Any]
 Names = Mapping[str, str]
-"""Names for languages, each with the BCP 47 tag that it stands for."""
+"""Names of languages, each with the BCP 47 tag that it stands for."""
 
 
 WRITTEN_TARGET = re.compile(r"<2([a-z]{2,3}(?:_[A-Z][a-z]{3})?(?:_[A-Z]{2})?)>|>>(.+)<<")
 """A token for a target language that is written before the source, `<2de>` or `>>deu<<`; MADLAD-400 has others that
 begin like the first for tasks, scripts and regions."""
 Mark = Literal["language", "end"]
-"""What a special token at an edge of a sentence says: its language, or that it ends."""
+"""What a special token at an edge of a sentence means: its language, or that it ends."""
 
 
 @dataclass(frozen=True)
@@ -33,54 +34,57 @@ END_ALONE = Edges((), ("end",))
 
 
 def written_targets(config: TokenizerConfig, vocabulary: Collection[str]) -> Names | None:
-    """Tokens of target languages that are written before the source, or None where there are none: any will do."""
+    """Return the tokens of target languages that are written before the source; None where there are no such tokens."""
     found = filter(None, map(WRITTEN_TARGET.fullmatch, vocabulary))
     return {token[0]: (token[1] or token[2]).replace("_", "-") for token in found} or None
 
 
 def target_before(source: str, target: str) -> str:
-    """The token of the target language, if there are such tokens."""
+    """Return the token of the target language as text before the source, if there are such tokens."""
     return f"{target} " if WRITTEN_TARGET.fullmatch(target) else ""
 
 
 def no_prefix(source: str, target: str) -> str:
-    """Nothing: a token says the language."""
+    """Return no text, since a token names the language."""
     return ""
 
 
 def start_and_language(start: int, language: int | None) -> tuple[int, ...]:
-    """The start token, then the target language, which the decoder is made to say first."""
+    """Return the start token and the target language, which the decoder is forced to say first."""
     assert language is not None
     return start, language
 
 
 def language_alone(start: int, language: int | None) -> tuple[int, ...]:
-    """The target language, which the decoder starts from."""
+    """Return the target language, which the decoder starts from."""
     assert language is not None
     return (language,)
 
 
 def start_alone(start: int, language: int | None) -> tuple[int, ...]:
-    """The start token."""
+    """Return the start token."""
     return (start,)
 
 
 @dataclass(frozen=True)
 class Family:
-    """An entry of the registry. What it leaves out is as most have it: a token says the language, first on both sides.
+    """A family of models: an entry of the registry.
+
+    By default a token names the language, and stands first on both sides.
 
     Attributes:
-        title: what sentences call it.
+        name: under which the registry knows it.
+        title: what messages call it.
         model_type: that of its `config.json`.
         tokenizers: classes of its tokenizer, which tell families of one `model_type` apart; the first is loaded where
             a folder names none.
-        shape: modules and counts of a `config.json`; raises `KeyError` where that lacks a key.
-        names: its names for languages, from `tokenizer_config.json` and the entries of the vocabulary. None: any
+        shape: shape of the model of a `config.json`; raises `KeyError` where that lacks a key.
+        names: names of languages, from `tokenizer_config.json` and the entries of the vocabulary; None where any
             language will do.
-        names_in_vocabulary: its names are known from the whole vocabulary alone.
-        names_source: the source's language has a name as well as the target's.
-        token: entry of the vocabulary that stands for a named language; None where there are no such entries.
-        takes_languages: the tokenizer is told both names, as `src_lang` and `tgt_lang`.
+        names_in_vocabulary: the names are known from the whole vocabulary alone.
+        names_source: the source language has a name, and not the target language alone.
+        token: entry of the vocabulary for a named language; None where there are no such entries.
+        takes_languages: the tokenizer has both names set, as `src_lang` and `tgt_lang`.
         source_prefix: text before every source sentence, from the names of source and target language; where it is one
             of the names, it is a token that stands before the sentence like those of the edges.
         source_edges: special tokens around a source sentence.
@@ -89,8 +93,16 @@ class Family:
             where there is one, the token of the target language.
         dropout: key of `config.json` that holds the dropout of hidden states.
         fixed: keys of `config.json` that training sets, whatever the checkpoint says.
+        may_untie_output: the output projection may have a matrix of its own.
+        learns_logits_bias: the logits have a learnt bias for each entry of the vocabulary.
+        recognised_by: whether a folder that names no class of tokenizer holds this family and not another one of its
+            `model_type`; from the folder, its config.json and its tokenizer_config.json. None: where no other does.
+        wrong_tokenizer: what is wrong with the tokenizer of a folder that is named as this family's, in words; from its
+            config.json and the number of the tokenizer's entries.
+        module: file that an entry from outside of the package comes from.
     """
 
+    name: str
     title: str
     model_type: str
     tokenizers: tuple[str, ...]
@@ -106,3 +118,12 @@ class Family:
     begin: Callable[[int, int | None], tuple[int, ...]] = start_and_language
     dropout: str = "dropout"
     fixed: Mapping[str, Any] = field(default_factory=dict)
+    may_untie_output: bool = False
+    learns_logits_bias: bool = False
+    recognised_by: Callable[[Path, Mapping[str, Any], TokenizerConfig], bool] | None = None
+    wrong_tokenizer: Callable[[Mapping[str, Any], int], str | None] | None = None
+    module: str = ""
+
+    def is_meant_by(self, folder: Path, config: Mapping[str, Any], described: TokenizerConfig) -> bool:
+        """Return whether a folder of its `model_type` that names no class of tokenizer may hold this family."""
+        return self.recognised_by is None or self.recognised_by(folder, config, described)

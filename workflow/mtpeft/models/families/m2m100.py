@@ -6,11 +6,13 @@ Both read the language first on both sides. M2M-100 names it `es`, with the toke
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from mtpeft.models.architecture import ModelShape
 from mtpeft.models.families.bart import Extras, bart_shape
 from mtpeft.models.families.base import Family, Names, TokenizerConfig
+from mtpeft.models.families.vocabulary import has_any_entry
 
 NORTHERN_SOTHO = "ns"
 """The one name of M2M-100 that is no BCP 47 tag."""
@@ -59,13 +61,18 @@ NLLB_CODES = (
 
 
 def m2m100_shape(config: Mapping[str, Any]) -> ModelShape:
-    """Positions are sinusoids, which are not learnt; a norm follows the last layer of each side alone."""
+    """Return the shape: positions are sinusoids, which are not learnt; a norm follows the last layer of each side."""
     return bart_shape(config, Extras(norm_of_embeddings=False, norm_at_end=True, positions=None))
 
 
 def _names_m2m100(config: TokenizerConfig, vocabulary: Collection[str]) -> Names:
     codes = WMT21_CODES if config.get("language_codes") == "wmt21" else M2M100_CODES
     return {code: "nso" if code == NORTHERN_SOTHO else code for code in codes}
+
+
+def _has_nllb_languages(folder: Path, config: Mapping[str, Any], described: TokenizerConfig) -> bool:
+    """Return whether a folder that names no class has the language tokens of NLLB-200."""
+    return has_any_entry(folder, set(NLLB_CODES))
 
 
 def _names_nllb(config: TokenizerConfig, vocabulary: Collection[str]) -> Names:
@@ -77,6 +84,7 @@ def _names_nllb(config: TokenizerConfig, vocabulary: Collection[str]) -> Names:
 _EVERY_LAYER = {"encoder_layerdrop": 0.0, "decoder_layerdrop": 0.0}
 
 M2M100 = Family(
+    name="m2m100",
     title="M2M-100",
     model_type="m2m_100",
     tokenizers=("M2M100Tokenizer",),
@@ -85,4 +93,12 @@ M2M100 = Family(
     token=lambda name: f"__{name}__",
     fixed=_EVERY_LAYER,
 )
-NLLB = replace(M2M100, title="NLLB-200", tokenizers=("NllbTokenizer",), names=_names_nllb, token=str)
+NLLB = replace(
+    M2M100,
+    name="nllb",
+    title="NLLB-200",
+    tokenizers=("NllbTokenizer",),
+    names=_names_nllb,
+    token=str,
+    recognised_by=_has_nllb_languages,
+)

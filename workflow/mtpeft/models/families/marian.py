@@ -14,7 +14,7 @@ from mtpeft.models.families.base import END_ALONE, Family, start_alone, target_b
 
 
 def marian_shape(config: Mapping[str, Any]) -> ModelShape:
-    """Norms within the layers alone; positions are sinusoids, which are not learnt.
+    """Return the shape: norms stand within the layers alone, and positions are sinusoids, which are not learnt.
 
     Raises:
         UserError: each side has embeddings of its own.
@@ -28,6 +28,7 @@ def marian_shape(config: Mapping[str, Any]) -> ModelShape:
 
 
 MARIAN = Family(
+    name="marian",
     title="Marian",
     model_type="marian",
     tokenizers=("MarianTokenizer",),
@@ -41,4 +42,5 @@ MARIAN = Family(
     source_edges=END_ALONE,
     target_edges=END_ALONE,
     begin=start_alone,
+    learns_logits_bias=True,
 )

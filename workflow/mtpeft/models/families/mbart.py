@@ -7,12 +7,14 @@ from the target's; mBART-50 has them first on both sides.
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from mtpeft.core.languages import match, script_of
 from mtpeft.models.architecture import ModelShape
 from mtpeft.models.families.bart import Extras, bart_shape
 from mtpeft.models.families.base import LANGUAGE_LAST, Family, Names, TokenizerConfig, language_alone
+from mtpeft.models.families.vocabulary import all_entries, has_any_entry
 
 # fmt: off
 MBART25_CODES = (
@@ -29,10 +31,12 @@ MBART50_CODES = (
 # fmt: on
 CODE = re.compile(r"[a-z]{2,3}_([A-Z]{2}|[A-Z][a-z]{3})")
 NO_REGION = "_XX"
+HUGGINGFACE_SPECIALS = 4
+"""<s>, <pad>, </s> and <unk>, with which an mBART vocabulary begins; <mask> ends it."""
 
 
 def language_code(language: str) -> str:
-    """Token that a vocabulary made here has for a language: mBART-50's, or one of the same form.
+    """Return the token of a language in a vocabulary of this project: mBART-50's, or one of the same form.
 
     One of the same form has the main subtag of the BCP 47 tag, and the script where it is not the likely one.
     """
@@ -43,18 +47,44 @@ def language_code(language: str) -> str:
 
 
 def extra_codes(languages: Iterable[str]) -> list[str]:
-    """Tokens of the languages that mBART-50 does not have."""
+    """Return the tokens of the languages that mBART-50 does not have."""
     return sorted({language_code(language) for language in languages} - set(MBART50_CODES))
 
 
 def tagged(codes: Iterable[str]) -> dict[str, str]:
-    """Each code with the BCP 47 tag that it stands for."""
+    """Return each code with the BCP 47 tag that it stands for."""
     return {code: code.removesuffix(NO_REGION).replace("_", "-") for code in codes}
 
 
 def mbart_shape(config: Mapping[str, Any]) -> ModelShape:
-    """A learnt position table on each side, of two rows more than there are positions, and norms at both ends."""
+    """Return the shape: learnt positions on each side, two rows more than positions, with norms at both ends."""
     return bart_shape(config, Extras(norm_of_embeddings=True, norm_at_end=True, positions=2))
+
+
+def _has_mbart50_languages(folder: Path, config: Mapping[str, Any], described: TokenizerConfig) -> bool:
+    """Return whether a folder that names no class has the languages of mBART-50, in its files or in its embeddings."""
+    named = described.get("language_codes") == "ML50" or has_any_entry(folder, set(MBART50_CODES) - set(MBART25_CODES))
+    return named or _room_for_languages(folder, config) >= len(MBART50_CODES)
+
+
+def _room_for_languages(folder: Path, config: Mapping[str, Any]) -> int:
+    """Return the rows of the embeddings beyond the pieces of the sentencepiece model, `<pad>` and `<mask>`."""
+    rows = config.get("vocab_size")
+    if not isinstance(rows, int) or not (folder / "sentencepiece.bpe.model").is_file():
+        return 0
+    return rows - len(all_entries(folder)) - 2
+
+
+def _mbart50_named_as_mbart(config: Mapping[str, Any], entries: int) -> str | None:
+    """Say that a tokenizer named as mBART's lacks the entries of mBART-50, which the model has."""
+    spare = config.get("vocab_size", 0) - entries
+    if spare < len(MBART50_CODES) - len(MBART25_CODES):
+        return None
+    return (
+        f"is named as mBART's ('{MBART25.tokenizers[0]}'), but the model has {spare} more entries, as mBART-50 has; "
+        f'write "tokenizer_class": "{MBART50.tokenizers[0]}" in its tokenizer_config.json, and put the tokenizer of '
+        "that model beside it"
+    )
 
 
 def _names25(config: TokenizerConfig, vocabulary: Collection[str]) -> Names:
@@ -66,14 +96,23 @@ def _names50(config: TokenizerConfig, vocabulary: Collection[str]) -> Names:
 
 
 MBART50 = Family(
-    title="mBART-50", model_type="mbart", tokenizers=("MBart50Tokenizer",), shape=mbart_shape, names=_names50
+    name="mbart50",
+    title="mBART-50",
+    model_type="mbart",
+    tokenizers=("MBart50Tokenizer",),
+    shape=mbart_shape,
+    names=_names50,
+    recognised_by=_has_mbart50_languages,
 )
 MBART25 = replace(
     MBART50,
+    name="mbart",
     title="mBART",
     tokenizers=("MBartTokenizer",),
     names=_names25,
     source_edges=LANGUAGE_LAST,
     target_edges=LANGUAGE_LAST,
     begin=language_alone,
+    recognised_by=None,
+    wrong_tokenizer=_mbart50_named_as_mbart,
 )

@@ -1,4 +1,4 @@
-"""Prompts of one's own: text before every source sentence, with places for the two languages."""
+"""Prompts: text before every source sentence, with places for the two languages."""
 
 from string import Formatter
 
@@ -10,10 +10,10 @@ PLACES = ("source", "target", "source_code", "target_code")
 
 
 def check_prompt(prompt: str, *, key: str) -> None:
-    """Refuse a prompt with places that nothing is known for.
+    """Refuse a prompt with unknown places.
 
     Raises:
-        UserError: another name in braces, or braces that are not closed; names `key`.
+        UserError: it has another name in braces, or braces that are not closed; the message names `key`.
     """
     *others, last = (f"{{{place}}}" for place in PLACES)
     remedy = f"write {', '.join(others)} or {last}, and each brace that is text twice."
@@ -27,6 +27,6 @@ def check_prompt(prompt: str, *, key: str) -> None:
 
 
 def written_prompt(prompt: str, source: str, target: str) -> str:
-    """A prompt with the languages, given as BCP 47 tags, in their places."""
+    """Return a prompt with the languages, given as BCP 47 tags, in their places."""
     names = {"source": english_name(source), "target": english_name(target)}
     return prompt.format(**names, source_code=source, target_code=target)

@@ -22,7 +22,7 @@ PROJECTIONS: tuple[tuple[str, Role], ...] = (("q", "query"), ("k", "key"), ("v",
 
 
 def t5_shape(config: Mapping[str, Any]) -> ModelShape:
-    """Modules of both stacks; an output projection of its own counts where the checkpoint says that it is not tied."""
+    """Return the shape: modules of both stacks, and an output projection of its own where the config says so."""
     d_model, inner = config["d_model"], config["num_heads"] * config["d_kv"]
     gated = config.get("feed_forward_proj", "relu").startswith("gated")
     linears: list[Linear] = []
@@ -90,6 +90,7 @@ def _request(source: str, target: str) -> str:
 
 
 T5 = Family(
+    name="t5",
     title="T5",
     model_type="t5",
     tokenizers=("T5Tokenizer",),
@@ -104,5 +105,6 @@ T5 = Family(
     target_edges=END_ALONE,
     begin=start_alone,
     dropout="dropout_rate",
+    may_untie_output=True,
 )
-MT5 = replace(T5, title="mT5", model_type="mt5", tokenizers=("T5Tokenizer", "MT5Tokenizer"))
+MT5 = replace(T5, name="mt5", title="mT5", model_type="mt5", tokenizers=("T5Tokenizer", "MT5Tokenizer"))

@@ -1,4 +1,4 @@
-"""The entries of a vocabulary that the files of a folder tell of, read without the libraries that use them."""
+"""Read the entries of a vocabulary from the files of a folder, without the libraries that use them."""
 
 from collections.abc import Collection, Iterator, Mapping
 from functools import lru_cache
@@ -7,24 +7,31 @@ from typing import Any
 
 from mtpeft.core.files import read_json_object
 
+SENTENCEPIECE_SPECIALS = 3
+"""<unk>, <s> and </s>, which sentencepiece counts among its pieces."""
 SENTENCEPIECE = ("sentencepiece.bpe.model", "spiece.model")
 
 
 def added_entries(folder: Path) -> set[str]:
-    """Entries that the small files of a tokenizer say were added to its vocabulary, in any of the forms there are."""
+    """Return the entries that were added to a vocabulary, by the small files of its tokenizer."""
     described = [read_json(folder / name) for name in ("tokenizer_config.json", "special_tokens_map.json")]
     added = [token for config in described for token in _added(config)]
     return {*added, *read_json(folder / "added_tokens.json")}
 
 
 def all_entries(folder: Path) -> Collection[str]:
-    """All entries of a vocabulary; the pieces of sentencepiece where there is no list of its own."""
+    """Return all entries of a vocabulary: those of its list, or else the pieces of its sentencepiece model."""
     files = [folder / name for name in ("tokenizer.json", "vocab.json", *SENTENCEPIECE)]
     return _all_entries(folder, tuple(file.stat().st_mtime_ns for file in files if file.is_file()))
 
 
+def has_any_entry(folder: Path, entries: Collection[str]) -> bool:
+    """Return whether a vocabulary has one of some entries; its small files are read first."""
+    return not (added_entries(folder).isdisjoint(entries) and set(all_entries(folder)).isdisjoint(entries))
+
+
 def read_json(file: Path) -> dict[str, Any]:
-    """The object in a JSON file of a model's folder, or nothing where it is not there.
+    """Return the object in a JSON file of a model's folder; it is empty where the file is not there.
 
     Raises:
         UserError: it can't be read, is not UTF-8 or no JSON, names a key twice, or holds no object.
@@ -38,7 +45,7 @@ def _all_entries(folder: Path, changed: tuple[int, ...]) -> frozenset[str]:
 
 
 def _listed(folder: Path) -> Iterator[str]:
-    """Entries of `tokenizer.json`, or pieces of a sentencepiece model."""
+    """Yield the entries of `tokenizer.json`, or the pieces of a sentencepiece model."""
     if listed := read_json(folder / "tokenizer.json"):
         yield from (token["content"] for token in listed.get("added_tokens") or ())
         entries = (listed.get("model") or {}).get("vocab") or ()

@@ -1,25 +1,23 @@
-"""Download a file whole or not at all: a break is gone on from, in this run or in a later one."""
+"""Download a file whole or not at all; an interrupted download is continued, in this run or in a later one."""
 
-import fcntl
 import json
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import requests
+from filelock import FileLock
 from urllib3.exceptions import HTTPError
 
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import write_record
 
 WAITS = (1, 3, 10, 30)
-"""Seconds before each further try after one that brought nothing new."""
+"""Seconds to wait before each further try, after a try that has brought nothing new."""
 TIMEOUT = (15, 60)
-"""Seconds to wait for a connection, and for the next bytes."""
+"""Longest seconds to wait for a connection, and for the next bytes."""
 CHUNK = 1 << 16
 TRY_LATER = (408, 425, 429, 500, 502, 503, 504)
 FAILURES = (requests.RequestException, HTTPError)
@@ -27,50 +25,43 @@ FAILURES = (requests.RequestException, HTTPError)
 
 @dataclass(frozen=True)
 class Part:
-    """What has come of a file, and beside it what the server said of the file when it began."""
+    """The part of a file that has been received; a second file keeps the server's description of the whole file."""
 
     path: Path
 
     @property
     def about(self) -> Path:
-        """Where that stands."""
+        """Path of the description."""
         return self.path.with_name(f"{self.path.name}.json")
 
     def size(self) -> int:
-        """Bytes that have come."""
+        """Count the bytes that have been received."""
         return self.path.stat().st_size if self.path.exists() else 0
 
     def promised(self) -> dict[str, Any]:
-        """Length and state of the file on the server."""
+        """Read the length and the state of the file on the server, as they were when the download began."""
         return json.loads(self.about.read_text(encoding="utf-8")) if self.about.exists() and self.size() else {}
 
     def drop(self) -> None:
-        """Begin from nothing next time."""
+        """Delete what has been received."""
         self.path.unlink(missing_ok=True)
         self.about.unlink(missing_ok=True)
 
 
 def download(url: str, path: Path) -> None:
-    """Have a file at a path, from an earlier run or from its server; another process that wants it too waits.
+    """Download a file to a path, unless an earlier run has done so; other processes that want the file wait.
 
     Raises:
         UserError: the server is not reached, does not have the file, or never sends all that it promises.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _alone(path.with_name(f"{path.name}.lock")):
+    with FileLock(path.with_name(f"{path.name}.lock")):
         if path.exists():
             return
         part = Part(path.with_name(f"{path.name}.part"))
         _receive_all(url, part)
         os.replace(part.path, path)
         part.drop()
-
-
-@contextmanager
-def _alone(lock: Path) -> Iterator[None]:
-    with lock.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _receive_all(url: str, part: Part) -> None:
@@ -89,7 +80,7 @@ def _receive_all(url: str, part: Part) -> None:
 
 
 def _receive(url: str, part: Part) -> None:
-    """One try: the rest of the file if the server still has the same one, else all of it."""
+    """Try once to receive the rest of the file if the server still has the same one, else all of it."""
     promised = part.promised()
     with requests.get(url, headers=_headers(part.size(), promised), stream=True, timeout=TIMEOUT) as answer:
         if answer.status_code == requests.codes.requested_range_not_satisfiable:
@@ -124,7 +115,7 @@ def _headers(begun: int, promised: dict[str, Any]) -> dict[str, str]:
 
 
 def _about(answer: requests.Response) -> dict[str, Any]:
-    """A weak tag does not say that the bytes are the same, so it is none."""
+    """Read the length and the state of the file; a weak tag is no state, since it does not identify bytes."""
     tag = answer.headers.get("ETag", "")
     state = answer.headers.get("Last-Modified") if not tag or tag.startswith("W/") else tag
     length = answer.headers.get("Content-Length")
@@ -132,14 +123,14 @@ def _about(answer: requests.Response) -> dict[str, Any]:
 
 
 def _is_rest(answer: requests.Response, begun: int, promised: dict[str, Any]) -> bool:
-    """Whether the server goes on where the part ends, in a file of the length that it had."""
+    """Say whether the server continues where the part ends, in a file of the same length as before."""
     place, _, total = answer.headers.get("Content-Range", "").removeprefix("bytes ").partition("/")
     known = str(promised.get("length"))
     return place.split("-")[0] == str(begun) and known in (total, "None")
 
 
 def _check_end(url: str, part: Part, answer: requests.Response) -> None:
-    """The server has nothing after the part: it is whole if that is the length which was promised."""
+    """Check a part after which the server has nothing: it is whole if it has the length that was promised."""
     total = answer.headers.get("Content-Range", "").rpartition("/")[2]
     has, promised = part.size(), part.promised().get("length")
     if has == promised:

@@ -12,17 +12,17 @@ INDEX = "index"
 PROGRAM = Path(__file__).with_name("inside.py")
 
 
-def install_mtdata(settings: Mapping[str, Any], *, record: Path) -> None:
+def install_mtdata(params: Mapping[str, Any], *, record: Path) -> None:
     """Make the folder of the record: packages, the index of all datasets, and the record itself.
 
     Raises:
         UserError: pip could not get a package.
     """
     with new_environment(record.parent) as made:
-        install_packages("mtdata", settings["requirements"], made)
+        install_packages("mtdata", params["requirements"], made)
         (made / INDEX).mkdir()
         indexed = run_inside(made, "index", {})
-        files.write_record(made / record.name, {"settings": settings, **indexed})
+        files.write_record(made / record.name, {"settings": params, **indexed})
 
 
 def run_inside(environment: Path, command: str, request: Mapping[str, Any]) -> dict[str, Any]:

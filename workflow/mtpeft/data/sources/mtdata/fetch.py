@@ -18,32 +18,32 @@ DOWNLOADS = "downloads"
 URL_DIGITS = 16
 
 
-def fetch_dataset(settings: Mapping[str, Any], *, environment: Path, archive: Path, record: Path) -> None:
-    """Write the pairs of a dataset under a header of the two languages, as the id in the settings has them.
+def fetch_dataset(params: Mapping[str, Any], *, environment: Path, archive: Path, record: Path) -> None:
+    """Write the sentence pairs of a dataset under a header of the two languages, as its id has them.
 
-    Files lie in a folder beside the archive, since several datasets share them: they may be deleted. The hash of a
-    dataset of two files is that of one after the other.
+    Downloaded files lie in a folder beside the table, since several datasets share them; they may be deleted. The hash
+    of a dataset of two files is that of one after the other.
 
     Args:
-        settings: the id, mtdata's version, and the hash where it is stated.
-        environment: the record that says that mtdata is installed, in the folder of its environment.
-        archive: the table, compressed.
-        record: what was fetched, with all hashes.
+        params: `id` of the dataset, `mtdata`, its version, and `sha256` where it is stated.
+        environment: record of the installation of mtdata, in the folder of its environment.
+        archive: where the table goes, compressed.
+        record: where the record goes, with all hashes.
 
     Raises:
         UserError: there is no such dataset, its files do not come or have another hash, or they can't be read.
     """
     installed = environment.parent
-    dataset = find_dataset(installed, settings["id"])
+    dataset = find_dataset(installed, params["id"])
     folder = archive.parent
     files = [_place(folder / DOWNLOADS, url, name) for url, name in dataset.files]
     for (url, _), file in zip(dataset.files, files, strict=True):
         download(url, file)
     digest = _hash(files)
-    _check_hash(settings, digest, files)
+    _check_hash(params, digest, files)
     with tempfile.TemporaryDirectory(dir=folder, prefix=f".{archive.name}.") as temporary:
         pairs = Path(temporary) / "pairs.tsv.gz"
-        counts = _read(settings, dataset, files, environment=installed, output=pairs)
+        counts = _read(params, dataset, files, environment=installed, output=pairs)
         os.replace(pairs, archive)
     described = {
         "dataset": dataset.id,
@@ -53,16 +53,16 @@ def fetch_dataset(settings: Mapping[str, Any], *, environment: Path, archive: Pa
         ],
         "archive_sha256": records.sha256_of(archive),
     }
-    records.write_record(record, {**settings, "sha256": digest, **described, **counts})
+    records.write_record(record, {**params, "sha256": digest, **described, **counts})
 
 
 def _place(folder: Path, url: str, name: str) -> Path:
-    """Where a file lies under its own name, by which mtdata knows its form."""
+    """Choose the path of a file, which keeps its name, since mtdata knows its format by that."""
     return folder / hashlib.sha256(url.encode("utf-8")).hexdigest()[:URL_DIGITS] / name
 
 
 def _hash(files: Sequence[Path]) -> str:
-    """SHA-256 of files one after the other."""
+    """Compute the SHA-256 of files one after the other."""
     if len(files) == 1:
         return records.sha256_of(files[0])
     digest = hashlib.sha256()
@@ -73,22 +73,22 @@ def _hash(files: Sequence[Path]) -> str:
     return digest.hexdigest()
 
 
-def _check_hash(settings: Mapping[str, Any], digest: str, files: Sequence[Path]) -> None:
-    if settings.get("sha256", digest) != digest:
+def _check_hash(params: Mapping[str, Any], digest: str, files: Sequence[Path]) -> None:
+    if params.get("sha256", digest) != digest:
         _drop(files)
         raise UserError(
-            f"The files of '{settings['id']}' have the SHA-256 {digest}, but corpora.*.mtdata.sha256 says "
-            f"{settings['sha256']}: run again, which downloads them anew, or write the hash of what you trust."
+            f"The files of '{params['id']}' have the SHA-256 {digest}, but corpora.*.mtdata.sha256 says "
+            f"{params['sha256']}: run again, which downloads them anew, or write the hash of what you trust."
         )
 
 
 def _read(
-    settings: Mapping[str, Any], dataset: Dataset, files: Sequence[Path], *, environment: Path, output: Path
+    params: Mapping[str, Any], dataset: Dataset, files: Sequence[Path], *, environment: Path, output: Path
 ) -> dict[str, Any]:
     request = {
         "id": dataset.id,
         "files": [str(file.resolve()) for file in files],
-        "header": parse_id(settings["id"])[1],
+        "header": parse_id(params["id"])[1],
         "swapped": dataset.swapped,
         "output": str(output.resolve()),
     }
@@ -97,18 +97,16 @@ def _read(
     if answer.get("damaged"):
         _drop(files)
         raise UserError(
-            f"The download of '{settings['id']}' is not whole ({answer['failure']}): run again, which downloads "
+            f"The download of '{params['id']}' is not whole ({answer['failure']}): run again, which downloads "
             f"{named} anew, or write another id in corpora.*.mtdata if that happens again."
         )
     if "failure" in answer:
         raise UserError(
-            f"mtdata can't read '{settings['id']}' from {named} ({answer['failure']}): the files are not what its "
+            f"mtdata can't read '{params['id']}' from {named} ({answer['failure']}): the files are not what its "
             "index says, so write another id in corpora.*.mtdata."
         )
     if not answer["lines"]:
-        raise UserError(
-            f"The dataset '{settings['id']}' has no pair of sentences: write another id in corpora.*.mtdata."
-        )
+        raise UserError(f"The dataset '{params['id']}' has no pair of sentences: write another id in corpora.*.mtdata.")
     return answer
 
 

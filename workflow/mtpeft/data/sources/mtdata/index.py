@@ -12,8 +12,8 @@ from mtpeft.core.errors import UserError
 from mtpeft.data.sources.mtdata.environment import index_of
 from mtpeft.data.sources.mtdata.ids import Codes, means_all, parse_id, tag_of
 
-FORMS_WITHOUT_READER = {"hfds": "datasets", "xlsx": "openpyxl"}
-"""Forms of files that mtdata reads with a package that it does not bring, and that package."""
+FORMATS_WITHOUT_READER = {"hfds": "datasets", "xlsx": "openpyxl"}
+"""Formats of files that mtdata reads with a package that is not among its own requirements, and that package."""
 BEGIN = '{"did": "'
 
 
@@ -22,9 +22,9 @@ class Dataset:
     """A dataset of the index.
 
     Attributes:
-        id: what mtdata calls it, which may have the languages in another order than asked for.
-        swapped: whether it has.
-        files: where it lies, and what each file is called there.
+        id: id in the index, which may have the languages in another order than the wanted one.
+        swapped: whether it has them in another order.
+        files: address and name of each file.
     """
 
     id: str
@@ -33,9 +33,10 @@ class Dataset:
 
 
 def find_dataset(environment: Path, wanted: str) -> Dataset:
-    """The dataset of an id, with the languages in either order.
+    """Find the dataset of an id, with the languages in either order.
 
-    Where the stem of the id has no such codes, the only codes that mean the same languages are taken: `swh` for `swa`.
+    Where no dataset of the stem has these codes, one with codes of the same languages is taken, if there is only one:
+    `swh` for `swa`.
 
     Raises:
         UserError: there is none, or one that cannot be read here.
@@ -62,9 +63,9 @@ def _find(entries: dict[Codes, Any], codes: Codes) -> Codes | None:
 
 def _described(entry: dict[str, Any], *, swapped: bool) -> Dataset:
     form = entry.get("in_ext") or entry["ext"]
-    if form in FORMS_WITHOUT_READER:
+    if form in FORMATS_WITHOUT_READER:
         raise UserError(
-            f"mtdata reads '{entry['did']}' with the package {FORMS_WITHOUT_READER[form]}, which is not installed "
+            f"mtdata reads '{entry['did']}' with the package {FORMATS_WITHOUT_READER[form]}, which is not installed "
             "beside it: write another id in corpora.*.mtdata, or fetch the text yourself and write corpora.*.files."
         )
     url = entry["url"]
@@ -73,7 +74,7 @@ def _described(entry: dict[str, Any], *, swapped: bool) -> Dataset:
 
 
 def _entries(index: Path, stem: str) -> Iterator[dict[str, Any]]:
-    """Entries of parallel text with a stem."""
+    """Read the entries of parallel text with a stem."""
     begin = json.dumps({"did": f"{stem}-"})[: -len('"}')]
     with index.open(encoding="utf-8") as lines:
         for line in lines:
@@ -86,7 +87,7 @@ def _is_parallel(line: str) -> bool:
 
 
 def _nearest(index: Path, wanted: str) -> list[str]:
-    """Ids like one: of the same stem if there is such, else of the three stems most like it."""
+    """List the ids most like one: of the same stem if there are any, else of the three stems most like it."""
     stem, codes = parse_id(wanted)
     stems: dict[str, list[str]] = {}
     with index.open(encoding="utf-8") as lines:
@@ -100,6 +101,6 @@ def _nearest(index: Path, wanted: str) -> list[str]:
 
 
 def _most_like(wanted: str, codes: set[str], known: list[str]) -> str:
-    """The id of the same languages, or the one most like the id."""
+    """Choose the id with the same languages, or else the one most like the wanted id."""
     same = [dataset for dataset in known if set(parse_id(dataset)[1]) == codes]
     return (same or difflib.get_close_matches(wanted, known, n=1, cutoff=0.0))[0]

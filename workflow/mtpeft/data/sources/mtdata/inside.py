@@ -1,4 +1,4 @@
-"""What runs inside mtdata's own environment, without the packages of the workflow: its index and its parsers.
+"""The program that runs in mtdata's own environment, without the packages of the workflow: index and parsers.
 
 Called as `inside.py PACKAGES COMMAND`, with a request as JSON on standard input; the answer is JSON on standard output.
 """
@@ -24,7 +24,7 @@ CODE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z]{2,4})*")
 
 
 class MissingMemberError(Exception):
-    """An archive lacks what the index says is in it."""
+    """An archive lacks a member that the index names."""
 
 
 def make_index(request: dict[str, Any]) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def make_index(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def read_pairs(request: dict[str, Any]) -> dict[str, Any]:
-    """Write the pairs of a dataset as two columns under a header, each on one line; returns how many there are.
+    """Write the sentence pairs of a dataset as two columns under a header, and return how many there are.
 
     The request has ``id``, ``files``, ``header``, ``swapped``, which is whether the columns are in the other order than
     in the id, and ``output``. The answer has ``failure`` instead where the files can't be read, and in ``damaged``
@@ -72,7 +72,7 @@ def _rows(entry: Any, files: list[Path], folder: Path) -> Iterator[Any]:
 
 
 def _members(entry: Any, archive: Path, folder: Path) -> list[Path]:
-    """Copies of the members that a dataset consists of; nothing else of the archive is unpacked.
+    """Copy the members that a dataset consists of; nothing else of the archive is unpacked.
 
     Patterns mean what they mean to mtdata: a star stands for slashes too in a zip, and not in a tar.
     """
@@ -98,7 +98,7 @@ def _only(pattern: str, found: list[str]) -> str:
 
 
 def _copy(stream: Any, folder: Path, name: str) -> Path:
-    """The end of a member's name is kept, since parsers go by it."""
+    """Copy a member; the copy keeps the end of the name, by which parsers know the format."""
     path = folder / f"{len(list(folder.iterdir()))}-{PurePosixPath(name).name}"
     with stream, path.open("wb") as copy:
         shutil.copyfileobj(stream, copy)
@@ -123,7 +123,7 @@ def _write(rows: Iterator[Any], entry: Any, request: dict[str, Any]) -> dict[str
 
 
 def _is_header(sides: list[str], entry: Any) -> bool:
-    """Whether a first row names the languages of its columns, which mtdata takes for a pair."""
+    """Say whether a first row names the languages of its columns, which mtdata takes for a sentence pair."""
     from mtdata.iso.bcp47 import bcp47
 
     named = [bcp47.try_parse(side) if CODE.fullmatch(side) else None for side in sides]

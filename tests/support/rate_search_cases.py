@@ -2,7 +2,7 @@
 
 from typing import Any
 
-TUNING_MISTAKES: list[tuple[dict[str, Any], str]] = [
+WRONG_RATE_SEARCHES: list[tuple[dict[str, Any], str]] = [
     (
         {"rate_search": None},
         "'methods.full.learning_rate' asks for a search, but there is no 'rate_search'; write on which pair",

@@ -1,4 +1,4 @@
-"""Steps that are forks of a warm process do what they do by themselves, and live and die with their command."""
+"""Steps that are forks of a fork server do what they do by themselves, and live and die with their command."""
 
 import contextlib
 import fcntl
@@ -19,25 +19,25 @@ from mtpeft.cluster.environment import shared_variables
 from mtpeft.core.files import canonical
 from mtpeft.data.tsv import Pair, write_pairs
 from mtpeft.decoding.decode import decode
-from mtpeft.forkserver.launcher import warm_process
+from mtpeft.forkserver.launcher import fork_server
 from mtpeft.forkserver.server import lost_its_devices
 from mtpeft.training.checkpoint import CHECKPOINT_FILE, LOCK_FILE
+from support.fork_server import is_listening
 from support.model import arrays, cell, decode_params, train_cell, train_params
 from support.training import ENVIRONMENT, results, trainer
 from support.waiting import LONG, SOON, wait_for
-from support.warm import is_listening
 
 LIBRARIES = ("torch", "transformers", "peft", "numpy", "sentencepiece")
 
 
 @contextlib.contextmanager
 def server(folder: Path) -> Iterator[dict[str, str]]:
-    """A warm process as a sweep in this folder has it; yields the environment of its Snakemake."""
+    """A fork server as a sweep in this folder has it; yields the environment of its Snakemake."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in ENVIRONMENT.items():
             patch.setenv(name, value)
         patch.chdir(folder)
-        with warm_process() as variables:
+        with fork_server() as variables:
             wait_for(lambda: is_listening(*variables.values()))
             yield dict(os.environ | variables)
 
@@ -45,12 +45,12 @@ def server(folder: Path) -> Iterator[dict[str, str]]:
 @pytest.fixture(scope="module")
 def of_snakemake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """The environment in which a sweep starts Snakemake."""
-    with server(tmp_path_factory.mktemp("warm")) as environment:
+    with server(tmp_path_factory.mktemp("served")) as environment:
         yield environment
 
 
 @pytest.fixture
-def warm(of_snakemake: dict[str, str]) -> dict[str, str]:
+def served(of_snakemake: dict[str, str]) -> dict[str, str]:
     """The environment of its jobs."""
     return of_snakemake | shared_variables()
 
@@ -85,10 +85,10 @@ def long_cell(sweep: Path) -> list[str]:
     return trainer(sweep, Path("train.json"), train_params("lora", updates=30000, evaluations=1))
 
 
-def warm_processes() -> list[psutil.Process]:
-    """The warm process that these tests started last, and its forks."""
+def server_processes() -> list[psutil.Process]:
+    """The fork server that these tests started last, and its forks."""
     mine = psutil.Process().children(recursive=True)
-    return [process for process in mine if "warm" in arguments_of(process)[:4] and not gone(process)]
+    return [process for process in mine if "fork_server" in arguments_of(process)[:4] and not gone(process)]
 
 
 def arguments_of(process: psutil.Process) -> list[str]:
@@ -112,7 +112,7 @@ def test_a_dead_process_that_nobody_has_collected_stops_no_walk() -> None:
         wait_for(lambda: process.status() == psutil.STATUS_ZOMBIE, SOON)
         assert arguments_of(process) == []
         assert gone(process)
-        assert process not in warm_processes()
+        assert process not in server_processes()
 
 
 def is_free(lock: IO[str]) -> bool:
@@ -127,44 +127,44 @@ def is_free(lock: IO[str]) -> bool:
 @contextlib.contextmanager
 def training(sweep: Path, folder: Path, environment: dict[str, str]) -> Iterator[tuple[Any, psutil.Process]]:
     """The command and the fork of a long cell that has saved a state."""
-    before = {process.pid for process in warm_processes()}
+    before = {process.pid for process in server_processes()}
     with start(long_cell(sweep), environment, folder) as step:
         wait_for(lambda: (folder / "state" / CHECKPOINT_FILE).exists() or step.poll() is not None)
-        (fork,) = (process for process in warm_processes() if process.pid not in before and process.ppid() in before)
+        (fork,) = (process for process in server_processes() if process.pid not in before and process.ppid() in before)
         yield step, fork
 
 
 @pytest.mark.parametrize(("method", "threads"), [pytest.param("lora", 1, marks=pytest.mark.slow), ("full", 2)])
-def test_weights_and_hypotheses_are_those_of_a_cold_step(
-    sweep: Path, tmp_path: Path, warm: dict[str, str], method: str, threads: int
+def test_weights_and_hypotheses_are_those_of_a_step_by_itself(
+    sweep: Path, tmp_path: Path, served: dict[str, str], method: str, threads: int
 ) -> None:
     settings = train_params(method, updates=4, evaluations=1) | {"threads": threads}
     told = decode_params() | {"threads": threads}
-    cold, folder = tmp_path / "cold", tmp_path / "warm"
+    alone, folder = tmp_path / "alone", tmp_path / "served"
     folder.mkdir()
     tests = arrays(sweep, "test")
     decode(
         told,
         cell(method),
-        trained=train_cell(sweep, cold, settings),
+        trained=train_cell(sweep, alone, settings),
         tests={"test": tests},
-        record=cold / "decode.json",
+        record=alone / "decode.json",
     )
-    decoder = ["decode", "--cell", cell(method).path, "--settings", canonical(told), "--trained", "train.json"]
+    decoder = ["decode", "--cell", cell(method).path, "--params", canonical(told), "--trained", "train.json"]
     decoder += ["--tests", str(tests), "--record", "decode.json"]
     for step in (trainer(sweep, Path("train.json"), settings), decoder):
-        assert run(step, warm, folder)[::2] == (0, set())
+        assert run(step, served, folder)[::2] == (0, set())
     assert_own_memory(folder / "train.json")
     found = results(folder)
-    for files in (found, expected := results(cold)):
+    for files in (found, expected := results(alone)):
         files.pop("decode.json")
     assert found == expected
     assert {"tuned/adapter_model.safetensors", "tuned/model.safetensors"} & set(found)
     assert "hypotheses/test.txt" in found
 
 
-def test_a_fork_waits_for_a_gpu_of_its_own(sweep: Path, tmp_path: Path, warm: dict[str, str]) -> None:
-    on_gpus = warm | {"MTPEFT_DEVICES": "a,b", "TMPDIR": str(tmp_path)}
+def test_a_fork_waits_for_a_gpu_of_its_own(sweep: Path, tmp_path: Path, served: dict[str, str]) -> None:
+    on_gpus = served | {"MTPEFT_DEVICES": "a,b", "TMPDIR": str(tmp_path)}
     folders = [tmp_path / name for name in ("first", "second", "third")]
     for folder in folders:
         folder.mkdir()
@@ -180,8 +180,8 @@ def test_a_fork_waits_for_a_gpu_of_its_own(sweep: Path, tmp_path: Path, warm: di
 
 
 def assert_own_memory(record: Path) -> None:
-    """A fork's peak starts with what it shares with the warm process, which a cold step would have loaded as well."""
-    (parent,) = (process for process in warm_processes() if process.ppid() == os.getpid())
+    """A fork shares its first memory with the fork server; a step by itself would have loaded that as well."""
+    (parent,) = (process for process in server_processes() if process.ppid() == os.getpid())
     peak = json.loads(record.read_text())["peak_memory_mb"]
     memory = parent.memory_info()  # a fork shares the libraries' files, and counts of them what it touches itself
     assert memory.rss - memory.shared < peak * 2**20 < 1.5 * memory.rss
@@ -209,17 +209,17 @@ def too_small(folder: Path) -> list[str]:
     """A step that can't succeed: a user's mistake."""
     write_pairs(folder / "one.tsv", [Pair("a", "un gato", "a cat")])
     settings = canonical({"size": 9999, "languages": ["en"], "key": "x"})
-    return ["vocabulary", "--settings", settings, "--parts", "one.tsv", "--folder", "made"]
+    return ["train_vocabulary", "--params", settings, "--parts", "one.tsv", "--folder", "made"]
 
 
-def test_a_mistake_is_told_on_the_standard_error_of_the_command(tmp_path: Path, warm: dict[str, str]) -> None:
-    code, said, loaded = run(too_small(tmp_path), warm, tmp_path)
+def test_a_mistake_is_told_on_the_standard_error_of_the_command(tmp_path: Path, served: dict[str, str]) -> None:
+    code, said, loaded = run(too_small(tmp_path), served, tmp_path)
     assert (code, loaded) == (2, set())
     (line,) = (line for line in said if line.startswith("mtpeft: "))
     assert "A vocabulary of 9999 pieces can't be learnt from 2 sentences" in line
 
 
-def test_jobs_of_snakemake_are_started_like_the_warm_process(tmp_path: Path, of_snakemake: dict[str, str]) -> None:
+def test_jobs_of_snakemake_are_started_like_the_fork_server(tmp_path: Path, of_snakemake: dict[str, str]) -> None:
     step = shlex.join(too_small(tmp_path)).replace("{", "{{").replace("}", "}}")
     (tmp_path / "Snakefile").write_text(
         "from mtpeft.cluster.environment import share_python\n"
@@ -236,30 +236,35 @@ def test_jobs_of_snakemake_are_started_like_the_warm_process(tmp_path: Path, of_
     assert loaded == set()
 
 
-def test_the_environment_is_that_of_the_command(sweep: Path, tmp_path: Path, warm: dict[str, str]) -> None:
-    code, said, loaded = run(long_cell(sweep), warm | {"MTPEFT_SECONDS": "0.0001"}, tmp_path)
+def test_the_environment_is_that_of_the_command(sweep: Path, tmp_path: Path, served: dict[str, str]) -> None:
+    code, said, loaded = run(long_cell(sweep), served | {"MTPEFT_SECONDS": "0.0001"}, tmp_path)
     assert (code, loaded) == (75, set())
     assert "stopped at update 0 of 30000: the time budget of 0.0001 s is used up; the state is saved" in said[-1]
 
 
 @pytest.mark.parametrize(
     "changes",
-    [{"MTPEFT_WARM": "nobody"}, {"MTPEFT_WARM": ""}, {"PYTHONHASHSEED": "7"}, {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}],
+    [
+        {"MTPEFT_FORK_SERVER": "nobody"},
+        {"MTPEFT_FORK_SERVER": ""},
+        {"PYTHONHASHSEED": "7"},
+        {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"},
+    ],
     ids=["nobody listens", "not asked for", "other hashes", "other order of devices"],
 )
-def test_a_step_runs_cold_without_a_warm_process_that_was_started_like_it(
-    tmp_path: Path, warm: dict[str, str], changes: dict[str, str]
+def test_a_step_runs_by_itself_without_a_fork_server_that_was_started_like_it(
+    tmp_path: Path, served: dict[str, str], changes: dict[str, str]
 ) -> None:
-    code, said, loaded = run(too_small(tmp_path), warm | changes, tmp_path)
+    code, said, loaded = run(too_small(tmp_path), served | changes, tmp_path)
     assert (code, loaded) == (2, {"sentencepiece"})
     assert any("A vocabulary of 9999 pieces" in line for line in said)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
 def test_a_signal_to_the_command_stops_the_fork_which_saves_its_state(
-    sweep: Path, tmp_path: Path, warm: dict[str, str], number: signal.Signals
+    sweep: Path, tmp_path: Path, served: dict[str, str], number: signal.Signals
 ) -> None:
-    with training(sweep, tmp_path, warm) as (step, fork):
+    with training(sweep, tmp_path, served) as (step, fork):
         step.send_signal(number)
         code, said, loaded = end(step)
     assert (code, loaded) == (75, set())
@@ -268,33 +273,33 @@ def test_a_signal_to_the_command_stops_the_fork_which_saves_its_state(
 
 
 def test_a_killed_command_takes_its_fork_with_it_and_the_cell_is_free(
-    sweep: Path, tmp_path: Path, warm: dict[str, str]
+    sweep: Path, tmp_path: Path, served: dict[str, str]
 ) -> None:
-    with training(sweep, tmp_path, warm) as (step, fork), open(tmp_path / "state" / LOCK_FILE) as lock:
+    with training(sweep, tmp_path, served) as (step, fork), open(tmp_path / "state" / LOCK_FILE) as lock:
         assert not is_free(lock)
         step.kill()
         wait_for(lambda: gone(fork), SOON)
         wait_for(lambda: is_free(lock), SOON)  # its last thread gives it up after its first has become a zombie
 
 
-def test_a_command_ends_by_the_signal_that_killed_its_fork(sweep: Path, tmp_path: Path, warm: dict[str, str]) -> None:
-    with training(sweep, tmp_path, warm) as (step, fork):
+def test_a_command_ends_by_the_signal_that_killed_its_fork(sweep: Path, tmp_path: Path, served: dict[str, str]) -> None:
+    with training(sweep, tmp_path, served) as (step, fork):
         fork.send_signal(signal.SIGSEGV)
         assert end(step)[0] == -signal.SIGSEGV
 
 
-def test_a_killed_warm_process_takes_forks_and_commands_with_it_and_the_next_step_runs_cold(
+def test_a_killed_fork_server_takes_forks_and_commands_with_it_and_the_next_step_runs_by_itself(
     sweep: Path, tmp_path: Path
 ) -> None:
     home = tmp_path / "sweep"
     home.mkdir()
-    before = {process.pid for process in warm_processes()}
+    before = {process.pid for process in server_processes()}
     with server(home) as environment:
-        (parent,) = (process for process in warm_processes() if process.pid not in before)
+        (parent,) = (process for process in server_processes() if process.pid not in before)
         with training(sweep, tmp_path, environment | shared_variables()) as (step, fork):
             parent.kill()
             code, said, _ = end(step)
         assert code == -signal.SIGKILL
-        assert said[-1] == "mtpeft: the warm process was killed, and this step with it."
+        assert said[-1] == "mtpeft: the fork server was killed, and this step with it."
         wait_for(lambda: gone(fork), SOON)
         assert run(too_small(tmp_path), environment | shared_variables(), tmp_path)[::2] == (2, {"sentencepiece"})

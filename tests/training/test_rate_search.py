@@ -1,5 +1,6 @@
 """The search for learning rates: which rates are tried, what is kept, and that no test set is read."""
 
+import copy
 import csv
 import errno
 import math
@@ -10,16 +11,17 @@ from statistics import fmean, stdev
 from typing import Any
 
 import pytest
-from mtpeft.steps.commands import STEPS
 
 from mtpeft.analysis.rates_table import write_rates
 from mtpeft.cells import RATE_LABELS
-from mtpeft.core.errors import TryAgainError
-from mtpeft.core.files import read_record
+from mtpeft.core.errors import TryAgainError, UserError
+from mtpeft.core.files import read_record, sha256_of, write_record
 from mtpeft.core.records import Trial
-from mtpeft.steps.command import files_of
+from mtpeft.steps.command import files_of as arguments_of
+from mtpeft.steps.step import STEPS
+from mtpeft.training.finetune import finetune
 from mtpeft.training.rate_search import best_rate, means, next_rate, search_rate
-from support.model import inputs, train_params
+from support.model import cell, files_of, inputs, train_cell, train_params
 from support.record import schema_mistakes
 from support.training import at_update
 
@@ -219,4 +221,52 @@ def test_the_table_has_a_row_per_trial_and_one_chosen_per_class(searched: Path, 
 
 
 def test_no_test_set_can_be_given_to_a_search() -> None:
-    assert not {name for name in files_of(STEPS["search_rate"]) if "test" in name}
+    assert not {name for name in arguments_of(STEPS["search_rate"]) if "test" in name}
+
+
+@pytest.fixture(scope="module")
+def params_with_search() -> dict[str, Any]:
+    """Params of a training whose learning rate a search finds."""
+    return train_params("lora", learning_rate={"search": "0123abcd"})
+
+
+def test_a_found_rate_is_an_input_of_the_training_and_leaves_its_params_alone(
+    sweep: Path, tmp_path: Path, params_with_search: dict[str, Any]
+) -> None:
+    found = tmp_path / "rate.json"
+    write_record(found, {"learning_rate": 0.02})
+    record = tmp_path / "searched" / "train.json"
+    told = copy.deepcopy(params_with_search)
+    finetune(told, cell("lora"), inputs=inputs(sweep), record=record, rate=found)
+    made = read_record(record)
+    assert told == params_with_search == made["settings"]
+    assert (made["learning_rate"], made["inputs"]["rate_sha256"]) == (0.02, sha256_of(found))
+
+    written = train_cell(sweep, tmp_path / "written", train_params("lora", learning_rate=0.02))
+    assert files_of(record.parent / "tuned") == files_of(written.parent / "tuned")
+    assert "rate_sha256" not in read_record(written)["inputs"]
+
+
+def test_a_state_of_another_search_is_discarded(
+    sweep: Path, tmp_path: Path, params_with_search: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    """Its rate is another, or was found in another way."""
+    rates, record = [tmp_path / "one.json", tmp_path / "other.json"], tmp_path / "cell" / "train.json"
+    for rate, seconds in zip(rates, (1.0, 2.0), strict=True):
+        write_record(rate, {"learning_rate": 0.02, "seconds": seconds})
+    given: dict[str, Any] = {"inputs": inputs(sweep), "record": record}
+    with (
+        at_update(5, lambda: os.kill(os.getpid(), signal.SIGTERM), monkeypatch),
+        pytest.raises(TryAgainError, match="the state is saved"),
+    ):
+        finetune(params_with_search, cell("lora"), rate=rates[0], **given)
+    finetune(params_with_search, cell("lora"), rate=rates[1], **given)
+    assert "belongs to other params or inputs" in capsys.readouterr().out
+    assert read_record(record)["starts"] == 1
+
+
+def test_a_search_without_its_record_is_refused(
+    sweep: Path, tmp_path: Path, params_with_search: dict[str, Any]
+) -> None:
+    with pytest.raises(UserError, match=r"name a search for the learning rate; give its record with '--rate'"):
+        finetune(params_with_search, cell("lora"), inputs=inputs(sweep), record=tmp_path / "cell" / "train.json")
