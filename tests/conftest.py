@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mtpeft.core.registry import REGISTRIES
 from mtpeft.methods import METHODS
 from support.sweep import SLOW, TABLES, copy, made_once, run
 
@@ -60,6 +61,8 @@ def _registry_as_before() -> Iterator[None]:
     yield
     METHODS.clear()
     METHODS.update(before)
+    for registry in REGISTRIES:
+        registry.forget_outside()
 
 
 @pytest.fixture(scope="session")

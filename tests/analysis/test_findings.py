@@ -6,10 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mtpeft.analysis.claims.assess import write_findings
-from mtpeft.analysis.claims.members import drop_coefficients
-from mtpeft.analysis.claims.rules import NOT_REPRODUCED
-from mtpeft.analysis.claims.samples import least_similar_half
+from mtpeft.analysis.findings.assess import write_findings
+from mtpeft.analysis.findings.claim import NOT_REPRODUCED
+from mtpeft.analysis.findings.contrasts import drop_coefficients, least_similar_half
 from mtpeft.cells import Cell
 from mtpeft.config.load import load
 from mtpeft.config.pretraining import one_checkpoint_each

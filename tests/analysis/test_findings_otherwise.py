@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mtpeft.analysis.claims.assess import write_findings
-from mtpeft.analysis.claims.known import Known
-from mtpeft.analysis.claims.records import FindingsRecord, Outcome
-from mtpeft.analysis.claims.rules import RULES, verdict_on_all, verdict_on_one
-from mtpeft.analysis.claims.samples import LEAST_SIMILAR, sample_of
+from mtpeft.analysis.findings.assess import write_findings
+from mtpeft.analysis.findings.claim import verdict_on_all, verdict_on_one
+from mtpeft.analysis.findings.contrasts import LEAST_SIMILAR, ClaimContext, sample_of
+from mtpeft.analysis.findings.records import FindingsRecord, Outcome
+from mtpeft.analysis.score_tables import CellMetrics
 from mtpeft.analysis.systems import read_runs, system_of
-from mtpeft.config.claims import claim_cells
-from mtpeft.config.findings import MattersLessWhereSeen, OnPar
+from mtpeft.config.contrasts import claim_cells
+from mtpeft.config.findings import CLAIMS
 from mtpeft.config.load import DEFAULT_FILE, merge, read_yaml, validate
-from mtpeft.config.margins import margins_of, plain_margin
+from mtpeft.config.metrics import margin_params, margins_in
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import read_record, sha256_of
 from mtpeft.data.subsets import measure_similarity
@@ -42,9 +42,15 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ({"margin": {"chrff": 1.0}}, "'margin.chrff' is not a key of the configuration; did you mean 'chrf'?"),
         ({"margin": {"comet": 0}}, "'margin.comet' is 0; write a number above 0."),
         (
-            {"findings": {"parity": {"metric": "ter"}}},
-            "'findings.parity.metric' is 'ter'; write 'chrf', 'bleu' or 'comet'",
+            {"findings": {"parity": {"metric": "meteor"}}},
+            "'findings.parity.metric' is 'meteor'; write 'chrf', 'bleu', 'ter' or 'comet'",
         ),
+        (
+            {"findings": {"parity": {"metric": "ter"}}},
+            "'findings.parity.metric' is 'ter', but 'metrics' does not list it; add it there, or",
+        ),
+        ({"metrics": ["bleu"]}, "'metrics' lacks 'chrf', by which cells are compared before all else; add it."),
+        ({"metrics": ["chrf", "comet"]}, "'metrics' names 'comet', which has a step of its own; take it out"),
         (
             {"findings": {"parity": {"metric": "comet"}}},
             "'findings.parity.metric' is 'comet', but 'comet' names no model",
@@ -67,7 +73,7 @@ def test_what_can_t_be_asked_is_refused_before_anything_runs(overlay: dict[str, 
 
 def test_more_members_than_could_be_decided_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mtpeft.config.finding_checks.MOST_TESTS", 7)
-    with pytest.raises(UserError, match=r"'findings\.parity' compares 8 members, .* write claims of at most 7 members"):
+    with pytest.raises(UserError, match=r"'findings\.parity' has 8 contrasts, .* write claims of at most 7 contrasts"):
         validate(DEFAULT)
 
 
@@ -78,8 +84,8 @@ def test_more_members_than_could_be_decided_are_refused(monkeypatch: pytest.Monk
 def test_a_margin_is_of_chrf_unless_it_says_of_what(given: Any, short: Any) -> None:
     configuration = validate(merge(DEFAULT, {"margin": given}))
 
-    assert plain_margin(configuration.margin) == claims_params(configuration)["margin"] == short
-    assert margins_of(short) == dict(configuration.margin)
+    assert margin_params(configuration) == claims_params(configuration)["margin"] == short
+    assert margins_in({"margin": short}).items() <= dict(configuration.margin).items()
 
 
 def test_keys_that_are_left_out_are_no_settings_of_a_finding() -> None:
@@ -89,9 +95,8 @@ def test_keys_that_are_left_out_are_no_settings_of_a_finding() -> None:
 
 
 def test_whose_claim_it_is_has_one_default() -> None:
-    for kind in (OnPar, MattersLessWhereSeen):
-        claim = kind.model_fields["claim"].annotation.__args__[0]
-        assert kind.model_fields["of"].default == RULES[claim].of
+    owners = {name: claim.options.model_fields["of"].default for name, claim in CLAIMS.entries.items()}
+    assert {name for name, owner in owners.items() if owner == "models"} == {"matters_less_where_seen"}
 
 
 def in_metric(metric: str, **changes: Any) -> FindingsRecord:
@@ -126,9 +131,10 @@ def test_a_claim_in_comet_is_decided_by_comet_and_lacks_what_comet_has_not_score
     settings["claims"]["parity"]["finding"]["metric"] = "comet"
     files = {"similarities": [], "record": Path("a.json"), "page": Path("a.md")}
 
-    write_findings(settings, **files, comet=cells)
+    write_findings(settings, **files, metrics=CellMetrics(scored={"comet": cells}))
     scored = read_record(Path("a.json"))["findings"]["parity"]
-    write_findings(settings, **files, comet=[cell for cell in cells if (cell.method, cell.seed) != ("adapter", "2")])
+    others = [cell for cell in cells if (cell.method, cell.seed) != ("adapter", "2")]
+    write_findings(settings, **files, metrics=CellMetrics(scored={"comet": others}))
     lacking = read_record(Path("a.json"))["findings"]["parity"]
 
     assert scored["verdict"] == "refuted" and scored["members"][0]["test"]["effect"] == pytest.approx(-0.05)
@@ -266,13 +272,13 @@ def test_the_least_similar_half_is_that_of_what_any_of_the_compared_runs_has_rea
     read = {("es-en", f"many/{seed}"): np.zeros(SENTENCES) for seed in (1, 2, 3)}
     read["es-en", "many/1"][:quarter] = 0.5
     read["es-en", "many/3"][quarter : 2 * quarter] = 0.5
-    known = Known(read, {}, frozenset(), {"chrf": 1.0}, 10)
+    context = ClaimContext(read, {}, frozenset(), {"chrf": 1.0}, 10)
 
-    sample = sample_of(LEAST_SIMILAR, "es-en", systems, known)
+    sample = sample_of(LEAST_SIMILAR, "es-en", systems, context)
 
     assert sample.rows.tolist() == list(range(2 * quarter, SENTENCES))
     del read["es-en", "many/3"]
-    assert sample_of(LEAST_SIMILAR, "es-en", systems, known) is None
+    assert sample_of(LEAST_SIMILAR, "es-en", systems, context) is None
 
 
 def test_similarities_are_to_the_rows_of_a_subset_alone(tmp_path: Path) -> None:

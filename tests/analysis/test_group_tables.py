@@ -7,8 +7,8 @@ from statistics import fmean
 
 import pytest
 
-from mtpeft.analysis.collect import SCORE_COLUMNS, write_tables
-from mtpeft.analysis.summary import SUMMARY_COLUMNS, write_summary
+from mtpeft.analysis.score_tables import score_columns, write_tables
+from mtpeft.analysis.summary import summary_columns, write_summary
 from mtpeft.analysis.tables import read_systems
 from mtpeft.cells import Cell, members_of
 from mtpeft.config.figures import FIGURES
@@ -50,8 +50,8 @@ def configuration(study: dict[str, object]):
 
 def test_scores_have_a_row_for_each_pair_that_was_scored(folder: Path) -> None:
     rows = rows_of(str(folder / "scores.csv"))
-    place = SCORE_COLUMNS.index("test_set")
-    assert tuple(rows[0]) == (*SCORE_COLUMNS[:place], "scored_pair", *SCORE_COLUMNS[place:])
+    place = score_columns().index("test_set")
+    assert tuple(rows[0]) == (*score_columns()[:place], "scored_pair", *score_columns()[place:])
     assert all(row["scored_pair"] in members_of(row["pair"]) for row in rows)
     groups = [row for row in rows if row["pair"] == GROUP]
     assert len({tuple(row.values())[:6] for row in groups}) == len(groups) / 2
@@ -63,8 +63,8 @@ def test_scores_have_a_row_for_each_pair_that_was_scored(folder: Path) -> None:
 
 def test_a_system_of_a_group_is_compared_on_each_of_its_pairs(folder: Path) -> None:
     rows = rows_of(str(folder / "summary.csv"))
-    place = SUMMARY_COLUMNS.index("test_set")
-    assert tuple(rows[0]) == (*SUMMARY_COLUMNS[:place], "scored_pair", *SUMMARY_COLUMNS[place:])
+    place = summary_columns().index("test_set")
+    assert tuple(rows[0]) == (*summary_columns()[:place], "scored_pair", *summary_columns()[place:])
     found = {(row["pair"], row["scored_pair"], row["method"], row["budget"]): row for row in rows}
     assert len(found) == len(rows)
     scores = rows_of(str(folder / "scores.csv"))
@@ -86,7 +86,7 @@ def test_tables_without_groups_have_no_such_column(tmp_path: Path, folder: Path,
     monkeypatch.chdir(folder)
     cell = Cell.find("base/es-en/any/none/any/any")
     write_tables([cell], scores=tmp_path / "scores.csv", costs=tmp_path / "costs.csv")
-    assert tuple(rows_of(str(tmp_path / "scores.csv"))[0]) == SCORE_COLUMNS
+    assert tuple(rows_of(str(tmp_path / "scores.csv"))[0]) == score_columns()
 
 
 @pytest.mark.parametrize("figure", [*FIGURES])

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from mtpeft.analysis.claims.differences import Comparison, decide
-from mtpeft.analysis.claims.known import Known
-from mtpeft.analysis.claims.rules import REFUTED, RULES, SUPPORTED, verdict_on_all
-from mtpeft.analysis.contrasts import Estimate, contrast, mean_over_languages, pooled
+from mtpeft.analysis.estimates import Estimate, contrast, mean_over_languages, pooled
+from mtpeft.analysis.findings.claim import REFUTED, SUPPORTED, claim_named, verdict_on_all
+from mtpeft.analysis.findings.contrasts import ClaimContext
+from mtpeft.analysis.findings.decisions import MeasuredContrast, decide
 from mtpeft.analysis.p_values import holm, interval, p_two_sided
 from mtpeft.analysis.rank_correlation import p_rising, partial_spearman
 from mtpeft.analysis.resampling import Scored, sentence_weights
@@ -21,7 +21,7 @@ from mtpeft.config.significance import ALPHA, FEWEST_FOR_TESTS, MOST_FOR_TESTS, 
 SENTENCES, RESAMPLES = 60, 1000
 SENTENCE_SD = 1.5
 """Of a difference on one sentence: 0.19 in the mean of the test set, as on 1,200 sentences of the default study."""
-KNOWN = Known({}, {}, frozenset(), {"chrf": 1.0}, RESAMPLES)
+CONTEXT = ClaimContext({}, {}, frozenset(), {"chrf": 1.0}, RESAMPLES)
 
 
 def member(generator: np.random.Generator, truth: float, *, seed_sd: float, seeds: int, stream: str) -> Estimate:
@@ -43,8 +43,8 @@ def verdicts(claim: str, truths: Sequence[float], *, studies: int, seed_sd: floa
             member(generator, truth, seed_sd=seed_sd, seeds=seeds, stream=f"{place}")
             for place, truth in enumerate(truths)
         ]
-        compared = [Comparison({"chrf": own}, lacking="", barred="", step_zero="") for own in estimates]
-        found.append(verdict_on_all(decide(compared, RULES[claim], KNOWN, metric="chrf")))
+        compared = [MeasuredContrast({"chrf": own}, lacking="", barred="", step_zero="") for own in estimates]
+        found.append(verdict_on_all(decide(compared, claim_named(claim), CONTEXT, metric="chrf")))
     return found
 
 

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 from sacrebleu.metrics import BLEU, CHRF
 
-from mtpeft.analysis.contrasts import Estimate, contrast
+from mtpeft.analysis.estimates import Estimate, contrast
 from mtpeft.analysis.p_values import holm, interval, p_greater, p_less, p_outside, p_within
-from mtpeft.analysis.power import what_decides
+from mtpeft.analysis.power import sizes_that_decide
 from mtpeft.analysis.rank_correlation import interval_of, p_rising, spearman, values_needed
 from mtpeft.analysis.resampling import Scored, score_runs, sentence_weights
 from mtpeft.config.significance import ALPHA
-from mtpeft.metrics.corpus_scores import bleu, chrf
+from mtpeft.metrics.bleu import corpus_score as bleu
+from mtpeft.metrics.chrf import corpus_score as chrf
 
 REFERENCES = [
     "Save the changes before you leave the page",
@@ -249,7 +250,7 @@ def test_intervals_of_rank_correlations_hold_the_truth() -> None:
 
 @pytest.mark.parametrize("variances", [(0.2, 0.0), (0.2, 0.01), (0.2, 0.2), (0.01, 0.2), (0.0, 0.2)])
 def test_more_is_needed_for_a_narrower_gap(variances: tuple[float, float]) -> None:
-    needs = [what_decides(estimate(*variances), gap=gap, alpha=0.05) for gap in (3.0, 2.0, 1.0, 0.5, 0.3, 0.2)]
+    needs = [sizes_that_decide(estimate(*variances), gap=gap, alpha=0.05) for gap in (3.0, 2.0, 1.0, 0.5, 0.3, 0.2)]
 
     assert needs[0] is not None and needs[-1] is not None
     for key in ("sentences", "seeds"):
@@ -262,7 +263,7 @@ def test_more_is_needed_for_a_narrower_gap(variances: tuple[float, float]) -> No
 
 @pytest.mark.parametrize("gap", [0.0, -1.0, 1e-4])
 def test_no_number_is_named_where_none_would_do(gap: float) -> None:
-    assert what_decides(estimate(0.2, 0.2), gap=gap, alpha=0.05) is None
+    assert sizes_that_decide(estimate(0.2, 0.2), gap=gap, alpha=0.05) is None
 
 
 @pytest.mark.parametrize(("regime", "gap"), [("sentences", 0.15), ("seeds", 0.35)])
@@ -270,7 +271,7 @@ def test_with_what_is_needed_four_of_five_studies_decide(regime: str, gap: float
     before = studies(60, truth=gap, regime=regime, seeds=3)
     # What three seeds say of their variance differs much from study to study; the formula is what is tested.
     variances = (np.mean([getattr(study, name) for study in before]) for name in ("sentence_variance", "seed_variance"))
-    need = what_decides(Estimate(gap, np.zeros(1), 80, 3, *variances), gap=gap, alpha=ALPHA)
+    need = sizes_that_decide(Estimate(gap, np.zeros(1), 80, 3, *variances), gap=gap, alpha=ALPHA)
     assert (need.sentences, need.seeds) != (80, 3)
 
     after = studies(120, truth=gap, regime=regime, seeds=need.seeds, sentences=need.sentences)

@@ -174,7 +174,7 @@ def test_each_pair_trains_the_sets_of_its_own_languages(sweep: Path, tmp_path: P
 def update_once(model: nn.Module, batch: Any, settings: dict[str, Any], losses: list[str]) -> list[nn.Parameter]:
     """Make one update; returns what was trained, with its gradients."""
     told = {"takers": takers_of(model), "objective": objective(losses)}
-    task = TrainingTask(model=model, batch=batch, evaluate=lambda look: 0.0, identity="", **told)
+    task = TrainingTask(model=model, batch=batch, evaluate=lambda poll: 0.0, identity="", **told)
     weights = [weight for weight in model.parameters() if weight.requires_grad]
     optimizer = torch.optim.SGD([{"params": weights, "factor": 1.0}], lr=0.1)
     _update(task, plan_of(CellParams.of(settings), 1.0, stage=0), optimizer, TrainingRun())

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mtpeft.cells import DIMENSIONS, RATE_LABELS, Cell, cells_told
-from mtpeft.config.claims import foreign_language
+from mtpeft.config.contrasts import foreign_language
 from mtpeft.config.load import merge, validate
 from mtpeft.config.models import vocabulary_of
 from mtpeft.config.schema import Configuration

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from sacrebleu.metrics import BLEU, CHRF
@@ -17,7 +16,6 @@ from mtpeft.decoding import search as searching
 from mtpeft.decoding.decode import decode, write_hypotheses
 from mtpeft.decoding.retrieval import pass_divergence_on, retrieve
 from mtpeft.decoding.search import EXTRA_TOKENS, translate
-from mtpeft.metrics.sacrebleu import METRICS, metric, score_corpus
 from mtpeft.metrics.score import score
 from mtpeft.models.load import load_base, prepare_torch
 from mtpeft.models.special_tokens import SpecialTokens
@@ -203,34 +201,6 @@ def test_scores_are_those_of_sacrebleu(sweep: Path, decoded: Path) -> None:
         assert scored[name]["score"] == own.corpus_score(hypotheses, [references]).score
         assert scored[name]["signature"] == f"{own.get_signature()}|text:NFC"
     assert scored["chrf"]["score"] > 0
-
-
-@pytest.mark.parametrize("language", ["en", "de-AT", "zh", "zh-Hans", "ja", "ko"])
-@pytest.mark.parametrize("name", METRICS)
-def test_corpus_score_follows_from_the_sums_of_the_sentences(name: str, language: str) -> None:
-    hypotheses = ["The page was not found", "打开那个文件", "ファイルを開く", "Turn the light on in the hall", "文件"]
-    references = ["This page was not found", "打开这个文件", "ファイルを開く", "Turn off the light in the hall", ""]
-    scored = score_corpus(hypotheses, references, language)[name]
-    sums = np.sum(scored["statistics"], axis=0).tolist()
-    own = metric(name, language)
-    again = own._compute_f_score(sums) if name == "chrf" else own._compute_score_from_stats(sums).score
-    assert len(scored["statistics"]) == len(hypotheses)
-    assert again == scored["score"] > 0
-
-
-@pytest.mark.parametrize(
-    ("language", "tokenizer"),
-    [
-        *((language, "13a") for language in ("en", "de", "eng", "zh-Latn", "ja-Latn", "vi", "hi", "am", "jv", "x-own")),
-        *((language, "zh") for language in ("zh", "zho", "cmn", "yue", "wuu", "zh-Hant", "zh_CN", "lzh")),
-        *((language, "char") for language in ("ja", "jpn", "ko", "kor", "th", "tha", "lo", "lao", "km", "khm")),
-        *((language, "char") for language in ("my", "mya", "shn", "bo", "bod", "dz", "dzo", "ban-Bali", "jv-Java")),
-    ],
-)
-def test_bleu_tokenises_by_the_target_language(language: str, tokenizer: str) -> None:
-    scored = score_corpus(["打开 文件"], ["打开 文件"], language)
-    assert f"|tok:{tokenizer}|" in scored["bleu"]["signature"]
-    assert scored["chrf"]["signature"].startswith("nrefs:1|case:mixed|eff:yes|nc:6|nw:0|")
 
 
 def test_scores_are_the_same_bytes_every_time(sweep: Path, decoded: Path) -> None:

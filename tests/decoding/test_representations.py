@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from mtpeft.analysis.representations_table import write_representations
+from mtpeft.analysis.representations import write_representations
 from mtpeft.cells import Cell
 from mtpeft.config.load import merge, validate
 from mtpeft.config.schema import Configuration

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mtpeft.analysis.representations_table import COLUMNS
+from mtpeft.analysis.representations import COLUMNS
 from mtpeft.figures.draw import draw_figure
 from mtpeft.figures.plotting.panels import GAP, OPEN, POINT
 from support.figures import (

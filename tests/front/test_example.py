@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from mtpeft.analysis.claims.numbers import number, span
-from mtpeft.analysis.claims.page import page_of
-from mtpeft.analysis.claims.records import FindingsRecord
-from mtpeft.analysis.claims.rules import NOT_REPRODUCED, worded
+from mtpeft.analysis.findings.claim import NOT_REPRODUCED, worded
+from mtpeft.analysis.findings.number_formats import number, span
+from mtpeft.analysis.findings.page import page_of
+from mtpeft.analysis.findings.records import FindingsRecord
 from mtpeft.config.load import load
 from mtpeft.config.schema import Configuration
 from mtpeft.core.files import canonical, read_record

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from mtpeft.analysis.collect import COST_COLUMNS, SCORE_COLUMNS, write_tables
+from mtpeft.analysis.score_tables import COST_COLUMNS, score_columns, write_tables
 from mtpeft.cells import RATE_LABELS, Cell
 from mtpeft.config.load import load
 from mtpeft.config.schema import Configuration
@@ -229,7 +229,7 @@ def test_tables_are_in_the_order_of_the_labels_and_the_same_each_time(folder: Pa
     assert tables[0]["scores"].read_bytes() == tables[1]["scores"].read_bytes()
     assert tables[0]["costs"].read_bytes() == tables[1]["costs"].read_bytes()
     scores, costs = rows_of(tables[0]["scores"]), rows_of(tables[0]["costs"])
-    assert (tuple(scores[0]), tuple(costs[0])) == (SCORE_COLUMNS, COST_COLUMNS)
+    assert (tuple(scores[0]), tuple(costs[0])) == (score_columns(), COST_COLUMNS)
     for rows in (scores, costs):
         found = [Cell(*(row[name] for name in NONE.named)) for row in rows]
         assert found == sorted(cells)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mtpeft.cells import Cell
-from mtpeft.config.claims import claim_cells
+from mtpeft.config.contrasts import claim_cells
 from mtpeft.config.schema import Configuration
 from mtpeft.front import progress
 from mtpeft.front.preview import assess_finished, draw_finished

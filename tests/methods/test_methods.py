@@ -176,7 +176,7 @@ def _task(subject: Subject, scores: Iterator[int]) -> TrainingTask:
     task = TrainingTask(
         model=model,
         batch=lambda update: batch(special_tokens, seed=update),
-        evaluate=lambda look: float(next(scores)),
+        evaluate=lambda poll: float(next(scores)),
         identity="test",
         hook=method.hook(model, subject.options) if method.hook else UpdateHook(),
     )

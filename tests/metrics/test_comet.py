@@ -18,7 +18,7 @@ from mtpeft.core.files import canonical, read_record, sha256_of, write_record
 from mtpeft.isolated.install import pins_of
 from mtpeft.steps.cells_of_studies import all_cells, results_folder
 from mtpeft.steps.divide_pair import pair_folder, reference
-from mtpeft.steps.freshness import scored_with_comet
+from mtpeft.steps.freshness import scored_now
 from mtpeft.steps.split_corpus import split_file
 from support.comet import CELL, ENCODER, SAMPLES, Comet, rows_of, write_hypotheses
 from support.findings import write_cell
@@ -225,14 +225,14 @@ def test_the_workflow_scores_each_cell_once_and_puts_the_scores_into_its_tables(
     assert {row["comet"] for row in rows_of(f"{results}/summary.csv")} == {f"{mean:.10g}"}
 
     write_text_records(configuration, "es-en")
-    assert set(scored_with_comet(configuration, cells)) == set(cells)
-    cells[0].on_own.comet_record.unlink()
-    assert set(scored_with_comet(configuration, cells)) == set(cells[1:])
+    assert set(scored_now(configuration, cells)["comet"]) == set(cells)
+    cells[0].on_own.metric_record("comet").unlink()
+    assert set(scored_now(configuration, cells)["comet"]) == set(cells[1:])
     for change in ({"batch_size": 3}, {"encoder": {"path": "elsewhere"}}):
         shutil.copytree(here.encoder, "elsewhere", dirs_exist_ok=True)
         Path("overlay.yaml").write_text(yaml.safe_dump(merge(overlay, {"comet": change})), encoding="utf-8")
         changed = load([STUDY, Path("overlay.yaml")])
-        assert scored_with_comet(changed, all_cells(changed)) == []
+        assert scored_now(changed, all_cells(changed)) == {"comet": []}
 
 
 def test_a_cell_over_several_pairs_is_scored_on_each(here: Comet) -> None:
@@ -244,7 +244,7 @@ def test_a_cell_over_several_pairs_is_scored_on_each(here: Comet) -> None:
     for place in cell.measured:
         write_hypotheses(place, text=Path(reference(configuration, place.pair, "test")))
 
-    records = [place.comet_record for place in cell.measured]
+    records = [place.metric_record("comet") for place in cell.measured]
     _make(list(map(str, records)), ["comet_member", "take_in_comet"])
 
     assert [read_record(record)["test_sets"]["test"]["segments"] for record in records] == [here.scores] * 2

@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mtpeft.analysis.collect import SCORE_COLUMNS, write_tables
-from mtpeft.analysis.estimates import estimate_columns
-from mtpeft.analysis.summary import SUMMARY_COLUMNS, write_summary
+from mtpeft.analysis.score_tables import CellMetrics, score_columns, write_tables
+from mtpeft.analysis.summary import estimate_columns, summary_columns, write_summary
 from mtpeft.cells import Cell
 from mtpeft.config.load import merge, validate
+from mtpeft.config.metrics import metrics_asked_for
 from mtpeft.core.errors import UserError
 from mtpeft.core.records import CometRecord
-from mtpeft.front.comet_server import comet_process
+from mtpeft.metrics.base import METRICS
 from mtpeft.steps.cells_of_studies import study_cells
 from mtpeft.steps.install_comet import RECORD
 from mtpeft.steps.take_in_comet import cell_record, model_record
@@ -181,13 +181,14 @@ def cells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[Cell, float]:
 
 
 def test_scores_have_its_columns_where_it_was_asked_for(cells: dict[Cell, float]) -> None:
-    write_tables(cells, scores=Path("with.csv"), costs=Path("costs.csv"), comet=list(cells))
+    metrics = CellMetrics(scored={"comet": list(cells)})
+    write_tables(cells, scores=Path("with.csv"), costs=Path("costs.csv"), metrics=metrics)
     write_tables(cells, scores=Path("without.csv"), costs=Path("costs.csv"))
 
     table, plain = rows_of("with.csv"), rows_of("without.csv")
-    assert tuple(plain[0]) == SCORE_COLUMNS
-    assert set(table[0]) == {*SCORE_COLUMNS, "comet", "comet_model"}
-    assert [{name: row[name] for name in SCORE_COLUMNS} for row in table] == plain
+    assert tuple(plain[0]) == score_columns()
+    assert set(table[0]) == {*score_columns(), "comet", "comet_model"}
+    assert [{name: row[name] for name in score_columns()} for row in table] == plain
     for row in table:
         mean = cells[Cell(*list(row.values())[:6])]
         assert (row["comet"] == "") == (row["status"] == "diverged") == np.isnan(mean)
@@ -198,13 +199,17 @@ def test_scores_have_its_columns_where_it_was_asked_for(cells: dict[Cell, float]
 
 def test_summaries_have_the_mean_over_seeds_inside_its_interval(cells: dict[Cell, float]) -> None:
     gone = next(cell for cell in cells if cell.path.endswith("de-en/many/full/all/1"))
-    write_summary(cells, output=Path("with.csv"), page=Path("with.md"), comet=[cell for cell in cells if cell != gone])
+    metrics = CellMetrics(scored={"comet": [cell for cell in cells if cell != gone]})
+    write_summary(cells, output=Path("with.csv"), page=Path("with.md"), metrics=metrics)
     write_summary(cells, output=Path("without.csv"), page=Path("without.md"))
 
     table, plain = rows_of("with.csv"), rows_of("without.csv")
-    assert tuple(plain[0]) == SUMMARY_COLUMNS
-    assert set(table[0]) == {*SUMMARY_COLUMNS, *estimate_columns(("comet", "comet_minus_full", "comet_minus_none"))}
-    assert [{name: row[name] for name in SUMMARY_COLUMNS} for row in table] == plain
+    assert tuple(plain[0]) == summary_columns()
+    assert set(table[0]) == {
+        *summary_columns(),
+        *estimate_columns(("comet", "comet_minus_full", "comet_minus_none")),
+    }
+    assert [{name: row[name] for name in summary_columns()} for row in table] == plain
     for row in table:
         labels = list(row.values())[:5]
         seeds = [mean for cell, mean in cells.items() if list(cell.labels)[:5] == labels and cell != gone]
@@ -217,10 +222,13 @@ def test_summaries_have_the_mean_over_seeds_inside_its_interval(cells: dict[Cell
     assert "comet" not in Path("without.md").read_text(encoding="utf-8")
 
 
-def test_a_process_keeps_the_model_only_where_it_is_asked_for(files: Path) -> None:
-    with comet_process(validate(DEFAULT)) as variables:
-        assert variables == {}
-    with comet_process(validate(merge(DEFAULT, {"comet": MODEL}))) as variables:
+def test_a_process_keeps_the_model_while_a_sweep_runs(files: Path) -> None:
+    comet = validate(merge(DEFAULT, {"comet": MODEL})).comet
+    with METRICS["comet"].keep_loaded(comet) as variables:
         (name,) = variables.values()
         wait_for(lambda: is_listening(name))
     assert not is_listening(name)
+
+
+def test_only_metrics_that_are_asked_for_are_kept_loaded() -> None:
+    assert metrics_asked_for(validate(DEFAULT)) == []

@@ -21,7 +21,8 @@ from mtpeft.data.tsv import Pair, write_pairs
 from mtpeft.forkserver.launcher import ONE_THREAD
 from mtpeft.isolated.install import pins_of
 from mtpeft.isolated.run import ISOLATED, PACKAGES
-from mtpeft.metrics.comet.environment import KEPT_VARIABLE, PROGRAM, VARIABLES
+from mtpeft.metrics.comet.environment import PROGRAM, VARIABLES
+from mtpeft.metrics.comet.inside import KEPT_VARIABLE
 from support.findings import SENTENCES
 from support.mtdata import command
 

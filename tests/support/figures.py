@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 
-from mtpeft.analysis.other_pairs import OTHERS_COLUMNS
-from mtpeft.analysis.summary import SUMMARY_COLUMNS
+from mtpeft.analysis.other_pairs import others_columns
+from mtpeft.analysis.summary import summary_columns
 from mtpeft.analysis.tables import System, read_systems
 from mtpeft.config.figures import FIGURES
 from mtpeft.figures.base import FigureData
@@ -15,7 +15,7 @@ from mtpeft.figures.plotting.panels import Drawing
 from mtpeft.figures.plotting.style import method_styles
 
 Row = dict[str, object]
-LABELS = SUMMARY_COLUMNS[:5]
+LABELS = summary_columns()[:5]
 SHARES = {"one": 0.01, "ten": 0.1, "all": 1.0, "native": 0.004}
 PAIRS_OF_SIZE = {"small": 250, "large": 4000}
 
@@ -82,7 +82,7 @@ def cells_of(rows: list[Row]) -> int:
     return sum(int(row[name]) for row in rows for name in ("seeds", "diverged", "missing"))
 
 
-def write_table(path: Path, rows: list[Row], columns: tuple[str, ...] = SUMMARY_COLUMNS) -> Path:
+def write_table(path: Path, rows: list[Row], columns: tuple[str, ...] = summary_columns()) -> Path:
     with open(path, "w", encoding="utf-8", newline="") as stream:
         writer = csv.DictWriter(stream, columns, restval="", lineterminator="\n", extrasaction="ignore")
         writer.writeheader()
@@ -93,7 +93,7 @@ def write_table(path: Path, rows: list[Row], columns: tuple[str, ...] = SUMMARY_
 def draw(folder: Path, figure: str, rows: list[Row], others: Sequence[Row] = (), **more: object) -> Path:
     """Draw a figure with these params besides those that every figure has; returns the stem of its files."""
     stem = folder / figure
-    tables = [write_table(folder / "others.csv", list(others), OTHERS_COLUMNS)] if others else []
+    tables = [write_table(folder / "others.csv", list(others), others_columns())] if others else []
     params = {
         "version": 1,
         "figure": figure,
@@ -110,7 +110,7 @@ def draw(folder: Path, figure: str, rows: list[Row], others: Sequence[Row] = (),
 
 def drawing_of(folder: Path, figure: str, rows: list[Row], others: Sequence[Row] = ()) -> Drawing:
     """The panels of a figure, without what is written around them."""
-    files = {"others": write_table(folder / "others.csv", list(others), OTHERS_COLUMNS)} if others else {}
+    files = {"others": write_table(folder / "others.csv", list(others), others_columns())} if others else {}
     data = FigureData(systems_of(folder, rows), languages=SPOKEN, files=files)
     return FIGURES[figure].draw(data, method_styles(str(row["method"]) for row in rows))
 

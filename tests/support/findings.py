@@ -8,15 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from mtpeft.analysis.claims.assess import write_findings
-from mtpeft.analysis.claims.records import FindingRecord, FindingsRecord
+from mtpeft.analysis.findings.assess import write_findings
+from mtpeft.analysis.findings.records import FindingRecord, FindingsRecord
 from mtpeft.cells import ANY, Cell, OnPair
-from mtpeft.config.claims import claim_cells
+from mtpeft.config.contrasts import claim_cells
 from mtpeft.config.load import DEFAULT_FILE, merge, read_yaml, validate
 from mtpeft.config.schema import Configuration
 from mtpeft.core.files import read_record
 from mtpeft.core.records import DecodeRecord, ScoreRecord, TrainRecord
-from mtpeft.metrics.corpus_scores import bleu, chrf
+from mtpeft.metrics.bleu import corpus_score as bleu
+from mtpeft.metrics.chrf import corpus_score as chrf
 from support.steps import claims_params
 
 SENTENCES = 100

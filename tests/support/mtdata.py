@@ -245,7 +245,7 @@ class Datasets:
         """Run the step as its rule does, in the working directory; returns its exit code."""
         settings = canonical({"recipe": 1, "id": dataset, "mtdata": "0.5.1", **stated})
         files = ["--archive", f"data/{dataset}.tsv.gz", "--record", f"data/{dataset}.json"]
-        return command("mtdata", "--settings", settings, "--environment", str(self.environment), *files)
+        return command("fetch_dataset", "--params", settings, "--environment", str(self.environment), *files)
 
 
 def command(*arguments: str) -> int:
@@ -263,5 +263,5 @@ def install(folder: Path) -> Path:
     with pytest.MonkeyPatch.context() as patched:
         patched.chdir(folder.parent)
         patched.setattr("mtpeft.cli.die_with_parent", lambda: None)
-        assert command("install", "--settings", settings, "--record", str(folder / "installed.json")) == 0
+        assert command("install_mtdata", "--params", settings, "--record", str(folder / "installed.json")) == 0
     return folder

@@ -153,7 +153,7 @@ def test_a_run_goes_on_where_it_stopped(subject: Subject, tmp_path: Path) -> Non
         return TrainingTask(
             model=model,
             batch=lambda update: batch(subject.special_tokens(), seed=update),
-            evaluate=lambda look: float(next(scores)),
+            evaluate=lambda poll: float(next(scores)),
             identity="test",
             objective=objective(BOTH),
         )

@@ -14,7 +14,7 @@ from mtpeft.core.options import DecodingOptions
 from mtpeft.data.token_arrays import model_inputs, read_arrays
 from mtpeft.decoding.search import translate
 from mtpeft.methods.tuned import open_tuned
-from mtpeft.metrics.sacrebleu import chrf
+from mtpeft.metrics.chrf import corpus_chrf as chrf
 from mtpeft.models.families import family_in
 from mtpeft.models.load import load_base, prepare_torch
 from mtpeft.models.tokenizer import detokenise, open_tokenizer, special_tokens_of

@@ -58,14 +58,14 @@ def test_the_end_of_an_allocation_is_asked_of_slurm(in_job: Callable) -> None:
 
 def test_a_clock_leaves_as_much_time_as_it_has_learnt_to_need() -> None:
     clock = Clock(end=time.time() + 600)
-    clock.look()
+    clock.poll()
     with clock.saving():
         time.sleep(0.2)
-    clock.look()
+    clock.poll()
     assert clock.margin() >= LEAST_MARGIN_SECONDS + 4 * 0.2
     clock.end = time.time() + clock.margin()
     with pytest.raises(TimeToStopError, match=r"the time limit is reached in \d+ s"):
-        clock.look()
+        clock.poll()
 
 
 @pytest.mark.parametrize(
@@ -181,13 +181,13 @@ def test_an_evaluation_is_interrupted_and_done_anew(
 
 def test_what_keeps_no_state_says_so_when_it_is_stopped(in_job: Callable) -> None:
     said = r"decoding was stopped: signal SIGTERM; the next start begins anew"
-    with pytest.raises(StoppedError, match=said), stopping("decoding") as look:
+    with pytest.raises(StoppedError, match=said), stopping("decoding") as poll:
         signal.raise_signal(signal.SIGTERM)
-        look()
+        poll()
     in_job(start=time.time(), end=time.time() + 1)
     said = r"decoding was not finished in its time .* needs a longer one"
-    with pytest.raises(TryAgainError, match=said) as ended, stopping("decoding") as look:
-        look()
+    with pytest.raises(TryAgainError, match=said) as ended, stopping("decoding") as poll:
+        poll()
     assert not isinstance(ended.value, StoppedError)
 
 

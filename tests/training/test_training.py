@@ -120,7 +120,7 @@ def test_an_update_follows_the_loss_of_every_label_and_of_no_padding(sweep: Path
     loss = functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), label_smoothing=0.1)
     expected = dict(zip(trained, torch.autograd.grad(loss, [*trained.values()]), strict=True))
 
-    task = TrainingTask(model=model, batch=batch, evaluate=lambda look: 0.0, identity="")
+    task = TrainingTask(model=model, batch=batch, evaluate=lambda poll: 0.0, identity="")
     found = _update(
         task,
         plan_of(CellParams.of(settings), 1.0, stage=0),

@@ -83,7 +83,7 @@ class Cell:
         digest: of what the labels stand for in a configuration, by which the folder is told from that of a cell of
             another study with the same labels; empty for a cell that belongs to no configuration.
         elsewhere: digests of the text of other pairs that the configuration scores its cells on.
-        comet: digest of how COMET scores it, empty where it does not.
+        scored_with: digests of how metrics that have a step of their own score it, by metric.
     """
 
     model: str
@@ -94,7 +94,7 @@ class Cell:
     seed: str
     digest: str = field(default="", compare=False, repr=False)
     elsewhere: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
-    comet: str = field(default="", compare=False, repr=False)
+    scored_with: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -191,10 +191,9 @@ class OnPair(NamedTuple):
             return self.cell.folder
         return self.cell.folder / OTHERS_FOLDER / name_of(self.pair, self.cell.elsewhere_of(self.pair))
 
-    @property
-    def comet_record(self) -> Path:
-        """Where COMET's scores lie; models of COMET are told apart by the digest."""
-        return self.folder / f"{name_of('comet', self.cell.comet)}.json"
+    def metric_record(self, metric: str) -> Path:
+        """Record of a metric that has a step of its own; the digest tells its models and settings apart."""
+        return self.folder / f"{name_of(metric, self.cell.scored_with.get(metric, ''))}.json"
 
 
 DIMENSIONS = ("model", "pair", "size", "method", "budget", "seed")
@@ -228,25 +227,28 @@ def fold(cells: Iterable[Cell]) -> list[Block]:
     return [(*block, digest) if digest else block for digest, block in told]
 
 
-def unfold(blocks: Sequence[Block], *, elsewhere: Mapping[str, str] = NOWHERE, comet: str = "") -> list[Cell]:
-    """The cells of blocks, with digests that all of them share: of other pairs, and of how COMET scores them."""
-    return [cell for block in blocks for cell in _cells_of(block, elsewhere, comet)]
+def unfold(
+    blocks: Sequence[Block], *, elsewhere: Mapping[str, str] = NOWHERE, scored_with: Mapping[str, str] = NOWHERE
+) -> list[Cell]:
+    """The cells of blocks, with digests that all of them share: of other pairs, and of metrics with their own step."""
+    return [cell for block in blocks for cell in _cells_of(block, elsewhere, scored_with)]
 
 
 def told_cells(cells: Iterable[Cell]) -> dict[str, Any]:
-    """What a step is told of the cells that it reads: their blocks, and how COMET scored them if it did."""
+    """What a step is told of the cells that it reads: their blocks, and digests of metrics with own steps."""
     found = list(cells)
-    return {"cells": fold(found)} | ({"comet": found[0].comet} if found and found[0].comet else {})
+    scored_with = dict(found[0].scored_with) if found else {}
+    return {"cells": fold(found)} | ({"scored_with": scored_with} if scored_with else {})
 
 
 def cells_told(settings: Mapping[str, Any]) -> list[Cell]:
     """The cells that a step was told."""
-    return unfold(settings["cells"], comet=settings.get("comet", ""))
+    return unfold(settings["cells"], scored_with=settings.get("scored_with", NOWHERE))
 
 
-def _cells_of(block: Block, elsewhere: Mapping[str, str], comet: str) -> Iterator[Cell]:
+def _cells_of(block: Block, elsewhere: Mapping[str, str], scored_with: Mapping[str, str]) -> Iterator[Cell]:
     *lists, digests = block if len(block) > len(DIMENSIONS) else (*block, "")
     for place, labels in enumerate(product(*lists)):
         start = place * DIGEST_DIGITS
         digest = "".join(digests[start : start + DIGEST_DIGITS])
-        yield Cell(*labels, digest=digest, elsewhere=elsewhere, comet=comet)
+        yield Cell(*labels, digest=digest, elsewhere=elsewhere, scored_with=scored_with)

@@ -1,152 +1,144 @@
-"""Rows of systems: how many runs there are, their mean scores and differences to reference rows, with intervals."""
+"""Estimate contrasts of systems on one test set, such as a difference, a slope or a single score, with intervals."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from mtpeft.analysis.collect import MISSING, TEST_SET
-from mtpeft.analysis.contrasts import Term, contrast, matched_seeds
-from mtpeft.analysis.p_values import interval, p_two_sided
-from mtpeft.analysis.resampling import Scored
-from mtpeft.analysis.systems import Run, Sample, System
-from mtpeft.cells import DIMENSIONS, Cell
-from mtpeft.config.studies import system_labels, untouched
-from mtpeft.metrics.corpus_scores import SCORES
-from mtpeft.metrics.names import COMET, COUNTED, difference_column
-from mtpeft.metrics.names import DIGITS as METRIC_DIGITS
+from mtpeft.analysis.resampling import SINGLE_RUN, Scored, seed_deviates
 
-Key = tuple[str, ...]
-LABELS = DIMENSIONS[:5]
-REFERENCES = ("full", "none")
-DIGITS = 1
-"""Digits after the point in a table to read, of metrics from 0 to 100; others have as many as they need."""
-COUNTED_COLUMNS = ("training_pairs", "seeds", "step_zero", "diverged", "missing", "trained_share", "places")
+Term = tuple[float, Scored]
 
 
-def estimates_in(metrics: Sequence[str]) -> tuple[str, ...]:
-    """Estimates in these metrics: scores, then differences to full fine-tuning and to the untouched model."""
-    return (*metrics, *(difference_column(metric, to) for metric in metrics for to in REFERENCES))
+@dataclass(frozen=True)
+class Estimate:
+    """A contrast of mean scores over seeds, with its resampled values: shape [resamples].
+
+    `sentence_variance` and `seed_variance` are those of the effect, from the choice of the test sentences and of the
+    seeds. With one seed the latter can't be known and is 0. `over_sentences` are the values of resampled sentences
+    alone, without the chance of the seeds: shape [resamples].
+    """
+
+    effect: float
+    samples: np.ndarray
+    sentences: int
+    seeds: int
+    sentence_variance: float
+    seed_variance: float
+    over_sentences: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
 
-ESTIMATES = estimates_in(COUNTED)
+def matched_seeds(systems: Sequence[Scored]) -> tuple[str, ...]:
+    """Seeds that all systems have, where single runs have every seed; without any seeds, the one label of such runs."""
+    seeded = [system.seeds for system in systems if system.seeds != (SINGLE_RUN,)]
+    if not seeded:
+        return (SINGLE_RUN,)
+    return tuple(seed for seed in seeded[0] if all(seed in seeds for seeds in seeded))
 
 
-def estimate_columns(estimates: Sequence[str] = ESTIMATES) -> tuple[str, ...]:
-    """Columns of estimates with their intervals, and of differences with their p-values."""
-    return tuple(f"{name}{end}" for name in estimates for end in _ends(name))
+def contrast(terms: Sequence[Term], *, sentences: int, stream: str) -> Estimate:
+    """The sum of coefficient times mean score over the matched seeds, and its uncertainty.
 
-
-def _ends(estimate: str) -> tuple[str, ...]:
-    return ("", "_low", "_high", *(["_p"] if is_difference(estimate) else []))
-
-
-def is_difference(estimate: str) -> bool:
-    """Whether an estimate is a difference to a reference."""
-    return "minus_" in estimate
-
-
-def shown_columns(estimates: Sequence[str] = ESTIMATES) -> tuple[str, ...]:
-    """Columns of a table to read."""
-    return ("seeds", "share", "places", *estimates, "step 0", "diverged", "missing")
-
-
-def system_rows(runs: Mapping[Cell, Run], pair: str | None = None) -> Iterator[tuple[System, dict[str, Any]]]:
-    """Systems of runs, in their order, each with one row per test set.
+    Sentences are resampled, the same for all terms. Seeds are not drawn with replacement: with n of them, that gives
+    (n - 1) / n of their variance, ignores the long tails that so few values have, and counts the chance of single
+    sentences twice, since it is in the differences between seeds as well (Owen 2007, "The pigeonhole bootstrap").
+    Instead, Student's t with n - 1 degrees of freedom is added, times the standard error over the matched seeds, less
+    the part of it that the resampled sentences explain. In simulations of 600 studies with two to
+    five seeds, the share of 95 % percentile intervals that hold the truth was 0.93 to 0.97 whether sentences, seeds or
+    both mattered; drawing seeds with replacement had 0.75 to 0.995.
 
     Args:
-        runs: of cells, those of a system one after another.
-        pair: whose test sets the runs were measured on, where it is not that of each cell.
+        terms: coefficient and scores of each system.
+        sentences: number of test sentences.
+        stream: name of the stream of deviates for the seeds.
+
+    Raises:
+        ValueError: the systems have no seed in common.
     """
-    systems: dict[Key, System] = {}
-    for cell, run in runs.items():
-        key = system_labels(cell)
-        systems[key] = System((*(systems[key].runs if key in systems else ()), run))
-    scored = {key: _score(system, pair or system.runs[0].cell.pair) for key, system in systems.items()}
-    for key, system in systems.items():
-        labels = dict(zip(DIMENSIONS, key, strict=False))
-        for test_set in scored[key] or {TEST_SET: None}:
-            own = {name: sets.get(test_set) for name, sets in scored.items()}
-            found = _estimates(key, own, pair or labels["pair"]) if own[key] else {}
-            yield system, labels | {"test_set": test_set} | _counted(system) | found
+    seeds = matched_seeds([scored for _, scored in terms])
+    if not seeds:
+        raise ValueError("systems without a common seed")
+    parts = [(weight, scored.of(seeds)) for weight, scored in terms]
+    observed = sum(weight * scored.observed for weight, scored in parts)
+    resampled = sum(weight * scored.resampled for weight, scored in parts)
+    return _mean_of_draws(observed, resampled, sentences=sentences, stream=stream)
 
 
-def _score(system: System, pair: str) -> dict[str, dict[str, Any]]:
-    """Sample and scores of the metrics, by test set; nothing where no run has a score."""
-    found = {}
-    for test_set in system.measured[0].counts if system.measured else ():
-        sentences = system.counts(test_set, "chrf").shape[1]
-        sample = Sample(test_set, sentences, np.arange(sentences), stream=f"{pair} {test_set}")
-        found[test_set] = {"sample": sample}
-        for metric in SCORES:
-            scored = System(tuple(run for run in system.measured if metric in run.counts[test_set]))
-            if scored.runs:
-                found[test_set][metric] = sample.score(scored, metric)
-    return found
+def _mean_of_draws(observed: np.ndarray, resampled: np.ndarray, *, sentences: int, stream: str) -> Estimate:
+    """The mean of few draws, seeds or languages, of which each was measured on resampled sentences.
+
+    Args:
+        observed: effect of each draw: shape [draws].
+        resampled: the same on resampled sentences: shape [resamples, draws].
+        sentences: number of test sentences.
+        stream: name of the stream of deviates for the draws.
+    """
+    draws, over_sentences = len(observed), resampled.mean(1)
+    samples, seed_variance = over_sentences, 0.0
+    if draws > 1:
+        explained = (resampled - over_sentences[:, None]).var(0).sum() / (draws * (draws - 1))
+        seed_variance = max(0.0, float(observed.var(ddof=1) / draws - explained))
+        samples = samples + np.sqrt(seed_variance) * seed_deviates(draws, stream, len(samples))
+    return Estimate(
+        effect=float(observed.mean()),
+        samples=samples,
+        sentences=sentences,
+        seeds=draws,
+        sentence_variance=float(over_sentences.var()),
+        seed_variance=seed_variance,
+        over_sentences=over_sentences,
+    )
 
 
-def _counted(system: System) -> dict[str, Any]:
-    lacking = [run.status for run in system.lacking]
-    trained = [run.train for run in system.runs if run.train]
-    return {
-        "training_pairs": max((record["training_pairs"] for record in trained), default=None),
-        "seeds": len(system.measured),
-        "step_zero": len(system.step_zero),
-        "diverged": len(lacking) - lacking.count(MISSING),
-        "missing": lacking.count(MISSING),
-        "trained_share": system.share,
-        "places": ", ".join(dict.fromkeys(filter(None, (record.get("places") for record in trained)))),
-    }
+def pooled(estimates: Sequence[Estimate]) -> Estimate:
+    """The mean of effects on one language, such as of both directions, whose seeds have nothing in common.
+
+    Numbers of sentences and seeds are the smallest.
+    """
+    many = len(estimates)
+    return Estimate(
+        effect=float(np.mean([found.effect for found in estimates])),
+        samples=np.mean([found.samples for found in estimates], axis=0),
+        sentences=min(found.sentences for found in estimates),
+        seeds=min(found.seeds for found in estimates),
+        sentence_variance=float(np.mean([found.over_sentences for found in estimates], axis=0).var()),
+        seed_variance=sum(found.seed_variance for found in estimates) / many**2,
+        over_sentences=np.mean([found.over_sentences for found in estimates], axis=0),
+    )
 
 
-def _estimates(key: Key, scored: Mapping[Key, Mapping[str, Any] | None], pair: str) -> dict[str, Any]:
-    """Scores of a system and differences to its references, with their intervals."""
-    model, tuned_on, size, *_ = key
-    sample, own = scored[key]["sample"], scored[key]
-    found = {metric: _estimate([(1.0, own[metric])], sample) for metric in SCORES if metric in own}
-    references = {
-        "full": (model, tuned_on, size, "full", "all"),
-        "none": system_labels(untouched(model, pair)),
-    }
-    for to, reference in references.items():
-        other = scored.get(reference)
-        for metric in SCORES if other and reference != key else ():
-            if metric in own and metric in other and _comparable(own[metric], other[metric]):
-                terms = [(1.0, own[metric]), (-1.0, other[metric])]
-                found[difference_column(metric, to)] = _estimate(terms, sample)
-    return {column: value for name, values in found.items() for column, value in _columns(name, values)}
+def mean_over_languages(estimates: Sequence[Estimate], *, stream: str) -> Estimate:
+    """The mean effect over languages, where each of them is a draw from all languages: a random effect.
+
+    It has the form of `contrast` with languages in the place of seeds. Resampled sentences, the same for translations
+    of one test set, bring the variance of the sentences. Student's t with one degree of freedom less than there are
+    languages brings that of the languages, times the standard error over the languages less the part that the
+    sentences explain. Seeds need no part of their own: each language has seeds of its own, so their variance is in the
+    differences between languages already. The `seeds` and `seed_variance` that are returned are those of languages.
+
+    Args:
+        estimates: one per language; the two directions of a language are pooled before.
+        stream: name of the stream of deviates.
+    """
+    return _mean_of_draws(
+        np.array([found.effect for found in estimates]),
+        np.stack([found.over_sentences for found in estimates], axis=-1),
+        sentences=min(found.sentences for found in estimates),
+        stream=stream,
+    )
 
 
-def _comparable(one: Scored, other: Scored) -> bool:
-    return bool(matched_seeds([one, other]))
+def difference(first: Estimate, second: Estimate) -> Estimate:
+    """The difference of two contrasts on different test sets: their sentences and their seeds have nothing in common.
 
-
-def _estimate(terms: list[Term], sample: Sample) -> tuple[float, float, float, float]:
-    """The effect, the ends of its interval, and the p-value of there being none."""
-    found = contrast(terms, sentences=len(sample.rows), stream=sample.stream)
-    return (found.effect, *interval(found.samples), p_two_sided(found.samples))
-
-
-def _columns(name: str, values: tuple[float, ...]) -> Iterator[tuple[str, float]]:
-    return zip((f"{name}{end}" for end in _ends(name)), values, strict=False)
-
-
-def shown(row: Mapping[str, Any], labels: Sequence[str], estimates: Sequence[str] = ESTIMATES) -> list[str]:
-    """A row to read, under its labels and `shown_columns`: intervals beside their values, shares in percent."""
-    share = row["trained_share"]
-    return [
-        *(row[name] for name in labels),
-        str(row["seeds"]),
-        "" if share is None else f"{share:.2%}",
-        row["places"],
-        *(_with_interval(row, name) for name in estimates),
-        *(str(row[name]) for name in ("step_zero", "diverged", "missing")),
-    ]
-
-
-def _with_interval(row: Mapping[str, Any], name: str) -> str:
-    if row.get(name) is None:
-        return ""
-    digits = METRIC_DIGITS[COMET] if name.startswith(COMET) else DIGITS
-    mean, low, high = (f"{row[f'{name}{end}']:.{digits}f}" for end in ("", "_low", "_high"))
-    return f"{mean} [{low}, {high}]"
+    Numbers of sentences and seeds are those of the smaller.
+    """
+    return Estimate(
+        effect=first.effect - second.effect,
+        samples=first.samples - second.samples,
+        sentences=min(first.sentences, second.sentences),
+        seeds=min(first.seeds, second.seeds),
+        sentence_variance=first.sentence_variance + second.sentence_variance,
+        seed_variance=first.seed_variance + second.seed_variance,
+        over_sentences=first.over_sentences - second.over_sentences,
+    )

@@ -1,11 +1,11 @@
-"""How many test sentences or seeds would decide what is undecided, in four of five repetitions."""
+"""Power analysis: how many test sentences or seeds would decide what is undecided, in four of five repetitions."""
 
 import math
 from dataclasses import dataclass
 
 from scipy import stats
 
-from mtpeft.analysis.contrasts import Estimate
+from mtpeft.analysis.estimates import Estimate
 from mtpeft.config.significance import POWER
 
 MOST_SENTENCES = 1_000_000
@@ -13,14 +13,14 @@ MOST_SEEDS = 1000
 
 
 @dataclass(frozen=True)
-class Need:
+class SampleSizes:
     """Numbers with which a one-sided test would decide with a power of 80 %."""
 
     sentences: int
     seeds: int
 
 
-def what_decides(estimate: Estimate, *, gap: float, alpha: float) -> Need | None:
+def sizes_that_decide(estimate: Estimate, *, gap: float, alpha: float) -> SampleSizes | None:
     """Fewest sentences, seeds or both with which an effect `gap` away from a bound would be shown to be so.
 
     The effect is taken as it is. What it must be away from the bound is its standard error times the sum of the
@@ -42,14 +42,14 @@ def what_decides(estimate: Estimate, *, gap: float, alpha: float) -> Need | None
     by_sentences = (stats.norm.isf(alpha) + stats.norm.ppf(POWER)) ** 2 * estimate.sentence_variance
     by_seeds = _reach(estimate, estimate.seeds, alpha)
     if by_sentences + by_seeds < allowed:
-        return Need(estimate.sentences, estimate.seeds)
+        return SampleSizes(estimate.sentences, estimate.seeds)
     for_sentences = allowed - by_seeds if by_seeds <= allowed / 2 else allowed / 2
     for_seeds = allowed - by_sentences if by_sentences <= allowed / 2 else allowed / 2
     most = MOST_SENTENCES / estimate.sentences
     seeds = next((n for n in range(estimate.seeds, MOST_SEEDS) if _reach(estimate, n, alpha) <= for_seeds), None)
     if seeds is None or by_sentences > most * for_sentences:
         return None
-    return Need(math.ceil(max(1.0, by_sentences / for_sentences) * estimate.sentences), seeds)
+    return SampleSizes(math.ceil(max(1.0, by_sentences / for_sentences) * estimate.sentences), seeds)
 
 
 def _reach(estimate: Estimate, seeds: int, alpha: float) -> float:

@@ -1,11 +1,10 @@
 """The table of all searches for learning rates: one row per trial, with its dev curve."""
 
-import csv
-import io
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from mtpeft.analysis.csv_files import csv_text
 from mtpeft.cells import RATE_LABELS
 from mtpeft.config.rates import CHOSEN, digest
 from mtpeft.core.files import read_record, write_text
@@ -35,11 +34,9 @@ def write_rates(records: Iterable[Path], table: Path) -> None:
     its spread, a standard deviation.
     """
     rows = [row for record in records for row in _rows(read_record(record))]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(sorted(rows, key=lambda row: (*(row[name] for name in RATE_LABELS), row["learning_rate"])))
-    write_text(table, text.getvalue())
+    rows.sort(key=lambda row: (*(row[name] for name in RATE_LABELS), row["learning_rate"]))
+    # Rates have all their digits, since later searches look them up.
+    write_text(table, csv_text(COLUMNS, ({**row, "learning_rate": str(row["learning_rate"])} for row in rows)))
 
 
 def _rows(record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

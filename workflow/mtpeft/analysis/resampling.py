@@ -1,19 +1,20 @@
 """Resample the test sentences of several systems together (Koehn 2004, "Statistical significance tests for MT").
 
-Every draw is a vector of weights, how often each sentence stands in the resampled test set, so that all resampled
-test sets of a system are one product of matrices.
+Every draw is a vector of weights, which say how often each sentence stands in the resampled test set, so that all
+resampled test sets of a system are one product of matrices.
 """
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
 from mtpeft.config.significance import RESAMPLES
-from mtpeft.metrics.corpus_scores import Score
 
+Score = Callable[[np.ndarray], np.ndarray]
+"""Corpus scores from summed statistics: from shape [..., statistics] to shape [...]."""
 BLOCK = 1000
 """Resampled test sets that are summed at once."""
 SEED = 20_04
@@ -60,19 +61,19 @@ def seed_deviates(runs: int, stream: str, resamples: int = RESAMPLES) -> np.ndar
     return generator.standard_t(runs - 1, size=resamples)
 
 
-def score_runs(counts: np.ndarray, seeds: Sequence[str], weights: np.ndarray, score: Score) -> Scored:
+def score_runs(statistics: np.ndarray, seeds: Sequence[str], weights: np.ndarray, score: Score) -> Scored:
     """Corpus scores of the runs of a system.
 
     Args:
-        counts: counts per sentence: shape [runs, sentences, counts].
+        statistics: of each sentence: shape [runs, sentences, statistics].
         seeds: label of each run.
         weights: shape [resamples, sentences].
-        score: from sums of counts to scores.
+        score: from summed statistics to scores.
     """
-    runs, sentences, columns = counts.shape
-    table = np.moveaxis(counts, 0, 1).reshape(sentences, runs * columns).astype(float)
+    runs, sentences, columns = statistics.shape
+    table = np.moveaxis(statistics, 0, 1).reshape(sentences, runs * columns).astype(float)
     blocks = [
         score((weights[start : start + BLOCK].astype(float) @ table).reshape(-1, runs, columns))
         for start in range(0, len(weights), BLOCK)
     ]
-    return Scored(tuple(seeds), score(counts.sum(1)), np.concatenate(blocks))
+    return Scored(tuple(seeds), score(statistics.sum(1)), np.concatenate(blocks))

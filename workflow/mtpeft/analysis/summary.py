@@ -3,56 +3,73 @@
 `summary.csv` has a header and these columns, empty where something was not measured:
 
 - `model`, `pair`, `size`, `method`, `budget`, `test_set`: labels; `any` where one means nothing.
-- `scored_pair`, before `test_set`, only where there are groups of pairs: what was scored, each pair of a group in turn.
-- `training_pairs`: sentence pairs the system was trained on.
-- `seeds`: runs with a score; `diverged`, `missing`: runs without; `step_zero`: runs that kept the untouched model.
+- `scored_pair`, before `test_set`, only where there are groups of pairs: the scored pair, each one of a group in turn.
+- `training_pairs`: sentence pairs that the system was trained on.
+- `seeds`: runs with a score; `diverged`, `missing`: runs without one; `step_zero`: runs that kept the untouched model.
 - `trained_share`, `trained_parameters`: what was trained, as a share of the base model and as a count; `places`: in
-  how many of the places of its method, which a small budget may not all reach.
-- `chrf`, `bleu`: mean over seeds; `_low` and `_high` end the 95 % interval over sentences and seeds.
-- `comet` with `comet_low` and `comet_high`, after `bleu`: the same for COMET, only where the configuration asks for it.
+  how many of the modules of its method, since a small budget may not reach all of them.
+- a column for each metric, such as `chrf` and `bleu`: mean over seeds; `_low` and `_high` end the 95 % interval over
+  sentences and seeds. Metrics besides chrF and BLEU have columns only where the configuration asks for them.
 - `minus_full`, `minus_none`: chrF minus that of full fine-tuning of the same model, pair or group, and size, and of the
-  untouched model, over the seeds that both have; with `_low` and `_high`, and in `_p` the two-sided p-value of there
-  being no difference, not corrected. `bleu_minus_full`, `bleu_minus_none`, and the same of `comet`: in those metrics.
+  untouched model, over the seeds that both have; with `_low` and `_high`, and in `_p` the two-sided p-value of no
+  difference, not corrected. `bleu_minus_full`, `bleu_minus_none` and so on: the same in the other metrics.
 - `stored_bytes`, `peak_memory_mb`, `train_seconds`, `decode_sentences_per_second`: what it cost.
 
 Shares and costs are means over the runs with a score.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mtpeft.analysis.collect import SCORED_PAIR, cost_row, csv_text, with_scored_pair
-from mtpeft.analysis.comet_scores import METRIC, with_comet
-from mtpeft.analysis.estimates import (
-    COUNTED_COLUMNS,
-    ESTIMATES,
-    LABELS,
-    estimate_columns,
-    estimates_in,
-    shown,
-    shown_columns,
-    system_rows,
-)
-from mtpeft.analysis.systems import System, read_run, read_runs
-from mtpeft.analysis.tables import COSTS
-from mtpeft.cells import Cell, OnPair
-from mtpeft.config.studies import untouched
+from mtpeft.analysis.csv_files import csv_text
+from mtpeft.analysis.estimates import Term, contrast, matched_seeds
+from mtpeft.analysis.p_values import interval, p_two_sided
+from mtpeft.analysis.resampling import Scored
+from mtpeft.analysis.score_tables import MISSING, SCORED_PAIR, TEST_SET, cost_row, with_scored_pair
+from mtpeft.analysis.systems import CellMetrics, Run, Sample, System, read_run, read_runs
+from mtpeft.analysis.tables import COSTS, difference_column
+from mtpeft.cells import DIMENSIONS, Cell, OnPair
+from mtpeft.config.studies import system_labels, untouched
 from mtpeft.core.files import write_text
 from mtpeft.core.text_tables import table
-from mtpeft.metrics.names import COUNTED
+from mtpeft.metrics.base import ALWAYS, DEFAULT_METRIC, METRICS, in_order
 
-WITH_COMET = estimates_in((*COUNTED, METRIC))
-
-
-def columns_of(estimates: Sequence[str]) -> tuple[str, ...]:
-    """Columns of a summary with these estimates."""
-    return (*LABELS, "test_set", *COUNTED_COLUMNS, *estimate_columns(estimates), *COSTS)
+Key = tuple[str, ...]
+LABELS = DIMENSIONS[:5]
+REFERENCES = ("full", "none")
+COUNTED_COLUMNS = ("training_pairs", "seeds", "step_zero", "diverged", "missing", "trained_share", "places")
 
 
-SUMMARY_COLUMNS = columns_of(ESTIMATES)
+def estimates_in(metrics: Sequence[str]) -> tuple[str, ...]:
+    """Estimates in these metrics: scores, then differences to full fine-tuning and to the untouched model."""
+    return (*metrics, *(difference_column(metric, to) for metric in metrics for to in REFERENCES))
+
+
+def is_difference(estimate: str) -> bool:
+    """Whether an estimate is a difference to a reference."""
+    return "minus_" in estimate
+
+
+def metric_of(estimate: str) -> str:
+    """Name of the metric of an estimate."""
+    return estimate.partition("minus_")[0].removesuffix("_") or DEFAULT_METRIC
+
+
+def estimate_columns(estimates: Sequence[str]) -> tuple[str, ...]:
+    """Columns of estimates with their intervals, and of differences with their p-values."""
+    return tuple(f"{name}{end}" for name in estimates for end in _ends(name))
+
+
+def _ends(estimate: str) -> tuple[str, ...]:
+    return ("", "_low", "_high", *(["_p"] if is_difference(estimate) else []))
+
+
+def summary_columns(metrics: Sequence[str] = ALWAYS) -> tuple[str, ...]:
+    """Columns of a summary in these metrics."""
+    return (*LABELS, "test_set", *COUNTED_COLUMNS, *estimate_columns(estimates_in(metrics)), *COSTS)
 
 
 def write_summary(
@@ -61,46 +78,128 @@ def write_summary(
     output: Path,
     page: Path,
     missing: Collection[Cell] = (),
-    comet: Collection[Cell] | None = None,
+    metrics: CellMetrics | None = None,
 ) -> None:
     """Write `summary.csv` and the same as a table to read, `summary.md`.
 
     Args:
-        cells: with records.
+        cells: those with records.
         output: where the table goes.
         page: where the table to read goes.
         missing: cells without records.
-        comet: cells that COMET has scored; None: it was not asked to, and has no columns.
+        metrics: metrics that the cells were scored with.
 
     Raises:
         FileNotFoundError: a cell that is not said to be missing has no records.
     """
-    ordered, estimates = sorted({*cells, *missing}), ESTIMATES if comet is None else WITH_COMET
-    rows = list(summary_rows(ordered, missing, comet or ()))
-    write_text(output, csv_text(with_scored_pair(columns_of(estimates), ordered), rows))
+    metrics = metrics or CellMetrics()
+    ordered, estimates = sorted({*cells, *missing}), estimates_in(metrics.names)
+    rows = summary_rows(ordered, missing, metrics)
+    write_text(output, csv_text(with_scored_pair(summary_columns(metrics.names), ordered), rows))
     labels = with_scored_pair((*LABELS, "test_set"), ordered)
-    header = [*(name.replace("_", " ") for name in labels), *shown_columns(estimates), "seconds"]
-    lines = ([*shown(row, labels, estimates), _seconds(row)] for row in rows)
+    header = [*(name.replace("_", " ") for name in labels), *page_columns(estimates), "seconds"]
+    lines = ([*page_row(row, labels, estimates), _seconds(row)] for row in rows)
     write_text(page, table(header, lines) + "\n")
 
 
 def summary_rows(
-    cells: Sequence[Cell], missing: Collection[Cell] = (), comet: Collection[Cell] = ()
+    cells: Sequence[Cell], missing: Collection[Cell] = (), metrics: CellMetrics | None = None
 ) -> list[dict[str, Any]]:
     """One row per system and test set, of a group for each of its pairs, in the order of the labels."""
+    metrics = metrics or CellMetrics()
     groups = [cell for cell in cells if cell.is_group]
-    runs = with_comet(read_runs([cell for cell in cells if not cell.is_group], missing), comet)
+    runs = read_runs([cell for cell in cells if not cell.is_group], missing, metrics)
     rows = [row | {SCORED_PAIR: row["pair"]} | _costs(system) for system, row in system_rows(runs)]
     for pair in sorted({pair for cell in groups for pair in cell.members}):
         own = [cell for cell in groups if pair in cell.members]
-        there = {cell: read_run(OnPair(cell, pair), is_missing=cell in missing) for cell in own}
+        there = {cell: read_run(OnPair(cell, pair), is_missing=cell in missing, metrics=metrics) for cell in own}
         before = {
             cell: runs[cell] for cell in dict.fromkeys(untouched(cell.model, pair) for cell in own) if cell in runs
         }
-        for system, row in system_rows(with_comet(there, comet) | before, pair):
+        for system, row in system_rows(there | before, pair):
             if system.runs[0].cell not in before:
                 rows.append(row | {SCORED_PAIR: pair} | _costs(system))
     return sorted(rows, key=lambda row: [row[name] for name in (*LABELS, SCORED_PAIR)]) if groups else rows
+
+
+def system_rows(runs: Mapping[Cell, Run], pair: str | None = None) -> Iterator[tuple[System, dict[str, Any]]]:
+    """Systems of runs, in their order, each with one row per test set.
+
+    Args:
+        runs: by cell; those of a system stand one after another.
+        pair: whose test sets the runs were measured on, where it is not the pair of each cell.
+    """
+    systems: dict[Key, System] = {}
+    for cell, run in runs.items():
+        key = system_labels(cell)
+        systems[key] = System((*(systems[key].runs if key in systems else ()), run))
+    scored = {key: _score(system, pair or system.runs[0].cell.pair) for key, system in systems.items()}
+    for key, system in systems.items():
+        labels = dict(zip(DIMENSIONS, key, strict=False))
+        for test_set in scored[key] or {TEST_SET: None}:
+            own = {name: sets.get(test_set) for name, sets in scored.items()}
+            found = _estimates(key, own, pair or labels["pair"]) if own[key] else {}
+            yield system, labels | {"test_set": test_set} | _counted(system) | found
+
+
+def _score(system: System, pair: str) -> dict[str, dict[str, Any]]:
+    """Sample and scores of the metrics, by test set; nothing where no run has a score."""
+    found = {}
+    for test_set in system.measured[0].statistics if system.measured else ():
+        sentences = system.statistics(test_set, DEFAULT_METRIC).shape[1]
+        sample = Sample(test_set, sentences, np.arange(sentences), stream=f"{pair} {test_set}")
+        found[test_set] = {"sample": sample}
+        for metric in in_order({metric for run in system.measured for metric in run.statistics[test_set]}):
+            scored = System(tuple(run for run in system.measured if metric in run.statistics[test_set]))
+            found[test_set][metric] = sample.score(scored, metric)
+    return found
+
+
+def _counted(system: System) -> dict[str, Any]:
+    lacking = [run.status for run in system.lacking]
+    trained = [run.train for run in system.runs if run.train]
+    return {
+        "training_pairs": max((record["training_pairs"] for record in trained), default=None),
+        "seeds": len(system.measured),
+        "step_zero": len(system.step_zero),
+        "diverged": len(lacking) - lacking.count(MISSING),
+        "missing": lacking.count(MISSING),
+        "trained_share": system.share,
+        "places": ", ".join(dict.fromkeys(filter(None, (record.get("places") for record in trained)))),
+    }
+
+
+def _estimates(key: Key, scored: Mapping[Key, Mapping[str, Any] | None], pair: str) -> dict[str, Any]:
+    """Scores of a system and differences to its references, with their intervals."""
+    model, tuned_on, size, *_ = key
+    sample, own = scored[key]["sample"], scored[key]
+    metrics = [metric for metric in own if metric != "sample"]
+    found = {metric: _estimate([(1.0, own[metric])], sample) for metric in metrics}
+    references = {
+        "full": (model, tuned_on, size, "full", "all"),
+        "none": system_labels(untouched(model, pair)),
+    }
+    for to, reference in references.items():
+        other = scored.get(reference)
+        for metric in metrics if other and reference != key else ():
+            if metric in other and _comparable(own[metric], other[metric]):
+                terms = [(1.0, own[metric]), (-1.0, other[metric])]
+                found[difference_column(metric, to)] = _estimate(terms, sample)
+    return {column: value for name, values in found.items() for column, value in _columns(name, values)}
+
+
+def _comparable(one: Scored, other: Scored) -> bool:
+    return bool(matched_seeds([one, other]))
+
+
+def _estimate(terms: list[Term], sample: Sample) -> tuple[float, float, float, float]:
+    """The effect, the ends of its interval, and the p-value of no effect."""
+    found = contrast(terms, sentences=len(sample.rows), stream=sample.stream)
+    return (found.effect, *interval(found.samples), p_two_sided(found.samples))
+
+
+def _columns(name: str, values: tuple[float, ...]) -> Iterator[tuple[str, float]]:
+    return zip((f"{name}{end}" for end in _ends(name)), values, strict=False)
 
 
 def _costs(system: System) -> dict[str, float]:
@@ -111,6 +210,32 @@ def _costs(system: System) -> dict[str, float]:
             if name in found and value is not None:
                 found[name].append(value)
     return {name: float(np.mean(values)) for name, values in found.items() if values}
+
+
+def page_columns(estimates: Sequence[str]) -> tuple[str, ...]:
+    """Columns of a table to read, after its labels."""
+    return ("seeds", "share", "places", *estimates, "step 0", "diverged", "missing")
+
+
+def page_row(row: Mapping[str, Any], labels: Sequence[str], estimates: Sequence[str]) -> list[str]:
+    """A row of a table to read: labels, then `page_columns`, with intervals beside values and shares in percent."""
+    share = row["trained_share"]
+    return [
+        *(row[name] for name in labels),
+        str(row["seeds"]),
+        "" if share is None else f"{share:.2%}",
+        row["places"],
+        *(_with_interval(row, name) for name in estimates),
+        *(str(row[name]) for name in ("step_zero", "diverged", "missing")),
+    ]
+
+
+def _with_interval(row: Mapping[str, Any], name: str) -> str:
+    if row.get(name) is None:
+        return ""
+    digits = METRICS[metric_of(name)].digits_of_scores
+    mean, low, high = (f"{row[f'{name}{end}']:.{digits}f}" for end in ("", "_low", "_high"))
+    return f"{mean} [{low}, {high}]"
 
 
 def _seconds(row: Mapping[str, Any]) -> str:

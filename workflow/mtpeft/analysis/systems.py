@@ -1,4 +1,4 @@
-"""Systems, that is the cells that differ in their seed alone, read with the counts of their sentences."""
+"""Systems, that is the cells that differ in their seed alone, read with the statistics of their sentences."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,14 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from mtpeft.analysis.collect import MISSING, TEST_SET
 from mtpeft.analysis.resampling import Scored, score_runs, sentence_weights
+from mtpeft.analysis.score_tables import MISSING, TEST_SET, CellMetrics
 from mtpeft.cells import Cell, OnPair
 from mtpeft.config.significance import RESAMPLES
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import read_record
-from mtpeft.metrics.corpus_scores import SCORES
-from mtpeft.metrics.names import COUNTED
+from mtpeft.metrics.base import METRICS
 
 OK = "ok"
 
@@ -23,13 +22,13 @@ OK = "ok"
 class Run:
     """One cell on the test sets of a pair: its status, its `train.json`, and where its scores lie.
 
-    The counts are by test set and metric, each of shape [sentences, counts].
+    The statistics are by test set and metric, each of shape [sentences, statistics].
     """
 
     cell: Cell
     status: str
     train: Mapping[str, Any]
-    counts: Mapping[str, Mapping[str, np.ndarray]]
+    statistics: Mapping[str, Mapping[str, np.ndarray]]
     folder: Path
 
 
@@ -57,12 +56,12 @@ class System:
     @property
     def metrics(self) -> set[str]:
         """Metrics that all runs with a score have on the test set."""
-        scored = [set(run.counts[TEST_SET]) for run in self.measured]
+        scored = [set(run.statistics[TEST_SET]) for run in self.measured]
         return set.intersection(*scored) if scored else set()
 
     def lacking_in(self, metric: str) -> list[Run]:
         """Runs with a score that have none in this metric."""
-        return [run for run in self.measured if metric not in run.counts[TEST_SET]]
+        return [run for run in self.measured if metric not in run.statistics[TEST_SET]]
 
     @property
     def share(self) -> float | None:
@@ -75,13 +74,13 @@ class System:
         """Labels of the seeds that have scores."""
         return tuple(run.cell.seed for run in self.measured)
 
-    def counts(self, test_set: str, metric: str) -> np.ndarray:
-        """Counts of the measured runs: shape [runs, sentences, counts].
+    def statistics(self, test_set: str, metric: str) -> np.ndarray:
+        """Statistics of the measured runs: shape [runs, sentences, statistics].
 
         Raises:
             UserError: the runs were measured on different test sets.
         """
-        tables = [run.counts[test_set][metric] for run in self.measured]
+        tables = [run.statistics[test_set][metric] for run in self.measured]
         if len({len(table) for table in tables}) > 1:
             raise UserError(
                 f"{self.runs[0].folder}/score.json and its other seeds have different numbers of sentences; "
@@ -100,50 +99,63 @@ class Sample:
     stream: str
     resamples: int = RESAMPLES
 
-    def counts(self, system: System, metric: str) -> np.ndarray:
-        """Counts of a system on these rows: shape [runs, rows, counts].
+    def statistics(self, system: System, metric: str) -> np.ndarray:
+        """Statistics of a system on these rows: shape [runs, rows, statistics].
 
         Raises:
             UserError: the system was measured on another test set.
         """
-        counts = system.counts(self.test_set, metric)
-        if counts.shape[1] != self.sentences:
+        statistics = system.statistics(self.test_set, metric)
+        if statistics.shape[1] != self.sentences:
             raise UserError(
-                f"{system.runs[0].folder}/score.json has {counts.shape[1]} sentences, but other cells of its pair "
+                f"{system.runs[0].folder}/score.json has {statistics.shape[1]} sentences, but other cells of its pair "
                 f"have {self.sentences}; run the sweep again."
             )
-        return counts[:, self.rows]
+        return statistics[:, self.rows]
 
     def score(self, system: System, metric: str) -> Scored:
         """Scores of a system on these rows, resampled."""
         weights = sentence_weights(len(self.rows), self.resamples)
-        return score_runs(self.counts(system, metric), system.seeds, weights, SCORES[metric])
+        return score_runs(self.statistics(system, metric), system.seeds, weights, METRICS[metric].corpus_score)
 
 
-def read_runs(cells: Iterable[Cell], missing: Collection[Cell] = ()) -> dict[Cell, Run]:
+def read_runs(
+    cells: Iterable[Cell], missing: Collection[Cell] = (), metrics: CellMetrics | None = None
+) -> dict[Cell, Run]:
     """Runs of cells; those said to be missing are runs without anything.
 
     Raises:
         FileNotFoundError: a cell that is not said to be missing has no records.
     """
-    return {cell: read_run(cell.on_own, is_missing=cell in missing) for cell in cells}
+    return {cell: read_run(cell.on_own, is_missing=cell in missing, metrics=metrics) for cell in cells}
 
 
-def read_run(measured: OnPair, *, is_missing: bool) -> Run:
+def read_run(measured: OnPair, *, is_missing: bool, metrics: CellMetrics | None = None) -> Run:
     """The run of a cell on the test sets of a pair.
 
     Raises:
         FileNotFoundError: it is not said to be missing and has no records.
     """
+    metrics = metrics or CellMetrics()
     cell, folder = measured.cell, measured.folder
     if is_missing:
         return Run(cell, MISSING, {}, {}, folder)
     train, score = read_record(cell.folder / "train.json"), read_record(folder / "score.json")
-    counts = {
-        name: {metric: np.array(counted[metric]["statistics"]) for metric in COUNTED}
-        for name, counted in score["test_sets"].items()
+    statistics = {
+        name: {metric: np.array(scored[metric]["statistics"]) for metric in metrics.computed}
+        for name, scored in score["test_sets"].items()
     }
-    return Run(cell, score["status"], train, counts, folder)
+    for metric, scored in metrics.scored.items():
+        if cell in scored:
+            for name, own in _sentence_scores(measured.metric_record(metric)).items():
+                statistics[name][metric] = own
+    return Run(cell, score["status"], train, statistics, folder)
+
+
+def _sentence_scores(record: Path) -> dict[str, np.ndarray]:
+    """Statistics of a metric with a step of its own, by test set: score of each sentence, and one sentence."""
+    segments = {name: np.array(measured["segments"]) for name, measured in read_record(record)["test_sets"].items()}
+    return {name: np.stack([own, np.ones_like(own)], axis=-1) for name, own in segments.items()}
 
 
 def system_of(runs: Mapping[Cell, Run], cells: Sequence[Cell]) -> System:

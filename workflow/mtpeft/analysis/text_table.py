@@ -1,10 +1,10 @@
-"""The test sentences as the models read them: their length, the tokens of a word, and what is lost of them."""
+"""Describe the test sentences as the models read them: length, tokens per word, truncated sentences, unknown tokens."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mtpeft.analysis.collect import csv_text
+from mtpeft.analysis.csv_files import csv_text
 from mtpeft.core.files import write_text
 from mtpeft.core.text_tables import table
 from mtpeft.data.sentences import words
@@ -41,8 +41,9 @@ def write_text_table(
 
 
 def described(text: Path, arrays: Path) -> dict[str, Any]:
-    """Number of sentences; on each side words per sentence and tokens per word, special tokens left out, and what is
-    lost of them, as shares.
+    """Describe a test set: its sentences and, for each side, words per sentence, tokens per word and losses.
+
+    Special tokens are not counted. Losses are shares: of sentences that are truncated, and of tokens that are unknown.
     """
     rows, counts = read_pairs(text), read_counts(arrays)
     measured: dict[str, Any] = {"sentences": len(rows)}

@@ -1,8 +1,8 @@
-"""Know when to stop: a signal has come, the allocation ends, or the time budget is used up.
+"""Preemption: stop in time when a signal has come, the allocation ends, or the time budget is used up.
 
-What has to stop looks at a clock as often as it can, between updates and between batches of decoding. The clock learns
-how long that takes and how long saving does, and stops so long before the end of an allocation that both fit in twice.
-While libraries and models are loaded there is nothing to save, and a reason to stop ends that at once.
+Work that may have to stop polls a clock as often as it can, between updates and between batches of decoding. The clock
+measures the time between polls and the duration of saving, and stops so long before the end of an allocation that both
+fit in twice. While libraries and models are loaded there is nothing to save, and a reason to stop ends that at once.
 """
 
 import os
@@ -22,7 +22,7 @@ from mtpeft.core.process import SIGNALS
 TIME_BUDGET_VARIABLE = "MTPEFT_SECONDS"
 SAVE_INTERVAL_VARIABLE = "MTPEFT_SAVE_SECONDS"
 LEAST_MARGIN_SECONDS = 10.0
-"""Time to end in, beside what the clock has learnt: the record of the attempt, SLURM, this process and its parents."""
+"""Time to end in, besides what the clock has measured: for the attempt log, SLURM, this process and its parents."""
 TIME, BUDGET = "time", "time budget"
 """The allocation ends; the user's own limit is reached."""
 
@@ -31,16 +31,21 @@ Handler = Callable[[int, FrameType | None], None] | signal.Handlers
 
 @dataclass(frozen=True)
 class Reason:
-    """Why to stop: a word or two for the record of attempts, and words for people."""
+    """A reason to stop.
+
+    Attributes:
+        why: a word or two for the attempt log.
+        said: words for messages.
+    """
 
     why: str
     said: str
 
 
 class TimeToStopError(BaseException):
-    """There is a reason to stop; what was begun since the last update is done anew.
+    """Is raised where there is a reason to stop; what was begun since the last update is done anew.
 
-    No `Exception`, since libraries catch those while they are loaded.
+    It is no `Exception`, since libraries catch those while they are loaded.
     """
 
     def __init__(self, reason: Reason) -> None:
@@ -50,14 +55,14 @@ class TimeToStopError(BaseException):
 
 @dataclass
 class Clock:
-    """When to save and why to stop, and how far this attempt has come.
+    """Says when to save and why to stop, and counts how far this attempt has come.
 
     Attributes:
         end: of the allocation, in seconds since 1970.
         time_budget: seconds that this process may use.
         save_interval: seconds between two savings of the state.
-        agree: has what this process decides be what the first of those decides that train together.
-        on_resume: is told from which update on the attempt trains, whenever that is known better.
+        agree: replaces what this process decides by what the first of those decides that train together.
+        on_resume: gets the update from which on the attempt trains, whenever it is known better.
         loading: True until there is something to save.
         signalled: name of the signal that has come.
         from_update: where this attempt began.
@@ -75,23 +80,23 @@ class Clock:
     updates: int = 0
     _started: float = field(default_factory=time.monotonic)
     _saved: float = field(default_factory=time.monotonic)
-    _looked: float = field(default_factory=time.monotonic)
-    _longest_look: float = 0.0
+    _polled: float = field(default_factory=time.monotonic)
+    _longest_poll: float = 0.0
     _longest_save: float = 0.0
 
-    def look(self) -> None:
-        """To be called as often as one can stop.
+    def poll(self) -> None:
+        """Stop if there is a reason; is to be called as often as the work can stop.
 
         Raises:
-            TimeToStopError: there is a reason to.
+            TimeToStopError: there is a reason to stop.
         """
         now = time.monotonic()
-        self._longest_look, self._looked = max(self._longest_look, now - self._looked), now
+        self._longest_poll, self._polled = max(self._longest_poll, now - self._polled), now
         if reason := self.agree(self.reason_to_stop()):
             raise TimeToStopError(reason)
 
     def reason_to_stop(self) -> Reason | None:
-        """Nothing while training may go on."""
+        """Return the reason to stop, or None while the work may go on."""
         if self.signalled:
             return Reason(f"signal {self.signalled.removeprefix('SIG')}", f"signal {self.signalled}")
         if self.elapsed() > self.time_budget:
@@ -101,22 +106,22 @@ class Clock:
         return None
 
     def margin(self) -> float:
-        """Seconds before the end of the allocation at which to stop."""
-        return LEAST_MARGIN_SECONDS + 2 * (self._longest_look + self._longest_save)
+        """Return the seconds before the end of the allocation at which to stop."""
+        return LEAST_MARGIN_SECONDS + 2 * (self._longest_poll + self._longest_save)
 
     def elapsed(self) -> float:
-        """Seconds since the start of this process's run."""
+        """Return the seconds since this process has begun."""
         return time.monotonic() - self._started
 
     def resumed(self, updates: int) -> None:
-        """Count updates that were made before this attempt, of whatever part of the work it goes on with now."""
-        self._looked, self.loading = time.monotonic(), False
+        """Count updates that earlier attempts have made of the part of the work that is done now."""
+        self._polled, self.loading = time.monotonic(), False
         self.from_update += updates
         self.on_resume(self.from_update)
 
     @contextmanager
-    def undisturbed(self) -> Iterator[None]:
-        """Around what must not be left half done: a reason to stop is heard at the next look."""
+    def uninterrupted(self) -> Iterator[None]:
+        """Keep what must not be left half done from being stopped: a reason to stop counts at the next poll."""
         loading, self.loading = self.loading, False
         yield
         self.loading = loading
@@ -127,25 +132,25 @@ class Clock:
 
     @property
     def update(self) -> int:
-        """How many updates have been made in all."""
+        """Number of the updates that all attempts have made."""
         return self.from_update + self.updates
 
     @contextmanager
     def saving(self) -> Iterator[None]:
-        """Around each saving of the state: learns how long it takes."""
+        """Measure how long it takes to save the state."""
         began = time.monotonic()
         yield
         self._saved = time.monotonic()
         self._longest_save = max(self._longest_save, self._saved - began)
 
     def save_is_due(self) -> bool:
-        """True when the last state is as old as the interval."""
+        """Return whether the last saved state is as old as the interval."""
         return self.agree(time.monotonic() - self._saved >= self.save_interval)
 
 
 @contextmanager
-def watching(clock: Clock) -> Iterator[None]:
-    """Turn the signals that ask a process to stop into a reason to stop at the clock's next look, or while it loads.
+def handling_signals(clock: Clock) -> Iterator[None]:
+    """Turn the signals that ask a process to stop into a reason to stop at the clock's next poll, or while it loads.
 
     Raises:
         TimeToStopError: there is a reason to stop while it loads.
@@ -167,8 +172,8 @@ def watching(clock: Clock) -> Iterator[None]:
 
 
 @contextmanager
-def unheard_signals() -> Iterator[None]:
-    """Let nothing disturb the end of a process that has been asked to stop."""
+def ignoring_signals() -> Iterator[None]:
+    """Keep further signals from disturbing a process that is about to end."""
     with _handling(SIGNALS, signal.SIG_IGN):
         yield
 
@@ -185,15 +190,15 @@ def _handling(numbers: Sequence[signal.Signals], handler: Handler) -> Iterator[N
 
 @contextmanager
 def stopping(work: str) -> Iterator[Callable[[], None]]:
-    """Around work that keeps no state, which is named in words: what it has to call as often as it can be stopped.
+    """Yield the function that work without a state calls as often as it can be stopped; messages call the work `work`.
 
     Raises:
-        TryAgainError: its time is over; that it was stopped by a signal is no failure, and a `StoppedError`.
+        TryAgainError: its time limit is reached. A stop by a signal is no failure, and raises a `StoppedError`.
     """
     clock = Clock(end=job_times().end)
     try:
-        with watching(clock):
-            yield clock.look
+        with handling_signals(clock):
+            yield clock.poll
     except TimeToStopError as stop:
         if stop.reason.why == TIME:
             said = f"{work} was not finished in its time ({stop}); the next try begins anew and needs a longer one"

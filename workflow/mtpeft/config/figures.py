@@ -48,7 +48,9 @@ class ConfiguredFigure:
     module: str = ""
 
 
-FIGURES: Registry[ConfiguredFigure] = Registry(ConfiguredFigure, "mtpeft.figures", word="figure")
+FIGURES: Registry[ConfiguredFigure] = Registry(
+    ConfiguredFigure, "mtpeft.figures", word="figure", skipped=("base", "draw", "plotting")
+)
 
 
 def study_figures() -> list[str]:

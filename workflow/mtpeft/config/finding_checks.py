@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from mtpeft.config.claims import claim_settings
-from mtpeft.config.findings import CATALOGUE_OF, Finding, named_labels
+from mtpeft.config.contrasts import claim_params
+from mtpeft.config.findings import CATALOGUE_OF, CLAIMS, Finding, named_labels
 from mtpeft.config.messages import named_twice
-from mtpeft.config.metric_checks import metric_mistakes
+from mtpeft.config.metrics import metric_mistakes
 from mtpeft.config.pairs import group_claim_mistakes
 from mtpeft.config.schema import Configuration
 from mtpeft.config.significance import MOST_TESTS
@@ -24,16 +24,16 @@ def finding_mistakes(configuration: Configuration) -> Iterator[str]:
         mistakes = mistakes or list(_odd_comparisons(configuration, f"findings.{label}", finding))
         if finding.study in configuration.studies:
             mistakes += group_claim_mistakes(f"findings.{label}", configuration.studies[finding.study])
-        yield from mistakes or _too_many_members(configuration, label)
+        yield from mistakes or _too_many_contrasts(configuration, label)
         yield from metric_mistakes(configuration, f"findings.{label}.metric", finding.metric)
 
 
-def _too_many_members(configuration: Configuration, label: str) -> Iterator[str]:
-    members = len(claim_settings(configuration, label)["members"])
-    if members > MOST_TESTS:
+def _too_many_contrasts(configuration: Configuration, label: str) -> Iterator[str]:
+    contrasts = len(claim_params(configuration, label)["members"])
+    if contrasts > MOST_TESTS:
         yield (
-            f"'findings.{label}' compares {members} members, so many that the strictest of their tests could not "
-            f"decide; write claims of at most {MOST_TESTS} members each, on studies of fewer pairs, models, sizes or "
+            f"'findings.{label}' has {contrasts} contrasts, so many that the strictest of their tests could not "
+            f"decide; write claims of at most {MOST_TESTS} contrasts each, on studies of fewer pairs, models, sizes or "
             "methods."
         )
 
@@ -45,22 +45,16 @@ def _unknown_labels(configuration: Configuration, key: str, finding: Finding) ->
 
 
 def _odd_comparisons(configuration: Configuration, key: str, finding: Finding) -> Iterator[str]:
+    claim = CLAIMS[finding.claim]
     named = named_labels(finding.model_dump())
     for name, method in ((name, label) for name, label in named if name in ("method", "methods")):
         kind = METHODS[configuration.methods[method].method].trains
         if kind not in PARAMETER_EFFICIENT:
             yield f"'{key}.{name}' names '{method}', which is not parameter-efficient; name a method that is."
-        elif kind != "sized" and finding.claim.startswith("falls"):
+        elif kind != "sized" and claim.needs_budgets:
             yield f"'{key}.{name}' names '{method}', which has one size only; name a method that has budgets."
         elif kind == "sized" and "budget" in type(finding).model_fields and finding.budget is None:
             yield f"'{key}.budget' is missing; write the budget of '{method}', a label of 'budgets'."
-    for one, other in _sides(finding):
+    for one, other in claim.compared(finding):
         if one == other:
             yield f"'{key}' compares '{one}' with itself; write two different labels."
-
-
-def _sides(finding: Finding) -> list[tuple[str, str]]:
-    """Labels that are compared with each other."""
-    if finding.claim == "falls_faster_with_distance":
-        return [tuple(finding.budgets)]
-    return [(finding.larger, label) for label in finding.smaller] if finding.claim == "larger_beats_smaller" else []

@@ -1,105 +1,34 @@
-"""The types of the section `findings` of config.yaml: claims, and the cells of a study on which each is tested.
+"""The section `findings` of config.yaml: claims, and the studies on whose cells each is tested.
+
+A claim is one file in `mtpeft.analysis.claims`, or one from outside that the configuration names in `modules`: its
+keys, the systems that it compares, and its rule. The configuration stands below the analysis. It reads the claims from
+the registry, which imports their files when it is asked for the first time, so that no module of `config` imports one.
 
 Where a claim compares with full fine-tuning, that is the method `full` of the same study. A budget may be left out for
-a method that has one size only. Keys that are left out are no settings of a finding, so a key that is added later with
-a default makes nothing stale.
+a method that has one size only. Keys that are left out are not among the params of a finding, so a key that is added
+later with a default makes nothing stale.
 """
 
-from typing import Annotated, Literal
+import operator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import reduce
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
+from mtpeft.config.metrics import MetricName
+from mtpeft.core.registry import Registry
 from mtpeft.core.section import Section
+from mtpeft.metrics.base import DEFAULT_METRIC
+
+if TYPE_CHECKING:
+    from mtpeft.config.schema import Configuration
 
 StudyLabel = Annotated[str, Field(description="A label of `studies`, whose models, pairs, sizes and seeds are taken.")]
 MethodLabel = Annotated[str, Field(description="A label of `methods`, parameter-efficient.")]
 BudgetLabel = Annotated[str | None, Field(description="A label of `budgets`, for methods that have one.")]
-Metric = Literal["chrf", "bleu", "comet"]
 Owner = Literal["paper", "models"]
-
-
-class Claim(Section):
-    """What every claim says of itself."""
-
-    study: StudyLabel
-    metric: Metric = Field(default="chrf", description="What quality is measured in; `comet` where it is asked for.")
-    of: Owner = Field(
-        default="paper",
-        description="Whose claim it is: what fails of the paper's is called not reproduced at this scale, what fails "
-        "of one on the models at hand is called refuted.",
-    )
-
-
-class ClaimOnPairs(Claim):
-    """A claim whose members are pairs."""
-
-    over: Literal["every", "mean"] = Field(
-        default="every",
-        description="What the verdict asks: whether it holds for every pair, or for the mean over languages.",
-    )
-
-
-class OnPar(ClaimOnPairs):
-    """The method is as good as full fine-tuning, up to the margin."""
-
-    claim: Literal["on_par"]
-    method: MethodLabel
-    budget: BudgetLabel = None
-
-
-class FallsWithBudget(ClaimOnPairs):
-    """The quality of the methods falls with their budget, over all budgets of the study."""
-
-    claim: Literal["falls_with_budget"]
-    methods: list[str] = Field(min_length=1, description="Labels of `methods`.")
-
-
-class FallsFasterWithDistance(Claim):
-    """From one budget to a smaller one, quality falls more for languages that are further from English."""
-
-    claim: Literal["falls_faster_with_distance"]
-    method: MethodLabel
-    budgets: list[str] = Field(min_length=2, max_length=2, description="Two labels of `budgets`.")
-
-
-class LargerBeatsSmaller(ClaimOnPairs):
-    """The method on a larger model is better than full fine-tuning of smaller ones, such as seeds of one."""
-
-    claim: Literal["larger_beats_smaller"]
-    method: MethodLabel
-    budget: BudgetLabel = None
-    larger: str = Field(description="A label of `models`, tuned with the method.")
-    smaller: list[str] = Field(min_length=1, description="Labels of `models`, tuned in full.")
-
-
-class BeatsOnSmallData(ClaimOnPairs):
-    """With few training pairs the methods are better than full fine-tuning."""
-
-    claim: Literal["beats_on_small_data"]
-    methods: list[str] = Field(min_length=1, description="Labels of `methods`.")
-    budget: BudgetLabel = None
-    size: str = Field(description="A label of `sizes`.")
-
-
-class MattersLessWhereSeen(Claim):
-    """More data, and more trained parameters, bring less for pairs that the base model was pre-trained to translate.
-
-    After what Tian et al. 2024 (arXiv 2403.08433) found on vision and language: they matter where fine-tuning is unlike
-    pre-training. It is no claim of the paper that is reproduced here.
-    """
-
-    claim: Literal["matters_less_where_seen"]
-    of: Owner = Field(default="models", description="Whose claim it is, as for the others.")
-    method: MethodLabel
-    sizes: list[str] = Field(min_length=2, max_length=2, description="Two labels of `sizes`, at the larger budget.")
-    budgets: list[str] = Field(min_length=2, max_length=2, description="Two labels of `budgets`, at the larger size.")
-
-
-Finding = Annotated[
-    OnPar | FallsWithBudget | FallsFasterWithDistance | LargerBeatsSmaller | BeatsOnSmallData | MattersLessWhereSeen,
-    Field(discriminator="claim"),
-]
-
 CATALOGUE_OF = {
     "study": "studies",
     "method": "methods",
@@ -111,10 +40,87 @@ CATALOGUE_OF = {
     "size": "sizes",
     "sizes": "sizes",
 }
-"""Catalogue of the labels that stand under a key of a finding."""
+"""Catalogue of the labels that stand under a key of a finding, whatever its claim is."""
 
 
-def named_labels(finding: dict[str, object]) -> list[tuple[str, str]]:
+class Finding(Section):
+    """Keys that a finding may have whatever its claim is."""
+
+    study: StudyLabel
+    metric: MetricName = Field(default=DEFAULT_METRIC, description="Metric in which quality is measured.")
+    of: Owner = Field(
+        default="paper",
+        description="Whose claim it is: what fails of the paper's is called not reproduced at this scale, what fails "
+        "of one on the models at hand is called refuted.",
+    )
+
+
+class FindingOnPairs(Finding):
+    """Keys of a finding whose claim is about every pair, or about the mean over languages."""
+
+    over: Literal["every", "mean"] = Field(
+        default="every",
+        description="What the verdict asks: whether it holds for every pair, or for the mean over languages.",
+    )
+
+
+def nothing_lacking(configuration: "Configuration", finding: Any) -> Iterator[str]:
+    """What a study lacks for a claim that needs no more than its labels: nothing."""
+    yield from ()
+
+
+def nothing_compared(finding: Any) -> list[tuple[str, str]]:
+    """Labels that a claim compares with each other where it compares with full fine-tuning alone: none."""
+    return []
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConfiguredClaim:
+    """The part of a claim that the configuration reads; `mtpeft.analysis.findings.claim.Claim` adds its rule.
+
+    Attributes:
+        options: keys of a finding with this claim; the literal of its key `claim` is the claim's name.
+        contrasts: the contrasts of a finding, as plain params.
+        lacks: what the study of a finding lacks for it, a sentence each, besides the labels that the finding names.
+        compared: labels of a finding that are compared with each other, which must differ.
+        needs_full: whether the study must have full fine-tuning.
+        needs_budgets: whether its methods must have several budgets.
+        version: is raised by hand when the claim is decided in another way, and makes the findings stale.
+        module: file that a claim from outside of the package comes from; empty for one of the package.
+    """
+
+    options: type[Finding]
+    contrasts: Callable[["Configuration", Any], Iterator[dict[str, Any]]]
+    lacks: Callable[["Configuration", Any], Iterator[str]] = nothing_lacking
+    compared: Callable[[Any], list[tuple[str, str]]] = nothing_compared
+    needs_full: bool = True
+    needs_budgets: bool = False
+    version: int = 1
+    module: str = ""
+
+    @property
+    def name(self) -> str:
+        """The word under `claim` by which a finding asks for it."""
+        return self.options.model_fields["claim"].annotation.__args__[0]
+
+    @property
+    def can_be_over_mean(self) -> bool:
+        """Whether its contrasts differ in their pairs, so that a mean over languages says something."""
+        return issubclass(self.options, FindingOnPairs)
+
+
+CLAIMS: Registry[ConfiguredClaim] = Registry(ConfiguredClaim, "mtpeft.analysis.claims", word="claim")
+
+
+def finding_fields() -> dict[str, Any]:
+    """The field `findings` of the configuration, from the registry of claims, as `create_model` takes it."""
+    options = reduce(operator.or_, (claim.options for claim in CLAIMS.entries.values()))
+    entry = Annotated[options, Field(discriminator="claim")]
+    description = "Claims that are tested on the cells of studies."
+    return {"findings": (dict[str, entry], Field(default={}, description=description))}
+
+
+def named_labels(finding: Mapping[str, object]) -> list[tuple[str, str]]:
     """Key and label of everything that a finding, as a plain mapping, takes from a catalogue."""
     named = [(key, finding[key]) for key in CATALOGUE_OF if finding.get(key) is not None]
     return [(key, label) for key, labels in named for label in (labels if isinstance(labels, list) else [labels])]

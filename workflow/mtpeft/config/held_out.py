@@ -4,25 +4,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from mtpeft.cells import VERSION
-from mtpeft.config.corpora import Corpus, anchor_pairs
+from mtpeft.config.corpora import anchor_pairs
 from mtpeft.config.models import origin_of
 from mtpeft.config.pairs import pair_languages
 from mtpeft.config.schema import Configuration
 from mtpeft.core.files import found_path, read_record
 from mtpeft.core.section import plain
-from mtpeft.data import versions
 from mtpeft.data.sources import SOURCES
 from mtpeft.models.config_json import DATA_RECORD
-
-
-def clean_version(corpus: Corpus) -> int:
-    """Version of the step that cleans the text of a corpus."""
-    return versions.CLEAN if corpus.source.kind.ui_strings else versions.CLEAN_PROSE
-
-
-def split_version(corpus: Corpus) -> int:
-    """Version of the steps that split a corpus and divide its pairs."""
-    return versions.SPLIT if corpus.source.kind.ui_strings else versions.SPLIT_PROSE
 
 
 def split_params(configuration: Configuration, corpus: str) -> dict[str, Any]:
@@ -31,7 +20,7 @@ def split_params(configuration: Configuration, corpus: str) -> dict[str, Any]:
     split = plain(entry.split)
     split.pop("present_in")
     return {
-        VERSION: split_version(entry),
+        VERSION: entry.source.kind.split_version,
         **split,
         "words": entry.words,
         "written_in": entry.original_language,
@@ -48,13 +37,10 @@ def held_out_settings(configuration: Configuration, corpus: str) -> dict[str, An
     entry = configuration.corpora[corpus]
     anchors = anchor_pairs(configuration, corpus)
     languages = {entry.original_language, *(code for pair in anchors for code in pair_languages(configuration, pair))}
-    described = [
-        source.describe(entry, languages, version=versions.WHEEL if source.step == "fetch_wheel" else 0)
-        for source in SOURCES.entries.values()
-    ]
+    described = [source.describe(entry, languages) for source in SOURCES.entries.values()]
     return {
         "split": split_params(configuration, corpus),
-        "clean": {VERSION: clean_version(entry)} | entry.cleaning_params,
+        "clean": {VERSION: entry.source.kind.clean_version} | entry.cleaning_params,
         **{key: value for own in described for key, value in own.items()},
     }
 

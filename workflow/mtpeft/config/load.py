@@ -10,14 +10,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from mtpeft.cells import JOIN, LABEL_PATTERN, LONGEST_LABEL, RESERVED, unsafe_label
-from mtpeft.config import corpora, held_out, methods, models, pairs, rate_search, studies, training
-from mtpeft.config.comet_checks import comet_mistakes
+from mtpeft.config import corpora, held_out, methods, metrics, models, pairs, rate_search, studies, training
 from mtpeft.config.finding_checks import finding_mistakes
 from mtpeft.config.findings import CATALOGUE_OF, named_labels
 from mtpeft.config.messages import number_mistakes, sentences
 from mtpeft.config.schema import Configuration, configuration_type
 from mtpeft.config.study_file import DEFAULT_FILE, study_name
 from mtpeft.config.yaml_file import read_yaml
+from mtpeft.core import registry
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import found_path
 from mtpeft.methods.outside import bring_in
@@ -76,9 +76,9 @@ def _is_taken_out(catalogue: Any, label: Any) -> bool:
     return isinstance(catalogue, Mapping) and isinstance(label, str) and catalogue.get(label, label) is None
 
 
-def _named_modules(content: Mapping[str, Any]) -> list[str]:
+def _named_modules(content: Mapping[str, Any], key: str) -> list[str]:
     """Return the named files of modules; anything but a list of texts is refused later, with other wrong types."""
-    named = content.get("method_modules")
+    named = content.get(key)
     return [file for file in named if isinstance(file, str)] if isinstance(named, list) else []
 
 
@@ -89,7 +89,9 @@ def validate(content: Mapping[str, Any]) -> Configuration:
         UserError: there are mistakes; the message has one sentence for each. Sections are checked against each other
             only where the types are right.
     """
-    for file in _named_modules(content):
+    for file in _named_modules(content, "modules"):
+        registry.bring_in(os.path.normpath(found_path(file)))
+    for file in _named_modules(content, "method_modules"):
         bring_in(os.path.normpath(found_path(file)))
     kind = configuration_type()
     try:
@@ -129,7 +131,7 @@ STAGES: tuple[tuple[Check, ...], ...] = (
         rate_search.mistakes,
     ),
     (corpora.hash_mistakes,),
-    (comet_mistakes,),
+    (metrics.mistakes,),
     (corpora.present_in_mistakes, studies.mistakes, training.study_mistakes),
     (models.study_mistakes, methods.study_mistakes),
     (held_out.mistakes,),

@@ -8,15 +8,15 @@ keys of its entries in a section that is there, such as the options of a method 
 `workflow/schemas/config.schema.json` is made from this type, so that editors can complete and check the file.
 """
 
-from typing import Self
+from functools import lru_cache
+from typing import Any, Self
 
 from pydantic import Field, PrivateAttr, create_model
 
-from mtpeft.config.comet_section import Comet
 from mtpeft.config.corpora import corpus_type
-from mtpeft.config.findings import Finding
-from mtpeft.config.margins import Margin, Margins
+from mtpeft.config.findings import CLAIMS, Finding, finding_fields
 from mtpeft.config.methods import MethodEntry, entry_type
+from mtpeft.config.metrics import MetricName, metric_fields
 from mtpeft.config.models import Model
 from mtpeft.config.pairs import Pair
 from mtpeft.config.rate_search import RateSearch
@@ -29,6 +29,7 @@ from mtpeft.core.section import Section
 from mtpeft.data.readers import READERS
 from mtpeft.data.sources import SOURCES
 from mtpeft.methods import METHODS
+from mtpeft.metrics.base import ALWAYS, METRICS
 
 CorpusEntry = corpus_type()
 
@@ -61,28 +62,36 @@ class Configuration(Section):
     pairs: dict[str, Pair]
     sizes: dict[str, Size]
     models: dict[str, Model]
+    modules: list[str] = Field(
+        default=[], description="Python files that hold metrics or claims of your own; see workflow/examples."
+    )
     method_modules: list[str] = Field(default=[], description="Python files that hold methods of your own.")
     methods: dict[str, MethodEntry]
     budgets: dict[str, Share]
     training: TrainingOptions = TrainingOptions()
     rate_search: RateSearch | None = None
     decoding: DecodingOptions = DecodingOptions()
-    comet: Comet | None = Field(default=None, description="Scores of COMET beside chrF and BLEU. Empty: none.")
-    margin: Margin = Field(
-        default=Margins(),
-        description="Difference within which two systems count as on par: of chrF, or one for each metric.",
+    metrics: list[MetricName] = Field(
+        default=[*ALWAYS], description="Metrics that the step `score` computes for every cell; chrF is one of them."
     )
+    margin: Any = None
     studies: dict[str, Study]
     findings: dict[str, Finding] = Field(default={}, description="Claims that are tested on the cells of studies.")
 
 
 def configuration_type() -> type[Configuration]:
     """Make the type of a configuration with all that is in the registries now, entries from outside included."""
-    if not any(entry.module for entry in (*METHODS.values(), *SOURCES.entries.values(), *READERS.entries.values())):
-        return Configuration
-    return create_model(
-        "Configuration",
-        __base__=Configuration,
-        corpora=(dict[str, corpus_type()], ...),
-        methods=(dict[str, entry_type(METHODS.values())], ...),
-    )
+    registries = (METHODS, METRICS, CLAIMS, SOURCES, READERS)
+    entries = ((name, id(entry)) for own in registries for name, entry in dict(getattr(own, "entries", own)).items())
+    return _configuration_type(tuple(entries))
+
+
+@lru_cache(maxsize=8)
+def _configuration_type(entries: tuple[tuple[str, int], ...]) -> type[Configuration]:
+    fields = {
+        "corpora": (dict[str, corpus_type()], ...),
+        "methods": (dict[str, entry_type(METHODS.values())], ...),
+        **metric_fields(),
+        **finding_fields(),
+    }
+    return create_model("Configuration", __base__=Configuration, __doc__=Configuration.__doc__, **fields)

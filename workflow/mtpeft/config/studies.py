@@ -20,15 +20,15 @@ from mtpeft.config.figures import (
     needs_table,
     study_figures,
 )
-from mtpeft.config.findings import Metric
 from mtpeft.config.messages import named_twice
 from mtpeft.config.methods import is_sized, search_of
-from mtpeft.config.metric_checks import metric_mistakes
+from mtpeft.config.metrics import MetricName, metric_mistakes, metrics_of
 from mtpeft.config.pairs import pair_mistakes
+from mtpeft.core.entry_names import either
 from mtpeft.core.section import Section
 from mtpeft.core.wording import listed, unknown
 from mtpeft.methods import METHODS
-from mtpeft.metrics.names import CHRF, COMET
+from mtpeft.metrics.base import DEFAULT_METRIC, METRICS
 
 if TYPE_CHECKING:
     from mtpeft.config.schema import Configuration
@@ -67,7 +67,7 @@ class Study(Section):
     seeds: list[NonNegativeInt] = Field(min_length=1)
     also: list[Block] = Field(default=[], description="More cells: each block's lists, and the study's for the others.")
     also_score: list[str] = Field(default=[], description="Other pairs that `figure: forgetting` scores its cells on.")
-    metric: Metric = Field(default="chrf", description="What the figure shows; `comet` where it is asked for.")
+    metric: MetricName = Field(default=DEFAULT_METRIC, description="Metric that the figure shows.")
     stamp: str = Field(default="", description="Words to print on the figure, such as what it can't show.")
 
     @property
@@ -287,7 +287,10 @@ def _metric_mistakes(configuration: "Configuration", label: str) -> Iterator[str
     study, key = configuration.studies[label], f"studies.{label}.metric"
     figure = figure_of(configuration, label)
     yield from metric_mistakes(configuration, key, study.metric)
-    if needs_table(configuration, label, OTHERS_TABLE) and study.metric == COMET:
-        yield f"'{key}' is '{COMET}', which scores no other pairs than those that are tuned; write 'chrf' or 'bleu'."
-    if figure and figure.shows == "measurements" and study.metric != CHRF:
+    if needs_table(configuration, label, OTHERS_TABLE) and METRICS[study.metric].has_own_step:
+        yield (
+            f"'{key}' is '{study.metric}', which scores no other pairs than those that are tuned; write "
+            f"{either(metrics_of(configuration))}."
+        )
+    if figure and figure.shows == "measurements" and study.metric != DEFAULT_METRIC:
         yield f"'{key}' is '{study.metric}', but the figure '{figure.name}' shows no scores; take the key out."

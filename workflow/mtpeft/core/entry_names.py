@@ -27,13 +27,13 @@ def entry_name(names: Callable[[], list[str]]) -> Any:
 
     def known(name: str) -> str:
         if name not in names():
-            raise PydanticKnownError("literal_error", {"expected": _either(names())})
+            raise PydanticKnownError("literal_error", {"expected": either(names())})
         return name
 
     return Annotated[str, AfterValidator(known), _NamesInSchema(names)]
 
 
-def _either(names: list[str]) -> str:
+def either(names: list[str]) -> str:
     """Return names in quotes, the last two joined with "or"."""
     quoted = [f"'{name}'" for name in names]
     return " or ".join(filter(None, (", ".join(quoted[:-1]), quoted[-1])))

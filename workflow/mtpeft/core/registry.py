@@ -47,7 +47,7 @@ class Registry(Generic[E]):
     Args:
         kind: type of the entries.
         package: whose modules hold them; modules whose name ends in one of `skipped` are not looked at.
-        word: what messages call an entry, such as `metric`.
+        word: what messages call an entry, such as `metric`. An entry that is a folder is in the module of that name.
     """
 
     def __init__(self, kind: type[E], package: str, *, word: str, skipped: tuple[str, ...] = ()) -> None:
@@ -85,7 +85,8 @@ class Registry(Generic[E]):
         package = importlib.import_module(self.package)
         for found in pkgutil.iter_modules(package.__path__):
             if not found.name.endswith(self.skipped or ("\0",)):
-                yield importlib.import_module(f"{self.package}.{found.name}")
+                name = f"{self.package}.{found.name}"
+                yield importlib.import_module(f"{name}.{self.word}" if found.ispkg else name)
 
 
 def entries_in(module: ModuleType, kind: type[E]) -> list[E]:

@@ -47,11 +47,15 @@ class TextKind:
     Attributes:
         cleaning: options of its cleaning.
         words: shortest and longest sentence that is drawn for dev and test, in words.
+        clean_version: version of the step that cleans it, raised by hand when a change of code must make it stale.
+        split_version: version of the steps that split and divide it, likewise.
         ui_strings: whether the text is messages of user interfaces, which can have markup and several sentences.
     """
 
     cleaning: Cleaning
     words: tuple[int, int]
+    clean_version: int
+    split_version: int
     ui_strings: bool = False
 
 
@@ -68,6 +72,8 @@ UI_STRINGS = TextKind(
         duplicates="sentences",
     ),
     words=(3, 20),
+    clean_version=1,
+    split_version=2,
     ui_strings=True,
 )
 """Messages of user interfaces and of their help."""
@@ -84,5 +90,7 @@ PROSE = TextKind(
         duplicates="pairs",
     ),
     words=(3, 60),
+    clean_version=2,
+    split_version=3,
 )
 """All other text: the user's own files and published text."""

@@ -13,8 +13,7 @@ from mtpeft.analysis.tables import System
 from mtpeft.config.figures import ConfiguredFigure
 from mtpeft.figures.plotting.panels import Drawing
 from mtpeft.figures.plotting.style import Style
-from mtpeft.metrics.names import CHRF
-from mtpeft.metrics.names import NAMES as METRIC_NAMES
+from mtpeft.metrics.base import DEFAULT_METRIC, METRICS
 
 INTERVALS_OF_SCORES = (
     "Intervals are those of single scores, mostly by the choice of test sentences, which all systems share: two "
@@ -37,7 +36,7 @@ class FigureData:
     """
 
     systems: tuple[System, ...]
-    metric: str = CHRF
+    metric: str = DEFAULT_METRIC
     languages: Mapping[str, str] = field(default_factory=dict)
     models: tuple[str, ...] = ()
     also_score: tuple[str, ...] = ()
@@ -47,7 +46,7 @@ class FigureData:
     @property
     def metric_name(self) -> str:
         """Return the metric as an axis has it, such as chrF."""
-        return METRIC_NAMES[self.metric]
+        return METRICS[self.metric].title
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,4 +66,4 @@ class Figure(ConfiguredFigure):
     def report_text(self, metric: str) -> str:
         """Return question and caption as the report shows them, for a study that shows this metric."""
         intervals = f" {INTERVALS_OF_SCORES}" if self.shows == "scores" else ""
-        return f"**{self.question}** {self.caption.format(metric=METRIC_NAMES[metric])}{intervals}"
+        return f"**{self.question}** {self.caption.format(metric=METRICS[metric].title)}{intervals}"

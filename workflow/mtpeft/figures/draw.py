@@ -19,7 +19,7 @@ from mtpeft.figures.plotting.notes_and_legend import (
 )
 from mtpeft.figures.plotting.panels import Drawing, drawn_kinds
 from mtpeft.figures.plotting.style import figure_style, method_styles
-from mtpeft.metrics.names import CHRF
+from mtpeft.metrics.base import DEFAULT_METRIC, bring_in_metrics
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
@@ -51,8 +51,9 @@ def draw_figure(params: Mapping[str, Any], *, summary: Path, tables: Sequence[Pa
     """
     if "module" in params:
         bring_in(params["module"])
+    bring_in_metrics(params)
     figure = _figure_named(params["figure"])
-    metric = params.get("metric", CHRF)
+    metric = params.get("metric", DEFAULT_METRIC)
     data = FigureData(
         systems=read_systems(summary, metric),
         metric=metric,

@@ -181,7 +181,7 @@ def _draw_reference(axes: "Axes", mark: Mark) -> None:
     axes.text(
         0.01 if below else 0.97,
         mark.height,
-        f"\N{LEFTWARDS ARROW} {score.told}" if below else f"{score.told} \N{RIGHTWARDS ARROW}",
+        f"\N{LEFTWARDS ARROW} {score.text}" if below else f"{score.text} \N{RIGHTWARDS ARROW}",
         transform=axes.get_yaxis_transform(),
         ha="left" if below else "right",
         va="center",

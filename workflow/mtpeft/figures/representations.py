@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mtpeft.analysis.layer_ranks import SIDES, CellRanks, LayerLine, layer_lines, read_ranks
+from mtpeft.analysis.representations import SIDES, CellRanks, LayerLine, layer_lines, read_ranks
 from mtpeft.analysis.tables import Setting
 from mtpeft.cells import ALL, ANY, NATIVE
 from mtpeft.config.figures import REPRESENTATIONS_TABLE

@@ -3,14 +3,15 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from mtpeft.analysis.claims.assess import write_findings
-from mtpeft.analysis.collect import write_tables
+from mtpeft.analysis.findings.assess import write_findings
 from mtpeft.analysis.other_pairs import write_others
-from mtpeft.analysis.representations_table import write_representations
+from mtpeft.analysis.representations import write_representations
+from mtpeft.analysis.score_tables import CellMetrics, write_tables
 from mtpeft.analysis.summary import write_summary
 from mtpeft.cells import Cell, OnPair
-from mtpeft.config.claims import claim_cells
+from mtpeft.config.contrasts import claim_cells
 from mtpeft.config.figures import figure_of
+from mtpeft.config.metrics import metrics_of
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import EFFICIENCY
 from mtpeft.core.errors import UserError
@@ -29,7 +30,7 @@ from mtpeft.steps.cells_of_studies import (
     untouched_elsewhere,
 )
 from mtpeft.steps.draw_figure import STEP as DRAW_FIGURE
-from mtpeft.steps.freshness import is_represented, scored_with_comet
+from mtpeft.steps.freshness import is_represented, scored_now
 from mtpeft.steps.measure_similarity import similarity_records
 from mtpeft.steps.test_claims import STEP as TEST_CLAIMS
 
@@ -63,13 +64,17 @@ def draw_finished(configuration: Configuration, labels: Mapping[str, Path], *, f
         shown = represented(configuration, label)
         lacking = {*(cell.on_own for cell in missing), *(on for on in others if not is_finished(configuration, *on))}
         try:
-            there = {"missing": missing, "comet": scored_with_comet(configuration, finished)}
+            metrics = CellMetrics(metrics_of(configuration), scored_now(configuration, finished))
+            there = {"missing": missing, "metrics": metrics}
             write_tables(finished, scores=tables / "scores.csv", costs=tables / "costs.csv", **there)
             write_summary(finished, output=summary, page=summary.with_suffix(".md"), **there)
             if others:
                 untouched = untouched_elsewhere(configuration, label)
                 page = others_table.with_suffix(".md")
-                write_others(others, output=others_table, page=page, before=untouched, missing=lacking)
+                computed = CellMetrics(metrics_of(configuration))
+                write_others(
+                    others, output=others_table, page=page, before=untouched, missing=lacking, metrics=computed
+                )
             if shown:
                 unmeasured = {cell for cell in shown if not _is_represented(configuration, cell)}
                 write_representations(shown, output=ranks_table, missing=unmeasured)
@@ -109,9 +114,9 @@ def assess_finished(configuration: Configuration, *, folder: Path) -> str:
     record, page = folder / f"{FINDINGS}.json", folder / f"{FINDINGS}.md"
     similarities = [Path(file) for file in similarity_records(configuration)]
     finished = [cell for cell in cells if cell not in missing]
-    comet = scored_with_comet(configuration, finished) or ()
+    metrics = CellMetrics(metrics_of(configuration), scored_now(configuration, finished))
     try:
-        write_findings(settings, similarities=similarities, record=record, page=page, missing=missing, comet=comet)
+        write_findings(settings, similarities=similarities, record=record, page=page, missing=missing, metrics=metrics)
     except UserError as error:
         return f"{page}: not written. {error}"
     except FileNotFoundError:
@@ -153,8 +158,7 @@ def _is_whole(configuration: Configuration, label: str) -> bool:
     if not all(is_represented(configuration, cell) for cell in represented(configuration, label)):
         return False
     cells = drawn_cells(configuration, label)
-    scored = scored_with_comet(configuration, cells)
-    return scored is None or len(scored) == len(cells)
+    return all(len(scored) == len(cells) for scored in scored_now(configuration, cells).values())
 
 
 def remove_unfinished(configuration: Configuration) -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from mtpeft.analysis.claims.records import FindingsRecord
-from mtpeft.config.schema import Configuration
+from mtpeft.analysis.findings.records import FindingsRecord
+from mtpeft.config.schema import configuration_type
 from mtpeft.core.files import write_text
 from mtpeft.core.records import (
     CometRecord,
@@ -23,7 +23,7 @@ from mtpeft.core.records import (
 
 SCHEMAS_FOLDER = Path(__file__).parents[2] / "schemas"
 TYPES: dict[str, type[BaseModel]] = {
-    "config": Configuration,
+    "config": configuration_type(),
     "base": ModelRecord,
     "data": DataRecord,
     "start": StartRecord,

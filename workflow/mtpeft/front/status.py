@@ -11,8 +11,9 @@ from mtpeft.config.schema import Configuration
 from mtpeft.core.failure_notes import FAILURE, FAILURES_FOLDER
 from mtpeft.core.files import read_if_whole
 from mtpeft.core.text_tables import aligned
+from mtpeft.metrics.base import METRICS
 from mtpeft.steps.cells_of_studies import all_cells, all_others, all_represented, study_cells, study_others
-from mtpeft.steps.freshness import current_records, is_represented, scored_with_comet
+from mtpeft.steps.freshness import current_records, is_represented, scored_now
 
 STATES = ("done", "diverged", "running", "failed", "stopped", "missing")
 
@@ -102,12 +103,14 @@ def status_table(configuration: Configuration) -> str:
     cells, others = all_cells(configuration), all_others(configuration)
     everything = {"all, each once": [cell.on_own for cell in cells], "all, other pairs": others}
     rows += [_counted(configuration, label, "", measured) for label, measured in everything.items() if measured]
-    scored = scored_with_comet(configuration, cells)
-    comet = [] if scored is None else [f"scored with COMET: {len(scored)} of {len(cells)} cells"]
+    scored = [
+        f"scored with {METRICS[name].title}: {len(own)} of {len(cells)} cells"
+        for name, own in scored_now(configuration, cells).items()
+    ]
     wanted = all_represented(configuration)
     found = [cell for cell in wanted if is_represented(configuration, cell)]
     represented = [f"representations measured: {len(found)} of {len(wanted)} cells"] if wanted else []
-    return "\n".join([aligned(rows), *comet, *represented, *failures([*cells, *others])])
+    return "\n".join([aligned(rows), *scored, *represented, *failures([*cells, *others])])
 
 
 def _by_method(configuration: Configuration, label: str, measured: Sequence[OnPair]) -> list[tuple[object, ...]]:

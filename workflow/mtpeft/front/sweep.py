@@ -14,6 +14,7 @@ import psutil
 from mtpeft.cluster.folder_lock import FolderLock, lock_folder
 from mtpeft.cluster.slurm import is_mistake, submission_errors
 from mtpeft.config.load import load
+from mtpeft.config.metrics import metrics_asked_for
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import EFFICIENCY
 from mtpeft.core.errors import require_room
@@ -21,7 +22,6 @@ from mtpeft.core.failure_notes import FAILURES_FOLDER, any_mistake
 from mtpeft.core.process import die_with_parent
 from mtpeft.core.text_tables import tally
 from mtpeft.forkserver.launcher import fork_server
-from mtpeft.front.comet_server import comet_process
 from mtpeft.front.preview import FINDINGS, make_unfinished, remove_unfinished
 from mtpeft.front.progress import FirstTranslations, Progress, text_warnings
 from mtpeft.front.recovery import recover
@@ -29,6 +29,7 @@ from mtpeft.front.snakemake import LOCAL, recorded_events, require_cores, snakem
 from mtpeft.front.status import failures, finished_of
 from mtpeft.front.study_records import begin_study, configuration_hash
 from mtpeft.front.verify import clear_up
+from mtpeft.metrics.base import METRICS
 from mtpeft.steps.cells_of_studies import all_cells, all_others, figures_folder, results_folder
 from mtpeft.steps.paths import with_digests
 
@@ -113,8 +114,12 @@ def _helpers(configuration: Configuration, cluster: bool) -> Iterator[dict[str, 
     if cluster:
         yield {}
         return
-    with fork_server() as found, comet_process(configuration) as comet:
-        yield found | comet
+    with contextlib.ExitStack() as kept:
+        variables = dict(kept.enter_context(fork_server()))
+        for name in metrics_asked_for(configuration):
+            if keep_loaded := METRICS[name].keep_loaded:
+                variables |= kept.enter_context(keep_loaded(getattr(configuration, name)))
+        yield variables
 
 
 def _run(

@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtpeft.cells import ANY, DIMENSIONS, RATE_LABELS, Cell, OnPair, told_cells
-from mtpeft.config import studies
+from mtpeft.config import metrics, studies
 from mtpeft.config.figures import figure_of
 from mtpeft.steps.evaluate_base import start_file
 from mtpeft.steps.step import Labels, Params
-from mtpeft.steps.take_in_comet import cell_record
 from mtpeft.steps.train import all_placed, placed
 
 if TYPE_CHECKING:
@@ -76,9 +75,15 @@ def cell_records(cells: Iterable[Cell]) -> list[str]:
     return [*trained, *cell_files(chosen, "decode.json"), *cell_files(chosen, "score.json")]
 
 
-def comet_records(configuration: "Configuration", cells: Iterable[Cell]) -> list[str]:
-    """Records of the scores of COMET, where it is asked for."""
-    return cell_files(cells, cell_record(configuration)) if configuration.comet else []
+def metric_records(configuration: "Configuration", cells: Iterable[Cell]) -> list[str]:
+    """Records of the scores of metrics that have a step of their own, where they are asked for."""
+    chosen = list(cells)
+    return [
+        str(measured.metric_record(metric))
+        for metric in metrics.metrics_asked_for(configuration)
+        for cell in chosen
+        for measured in cell.measured
+    ]
 
 
 def other_records(others: Iterable[OnPair]) -> list[str]:
@@ -92,11 +97,11 @@ def scored_records(configuration: "Configuration") -> list[str]:
 
 
 def all_records(configuration: "Configuration") -> list[str]:
-    """Records of every cell, with those of COMET and of representations where they are asked for."""
+    """Records of every cell, with those of further metrics and of representations where they are asked for."""
     cells = all_cells(configuration)
     return [
         *scored_records(configuration),
-        *comet_records(configuration, cells),
+        *metric_records(configuration, cells),
         *cell_files(all_represented(configuration), "representations.json"),
     ]
 
@@ -108,9 +113,9 @@ def start_records(configuration: "Configuration") -> list[str]:
     return [start_file(configuration, model, pair) for model, pair in evaluated]
 
 
-def cells_params(cells: Iterable[Cell]) -> Params:
-    """Cells in the params of a step that reads their records."""
-    return told_cells(cells)
+def cells_params(configuration: "Configuration", cells: Iterable[Cell]) -> Params:
+    """Cells and their metrics in the params of a step that reads their records."""
+    return told_cells(cells) | metrics.params_of_metrics(configuration)
 
 
 def results_folder(configuration: "Configuration") -> Path:

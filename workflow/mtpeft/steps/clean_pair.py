@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtpeft.cells import VERSION, digest_of
-from mtpeft.config import corpora, held_out
-from mtpeft.data import versions
+from mtpeft.config import corpora
+from mtpeft.data.cleaning import UI_STRINGS
 from mtpeft.steps.downloads import download_file
 from mtpeft.steps.step import Inputs, Params, Step
 
@@ -21,7 +21,7 @@ def params(configuration: "Configuration", pair: str) -> Params:
     languages = corpora.languages_in(configuration, pair)
     corpus = configuration.corpora[configuration.pairs[pair].corpus]
     return {
-        VERSION: held_out.clean_version(corpus),
+        VERSION: corpus.source.kind.clean_version,
         "source": languages.source,
         "target": languages.target,
         "written_in": languages.written_in,
@@ -61,7 +61,7 @@ def run(params: Params, *, archives: list[Path], table: Path, record: Path) -> N
 
 STEP = Step(
     "clean_pair",
-    versions.CLEAN,
+    UI_STRINGS.clean_version,
     ("pair",),
     params,
     run,

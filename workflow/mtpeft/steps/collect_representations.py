@@ -23,7 +23,7 @@ def inputs(configuration: "Configuration", study: str) -> Inputs:
 
 def run(params: Params, *, output: Path) -> None:
     """Collect the representations of cells into a table."""
-    from mtpeft.analysis.representations_table import write_representations
+    from mtpeft.analysis.representations import write_representations
 
     write_representations(unfold(params["cells"]), output=output)
 

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 
 from mtpeft.cells import VERSION, digest_of, name_of
 from mtpeft.config import corpora as corpora_config
-from mtpeft.config import held_out
 from mtpeft.config import pairs as pairs_config
-from mtpeft.data import versions
+from mtpeft.data.cleaning import UI_STRINGS
 from mtpeft.steps import prepare_test_set
 from mtpeft.steps.clean_pair import CACHED, clean_digest
 from mtpeft.steps.split_corpus import corpus_name, split_file
@@ -27,7 +26,7 @@ def params(configuration: "Configuration", pair: str) -> Params:
     source, target = pairs_config.pair_languages(configuration, pair)
     corpus = configuration.corpora[configuration.pairs[pair].corpus]
     return {
-        VERSION: held_out.split_version(corpus),
+        VERSION: corpus.source.kind.split_version,
         "near_duplicate": corpus.split.near_duplicate,
         "source": source,
         "target": target,
@@ -131,7 +130,7 @@ def run(params: Params, *, cleaned: Path, split: Path, others: list[Path], folde
 
 STEP = Step(
     "divide_pair",
-    versions.SPLIT,
+    UI_STRINGS.split_version,
     ("pair",),
     params,
     run,

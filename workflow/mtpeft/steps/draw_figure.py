@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtpeft.cells import ANY
-from mtpeft.config import claims, studies
+from mtpeft.config import contrasts, metrics, studies
 from mtpeft.config.figures import figure_of
-from mtpeft.metrics import names
+from mtpeft.metrics.base import DEFAULT_METRIC
 from mtpeft.steps.cells_of_studies import drawn_cells, figure_tables, results_folder, study_others, tables_folder
 from mtpeft.steps.step import Inputs, Params, Step
 
@@ -34,11 +34,11 @@ def params(configuration: "Configuration", study: str) -> Params:
         "languages": {
             pair: language
             for pair in sorted({member for cell in cells for member in cell.members})
-            if (language := claims.foreign_language(configuration, pair))
+            if (language := contrasts.foreign_language(configuration, pair))
         },
         **figure.params(configuration, study),
         **({"others": len(others), "also_score": entry.also_score} if others else {}),
-        **({"metric": entry.metric} if entry and entry.metric != names.CHRF else {}),
+        **(metrics.params_of_metric(entry.metric) if entry else {}),
         "methods": sorted(configuration.methods),
         "models": [label for label in dict.fromkeys(cell.model for cell in cells) if label != ANY] if entry else [],
     }
@@ -64,9 +64,9 @@ def figures_of(configuration: "Configuration", label: str) -> list[str]:
 
 def captions(configuration: "Configuration") -> dict[str, str]:
     """What the report says of each figure, by the label of its study."""
-    metrics = {label: study.metric for label, study in configuration.studies.items()}
-    labels = (*configuration.studies, studies.EFFICIENCY)
-    return {label: figure_of(configuration, label).report_text(metrics.get(label, names.CHRF)) for label in labels}
+    shown = {label: study.metric for label, study in configuration.studies.items()}
+    shown[studies.EFFICIENCY] = DEFAULT_METRIC
+    return {label: figure_of(configuration, label).report_text(metric) for label, metric in shown.items()}
 
 
 def run(params: Params, *, summary: Path, tables: list[Path], stem: Path) -> None:

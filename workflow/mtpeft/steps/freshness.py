@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mtpeft.cells import Cell, OnPair
+from mtpeft.config import metrics
 from mtpeft.core.checksums import made_by, record_of
 from mtpeft.core.files import canonical, read_if_whole, sha256_of
-from mtpeft.steps import decode, represent, score, score_with_comet, train
+from mtpeft.steps import decode, represent, score, train
 from mtpeft.steps.paths import labels_in
 from mtpeft.steps.step import STEPS, Inputs, Labels, Params, Step, flat
 
@@ -57,16 +58,18 @@ def is_represented(configuration: "Configuration", cell: Cell) -> bool:
     return _is_current_measurement(configuration, represent.STEP, cell.on_own, cell.folder / "representations.json")
 
 
-def scored_with_comet(configuration: "Configuration", cells: Iterable[Cell]) -> list[Cell] | None:
-    """Those of finished cells that COMET has scored as it would now, or None where it is not asked to."""
-    if configuration.comet is None:
-        return None
-    step = score_with_comet.STEP
-    return [
-        cell
-        for cell in cells
-        if all(_is_current_measurement(configuration, step, on, on.comet_record) for on in cell.measured)
-    ]
+def scored_now(configuration: "Configuration", cells: Iterable[Cell]) -> dict[str, list[Cell]]:
+    """Those of finished cells that each metric with a step of its own has scored as it would now, by metric."""
+    finished = list(cells)
+    return {
+        metric: [cell for cell in finished if _is_scored_with(configuration, metric, cell)]
+        for metric in metrics.metrics_asked_for(configuration)
+    }
+
+
+def _is_scored_with(configuration: "Configuration", metric: str, cell: Cell) -> bool:
+    step = STEPS[metrics.METRICS[metric].step]
+    return all(_is_current_measurement(configuration, step, on, on.metric_record(metric)) for on in cell.measured)
 
 
 def _is_current_measurement(configuration: "Configuration", step: Step, measured: OnPair, file: Path) -> bool:

@@ -4,12 +4,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtpeft.isolated import install
+from mtpeft.metrics import comet
 from mtpeft.steps.step import Params, Step
 
 if TYPE_CHECKING:
     from mtpeft.config.schema import Configuration
 
-RECORD = "data/comet/environment/installed.json"
+RECORD = comet.ENVIRONMENT
 
 
 def params(configuration: "Configuration") -> Params:
@@ -19,7 +20,7 @@ def params(configuration: "Configuration") -> Params:
 
 def run(params: Params, *, record: Path) -> None:
     """Install COMET beside the workflow."""
-    from mtpeft.metrics.comet.install import install_comet
+    from mtpeft.metrics.comet.environment import install_comet
 
     install_comet(params, record=record)
 

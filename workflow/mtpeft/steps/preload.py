@@ -7,6 +7,7 @@ MODULES = (
     "mtpeft.decoding.retrieval",
     "mtpeft.training.pretrain",
     "mtpeft.metrics.score",
+    "sacrebleu.metrics",
     "mtpeft.data.vocabulary",
     "mtpeft.training.finetune",
     "mtpeft.training.rate_search",

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtpeft.cells import DIMENSIONS, Cell
-from mtpeft.config import pairs
+from mtpeft.config import metrics, pairs
 from mtpeft.steps.divide_pair import references
 from mtpeft.steps.step import Inputs, Params, Step, by_stem
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def params(configuration: "Configuration", cell: Cell) -> Params:
     """Params of the scoring of a cell."""
     source, target = pairs.pair_languages(configuration, cell.pair)
-    return {"source": source, "target": target}
+    return {"source": source, "target": target} | metrics.params_of_metrics(configuration)
 
 
 def inputs(configuration: "Configuration", cell: Cell) -> Inputs:

@@ -4,10 +4,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtpeft.cells import DIMENSIONS, Cell
+from mtpeft.metrics.comet import metric
 from mtpeft.steps.devices import Devices
 from mtpeft.steps.divide_pair import references
 from mtpeft.steps.step import Inputs, Params, Step, by_stem
-from mtpeft.steps.take_in_comet import model_record, score_params
+from mtpeft.steps.take_in_comet import asked, model_record
 
 if TYPE_CHECKING:
     from mtpeft.config.schema import Configuration
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 def params(configuration: "Configuration", cell: Cell) -> Params:
     """Params of the scoring of any cell."""
-    return score_params(configuration)
+    return metric.score_params(asked(configuration))
 
 
 def inputs(configuration: "Configuration", cell: Cell) -> Inputs:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from mtpeft.cells import digest_of, name_of
 from mtpeft.config import corpora, held_out
-from mtpeft.data import versions
+from mtpeft.data.cleaning import UI_STRINGS
 from mtpeft.steps.clean_pair import CACHED, clean_digest
 from mtpeft.steps.step import Inputs, Params, Step
 
@@ -46,4 +46,12 @@ def run(params: Params, *, cleaned: list[Path], record: Path) -> None:
     split_corpus(params, cleaned=cleaned, output=record)
 
 
-STEP = Step("split_corpus", versions.SPLIT, ("corpus",), params, run, inputs, record="data/corpora/{corpus}/split.json")
+STEP = Step(
+    "split_corpus",
+    UI_STRINGS.split_version,
+    ("corpus",),
+    params,
+    run,
+    inputs,
+    record="data/corpora/{corpus}/split.json",
+)

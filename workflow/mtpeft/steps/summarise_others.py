@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtpeft.cells import Cell, OnPair, fold, unfold
+from mtpeft.config import metrics
 from mtpeft.steps.cells_of_studies import cell_records, other_records, study_others, untouched_elsewhere
 from mtpeft.steps.step import Inputs, Params, Step
 
@@ -20,6 +21,7 @@ def params(configuration: "Configuration", study: str) -> Params:
         "cells": {pair: fold(own) for pair, own in cells.items()},
         "elsewhere": {pair: digest for own in cells.values() for pair, digest in own[0].elsewhere.items()},
         "untouched": fold(untouched_elsewhere(configuration, study)),
+        **metrics.params_of_metrics(configuration),
     }
 
 
@@ -36,10 +38,12 @@ def inputs(configuration: "Configuration", study: str) -> Inputs:
 def run(params: Params, *, output: Path, page: Path) -> None:
     """Summarise systems on other pairs than those that they were tuned on."""
     from mtpeft.analysis.other_pairs import write_others
+    from mtpeft.analysis.score_tables import metrics_of_params
 
     blocks = params["cells"].items()
     others = [OnPair(cell, pair) for pair, own in blocks for cell in unfold(own, elsewhere=params["elsewhere"])]
-    write_others(others, before=unfold(params["untouched"]), output=output, page=page)
+    before, metrics = unfold(params["untouched"]), metrics_of_params(params, ())
+    write_others(others, before=before, output=output, page=page, metrics=metrics)
 
 
 STEP = Step("summarise_others", 2, ("study",), params, run, inputs, makes=("output", "page"))

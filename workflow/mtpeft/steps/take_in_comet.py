@@ -3,19 +3,17 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mtpeft.cells import digest_of, name_of
+from mtpeft.cells import name_of
+from mtpeft.config import metrics
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import found_path
-from mtpeft.isolated import install
-from mtpeft.metrics.comet import files as comet_files
+from mtpeft.metrics.comet import metric, model
 from mtpeft.steps.install_comet import RECORD as ENVIRONMENT
 from mtpeft.steps.step import Inputs, Params, Step
 
 if TYPE_CHECKING:
-    from mtpeft.config.comet_section import Comet, Encoder
     from mtpeft.config.schema import Configuration
-
-PACKAGE = "unbabel-comet"
+    from mtpeft.metrics.comet.metric import Comet
 
 
 def asked(configuration: "Configuration") -> "Comet":
@@ -33,50 +31,28 @@ def asked(configuration: "Configuration") -> "Comet":
 
 def params(configuration: "Configuration") -> Params:
     """Params of the model and of its encoder."""
-    comet = asked(configuration)
-    encoder = {"encoder": _source(comet.encoder)} if comet.encoder else {}
-    return {"model": _source(comet), **encoder}
-
-
-def _source(given: "Comet | Encoder") -> dict[str, str]:
-    return {"hub": given.hub} if given.hub else {"path": str(found_path(str(given.path)))}
-
-
-def score_params(configuration: "Configuration") -> Params:
-    """Params of the scoring of any cell with COMET; the model is an input file."""
-    comet = asked(configuration)
-    version = install.pinned_version("comet", PACKAGE)
-    return {PACKAGE: version, "batch_size": comet.batch_size, "threads": comet.threads}
-
-
-def comet_digest(configuration: "Configuration") -> str:
-    """Digest of how COMET scores, empty where it does not."""
-    return "" if configuration.comet is None else digest_of(score_params(configuration), _model_digest(configuration))
-
-
-def _model_digest(configuration: "Configuration") -> str:
-    return digest_of(params(configuration)) if configuration.comet else ""
+    return metric.model_params(asked(configuration))
 
 
 def model_record(configuration: "Configuration") -> str:
     """The record of the model that scores, if any does."""
-    return f"data/comet/{name_of('model', _model_digest(configuration))}/model.json"
+    return metric.model_record(configuration.comet) if configuration.comet else "data/comet/model/model.json"
 
 
 def cell_record(configuration: "Configuration") -> str:
     """Name of the file with the scores of a cell."""
-    return f"{name_of('comet', comet_digest(configuration))}.json"
+    return f"{name_of('comet', metrics.metric_digests(configuration).get('comet', ''))}.json"
 
 
 def inputs(configuration: "Configuration") -> Inputs:
     """The environment, and the user's own files that the model is made of: when they change, so do its scores."""
     comet = asked(configuration)
     checkpoint = found_path(comet.path) if comet.path else None
-    files = [checkpoint, comet_files.hyperparameters_of(checkpoint)] if checkpoint else []
+    files = [checkpoint, model.hyperparameters_of(checkpoint)] if checkpoint else []
     if comet.encoder and comet.encoder.path:
-        files += comet_files.encoder_files(found_path(comet.encoder.path))
+        files += model.encoder_files(found_path(comet.encoder.path))
     elif checkpoint and not comet.encoder:
-        files += comet_files.encoder_files(Path(comet_files.encoder_of(checkpoint, key="comet.path")))
+        files += model.encoder_files(Path(model.encoder_of(checkpoint, key="comet.path")))
     return {"environment": ENVIRONMENT, "files": list(map(str, files))}
 
 

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mtpeft.config import claims
-from mtpeft.steps.cells_of_studies import cell_records, cells_params, comet_records
+from mtpeft.config import contrasts
+from mtpeft.steps.cells_of_studies import cell_records, cells_params, metric_records
 from mtpeft.steps.claim_params import claim_params, tested_cells
 from mtpeft.steps.measure_similarity import similarity_records
 from mtpeft.steps.step import Inputs, Params, Step
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def params(configuration: "Configuration") -> Params:
     """Params of the claims, with the folders of the cells that they are tested on."""
-    return claim_params(configuration) | cells_params(tested_cells(configuration))
+    return claim_params(configuration) | cells_params(configuration, tested_cells(configuration))
 
 
 def inputs(configuration: "Configuration") -> Inputs:
@@ -23,17 +23,18 @@ def inputs(configuration: "Configuration") -> Inputs:
     cells = tested_cells(configuration)
     return {
         "records": cell_records(cells),
-        "comet": comet_records(configuration, cells),
+        "metrics": metric_records(configuration, cells),
         "similarities": similarity_records(configuration),
     }
 
 
 def run(params: Params, *, similarities: list[Path], record: Path, page: Path) -> None:
     """Test the claims of the configuration by rules that were written before any score was read."""
-    from mtpeft.analysis.claims.assess import write_findings
+    from mtpeft.analysis.findings.assess import write_findings
+    from mtpeft.analysis.score_tables import metrics_of_params
 
-    cells = claims.claim_cells(params) if params.get("comet") else ()
-    write_findings(params, similarities=similarities, record=record, page=page, comet=cells)
+    metrics = metrics_of_params(params, contrasts.claim_cells(params))
+    write_findings(params, similarities=similarities, record=record, page=page, metrics=metrics)
 
 
 STEP = Step("test_claims", 2, (), params, run, inputs, makes=("record", "page"))

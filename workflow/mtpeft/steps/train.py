@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mtpeft.cells import ANY, DIMENSIONS, FIXED, Cell, digest_of
-from mtpeft.config import sizes
+from mtpeft.config import metrics, sizes
 from mtpeft.steps import search_rate
 from mtpeft.steps.base_models import model_name
 from mtpeft.steps.clean_pair import CACHED
@@ -26,7 +26,6 @@ from mtpeft.steps.search_rate import (
     training_params,
 )
 from mtpeft.steps.step import Inputs, Params, Step
-from mtpeft.steps.take_in_comet import comet_digest
 
 if TYPE_CHECKING:
     from mtpeft.config.schema import Configuration
@@ -51,7 +50,8 @@ def inputs(configuration: "Configuration", cell: Cell) -> Inputs:
 def placed(configuration: "Configuration", cell: Cell) -> Cell:
     """A cell with the digests that are in the names of its folders."""
     digest = digest_of({"seed": cell.seed}, _system_digest(configuration, *cell.labels[:-1], cell.seed == ANY))
-    return replace(cell, digest=digest, elsewhere=_elsewhere(configuration), comet=comet_digest(configuration))
+    scored_with = metrics.metric_digests(configuration)
+    return replace(cell, digest=digest, elsewhere=_elsewhere(configuration), scored_with=scored_with)
 
 
 def all_placed(configuration: "Configuration", cells: Iterable[Cell]) -> list[Cell]:

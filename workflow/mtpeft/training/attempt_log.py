@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from mtpeft.cluster.preemption import TIME, Clock, TimeToStopError, unheard_signals, watching
+from mtpeft.cluster.preemption import TIME, Clock, TimeToStopError, handling_signals, ignoring_signals
 from mtpeft.cluster.slurm import JobTimes, job_id, job_times, requeue
 from mtpeft.core.errors import StoppedError, TryAgainError
 from mtpeft.core.files import write_text
@@ -99,13 +99,13 @@ def attempting(state: Path) -> Iterator[Attempt]:
     job = job_times()
     attempt = Attempt(state / ATTEMPTS_FILE, Clock(end=job.end, agree=of_the_first), job)
     if not prints():
-        with _following(), resource_failures(), watching(attempt.clock):
+        with _following(), resource_failures(), handling_signals(attempt.clock):
             yield attempt
         return
     # Failures are named inside, for the log, and outside, since writing the log may find the disk full.
     with resource_failures(), only_writer(state):
         attempt.begin()
-        with _logged(attempt), resource_failures(), watching(attempt.clock):
+        with _logged(attempt), resource_failures(), handling_signals(attempt.clock):
             yield attempt
 
 
@@ -119,7 +119,7 @@ def starting(state: Path) -> Iterator[None]:
     job = job_times()
     attempt = Attempt(state / ATTEMPTS_FILE, Clock(end=job.end), job)
     try:
-        with watching(attempt.clock):
+        with handling_signals(attempt.clock):
             yield
     except TimeToStopError as stop:
         if not prints():
@@ -136,7 +136,7 @@ def _logged(attempt: Attempt) -> Iterator[None]:
         yield
     except BaseException as error:
         stopped = _stopped(error) if isinstance(error, TimeToStopError) else error
-        with unheard_signals():
+        with ignoring_signals():
             with contextlib.suppress(OSError):
                 attempt.end(stopped.why if isinstance(stopped, TryAgainError) else "error")
             if attempt.may_be_requeued() and requeue():

@@ -22,7 +22,7 @@ from mtpeft.data.tsv import read_pairs
 from mtpeft.decoding.first_translations import at_work, first_translations_lines
 from mtpeft.decoding.search import translate
 from mtpeft.methods.task_ids import say_domains
-from mtpeft.metrics.sacrebleu import chrf
+from mtpeft.metrics.chrf import corpus_chrf
 from mtpeft.models.load import load_base, prepare_torch
 from mtpeft.models.precision import precision_of
 from mtpeft.models.special_tokens import SpecialTokens
@@ -54,7 +54,7 @@ def dev_chrf(
         special_tokens: special tokens of the model.
     """
     references = [pair.target for pair in read_pairs(text)]
-    return lambda poll: chrf(
+    return lambda poll: corpus_chrf(
         dev_hypotheses(model, options, arrays=arrays, tokenizer=tokenizer, special_tokens=special_tokens, poll=poll),
         references,
     )
@@ -115,7 +115,7 @@ def evaluate_base(params: Mapping[str, Any], *, base: Path, dev: Path, dev_text:
         )
     pairs = list(read_pairs(dev_text))
     references = [pair.target for pair in pairs]
-    score = chrf(hypotheses, references)
+    score = corpus_chrf(hypotheses, references)
     seen = at_work(
         [pair.source for pair in pairs],
         hypotheses,

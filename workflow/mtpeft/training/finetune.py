@@ -125,7 +125,7 @@ def finetune(
     state = state_of(record)
     with attempting(state) as attempt:
         prepared = prepare_training(params, inputs, execution, rate=rate)
-        with attempt.clock.undisturbed():
+        with attempt.clock.uninterrupted():
             is_restored = is_first() and restore(state, record, params=params, hashes=prepared.hashes)
         if of_the_first(is_restored):
             return

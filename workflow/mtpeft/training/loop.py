@@ -175,12 +175,12 @@ def train(task: TrainingTask, plan: TrainingPlan, *, state_folder: Path, clock: 
         try:
             while True:
                 if run.step in evaluated_steps and _is_to_be_evaluated(run, plan, task.hook):
-                    score = _evaluate(task, run, weights, best, poll=clock.look)
+                    score = _evaluate(task, run, weights, best, poll=clock.poll)
                     progress.say(f"update {run.step}: dev score {score:.3f}, best {run.best_score:.3f}")
                     save()
                 if run.step == plan.updates or run.status != "ok" or _stops_early(run, plan):
                     break
-                clock.look()
+                clock.poll()
                 with note_out_of_memory(state_folder, lambda: _half(task, run)):
                     loss, tokens = _update(task, plan, optimizer, run)
                 if not loss < EXPLODED * math.log(_vocabulary_size(task.model)):

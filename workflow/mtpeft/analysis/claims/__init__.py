@@ -1,1 +1,1 @@
-"""Claims, each tested on the cells of a study: supported, refuted or undecided."""
+"""Claims that the configuration can make, one file each: its keys, the systems that it compares, its rule in words."""

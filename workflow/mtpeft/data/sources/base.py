@@ -134,7 +134,7 @@ class Source:
         """
         raise NotImplementedError
 
-    def describe(self, corpus: Any, languages: set[str], *, version: int) -> dict[str, Any]:
+    def describe(self, corpus: Any, languages: set[str]) -> dict[str, Any]:
         """Describe the keys of this source in an entry by all that decides which test sentences the corpus has.
 
         The record of a shipped model keeps it, and nothing for an entry without these keys.
@@ -142,7 +142,6 @@ class Source:
         Args:
             corpus: the entry.
             languages: those by which the corpus is split.
-            version: of the step that downloads the files of this source, 0 where there is none.
         """
         return {key: value for key, value in corpus.model_dump(include={*self.keys().model_fields}).items() if value}
 

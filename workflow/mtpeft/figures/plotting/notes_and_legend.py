@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from mtpeft.analysis.collect import DIVERGED
+from mtpeft.analysis.score_tables import DIVERGED
 from mtpeft.analysis.tables import System
 from mtpeft.cells import ALL, ANY, NATIVE, members_of
 from mtpeft.figures.plotting.panels import GAP, OPEN, Coverage, Drawing, legend_handles

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mtpeft.analysis.collect import DIVERGED
+from mtpeft.analysis.score_tables import DIVERGED
 from mtpeft.analysis.tables import Interval, System
 from mtpeft.figures.plotting.selection import MISSING, gap_of, is_untouched
 from mtpeft.figures.plotting.style import ONE_COLUMN, Style

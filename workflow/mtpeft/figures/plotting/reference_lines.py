@@ -96,4 +96,4 @@ def label_line(axes: "Axes", x: float, value: Interval | None, *, name: str, col
         below = value.mean < low
         arrow = "\N{DOWNWARDS ARROW}" if below else "\N{UPWARDS ARROW}"
         edge = low if below else high
-        label_end(axes, f"{name} {value.told} {arrow}", x=axes.get_xlim()[1], y=edge, colour=colour)
+        label_end(axes, f"{name} {value.text} {arrow}", x=axes.get_xlim()[1], y=edge, colour=colour)

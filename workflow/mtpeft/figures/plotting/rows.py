@@ -81,9 +81,9 @@ def _draw_tick(axes: "Axes", system: System, style: Style, *, top: int, rows: in
         leftmost = mean - low < EDGE * (high - low)
         axes.text(mean + (gap if leftmost else -gap), top, name, ha="left" if leftmost else "right", **text_style)
     elif mean < low:
-        axes.text(low + gap, top, f"\N{LEFTWARDS ARROW} {name} {system.score.told}", ha="left", **text_style)
+        axes.text(low + gap, top, f"\N{LEFTWARDS ARROW} {name} {system.score.text}", ha="left", **text_style)
     else:
-        axes.text(high - gap, top, f"{name} {system.score.told} \N{RIGHTWARDS ARROW}", ha="right", **text_style)
+        axes.text(high - gap, top, f"{name} {system.score.text} \N{RIGHTWARDS ARROW}", ha="right", **text_style)
 
 
 def _name_rows(axes: "Axes", blocks: Sequence[Block], styles: dict[str, Style]) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from mtpeft.analysis.collect import DIVERGED, MISSING
+from mtpeft.analysis.score_tables import DIVERGED, MISSING
 from mtpeft.analysis.tables import ON_GROUP, Setting, System
 from mtpeft.cells import ALL, ANY, JOIN, NATIVE, members_of
 

@@ -1,13 +1,19 @@
-"""Call COMET in its own environment, kept offline, and kept from unpickling anything but weights."""
+"""Install COMET into an environment of its own, and call it there, offline and without unpickling more than weights.
+
+Packages that the workflow has in the same version are shared with it.
+"""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mtpeft.core import files
 from mtpeft.core.errors import TryAgainError, UserError
+from mtpeft.isolated.install import install_packages, libraries_of, link_packages, new_environment, shared_packages
 from mtpeft.isolated.run import Program
+from mtpeft.metrics.comet import inside
 
-PROGRAM = Path(__file__).with_name("inside.py")
+PROGRAM = Path(inside.__file__)
 VARIABLES = {
     "TORCH_FORCE_WEIGHTS_ONLY_LOAD": "1",
     "HF_HUB_OFFLINE": "1",
@@ -18,10 +24,8 @@ VARIABLES = {
 """No hub is asked, so it does not matter which one was named; the last two let forks tokenise, and have CUDA's matrix
 products repeat themselves.
 """
-KEPT_VARIABLE = "MTPEFT_COMET"
-"""Name under which a process with a loaded model listens."""
-
-
+BUILT = "torch"
+"""The package that needs libraries which no pin names."""
 Samples = Mapping[str, Sequence[Mapping[str, str]]]
 
 
@@ -62,3 +66,21 @@ def ask_for_scores(
 def comet_program(environment: Path) -> Program:
     """COMET in the environment of a folder."""
     return Program("COMET", PROGRAM, environment, VARIABLES)
+
+
+def install_comet(params: Mapping[str, Any], *, record: Path) -> None:
+    """Make the folder of the record: packages, and the record itself with the versions of those that scores depend on.
+
+    Raises:
+        UserError: pip could not get a package.
+    """
+    requirements = params["requirements"]
+    shared = shared_packages(requirements)
+    own = [requirement for requirement in requirements if requirement.split("==")[0] not in shared]
+    names = [requirement.split("==")[0] for requirement in requirements]
+    libraries = libraries_of(BUILT, names) if BUILT in shared else []
+    with new_environment(record.parent) as made:
+        install_packages("COMET", own, made)
+        link_packages([*shared, *libraries], made)
+        found = comet_program(made).answer("versions", {}, folder=made)
+        files.write_record(made / record.name, {"settings": params, "shared": sorted(shared), "versions": found})

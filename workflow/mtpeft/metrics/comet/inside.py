@@ -1,4 +1,4 @@
-"""What runs inside COMET's own environment, without the packages of the workflow: a model is loaded and asked.
+"""The program that runs in COMET's own environment, without the packages of the workflow: it loads a model and scores.
 
 Called as `inside.py PACKAGES COMMAND`, with a request as JSON on standard input; the answer is JSON on standard output.
 Where a process with a loaded model listens, which is this file called as `inside.py PACKAGES keep NAME MODEL`, the
@@ -21,18 +21,20 @@ from typing import Any
 
 WORKFLOW = Path(__file__).parents[3]
 PACKAGES = ("unbabel-comet", "torch", "transformers", "tokenizers", "pytorch-lightning", "numpy")
+KEPT_VARIABLE = "MTPEFT_COMET"
+"""Environment variable with the name under which a process with a loaded model listens."""
 OUT_OF_MEMORY = "can't allocate memory"
 """What torch says of a processor's memory."""
 LONGEST = 200
-"""Characters of an error that are told."""
+"""Most characters of an error message."""
 
 
 class FailedError(Exception):
-    """A model that is not what it should be; its text says why."""
+    """A model can't be used; the message says why."""
 
 
-def tell_versions(request: dict[str, Any]) -> dict[str, Any]:
-    """Versions of what scores depend on."""
+def versions_of_packages(request: dict[str, Any]) -> dict[str, Any]:
+    """Versions of the packages that scores depend on."""
     return {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
 
 
@@ -53,7 +55,7 @@ def score(request: dict[str, Any]) -> dict[str, Any]:
         scores = {name: predict(model, samples) for name, samples in request["sets"].items()}
     except Exception as error:
         lacks_memory = isinstance(error, torch.OutOfMemoryError | MemoryError) or OUT_OF_MEMORY in str(error)
-        return {"failure": said(error), "again": lacks_memory}
+        return {"failure": one_line(error), "again": lacks_memory}
     return {"scores": scores, "device": "cuda" if gpus else "cpu"}
 
 
@@ -82,13 +84,13 @@ def load(checkpoint: str) -> Any:
     return model.eval()
 
 
-def said(error: BaseException) -> str:
-    """An error on one line, which is not long."""
+def one_line(error: BaseException) -> str:
+    """The message of an error on one line, shortened."""
     return shorten(str(error), LONGEST, placeholder=" …").rstrip(".") or type(error).__name__
 
 
 def preload(model: Path) -> None:
-    """Load the model of a record, for forks to use; one that can't be loaded is theirs to tell of."""
+    """Load the model of a record for forks to use; if it can't be loaded, each fork reports that."""
     invalidate_caches()  # the packages may have been installed since this process was started
     try:
         record = json.loads(model.read_text(encoding="utf-8"))
@@ -96,10 +98,10 @@ def preload(model: Path) -> None:
         os.chdir(record["encoders"])
         load(str(checkpoint))
     except Exception as error:
-        print(said(error), file=sys.stderr)
+        print(one_line(error), file=sys.stderr)
 
 
-COMMANDS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {"versions": tell_versions, "score": score}
+COMMANDS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {"versions": versions_of_packages, "score": score}
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -111,7 +113,7 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def keep(name: str, model: str) -> None:
-    """Be the process with a loaded model, and in each of its forks the command that asked for it."""
+    """Keep a model loaded in this process, and run each command that asks for it in a fork."""
     from mtpeft.forkserver.client import origin
     from mtpeft.forkserver.server import become_command, serve_forks
 
@@ -122,7 +124,6 @@ def keep(name: str, model: str) -> None:
 def run(arguments: Sequence[str]) -> None:
     """Run a command in this process, or one that needs a model in a fork of the process that has loaded it."""
     from mtpeft.forkserver.client import run_in_fork
-    from mtpeft.metrics.comet.environment import KEPT_VARIABLE
 
     code = run_in_fork(arguments, KEPT_VARIABLE) if arguments[0] == "score" else None
     main(arguments) if code is None else sys.exit(code)

@@ -1,45 +1,49 @@
-"""Take in the model that scores: fetched or where it lies, with its encoder where COMET finds it, and all hashes."""
+"""Register the model that scores: fetch or find it, put its encoder where COMET looks for it, and record all hashes.
+
+A model is a checkpoint, hparams.yaml beside its folder, and the encoder that this names.
+"""
 
 import os
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import sha256_of, write_record
 from mtpeft.metrics.comet.environment import ask_for_scores
-from mtpeft.metrics.comet.files import (
-    CHECKPOINT,
-    ENCODER_FILES,
-    HYPERPARAMETERS,
-    check_encoder,
-    encoder_files,
-    encoder_of,
-    hyperparameters_of,
-)
 from mtpeft.models.hub import fetch_files, matching
+from mtpeft.models.tokenizer import TOKENIZER_FILES
 
+CHECKPOINT = "checkpoints/model.ckpt"
+"""Place of the checkpoint in the folder of a published model."""
+HYPERPARAMETERS = "hparams.yaml"
+ENCODER_FILES = ("config.json", *TOKENIZER_FILES)
+CLASS, ENCODER = "class_identifier", "pretrained_model"
+HUB_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
 ENCODERS = "encoders"
 """Folder beside the record in which COMET works: it takes a folder there for the model of the hub that is named so."""
 FETCHED = "hub"
 
 
-def take_in_model(settings: Mapping[str, Any], *, environment: Path, record: Path) -> None:
+def take_in_model(params: Mapping[str, Any], *, environment: Path, record: Path) -> None:
     """Write the record of a model: where its parts lie, the commits that they were fetched from, and their hashes.
 
-    It is loaded once, so that one job tells of one that can't be, and not every cell.
+    It is loaded once, so that a model that can't be loaded fails in one job, and not in every cell.
 
     Args:
-        settings: `model` and `encoder`, each with `path`, or with `hub` as `owner/name@revision`.
+        params: `model` and `encoder`, each with `path`, or with `hub` as `owner/name@revision`.
         environment: record of COMET's environment, in its folder.
         record: where the record goes.
 
     Raises:
-        UserError: a part is missing, is not what it should be, or could not be fetched, or COMET does not start.
+        UserError: a part is missing or wrong, or could not be fetched, or COMET does not start.
         TryAgainError: there was too little memory.
     """
-    model, encoder = settings["model"], settings.get("encoder")
+    model, encoder = params["model"], params.get("encoder")
     commits = {}
     if "hub" in model:
         folder = _fetched(record, model["hub"])
@@ -58,7 +62,7 @@ def take_in_model(settings: Mapping[str, Any], *, environment: Path, record: Pat
     _put(built_on, place, name)
     files = [checkpoint, hyperparameters_of(checkpoint), *encoder_files(built_on)]
     content = {
-        "settings": dict(settings),
+        "settings": dict(params),
         "checkpoint": str(checkpoint),
         "encoders": str(place),
         "commits": commits,
@@ -74,7 +78,7 @@ def take_in_model(settings: Mapping[str, Any], *, environment: Path, record: Pat
 
 
 def _fetched(record: Path, hub: str) -> Path:
-    """Where files of a revision go: revisions don't mix."""
+    """Folder of the files of a revision."""
     return record.parent / FETCHED / hub.replace("/", "--")
 
 
@@ -97,10 +101,64 @@ def _encoder_files(names: Sequence[str]) -> list[str]:
 
 
 def _put(folder: Path, place: Path, name: str) -> None:
-    """Make a folder known under the name of an encoder, and no other one; that with a whole path is found without."""
+    """Link the folder of an encoder under its name; COMET finds one with an absolute path without a link."""
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir(parents=True)
     if not Path(name).is_absolute():
         link = place / name
         link.parent.mkdir(parents=True, exist_ok=True)
         link.symlink_to(folder if folder.is_absolute() else os.path.relpath(folder, link.parent))
+
+
+def hyperparameters_of(checkpoint: Path) -> Path:
+    """Where COMET looks for the hyperparameters of a checkpoint."""
+    return Path(os.path.normpath(checkpoint.parent / "..")) / HYPERPARAMETERS
+
+
+def encoder_of(checkpoint: Path, *, key: str) -> str:
+    """The encoder that a model was built on: a folder, or a name of the hub.
+
+    Raises:
+        UserError: it is no model of COMET; names the `key` of the configuration.
+    """
+    if not checkpoint.is_file():
+        raise UserError(
+            f"'{key}' is '{checkpoint}', but there is no such file; write the path of a checkpoint, such as "
+            f"model/{CHECKPOINT}."
+        )
+    file = hyperparameters_of(checkpoint)
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        content = None
+    if not isinstance(content, dict) or not {CLASS, ENCODER} <= set(content):
+        raise UserError(
+            f"'{key}' is '{checkpoint}', but {file} is not what COMET saves beside it, with '{CLASS}' and '{ENCODER}'; "
+            "put both files there as they were."
+        )
+    return str(content[ENCODER])
+
+
+def encoder_files(folder: Path) -> list[Path]:
+    """The files of an encoder that COMET reads besides a checkpoint: configuration and tokenizer."""
+    names = matching((file.name for file in folder.iterdir()), ENCODER_FILES)
+    return [folder / name for name in names]
+
+
+def check_encoder(name: str, *, given: bool) -> None:
+    """See that there is an encoder, and only one, for a model that was built on `name`.
+
+    Raises:
+        UserError: the configuration must name one, or must not.
+    """
+    if not Path(name).is_absolute() and not HUB_NAME.fullmatch(name):
+        raise UserError(f"The COMET model was built on '{name}', which is neither a whole path nor a name of the hub.")
+    if not Path(name).is_absolute() and not given:
+        raise UserError(
+            f"'comet.encoder' is missing: the model was built on '{name}', and its checkpoint does not hold the "
+            "tokenizer; write {hub: owner/name@commit} of that encoder, or {path: a/folder}."
+        )
+    if Path(name).is_absolute() and given:
+        raise UserError(f"'comet.encoder' is not read, since the model was built on the folder {name}; take it out.")
+    if Path(name).is_absolute() and not Path(name).is_dir():
+        raise UserError(f"The COMET model was built on the folder {name}, which is not there; put its encoder there.")

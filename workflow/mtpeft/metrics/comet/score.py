@@ -1,4 +1,4 @@
-"""Score the hypotheses of a cell with COMET."""
+"""The step `comet`: score the hypotheses of a cell with COMET."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from mtpeft.metrics.comet.environment import ask_for_scores
 
 
 def score_with_comet(
-    settings: Mapping[str, Any],
+    params: Mapping[str, Any],
     cell: Cell,
     *,
     decoded: Path,
@@ -27,7 +27,7 @@ def score_with_comet(
     """Write the scores of every sentence of every test set; a cell that diverged gets a record without scores.
 
     Args:
-        settings: COMET's version, `batch_size` and `threads`.
+        params: COMET's version, `batch_size` and `threads`.
         cell: whose hypotheses they are.
         decoded: the cell's `decode.json`, with `hypotheses/` beside it.
         references: text of each test set.
@@ -46,19 +46,19 @@ def score_with_comet(
         for name, text in references.items()
         if status == "ok"
     }
-    how = {key: settings[key] for key in ("batch_size", "threads")}
+    how = {key: params[key] for key in ("batch_size", "threads")}
     found = ask_for_scores(environment.parent, parts, sets, **how) if sets else {"scores": {}, "device": ""}
     content = CometRecord(
         cell=cell.named,
         status=status,
-        settings=dict(settings),
+        settings=dict(params),
         decoded_sha256=sha256_of(decoded),
         model_sha256=sha256_of(model),
         references={name: sha256_of(text) for name, text in references.items()},
         name=name_of(parts),
         model=parts["sha256"],
         versions=read_record(environment)["versions"],
-        execution=provenance.describe(found["device"], settings["threads"]) | {"seconds": time.monotonic() - begun},
+        execution=provenance.describe(found["device"], params["threads"]) | {"seconds": time.monotonic() - begun},
         test_sets={name: _measured(segments) for name, segments in found["scores"].items()},
     )
     write_record(record, content.model_dump())
