@@ -1,11 +1,9 @@
 """Ids of mtdata's datasets in the configuration, and the languages in them."""
 
-import re
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from mtpeft.config.corpora import all_downloads, anchor_pairs
 from mtpeft.config.load import merge, validate
@@ -14,6 +12,7 @@ from mtpeft.data.sources.mtdata.ids import codes_for, mtdata_code
 from mtpeft.steps.clean_pair import archives
 from mtpeft.steps.downloads import download_file
 from support.config import DEFAULT
+from support.pages import SNIPPETS
 from support.steps import clean_params, dataset_params
 
 ROOT = Path(__file__).parents[2]
@@ -89,9 +88,8 @@ def test_several_pairs_share_a_corpus() -> None:
     assert anchor_pairs(configuration, "ted") == ["en-sw", "br-en"]
 
 
-def test_the_snippet_of_the_readme_is_a_valid_overlay() -> None:
-    snippets = re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.DOTALL)
-    (snippet,) = (yaml.safe_load(text) for text in snippets if "mtdata:" in text)
+def test_the_snippet_of_the_pages_is_a_valid_overlay() -> None:
+    (snippet,) = (snippet for snippet in SNIPPETS if "mtdata" in str(snippet.get("corpora")))
     configuration = validate(merge(DEFAULT, snippet))
 
     downloads = all_downloads(configuration).values()

@@ -1,5 +1,6 @@
-"""The README is true: its commands exist, its snippets are valid, its paths are there."""
+"""The README and the pages of `workflow/docs/` are true: commands, options, snippets, paths and links."""
 
+import copy as copies
 import json
 import re
 import zipfile
@@ -12,29 +13,111 @@ import yaml
 from mtpeft.config.load import merge, validate
 from mtpeft.config.methods import method_sites
 from mtpeft.config.models import model_shape
-from mtpeft.config.studies import represented_cells
+from mtpeft.config.studies import represented_cells, study_others
+from mtpeft.front.docs import CAVEATS, PART, PARTS, anchor, generated
+from mtpeft.methods import METHODS
 from mtpeft.methods.budget import reach
-from mtpeft.steps.cells_of_studies import study_others
 from support.config import DEFAULT
-from support.sweep import ROOT, STUDY, copy, located, mtpeft, snakemake
+from support.pages import ALL_TEXT, PAGES, README, ROOT, SNIPPETS
+from support.sweep import STUDY, copy, located, mtpeft, snakemake
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-SNIPPETS = [yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)]
-BASH = "\n".join(re.findall(r"```bash\n(.*?)```", README, flags=re.DOTALL))
+BASH = "\n".join(re.findall(r"```bash\n(.*?)```", ALL_TEXT, flags=re.DOTALL))
+CODE = [BASH, *re.findall(r"(?<!`)`([^`\n]+)`(?!`)", ALL_TEXT)]
+MOST_WORDS = 1000
+
+
+def named(pages: dict[Path, str]) -> list[object]:
+    return [pytest.param(page, text, id=page.name) for page, text in pages.items()]
+
+
+DOCS = {page: text for page, text in PAGES.items() if page.name != "README.md"}
+
+
+def test_the_readme_is_short() -> None:
+    assert len(README.split()) <= MOST_WORDS
+
+
+def test_the_readme_names_every_page() -> None:
+    assert set(re.findall(r"\]\(workflow/docs/([\w-]+\.md)\)", README)) == {page.name for page in DOCS}
+
+
+@pytest.mark.parametrize(("page", "text"), named(DOCS))
+def test_a_page_opens_with_what_it_is_for(page: Path, text: str) -> None:
+    assert re.match(r"# [^\n]+\n\nThis page [^\n]+\.\n", text)
+
+
+@pytest.mark.parametrize(("page", "text"), named(DOCS))
+def test_contents_name_every_section(page: Path, text: str) -> None:
+    own = PART.sub("", text)
+    contents = re.findall(r"(?m)^- \[.+\]\(#([\w-]+)\)", own)
+    sections = [anchor(heading) for heading in re.findall(r"(?m)^## (.+)$", own)]
+    assert contents == sections or len(sections) < 2
+
+
+@pytest.mark.parametrize(("page", "text"), named(PAGES))
+def test_a_line_of_prose_is_one_sentence(page: Path, text: str) -> None:
+    prose = re.sub(r"(?ms)^```.*?^```", "", PART.sub("", text))
+    lines = [line for line in prose.splitlines() if not line.startswith(("|", "#", "<!--"))]
+    sentences = [re.sub(r"^(\d\.|- \*\*[^*]+\*\*[.?!]?) ", "", line) for line in lines]
+    assert [line for line in sentences if re.search(r"[\w)`*\]%][.?!]\**\s+[A-Z`*\[]", line)] == []
+
+
+@pytest.mark.parametrize(("page", "text"), named(PAGES))
+def test_what_is_generated_is_of_the_registries(page: Path, text: str) -> None:
+    assert text == generated(text), "run `python -m mtpeft docs`"
+
+
+def test_every_generated_part_stands_once_and_caveats_are_of_methods() -> None:
+    assert sorted(name for _, name, _ in PART.findall(ALL_TEXT)) == sorted(PARTS)
+    assert set(CAVEATS) <= set(METHODS)
+
+
+@pytest.mark.parametrize(("page", "text"), named(PAGES))
+def test_every_link_leads_somewhere(page: Path, text: str) -> None:
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        if link.startswith("https://"):
+            continue
+        path, _, section = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.is_file() and target.is_relative_to(ROOT), link
+        if section:
+            headings = re.findall(r"(?m)^#+ (.+)$", target.read_text(encoding="utf-8"))
+            assert section in map(anchor, headings), link
+
+
+@pytest.mark.parametrize("code", [code for code in CODE if re.search(r"(^|[ /])(workflow|tests|envs)/", code)])
+def test_every_path_in_code_exists(code: str) -> None:
+    paths = re.findall(r"(?:^|(?<=[\s=\[]))(?:workflow|tests|envs)/[\w./-]*", code)
+    assert paths
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
+def test_every_variable_exists() -> None:
+    source = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "workflow" / "mtpeft").rglob("*.py"))
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    own = set(re.findall(r"MTPEFT_[A-Z]+", ALL_TEXT))
+    of_make = set(re.findall(r"make [\w-]+ ([A-Z]+)=", ALL_TEXT)) | set(re.findall(r"`([A-Z]+)=", ALL_TEXT))
+    assert {"MTPEFT_WHEELS", "MTPEFT_DEVICES"} <= own and {"CONFIG", "CORES", "PROFILE"} <= of_make
+    assert [name for name in own if name not in source] == []
+    assert [name for name in of_make if not re.search(rf"(?m)^{name} \?=", makefile)] == []
 
 
 def test_every_make_target_exists() -> None:
     targets = set(re.findall(r"^(\w[\w-]*):.*##", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE))
-    named = set(re.findall(r"(?m)^make (\w[\w-]*)", BASH)) | set(re.findall(r"`make (\w[\w-]*)", README))
+    named = set(re.findall(r"(?m)^make (\w[\w-]*)", BASH)) | set(re.findall(r"`make (\w[\w-]*)", ALL_TEXT))
     assert {"figures", "test", "quick", "status", "preview", "plan", "report"} <= named
     assert named <= targets
 
 
-@pytest.mark.parametrize("command", sorted(set(re.findall(r"python -m mtpeft (\w+)", README))))
-def test_every_command_exists(command: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("command", sorted(set(re.findall(r"python -m mtpeft (\w+)", ALL_TEXT))))
+def test_every_command_exists_with_its_options(command: str, tmp_path: Path) -> None:
     done = mtpeft(tmp_path, command, "--help")
     assert done.returncode == 0
     assert "usage" in done.stdout
+    for code in CODE:
+        for line in re.findall(rf"mtpeft {command}\b([^\n#|]*)", code):
+            options = re.findall(r"--[a-z][\w-]*", line.split(" -- ")[0])
+            assert [option for option in options if option not in done.stdout] == [], line
 
 
 def test_every_option_of_the_commands_exists(tmp_path: Path) -> None:
@@ -48,8 +131,31 @@ def test_every_path_of_the_layout_exists() -> None:
     paths = re.findall(r"^(\S+)", layout, flags=re.MULTILINE)
     assert len(paths) >= 8
     assert [path for path in paths if not (ROOT / path).exists()] == []
-    for link in re.findall(r"!\[.*?\]\((.*?)\)", README):
-        assert (ROOT / link).is_file()
+    images = [(page, link) for page, text in PAGES.items() for link in re.findall(r"!\[.*?\]\((.*?)\)", text)]
+    assert images
+    for page, link in images:
+        assert (page.parent / link).is_file()
+
+
+BESIDE: dict[str, Any] = {
+    "models": {"nllb": {"hub": f"owner/name@{'0' * 40}"}},
+    "pairs": {"kl-en": {"corpus": "interface"}},
+}
+"""What snippets take for granted."""
+
+
+@pytest.mark.parametrize("snippet", SNIPPETS, ids=lambda snippet: "-".join(snippet))
+def test_every_snippet_is_a_valid_overlay(
+    snippet: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "workflow").symlink_to(ROOT / "workflow")
+    for folder in ("a", "another"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "folder").symlink_to(ROOT / "workflow" / "models" / "small")
+    for code in ("sw", "en"):
+        (tmp_path / f"text.{code}").write_text("one\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert validate(merge(DEFAULT, merge(BESIDE, snippet)))
 
 
 def test_the_pair_snippet_is_a_valid_overlay(tmp_path: Path) -> None:
@@ -62,7 +168,7 @@ def test_the_pair_snippet_is_a_valid_overlay(tmp_path: Path) -> None:
 
 def test_the_snippet_for_own_text_prepares_it(finished: Path, tmp_path: Path) -> None:
     """On Swahili that stands in one of the wheels, as two line-aligned files."""
-    snippet = next(snippet for snippet in SNIPPETS if "mine" in snippet.get("corpora", {}))
+    snippet = copies.deepcopy(next(snippet for snippet in SNIPPETS if "mine" in snippet.get("corpora", {})))
     with zipfile.ZipFile(located(finished, "data/wheels/interface/django.zip")) as archive:
         sides = {
             code: {row["key"]: row["text"] for row in map(json.loads, archive.read(f"{code}.jsonl").splitlines())}
@@ -88,7 +194,7 @@ def test_the_snippet_for_a_new_language_is_a_valid_overlay() -> None:
 
 
 def test_the_snippet_for_own_models_is_a_valid_overlay(sweep: Path, tmp_path: Path) -> None:
-    snippet = next(snippet for snippet in SNIPPETS if "nllb" in snippet.get("models", {}))
+    snippet = copies.deepcopy(next(snippet for snippet in SNIPPETS if "mine" in snippet.get("models", {})))
     snippet["models"]["mine"]["path"] = str(sweep / "results/models/tiny/checkpoint")
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(snippet), encoding="utf-8")
     done = mtpeft(tmp_path, "plan", "--configfile", "mine.yaml")

@@ -12,7 +12,7 @@ import torch
 from peft import PeftModel
 from safetensors.torch import load_file
 
-from mtpeft.cluster.preemption import Clock
+from mtpeft.cluster.preemption import PreemptionHandler
 from mtpeft.core.errors import StoppedError
 from mtpeft.core.options import DecodingOptions
 from mtpeft.decoding.search import length_limits, translate
@@ -159,11 +159,11 @@ def _it_goes_on_where_it_stopped(subject: Subject, folder: Path) -> None:
     whole = _task(subject, scores)
     (folder / "whole").mkdir()
     (folder / "halved").mkdir()
-    train(whole, PLAN, state_folder=folder / "whole", clock=Clock())
+    train(whole, PLAN, state_folder=folder / "whole", preemption=PreemptionHandler())
     with pytest.raises(StoppedError):
-        train(_task(subject, scores), PLAN, state_folder=folder / "halved", clock=StopAfter(2))
+        train(_task(subject, scores), PLAN, state_folder=folder / "halved", preemption=StopAfter(2))
     halved = _task(subject, scores)
-    train(halved, PLAN, state_folder=folder / "halved", clock=Clock())
+    train(halved, PLAN, state_folder=folder / "halved", preemption=PreemptionHandler())
     trained = {name: weight for name, weight in halved.model.named_parameters() if weight.requires_grad}
     for name, weight in whole.model.named_parameters():
         assert not weight.requires_grad or torch.equal(trained[name], weight), name

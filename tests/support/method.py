@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from mtpeft.cluster.preemption import Clock, Reason
+from mtpeft.cluster.preemption import PreemptionHandler, StopReason
 from mtpeft.data.token_arrays import model_inputs
 from mtpeft.methods import METHODS
 from mtpeft.methods.budget import Allocation, allocation_of
@@ -159,17 +159,17 @@ def logits(model: nn.Module, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor
     return model(**{name: value for name, value in inputs.items() if name != "labels"}, use_cache=False).logits
 
 
-class StopAfter(Clock):
-    """A clock that stops a run after so many updates of this process."""
+class StopAfter(PreemptionHandler):
+    """A preemption handler that stops a run after so many updates of this process."""
 
     def __init__(self, updates: int) -> None:
         super().__init__()
         self._left = updates
 
-    def reason_to_stop(self) -> Reason | None:
+    def reason_to_stop(self) -> StopReason | None:
         """Why the run stops, once it has made its updates."""
         self._left -= 1
-        return Reason("test", "so the test wants it") if self._left < 0 else None
+        return StopReason("test", "so the test wants it") if self._left < 0 else None
 
 
 Check = Callable[[Subject, Path], None]

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from mtpeft.cells import Cell
-from mtpeft.cluster.preemption import Clock
+from mtpeft.cluster.preemption import PreemptionHandler
 from mtpeft.config.load import merge, validate
 from mtpeft.core.errors import StoppedError
 from mtpeft.data.token_arrays import IGNORED
@@ -159,10 +159,10 @@ def test_a_run_goes_on_where_it_stopped(subject: Subject, tmp_path: Path) -> Non
         )
 
     whole, halved = task(), task()
-    train(whole, PLAN, state_folder=tmp_path / "whole", clock=Clock())
+    train(whole, PLAN, state_folder=tmp_path / "whole", preemption=PreemptionHandler())
     with pytest.raises(StoppedError):
-        train(task(), PLAN, state_folder=tmp_path / "halved", clock=StopAfter(2))
-    train(halved, PLAN, state_folder=tmp_path / "halved", clock=Clock())
+        train(task(), PLAN, state_folder=tmp_path / "halved", preemption=StopAfter(2))
+    train(halved, PLAN, state_folder=tmp_path / "halved", preemption=PreemptionHandler())
     for one, other in zip(whole.model.parameters(), halved.model.parameters(), strict=True):
         assert torch.equal(one, other)
     assert not all(map(torch.equal, subject.build().parameters(), whole.model.parameters()))

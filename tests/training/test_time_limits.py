@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mtpeft.cluster.preemption import LEAST_MARGIN_SECONDS, Clock, TimeToStopError, stopping
+from mtpeft.cluster.preemption import MIN_MARGIN_SECONDS, PreemptionHandler, TimeToStopError, interruptible
 from mtpeft.cluster.slurm import RUN_VARIABLE, SUBMITTED_VARIABLE, JobTimes, job_times, requeue
 from mtpeft.core.errors import StoppedError, TryAgainError
 from mtpeft.core.files import read_record
@@ -57,15 +57,15 @@ def test_the_end_of_an_allocation_is_asked_of_slurm(in_job: Callable) -> None:
 
 
 def test_a_clock_leaves_as_much_time_as_it_has_learnt_to_need() -> None:
-    clock = Clock(end=time.time() + 600)
-    clock.poll()
-    with clock.saving():
+    preemption = PreemptionHandler(end=time.time() + 600)
+    preemption.poll()
+    with preemption.saving():
         time.sleep(0.2)
-    clock.poll()
-    assert clock.margin() >= LEAST_MARGIN_SECONDS + 4 * 0.2
-    clock.end = time.time() + clock.margin()
+    preemption.poll()
+    assert preemption.margin() >= MIN_MARGIN_SECONDS + 4 * 0.2
+    preemption.end = time.time() + preemption.margin()
     with pytest.raises(TimeToStopError, match=r"the time limit is reached in \d+ s"):
-        clock.poll()
+        preemption.poll()
 
 
 @pytest.mark.parametrize(
@@ -128,13 +128,13 @@ def test_a_job_goes_on_where_it_comes_further_and_no_two_times_where_it_does_not
     before: Sequence[dict[str, Any]], own: dict[str, Any], why: str, given: JobTimes, again: bool
 ) -> None:
     entries = [*before, own | {"started": STARTED, "why": why}]
-    assert Attempt(Path("none"), Clock(), given, entries).may_go_on_in_its_job() is again
+    assert Attempt(Path("none"), PreemptionHandler(), given, entries).may_be_requeued() is again
 
 
 def test_a_time_limit_before_the_first_update_is_no_reason_for_another_job(
     sweep: Path, uninterrupted: Callable, tmp_path: Path, in_job: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calls, cell = in_job(start=time.time(), end=time.time() + LEAST_MARGIN_SECONDS), tmp_path / "cell"
+    calls, cell = in_job(start=time.time(), end=time.time() + MIN_MARGIN_SECONDS), tmp_path / "cell"
     with pytest.raises(TryAgainError, match=r"stopped before any update of this attempt: the time limit"):
         build(sweep, cell, "lora")
     assert calls() == []
@@ -148,7 +148,7 @@ def test_a_time_limit_before_the_first_update_is_no_reason_for_another_job(
 def test_a_start_that_comes_no_further_than_loading_is_recorded(
     tmp_path: Path, in_job: Callable, late: bool, asked: list[str]
 ) -> None:
-    ends = time.time() + LEAST_MARGIN_SECONDS + 1
+    ends = time.time() + MIN_MARGIN_SECONDS + 1
     calls = in_job(start=ends - (1000 if late else 1), end=ends)
     with pytest.raises(StoppedError, match=r"before any update .* the time limit is reached"), starting(tmp_path):
         time.sleep(60)
@@ -181,12 +181,12 @@ def test_an_evaluation_is_interrupted_and_done_anew(
 
 def test_what_keeps_no_state_says_so_when_it_is_stopped(in_job: Callable) -> None:
     said = r"decoding was stopped: signal SIGTERM; the next start begins anew"
-    with pytest.raises(StoppedError, match=said), stopping("decoding") as poll:
+    with pytest.raises(StoppedError, match=said), interruptible("decoding") as poll:
         signal.raise_signal(signal.SIGTERM)
         poll()
     in_job(start=time.time(), end=time.time() + 1)
     said = r"decoding was not finished in its time .* needs a longer one"
-    with pytest.raises(TryAgainError, match=said) as ended, stopping("decoding") as poll:
+    with pytest.raises(TryAgainError, match=said) as ended, interruptible("decoding") as poll:
         poll()
     assert not isinstance(ended.value, StoppedError)
 

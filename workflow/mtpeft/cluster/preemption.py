@@ -1,8 +1,9 @@
-"""Preemption: stop in time when a signal has come, the allocation ends, or the time budget is used up.
+"""Stop in time: a signal has come, the allocation ends, or the time budget is used up.
 
-Work that may have to stop polls a clock as often as it can, between updates and between batches of decoding. The clock
-measures the time between polls and the duration of saving, and stops so long before the end of an allocation that both
-fit in twice. While libraries and models are loaded there is nothing to save, and a reason to stop ends that at once.
+Work that can be stopped polls a `PreemptionHandler` as often as it can, between updates and batches of decoding.
+The handler learns how long it takes from one poll to the next and how long saving takes, and stops so long before the
+end of an allocation that both fit in twice. While libraries and models are loaded there is nothing to save, and a
+reason to stop ends that at once.
 """
 
 import os
@@ -21,52 +22,52 @@ from mtpeft.core.process import SIGNALS
 
 TIME_BUDGET_VARIABLE = "MTPEFT_SECONDS"
 SAVE_INTERVAL_VARIABLE = "MTPEFT_SAVE_SECONDS"
-LEAST_MARGIN_SECONDS = 10.0
-"""Time to end in, besides what the clock has measured: for the attempt log, SLURM, this process and its parents."""
+MIN_MARGIN_SECONDS = 10.0
+"""Time to end in, besides what the handler has learnt: for the attempt log, SLURM, this process and its parents."""
 TIME, BUDGET = "time", "time budget"
-"""The allocation ends; the user's own limit is reached."""
+"""Kinds of reasons: the allocation ends; the user's own limit is reached."""
 
-Handler = Callable[[int, FrameType | None], None] | signal.Handlers
+SignalHandler = Callable[[int, FrameType | None], None] | signal.Handlers
 
 
 @dataclass(frozen=True)
-class Reason:
-    """A reason to stop.
+class StopReason:
+    """Why to stop.
 
     Attributes:
-        why: a word or two for the attempt log.
-        said: words for messages.
+        kind: a word or two for the attempt log.
+        message: words for people.
     """
 
-    why: str
-    said: str
+    kind: str
+    message: str
 
 
 class TimeToStopError(BaseException):
-    """Is raised where there is a reason to stop; what was begun since the last update is done anew.
+    """There is a reason to stop; what was begun since the last update is done again in the next attempt.
 
     It is no `Exception`, since libraries catch those while they are loaded.
     """
 
-    def __init__(self, reason: Reason) -> None:
-        super().__init__(reason.said)
+    def __init__(self, reason: StopReason) -> None:
+        super().__init__(reason.message)
         self.reason = reason
 
 
 @dataclass
-class Clock:
-    """Says when to save and why to stop, and counts how far this attempt has come.
+class PreemptionHandler:
+    """Says when to save and when to stop, and counts the updates of this attempt.
 
     Attributes:
         end: of the allocation, in seconds since 1970.
         time_budget: seconds that this process may use.
         save_interval: seconds between two savings of the state.
-        agree: replaces what this process decides by what the first of those decides that train together.
-        on_resume: gets the update from which on the attempt trains, whenever it is known better.
+        agree: makes the decision of this process that of the first of the processes that train together.
+        on_resume: is called with the update from which the attempt goes on, whenever that is known better.
         loading: True until there is something to save.
         signalled: name of the signal that has come.
-        from_update: where this attempt began.
-        updates: how many it has made.
+        from_update: update at which this attempt began.
+        updates: number of updates of this attempt.
     """
 
     end: float = inf
@@ -85,7 +86,7 @@ class Clock:
     _longest_save: float = 0.0
 
     def poll(self) -> None:
-        """Stop if there is a reason; is to be called as often as the work can stop.
+        """Stop if there is a reason to; to be called as often as the work can be stopped.
 
         Raises:
             TimeToStopError: there is a reason to stop.
@@ -95,33 +96,33 @@ class Clock:
         if reason := self.agree(self.reason_to_stop()):
             raise TimeToStopError(reason)
 
-    def reason_to_stop(self) -> Reason | None:
-        """Return the reason to stop, or None while the work may go on."""
+    def reason_to_stop(self) -> StopReason | None:
+        """Why to stop, or None while the work may go on."""
         if self.signalled:
-            return Reason(f"signal {self.signalled.removeprefix('SIG')}", f"signal {self.signalled}")
+            return StopReason(f"signal {self.signalled.removeprefix('SIG')}", f"signal {self.signalled}")
         if self.elapsed() > self.time_budget:
-            return Reason(BUDGET, f"the time budget of {self.time_budget:g} s is used up")
+            return StopReason(BUDGET, f"the time budget of {self.time_budget:g} s is used up")
         if time.time() > self.end - self.margin():
-            return Reason(TIME, f"the time limit is reached in {max(0.0, self.end - time.time()):.0f} s")
+            return StopReason(TIME, f"the time limit is reached in {max(0.0, self.end - time.time()):.0f} s")
         return None
 
     def margin(self) -> float:
-        """Return the seconds before the end of the allocation at which to stop."""
-        return LEAST_MARGIN_SECONDS + 2 * (self._longest_poll + self._longest_save)
+        """Seconds before the end of the allocation at which to stop."""
+        return MIN_MARGIN_SECONDS + 2 * (self._longest_poll + self._longest_save)
 
     def elapsed(self) -> float:
-        """Return the seconds since this process has begun."""
+        """Seconds since this process began the attempt."""
         return time.monotonic() - self._started
 
     def resumed(self, updates: int) -> None:
-        """Count updates that earlier attempts have made of the part of the work that is done now."""
+        """Count updates that were made before this attempt, in whichever part of the work it goes on with."""
         self._polled, self.loading = time.monotonic(), False
         self.from_update += updates
         self.on_resume(self.from_update)
 
     @contextmanager
     def uninterrupted(self) -> Iterator[None]:
-        """Keep what must not be left half done from being stopped: a reason to stop counts at the next poll."""
+        """Keep a block from being left half done: a reason to stop takes effect at the next poll after it."""
         loading, self.loading = self.loading, False
         yield
         self.loading = loading
@@ -132,25 +133,25 @@ class Clock:
 
     @property
     def update(self) -> int:
-        """Number of the updates that all attempts have made."""
+        """Number of updates of all attempts."""
         return self.from_update + self.updates
 
     @contextmanager
     def saving(self) -> Iterator[None]:
-        """Measure how long it takes to save the state."""
+        """Learn from a block that saves the state how long saving takes."""
         began = time.monotonic()
         yield
         self._saved = time.monotonic()
         self._longest_save = max(self._longest_save, self._saved - began)
 
     def save_is_due(self) -> bool:
-        """Return whether the last saved state is as old as the interval."""
+        """Whether the last saved state is as old as the interval."""
         return self.agree(time.monotonic() - self._saved >= self.save_interval)
 
 
 @contextmanager
-def handling_signals(clock: Clock) -> Iterator[None]:
-    """Turn the signals that ask a process to stop into a reason to stop at the clock's next poll, or while it loads.
+def handle_signals(handler: PreemptionHandler) -> Iterator[None]:
+    """Have signals that ask a process to stop take effect at the handler's next poll, or at once while it loads.
 
     Raises:
         TimeToStopError: there is a reason to stop while it loads.
@@ -158,13 +159,13 @@ def handling_signals(clock: Clock) -> Iterator[None]:
 
     def remember(number: int, frame: FrameType | None) -> None:
         if number != signal.SIGALRM:
-            clock.signalled = signal.Signals(number).name
-        if clock.loading and (reason := clock.reason_to_stop()):
+            handler.signalled = signal.Signals(number).name
+        if handler.loading and (reason := handler.reason_to_stop()):
             raise TimeToStopError(reason)
 
     with _handling((*SIGNALS, signal.SIGALRM), remember):
-        if clock.end < inf:
-            signal.setitimer(signal.ITIMER_REAL, max(0.001, clock.end - clock.margin() - time.time()))
+        if handler.end < inf:
+            signal.setitimer(signal.ITIMER_REAL, max(0.001, handler.end - handler.margin() - time.time()))
         try:
             yield
         finally:
@@ -172,14 +173,14 @@ def handling_signals(clock: Clock) -> Iterator[None]:
 
 
 @contextmanager
-def ignoring_signals() -> Iterator[None]:
-    """Keep further signals from disturbing a process that is about to end."""
+def ignore_signals() -> Iterator[None]:
+    """Let nothing disturb the end of a process that has been asked to stop."""
     with _handling(SIGNALS, signal.SIG_IGN):
         yield
 
 
 @contextmanager
-def _handling(numbers: Sequence[signal.Signals], handler: Handler) -> Iterator[None]:
+def _handling(numbers: Sequence[signal.Signals], handler: SignalHandler) -> Iterator[None]:
     before = {number: signal.signal(number, handler) for number in numbers}
     try:
         yield
@@ -189,18 +190,22 @@ def _handling(numbers: Sequence[signal.Signals], handler: Handler) -> Iterator[N
 
 
 @contextmanager
-def stopping(work: str) -> Iterator[Callable[[], None]]:
-    """Yield the function that work without a state calls as often as it can be stopped; messages call the work `work`.
+def interruptible(work: str) -> Iterator[Callable[[], None]]:
+    """Run a block that keeps no state; yields the function that it has to call as often as it can be stopped.
+
+    Args:
+        work: what is done, in words, for the message of an error.
 
     Raises:
-        TryAgainError: its time limit is reached. A stop by a signal is no failure, and raises a `StoppedError`.
+        StoppedError: a signal or the time budget has stopped it.
+        TryAgainError: the time of the allocation is over.
     """
-    clock = Clock(end=job_times().end)
+    handler = PreemptionHandler(end=job_times().end)
     try:
-        with handling_signals(clock):
-            yield clock.poll
+        with handle_signals(handler):
+            yield handler.poll
     except TimeToStopError as stop:
-        if stop.reason.why == TIME:
+        if stop.reason.kind == TIME:
             said = f"{work} was not finished in its time ({stop}); the next try begins anew and needs a longer one"
             raise TryAgainError(said, why=TIME) from None
-        raise StoppedError(f"{work} was stopped: {stop}; the next start begins anew", why=stop.reason.why) from None
+        raise StoppedError(f"{work} was stopped: {stop}; the next start begins anew", why=stop.reason.kind) from None

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mtpeft.cells import Cell
-from mtpeft.cluster.preemption import stopping
+from mtpeft.cluster.preemption import interruptible
 from mtpeft.core.checksums import require_base, require_whole
 from mtpeft.core.options import DecodingOptions
 from mtpeft.core.provenance import describe
@@ -51,7 +51,7 @@ def decode(params: Mapping[str, Any], cell: Cell, *, trained: Path, tests: Mappi
         DecodingOptions.model_validate(params["search"]),
     )
     started, done, described = time.monotonic(), 0, {}
-    with stopping("decoding") as poll:
+    with interruptible("decoding") as poll:
         for name, arrays in tests.items():
             source, counts = read_arrays(arrays).source, read_counts(arrays)
             sources = [source[row] for row in range(len(source))]

@@ -217,6 +217,13 @@ def _methods(given: argparse.Namespace) -> None:
     print(methods_table())
 
 
+def _docs(given: argparse.Namespace) -> None:
+    from mtpeft.front.docs import write_docs
+
+    for page in write_docs():
+        print(page)
+
+
 def _schemas(given: argparse.Namespace) -> None:
     from mtpeft.front.schemas import write_schemas
 
@@ -276,6 +283,7 @@ COMMANDS = (
         "write the JSON schemas of the configuration and of the records",
         reads_configuration=False,
     ),
+    Command("docs", _docs, "write the generated parts of the pages in workflow/docs/", reads_configuration=False),
     Command(
         "translate",
         _translate,

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from mtpeft.cluster.preemption import TIME, Clock, TimeToStopError, handling_signals, ignoring_signals
+from mtpeft.cluster.preemption import TIME, PreemptionHandler, TimeToStopError, handle_signals, ignore_signals
 from mtpeft.cluster.slurm import JobTimes, job_id, job_times, requeue
 from mtpeft.core.errors import StoppedError, TryAgainError
 from mtpeft.core.files import write_text
@@ -38,14 +38,14 @@ class Attempt:
 
     Attributes:
         file: of the attempt log.
-        clock: of this attempt.
+        preemption: of this attempt.
         job: when its SLURM job began and when it ends.
         entries: of all attempts; that of this one is the last.
         started: when this attempt began.
     """
 
     file: Path
-    clock: Clock
+    preemption: PreemptionHandler
     job: JobTimes
     entries: list[Entry] = field(default_factory=list)
     started: str = field(default_factory=_now)
@@ -55,12 +55,12 @@ class Attempt:
         place = {"host": socket.gethostname(), "pid": os.getpid(), "slurm_job": job_id()}
         own = {"started": self.started, **place, "from_update": None}
         self.entries = [*read_attempts(self.file.parent), own]
-        self.clock.on_resume = self._go_on
+        self.preemption.on_resume = self._go_on
         self._write()
 
     def end(self, why: str) -> list[Entry]:
         """Log how the attempt has ended; returns all entries."""
-        self.entries[-1] |= {"ended": _now(), "to_update": self.clock.update, "why": why}
+        self.entries[-1] |= {"ended": _now(), "to_update": self.preemption.update, "why": why}
         self._write()
         return self.entries
 
@@ -97,15 +97,15 @@ def attempting(state: Path) -> Iterator[Attempt]:
     from mtpeft.training.distributed import of_the_first
 
     job = job_times()
-    attempt = Attempt(state / ATTEMPTS_FILE, Clock(end=job.end, agree=of_the_first), job)
+    attempt = Attempt(state / ATTEMPTS_FILE, PreemptionHandler(end=job.end, agree=of_the_first), job)
     if not prints():
-        with _following(), resource_failures(), handling_signals(attempt.clock):
+        with _following(), resource_failures(), handle_signals(attempt.preemption):
             yield attempt
         return
     # Failures are named inside, for the log, and outside, since writing the log may find the disk full.
     with resource_failures(), only_writer(state):
         attempt.begin()
-        with _logged(attempt), resource_failures(), handling_signals(attempt.clock):
+        with _logged(attempt), resource_failures(), handle_signals(attempt.preemption):
             yield attempt
 
 
@@ -117,9 +117,9 @@ def starting(state: Path) -> Iterator[None]:
         StoppedError: there was a reason to stop.
     """
     job = job_times()
-    attempt = Attempt(state / ATTEMPTS_FILE, Clock(end=job.end), job)
+    attempt = Attempt(state / ATTEMPTS_FILE, PreemptionHandler(end=job.end), job)
     try:
-        with handling_signals(attempt.clock):
+        with handle_signals(attempt.preemption):
             yield
     except TimeToStopError as stop:
         if not prints():
@@ -136,7 +136,7 @@ def _logged(attempt: Attempt) -> Iterator[None]:
         yield
     except BaseException as error:
         stopped = _stopped(error) if isinstance(error, TimeToStopError) else error
-        with ignoring_signals():
+        with ignore_signals():
             with contextlib.suppress(OSError):
                 attempt.end(stopped.why if isinstance(stopped, TryAgainError) else "error")
             if attempt.may_be_requeued() and requeue():
@@ -156,7 +156,7 @@ def _following() -> Iterator[None]:
 
 
 def _stopped(stop: TimeToStopError) -> StoppedError:
-    return StoppedError(f"stopped before any update of this attempt: {stop}", why=stop.reason.why)
+    return StoppedError(f"stopped before any update of this attempt: {stop}", why=stop.reason.kind)
 
 
 def state_of(record: Path) -> Path:

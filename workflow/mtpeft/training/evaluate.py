@@ -12,7 +12,7 @@ from typing import Any
 from torch import nn
 
 from mtpeft.cells import label_of
-from mtpeft.cluster.preemption import stopping
+from mtpeft.cluster.preemption import interruptible
 from mtpeft.core.checksums import require_whole
 from mtpeft.core.files import sha256_of, write_record
 from mtpeft.core.options import DecodingOptions
@@ -109,7 +109,7 @@ def evaluate_base(params: Mapping[str, Any], *, base: Path, dev: Path, dev_text:
     tokenizer = open_tokenizer(folder, params["languages"], vocabulary=described["model"])
     special_tokens = special_tokens_of(tokenizer, model.config)
     options = DecodingOptions.model_validate(params["search"])
-    with stopping("reading the dev set") as poll:
+    with interruptible("reading the dev set") as poll:
         hypotheses = dev_hypotheses(
             model, options, arrays=dev, tokenizer=tokenizer, special_tokens=special_tokens, poll=poll
         )

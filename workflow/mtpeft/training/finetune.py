@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from mtpeft.cells import Cell
-from mtpeft.cluster.preemption import Clock
+from mtpeft.cluster.preemption import PreemptionHandler
 from mtpeft.core.checksums import checksums_in, require_whole
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import canonical, publish_folder, read_lines, read_record, sha256_of, write_record
@@ -125,11 +125,11 @@ def finetune(
     state = state_of(record)
     with attempting(state) as attempt:
         prepared = prepare_training(params, inputs, execution, rate=rate)
-        with attempt.clock.uninterrupted():
+        with attempt.preemption.uninterrupted():
             is_restored = is_first() and restore(state, record, params=params, hashes=prepared.hashes)
         if of_the_first(is_restored):
             return
-        model, run = run_training(prepared, state_folder=state, clock=attempt.clock)
+        model, run = run_training(prepared, state_folder=state, preemption=attempt.preemption)
         finish = METHODS[prepared.params.method["method"]].finish
         model = finish(model) if finish else model
         sizes = sizes_at_end(prepared.counted, prepared.params.method, model)
@@ -171,7 +171,9 @@ def prepare_training(
     )
 
 
-def run_training(prepared: PreparedTraining, *, state_folder: Path, clock: Clock) -> tuple[nn.Module, TrainingRun]:
+def run_training(
+    prepared: PreparedTraining, *, state_folder: Path, preemption: PreemptionHandler
+) -> tuple[nn.Module, TrainingRun]:
     """Train to the end, or on from a saved state; returns the model with the weights of the best dev score.
 
     A method with stages trains the first, then the first and the second, and so on, for as many updates each.
@@ -187,7 +189,7 @@ def run_training(prepared: PreparedTraining, *, state_folder: Path, clock: Clock
         start = None if number else _start_score(prepared.inputs)
         task = _task(prepared, model, start=start, first_update=sum(run.step for run in runs))
         plan = plan_of(params, prepared.learning_rate, stage=number)
-        runs.append(train(task, plan, state_folder=folder, clock=clock))
+        runs.append(train(task, plan, state_folder=folder, preemption=preemption))
         if runs[-1].status != "ok":
             break
     return model, joined_stages(runs)

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from mtpeft.cluster.preemption import Clock, TimeToStopError
+from mtpeft.cluster.preemption import PreemptionHandler, TimeToStopError
 from mtpeft.core.errors import StoppedError
 from mtpeft.core.provenance import PLAIN, Execution
 from mtpeft.methods.base import UpdateHook
@@ -133,7 +133,7 @@ class TrainingTask:
     execution: Execution = PLAIN
 
 
-def train(task: TrainingTask, plan: TrainingPlan, *, state_folder: Path, clock: Clock) -> TrainingRun:
+def train(task: TrainingTask, plan: TrainingPlan, *, state_folder: Path, preemption: PreemptionHandler) -> TrainingRun:
     """Train to the end, or on from a checkpoint; the model then holds the weights with the best dev score.
 
     Raises:
@@ -158,14 +158,14 @@ def train(task: TrainingTask, plan: TrainingPlan, *, state_folder: Path, clock: 
     run.micro_batch_tokens = smallest_micro_batch(
         run.micro_batch_tokens, task.execution.micro_batch_tokens, noted_micro_batch(state_folder)
     )
-    clock.resumed(run.step)
+    preemption.resumed(run.step)
     evaluated_steps = evaluation_steps(plan.updates, plan.evaluations)
-    begun = clock.elapsed() - run.seconds
+    begun = preemption.elapsed() - run.seconds
     task.model.train()
 
     def save() -> None:
-        run.seconds = clock.elapsed() - begun
-        with clock.saving():
+        run.seconds = preemption.elapsed() - begun
+        with preemption.saving():
             tensors = _tensors(weights, best, optimizer) | {HOOK + key: own for key, own in task.hook.memory().items()}
             if is_first():
                 write_checkpoint(state_folder, Checkpoint(task.identity, asdict(run), tensors))
@@ -175,12 +175,12 @@ def train(task: TrainingTask, plan: TrainingPlan, *, state_folder: Path, clock: 
         try:
             while True:
                 if run.step in evaluated_steps and _is_to_be_evaluated(run, plan, task.hook):
-                    score = _evaluate(task, run, weights, best, poll=clock.poll)
+                    score = _evaluate(task, run, weights, best, poll=preemption.poll)
                     progress.say(f"update {run.step}: dev score {score:.3f}, best {run.best_score:.3f}")
                     save()
                 if run.step == plan.updates or run.status != "ok" or _stops_early(run, plan):
                     break
-                clock.poll()
+                preemption.poll()
                 with note_out_of_memory(state_folder, lambda: _half(task, run)):
                     loss, tokens = _update(task, plan, optimizer, run)
                 if not loss < EXPLODED * math.log(_vocabulary_size(task.model)):
@@ -188,15 +188,15 @@ def train(task: TrainingTask, plan: TrainingPlan, *, state_folder: Path, clock: 
                     continue
                 run.step += 1
                 run.tokens += tokens
-                clock.updated()
+                preemption.updated()
                 progress.update(loss, tokens)
-                if clock.save_is_due():
+                if preemption.save_is_due():
                     save()
         except TimeToStopError as stop:
             save()
             message = f"stopped at update {run.step} of {plan.updates}: {stop}; the state is saved"
-            raise StoppedError(message, why=stop.reason.why) from None
-    run.seconds = clock.elapsed() - begun
+            raise StoppedError(message, why=stop.reason.kind) from None
+    run.seconds = preemption.elapsed() - begun
     _restore(weights, best)
     return run
 

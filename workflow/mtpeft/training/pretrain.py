@@ -190,7 +190,7 @@ def pretrain(
         )
         inputs = [sha256_of(file) for file in (*train_arrays, *dev_arrays)]
         task = _task(parsed, model, *texts, inputs=inputs, execution=execution)
-        run = train(task, _plan(parsed), state_folder=state, clock=attempt.clock)
+        run = train(task, _plan(parsed), state_folder=state, preemption=attempt.preemption)
         if run.status == "diverged":
             raise UserError(
                 f"Pre-training has diverged at update {run.step} of {parsed.updates}; write a smaller rate than "

@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from mtpeft.cluster.preemption import Clock
+from mtpeft.cluster.preemption import PreemptionHandler
 from mtpeft.core.files import canonical, write_record
 from mtpeft.core.provenance import PLAIN, Execution, describe, versions
 from mtpeft.core.records import RateRecord, RateScore, Trial
@@ -69,7 +69,7 @@ def search_rate(
         trials: dict[float, list[Trial]] = {}
         while (rate := next_rate(means(trials), params["candidates"], params["extensions"])) is not None:
             folder = state / f"{rate:g}"
-            trials[rate] = [_trial(setting, rate, folder / setting.label, attempt.clock) for setting in settings]
+            trials[rate] = [_trial(setting, rate, folder / setting.label, attempt.preemption) for setting in settings]
         if is_first():
             content = _record(params, labels, settings, trials=trials, attempts=attempt.end(FINISHED))
             write_record(record, content.model_dump())
@@ -130,7 +130,7 @@ def _rounded(rate: float) -> float:
     return float(f"{rate:.{DIGITS}g}")
 
 
-def _trial(setting: Setting, rate: float, folder: Path, clock: Clock) -> Trial:
+def _trial(setting: Setting, rate: float, folder: Path, preemption: PreemptionHandler) -> Trial:
     """Run one trial, or read the one that an earlier attempt has finished."""
     folder.mkdir(parents=True, exist_ok=True)
     prepared = replace(setting.prepared, learning_rate=rate)
@@ -138,9 +138,9 @@ def _trial(setting: Setting, rate: float, folder: Path, clock: Clock) -> Trial:
     finished = folder / "trial.json"
     if finished.exists() and (found := json.loads(finished.read_text(encoding="utf-8")))["identity"] == identity:
         trial = Trial(**found["trial"])
-        clock.resumed(int(trial.dev_history[-1]["step"]) if trial.dev_history else 0)
+        preemption.resumed(int(trial.dev_history[-1]["step"]) if trial.dev_history else 0)
         return trial
-    _, run = run_training(prepared, state_folder=folder, clock=clock)
+    _, run = run_training(prepared, state_folder=folder, preemption=preemption)
     trial = Trial(
         learning_rate=rate,
         pair=setting.pair,
