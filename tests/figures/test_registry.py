@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from jinja2 import Environment
 
+from mtpeft.cells import VERSION
 from mtpeft.config.figures import FIGURES, OTHERS_TABLE, REPRESENTATIONS_TABLE, study_figures
 from mtpeft.config.load import validate
 from mtpeft.config.schema import Configuration
@@ -73,6 +75,15 @@ def test_params_and_tables_of_its_own_stand_with_the_figure() -> None:
     assert own == {"exposure", "languages"}
     needs = {name: figure.needs for name, figure in FIGURES.entries.items() if figure.needs}
     assert needs == {"forgetting": (OTHERS_TABLE,), "representations": (REPRESENTATIONS_TABLE,)}
+
+
+@pytest.mark.usefixtures("forget_outside")
+def test_a_figure_that_is_drawn_in_another_way_has_another_version() -> None:
+    versions = {}
+    for version in (1, 2):
+        FIGURES.add(replace(FIGURES["budgets"], version=version))
+        versions[version] = params_of("draw_figure", configuration_of(), "budgets")[VERSION]
+    assert versions == {1: 1, 2: 2}
 
 
 def test_names_of_figures_are_read_without_matplotlib() -> None:

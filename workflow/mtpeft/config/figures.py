@@ -37,6 +37,7 @@ class ConfiguredFigure:
         shows: scores, differences between scores, or measurements of another kind. Intervals of the first two are 95 %
             intervals over sentences and seeds; those of measurements reach from the lowest seed to the highest.
         needs: names of the tables that it is drawn from besides `summary.csv`, such as `others` for `others.csv`.
+        version: is raised by hand when the figure is drawn in another way, and makes its files stale.
         params: params of the step that only this figure has, given the configuration and the label of the study.
         module: file that a figure from outside of the package comes from; empty for one of the package.
     """
@@ -44,6 +45,7 @@ class ConfiguredFigure:
     name: str
     shows: Literal["scores", "differences", "measurements"] = "scores"
     needs: tuple[str, ...] = ()
+    version: int = 1
     params: Callable[["Configuration", str], Mapping[str, Any]] = no_params
     module: str = ""
 

@@ -16,7 +16,7 @@ from mtpeft.figures.plotting.reference_lines import (
     label_line,
     name_with_gaps,
 )
-from mtpeft.figures.plotting.rows import Block, draw_rows, rows_height
+from mtpeft.figures.plotting.rows import RowGroup, draw_rows, rows_height
 from mtpeft.figures.plotting.selection import (
     budget_shares,
     full_method,
@@ -30,7 +30,6 @@ from mtpeft.figures.plotting.style import ONE_COLUMN, TWO_COLUMNS, Style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
 
 LABELLED_PANELS = 4
 """Most panels in which lines have their names at their ends; with more panels there is a legend."""
@@ -100,22 +99,22 @@ def _label_methods(axes: "Axes", systems: Sequence[System], styles: dict[str, St
 
 def _draw_without_axis(panels_systems: list[list[System]], names: list[str], styles: dict[str, Style]) -> Drawing:
     """Draw systems below each other, full fine-tuning first, where there is one budget and so no axis of shares."""
-    blocks = []
+    groups = []
     for own in panels_systems:
         full = full_method(own)
         tuned = [system for system in own if not is_reference(system)]
         tuned.sort(key=lambda system: (system.method != full, system.method, system.share or 0.0))
-        blocks.append(Block("", tuned, [system for system in own if is_reference(system)]))
-    columns = min(2, len(blocks))
-    height = max(rows_height([block]) for block in blocks)
+        groups.append(RowGroup("", tuned, [system for system in own if is_reference(system)]))
+    columns = min(2, len(groups))
+    height = max(rows_height([group]) for group in groups)
     figure, panels = grid(
-        len(blocks), columns=columns, width=ONE_COLUMN if columns == 1 else TWO_COLUMNS, row_height=height
+        len(groups), columns=columns, width=ONE_COLUMN if columns == 1 else TWO_COLUMNS, row_height=height
     )
-    for axes, block, name in zip(panels, blocks, names, strict=True):
-        draw_rows(axes, [block], styles, name=name)
-        full = full_method(block.systems)
+    for axes, group, name in zip(panels, groups, names, strict=True):
+        draw_rows(axes, [group], styles, name=name)
+        full = full_method(group.systems)
         if full:
-            band = next(system for system in block.systems if system.method == full)
+            band = next(system for system in group.systems if system.method == full)
             draw_upright_band(axes, band, styles[full], name=styles[full].name)
     return Drawing(figure)
 

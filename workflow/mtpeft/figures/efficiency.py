@@ -22,7 +22,6 @@ from mtpeft.figures.plotting.style import INK, TWO_COLUMNS, Style
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-
 COSTS = {
     "trained_parameters": "trained parameters",
     "stored_bytes": "stored bytes",

@@ -26,7 +26,6 @@ from mtpeft.figures.plotting.style import KNOWN_STYLES, ONE_COLUMN, TWO_COLUMNS,
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-
 COLUMNS = 3
 """Most panels side by side; the panels of a setting that has more stand on lines of equal length."""
 UNTOUCHED = Interval(0.0, 0.0, 0.0)
@@ -42,7 +41,7 @@ class Panel:
 
 def draw(data: FigureData, styles: dict[str, Style]) -> Drawing:
     """Draw quality minus that of the untouched model: for each setting the pair it is tuned on, then the others."""
-    others = read_systems(data.files["others"], data.metric) if "others" in data.files else ()
+    others = read_systems(data.files[OTHERS_TABLE], data.metric) if OTHERS_TABLE in data.files else ()
     expected = data.params.get("others")
     coverage = () if expected is None else (coverage_of(others, expected, "decodings of other pairs"),)
     return replace(_draw(data, others, styles), more_systems=others, coverage=coverage)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mtpeft.analysis.tables import Setting, System, distances_of_languages
+from mtpeft.analysis.tables import System, distances_of_languages
 from mtpeft.cells import NATIVE
 from mtpeft.config.schema import Configuration
 from mtpeft.core.files import sha256_of
@@ -22,16 +22,22 @@ from mtpeft.figures.plotting.panels import (
     side_by_side,
 )
 from mtpeft.figures.plotting.reference_lines import FULL_DASHES
-from mtpeft.figures.plotting.selection import MISSING, full_method, gap_of, is_untouched, panel_name, tuned_methods
+from mtpeft.figures.plotting.selection import (
+    MISSING,
+    PanelRow,
+    full_method,
+    gap_of,
+    is_untouched,
+    panel_name,
+    tuned_methods,
+)
 from mtpeft.figures.plotting.style import INK, TWO_COLUMNS, Style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-
 NONE = "none"
 AXES = {"syntactic": "syntactic distance from English", "genealogical": "genealogical distance from English"}
-Row = tuple[Setting, str]
 
 
 def params(configuration: Configuration, study: str) -> dict[str, str]:
@@ -68,19 +74,19 @@ def draw(data: FigureData, styles: dict[str, Style]) -> Drawing:
     return Drawing(figure, _unplaced(tuned, scales), [styles[method] for method in methods] if len(methods) > 1 else [])
 
 
-def _row_of(system: System) -> Row:
+def _row_of(system: System) -> PanelRow:
     return replace(system.setting, pair=""), system.budget
 
 
-def _rows(systems: Sequence[System]) -> list[Row]:
+def _rows(systems: Sequence[System]) -> list[PanelRow]:
     """Return the settings without their pairs, each with its budgets from the smallest to the largest."""
-    shares: dict[Row, float] = {}
+    shares: dict[PanelRow, float] = {}
     for system in systems:
         shares[_row_of(system)] = max(system.share or 0.0, shares.get(_row_of(system), 0.0))
     return sorted(shares, key=lambda row: (row[0], shares[row], row[1]))
 
 
-def _title(row: Row, rows: Sequence[Row], systems: Sequence[System], styles: dict[str, Style]) -> str:
+def _title(row: PanelRow, rows: Sequence[PanelRow], systems: Sequence[System], styles: dict[str, Style]) -> str:
     """Return what tells a row from the others, its method if it has one alone, and the share that it trains."""
     methods = {system.method for system in systems}
     share = max((system.share for system in systems if system.share), default=None)

@@ -43,7 +43,6 @@ from mtpeft.figures.plotting.style import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-
 COSTS: dict[str, Callable[[System], float | None]] = {
     "trained (%)": lambda system: system.share,
     "training (s)": lambda system: system.costs.get("train_seconds"),
@@ -70,7 +69,10 @@ class Mark:
 
 
 def draw(data: FigureData, styles: dict[str, Style]) -> Drawing:
-    """A row per method, best first: quality at each budget, trained share, time, memory; one setting, that of most."""
+    """Draw a row per method, the best first: quality at each budget, trained share, training time and memory.
+
+    Of several settings it shows the one that has most systems.
+    """
     settings = settings_of(data.systems)
     scored = {setting: [own for own in data.systems if own.setting == setting and own.score] for setting in settings}
     chosen = max(settings, key=lambda setting: len(scored[setting]), default=None)

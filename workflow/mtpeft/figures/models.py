@@ -7,7 +7,7 @@ from mtpeft.cells import ANY
 from mtpeft.figures.base import Figure, FigureData
 from mtpeft.figures.plotting.panels import Drawing, grid, nothing_yet
 from mtpeft.figures.plotting.reference_lines import draw_upright_band
-from mtpeft.figures.plotting.rows import Block, draw_rows, rows_height
+from mtpeft.figures.plotting.rows import RowGroup, draw_rows, rows_height
 from mtpeft.figures.plotting.selection import full_method, is_reference, panel_name, settings_of
 from mtpeft.figures.plotting.style import ONE_COLUMN, TWO_COLUMNS, Style
 
@@ -18,23 +18,23 @@ def draw(data: FigureData, styles: dict[str, Style]) -> Drawing:
     if not any(system.score for system in systems if not is_reference(system)):
         return nothing_yet()
     settings = sorted({replace(setting, model="") for setting in settings_of(systems)})
-    blocks = {setting: _blocks(data, setting) for setting in settings}
+    groups = {setting: _groups(data, setting) for setting in settings}
     columns = min(2, len(settings))
     width = ONE_COLUMN if columns == 1 else TWO_COLUMNS
     figure, panels = grid(
-        len(settings), columns=columns, width=width, row_height=max(map(rows_height, blocks.values()))
+        len(settings), columns=columns, width=width, row_height=max(map(rows_height, groups.values()))
     )
     full = full_method(systems)
     for axes, setting in zip(panels, settings, strict=True):
-        draw_rows(axes, blocks[setting], styles, name=f"{data.metric_name}, {panel_name(setting, settings)}")
-        band = next((system for block in blocks[setting] for system in block.systems if system.method == full), None)
+        draw_rows(axes, groups[setting], styles, name=f"{data.metric_name}, {panel_name(setting, settings)}")
+        band = next((system for group in groups[setting] for system in group.systems if system.method == full), None)
         if band:
             draw_upright_band(axes, band, styles[full], name=f"{styles[full].name}, {band.setting.model}")
     return Drawing(figure)
 
 
-def _blocks(data: FigureData, setting: Setting) -> list[Block]:
-    """Return one block per base model: full fine-tuning, then the methods by name and share."""
+def _groups(data: FigureData, setting: Setting) -> list[RowGroup]:
+    """Return one group per base model: full fine-tuning, then the methods by name and share."""
     own = [
         system
         for system in data.systems
@@ -43,16 +43,16 @@ def _blocks(data: FigureData, setting: Setting) -> list[Block]:
         and system.setting.test_set == setting.test_set
     ]
     full = full_method(data.systems)
-    blocks = []
+    groups = []
     for model in _in_order(data):
         here = [system for system in own if system.setting.model == model]
         tuned = [system for system in here if not is_reference(system)]
         if tuned:
             tuned.sort(key=lambda system: (system.method != full, system.method, system.share or 0.0))
-            blocks.append(
-                Block(_model_name(model, tuned, full), tuned, [system for system in here if is_reference(system)])
+            groups.append(
+                RowGroup(_model_name(model, tuned, full), tuned, [system for system in here if is_reference(system)])
             )
-    return blocks
+    return groups
 
 
 def _in_order(data: FigureData) -> list[str]:

@@ -5,28 +5,25 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mtpeft.analysis.representations import SIDES, CellRanks, LayerLine, layer_lines, read_ranks
-from mtpeft.analysis.tables import Setting
 from mtpeft.cells import ALL, ANY, NATIVE
 from mtpeft.config.figures import REPRESENTATIONS_TABLE
 from mtpeft.figures.base import Figure, FigureData
 from mtpeft.figures.plotting.label_placement import label_end
 from mtpeft.figures.plotting.panels import Coverage, Drawing, Point, draw_series, grid, nothing_yet, side_by_side
 from mtpeft.figures.plotting.reference_lines import DASHES, name_with_gaps
-from mtpeft.figures.plotting.selection import REFERENCES, budget_shares, fits, panel_name
+from mtpeft.figures.plotting.selection import REFERENCES, PanelRow, budget_shares, fits, panel_name
 from mtpeft.figures.plotting.style import TWO_COLUMNS, Style, method_styles
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-
 EVERYWHERE = (ALL, ANY, NATIVE)
 """Labels of budgets whose systems are drawn beside the methods of every budget."""
-Row = tuple[Setting, str]
 
 
 def draw(data: FigureData, styles: dict[str, Style]) -> Drawing:
     """Draw effective rank by layer, the encoder at the left: a row per setting and budget, a line per method."""
-    cells = read_ranks(data.files["representations"]) if "representations" in data.files else ()
+    cells = read_ranks(data.files[REPRESENTATIONS_TABLE]) if REPRESENTATIONS_TABLE in data.files else ()
     drawing = _draw(data, cells, method_styles({*styles, *(cell.method for cell in cells)}))
     measured = sum(bool(cell.ranks) for cell in cells)
     coverage = Coverage(f"representations of {measured} of {len(cells)} cells", measured == len(cells))
@@ -51,7 +48,7 @@ def _draw(data: FigureData, cells: Sequence[CellRanks], styles: dict[str, Style]
     return Drawing(figure)
 
 
-def _rows(cells: Sequence[CellRanks]) -> list[Row]:
+def _rows(cells: Sequence[CellRanks]) -> list[PanelRow]:
     """Return the settings of the tuned cells with their budgets; a setting whose methods all have one size has none."""
     tuned = [cell for cell in cells if cell.method not in REFERENCES]
     sized = {(cell.setting, cell.budget) for cell in tuned if cell.budget not in EVERYWHERE}
@@ -59,13 +56,13 @@ def _rows(cells: Sequence[CellRanks]) -> list[Row]:
     return sorted([*sized, *((setting, "") for setting in alone)])
 
 
-def _in_row(cells: Sequence[CellRanks], row: Row) -> list[CellRanks]:
+def _in_row(cells: Sequence[CellRanks], row: PanelRow) -> list[CellRanks]:
     """Return the cells that are drawn in a row."""
     setting, budget = row
     return [cell for cell in cells if fits(cell.setting, setting) and cell.budget in (*EVERYWHERE, budget)]
 
 
-def _titles(rows: Sequence[Row], shares: dict[str, float]) -> list[str]:
+def _titles(rows: Sequence[PanelRow], shares: dict[str, float]) -> list[str]:
     """Return the titles of the rows: what tells their settings apart, and the share that is trained."""
     settings = [setting for setting, _ in rows]
     names = []

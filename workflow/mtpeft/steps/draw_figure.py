@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mtpeft.cells import ANY
+from mtpeft.cells import ANY, VERSION
 from mtpeft.config import contrasts, metrics, studies
 from mtpeft.config.figures import figure_of
 from mtpeft.metrics.base import DEFAULT_METRIC
@@ -19,13 +19,15 @@ FORMATS = ("pdf", "svg", "png")
 def params(configuration: "Configuration", study: str) -> Params:
     """Params of the figure of a study; `efficiency` is drawn from the cells of all studies.
 
-    All methods are named, so that each has the same colour in every figure, and models in the order of the study.
+    The version is that of the figure. All methods are named, so that each has the same colour in every figure, and
+    models in the order of the study.
     """
     entry = configuration.studies.get(study)
     cells, others = drawn_cells(configuration, study), study_others(configuration, study)
     drawn = [entry] if entry else configuration.studies.values()
     figure = figure_of(configuration, study)
     return {
+        VERSION: figure.version,
         "figure": figure.name,
         **({"module": figure.module} if figure.module else {}),
         "study": study,

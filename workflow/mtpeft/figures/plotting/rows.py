@@ -22,7 +22,7 @@ EDGE = 0.15
 
 
 @dataclass(frozen=True)
-class Block:
+class RowGroup:
     """Systems below a heading, and the reference rows that hold for them."""
 
     heading: str
@@ -30,44 +30,44 @@ class Block:
     references: Sequence[System] = ()
 
 
-def rows_height(blocks: Sequence[Block]) -> float:
-    """Return the height in inches of a panel with these blocks."""
-    return INCHES_AROUND + INCHES_PER_ROW * sum(1 + len(block.systems) for block in blocks)
+def rows_height(groups: Sequence[RowGroup]) -> float:
+    """Return the height in inches of a panel with these groups."""
+    return INCHES_AROUND + INCHES_PER_ROW * sum(1 + len(group.systems) for group in groups)
 
 
-def draw_rows(axes: "Axes", blocks: Sequence[Block], styles: dict[str, Style], *, name: str) -> None:
-    """Draw every system in a row of its own, and reference rows as upright ticks through their block.
+def draw_rows(axes: "Axes", groups: Sequence[RowGroup], styles: dict[str, Style], *, name: str) -> None:
+    """Draw every system in a row of its own, and reference rows as upright ticks through their group.
 
     Args:
         axes: an empty panel.
-        blocks: from top to bottom.
+        groups: from top to bottom.
         styles: of all methods.
         name: of the metric and the panel.
     """
-    starts = [sum(1 + len(block.systems) for block in blocks[:place]) for place in range(len(blocks))]
-    for start, block in zip(starts, blocks, strict=True):
-        for row, system in enumerate(block.systems, start + 1):
+    starts = [sum(1 + len(group.systems) for group in groups[:place]) for place in range(len(groups))]
+    for start, group in zip(starts, groups, strict=True):
+        for row, system in enumerate(group.systems, start + 1):
             axes.axhline(row, color=FAINT, linewidth=0.6, zorder=0)
             draw_point(axes, point_of(system, row, system.score), styles[system.method], vertical=False)
     axes.margins(x=0.05)
-    references = [system.score.mean for block in blocks for system in block.references if system.score]
+    references = [system.score.mean for group in groups for system in group.references if system.score]
     low, high = view_with(axes.get_xlim(), references)
-    lacking = any(gap_of(system) for block in blocks for system in block.systems)
+    lacking = any(gap_of(system) for group in groups for system in group.systems)
     axes.set_xlim(low, high + 0.05 * lacking * (high - low))
-    axes.set_ylim(starts[-1] + len(blocks[-1].systems) + 0.6, -0.6)
-    for start, block in zip(starts, blocks, strict=True):
-        for system in block.references:
-            _draw_tick(axes, system, styles[system.method], top=start, rows=len(block.systems))
-        for row, system in enumerate(block.systems, start + 1):
+    axes.set_ylim(starts[-1] + len(groups[-1].systems) + 0.6, -0.6)
+    for start, group in zip(starts, groups, strict=True):
+        for system in group.references:
+            _draw_tick(axes, system, styles[system.method], top=start, rows=len(group.systems))
+        for row, system in enumerate(group.systems, start + 1):
             point = point_of(system, row, system.score)
             if point.gap:
                 draw_gap(axes, (0.985, row), point.gap, styles[system.method], across=True)
-    _name_rows(axes, blocks, styles)
+    _name_rows(axes, groups, styles)
     axes.set_xlabel(name)
 
 
 def _draw_tick(axes: "Axes", system: System, style: Style, *, top: int, rows: int) -> None:
-    """Draw a reference row as a tick through its block, with its name above; outside of the range, as an arrow."""
+    """Draw a reference row as a tick through its group, with its name above; outside of the range, as an arrow."""
     name = name_with_gaps(style.name, system)
     if system.score is None:
         return
@@ -86,14 +86,14 @@ def _draw_tick(axes: "Axes", system: System, style: Style, *, top: int, rows: in
         axes.text(high - gap, top, f"{name} {system.score.text} \N{RIGHTWARDS ARROW}", ha="right", **text_style)
 
 
-def _name_rows(axes: "Axes", blocks: Sequence[Block], styles: dict[str, Style]) -> None:
+def _name_rows(axes: "Axes", groups: Sequence[RowGroup], styles: dict[str, Style]) -> None:
     """Write headings in bold and the names of systems with their trained shares at the left."""
-    full = full_method(system for block in blocks for system in block.systems)
+    full = full_method(system for group in groups for system in group.systems)
     names, headings = [], []
-    for block in blocks:
+    for group in groups:
         headings.append(len(names))
-        names.append(block.heading)
-        for system in block.systems:
+        names.append(group.heading)
+        for system in group.systems:
             share = "" if system.method == full or not system.share else f" {100 * system.share:.2g} %"
             names.append(styles[system.method].name + share)
     axes.set_yticks(range(len(names)), names)

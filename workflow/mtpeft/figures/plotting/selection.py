@@ -7,6 +7,8 @@ from mtpeft.analysis.tables import ON_GROUP, Setting, System
 from mtpeft.cells import ALL, ANY, JOIN, NATIVE, members_of
 
 REFERENCES = ("none", "retrieval", "scratch")
+PanelRow = tuple[Setting, str]
+"""What the panels of one row share: a setting and a budget."""
 
 
 def is_reference(system: System) -> bool:
