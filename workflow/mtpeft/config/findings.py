@@ -34,7 +34,7 @@ StudyLabel = Annotated[str, Field(description="A label of `studies`, whose model
 MethodLabel = Annotated[str, Field(description="A label of `methods`, parameter-efficient.")]
 BudgetLabel = Annotated[str | None, Field(description="A label of `budgets`, for methods that have one.")]
 Owner = Literal["paper", "models"]
-PARAMETER_EFFICIENT = ("sized", "point")
+PARAMETER_EFFICIENT = ("budgeted", "fixed")
 CATALOGUE_OF = {
     "study": "studies",
     "method": "methods",
@@ -170,9 +170,9 @@ def _odd_comparisons(configuration: "Configuration", key: str, finding: Finding)
         kind = METHODS[configuration.methods[method].method].trains
         if kind not in PARAMETER_EFFICIENT:
             yield f"'{key}.{name}' names '{method}', which is not parameter-efficient; name a method that is."
-        elif kind != "sized" and claim.needs_budgets:
+        elif kind != "budgeted" and claim.needs_budgets:
             yield f"'{key}.{name}' names '{method}', which has one size only; name a method that has budgets."
-        elif kind == "sized" and "budget" in type(finding).model_fields and finding.budget is None:
+        elif kind == "budgeted" and "budget" in type(finding).model_fields and finding.budget is None:
             yield f"'{key}.budget' is missing; write the budget of '{method}', a label of 'budgets'."
     for one, other in claim.compared(finding):
         if one == other:

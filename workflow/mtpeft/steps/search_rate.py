@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mtpeft import methods as registered
 from mtpeft.cells import ANY, RATE_LABELS, RESERVED, VERSION, Cell, digest_of, label_of, name_of
-from mtpeft.config import methods, pairs, rates, sizes, studies
+from mtpeft.config import methods, pairs, rate_search, sizes, studies
 from mtpeft.core import section
 from mtpeft.core.errors import UserError
 from mtpeft.steps.base_models import base_file, model_name, tokens_folder
@@ -35,10 +35,10 @@ def params(configuration: "Configuration", *labels: str) -> Params:
     """Params of a search, given its model, size, method and budget."""
     cell = any_cell(*labels)
     trials = {
-        rates.trial_label(trial): training_params(configuration, trial)
-        for trial in rates.trial_cells(configuration, cell)
+        rate_search.trial_label(trial): training_params(configuration, trial)
+        for trial in rate_search.trial_cells(configuration, cell)
     }
-    return rates.search_settings(configuration, cell, trials)
+    return rate_search.search_params(configuration, cell, trials)
 
 
 def any_cell(model: str, size: str, method: str, budget: str) -> Cell:
@@ -49,7 +49,7 @@ def any_cell(model: str, size: str, method: str, budget: str) -> Cell:
 def inputs(configuration: "Configuration", *labels: str) -> Inputs:
     """One base model, and of all else a file for each pair and seed of the trials."""
     found: dict[str, list[str]] = {}
-    for cell in rates.trial_cells(configuration, any_cell(*labels)):
+    for cell in rate_search.trial_cells(configuration, any_cell(*labels)):
         files = training_files(configuration, cell)
         found = {name: [*found.get(name, []), *own] if name != "base" else own for name, own in files.items()}
     return found
@@ -60,7 +60,7 @@ def training_params(configuration: "Configuration", cell: Cell) -> Params:
     options = methods.method_options(configuration, cell.method)
     method = registered.METHODS[options["method"]]
     made = {VERSION: TRAIN_VERSION, "method": options} | translation_params(configuration, cell)
-    if method.trains == "nothing":
+    if method.trains == "none":
         return made
     size = configuration.sizes[cell.size]
     optimisation = section.plain(configuration.training) | {"updates": size.updates}
@@ -73,7 +73,7 @@ def training_params(configuration: "Configuration", cell: Cell) -> Params:
         made["method"] = methods.with_languages(options, made["members"].values())
     else:
         del optimisation["temperature"]
-    budget = configuration.budgets[cell.budget] if method.trains == "sized" else None
+    budget = configuration.budgets[cell.budget] if method.trains == "budgeted" else None
     return made | {"budget": budget, "optimisation": optimisation, "seed": int(cell.seed)}
 
 
@@ -99,7 +99,7 @@ def _files_of_pair(configuration: "Configuration", cell: Cell, pair: str) -> dic
     files = {}
     if cell.size != ANY:
         files["subset"] = subset_file(configuration, cell, pair)
-    if method.trains != "nothing":
+    if method.trains != "none":
         arrays = tokens_folder(configuration, cell.model, pair)
         files["train"], files["dev"] = f"{arrays}/train.safetensors", f"{arrays}/dev.safetensors"
         files["dev-text"] = f"{pair_folder(configuration, pair)}/dev.tsv"
@@ -115,10 +115,10 @@ def _require_canonical(cell: Cell, method: "Method") -> None:
         UserError: the cell has another name.
     """
     pairs.require_sorted(cell)
-    if cell.is_group and method.trains == "nothing":
+    if cell.is_group and method.trains == "none":
         raise UserError(f"The cell {cell.path} trains nothing; name one of each pair, such as '{cell.members[0]}'.")
     budget = method.budget_labels[0] if method.budget_labels else cell.budget
-    wanted = dict.fromkeys(method.free, ANY) | {"budget": budget}
+    wanted = dict.fromkeys(method.ignores, ANY) | {"budget": budget}
     for name, label in wanted.items():
         if getattr(cell, name) != label:
             raise UserError(
@@ -134,7 +134,7 @@ def rate_params(configuration: "Configuration", cell: Cell) -> Any:
     rate = configuration.methods[cell.method].learning_rate
     if isinstance(rate, dict):
         return rate.get(cell.size, rate.get("default"))
-    if rates.search_of(configuration, cell.method) is None:
+    if methods.search_of(configuration, cell.method) is None:
         return rate
     found, search = _known_rate(configuration, *_labels(cell))
     return {"search": search} if found is None else found
@@ -142,7 +142,7 @@ def rate_params(configuration: "Configuration", cell: Cell) -> Any:
 
 def needs_search(configuration: "Configuration", cell: Cell) -> bool:
     """Whether the learning rate of a cell has yet to be searched for."""
-    if rates.search_of(configuration, cell.method) is None:
+    if methods.search_of(configuration, cell.method) is None:
         return False
     return _known_rate(configuration, *_labels(cell))[0] is None
 
@@ -155,7 +155,7 @@ def _labels(cell: Cell) -> tuple[str, ...]:
 def _known_rate(configuration: "Configuration", *labels: str) -> tuple[float | None, str]:
     """The learning rate that a table of earlier searches holds, if it does, and the digest of the search."""
     search = {VERSION: STEP.version, **params(configuration, *labels)}
-    return rates.known_rate(configuration, any_cell(*labels), search), rates.digest(search)
+    return rate_search.known_rate(configuration, any_cell(*labels), search), rate_search.search_digest(search)
 
 
 def rates_file(configuration: "Configuration", cell: Cell) -> str:
@@ -166,7 +166,7 @@ def rates_file(configuration: "Configuration", cell: Cell) -> str:
 @lru_cache(maxsize=CACHED)
 def _rates_file(configuration: "Configuration", *labels: str) -> str:
     model, size, method, budget = labels
-    trials = rates.trial_cells(configuration, any_cell(*labels))
+    trials = rate_search.trial_cells(configuration, any_cell(*labels))
     texts = [pair_digest(configuration, pair) for pair in dict.fromkeys(trial.pair for trial in trials)]
     digest = digest_of(params(configuration, *labels), texts, model_name(configuration, model))
     return f"results/rates/{model}/{size}/{method}/{name_of(budget, digest)}.json"
