@@ -55,6 +55,12 @@ def test_each_reach_was_checked_with_the_versions_that_are_pinned(name: str) -> 
         )
 
 
+def test_each_reach_is_used() -> None:
+    files = [file for file in (ROOT / "workflow").rglob("*") if file.suffix in (".py", ".smk")]
+    text = "\n".join(file.read_text(encoding="utf-8") for file in (*files, ROOT / "Snakefile"))
+    assert [name for name in entries() if f"compat.{name}" not in text and f"import {name}" not in text] == []
+
+
 def test_polls_of_the_scheduler_do_not_multiply() -> None:
     planned: list[float] = []
     poll_after = compat.one_at_a_time(planned.append)
@@ -66,12 +72,12 @@ def test_polls_of_the_scheduler_do_not_multiply() -> None:
     assert planned == [0.1, 0.2]
 
 
-def test_snakemake_says_where_it_runs() -> None:
+def test_snakemakes_workflow_says_how_it_was_started() -> None:
     import snakemake.cli  # noqa: F401  loads Snakemake in the order that it needs
     from snakemake.workflow import Workflow
 
-    lacking = {"is_main_process", "remote_exec", "local_exec"}.difference(dir(Workflow))
-    assert not lacking, f"Snakemake's workflow has no {lacking} any more; see what tells its mode now."
+    lacking = {"is_main_process", "remote_exec", "local_exec", "overwrite_configfiles"}.difference(dir(Workflow))
+    assert not lacking, f"Snakemake's workflow has no {lacking} any more; see what says the same now."
     assert "scheduler" in {field.name for field in fields(Workflow)} | set(dir(Workflow)), (
         "Snakemake's workflow does not hold its scheduler any more; see where it is in `onstart`."
     )

@@ -16,7 +16,7 @@ from mtpeft.analysis.score_tables import COST_COLUMNS, score_columns, write_tabl
 from mtpeft.cells import RATE_LABELS, Cell
 from mtpeft.config.load import load
 from mtpeft.config.schema import Configuration
-from mtpeft.core.files import read_record, write_record
+from mtpeft.core.files import read_record, sha256_of, write_record
 from mtpeft.front.plan import cells_table, jobs_table
 from mtpeft.front.preview import draw_finished, make_unfinished, remove_unfinished
 from mtpeft.front.status import failures, is_finished, state_of, status_table
@@ -141,13 +141,18 @@ def test_results_of_other_settings_are_as_good_as_missing(
 def test_a_rate_that_was_found_is_the_one_that_a_result_must_have(configuration: Configuration) -> None:
     cell = ADAPTERS[0]
     finish(cell)
+    file, search = (
+        Path(rates_file(configuration, cell)),
+        rate_search_params(configuration, *(getattr(cell, name) for name in RATE_LABELS)),
+    )
+    found = {"learning_rate": 0.005, "settings": search, "inputs": {}}
+    write_record(file, found)
     record = read_record(cell.folder / "train.json")
-    record["settings"]["optimisation"]["learning_rate"] = 0.005
-    write_record(cell.folder / "train.json", record)
-    search = rate_search_params(configuration, *(getattr(cell, name) for name in RATE_LABELS))
+    write_record(cell.folder / "train.json", record | {"inputs": {"rate_sha256": sha256_of(file)}})
+    file.unlink()
     seen = [state_of(configuration, cell)]
-    for rate, settings in ((0.01, search), (0.005, search | {"candidates": [0.1, 0.2, 0.3]}), (0.005, search)):
-        write_record(Path(rates_file(configuration, cell)), {"learning_rate": rate, "settings": settings, "inputs": {}})
+    for change in ({"learning_rate": 0.01}, {"settings": search | {"candidates": [0.1, 0.2, 0.3]}}, {}):
+        write_record(file, found | change)
         seen.append(state_of(configuration, cell))
 
     assert seen == ["missing", "missing", "missing", "stopped"]

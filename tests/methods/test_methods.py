@@ -258,7 +258,7 @@ def test_the_registry_says_what_the_table_says(method: str) -> None:
     entry = METHODS[case.options["method"]]
     assert entry.starts_as_base == ("it starts as the base" not in case.exceptions)
     assert entry.mergeable == ("merging changes nothing" not in case.exceptions)
-    assert entry.places
+    assert entry.where
     assert set(case.exceptions) <= set(CHECKS)
     assert (entry.trains == "budgeted") == (case.share is not None)
 

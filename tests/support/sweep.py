@@ -20,6 +20,7 @@ from mtpeft.cells import CELLS_FOLDER, Cell
 from mtpeft.config.load import DEFAULT_FILE, merge, validate
 from mtpeft.config.schema import Configuration
 from mtpeft.config.yaml_file import read_yaml
+from mtpeft.front.snakemake import Events
 from mtpeft.methods import METHODS
 from mtpeft.steps.train import placed
 from support.waiting import LONG
@@ -121,19 +122,17 @@ def planned(folder: Path, *targets: str, overlay: Mapping[str, Any] | None = Non
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(root / "Snakefile"), "--directory", str(folder)]
     profile = ["--workflow-profile", str(root / "workflow" / "profiles" / "local"), "--dry-run"]
     with tempfile.TemporaryDirectory() as elsewhere:
-        files = [str(write_study(Path(elsewhere), overlay))]
+        files, events = [str(write_study(Path(elsewhere), overlay))], Events(Path(elsewhere) / "events.jsonl")
         done = subprocess.run(
-            [*command, *profile, "--configfile", *files, "--", *targets],
+            [*command, *profile, *events.options, "--configfile", *files, "--", *targets],
             cwd=root,
             env=environment() | {"PYTHONPATH": str(root / "workflow")},
             capture_output=True,
             text=True,
             check=False,
         )
-    said = done.stdout + done.stderr
-    assert done.returncode == 0, said
-    rows = re.findall(r"^(\w+) +(\d+)$", said.split("Job stats:")[-1].split("total")[0], flags=re.MULTILINE)
-    return {rule: int(count) for rule, count in rows if rule not in ("all", "total", "job")}
+        assert done.returncode == 0, done.stdout + done.stderr
+        return {rule: count for rule, count in events.job_counts().items() if rule != "all"}
 
 
 def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:

@@ -36,9 +36,9 @@ from mtpeft.steps.step import STEPS, flat
 try:
     # A sweep has read the files before; Snakemake has read those that it was given, but takes what it can't understand.
     if compat.is_main_process(workflow) and folder_lock.LOCK_VARIABLE not in os.environ:
-        for file in workflow.overwrite_configfiles:
+        for file in compat.given_config_files(workflow):
             read_yaml(file)
-    CONFIGURATION = validate(config).named(study_name(workflow.overwrite_configfiles))
+    CONFIGURATION = validate(config).named(study_name(compat.given_config_files(workflow)))
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
@@ -114,7 +114,7 @@ def lock_folder():
     try:
         cluster = not compat.runs_jobs_here(workflow)
         folder_lock.lock_folder_until_exit(configuration_hash(CONFIGURATION), cluster=cluster)
-        for line in begin_study(CONFIGURATION, workflow.overwrite_configfiles):
+        for line in begin_study(CONFIGURATION, compat.given_config_files(workflow)):
             logger.warning(line)
     except UserError as error:
         raise WorkflowError(str(error)) from None

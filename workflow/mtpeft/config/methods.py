@@ -53,9 +53,6 @@ def _with_learning_rate(options: type[MethodOptions]) -> type[MethodOptions]:
     )
 
 
-MethodEntry = entry_type(METHODS.values())
-
-
 def method_options(configuration: "Configuration", method: str) -> dict[str, Any]:
     """Return the options of a method as params have them, without its learning rate.
 

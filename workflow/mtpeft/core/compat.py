@@ -57,6 +57,16 @@ def runs_jobs_here(workflow: Any) -> bool:
     return workflow.local_exec
 
 
+def given_config_files(workflow: Any) -> list[str]:
+    """The files that were given by `--configfile`, in their order.
+
+    Why: they say which study this is, and where its results lie.
+    Public way: `workflow.configfiles`, which has the project's own config.yaml too.
+    Seen with snakemake 9.27.1.
+    """
+    return workflow.overwrite_configfiles
+
+
 def limit_scheduler_polls(workflow: Any) -> None:
     """Keep Snakemake's scheduler from going through all ready jobs more and more often; to be called in `onstart`.
 
