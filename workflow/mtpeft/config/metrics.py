@@ -4,16 +4,15 @@ Which names and sections there are follows from the registry of metrics, those f
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from functools import lru_cache, reduce
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, create_model
-from pydantic_core import CoreSchema, PydanticKnownError, core_schema
+from pydantic import BaseModel, BeforeValidator, Field, create_model
+from pydantic_core import PydanticKnownError
 
 from mtpeft.cells import digest_of
-from mtpeft.core.entry_names import either
+from mtpeft.core.entry_names import either, entry_name
 from mtpeft.core.section import Section
 from mtpeft.metrics.base import (
     DEFAULT_METRIC,
@@ -35,36 +34,8 @@ LARGEST_MARGIN = 100
 Difference = Annotated[float, Field(gt=0, le=LARGEST_MARGIN, strict=True)]
 
 
-@dataclass(frozen=True)
-class OneOf:
-    """Annotation of a text that must be a name of the registry, as the registry is when a value is checked.
-
-    Attributes:
-        names: returns the names.
-    """
-
-    names: Callable[[], list[str]]
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_after_validator_function(self._checked, handler(source))
-
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        return {"type": "string", "enum": self.names()}
-
-    def _checked(self, name: str) -> str:
-        if name not in METRICS:
-            raise PydanticKnownError("literal_error", {"expected": either(self.names())})
-        return name
-
-
-def either(names: list[str]) -> str:
-    """Names in quotes, the last two joined with "or"."""
-    quoted = [f"'{name}'" for name in names]
-    return " or ".join(filter(None, (", ".join(quoted[:-1]), quoted[-1])))
-
-
-MetricName = Annotated[str, OneOf(lambda: in_order(METRICS))]
-ComputedMetricName = Annotated[str, OneOf(computed_metrics)]
+MetricName = entry_name(lambda: in_order(METRICS))
+ComputedMetricName = entry_name(computed_metrics)
 
 
 def _margin_of_each(margin: Any) -> Any:
