@@ -91,7 +91,7 @@ def test_what_was_trained_is_what_is_opened_and_merged(
     given = prepared(name)
     job = prepare_training(family_settings(method) | held, given)
     with attempting(tmp_path / "state") as attempt:
-        trained, run = run_training(job, state_folder=tmp_path / "state", clock=attempt.clock)
+        trained, run = run_training(job, state_folder=tmp_path / "state", preemption=attempt.preemption)
     assert run.status == "ok"
     untouched = _observe(load_base(job.folder, job.precision), given, job.folder)
     before = _observe(trained, given, job.folder)
