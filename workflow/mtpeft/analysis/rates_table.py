@@ -6,7 +6,7 @@ from typing import Any
 
 from mtpeft.analysis.csv_files import csv_text
 from mtpeft.cells import RATE_LABELS
-from mtpeft.config.rates import CHOSEN, digest
+from mtpeft.config.rate_search import CHOSEN, search_digest
 from mtpeft.core.files import read_record, write_text
 
 COLUMNS = (
@@ -59,7 +59,7 @@ def _rows(record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             "dev_curve": " ".join(f"{entry['step']:.0f}:{entry['score']:.2f}" for entry in trial["dev_history"]),
             "mean_score": _two_digits(score.get("mean")),
             "spread": _two_digits(score.get("spread")),
-            "search": digest(settings),
+            "search": search_digest(settings),
         }
 
 

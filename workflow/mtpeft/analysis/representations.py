@@ -21,6 +21,7 @@ from mtpeft.cells import DIMENSIONS, Cell
 from mtpeft.core.files import read_record, write_text
 
 RECORD = "representations.json"
+SIDES = ("encoder", "decoder")
 COLUMNS = (*DIMENSIONS, "status", "step_zero", "side", "layer", "tokens", "effective_rank")
 
 
@@ -57,9 +58,6 @@ def _rows(cell: Cell, *, is_missing: bool) -> Iterator[dict[str, Any]]:
                 "tokens": record["tokens"][side],
                 "effective_rank": rank,
             }
-
-
-SIDES = ("encoder", "decoder")
 
 
 @dataclass(frozen=True)

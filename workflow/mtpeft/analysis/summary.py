@@ -29,7 +29,7 @@ from mtpeft.analysis.estimates import Term, contrast, matched_seeds
 from mtpeft.analysis.p_values import interval, p_two_sided
 from mtpeft.analysis.resampling import Scored
 from mtpeft.analysis.score_tables import MISSING, SCORED_PAIR, TEST_SET, cost_row, with_scored_pair
-from mtpeft.analysis.systems import CellMetrics, Run, Sample, System, read_run, read_runs
+from mtpeft.analysis.systems import CellMetrics, Sample, ScoredRun, System, read_run, read_runs
 from mtpeft.cells import DIMENSIONS, Cell, OnPair
 from mtpeft.config.studies import system_labels, untouched
 from mtpeft.core.files import write_text
@@ -127,7 +127,7 @@ def summary_rows(
     return sorted(rows, key=lambda row: [row[name] for name in (*LABELS, SCORED_PAIR)]) if groups else rows
 
 
-def system_rows(runs: Mapping[Cell, Run], pair: str | None = None) -> Iterator[tuple[System, dict[str, Any]]]:
+def system_rows(runs: Mapping[Cell, ScoredRun], pair: str | None = None) -> Iterator[tuple[System, dict[str, Any]]]:
     """Systems of runs, in their order, each with one row per test set.
 
     Args:

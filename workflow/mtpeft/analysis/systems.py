@@ -19,7 +19,7 @@ OK = "ok"
 
 
 @dataclass(frozen=True)
-class Run:
+class ScoredRun:
     """One cell on the test sets of a pair: its status, its `train.json`, and where its scores lie.
 
     The statistics are by test set and metric, each of shape [sentences, statistics].
@@ -36,20 +36,20 @@ class Run:
 class System:
     """Runs that differ in their seed alone, in the order of their seeds."""
 
-    runs: tuple[Run, ...]
+    runs: tuple[ScoredRun, ...]
 
     @property
-    def measured(self) -> tuple[Run, ...]:
+    def measured(self) -> tuple[ScoredRun, ...]:
         """Runs that have scores."""
         return tuple(run for run in self.runs if run.status == OK)
 
     @property
-    def lacking(self) -> list[Run]:
+    def lacking(self) -> list[ScoredRun]:
         """Runs that diverged or have not been made."""
         return [run for run in self.runs if run.status != OK]
 
     @property
-    def step_zero(self) -> list[Run]:
+    def step_zero(self) -> list[ScoredRun]:
         """Runs whose best checkpoint on dev was the model before any update."""
         return [run for run in self.measured if run.train["best_step"] == 0]
 
@@ -59,7 +59,7 @@ class System:
         scored = [set(run.statistics[TEST_SET]) for run in self.measured]
         return set.intersection(*scored) if scored else set()
 
-    def lacking_in(self, metric: str) -> list[Run]:
+    def lacking_in(self, metric: str) -> list[ScoredRun]:
         """Runs with a score that have none in this metric."""
         return [run for run in self.measured if metric not in run.statistics[TEST_SET]]
 
@@ -121,7 +121,7 @@ class Sample:
 
 def read_runs(
     cells: Iterable[Cell], missing: Collection[Cell] = (), metrics: CellMetrics | None = None
-) -> dict[Cell, Run]:
+) -> dict[Cell, ScoredRun]:
     """Runs of cells; those said to be missing are runs without anything.
 
     Raises:
@@ -130,7 +130,7 @@ def read_runs(
     return {cell: read_run(cell.on_own, is_missing=cell in missing, metrics=metrics) for cell in cells}
 
 
-def read_run(measured: OnPair, *, is_missing: bool, metrics: CellMetrics | None = None) -> Run:
+def read_run(measured: OnPair, *, is_missing: bool, metrics: CellMetrics | None = None) -> ScoredRun:
     """The run of a cell on the test sets of a pair.
 
     Raises:
@@ -139,7 +139,7 @@ def read_run(measured: OnPair, *, is_missing: bool, metrics: CellMetrics | None 
     metrics = metrics or CellMetrics()
     cell, folder = measured.cell, measured.folder
     if is_missing:
-        return Run(cell, MISSING, {}, {}, folder)
+        return ScoredRun(cell, MISSING, {}, {}, folder)
     train, score = read_record(cell.folder / "train.json"), read_record(folder / "score.json")
     statistics = {
         name: {metric: np.array(scored[metric]["statistics"]) for metric in metrics.computed}
@@ -149,7 +149,7 @@ def read_run(measured: OnPair, *, is_missing: bool, metrics: CellMetrics | None 
         if cell in scored:
             for name, own in _sentence_scores(measured.metric_record(metric)).items():
                 statistics[name][metric] = own
-    return Run(cell, score["status"], train, statistics, folder)
+    return ScoredRun(cell, score["status"], train, statistics, folder)
 
 
 def _sentence_scores(record: Path) -> dict[str, np.ndarray]:
@@ -158,6 +158,6 @@ def _sentence_scores(record: Path) -> dict[str, np.ndarray]:
     return {name: np.stack([own, np.ones_like(own)], axis=-1) for name, own in segments.items()}
 
 
-def system_of(runs: Mapping[Cell, Run], cells: Sequence[Cell]) -> System:
+def system_of(runs: Mapping[Cell, ScoredRun], cells: Sequence[Cell]) -> System:
     """The system of cells that differ in their seed alone."""
     return System(tuple(runs[cell] for cell in sorted(cells)))

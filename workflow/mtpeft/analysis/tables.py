@@ -19,7 +19,7 @@ COUNTS = ("seeds", "step_zero", "diverged", "missing")
 
 @dataclass(frozen=True, order=True)
 class Setting:
-    """What stays the same within one panel."""
+    """Labels that all systems of one panel of a figure share."""
 
     model: str
     pair: str
@@ -33,8 +33,8 @@ class System:
 
     Shares are of the base model; `seeds` counts runs with a score, of which `step_zero` kept the untouched model. The
     scores are those on the test sets of `scored_pair`, which is the pair of the setting unless the table says another.
-    What was trained on a group of pairs stands in the setting of each as a system of its own, with the group in the
-    name of its method; `tuned_on` is the label of the pair or the group.
+    A system that was trained on a group of pairs appears in the setting of each pair, with the group in the name of its
+    method; `tuned_on` is the label of the pair or the group.
     """
 
     setting: Setting

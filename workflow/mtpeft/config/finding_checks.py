@@ -1,4 +1,4 @@
-"""What can be wrong between the findings and the rest of a configuration."""
+"""Check the findings against the rest of a configuration."""
 
 from collections.abc import Iterator
 
@@ -16,7 +16,7 @@ PARAMETER_EFFICIENT = ("sized", "point")
 
 
 def finding_mistakes(configuration: Configuration) -> Iterator[str]:
-    """Labels that no catalogue has, and methods and budgets that make no comparison."""
+    """Find labels that no section has, and methods and budgets that can't be compared."""
     for label, finding in configuration.findings.items():
         for name in ("methods", "smaller"):
             yield from named_twice(f"findings.{label}.{name}", getattr(finding, name, ()))

@@ -37,9 +37,6 @@ def entry_type(methods: Iterable[Method]) -> Any:
     return Annotated[reduce(operator.or_, (method.options for method in methods)), Field(discriminator="method")]
 
 
-MethodEntry = entry_type(METHODS.values())
-
-
 def method_options(configuration: "Configuration", method: str) -> dict[str, Any]:
     """Return the options of a method as params have them, without its learning rate.
 

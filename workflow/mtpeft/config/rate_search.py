@@ -1,19 +1,33 @@
-"""The section `rate_search`: how learning rates are searched for where a method does not write its own down."""
+"""The section `rate_search`: how learning rates are searched for where a method does not write its own down.
+
+A rate is searched for once for all cells of the same model, size, method and budget. A table of earlier searches saves
+those whose params are the same.
+"""
 
 import csv
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from itertools import product
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, NonNegativeInt
 
-from mtpeft.config.rates import READ_COLUMNS
-from mtpeft.core.files import found_path
+from mtpeft.cells import RATE_LABELS, Cell
+from mtpeft.config.methods import search_of
+from mtpeft.core.files import canonical, found_path, sha256_of
 from mtpeft.core.section import Section
 from mtpeft.core.wording import unknown
+from mtpeft.models.config_json import TRAINING_RECORD
 
 if TYPE_CHECKING:
     from mtpeft.config.schema import Configuration
+
+CHOSEN = "yes"
+"""Mark of the row of a table whose learning rate was chosen."""
+READ_COLUMNS = (*RATE_LABELS, "search", "learning_rate", "chosen")
+"""Columns of a table of searches that are read."""
 
 
 class RateSearch(Section):
@@ -44,6 +58,70 @@ class RateSearch(Section):
     def all_seeds(self) -> list[int]:
         """All seeds of the trials on each pair."""
         return self.seeds or [self.seed or 0]
+
+
+def trial_cells(configuration: "Configuration", cell: Cell) -> list[Cell]:
+    """Return the cells that a search trains for each of its rates: one for each of its pairs and seeds."""
+    search = configuration.rate_search
+    places = product(search.all_pairs, search.all_seeds)
+    return [Cell(cell.model, pair, cell.size, cell.method, cell.budget, str(seed)) for pair, seed in places]
+
+
+def trial_label(cell: Cell) -> str:
+    """Return the pair and the seed of a trial, which tell the trials of one rate apart."""
+    return f"{cell.pair}/{cell.seed}"
+
+
+def search_params(configuration: "Configuration", cell: Cell, trials: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the params of a search.
+
+    A search on one pair with one seed has them as they were before there could be several, so that its digest stays.
+
+    Args:
+        configuration: names the pairs, the seeds and the rates to try.
+        cell: any of the cells that share the rate.
+        trials: params of the trainings, without a learning rate, by the labels of the trials.
+    """
+    search = configuration.rate_search
+    one = {"pair": search.all_pairs[0], "trial": next(iter(trials.values()))}
+    return {
+        "candidates": sorted(search_of(configuration, cell.method).search),
+        "extensions": search.extensions,
+        "training_pairs": configuration.sizes[cell.size].pairs,
+        "model": configuration.models[cell.model].identity | _training_of(configuration, cell.model),
+        **(one if len(trials) == 1 else {"trials": dict(trials)}),
+    }
+
+
+def _training_of(configuration: "Configuration", model: str) -> dict[str, str]:
+    """Return the hash of the training record of a model, if it has one: the same path can hold another model later."""
+    path = configuration.models[model].path
+    record = found_path(path) / TRAINING_RECORD if path else None
+    return {"training": sha256_of(record)} if record and record.exists() else {}
+
+
+def search_digest(params: Mapping[str, Any]) -> str:
+    """Return a short hash of the params of a search; a row of a table counts for the search with the same hash."""
+    return hashlib.sha256(canonical(params).encode()).hexdigest()[:12]
+
+
+def known_rate(configuration: "Configuration", cell: Cell, params: Mapping[str, Any]) -> float | None:
+    """Return the learning rate that the table of earlier searches has for a search with these params, if it has one."""
+    if configuration.rate_search.table is None:
+        return None
+    labels = tuple(getattr(cell, name) for name in RATE_LABELS)
+    return _chosen_rates(found_path(configuration.rate_search.table)).get((*labels, search_digest(params)))
+
+
+@lru_cache(maxsize=8)
+def _chosen_rates(table: Path) -> Mapping[tuple[str, ...], float]:
+    """Read the chosen learning rates of a table by the labels and the digests of their searches."""
+    with table.open(encoding="utf-8", newline="") as file:
+        return {
+            (*(row[name] for name in RATE_LABELS), row["search"]): float(row["learning_rate"])
+            for row in csv.DictReader(file)
+            if row["chosen"] == CHOSEN
+        }
 
 
 def mistakes(configuration: "Configuration") -> Iterator[str]:

@@ -13,9 +13,9 @@ from typing import Any, Self
 
 from pydantic import Field, PrivateAttr, create_model
 
-from mtpeft.config.corpora import corpus_type
+from mtpeft.config.corpora import Corpus, corpus_type
 from mtpeft.config.findings import CLAIMS, Finding, finding_fields
-from mtpeft.config.methods import MethodEntry, entry_type
+from mtpeft.config.methods import entry_type
 from mtpeft.config.metrics import MetricName, metric_fields
 from mtpeft.config.models import Model
 from mtpeft.config.pairs import Pair
@@ -29,15 +29,15 @@ from mtpeft.core.section import Section
 from mtpeft.data.readers import READERS
 from mtpeft.data.sources import SOURCES
 from mtpeft.methods import METHODS
+from mtpeft.methods.base import MethodOptions
 from mtpeft.metrics.base import ALWAYS, METRICS
-
-CorpusEntry = corpus_type()
 
 
 class Configuration(Section):
     """The whole of config.yaml, with overlays merged into it.
 
-    It equals nothing but itself, so that functions of it can be cached.
+    It equals nothing but itself, so that functions of it can be cached. Where the entries of a section come from a
+    registry, the type here is what all of them have in common; `configuration_type` puts the keys of each in.
     """
 
     def __eq__(self, other: object) -> bool:
@@ -58,7 +58,7 @@ class Configuration(Section):
         self._study_file = study_file
         return self
 
-    corpora: dict[str, CorpusEntry]
+    corpora: dict[str, Corpus]
     pairs: dict[str, Pair]
     sizes: dict[str, Size]
     models: dict[str, Model]
@@ -66,7 +66,7 @@ class Configuration(Section):
         default=[], description="Python files that hold metrics or claims of your own; see workflow/examples."
     )
     method_modules: list[str] = Field(default=[], description="Python files that hold methods of your own.")
-    methods: dict[str, MethodEntry]
+    methods: dict[str, MethodOptions]
     budgets: dict[str, Share]
     training: TrainingOptions = TrainingOptions()
     rate_search: RateSearch | None = None
@@ -80,7 +80,7 @@ class Configuration(Section):
 
 
 def configuration_type() -> type[Configuration]:
-    """Make the type of a configuration with all that is in the registries now, entries from outside included."""
+    """Return the type of a configuration with all that is in the registries now, entries from outside included."""
     registries = (METHODS, METRICS, CLAIMS, SOURCES, READERS)
     entries = ((name, id(entry)) for own in registries for name, entry in dict(getattr(own, "entries", own)).items())
     return _configuration_type(tuple(entries))

@@ -4,14 +4,14 @@ import math
 
 ALPHA = 0.05
 POWER = 0.8
-"""Share of repetitions that would decide, where it is said what would."""
+"""Share of repetitions that would decide, for which power analyses give the number of sentences and seeds."""
 RESAMPLES = 1000
-"""For intervals, whose ends are then known to a few hundredths of their width."""
+"""Resamples for intervals; with so many, their ends are known to a few hundredths of their width."""
 FEWEST_FOR_TESTS, MOST_FOR_TESTS = 10_000, 100_000
 DRAWS_BELOW_LEVEL = 20
 """Resampled effects beyond a bound with which a corrected test still decides; so many have an error of a fifth."""
 MOST_TESTS = int(MOST_FOR_TESTS * ALPHA / DRAWS_BELOW_LEVEL)
-"""Tests of one claim, beyond which the strictest could decide with no number of resamples that we draw."""
+"""Most tests of one claim: among more, the strictest could not decide with the most resamples that are drawn."""
 
 
 def resamples_for(tests: int) -> int:

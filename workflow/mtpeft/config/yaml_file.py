@@ -1,7 +1,8 @@
-"""Read a YAML file that a user has written: as it was meant, or refused with the line and what to write instead.
+"""Read YAML files that users write, and refuse what YAML 1.1 would read as something else than it looks like.
 
-YAML 1.1, which PyYAML and Snakemake read, has traps: it keeps the last of two equal keys, takes 010 for 8 and 1:30 for
-90, and a short file can stand for a structure of any size, by anchors that are repeated in one another.
+PyYAML and Snakemake read YAML 1.1. It keeps the last of two equal keys, takes 010 for 8 and 1:30 for 90, and lets a
+short file stand for a structure of any size, by anchors that repeat one another. A message names the file and the line,
+and says what to write instead.
 """
 
 import os
@@ -17,8 +18,9 @@ from mtpeft.core.errors import UserError
 MOST_BYTES = 256_000
 MOST_LEVELS = 50
 MOST_VALUES = 30_000
-"""Limits that no configuration comes near, and beyond which some files take hours to read."""
+"""Limits far above any real configuration; some files beyond them take hours to read."""
 TEMPLATE = "__use_yte__"
+"""Key by which Snakemake takes a file for a template and runs the code in it."""
 STANDARD = "tag:yaml.org,2002:"
 TAGS = {f"{STANDARD}{name}" for name in ("str", "int", "float", "bool", "null", "seq", "map", "merge")}
 UNLIKE = {
@@ -26,14 +28,14 @@ UNLIKE = {
     "float": (r"[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+\.[0-9_]*", "the number"),
     "timestamp": (r".*", "a date"),
 }
-"""Plain values that YAML reads as something else than what they look like, by its name of the kind."""
+"""Patterns of values that YAML reads as something else than they look like, by the type that YAML gives them."""
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """A configuration: a YAML file that holds a mapping of plain values.
+    """Read a configuration, which is a YAML file with a mapping of plain values.
 
     Raises:
-        UserError: no such file, no YAML, no mapping, or something in it that would not be read as it is written.
+        UserError: the file is missing, is no YAML, holds no mapping, or has a value that is not what it looks like.
     """
     content = read_profile(path)
     if TEMPLATE in content:
@@ -44,10 +46,10 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def read_profile(path: Path) -> dict[str, Any]:
-    """The same, which may be a template, as profiles of Snakemake are.
+    """Read a profile of Snakemake, which may be a template.
 
     Raises:
-        UserError: no such file, no YAML, no mapping, or something in it that would not be read as it is written.
+        UserError: the file is missing, is no YAML, holds no mapping, or has a value that is not what it looks like.
     """
     text = _text_of(path)
     try:
@@ -67,6 +69,11 @@ def read_profile(path: Path) -> dict[str, Any]:
 
 
 def _text_of(path: Path) -> str:
+    """Read the text of an ordinary file of a sensible size.
+
+    Raises:
+        UserError: it is missing, is none, is too large, or is not UTF-8.
+    """
     try:
         found = path.stat()
         if stat.S_ISDIR(found.st_mode):
@@ -91,7 +98,7 @@ def _text_of(path: Path) -> str:
 
 
 def _said(error: yaml.YAMLError) -> str:
-    """What PyYAML says of a mistake, in one line."""
+    """Return what PyYAML says of a mistake, in one line."""
     if isinstance(error, yaml.reader.ReaderError):
         return f"it has the character U+{error.character:04X}, which YAML does not allow"
     if "\\t" in (said := str(getattr(error, "problem", None) or error)):
@@ -102,7 +109,7 @@ def _said(error: yaml.YAMLError) -> str:
 
 
 class _CarefulLoader(yaml.SafeLoader):
-    """Refuses, with its line, what is not read as it is written or would not end."""
+    """A loader that refuses values that are not what they look like, and structures without an end."""
 
     def __init__(self, text: str, path: Path) -> None:
         super().__init__(text)
@@ -111,7 +118,7 @@ class _CarefulLoader(yaml.SafeLoader):
         self._sizes: dict[int, int] = {}
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node:
-        """A part of the file, with how many values it stands for."""
+        """Read a part of the file, and count the values that it stands for."""
         event = self.peek_event()
         if len(self._open) > MOST_LEVELS:
             raise self._refused(event, f"this is nested more than {MOST_LEVELS} levels deep; write it flatter.")
@@ -129,6 +136,7 @@ class _CarefulLoader(yaml.SafeLoader):
         return node
 
     def _size_of(self, node: yaml.Node) -> int:
+        """Count the values that a part stands for, with all repetitions."""
         if id(node) in self._sizes or isinstance(node, yaml.ScalarNode):
             return self._sizes.get(id(node), 1)
         if isinstance(node, yaml.MappingNode):
@@ -136,7 +144,7 @@ class _CarefulLoader(yaml.SafeLoader):
         return 1 + sum(self._sizes[id(part)] for part in node.value)
 
     def _refuse_repeated_keys(self, node: yaml.MappingNode) -> None:
-        """YAML lets the last of two equal keys win, which loses half of a file silently."""
+        """Refuse a key that stands twice in a mapping: YAML would drop the first one without a word."""
         seen: set[str] = set()
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode):
@@ -145,12 +153,13 @@ class _CarefulLoader(yaml.SafeLoader):
                 seen.add(key.value)
 
     def _refuse_tag(self, event: yaml.Event) -> None:
+        """Refuse tags, by which YAML makes other objects than plain values."""
         tag = getattr(event, "tag", None)
         if tag not in (None, "!", *TAGS):
             raise self._refused(event, f"the tag '{tag.replace(STANDARD, '!!')}' is not read; write plain values.")
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
-        """The value of a part, where it is what it looks like."""
+        """Return the value of a part, if it is what it looks like."""
         value = super().construct_object(node, deep)
         pattern, kind = UNLIKE.get(node.tag.removeprefix(STANDARD), ("", ""))
         if pattern and isinstance(node, yaml.ScalarNode) and re.fullmatch(pattern, node.value):
@@ -160,4 +169,5 @@ class _CarefulLoader(yaml.SafeLoader):
         return value
 
     def _refused(self, at: yaml.Event | yaml.Node, sentence: str) -> UserError:
+        """Make an error that names the file and the line of a part."""
         return UserError(f"{self.path}, line {at.start_mark.line + 1}: {sentence}")

@@ -1,4 +1,4 @@
-"""Forms of values that several parts of the configuration share, with what each asks for in words."""
+"""Types of values that several sections of the configuration share, and what each asks a user to write."""
 
 from typing import Annotated
 
@@ -23,6 +23,6 @@ PATTERNS = {
     "place of one language",
     MEMBERS: "a path with {language} in it, such as 'locale/{language}/*.po'",
 }
-"""What each pattern asks for, in words."""
+"""What to write, by the pattern that a value does not match."""
 Language = Annotated[str, Field(pattern=LANGUAGE)]
 DatasetId = Annotated[str, Field(pattern=DATASET)]

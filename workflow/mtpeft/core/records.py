@@ -204,8 +204,10 @@ class RepresentationRecord(Record):
     effective_rank: dict[str, list[float]]
 
 
-class CometRecord(Record):
-    """A cell scored with COMET: `comet.json`; hashes are those of the decode.json and of the model's record.
+class MetricRecord(Record):
+    """A cell scored by a metric with a step of its own, such as COMET: `comet-<digest>.json`.
+
+    Hashes are those of the decode.json and of the record of the metric's model.
 
     Each test set has the number of its `sentences`, their scores in `segments`, and as `score` the mean of these. The
     model's `name` is that in the configuration, and `model` holds the hashes of its files.

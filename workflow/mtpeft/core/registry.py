@@ -6,6 +6,7 @@ Python files that the configuration names in `modules` add entries of any kind f
 
 import contextlib
 import importlib
+import importlib.util
 import pkgutil
 import signal
 import sys
@@ -47,7 +48,8 @@ class Registry(Generic[E]):
     Args:
         kind: type of the entries.
         package: whose modules hold them; modules whose name ends in one of `skipped` are not looked at.
-        word: what messages call an entry, such as `metric`. An entry that is a folder is in the module of that name.
+        word: what messages call an entry, such as `metric`. The entry of a folder is in the folder's module of that
+            name if there is one, else in its `__init__`.
     """
 
     def __init__(self, kind: type[E], package: str, *, word: str, skipped: tuple[str, ...] = ()) -> None:
@@ -86,7 +88,9 @@ class Registry(Generic[E]):
         for found in pkgutil.iter_modules(package.__path__):
             if not found.name.endswith(self.skipped or ("\0",)):
                 name = f"{self.package}.{found.name}"
-                yield importlib.import_module(f"{name}.{self.word}" if found.ispkg else name)
+                own = f"{name}.{self.word}"
+                is_folder = found.ispkg and importlib.util.find_spec(own) is not None
+                yield importlib.import_module(own if is_folder else name)
 
 
 def entries_in(module: ModuleType, kind: type[E]) -> list[E]:

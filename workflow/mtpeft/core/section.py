@@ -1,8 +1,8 @@
-"""The base of every part of config.yaml, and the one way to add a key to it later.
+"""The base type of the sections of config.yaml, and `later`, the one way to add a key to a section that is in use.
 
-What a job depends on, its params, holds the sections that the job reads, with all their defaults. A key that is added
-with a plain default therefore changes the params, and with them the digest, of every job that reads its section: all of
-their results would be made again. `later` adds a key whose default is left out of params.
+The params of a job hold the sections that it reads, with all their defaults. A key that is added with a plain default
+therefore changes the params, and with them the digest, of every job that reads its section, and all their results would
+be made again. `later` adds a key whose default is left out of params.
 """
 
 import json
@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Section(BaseModel):
-    """A mapping with known keys; unknown ones are refused."""
+    """A mapping of which all keys are known; others are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
@@ -21,9 +21,9 @@ class Section(BaseModel):
 def later(
     default: Any, *, description: str | None = None, compared: Callable[[Any], Any] = lambda value: value, **limits: Any
 ) -> Any:
-    """A key that has been added to a section after results were made: its default is left out of params.
+    """Declare a key that is added to a section after results were made: params leave it out where it has its default.
 
-    What reads the params parses them with the type of the section again, so the default stands here alone.
+    Readers of params parse them with the type of the section, so that the default stands here alone.
 
     Args:
         default: value under which results are as they were before the key existed.
@@ -36,5 +36,5 @@ def later(
 
 
 def plain(section: BaseModel) -> dict[str, Any]:
-    """A section as params have it: plain values of JSON, without the keys of `later` that have their default."""
+    """Return a section as params have it: plain values of JSON, without keys of `later` that have their default."""
     return json.loads(section.model_dump_json())

@@ -189,6 +189,6 @@ def receive(connection: socket.socket, size: int) -> bytes:
 
 
 def close_all(descriptors: Sequence[int]) -> None:
-    """Close descriptors."""
+    """Close file descriptors of this process."""
     for descriptor in descriptors:
         os.close(descriptor)

@@ -32,12 +32,15 @@ from mtpeft.steps.cells_of_studies import all_cells
 
 HUB_NAME = r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*"
 DRAWN = {"dev": (0.05, 20, 500), "test": (0.1, 50, 1000)}
-"""Share of the sentences that is set aside, and fewest and most of them; what is left must be more than both."""
+"""Share of the sentences that is drawn for a part, and fewest and most sentences of it."""
 TOKENS_PER_PAIR, FEWEST_UPDATES, MOST_UPDATES = 40, 200, 20_000
+"""Padded tokens of an average sentence pair, and limits of the updates of a training size."""
 SMALLEST_SIZE, SIZE_STEP, MOST_SIZES = 100, 4, 4
+"""Pairs of the smallest training size, factor between two sizes, and number of sizes."""
 SHARES = (0.001, 0.005, 0.01, 0.05, 0.1)
+"""Budgets, of which those stay that all methods can meet."""
 LARGE = 50_000_000
-"""Parameters from which on a model wants the small rates of large models."""
+"""Parameters from which on a model needs the small learning rates of large models."""
 
 
 def write_study(request: Request, to: Path) -> Iterator[str]:
@@ -66,7 +69,10 @@ def write_study(request: Request, to: Path) -> Iterator[str]:
     yield f"{to}: {', '.join([f'{kept:,} sentence pairs', *([f'of which {drawn}'] if drawn else []), *beside])}."
     yield from _taken(cleaned)
     if plan.new_languages:
-        yield f"{request.model} has no token for {listed(plan.new_languages)}, so it gets one, which `extend` says."
+        yield (
+            f"{request.model} has no token for {listed(plan.new_languages)}, so a new one is added; see 'extend' in "
+            "the file."
+        )
     yield from _unread(configuration, request)
     methods = ", ".join(sorted({cell.method for cell in cells}))
     yield f"{len(cells)} cells of {methods}, and {len(rate_classes(configuration))} searches for learning rates."
@@ -105,7 +111,7 @@ def _unread(configuration: Configuration, request: Request) -> Iterator[str]:
     read = languages_read(configuration, request.model_label)
     sides = (request.source, request.target)
     if read is None:
-        yield f"Nobody says which languages {request.model} has read; see that {listed(sides)} are among them."
+        yield f"Nothing says which languages {request.model} has read; make sure that {listed(sides)} are among them."
         return
     if lacking := [side for side in sides if not any(same_language(side, known) for known in read)]:
         yield (

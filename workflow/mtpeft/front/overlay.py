@@ -17,15 +17,16 @@ from mtpeft.data.cleaning import PROSE
 BATCH_TOKENS, EPOCHS = 2048, 12
 MOST_THREADS = 8
 SIZED_OPTIONS = {"adapter": {"activation": "relu"}, "lora": {"scaling": 2.0}}
+"""Options of the methods of the study that have a budget."""
 RATES = {
     True: {"full": [2.0e-5, 5.0e-5, 1.0e-4], "adapter": [2.0e-4, 5.0e-4, 1.0e-3], "lora": [2.0e-4, 5.0e-4, 1.0e-3]},
     False: {"full": [5.0e-4, 1.0e-3, 2.0e-3], "adapter": [2.5e-3, 5.0e-3, 1.0e-2], "lora": [2.5e-3, 5.0e-3, 1.0e-2]},
 }
-
-
+"""Learning rates to search, by whether the model is large."""
 NAMES = {"dev": "dev_files", "test": "test_files"}
 """Keys of a corpus for its given parts."""
 LONGEST_NAME = 40
+"""Most characters of the name of a file that are taken over into a label."""
 
 
 def free_label(name: str, catalogue: str, otherwise: str) -> str:
@@ -41,12 +42,12 @@ class Request:
 
     Attributes:
         files: two line-aligned files, source first, or one table or translation memory.
-        source: BCP 47 tag.
-        target: BCP 47 tag.
+        source: BCP 47 tag of the source language.
+        target: BCP 47 tag of the target language.
         model: a folder, or `owner/name@commit` of the hub.
-        columns: of a table: names or numbers of source and target.
-        dev: files of a dev set, in the same forms; none where it is to be drawn from the text.
-        test: the same of a test set.
+        columns: names or numbers of the columns of source and target, if the file has columns.
+        dev: files of a dev set, in any of these formats; none where it is drawn from the text.
+        test: files of a test set, likewise.
     """
 
     files: Sequence[str]
@@ -64,17 +65,17 @@ class Request:
 
     @property
     def corpus(self) -> str:
-        """Label of the corpus, which is what its files are called."""
+        """Label of the corpus, after the name of its file."""
         return free_label(Path(self.files[0]).name.split(".")[0], "corpora", "text")
 
     @property
     def pair(self) -> str:
-        """Label of the pair, which is none of config.yaml."""
+        """Label of the pair, which config.yaml has not."""
         return f"{self.corpus}-{self.source}-{self.target}"
 
     @property
     def model_label(self) -> str:
-        """Label of the model, which is what its folder or its page is called."""
+        """Label of the model, after the name of its folder or of its page."""
         return free_label(Path(self.model.rsplit("@", 1)[0]).resolve().name, "models", "base")
 
     @property
@@ -85,14 +86,14 @@ class Request:
 
 @dataclass(frozen=True)
 class Plan:
-    """Numbers that fit the text and the model, and the languages that the model has no token for.
+    """Numbers that fit the text and the model, and the languages for which the model has no token.
 
     Attributes:
-        split: sentences of dev and test that are drawn from the text, where they are not given.
-        sizes: of the training text, with the updates spent on them.
-        budgets: shares of the model's parameters.
-        large: whether the model wants the small rates of large ones.
-        new_languages: those that the model gets a token for.
+        split: number of sentences that are drawn from the text for dev and test, where they are not given.
+        sizes: number of training pairs and of updates, by label.
+        budgets: shares of the model's parameters, by label.
+        large: whether the model needs the small learning rates of large models.
+        new_languages: languages for which the model gets a new token.
     """
 
     split: Mapping[str, int]

@@ -9,9 +9,9 @@ from mtpeft.analysis.findings.records import FindingsRecord
 from mtpeft.config.schema import configuration_type
 from mtpeft.core.files import write_text
 from mtpeft.core.records import (
-    CometRecord,
     DataRecord,
     DecodeRecord,
+    MetricRecord,
     ModelRecord,
     RateRecord,
     RepresentationRecord,
@@ -32,7 +32,7 @@ TYPES: dict[str, type[BaseModel]] = {
     "decode": DecodeRecord,
     "score": ScoreRecord,
     "representations": RepresentationRecord,
-    "comet": CometRecord,
+    "metric": MetricRecord,
     "similarity": SimilarityRecord,
     "findings": FindingsRecord,
 }

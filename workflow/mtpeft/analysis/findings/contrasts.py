@@ -10,7 +10,7 @@ import numpy as np
 from mtpeft.analysis.estimates import Estimate, contrast, difference
 from mtpeft.analysis.resampling import Scored
 from mtpeft.analysis.score_tables import MISSING, TEST_SET
-from mtpeft.analysis.systems import Run, Sample, System, system_of
+from mtpeft.analysis.systems import Sample, ScoredRun, System, system_of
 from mtpeft.analysis.tables import Distance
 from mtpeft.cells import Cell, unfold
 from mtpeft.core.errors import UserError
@@ -91,7 +91,7 @@ class Contrast:
         return lacking_cells([run for system in self.all_systems for run in system.lacking]) or in_metric
 
     @property
-    def tuned_runs(self) -> list[Run]:
+    def tuned_runs(self) -> list[ScoredRun]:
         """Runs of the parameter-efficient side with a score, at its largest budget.
 
         Of several budgets the largest alone counts: that a small one can't improve the model is a part of the fall.
@@ -116,18 +116,18 @@ class Contrast:
         return drop_coefficients([system.share or 1.0 for system in self.peft])
 
 
-def lacking_cells(runs: Sequence[Run]) -> str:
+def lacking_cells(runs: Sequence[ScoredRun]) -> str:
     """Cells without a score, as the end of a sentence."""
     named = [run.cell.path if run.status == MISSING else f"{run.cell.path} ({run.status})" for run in runs]
     return f"cells {', '.join(named)}" if named else ""
 
 
-def contrasts_of(claim: Mapping[str, Any], runs: Mapping[Cell, Run]) -> list[Contrast]:
+def contrasts_of(claim: Mapping[str, Any], runs: Mapping[Cell, ScoredRun]) -> list[Contrast]:
     """The contrasts of a finding, from its params."""
     return [_contrast(params, runs) for params in claim["members"]]
 
 
-def _contrast(params: Mapping[str, Any], runs: Mapping[Cell, Run]) -> Contrast:
+def _contrast(params: Mapping[str, Any], runs: Mapping[Cell, ScoredRun]) -> Contrast:
     return Contrast(
         name=params["name"],
         setting=params.get("setting", ""),
@@ -209,7 +209,7 @@ def sample_of(part: str, pair: str, systems: Sequence[System], context: ClaimCon
     Raises:
         UserError: the similarities belong to another test set.
     """
-    first: Run = systems[0].measured[0]
+    first: ScoredRun = systems[0].measured[0]
     (sentences, _) = first.statistics[TEST_SET][DEFAULT_METRIC].shape
     rows = np.arange(sentences)
     if part == LEAST_SIMILAR:

@@ -12,7 +12,7 @@ from mtpeft.analysis.estimates import Estimate
 from mtpeft.analysis.findings.contrasts import ALL, ClaimContext, FullFineTuning, estimate, lacking_cells, sample_of
 from mtpeft.analysis.findings.records import SanityCheckRecord
 from mtpeft.analysis.p_values import holm, interval, p_greater
-from mtpeft.analysis.systems import Run, system_of
+from mtpeft.analysis.systems import ScoredRun, system_of
 from mtpeft.cells import Cell, unfold
 from mtpeft.config.significance import ALPHA
 from mtpeft.metrics.base import DEFAULT_METRIC
@@ -27,7 +27,7 @@ WARNINGS = {
 
 
 def check_full_fine_tuning(
-    rows: Sequence[Mapping[str, Any]], runs: Mapping[Cell, Run], context: ClaimContext
+    rows: Sequence[Mapping[str, Any]], runs: Mapping[Cell, ScoredRun], context: ClaimContext
 ) -> list[SanityCheckRecord]:
     """One record per row: full minus reference, and whether it is shown to exceed the margin, corrected over pairs."""
     margin = context.margins[DEFAULT_METRIC]
@@ -41,7 +41,7 @@ def check_full_fine_tuning(
 
 
 def check_untouched(
-    rows: Sequence[Mapping[str, Any]], runs: Mapping[Cell, Run], context: ClaimContext
+    rows: Sequence[Mapping[str, Any]], runs: Mapping[Cell, ScoredRun], context: ClaimContext
 ) -> list[SanityCheckRecord]:
     """One record per row: is the untouched model shown to be better than rows that know nothing of its pre-training?
 
@@ -85,7 +85,7 @@ def without_transfer(rows: Sequence[SanityCheckRecord]) -> frozenset[FullFineTun
 
 
 def _row_estimate(
-    row: Mapping[str, Any], runs: Mapping[Cell, Run], context: ClaimContext, *, sides: tuple[str, str]
+    row: Mapping[str, Any], runs: Mapping[Cell, ScoredRun], context: ClaimContext, *, sides: tuple[str, str]
 ) -> Estimate | str:
     """One side of a row minus the other in the default metric, or the missing cells in words."""
     systems = [system_of(runs, unfold([row[side]])) for side in sides]

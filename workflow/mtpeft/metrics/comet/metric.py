@@ -13,7 +13,6 @@ from mtpeft.core.forms import HUB_MODEL
 from mtpeft.core.section import Section
 from mtpeft.isolated.install import pinned_version
 from mtpeft.metrics.base import Metric
-from mtpeft.metrics.comet.model import check_encoder, encoder_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -106,6 +105,8 @@ def mistakes(comet: Comet) -> Iterator[str]:
             "{path: a/folder}."
         )
     if comet.path and not found:
+        from mtpeft.metrics.comet.model import check_encoder, encoder_of
+
         try:
             check_encoder(encoder_of(found_path(comet.path), key="comet.path"), given=comet.encoder is not None)
         except UserError as error:

@@ -9,7 +9,7 @@ from mtpeft.cells import Cell
 from mtpeft.core import provenance
 from mtpeft.core.checksums import require_whole
 from mtpeft.core.files import read_lines, read_record, sha256_of, write_record
-from mtpeft.core.records import CometRecord
+from mtpeft.core.records import MetricRecord
 from mtpeft.data.tsv import read_pairs
 from mtpeft.metrics.comet.environment import ask_for_scores
 
@@ -48,7 +48,7 @@ def score_with_comet(
     }
     how = {key: params[key] for key in ("batch_size", "threads")}
     found = ask_for_scores(environment.parent, parts, sets, **how) if sets else {"scores": {}, "device": ""}
-    content = CometRecord(
+    content = MetricRecord(
         cell=cell.named,
         status=status,
         settings=dict(params),

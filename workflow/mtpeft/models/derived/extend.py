@@ -27,11 +27,9 @@ from mtpeft.models.tokenizer import EXTENSION, Extension, NewLanguage, Side, loa
 if TYPE_CHECKING:
     import torch
 
+EXTEND = ModelSource(name="extend", folder="extended")
 SIZES = ("vocab_size", "decoder_vocab_size")
 """Keys of a config.json that say how many entries there are."""
-
-
-EXTEND = ModelSource(name="extend", folder="extended")
 Row = tuple[int, ...]
 """Entries whose rows have the mean with which the row of a new one begins."""
 
@@ -42,14 +40,14 @@ def extend_model(
     """Write the extended model into `extended/`, and its `base.json` beside that.
 
     Args:
-        params: `languages`, by BCP 47 tag the one that each is like, or None for the mean of all; `pieces`, how many;
-            `sides`, which side of each text the sentences are.
+        params: `languages`, new ones by BCP 47 tag, each with the one whose token it begins as, or None for the mean of
+            all; `pieces`, the number of new ones; `sides`, the side of each text that the sentences are of.
         base: `base.json` of the model.
-        sentences: of each text from which new pieces are learnt.
-        record: where the record goes.
+        sentences: sentences of each text from which new pieces are learnt.
+        record: `base.json` of the extended model.
 
     Raises:
-        UserError: the model knows a language already or names none by tokens, or the text is too small.
+        UserError: the model knows a language already or has no language tokens, or the text is too small.
     """
     origin = read_record(base)
     folder, target = Path(origin["folder"]), record.parent / EXTEND.folder
@@ -82,7 +80,7 @@ def extend_model(
 
 
 def _tokens(sides: Sequence[Side], texts: Sequence[Sequence[str]], folder: Path) -> list[list[int]]:
-    """Sentences of one side of each text as the tokenizer has them, without special tokens."""
+    """Return the tokens of the sentences of all texts, without special tokens."""
     tokenizer = load_tokenizer(folder)
     rows = []
     for side, sentences in zip(sides, texts, strict=True):

@@ -1,7 +1,6 @@
-"""What each job of the workflow is told, and which jobs an edit of the configuration reaches."""
+"""The params of each job of the workflow, and which jobs an edit of the configuration reaches."""
 
 import json
-import re
 from collections.abc import Mapping
 from functools import cache
 from itertools import product
@@ -9,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mtpeft.cells import DIMENSIONS, RATE_LABELS, Cell, cells_told
+from mtpeft.cells import RATE_LABELS, Cell, cells_told
 from mtpeft.config.contrasts import foreign_language
 from mtpeft.config.load import merge, validate
 from mtpeft.config.models import vocabulary_of
@@ -26,8 +25,8 @@ def configured(overlay: Mapping[str, Any] | None = None) -> Configuration:
     return validate(merge(PRETRAINED, overlay or {}))
 
 
-def told(configuration: Configuration) -> dict[tuple[str, ...], str]:
-    """What every job of the workflow is told, but those that put the cells of all studies together."""
+def all_params(configuration: Configuration) -> dict[tuple[str, ...], str]:
+    """Params of every job of the workflow, but of those that put the cells of all studies together."""
     jobs: dict[tuple[str, ...], dict[str, Any]] = {}
 
     def add(step: str, *labels: Any) -> None:
@@ -62,12 +61,12 @@ def told(configuration: Configuration) -> dict[tuple[str, ...], str]:
 
 
 @cache
-def told_by_default() -> Mapping[tuple[str, ...], str]:
-    return told(configured())
+def default_params() -> Mapping[tuple[str, ...], str]:
+    return all_params(configured())
 
 
 def changed(overlay: Mapping[str, Any]) -> set[tuple[str, ...]]:
-    return differing(told_by_default(), told(configured(overlay)))
+    return differing(default_params(), all_params(configured(overlay)))
 
 
 def differing(before: Mapping[tuple[str, ...], str], after: Mapping[tuple[str, ...], str]) -> set[tuple[str, ...]]:
@@ -132,20 +131,18 @@ def test_pairs_are_screened_against_the_other_corpora_in_use(
 
 
 def labels_of(job: tuple[str, ...]) -> dict[str, str]:
-    """Labels of the cell that a job belongs to, or of the class of cells whose rate it searches for."""
-    if job[0] == "rate_search_params":
+    """Labels of the cell that a job belongs to, or of the cells whose learning rate it searches for."""
+    if job[0] == "search_rate":
         return dict(zip(RATE_LABELS, job[1:], strict=True))
-    found = dict(re.findall(r"(\w+)='([^']*)'", job[1]))
-    return found if set(found) == set(DIMENSIONS) else {}
+    return Cell.parse(job[1]).named if job[0] in ("train", "decode", "score") else {}
 
 
 def jobs_of(steps: set[str], **labels: set[str]) -> set[tuple[str, ...]]:
     """Jobs of the default configuration by their step and, for each dimension given, the labels that they may have."""
     return {
         job
-        for job in told_by_default()
-        if job[0].removesuffix("_settings") in steps
-        and all(labels_of(job)[name] in wanted for name, wanted in labels.items())
+        for job in default_params()
+        if job[0] in steps and all(labels_of(job)[name] in wanted for name, wanted in labels.items())
     }
 
 
@@ -163,14 +160,14 @@ TRAINED = set(PRETRAINED["methods"]) - {"none", "retrieval"}
         ({"rate_search": {"extensions": 1}}, {"method": TRAINED}),
         ({"rate_search": {"pair": "de-en", "seed": 9}}, {"method": TRAINED}),
     ],
-    ids=["rate", "search", "option", "budget", "updates", "extensions", "tuned on"],
+    ids=["rate", "search", "option", "budget", "updates", "extensions", "searched on"],
 )
 def test_an_edit_changes_the_training_of_the_cells_that_use_it_alone(
     overlay: dict[str, Any], labels: dict[str, set[str]]
 ) -> None:
     edited = changed(overlay)
 
-    assert edited == jobs_of({"train", "tune"}, **labels)
+    assert edited == jobs_of({"train", "search_rate"}, **labels)
     assert edited
 
 
@@ -181,14 +178,14 @@ WRITTEN = {"methods": {"lora": {"learning_rate": {"search": None, "n100": 0.002,
     ("overlay", "steps", "labels"),
     [
         ({"methods": {"lora": {"learning_rate": {"n100": 0.004}}}}, {"train"}, {"method": {"lora"}, "size": {"n100"}}),
-        ({"rate_search": {"extensions": 1}}, {"train", "tune"}, {"method": TRAINED - {"lora"}}),
+        ({"rate_search": {"extensions": 1}}, {"train", "search_rate"}, {"method": TRAINED - {"lora"}}),
     ],
     ids=["one rate", "the search for the others"],
 )
 def test_rates_that_are_written_down_stay_by_themselves(
     overlay: dict[str, Any], steps: set[str], labels: dict[str, set[str]]
 ) -> None:
-    edited = differing(told(configured(WRITTEN)), told(configured(merge(WRITTEN, overlay))))
+    edited = differing(all_params(configured(WRITTEN)), all_params(configured(merge(WRITTEN, overlay))))
 
     assert edited == jobs_of(steps, **labels)
     assert edited
@@ -197,16 +194,16 @@ def test_rates_that_are_written_down_stay_by_themselves(
 @pytest.mark.parametrize(
     ("overlay", "steps"),
     [
-        ({"training": {"warmup": 0.2}}, {"train_params", "rate_search_params"}),
-        ({"decoding": {"beam_size": 4}}, {"train_params", "rate_search_params", "decode_params"}),
-        ({"sizes": {"n100": {"pairs": 300}}}, {"subset_settings", "train_params", "rate_search_params"}),
-        ({"sizes": {"n100": {"updates": 300}}}, {"train_params", "rate_search_params"}),
+        ({"training": {"warmup": 0.2}}, {"train", "search_rate"}),
+        ({"decoding": {"beam_size": 4}}, {"train", "search_rate", "decode"}),
+        ({"sizes": {"n100": {"pairs": 300}}}, {"choose_subset", "train", "search_rate"}),
+        ({"sizes": {"n100": {"updates": 300}}}, {"train", "search_rate"}),
         ({"sizes": {"n100": {"draws": "by_seed"}}}, set()),
-        ({"sizes": {"n100": {"draws": "fixed"}}}, {"train_params", "rate_search_params"}),
-        ({"corpora": {"interface": {"split": {"dev": 77}}}}, {"split_params"}),
-        ({"corpora": {"interface": {"clean": {"max_words": 20}}}}, {"clean_params"}),
-        ({"corpora": {"interface": {"wheels": {"django": {"languages": {"pt": "pt_BR"}}}}}}, {"clean_params"}),
-        ({"studies": {"budgets": {"stamp": "draft"}}}, {"figure_params"}),
+        ({"sizes": {"n100": {"draws": "fixed"}}}, {"train", "search_rate"}),
+        ({"corpora": {"interface": {"split": {"dev": 77}}}}, {"split_corpus"}),
+        ({"corpora": {"interface": {"clean": {"max_words": 20}}}}, {"clean_pair"}),
+        ({"corpora": {"interface": {"wheels": {"django": {"languages": {"pt": "pt_BR"}}}}}}, {"clean_pair"}),
+        ({"studies": {"budgets": {"stamp": "draft"}}}, {"draw_figure"}),
     ],
 )
 def test_an_edit_reaches_the_steps_that_use_it_alone(overlay: dict[str, Any], steps: set[str]) -> None:
@@ -222,14 +219,14 @@ def test_the_language_of_a_pair_is_the_one_that_is_not_english(source: str, targ
     assert foreign_language(configuration, "mine") == language
 
 
-def test_what_trains_nothing_is_told_of_no_optimisation() -> None:
+def test_what_trains_nothing_has_no_optimisation() -> None:
     edited = changed({"training": {"warmup": 0.2}})
 
     assert {labels_of(job)["method"] for job in edited} == TRAINED
 
 
-def test_settings_are_plain_sorted_json() -> None:
-    for text in told_by_default().values():
+def test_params_are_plain_sorted_json() -> None:
+    for text in default_params().values():
         content = json.loads(text)
         assert text == json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
         assert "\n" not in text
