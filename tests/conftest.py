@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mtpeft.core.registry import REGISTRIES
-from mtpeft.methods import METHODS
 from support.sweep import SLOW, TABLES, copy, made_once, run
 
 if TYPE_CHECKING:
@@ -56,11 +55,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def _registry_as_before() -> Iterator[None]:
-    """A configuration that names methods from outside adds them to the registry of the process."""
-    before = dict(METHODS)
+    """A configuration that names modules from outside adds their entries to the registries of the process."""
     yield
-    METHODS.clear()
-    METHODS.update(before)
     for registry in REGISTRIES:
         registry.forget_outside()
 

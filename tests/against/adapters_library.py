@@ -90,6 +90,7 @@ def write(folder: Path) -> None:
 def check(folder: Path) -> None:
     """Our half: the same weights in our adapters."""
     sys.path.insert(0, str(Path(__file__).parents[2] / "workflow"))
+    from mtpeft.methods import options_of
     from mtpeft.methods.adapter import ADAPTER
     from mtpeft.models.families import read_shape
 
@@ -97,10 +98,10 @@ def check(folder: Path) -> None:
         place = folder / f"{name}-{kind}"
         model = _model(name)
         model.load_state_dict(load_file(place / "base.safetensors"))
-        given = {"method": "adapter", "activation": "relu", **KINDS[kind]}
+        given = options_of({"method": "adapter", "activation": "relu", **KINDS[kind]})
         # BART is none of our families, and has its layers where mBART has them.
         config = model.config.to_dict() | ({"model_type": "mbart"} if name == "bart" else {})
-        sites = ADAPTER.sites(read_shape(config), given)
+        sites = ADAPTER.target_modules(read_shape(config), given)
         tuned = ADAPTER.apply(model, {site.module: BOTTLENECK for site in sites}, given).eval()
         own = load_file(place / "own.safetensors")
         used = sum(_copy(tuned, site.module, own) for site in sites)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 PACED = str(ROOT / "tests/support/paced_method.py")
 UPDATES = 60
 OVERLAY = {
-    "method_modules": [PACED],
+    "modules": [PACED],
     "methods": {"paced": {"method": "paced", "learning_rate": 0.005}},
 }
 LABELS = cell_name("small/es-en/n200/paced/native/1", OVERLAY)

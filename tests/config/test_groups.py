@@ -17,7 +17,7 @@ from mtpeft.core.errors import TryAgainError, UserError
 from mtpeft.core.files import read_record
 from mtpeft.data.token_arrays import IGNORED, model_inputs, read_arrays
 from mtpeft.decoding.translator import load_cell
-from mtpeft.methods.task_ids import domain_of, say_domains, takers_of
+from mtpeft.methods.task_ids import set_task_ids, task_id_of, task_modules
 from mtpeft.models.load import load_base
 from mtpeft.models.tokenizer import open_tokenizer, special_tokens_of
 from mtpeft.steps.base_models import base_file
@@ -165,7 +165,7 @@ def test_each_pair_trains_the_sets_of_its_own_languages(sweep: Path, tmp_path: P
         special_tokens_of(open_tokenizer(job.folder, own, vocabulary="x"), model.config) for own in SIDES.values()
     ]
     batch = batches(settings, job.inputs, specials)
-    assert set(batch(0)["domains"].tolist()) == {0, 1}
+    assert set(batch(0)["task_ids"].tolist()) == {0, 1}
     factors = update_once(model, batch, settings, losses)
     assert {len(factor) for factor in factors} == {2}
     assert all(bool(factor.grad.any(dim=1).all()) for factor in factors)
@@ -173,7 +173,7 @@ def test_each_pair_trains_the_sets_of_its_own_languages(sweep: Path, tmp_path: P
 
 def update_once(model: nn.Module, batch: Any, settings: dict[str, Any], losses: list[str]) -> list[nn.Parameter]:
     """Make one update; returns what was trained, with its gradients."""
-    told = {"takers": takers_of(model), "objective": objective(losses)}
+    told = {"task_modules": task_modules(model), "objective": objective(losses)}
     task = TrainingTask(model=model, batch=batch, evaluate=lambda poll: 0.0, identity="", **told)
     weights = [weight for weight in model.parameters() if weight.requires_grad]
     optimizer = torch.optim.SGD([{"params": weights, "factor": 1.0}], lr=0.1)
@@ -195,8 +195,8 @@ def test_each_row_of_a_mixed_batch_is_that_of_its_own_pair(sweep: Path, tmp_path
     members = set()
     for update in range(3):
         inputs = batch(update)
-        members |= set(inputs["domains"].tolist())
-        for row, member in enumerate(inputs["domains"].tolist()):
+        members |= set(inputs["task_ids"].tolist())
+        for row, member in enumerate(inputs["task_ids"].tolist()):
             labels = inputs["labels"][row]
             words = labels[labels != IGNORED]
             (place,) = [
@@ -215,8 +215,8 @@ def test_each_row_of_a_mixed_batch_is_that_of_its_own_pair(sweep: Path, tmp_path
 class Listening(nn.Module):
     """A module that wants to know of which pair its rows are."""
 
-    takes_domains = True
-    domains: Any = 0
+    takes_task_ids = True
+    task_ids: Any = 0
 
 
 def test_updates_and_dev_scores_say_the_pair_of_every_row(sweep: Path, tmp_path: Path) -> None:
@@ -231,13 +231,13 @@ def test_updates_and_dev_scores_say_the_pair_of_every_row(sweep: Path, tmp_path:
     batch = batches(settings, given, specials)
     heard: list[Any] = []
     update_once(model, batch, settings, [])
-    assert model.ear.domains.equal(batch(0)["domains"])
-    assert not hasattr(model.deaf, "domains")
+    assert model.ear.task_ids.equal(batch(0)["task_ids"])
+    assert not hasattr(model.deaf, "task_ids")
 
     scores = iter([10.0, 40.0])
 
     def score(poll: object) -> float:
-        heard.append(model.ear.domains)
+        heard.append(model.ear.task_ids)
         return next(scores)
 
     assert mean_over_pairs(model, [score, score])(lambda: None) == 25.0
@@ -246,11 +246,11 @@ def test_updates_and_dev_scores_say_the_pair_of_every_row(sweep: Path, tmp_path:
 
 def test_a_pair_is_told_by_its_place_in_the_group() -> None:
     trained = {"members": SIDES}
-    assert [domain_of(trained, pair) for pair in ("en-es", "es-en", "de-en")] == [0, 1, None]
-    assert domain_of({"languages": SIDES["es-en"]}, "any other") == 0
+    assert [task_id_of(trained, pair) for pair in ("en-es", "es-en", "de-en")] == [0, 1, None]
+    assert task_id_of({"languages": SIDES["es-en"]}, "any other") == 0
     model = nn.Sequential(Listening(), nn.Sequential(Listening()))
-    say_domains(model, 1)
-    assert (model[0].domains, model[1][0].domains) == (1, 1)
+    set_task_ids(model, 1)
+    assert (model[0].task_ids, model[1][0].task_ids) == (1, 1)
 
 
 # ---------------------------------------------------------------- a cell from end to end

@@ -35,9 +35,7 @@ def test_the_study_of_methods_has_every_method_and_tunes_them_with_equal_effort(
     configuration = load([ROOT / "workflow/studies/methods.yaml"])
     methods = {cell.method for cell in all_cells(configuration)}
     assert {configuration.methods[method].method for method in methods} == set(METHODS)
-    trained = [
-        method for method in sorted(methods) if METHODS[configuration.methods[method].method].trains != "nothing"
-    ]
+    trained = [method for method in sorted(methods) if METHODS[configuration.methods[method].method].trains != "none"]
     searches = [sorted(search_of(configuration, method).search) for method in trained]
     assert [[rate / search[0] for rate in search] for search in searches] == [[1, 2, 4]] * len(trained)
 

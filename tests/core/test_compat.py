@@ -4,7 +4,10 @@ import ast
 import inspect
 import itertools
 import logging
+import os
 import re
+import subprocess
+import sys
 import time
 from dataclasses import fields
 from pathlib import Path
@@ -196,6 +199,100 @@ def test_eight_bit_layers_log_their_casts_where_they_did() -> None:
         assert not functions.logger.isEnabledFor(logging.WARNING)
     finally:
         functions.logger.setLevel(before)
+
+
+def test_peft_finds_adapters_by_plain_text() -> None:
+    from peft import PeftType, mapping
+    from peft.tuners.lora import LoraModel
+
+    tables = [f"PEFT_TYPE_TO_{of}_MAPPING" for of in ("CONFIG", "TUNER", "PREFIX")]
+    assert all(isinstance(getattr(mapping, table, None), dict) for table in tables), (
+        "peft keeps its types of adapter elsewhere; see where register_adapter has to write."
+    )
+    assert compat.registered_adapter("LORA") == compat.registered_adapter(PeftType.LORA), (
+        "peft does not compare its types of adapter as text any more."
+    )
+    compat.register_adapter("OF_A_TEST", dict, LoraModel)
+    try:
+        assert compat.registered_adapter("OF_A_TEST") == (dict, LoraModel)
+    finally:
+        for table in tables:
+            getattr(mapping, table).pop("OF_A_TEST")
+
+
+def test_peft_calls_the_functions_that_adapters_override() -> None:
+    from peft.tuners.tuners_utils import BaseTuner, BaseTunerLayer
+
+    expected = {
+        "_create_and_replace": "peft_config adapter_name target target_name parent current_key parameter_name",
+        "_prepare_adapter_config": "peft_config model_config",
+        "_replace_module": "parent child_name new_module child",
+    }
+    for name, arguments in expected.items():
+        found = list(inspect.signature(getattr(BaseTuner, name)).parameters)
+        assert found == ["self", *arguments.split()], f"peft's BaseTuner.{name} takes {found}; see AdapterModel."
+    source = inspect.getsource(BaseTuner.inject_adapter)
+    assert "self._prepare_adapter_config(" in source, "peft prepares configurations elsewhere; see AdapterModel."
+    assert "self._create_and_replace(" in source, "peft puts adapters in elsewhere; see AdapterModel."
+    for name in ("_disable_adapters", "_active_adapter"):
+        assert hasattr(BaseTunerLayer, name), f"peft's layers have no {name} any more; see WrapperLayer."
+
+
+def test_peft_keeps_buffers_by_adapter() -> None:
+    import torch
+
+    buffers = compat.buffers_by_adapter()
+    buffers["one"] = torch.ones(2)
+    assert "one" in buffers.state_dict(), "peft's BufferDict does not store its buffers any more."
+
+
+def test_peft_trains_a_module_beside_an_adapter_and_forgets_adapters() -> None:
+    from peft import LoraConfig, get_peft_model
+    from transformers import MarianConfig, MarianMTModel
+
+    sizes = {"d_model": 8, "encoder_layers": 1, "decoder_layers": 1, "vocab_size": 12, "pad_token_id": 0}
+    heads = {f"{side}_attention_heads": 2 for side in ("encoder", "decoder")}
+    widths = {f"{side}_ffn_dim": 8 for side in ("encoder", "decoder")}
+    base = MarianMTModel(MarianConfig(**sizes, **heads, **widths, decoder_start_token_id=0))
+    model = get_peft_model(base, LoraConfig(target_modules=["q_proj"]))
+    compat.train_beside(model, "fc1")
+    trained = {name for name, weight in model.named_parameters() if weight.requires_grad}
+    assert any("fc1.modules_to_save" in name for name in trained), "peft trains modules beside adapters otherwise."
+    assert hasattr(base, "peft_config"), "peft leaves no configuration at the base; forget_adapters may go."
+    compat.forget_adapters(base)
+    assert not hasattr(base, "peft_config")
+
+
+def test_pefts_rank_allocator_is_as_its_subclass_expects() -> None:
+    from peft.tuners.adalora import RankAllocator, SVDLinear
+
+    source = inspect.getsource(RankAllocator)
+    for name in ("_set_budget_scheduler", "mask_to_budget", "_element_score", "update_and_allocate", "budget_schedule"):
+        assert f"def {name}(" in source, f"peft's RankAllocator has no {name} any more; see ExactAllocator."
+    for name in ("ipt", "exp_avg_ipt", "exp_avg_unc", "init_bgt", "target_bgt"):
+        assert f"self.{name} =" in source, f"peft's RankAllocator has no {name} any more; see RankAllocation."
+    layer = inspect.getsource(SVDLinear.__mro__[1]) + inspect.getsource(inspect.getmodule(SVDLinear))
+    for name in ("lora_E", "lora_A", "lora_B", "ranknum"):
+        assert f"self.{name} = nn.ParameterDict" in layer, f"peft's AdaLoRA layers have no {name} any more."
+
+
+def test_our_adapters_follow_the_import_of_peft() -> None:
+    program = "import mtpeft, sys; assert 'peft' not in sys.modules; import peft.mapping as m; "
+    program += "print('BOTTLENECK' in m.PEFT_TYPE_TO_TUNER_MAPPING)"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "workflow")}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "True", "Adapters are not registered any more when peft is imported."
+
+
+def test_attention_modules_say_their_implementation() -> None:
+    from transformers import MBartConfig
+    from transformers.models.mbart.modeling_mbart import MBartAttention
+
+    config = MBartConfig(d_model=4, encoder_attention_heads=2, attn_implementation="eager")
+    attention = MBartAttention(embed_dim=4, num_heads=2, config=config)
+    assert compat.attention_implementation(attention) == "eager", (
+        "transformers says the implementation of attention elsewhere."
+    )
 
 
 @pytest.mark.parametrize("name", ["BLEU", "CHRF", "TER"])

@@ -9,8 +9,8 @@ from mtpeft.config.load import load, merge, validate
 from mtpeft.config.methods import method_options
 from mtpeft.config.models import model_shape
 from mtpeft.core.errors import UserError
-from mtpeft.methods import METHODS
-from mtpeft.methods.budget import allocate_share, places, sites_of
+from mtpeft.methods import METHODS, options_of
+from mtpeft.methods.budget import allocate_share, modules_used, targets_of
 from mtpeft.models.architecture import ModelShape
 from support.config import DEFAULT, STUDY
 
@@ -36,24 +36,24 @@ def roles_of(sizes: Mapping[str, int], shape: ModelShape) -> set[str]:
 @pytest.mark.parametrize("layers", [["query", "value"], ["feed_forward"], ["key"], ["all"]], ids=str)
 def test_the_layers_that_are_named_have_a_size_at_every_budget_and_no_others(method: str, layers: Any) -> None:
     options = {"method": method, **DEFAULTS[method], "layers": layers}
-    sites = sites_of(METHODS[method], SHAPE, options)
+    sites = targets_of(METHODS[method], SHAPE, options_of(options))
     least, most = (
         sum(site.cost(size) for site, size in own)
-        for own in ([(site, site.least) for site in sites], [(site, site.most) for site in sites])
+        for own in ([(site, site.min_size) for site in sites], [(site, site.max_size) for site in sites])
     )
     for budget in (least, (2 * least + most) // 3, most):
         sizes = allocate_share(sites, budget, 1.0).sizes
         assert roles_of(sizes, SHAPE) == set(ROLES if layers == ["all"] else layers)
-        assert places(sites, sizes) == f"{len(sites)} of {len(sites)}"
+        assert modules_used(sites, sizes) == f"{len(sites)} of {len(sites)}"
 
 
 def test_without_names_the_table_says_how_many_places_a_budget_reaches() -> None:
-    sites = sites_of(METHODS["lora"], SHAPE, {"method": "lora", "scaling": 2.0})
+    sites = targets_of(METHODS["lora"], SHAPE, options_of({"method": "lora", "scaling": 2.0}))
     small, large = (allocate_share(sites, SHAPE.total, share).sizes for share in (0.005, 0.1))
     assert roles_of(small, SHAPE) >= {"query", "value"}
     assert len(small) < len(sites)
-    assert places(sites, small) == f"{len(small)} of {len(sites)}"
-    assert places(sites, large) == f"{len(sites)} of {len(sites)}"
+    assert modules_used(sites, small) == f"{len(small)} of {len(sites)}"
+    assert modules_used(sites, large) == f"{len(sites)} of {len(sites)}"
 
 
 def lora(layers: Any) -> dict[str, Any]:

@@ -16,18 +16,18 @@ from mtpeft.core.files import read_record, sha256_of, write_record
 from mtpeft.core.records import RepresentationRecord
 from mtpeft.data.token_arrays import TokenPairs, read_arrays
 from mtpeft.decoding.representations import GramMatrix, hooked_layers, layer_states, measure_representations
-from mtpeft.methods import METHODS
+from mtpeft.methods import METHODS, options_of
 from mtpeft.models.load import load_base
 from mtpeft.steps.cells_of_studies import all_represented, cell_files, study_tables
 from mtpeft.steps.freshness import is_represented
 from mtpeft.training.finetune import finetune
+from support.adapter import SPECIAL_TOKENS
 from support.config import DEFAULT
 from support.method import Subject, batch, stir, write_base
 from support.method_cases import CASES
 from support.model import MAX_POSITIONS, arrays, cell, inputs, train_params
 from support.steps import inputs_of, represent_params
 from support.sweep import planned
-from support.tuner import SPECIAL_TOKENS
 
 STUDY = {
     "models": ["small"],
@@ -116,7 +116,7 @@ def test_vectors_before_the_text_are_no_tokens(sweep: Path, length: int) -> None
     layers = ("model.encoder.layers.0", "model.decoder.layers.0")
     plain = layer_states(base, layers, pairs, special_tokens=special_tokens)
     options = {"method": "prompt"}
-    prompted = METHODS["prompt"].apply(base, {"model.encoder": length}, options).eval()
+    prompted = METHODS["prompt"].apply(base, {"model.encoder": length}, options_of(options)).eval()
     stir(prompted, by=5.0)
     found = layer_states(prompted, layers, pairs, special_tokens=special_tokens)
     room = np.minimum(pairs.source.lengths, MAX_POSITIONS - length)

@@ -18,9 +18,9 @@ from mtpeft.models.load import prepare_torch
 from mtpeft.models.special_tokens import SpecialTokens
 from mtpeft.models.tokenizer import special_tokens_of
 from mtpeft.training.finetune import finetune
+from support.adapter import stir
 from support.family import CHECKPOINTS, family_inputs, family_settings
 from support.model import cell
-from support.tuner import stir
 
 SENTENCES = ["Abre la puerta del jardín", "Crea una carpeta nueva", "No hay espacio en el disco"]
 MERGED = [

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from mtpeft.config.load import merge, validate
-from mtpeft.config.methods import method_sites
+from mtpeft.config.methods import method_targets
 from mtpeft.config.models import model_shape
 from mtpeft.config.representations import represented_in
 from mtpeft.config.studies import study_others
@@ -224,7 +224,7 @@ def test_the_snippets_of_methods_are_valid_overlays(snippet: dict[str, Any]) -> 
     configuration = validate(merge(DEFAULT, {**snippet, "findings": dict.fromkeys(DEFAULT["findings"])}))
     shape = model_shape(configuration, "small")
     for method in snippet["methods"]:
-        sites = method_sites(configuration, method, shape)
+        sites = method_targets(configuration, method, shape)
         low, high = reach(sites)
         assert low == high or any(low <= int(share * shape.total) <= high for share in shares), method
 

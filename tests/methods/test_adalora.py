@@ -40,7 +40,7 @@ def subject(subject_of: Callable[..., Subject]) -> Subject:
 
 
 def hook_of(model: nn.Module) -> UpdateHook:
-    return METHODS["ADALORA"].hook(model, OPTIONS)
+    return METHODS["ADALORA"].hook(model)
 
 
 def train(model: nn.Module, subject: Subject, hook: UpdateHook, *, updates: int = UPDATES) -> list[int]:
@@ -82,11 +82,11 @@ def test_what_is_left_is_the_budget_to_the_parameter_however_it_is_spread(
     before = logits(model.eval(), inputs_)
 
     finished = subject.finish(model)
-    left = METHODS["ADALORA"].sizes_left(finished)
+    left = METHODS["ADALORA"].sizes_at_end(finished)
     folder = save_tuned(finished, tmp_path / "tuned", diverged=False)
     opened = open_tuned(subject.base, folder).eval()
 
-    sites = METHODS["ADALORA"].sites(subject.shape, OPTIONS)
+    sites = METHODS["ADALORA"].target_modules(subject.shape, subject.options)
     assert count(sites, left) == subject.allocation.trained
     (file,) = folder.glob("*.safetensors")
     assert sum(tensor.numel() for tensor in load_file(file).values()) == subject.allocation.trained

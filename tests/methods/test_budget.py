@@ -8,8 +8,8 @@ from itertools import product
 
 import pytest
 
-from mtpeft.methods import METHODS
-from mtpeft.methods.base import Site
+from mtpeft.methods import METHODS, method_of, options_of
+from mtpeft.methods.base import TargetModule
 from mtpeft.methods.budget import OutOfReachError, allocate, allocation_of, count, reach
 from mtpeft.models.families import read_shape
 from mtpeft.models.load import parameters, random_model
@@ -24,19 +24,19 @@ OPTIONS = {
     **{
         name: {"method": name}
         for name, method in METHODS.items()
-        if name in CATALOGUE.methods and method.trains == "point"
+        if name in CATALOGUE.methods and method.trains == "fixed"
     },
 }
-SIZED = [name for name, options in OPTIONS.items() if METHODS[options["method"]].trains == "sized"]
+SIZED = [name for name, options in OPTIONS.items() if METHODS[options["method"]].trains == "budgeted"]
 POINTS = [name for name in OPTIONS if name not in SIZED]
 PLAIN = [name for name in SIZED if name in METHODS]
 SHARES = (0.001, 0.002, 0.004, 0.01, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5)
 
 
-def sites_of(method: str, name: str) -> tuple[list[Site], int]:
+def targets_of(method: str, name: str) -> tuple[list[TargetModule], int]:
     shape = read_shape(CONFIGS[name])
     options = OPTIONS[method]
-    return list(METHODS[options["method"]].sites(shape, options)), shape.total
+    return list(method_of(options).target_modules(shape, options_of(options))), shape.total
 
 
 def test_mbart_50_has_the_size_that_its_authors_published() -> None:
@@ -47,7 +47,7 @@ def test_mbart_50_has_the_size_that_its_authors_published() -> None:
 @pytest.mark.parametrize("name", CONFIGS)
 @pytest.mark.parametrize("method", SIZED)
 def test_a_budget_is_spent_to_the_last_step(method: str, name: str, share: float) -> None:
-    sites, total = sites_of(method, name)
+    sites, total = targets_of(method, name)
     budget = int(share * total)
     low, high = reach(sites)
     if not low <= budget <= high:
@@ -61,21 +61,21 @@ def test_a_budget_is_spent_to_the_last_step(method: str, name: str, share: float
     assert allocation.left_over == budget - allocation.trained
     sizes = {site: allocation.sizes.get(site.module, 0) for site in sites}
     assert allocation.sizes == {site.module: size for site, size in sizes.items() if size}
-    assert all(site.least <= size <= site.most for site, size in sizes.items())
-    steps = [site.cost(size + 1) - site.cost(size) for site, size in sizes.items() if size < site.most]
+    assert all(site.min_size <= size <= site.max_size for site, size in sizes.items())
+    steps = [site.cost(size + 1) - site.cost(size) for site, size in sizes.items() if size < site.max_size]
     assert not steps or allocation.left_over < min(steps)
 
 
 @pytest.mark.parametrize("name", CONFIGS)
 @pytest.mark.parametrize("method", SIZED)
 def test_both_ends_of_the_reach_are_met_exactly_and_nothing_beyond_them(method: str, name: str) -> None:
-    sites, _ = sites_of(method, name)
+    sites, _ = targets_of(method, name)
     low, high = reach(sites)
 
     assert allocate(sites, low).left_over == allocate(sites, high).left_over == 0
     assert set(allocate(sites, low).sizes.values()) == {1}
-    assert {site.module for site in sites if site.least} <= set(allocate(sites, low).sizes)
-    assert allocate(sites, high).sizes == {site.module: site.most for site in sites}
+    assert {site.module for site in sites if site.min_size} <= set(allocate(sites, low).sizes)
+    assert allocate(sites, high).sizes == {site.module: site.max_size for site in sites}
     for budget in (0, low - 1, high + 1):
         with pytest.raises(OutOfReachError):
             allocate(sites, budget)
@@ -83,11 +83,11 @@ def test_both_ends_of_the_reach_are_met_exactly_and_nothing_beyond_them(method: 
 
 @pytest.mark.parametrize("method", SIZED)
 def test_equal_sites_differ_by_one_step_at_most(method: str) -> None:
-    sites, total = sites_of(method, "small")
+    sites, total = targets_of(method, "small")
     sizes = allocate(sites, int((0.05 if method in PLAIN else 0.6) * total)).sizes
 
-    for step in {site.step for site in sites}:
-        alike = [sizes.get(site.module, 0) for site in sites if site.step == step]
+    for step in {site.per_size for site in sites}:
+        alike = [sizes.get(site.module, 0) for site in sites if site.per_size == step]
         assert max(alike) - min(alike) <= 1
 
 
@@ -98,14 +98,14 @@ def test_methods_meet_on_the_budgets_of_a_default_study(label: str) -> None:
     for model, budget in product(study.models, study.budgets):
         achieved = []
         for method in methods & set(SIZED):
-            sites, total = sites_of(method, model)
+            sites, total = targets_of(method, model)
             achieved.append(allocate(sites, int(CATALOGUE.budgets[budget] * total)).trained / total)
         assert max(achieved) / min(achieved) < 1.05
 
 
 @pytest.mark.parametrize("name", [*CATALOGUE.models, "mbart-50"])
 def test_lora_below_one_rank_everywhere_trains_queries_and_values_first(name: str) -> None:
-    sites, _ = sites_of("lora", name)
+    sites, _ = targets_of("lora", name)
     first = [site for site in sites if site.module.endswith((".q_proj", ".v_proj"))]
     names = [site.module for site in first]
     queries_and_values = sum(site.cost(1) for site in first)
@@ -122,12 +122,12 @@ def test_lora_below_one_rank_everywhere_trains_queries_and_values_first(name: st
 def test_layers_that_lora_leaves_out_are_left_alone(method: str, name: str) -> None:
     from transformers import MBartConfig, MBartForConditionalGeneration
 
-    sites, _ = sites_of(method, name)
+    sites, _ = targets_of(method, name)
     allocation = allocate(sites, reach(sites)[0])
     options = OPTIONS[method]
     model = MBartForConditionalGeneration(MBartConfig(**CONFIGS[name]))
 
-    tuned = METHODS[options["method"]].apply(model, allocation.sizes, options)
+    tuned = method_of(options).apply(model, allocation.sizes, options_of(options))
 
     assert len(allocation.sizes) < len(sites)
     assert sum(weights.numel() for weights in tuned.parameters() if weights.requires_grad) == allocation.trained
@@ -138,18 +138,19 @@ def test_layers_that_lora_leaves_out_are_left_alone(method: str, name: str) -> N
     [("layernorm", 131_072), ("bitfit", 299_008), ("embeddings", 250_054 * 1024)],
 )
 def test_a_point_method_trains_what_its_paper_says_of_mbart_50(method: str, trained: int) -> None:
-    sites, _ = sites_of(method, "mbart-50")
+    sites, _ = targets_of(method, "mbart-50")
 
     assert reach(sites) == (trained, trained)
-    assert allocation_of(METHODS[method], OPTIONS[method], read_shape(MBART_50), share=None).trained == trained
+    options, shape = options_of(OPTIONS[method]), read_shape(MBART_50)
+    assert allocation_of(METHODS[method], options, shape, share=None).trained == trained
 
 
 @pytest.mark.parametrize("method", [name for name in SIZED if name not in PLAIN])
 def test_embeddings_are_paid_first_and_the_rest_goes_to_the_method(method: str) -> None:
     shape = read_shape(CONFIGS["small"])
-    options = OPTIONS[method]
-    entry = METHODS[options["method"]]
-    alone = allocate(entry.sites(shape, OPTIONS[options["method"]]), int(0.6 * shape.total) - shape.embeddings)
+    options = options_of(OPTIONS[method])
+    entry, plain = METHODS[options.method], options_of(OPTIONS[options.method])
+    alone = allocate(entry.target_modules(shape, plain), int(0.6 * shape.total) - shape.embeddings)
     both = allocation_of(entry, options, shape, share=0.6)
 
     assert both.trained == alone.trained + shape.embeddings
@@ -166,18 +167,18 @@ def test_the_built_model_trains_what_was_counted(method: str, name: str) -> None
     shape = read_shape(CONFIGS[name])
     assert parameters(model) == (shape.total, shape.total)
     if method == "bitfit" and "t5" in name:
-        assert sites_of(method, name) == ([], shape.total)
+        assert targets_of(method, name) == ([], shape.total)
         return
     if method == "full":
         sizes, counted = {}, shape.total
     else:
-        sites, _ = sites_of(method, name)
+        sites, _ = targets_of(method, name)
         low, high = reach(sites)
         allocation = allocate(sites, min(high, max(low + 100, int(0.05 * shape.total))))
         sizes, counted = allocation.sizes, allocation.trained
 
     options = OPTIONS.get(method, {"method": method})
-    tuned = METHODS[options["method"]].apply(model, sizes, options)
+    tuned = method_of(options).apply(model, sizes, options_of(options))
 
     added = 0 if method == "full" else counted
     assert parameters(tuned) == (shape.total + added, counted)
@@ -208,7 +209,7 @@ def test_the_command_prints_every_budget_without_torch() -> None:
         *((method, budget) for method in SIZED for budget in CATALOGUE.budgets),
     }
     for method in POINTS:
-        trained = reach(sites_of(method, "small")[0])[0]
+        trained = reach(targets_of(method, "small")[0])[0]
         assert rows[method, "native"][2:] == [
             "-",
             f"{trained:,}",
@@ -216,14 +217,14 @@ def test_the_command_prints_every_budget_without_torch() -> None:
             "-",
             f"{trained:,}",
             "-",
-            *f"{len(sites_of(method, 'small')[0])} of {len(sites_of(method, 'small')[0])}".split(),
+            *f"{len(targets_of(method, 'small')[0])} of {len(targets_of(method, 'small')[0])}".split(),
             "-",
         ]
     for method in ("adapter_embeddings", "lora_embeddings"):
         assert " ".join(rows[method, "b1"][3:7]) == "- out of reach"
     for (method, budget), row in rows.items():
         if method in SIZED and row[4] != "out":
-            sites, _ = sites_of(method, "small")
+            sites, _ = targets_of(method, "small")
             allocation = allocate(sites, int(CATALOGUE.budgets[budget] * total))
             assert row[3] == f"{allocation.trained:,}"
             assert row[5] == f"{allocation.left_over:,}"
@@ -247,7 +248,7 @@ def test_an_unknown_model_is_named() -> None:
 def test_the_printed_reach_can_be_asked_for() -> None:
     lines = run_budget("--model", "small").splitlines()
     for method in SIZED:
-        sites, total = sites_of(method, "small")
+        sites, total = targets_of(method, "small")
         row = next(line for line in lines if line.split()[:1] == [method])
         low, high = (round(float(row.split()[place].rstrip("%")) / 100, 5) for place in (-3, -1))
         assert allocate(sites, int(low * total)).trained

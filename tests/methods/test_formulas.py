@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import nn
 
-from mtpeft.methods import METHODS
+from mtpeft.methods import METHODS, options_of
 from mtpeft.methods.dsee_adapter import sparse_support
-from mtpeft.methods.task_ids import say_domains
+from mtpeft.methods.task_ids import set_task_ids
 from mtpeft.models.load import parameters, prepare_torch
 from support.method import Subject, batch, logits, stir, write_base
 from support.method_cases import CASES
@@ -184,11 +184,11 @@ def test_every_row_has_the_set_of_its_language(built: Callable, method: str) -> 
     inputs = batch(Subject.frame_of(model.config))
     alone = []
     for domain in (0, 1, 2):
-        say_domains(model, domain)
+        set_task_ids(model, domain)
         alone.append(logits(model, inputs))
     assert not torch.allclose(alone[0], alone[1])
     assert torch.equal(alone[0], alone[2])
-    say_domains(model, torch.tensor([1, 0, 2]))
+    set_task_ids(model, torch.tensor([1, 0, 2]))
     together = logits(model, inputs)
     for row, domain in enumerate((1, 0, 2)):
         torch.testing.assert_close(together[row], alone[domain][row])
@@ -236,10 +236,11 @@ def test_layer_norms_are_trained_in_the_pieces_that_are_asked_for(
     assert pieces == [norms, linears]
     assert not any("k_proj" in name for name in trained)
     improved, bitfit = (
-        METHODS[t].sites(subject.shape, o) for t, o in (("layernorm", {"with_biases": True}), ("bitfit", {}))
+        METHODS[own["method"]].target_modules(subject.shape, options_of(own))
+        for own in ({"method": "layernorm", "with_biases": True}, {"method": "bitfit"})
     )
     weights = sum(norm.width for norm in subject.shape.norms)
-    assert sum(site.fixed for site in improved) == sum(site.fixed for site in bitfit) + weights
+    assert sum(site.base for site in improved) == sum(site.base for site in bitfit) + weights
 
 
 def test_languages_that_pairs_share_have_one_set(built: Callable) -> None:

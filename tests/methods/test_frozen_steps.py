@@ -22,11 +22,11 @@ from mtpeft.models.load import load_base, parameters
 from mtpeft.steps.base_models import base_file
 from mtpeft.training.attempt_log import ATTEMPTS_FILE
 from mtpeft.training.checkpoint import LOCK_FILE
+from support.adapter import base_folder, batch, logits
 from support.config import DEFAULT
 from support.model import arrays, cell, decode_params, files_of, inputs, train_cell, train_params
 from support.steps import params_of, train_inputs
 from support.training import run_command, trainer
-from support.tuner import base_folder, batch, logits
 
 BITSANDBYTES = "bitsandbytes"
 SETTINGS = train_params("lora", learning_rate=0.1) | {"quantised": 4, "precision": "bfloat16"}

@@ -68,7 +68,7 @@ def _it_starts_as_the_base(subject: Subject, folder: Path) -> None:
 
 def _it_trains_what_was_counted(subject: Subject, folder: Path) -> None:
     total, trained = parameters(subject.start)
-    begins = METHODS[subject.options["method"]].starts_with
+    begins = subject.method.parameters_at_start
     counted = begins(subject.shape, subject.options, subject.allocation.sizes) if begins else subject.allocation.trained
     assert trained == counted
     assert total - trained == subject.shape.total
@@ -149,7 +149,7 @@ def _gradients_are_the_same_with_checkpointing(subject: Subject, folder: Path) -
         model(**inputs, use_cache=False).loss.backward()
         found.append({name: weight.grad for name, weight in model.named_parameters() if weight.requires_grad})
     largest = max(gradient.abs().max().item() for gradient in found[0].values())
-    rough = {"rtol": 1e-4, "atol": 3e-5 * max(1.0, largest)} if subject.options["method"] in ROUGH else {}
+    rough = {"rtol": 1e-4, "atol": 3e-5 * max(1.0, largest)} if subject.options.method in ROUGH else {}
     for name, gradient in found[0].items():
         torch.testing.assert_close(found[1][name], gradient, msg=name, **rough)
 
@@ -172,13 +172,13 @@ def _it_goes_on_where_it_stopped(subject: Subject, folder: Path) -> None:
 def _task(subject: Subject, scores: Iterator[int]) -> TrainingTask:
     """Some updates on batches that differ, with dev scores that rise, so that the last weights are kept."""
     special_tokens = subject.special_tokens()
-    method, model = METHODS[subject.options["method"]], subject.build()
+    method, model = subject.method, subject.build()
     task = TrainingTask(
         model=model,
         batch=lambda update: batch(special_tokens, seed=update),
         evaluate=lambda poll: float(next(scores)),
         identity="test",
-        hook=method.hook(model, subject.options) if method.hook else UpdateHook(),
+        hook=method.hook(model) if method.hook else UpdateHook(),
     )
     factor = method.rate_factor
     return replace(task, rate_factor=lambda name: factor(name, subject.options)) if factor else task
@@ -219,7 +219,7 @@ def test_a_method_has_its_properties(
     case = CASES[method]
     subject = Subject(base(family), case.options, case.share)
     if family in case.nothing:
-        assert METHODS[case.options["method"]].sites(subject.shape, case.options) == []
+        assert subject.method.target_modules(subject.shape, subject.options) == []
         return
     for number, (name, check) in enumerate(CHECKS.items()):
         folder = tmp_path / str(number)
@@ -238,7 +238,7 @@ def test_beside_a_base_in_16_bits_32_are_counted_trained_and_stored(
     base: Callable[[str], Path], tmp_path: Path, method: str
 ) -> None:
     subject, held = _in_first_family(base, CASES[method]), BasePrecision("tiny", precision="bfloat16")
-    entry = METHODS[subject.options["method"]]
+    entry = subject.method
     model = entry.apply(load_base(subject.base, held), subject.allocation.sizes, subject.options).eval()
     stir(model)
     trained = [weight for weight in model.parameters() if weight.requires_grad]
@@ -260,7 +260,7 @@ def test_the_registry_says_what_the_table_says(method: str) -> None:
     assert entry.mergeable == ("merging changes nothing" not in case.exceptions)
     assert entry.places
     assert set(case.exceptions) <= set(CHECKS)
-    assert (entry.trains == "sized") == (case.share is not None)
+    assert (entry.trains == "budgeted") == (case.share is not None)
 
 
 @pytest.mark.parametrize("method", CASES)
@@ -277,4 +277,4 @@ def _in_first_family(base: Callable[[str], Path], case: Case) -> Subject:
 
 def test_no_method_is_left_out() -> None:
     tried: Mapping[str, Any] = {case.options["method"]: case for case in CASES.values()}
-    assert {name for name, method in METHODS.items() if method.sites} == set(tried)
+    assert {name for name, method in METHODS.items() if method.target_modules} == set(tried)

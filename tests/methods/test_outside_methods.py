@@ -10,10 +10,10 @@ import pytest
 
 from mtpeft.cells import Cell
 from mtpeft.config.load import merge, validate
+from mtpeft.core import registry
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import read_record
-from mtpeft.methods import outside
-from mtpeft.methods.outside import bring_in_for
+from mtpeft.methods import bring_in_for
 from support.config import DEFAULT
 from support.model import train_params
 from support.steps import train_params as settings_of
@@ -28,7 +28,7 @@ def overlay(module: str, method: str = "block_gates") -> dict[str, Any]:
     return merge(
         DEFAULT,
         {
-            "method_modules": [module],
+            "modules": [module],
             "methods": {"gates": {"method": method, "learning_rate": 0.01}},
             "studies": {"budgets": {**STUDY, "also": [], "budgets": []}},
             "findings": dict.fromkeys(DEFAULT["findings"]),
@@ -47,7 +47,7 @@ def test_the_examples_settings_say_where_it_is() -> None:
 def test_a_study_of_the_example_is_planned(tmp_path: Path) -> None:
     methods = {"gates": {"method": "block_gates", "learning_rate": 0.01}}
     study = {"models": ["small"], "pairs": ["es-en"], "sizes": ["n200"], "methods": ["gates"], "seeds": [1]}
-    own = {"method_modules": [str(EXAMPLE)], "methods": methods, "studies": {"mine": {**study, "figure": "budgets"}}}
+    own = {"modules": [str(EXAMPLE)], "methods": methods, "studies": {"mine": {**study, "figure": "budgets"}}}
     assert planned(tmp_path, "study_mine", overlay=own)["train"] == 1
 
 
@@ -69,9 +69,9 @@ def test_the_example_is_trained_and_opened_by_other_processes(sweep: Path, tmp_p
 
 OF_NO_USE = [
     (None, "which is no Python file; write its path from where you are."),
-    ("", "which holds no Method; see workflow/examples/block_gates.py."),
+    ("", "which holds nothing to add ("),
     ("import nothing_of_this_name", "which can't be imported (No module named 'nothing_of_this_name')."),
-    ("import sys; sys.exit('bye')", "which ends the process when it is imported; let it define methods alone."),
+    ("import sys; sys.exit('bye')", "which ends the process when it is imported; let it define things alone."),
     ("raise AssertionError", "which can't be imported (AssertionError)."),
     ("raise ValueError('one\\ntwo')", "which can't be imported (one)."),
     ("x = = 1", "which can't be imported (invalid syntax (of_no_use_6.py, line 1))."),
@@ -86,7 +86,7 @@ def test_a_module_that_is_of_no_use_is_refused(tmp_path: Path, case: int) -> Non
         file.write_text(content, encoding="utf-8")
     with pytest.raises(UserError) as refused:
         validate(overlay(str(file)))
-    assert str(refused.value) == f"'method_modules' names '{file}', {sentence}"
+    assert str(refused.value).startswith(f"'modules' names '{file}', {sentence}")
 
 
 def test_a_module_that_prints_or_never_ends_says_so_in_time(
@@ -94,9 +94,9 @@ def test_a_module_that_prints_or_never_ends_says_so_in_time(
 ) -> None:
     file = tmp_path / "without_end.py"
     file.write_text("print('loading')\nwhile True:\n    pass\n", encoding="utf-8")
-    monkeypatch.setattr(outside, "MOST_SECONDS", 0.2)
+    monkeypatch.setattr(registry, "MOST_SECONDS", 0.2)
 
-    with pytest.raises(UserError, match=r"which takes more than 0\.2 seconds to import; let it define methods alone"):
+    with pytest.raises(UserError, match=r"which takes more than 0\.2 seconds to import; let it define things alone"):
         validate(overlay(str(file)))
 
     assert capsys.readouterr() == ("", "loading\n")
@@ -104,7 +104,7 @@ def test_a_module_that_prints_or_never_ends_says_so_in_time(
 
 def test_one_file_under_two_names_is_one_file() -> None:
     twice = ["workflow/examples/block_gates.py", "./workflow/examples/../examples/block_gates.py"]
-    configuration = validate(overlay(twice[0]) | {"method_modules": twice})
+    configuration = validate(overlay(twice[0]) | {"modules": twice})
     assert configuration.methods["gates"].method == "block_gates"
 
 

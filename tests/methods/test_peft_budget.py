@@ -14,10 +14,9 @@ from peft import PeftType
 
 from mtpeft.config.load import merge, validate
 from mtpeft.core.errors import UserError
-from mtpeft.methods import METHODS
-from mtpeft.methods.base import Site
+from mtpeft.methods import METHODS, method_of, options_of
+from mtpeft.methods.base import TargetModule
 from mtpeft.methods.budget import OutOfReachError, allocate, allocation_of, count, reach
-from mtpeft.methods.peft import FROM_PEFT
 from mtpeft.methods.peft.refused import REFUSED
 from mtpeft.models.families import read_shape
 from mtpeft.models.load import parameters, random_model
@@ -29,15 +28,15 @@ SIZED = [name for name, case in PEFT_CASES.items() if case.share]
 SHARES = (0.0005, 0.001, 0.01, 0.1)
 
 
-def sites_of(name: str, config: dict[str, Any]) -> tuple[list[Site], int]:
+def targets_of(name: str, config: dict[str, Any]) -> tuple[list[TargetModule], int]:
     options, shape = PEFT_CASES[name].options, read_shape(config)
-    return list(METHODS[options["method"]].sites(shape, options)), shape.total
+    return list(method_of(options).target_modules(shape, options_of(options))), shape.total
 
 
 @pytest.mark.parametrize("model", ["mbart-50", "t5 1.1", "uneven"])
 @pytest.mark.parametrize("name", SIZED)
 def test_a_budget_is_spent_to_the_last_step(name: str, model: str) -> None:
-    sites, total = sites_of(name, CONFIGS[model])
+    sites, total = targets_of(name, CONFIGS[model])
     if model == "uneven" and name == "FROD":  # whose sides share a basis, and differ in width here
         assert sites == []
         return
@@ -49,12 +48,12 @@ def test_a_budget_is_spent_to_the_last_step(name: str, model: str) -> None:
             continue
         allocation = allocate(sites, budget)
         sizes = {site.module: allocation.sizes.get(site.module, 0) for site in sites}
-        steps = [step_of(site, sizes[site.module]) for site in sites if sizes[site.module] < site.most]
+        steps = [step_of(site, sizes[site.module]) for site in sites if sizes[site.module] < site.max_size]
         assert allocation.trained == count(sites, sizes) == budget - allocation.left_over
         assert 0 <= allocation.left_over < min(steps, default=math.inf)
 
 
-def step_of(site: Site, size: int) -> int:
+def step_of(site: TargetModule, size: int) -> int:
     return site.cost(size + 1) - site.cost(size)
 
 
@@ -63,25 +62,25 @@ def step_of(site: Site, size: int) -> int:
 def test_the_built_model_trains_what_was_counted(name: str) -> None:
     """On a model whose two sides have other depths and widths."""
     options, config = PEFT_CASES[name].options, CONFIGS["uneven"]
-    sites, total = sites_of(name, config)
+    sites, total = targets_of(name, config)
     low, high = reach(sites)
     share = max(low, min(high // 3, total // 20)) / total + 1e-9
     method, shape = METHODS[options["method"]], read_shape(config)
-    allocation = allocation_of(method, options, shape, share=share if method.trains == "sized" else None)
+    allocation = allocation_of(method, options_of(options), shape, share=share if method.trains == "budgeted" else None)
 
-    tuned = method.apply(random_model(config, seed=1), allocation.sizes, options)
+    tuned = method.apply(random_model(config, seed=1), allocation.sizes, options_of(options))
 
     assert parameters(tuned) == (total + allocation.trained, allocation.trained)
 
 
 def test_points_have_the_size_that_is_known_of_mbart_50() -> None:
-    trained = {name: reach(sites_of(name, MBART_50)[0]) for name in ("IA3", "ROAD", "BEFT")}
+    trained = {name: reach(targets_of(name, MBART_50)[0]) for name in ("IA3", "ROAD", "BEFT")}
 
     assert trained == {"IA3": (172_032,) * 2, "ROAD": (270_336,) * 2, "BEFT": (36 * 1024,) * 2}
 
 
 def test_every_tuner_of_peft_is_a_method_or_refused() -> None:
-    assert {kind.value for kind in PeftType} == {method.name for method in FROM_PEFT} | set(REFUSED)
+    assert {kind.value for kind in PeftType} == {name for name in METHODS if name.isupper()} | set(REFUSED)
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -14,9 +14,8 @@ from torch import nn
 from mtpeft.core.options import DecodingOptions
 from mtpeft.data.token_arrays import padded
 from mtpeft.decoding.search import translate
-from mtpeft.methods import METHODS
+from mtpeft.methods import METHODS, options_of
 from mtpeft.methods.adalink_adapter import AdaLinkConfig
-from mtpeft.methods.budget import allocation_of
 from mtpeft.methods.p_tuning import network_parameters
 from mtpeft.methods.prompt_adapter import PromptConfig
 from mtpeft.models.load import load_base, parameters, prepare_torch
@@ -157,11 +156,11 @@ def test_a_prompt_is_stored_without_the_network_that_made_it(subject: Any, tmp_p
     one = subject("m2m100", {**P_TUNING, "network": network, "hidden": 4 if network == "lstm" else 18})
     model, inputs = one.stirred(), batch(one.special_tokens())
     before = logits(model, inputs)
-    counted = network_parameters(one.shape.d_model, one.options["hidden"], network)
+    counted = network_parameters(one.shape.d_model, one.options.hidden, network)
     (tokens,) = one.allocation.sizes.values()
     assert one.allocation.trained == counted + tokens * one.shape.d_model == parameters(model)[1]
     folder = save_tuned(one.finish(model), tmp_path / "tuned", diverged=False)
-    stored = METHODS["p_tuning"].stored(one.shape, one.options, one.allocation.sizes)
+    stored = METHODS["p_tuning"].stored_parameters(one.shape, one.options, one.allocation.sizes)
     assert [*map(torch.numel, load_file(folder / "adapter_model.safetensors").values())] == [stored]
     assert stored < one.allocation.trained
     opened = PeftModel.from_pretrained(one.untouched(), folder)
@@ -175,9 +174,8 @@ def test_beside_a_base_in_16_bits_32_are_trained_and_stored(
     subject: Any, tmp_path: Path, options: Mapping[str, Any]
 ) -> None:
     one = subject("marian", options)
-    method, base = METHODS[options["method"]], load_base(one.base, BasePrecision("mine", precision="bfloat16"))
-    allocation = allocation_of(method, options, one.shape, share=one.share)
-    model = method.apply(base, allocation.sizes, options).eval()
+    base = load_base(one.base, BasePrecision("mine", precision="bfloat16"))
+    model = one.method.apply(base, one.allocation.sizes, one.options).eval()
     stir(model)
     output = model(**batch(one.special_tokens()))
     output.loss.backward()
@@ -194,7 +192,7 @@ def test_beside_a_base_in_16_bits_32_are_trained_and_stored(
 
 def test_the_two_parts_of_dept_have_rates_of_their_own(subject: Any) -> None:
     names = [name for name, weight in subject("t5", DEPT).build().named_parameters() if weight.requires_grad]
-    factors = {name.split(".")[-2]: METHODS["dept"].rate_factor(name, DEPT) for name in names}
+    factors = {name.split(".")[-2]: METHODS["dept"].rate_factor(name, options_of(DEPT)) for name in names}
     assert factors == {"prompt_vectors": 1.0, "prompt_shift_positions": 0.1, "prompt_shift_directions": 0.1}
 
 

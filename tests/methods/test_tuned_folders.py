@@ -17,8 +17,8 @@ from mtpeft.core.files import read_record, write_record
 from mtpeft.methods.tuned import open_tuned
 from mtpeft.models.load import load_base, prepare_torch
 from mtpeft.training.untrained import record_untrained
+from support.adapter import ADAPTER_FILE, FOLDER_TYPES, PEFT, WITH_EMBEDDINGS, base_folder, batch, build, logits
 from support.model import MAX_POSITIONS, cell, train_cell, train_params
-from support.tuner import ADAPTER_FILE, FOLDER_TYPES, PEFT, WITH_EMBEDDINGS, base_folder, batch, build, logits
 
 WORKFLOW = Path(__file__).parents[2] / "workflow"
 RATES = {"full": 0.03, "scratch": 0.03, **dict.fromkeys(PEFT, 0.1), **dict.fromkeys(WITH_EMBEDDINGS, 0.01)}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from mtpeft.methods import METHODS
+from mtpeft.methods import METHODS, options_of
 from mtpeft.models.load import prepare_torch
 from mtpeft.training.loop import TrainingTask
 from mtpeft.training.optimizer import decay_rule_of, make_optimizer
@@ -70,7 +70,11 @@ def test_decay_alone_leaves_scales_norms_and_biases_as_they_are(
     stir(model)
     weights = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
     optimizer = make_optimizer(
-        weights, learning_rate=0.5, weight_decay=0.5, rate_factor=lambda name: 1.0, decays=decay_rule_of(options)
+        weights,
+        learning_rate=0.5,
+        weight_decay=0.5,
+        rate_factor=lambda name: 1.0,
+        decays=decay_rule_of(options_of(options)),
     )
     before = {name: weight.detach().clone() for name, weight in weights.items()}
     for weight in weights.values():
@@ -98,7 +102,7 @@ def test_without_decay_parameters_are_grouped_as_they_always_were(bases: Callabl
     model = Subject(bases("mbart"), CASES["adapter"].options, CASES["adapter"].share).build()
     weights = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
     given: dict[str, Any] = {"learning_rate": 0.5, "rate_factor": lambda name: 1.0}
-    adapter = decay_rule_of({"method": "adapter"})
+    adapter = decay_rule_of(options_of({"method": "adapter"}))
     (group,) = make_optimizer(weights, weight_decay=0.0, decays=adapter, **given).param_groups
     assert [id(weight) for weight in group["params"]] == [id(weight) for weight in weights.values()]
     (pretraining,) = make_optimizer(weights, weight_decay=0.01, decays=TrainingTask.decays, **given).param_groups

@@ -15,9 +15,9 @@ from mtpeft.models.families import read_json, read_shape
 from mtpeft.models.load import load_base, parameters, prepare_torch
 from mtpeft.models.precision import WHOLE, BasePrecision, is_packed
 from mtpeft.training.finetune import save_tuned
+from support.adapter import FOLDER_TYPES, PEFT, base_folder, batch, build, logits, stir
 from support.family import CHECKPOINTS, build_checkpoint
 from support.model import METHODS
-from support.tuner import FOLDER_TYPES, PEFT, base_folder, batch, build, logits, stir
 
 HELD: dict[str, dict[str, Any]] = {
     "8": {"quantised": 8},

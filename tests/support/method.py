@@ -13,7 +13,8 @@ from torch import nn
 
 from mtpeft.cluster.preemption import PreemptionHandler, StopReason
 from mtpeft.data.token_arrays import model_inputs
-from mtpeft.methods import METHODS
+from mtpeft.methods import method_of, options_of
+from mtpeft.methods.base import Method, MethodOptions
 from mtpeft.methods.budget import Allocation, allocation_of
 from mtpeft.models.architecture import ModelShape
 from mtpeft.models.families import read_shape
@@ -55,13 +56,23 @@ class Subject:
 
     Attributes:
         base: folder of the base model.
-        options: of the method, as the configuration has them.
-        share: budget of a sized method.
+        params: of the method, as those of a job have them.
+        share: budget of a method that has one.
     """
 
     base: Path
-    options: Mapping[str, Any]
+    params: Mapping[str, Any]
     share: float | None
+
+    @cached_property
+    def method(self) -> Method:
+        """The method."""
+        return method_of(self.params)
+
+    @cached_property
+    def options(self) -> MethodOptions:
+        """Options of the method."""
+        return options_of(self.params)
 
     @cached_property
     def shape(self) -> ModelShape:
@@ -71,12 +82,12 @@ class Subject:
     @cached_property
     def allocation(self) -> Allocation:
         """What is trained, in closed form."""
-        return allocation_of(METHODS[self.options["method"]], self.options, self.shape, share=self.share)
+        return allocation_of(self.method, self.options, self.shape, share=self.share)
 
     @cached_property
     def stored(self) -> int:
         """Numbers that are stored, in closed form."""
-        stored = METHODS[self.options["method"]].stored
+        stored = self.method.stored_parameters
         return stored(self.shape, self.options, self.allocation.sizes) if stored else self.allocation.trained
 
     @property
@@ -88,7 +99,7 @@ class Subject:
     def start(self) -> nn.Module:
         """The base with what the method trains of it; read only."""
         torch.manual_seed(1)
-        return METHODS[self.options["method"]].apply(self.untouched(), self.allocation.sizes, self.options).eval()
+        return self.method.apply(self.untouched(), self.allocation.sizes, self.options).eval()
 
     @cached_property
     def trained(self) -> nn.Module:
@@ -116,7 +127,7 @@ class Subject:
 
     def finish(self, model: nn.Module) -> nn.Module:
         """What is stored of a trained model."""
-        finish = METHODS[self.options["method"]].finish
+        finish = self.method.finish
         return finish(model) if finish else model
 
     def special_tokens(self) -> SpecialTokens:

@@ -22,4 +22,4 @@ class Pace(UpdateHook):
         time.sleep(float(os.environ.get(PACE_VARIABLE, "0")))
 
 
-PACED = replace(bitfit.BITFIT, options=PacedOptions, hook=lambda model, options: Pace())
+PACED = replace(bitfit.BITFIT, options=PacedOptions, hook=lambda model: Pace())

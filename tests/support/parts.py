@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from mtpeft.methods.task_ids import takers_of
+from mtpeft.methods.task_ids import task_modules
 from mtpeft.models.load import prepare_torch
 from mtpeft.training.contrastive import objective
 from mtpeft.training.micro_batches import Gradient, TrainedModel, accumulate_gradients
@@ -31,13 +31,13 @@ def rows_of(subject: Subject) -> dict[str, torch.Tensor]:
     rows = batch(subject.special_tokens())
     for name in ("labels", "decoder_input_ids"):
         rows[name][1] = rows[name][2]
-    return rows | {"domains": torch.tensor([0, 1, 0])}
+    return rows | {"task_ids": torch.tensor([0, 1, 0])}
 
 
 def differentiated(model: nn.Module, losses: Any) -> TrainedModel:
     chosen = losses if isinstance(losses, Objective) else objective(losses)
     trained = [weight for weight in model.parameters() if weight.requires_grad]
-    return TrainedModel(model.train(), trained, chosen, 0.1, takers_of(model))
+    return TrainedModel(model.train(), trained, chosen, 0.1, task_modules(model))
 
 
 def gradient_of(

@@ -23,7 +23,7 @@ def _case(
 ) -> Case:
     """A case with the defaults of the options that are not given."""
     fields = METHODS[name].options.model_fields
-    defaults = {key: entry.default for key, entry in fields.items() if key not in ("method", "learning_rate")}
+    defaults = {key: entry.default for key, entry in fields.items() if key != "method"}
     given = {"method": name, **defaults, **options}
     return Case(given, folder or name, share=share, exceptions=but or {}, families=families)
 

@@ -175,12 +175,10 @@ def cell_name(labels: str, overlay: Mapping[str, Any] | None = None) -> str:
 
     Methods from outside that the study names are unknown to the process again after that.
     """
-    before = dict(METHODS)
     try:
         return str(placed(small_study(overlay), Cell.parse(labels)).folder.relative_to(CELLS_FOLDER))
     finally:
-        METHODS.clear()
-        METHODS.update(before)
+        METHODS.forget_outside()
 
 
 RESULTS = (f"{STUDY.stem}/scores.csv", "**/hypotheses/*.txt", "**/tuned/*", "**/checkpoint/*.safetensors")

@@ -34,9 +34,9 @@ LOSSES = pytest.mark.parametrize("losses", [[], BOTH[:1], BOTH[1:], BOTH], ids=s
 def test_a_batch_that_is_not_cut_is_differentiated_as_one(subject: Subject, losses: list[str]) -> None:
     of = differentiated(subject.stirred(), losses)
     rows = of.objective.complete(rows_of(subject))
-    for module in of.takers:
-        module.domains = rows["domains"]
-    given = {name: tensor for name, tensor in rows.items() if name != "domains"}
+    for module in of.task_modules:
+        module.task_ids = rows["task_ids"]
+    given = {name: tensor for name, tensor in rows.items() if name != "task_ids"}
     loss = of.objective.backward(of.model, given, 0.1, of.objective.sizes(rows))
     found, gradients = gradient_of(subject, losses)
     assert found.loss.equal(loss)

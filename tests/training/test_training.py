@@ -19,6 +19,7 @@ from mtpeft.training.loop import TrainingRun, TrainingTask, _update, evaluation_
 from mtpeft.training.objective import cross_entropy_in_place
 from mtpeft.training.optimizer import scheduled_rate
 from mtpeft.training.params import CellParams
+from support.adapter import SPECIAL_TOKENS
 from support.model import (
     UPDATES,
     arrays,
@@ -32,7 +33,6 @@ from support.model import (
 )
 from support.record import schema_mistakes
 from support.training import SETTINGS, run_command, trainer
-from support.tuner import SPECIAL_TOKENS
 
 LENGTHS = np.random.default_rng(2).integers(3, 40, size=700)
 

@@ -2,19 +2,17 @@
 
 The smallest method there is: one number for every attention and every feed-forward block. To use it:
 
-    method_modules: [workflow/examples/block_gates.py]
+    modules: [workflow/examples/block_gates.py]
+    methods: {gates: {method: block_gates, learning_rate: {search: [0.01, 0.02, 0.04]}}}
 
-Methods:
-      gates: {method: block_gates, learning_rate: {search: [0.01, 0.02, 0.04]}}
-
-This file is read whenever Snakemake reads the configuration, so it imports no torch; the tuner in block_gates_tuner.py,
-beside it, is imported when a model is built or opened.
+This file is read whenever Snakemake reads the configuration, so it imports no torch. The adapter in
+block_gates_adapter.py, beside it, is imported when a model is built or opened.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
 
-from mtpeft.methods.base import Method, Site, TrainedMethodOptions
+from mtpeft.methods.base import Method, Sizes, TargetModule, TrainedMethodOptions
 from mtpeft.models.architecture import ModelShape
 
 if TYPE_CHECKING:
@@ -27,32 +25,27 @@ class BlockGatesOptions(TrainedMethodOptions):
     method: Literal["block_gates"]
 
 
-def gate_sites(shape: ModelShape, options: Mapping[str, Any]) -> Sequence[Site]:
+def gate_targets(shape: ModelShape, options: BlockGatesOptions) -> Sequence[TargetModule]:
     """One number at the last linear layer of every attention and feed-forward block."""
     outputs = [linear.module for linear in shape.linears if linear.role == "output"]
-    return [Site.of_one_size(module, 1) for module in (*outputs, *shape.feed_forwards)]
+    return [TargetModule.fixed(module, 1) for module in (*outputs, *shape.feed_forwards)]
 
 
-def insert_gates(model: "nn.Module", sizes: Mapping[str, int], options: Mapping[str, Any]) -> "nn.Module":
-    """Multiply what the named modules put out by factors that are one at first."""
-    from block_gates_tuner import BlockGatesConfig
-    from peft import get_peft_model
+def insert_gates(model: "nn.Module", sizes: Sizes, options: BlockGatesOptions) -> "nn.Module":
+    """Multiply what the target modules put out by factors that are one at first."""
+    from block_gates_adapter import BlockGatesConfig
 
-    return get_peft_model(model, BlockGatesConfig(task_type="SEQ_2_SEQ_LM", target_modules=list(sizes)))
+    from mtpeft.methods.base_adapter import insert_adapter
 
-
-def know_tuner() -> None:
-    """Let peft know the tuner, before a stored cell is opened."""
-    import block_gates_tuner  # noqa: F401 - importing it is all that it takes
+    return insert_adapter(model, BlockGatesConfig, sizes)
 
 
 BLOCK_GATES = Method(
     options=BlockGatesOptions,
     paper="None: an example.",
-    places="behind each block",
-    trains="point",
-    sites=gate_sites,
+    where="behind each block",
+    trains="fixed",
+    target_modules=gate_targets,
     apply=insert_gates,
     starts_as_base=True,
-    register=know_tuner,
 )

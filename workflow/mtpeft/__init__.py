@@ -1,7 +1,7 @@
 """When does parameter-efficient fine-tuning work for machine translation? The library behind the workflow.
 
-Importing it is cheap; torch, transformers and peft are loaded by the steps that need them. It makes our tuners known
-to peft, so that `PeftModel.from_pretrained` opens every `tuned/` folder that the workflow wrote.
+Importing it is cheap; torch, transformers and peft are loaded by the steps that need them. It registers the adapters of
+the package with peft, so that `PeftModel.from_pretrained` opens every `tuned/` folder that the workflow wrote.
 """
 
 from pathlib import Path
@@ -12,7 +12,14 @@ from mtpeft.core import peft_hook
 if TYPE_CHECKING:
     from mtpeft.decoding.translator import Translator
 
-peft_hook.install()
+
+def _register_adapters() -> None:
+    from mtpeft.methods import register_adapters
+
+    register_adapters()
+
+
+peft_hook.after_peft(_register_adapters)
 
 
 def load(cell: str | Path, pair: str | None = None) -> "Translator":

@@ -12,7 +12,7 @@ from mtpeft.config.significance import MOST_TESTS
 from mtpeft.core.wording import unknown
 from mtpeft.methods import METHODS
 
-PARAMETER_EFFICIENT = ("sized", "point")
+PARAMETER_EFFICIENT = ("budgeted", "fixed")
 
 
 def finding_mistakes(configuration: Configuration) -> Iterator[str]:
@@ -51,9 +51,9 @@ def _odd_comparisons(configuration: Configuration, key: str, finding: Finding) -
         kind = METHODS[configuration.methods[method].method].trains
         if kind not in PARAMETER_EFFICIENT:
             yield f"'{key}.{name}' names '{method}', which is not parameter-efficient; name a method that is."
-        elif kind != "sized" and claim.needs_budgets:
+        elif kind != "budgeted" and claim.needs_budgets:
             yield f"'{key}.{name}' names '{method}', which has one size only; name a method that has budgets."
-        elif kind == "sized" and "budget" in type(finding).model_fields and finding.budget is None:
+        elif kind == "budgeted" and "budget" in type(finding).model_fields and finding.budget is None:
             yield f"'{key}.budget' is missing; write the budget of '{method}', a label of 'budgets'."
     for one, other in claim.compared(finding):
         if one == other:

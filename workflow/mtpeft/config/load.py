@@ -17,10 +17,9 @@ from mtpeft.config.messages import number_mistakes, sentences
 from mtpeft.config.schema import Configuration, configuration_type
 from mtpeft.config.study_file import DEFAULT_FILE, study_name
 from mtpeft.config.yaml_file import read_yaml
-from mtpeft.core import registry
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import found_path
-from mtpeft.methods.outside import bring_in
+from mtpeft.core.registry import bring_in
 
 LABELLED = ("corpora", "pairs", "sizes", "models", "methods", "budgets", "studies", "findings")
 """Sections whose entries have labels."""
@@ -76,9 +75,9 @@ def _is_taken_out(catalogue: Any, label: Any) -> bool:
     return isinstance(catalogue, Mapping) and isinstance(label, str) and catalogue.get(label, label) is None
 
 
-def _named_modules(content: Mapping[str, Any], key: str) -> list[str]:
+def _named_modules(content: Mapping[str, Any]) -> list[str]:
     """Return the named files of modules; anything but a list of texts is refused later, with other wrong types."""
-    named = content.get(key)
+    named = content.get("modules")
     return [file for file in named if isinstance(file, str)] if isinstance(named, list) else []
 
 
@@ -89,9 +88,7 @@ def validate(content: Mapping[str, Any]) -> Configuration:
         UserError: there are mistakes; the message has one sentence for each. Sections are checked against each other
             only where the types are right.
     """
-    for file in _named_modules(content, "modules"):
-        registry.bring_in(os.path.normpath(found_path(file)))
-    for file in _named_modules(content, "method_modules"):
+    for file in _named_modules(content):
         bring_in(os.path.normpath(found_path(file)))
     kind = configuration_type()
     try:

@@ -9,9 +9,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from mtpeft.config.learning_rates import RATE, RATES, SEARCH
 from mtpeft.core.forms import PATTERNS
 from mtpeft.core.wording import did_you_mean, listed
-from mtpeft.methods.base import RATE, RATES, SEARCH
 from mtpeft.methods.peft.refused import REFUSED
 
 Error = Mapping[str, Any]

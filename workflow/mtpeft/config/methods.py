@@ -2,22 +2,24 @@
 
 import operator
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from functools import reduce
+from functools import cache, reduce
 from itertools import product
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, create_model
 
 from mtpeft.cells import JOIN, Cell, members_of
+from mtpeft.config.learning_rates import LEARNING_RATE_FIELD, LearningRate, SearchedRate
 from mtpeft.config.messages import named_twice
 from mtpeft.config.models import model_shape
 from mtpeft.config.pairs import pair_languages
 from mtpeft.core.errors import UserError
 from mtpeft.core.section import plain
 from mtpeft.core.wording import unknown
-from mtpeft.methods import METHODS
-from mtpeft.methods.base import Method, SearchedRate, Site
-from mtpeft.methods.budget import reach, reachable, sites_of
+from mtpeft.methods import METHODS, options_of
+from mtpeft.methods.base import Method, MethodOptions, TargetModule, TrainedMethodOptions
+from mtpeft.methods.budget import reach, reachable, targets_of
+from mtpeft.methods.staged import StageOptions
 from mtpeft.models.architecture import ModelShape
 
 if TYPE_CHECKING:
@@ -26,15 +28,29 @@ if TYPE_CHECKING:
 
 ONE_PAIR = ""
 """In the place of any pair that is no group, where it does not matter which."""
-EARLIER = ("sized", "point")
+EARLIER = ("budgeted", "fixed")
 """Kinds of methods (`trains`) that may be a stage before the last."""
-LAST = {"staged": ("sized",), "staged_full": ("all",)}
+LAST = {"staged": ("budgeted",), "staged_full": ("full",)}
 """Kinds of methods that may be the last stage, by the method that has the stages."""
 
 
 def entry_type(methods: Iterable[Method]) -> Any:
-    """Return the type of an entry of `methods`: the union of all options, of which `method` names one."""
-    return Annotated[reduce(operator.or_, (method.options for method in methods)), Field(discriminator="method")]
+    """Make the type of an entry of `methods`: one of the options, told apart by `method`, with a learning rate."""
+    options = (_with_learning_rate(method.options) for method in methods)
+    return Annotated[reduce(operator.or_, options), Field(discriminator="method")]
+
+
+@cache
+def _with_learning_rate(options: type[MethodOptions]) -> type[MethodOptions]:
+    """Add the learning rate to the options of a method that trains something; params have it beside them."""
+    if not issubclass(options, TrainedMethodOptions):
+        return options
+    return create_model(
+        options.__name__,
+        __base__=options,
+        __doc__=options.__doc__,
+        learning_rate=(LearningRate, LEARNING_RATE_FIELD),
+    )
 
 
 def method_options(configuration: "Configuration", method: str) -> dict[str, Any]:
@@ -57,21 +73,21 @@ def method_options(configuration: "Configuration", method: str) -> dict[str, Any
 def with_languages(options: dict[str, Any], members: Collection[Mapping[str, str]]) -> dict[str, Any]:
     """Return options with the languages of the pairs of a group, if the method, or a stage, has parameters for each."""
     languages = {side: [languages[side] for languages in members] for side in ("source", "target")}
-    by_language = {"languages": languages} if METHODS[options["method"]].by_language else {}
+    by_language = {"languages": languages} if METHODS[options["method"]].per_language else {}
     if "stages" in options:
         by_language["stages"] = [with_languages(stage, members) for stage in options["stages"]]
     return options | by_language
 
 
-def method_sites(
+def method_targets(
     configuration: "Configuration", method: str, shape: ModelShape, pair: str = ONE_PAIR
-) -> Sequence[Site]:
+) -> Sequence[TargetModule]:
     """Return the target modules of a method in a model, for a pair or a group; none for a method without a size."""
     options = method_options(configuration, method)
     if JOIN in pair:
         sides = [pair_languages(configuration, member) for member in members_of(pair)]
         options = with_languages(options, [dict(zip(("source", "target"), own, strict=True)) for own in sides])
-    return sites_of(METHODS[options["method"]], shape, options)
+    return targets_of(METHODS[options["method"]], shape, options_of(options))
 
 
 def search_of(configuration: "Configuration", method: str) -> SearchedRate | None:
@@ -80,9 +96,9 @@ def search_of(configuration: "Configuration", method: str) -> SearchedRate | Non
     return rate if isinstance(rate, SearchedRate) else None
 
 
-def is_sized(configuration: "Configuration", method: str) -> bool:
+def is_budgeted(configuration: "Configuration", method: str) -> bool:
     """Return whether a label stands for a method that meets a budget."""
-    return method in configuration.methods and METHODS[configuration.methods[method].method].trains == "sized"
+    return method in configuration.methods and METHODS[configuration.methods[method].method].trains == "budgeted"
 
 
 def mistakes(configuration: "Configuration") -> Iterator[str]:
@@ -96,7 +112,7 @@ def mistakes(configuration: "Configuration") -> Iterator[str]:
 
 def _reference_mistakes(label: str, method: str) -> Iterator[str]:
     """Find reference rows and full fine-tuning under other labels than those by which figures know them."""
-    named = {name for name, method in METHODS.items() if method.trains in ("all", "nothing")}
+    named = {name for name, method in METHODS.items() if method.trains in ("full", "none")}
     if label in named and label != method:
         yield f"'methods.{label}.method' is '{method}', but '{label}' is another method; choose another label."
     elif method in named - {"full"} and label != method:
@@ -151,7 +167,7 @@ def _stage_mistakes(configuration: "Configuration", label: str) -> Iterator[str]
 
 def _can_be_a_stage(method: Method) -> bool:
     """Return whether a method has nothing that a stage would lose: stages, two learning rates, or hooks of updates."""
-    return not (method.grow or method.hook or method.rate_factor)
+    return not (method.apply_stages or method.hook or method.rate_factor)
 
 
 def study_mistakes(configuration: "Configuration") -> Iterator[str]:
@@ -249,33 +265,34 @@ def _stages_in_a_model(
 ) -> Iterator[str]:
     """Find stages that change the same modules of a model, and sizes of stages that it has no room for."""
     for method in _staged(configuration, study):
-        options = method_options(configuration, method)
+        options = options_of(method_options(configuration, method))
         yield from _sizes_out_of_reach(f"methods.{method}.sizes", options, shape=shape, model=model)
-        yield from _shared_places(f"methods.{method}.stages", configuration, method, shape=shape)
+        yield from _shared_modules(f"methods.{method}.stages", configuration, method, shape=shape)
 
 
-def _sizes_out_of_reach(key: str, options: Mapping[str, Any], *, shape: ModelShape, model: str) -> Iterator[str]:
-    for stage, size in zip(options["stages"], options["sizes"], strict=False):
-        sites = [site for site in METHODS[stage["method"]].sites(shape, stage) if site.grows]
-        least, most = (max(s.least for s in sites), min(s.most for s in sites)) if sites else (size, size)
-        if not max(1, least) <= size <= most:
-            yield f"'{key}' has {size} for '{stage['method']}', which has {max(1, least)} to {most} in '{model}'."
+def _sizes_out_of_reach(key: str, options: StageOptions, *, shape: ModelShape, model: str) -> Iterator[str]:
+    for stage, size in zip(options.stages, options.sizes, strict=False):
+        targets = [target for target in METHODS[stage.method].target_modules(shape, stage) if target.grows]
+        low = max((target.min_size for target in targets), default=size)
+        high = min((target.max_size for target in targets), default=size)
+        if not max(1, low) <= size <= high:
+            yield f"'{key}' has {size} for '{stage.method}', which has {max(1, low)} to {high} in '{model}'."
 
 
-def _shared_places(key: str, configuration: "Configuration", method: str, *, shape: ModelShape) -> Iterator[str]:
-    """Most tuners take the place of what a module computes, so two of them at one module are one too many."""
+def _shared_modules(key: str, configuration: "Configuration", method: str, *, shape: ModelShape) -> Iterator[str]:
+    """Find stages at one module, which are one too many: most adapters take the place of what it computes."""
     taken: dict[str, str] = {}
     for label in configuration.methods[method].stages:
-        options = method_options(configuration, label)
-        sites = METHODS[options["method"]].sites
-        places = {site.module for site in sites(shape, options)} if sites else set()
-        if both := sorted(places & set(taken)):
+        options = options_of(method_options(configuration, label))
+        targets = METHODS[options.method].target_modules
+        modules = {target.module for target in targets(shape, options)} if targets else set()
+        if both := sorted(modules & set(taken)):
             yield (
                 f"'{key}' has '{taken[both[0]]}' and '{label}', which would both change {both[0]}; name stages that "
                 "stand in different places, such as a prefix and LoRA."
             )
             return
-        taken |= dict.fromkeys(places, label)
+        taken |= dict.fromkeys(modules, label)
 
 
 def _nothing_to_train(
@@ -283,25 +300,26 @@ def _nothing_to_train(
 ) -> Iterator[str]:
     """Find methods of one size that have nothing to train in a model, such as BitFit in one without biases."""
     for method in study.methods:
-        is_point = METHODS[configuration.methods[method].method].trains == "point"
-        if is_point and not method_sites(configuration, method, shape):
+        is_fixed = METHODS[configuration.methods[method].method].trains == "fixed"
+        if is_fixed and not method_targets(configuration, method, shape):
             yield f"'{key}.methods' names '{method}', which has nothing to train in '{model}'; take it out."
 
 
 def _out_of_reach(
     configuration: "Configuration", key: str, study: "Study", *, shape: ModelShape, model: str
 ) -> Iterator[str]:
-    sized = [name for name in study.methods if is_sized(configuration, name)]
+    sized = [name for name in study.methods if is_budgeted(configuration, name)]
     groups = [pair for pair in study.pairs if JOIN in pair]
     any_pair = [ONE_PAIR] if len(groups) < len(study.pairs) else []
     for method, pair in product(sized, [*any_pair, *groups]):
-        sites = method_sites(configuration, method, shape, pair)
-        low, high = reach(sites)
+        targets = method_targets(configuration, method, shape, pair)
+        low, high = reach(targets)
         for budget in study.budgets:
             share = configuration.budgets[budget]
             if not low <= int(share * shape.total) <= high:
                 on = f" on '{pair}'" if pair != ONE_PAIR else ""
                 yield (
                     f"'{key}' asks for '{budget}' ({share:.3%} of '{model}'), which method '{method}' can't meet{on}: "
-                    f"it reaches {reachable(sites, shape.total)}; change 'budgets.{budget}' or take one of the two out."
+                    f"it reaches {reachable(targets, shape.total)}; change 'budgets.{budget}' or take one of the two "
+                    "out."
                 )

@@ -63,9 +63,9 @@ class Configuration(Section):
     sizes: dict[str, Size]
     models: dict[str, Model]
     modules: list[str] = Field(
-        default=[], description="Python files that hold metrics or claims of your own; see workflow/examples."
+        default=[],
+        description="Python files that hold methods, metrics, claims or others of your own; see workflow/examples.",
     )
-    method_modules: list[str] = Field(default=[], description="Python files that hold methods of your own.")
     methods: dict[str, MethodOptions]
     budgets: dict[str, Share]
     training: TrainingOptions = TrainingOptions()

@@ -12,7 +12,7 @@ from pydantic import Field, NonNegativeInt
 
 from mtpeft.cells import ANY, DIMENSIONS, JOIN, Cell, OnPair, members_of
 from mtpeft.config.messages import named_twice
-from mtpeft.config.methods import is_sized, search_of
+from mtpeft.config.methods import is_budgeted, search_of
 from mtpeft.config.metrics import MetricName, either, metric_mistakes, metrics_of
 from mtpeft.config.pairs import pair_mistakes
 from mtpeft.core.section import Section
@@ -135,7 +135,7 @@ def all_others(configuration: "Configuration") -> list[OnPair]:
 def is_tuned(configuration: "Configuration", cell: Cell) -> bool:
     """Return whether a cell is a base model after fine-tuning."""
     method = METHODS[configuration.methods[cell.method].method]
-    return method.trains != "nothing" and not method.from_scratch
+    return method.trains != "none" and not method.from_scratch
 
 
 def untouched(model: str, pair: str) -> Cell:
@@ -157,7 +157,7 @@ def budget_labels(configuration: "Configuration", study: Study, method: str) -> 
 def _combinations(configuration: "Configuration", study: Study) -> Iterator[Cell]:
     """Yield every combination; dimensions that mean nothing for a method carry the label `any`."""
     for method in study.methods:
-        free = METHODS[configuration.methods[method].method].free
+        free = METHODS[configuration.methods[method].method].ignores
         budgets = budget_labels(configuration, study, method)
         seeds = [str(seed) for seed in study.seeds]
         pairs = _pairs_of(configuration, study, method)
@@ -169,7 +169,7 @@ def _combinations(configuration: "Configuration", study: Study) -> Iterator[Cell
 def _pairs_of(configuration: "Configuration", study: Study, method: str) -> list[str]:
     """Return pairs and groups of a study; for a method that trains nothing, the pairs of groups one by one."""
     trains = METHODS[configuration.methods[method].method].trains
-    return study.members if trains == "nothing" else study.pairs
+    return study.members if trains == "none" else study.pairs
 
 
 def _untouched_cells(study: Study) -> list[Cell]:
@@ -199,7 +199,7 @@ def mistakes(configuration: "Configuration") -> Iterator[str]:
             yield from _label_mistakes(configuration, place, written)
             for method in whole.methods:
                 yield from _missing_rates(configuration, f"studies.{label}", whole, method)
-            sized = [name for name in whole.methods if is_sized(configuration, name)]
+            sized = [name for name in whole.methods if is_budgeted(configuration, name)]
             if sized and not whole.budgets:
                 yield f"'{place}' has no cells for {listed(sized)}, which need a budget; write '{place}.budgets'."
         yield from _equal_labels(configuration, label, study)

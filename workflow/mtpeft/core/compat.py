@@ -4,8 +4,9 @@ Each entry says why it is needed, what the public way would be, and with which v
 tests/core/test_compat.py belongs to each, and fails with a sentence when the library has changed; another compares the
 versions with the pins in envs/. After an upgrade, read the entries of the library, mend them, and raise their versions.
 
-No library is imported before a function that needs it is called. `methods/base_adapter.py` overrides private methods of
-peft's tuners, which its docstring lists: a subclass can't stand here.
+No library is imported before a function that needs it is called. Two classes override private methods of peft and
+can't stand here: `AdapterModel` in methods/base_adapter.py, from which all adapters derive, and `ExactAllocator` in
+methods/peft/adalora_adapter.py. `core/peft_hook.py` follows the import of peft. All three have their tests there, too.
 """
 
 import os
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from argparse import Namespace
 
+    from peft import PeftModel
     from sacrebleu.metrics.base import Metric
     from torch import nn
     from transformers import MBart50Tokenizer
@@ -254,6 +256,83 @@ def silence_eight_bit_casts() -> None:
     import logging
 
     logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)
+
+
+# ---------------------------------------------------------------- peft
+
+
+def register_adapter(adapter_type: str, config: type, adapter: type) -> None:
+    """Let `get_peft_model` and `PeftModel.from_pretrained` find an adapter by the `peft_type` of its configuration.
+
+    Why: adapters of this package are peft folders, which peft itself opens.
+    Public way: `peft.utils.register_peft_method`, which takes only the types of peft's own enumeration.
+    Seen with peft 0.21.2.
+    """
+    from peft import mapping
+
+    mapping.PEFT_TYPE_TO_CONFIG_MAPPING[adapter_type] = config
+    mapping.PEFT_TYPE_TO_TUNER_MAPPING[adapter_type] = adapter
+    mapping.PEFT_TYPE_TO_PREFIX_MAPPING[adapter_type] = adapter.prefix
+
+
+def registered_adapter(adapter_type: str) -> tuple[type, type]:
+    """Types of the configuration and of the model of an adapter that is registered with peft.
+
+    Why: peft's own tuners are given a size for each module, whatever their classes are called.
+    Public way: none.
+    Seen with peft 0.21.2.
+    """
+    from peft import mapping
+
+    return mapping.PEFT_TYPE_TO_CONFIG_MAPPING[adapter_type], mapping.PEFT_TYPE_TO_TUNER_MAPPING[adapter_type]
+
+
+def buffers_by_adapter() -> "nn.Module":
+    """Buffers of a layer by the name of their adapter, which peft stores and moves with its weights.
+
+    Why: an adapter whose trained weights are single entries has to store where they stand.
+    Public way: none; the class is in a private module.
+    Seen with peft 0.21.2.
+    """
+    from peft.tuners._buffer_dict import BufferDict
+
+    return BufferDict(persistent=True)
+
+
+def train_beside(model: "PeftModel", module: str) -> None:
+    """Have an adapter train and store a module of the base model whole, after it was put into the model.
+
+    Why: the rows of new vocabulary entries are split from the embeddings of any method, staged ones too.
+    Public way: `modules_to_save` of a configuration, before the adapter is put into the model.
+    Seen with peft 0.21.2.
+    """
+    from peft.utils.other import set_additional_trainable_modules
+
+    adapter = model.active_adapter
+    config = model.peft_config[adapter]
+    config.modules_to_save = [module]
+    shape = model.base_model.model.config.to_dict()
+    set_additional_trainable_modules(model.base_model, config, model_config=shape, adapter_name=adapter)
+
+
+def forget_adapters(model: "nn.Module") -> None:
+    """Let peft put a second adapter of another kind around a base model, as if it had none.
+
+    Why: peft takes the configuration that it leaves there for an adapter of the same kind, and would overwrite it.
+    Public way: unloading the adapter, which stages that are trained together must not do.
+    Seen with peft 0.21.2.
+    """
+    del model.peft_config
+
+
+def attention_implementation(attention: "nn.Module") -> str:
+    """Name of the implementation that an attention module calls.
+
+    Why: a prefix is put before the keys and values of the implementation that the model would have used.
+    Public way: none; the attribute is private, although its setter is not.
+    Seen with transformers 5.23.0.
+    """
+    return attention.config._attn_implementation
 
 
 # ---------------------------------------------------------------- sacreBLEU

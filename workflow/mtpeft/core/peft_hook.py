@@ -1,12 +1,11 @@
-"""Make our tuners known to peft whenever peft is imported, without importing it before anyone needs it.
+"""Register the adapters of this package with peft whenever peft is imported, without importing it before it is needed.
 
 `import mtpeft` must stay cheap, since every Snakemake job parses files that import it, and must be enough for
-`PeftModel.from_pretrained` to open any folder that we wrote. So peft's own import is followed by ours.
+`PeftModel.from_pretrained` to open any folder that the workflow wrote. So peft's own import is followed by ours.
 """
 
-import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,7 +14,10 @@ if TYPE_CHECKING:
 
 
 class _AfterPeft:  # no `importlib.abc.MetaPathFinder`, which takes a third of the time of `mtpeft --help` to import
-    """Finds peft as ever, and lets its loader import `mtpeft.methods.adapters` when it is done."""
+    """Finds peft as ever, and lets its loader register adapters when it is done."""
+
+    def __init__(self, register: Callable[[], None]) -> None:
+        self.register = register
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: "ModuleType | None" = None
@@ -31,15 +33,15 @@ class _AfterPeft:  # no `importlib.abc.MetaPathFinder`, which takes a third of t
 
             def execute_then_register(module: "ModuleType") -> None:
                 execute(module)
-                importlib.import_module("mtpeft.methods.adapters")
+                self.register()
 
             spec.loader.exec_module = execute_then_register
         return spec
 
 
-def install() -> None:
-    """Register at once where peft is there already, else as soon as it is imported."""
+def after_peft(register: Callable[[], None]) -> None:
+    """Register adapters at once where peft is imported already, else as soon as it is."""
     if "peft" in sys.modules:
-        importlib.import_module("mtpeft.methods.adapters")
+        register()
     elif not any(isinstance(finder, _AfterPeft) for finder in sys.meta_path):
-        sys.meta_path.insert(0, _AfterPeft())
+        sys.meta_path.insert(0, _AfterPeft(register))

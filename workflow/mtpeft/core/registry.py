@@ -42,14 +42,14 @@ REGISTRIES: list["Registry"] = []
 """All registries of this process, to which a module from outside can add."""
 
 
-class Registry(Generic[E]):
+class Registry(Mapping[str, E], Generic[E]):
     """The entries of one kind, by name.
 
     Args:
         kind: type of the entries.
         package: whose modules hold them; modules whose name ends in one of `skipped` are not looked at.
-        word: what messages call an entry, such as `metric`. The entry of a folder is in the folder's module of that
-            name if there is one, else in its `__init__`.
+        word: what messages call an entry, such as `metric`. Of a folder in the package, the module of that name holds
+            an entry; where there is none, all its modules do.
     """
 
     def __init__(self, kind: type[E], package: str, *, word: str, skipped: tuple[str, ...] = ()) -> None:
@@ -72,8 +72,8 @@ class Registry(Generic[E]):
     def __iter__(self) -> Iterator[str]:
         return iter(self.entries)
 
-    def __contains__(self, name: object) -> bool:
-        return name in self.entries
+    def __len__(self) -> int:
+        return len(self.entries)
 
     def add(self, entry: E) -> None:
         """Add an entry from outside of the package."""
@@ -83,14 +83,18 @@ class Registry(Generic[E]):
         """Forget the entries from outside, as tests want it."""
         self._outside.clear()
 
-    def _modules(self) -> Iterator[ModuleType]:
-        package = importlib.import_module(self.package)
-        for found in pkgutil.iter_modules(package.__path__):
-            if not found.name.endswith(self.skipped or ("\0",)):
-                name = f"{self.package}.{found.name}"
-                own = f"{name}.{self.word}"
-                is_folder = found.ispkg and importlib.util.find_spec(own) is not None
-                yield importlib.import_module(own if is_folder else name)
+    def _modules(self, package: str = "") -> Iterator[ModuleType]:
+        """Import the modules of a package that may hold entries."""
+        folder = importlib.import_module(package or self.package)
+        for found in pkgutil.iter_modules(folder.__path__, f"{folder.__name__}."):
+            if found.name.endswith(self.skipped or ("\0",)):
+                continue
+            if not found.ispkg:
+                yield importlib.import_module(found.name)
+            elif (Path(found.module_finder.path) / found.name.rpartition(".")[2] / f"{self.word}.py").is_file():
+                yield importlib.import_module(f"{found.name}.{self.word}")
+            else:
+                yield from self._modules(found.name)
 
 
 def entries_in(module: ModuleType, kind: type[E]) -> list[E]:

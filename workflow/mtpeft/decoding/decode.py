@@ -16,8 +16,8 @@ from mtpeft.data.token_arrays import read_arrays
 from mtpeft.data.token_counts import loss_warnings, read_counts
 from mtpeft.decoding.hypotheses import DecodingOutcome, write_decode_record, write_hypotheses
 from mtpeft.decoding.search import count_at_limit, translate, with_room_beside_prefix
-from mtpeft.methods.outside import bring_in_for
-from mtpeft.methods.task_ids import domain_of, say_domains
+from mtpeft.methods import bring_in_for
+from mtpeft.methods.task_ids import set_task_ids, task_id_of
 from mtpeft.methods.tuned import open_tuned
 from mtpeft.models.load import prepare_torch
 from mtpeft.models.precision import precision_of
@@ -45,7 +45,7 @@ def decode(params: Mapping[str, Any], cell: Cell, *, trained: Path, tests: Mappi
     tokenizer = open_tokenizer(base, params["languages"], vocabulary=cell.model)
     precision = precision_of(params, cell.model)
     model = open_tuned(base, trained.parent / "tuned", precision).to(device).eval()
-    say_domains(model, domain_of(train["settings"], record.parent.name))
+    set_task_ids(model, task_id_of(train["settings"], record.parent.name))
     special_tokens, options = (
         special_tokens_of(tokenizer, model.config),
         DecodingOptions.model_validate(params["search"]),

@@ -14,8 +14,8 @@ from mtpeft.core.errors import UserError
 from mtpeft.core.options import DecodingOptions
 from mtpeft.data.normalisation import normalised_line
 from mtpeft.decoding.search import translate
-from mtpeft.methods.outside import bring_in_for
-from mtpeft.methods.task_ids import domain_of, say_domains
+from mtpeft.methods import bring_in_for
+from mtpeft.methods.task_ids import set_task_ids, task_id_of
 from mtpeft.methods.tuned import open_tuned
 from mtpeft.models.load import prepare_torch
 from mtpeft.models.precision import BasePrecision, precision_of
@@ -146,7 +146,7 @@ def load_cell(cell: str | Path, pair: str | None = None) -> Translator:
     device = prepare_torch(record["settings"]["threads"])
     precision = precision_of(record["settings"], record["cell"]["model"])
     model = open_tuned(base, folder / "tuned", precision).to(device).eval()
-    say_domains(model, domain_of(record["settings"], pair))
+    set_task_ids(model, task_id_of(record["settings"], pair))
     return Translator(
         model=model,
         tokenizer=open_tokenizer(

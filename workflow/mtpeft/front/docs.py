@@ -25,7 +25,7 @@ DOCS = ROOT / "workflow" / "docs"
 PART = re.compile(r"(<!-- generated: ([\w ]+) -->\n).*?(<!-- end -->)", flags=re.DOTALL)
 NOTHING = "–"
 
-SIZES = {"sized": "budget", "point": "one size", "all": "all parameters", "nothing": "none"}
+SIZES = {"budgeted": "budget", "fixed": "one size", "full": "all parameters", "none": "none"}
 """What a method's size is, in the words of the pages."""
 
 CAVEATS: dict[str, str] = {
@@ -88,12 +88,12 @@ def methods_part() -> str:
 
 def _method_row(name: str, method: Method) -> Sequence[str]:
     size = SIZES[method.trains] + (f", by {method.size_name}" if method.size_name else "")
-    on_a_base = method.trains in ("sized", "point")
+    on_a_base = method.trains in ("budgeted", "fixed")
     chosen = (method.mergeable, method.starts_as_base, not (method.trains_base or method.copies_weights))
     words = [("yes" if is_so else "no") if on_a_base else NOTHING for is_so in chosen]
-    languages = "Each language of a side has its own parameters." if method.by_language else ""
+    languages = "Each language of a side has its own parameters." if method.per_language else ""
     caveats = " ".join(filter(None, (CAVEATS.get(name), languages)))
-    return f"`{name}`", method.places or "nothing", size, *words, caveats, method.paper
+    return f"`{name}`", method.where or "nothing", size, *words, caveats, method.paper
 
 
 def method_keys_part() -> str:

@@ -34,7 +34,7 @@ from mtpeft.front.export_page import (
     set_tokenizer,
     translated_by_ctranslate2,
 )
-from mtpeft.methods.task_ids import domain_of, say_domains, takers_of
+from mtpeft.methods.task_ids import set_task_ids, task_id_of, task_modules
 from mtpeft.methods.tuned import open_tuned
 from mtpeft.models.load import STAGED_BASE, load_base
 from mtpeft.models.tokenizer import LossWarning, PairTokenizer, special_tokens_of
@@ -155,8 +155,8 @@ def _peft(cell: str, folder: Path, pair: str | None) -> None:
         write_record(folder / config, read_record(folder / config) | own)
     opened = open_tuned(Path(base["folder"]), folder, translator.precision).to(translator.model.device).eval()
     train = read_record(tuned.parent / "train.json")
-    domain = domain_of(train["settings"], pair or train["cell"]["pair"])
-    say_domains(opened, domain)
+    task_id = task_id_of(train["settings"], pair or train["cell"]["pair"])
+    set_task_ids(opened, task_id)
     _require_alike(before, _logits(opened, translator))
     if why := _needs_this_package(translator.tokenizer, tuned):
         call = ", ".join([f'"{tuned.parent.absolute()}"', *([f'pair="{pair}"'] if pair else [])])
@@ -164,8 +164,8 @@ def _peft(cell: str, folder: Path, pair: str | None) -> None:
         return
     generation_settings(use).save_pretrained(folder)
     set_tokenizer(use).save_pretrained(folder)
-    told = domain if takers_of(opened) else None
-    write_text(folder / PAGE, part_page(use, named, staged=configs[0].parent != Path("."), domain=told))
+    told = task_id if task_modules(opened) else None
+    write_text(folder / PAGE, part_page(use, named, staged=configs[0].parent != Path("."), task_id=told))
     set_generation_settings(opened, use)
     _require_same(expected, plainly_translated(opened, translator.tokenizer.pretrained, PROBES, use))
 

@@ -145,14 +145,14 @@ class Base:
     precision: BasePrecision
 
 
-def part_page(use: Use, base: Base, *, staged: bool, domain: int | None) -> str:
+def part_page(use: Use, base: Base, *, staged: bool, task_id: int | None) -> str:
     """Write the page of a peft folder, or of the folders of stages; it names the base and says how it is opened.
 
     Args:
         use: of the cell.
         base: that the folder belongs to.
         staged: there is a folder for each stage.
-        domain: what modules that know the pairs of a group are told; None where there are none.
+        task_id: what modules that know the pairs of a group are told; None where there are none.
     """
     revision = [f"revision={base.revision!r}"] if base.revision else []
     options = ", ".join([repr(base.name), *revision, *written_options(base.precision)])
@@ -162,14 +162,14 @@ def part_page(use: Use, base: Base, *, staged: bool, domain: int | None) -> str:
         *([] if staged else ["import mtpeft  # makes its methods known to peft", "from peft import PeftModel"]),
         f"from transformers import {', '.join([*names, 'GenerationConfig'])}",
         *(["", "from mtpeft.methods.staged_adapter import StagedModel"] if staged else []),
-        *([] if domain is None else ["from mtpeft.methods.task_ids import say_domains"]),
+        *([] if task_id is None else ["from mtpeft.methods.task_ids import set_task_ids"]),
         "",
         'folder = "."  # where this file lies',
         f"base = AutoModelForSeq2SeqLM.from_pretrained({options})",
         *(_FOUR_BITS if base.precision.quantised == 4 else []),
         "base.generation_config = GenerationConfig.from_pretrained(folder)",
         *(_STAGES if staged else ["model = PeftModel.from_pretrained(base, folder).eval()"]),
-        *([] if domain is None else [f"say_domains(model, {domain})"]),
+        *([] if task_id is None else [f"set_task_ids(model, {task_id})"]),
         "tokenizer = AutoTokenizer.from_pretrained(folder)",
     )
     return _page(use, "peft", opened, _plain_lines(use))

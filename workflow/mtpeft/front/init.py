@@ -24,8 +24,8 @@ from mtpeft.data.readers.base import Reader
 from mtpeft.data.sources import SOURCES
 from mtpeft.data.sources.base import Languages
 from mtpeft.front.overlay import BATCH_TOKENS, EPOCHS, SIZED_OPTIONS, Plan, Request, overlay_text
-from mtpeft.methods import METHODS
-from mtpeft.methods.budget import reach, sites_of
+from mtpeft.methods import METHODS, options_of
+from mtpeft.methods.budget import reach, targets_of
 from mtpeft.models.architecture import ModelShape
 from mtpeft.models.config_json import read_folder_shape
 from mtpeft.steps.cells_of_studies import all_cells
@@ -240,7 +240,10 @@ def _new_languages(request: Request) -> list[str]:
 
 def _can_meet(shape: ModelShape, share: float) -> bool:
     """Say whether every budgeted method of the study can train a share of a model."""
-    ranges = (reach(sites_of(METHODS[name], shape, options)) for name, options in SIZED_OPTIONS.items())
+    ranges = (
+        reach(targets_of(METHODS[name], shape, options_of({"method": name, **options})))
+        for name, options in SIZED_OPTIONS.items()
+    )
     return all(low <= int(share * shape.total) <= high for low, high in ranges)
 
 

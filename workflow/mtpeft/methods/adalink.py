@@ -1,9 +1,9 @@
 """A low-rank residual on the source's embeddings (AdaLink, Wang et al. 2023, arXiv 2310.12100)."""
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
 
-from mtpeft.methods.base import Method, Site, TrainedMethodOptions
+from mtpeft.methods.base import Method, Sizes, TargetModule, TrainedMethodOptions
 from mtpeft.methods.prompt import encoder_of
 from mtpeft.models.architecture import ModelShape
 
@@ -17,29 +17,28 @@ class AdaLinkOptions(TrainedMethodOptions):
     method: Literal["adalink"]
 
 
-def link_sites(shape: ModelShape, options: Mapping[str, Any]) -> Sequence[Site]:
+def adalink_targets(shape: ModelShape, options: AdaLinkOptions) -> Sequence[TargetModule]:
     """Between the encoder's embeddings and its first layer: d x rank down, rank x d up."""
-    return [Site(module=encoder_of(shape), fixed=0, step=2 * shape.d_model, most=shape.d_model)]
+    return [TargetModule(module=encoder_of(shape), base=0, per_size=2 * shape.d_model, max_size=shape.d_model)]
 
 
-def insert_link(model: "nn.Module", sizes: Mapping[str, int], options: Mapping[str, Any]) -> "nn.Module":
-    """Let the encoder read its embeddings through a link that changes nothing at first."""
-    from peft import get_peft_model
-
+def insert_adalink(model: "nn.Module", sizes: Sizes, options: AdaLinkOptions) -> "nn.Module":
+    """Let the encoder read its embeddings through a residual that changes nothing at first."""
     from mtpeft.methods.adalink_adapter import AdaLinkConfig
+    from mtpeft.methods.base_adapter import insert_adapter
 
     ((encoder, rank),) = sizes.items()
-    return get_peft_model(model, AdaLinkConfig(task_type="SEQ_2_SEQ_LM", target_modules=[encoder], rank=rank))
+    return insert_adapter(model, AdaLinkConfig, [encoder], rank=rank)
 
 
 ADALINK = Method(
     options=AdaLinkOptions,
     paper="Wang et al. 2023, Non-Intrusive Adaptation: Input-Centric Parameter-efficient Fine-Tuning for Versatile "
     "Multimodal Modeling (arXiv 2310.12100).",
-    places="on the source's embeddings",
-    trains="sized",
+    where="on the source's embeddings",
+    trains="budgeted",
     size_name="rank",
-    sites=link_sites,
-    apply=insert_link,
+    target_modules=adalink_targets,
+    apply=insert_adalink,
     starts_as_base=True,
 )

@@ -4,23 +4,23 @@ e + up(down(e)) for the embedding e of each source token, before positions are a
 an untrained link changes nothing.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import nn
 from torch.nn import functional
 
-from mtpeft.methods.base_adapter import TargetedConfig, TunerType, WrappingTuner, register
+from mtpeft.methods.base_adapter import AdapterConfig, WrappingAdapter, register
 from mtpeft.methods.encoder_input_adapter import EncoderInputLayer
 from mtpeft.methods.prompt_adapter import ends_with
 
 
 @dataclass
-class AdaLinkConfig(TargetedConfig):
+class AdaLinkConfig(AdapterConfig):
     """How wide the link is; the module to wrap is the encoder."""
 
-    tuner_type = TunerType.ADALINK
+    adapter_type = "ADALINK"
 
     rank: int = field(default=64, metadata={"help": "Inner width of the link."})
 
@@ -51,8 +51,8 @@ class AdaLinkLayer(EncoderInputLayer):
         return embeddings + added.to(embeddings.dtype), mask
 
 
-class AdaLinkModel(WrappingTuner):
-    """Puts a link into a model; all else is peft's."""
+class AdaLinkModel(WrappingAdapter):
+    """Puts a link into a model."""
 
     prefix = "adalink_"
     tuner_layer_cls = wrapper = AdaLinkLayer
@@ -61,10 +61,14 @@ class AdaLinkModel(WrappingTuner):
         """Add a link to the wrapper of the encoder."""
         layer.add_adapter(adapter_name, config)
 
-    def _prepare_adapter_config(self, peft_config: AdaLinkConfig, model_config: dict[str, Any]) -> AdaLinkConfig:
-        if not ends_with(peft_config.target_modules or (), ["encoder"]):
+    def check_targets(self, modules: Sequence[str]) -> None:
+        """Check that the target module is the encoder.
+
+        Raises:
+            ValueError: it is another.
+        """
+        if not ends_with(modules, ["encoder"]):
             raise ValueError("target_modules must name the encoder.")
-        return peft_config
 
 
 register(AdaLinkConfig, AdaLinkModel)

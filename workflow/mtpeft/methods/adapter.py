@@ -1,4 +1,4 @@
-"""Bottleneck adapters: where they stand differs from paper to paper, what they compute hardly does.
+"""Bottleneck adapters. Papers differ in where they put them, and hardly in what they compute.
 
 `bapna`, after every layer, with a layer norm inside (Bapna & Firat 2019, arXiv 1909.08478); `houlsby`, after every
 attention and every feed-forward block, before the residual connection (Houlsby et al. 2019, arXiv 1902.00751);
@@ -6,14 +6,14 @@ attention and every feed-forward block, before the residual connection (Houlsby 
 feed-forward block, from the same input (He et al. 2021, arXiv 2110.04366).
 """
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, PositiveFloat
 
 from mtpeft.core.section import later
-from mtpeft.methods.base import Method, Site, TrainedMethodOptions
-from mtpeft.methods.embeddings import EMBEDDINGS_OPTION, beside_embeddings, embedding_sites
+from mtpeft.methods.base import Method, Sizes, TargetModule, TrainedMethodOptions
+from mtpeft.methods.embeddings import EMBEDDINGS_OPTION, beside_embeddings, embedding_targets
 from mtpeft.models.architecture import ModelShape, side_of
 
 if TYPE_CHECKING:
@@ -40,53 +40,55 @@ class AdapterOptions(TrainedMethodOptions):
     scaling: PositiveFloat = later(1.0, description="Factor on what an adapter adds.")
 
 
-def adapter_sites(shape: ModelShape, options: Mapping[str, Any]) -> Sequence[Site]:
-    """At each place d x m + m down, m x d + d up, and where there is a layer norm 2d."""
-    d, placement = shape.d_model, options.get("placement", "bapna")
+def bottleneck(module: str, d: int, *, layer_norm: bool = False) -> TargetModule:
+    """Return the cost of an adapter: d x m + m down, m x d + d up, and 2d for a layer norm, at a bottleneck m."""
+    return TargetModule(module=module, base=3 * d if layer_norm else d, per_size=2 * d + 1, max_size=WIDEST * d)
+
+
+def adapter_targets(shape: ModelShape, options: AdapterOptions) -> Sequence[TargetModule]:
+    """An adapter at each module of the placement, on the chosen sides; embeddings if they are asked for."""
     outputs = [linear.module for linear in shape.linears if linear.role == "output"]
-    places = {
+    modules = {
         "bapna": shape.layers,
         "houlsby": (*outputs, *shape.feed_forwards),
         "pfeiffer": shape.feed_forwards,
         "parallel": shape.feed_forwards,
     }
-    fixed = 3 * d if placement in LAYER_NORM else d
-    sides = ("encoder", "decoder") if options.get("side", "both") == "both" else (options["side"],)
+    sides = ("encoder", "decoder") if options.side == "both" else (options.side,)
+    layer_norm = options.placement in LAYER_NORM
     adapters = [
-        Site(module=module, fixed=fixed, step=2 * d + 1, most=WIDEST * d)
-        for module in places[placement]
+        bottleneck(module, shape.d_model, layer_norm=layer_norm)
+        for module in modules[options.placement]
         if side_of(module) in sides
     ]
-    return [*adapters, *embedding_sites(shape, options)]
+    return [*adapters, *embedding_targets(shape, wanted=options.embeddings)]
 
 
-def insert_adapters(model: "nn.Module", sizes: Mapping[str, int], options: Mapping[str, Any]) -> "nn.Module":
-    """Wrap every place with an adapter of its own bottleneck size; embeddings are trained whole."""
-    from peft import get_peft_model
+def insert_adapters(model: "nn.Module", sizes: Sizes, options: AdapterOptions) -> "nn.Module":
+    """Wrap every target module with an adapter of its own bottleneck size; embeddings are trained whole."""
+    from mtpeft.methods.adapter_adapter import BottleneckConfig
+    from mtpeft.methods.base_adapter import insert_adapter
 
-    from mtpeft.methods.bottleneck_adapter import BottleneckConfig
-
-    placement = options.get("placement", "bapna")
-    config = BottleneckConfig(
-        task_type="SEQ_2_SEQ_LM",
-        target_modules=list(sizes),
+    return insert_adapter(
+        model,
+        BottleneckConfig,
+        sizes,
         bottleneck_pattern=beside_embeddings(sizes),
-        activation=options["activation"],
-        layer_norm=placement in LAYER_NORM,
-        parallel=placement == "parallel",
-        scaling=options.get("scaling", 1.0),
+        activation=options.activation,
+        layer_norm=options.placement in LAYER_NORM,
+        parallel=options.placement == "parallel",
+        scaling=options.scaling,
     )
-    return get_peft_model(model, config)
 
 
 ADAPTER = Method(
     options=AdapterOptions,
     paper="Bapna & Firat 2019, Simple, Scalable Adaptation for Neural Machine Translation (arXiv 1909.08478); "
     "Houlsby et al. 2019 (1902.00751), Pfeiffer et al. 2020 (2005.00247), He et al. 2021 (2110.04366).",
-    places="after each layer, or after or beside its blocks",
-    trains="sized",
+    where="after each layer, or after or beside its blocks",
+    trains="budgeted",
     size_name="bottleneck",
-    sites=adapter_sites,
+    target_modules=adapter_targets,
     apply=insert_adapters,
     starts_as_base=True,
 )

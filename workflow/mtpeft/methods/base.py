@@ -1,61 +1,30 @@
-"""What the sweep knows of a method before any weight is loaded: its options, its sizes, its count of parameters."""
+"""The type of a method: its options, what it trains of a model in closed form, and how it is put into one.
+
+Nothing here loads torch, so that budgets are known before any weight is there.
+"""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import Discriminator, Field, PositiveFloat, Tag
+from pydantic import BeforeValidator, PrivateAttr
 
 from mtpeft.cells import ALL, ANY, NATIVE
 from mtpeft.core.section import Section, later
-from mtpeft.models.architecture import ModelShape
+from mtpeft.models.architecture import Linear, ModelShape
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
 
-class SearchedRate(Section):
-    """A search for the learning rate, made once per model, size, method and budget; see `rate_search`."""
-
-    search: list[PositiveFloat] = Field(
-        min_length=3, description="Rates to try; more are tried beyond an end of the list while the best lies there."
-    )
-
-
-RATE, RATES, SEARCH = "a rate", "rates by size", "a search"
-"""Forms of a learning rate; the words stand in no configuration."""
-
-
-def _form_of_rate(given: Any) -> str | None:
-    """The form that the author of a learning rate has meant; None if two are mixed."""
-    if isinstance(given, SearchedRate):
-        return SEARCH
-    if not isinstance(given, Mapping):
-        return RATE
-    if "search" not in given:
-        return RATES
-    return SEARCH if len(given) == 1 else None
-
-
-LearningRate = Annotated[
-    Annotated[PositiveFloat, Tag(RATE)]
-    | Annotated[dict[str, PositiveFloat], Tag(RATES)]
-    | Annotated[SearchedRate, Tag(SEARCH)],
-    Discriminator(_form_of_rate, custom_error_type="two_forms", custom_error_message="both forms"),
-]
-
-
 class MethodOptions(Section):
-    """Keys that an entry of `methods` may have whatever its tuner is."""
+    """Options that every method has; a subclass adds `method: Literal["its name"]` and its own."""
 
 
 class TrainedMethodOptions(MethodOptions):
-    """Keys of a method that trains something."""
+    """Options of a method that trains something. Its learning rate is a key of the configuration alone."""
 
-    learning_rate: LearningRate = Field(
-        description="Peak learning rate: a number, one number per size label (`default` for the others), or a search."
-    )
     losses: list[Literal["unlikelihood", "length_normalised"]] = later(
         [],
         description="Losses of T-Few (arXiv 2205.05638) beside that of the target: wrong targets, which are those of "
@@ -63,119 +32,181 @@ class TrainedMethodOptions(MethodOptions):
     )
 
 
-@dataclass(frozen=True)
-class Site:
-    """One place where a method puts parameters: `fixed + step * size` of them, with `least <= size <= most`.
+def _listed(given: Any) -> Any:
+    return [given] if isinstance(given, str) else given
 
-    A place that may be left out has a `least` of 0, and costs nothing at that size. Where parameters don't grow by a
-    constant step, `prices` has those of all sizes from 1 on.
+
+ALL_LAYERS = "all"
+MOST_USEFUL = ("query", "value")
+"""Roles of the linear layers that do most: section 7.1 of Hu et al. 2021 (arXiv 2106.09685)."""
+Layers = Literal["all", "query", "key", "value", "output", "feed_forward"]
+"""All linear layers, or those of a role."""
+
+
+class LinearsOptions(TrainedMethodOptions):
+    """Options of a method that stands beside linear layers, with a size for each."""
+
+    layers: Annotated[list[Layers], BeforeValidator(_listed)] | None = later(
+        None,
+        min_length=1,
+        description="Linear layers by their role, such as [query, value], or all: the same ones at every budget, and "
+        "budgets too small for all of them are refused. Empty: all that the budget has room for, queries and values "
+        "first, so that which these are depends on the budget; the tables count them as places.",
+    )
+
+    def linears(self, shape: ModelShape) -> Sequence[Linear]:
+        """Return the linear layers of a model that `layers` names, queries and values first."""
+        roles = self.layers or [ALL_LAYERS]
+        in_order = sorted(shape.linears, key=lambda linear: linear.role not in MOST_USEFUL)
+        return [linear for linear in in_order if ALL_LAYERS in roles or linear.role in roles]
+
+    def at_every_budget(self, targets: Sequence["TargetModule"]) -> Sequence["TargetModule"]:
+        """Return the same target modules, of which none may be left out if `layers` names them."""
+        return [replace(own, min_size=max(1, own.min_size)) for own in targets] if self.layers else targets
+
+
+ONE_PAIR: Mapping[str, Sequence[str]] = {"source": ("",), "target": ("",)}
+"""Languages of the pairs of a cell that trains on one pair, where it does not matter which they are."""
+
+
+class LanguageOptions(TrainedMethodOptions):
+    """Options of a method that has parameters for each language.
+
+    A cell on several pairs says which languages its pairs have on each side. No key of the configuration does.
+    """
+
+    _languages: Mapping[str, Sequence[str]] = PrivateAttr(default=ONE_PAIR)
+
+    @property
+    def languages(self) -> Mapping[str, Sequence[str]]:
+        """The language of each pair, by side (`source`, `target`)."""
+        return self._languages
+
+    def with_languages(self, languages: Mapping[str, Sequence[str]]) -> Self:
+        """Return the same options for a cell whose pairs have these languages."""
+        own = self.model_copy()
+        own._languages = languages
+        return own
+
+
+@dataclass(frozen=True)
+class TargetModule:
+    """A module that a method adds parameters to, with what they cost.
+
+    At a size (rank, bottleneck width, prefix length) between `min_size` and `max_size` it has `base + per_size * size`
+    parameters. A module that may be left out has a `min_size` of 0, and costs nothing at that size. Where the cost
+    does not grow by a constant, `costs` has it for each size from 1 on.
     """
 
     module: str
-    fixed: int
-    step: int
-    most: int
-    least: int = 1
-    prices: tuple[int, ...] = ()
+    base: int
+    per_size: int
+    max_size: int
+    min_size: int = 1
+    costs: tuple[int, ...] = ()
 
     def cost(self, size: int) -> int:
-        """Parameters at a size."""
-        if self.prices and size:
-            return self.prices[size - 1]
-        return self.fixed + self.step * size if size else 0
+        """Return the number of parameters at a size."""
+        if self.costs and size:
+            return self.costs[size - 1]
+        return self.base + self.per_size * size if size else 0
 
     @property
     def grows(self) -> bool:
         """Whether it has more than one size."""
-        return bool(self.step or self.prices)
+        return bool(self.per_size or self.costs)
 
     @classmethod
-    def of_one_size(cls, module: str, parameters: int) -> Self:
-        """A place that costs the same whatever the budget is: its size is 1."""
-        return cls(module=module, fixed=parameters, step=0, most=1)
+    def fixed(cls, module: str, parameters: int) -> Self:
+        """Make a target module that costs the same whatever the budget is: its only size is 1."""
+        return cls(module=module, base=parameters, per_size=0, max_size=1)
 
     @classmethod
-    def of_prices(cls, module: str, prices: tuple[int, ...], *, least: int = 0) -> Self:
-        """A place that costs `prices[0]` at size 1, and so on."""
-        return cls(module=module, fixed=0, step=0, most=len(prices), least=least, prices=prices)
+    def with_costs(cls, module: str, costs: tuple[int, ...], *, min_size: int = 0) -> Self:
+        """Make a target module that costs `costs[0]` at size 1, `costs[1]` at size 2, and so on."""
+        return cls(module=module, base=0, per_size=0, max_size=len(costs), min_size=min_size, costs=costs)
+
+
+Sizes = Mapping[str, int]
+"""The size of each target module, by its name."""
 
 
 @dataclass(frozen=True)
 class Method:
-    """An entry of the registry.
+    """A method of fine-tuning, which is an entry of the registry `METHODS`.
 
     Attributes:
-        options: keys of its entry in the configuration; its `tuner` literal is the registry's name.
+        options: type of its options; the literal of their field `method` is its name.
         paper: where it comes from.
-        trains: `sized` methods meet a budget with a size hyperparameter, `point` methods have one size only, `all`
-            trains every parameter, `nothing` trains none.
-        size_name: the field's name of the size hyperparameter (`rank`, `bottleneck`).
-        sites: for `sized` and `point`: the places that it trains, in closed form.
-        apply: turns a loaded base model into the model to be trained; gets the size of every site. Where `trains` is
-            `sized` or `point`, what is trained stands beside a frozen base, also where it takes a weight's place,
+        trains: a `budgeted` method meets a budget by its size, a `fixed` one has one size only, a `full` one trains
+            every parameter, and `none` trains nothing.
+        size_name: what the field calls its size, such as `rank` or `bottleneck`.
+        target_modules: of a `budgeted` or `fixed` method: the modules that it adds parameters to, with their costs.
+        apply: turns a loaded base model into the model to be trained, given the size of each target module. What a
+            `budgeted` or `fixed` method trains stands beside a frozen base, also where it takes the place of a weight,
             unless `trains_base` says otherwise.
-        free: dimensions of the cell that mean nothing for it and carry the label `any`.
-        from_scratch: the base model's weights are thrown away.
+        ignores: dimensions of a cell that change nothing for it; they carry the label `any`.
+        from_scratch: the weights of the base model are thrown away.
         starts_as_base: before the first update the model computes what the base model does, to the bit.
-        places: where it puts what it trains, in words.
-        grow: for a method with stages, the model as it is in each of them; `apply` gives the last.
+        where: where it adds parameters, in words.
+        apply_stages: of a method with stages: yields the model as it is in each of them; `apply` gives the last.
         trains_base: the base model itself is trained.
-        copies_weights: it begins with whole weights of the base, which a quantised one does not have.
-        mergeable: what it trains can be written into the base model's own weights.
-        by_language: of a cell over several pairs it is told the `languages` of each side, since each has its own
-            parameters.
+        copies_weights: it begins with whole weights of the base model, which a quantised one does not have.
+        mergeable: what it trains can be written into the weights of the base model.
         finish: turns the trained model into the one that is stored, where training needs more than that.
-        stored: parameters that are stored at the given sizes, where they are not those that are trained.
-        starts_with: parameters at the start of training at the given sizes, where those that were counted are its end.
-        sizes_left: sizes of a finished model, where training decides which they are.
-        register: lets peft know a tuner from outside of the package.
+        stored_parameters: number of values that are stored at the given sizes, where it differs from those trained.
+        parameters_at_start: number of parameters at the start of training, where the budget counts those at its end.
+        sizes_at_end: the sizes of a finished model, where training decides which they are.
         version: is raised by hand when what the method trains changes, and makes its cells and searches stale.
-        module: file that a method from outside of the package comes from.
-        rate_factor: what the learning rate of a trained parameter is multiplied by, from its name and the options.
-        decays: exceptions from the rule of `mtpeft.training.optimizer`, by a part of a parameter's name: scales
-            that are matrices must not decay, and updates of a weight that are vectors may.
-        hook: what it does around each update of a model that it was applied to.
+        module: the file that a method from outside of the package comes from.
+        rate_factor: what the learning rate is multiplied by for a parameter of this name.
+        decays: exceptions from the rule of `mtpeft.training.optimizer`, by a part of a parameter's name: scales that
+            are matrices must not decay, and updates of a weight that are vectors may.
+        hook: makes what it does around each update of a model that it was applied to.
     """
 
     options: type[MethodOptions]
     paper: str
-    trains: Literal["sized", "point", "all", "nothing"]
+    trains: Literal["budgeted", "fixed", "full", "none"]
     size_name: str = ""
-    sites: Callable[[ModelShape, Mapping[str, Any]], Sequence[Site]] | None = None
-    apply: Callable[["nn.Module", Mapping[str, int], Mapping[str, Any]], "nn.Module"] | None = None
-    free: tuple[str, ...] = ()
+    target_modules: Callable[[ModelShape, Any], Sequence[TargetModule]] | None = None
+    apply: Callable[["nn.Module", Sizes, Any], "nn.Module"] | None = None
+    ignores: tuple[str, ...] = ()
     from_scratch: bool = False
     starts_as_base: bool = False
-    places: str = ""
-    grow: Callable[["nn.Module", Mapping[str, int], Mapping[str, Any]], "Iterator[nn.Module]"] | None = None
+    where: str = ""
+    apply_stages: Callable[["nn.Module", Sizes, Any], "Iterator[nn.Module]"] | None = None
     trains_base: bool = False
     copies_weights: bool = False
     mergeable: bool = False
-    by_language: bool = False
     finish: Callable[["nn.Module"], "nn.Module"] | None = None
-    stored: Callable[[ModelShape, Mapping[str, Any], Mapping[str, int]], int] | None = None
-    starts_with: Callable[[ModelShape, Mapping[str, Any], Mapping[str, int]], int] | None = None
-    sizes_left: Callable[["nn.Module"], Mapping[str, int]] | None = None
-    register: Callable[[], None] | None = None
+    stored_parameters: Callable[[ModelShape, Any, Sizes], int] | None = None
+    parameters_at_start: Callable[[ModelShape, Any, Sizes], int] | None = None
+    sizes_at_end: Callable[["nn.Module"], Sizes] | None = None
     version: int = 1
-    module: str | None = None
-    rate_factor: Callable[[str, Mapping[str, Any]], float] | None = None
+    module: str = ""
+    rate_factor: Callable[[str, Any], float] | None = None
     decays: Mapping[str, bool] = field(default_factory=dict)
-    hook: Callable[["nn.Module", Mapping[str, Any]], "UpdateHook"] | None = None
+    hook: Callable[["nn.Module"], "UpdateHook"] | None = None
 
     @property
     def name(self) -> str:
-        """The `tuner` under which the configuration asks for it."""
+        """The name by which the configuration asks for it."""
         return self.options.model_fields["method"].annotation.__args__[0]
 
     @property
     def budget_labels(self) -> tuple[str, ...] | None:
         """The one budget label that the method has, or None when it takes those of the study."""
-        return {"sized": None, "point": (NATIVE,), "all": (ALL,), "nothing": (ANY,)}[self.trains]
+        return {"budgeted": None, "fixed": (NATIVE,), "full": (ALL,), "none": (ANY,)}[self.trains]
+
+    @property
+    def per_language(self) -> bool:
+        """Whether it has parameters for each language of the pairs of a cell."""
+        return issubclass(self.options, LanguageOptions)
 
 
 class UpdateHook:
-    """Called around each update, the first of which has the number 1; this one does nothing."""
+    """What a method does around each update, the first of which has the number 1; this one does nothing."""
 
     def before(self) -> None:
         """Add to the gradients of an update, before the weights move."""
@@ -184,12 +215,12 @@ class UpdateHook:
         """Change weights that have moved; their gradients are still there."""
 
     def may_be_kept(self, update: int, updates: int) -> bool:
-        """Whether the weights after so many updates may be those that are kept; others are not judged."""
+        """Return whether the weights after this update may become those of the cell; others are not evaluated."""
         return True
 
     def memory(self) -> Mapping[str, "torch.Tensor"]:
-        """What a run that goes on must know besides its weights."""
+        """Return what a resumed run must know besides its weights."""
         return {}
 
     def remember(self, memory: Mapping[str, "torch.Tensor"]) -> None:
-        """Go on from a memory."""
+        """Resume from a memory."""

@@ -1,9 +1,9 @@
 """Bias vectors alone (BitFit, Ben Zaken et al. 2021, arXiv 2106.10199)."""
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
 
-from mtpeft.methods.base import Method, Site, TrainedMethodOptions
+from mtpeft.methods.base import Method, Sizes, TargetModule, TrainedMethodOptions
 from mtpeft.models.architecture import ModelShape
 
 if TYPE_CHECKING:
@@ -19,36 +19,33 @@ class BitFitOptions(TrainedMethodOptions):
     method: Literal["bitfit"]
 
 
-def linear_bias_sites(shape: ModelShape) -> Sequence[Site]:
+def linear_bias_targets(shape: ModelShape) -> Sequence[TargetModule]:
     """The bias of every linear layer but the keys'."""
     biased = (linear for linear in shape.linears if linear.bias and linear.role != WITHOUT_GRADIENT)
-    return [Site.of_one_size(linear.module, linear.outputs) for linear in biased]
+    return [TargetModule.fixed(linear.module, linear.outputs) for linear in biased]
 
 
-def bias_sites(shape: ModelShape, options: Mapping[str, Any]) -> Sequence[Site]:
+def bias_targets(shape: ModelShape) -> Sequence[TargetModule]:
     """The bias of every linear layer but the keys', and of every layer norm (d)."""
-    return [
-        *linear_bias_sites(shape),
-        *(Site.of_one_size(norm.module, norm.width) for norm in shape.norms if norm.bias),
-    ]
+    norms = (TargetModule.fixed(norm.module, norm.width) for norm in shape.norms if norm.bias)
+    return [*linear_bias_targets(shape), *norms]
 
 
-def train_biases(model: "nn.Module", sizes: Mapping[str, int], options: Mapping[str, Any]) -> "nn.Module":
-    """Give the named modules a bias that is trained in the place of their own."""
-    from peft import get_peft_model
-
+def train_biases(model: "nn.Module", sizes: Sizes, options: BitFitOptions) -> "nn.Module":
+    """Give the target modules a bias that is trained in the place of their own."""
+    from mtpeft.methods.base_adapter import insert_adapter
     from mtpeft.methods.bitfit_adapter import BitFitConfig
 
-    return get_peft_model(model, BitFitConfig(task_type="SEQ_2_SEQ_LM", target_modules=list(sizes)))
+    return insert_adapter(model, BitFitConfig, sizes)
 
 
 BITFIT = Method(
     options=BitFitOptions,
     paper="Ben Zaken et al. 2021, BitFit: Simple Parameter-efficient Fine-tuning (arXiv 2106.10199).",
-    places="biases of linear layers and layer norms",
+    where="biases of linear layers and layer norms",
     mergeable=True,
-    trains="point",
-    sites=bias_sites,
+    trains="fixed",
+    target_modules=lambda shape, options: bias_targets(shape),
     apply=train_biases,
     starts_as_base=True,
 )

@@ -11,15 +11,15 @@ from peft.tuners.tuners_utils import check_adapters_to_merge
 from torch import nn
 from torch.nn import functional
 
-from mtpeft.methods.base_adapter import TargetedConfig, TunerType, WrapperLayer, WrappingTuner, register
+from mtpeft.methods.base_adapter import AdapterConfig, WrapperLayer, WrappingAdapter, register
 from mtpeft.models.precision import is_packed
 
 
 @dataclass
-class BitFitConfig(TargetedConfig):
+class BitFitConfig(AdapterConfig):
     """Whose biases are trained."""
 
-    tuner_type = TunerType.BITFIT
+    adapter_type = "BITFIT"
 
 
 class BitFitLayer(WrapperLayer):
@@ -37,7 +37,7 @@ class BitFitLayer(WrapperLayer):
 
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
         """What the module computes with its trained bias, if one is active."""
-        active = [name for name in self.active_adapters if name in self.bitfit_bias]
+        active = self.active_in(self.bitfit_bias)
         if self.disable_adapters or self.merged or not active:
             return self.base_layer(hidden)
         trained = self.bitfit_bias[active[-1]]
@@ -57,8 +57,8 @@ class BitFitLayer(WrapperLayer):
             self.merged_adapters.append(name)
 
 
-class BitFitModel(WrappingTuner):
-    """Puts trained biases into a model; all else is peft's."""
+class BitFitModel(WrappingAdapter):
+    """Puts trained biases into a model."""
 
     prefix = "bitfit_"
     tuner_layer_cls = wrapper = BitFitLayer

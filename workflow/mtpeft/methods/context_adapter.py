@@ -1,6 +1,6 @@
-"""Sets of parameters by the domain of a token, as a peft tuner (Context-PEFT, arXiv 2312.08900).
+"""The adapter of Context-PEFT: sets of parameters by the domain of a token (arXiv 2312.08900).
 
-Which pair the rows of a batch are of is told before the model is called (`mtpeft.methods.task_ids`); a side of a pair
+Which pair the rows of a batch are of is set before the model is called (`mtpeft.methods.task_ids`); a side of a pair
 has the set of its language. Three variants: a low-rank update (LoRA), factors on what a layer puts out or reads
 ((IA)3), and a bias (BitFit).
 """
@@ -12,15 +12,15 @@ import torch
 from peft.tuners.tuners_utils import check_adapters_to_merge
 from torch import nn
 
-from mtpeft.methods.base_adapter import TargetedConfig, TunerType, WrapperLayer, WrappingTuner, register
-from mtpeft.methods.context import is_last_of_block
+from mtpeft.methods.base_adapter import AdapterConfig, WrapperLayer, WrappingAdapter, register
+from mtpeft.models.families.module_names import is_last_of_block
 
 
 @dataclass
-class ContextConfig(TargetedConfig):
+class ContextConfig(AdapterConfig):
     """Which layers have sets, of what, and which set each pair has."""
 
-    tuner_type = TunerType.CONTEXT
+    adapter_type = "CONTEXT"
 
     variant: str = field(default="lora", metadata={"help": "lora, ia3 or bitfit."})
     rank_pattern: dict[str, int] = field(default_factory=dict, metadata={"help": "Rank of an update by module name."})
@@ -33,17 +33,17 @@ class ContextLayer(WrapperLayer):
     """A linear layer or a layer norm with the sets of the active adapter; the rows of a batch may have different ones.
 
     Attributes:
-        domains: place of a pair in the cell's group: of each row, shape (batch), or one for all. None: of a pair that
+        task_ids: place of a pair in the cell's group: of each row, shape (batch), or one for all. None: of a pair that
             is none of the group, for which the layer computes what the base does.
     """
 
-    takes_domains = True
+    takes_task_ids = True
 
     def __init__(self, base_layer: nn.Linear | nn.LayerNorm, adapter_name: str) -> None:
         super().__init__(base_layer, adapter_name)
         for piece in self.adapter_layer_names:
             setattr(self, piece, nn.ParameterDict())
-        self.domains: torch.Tensor | int | None = 0
+        self.task_ids: torch.Tensor | int | None = 0
         self.sets: dict[str, list[int]] = {}
 
     def add_adapter(self, adapter_name: str, config: ContextConfig, *, module: str) -> None:
@@ -67,16 +67,16 @@ class ContextLayer(WrapperLayer):
 
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
         """What the layer computes with the sets of the rows: (batch, length, inputs) to (batch, length, outputs)."""
-        active = [name for name in self.active_adapters if name in self.sets]
-        if self.disable_adapters or self.merged or not active or self.domains is None:
+        active = self.active_in(self.sets)
+        if self.disable_adapters or self.merged or not active or self.task_ids is None:
             return self.base_layer(hidden)
         return self.changed(hidden, active[-1])
 
     def of_rows(self, piece: torch.Tensor, adapter_name: str) -> torch.Tensor:
         """The sets of the rows, one for each or one for all."""
         sets = torch.tensor(self.sets[adapter_name], device=piece.device)
-        domains = self.domains.to(piece.device) if isinstance(self.domains, torch.Tensor) else self.domains
-        return piece[sets[domains]]
+        task_ids = self.task_ids.to(piece.device) if isinstance(self.task_ids, torch.Tensor) else self.task_ids
+        return piece[sets[task_ids]]
 
     @torch.no_grad()
     def merge(self, safe_merge: bool = False, adapter_names: list[str] | None = None) -> None:
@@ -163,8 +163,8 @@ class ContextBitFit(ContextLayer):
 VARIANTS: dict[str, type[ContextLayer]] = {"lora": ContextLora, "ia3": ContextIa3, "bitfit": ContextBitFit}
 
 
-class ContextModel(WrappingTuner):
-    """Puts sets into a model; all else is peft's."""
+class ContextModel(WrappingAdapter):
+    """Puts sets into a model."""
 
     prefix = "context_"
     tuner_layer_cls = wrapper = ContextLayer

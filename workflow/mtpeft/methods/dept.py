@@ -6,12 +6,12 @@ different rates. Here m and s are options, and the budget says r. All s rows cou
 a source is as long: `max_length` should not be far above the longest source.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from mtpeft.methods.base import Method, Site, TrainedMethodOptions
+from mtpeft.methods.base import Method, Sizes, TargetModule, TrainedMethodOptions
 from mtpeft.methods.prompt import both_sides, encoder_of, longest_prompt
 from mtpeft.models.architecture import ModelShape
 from mtpeft.models.families import read_shape
@@ -38,40 +38,36 @@ class DeptOptions(TrainedMethodOptions):
     )
 
 
-def _lengths(shape: ModelShape, options: Mapping[str, Any]) -> tuple[int, int]:
-    """Tokens of the prompt, and of the source that is updated, as far as the model has positions."""
-    tokens = min(options["prompt_tokens"], longest_prompt(shape))
-    return tokens, min(options["max_length"], shape.max_positions - tokens)
+def _lengths(shape: ModelShape, options: DeptOptions) -> tuple[int, int]:
+    """Return the tokens of the prompt and of the source that is updated, as far as the model has positions."""
+    tokens = min(options.prompt_tokens, longest_prompt(shape))
+    return tokens, min(options.max_length, shape.max_positions - tokens)
 
 
-def dept_sites(shape: ModelShape, options: Mapping[str, Any]) -> Sequence[Site]:
+def dept_targets(shape: ModelShape, options: DeptOptions) -> Sequence[TargetModule]:
     """Before the source: the prompt (tokens x d), and the update: rank x (positions + d)."""
     tokens, positions = _lengths(shape, options)
     d = shape.d_model
-    return [Site(module=encoder_of(shape), fixed=tokens * d, step=positions + d, most=min(positions, d))]
+    return [TargetModule(module=encoder_of(shape), base=tokens * d, per_size=positions + d, max_size=min(positions, d))]
 
 
-def insert_dept(model: "nn.Module", sizes: Mapping[str, int], options: Mapping[str, Any]) -> "nn.Module":
+def insert_dept(model: "nn.Module", sizes: Sizes, options: DeptOptions) -> "nn.Module":
     """Put a prompt of words before the encoder's input, and an update that changes nothing at first."""
-    from peft import get_peft_model
-
+    from mtpeft.methods.base_adapter import insert_adapter
     from mtpeft.methods.dept_adapter import DeptConfig
 
     ((encoder, rank),) = sizes.items()
     tokens, positions = _lengths(read_shape(model.config.to_dict()), options)
-    config = DeptConfig(
-        task_type="SEQ_2_SEQ_LM", target_modules=both_sides(encoder), tokens=tokens, positions=positions, rank=rank
-    )
-    return get_peft_model(model, config)
+    return insert_adapter(model, DeptConfig, both_sides(encoder), tokens=tokens, positions=positions, rank=rank)
 
 
 DEPT = Method(
     options=DeptOptions,
     paper="Shi & Lipani 2023, DePT: Decomposed Prompt Tuning for Parameter-Efficient Fine-tuning (arXiv 2309.05173).",
-    places="before the source and on its embeddings",
-    trains="sized",
+    where="before the source and on its embeddings",
+    trains="budgeted",
     size_name="rank",
-    sites=dept_sites,
+    target_modules=dept_targets,
     apply=insert_dept,
-    rate_factor=lambda name, options: options["low_rank_rate"] if LOW_RANK in name else 1.0,
+    rate_factor=lambda name, options: options.low_rank_rate if LOW_RANK in name else 1.0,
 )

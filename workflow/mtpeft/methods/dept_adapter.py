@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from mtpeft.methods.base_adapter import TunerType, register
+from mtpeft.methods.base_adapter import register
 from mtpeft.methods.prompt_adapter import PromptConfig, PromptLayer, PromptModel
 
 
@@ -18,7 +18,7 @@ from mtpeft.methods.prompt_adapter import PromptConfig, PromptLayer, PromptModel
 class DeptConfig(PromptConfig):
     """How long the prompt is, and what is added to which positions."""
 
-    tuner_type = TunerType.DEPT
+    adapter_type = "DEPT"
 
     rank: int = field(default=8, metadata={"help": "Rank of what is added to the embeddings."})
     positions: int = field(default=256, metadata={"help": "Source tokens that something is added to, the first ones."})
@@ -53,7 +53,7 @@ class DeptLayer(PromptLayer):
 
 
 class DeptModel(PromptModel):
-    """Puts a prompt and a shift into a model; all else is peft's."""
+    """Puts a prompt and a shift into a model."""
 
     encoder_wrapper = DeptLayer
 

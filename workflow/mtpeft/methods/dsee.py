@@ -4,15 +4,14 @@ Which weights these are is taken from a decomposition of the layer's own matrix 
 paper's second half, pruning the model for inference, is left out.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from mtpeft.methods.base import Method, Site
+from mtpeft.methods.base import LinearsOptions, Method, Sizes, TargetModule
 from mtpeft.methods.budget import count
-from mtpeft.methods.new_entries import new_entry_numbers
-from mtpeft.methods.target_modules import LinearsOptions, at_every_budget, chosen_linears
+from mtpeft.methods.new_entries import new_entry_parameters
 from mtpeft.models.architecture import ModelShape
 
 if TYPE_CHECKING:
@@ -27,53 +26,47 @@ class DseeOptions(LinearsOptions):
     scaling: PositiveFloat = Field(default=2.0, description="Factor on the low-rank update.")
 
 
-def dsee_sites(shape: ModelShape, options: Mapping[str, Any]) -> Sequence[Site]:
+def dsee_targets(shape: ModelShape, options: DseeOptions) -> Sequence[TargetModule]:
     """Beside each linear layer: `sparse` weights and rank x (inputs + outputs)."""
-    sites = [
-        Site(
-            module=linear.module,
-            fixed=min(options["sparse"], linear.inputs * linear.outputs),
-            step=linear.inputs + linear.outputs,
-            most=min(linear.inputs, linear.outputs),
-            least=0,
-        )
-        for linear in chosen_linears(shape, options)
-    ]
-    return at_every_budget(sites, options)
+    return options.at_every_budget(
+        [
+            TargetModule(
+                module=linear.module,
+                base=min(options.sparse, linear.inputs * linear.outputs),
+                per_size=linear.inputs + linear.outputs,
+                max_size=min(linear.inputs, linear.outputs),
+                min_size=0,
+            )
+            for linear in options.linears(shape)
+        ]
+    )
 
 
-def stored_numbers(shape: ModelShape, options: Mapping[str, Any], sizes: Mapping[str, int]) -> int:
+def dsee_stored(shape: ModelShape, options: DseeOptions, sizes: Sizes) -> int:
     """What is trained, and where the single weights stand."""
-    sites = [site for site in dsee_sites(shape, options) if site.module in sizes]
-    return count(sites, sizes) + sum(site.fixed for site in sites) + new_entry_numbers(shape)
+    targets = [target for target in dsee_targets(shape, options) if target.module in sizes]
+    return count(targets, sizes) + sum(target.base for target in targets) + new_entry_parameters(shape)
 
 
-def insert_sparse_and_low_rank(model: "nn.Module", sizes: Mapping[str, int], options: Mapping[str, Any]) -> "nn.Module":
+def insert_dsee(model: "nn.Module", sizes: Sizes, options: DseeOptions) -> "nn.Module":
     """Give linear layers an update of their own rank and the single weights."""
-    from peft import get_peft_model
-
+    from mtpeft.methods.base_adapter import insert_adapter
     from mtpeft.methods.dsee_adapter import DseeConfig
 
-    config = DseeConfig(
-        task_type="SEQ_2_SEQ_LM",
-        target_modules=list(sizes),
-        rank_pattern=dict(sizes),
-        sparse=options["sparse"],
-        scaling=options["scaling"],
-    )
-    return get_peft_model(model, config)
+    keys = {"sparse": options.sparse, "scaling": options.scaling}
+    return insert_adapter(model, DseeConfig, sizes, rank_pattern=dict(sizes), **keys)
 
 
 DSEE = Method(
     options=DseeOptions,
     paper="Chen et al. 2021, DSEE: Dually Sparsity-embedded Efficient Tuning (arXiv 2111.00160).",
-    places="beside each linear layer",
+    where="beside each linear layer",
     mergeable=True,
-    trains="sized",
+    trains="budgeted",
     size_name="rank",
-    sites=dsee_sites,
-    stored=stored_numbers,
-    apply=insert_sparse_and_low_rank,
+    target_modules=dsee_targets,
+    stored_parameters=dsee_stored,
+    apply=insert_dsee,
     starts_as_base=True,
     copies_weights=True,
     decays={"dsee_entries": True},

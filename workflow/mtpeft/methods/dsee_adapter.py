@@ -7,22 +7,22 @@ largest entries of the rest are taken. They are stored with the weights.
 from dataclasses import dataclass, field
 
 import torch
-from peft.tuners._buffer_dict import BufferDict
 from peft.tuners.tuners_utils import check_adapters_to_merge
 from torch import nn
 from torch.nn import functional
 
-from mtpeft.methods.base_adapter import TargetedConfig, TunerType, WrapperLayer, WrappingTuner, register
+from mtpeft.core import compat
+from mtpeft.methods.base_adapter import AdapterConfig, WrapperLayer, WrappingAdapter, register
 
 ROUNDS = 4
 """Times that the two parts of a decomposition are found in turn; the support hardly changes after that."""
 
 
 @dataclass
-class DseeConfig(TargetedConfig):
+class DseeConfig(AdapterConfig):
     """Which linear layers are updated, by which rank each, and by how many entries."""
 
-    tuner_type = TunerType.DSEE
+    adapter_type = "DSEE"
 
     rank: int = field(default=8, metadata={"help": "Rank where the pattern names none."})
     rank_pattern: dict[str, int] = field(default_factory=dict, metadata={"help": "Rank by module name."})
@@ -57,7 +57,7 @@ class DseeLayer(WrapperLayer):
         self.dsee_down = nn.ParameterDict()
         self.dsee_up = nn.ParameterDict()
         self.dsee_entries = nn.ParameterDict()
-        self.dsee_support = BufferDict(persistent=True)
+        self.dsee_support = compat.buffers_by_adapter()
         self.scalings: dict[str, float] = {}
 
     def add_adapter(self, adapter_name: str, *, rank: int, sparse: int, scaling: float) -> None:
@@ -78,7 +78,7 @@ class DseeLayer(WrapperLayer):
         output = self.base_layer(hidden)
         if self.disable_adapters or self.merged:
             return output
-        for name in filter(self.dsee_down.__contains__, self.active_adapters):
+        for name in self.active_in(self.dsee_down):
             given = hidden.to(self.dsee_down[name].dtype)
             low_rank = functional.linear(functional.linear(given, self.dsee_down[name]), self.dsee_up[name])
             output = output + (self.scalings[name] * low_rank + self._sparse(given, name)).to(output.dtype)
@@ -104,8 +104,8 @@ class DseeLayer(WrapperLayer):
             self.merged_adapters.append(name)
 
 
-class DseeModel(WrappingTuner):
-    """Puts updates into a model; all else is peft's."""
+class DseeModel(WrappingAdapter):
+    """Puts updates into a model."""
 
     prefix = "dsee_"
     tuner_layer_cls = wrapper = DseeLayer

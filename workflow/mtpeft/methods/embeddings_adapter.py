@@ -1,4 +1,4 @@
-"""Trained embeddings as a peft tuner: one matrix in the place of the tied one, wherever the model uses it.
+"""The adapter of trained embeddings: one matrix in the place of the tied one, wherever the model uses it.
 
 A model of the mBART family has one matrix under four names. Peft's `modules_to_save` copies each module that it is
 given: the copies of tied modules are trained apart, and its `ensure_weight_tying` makes the copy of a tied embedding
@@ -10,18 +10,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from peft import PeftConfig
 from peft.tuners.tuners_utils import check_adapters_to_merge
 from torch import nn
 from torch.func import functional_call
 
-from mtpeft.methods.base_adapter import TargetedConfig, TargetingTuner, TunerType, WrapperLayer, register
+from mtpeft.methods.base_adapter import AdapterConfig, AdapterModel, WrapperLayer, register
 
 
 @dataclass
-class EmbeddingsConfig(TargetedConfig):
+class EmbeddingsConfig(AdapterConfig):
     """Which module owns the trained matrix; all modules that are tied with it follow."""
 
-    tuner_type = TunerType.EMBEDDINGS
+    adapter_type = "EMBEDDINGS"
 
 
 class EmbeddingLayer(WrapperLayer):
@@ -43,7 +44,7 @@ class EmbeddingLayer(WrapperLayer):
     def forward(self, *args: Any, **kwargs: Any) -> torch.Tensor:
         """What the module computes with the trained matrix, if one is active."""
         trained = self._owner[0].embeddings_weight
-        active = [name for name in self.active_adapters if name in trained]
+        active = self.active_in(trained)
         if self.disable_adapters or self._owner[0].merged or not active:
             return self.base_layer(*args, **kwargs)
         weight = trained[active[-1]].to(self.base_layer.weight.dtype)
@@ -81,18 +82,33 @@ def _wrap_tied(model: nn.Module, embeddings: nn.Module, adapter_name: str) -> Em
     return owner
 
 
-class EmbeddingsModel(TargetingTuner):
-    """Puts a trained matrix into a model; all else is peft's."""
+class WithEmbeddings(AdapterModel):
+    """Trains embeddings among the target modules whole, beside what another adapter does with the other ones."""
+
+    def insert(self, target: nn.Module, config: PeftConfig, adapter_name: str, **place: Any) -> bool:
+        """Put a trained matrix in the place of embeddings."""
+        if not is_embedding(target):
+            return super().insert(target, config, adapter_name, **place)
+        train_embeddings(self.model, adapter_name, inference_mode=config.inference_mode)
+        return True
+
+
+class EmbeddingsModel(WithEmbeddings):
+    """Puts a trained matrix into a model."""
 
     prefix = "embeddings_"
     tuner_layer_cls = EmbeddingLayer
+    target_module_mapping: dict[str, list[str]] = {}  # noqa: RUF012 - the name and type that peft reads
 
-    def _create_and_replace(
-        self, peft_config: EmbeddingsConfig, adapter_name: str, target: nn.Module, *place: Any, current_key: str
-    ) -> None:
+    def insert(self, target: nn.Module, config: PeftConfig, adapter_name: str, *, module: str, **place: Any) -> bool:
+        """Put a trained matrix in the place of embeddings.
+
+        Raises:
+            ValueError: the module is no embedding.
+        """
         if not is_embedding(target):
-            raise ValueError(f"target_modules names '{current_key}', which is no embedding.")
-        train_embeddings(self.model, adapter_name, inference_mode=peft_config.inference_mode)
+            raise ValueError(f"target_modules names '{module}', which is no embedding.")
+        return super().insert(target, config, adapter_name, module=module, **place)
 
 
 register(EmbeddingsConfig, EmbeddingsModel)

@@ -62,7 +62,7 @@ class PromptedDecoderLayer(WrapperLayer):
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What the decoder returns."""
-        active = [name for name in self.active_adapters if name in self.prompt_tokens]
+        active = self.active_in(self.prompt_tokens)
         states, mask = kwargs.get("encoder_hidden_states"), kwargs.get("encoder_attention_mask")
         if active and not self.disable_adapters and states is not None and mask is not None:
             tokens = self.prompt_tokens[active[-1]]

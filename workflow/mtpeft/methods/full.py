@@ -1,11 +1,10 @@
 """Full fine-tuning, of the base model or of the same architecture from random weights."""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, PositiveInt
 
-from mtpeft.methods.base import Method, TrainedMethodOptions
+from mtpeft.methods.base import Method, MethodOptions, Sizes, TrainedMethodOptions
 
 if TYPE_CHECKING:
     from torch import nn
@@ -25,16 +24,16 @@ class ScratchOptions(TrainedMethodOptions):
     patience: PositiveInt = Field(default=3, description="Evaluations without a better dev score before it stops.")
 
 
-def train_everything(model: "nn.Module", sizes: Mapping[str, int], options: Mapping[str, Any]) -> "nn.Module":
-    """Every parameter that is learnt receives gradients, as in a model that was just loaded."""
+def train_everything(model: "nn.Module", sizes: Sizes, options: MethodOptions) -> "nn.Module":
+    """Return the model as it was loaded, whose parameters all receive gradients but those that are never learnt."""
     return model
 
 
 FULL = Method(
     options=FullOptions,
     paper="Baseline of Üstün & Cooper Stickland 2022 (arXiv 2205.11277).",
-    places="everything",
-    trains="all",
+    where="everything",
+    trains="full",
     trains_base=True,
     apply=train_everything,
     starts_as_base=True,
@@ -43,8 +42,8 @@ FULL = Method(
 SCRATCH = Method(
     options=ScratchOptions,
     paper="Reference: what the fine-tuning data alone can teach.",
-    places="everything",
-    trains="all",
+    where="everything",
+    trains="full",
     trains_base=True,
     apply=train_everything,
     from_scratch=True,

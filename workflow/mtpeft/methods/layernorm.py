@@ -5,11 +5,11 @@ Layer norms alone are tuned by Zhao et al. 2023 (arXiv 2312.11420) later.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from mtpeft.core.section import later
-from mtpeft.methods.base import Method, Site, TrainedMethodOptions
-from mtpeft.methods.bitfit import linear_bias_sites
+from mtpeft.methods.base import Method, Sizes, TargetModule, TrainedMethodOptions
+from mtpeft.methods.bitfit import linear_bias_targets
 from mtpeft.models.architecture import ModelShape
 
 if TYPE_CHECKING:
@@ -31,46 +31,42 @@ class LayerNormOptions(TrainedMethodOptions):
     )
 
 
-def _pieces(options: Mapping[str, Any]) -> Sequence[str]:
-    return PIECES[options.get("train", "both")]
+def norm_targets(shape: ModelShape, options: LayerNormOptions) -> Sequence[TargetModule]:
+    """Every layer norm: its weight (d) and its bias (d), as far as they are trained and there.
 
-
-def norm_sites(shape: ModelShape, options: Mapping[str, Any]) -> Sequence[Site]:
-    """Every layer norm: its weight (d) and its bias (d), as far as they are trained and there; biases of linear layers
-    but the keys' where they are asked for.
+    Where they are asked for, the biases of linear layers but the keys', too.
     """
-    pieces = _pieces(options)
+    pieces = PIECES[options.train]
     norms = [(norm.module, norm.width * ((WEIGHT in pieces) + (BIAS in pieces and norm.bias))) for norm in shape.norms]
-    biases = linear_bias_sites(shape) if options.get("with_biases") else ()
-    return [*(Site.of_one_size(module, cost) for module, cost in norms if cost), *biases]
+    biases = linear_bias_targets(shape) if options.with_biases else ()
+    return [*(TargetModule.fixed(module, cost) for module, cost in norms if cost), *biases]
 
 
-def train_norms(model: "nn.Module", sizes: Mapping[str, int], options: Mapping[str, Any]) -> "nn.Module":
+def train_norms(model: "nn.Module", sizes: Sizes, options: LayerNormOptions) -> "nn.Module":
     """Put a copy that is trained in the place of what is trained of every layer norm, and of biases."""
     import torch
-    from peft import LNTuningConfig, get_peft_model
+    from peft import LNTuningConfig
 
-    from mtpeft.methods.copies_adapter import CopiesConfig
+    from mtpeft.methods.base_adapter import insert_adapter
     from mtpeft.methods.layernorm_adapter import WideNormConfig
+    from mtpeft.methods.part_adapter import CopiesConfig
 
-    if options.get("with_biases") or options.get("train", "both") != "both":
+    if options.with_biases or options.train != "both":
         norms = {module for module in sizes if not isinstance(model.get_submodule(module), torch.nn.Linear)}
-        pieces = {module: list(_pieces(options)) if module in norms else [BIAS] for module in sizes}
-        config = CopiesConfig(task_type="SEQ_2_SEQ_LM", target_modules=list(sizes), pieces=pieces)
-        return get_peft_model(model, config)
+        pieces = {module: list(PIECES[options.train]) if module in norms else [BIAS] for module in sizes}
+        return insert_adapter(model, CopiesConfig, sizes, pieces=pieces)
     # Peft's own type where it serves, so that the folder opens without this package.
-    kind = LNTuningConfig if model.dtype == torch.float32 else WideNormConfig
-    return get_peft_model(model, kind(task_type="SEQ_2_SEQ_LM", target_modules=list(sizes)))
+    return insert_adapter(model, LNTuningConfig if model.dtype == torch.float32 else WideNormConfig, sizes)
 
 
 LAYERNORM = Method(
     options=LayerNormOptions,
     paper="Üstün & Cooper Stickland 2022, When does Parameter-Efficient Transfer Learning Work for Machine "
     "Translation? (arXiv 2205.11277), beside biases; alone: Zhao et al. 2023 (arXiv 2312.11420).",
-    places="layer norms, and biases of linear layers if asked for",
+    where="layer norms, and biases of linear layers if asked for",
     mergeable=True,
-    trains="point",
-    sites=norm_sites,
+    trains="fixed",
+    target_modules=norm_targets,
     apply=train_norms,
     starts_as_base=True,
 )

@@ -14,16 +14,18 @@ from peft.tuners.ln_tuning.layer import LNTuningLayer
 from torch import nn
 from torch.func import functional_call
 
-from mtpeft.methods.base_adapter import TunerType, register
+from mtpeft.methods.base_adapter import AdapterModel, register
 
 
 @dataclass
 class WideNormConfig(LNTuningConfig):
     """Peft's configuration of layer norm tuning."""
 
+    adapter_type = "WIDE_NORM"
+
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.peft_type = TunerType.WIDE_NORM
+        self.peft_type = self.adapter_type
 
 
 class WideNormLayer(LNTuningLayer):
@@ -43,13 +45,23 @@ class WideNormLayer(LNTuningLayer):
         return functional_call(norm, weights, (hidden,))
 
 
-class WideNormModel(LNTuningModel):
-    """Puts the copies into a model; all else is peft's."""
+class WideNormModel(AdapterModel, LNTuningModel):
+    """Puts the copies into a model."""
 
     tuner_layer_cls = WideNormLayer
 
-    def _create_new_module(self, peft_config: WideNormConfig, target: nn.Module, adapter_name: str) -> nn.Module:
-        return WideNormLayer(target, adapter_name, config=peft_config)
+    def insert(
+        self, target: nn.Module, config: WideNormConfig, adapter_name: str, *, module: str, parent: nn.Module, name: str
+    ) -> bool:
+        """Put a copy in the place of a layer norm."""
+        if isinstance(target, WideNormLayer):
+            target.update_layer(target.base_layer, adapter_name, config=config)
+            return True
+        layer = WideNormLayer(target, adapter_name, config=config)
+        if adapter_name != self.active_adapter:
+            layer.requires_grad_(False)
+        self._replace_module(parent, name, layer, target)
+        return True
 
 
 register(WideNormConfig, WideNormModel)

@@ -1,14 +1,13 @@
 """Low-rank updates of every linear layer (LoRA, Hu et al. 2021, arXiv 2106.09685), through peft."""
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, PositiveFloat
 
 from mtpeft.core.section import later
-from mtpeft.methods.base import Method, Site
-from mtpeft.methods.embeddings import EMBEDDINGS_OPTION, beside_embeddings, embedding_sites
-from mtpeft.methods.target_modules import LinearsOptions, at_every_budget, chosen_linears
+from mtpeft.methods.base import LinearsOptions, Method, Sizes, TargetModule
+from mtpeft.methods.embeddings import EMBEDDINGS_OPTION, beside_embeddings, embedding_targets
 from mtpeft.models.architecture import ModelShape
 
 if TYPE_CHECKING:
@@ -35,56 +34,56 @@ class LoraOptions(LinearsOptions):
     )
 
 
-def lora_sites(shape: ModelShape, options: Mapping[str, Any]) -> Sequence[Site]:
+def lora_targets(shape: ModelShape, options: LoraOptions) -> Sequence[TargetModule]:
     """Beside the linear layers of the encoder and decoder: rank x (inputs + outputs), with DoRA a length per output."""
     updates = [
-        Site(
+        TargetModule(
             module=linear.module,
-            fixed=linear.outputs if options.get("dora") else 0,
-            step=linear.inputs + linear.outputs,
-            most=min(linear.inputs, linear.outputs),
-            least=0,
+            base=linear.outputs if options.dora else 0,
+            per_size=linear.inputs + linear.outputs,
+            max_size=min(linear.inputs, linear.outputs),
+            min_size=0,
         )
-        for linear in chosen_linears(shape, options)
+        for linear in options.linears(shape)
     ]
-    return [*at_every_budget(updates, options), *embedding_sites(shape, options)]
+    return [*options.at_every_budget(updates), *embedding_targets(shape, wanted=options.embeddings)]
 
 
-def insert_lora(model: "nn.Module", sizes: Mapping[str, int], options: Mapping[str, Any]) -> "nn.Module":
-    """Give every linear layer an update of its own rank; alpha follows the rank, so that the scaling is one for all.
+def insert_lora(model: "nn.Module", sizes: Sizes, options: LoraOptions) -> "nn.Module":
+    """Give every linear layer an update of its own rank.
 
-    Where scaling goes with the root of the rank, alpha is one for all.
+    Alpha follows the rank, so that the scaling is one for all; where the scaling goes with the root of the rank, alpha
+    is one for all.
     """
-    from peft import LoraConfig, get_peft_model
+    from peft import LoraConfig
 
+    from mtpeft.methods.base_adapter import insert_adapter
     from mtpeft.methods.lora_adapter import LoraEmbeddingsConfig
 
-    ranks, scaling = beside_embeddings(sizes), options["scaling"]
-    stabilised = options.get("rank_stabilised", False)
-    # Peft's own type where it serves, so that the folder opens without this package.
-    config = LoraConfig if len(ranks) == len(sizes) else LoraEmbeddingsConfig
-    return get_peft_model(
+    ranks = beside_embeddings(sizes)
+    return insert_adapter(
         model,
-        config(
-            task_type="SEQ_2_SEQ_LM",
-            target_modules=list(sizes),
-            rank_pattern=ranks,
-            alpha_pattern={module: scaling * (1 if stabilised else rank) for module, rank in ranks.items()},
-            use_rslora=stabilised,
-            use_dora=options.get("dora", False),
-            lora_dropout=0.0,
-        ),
+        # Peft's own type where it serves, so that the folder opens without this package.
+        LoraConfig if len(ranks) == len(sizes) else LoraEmbeddingsConfig,
+        sizes,
+        rank_pattern=ranks,
+        alpha_pattern={
+            module: options.scaling * (1 if options.rank_stabilised else rank) for module, rank in ranks.items()
+        },
+        use_rslora=options.rank_stabilised,
+        use_dora=options.dora,
+        lora_dropout=0.0,
     )
 
 
 LORA = Method(
     options=LoraOptions,
     paper="Hu et al. 2021, LoRA: Low-Rank Adaptation of Large Language Models (arXiv 2106.09685).",
-    places="beside each linear layer",
+    where="beside each linear layer",
     mergeable=True,
-    trains="sized",
+    trains="budgeted",
     size_name="rank",
-    sites=lora_sites,
+    target_modules=lora_targets,
     apply=insert_lora,
     starts_as_base=True,
 )

@@ -1,37 +1,29 @@
-"""LoRA beside trained embeddings, as one peft tuner: those are trained whole, the other targets get updates."""
+"""The adapter of LoRA beside trained embeddings: embeddings are trained whole, other target modules get updates."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from peft import LoraConfig
 from peft.tuners.lora import LoraLayer, LoraModel
-from torch import nn
 
-from mtpeft.methods.base_adapter import TunerType, register
-from mtpeft.methods.embeddings_adapter import EmbeddingLayer, is_embedding, train_embeddings
+from mtpeft.methods.base_adapter import register
+from mtpeft.methods.embeddings_adapter import EmbeddingLayer, WithEmbeddings
 
 
 @dataclass
 class LoraEmbeddingsConfig(LoraConfig):
     """Peft's configuration of LoRA; an embedding among `target_modules` is trained whole."""
 
+    adapter_type = "LORA_EMBEDDINGS"
+
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.peft_type = TunerType.LORA_EMBEDDINGS
+        self.peft_type = self.adapter_type
 
 
-class LoraEmbeddingsModel(LoraModel):
+class LoraEmbeddingsModel(WithEmbeddings, LoraModel):
     """Peft's LoRA, but for embeddings."""
 
     tuner_layer_cls = (LoraLayer, EmbeddingLayer)
-
-    def _create_and_replace(
-        self, lora_config: LoraEmbeddingsConfig, adapter_name: str, target: nn.Module, *place: Any, **options: Any
-    ) -> None:
-        if is_embedding(target):
-            train_embeddings(self.model, adapter_name, inference_mode=lora_config.inference_mode)
-        else:
-            super()._create_and_replace(lora_config, adapter_name, target, *place, **options)
 
 
 register(LoraEmbeddingsConfig, LoraEmbeddingsModel)

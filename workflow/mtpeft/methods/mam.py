@@ -4,13 +4,13 @@ The paper's finding is that attention is changed well by few parameters, and fee
 a fixed length, and what the budget leaves goes to the adapters.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from mtpeft.methods.adapter import WIDEST
-from mtpeft.methods.base import Method, Site, TrainedMethodOptions
+from mtpeft.methods.adapter import bottleneck
+from mtpeft.methods.base import Method, Sizes, TargetModule, TrainedMethodOptions
 from mtpeft.models.architecture import ModelShape
 
 if TYPE_CHECKING:
@@ -26,34 +26,33 @@ class MamOptions(TrainedMethodOptions):
     scaling: PositiveFloat = Field(default=4.0, description="Factor on what an adapter adds; 4 in the paper.")
 
 
-def mam_sites(shape: ModelShape, options: Mapping[str, Any]) -> Sequence[Site]:
-    """At each attention `length` keys and values, at each feed-forward block d x m + m down and m x d + d up."""
-    d, prefix = shape.d_model, 2 * shape.attention_width * options["length"]
+def mam_targets(shape: ModelShape, options: MamOptions) -> Sequence[TargetModule]:
+    """At each attention `length` keys and values, at each feed-forward block an adapter."""
+    prefix = 2 * shape.attention_width * options.length
     return [
-        *(Site.of_one_size(attention, prefix) for attention in shape.attentions),
-        *(Site(module=block, fixed=d, step=2 * d + 1, most=WIDEST * d) for block in shape.feed_forwards),
+        *(TargetModule.fixed(attention, prefix) for attention in shape.attentions),
+        *(bottleneck(block, shape.d_model) for block in shape.feed_forwards),
     ]
 
 
-def mix_and_match(model: "nn.Module", sizes: Mapping[str, int], options: Mapping[str, Any]) -> "nn.Module":
+def mix_and_match(model: "nn.Module", sizes: Sizes, options: MamOptions) -> "nn.Module":
     """Give attention modules prefixes to which the base pays little attention at first, and blocks their adapters."""
-    from peft import get_peft_model
-
+    from mtpeft.methods.base_adapter import insert_adapter
     from mtpeft.methods.mam_adapter import MamConfig
     from mtpeft.methods.prefix_adapter import start_near_base, typical_queries
     from mtpeft.models.attention import is_attention
 
     attentions = [module for module in sizes if is_attention(model.get_submodule(module))]
     queries = typical_queries(model, attentions)
-    config = MamConfig(
-        task_type="SEQ_2_SEQ_LM",
-        target_modules=list(sizes),
-        length_pattern=dict.fromkeys(attentions, options["length"]),
+    tuned = insert_adapter(
+        model,
+        MamConfig,
+        sizes,
+        length_pattern=dict.fromkeys(attentions, options.length),
         bottleneck_pattern={module: size for module, size in sizes.items() if module not in attentions},
-        activation=options["activation"],
-        scaling=options["scaling"],
+        activation=options.activation,
+        scaling=options.scaling,
     )
-    tuned = get_peft_model(model, config)
     start_near_base(tuned, queries)
     return tuned
 
@@ -61,9 +60,9 @@ def mix_and_match(model: "nn.Module", sizes: Mapping[str, int], options: Mapping
 MAM = Method(
     options=MamOptions,
     paper="He et al. 2021, Towards a Unified View of Parameter-Efficient Transfer Learning (arXiv 2110.04366).",
-    places="in attention and beside feed-forward blocks",
-    trains="sized",
+    where="in attention and beside feed-forward blocks",
+    trains="budgeted",
     size_name="bottleneck",
-    sites=mam_sites,
+    target_modules=mam_targets,
     apply=mix_and_match,
 )

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 from torch import nn
 
-from mtpeft.methods.base_adapter import TunerType, WrapperLayer, register
-from mtpeft.methods.bottleneck_adapter import BottleneckConfig, BottleneckLayer, BottleneckModel
+from mtpeft.methods.adapter_adapter import BottleneckConfig, BottleneckLayer, BottleneckModel
+from mtpeft.methods.base_adapter import WrapperLayer, register
 from mtpeft.methods.prefix_adapter import PrefixLayer
 
 
@@ -13,7 +13,7 @@ from mtpeft.methods.prefix_adapter import PrefixLayer
 class MamConfig(BottleneckConfig):
     """Which attention modules get prefixes of which length; all other targets get adapters."""
 
-    tuner_type = TunerType.MAM
+    adapter_type = "MAM"
 
     layer_norm: bool = field(default=False, metadata={"help": "A layer norm stands before the down-projection."})
     parallel: bool = field(default=True, metadata={"help": "Adapters read the input of their module."})
@@ -21,7 +21,7 @@ class MamConfig(BottleneckConfig):
 
 
 class MamModel(BottleneckModel):
-    """Puts both into a model; all else is peft's."""
+    """Puts both into a model."""
 
     prefix = "mam_"
     tuner_layer_cls = wrapper = (PrefixLayer, BottleneckLayer)

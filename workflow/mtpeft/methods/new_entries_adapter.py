@@ -6,10 +6,10 @@ are a small module, which `modules_to_save` takes for every tuner, and which is 
 
 import torch
 from peft import PeftModel
-from peft.utils.other import set_additional_trainable_modules
 from torch import nn
 from torch.nn import functional
 
+from mtpeft.core import compat
 from mtpeft.models.architecture import NEW_ENTRIES
 
 
@@ -92,10 +92,5 @@ def split_new_entries(model: nn.Module) -> None:
 
 
 def train_new_entries(tuned: PeftModel) -> None:
-    """Let the rows be trained and stored with what a tuner has put into the model."""
-    adapter = tuned.active_adapter
-    config = tuned.peft_config[adapter]
-    config.modules_to_save = [NEW_ENTRIES]
-    set_additional_trainable_modules(
-        tuned.base_model, config, model_config=tuned.base_model.model.config.to_dict(), adapter_name=adapter
-    )
+    """Train the rows and store them with the adapter that was put into the model."""
+    compat.train_beside(tuned, NEW_ENTRIES)

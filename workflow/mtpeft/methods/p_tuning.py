@@ -4,13 +4,13 @@ The budget counts what is trained: the embeddings, one for each token of the pro
 of it. What is stored is the prompt that comes out of the network, so that training can't go on from there.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, PositiveInt
 
-from mtpeft.methods.base import Method, Site, TrainedMethodOptions
-from mtpeft.methods.new_entries import new_entry_numbers
+from mtpeft.methods.base import Method, Sizes, TargetModule, TrainedMethodOptions
+from mtpeft.methods.new_entries import new_entry_parameters
 from mtpeft.methods.prompt import both_sides, encoder_of, longest_prompt
 from mtpeft.models.architecture import ModelShape
 
@@ -33,7 +33,7 @@ class PTuningOptions(TrainedMethodOptions):
 
 
 def network_parameters(d: int, hidden: int, network: str) -> int:
-    """Parameters of the network, in peft's form, for embeddings and vectors of width d."""
+    """Return the parameters of the network, as peft builds it, for embeddings and vectors of width d."""
     if network == "mlp":
         return _linear(d, hidden) + _linear(hidden, hidden) + _linear(hidden, d)
     inputs = (d, *(2 * hidden for _ in range(LSTM_LAYERS - 1)))
@@ -45,37 +45,30 @@ def _linear(inputs: int, outputs: int) -> int:
     return inputs * outputs + outputs
 
 
-def p_tuning_sites(shape: ModelShape, options: Mapping[str, Any]) -> Sequence[Site]:
+def p_tuning_targets(shape: ModelShape, options: PTuningOptions) -> Sequence[TargetModule]:
     """Before the source: the network, and an embedding (d) for each token of the prompt."""
-    network = network_parameters(shape.d_model, options["hidden"], options["network"])
-    return [Site(module=encoder_of(shape), fixed=network, step=shape.d_model, most=longest_prompt(shape))]
+    network = network_parameters(shape.d_model, options.hidden, options.network)
+    encoder, longest = encoder_of(shape), longest_prompt(shape)
+    return [TargetModule(module=encoder, base=network, per_size=shape.d_model, max_size=longest)]
 
 
-def stored_parameters(shape: ModelShape, options: Mapping[str, Any], sizes: Mapping[str, int]) -> int:
-    """A vector (d) for each token of the prompt, and what every method trains beside its own."""
-    return sizes[encoder_of(shape)] * shape.d_model + new_entry_numbers(shape)
+def stored_prompt(shape: ModelShape, options: PTuningOptions, sizes: Sizes) -> int:
+    """A vector (d) for each token of the prompt, and the new entries that every method trains."""
+    return sizes[encoder_of(shape)] * shape.d_model + new_entry_parameters(shape)
 
 
-def insert_network(model: "nn.Module", sizes: Mapping[str, int], options: Mapping[str, Any]) -> "nn.Module":
+def insert_network(model: "nn.Module", sizes: Sizes, options: PTuningOptions) -> "nn.Module":
     """Put a network and the prompt that it makes before the encoder's input."""
-    from peft import get_peft_model
-
+    from mtpeft.methods.base_adapter import insert_adapter
     from mtpeft.methods.p_tuning_adapter import PromptNetworkConfig
 
     ((encoder, tokens),) = sizes.items()
-    config = PromptNetworkConfig(
-        task_type="SEQ_2_SEQ_LM",
-        target_modules=both_sides(encoder),
-        tokens=tokens,
-        network=options["network"].upper(),
-        hidden=options["hidden"],
-        layers=LSTM_LAYERS,
-    )
-    return get_peft_model(model, config)
+    network = {"network": options.network.upper(), "hidden": options.hidden, "layers": LSTM_LAYERS}
+    return insert_adapter(model, PromptNetworkConfig, both_sides(encoder), tokens=tokens, **network)
 
 
 def fold(model: "nn.Module") -> "nn.Module":
-    """The model with a plain prompt, which is stored as that of prompt tuning is."""
+    """Return the model with a plain prompt, which is stored as that of prompt tuning is."""
     from mtpeft.methods.p_tuning_adapter import fold_network
 
     return fold_network(model)
@@ -84,11 +77,11 @@ def fold(model: "nn.Module") -> "nn.Module":
 P_TUNING = Method(
     options=PTuningOptions,
     paper="Liu et al. 2021, GPT Understands, Too (arXiv 2103.10385).",
-    places="before the source",
-    trains="sized",
+    where="before the source",
+    trains="budgeted",
     size_name="tokens",
-    sites=p_tuning_sites,
+    target_modules=p_tuning_targets,
     apply=insert_network,
     finish=fold,
-    stored=stored_parameters,
+    stored_parameters=stored_prompt,
 )

@@ -9,7 +9,7 @@ import torch
 from peft import PromptEncoder, PromptEncoderConfig
 from torch import nn
 
-from mtpeft.methods.base_adapter import TunerType, register
+from mtpeft.methods.base_adapter import register
 from mtpeft.methods.prompt_adapter import PromptConfig, PromptLayer, PromptModel
 
 
@@ -17,7 +17,7 @@ from mtpeft.methods.prompt_adapter import PromptConfig, PromptLayer, PromptModel
 class PromptNetworkConfig(PromptConfig):
     """Which network makes the prompt."""
 
-    tuner_type = TunerType.PROMPT_NETWORK
+    adapter_type = "PROMPT_NETWORK"
 
     network: str = field(default="LSTM", metadata={"help": "LSTM or MLP, as peft has them."})
     hidden: int = field(default=128, metadata={"help": "Inner width of the network."})
@@ -66,7 +66,7 @@ class PromptNetworkLayer(PromptLayer):
 
 
 class PromptNetworkModel(PromptModel):
-    """Puts a network and its prompt into a model; all else is peft's."""
+    """Puts a network and its prompt into a model."""
 
     encoder_wrapper = PromptNetworkLayer
 

@@ -4,12 +4,12 @@ Embeddings and positions stay as they are, and so do the biases of keys, which c
 is a copy, so that the base model is still there.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from mtpeft.methods.base import Method, Site, TrainedMethodOptions
+from mtpeft.methods.base import Method, Sizes, TargetModule, TrainedMethodOptions
 from mtpeft.models.architecture import ModelShape, is_cross, side_of
 
 if TYPE_CHECKING:
@@ -23,42 +23,40 @@ class PartOptions(TrainedMethodOptions):
     part: Literal["encoder", "decoder", "cross_attention"] = Field(description="What is trained.")
 
 
-def part_sites(shape: ModelShape, options: Mapping[str, Any]) -> Sequence[Site]:
+def part_targets(shape: ModelShape, options: PartOptions) -> Sequence[TargetModule]:
     """Linear layers, without the biases of keys, and layer norms of the part."""
-    part = options["part"]
 
     def is_in_part(module: str, *, cross: bool) -> bool:
-        return cross if part == "cross_attention" else side_of(module) == part
+        return cross if options.part == "cross_attention" else side_of(module) == options.part
 
     linears = (
-        Site.of_one_size(x.module, x.parameters - x.outputs * (x.bias and x.role == "key"))
+        TargetModule.fixed(x.module, x.parameters - x.outputs * (x.bias and x.role == "key"))
         for x in shape.linears
         if is_in_part(x.module, cross=is_cross(x.module))
     )
     norms = (
-        Site.of_one_size(x.module, x.parameters)
+        TargetModule.fixed(x.module, x.parameters)
         for x in shape.norms
         if is_in_part(x.module, cross=x.of_cross_attention)
     )
     return [*linears, *norms]
 
 
-def train_part(model: "nn.Module", sizes: Mapping[str, int], options: Mapping[str, Any]) -> "nn.Module":
+def train_part(model: "nn.Module", sizes: Sizes, options: PartOptions) -> "nn.Module":
     """Put a copy that is trained in the place of every linear layer and layer norm of the part."""
-    from peft import get_peft_model
+    from mtpeft.methods.base_adapter import insert_adapter
+    from mtpeft.methods.part_adapter import CopiesConfig
 
-    from mtpeft.methods.copies_adapter import CopiesConfig
-
-    return get_peft_model(model, CopiesConfig(task_type="SEQ_2_SEQ_LM", target_modules=list(sizes)))
+    return insert_adapter(model, CopiesConfig, sizes)
 
 
 PART = Method(
     options=PartOptions,
     paper="Gheini et al. 2021, Cross-Attention is All You Need (arXiv 2104.08771); reference: one side alone.",
-    places="linear layers and layer norms of a part",
+    where="linear layers and layer norms of a part",
     mergeable=True,
-    trains="point",
-    sites=part_sites,
+    trains="fixed",
+    target_modules=part_targets,
     apply=train_part,
     starts_as_base=True,
     copies_weights=True,

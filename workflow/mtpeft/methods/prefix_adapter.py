@@ -19,8 +19,9 @@ from torch.nn import functional
 from transformers import AttentionInterface
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-from mtpeft.methods.base_adapter import TargetedConfig, TunerType, WrapperLayer, WrappingTuner, register
-from mtpeft.models.attention import eager_function, heads, key_projection, query_projection
+from mtpeft.core import compat
+from mtpeft.methods.base_adapter import AdapterConfig, WrapperLayer, WrappingAdapter, register
+from mtpeft.models.attention import heads, key_projection, query_projection
 from mtpeft.models.families.mbart import HUGGINGFACE_SPECIALS
 
 ATTENTION = "mtpeft_prefix"
@@ -29,10 +30,10 @@ SUPPORTED = ("eager", "sdpa")
 
 
 @dataclass
-class PrefixConfig(TargetedConfig):
+class PrefixConfig(AdapterConfig):
     """Which attention modules get a prefix, and how long each of them is."""
 
-    tuner_type = TunerType.PREFIX
+    adapter_type = "PREFIX"
 
     length: int = field(default=16, metadata={"help": "Keys and values of a prefix where the pattern names none."})
     length_pattern: dict[str, int] = field(default_factory=dict, metadata={"help": "Length by module name."})
@@ -76,7 +77,7 @@ def attend(
     )
     if position_bias is not None:
         options["position_bias"] = functional.pad(position_bias, (length, 0))
-    function = ALL_ATTENTION_FUNCTIONS.get_interface(prefix.implementation, eager_function(module))
+    function = ALL_ATTENTION_FUNCTIONS.get_interface(prefix.implementation, compat.eager_attention(module))
     return function(module, query, keys, values, attention_mask, **options)
 
 
@@ -148,8 +149,7 @@ class PrefixLayer(WrapperLayer):
     @contextmanager
     def _own_attention(self) -> Iterator[str]:
         """Let the module call `attend`; yields the name of the function that it calls otherwise."""
-        config = self.base_layer.config
-        implementation = config._attn_implementation
+        config, implementation = self.base_layer.config, compat.attention_implementation(self.base_layer)
         if implementation not in SUPPORTED:
             raise ValueError(f"Prefixes work with attention {' or '.join(SUPPORTED)}, not with '{implementation}'.")
         self.base_layer.config = SimpleNamespace(_attn_implementation=ATTENTION)
@@ -163,8 +163,8 @@ class PrefixLayer(WrapperLayer):
         raise ValueError("A prefix can't be merged into the base model; keep it as a module.")
 
 
-class PrefixModel(WrappingTuner):
-    """Puts prefixes into a model; all else is peft's."""
+class PrefixModel(WrappingAdapter):
+    """Puts prefixes into a model."""
 
     prefix = "prefix_"
     tuner_layer_cls = wrapper = PrefixLayer

@@ -3,10 +3,10 @@
 CPM-2 (Zhang et al. 2021, arXiv 2106.10715) tunes prompts of an encoder-decoder model.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
 
-from mtpeft.methods.base import Method, Site, TrainedMethodOptions
+from mtpeft.methods.base import Method, Sizes, TargetModule, TrainedMethodOptions
 from mtpeft.models.architecture import ModelShape
 
 if TYPE_CHECKING:
@@ -20,43 +20,40 @@ class PromptOptions(TrainedMethodOptions):
 
 
 def encoder_of(shape: ModelShape) -> str:
-    """Name of the encoder, in which the layers lie."""
+    """Return the name of the encoder, in which the layers lie."""
     return shape.layers[0].rsplit(".", 2)[0]
 
 
 def both_sides(encoder: str) -> list[str]:
-    """Names of the encoder and of the decoder, which stands beside it."""
+    """Return the names of the encoder and of the decoder, which stands beside it."""
     return [encoder, f"{encoder.removesuffix('encoder')}decoder"]
 
 
 def longest_prompt(shape: ModelShape) -> int:
-    """A prompt takes at most half of the positions, so that a source keeps as many."""
+    """Return the length of the longest prompt: half of the positions, so that a source keeps as many."""
     return shape.max_positions // 2
 
 
-def prompt_sites(shape: ModelShape, options: Mapping[str, Any]) -> Sequence[Site]:
+def prompt_targets(shape: ModelShape, options: PromptOptions) -> Sequence[TargetModule]:
     """Before the source: a vector (d) for each token of the prompt."""
-    return [Site(module=encoder_of(shape), fixed=0, step=shape.d_model, most=longest_prompt(shape))]
+    return [TargetModule(module=encoder_of(shape), base=0, per_size=shape.d_model, max_size=longest_prompt(shape))]
 
 
-def insert_prompt(model: "nn.Module", sizes: Mapping[str, int], options: Mapping[str, Any]) -> "nn.Module":
+def insert_prompt(model: "nn.Module", sizes: Sizes, options: PromptOptions) -> "nn.Module":
     """Put a prompt before the encoder's input that begins as words of the vocabulary."""
-    from peft import get_peft_model
-
+    from mtpeft.methods.base_adapter import insert_adapter
     from mtpeft.methods.prompt_adapter import PromptConfig
 
     ((encoder, tokens),) = sizes.items()
-    return get_peft_model(
-        model, PromptConfig(task_type="SEQ_2_SEQ_LM", target_modules=both_sides(encoder), tokens=tokens)
-    )
+    return insert_adapter(model, PromptConfig, both_sides(encoder), tokens=tokens)
 
 
 PROMPT = Method(
     options=PromptOptions,
     paper="Lester et al. 2021, The Power of Scale for Parameter-Efficient Prompt Tuning (arXiv 2104.08691).",
-    places="before the source",
-    trains="sized",
+    where="before the source",
+    trains="budgeted",
     size_name="tokens",
-    sites=prompt_sites,
+    target_modules=prompt_targets,
     apply=insert_prompt,
 )

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from mtpeft.methods.base_adapter import TargetedConfig, TunerType, WrapperLayer, WrappingTuner, register
+from mtpeft.methods.base_adapter import AdapterConfig, WrapperLayer, WrappingAdapter, register
 from mtpeft.methods.encoder_input_adapter import (
     EncoderInputLayer,
     PromptedDecoderLayer,
@@ -28,10 +28,10 @@ SIDES = ("encoder", "decoder")
 
 
 @dataclass
-class PromptConfig(TargetedConfig):
+class PromptConfig(AdapterConfig):
     """How long the prompt is; the modules to wrap are the encoder and the decoder."""
 
-    tuner_type = TunerType.PROMPT
+    adapter_type = "PROMPT"
 
     tokens: int = field(default=16, metadata={"help": "Vectors of the prompt."})
 
@@ -66,8 +66,8 @@ class PromptLayer(EncoderInputLayer):
         return embeddings
 
 
-class PromptModel(WrappingTuner):
-    """Puts a prompt into a model; all else is peft's."""
+class PromptModel(WrappingAdapter):
+    """Puts a prompt into a model."""
 
     prefix = "prompt_"
     tuner_layer_cls = wrapper = (PromptLayer, PromptedDecoderLayer)
@@ -85,10 +85,14 @@ class PromptModel(WrappingTuner):
         else:
             layer.add_adapter(adapter_name, config)
 
-    def _prepare_adapter_config(self, peft_config: PromptConfig, model_config: dict[str, Any]) -> PromptConfig:
-        if not ends_with(peft_config.target_modules or (), SIDES):
+    def check_targets(self, modules: Sequence[str]) -> None:
+        """Check that the target modules are the encoder and the decoder.
+
+        Raises:
+            ValueError: they are others.
+        """
+        if not ends_with(modules, SIDES):
             raise ValueError("target_modules must name the encoder and the decoder.")
-        return peft_config
 
 
 def ends_with(modules: Sequence[str], names: Sequence[str]) -> bool:

@@ -20,13 +20,13 @@ class RetrievalOptions(MethodOptions):
 NONE = Method(
     options=NoneOptions,
     paper="Reference: what pre-training alone can do.",
-    trains="nothing",
-    free=("size", "budget", "seed"),
+    trains="none",
+    ignores=("size", "budget", "seed"),
 )
 
 RETRIEVAL = Method(
     options=RetrievalOptions,
     paper="Reference: translation memory, the target of the nearest training source by character 4-grams.",
-    trains="nothing",
-    free=("model", "budget", "seed"),
+    trains="none",
+    ignores=("model", "budget", "seed"),
 )

@@ -13,7 +13,7 @@ from peft import PeftModel
 from torch import nn
 from torch.nn import functional
 
-from mtpeft.methods.base_adapter import TargetedConfig, TunerType, WrapperLayer, WrappingTuner, register
+from mtpeft.methods.base_adapter import AdapterConfig, WrapperLayer, WrappingAdapter, register
 from mtpeft.methods.encoder_input_adapter import (
     EncoderInputLayer,
     PromptedDecoderLayer,
@@ -28,10 +28,10 @@ STACKS = ("encoder", "decoder")
 
 
 @dataclass
-class SequencePrefixConfig(TargetedConfig):
+class SequencePrefixConfig(AdapterConfig):
     """How many positions each stack has before its own, and its layers behind the first, by module name."""
 
-    tuner_type = TunerType.SEQUENCE_PREFIX
+    adapter_type = "SEQUENCE_PREFIX"
 
     length_pattern: dict[str, int] = field(default_factory=dict, metadata={"help": "Positions by module name."})
     network: int | None = field(default=None, metadata={"help": "Inner width of a network that makes vectors, if any."})
@@ -85,7 +85,7 @@ class PrefixedDecoder(_Stack, PromptedDecoderLayer):
 
     def length(self) -> int:
         """Positions before the target."""
-        active = [name for name in self.active_adapters if name in self.seqprefix_embeddings]
+        active = self.active_in(self.seqprefix_embeddings)
         return len(self.seqprefix_embeddings[active[-1]]) if active and not self.disable_adapters else 0
 
     def forward(
@@ -103,7 +103,7 @@ class PrefixedDecoder(_Stack, PromptedDecoderLayer):
         if not length or not is_first(kwargs.get("past_key_values")):
             return super().forward(input_ids=input_ids, inputs_embeds=inputs_embeds, **given)
         tokens = self.base_layer.embed_tokens(input_ids) if inputs_embeds is None else inputs_embeds
-        active = [name for name in self.active_adapters if name in self.seqprefix_embeddings]
+        active = self.active_in(self.seqprefix_embeddings)
         # Marian's decoder scales whatever it is given, and the prefix is in the scale that is read.
         prefix = self.seqprefix_embeddings[active[-1]] / getattr(self.base_layer, "embed_scale", 1.0)
         embeddings, _ = prepended(prefix, tokens, None)
@@ -146,7 +146,7 @@ class PrefixedLayer(WrapperLayer):
 
     def forward(self, hidden_states: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
         """What the layer returns for hidden states, (batch, length, d_model), whose first ones are overwritten."""
-        active = [name for name in self.active_adapters if name in self.seqprefix_vectors]
+        active = self.active_in(self.seqprefix_vectors)
         read = active and not self.disable_adapters
         if read and not (self._in_decoder and not is_first(kwargs.get("past_key_values"), self._place)):
             vectors = self.vectors(active[-1]).to(hidden_states.dtype)
@@ -164,8 +164,8 @@ def is_first(cache: Any, layer: int = 0) -> bool:
     return cache is None or int(cache.get_seq_length(layer)) == 0
 
 
-class SequencePrefixModel(WrappingTuner):
-    """Puts prefixes into a model; all else is peft's."""
+class SequencePrefixModel(WrappingAdapter):
+    """Puts prefixes into a model."""
 
     prefix = "seqprefix_"
     tuner_layer_cls = wrapper = (PrefixedEncoder, PrefixedDecoder, PrefixedLayer)

@@ -6,15 +6,15 @@ import torch
 from peft.tuners.tuners_utils import check_adapters_to_merge
 from torch import nn
 
-from mtpeft.methods.base_adapter import TargetedConfig, TunerType, WrapperLayer, WrappingTuner, register
-from mtpeft.models.attention import is_key_projection
+from mtpeft.methods.base_adapter import AdapterConfig, WrapperLayer, WrappingAdapter, register
+from mtpeft.models.families.module_names import is_key_projection
 
 
 @dataclass
-class SsfConfig(TargetedConfig):
+class SsfConfig(AdapterConfig):
     """Whose outputs are scaled and shifted."""
 
-    tuner_type = TunerType.SSF
+    adapter_type = "SSF"
 
 
 class SsfLayer(WrapperLayer):
@@ -39,7 +39,7 @@ class SsfLayer(WrapperLayer):
         output = self.base_layer(hidden)
         if self.disable_adapters or self.merged:
             return output
-        for name in filter(self.ssf_scale.__contains__, self.active_adapters):
+        for name in self.active_in(self.ssf_scale):
             output = output * self.ssf_scale[name].to(output.dtype)
             if name in self.ssf_shift:
                 output = output + self.ssf_shift[name].to(output.dtype)
@@ -63,8 +63,8 @@ def _outputs(module: nn.Module) -> int:
     return module.out_features if isinstance(module, nn.Linear) else len(module.weight)
 
 
-class SsfModel(WrappingTuner):
-    """Puts scales and shifts into a model; all else is peft's."""
+class SsfModel(WrappingAdapter):
+    """Puts scales and shifts into a model."""
 
     prefix = "ssf_"
     tuner_layer_cls = wrapper = SsfLayer

@@ -5,7 +5,7 @@ away while the others are lifted off the base, and names modules as the base doe
 place, later ones around earlier ones where both have the same module.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +15,11 @@ from peft import PeftModel
 from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import nn
 
+from mtpeft.core import compat
+from mtpeft.methods.base import Sizes
 from mtpeft.models.load import STAGE, STAGED_BASE
 
-Apply = Callable[[nn.Module, Mapping[str, int]], PeftModel]
+Apply = Callable[[nn.Module, Sizes], PeftModel]
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class StagedModel(nn.Module):
         """What the model computes with all its stages."""
         return self.model(*args, **kwargs)
 
-    def add(self, apply: Apply, sizes: Mapping[str, int]) -> None:
+    def add(self, apply: Apply, sizes: Sizes) -> None:
         """Add a stage of these sizes by module; what is trained already goes on being trained."""
         self._add(lambda model: apply(model, sizes))
 
@@ -70,8 +72,7 @@ class StagedModel(nn.Module):
     def _add(self, build: Callable[[nn.Module], PeftModel]) -> None:
         with self._only():
             tuned = build(self.model)
-            # Peft takes what it finds here for adapters of the same kind, and would write the next stage's over them.
-            del self.model.peft_config
+            compat.forget_adapters(self.model)
             places = [
                 _Place(parent, name, child)
                 for parent in self.model.modules()

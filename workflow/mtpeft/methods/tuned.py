@@ -4,41 +4,47 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from torch import nn
-
 from mtpeft.core.files import read_record
 from mtpeft.models.architecture import NEW_ENTRIES
-from mtpeft.models.precision import WHOLE, BasePrecision
 
 if TYPE_CHECKING:
-    pass
+    from torch import nn
+
+    from mtpeft.models.precision import BasePrecision
 
 
-from mtpeft.models.load import STAGE, STAGED_BASE, load_base
-
-
-def open_tuned(base: Path, tuned: Path, precision: BasePrecision = WHOLE) -> nn.Module:
-    """The model that a cell's `tuned/` folder and its base, held as it was in training, make together.
+def open_tuned(base: Path, tuned: Path, precision: "BasePrecision | None" = None) -> "nn.Module":
+    """Open the model that a cell's `tuned/` folder and its base model make together.
 
     A folder with an adapter_config.json is a peft folder, one with a config.json a whole model, an empty one the base;
     one with folders in it holds the stages of a method.
+
+    Args:
+        base: folder of the base model.
+        tuned: folder that the training wrote.
+        precision: of the base model in training, by default 32-bit floats.
     """
+    from mtpeft.models.load import STAGE, load_base
+    from mtpeft.models.precision import WHOLE
+
+    held = precision or WHOLE
     if stages := sorted(tuned.glob(f"{STAGE}*"), key=lambda folder: int(folder.name.removeprefix(STAGE))):
-        return _open_stages(base, tuned, stages, precision)
+        return _open_stages(base, tuned, stages, held)
     if (tuned / "adapter_config.json").exists():
         from peft import PeftModel
 
         from mtpeft.methods.new_entries_adapter import split_new_entries
 
-        model = load_base(base, precision)
+        model = load_base(base, held)
         if NEW_ENTRIES in (read_record(tuned / "adapter_config.json").get("modules_to_save") or ()):
             split_new_entries(model)
         return PeftModel.from_pretrained(model, tuned, local_files_only=True)
-    return load_base(tuned) if (tuned / "config.json").exists() else load_base(base, precision)
+    return load_base(tuned) if (tuned / "config.json").exists() else load_base(base, held)
 
 
-def _open_stages(base: Path, tuned: Path, stages: Sequence[Path], precision: BasePrecision) -> nn.Module:
+def _open_stages(base: Path, tuned: Path, stages: Sequence[Path], precision: "BasePrecision") -> "nn.Module":
     from mtpeft.methods.staged_adapter import StagedModel
+    from mtpeft.models.load import STAGED_BASE, load_base
 
     trained = tuned / STAGED_BASE
     model = StagedModel(load_base(trained) if trained.exists() else load_base(base, precision))

@@ -1,37 +1,30 @@
-"""Where the attention modules of transformers keep what a tuner needs: the families name it differently."""
-
-from collections.abc import Callable
+"""Attention modules of transformers, whose parts have other names in each line of families."""
 
 from torch import nn
 
-from mtpeft.core import compat
+from mtpeft.models.families.module_names import ALL_NAMES, ModuleNames
+
+
+def names_in(attention: nn.Module) -> ModuleNames | None:
+    """Return the names that an attention module's family uses; None of a module that is no attention."""
+    return next((names for names in ALL_NAMES if hasattr(attention, names.key)), None)
 
 
 def is_attention(module: nn.Module) -> bool:
-    """Whether a module is attention."""
-    return hasattr(module, "k_proj") or hasattr(module, "k")
+    """Return whether a module is attention."""
+    return names_in(module) is not None
 
 
 def key_projection(attention: nn.Module) -> nn.Linear:
-    """The linear layer that makes keys."""
-    return attention.k_proj if hasattr(attention, "k_proj") else attention.k
-
-
-def is_key_projection(module: str) -> bool:
-    """Whether a module of this name makes keys."""
-    return module.rpartition(".")[2] in ("k_proj", "k")
+    """Return the linear layer that makes keys."""
+    return getattr(attention, names_in(attention).key)
 
 
 def query_projection(attention: nn.Module) -> nn.Linear:
-    """The linear layer that makes queries."""
-    return attention.q_proj if hasattr(attention, "q_proj") else attention.q
+    """Return the linear layer that makes queries."""
+    return getattr(attention, names_in(attention).query)
 
 
 def heads(attention: nn.Module) -> int:
-    """Number of heads."""
-    return attention.num_heads if hasattr(attention, "num_heads") else attention.n_heads
-
-
-def eager_function(attention: nn.Module) -> Callable:
-    """The attention function that the module's own family calls where no other is asked for."""
-    return compat.eager_attention(attention)
+    """Return the number of heads."""
+    return getattr(attention, names_in(attention).heads)

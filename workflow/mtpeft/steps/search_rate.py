@@ -59,7 +59,7 @@ def training_params(configuration: "Configuration", cell: Cell) -> Params:
     options = methods.method_options(configuration, cell.method)
     method = _registered(options["method"])
     made = {VERSION: TRAIN_VERSION, "method": options} | translation_params(configuration, cell)
-    if method.trains == "nothing":
+    if method.trains == "none":
         return made
     size = configuration.sizes[cell.size]
     optimisation = section.plain(configuration.training) | {"updates": size.updates}
@@ -72,7 +72,7 @@ def training_params(configuration: "Configuration", cell: Cell) -> Params:
         made["method"] = methods.with_languages(options, made["members"].values())
     else:
         del optimisation["temperature"]
-    budget = configuration.budgets[cell.budget] if method.trains == "sized" else None
+    budget = configuration.budgets[cell.budget] if method.trains == "budgeted" else None
     return made | {"budget": budget, "optimisation": optimisation, "seed": int(cell.seed)}
 
 
@@ -98,7 +98,7 @@ def _files_of_pair(configuration: "Configuration", cell: Cell, pair: str) -> dic
     files = {}
     if cell.size != ANY:
         files["subset"] = subset_file(configuration, cell, pair)
-    if method.trains != "nothing":
+    if method.trains != "none":
         arrays = tokens_folder(configuration, cell.model, pair)
         files["train"], files["dev"] = f"{arrays}/train.safetensors", f"{arrays}/dev.safetensors"
         files["dev-text"] = f"{pair_folder(configuration, pair)}/dev.tsv"
@@ -114,10 +114,10 @@ def _require_canonical(cell: Cell, method: "Method") -> None:
         UserError: the cell has another name.
     """
     pairs.require_sorted(cell)
-    if cell.is_group and method.trains == "nothing":
+    if cell.is_group and method.trains == "none":
         raise UserError(f"The cell {cell.path} trains nothing; name one of each pair, such as '{cell.members[0]}'.")
     budget = method.budget_labels[0] if method.budget_labels else cell.budget
-    wanted = dict.fromkeys(method.free, ANY) | {"budget": budget}
+    wanted = dict.fromkeys(method.ignores, ANY) | {"budget": budget}
     for name, label in wanted.items():
         if getattr(cell, name) != label:
             raise UserError(

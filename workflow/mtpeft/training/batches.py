@@ -13,7 +13,7 @@ POOL_BATCHES = 32
 """Sentences are sorted by length within pools of about so many batches: little padding, and still a random order."""
 
 Batch = Mapping[str, torch.Tensor]
-"""Inputs of a model with `labels`, and for several language pairs the task id of each row as `domains`."""
+"""Inputs of a model with `labels`, and for several language pairs the task id of each row as `task_ids`."""
 
 
 @dataclass(frozen=True)
@@ -147,4 +147,4 @@ def _task_inputs(members: Sequence[int], inputs: Batch, texts: Sequence[Training
     task_ids = torch.tensor(members)
     read = inputs["decoder_input_ids"].clone()
     read[:, 0] = torch.tensor([text.special_tokens.begin[0] for text in texts])[task_ids]
-    return {"decoder_input_ids": read, "domains": task_ids}
+    return {"decoder_input_ids": read, "task_ids": task_ids}

@@ -21,7 +21,7 @@ from mtpeft.data.token_arrays import read_arrays
 from mtpeft.data.tsv import read_pairs
 from mtpeft.decoding.first_translations import at_work, first_translations_lines
 from mtpeft.decoding.search import translate
-from mtpeft.methods.task_ids import say_domains
+from mtpeft.methods.task_ids import set_task_ids
 from mtpeft.metrics.chrf import corpus_chrf
 from mtpeft.models.load import load_base, prepare_torch
 from mtpeft.models.precision import precision_of
@@ -81,7 +81,7 @@ def mean_over_pairs(model: nn.Module, evaluations: Sequence[Evaluate]) -> Evalua
     def evaluate(poll: Poll) -> float:
         scores = []
         for task_id, evaluation in enumerate(evaluations):
-            say_domains(model, task_id)
+            set_task_ids(model, task_id)
             scores.append(evaluation(poll))
         return fmean(scores)
 

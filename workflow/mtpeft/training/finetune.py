@@ -19,12 +19,12 @@ from mtpeft.core.files import canonical, publish_folder, read_lines, read_record
 from mtpeft.core.provenance import PLAIN, Execution, describe, peak_memory_mb, versions
 from mtpeft.core.records import TrainRecord
 from mtpeft.data.token_arrays import read_arrays
-from mtpeft.methods import METHODS
+from mtpeft.methods import METHODS, bring_in_for
 from mtpeft.methods.base import UpdateHook
-from mtpeft.methods.outside import bring_in_for
+from mtpeft.methods.full import ScratchOptions
 from mtpeft.methods.sequence_prefix_adapter import target_prefix_length
-from mtpeft.methods.staged import stage_count
-from mtpeft.methods.task_ids import takers_of
+from mtpeft.methods.staged import StageOptions, stages_of
+from mtpeft.methods.task_ids import task_modules
 from mtpeft.models.families import read_shape
 from mtpeft.models.load import device_here, prepare_torch
 from mtpeft.models.precision import BasePrecision, precision_of, require_quantisation
@@ -130,7 +130,7 @@ def finetune(
         if of_the_first(is_restored):
             return
         model, run = run_training(prepared, state_folder=state, preemption=attempt.preemption)
-        finish = METHODS[prepared.params.method["method"]].finish
+        finish = METHODS[prepared.params.method.method].finish
         model = finish(model) if finish else model
         sizes = sizes_at_end(prepared.counted, prepared.params.method, model)
         with whole_weights(model) as options:
@@ -182,7 +182,7 @@ def run_training(
         StoppedError: training was stopped early, with its state saved.
     """
     runs: list[TrainingRun] = []
-    params, stages = prepared.params, stage_count(prepared.params.method)
+    params, stages = prepared.params, len(stages_of(prepared.params.method))
     for number, model in enumerate(stage_models(prepared)):
         folder = state_folder if stages == 1 else state_folder / f"stage{number}"
         folder.mkdir(parents=True, exist_ok=True)
@@ -283,7 +283,7 @@ def _task(prepared: PreparedTraining, model: nn.Module, *, start: float | None, 
     batch = cell_batches(
         texts, batch_tokens=optimisation.batch_tokens, temperature=optimisation.temperature, seed=params.seed
     )
-    hook = METHODS[params.method["method"]].hook
+    hook = METHODS[params.method.method].hook
     identity = {"params": params.plain, "inputs": prepared.hashes, "learning_rate": prepared.learning_rate}
     return TrainingTask(
         model=model,
@@ -293,9 +293,9 @@ def _task(prepared: PreparedTraining, model: nn.Module, *, start: float | None, 
         identity=canonical(identity),
         rate_factor=rate_factor_of(params.method),
         decays=decay_rule_of(params.method),
-        objective=objective(params.method.get("losses", ())),
-        takers=takers_of(model),
-        hook=hook(model, params.method) if hook else UpdateHook(),
+        objective=objective(params.method.losses),
+        task_modules=task_modules(model),
+        hook=hook(model) if hook else UpdateHook(),
         execution=prepared.execution,
     )
 
@@ -336,18 +336,19 @@ def plan_of(params: CellParams, learning_rate: float | None, *, stage: int) -> T
     """Return the hyperparameters of a stage: stages share the updates and the evaluations."""
     assert learning_rate is not None
     optimisation, method = params.optimisation, params.method
-    longer = method.get("longer", 1)
-    factor = method["rate_factors"][stage] if "stages" in method else 1.0
+    longer, patience = (method.longer, method.patience) if isinstance(method, ScratchOptions) else (1, None)
+    factor = method.rate_factors[stage] if isinstance(method, StageOptions) else 1.0
+    stages = len(stages_of(method))
     return TrainingPlan(
-        updates=longer * optimisation.updates // stage_count(method),
+        updates=longer * optimisation.updates // stages,
         learning_rate=learning_rate * factor,
         warmup=optimisation.warmup,
         label_smoothing=optimisation.label_smoothing,
         weight_decay=optimisation.weight_decay,
         clip_norm=optimisation.clip_norm,
-        evaluations=max(1, longer * optimisation.evaluations // stage_count(method)),
+        evaluations=max(1, longer * optimisation.evaluations // stages),
         seed=params.seed,
-        patience=method.get("patience"),
+        patience=patience,
     )
 
 
@@ -397,7 +398,7 @@ def _record(
         budget_achieved=allocation.trained / total,
         left_over_parameters=allocation.left_over,
         sizes=dict(sizes),
-        places=counted.places_of(sizes),
+        places=counted.modules_used(sizes),
         training_pairs=sum(len(read_lines(own.subset)) for own in prepared.inputs.pairs),
         draw=params.draw,
         learning_rate=prepared.learning_rate,

@@ -115,7 +115,7 @@ class TrainingTask:
         rate_factor: factor of the learning rate of each parameter.
         decays: whether a parameter has weight decay.
         objective: what is minimised.
-        takers: modules that need the task ids of each batch.
+        task_modules: modules that need the task ids of each batch.
         hook: what the method does around each update.
         execution: how it runs, which changes results by rounding alone.
     """
@@ -128,7 +128,7 @@ class TrainingTask:
     rate_factor: RateFactor = lambda name: 1.0
     decays: DecayRule = lambda name, weight: True
     objective: Objective = likelihood
-    takers: Sequence[nn.Module] = ()
+    task_modules: Sequence[nn.Module] = ()
     hook: UpdateHook = field(default_factory=UpdateHook)
     execution: Execution = PLAIN
 
@@ -217,7 +217,7 @@ def _update(
     set_learning_rate(optimizer, run.step, peak=plan.learning_rate, updates=plan.updates, warmup=plan.warmup)
     trained = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     gradient = accumulate_gradients(
-        TrainedModel(task.model, trained, task.objective, plan.label_smoothing, task.takers),
+        TrainedModel(task.model, trained, task.objective, plan.label_smoothing, task.task_modules),
         task.batch(run.step),
         seed=(plan.seed << 32) + run.step,
         micro_batch_tokens=run.micro_batch_tokens,

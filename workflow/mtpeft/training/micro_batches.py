@@ -22,7 +22,7 @@ from torch import nn
 from mtpeft.core.failures import is_out_of_memory
 from mtpeft.core.files import write_text
 from mtpeft.data.token_arrays import IGNORED
-from mtpeft.methods.task_ids import tell
+from mtpeft.methods.task_ids import assign_task_ids
 from mtpeft.training.distributed import ALONE, Ranks, is_sharded, is_true_in_any, ranks, sum_gradients, sum_over_ranks
 from mtpeft.training.launch import prints
 from mtpeft.training.objective import TOKENS, Inputs, Objective, Sizes
@@ -55,14 +55,14 @@ class TrainedModel:
         trained: parameters that are trained.
         objective: what is minimised.
         label_smoothing: share of the target distribution that goes to all words.
-        takers: modules that need the task ids of the rows that they see.
+        task_modules: modules that need the task ids of the rows that they see.
     """
 
     model: nn.Module
     trained: Sequence[nn.Parameter]
     objective: Objective
     label_smoothing: float
-    takers: Iterable[nn.Module]
+    task_modules: Iterable[nn.Module]
 
 
 def accumulate_gradients(of: TrainedModel, batch: Inputs, *, seed: int, micro_batch_tokens: int | None) -> Gradient:
@@ -70,7 +70,7 @@ def accumulate_gradients(of: TrainedModel, batch: Inputs, *, seed: int, micro_ba
 
     Args:
         of: the model and what is minimised.
-        batch: inputs of an update, with `labels` of shape (batch, length), and for several pairs with `domains`.
+        batch: inputs of an update, with `labels` of shape (batch, length), and for several pairs with `task_ids`.
         seed: seed of the dropout masks.
         micro_batch_tokens: most padded tokens of a micro-batch on its longer side; it has at least one row.
 
@@ -130,9 +130,9 @@ def _add_gradients(of: TrainedModel, parts: Iterable[Inputs], whole: Sizes, *, l
 def _add_gradient(of: TrainedModel, part: Inputs, whole: Sizes) -> torch.Tensor:
     """Add the gradient of a micro-batch; returns its part of the loss."""
     inputs = {name: tensor.to(of.model.device) for name, tensor in part.items()}
-    domains = inputs.pop("domains", None)
-    if domains is not None:
-        tell(of.takers, domains)
+    task_ids = inputs.pop("task_ids", None)
+    if task_ids is not None:
+        assign_task_ids(of.task_modules, task_ids)
     return of.objective.backward(of.model, inputs, of.label_smoothing, whole)
 
 

@@ -13,6 +13,8 @@ import torch
 from torch import nn
 
 from mtpeft.methods import METHODS
+from mtpeft.methods.base import MethodOptions
+from mtpeft.methods.staged import stages_of
 
 BETAS = (0.9, 0.98)
 """Decay rates of AdamW's two moments: those of the Transformer (Vaswani et al. 2017, arXiv 1706.03762)."""
@@ -80,17 +82,17 @@ def scheduled_rate(update: int, *, peak: float, updates: int, warmup: float) -> 
     return peak * (updates - update) / max(1, updates - rising)
 
 
-def rate_factor_of(options: Mapping[str, Any]) -> RateFactor:
+def rate_factor_of(options: MethodOptions) -> RateFactor:
     """Return the factor that a method puts on the learning rate of each parameter; most have none."""
-    factor = METHODS[options["method"]].rate_factor
+    factor = METHODS[options.method].rate_factor
     return (lambda name: factor(name, options)) if factor else (lambda name: 1.0)
 
 
-def decay_rule_of(options: Mapping[str, Any]) -> DecayRule:
+def decay_rule_of(options: MethodOptions) -> DecayRule:
     """Return the rule of weight decay with the exceptions of a method, or of all its stages."""
-    exceptions = {**METHODS[options["method"]].decays}
-    for stage in options.get("stages", ()):
-        exceptions |= METHODS[stage["method"]].decays
+    exceptions = {**METHODS[options.method].decays}
+    for stage in stages_of(options):
+        exceptions |= METHODS[stage.method].decays
     return lambda name, weight: has_weight_decay(name, weight.ndim, exceptions)
 
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from mtpeft.core.options import DecodingOptions, Optimisation
+from mtpeft.methods import options_of
+from mtpeft.methods.base import MethodOptions
 from mtpeft.models.tokenizer import Side
 
 
@@ -14,7 +16,7 @@ class CellParams:
 
     Attributes:
         plain: the JSON object that the rule gives, for records and saved states.
-        method: options of the method, whose name stands under `method`.
+        method: options of the method.
         budget: requested share of the base model's parameters, or None where the method has no choice.
         optimisation: options of the training, with the updates and the learning rate of the cell.
         search: how hypotheses of the dev set are searched.
@@ -26,7 +28,7 @@ class CellParams:
     """
 
     plain: Mapping[str, Any]
-    method: Mapping[str, Any]
+    method: MethodOptions
     budget: float | None
     optimisation: Optimisation
     search: DecodingOptions
@@ -42,7 +44,7 @@ class CellParams:
         members = params.get("members", {})
         return cls(
             plain=params,
-            method=params["method"],
+            method=options_of(params["method"]),
             budget=params["budget"],
             optimisation=Optimisation.model_validate(params["optimisation"]),
             search=DecodingOptions.model_validate(params["search"]),

@@ -5,10 +5,9 @@ where a method prunes during training, compared with the model at the end.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
@@ -16,11 +15,11 @@ from torch import nn
 from mtpeft.core.errors import UserError
 from mtpeft.core.provenance import Execution
 from mtpeft.methods import METHODS
-from mtpeft.methods.base import Method, Site
-from mtpeft.methods.budget import Allocation, OutOfReachError, allocation_of, count, places, sites_of
-from mtpeft.methods.new_entries import new_entry_place
+from mtpeft.methods.base import Method, MethodOptions, Sizes, TargetModule
+from mtpeft.methods.budget import Allocation, OutOfReachError, allocation_of, count, modules_used, targets_of
+from mtpeft.methods.new_entries import new_entry_module
 from mtpeft.methods.new_entries_adapter import split_new_entries, train_new_entries
-from mtpeft.methods.staged import stage_count
+from mtpeft.methods.staged import stages_of
 from mtpeft.models.architecture import ModelShape
 from mtpeft.models.families import family_in
 from mtpeft.models.load import load_base, parameters, random_model
@@ -35,31 +34,31 @@ class ParameterCount:
 
     Attributes:
         shape: of the base model.
-        sites: modules in which the method could train something.
+        targets: modules in which the method could train something.
         allocation: size of each of them, and the number of trained parameters.
     """
 
     shape: ModelShape
-    sites: Sequence[Site]
+    targets: Sequence[TargetModule]
     allocation: Allocation
 
-    def places_of(self, sizes: Mapping[str, int]) -> str:
+    def modules_used(self, sizes: Sizes) -> str:
         """Say in how many of its modules the method trains something, such as `18 of 20`; empty without modules."""
-        return places(self.sites, sizes) if self.sites else ""
+        return modules_used(self.targets, sizes) if self.targets else ""
 
 
-def count_trained(options: Mapping[str, Any], shape: ModelShape, *, budget: float | None) -> ParameterCount:
+def count_trained(options: MethodOptions, shape: ModelShape, *, budget: float | None) -> ParameterCount:
     """Count what a method trains of a model of this shape at a budget.
 
     Args:
-        options: options of the method, with its name.
+        options: options of the method.
         shape: of the base model.
         budget: requested share of the base model's parameters; None for methods without a choice.
 
     Raises:
         UserError: the method can't meet the budget.
     """
-    method = METHODS[options["method"]]
+    method = METHODS[options.method]
     try:
         allocation = allocation_of(method, options, shape, share=budget)
     except OutOfReachError as error:
@@ -67,7 +66,7 @@ def count_trained(options: Mapping[str, Any], shape: ModelShape, *, budget: floa
             f"The method '{method.name}' can't train {budget:.3%} of this model ({error}); "
             "write another share in 'budgets'."
         ) from error
-    return ParameterCount(shape, sites_of(method, shape, options), allocation)
+    return ParameterCount(shape, targets_of(method, shape, options), allocation)
 
 
 def build_stages(
@@ -89,9 +88,9 @@ def build_stages(
         device: where the model is trained.
         execution: whether a model that is trained as a whole is sharded.
     """
-    method = METHODS[params.method["method"]]
+    method = METHODS[params.method.method]
     base = _open_base(folder, params, precision)
-    stages = stage_count(params.method)
+    stages = len(stages_of(params.method))
     models = _with_method(method, base, counted, params.method)
     for number in range(stages):
         torch.manual_seed(params.seed)
@@ -108,54 +107,56 @@ def _open_base(folder: Path, params: CellParams, precision: BasePrecision) -> nn
     """Open the base model with the dropout of the cell, or a random one for methods that start from scratch."""
     family = family_in(folder)
     overrides = {**family.fixed, family.dropout: params.optimisation.dropout}
-    if METHODS[params.method["method"]].from_scratch:
+    if METHODS[params.method.method].from_scratch:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         return random_model(config, seed=params.seed, **overrides)
     return load_base(folder, precision, **overrides)
 
 
 def _with_method(
-    method: Method, base: nn.Module, counted: ParameterCount, options: Mapping[str, Any]
+    method: Method, base: nn.Module, counted: ParameterCount, options: MethodOptions
 ) -> Iterator[nn.Module]:
     """Yield the base model with what each stage of the method trains, and with the trained rows of new entries."""
-    sizes, new = dict(counted.allocation.sizes), new_entry_place(counted.shape)
+    sizes, new = dict(counted.allocation.sizes), new_entry_module(counted.shape)
     has_new = sizes.pop(new, None) is not None
     if has_new:
         split_new_entries(base)
-    for model in method.grow(base, sizes, options) if method.grow else (method.apply(base, sizes, options),):
+    in_stages = method.apply_stages
+    for model in in_stages(base, sizes, options) if in_stages else (method.apply(base, sizes, options),):
         if has_new:
             train_new_entries(model)
         yield model
 
 
-def require_counted(counted: ParameterCount, options: Mapping[str, Any], model: nn.Module) -> None:
+def require_counted(counted: ParameterCount, options: MethodOptions, model: nn.Module) -> None:
     """Assert that a built model trains what was counted, or, where a method prunes, what it must start with.
 
     Raises:
         AssertionError: it does not, which is a fault of the method's count.
     """
-    method, shape, allocation = METHODS[options["method"]], counted.shape, counted.allocation
+    method, shape, allocation = METHODS[options.method], counted.shape, counted.allocation
     total, trained = parameters(model)
     added = trained - shape.total if method.trains_base else trained
-    wanted = method.starts_with(shape, options, allocation.sizes) if method.starts_with else allocation.trained
+    at_start = method.parameters_at_start
+    wanted = at_start(shape, options, allocation.sizes) if at_start else allocation.trained
     if (total - added, trained) != (shape.total, wanted):
         raise AssertionError(
             f"counted {wanted} trained of {shape.total} parameters, built {trained} of {total - added}"
         )
 
 
-def sizes_at_end(counted: ParameterCount, options: Mapping[str, Any], model: nn.Module) -> Mapping[str, int]:
+def sizes_at_end(counted: ParameterCount, options: MethodOptions, model: nn.Module) -> Sizes:
     """Return the size of each module in a finished model, which must add up to the counted parameters.
 
     Raises:
         AssertionError: they do not.
     """
-    method, allocation = METHODS[options["method"]], counted.allocation
-    if not method.sizes_left:
+    method, allocation = METHODS[options.method], counted.allocation
+    if not method.sizes_at_end:
         return allocation.sizes
-    new = new_entry_place(counted.shape)
-    left = {**method.sizes_left(model), **({new: allocation.sizes[new]} if new in allocation.sizes else {})}
-    found = count(counted.sites, left)
+    new = new_entry_module(counted.shape)
+    left = {**method.sizes_at_end(model), **({new: allocation.sizes[new]} if new in allocation.sizes else {})}
+    found = count(counted.targets, left)
     if found != allocation.trained:
         raise AssertionError(f"counted {allocation.trained} parameters at the end, left {found}")
     return left

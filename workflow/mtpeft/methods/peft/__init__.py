@@ -1,17 +1,19 @@
-"""Methods that peft has already: `tuner` is the name of its type, in capitals."""
+"""Methods that peft has already, named as its types of tuner are, in capitals: rows of a table for each kind."""
 
-from mtpeft.methods.base import Method
-from mtpeft.methods.peft.adalora import ADALORA
-from mtpeft.methods.peft.low_rank import LOW_RANK
-from mtpeft.methods.peft.points import POINTS
-from mtpeft.methods.peft.rotations import ROTATIONS
-from mtpeft.methods.peft.row import method_as_one, method_by_layer
-from mtpeft.methods.peft.shared import SHARED
-from mtpeft.methods.peft.sparse import SPARSE
+import importlib
+import pkgutil
+from typing import TYPE_CHECKING
 
-FROM_PEFT: tuple[Method, ...] = (
-    ADALORA,
-    *map(method_by_layer, (*LOW_RANK, *ROTATIONS, *SPARSE)),
-    *map(method_as_one, SHARED),
-    *POINTS,
-)
+from mtpeft.core.registry import entries_in
+
+if TYPE_CHECKING:
+    from mtpeft.methods.peft.tuner import SizedByLayer
+
+
+def tuners_with_sizes() -> "list[SizedByLayer]":
+    """Return the tuners that peft itself can't give a size for each module."""
+    from mtpeft.methods.peft.tuner import SizedByLayer
+
+    names = [found.name for found in pkgutil.iter_modules(__path__) if not found.name.endswith("_adapter")]
+    modules = [importlib.import_module(f"{__name__}.{name}") for name in names]
+    return [tuner for module in modules for tuner in entries_in(module, SizedByLayer) if not tuner.patterns]

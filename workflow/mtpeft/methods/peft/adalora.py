@@ -7,16 +7,16 @@ only the number of them among layers of equal cost is fixed, so that the budget 
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from mtpeft.methods.new_entries import new_entry_numbers
+from mtpeft.methods.base import Sizes
+from mtpeft.methods.new_entries import new_entry_parameters
 from mtpeft.methods.peft.low_rank import SCALING, beside
-from mtpeft.methods.peft.row import Options, SizedByLayer, method_by_layer
-from mtpeft.methods.target_modules import chosen_linears
+from mtpeft.methods.peft.tuner import Options, SizedByLayer, method_by_layer
 from mtpeft.models.architecture import Linear, ModelShape
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def _cost(linear: Linear) -> int:
     return rank_cost(linear.inputs, linear.outputs)
 
 
-def start_ranks(linears: Sequence[Linear], sizes: Mapping[str, int], start: float) -> dict[str, int]:
+def start_ranks(linears: Sequence[Linear], sizes: Sizes, start: float) -> dict[str, int]:
     """Rank of each layer at the start, given the ranks that are left at the end."""
     left: Counter[int] = Counter()
     for linear in linears:
@@ -50,24 +50,24 @@ def start_ranks(linears: Sequence[Linear], sizes: Mapping[str, int], start: floa
     }
 
 
-def parameters_at_start(shape: ModelShape, options: Options, sizes: Mapping[str, int]) -> int:
+def parameters_at_start(shape: ModelShape, options: Options, sizes: Sizes) -> int:
     """What is trained before anything is pruned."""
-    linears = chosen_linears(shape, options)
-    ranks = start_ranks(linears, sizes, options["start"])
-    return sum(ranks.get(x.module, 0) * _cost(x) for x in linears) + new_entry_numbers(shape)
+    linears = options.linears(shape)
+    ranks = start_ranks(linears, sizes, options.start)
+    return sum(ranks.get(x.module, 0) * _cost(x) for x in linears) + new_entry_parameters(shape)
 
 
-def insert_adalora(model: "nn.Module", sizes: Mapping[str, int], options: Options) -> "nn.Module":
+def insert_adalora(model: "nn.Module", sizes: Sizes, options: Options) -> "nn.Module":
     """Give linear layers an update of the rank at the start, and tell peft how many ranks are left at the end."""
     from mtpeft.methods.peft.adalora_adapter import insert_ranks
     from mtpeft.models.families import read_shape
 
-    linears = chosen_linears(read_shape(model.config.to_dict()), options)
-    ranks = start_ranks(linears, sizes, options["start"])
-    return insert_ranks(model, ranks, left=sizes, scaling=options["scaling"])
+    linears = options.linears(read_shape(model.config.to_dict()))
+    ranks = start_ranks(linears, sizes, options.start)
+    return insert_ranks(model, ranks, left=sizes, scaling=options.scaling)
 
 
-def _hook(model: "nn.Module", options: Options) -> "UpdateHook":
+def _hook(model: "nn.Module") -> "UpdateHook":
     from mtpeft.methods.peft.adalora_adapter import RankAllocation
 
     return RankAllocation(model)
@@ -85,7 +85,7 @@ def _ranks_left(model: "nn.Module") -> dict[str, int]:
     return ranks_of(model)
 
 
-_ROW = SizedByLayer(
+ADALORA_TUNER = SizedByLayer(
     name="ADALORA",
     paper="Zhang et al. 2023, AdaLoRA: Adaptive Budget Allocation for Parameter-Efficient Fine-Tuning "
     "(arXiv 2303.10512).",
@@ -97,14 +97,14 @@ _ROW = SizedByLayer(
             Field(default=1.5, ge=1, description="Ranks at the start, as a multiple of those left at the end."),
         ),
     },
-    site=lambda module, x, options: beside(module, step=rank_cost(*x), most=min(x)),
-    sized=lambda size, x, options: {},
+    target=lambda module, x, options: beside(module, per_size=rank_cost(*x), max_size=min(x)),
+    keys_at=lambda size, x, options: {},
 )
 ADALORA = replace(
-    method_by_layer(_ROW),
+    method_by_layer(ADALORA_TUNER),
     apply=insert_adalora,
-    starts_with=parameters_at_start,
+    parameters_at_start=parameters_at_start,
     hook=_hook,
     finish=_finish,
-    sizes_left=_ranks_left,
+    sizes_at_end=_ranks_left,
 )

@@ -9,12 +9,13 @@ all of equal importance at once. Here layers of equal cost share a number of tri
 from collections.abc import Mapping
 
 import torch
-from peft import PeftModel, get_peft_model, mapping
+from peft import PeftModel
 from peft.tuners.adalora import RankAllocator, SVDLinear
 from torch import nn
 
 from mtpeft.methods.base import UpdateHook
-from mtpeft.methods.base_adapter import TunerType
+from mtpeft.methods.base_adapter import insert_adapter
+from mtpeft.methods.peft.sized_adapter import config_with_sizes
 from mtpeft.models.load import RANK_COUNT
 
 QUIET_START, QUIET_END = 0.1, 0.3
@@ -34,16 +35,16 @@ def insert_ranks(model: nn.Module, ranks: Mapping[str, int], *, left: Mapping[st
         left: ranks that would be left at the end if all were equally important; modules of equal cost share them.
         scaling: factor on the update, whatever the rank is.
     """
-    config = mapping.PEFT_TYPE_TO_CONFIG_MAPPING[TunerType.SIZED_ADALORA](
-        task_type="SEQ_2_SEQ_LM",
-        target_modules=list(ranks),
+    tuned = insert_adapter(
+        model,
+        config_with_sizes("ADALORA"),
+        ranks,
         total_step=1,  # peft wants to know it here, and learns it in training
         keys_by_module={
             module: {"init_r": rank, "lora_alpha": scaling * rank, "target_r": left.get(module, 0)}
             for module, rank in ranks.items()
         },
     )
-    tuned = get_peft_model(model, config)
     for name, parameter in tuned.named_parameters():
         if RANK_COUNT in name:  # peft holds these numbers as parameters, and lets 16-bit ones be trained
             parameter.requires_grad = False

@@ -10,43 +10,46 @@ from collections.abc import Mapping
 from dataclasses import field, make_dataclass
 from typing import Any
 
-from peft import PeftConfig, PeftModel, PeftType, get_peft_model, mapping
-from peft.tuners.tuners_utils import BaseTuner
+from peft import PeftConfig, PeftModel, PeftType
 from torch import nn
 
-from mtpeft.methods.base_adapter import SIZED, TunerType, register_as
+from mtpeft.core import compat
+from mtpeft.methods.base_adapter import AdapterModel, insert_adapter, register
+from mtpeft.methods.peft import tuners_with_sizes
+
+SIZED = "SIZED_"
+"""Begins the adapter type of a tuner that is peft's own of the rest of the name, with a size for each module."""
 
 
-class _KeysByModule:
-    """Part of a tuner that gives each module its own keys."""
+class _KeysByModule(AdapterModel):
+    """Gives each module its own keys of the configuration."""
 
-    def _create_and_replace(
-        self, peft_config: PeftConfig, *place: Any, current_key: str, parameter_name: str | None = None
-    ) -> None:
-        own = copy.copy(peft_config)
-        vars(own).update(peft_config.keys_by_module[current_key])
-        more = {} if parameter_name is None else {"parameter_name": parameter_name}
-        super()._create_and_replace(own, *place, current_key=current_key, **more)
+    def config_of(self, config: PeftConfig, module: str) -> PeftConfig:
+        """Return the configuration with the keys of a module."""
+        own = copy.copy(config)
+        vars(own).update(config.keys_by_module[module])
+        return own
 
 
 def register_sized(name: str) -> None:
-    """Make the tuner of peft that has this PeftType known as one with a size for each module."""
-    peft_type = PeftType(name)
-    own, tuner = mapping.PEFT_TYPE_TO_CONFIG_MAPPING[peft_type], mapping.PEFT_TYPE_TO_TUNER_MAPPING[peft_type]
-    register_as(TunerType(SIZED + name), _config_with_sizes(own, name), _tuner_with_sizes(tuner))
+    """Register a tuner of peft, by its PeftType, as one with a size for each module."""
+    own, tuner = compat.registered_adapter(PeftType(name))
+    with_keys = type(f"Sized{tuner.__name__}", (_KeysByModule, tuner), {})
+    register(_config_with_sizes(own, name), with_keys, adapter_type=SIZED + name)
 
 
 def _config_with_sizes(own: type[PeftConfig], name: str) -> type[PeftConfig]:
     def finish(config: PeftConfig) -> None:
         own.__post_init__(config)
-        config.peft_type = TunerType(SIZED + name)
+        config.peft_type = SIZED + name
 
     keys = ("keys_by_module", dict[str, dict[str, Any]], field(default_factory=dict))
     return make_dataclass(f"Sized{own.__name__}", [keys], bases=(own,), namespace={"__post_init__": finish})
 
 
-def _tuner_with_sizes(tuner: type[BaseTuner]) -> type[BaseTuner]:
-    return type(f"Sized{tuner.__name__}", (_KeysByModule, tuner), {})
+def config_with_sizes(name: str) -> type[PeftConfig]:
+    """Return the type of configuration of a tuner of peft with a size for each module."""
+    return compat.registered_adapter(SIZED + name)[0]
 
 
 def insert_tuner(
@@ -66,20 +69,17 @@ def insert_tuner(
         by_module: those that differ.
         patterns: keys that the tuner itself can set by module, each with the key that does so.
     """
-    given = {"task_type": "SEQ_2_SEQ_LM", "target_modules": list(by_module), **keys}
+    config, _ = compat.registered_adapter(PeftType(name))
     first = next(iter(by_module.values()))
     if all(own == first for own in by_module.values()):
-        config = mapping.PEFT_TYPE_TO_CONFIG_MAPPING[PeftType(name)](**given, **first)
-    elif patterns:
+        return insert_adapter(model, config, by_module, **keys, **first)
+    if patterns:
         own = {into: {module: set_to[key] for module, set_to in by_module.items()} for key, into in patterns.items()}
         same = {key: value for key, value in first.items() if key not in patterns}
-        config = mapping.PEFT_TYPE_TO_CONFIG_MAPPING[PeftType(name)](**given, **same, **own)
-    else:
-        sized = mapping.PEFT_TYPE_TO_CONFIG_MAPPING[TunerType(SIZED + name)]
-        config = sized(**given, **first, keys_by_module={module: dict(own) for module, own in by_module.items()})
-    return get_peft_model(model, config)
+        return insert_adapter(model, config, by_module, **keys, **same, **own)
+    own = {module: dict(set_to) for module, set_to in by_module.items()}
+    return insert_adapter(model, config_with_sizes(name), by_module, **keys, **first, keys_by_module=own)
 
 
-for tuner_type in TunerType:
-    if tuner_type.startswith(SIZED):
-        register_sized(tuner_type.removeprefix(SIZED))
+for tuner in tuners_with_sizes():
+    register_sized(tuner.name)

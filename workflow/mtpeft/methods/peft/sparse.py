@@ -4,10 +4,10 @@ import math
 
 from pydantic import Field, NonNegativeInt, PositiveFloat
 
-from mtpeft.methods.base import Site
+from mtpeft.methods.base import TargetModule
 from mtpeft.methods.peft.low_rank import beside
 from mtpeft.methods.peft.rotations import doublings
-from mtpeft.methods.peft.row import Keys, Options, SizedByLayer, Widths
+from mtpeft.methods.peft.tuner import Keys, Options, SizedByLayer, Widths, method_by_layer
 
 SEED = 0
 """Of the entries that are chosen by chance."""
@@ -17,27 +17,27 @@ def _factor(default: float) -> dict[str, tuple[type, object]]:
     return {"scaling": (PositiveFloat, Field(default=default, description="Factor on the update."))}
 
 
-def _entries(module: str, widths: Widths, options: Options) -> Site:
-    return beside(module, step=1, most=widths.inputs * widths.outputs)
+def _entries(module: str, widths: Widths, options: Options) -> TargetModule:
+    return beside(module, per_size=1, max_size=widths.inputs * widths.outputs)
 
 
-def _circulants(module: str, widths: Widths, options: Options) -> Site:
+def _circulants(module: str, widths: Widths, options: Options) -> TargetModule:
     """Blocks whose rows are one row turned: as large as they may be, then halves, quarters, …"""
     blocks = (_largest_block(widths) >> halvings for halvings in range(_largest_block(widths).bit_length()))
-    return Site.of_prices(module, tuple(widths.inputs * widths.outputs // block for block in blocks))
+    return TargetModule.with_costs(module, tuple(widths.inputs * widths.outputs // block for block in blocks))
 
 
 def _largest_block(widths: Widths) -> int:
     return 2 ** doublings(math.gcd(*widths))
 
 
-def _sparse_and_low_rank(module: str, widths: Widths, options: Options) -> Site:
-    return beside(module, fixed=options["rank"] * sum(widths), step=1, most=widths.inputs * widths.outputs)
+def _sparse_and_low_rank(module: str, widths: Widths, options: Options) -> TargetModule:
+    return beside(module, base=options.rank * sum(widths), per_size=1, max_size=widths.inputs * widths.outputs)
 
 
 def _sparsity(size: int, widths: Widths, options: Options) -> Keys:
     """Peft rounds the number of entries down, so half an entry more is asked for."""
-    low_rank = {"r": options["rank"], "lora_alpha": options["scaling"] * options["rank"]} if options["rank"] else {}
+    low_rank = {"r": options.rank, "lora_alpha": options.scaling * options.rank} if options.rank else {}
     return {"sparsity": max(0.0, 1 - (size + 0.5) / (widths.inputs * widths.outputs)), **low_rank}
 
 
@@ -47,9 +47,9 @@ SPARSE = (
         paper="Bhardwaj et al. 2024, Sparse High Rank Adapters (arXiv 2406.13175).",
         size_name="rank of a LoRA as large",
         keys={"random_seed": SEED},
-        site=lambda module, x, options: beside(module, step=sum(x), most=x.inputs * x.outputs // sum(x)),
-        sized=lambda size, x, options: {"r": size},
-        frozen=lambda size, x, options: 2 * size * sum(x),
+        target=lambda module, x, options: beside(module, per_size=sum(x), max_size=x.inputs * x.outputs // sum(x)),
+        keys_at=lambda size, x, options: {"r": size},
+        stored_beside=lambda size, x, options: 2 * size * sum(x),
         more={"decays": {"shira_weight": True}},
     ),
     SizedByLayer(
@@ -61,8 +61,8 @@ SPARSE = (
             "scaling": (PositiveFloat, Field(default=2.0, description="Factor on that update: alpha over the rank.")),
         },
         keys={"save_precomputed_indices": False},
-        site=_sparse_and_low_rank,
-        sized=_sparsity,
+        target=_sparse_and_low_rank,
+        keys_at=_sparsity,
         more={"decays": {"supertuning_values": True}},
     ),
     SizedByLayer(
@@ -71,8 +71,8 @@ SPARSE = (
         size_name="frequencies",
         options=_factor(150.0),
         keys={"init_weights": True, "random_loc_seed": SEED},
-        site=_entries,
-        sized=lambda size, x, options: {"n_frequency": size, "scaling": options["scaling"]},
+        target=_entries,
+        keys_at=lambda size, x, options: {"n_frequency": size, "scaling": options.scaling},
         patterns={"n_frequency": "n_frequency_pattern"},
         more={"decays": {"fourierft_spectrum": True}},
     ),
@@ -83,8 +83,8 @@ SPARSE = (
         size_name="wavelets",
         options=_factor(25.0),
         keys={"random_loc_seed": SEED},
-        site=_entries,
-        sized=lambda size, x, options: {"n_frequency": size, "scaling": options["scaling"]},
+        target=_entries,
+        keys_at=lambda size, x, options: {"n_frequency": size, "scaling": options.scaling},
         patterns={"n_frequency": "n_frequency_pattern"},
         more={"decays": {"waveft_spectrum": True}},
     ),
@@ -93,8 +93,9 @@ SPARSE = (
         paper="Chen et al. 2024, Parameter-Efficient Fine-Tuning via Circular Convolution (arXiv 2407.19342).",
         size_name="steps to smaller blocks",
         keys={"init_weights": True},
-        site=_circulants,
-        sized=lambda size, x, options: {"block_size": _largest_block(x) >> size - 1},
+        target=_circulants,
+        keys_at=lambda size, x, options: {"block_size": _largest_block(x) >> size - 1},
         patterns={"block_size": "block_size_pattern"},
     ),
 )
+METHODS = tuple(map(method_by_layer, SPARSE))

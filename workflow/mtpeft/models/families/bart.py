@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from mtpeft.models.architecture import CROSS, Linear, ModelShape, Norm, Role
+from mtpeft.models.families.module_names import BART_NAMES
 
-EMBEDDINGS = "model.shared"
 PROJECTIONS: tuple[tuple[str, Role], ...] = (
-    ("k_proj", "key"),
-    ("v_proj", "value"),
-    ("q_proj", "query"),
+    (BART_NAMES.key, "key"),
+    (BART_NAMES.value, "value"),
+    (BART_NAMES.query, "query"),
     ("out_proj", "output"),
 )
 
@@ -65,7 +65,7 @@ def bart_shape(config: Mapping[str, Any], extras: Extras) -> ModelShape:
         attention_width=d_model,
         feed_forwards=tuple(f"{layer}.fc2" for layer in layers),
         layers=tuple(layers),
-        embedding_module=EMBEDDINGS,
+        embedding_module=BART_NAMES.embeddings,
         embeddings=embeddings,
         total=embeddings + positions + sum(x.parameters for x in norms) + sum(x.parameters for x in linears),
     )

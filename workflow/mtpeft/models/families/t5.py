@@ -14,11 +14,16 @@ from typing import Any
 from mtpeft.core.languages import english_name
 from mtpeft.models.architecture import CROSS, Linear, ModelShape, Norm, Role
 from mtpeft.models.families.base import END_ALONE, Family, start_alone, target_before, written_targets
+from mtpeft.models.families.module_names import T5_NAMES
 
 LONGEST = 512
 """Tokens of the longest sequence in pre-training; nothing in the architecture limits it."""
-EMBEDDINGS = "shared"
-PROJECTIONS: tuple[tuple[str, Role], ...] = (("q", "query"), ("k", "key"), ("v", "value"), ("o", "output"))
+PROJECTIONS: tuple[tuple[str, Role], ...] = (
+    (T5_NAMES.query, "query"),
+    (T5_NAMES.key, "key"),
+    (T5_NAMES.value, "value"),
+    ("o", "output"),
+)
 
 
 def t5_shape(config: Mapping[str, Any]) -> ModelShape:
@@ -59,7 +64,7 @@ def t5_shape(config: Mapping[str, Any]) -> ModelShape:
         attention_width=inner,
         feed_forwards=tuple(feed_forwards),
         layers=tuple(layers),
-        embedding_module=EMBEDDINGS,
+        embedding_module=T5_NAMES.embeddings,
         embeddings=embeddings,
         total=matrices * embeddings + distances + counted,
         matrices=matrices,

@@ -13,16 +13,16 @@ from peft.tuners.tuners_utils import check_adapters_to_merge
 from torch import nn
 from torch.func import functional_call
 
-from mtpeft.methods.base_adapter import TargetedConfig, TunerType, WrapperLayer, WrappingTuner, register
-from mtpeft.models.attention import is_key_projection
+from mtpeft.methods.base_adapter import AdapterConfig, WrapperLayer, WrappingAdapter, register
+from mtpeft.models.families.module_names import is_key_projection
 from mtpeft.models.precision import is_packed
 
 
 @dataclass
-class CopiesConfig(TargetedConfig):
+class CopiesConfig(AdapterConfig):
     """Which modules are trained."""
 
-    tuner_type = TunerType.COPIES
+    adapter_type = "COPIES"
 
     pieces: dict[str, list[str]] = field(
         default_factory=dict,
@@ -70,8 +70,8 @@ class CopiedLayer(WrapperLayer):
             self.merged_adapters.append(name)
 
 
-class CopiesModel(WrappingTuner):
-    """Puts copies into a model; all else is peft's."""
+class CopiesModel(WrappingAdapter):
+    """Puts copies into a model."""
 
     prefix = "copies_"
     tuner_layer_cls = wrapper = CopiedLayer

@@ -1,26 +1,19 @@
-"""The tuner of the example in block_gates.py, as peft has tuners: a wrapper, its configuration, and what inserts it."""
+"""The adapter of the example in block_gates.py: its configuration, a wrapper, and what puts it into a model."""
 
-import enum
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
 
-from mtpeft.methods.base_adapter import TargetedConfig, WrapperLayer, WrappingTuner, register
-
-
-class ExampleType(str, enum.Enum):  # noqa: UP042 - peft compares with plain strings and formats the member itself
-    """Value of `peft_type` in the files of the example."""
-
-    BLOCK_GATES = "BLOCK_GATES"
+from mtpeft.methods.base_adapter import AdapterConfig, WrapperLayer, WrappingAdapter, register
 
 
 @dataclass
-class BlockGatesConfig(TargetedConfig):
+class BlockGatesConfig(AdapterConfig):
     """Which modules have a gate."""
 
-    tuner_type = ExampleType.BLOCK_GATES
+    adapter_type = "BLOCK_GATES"
 
 
 class GatedLayer(WrapperLayer):
@@ -42,7 +35,7 @@ class GatedLayer(WrapperLayer):
         output = self.base_layer(*args, **kwargs)
         if self.disable_adapters:
             return output
-        for name in filter(self.gates_factor.__contains__, self.active_adapters):
+        for name in self.active_in(self.gates_factor):
             output = output * self.gates_factor[name].to(output.dtype)
         return output
 
@@ -51,8 +44,8 @@ class GatedLayer(WrapperLayer):
         raise ValueError("A gate can't be merged into the base model; keep it as a module.")
 
 
-class BlockGatesModel(WrappingTuner):
-    """Puts gates into a model; all else is peft's."""
+class BlockGatesModel(WrappingAdapter):
+    """Puts gates into a model."""
 
     prefix = "gates_"
     tuner_layer_cls = wrapper = GatedLayer

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from mtpeft.methods.base import Site
-from mtpeft.methods.peft.row import ALL_LINEARS, Keys, Options, SizedAsOne, Widths
+from mtpeft.methods.base import TargetModule
+from mtpeft.methods.peft.tuner import ALL_LINEARS, Keys, Options, SizedAsOne, Widths, method_as_one
 from mtpeft.models.architecture import ModelShape
 
 RANDOM_BASES = {"save_projection": False}
@@ -16,15 +16,15 @@ COVERED = 24
 LONGEST_VECTOR = 256
 
 
-def _rank(step: int, linears: Sequence[Widths]) -> Site:
-    return Site(module=ALL_LINEARS, fixed=0, step=step * len(linears), most=max(map(max, linears)))
+def _rank(step: int, linears: Sequence[Widths]) -> TargetModule:
+    return TargetModule(module=ALL_LINEARS, base=0, per_size=step * len(linears), max_size=max(map(max, linears)))
 
 
-def _bases(linears: Sequence[Widths], options: Options) -> Site:
+def _bases(linears: Sequence[Widths], options: Options) -> TargetModule:
     """The full rank in so many pieces: a scale for each piece and input, and for each piece and rank."""
     ranks = [_piece(pieces, linears) for pieces in range(1, _shorter(linears) + 1)]
     known = {rank: sum(_pieces(min(x), rank) * (min(x) + rank) for x in linears) for rank in set(ranks)}
-    return Site.of_prices(ALL_LINEARS, tuple(known[rank] for rank in ranks), least=1)
+    return TargetModule.with_costs(ALL_LINEARS, tuple(known[rank] for rank in ranks), min_size=1)
 
 
 def _shorter(linears: Sequence[Widths]) -> int:
@@ -45,21 +45,24 @@ def vector_length(linears: Sequence[Widths]) -> int:
     return math.gcd(LONGEST_VECTOR, *(width for widths in linears for width in widths))
 
 
-def _bank(linears: Sequence[Widths], options: Options) -> Site:
+def _bank(linears: Sequence[Widths], options: Options) -> TargetModule:
     """Vectors, and for each piece of each low-rank matrix a score of each vector."""
     length = vector_length(linears)
-    scores = options["rank"] * sum(map(sum, linears)) // length
-    return Site(module=ALL_LINEARS, fixed=0, step=length + scores, most=4096, least=options["topk"])
+    scores = options.rank * sum(map(sum, linears)) // length
+    return TargetModule(module=ALL_LINEARS, base=0, per_size=length + scores, max_size=4096, min_size=options.topk)
 
 
 def _unit(linears: Sequence[Widths]) -> int:
     return math.gcd(*(x.inputs for x in linears))
 
 
-def _rotations(linears: Sequence[Widths], options: Options) -> Site:
+def _rotations(linears: Sequence[Widths], options: Options) -> TargetModule:
     unit = _unit(linears)
-    return Site(
-        module=ALL_LINEARS, fixed=0, step=sum((x.inputs // unit) ** 2 for x in linears), most=max(1, unit * (unit - 1))
+    return TargetModule(
+        module=ALL_LINEARS,
+        base=0,
+        per_size=sum((x.inputs // unit) ** 2 for x in linears),
+        max_size=max(1, unit * (unit - 1)),
     )
 
 
@@ -85,7 +88,7 @@ SHARED = (
         keys=RANDOM_BASES,
         shared=lambda linears, options: _rank(1, linears),
         alone=lambda widths: widths.outputs,
-        sized=lambda size, linears, options: {"r": size},
+        keys_at=lambda size, linears, options: {"r": size},
     ),
     SizedAsOne(
         name="PVERA",
@@ -94,7 +97,7 @@ SHARED = (
         keys=RANDOM_BASES,
         shared=lambda linears, options: _rank(2, linears),
         alone=lambda widths: widths.outputs,
-        sized=lambda size, linears, options: {"r": size},
+        keys_at=lambda size, linears, options: {"r": size},
     ),
     SizedAsOne(
         name="RANDLORA",
@@ -104,9 +107,9 @@ SHARED = (
         options={"scaling": (PositiveFloat, Field(default=20.0, description="Factor on the update: alpha over rank."))},
         keys=RANDOM_BASES,
         shared=_bases,
-        sized=lambda size, linears, options: {
+        keys_at=lambda size, linears, options: {
             "r": _piece(size, linears),
-            "randlora_alpha": options["scaling"] * _piece(size, linears),
+            "randlora_alpha": options.scaling * _piece(size, linears),
         },
         more={"decays": {"randlora_": False}},
     ),
@@ -115,10 +118,10 @@ SHARED = (
         paper="Li et al. 2025, Uni-LoRA: One Vector is All You Need (arXiv 2506.00799).",
         size_name="entries of the vector",
         options={"rank": (PositiveInt, Field(default=4, description="Of the matrices that the vector stands for."))},
-        shared=lambda linears, options: Site(
-            module=ALL_LINEARS, fixed=0, step=1, most=options["rank"] * sum(map(sum, linears)) // COVERED
+        shared=lambda linears, options: TargetModule(
+            module=ALL_LINEARS, base=0, per_size=1, max_size=options.rank * sum(map(sum, linears)) // COVERED
         ),
-        sized=lambda size, linears, options: {"theta_d_length": size, "r": options["rank"]},
+        keys_at=lambda size, linears, options: {"theta_d_length": size, "r": options.rank},
         more={"decays": {"unilora_theta": True}},
         starts_as_base=False,
     ),
@@ -131,11 +134,11 @@ SHARED = (
             "topk": (PositiveInt, Field(default=2, description="Vectors that each piece of them is a mixture of.")),
         },
         shared=_bank,
-        sized=lambda size, linears, options: {
+        keys_at=lambda size, linears, options: {
             "num_vectors": size,
             "vector_length": vector_length(linears),
-            "r": options["rank"],
-            "topk": options["topk"],
+            "r": options.rank,
+            "topk": options.topk,
         },
         starts_as_base=False,
     ),
@@ -146,9 +149,10 @@ SHARED = (
         keys={**RANDOM_BASES, "progressbar": False},
         shared=_rotations,
         alone=lambda widths: widths.inputs,
-        sized=_share,
+        keys_at=_share,
         more={"decays": {"frod_lambda_s": True}},
         fits=_alike,
         starts_as_base=False,
     ),
 )
+METHODS = tuple(map(method_as_one, SHARED))

@@ -9,8 +9,7 @@ from peft import PeftModel
 from safetensors.torch import load_file
 
 from mtpeft.models.load import load_base, parameters, prepare_torch
-from support.model import METHODS
-from support.tuner import (
+from support.adapter import (
     ADAPTER_FILE,
     WITH_EMBEDDINGS,
     base_folder,
@@ -19,6 +18,7 @@ from support.tuner import (
     logits,
     stir,
 )
+from support.model import METHODS
 
 
 @pytest.fixture(autouse=True)

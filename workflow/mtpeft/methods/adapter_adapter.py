@@ -1,4 +1,4 @@
-"""Bottleneck adapters as a peft tuner: behind a module, h + s * up(act(down(norm(h)))), or beside it, from its input.
+"""The bottleneck adapter: behind a module, h + s * up(act(down(norm(h)))), or beside it, from its input.
 
 Every adapter has a bottleneck of its own, so that a budget is met exactly. The up-projection starts at zero: an
 untrained adapter is the identity. The papers differ in which modules have one; see `mtpeft.methods.adapter`.
@@ -12,18 +12,18 @@ import torch
 from torch import nn
 from transformers.activations import ACT2FN
 
-from mtpeft.methods.base_adapter import TargetedConfig, TunerType, WrapperLayer, WrappingTuner, register
-from mtpeft.methods.embeddings_adapter import EmbeddingLayer, is_embedding, train_embeddings
+from mtpeft.methods.base_adapter import AdapterConfig, WrapperLayer, WrappingAdapter, register
+from mtpeft.methods.embeddings_adapter import EmbeddingLayer, WithEmbeddings
 
 FIRST_OF_BLOCK = "fc1"
 """First linear layer of a feed-forward block that is no module of its own."""
 
 
 @dataclass
-class BottleneckConfig(TargetedConfig):
+class BottleneckConfig(AdapterConfig):
     """Where the adapters go, and how wide each of them is."""
 
-    tuner_type = TunerType.BOTTLENECK
+    adapter_type = "BOTTLENECK"
 
     bottleneck: int = field(default=64, metadata={"help": "Inner width where the pattern names none."})
     bottleneck_pattern: dict[str, int] = field(default_factory=dict, metadata={"help": "Inner width by module name."})
@@ -70,7 +70,7 @@ class BottleneckLayer(WrapperLayer):
         if self.disable_adapters:
             return output
         hidden = output[0] if isinstance(output, tuple) else output
-        hidden = self.adapted(hidden, [name for name in self.active_adapters if name in self.bottleneck_down], args)
+        hidden = self.adapted(hidden, self.active_in(self.bottleneck_down), args)
         return (hidden, *output[1:]) if isinstance(output, tuple) else hidden
 
     def adapted(self, hidden: torch.Tensor, active: Sequence[str], args: tuple[Any, ...]) -> torch.Tensor:
@@ -115,14 +115,14 @@ class ParallelLayer(BottleneckLayer):
             hidden = hidden + self.change(given, name).to(hidden.dtype)
         return hidden
 
-    def unhook(self) -> None:
+    def removed(self) -> None:
         """Leave the block as it was, when the wrapper is taken away."""
         if self._hook is not None:
             self._hook.remove()
 
 
-class BottleneckModel(WrappingTuner):
-    """Puts adapters into a model; all else is peft's."""
+class BottleneckModel(WithEmbeddings, WrappingAdapter):
+    """Puts bottleneck adapters into a model."""
 
     prefix = "bottleneck_"
     tuner_layer_cls = (BottleneckLayer, EmbeddingLayer)
@@ -145,23 +145,14 @@ class BottleneckModel(WrappingTuner):
             bottleneck=config.bottleneck_pattern.get(module, config.bottleneck),
         )
 
-    def _prepare_adapter_config(self, peft_config: BottleneckConfig, model_config: dict[str, Any]) -> BottleneckConfig:
-        if not peft_config.target_modules:
+    def check_targets(self, modules: Sequence[str]) -> None:
+        """Check that there are target modules.
+
+        Raises:
+            ValueError: there are none.
+        """
+        if not modules:
             raise ValueError("target_modules must name the modules that get an adapter.")
-        return peft_config
-
-    def _create_and_replace(
-        self, peft_config: BottleneckConfig, adapter_name: str, target: nn.Module, *place: Any, **options: Any
-    ) -> None:
-        if is_embedding(target):
-            train_embeddings(self.model, adapter_name, inference_mode=peft_config.inference_mode)
-        else:
-            super()._create_and_replace(peft_config, adapter_name, target, *place, **options)
-
-    def _replace_module(self, parent: nn.Module, child_name: str, new_module: nn.Module, child: nn.Module) -> None:
-        if isinstance(child, ParallelLayer):
-            child.unhook()
-        super()._replace_module(parent, child_name, new_module, child)
 
 
 register(BottleneckConfig, BottleneckModel)

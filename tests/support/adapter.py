@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from mtpeft.data.token_arrays import model_inputs, read_arrays
-from mtpeft.methods import METHODS as REGISTRY
+from mtpeft.methods import method_of, options_of
 from mtpeft.methods.budget import Allocation, allocation_of
 from mtpeft.models.families import read_shape
 from mtpeft.models.load import load_base
@@ -40,10 +40,10 @@ def base_folder(sweep: Path) -> Path:
 def build(sweep: Path, method: str, precision: BasePrecision = WHOLE) -> tuple[nn.Module, Allocation]:
     """The method at its budget on the tiny base, as the trainer builds it."""
     config = json.loads((base_folder(sweep) / "config.json").read_text(encoding="utf-8"))
-    entry = REGISTRY[METHODS[method]["method"]]
-    allocation = allocation_of(entry, METHODS[method], read_shape(config), share=BUDGETS.get(method))
+    entry, options = method_of(METHODS[method]), options_of(METHODS[method])
+    allocation = allocation_of(entry, options, read_shape(config), share=BUDGETS.get(method))
     torch.manual_seed(1)
-    return entry.apply(load_base(base_folder(sweep), precision), allocation.sizes, METHODS[method]).eval(), allocation
+    return entry.apply(load_base(base_folder(sweep), precision), allocation.sizes, options).eval(), allocation
 
 
 def batch(sweep: Path) -> dict[str, torch.Tensor]:
