@@ -35,8 +35,7 @@ Difference = Annotated[float, Field(gt=0, le=LARGEST_MARGIN, strict=True)]
 
 
 MetricName = entry_name(lambda: in_order(METRICS))
-ComputedMetricName = entry_name(computed_metrics, accepted=METRICS)
-"""A metric with a step of its own is refused by `metrics_mistakes`, which says what to write instead."""
+ComputedMetricName = entry_name(computed_metrics)
 
 
 def _margin_of_each(margin: Any) -> Any:

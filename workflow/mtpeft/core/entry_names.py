@@ -1,6 +1,6 @@
 """The type of a key of the configuration that names an entry of a registry."""
 
-from collections.abc import Callable, Container
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -18,19 +18,15 @@ class _NamesInSchema:
         return {"type": "string", "enum": self.names()}
 
 
-def entry_name(names: Callable[[], list[str]], *, accepted: Container[str] = ()) -> Any:
+def entry_name(names: Callable[[], list[str]]) -> Any:
     """Return a type of text that is one of these names; they are asked for when a value is checked, not before.
 
     So entries from outside of the package are among them, and a wrong name is refused as one that is no member of a
     `Literal` is.
-
-    Args:
-        names: returns the names, which the schema and the message list.
-        accepted: names that are let through besides, because a check of its own says more about them.
     """
 
     def known(name: str) -> str:
-        if name not in names() and name not in accepted:
+        if name not in names():
             raise PydanticKnownError("literal_error", {"expected": either(names())})
         return name
 
