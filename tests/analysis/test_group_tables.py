@@ -11,7 +11,8 @@ from mtpeft.analysis.score_tables import score_columns, write_tables
 from mtpeft.analysis.summary import summary_columns, write_summary
 from mtpeft.analysis.tables import read_systems
 from mtpeft.cells import Cell, members_of
-from mtpeft.figures.draw import FIGURES, draw_figure
+from mtpeft.config.figures import FIGURES
+from mtpeft.figures.draw import draw_figure
 from mtpeft.steps.cells_of_studies import study_cells
 from support.figures import SPOKEN
 from support.findings import configuration_of, write_cell
@@ -88,7 +89,7 @@ def test_tables_without_groups_have_no_such_column(tmp_path: Path, folder: Path,
     assert tuple(rows_of(str(tmp_path / "scores.csv"))[0]) == score_columns()
 
 
-@pytest.mark.parametrize("figure", FIGURES)
+@pytest.mark.parametrize("figure", [*FIGURES])
 def test_a_group_is_a_system_of_its_own_in_the_panel_of_each_pair(folder: Path, tmp_path: Path, figure: str) -> None:
     summary = folder / "summary.csv"
     systems = read_systems(summary)

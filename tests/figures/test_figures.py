@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from mtpeft.analysis.tables import Tables, read_distances
+from mtpeft.analysis.tables import read_distances
+from mtpeft.config.figures import FIGURES
 from mtpeft.core.errors import UserError
 from mtpeft.core.languages import DISTANCES
-from mtpeft.figures.draw import FIGURES, completeness
-from mtpeft.figures.plotting.labels import spread_positions
-from mtpeft.figures.plotting.panels import GAP, OPEN, POINT
+from mtpeft.figures.plotting.label_placement import spread_positions
+from mtpeft.figures.plotting.notes_and_legend import coverage_of, uneven_budgets
+from mtpeft.figures.plotting.panels import GAP, OPEN, POINT, Coverage
 from mtpeft.figures.plotting.reference_lines import view_with
-from mtpeft.figures.plotting.style import KNOWN, looks_of
-from mtpeft.figures.plotting.systems import uneven_budgets
-from support.figures import SPOKEN, Row, cells_of, draw, lose, marks, one_panel, study, svg, system_row, systems_of
+from mtpeft.figures.plotting.style import KNOWN_STYLES, method_styles
+from support.figures import Row, cells_of, draw, drawing_of, lose, marks, one_panel, study, svg, system_row, systems_of
 
 PANELS = {"efficiency": 5, "languages": 2, "methods": 4}
 """Panels that show the same system, where there are several."""
@@ -47,12 +47,13 @@ def test_the_same_table_gives_the_same_bytes(figure: str, tmp_path: Path) -> Non
 
 def bars(folder: Path, figure: str, rows: list[Row]) -> list[tuple[float, float]]:
     """Ends of all intervals that a figure draws."""
-    systems = systems_of(folder, rows)
-    drawing = FIGURES[figure](
-        Tables(systems, read_distances(DISTANCES), SPOKEN), looks_of(own.method for own in systems)
-    )
     ends = []
-    for line in (line for axes in drawing.figure.axes for line in axes.lines if len(line.get_xdata()) == 2):
+    for line in (
+        line
+        for axes in drawing_of(folder, figure, rows).figure.axes
+        for line in axes.lines
+        if len(line.get_xdata()) == 2
+    ):
         across, up = [float(x) for x in line.get_xdata()], [float(y) for y in line.get_ydata()]
         ends.append(tuple(up if across[0] == across[1] else across))
     return sorted(ends)
@@ -184,28 +185,30 @@ def test_shares_that_differ_by_five_per_cent_are_told(achieved: float, uneven: b
 
 def test_a_cell_counts_once_however_many_test_sets_it_has(tmp_path: Path) -> None:
     row = system_row(("base", "es-en", "large", "lora", "ten"), 30, missing=1)
-    assert completeness(systems_of(tmp_path, [row, row | {"test_set": "far"}]), 1) == (
-        "2 of 3 cells (1 missing)",
-        False,
+    assert coverage_of(systems_of(tmp_path, [row, row | {"test_set": "far"}]), 1) == Coverage(
+        "2 of 3 cells (1 missing)", is_complete=False
     )
 
 
 def test_methods_keep_their_colour_and_never_share_one() -> None:
-    few, many = looks_of(["lora", "full"]), looks_of(["lora", "full", "adapter", *(f"own{i:02}" for i in range(20))])
+    few, many = (
+        method_styles(["lora", "full"]),
+        method_styles(["lora", "full", "adapter", *(f"own{i:02}" for i in range(20))]),
+    )
     assert few["lora"] == many["lora"]
-    assert looks_of(["zeta", "alpha"]) == looks_of(["alpha", "zeta"])
-    assert len({look.colour for look in many.values()}) == len(many)
+    assert method_styles(["zeta", "alpha"]) == method_styles(["alpha", "zeta"])
+    assert len({style.colour for style in many.values()}) == len(many)
 
 
 def test_methods_differ_without_colour() -> None:
-    tuned = [look for method, look in KNOWN.items() if method not in ("none", "scratch", "retrieval")]
-    assert len({look.marker for look in tuned}) == len(tuned)
+    tuned = [style for method, style in KNOWN_STYLES.items() if method not in ("none", "scratch", "retrieval")]
+    assert len({style.marker for style in tuned}) == len(tuned)
 
 
 def test_a_method_of_the_catalogue_has_one_colour_in_all_figures(tmp_path: Path) -> None:
     rows = [row | {"method": "zeta"} if row["method"] == "lora" else row for row in one_panel()]
     catalogue = ["alpha", "zeta"]
-    colour = looks_of(catalogue)["zeta"].colour
+    colour = method_styles(catalogue)["zeta"].colour
     for figure in ("budgets", "models"):
         assert colour.lower() in svg(draw(tmp_path, figure, rows, methods=catalogue)).lower()
 

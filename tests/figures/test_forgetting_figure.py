@@ -2,22 +2,16 @@
 
 from pathlib import Path
 
-from mtpeft.analysis.other_pairs import others_columns
-from mtpeft.analysis.tables import Tables, read_systems
-from mtpeft.figures.draw import FIGURES
 from mtpeft.figures.plotting.panels import GAP, POINT
-from mtpeft.figures.plotting.style import looks_of
 from support.figures import (
-    SPOKEN,
     cells_of,
     draw,
+    drawing_of,
     lose,
     marks,
     other_rows,
     study,
     svg,
-    systems_of,
-    write_table,
 )
 
 TITLES = ("es\N{EN DASH}en, tuned", "tr\N{EN DASH}en", "de\N{EN DASH}en")
@@ -59,9 +53,7 @@ def test_without_the_untouched_model_nothing_is_told(tmp_path: Path) -> None:
 
 def test_every_tuned_setting_has_a_row_of_panels_in_one_range(tmp_path: Path) -> None:
     others = [*other_rows(SPANISH, "tr-en", -20), *other_rows(SPANISH, "de-en", -1), *other_rows(TURKISH, "de-en", -2)]
-    table = write_table(tmp_path / "others.csv", others, others_columns())
-    tables = Tables(systems_of(tmp_path, BASE), {}, SPOKEN, others=read_systems(table))
-    drawing = FIGURES["forgetting"](tables, looks_of(str(row["method"]) for row in BASE))
+    drawing = drawing_of(tmp_path, "forgetting", BASE, others)
     assert [axes.get_title() for axes in drawing.figure.axes if axes.axison] == [
         "es\N{EN DASH}en, tuned",
         "de\N{EN DASH}en",
@@ -75,8 +67,7 @@ def test_every_tuned_setting_has_a_row_of_panels_in_one_range(tmp_path: Path) ->
 
 def test_budgets_of_one_share_stand_side_by_side(tmp_path: Path) -> None:
     rows = [row for row in SPANISH if row["budget"] in ("ten", "all", "any")]
-    tables = Tables(systems_of(tmp_path, rows), {}, SPOKEN)
-    (axes,) = FIGURES["forgetting"](tables, looks_of(str(row["method"]) for row in rows)).figure.axes
+    (axes,) = drawing_of(tmp_path, "forgetting", rows).figure.axes
     places = {float(line.get_xdata()[0]) for line in axes.lines if str(line.get_gid()).startswith(POINT)}
     assert len(places) == 2
     low, high = axes.get_xlim()

@@ -5,22 +5,20 @@ from pathlib import Path
 import pytest
 
 from mtpeft.analysis.representations import COLUMNS
-from mtpeft.analysis.tables import Tables
-from mtpeft.figures.draw import FIGURES, draw_figure
+from mtpeft.figures.draw import draw_figure
 from mtpeft.figures.plotting.panels import GAP, OPEN, POINT
-from mtpeft.figures.plotting.style import looks_of
 from support.figures import (
     SPOKEN,
     Row,
     cells_of,
     draw,
+    drawing_of,
     interval,
     lose,
     marks,
     one_panel,
     svg,
     system_row,
-    systems_of,
     write_table,
 )
 
@@ -28,9 +26,7 @@ LABELS = ("model", "pair", "size", "method", "budget", "seed")
 
 
 def names_of(folder: Path, rows: list[Row]) -> list[str]:
-    tables = Tables(systems_of(folder, rows), {}, SPOKEN)
-    drawing = FIGURES["methods"](tables, looks_of(str(row["method"]) for row in rows))
-    return [label.get_text() for label in drawing.figure.axes[0].get_yticklabels()]
+    return [label.get_text() for label in drawing_of(folder, "methods", rows).figure.axes[0].get_yticklabels()]
 
 
 def test_every_method_has_a_row_the_best_first(tmp_path: Path) -> None:
@@ -51,9 +47,7 @@ def test_fifty_methods_have_a_row_each_and_a_row_more_makes_the_figure_higher(tm
         more = [system_row(("base", "es-en", "large", f"m{place}", "one"), 30) for place in range(count)]
         rows = [*one_panel(), *more]
         assert len(names_of(tmp_path, rows)) == 7 + count
-        tables = Tables(systems_of(tmp_path, rows), {}, SPOKEN)
-        drawing = FIGURES["methods"](tables, looks_of(str(row["method"]) for row in rows))
-        heights.append(drawing.figure.get_size_inches()[1] / (7 + count))
+        heights.append(drawing_of(tmp_path, "methods", rows).figure.get_size_inches()[1] / (7 + count))
     assert heights[1] > 0.16
 
 
@@ -90,10 +84,10 @@ def lost_rows(labels: tuple[str, ...], status: str) -> list[Row]:
 
 
 def draw_ranks(folder: Path, ranks: list[Row], rows: list[Row]) -> Path:
-    told = {"figure": "representations", "cells": cells_of(rows), "stamp": "", "languages": SPOKEN}
+    params = {"figure": "representations", "cells": cells_of(rows), "stamp": "", "languages": SPOKEN}
     tables = [write_table(folder / "representations.csv", ranks, COLUMNS)]
     stem = folder / "representations"
-    draw_figure(told, summary=write_table(folder / "summary.csv", rows), stem=stem, representations=tables)
+    draw_figure(params, summary=write_table(folder / "summary.csv", rows), tables=tables, stem=stem)
     return stem
 
 

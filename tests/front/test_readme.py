@@ -13,8 +13,7 @@ import yaml
 from mtpeft.config.load import merge, validate
 from mtpeft.config.methods import method_targets
 from mtpeft.config.models import model_shape
-from mtpeft.config.representations import represented_in
-from mtpeft.config.studies import study_others
+from mtpeft.config.studies import represented_cells, study_others
 from mtpeft.front.docs import CAVEATS, PART, PARTS, anchor, generated
 from mtpeft.methods import METHODS
 from mtpeft.methods.budget import reach
@@ -211,7 +210,7 @@ def test_the_snippet_for_other_pairs_is_a_valid_overlay() -> None:
 
 def test_the_snippet_for_representations_is_a_valid_overlay() -> None:
     snippet = next(snippet for snippet in SNIPPETS if "representations" in snippet.get("studies", {}))
-    assert len(represented_in(validate(merge(DEFAULT, snippet)), "representations")) == 1 + 5 + 5 + 3 + 3
+    assert len(represented_cells(validate(merge(DEFAULT, snippet)), "representations")) == 1 + 5 + 5 + 3 + 3
 
 
 OF_METHODS = [snippet for snippet in SNIPPETS if "methods" in snippet]

@@ -229,7 +229,7 @@ WRONG: list[tuple[Any, ...]] = [
     ),
     # studies
     ({"studies": {"mine": STUDY}}, "'studies.mine.figure' is missing; write which figure is drawn: 'budgets', "),
-    ({"studies": {"budgets": {"figure": "budget"}}}, "'studies.budgets.figure' is 'budget'; write 'budgets', 'langua"),
+    ({"studies": {"budgets": {"figure": "budget"}}}, "'studies.budgets.figure' is 'budget'; write 'budgets', 'data_s"),
     ({"studies": {"budgets": {"budgets": None}}}, "'studies.budgets' has no cells for 'adapter', 'lora', 'prefix', w"),
     ({"studies": dict.fromkeys(DEFAULT["studies"])}, "'studies' has no study; write one"),
     (

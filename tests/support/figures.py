@@ -8,7 +8,11 @@ from pathlib import Path
 from mtpeft.analysis.other_pairs import others_columns
 from mtpeft.analysis.summary import summary_columns
 from mtpeft.analysis.tables import System, read_systems
+from mtpeft.config.figures import FIGURES
+from mtpeft.figures.base import FigureData
 from mtpeft.figures.draw import draw_figure
+from mtpeft.figures.plotting.panels import Drawing
+from mtpeft.figures.plotting.style import method_styles
 
 Row = dict[str, object]
 LABELS = summary_columns()[:5]
@@ -86,21 +90,29 @@ def write_table(path: Path, rows: list[Row], columns: tuple[str, ...] = summary_
     return path
 
 
-def draw(folder: Path, figure: str, rows: list[Row], others: Sequence[Row] = (), **settings: object) -> Path:
+def draw(folder: Path, figure: str, rows: list[Row], others: Sequence[Row] = (), **more: object) -> Path:
+    """Draw a figure with these params besides those that every figure has; returns the stem of its files."""
     stem = folder / figure
     tables = [write_table(folder / "others.csv", list(others), others_columns())] if others else []
-    told = {
-        "recipe": 1,
+    params = {
+        "version": 1,
         "figure": figure,
         "study": figure,
         "cells": cells_of(rows),
         "stamp": "",
         "languages": SPOKEN,
         **({"others": cells_of(list(others))} if others else {}),
-        **settings,
+        **more,
     }
-    draw_figure(told, summary=write_table(folder / "summary.csv", rows), stem=stem, others=tables)
+    draw_figure(params, summary=write_table(folder / "summary.csv", rows), tables=tables, stem=stem)
     return stem
+
+
+def drawing_of(folder: Path, figure: str, rows: list[Row], others: Sequence[Row] = ()) -> Drawing:
+    """The panels of a figure, without what is written around them."""
+    files = {"others": write_table(folder / "others.csv", list(others), others_columns())} if others else {}
+    data = FigureData(systems_of(folder, rows), languages=SPOKEN, files=files)
+    return FIGURES[figure].draw(data, method_styles(str(row["method"]) for row in rows))
 
 
 def svg(stem: Path) -> str:

@@ -5,6 +5,9 @@ summary.csv.
 Makes: beside them figures/<study>.{pdf,svg,png} and efficiency.{pdf,svg,png}.
 """
 
+# The captions of the report say what each figure is about; they read it here.
+config["captions"] = draw_figure.captions(CONFIGURATION)
+
 for label in CONFIGURATION.studies:
 
     rule:
@@ -53,7 +56,7 @@ rule draw_efficiency:
     output:
         report(
             f"{RESULTS}/figures/efficiency.svg",
-            caption="../report/efficiency.rst",
+            caption="../report/figure.rst",
             category="Figures",
             labels={"study": "efficiency"},
         ),

@@ -30,6 +30,7 @@ from mtpeft.analysis.p_values import interval, p_two_sided
 from mtpeft.analysis.resampling import Scored
 from mtpeft.analysis.score_tables import MISSING, SCORED_PAIR, TEST_SET, cost_row, with_scored_pair
 from mtpeft.analysis.systems import CellMetrics, Sample, ScoredRun, System, read_run, read_runs
+from mtpeft.analysis.tables import COSTS, difference_column
 from mtpeft.cells import DIMENSIONS, Cell, OnPair
 from mtpeft.config.studies import system_labels, untouched
 from mtpeft.core.files import write_text
@@ -40,12 +41,6 @@ Key = tuple[str, ...]
 LABELS = DIMENSIONS[:5]
 REFERENCES = ("full", "none")
 COUNTED_COLUMNS = ("training_pairs", "seeds", "step_zero", "diverged", "missing", "trained_share", "places")
-COSTS = ("trained_parameters", "stored_bytes", "peak_memory_mb", "train_seconds", "decode_sentences_per_second")
-
-
-def difference_column(metric: str, reference: str) -> str:
-    """Column with the difference to `full` or `none`; the default metric has columns without its name."""
-    return f"minus_{reference}" if metric == DEFAULT_METRIC else f"{metric}_minus_{reference}"
 
 
 def estimates_in(metrics: Sequence[str]) -> tuple[str, ...]:

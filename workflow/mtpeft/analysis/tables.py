@@ -1,19 +1,15 @@
 """Read the tables from which every figure is drawn: summaries of systems, and distances of languages."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mtpeft.analysis.csv_files import Interval, Row, rows_of
-from mtpeft.analysis.summary import COSTS, difference_column
 from mtpeft.cells import DIMENSIONS, JOIN, members_of
 from mtpeft.core.languages import main_language
 from mtpeft.metrics.base import DEFAULT_METRIC, METRICS
 
-if TYPE_CHECKING:
-    from mtpeft.analysis.representations import CellRanks
-
+COSTS = ("trained_parameters", "stored_bytes", "peak_memory_mb", "train_seconds", "decode_sentences_per_second")
 COUNTS = ("seeds", "step_zero", "diverged", "missing")
 
 
@@ -62,36 +58,9 @@ class Distance:
     genealogical: float
 
 
-@dataclass(frozen=True)
-class Tables:
-    """All that a figure may look at.
-
-    Attributes:
-        systems: rows of a summary.
-        distances: of languages from English.
-        languages: code of the side of each pair that is not English.
-        models: labels in the order in which they are drawn.
-        exposures: how much of a pair a model has seen in pre-training, by model and pair.
-        others: rows of a summary of the same systems on other pairs.
-        also_score: labels of those pairs in the order in which they are drawn.
-        ranks: effective ranks of the layers of cells.
-        metric: in which the systems are read.
-    """
-
-    systems: tuple[System, ...]
-    distances: Mapping[str, Distance]
-    languages: Mapping[str, str]
-    models: tuple[str, ...] = ()
-    exposures: Mapping[tuple[str, str], str] = field(default_factory=dict)
-    others: tuple[System, ...] = ()
-    also_score: tuple[str, ...] = ()
-    ranks: "tuple[CellRanks, ...]" = ()
-    metric: str = DEFAULT_METRIC
-
-    @property
-    def metric_name(self) -> str:
-        """The metric as an axis has it."""
-        return METRICS[self.metric].title
+def difference_column(metric: str, reference: str) -> str:
+    """Column with the difference to `full` or `none`; the default metric has columns without its name."""
+    return f"minus_{reference}" if metric == DEFAULT_METRIC else f"{metric}_minus_{reference}"
 
 
 def read_systems(path: Path, metric: str = DEFAULT_METRIC) -> tuple[System, ...]:

@@ -8,15 +8,17 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache, reduce
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, GetJsonSchemaHandler, create_model
-from pydantic_core import CoreSchema, PydanticKnownError
+from pydantic import BaseModel, BeforeValidator, Field, create_model
+from pydantic_core import PydanticKnownError
 
 from mtpeft.cells import digest_of
+from mtpeft.core.entry_names import either, entry_name
 from mtpeft.core.section import Section
 from mtpeft.metrics.base import (
     DEFAULT_METRIC,
     METRICS,
     Metric,
+    computed_metrics,
     entry_params,
     in_order,
     metric_params,
@@ -32,26 +34,8 @@ LARGEST_MARGIN = 100
 Difference = Annotated[float, Field(gt=0, le=LARGEST_MARGIN, strict=True)]
 
 
-class _NamesOfMetrics:
-    """Lists the names of the registry in the JSON schema, at the time when that is made."""
-
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        return {"type": "string", "enum": in_order(METRICS)}
-
-
-def _known_metric(name: str) -> str:
-    if name not in METRICS:
-        raise PydanticKnownError("literal_error", {"expected": either(in_order(METRICS))})
-    return name
-
-
-def either(names: list[str]) -> str:
-    """Names in quotes, the last two joined with "or"."""
-    quoted = [f"'{name}'" for name in names]
-    return " or ".join(filter(None, (", ".join(quoted[:-1]), quoted[-1])))
-
-
-MetricName = Annotated[str, AfterValidator(_known_metric), _NamesOfMetrics()]
+MetricName = entry_name(lambda: in_order(METRICS))
+ComputedMetricName = entry_name(computed_metrics)
 
 
 def _margin_of_each(margin: Any) -> Any:

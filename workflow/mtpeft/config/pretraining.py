@@ -23,7 +23,7 @@ SEED = "seed"
 
 
 def exposure_of(configuration: Configuration, model: str, pair: str) -> Exposure:
-    """How much of a pair a base model has read: what `seen` of its entry says or, without that, its pre-training."""
+    """Return how much of a pair a base model has read, after `seen` of its entry or, without that, its pre-training."""
     entry = configuration.models[origin_of(configuration, model)]
     languages = _languages(configuration, pair)
     if entry.seen:

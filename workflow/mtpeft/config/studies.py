@@ -6,15 +6,25 @@ Every combination of the labels of a study is a cell. Studies share cells: what 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import product
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Self
 
 from pydantic import Field, NonNegativeInt
 
 from mtpeft.cells import ANY, DIMENSIONS, JOIN, Cell, OnPair, members_of
+from mtpeft.config.figures import (
+    EFFICIENCY,
+    OTHERS_TABLE,
+    REPRESENTATIONS_TABLE,
+    FigureName,
+    figure_of,
+    needs_table,
+    study_figures,
+)
 from mtpeft.config.messages import named_twice
 from mtpeft.config.methods import is_budgeted, search_of
-from mtpeft.config.metrics import MetricName, either, metric_mistakes, metrics_of
+from mtpeft.config.metrics import MetricName, metric_mistakes, metrics_of
 from mtpeft.config.pairs import pair_mistakes
+from mtpeft.core.entry_names import either
 from mtpeft.core.section import Section
 from mtpeft.core.wording import listed, unknown
 from mtpeft.methods import METHODS
@@ -23,13 +33,6 @@ from mtpeft.metrics.base import DEFAULT_METRIC, METRICS
 if TYPE_CHECKING:
     from mtpeft.config.schema import Configuration
 
-EFFICIENCY = "efficiency"
-"""The figure that is drawn from the cells of all studies; no study may have its name."""
-FORGETTING = "forgetting"
-"""The figure that is drawn from `also_score`, and from nothing else."""
-REPRESENTATIONS = "representations"
-"""The figure that is drawn from measured representations; no other study pays for them."""
-FIGURES = ("budgets", "languages", "models", "data_sizes", "exposure", FORGETTING, "methods", REPRESENTATIONS)
 NONE = "none"
 """Label of the method that leaves a base model untouched."""
 RETRIEVAL = "retrieval"
@@ -51,10 +54,9 @@ class Block(Section):
 class Study(Section):
     """Lists of labels that are drawn as one figure; every combination of them is a cell."""
 
-    figure: (
-        Literal["budgets", "languages", "models", "data_sizes", "exposure", "forgetting", "methods", "representations"]
-        | None
-    ) = Field(default=None, description="Which figure is drawn. Empty: the one named as the study.")
+    figure: FigureName | None = Field(
+        default=None, description="Which figure is drawn. Empty: the one named as the study."
+    )
     models: list[str] = Field(min_length=1)
     pairs: list[str] = Field(
         min_length=1, description="Labels of `pairs`, or groups such as `de-en+es-en`, which one cell is trained on."
@@ -132,6 +134,11 @@ def all_others(configuration: "Configuration") -> list[OnPair]:
     return list(dict.fromkeys(other for label in configuration.studies for other in study_others(configuration, label)))
 
 
+def represented_cells(configuration: "Configuration", label: str) -> Sequence[Cell]:
+    """Return the cells of a study whose representations its figure shows; none where it shows something else."""
+    return drawn_cells(configuration, label) if needs_table(configuration, label, REPRESENTATIONS_TABLE) else ()
+
+
 def is_tuned(configuration: "Configuration", cell: Cell) -> bool:
     """Return whether a cell is a base model after fine-tuning."""
     method = METHODS[configuration.methods[cell.method].method]
@@ -189,8 +196,8 @@ def mistakes(configuration: "Configuration") -> Iterator[str]:
     if not configuration.studies:
         yield "'studies' has no study; write one, or leave one in."
     for label, study in configuration.studies.items():
-        if (study.figure or label) not in FIGURES:
-            yield f"'studies.{label}.figure' is missing; write which figure is drawn: {listed(FIGURES)}."
+        if (study.figure or label) not in study_figures():
+            yield f"'studies.{label}.figure' is missing; write which figure is drawn: {listed(study_figures())}."
         yield from _also_score_mistakes(configuration, label)
         yield from _representation_mistakes(configuration, label)
         yield from _metric_mistakes(configuration, label)
@@ -240,7 +247,7 @@ def _equal_labels(configuration: "Configuration", label: str, study: Study) -> I
 def _also_score_mistakes(configuration: "Configuration", label: str) -> Iterator[str]:
     """Find other pairs that no figure would show, that are unknown, or that the study fine-tunes on."""
     study, key = configuration.studies[label], f"studies.{label}.also_score"
-    is_drawn = (study.figure or label) == FORGETTING
+    is_drawn = needs_table(configuration, label, OTHERS_TABLE)
     if is_drawn and not study.also_score:
         yield f"'{key}' is missing; write the pairs on which it is seen what tuning on others costs."
     if not study.also_score:
@@ -258,9 +265,9 @@ def _also_score_mistakes(configuration: "Configuration", label: str) -> Iterator
 
 def _representation_mistakes(configuration: "Configuration", label: str) -> Iterator[str]:
     """Find methods without representations, and groups, in a study of them; and one without the untouched model."""
-    study = configuration.studies[label]
-    if (study.figure or label) != REPRESENTATIONS:
+    if not needs_table(configuration, label, REPRESENTATIONS_TABLE):
         return
+    study = configuration.studies[label]
     key = f"studies.{label}.methods"
     named = {method for block in study.blocks for method in block.methods}
     for method in sorted(named & set(configuration.methods)):
@@ -278,12 +285,12 @@ def _representation_mistakes(configuration: "Configuration", label: str) -> Iter
 def _metric_mistakes(configuration: "Configuration", label: str) -> Iterator[str]:
     """Find metrics that the figure of a study can't show."""
     study, key = configuration.studies[label], f"studies.{label}.metric"
-    figure = study.figure or label
+    figure = figure_of(configuration, label)
     yield from metric_mistakes(configuration, key, study.metric)
-    if figure == FORGETTING and METRICS[study.metric].has_own_step:
+    if needs_table(configuration, label, OTHERS_TABLE) and METRICS[study.metric].has_own_step:
         yield (
             f"'{key}' is '{study.metric}', which scores no other pairs than those that are tuned; write "
             f"{either(metrics_of(configuration))}."
         )
-    if figure == REPRESENTATIONS and study.metric != DEFAULT_METRIC:
-        yield f"'{key}' is '{study.metric}', but the figure '{REPRESENTATIONS}' shows no scores; take the key out."
+    if figure and figure.shows == "measurements" and study.metric != DEFAULT_METRIC:
+        yield f"'{key}' is '{study.metric}', but the figure '{figure.name}' shows no scores; take the key out."

@@ -78,4 +78,4 @@ def measure_similarity(
             max_dice([getattr(row, side) for row in sentences], [getattr(row, side) for row in read]) for side in SIDES
         ]
         found[files.sha256_of(subset)] = [round(float(value), DECIMALS) for value in np.maximum(*sides)]
-    files.write_record(record, SimilarityRecord(pair=params["pair"], params=dict(params), subsets=found).model_dump())
+    files.write_record(record, SimilarityRecord(pair=params["pair"], settings=dict(params), subsets=found).model_dump())

@@ -10,6 +10,7 @@ from mtpeft.analysis.score_tables import CellMetrics, write_tables
 from mtpeft.analysis.summary import write_summary
 from mtpeft.cells import Cell, OnPair
 from mtpeft.config.contrasts import claim_cells
+from mtpeft.config.figures import figure_of
 from mtpeft.config.metrics import metrics_of
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import EFFICIENCY
@@ -85,8 +86,13 @@ def draw_finished(configuration: Configuration, labels: Mapping[str, Path], *, f
             yield f"{folder / label}.pdf: not drawn. {BEGUN_ANEW}"
             continue
         stem = folder / label
-        more = {"others": [others_table] if others else [], "representations": [ranks_table] if shown else []}
-        draw_figure(DRAW_FIGURE.params_of(configuration, {"study": label}), summary=summary, stem=stem, **more)
+        needed = [tables / f"{name}.csv" for name in figure_of(configuration, label).needs]
+        draw_figure(
+            DRAW_FIGURE.params_of(configuration, {"study": label}),
+            summary=summary,
+            tables=[table for table in needed if table.exists()],
+            stem=stem,
+        )
         scored = _scored(configuration, [cell.on_own for cell in cells]), _scored(configuration, others)
         yield f"{stem}.pdf: {tally(*scored)}"
 

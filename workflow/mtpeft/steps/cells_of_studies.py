@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtpeft.cells import ANY, DIMENSIONS, RATE_LABELS, Cell, OnPair, told_cells
-from mtpeft.config import metrics, representations, studies
+from mtpeft.config import metrics, studies
+from mtpeft.config.figures import figure_of
 from mtpeft.steps.evaluate_base import start_file
 from mtpeft.steps.step import Labels, Params
 from mtpeft.steps.train import all_placed, placed
@@ -52,7 +53,7 @@ def all_others(configuration: "Configuration") -> list[OnPair]:
 
 def represented(configuration: "Configuration", label: str) -> list[Cell]:
     """Cells of a study whose representations it shows, with their folders."""
-    return all_placed(configuration, representations.represented_in(configuration, label))
+    return all_placed(configuration, studies.represented_cells(configuration, label))
 
 
 def all_represented(configuration: "Configuration") -> list[Cell]:
@@ -139,24 +140,17 @@ def preview_folder(configuration: "Configuration") -> Path:
     return results_folder(configuration) / "preview"
 
 
-def table_of_others(configuration: "Configuration", study: str) -> list[str]:
-    """Summary of a study on other pairs, if it scores any."""
-    scores = study in configuration.studies and configuration.studies[study].also_score
-    return [f"{tables_folder(configuration, study)}/others.csv"] if scores else []
-
-
-def table_of_representations(configuration: "Configuration", study: str) -> list[str]:
-    """Table of the representations of a study, if it shows them."""
-    shown = representations.represented_in(configuration, study)
-    return [f"{tables_folder(configuration, study)}/representations.csv"] if shown else []
+def figure_tables(configuration: "Configuration", study: str) -> list[str]:
+    """The tables that the figure of a study needs besides the summary, each named as the figure calls it."""
+    folder = tables_folder(configuration, study)
+    return [f"{folder}/{name}.csv" for name in figure_of(configuration, study).needs]
 
 
 def study_tables(configuration: "Configuration") -> list[str]:
     """Tables of all studies."""
     labels = list(configuration.studies)
     own = [f"{tables_folder(configuration, label)}/{name}.csv" for label in labels for name in ("scores", "summary")]
-    others = [table for label in labels for table in table_of_others(configuration, label)]
-    return [*own, *others, *(table for label in labels for table in table_of_representations(configuration, label))]
+    return [*own, *(table for label in labels for table in figure_tables(configuration, label))]
 
 
 # Priorities: studies in the order in which they are written, and every cell to its end once it is begun. So the figure

@@ -37,4 +37,4 @@ def run(params: Params, *, scores: Path, costs: Path) -> None:
     write_tables(**chosen(params), scores=scores, costs=costs)
 
 
-STEP = Step("collect_scores", 0, ("study",), params, run, inputs, makes=("scores", "costs"))
+STEP = Step("collect_scores", 1, ("study",), params, run, inputs, makes=("scores", "costs"))

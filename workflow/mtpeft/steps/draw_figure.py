@@ -3,19 +3,11 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mtpeft.cells import ANY
-from mtpeft.config import contrasts, metrics, pretraining, studies
-from mtpeft.core.files import sha256_of
-from mtpeft.core.languages import DISTANCES
-from mtpeft.steps.cells_of_studies import (
-    drawn_cells,
-    results_folder,
-    study_others,
-    table_of_others,
-    table_of_representations,
-    tables_folder,
-)
-from mtpeft.steps.describe_text import models_with_pairs
+from mtpeft.cells import ANY, VERSION
+from mtpeft.config import contrasts, metrics, studies
+from mtpeft.config.figures import figure_of
+from mtpeft.metrics.base import DEFAULT_METRIC
+from mtpeft.steps.cells_of_studies import drawn_cells, figure_tables, results_folder, study_others, tables_folder
 from mtpeft.steps.step import Inputs, Params, Step
 
 if TYPE_CHECKING:
@@ -27,19 +19,17 @@ FORMATS = ("pdf", "svg", "png")
 def params(configuration: "Configuration", study: str) -> Params:
     """Params of the figure of a study; `efficiency` is drawn from the cells of all studies.
 
-    All methods are named, so that each has the same colour in every figure, and models in the order of the study.
+    The version is that of the figure. All methods are named, so that each has the same colour in every figure, and
+    models in the order of the study.
     """
     entry = configuration.studies.get(study)
     cells, others = drawn_cells(configuration, study), study_others(configuration, study)
     drawn = [entry] if entry else configuration.studies.values()
-    figure = (entry.figure if entry else None) or study
-    exposures = (
-        [[model, pair, pretraining.exposure_of(configuration, model, pair)] for model, pair in models_with_pairs(cells)]
-        if figure == "exposure"
-        else []
-    )
+    figure = figure_of(configuration, study)
     return {
-        "figure": figure,
+        VERSION: figure.version,
+        "figure": figure.name,
+        **({"module": figure.module} if figure.module else {}),
         "study": study,
         "cells": len(cells),
         "stamp": "; ".join(dict.fromkeys(filter(None, (study.stamp for study in drawn)))),
@@ -48,8 +38,7 @@ def params(configuration: "Configuration", study: str) -> Params:
             for pair in sorted({member for cell in cells for member in cell.members})
             if (language := contrasts.foreign_language(configuration, pair))
         },
-        **({"distances": sha256_of(DISTANCES)} if figure == "languages" else {}),
-        **({"exposures": exposures} if figure == "exposure" else {}),
+        **figure.params(configuration, study),
         **({"others": len(others), "also_score": entry.also_score} if others else {}),
         **(metrics.params_of_metric(entry.metric) if entry else {}),
         "methods": sorted(configuration.methods),
@@ -61,8 +50,7 @@ def inputs(configuration: "Configuration", study: str) -> Inputs:
     """The summary of the study, and further tables where its figure needs them."""
     return {
         "summary": f"{tables_folder(configuration, study)}/summary.csv",
-        "others": table_of_others(configuration, study),
-        "representations": table_of_representations(configuration, study),
+        "tables": figure_tables(configuration, study),
     }
 
 
@@ -76,11 +64,18 @@ def figures_of(configuration: "Configuration", label: str) -> list[str]:
     return [f"{results_folder(configuration)}/figures/{label}.{suffix}" for suffix in FORMATS]
 
 
-def run(params: Params, *, summary: Path, others: list[Path], representations: list[Path], stem: Path) -> None:
+def captions(configuration: "Configuration") -> dict[str, str]:
+    """What the report says of each figure, by the label of its study."""
+    shown = {label: study.metric for label, study in configuration.studies.items()}
+    shown[studies.EFFICIENCY] = DEFAULT_METRIC
+    return {label: figure_of(configuration, label).report_text(metric) for label, metric in shown.items()}
+
+
+def run(params: Params, *, summary: Path, tables: list[Path], stem: Path) -> None:
     """Draw a figure from tables."""
     from mtpeft.figures.draw import draw_figure
 
-    draw_figure(params, summary=summary, others=others, representations=representations, stem=stem)
+    draw_figure(params, summary=summary, tables=tables, stem=stem)
 
 
 STEP = Step("draw_figure", 1, ("study",), params, run, inputs, makes=("stem",))

@@ -1,21 +1,14 @@
-"""One look for all figures: sizes, fonts, the colour and marker of each method, and reproducible files."""
+"""Define the style of all figures: sizes, fonts, and the colour and marker of each method."""
 
 import colorsys
-import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
-
-import matplotlib
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import to_hex, to_rgb
-from matplotlib.figure import Figure
 
 from mtpeft.analysis.tables import ON_GROUP
 
 ONE_COLUMN = 3.3
-"""Width in inches of a figure in one column of a two-column page."""
+"""Width in inches of a figure in one column of a page with two columns."""
 TWO_COLUMNS = 6.9
 """Width in inches of a figure across both columns."""
 FONT_SIZE = 7.5
@@ -66,8 +59,8 @@ SPARE_MARKERS = ("p", "h", "8", "H", "d", "X", "<")
 
 
 @dataclass(frozen=True)
-class Look:
-    """How one method is drawn and named; the size of its marker is in points."""
+class Style:
+    """How one method or budget is drawn and named; the size of its marker is in points."""
 
     colour: str
     marker: str
@@ -75,45 +68,48 @@ class Look:
     size: float = 4.2
 
 
-KNOWN = {
-    "full": Look(INK, "s", "full"),
-    "none": Look("#767676", "_", "none"),
-    "scratch": Look("#5A5A5A", "_", "scratch"),
-    "retrieval": Look("#969696", "_", "retrieval"),
-    "adapter": Look(BLUE, "o", "adapter"),
-    "lora": Look(VERMILLION, "^", "LoRA"),
-    "prefix": Look(GREEN, "D", "prefix"),
-    "bitfit": Look(PURPLE, "v", "BitFit"),
-    "layernorm": Look(ORANGE, "P", "LayerNorm"),
-    "ia3": Look(SKY, "X", "(IA)³"),
-    "ssf": Look("#8C6D00", "d", "SSF"),
-    "embeddings": Look("#7A6AB8", "<", "embeddings"),
-    "adapter_embeddings": Look(WINE, "*", "adapter + embeddings", 6.5),
-    "lora_embeddings": Look(BROWN, ">", "LoRA + embeddings"),
+KNOWN_STYLES = {
+    "full": Style(INK, "s", "full"),
+    "none": Style("#767676", "_", "none"),
+    "scratch": Style("#5A5A5A", "_", "scratch"),
+    "retrieval": Style("#969696", "_", "retrieval"),
+    "adapter": Style(BLUE, "o", "adapter"),
+    "lora": Style(VERMILLION, "^", "LoRA"),
+    "prefix": Style(GREEN, "D", "prefix"),
+    "bitfit": Style(PURPLE, "v", "BitFit"),
+    "layernorm": Style(ORANGE, "P", "LayerNorm"),
+    "ia3": Style(SKY, "X", "(IA)³"),
+    "ssf": Style("#8C6D00", "d", "SSF"),
+    "embeddings": Style("#7A6AB8", "<", "embeddings"),
+    "adapter_embeddings": Style(WINE, "*", "adapter + embeddings", 6.5),
+    "lora_embeddings": Style(BROWN, ">", "LoRA + embeddings"),
 }
 
 
-def looks_of(methods: Iterable[str]) -> dict[str, Look]:
-    """The look of each method: fixed for the known ones, the next free one by sorted name for the others.
+def method_styles(methods: Iterable[str]) -> dict[str, Style]:
+    """Return the style of each method: a fixed one for known methods, the next free one by sorted name for the others.
 
-    On a group of pairs a method keeps its colour and has another marker.
+    A method that was trained on a group of pairs keeps its colour and gets another marker.
     """
     asked_for = sorted(set(methods))
     groups = [name for name in asked_for if ON_GROUP in name]
     names = sorted({name.partition(ON_GROUP)[0] for name in asked_for})
-    unknown = [name for name in names if name not in KNOWN]
-    looks = {name: KNOWN[name] for name in names if name in KNOWN}
+    unknown = [name for name in names if name not in KNOWN_STYLES]
+    styles = {name: KNOWN_STYLES[name] for name in names if name in KNOWN_STYLES}
     for position, name in enumerate(unknown):
-        looks[name] = Look(_spare_colour(position), SPARE_MARKERS[position % len(SPARE_MARKERS)], name)
+        styles[name] = Style(_spare_colour(position), SPARE_MARKERS[position % len(SPARE_MARKERS)], name)
     labels = sorted({name.partition(ON_GROUP)[2] for name in groups})
     for name in groups:
         method, _, label = name.partition(ON_GROUP)
         marker = SPARE_MARKERS[labels.index(label) % len(SPARE_MARKERS)]
-        looks[name] = replace(looks[method], marker=marker, name=f"{looks[method].name}{ON_GROUP}{label}")
-    return looks
+        styles[name] = replace(styles[method], marker=marker, name=f"{styles[method].name}{ON_GROUP}{label}")
+    return styles
 
 
 def _spare_colour(position: int) -> str:
+    """Return the colour of the method at this position among those without a fixed style."""
+    from matplotlib.colors import to_hex
+
     if position < len(MUTED):
         return MUTED[position]
     # Steps of the golden ratio keep any number of hues apart; the lightness alternates for print in grey.
@@ -122,39 +118,18 @@ def _spare_colour(position: int) -> str:
 
 
 def text_colour(colour: str) -> str:
-    """A darker shade of a colour, since thin letters need more contrast than markers."""
+    """Return a darker shade of a colour, since thin letters need more contrast than markers."""
+    from matplotlib.colors import to_hex, to_rgb
+
     return to_hex([0.72 * channel for channel in to_rgb(colour)])
 
 
 @contextmanager
 def figure_style() -> Iterator[None]:
-    """Matplotlib's defaults with ours on top, whatever the user's own matplotlibrc says."""
+    """Set matplotlib's defaults with those of this project on top, whatever the user's own matplotlibrc says."""
+    import matplotlib
+
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(RC_PARAMS)
         yield
-
-
-def new_figure(width: float, height: float) -> Figure:
-    """An empty figure of a size in inches that needs no window system and no global state."""
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def save_figure(figure: Figure, stem: Path) -> None:
-    """Write `stem` with .pdf, .svg and .png: whole or not at all, and the same bytes for the same figure."""
-    dateless: Mapping[str, dict[str, None]] = {
-        "pdf": {"CreationDate": None},
-        "svg": {"Date": None},
-        "png": {"Software": None},
-    }
-    stem.parent.mkdir(parents=True, exist_ok=True)
-    for suffix, metadata in dateless.items():
-        path = stem.with_name(f"{stem.name}.{suffix}")
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        try:
-            figure.savefig(temporary, format=suffix, metadata=metadata)
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)

@@ -1,24 +1,31 @@
-"""Labels beside lines and points, placed so that they do not cover each other."""
+"""Label lines and points, and place the labels so that they do not cover each other.
+
+This stays by hand. The library adjustText pushes the labels of one panel off its points, but knows neither labels in
+the margin at the ends of lines, which keep their order, nor labels straight below a point. It would replace `_place`
+alone, and how its labels come to lie depends on its version.
+"""
 
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.text import Annotation, Text
-from matplotlib.transforms import Bbox
+from typing import TYPE_CHECKING
 
 from mtpeft.figures.plotting.style import GREY, SMALL_FONT_SIZE, text_colour
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.text import Annotation
+    from matplotlib.transforms import Bbox
 
 END, BESIDE, BELOW = "label-end", "label-beside", "label-below"
 LEADER = {"arrowstyle": "-", "lw": 0.4, "color": GREY}
 NEAR = 16
-"""Distance in points up to which a label needs no leader."""
+"""Distance in points up to which a label needs no line to its point."""
 
 
-def label_end(axes: Axes, text: str, *, x: float, y: float, colour: str) -> None:
-    """Name a line in the right margin, with a thin leader from its last point."""
+def label_end(axes: "Axes", text: str, *, x: float, y: float, colour: str) -> None:
+    """Write the name of a line in the right margin, with a thin line from its last point."""
     annotation = axes.annotate(
         text,
         xy=(x, y),
@@ -34,19 +41,19 @@ def label_end(axes: Axes, text: str, *, x: float, y: float, colour: str) -> None
     annotation.set_gid(END)
 
 
-def label_beside(axes: Axes, text: str, *, x: float, y: float, colour: str) -> None:
-    """Name a single point where there is room close to it, far off with a leader."""
+def label_beside(axes: "Axes", text: str, *, x: float, y: float, colour: str) -> None:
+    """Write the name of a single point where there is room near it; a label far off gets a line to the point."""
     annotation = _label_near(axes, text, x=x, y=y, colour=colour)
     annotation.set_gid(BESIDE)
 
 
-def label_below(axes: Axes, text: str, *, x: float, y: float, colour: str) -> None:
-    """Name a point of a crowd straight below its interval, or above it where something else is below."""
+def label_below(axes: "Axes", text: str, *, x: float, y: float, colour: str) -> None:
+    """Write the name of one of many points straight below its interval, or above where something else is below."""
     annotation = _label_near(axes, text, x=x, y=y, colour=colour)
     annotation.set_gid(BELOW)
 
 
-def _label_near(axes: Axes, text: str, *, x: float, y: float, colour: str) -> Annotation:
+def _label_near(axes: "Axes", text: str, *, x: float, y: float, colour: str) -> "Annotation":
     return axes.annotate(
         text,
         xy=(x, y),
@@ -60,8 +67,8 @@ def _label_near(axes: Axes, text: str, *, x: float, y: float, colour: str) -> An
     )
 
 
-def settle_labels(figure: Figure) -> None:
-    """Lay the figure out, move the labels apart, and keep that for every file that is written."""
+def place_labels(figure: "Figure") -> None:
+    """Lay out the figure, move its labels apart, and keep both for every file that is written."""
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     for axes in figure.axes:
@@ -69,12 +76,15 @@ def settle_labels(figure: Figure) -> None:
         _place(axes, [*_annotations(axes, BESIDE), *_annotations(axes, BELOW)])
 
 
-def _annotations(axes: Axes, gid: str) -> list[Annotation]:
+def _annotations(axes: "Axes", gid: str) -> "list[Annotation]":
+    """Return the labels of a panel that are placed in this way."""
+    from matplotlib.text import Annotation
+
     return [text for text in axes.texts if isinstance(text, Annotation) and text.get_gid() == gid]
 
 
 def spread_positions(wanted: Sequence[float], step: float, *, low: float, high: float) -> list[float]:
-    """Positions in the order of `wanted`, at least `step` apart where the range has room, close to those wanted."""
+    """Return positions in the order of `wanted` and near those, at least `step` apart where the range has room."""
     order = sorted(range(len(wanted)), key=lambda index: (wanted[index], index))
     if not order:
         return []
@@ -94,7 +104,8 @@ def spread_positions(wanted: Sequence[float], step: float, *, low: float, high: 
     return positions
 
 
-def _spread(axes: Axes, texts: list[Annotation]) -> None:
+def _spread(axes: "Axes", texts: "list[Annotation]") -> None:
+    """Move labels in the right margin apart, in the order of the ends of their lines."""
     if not texts:
         return
     height = max(_box(text).height for text in texts)
@@ -104,8 +115,10 @@ def _spread(axes: Axes, texts: list[Annotation]) -> None:
         text.set_position((1.05, float(to_pixels.inverted().transform((0, pixel))[1])))
 
 
-def _place(axes: Axes, texts: list[Annotation]) -> None:
-    """Move each label to the nearest place that covers nothing drawn and no label, or else least of them."""
+def _place(axes: "Axes", texts: "list[Annotation]") -> None:
+    """Move each label to the nearest place where it covers nothing, or else to the place where it covers least."""
+    from matplotlib.transforms import Bbox
+
     taken = [Bbox.from_bounds(x - 2.5, y - 2.5, 5, 5) for x, y in _drawn_pixels(axes)]
     inside = axes.bbox
     for text in texts:
@@ -123,13 +136,15 @@ def _place(axes: Axes, texts: list[Annotation]) -> None:
         taken.append(box)
 
 
-def _box(text: Annotation) -> Bbox:
-    """Where the letters are, without the leader."""
+def _box(text: "Annotation") -> "Bbox":
+    """Return where the letters of a label are, without its line, in pixels."""
+    from matplotlib.text import Text
+
     return Text.get_window_extent(text)
 
 
 def _offsets_beside(width: float) -> list[tuple[float, tuple[float, float]]]:
-    """Distances and offsets in points at which a label of this width is tried."""
+    """Return distances and offsets, in points, at which a label of this width is tried beside its point."""
     sides = [(sign * (width / 2 + 5), float(dy)) for dy in range(-16, 17, 2) for sign in (1, -1)]
     upright = [
         (float(dx), float(sign * dy))
@@ -142,14 +157,15 @@ def _offsets_beside(width: float) -> list[tuple[float, tuple[float, float]]]:
 
 
 def _offsets_below(_: float) -> list[tuple[float, tuple[float, float]]]:
+    """Return distances and offsets, in points, at which a label is tried below and above its point."""
     return [(away + 20.0 * (sign > 0), (0.0, float(sign * away))) for away in range(8, 48) for sign in (-1, 1)]
 
 
 OFFSETS_OF = {BESIDE: _offsets_beside, BELOW: _offsets_below}
 
 
-def _drawn_pixels(axes: Axes) -> list[tuple[float, float]]:
-    """Places along the lines and at the markers, close enough together that no label slips between them."""
+def _drawn_pixels(axes: "Axes") -> list[tuple[float, float]]:
+    """Return places along the lines and at the markers in pixels, so close that no label fits between two of them."""
     places: list[tuple[float, float]] = []
     for line in axes.lines:
         corners = [(float(x), float(y)) for x, y in line.get_transform().transform(line.get_xydata())]
