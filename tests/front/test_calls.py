@@ -196,3 +196,17 @@ def test_the_profile_of_slurm_names_rules_that_there_are() -> None:
     }
     profile = read_profile(profile_file("slurm"))
     assert set(profile["set-resources"]) | set(profile["groups"]) <= rules
+
+
+HELP = """
+import contextlib, sys
+from mtpeft.cli import main
+with contextlib.suppress(SystemExit):
+    main(["--help"])
+print(sorted({"pydantic", "yaml", "numpy", "pandas", "matplotlib", "torch", "transformers"} & set(sys.modules)))
+"""
+
+
+def test_help_loads_nothing_that_takes_long() -> None:
+    done = subprocess.run([sys.executable, "-c", HELP], env=environment(), capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"

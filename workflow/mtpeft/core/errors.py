@@ -2,7 +2,6 @@
 
 import errno
 import os
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -92,6 +91,8 @@ def require_room(folders: Iterable[str] = FOLDERS) -> None:
 
 
 def _write_into(folder: Path) -> None:
+    import tempfile
+
     with tempfile.TemporaryFile(dir=folder) as file:
         file.write(bytes(TRIED_BYTES))
         file.flush()

@@ -13,7 +13,6 @@ from mtpeft.config import models
 from mtpeft.config import pairs as pairs_config
 from mtpeft.core import section
 from mtpeft.core.files import found_path
-from mtpeft.models.derived.pretrain import mbart_config
 from mtpeft.steps.clean_pair import CACHED
 from mtpeft.steps.divide_pair import pair_digest, pair_folder, pair_name
 from mtpeft.steps.step import Labels, Params
@@ -32,6 +31,8 @@ def comes_from(key: str) -> "Callable[[Configuration, Labels], bool]":
 
 def pretrain_params(configuration: "Configuration", model: str) -> Params:
     """Params of the pre-training of a model."""
+    from mtpeft.models.derived.pretrain import mbart_config
+
     entry = configuration.models[model]
     taken = ("objective", "rows", "updates", "learning_rate", "batch_tokens", "seed")
     return {

@@ -8,7 +8,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mtpeft import methods as registered
 from mtpeft.cells import ANY, RATE_LABELS, RESERVED, VERSION, Cell, digest_of, label_of, name_of
 from mtpeft.config import methods, pairs, rate_search, sizes, studies
 from mtpeft.core import section
@@ -58,7 +57,7 @@ def inputs(configuration: "Configuration", *labels: str) -> Inputs:
 def training_params(configuration: "Configuration", cell: Cell) -> Params:
     """Params of the training of a cell but for its learning rate."""
     options = methods.method_options(configuration, cell.method)
-    method = registered.METHODS[options["method"]]
+    method = _registered(options["method"])
     made = {VERSION: TRAIN_VERSION, "method": options} | translation_params(configuration, cell)
     if method.trains == "none":
         return made
@@ -82,7 +81,7 @@ def training_files(configuration: "Configuration", cell: Cell) -> dict[str, list
 
     There is one base model, and a file for each pair of a group, in its order.
     """
-    method = registered.METHODS[configuration.methods[cell.method].method]
+    method = _registered(configuration.methods[cell.method].method)
     _require_canonical(cell, method)
     methods.require_trainable(configuration, cell)
     found: dict[str, list[str]] = {}
@@ -95,7 +94,7 @@ def training_files(configuration: "Configuration", cell: Cell) -> dict[str, list
 
 
 def _files_of_pair(configuration: "Configuration", cell: Cell, pair: str) -> dict[str, str]:
-    method = registered.METHODS[configuration.methods[cell.method].method]
+    method = _registered(configuration.methods[cell.method].method)
     files = {}
     if cell.size != ANY:
         files["subset"] = subset_file(configuration, cell, pair)
@@ -213,6 +212,13 @@ def run(
         search_rate(params, labels=named, inputs=each, record=record, execution=devices.execution)
 
     devices.on_all(search_here)
+
+
+def _registered(name: str) -> "Method":
+    """The method of a name; the registry is loaded when it is asked, since `mtpeft --help` reads this module too."""
+    from mtpeft.methods import METHODS
+
+    return METHODS[name]
 
 
 STEP = Step(
