@@ -17,7 +17,7 @@ import pytest
 from mtpeft.cells import Cell, OnPair
 from mtpeft.cluster.environment import shared_variables
 from mtpeft.core.files import canonical, write_lines, write_record
-from mtpeft.data.tsv import Pair, write_pairs
+from mtpeft.data.tsv import SentencePair, write_pairs
 from mtpeft.forkserver.launcher import ONE_THREAD
 from mtpeft.isolated.install import pins_of
 from mtpeft.isolated.run import ISOLATED, PACKAGES
@@ -167,5 +167,5 @@ def write_hypotheses(cell: Cell | OnPair, status: str = "ok", *, text: Path | No
     write_lines(cell.folder / "hypotheses/test.txt", (sample["mt"] for sample in SAMPLES) if status == "ok" else ())
     if not (cell.folder / "decode.json").exists():
         write_record(cell.folder / "decode.json", {"status": status})
-    pairs = [Pair(str(number), sample["src"], sample["ref"]) for number, sample in enumerate(SAMPLES)]
+    pairs = [SentencePair(str(number), sample["src"], sample["ref"]) for number, sample in enumerate(SAMPLES)]
     write_pairs(text or Path(f"data/pairs/{cell.pair}/test.tsv"), pairs)
