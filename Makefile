@@ -68,7 +68,7 @@ pretrain: $(VENV)/installed ## pre-train the base models in workflow/models/ ane
 	@$(MTPEFT) ship --configfile workflow/studies/pretrain.yaml $(FILES)
 
 rates: $(VENV)/installed ## search for all learning rates anew, on dev, into results/rate-search/rates.csv
-	@$(MTPEFT) sweep --target rates --configfile workflow/studies/rate-search.yaml $(FILES) $(WHERE)
+	@$(MTPEFT) sweep --target collect_rates --configfile workflow/studies/rate-search.yaml $(FILES) $(WHERE)
 
 report: $(VENV)/installed ## write Snakemake's report of a finished run: figures, captions, run times
 	@$(SNAKEMAKE) --report results/$(or $(basename $(notdir $(CONFIG))),config)/report.zip

@@ -72,7 +72,7 @@ def test_what_can_t_be_asked_is_refused_before_anything_runs(overlay: dict[str, 
 
 
 def test_more_members_than_could_be_decided_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mtpeft.config.finding_checks.MOST_TESTS", 7)
+    monkeypatch.setattr("mtpeft.config.findings.MOST_TESTS", 7)
     with pytest.raises(UserError, match=r"'findings\.parity' has 8 contrasts, .* write claims of at most 7 contrasts"):
         validate(DEFAULT)
 

@@ -44,7 +44,7 @@ def folder(trained: Path, own_life: None, tmp_path: Path, monkeypatch: pytest.Mo
 def decode() -> int:
     """Decode the cell as its rule does; returns the exit code."""
     files = ["--trained", str(LORA.folder / "train.json"), "--tests", str(TESTS)]
-    told = ["--cell", LORA.path, "--settings", json.dumps(decode_params())]
+    told = ["--cell", LORA.path, "--params", json.dumps(decode_params())]
     with pytest.raises(SystemExit) as ended:
         main(["decode", *told, *files, "--record", str(LORA.folder / "decode.json")])
     return ended.value.code or 0
@@ -161,9 +161,9 @@ def test_a_subset_that_was_cut_is_refused_by_whoever_reads_it(
     monkeypatch.chdir(tmp_path)
     train, rows = Path("data/pairs/es-en/train.tsv"), Path("data/pairs/es-en/subsets/1/n4.txt")
     write_pairs(train, [Pair(str(number), f"fuente {number}", f"source {number}") for number in range(8)])
-    choose_subset({"recipe": 1, "pairs": 4}, train=train, output=rows, record=rows.with_suffix(".json"))
+    choose_subset({"step_version": 1, "pairs": 4}, train=train, output=rows, record=rows.with_suffix(".json"))
     halve(rows)
-    told = ["--cell", LORA.path, "--settings", json.dumps({"method": {"method": "retrieval"}})]
+    told = ["--cell", LORA.path, "--params", json.dumps({"method": {"method": "retrieval"}})]
     with pytest.raises(SystemExit) as ended:
         main(["train", *told, "--subset", str(rows), "--record", "train.json"])
     assert ended.value.code == 2
@@ -179,7 +179,7 @@ def test_a_vocabulary_that_has_changed_is_refused_by_whoever_reads_it(
     told = json.dumps({"source": "es", "target": "en", "vocabulary": "tiny", "max_positions": 48})
     files = ["--texts", "data/pairs/es-en/test.tsv", "--arrays", str(TESTS)]
     with pytest.raises(SystemExit) as ended:
-        main(["encode", "--settings", told, "--tokenizer", str(tokenizer), *files])
+        main(["encode_pair", "--params", told, "--tokenizer", str(tokenizer), *files])
     assert ended.value.code == 2
     assert "data/vocabularies/tiny/tokenizer.json is not the file that" in capsys.readouterr().err
 

@@ -1,4 +1,4 @@
-"""The tuners: what they train, what they compute, and that peft itself opens what they save."""
+"""The adapters: what they train, what they compute, and that peft itself opens what they save."""
 
 from pathlib import Path
 

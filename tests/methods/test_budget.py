@@ -1,4 +1,4 @@
-"""Budgets: every sized method spends what it may, never more, and the count is that of the built model."""
+"""Budgets: every budgeted method spends what it may, never more, and the count is that of the built model."""
 
 import json
 import os

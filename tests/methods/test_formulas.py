@@ -1,4 +1,4 @@
-"""Our tuners against the equations of their papers, written out in plain torch."""
+"""Our adapters against the equations of their papers, written out in plain torch."""
 
 from collections.abc import Callable
 from functools import cache

@@ -32,10 +32,10 @@ CASES = OWN_CASES | PEFT_CASES
 SEARCH = DecodingOptions(beam_size=1, length_penalty=1.0, max_length_ratio=1.0)
 MERGED = 3e-4
 """Share of the largest logit by which a merged model may differ: sums in another order, which processors round each in
-its own way (8e-5 was measured where the factors of a tuner are large), while one that is merged wrongly differs by more
+its own way (8e-5 was measured where factors are large), while one that is merged wrongly differs by more
 than a hundredth."""
 ROUGH = ("DELORA", "RANDLORA", "WAVEFT")
-"""Tuners whose large factors round off more than the others do: checkpointed, they are as near as 3e-5."""
+"""Methods whose large factors round off more than the others do: checkpointed, they are as near as 3e-5."""
 PLAN = TrainingPlan(
     updates=4,
     learning_rate=0.01,
@@ -258,7 +258,7 @@ def test_the_registry_says_what_the_table_says(method: str) -> None:
     entry = METHODS[case.options["method"]]
     assert entry.starts_as_base == ("it starts as the base" not in case.exceptions)
     assert entry.mergeable == ("merging changes nothing" not in case.exceptions)
-    assert entry.places
+    assert entry.where
     assert set(case.exceptions) <= set(CHECKS)
     assert (entry.trains == "budgeted") == (case.share is not None)
 

@@ -116,6 +116,6 @@ def test_code_that_came_with_a_cell_is_not_run(tmp_path: Path) -> None:
         bring_in_for({"method": "came_with_it", "module": str(file)}, cell=file.parent)
 
 
-def test_a_tuner_of_no_module_is_named_with_those_that_there_are() -> None:
+def test_a_method_of_no_module_is_named_with_those_that_there_are() -> None:
     with pytest.raises(UserError, match=r"'methods\.gates\.method' is 'block_gate', which is no method; did you mean"):
         validate(overlay("workflow/examples/block_gates.py", method="block_gate"))

@@ -44,7 +44,7 @@ STAYS = {
     "ROAD": "road_",
     "BEFT": "beft_bias",
 }
-"""Parts of the names of scales, norms and biases, by tuner; all else is a weight or an update of one."""
+"""Parts of the names of scales, norms and biases, by method; all else is a weight or an update of one."""
 
 
 @pytest.fixture(scope="module")
@@ -89,11 +89,11 @@ def test_decay_alone_leaves_scales_norms_and_biases_as_they_are(
         torch.testing.assert_close(weight.detach(), wanted, msg=name)
 
 
-def test_every_tuner_with_scales_is_in_the_table() -> None:
+def test_every_method_with_scales_is_in_the_table() -> None:
     """What starts at one everywhere is a scale or a norm."""
-    tuners = {case.options["method"] for case in CASES.values()}
-    assert set(STAYS) <= tuners | {"full", "scratch"}
-    assert {"none", "retrieval", "full", "scratch"} | tuners == set(METHODS)
+    methods = {case.options["method"] for case in CASES.values()}
+    assert set(STAYS) <= methods | {"full", "scratch"}
+    assert {"none", "retrieval", "full", "scratch"} | methods == set(METHODS)
     assert len(FAMILIES) >= 2
 
 

@@ -63,7 +63,7 @@ def extended(tmp_path_factory: pytest.TempPathFactory) -> Extend:
         if asked not in made:
             folder = tmp_path_factory.mktemp(name)
             checkpoint = build_checkpoint(name, folder / "checkpoint")
-            take_in_folder({"recipe": 1, "path": str(checkpoint)}, record=folder / name / "base.json")
+            take_in_folder({"step_version": 1, "path": str(checkpoint)}, record=folder / name / "base.json")
             rows = [Pair(str(place), *row) for place, row in enumerate(SPANISH_ENGLISH)]
             write_pairs(folder / "train.tsv", rows)
             extend_model(
@@ -195,7 +195,7 @@ def test_new_entries_are_trained_with_every_method_and_counted(
         assert allocation.sizes[f"{shape.embedding_module}.{NEW_ENTRIES}"] == 1
         assert allocation.trained >= rows
     with attempting(tmp_path / "state") as attempt:
-        trained, run_ = run_training(job, state_folder=tmp_path / "state", clock=attempt.clock)
+        trained, run_ = run_training(job, state_folder=tmp_path / "state", preemption=attempt.preemption)
     before = _observed(trained, given, folder, languages)
     opened = open_tuned(folder, save_tuned(trained, tmp_path / "tuned", diverged=False))
     assert torch.equal(_observed(opened, given, folder, languages), before)

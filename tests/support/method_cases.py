@@ -28,7 +28,7 @@ class Case:
     Attributes:
         options: of the method.
         folder: `peft_type` of what is stored.
-        share: budget of a sized method.
+        share: budget of a budgeted method.
         nothing: families in which it has nothing to train, and is refused.
         exceptions: checks that it does not pass, by name.
         families: those that it is tried on.

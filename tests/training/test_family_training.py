@@ -19,8 +19,7 @@ from mtpeft.models.families import family_in
 from mtpeft.models.load import load_base, prepare_torch
 from mtpeft.models.tokenizer import detokenise, open_tokenizer, special_tokens_of
 from mtpeft.training.attempt_log import attempting
-from mtpeft.training.finetune import CellInputs, prepare_training, run_training, save_tuned
-from mtpeft.training.peft_model import build_stages
+from mtpeft.training.finetune import CellInputs, prepare_training, run_training, save_tuned, stage_models
 from support.family import CHECKPOINTS, LANGUAGES, family_inputs, family_settings
 
 EVERYWHERE = ("full", "adapter", "lora", "prefix")
@@ -91,7 +90,7 @@ def test_what_was_trained_is_what_is_opened_and_merged(
     given = prepared(name)
     job = prepare_training(family_settings(method) | held, given)
     with attempting(tmp_path / "state") as attempt:
-        trained, run = run_training(job, state_folder=tmp_path / "state", clock=attempt.clock)
+        trained, run = run_training(job, state_folder=tmp_path / "state", preemption=attempt.preemption)
     assert run.status == "ok"
     untouched = _observe(load_base(job.folder, job.precision), given, job.folder)
     before = _observe(trained, given, job.folder)
@@ -111,6 +110,6 @@ def test_what_was_trained_is_what_is_opened_and_merged(
 @FAMILY
 def test_no_layer_is_skipped_at_random_and_dropout_is_what_was_asked_for(prepared: Callable, name: str) -> None:
     job = prepare_training(family_settings("full"), prepared(name))
-    config = next(build_stages(job)).config
+    config = next(stage_models(job)).config
     assert getattr(config, family_in(job.folder).dropout) == 0.0
     assert (getattr(config, "encoder_layerdrop", 0.0), getattr(config, "decoder_layerdrop", 0.0)) == (0.0, 0.0)

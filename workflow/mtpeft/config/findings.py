@@ -17,9 +17,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from mtpeft.config.metrics import MetricName
+from mtpeft.config.messages import named_twice
+from mtpeft.config.metrics import MetricName, metric_mistakes
+from mtpeft.config.pairs import group_claim_mistakes
+from mtpeft.config.significance import MOST_TESTS
 from mtpeft.core.registry import Registry
 from mtpeft.core.section import Section
+from mtpeft.core.wording import unknown
+from mtpeft.methods import METHODS
 from mtpeft.metrics.base import DEFAULT_METRIC
 
 if TYPE_CHECKING:
@@ -29,6 +34,7 @@ StudyLabel = Annotated[str, Field(description="A label of `studies`, whose model
 MethodLabel = Annotated[str, Field(description="A label of `methods`, parameter-efficient.")]
 BudgetLabel = Annotated[str | None, Field(description="A label of `budgets`, for methods that have one.")]
 Owner = Literal["paper", "models"]
+PARAMETER_EFFICIENT = ("budgeted", "fixed")
 CATALOGUE_OF = {
     "study": "studies",
     "method": "methods",
@@ -124,3 +130,50 @@ def named_labels(finding: Mapping[str, object]) -> list[tuple[str, str]]:
     """Key and label of everything that a finding, as a plain mapping, takes from a catalogue."""
     named = [(key, finding[key]) for key in CATALOGUE_OF if finding.get(key) is not None]
     return [(key, label) for key, labels in named for label in (labels if isinstance(labels, list) else [labels])]
+
+
+def mistakes(configuration: "Configuration") -> Iterator[str]:
+    """Find labels that no section has, and methods and budgets that can't be compared."""
+    for label, finding in configuration.findings.items():
+        for name in ("methods", "smaller"):
+            yield from named_twice(f"findings.{label}.{name}", getattr(finding, name, ()))
+        found = list(_unknown_labels(configuration, f"findings.{label}", finding))
+        found = found or list(_odd_comparisons(configuration, f"findings.{label}", finding))
+        if finding.study in configuration.studies:
+            found += group_claim_mistakes(f"findings.{label}", configuration.studies[finding.study])
+        yield from found or _too_many_contrasts(configuration, label)
+        yield from metric_mistakes(configuration, f"findings.{label}.metric", finding.metric)
+
+
+def _too_many_contrasts(configuration: "Configuration", label: str) -> Iterator[str]:
+    from mtpeft.config.contrasts import claim_params  # which itself needs the types of this module
+
+    contrasts = len(claim_params(configuration, label)["members"])
+    if contrasts > MOST_TESTS:
+        yield (
+            f"'findings.{label}' has {contrasts} contrasts, so many that the strictest of their tests could not "
+            f"decide; write claims of at most {MOST_TESTS} contrasts each, on studies of fewer pairs, models, sizes or "
+            "methods."
+        )
+
+
+def _unknown_labels(configuration: "Configuration", key: str, finding: Finding) -> Iterator[str]:
+    for name, label in named_labels(finding.model_dump()):
+        catalogue = CATALOGUE_OF[name]
+        yield from unknown(f"{key}.{name}", [label], getattr(configuration, catalogue), catalogue)
+
+
+def _odd_comparisons(configuration: "Configuration", key: str, finding: Finding) -> Iterator[str]:
+    claim = CLAIMS[finding.claim]
+    named = named_labels(finding.model_dump())
+    for name, method in ((name, label) for name, label in named if name in ("method", "methods")):
+        kind = METHODS[configuration.methods[method].method].trains
+        if kind not in PARAMETER_EFFICIENT:
+            yield f"'{key}.{name}' names '{method}', which is not parameter-efficient; name a method that is."
+        elif kind != "budgeted" and claim.needs_budgets:
+            yield f"'{key}.{name}' names '{method}', which has one size only; name a method that has budgets."
+        elif kind == "budgeted" and "budget" in type(finding).model_fields and finding.budget is None:
+            yield f"'{key}.budget' is missing; write the budget of '{method}', a label of 'budgets'."
+    for one, other in claim.compared(finding):
+        if one == other:
+            yield f"'{key}' compares '{one}' with itself; write two different labels."

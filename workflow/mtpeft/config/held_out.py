@@ -1,4 +1,4 @@
-"""Which sentences a corpus has and which of them are held out for dev and test, by what the configuration says."""
+"""Params that decide which sentences of a corpus are held out for dev and test, and models that may have read those."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -28,7 +28,7 @@ def split_params(configuration: Configuration, corpus: str) -> dict[str, Any]:
     }
 
 
-def held_out_settings(configuration: Configuration, corpus: str) -> dict[str, Any]:
+def held_out_params(configuration: Configuration, corpus: str) -> dict[str, Any]:
     """Describe a corpus by all on which its test sentences depend.
 
     The user's own files count by their names, since this is compared whenever a configuration is loaded, which must
@@ -46,10 +46,11 @@ def held_out_settings(configuration: Configuration, corpus: str) -> dict[str, An
 
 
 def mistakes(configuration: Configuration) -> Iterator[str]:
-    """Models of the studies whose pre-training may have kept other sentences out than those that are tested on now.
+    """Find models of the studies that may have read dev or test sentences in their pre-training.
 
-    Other wheels and other cleaning change which sentences there are to draw from as much as another split does. A data
-    record that does not say what they were is refused as well: nobody can tell what its model has read.
+    The data record of a model holds the params that decided which sentences were held out then. Other wheels and other
+    cleaning change which sentences are drawn as much as another split does. A record without some of these params is
+    refused as well, since nobody can tell what its model has read.
     """
     blocks = [block for study in configuration.studies.values() for block in study.blocks]
     for label in sorted({model for block in blocks for model in block.models}):
@@ -60,7 +61,7 @@ def mistakes(configuration: Configuration) -> Iterator[str]:
         kept_out = read_record(record)["corpora"]
         pairs = {pair for block in blocks if label in block.models for pair in (*block.members, *block.also_score)}
         for corpus in sorted({configuration.pairs[pair].corpus for pair in pairs} & set(kept_out)):
-            now, then = held_out_settings(configuration, corpus), kept_out[corpus]
+            now, then = held_out_params(configuration, corpus), kept_out[corpus]
             differing = [f"'corpora.{corpus}.{key}'" for key in now if key in then and now[key] != then[key]]
             unknown = [f"'corpora.{corpus}.{key}'" for key in now if key not in then]
             if differing:

@@ -10,8 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from mtpeft.cells import JOIN, LABEL_PATTERN, LONGEST_LABEL, RESERVED, unsafe_label
-from mtpeft.config import corpora, held_out, methods, metrics, models, pairs, rate_search, studies, training
-from mtpeft.config.finding_checks import finding_mistakes
+from mtpeft.config import corpora, findings, held_out, methods, metrics, models, pairs, rate_search, studies, training
 from mtpeft.config.findings import CATALOGUE_OF, named_labels
 from mtpeft.config.messages import number_mistakes, sentences
 from mtpeft.config.schema import Configuration, configuration_type
@@ -59,12 +58,12 @@ def without_empty(content: Mapping[str, Any]) -> dict[str, Any]:
 
 def without_orphans(content: Mapping[str, Any]) -> dict[str, Any]:
     """Drop the findings that name a label which an overlay has taken out of its section."""
-    findings = content.get("findings")
-    if not isinstance(findings, Mapping):
+    given = content.get("findings")
+    if not isinstance(given, Mapping):
         return dict(content)
     kept = {
         label: finding
-        for label, finding in findings.items()
+        for label, finding in given.items()
         if not isinstance(finding, Mapping)
         or not any(_is_taken_out(content.get(CATALOGUE_OF[key]), named) for key, named in named_labels(finding))
     }
@@ -132,7 +131,7 @@ STAGES: tuple[tuple[Check, ...], ...] = (
     (corpora.present_in_mistakes, studies.mistakes, training.study_mistakes),
     (models.study_mistakes, methods.study_mistakes),
     (held_out.mistakes,),
-    (finding_mistakes,),
+    (findings.mistakes,),
 )
 """The checks of all sections. Those of a stage may rely on it that the stages before it have found nothing."""
 

@@ -73,7 +73,7 @@ class Pretraining(Section):
 
 
 class NewLanguage(Section):
-    """How the embedding of the token of a new language is initialised."""
+    """A new language, and how the embedding of its token is initialised."""
 
     like: Language | None = Field(
         default=None,
@@ -100,12 +100,12 @@ class Extension(Section):
 
     @property
     def entries(self) -> int:
-        """How many entries the vocabulary gets."""
+        """Number of entries that the vocabulary gets."""
         return len(self.languages) + (self.pieces.entries if self.pieces else 0)
 
 
 class Seen(Section):
-    """What a model has read in its pre-training; the workflow knows it of the models that it has pre-trained itself."""
+    """Text that a model has read in its pre-training; unnecessary for models that the workflow has pre-trained."""
 
     parallel: list[str] = Field(default=[], description="Labels of `pairs` that it was trained to translate.")
     monolingual: list[Language] = Field(default=[], description="Languages that it has read by themselves.")

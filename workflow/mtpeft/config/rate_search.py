@@ -157,7 +157,7 @@ def _places_mistakes(search: RateSearch) -> Iterator[str]:
 
 
 def _table_mistakes(table: str) -> Iterator[str]:
-    made = "`make rates` makes results/rates.csv"
+    made = "`make rates` makes results/rate-search/rates.csv"
     if not found_path(table).is_file():
         yield f"'rate_search.table' is '{table}', but there is no such file; {made}."
         return

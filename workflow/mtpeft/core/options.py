@@ -57,7 +57,7 @@ class DecodingOptions(Section):
 
 
 class PrecisionOptions(Section):
-    """How the weights of a base model are stored while a method trains beside them; keys of `models.<label>`."""
+    """Keys of `models.<label>` for the precision of the base weights, where a method trains beside them."""
 
     quantised: Literal[8, 4] | None = later(
         None,

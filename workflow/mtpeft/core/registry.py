@@ -48,8 +48,8 @@ class Registry(Mapping[str, E], Generic[E]):
     Args:
         kind: type of the entries.
         package: whose modules hold them; modules whose name ends in one of `skipped` are not looked at.
-        word: what messages call an entry, such as `metric`. Of a folder in the package, the module of that name holds
-            an entry; where there is none, all its modules do.
+        word: what messages call an entry, such as `metric`. The entry of a folder is in the folder's module of that
+            name if there is one, else in its `__init__`; where that holds none either, all its modules may.
     """
 
     def __init__(self, kind: type[E], package: str, *, word: str, skipped: tuple[str, ...] = ()) -> None:
@@ -89,12 +89,13 @@ class Registry(Mapping[str, E], Generic[E]):
         for found in pkgutil.iter_modules(folder.__path__, f"{folder.__name__}."):
             if found.name.endswith(self.skipped or ("\0",)):
                 continue
-            if not found.ispkg:
-                yield importlib.import_module(found.name)
-            elif (Path(found.module_finder.path) / found.name.rpartition(".")[2] / f"{self.word}.py").is_file():
-                yield importlib.import_module(f"{found.name}.{self.word}")
-            else:
+            own = f"{found.name}.{self.word}"
+            if found.ispkg and importlib.util.find_spec(own) is not None:
+                yield importlib.import_module(own)
+            elif found.ispkg and not entries_in(importlib.import_module(found.name), self.kind):
                 yield from self._modules(found.name)
+            else:
+                yield importlib.import_module(found.name)
 
 
 def entries_in(module: ModuleType, kind: type[E]) -> list[E]:

@@ -22,7 +22,7 @@ def together(words: Sequence[Any]) -> str:
 
 
 def unknown(key: str, labels: Iterable[str], catalogue: Mapping[str, object], name: str) -> Iterator[str]:
-    """One sentence for each label under a key that its catalogue has not."""
+    """Write one sentence for each label under a key that is not in its section."""
     for label in labels:
         if label not in catalogue:
             hint = did_you_mean(label, catalogue) or f"; there are {listed(catalogue)}."

@@ -64,7 +64,7 @@ def _sizes(targets: Sequence[TargetModule], allocation: Allocation) -> str:
 
 
 def methods_table() -> str:
-    """Tuners of the registry: what they train, where, whether it can be merged into the base, where they come from."""
+    """List the methods: what they train, where, whether it can be merged into the base model, and their paper."""
     rows = [("method", "trains", "where", "merges", "from")]
     for name, method in METHODS.items():
         trains = f"by {method.size_name}" if method.size_name else method.trains

@@ -102,8 +102,8 @@ def _taken(cleaned: Cleaned) -> Iterator[str]:
     each = (f"'{name}' {count / cleaned.candidates:.1%}" for name, count in taken)
     share = total / cleaned.candidates
     remedy = "; change them under 'clean' if that is too much" if share > MUCH else ""
-    told = f"{total:,} of the {cleaned.candidates:,} pairs of the text ({share:.1%})"
-    yield f"The filters take {told}: {', '.join(each)}{remedy}."
+    removed = f"{total:,} of the {cleaned.candidates:,} pairs of the text ({share:.1%})"
+    yield f"The filters take {removed}: {', '.join(each)}{remedy}."
 
 
 def _unread(configuration: Configuration, request: Request) -> Iterator[str]:

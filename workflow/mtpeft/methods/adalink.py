@@ -18,7 +18,7 @@ class AdaLinkOptions(TrainedMethodOptions):
 
 
 def adalink_targets(shape: ModelShape, options: AdaLinkOptions) -> Sequence[TargetModule]:
-    """Between the encoder's embeddings and its first layer: d x rank down, rank x d up."""
+    """Count d x rank down and rank x d up, between the encoder's embeddings and its first layer."""
     return [TargetModule(module=encoder_of(shape), base=0, per_size=2 * shape.d_model, max_size=shape.d_model)]
 
 

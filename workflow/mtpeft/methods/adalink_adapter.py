@@ -1,4 +1,4 @@
-"""AdaLink as a peft tuner: a low-rank residual between the encoder's embeddings and its first layer (Wang et al. 2023).
+"""The adapter of AdaLink: a low-rank residual between the encoder's embeddings and its first layer (Wang et al. 2023).
 
 e + up(down(e)) for the embedding e of each source token, before positions are added. The up-projection starts at zero:
 an untrained link changes nothing.
@@ -18,7 +18,7 @@ from mtpeft.methods.prompt_adapter import ends_with
 
 @dataclass
 class AdaLinkConfig(AdapterConfig):
-    """How wide the link is; the module to wrap is the encoder."""
+    """Configuration of AdaLink; its target module is the encoder."""
 
     adapter_type = "ADALINK"
 
@@ -26,7 +26,7 @@ class AdaLinkConfig(AdapterConfig):
 
 
 class AdaLinkLayer(EncoderInputLayer):
-    """An encoder that reads embeddings through the link of the active adapter."""
+    """An encoder that reads its embeddings through the link of the active adapter."""
 
     adapter_layer_names = ("adalink_down", "adalink_up")
 
@@ -45,7 +45,7 @@ class AdaLinkLayer(EncoderInputLayer):
     def change(
         self, embeddings: torch.Tensor, mask: torch.Tensor | None, adapter_name: str
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Each embedding plus what the link makes of it."""
+        """Add to each embedding what the link makes of it."""
         down, up = self.adalink_down[adapter_name], self.adalink_up[adapter_name]
         added = functional.linear(functional.linear(embeddings.to(down.dtype), down), up)
         return embeddings + added.to(embeddings.dtype), mask

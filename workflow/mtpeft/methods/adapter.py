@@ -46,7 +46,7 @@ def bottleneck(module: str, d: int, *, layer_norm: bool = False) -> TargetModule
 
 
 def adapter_targets(shape: ModelShape, options: AdapterOptions) -> Sequence[TargetModule]:
-    """An adapter at each module of the placement, on the chosen sides; embeddings if they are asked for."""
+    """Count an adapter at each module of the placement, on the chosen sides, and embeddings if they are asked for."""
     outputs = [linear.module for linear in shape.linears if linear.role == "output"]
     modules = {
         "bapna": shape.layers,

@@ -14,14 +14,12 @@ from transformers.activations import ACT2FN
 
 from mtpeft.methods.base_adapter import AdapterConfig, WrapperLayer, WrappingAdapter, register
 from mtpeft.methods.embeddings_adapter import EmbeddingLayer, WithEmbeddings
-
-FIRST_OF_BLOCK = "fc1"
-"""First linear layer of a feed-forward block that is no module of its own."""
+from mtpeft.models.families.module_names import BART_NAMES
 
 
 @dataclass
 class BottleneckConfig(AdapterConfig):
-    """Where the adapters go, and how wide each of them is."""
+    """Configuration of bottleneck adapters: where they are put, and how wide each of them is."""
 
     adapter_type = "BOTTLENECK"
 
@@ -65,7 +63,7 @@ class BottleneckLayer(WrapperLayer):
         self.scalings[adapter_name] = config.scaling
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """What the module returns, its hidden states adapted: (batch, length, d_model)."""
+        """Return what the module returns, with its hidden states (batch, length, d_model) adapted."""
         output = self.base_layer(*args, **kwargs)
         if self.disable_adapters:
             return output
@@ -74,13 +72,13 @@ class BottleneckLayer(WrapperLayer):
         return (hidden, *output[1:]) if isinstance(output, tuple) else hidden
 
     def adapted(self, hidden: torch.Tensor, active: Sequence[str], args: tuple[Any, ...]) -> torch.Tensor:
-        """Hidden states after the active adapters."""
+        """Return the hidden states after the active adapters."""
         for name in active:
             hidden = hidden + self.change(hidden, name).to(hidden.dtype)
         return hidden
 
     def change(self, given: torch.Tensor, name: str) -> torch.Tensor:
-        """What an adapter adds."""
+        """Return what an adapter adds."""
         inner = given.to(self.bottleneck_down[name].weight.dtype)
         if name in self.bottleneck_norm:
             inner = self.bottleneck_norm[name](inner)
@@ -108,7 +106,7 @@ class ParallelLayer(BottleneckLayer):
         self._given = args[0]
 
     def adapted(self, hidden: torch.Tensor, active: Sequence[str], args: tuple[Any, ...]) -> torch.Tensor:
-        """What the block returns and what its active adapters add."""
+        """Return what the block returns plus what its active adapters add."""
         given = args[0] if self._hook is None else self._given
         self._given = None
         for name in active:
@@ -131,10 +129,10 @@ class BottleneckModel(WithEmbeddings, WrappingAdapter):
     def wrap(
         self, target: nn.Module, adapter_name: str, *, parent: nn.Module, config: BottleneckConfig, module: str
     ) -> WrapperLayer:
-        """A wrapper for adapters behind the module or beside it."""
+        """Return a wrapper for adapters behind the module or beside it."""
         if not config.parallel:
             return BottleneckLayer(target, adapter_name)
-        return ParallelLayer(target, adapter_name, reads=getattr(parent, FIRST_OF_BLOCK, None))
+        return ParallelLayer(target, adapter_name, reads=getattr(parent, BART_NAMES.opening, None))
 
     def add_to(self, layer: BottleneckLayer, config: BottleneckConfig, adapter_name: str, *, module: str) -> None:
         """Add an adapter of the width that the pattern names."""

@@ -20,13 +20,13 @@ class BitFitOptions(TrainedMethodOptions):
 
 
 def linear_bias_targets(shape: ModelShape) -> Sequence[TargetModule]:
-    """The bias of every linear layer but the keys'."""
+    """Count the bias of every linear layer but the keys'."""
     biased = (linear for linear in shape.linears if linear.bias and linear.role != WITHOUT_GRADIENT)
     return [TargetModule.fixed(linear.module, linear.outputs) for linear in biased]
 
 
 def bias_targets(shape: ModelShape) -> Sequence[TargetModule]:
-    """The bias of every linear layer but the keys', and of every layer norm (d)."""
+    """Count the bias of every linear layer but the keys', and of every layer norm (d)."""
     norms = (TargetModule.fixed(norm.module, norm.width) for norm in shape.norms if norm.bias)
     return [*linear_bias_targets(shape), *norms]
 

@@ -1,4 +1,4 @@
-"""BitFit as a peft tuner: a trained bias in the place of a module's own (Ben Zaken et al. 2021).
+"""The adapter of BitFit: a trained bias in the place of a module's own (Ben Zaken et al. 2021).
 
 The trained bias starts as a copy: an untrained one changes nothing. Peft's own `bias` options train the base model's
 biases in place, so that the base is lost, and its BEFT knows no layer norms.
@@ -17,7 +17,7 @@ from mtpeft.models.precision import is_packed
 
 @dataclass
 class BitFitConfig(AdapterConfig):
-    """Whose biases are trained."""
+    """Configuration of BitFit: whose biases are trained."""
 
     adapter_type = "BITFIT"
 
@@ -36,7 +36,7 @@ class BitFitLayer(WrapperLayer):
         self.bitfit_bias[adapter_name] = nn.Parameter(self.base_layer.bias.detach().to(torch.float32, copy=True))
 
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
-        """What the module computes with its trained bias, if one is active."""
+        """Compute the module with its trained bias, if one is active."""
         active = self.active_in(self.bitfit_bias)
         if self.disable_adapters or self.merged or not active:
             return self.base_layer(hidden)
@@ -51,7 +51,7 @@ class BitFitLayer(WrapperLayer):
 
     @torch.no_grad()
     def merge(self, safe_merge: bool = False, adapter_names: list[str] | None = None) -> None:
-        """Write the trained bias into the base."""
+        """Write the trained bias into the base model."""
         for name in check_adapters_to_merge(self, adapter_names):
             self.base_layer.bias.copy_(self.bitfit_bias[name])
             self.merged_adapters.append(name)

@@ -59,7 +59,7 @@ def _sets(module: str, options: LanguageOptions) -> int:
 
 
 def low_rank_targets(shape: ModelShape, options: ContextLoraOptions) -> Sequence[TargetModule]:
-    """Beside each linear layer, for each language of its side: rank x (inputs + outputs)."""
+    """Count rank x (inputs + outputs) beside each linear layer, for each language of its side."""
     return options.at_every_budget(
         [
             TargetModule(
@@ -75,7 +75,7 @@ def low_rank_targets(shape: ModelShape, options: ContextLoraOptions) -> Sequence
 
 
 def factor_targets(shape: ModelShape, options: ContextIa3Options) -> Sequence[TargetModule]:
-    """For each language of a side: factors on keys, on values, and on what the last layer of a block reads."""
+    """Count factors on keys, on values, and on what the last layer of a block reads, for each language of a side."""
     widths = {
         linear: linear.outputs if linear.role in ("key", "value") else linear.inputs
         for linear in shape.linears
@@ -85,7 +85,7 @@ def factor_targets(shape: ModelShape, options: ContextIa3Options) -> Sequence[Ta
 
 
 def bias_targets(shape: ModelShape, options: ContextBitFitOptions) -> Sequence[TargetModule]:
-    """For each language of a side: the biases that BitFit trains, those of linear layers and of layer norms."""
+    """Count the biases that BitFit trains, of linear layers and of layer norms, for each language of a side."""
     return [TargetModule.fixed(own.module, _sets(own.module, options) * own.base) for own in bitfit_targets(shape)]
 
 

@@ -18,7 +18,7 @@ from mtpeft.models.families.module_names import is_last_of_block
 
 @dataclass
 class ContextConfig(AdapterConfig):
-    """Which layers have sets, of what, and which set each pair has."""
+    """Configuration of Context-PEFT: which layers have sets, of what kind, and which set each pair has."""
 
     adapter_type = "CONTEXT"
 
@@ -55,32 +55,32 @@ class ContextLayer(WrapperLayer):
 
     @abstractmethod
     def fresh(self, config: ContextConfig, module: str, *, count: int) -> dict[str, torch.Tensor]:
-        """Pieces of an adapter by name, with the sets as their first dimension."""
+        """Make the weights of an adapter by name, with the sets as their first dimension."""
 
     @abstractmethod
     def changed(self, hidden: torch.Tensor, adapter_name: str) -> torch.Tensor:
-        """What the layer computes with an adapter."""
+        """Compute the layer with an adapter."""
 
     @abstractmethod
     def write(self, adapter_name: str) -> None:
         """Write the only set of an adapter into the weights of the layer."""
 
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
-        """What the layer computes with the sets of the rows: (batch, length, inputs) to (batch, length, outputs)."""
+        """Compute the layer with the sets of the rows: (batch, length, inputs) to (batch, length, outputs)."""
         active = self.active_in(self.sets)
         if self.disable_adapters or self.merged or not active or self.task_ids is None:
             return self.base_layer(hidden)
         return self.changed(hidden, active[-1])
 
     def of_rows(self, piece: torch.Tensor, adapter_name: str) -> torch.Tensor:
-        """The sets of the rows, one for each or one for all."""
+        """Return the sets of the rows, one for each or one for all."""
         sets = torch.tensor(self.sets[adapter_name], device=piece.device)
         task_ids = self.task_ids.to(piece.device) if isinstance(self.task_ids, torch.Tensor) else self.task_ids
         return piece[sets[task_ids]]
 
     @torch.no_grad()
     def merge(self, safe_merge: bool = False, adapter_names: list[str] | None = None) -> None:
-        """Write the trained set into the base.
+        """Write the trained set into the base model.
 
         Raises:
             ValueError: there are several, and no single model is what all of them make.
@@ -98,21 +98,21 @@ class ContextLora(ContextLayer):
     adapter_layer_names = ("context_down", "context_up")
 
     def fresh(self, config: ContextConfig, module: str, *, count: int) -> dict[str, torch.Tensor]:
-        """Down-projections with random entries, up-projections that are zero."""
+        """Make down-projections with random entries, and up-projections that are zero."""
         inputs, outputs, rank = self.base_layer.in_features, self.base_layer.out_features, config.rank_pattern[module]
         self.scaling = config.scaling
         down = torch.empty(count, rank, inputs).uniform_(-(inputs**-0.5), inputs**-0.5)
         return {"context_down": down, "context_up": torch.zeros(count, outputs, rank)}
 
     def changed(self, hidden: torch.Tensor, adapter_name: str) -> torch.Tensor:
-        """W x + s B A x."""
+        """Compute W x + s B A x."""
         down, up = (self.of_rows(piece[adapter_name], adapter_name) for piece in (self.context_down, self.context_up))
         output = self.base_layer(hidden)
         update = hidden.to(down.dtype) @ down.mT @ up.mT
         return output + (self.scaling * update).to(output.dtype)
 
     def write(self, adapter_name: str) -> None:
-        """W + s B A."""
+        """Write W + s B A."""
         update = self.context_up[adapter_name][0] @ self.context_down[adapter_name][0]
         self.base_layer.weight += (self.scaling * update).to(self.base_layer.weight.dtype)
 
@@ -123,18 +123,18 @@ class ContextIa3(ContextLayer):
     adapter_layer_names = ("context_factor",)
 
     def fresh(self, config: ContextConfig, module: str, *, count: int) -> dict[str, torch.Tensor]:
-        """Factors of one."""
+        """Make factors of one."""
         self.on_input = is_last_of_block(module)
         width = self.base_layer.in_features if self.on_input else self.base_layer.out_features
         return {"context_factor": torch.ones(count, width)}
 
     def changed(self, hidden: torch.Tensor, adapter_name: str) -> torch.Tensor:
-        """W (l * x), or l * (W x)."""
+        """Compute W (l * x), or l * (W x)."""
         factor = self.of_rows(self.context_factor[adapter_name], adapter_name).unsqueeze(-2).to(hidden.dtype)
         return self.base_layer(hidden * factor) if self.on_input else self.base_layer(hidden) * factor
 
     def write(self, adapter_name: str) -> None:
-        """Columns or rows of the weights times the factors."""
+        """Multiply columns or rows of the weights by the factors."""
         factor = self.context_factor[adapter_name][0].to(self.base_layer.weight.dtype)
         self.base_layer.weight *= factor if self.on_input else factor[:, None]
         if self.base_layer.bias is not None and not self.on_input:
@@ -147,16 +147,16 @@ class ContextBitFit(ContextLayer):
     adapter_layer_names = ("context_bias",)
 
     def fresh(self, config: ContextConfig, module: str, *, count: int) -> dict[str, torch.Tensor]:
-        """Biases of zero."""
+        """Make biases of zero."""
         return {"context_bias": torch.zeros(count, len(self.base_layer.bias))}
 
     def changed(self, hidden: torch.Tensor, adapter_name: str) -> torch.Tensor:
-        """What the layer computes with its own bias and that of the set."""
+        """Compute the layer with its own bias and that of the set."""
         output = self.base_layer(hidden)
         return output + self.of_rows(self.context_bias[adapter_name], adapter_name).unsqueeze(-2).to(output.dtype)
 
     def write(self, adapter_name: str) -> None:
-        """B + the set's bias."""
+        """Add the bias of the set to that of the layer."""
         self.base_layer.bias += self.context_bias[adapter_name][0].to(self.base_layer.bias.dtype)
 
 
@@ -172,7 +172,7 @@ class ContextModel(WrappingAdapter):
     def wrap(
         self, target: nn.Module, adapter_name: str, *, parent: nn.Module, config: ContextConfig, module: str
     ) -> ContextLayer:
-        """A wrapper of the variant."""
+        """Return a wrapper of the variant."""
         return VARIANTS[config.variant](target, adapter_name)
 
     def add_to(self, layer: ContextLayer, config: ContextConfig, adapter_name: str, *, module: str) -> None:

@@ -45,7 +45,7 @@ def _lengths(shape: ModelShape, options: DeptOptions) -> tuple[int, int]:
 
 
 def dept_targets(shape: ModelShape, options: DeptOptions) -> Sequence[TargetModule]:
-    """Before the source: the prompt (tokens x d), and the update: rank x (positions + d)."""
+    """Count the prompt before the source (tokens x d), and the update: rank x (positions + d)."""
     tokens, positions = _lengths(shape, options)
     d = shape.d_model
     return [TargetModule(module=encoder_of(shape), base=tokens * d, per_size=positions + d, max_size=min(positions, d))]

@@ -1,4 +1,4 @@
-"""DePT as a peft tuner: a short prompt, and a low-rank shift of embeddings by position (Shi & Lipani 2023).
+"""The adapter of DePT: a short prompt, and a low-rank shift of embeddings by position (Shi & Lipani 2023).
 
 The shift is a product of two matrices, of which the second starts at zero: until it is trained, DePT is a prompt.
 """
@@ -16,7 +16,7 @@ from mtpeft.methods.prompt_adapter import PromptConfig, PromptLayer, PromptModel
 
 @dataclass
 class DeptConfig(PromptConfig):
-    """How long the prompt is, and what is added to which positions."""
+    """Configuration of DePT: length of the prompt, and rank and positions of the shift."""
 
     adapter_type = "DEPT"
 
@@ -25,7 +25,7 @@ class DeptConfig(PromptConfig):
 
 
 class DeptLayer(PromptLayer):
-    """An encoder with a prompt that reads the source shifted."""
+    """An encoder with a prompt, which reads the embeddings of the source shifted."""
 
     adapter_layer_names = ("prompt_vectors", "prompt_shift_positions", "prompt_shift_directions")
 
@@ -45,7 +45,7 @@ class DeptLayer(PromptLayer):
         self.prompt_shift_directions[adapter_name] = nn.Parameter(directions)
 
     def shifted(self, embeddings: torch.Tensor, adapter_name: str) -> torch.Tensor:
-        """Each embedding plus the shift of its position; positions that have none stay as they are."""
+        """Add to each embedding the shift of its position; positions that have none stay as they are."""
         length = embeddings.shape[1]
         by_position = self.prompt_shift_positions[adapter_name][:length]
         shift = by_position @ self.prompt_shift_directions[adapter_name]

@@ -27,7 +27,7 @@ class DseeOptions(LinearsOptions):
 
 
 def dsee_targets(shape: ModelShape, options: DseeOptions) -> Sequence[TargetModule]:
-    """Beside each linear layer: `sparse` weights and rank x (inputs + outputs)."""
+    """Count `sparse` weights and rank x (inputs + outputs) beside each linear layer."""
     return options.at_every_budget(
         [
             TargetModule(
@@ -43,7 +43,7 @@ def dsee_targets(shape: ModelShape, options: DseeOptions) -> Sequence[TargetModu
 
 
 def dsee_stored(shape: ModelShape, options: DseeOptions, sizes: Sizes) -> int:
-    """What is trained, and where the single weights stand."""
+    """Count what is trained, and where the single weights stand."""
     targets = [target for target in dsee_targets(shape, options) if target.module in sizes]
     return count(targets, sizes) + sum(target.base for target in targets) + new_entry_parameters(shape)
 

@@ -1,4 +1,4 @@
-"""Sparse and low-rank updates as a peft tuner: (W + s * BA + S) x, S with few entries (DSEE, Chen et al. 2021).
+"""The adapter of DSEE, sparse and low-rank updates: (W + s * BA + S) x, S with few entries (Chen et al. 2021).
 
 Where the entries of S stand is chosen once, from W alone: W is decomposed into a low-rank part and a rest, and the
 largest entries of the rest are taken. They are stored with the weights.
@@ -20,7 +20,7 @@ ROUNDS = 4
 
 @dataclass
 class DseeConfig(AdapterConfig):
-    """Which linear layers are updated, by which rank each, and by how many entries."""
+    """Configuration of DSEE: which linear layers are updated, by which rank, and by how many entries."""
 
     adapter_type = "DSEE"
 
@@ -32,7 +32,7 @@ class DseeConfig(AdapterConfig):
 
 @torch.no_grad()
 def sparse_support(weight: torch.Tensor, *, rank: int, entries: int) -> torch.Tensor:
-    """Indices, into the flat matrix and in ascending order, of the largest entries of what no low rank can say.
+    """Find the largest entries of what a low-rank matrix leaves: ascending indices into the flat matrix.
 
     The two parts are found in turn, each as the best one given the other, as the paper's decomposition has it.
     """
@@ -74,7 +74,7 @@ class DseeLayer(WrapperLayer):
         self.scalings[adapter_name] = scaling
 
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
-        """What the layer computes, and the updates of the active adapters."""
+        """Compute the layer with the updates of the active adapters."""
         output = self.base_layer(hidden)
         if self.disable_adapters or self.merged:
             return output

@@ -33,7 +33,7 @@ def beside_embeddings(sizes: Sizes) -> dict[str, int]:
 
 
 def embedding_targets(shape: ModelShape, *, wanted: bool = True) -> Sequence[TargetModule]:
-    """The matrix that the embeddings of both sides and the output projection share (vocabulary x d), counted once."""
+    """Count the matrix that the embeddings of both sides and the output projection share (vocabulary x d), once."""
     return [TargetModule.fixed(shape.embedding_module, shape.embeddings)] if wanted else []
 
 

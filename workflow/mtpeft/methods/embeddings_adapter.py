@@ -20,7 +20,7 @@ from mtpeft.methods.base_adapter import AdapterConfig, AdapterModel, WrapperLaye
 
 @dataclass
 class EmbeddingsConfig(AdapterConfig):
-    """Which module owns the trained matrix; all modules that are tied with it follow."""
+    """Configuration of trained embeddings: which module owns the matrix; all that are tied with it follow."""
 
     adapter_type = "EMBEDDINGS"
 
@@ -42,7 +42,7 @@ class EmbeddingLayer(WrapperLayer):
         self.embeddings_weight[adapter_name] = nn.Parameter(own.to(torch.float32, copy=True))
 
     def forward(self, *args: Any, **kwargs: Any) -> torch.Tensor:
-        """What the module computes with the trained matrix, if one is active."""
+        """Compute the module with the trained matrix, if one is active."""
         trained = self._owner[0].embeddings_weight
         active = self.active_in(trained)
         if self.disable_adapters or self._owner[0].merged or not active:
@@ -52,14 +52,14 @@ class EmbeddingLayer(WrapperLayer):
 
     @torch.no_grad()
     def merge(self, safe_merge: bool = False, adapter_names: list[str] | None = None) -> None:
-        """Write the trained matrix into the base, where it is tied."""
+        """Write the trained matrix into the base model, where it is tied."""
         for name in filter(self.embeddings_weight.__contains__, check_adapters_to_merge(self, adapter_names)):
             self.base_layer.weight.copy_(self.embeddings_weight[name])
             self.merged_adapters.append(name)
 
 
 def is_embedding(module: nn.Module) -> bool:
-    """True for embeddings, whether they are wrapped already or not."""
+    """Return whether a module is an embedding, wrapped already or not."""
     return isinstance(module, nn.Embedding | EmbeddingLayer)
 
 

@@ -1,4 +1,4 @@
-"""What the encoder reads, changed on its way in: a wrapper of the encoder, and one of the decoder that follows suit.
+"""Wrappers that change what an encoder reads, and that let the decoder attend to it.
 
 Peft's own prompt tuning and P-tuning put the prompt on in the forward pass of the whole model, which must be given
 `input_ids` each time: a search that encodes once and passes `encoder_outputs` on can't use it. By default they also
@@ -26,7 +26,7 @@ class EncoderInputLayer(WrapperLayer):
         inputs_embeds: torch.Tensor | None = None,
         **kwargs: Any,
     ) -> Any:
-        """What the encoder returns for the changed embeddings."""
+        """Return what the encoder returns for the changed embeddings."""
         active = [name for name in self.active_adapters if self.has(name)]
         if self.disable_adapters or not active:
             return self.base_layer(
@@ -37,14 +37,14 @@ class EncoderInputLayer(WrapperLayer):
         return self.base_layer(attention_mask=attention_mask, inputs_embeds=embeddings, **kwargs)
 
     def has(self, adapter_name: str) -> bool:
-        """Whether an adapter changes anything here."""
+        """Return whether an adapter changes anything here."""
         return adapter_name in getattr(self, self.adapter_layer_names[0])
 
     @abstractmethod
     def change(
         self, embeddings: torch.Tensor, mask: torch.Tensor | None, adapter_name: str
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Embeddings of shape (batch, length, d_model) and their mask as an adapter makes them."""
+        """Return embeddings of shape (batch, length, d_model) and their mask as an adapter makes them."""
 
     def merge(self, safe_merge: bool = False, adapter_names: list[str] | None = None) -> None:
         """Refuse: the matrix of the embeddings is the decoder's and the output projection's too."""
@@ -61,7 +61,7 @@ class PromptedDecoderLayer(WrapperLayer):
         self.prompt_tokens: dict[str, int] = {}
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """What the decoder returns."""
+        """Return what the decoder returns."""
         active = self.active_in(self.prompt_tokens)
         states, mask = kwargs.get("encoder_hidden_states"), kwargs.get("encoder_attention_mask")
         if active and not self.disable_adapters and states is not None and mask is not None:
@@ -77,25 +77,25 @@ class PromptedDecoderLayer(WrapperLayer):
 
 
 def prompt_length(model: nn.Module) -> int:
-    """Vectors that the model's active prompt puts before each source; none without one."""
+    """Return how many vectors the active prompt of a model puts before each source; 0 without one."""
     decoders = [module for module in model.modules() if isinstance(module, PromptedDecoderLayer)]
     return sum(own.prompt_tokens.get(name, 0) for own in decoders for name in own.active_adapters)
 
 
 def embedded(encoder: nn.Module, tokens: torch.Tensor) -> torch.Tensor:
-    """Embeddings of tokens, scaled as the encoder reads them: Marian scales in the encoder, others look up scaled."""
+    """Look up tokens, scaled as the encoder reads them: Marian scales in the encoder, others look up scaled."""
     return encoder.embed_tokens(tokens) * getattr(encoder, "embed_scale", 1.0)
 
 
 def positions_of(stack: nn.Module) -> int | None:
-    """Most positions of an encoder or a decoder; None where they are relative, as those of T5."""
+    """Return the number of positions of an encoder or a decoder; None where they are relative, as those of T5."""
     return getattr(stack.config, "max_position_embeddings", None)
 
 
 def fitted(
     embeddings: torch.Tensor, mask: torch.Tensor | None, room: int | None
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Sources that are longer than `room`, if there is a limit, without what is too much before their last token.
+    """Truncate sources that are longer than `room`, if there is a limit, before their last token.
 
     The last token says that the sentence ends. Sources are padded on the right.
     """
@@ -112,18 +112,18 @@ def fitted(
 def prepended(
     prompt: torch.Tensor, embeddings: torch.Tensor, mask: torch.Tensor | None
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """A prompt of shape (tokens, d_model) before every row, and the mask for it, which hides nothing of the prompt."""
+    """Put a prompt of shape (tokens, d_model) before every row; the mask hides nothing of the prompt."""
     before = prompt.to(embeddings.dtype).expand(len(embeddings), -1, -1)
     return torch.cat([before, embeddings], dim=1), None if mask is None else with_prompt(mask, len(prompt))
 
 
 def with_prompt(mask: torch.Tensor, tokens: int) -> torch.Tensor:
-    """A mask of shape (batch, length) with room for a prompt before it."""
+    """Extend a mask of shape (batch, length) by a prompt before it."""
     return functional.pad(mask, (tokens, 0), value=1)
 
 
 def mask_of_states(mask: torch.Tensor, length: int, tokens: int, *, positions: int | None) -> torch.Tensor:
-    """The mask of encoder states, given that of the source; it is left alone where the states have no prompt.
+    """Make the mask of encoder states from that of the source; it is left alone where the states have no prompt.
 
     Args:
         mask: of the source as it was given to the encoder: shape (batch, source length).

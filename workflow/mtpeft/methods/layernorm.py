@@ -32,9 +32,9 @@ class LayerNormOptions(TrainedMethodOptions):
 
 
 def norm_targets(shape: ModelShape, options: LayerNormOptions) -> Sequence[TargetModule]:
-    """Every layer norm: its weight (d) and its bias (d), as far as they are trained and there.
+    """Count the weight (d) and the bias (d) of every layer norm, as far as they are trained and there.
 
-    Where they are asked for, the biases of linear layers but the keys', too.
+    The biases of linear layers but the keys' are counted, too, where they are asked for.
     """
     pieces = PIECES[options.train]
     norms = [(norm.module, norm.width * ((WEIGHT in pieces) + (BIAS in pieces and norm.bias))) for norm in shape.norms]

@@ -1,4 +1,4 @@
-"""Layer norm tuning beside a base in 16-bit floats, as a peft tuner (Zhao et al. 2023, arXiv 2312.11420).
+"""The adapter of layer norm tuning beside a base in 16-bit floats (Zhao et al. 2023, arXiv 2312.11420).
 
 Peft's LN_TUNING trains a copy in the floats of the base, in which small updates are lost, and is the one tuner whose
 weights peft does not turn into 32-bit floats. Here the copy has 32 bits and computes in the floats of its input.
@@ -37,7 +37,7 @@ class WideNormLayer(LNTuningLayer):
         self.ln_tuning_layers[adapter_name].float()
 
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
-        """What the layer norm computes with its trained weights, if any are active."""
+        """Compute the layer norm with its trained weights, if any are active."""
         active = [name for name in self.active_adapters if name in self.ln_tuning_layers]
         own = self.disable_adapters or self.merged or not active
         norm = self.base_layer if own else self.ln_tuning_layers[active[-1]]

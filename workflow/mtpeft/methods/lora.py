@@ -35,7 +35,7 @@ class LoraOptions(LinearsOptions):
 
 
 def lora_targets(shape: ModelShape, options: LoraOptions) -> Sequence[TargetModule]:
-    """Beside the linear layers of the encoder and decoder: rank x (inputs + outputs), with DoRA a length per output."""
+    """Count rank x (inputs + outputs) beside the linear layers of both sides, with DoRA a length per output."""
     updates = [
         TargetModule(
             module=linear.module,

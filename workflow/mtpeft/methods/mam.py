@@ -27,7 +27,7 @@ class MamOptions(TrainedMethodOptions):
 
 
 def mam_targets(shape: ModelShape, options: MamOptions) -> Sequence[TargetModule]:
-    """At each attention `length` keys and values, at each feed-forward block an adapter."""
+    """Count `length` keys and values at each attention, and an adapter at each feed-forward block."""
     prefix = 2 * shape.attention_width * options.length
     return [
         *(TargetModule.fixed(attention, prefix) for attention in shape.attentions),

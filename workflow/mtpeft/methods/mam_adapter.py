@@ -1,4 +1,4 @@
-"""Prefixes and parallel adapters as one peft tuner: mix-and-match adapters (He et al. 2021, arXiv 2110.04366)."""
+"""The mix-and-match adapter: prefixes and parallel adapters in one (He et al. 2021, arXiv 2110.04366)."""
 
 from dataclasses import dataclass, field
 
@@ -11,7 +11,7 @@ from mtpeft.methods.prefix_adapter import PrefixLayer
 
 @dataclass
 class MamConfig(BottleneckConfig):
-    """Which attention modules get prefixes of which length; all other targets get adapters."""
+    """Configuration of mix-and-match: which attention modules get prefixes; all others get adapters."""
 
     adapter_type = "MAM"
 
@@ -21,7 +21,7 @@ class MamConfig(BottleneckConfig):
 
 
 class MamModel(BottleneckModel):
-    """Puts both into a model."""
+    """Puts prefixes and parallel adapters into a model."""
 
     prefix = "mam_"
     tuner_layer_cls = wrapper = (PrefixLayer, BottleneckLayer)
@@ -29,7 +29,7 @@ class MamModel(BottleneckModel):
     def wrap(
         self, target: nn.Module, adapter_name: str, *, parent: nn.Module, config: MamConfig, module: str
     ) -> WrapperLayer:
-        """A wrapper for a prefix or for an adapter."""
+        """Return a wrapper for a prefix or for an adapter."""
         if module in config.length_pattern:
             return PrefixLayer(target, adapter_name)
         return super().wrap(target, adapter_name, parent=parent, config=config, module=module)

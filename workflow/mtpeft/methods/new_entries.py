@@ -7,7 +7,7 @@ from mtpeft.models.architecture import NEW_ENTRIES, ModelShape
 
 
 def new_entry_targets(shape: ModelShape, targets: Sequence[TargetModule]) -> Sequence[TargetModule]:
-    """The rows of the new entries (entries x d, in each matrix), unless a method trains the whole matrix."""
+    """Count the rows of the new entries (entries x d, in each matrix), unless a method trains the whole matrix."""
     if not shape.new_entries or any(target.module == shape.embedding_module for target in targets):
         return []
     return [TargetModule.fixed(new_entry_module(shape), shape.matrices * shape.new_entries * shape.d_model)]

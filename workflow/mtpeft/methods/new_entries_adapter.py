@@ -1,7 +1,7 @@
-"""Rows of new vocabulary entries apart from the frozen embeddings, so that any peft tuner trains them beside its own.
+"""Split the rows of new vocabulary entries from the frozen embeddings, so that any adapter can train them beside it.
 
 Peft's `trainable_token_indices` exists for LoRA alone, and its `modules_to_save` copies whole matrices. Here the rows
-are a small module, which `modules_to_save` takes for every tuner, and which is stored with what the tuner stores.
+are a small module, which `modules_to_save` takes for every adapter, and which is stored with the adapter.
 """
 
 import torch
@@ -21,7 +21,7 @@ class NewEntries(nn.Module):
         self.weight = nn.Parameter(weight.detach().float(), requires_grad=weight.requires_grad)
 
     def forward(self, like: torch.Tensor) -> torch.Tensor:
-        """The rows, in the type of another tensor."""
+        """Return the rows in the type of another tensor."""
         return self.weight.to(like.dtype)
 
 
@@ -37,12 +37,12 @@ class _Extended(nn.Module):
         self._owner = (owner or self,)
 
     def rows(self, like: torch.Tensor) -> torch.Tensor:
-        """The rows of the new entries."""
+        """Return the rows of the new entries."""
         return getattr(self._owner[0], NEW_ENTRIES)(like)
 
     @property
     def weight(self) -> torch.Tensor:
-        """All rows, for those who ask how many there are."""
+        """All rows of the matrix, whose number other code asks for."""
         return torch.cat([self.base_module.weight, self.rows(self.base_module.weight)])
 
 
@@ -50,7 +50,7 @@ class ExtendedEmbedding(_Extended):
     """Looks up tokens in the frozen matrix, and the last ones among the new rows."""
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
-        """Embeddings, scaled as the model scales its own: shape [batch, length, width]."""
+        """Return embeddings, scaled as the model scales its own: shape [batch, length, width]."""
         known = self.base_module.weight.shape[0]
         is_new = tokens >= known
         found = self.base_module(tokens.masked_fill(is_new, 0))
@@ -59,10 +59,10 @@ class ExtendedEmbedding(_Extended):
 
 
 class ExtendedProjection(_Extended):
-    """Logits of the known entries, then those of the new ones."""
+    """An output projection to the known entries, then to the new ones."""
 
     def forward(self, states: torch.Tensor) -> torch.Tensor:
-        """Logits: shape [..., entries]."""
+        """Return logits of shape [..., entries]."""
         return torch.cat([self.base_module(states), functional.linear(states, self.rows(states))], dim=-1)
 
 

@@ -46,14 +46,14 @@ def _linear(inputs: int, outputs: int) -> int:
 
 
 def p_tuning_targets(shape: ModelShape, options: PTuningOptions) -> Sequence[TargetModule]:
-    """Before the source: the network, and an embedding (d) for each token of the prompt."""
+    """Count the network before the source, and an embedding (d) for each token of the prompt."""
     network = network_parameters(shape.d_model, options.hidden, options.network)
     encoder, longest = encoder_of(shape), longest_prompt(shape)
     return [TargetModule(module=encoder, base=network, per_size=shape.d_model, max_size=longest)]
 
 
 def stored_prompt(shape: ModelShape, options: PTuningOptions, sizes: Sizes) -> int:
-    """A vector (d) for each token of the prompt, and the new entries that every method trains."""
+    """Count a vector (d) for each token of the prompt, and the new entries that every method trains."""
     return sizes[encoder_of(shape)] * shape.d_model + new_entry_parameters(shape)
 
 

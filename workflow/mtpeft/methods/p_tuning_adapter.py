@@ -1,4 +1,4 @@
-"""P-tuning as a peft tuner: a prompt that a small network makes of trained embeddings (Liu et al. 2021).
+"""The adapter of P-tuning: a prompt that a small network makes of trained embeddings (Liu et al. 2021).
 
 The network is peft's. It is needed in training alone: what is stored is the prompt that it has made in the end.
 """
@@ -15,7 +15,7 @@ from mtpeft.methods.prompt_adapter import PromptConfig, PromptLayer, PromptModel
 
 @dataclass
 class PromptNetworkConfig(PromptConfig):
-    """Which network makes the prompt."""
+    """Configuration of P-tuning: which network makes the prompt."""
 
     adapter_type = "PROMPT_NETWORK"
 
@@ -25,7 +25,7 @@ class PromptNetworkConfig(PromptConfig):
 
 
 class PromptNetworkLayer(PromptLayer):
-    """An encoder with a prompt that comes out of a network, until that is folded into the prompt."""
+    """An encoder with a prompt that comes out of a network, until the network is replaced by the prompt."""
 
     adapter_layer_names = ("prompt_vectors", "prompt_network")
 
@@ -47,11 +47,11 @@ class PromptNetworkLayer(PromptLayer):
         self.prompt_network[adapter_name] = PromptEncoder(options).to(weight.device)
 
     def has(self, adapter_name: str) -> bool:
-        """Whether an adapter has a prompt here."""
+        """Return whether an adapter has a prompt here."""
         return adapter_name in self.prompt_network or super().has(adapter_name)
 
     def prompt(self, adapter_name: str) -> torch.Tensor:
-        """What the network makes of all its embeddings: shape (tokens, d_model)."""
+        """Return what the network makes of all its embeddings: shape (tokens, d_model)."""
         if adapter_name not in self.prompt_network:
             return super().prompt(adapter_name)
         network = self.prompt_network[adapter_name]
@@ -59,7 +59,7 @@ class PromptNetworkLayer(PromptLayer):
 
     @torch.no_grad()
     def fold(self, adapter_name: str) -> None:
-        """Put the prompt that the network makes in the network's place."""
+        """Replace the network by the prompt that it makes."""
         vectors = self.prompt(adapter_name)
         del self.prompt_network[adapter_name]
         self.prompt_vectors[adapter_name] = nn.Parameter(vectors)
@@ -72,7 +72,7 @@ class PromptNetworkModel(PromptModel):
 
 
 def fold_network(tuned: nn.Module) -> nn.Module:
-    """The peft model with a plain prompt in the place of the network that made it."""
+    """Return the peft model with a plain prompt in the place of the network that made it."""
     adapter = tuned.active_adapter
     for layer in tuned.modules():
         if isinstance(layer, PromptNetworkLayer):

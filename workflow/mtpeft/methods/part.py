@@ -24,7 +24,7 @@ class PartOptions(TrainedMethodOptions):
 
 
 def part_targets(shape: ModelShape, options: PartOptions) -> Sequence[TargetModule]:
-    """Linear layers, without the biases of keys, and layer norms of the part."""
+    """Count linear layers, without the biases of keys, and layer norms of the part."""
 
     def is_in_part(module: str, *, cross: bool) -> bool:
         return cross if options.part == "cross_attention" else side_of(module) == options.part

@@ -1,5 +1,4 @@
-"""Copies of linear layers and layer norms, or of their weights or biases alone, that are trained in their place, as a
-peft tuner.
+"""The adapter of copies: linear layers and layer norms, or their weights or biases alone, are trained as copies.
 
 Peft's LN_TUNING copies any module, too, but with the bias of the keys, which can receive no gradient, and in the
 floats of the base, in which small updates are lost.
@@ -20,7 +19,7 @@ from mtpeft.models.precision import is_packed
 
 @dataclass
 class CopiesConfig(AdapterConfig):
-    """Which modules are trained."""
+    """Configuration of trained copies: which modules are copied, and what of them."""
 
     adapter_type = "COPIES"
 
@@ -48,7 +47,7 @@ class CopiedLayer(WrapperLayer):
                 copies[adapter_name] = nn.Parameter(own[name].detach().to(torch.float32, copy=True))
 
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
-        """What the module computes with its trained weights, if any are active."""
+        """Compute the module with its trained weights, if any are active."""
         active = [name for name in self.active_adapters if self._trained(name)]
         if self.disable_adapters or self.merged or not active:
             return self.base_layer(hidden)
@@ -63,7 +62,7 @@ class CopiedLayer(WrapperLayer):
 
     @torch.no_grad()
     def merge(self, safe_merge: bool = False, adapter_names: list[str] | None = None) -> None:
-        """Write the trained weights into the base."""
+        """Write the trained weights into the base model."""
         for name in check_adapters_to_merge(self, adapter_names):
             for key, trained in self._trained(name).items():
                 getattr(self.base_layer, key).copy_(trained)

@@ -40,9 +40,9 @@ class PrefixOptions(TrainedMethodOptions):
 
 
 def prefix_targets(shape: ModelShape, options: PrefixOptions) -> Sequence[TargetModule]:
-    """In attention: a key and a value, each as wide as all heads together (w), for each vector.
+    """Count a key and a value for each vector in attention, each as wide as all heads together (w).
 
-    With a network of width h: h for each vector, h x h + h, and h x 2w + 2w.
+    With a network of width h there are h for each vector, h x h + h, and h x 2w + 2w.
     """
     width, inner = 2 * shape.attention_width, options.network
     network = inner * inner + inner + inner * width + width if inner else 0
@@ -54,7 +54,7 @@ def prefix_targets(shape: ModelShape, options: PrefixOptions) -> Sequence[Target
 
 
 def stored_prefixes(shape: ModelShape, options: PrefixOptions, sizes: Sizes) -> int:
-    """The prefixes themselves, and the new entries that every method trains."""
+    """Count the prefixes themselves, and the new entries that every method trains."""
     prefixes = 2 * shape.attention_width * sum(sizes.get(attention, 0) for attention in shape.attentions)
     return prefixes + new_entry_parameters(shape)
 

@@ -1,4 +1,4 @@
-"""Prefix tuning as a peft tuner: trained keys and values before those of every attention (Li & Liang 2021).
+"""The adapter of prefix tuning: trained keys and values before those of every attention (Li & Liang 2021).
 
 Peft's own prefix tuning fills the decoder's cache: it leaves the encoder and the cross-attention alone, and on
 encoder-decoder models half of its parameters reach no layer. Here each attention module is wrapped, and the prefix is
@@ -31,7 +31,7 @@ SUPPORTED = ("eager", "sdpa")
 
 @dataclass
 class PrefixConfig(AdapterConfig):
-    """Which attention modules get a prefix, and how long each of them is."""
+    """Configuration of prefix tuning: which attention modules get a prefix, and how long each is."""
 
     adapter_type = "PREFIX"
 
@@ -60,7 +60,7 @@ def attend(
     position_bias: torch.Tensor | None = None,
     **options: Any,
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Attention of (batch, heads, queries, width) over the prefix and what is behind it; the prefix is never masked.
+    """Compute attention of (batch, heads, queries, width) over the prefix, which is never masked, and all keys behind.
 
     T5's biases by distance, (1, heads, queries, keys), are nought for a prefix, which stands nowhere.
     """
@@ -108,18 +108,18 @@ class PrefixLayer(WrapperLayer):
         self.prefix_values[adapter_name] = nn.Parameter(torch.zeros_like(keys))
 
     def adapters(self) -> list[str]:
-        """Names of the active adapters that this module has."""
+        """Return the names of the active adapters that this module has."""
         return [name for name in self.active_adapters if name in self.prefix_keys or name in self.prefix_network]
 
     def keys_and_values(self, adapter_name: str) -> tuple[torch.Tensor, torch.Tensor]:
-        """The prefix of an adapter, (length, all heads) each."""
+        """Return the keys and values of an adapter, (length, all heads) each."""
         if adapter_name in self.prefix_network:
             return self.prefix_network[adapter_name]()
         return self.prefix_keys[adapter_name], self.prefix_values[adapter_name]
 
     @torch.no_grad()
     def start_at(self, adapter_name: str, *, key: torch.Tensor, own: float) -> None:
-        """Keys around a key, (all heads), by a random direction of their own each of this size; values stay zero."""
+        """Set the keys near one key, (all heads), each off it by a random direction of this size; values stay zero."""
         if adapter_name in self.prefix_network:
             self.prefix_network[adapter_name].start_at(key=key, own=own)
             return
@@ -127,7 +127,7 @@ class PrefixLayer(WrapperLayer):
         keys.copy_(key + own * torch.randn_like(keys))
 
     def fold(self) -> None:
-        """Put the prefixes that networks make in the place of these."""
+        """Replace the networks by the prefixes that they make."""
         for name in list(self.prefix_network):
             keys, values = self.prefix_network[name]()
             self.prefix_keys[name] = nn.Parameter(keys.detach().clone())
@@ -135,7 +135,7 @@ class PrefixLayer(WrapperLayer):
             del self.prefix_network[name]
 
     def forward(self, *args: Any, **kwargs: Any) -> tuple[torch.Tensor | None, ...]:
-        """What the attention module returns, its hidden states of shape (batch, length, d_model) first."""
+        """Return what the attention module returns, its hidden states of shape (batch, length, d_model) first."""
         active = self.adapters()
         if self.disable_adapters or not active:
             return self.base_layer(*args, **kwargs)
@@ -176,7 +176,7 @@ class PrefixModel(WrappingAdapter):
 
 
 def fold_networks(tuned: PeftModel) -> PeftModel:
-    """The same model with its prefixes as they are, without the networks that made them while they were trained."""
+    """Return the same model with its prefixes, without the networks that made them while they were trained."""
     for layer in tuned.modules():
         if isinstance(layer, PrefixLayer):
             layer.fold()
@@ -195,13 +195,13 @@ class PrefixNetwork(nn.Module):
         self.out = nn.Linear(inner, 2 * width)
 
     def forward(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Keys and values of the prefix."""
+        """Return keys and values of the prefix."""
         keys, values = self.out(torch.tanh(self.hidden(self.vectors))).chunk(2, dim=1)
         return keys, values
 
     @torch.no_grad()
     def start_at(self, *, key: torch.Tensor, own: float) -> None:
-        """Begin with keys around a key, by a direction of their own each of this size, and with values of zero."""
+        """Begin with keys near one key, each off it by a direction of this size, and with values of zero."""
         width = len(key)
         self.out.bias.zero_()
         self.out.weight[width:] = 0
@@ -222,7 +222,7 @@ ROWS, ROW_TOKENS = 32, 16
 
 @torch.no_grad()
 def typical_queries(model: nn.Module, attentions: Iterable[str]) -> dict[str, torch.Tensor]:
-    """Queries of the attention modules of a base model, (heads, queries, width of a head)."""
+    """Collect queries of the attention modules of a base model, (heads, queries, width of a head)."""
     found: dict[str, torch.Tensor] = {}
 
     def remember(name: str, queries: torch.Tensor) -> None:
@@ -260,7 +260,7 @@ def start_near_base(model: nn.Module, queries: Mapping[str, torch.Tensor]) -> No
 
 
 def _keys_with_score(queries: torch.Tensor, score: float) -> torch.Tensor:
-    """Keys, (heads, width), with this score under the mean query, and with the least variance of it over all queries.
+    """Find keys, (heads, width), with this score under the mean query and its least variance over all queries.
 
     The variance counts, since what a prefix takes grows with the exponential of its score.
     """

@@ -35,7 +35,7 @@ def longest_prompt(shape: ModelShape) -> int:
 
 
 def prompt_targets(shape: ModelShape, options: PromptOptions) -> Sequence[TargetModule]:
-    """Before the source: a vector (d) for each token of the prompt."""
+    """Count a vector (d) for each token of the prompt before the source."""
     return [TargetModule(module=encoder_of(shape), base=0, per_size=shape.d_model, max_size=longest_prompt(shape))]
 
 

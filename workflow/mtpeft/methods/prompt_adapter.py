@@ -1,4 +1,4 @@
-"""Prompt tuning as a peft tuner: trained vectors before the embeddings of the source (Lester et al. 2021).
+"""The adapter of prompt tuning: trained vectors before the embeddings of the source (Lester et al. 2021).
 
 They start as embeddings of entries of the vocabulary, in the scale in which the encoder reads them, and take positions
 as tokens would, so that a source keeps the positions that are left; see `encoder_input` for what is cut off it.
@@ -29,7 +29,7 @@ SIDES = ("encoder", "decoder")
 
 @dataclass
 class PromptConfig(AdapterConfig):
-    """How long the prompt is; the modules to wrap are the encoder and the decoder."""
+    """Configuration of prompt tuning; its target modules are the encoder and the decoder."""
 
     adapter_type = "PROMPT"
 
@@ -50,19 +50,19 @@ class PromptLayer(EncoderInputLayer):
         self.prompt_vectors[adapter_name] = nn.Parameter(words(self.base_layer, config.tokens))
 
     def prompt(self, adapter_name: str) -> torch.Tensor:
-        """The vectors of an adapter: shape (tokens, d_model)."""
+        """Return the vectors of an adapter: shape (tokens, d_model)."""
         return self.prompt_vectors[adapter_name]
 
     def change(
         self, embeddings: torch.Tensor, mask: torch.Tensor | None, adapter_name: str
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """The prompt, then the source."""
+        """Put the prompt before the source."""
         prompt, positions = self.prompt(adapter_name), positions_of(self.base_layer)
         embeddings, mask = fitted(embeddings, mask, None if positions is None else positions - len(prompt))
         return prepended(prompt, self.shifted(embeddings, adapter_name), mask)
 
     def shifted(self, embeddings: torch.Tensor, adapter_name: str) -> torch.Tensor:
-        """Embeddings of the source as an adapter has them."""
+        """Return the embeddings of the source as an adapter has them."""
         return embeddings
 
 
@@ -74,7 +74,7 @@ class PromptModel(WrappingAdapter):
     encoder_wrapper = PromptLayer
 
     def wrap(self, target: nn.Module, adapter_name: str, *, module: str, **place: Any) -> WrapperLayer:
-        """The encoder or the decoder in the wrapper of its side."""
+        """Wrap the encoder or the decoder in the wrapper of its side."""
         side = PromptedDecoderLayer if module.endswith("decoder") else self.encoder_wrapper
         return side(target, adapter_name)
 
@@ -96,13 +96,13 @@ class PromptModel(WrappingAdapter):
 
 
 def ends_with(modules: Sequence[str], names: Sequence[str]) -> bool:
-    """Whether modules are those of these names, wherever in the model they are."""
+    """Return whether modules are those of these names, wherever in the model they are."""
     return sorted(module.rsplit(".", 1)[-1] for module in modules) == sorted(names)
 
 
 @torch.no_grad()
 def words(encoder: nn.Module, count: int) -> torch.Tensor:
-    """Embeddings of random entries of the vocabulary, no two alike while there are enough: shape (count, d_model)."""
+    """Draw embeddings of random entries of the vocabulary, no two alike while there are enough: (count, d_model)."""
     table = encoder.embed_tokens.weight
     entries = min(FREQUENT, len(table) - HUGGINGFACE_SPECIALS)
     drawn = torch.randperm(entries)[torch.arange(count) % entries] + HUGGINGFACE_SPECIALS

@@ -40,7 +40,7 @@ def layers_of(shape: ModelShape, stack: str) -> list[str]:
 
 
 def sequence_prefix_targets(shape: ModelShape, options: SequencePrefixOptions) -> Sequence[TargetModule]:
-    """Before the source and before the target: for each position a vector (d) in each layer.
+    """Count a vector (d) in each layer for each position before the source and before the target.
 
     With a network of width h, each layer but the first of a side has d x h + h and h x d + d besides.
     """
@@ -54,7 +54,7 @@ def sequence_prefix_targets(shape: ModelShape, options: SequencePrefixOptions) -
 
 
 def stored_vectors(shape: ModelShape, options: SequencePrefixOptions, sizes: Sizes) -> int:
-    """The vectors themselves, and the new entries that every method trains."""
+    """Count the vectors themselves, and the new entries that every method trains."""
     stacks = both_sides(encoder_of(shape))
     vectors = sum(sizes[stack] * len(layers_of(shape, stack)) for stack in stacks)
     return vectors * shape.d_model + new_entry_parameters(shape)

@@ -1,4 +1,4 @@
-"""Prefixes in the sequence as a peft tuner (Üstün & Cooper Stickland 2022, arXiv 2205.11277).
+"""The adapter of prefixes in the sequence (Üstün & Cooper Stickland 2022, arXiv 2205.11277).
 
 The encoder and the decoder read trained embeddings before their own, which take positions as tokens would. Each further
 layer gets vectors of its own in the place of what the layer before has made of these positions. The decoder's prefix is
@@ -29,7 +29,7 @@ STACKS = ("encoder", "decoder")
 
 @dataclass
 class SequencePrefixConfig(AdapterConfig):
-    """How many positions each stack has before its own, and its layers behind the first, by module name."""
+    """Configuration of prefixes in the sequence: positions of each stack and of its layers behind the first."""
 
     adapter_type = "SEQUENCE_PREFIX"
 
@@ -38,7 +38,7 @@ class SequencePrefixConfig(AdapterConfig):
 
 
 class _Stack:
-    """What both stacks share: trained embeddings, and layers in wrappers of their own."""
+    """Trained embeddings before a stack, whose layers have wrappers of their own."""
 
     adapter_layer_names = ("seqprefix_embeddings",)
 
@@ -47,7 +47,7 @@ class _Stack:
         self.seqprefix_embeddings[adapter_name] = nn.Parameter(words(self.base_layer, length))
 
     def unload_and_optionally_merge_module(self, *, merge: bool, **options: Any) -> nn.Module:
-        """The stack without prefixes, its layers included, which peft does not look for inside of a wrapper.
+        """Return the stack without prefixes, its layers included, which peft does not look for inside of a wrapper.
 
         Raises:
             ValueError: it should be merged.
@@ -70,7 +70,7 @@ class PrefixedEncoder(_Stack, EncoderInputLayer):
     def change(
         self, embeddings: torch.Tensor, mask: torch.Tensor | None, adapter_name: str
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """The prefix, then the source."""
+        """Put the prefix before the source."""
         prefix, positions = self.seqprefix_embeddings[adapter_name], positions_of(self.base_layer)
         embeddings, mask = fitted(embeddings, mask, None if positions is None else positions - len(prefix))
         return prepended(prefix, embeddings, mask)
@@ -84,7 +84,7 @@ class PrefixedDecoder(_Stack, PromptedDecoderLayer):
         self.seqprefix_embeddings = nn.ParameterDict()
 
     def length(self) -> int:
-        """Positions before the target."""
+        """Return the number of positions before the target."""
         active = self.active_in(self.seqprefix_embeddings)
         return len(self.seqprefix_embeddings[active[-1]]) if active and not self.disable_adapters else 0
 
@@ -95,7 +95,7 @@ class PrefixedDecoder(_Stack, PromptedDecoderLayer):
         inputs_embeds: torch.Tensor | None = None,
         **kwargs: Any,
     ) -> Any:
-        """What the decoder returns for the tokens alone."""
+        """Return what the decoder returns for the tokens alone."""
         length = self.length()
         if length and attention_mask is not None:
             attention_mask = functional.pad(attention_mask, (length, 0), value=1)
@@ -133,19 +133,19 @@ class PrefixedLayer(WrapperLayer):
             self.seqprefix_network[adapter_name] = made if device.type == "meta" else made.to(device)
 
     def vectors(self, adapter_name: str) -> torch.Tensor:
-        """What stands at the positions of the prefix: (length, d_model)."""
+        """Return what stands at the positions of the prefix: (length, d_model)."""
         vectors = self.seqprefix_vectors[adapter_name]
         return self.seqprefix_network[adapter_name](vectors) if adapter_name in self.seqprefix_network else vectors
 
     @torch.no_grad()
     def fold(self) -> None:
-        """Put what the networks make in the place of what they read."""
+        """Replace what the networks read by what they make of it."""
         for name in list(self.seqprefix_network):
             self.seqprefix_vectors[name] = nn.Parameter(self.vectors(name).clone())
             del self.seqprefix_network[name]
 
     def forward(self, hidden_states: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
-        """What the layer returns for hidden states, (batch, length, d_model), whose first ones are overwritten."""
+        """Return what the layer returns for hidden states, (batch, length, d_model), whose first are overwritten."""
         active = self.active_in(self.seqprefix_vectors)
         read = active and not self.disable_adapters
         if read and not (self._in_decoder and not is_first(kwargs.get("past_key_values"), self._place)):
@@ -160,7 +160,7 @@ class PrefixedLayer(WrapperLayer):
 
 
 def is_first(cache: Any, layer: int = 0) -> bool:
-    """Whether a decoder layer has read nothing yet, so that the prefix is in what it reads now."""
+    """Return whether a decoder layer has read nothing yet, so that the prefix is in what it reads now."""
     return cache is None or int(cache.get_seq_length(layer)) == 0
 
 
@@ -173,7 +173,7 @@ class SequencePrefixModel(WrappingAdapter):
     def wrap(
         self, target: nn.Module, adapter_name: str, *, parent: nn.Module, config: SequencePrefixConfig, module: str
     ) -> WrapperLayer:
-        """A stack or one of its layers in its wrapper."""
+        """Wrap a stack or one of its layers."""
         name = module.rpartition(".")[2]
         if name in STACKS:
             return (PrefixedEncoder if name == "encoder" else PrefixedDecoder)(target, adapter_name)
@@ -192,12 +192,12 @@ class SequencePrefixModel(WrappingAdapter):
 
 
 def target_prefix_length(model: nn.Module) -> int:
-    """Positions that the active adapter puts before each target; none where it puts none."""
+    """Return how many positions the active adapter puts before each target."""
     return sum(module.length() for module in model.modules() if isinstance(module, PrefixedDecoder))
 
 
 def fold_networks(tuned: PeftModel) -> PeftModel:
-    """The same model with its vectors as they are, without the networks that made them while they were trained."""
+    """Return the same model with its vectors, without the networks that made them while they were trained."""
     for layer in tuned.modules():
         if isinstance(layer, PrefixedLayer):
             layer.fold()

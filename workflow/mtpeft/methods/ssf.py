@@ -21,7 +21,7 @@ class SsfOptions(TrainedMethodOptions):
 
 
 def scale_targets(shape: ModelShape, options: SsfOptions) -> Sequence[TargetModule]:
-    """Behind every linear layer and layer norm: a scale and, but for keys, where there is a bias a shift."""
+    """Count a scale behind every linear layer and layer norm and, but for keys, a shift where there is a bias."""
     return [
         *(TargetModule.fixed(x.module, x.outputs * (1 + (x.bias and x.role != "key"))) for x in shape.linears),
         *(TargetModule.fixed(norm.module, norm.parameters) for norm in shape.norms),

@@ -1,4 +1,4 @@
-"""Scale and shift as a peft tuner: scale * module(x) + shift (SSF, Lian et al. 2022, arXiv 2210.08823)."""
+"""The adapter of scale and shift: scale * module(x) + shift (SSF, Lian et al. 2022, arXiv 2210.08823)."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from mtpeft.models.families.module_names import is_key_projection
 
 @dataclass
 class SsfConfig(AdapterConfig):
-    """Whose outputs are scaled and shifted."""
+    """Configuration of SSF: whose outputs are scaled and shifted."""
 
     adapter_type = "SSF"
 
@@ -35,7 +35,7 @@ class SsfLayer(WrapperLayer):
             self.ssf_shift[adapter_name] = nn.Parameter(torch.zeros(width, device=device))
 
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
-        """What the module computes, scaled and shifted by the active adapters in turn."""
+        """Compute the module, scaled and shifted by the active adapters in turn."""
         output = self.base_layer(hidden)
         if self.disable_adapters or self.merged:
             return output

@@ -55,7 +55,7 @@ def stages_of(options: MethodOptions) -> Sequence[MethodOptions]:
 
 
 def stage_targets(shape: ModelShape, options: StageOptions) -> Sequence[TargetModule]:
-    """Target modules of all stages: those of the last as they are, those of the others at their given size."""
+    """Return the target modules of the last stage as they are, and those of the others at their given size."""
     *earlier, last = options.stages
     fixed = [
         TargetModule.fixed(_name(number, target.module), target.cost(size if target.grows else 1))

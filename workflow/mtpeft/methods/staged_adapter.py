@@ -1,4 +1,4 @@
-"""Several peft models of one base, as one model: what the stages of a method train.
+"""A model with several stages of a method: several peft models of one base, as one model.
 
 Peft refuses to put anything inside of what it has put into a model before. So each stage is added, stored and taken
 away while the others are lifted off the base, and names modules as the base does; in between all of them stand in
@@ -58,7 +58,7 @@ class StagedModel(nn.Module):
             return getattr(self.model, name)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """What the model computes with all its stages."""
+        """Compute the model with all its stages."""
         return self.model(*args, **kwargs)
 
     def add(self, apply: Apply, sizes: Sizes) -> None:
@@ -100,16 +100,16 @@ class StagedModel(nn.Module):
 
     @contextmanager
     def disable_adapter(self) -> Iterator[None]:
-        """The base model as it is without any stage."""
+        """Let the base model be as it is without any stage."""
         with self._stages[-1].tuned.disable_adapter():
             yield
 
     def unload(self) -> nn.Module:
-        """The base model, all stages taken away."""
+        """Take all stages away and return the base model."""
         return self._end(lambda tuned: tuned.base_model.unload())
 
     def merge_and_unload(self) -> nn.Module:
-        """The base model, all stages written into it.
+        """Write all stages into the base model and return it.
 
         Raises:
             ValueError: one of them is no change of a weight.
@@ -127,7 +127,7 @@ class StagedModel(nn.Module):
 
     @contextmanager
     def _only(self, *kept: _Stage) -> Iterator[None]:
-        """The base model with these stages alone in place."""
+        """Leave these stages alone in the base model."""
         for stage in reversed(self._stages):
             _lift(stage.places)
         for stage in kept:

@@ -6,7 +6,7 @@ and the output projection never are, nor is the second matrix of the feed-forwar
 floats. With 8 bits the inputs of a layer are quantised as well (on a CPU in evaluation alone), except columns with an
 outlier anywhere in the batch, so that a sentence's translation may depend on the other sentences of its batch.
 
-Nothing of peft's `prepare_model_for_kbit_training` is needed: it freezes the base model, as every tuner does by itself,
+Nothing of peft's `prepare_model_for_kbit_training` is needed: it freezes the base model, as an adapter does by itself,
 turns 16-bit floats into 32-bit ones, which `precision` decides here, and has activations computed twice to save memory.
 """
 

@@ -27,14 +27,14 @@ DIGITS = 4
 
 
 @dataclass(frozen=True)
-class Setting:
+class PairAndSeed:
     """Where a rate is tried: a language pair and a seed.
 
     Attributes:
         prepared: training of this pair and seed.
         pair: label of the language pair.
         seed: of the training.
-        label: `pair/seed`, in the names of files and inputs; empty where there is one setting.
+        label: `pair/seed`, in the names of files and inputs; empty where there is one pair and one seed.
     """
 
     prepared: PreparedTraining
@@ -56,7 +56,7 @@ def search_rate(
     Args:
         params: candidates, and the params of the `trial`, or of all `trials` by `pair/seed`.
         labels: labels that the cells which use the rate have in common.
-        inputs: files of each setting, in the order of the params.
+        inputs: files of each pair and seed, in the order of the params.
         record: where the record goes.
         execution: how the trials run.
 
@@ -65,23 +65,25 @@ def search_rate(
     """
     state = search_state_of(record)
     with attempting(state) as attempt:
-        settings = _settings(params, inputs, execution)
+        pairs_and_seeds = _pairs_and_seeds(params, inputs, execution)
         trials: dict[float, list[Trial]] = {}
         while (rate := next_rate(means(trials), params["candidates"], params["extensions"])) is not None:
             folder = state / f"{rate:g}"
-            trials[rate] = [_trial(setting, rate, folder / setting.label, attempt.preemption) for setting in settings]
+            trials[rate] = [_trial(place, rate, folder / place.label, attempt.preemption) for place in pairs_and_seeds]
         if is_first():
-            content = _record(params, labels, settings, trials=trials, attempts=attempt.end(FINISHED))
+            content = _record(params, labels, pairs_and_seeds, trials=trials, attempts=attempt.end(FINISHED))
             write_record(record, content.model_dump())
             shutil.rmtree(state, ignore_errors=True)  # on NFS the open lock can't be removed
 
 
-def _settings(params: Mapping[str, Any], inputs: Sequence[CellInputs], execution: Execution) -> list[Setting]:
+def _pairs_and_seeds(
+    params: Mapping[str, Any], inputs: Sequence[CellInputs], execution: Execution
+) -> list[PairAndSeed]:
     if "trial" in params:
         (own,), trial = inputs, params["trial"]
-        return [Setting(prepare_training(trial, own, execution), params["pair"], trial["seed"], label="")]
+        return [PairAndSeed(prepare_training(trial, own, execution), params["pair"], trial["seed"], label="")]
     return [
-        Setting(prepare_training(trial, own, execution), label.rpartition("/")[0], trial["seed"], label)
+        PairAndSeed(prepare_training(trial, own, execution), label.rpartition("/")[0], trial["seed"], label)
         for (label, trial), own in zip(params["trials"].items(), inputs, strict=True)
     ]
 
@@ -130,10 +132,10 @@ def _rounded(rate: float) -> float:
     return float(f"{rate:.{DIGITS}g}")
 
 
-def _trial(setting: Setting, rate: float, folder: Path, preemption: PreemptionHandler) -> Trial:
+def _trial(place: PairAndSeed, rate: float, folder: Path, preemption: PreemptionHandler) -> Trial:
     """Run one trial, or read the one that an earlier attempt has finished."""
     folder.mkdir(parents=True, exist_ok=True)
-    prepared = replace(setting.prepared, learning_rate=rate)
+    prepared = replace(place.prepared, learning_rate=rate)
     identity = canonical({"params": prepared.params.plain, "inputs": prepared.hashes, "learning_rate": rate})
     finished = folder / "trial.json"
     if finished.exists() and (found := json.loads(finished.read_text(encoding="utf-8")))["identity"] == identity:
@@ -143,8 +145,8 @@ def _trial(setting: Setting, rate: float, folder: Path, preemption: PreemptionHa
     _, run = run_training(prepared, state_folder=folder, preemption=preemption)
     trial = Trial(
         learning_rate=rate,
-        pair=setting.pair,
-        seed=setting.seed,
+        pair=place.pair,
+        seed=place.seed,
         status=run.status,
         best_step=run.best_step,
         dev_history=run.history,
@@ -158,21 +160,21 @@ def _trial(setting: Setting, rate: float, folder: Path, preemption: PreemptionHa
 def _record(
     params: Mapping[str, Any],
     labels: Mapping[str, str],
-    settings: Sequence[Setting],
+    pairs_and_seeds: Sequence[PairAndSeed],
     *,
     trials: Mapping[float, Sequence[Trial]],
     attempts: list[Entry],
 ) -> RateRecord:
     chosen = best_rate(means(trials))
-    first = settings[0].prepared
+    first = pairs_and_seeds[0].prepared
     hashes = {
-        f"{setting.label}/{name}" if setting.label else name: digest
-        for setting in settings
-        for name, digest in setting.prepared.hashes.items()
+        f"{place.label}/{name}" if place.label else name: digest
+        for place in pairs_and_seeds
+        for name, digest in place.prepared.hashes.items()
     }
     return RateRecord(
         labels=dict(labels),
-        settings=dict(params),
+        params=dict(params),
         execution=describe(str(first.device), first.params.threads) | {"attempts": attempts},
         versions=versions(more=first.precision.packages),
         inputs={"base": str(first.inputs.base), **hashes},

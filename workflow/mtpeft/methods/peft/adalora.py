@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def rank_cost(inputs: int, outputs: int) -> int:
-    """Parameters of one rank: a vector of each side and a singular value."""
+    """Return the parameters of one rank: a vector of each side and a singular value."""
     return inputs + outputs + 1
 
 
@@ -35,7 +35,7 @@ def _cost(linear: Linear) -> int:
 
 
 def start_ranks(linears: Sequence[Linear], sizes: Sizes, start: float) -> dict[str, int]:
-    """Rank of each layer at the start, given the ranks that are left at the end."""
+    """Return the rank of each layer at the start, given the ranks that are left at the end."""
     left: Counter[int] = Counter()
     for linear in linears:
         left[_cost(linear)] += sizes.get(linear.module, 0)
@@ -51,7 +51,7 @@ def start_ranks(linears: Sequence[Linear], sizes: Sizes, start: float) -> dict[s
 
 
 def parameters_at_start(shape: ModelShape, options: Options, sizes: Sizes) -> int:
-    """What is trained before anything is pruned."""
+    """Count what is trained before anything is pruned."""
     linears = options.linears(shape)
     ranks = start_ranks(linears, sizes, options.start)
     return sum(ranks.get(x.module, 0) * _cost(x) for x in linears) + new_entry_parameters(shape)

@@ -1,6 +1,6 @@
 """AdaLoRA's pruning, as peft has it, around the updates of this project (Zhang et al. 2023, arXiv 2303.10512).
 
-Peft adds the regulariser to a loss that the model computes itself, and wants to be told of each update. Ranks are
+Peft adds the regulariser to a loss that the model computes itself, and has to be called after each update. Ranks are
 pruned over the middle part of the updates, by the importance of each triplet of a singular value and its two vectors;
 a pruned triplet has a singular value of zero. Peft prunes all layers to one number of triplets, whatever they cost, and
 all of equal importance at once. Here layers of equal cost share a number of triplets, which is met exactly.
@@ -87,7 +87,7 @@ class ExactAllocator(RankAllocator):
         return f"{module}.{part}.{self.adapter_name}"
 
     def _score(self, module: str) -> torch.Tensor:
-        """Importance of the triplets of a module: that of the singular value, and the mean of each of its vectors."""
+        """Return the importance of a module's triplets: that of the singular value, and the mean of each vector."""
         values, inputs, outputs = (
             self._element_score(self._parameter(module, part)) for part in ("lora_E", "lora_A", "lora_B")
         )
@@ -95,7 +95,7 @@ class ExactAllocator(RankAllocator):
 
 
 def _largest(scores: Mapping[str, torch.Tensor], count: int) -> dict[str, torch.Tensor]:
-    """Which of all scores are the `count` largest, by module; among equals the earlier ones."""
+    """Return which of all scores are the `count` largest, by module; among equals the earlier ones."""
     order = torch.cat(list(scores.values())).argsort(descending=True, stable=True)
     kept = torch.zeros(len(order), dtype=torch.bool, device=order.device)
     kept[order[:count]] = True
@@ -128,19 +128,20 @@ class RankAllocation(UpdateHook):
         self._tuner.update_and_allocate(update)
 
     def may_be_kept(self, update: int, updates: int) -> bool:
-        """Whether no more is left than the budget allows: once all is pruned, and before the first update, when all
-        singular values are zero.
+        """Return whether no more is left than the budget allows.
+
+        That is so once all is pruned, and before the first update, when all singular values are zero.
         """
         return update == 0 or update >= updates - _quiet_end(updates)
 
     def memory(self) -> Mapping[str, torch.Tensor]:
-        """Averages of the importance, and which triplets are left."""
+        """Return averages of the importance, and which triplets are left."""
         kept = {name: torch.tensor(which) for name, which in (self._config.rank_pattern or {}).items()}
         parts = {"importance": self._allocator.exp_avg_ipt, "doubt": self._allocator.exp_avg_unc, "kept": kept}
         return {f"{part}/{name}": tensor for part, tensors in parts.items() for name, tensor in tensors.items()}
 
     def remember(self, memory: Mapping[str, torch.Tensor]) -> None:
-        """Go on with averages and triplets."""
+        """Resume with averages and triplets."""
         parts: dict[str, dict[str, torch.Tensor]] = {"importance": {}, "doubt": {}, "kept": {}}
         for key, tensor in memory.items():
             part, _, name = key.partition("/")
@@ -155,14 +156,14 @@ def _quiet_end(updates: int) -> int:
 
 
 def _distance(name: str, vectors: nn.Parameter) -> torch.Tensor:
-    """How far singular vectors are from being orthogonal and of length one."""
+    """Return how far singular vectors are from being orthogonal and of length one."""
     products = vectors @ vectors.T if ".lora_A." in name else vectors.T @ vectors
     return torch.linalg.norm(products - torch.eye(len(products), device=products.device))
 
 
 @torch.no_grad()
 def without_pruned_ranks(model: PeftModel) -> PeftModel:
-    """The same model without the triplets that were pruned, and without the layers that have none left.
+    """Return the same model without the triplets that were pruned, and without the layers that have none left.
 
     Where a run ended before all was pruned, the triplets with the smallest singular values go.
     """
@@ -189,7 +190,7 @@ def without_pruned_ranks(model: PeftModel) -> PeftModel:
 
 
 def _size(layer: SVDLinear, pattern: Mapping[str, list[bool]] | None, name: str) -> torch.Tensor:
-    """Size of each singular value; those that stay come first whatever theirs is."""
+    """Return the size of each singular value, with those that stay before all others."""
     (adapter,) = layer.active_adapters
     sizes = layer.lora_E[adapter].flatten().abs()
     stays = (pattern or {}).get(f"{name}.lora_E.{adapter}")
@@ -213,6 +214,6 @@ def _keep_ranks(layer: SVDLinear, kept: torch.Tensor, adapter: str) -> None:
 
 
 def ranks_of(model: PeftModel) -> dict[str, int]:
-    """Rank of each module that has one."""
+    """Return the rank of each module that has one."""
     adapter = model.active_adapter
     return {name: layer.r[adapter] for name, layer in _layers(model.base_model.model).items() if layer.r[adapter]}

@@ -19,7 +19,7 @@ PER_OUTPUT = {"road_1": 1, "road_2": 2, "road_4": 4}
 
 
 def _scale_targets(shape: ModelShape, options: Options) -> Sequence[TargetModule]:
-    """A factor for each output of keys and values, and for each input of what closes a feed-forward block."""
+    """Count a factor for each output of keys and values, and for each input of what closes a feed-forward block."""
     scaled = [TargetModule.fixed(x.module, x.outputs) for x in shape.linears if x.role in ("key", "value")]
     return [*scaled, *(TargetModule.fixed(x.module, x.inputs) for x in shape.linears if is_last_of_block(x.module))]
 
@@ -29,7 +29,7 @@ def _feed_forward(model: "nn.Module", modules: Sequence[str], options: Options) 
 
 
 def _turn_targets(shape: ModelShape, options: Options) -> Sequence[TargetModule]:
-    """An angle and a length for each pair of outputs; the variants have one for each output, or two."""
+    """Count an angle and a length for each pair of outputs; the variants have one for each output, or two."""
     return [TargetModule.fixed(x.module, PER_OUTPUT[options.variant] * x.outputs) for x in shape.linears]
 
 
@@ -39,7 +39,7 @@ def _group(model: "nn.Module", modules: Sequence[str], options: Options) -> Keys
 
 
 def _shift_targets(shape: ModelShape, options: Options) -> Sequence[TargetModule]:
-    """A bias of the values, which the paper finds to bring most."""
+    """Count a bias of the values, which the paper finds to bring most."""
     return [TargetModule.fixed(x.module, x.outputs) for x in shape.linears if x.role == "value"]
 
 

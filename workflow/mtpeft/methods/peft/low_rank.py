@@ -14,17 +14,17 @@ def beside(module: str, *, per_size: int, max_size: int, base: int = 0) -> Targe
 
 
 def rank(size: int, widths: Widths, options: Options) -> Keys:
-    """The size is the rank, and nothing follows it."""
+    """Set the rank to the size; nothing follows it."""
     return {"r": size}
 
 
 def scaled_rank(size: int, widths: Widths, options: Options) -> Keys:
-    """The size is the rank, and alpha follows it, so that the scaling is one for all."""
+    """Set the rank to the size; alpha follows it, so that the scaling is one for all."""
     return {"r": size, "alpha": options.scaling * size}
 
 
 def factors(width: int, factor: int) -> tuple[int, int]:
-    """Two factors of a width, the first at most `factor` and as near to it as can be, as LoKr chooses them."""
+    """Split a width into two factors, the first at most `factor` and as near to it as can be, as LoKr chooses them."""
     if width % factor == 0:
         return factor, width // factor
     small = max(divisor for divisor in range(1, min(factor, int(width**0.5)) + 1) if width % divisor == 0)
@@ -32,7 +32,7 @@ def factors(width: int, factor: int) -> tuple[int, int]:
 
 
 def _kronecker(module: str, widths: Widths, options: Options) -> TargetModule:
-    """A small whole matrix, and a large one of a rank: peft makes it whole from half its longer side on."""
+    """Count a small whole matrix, and a large one of a rank: peft makes it whole from half its longer side on."""
     (rows, height), (columns, width) = (factors(x, options.factor) for x in (widths.outputs, widths.inputs))
     return beside(module, base=rows * columns, per_size=height + width, max_size=max(1, (max(height, width) - 1) // 2))
 

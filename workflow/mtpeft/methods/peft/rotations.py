@@ -10,12 +10,12 @@ from mtpeft.methods.peft.tuner import Options, SizedByLayer, Widths, method_by_l
 
 
 def doublings(width: int) -> int:
-    """How often a width can be halved."""
+    """Return how often a width can be halved."""
     return (width & -width).bit_length() - 1
 
 
 def _blocks(module: str, widths: Widths, options: Options) -> TargetModule:
-    """Blocks of 2, 4, 8, … inputs, each with a rotation of its own: the half above the diagonal."""
+    """Count blocks of 2, 4, 8, … inputs, each with a rotation of its own: the half above the diagonal."""
     inputs = widths.inputs
     prices = tuple(inputs * (2**size - 1) // 2 for size in range(1, doublings(inputs) + 1))
     return TargetModule.with_costs(module, prices)
@@ -23,7 +23,7 @@ def _blocks(module: str, widths: Widths, options: Options) -> TargetModule:
 
 @cache
 def _subspaces(most: int) -> tuple[int, ...]:
-    """A rotation of the principal subspace of each rank from 1 on, and two lengths for each direction."""
+    """Count a rotation of the principal subspace of each rank from 1 on, and two lengths for each direction."""
     return tuple(rank * (rank - 1) // 2 + 2 * rank for rank in range(1, most + 1))
 
 

@@ -21,7 +21,7 @@ def _rank(step: int, linears: Sequence[Widths]) -> TargetModule:
 
 
 def _bases(linears: Sequence[Widths], options: Options) -> TargetModule:
-    """The full rank in so many pieces: a scale for each piece and input, and for each piece and rank."""
+    """Count the full rank in so many pieces: a scale for each piece and input, and for each piece and rank."""
     ranks = [_piece(pieces, linears) for pieces in range(1, _shorter(linears) + 1)]
     known = {rank: sum(_pieces(min(x), rank) * (min(x) + rank) for x in linears) for rank in set(ranks)}
     return TargetModule.with_costs(ALL_LINEARS, tuple(known[rank] for rank in ranks), min_size=1)
@@ -32,7 +32,7 @@ def _shorter(linears: Sequence[Widths]) -> int:
 
 
 def _piece(pieces: int, linears: Sequence[Widths]) -> int:
-    """Rank of a piece, where the full rank is cut into at most so many."""
+    """Return the rank of a piece, where the full rank is cut into at most so many."""
     return -(-_shorter(linears) // pieces)
 
 
@@ -41,12 +41,12 @@ def _pieces(width: int, rank: int) -> int:
 
 
 def vector_length(linears: Sequence[Widths]) -> int:
-    """The longest vector of VB-LoRA that all widths are multiples of."""
+    """Return the longest vector of VB-LoRA that all widths are multiples of."""
     return math.gcd(LONGEST_VECTOR, *(width for widths in linears for width in widths))
 
 
 def _bank(linears: Sequence[Widths], options: Options) -> TargetModule:
-    """Vectors, and for each piece of each low-rank matrix a score of each vector."""
+    """Count vectors, and for each piece of each low-rank matrix a score of each vector."""
     length = vector_length(linears)
     scores = options.rank * sum(map(sum, linears)) // length
     return TargetModule(module=ALL_LINEARS, base=0, per_size=length + scores, max_size=4096, min_size=options.topk)
@@ -67,7 +67,7 @@ def _rotations(linears: Sequence[Widths], options: Options) -> TargetModule:
 
 
 def _alike(shape: ModelShape) -> bool:
-    """Whether layers that play the same part have as many inputs everywhere, on both sides."""
+    """Return whether layers that play the same part have as many inputs everywhere, on both sides."""
     inputs: dict[tuple[str, ...], set[int]] = {}
     for linear in shape.linears:
         part = tuple(name for name in linear.module.split(".")[-2:] if not name.isdigit())
@@ -76,7 +76,7 @@ def _alike(shape: ModelShape) -> bool:
 
 
 def _share(size: int, linears: Sequence[Widths], options: Options) -> Keys:
-    """Peft rounds the number of entries down, so a little more is asked for."""
+    """Ask for a little more than the entries, since peft rounds their number down."""
     return {"sparse_rate": min(1.0, (size + 1e-6) / _unit(linears) ** 2)}
 
 

@@ -22,7 +22,7 @@ def _entries(module: str, widths: Widths, options: Options) -> TargetModule:
 
 
 def _circulants(module: str, widths: Widths, options: Options) -> TargetModule:
-    """Blocks whose rows are one row turned: as large as they may be, then halves, quarters, …"""
+    """Count blocks whose rows are one row turned: as large as they may be, then halves, quarters, …"""
     blocks = (_largest_block(widths) >> halvings for halvings in range(_largest_block(widths).bit_length()))
     return TargetModule.with_costs(module, tuple(widths.inputs * widths.outputs // block for block in blocks))
 
@@ -36,7 +36,7 @@ def _sparse_and_low_rank(module: str, widths: Widths, options: Options) -> Targe
 
 
 def _sparsity(size: int, widths: Widths, options: Options) -> Keys:
-    """Peft rounds the number of entries down, so half an entry more is asked for."""
+    """Ask for half an entry more, since peft rounds the number of entries down."""
     low_rank = {"r": options.rank, "lora_alpha": options.scaling * options.rank} if options.rank else {}
     return {"sparsity": max(0.0, 1 - (size + 0.5) / (widths.inputs * widths.outputs)), **low_rank}
 
