@@ -105,7 +105,7 @@ def _use(cell: str, translator: Translator, pair: str | None) -> Use:
     special_tokens = with_room_beside_prefix(
         special_tokens_of(translator.tokenizer, translator.model.config), translator.model
     )
-    return Use(named, (given["source"], given["target"]), translator.tokenizer, special_tokens, translator.search)
+    return Use(named, (given["source"], given["target"]), translator.tokenizer, special_tokens, translator.options)
 
 
 def _translations(translator: Translator) -> list[str]:
@@ -164,8 +164,8 @@ def _peft(cell: str, folder: Path, pair: str | None) -> None:
         return
     generation_settings(use).save_pretrained(folder)
     set_tokenizer(use).save_pretrained(folder)
-    told = task_id if task_modules(opened) else None
-    write_text(folder / PAGE, part_page(use, named, staged=configs[0].parent != Path("."), task_id=told))
+    own_id = task_id if task_modules(opened) else None
+    write_text(folder / PAGE, part_page(use, named, staged=configs[0].parent != Path("."), task_id=own_id))
     set_generation_settings(opened, use)
     _require_same(expected, plainly_translated(opened, translator.tokenizer.pretrained, PROBES, use))
 
@@ -203,13 +203,13 @@ def _ctranslate2(cell: str, folder: Path, pair: str | None) -> None:
         file.rename(folder / file.name)
     (folder / "converted").rmdir()
     shutil.rmtree(merged)
-    use = replace(_use(cell, translator, pair), search=replace(translator.search, beam_size=1))
+    use = replace(_use(cell, translator, pair), search=translator.options.model_copy(update={"beam_size": 1}))
     set_tokenizer(use).save_pretrained(folder)
     vocabulary = json.loads((folder / "shared_vocabulary.json").read_text(encoding="utf-8"))
     arguments = ctranslate2_arguments(use, vocabulary)
-    write_text(folder / PAGE, ctranslate2_page(replace(use, search=translator.search), arguments))
+    write_text(folder / PAGE, ctranslate2_page(replace(use, search=translator.options), arguments))
     # Beam search differs from engine to engine, so the check is by greedy search.
-    greedy = replace(translator, search=use.search)
+    greedy = replace(translator, options=use.search)
     _require_same(_translations(greedy), translated_by_ctranslate2(folder, PROBES, use, arguments))
 
 

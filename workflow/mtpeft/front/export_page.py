@@ -152,7 +152,7 @@ def part_page(use: Use, base: Base, *, staged: bool, task_id: int | None) -> str
         use: of the cell.
         base: that the folder belongs to.
         staged: there is a folder for each stage.
-        task_id: what modules that know the pairs of a group are told; None where there are none.
+        task_id: id of the language pair for task-conditioned modules; None where the model has none.
     """
     revision = [f"revision={base.revision!r}"] if base.revision else []
     options = ", ".join([repr(base.name), *revision, *written_options(base.precision)])
