@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mtpeft.cells import RATE_LABELS, Cell, cells_told
+from mtpeft.cells import RATE_LABELS, Cell, cells_in_params
 from mtpeft.config.contrasts import foreign_language
 from mtpeft.config.load import merge, validate
 from mtpeft.config.models import vocabulary_of
@@ -54,7 +54,7 @@ def all_params(configuration: Configuration) -> dict[tuple[str, ...], str]:
         for step in ("train", "decode", "score"):
             add(step, cell)
     for study in configuration.studies:
-        cells = cells_told(params_of("collect_scores", configuration, study))
+        cells = cells_in_params(params_of("collect_scores", configuration, study))
         jobs["collect_scores", study] = {"cells": sorted(cell.path for cell in cells)}
         add("draw_figure", study)
     return {job: canonical(content) for job, content in jobs.items()}

@@ -10,7 +10,7 @@ def test_warnings_of_records_are_told_once_each_with_their_record(tmp_path: Path
     said = {"a": ["much is taken", "a side looks wrong"], "b": ["much is taken"], "c": []}
     for name, warnings in said.items():
         write_record(tmp_path / f"{name}.json", {"warnings": warnings})
-    write_record(tmp_path / "old.json", {"settings": {}})
+    write_record(tmp_path / "old.json", {"params": {}})
     (tmp_path / "cut.json").write_text('{"warnings": ["no')
     files = [tmp_path / f"{name}.json" for name in ("a", "b", "c", "old", "cut", "none")]
     assert list(recorded_warnings(files)) == [f"{text} ({tmp_path / 'a.json'})" for text in said["a"]]

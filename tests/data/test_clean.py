@@ -200,7 +200,7 @@ def clean_files(tmp_path, monkeypatch, contents, **settings):
     monkeypatch.chdir(tmp_path)
     for name, text in contents.items():
         (tmp_path / name).write_bytes(text.encode())
-    common = {"recipe": 1, "source": "sw", "target": "en", "written_in": "sw", "clean": CLEAN}
+    common = {"step_version": 1, "source": "sw", "target": "en", "written_in": "sw", "clean": CLEAN}
     clean_pair({**common, **settings}, archives=[], output=tmp_path / "out.tsv", record=tmp_path / "out.json")
     return tsv.read_cleaned(tmp_path / "out.tsv"), records.read_record(tmp_path / "out.json")
 

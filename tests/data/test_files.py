@@ -13,7 +13,7 @@ from xml.sax.saxutils import escape
 import pytest
 import zstandard
 
-from mtpeft.config.held_out import held_out_settings
+from mtpeft.config.held_out import held_out_params
 from mtpeft.config.load import merge, validate
 from mtpeft.core.files import read_record
 from mtpeft.data.readers import READERS
@@ -286,13 +286,13 @@ def test_settings_hold_what_is_set_and_no_more(form, tmp_path, monkeypatch):
         (tmp_path / f"test.{name}").write_text("", encoding="utf-8")
     configuration = validate(own(files=described, test_files=test, written_in="sw"))
     settings = clean_params(configuration, "sw-en")
-    assert list(settings) == ["recipe", "source", "target", "written_in", "clean", "files", "test"]
+    assert list(settings) == ["step_version", "source", "target", "written_in", "clean", "files", "test"]
     assert (settings["files"], settings["test"]) == (described, test)
     assert list(settings["files"]) == list(described)
     paths = [path for files in (described, test) for key, path in files.items() if key != "columns"]
     assert user_files(configuration, "sw-en") == paths
     # A model's data record, perhaps of long ago, is compared with this.
-    kept = held_out_settings(configuration, "own")["files"]
+    kept = held_out_params(configuration, "own")["files"]
     assert kept["files"] == {"columns": {}} | described
 
 
@@ -301,7 +301,7 @@ def test_every_form_of_the_configuration_is_read():
 
 
 def test_the_command_reads_a_compressed_memory_and_leaves_nothing_of_a_broken_one(tmp_path):
-    settings = {"recipe": 1, "source": "sw", "target": "en", "written_in": "sw", "clean": CLEAN}
+    settings = {"step_version": 1, "source": "sw", "target": "en", "written_in": "sw", "clean": CLEAN}
     packed = gzip.compress(tmx_of(ROWS).encode())
     (tmp_path / "whole.tmx.gz").write_bytes(packed)
     (tmp_path / "cut.tmx.gz").write_bytes(packed[:-30])

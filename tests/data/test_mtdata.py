@@ -151,7 +151,7 @@ def test_the_workflow_fetches_cleans_splits_and_decontaminates_them(local: Datas
     assert clean["messages"] == 2 * len(ENGLISH) + 12
     assert set(clean["inputs"]) == {
         located(tmp_path, f"data/mtdata/{dataset}.tsv.gz").name
-        for dataset in (*clean["settings"]["mtdata"]["train"], "Local-flores_devtest-1-deu-eng")
+        for dataset in (*clean["params"]["mtdata"]["train"], "Local-flores_devtest-1-deu-eng")
     }
     right = hashlib.sha256(FILES["talks.tar.gz"]).hexdigest()
     for stated, holds in ({}, True), ({ID: right}, True), ({ID: "0" * 64}, False):

@@ -125,7 +125,7 @@ def test_an_installation_that_fails_has_pips_own_words(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PIP_NO_INDEX", "1")
-    settings = canonical({"recipe": 1, "requirements": pins_of("mtdata")[:1]})
+    settings = canonical({"step_version": 1, "requirements": pins_of("mtdata")[:1]})
 
     assert command("install_mtdata", "--params", settings, "--record", "data/environment/installed.json") == 2
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mtpeft.config.held_out import held_out_settings
+from mtpeft.config.held_out import held_out_params
 from mtpeft.config.load import merge, validate
 from mtpeft.config.schema import configuration_type
 from mtpeft.core.errors import UserError
@@ -94,12 +94,12 @@ def test_the_keys_of_a_source_from_outside_are_checked(tmp_path: Path) -> None:
 def test_other_corpora_stay_as_they_are_beside_a_source_from_outside() -> None:
     before = validate(DEFAULT)
     settings = [clean_params(before, pair) for pair in before.pairs]
-    described = held_out_settings(before, "interface")
+    described = held_out_params(before, "interface")
     bring_in(str(SOURCE))
     after = validate(DEFAULT)
 
     assert [clean_params(after, pair) for pair in after.pairs] == settings
-    assert held_out_settings(after, "interface") == described
+    assert held_out_params(after, "interface") == described
 
 
 def test_a_reader_from_outside_reads_text_and_test_sets(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def write_sides(folder: Path, name: str, rows: list[tuple[str, str]], ends: str 
 
 def clean(folder: Path, rows: list[tuple[str, str]], keys: dict[str, Any] | None = None, **parts: Any) -> dict:
     """Clean a text; returns its record. The pairs go to clean.tsv."""
-    settings = {"recipe": 2, "source": "de", "target": "en", "written_in": "de", "clean": keys or {}}
+    settings = {"step_version": 2, "source": "de", "target": "en", "written_in": "de", "clean": keys or {}}
     files = {"files": write_sides(folder, "train", rows), **parts}
     clean_pair(settings | files, archives=[], output=folder / "clean.tsv", record=folder / "clean.json")
     return records.read_record(folder / "clean.json")
@@ -118,9 +118,9 @@ def test_settings_name_what_differs_from_what_is_usual(tmp_path, monkeypatch):
     own = {"files": write_sides(tmp_path, "own", LINES), "clean": {"markup": True, "same_text": True}}
     configuration = validate(merge(DEFAULT, {"corpora": {"own": own}, "pairs": {"own": OWN_PAIR}}))
     wheels, files = (clean_params(configuration, pair) for pair in ("pt-en", "own"))
-    assert (wheels["recipe"], wheels["clean"]) == (1, CLEAN)
+    assert (wheels["step_version"], wheels["clean"]) == (1, CLEAN)
     usual = {"max_characters": 1000, "max_words": 200, "max_length_ratio": 9.0}
-    assert (files["recipe"], files["clean"]) == (2, usual | {"markup": True})
+    assert (files["step_version"], files["clean"]) == (2, usual | {"markup": True})
     assert split_params(configuration, "interface")["words"] == [4, 30]
     assert split_params(configuration, "own")["words"] == [3, 60]
 
@@ -164,18 +164,18 @@ def test_all_text_is_normalised_alike(tmp_path):
     record = clean(tmp_path, [DECOMPOSED], **given)
     assert kept(tmp_path) == [COMPOSED, ("Es regnet.", "It rains.")] * 2 + [COMPOSED]
     assert record["changed"]["nfc"]["messages"] == 3
-    settings = {"recipe": 2, "source": "de", "target": "en", "files": given["test"]}
+    settings = {"step_version": 2, "source": "de", "target": "en", "files": given["test"]}
     prepare_test_set(settings, archives=[], output=tmp_path / "news.tsv", record=tmp_path / "news.json")
     assert [pair[1:] for pair in tsv.read_pairs(tmp_path / "news.tsv")] == [COMPOSED, ("Es regnet.", "It rains.")]
 
 
 def divide(folder: Path, **changes: Any) -> dict:
     """Choose and divide the cleaned text; returns the record of its parts."""
-    settings = {"recipe": 3, "dev": 2, "test": 2, "train": None, "words": [1, 60], "near_duplicate": 0.6}
+    settings = {"step_version": 3, "dev": 2, "test": 2, "train": None, "words": [1, 60], "near_duplicate": 0.6}
     settings |= {"written_in": "de", "languages": [["de", "en"]], **changes}
     split_corpus(settings, cleaned=[folder / "clean.tsv"], output=folder / "split.json")
     divide_pair(
-        {"recipe": 3, "near_duplicate": 0.6, "source": "de", "target": "en"},
+        {"step_version": 3, "near_duplicate": 0.6, "source": "de", "target": "en"},
         cleaned=folder / "clean.tsv",
         split=folder / "split.json",
         others=[],
@@ -213,7 +213,7 @@ def test_a_given_line_without_text_is_refused(name, blank, tmp_path):
     files = write_sides(tmp_path, "given", [("Komm!", "Come!"), blank, ("Geh!", "Go!")])
     with pytest.raises(UserError, match=r"given.de and .*given.en, line 2, has no text on one side"):
         if name == "more":
-            settings = {"recipe": 2, "source": "de", "target": "en", "files": files}
+            settings = {"step_version": 2, "source": "de", "target": "en", "files": files}
             prepare_test_set(settings, archives=[], output=tmp_path / "more.tsv", record=tmp_path / "more.json")
         else:
             clean(tmp_path, LINES, **{name: files})

@@ -26,7 +26,9 @@ def train(tmp_path):
 
 def subset(train, tmp_path, **settings):
     """The rows that a subset has, in the order in which they are drawn."""
-    choose_subset({"recipe": 1, **settings}, train=train, output=tmp_path / "rows.txt", record=tmp_path / "rows.json")
+    choose_subset(
+        {"step_version": 1, **settings}, train=train, output=tmp_path / "rows.txt", record=tmp_path / "rows.json"
+    )
     return [int(line) for line in files.read_lines(tmp_path / "rows.txt")]
 
 

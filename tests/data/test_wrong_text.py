@@ -246,5 +246,5 @@ def test_size_larger_than_training_set_is_explained(tmp_path):
     train.write_text("id\tsource\ttarget\n" + "".join(f"{n}\t{es}\t{en}\n" for n, (en, es, _) in enumerate(SENTENCES)))
     with pytest.raises(UserError, match=re.escape("sizes.*.pairs asks for 4000 pairs") + f".*has {len(SENTENCES)}:"):
         choose_subset(
-            {"recipe": 1, "pairs": 4000}, train=train, output=tmp_path / "rows.txt", record=tmp_path / "rows.json"
+            {"step_version": 1, "pairs": 4000}, train=train, output=tmp_path / "rows.txt", record=tmp_path / "rows.json"
         )

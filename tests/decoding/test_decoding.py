@@ -138,7 +138,7 @@ def decoded(sweep: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _score(sweep: Path, folder: Path, target: str) -> None:
     references = {"test": sweep / "data/pairs/es-en/test.tsv"}
-    settings = {"recipe": 1, "source": "es", "target": target}
+    settings = {"step_version": 1, "source": "es", "target": target}
     score(settings, cell("none"), decoded=folder / "decode.json", references=references, record=folder / "score.json")
 
 
@@ -171,7 +171,7 @@ def test_base_record_follows_its_schema(sweep: Path) -> None:
 def test_retrieval_copies_the_target_of_the_nearest_source(sweep: Path, tmp_path: Path) -> None:
     pairs = sweep / "data/pairs/es-en"
     retrieve(
-        {"recipe": 1},
+        {"step_version": 1},
         cell("retrieval"),
         trained=pairs / "train.tsv",
         memory=pairs / "train.tsv",

@@ -137,7 +137,7 @@ def test_the_record_of_a_cell_has_a_rank_for_every_layer(sweep: Path, tmp_path: 
 
 
 def measure(sweep: Path, folder: Path) -> RepresentationRecord:
-    settings = {"recipe": 1, "languages": {"source": "es", "target": "en"}, "threads": 1}
+    settings = {"step_version": 1, "languages": {"source": "es", "target": "en"}, "threads": 1}
     files = {"trained": folder / "train.json", "dev": arrays(sweep, "dev")}
     measure_representations(settings, cell("adapter"), **files, record=folder / "representations.json")
     return RepresentationRecord(**read_record(folder / "representations.json"))
@@ -189,7 +189,7 @@ def test_they_hold_for_the_training_and_the_settings_that_they_were_made_of(
     write_record(LORA.folder / "train.json", {"status": "ok", "best_step": 10})
     assert not is_represented(configuration, LORA)
     content = {
-        "settings": represent_params(configuration, LORA),
+        "params": represent_params(configuration, LORA),
         "trained_sha256": sha256_of(LORA.folder / "train.json"),
         "inputs": {"dev_sha256": "0" * 64},
     }

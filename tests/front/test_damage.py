@@ -161,7 +161,7 @@ def test_a_subset_that_was_cut_is_refused_by_whoever_reads_it(
     monkeypatch.chdir(tmp_path)
     train, rows = Path("data/pairs/es-en/train.tsv"), Path("data/pairs/es-en/subsets/1/n4.txt")
     write_pairs(train, [Pair(str(number), f"fuente {number}", f"source {number}") for number in range(8)])
-    choose_subset({"recipe": 1, "pairs": 4}, train=train, output=rows, record=rows.with_suffix(".json"))
+    choose_subset({"step_version": 1, "pairs": 4}, train=train, output=rows, record=rows.with_suffix(".json"))
     halve(rows)
     told = ["--cell", LORA.path, "--params", json.dumps({"method": {"method": "retrieval"}})]
     with pytest.raises(SystemExit) as ended:

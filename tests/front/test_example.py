@@ -49,7 +49,7 @@ def test_the_claims_are_those_of_the_configuration_on_the_same_cells(study: str)
     assert schema_mistakes(record, "findings") == []
     # The digests of the cells are of the text, which the shipped results share with nobody.
     wanted = {key: value for key, value in claims_params(configuration).items() if key != "cells"}
-    assert record["settings"] == json.loads(canonical(wanted))
+    assert record["params"] == json.loads(canonical(wanted))
     assert (folder / "findings.md").read_text(encoding="utf-8") == page_of(FindingsRecord(**record))
 
 

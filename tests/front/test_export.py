@@ -98,7 +98,7 @@ def _frame(folder: Path) -> SpecialTokens:
 def test_a_beam_search_is_handed_over(trained: Callable, by_its_page: Callable, tmp_path: Path, name: str) -> None:
     folder = shutil.copytree(trained(name, "lora"), tmp_path / "cell")
     record = read_record(folder / "train.json")
-    record["settings"]["search"] |= {"beam_size": 3, "length_penalty": 0.6}
+    record["params"]["search"] |= {"beam_size": 3, "length_penalty": 0.6}
     write_record(folder / "train.json", record)
     export_cell(str(folder), tmp_path / "model", "merged")
     assert _alike(by_its_page(tmp_path / "model"), mtpeft.load(folder)(SENTENCES))

@@ -145,13 +145,13 @@ def test_a_rate_that_was_found_is_the_one_that_a_result_must_have(configuration:
         Path(rates_file(configuration, cell)),
         rate_search_params(configuration, *(getattr(cell, name) for name in RATE_LABELS)),
     )
-    found = {"learning_rate": 0.005, "settings": search, "inputs": {}}
+    found = {"learning_rate": 0.005, "params": search, "inputs": {}}
     write_record(file, found)
     record = read_record(cell.folder / "train.json")
     write_record(cell.folder / "train.json", record | {"inputs": {"rate_sha256": sha256_of(file)}})
     file.unlink()
     seen = [state_of(configuration, cell)]
-    for change in ({"learning_rate": 0.01}, {"settings": search | {"candidates": [0.1, 0.2, 0.3]}}, {}):
+    for change in ({"learning_rate": 0.01}, {"params": search | {"candidates": [0.1, 0.2, 0.3]}}, {}):
         write_record(file, found | change)
         seen.append(state_of(configuration, cell))
 

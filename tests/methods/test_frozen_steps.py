@@ -99,7 +99,7 @@ def test_records_say_in_what_the_base_was_held_and_a_run_repeats(
         read_record(tmp_path / name) for name in ("start.json", "tiny/n44/lora/b5.json", "decode.json")
     )
     train = read_record(trained / "train.json")
-    told = [start["settings"], rate["settings"]["trial"], train["settings"], decode["settings"]]
+    told = [start["params"], rate["params"]["trial"], train["params"], decode["params"]]
     assert [(given["quantised"], given["precision"]) for given in told] == [(4, "bfloat16")] * 4
     assert all(BITSANDBYTES in record["versions"] for record in (rate, train, decode))
     assert train["total_parameters"] == parameters(load_base(base_folder(sweep)))[0]

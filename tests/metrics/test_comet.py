@@ -71,7 +71,7 @@ def test_what_a_cell_scores_depends_on_no_other_test_set(here: Comet) -> None:
     alone = read_record(RECORD)["test_sets"]["test"]["segments"]
     shutil.copy("data/pairs/es-en/test.tsv", "data/pairs/es-en/news.tsv")
     shutil.copy(CELL.folder / "hypotheses/test.txt", CELL.folder / "hypotheses/news.txt")
-    settings = canonical({"recipe": 1, "unbabel-comet": "2.2.7", "batch_size": 4, "threads": 1})
+    settings = canonical({"step_version": 1, "unbabel-comet": "2.2.7", "batch_size": 4, "threads": 1})
     files = ["--model", "data/comet/model.json", "--environment", str(here.environment), "--record", str(RECORD)]
     sets = ["--references", "data/pairs/es-en/news.tsv", "data/pairs/es-en/test.tsv"]
     decoded = ["--decoded", str(CELL.folder / "decode.json")]
@@ -183,7 +183,7 @@ def test_an_installation_that_fails_has_pips_own_words(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", "")
-    settings = canonical({"recipe": 1, "requirements": ["entmax==1.3"]})
+    settings = canonical({"step_version": 1, "requirements": ["entmax==1.3"]})
 
     assert command("install_comet", "--settings", settings, "--record", "data/environment/installed.json") == 2
 
@@ -195,10 +195,10 @@ def write_text_records(configuration: Configuration, pair: str) -> None:
     """Records by which the text of a pair is what the configuration stands for."""
     corpus = configuration.pairs[pair].corpus
     split, folder = Path(split_file(configuration, corpus)), Path(pair_folder(configuration, pair))
-    write_record(split, {"settings": split_params(configuration, corpus)})
-    write_record(folder / "clean.json", {"settings": clean_params(configuration, pair), "inputs": {}, "sha256": "all"})
+    write_record(split, {"params": split_params(configuration, corpus)})
+    write_record(folder / "clean.json", {"params": clean_params(configuration, pair), "inputs": {}, "sha256": "all"})
     inputs = {"cleaned": "all", "split": sha256_of(split), "others": []}
-    write_record(folder / "parts.json", {"settings": divide_params(configuration, pair), "inputs": inputs})
+    write_record(folder / "parts.json", {"params": divide_params(configuration, pair), "inputs": inputs})
 
 
 def test_the_workflow_scores_each_cell_once_and_puts_the_scores_into_its_tables(here: Comet) -> None:
@@ -268,7 +268,7 @@ def _make(targets: list[str], rules: list[str]) -> None:
 def _take_in_of_hub(folder: Path, url: str, environment: Path) -> tuple[int, str]:
     """Exit code of the step that takes in a model of a hub with its encoder, and what it says."""
     named = {"hub": f"{REPOSITORY}@{COMMIT}"}
-    settings = canonical({"recipe": 1, "model": named, "encoder": named})
+    settings = canonical({"step_version": 1, "model": named, "encoder": named})
     files = ["--environment", str(environment), "--record", "data/comet/model.json"]
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("HF_ENDPOINT", url)

@@ -153,7 +153,7 @@ def comet_record(cell: Cell, segments: np.ndarray | None) -> dict[str, Any]:
     return MetricRecord(
         cell=cell.named,
         status="ok" if measured else "diverged",
-        settings={},
+        params={},
         decoded_sha256="",
         model_sha256="",
         references={},

@@ -39,7 +39,7 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _take_in(folder: Path) -> dict[str, Any]:
     record = folder.parent / "results/models/own/base.json"
-    take_in_folder({"recipe": 1, "path": str(folder)}, record=record)
+    take_in_folder({"step_version": 1, "path": str(folder)}, record=record)
     return read_record(record)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mtpeft.config.held_out import held_out_settings
+from mtpeft.config.held_out import held_out_params
 from mtpeft.config.load import merge, validate
 from mtpeft.config.models import model_shape
 from mtpeft.core.errors import UserError
@@ -17,7 +17,7 @@ from support.config import PRETRAINED
 from support.record import schema_mistakes
 
 SHIPPED = Path(__file__).parents[2] / "workflow" / "models" / "small"
-NOW = held_out_settings(validate(PRETRAINED), "interface")
+NOW = held_out_params(validate(PRETRAINED), "interface")
 SPLIT, CLEAN, WHEELS = NOW["split"], NOW["clean"], NOW["wheels"]
 DJANGO = WHEELS["django"]
 
@@ -63,11 +63,11 @@ def refused(kept_out: dict[str, Any], changes: dict[str, Any], folder: Path) -> 
     [
         ({"split": SPLIT | {"test": SPLIT["test"] - 1}}, {}, ["split"]),
         ({"split": SPLIT | {"near_duplicate": 0.9}}, {}, ["split"]),
-        ({"split": SPLIT | {"recipe": 0}}, {}, ["split"]),
+        ({"split": SPLIT | {"step_version": 0}}, {}, ["split"]),
         ({}, in_corpus(split={"test": SPLIT["test"] + 1}), ["split"]),
         ({}, in_corpus(split={"present_in": ["es", "pt"]}), ["split"]),
         ({}, in_corpus(clean={"max_words": 12}), ["clean"]),
-        ({"clean": CLEAN | {"recipe": 0}}, {}, ["clean"]),
+        ({"clean": CLEAN | {"step_version": 0}}, {}, ["clean"]),
         ({}, in_corpus(wheels={"django": {"sha256": "0" * 64}}), ["wheels"]),
         ({}, in_corpus(wheels={"django": {"version": "5.0.0"}}), ["wheels"]),
         ({}, in_corpus(wheels={"django": {"members": "django/{language}/*.po"}}), ["wheels"]),
@@ -79,11 +79,11 @@ def refused(kept_out: dict[str, Any], changes: dict[str, Any], folder: Path) -> 
     ids=[
         "fewer test sentences",
         "nearer duplicates",
-        "another recipe of the split",
+        "another version of the split",
         "more test sentences",
         "other languages",
         "shorter sentences",
-        "another recipe of the cleaning",
+        "another version of the cleaning",
         "another wheel",
         "another version",
         "other members",
@@ -114,7 +114,7 @@ def test_a_model_whose_record_leaves_open_what_it_was_made_from_is_refused(tmp_p
 def test_the_data_record_holds_what_a_study_is_compared_with(tmp_path: Path) -> None:
     split = tmp_path / "split.json"
     write_record(split, {})
-    record = data_record({}, {"interface": split}, settings={"interface": NOW}).model_dump()
+    record = data_record({}, {"interface": split}, held_out={"interface": NOW}).model_dump()
     assert schema_mistakes(record, "data") == []
     assert record["corpora"]["interface"] == NOW | {"split_sha256": sha256_of(split)}
 

@@ -63,7 +63,7 @@ def extended(tmp_path_factory: pytest.TempPathFactory) -> Extend:
         if asked not in made:
             folder = tmp_path_factory.mktemp(name)
             checkpoint = build_checkpoint(name, folder / "checkpoint")
-            take_in_folder({"recipe": 1, "path": str(checkpoint)}, record=folder / name / "base.json")
+            take_in_folder({"step_version": 1, "path": str(checkpoint)}, record=folder / name / "base.json")
             rows = [Pair(str(place), *row) for place, row in enumerate(SPANISH_ENGLISH)]
             write_pairs(folder / "train.tsv", rows)
             extend_model(

@@ -57,7 +57,7 @@ def test_a_prompt_beside_tokens_of_languages_is_refused(tmp_path: Path) -> None:
     folder = build_checkpoint("nllb", tmp_path / "nllb")
     (said,) = prompt_mistakes("models.mine", Model(path=str(folder), prompt="{target}: "))
     assert "'models.mine.prompt' is for models that are told the languages in words" in said
-    settings = {"recipe": 1, "path": str(folder), "prompt": "{target}: "}
+    settings = {"step_version": 1, "path": str(folder), "prompt": "{target}: "}
     with pytest.raises(UserError, match=r"'models.mine.prompt' is for models that are told the languages in words"):
         take_in_folder(settings, record=tmp_path / "mine/base.json")
 

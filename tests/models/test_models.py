@@ -170,7 +170,7 @@ def local(sweep: Path, tmp_path: Path) -> Path:
 
 def _describe(folder: Path) -> Path:
     record = folder.parent / "results/models/own/base.json"
-    take_in_folder({"recipe": 1, "path": str(folder)}, record=record)
+    take_in_folder({"step_version": 1, "path": str(folder)}, record=record)
     return record
 
 

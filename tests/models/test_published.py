@@ -46,7 +46,7 @@ def _opened(folder: Path, name: str) -> PairTokenizer:
 
 @EACH
 def test_a_published_checkpoint_is_taken_in(checkpoint: Callable, tmp_path: Path, name: str) -> None:
-    take_in_folder({"recipe": 1, "path": str(checkpoint(name))}, record=tmp_path / "mine/base.json")
+    take_in_folder({"step_version": 1, "path": str(checkpoint(name))}, record=tmp_path / "mine/base.json")
     assert (tmp_path / "mine/base.json").exists()
 
 
@@ -205,7 +205,7 @@ def test_a_tokenizer_that_is_not_its_familys_is_refused_when_the_model_is_taken_
     folder = build_checkpoint(name, tmp_path / "model")
     write_record(folder / file, read_json(folder / file) | change)
     with pytest.raises(UserError, match=expected):
-        take_in_folder({"recipe": 1, "path": str(folder)}, record=tmp_path / "mine/base.json")
+        take_in_folder({"step_version": 1, "path": str(folder)}, record=tmp_path / "mine/base.json")
     assert not (tmp_path / "mine/base.json").exists()
 
 
@@ -215,7 +215,7 @@ def test_a_small_file_that_is_no_object_is_named(tmp_path: Path, file: str, cont
     folder = build_checkpoint("nllb", tmp_path / "model")
     (folder / file).write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(UserError, match=file):
-        take_in_folder({"recipe": 1, "path": str(folder)}, record=tmp_path / "mine/base.json")
+        take_in_folder({"step_version": 1, "path": str(folder)}, record=tmp_path / "mine/base.json")
 
 
 LACKING = {

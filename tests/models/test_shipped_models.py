@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mtpeft.config.held_out import held_out_settings
+from mtpeft.config.held_out import held_out_params
 from mtpeft.config.load import load
 from mtpeft.core.files import read_record, sha256_of
 from support.record import schema_mistakes
@@ -44,7 +44,7 @@ def test_the_card_says_how_it_was_made_from_what_and_what_it_cannot_do(folder: P
 
 def test_it_was_made_as_the_configuration_says(folder: Path) -> None:
     entry = load([ROOT / "workflow/studies/pretrain.yaml"]).models[folder.name].pretrain
-    settings = read_record(folder / "training.json")["settings"]
+    settings = read_record(folder / "training.json")["params"]
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     for key in ("objective", "updates", "learning_rate", "batch_tokens", "seed"):
         assert settings[key] == getattr(entry, key)
@@ -64,7 +64,7 @@ def test_what_the_default_study_tests_was_kept_out(folder: Path) -> None:
     record = read_record(folder / "data.json")
     assert schema_mistakes(record, "data") == []
     for corpus, entry in record["corpora"].items():
-        assert {key: entry[key] for key in entry if key != "split_sha256"} == held_out_settings(DEFAULT, corpus)
+        assert {key: entry[key] for key in entry if key != "split_sha256"} == held_out_params(DEFAULT, corpus)
         assert {name: wheel["sha256"] for name, wheel in entry["wheels"].items()} == {
             name: wheel.sha256 for name, wheel in DEFAULT.corpora[corpus].wheels.items()
         }
@@ -84,6 +84,6 @@ def test_nothing_in_its_text_equals_or_resembles_a_held_out_sentence(folder: Pat
 
 
 def test_the_two_seeds_are_two_models() -> None:
-    first, second = (read_record(SHIPPED / label / "training.json")["settings"] for label in ("small", "small2"))
+    first, second = (read_record(SHIPPED / label / "training.json")["params"] for label in ("small", "small2"))
     assert {key for key in first if first[key] != second[key]} == {"seed"}
     assert sha256_of(SHIPPED / "small" / "model.safetensors") != sha256_of(SHIPPED / "small2" / "model.safetensors")

@@ -36,7 +36,7 @@ TEXT = [
 """Source, hypothesis and reference."""
 SAMPLES = [dict(zip(("src", "mt", "ref"), TEXT[number % len(TEXT)], strict=True)) for number in range(SENTENCES)]
 CELL = Cell("small", "es-en", "n200", "lora", "b5", "1")
-SETTINGS = {"recipe": 1, "unbabel-comet": "2.2.7", "batch_size": 16, "threads": 1}
+SETTINGS = {"step_version": 1, "unbabel-comet": "2.2.7", "batch_size": 16, "threads": 1}
 
 BUILD = """
 import json, os, sys
@@ -109,7 +109,7 @@ class Comet:
 
     def take_in(self, model: Path, **encoder: str) -> int:
         """Run the step that takes in a model, as its rule does; returns its exit code."""
-        settings = {"recipe": 1, "model": {"path": str(model)}, "encoder": encoder or {"path": str(self.encoder)}}
+        settings = {"step_version": 1, "model": {"path": str(model)}, "encoder": encoder or {"path": str(self.encoder)}}
         files = ["--environment", str(self.environment), "--record", "data/comet/model.json"]
         return command("comet_model", "--settings", canonical(settings), *files)
 
@@ -133,7 +133,7 @@ def kept(folder: Path) -> Iterator[Comet]:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("mtpeft.cli.die_with_parent", lambda: None)
         patched.chdir(folder)
-        settings = canonical({"recipe": 1, "requirements": pins_of("comet")})
+        settings = canonical({"step_version": 1, "requirements": pins_of("comet")})
         assert command("install_comet", "--settings", settings, "--record", str(environment)) == 0
     (folder / "model/checkpoints").mkdir(parents=True)
     name = f"mtpeft-test-{os.getpid()}"

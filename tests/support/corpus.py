@@ -83,21 +83,21 @@ def json_members(rows: list[tuple[str, ...]], languages: tuple[str, ...] = LANGU
 def wheel_settings(wheel: Path, form: str = "json", members: str = "home/*/texts/{language}.json") -> dict[str, Any]:
     """What fetch_wheel takes for a wheel that build_wheel made."""
     name = wheel.name.split("-")[0]
-    common = {"recipe": 1, "name": name, "version": "1.0", "python": None}
+    common = {"step_version": 1, "name": name, "version": "1.0", "python": None}
     return {**common, "sha256": files.sha256_of(wheel), "format": form, "members": members}
 
 
 def clean_params(source: str, **changes: Any) -> dict[str, Any]:
     """What clean_pair takes for translation into English out of the wheel ``home``."""
     wheels = [{"name": "home", "languages": {}}]
-    common = {"recipe": 1, "source": source, "target": "en", "written_in": "en"}
+    common = {"step_version": 1, "source": source, "target": "en", "written_in": "en"}
     return {**common, "wheels": wheels, "clean": CLEAN, **changes}
 
 
 def split_params(**changes: Any) -> dict[str, Any]:
     """What split_corpus takes: small numbers of sentences."""
     return {
-        "recipe": 1, "dev": 4, "test": 8, "train": 12, "words": [3, 20], "written_in": "en",
+        "step_version": 1, "dev": 4, "test": 8, "train": 12, "words": [3, 20], "written_in": "en",
         "languages": [["es", "en"], ["de", "en"]], "near_duplicate": 0.6, **changes,
     }  # fmt: skip
 
@@ -129,7 +129,7 @@ def clean_one(folder: Path, source: str) -> None:
 
 def split_one(folder: Path, source: str, others: Sequence[Path] = ()) -> None:
     """The parts of one pair, with the folder's split and those of other corpora."""
-    settings = {"recipe": 1, "near_duplicate": 0.6, "source": source, "target": "en"}
+    settings = {"step_version": 1, "near_duplicate": 0.6, "source": source, "target": "en"}
     divide_pair(
         settings,
         cleaned=folder / f"{source}.tsv",

@@ -69,7 +69,7 @@ def family_inputs(name: str, sweep: Path, folder: Path) -> CellInputs:
     checkpoint = build_checkpoint(name, folder / "checkpoint")
     given = inputs(sweep)
     record = folder / name / "base.json"
-    take_in_folder({"recipe": 1, "path": str(checkpoint)}, record=record)
+    take_in_folder({"step_version": 1, "path": str(checkpoint)}, record=record)
     pairs = sweep / "data/pairs/es-en"
     arrays = {pairs / f"{part}.tsv": folder / f"{part}.safetensors" for part in ("train", "dev")}
     encode_pair({**LANGUAGES, "vocabulary": name}, tokenizer=checkpoint, parts=arrays)

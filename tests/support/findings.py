@@ -116,7 +116,7 @@ def train_record(cell: Cell, *, best_step: int | None, status: str) -> dict[str,
     return TrainRecord(
         cell=cell.named,
         status=status,
-        settings={},
+        params={},
         execution={},
         versions={},
         inputs={} if cell.size == ANY else {"subset_sha256": subset_of(cell)},
@@ -143,7 +143,7 @@ def decode_record(cell: Cell, *, status: str) -> dict[str, Any]:
     return DecodeRecord(
         cell=cell.named,
         status=status,
-        settings={},
+        params={},
         trained_sha256="",
         versions={},
         execution={"device": "cpu"},
@@ -186,7 +186,7 @@ def write_cell(
     score = ScoreRecord(
         cell=cell.named,
         status=status,
-        settings={},
+        params={},
         decoded_sha256="",
         versions={},
         test_sets={"test": {"sentences": SENTENCES, **measured}} if status == "ok" else {},
@@ -215,7 +215,7 @@ def write_similarities(cells: list[Cell], sentences: int = SENTENCES) -> list[Pa
         read = sorted({subset_of(cell) for cell in cells if cell.pair == pair and cell.size != ANY})
         found = {subset: np.where(similar, 0.5 - 0.01 * place, 0.1).tolist() for place, subset in enumerate(read)}
         files.append(Path(f"data/pairs/{pair}/similarity.json"))
-        write(files[-1], {"pair": pair, "settings": {}, "subsets": found})
+        write(files[-1], {"pair": pair, "params": {}, "subsets": found})
     return files
 
 

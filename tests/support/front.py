@@ -53,7 +53,7 @@ def train_record(cell: Cell, status: str = "ok") -> dict[str, Any]:
     return TrainRecord(
         cell=cell.named,
         status=status,
-        settings=train_params(load([Path("mine.yaml")]), cell),
+        params=train_params(load([Path("mine.yaml")]), cell),
         execution={"device": "cpu"},
         versions={},
         inputs={},
@@ -80,7 +80,7 @@ def decode_record(cell: Cell, status: str = "ok") -> dict[str, Any]:
     return DecodeRecord(
         cell=cell.named,
         status=status,
-        settings=decode_params(load([Path("mine.yaml")]), cell),
+        params=decode_params(load([Path("mine.yaml")]), cell),
         trained_sha256=sha256_of(cell.folder / "train.json"),
         versions={},
         execution={"device": "cpu"},
@@ -100,7 +100,7 @@ def score_record(cell: Cell, chrf: float | None, status: str = "ok") -> dict[str
     return ScoreRecord(
         cell=cell.named,
         status=status,
-        settings=score_params(load([Path("mine.yaml")]), cell),
+        params=score_params(load([Path("mine.yaml")]), cell),
         decoded_sha256=sha256_of(cell.folder / "decode.json"),
         versions={},
         test_sets=sets,

@@ -72,7 +72,7 @@ def group_inputs(name: str, sweep: Path, folder: Path) -> CellInputs:
     """
     checkpoint = build_checkpoint(name, folder / "checkpoint")
     base, pairs = folder / name / "base.json", sweep / "data/pairs/es-en"
-    take_in_folder({"recipe": 1, "path": str(checkpoint)}, record=base)
+    take_in_folder({"step_version": 1, "path": str(checkpoint)}, record=base)
     members = []
     for label, sides in SIDES.items():
         arrays = {pairs / f"{part}.tsv": folder / label / f"{part}.safetensors" for part in ("train", "dev")}

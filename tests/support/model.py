@@ -123,7 +123,7 @@ def pretrain_settings(objective: str = "translation", **changes: Any) -> dict[st
     """Settings of a base model of 1 + 1 layers."""
     sizes = {"layers": 1, "d_model": 32, "feed_forward": 64, "heads": 2, "dropout": 0.1, "vocabulary": 250}
     return {
-        "recipe": 1,
+        "step_version": 1,
         "config": mbart_config({**sizes, "max_positions": MAX_POSITIONS}, LANGUAGES),
         "threads": 1,
         "objective": objective,
@@ -139,7 +139,7 @@ def pretrain_settings(objective: str = "translation", **changes: Any) -> dict[st
 def train_params(method: str, **optimisation: Any) -> dict[str, Any]:
     """Settings of a cell of a method; keywords change those of the optimisation."""
     return {
-        "recipe": 1,
+        "step_version": 1,
         "method": copy.deepcopy(METHODS[method]),
         "languages": {"source": "es", "target": "en"},
         "threads": 1,

@@ -243,7 +243,7 @@ class Datasets:
 
     def fetch(self, dataset: str, **stated: str) -> int:
         """Run the step as its rule does, in the working directory; returns its exit code."""
-        settings = canonical({"recipe": 1, "id": dataset, "mtdata": "0.5.1", **stated})
+        settings = canonical({"step_version": 1, "id": dataset, "mtdata": "0.5.1", **stated})
         files = ["--archive", f"data/{dataset}.tsv.gz", "--record", f"data/{dataset}.json"]
         return command("fetch_dataset", "--params", settings, "--environment", str(self.environment), *files)
 
@@ -259,7 +259,7 @@ def command(*arguments: str) -> int:
 
 def install(folder: Path) -> Path:
     """Install mtdata as its rule does, with the index of all datasets, which takes it half a minute to make."""
-    settings = canonical({"recipe": 1, "requirements": pins_of("mtdata")})
+    settings = canonical({"step_version": 1, "requirements": pins_of("mtdata")})
     with pytest.MonkeyPatch.context() as patched:
         patched.chdir(folder.parent)
         patched.setattr("mtpeft.cli.die_with_parent", lambda: None)

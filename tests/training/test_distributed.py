@@ -83,7 +83,7 @@ def test_two_processes_train_as_one_does(
     assert found[0] == found[1]
     assert found[0] == pytest.approx(alone, rel=1e-5)
     one, two = (read_record(tmp_path / name / "train.json") for name in ("one", "two"))
-    for key in ("dev_history", "best_step", "updates", "status", "trained_parameters", "settings", "stored_bytes"):
+    for key in ("dev_history", "best_step", "updates", "status", "trained_parameters", "params", "stored_bytes"):
         assert one[key] == two[key], key
     assert [record["execution"]["processes"] for record in (one, two)] == [1, 2]
     assert_alike(tmp_path / "one", tmp_path / "two")

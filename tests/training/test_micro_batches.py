@@ -135,7 +135,7 @@ def test_a_state_is_valid_for_any_micro_batch(
     record = read_record(tmp_path / "train.json")
     assert record["starts"] == 2
     assert record["execution"]["micro_batch_tokens"] == 32
-    assert "micro_batch_tokens" not in str(record["settings"])
+    assert "micro_batch_tokens" not in str(record["params"])
 
 
 def test_a_row_that_does_not_fit_ends_the_attempt_and_is_tried_again(

@@ -60,7 +60,7 @@ def search_settings(**changes: Any) -> dict[str, Any]:
     trial = train_params("lora")
     trial["optimisation"].pop("learning_rate")
     return {
-        "recipe": 1,
+        "step_version": 1,
         "candidates": CANDIDATES,
         "extensions": 1,
         "pair": "es-en",
@@ -239,7 +239,7 @@ def test_a_found_rate_is_an_input_of_the_training_and_leaves_its_params_alone(
     told = copy.deepcopy(params_with_search)
     finetune(told, cell("lora"), inputs=inputs(sweep), record=record, rate=found)
     made = read_record(record)
-    assert told == params_with_search == made["settings"]
+    assert told == params_with_search == made["params"]
     assert (made["learning_rate"], made["inputs"]["rate_sha256"]) == (0.02, sha256_of(found))
 
     written = train_cell(sweep, tmp_path / "written", train_params("lora", learning_rate=0.02))

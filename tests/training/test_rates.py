@@ -40,7 +40,7 @@ def table(tmp_path: Path) -> Path:
     ]
     record = RateRecord(
         labels=LABELS,
-        settings=rate_search_params(configured(None), *LABELS.values()),
+        params=rate_search_params(configured(None), *LABELS.values()),
         execution={},
         versions={},
         inputs={},

@@ -178,7 +178,7 @@ def test_other_pairs_have_records_of_their_own_beside_those_of_the_cell(finished
         folder = scored / other.folder
         for name in ("decode", "score"):
             assert schema_mistakes(folder / f"{name}.json", name) == []
-        assert read_record(folder / "decode.json")["settings"]["languages"] == {"source": "de", "target": "en"}
+        assert read_record(folder / "decode.json")["params"]["languages"] == {"source": "de", "target": "en"}
         assert len((folder / "hypotheses/test.txt").read_text(encoding="utf-8").splitlines()) == 40
 
 

@@ -41,7 +41,7 @@ OTHERS_FOLDER = "others"
 """Where a cell keeps what belongs to the test sets of other pairs than its own, and a group to those of its members."""
 
 
-VERSION = "recipe"
+VERSION = "step_version"
 """Key of a step's version in its params."""
 
 
@@ -234,16 +234,16 @@ def unfold(
     return [cell for block in blocks for cell in _cells_of(block, elsewhere, scored_with)]
 
 
-def told_cells(cells: Iterable[Cell]) -> dict[str, Any]:
+def cells_as_params(cells: Iterable[Cell]) -> dict[str, Any]:
     """What a step is told of the cells that it reads: their blocks, and digests of metrics with own steps."""
     found = list(cells)
     scored_with = dict(found[0].scored_with) if found else {}
     return {"cells": fold(found)} | ({"scored_with": scored_with} if scored_with else {})
 
 
-def cells_told(settings: Mapping[str, Any]) -> list[Cell]:
+def cells_in_params(params: Mapping[str, Any]) -> list[Cell]:
     """The cells that a step was told."""
-    return unfold(settings["cells"], scored_with=settings.get("scored_with", NOWHERE))
+    return unfold(params["cells"], scored_with=params.get("scored_with", NOWHERE))
 
 
 def _cells_of(block: Block, elsewhere: Mapping[str, str], scored_with: Mapping[str, str]) -> Iterator[Cell]:

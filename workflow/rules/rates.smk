@@ -20,8 +20,9 @@ rule collect_rates:
         "../../envs/workflow.yaml"
     params:
         params=params_of("collect_rates"),
+        inputs=options_of("collect_rates"),
     shell:
-        "exec python -m mtpeft collect_rates --params {params.params:q} --records {input:q} --output {output:q} > {log:q} 2>&1"
+        "exec python -m mtpeft collect_rates --params {params.params:q} {params.inputs} --output {output:q} > {log:q} 2>&1"
 
 
 rule search_rate:

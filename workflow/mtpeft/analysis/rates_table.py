@@ -40,16 +40,16 @@ def write_rates(records: Iterable[Path], table: Path) -> None:
 
 
 def _rows(record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    settings = record["settings"]
-    any_trial = settings["trial"] if "trial" in settings else next(iter(settings["trials"].values()))
+    params = record["params"]
+    any_trial = params["trial"] if "trial" in params else next(iter(params["trials"].values()))
     scores = {score["learning_rate"]: score for score in record.get("scores", [])}
     for trial in record["trials"]:
         score = scores.get(trial["learning_rate"], {})
         yield {
             **record["labels"],
-            "pair": trial.get("pair") or settings["pair"],
+            "pair": trial.get("pair") or params["pair"],
             "seed": any_trial["seed"] if trial.get("seed") is None else trial["seed"],
-            "training_pairs": settings["training_pairs"],
+            "training_pairs": params["training_pairs"],
             "updates": any_trial["optimisation"]["updates"],
             "learning_rate": trial["learning_rate"],
             "chosen": CHOSEN if trial["learning_rate"] == record["learning_rate"] else "",
@@ -59,7 +59,7 @@ def _rows(record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             "dev_curve": " ".join(f"{entry['step']:.0f}:{entry['score']:.2f}" for entry in trial["dev_history"]),
             "mean_score": _two_digits(score.get("mean")),
             "spread": _two_digits(score.get("spread")),
-            "search": search_digest(settings),
+            "search": search_digest(params),
         }
 
 

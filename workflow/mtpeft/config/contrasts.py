@@ -10,7 +10,7 @@ from functools import lru_cache
 from itertools import product
 from typing import Any
 
-from mtpeft.cells import ALL, ANY, Block, Cell, cells_told, members_of, unfold
+from mtpeft.cells import ALL, ANY, Block, Cell, cells_in_params, members_of, unfold
 from mtpeft.config.findings import CATALOGUE_OF, CLAIMS, Finding, named_labels
 from mtpeft.config.pairs import pair_languages
 from mtpeft.config.pretraining import exposure_of, one_checkpoint_each
@@ -189,13 +189,13 @@ def _common_seeds(seeds: Sequence[str], others: Sequence[str]) -> tuple[Sequence
     return (common, common) if common else None
 
 
-def claim_cells(settings: dict[str, Any]) -> list[Cell]:
+def claim_cells(params: dict[str, Any]) -> list[Cell]:
     """Cells that the claims and the sanity checks read, sorted, with their digests where the params have them."""
-    if "cells" in settings:
-        return sorted(cells_told(settings))
-    blocks = [block for row in settings["gate"] for block in (row["full"], row["other"])]
-    blocks += [block for row in settings["untouched"] for block in (row["untouched"], row["other"])]
-    for claim in settings["claims"].values():
+    if "cells" in params:
+        return sorted(cells_in_params(params))
+    blocks = [block for row in params["gate"] for block in (row["full"], row["other"])]
+    blocks += [block for row in params["untouched"] for block in (row["untouched"], row["other"])]
+    for claim in params["claims"].values():
         blocks += _blocks(claim["members"])
     return sorted(set(unfold(blocks)))
 

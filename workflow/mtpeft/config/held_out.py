@@ -28,7 +28,7 @@ def split_params(configuration: Configuration, corpus: str) -> dict[str, Any]:
     }
 
 
-def held_out_settings(configuration: Configuration, corpus: str) -> dict[str, Any]:
+def held_out_params(configuration: Configuration, corpus: str) -> dict[str, Any]:
     """Describe a corpus by all on which its test sentences depend.
 
     The user's own files count by their names, since this is compared whenever a configuration is loaded, which must
@@ -61,7 +61,7 @@ def mistakes(configuration: Configuration) -> Iterator[str]:
         kept_out = read_record(record)["corpora"]
         pairs = {pair for block in blocks if label in block.models for pair in (*block.members, *block.also_score)}
         for corpus in sorted({configuration.pairs[pair].corpus for pair in pairs} & set(kept_out)):
-            now, then = held_out_settings(configuration, corpus), kept_out[corpus]
+            now, then = held_out_params(configuration, corpus), kept_out[corpus]
             differing = [f"'corpora.{corpus}.{key}'" for key in now if key in then and now[key] != then[key]]
             unknown = [f"'corpora.{corpus}.{key}'" for key in now if key not in then]
             if differing:

@@ -72,7 +72,7 @@ def _pretrained_on(configuration: Configuration, model: str) -> tuple[str, list[
     training, data = folder / TRAINING_RECORD, folder / DATA_RECORD
     if not (training.exists() and data.exists()):
         return None
-    return read_record(training)["settings"]["objective"], list(read_record(data)["pairs"])
+    return read_record(training)["params"]["objective"], list(read_record(data)["pairs"])
 
 
 def one_checkpoint_each(configuration: Configuration, models: Sequence[str]) -> bool:
@@ -91,5 +91,5 @@ def _pretraining_params(configuration: Configuration, label: str) -> dict[str, A
     if model.pretrain:
         return model.pretrain.model_dump(exclude={SEED})
     record = model_folder(configuration, label) / TRAINING_RECORD
-    settings = read_record(record)["settings"] if record.exists() else {}
-    return {key: value for key, value in settings.items() if key != SEED}
+    params = read_record(record)["params"] if record.exists() else {}
+    return {key: value for key, value in params.items() if key != SEED}

@@ -83,9 +83,9 @@ def read_if_whole(path: Path) -> tuple[dict[str, Any], str] | None:
     return (content, hashlib.sha256(text).hexdigest()) if isinstance(content, dict) else None
 
 
-def canonical(settings: Mapping[str, Any]) -> str:
+def canonical(params: Mapping[str, Any]) -> str:
     """Settings as key-sorted JSON on one line: the form in which they are passed, stored and compared."""
-    return json.dumps(settings, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return json.dumps(params, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def sha256_of(path: Path) -> str:

@@ -20,7 +20,7 @@ class ModelRecord(Record):
 
     model: str
     folder: str
-    settings: dict[str, Any]
+    params: dict[str, Any]
     execution: dict[str, Any]
     versions: dict[str, str]
     total_parameters: int
@@ -75,7 +75,7 @@ class AtWork(Record):
 class StartRecord(Record):
     """A base model before anything of it is trained: `start/<pair>.json`; older records lack `at_work`."""
 
-    settings: dict[str, Any]
+    params: dict[str, Any]
     inputs: dict[str, str]
     dev_score: float
     at_work: AtWork | None = None
@@ -110,7 +110,7 @@ class RateRecord(Record):
     """
 
     labels: dict[str, str]
-    settings: dict[str, Any]
+    params: dict[str, Any]
     execution: dict[str, Any]
     versions: dict[str, str]
     inputs: dict[str, str]
@@ -131,7 +131,7 @@ class TrainRecord(Record):
 
     cell: dict[str, str]
     status: Status
-    settings: dict[str, Any]
+    params: dict[str, Any]
     execution: dict[str, Any]
     versions: dict[str, str]
     inputs: dict[str, str]
@@ -161,7 +161,7 @@ class DecodeRecord(Record):
 
     cell: dict[str, str]
     status: Status
-    settings: dict[str, Any]
+    params: dict[str, Any]
     trained_sha256: str
     versions: dict[str, str]
     execution: dict[str, Any]
@@ -179,7 +179,7 @@ class ScoreRecord(Record):
 
     cell: dict[str, str]
     status: Status
-    settings: dict[str, Any]
+    params: dict[str, Any]
     decoded_sha256: str
     references: dict[str, str] = {}
     versions: dict[str, str]
@@ -195,7 +195,7 @@ class RepresentationRecord(Record):
 
     cell: dict[str, str]
     status: Status
-    settings: dict[str, Any]
+    params: dict[str, Any]
     trained_sha256: str
     inputs: dict[str, str]
     versions: dict[str, str]
@@ -215,7 +215,7 @@ class MetricRecord(Record):
 
     cell: dict[str, str]
     status: Status
-    settings: dict[str, Any]
+    params: dict[str, Any]
     decoded_sha256: str
     model_sha256: str
     references: dict[str, str]
@@ -233,5 +233,5 @@ class SimilarityRecord(Record):
     """
 
     pair: str
-    settings: dict[str, Any]
+    params: dict[str, Any]
     subsets: dict[str, list[float]]

@@ -94,7 +94,7 @@ def clean_pair(params: Mapping[str, Any], *, archives: Sequence[Path], output: P
         warnings += side_warnings([(row.source, row.target) for row in rows], languages.sides)
     tsv.write_cleaned(output, [*cleaned.given, *rows])
     summary = {
-        "settings": params,
+        "params": params,
         "normalised": FORM,
         "inputs": {path.name: files.sha256_of(path) for path in [*archives, *source.files(params)]},
         "messages": cleaned.messages,

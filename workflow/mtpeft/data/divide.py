@@ -98,7 +98,7 @@ def divide_pair(
     warnings = list(_warnings(params, given, train=train, dev=dev))
     in_train = {"in_train": len(pretrain.rows) - len(unseen)}
     summary = {
-        "settings": params,
+        "params": params,
         "rows": {part: len(rows) for part, rows in parts.items()},
         "taken": {
             "train": train.taken,

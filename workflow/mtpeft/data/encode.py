@@ -40,7 +40,7 @@ def encode_pair(params: Mapping[str, Any], *, tokenizer: Path, parts: Mapping[Pa
 
 def _write_record(params: Mapping[str, Any], arrays: Path, *, text: Path, counts: Mapping[str, Counts]) -> None:
     content = {
-        "settings": dict(params),
+        "params": dict(params),
         "inputs": {"text": sha256_of(text)},
         "counts": {side: asdict(own) for side, own in counts.items()},
         "made": {arrays.name: sha256_of(arrays)},

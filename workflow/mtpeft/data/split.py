@@ -56,7 +56,7 @@ def split_corpus(params: Mapping[str, Any], *, cleaned: Sequence[Path], output: 
     files.write_record(
         output,
         {
-            "settings": params,
+            "params": params,
             "test": test,
             "dev": dev,
             "train": None if params["train"] is None else _draw(others, params["train"], "split.train"),

@@ -49,7 +49,7 @@ def choose_subset(params: Mapping[str, Any], *, train: Path, output: Path, recor
         drawn.sort(key=lambda index: _drawn_at(rows[index].id, params["seed"]))
     files.write_lines(output, map(str, drawn[:wanted]))
     made = {output.name: files.sha256_of(output)}
-    content = {"settings": dict(params), "inputs": {"train": files.sha256_of(train)}, "rows": wanted, "made": made}
+    content = {"params": dict(params), "inputs": {"train": files.sha256_of(train)}, "rows": wanted, "made": made}
     files.write_record(record, content)
 
 
@@ -78,4 +78,4 @@ def measure_similarity(
             max_dice([getattr(row, side) for row in sentences], [getattr(row, side) for row in read]) for side in SIDES
         ]
         found[files.sha256_of(subset)] = [round(float(value), DECIMALS) for value in np.maximum(*sides)]
-    files.write_record(record, SimilarityRecord(pair=params["pair"], settings=dict(params), subsets=found).model_dump())
+    files.write_record(record, SimilarityRecord(pair=params["pair"], params=dict(params), subsets=found).model_dump())

@@ -44,7 +44,7 @@ def prepare_test_set(params: Mapping[str, Any], *, archives: Sequence[Path], out
     sides = {"source": [pair.source for pair in pairs], "target": [pair.target for pair in pairs]}
     texts = {params[side]: sorted(set(found)) for side, found in sides.items()}
     content = {
-        "settings": params,
+        "params": params,
         "inputs": {path.name: files.sha256_of(path) for path in [*archives, *source.files(params)]},
         "lines": len(lines),
         "rows": len(pairs),

@@ -58,7 +58,7 @@ def train_vocabulary(params: Mapping[str, Any], *, parts: Sequence[Path], folder
     model.unlink()
     prefix.with_suffix(".vocab").unlink()
     made = checksums_in(folder, beside=folder / FOLDER_RECORD)
-    content = {"settings": dict(params), "inputs": [sha256_of(part) for part in parts], "made": made}
+    content = {"params": dict(params), "inputs": [sha256_of(part) for part in parts], "made": made}
     write_record(folder / FOLDER_RECORD, content)
 
 

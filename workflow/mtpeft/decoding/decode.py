@@ -39,13 +39,13 @@ def decode(params: Mapping[str, Any], cell: Cell, *, trained: Path, tests: Mappi
         TryAgainError: a signal has come, or the time limit is reached.
     """
     train = require_whole(trained)
-    bring_in_for(train["settings"]["method"])
+    bring_in_for(train["params"]["method"])
     device = prepare_torch(params["threads"])
     base = Path(require_base(train)["folder"])
     tokenizer = open_tokenizer(base, params["languages"], vocabulary=cell.model)
     precision = precision_of(params, cell.model)
     model = open_tuned(base, trained.parent / "tuned", precision).to(device).eval()
-    set_task_ids(model, task_id_of(train["settings"], record.parent.name))
+    set_task_ids(model, task_id_of(train["params"], record.parent.name))
     special_tokens, options = (
         special_tokens_of(tokenizer, model.config),
         DecodingOptions.model_validate(params["search"]),

@@ -46,7 +46,7 @@ def write_decode_record(
     content = DecodeRecord(
         cell=cell.named,
         status=outcome.status,
-        settings=dict(params),
+        params=dict(params),
         trained_sha256=sha256_of(trained),
         versions=versions(more=outcome.packages),
         execution=dict(outcome.execution),

@@ -102,7 +102,7 @@ def measure_representations(params: Mapping[str, Any], cell: Cell, *, trained: P
     execution: dict[str, Any] = {}
     precision = precision_of(params, cell.model)
     if train["status"] == "ok":
-        bring_in_for(train["settings"]["method"])
+        bring_in_for(train["params"]["method"])
         device = prepare_torch(params["threads"])
         base = Path(require_base(train)["folder"])
         layers = read_shape(json.loads((base / "config.json").read_text(encoding="utf-8"))).layers
@@ -114,7 +114,7 @@ def measure_representations(params: Mapping[str, Any], cell: Cell, *, trained: P
     content = RepresentationRecord(
         cell=cell.named,
         status=train["status"],
-        settings=dict(params),
+        params=dict(params),
         trained_sha256=sha256_of(trained),
         inputs={"dev_sha256": sha256_of(dev)},
         versions=versions(more=precision.packages),

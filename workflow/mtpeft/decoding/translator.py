@@ -138,21 +138,21 @@ def load_cell(cell: str | Path, pair: str | None = None) -> Translator:
     base_record = Path(record["inputs"]["base"])
     if not base_record.exists():
         raise UserError(f"The base model {base_record} of {folder} is not there; run this in the folder of the sweep.")
-    bring_in_for(record["settings"]["method"], cell=folder)
+    bring_in_for(record["params"]["method"], cell=folder)
     described = require_base(record)
     base = Path(described["folder"])
     pair = _pair_of(Cell(**record["cell"]), pair)
-    languages = record["settings"].get("members", {}).get(pair) or record["settings"]["languages"]
-    device = prepare_torch(record["settings"]["threads"])
-    precision = precision_of(record["settings"], record["cell"]["model"])
+    languages = record["params"].get("members", {}).get(pair) or record["params"]["languages"]
+    device = prepare_torch(record["params"]["threads"])
+    precision = precision_of(record["params"], record["cell"]["model"])
     model = open_tuned(base, folder / "tuned", precision).to(device).eval()
-    set_task_ids(model, task_id_of(record["settings"], pair))
+    set_task_ids(model, task_id_of(record["params"], pair))
     return Translator(
         model=model,
         tokenizer=open_tokenizer(
-            base, languages, vocabulary=record["cell"]["model"], prompt=described["settings"].get("prompt")
+            base, languages, vocabulary=record["cell"]["model"], prompt=described["params"].get("prompt")
         ),
-        options=DecodingOptions.model_validate(record["settings"]["search"]),
+        options=DecodingOptions.model_validate(record["params"]["search"]),
         precision=precision,
     )
 

@@ -100,7 +100,7 @@ def _use(cell: str, translator: Translator, pair: str | None) -> Use:
     """What one has to know to translate with the model of a cell."""
     record = read_record(_cell_folder(cell) / "train.json")
     labels = Cell(**record["cell"])
-    given = record["settings"].get("members", {}).get(pair) or record["settings"]["languages"]
+    given = record["params"].get("members", {}).get(pair) or record["params"]["languages"]
     named = f"{labels.path}, {pair}" if labels.is_group else str(labels.path)
     special_tokens = with_room_beside_prefix(
         special_tokens_of(translator.tokenizer, translator.model.config), translator.model
@@ -148,14 +148,14 @@ def _peft(cell: str, folder: Path, pair: str | None) -> None:
         _use(cell, translator, pair),
     )
     shutil.copytree(tuned, folder, dirs_exist_ok=True)
-    repository, _, revision = base["settings"].get("hub", "").rpartition("@")
+    repository, _, revision = base["params"].get("hub", "").rpartition("@")
     named = Base(repository or str(Path(base["folder"]).absolute()), revision or None, translator.precision)
     for config in configs if not (tuned / STAGED_BASE).exists() else ():
         own = {"base_model_name_or_path": named.name, "revision": named.revision}
         write_record(folder / config, read_record(folder / config) | own)
     opened = open_tuned(Path(base["folder"]), folder, translator.precision).to(translator.model.device).eval()
     train = read_record(tuned.parent / "train.json")
-    task_id = task_id_of(train["settings"], pair or train["cell"]["pair"])
+    task_id = task_id_of(train["params"], pair or train["cell"]["pair"])
     set_task_ids(opened, task_id)
     _require_alike(before, _logits(opened, translator))
     if why := _needs_this_package(translator.tokenizer, tuned):

@@ -108,15 +108,15 @@ def _scored(configuration: Configuration, measured: Sequence[OnPair]) -> tuple[i
 
 def assess_finished(configuration: Configuration, *, folder: Path) -> str:
     """Write the findings of the cells that are finished now; returns a line on them."""
-    settings = TEST_CLAIMS.params_of(configuration, {})
-    cells = claim_cells(settings)
+    params = TEST_CLAIMS.params_of(configuration, {})
+    cells = claim_cells(params)
     missing = [cell for cell in cells if not is_finished(configuration, cell)]
     record, page = folder / f"{FINDINGS}.json", folder / f"{FINDINGS}.md"
     similarities = [Path(file) for file in similarity_records(configuration)]
     finished = [cell for cell in cells if cell not in missing]
     metrics = CellMetrics(metrics_of(configuration), scored_now(configuration, finished))
     try:
-        write_findings(settings, similarities=similarities, record=record, page=page, missing=missing, metrics=metrics)
+        write_findings(params, similarities=similarities, record=record, page=page, missing=missing, metrics=metrics)
     except UserError as error:
         return f"{page}: not written. {error}"
     except FileNotFoundError:

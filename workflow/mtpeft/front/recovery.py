@@ -35,7 +35,7 @@ OUTDATED = ("params changed", "set of input files changed")
 """What `--summary` says of a file that was made anew without a record, beside the record of the older file."""
 STEP_OF = {"tuned": "train", "train.json": "train", "hypotheses": "decode", "decode.json": "decode"}
 STEP_OF |= {"score.json": "score"}
-"""The step of a cell that makes a file or folder, for those whose record says with which settings."""
+"""The step of a cell that makes a file or folder, for those whose record says with which params."""
 
 
 def recover(
@@ -154,7 +154,7 @@ def record_finished(
         targets: what is to be made; finished files are looked for among all that they need.
         since: when the first of these jobs was submitted, in seconds since the epoch.
         same: whether the configuration is still the one that they were submitted with. Otherwise a file is kept where
-            its own record has the settings of now; the others are removed, to be made anew.
+            its own record has the params of now; the others are removed, to be made anew.
 
     Raises:
         UserError: Snakemake fails.

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from mtpeft.config.held_out import held_out_settings
+from mtpeft.config.held_out import held_out_params
 from mtpeft.config.models import vocabulary_pairs
 from mtpeft.config.schema import Configuration
 from mtpeft.core.errors import UserError
@@ -34,7 +34,7 @@ def ship(configuration: Configuration) -> Iterator[str]:
         data = data_record(
             {pair: Path(pair_folder(configuration, pair)) / "parts.json" for pair in pairs},
             {corpus: Path(split_file(configuration, corpus)) for corpus in corpora},
-            settings={corpus: held_out_settings(configuration, corpus) for corpus in corpora},
+            held_out={corpus: held_out_params(configuration, corpus) for corpus in corpora},
         )
         ship_model(record, SHIPPED / label, data=data)
         yield f"The model '{label}' is in {SHIPPED / label}."
@@ -73,14 +73,14 @@ def ship_model(record: Path, folder: Path, *, data: DataRecord) -> None:
 
 
 def data_record(
-    pairs: Mapping[str, Path], splits: Mapping[str, Path], *, settings: Mapping[str, Mapping[str, Any]]
+    pairs: Mapping[str, Path], splits: Mapping[str, Path], *, held_out: Mapping[str, Mapping[str, Any]]
 ) -> DataRecord:
     """Describe the text that a model was trained on, and what was kept out of it.
 
     Args:
         pairs: the `parts.json` of each pair, with its texts beside it.
         splits: the `split.json` of each corpus.
-        settings: for each corpus what decides which sentences it has and which are held out (`held_out_settings`).
+        held_out: for each corpus what decides which sentences it has and which are held out (`held_out_params`).
     """
     parts = {label: read_record(path) for label, path in pairs.items()}
     return DataRecord(
@@ -88,14 +88,14 @@ def data_record(
             label: {
                 "rows": record["rows"],
                 "taken": record["taken"],
-                "near_duplicate": record["settings"]["near_duplicate"],
+                "near_duplicate": record["params"]["near_duplicate"],
                 "similarity_to_held_out": record["similarity_to_held_out"],
                 "sha256": record["sha256"],
             }
             for label, record in parts.items()
         },
         corpora={
-            label: HeldOutRecord(**settings[label], split_sha256=sha256_of(path)) for label, path in splits.items()
+            label: HeldOutRecord(**held_out[label], split_sha256=sha256_of(path)) for label, path in splits.items()
         },
     )
 
@@ -112,14 +112,14 @@ LIMITS = """\
 
 def model_card(training: Mapping[str, Any], data: DataRecord, *, megabytes: float) -> str:
     """The model card in Markdown, from the records of the training and of the data."""
-    settings, config, run = training["settings"], training["settings"]["config"], training["training"]
-    noise = settings["noise"]
+    params, config, run = training["params"], training["params"]["config"], training["training"]
+    noise = params["noise"]
     return "\n".join(
         (
             f"# {training['model']}",
             "",
             f"An mBART model of {training['total_parameters']:,} parameters ({megabytes:.1f} MB as 16-bit floats), "
-            f"pre-trained from nothing by {settings['objective']}.",
+            f"pre-trained from nothing by {params['objective']}.",
             "",
             "| | |",
             "|---|---|",
@@ -130,10 +130,10 @@ def model_card(training: Mapping[str, Any], data: DataRecord, *, megabytes: floa
             f"{config['vocab_size']} entries in the vocabulary, embeddings tied |",
             f"| embeddings | {config['vocab_size'] * config['d_model'] / training['total_parameters']:.0%} of the "
             "parameters |",
-            f"| text | {_rows_read(settings['rows'], data):,} sentence pairs of {', '.join(sorted(data.pairs))} |",
-            f"| training | {settings['updates']:,} updates of at most {settings['batch_tokens']} padded tokens, "
-            f"{run['target_tokens']:,} target tokens, peak learning rate {settings['learning_rate']:g}, seed "
-            f"{settings['seed']}, {run['seconds'] / 60:.0f} minutes of {settings['threads']} CPU core |",
+            f"| text | {_rows_read(params['rows'], data):,} sentence pairs of {', '.join(sorted(data.pairs))} |",
+            f"| training | {params['updates']:,} updates of at most {params['batch_tokens']} padded tokens, "
+            f"{run['target_tokens']:,} target tokens, peak learning rate {params['learning_rate']:g}, seed "
+            f"{params['seed']}, {run['seconds'] / 60:.0f} minutes of {params['threads']} CPU core |",
             f"| against learning by heart | dropout {config['dropout']}; after {noise['begin']:.0%} of the updates "
             f"{noise['joined']:.0%} of the batches with rows joined, {noise['masked_source']:.0%} of the source and "
             f"{noise['masked_target']:.0%} of the decoder's input masked |",

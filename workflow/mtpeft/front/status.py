@@ -22,7 +22,7 @@ def state_of(configuration: Configuration, cell: Cell, pair: str | None = None) 
     """The state of a cell, one of `STATES`.
 
     `stopped` is half-trained, or has done some of its steps; `failed` has a note that says why. Results of other
-    settings than those of now count as missing.
+    params than those of now count as missing.
 
     Args:
         configuration: of now.

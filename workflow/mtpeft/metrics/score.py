@@ -45,7 +45,7 @@ def score(
     content = ScoreRecord(
         cell=cell.named,
         status=status,
-        settings=dict(params),
+        params=dict(params),
         decoded_sha256=sha256_of(decoded),
         references={name: sha256_of(text) for name, text in references.items()},
         versions=versions(("sacrebleu", "py3langid")),

@@ -68,7 +68,7 @@ def record_folder(
     content = ModelRecord(
         model=label_of(record.parent.name),
         folder=str(folder),
-        settings=dict(params),
+        params=dict(params),
         execution={},
         versions=versions(),
         total_parameters=shape.total,

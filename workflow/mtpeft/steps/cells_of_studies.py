@@ -5,7 +5,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mtpeft.cells import ANY, DIMENSIONS, RATE_LABELS, Cell, OnPair, told_cells
+from mtpeft.cells import ANY, DIMENSIONS, RATE_LABELS, Cell, OnPair, cells_as_params
 from mtpeft.config import metrics, studies
 from mtpeft.config.figures import figure_of
 from mtpeft.steps.evaluate_base import start_file
@@ -116,7 +116,7 @@ def start_records(configuration: "Configuration") -> list[str]:
 
 def cells_params(configuration: "Configuration", cells: Iterable[Cell]) -> Params:
     """Cells and their metrics in the params of a step that reads their records."""
-    return told_cells(cells) | metrics.params_of_metrics(configuration)
+    return cells_as_params(cells) | metrics.params_of_metrics(configuration)
 
 
 def results_folder(configuration: "Configuration") -> Path:

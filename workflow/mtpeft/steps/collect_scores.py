@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mtpeft.cells import cells_told
+from mtpeft.cells import cells_in_params
 from mtpeft.steps.cells_of_studies import cell_records, cells_params, drawn_cells, metric_records
 from mtpeft.steps.step import Inputs, Params, Step
 
@@ -26,7 +26,7 @@ def chosen(params: Params) -> dict[str, Any]:
     """Cells of a table, and the metrics that all of them were scored with."""
     from mtpeft.analysis.score_tables import metrics_of_params
 
-    cells = cells_told(params)
+    cells = cells_in_params(params)
     return {"cells": cells, "metrics": metrics_of_params(params, cells)}
 
 
@@ -37,4 +37,4 @@ def run(params: Params, *, scores: Path, costs: Path) -> None:
     write_tables(**chosen(params), scores=scores, costs=costs)
 
 
-STEP = Step("collect_scores", 0, ("study",), params, run, inputs, makes=("scores", "costs"))
+STEP = Step("collect_scores", 1, ("study",), params, run, inputs, makes=("scores", "costs"))

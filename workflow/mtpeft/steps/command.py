@@ -18,7 +18,12 @@ if TYPE_CHECKING:
     from mtpeft.config.schema import Configuration
 
 LONGEST_ARGUMENT = 32_768
-"""Longest params, in bytes, that are passed as an argument. Linux takes 131,072 bytes in one, quotes included."""
+"""Longest params or list of files, in bytes, that is passed as an argument.
+
+A rule's command is one argument of its shell, and Linux takes at most 131,072 bytes in one.
+"""
+FROM_FILE = "@"
+"""Stands before the path of a file that holds arguments, one per line."""
 PARAMS_FOLDER = Path("results/params")
 HELP = {
     "gpus": "processes, each with a GPU",
@@ -31,7 +36,9 @@ HELP = {
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", given: str) -> None:
     """Add one command per step, with options for the one that is given alone; the step that runs loads libraries."""
     for step in STEPS.entries.values():
-        parser = commands.add_parser(step.name, help=f"step: {step.summary}", description=step.summary)
+        parser = commands.add_parser(
+            step.name, help=f"step: {step.summary}", description=step.summary, fromfile_prefix_chars=FROM_FILE
+        )
         if step.name != given:
             continue
         parser.set_defaults(step=step)
@@ -82,19 +89,29 @@ def params_argument(configuration: "Configuration", step: Step, labels: Labels) 
     """The params of a job for its command: one line of JSON or, where that is long, a file named by their digest."""
     params = step.params_of(configuration, labels)
     text = canonical(params)
-    if len(text.encode()) <= LONGEST_ARGUMENT:
-        return text
-    file = PARAMS_FOLDER / f"{step.name}-{digest_of({}, text)}.json"
+    return text if len(text.encode()) <= LONGEST_ARGUMENT else _in_file(step, text, ".json")
+
+
+def _in_file(step: Step, text: str, ending: str) -> str:
+    """Write text to a file that is named by its digest, so that it changes where the text does; returns its path."""
+    file = PARAMS_FOLDER / f"{step.name}-{digest_of({}, text)}{ending}"
     if not file.exists():
         write_text(file, f"{text}\n")
     return str(file)
 
 
 def as_options(step: Step, inputs: Inputs) -> str:
-    """Those of the named inputs of a step that its command takes, as `--name path` options for a shell, quoted."""
+    """Those of the named inputs of a step that its command takes, as `--name path` options for a shell, quoted.
+
+    Where they are long, they stand in a file, and its path after an `@`.
+    """
     known = files_of(step)
     named = {name: [paths] if isinstance(paths, str) else paths for name, paths in inputs.items()}
-    return " ".join(f"--{name} {shlex.join(paths)}" for name, paths in named.items() if name.replace("-", "_") in known)
+    words = [word for name, paths in named.items() if name.replace("-", "_") in known for word in (f"--{name}", *paths)]
+    options = shlex.join(words)
+    if len(options.encode()) <= LONGEST_ARGUMENT:
+        return options
+    return shlex.quote(FROM_FILE + _in_file(step, "\n".join(words), ".txt"))
 
 
 def arguments_of(given: argparse.Namespace, words: list[str]) -> dict[str, Any]:

@@ -150,8 +150,8 @@ def _is_current(configuration: "Configuration", stamp: Stamp) -> bool:
 
 def _has_params(record: Record, params: Params) -> bool:
     """Whether a record is of these params. That of a download has some of them among its own keys."""
-    if "settings" in record:
-        return canonical(record["settings"]) == canonical(params)
+    if "params" in record:
+        return canonical(record["params"]) == canonical(params)
     return all(record[key] == value for key, value in params.items() if key in record)
 
 

@@ -126,7 +126,7 @@ def evaluate_base(params: Mapping[str, Any], *, base: Path, dev: Path, dev_text:
     )
     print(*first_translations_lines(described["model"], label_of(record.stem), score, seen), sep="\n", flush=True)
     inputs = {"dev_sha256": sha256_of(dev), "dev_text_sha256": sha256_of(dev_text), "base_sha256": sha256_of(base)}
-    content = StartRecord(settings=dict(params), inputs=inputs, dev_score=score, at_work=seen)
+    content = StartRecord(params=dict(params), inputs=inputs, dev_score=score, at_work=seen)
     write_record(record, content.model_dump())
 
 

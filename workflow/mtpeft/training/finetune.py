@@ -387,7 +387,7 @@ def _record(
     return TrainRecord(
         cell=cell.named,
         status=run.status,
-        settings=dict(params.plain),
+        params=dict(params.plain),
         execution=describe(str(prepared.device), params.threads)
         | {"processes": ranks().count, "micro_batch_tokens": run.micro_batch_tokens, "attempts": attempts},
         versions=versions(more=prepared.precision.packages),

@@ -371,7 +371,7 @@ def _write_record(
     content = ModelRecord(
         model=label_of(record.parent.name),
         folder=str(folder),
-        settings=dict(params),
+        params=dict(params),
         execution=dict(execution),
         versions=versions(),
         total_parameters=total,

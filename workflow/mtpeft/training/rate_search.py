@@ -174,7 +174,7 @@ def _record(
     }
     return RateRecord(
         labels=dict(labels),
-        settings=dict(params),
+        params=dict(params),
         execution=describe(str(first.device), first.params.threads) | {"attempts": attempts},
         versions=versions(more=first.precision.packages),
         inputs={"base": str(first.inputs.base), **hashes},

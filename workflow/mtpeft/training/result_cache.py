@@ -48,7 +48,7 @@ def restore(state: Path, record: Path, *, params: Mapping[str, Any], hashes: Map
         return False
     content = read_record(cached / RECORD)
     inputs = {key: value for key, value in content["inputs"].items() if key != "base"}
-    same = (content["settings"], inputs) == (dict(params), dict(hashes))
+    same = (content["params"], inputs) == (dict(params), dict(hashes))
     if not same or os.environ.get(RUN_VARIABLE) != read_record(cached / RUN)["run"]:
         shutil.rmtree(cached)
         return False

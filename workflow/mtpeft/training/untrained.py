@@ -27,7 +27,7 @@ def record_untrained(
     content = TrainRecord(
         cell=cell.named,
         status="ok",
-        settings=dict(params),
+        params=dict(params),
         execution=describe("cpu", 1),
         versions=versions(),
         inputs=inputs,

@@ -67,7 +67,7 @@ def write_findings(
     checks = check_full_fine_tuning(params["gate"], runs, context)
     context = replace(context, without_transfer=without_transfer(checks))
     content = FindingsRecord(
-        settings=dict(params),
+        params=dict(params),
         versions=versions(("numpy", "scipy")),
         alpha=ALPHA,
         margins=dict(context.margins),

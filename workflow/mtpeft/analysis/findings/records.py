@@ -110,7 +110,7 @@ class FindingsRecord(Record):
     `note` says where the findings were made in another way than the project makes them now.
     """
 
-    settings: dict[str, Any]
+    params: dict[str, Any]
     versions: dict[str, str]
     alpha: float
     margins: dict[str, float]

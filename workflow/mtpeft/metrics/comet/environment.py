@@ -83,4 +83,4 @@ def install_comet(params: Mapping[str, Any], *, record: Path) -> None:
         install_packages("COMET", own, made)
         link_packages([*shared, *libraries], made)
         found = comet_program(made).answer("versions", {}, folder=made)
-        files.write_record(made / record.name, {"settings": params, "shared": sorted(shared), "versions": found})
+        files.write_record(made / record.name, {"params": params, "shared": sorted(shared), "versions": found})

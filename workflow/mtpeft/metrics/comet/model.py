@@ -62,7 +62,7 @@ def take_in_model(params: Mapping[str, Any], *, environment: Path, record: Path)
     _put(built_on, place, name)
     files = [checkpoint, hyperparameters_of(checkpoint), *encoder_files(built_on)]
     content = {
-        "settings": dict(params),
+        "params": dict(params),
         "checkpoint": str(checkpoint),
         "encoders": str(place),
         "commits": commits,

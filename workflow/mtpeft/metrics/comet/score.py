@@ -51,7 +51,7 @@ def score_with_comet(
     content = MetricRecord(
         cell=cell.named,
         status=status,
-        settings=dict(params),
+        params=dict(params),
         decoded_sha256=sha256_of(decoded),
         model_sha256=sha256_of(model),
         references={name: sha256_of(text) for name, text in references.items()},
@@ -66,7 +66,7 @@ def score_with_comet(
 
 def name_of(model: Mapping[str, Any]) -> str:
     """A model as the configuration names it."""
-    (name,) = model["settings"]["model"].values()
+    (name,) = model["params"]["model"].values()
     return name
 
 

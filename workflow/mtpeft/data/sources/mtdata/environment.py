@@ -22,7 +22,7 @@ def install_mtdata(params: Mapping[str, Any], *, record: Path) -> None:
         install_packages("mtdata", params["requirements"], made)
         (made / INDEX).mkdir()
         indexed = run_inside(made, "index", {})
-        files.write_record(made / record.name, {"settings": params, **indexed})
+        files.write_record(made / record.name, {"params": params, **indexed})
 
 
 def run_inside(environment: Path, command: str, request: Mapping[str, Any]) -> dict[str, Any]:
