@@ -111,7 +111,7 @@ class Comet:
         """Run the step that takes in a model, as its rule does; returns its exit code."""
         settings = {"step_version": 1, "model": {"path": str(model)}, "encoder": encoder or {"path": str(self.encoder)}}
         files = ["--environment", str(self.environment), "--record", "data/comet/model.json"]
-        return command("comet_model", "--settings", canonical(settings), *files)
+        return command("take_in_comet", "--params", canonical(settings), *files)
 
     def score(self, cell: Cell = CELL, environment: Path | None = None, **changes: Any) -> int:
         """Run the step that scores a cell, as its rule does; returns its exit code."""
@@ -123,7 +123,7 @@ class Comet:
             "record": f"{cell.folder}/comet.json",
         }
         options = [word for name, file in files.items() for word in (f"--{name}", file)]
-        return command("comet", "--cell", cell.path, "--settings", canonical(SETTINGS | changes), *options)
+        return command("score_with_comet", "--cell", cell.path, "--params", canonical(SETTINGS | changes), *options)
 
 
 @contextmanager
@@ -134,7 +134,7 @@ def kept(folder: Path) -> Iterator[Comet]:
         patched.setattr("mtpeft.cli.die_with_parent", lambda: None)
         patched.chdir(folder)
         settings = canonical({"step_version": 1, "requirements": pins_of("comet")})
-        assert command("install_comet", "--settings", settings, "--record", str(environment)) == 0
+        assert command("install_comet", "--params", settings, "--record", str(environment)) == 0
     (folder / "model/checkpoints").mkdir(parents=True)
     name = f"mtpeft-test-{os.getpid()}"
     model = folder / "kept.json"
