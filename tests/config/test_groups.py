@@ -15,6 +15,7 @@ from mtpeft.cells import Cell, OnPair
 from mtpeft.config.load import merge, validate
 from mtpeft.core.errors import TryAgainError, UserError
 from mtpeft.core.files import read_record
+from mtpeft.core.options import DecodingOptions
 from mtpeft.data.token_arrays import IGNORED, model_inputs, read_arrays
 from mtpeft.decoding.translator import load_cell
 from mtpeft.methods.task_ids import set_task_ids, task_id_of, task_modules
@@ -297,5 +298,5 @@ def untouched_scores(given: CellInputs) -> list[float]:
             "tokenizer": tokenizer,
             "special_tokens": special_tokens_of(tokenizer, model.config),
         }
-        scores.append(dev_chrf(model, family_settings("lora")["search"], **told)(lambda: None))
+        scores.append(dev_chrf(model, DecodingOptions(**family_settings("lora")["search"]), **told)(lambda: None))
     return scores

@@ -5,14 +5,14 @@ from pathlib import Path
 
 from mtpeft.analysis.text_table import write_text_table
 from mtpeft.data.token_arrays import Encoded, write_arrays
-from mtpeft.data.tsv import Pair, write_pairs
+from mtpeft.data.tsv import SentencePair, write_pairs
 
 ROWS = [("Abre la puerta", "Open the door"), ("Cierra", "Close it")]
 FRAMED = ([[9, 11, 12, 13, 14, 15, 2], [9, 16, 17, 18, 2]], [[8, 21, 22, 23, 2], [8, 24, 25, 2]])
 
 
 def test_tokens_are_counted_per_word_without_special_ones(tmp_path: Path) -> None:
-    write_pairs(tmp_path / "test.tsv", [Pair(str(number), *row) for number, row in enumerate(ROWS)])
+    write_pairs(tmp_path / "test.tsv", [SentencePair(str(number), *row) for number, row in enumerate(ROWS)])
     write_arrays(tmp_path / "test.safetensors", source=Encoded(FRAMED[0], 2, 1, 2), target=Encoded(FRAMED[1], 2, 0, 1))
     write_text_table(
         [{"model": "small", "pair": "es-en", "test_set": "test"}],

@@ -178,7 +178,7 @@ def test_no_other_study_pays_for_them() -> None:
 def test_they_are_measured_once_for_each_cell_of_the_study(tmp_path: Path) -> None:
     study = STUDY | {"pairs": ["es-en"], "sizes": ["n200"], "budgets": ["b5"], "seeds": [1]}
     jobs = planned(tmp_path, "study_representations", overlay={"studies": {"representations": study}})
-    assert (jobs["represent"], jobs["collect_representations"], jobs["draw_study"]) == (2, 1, 1)
+    assert (jobs["represent"], jobs["collect_representations"], jobs["draw_figure"]) == (2, 1, 1)
 
 
 def test_they_hold_for_the_training_and_the_settings_that_they_were_made_of(

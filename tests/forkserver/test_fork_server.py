@@ -17,7 +17,7 @@ import pytest
 
 from mtpeft.cluster.environment import shared_variables
 from mtpeft.core.files import canonical
-from mtpeft.data.tsv import Pair, write_pairs
+from mtpeft.data.tsv import SentencePair, write_pairs
 from mtpeft.decoding.decode import decode
 from mtpeft.forkserver.launcher import fork_server
 from mtpeft.forkserver.server import lost_its_devices
@@ -207,7 +207,7 @@ def test_a_fork_has_lost_its_gpus_where_there_are_any_that_cuda_was_started_for(
 
 def too_small(folder: Path) -> list[str]:
     """A step that can't succeed: a user's mistake."""
-    write_pairs(folder / "one.tsv", [Pair("a", "un gato", "a cat")])
+    write_pairs(folder / "one.tsv", [SentencePair("a", "un gato", "a cat")])
     settings = canonical({"size": 9999, "languages": ["en"], "key": "x"})
     return ["train_vocabulary", "--params", settings, "--parts", "one.tsv", "--folder", "made"]
 

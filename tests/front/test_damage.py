@@ -12,7 +12,7 @@ from mtpeft.cli import main
 from mtpeft.core.errors import DamagedError, UserError
 from mtpeft.core.files import read_record, write_record
 from mtpeft.data.subsets import choose_subset
-from mtpeft.data.tsv import Pair, write_pairs
+from mtpeft.data.tsv import SentencePair, write_pairs
 from mtpeft.front.verify import clear_up
 from mtpeft.training.finetune import finetune
 from support.model import cell, decode_params, inputs, train_params
@@ -160,7 +160,7 @@ def test_a_subset_that_was_cut_is_refused_by_whoever_reads_it(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     train, rows = Path("data/pairs/es-en/train.tsv"), Path("data/pairs/es-en/subsets/1/n4.txt")
-    write_pairs(train, [Pair(str(number), f"fuente {number}", f"source {number}") for number in range(8)])
+    write_pairs(train, [SentencePair(str(number), f"fuente {number}", f"source {number}") for number in range(8)])
     choose_subset({"step_version": 1, "pairs": 4}, train=train, output=rows, record=rows.with_suffix(".json"))
     halve(rows)
     told = ["--cell", LORA.path, "--params", json.dumps({"method": {"method": "retrieval"}})]

@@ -243,7 +243,7 @@ def test_beside_a_base_in_16_bits_32_are_counted_trained_and_stored(
     stir(model)
     trained = [weight for weight in model.parameters() if weight.requires_grad]
     assert {weight.dtype for weight in trained} == {torch.float32}
-    begins = entry.starts_with
+    begins = entry.parameters_at_start
     counted = begins(subject.shape, subject.options, subject.allocation.sizes) if begins else subject.allocation.trained
     assert sum(weight.numel() for weight in trained) == counted
     model = subject.finish(model)

@@ -76,7 +76,7 @@ def test_what_a_cell_scores_depends_on_no_other_test_set(here: Comet) -> None:
     sets = ["--references", "data/pairs/es-en/news.tsv", "data/pairs/es-en/test.tsv"]
     decoded = ["--decoded", str(CELL.folder / "decode.json")]
 
-    assert command("comet", "--cell", CELL.path, "--settings", settings, *decoded, *sets, *files) == 0
+    assert command("score_with_comet", "--cell", CELL.path, "--params", settings, *decoded, *sets, *files) == 0
 
     found = {name: measured["segments"] for name, measured in read_record(RECORD)["test_sets"].items()}
     assert found == {"news": alone, "test": alone}
@@ -185,7 +185,7 @@ def test_an_installation_that_fails_has_pips_own_words(
     monkeypatch.setenv("PIP_FIND_LINKS", "")
     settings = canonical({"step_version": 1, "requirements": ["entmax==1.3"]})
 
-    assert command("install_comet", "--settings", settings, "--record", "data/environment/installed.json") == 2
+    assert command("install_comet", "--params", settings, "--record", "data/environment/installed.json") == 2
 
     assert "pip could not install COMET (ERROR: No matching distribution found for entmax" in capsys.readouterr().err
     assert list(Path("data").iterdir()) == []
@@ -203,7 +203,7 @@ def write_text_records(configuration: Configuration, pair: str) -> None:
 
 def test_the_workflow_scores_each_cell_once_and_puts_the_scores_into_its_tables(here: Comet) -> None:
     """With the rules of COMET and of the tables alone, since what comes before them is made by hand."""
-    rules = ["comet", "take_in_comet", "collect_all", "summarise_all"]
+    rules = ["score_with_comet", "take_in_comet", "collect_all_scores", "summarise_all"]
     overlay = merge(here.configured(), {"studies": STUDIES, "findings": None})
     _lay_over(overlay, here)
     configuration = load([STUDY, Path("overlay.yaml")])
@@ -245,7 +245,7 @@ def test_a_cell_over_several_pairs_is_scored_on_each(here: Comet) -> None:
         write_hypotheses(place, text=Path(reference(configuration, place.pair, "test")))
 
     records = [place.metric_record("comet") for place in cell.measured]
-    _make(list(map(str, records)), ["comet_member", "take_in_comet"])
+    _make(list(map(str, records)), ["score_with_comet_other", "take_in_comet"])
 
     assert [read_record(record)["test_sets"]["test"]["segments"] for record in records] == [here.scores] * 2
     assert [schema_mistakes(record, "metric") for record in records] == [[], []]
@@ -273,7 +273,7 @@ def _take_in_of_hub(folder: Path, url: str, environment: Path) -> tuple[int, str
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("HF_ENDPOINT", url)
         patched.setenv("HF_HUB_OFFLINE", "0")
-        done = mtpeft(folder, "comet_model", "--settings", settings, *files)
+        done = mtpeft(folder, "take_in_comet", "--params", settings, *files)
     return done.returncode, done.stderr
 
 

@@ -126,11 +126,11 @@ def test_cells_are_scored_once_and_only_tables_and_figures_made_anew(finished: P
     def jobs() -> dict[str, int]:
         found = planned(folder, "all", overlay=overlay)
         for rule in (
-            "collect_all",
-            "collect_study",
+            "collect_all_scores",
+            "collect_scores",
             "summarise_all",
-            "summarise_study",
-            "draw_study",
+            "summarise",
+            "draw_figure",
             "draw_efficiency",
         ):
             assert found.pop(rule)

@@ -13,7 +13,7 @@ from mtpeft.config.load import merge, validate
 from mtpeft.config.schema import Configuration
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import read_record, write_lines, write_record
-from mtpeft.data.tsv import Pair, write_pairs
+from mtpeft.data.tsv import SentencePair, write_pairs
 from mtpeft.figures.draw import draw_figure
 from mtpeft.metrics.base import METRICS
 from mtpeft.metrics.score import score
@@ -45,7 +45,7 @@ def configured(metric: str) -> Configuration:
 def write_scores(configuration: Configuration) -> list[Any]:
     """Records of the cells of the study, whose hypotheses are scored by the step itself."""
     cells = drawn_cells(configuration, "shares")
-    write_pairs(Path("test.tsv"), [Pair(str(number), "eins", text) for number, text in enumerate(REFERENCES)])
+    write_pairs(Path("test.tsv"), [SentencePair(str(number), "eins", text) for number, text in enumerate(REFERENCES)])
     for cell in cells:
         write_cell(cell, 50.0)
         more = " more" * LONGER.get(cell.method, 0)
@@ -126,5 +126,5 @@ def test_params_name_the_usual_metrics_nowhere_and_others_with_their_file() -> N
 
 
 def test_a_metric_that_nobody_brought_in_is_refused() -> None:
-    with pytest.raises(UserError, match=r"'metrics\.2' is 'length_ratio'; write 'chrf', 'bleu' or 'ter'"):
+    with pytest.raises(UserError, match=r"'metrics\.2' is 'length_ratio'; write 'chrf', 'bleu', 'ter' or 'comet'"):
         validate(merge(DEFAULT, {"metrics": ["chrf", "bleu", "length_ratio"]}))

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mtpeft.core.files import read_record, write_lines, write_record
-from mtpeft.data.tsv import Pair, write_pairs
+from mtpeft.data.tsv import SentencePair, write_pairs
 from mtpeft.metrics.hypothesis_shares import SHARES, shares_of
 from mtpeft.metrics.score import score
 from support.model import SPANISH_ENGLISH, cell
@@ -64,7 +64,7 @@ def test_an_empty_test_set_has_no_shares() -> None:
 
 
 def test_the_record_of_a_score_has_them(tmp_path: Path) -> None:
-    write_pairs(tmp_path / "test.tsv", [Pair(str(n), *pair) for n, pair in enumerate(SPANISH_ENGLISH)])
+    write_pairs(tmp_path / "test.tsv", [SentencePair(str(n), *pair) for n, pair in enumerate(SPANISH_ENGLISH)])
     write_lines(tmp_path / "hypotheses/test.txt", ENGLISH)
     write_record(tmp_path / "decode.json", {"status": "ok", "test_sets": {"test": {"at_limit": 16}}})
     settings = {"step_version": 2, "source": "es", "target": "en"}

@@ -18,7 +18,7 @@ from mtpeft.core.files import read_lines, read_record, write_record
 from mtpeft.core.options import DecodingOptions
 from mtpeft.data.encode import encode_pair
 from mtpeft.data.token_arrays import read_arrays
-from mtpeft.data.tsv import Pair, write_pairs
+from mtpeft.data.tsv import SentencePair, write_pairs
 from mtpeft.decoding.search import translate
 from mtpeft.methods.tuned import open_tuned
 from mtpeft.models.architecture import NEW_ENTRIES
@@ -64,7 +64,7 @@ def extended(tmp_path_factory: pytest.TempPathFactory) -> Extend:
             folder = tmp_path_factory.mktemp(name)
             checkpoint = build_checkpoint(name, folder / "checkpoint")
             take_in_folder({"step_version": 1, "path": str(checkpoint)}, record=folder / name / "base.json")
-            rows = [Pair(str(place), *row) for place, row in enumerate(SPANISH_ENGLISH)]
+            rows = [SentencePair(str(place), *row) for place, row in enumerate(SPANISH_ENGLISH)]
             write_pairs(folder / "train.tsv", rows)
             extend_model(
                 {"languages": languages or {}, "pieces": pieces, "sides": ["source"] if pieces else []},

@@ -12,7 +12,7 @@ from mtpeft.core.errors import UserError
 from mtpeft.core.files import read_record
 from mtpeft.data.encode import encode_pair
 from mtpeft.data.token_counts import Counts, loss_warnings, read_counts
-from mtpeft.data.tsv import Pair, write_pairs
+from mtpeft.data.tsv import SentencePair, write_pairs
 from mtpeft.decoding.decode import decode
 from mtpeft.decoding.translator import Translator, load_cell
 from mtpeft.front.translate import lines_of
@@ -47,7 +47,7 @@ def test_a_sentence_is_cut_or_not_and_its_unknown_tokens_are_counted(tmp_path: P
 def test_token_arrays_count_and_the_step_warns(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = build_checkpoint("nllb", tmp_path / "nllb")
     pairs = [("Abre la puerta", "Open the door"), (LONG, f"{CHEROKEE} door"), ("Cierra", "Close it")]
-    write_pairs(tmp_path / "train.tsv", [Pair(str(number), *pair) for number, pair in enumerate(pairs)])
+    write_pairs(tmp_path / "train.tsv", [SentencePair(str(number), *pair) for number, pair in enumerate(pairs)])
     to = tmp_path / "train.safetensors"
     settings = {**LANGUAGES, "vocabulary": "nllb"}
     encode_pair(settings, tokenizer=folder, parts={tmp_path / "train.tsv": to})

@@ -11,7 +11,7 @@ from transformers import MBartForConditionalGeneration
 from mtpeft.core.errors import UserError
 from mtpeft.data.encode import encode_pair
 from mtpeft.data.token_arrays import Encoded, model_inputs, read_arrays, write_arrays
-from mtpeft.data.tsv import Pair, read_pairs, write_pairs
+from mtpeft.data.tsv import SentencePair, read_pairs, write_pairs
 from mtpeft.data.vocabulary import save_tokenizer, train_vocabulary
 from mtpeft.models.load import load_base
 from mtpeft.models.special_tokens import SpecialTokens
@@ -80,7 +80,7 @@ def test_language_without_token_is_refused_with_a_sentence(sweep: Path) -> None:
 
 
 def test_vocabulary_larger_than_the_text_allows_is_refused(tmp_path: Path) -> None:
-    write_pairs(tmp_path / "few.tsv", [Pair("1", *SPANISH_ENGLISH[0])])
+    write_pairs(tmp_path / "few.tsv", [SentencePair("1", *SPANISH_ENGLISH[0])])
     settings = {"size": 4000, "languages": ["es", "en"]}
     with pytest.raises(UserError, match=r"4000 pieces.*2 sentences.*'pretrain.vocabulary'"):
         train_vocabulary(settings, parts=[tmp_path / "few.tsv"], folder=tmp_path / "vocabulary")
@@ -127,7 +127,7 @@ def test_parts_hold_the_tokens_of_their_text(sweep: Path) -> None:
 
 
 def test_long_sentences_are_cut_to_the_models_positions(sweep: Path, tmp_path: Path) -> None:
-    write_pairs(tmp_path / "long.tsv", [Pair("1", "Cierra la ventana. " * 60, "Close the window. " * 60)])
+    write_pairs(tmp_path / "long.tsv", [SentencePair("1", "Cierra la ventana. " * 60, "Close the window. " * 60)])
     encode_pair(
         {"source": "es", "target": "en", "vocabulary": "tiny", "max_positions": MAX_POSITIONS},
         tokenizer=sweep / "data/vocabularies/tiny",

@@ -17,7 +17,7 @@ import pytest
 from mtpeft.cells import Cell, OnPair
 from mtpeft.cluster.environment import shared_variables
 from mtpeft.core.files import canonical, write_lines, write_record
-from mtpeft.data.tsv import Pair, write_pairs
+from mtpeft.data.tsv import SentencePair, write_pairs
 from mtpeft.forkserver.launcher import ONE_THREAD
 from mtpeft.isolated.install import pins_of
 from mtpeft.isolated.run import ISOLATED, PACKAGES
@@ -111,7 +111,7 @@ class Comet:
         """Run the step that takes in a model, as its rule does; returns its exit code."""
         settings = {"step_version": 1, "model": {"path": str(model)}, "encoder": encoder or {"path": str(self.encoder)}}
         files = ["--environment", str(self.environment), "--record", "data/comet/model.json"]
-        return command("comet_model", "--settings", canonical(settings), *files)
+        return command("take_in_comet", "--params", canonical(settings), *files)
 
     def score(self, cell: Cell = CELL, environment: Path | None = None, **changes: Any) -> int:
         """Run the step that scores a cell, as its rule does; returns its exit code."""
@@ -123,7 +123,7 @@ class Comet:
             "record": f"{cell.folder}/comet.json",
         }
         options = [word for name, file in files.items() for word in (f"--{name}", file)]
-        return command("comet", "--cell", cell.path, "--settings", canonical(SETTINGS | changes), *options)
+        return command("score_with_comet", "--cell", cell.path, "--params", canonical(SETTINGS | changes), *options)
 
 
 @contextmanager
@@ -134,7 +134,7 @@ def kept(folder: Path) -> Iterator[Comet]:
         patched.setattr("mtpeft.cli.die_with_parent", lambda: None)
         patched.chdir(folder)
         settings = canonical({"step_version": 1, "requirements": pins_of("comet")})
-        assert command("install_comet", "--settings", settings, "--record", str(environment)) == 0
+        assert command("install_comet", "--params", settings, "--record", str(environment)) == 0
     (folder / "model/checkpoints").mkdir(parents=True)
     name = f"mtpeft-test-{os.getpid()}"
     model = folder / "kept.json"
@@ -167,5 +167,5 @@ def write_hypotheses(cell: Cell | OnPair, status: str = "ok", *, text: Path | No
     write_lines(cell.folder / "hypotheses/test.txt", (sample["mt"] for sample in SAMPLES) if status == "ok" else ())
     if not (cell.folder / "decode.json").exists():
         write_record(cell.folder / "decode.json", {"status": status})
-    pairs = [Pair(str(number), sample["src"], sample["ref"]) for number, sample in enumerate(SAMPLES)]
+    pairs = [SentencePair(str(number), sample["src"], sample["ref"]) for number, sample in enumerate(SAMPLES)]
     write_pairs(text or Path(f"data/pairs/{cell.pair}/test.tsv"), pairs)

@@ -8,7 +8,7 @@ from typing import Any
 from mtpeft.cells import Cell
 from mtpeft.core.files import write_lines
 from mtpeft.data.encode import encode_pair
-from mtpeft.data.tsv import Pair, write_pairs
+from mtpeft.data.tsv import SentencePair, write_pairs
 from mtpeft.data.vocabulary import train_vocabulary
 from mtpeft.methods import METHODS as REGISTRY
 from mtpeft.models.derived.pretrain import mbart_config
@@ -180,7 +180,7 @@ def build_sweep(folder: Path) -> None:
         "train": SPANISH_ENGLISH[TEST_ROWS + DEV_ROWS :],
     }
     for name, rows in parts.items():
-        pairs = [Pair(f"{name}{number}", *row) for number, row in enumerate(rows)]
+        pairs = [SentencePair(f"{name}{number}", *row) for number, row in enumerate(rows)]
         write_pairs(folder / f"data/pairs/es-en/{name}.tsv", pairs)
     write_lines(folder / "data/pairs/es-en/subsets/n44.txt", map(str, range(len(parts["train"]))))
     vocabulary = {"size": 250, "languages": LANGUAGES, "key": "models.tiny.pretrain.vocabulary"}

@@ -157,7 +157,7 @@ def scored(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert jobs == {
         **dict.fromkeys(("train", "decode", "score"), 1),
         **dict.fromkeys(("decode_other", "score_other"), 2),
-        **dict.fromkeys(("collect_study", "summarise_study", "summarise_others", "draw_study", "study_forgetting"), 1),
+        **dict.fromkeys(("collect_scores", "summarise", "summarise_others", "draw_figure", "study_forgetting"), 1),
     }
     code, said = run(folder, overlay={"studies": STUDIES}, options=["--target", "study_forgetting"])
     assert code == 0, said[-5000:]
@@ -205,12 +205,12 @@ def test_a_deleted_score_is_made_again_with_what_follows_from_it(scored: Path, t
     assert planned(folder, "cells", overlay={"studies": STUDIES}) == {}
     (folder / OTHERS[1].folder / "score.json").unlink()
     jobs = planned(folder, overlay={"studies": STUDIES})
-    assert {rule: jobs[rule] for rule in ("score_other", "summarise_others", "draw_study")} == {
+    assert {rule: jobs[rule] for rule in ("score_other", "summarise_others", "draw_figure")} == {
         "score_other": 1,
         "summarise_others": 1,
-        "draw_study": 1,
+        "draw_figure": 1,
     }
-    assert not {"train", "decode", "score", "decode_other", "collect_study", "summarise_study"} & set(jobs)
+    assert not {"train", "decode", "score", "decode_other", "collect_scores", "summarise"} & set(jobs)
 
 
 @pytest.fixture

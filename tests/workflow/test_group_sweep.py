@@ -45,7 +45,7 @@ def grouped(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     jobs = planned(folder, "study_together", overlay={"studies": STUDIES})
     assert jobs == {
         **dict.fromkeys(("choose_subset_at_most", "decode_other", "score_other"), 2),
-        **dict.fromkeys(("train", "collect_study", "summarise_study", "draw_study", "study_together"), 1),
+        **dict.fromkeys(("train", "collect_scores", "summarise", "draw_figure", "study_together"), 1),
     }
     code, said = run(folder, overlay={"studies": STUDIES}, options=["--target", "study_together"])
     assert code == 0, said[-5000:]

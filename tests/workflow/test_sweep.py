@@ -72,7 +72,7 @@ def test_the_first_study_is_drawn_while_others_have_cells_to_train(finished: Pat
     figure = "results/small_study/figures/budgets.svg"
     rules = [rule for rule, output in begun(finished) if rule == "train" or output == figure]
     # Its last cells are finished on one core while the other has begun the next study.
-    assert rules.index("draw_study") < len(rules) - 2
+    assert rules.index("draw_figure") < len(rules) - 2
 
 
 def test_budgets_are_met_in_the_records(finished: Path) -> None:
@@ -89,7 +89,7 @@ def test_a_cell_is_trained_with_the_rate_that_the_search_has_found(finished: Pat
     assert {0.003, 0.006, 0.012} <= {trial["learning_rate"] for trial in found["trials"]}
     trained = json.loads(located(finished, f"{ADAPTER_CELL}/train.json").read_text())
     assert trained["learning_rate"] == found["learning_rate"]
-    assert planned(finished, "rates") == {"rates": 1}
+    assert planned(finished, "collect_rates") == {"collect_rates": 1}
 
 
 def test_training_changes_what_it_trains(finished: Path) -> None:
@@ -113,7 +113,7 @@ def test_test_text_is_no_input_of_training(finished: Path) -> None:
     what = [
         "--forcerun",
         "train",
-        "tune",
+        "search_rate",
         "pretrain",
         "train_vocabulary",
         "--dry-run",
@@ -136,27 +136,27 @@ def test_test_text_is_no_input_of_training(finished: Path) -> None:
 CHANGES = {
     "one learning rate": (
         {"methods": {"lora": {"learning_rate": 0.001}}},
-        {"train": 1, "decode": 1, "score": 1, "collect_study": 1, "collect_all": 1},
+        {"train": 1, "decode": 1, "score": 1, "collect_scores": 1, "collect_all_scores": 1},
     ),
     "other candidates": (
         {"methods": {"adapter": {"learning_rate": {"search": [0.002, 0.004, 0.008]}}}},
-        {"tune": 1, "train": 1, "decode": 1, "score": 1, "collect_study": 1, "collect_all": 1},
+        {"search_rate": 1, "train": 1, "decode": 1, "score": 1, "collect_scores": 1, "collect_all_scores": 1},
     ),
     "more seeds for a method": (
         {"studies": {"budgets": {"also": [{"methods": ["adapter"], "seeds": [2, 3]}]}}},
-        {"choose_subset": 2, "tune": 0, "train": 2, "decode": 2, "score": 2, "collect_study": 1, "collect_all": 1},
+        {"choose_subset": 2, "search_rate": 0, "train": 2, "decode": 2, "score": 2, "collect_scores": 1, "collect_all_scores": 1},
     ),
     "a budget added": (
         {"studies": {"budgets": {"budgets": ["b5", "b20"]}}},
-        {"tune": 1, "train": 2, "decode": 2, "score": 2, "collect_study": 1, "collect_all": 1},
+        {"search_rate": 1, "train": 2, "decode": 2, "score": 2, "collect_scores": 1, "collect_all_scores": 1},
     ),
     "a pair added": (
         {
             "pairs": {"it-en": {"corpus": "interface"}},
             "studies": {"languages": {"pairs": ["es-en", "de-en", "it-en"]}},
         },
-        {"clean_pair": 1, "divide_pair": 1, "choose_subset": 1, "encode_pair": 1, "encode_test": 1}
-        | {"train": 1, "decode": 1, "score": 1, "collect_study": 1, "collect_all": 1},
+        {"clean_pair": 1, "divide_pair": 1, "choose_subset": 1, "encode_pair": 1, "encode_test_set": 1}
+        | {"train": 1, "decode": 1, "score": 1, "collect_scores": 1, "collect_all_scores": 1},
     ),
     "a study added": (
         {
@@ -171,7 +171,7 @@ CHANGES = {
                 }
             }
         },
-        {"collect_study": 1, "draw_study": 1},
+        {"collect_scores": 1, "draw_figure": 1},
     ),
     "a language's code added, more cells on a GPU, more GPUs, and a smaller micro-batch": (
         {
@@ -180,7 +180,7 @@ CHANGES = {
         },
         {},
     ),
-    "another beam": ({"decoding": {"beam_size": 4}}, {"tune": 1, "train": 8, "decode": 8}),
+    "another beam": ({"decoding": {"beam_size": 4}}, {"search_rate": 1, "train": 8, "decode": 8}),
     "another margin": ({"margin": 2.0}, {"findings": 1}),
     "a claim taken out": ({"findings": {"budget": None}}, {"findings": 1}),
 }
@@ -224,7 +224,7 @@ def test_any_record_of_the_catalogues_is_a_target(finished: Path) -> None:
     configuration = load([STUDY])
     cell = placed(configuration, Cell("denoiser", "de-en", "n100", "adapter", "b20", "1"))
     jobs = planned(finished, f"{cell.folder}/score.json")
-    assert jobs == {"choose_subset": 2, "judge_base": 1, "tune": 1, "train": 1, "decode": 1, "score": 1}
+    assert jobs == {"choose_subset": 2, "evaluate_base": 1, "search_rate": 1, "train": 1, "decode": 1, "score": 1}
 
 
 def test_a_diverged_cell_leaves_the_rest_standing(finished: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from mtpeft.core.warnings import warn
 from mtpeft.data import tsv
 from mtpeft.data.similarity import max_dice, normalised
 from mtpeft.data.split import GIVEN, SIDES, hash_order
-from mtpeft.data.tsv import Pair
+from mtpeft.data.tsv import SentencePair
 
 PARTS = ("train", "dev", "test", "pretrain")
 BINS = 10
@@ -42,9 +42,9 @@ class Decontaminated(NamedTuple):
         left: similarity of the rows that stay to all held-out texts.
     """
 
-    rows: list[Pair]
+    rows: list[SentencePair]
     taken: dict[str, int]
-    examples: dict[str, list[Pair]]
+    examples: dict[str, list[SentencePair]]
     similarities: np.ndarray
     left: np.ndarray
 
@@ -141,19 +141,19 @@ def _warnings(
         )
 
 
-def _draw_parts(rows: Sequence[tsv.CleanPair], chosen: Mapping[str, Any]) -> dict[str, list[Pair]]:
+def _draw_parts(rows: Sequence[tsv.CleanPair], chosen: Mapping[str, Any]) -> dict[str, list[SentencePair]]:
     """Divide rows into parts: given rows in their order, the others as the split says, by the hashes of their ids."""
     part_of = {key: part for part in GIVEN for key in chosen[part]}
     rest = "train"
     if chosen["train"] is not None:
         part_of |= dict.fromkeys(chosen["train"], "train")
         rest = "pretrain"
-    drawn: dict[str, list[Pair]] = {part: [] for part in PARTS}
+    drawn: dict[str, list[SentencePair]] = {part: [] for part in PARTS}
     for row in rows:
         if row.part in GIVEN:
-            drawn[row.part].append(Pair(row.id, row.source, row.target))
+            drawn[row.part].append(SentencePair(row.id, row.source, row.target))
     for row in sorted((row for row in rows if row.part not in GIVEN), key=lambda row: hash_order(row.id)):
-        drawn[part_of.get(row.id, rest)].append(Pair(row.id, row.source, row.target))
+        drawn[part_of.get(row.id, rest)].append(SentencePair(row.id, row.source, row.target))
     return drawn
 
 
@@ -161,7 +161,7 @@ def _texts_of(split: Path) -> list[Texts]:
     return list(files.read_record(split)["texts"].values())
 
 
-def _held_out(rows: Sequence[Pair], texts: Sequence[Texts], params: Mapping[str, Any]) -> HeldOut:
+def _held_out(rows: Sequence[SentencePair], texts: Sequence[Texts], params: Mapping[str, Any]) -> HeldOut:
     """Join the texts of rows and, on each side, further texts in its language."""
     sides = []
     for side in SIDES:
@@ -171,7 +171,7 @@ def _held_out(rows: Sequence[Pair], texts: Sequence[Texts], params: Mapping[str,
 
 
 def _decontaminate_all(
-    rows: Sequence[Pair], own: Sequence[HeldOut], foreign: HeldOut, *, limit: float
+    rows: Sequence[SentencePair], own: Sequence[HeldOut], foreign: HeldOut, *, limit: float
 ) -> Decontaminated:
     """Decontaminate rows by the held-out texts of their own corpus and, after these, by those of other corpora."""
     first = _decontaminate(rows, own, limit)
@@ -180,12 +180,12 @@ def _decontaminate_all(
     return first._replace(rows=kept, taken=taken)
 
 
-def _decontaminate(rows: Sequence[Pair], held_out: Sequence[HeldOut], limit: float) -> Decontaminated:
+def _decontaminate(rows: Sequence[SentencePair], held_out: Sequence[HeldOut], limit: float) -> Decontaminated:
     """Keep the rows that neither equal nor resemble a held-out text on the same side."""
     similarities = [_similarity(rows, texts) for texts in held_out]
     highest = np.max(similarities, axis=0)
     equal = {name: {normalised(text) for texts in held_out for text in getattr(texts, name)} for name in SIDES}
-    found: dict[str, list[Pair]] = {"equal": [], "near_duplicate": []}
+    found: dict[str, list[SentencePair]] = {"equal": [], "near_duplicate": []}
     kept, left = [], []
     for row, similarity in zip(rows, highest, strict=True):
         if any(normalised(getattr(row, name)) in equal[name] for name in SIDES):
@@ -200,19 +200,19 @@ def _decontaminate(rows: Sequence[Pair], held_out: Sequence[HeldOut], limit: flo
     return Decontaminated(kept, taken, examples, similarities[0], np.array(left))
 
 
-def _similarity(rows: Sequence[Pair], held_out: HeldOut) -> np.ndarray:
+def _similarity(rows: Sequence[SentencePair], held_out: HeldOut) -> np.ndarray:
     """Compute the greatest similarity of each row to a held-out text, over both sides: shape [rows]."""
     sides = [max_dice([getattr(row, name) for row in rows], getattr(held_out, name)) for name in SIDES]
     return np.maximum(*sides)
 
 
-def _without_texts_of(train: Sequence[Pair], rows: Sequence[Pair]) -> list[Pair]:
+def _without_texts_of(train: Sequence[SentencePair], rows: Sequence[SentencePair]) -> list[SentencePair]:
     known = {name: {normalised(getattr(row, name)) for row in train} for name in SIDES}
     return [row for row in rows if not any(normalised(getattr(row, name)) in known[name] for name in SIDES)]
 
 
 def _similarity_to_test(
-    train: Decontaminated, rows: Sequence[Pair], test: HeldOut, *, params: Mapping[str, Any]
+    train: Decontaminated, rows: Sequence[SentencePair], test: HeldOut, *, params: Mapping[str, Any]
 ) -> dict[str, list[Any]]:
     """Count training rows by their similarity to the test set, and compute that of each test row to what stays."""
     return {

@@ -17,7 +17,7 @@ class CleanPair(NamedTuple):
     target: str
 
 
-class Pair(NamedTuple):
+class SentencePair(NamedTuple):
     """A sentence pair of one part."""
 
     id: str
@@ -35,14 +35,14 @@ def read_cleaned(path: Path) -> list[CleanPair]:
     return [CleanPair(*row) for row in _read(path, CleanPair._fields)]
 
 
-def write_pairs(path: Path, pairs: Iterable[Pair]) -> None:
+def write_pairs(path: Path, pairs: Iterable[SentencePair]) -> None:
     """Write the pairs of one part under the header ``id source target``."""
-    _write(path, Pair._fields, pairs)
+    _write(path, SentencePair._fields, pairs)
 
 
-def read_pairs(path: Path) -> list[Pair]:
+def read_pairs(path: Path) -> list[SentencePair]:
     """Read a table that `write_pairs` wrote."""
-    return [Pair(*row) for row in _read(path, Pair._fields)]
+    return [SentencePair(*row) for row in _read(path, SentencePair._fields)]
 
 
 def _write(path: Path, header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
