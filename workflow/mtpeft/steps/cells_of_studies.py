@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtpeft.cells import ANY, DIMENSIONS, RATE_LABELS, Cell, OnPair, cells_as_params
+from mtpeft.config import figures as figures_config
 from mtpeft.config import metrics, studies
-from mtpeft.config.figures import figure_of
 from mtpeft.steps.evaluate_base import start_file
 from mtpeft.steps.step import Labels, Params
 from mtpeft.steps.train import all_placed, placed
@@ -143,7 +143,7 @@ def preview_folder(configuration: "Configuration") -> Path:
 def figure_tables(configuration: "Configuration", study: str) -> list[str]:
     """The tables that the figure of a study needs besides the summary, each named as the figure calls it."""
     folder = tables_folder(configuration, study)
-    return [f"{folder}/{name}.csv" for name in figure_of(configuration, study).needs]
+    return [f"{folder}/{name}.csv" for name in figures_config.figure_of(configuration, study).needs]
 
 
 def study_tables(configuration: "Configuration") -> list[str]:

@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING
 
 from mtpeft.cells import ANY, VERSION
 from mtpeft.config import contrasts, metrics, studies
-from mtpeft.config.figures import figure_of
-from mtpeft.metrics.base import DEFAULT_METRIC
+from mtpeft.config import figures as figures_config
 from mtpeft.steps.cells_of_studies import drawn_cells, figure_tables, results_folder, study_others, tables_folder
 from mtpeft.steps.step import Inputs, Params, Step
 
@@ -25,7 +24,7 @@ def params(configuration: "Configuration", study: str) -> Params:
     entry = configuration.studies.get(study)
     cells, others = drawn_cells(configuration, study), study_others(configuration, study)
     drawn = [entry] if entry else configuration.studies.values()
-    figure = figure_of(configuration, study)
+    figure = figures_config.figure_of(configuration, study)
     return {
         VERSION: figure.version,
         "figure": figure.name,
@@ -66,9 +65,13 @@ def figures_of(configuration: "Configuration", label: str) -> list[str]:
 
 def captions(configuration: "Configuration") -> dict[str, str]:
     """What the report says of each figure, by the label of its study."""
+    from mtpeft.metrics.base import DEFAULT_METRIC
+
     shown = {label: study.metric for label, study in configuration.studies.items()}
     shown[studies.EFFICIENCY] = DEFAULT_METRIC
-    return {label: figure_of(configuration, label).report_text(metric) for label, metric in shown.items()}
+    return {
+        label: figures_config.figure_of(configuration, label).report_text(metric) for label, metric in shown.items()
+    }
 
 
 def run(params: Params, *, summary: Path, tables: list[Path], stem: Path) -> None:
