@@ -144,7 +144,17 @@ CHANGES = {
     ),
     "more seeds for a method": (
         {"studies": {"budgets": {"also": [{"methods": ["adapter"], "seeds": [2, 3]}]}}},
-        {"choose_subset": 2, "search_rate": 0, "train": 2, "decode": 2, "score": 2, "collect_scores": 1, "collect_all_scores": 1},
+        {
+            ,
+        },
+            "choose_subset": 2,
+            "search_rate": 0,
+            "train": 2,
+            "decode": 2,
+            "score": 2,
+            "collect_scores": 1,
+            "collect_all_scores": 1,
+        },
     ),
     "a budget added": (
         {"studies": {"budgets": {"budgets": ["b5", "b20"]}}},
