@@ -145,8 +145,6 @@ CHANGES = {
     "more seeds for a method": (
         {"studies": {"budgets": {"also": [{"methods": ["adapter"], "seeds": [2, 3]}]}}},
         {
-            ,
-        },
             "choose_subset": 2,
             "search_rate": 0,
             "train": 2,
