@@ -19,7 +19,7 @@ from support.config import DEFAULT
 @pytest.fixture
 def train(tmp_path):
     """Training text whose rows stand in some order."""
-    rows = [tsv.Pair(f"{(37 * n) % 101:016x}", f"Fuente {n}", f"Source {n}") for n in range(40)]
+    rows = [tsv.SentencePair(f"{(37 * n) % 101:016x}", f"Fuente {n}", f"Source {n}") for n in range(40)]
     tsv.write_pairs(tmp_path / "text.tsv", rows)
     return tmp_path / "text.tsv"
 
@@ -50,7 +50,7 @@ def test_seeds_draw_different_rows_and_the_fixed_draw_is_the_first_ones(train, t
 def test_a_row_that_goes_moves_no_other_into_or_out_of_a_draw(train, tmp_path):
     rows = tsv.read_pairs(train)
     kept = [row for number, row in enumerate(rows) if number not in (2, 5)]
-    tsv.write_pairs(tmp_path / "train.tsv", [tsv.Pair(*row) for row in kept])
+    tsv.write_pairs(tmp_path / "train.tsv", [tsv.SentencePair(*row) for row in kept])
     every = [rows[index] for index in subset(train, tmp_path, pairs=len(rows), seed=3)]
     fewer = [kept[index] for index in subset(tmp_path / "train.tsv", tmp_path, pairs=len(kept), seed=3)]
     assert fewer == [row for row in every if row in kept]
@@ -58,7 +58,9 @@ def test_a_row_that_goes_moves_no_other_into_or_out_of_a_draw(train, tmp_path):
 
 def test_the_draws_of_seeds_are_fair(tmp_path):
     """Over 400 seeds each of 40 rows is drawn about as often, 100 times for 10 of 40, with a deviation of 8.7."""
-    tsv.write_pairs(tmp_path / "train.tsv", [tsv.Pair(f"{n:016x}", f"Fuente {n}", f"Source {n}") for n in range(40)])
+    tsv.write_pairs(
+        tmp_path / "train.tsv", [tsv.SentencePair(f"{n:016x}", f"Fuente {n}", f"Source {n}") for n in range(40)]
+    )
     drawn = Counter(row for seed in range(400) for row in subset(tmp_path / "train.tsv", tmp_path, pairs=10, seed=seed))
     assert len(drawn) == 40
     assert all(100 - 4 * 8.7 < count < 100 + 4 * 8.7 for count in drawn.values())
@@ -66,7 +68,7 @@ def test_the_draws_of_seeds_are_fair(tmp_path):
 
 def test_pairs_of_a_corpus_get_the_same_sentences(train, tmp_path):
     rows = tsv.read_pairs(train)
-    other = [tsv.Pair(row.id, "Quelle", row.target) for number, row in enumerate(rows) if number % 9]
+    other = [tsv.SentencePair(row.id, "Quelle", row.target) for number, row in enumerate(rows) if number % 9]
     tsv.write_pairs(tmp_path / "other.tsv", other)
     drawn = [rows[index].id for index in subset(train, tmp_path, pairs=40, seed=2)]
     known = {row.id for row in other}

@@ -198,7 +198,8 @@ def write_text_records(configuration: Configuration, pair: str) -> None:
     write_record(split, {"params": split_params(configuration, corpus)})
     write_record(folder / "clean.json", {"params": clean_params(configuration, pair), "inputs": {}, "sha256": "all"})
     inputs = {"cleaned": "all", "split": sha256_of(split), "others": []}
-    write_record(folder / "parts.json", {"params": divide_params(configuration, pair), "inputs": inputs})
+    divided = {"params": divide_params(configuration, pair), "inputs": inputs, "sha256": {}}
+    write_record(folder / "parts.json", divided)
 
 
 def test_the_workflow_scores_each_cell_once_and_puts_the_scores_into_its_tables(here: Comet) -> None:

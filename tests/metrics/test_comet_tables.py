@@ -136,12 +136,12 @@ def test_cells_are_scored_once_and_only_tables_and_figures_made_anew(finished: P
             assert found.pop(rule)
         return found
 
-    assert jobs() == {"install_comet": 1, "take_in_comet": 1, "comet": len(cells), "findings": 1}
+    assert jobs() == {"install_comet": 1, "take_in_comet": 1, "score_with_comet": len(cells), "test_claims": 1}
     configuration = small_study(overlay)
     name, model = cell_record(configuration), model_record(configuration)
     for made in (folder / RECORD, folder / model, *(cell / name for cell in cells[2:])):
         write(made, {})
-    assert jobs() == {"comet": 2, "findings": 1}
+    assert jobs() == {"score_with_comet": 2, "test_claims": 1}
 
 
 def comet_record(cell: Cell, segments: np.ndarray | None) -> dict[str, Any]:

@@ -32,7 +32,7 @@ def prepare_test_set(params: Mapping[str, Any], *, archives: Sequence[Path], out
     named = (
         (number, normalised_line(line.source), normalised_line(line.target)) for number, line in enumerate(lines, 1)
     )
-    pairs = [tsv.Pair(f"{number:06}", *sides) for number, *sides in named if all(sides)]
+    pairs = [tsv.SentencePair(f"{number:06}", *sides) for number, *sides in named if all(sides)]
     if not pairs:
         raise UserError(f"The test set {record.stem} has no line with two sides: correct 'more_tests.{record.stem}'.")
     blank = len(lines) - len(pairs)

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 from mtpeft.cells import Cell, OnPair
 from mtpeft.config import metrics
-from mtpeft.core.checksums import made_by, record_of
+from mtpeft.core.checksums import FOLDER_RECORD, made_by, record_of
 from mtpeft.core.files import canonical, read_if_whole, sha256_of
 from mtpeft.steps import decode, represent, score, train
 from mtpeft.steps.paths import labels_in
-from mtpeft.steps.step import STEPS, Inputs, Labels, Params, Step, flat
+from mtpeft.steps.step import STEPS, Labels, Params, Step, flat
 
 if TYPE_CHECKING:
     from mtpeft.config.schema import Configuration
@@ -47,7 +47,7 @@ def current_records(configuration: "Configuration", cell: Cell, pair: str | None
         folder = cell.folder if step is train.STEP else measured.folder
         read = read_if_whole(folder / name)
         own = cell if step is train.STEP else replace(cell, pair=measured.pair)
-        if read is None or not _follows(read[0], before) or not _holds(configuration, step, own.named, read[0]):
+        if read is None or not _follows(read[0], before) or not _holds(configuration, step, own.named, folder / name):
             break
         found[step.name], before = read
     return found
@@ -77,9 +77,7 @@ def _is_current_measurement(configuration: "Configuration", step: Step, measured
     read = read_if_whole(file)
     before = {"represent": measured.cell.folder / "train.json"}.get(step.name, measured.folder / "decode.json")
     labels = replace(measured.cell, pair=measured.pair).named
-    return (
-        read is not None and _follows(read[0], digest_of_file(before)) and _holds(configuration, step, labels, read[0])
-    )
+    return read is not None and _follows(read[0], digest_of_file(before)) and _holds(configuration, step, labels, file)
 
 
 def _follows(record: Record, before: str | None) -> bool:
@@ -87,30 +85,41 @@ def _follows(record: Record, before: str | None) -> bool:
     return before is None or before in digests_in(record)
 
 
-def _holds(configuration: "Configuration", step: Step, labels: Labels, record: Record) -> bool:
-    """Whether a record is of the params of now, and of input files that are as they were read."""
-    if not _has_params(record, step.params_of(configuration, labels)):
+def _holds(configuration: "Configuration", step: Step, labels: Labels, file: Path) -> bool:
+    """Whether the record in a file is of the params of now, and of input files that are as they were read."""
+    record = _record(file)
+    if record is None or not _has_params(record, step.params_of(configuration, labels)):
         return False
-    return _were_read(configuration, step.inputs_of(configuration, labels), record)
+    digests, recorded_at = digests_in(record), _changed_at(file)
+    read = flat(step.inputs_of(configuration, labels))
+    return all(_was_read(configuration, Path(each), digests, recorded_at=recorded_at) for each in read)
 
 
-def _were_read(configuration: "Configuration", inputs: Inputs, record: Record) -> bool:
-    digests = digests_in(record)
-    return all(_was_read(configuration, file, digests) for file in flat(inputs))
+def _was_read(configuration: "Configuration", file: Path, digests: frozenset[str], *, recorded_at: int) -> bool:
+    """Whether a file is the one that a step has read, and its own record is current.
 
-
-def _was_read(configuration: "Configuration", file: str, digests: frozenset[str]) -> bool:
-    """Whether a file is the one that a step has read, and its own record is current."""
-    path = Path(file)
-    now = digest_of_file(path)
+    It is the one if the step's record has its digest, or has none of it and the file is older than the record.
+    """
+    now = digest_of_file(file)
     if now is None:
-        return was_removed(path)
-    own = path if path.suffix == ".json" else record_of(path)
-    if own is None:
-        return now in digests
-    # What reads a base model may keep the hashes of its weights in the place of that of its record.
-    is_known = now in digests or (own == path and digests_in(_record(own) or {}) & digests)
-    return bool(is_known) and is_current(configuration, own)
+        return was_removed(file)
+    own = record_for(configuration, file)
+    content = _record(own) if own else None
+    if own and content and not _made_files_hold(own, content, of=file):
+        return False
+    # What reads a base model keeps the digests of its files in the place of that of its record.
+    weights = set(content["sha256"].values()) if own == file and content and file.name == "base.json" else set()
+    is_known = now in digests or (weights <= digests if weights else _changed_at(file) <= recorded_at)
+    return is_known and (own is None or is_current(configuration, own))
+
+
+def record_for(configuration: "Configuration", file: Path) -> Path | None:
+    """The record of the step that has made a file, whether it is there or not; None for a file of the user's own."""
+    beside = file.with_name(f"{file.name.removesuffix('.gz').rpartition('.')[0]}.json")
+    for record in (beside, file.with_name(FOLDER_RECORD)):
+        if step_of(configuration, record):
+            return record
+    return record_of(file)
 
 
 def is_current(configuration: "Configuration", file: Path) -> bool:
@@ -140,12 +149,7 @@ def _is_current(configuration: "Configuration", stamp: Stamp) -> bool:
     record, found = _record(relative), step_of(configuration, relative)
     if record is None or found is None:
         return record is not None
-    step, labels = found
-    if not _has_params(record, step.params_of(configuration, labels)):
-        return False
-    if not _made_files_hold(relative, record):
-        return False
-    return _were_read(configuration, step.inputs_of(configuration, labels), record)
+    return _holds(configuration, *found, relative)
 
 
 def _has_params(record: Record, params: Params) -> bool:
@@ -155,14 +159,16 @@ def _has_params(record: Record, params: Params) -> bool:
     return all(record[key] == value for key, value in params.items() if key in record)
 
 
-def _made_files_hold(file: Path, record: Record) -> bool:
-    """Whether the files that a record names are there as it has them. They may be large: newer ones alone are read."""
-    recorded_at = _changed_at(file)
-    return all(
-        digest_of_file(made) == digest
-        for made, digest in made_by(file, record).items()
-        if _changed_at(made) > recorded_at
-    )
+def _made_files_hold(record: Path, content: Record, *, of: Path) -> bool:
+    """Whether a file is as its record has it; where it is the record that is read, all files that this names are.
+
+    They may be large: those of them that are newer than the record alone are read.
+    """
+    files = made_by(record, content)
+    if of != record:
+        return files.get(of) in (None, digest_of_file(of))
+    recorded_at = _changed_at(record)
+    return all(digest_of_file(made) == digest for made, digest in files.items() if _changed_at(made) > recorded_at)
 
 
 def step_of(configuration: "Configuration", record: Path) -> tuple[Step, dict[str, str]] | None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from mtpeft.config import corpora, pairs
 from mtpeft.data import sources
 from mtpeft.steps.downloads import download_file
-from mtpeft.steps.step import Inputs, Params, Step
+from mtpeft.steps.step import Inputs, Labels, Params, Step
 
 if TYPE_CHECKING:
     from mtpeft.config.schema import Configuration
@@ -35,6 +35,11 @@ def run(params: Params, *, archives: list[Path], table: Path, record: Path) -> N
     prepare_test_set(params, archives=archives, output=table, record=record)
 
 
+def is_named(configuration: "Configuration", labels: Labels) -> bool:
+    """Whether the pair has a test set of that name beside its own."""
+    return labels["test_set"] in corpora.more_test_sets(configuration)
+
+
 STEP = Step(
     "prepare_test_set",
     2,
@@ -44,4 +49,5 @@ STEP = Step(
     inputs,
     makes=("table", "record"),
     record="data/pairs/{pair}/{test_set}.json",
+    makes_it=is_named,
 )
