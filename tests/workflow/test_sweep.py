@@ -189,8 +189,8 @@ CHANGES = {
         {},
     ),
     "another beam": ({"decoding": {"beam_size": 4}}, {"search_rate": 1, "train": 8, "decode": 8}),
-    "another margin": ({"margin": 2.0}, {"findings": 1}),
-    "a claim taken out": ({"findings": {"budget": None}}, {"findings": 1}),
+    "another margin": ({"margin": 2.0}, {"test_claims": 1}),
+    "a claim taken out": ({"findings": {"budget": None}}, {"test_claims": 1}),
 }
 
 
@@ -201,7 +201,7 @@ def test_a_change_reruns_what_depends_on_it(finished: Path, tmp_path: Path, chan
     assert {rule: jobs.get(rule, 0) for rule in expected} == expected
     shared = {"fetch_wheel", "split_corpus", "train_vocabulary", "pretrain"}
     assert not shared & set(jobs)
-    if not expected or set(expected) == {"findings"}:
+    if not expected or set(expected) == {"test_claims"}:
         assert jobs == expected
 
 
