@@ -30,7 +30,7 @@ from support.training import run_command, trainer
 
 BITSANDBYTES = "bitsandbytes"
 SETTINGS = train_params("lora", learning_rate=0.1) | {"quantised": 4, "precision": "bfloat16"}
-COMMANDS = ("judge", "train", "tune", "decode", "translate", "export")
+COMMANDS = ("evaluate_base", "train", "search_rate", "decode", "translate", "export")
 
 
 @pytest.fixture(scope="module")
@@ -49,9 +49,9 @@ def _commands(sweep: Path, trained: Path, to: Path) -> dict[str, list[str]]:
     decoded = ["--trained", str(trained / "train.json"), "--tests", str(arrays(sweep, "test"))]
     rate = str(to / "tiny/n44/lora/b5.json")
     return {
-        "judge": ["evaluate_base", "--params", told, *dev, "--record", str(to / "start.json")],
+        "evaluate_base": ["evaluate_base", "--params", told, *dev, "--record", str(to / "start.json")],
         "train": trainer(sweep, to / "train.json", SETTINGS),
-        "tune": ["search_rate", "--params", search, *dev, *files, "--record", rate],
+        "search_rate": ["search_rate", "--params", search, *dev, *files, "--record", rate],
         "decode": ["decode", "--cell", label, "--params", told, *decoded, "--record", str(to / "decode.json")],
         "translate": ["translate", "--cell", str(trained)],
         "export": ["export", "--cell", str(trained), "--to", str(to / "part"), "--as", "peft"],
@@ -93,7 +93,7 @@ def test_records_say_in_what_the_base_was_held_and_a_run_repeats(
     sweep: Path, trained: Path, tmp_path: Path, capsys: Any
 ) -> None:
     commands = _commands(sweep, trained, tmp_path)
-    for command in ("judge", "train", "tune", "decode"):
+    for command in ("evaluate_base", "train", "search_rate", "decode"):
         assert run_command(commands[command], capsys)[0] == 0
     start, rate, decode = (
         read_record(tmp_path / name) for name in ("start.json", "tiny/n44/lora/b5.json", "decode.json")
@@ -142,8 +142,8 @@ def _told(configuration: Configuration, model: str) -> dict[str, Mapping[str, An
     return {
         "tokens": params_of("encode_pair", configuration, model, "pt-en"),
         "local": params_of("take_in_model", configuration, model),
-        "judge": params_of("evaluate_base", configuration, model, "pt-en"),
-        "tune": params_of("search_rate", configuration, model, "n100", "lora", "b5")["trial"],
+        "evaluate_base": params_of("evaluate_base", configuration, model, "pt-en"),
+        "search_rate": params_of("search_rate", configuration, model, "n100", "lora", "b5")["trial"],
         "train": params_of("train", configuration, lora),
         "decode": params_of("decode", configuration, lora),
         "untouched": params_of("decode", configuration, none),
