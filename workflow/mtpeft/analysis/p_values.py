@@ -1,7 +1,7 @@
 """Intervals and one-sided p-values from resampled values of an effect, and Holm's correction over several tests.
 
 numpy is imported where it is needed, since the claims, which the configuration knows, name these functions. Holm's
-correction is written here in five lines, since scipy has none and statsmodels would be one more dependency of 10 MB.
+correction is written here in five lines, since scipy has none and statsmodels would be one more dependency.
 """
 
 from collections.abc import Sequence
