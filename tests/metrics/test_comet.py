@@ -12,9 +12,10 @@ import torch
 import yaml
 
 from mtpeft.cluster.environment import shared_variables
+from mtpeft.config.corpora import anchor_pairs
 from mtpeft.config.load import load, merge
 from mtpeft.config.schema import Configuration
-from mtpeft.core.files import canonical, read_record, sha256_of, write_record
+from mtpeft.core.files import canonical, read_record, sha256_of, write_lines, write_record
 from mtpeft.isolated.install import pins_of
 from mtpeft.steps.cells_of_studies import all_cells, results_folder
 from mtpeft.steps.divide_pair import pair_folder, reference
@@ -195,9 +196,13 @@ def write_text_records(configuration: Configuration, pair: str) -> None:
     """Records by which the text of a pair is what the configuration stands for."""
     corpus = configuration.pairs[pair].corpus
     split, folder = Path(split_file(configuration, corpus)), Path(pair_folder(configuration, pair))
+    for each in anchor_pairs(configuration, corpus):
+        cleaned = Path(pair_folder(configuration, each)) / "clean.tsv"
+        write_lines(cleaned, [each])
+        params = clean_params(configuration, each)
+        write_record(cleaned.with_suffix(".json"), {"params": params, "inputs": {}, "sha256": sha256_of(cleaned)})
     write_record(split, {"params": split_params(configuration, corpus)})
-    write_record(folder / "clean.json", {"params": clean_params(configuration, pair), "inputs": {}, "sha256": "all"})
-    inputs = {"cleaned": "all", "split": sha256_of(split), "others": []}
+    inputs = {"cleaned": sha256_of(folder / "clean.tsv"), "split": sha256_of(split), "others": []}
     divided = {"params": divide_params(configuration, pair), "inputs": inputs, "sha256": {}}
     write_record(folder / "parts.json", divided)
 
@@ -209,6 +214,7 @@ def test_the_workflow_scores_each_cell_once_and_puts_the_scores_into_its_tables(
     _lay_over(overlay, here)
     configuration = load([STUDY, Path("overlay.yaml")])
     cells = all_cells(configuration)
+    write_text_records(configuration, "es-en")
     for cell in cells:
         write_cell(cell, 40.0, status="diverged" if cell.seed == "2" else "ok")
         write_hypotheses(cell, text=Path(reference(configuration, cell.pair, "test")))
@@ -225,7 +231,6 @@ def test_the_workflow_scores_each_cell_once_and_puts_the_scores_into_its_tables(
     assert scores["full", "2"] == ""
     assert {row["comet"] for row in rows_of(f"{results}/summary.csv")} == {f"{mean:.10g}"}
 
-    write_text_records(configuration, "es-en")
     assert set(scored_now(configuration, cells)["comet"]) == set(cells)
     cells[0].on_own.metric_record("comet").unlink()
     assert set(scored_now(configuration, cells)["comet"]) == set(cells[1:])
