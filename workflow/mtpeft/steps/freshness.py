@@ -8,8 +8,8 @@ what is left of the chain.
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Set
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +30,8 @@ Stamp = tuple[str, int, int]
 """Path, size, and time of change in nanoseconds: while they are the same, a file is taken for the same."""
 FILES = 4096
 """Most files that are remembered; those of a study are a few for each of its pairs, models and sizes."""
+MADE = ("made", "params", "sha256")
+"""Keys of a record that don't tell what its step has read."""
 CELL_STEPS = {"train.json": train.STEP, "decode.json": decode.STEP, "score.json": score.STEP}
 """Steps of every cell by their record, in their order; each follows from the one before it."""
 
@@ -90,15 +92,29 @@ def _holds(configuration: "Configuration", step: Step, labels: Labels, file: Pat
     record = _record(file)
     if record is None or not _has_params(record, step.params_of(configuration, labels)):
         return False
-    digests, recorded_at = digests_in(record), _changed_at(file)
-    read = flat(step.inputs_of(configuration, labels))
-    return all(_was_read(configuration, Path(each), digests, recorded_at=recorded_at) for each in read)
+    reading = Reading(record, digests_in(record), _changed_at(file))
+    return all(_was_read(configuration, Path(each), reading) for each in flat(step.inputs_of(configuration, labels)))
 
 
-def _was_read(configuration: "Configuration", file: Path, digests: frozenset[str], *, recorded_at: int) -> bool:
+@dataclass(frozen=True)
+class Reading:
+    """What a step has read.
+
+    Attributes:
+        record: of the step.
+        digests: all SHA-256 in it.
+        recorded_at: time of the record, in nanoseconds.
+    """
+
+    record: Record
+    digests: frozenset[str]
+    recorded_at: int
+
+
+def _was_read(configuration: "Configuration", file: Path, reading: Reading) -> bool:
     """Whether a file is the one that a step has read, and its own record is current.
 
-    It is the one if the step's record has its digest, or has none of it and the file is older than the record.
+    It is the one if the step's record has its digest, or has none for it and the file is older than the record.
     """
     now = digest_of_file(file)
     if now is None:
@@ -107,10 +123,27 @@ def _was_read(configuration: "Configuration", file: Path, digests: frozenset[str
     content = _record(own) if own else None
     if own and content and not _made_files_hold(own, content, of=file):
         return False
-    # What reads a base model keeps the digests of its files in the place of that of its record.
-    weights = set(content["sha256"].values()) if own == file and content and file.name == "base.json" else set()
-    is_known = now in digests or (weights <= digests if weights else _changed_at(file) <= recorded_at)
+    if now in reading.digests:
+        is_known = True
+    elif own == file and content and file.name == "base.json" and not _names(reading.record, file):
+        # What reads a base model keeps the digests of its files in the place of that of its record.
+        is_known = set(content["sha256"].values()) <= reading.digests
+    else:
+        is_known = not _names(reading.record, file) and _changed_at(file) <= reading.recorded_at
     return is_known and (own is None or is_current(configuration, own))
+
+
+def _names(record: Record, file: Path) -> bool:
+    """Whether a record has a digest of a file of this path or name that its step has read."""
+    keys = {str(file), file.name, f"{file.stem}_sha256"}
+    read = {key: value for key, value in record.items() if key not in MADE}
+    return _has_key(read, keys)
+
+
+def _has_key(value: Any, keys: Set[str]) -> bool:
+    if not isinstance(value, Mapping):
+        return False
+    return any((key in keys and isinstance(own, str)) or _has_key(own, keys) for key, own in value.items())
 
 
 def record_for(configuration: "Configuration", file: Path) -> Path | None:
