@@ -123,14 +123,21 @@ def _was_read(configuration: "Configuration", file: Path, reading: Reading) -> b
     content = _record(own) if own else None
     if own and content and not _made_files_hold(own, content, of=file):
         return False
-    if now in reading.digests:
-        is_known = True
-    elif own == file and content and file.name == "base.json" and not _names(reading.record, file):
-        # What reads a base model keeps the digests of its files in the place of that of its record.
-        is_known = set(content["sha256"].values()) <= reading.digests
-    else:
-        is_known = not _names(reading.record, file) and _changed_at(file) <= reading.recorded_at
+    older = _changed_at(file) <= reading.recorded_at and not _names(reading.record, file)
+    is_known = now in reading.digests or older
+    if own == file and content and file.name == "base.json" and (files := _base_files_read(reading.record, content)):
+        is_known = all(files)
     return is_known and (own is None or is_current(configuration, own))
+
+
+def _base_files_read(record: Record, base: Record) -> list[bool]:
+    """Whether a record has the digest of each file of a base model; nothing where it has that of none.
+
+    What trains a base model keeps the digests of its files in the place of that of its record.
+    """
+    read = record.get("inputs", {})
+    now = {f"base_{name}_sha256": digest for name, digest in base["sha256"].items()}
+    return [read.get(key) == digest for key, digest in now.items()] if now.keys() & read.keys() else []
 
 
 def _names(record: Record, file: Path) -> bool:
