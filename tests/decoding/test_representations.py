@@ -10,6 +10,7 @@ import torch
 from mtpeft.analysis.representations import write_representations
 from mtpeft.cells import Cell
 from mtpeft.config.load import merge, validate
+from mtpeft.config.models import vocabulary_of
 from mtpeft.config.schema import Configuration
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import read_record, sha256_of, write_record
@@ -26,7 +27,7 @@ from support.config import DEFAULT
 from support.method import Subject, batch, stir, write_base
 from support.method_cases import CASES
 from support.model import MAX_POSITIONS, arrays, cell, inputs, train_params
-from support.steps import inputs_of, represent_params
+from support.steps import inputs_of, params_of
 from support.sweep import planned
 
 STUDY = {
@@ -189,7 +190,7 @@ def test_they_hold_for_the_training_and_the_settings_that_they_were_made_of(
     write_record(LORA.folder / "train.json", {"status": "ok", "best_step": 10})
     assert not is_represented(configuration, LORA)
     content = {
-        "params": represent_params(configuration, LORA),
+        "params": params_of("represent", configuration, LORA),
         "trained_sha256": sha256_of(LORA.folder / "train.json"),
         "inputs": {"dev_sha256": "0" * 64},
     }
@@ -200,6 +201,8 @@ def test_they_hold_for_the_training_and_the_settings_that_they_were_made_of(
     dev = Path(str(inputs_of("represent", configuration, LORA)["dev"]))
     dev.parent.mkdir(parents=True)
     dev.write_bytes(b"other text")
+    encoded = params_of("encode_pair", configuration, vocabulary_of(configuration, LORA.model), LORA.pair)
+    write_record(dev.with_suffix(".json"), {"params": encoded})
     assert not is_represented(configuration, LORA)
     write_record(LORA.folder / "representations.json", content | {"inputs": {"dev_sha256": sha256_of(dev)}})
     assert is_represented(configuration, LORA)

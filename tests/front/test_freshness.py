@@ -178,6 +178,13 @@ def test_what_was_made_anew_leaves_what_was_made_before_unfinished(
     assert stale(configured()) == expected
 
 
+def test_a_process_that_has_looked_before_sees_a_change_far_behind_a_cell(folder: Path) -> None:
+    configuration = configured()
+    assert stale(configuration) == set()
+    rewrite("data/wheels/interface/django.json", archive_sha256="0" * 64)()
+    assert stale(configuration) == ALL
+
+
 def test_a_search_on_older_text_gives_no_rate(folder: Path) -> None:
     record = located(Path(), "results/rates/small/n200/adapter/b5.json")
     inputs = read_record(record)["inputs"]

@@ -9,8 +9,8 @@ what is left of the chain.
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Set
-from dataclasses import dataclass, replace
-from functools import cache, lru_cache
+from dataclasses import dataclass, field, replace
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +36,58 @@ CELL_STEPS = {"train.json": train.STEP, "decode.json": decode.STEP, "score.json"
 """Steps of every cell by their record, in their order; each follows from the one before it."""
 
 
+@dataclass(frozen=True)
+class RecordRead:
+    """A record as it was read at once, since a sweep that runs may replace or remove its file.
+
+    Attributes:
+        record: of a step.
+        sha256: of its file.
+        recorded_at: time of its file, in nanoseconds.
+    """
+
+    record: dict[str, Any]
+    sha256: str
+    recorded_at: int
+
+    @cached_property
+    def digests(self) -> frozenset[str]:
+        """All SHA-256 in the record."""
+        return digests_in(self.record)
+
+    def follows(self, before: str | None) -> bool:
+        """Whether the record names the hash of the record of the step before it, if there is one."""
+        return before is None or before in self.digests
+
+
+def read_now(file: Path) -> RecordRead | None:
+    """Read the record in a file; None where it is missing or cut."""
+    recorded_at = _changed_at(file)
+    read = read_if_whole(file)
+    return RecordRead(*read, recorded_at) if read else None
+
+
+@dataclass(frozen=True)
+class Look:
+    """One look at the files of a run.
+
+    Attributes:
+        configuration: by which they are judged.
+        current: whether a record is current, for those that were looked at.
+    """
+
+    configuration: "Configuration"
+    current: dict[Path, bool] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the configuration says of the job that makes a record: its params, and the files that it reads."""
+
+    params: Params
+    inputs: tuple[Path, ...]
+
+
 def current_records(configuration: "Configuration", cell: Cell, pair: str | None = None) -> dict[str, dict[str, Any]]:
     """Records of a cell that are current, by step: those up to the first that is missing or outdated.
 
@@ -44,14 +96,18 @@ def current_records(configuration: "Configuration", cell: Cell, pair: str | None
     """
     found: dict[str, dict[str, Any]] = {}
     before: str | None = None
-    measured = OnPair(cell, pair or cell.pair)
+    look, measured = Look(configuration), OnPair(cell, pair or cell.pair)
     for name, step in CELL_STEPS.items():
         folder = cell.folder if step is train.STEP else measured.folder
-        read = read_if_whole(folder / name)
+        reading = read_now(folder / name)
         own = cell if step is train.STEP else replace(cell, pair=measured.pair)
-        if read is None or not _follows(read[0], before) or not _holds(configuration, step, own.named, folder / name):
+        if (
+            reading is None
+            or not reading.follows(before)
+            or not _holds(look, job_of(configuration, step, own.named), reading)
+        ):
             break
-        found[step.name], before = read
+        found[step.name], before = reading.record, reading.sha256
     return found
 
 
@@ -76,42 +132,20 @@ def _is_scored_with(configuration: "Configuration", metric: str, cell: Cell) -> 
 
 def _is_current_measurement(configuration: "Configuration", step: Step, measured: OnPair, file: Path) -> bool:
     """Whether a record of what was measured of a cell, besides its scores, belongs to it and is current."""
-    read = read_if_whole(file)
+    reading = read_now(file)
     before = {"represent": measured.cell.folder / "train.json"}.get(step.name, measured.folder / "decode.json")
     labels = replace(measured.cell, pair=measured.pair).named
-    return read is not None and _follows(read[0], digest_of_file(before)) and _holds(configuration, step, labels, file)
-
-
-def _follows(record: Record, before: str | None) -> bool:
-    """Whether a record names the hash of the record of the step before it, if there is one."""
-    return before is None or before in digests_in(record)
-
-
-def _holds(configuration: "Configuration", step: Step, labels: Labels, file: Path) -> bool:
-    """Whether the record in a file is of the params of now, and of input files that are as they were read."""
-    record = _record(file)
-    if record is None or not _has_params(record, step.params_of(configuration, labels)):
+    if reading is None or not reading.follows(digest_of_file(before)):
         return False
-    reading = Reading(record, digests_in(record), _changed_at(file))
-    return all(_was_read(configuration, Path(each), reading) for each in flat(step.inputs_of(configuration, labels)))
+    return _holds(Look(configuration), job_of(configuration, step, labels), reading)
 
 
-@dataclass(frozen=True)
-class Reading:
-    """What a step has read.
-
-    Attributes:
-        record: of the step.
-        digests: all SHA-256 in it.
-        recorded_at: time of the record, in nanoseconds.
-    """
-
-    record: Record
-    digests: frozenset[str]
-    recorded_at: int
+def _holds(look: Look, job: Job, reading: RecordRead) -> bool:
+    """Whether a record is of the params of now, and of input files that are as they were read."""
+    return _has_params(reading.record, job.params) and all(_was_read(look, file, reading) for file in job.inputs)
 
 
-def _was_read(configuration: "Configuration", file: Path, reading: Reading) -> bool:
+def _was_read(look: Look, file: Path, reading: RecordRead) -> bool:
     """Whether a file is the one that a step has read, and its own record is current.
 
     It is the one if the step's record has its digest, or has none for it and the file is older than the record.
@@ -119,7 +153,7 @@ def _was_read(configuration: "Configuration", file: Path, reading: Reading) -> b
     now = digest_of_file(file)
     if now is None:
         return was_removed(file)
-    own = record_for(configuration, file)
+    own = record_for(look.configuration, file)
     content = _record(own) if own else None
     if own and content and not _made_files_hold(own, content, of=file):
         return False
@@ -127,7 +161,7 @@ def _was_read(configuration: "Configuration", file: Path, reading: Reading) -> b
     is_known = now in reading.digests or older
     if own == file and content and file.name == "base.json" and (files := _base_files_read(reading.record, content)):
         is_known = all(files)
-    return is_known and (own is None or is_current(configuration, own))
+    return is_known and (own is None or _is_current(look, own))
 
 
 def _base_files_read(record: Record, base: Record) -> list[bool]:
@@ -157,7 +191,7 @@ def record_for(configuration: "Configuration", file: Path) -> Path | None:
     """The record of the step that has made a file, whether it is there or not; None for a file of the user's own."""
     beside = file.with_name(f"{file.name.removesuffix('.gz').rpartition('.')[0]}.json")
     for record in (beside, file.with_name(FOLDER_RECORD)):
-        if step_of(configuration, record):
+        if _job_behind(configuration, record):
             return record
     return record_of(file)
 
@@ -167,29 +201,39 @@ def is_current(configuration: "Configuration", file: Path) -> bool:
 
     A file of the user's own has no record, and is what it is.
     """
-    stamp = _stamp(file)
+    return _is_current(Look(configuration), file)
+
+
+def _is_current(look: Look, record: Path) -> bool:
+    if record not in look.current:
+        look.current[record] = _is_current_now(look, record)
+    return look.current[record]
+
+
+def _is_current_now(look: Look, record: Path) -> bool:
+    stamp = _stamp(record)
     if stamp is None:
-        return was_removed(file)
-    return _is_current(configuration, stamp)
+        return was_removed(record)
+    reading, job = _read(stamp), _job_behind(look.configuration, record)
+    return reading is not None and (job is None or _holds(look, job, reading))
 
 
 def has_params_of_now(configuration: "Configuration", record: Path) -> bool:
     """Whether a record is there, and is of the params that its step would have now."""
-    read, found = read_if_whole(record), step_of(configuration, record)
-    if read is None or found is None:
-        return False
-    step, labels = found
-    return _has_params(read[0], step.params_of(configuration, labels))
+    read, job = read_if_whole(record), _job_behind(configuration, record)
+    return read is not None and job is not None and _has_params(read[0], job.params)
+
+
+def job_of(configuration: "Configuration", step: Step, labels: Labels) -> Job:
+    """The job of a step with these labels."""
+    return Job(step.params_of(configuration, labels), tuple(map(Path, flat(step.inputs_of(configuration, labels)))))
 
 
 @lru_cache(maxsize=FILES)
-def _is_current(configuration: "Configuration", stamp: Stamp) -> bool:
-    file = Path(stamp[0])
-    relative = file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file
-    record, found = _record(relative), step_of(configuration, relative)
-    if record is None or found is None:
-        return record is not None
-    return _holds(configuration, *found, relative)
+def _job_behind(configuration: "Configuration", record: Path) -> Job | None:
+    """The job that makes a record, or None where no step does; all jobs but those of cells follow from the path."""
+    found = step_of(configuration, record)
+    return job_of(configuration, *found) if found else None
 
 
 def _has_params(record: Record, params: Params) -> bool:
@@ -255,9 +299,11 @@ def digest_of_file(file: Path) -> str | None:
     return _digest(stamp) if stamp else None
 
 
-def _record(file: Path) -> dict[str, Any] | None:
+def _record(file: Path) -> Record | None:
+    """A record, read again only when its file has changed."""
     stamp = _stamp(file)
-    return _read(stamp) if stamp else None
+    reading = _read(stamp) if stamp else None
+    return reading.record if reading else None
 
 
 def _changed_at(file: Path) -> int:
@@ -275,9 +321,8 @@ def _stamp(file: Path) -> Stamp | None:
 
 
 @lru_cache(maxsize=FILES)
-def _read(stamp: Stamp) -> dict[str, Any] | None:
-    read = read_if_whole(Path(stamp[0]))
-    return read[0] if read else None
+def _read(stamp: Stamp) -> RecordRead | None:
+    return read_now(Path(stamp[0]))
 
 
 @lru_cache(maxsize=FILES)
