@@ -19,7 +19,7 @@ from mtpeft.steps.measure_similarity import similarity_records
 from support.findings import LANGUAGES, MODEL, SIMILAR, build, configuration_of, finding, found, write_similarities
 from support.findings_cases import CASES, LOUD, PLACES, by_distance, by_method, one_pair_off, shuffled
 from support.record import schema_mistakes
-from support.steps import claims_params, inputs_of
+from support.steps import inputs_of, params_of
 from support.sweep import ROOT
 
 
@@ -194,7 +194,7 @@ def test_similarities_of_another_test_set_are_refused() -> None:
 
     with pytest.raises(UserError, match=r"similarities of .* are of 90 test sentences, but its scores"):
         write_findings(
-            claims_params(configuration), similarities=similarities, record=Path("a.json"), page=Path("a.md")
+            params_of("test_claims", configuration), similarities=similarities, record=Path("a.json"), page=Path("a.md")
         )
 
 

@@ -22,7 +22,7 @@ from mtpeft.core.files import read_record, sha256_of
 from mtpeft.data.subsets import measure_similarity
 from support.findings import LANGUAGES, SENTENCES, build, configuration_of, finding, found, write
 from support.findings_cases import PLACES, by_distance, by_method
-from support.steps import claims_params
+from support.steps import params_of
 
 DEFAULT = read_yaml(DEFAULT_FILE)
 PARITY = {"claim": "on_par", "study": "tongues", "method": "adapter", "budget": "large"}
@@ -84,12 +84,12 @@ def test_more_members_than_could_be_decided_are_refused(monkeypatch: pytest.Monk
 def test_a_margin_is_of_chrf_unless_it_says_of_what(given: Any, short: Any) -> None:
     configuration = validate(merge(DEFAULT, {"margin": given}))
 
-    assert margin_params(configuration) == claims_params(configuration)["margin"] == short
+    assert margin_params(configuration) == params_of("test_claims", configuration)["margin"] == short
     assert margins_in({"margin": short}).items() <= dict(configuration.margin).items()
 
 
 def test_keys_that_are_left_out_are_no_settings_of_a_finding() -> None:
-    claims = claims_params(validate(DEFAULT))["claims"]
+    claims = params_of("test_claims", validate(DEFAULT))["claims"]
 
     assert claims["parity"]["finding"] == DEFAULT["findings"]["parity"]
 
@@ -127,7 +127,7 @@ def test_a_claim_in_comet_is_decided_by_comet_and_lacks_what_comet_has_not_score
     for cell in cells:
         segments = np.random.default_rng(1).normal(0.8, 0.05, SENTENCES) - 0.05 * (cell.method == "adapter")
         write(cell.folder / "comet.json", {"test_sets": {"test": {"segments": segments.tolist()}}})
-    settings = claims_params(configuration)
+    settings = params_of("test_claims", configuration)
     settings["claims"]["parity"]["finding"]["metric"] = "comet"
     files = {"similarities": [], "record": Path("a.json"), "page": Path("a.md")}
 
@@ -308,5 +308,5 @@ def test_findings_record_their_resamples_and_the_cells_of_a_claim_hold_those_of_
     build(configuration, by_distance(40.0))
 
     assert found(configuration).resamples == 10_000
-    methods = {cell.method for cell in claim_cells(claims_params(configuration))}
+    methods = {cell.method for cell in claim_cells(params_of("test_claims", configuration))}
     assert {"full", "none", "adapter"} <= methods

@@ -11,7 +11,7 @@ from mtpeft.core.errors import UserError
 from mtpeft.core.files import read_record
 from support.findings import build, configuration_of, write_similarities
 from support.findings_cases import by_method
-from support.steps import claims_params
+from support.steps import params_of
 from support.sweep import ROOT
 
 EXAMPLE = str(ROOT / "workflow/examples/beats_by_margin.py")
@@ -25,7 +25,7 @@ def test_the_example_is_decided_by_its_own_rule(
     monkeypatch.chdir(tmp_path)
     configuration = configuration_of("clear", modules=[EXAMPLE], findings={"clear": FINDING})
     cells = build(configuration, by_method(adapter=adapter, none=30.0))
-    params = claims_params(configuration)
+    params = params_of("test_claims", configuration)
     CLAIMS.forget_outside()  # the step is a process of its own
 
     write_findings(params, similarities=write_similarities(cells), record=Path("a.json"), page=Path("a.md"))

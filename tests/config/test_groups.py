@@ -36,7 +36,7 @@ from support.config import DEFAULT
 from support.family import family_settings
 from support.group import GROUP, SIDES, group_inputs, group_settings, together
 from support.model import batches
-from support.steps import decode_params, train_params
+from support.steps import params_of
 from support.training import at_update, results
 
 ADAPTER = Cell("small", "de-en+pt-en", "n100", "adapter", "b10", "1")
@@ -91,23 +91,23 @@ def test_a_cell_that_would_be_another_one_under_a_second_name_is_refused(
 def test_the_temperature_is_told_to_groups_alone() -> None:
     one, two = (configured(training={"temperature": temperature}) for temperature in (1.0, 5.0))
     for cell in all_cells(one):
-        same = train_params(one, cell) == train_params(two, cell)
+        same = params_of("train", one, cell) == params_of("train", two, cell)
         assert same is not cell.is_group
-        assert ("members" in train_params(one, cell)) is cell.is_group
-    told = train_params(two, ADAPTER)
+        assert ("members" in params_of("train", one, cell)) is cell.is_group
+    told = params_of("train", two, ADAPTER)
     assert told["members"] == {f"{code}-en": {"source": code, "target": "en"} for code in ("de", "pt")}
     assert (told["pairs_each"], told["optimisation"]["temperature"]) == (100, 5.0)
-    assert decode_params(one, Cell(**{**vars(ADAPTER), "pair": "de-en"}))["languages"] == told["members"]["de-en"]
+    assert params_of("decode", one, Cell(**{**vars(ADAPTER), "pair": "de-en"}))["languages"] == told["members"]["de-en"]
 
 
 def test_a_method_with_parameters_for_each_language_is_told_them() -> None:
     contexts = {"methods": {"contexts": {"method": "context_lora", "learning_rate": 0.001}}}
     configuration = configured(**contexts)
     cell = Cell(**{**vars(ADAPTER), "method": "contexts"})
-    told = train_params(configuration, cell)["method"]
+    told = params_of("train", configuration, cell)["method"]
     assert told["languages"] == {"source": ["de", "pt"], "target": ["en", "en"]}
-    assert "languages" not in train_params(configuration, Cell(**{**vars(cell), "pair": "pt-en"}))["method"]
-    assert "languages" not in train_params(configuration, ADAPTER)["method"]
+    assert "languages" not in params_of("train", configuration, Cell(**{**vars(cell), "pair": "pt-en"}))["method"]
+    assert "languages" not in params_of("train", configuration, ADAPTER)["method"]
 
 
 # ---------------------------------------------------------------- sampling

@@ -18,7 +18,7 @@ from mtpeft.core.section import Section, later, plain
 from mtpeft.steps.cells_of_studies import all_cells
 from support.config import DEFAULT, PRETRAINED
 from support.sections import KEY, sections_in, with_key
-from support.steps import claims_params, decode_params, figure_params, rate_search_params, score_params, train_params
+from support.steps import params_of
 
 ROOT = Path(__file__).parents[2]
 METHODS_STUDY = read_yaml(ROOT / "workflow" / "studies" / "methods.yaml")
@@ -34,16 +34,19 @@ CONFIGURATIONS = {
 def digests(content: Mapping[str, Any]) -> dict[tuple[str, ...], Any]:
     """What the folders of all cells and the digests of all searches depend on, and the params of their own steps."""
     configuration = loading.validate(content)
-    steps = (train_params, decode_params, score_params)
+    steps = ("train", "decode", "score")
     cells = {
-        (cell.path,): [str(cell.folder), *(canonical(params(configuration, cell)) for params in steps)]
+        (cell.path,): [str(cell.folder), *(canonical(params_of(step, configuration, cell)) for step in steps)]
         for cell in all_cells(configuration)
     }
     searches = {
-        labels: search_digest(rate_search_params(configuration, *labels)) for labels in rate_classes(configuration)
+        labels: search_digest(params_of("search_rate", configuration, *labels))
+        for labels in rate_classes(configuration)
     }
-    figures = {("figure", study): canonical(figure_params(configuration, study)) for study in configuration.studies}
-    return cells | searches | figures | {("findings",): canonical(claims_params(configuration))}
+    figures = {
+        ("figure", study): canonical(params_of("draw_figure", configuration, study)) for study in configuration.studies
+    }
+    return cells | searches | figures | {("findings",): canonical(params_of("test_claims", configuration))}
 
 
 @pytest.fixture

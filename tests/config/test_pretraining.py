@@ -11,7 +11,7 @@ from mtpeft.core.errors import UserError
 from support.config import DEFAULT, PRETRAINED
 from support.figures import draw, one_panel, svg
 from support.findings import configuration_of
-from support.steps import claims_params, figure_params
+from support.steps import params_of
 
 HUB = {"pairs": {"ga-en": {"corpus": "interface"}}, "models": {"big": {"hub": f"owner/big@{'0' * 40}"}}}
 SEEN = {"models": {"big": {"seen": {"parallel": ["es-en"], "monolingual": ["en", "de", "ga"]}}}}
@@ -46,7 +46,7 @@ def test_a_pair_that_is_said_to_be_seen_must_be_there() -> None:
 
 
 def test_every_less_seen_pair_is_compared_with_every_one_seen_in_parallel() -> None:
-    members = claims_params(configuration_of("seen"))["claims"]["seen"]["members"]
+    members = params_of("test_claims", configuration_of("seen"))["claims"]["seen"]["members"]
     others = ("unseen base, de-en", "monolingual heard, es-en", "unseen heard, de-en")
     assert {member["name"] for member in members} == {
         f"{what}: {other}, against base, es-en" for what in ("data", "budget") for other in others
@@ -67,7 +67,7 @@ def test_every_less_seen_pair_is_compared_with_every_one_seen_in_parallel() -> N
 )
 def test_a_study_that_lacks_a_side_leaves_the_claim_untested(lists: dict[str, Any], lacks: str) -> None:
     configuration = configuration_of("seen", studies={"read": lists})
-    claim = claims_params(configuration)["claims"]["seen"]
+    claim = params_of("test_claims", configuration)["claims"]["seen"]
     assert lacks in "; ".join(claim["lacks"])
     assert claim["members"] == []
 
@@ -81,7 +81,7 @@ def test_panels_stand_in_the_order_of_exposure_and_say_it(tmp_path: Path) -> Non
 
 
 def test_the_figure_is_told_what_each_model_has_seen() -> None:
-    settings = figure_params(configuration_of("seen"), "read")
+    settings = params_of("draw_figure", configuration_of("seen"), "read")
     assert settings["exposures"] == [
         ["base", "de-en", "unseen"],
         ["base", "es-en", "parallel"],

@@ -21,7 +21,7 @@ from mtpeft.data.sources.files import paths_of, read_parallel, text_files_type
 from mtpeft.steps.clean_pair import user_files
 from support.config import DEFAULT
 from support.corpus import CLEAN
-from support.steps import clean_params
+from support.steps import params_of
 
 ENVIRONMENT = {"PYTHONPATH": str(Path(__file__).parents[2] / "workflow")}
 
@@ -285,7 +285,7 @@ def test_settings_hold_what_is_set_and_no_more(form, tmp_path, monkeypatch):
     for name in contents:
         (tmp_path / f"test.{name}").write_text("", encoding="utf-8")
     configuration = validate(own(files=described, test_files=test, written_in="sw"))
-    settings = clean_params(configuration, "sw-en")
+    settings = params_of("clean_pair", configuration, "sw-en")
     assert list(settings) == ["step_version", "source", "target", "written_in", "clean", "files", "test"]
     assert (settings["files"], settings["test"]) == (described, test)
     assert list(settings["files"]) == list(described)

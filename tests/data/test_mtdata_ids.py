@@ -13,7 +13,7 @@ from mtpeft.steps.clean_pair import archives
 from mtpeft.steps.downloads import download_file
 from support.config import DEFAULT
 from support.pages import SNIPPETS
-from support.steps import clean_params, dataset_params
+from support.steps import params_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -61,7 +61,7 @@ PAIRS = {"en-sw": {"corpus": "ted"}, "br-en": {"corpus": "ted", "source": "pt-BR
 def test_several_pairs_share_a_corpus() -> None:
     configuration = validate(merge(DEFAULT, {"corpora": {"ted": TED}, "pairs": PAIRS}))
 
-    assert clean_params(configuration, "br-en")["mtdata"] == {
+    assert params_of("clean_pair", configuration, "br-en")["mtdata"] == {
         "train": ["Neulab-tedtalks_train-1-eng-por_BR", "OPUS-ted2020-v1-por_BR-eng"],
         "test": ["Flores-flores200_devtest-1-por_BR-eng"],
     }
@@ -73,7 +73,7 @@ def test_several_pairs_share_a_corpus() -> None:
     files = [download_file(all_downloads(configuration)["data/mtdata", dataset]) for dataset in datasets]
     assert archives(configuration, "en-sw") == files
     stated = {
-        dataset: dataset_params(configuration, dataset).get("sha256", "")[:1]
+        dataset: params_of("fetch_dataset", configuration, dataset).get("sha256", "")[:1]
         for folder, dataset in all_downloads(configuration)
         if folder == "data/mtdata"
     }
@@ -100,7 +100,7 @@ def test_nothing_is_said_of_datasets_where_there_are_none() -> None:
     configuration = validate(DEFAULT)
 
     assert {folder for folder, _ in all_downloads(configuration)} == {"data/wheels/interface"}
-    assert all("mtdata" not in clean_params(configuration, pair) for pair in configuration.pairs)
+    assert all("mtdata" not in params_of("clean_pair", configuration, pair) for pair in configuration.pairs)
 
 
 def ted(**changes: Any) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from mtpeft.data.sources import SOURCES
 from mtpeft.data.tsv import read_cleaned
 from mtpeft.steps.clean_pair import user_files
 from support.config import DEFAULT
-from support.steps import clean_params, params_of
+from support.steps import params_of
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "workflow" / "examples" / "numbered_lines.py"
@@ -70,7 +70,7 @@ def cleaned(params: dict[str, Any], folder: Path) -> list[tuple[str, str]]:
 
 def test_a_source_from_outside_is_cleaned(tmp_path: Path) -> None:
     configuration = validate(merge(DEFAULT, numbered(tmp_path) | {"modules": [str(SOURCE)]}))
-    params = clean_params(configuration, "en-sw")
+    params = params_of("clean_pair", configuration, "en-sw")
 
     assert params["modules"] == [str(SOURCE)]
     assert user_files(configuration, "en-sw") == [str(tmp_path / "text.txt")]
@@ -93,12 +93,12 @@ def test_the_keys_of_a_source_from_outside_are_checked(tmp_path: Path) -> None:
 
 def test_other_corpora_stay_as_they_are_beside_a_source_from_outside() -> None:
     before = validate(DEFAULT)
-    settings = [clean_params(before, pair) for pair in before.pairs]
+    settings = [params_of("clean_pair", before, pair) for pair in before.pairs]
     described = held_out_params(before, "interface")
     bring_in(str(SOURCE))
     after = validate(DEFAULT)
 
-    assert [clean_params(after, pair) for pair in after.pairs] == settings
+    assert [params_of("clean_pair", after, pair) for pair in after.pairs] == settings
     assert held_out_params(after, "interface") == described
 
 
@@ -109,7 +109,7 @@ def test_a_reader_from_outside_reads_text_and_test_sets(tmp_path: Path) -> None:
     files = {"bars": str(text), "columns": {"sw": 0, "en": 1}}
     own = {"corpora": {"own": {"files": files, "more_tests": {"news": files}}}, "pairs": {"sw-en": {"corpus": "own"}}}
     configuration = validate(merge(DEFAULT, own | {"modules": [str(tmp_path / "bars_reader.py")]}))
-    params = clean_params(configuration, "sw-en")
+    params = params_of("clean_pair", configuration, "sw-en")
 
     assert (params["files"], params["modules"]) == (files, [str(tmp_path / "bars_reader.py")])
     assert params_of("prepare_test_set", configuration, "sw-en", "news")["modules"] == params["modules"]

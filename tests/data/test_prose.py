@@ -22,7 +22,7 @@ from mtpeft.data.split import split_corpus
 from mtpeft.data.test_sets import prepare_test_set
 from support.config import DEFAULT
 from support.corpus import CLEAN, SENTENCES
-from support.steps import clean_params, split_params
+from support.steps import params_of
 
 # Lines of German, Latvian, Hungarian, Uzbek and others, with what catalogues have as markup.
 LINES = [
@@ -117,12 +117,12 @@ def test_settings_name_what_differs_from_what_is_usual(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     own = {"files": write_sides(tmp_path, "own", LINES), "clean": {"markup": True, "same_text": True}}
     configuration = validate(merge(DEFAULT, {"corpora": {"own": own}, "pairs": {"own": OWN_PAIR}}))
-    wheels, files = (clean_params(configuration, pair) for pair in ("pt-en", "own"))
+    wheels, files = (params_of("clean_pair", configuration, pair) for pair in ("pt-en", "own"))
     assert (wheels["step_version"], wheels["clean"]) == (1, CLEAN)
     usual = {"max_characters": 1000, "max_words": 200, "max_length_ratio": 9.0}
     assert (files["step_version"], files["clean"]) == (2, usual | {"markup": True})
-    assert split_params(configuration, "interface")["words"] == [4, 30]
-    assert split_params(configuration, "own")["words"] == [3, 60]
+    assert params_of("split_corpus", configuration, "interface")["words"] == [4, 30]
+    assert params_of("split_corpus", configuration, "own")["words"] == [3, 60]
 
 
 def test_what_is_usual_depends_on_the_text():

@@ -17,7 +17,7 @@ from mtpeft.core.files import canonical, read_record
 from mtpeft.steps.cells_of_studies import all_cells
 from support.pages import PAGES, README, rows, section
 from support.record import schema_mistakes
-from support.steps import claims_params
+from support.steps import params_of
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "workflow" / "report" / "example"
@@ -48,7 +48,7 @@ def test_the_claims_are_those_of_the_configuration_on_the_same_cells(study: str)
     record = read_record(folder / "findings.json")
     assert schema_mistakes(record, "findings") == []
     # The digests of the cells are of the text, which the shipped results share with nobody.
-    wanted = {key: value for key, value in claims_params(configuration).items() if key != "cells"}
+    wanted = {key: value for key, value in params_of("test_claims", configuration).items() if key != "cells"}
     assert record["params"] == json.loads(canonical(wanted))
     assert (folder / "findings.md").read_text(encoding="utf-8") == page_of(FindingsRecord(**record))
 

@@ -23,7 +23,7 @@ from mtpeft.front.status import failures, is_finished, state_of, status_table
 from mtpeft.steps.cells_of_studies import all_cells
 from mtpeft.steps.search_rate import rates_file
 from support.front import begin, configured, fail, finish, held, own_cell, train_record
-from support.steps import rate_search_params
+from support.steps import params_of
 
 ROOT = Path(__file__).parents[2]
 FULL = [own_cell("small", "pt-en", "n4800", "full", "all", seed) for seed in "12"]
@@ -143,7 +143,7 @@ def test_a_rate_that_was_found_is_the_one_that_a_result_must_have(configuration:
     finish(cell)
     file, search = (
         Path(rates_file(configuration, cell)),
-        rate_search_params(configuration, *(getattr(cell, name) for name in RATE_LABELS)),
+        params_of("search_rate", configuration, *(getattr(cell, name) for name in RATE_LABELS)),
     )
     found = {"learning_rate": 0.005, "params": search, "inputs": {}}
     write_record(file, found)

@@ -16,7 +16,7 @@ from mtpeft.front.progress import Progress, seconds_left
 from mtpeft.front.status import failures, state_of
 from mtpeft.steps.cells_of_studies import all_cells
 from support.front import configured, fail, finish
-from support.steps import claims_params
+from support.steps import params_of
 
 SMALL = [Cell("small", "es-en", "n1", "full", "all", str(seed)) for seed in range(1, 9)]
 LARGE = [Cell("large", "es-en", "n1", "full", "all", str(seed)) for seed in range(1, 9)]
@@ -109,7 +109,7 @@ def test_a_failure_whose_note_is_being_replaced_is_not_told(configuration: Confi
 def test_a_preview_says_when_a_cell_vanished_under_it(
     configuration: Configuration, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cell = claim_cells(claims_params(configuration))[0]
+    cell = claim_cells(params_of("test_claims", configuration))[0]
     remove_when_read(cell.folder, cell.folder / "score.json", monkeypatch)
     finish(cell)
     (line,) = draw_finished(configuration, {"budgets": tmp_path / "tables"}, folder=tmp_path)

@@ -16,7 +16,7 @@ from mtpeft.core.files import read_record
 from mtpeft.methods import bring_in_for
 from support.config import DEFAULT
 from support.model import train_params
-from support.steps import train_params as settings_of
+from support.steps import params_of
 from support.sweep import planned
 from support.training import ENVIRONMENT, ROOT, trainer
 
@@ -38,7 +38,7 @@ def overlay(module: str, method: str = "block_gates") -> dict[str, Any]:
 
 def test_the_examples_settings_say_where_it_is() -> None:
     configuration = validate(overlay("workflow/examples/block_gates.py"))
-    settings = settings_of(configuration, Cell("small", "pt-en", "n100", "gates", "native", "1"))
+    settings = params_of("train", configuration, Cell("small", "pt-en", "n100", "gates", "native", "1"))
     assert settings["method"]["method"] == "block_gates"
     assert Path(settings["method"]["module"]).resolve() == EXAMPLE
 

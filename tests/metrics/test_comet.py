@@ -26,7 +26,7 @@ from support.findings import write_cell
 from support.hub import COMMIT, REPOSITORY, Hub, serve
 from support.mtdata import command
 from support.record import schema_mistakes
-from support.steps import clean_params, divide_params, split_params
+from support.steps import params_of
 from support.sweep import ROOT, STUDY, mtpeft, snakemake
 
 RECORD = CELL.folder / "comet.json"
@@ -199,11 +199,11 @@ def write_text_records(configuration: Configuration, pair: str) -> None:
     for each in anchor_pairs(configuration, corpus):
         cleaned = Path(pair_folder(configuration, each)) / "clean.tsv"
         write_lines(cleaned, [each])
-        params = clean_params(configuration, each)
+        params = params_of("clean_pair", configuration, each)
         write_record(cleaned.with_suffix(".json"), {"params": params, "inputs": {}, "sha256": sha256_of(cleaned)})
-    write_record(split, {"params": split_params(configuration, corpus)})
+    write_record(split, {"params": params_of("split_corpus", configuration, corpus)})
     inputs = {"cleaned": sha256_of(folder / "clean.tsv"), "split": sha256_of(split), "others": []}
-    divided = {"params": divide_params(configuration, pair), "inputs": inputs, "sha256": {}}
+    divided = {"params": params_of("divide_pair", configuration, pair), "inputs": inputs, "sha256": {}}
     write_record(folder / "parts.json", divided)
 
 

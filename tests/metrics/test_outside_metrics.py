@@ -21,7 +21,7 @@ from mtpeft.steps.cells_of_studies import drawn_cells
 from support.comet import rows_of
 from support.config import DEFAULT
 from support.findings import configuration_of, write_cell
-from support.steps import claims_params, params_of, score_params
+from support.steps import params_of
 from support.sweep import ROOT
 
 EXAMPLE = str(ROOT / "workflow/examples/length_ratio.py")
@@ -54,7 +54,7 @@ def write_scores(configuration: Configuration) -> list[Any]:
         hypotheses = {"test": {"at_limit": 0}}
         write_record(decoded, read_record(decoded) | {"test_sets": hypotheses})
         score(
-            score_params(configuration, cell),
+            params_of("score", configuration, cell),
             cell,
             decoded=decoded,
             references={"test": Path("test.tsv")},
@@ -99,7 +99,7 @@ def test_a_claim_in_a_metric_of_which_less_is_better_turns_the_sign(
     monkeypatch.chdir(tmp_path)
     configuration = configured("ter")
     write_scores(configuration)
-    params = claims_params(configuration)
+    params = params_of("test_claims", configuration)
     cells = claim_cells(params)
 
     write_findings(
@@ -116,12 +116,12 @@ def test_a_claim_in_a_metric_of_which_less_is_better_turns_the_sign(
 def test_params_name_the_usual_metrics_nowhere_and_others_with_their_file() -> None:
     usual, ours = validate(DEFAULT), validate(merge(DEFAULT, {"metrics": ["bleu", "chrf"]}))
     (cell, *_) = drawn_cells(usual, "budgets")
-    assert score_params(usual, cell) == score_params(ours, cell)
-    assert "metrics" not in score_params(usual, cell)
+    assert params_of("score", usual, cell) == params_of("score", ours, cell)
+    assert "metrics" not in params_of("score", usual, cell)
 
     more = validate(merge(DEFAULT, {"modules": [EXAMPLE], "metrics": ["chrf", "ter", "length_ratio"]}))
 
-    metrics = score_params(more, cell)["metrics"]
+    metrics = params_of("score", more, cell)["metrics"]
     assert metrics == {"chrf": {}, "length_ratio": {"module": EXAMPLE}, "ter": {}}
 
 

@@ -11,7 +11,7 @@ from mtpeft.models.local import take_in_folder
 from mtpeft.models.tokenizer import encode, open_tokenizer
 from support.family import build_checkpoint
 from support.model import SPANISH_ENGLISH
-from support.steps import base_params, token_params
+from support.steps import base_params, params_of
 
 PAIR = {"source": "es", "target": "en"}
 PROMPTS = {
@@ -65,7 +65,7 @@ def test_a_prompt_beside_tokens_of_languages_is_refused(tmp_path: Path) -> None:
 def test_a_prompt_is_part_of_what_its_model_and_its_tokens_are_and_of_no_others(mt5: Path) -> None:
     given = {"models": {"plain": {"path": str(mt5)}, "asked": {"path": str(mt5), "prompt": "{target}: "}}}
     configuration = validate(merge(read_yaml(DEFAULT_FILE), given))
-    for settings in (base_params, lambda own, model: token_params(own, model, "es-en")):
+    for settings in (base_params, lambda own, model: params_of("encode_pair", own, model, "es-en")):
         plain, asked = (settings(configuration, model) for model in ("plain", "asked"))
         assert "prompt" not in plain
         assert asked["prompt"] == "{target}: "

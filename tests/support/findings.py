@@ -18,7 +18,7 @@ from mtpeft.core.files import read_record
 from mtpeft.core.records import DecodeRecord, ScoreRecord, TrainRecord
 from mtpeft.metrics.bleu import corpus_score as bleu
 from mtpeft.metrics.chrf import corpus_score as chrf
-from support.steps import claims_params
+from support.steps import params_of
 
 SENTENCES = 100
 UNITS = 500
@@ -221,7 +221,7 @@ def write_similarities(cells: list[Cell], sentences: int = SENTENCES) -> list[Pa
 
 def build(configuration: Configuration, quality: Quality, **special: Mapping[str, Any]) -> list[Cell]:
     """Write the cells of all claims; `special` holds options of `write_cell` by a part of the cell's path."""
-    cells = claim_cells(claims_params(configuration))
+    cells = claim_cells(params_of("test_claims", configuration))
     for cell in cells:
         options = {
             key: value for part, given in special.items() if part in f"{cell.path}/" for key, value in given.items()
@@ -234,7 +234,7 @@ def build(configuration: Configuration, quality: Quality, **special: Mapping[str
 
 def found(configuration: Configuration) -> FindingsRecord:
     """Findings of the folder, as written; cells without records are missing."""
-    settings = claims_params(configuration)
+    settings = params_of("test_claims", configuration)
     cells = claim_cells(settings)
     missing = [cell for cell in cells if not (cell.folder / "score.json").exists()]
     similarities = write_similarities(cells)

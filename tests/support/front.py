@@ -14,7 +14,7 @@ from mtpeft.config.schema import Configuration
 from mtpeft.core.files import sha256_of, write_record
 from mtpeft.core.records import DecodeRecord, ScoreRecord, TrainRecord
 from mtpeft.steps.train import placed
-from support.steps import decode_params, score_params, train_params
+from support.steps import params_of
 
 OVERLAY = {
     "rate_search": {"table": None},
@@ -53,7 +53,7 @@ def train_record(cell: Cell, status: str = "ok") -> dict[str, Any]:
     return TrainRecord(
         cell=cell.named,
         status=status,
-        params=train_params(load([Path("mine.yaml")]), cell),
+        params=params_of("train", load([Path("mine.yaml")]), cell),
         execution={"device": "cpu"},
         versions={},
         inputs={},
@@ -80,7 +80,7 @@ def decode_record(cell: Cell, status: str = "ok") -> dict[str, Any]:
     return DecodeRecord(
         cell=cell.named,
         status=status,
-        params=decode_params(load([Path("mine.yaml")]), cell),
+        params=params_of("decode", load([Path("mine.yaml")]), cell),
         trained_sha256=sha256_of(cell.folder / "train.json"),
         versions={},
         execution={"device": "cpu"},
@@ -100,7 +100,7 @@ def score_record(cell: Cell, chrf: float | None, status: str = "ok") -> dict[str
     return ScoreRecord(
         cell=cell.named,
         status=status,
-        params=score_params(load([Path("mine.yaml")]), cell),
+        params=params_of("score", load([Path("mine.yaml")]), cell),
         decoded_sha256=sha256_of(cell.folder / "decode.json"),
         versions={},
         test_sets=sets,

@@ -30,54 +30,6 @@ def base_params(configuration: Configuration, model: str) -> Params:
     return step.params_of(configuration, labels)
 
 
-def train_params(configuration: Configuration, cell: Cell) -> Params:
-    return params_of("train", configuration, cell)
-
-
-def decode_params(configuration: Configuration, cell: Cell) -> Params:
-    return params_of("decode", configuration, cell)
-
-
-def score_params(configuration: Configuration, cell: Cell) -> Params:
-    return params_of("score", configuration, cell)
-
-
-def represent_params(configuration: Configuration, cell: Cell) -> Params:
-    return params_of("represent", configuration, cell)
-
-
-def rate_search_params(configuration: Configuration, *labels: str) -> Params:
-    return params_of("search_rate", configuration, *labels)
-
-
-def clean_params(configuration: Configuration, pair: str) -> Params:
-    return params_of("clean_pair", configuration, pair)
-
-
-def split_params(configuration: Configuration, corpus: str) -> Params:
-    return params_of("split_corpus", configuration, corpus)
-
-
-def divide_params(configuration: Configuration, pair: str) -> Params:
-    return params_of("divide_pair", configuration, pair)
-
-
-def dataset_params(configuration: Configuration, dataset: str) -> Params:
-    return params_of("fetch_dataset", configuration, dataset)
-
-
-def token_params(configuration: Configuration, vocabulary: str, pair: str) -> Params:
-    return params_of("encode_pair", configuration, vocabulary, pair)
-
-
-def claims_params(configuration: Configuration) -> Params:
-    return params_of("test_claims", configuration)
-
-
-def figure_params(configuration: Configuration, study: str) -> Params:
-    return params_of("draw_figure", configuration, study)
-
-
 def train_inputs(configuration: Configuration, labels: dict[str, str]) -> Inputs:
     return STEPS["train"].inputs_of(configuration, {name: labels[name] for name in DIMENSIONS})
 

@@ -20,7 +20,7 @@ from mtpeft.training.micro_batches import TrainedModel, accumulate_gradients
 from mtpeft.training.objective import Objective, likelihood
 from support.config import DEFAULT
 from support.method import StopAfter, Subject, batch, write_base
-from support.steps import train_params
+from support.steps import params_of
 
 BOTH = ["unlikelihood", "length_normalised"]
 SMOOTHING = 0.1
@@ -171,5 +171,5 @@ def test_a_run_goes_on_where_it_stopped(subject: Subject, tmp_path: Path) -> Non
 def test_settings_have_losses_where_the_method_does() -> None:
     cell = Cell("small", "pt-en", "n1600", "lora", "b5", "1")
     named = merge(DEFAULT, {"methods": {"lora": {"losses": BOTH}}})
-    assert "losses" not in train_params(validate(DEFAULT), cell)["method"]
-    assert train_params(validate(named), cell)["method"]["losses"] == BOTH
+    assert "losses" not in params_of("train", validate(DEFAULT), cell)["method"]
+    assert params_of("train", validate(named), cell)["method"]["losses"] == BOTH

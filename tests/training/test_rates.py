@@ -20,7 +20,7 @@ from mtpeft.steps.choose_subset import subset_file
 from mtpeft.steps.search_rate import needs_search, rates_file, searches
 from mtpeft.steps.split_corpus import split_file
 from support.config import DEFAULT
-from support.steps import other_splits, rate_search_inputs, rate_search_params, train_inputs, train_params
+from support.steps import other_splits, params_of, rate_search_inputs, train_inputs
 
 CELL = Cell("small", "pt-en", "n4800", "lora", "b10", "1")
 LABELS = {name: getattr(CELL, name) for name in RATE_LABELS}
@@ -40,7 +40,7 @@ def table(tmp_path: Path) -> Path:
     ]
     record = RateRecord(
         labels=LABELS,
-        params=rate_search_params(configured(None), *LABELS.values()),
+        params=params_of("search_rate", configured(None), *LABELS.values()),
         execution={},
         versions={},
         inputs={},
@@ -54,7 +54,7 @@ def table(tmp_path: Path) -> Path:
 
 
 def rate_of(configuration: Configuration, cell: Cell) -> Any:
-    return train_params(configuration, cell)["optimisation"]["learning_rate"]
+    return params_of("train", configuration, cell)["optimisation"]["learning_rate"]
 
 
 @pytest.mark.parametrize("labels", [{}, {"pair": "tr-en"}, {"seed": "7"}], ids=str)
@@ -144,7 +144,7 @@ def test_one_pair_and_one_seed_are_the_same_search_however_they_are_written(
 
 def test_a_search_on_several_pairs_and_seeds_reads_the_text_of_each_trial_in_their_order() -> None:
     configuration = configured(None, SEVERAL)
-    settings = rate_search_params(configuration, *LABELS.values())
+    settings = params_of("search_rate", configuration, *LABELS.values())
     inputs = rate_search_inputs(configuration, LABELS)
 
     assert list(settings["trials"]) == ["es-en/0", "es-en/9", "de-en/0", "de-en/9"]
