@@ -13,7 +13,7 @@ from mtpeft.analysis.tables import read_systems
 from mtpeft.cells import Cell, members_of
 from mtpeft.config.figures import FIGURES
 from mtpeft.figures.draw import draw_figure
-from mtpeft.steps.cells_of_studies import study_cells
+from mtpeft.steps.cells_of_studies import placed_study_cells
 from support.figures import SPOKEN
 from support.findings import configuration_of, write_cell
 
@@ -33,7 +33,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Tables of a study of a pair and of a group, where one cell of the group is missing."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("groups"))
-        cells = study_cells(configuration_of(studies={"shares": STUDY}), configuration(STUDY))
+        cells = placed_study_cells(configuration_of(studies={"shares": STUDY}), configuration(STUDY))
         for cell in cells:
             for _, pair in cell.measured if cell != LOST else ():
                 # Turkish is 10 chrF worse; trained together, everything is 1 better.

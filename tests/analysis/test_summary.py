@@ -9,7 +9,7 @@ import pytest
 from mtpeft.analysis.summary import summary_columns, write_summary
 from mtpeft.cells import Cell
 from mtpeft.core.files import read_record
-from mtpeft.steps.cells_of_studies import study_cells
+from mtpeft.steps.cells_of_studies import placed_study_cells
 from support.findings import configuration_of, write_cell
 
 Row = dict[str, str]
@@ -27,7 +27,7 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, ...], Row]
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("summary"))
         configuration = configuration_of()
-        cells = study_cells(configuration, configuration.studies["shares"])
+        cells = placed_study_cells(configuration, configuration.studies["shares"])
         gone = [cell for cell in cells if cell.path.endswith("es-en/many/lora/tiny/3")]
         for cell in cells:
             status = "diverged" if cell.path.endswith("es-en/many/lora/tiny/2") else "ok"

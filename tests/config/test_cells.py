@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from mtpeft.cells import CELL_TEMPLATE, Cell, fold, unfold
+from mtpeft.cells import CELL_TEMPLATE, Cell, cell_blocks, unfold
 from mtpeft.config.corpora import all_downloads
 from mtpeft.config.load import merge, validate
 from mtpeft.config.schema import Configuration
 from mtpeft.core.errors import UserError
-from mtpeft.steps.cells_of_studies import all_cells, study_cells
+from mtpeft.steps.cells_of_studies import placed_cells, placed_study_cells
 from mtpeft.steps.divide_pair import pair_name
 from mtpeft.steps.downloads import download_name
 from mtpeft.steps.paths import constraints
@@ -49,7 +49,7 @@ def test_a_cell_is_known_by_its_labels_and_by_any_of_its_files(path: str) -> Non
 
 
 def test_labels_survive_the_way_through_a_path() -> None:
-    for cell in all_cells(configured()):
+    for cell in placed_cells(configured()):
         assert Cell.parse(cell.path) == cell
         assert Cell.parse(str(cell.folder / "train.json")) == cell
         assert Cell.parse(str(cell.folder / "train.json")).digest == cell.digest
@@ -77,7 +77,7 @@ def test_a_study_becomes_cells_and_its_reference_rows_are_made_once(
     method: str, expected: set[tuple[str, ...]]
 ) -> None:
     configuration = configured({"studies": {"budgets": QUESTION}})
-    cells = study_cells(configuration, configuration.studies["budgets"])
+    cells = placed_study_cells(configuration, configuration.studies["budgets"])
     found = [(cell.model, cell.pair, cell.size, cell.budget, cell.seed) for cell in cells if cell.method == method]
 
     assert set(found) == expected
@@ -106,13 +106,13 @@ def test_further_cells_come_after_those_of_the_study_and_each_once(case: str) ->
     blocks, expected = BLOCKS[case]
     study = configured({"studies": {"budgets": QUESTION}}).studies["budgets"]
     configuration = configured({"studies": {"budgets": {**QUESTION, "also": blocks}}})
-    own, cells = (study_cells(configuration, entry) for entry in (study, configuration.studies["budgets"]))
+    own, cells = (placed_study_cells(configuration, entry) for entry in (study, configuration.studies["budgets"]))
 
     assert cells[: len(own)] == own
     added = [(cell.size, cell.method, cell.budget, cell.seed) for cell in cells[len(own) :]]
     assert set(added) == expected
     assert len(added) == len(expected)
-    assert set(cells) <= set(all_cells(configuration))
+    assert set(cells) <= set(placed_cells(configuration))
 
 
 def test_a_block_takes_from_its_study_what_it_does_not_say() -> None:
@@ -133,10 +133,10 @@ def test_studies_share_their_cells() -> None:
     configuration = configuration.model_copy(
         update={"studies": {label: configuration.studies[label] for label in ("budgets", "wider")}}
     )
-    first, second = (study_cells(configuration, study) for study in configuration.studies.values())
+    first, second = (placed_study_cells(configuration, study) for study in configuration.studies.values())
 
     assert (len(first), len(second)) == (12, 13)
-    assert list(all_cells(configuration)) == [*first, *(cell for cell in second if cell not in first)]
+    assert list(placed_cells(configuration)) == [*first, *(cell for cell in second if cell not in first)]
     assert {cell.method for cell in set(first) & set(second)} == {"full", "adapter", "none", "scratch", "retrieval"}
 
 
@@ -147,15 +147,15 @@ def some_cells(step: int) -> list[Cell]:
 
 @pytest.mark.parametrize(
     "cells",
-    [[], [ADAPTER], all_cells(configured()), *(some_cells(step) for step in (1, 2, 3, 5, 7, 11))],
+    [[], [ADAPTER], placed_cells(configured()), *(some_cells(step) for step in (1, 2, 3, 5, 7, 11))],
     ids=lambda cells: str(len(cells)),
 )
 def test_folded_cells_unfold_to_the_same(cells: list[Cell]) -> None:
-    blocks = json.loads(json.dumps(fold(cells)))
+    blocks = json.loads(json.dumps(cell_blocks(cells)))
 
     assert sorted(unfold(blocks)) == sorted(set(cells))
     assert {cell: cell.folder for cell in unfold(blocks)} == {cell: cell.folder for cell in cells}
-    assert fold([*reversed(cells), *cells]) == fold(cells)
+    assert cell_blocks([*reversed(cells), *cells]) == cell_blocks(cells)
     assert len(blocks) <= len(cells)
 
 

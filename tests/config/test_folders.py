@@ -17,7 +17,7 @@ from mtpeft.core.files import write_record
 from mtpeft.front.study_records import begin_study, changes
 from mtpeft.front.tidy import tidy, unused
 from mtpeft.steps.base_models import base_file, tokens_folder, vocabulary_folder
-from mtpeft.steps.cells_of_studies import all_cells, results_folder
+from mtpeft.steps.cells_of_studies import placed_cells, results_folder
 from mtpeft.steps.divide_pair import pair_name
 from mtpeft.steps.paths import in_use, labels_in, with_digests
 from mtpeft.steps.search_rate import any_cell, rates_file
@@ -70,7 +70,7 @@ def places(configuration: Configuration) -> dict[str, dict[str, str]]:
         "tokens": {model: tokens_folder(configuration, model, pairs[0]) for model in models},
         "models": {model: base_file(configuration, model) for model in models},
         "rates": {label: rates_file(configuration, cell) for label, cell in classes.items()},
-        "cells": {cell.path: str(cell.folder) for cell in all_cells(configuration)},
+        "cells": {cell.path: str(cell.folder) for cell in placed_cells(configuration)},
     }
 
 
@@ -147,7 +147,7 @@ def of_own_text(folder: Path) -> Configuration:
 
 def test_two_studies_of_other_text_share_labels_and_no_file(tmp_path: Path) -> None:
     one, two = (of_own_text(tmp_path / name) for name in ("one", "two"))
-    cells = [{cell.path: str(cell.folder) for cell in all_cells(study)} for study in (one, two)]
+    cells = [{cell.path: str(cell.folder) for cell in placed_cells(study)} for study in (one, two)]
     assert cells[0].keys() == cells[1].keys()
     assert not set(cells[0].values()) & set(cells[1].values())
     texts = [{path for path in in_use(study) if "mine" in path} for study in (one, two)]
@@ -172,14 +172,14 @@ def test_tables_and_figures_lie_under_the_name_of_the_study_file(files: list[str
 
 def test_the_quick_look_shares_cells_with_the_default_study_and_has_tables_of_its_own() -> None:
     default, quick = load(), load([QUICK_FILE])
-    known = {cell: cell.folder for cell in all_cells(default)}
-    assert {cell: cell.folder for cell in all_cells(quick)}.items() <= known.items()
+    known = {cell: cell.folder for cell in placed_cells(default)}
+    assert {cell: cell.folder for cell in placed_cells(quick)}.items() <= known.items()
     assert (str(results_folder(default)), str(results_folder(quick))) == ("results/config", "results/quick")
 
 
 def test_a_folder_of_another_study_is_refused_and_the_own_one_named() -> None:
     configuration = one_study()
-    (cell,) = (cell for cell in all_cells(configuration) if cell.path == LORA)
+    (cell,) = (cell for cell in placed_cells(configuration) if cell.path == LORA)
     labels = dict(zip(DIMENSIONS, cell.folder.parts[2:], strict=True))
     assert labels_in(configuration, labels) == cell.named
     with pytest.raises(UserError, match=rf"results/cells/{LORA}-00000000 belongs to a study .*; write {cell.folder}\."):
@@ -188,7 +188,7 @@ def test_a_folder_of_another_study_is_refused_and_the_own_one_named() -> None:
 
 def test_labels_without_digests_name_what_is_made_now() -> None:
     configuration = one_study()
-    (cell,) = (cell for cell in all_cells(configuration) if cell.path == LORA)
+    (cell,) = (cell for cell in placed_cells(configuration) if cell.path == LORA)
     assert with_digests(configuration, LORA) == f"{cell.folder}/score.json"
     assert with_digests(configuration, f"results/cells/{LORA}/train.json") == f"{cell.folder}/train.json"
     assert with_digests(configuration, f"{cell.folder}/train.json") == f"{cell.folder}/train.json"
@@ -227,7 +227,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def finish(configuration: Configuration) -> None:
     """Records that say how long each cell took, one hour and a half."""
-    for cell in all_cells(configuration):
+    for cell in placed_cells(configuration):
         write_record(cell.folder / "train.json", {"train_seconds": 3600.0})
         write_record(cell.folder / "decode.json", {"decode_seconds": 1800.0})
         write_record(cell.folder / "score.json", {})
@@ -271,7 +271,7 @@ def test_what_no_study_file_uses_is_listed_and_removed_when_asked(folder: Path) 
     finish(configuration)
     assert unused(configuration) == []
     begin_study(edited, [Path("mine.yaml")])
-    (gone,) = (cell.folder for cell in all_cells(configuration) if cell.path == LORA)
+    (gone,) = (cell.folder for cell in placed_cells(configuration) if cell.path == LORA)
     assert unused(edited) == [gone]
     # Another study file that uses it keeps it.
     begin_study(configuration.named("second"), [Path("second.yaml")])

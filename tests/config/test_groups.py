@@ -22,7 +22,7 @@ from mtpeft.methods.task_ids import set_task_ids, task_id_of, task_modules
 from mtpeft.models.load import load_base
 from mtpeft.models.tokenizer import open_tokenizer, special_tokens_of
 from mtpeft.steps.base_models import base_file
-from mtpeft.steps.cells_of_studies import all_cells, cell_files
+from mtpeft.steps.cells_of_studies import cell_files, placed_cells
 from mtpeft.steps.choose_subset import subset_file
 from mtpeft.steps.evaluate_base import start_file
 from mtpeft.steps.search_rate import training_files
@@ -52,7 +52,7 @@ def configured(**changes: Any) -> Any:
 
 
 def test_a_group_is_one_cell_and_reference_rows_that_train_nothing_are_those_of_its_pairs() -> None:
-    cells = [(cell.pair, cell.method) for cell in all_cells(configured())]
+    cells = [(cell.pair, cell.method) for cell in placed_cells(configured())]
     trained = [(pair, method) for method in ("full", "adapter") for pair in ("pt-en", "de-en+pt-en")]
     assert cells == [*trained, *((pair, method) for method in ("none", "retrieval") for pair in ("pt-en", "de-en"))]
 
@@ -90,7 +90,7 @@ def test_a_cell_that_would_be_another_one_under_a_second_name_is_refused(
 
 def test_the_temperature_is_told_to_groups_alone() -> None:
     one, two = (configured(training={"temperature": temperature}) for temperature in (1.0, 5.0))
-    for cell in all_cells(one):
+    for cell in placed_cells(one):
         same = params_of("train", one, cell) == params_of("train", two, cell)
         assert same is not cell.is_group
         assert ("members" in params_of("train", one, cell)) is cell.is_group

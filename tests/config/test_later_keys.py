@@ -15,7 +15,7 @@ from mtpeft.config.studies import rate_classes
 from mtpeft.core.files import canonical
 from mtpeft.core.options import DecodingOptions, TrainingOptions
 from mtpeft.core.section import Section, later, plain
-from mtpeft.steps.cells_of_studies import all_cells
+from mtpeft.steps.cells_of_studies import placed_cells
 from support.config import DEFAULT, PRETRAINED
 from support.sections import KEY, sections_in, with_key
 from support.steps import params_of
@@ -37,7 +37,7 @@ def digests(content: Mapping[str, Any]) -> dict[tuple[str, ...], Any]:
     steps = ("train", "decode", "score")
     cells = {
         (cell.path,): [str(cell.folder), *(canonical(params_of(step, configuration, cell)) for step in steps)]
-        for cell in all_cells(configuration)
+        for cell in placed_cells(configuration)
     }
     searches = {
         labels: search_digest(params_of("search_rate", configuration, *labels))

@@ -15,7 +15,7 @@ from mtpeft.config.models import vocabulary_of
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import rate_classes
 from mtpeft.core.files import canonical
-from mtpeft.steps.cells_of_studies import all_cells
+from mtpeft.steps.cells_of_studies import placed_cells
 from mtpeft.steps.split_corpus import split_file
 from support.config import PRETRAINED, SMALL
 from support.steps import other_splits, params_of
@@ -50,7 +50,7 @@ def all_params(configuration: Configuration) -> dict[tuple[str, ...], str]:
         add("encode_pair", vocabulary_of(configuration, model), pair)
     for labels in rate_classes(configuration):
         add("search_rate", *labels)
-    for cell in all_cells(configuration):
+    for cell in placed_cells(configuration):
         for step in ("train", "decode", "score"):
             add(step, cell)
     for study in configuration.studies:

@@ -10,7 +10,7 @@ import pytest
 from mtpeft.config.load import load
 from mtpeft.config.methods import search_of
 from mtpeft.methods import METHODS
-from mtpeft.steps.cells_of_studies import all_cells
+from mtpeft.steps.cells_of_studies import placed_cells
 from support.sweep import ROOT, environment
 
 STUDIES = sorted((ROOT / "workflow/studies").glob("*.yaml"))
@@ -22,7 +22,7 @@ def test_a_study_is_planned(study: Path, tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.chdir(tmp_path)
     for name in OWN_TEXT:
         Path(name).write_text("A line of text.\n", encoding="utf-8")
-    cells = len(all_cells(load([study])))
+    cells = len(placed_cells(load([study])))
     where = ["--snakefile", str(ROOT / "Snakefile"), "--configfile", str(study)]
     command = [sys.executable, "-m", "snakemake", *where, "--dry-run", "--quiet", "rules", "--", "cells"]
     done = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False)
@@ -33,7 +33,7 @@ def test_a_study_is_planned(study: Path, tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_the_study_of_methods_has_every_method_and_tunes_them_with_equal_effort() -> None:
     configuration = load([ROOT / "workflow/studies/methods.yaml"])
-    methods = {cell.method for cell in all_cells(configuration)}
+    methods = {cell.method for cell in placed_cells(configuration)}
     assert {configuration.methods[method].method for method in methods} == set(METHODS)
     trained = [method for method in sorted(methods) if METHODS[configuration.methods[method].method].trains != "none"]
     searches = [sorted(search_of(configuration, method).search) for method in trained]

@@ -9,7 +9,7 @@ import pytest
 import zstandard
 
 from mtpeft.core.errors import UserError
-from mtpeft.data.readers.lines import MOST_UNPACKED, read_lines
+from mtpeft.data.readers.lines import MOST_UNPACKED, read_text_lines
 from mtpeft.data.sources.files import read_parallel
 
 SWAHILI, ENGLISH = ["Mvua imekatika.", "Tunatoka nje."], ["The rain stopped.", "We go out."]
@@ -81,7 +81,7 @@ def test_other_encodings_are_named(case, tmp_path):
 
 def test_a_byte_order_mark_is_no_text_wherever_files_were_joined(tmp_path):
     (tmp_path / "a").write_bytes(b"\xef\xbb\xbfMvua\n\xef\xbb\xbfChai\n")
-    assert read_lines(tmp_path / "a") == ["Mvua", "Chai"]
+    assert read_text_lines(tmp_path / "a") == ["Mvua", "Chai"]
 
 
 COMPRESSORS = {
@@ -96,12 +96,12 @@ def test_what_becomes_far_too_large_is_refused(suffix, tmp_path):
     path = tmp_path / f"a{suffix}"
     path.write_bytes(COMPRESSORS[suffix](bytes(MOST_UNPACKED + 1)))
     with pytest.raises(UserError, match=f"a{suffix} becomes more than 200 times larger when it is unpacked"):
-        read_lines(path)
+        read_text_lines(path)
 
 
 def test_repetitive_text_is_read(tmp_path):
     (tmp_path / "a.gz").write_bytes(gzip.compress(b"Mvua imekatika.\n" * 1_000_000))
-    assert len(read_lines(tmp_path / "a.gz")) == 1_000_000
+    assert len(read_text_lines(tmp_path / "a.gz")) == 1_000_000
 
 
 def test_a_name_that_is_not_utf_8_is_shown(tmp_path):
@@ -109,4 +109,4 @@ def test_a_name_that_is_not_utf_8_is_shown(tmp_path):
     with open(name, "wb") as file:
         file.write(b"Mvua\n")
     with pytest.raises(UserError, match=r"caf\\udce9.txt' is not UTF-8: rename the file"):
-        read_lines(tmp_path / os.fsdecode(b"caf\xe9.txt"))
+        read_text_lines(tmp_path / os.fsdecode(b"caf\xe9.txt"))

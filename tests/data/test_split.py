@@ -10,7 +10,7 @@ from mtpeft.data import tsv
 from mtpeft.data.clean import sentence_id
 from mtpeft.data.divide import PARTS
 from mtpeft.data.sentences import words
-from mtpeft.data.similarity import max_dice, nearest, normalised
+from mtpeft.data.similarity import max_dice, nearest_references, normalised
 from mtpeft.data.sources.wheels import fetch_wheel
 from mtpeft.data.split import hash_order, split_corpus
 from support.corpus import (
@@ -267,16 +267,21 @@ def test_similarity_is_the_dice_coefficient_of_character_4_grams():
 def test_blocks_do_not_change_the_result(monkeypatch):
     candidates, references = ([row[index] for row in SENTENCES * 3] for index in (0, 1))
     references += candidates[::-1]
-    whole = max_dice(candidates, references), nearest(candidates, references)
+    whole = max_dice(candidates, references), nearest_references(candidates, references)
     monkeypatch.setattr("mtpeft.data.similarity.CANDIDATES", 5)
     monkeypatch.setattr("mtpeft.data.similarity.REFERENCES", 7)
     assert np.array_equal(max_dice(candidates, references), whole[0])
-    assert np.array_equal(nearest(candidates, references), whole[1])
+    assert np.array_equal(nearest_references(candidates, references), whole[1])
 
 
 def test_nearest_takes_the_first_of_equals():
     references = ["Cierra la puerta", "Abre la ventana", "Abre la ventana", "Apaga la luz"]
-    assert nearest(["abre la ventana ya", "Apaga las luces", "xyzzy", ""], references).tolist() == [1, 3, 0, 0]
+    assert nearest_references(["abre la ventana ya", "Apaga las luces", "xyzzy", ""], references).tolist() == [
+        1,
+        3,
+        0,
+        0,
+    ]
 
 
 def test_sentence_of_one_language_alone_does_not_change_the_split(tmp_path, monkeypatch):

@@ -9,7 +9,7 @@ from safetensors.numpy import save_file
 from mtpeft.config.schema import Configuration
 from mtpeft.data.token_arrays import Encoded, write_arrays
 from mtpeft.front.progress import Progress, text_warnings
-from mtpeft.steps.cells_of_studies import all_cells
+from mtpeft.steps.cells_of_studies import placed_cells
 from mtpeft.steps.search_rate import training_files
 from support.front import configured
 from support.steps import inputs_of
@@ -25,7 +25,9 @@ def configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Configurat
 
 def _files(configuration: Configuration) -> dict[str, Path]:
     """Token arrays of a training set, of its dev set and of a test set."""
-    trained = next(inputs for cell in all_cells(configuration) if "train" in (inputs := _inputs(configuration, cell)))
+    trained = next(
+        inputs for cell in placed_cells(configuration) if "train" in (inputs := _inputs(configuration, cell))
+    )
     (train,), (dev,) = trained["train"], trained["dev"]
     return {
         "train": Path(train),

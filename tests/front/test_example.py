@@ -14,7 +14,7 @@ from mtpeft.analysis.findings.records import FindingsRecord
 from mtpeft.config.load import load
 from mtpeft.config.schema import Configuration
 from mtpeft.core.files import canonical, read_record
-from mtpeft.steps.cells_of_studies import all_cells
+from mtpeft.steps.cells_of_studies import placed_cells
 from support.pages import PAGES, README, rows, section
 from support.record import schema_mistakes
 from support.steps import params_of
@@ -58,7 +58,7 @@ def test_the_claims_are_those_of_the_configuration_on_the_same_cells(study: str)
 )
 def test_every_cell_has_its_score(folder: Path, configuration: Configuration) -> None:
     shipped = list(csv.DictReader((folder / "summary.csv").open(encoding="utf-8")))
-    cells = [cell for cell in all_cells(configuration) if cell.method not in LATER]
+    cells = [cell for cell in placed_cells(configuration) if cell.method not in LATER]
     assert sum(int(row["seeds"]) for row in shipped) == len(cells)
     assert not LATER & {row["method"] for row in shipped}
     assert {row["missing"] for row in shipped} == {row["diverged"] for row in shipped} == {"0"}
@@ -114,8 +114,8 @@ def test_the_readme_shows_five_methods() -> None:
 
 def test_the_readme_tells_how_many_cells_there_are() -> None:
     quick = load([ROOT / "workflow/studies/quick.yaml"])
-    assert f"one pair, one seed, {len(all_cells(quick))} cells" in README
-    assert f"the default study ({len(all_cells(DEFAULT))} cells)" in README
+    assert f"one pair, one seed, {len(placed_cells(quick))} cells" in README
+    assert f"the default study ({len(placed_cells(DEFAULT))} cells)" in README
 
 
 def test_the_readme_tells_the_verdicts() -> None:

@@ -12,7 +12,7 @@ from mtpeft.config.load import load
 from mtpeft.config.schema import Configuration
 from mtpeft.core.files import read_record, write_record
 from mtpeft.front.status import is_finished
-from mtpeft.steps.cells_of_studies import all_cells
+from mtpeft.steps.cells_of_studies import placed_cells
 from support.sweep import copy, located, write_study
 
 pytestmark = pytest.mark.sweep
@@ -49,7 +49,7 @@ def configured(overlay: dict[str, Any] | None = None) -> Configuration:
 
 def stale(configuration: Configuration) -> set[str]:
     """Cells that are not finished."""
-    return {cell.path for cell in all_cells(configuration) if not is_finished(configuration, cell)}
+    return {cell.path for cell in placed_cells(configuration) if not is_finished(configuration, cell)}
 
 
 def in_corpus(**changes: Any) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from mtpeft.core.files import read_record, sha256_of, write_record
 from mtpeft.front.plan import cells_table, jobs_table
 from mtpeft.front.preview import draw_finished, make_unfinished, remove_unfinished
 from mtpeft.front.status import failures, is_finished, state_of, status_table
-from mtpeft.steps.cells_of_studies import all_cells
+from mtpeft.steps.cells_of_studies import placed_cells
 from mtpeft.steps.search_rate import rates_file
 from support.front import begin, configured, fail, finish, held, own_cell, train_record
 from support.steps import params_of
@@ -106,7 +106,7 @@ def test_the_status_counts_states_and_says_why_cells_failed(configuration: Confi
     assert rows["budgets", "none"] == ["1", ".", ".", ".", ".", "."]
     assert lines[4].split()[-6:] == ["2", "1", ".", "1", "1", "2"]
     assert lines[5:] == ["failed: train of small/pt-en/n4800/adapter/b1/2: out of memory"]
-    assert failures(all_cells(configuration)) == lines[5:]
+    assert failures(placed_cells(configuration)) == lines[5:]
 
 
 def test_the_plan_counts_cells_and_jobs(configuration: Configuration) -> None:

@@ -12,7 +12,7 @@ from mtpeft.config.load import load
 from mtpeft.core.errors import UserError
 from mtpeft.front.init import fit, write_study
 from mtpeft.front.overlay import Request
-from mtpeft.steps.cells_of_studies import all_cells
+from mtpeft.steps.cells_of_studies import placed_cells
 from support.family import build_checkpoint
 from support.model import SPANISH_ENGLISH
 from support.sweep import ROOT, mtpeft
@@ -38,7 +38,7 @@ def test_the_command_writes_a_study_that_can_be_planned(files: list[str], tmp_pa
 
     said = said_by("init", "--files", *files, "--source", "es", "--target", "en", "--model", SMALL, "--to", "own.yaml")
     assert "1,280 sentence pairs" in said and "make plan CONFIG=own.yaml" in said
-    cells = len(all_cells(load([tmp_path / "own.yaml"])))
+    cells = len(placed_cells(load([tmp_path / "own.yaml"])))
     assert f"{cells} cells of adapter, full, lora, none" in said and "The filters take none of the text." in said
     assert re.search(rf"all, each once +{cells} ", said_by("plan", "--configfile", "own.yaml"))
     assert all(f"# {word}" in (tmp_path / "own.yaml").read_text("utf-8") for word in ("The text", "The model", "What"))

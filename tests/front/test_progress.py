@@ -14,7 +14,7 @@ from mtpeft.front import progress
 from mtpeft.front.preview import assess_finished, draw_finished
 from mtpeft.front.progress import Progress, seconds_left
 from mtpeft.front.status import failures, state_of
-from mtpeft.steps.cells_of_studies import all_cells
+from mtpeft.steps.cells_of_studies import placed_cells
 from support.front import configured, fail, finish
 from support.steps import params_of
 
@@ -74,7 +74,7 @@ def test_a_cell_that_is_begun_anew_while_its_records_are_read_stops_no_sweep(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    cells = all_cells(configuration)
+    cells = placed_cells(configuration)
     for cell in cells[:2]:
         finish(cell)
     sweep = Progress(configuration, [])
@@ -92,14 +92,14 @@ def test_a_cell_that_is_begun_anew_while_its_records_are_read_stops_no_sweep(
 def test_a_cell_of_which_a_record_is_half_there_is_not_finished(
     name: str, bytes_left: int, state: str, configuration: Configuration
 ) -> None:
-    cell = all_cells(configuration)[0]
+    cell = placed_cells(configuration)[0]
     finish(cell)
     os.truncate(cell.folder / f"{name}.json", bytes_left)
     assert state_of(configuration, cell) == state
 
 
 def test_a_failure_whose_note_is_being_replaced_is_not_told(configuration: Configuration) -> None:
-    cells = all_cells(configuration)
+    cells = placed_cells(configuration)
     fail(cells[0])
     fail(cells[1])
     os.truncate(cells[0].folder / "failed.json", 9)

@@ -15,7 +15,7 @@ from mtpeft.core.files import read_lines
 from mtpeft.core.options import DecodingOptions
 from mtpeft.data.token_arrays import model_inputs, read_arrays
 from mtpeft.decoding.search import length_limits, translate
-from mtpeft.methods.sequence_prefix_adapter import PrefixedLayer, is_first, target_prefix_length
+from mtpeft.methods.sequence_prefix_adapter import PrefixedLayer, reads_first, target_prefix_length
 from mtpeft.methods.tuned import open_tuned
 from mtpeft.models.load import parameters, prepare_torch
 from mtpeft.training.finetune import require_room_for_prefix, save_tuned, training_texts
@@ -152,7 +152,7 @@ def test_hypotheses_end_where_the_positions_do(subject_of: Callable[[str], Subje
     search = DecodingOptions(beam_size=1, length_penalty=1.0, max_length_ratio=100.0)
     max_length = max(map(len, translate(model, sources(), search, special_tokens=special_tokens)))
     assert max_length <= length_limits(search, np.array([99]), special_tokens)[0] - length
-    assert is_first(None)
+    assert reads_first(None)
 
 
 @pytest.mark.parametrize("room", [False, True])

@@ -17,7 +17,7 @@ from mtpeft.config.load import load, merge
 from mtpeft.config.schema import Configuration
 from mtpeft.core.files import canonical, read_record, sha256_of, write_lines, write_record
 from mtpeft.isolated.install import pins_of
-from mtpeft.steps.cells_of_studies import all_cells, results_folder
+from mtpeft.steps.cells_of_studies import placed_cells, results_folder
 from mtpeft.steps.divide_pair import pair_folder, reference
 from mtpeft.steps.freshness import scored_now
 from mtpeft.steps.split_corpus import split_file
@@ -213,7 +213,7 @@ def test_the_workflow_scores_each_cell_once_and_puts_the_scores_into_its_tables(
     overlay = merge(here.configured(), {"studies": STUDIES, "findings": None})
     _lay_over(overlay, here)
     configuration = load([STUDY, Path("overlay.yaml")])
-    cells = all_cells(configuration)
+    cells = placed_cells(configuration)
     write_text_records(configuration, "es-en")
     for cell in cells:
         write_cell(cell, 40.0, status="diverged" if cell.seed == "2" else "ok")
@@ -238,7 +238,7 @@ def test_the_workflow_scores_each_cell_once_and_puts_the_scores_into_its_tables(
         shutil.copytree(here.encoder, "elsewhere", dirs_exist_ok=True)
         Path("overlay.yaml").write_text(yaml.safe_dump(merge(overlay, {"comet": change})), encoding="utf-8")
         changed = load([STUDY, Path("overlay.yaml")])
-        assert scored_now(changed, all_cells(changed)) == {"comet": []}
+        assert scored_now(changed, placed_cells(changed)) == {"comet": []}
 
 
 def test_a_cell_over_several_pairs_is_scored_on_each(here: Comet) -> None:
@@ -246,7 +246,7 @@ def test_a_cell_over_several_pairs_is_scored_on_each(here: Comet) -> None:
     overlay = merge(here.configured(), {"studies": merge(STUDIES, pairs), "findings": None})
     _lay_over(overlay, here)
     configuration = load([STUDY, Path("overlay.yaml")])
-    (cell,) = all_cells(configuration)
+    (cell,) = placed_cells(configuration)
     for place in cell.measured:
         write_hypotheses(place, text=Path(reference(configuration, place.pair, "test")))
 

@@ -14,7 +14,7 @@ from mtpeft.config.metrics import metrics_asked_for
 from mtpeft.core.errors import UserError
 from mtpeft.core.records import MetricRecord
 from mtpeft.metrics.base import METRICS
-from mtpeft.steps.cells_of_studies import study_cells
+from mtpeft.steps.cells_of_studies import placed_study_cells
 from mtpeft.steps.install_comet import RECORD
 from mtpeft.steps.take_in_comet import cell_record, model_record
 from support.comet import rows_of
@@ -171,7 +171,7 @@ def cells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[Cell, float]:
     monkeypatch.chdir(tmp_path)
     configuration = configuration_of()
     found = {}
-    for number, cell in enumerate(study_cells(configuration, configuration.studies["shares"])):
+    for number, cell in enumerate(placed_study_cells(configuration, configuration.studies["shares"])):
         diverged = cell.path.endswith("es-en/many/lora/tiny/2")
         write_cell(cell, 40.0, status="diverged" if diverged else "ok")
         segments = np.random.default_rng(number).normal(0.8, 0.1, SENTENCES)

@@ -17,7 +17,7 @@ from mtpeft.data.tsv import SentencePair, write_pairs
 from mtpeft.figures.draw import draw_figure
 from mtpeft.metrics.base import METRICS
 from mtpeft.metrics.score import score
-from mtpeft.steps.cells_of_studies import drawn_cells
+from mtpeft.steps.cells_of_studies import placed_drawn_cells
 from support.comet import rows_of
 from support.config import DEFAULT
 from support.findings import configuration_of, write_cell
@@ -44,7 +44,7 @@ def configured(metric: str) -> Configuration:
 
 def write_scores(configuration: Configuration) -> list[Any]:
     """Records of the cells of the study, whose hypotheses are scored by the step itself."""
-    cells = drawn_cells(configuration, "shares")
+    cells = placed_drawn_cells(configuration, "shares")
     write_pairs(Path("test.tsv"), [SentencePair(str(number), "eins", text) for number, text in enumerate(REFERENCES)])
     for cell in cells:
         write_cell(cell, 50.0)
@@ -115,7 +115,7 @@ def test_a_claim_in_a_metric_of_which_less_is_better_turns_the_sign(
 
 def test_params_name_the_usual_metrics_nowhere_and_others_with_their_file() -> None:
     usual, ours = validate(DEFAULT), validate(merge(DEFAULT, {"metrics": ["bleu", "chrf"]}))
-    (cell, *_) = drawn_cells(usual, "budgets")
+    (cell, *_) = placed_drawn_cells(usual, "budgets")
     assert params_of("score", usual, cell) == params_of("score", ours, cell)
     assert "metrics" not in params_of("score", usual, cell)
 

@@ -16,7 +16,7 @@ from mtpeft.core.options import DecodingOptions
 from mtpeft.core.registry import bring_in
 from mtpeft.data.token_arrays import model_inputs
 from mtpeft.decoding.search import length_limits, translate
-from mtpeft.models.derived import MODEL_SOURCES, ModelSource, source_of
+from mtpeft.models.derived import MODEL_SOURCES, ModelSource, model_source_of
 from mtpeft.models.families import FAMILIES, family_in, read_json, read_shape
 from mtpeft.models.families.m2m100 import M2M100_CODES, NLLB_CODES
 from mtpeft.models.families.mbart import MBART50_CODES, tagged
@@ -251,7 +251,9 @@ def test_a_family_and_a_source_of_models_are_added_by_a_file_alone(tmp_path: Pat
         assert FAMILIES["own"].module == str(file)
         assert read_shape({**config, "model_type": "own"}) == read_shape({**config, "model_type": "marian"})
         assert (
-            source_of(SimpleNamespace(pretrain=None, path=None, hub=None, extend=None, pruned={"share": 0.5})).folder
+            model_source_of(
+                SimpleNamespace(pretrain=None, path=None, hub=None, extend=None, pruned={"share": 0.5})
+            ).folder
             == "pruned"
         )
     finally:

@@ -15,7 +15,7 @@ from mtpeft.config.schema import Configuration
 from mtpeft.core.files import write_record
 from mtpeft.core.records import RateRecord, Trial
 from mtpeft.steps.base_models import base_file
-from mtpeft.steps.cells_of_studies import all_cells
+from mtpeft.steps.cells_of_studies import placed_cells
 from mtpeft.steps.choose_subset import subset_file
 from mtpeft.steps.search_rate import needs_search, rates_file, searches
 from mtpeft.steps.split_corpus import split_file
@@ -169,14 +169,14 @@ def test_pairs_that_rates_are_searched_on_are_screened_as_all_others() -> None:
 
 def test_no_rate_of_the_default_study_is_left_to_search_for() -> None:
     configuration = load()
-    left = {cell.path for cell in all_cells(configuration) if needs_search(configuration, cell)}
+    left = {cell.path for cell in placed_cells(configuration) if needs_search(configuration, cell)}
     assert not left
 
 
 def test_every_class_is_searched_for_once_whatever_the_pair_and_the_seed() -> None:
     configuration = configured(None)
     files = searches(configuration)
-    cells = [cell for cell in all_cells(configuration) if search_of(configuration, cell.method)]
+    cells = [cell for cell in placed_cells(configuration) if search_of(configuration, cell.method)]
 
     assert sorted(files) == sorted({rates_file(configuration, cell) for cell in cells})
     assert len(files) < len(cells)

@@ -18,7 +18,7 @@ from mtpeft.front import progress
 from mtpeft.front.plan import cells_table
 from mtpeft.front.preview import draw_finished
 from mtpeft.front.status import is_finished, state_of, status_table
-from mtpeft.steps.cells_of_studies import all_others, study_cells, study_others, untouched_elsewhere
+from mtpeft.steps.cells_of_studies import placed_others, placed_study_cells, placed_study_others, placed_untouched
 from mtpeft.steps.paths import on_other
 from mtpeft.steps.split_corpus import split_file
 from mtpeft.steps.train import placed
@@ -66,24 +66,24 @@ def mine(**changes: object) -> Configuration:
 
 def test_tuned_cells_are_scored_on_the_other_pairs_with_all_their_seeds() -> None:
     configuration = mine()
-    found = study_others(configuration, "mine")
+    found = placed_study_others(configuration, "mine")
     assert {(cell.pair, pair) for cell, pair in found} == {("pt-en", "tr-en"), ("pt-en", "de-en"), ("tr-en", "de-en")}
     # Another study has more seeds of full fine-tuning on Portuguese, and a system has one score in all figures.
     assert {cell.seed for cell, _ in found if (cell.pair, cell.method) == ("pt-en", "full")} == set("12345")
-    assert {study_others(configuration, label) == [] for label in ("budgets", "efficiency")} == {True}
-    assert all_others(configuration) == found
+    assert {placed_study_others(configuration, label) == [] for label in ("budgets", "efficiency")} == {True}
+    assert placed_others(configuration) == found
 
 
 def test_the_untouched_model_is_a_cell_on_all_pairs() -> None:
     configuration = mine(also=[{"models": ["large"], "methods": ["full"]}])
-    cells = study_cells(configuration, configuration.studies["mine"])
+    cells = placed_study_cells(configuration, configuration.studies["mine"])
     assert {cell for cell in cells if cell.method == "none"} == {
         untouched(model, pair) for model in ("small", "large") for pair in ("pt-en", "tr-en", "de-en")
     }
 
 
 def test_what_was_not_tuned_is_scored_nowhere_else() -> None:
-    found = study_others(mine(methods=["none", "scratch", "retrieval"]), "mine")
+    found = placed_study_others(mine(methods=["none", "scratch", "retrieval"]), "mine")
     assert found == []
     for cell in (untouched("small", "pt-en"), Cell(ANY, "pt-en", "n1600", "retrieval", ANY, ANY)):
         with pytest.raises(UserError, match="has forgotten nothing"):
@@ -115,14 +115,14 @@ def test_a_system_has_a_row_per_other_pair_with_its_distance_to_the_untouched_mo
     monkeypatch.chdir(tmp_path)
     studies = {"shares": {"figure": "forgetting", "pairs": ["es-en"], "also_score": ["de-en", "tr-en"]}}
     configuration = configuration_of(studies=studies)
-    others = study_others(configuration, "shares")
+    others = placed_study_others(configuration, "shares")
     quality = {"full": 30.0, "adapter": 36.0, "lora": 38.0}
     gone = OnPair(Cell("base", "es-en", "many", "lora", "tiny", "3"), "tr-en")
     for cell, pair in others:
         status = "diverged" if (cell.method, cell.seed, cell.budget) == ("adapter", "2", "large") else "ok"
         if (cell, pair) != gone:
             write_cell(cell, quality[cell.method], status=status, pair=pair, best_step=0 if cell.seed == "1" else 10)
-    german, turkish = untouched_elsewhere(configuration, "shares")
+    german, turkish = placed_untouched(configuration, "shares")
     write_cell(german, 40.0)
     missing = {gone, turkish.on_own}
     told = {"before": [german, turkish], "missing": missing}

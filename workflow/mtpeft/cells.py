@@ -206,17 +206,17 @@ OTHER_TEMPLATE = f"{CELL_TEMPLATE}/{OTHERS_FOLDER}/{{other}}"
 """The same for a cell on the test sets of another pair than its own."""
 
 
-Block = Sequence[Sequence[str]]
+CellBlock = Sequence[Sequence[str]]
 NOWHERE: Mapping[str, str] = MappingProxyType({})
 
 
-def fold(cells: Iterable[Cell]) -> list[Block]:
+def cell_blocks(cells: Iterable[Cell]) -> list[CellBlock]:
     """Blocks of six lists of labels whose products are these cells: blocks that differ in one dimension are merged.
 
     Where the cells have digests, each block ends with those of its cells, in their order and written as one text.
     """
     digests = {cell.labels: cell.digest for cell in cells}
-    blocks: list[Block] = [tuple((label,) for label in labels) for labels in sorted(digests)]
+    blocks: list[CellBlock] = [tuple((label,) for label in labels) for labels in sorted(digests)]
     for dimension in reversed(range(len(DIMENSIONS))):
         merged: dict[tuple[object, ...], list[str]] = {}
         for block in blocks:
@@ -228,7 +228,7 @@ def fold(cells: Iterable[Cell]) -> list[Block]:
 
 
 def unfold(
-    blocks: Sequence[Block], *, elsewhere: Mapping[str, str] = NOWHERE, scored_with: Mapping[str, str] = NOWHERE
+    blocks: Sequence[CellBlock], *, elsewhere: Mapping[str, str] = NOWHERE, scored_with: Mapping[str, str] = NOWHERE
 ) -> list[Cell]:
     """The cells of blocks, with digests that all of them share: of other pairs, and of metrics with their own step."""
     return [cell for block in blocks for cell in _cells_of(block, elsewhere, scored_with)]
@@ -238,7 +238,7 @@ def cells_as_params(cells: Iterable[Cell]) -> dict[str, Any]:
     """What a step is told of the cells that it reads: their blocks, and digests of metrics with own steps."""
     found = list(cells)
     scored_with = dict(found[0].scored_with) if found else {}
-    return {"cells": fold(found)} | ({"scored_with": scored_with} if scored_with else {})
+    return {"cells": cell_blocks(found)} | ({"scored_with": scored_with} if scored_with else {})
 
 
 def cells_in_params(params: Mapping[str, Any]) -> list[Cell]:
@@ -246,7 +246,7 @@ def cells_in_params(params: Mapping[str, Any]) -> list[Cell]:
     return unfold(params["cells"], scored_with=params.get("scored_with", NOWHERE))
 
 
-def _cells_of(block: Block, elsewhere: Mapping[str, str], scored_with: Mapping[str, str]) -> Iterator[Cell]:
+def _cells_of(block: CellBlock, elsewhere: Mapping[str, str], scored_with: Mapping[str, str]) -> Iterator[Cell]:
     *lists, digests = block if len(block) > len(DIMENSIONS) else (*block, "")
     for place, labels in enumerate(product(*lists)):
         start = place * DIGEST_DIGITS

@@ -29,7 +29,7 @@ from mtpeft.front import verify
 from mtpeft.front.study_records import begin_study, configuration_hash
 from mtpeft.steps import base_models, cells_of_studies, divide_pair, draw_figure, encode_pair, install_comet
 from mtpeft.steps import install_mtdata, paths, pretrain, take_in_comet
-from mtpeft.steps.cells_of_studies import CELL_STEPS, FIRST
+from mtpeft.steps.cells_of_studies import FIRST
 from mtpeft.steps.command import as_options, params_argument
 from mtpeft.steps.step import STEPS, flat
 

@@ -29,7 +29,7 @@ from mtpeft.analysis.estimates import Term, contrast, matched_seeds
 from mtpeft.analysis.p_values import interval, p_two_sided
 from mtpeft.analysis.resampling import Scored
 from mtpeft.analysis.score_tables import MISSING, SCORED_PAIR, TEST_SET, cost_row, with_scored_pair
-from mtpeft.analysis.systems import CellMetrics, Sample, ScoredRun, System, read_run, read_runs
+from mtpeft.analysis.systems import CellMetrics, Sample, ScoredRun, SystemRuns, read_run, read_runs
 from mtpeft.analysis.tables import COSTS, difference_column
 from mtpeft.cells import DIMENSIONS, Cell, OnPair
 from mtpeft.config.studies import system_labels, untouched
@@ -122,17 +122,17 @@ def summary_rows(
     return sorted(rows, key=lambda row: [row[name] for name in (*LABELS, SCORED_PAIR)]) if groups else rows
 
 
-def system_rows(runs: Mapping[Cell, ScoredRun], pair: str | None = None) -> Iterator[tuple[System, dict[str, Any]]]:
+def system_rows(runs: Mapping[Cell, ScoredRun], pair: str | None = None) -> Iterator[tuple[SystemRuns, dict[str, Any]]]:
     """Systems of runs, in their order, each with one row per test set.
 
     Args:
         runs: by cell; those of a system stand one after another.
         pair: whose test sets the runs were measured on, where it is not the pair of each cell.
     """
-    systems: dict[Key, System] = {}
+    systems: dict[Key, SystemRuns] = {}
     for cell, run in runs.items():
         key = system_labels(cell)
-        systems[key] = System((*(systems[key].runs if key in systems else ()), run))
+        systems[key] = SystemRuns((*(systems[key].runs if key in systems else ()), run))
     scored = {key: _score(system, pair or system.runs[0].cell.pair) for key, system in systems.items()}
     for key, system in systems.items():
         labels = dict(zip(DIMENSIONS, key, strict=False))
@@ -142,7 +142,7 @@ def system_rows(runs: Mapping[Cell, ScoredRun], pair: str | None = None) -> Iter
             yield system, labels | {"test_set": test_set} | _counted(system) | found
 
 
-def _score(system: System, pair: str) -> dict[str, dict[str, Any]]:
+def _score(system: SystemRuns, pair: str) -> dict[str, dict[str, Any]]:
     """Sample and scores of the metrics, by test set; nothing where no run has a score."""
     found = {}
     for test_set in system.measured[0].statistics if system.measured else ():
@@ -150,12 +150,12 @@ def _score(system: System, pair: str) -> dict[str, dict[str, Any]]:
         sample = Sample(test_set, sentences, np.arange(sentences), stream=f"{pair} {test_set}")
         found[test_set] = {"sample": sample}
         for metric in in_order({metric for run in system.measured for metric in run.statistics[test_set]}):
-            scored = System(tuple(run for run in system.measured if metric in run.statistics[test_set]))
+            scored = SystemRuns(tuple(run for run in system.measured if metric in run.statistics[test_set]))
             found[test_set][metric] = sample.score(scored, metric)
     return found
 
 
-def _counted(system: System) -> dict[str, Any]:
+def _counted(system: SystemRuns) -> dict[str, Any]:
     lacking = [run.status for run in system.lacking]
     trained = [run.train for run in system.runs if run.train]
     return {
@@ -202,7 +202,7 @@ def _columns(name: str, values: tuple[float, ...]) -> Iterator[tuple[str, float]
     return zip((f"{name}{end}" for end in _ends(name)), values, strict=False)
 
 
-def _costs(system: System) -> dict[str, float]:
+def _costs(system: SystemRuns) -> dict[str, float]:
     """Mean costs of the runs with a score; empty where none has one, or where nothing was trained or decoded."""
     found: dict[str, list[float]] = {name: [] for name in COSTS}
     for run in system.measured:

@@ -33,7 +33,7 @@ class ScoredRun:
 
 
 @dataclass(frozen=True)
-class System:
+class SystemRuns:
     """Runs that differ in their seed alone, in the order of their seeds."""
 
     runs: tuple[ScoredRun, ...]
@@ -99,7 +99,7 @@ class Sample:
     stream: str
     resamples: int = RESAMPLES
 
-    def statistics(self, system: System, metric: str) -> np.ndarray:
+    def statistics(self, system: SystemRuns, metric: str) -> np.ndarray:
         """Statistics of a system on these rows: shape [runs, rows, statistics].
 
         Raises:
@@ -113,7 +113,7 @@ class Sample:
             )
         return statistics[:, self.rows]
 
-    def score(self, system: System, metric: str) -> Scored:
+    def score(self, system: SystemRuns, metric: str) -> Scored:
         """Scores of a system on these rows, resampled."""
         weights = sentence_weights(len(self.rows), self.resamples)
         return score_runs(self.statistics(system, metric), system.seeds, weights, METRICS[metric].corpus_score)
@@ -158,6 +158,6 @@ def _sentence_scores(record: Path) -> dict[str, np.ndarray]:
     return {name: np.stack([own, np.ones_like(own)], axis=-1) for name, own in segments.items()}
 
 
-def system_of(runs: Mapping[Cell, ScoredRun], cells: Sequence[Cell]) -> System:
+def system_of(runs: Mapping[Cell, ScoredRun], cells: Sequence[Cell]) -> SystemRuns:
     """The system of cells that differ in their seed alone."""
-    return System(tuple(runs[cell] for cell in sorted(cells)))
+    return SystemRuns(tuple(runs[cell] for cell in sorted(cells)))

@@ -134,7 +134,7 @@ def parse_jobs(answer: str, folder: Path) -> list[SlurmJob]:
     return found
 
 
-def targets_of(job: SlurmJob) -> list[tuple[str, dict[str, str]]]:
+def job_targets(job: SlurmJob) -> list[tuple[str, dict[str, str]]]:
     """Rule and wildcards of all that a job makes, several in a group of rules; empty where it has just ended."""
     try:
         return compat.targets_of_script(_answer(["scontrol", "write", "batch_script", job.id, "-"]))

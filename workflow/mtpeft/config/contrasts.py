@@ -10,7 +10,7 @@ from functools import lru_cache
 from itertools import product
 from typing import Any
 
-from mtpeft.cells import ALL, ANY, Block, Cell, cells_in_params, members_of, unfold
+from mtpeft.cells import ALL, ANY, Cell, CellBlock, cells_in_params, members_of, unfold
 from mtpeft.config.findings import CATALOGUE_OF, CLAIMS, Finding, named_labels
 from mtpeft.config.pairs import pair_languages
 from mtpeft.config.pretraining import exposure_of, one_checkpoint_each
@@ -31,7 +31,7 @@ BudgetsOf = Callable[[Configuration, Finding, str], Sequence[str]]
 """Budgets of a method that a finding compares."""
 
 
-def claim_params(configuration: Configuration, label: str) -> dict[str, Any]:
+def finding_params(configuration: Configuration, label: str) -> dict[str, Any]:
     """A finding with its contrasts, or with what its study lacks for it."""
     finding = configuration.findings[label]
     claim = CLAIMS[finding.claim]
@@ -122,7 +122,7 @@ def all_budgets(configuration: Configuration, finding: Finding, method: str) -> 
     return budget_labels(configuration, study_of(configuration, finding), method)
 
 
-def _gain(seeds: Mapping[tuple[str, ...], Sequence[str]], model: str, pair: str, size: str) -> list[Block] | None:
+def _gain(seeds: Mapping[tuple[str, ...], Sequence[str]], model: str, pair: str, size: str) -> list[CellBlock] | None:
     """Full fine-tuning and the untouched model, whose difference is its whole gain; None if the sweep lacks one."""
     systems = [(model, pair, size, FULL, ALL), (model, pair, ANY, NONE, ANY)]
     return [system_block(seeds, *labels) for labels in systems] if all(own in seeds for own in systems) else None
@@ -200,13 +200,13 @@ def claim_cells(params: dict[str, Any]) -> list[Cell]:
     return sorted(set(unfold(blocks)))
 
 
-def _blocks(contrasts: Sequence[ContrastParams]) -> list[Block]:
+def _blocks(contrasts: Sequence[ContrastParams]) -> list[CellBlock]:
     own = [block for contrast in contrasts for block in _own_blocks(contrast)]
     subtracted = [contrast["minus"] for contrast in contrasts if contrast.get("minus")]
     return [*own, *(_blocks(subtracted) if subtracted else ())]
 
 
-def _own_blocks(contrast: ContrastParams) -> list[Block]:
+def _own_blocks(contrast: ContrastParams) -> list[CellBlock]:
     return [*contrast["peft"], *([contrast["full"]] if contrast["full"] else []), *(contrast.get("gain") or [])]
 
 
@@ -219,6 +219,6 @@ def seeds_of_systems(configuration: Configuration) -> Mapping[tuple[str, ...], S
     return systems
 
 
-def system_block(seeds: Mapping[tuple[str, ...], Sequence[str]], *labels: str) -> Block:
+def system_block(seeds: Mapping[tuple[str, ...], Sequence[str]], *labels: str) -> CellBlock:
     """The cells of the system with these five labels."""
     return [*([label] for label in labels), seeds[labels]]

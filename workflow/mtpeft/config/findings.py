@@ -146,9 +146,9 @@ def mistakes(configuration: "Configuration") -> Iterator[str]:
 
 
 def _too_many_contrasts(configuration: "Configuration", label: str) -> Iterator[str]:
-    from mtpeft.config.contrasts import claim_params  # which itself needs the types of this module
+    from mtpeft.config.contrasts import finding_params  # which itself needs the types of this module
 
-    contrasts = len(claim_params(configuration, label)["members"])
+    contrasts = len(finding_params(configuration, label)["members"])
     if contrasts > MOST_TESTS:
         yield (
             f"'findings.{label}' has {contrasts} contrasts, so many that the strictest of their tests could not "

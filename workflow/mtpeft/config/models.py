@@ -20,7 +20,7 @@ from mtpeft.core.section import Section, later
 from mtpeft.core.wording import listed, unknown
 from mtpeft.models.architecture import ModelShape, extended_shape
 from mtpeft.models.config_json import read_folder_shape
-from mtpeft.models.derived import MODEL_SOURCES, source_of
+from mtpeft.models.derived import MODEL_SOURCES, model_source_of
 from mtpeft.models.derived.pretrain import mbart_config
 from mtpeft.models.families import names_by_files, read_shape
 from mtpeft.models.families.mbart import MBART50_CODES, language_code
@@ -188,7 +188,7 @@ def model_shape(configuration: "Configuration", model: str) -> ModelShape | None
     folder = model_folder(configuration, model)
     if entry.hub and not (folder / "config.json").exists():
         return None
-    return read_folder_shape(folder, key=f"models.{model}.{source_of(entry).name}")
+    return read_folder_shape(folder, key=f"models.{model}.{model_source_of(entry).name}")
 
 
 def model_folder(configuration: "Configuration", model: str) -> Path:
@@ -196,9 +196,8 @@ def model_folder(configuration: "Configuration", model: str) -> Path:
     entry = configuration.models[model]
     if entry.path:
         return found_path(entry.path)
-    return Path(
-        f"results/models/{name_of(model, digest_of(hub_params(configuration, model), []))}/{source_of(entry).folder}"
-    )
+    home = name_of(model, digest_of(hub_params(configuration, model), []))
+    return Path(f"results/models/{home}/{model_source_of(entry).folder}")
 
 
 def hub_params(configuration: "Configuration", model: str) -> dict[str, Any]:

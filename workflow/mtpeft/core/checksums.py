@@ -15,7 +15,7 @@ from mtpeft.core.files import read_record, sha256_of
 
 Hashes = dict[Path, str]
 TIMESTAMP = ".snakemake_timestamp"
-"""Snakemake's own file in a folder that it knows as an output."""
+"""Snakemake's own file in a folder that it knows as an output; its time is that of the folder."""
 MADE_IN = ("data", "results")
 FOLDER_RECORD = "record.json"
 """The record of a folder that a step makes as a whole, inside of it."""

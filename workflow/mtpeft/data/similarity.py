@@ -58,7 +58,7 @@ def max_dice(candidates: Sequence[str], references: Sequence[str]) -> np.ndarray
     return best
 
 
-def nearest(candidates: Sequence[str], references: Sequence[str]) -> np.ndarray:
+def nearest_references(candidates: Sequence[str], references: Sequence[str]) -> np.ndarray:
     """Find the index of each candidate's most similar reference: the lowest of equals, 0 where nothing overlaps."""
     best = np.zeros(len(candidates), dtype=np.float32)
     indices = np.zeros(len(candidates), dtype=np.int64)

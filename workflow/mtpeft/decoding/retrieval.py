@@ -8,7 +8,7 @@ from typing import Any
 from mtpeft.cells import Cell
 from mtpeft.core.files import read_lines
 from mtpeft.core.provenance import describe
-from mtpeft.data.similarity import nearest
+from mtpeft.data.similarity import nearest_references
 from mtpeft.data.tsv import read_pairs
 from mtpeft.decoding.hypotheses import DecodingOutcome, write_decode_record, write_hypotheses
 
@@ -39,7 +39,7 @@ def retrieve(
     started, done, described = time.monotonic(), 0, {}
     for name, text in tests.items():
         sources = [pair.source for pair in read_pairs(text)]
-        found = nearest(sources, [pair.source for pair in known])
+        found = nearest_references(sources, [pair.source for pair in known])
         described[name] = write_hypotheses(record.parent, name, [known[index].target for index in found])
         done += len(sources)
     outcome = DecodingOutcome(

@@ -16,7 +16,7 @@ from mtpeft.figures.plotting.panels import (
     set_ticks,
 )
 from mtpeft.figures.plotting.reference_lines import FULL_DASHES
-from mtpeft.figures.plotting.selection import full_method, in_setting, is_reference, pair_name, settings_of
+from mtpeft.figures.plotting.selection import full_method, in_setting, is_reference, pair_title, settings_of
 from mtpeft.figures.plotting.style import INK, TWO_COLUMNS, Style
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def _comparable(systems: Sequence[System], full: str | None) -> list[System]:
 
 
 def _title(setting: Setting) -> str:
-    return f"{pair_name(setting.pair)}, {setting.model}, {setting.size}"
+    return f"{pair_title(setting.pair)}, {setting.model}, {setting.size}"
 
 
 def _draw_panel(axes: "Axes", systems: Sequence[System], column: str, styles: dict[str, Style]) -> None:

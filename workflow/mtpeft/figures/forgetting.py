@@ -16,7 +16,7 @@ from mtpeft.figures.plotting.selection import (
     budget_shares,
     full_method,
     is_reference,
-    pair_name,
+    pair_title,
     panel_name,
     settings_of,
     tuned_methods,
@@ -86,7 +86,7 @@ def _rows(data: FigureData, others: Sequence[System]) -> list[list[Panel]]:
         tuned = Panel(f"{panel_name(setting, settings)}, tuned", [one for one in own if one.setting == setting])
         on_others = [
             Panel(
-                f"{pair_name(pair)}{more}",
+                f"{pair_title(pair)}{more}",
                 [one for one in others if one.setting == setting and one.scored_pair == pair],
             )
             for pair in pairs

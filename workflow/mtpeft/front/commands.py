@@ -121,13 +121,13 @@ def _sweep(given: argparse.Namespace) -> int:
 
 def _plan(given: argparse.Namespace) -> None:
     from mtpeft.config.load import load
-    from mtpeft.front.plan import cells_table, jobs_table
+    from mtpeft.front.plan import cells_table, queue_table
     from mtpeft.front.study_records import changes
 
     configuration = load(given.configfile)
     for line in changes(configuration):
         print(f"{line}\n")
-    print(cells_table(configuration), jobs_table(configuration, given.configfile), sep="\n\n")
+    print(cells_table(configuration), queue_table(configuration, given.configfile), sep="\n\n")
 
 
 def _status(given: argparse.Namespace) -> None:
@@ -157,14 +157,14 @@ def _jobs(given: argparse.Namespace) -> None:
     from mtpeft.cluster.folder_lock import lock_folder, read_holder
     from mtpeft.cluster.slurm import jobs_here
     from mtpeft.config.load import load
-    from mtpeft.front.recovery import jobs_table, keep_finished, recover
+    from mtpeft.front.recovery import keep_finished, queue_table, recover
     from mtpeft.steps.paths import with_digests
 
     configuration = load(given.configfile)
     targets = [with_digests(configuration, target) for target in given.target]
     if not (given.wait or given.cancel or given.forget):
         print(f"{read_holder() or 'Nobody has worked in this folder'}.", flush=True)
-        print(jobs_table(jobs_here()))
+        print(queue_table(jobs_here()))
         return
     with lock_folder() as lock:
         if given.forget:

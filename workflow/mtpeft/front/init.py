@@ -15,6 +15,7 @@ from mtpeft.config.pretraining import languages_read
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import rate_classes
 from mtpeft.core.errors import UserError
+from mtpeft.core.forms import HUB_NAME
 from mtpeft.core.languages import is_language, same_language
 from mtpeft.core.wording import listed
 from mtpeft.data.clean import MUCH, Cleaned, clean_messages
@@ -28,9 +29,8 @@ from mtpeft.methods import METHODS, options_of
 from mtpeft.methods.budget import reach, targets_of
 from mtpeft.models.architecture import ModelShape
 from mtpeft.models.config_json import read_folder_shape
-from mtpeft.steps.cells_of_studies import all_cells
+from mtpeft.steps.cells_of_studies import placed_cells
 
-HUB_NAME = r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*"
 DRAWN = {"dev": (0.05, 20, 500), "test": (0.1, 50, 1000)}
 """Share of the sentences that is drawn for a part, and fewest and most sentences of it."""
 TOKENS_PER_PAIR, FEWEST_UPDATES, MOST_UPDATES = 40, 200, 20_000
@@ -63,7 +63,7 @@ def write_study(request: Request, to: Path) -> Iterator[str]:
     text = overlay_text(request, files, plan)
     configuration = validate(merge(read_yaml(DEFAULT_FILE), yaml.safe_load(text)))
     _write_new(to, text)
-    cells = all_cells(configuration)
+    cells = placed_cells(configuration)
     drawn = " and ".join(f"{count} are for {part}" for part, count in plan.split.items())
     beside = [f"beside {given[part]} given for {part}" for part in given]
     yield f"{to}: {', '.join([f'{kept:,} sentence pairs', *([f'of which {drawn}'] if drawn else []), *beside])}."
@@ -142,7 +142,7 @@ def _require_model(model: str) -> None:
     Raises:
         UserError: it does not.
     """
-    if not Path(model).exists() and re.fullmatch(HUB_NAME, model):
+    if not Path(model).exists() and re.fullmatch(f"{HUB_NAME}/{HUB_NAME}", model):
         raise UserError(
             f"'--model' is '{model}', but there is no such folder here; of a model of the hub write its commit too, "
             f"{model}@…, which its page shows under 'Files and versions', since a branch moves."

@@ -11,7 +11,7 @@ from mtpeft.core.errors import UserError, require_room
 from mtpeft.core.text_tables import aligned
 from mtpeft.front.snakemake import recorded_events, snakemake_command
 from mtpeft.front.status import finished_of
-from mtpeft.steps.cells_of_studies import all_others, study_cells, study_others
+from mtpeft.steps.cells_of_studies import placed_others, placed_study_cells, placed_study_others
 
 
 def cells_table(configuration: Configuration) -> str:
@@ -22,10 +22,12 @@ def cells_table(configuration: Configuration) -> str:
     rows: list[tuple[object, ...]] = [("study", "cells", "of its own", "finished", "on other pairs", "finished")]
     seen: set[Cell] = set()
     for label, study in configuration.studies.items():
-        cells = set(study_cells(configuration, study))
-        rows.append(_row(configuration, label, cells, own=len(cells - seen), others=study_others(configuration, label)))
+        cells = set(placed_study_cells(configuration, study))
+        rows.append(
+            _row(configuration, label, cells, own=len(cells - seen), others=placed_study_others(configuration, label))
+        )
         seen |= cells
-    others = all_others(configuration)
+    others = placed_others(configuration)
     rows.append(_row(configuration, "all, each once", seen, own=len(seen), others=others))
     return aligned(rows if others else [row[:4] for row in rows])
 

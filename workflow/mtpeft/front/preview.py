@@ -20,14 +20,14 @@ from mtpeft.core.text_tables import tally
 from mtpeft.figures.draw import draw_figure
 from mtpeft.front.status import is_finished, state_of
 from mtpeft.steps.cells_of_studies import (
-    drawn_cells,
     figures_folder,
+    placed_drawn_cells,
+    placed_represented,
+    placed_study_others,
+    placed_untouched,
     preview_folder,
-    represented,
     results_folder,
-    study_others,
     tables_folder,
-    untouched_elsewhere,
 )
 from mtpeft.steps.draw_figure import STEP as DRAW_FIGURE
 from mtpeft.steps.freshness import is_represented, scored_now
@@ -57,11 +57,11 @@ def draw_finished(configuration: Configuration, labels: Mapping[str, Path], *, f
         folder: where the figures go.
     """
     for label, tables in labels.items():
-        cells, others = drawn_cells(configuration, label), study_others(configuration, label)
+        cells, others = placed_drawn_cells(configuration, label), placed_study_others(configuration, label)
         finished = [cell for cell in cells if is_finished(configuration, cell)]
         summary, missing = tables / "summary.csv", set(cells) - set(finished)
         others_table, ranks_table = tables / "others.csv", tables / "representations.csv"
-        shown = represented(configuration, label)
+        shown = placed_represented(configuration, label)
         lacking = {*(cell.on_own for cell in missing), *(on for on in others if not is_finished(configuration, *on))}
         try:
             metrics = CellMetrics(metrics_of(configuration), scored_now(configuration, finished))
@@ -69,7 +69,7 @@ def draw_finished(configuration: Configuration, labels: Mapping[str, Path], *, f
             write_tables(finished, scores=tables / "scores.csv", costs=tables / "costs.csv", **there)
             write_summary(finished, output=summary, page=summary.with_suffix(".md"), **there)
             if others:
-                untouched = untouched_elsewhere(configuration, label)
+                untouched = placed_untouched(configuration, label)
                 page = others_table.with_suffix(".md")
                 computed = CellMetrics(metrics_of(configuration))
                 write_others(
@@ -147,17 +147,17 @@ def make_unfinished(configuration: Configuration) -> None:
 
 def _drawn(configuration: Configuration, label: str) -> list[OnPair]:
     """The cells that a figure is drawn from, each with the pair that it is scored on."""
-    cells = drawn_cells(configuration, label)
-    return [*(cell.on_own for cell in cells), *study_others(configuration, label)]
+    cells = placed_drawn_cells(configuration, label)
+    return [*(cell.on_own for cell in cells), *placed_study_others(configuration, label)]
 
 
 def _is_whole(configuration: Configuration, label: str) -> bool:
     """Whether everything is finished that the tables of a figure are made from."""
     if not all(is_finished(configuration, *on) for on in _drawn(configuration, label)):
         return False
-    if not all(is_represented(configuration, cell) for cell in represented(configuration, label)):
+    if not all(is_represented(configuration, cell) for cell in placed_represented(configuration, label)):
         return False
-    cells = drawn_cells(configuration, label)
+    cells = placed_drawn_cells(configuration, label)
     return all(len(scored) == len(cells) for scored in scored_now(configuration, cells).values())
 
 

@@ -20,7 +20,7 @@ from mtpeft.data.token_counts import Counts, loss_warnings, read_counts
 from mtpeft.decoding.first_translations import doubt_lines, first_translations_lines
 from mtpeft.front.status import finished_records
 from mtpeft.steps import describe_text, divide_pair, search_rate
-from mtpeft.steps.cells_of_studies import all_cells, all_others, preview_folder, start_records
+from mtpeft.steps.cells_of_studies import placed_cells, placed_others, preview_folder, start_records
 
 REPORT_SECONDS = 60.0
 """Time between two lines about how far the sweep is."""
@@ -80,18 +80,18 @@ class Progress:
         The records are read once: a job that begins anew removes them, so a second reading may find none.
         """
         found: dict[Work, float] = {}
-        for cell in all_cells(self.configuration):
+        for cell in placed_cells(self.configuration):
             own = {measured: finished_records(self.configuration, *measured) for measured in cell.measured}
             if all(own.values()):
                 found |= {measured: records["decode"]["decode_seconds"] for measured, records in own.items() if records}
                 found[cell] = next(iter(filter(None, own.values())))["train"]["train_seconds"]
-        for other in all_others(self.configuration):
+        for other in placed_others(self.configuration):
             if records := finished_records(self.configuration, *other):
                 found[other] = records["decode"]["decode_seconds"]
         return found
 
     def _line(self, finished: Mapping[Work, float]) -> str:
-        cells, others = all_cells(self.configuration), all_others(self.configuration)
+        cells, others = placed_cells(self.configuration), placed_others(self.configuration)
         done = ((sum(work in finished for work in wanted), len(wanted)) for wanted in (cells, others))
         state = f"mtpeft: {tally(*done)} are finished"
         left = self._left([*cells, *(measured for cell in cells for measured in cell.measured), *others], finished)
@@ -218,6 +218,6 @@ def _counts(file: Path) -> Mapping[str, Counts]:
 
 def _arrays(configuration: Configuration) -> list[Path]:
     """Token arrays that cells are trained, evaluated and tested on, each once."""
-    trained = (search_rate.training_files(configuration, cell) for cell in all_cells(configuration))
+    trained = (search_rate.training_files(configuration, cell) for cell in placed_cells(configuration))
     files = (file for inputs in trained for name in ("train", "dev") for file in inputs.get(name, ()))
     return [Path(file) for file in dict.fromkeys([*files, *describe_text.inputs(configuration)["arrays"]])]

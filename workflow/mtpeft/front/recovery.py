@@ -16,8 +16,9 @@ from pathlib import Path
 
 from mtpeft.cells import CELLS_FOLDER, DIMENSIONS, OTHERS_FOLDER, Cell, OnPair, label_of
 from mtpeft.cluster.folder_lock import FolderLock
-from mtpeft.cluster.slurm import SlurmJob, cancel, jobs_here, targets_of
+from mtpeft.cluster.slurm import SlurmJob, cancel, job_targets, jobs_here
 from mtpeft.config.schema import Configuration
+from mtpeft.core.checksums import TIMESTAMP
 from mtpeft.core.errors import UserError
 from mtpeft.core.text_tables import in_columns
 from mtpeft.front.snakemake import snakemake_command, unlock
@@ -29,8 +30,6 @@ POLL_SECONDS = 10.0
 MESSAGE_SECONDS = 60.0
 CLOCK_SECONDS = 60.0
 """How far the clocks of two machines may be apart."""
-TIMESTAMP = ".snakemake_timestamp"
-"""The file in a folder whose time Snakemake takes for that of the folder."""
 OUTDATED = ("params changed", "set of input files changed")
 """What `--summary` says of a file that was made anew without a record, beside the record of the older file."""
 STEP_OF = {"tuned": "train", "train.json": "train", "hypotheses": "decode", "decode.json": "decode"}
@@ -76,13 +75,13 @@ def keep_finished(
 # ---------------------------------------------------------------- jobs that run on
 
 
-def jobs_table(jobs: Sequence[SlurmJob]) -> str:
+def queue_table(jobs: Sequence[SlurmJob]) -> str:
     """Jobs in the queue, with what each of them makes."""
     if not jobs:
         return "No job of this folder is in the queue."
     rows = [("job", "state", "time left", "rule", "makes")]
     for job in jobs:
-        for rule, labels in labelled_targets(targets_of(job)) or [(job.comment, "")]:
+        for rule, labels in labelled_targets(job_targets(job)) or [(job.comment, "")]:
             rows.append((job.id, job.state.lower(), job.time_left, rule, labels))
     return in_columns(rows)
 
@@ -104,7 +103,7 @@ def _wait_for_end(cancels: bool) -> None:
         cancel(job for job in jobs if cancels or not job.runs)
         if last_message is None:
             doing = "are cancelled and save their state" if cancels else "run on and are waited for"
-            print(f"mtpeft: jobs of an earlier run {doing}:\n{jobs_table(jobs)}", flush=True)
+            print(f"mtpeft: jobs of an earlier run {doing}:\n{queue_table(jobs)}", flush=True)
             if not cancels:
                 print("mtpeft: Ctrl-C, and `python -m mtpeft jobs --cancel` stops them instead.", flush=True)
         elif time.monotonic() - last_message > MESSAGE_SECONDS:

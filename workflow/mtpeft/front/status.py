@@ -12,7 +12,13 @@ from mtpeft.core.failure_notes import FAILURE, FAILURES_FOLDER
 from mtpeft.core.files import read_if_whole
 from mtpeft.core.text_tables import aligned
 from mtpeft.metrics.base import METRICS
-from mtpeft.steps.cells_of_studies import all_cells, all_others, all_represented, study_cells, study_others
+from mtpeft.steps.cells_of_studies import (
+    all_represented,
+    placed_cells,
+    placed_others,
+    placed_study_cells,
+    placed_study_others,
+)
 from mtpeft.steps.freshness import current_records, is_represented, scored_now
 
 STATES = ("done", "diverged", "running", "failed", "stopped", "missing")
@@ -97,10 +103,10 @@ def status_table(configuration: Configuration) -> str:
     """A table of the cells of each study and method by state, on their own and on other pairs, and why steps failed."""
     rows: list[tuple[object, ...]] = [("study", "method", *STATES)]
     for label, study in configuration.studies.items():
-        own = [cell.on_own for cell in study_cells(configuration, study)]
+        own = [cell.on_own for cell in placed_study_cells(configuration, study)]
         rows += _by_method(configuration, label, own)
-        rows += _by_method(configuration, f"{label}, other pairs", study_others(configuration, label))
-    cells, others = all_cells(configuration), all_others(configuration)
+        rows += _by_method(configuration, f"{label}, other pairs", placed_study_others(configuration, label))
+    cells, others = placed_cells(configuration), placed_others(configuration)
     everything = {"all, each once": [cell.on_own for cell in cells], "all, other pairs": others}
     rows += [_counted(configuration, label, "", measured) for label, measured in everything.items() if measured]
     scored = [

@@ -18,7 +18,7 @@ from mtpeft.config.study_file import without_default
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import read_if_whole, write_text
 from mtpeft.core.wording import listed
-from mtpeft.steps.cells_of_studies import RESULTS, all_cells, results_folder
+from mtpeft.steps.cells_of_studies import RESULTS, placed_cells, results_folder
 from mtpeft.steps.paths import in_use
 
 RECORD = "study.json"
@@ -66,7 +66,7 @@ def begin_study(configuration: Configuration, overlays: Sequence[Path]) -> list[
     lines = [*earlier_layout(known), *changes(configuration)]
     record = {
         "files": files,
-        "cells": {cell.path: cell.digest for cell in all_cells(configuration)},
+        "cells": {cell.path: cell.digest for cell in placed_cells(configuration)},
         "uses": sorted(in_use(configuration)),
     }
     text = json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
@@ -100,7 +100,7 @@ def changes(configuration: Configuration) -> Iterator[str]:
 def unused_cells(configuration: Configuration) -> UnusedCells:
     """Finished cells that the study file had when it was last run, and whose labels stand for something else now."""
     known = _read(results_folder(configuration)) or {"cells": {}}
-    now = {cell.path: cell for cell in all_cells(configuration)}
+    now = {cell.path: cell for cell in placed_cells(configuration)}
     folders = [
         CELLS_FOLDER / name_of(path, digest)
         for path, digest in known["cells"].items()

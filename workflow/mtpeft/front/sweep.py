@@ -30,7 +30,7 @@ from mtpeft.front.status import failures, finished_of
 from mtpeft.front.study_records import begin_study, configuration_hash
 from mtpeft.front.verify import clear_up
 from mtpeft.metrics.base import METRICS
-from mtpeft.steps.cells_of_studies import all_cells, all_others, figures_folder, results_folder
+from mtpeft.steps.cells_of_studies import figures_folder, placed_cells, placed_others, results_folder
 from mtpeft.steps.paths import with_digests
 
 POLL_SECONDS = 0.2
@@ -171,8 +171,8 @@ def _stop_jobs(snakemake: int) -> None:
 def _made(configuration: Configuration, targets: Sequence[str], minutes: str) -> list[str]:
     if WHOLE not in targets:
         return [f"{' '.join(targets)}: {minutes}"]
-    cells = [cell.on_own for cell in all_cells(configuration)]
-    finished = tally(finished_of(configuration, cells), finished_of(configuration, all_others(configuration)))
+    cells = [cell.on_own for cell in placed_cells(configuration)]
+    finished = tally(finished_of(configuration, cells), finished_of(configuration, placed_others(configuration)))
     figures = [figures_folder(configuration) / f"{label}.pdf" for label in (*configuration.studies, EFFICIENCY)]
     findings = results_folder(configuration) / f"{FINDINGS}.md"
     made = [f"  {file}" for file in (*figures, findings) if file.exists()]
@@ -181,6 +181,6 @@ def _made(configuration: Configuration, targets: Sequence[str], minutes: str) ->
 
 def _left(configuration: Configuration) -> list[str]:
     return [
-        *failures([*all_cells(configuration), *all_others(configuration)]),
+        *failures([*placed_cells(configuration), *placed_others(configuration)]),
         "Not everything could be made; the same command goes on where this one stopped.",
     ]

@@ -11,7 +11,7 @@ from mtpeft.core.checksums import MADE_IN, made_by, record_of, require_whole
 from mtpeft.core.errors import DamagedError
 from mtpeft.core.files import read_if_whole
 from mtpeft.steps import clean_pair, decode, divide_pair, search_rate
-from mtpeft.steps.cells_of_studies import all_cells, all_others
+from mtpeft.steps.cells_of_studies import placed_cells, placed_others
 from mtpeft.steps.split_corpus import split_file
 from mtpeft.steps.step import flat
 
@@ -31,8 +31,8 @@ def damage(configuration: Configuration) -> Iterator[DamagedError]:
 
 def made_records(configuration: Configuration) -> list[Path]:
     """Records that are there: of the text and the models that cells are made from, and of the cells themselves."""
-    cells = all_cells(configuration)
-    measured = [*(on for cell in cells for on in (cell.on_own, *cell.measured)), *all_others(configuration)]
+    cells = placed_cells(configuration)
+    measured = [*(on for cell in cells for on in (cell.on_own, *cell.measured)), *placed_others(configuration)]
     read = dict.fromkeys(file for cell in cells for file in _files_read(configuration, cell))
     above = (Path(file) if file.endswith(".json") else record_of(Path(file)) for file in read)
     own = (on.folder / f"{step}.json" for on in measured for step in STEPS)
@@ -57,7 +57,7 @@ def lost_files(configuration: Configuration) -> list[str]:
     Nothing else asks for them where all that was made from them is there, and results don't hold without them. A folder
     that is gone as a whole was removed to save space.
     """
-    read = dict.fromkeys(file for cell in all_cells(configuration) for file in _files_read(configuration, cell))
+    read = dict.fromkeys(file for cell in placed_cells(configuration) for file in _files_read(configuration, cell))
     asked = (file for file in read if Path(file).parent.is_dir())
     return [file for file in asked if not Path(file).exists()]
 

@@ -47,7 +47,7 @@ class PromptLayer(EncoderInputLayer):
 
     def add_adapter(self, adapter_name: str, config: PromptConfig) -> None:
         """Add a prompt that is made of words until it is trained."""
-        self.prompt_vectors[adapter_name] = nn.Parameter(words(self.base_layer, config.tokens))
+        self.prompt_vectors[adapter_name] = nn.Parameter(random_embeddings(self.base_layer, config.tokens))
 
     def prompt(self, adapter_name: str) -> torch.Tensor:
         """Return the vectors of an adapter: shape (tokens, d_model)."""
@@ -101,7 +101,7 @@ def ends_with(modules: Sequence[str], names: Sequence[str]) -> bool:
 
 
 @torch.no_grad()
-def words(encoder: nn.Module, count: int) -> torch.Tensor:
+def random_embeddings(encoder: nn.Module, count: int) -> torch.Tensor:
     """Draw embeddings of random entries of the vocabulary, no two alike while there are enough: (count, d_model)."""
     table = encoder.embed_tokens.weight
     entries = min(FREQUENT, len(table) - HUGGINGFACE_SPECIALS)

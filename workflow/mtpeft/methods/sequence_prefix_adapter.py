@@ -21,7 +21,7 @@ from mtpeft.methods.encoder_input_adapter import (
     positions_of,
     prepended,
 )
-from mtpeft.methods.prompt_adapter import words
+from mtpeft.methods.prompt_adapter import random_embeddings
 
 NO_MERGE = "A prefix can't be merged into the base model; keep it as a module."
 STACKS = ("encoder", "decoder")
@@ -44,7 +44,7 @@ class _Stack:
 
     def add_adapter(self, adapter_name: str, length: int) -> None:
         """Add embeddings that are those of words until they are trained."""
-        self.seqprefix_embeddings[adapter_name] = nn.Parameter(words(self.base_layer, length))
+        self.seqprefix_embeddings[adapter_name] = nn.Parameter(random_embeddings(self.base_layer, length))
 
     def unload_and_optionally_merge_module(self, *, merge: bool, **options: Any) -> nn.Module:
         """Return the stack without prefixes, its layers included, which peft does not look for inside of a wrapper.
@@ -100,7 +100,7 @@ class PrefixedDecoder(_Stack, PromptedDecoderLayer):
         if length and attention_mask is not None:
             attention_mask = functional.pad(attention_mask, (length, 0), value=1)
         given = {"attention_mask": attention_mask, **kwargs}
-        if not length or not is_first(kwargs.get("past_key_values")):
+        if not length or not reads_first(kwargs.get("past_key_values")):
             return super().forward(input_ids=input_ids, inputs_embeds=inputs_embeds, **given)
         tokens = self.base_layer.embed_tokens(input_ids) if inputs_embeds is None else inputs_embeds
         active = self.active_in(self.seqprefix_embeddings)
@@ -148,7 +148,7 @@ class PrefixedLayer(WrapperLayer):
         """Return what the layer returns for hidden states, (batch, length, d_model), whose first are overwritten."""
         active = self.active_in(self.seqprefix_vectors)
         read = active and not self.disable_adapters
-        if read and not (self._in_decoder and not is_first(kwargs.get("past_key_values"), self._place)):
+        if read and not (self._in_decoder and not reads_first(kwargs.get("past_key_values"), self._place)):
             vectors = self.vectors(active[-1]).to(hidden_states.dtype)
             own = hidden_states[:, len(vectors) :]
             hidden_states = torch.cat([vectors.expand(len(own), -1, -1), own], dim=1)
@@ -159,7 +159,7 @@ class PrefixedLayer(WrapperLayer):
         raise ValueError(NO_MERGE)
 
 
-def is_first(cache: Any, layer: int = 0) -> bool:
+def reads_first(cache: Any, layer: int = 0) -> bool:
     """Return whether a decoder layer has read nothing yet, so that the prefix is in what it reads now."""
     return cache is None or int(cache.get_seq_length(layer)) == 0
 

@@ -10,12 +10,12 @@ from typing import Literal
 NEW_ENTRIES = "new_entries"
 """Key of a config.json with the number of entries that were added to its vocabulary, and name of what trains them."""
 Role = Literal["query", "key", "value", "output", "feed_forward"]
-Side = Literal["encoder", "decoder"]
+Stack = Literal["encoder", "decoder"]
 CROSS = ("encoder_attn", "EncDecAttention")
 """Names of the cross-attention modules of the decoder."""
 
 
-def side_of(module: str) -> Side:
+def side_of(module: str) -> Stack:
     """Return the side that a module belongs to, by its name."""
     return "encoder" if "encoder" in module.split(".")[:2] else "decoder"
 

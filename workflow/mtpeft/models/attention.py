@@ -5,26 +5,26 @@ from torch import nn
 from mtpeft.models.families.module_names import ALL_NAMES, ModuleNames
 
 
-def names_in(attention: nn.Module) -> ModuleNames | None:
+def module_names(attention: nn.Module) -> ModuleNames | None:
     """Return the names that an attention module's family uses; None of a module that is no attention."""
     return next((names for names in ALL_NAMES if hasattr(attention, names.key)), None)
 
 
 def is_attention(module: nn.Module) -> bool:
     """Return whether a module is attention."""
-    return names_in(module) is not None
+    return module_names(module) is not None
 
 
 def key_projection(attention: nn.Module) -> nn.Linear:
     """Return the linear layer that makes keys."""
-    return getattr(attention, names_in(attention).key)
+    return getattr(attention, module_names(attention).key)
 
 
 def query_projection(attention: nn.Module) -> nn.Linear:
     """Return the linear layer that makes queries."""
-    return getattr(attention, names_in(attention).query)
+    return getattr(attention, module_names(attention).query)
 
 
 def heads(attention: nn.Module) -> int:
     """Return the number of heads."""
-    return getattr(attention, names_in(attention).heads)
+    return getattr(attention, module_names(attention).heads)

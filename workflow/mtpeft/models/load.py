@@ -17,7 +17,7 @@ from mtpeft.models.precision import (
     BasePrecision,
     keep_precision,
     loading_options,
-    represented,
+    parameters_in,
     require_quantisation,
 )
 from mtpeft.models.weights import quiet_loading, read_heads, refuse_other_weights, weight_files
@@ -131,7 +131,7 @@ def parameters(model: nn.Module) -> tuple[int, int]:
     counts = ((name, parameter) for name, parameter in model.named_parameters() if RANK_COUNT in name)
     fixed |= {id(parameter) for _, parameter in counts if not parameter.requires_grad}
     unique = {id(x): x for x in model.parameters() if id(x) not in fixed}.values()
-    return sum(map(represented, unique)), sum(represented(x) for x in unique if x.requires_grad)
+    return sum(map(parameters_in, unique)), sum(parameters_in(x) for x in unique if x.requires_grad)
 
 
 def _sinusoids(model: nn.Module) -> list[nn.Module]:

@@ -143,7 +143,7 @@ def is_packed(layer: nn.Module) -> bool:
     return not layer.weight.is_floating_point()
 
 
-def represented(parameter: nn.Parameter) -> int:
+def parameters_in(parameter: nn.Parameter) -> int:
     """Count the parameters that a tensor stands for; a byte holds two 4-bit ones."""
     state = getattr(parameter, "quant_state", None)
     return parameter.numel() if state is None else state.shape.numel()

@@ -34,7 +34,7 @@ EXTENSION = "extension.json"
 
 
 @dataclass(frozen=True)
-class NewLanguage:
+class AddedLanguage:
     """The token of a language that the model has not seen.
 
     Attributes:
@@ -47,7 +47,7 @@ class NewLanguage:
 
 
 @dataclass(frozen=True)
-class Extension:
+class AddedVocabulary:
     """New entries of a vocabulary.
 
     Attributes:
@@ -55,7 +55,7 @@ class Extension:
         pieces: each new piece with the known pieces that it replaces.
     """
 
-    languages: Mapping[str, NewLanguage]
+    languages: Mapping[str, AddedLanguage]
     pieces: Mapping[int, tuple[int, ...]]
 
     @property
@@ -115,7 +115,7 @@ class PairTokenizer:
     prompt: str
     around: Mapping[Side, TokensAround]
     stand_ins: Mapping[Side, Mapping[int, int]]
-    extension: Extension
+    extension: AddedVocabulary
     forbidden: ForbiddenTokens
 
 
@@ -202,7 +202,7 @@ def names_in(family: Family, pretrained: "PreTrainedTokenizerBase") -> Names | N
 
 
 def _stand_ins(
-    pretrained: "PreTrainedTokenizerBase", family: Family, extension: Extension, languages: Mapping[Side, str]
+    pretrained: "PreTrainedTokenizerBase", family: Family, extension: AddedVocabulary, languages: Mapping[Side, str]
 ) -> dict[Side, dict[int, int]]:
     """Return the tokens at the edges of each side that stand in for a new language.
 
@@ -283,11 +283,11 @@ def _with_own_edges(
     return encoded
 
 
-def read_extension(folder: Path) -> Extension:
+def read_extension(folder: Path) -> AddedVocabulary:
     """Read what was added to the vocabulary of the model in a folder; nothing for most models."""
     written = read_json(folder / EXTENSION)
-    return Extension(
-        languages={tag: NewLanguage(**entry) for tag, entry in written.get("languages", {}).items()},
+    return AddedVocabulary(
+        languages={tag: AddedLanguage(**entry) for tag, entry in written.get("languages", {}).items()},
         pieces={int(entry): tuple(pieces) for entry, pieces in written.get("pieces", {}).items()},
     )
 

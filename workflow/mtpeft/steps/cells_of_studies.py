@@ -19,46 +19,48 @@ if TYPE_CHECKING:
 RESULTS = Path("results")
 
 
-def study_cells(configuration: "Configuration", study: "Study") -> list[Cell]:
+def placed_study_cells(configuration: "Configuration", study: "Study") -> list[Cell]:
     """Cells of one study, with their folders."""
     return all_placed(configuration, studies.study_cells(configuration, study))
 
 
 @lru_cache(maxsize=4)
-def all_cells(configuration: "Configuration") -> tuple[Cell, ...]:
+def placed_cells(configuration: "Configuration") -> tuple[Cell, ...]:
     """Cells of all studies, each once, with their folders."""
     return tuple(all_placed(configuration, studies.all_cells(configuration)))
 
 
 @lru_cache(maxsize=64)
-def drawn_cells(configuration: "Configuration", label: str) -> tuple[Cell, ...]:
+def placed_drawn_cells(configuration: "Configuration", label: str) -> tuple[Cell, ...]:
     """Cells that a figure is drawn from, with their folders; `efficiency` is drawn from those of all studies."""
     return tuple(all_placed(configuration, studies.drawn_cells(configuration, label)))
 
 
-def study_others(configuration: "Configuration", label: str) -> list[OnPair]:
+def placed_study_others(configuration: "Configuration", label: str) -> list[OnPair]:
     """Tuned cells that a figure is drawn from, on the other pairs that its study scores."""
     return [OnPair(placed(configuration, cell), pair) for cell, pair in studies.study_others(configuration, label)]
 
 
-def untouched_elsewhere(configuration: "Configuration", label: str) -> list[Cell]:
+def placed_untouched(configuration: "Configuration", label: str) -> list[Cell]:
     """The untouched models on the other pairs on which a study scores its cells."""
     return all_placed(configuration, studies.untouched_elsewhere(configuration, label))
 
 
-def all_others(configuration: "Configuration") -> list[OnPair]:
+def placed_others(configuration: "Configuration") -> list[OnPair]:
     """Cells of all studies on the pairs that they are scored on besides their own, each once."""
     return [OnPair(placed(configuration, cell), pair) for cell, pair in studies.all_others(configuration)]
 
 
-def represented(configuration: "Configuration", label: str) -> list[Cell]:
+def placed_represented(configuration: "Configuration", label: str) -> list[Cell]:
     """Cells of a study whose representations it shows, with their folders."""
     return all_placed(configuration, studies.represented_cells(configuration, label))
 
 
 def all_represented(configuration: "Configuration") -> list[Cell]:
     """Cells of all studies whose representations are shown, each once."""
-    return list(dict.fromkeys(cell for label in configuration.studies for cell in represented(configuration, label)))
+    return list(
+        dict.fromkeys(cell for label in configuration.studies for cell in placed_represented(configuration, label))
+    )
 
 
 def cell_files(cells: Iterable[Cell], name: str) -> list[str]:
@@ -94,12 +96,12 @@ def other_records(others: Iterable[OnPair]) -> list[str]:
 
 def scored_records(configuration: "Configuration") -> list[str]:
     """Records of every cell, on its own pairs and on others."""
-    return [*cell_records(all_cells(configuration)), *other_records(all_others(configuration))]
+    return [*cell_records(placed_cells(configuration)), *other_records(placed_others(configuration))]
 
 
 def all_records(configuration: "Configuration") -> list[str]:
     """Records of every cell, with those of further metrics and of representations where they are asked for."""
-    cells = all_cells(configuration)
+    cells = placed_cells(configuration)
     return [
         *scored_records(configuration),
         *metric_records(configuration, cells),
@@ -109,7 +111,7 @@ def all_records(configuration: "Configuration") -> list[str]:
 
 def start_records(configuration: "Configuration") -> list[str]:
     """Each base model of the studies on the dev set of each pair that it is tuned on."""
-    cells = all_cells(configuration)
+    cells = placed_cells(configuration)
     evaluated = dict.fromkeys((cell.model, pair) for cell in cells if cell.model != ANY for pair in cell.members)
     return [start_file(configuration, model, pair) for model, pair in evaluated]
 
@@ -156,7 +158,7 @@ def study_tables(configuration: "Configuration") -> list[str]:
 # Priorities: studies in the order in which they are written, and every cell to its end once it is begun. So the figure
 # of the first study is there long before the others, and all the time there are whole cells to look at.
 
-CELL_STEPS = ("train", "represent", "decode_other", "score_other", "decode", "score", "search_rate")
+STEP_ORDER = ("train", "represent", "decode_other", "score_other", "decode", "score", "search_rate")
 """Steps of one study: of those that can be done the last comes first, so that no cell waits for others to begin."""
 ON_OTHER = (*DIMENSIONS, "other")
 LABELS_OF = {"search_rate": RATE_LABELS, "decode_other": ON_OTHER, "score_other": ON_OTHER}
@@ -184,4 +186,4 @@ def places(configuration: "Configuration") -> Mapping[tuple[str, ...], int]:
 def priority(known: Mapping[tuple[str, ...], int], step: str, labels: Labels) -> int:
     """Priority of a step of a cell, or of the search for a learning rate; those of no study come last."""
     own = tuple(labels[name] for name in LABELS_OF.get(step, DIMENSIONS))
-    return len(CELL_STEPS) * known.get(own, 0) + CELL_STEPS.index(step)
+    return len(STEP_ORDER) * known.get(own, 0) + STEP_ORDER.index(step)

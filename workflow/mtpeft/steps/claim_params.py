@@ -19,7 +19,7 @@ def claim_params(configuration: "Configuration") -> Params:
     return {
         "margin": metrics.margin_params(configuration),
         "distances": sha256_of(DISTANCES),
-        "claims": {label: contrasts.claim_params(configuration, label) for label in configuration.findings},
+        "claims": {label: contrasts.finding_params(configuration, label) for label in configuration.findings},
         "gate": contrasts.full_fine_tuning_checks(configuration),
         "untouched": contrasts.untouched_checks(configuration),
     }

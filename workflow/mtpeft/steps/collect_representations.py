@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mtpeft.cells import fold, unfold
-from mtpeft.steps.cells_of_studies import cell_files, drawn_cells, represented
+from mtpeft.cells import cell_blocks, unfold
+from mtpeft.steps.cells_of_studies import cell_files, placed_drawn_cells, placed_represented
 from mtpeft.steps.step import Inputs, Params, Step
 
 if TYPE_CHECKING:
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 def params(configuration: "Configuration", study: str) -> Params:
     """Params of the table: the cells of the study."""
-    return {"cells": fold(drawn_cells(configuration, study))}
+    return {"cells": cell_blocks(placed_drawn_cells(configuration, study))}
 
 
 def inputs(configuration: "Configuration", study: str) -> Inputs:
     """Records of the representations of the study."""
-    return {"records": cell_files(represented(configuration, study), "representations.json")}
+    return {"records": cell_files(placed_represented(configuration, study), "representations.json")}
 
 
 def run(params: Params, *, output: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mtpeft.cells import cells_in_params
-from mtpeft.steps.cells_of_studies import cell_records, cells_params, drawn_cells, metric_records
+from mtpeft.steps.cells_of_studies import cell_records, cells_params, metric_records, placed_drawn_cells
 from mtpeft.steps.step import Inputs, Params, Step
 
 if TYPE_CHECKING:
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 def params(configuration: "Configuration", study: str) -> Params:
     """Params of the tables of a study, or of all cells for `efficiency`."""
-    return cells_params(configuration, drawn_cells(configuration, study))
+    return cells_params(configuration, placed_drawn_cells(configuration, study))
 
 
 def inputs(configuration: "Configuration", study: str) -> Inputs:
     """Records of every cell that the study is drawn from."""
-    cells = drawn_cells(configuration, study)
+    cells = placed_drawn_cells(configuration, study)
     return {"records": cell_records(cells), "metrics": metric_records(configuration, cells)}
 
 

@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING
 from mtpeft.cells import ANY, VERSION
 from mtpeft.config import contrasts, metrics, studies
 from mtpeft.config import figures as figures_config
-from mtpeft.steps.cells_of_studies import drawn_cells, figure_tables, results_folder, study_others, tables_folder
+from mtpeft.steps.cells_of_studies import (
+    figure_tables,
+    placed_drawn_cells,
+    placed_study_others,
+    results_folder,
+    tables_folder,
+)
 from mtpeft.steps.step import Inputs, Params, Step
 
 if TYPE_CHECKING:
@@ -22,7 +28,7 @@ def params(configuration: "Configuration", study: str) -> Params:
     models in the order of the study.
     """
     entry = configuration.studies.get(study)
-    cells, others = drawn_cells(configuration, study), study_others(configuration, study)
+    cells, others = placed_drawn_cells(configuration, study), placed_study_others(configuration, study)
     drawn = [entry] if entry else configuration.studies.values()
     figure = figures_config.figure_of(configuration, study)
     return {

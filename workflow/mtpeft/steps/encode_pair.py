@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtpeft.config import models, pairs
-from mtpeft.models.derived import source_of
+from mtpeft.models.derived import model_source_of
 from mtpeft.steps.base_models import base_file, model_home, vocabulary_folder
 from mtpeft.steps.divide_pair import pair_folder
 from mtpeft.steps.step import Inputs, Params, Step
@@ -42,7 +42,7 @@ def tokenizer_folder(configuration: "Configuration", vocabulary: str) -> str:
     model = models.model_with(configuration, vocabulary)
     entry = configuration.models[model]
     if entry.extend:
-        return f"{model_home(configuration, model)}/{source_of(entry).folder}"
+        return f"{model_home(configuration, model)}/{model_source_of(entry).folder}"
     return (
         vocabulary_folder(configuration, vocabulary)
         if entry.pretrain

@@ -32,7 +32,7 @@ FILES = 4096
 """Most files that are remembered; those of a study are a few for each of its pairs, models and sizes."""
 MADE = ("made", "params", "sha256")
 """Keys of a record that don't tell what its step has read."""
-CELL_STEPS = {"train.json": train.STEP, "decode.json": decode.STEP, "score.json": score.STEP}
+STEP_OF_RECORD = {"train.json": train.STEP, "decode.json": decode.STEP, "score.json": score.STEP}
 """Steps of every cell by their record, in their order; each follows from the one before it."""
 
 
@@ -97,7 +97,7 @@ def current_records(configuration: "Configuration", cell: Cell, pair: str | None
     found: dict[str, dict[str, Any]] = {}
     before: str | None = None
     look, measured = Look(configuration), OnPair(cell, pair or cell.pair)
-    for name, step in CELL_STEPS.items():
+    for name, step in STEP_OF_RECORD.items():
         folder = cell.folder if step is train.STEP else measured.folder
         reading = read_now(folder / name)
         own = cell if step is train.STEP else replace(cell, pair=measured.pair)

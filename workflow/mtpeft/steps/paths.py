@@ -30,7 +30,7 @@ from mtpeft.steps.base_models import (
     vocabulary_folder,
     vocabulary_name,
 )
-from mtpeft.steps.cells_of_studies import all_cells
+from mtpeft.steps.cells_of_studies import placed_cells
 from mtpeft.steps.choose_subset import size_name
 from mtpeft.steps.divide_pair import pair_folder, pair_name
 from mtpeft.steps.downloads import download_file, download_name, download_record
@@ -179,7 +179,7 @@ def in_use(configuration: "Configuration") -> set[str]:
         vocabulary_folder(configuration, models_config.vocabulary_of(configuration, model)) for model in models
     ]
     homes = [model_home(configuration, model) for model in models]
-    cells = [str(cell.folder) for cell in all_cells(configuration)]
+    cells = [str(cell.folder) for cell in placed_cells(configuration)]
     return {
         *fetched,
         *splits,

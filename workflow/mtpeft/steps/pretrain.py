@@ -33,9 +33,9 @@ def run(params: Params, *, tokenizer: Path, train: list[Path], dev: list[Path], 
     """Pre-train a model from nothing; its state lies in an undeclared folder and is resumed."""
 
     def pretrain_here() -> None:
-        from mtpeft.training.attempt_log import starting, state_of
+        from mtpeft.training.attempt_log import starting, state_folder
 
-        with starting(state_of(record)):
+        with starting(state_folder(record)):
             from mtpeft.training.pretrain import pretrain
 
         pretrain(

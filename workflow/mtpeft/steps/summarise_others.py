@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mtpeft.cells import Cell, OnPair, fold, unfold
+from mtpeft.cells import Cell, OnPair, cell_blocks, unfold
 from mtpeft.config import metrics
-from mtpeft.steps.cells_of_studies import cell_records, other_records, study_others, untouched_elsewhere
+from mtpeft.steps.cells_of_studies import cell_records, other_records, placed_study_others, placed_untouched
 from mtpeft.steps.step import Inputs, Params, Step
 
 if TYPE_CHECKING:
@@ -15,21 +15,21 @@ if TYPE_CHECKING:
 def params(configuration: "Configuration", study: str) -> Params:
     """Params of the summary: the cells that are scored on each pair, and the untouched models there."""
     cells: dict[str, list[Cell]] = {}
-    for cell, pair in study_others(configuration, study):
+    for cell, pair in placed_study_others(configuration, study):
         cells.setdefault(pair, []).append(cell)
     return {
-        "cells": {pair: fold(own) for pair, own in cells.items()},
+        "cells": {pair: cell_blocks(own) for pair, own in cells.items()},
         "elsewhere": {pair: digest for own in cells.values() for pair, digest in own[0].elsewhere.items()},
-        "untouched": fold(untouched_elsewhere(configuration, study)),
+        "untouched": cell_blocks(placed_untouched(configuration, study)),
         **metrics.params_of_metrics(configuration),
     }
 
 
 def inputs(configuration: "Configuration", study: str) -> Inputs:
     """Records of a study's tuned cells on other pairs, and of the untouched models there."""
-    others = study_others(configuration, study)
+    others = placed_study_others(configuration, study)
     tuned = dict.fromkeys(other.cell for other in others)
-    before = untouched_elsewhere(configuration, study)
+    before = placed_untouched(configuration, study)
     return {
         "records": [*(f"{cell.folder}/train.json" for cell in tuned), *other_records(others), *cell_records(before)]
     }

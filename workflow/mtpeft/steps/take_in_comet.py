@@ -36,7 +36,7 @@ def params(configuration: "Configuration") -> Params:
 
 def model_record(configuration: "Configuration") -> str:
     """The record of the model that scores, if any does."""
-    return metric.model_record(configuration.comet) if configuration.comet else "data/comet/model/model.json"
+    return metric.model_record_of(configuration.comet) if configuration.comet else "data/comet/model/model.json"
 
 
 def cell_record(configuration: "Configuration") -> str:

@@ -103,9 +103,9 @@ def run(
         return
 
     def finetune_here() -> None:
-        from mtpeft.training.attempt_log import starting, state_of
+        from mtpeft.training.attempt_log import starting, state_folder
 
-        with starting(state_of(record)):
+        with starting(state_folder(record)):
             from mtpeft.training.finetune import finetune
 
         first, *others = files_of_each(base, train, dev, dev_text=dev_text, subset=subset, start=start)

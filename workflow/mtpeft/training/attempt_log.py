@@ -159,7 +159,7 @@ def _stopped(stop: TimeToStopError) -> StoppedError:
     return StoppedError(f"stopped before any update of this attempt: {stop}", why=stop.reason.kind)
 
 
-def state_of(record: Path) -> Path:
+def state_folder(record: Path) -> Path:
     """Return the state folder of the training that writes a record."""
     return record.parent / "state"
 

@@ -30,7 +30,7 @@ from mtpeft.models.load import device_here, prepare_torch
 from mtpeft.models.precision import BasePrecision, precision_of, require_quantisation
 from mtpeft.models.special_tokens import SpecialTokens
 from mtpeft.models.tokenizer import open_tokenizer, special_tokens_of
-from mtpeft.training.attempt_log import FINISHED, Entry, attempting, state_of
+from mtpeft.training.attempt_log import FINISHED, Entry, attempting, state_folder
 from mtpeft.training.batches import TrainingText, cell_batches
 from mtpeft.training.contrastive import objective
 from mtpeft.training.distributed import is_first, of_the_first, ranks, whole_weights
@@ -122,7 +122,7 @@ def finetune(
     Raises:
         TryAgainError: training was stopped early, with its state saved, or another process trains this cell.
     """
-    state = state_of(record)
+    state = state_folder(record)
     with attempting(state) as attempt:
         prepared = prepare_training(params, inputs, execution, rate=rate)
         with attempt.preemption.uninterrupted():

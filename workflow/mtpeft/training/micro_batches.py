@@ -25,7 +25,7 @@ from mtpeft.data.token_arrays import IGNORED
 from mtpeft.methods.task_ids import assign_task_ids
 from mtpeft.training.distributed import ALONE, Ranks, is_sharded, is_true_in_any, ranks, sum_gradients, sum_over_ranks
 from mtpeft.training.launch import prints
-from mtpeft.training.objective import TOKENS, Inputs, Objective, Sizes
+from mtpeft.training.objective import TOKENS, ModelInputs, Objective, Sizes
 
 SEED_BITS = 48
 """Bits of a seed that all processes share; the bits above them are the process's own."""
@@ -65,7 +65,9 @@ class TrainedModel:
     task_modules: Iterable[nn.Module]
 
 
-def accumulate_gradients(of: TrainedModel, batch: Inputs, *, seed: int, micro_batch_tokens: int | None) -> Gradient:
+def accumulate_gradients(
+    of: TrainedModel, batch: ModelInputs, *, seed: int, micro_batch_tokens: int | None
+) -> Gradient:
     """Compute the gradient of a batch into the parameters, in the place of the last one.
 
     Args:
@@ -104,7 +106,9 @@ def _drop_gradient(trained: Iterable[nn.Parameter]) -> None:
         parameter.grad = None
 
 
-def _add_gradients(of: TrainedModel, parts: Iterable[Inputs], whole: Sizes, *, last_try: bool) -> torch.Tensor | None:
+def _add_gradients(
+    of: TrainedModel, parts: Iterable[ModelInputs], whole: Sizes, *, last_try: bool
+) -> torch.Tensor | None:
     """Add the gradients of micro-batches; returns their part of the loss, or None where a process ran out of memory.
 
     Raises:
@@ -127,7 +131,7 @@ def _add_gradients(of: TrainedModel, parts: Iterable[Inputs], whole: Sizes, *, l
     return None
 
 
-def _add_gradient(of: TrainedModel, part: Inputs, whole: Sizes) -> torch.Tensor:
+def _add_gradient(of: TrainedModel, part: ModelInputs, whole: Sizes) -> torch.Tensor:
     """Add the gradient of a micro-batch; returns its part of the loss."""
     inputs = {name: tensor.to(of.model.device) for name, tensor in part.items()}
     task_ids = inputs.pop("task_ids", None)
@@ -137,8 +141,8 @@ def _add_gradient(of: TrainedModel, part: Inputs, whole: Sizes) -> torch.Tensor:
 
 
 def micro_batches_of(
-    batch: Inputs, micro_batch_tokens: int | None, together: Ranks = ALONE, *, even: bool = False
-) -> Iterator[Inputs]:
+    batch: ModelInputs, micro_batch_tokens: int | None, together: Ranks = ALONE, *, even: bool = False
+) -> Iterator[ModelInputs]:
     """Yield the micro-batches of this process's rows of a batch, each of the width of the batch.
 
     With `even`, every process gets as many as the others; additional ones have a row without labels and add nothing.
@@ -154,7 +158,7 @@ def micro_batches_of(
             yield {**alone, "labels": torch.full_like(alone["labels"], IGNORED)}
 
 
-def halved_micro_batch(batch: Inputs, micro_batch_tokens: int | None, together: Ranks = ALONE) -> int | None:
+def halved_micro_batch(batch: ModelInputs, micro_batch_tokens: int | None, together: Ranks = ALONE) -> int | None:
     """Return the padded tokens of micro-batches with half as many rows, or None where they have one row."""
     rows = _rows_of_micro_batch(batch, micro_batch_tokens, together)
     return rows // 2 * _width(batch) if rows > 1 else None
@@ -165,17 +169,17 @@ def smallest_micro_batch(*micro_batch_tokens: int | None) -> int | None:
     return min((size for size in micro_batch_tokens if size is not None), default=None)
 
 
-def _rows_of_micro_batch(batch: Inputs, micro_batch_tokens: int | None, together: Ranks) -> int:
+def _rows_of_micro_batch(batch: ModelInputs, micro_batch_tokens: int | None, together: Ranks) -> int:
     most = _most_rows(batch, together)
     return most if micro_batch_tokens is None else min(most, max(1, micro_batch_tokens // _width(batch)))
 
 
-def _most_rows(batch: Inputs, together: Ranks) -> int:
+def _most_rows(batch: ModelInputs, together: Ranks) -> int:
     """Return the rows of the process that has the most."""
     return -(-len(batch["labels"]) // together.count)
 
 
-def _width(batch: Inputs) -> int:
+def _width(batch: ModelInputs) -> int:
     """Return the tokens of the longer side of a batch."""
     return max(batch[name].shape[1] for name in ("input_ids", "labels"))
 

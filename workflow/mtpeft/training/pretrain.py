@@ -22,7 +22,7 @@ from mtpeft.models.families import read_shape
 from mtpeft.models.load import parameters, prepare_torch, random_model
 from mtpeft.models.special_tokens import SpecialTokens
 from mtpeft.models.tokenizer import load_tokenizer
-from mtpeft.training.attempt_log import FINISHED, attempting, state_of
+from mtpeft.training.attempt_log import FINISHED, attempting, state_folder
 from mtpeft.training.batches import BatchOrder
 from mtpeft.training.distributed import is_first, ranks, shard, whole_weights
 from mtpeft.training.evaluate import Poll
@@ -177,7 +177,7 @@ def pretrain(
         UserError: training has diverged, so there is no base model to tune.
         TryAgainError: training was stopped early, with its state saved, or another process trains this model.
     """
-    parsed, state = PretrainingParams.of(params), state_of(record)
+    parsed, state = PretrainingParams.of(params), state_folder(record)
     with attempting(state) as attempt:
         device = prepare_torch(parsed.threads)
         opened = load_tokenizer(tokenizer)

@@ -10,7 +10,7 @@ import numpy as np
 from mtpeft.analysis.estimates import Estimate, contrast, difference
 from mtpeft.analysis.resampling import Scored
 from mtpeft.analysis.score_tables import MISSING, TEST_SET
-from mtpeft.analysis.systems import Sample, ScoredRun, System, system_of
+from mtpeft.analysis.systems import Sample, ScoredRun, SystemRuns, system_of
 from mtpeft.analysis.tables import Distance
 from mtpeft.cells import Cell, unfold
 from mtpeft.core.errors import UserError
@@ -69,18 +69,18 @@ class Contrast:
     pair: str
     languages: tuple[str, ...]
     language: str | None
-    peft: tuple[System, ...]
-    full: System | None
-    gain: tuple[System, ...] = ()
+    peft: tuple[SystemRuns, ...]
+    full: SystemRuns | None
+    gain: tuple[SystemRuns, ...] = ()
     subtracted: "Contrast | None" = None
 
     @property
-    def systems(self) -> tuple[System, ...]:
+    def systems(self) -> tuple[SystemRuns, ...]:
         """The systems that are compared on the test set of the pair."""
         return (*self.peft, *([self.full] if self.full else []))
 
     @property
-    def all_systems(self) -> tuple[System, ...]:
+    def all_systems(self) -> tuple[SystemRuns, ...]:
         """Those and the systems of the subtracted contrast."""
         return (*self.systems, *(self.subtracted.all_systems if self.subtracted else ()))
 
@@ -153,7 +153,7 @@ def drop_coefficients(shares: Sequence[float]) -> list[float]:
 
 
 def estimate(
-    systems: Sequence[System], coefficients: Sequence[float], context: ClaimContext, *, sample: Sample, metric: str
+    systems: Sequence[SystemRuns], coefficients: Sequence[float], context: ClaimContext, *, sample: Sample, metric: str
 ) -> Estimate:
     """The contrast of systems in a metric on a sample, with the sign turned where a lower score is better."""
     scored = [_scored(system, context, sample=sample, metric=metric) for system in systems]
@@ -161,7 +161,7 @@ def estimate(
     return contrast(list(zip(signed, scored, strict=True)), sentences=len(sample.rows), stream=sample.stream)
 
 
-def _scored(system: System, context: ClaimContext, *, sample: Sample, metric: str) -> Scored:
+def _scored(system: SystemRuns, context: ClaimContext, *, sample: Sample, metric: str) -> Scored:
     """Resampled scores of a system, computed once."""
     key = (*(run.folder for run in system.measured), sample.rows.tobytes(), metric)
     if key not in context.scored:
@@ -194,13 +194,13 @@ def read_similarities(records: Iterable[Path]) -> dict[Subset, np.ndarray]:
     return {(one["pair"], digest): np.array(found) for one in read for digest, found in one["subsets"].items()}
 
 
-def subsets_read(systems: Iterable[System]) -> list[Subset]:
+def subsets_read(systems: Iterable[SystemRuns]) -> list[Subset]:
     """Pair and hash of every subset that the runs of systems were trained on, each once."""
     runs = [run for system in systems for run in system.measured if SUBSET in run.train["inputs"]]
     return list(dict.fromkeys((run.cell.pair, run.train["inputs"][SUBSET]) for run in runs))
 
 
-def sample_of(part: str, pair: str, systems: Sequence[System], context: ClaimContext) -> Sample | None:
+def sample_of(part: str, pair: str, systems: Sequence[SystemRuns], context: ClaimContext) -> Sample | None:
     """The rows of a part of a pair's test set; None where the similarities are not known.
 
     The least similar half is that of the sentences whose greatest similarity to anything that one of the compared runs

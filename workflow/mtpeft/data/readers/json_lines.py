@@ -7,7 +7,7 @@ from typing import Any
 
 from mtpeft.core.errors import UserError
 from mtpeft.data.readers.base import Line, Reader
-from mtpeft.data.readers.lines import read_lines
+from mtpeft.data.readers.lines import read_text_lines
 
 KINDS = {
     dict: "an object",
@@ -31,7 +31,7 @@ def read_jsonl(path: Path, keys: Sequence[str | int]) -> list[Line]:
         UserError: the file can't be read, or a line is no JSON object with text under both keys.
     """
     lines = []
-    for number, text in enumerate(read_lines(path), start=1):
+    for number, text in enumerate(read_text_lines(path), start=1):
         if text.strip():
             place = f"{path}, line {number},"
             entry = _parsed(text, place)

@@ -35,7 +35,7 @@ MOST_UNPACKED, MOST_RATIO = 1 << 27, 200
 becomes ten times larger, and the most repetitive text a hundred times."""
 
 
-def read_lines(path: Path) -> list[str]:
+def read_text_lines(path: Path) -> list[str]:
     """Read the lines of a file, without byte order mark and line ends.
 
     A line ends with a line feed, as wc and editors count them, and a carriage return before it is white space. Where a
@@ -87,7 +87,7 @@ def read_aligned_lines(source: Path, target: Path) -> list[Line]:
     paths = (source, target)
     if source.resolve() == target.resolve():
         raise UserError(f"{source} is named for both sides: name the text and its translation.")
-    sides = [read_lines(path) for path in paths]
+    sides = [read_text_lines(path) for path in paths]
     if len(sides[0]) != len(sides[1]):
         contents = [read_content(path).replace(b"\r\n", b"\n").replace(b"\r", b"\n") for path in paths]
         ends = [split_lines(content, path, b"\n") for content, path in zip(contents, paths, strict=True)]

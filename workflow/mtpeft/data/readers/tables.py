@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from mtpeft.core.errors import UserError
 from mtpeft.data.readers.base import Line, Reader
-from mtpeft.data.readers.lines import read_lines
+from mtpeft.data.readers.lines import read_text_lines
 
 SEPARATORS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars"}
 """Separators of columns, and their names."""
@@ -39,7 +39,7 @@ def read_table(path: Path, columns: Sequence[str | int]) -> list[Line]:
     Raises:
         UserError: the file can't be read, or lacks the columns or text in them.
     """
-    return _two_columns(path, _plain_rows(read_lines(path)), columns=columns, separator="\t")
+    return _two_columns(path, _plain_rows(read_text_lines(path)), columns=columns, separator="\t")
 
 
 def read_tsv(path: Path, columns: Sequence[str | int]) -> list[Line]:
@@ -51,7 +51,7 @@ def read_tsv(path: Path, columns: Sequence[str | int]) -> list[Line]:
     Raises:
         UserError: the file can't be read, a row has other fields than the first, or columns or text in them lack.
     """
-    lines = read_lines(path)
+    lines = read_text_lines(path)
     rows = _plain_rows(lines)
     quoted = [field for row in rows for field in row.fields if field.startswith('"')]
     escaped = next((field for field in quoted if QUOTED.fullmatch(field) and '""' in field[1:-1]), None)
@@ -77,7 +77,7 @@ def read_csv(path: Path, columns: Sequence[str | int]) -> list[Line]:
         UserError: the file can't be read, has quotes in wrong places, a row has other fields than the first, or
             columns or text in them lack.
     """
-    lines = read_lines(path)
+    lines = read_text_lines(path)
     try:
         rows = list(_parsed(lines, ","))
     except BrokenRowError as broken:

@@ -67,7 +67,7 @@ def budget_shares(systems: Iterable[System]) -> dict[str, float]:
     return shares
 
 
-def pair_name(pair: str) -> str:
+def pair_title(pair: str) -> str:
     """Return a pair, or the pairs of a group, as a title has them."""
     sides = (member.rpartition("-") for member in members_of(pair))
     return JOIN.join(f"{source}\N{EN DASH}{target}" if source else target for source, _, target in sides)
@@ -75,7 +75,7 @@ def pair_name(pair: str) -> str:
 
 def panel_name(setting: Setting, settings: Sequence[Setting]) -> str:
     """Return the pair and whatever else tells this setting from the others; empty labels are left out."""
-    parts = [pair_name(setting.pair)]
+    parts = [pair_title(setting.pair)]
     if len({other.model for other in settings}) > 1:
         parts.append(setting.model)
     if len({other.size for other in settings}) > 1:

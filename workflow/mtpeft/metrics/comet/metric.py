@@ -74,7 +74,7 @@ def _source(given: Comet | Encoder) -> dict[str, str]:
     return {"hub": given.hub} if given.hub else {"path": str(found_path(str(given.path)))}
 
 
-def model_record(comet: Comet) -> str:
+def model_record_of(comet: Comet) -> str:
     """Record of the model."""
     return f"data/comet/{name_of('model', digest_of(model_params(comet)))}/model.json"
 
@@ -83,7 +83,7 @@ def keep_loaded(comet: Comet) -> AbstractContextManager[dict[str, str]]:
     """Keep the model loaded beside a sweep."""
     from mtpeft.metrics.comet.server import model_process
 
-    return model_process(model_record(comet))
+    return model_process(model_record_of(comet))
 
 
 def mistakes(comet: Comet) -> Iterator[str]:

@@ -23,7 +23,7 @@ CHECKPOINT = "checkpoints/model.ckpt"
 HYPERPARAMETERS = "hparams.yaml"
 ENCODER_FILES = ("config.json", *TOKENIZER_FILES)
 CLASS, ENCODER = "class_identifier", "pretrained_model"
-HUB_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
+ENCODER_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
 ENCODERS = "encoders"
 """Folder beside the record in which COMET works: it takes a folder there for the model of the hub that is named so."""
 FETCHED = "hub"
@@ -151,7 +151,7 @@ def check_encoder(name: str, *, given: bool) -> None:
     Raises:
         UserError: the configuration must name one, or must not.
     """
-    if not Path(name).is_absolute() and not HUB_NAME.fullmatch(name):
+    if not Path(name).is_absolute() and not ENCODER_NAME.fullmatch(name):
         raise UserError(f"The COMET model was built on '{name}', which is neither a whole path nor a name of the hub.")
     if not Path(name).is_absolute() and not given:
         raise UserError(

@@ -55,7 +55,7 @@ def score_with_comet(
         decoded_sha256=sha256_of(decoded),
         model_sha256=sha256_of(model),
         references={name: sha256_of(text) for name, text in references.items()},
-        name=name_of(parts),
+        name=model_name(parts),
         model=parts["sha256"],
         versions=read_record(environment)["versions"],
         execution=provenance.describe(found["device"], params["threads"]) | {"seconds": time.monotonic() - begun},
@@ -64,7 +64,7 @@ def score_with_comet(
     write_record(record, content.model_dump())
 
 
-def name_of(model: Mapping[str, Any]) -> str:
+def model_name(model: Mapping[str, Any]) -> str:
     """A model as the configuration names it."""
     (name,) = model["params"]["model"].values()
     return name

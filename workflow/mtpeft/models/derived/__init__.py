@@ -25,7 +25,7 @@ class ModelSource:
 MODEL_SOURCES: Registry[ModelSource] = Registry(ModelSource, "mtpeft.models.derived", word="source of models")
 
 
-def source_of(entry: object) -> ModelSource:
+def model_source_of(entry: object) -> ModelSource:
     """Return the source of an entry of `models`: the one whose key it has.
 
     Raises:

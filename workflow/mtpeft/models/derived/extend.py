@@ -22,7 +22,7 @@ from mtpeft.models.derived import ModelSource
 from mtpeft.models.families import family_in, read_json
 from mtpeft.models.families.vocabulary import SENTENCEPIECE_SPECIALS
 from mtpeft.models.local import record_folder
-from mtpeft.models.tokenizer import EXTENSION, Extension, NewLanguage, Side, load_tokenizer, names_in
+from mtpeft.models.tokenizer import EXTENSION, AddedLanguage, AddedVocabulary, Side, load_tokenizer, names_in
 
 if TYPE_CHECKING:
     import torch
@@ -74,7 +74,7 @@ def extend_model(
         "new_languages": len(rows),
         "new_pieces": len(learnt),
         "tokens_before": sum(map(len, text)),
-        "tokens_after": sum(len(Extension({}, pieces).shortened(row)) for row in text),
+        "tokens_after": sum(len(AddedVocabulary({}, pieces).shortened(row)) for row in text),
     }
     record_folder(params, target, key=key, record=record, origin=described, exposure=origin["exposure"])
 
@@ -159,7 +159,7 @@ def _extended(file: Path, rows: Sequence[Row], places: Mapping[str, int]) -> "di
 
 def new_languages(
     wanted: Mapping[str, str | None], folder: Path, *, key: str, first: int
-) -> tuple[dict[str, NewLanguage], list[Row]]:
+) -> tuple[dict[str, AddedLanguage], list[Row]]:
     """Return new languages with their tokens, and the entries that the rows of these begin as the mean of.
 
     Args:
@@ -184,7 +184,7 @@ def new_languages(
         stand_in = match(like, known) if like else next(iter(known))
         if stand_in is None:
             raise UserError(f"'{key}.languages.{tag}.like' is '{like}', which the model does not know; name another.")
-        languages[tag] = NewLanguage(id=first + len(rows), stand_in=stand_in)
+        languages[tag] = AddedLanguage(id=first + len(rows), stand_in=stand_in)
         rows.append((tokens[stand_in],) if like else tuple(tokens[name] for name in known))
     return languages, rows
 
