@@ -1,8 +1,11 @@
 """Folders of the package import downwards only, so that a change in one can be understood without those above it."""
 
 import ast
+import importlib
+import importlib.util
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -42,6 +45,28 @@ def test_every_folder_has_its_layer() -> None:
 def test_a_module_imports_only_from_its_own_folder_and_from_those_below(file: Path) -> None:
     own = layer_of(file)
     assert [name for name in imports_of(file) if name.split(".")[1] not in {own, *BELOW[own]}] == []
+
+
+def names_imported(file: Path) -> Iterator[tuple[str, str]]:
+    """Modules of the project and the names that a file takes from them, at its top or inside of functions."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] in ("mtpeft", "tests"):
+            yield from ((node.module, alias.name) for alias in node.names)
+
+
+def exists(module: str, name: str) -> bool:
+    return hasattr(importlib.import_module(module), name) or importlib.util.find_spec(f"{module}.{name}") is not None
+
+
+def test_every_name_that_is_imported_exists() -> None:
+    files = [*MODULES, *(ROOT / "tests").rglob("*.py")]
+    missing = [
+        f"{file.relative_to(ROOT)}: {module}.{name}"
+        for file in files
+        for module, name in sorted(set(names_imported(file)))
+        if not exists(module, name)
+    ]
+    assert missing == []
 
 
 @pytest.mark.parametrize("folder", STUDY)

@@ -121,13 +121,13 @@ def _sweep(given: argparse.Namespace) -> int:
 
 def _plan(given: argparse.Namespace) -> None:
     from mtpeft.config.load import load
-    from mtpeft.front.plan import cells_table, queue_table
+    from mtpeft.front.plan import cells_table, jobs_table
     from mtpeft.front.study_records import changes
 
     configuration = load(given.configfile)
     for line in changes(configuration):
         print(f"{line}\n")
-    print(cells_table(configuration), queue_table(configuration, given.configfile), sep="\n\n")
+    print(cells_table(configuration), jobs_table(configuration, given.configfile), sep="\n\n")
 
 
 def _status(given: argparse.Namespace) -> None:
