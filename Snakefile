@@ -8,7 +8,7 @@ The data flow, one file of rules for each part of it:
     (base model, cell) -> tuned weights                               workflow/rules/train.smk
     -> hypotheses -> score record                                     workflow/rules/decode.smk, score.smk
     representations, where a study shows them                         workflow/rules/represent.smk
-    scores of COMET, where they are asked for                         workflow/rules/comet.smk
+    metrics in environments of their own, where asked for             workflow/rules/metrics.smk
     -> tables -> figures                                              workflow/rules/collect.smk, figures.smk
     -> claims tested                                                  workflow/rules/findings.smk
 
@@ -45,8 +45,8 @@ localrules:
     install_mtdata,
     fetch_dataset,
     fetch_model,
-    install_comet,
-    take_in_comet,
+    install_metric,
+    take_in_metric,
     # and what takes a few seconds.
     choose_subset,
     choose_subset_at_most,
@@ -89,7 +89,7 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/decode.smk"
 include: "workflow/rules/score.smk"
 include: "workflow/rules/represent.smk"
-include: "workflow/rules/comet.smk"
+include: "workflow/rules/metrics.smk"
 include: "workflow/rules/collect.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/findings.smk"

@@ -110,7 +110,7 @@ def test_every_rule_that_runs_nothing_is_made_on_the_machine_that_schedules() ->
 
 
 def test_what_fetches_something_is_made_where_there_is_a_network() -> None:
-    fetching = {"fetch_wheel", "fetch_dataset", "fetch_model", "install_mtdata", "install_comet", "take_in_comet"}
+    fetching = {"fetch_wheel", "fetch_dataset", "fetch_model", "install_mtdata", "install_metric", "take_in_metric"}
     assert fetching <= local_rules()
 
 

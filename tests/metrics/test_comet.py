@@ -12,22 +12,19 @@ import torch
 import yaml
 
 from mtpeft.cluster.environment import shared_variables
-from mtpeft.config.corpora import anchor_pairs
 from mtpeft.config.load import load, merge
-from mtpeft.config.schema import Configuration
-from mtpeft.core.files import canonical, read_record, sha256_of, write_lines, write_record
+from mtpeft.core.files import canonical, read_record, sha256_of, write_record
 from mtpeft.isolated.install import pins_of
 from mtpeft.steps.cells_of_studies import placed_cells, results_folder
-from mtpeft.steps.divide_pair import pair_folder, reference
+from mtpeft.steps.divide_pair import reference
 from mtpeft.steps.freshness import scored_now
-from mtpeft.steps.split_corpus import split_file
 from support.comet import CELL, ENCODER, SAMPLES, Comet, rows_of, write_hypotheses
 from support.findings import write_cell
 from support.hub import COMMIT, REPOSITORY, Hub, serve
 from support.mtdata import command
 from support.record import schema_mistakes
-from support.steps import params_of
 from support.sweep import ROOT, STUDY, mtpeft, snakemake
+from support.text_records import write_text_records
 
 RECORD = CELL.folder / "comet.json"
 STUDIES = {
@@ -62,7 +59,7 @@ def test_a_cell_has_the_scores_that_comet_gives(here: Comet) -> None:
     pinned = dict(pin.split("==") for pin in pins_of("comet"))
     for package in ("unbabel-comet", "transformers", "numpy"):
         assert record["versions"][package] == pinned[package]
-    assert record["model_sha256"] == sha256_of(Path("data/comet/model.json"))
+    assert record["model_sha256"] == sha256_of(Path("data/metrics/comet-1/model.json"))
     assert record["decoded_sha256"] == sha256_of(CELL.folder / "decode.json")
 
 
@@ -72,12 +69,19 @@ def test_what_a_cell_scores_depends_on_no_other_test_set(here: Comet) -> None:
     alone = read_record(RECORD)["test_sets"]["test"]["segments"]
     shutil.copy("data/pairs/es-en/test.tsv", "data/pairs/es-en/news.tsv")
     shutil.copy(CELL.folder / "hypotheses/test.txt", CELL.folder / "hypotheses/news.txt")
-    settings = canonical({"step_version": 1, "unbabel-comet": "2.2.7", "batch_size": 4, "threads": 1})
-    files = ["--model", "data/comet/model.json", "--environment", str(here.environment), "--record", str(RECORD)]
+    params = canonical({"step_version": 1, "metric": "comet", "unbabel-comet": "2.2.7", "batch_size": 4, "threads": 1})
+    files = [
+        "--model",
+        "data/metrics/comet-1/model.json",
+        "--environment",
+        str(here.environment),
+        "--record",
+        str(RECORD),
+    ]
     sets = ["--references", "data/pairs/es-en/news.tsv", "data/pairs/es-en/test.tsv"]
     decoded = ["--decoded", str(CELL.folder / "decode.json")]
 
-    assert command("score_with_comet", "--cell", CELL.path, "--params", settings, *decoded, *sets, *files) == 0
+    assert command("score_with_metric", "--cell", CELL.path, "--params", params, *decoded, *sets, *files) == 0
 
     found = {name: measured["segments"] for name, measured in read_record(RECORD)["test_sets"].items()}
     assert found == {"news": alone, "test": alone}
@@ -146,7 +150,7 @@ def test_a_model_that_is_not_what_it_should_be_is_refused(
         rf"mtpeft: COMET can't score with model/checkpoints/model\.ckpt \(.*{reason}.*\): name in 'comet' a .*\.\n",
         said,
     )
-    assert not Path("data/comet/model.json").exists()
+    assert not Path("data/metrics/comet-1/model.json").exists()
     assert not Path("harmed").exists()
 
 
@@ -184,32 +188,17 @@ def test_an_installation_that_fails_has_pips_own_words(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", "")
-    settings = canonical({"step_version": 1, "requirements": ["entmax==1.3"]})
+    params = canonical({"step_version": 1, "metric": "comet", "requirements": ["entmax==1.3"]})
 
-    assert command("install_comet", "--params", settings, "--record", "data/environment/installed.json") == 2
+    assert command("install_metric", "--params", params, "--record", "data/environment/installed.json") == 2
 
     assert "pip could not install COMET (ERROR: No matching distribution found for entmax" in capsys.readouterr().err
     assert list(Path("data").iterdir()) == []
 
 
-def write_text_records(configuration: Configuration, pair: str) -> None:
-    """Records by which the text of a pair is what the configuration stands for."""
-    corpus = configuration.pairs[pair].corpus
-    split, folder = Path(split_file(configuration, corpus)), Path(pair_folder(configuration, pair))
-    for each in anchor_pairs(configuration, corpus):
-        cleaned = Path(pair_folder(configuration, each)) / "clean.tsv"
-        write_lines(cleaned, [each])
-        params = params_of("clean_pair", configuration, each)
-        write_record(cleaned.with_suffix(".json"), {"params": params, "inputs": {}, "sha256": sha256_of(cleaned)})
-    write_record(split, {"params": params_of("split_corpus", configuration, corpus)})
-    inputs = {"cleaned": sha256_of(folder / "clean.tsv"), "split": sha256_of(split), "others": []}
-    divided = {"params": params_of("divide_pair", configuration, pair), "inputs": inputs, "sha256": {}}
-    write_record(folder / "parts.json", divided)
-
-
 def test_the_workflow_scores_each_cell_once_and_puts_the_scores_into_its_tables(here: Comet) -> None:
     """With the rules of COMET and of the tables alone, since what comes before them is made by hand."""
-    rules = ["score_with_comet", "take_in_comet", "collect_all_scores", "summarise_all"]
+    rules = ["score_with_metric", "take_in_metric", "collect_all_scores", "summarise_all"]
     overlay = merge(here.configured(), {"studies": STUDIES, "findings": None})
     _lay_over(overlay, here)
     configuration = load([STUDY, Path("overlay.yaml")])
@@ -251,7 +240,7 @@ def test_a_cell_over_several_pairs_is_scored_on_each(here: Comet) -> None:
         write_hypotheses(place, text=Path(reference(configuration, place.pair, "test")))
 
     records = [place.metric_record("comet") for place in cell.measured]
-    _make(list(map(str, records)), ["score_with_comet_other", "take_in_comet"])
+    _make(list(map(str, records)), ["score_with_metric_other", "take_in_metric"])
 
     assert [read_record(record)["test_sets"]["test"]["segments"] for record in records] == [here.scores] * 2
     assert [schema_mistakes(record, "metric") for record in records] == [[], []]
@@ -260,8 +249,8 @@ def test_a_cell_over_several_pairs_is_scored_on_each(here: Comet) -> None:
 def _lay_over(overlay: Mapping[str, Any], here: Comet) -> None:
     """Write an overlay for Snakemake, and put COMET where the workflow installs it."""
     Path("overlay.yaml").write_text(yaml.safe_dump(overlay), encoding="utf-8")
-    Path("data/comet").mkdir()
-    Path("data/comet/environment").symlink_to(here.environment.parent)
+    Path("data/metrics").mkdir()
+    Path("data/metrics/comet").symlink_to(here.environment.parent)
 
 
 def _make(targets: list[str], rules: list[str]) -> None:
@@ -274,12 +263,12 @@ def _make(targets: list[str], rules: list[str]) -> None:
 def _take_in_of_hub(folder: Path, url: str, environment: Path) -> tuple[int, str]:
     """Exit code of the step that takes in a model of a hub with its encoder, and what it says."""
     named = {"hub": f"{REPOSITORY}@{COMMIT}"}
-    settings = canonical({"step_version": 1, "model": named, "encoder": named})
-    files = ["--environment", str(environment), "--record", "data/comet/model.json"]
+    params = canonical({"step_version": 1, "metric": "comet", "model": named, "encoder": named})
+    files = ["--environment", str(environment), "--record", "data/metrics/comet-1/model.json"]
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("HF_ENDPOINT", url)
         patched.setenv("HF_HUB_OFFLINE", "0")
-        done = mtpeft(folder, "take_in_comet", "--params", settings, *files)
+        done = mtpeft(folder, "take_in_metric", "--params", params, *files)
     return done.returncode, done.stderr
 
 
@@ -296,8 +285,8 @@ def test_a_model_of_a_hub_is_fetched_at_its_commit_with_its_encoder(here: Comet)
     record = read_record(RECORD)
     assert record["test_sets"]["test"]["segments"] == here.scores
     assert record["name"] == f"{REPOSITORY}@{COMMIT}"
-    assert read_record(Path("data/comet/model.json"))["commits"] == {"model": COMMIT, "encoder": COMMIT}
-    assert (Path("data/comet/encoders") / ENCODER).resolve().is_dir()
+    assert read_record(Path("data/metrics/comet-1/model.json"))["commits"] == {"model": COMMIT, "encoder": COMMIT}
+    assert (Path("data/metrics/comet-1/encoders") / ENCODER).resolve().is_dir()
 
 
 @pytest.mark.parametrize("there", [False, True])
@@ -308,4 +297,4 @@ def test_a_hub_that_can_not_be_used_is_a_sentence(there: bool, tmp_path: Path) -
     assert (code, said.count("\n")) == (2, 1)
     reason = "names a model without checkpoints/model.ckpt and hparams.yaml" if there else "could not be fetched ("
     assert said.startswith(f"mtpeft: 'comet.hub' {reason}")
-    assert not (tmp_path / "data/comet/model.json").exists()
+    assert not (tmp_path / "data/metrics/comet-1/model.json").exists()

@@ -14,9 +14,11 @@ from mtpeft.config.metrics import metrics_asked_for
 from mtpeft.core.errors import UserError
 from mtpeft.core.records import MetricRecord
 from mtpeft.metrics.base import METRICS
+from mtpeft.metrics.environment import model_process
+from mtpeft.steps import install_metric
 from mtpeft.steps.cells_of_studies import placed_study_cells
-from mtpeft.steps.install_comet import RECORD
-from mtpeft.steps.take_in_comet import cell_record, model_record
+from mtpeft.steps.score_with_metric import record_names
+from mtpeft.steps.take_in_metric import model_record
 from support.comet import rows_of
 from support.config import DEFAULT
 from support.findings import SENTENCES, configuration_of, write, write_cell
@@ -136,12 +138,13 @@ def test_cells_are_scored_once_and_only_tables_and_figures_made_anew(finished: P
             assert found.pop(rule)
         return found
 
-    assert jobs() == {"install_comet": 1, "take_in_comet": 1, "score_with_comet": len(cells), "test_claims": 1}
+    assert jobs() == {"install_metric": 1, "take_in_metric": 1, "score_with_metric": len(cells), "test_claims": 1}
     configuration = small_study(overlay)
-    name, model = cell_record(configuration), model_record(configuration)
-    for made in (folder / RECORD, folder / model, *(cell / name for cell in cells[2:])):
+    (name,), model = record_names(configuration), model_record(configuration, "comet")
+    environment = install_metric.record("comet")
+    for made in (folder / environment, folder / model, *(cell / f"{name}.json" for cell in cells[2:])):
         write(made, {})
-    assert jobs() == {"score_with_comet": 2, "test_claims": 1}
+    assert jobs() == {"score_with_metric": 2, "test_claims": 1}
 
 
 def comet_record(cell: Cell, segments: np.ndarray | None) -> dict[str, Any]:
@@ -224,7 +227,7 @@ def test_summaries_have_the_mean_over_seeds_inside_its_interval(cells: dict[Cell
 
 def test_a_process_keeps_the_model_while_a_sweep_runs(files: Path) -> None:
     comet = validate(merge(DEFAULT, {"comet": MODEL})).comet
-    with METRICS["comet"].keep_loaded(comet) as variables:
+    with model_process(METRICS["comet"], comet) as variables:
         (name,) = variables.values()
         wait_for(lambda: is_listening(name))
     assert not is_listening(name)

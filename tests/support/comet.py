@@ -21,8 +21,9 @@ from mtpeft.data.tsv import SentencePair, write_pairs
 from mtpeft.forkserver.launcher import ONE_THREAD
 from mtpeft.isolated.install import pins_of
 from mtpeft.isolated.run import ISOLATED, PACKAGES
-from mtpeft.metrics.comet.environment import PROGRAM, VARIABLES
-from mtpeft.metrics.comet.inside import KEPT_VARIABLE
+from mtpeft.metrics.base import own_environment_of
+from mtpeft.metrics.comet.metric import COMET
+from mtpeft.metrics.environment import program_of, server_variable
 from support.findings import SENTENCES
 from support.mtdata import command
 
@@ -36,13 +37,13 @@ TEXT = [
 """Source, hypothesis and reference."""
 SAMPLES = [dict(zip(("src", "mt", "ref"), TEXT[number % len(TEXT)], strict=True)) for number in range(SENTENCES)]
 CELL = Cell("small", "es-en", "n200", "lora", "b5", "1")
-SETTINGS = {"step_version": 1, "unbabel-comet": "2.2.7", "batch_size": 16, "threads": 1}
+PARAMS = {"step_version": 1, "metric": "comet", "unbabel-comet": "2.2.7", "batch_size": 16, "threads": 1}
 
 BUILD = """
 import json, os, sys
 from pathlib import Path
 variables = dict(os.environ)
-packages, program, name, record, encoder, samples = sys.argv[1:]
+packages, program, own_part, name, record, encoder, samples = sys.argv[1:]
 sys.path.insert(0, packages)
 import pytorch_lightning, torch, yaml
 from comet.models import RegressionMetric
@@ -68,13 +69,13 @@ scores = model.predict(json.loads(samples), batch_size=16, gpus=0, progress_bar=
 Path("scores.json").write_text(json.dumps(scores))
 
 import importlib.util
-spec = importlib.util.spec_from_file_location("inside", program)
-inside = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(inside)
-sys.path.append(str(inside.WORKFLOW))
+spec = importlib.util.spec_from_file_location("program", program)
+runner = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(runner)
+sys.path.append(str(runner.WORKFLOW))
 os.environ.clear()
 os.environ.update(variables)  # libraries have added some
-inside.keep(name, record)
+runner.keep(runner.metric_of(own_part), name, record)
 """
 """Makes the model, has COMET score with it, and then is the process that keeps it: to import COMET takes seconds."""
 
@@ -109,21 +110,22 @@ class Comet:
 
     def take_in(self, model: Path, **encoder: str) -> int:
         """Run the step that takes in a model, as its rule does; returns its exit code."""
-        settings = {"step_version": 1, "model": {"path": str(model)}, "encoder": encoder or {"path": str(self.encoder)}}
-        files = ["--environment", str(self.environment), "--record", "data/comet/model.json"]
-        return command("take_in_comet", "--params", canonical(settings), *files)
+        parts = {"model": {"path": str(model)}, "encoder": encoder or {"path": str(self.encoder)}}
+        params = {"step_version": 1, "metric": "comet", **parts}
+        files = ["--environment", str(self.environment), "--record", "data/metrics/comet-1/model.json"]
+        return command("take_in_metric", "--params", canonical(params), *files)
 
     def score(self, cell: Cell = CELL, environment: Path | None = None, **changes: Any) -> int:
         """Run the step that scores a cell, as its rule does; returns its exit code."""
         files = {
             "decoded": f"{cell.folder}/decode.json",
             "references": f"data/pairs/{cell.pair}/test.tsv",
-            "model": "data/comet/model.json",
+            "model": "data/metrics/comet-1/model.json",
             "environment": str(environment or self.environment),
             "record": f"{cell.folder}/comet.json",
         }
         options = [word for name, file in files.items() for word in (f"--{name}", file)]
-        return command("score_with_comet", "--cell", cell.path, "--params", canonical(SETTINGS | changes), *options)
+        return command("score_with_metric", "--cell", cell.path, "--params", canonical(PARAMS | changes), *options)
 
 
 @contextmanager
@@ -133,24 +135,27 @@ def kept(folder: Path) -> Iterator[Comet]:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("mtpeft.cli.die_with_parent", lambda: None)
         patched.chdir(folder)
-        settings = canonical({"step_version": 1, "requirements": pins_of("comet")})
-        assert command("install_comet", "--params", settings, "--record", str(environment)) == 0
+        params = canonical({"step_version": 1, "metric": "comet", "requirements": pins_of("comet")})
+        assert command("install_metric", "--params", params, "--record", str(environment)) == 0
     (folder / "model/checkpoints").mkdir(parents=True)
     name = f"mtpeft-test-{os.getpid()}"
     model = folder / "kept.json"
     write_record(model, {"checkpoint": str(folder / "model/checkpoints/model.ckpt"), "encoders": str(folder)})
-    arguments = [str(environment.parent / PACKAGES), str(PROGRAM), name, str(model), ENCODER, json.dumps(SAMPLES)]
+    programs = [str(program_of(COMET, environment.parent).file), str(own_environment_of(COMET).program)]
+    arguments = [str(environment.parent / PACKAGES), *programs, name, str(model), ENCODER, json.dumps(SAMPLES)]
     process = subprocess.Popen(
         [sys.executable, *ISOLATED, "-W", "ignore", "-c", BUILD, *arguments],
         cwd=folder,
-        env={**os.environ, **shared_variables(), **ONE_THREAD, **VARIABLES},
+        env={**os.environ, **shared_variables(), **ONE_THREAD, **own_environment_of(COMET).variables},
         stderr=(folder / "log").open("w"),
     )
     try:
         while not (folder / "scores.json").exists():
             assert process.poll() is None
             time.sleep(0.1)
-        yield Comet(folder, environment, json.loads((folder / "scores.json").read_text()), {KEPT_VARIABLE: name})
+        yield Comet(
+            folder, environment, json.loads((folder / "scores.json").read_text()), {server_variable(COMET): name}
+        )
     finally:
         process.kill()
         process.wait()

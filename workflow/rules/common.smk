@@ -20,6 +20,7 @@ from mtpeft.cells import OTHER_TEMPLATE as OTHER
 from mtpeft.cluster import folder_lock
 from mtpeft.cluster.environment import share_python
 from mtpeft.config.load import read_yaml, validate
+from mtpeft.config.metrics import metrics_asked_for
 from mtpeft.config.pairs import groups_pattern
 from mtpeft.config.studies import EFFICIENCY
 from mtpeft.config.study_file import study_name
@@ -27,8 +28,8 @@ from mtpeft.core import compat
 from mtpeft.core.errors import UserError
 from mtpeft.front import verify
 from mtpeft.front.study_records import begin_study, configuration_hash
-from mtpeft.steps import base_models, cells_of_studies, divide_pair, draw_figure, encode_pair, install_comet
-from mtpeft.steps import install_mtdata, paths, pretrain, take_in_comet
+from mtpeft.steps import base_models, cells_of_studies, divide_pair, draw_figure, encode_pair, install_metric
+from mtpeft.steps import install_mtdata, paths, pretrain, score_with_metric, take_in_metric
 from mtpeft.steps.cells_of_studies import FIRST
 from mtpeft.steps.command import as_options, params_argument
 from mtpeft.steps.step import STEPS, flat
@@ -85,6 +86,9 @@ def options_of(step, labels=dict):
 # Labels of a cell with the other pair that it is scored on in the place of its own, and of tables of all cells.
 ON_OTHER = partial(paths.on_other, CONFIGURATION)
 ALL_CELLS = lambda labels: {"study": EFFICIENCY}
+
+# Its version is among the params of cells: an environment in the place of an older one makes nothing stale.
+ENVIRONMENT_OF_METRIC = ancient(of_labels(lambda labels: install_metric.record(labels["metric"])))
 
 
 def in_order(step):

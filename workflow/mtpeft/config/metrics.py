@@ -5,13 +5,12 @@ Which names and sections there are follows from the registry of metrics, those f
 
 import math
 from collections.abc import Iterator, Mapping
-from functools import lru_cache, reduce
+from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, Field, create_model
 from pydantic_core import PydanticKnownError
 
-from mtpeft.cells import digest_of
 from mtpeft.core.entry_names import either, entry_name
 from mtpeft.core.section import Section
 from mtpeft.metrics.base import (
@@ -23,6 +22,7 @@ from mtpeft.metrics.base import (
     metric_params,
     metrics_in,
     metrics_with_own_step,
+    own_environment_of,
 )
 
 if TYPE_CHECKING:
@@ -64,8 +64,9 @@ def metric_fields() -> dict[str, Any]:
         **{name: _margin_field(METRICS[name]) for name in in_order(METRICS)},
     )
     sections = {
-        name: (METRICS[name].section | None, Field(default=None, description=METRICS[name].section_help))
+        name: (environment.section | None, Field(default=None, description=environment.section_help))
         for name in metrics_with_own_step()
+        if (environment := METRICS[name].environment)
     }
     return sections | {
         "margin": (
@@ -91,18 +92,24 @@ def metrics_asked_for(configuration: "Configuration") -> list[str]:
 @lru_cache(maxsize=4)
 def metric_digests(configuration: "Configuration") -> Mapping[str, str]:
     """Digest of how each metric with a step of its own scores the cells; names of its record files bear it."""
-    return {name: _digest(METRICS[name], getattr(configuration, name)) for name in metrics_asked_for(configuration)}
-
-
-def _digest(metric: Metric, section: Any) -> str:
-    """Digest of the last params with that of those before them, and so on."""
-    *first, last = reversed(metric.identity(section)) if metric.identity else [{}]
-    return digest_of(last, *reduce(lambda below, params: [digest_of(params, *below)], first, []))
+    return {
+        name: own_environment_of(METRICS[name]).digest(getattr(configuration, name))
+        for name in metrics_asked_for(configuration)
+    }
 
 
 def params_of_metrics(configuration: "Configuration") -> dict[str, Any]:
     """Params of the steps that compute or read metrics; nothing where they are the usual ones."""
     return metric_params(configuration.metrics)
+
+
+def params_of_scores(configuration: "Configuration") -> dict[str, Any]:
+    """Params of the steps that read the scores of all metrics.
+
+    `metrics_with_own_step` has an entry for each of them that is asked for and from outside.
+    """
+    outside = {name: entry_params(METRICS[name]) for name in metrics_asked_for(configuration) if METRICS[name].module}
+    return params_of_metrics(configuration) | ({"metrics_with_own_step": outside} if outside else {})
 
 
 def params_of_metric(name: str) -> dict[str, Any]:
@@ -136,8 +143,7 @@ def mistakes(configuration: "Configuration") -> Iterator[str]:
         if METRICS[name].has_own_step:
             yield f"'metrics' names '{name}', which has a step of its own; take it out, and write the section '{name}'."
     for name in metrics_asked_for(configuration):
-        if check := METRICS[name].mistakes:
-            yield from check(getattr(configuration, name))
+        yield from own_environment_of(METRICS[name]).mistakes(getattr(configuration, name))
 
 
 def metric_mistakes(configuration: "Configuration", key: str, metric: str) -> Iterator[str]:

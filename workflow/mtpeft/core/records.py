@@ -205,7 +205,7 @@ class RepresentationRecord(Record):
 
 
 class MetricRecord(Record):
-    """A cell scored by a metric with a step of its own, such as COMET: `comet-<digest>.json`.
+    """A cell scored by a metric with an environment of its own, such as COMET: `comet-<digest>.json`.
 
     Hashes are those of the decode.json and of the record of the metric's model.
 

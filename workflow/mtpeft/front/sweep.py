@@ -30,6 +30,7 @@ from mtpeft.front.status import failures, finished_of
 from mtpeft.front.study_records import begin_study, configuration_hash
 from mtpeft.front.verify import clear_up
 from mtpeft.metrics.base import METRICS
+from mtpeft.metrics.environment import model_process
 from mtpeft.steps.cells_of_studies import figures_folder, placed_cells, placed_others, results_folder
 from mtpeft.steps.paths import with_digests
 
@@ -117,8 +118,7 @@ def _helpers(configuration: Configuration, cluster: bool) -> Iterator[dict[str, 
     with contextlib.ExitStack() as kept:
         variables = dict(kept.enter_context(fork_server()))
         for name in metrics_asked_for(configuration):
-            if keep_loaded := METRICS[name].keep_loaded:
-                variables |= kept.enter_context(keep_loaded(getattr(configuration, name)))
+            variables |= kept.enter_context(model_process(METRICS[name], getattr(configuration, name)))
         yield variables
 
 

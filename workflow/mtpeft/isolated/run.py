@@ -24,21 +24,23 @@ class Program:
 
     Attributes:
         name: what messages call the package.
-        file: is called as `file PACKAGES COMMAND`, reads a request as JSON from standard input and writes the answer as
-            JSON to standard output.
+        file: is called as `file PACKAGES ARGUMENTS COMMAND`, reads a request as JSON from standard input and writes the
+            answer as JSON to standard output.
         environment: folder of the package's environment.
         variables: environment variables that it is started with, besides those of this process.
+        arguments: that it takes before each command.
     """
 
     name: str
     file: Path
     environment: Path
     variables: Mapping[str, str] = field(default_factory=dict)
+    arguments: tuple[str, ...] = ()
 
     def call(self, *arguments: str) -> list[str]:
         """Return the command that starts it."""
         packages = self.environment.resolve() / PACKAGES
-        return [sys.executable, *ISOLATED, str(self.file), str(packages), *arguments]
+        return [sys.executable, *ISOLATED, str(self.file), str(packages), *self.arguments, *arguments]
 
     def answer(self, command: str, request: Mapping[str, Any], *, folder: Path) -> dict[str, Any]:
         """Run a command of the program in a folder; returns its answer.

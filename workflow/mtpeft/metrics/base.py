@@ -5,13 +5,13 @@ says which numbers it keeps of each sentence and how a corpus score follows from
 set costs one sum. Tables, figures and claims know metrics from the registry alone.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mtpeft.core.errors import UserError
 from mtpeft.core.registry import Registry, bring_in
-from mtpeft.core.section import Section
+from mtpeft.metrics.own_environment import OwnEnvironment
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,20 +51,13 @@ class Metric:
         margin: difference within which two systems count as on par, where the configuration names no other.
         corpus_score: corpus scores from summed statistics of sentences, for many test sets at once: from shape
             [..., statistics] to shape [...].
-        measure: the step `score` calls it for each test set; None for a metric with a step of its own.
+        measure: the step `score` calls it for each test set; None for a metric with an environment of its own.
         scale: range of its scores, in words.
         higher_is_better: whether a larger score is a better translation.
         digits: digits after the point of a difference on a page.
         digits_of_scores: digits after the point of a score in a table to read.
-        keep_loaded: keeps its model loaded beside a sweep, from the section; yields environment variables by which
-            jobs find it.
-        step: name of the step that scores a cell with it, if it has one of its own.
-        section: type of the configuration's section that asks for the metric, if it has a step of its own. The section
-            bears the metric's name.
-        section_help: what the section is for.
-        mistakes: one sentence for each mistake in a section.
-        identity: params of the steps that score, from the section: those of the last step first. Record files bear
-            their digest in their names, so that scores of two models never meet.
+        environment: where it runs, if it needs packages that the workflow can't have. The step `score_with_metric` then
+            computes it, where the configuration has a section of the metric's name.
         version: is raised by hand when the metric computes something else, and makes its scores stale.
         module: file that a metric from outside of the package comes from; empty for one of the package.
     """
@@ -78,19 +71,14 @@ class Metric:
     higher_is_better: bool = True
     digits: int = 2
     digits_of_scores: int = 1
-    keep_loaded: Callable[[Any], AbstractContextManager[dict[str, str]]] | None = None
-    step: str = ""
-    section: type[Section] | None = None
-    section_help: str = ""
-    mistakes: Callable[[Any], Iterator[str]] | None = None
-    identity: Callable[[Any], list[Any]] | None = None
+    environment: OwnEnvironment | None = None
     version: int = 1
     module: str = ""
 
     @property
     def has_own_step(self) -> bool:
         """Whether it scores cells in a step of its own, which a section of the configuration asks for."""
-        return self.section is not None
+        return self.environment is not None
 
     @property
     def sign(self) -> float:
@@ -99,6 +87,17 @@ class Metric:
 
 
 METRICS: Registry[Metric] = Registry(Metric, "mtpeft.metrics", word="metric")
+
+
+def own_environment_of(metric: Metric) -> OwnEnvironment:
+    """The environment of a metric that has one of its own.
+
+    Raises:
+        UserError: the metric has none.
+    """
+    if metric.environment is None:
+        raise UserError(f"'{metric.name}' has no environment of its own; the step 'score' computes it.")
+    return metric.environment
 
 
 def in_order(names: Iterable[str]) -> list[str]:
@@ -141,8 +140,14 @@ def metrics_in(params: Mapping[str, Any]) -> list[str]:
     return in_order(params.get("metrics", ALWAYS))
 
 
+def metric_in(params: Mapping[str, Any]) -> Metric:
+    """The one metric in the params of a step; one from outside is brought in."""
+    bring_in_metrics(params)
+    return METRICS[params["metric"]]
+
+
 def bring_in_metrics(params: Mapping[str, Any]) -> None:
     """Add the metrics from outside that the params of a step name to the registry."""
-    for entry in params.get("metrics", {}).values():
+    for entry in (*params.get("metrics", {}).values(), *params.get("metrics_with_own_step", {}).values()):
         if "module" in entry:
             bring_in(entry["module"])

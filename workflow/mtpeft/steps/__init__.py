@@ -13,7 +13,7 @@ from mtpeft import config
 
 ALSO = (
     *("mtpeft.core.section", "mtpeft.data.sources", "mtpeft.isolated.install"),
-    *("mtpeft.metrics.comet.metric", "mtpeft.metrics.comet.model", "mtpeft.models.config_json"),
+    *("mtpeft.metrics.own_environment", "mtpeft.models.config_json"),
 )
 """Modules outside of `mtpeft.config` that take long to load, and that params and inputs alone need."""
 

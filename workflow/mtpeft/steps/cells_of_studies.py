@@ -118,7 +118,7 @@ def start_records(configuration: "Configuration") -> list[str]:
 
 def cells_params(configuration: "Configuration", cells: Iterable[Cell]) -> Params:
     """Cells and their metrics in the params of a step that reads their records."""
-    return cells_as_params(cells) | metrics.params_of_metrics(configuration)
+    return cells_as_params(cells) | metrics.params_of_scores(configuration)
 
 
 def results_folder(configuration: "Configuration") -> Path:

@@ -18,7 +18,7 @@ from mtpeft.cells import Cell, OnPair
 from mtpeft.config import metrics
 from mtpeft.core.checksums import FOLDER_RECORD, made_by, record_of
 from mtpeft.core.files import canonical, read_if_whole, sha256_of
-from mtpeft.steps import decode, represent, score, train
+from mtpeft.steps import decode, represent, score, score_with_metric, train
 from mtpeft.steps.paths import labels_in
 from mtpeft.steps.step import STEPS, Labels, Params, Step, flat
 
@@ -126,18 +126,22 @@ def scored_now(configuration: "Configuration", cells: Iterable[Cell]) -> dict[st
 
 
 def _is_scored_with(configuration: "Configuration", metric: str, cell: Cell) -> bool:
-    step = STEPS[metrics.METRICS[metric].step]
-    return all(_is_current_measurement(configuration, step, on, on.metric_record(metric)) for on in cell.measured)
+    return all(
+        _is_current_measurement(configuration, score_with_metric.STEP, on, on.metric_record(metric), metric=metric)
+        for on in cell.measured
+    )
 
 
-def _is_current_measurement(configuration: "Configuration", step: Step, measured: OnPair, file: Path) -> bool:
+def _is_current_measurement(
+    configuration: "Configuration", step: Step, measured: OnPair, file: Path, **labels: str
+) -> bool:
     """Whether a record of what was measured of a cell, besides its scores, belongs to it and is current."""
     reading = read_now(file)
     before = {"represent": measured.cell.folder / "train.json"}.get(step.name, measured.folder / "decode.json")
-    labels = replace(measured.cell, pair=measured.pair).named
+    own = replace(measured.cell, pair=measured.pair).named
     if reading is None or not reading.follows(digest_of_file(before)):
         return False
-    return _holds(Look(configuration), job_of(configuration, step, labels), reading)
+    return _holds(Look(configuration), job_of(configuration, step, own | labels), reading)
 
 
 def _holds(look: Look, job: Job, reading: RecordRead) -> bool:

@@ -19,6 +19,7 @@ from mtpeft.cells import (
     members_of,
 )
 from mtpeft.config import corpora as corpora_config
+from mtpeft.config import metrics as metrics_config
 from mtpeft.config import models as models_config
 from mtpeft.config import studies
 from mtpeft.core.errors import UserError
@@ -130,6 +131,8 @@ def _label(configuration: "Configuration", wildcard: str, value: str) -> str:
     match wildcard:
         case "pair" | "other":
             bare = set(members_of(value)) <= configuration.pairs.keys()
+        case "metric":
+            bare = value in metrics_config.METRICS
         case "model" | "size" | "budget" | "corpus":
             name = {"corpus": "corpora"}.get(wildcard, f"{wildcard}s")
             bare = value in getattr(configuration, name)
@@ -164,7 +167,7 @@ def on_other(configuration: "Configuration", labels: Labels) -> dict[str, str]:
         raise UserError(f"The cell {cell.path} is of '{other}' itself; its scores there are in its own score.json.")
     if other not in cell.members and not studies.is_tuned(configuration, cell):
         raise UserError(f"The cell {cell.path} tunes no base model, so it has forgotten nothing; name one that does.")
-    return {name: labels[name] for name in DIMENSIONS} | {"pair": other}
+    return {name: label for name, label in labels.items() if name != "other"} | {"pair": other}
 
 
 def in_use(configuration: "Configuration") -> set[str]:

@@ -33,8 +33,8 @@ class Step:
     Attributes:
         name: of the step, its rule and its command.
         version: raised by hand when a change of code must make old results stale. Params may hold one of their own.
-        of: names of the labels that tell its jobs apart; `DIMENSIONS` stands for a cell.
-        params: params of a job, given the configuration and its labels, or its cell.
+        of: names of the labels that tell its jobs apart; `DIMENSIONS` stand for a cell.
+        params: params of a job, given the configuration and its labels, where a cell has those of the `DIMENSIONS`.
         inputs: input files of a job, given the same. Rules with inputs of their own leave it empty.
         run: does the work; its signature is the command line, and the first line of its docstring is the help text.
         makes: parameters of `run` that name what it writes; all other paths are read.
@@ -74,8 +74,9 @@ class Step:
         return self.inputs(configuration, *self._arguments(labels), **more)
 
     def _arguments(self, labels: Labels) -> list[Any]:
-        if self.of == DIMENSIONS:
-            return [Cell(*(labels[name] for name in DIMENSIONS))]
+        if self.of[: len(DIMENSIONS)] == DIMENSIONS:
+            more = [labels[name] for name in self.of[len(DIMENSIONS) :]]
+            return [Cell(*(labels[name] for name in DIMENSIONS)), *more]
         return [labels[name] for name in self.of]
 
 

@@ -5,6 +5,3 @@ no option for the revision of a model, and fetches the tokenizer of the model's 
 files are fetched here, once, and COMET stays offline. Its cache of embeddings may confuse batches, as its documentation
 says, and is never turned on.
 """
-
-ENVIRONMENT = "data/comet/environment/installed.json"
-"""Record of the environment, in its folder."""

@@ -1,23 +1,33 @@
 """COMET as a metric: its section of the configuration, what its steps depend on, and its entry in the registry."""
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, PositiveInt
 
-from mtpeft.cells import digest_of, name_of
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import found_path
 from mtpeft.core.forms import HUB_MODEL
 from mtpeft.core.section import Section
-from mtpeft.isolated.install import pinned_version
+from mtpeft.isolated.install import pins_of
 from mtpeft.metrics.base import Metric
+from mtpeft.metrics.comet.model import check_encoder, encoder_files, encoder_of, find_model, hyperparameters_of
+from mtpeft.metrics.own_environment import OwnEnvironment
 
 if TYPE_CHECKING:
     import numpy as np
 
-PACKAGE = "unbabel-comet"
+VARIABLES = {
+    "TORCH_FORCE_WEIGHTS_ONLY_LOAD": "1",
+    "HF_HUB_OFFLINE": "1",
+    "HF_ENDPOINT": "",
+    "TOKENIZERS_PARALLELISM": "false",
+    "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
+}
+"""No hub is asked, so it does not matter which one was named; the last two let forks tokenise, and have CUDA's matrix
+products repeat themselves.
+"""
 
 
 class Encoder(Section):
@@ -59,31 +69,29 @@ def corpus_score(sums: "np.ndarray") -> "np.ndarray":
 
 
 def model_params(comet: Comet) -> dict[str, Any]:
-    """Params of the step that takes in the model, without the step's version."""
+    """What decides which model scores."""
     encoder = {"encoder": _source(comet.encoder)} if comet.encoder else {}
     return {"model": _source(comet), **encoder}
 
 
 def score_params(comet: Comet) -> dict[str, Any]:
-    """Params of the step that scores a cell, without the step's version. The model is an input file."""
-    version = pinned_version("comet", PACKAGE)
-    return {PACKAGE: version, "batch_size": comet.batch_size, "threads": comet.threads}
+    """What the scores depend on besides the model."""
+    return {"batch_size": comet.batch_size, "threads": comet.threads}
+
+
+def model_files(comet: Comet) -> list[Path]:
+    """The user's own files that the model is made of: when they change, so do its scores."""
+    checkpoint = found_path(comet.path) if comet.path else None
+    files = [checkpoint, hyperparameters_of(checkpoint)] if checkpoint else []
+    if comet.encoder and comet.encoder.path:
+        files += encoder_files(found_path(comet.encoder.path))
+    elif checkpoint and not comet.encoder:
+        files += encoder_files(Path(encoder_of(checkpoint, key="comet.path")))
+    return files
 
 
 def _source(given: Comet | Encoder) -> dict[str, str]:
     return {"hub": given.hub} if given.hub else {"path": str(found_path(str(given.path)))}
-
-
-def model_record_of(comet: Comet) -> str:
-    """Record of the model."""
-    return f"data/comet/{name_of('model', digest_of(model_params(comet)))}/model.json"
-
-
-def keep_loaded(comet: Comet) -> AbstractContextManager[dict[str, str]]:
-    """Keep the model loaded beside a sweep."""
-    from mtpeft.metrics.comet.server import model_process
-
-    return model_process(model_record_of(comet))
 
 
 def mistakes(comet: Comet) -> Iterator[str]:
@@ -105,8 +113,6 @@ def mistakes(comet: Comet) -> Iterator[str]:
             "{path: a/folder}."
         )
     if comet.path and not found:
-        from mtpeft.metrics.comet.model import check_encoder, encoder_of
-
         try:
             check_encoder(encoder_of(found_path(comet.path), key="comet.path"), given=comet.encoder is not None)
         except UserError as error:
@@ -126,10 +132,18 @@ COMET = Metric(
     scale="on a scale of its own, near 1",
     digits=4,
     digits_of_scores=4,
-    keep_loaded=keep_loaded,
-    step="score_with_comet",
-    section=Comet,
-    section_help="Scores of COMET beside chrF and BLEU. Empty: none.",
-    mistakes=mistakes,
-    identity=lambda comet: [score_params(comet), model_params(comet)],
+    environment=OwnEnvironment(
+        requirements=tuple(pins_of("comet")),
+        package="unbabel-comet",
+        program=Path(__file__).with_name("program.py"),
+        section=Comet,
+        section_help="Scores of COMET beside chrF and BLEU. Empty: none.",
+        mistakes=mistakes,
+        model_params=model_params,
+        model_files=model_files,
+        find_model=find_model,
+        score_params=score_params,
+        variables=VARIABLES,
+        libraries_of="torch",
+    ),
 )

@@ -1,4 +1,4 @@
-"""Register the model that scores: fetch or find it, put its encoder where COMET looks for it, and record all hashes.
+"""Find or fetch the model of COMET that scores, and put its encoder where COMET looks for it.
 
 A model is a checkpoint, hparams.yaml beside its folder, and the encoder that this names.
 """
@@ -13,9 +13,7 @@ from typing import Any
 import yaml
 
 from mtpeft.core.errors import UserError
-from mtpeft.core.files import sha256_of, write_record
-from mtpeft.metrics.comet.environment import ask_for_scores
-from mtpeft.models.hub import fetch_files, matching
+from mtpeft.metrics.own_environment import MetricModel
 from mtpeft.models.tokenizer import TOKENIZER_FILES
 
 CHECKPOINT = "checkpoints/model.ckpt"
@@ -25,61 +23,50 @@ ENCODER_FILES = ("config.json", *TOKENIZER_FILES)
 CLASS, ENCODER = "class_identifier", "pretrained_model"
 ENCODER_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
 ENCODERS = "encoders"
-"""Folder beside the record in which COMET works: it takes a folder there for the model of the hub that is named so."""
+"""Folder in which COMET works: it takes a folder there for the model of the hub that is named so."""
 FETCHED = "hub"
 
 
-def take_in_model(params: Mapping[str, Any], *, environment: Path, record: Path) -> None:
-    """Write the record of a model: where its parts lie, the commits that they were fetched from, and their hashes.
-
-    It is loaded once, so that a model that can't be loaded fails in one job, and not in every cell.
+def find_model(params: Mapping[str, Any], folder: Path) -> MetricModel:
+    """Find or fetch a model and its encoder.
 
     Args:
         params: `model` and `encoder`, each with `path`, or with `hub` as `owner/name@revision`.
-        environment: record of COMET's environment, in its folder.
-        record: where the record goes.
+        folder: for what is fetched, and for the encoder under the name that COMET looks for.
 
     Raises:
-        UserError: a part is missing or wrong, or could not be fetched, or COMET does not start.
-        TryAgainError: there was too little memory.
+        UserError: a part is missing or wrong, or could not be fetched.
     """
+    from mtpeft.models.hub import fetch_files
+
     model, encoder = params["model"], params.get("encoder")
     commits = {}
     if "hub" in model:
-        folder = _fetched(record, model["hub"])
-        commits["model"] = fetch_files(model["hub"], _model_files, folder, key="comet.hub")
-        checkpoint, key = folder / CHECKPOINT, "comet.hub"
+        fetched = _fetched(folder, model["hub"])
+        commits["model"] = fetch_files(model["hub"], _model_files, fetched, key="comet.hub")
+        checkpoint, key = fetched / CHECKPOINT, "comet.hub"
     else:
         checkpoint, key = Path(model["path"]), "comet.path"
     name = encoder_of(checkpoint, key=key)
     check_encoder(name, given=encoder is not None)
     if encoder and "hub" in encoder:
-        built_on = _fetched(record, encoder["hub"])
+        built_on = _fetched(folder, encoder["hub"])
         commits["encoder"] = fetch_files(encoder["hub"], _encoder_files, built_on, key="comet.encoder.hub")
     else:
         built_on = Path(encoder["path"] if encoder else name)
-    place = record.parent / ENCODERS
+    place = folder / ENCODERS
     _put(built_on, place, name)
-    files = [checkpoint, hyperparameters_of(checkpoint), *encoder_files(built_on)]
-    content = {
-        "params": dict(params),
-        "checkpoint": str(checkpoint),
-        "encoders": str(place),
-        "commits": commits,
-        "sha256": {str(file): sha256_of(file) for file in files},
-    }
-    # The process that keeps the model loaded finds it by the record.
-    write_record(record, content)
-    try:
-        ask_for_scores(environment.parent, content, {}, batch_size=1, threads=1)
-    except BaseException:
-        record.unlink()
-        raise
+    return MetricModel(
+        name=next(iter(model.values())),
+        files=(checkpoint, hyperparameters_of(checkpoint), *encoder_files(built_on)),
+        places={"checkpoint": str(checkpoint), "encoders": str(place)},
+        commits=commits,
+    )
 
 
-def _fetched(record: Path, hub: str) -> Path:
+def _fetched(folder: Path, hub: str) -> Path:
     """Folder of the files of a revision."""
-    return record.parent / FETCHED / hub.replace("/", "--")
+    return folder / FETCHED / hub.replace("/", "--")
 
 
 def _model_files(names: Sequence[str]) -> list[str]:
@@ -92,6 +79,8 @@ def _model_files(names: Sequence[str]) -> list[str]:
 
 
 def _encoder_files(names: Sequence[str]) -> list[str]:
+    from mtpeft.models.hub import matching
+
     wanted = matching(names, ENCODER_FILES)
     if "config.json" not in wanted:
         raise UserError(
@@ -141,6 +130,8 @@ def encoder_of(checkpoint: Path, *, key: str) -> str:
 
 def encoder_files(folder: Path) -> list[Path]:
     """The files of an encoder that COMET reads besides a checkpoint: configuration and tokenizer."""
+    from mtpeft.models.hub import matching
+
     names = matching((file.name for file in folder.iterdir()), ENCODER_FILES)
     return [folder / name for name in names]
 

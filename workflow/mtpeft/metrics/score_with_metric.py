@@ -1,4 +1,4 @@
-"""The step `comet`: score the hypotheses of a cell with COMET."""
+"""Score the hypotheses of a cell with a metric that has an environment of its own."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -11,10 +11,12 @@ from mtpeft.core.checksums import require_whole
 from mtpeft.core.files import read_lines, read_record, sha256_of, write_record
 from mtpeft.core.records import MetricRecord
 from mtpeft.data.tsv import read_pairs
-from mtpeft.metrics.comet.environment import ask_for_scores
+from mtpeft.metrics.base import Metric
+from mtpeft.metrics.environment import ask_for_scores
 
 
-def score_with_comet(
+def score_with_metric(
+    metric: Metric,
     params: Mapping[str, Any],
     cell: Cell,
     *,
@@ -27,16 +29,17 @@ def score_with_comet(
     """Write the scores of every sentence of every test set; a cell that diverged gets a record without scores.
 
     Args:
-        params: COMET's version, `batch_size` and `threads`.
+        metric: one with an environment of its own.
+        params: what the scores depend on besides the model and the text.
         cell: whose hypotheses they are.
         decoded: the cell's `decode.json`, with `hypotheses/` beside it.
         references: text of each test set.
         model: record of the model.
-        environment: record of COMET's environment, in its folder.
+        environment: record of the environment, in its folder.
         record: where the record goes.
 
     Raises:
-        UserError: COMET does not start, or can't use the model.
+        UserError: the metric's program does not start, or can't use the model.
         TryAgainError: there was too little memory.
     """
     begun = time.monotonic()
@@ -46,8 +49,9 @@ def score_with_comet(
         for name, text in references.items()
         if status == "ok"
     }
-    how = {key: params[key] for key in ("batch_size", "threads")}
-    found = ask_for_scores(environment.parent, parts, sets, **how) if sets else {"scores": {}, "device": ""}
+    found: dict[str, Any] = {"scores": {}, "device": ""}
+    if sets:
+        found = ask_for_scores(metric, environment.parent, model=model, sets=sets, params=params)
     content = MetricRecord(
         cell=cell.named,
         status=status,
@@ -55,19 +59,14 @@ def score_with_comet(
         decoded_sha256=sha256_of(decoded),
         model_sha256=sha256_of(model),
         references={name: sha256_of(text) for name, text in references.items()},
-        name=model_name(parts),
+        name=parts["name"],
         model=parts["sha256"],
         versions=read_record(environment)["versions"],
-        execution=provenance.describe(found["device"], params["threads"]) | {"seconds": time.monotonic() - begun},
+        execution=provenance.describe(found["device"], params.get("threads", 1))
+        | {"seconds": time.monotonic() - begun},
         test_sets={name: _measured(segments) for name, segments in found["scores"].items()},
     )
     write_record(record, content.model_dump())
-
-
-def model_name(model: Mapping[str, Any]) -> str:
-    """A model as the configuration names it."""
-    (name,) = model["params"]["model"].values()
-    return name
 
 
 def _samples(hypotheses: Path, text: Path) -> list[dict[str, str]]:

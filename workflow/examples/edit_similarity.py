@@ -1,0 +1,57 @@
+"""An example of a metric that runs in an environment of its own: how much of the reference need not be retyped.
+
+Its program, which needs rapidfuzz, is `edit_similarity_program.py`. To use it:
+
+    modules: [workflow/examples/edit_similarity.py]
+    edit_similarity: {case: false}
+
+The workflow then installs rapidfuzz beside itself and scores every cell, and tables have the columns of the metric. A
+metric with a trained model also names `find_model`, which says where that lies (see `mtpeft/metrics/comet/metric.py`).
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from mtpeft.core.section import Section
+from mtpeft.metrics.base import Metric
+from mtpeft.metrics.own_environment import OwnEnvironment
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+class EditSimilarity(Section):
+    """Scoring by normalised edit similarity of characters."""
+
+    case: bool = Field(default=True, description="Whether upper and lower case differ.")
+
+
+def score_params(section: EditSimilarity) -> dict[str, Any]:
+    """What the scores depend on besides the text."""
+    return {"case": section.case}
+
+
+def corpus_score(sums: "np.ndarray") -> "np.ndarray":
+    """Mean score of the sentences: from sums of scores and their number, shape [..., 2], to shape [...]."""
+    return sums[..., 0] / sums[..., 1]
+
+
+EDIT_SIMILARITY = Metric(
+    name="edit_similarity",
+    title="edit similarity",
+    margin=0.01,
+    corpus_score=corpus_score,
+    scale="0 to 1",
+    digits=3,
+    digits_of_scores=3,
+    environment=OwnEnvironment(
+        requirements=("rapidfuzz==3.13.0",),
+        package="rapidfuzz",
+        program=Path(__file__).with_name("edit_similarity_program.py"),
+        section=EditSimilarity,
+        section_help="Scores of edit similarity. Empty: none.",
+        score_params=score_params,
+    ),
+)

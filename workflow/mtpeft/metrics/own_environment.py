@@ -1,0 +1,95 @@
+"""How a metric is declared that needs packages which the workflow can't have, such as COMET.
+
+The metric's packages are installed into an environment of their own, and its program runs there (see
+`mtpeft.metrics.program`). Three steps serve all such metrics: `install_metric`, `take_in_metric` for the model that
+scores, and `score_with_metric` for each cell.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mtpeft.cells import digest_of, name_of
+from mtpeft.core.section import Section
+
+METRICS_FOLDER = "data/metrics"
+
+
+@dataclass(frozen=True)
+class MetricModel:
+    """The model that a metric scores with, as it was found or fetched.
+
+    Attributes:
+        name: as the configuration names it; tables have it beside the scores.
+        files: all files that it is made of. Its record holds their hashes.
+        places: what the program must know to load it, as plain JSON.
+        commits: the commit of each part that was fetched from a hub.
+    """
+
+    name: str
+    files: tuple[Path, ...] = ()
+    places: Mapping[str, str] = field(default_factory=dict)
+    commits: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnEnvironment:
+    """The environment of a metric, its program, and the section of the configuration that asks for it.
+
+    Attributes:
+        requirements: exact pins of all packages, each as `name==version`. What the workflow has in the same version is
+            shared with it.
+        package: the one of them whose version the scores depend on.
+        program: file of the program that loads the model and scores; `mtpeft.metrics.program` says what it defines.
+        section: type of the section, which bears the metric's name in the configuration.
+        section_help: what the section is for.
+        mistakes: one sentence for each mistake in a section, before anything is fetched.
+        model_params: from the section: what decides which model scores, as plain JSON.
+        model_files: from the section: the user's own files that the model is made of.
+        find_model: finds or fetches the model, from `model_params` and a folder for what is fetched.
+        score_params: from the section: what else the scores depend on. `threads` is the number of torch's threads.
+        variables: environment variables that the program is started with.
+        libraries_of: a package that needs libraries which no pin names, such as torch with those of CUDA.
+    """
+
+    requirements: tuple[str, ...]
+    package: str
+    program: Path
+    section: type[Section]
+    section_help: str
+    mistakes: Callable[[Any], Iterator[str]] = lambda section: iter(())
+    model_params: Callable[[Any], dict[str, Any]] = lambda section: {}
+    model_files: Callable[[Any], list[Path]] = lambda section: []
+    find_model: Callable[[Mapping[str, Any], Path], MetricModel] | None = None
+    score_params: Callable[[Any], dict[str, Any]] = lambda section: {}
+    variables: Mapping[str, str] = field(default_factory=dict)
+    libraries_of: str = ""
+
+    @property
+    def version(self) -> str:
+        """The pinned version of the package that scores."""
+        return dict(requirement.split("==") for requirement in self.requirements)[self.package]
+
+    def scoring(self, section: Section) -> dict[str, Any]:
+        """All that the scores depend on besides the model and the text."""
+        return {self.package: self.version, **self.score_params(section)}
+
+    def digest(self, section: Section) -> str:
+        """Digest of how a cell is scored. Record files bear it, so that scores of two models never meet."""
+        return digest_of(self.scoring(section), digest_of(self.model_params(section)))
+
+
+def model_folder(metric: str, environment: OwnEnvironment, section: Section) -> str:
+    """Name of the folder of a metric's model, in `METRICS_FOLDER`."""
+    return name_of(metric, digest_of(environment.model_params(section)))
+
+
+def model_record(metric: str, environment: OwnEnvironment, section: Section) -> str:
+    """Record of a metric's model."""
+    return f"{METRICS_FOLDER}/{model_folder(metric, environment, section)}/model.json"
+
+
+def environment_record(metric: str) -> str:
+    """Record of a metric's environment, in its folder."""
+    return f"{METRICS_FOLDER}/{metric}/installed.json"
