@@ -14,7 +14,7 @@ from mtpeft.config.load import load
 from mtpeft.config.pretraining import one_checkpoint_each
 from mtpeft.core.errors import UserError
 from mtpeft.steps.choose_subset import subset_file
-from mtpeft.steps.divide_pair import pair_name
+from mtpeft.steps.decontaminate_pair import pair_name
 from mtpeft.steps.measure_similarity import similarity_records
 from support.findings import LANGUAGES, MODEL, SIMILAR, build, configuration_of, finding, found, write_similarities
 from support.findings_cases import CASES, LOUD, PLACES, by_distance, by_method, one_pair_off, shuffled

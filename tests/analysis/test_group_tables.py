@@ -7,9 +7,9 @@ from statistics import fmean
 
 import pytest
 
+from mtpeft.analysis.read_tables import read_systems
 from mtpeft.analysis.score_tables import score_columns, write_tables
 from mtpeft.analysis.summary import summary_columns, write_summary
-from mtpeft.analysis.tables import read_systems
 from mtpeft.cells import Cell, members_of
 from mtpeft.config.figures import FIGURES
 from mtpeft.figures.draw import draw_figure

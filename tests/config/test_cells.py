@@ -14,7 +14,7 @@ from mtpeft.config.load import merge, validate
 from mtpeft.config.schema import Configuration
 from mtpeft.core.errors import UserError
 from mtpeft.steps.cells_of_studies import placed_cells, placed_study_cells
-from mtpeft.steps.divide_pair import pair_name
+from mtpeft.steps.decontaminate_pair import pair_name
 from mtpeft.steps.downloads import download_name
 from mtpeft.steps.paths import constraints
 from support.config import DEFAULT

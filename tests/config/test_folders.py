@@ -18,7 +18,7 @@ from mtpeft.front.study_records import begin_study, changes
 from mtpeft.front.tidy import tidy, unused
 from mtpeft.steps.base_models import base_file, tokens_folder, vocabulary_folder
 from mtpeft.steps.cells_of_studies import placed_cells, results_folder
-from mtpeft.steps.divide_pair import pair_name
+from mtpeft.steps.decontaminate_pair import pair_name
 from mtpeft.steps.paths import in_use, labels_in, with_digests
 from mtpeft.steps.search_rate import any_cell, rates_file
 from mtpeft.steps.split_corpus import corpus_name

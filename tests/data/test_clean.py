@@ -6,7 +6,7 @@ from mtpeft.core import files as records
 from mtpeft.core.errors import UserError
 from mtpeft.data import tsv
 from mtpeft.data.clean import clean_pair, sentence_id
-from mtpeft.data.cleaning import UI_STRINGS
+from mtpeft.data.cleaning_options import UI_STRINGS
 from mtpeft.data.filters import Sides, first_filter
 from mtpeft.data.markup import same_masks, stripped
 from mtpeft.data.sentences import aligned_sentences, letters, words

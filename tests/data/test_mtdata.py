@@ -12,7 +12,7 @@ from mtpeft.config.load import load, merge
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import read_record
 from mtpeft.data.sources.mtdata.index import find_dataset
-from mtpeft.steps.divide_pair import divided
+from mtpeft.steps.decontaminate_pair import divided
 from mtpeft.steps.freshness import is_current
 from support.mtdata import ENGLISH, FILES, GERMAN, SPANISH, Datasets
 from support.sweep import STUDY as SMALL_STUDY

@@ -12,8 +12,8 @@ from mtpeft.core import files as records
 from mtpeft.core.errors import UserError
 from mtpeft.data import tsv
 from mtpeft.data.clean import clean_pair
-from mtpeft.data.cleaning import PROSE, UI_STRINGS
-from mtpeft.data.divide import divide_pair
+from mtpeft.data.cleaning_options import PROSE, UI_STRINGS
+from mtpeft.data.decontaminate import decontaminate_pair
 from mtpeft.data.markup import stripped
 from mtpeft.data.sentences import aligned_sentences, words
 from mtpeft.data.similarity import max_dice
@@ -174,7 +174,7 @@ def divide(folder: Path, **changes: Any) -> dict:
     settings = {"step_version": 3, "dev": 2, "test": 2, "train": None, "words": [1, 60], "near_duplicate": 0.6}
     settings |= {"written_in": "de", "languages": [["de", "en"]], **changes}
     split_corpus(settings, cleaned=[folder / "clean.tsv"], output=folder / "split.json")
-    divide_pair(
+    decontaminate_pair(
         {"step_version": 3, "near_duplicate": 0.6, "source": "de", "target": "en"},
         cleaned=folder / "clean.tsv",
         split=folder / "split.json",

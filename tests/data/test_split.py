@@ -8,7 +8,7 @@ import pytest
 from mtpeft.core import files
 from mtpeft.data import tsv
 from mtpeft.data.clean import sentence_id
-from mtpeft.data.divide import PARTS
+from mtpeft.data.decontaminate import PARTS
 from mtpeft.data.sentences import words
 from mtpeft.data.similarity import max_dice, nearest_references, normalised
 from mtpeft.data.sources.wheels import fetch_wheel
@@ -269,7 +269,7 @@ def test_blocks_do_not_change_the_result(monkeypatch):
     references += candidates[::-1]
     whole = max_dice(candidates, references), nearest_references(candidates, references)
     monkeypatch.setattr("mtpeft.data.similarity.CANDIDATES", 5)
-    monkeypatch.setattr("mtpeft.data.similarity.REFERENCES", 7)
+    monkeypatch.setattr("mtpeft.data.similarity.REFERENCES_AT_ONCE", 7)
     assert np.array_equal(max_dice(candidates, references), whole[0])
     assert np.array_equal(nearest_references(candidates, references), whole[1])
 

@@ -12,7 +12,7 @@ from mtpeft.core import files
 from mtpeft.data import tsv
 from mtpeft.data.subsets import choose_subset
 from mtpeft.steps.choose_subset import size_name, subset_file
-from mtpeft.steps.divide_pair import pair_folder
+from mtpeft.steps.decontaminate_pair import pair_folder
 from support.config import DEFAULT
 
 

@@ -12,7 +12,7 @@ from mtpeft.core.errors import UserError
 from mtpeft.core.files import read_record
 from mtpeft.data.test_sets import prepare_test_set
 from mtpeft.data.tsv import read_pairs
-from mtpeft.steps.divide_pair import pair_folder
+from mtpeft.steps.decontaminate_pair import pair_folder
 from support.config import DEFAULT
 from support.steps import other_splits
 from support.sweep import cell_name, copy, planned, run

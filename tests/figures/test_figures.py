@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mtpeft.analysis.tables import read_distances
+from mtpeft.analysis.read_tables import read_distances
 from mtpeft.config.figures import FIGURES
 from mtpeft.core.errors import UserError
 from mtpeft.core.languages import DISTANCES

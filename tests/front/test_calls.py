@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mtpeft.config.yaml_file import read_profile
-from mtpeft.core.errors import FOLDERS, TryAgainError, UserError, require_room, told_of
+from mtpeft.core.errors import FOLDERS, TryAgainError, UserError, require_room, user_error_of
 from mtpeft.front.snakemake import profile_file, require_cores, submits_jobs
 from support.sweep import ROOT, environment
 
@@ -149,7 +149,7 @@ def test_folders_that_are_links_count_as_what_they_lead_to(tmp_path: Path, monke
     ],
 )
 def test_failures_of_files_are_told_with_what_to_do(number: int, kind: type[Exception], said: str) -> None:
-    told = told_of(OSError(number, os.strerror(number), "a/file"))
+    told = user_error_of(OSError(number, os.strerror(number), "a/file"))
 
     assert type(told) is kind
     assert str(told).startswith(said)

@@ -248,4 +248,4 @@ def test_verify_says_which_files_are_damaged(finished: Path, tmp_path: Path) -> 
     for file in (weights, text):
         assert str(file.relative_to(folder)) in found.stdout
         assert not file.exists()
-    assert {"train", "divide_pair"} <= planned(folder).keys()
+    assert {"train", "decontaminate_pair"} <= planned(folder).keys()

@@ -15,8 +15,8 @@ from mtpeft.core.files import read_record
 from mtpeft.methods import METHODS
 from mtpeft.methods.base import UpdateHook
 from mtpeft.methods.budget import count
+from mtpeft.methods.open_tuned import open_tuned
 from mtpeft.methods.peft.adalora import start_ranks
-from mtpeft.methods.tuned import open_tuned
 from mtpeft.models.load import prepare_torch
 from mtpeft.training.finetune import finetune, save_tuned
 from support.method import Subject, batch, logits, write_base

@@ -18,7 +18,7 @@ from mtpeft.core.options import DecodingOptions
 from mtpeft.decoding.search import length_limits, translate
 from mtpeft.methods import METHODS
 from mtpeft.methods.base import UpdateHook
-from mtpeft.methods.tuned import open_tuned
+from mtpeft.methods.open_tuned import open_tuned
 from mtpeft.models.load import load_base, parameters, prepare_torch
 from mtpeft.models.precision import BasePrecision
 from mtpeft.training.finetune import save_tuned

@@ -15,8 +15,8 @@ from mtpeft.core.files import read_lines
 from mtpeft.core.options import DecodingOptions
 from mtpeft.data.token_arrays import model_inputs, read_arrays
 from mtpeft.decoding.search import length_limits, translate
+from mtpeft.methods.open_tuned import open_tuned
 from mtpeft.methods.sequence_prefix_adapter import PrefixedLayer, reads_first, target_prefix_length
-from mtpeft.methods.tuned import open_tuned
 from mtpeft.models.load import parameters, prepare_torch
 from mtpeft.training.finetune import require_room_for_prefix, save_tuned, training_texts
 from support.method import FAMILIES, Subject, batch, logits, sources, write_base

@@ -14,7 +14,7 @@ from transformers import AutoModelForSeq2SeqLM
 import mtpeft
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import read_record, write_record
-from mtpeft.methods.tuned import open_tuned
+from mtpeft.methods.open_tuned import open_tuned
 from mtpeft.models.load import load_base, prepare_torch
 from mtpeft.training.untrained import record_untrained
 from support.adapter import ADAPTER_FILE, FOLDER_TYPES, PEFT, WITH_EMBEDDINGS, base_folder, batch, build, logits

@@ -16,7 +16,7 @@ from mtpeft.config.load import load, merge
 from mtpeft.core.files import canonical, read_record, sha256_of, write_record
 from mtpeft.isolated.install import pins_of
 from mtpeft.steps.cells_of_studies import placed_cells, results_folder
-from mtpeft.steps.divide_pair import reference
+from mtpeft.steps.decontaminate_pair import reference
 from mtpeft.steps.freshness import scored_now
 from support.comet import CELL, ENCODER, SAMPLES, Comet, rows_of, write_hypotheses
 from support.findings import write_cell

@@ -10,7 +10,7 @@ from mtpeft.config.load import load, merge, validate
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import read_record
 from mtpeft.steps.cells_of_studies import placed_cells, results_folder
-from mtpeft.steps.divide_pair import reference
+from mtpeft.steps.decontaminate_pair import reference
 from mtpeft.steps.freshness import scored_now
 from support.comet import SAMPLES, rows_of, write_hypotheses
 from support.config import DEFAULT

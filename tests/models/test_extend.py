@@ -20,7 +20,7 @@ from mtpeft.data.encode import encode_pair
 from mtpeft.data.token_arrays import read_arrays
 from mtpeft.data.tsv import SentencePair, write_pairs
 from mtpeft.decoding.search import translate
-from mtpeft.methods.tuned import open_tuned
+from mtpeft.methods.open_tuned import open_tuned
 from mtpeft.models.architecture import NEW_ENTRIES
 from mtpeft.models.derived.extend import copy_extended
 from mtpeft.models.families import read_json
@@ -28,7 +28,7 @@ from mtpeft.models.load import load_base, prepare_torch
 from mtpeft.models.local import take_in_folder
 from mtpeft.models.tokenizer import detokenise, encode, open_tokenizer, special_tokens_of
 from mtpeft.steps.base_models import base_file
-from mtpeft.steps.divide_pair import pair_folder
+from mtpeft.steps.decontaminate_pair import pair_folder
 from mtpeft.steps.extend_model import run as extend_model
 from mtpeft.steps.freshness import current_records
 from mtpeft.steps.train import placed

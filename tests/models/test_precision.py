@@ -10,7 +10,7 @@ from torch import nn
 
 from mtpeft.core.files import read_record
 from mtpeft.methods import METHODS as REGISTRY
-from mtpeft.methods.tuned import open_tuned
+from mtpeft.methods.open_tuned import open_tuned
 from mtpeft.models.families import read_json, read_shape
 from mtpeft.models.load import load_base, parameters, prepare_torch
 from mtpeft.models.precision import WHOLE, BasePrecision, is_packed

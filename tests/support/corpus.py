@@ -8,7 +8,7 @@ from typing import Any
 
 from mtpeft.core import files
 from mtpeft.data.clean import clean_pair
-from mtpeft.data.divide import divide_pair
+from mtpeft.data.decontaminate import decontaminate_pair
 from mtpeft.data.sources.wheels import fetch_wheel
 from mtpeft.data.split import split_corpus
 
@@ -130,7 +130,7 @@ def clean_one(folder: Path, source: str) -> None:
 def split_one(folder: Path, source: str, others: Sequence[Path] = ()) -> None:
     """The parts of one pair, with the folder's split and those of other corpora."""
     settings = {"step_version": 1, "near_duplicate": 0.6, "source": source, "target": "en"}
-    divide_pair(
+    decontaminate_pair(
         settings,
         cleaned=folder / f"{source}.tsv",
         split=folder / "split.json",

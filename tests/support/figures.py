@@ -6,8 +6,8 @@ from itertools import product
 from pathlib import Path
 
 from mtpeft.analysis.other_pairs import others_columns
+from mtpeft.analysis.read_tables import System, read_systems
 from mtpeft.analysis.summary import summary_columns
-from mtpeft.analysis.tables import System, read_systems
 from mtpeft.config.figures import FIGURES
 from mtpeft.figures.base import FigureData
 from mtpeft.figures.draw import draw_figure

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from mtpeft.analysis.tables import read_distances
+from mtpeft.analysis.read_tables import read_distances
 from mtpeft.cells import Cell
 from mtpeft.core.languages import DISTANCES
 from support.findings import Quality

@@ -40,4 +40,4 @@ def rate_search_inputs(configuration: Configuration, labels: dict[str, str]) -> 
 
 def other_splits(configuration: Configuration, labels: dict[str, str]) -> list[str]:
     """Splits and test sets of others from which a pair's text is kept apart."""
-    return list(inputs_of("divide_pair", configuration, labels["pair"])["others"])
+    return list(inputs_of("decontaminate_pair", configuration, labels["pair"])["others"])

@@ -5,7 +5,7 @@ from pathlib import Path
 from mtpeft.config.corpora import anchor_pairs
 from mtpeft.config.schema import Configuration
 from mtpeft.core.files import sha256_of, write_lines, write_record
-from mtpeft.steps.divide_pair import pair_folder
+from mtpeft.steps.decontaminate_pair import pair_folder
 from mtpeft.steps.split_corpus import split_file
 from support.steps import params_of
 
@@ -21,5 +21,5 @@ def write_text_records(configuration: Configuration, pair: str) -> None:
         write_record(cleaned.with_suffix(".json"), {"params": params, "inputs": {}, "sha256": sha256_of(cleaned)})
     write_record(split, {"params": params_of("split_corpus", configuration, corpus)})
     inputs = {"cleaned": sha256_of(folder / "clean.tsv"), "split": sha256_of(split), "others": []}
-    divided = {"params": params_of("divide_pair", configuration, pair), "inputs": inputs, "sha256": {}}
+    divided = {"params": params_of("decontaminate_pair", configuration, pair), "inputs": inputs, "sha256": {}}
     write_record(folder / "parts.json", divided)

@@ -13,7 +13,7 @@ from mtpeft.core.files import write_record
 from mtpeft.core.options import DecodingOptions
 from mtpeft.data.token_arrays import model_inputs, read_arrays
 from mtpeft.decoding.search import translate
-from mtpeft.methods.tuned import open_tuned
+from mtpeft.methods.open_tuned import open_tuned
 from mtpeft.metrics.chrf import corpus_chrf as chrf
 from mtpeft.models.families import family_in
 from mtpeft.models.load import load_base, prepare_torch

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from mtpeft.core.files import canonical, read_record
 from mtpeft.data.token_arrays import IGNORED, read_arrays
-from mtpeft.training import peft_model
+from mtpeft.training import build_model
 from mtpeft.training.batches import BatchOrder
 from mtpeft.training.finetune import plan_of, prepare_training, stage_models
 from mtpeft.training.loop import TrainingRun, TrainingTask, _update, evaluation_steps
@@ -232,8 +232,8 @@ def test_whole_record_is_valid(sweep: Path, tmp_path: Path, kind: str) -> None:
 def test_a_count_that_is_not_what_was_built_is_a_fault(
     sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = peft_model.parameters
-    monkeypatch.setattr(peft_model, "parameters", lambda model: (real(model)[0], real(model)[1] + 1))
+    real = build_model.parameters
+    monkeypatch.setattr(build_model, "parameters", lambda model: (real(model)[0], real(model)[1] + 1))
     with pytest.raises(AssertionError, match=r"counted \d+ trained of \d+ parameters, built \d+"):
         train_cell(sweep, tmp_path, SETTINGS["lora"])
     assert not (tmp_path / "train.json").exists()

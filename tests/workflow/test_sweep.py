@@ -163,7 +163,7 @@ CHANGES = {
             "pairs": {"it-en": {"corpus": "interface"}},
             "studies": {"languages": {"pairs": ["es-en", "de-en", "it-en"]}},
         },
-        {"clean_pair": 1, "divide_pair": 1, "choose_subset": 1, "encode_pair": 1, "encode_test_set": 1}
+        {"clean_pair": 1, "decontaminate_pair": 1, "choose_subset": 1, "encode_pair": 1, "encode_test_set": 1}
         | {"train": 1, "decode": 1, "score": 1, "collect_scores": 1, "collect_all_scores": 1},
     ),
     "a study added": (

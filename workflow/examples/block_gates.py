@@ -12,7 +12,7 @@ block_gates_adapter.py, beside it, is imported when a model is built or opened.
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
-from mtpeft.methods.base import Method, Sizes, TargetModule, TrainedMethodOptions
+from mtpeft.methods.base import Method, ModuleSizes, TargetModule, TrainedMethodOptions
 from mtpeft.models.architecture import ModelShape
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def gate_targets(shape: ModelShape, options: BlockGatesOptions) -> Sequence[Targ
     return [TargetModule.fixed(module, 1) for module in (*outputs, *shape.feed_forwards)]
 
 
-def insert_gates(model: "nn.Module", sizes: Sizes, options: BlockGatesOptions) -> "nn.Module":
+def insert_gates(model: "nn.Module", sizes: ModuleSizes, options: BlockGatesOptions) -> "nn.Module":
     """Multiply what the target modules put out by factors that are one at first."""
     from block_gates_adapter import BlockGatesConfig
 

@@ -17,8 +17,8 @@ from typing import Any
 from pydantic import Field
 
 from mtpeft.core.errors import UserError
-from mtpeft.core.forms import Language
 from mtpeft.core.section import Section
+from mtpeft.core.value_types import Language
 from mtpeft.data.readers.base import Line
 from mtpeft.data.sources.base import Languages, Message, Params, Source
 

@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from mtpeft.core.errors import StoppedError, TryAgainError, UserError, told_of
+from mtpeft.core.errors import StoppedError, TryAgainError, UserError, user_error_of
 from mtpeft.core.process import die_with_parent
 from mtpeft.forkserver.client import run_in_fork
 from mtpeft.front import commands as front
@@ -78,7 +78,7 @@ def _run(given: argparse.Namespace) -> int | None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        if (told := told_of(error)) is error:
+        if (told := user_error_of(error)) is error:
             raise
         raise told from error
 

@@ -10,7 +10,7 @@ results/<study file>/. Wildcards here are labels with their digests.
 rule data:
     """The text of all pairs, and nothing else."""
     input:
-        divide_pair.divided(CONFIGURATION, CONFIGURATION.pairs),
+        decontaminate_pair.divided(CONFIGURATION, CONFIGURATION.pairs),
 
 
 rule fetch_wheel:
@@ -114,10 +114,10 @@ rule split_corpus:
         "exec python -m mtpeft split_corpus --params {params.params:q} --cleaned {input:q} --record {output:q} > {log:q} 2>&1"
 
 
-rule divide_pair:
+rule decontaminate_pair:
     """Divide a pair's text and take out of each part what stands, or nearly stands, in dev or test of any corpus."""
     input:
-        inputs_of("divide_pair"),
+        inputs_of("decontaminate_pair"),
     output:
         train="data/pairs/{pair}/train.tsv",
         dev="data/pairs/{pair}/dev.tsv",
@@ -125,18 +125,18 @@ rule divide_pair:
         pretrain="data/pairs/{pair}/pretrain.tsv",
         record="data/pairs/{pair}/parts.json",
     log:
-        "logs/divide_pair/{pair}.log",
+        "logs/decontaminate_pair/{pair}.log",
     benchmark:
-        "benchmarks/divide_pair/{pair}.tsv"
+        "benchmarks/decontaminate_pair/{pair}.tsv"
     priority: FIRST
     conda:
         "../../envs/workflow.yaml"
     params:
-        params=params_of("divide_pair"),
-        inputs=options_of("divide_pair"),
+        params=params_of("decontaminate_pair"),
+        inputs=options_of("decontaminate_pair"),
         folder=subpath(output.record, parent=True),
     shell:
-        "exec python -m mtpeft divide_pair --params {params.params:q} {params.inputs} "
+        "exec python -m mtpeft decontaminate_pair --params {params.params:q} {params.inputs} "
         "--folder {params.folder:q} --record {output.record:q} > {log:q} 2>&1"
 
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from mtpeft.analysis.csv_files import Interval, csv_text, rows_of
+from mtpeft.analysis.read_tables import Setting
 from mtpeft.analysis.score_tables import DIVERGED, MISSING
-from mtpeft.analysis.tables import Setting
 from mtpeft.cells import DIMENSIONS, Cell
 from mtpeft.core.files import read_record, write_text
 

@@ -27,10 +27,10 @@ import numpy as np
 from mtpeft.analysis.csv_files import csv_text
 from mtpeft.analysis.estimates import Term, contrast, matched_seeds
 from mtpeft.analysis.p_values import interval, p_two_sided
+from mtpeft.analysis.read_tables import COSTS, difference_column
 from mtpeft.analysis.resampling import Scored
 from mtpeft.analysis.score_tables import MISSING, SCORED_PAIR, TEST_SET, cost_row, with_scored_pair
 from mtpeft.analysis.systems import CellMetrics, Sample, ScoredRun, SystemRuns, read_run, read_runs
-from mtpeft.analysis.tables import COSTS, difference_column
 from mtpeft.cells import DIMENSIONS, Cell, OnPair
 from mtpeft.config.studies import system_labels, untouched
 from mtpeft.core.files import write_text
@@ -39,13 +39,13 @@ from mtpeft.metrics.base import ALWAYS, DEFAULT_METRIC, METRICS, in_order
 
 Key = tuple[str, ...]
 LABELS = DIMENSIONS[:5]
-REFERENCES = ("full", "none")
+COMPARED_WITH = ("full", "none")
 COUNTED_COLUMNS = ("training_pairs", "seeds", "step_zero", "diverged", "missing", "trained_share", "places")
 
 
 def estimates_in(metrics: Sequence[str]) -> tuple[str, ...]:
     """Estimates in these metrics: scores, then differences to full fine-tuning and to the untouched model."""
-    return (*metrics, *(difference_column(metric, to) for metric in metrics for to in REFERENCES))
+    return (*metrics, *(difference_column(metric, to) for metric in metrics for to in COMPARED_WITH))
 
 
 def is_difference(estimate: str) -> bool:

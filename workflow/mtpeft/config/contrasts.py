@@ -20,9 +20,9 @@ from mtpeft.core.languages import main_language
 from mtpeft.methods import METHODS
 
 FULL = "full"
-REFERENCES = ("none", "scratch")
+SANITY_CHECK_REFERENCES = ("none", "scratch")
 """Reference rows that full fine-tuning must beat for a comparison with it to mean something."""
-UNTRAINED = ("scratch", "retrieval")
+WITHOUT_PRETRAINING = ("scratch", "retrieval")
 """Reference rows that know nothing of the pre-training of a model."""
 ENGLISH = "en"
 ContrastParams = dict[str, Any]
@@ -145,7 +145,7 @@ def full_fine_tuning_checks(configuration: Configuration) -> list[ContrastParams
     found = []
     for (model, pair, size, method, budget), seeds in systems.items():
         references = {"none": (ANY, "none", ANY), "scratch": (size, "scratch", budget)}
-        for name in REFERENCES if method == FULL and len(members_of(pair)) == 1 else ():
+        for name in SANITY_CHECK_REFERENCES if method == FULL and len(members_of(pair)) == 1 else ():
             reference = (model, pair, *references[name])
             common = _common_seeds(seeds, systems.get(reference, []))
             if common:
@@ -167,7 +167,7 @@ def untouched_checks(configuration: Configuration) -> list[ContrastParams]:
     )
     for labels, (model, pair) in product(by_size, _untouched_models(systems)):
         (other, on, size, method, _), key = labels, (model, pair, labels[3])
-        if method in UNTRAINED and on == pair and other in (model, ANY) and key not in found:
+        if method in WITHOUT_PRETRAINING and on == pair and other in (model, ANY) and key not in found:
             seen = exposure_of(configuration, model, pair)
             sides = {"untouched": (model, pair, ANY, NONE, ANY), "other": labels}
             blocks = {side: system_block(systems, *own) for side, own in sides.items()}

@@ -16,9 +16,9 @@ from mtpeft.config.messages import named_twice
 from mtpeft.config.models import origin_of, vocabulary_pairs
 from mtpeft.config.pairs import pair_languages
 from mtpeft.core.errors import UserError
-from mtpeft.core.forms import Language, Share
 from mtpeft.core.languages import is_language
 from mtpeft.core.section import Section
+from mtpeft.core.value_types import Language, Share
 from mtpeft.core.wording import listed, together
 from mtpeft.data.readers import READERS
 from mtpeft.data.sources import SOURCES

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from mtpeft.config.learning_rates import RATE, RATES, SEARCH
-from mtpeft.core.forms import PATTERNS
+from mtpeft.core.value_types import PATTERNS
 from mtpeft.core.wording import did_you_mean, listed
 from mtpeft.methods.peft.refused import REFUSED
 

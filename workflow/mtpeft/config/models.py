@@ -13,10 +13,10 @@ from mtpeft.config.messages import named_twice
 from mtpeft.config.pairs import pair_languages
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import canonical, found_path
-from mtpeft.core.forms import HUB_MODEL, Language, Probability
 from mtpeft.core.languages import match
 from mtpeft.core.options import PrecisionOptions
 from mtpeft.core.section import Section, later
+from mtpeft.core.value_types import HUB_MODEL, Language, Probability
 from mtpeft.core.wording import listed, unknown
 from mtpeft.models.architecture import ModelShape, extended_shape
 from mtpeft.models.config_json import read_folder_shape

@@ -12,9 +12,9 @@ from pydantic import Field
 
 from mtpeft.cells import JOIN, Cell, members_of
 from mtpeft.core.errors import UserError
-from mtpeft.core.forms import Language
 from mtpeft.core.languages import is_language
 from mtpeft.core.section import Section
+from mtpeft.core.value_types import Language
 from mtpeft.core.wording import unknown
 
 if TYPE_CHECKING:

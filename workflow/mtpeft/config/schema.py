@@ -23,9 +23,9 @@ from mtpeft.config.rate_search import RateSearch
 from mtpeft.config.sizes import Size
 from mtpeft.config.studies import Study
 from mtpeft.config.study_file import ALONE
-from mtpeft.core.forms import Share
 from mtpeft.core.options import DecodingOptions, TrainingOptions
 from mtpeft.core.section import Section
+from mtpeft.core.value_types import Share
 from mtpeft.data.readers import READERS
 from mtpeft.data.sources import SOURCES
 from mtpeft.methods import METHODS

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mtpeft.cells import JOIN, LABEL_PATTERN
+from mtpeft.core.files import PROJECT
 
-DEFAULT_FILE = Path(__file__).resolve().parents[3] / "config.yaml"
+DEFAULT_FILE = PROJECT.resolve() / "config.yaml"
 ALONE = "config"
 TAKEN = ("cells", "models", "rates", "failed", "figures", "tables", "preview")
 """Names of folders in `results` that are no study files: those of all study files, and those of earlier versions."""

@@ -62,7 +62,7 @@ FOLDERS = ("results", "data", "logs", "benchmarks", ".snakemake")
 TRIED_BYTES = 65536
 
 
-def told_of(error: OSError) -> Exception:
+def user_error_of(error: OSError) -> Exception:
     """The error in a sentence with its remedy, for those that are no fault of the program; others stay as they are."""
     file = f"{error.filename} can't be read or written" if error.filename else "Writing has failed"
     if said := PASSING.get(error.errno or 0):
@@ -87,7 +87,7 @@ def require_room(folders: Iterable[str] = FOLDERS) -> None:
             _write_into(folder if folder.is_dir() else folder.parent)
         except OSError as error:
             told = OSError(error.errno, os.strerror(error.errno or 0), str(folder))
-            raise told_of(told) from error
+            raise user_error_of(told) from error
 
 
 def _write_into(folder: Path) -> None:

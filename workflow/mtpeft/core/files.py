@@ -164,6 +164,3 @@ def _kind(content: Any) -> str:
 def found_path(path: str) -> Path:
     """A path from the working directory or, where there is nothing, from the project's own folder."""
     return Path(path) if Path(path).exists() or not (PROJECT / path).exists() else PROJECT / path
-
-
-PROJECT = Path(__file__).parents[3]

@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from mtpeft.core.forms import Probability
 from mtpeft.core.section import Section, later
+from mtpeft.core.value_types import Probability
 
 
 class TrainingOptions(Section):

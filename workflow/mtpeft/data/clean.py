@@ -10,7 +10,7 @@ from typing import Any
 from mtpeft.core import files
 from mtpeft.core.warnings import warn
 from mtpeft.data import tsv
-from mtpeft.data.cleaning import Cleaning
+from mtpeft.data.cleaning_options import Cleaning
 from mtpeft.data.filters import KEYS, Sides, first_filter
 from mtpeft.data.language_identification import side_warnings
 from mtpeft.data.markup import MASKED, same_masks, stripped

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from mtpeft.data.cleaning import Cleaning
+from mtpeft.data.cleaning_options import Cleaning
 from mtpeft.data.language_identification import probability_of, share_in_script
 from mtpeft.data.markup import LEFTOVER, TOKEN
 from mtpeft.data.sentences import letters, words

@@ -13,7 +13,7 @@ GRAM = 4
 NEAR_DUPLICATE = 0.6
 """Similarity from which on two sentences are near-duplicates, unless the configuration says otherwise."""
 CANDIDATES = 500
-REFERENCES = 10_000
+REFERENCES_AT_ONCE = 10_000
 """How many candidates and references are compared at once: three matrices of 20 MB, however large the corpus."""
 
 
@@ -71,8 +71,8 @@ def nearest_references(candidates: Sequence[str], references: Sequence[str]) -> 
 
 def _blocks(candidates: Sequence[str], references: Sequence[str]) -> Iterator[tuple[slice, int, np.ndarray]]:
     """Compute the similarities in blocks: candidates, first reference, and scores [candidates, references]."""
-    for first in range(0, len(references), REFERENCES):
-        reference_grams = [grams(text) for text in references[first : first + REFERENCES]]
+    for first in range(0, len(references), REFERENCES_AT_ONCE):
+        reference_grams = [grams(text) for text in references[first : first + REFERENCES_AT_ONCE]]
         vocabulary = {gram: index for index, gram in enumerate(sorted(set().union(*reference_grams)))}
         columns = _incidence(reference_grams, vocabulary).T.tocsr()
         reference_sizes = np.array([len(found) for found in reference_grams], dtype=np.float32)

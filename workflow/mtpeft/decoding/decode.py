@@ -17,8 +17,8 @@ from mtpeft.data.token_counts import loss_warnings, read_counts
 from mtpeft.decoding.hypotheses import DecodingOutcome, write_decode_record, write_hypotheses
 from mtpeft.decoding.search import count_at_limit, translate, with_room_beside_prefix
 from mtpeft.methods import bring_in_for
+from mtpeft.methods.open_tuned import open_tuned
 from mtpeft.methods.task_ids import set_task_ids, task_id_of
-from mtpeft.methods.tuned import open_tuned
 from mtpeft.models.load import prepare_torch
 from mtpeft.models.precision import precision_of
 from mtpeft.models.tokenizer import detokenise, open_tokenizer, special_tokens_of

@@ -31,8 +31,8 @@ from mtpeft.core.records import RepresentationRecord
 from mtpeft.data.token_arrays import IGNORED, TokenPairs, cut, model_inputs, read_arrays
 from mtpeft.methods import bring_in_for
 from mtpeft.methods.encoder_input_adapter import prompt_length
+from mtpeft.methods.open_tuned import open_tuned
 from mtpeft.methods.sequence_prefix_adapter import target_prefix_length
-from mtpeft.methods.tuned import open_tuned
 from mtpeft.models.architecture import side_of
 from mtpeft.models.families import read_shape
 from mtpeft.models.load import prepare_torch

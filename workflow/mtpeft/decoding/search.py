@@ -14,7 +14,7 @@ import torch
 from accelerate.utils.memory import clear_device_cache
 from torch import nn
 
-from mtpeft.core.failures import is_out_of_memory
+from mtpeft.core.machine_failures import is_out_of_memory
 from mtpeft.core.options import DecodingOptions
 from mtpeft.data.token_arrays import cut, padded
 from mtpeft.decoding.greedy import before_end, greedy_search

@@ -15,8 +15,8 @@ from mtpeft.core.options import DecodingOptions
 from mtpeft.data.normalisation import normalised_line
 from mtpeft.decoding.search import translate
 from mtpeft.methods import bring_in_for
+from mtpeft.methods.open_tuned import open_tuned
 from mtpeft.methods.task_ids import set_task_ids, task_id_of
-from mtpeft.methods.tuned import open_tuned
 from mtpeft.models.load import prepare_torch
 from mtpeft.models.precision import BasePrecision, precision_of
 from mtpeft.models.tokenizer import (

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mtpeft.analysis.tables import System
+from mtpeft.analysis.read_tables import System
 from mtpeft.config.figures import ConfiguredFigure
 from mtpeft.figures.plotting.panels import Drawing
 from mtpeft.figures.plotting.style import Style

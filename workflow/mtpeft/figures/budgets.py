@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from mtpeft.analysis.tables import System
+from mtpeft.analysis.read_tables import System
 from mtpeft.cells import NATIVE
 from mtpeft.figures.base import Figure, FigureData
 from mtpeft.figures.plotting.label_placement import label_beside, label_end

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mtpeft.analysis.tables import Setting, System
+from mtpeft.analysis.read_tables import Setting, System
 from mtpeft.cells import ANY
 from mtpeft.figures.base import Figure, FigureData
 from mtpeft.figures.plotting.method_lines import draw_size_lines, pairs_by_size

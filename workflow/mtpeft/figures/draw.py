@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mtpeft.analysis.tables import System, read_systems
+from mtpeft.analysis.read_tables import System, read_systems
 from mtpeft.config.figures import FIGURES
 from mtpeft.core.errors import UserError
 from mtpeft.core.registry import bring_in

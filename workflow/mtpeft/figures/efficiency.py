@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from mtpeft.analysis.tables import Interval, Setting, System
+from mtpeft.analysis.read_tables import Interval, Setting, System
 from mtpeft.figures.base import Figure, FigureData
 from mtpeft.figures.plotting.panels import (
     Drawing,

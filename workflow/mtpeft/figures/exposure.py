@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from mtpeft.analysis.tables import Setting
+from mtpeft.analysis.read_tables import Setting
 from mtpeft.cells import ANY
 from mtpeft.config.pretraining import ORDER, exposure_of
 from mtpeft.config.schema import Configuration

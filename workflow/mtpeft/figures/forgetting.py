@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mtpeft.analysis.tables import Interval, System, read_systems
+from mtpeft.analysis.read_tables import Interval, System, read_systems
 from mtpeft.config.figures import OTHERS_TABLE
 from mtpeft.figures.base import Figure, FigureData
 from mtpeft.figures.plotting.method_lines import NARROW, draw_share_lines

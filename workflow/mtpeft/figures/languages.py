@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mtpeft.analysis.tables import System, distances_of_languages
+from mtpeft.analysis.read_tables import System, distances_of_languages
 from mtpeft.cells import NATIVE
 from mtpeft.config.schema import Configuration
 from mtpeft.core.files import sha256_of
@@ -27,7 +27,7 @@ from mtpeft.figures.plotting.selection import (
     PanelRow,
     full_method,
     gap_of,
-    is_untouched,
+    kept_untouched,
     panel_name,
     tuned_methods,
 )
@@ -152,7 +152,7 @@ def _draw_panel(
             continue
         shift = side_by_side(methods.index(system.method), len(methods), reach)
         lacking = gap_of(system) or (gap_of(full[pair]) if pair in full else MISSING)
-        point = Point(places[pair] + shift, system.minus_full, lacking, is_untouched(system))
+        point = Point(places[pair] + shift, system.minus_full, lacking, kept_untouched(system))
         draw_point(axes, point, styles[system.method])
         marks.append((point, styles[system.method]))
         if point.value and system.method == methods[-1]:

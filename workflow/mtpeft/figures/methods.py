@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mtpeft.analysis.tables import Interval, Setting, System
+from mtpeft.analysis.read_tables import Interval, Setting, System
 from mtpeft.cells import NATIVE
 from mtpeft.figures.base import Figure, FigureData
 from mtpeft.figures.plotting.panels import (

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from mtpeft.analysis.tables import Setting, System
+from mtpeft.analysis.read_tables import Setting, System
 from mtpeft.cells import ANY
 from mtpeft.figures.base import Figure, FigureData
 from mtpeft.figures.plotting.panels import Drawing, grid, nothing_yet

@@ -11,7 +11,7 @@ from mtpeft.figures.base import Figure, FigureData
 from mtpeft.figures.plotting.label_placement import label_end
 from mtpeft.figures.plotting.panels import Coverage, Drawing, Point, draw_series, grid, nothing_yet, side_by_side
 from mtpeft.figures.plotting.reference_lines import DASHES, name_with_gaps
-from mtpeft.figures.plotting.selection import REFERENCES, PanelRow, budget_shares, fits, panel_name
+from mtpeft.figures.plotting.selection import REFERENCE_ROWS, PanelRow, budget_shares, fits, panel_name
 from mtpeft.figures.plotting.style import TWO_COLUMNS, Style, method_styles
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def _draw(data: FigureData, cells: Sequence[CellRanks], styles: dict[str, Style]
 
 def _rows(cells: Sequence[CellRanks]) -> list[PanelRow]:
     """Return the settings of the tuned cells with their budgets; a setting whose methods all have one size has none."""
-    tuned = [cell for cell in cells if cell.method not in REFERENCES]
+    tuned = [cell for cell in cells if cell.method not in REFERENCE_ROWS]
     sized = {(cell.setting, cell.budget) for cell in tuned if cell.budget not in EVERYWHERE}
     alone = {cell.setting for cell in tuned} - {setting for setting, _ in sized}
     return sorted([*sized, *((setting, "") for setting in alone)])
@@ -77,7 +77,7 @@ def _draw_side(axes: "Axes", lines: Sequence[LayerLine], side: str, styles: dict
     shifts = _shifts(lines, side)
     for line in (line for line in lines if line.ranks):
         style, ranks = styles[line.method], line.ranks[side]
-        if line.method in REFERENCES:
+        if line.method in REFERENCE_ROWS:
             means = [rank.mean for rank in ranks]
             axes.plot(range(1, len(means) + 1), means, color=style.colour, linestyle=DASHES[line.method], zorder=2.5)
         else:
@@ -94,7 +94,7 @@ def _layers(lines: Sequence[LayerLine], side: str) -> int:
 
 def _shifts(lines: Sequence[LayerLine], side: str) -> dict[tuple[str, str], float]:
     """Return how far each tuned system is moved along x, so that all bars show."""
-    tuned = [(line.method, line.budget) for line in lines if line.ranks and line.method not in REFERENCES]
+    tuned = [(line.method, line.budget) for line in lines if line.ranks and line.method not in REFERENCE_ROWS]
     reach = max(1, _layers(lines, side) - 1)
     return {system: side_by_side(rank, len(tuned), reach) for rank, system in enumerate(tuned)}
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mtpeft.config.schema import configuration_type
-from mtpeft.core.files import write_text
+from mtpeft.core.files import PROJECT, write_text
 from mtpeft.core.text_tables import table
 from mtpeft.front.commands import COMMANDS, Command
 from mtpeft.methods import METHODS
@@ -20,8 +20,7 @@ from mtpeft.methods.base import Method
 from mtpeft.methods.peft.refused import REFUSED
 from mtpeft.steps.step import STEPS
 
-ROOT = Path(__file__).parents[3]
-DOCS = ROOT / "workflow" / "docs"
+DOCS = PROJECT / "workflow" / "docs"
 PART = re.compile(r"(<!-- generated: ([\w ]+) -->\n).*?(<!-- end -->)", flags=re.DOTALL)
 NOTHING = "–"
 
@@ -292,7 +291,7 @@ def steps_part() -> str:
 
 def make_part() -> str:
     """The targets of the Makefile."""
-    text = (ROOT / "Makefile").read_text(encoding="utf-8")
+    text = (PROJECT / "Makefile").read_text(encoding="utf-8")
     targets = re.findall(r"(?m)^([a-z-]+):.*?## (.+)$", text)
     return table(("command", "what it does"), ((f"`make {name}`", _cell(summary)) for name, summary in targets))
 

@@ -34,8 +34,8 @@ from mtpeft.front.export_page import (
     set_tokenizer,
     translated_by_ctranslate2,
 )
+from mtpeft.methods.open_tuned import open_tuned
 from mtpeft.methods.task_ids import set_task_ids, task_id_of, task_modules
-from mtpeft.methods.tuned import open_tuned
 from mtpeft.models.load import STAGED_BASE, load_base
 from mtpeft.models.tokenizer import LossWarning, PairTokenizer, special_tokens_of
 

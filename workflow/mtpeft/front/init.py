@@ -15,8 +15,8 @@ from mtpeft.config.pretraining import languages_read
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import rate_classes
 from mtpeft.core.errors import UserError
-from mtpeft.core.forms import HUB_NAME
 from mtpeft.core.languages import is_language, same_language
+from mtpeft.core.value_types import HUB_NAME
 from mtpeft.core.wording import listed
 from mtpeft.data.clean import MUCH, Cleaned, clean_messages
 from mtpeft.data.filters import KEYS

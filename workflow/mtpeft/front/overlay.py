@@ -12,7 +12,7 @@ import yaml
 
 from mtpeft.cells import RESERVED
 from mtpeft.config.load import DEFAULT_FILE, read_yaml
-from mtpeft.data.cleaning import PROSE
+from mtpeft.data.cleaning_options import PROSE
 
 BATCH_TOKENS, EPOCHS = 2048, 12
 MOST_THREADS = 8

@@ -19,7 +19,7 @@ from mtpeft.core.warnings import recorded_warnings, warn
 from mtpeft.data.token_counts import Counts, loss_warnings, read_counts
 from mtpeft.decoding.first_translations import doubt_lines, first_translations_lines
 from mtpeft.front.status import finished_records
-from mtpeft.steps import describe_text, divide_pair, search_rate
+from mtpeft.steps import decontaminate_pair, describe_text, search_rate
 from mtpeft.steps.cells_of_studies import placed_cells, placed_others, preview_folder, start_records
 
 REPORT_SECONDS = 60.0
@@ -204,7 +204,7 @@ def text_warnings(configuration: Configuration) -> list[str]:
 
     Records and token arrays that are not there yet have none.
     """
-    recorded = recorded_warnings(map(Path, divide_pair.text_records(configuration)))
+    recorded = recorded_warnings(map(Path, decontaminate_pair.text_records(configuration)))
     return [*recorded, *(warning for file in _arrays(configuration) for warning in loss_warnings(_counts(file), file))]
 
 

@@ -13,7 +13,7 @@ from mtpeft.core.files import PROJECT, publish_folder, read_record, sha256_of, w
 from mtpeft.core.records import DataRecord, HeldOutRecord
 from mtpeft.models.config_json import DATA_RECORD, TRAINING_RECORD
 from mtpeft.steps.base_models import base_file
-from mtpeft.steps.divide_pair import pair_folder
+from mtpeft.steps.decontaminate_pair import pair_folder
 from mtpeft.steps.split_corpus import split_file
 
 SHIPPED = PROJECT / "workflow" / "models"

@@ -19,10 +19,10 @@ import psutil
 
 from mtpeft.config.yaml_file import read_profile
 from mtpeft.core.errors import UserError
+from mtpeft.core.files import PROJECT
 from mtpeft.core.wording import listed
 
-ROOT = Path(__file__).parents[3]
-PROFILES = ROOT / "workflow" / "profiles"
+PROFILES = PROJECT / "workflow" / "profiles"
 LOCAL = "local"
 CORES = re.compile(r"(--cores|--jobs|-c|-j)(?:=|(?=-?\d)|$)(.*)")
 """An option that says how many jobs may run at once, and the number where it stands in the same word."""
@@ -39,7 +39,7 @@ def snakemake_command(overlays: Sequence[Path], options: Sequence[str], profile:
         UserError: there is no such profile.
     """
     files = ["--configfile", *map(str, overlays)] if overlays else []
-    program = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
+    program = [sys.executable, "-m", "snakemake", "--snakefile", str(PROJECT / "Snakefile")]
     return [*program, "--workflow-profile", str(profile_file(profile).parent), *files, *options, "--"]
 
 
@@ -99,7 +99,7 @@ class Events:
     @property
     def variables(self) -> dict[str, str]:
         """Environment with which Snakemake finds the plugin, whether the project is installed or not."""
-        places = [str(ROOT / "workflow"), *filter(None, [os.environ.get("PYTHONPATH")])]
+        places = [str(PROJECT / "workflow"), *filter(None, [os.environ.get("PYTHONPATH")])]
         return {"PYTHONPATH": os.pathsep.join(places)}
 
     def job_counts(self) -> dict[str, int]:

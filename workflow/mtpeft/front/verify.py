@@ -10,7 +10,7 @@ from mtpeft.config.schema import Configuration
 from mtpeft.core.checksums import MADE_IN, made_by, record_of, require_whole
 from mtpeft.core.errors import DamagedError
 from mtpeft.core.files import read_if_whole
-from mtpeft.steps import clean_pair, decode, divide_pair, search_rate
+from mtpeft.steps import clean_pair, decode, decontaminate_pair, search_rate
 from mtpeft.steps.cells_of_studies import placed_cells, placed_others
 from mtpeft.steps.split_corpus import split_file
 from mtpeft.steps.step import flat
@@ -43,9 +43,9 @@ def _files_read(configuration: Configuration, cell: Cell) -> Iterator[str]:
     """Files that a cell is trained from, decoded from and scored with, and those above them."""
     yield from flat(search_rate.training_files(configuration, cell))
     for pair in cell.members:
-        own, folder = replace(cell, pair=pair), divide_pair.pair_folder(configuration, pair)
+        own, folder = replace(cell, pair=pair), decontaminate_pair.pair_folder(configuration, pair)
         yield from flat(decode.inputs(configuration, own))
-        yield from divide_pair.references(configuration, pair)
+        yield from decontaminate_pair.references(configuration, pair)
         yield from clean_pair.archives(configuration, pair)
         yield split_file(configuration, configuration.pairs[pair].corpus)
         yield from (f"{folder}/{name}.json" for name in ("clean", "parts"))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
-from mtpeft.methods.base import Method, Sizes, TargetModule, TrainedMethodOptions
+from mtpeft.methods.base import Method, ModuleSizes, TargetModule, TrainedMethodOptions
 from mtpeft.methods.prompt import encoder_of
 from mtpeft.models.architecture import ModelShape
 
@@ -22,7 +22,7 @@ def adalink_targets(shape: ModelShape, options: AdaLinkOptions) -> Sequence[Targ
     return [TargetModule(module=encoder_of(shape), base=0, per_size=2 * shape.d_model, max_size=shape.d_model)]
 
 
-def insert_adalink(model: "nn.Module", sizes: Sizes, options: AdaLinkOptions) -> "nn.Module":
+def insert_adalink(model: "nn.Module", sizes: ModuleSizes, options: AdaLinkOptions) -> "nn.Module":
     """Let the encoder read its embeddings through a residual that changes nothing at first."""
     from mtpeft.methods.adalink_adapter import AdaLinkConfig
     from mtpeft.methods.base_adapter import insert_adapter

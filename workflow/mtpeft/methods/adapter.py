@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field, PositiveFloat
 
 from mtpeft.core.section import later
-from mtpeft.methods.base import Method, Sizes, TargetModule, TrainedMethodOptions
+from mtpeft.methods.base import Method, ModuleSizes, TargetModule, TrainedMethodOptions
 from mtpeft.methods.embeddings import EMBEDDINGS_OPTION, beside_embeddings, embedding_targets
 from mtpeft.models.architecture import ModelShape, side_of
 
@@ -64,7 +64,7 @@ def adapter_targets(shape: ModelShape, options: AdapterOptions) -> Sequence[Targ
     return [*adapters, *embedding_targets(shape, wanted=options.embeddings)]
 
 
-def insert_adapters(model: "nn.Module", sizes: Sizes, options: AdapterOptions) -> "nn.Module":
+def insert_adapters(model: "nn.Module", sizes: ModuleSizes, options: AdapterOptions) -> "nn.Module":
     """Wrap every target module with an adapter of its own bottleneck size; embeddings are trained whole."""
     from mtpeft.methods.adapter_adapter import BottleneckConfig
     from mtpeft.methods.base_adapter import insert_adapter

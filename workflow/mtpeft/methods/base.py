@@ -127,7 +127,7 @@ class TargetModule:
         return cls(module=module, base=0, per_size=0, max_size=len(costs), min_size=min_size, costs=costs)
 
 
-Sizes = Mapping[str, int]
+ModuleSizes = Mapping[str, int]
 """The size of each target module, by its name."""
 
 
@@ -170,19 +170,19 @@ class Method:
     trains: Literal["budgeted", "fixed", "full", "none"]
     size_name: str = ""
     target_modules: Callable[[ModelShape, Any], Sequence[TargetModule]] | None = None
-    apply: Callable[["nn.Module", Sizes, Any], "nn.Module"] | None = None
+    apply: Callable[["nn.Module", ModuleSizes, Any], "nn.Module"] | None = None
     ignores: tuple[str, ...] = ()
     from_scratch: bool = False
     starts_as_base: bool = False
     where: str = ""
-    apply_stages: Callable[["nn.Module", Sizes, Any], "Iterator[nn.Module]"] | None = None
+    apply_stages: Callable[["nn.Module", ModuleSizes, Any], "Iterator[nn.Module]"] | None = None
     trains_base: bool = False
     copies_weights: bool = False
     mergeable: bool = False
     finish: Callable[["nn.Module"], "nn.Module"] | None = None
-    stored_parameters: Callable[[ModelShape, Any, Sizes], int] | None = None
-    parameters_at_start: Callable[[ModelShape, Any, Sizes], int] | None = None
-    sizes_at_end: Callable[["nn.Module"], Sizes] | None = None
+    stored_parameters: Callable[[ModelShape, Any, ModuleSizes], int] | None = None
+    parameters_at_start: Callable[[ModelShape, Any, ModuleSizes], int] | None = None
+    sizes_at_end: Callable[["nn.Module"], ModuleSizes] | None = None
     version: int = 1
     module: str = ""
     rate_factor: Callable[[str, Any], float] | None = None

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
-from mtpeft.methods.base import Method, Sizes, TargetModule, TrainedMethodOptions
+from mtpeft.methods.base import Method, ModuleSizes, TargetModule, TrainedMethodOptions
 from mtpeft.models.architecture import ModelShape
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def bias_targets(shape: ModelShape) -> Sequence[TargetModule]:
     return [*linear_bias_targets(shape), *norms]
 
 
-def train_biases(model: "nn.Module", sizes: Sizes, options: BitFitOptions) -> "nn.Module":
+def train_biases(model: "nn.Module", sizes: ModuleSizes, options: BitFitOptions) -> "nn.Module":
     """Give the target modules a bias that is trained in the place of their own."""
     from mtpeft.methods.base_adapter import insert_adapter
     from mtpeft.methods.bitfit_adapter import BitFitConfig

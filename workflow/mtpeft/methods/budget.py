@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mtpeft.methods.base import Method, MethodOptions, Sizes, TargetModule
+from mtpeft.methods.base import Method, MethodOptions, ModuleSizes, TargetModule
 from mtpeft.methods.new_entries import new_entry_targets
 from mtpeft.models.architecture import ModelShape
 
@@ -21,7 +21,7 @@ class OutOfReachError(ValueError):
 class Allocation:
     """A size for every target module, with what it costs and what it leaves of the budget."""
 
-    sizes: Sizes
+    sizes: ModuleSizes
     trained: int
     left_over: int
 
@@ -93,12 +93,12 @@ def allocate_share(targets: Sequence[TargetModule], total: int, share: float | N
     return allocate(targets, reach(targets)[0] if share is None else int(share * total))
 
 
-def modules_used(targets: Sequence[TargetModule], sizes: Sizes) -> str:
+def modules_used(targets: Sequence[TargetModule], sizes: ModuleSizes) -> str:
     """Return in how many of its target modules a method trains something, in words."""
     return f"{sum(bool(sizes.get(target.module)) for target in targets)} of {len(targets)}"
 
 
-def count(targets: Sequence[TargetModule], sizes: Sizes) -> int:
+def count(targets: Sequence[TargetModule], sizes: ModuleSizes) -> int:
     """Return the number of parameters of the target modules at the given sizes."""
     return sum(target.cost(sizes.get(target.module, 0)) for target in targets)
 
@@ -111,7 +111,7 @@ def _within(target: TargetModule, size: int) -> int:
     return max(target.min_size, min(size, target.max_size))
 
 
-def _next(target: TargetModule, sizes: Sizes) -> int:
+def _next(target: TargetModule, sizes: ModuleSizes) -> int:
     """Return what the next size costs more at a target module."""
     size = sizes[target.module]
     return target.cost(size + 1) - target.cost(size)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, PositiveFloat
 
-from mtpeft.methods.base import LanguageOptions, LinearsOptions, Method, Sizes, TargetModule
+from mtpeft.methods.base import LanguageOptions, LinearsOptions, Method, ModuleSizes, TargetModule
 from mtpeft.methods.bitfit import bias_targets as bitfit_targets
 from mtpeft.models.architecture import ModelShape, is_cross, side_of
 from mtpeft.models.families.module_names import ALL_NAMES, is_last_of_block
@@ -89,7 +89,7 @@ def bias_targets(shape: ModelShape, options: ContextBitFitOptions) -> Sequence[T
     return [TargetModule.fixed(own.module, _sets(own.module, options) * own.base) for own in bitfit_targets(shape)]
 
 
-def insert_contexts(model: "nn.Module", sizes: Sizes, options: LanguageOptions, *, variant: str) -> "nn.Module":
+def insert_contexts(model: "nn.Module", sizes: ModuleSizes, options: LanguageOptions, *, variant: str) -> "nn.Module":
     """Give the target modules a set of parameters for each language."""
     from mtpeft.methods.base_adapter import insert_adapter
     from mtpeft.methods.context_adapter import ContextConfig

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from mtpeft.methods.base import Method, Sizes, TargetModule, TrainedMethodOptions
+from mtpeft.methods.base import Method, ModuleSizes, TargetModule, TrainedMethodOptions
 from mtpeft.methods.prompt import both_sides, encoder_of, longest_prompt
 from mtpeft.models.architecture import ModelShape
 from mtpeft.models.families import read_shape
@@ -51,7 +51,7 @@ def dept_targets(shape: ModelShape, options: DeptOptions) -> Sequence[TargetModu
     return [TargetModule(module=encoder_of(shape), base=tokens * d, per_size=positions + d, max_size=min(positions, d))]
 
 
-def insert_dept(model: "nn.Module", sizes: Sizes, options: DeptOptions) -> "nn.Module":
+def insert_dept(model: "nn.Module", sizes: ModuleSizes, options: DeptOptions) -> "nn.Module":
     """Put a prompt of words before the encoder's input, and an update that changes nothing at first."""
     from mtpeft.methods.base_adapter import insert_adapter
     from mtpeft.methods.dept_adapter import DeptConfig

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from mtpeft.methods.base import LinearsOptions, Method, Sizes, TargetModule
+from mtpeft.methods.base import LinearsOptions, Method, ModuleSizes, TargetModule
 from mtpeft.methods.budget import count
 from mtpeft.methods.new_entries import new_entry_parameters
 from mtpeft.models.architecture import ModelShape
@@ -42,13 +42,13 @@ def dsee_targets(shape: ModelShape, options: DseeOptions) -> Sequence[TargetModu
     )
 
 
-def dsee_stored(shape: ModelShape, options: DseeOptions, sizes: Sizes) -> int:
+def dsee_stored(shape: ModelShape, options: DseeOptions, sizes: ModuleSizes) -> int:
     """Count what is trained, and where the single weights stand."""
     targets = [target for target in dsee_targets(shape, options) if target.module in sizes]
     return count(targets, sizes) + sum(target.base for target in targets) + new_entry_parameters(shape)
 
 
-def insert_dsee(model: "nn.Module", sizes: Sizes, options: DseeOptions) -> "nn.Module":
+def insert_dsee(model: "nn.Module", sizes: ModuleSizes, options: DseeOptions) -> "nn.Module":
     """Give linear layers an update of their own rank and the single weights."""
     from mtpeft.methods.base_adapter import insert_adapter
     from mtpeft.methods.dsee_adapter import DseeConfig

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from mtpeft.core.section import later
-from mtpeft.methods.base import Method, Sizes, TargetModule, TrainedMethodOptions
+from mtpeft.methods.base import Method, ModuleSizes, TargetModule, TrainedMethodOptions
 from mtpeft.models.architecture import ModelShape
 from mtpeft.models.families.module_names import ALL_NAMES
 
@@ -27,7 +27,7 @@ class EmbeddingsOptions(TrainedMethodOptions):
     method: Literal["embeddings"]
 
 
-def beside_embeddings(sizes: Sizes) -> dict[str, int]:
+def beside_embeddings(sizes: ModuleSizes) -> dict[str, int]:
     """Return the sizes of the target modules that are no embedding matrix."""
     return {module: size for module, size in sizes.items() if module not in EMBEDDING_MODULES}
 
@@ -37,7 +37,7 @@ def embedding_targets(shape: ModelShape, *, wanted: bool = True) -> Sequence[Tar
     return [TargetModule.fixed(shape.embedding_module, shape.embeddings)] if wanted else []
 
 
-def train_matrix(model: "nn.Module", sizes: Sizes, options: EmbeddingsOptions) -> "nn.Module":
+def train_matrix(model: "nn.Module", sizes: ModuleSizes, options: EmbeddingsOptions) -> "nn.Module":
     """Put one trained matrix in the place of the embeddings of both sides and of the output projection."""
     from mtpeft.methods.base_adapter import insert_adapter
     from mtpeft.methods.embeddings_adapter import EmbeddingsConfig

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, PositiveInt
 
-from mtpeft.methods.base import Method, MethodOptions, Sizes, TrainedMethodOptions
+from mtpeft.methods.base import Method, MethodOptions, ModuleSizes, TrainedMethodOptions
 
 if TYPE_CHECKING:
     from torch import nn
@@ -24,7 +24,7 @@ class ScratchOptions(TrainedMethodOptions):
     patience: PositiveInt = Field(default=3, description="Evaluations without a better dev score before it stops.")
 
 
-def train_everything(model: "nn.Module", sizes: Sizes, options: MethodOptions) -> "nn.Module":
+def train_everything(model: "nn.Module", sizes: ModuleSizes, options: MethodOptions) -> "nn.Module":
     """Return the model as it was loaded, whose parameters all receive gradients but those that are never learnt."""
     return model
 

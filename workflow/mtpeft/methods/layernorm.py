@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from mtpeft.core.section import later
-from mtpeft.methods.base import Method, Sizes, TargetModule, TrainedMethodOptions
+from mtpeft.methods.base import Method, ModuleSizes, TargetModule, TrainedMethodOptions
 from mtpeft.methods.bitfit import linear_bias_targets
 from mtpeft.models.architecture import ModelShape
 
@@ -42,7 +42,7 @@ def norm_targets(shape: ModelShape, options: LayerNormOptions) -> Sequence[Targe
     return [*(TargetModule.fixed(module, cost) for module, cost in norms if cost), *biases]
 
 
-def train_norms(model: "nn.Module", sizes: Sizes, options: LayerNormOptions) -> "nn.Module":
+def train_norms(model: "nn.Module", sizes: ModuleSizes, options: LayerNormOptions) -> "nn.Module":
     """Put a copy that is trained in the place of what is trained of every layer norm, and of biases."""
     import torch
     from peft import LNTuningConfig

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field, PositiveFloat
 
 from mtpeft.core.section import later
-from mtpeft.methods.base import LinearsOptions, Method, Sizes, TargetModule
+from mtpeft.methods.base import LinearsOptions, Method, ModuleSizes, TargetModule
 from mtpeft.methods.embeddings import EMBEDDINGS_OPTION, beside_embeddings, embedding_targets
 from mtpeft.models.architecture import ModelShape
 
@@ -49,7 +49,7 @@ def lora_targets(shape: ModelShape, options: LoraOptions) -> Sequence[TargetModu
     return [*options.at_every_budget(updates), *embedding_targets(shape, wanted=options.embeddings)]
 
 
-def insert_lora(model: "nn.Module", sizes: Sizes, options: LoraOptions) -> "nn.Module":
+def insert_lora(model: "nn.Module", sizes: ModuleSizes, options: LoraOptions) -> "nn.Module":
     """Give every linear layer an update of its own rank.
 
     Alpha follows the rank, so that the scaling is one for all; where the scaling goes with the root of the rank, alpha

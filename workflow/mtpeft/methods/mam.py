@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from mtpeft.methods.adapter import bottleneck
-from mtpeft.methods.base import Method, Sizes, TargetModule, TrainedMethodOptions
+from mtpeft.methods.base import Method, ModuleSizes, TargetModule, TrainedMethodOptions
 from mtpeft.models.architecture import ModelShape
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def mam_targets(shape: ModelShape, options: MamOptions) -> Sequence[TargetModule
     ]
 
 
-def mix_and_match(model: "nn.Module", sizes: Sizes, options: MamOptions) -> "nn.Module":
+def mix_and_match(model: "nn.Module", sizes: ModuleSizes, options: MamOptions) -> "nn.Module":
     """Give attention modules prefixes to which the base pays little attention at first, and blocks their adapters."""
     from mtpeft.methods.base_adapter import insert_adapter
     from mtpeft.methods.mam_adapter import MamConfig

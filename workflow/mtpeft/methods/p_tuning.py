@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, PositiveInt
 
-from mtpeft.methods.base import Method, Sizes, TargetModule, TrainedMethodOptions
+from mtpeft.methods.base import Method, ModuleSizes, TargetModule, TrainedMethodOptions
 from mtpeft.methods.new_entries import new_entry_parameters
 from mtpeft.methods.prompt import both_sides, encoder_of, longest_prompt
 from mtpeft.models.architecture import ModelShape
@@ -52,12 +52,12 @@ def p_tuning_targets(shape: ModelShape, options: PTuningOptions) -> Sequence[Tar
     return [TargetModule(module=encoder, base=network, per_size=shape.d_model, max_size=longest)]
 
 
-def stored_prompt(shape: ModelShape, options: PTuningOptions, sizes: Sizes) -> int:
+def stored_prompt(shape: ModelShape, options: PTuningOptions, sizes: ModuleSizes) -> int:
     """Count a vector (d) for each token of the prompt, and the new entries that every method trains."""
     return sizes[encoder_of(shape)] * shape.d_model + new_entry_parameters(shape)
 
 
-def insert_network(model: "nn.Module", sizes: Sizes, options: PTuningOptions) -> "nn.Module":
+def insert_network(model: "nn.Module", sizes: ModuleSizes, options: PTuningOptions) -> "nn.Module":
     """Put a network and the prompt that it makes before the encoder's input."""
     from mtpeft.methods.base_adapter import insert_adapter
     from mtpeft.methods.p_tuning_adapter import PromptNetworkConfig

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from mtpeft.methods.base import Method, Sizes, TargetModule, TrainedMethodOptions
+from mtpeft.methods.base import Method, ModuleSizes, TargetModule, TrainedMethodOptions
 from mtpeft.models.architecture import ModelShape, is_cross, side_of
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def part_targets(shape: ModelShape, options: PartOptions) -> Sequence[TargetModu
     return [*linears, *norms]
 
 
-def train_part(model: "nn.Module", sizes: Sizes, options: PartOptions) -> "nn.Module":
+def train_part(model: "nn.Module", sizes: ModuleSizes, options: PartOptions) -> "nn.Module":
     """Put a copy that is trained in the place of every linear layer and layer norm of the part."""
     from mtpeft.methods.base_adapter import insert_adapter
     from mtpeft.methods.part_adapter import CopiesConfig

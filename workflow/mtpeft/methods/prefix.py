@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import PositiveInt
 
 from mtpeft.core.section import later
-from mtpeft.methods.base import Method, Sizes, TargetModule, TrainedMethodOptions
+from mtpeft.methods.base import Method, ModuleSizes, TargetModule, TrainedMethodOptions
 from mtpeft.methods.new_entries import new_entry_parameters
 from mtpeft.models.architecture import ModelShape, is_cross, side_of
 
@@ -53,7 +53,7 @@ def prefix_targets(shape: ModelShape, options: PrefixOptions) -> Sequence[Target
     ]
 
 
-def stored_prefixes(shape: ModelShape, options: PrefixOptions, sizes: Sizes) -> int:
+def stored_prefixes(shape: ModelShape, options: PrefixOptions, sizes: ModuleSizes) -> int:
     """Count the prefixes themselves, and the new entries that every method trains."""
     prefixes = 2 * shape.attention_width * sum(sizes.get(attention, 0) for attention in shape.attentions)
     return prefixes + new_entry_parameters(shape)
@@ -64,7 +64,7 @@ def attention_kind(module: str) -> Attention:
     return "cross" if is_cross(module) else side_of(module)
 
 
-def insert_prefixes(model: "nn.Module", sizes: Sizes, options: PrefixOptions) -> "nn.Module":
+def insert_prefixes(model: "nn.Module", sizes: ModuleSizes, options: PrefixOptions) -> "nn.Module":
     """Give the attention modules a prefix of their own length, to which the base pays little attention at first."""
     from mtpeft.methods.base_adapter import insert_adapter
     from mtpeft.methods.prefix_adapter import PrefixConfig, start_near_base, typical_queries

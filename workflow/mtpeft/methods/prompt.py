@@ -6,7 +6,7 @@ CPM-2 (Zhang et al. 2021, arXiv 2106.10715) tunes prompts of an encoder-decoder 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
-from mtpeft.methods.base import Method, Sizes, TargetModule, TrainedMethodOptions
+from mtpeft.methods.base import Method, ModuleSizes, TargetModule, TrainedMethodOptions
 from mtpeft.models.architecture import ModelShape
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def prompt_targets(shape: ModelShape, options: PromptOptions) -> Sequence[Target
     return [TargetModule(module=encoder_of(shape), base=0, per_size=shape.d_model, max_size=longest_prompt(shape))]
 
 
-def insert_prompt(model: "nn.Module", sizes: Sizes, options: PromptOptions) -> "nn.Module":
+def insert_prompt(model: "nn.Module", sizes: ModuleSizes, options: PromptOptions) -> "nn.Module":
     """Put a prompt before the encoder's input that begins as words of the vocabulary."""
     from mtpeft.methods.base_adapter import insert_adapter
     from mtpeft.methods.prompt_adapter import PromptConfig

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import PositiveInt
 
 from mtpeft.core.section import later
-from mtpeft.methods.base import Method, Sizes, TargetModule, TrainedMethodOptions
+from mtpeft.methods.base import Method, ModuleSizes, TargetModule, TrainedMethodOptions
 from mtpeft.methods.new_entries import new_entry_parameters
 from mtpeft.methods.prompt import both_sides, encoder_of, longest_prompt
 from mtpeft.models.architecture import ModelShape, side_of
@@ -53,14 +53,14 @@ def sequence_prefix_targets(shape: ModelShape, options: SequencePrefixOptions) -
     ]
 
 
-def stored_vectors(shape: ModelShape, options: SequencePrefixOptions, sizes: Sizes) -> int:
+def stored_vectors(shape: ModelShape, options: SequencePrefixOptions, sizes: ModuleSizes) -> int:
     """Count the vectors themselves, and the new entries that every method trains."""
     stacks = both_sides(encoder_of(shape))
     vectors = sum(sizes[stack] * len(layers_of(shape, stack)) for stack in stacks)
     return vectors * shape.d_model + new_entry_parameters(shape)
 
 
-def insert_sequence_prefixes(model: "nn.Module", sizes: Sizes, options: SequencePrefixOptions) -> "nn.Module":
+def insert_sequence_prefixes(model: "nn.Module", sizes: ModuleSizes, options: SequencePrefixOptions) -> "nn.Module":
     """Put positions before source and target, and vectors into the layers behind the first."""
     from mtpeft.methods.base_adapter import insert_adapter
     from mtpeft.methods.sequence_prefix_adapter import SequencePrefixConfig

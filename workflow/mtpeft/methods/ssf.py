@@ -7,7 +7,7 @@ left out: it adds the same to all scores of a query, and softmax takes it away a
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
-from mtpeft.methods.base import Method, Sizes, TargetModule, TrainedMethodOptions
+from mtpeft.methods.base import Method, ModuleSizes, TargetModule, TrainedMethodOptions
 from mtpeft.models.architecture import ModelShape
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def scale_targets(shape: ModelShape, options: SsfOptions) -> Sequence[TargetModu
     ]
 
 
-def insert_scales(model: "nn.Module", sizes: Sizes, options: SsfOptions) -> "nn.Module":
+def insert_scales(model: "nn.Module", sizes: ModuleSizes, options: SsfOptions) -> "nn.Module":
     """Give the target modules a scale of one and a shift of zero."""
     from mtpeft.methods.base_adapter import insert_adapter
     from mtpeft.methods.ssf_adapter import SsfConfig

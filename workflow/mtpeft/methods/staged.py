@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, PositiveFloat, PositiveInt, ValidatorFunctionWrapHandler, WrapValidator
 
 from mtpeft.methods import METHODS
-from mtpeft.methods.base import Method, MethodOptions, Sizes, TargetModule, TrainedMethodOptions
+from mtpeft.methods.base import Method, MethodOptions, ModuleSizes, TargetModule, TrainedMethodOptions
 from mtpeft.models.architecture import ModelShape
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def stage_targets(shape: ModelShape, options: StageOptions) -> Sequence[TargetMo
     return [*fixed, *(replace(target, module=_name(number, target.module)) for target in own)]
 
 
-def apply_stages(model: "nn.Module", sizes: Sizes, options: StageOptions) -> "Iterator[nn.Module]":
+def apply_stages(model: "nn.Module", sizes: ModuleSizes, options: StageOptions) -> "Iterator[nn.Module]":
     """Yield the model with the first stage, then with the first and the second, and so on; all of them are trained."""
     from mtpeft.methods.staged_adapter import StagedModel
 
@@ -85,7 +85,7 @@ def apply_stages(model: "nn.Module", sizes: Sizes, options: StageOptions) -> "It
         yield staged
 
 
-def apply_all_stages(model: "nn.Module", sizes: Sizes, options: StageOptions) -> "nn.Module":
+def apply_all_stages(model: "nn.Module", sizes: ModuleSizes, options: StageOptions) -> "nn.Module":
     """Return the model with all its stages."""
     *_, last = apply_stages(model, sizes, options)
     return last
@@ -95,7 +95,7 @@ def _name(number: int, module: str) -> str:
     return f"{number}{BETWEEN}{module}"
 
 
-def _sizes_of_stage(sizes: Sizes, number: int) -> dict[str, int]:
+def _sizes_of_stage(sizes: ModuleSizes, number: int) -> dict[str, int]:
     """Return the sizes of the modules of a stage; those of the base model have none."""
     named = ((*name.split(BETWEEN, 1), size) for name, size in sizes.items())
     return {module: size for stage, module, size in named if stage == str(number) and module != BASE}

@@ -16,10 +16,10 @@ from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import nn
 
 from mtpeft.core import compat
-from mtpeft.methods.base import Sizes
+from mtpeft.methods.base import ModuleSizes
 from mtpeft.models.load import STAGE, STAGED_BASE
 
-Apply = Callable[[nn.Module, Sizes], PeftModel]
+Apply = Callable[[nn.Module, ModuleSizes], PeftModel]
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class StagedModel(nn.Module):
         """Compute the model with all its stages."""
         return self.model(*args, **kwargs)
 
-    def add(self, apply: Apply, sizes: Sizes) -> None:
+    def add(self, apply: Apply, sizes: ModuleSizes) -> None:
         """Add a stage of these sizes by module; what is trained already goes on being trained."""
         self._add(lambda model: apply(model, sizes))
 

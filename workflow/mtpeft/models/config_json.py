@@ -173,6 +173,6 @@ TRAINED_HERE = "trained here, dev and test sentences of all corpora kept out"
 RECORDED = f"{DATA_RECORD} says what was kept out of training"
 
 
-def test_exposure(folder: Path) -> str:
+def exposure_recorded(folder: Path) -> str:
     """Say for a model's record what is known of its exposure to test sets."""
     return RECORDED if (folder / DATA_RECORD).exists() else UNKNOWN

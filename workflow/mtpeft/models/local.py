@@ -10,7 +10,7 @@ from mtpeft.core.files import read_json_object, sha256_of, write_record
 from mtpeft.core.provenance import versions
 from mtpeft.core.records import ModelRecord
 from mtpeft.models.architecture import NEW_ENTRIES, ModelShape
-from mtpeft.models.config_json import read_config, read_folder_shape, test_exposure, wrong_tokens
+from mtpeft.models.config_json import exposure_recorded, read_config, read_folder_shape, wrong_tokens
 from mtpeft.models.families import family_in, read_json
 from mtpeft.models.families.vocabulary import added_entries
 from mtpeft.models.tokenizer import TOKENIZER_FILES, load_tokenizer, names_in, open_tokenizer
@@ -75,7 +75,7 @@ def record_folder(
         sha256={file.name: sha256_of(file) for file in (*weights, folder / "config.json", *tokenizer_files(folder))},
         training={},
         origin=dict(origin or {}),
-        exposure=exposure or test_exposure(folder),
+        exposure=exposure or exposure_recorded(folder),
     )
     write_record(record, content.model_dump())
 

@@ -14,7 +14,7 @@ from mtpeft.config import pairs as pairs_config
 from mtpeft.core import section
 from mtpeft.core.files import found_path
 from mtpeft.steps.clean_pair import CACHED
-from mtpeft.steps.divide_pair import pair_digest, pair_folder, pair_name
+from mtpeft.steps.decontaminate_pair import pair_digest, pair_folder, pair_name
 from mtpeft.steps.step import Labels, Params
 
 if TYPE_CHECKING:

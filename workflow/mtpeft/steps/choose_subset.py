@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from mtpeft.cells import FIXED, Cell, digest_of, name_of
 from mtpeft.config import sizes
-from mtpeft.steps.divide_pair import pair_folder
+from mtpeft.steps.decontaminate_pair import pair_folder
 from mtpeft.steps.step import Inputs, Params, Step
 
 if TYPE_CHECKING:

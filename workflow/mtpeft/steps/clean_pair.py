@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from mtpeft.cells import VERSION, digest_of
 from mtpeft.config import corpora
-from mtpeft.data.cleaning import UI_STRINGS
+from mtpeft.data.cleaning_options import UI_STRINGS
 from mtpeft.steps.downloads import download_file
 from mtpeft.steps.step import Inputs, Params, Step
 

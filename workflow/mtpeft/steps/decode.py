@@ -8,8 +8,8 @@ from mtpeft.config import corpora
 from mtpeft.steps.base_models import tokens_folder, train_text
 from mtpeft.steps.cell_params import translation_params
 from mtpeft.steps.choose_subset import subset_file
+from mtpeft.steps.decontaminate_pair import references
 from mtpeft.steps.devices import Devices
-from mtpeft.steps.divide_pair import references
 from mtpeft.steps.step import Inputs, Params, Step, by_stem
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from mtpeft.cells import ANY, Cell
 from mtpeft.config import corpora, studies
 from mtpeft.steps.base_models import tokens_folder
-from mtpeft.steps.divide_pair import reference
+from mtpeft.steps.decontaminate_pair import reference
 from mtpeft.steps.step import Inputs, Params, Step
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def inputs(configuration: "Configuration") -> Inputs:
 
 def run(params: Params, *, texts: list[Path], arrays: list[Path], output: Path, page: Path) -> None:
     """Describe the test sentences as the models read them."""
-    from mtpeft.analysis.text_table import write_text_table
+    from mtpeft.analysis.text_statistics import write_text_table
 
     write_text_table(params["tested"], texts=texts, arrays=arrays, output=output, page=page)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from mtpeft.config import models, pairs
 from mtpeft.models.derived import model_source_of
 from mtpeft.steps.base_models import base_file, model_home, vocabulary_folder
-from mtpeft.steps.divide_pair import pair_folder
+from mtpeft.steps.decontaminate_pair import pair_folder
 from mtpeft.steps.step import Inputs, Params, Step
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from mtpeft.cells import ANY, Cell, digest_of, name_of
 from mtpeft.steps.base_models import base_file, model_home, tokens_folder
 from mtpeft.steps.cell_params import translation_params
 from mtpeft.steps.clean_pair import CACHED
+from mtpeft.steps.decontaminate_pair import pair_digest, pair_folder
 from mtpeft.steps.devices import Devices
-from mtpeft.steps.divide_pair import pair_digest, pair_folder
 from mtpeft.steps.step import Inputs, Params, Step
 
 if TYPE_CHECKING:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 Record = Mapping[str, Any]
 Stamp = tuple[str, int, int]
 """Path, size, and time of change in nanoseconds: while they are the same, a file is taken for the same."""
-FILES = 4096
+CACHE_SIZE = 4096
 """Most files that are remembered; those of a study are a few for each of its pairs, models and sizes."""
 MADE = ("made", "params", "sha256")
 """Keys of a record that don't tell what its step has read."""
@@ -233,7 +233,7 @@ def job_of(configuration: "Configuration", step: Step, labels: Labels) -> Job:
     return Job(step.params_of(configuration, labels), tuple(map(Path, flat(step.inputs_of(configuration, labels)))))
 
 
-@lru_cache(maxsize=FILES)
+@lru_cache(maxsize=CACHE_SIZE)
 def _job_behind(configuration: "Configuration", record: Path) -> Job | None:
     """The job that makes a record, or None where no step does; all jobs but those of cells follow from the path."""
     found = step_of(configuration, record)
@@ -324,12 +324,12 @@ def _stamp(file: Path) -> Stamp | None:
     return path, found.st_size, found.st_mtime_ns
 
 
-@lru_cache(maxsize=FILES)
+@lru_cache(maxsize=CACHE_SIZE)
 def _read(stamp: Stamp) -> RecordRead | None:
     return read_now(Path(stamp[0]))
 
 
-@lru_cache(maxsize=FILES)
+@lru_cache(maxsize=CACHE_SIZE)
 def _digest(stamp: Stamp) -> str | None:
     try:
         return sha256_of(Path(stamp[0]))

@@ -8,7 +8,7 @@ from mtpeft.cells import ANY
 from mtpeft.steps.cells_of_studies import results_folder
 from mtpeft.steps.choose_subset import subset_file
 from mtpeft.steps.claim_params import tested_cells
-from mtpeft.steps.divide_pair import pair_folder, pair_name
+from mtpeft.steps.decontaminate_pair import pair_folder, pair_name
 from mtpeft.steps.step import Inputs, Params, Step
 
 if TYPE_CHECKING:

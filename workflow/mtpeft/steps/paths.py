@@ -33,7 +33,7 @@ from mtpeft.steps.base_models import (
 )
 from mtpeft.steps.cells_of_studies import placed_cells
 from mtpeft.steps.choose_subset import size_name
-from mtpeft.steps.divide_pair import pair_folder, pair_name
+from mtpeft.steps.decontaminate_pair import pair_folder, pair_name
 from mtpeft.steps.downloads import download_file, download_name, download_record
 from mtpeft.steps.search_rate import searches
 from mtpeft.steps.split_corpus import corpus_name, split_file

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from mtpeft.cells import DIMENSIONS, Cell
 from mtpeft.config import metrics, pairs
-from mtpeft.steps.divide_pair import references
+from mtpeft.steps.decontaminate_pair import references
 from mtpeft.steps.step import Inputs, Params, Step, by_stem
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 from mtpeft.cells import DIMENSIONS, Cell, name_of
 from mtpeft.config import metrics
+from mtpeft.steps.decontaminate_pair import references
 from mtpeft.steps.devices import Devices
-from mtpeft.steps.divide_pair import references
 from mtpeft.steps.step import Inputs, Params, Step, by_stem
 from mtpeft.steps.take_in_metric import asked, model_record
 

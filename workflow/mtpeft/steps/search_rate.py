@@ -16,8 +16,8 @@ from mtpeft.steps.base_models import base_file, model_name, tokens_folder
 from mtpeft.steps.cell_params import translation_params
 from mtpeft.steps.choose_subset import subset_file
 from mtpeft.steps.clean_pair import CACHED
+from mtpeft.steps.decontaminate_pair import pair_digest, pair_folder
 from mtpeft.steps.devices import Devices
-from mtpeft.steps.divide_pair import pair_digest, pair_folder
 from mtpeft.steps.evaluate_base import start_file
 from mtpeft.steps.step import Inputs, Params, Step
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from mtpeft.cells import digest_of, name_of
 from mtpeft.config import corpora, held_out
-from mtpeft.data.cleaning import UI_STRINGS
+from mtpeft.data.cleaning_options import UI_STRINGS
 from mtpeft.steps.clean_pair import CACHED, clean_digest
 from mtpeft.steps.step import Inputs, Params, Step
 
@@ -33,7 +33,7 @@ def split_file(configuration: "Configuration", corpus: str) -> str:
 
 def inputs(configuration: "Configuration", corpus: str) -> Inputs:
     """Clean text by which the corpus is split; its folders have their names from the division that follows."""
-    from mtpeft.steps.divide_pair import pair_folder
+    from mtpeft.steps.decontaminate_pair import pair_folder
 
     pairs = corpora.anchor_pairs(configuration, corpus)
     return {"cleaned": [f"{pair_folder(configuration, pair)}/clean.tsv" for pair in pairs]}

@@ -15,8 +15,8 @@ from mtpeft.config import metrics, sizes
 from mtpeft.steps import search_rate
 from mtpeft.steps.base_models import model_name
 from mtpeft.steps.clean_pair import CACHED
+from mtpeft.steps.decontaminate_pair import pair_digest
 from mtpeft.steps.devices import Devices
-from mtpeft.steps.divide_pair import pair_digest
 from mtpeft.steps.search_rate import (
     files_of_each,
     needs_search,

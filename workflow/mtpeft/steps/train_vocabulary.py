@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from mtpeft.config import models
 from mtpeft.steps.base_models import vocabulary_params
-from mtpeft.steps.divide_pair import pair_folder
+from mtpeft.steps.decontaminate_pair import pair_folder
 from mtpeft.steps.step import Inputs, Params, Step
 
 if TYPE_CHECKING:

@@ -92,7 +92,7 @@ def attempting(state: Path) -> Iterator[Attempt]:
     Raises:
         TryAgainError: another process trains here, memory or disk space did not suffice, or there was a reason to stop.
     """
-    from mtpeft.core.failures import resource_failures
+    from mtpeft.core.machine_failures import resource_failures
     from mtpeft.training.checkpoint import only_writer
     from mtpeft.training.distributed import of_the_first
 

@@ -14,7 +14,15 @@ from torch import nn
 from torch.nn import functional
 
 from mtpeft.data.token_arrays import IGNORED
-from mtpeft.training.objective import TOKENS, ModelInputs, Objective, Sizes, likelihood, only_logits_of, target_tokens
+from mtpeft.training.objective import (
+    TOKENS,
+    Denominators,
+    ModelInputs,
+    Objective,
+    likelihood,
+    only_logits_of,
+    target_tokens,
+)
 
 WRONG, WRONG_READ = "wrong_labels", "wrong_decoder_input_ids"
 """Keys of a batch: the wrong target of each row, all `IGNORED` where it has none, and what the decoder reads for it."""
@@ -40,7 +48,7 @@ def _with_wrong_targets(batch: ModelInputs) -> ModelInputs:
     }
 
 
-def _sizes(inputs: ModelInputs) -> Sizes:
+def _sizes(inputs: ModelInputs) -> Denominators:
     wrong = inputs[WRONG]
     different = _from_first_difference(wrong, inputs["labels"]).sum()
     rows = (wrong != IGNORED).any(dim=1).sum()
@@ -48,7 +56,7 @@ def _sizes(inputs: ModelInputs) -> Sizes:
 
 
 def _backward(
-    model: nn.Module, inputs: ModelInputs, label_smoothing: float, whole: Sizes, *, losses: Collection[str]
+    model: nn.Module, inputs: ModelInputs, label_smoothing: float, whole: Denominators, *, losses: Collection[str]
 ) -> torch.Tensor:
     """Add the gradient of the sum of the losses, each with weight one as in the paper; the encoder runs once."""
     given = {name: tensor for name, tensor in inputs.items() if name not in ("labels", WRONG, WRONG_READ)}

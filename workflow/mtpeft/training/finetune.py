@@ -32,13 +32,13 @@ from mtpeft.models.special_tokens import SpecialTokens
 from mtpeft.models.tokenizer import open_tokenizer, special_tokens_of
 from mtpeft.training.attempt_log import FINISHED, Entry, attempting, state_folder
 from mtpeft.training.batches import TrainingText, cell_batches
+from mtpeft.training.build_model import ParameterCount, build_stages, count_trained, sizes_at_end
 from mtpeft.training.contrastive import objective
 from mtpeft.training.distributed import is_first, of_the_first, ranks, whole_weights
 from mtpeft.training.evaluate import dev_chrf, mean_over_pairs
 from mtpeft.training.loop import TrainingPlan, TrainingRun, TrainingTask, train
 from mtpeft.training.optimizer import decay_rule_of, rate_factor_of
 from mtpeft.training.params import CellParams
-from mtpeft.training.peft_model import ParameterCount, build_stages, count_trained, sizes_at_end
 from mtpeft.training.result_cache import keep_or_clear, restore
 
 

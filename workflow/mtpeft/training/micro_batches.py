@@ -19,13 +19,13 @@ import torch
 from accelerate.utils.memory import clear_device_cache
 from torch import nn
 
-from mtpeft.core.failures import is_out_of_memory
 from mtpeft.core.files import write_text
+from mtpeft.core.machine_failures import is_out_of_memory
 from mtpeft.data.token_arrays import IGNORED
 from mtpeft.methods.task_ids import assign_task_ids
 from mtpeft.training.distributed import ALONE, Ranks, is_sharded, is_true_in_any, ranks, sum_gradients, sum_over_ranks
 from mtpeft.training.launch import prints
-from mtpeft.training.objective import TOKENS, ModelInputs, Objective, Sizes
+from mtpeft.training.objective import TOKENS, Denominators, ModelInputs, Objective
 
 SEED_BITS = 48
 """Bits of a seed that all processes share; the bits above them are the process's own."""
@@ -107,7 +107,7 @@ def _drop_gradient(trained: Iterable[nn.Parameter]) -> None:
 
 
 def _add_gradients(
-    of: TrainedModel, parts: Iterable[ModelInputs], whole: Sizes, *, last_try: bool
+    of: TrainedModel, parts: Iterable[ModelInputs], whole: Denominators, *, last_try: bool
 ) -> torch.Tensor | None:
     """Add the gradients of micro-batches; returns their part of the loss, or None where a process ran out of memory.
 
@@ -131,7 +131,7 @@ def _add_gradients(
     return None
 
 
-def _add_gradient(of: TrainedModel, part: ModelInputs, whole: Sizes) -> torch.Tensor:
+def _add_gradient(of: TrainedModel, part: ModelInputs, whole: Denominators) -> torch.Tensor:
     """Add the gradient of a micro-batch; returns its part of the loss."""
     inputs = {name: tensor.to(of.model.device) for name, tensor in part.items()}
     task_ids = inputs.pop("task_ids", None)

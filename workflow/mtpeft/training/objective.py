@@ -14,7 +14,7 @@ from torch import nn
 from mtpeft.data.token_arrays import IGNORED
 
 ModelInputs = Mapping[str, torch.Tensor]
-Sizes = Mapping[str, int]
+Denominators = Mapping[str, int]
 """Numbers of what means are taken over, by name; `tokens` counts the target tokens."""
 TOKENS = "tokens"
 
@@ -30,17 +30,17 @@ class Objective:
         complete: adds to a batch what a row needs of the others.
     """
 
-    backward: Callable[[nn.Module, ModelInputs, float, Sizes], torch.Tensor]
-    sizes: Callable[[ModelInputs], Sizes]
+    backward: Callable[[nn.Module, ModelInputs, float, Denominators], torch.Tensor]
+    sizes: Callable[[ModelInputs], Denominators]
     complete: Callable[[ModelInputs], ModelInputs] = lambda batch: batch
 
 
-def target_tokens(inputs: ModelInputs) -> Sizes:
+def target_tokens(inputs: ModelInputs) -> Denominators:
     """Count the target tokens."""
     return {TOKENS: int((inputs["labels"] != IGNORED).sum())}
 
 
-def _likelihood(model: nn.Module, inputs: ModelInputs, label_smoothing: float, whole: Sizes) -> torch.Tensor:
+def _likelihood(model: nn.Module, inputs: ModelInputs, label_smoothing: float, whole: Denominators) -> torch.Tensor:
     """Add the gradient of the mean cross-entropy over the target tokens."""
     given = {name: tensor for name, tensor in inputs.items() if name != "labels"}
     labels = inputs["labels"]

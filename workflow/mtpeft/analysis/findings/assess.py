@@ -21,9 +21,9 @@ from mtpeft.analysis.findings.decisions import decide_each, decide_mean
 from mtpeft.analysis.findings.page import page_of
 from mtpeft.analysis.findings.records import ContrastRecord, FindingRecord, FindingsRecord, Outcome, Verdicts
 from mtpeft.analysis.findings.sanity_checks import check_full_fine_tuning, check_untouched, without_transfer
+from mtpeft.analysis.read_tables import distances_of_languages
 from mtpeft.analysis.score_tables import CellMetrics
 from mtpeft.analysis.systems import ScoredRun, read_runs
-from mtpeft.analysis.tables import distances_of_languages
 from mtpeft.cells import Cell
 from mtpeft.config.contrasts import claim_cells
 from mtpeft.config.metrics import margins_in

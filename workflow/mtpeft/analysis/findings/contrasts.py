@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from mtpeft.analysis.estimates import Estimate, contrast, difference
+from mtpeft.analysis.read_tables import Distance
 from mtpeft.analysis.resampling import Scored
 from mtpeft.analysis.score_tables import MISSING, TEST_SET
 from mtpeft.analysis.systems import Sample, ScoredRun, SystemRuns, system_of
-from mtpeft.analysis.tables import Distance
 from mtpeft.cells import Cell, unfold
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import read_record

@@ -30,7 +30,7 @@ from mtpeft.analysis.findings.decisions import ALL_STEP_ZERO, STEP_ZERO, contras
 from mtpeft.analysis.findings.records import ContrastRecord, MetricOutcome, Outcome
 from mtpeft.analysis.p_values import holm, interval, p_greater
 from mtpeft.analysis.rank_correlation import interval_of, p_rising, partial_spearman, spearman, values_needed
-from mtpeft.analysis.tables import Distance
+from mtpeft.analysis.read_tables import Distance
 from mtpeft.config.significance import ALPHA
 
 KINDS = ("syntactic", "genealogical")

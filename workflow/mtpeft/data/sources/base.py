@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mtpeft.core.section import Section
-from mtpeft.data.cleaning import PROSE, TextKind
+from mtpeft.data.cleaning_options import PROSE, TextKind
 from mtpeft.data.readers.base import Line
 
 Params = Mapping[str, Any]

@@ -9,9 +9,9 @@ from typing import Any
 from pydantic import ConfigDict, Field, create_model
 
 from mtpeft.core.errors import UserError
-from mtpeft.core.forms import Language
 from mtpeft.core.languages import english_name
 from mtpeft.core.section import Section, later
+from mtpeft.core.value_types import Language
 from mtpeft.core.wording import listed, together
 from mtpeft.data.language_identification import check_sides
 from mtpeft.data.readers import READERS

@@ -16,10 +16,10 @@ from pydantic import Field
 from mtpeft.cells import LABEL_PATTERN, VERSION, unsafe_label
 from mtpeft.core import files
 from mtpeft.core.errors import UserError
-from mtpeft.core.forms import MEMBERS, SHA256, Language
 from mtpeft.core.languages import nearest
 from mtpeft.core.section import Section, plain
-from mtpeft.data.cleaning import UI_STRINGS
+from mtpeft.core.value_types import MEMBERS, SHA256, Language
+from mtpeft.data.cleaning_options import UI_STRINGS
 from mtpeft.data.readers.catalogues import CATALOGUES, Messages, read_catalogues
 from mtpeft.data.sources.base import Download, Languages, Message, Params, Source
 from mtpeft.isolated.install import run_pip

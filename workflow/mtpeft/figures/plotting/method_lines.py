@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from mtpeft.analysis.tables import Interval, System
+from mtpeft.analysis.read_tables import Interval, System
 from mtpeft.cells import NATIVE, members_of
 from mtpeft.figures.plotting.label_placement import label_end
 from mtpeft.figures.plotting.panels import Point, count_axis, draw_series, point_of, share_axis, side_by_side

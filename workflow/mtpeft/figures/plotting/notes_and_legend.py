@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from mtpeft.analysis.read_tables import System
 from mtpeft.analysis.score_tables import DIVERGED
-from mtpeft.analysis.tables import System
 from mtpeft.cells import ALL, ANY, NATIVE, members_of
 from mtpeft.figures.plotting.panels import GAP, OPEN, Coverage, Drawing, legend_handles
 from mtpeft.figures.plotting.selection import MISSING, gap_of, is_reference

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from mtpeft.analysis.read_tables import Interval, System
 from mtpeft.analysis.score_tables import DIVERGED
-from mtpeft.analysis.tables import Interval, System
-from mtpeft.figures.plotting.selection import MISSING, gap_of, is_untouched
+from mtpeft.figures.plotting.selection import MISSING, gap_of, kept_untouched
 from mtpeft.figures.plotting.style import ONE_COLUMN, Style
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Drawing:
 
 def point_of(system: System, x: float, value: Interval | None) -> Point:
     """Return the point of a system at x; where there is no value, something that it is compared with is missing."""
-    return Point(x, value, gap_of(system) or (None if value else MISSING), is_untouched(system))
+    return Point(x, value, gap_of(system) or (None if value else MISSING), kept_untouched(system))
 
 
 def new_figure(width: float, height: float) -> "Figure":

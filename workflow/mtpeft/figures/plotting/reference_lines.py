@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from mtpeft.analysis.tables import Interval, System
+from mtpeft.analysis.read_tables import Interval, System
 from mtpeft.figures.plotting.label_placement import label_end
 from mtpeft.figures.plotting.panels import Point
 from mtpeft.figures.plotting.style import SMALL_FONT_SIZE, Style

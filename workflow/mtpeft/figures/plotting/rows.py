@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mtpeft.analysis.tables import System
+from mtpeft.analysis.read_tables import System
 from mtpeft.figures.plotting.panels import draw_gap, draw_point, point_of, set_ticks
 from mtpeft.figures.plotting.reference_lines import DASHES, name_with_gaps, view_with
 from mtpeft.figures.plotting.selection import full_method, gap_of

@@ -2,18 +2,18 @@
 
 from collections.abc import Iterable, Sequence
 
+from mtpeft.analysis.read_tables import ON_GROUP, Setting, System
 from mtpeft.analysis.score_tables import DIVERGED, MISSING
-from mtpeft.analysis.tables import ON_GROUP, Setting, System
 from mtpeft.cells import ALL, ANY, JOIN, NATIVE, members_of
 
-REFERENCES = ("none", "retrieval", "scratch")
+REFERENCE_ROWS = ("none", "retrieval", "scratch")
 PanelRow = tuple[Setting, str]
 """What the panels of one row share: a setting and a budget."""
 
 
 def is_reference(system: System) -> bool:
     """Return whether a system is a reference row, which is not fine-tuned from the base model."""
-    return system.method in REFERENCES
+    return system.method in REFERENCE_ROWS
 
 
 def gap_of(system: System) -> str | None:
@@ -21,7 +21,7 @@ def gap_of(system: System) -> str | None:
     return DIVERGED if system.diverged else MISSING if system.missing else None
 
 
-def is_untouched(system: System) -> bool:
+def kept_untouched(system: System) -> bool:
     """Return whether a seed kept step 0, the untouched model, as the best on dev."""
     return system.step_zero > 0 and not is_reference(system)
 
@@ -29,7 +29,7 @@ def is_untouched(system: System) -> bool:
 def full_method(systems: Iterable[System]) -> str | None:
     """Return the method that serves as full fine-tuning: `full`, or else the first by name that trains everything."""
     trained = {system.method for system in systems if system.budget == ALL}
-    names = sorted(method for method in trained if method.partition(ON_GROUP)[0] not in REFERENCES)
+    names = sorted(method for method in trained if method.partition(ON_GROUP)[0] not in REFERENCE_ROWS)
     return "full" if "full" in names else next(iter(names), None)
 
 

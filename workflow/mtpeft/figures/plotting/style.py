@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from mtpeft.analysis.tables import ON_GROUP
+from mtpeft.analysis.read_tables import ON_GROUP
 
 ONE_COLUMN = 3.3
 """Width in inches of a figure in one column of a page with two columns."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from mtpeft.methods.base import Sizes
+from mtpeft.methods.base import ModuleSizes
 from mtpeft.methods.new_entries import new_entry_parameters
 from mtpeft.methods.peft.low_rank import SCALING, beside
 from mtpeft.methods.peft.tuner import Options, SizedByLayer, method_by_layer
@@ -34,7 +34,7 @@ def _cost(linear: Linear) -> int:
     return rank_cost(linear.inputs, linear.outputs)
 
 
-def start_ranks(linears: Sequence[Linear], sizes: Sizes, start: float) -> dict[str, int]:
+def start_ranks(linears: Sequence[Linear], sizes: ModuleSizes, start: float) -> dict[str, int]:
     """Return the rank of each layer at the start, given the ranks that are left at the end."""
     left: Counter[int] = Counter()
     for linear in linears:
@@ -50,14 +50,14 @@ def start_ranks(linears: Sequence[Linear], sizes: Sizes, start: float) -> dict[s
     }
 
 
-def parameters_at_start(shape: ModelShape, options: Options, sizes: Sizes) -> int:
+def parameters_at_start(shape: ModelShape, options: Options, sizes: ModuleSizes) -> int:
     """Count what is trained before anything is pruned."""
     linears = options.linears(shape)
     ranks = start_ranks(linears, sizes, options.start)
     return sum(ranks.get(x.module, 0) * _cost(x) for x in linears) + new_entry_parameters(shape)
 
 
-def insert_adalora(model: "nn.Module", sizes: Sizes, options: Options) -> "nn.Module":
+def insert_adalora(model: "nn.Module", sizes: ModuleSizes, options: Options) -> "nn.Module":
     """Give linear layers an update of the rank at the start, and tell peft how many ranks are left at the end."""
     from mtpeft.methods.peft.adalora_adapter import insert_ranks
     from mtpeft.models.families import read_shape

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pydantic import create_model
 
-from mtpeft.methods.base import LinearsOptions, Method, Sizes, TargetModule, TrainedMethodOptions
+from mtpeft.methods.base import LinearsOptions, Method, ModuleSizes, TargetModule, TrainedMethodOptions
 from mtpeft.methods.budget import count
 from mtpeft.methods.new_entries import new_entry_parameters
 from mtpeft.models.architecture import ModelShape
@@ -101,13 +101,13 @@ def method_by_layer(tuner: SizedByLayer) -> Method:
         linears = options.linears(shape)
         return options.at_every_budget([tuner.target(x.module, Widths(x.inputs, x.outputs), options) for x in linears])
 
-    def insert(model: "nn.Module", sizes: Sizes, options: Options) -> "nn.Module":
+    def insert(model: "nn.Module", sizes: ModuleSizes, options: Options) -> "nn.Module":
         from mtpeft.methods.peft.sized_adapter import insert_tuner
 
         by_module = {module: tuner.keys_at(size, _widths(model, module), options) for module, size in sizes.items()}
         return insert_tuner(model, tuner.name, tuner.keys, by_module, patterns=tuner.patterns)
 
-    def stored(shape: ModelShape, options: Options, sizes: Sizes) -> int:
+    def stored(shape: ModelShape, options: Options, sizes: ModuleSizes) -> int:
         used = [(sizes[x.module], Widths(x.inputs, x.outputs)) for x in shape.linears if x.module in sizes]
         trained = count(targets(shape, options), sizes) + new_entry_parameters(shape)
         return trained + sum(tuner.stored_beside(size, widths, options) for size, widths in used)
@@ -125,7 +125,7 @@ def method_as_one(tuner: SizedAsOne) -> Method:
         own = [TargetModule.fixed(module, tuner.alone(own)) for module, own in widths.items()]
         return [tuner.shared(list(widths.values()), options), *own]
 
-    def insert(model: "nn.Module", sizes: Sizes, options: Options) -> "nn.Module":
+    def insert(model: "nn.Module", sizes: ModuleSizes, options: Options) -> "nn.Module":
         from mtpeft.methods.peft.sized_adapter import insert_tuner
 
         modules = [module for module in sizes if module != ALL_LINEARS]
@@ -142,7 +142,7 @@ def method_of_one_size(
 ) -> Method:
     """Make the method of a tuner that has no size; `keys` are those that depend on the model and its target modules."""
 
-    def insert(model: "nn.Module", sizes: Sizes, options: Options) -> "nn.Module":
+    def insert(model: "nn.Module", sizes: ModuleSizes, options: Options) -> "nn.Module":
         from mtpeft.methods.peft.sized_adapter import insert_tuner
 
         same = {**tuner.keys, **keys(model, list(sizes), options)}

@@ -8,8 +8,8 @@ from pydantic import Field, PositiveInt
 
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import found_path
-from mtpeft.core.forms import HUB_MODEL
 from mtpeft.core.section import Section
+from mtpeft.core.value_types import HUB_MODEL
 from mtpeft.isolated.install import pins_of
 from mtpeft.metrics.base import Metric
 from mtpeft.metrics.comet.model import check_encoder, encoder_files, encoder_of, find_model, hyperparameters_of

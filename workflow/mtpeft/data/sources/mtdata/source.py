@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from mtpeft.core.forms import SHA256, DatasetId
 from mtpeft.core.section import Section
+from mtpeft.core.value_types import SHA256, DatasetId
 from mtpeft.core.wording import listed
 from mtpeft.data.readers.base import Line
 from mtpeft.data.sources.base import Download, Languages, Message, Params, Source

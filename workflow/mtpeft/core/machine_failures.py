@@ -8,7 +8,7 @@ from safetensors import SafetensorError
 
 from mtpeft.core.errors import TryAgainError
 
-SAID_OF_MEMORY = (
+OUT_OF_MEMORY_MESSAGES = (
     "can't allocate memory",
     "CUDA error: out of memory",
     "CUBLAS_STATUS_ALLOC_FAILED",
@@ -42,4 +42,4 @@ def is_out_of_memory(error: Exception) -> bool:
     """True where a device or the processor had no memory for a tensor."""
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
-    return any(words in str(error) for words in SAID_OF_MEMORY)
+    return any(words in str(error) for words in OUT_OF_MEMORY_MESSAGES)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from mtpeft.cells import VERSION, digest_of, name_of
 from mtpeft.config import corpora as corpora_config
 from mtpeft.config import pairs as pairs_config
-from mtpeft.data.cleaning import UI_STRINGS
+from mtpeft.data.cleaning_options import UI_STRINGS
 from mtpeft.steps import prepare_test_set
 from mtpeft.steps.clean_pair import CACHED, clean_digest
 from mtpeft.steps.split_corpus import corpus_name, split_file
@@ -123,13 +123,13 @@ def text_records(configuration: "Configuration") -> list[str]:
 
 def run(params: Params, *, cleaned: Path, split: Path, others: list[Path], folder: Path, record: Path) -> None:
     """Divide a pair's text into its parts, and take out of each what would leak from a part of any corpus."""
-    from mtpeft.data.divide import divide_pair
+    from mtpeft.data.decontaminate import decontaminate_pair
 
-    divide_pair(params, cleaned=cleaned, split=split, others=others, folder=folder, record=record)
+    decontaminate_pair(params, cleaned=cleaned, split=split, others=others, folder=folder, record=record)
 
 
 STEP = Step(
-    "divide_pair",
+    "decontaminate_pair",
     UI_STRINGS.split_version,
     ("pair",),
     params,

@@ -15,7 +15,7 @@ from torch import nn
 from mtpeft.core.errors import UserError
 from mtpeft.core.provenance import Execution
 from mtpeft.methods import METHODS
-from mtpeft.methods.base import Method, MethodOptions, Sizes, TargetModule
+from mtpeft.methods.base import Method, MethodOptions, ModuleSizes, TargetModule
 from mtpeft.methods.budget import Allocation, OutOfReachError, allocation_of, count, modules_used, targets_of
 from mtpeft.methods.new_entries import new_entry_module
 from mtpeft.methods.new_entries_adapter import split_new_entries, train_new_entries
@@ -42,7 +42,7 @@ class ParameterCount:
     targets: Sequence[TargetModule]
     allocation: Allocation
 
-    def modules_used(self, sizes: Sizes) -> str:
+    def modules_used(self, sizes: ModuleSizes) -> str:
         """Say in how many of its modules the method trains something, such as `18 of 20`; empty without modules."""
         return modules_used(self.targets, sizes) if self.targets else ""
 
@@ -145,7 +145,7 @@ def require_counted(counted: ParameterCount, options: MethodOptions, model: nn.M
         )
 
 
-def sizes_at_end(counted: ParameterCount, options: MethodOptions, model: nn.Module) -> Sizes:
+def sizes_at_end(counted: ParameterCount, options: MethodOptions, model: nn.Module) -> ModuleSizes:
     """Return the size of each module in a finished model, which must add up to the counted parameters.
 
     Raises:

@@ -49,7 +49,7 @@ class Decontaminated(NamedTuple):
     left: np.ndarray
 
 
-def divide_pair(
+def decontaminate_pair(
     params: Mapping[str, Any], *, cleaned: Path, split: Path, others: Sequence[Path], folder: Path, record: Path
 ) -> None:
     """Write train, dev, test and pretrain of one pair as .tsv files in the folder, in the order of the ids' hashes.

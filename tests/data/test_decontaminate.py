@@ -7,7 +7,7 @@ import pytest
 from mtpeft.core import files
 from mtpeft.data import tsv
 from mtpeft.data.clean import sentence_id
-from mtpeft.data.divide import PARTS
+from mtpeft.data.decontaminate import PARTS
 from mtpeft.data.split import split_corpus
 from support.corpus import SENTENCES, run_stage, split_one, split_params
 

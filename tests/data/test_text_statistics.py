@@ -3,7 +3,7 @@
 import csv
 from pathlib import Path
 
-from mtpeft.analysis.text_table import write_text_table
+from mtpeft.analysis.text_statistics import write_text_table
 from mtpeft.data.token_arrays import Encoded, write_arrays
 from mtpeft.data.tsv import SentencePair, write_pairs
 
