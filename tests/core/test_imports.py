@@ -3,6 +3,7 @@
 import ast
 import importlib
 import importlib.util
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -86,3 +87,19 @@ def test_the_study_loads_neither_torch_nor_transformers(folder: str) -> None:
         check=True,
     )
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "module", ["methods.base_adapter", "methods.peft.sized_adapter", "methods.prompt_adapter", "decoding.translator"]
+)
+def test_what_needs_peft_can_be_imported_before_it(module: str) -> None:
+    """Importing peft imports all adapters, which import one another."""
+    code = f"import mtpeft.{module} as imported, sys; print(imported is sys.modules['mtpeft.{module}'])"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(PACKAGE.parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.strip() == "True", done.stderr[-2000:]

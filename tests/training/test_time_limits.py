@@ -5,6 +5,7 @@ import shutil
 import signal
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -205,14 +206,14 @@ def test_a_cell_that_was_finished_in_a_job_of_many_is_not_trained_again(
 
     settings = train_params("lora", learning_rate=0.1)
     start_again(settings)
-    publish = result_cache.publish_folder
+    new_folder = result_cache.new_folder
 
-    def disturbed(*given: Any) -> None:
+    def disturbed(folder: Path) -> AbstractContextManager[Path]:
         signal.raise_signal(signal.SIGTERM)
-        publish(*given)
+        return new_folder(folder)
 
-    for putting_back in (publish, disturbed):
-        monkeypatch.setattr(result_cache, "publish_folder", putting_back)
+    for putting_back in (new_folder, disturbed):
+        monkeypatch.setattr(result_cache, "new_folder", putting_back)
         with at_update(0, lambda: pytest.fail("trained again"), monkeypatch):
             start_again(settings)
     assert sorted(path.name for path in (cell / "state").iterdir()) == [FOLDER]

@@ -19,7 +19,11 @@ def _register_adapters() -> None:
     register_adapters()
 
 
-peft_hook.after_peft(_register_adapters)
+def _is_adapter(module: str) -> bool:
+    return module.startswith("mtpeft.methods.") and module.endswith("_adapter")
+
+
+peft_hook.after_peft(_register_adapters, _is_adapter)
 
 
 def load(cell: str | Path, pair: str | None = None) -> "Translator":

@@ -1,7 +1,7 @@
 """Collection: the records of many cells in one tidy table.
 
-Needs: train.json, decode.json and score.json of cells, comet.json where it is asked for; text and token arrays of the
-test sets.
+Needs: train.json, decode.json and score.json of cells, records of further metrics where they are asked for; text and
+token arrays of the test sets.
 Makes: in results/<study file>/: scores.csv, costs.csv and summary.csv of all cells; the same of each study in
 tables/<study>/, with others.csv where it scores other pairs; text.csv.
 """
@@ -17,7 +17,7 @@ rule tables:
 
 
 rule collect_all_scores:
-    """Tables of all cells."""
+    """Tables of all cells; `collect_scores` makes those of one study."""
     input:
         inputs_of("collect_scores", ALL_CELLS),
     output:
@@ -36,8 +36,7 @@ rule collect_all_scores:
         "> {log:q} 2>&1"
 
 
-rule collect_scores:
-    """Tables of the cells of one study."""
+use rule collect_all_scores as collect_scores with:
     input:
         inputs_of("collect_scores"),
     output:
@@ -48,17 +47,12 @@ rule collect_scores:
     benchmark:
         f"benchmarks/{STUDY_FILE}/collect_scores/{{study}}.tsv"
     priority: FIRST
-    conda:
-        "../../envs/workflow.yaml"
     params:
         params=params_of("collect_scores"),
-    shell:
-        "exec python -m mtpeft collect_scores --params {params.params:q} --scores {output.scores:q} --costs {output.costs:q} "
-        "> {log:q} 2>&1"
 
 
 rule summarise_all:
-    """Systems of all studies, each over all of its seeds: scores, differences with their intervals, and costs."""
+    """Systems of all studies over their seeds: scores, differences with intervals, costs; `summarise`: of one study."""
     input:
         inputs_of("summarise", ALL_CELLS),
     output:
@@ -77,8 +71,7 @@ rule summarise_all:
         "> {log:q} 2>&1"
 
 
-rule summarise:
-    """Systems of one study, each over its seeds: scores and differences with their intervals."""
+use rule summarise_all as summarise with:
     input:
         inputs_of("summarise"),
     output:
@@ -89,13 +82,8 @@ rule summarise:
     benchmark:
         f"benchmarks/{STUDY_FILE}/summarise/{{study}}.tsv"
     priority: FIRST
-    conda:
-        "../../envs/workflow.yaml"
     params:
         params=params_of("summarise"),
-    shell:
-        "exec python -m mtpeft summarise --params {params.params:q} --output {output.table:q} --page {output.page:q} "
-        "> {log:q} 2>&1"
 
 
 rule summarise_others:

@@ -1,6 +1,7 @@
 """Findings: the claims of the configuration, tested on the cells of its studies.
 
-Needs: the records of the cells that the claims compare, similarity/ of their pairs; comet.json where it is asked for.
+Needs: the records of the cells that the claims compare, similarity/ of their pairs; records of further metrics, where
+they are asked for.
 Makes: findings.json and findings.md in results/<study file>/.
 """
 

@@ -17,6 +17,7 @@ from mtpeft.metrics.base import (
     DEFAULT_METRIC,
     METRICS,
     Metric,
+    computed_metrics,
     entry_params,
     in_order,
     metric_params,
@@ -34,6 +35,7 @@ Difference = Annotated[float, Field(gt=0, le=LARGEST_MARGIN, strict=True)]
 
 
 MetricName = entry_name(lambda: in_order(METRICS))
+ComputedMetricName = entry_name(lambda: in_order(METRICS), listed=computed_metrics)
 
 
 def _margin_of_each(margin: Any) -> Any:

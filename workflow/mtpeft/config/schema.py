@@ -16,7 +16,7 @@ from pydantic import Field, PrivateAttr, create_model
 from mtpeft.config.corpora import Corpus, corpus_type
 from mtpeft.config.findings import CLAIMS, Finding, finding_fields
 from mtpeft.config.methods import entry_type
-from mtpeft.config.metrics import MetricName, metric_fields
+from mtpeft.config.metrics import ComputedMetricName, metric_fields
 from mtpeft.config.models import Model
 from mtpeft.config.pairs import Pair
 from mtpeft.config.rate_search import RateSearch
@@ -71,7 +71,7 @@ class Configuration(Section):
     training: TrainingOptions = TrainingOptions()
     rate_search: RateSearch | None = None
     decoding: DecodingOptions = DecodingOptions()
-    metrics: list[MetricName] = Field(
+    metrics: list[ComputedMetricName] = Field(
         default=[*ALWAYS],
         description="Metrics that the step `score` computes for every cell; chrF is one of them. A metric with a "
         "section of its own, such as `comet`, is asked for by that section.",

@@ -18,9 +18,10 @@ class _NamesInSchema:
         return {"type": "string", "enum": self.names()}
 
 
-def entry_name(names: Callable[[], list[str]]) -> Any:
+def entry_name(names: Callable[[], list[str]], *, listed: Callable[[], list[str]] | None = None) -> Any:
     """Return a type of text that is one of these names; they are asked for when a value is checked, not before.
 
+    The JSON schema lists all of them, or those of `listed` where a later check refuses the others in words of its own.
     So entries from outside of the package are among them, and a wrong name is refused as one that is no member of a
     `Literal` is.
     """
@@ -30,7 +31,7 @@ def entry_name(names: Callable[[], list[str]]) -> Any:
             raise PydanticKnownError("literal_error", {"expected": either(names())})
         return name
 
-    return Annotated[str, AfterValidator(known), _NamesInSchema(names)]
+    return Annotated[str, AfterValidator(known), _NamesInSchema(listed or names)]
 
 
 def either(names: list[str]) -> str:

@@ -4,7 +4,8 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,20 @@ def write_text(path: Path, text: str) -> None:
         raise
 
 
-def publish_folder(temporary: Path, folder: Path) -> None:
-    """Give a finished folder its name, in the place of an older one, and let others read it: libraries may not."""
+@contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """Yield an empty folder under another name; when all has gone well, it takes the place of `folder`.
+
+    So `folder` is there whole or not at all. Others can read its files, which some libraries write for one user alone.
+    """
+    temporary = folder.with_name(f".{folder.name}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    try:
+        yield temporary
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
     for file in temporary.rglob("*"):
         if file.is_file() and not file.is_symlink():
             file.chmod(0o644)

@@ -16,7 +16,7 @@ import torch
 
 from mtpeft.cells import Cell
 from mtpeft.core.errors import UserError
-from mtpeft.core.files import publish_folder, read_record, write_record, write_text
+from mtpeft.core.files import new_folder, read_record, write_record, write_text
 from mtpeft.decoding.search import with_room_beside_prefix
 from mtpeft.decoding.translator import Translator, load_cell
 from mtpeft.front.export_page import (
@@ -60,15 +60,8 @@ def export_cell(cell: str, to: Path, form: str, pair: str | None = None) -> None
     """
     if to.exists():
         raise UserError(f"{to} is there already; name a new folder after --to.")
-    temporary = to.with_name(f".{to.name}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
-    try:
+    with new_folder(to) as temporary:
         FORMS[form](cell, temporary, pair)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
-    publish_folder(temporary, to)
 
 
 def _merged(cell: str, folder: Path, pair: str | None) -> None:

@@ -10,7 +10,6 @@ from mtpeft.analysis.score_tables import CellMetrics, write_tables
 from mtpeft.analysis.summary import write_summary
 from mtpeft.cells import Cell, OnPair
 from mtpeft.config.contrasts import claim_cells
-from mtpeft.config.figures import figure_of
 from mtpeft.config.metrics import metrics_of
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import EFFICIENCY
@@ -20,6 +19,7 @@ from mtpeft.core.text_tables import tally
 from mtpeft.figures.draw import draw_figure
 from mtpeft.front.status import is_finished, state_of
 from mtpeft.steps.cells_of_studies import (
+    figure_tables,
     figures_folder,
     placed_drawn_cells,
     placed_represented,
@@ -86,15 +86,20 @@ def draw_finished(configuration: Configuration, labels: Mapping[str, Path], *, f
             yield f"{folder / label}.pdf: not drawn. {BEGUN_ANEW}"
             continue
         stem = folder / label
-        needed = [tables / f"{name}.csv" for name in figure_of(configuration, label).needs]
         draw_figure(
             DRAW_FIGURE.params_of(configuration, {"study": label}),
             summary=summary,
-            tables=[table for table in needed if table.exists()],
+            tables=list(_tables_of_figure(configuration, label, tables)),
             stem=stem,
         )
         scored = _scored(configuration, [cell.on_own for cell in cells]), _scored(configuration, others)
         yield f"{stem}.pdf: {tally(*scored)}"
+
+
+def _tables_of_figure(configuration: Configuration, label: str, folder: Path) -> Iterator[Path]:
+    """Tables that a figure needs besides the summary: those of the preview, else those that the sweep has made."""
+    for made in map(Path, figure_tables(configuration, label)):
+        yield from [table for table in (folder / made.name, made) if table.exists()][:1]
 
 
 def _is_represented(configuration: Configuration, cell: Cell) -> bool:

@@ -9,7 +9,7 @@ from mtpeft.config.held_out import held_out_params
 from mtpeft.config.models import vocabulary_pairs
 from mtpeft.config.schema import Configuration
 from mtpeft.core.errors import UserError
-from mtpeft.core.files import PROJECT, publish_folder, read_record, sha256_of, write_record, write_text
+from mtpeft.core.files import PROJECT, new_folder, read_record, sha256_of, write_record, write_text
 from mtpeft.core.records import DataRecord, HeldOutRecord
 from mtpeft.models.config_json import DATA_RECORD, TRAINING_RECORD
 from mtpeft.steps.base_models import base_file
@@ -54,22 +54,19 @@ def ship_model(record: Path, folder: Path, *, data: DataRecord) -> None:
 
     base = read_record(record)
     checkpoint = Path(base["folder"])
-    temporary = folder.with_name(f".{folder.name}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
-    for name in TAKEN:
-        shutil.copyfile(checkpoint / name, temporary / name)
     weights = load_file(checkpoint / "model.safetensors")
     halved = {name: tensor.to(torch.float16).contiguous() for name, tensor in weights.items()}
-    save_file(halved, temporary / "model.safetensors", {"format": "pt"})
-    size = (temporary / "model.safetensors").stat().st_size / 1e6
-    if size > LARGEST_MB:
-        raise AssertionError(f"{folder.name} has {size:.1f} MB of weights; at most {LARGEST_MB} are shipped")
     kept = {name: value for name, value in base.items() if name not in ("folder", "sha256")}
-    write_record(temporary / TRAINING_RECORD, kept)
-    write_record(temporary / DATA_RECORD, data.model_dump())
-    write_text(temporary / "README.md", model_card(kept, data, megabytes=size))
-    publish_folder(temporary, folder)
+    with new_folder(folder) as temporary:
+        for name in TAKEN:
+            shutil.copyfile(checkpoint / name, temporary / name)
+        save_file(halved, temporary / "model.safetensors", {"format": "pt"})
+        size = (temporary / "model.safetensors").stat().st_size / 1e6
+        if size > LARGEST_MB:
+            raise AssertionError(f"{folder.name} has {size:.1f} MB of weights; at most {LARGEST_MB} are shipped")
+        write_record(temporary / TRAINING_RECORD, kept)
+        write_record(temporary / DATA_RECORD, data.model_dump())
+        write_text(temporary / "README.md", model_card(kept, data, megabytes=size))
 
 
 def data_record(

@@ -8,12 +8,9 @@ import importlib.metadata
 import re
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
-from mtpeft.core import files
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import PROJECT
 from mtpeft.isolated.run import PACKAGES
@@ -33,16 +30,6 @@ def pins_of(environment: str) -> list[str]:
 def pinned_version(environment: str, package: str) -> str:
     """Return the version of a package that an environment's pins name."""
     return dict(line.split("==") for line in pins_of(environment))[package]
-
-
-@contextmanager
-def new_environment(folder: Path) -> Iterator[Path]:
-    """Yield a folder to make an environment in, which gets the name of `folder` when all has gone well."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
-        made = Path(temporary) / folder.name
-        yield made
-        files.publish_folder(made, folder)
 
 
 def install_packages(name: str, requirements: Sequence[str], environment: Path) -> None:

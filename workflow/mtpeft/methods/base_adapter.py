@@ -87,6 +87,24 @@ class WrapperLayer(nn.Module, BaseTunerLayer):
         """Leave the base model as it was, when the wrapper is taken out of it."""
 
 
+class NetworkLayer(WrapperLayer):
+    """A wrapper whose vectors are made by a network while they are trained."""
+
+    @abstractmethod
+    def fold(self) -> None:
+        """Replace the networks by the vectors that they make."""
+
+
+def fold_networks(tuned: PeftModel) -> PeftModel:
+    """Return the same model with its vectors, without the networks that made them while they were trained."""
+    for layer in tuned.modules():
+        if isinstance(layer, NetworkLayer):
+            layer.fold()
+    for config in tuned.peft_config.values():
+        config.network = None
+    return tuned
+
+
 class AdapterModel(BaseTuner):
     """Puts an adapter into a model, through the functions that peft calls for each target module.
 

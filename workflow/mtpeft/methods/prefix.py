@@ -77,7 +77,7 @@ def insert_prefixes(model: "nn.Module", sizes: ModuleSizes, options: PrefixOptio
 
 def without_networks(model: "nn.Module") -> "nn.Module":
     """Return what is stored: the prefixes alone."""
-    from mtpeft.methods.prefix_adapter import fold_networks
+    from mtpeft.methods.base_adapter import fold_networks
 
     return fold_networks(model)
 

@@ -13,14 +13,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
-from peft import PeftModel
 from torch import nn
 from torch.nn import functional
 from transformers import AttentionInterface
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from mtpeft.core import compat
-from mtpeft.methods.base_adapter import AdapterConfig, WrapperLayer, WrappingAdapter, register
+from mtpeft.methods.base_adapter import AdapterConfig, NetworkLayer, WrappingAdapter, register
 from mtpeft.models.attention import heads, key_projection, query_projection
 from mtpeft.models.families.mbart import HUGGINGFACE_SPECIALS
 
@@ -84,7 +83,7 @@ def attend(
 AttentionInterface.register(ATTENTION, attend)
 
 
-class PrefixLayer(WrapperLayer):
+class PrefixLayer(NetworkLayer):
     """An attention module that also attends to the prefix of the active adapter."""
 
     adapter_layer_names = ("prefix_keys", "prefix_values", "prefix_network")
@@ -173,16 +172,6 @@ class PrefixModel(WrappingAdapter):
         """Add a prefix of the length that the pattern names."""
         length = config.length_pattern.get(module, config.length)
         layer.add_adapter(adapter_name, length=length, network=config.network)
-
-
-def fold_networks(tuned: PeftModel) -> PeftModel:
-    """Return the same model with its prefixes, without the networks that made them while they were trained."""
-    for layer in tuned.modules():
-        if isinstance(layer, PrefixLayer):
-            layer.fold()
-    for config in tuned.peft_config.values():
-        config.network = None
-    return tuned
 
 
 class PrefixNetwork(nn.Module):

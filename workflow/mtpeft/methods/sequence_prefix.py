@@ -74,7 +74,7 @@ def insert_sequence_prefixes(model: "nn.Module", sizes: ModuleSizes, options: Se
 
 def without_networks(model: "nn.Module") -> "nn.Module":
     """Return what is stored: the vectors alone."""
-    from mtpeft.methods.sequence_prefix_adapter import fold_networks
+    from mtpeft.methods.base_adapter import fold_networks
 
     return fold_networks(model)
 

@@ -9,11 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from peft import PeftModel
 from torch import nn
 from torch.nn import functional
 
-from mtpeft.methods.base_adapter import AdapterConfig, WrapperLayer, WrappingAdapter, register
+from mtpeft.methods.base_adapter import AdapterConfig, NetworkLayer, WrapperLayer, WrappingAdapter, register
 from mtpeft.methods.encoder_input_adapter import (
     EncoderInputLayer,
     PromptedDecoderLayer,
@@ -112,7 +111,7 @@ class PrefixedDecoder(_Stack, PromptedDecoderLayer):
         return output
 
 
-class PrefixedLayer(WrapperLayer):
+class PrefixedLayer(NetworkLayer):
     """A layer that reads vectors of the active adapter at the positions of the prefix."""
 
     adapter_layer_names = ("seqprefix_vectors", "seqprefix_network")
@@ -194,16 +193,6 @@ class SequencePrefixModel(WrappingAdapter):
 def target_prefix_length(model: nn.Module) -> int:
     """Return how many positions the active adapter puts before each target."""
     return sum(module.length() for module in model.modules() if isinstance(module, PrefixedDecoder))
-
-
-def fold_networks(tuned: PeftModel) -> PeftModel:
-    """Return the same model with its vectors, without the networks that made them while they were trained."""
-    for layer in tuned.modules():
-        if isinstance(layer, PrefixedLayer):
-            layer.fold()
-    for config in tuned.peft_config.values():
-        config.network = None
-    return tuned
 
 
 register(SequencePrefixConfig, SequencePrefixModel)

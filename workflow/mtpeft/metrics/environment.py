@@ -5,12 +5,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mtpeft.core import files
 from mtpeft.core.errors import TryAgainError, UserError
-from mtpeft.core.files import read_record
+from mtpeft.core.files import new_folder, read_record, write_record
 from mtpeft.core.section import Section
 from mtpeft.forkserver.launcher import background_server
-from mtpeft.isolated.install import install_packages, libraries_of, link_packages, new_environment, shared_packages
+from mtpeft.isolated.install import install_packages, libraries_of, link_packages, shared_packages
 from mtpeft.isolated.run import Program
 from mtpeft.metrics import program
 from mtpeft.metrics.base import Metric, own_environment_of
@@ -31,11 +30,11 @@ def install_metric(metric: Metric, params: Mapping[str, Any], *, record: Path) -
     names = [requirement.split("==")[0] for requirement in requirements]
     built = own_environment_of(metric).libraries_of
     libraries = libraries_of(built, names) if built in shared else []
-    with new_environment(record.parent) as made:
+    with new_folder(record.parent) as made:
         install_packages(metric.title, own, made)
         link_packages([*shared, *libraries], made)
         found = program_of(metric, made).answer("versions", {}, folder=made)
-        files.write_record(made / record.name, {"params": params, "shared": sorted(shared), "versions": found})
+        write_record(made / record.name, {"params": params, "shared": sorted(shared), "versions": found})
 
 
 def program_of(metric: Metric, environment: Path) -> Program:

@@ -38,6 +38,7 @@ from mtpeft.steps.downloads import download_file, download_name, download_record
 from mtpeft.steps.search_rate import searches
 from mtpeft.steps.split_corpus import corpus_name, split_file
 from mtpeft.steps.step import Labels
+from mtpeft.steps.take_in_metric import model_record
 from mtpeft.steps.train import placed
 
 if TYPE_CHECKING:
@@ -182,9 +183,12 @@ def in_use(configuration: "Configuration") -> set[str]:
         vocabulary_folder(configuration, models_config.vocabulary_of(configuration, model)) for model in models
     ]
     homes = [model_home(configuration, model) for model in models]
+    asked = metrics_config.metrics_asked_for(configuration)
+    scorers = [str(Path(model_record(configuration, metric)).parent) for metric in asked]
     cells = [str(cell.folder) for cell in placed_cells(configuration)]
     return {
         *fetched,
+        *scorers,
         *splits,
         *texts,
         *tokens,

@@ -1,7 +1,6 @@
 """Fine-tune one cell: a base model, a method at its budget, and a training subset of one or several language pairs."""
 
 import json
-import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from mtpeft.cells import Cell
 from mtpeft.cluster.preemption import PreemptionHandler
 from mtpeft.core.checksums import checksums_in, require_whole
 from mtpeft.core.errors import UserError
-from mtpeft.core.files import canonical, publish_folder, read_lines, read_record, sha256_of, write_record
+from mtpeft.core.files import canonical, new_folder, read_lines, read_record, sha256_of, write_record
 from mtpeft.core.provenance import PLAIN, Execution, describe, peak_memory_mb, versions
 from mtpeft.core.records import TrainRecord
 from mtpeft.data.token_arrays import read_arrays
@@ -354,16 +353,13 @@ def plan_of(params: CellParams, learning_rate: float | None, *, stage: int) -> T
 
 def save_tuned(model: nn.Module, folder: Path, *, diverged: bool, **options: Any) -> Path:
     """Write the trained weights as a PEFT folder or a model folder, whole or not at all; nothing where it diverged."""
-    temporary = folder.with_name(f".{folder.name}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
-    if not diverged:
-        model.save_pretrained(temporary, **options)
+    with new_folder(folder) as temporary:
+        if not diverged:
+            model.save_pretrained(temporary, **options)
         for page in list(temporary.rglob("README.md")):
             page.unlink()
         for config in temporary.rglob("adapter_config.json"):
             _sort_adapter_config(config)
-    publish_folder(temporary, folder)
     return folder
 
 

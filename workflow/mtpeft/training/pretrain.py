@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from mtpeft.cells import label_of
 from mtpeft.core.errors import UserError
-from mtpeft.core.files import canonical, publish_folder, sha256_of, write_record
+from mtpeft.core.files import canonical, new_folder, sha256_of, write_record
 from mtpeft.core.provenance import PLAIN, Execution, describe, versions
 from mtpeft.core.records import ModelRecord
 from mtpeft.data.token_arrays import IGNORED, TokenPairs, cut, model_inputs, read_arrays
@@ -357,11 +357,9 @@ def _joined(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
 
 def _save(model: Any, tokenizer: Any, folder: Path, **options: Any) -> None:
     """Write the folder under another name first, so that it is there whole or not at all."""
-    temporary = folder.with_name(f".{folder.name}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
-    model.save_pretrained(temporary, **options)
-    tokenizer.save_pretrained(temporary)
-    publish_folder(temporary, folder)
+    with new_folder(folder) as temporary:
+        model.save_pretrained(temporary, **options)
+        tokenizer.save_pretrained(temporary)
 
 
 def _write_record(

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mtpeft.cluster.slurm import RUN_VARIABLE, job_id
-from mtpeft.core.files import publish_folder, read_record, write_record
+from mtpeft.core.files import new_folder, read_record, write_record
 
 FOLDER = "finished"
 """Folder of the cache in the state folder of a cell."""
@@ -33,12 +33,10 @@ def keep_or_clear(state: Path, record: Path) -> None:
 
 
 def _store(state: Path, record: Path, run: str) -> None:
-    temporary = state / f".{FOLDER}.tmp"
-    shutil.rmtree(temporary, ignore_errors=True)
-    shutil.copytree(record.parent / "tuned", temporary / WEIGHTS, copy_function=os.link)
-    os.link(record, temporary / RECORD)
-    write_record(temporary / RUN, {"run": run})
-    temporary.rename(state / FOLDER)
+    with new_folder(state / FOLDER) as temporary:
+        shutil.copytree(record.parent / "tuned", temporary / WEIGHTS, copy_function=os.link)
+        os.link(record, temporary / RECORD)
+        write_record(temporary / RUN, {"run": run})
 
 
 def restore(state: Path, record: Path, *, params: Mapping[str, Any], hashes: Mapping[str, str]) -> bool:
@@ -52,10 +50,8 @@ def restore(state: Path, record: Path, *, params: Mapping[str, Any], hashes: Map
     if not same or os.environ.get(RUN_VARIABLE) != read_record(cached / RUN)["run"]:
         shutil.rmtree(cached)
         return False
-    temporary = record.with_name(".tuned.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
-    shutil.copytree(cached / WEIGHTS, temporary, copy_function=os.link)
-    publish_folder(temporary, record.parent / "tuned")
+    with new_folder(record.parent / "tuned") as temporary:
+        shutil.copytree(cached / WEIGHTS, temporary, copy_function=os.link, dirs_exist_ok=True)
     write_record(record, content)
     print("This run of Snakemake has trained the cell already; its results are restored from the cache.", flush=True)
     keep_or_clear(state, record)

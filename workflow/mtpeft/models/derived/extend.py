@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from mtpeft.cells import label_of
 from mtpeft.core.errors import UserError
-from mtpeft.core.files import publish_folder, read_record, sha256_of, write_record
+from mtpeft.core.files import new_folder, read_record, sha256_of, write_record
 from mtpeft.core.languages import match
 from mtpeft.models.architecture import NEW_ENTRIES
 from mtpeft.models.derived import ModelSource
@@ -57,16 +57,13 @@ def extend_model(
     text = _tokens(params["sides"], list(sentences.values()), folder)
     learnt = new_pieces(text, folder, entries=params["pieces"])
     pieces = dict(enumerate(learnt, first + len(rows)))
-    temporary = target.with_name(f".{target.name}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
-    copy_extended(folder, temporary, [*rows, *learnt])
     written = {
         "languages": {tag: asdict(language) for tag, language in languages.items()},
         "pieces": {str(entry): list(replaced) for entry, replaced in pieces.items()},
     }
-    write_record(temporary / EXTENSION, written)
-    publish_folder(temporary, target)
+    with new_folder(target) as temporary:
+        copy_extended(folder, temporary, [*rows, *learnt])
+        write_record(temporary / EXTENSION, written)
     described = {
         "model": origin["model"],
         "base_sha256": sha256_of(base),

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mtpeft.core import files
-from mtpeft.isolated.install import install_packages, new_environment
+from mtpeft.core.files import new_folder, write_record
+from mtpeft.isolated.install import install_packages
 from mtpeft.isolated.run import Program
 
 INDEX = "index"
@@ -18,11 +18,11 @@ def install_mtdata(params: Mapping[str, Any], *, record: Path) -> None:
     Raises:
         UserError: pip could not get a package.
     """
-    with new_environment(record.parent) as made:
+    with new_folder(record.parent) as made:
         install_packages("mtdata", params["requirements"], made)
         (made / INDEX).mkdir()
         indexed = run_inside(made, "index", {})
-        files.write_record(made / record.name, {"params": params, **indexed})
+        write_record(made / record.name, {"params": params, **indexed})
 
 
 def run_inside(environment: Path, command: str, request: Mapping[str, Any]) -> dict[str, Any]:
