@@ -54,6 +54,16 @@ def test_contents_name_every_section(page: Path, text: str) -> None:
     assert contents == sections or len(sections) < 2
 
 
+def test_the_map_of_the_code_names_what_is_there() -> None:
+    text = (ROOT / "workflow/docs/extending.md").read_text(encoding="utf-8")
+    rows = re.search(r"(?ms)^## Find your way in the code$(.+?)^## ", text)[1]
+    named_paths = set(re.findall(r"`((?:\w+/)+(?:\w+\.py)?)`", rows)) - {"workflow/mtpeft/"}
+    package = ROOT / "workflow/mtpeft"
+    assert [path for path in named_paths if not (package / path).exists()] == []
+    folders = {f"{file.parent.name}/" for file in package.glob("*/__init__.py")}
+    assert folders <= named_paths
+
+
 @pytest.mark.parametrize(("page", "text"), named(PAGES))
 def test_a_line_of_prose_is_one_sentence(page: Path, text: str) -> None:
     prose = re.sub(r"(?ms)^```.*?^```", "", PART.sub("", text))
