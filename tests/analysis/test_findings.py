@@ -50,7 +50,7 @@ def test_a_claim_is_decided_by_what_is_true(case: str) -> None:
     assert record.rule in page and reason in page
 
 
-def test_the_least_similar_half_is_judged_on_its_own() -> None:
+def test_the_least_similar_half_has_its_own_verdict() -> None:
     def by_similarity(cell: Cell) -> np.ndarray:
         return np.where(SIMILAR, 60.0, 47.0) if cell.method != "full" else np.full(len(SIMILAR), 50.0)
 

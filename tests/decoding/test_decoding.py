@@ -1,4 +1,4 @@
-"""DecodingOptions, hypotheses and scores."""
+"""Decoding: search options, hypotheses and scores."""
 
 import random
 from collections.abc import Sequence

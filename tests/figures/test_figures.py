@@ -101,7 +101,7 @@ def test_a_system_that_lacks_one_seed_is_drawn_and_marked(figure: str, tmp_path:
     assert marks(stem, POINT) == marks(draw(tmp_path, figure, one_panel()), POINT)
 
 
-def test_a_lost_seed_of_full_tuning_is_told_at_its_line(tmp_path: Path) -> None:
+def test_a_lost_seed_of_full_fine_tuning_is_told_at_its_line(tmp_path: Path) -> None:
     rows = [row | {"seeds": 1, "diverged": 1} if row["method"] == "full" else row for row in one_panel()]
     assert "full (1 diverged)" in svg(draw(tmp_path, "budgets", rows))
 

@@ -1,4 +1,4 @@
-"""AdaLoRA's pruning around the updates: what is left, what is stored of it, and the regulariser."""
+"""AdaLoRA's pruning before and after updates: what is left, what is stored of it, and the regulariser."""
 
 import math
 from collections import Counter
@@ -119,10 +119,10 @@ def _costs(allocator: object) -> list[tuple[int, list[str]]]:
 
 
 @pytest.mark.parametrize("updates", [1, 2, 3, 10, 100])
-def test_weights_are_judged_where_the_budget_holds_alone(subject: Subject, updates: int) -> None:
+def test_weights_are_evaluated_only_where_the_budget_holds(subject: Subject, updates: int) -> None:
     hook = hook_of(subject.build())
-    judged = [update for update in range(updates + 1) if hook.may_be_kept(update, updates)]
-    assert judged == [0, *range(max(1, updates - math.floor(0.3 * updates)), updates + 1)]
+    evaluated = [update for update in range(updates + 1) if hook.may_be_kept(update, updates)]
+    assert evaluated == [0, *range(max(1, updates - math.floor(0.3 * updates)), updates + 1)]
 
 
 def test_a_trained_cell_says_what_is_left(sweep: Path, tmp_path: Path) -> None:

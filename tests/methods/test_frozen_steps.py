@@ -1,4 +1,4 @@
-"""Bases that stay precision in the steps of the workflow: what each is told, says, refuses and writes."""
+"""Frozen base models in reduced precision, in the steps of the workflow: params, messages, refusals and records."""
 
 import io
 import re
@@ -150,16 +150,16 @@ def _told(configuration: Configuration, model: str) -> dict[str, Mapping[str, An
     }
 
 
-def test_the_steps_that_open_the_base_are_told_in_what_it_is_held_and_no_others() -> None:
-    held = {"quantised": 4, "precision": "bfloat16"}
-    plain, precision = configured(), configured(**held)
-    before, after = _told(plain, "mine"), _told(precision, "mine")
+def test_only_steps_that_open_the_base_have_its_precision_in_their_params() -> None:
+    precision = {"quantised": 4, "precision": "bfloat16"}
+    plain, reduced = configured(), configured(**precision)
+    before, after = _told(plain, "mine"), _told(reduced, "mine")
     for step in before:
-        # A rate that was not searched for yet is named by what the search is told.
+        # A rate that was not searched for yet is named by a digest of the params of the search.
         for told in (before[step], after[step]):
             told.get("optimisation", {}).pop("learning_rate", None)
-        assert after[step] == before[step] | ({} if step in ("tokens", "local") else held), step
-    assert _told(precision, "small") == _told(plain, "small")
+        assert after[step] == before[step] | ({} if step in ("tokens", "local") else precision), step
+    assert _told(reduced, "small") == _told(plain, "small")
     assert configured(quantised=None, precision="float32").model_dump() == plain.model_dump()
 
 

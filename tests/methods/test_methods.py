@@ -237,9 +237,9 @@ def test_a_method_has_its_properties(
 def test_beside_a_base_in_16_bits_32_are_counted_trained_and_stored(
     base: Callable[[str], Path], tmp_path: Path, method: str
 ) -> None:
-    subject, held = _in_first_family(base, CASES[method]), BasePrecision("tiny", precision="bfloat16")
+    subject, precision = _in_first_family(base, CASES[method]), BasePrecision("tiny", precision="bfloat16")
     entry = subject.method
-    model = entry.apply(load_base(subject.base, held), subject.allocation.sizes, subject.options).eval()
+    model = entry.apply(load_base(subject.base, precision), subject.allocation.sizes, subject.options).eval()
     stir(model)
     trained = [weight for weight in model.parameters() if weight.requires_grad]
     assert {weight.dtype for weight in trained} == {torch.float32}
@@ -247,7 +247,7 @@ def test_beside_a_base_in_16_bits_32_are_counted_trained_and_stored(
     counted = begins(subject.shape, subject.options, subject.allocation.sizes) if begins else subject.allocation.trained
     assert sum(weight.numel() for weight in trained) == counted
     model = subject.finish(model)
-    opened = open_tuned(subject.base, save_tuned(model, tmp_path / "tuned", diverged=False), held).eval()
+    opened = open_tuned(subject.base, save_tuned(model, tmp_path / "tuned", diverged=False), precision).eval()
     inputs = batch(subject.special_tokens())
     assert torch.equal(logits(opened, inputs), logits(model, inputs))
 

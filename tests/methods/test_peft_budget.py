@@ -110,10 +110,10 @@ def test_all_of_them_are_counted_in_a_large_model_without_torch(tmp_path: Path) 
 
 def test_a_quantised_base_is_refused_where_none_was_tried() -> None:
     given = {
-        "models": {"held": {"path": "workflow/models/small", "quantised": 4}},
+        "models": {"quantised": {"path": "workflow/models/small", "quantised": 4}},
         "methods": {"loha": {"method": "LOHA", "learning_rate": 1.0e-3}},
-        "studies": {"budgets": {"models": ["held"], "methods": ["lora", "loha"], "budgets": ["b10"], "also": []}},
+        "studies": {"budgets": {"models": ["quantised"], "methods": ["lora", "loha"], "budgets": ["b10"], "also": []}},
     }
-    told = r"^'studies\.budgets\.methods' names 'loha', .* 'models\.held\.quantised' keeps it frozen[^\n]*$"
+    told = r"^'studies\.budgets\.methods' names 'loha', .* 'models\.quantised\.quantised' keeps it frozen[^\n]*$"
     with pytest.raises(UserError, match=told):
         validate(merge(DEFAULT, given))

@@ -94,7 +94,7 @@ def test_noise_begins_when_it_is_told_to_and_never_changes_what_must_be_said(upd
 )
 def test_a_pair_reads_a_stretch_of_its_rows(count: int | None, begin: float, wanted: list[int]) -> None:
     rows = [torch.tensor([7, 100 + row, 2]) for row in range(4)]
-    side = Ragged(torch.cat(rows), np.arange(0, 13, 3), around=2)
+    side = Ragged(torch.cat(rows), np.arange(0, 13, 3), special_token_count=2)
     found = stretch(TokenPairs(side, side), count, begin)
     assert [int(source[1]) - 100 for source, _ in found] == wanted
 

@@ -100,7 +100,7 @@ def test_arrays_give_back_what_was_written(tmp_path: Path) -> None:
     assert [pairs.source[row].tolist() for row in range(3)] == source
     assert [pairs.target[row].tolist() for row in range(3)] == target
     assert pairs.longer.tolist() == [3, 2, 40]
-    assert (pairs.source.around, pairs.target.around) == (2, 1)
+    assert (pairs.source.special_token_count, pairs.target.special_token_count) == (2, 1)
 
 
 def test_arrays_without_rows(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ TRAINED = [
     *product(("nllb", "mt5"), SOMEWHERE, [{}]),
     *product(("nllb", "mt5"), ("lora", "adapter"), [{"quantised": 8}, {"quantised": 4}]),
 ]
-"""Families, methods, and in what the base is held."""
+"""Families, methods, and the keys for the precision of the base."""
 FAMILY = pytest.mark.parametrize("name", CHECKPOINTS)
 
 
@@ -82,13 +82,13 @@ def _observe(model: nn.Module, given: CellInputs, checkpoint: Path) -> Station:
     return Station(logits, hypotheses, chrf(hypotheses, [line.split("\t")[2] for line in lines]))
 
 
-@pytest.mark.parametrize(("name", "method", "held"), TRAINED)
+@pytest.mark.parametrize(("name", "method", "precision"), TRAINED)
 def test_what_was_trained_is_what_is_opened_and_merged(
-    prepared: Callable, tmp_path: Path, name: str, method: str, held: dict[str, int]
+    prepared: Callable, tmp_path: Path, name: str, method: str, precision: dict[str, int]
 ) -> None:
     prepare_torch(1)
     given = prepared(name)
-    job = prepare_training(family_settings(method) | held, given)
+    job = prepare_training(family_settings(method) | precision, given)
     with attempting(tmp_path / "state") as attempt:
         trained, run = run_training(job, state_folder=tmp_path / "state", preemption=attempt.preemption)
     assert run.status == "ok"
@@ -101,7 +101,7 @@ def test_what_was_trained_is_what_is_opened_and_merged(
     assert torch.equal(after.logits, before.logits)
     assert (after.hypotheses, after.score) == (before.hypotheses, before.score)
 
-    if hasattr(opened, "merge_and_unload") and method not in ("adapter", "prefix") and not held:
+    if hasattr(opened, "merge_and_unload") and method not in ("adapter", "prefix") and not precision:
         merged = _observe(opened.merge_and_unload(), given, job.folder)
         torch.testing.assert_close(merged.logits, before.logits, rtol=1e-4, atol=1e-4)
         assert (merged.hypotheses, merged.score) == (before.hypotheses, before.score)

@@ -155,7 +155,7 @@ def searched_twice(sweep: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     return record
 
 
-def test_several_trials_of_a_rate_are_judged_by_their_mean(searched_twice: Path) -> None:
+def test_several_trials_of_a_rate_are_compared_by_their_mean(searched_twice: Path) -> None:
     record = read_record(searched_twice)
     assert schema_mistakes(record, "rate") == []
     assert [(trial["learning_rate"], trial["pair"], trial["seed"]) for trial in record["trials"]] == [

@@ -163,13 +163,13 @@ def test_an_evaluation_is_interrupted_and_done_anew(
 ) -> None:
     real = loop._evaluate
 
-    def judge(task: Any, run: Any, *given: Any, **named: Any) -> float:
+    def evaluate(task: Any, run: Any, *given: Any, **named: Any) -> float:
         if run.step:
             signal.raise_signal(signal.SIGTERM)
         return real(task, run, *given, **named)
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "_evaluate", judge)
+        patch.setattr(loop, "_evaluate", evaluate)
         with pytest.raises(StoppedError, match=r"signal SIGTERM"):
             build(sweep, tmp_path, kind)
     (entry,) = read_attempts(tmp_path / "state")

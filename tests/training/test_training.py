@@ -78,7 +78,7 @@ def test_learning_rate_rises_and_falls_in_straight_lines() -> None:
 
 
 @pytest.mark.parametrize(("updates", "evaluations"), [(12, 3), (7, 3), (2, 8), (1, 1)])
-def test_dev_is_judged_before_and_after(updates: int, evaluations: int) -> None:
+def test_dev_is_evaluated_before_and_after(updates: int, evaluations: int) -> None:
     marks = evaluation_steps(updates, evaluations)
     assert {0, updates} <= marks <= set(range(updates + 1))
     assert len(marks) == min(updates, evaluations) + 1

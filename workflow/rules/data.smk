@@ -96,7 +96,7 @@ rule clean_pair:
 
 
 rule split_corpus:
-    """Choose the dev, test and tuning sentences of a corpus, the same for every language."""
+    """Choose the dev, test and fine-tuning sentences of a corpus, the same for every language."""
     input:
         inputs_of("split_corpus"),
     output:

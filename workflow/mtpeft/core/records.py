@@ -31,7 +31,7 @@ class ModelRecord(Record):
 
 
 class HeldOutRecord(Record):
-    """What decided which sentences of a corpus a model has not read: settings, and the hash of the split."""
+    """The params that decided which sentences of a corpus a model has not read, and the hash of the split."""
 
     split: dict[str, Any]
     clean: dict[str, Any]

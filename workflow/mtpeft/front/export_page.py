@@ -137,7 +137,7 @@ class Base:
     Attributes:
         name: repository of the hub, or folder.
         revision: of the repository.
-        precision: how it is held.
+        precision: of its weights.
     """
 
     name: str

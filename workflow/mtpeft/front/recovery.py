@@ -2,7 +2,7 @@
 
 Jobs on a cluster run on without the Snakemake that submitted them. Each leaves whole files, but only that Snakemake
 would have recorded with which params they were made. Without such a record the next Snakemake would not notice a later
-change of a setting; with the record of an older file it would make them again. So Snakemake is asked by `--summary`
+change of the params; with the record of an older file it would make them again. So Snakemake is asked by `--summary`
 which files it has no record of, and made to write one by `--touch`.
 """
 

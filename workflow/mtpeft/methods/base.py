@@ -162,7 +162,7 @@ class Method:
         rate_factor: what the learning rate is multiplied by for a parameter of this name.
         decays: exceptions from the rule of `mtpeft.training.optimizer`, by a part of a parameter's name: scales that
             are matrices must not decay, and updates of a weight that are vectors may.
-        hook: makes what it does around each update of a model that it was applied to.
+        hook: makes the hook that is called before and after each update, from the model that it was applied to.
     """
 
     options: type[MethodOptions]
@@ -206,7 +206,7 @@ class Method:
 
 
 class UpdateHook:
-    """What a method does around each update, the first of which has the number 1; this one does nothing."""
+    """Called before and after each update, of which the first has the number 1; this one does nothing."""
 
     def before(self) -> None:
         """Add to the gradients of an update, before the weights move."""

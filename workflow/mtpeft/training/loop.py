@@ -116,7 +116,7 @@ class TrainingTask:
         decays: whether a parameter has weight decay.
         objective: what is minimised.
         task_modules: modules that need the task ids of each batch.
-        hook: what the method does around each update.
+        hook: of the method, called before and after each update.
         execution: how it runs, which changes results by rounding alone.
     """
 
