@@ -1,12 +1,11 @@
 """The lock of a results folder: one sweep or one Snakemake works in it at a time, on whatever machine.
 
-A kernel lock (`flock`) tells for certain whether a holder on this machine lives. On another machine, where a shared
-file system may have no such locks, the age of the record tells: its holder refreshes it for as long as it lives.
+A kernel lock (`flock`) shows for certain whether a holder on this machine lives. A shared file system may have no such
+locks, so for a holder on another machine the age of the record is used: the holder refreshes it as long as it lives.
 
-The library filelock has neither in one. Its kernel lock truncates the file, which is our record; its `SoftFileLease`
-has a heartbeat, and makes everybody wait for the whole silence of a holder that was killed on this machine as well as
-elsewhere. Neither says who held the folder last and whether jobs on a cluster were left behind, so we would keep a
-record beside it, and importing it takes half as long as `mtpeft --help` may.
+We do not use the library filelock. Its kernel lock truncates the file, which is our record, and its `SoftFileLease`
+waits for the full timeout even if the holder was killed on this machine. Neither records who held the folder last and
+whether jobs on a cluster were left behind, and importing it takes half of the time that `mtpeft --help` may take.
 """
 
 import atexit
