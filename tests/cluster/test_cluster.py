@@ -77,7 +77,7 @@ def submitted(
 
 
 def said_by(folder: Path) -> Path:
-    """Where Snakemake's output goes."""
+    """The file that Snakemake's output goes to."""
     return folder / "snakemake.log"
 
 

@@ -1,4 +1,4 @@
-"""Where files lie: what labels stand for is in the names of folders, so that equal labels of two studies never meet."""
+"""Names of folders: they have digests of what labels stand for, so that equal labels of two studies never collide."""
 
 import json
 from pathlib import Path

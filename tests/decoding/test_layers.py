@@ -1,4 +1,4 @@
-"""Which linear layers a method stands beside: named ones at every budget, or as many as the budget has room for."""
+"""Linear layers that a method adapts: named ones at every budget, or as many as the budget has room for."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""How many directions hidden states use: the measure, where it is taken, the step, and for which cells it is made."""
+"""Effective rank of hidden states: the measure, the layers, the step, and the cells that it is measured for."""
 
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,7 @@ STUDY = {
 LORA = Cell("small", "pt-en", "n400", "lora", "b10", "1")
 NONE = Cell("small", "pt-en", "any", "none", "any", "any")
 LAST = {"mbart": "layer_norm", "t5": "final_layer_norm"}
-"""What reads the last layer of a side."""
+"""The layer norm after the last layer of a side."""
 
 
 def represented_records(configuration: Configuration) -> list[str]:

@@ -120,7 +120,7 @@ def remove_arrays() -> None:
 
 
 def train_base_anew() -> None:
-    """What is left when a base model has been made from other text and the sweep ended before its cells."""
+    """Leave the files of a sweep that has made a base model from other text and ended before its cells."""
     base = located(Path(), "results/models/small")
     weights, record = base / "checkpoint/model.safetensors", base / "base.json"
     append(str(weights))()

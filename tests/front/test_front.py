@@ -1,4 +1,4 @@
-"""What stands behind the Makefile, on folders of records written by hand."""
+"""The commands behind the Makefile, on folders of records written by hand."""
 
 import csv
 import json

@@ -141,7 +141,7 @@ BESIDE: dict[str, Any] = {
     "models": {"nllb": {"hub": f"owner/name@{'0' * 40}"}},
     "pairs": {"kl-en": {"corpus": "interface"}},
 }
-"""What snippets take for granted."""
+"""Entries of the configuration that snippets assume."""
 
 
 @pytest.mark.parametrize("snippet", SNIPPETS, ids=lambda snippet: "-".join(snippet))

@@ -185,7 +185,7 @@ def _task(subject: Subject, scores: Iterator[int]) -> TrainingTask:
 
 
 def _stored(subject: Subject, folder: Path) -> Path:
-    """Where the trained model is stored, once for all checks."""
+    """The folder of the trained model, which is stored once for all checks."""
     tuned = folder.parent / "tuned"
     return tuned if tuned.exists() else save_tuned(subject.finished, tuned, diverged=False)
 

@@ -1,4 +1,4 @@
-"""What is changed before the encoder's first layer, against the same written out by hand on the untouched model."""
+"""Methods before the encoder's first layer, compared with the same by hand on the untouched model."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -48,7 +48,7 @@ def subject(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Mapping[
 
 
 def trained(model: nn.Module, piece: str) -> torch.Tensor:
-    """What a method has trained under a name."""
+    """The tensor that a method has trained under a name."""
     return next(tensor.detach() for name, tensor in model.named_parameters() if piece in name and tensor.requires_grad)
 
 

@@ -100,7 +100,7 @@ def test_a_cell_that_diverged_is_passed_on_as_a_gap(here: Comet) -> None:
 
 
 class Malice:
-    """What a pickle can make of who reads it."""
+    """An object whose pickle runs code when it is read."""
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         return Path.touch, (Path("harmed").absolute(),)
@@ -133,7 +133,7 @@ BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
     "another class": (_of_other_class, "Error.* in loading state_dict for UnifiedMetric: size mismatch for"),
     "lacking weights": (_lacking_weights, "it lacks weights, 2 of them, such as layerwise_attention.gamma"),
 }
-"""What is done to a model, and why it can't be used."""
+"""Damages to a model, and the reason in the message."""
 
 
 @pytest.mark.parametrize("case", BROKEN)

@@ -1,4 +1,4 @@
-"""What hypotheses look like: shares that a corpus score hides."""
+"""Shares of odd hypotheses, which a corpus score hides."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What a checkpoint forbids: no search chooses it, and nothing else of its generation settings counts."""
+"""Tokens that a checkpoint forbids: no search chooses them, and its other generation settings are ignored."""
 
 import itertools
 import shutil
@@ -43,7 +43,7 @@ OTHER_SETTINGS = {
     "num_return_sequences": 2,
     "max_time": 0.0,
 }
-"""What a checkpoint may say about generating and the configuration of the workflow does not ask for."""
+"""Generation settings that a checkpoint may have and that the workflow ignores."""
 Case = tuple[torch.nn.Module, PairTokenizer, SpecialTokens, list[torch.Tensor]]
 
 
@@ -78,7 +78,7 @@ def _let_win(model: torch.nn.Module, tokens: list[int]) -> None:
 
 
 def _generated(model: torch.nn.Module, source: torch.Tensor, special_tokens: SpecialTokens, **told: Any) -> list[int]:
-    """What transformers' own search finds, told everything."""
+    """The hypothesis of transformers' own search with all options given."""
     own = model.generate(
         input_ids=source[None],
         generation_config=GenerationConfig(

@@ -107,7 +107,7 @@ def test_a_fetched_model_needs_the_hub_no_more(checkpoint: Path, tmp_path: Path)
 
 
 class Trap:
-    """What a malicious pickle would run."""
+    """An object whose pickle runs code when it is read."""
 
     def __reduce__(self) -> tuple[Callable, tuple]:
         return os.mkdir, ("trapped",)

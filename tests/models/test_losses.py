@@ -1,4 +1,4 @@
-"""What text loses on its way into tokens, and that it is said: in records, in tables and on the terminal."""
+"""Losses of text in tokenisation, which are reported in records, in tables and on the terminal."""
 
 import io
 import sys

@@ -105,7 +105,7 @@ def test_the_model_translates_as_with_transformers_alone(checkpoint: Callable, n
 
 
 def _first(tokenizer: AutoTokenizer, published: Published) -> dict[str, int]:
-    """What decoding is told to begin with, as the page has it."""
+    """The options of `generate` for the first tokens, as on the publisher's page."""
     start, *language = tokenizer.convert_tokens_to_ids(published.begin)
     forced = {"forced_bos_token_id": language[0]} if language else {}
     return {"decoder_start_token_id": start, "forced_eos_token_id": tokenizer.eos_token_id, **forced}

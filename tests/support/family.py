@@ -32,7 +32,7 @@ T5_SPECIALS = {"pad_token_id": 0, "eos_token_id": 1, "decoder_start_token_id": 0
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """How a tiny checkpoint is made: keys of its config.json, its tokenizer's files, the names that it is to have."""
+    """A tiny checkpoint: keys of its config.json, its tokenizer's files, its names of the languages."""
 
     config: dict[str, Any]
     write_tokenizer: Callable[[Path], None]

@@ -203,7 +203,7 @@ def write(path: Path, record: Mapping[str, Any]) -> None:
 
 
 def subset_of(cell: Cell) -> str:
-    """What stands for the hash of the subset that a cell has read."""
+    """A stand-in for the hash of the subset that a cell has read."""
     return f"{cell.size}/{cell.seed}"
 
 

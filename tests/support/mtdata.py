@@ -172,7 +172,7 @@ FILES = {
     "news.tgz": tar({"sgm/src.de.sgm": segments(GERMAN), "sgm/ref.en.sgm": segments(ENGLISH)}),
     "linked.tar.gz": escaping(),
 }
-"""What the server has, by name."""
+"""The files of the server, by name."""
 TALKS = {"url": "talks.tar.gz", "filename": "local_talks.tar.gz", "in_ext": "tsv", "kind": "noisy"}
 FLORES = {"url": "flores.tar.gz", "in_ext": "txt"}
 ENTRIES: dict[str, dict[str, Any]] = {
@@ -236,7 +236,7 @@ def _absolute(url: str | list[str], address: str) -> str | list[str]:
 
 @dataclass(frozen=True)
 class Datasets:
-    """What the server has, by name, and the record of an environment whose index knows it."""
+    """The files of the server, by name, and the record of an environment whose index lists them."""
 
     files: dict[str, Served]
     environment: Path

@@ -20,9 +20,9 @@ from mtpeft.training import finetune as finetuning
 from mtpeft.training.checkpoint import CHECKPOINT_FILE
 from mtpeft.training.contrastive import objective
 from mtpeft.training.finetune import finetune
+from support.batch_gradients import BOTH, OUT_OF_MEMORY, fits, gradient_of, of_two_languages
 from support.model import inputs, pretrain_base, pretrain_settings, train_params
-from support.parts import BOTH, OUT_OF_MEMORY, fits, gradient_of, of_two_languages
-from support.rank import in_ranks, losses_of
+from support.ranks import in_ranks, losses_of
 from support.training import at_update, results
 
 PLAIN, SHARDED = Execution(), Execution(sharded=True)

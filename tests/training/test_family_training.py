@@ -35,7 +35,7 @@ FAMILY = pytest.mark.parametrize("name", CHECKPOINTS)
 
 @dataclass(frozen=True)
 class Station:
-    """What is observed of a model: its scores of the dev set's words, and its translations with their chrF."""
+    """Observations of a model: its scores of the dev set's words, and its translations with their chrF."""
 
     logits: torch.Tensor
     hypotheses: list[str]

@@ -14,7 +14,7 @@ from mtpeft.core.files import read_record
 from mtpeft.training.checkpoint import CHECKPOINT_FILE
 from mtpeft.training.launch import _code_of
 from support.model import train_cell, train_params
-from support.rank import in_ranks
+from support.ranks import in_ranks
 from support.sweep import copy, located, run
 from support.training import ENVIRONMENT, results, trainer
 from support.waiting import SOON, wait_for
@@ -35,7 +35,7 @@ def start(sweep: Path, record: Path) -> subprocess.Popen[str]:
 
 
 def written(state: Path) -> int:
-    """When the state was written, or 0."""
+    """Time at which the state was written, or 0."""
     with contextlib.suppress(FileNotFoundError):
         return state.stat().st_mtime_ns
     return 0

@@ -1,4 +1,4 @@
-"""How a trainer ends in time: what it knows of its allocation, when it asks for another one, and what it loses."""
+"""Trainers that end in time: their allocation, their request for another one, and the updates that they lose."""
 
 import os
 import shutil

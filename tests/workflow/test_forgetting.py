@@ -1,4 +1,4 @@
-"""What tuning costs on other pairs: which cells are scored there, from what, and how it is told."""
+"""The cost of tuning on other pairs: the cells that are scored there, their inputs, tables and figure."""
 
 import csv
 from collections.abc import Callable

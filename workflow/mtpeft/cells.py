@@ -32,7 +32,7 @@ LONGEST_LABEL = 64
 CELLS_FOLDER = Path("results/cells")
 DIGEST_DIGITS = 8
 DIGEST_PATTERN = rf"-[0-9a-f]{{{DIGEST_DIGITS}}}"
-"""How the name of a folder or file ends that bears a digest after its label."""
+"""The end of the name of a folder or file that has a digest after its label."""
 JOIN = "+"
 """Joins labels of pairs to that of a group, which one cell trains on. No pair of the catalogue has it in its label, so
 that a label means the same wherever it is read, with the configuration or without.
@@ -113,7 +113,7 @@ class Cell:
 
     @property
     def folder(self) -> Path:
-        """Where the cell's files lie, relative to the working directory."""
+        """Folder of the cell's files, relative to the working directory."""
         return CELLS_FOLDER / name_of(self.path, self.digest)
 
     @property
@@ -186,7 +186,7 @@ class OnPair(NamedTuple):
 
     @property
     def folder(self) -> Path:
-        """Where the hypotheses and their records lie; what the pairs of a group are is in the digest of the cell."""
+        """Folder of the hypotheses and their records; the cell's digest identifies the pairs of a group."""
         if self.pair == self.cell.pair:
             return self.cell.folder
         return self.cell.folder / OTHERS_FOLDER / name_of(self.pair, self.cell.elsewhere_of(self.pair))

@@ -39,7 +39,7 @@ UNRECOVERED = (
 
 @dataclass(frozen=True)
 class Holder:
-    """Who holds the lock, or held it last, and whether its jobs on a cluster may run on without it.
+    """The holder of the lock, or the last one, with whether its jobs on a cluster may run on without it.
 
     Attributes:
         pid: its process.
@@ -166,7 +166,7 @@ def read_holder() -> Holder | None:
 
 
 def why_not_free() -> str:
-    """Why Snakemake can't be started directly in this folder now, in a sentence; empty where it can."""
+    """Say why Snakemake can't be started directly in this folder now; empty where it can."""
     holder = None if LOCK_VARIABLE in os.environ else read_holder()
     if holder is None:
         return ""

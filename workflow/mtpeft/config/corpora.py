@@ -38,7 +38,7 @@ MOST = 4
 
 
 class CleaningOptions(Section):
-    """How training text is cleaned. Empty keys have the value that is usual for the kind of text: UI strings are full
+    """Options of cleaning training text. Empty keys have the usual value for the kind of text: UI strings are full
     of markup and labels, while the text of files and datasets is taken for prose, which is not changed.
     """
 
@@ -86,7 +86,7 @@ class CleaningOptions(Section):
 
 
 class Split(Section):
-    """How many sentences are set aside; the same ones for every language."""
+    """Numbers and kinds of sentences that are set aside, the same ones for every language."""
 
     present_in: list[Language] = Field(
         default=[],

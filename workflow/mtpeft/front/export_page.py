@@ -35,7 +35,7 @@ LIMIT_NOTE = (
 
 @dataclass(frozen=True)
 class Use:
-    """What one has to know to translate with an exported model as the cell does.
+    """The languages, tokens and search options for translating with an exported model as the cell does.
 
     Attributes:
         cell: labels of the cell, as the page names it.
@@ -195,7 +195,7 @@ def own_page(use: Use, call: str, why: str) -> str:
 
 @dataclass(frozen=True)
 class CTranslate2Arguments:
-    """What CTranslate2 has to be given besides the source.
+    """Arguments of CTranslate2 besides the source.
 
     Attributes:
         prefix: tokens that the target begins with.

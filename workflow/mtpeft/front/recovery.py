@@ -29,9 +29,9 @@ from mtpeft.steps.train import placed
 POLL_SECONDS = 10.0
 MESSAGE_SECONDS = 60.0
 CLOCK_SECONDS = 60.0
-"""How far the clocks of two machines may be apart."""
+"""Largest difference between the clocks of two machines."""
 OUTDATED = ("params changed", "set of input files changed")
-"""What `--summary` says of a file that was made anew without a record, beside the record of the older file."""
+"""Words of `--summary` for a file that was made anew without a record, beside the record of the older file."""
 STEP_OF = {"tuned": "train", "train.json": "train", "hypotheses": "decode", "decode.json": "decode"}
 STEP_OF |= {"score.json": "score"}
 """The step of a cell that makes a file or folder, for those whose record says with which params."""
@@ -175,7 +175,7 @@ def record_finished(
 
 
 def _unrecorded(overlays: Sequence[Path], targets: Sequence[str], since: float) -> Iterator[FinishedFile]:
-    """What jobs have made since a time and Snakemake has no record of, or that of an older file.
+    """Files that jobs have made since a time and of which Snakemake has no record, or the record of an older file.
 
     Every rule has a log, so a file without one in the summary has no record.
     """
@@ -225,7 +225,7 @@ def _touch(overlays: Sequence[Path], made: Iterable[FinishedFile]) -> None:
 
 
 def _snakemake(overlays: Sequence[Path], options: Sequence[str], targets: Iterable[str]) -> str:
-    """What Snakemake prints.
+    """Return the output of Snakemake.
 
     Raises:
         UserError: it fails.

@@ -17,7 +17,7 @@ from torch import nn
 from mtpeft.core import compat
 
 TASK_TYPE = "SEQ_2_SEQ_LM"
-"""What peft calls models with an encoder and a decoder."""
+"""Peft's name of models with an encoder and a decoder."""
 
 
 def insert_adapter(model: nn.Module, config: type[PeftConfig], modules: Iterable[str], **keys: Any) -> PeftModel:

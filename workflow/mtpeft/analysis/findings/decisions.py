@@ -31,10 +31,10 @@ class MeasuredContrast:
 
     Attributes:
         estimates: its effect in each metric; None where something is missing.
-        lacking: what is missing, as the end of a sentence.
+        lacking: the missing cells or tables, as the end of a sentence.
         barred: why it can't support its claim, whatever is shown; empty if it can.
         step_zero: that its cells kept the model as it was, in words; empty if none did.
-        draws: what is drawn at random besides test sentences: seeds or languages.
+        draws: the random draws besides test sentences: seeds or languages.
     """
 
     estimates: Mapping[str, Estimate] | None
@@ -284,6 +284,6 @@ def _mean(
 
 
 def _named(said: Sequence[tuple[Contrast, str]]) -> str:
-    """What is said of single contrasts, with their pairs."""
+    """Join words on single contrasts, with their pairs."""
     words = dict.fromkeys(words for _, words in said)
     return "; ".join(f"{', '.join(one.pair for one, own in said if own == text)}: {text}" for text in words)

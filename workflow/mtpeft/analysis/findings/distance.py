@@ -270,7 +270,7 @@ def _in_other_metrics(places: np.ndarray, falls: Sequence[Fall], metric: str) ->
 
 
 def _step_zero(falls: Sequence[Fall]) -> str:
-    """That cells kept the model as it was, with the languages of which all did."""
+    """Say that cells kept the model as it was, and name the languages of which all cells did."""
     if not any(fall.step_zero for fall in falls):
         return ""
     whole = [fall.language for fall in falls if fall.step_zero == fall.tuned]
