@@ -88,7 +88,7 @@ def test_a_margin_is_of_chrf_unless_it_says_of_what(given: Any, short: Any) -> N
     assert margins_in({"margin": short}).items() <= dict(configuration.margin).items()
 
 
-def test_keys_that_are_left_out_are_no_settings_of_a_finding() -> None:
+def test_keys_that_are_left_out_are_not_in_the_params_of_a_finding() -> None:
     claims = params_of("test_claims", validate(DEFAULT))["claims"]
 
     assert claims["parity"]["finding"] == DEFAULT["findings"]["parity"]
@@ -127,14 +127,14 @@ def test_a_claim_in_comet_is_decided_by_comet_and_lacks_what_comet_has_not_score
     for cell in cells:
         segments = np.random.default_rng(1).normal(0.8, 0.05, SENTENCES) - 0.05 * (cell.method == "adapter")
         write(cell.folder / "comet.json", {"test_sets": {"test": {"segments": segments.tolist()}}})
-    settings = params_of("test_claims", configuration)
-    settings["claims"]["parity"]["finding"]["metric"] = "comet"
+    params = params_of("test_claims", configuration)
+    params["claims"]["parity"]["finding"]["metric"] = "comet"
     files = {"similarities": [], "record": Path("a.json"), "page": Path("a.md")}
 
-    write_findings(settings, **files, metrics=CellMetrics(scored={"comet": cells}))
+    write_findings(params, **files, metrics=CellMetrics(scored={"comet": cells}))
     scored = read_record(Path("a.json"))["findings"]["parity"]
     others = [cell for cell in cells if (cell.method, cell.seed) != ("adapter", "2")]
-    write_findings(settings, **files, metrics=CellMetrics(scored={"comet": others}))
+    write_findings(params, **files, metrics=CellMetrics(scored={"comet": others}))
     lacking = read_record(Path("a.json"))["findings"]["parity"]
 
     assert scored["verdict"] == "refuted" and scored["members"][0]["test"]["effect"] == pytest.approx(-0.05)

@@ -134,8 +134,8 @@ def test_wheel_comes_through_pip_and_is_not_kept(tmp_path, monkeypatch):
     monkeypatch.setenv("PIP_FIND_LINKS", str(wheel.parent))
     monkeypatch.delenv("MTPEFT_WHEELS", raising=False)
     folder = tmp_path / "out"
-    settings = {**wheel_params(wheel), "python": "3.13.2"}
-    fetch_wheel(settings, archive=folder / "home.zip", record=folder / "home.json")
+    params = {**wheel_params(wheel), "python": "3.13.2"}
+    fetch_wheel(params, archive=folder / "home.zip", record=folder / "home.json")
     assert sorted(path.name for path in folder.iterdir()) == ["home.json", "home.zip"]
     assert len(read_messages(folder / "home.zip", "es")) == 3
 

@@ -196,12 +196,12 @@ def test_rows_hold_one_line_each(tmp_path, monkeypatch):
     assert [(row.source, row.target) for row in found] == [("Aquí un tabulador y allí", "Tab here and there")]
 
 
-def clean_files(tmp_path, monkeypatch, contents, **settings):
+def clean_files(tmp_path, monkeypatch, contents, **params):
     monkeypatch.chdir(tmp_path)
     for name, text in contents.items():
         (tmp_path / name).write_bytes(text.encode())
     common = {"step_version": 1, "source": "sw", "target": "en", "written_in": "sw", "clean": CLEAN}
-    clean_pair({**common, **settings}, archives=[], output=tmp_path / "out.tsv", record=tmp_path / "out.json")
+    clean_pair({**common, **params}, archives=[], output=tmp_path / "out.tsv", record=tmp_path / "out.json")
     return tsv.read_cleaned(tmp_path / "out.tsv"), records.read_record(tmp_path / "out.json")
 
 

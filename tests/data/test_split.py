@@ -218,8 +218,8 @@ def test_sentences_worded_differently_across_pairs_are_no_candidates(tmp_path):
 
 
 def test_what_is_drawn_has_the_length_that_is_asked_for(stage, tmp_path):
-    settings = split_params(words=[6, 20], test=2, dev=2, train=3)
-    split_corpus(settings, cleaned=[stage / "es.tsv", stage / "de.tsv"], output=tmp_path / "split.json")
+    params = split_params(words=[6, 20], test=2, dev=2, train=3)
+    split_corpus(params, cleaned=[stage / "es.tsv", stage / "de.tsv"], output=tmp_path / "split.json")
     lengths = {row.id: words(row.target) for row in tsv.read_cleaned(stage / "es.tsv")}
     split = files.read_record(tmp_path / "split.json")
     assert min(lengths.values()) < 6 <= min(lengths[key] for part in ("test", "dev", "train") for key in split[part])

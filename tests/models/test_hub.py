@@ -47,8 +47,8 @@ def _fetch(folder: Path, hub: Hub | None, *, named: str = f"{REPOSITORY}@{COMMIT
     """Exit code of the command that fetches a model, and what it says."""
     url = hub.url if hub else "http://127.0.0.1:9"
     environment = {**os.environ, "PYTHONPATH": str(WORKFLOW), "HF_ENDPOINT": url, "HF_HUB_OFFLINE": "0", **extra}
-    settings = json.dumps({"step_version": 1, "hub": named})
-    command = [sys.executable, "-m", "mtpeft", "fetch_model", "--params", settings, "--record", "models/mine/base.json"]
+    params = json.dumps({"step_version": 1, "hub": named})
+    command = [sys.executable, "-m", "mtpeft", "fetch_model", "--params", params, "--record", "models/mine/base.json"]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     return done.returncode, done.stderr
 

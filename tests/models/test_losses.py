@@ -49,8 +49,8 @@ def test_token_arrays_count_and_the_step_warns(tmp_path: Path, capsys: pytest.Ca
     pairs = [("Abre la puerta", "Open the door"), (LONG, f"{CHEROKEE} door"), ("Cierra", "Close it")]
     write_pairs(tmp_path / "train.tsv", [SentencePair(str(number), *pair) for number, pair in enumerate(pairs)])
     to = tmp_path / "train.safetensors"
-    settings = {**LANGUAGES, "vocabulary": "nllb"}
-    encode_pair(settings, tokenizer=folder, parts={tmp_path / "train.tsv": to})
+    params = {**LANGUAGES, "vocabulary": "nllb"}
+    encode_pair(params, tokenizer=folder, parts={tmp_path / "train.tsv": to})
     counts = read_counts(to)
     assert [(own.sentences, own.truncated, own.unknown) for own in counts.values()] == [(3, 1, 0), (3, 0, 1)]
     said = capsys.readouterr().err
@@ -77,8 +77,8 @@ def trained(sweep: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of an untouched base that can be translated with."""
     folder = tmp_path_factory.mktemp("untouched")
     base = sweep / "results/models/tiny/base.json"
-    settings = {**decode_params(), "method": {"method": "none"}}
-    record_untrained(settings, cell("none"), base=base, subset=None, record=folder / "train.json")
+    params = {**decode_params(), "method": {"method": "none"}}
+    record_untrained(params, cell("none"), base=base, subset=None, record=folder / "train.json")
     return folder
 
 

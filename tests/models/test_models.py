@@ -17,7 +17,7 @@ from mtpeft.models.load import load_base, parameters
 from mtpeft.models.local import take_in_folder
 from mtpeft.models.special_tokens import SpecialTokens
 from mtpeft.training.pretrain import Noise, NoisyText, distinct_sides, infill, join_rows, mask_tokens, stretch
-from support.model import files_of, pretrain_base, pretrain_settings
+from support.model import files_of, pretrain_base, pretrain_params
 
 SPECIAL_TOKENS = SpecialTokens(pad=1, end=2, begin=(2,), max_length=128)
 MASK = 99
@@ -108,7 +108,7 @@ def test_denoising_reads_every_sentence_of_either_side_once() -> None:
 def denoiser(sweep: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The record of a base model pre-trained by denoising."""
     record = tmp_path_factory.mktemp("denoiser") / "base.json"
-    pretrain_base(sweep, record, pretrain_settings("denoising"))
+    pretrain_base(sweep, record, pretrain_params("denoising"))
     return record
 
 
@@ -137,7 +137,7 @@ def test_denoising_masks_tokens_but_not_the_language_nor_the_end(sweep: Path) ->
 
 
 def test_pre_training_repeats_itself_byte_for_byte(sweep: Path, denoiser: Path, tmp_path: Path) -> None:
-    pretrain_base(sweep, tmp_path / "base.json", pretrain_settings("denoising"))
+    pretrain_base(sweep, tmp_path / "base.json", pretrain_params("denoising"))
     assert files_of(tmp_path / "checkpoint") == files_of(denoiser.parent / "checkpoint")
 
 
@@ -146,7 +146,7 @@ def test_diverged_pre_training_leaves_no_base_model(sweep: Path, tmp_path: Path,
     for rate in (1e4, 1e30):
         record = tmp_path / "hot/base.json"
         with pytest.raises(UserError, match=r"diverged at update .*models\.hot\.pretrain\.learning_rate"):
-            pretrain_base(sweep, record, pretrain_settings(objective, learning_rate=rate))
+            pretrain_base(sweep, record, pretrain_params(objective, learning_rate=rate))
         assert not record.exists()
 
 

@@ -44,11 +44,11 @@ def test_the_card_says_how_it_was_made_from_what_and_what_it_cannot_do(folder: P
 
 def test_it_was_made_as_the_configuration_says(folder: Path) -> None:
     entry = load([ROOT / "workflow/studies/pretrain.yaml"]).models[folder.name].pretrain
-    settings = read_record(folder / "training.json")["params"]
+    params = read_record(folder / "training.json")["params"]
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     for key in ("objective", "updates", "learning_rate", "batch_tokens", "seed"):
-        assert settings[key] == getattr(entry, key)
-    assert settings["noise"] == entry.noise.model_dump()
+        assert params[key] == getattr(entry, key)
+    assert params["noise"] == entry.noise.model_dump()
     assert (config["d_model"], config["encoder_layers"], config["encoder_ffn_dim"]) == (
         entry.d_model,
         entry.layers,

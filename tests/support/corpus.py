@@ -1,4 +1,4 @@
-"""Small wheels of real sentences, and the settings that the corpus stage takes for them."""
+"""Small wheels of real sentences, and the params that the corpus stage takes for them."""
 
 import json
 import zipfile
@@ -110,8 +110,8 @@ def run_stage(folder: Path, rows: list[tuple[str, ...]], pairs: tuple[str, ...] 
     for source in pairs:
         clean_one(folder, source)
     cleaned = [folder / f"{source}.tsv" for source in pairs]
-    settings = split_params(languages=[[source, "en"] for source in pairs])
-    split_corpus(settings, cleaned=cleaned, output=folder / "split.json")
+    params = split_params(languages=[[source, "en"] for source in pairs])
+    split_corpus(params, cleaned=cleaned, output=folder / "split.json")
     for source in pairs:
         split_one(folder, source)
     return folder
@@ -129,9 +129,9 @@ def clean_one(folder: Path, source: str) -> None:
 
 def split_one(folder: Path, source: str, others: Sequence[Path] = ()) -> None:
     """The parts of one pair, with the folder's split and those of other corpora."""
-    settings = {"step_version": 1, "near_duplicate": 0.6, "source": source, "target": "en"}
+    params = {"step_version": 1, "near_duplicate": 0.6, "source": source, "target": "en"}
     divide_pair(
-        settings,
+        params,
         cleaned=folder / f"{source}.tsv",
         split=folder / "split.json",
         others=others,

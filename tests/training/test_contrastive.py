@@ -168,7 +168,7 @@ def test_a_run_goes_on_where_it_stopped(subject: Subject, tmp_path: Path) -> Non
     assert not all(map(torch.equal, subject.build().parameters(), whole.model.parameters()))
 
 
-def test_settings_have_losses_where_the_method_does() -> None:
+def test_params_have_losses_where_the_method_has_some() -> None:
     cell = Cell("small", "pt-en", "n1600", "lora", "b5", "1")
     named = merge(DEFAULT, {"methods": {"lora": {"losses": BOTH}}})
     assert "losses" not in params_of("train", validate(DEFAULT), cell)["method"]

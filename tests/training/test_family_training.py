@@ -20,7 +20,7 @@ from mtpeft.models.load import load_base, prepare_torch
 from mtpeft.models.tokenizer import detokenise, open_tokenizer, special_tokens_of
 from mtpeft.training.attempt_log import attempting
 from mtpeft.training.finetune import CellInputs, prepare_training, run_training, save_tuned, stage_models
-from support.family import CHECKPOINTS, LANGUAGES, family_inputs, family_settings
+from support.family import CHECKPOINTS, LANGUAGES, family_inputs, family_params
 
 EVERYWHERE = ("full", "adapter", "lora", "prefix")
 SOMEWHERE = ("layernorm", "embeddings", "lora_embeddings")
@@ -88,7 +88,7 @@ def test_what_was_trained_is_what_is_opened_and_merged(
 ) -> None:
     prepare_torch(1)
     given = prepared(name)
-    job = prepare_training(family_settings(method) | precision, given)
+    job = prepare_training(family_params(method) | precision, given)
     with attempting(tmp_path / "state") as attempt:
         trained, run = run_training(job, state_folder=tmp_path / "state", preemption=attempt.preemption)
     assert run.status == "ok"
@@ -109,7 +109,7 @@ def test_what_was_trained_is_what_is_opened_and_merged(
 
 @FAMILY
 def test_no_layer_is_skipped_at_random_and_dropout_is_what_was_asked_for(prepared: Callable, name: str) -> None:
-    job = prepare_training(family_settings("full"), prepared(name))
+    job = prepare_training(family_params("full"), prepared(name))
     config = next(stage_models(job)).config
     assert getattr(config, family_in(job.folder).dropout) == 0.0
     assert (getattr(config, "encoder_layerdrop", 0.0), getattr(config, "decoder_layerdrop", 0.0)) == (0.0, 0.0)

@@ -197,14 +197,14 @@ def test_a_cell_that_was_finished_in_a_job_of_many_is_not_trained_again(
     expected, cell = uninterrupted("lora"), tmp_path / "cell"
     in_job()
 
-    def start_again(settings: dict[str, Any]) -> None:
+    def start_again(params: dict[str, Any]) -> None:
         """As Snakemake does, when the job of the cell is started again."""
         shutil.rmtree(cell / "tuned", ignore_errors=True)
         (cell / "train.json").unlink(missing_ok=True)
-        train_cell(sweep, cell, settings)
+        train_cell(sweep, cell, params)
 
-    settings = train_params("lora", learning_rate=0.1)
-    start_again(settings)
+    params = train_params("lora", learning_rate=0.1)
+    start_again(params)
     publish = result_cache.publish_folder
 
     def disturbed(*given: Any) -> None:
@@ -214,9 +214,9 @@ def test_a_cell_that_was_finished_in_a_job_of_many_is_not_trained_again(
     for putting_back in (publish, disturbed):
         monkeypatch.setattr(result_cache, "publish_folder", putting_back)
         with at_update(0, lambda: pytest.fail("trained again"), monkeypatch):
-            start_again(settings)
+            start_again(params)
     assert sorted(path.name for path in (cell / "state").iterdir()) == [FOLDER]
-    for changed, variable in ((train_params("lora", learning_rate=0.2), "a run"), (settings, "another run")):
+    for changed, variable in ((train_params("lora", learning_rate=0.2), "a run"), (params, "another run")):
         trained: list[int] = []
         monkeypatch.setenv(RUN_VARIABLE, variable)
         with at_update(0, lambda trained=trained: trained.append(0), monkeypatch):
