@@ -65,7 +65,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ],
     ids=lambda value: json.dumps(value) if isinstance(value, dict) else "",
 )
-def test_what_can_t_be_asked_is_refused_before_anything_runs(overlay: dict[str, Any], said: str) -> None:
+def test_invalid_findings_are_refused_before_anything_runs(overlay: dict[str, Any], said: str) -> None:
     with pytest.raises(UserError) as refused:
         validate(merge(DEFAULT, overlay))
     assert said in str(refused.value)
@@ -94,7 +94,7 @@ def test_keys_that_are_left_out_are_not_in_the_params_of_a_finding() -> None:
     assert claims["parity"]["finding"] == DEFAULT["findings"]["parity"]
 
 
-def test_whose_claim_it_is_has_one_default() -> None:
+def test_claims_are_the_papers_unless_their_type_says_otherwise() -> None:
     owners = {name: claim.options.model_fields["of"].default for name, claim in CLAIMS.entries.items()}
     assert {name for name, owner in owners.items() if owner == "models"} == {"matters_less_where_seen"}
 
@@ -147,7 +147,7 @@ def one_language_off(off: float) -> Any:
 
 
 @pytest.mark.parametrize("over", ["every", "mean"])
-def test_what_does_not_hold_for_one_language_may_hold_in_the_mean(over: str) -> None:
+def test_a_claim_may_hold_in_the_mean_and_not_for_every_language(over: str) -> None:
     configuration = configuration_of("parity", findings={"parity": PARITY | {"over": over}})
     build(configuration, one_language_off(1.6))
 

@@ -88,7 +88,7 @@ def test_a_cell_that_would_be_another_one_under_a_second_name_is_refused(
         training_files(configured(), Cell(**{**vars(ADAPTER), **changes}))
 
 
-def test_the_temperature_is_told_to_groups_alone() -> None:
+def test_only_groups_have_a_temperature_in_their_params() -> None:
     one, two = (configured(training={"temperature": temperature}) for temperature in (1.0, 5.0))
     for cell in placed_cells(one):
         same = params_of("train", one, cell) == params_of("train", two, cell)
@@ -100,7 +100,7 @@ def test_the_temperature_is_told_to_groups_alone() -> None:
     assert params_of("decode", one, Cell(**{**vars(ADAPTER), "pair": "de-en"}))["languages"] == told["members"]["de-en"]
 
 
-def test_a_method_with_parameters_for_each_language_is_told_them() -> None:
+def test_a_method_with_parameters_for_each_language_has_the_languages_in_its_params() -> None:
     contexts = {"methods": {"contexts": {"method": "context_lora", "learning_rate": 0.001}}}
     configuration = configured(**contexts)
     cell = Cell(**{**vars(ADAPTER), "method": "contexts"})
@@ -157,7 +157,9 @@ def test_batches_of_a_group_are_functions_of_seed_and_update() -> None:
 
 
 @pytest.mark.parametrize("losses", [[], ["unlikelihood", "length_normalised"]])
-def test_each_pair_trains_the_sets_of_its_own_languages(sweep: Path, tmp_path: Path, losses: list[str]) -> None:
+def test_each_pair_trains_only_the_parameters_of_its_own_languages(
+    sweep: Path, tmp_path: Path, losses: list[str]
+) -> None:
     languages = {side: [sides[side] for sides in SIDES.values()] for side in ("source", "target")}
     params = group_params(family_params("full")) | {"method": {"method": "context_ia3", "languages": languages}}
     job = prepare_training(params, group_inputs("mbart50", sweep, tmp_path))
@@ -183,7 +185,7 @@ def update_once(model: nn.Module, batch: Any, params: dict[str, Any], losses: li
 
 
 @pytest.mark.parametrize("name", ["mbart50", "mbart25", "m2m100", "t5"])
-def test_each_row_of_a_mixed_batch_is_that_of_its_own_pair(sweep: Path, tmp_path: Path, name: str) -> None:
+def test_each_row_of_a_mixed_batch_equals_a_row_of_its_own_pair(sweep: Path, tmp_path: Path, name: str) -> None:
     given = group_inputs(name, sweep, tmp_path)
     params = group_params(family_params("lora"), temperature=2.0)
     job = prepare_training(params, given)
@@ -220,7 +222,7 @@ class Listening(nn.Module):
     task_ids: Any = 0
 
 
-def test_updates_and_dev_scores_say_the_pair_of_every_row(sweep: Path, tmp_path: Path) -> None:
+def test_updates_and_dev_scores_get_the_task_id_of_every_row(sweep: Path, tmp_path: Path) -> None:
     given = group_inputs("mbart50", sweep, tmp_path)
     params = group_params(family_params("full"))
     job = prepare_training(params, given)
@@ -245,7 +247,7 @@ def test_updates_and_dev_scores_say_the_pair_of_every_row(sweep: Path, tmp_path:
     assert heard == [0, 1]
 
 
-def test_a_pair_is_told_by_its_place_in_the_group() -> None:
+def test_the_task_id_of_a_pair_is_its_index_in_the_group() -> None:
     trained = {"members": SIDES}
     assert [task_id_of(trained, pair) for pair in ("en-es", "es-en", "de-en")] == [0, 1, None]
     assert task_id_of({"languages": SIDES["es-en"]}, "any other") == 0

@@ -82,7 +82,7 @@ def test_every_section_gets_the_key() -> None:
 
 
 @pytest.mark.parametrize("section", [TrainingOptions, DecodingOptions])
-def test_a_plain_default_would_change_them(section: type[Section], add_key: Callable[..., None]) -> None:
+def test_a_key_with_a_plain_default_would_change_digests(section: type[Section], add_key: Callable[..., None]) -> None:
     before = digests(CONFIGURATIONS["small"])
     add_key(lambda: Field(default=7), only=section)
 
@@ -97,7 +97,7 @@ def test_a_later_key_that_is_written_counts(add_key: Callable[..., None]) -> Non
     assert digests(loading.merge(CONFIGURATIONS["small"], {"training": {KEY: 8}})) != before
 
 
-def test_what_is_left_out_is_read_again() -> None:
+def test_params_without_the_key_are_parsed_with_its_default() -> None:
     kind = with_key(TrainingOptions, lambda: later(7))
 
     assert KEY not in plain(kind())

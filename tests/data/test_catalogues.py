@@ -52,7 +52,7 @@ def by_message_id(messages):
     return {key.split(":", 1)[1]: text for key, text in messages.items()}
 
 
-def test_gettext_takes_what_is_translated_and_current():
+def test_gettext_messages_are_translated_and_not_fuzzy_or_obsolete():
     translated, message_ids = gettext_messages(POLISH, "shop")
     assert by_message_id(translated) == {
         "\x04Add to basket": "Dodaj do koszyka",

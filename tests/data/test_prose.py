@@ -125,7 +125,7 @@ def test_params_have_the_options_that_differ_from_the_usual_ones(tmp_path, monke
     assert params_of("split_corpus", configuration, "own")["words"] == [3, 60]
 
 
-def test_what_is_usual_depends_on_the_text():
+def test_default_options_depend_on_the_kind_of_text():
     assert source_of({"wheels": [], "clean": CLEAN}).kind == UI_STRINGS
     assert UI_STRINGS.cleaning.changed(CLEAN) == UI_STRINGS.cleaning
     assert source_of({"files": {}, "clean": {}}).kind == PROSE
@@ -136,7 +136,7 @@ def test_what_is_usual_depends_on_the_text():
     ("duplicates", "expected"),
     [("keep", 5), ("pairs", 4), ("sentences", 2)],
 )
-def test_what_stays_of_repeated_text_is_a_key(duplicates, expected, tmp_path):
+def test_duplicates_decides_how_repeated_text_is_reduced(duplicates, expected, tmp_path):
     rows = [("Komm!", "Come!"), ("Komm!", "Come!"), ("Komm?", "Come?"), ("Komm!", "Come on!"), ("Geh!", "Go!")]
     record = clean(tmp_path, rows, {"duplicates": duplicates})
     assert (record["rows"], record["taken"].get("duplicates", 0)) == (expected, 5 - expected)

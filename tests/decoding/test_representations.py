@@ -89,7 +89,7 @@ def bases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @pytest.mark.parametrize(
     ("family", "method"), [*(("mbart", method) for method in CASES), ("t5", "adapter"), ("t5", "lora")]
 )
-def test_what_is_seen_of_a_layer_is_what_comes_next_reads(family: str, method: str, bases: dict[str, Path]) -> None:
+def test_hidden_states_are_the_inputs_of_the_next_layer(family: str, method: str, bases: dict[str, Path]) -> None:
     case = CASES[method]
     subject = Subject(bases[family], case.options, case.share)
     model = subject.stirred()
@@ -111,7 +111,7 @@ def test_what_is_seen_of_a_layer_is_what_comes_next_reads(family: str, method: s
 
 
 @pytest.mark.parametrize("length", [3, MAX_POSITIONS - 6], ids=["beside the text", "in the place of its end"])
-def test_vectors_before_the_text_are_no_tokens(sweep: Path, length: int) -> None:
+def test_prompt_vectors_do_not_count_as_tokens(sweep: Path, length: int) -> None:
     base = load_base(sweep / "results/models/tiny/checkpoint").eval()
     pairs, special_tokens = read_arrays(arrays(sweep, "dev")), SPECIAL_TOKENS
     layers = ("model.encoder.layers.0", "model.decoder.layers.0")
@@ -165,18 +165,18 @@ def configured(**changes: Any) -> Configuration:
         ({"methods": ["lora", "none", "retrieval"]}, "names 'retrieval', which has no model"),
     ],
 )
-def test_a_study_of_representations_names_what_has_some(changes: dict[str, Any], says: str) -> None:
+def test_a_study_of_representations_has_only_cells_with_a_model(changes: dict[str, Any], says: str) -> None:
     with pytest.raises(UserError, match=f"'studies.representations.methods' {says}"):
         configured(**changes)
 
 
-def test_no_other_study_pays_for_them() -> None:
+def test_other_studies_measure_no_representations() -> None:
     assert represented_records(validate(DEFAULT)) == []
     assert len(represented_records(configured())) == 3 + 1
 
 
 @pytest.mark.sweep
-def test_they_are_measured_once_for_each_cell_of_the_study(tmp_path: Path) -> None:
+def test_representations_are_measured_once_for_each_cell_of_the_study(tmp_path: Path) -> None:
     study = STUDY | {"pairs": ["es-en"], "sizes": ["n200"], "budgets": ["b5"], "seeds": [1]}
     jobs = planned(tmp_path, "study_representations", overlay={"studies": {"representations": study}})
     assert (jobs["represent"], jobs["collect_representations"], jobs["draw_figure"]) == (2, 1, 1)

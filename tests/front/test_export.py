@@ -145,7 +145,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_has_no_such_form_is_refused_and_leaves_nothing(trained: Callable, tmp_path: Path, case: str) -> None:
+def test_an_impossible_export_is_refused_and_leaves_nothing(trained: Callable, tmp_path: Path, case: str) -> None:
     name, method, form, expected = REFUSED[case]
     with pytest.raises(UserError, match=expected):
         export_cell(str(trained(name, method)), tmp_path / "model", form)

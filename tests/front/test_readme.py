@@ -63,7 +63,7 @@ def test_a_line_of_prose_is_one_sentence(page: Path, text: str) -> None:
 
 
 @pytest.mark.parametrize(("page", "text"), named(PAGES))
-def test_what_is_generated_is_of_the_registries(page: Path, text: str) -> None:
+def test_generated_parts_are_those_of_the_registries(page: Path, text: str) -> None:
     assert text == generated(text), "run `python -m mtpeft docs`"
 
 

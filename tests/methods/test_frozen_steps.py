@@ -71,7 +71,7 @@ LACKS = {
 
 @pytest.mark.usefixtures("own_life")
 @pytest.mark.parametrize(("command", "lack"), [*product(COMMANDS, ["not installed"]), ("train", "no kernels")])
-def test_a_machine_that_can_not_quantise_says_so_before_anything_is_made(
+def test_a_machine_that_can_not_quantise_gives_an_error_before_anything_is_made(
     sweep: Path, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any, *, command: str, lack: str
 ) -> None:
     arguments = _commands(sweep, trained, tmp_path)[command]
@@ -89,7 +89,7 @@ def test_a_machine_that_can_not_quantise_says_so_before_anything_is_made(
 
 
 @pytest.mark.usefixtures("own_life")
-def test_records_say_in_what_the_base_was_held_and_a_run_repeats(
+def test_records_have_the_precision_of_the_base_and_a_run_repeats(
     sweep: Path, trained: Path, tmp_path: Path, capsys: Any
 ) -> None:
     commands = _commands(sweep, trained, tmp_path)
@@ -110,7 +110,7 @@ def test_records_say_in_what_the_base_was_held_and_a_run_repeats(
 
 
 @pytest.mark.parametrize("form", ["merged", "ctranslate2"])
-def test_what_was_trained_beside_a_quantised_base_is_not_merged(trained: Path, tmp_path: Path, form: str) -> None:
+def test_a_cell_on_a_quantised_base_is_not_merged(trained: Path, tmp_path: Path, form: str) -> None:
     with pytest.raises(UserError, match=r"'models\.tiny\.quantised' holds the base of .* Write `--as peft`\."):
         export_cell(str(trained), tmp_path / "model", form)
     assert list(tmp_path.iterdir()) == []

@@ -234,7 +234,7 @@ def test_a_method_has_its_properties(
 
 
 @pytest.mark.parametrize("method", [name for name, case in CASES.items() if case.options["method"] != "staged_full"])
-def test_beside_a_base_in_16_bits_32_are_counted_trained_and_stored(
+def test_trained_weights_have_32_bits_beside_a_base_in_16_bits(
     base: Callable[[str], Path], tmp_path: Path, method: str
 ) -> None:
     subject, precision = _in_first_family(base, CASES[method]), BasePrecision("tiny", precision="bfloat16")
@@ -264,7 +264,9 @@ def test_the_registry_says_what_the_table_says(method: str) -> None:
 
 
 @pytest.mark.parametrize("method", CASES)
-def test_peft_knows_what_is_stored_by_its_name(base: Callable[[str], Path], tmp_path: Path, method: str) -> None:
+def test_stored_folders_have_the_peft_type_of_their_method(
+    base: Callable[[str], Path], tmp_path: Path, method: str
+) -> None:
     subject = _in_first_family(base, CASES[method])
     folder = save_tuned(subject.finish(subject.build()), tmp_path / "tuned", diverged=False)
     configs = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(folder.rglob("adapter_config.json"))]

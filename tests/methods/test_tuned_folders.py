@@ -128,7 +128,7 @@ def _changed(folder: Path, target: Path, **changes: Any) -> Path:
     return target
 
 
-def test_what_is_no_trained_model_is_refused_with_a_sentence(
+def test_a_folder_without_a_trained_model_is_refused(
     cells: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

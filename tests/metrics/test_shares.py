@@ -39,7 +39,7 @@ def test_shares_of_hypotheses(case: str) -> None:
             assert found[name] == value
 
 
-def test_a_copy_is_none_where_the_reference_is_one() -> None:
+def test_a_copy_does_not_count_where_the_reference_is_a_copy() -> None:
     lines = ["Firefox Nightly", "El archivo ya existe"]
     references = ["firefox  nightly", "The file already exists"]
     found = shares_of(lines, ("es", "en"), sources=lines, references=references, at_limit=0)
@@ -52,7 +52,7 @@ def test_a_language_that_the_identifier_does_not_know_has_no_share(target: str) 
     assert found["off_target"] is None
 
 
-def test_what_references_are_taken_for_is_the_target() -> None:
+def test_a_language_that_references_are_taken_for_counts_as_the_target() -> None:
     """Spanish text that is called Asturian is not in another language than Asturian references of the same kind."""
     found = shares_of(SPANISH, ("en", "ast"), sources=ENGLISH, references=SPANISH, at_limit=0)
     assert found["off_target"] in (0.0, None)

@@ -244,7 +244,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_can_not_be_added_is_refused(extended: Extend, case: str) -> None:
+def test_wrong_additions_are_refused(extended: Extend, case: str) -> None:
     name, languages, pieces, expected = REFUSED[case]
     with pytest.raises(UserError, match=expected):
         extended(name, languages, pieces)

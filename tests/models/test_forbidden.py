@@ -125,7 +125,7 @@ def test_neither_padding_nor_a_row_without_a_token_is_chosen(
 @pytest.mark.parametrize("search", SEARCHES, ids=["greedy", "beam"])
 @pytest.mark.parametrize("file", ["config.json", "generation_config.json"])
 @pytest.mark.parametrize("name", ["mbart25", "m2m100", "marian", "t5"])
-def test_of_a_checkpoints_settings_what_it_forbids_counts_alone(
+def test_only_the_forbidden_tokens_of_a_checkpoints_settings_are_obeyed(
     checkpoints: Mapping[str, Path], tmp_path: Path, name: str, file: str, search: DecodingOptions
 ) -> None:
     folder = shutil.copytree(checkpoints[name], tmp_path / name)

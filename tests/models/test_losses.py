@@ -68,7 +68,7 @@ def test_token_arrays_count_and_the_step_warns(tmp_path: Path, capsys: pytest.Ca
         (Counts(0, 0, 0, 0), 0),
     ],
 )
-def test_more_than_a_hundredth_is_worth_a_warning(counts: Counts, said: int) -> None:
+def test_losses_above_one_per_cent_give_a_warning(counts: Counts, said: int) -> None:
     assert len(list(loss_warnings({"source": counts}, "text"))) == said
 
 
@@ -114,7 +114,7 @@ def test_a_loaded_cell_warns_of_each_sentence_that_loses_something(translator: T
     assert found[3:] == ["", ""]
 
 
-def test_text_is_read_in_one_form(translator: Translator) -> None:
+def test_text_is_read_in_nfc(translator: Translator) -> None:
     given = ["Añade  otra\u2028cuenta", "An\u0303ade otra cuenta "]
     assert len(set(translator(given))) == 1
 

@@ -62,7 +62,7 @@ def test_a_prompt_beside_tokens_of_languages_is_refused(tmp_path: Path) -> None:
         take_in_folder(params, record=tmp_path / "mine/base.json")
 
 
-def test_a_prompt_is_part_of_what_its_model_and_its_tokens_are_and_of_no_others(mt5: Path) -> None:
+def test_a_prompt_is_in_the_params_of_its_model_and_its_tokens_only(mt5: Path) -> None:
     given = {"models": {"plain": {"path": str(mt5)}, "asked": {"path": str(mt5), "prompt": "{target}: "}}}
     configuration = validate(merge(read_yaml(DEFAULT_FILE), given))
     for params_of_model in (base_params, lambda own, model: params_of("encode_pair", own, model, "es-en")):

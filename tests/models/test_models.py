@@ -74,7 +74,7 @@ def test_rows_are_joined_within_their_languages_up_to_the_longest() -> None:
 
 
 @pytest.mark.parametrize(("update", "is_changed"), [(9, False), (10, True)])
-def test_noise_begins_when_it_is_told_to_and_never_changes_what_must_be_said(update: int, is_changed: bool) -> None:
+def test_noise_begins_at_its_update_and_never_changes_labels(update: int, is_changed: bool) -> None:
     rows = [(torch.tensor([7, *range(100, 130), 2]), torch.tensor([9, *range(200, 230), 2])) for _ in range(4)]
     noise = Noise(infilling=False, joined=0.0, masked_source=0.3, masked_target=0.3, begin=10)
     text = NoisyText(rows, noise, MASK, special_tokens=SPECIAL_TOKENS, seed=1)

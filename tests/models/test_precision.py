@@ -37,7 +37,7 @@ def _options(name: str) -> BasePrecision:
 
 
 @pytest.mark.parametrize("name", CHECKPOINTS)
-def test_linear_layers_are_quantised_and_counted_as_what_they_were(tmp_path: Path, name: str) -> None:
+def test_linear_layers_are_quantised_and_counted_at_full_precision(tmp_path: Path, name: str) -> None:
     folder = build_checkpoint(name, tmp_path)
     shape = read_shape(read_json(folder / "config.json"))
     model = load_base(folder, BasePrecision("mine", quantised=4))
@@ -70,7 +70,9 @@ def test_a_method_trains_what_was_counted_in_32_bits(sweep: Path, method: str, p
 
 @EVERY_WAY
 @pytest.mark.parametrize("method", PEFT)
-def test_what_is_saved_is_what_is_opened(sweep: Path, tmp_path: Path, method: str, precision: str) -> None:
+def test_an_opened_model_computes_what_the_saved_one_did(
+    sweep: Path, tmp_path: Path, method: str, precision: str
+) -> None:
     folder, inputs = base_folder(sweep), batch(sweep)
     model, _ = build(sweep, method, _options(precision))
     stir(model)

@@ -128,7 +128,7 @@ def test_a_sentence_alone_has_no_wrong_target(subject: Subject) -> None:
     assert losses[0] == pytest.approx(losses[1], rel=1e-6)
 
 
-def test_a_wrong_target_that_is_certain_has_a_loss_and_a_gradient_that_are_numbers() -> None:
+def test_a_wrong_target_with_probability_one_has_a_finite_loss_and_gradient() -> None:
     logits = torch.tensor([[200.0, 0.0, 0.0]], requires_grad=True)
     loss = unlikelihood(logits, torch.tensor([[0]]), torch.tensor([[1]]))
     loss.backward()

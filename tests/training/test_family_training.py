@@ -83,7 +83,7 @@ def _observe(model: nn.Module, given: CellInputs, checkpoint: Path) -> Station:
 
 
 @pytest.mark.parametrize(("name", "method", "precision"), TRAINED)
-def test_what_was_trained_is_what_is_opened_and_merged(
+def test_opened_and_merged_models_compute_what_the_trained_one_does(
     prepared: Callable, tmp_path: Path, name: str, method: str, precision: dict[str, int]
 ) -> None:
     prepare_torch(1)

@@ -109,7 +109,7 @@ def test_a_rate_holds_for_its_class_alone(table: Path, labels: dict[str, str]) -
     assert needs_search(configured(table), Cell(**{**vars(CELL), **labels}))
 
 
-def test_a_table_without_the_search_is_as_good_as_none(tmp_path: Path) -> None:
+def test_a_table_without_the_search_changes_nothing(tmp_path: Path) -> None:
     write_rates([], tmp_path / "rates.csv")
 
     assert rate_of(configured(tmp_path / "rates.csv"), CELL) == rate_of(configured(None), CELL)

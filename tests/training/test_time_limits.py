@@ -124,7 +124,7 @@ EARLY, LATE = JobTimes(NOON - 60, NOON + 600), JobTimes(NOON - 600, NOON + 60)
         ([MOVED, {"from_update": 9}], STUCK, "time", LATE, False),
     ],
 )
-def test_a_job_goes_on_where_it_comes_further_and_no_two_times_where_it_does_not(
+def test_a_job_is_requeued_after_progress_and_at_most_once_without(
     before: Sequence[dict[str, Any]], own: dict[str, Any], why: str, given: JobTimes, again: bool
 ) -> None:
     entries = [*before, own | {"started": STARTED, "why": why}]
@@ -179,7 +179,7 @@ def test_an_evaluation_is_interrupted_and_done_anew(
     assert entry["to_update"] == record.get("training", record)["dev_history"][1]["step"]
 
 
-def test_what_keeps_no_state_says_so_when_it_is_stopped(in_job: Callable) -> None:
+def test_a_step_without_a_state_says_so_when_it_is_stopped(in_job: Callable) -> None:
     said = r"decoding was stopped: signal SIGTERM; the next start begins anew"
     with pytest.raises(StoppedError, match=said), interruptible("decoding") as poll:
         signal.raise_signal(signal.SIGTERM)

@@ -99,7 +99,7 @@ def test_loss_and_gradient_in_place_are_those_of_cross_entropy(label_smoothing: 
     torch.testing.assert_close(found, gradient, rtol=1e-4, atol=1e-7)
 
 
-def test_a_label_out_of_all_reach_has_a_loss_that_is_a_number() -> None:
+def test_a_label_with_probability_zero_has_a_finite_loss() -> None:
     logits = torch.tensor([[0.0, 500.0]])
     assert 80 < cross_entropy_in_place(logits, torch.tensor([0]), label_smoothing=0.0, tokens=1) < 90
     assert logits.tolist() == [[-1.0, 1.0]]
@@ -158,7 +158,7 @@ def test_divergence_is_a_result(
     assert read_record(tmp_path / "score.json")["test_sets"] == {}
 
 
-def test_harm_without_divergence_ends_with_the_base(sweep: Path, tmp_path: Path) -> None:
+def test_a_training_that_only_harms_ends_with_the_base_model(sweep: Path, tmp_path: Path) -> None:
     """The norms behind an adapter keep the loss finite at any rate: nothing explodes, and step 0 is the best."""
     record = read_record(train_cell(sweep, tmp_path, train_params("adapter", learning_rate=1e4)))
     assert (record["status"], record["best_step"], record["updates"]) == ("ok", 0, UPDATES)
@@ -229,7 +229,7 @@ def test_whole_record_is_valid(sweep: Path, tmp_path: Path, kind: str) -> None:
     assert schema_mistakes(record, "train") == []
 
 
-def test_a_count_that_is_not_what_was_built_is_a_fault(
+def test_a_parameter_count_that_differs_from_the_built_model_is_an_error(
     sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = peft_model.parameters
