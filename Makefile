@@ -4,7 +4,7 @@
 PYTHON ?= python3
 CONFIG ?=
 CORES ?= 2
-# Where jobs run: `local` is this machine, `slurm` a cluster; else a folder with a profile.yaml.
+# Profile of the jobs: `local` for this machine, `slurm` for a cluster, or a folder with a profile.yaml.
 PROFILE ?= local
 
 # Make would ignore a misspelt variable, and run the default study in place of the one that is meant.

@@ -160,7 +160,7 @@ def record_finished(
     """
     seen: set[FinishedFile] = set()
     kept: list[FinishedFile] = []
-    # What was made from these files shows only when they have a record.
+    # Files that were made from these are shown only when these have a record.
     while finished := set(_unrecorded(overlays, targets, since)) - seen:
         seen |= finished
         good = [made for made in finished if (same and not made.outdated) or _holds(configuration, made.path)]
@@ -193,7 +193,7 @@ def _unrecorded(overlays: Sequence[Path], targets: Sequence[str], since: float) 
 
 
 def _holds(configuration: Configuration, path: Path) -> bool:
-    """Whether a file of a cell, of a base model or of a search for a rate is of now, by the records of it."""
+    """Whether a file of a cell, of a base model or of a search for a rate is current, by its records."""
     if not path.is_relative_to(CELLS_FOLDER):
         return has_params_of_now(configuration, path if path.suffix else path.with_name("base.json"))
     if path.name not in STEP_OF:

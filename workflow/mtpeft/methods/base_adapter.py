@@ -131,7 +131,7 @@ class AdapterModel(BaseTuner):
 
     def _replace_module(self, parent: nn.Module, child_name: str, new_module: nn.Module, child: nn.Module) -> None:
         if isinstance(child, WrapperLayer) and not isinstance(new_module, BaseTunerLayer):
-            # When unloading, peft's version copies `.weight`, which a whole layer does not have.
+            # Peft's version copies `.weight` in unloading, which a whole layer does not have.
             child.removed()
             setattr(parent, child_name, new_module)
         else:

@@ -85,7 +85,7 @@ def model_name(configuration: "Configuration", model: str) -> str:
         origin = model_name(configuration, entry.extend.model)
         read = [origin, *(pair_digest(configuration, pair) for pair in pairs)]
         return name_of(model, digest_of(extend_params(configuration, model), read))
-    # Where a folder is found depends on the working directory; which one is meant does not.
+    # The place of a folder depends on the working directory, but not its identity.
     made_from = {"path": entry.path} if entry.path else models.hub_params(configuration, model)
     return name_of(model, digest_of(made_from, []))
 

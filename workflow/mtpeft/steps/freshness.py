@@ -172,7 +172,7 @@ def _was_read(look: Look, file: Path, reading: RecordRead) -> bool:
 
 
 def _base_files_read(record: Record, base: Record) -> list[bool]:
-    """Whether a record has the digest of each file of a base model; an empty list if the record names none of them.
+    """For each file of a base model, whether a record has its digest; an empty list if the record names none of them.
 
     Records of trainings have the digests of the base model's files instead of the digest of its record.
     """
