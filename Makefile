@@ -4,7 +4,7 @@
 PYTHON ?= python3
 CONFIG ?=
 CORES ?= 2
-# Where jobs run: `local` is this machine, `slurm` a cluster; else a folder with a profile.yaml.
+# Profile of the jobs: `local` for this machine, `slurm` for a cluster, or a folder with a profile.yaml.
 PROFILE ?= local
 
 # Make would ignore a misspelt variable, and run the default study in place of the one that is meant.
@@ -42,7 +42,7 @@ help: ## list these commands
 figures: $(VENV)/installed ## run the studies and draw their figures; goes on where the last run stopped
 	@$(MTPEFT) sweep $(FLAGS)
 
-quick: $(VENV)/installed ## a quick run of one language pair and one seed, which its figures say
+quick: $(VENV)/installed ## run one language pair with one seed (the figures carry a stamp)
 	@$(MTPEFT) sweep --configfile workflow/studies/quick.yaml $(FILES) $(WHERE)
 
 methods: $(VENV)/installed ## run every method on one language pair; searches for learning rates that are not known

@@ -1,4 +1,4 @@
-"""What several test files share."""
+"""Fixtures and options that several test files share."""
 
 import contextlib
 import locale
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 OF_THE_USER = ("MTPEFT_", "SLURM_", "SBATCH_", "SNAKEMAKE_")
 WHEELS_VARIABLE = "MTPEFT_WHEELS"
-"""Where the text comes from on a machine without a network, which changes no result."""
+"""Folder of the wheels with the text, for a machine without a network; it changes no result."""
 ALIKE = {"LC_ALL": "C.UTF-8", "TZ": "UTC", "COLUMNS": "80"}
 
 

@@ -50,7 +50,7 @@ def test_a_claim_is_decided_by_what_is_true(case: str) -> None:
     assert record.rule in page and reason in page
 
 
-def test_the_least_similar_half_is_judged_on_its_own() -> None:
+def test_the_least_similar_half_has_its_own_verdict() -> None:
     def by_similarity(cell: Cell) -> np.ndarray:
         return np.where(SIMILAR, 60.0, 47.0) if cell.method != "full" else np.full(len(SIMILAR), 50.0)
 
@@ -63,7 +63,7 @@ def test_the_least_similar_half_is_judged_on_its_own() -> None:
         assert (row.test.sentences, row.least_similar.sentences) == (100, 50)
 
 
-def test_the_lower_half_is_taken_and_of_equals_the_earlier_rows() -> None:
+def test_the_least_similar_half_takes_the_earlier_of_equal_rows() -> None:
     assert least_similar_half(np.array([0.3, 0.1, 0.3, 0.3, 0.2])).tolist() == [1, 4]
     assert least_similar_half(np.full(6, 0.5)).tolist() == [0, 1, 2]
 
@@ -92,7 +92,7 @@ def test_the_drop_is_that_of_the_line_over_the_logarithm_of_the_share() -> None:
     assert drop_coefficients([0.1, 0.1]) == [0.0, 0.0]
 
 
-def test_what_is_undecided_says_what_would_decide() -> None:
+def test_an_undecided_claim_names_the_sample_sizes_that_would_decide_it() -> None:
     wide = finding("parity", by_method(), **LOUD)
     chance = finding("distance", shuffled(1.0), **LOUD)
 
@@ -137,7 +137,7 @@ def test_the_record_fits_its_schema_and_is_the_same_each_time() -> None:
     assert schema_mistakes(Path("results/findings.json"), "findings") == []
 
 
-def test_without_claims_there_is_still_the_gate() -> None:
+def test_the_gate_is_computed_without_claims() -> None:
     configuration = configuration_of()
     build(configuration, by_method(none=30.0))
 

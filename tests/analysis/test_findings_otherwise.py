@@ -65,7 +65,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ],
     ids=lambda value: json.dumps(value) if isinstance(value, dict) else "",
 )
-def test_what_can_t_be_asked_is_refused_before_anything_runs(overlay: dict[str, Any], said: str) -> None:
+def test_invalid_findings_are_refused_before_anything_runs(overlay: dict[str, Any], said: str) -> None:
     with pytest.raises(UserError) as refused:
         validate(merge(DEFAULT, overlay))
     assert said in str(refused.value)
@@ -88,13 +88,13 @@ def test_a_margin_is_of_chrf_unless_it_says_of_what(given: Any, short: Any) -> N
     assert margins_in({"margin": short}).items() <= dict(configuration.margin).items()
 
 
-def test_keys_that_are_left_out_are_no_settings_of_a_finding() -> None:
+def test_keys_that_are_left_out_are_not_in_the_params_of_a_finding() -> None:
     claims = params_of("test_claims", validate(DEFAULT))["claims"]
 
     assert claims["parity"]["finding"] == DEFAULT["findings"]["parity"]
 
 
-def test_whose_claim_it_is_has_one_default() -> None:
+def test_claims_are_the_papers_unless_their_type_says_otherwise() -> None:
     owners = {name: claim.options.model_fields["of"].default for name, claim in CLAIMS.entries.items()}
     assert {name for name, owner in owners.items() if owner == "models"} == {"matters_less_where_seen"}
 
@@ -127,14 +127,14 @@ def test_a_claim_in_comet_is_decided_by_comet_and_lacks_what_comet_has_not_score
     for cell in cells:
         segments = np.random.default_rng(1).normal(0.8, 0.05, SENTENCES) - 0.05 * (cell.method == "adapter")
         write(cell.folder / "comet.json", {"test_sets": {"test": {"segments": segments.tolist()}}})
-    settings = params_of("test_claims", configuration)
-    settings["claims"]["parity"]["finding"]["metric"] = "comet"
+    params = params_of("test_claims", configuration)
+    params["claims"]["parity"]["finding"]["metric"] = "comet"
     files = {"similarities": [], "record": Path("a.json"), "page": Path("a.md")}
 
-    write_findings(settings, **files, metrics=CellMetrics(scored={"comet": cells}))
+    write_findings(params, **files, metrics=CellMetrics(scored={"comet": cells}))
     scored = read_record(Path("a.json"))["findings"]["parity"]
     others = [cell for cell in cells if (cell.method, cell.seed) != ("adapter", "2")]
-    write_findings(settings, **files, metrics=CellMetrics(scored={"comet": others}))
+    write_findings(params, **files, metrics=CellMetrics(scored={"comet": others}))
     lacking = read_record(Path("a.json"))["findings"]["parity"]
 
     assert scored["verdict"] == "refuted" and scored["members"][0]["test"]["effect"] == pytest.approx(-0.05)
@@ -147,7 +147,7 @@ def one_language_off(off: float) -> Any:
 
 
 @pytest.mark.parametrize("over", ["every", "mean"])
-def test_what_does_not_hold_for_one_language_may_hold_in_the_mean(over: str) -> None:
+def test_a_claim_may_hold_in_the_mean_and_not_for_every_language(over: str) -> None:
     configuration = configuration_of("parity", findings={"parity": PARITY | {"over": over}})
     build(configuration, one_language_off(1.6))
 
@@ -228,7 +228,7 @@ def test_where_every_seed_kept_the_model_the_reason_says_so() -> None:
 
     assert "step 0), all of them for tr" in distance.members[0].test.reason
     assert "all cells on the parameter-efficient side kept the model" in parity.members[0].test.reason
-    assert "learning rate that does not suit the pair" in parity.members[0].test.reason
+    assert "learning rate may not suit this pair" in parity.members[0].test.reason
 
 
 def test_an_untouched_model_that_knows_no_more_than_random_weights_is_named() -> None:

@@ -107,5 +107,5 @@ def test_a_group_is_a_system_of_its_own_in_the_panel_of_each_pair(folder: Path, 
 
 
 def replace_pair(system) -> tuple[object, ...]:
-    """What tells the cells of a system from those of others."""
+    """Labels that the cells of a system share, and no cells of others have."""
     return replace(system.setting, pair=system.tuned_on), system.method, system.budget

@@ -267,7 +267,7 @@ def test_no_number_is_named_where_none_would_do(gap: float) -> None:
 
 
 @pytest.mark.parametrize(("regime", "gap"), [("sentences", 0.15), ("seeds", 0.35)])
-def test_with_what_is_needed_four_of_five_studies_decide(regime: str, gap: float) -> None:
+def test_with_the_sample_sizes_needed_four_of_five_studies_decide(regime: str, gap: float) -> None:
     before = studies(60, truth=gap, regime=regime, seeds=3)
     # What three seeds say of their variance differs much from study to study; the formula is what is tested.
     variances = (np.mean([getattr(study, name) for study in before]) for name in ("sentence_variance", "seed_variance"))

@@ -1,12 +1,11 @@
-"""What Snakemake takes to plan large sweeps with the real Snakefile, in processor time and memory.
+"""Processor time and memory that Snakemake takes to plan large sweeps with the real Snakefile.
 
     python tests/benchmarks/workflow.py
 
 Four things are measured, each as a process of its own: dry runs of config.yaml with so many seeds that there are
-1,000, 5,000 and 20,000 jobs; a dry run in which 5,000 jobs are done; dry runs of a Snakefile of three plain rules,
-which is what Snakemake takes at least; and what reading our own files takes beyond reading a Snakefile of one rule. The
-sweep that is done is none that was run: its files are empty, and Snakemake has been told with `--touch` that it made
-them, so that its own records of them are the real ones.
+1,000, 5,000 and 20,000 jobs; a dry run in which 5,000 jobs are done; as a baseline, dry runs of a Snakefile with three
+trivial rules; and the time for reading our own files beyond that for reading a Snakefile of one rule. The sweep that is
+done was never run: its files are empty, and `--touch` made Snakemake record them as its own.
 """
 
 import os
@@ -115,7 +114,7 @@ def make_done(folder: Path) -> None:
 
 
 def plain(folder: Path, jobs: int) -> Cost:
-    """A dry run of so many jobs of three plain rules."""
+    """A dry run of so many jobs of three trivial rules."""
     (folder / "Snakefile").write_text(THREE_RULES, encoding="utf-8")
     where = ["--snakefile", str(folder / "Snakefile"), "--directory", str(folder), "--scheduler", "greedy"]
     how = ["--cores", "2", "--dry-run", "--config", f"runs={jobs // 3}", "--quiet", "rules", "reason"]
@@ -160,7 +159,7 @@ def main() -> None:
     for jobs in JOBS:
         with tempfile.TemporaryDirectory() as name:
             cost = plain(Path(name), jobs)
-            print(row("three plain rules", jobs_in(cost.said), cost), flush=True)
+            print(row("baseline", jobs_in(cost.said), cost), flush=True)
     print(f"\nReading our own files: {reading():.2f} s of processor time.")
 
 

@@ -77,7 +77,7 @@ def submitted(
 
 
 def said_by(folder: Path) -> Path:
-    """Where Snakemake's output goes."""
+    """The file that Snakemake's output goes to."""
     return folder / "snakemake.log"
 
 
@@ -149,7 +149,7 @@ def test_two_gpu_jobs_get_two_devices_and_a_third_one_waits(slurm: Cluster, slow
     assert waiting == ["Resources"]
 
 
-def test_what_is_cancelled_or_killed_for_its_memory_goes_on_and_ends_alike(
+def test_jobs_that_are_cancelled_or_out_of_memory_go_on_and_end_with_the_same_result(
     slurm: Cluster, slow: Path, tmp_path: Path
 ) -> None:
     folder = without(slow, tmp_path / "run", LORA, FULL)

@@ -36,7 +36,7 @@ CELLS = [cell_name(labels, SLOW) for labels in LABELS]
 
 
 def targets_of(overlay: dict[str, Any]) -> list[str]:
-    """What is to be trained, of the small study with changes."""
+    """The records of training of the small study with changes."""
     return [f"results/cells/{cell_name(labels, overlay)}/train.json" for labels in LABELS]
 
 

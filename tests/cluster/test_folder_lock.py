@@ -84,7 +84,7 @@ def test_a_holder_without_a_lock_lives_only_elsewhere_and_while_it_gives_signs(c
 
 
 @pytest.mark.parametrize(("pid", "lives"), [(os.getpid(), ALIVE), (NOBODY, DEAD)], ids=["living", "dead"])
-def test_where_a_file_system_has_no_locks_the_process_tells(
+def test_without_locks_of_the_file_system_the_process_id_decides(
     pid: int, lives: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def no_locks(stream: object, operation: int) -> None:
@@ -97,7 +97,7 @@ def test_where_a_file_system_has_no_locks_the_process_tells(
     assert found.lives is lives
 
 
-def test_a_living_holder_gives_signs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_living_holder_refreshes_its_record(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(folder_lock, "HEARTBEAT_SECONDS", 0.02)
     with lock_folder():
         os.utime(RECORD, (0, 0))

@@ -117,7 +117,7 @@ def test_a_job_that_makes_room_for_another_one_goes_back_into_the_queue(
 def test_a_job_that_slurm_ends_at_its_limit_is_tried_again_and_its_cell_goes_on(
     finished: Path, whole: Path, slurm: "Cluster", tmp_path: Path
 ) -> None:
-    """Where a trainer can't ask when its time ends, SLURM ends its job; that is a failure, and retries count."""
+    """SLURM ends the job of a trainer that can't ask when its time ends; that is a failure, and retries count."""
     folder = copy(finished, tmp_path / "limited")
     (tmp_path / "deaf").mkdir()
     (tmp_path / "deaf/sitecustomize.py").write_text(DEAF, encoding="utf-8")

@@ -43,7 +43,7 @@ SAID = {
 
 @pytest.mark.parametrize("said", SAID)
 @pytest.mark.parametrize("form", [JOB, ARRAY, LATER], ids=["job", "array", "later"])
-def test_what_sbatch_said_is_one_line(form: str, said: str) -> None:
+def test_a_message_of_sbatch_becomes_one_line(form: str, said: str) -> None:
     (found,) = submission_errors([form.format(said=said, call=CALL)] * 2)
     expected, wrong = SAID[said]
     assert found.startswith(f"SLURM refuses jobs: {expected}. Mend what the profile asks for")

@@ -17,7 +17,7 @@ from support.config import DEFAULT, WRONG, pretrained
 from support.execution import WRONG_EXECUTIONS
 from support.group import WRONG_GROUPS
 from support.other_pairs import WRONG_OTHERS
-from support.value import WRONG_VALUES
+from support.wrong_values import WRONG_VALUES
 
 ROOT = Path(__file__).parents[2]
 STUDIES = sorted((ROOT / "workflow" / "studies").glob("*.yaml"))

@@ -1,4 +1,4 @@
-"""Where files lie: what labels stand for is in the names of folders, so that equal labels of two studies never meet."""
+"""Names of folders: they have digests of what labels stand for, so that equal labels of two studies never collide."""
 
 import json
 from pathlib import Path
@@ -95,7 +95,7 @@ TEXT = ("corpora", "pairs", "vocabularies", "tokens", "models", "rates", "cells"
     ],
     ids=lambda value: None if isinstance(value, tuple) else json.dumps(value)[:60],
 )
-def test_an_edit_moves_what_depends_on_it_and_nothing_else(
+def test_an_edit_changes_only_folders_that_depend_on_it(
     overlay: dict[str, Any], kinds: tuple[str, ...], concerns: str | None
 ) -> None:
     after = places(configured(overlay))
@@ -113,14 +113,14 @@ def _untrained(label: str, overlay: dict[str, Any]) -> bool:
     return "retrieval" in label and "updates" in json.dumps(overlay)
 
 
-def test_a_beam_is_another_cell_for_all_that_have_a_model() -> None:
+def test_another_beam_size_changes_the_folder_of_every_cell_with_a_model() -> None:
     after = places(configured({"decoding": {"beam_size": 4}}))
     moved = {label for label, folder in BEFORE["cells"].items() if after["cells"][label] != folder}
     assert moved == {label for label in BEFORE["cells"] if not label.startswith("any/")}
     assert after["models"] == BEFORE["models"]
 
 
-def test_what_a_study_adds_moves_nothing() -> None:
+def test_an_added_study_changes_no_folder() -> None:
     study = {"figure": "budgets", "models": ["small"], "pairs": ["tr-en"], "sizes": ["n400"], "methods": ["full"]}
     after = places(
         configured({"pairs": {"it-en": {"corpus": "interface"}}, "studies": {"more": {**study, "seeds": [9]}}})
@@ -145,7 +145,7 @@ def of_own_text(folder: Path) -> Configuration:
     return one_study(mine)
 
 
-def test_two_studies_of_other_text_share_labels_and_no_file(tmp_path: Path) -> None:
+def test_studies_on_different_text_share_labels_and_no_file(tmp_path: Path) -> None:
     one, two = (of_own_text(tmp_path / name) for name in ("one", "two"))
     cells = [{cell.path: str(cell.folder) for cell in placed_cells(study)} for study in (one, two)]
     assert cells[0].keys() == cells[1].keys()
@@ -186,7 +186,7 @@ def test_a_folder_of_another_study_is_refused_and_the_own_one_named() -> None:
         labels_in(configuration, labels | {"seed": "1-00000000"})
 
 
-def test_labels_without_digests_name_what_is_made_now() -> None:
+def test_labels_without_digests_name_files_of_the_present_configuration() -> None:
     configuration = one_study()
     (cell,) = (cell for cell in placed_cells(configuration) if cell.path == LORA)
     assert with_digests(configuration, LORA) == f"{cell.folder}/score.json"
@@ -208,7 +208,7 @@ def test_labels_find_the_folder_of_a_cell_where_there_is_one(tmp_path: Path, mon
     assert Cell.find(f"results/cells/{LORA}-89abcdef").digest == "89abcdef"
 
 
-def test_other_pairs_are_told_apart_and_pairs_of_a_group_are_in_its_own_digest() -> None:
+def test_other_pairs_have_digests_and_pairs_of_a_group_are_in_its_digest() -> None:
     cell = Cell(
         "m", "a-b+c-d", "s", "full", "all", "1", digest="01234567", elsewhere={"e-f": "89abcdef", "a-b": "0" * 8}
     )
@@ -265,7 +265,7 @@ def test_results_of_an_earlier_layout_are_left_alone_and_said_once(folder: Path)
     assert Path("results/figures/budgets.svg").exists()
 
 
-def test_what_no_study_file_uses_is_listed_and_removed_when_asked(folder: Path) -> None:
+def test_files_that_no_study_file_uses_are_listed_and_removed_on_request(folder: Path) -> None:
     configuration, edited = one_study(), one_study({"methods": {"lora": {"learning_rate": 0.5}}})
     begin_study(configuration, [Path("mine.yaml")])
     finish(configuration)

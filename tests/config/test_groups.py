@@ -1,4 +1,4 @@
-"""Cells over several pairs: labels, files and settings; which text a batch has, and what is told of it."""
+"""Cells over several pairs: labels, files and params; which text a batch has, and what is told of it."""
 
 import signal
 from collections import Counter
@@ -33,8 +33,8 @@ from mtpeft.training.finetune import CellInputs, finetune, plan_of, prepare_trai
 from mtpeft.training.loop import TrainingRun, TrainingTask, _update
 from mtpeft.training.params import CellParams
 from support.config import DEFAULT
-from support.family import family_settings
-from support.group import GROUP, SIDES, group_inputs, group_settings, together
+from support.family import family_params
+from support.group import GROUP, SIDES, group_inputs, group_params, together
 from support.model import batches
 from support.steps import params_of
 from support.training import at_update, results
@@ -48,7 +48,7 @@ def configured(**changes: Any) -> Any:
     return validate(merge(DEFAULT, merge(together("pt-en", "de-en+pt-en", **methods), changes)))
 
 
-# ---------------------------------------------------------------- labels, files, settings
+# ---------------------------------------------------------------- labels, files, params
 
 
 def test_a_group_is_one_cell_and_reference_rows_that_train_nothing_are_those_of_its_pairs() -> None:
@@ -88,7 +88,7 @@ def test_a_cell_that_would_be_another_one_under_a_second_name_is_refused(
         training_files(configured(), Cell(**{**vars(ADAPTER), **changes}))
 
 
-def test_the_temperature_is_told_to_groups_alone() -> None:
+def test_only_groups_have_a_temperature_in_their_params() -> None:
     one, two = (configured(training={"temperature": temperature}) for temperature in (1.0, 5.0))
     for cell in placed_cells(one):
         same = params_of("train", one, cell) == params_of("train", two, cell)
@@ -100,7 +100,7 @@ def test_the_temperature_is_told_to_groups_alone() -> None:
     assert params_of("decode", one, Cell(**{**vars(ADAPTER), "pair": "de-en"}))["languages"] == told["members"]["de-en"]
 
 
-def test_a_method_with_parameters_for_each_language_is_told_them() -> None:
+def test_a_method_with_parameters_for_each_language_has_the_languages_in_its_params() -> None:
     contexts = {"methods": {"contexts": {"method": "context_lora", "learning_rate": 0.001}}}
     configuration = configured(**contexts)
     cell = Cell(**{**vars(ADAPTER), "method": "contexts"})
@@ -157,41 +157,43 @@ def test_batches_of_a_group_are_functions_of_seed_and_update() -> None:
 
 
 @pytest.mark.parametrize("losses", [[], ["unlikelihood", "length_normalised"]])
-def test_each_pair_trains_the_sets_of_its_own_languages(sweep: Path, tmp_path: Path, losses: list[str]) -> None:
+def test_each_pair_trains_only_the_parameters_of_its_own_languages(
+    sweep: Path, tmp_path: Path, losses: list[str]
+) -> None:
     languages = {side: [sides[side] for sides in SIDES.values()] for side in ("source", "target")}
-    settings = group_settings(family_settings("full")) | {"method": {"method": "context_ia3", "languages": languages}}
-    job = prepare_training(settings, group_inputs("mbart50", sweep, tmp_path))
+    params = group_params(family_params("full")) | {"method": {"method": "context_ia3", "languages": languages}}
+    job = prepare_training(params, group_inputs("mbart50", sweep, tmp_path))
     model = next(stage_models(job))
     specials = [
         special_tokens_of(open_tokenizer(job.folder, own, vocabulary="x"), model.config) for own in SIDES.values()
     ]
-    batch = batches(settings, job.inputs, specials)
+    batch = batches(params, job.inputs, specials)
     assert set(batch(0)["task_ids"].tolist()) == {0, 1}
-    factors = update_once(model, batch, settings, losses)
+    factors = update_once(model, batch, params, losses)
     assert {len(factor) for factor in factors} == {2}
     assert all(bool(factor.grad.any(dim=1).all()) for factor in factors)
 
 
-def update_once(model: nn.Module, batch: Any, settings: dict[str, Any], losses: list[str]) -> list[nn.Parameter]:
+def update_once(model: nn.Module, batch: Any, params: dict[str, Any], losses: list[str]) -> list[nn.Parameter]:
     """Make one update; returns what was trained, with its gradients."""
     told = {"task_modules": task_modules(model), "objective": objective(losses)}
     task = TrainingTask(model=model, batch=batch, evaluate=lambda poll: 0.0, identity="", **told)
     weights = [weight for weight in model.parameters() if weight.requires_grad]
     optimizer = torch.optim.SGD([{"params": weights, "factor": 1.0}], lr=0.1)
-    _update(task, plan_of(CellParams.of(settings), 1.0, stage=0), optimizer, TrainingRun())
+    _update(task, plan_of(CellParams.of(params), 1.0, stage=0), optimizer, TrainingRun())
     return weights
 
 
 @pytest.mark.parametrize("name", ["mbart50", "mbart25", "m2m100", "t5"])
-def test_each_row_of_a_mixed_batch_is_that_of_its_own_pair(sweep: Path, tmp_path: Path, name: str) -> None:
+def test_each_row_of_a_mixed_batch_equals_a_row_of_its_own_pair(sweep: Path, tmp_path: Path, name: str) -> None:
     given = group_inputs(name, sweep, tmp_path)
-    settings = group_settings(family_settings("lora"), temperature=2.0)
-    job = prepare_training(settings, given)
+    params = group_params(family_params("lora"), temperature=2.0)
+    job = prepare_training(params, given)
     model = next(stage_models(job))
     tokenizers = [open_tokenizer(job.folder, sides, vocabulary=name) for sides in SIDES.values()]
     specials = [special_tokens_of(tokenizer, model.config) for tokenizer in tokenizers]
     texts = [read_arrays(own.train) for own in given.pairs]
-    batch = batches(settings, given, specials)
+    batch = batches(params, given, specials)
 
     members = set()
     for update in range(3):
@@ -220,18 +222,18 @@ class Listening(nn.Module):
     task_ids: Any = 0
 
 
-def test_updates_and_dev_scores_say_the_pair_of_every_row(sweep: Path, tmp_path: Path) -> None:
+def test_updates_and_dev_scores_get_the_task_id_of_every_row(sweep: Path, tmp_path: Path) -> None:
     given = group_inputs("mbart50", sweep, tmp_path)
-    settings = group_settings(family_settings("full"))
-    job = prepare_training(settings, given)
+    params = group_params(family_params("full"))
+    job = prepare_training(params, given)
     model = next(stage_models(job))
     model.ear, model.deaf = Listening(), nn.Identity()
     specials = [
         special_tokens_of(open_tokenizer(job.folder, own, vocabulary="x"), model.config) for own in SIDES.values()
     ]
-    batch = batches(settings, given, specials)
+    batch = batches(params, given, specials)
     heard: list[Any] = []
-    update_once(model, batch, settings, [])
+    update_once(model, batch, params, [])
     assert model.ear.task_ids.equal(batch(0)["task_ids"])
     assert not hasattr(model.deaf, "task_ids")
 
@@ -245,7 +247,7 @@ def test_updates_and_dev_scores_say_the_pair_of_every_row(sweep: Path, tmp_path:
     assert heard == [0, 1]
 
 
-def test_a_pair_is_told_by_its_place_in_the_group() -> None:
+def test_the_task_id_of_a_pair_is_its_index_in_the_group() -> None:
     trained = {"members": SIDES}
     assert [task_id_of(trained, pair) for pair in ("en-es", "es-en", "de-en")] == [0, 1, None]
     assert task_id_of({"languages": SIDES["es-en"]}, "any other") == 0
@@ -259,11 +261,11 @@ def test_a_pair_is_told_by_its_place_in_the_group() -> None:
 
 def test_a_group_is_trained_resumed_and_opened(sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given = group_inputs("mbart25", sweep, tmp_path / "text")
-    settings = group_settings(family_settings("lora"), temperature=5.0)
+    params = group_params(family_params("lora"), temperature=5.0)
     label = Cell("mbart25", GROUP, "n44", "lora", "b3", "1")
 
     def train(folder: Path) -> dict[str, Any]:
-        finetune(settings, label, inputs=given, record=folder / "train.json")
+        finetune(params, label, inputs=given, record=folder / "train.json")
         return results(folder)
 
     whole, stopped = train(tmp_path / "whole"), tmp_path / "stopped"
@@ -298,5 +300,5 @@ def untouched_scores(given: CellInputs) -> list[float]:
             "tokenizer": tokenizer,
             "special_tokens": special_tokens_of(tokenizer, model.config),
         }
-        scores.append(dev_chrf(model, DecodingOptions(**family_settings("lora")["search"]), **told)(lambda: None))
+        scores.append(dev_chrf(model, DecodingOptions(**family_params("lora")["search"]), **told)(lambda: None))
     return scores

@@ -17,7 +17,7 @@ from mtpeft.core.options import DecodingOptions, TrainingOptions
 from mtpeft.core.section import Section, later, plain
 from mtpeft.steps.cells_of_studies import placed_cells
 from support.config import DEFAULT, PRETRAINED
-from support.sections import KEY, sections_in, with_key
+from support.later_key import KEY, sections_in, with_key
 from support.steps import params_of
 
 ROOT = Path(__file__).parents[2]
@@ -32,7 +32,7 @@ CONFIGURATIONS = {
 
 
 def digests(content: Mapping[str, Any]) -> dict[tuple[str, ...], Any]:
-    """What the folders of all cells and the digests of all searches depend on, and the params of their own steps."""
+    """Folders of all cells, digests of all searches, and the params of the steps of cells and figures."""
     configuration = loading.validate(content)
     steps = ("train", "decode", "score")
     cells = {
@@ -82,7 +82,7 @@ def test_every_section_gets_the_key() -> None:
 
 
 @pytest.mark.parametrize("section", [TrainingOptions, DecodingOptions])
-def test_a_plain_default_would_change_them(section: type[Section], add_key: Callable[..., None]) -> None:
+def test_a_key_with_a_plain_default_would_change_digests(section: type[Section], add_key: Callable[..., None]) -> None:
     before = digests(CONFIGURATIONS["small"])
     add_key(lambda: Field(default=7), only=section)
 
@@ -97,7 +97,7 @@ def test_a_later_key_that_is_written_counts(add_key: Callable[..., None]) -> Non
     assert digests(loading.merge(CONFIGURATIONS["small"], {"training": {KEY: 8}})) != before
 
 
-def test_what_is_left_out_is_read_again() -> None:
+def test_params_without_the_key_are_parsed_with_its_default() -> None:
     kind = with_key(TrainingOptions, lambda: later(7))
 
     assert KEY not in plain(kind())

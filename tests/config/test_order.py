@@ -35,7 +35,7 @@ def known() -> Places:
     ],
     ids=str,
 )
-def test_what_is_sooner_has_the_higher_priority(
+def test_priorities_follow_the_order_of_studies_and_steps(
     known: Places, sooner: tuple[str, Cell], later: tuple[str, Cell]
 ) -> None:
     first, second = (priority(known, step, vars(cell)) for step, cell in (sooner, later))

@@ -182,7 +182,7 @@ WRITTEN = {"methods": {"lora": {"learning_rate": {"search": None, "n100": 0.002,
     ],
     ids=["one rate", "the search for the others"],
 )
-def test_rates_that_are_written_down_stay_by_themselves(
+def test_with_written_rates_an_edit_changes_only_the_steps_that_use_it(
     overlay: dict[str, Any], steps: set[str], labels: dict[str, set[str]]
 ) -> None:
     edited = differing(all_params(configured(WRITTEN)), all_params(configured(merge(WRITTEN, overlay))))
@@ -219,7 +219,7 @@ def test_the_language_of_a_pair_is_the_one_that_is_not_english(source: str, targ
     assert foreign_language(configuration, "mine") == language
 
 
-def test_what_trains_nothing_has_no_optimisation() -> None:
+def test_cells_that_train_nothing_have_no_optimisation() -> None:
     edited = changed({"training": {"warmup": 0.2}})
 
     assert {labels_of(job)["method"] for job in edited} == TRAINED

@@ -1,4 +1,4 @@
-"""How much of a pair a base model has seen: told by its entry, by its pre-training, or by nobody."""
+"""A base model's exposure to a pair: stated by its entry, derived from its pre-training, or unknown."""
 
 from pathlib import Path
 from typing import Any
@@ -81,8 +81,8 @@ def test_panels_stand_in_the_order_of_exposure_and_say_it(tmp_path: Path) -> Non
 
 
 def test_the_figure_is_told_what_each_model_has_seen() -> None:
-    settings = params_of("draw_figure", configuration_of("seen"), "read")
-    assert settings["exposures"] == [
+    params = params_of("draw_figure", configuration_of("seen"), "read")
+    assert params["exposures"] == [
         ["base", "de-en", "unseen"],
         ["base", "es-en", "parallel"],
         ["heard", "de-en", "unseen"],

@@ -92,7 +92,7 @@ def test_yaml_that_would_be_misread_or_would_not_end_is_refused_at_once(case: st
         ('{"a": [1, {"b": null}]}', [1, {"b": None}]),
     ],
 )
-def test_what_can_be_meant_in_one_way_is_read(text: str, meant: Any, tmp_path: Path) -> None:
+def test_unambiguous_yaml_is_read(text: str, meant: Any, tmp_path: Path) -> None:
     file = tmp_path / "right.yaml"
     file.write_text(text, encoding="utf-8")
 
@@ -108,7 +108,7 @@ def test_what_can_be_meant_in_one_way_is_read(text: str, meant: Any, tmp_path: P
         ("file/in.yaml", "The configuration file file/in.yaml can't be read: Not a directory."),
     ],
 )
-def test_what_is_no_file_is_named(path: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_path_that_is_no_file_is_named(path: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("folder").mkdir()
     Path("file").touch()

@@ -109,7 +109,7 @@ def test_every_rule_that_runs_nothing_is_made_on_the_machine_that_schedules() ->
     assert {case.id for case in ALL_RULES if "shell:" not in case.values[0]} <= local_rules()
 
 
-def test_what_fetches_something_is_made_where_there_is_a_network() -> None:
+def test_rules_that_download_run_on_the_login_node() -> None:
     fetching = {"fetch_wheel", "fetch_dataset", "fetch_model", "install_mtdata", "install_metric", "take_in_metric"}
     assert fetching <= local_rules()
 
@@ -138,7 +138,7 @@ def test_the_profile_of_a_cluster_asks_for_what_is_filled_in(tmp_path: Path, acc
     assert profile["group-components"] == ["cells=3", "scores=3", "tokens=8"]
 
 
-def test_what_is_submitted_as_one_asks_for_the_same_device(tmp_path: Path) -> None:
+def test_jobs_of_one_submission_ask_for_the_same_device(tmp_path: Path) -> None:
     """Snakemake refuses a group whose members ask for different generic resources."""
     with (filled_in(tmp_path / "profile", {"    gpu: 1": '    gres: "gpu:1"'}) / "profile.yaml").open() as file:
         profile = ProfileConfigFileParser().parse(file)

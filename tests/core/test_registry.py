@@ -59,7 +59,7 @@ def test_a_file_that_adds_nothing_is_refused_with_its_name(stem: str, text: str,
     assert said in str(refused.value)
 
 
-def test_what_is_no_python_file_is_refused() -> None:
+def test_a_path_that_is_no_python_file_is_refused() -> None:
     with pytest.raises(UserError, match=r"'modules' names 'metric\.txt', which is no Python file"):
         bring_in("metric.txt")
 

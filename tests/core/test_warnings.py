@@ -1,4 +1,4 @@
-"""What a user should see though nothing has failed."""
+"""Warnings, which a user should see though nothing has failed."""
 
 from pathlib import Path
 

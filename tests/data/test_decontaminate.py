@@ -1,4 +1,4 @@
-"""What is measured on in one pair or corpus is kept out of the training text of all others."""
+"""Dev and test sentences of one pair or corpus are kept out of the training text of all others."""
 
 import shutil
 
@@ -82,7 +82,7 @@ def test_pair_loses_the_text_of_its_languages_in_the_splits_of_other_corpora(sta
     assert len(record["inputs"]["others"]) == 2
 
 
-def test_what_is_in_the_test_of_the_own_corpus_counts_as_such(stage, tmp_path):
+def test_a_sentence_in_two_tests_counts_for_the_test_of_its_own_corpus(stage, tmp_path):
     for name in ("split.json", "es.tsv"):
         shutil.copy(stage / name, tmp_path / name)
     split_one(tmp_path, "es", others=[stage / "split.json"])
@@ -124,7 +124,7 @@ def test_given_sets_keep_all_lines_and_no_pair_trains_on_any(train, tmp_path):
 
 
 @pytest.mark.parametrize("given", ["test", "dev"])
-def test_what_is_drawn_neither_equals_nor_resembles_what_is_given(given, tmp_path):
+def test_drawn_sentences_neither_equal_nor_resemble_given_ones(given, tmp_path):
     """Every line of the given set, and one near to it, stands in the training text too."""
     rows = [tsv.CleanPair(f"{given}-{n:06}", given, es, en) for n, (en, es, _) in enumerate(SENTENCES[:10])]
     rows += [tsv.CleanPair(sentence_id(en), "train", es, en) for en, es, _ in SENTENCES]

@@ -276,7 +276,7 @@ def own(**parts: dict) -> dict:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_settings_hold_what_is_set_and_no_more(form, tmp_path, monkeypatch):
+def test_params_have_only_keys_that_are_set(form, tmp_path, monkeypatch):
     contents, described = FORMS[form]
     monkeypatch.chdir(tmp_path)
     for name, text in contents.items():
@@ -285,10 +285,10 @@ def test_settings_hold_what_is_set_and_no_more(form, tmp_path, monkeypatch):
     for name in contents:
         (tmp_path / f"test.{name}").write_text("", encoding="utf-8")
     configuration = validate(own(files=described, test_files=test, written_in="sw"))
-    settings = params_of("clean_pair", configuration, "sw-en")
-    assert list(settings) == ["step_version", "source", "target", "written_in", "clean", "files", "test"]
-    assert (settings["files"], settings["test"]) == (described, test)
-    assert list(settings["files"]) == list(described)
+    params = params_of("clean_pair", configuration, "sw-en")
+    assert list(params) == ["step_version", "source", "target", "written_in", "clean", "files", "test"]
+    assert (params["files"], params["test"]) == (described, test)
+    assert list(params["files"]) == list(described)
     paths = [path for files in (described, test) for key, path in files.items() if key != "columns"]
     assert user_files(configuration, "sw-en") == paths
     # A model's data record, perhaps of long ago, is compared with this.
@@ -301,13 +301,13 @@ def test_every_form_of_the_configuration_is_read():
 
 
 def test_the_command_reads_a_compressed_memory_and_leaves_nothing_of_a_broken_one(tmp_path):
-    settings = {"step_version": 1, "source": "sw", "target": "en", "written_in": "sw", "clean": CLEAN}
+    params = {"step_version": 1, "source": "sw", "target": "en", "written_in": "sw", "clean": CLEAN}
     packed = gzip.compress(tmx_of(ROWS).encode())
     (tmp_path / "whole.tmx.gz").write_bytes(packed)
     (tmp_path / "cut.tmx.gz").write_bytes(packed[:-30])
 
     def clean(name: str) -> subprocess.CompletedProcess[str]:
-        told = ["--params", json.dumps(settings | {"files": {"tmx": name}}), "--archives"]
+        told = ["--params", json.dumps(params | {"files": {"tmx": name}}), "--archives"]
         command = [sys.executable, "-m", "mtpeft", "clean_pair", *told, "--table", "out.tsv", "--record", "out.json"]
         return subprocess.run(command, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, check=False)
 

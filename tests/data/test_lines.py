@@ -31,7 +31,7 @@ def test_every_line_end_is_one(source, target, last, tmp_path):
 
 
 @pytest.mark.parametrize("inside", ["\u2028", "\u2029", "\x85", "\v", "\f", "\x1c", "\r"])
-def test_what_ends_a_line_for_some_programs_is_text_where_lines_match(inside, tmp_path):
+def test_unusual_line_separators_are_text_where_line_numbers_match(inside, tmp_path):
     found = sides(tmp_path, f"Mvua{inside}kubwa\nChai\n".encode(), b"Heavy rain\nTea\n")
     assert found == [(f"Mvua{inside}kubwa", "Heavy rain"), ("Chai", "Tea")]
 
@@ -92,7 +92,7 @@ COMPRESSORS = {
 
 
 @pytest.mark.parametrize("suffix", COMPRESSORS)
-def test_what_becomes_far_too_large_is_refused(suffix, tmp_path):
+def test_a_compressed_file_that_grows_too_large_is_refused(suffix, tmp_path):
     path = tmp_path / f"a{suffix}"
     path.write_bytes(COMPRESSORS[suffix](bytes(MOST_UNPACKED + 1)))
     with pytest.raises(UserError, match=f"a{suffix} becomes more than 200 times larger when it is unpacked"):

@@ -62,7 +62,7 @@ def test_a_dataset_becomes_a_table_of_pairs_and_a_record(dataset: str, local: Da
     assert not list(Path().rglob("text.de")), "a member of an archive must not be unpacked where its name leads"
 
 
-def test_what_marks_no_translation_is_left_out_and_counted(local: Datasets) -> None:
+def test_marks_of_missing_translations_are_left_out_and_counted(local: Datasets) -> None:
     local.fetch(ID)
 
     assert read_record(Path(f"data/{ID}.json"))["noise"] == 2, "the header and the row without German"

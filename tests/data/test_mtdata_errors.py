@@ -125,9 +125,9 @@ def test_an_installation_that_fails_has_pips_own_words(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PIP_NO_INDEX", "1")
-    settings = canonical({"step_version": 1, "requirements": pins_of("mtdata")[:1]})
+    params = canonical({"step_version": 1, "requirements": pins_of("mtdata")[:1]})
 
-    assert command("install_mtdata", "--params", settings, "--record", "data/environment/installed.json") == 2
+    assert command("install_mtdata", "--params", params, "--record", "data/environment/installed.json") == 2
 
     assert "pip could not install mtdata (ERROR: No matching distribution found for certifi" in capsys.readouterr().err
     assert list(Path("data").iterdir()) == []

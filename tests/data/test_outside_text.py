@@ -54,7 +54,7 @@ def numbered(folder: Path, **changes: Any) -> dict[str, Any]:
 
 
 def cleaned(params: dict[str, Any], folder: Path) -> list[tuple[str, str]]:
-    """What the command makes of a text in a process of its own."""
+    """Clean a text with the command in a process of its own, and read the result."""
     command = [sys.executable, "-m", "mtpeft", "clean_pair", "--params", canonical(params), "--archives"]
     done = subprocess.run(
         [*command, "--table", "clean.tsv", "--record", "clean.json"],
@@ -93,12 +93,12 @@ def test_the_keys_of_a_source_from_outside_are_checked(tmp_path: Path) -> None:
 
 def test_other_corpora_stay_as_they_are_beside_a_source_from_outside() -> None:
     before = validate(DEFAULT)
-    settings = [params_of("clean_pair", before, pair) for pair in before.pairs]
+    params = [params_of("clean_pair", before, pair) for pair in before.pairs]
     described = held_out_params(before, "interface")
     bring_in(str(SOURCE))
     after = validate(DEFAULT)
 
-    assert [params_of("clean_pair", after, pair) for pair in after.pairs] == settings
+    assert [params_of("clean_pair", after, pair) for pair in after.pairs] == params
     assert held_out_params(after, "interface") == described
 
 

@@ -59,9 +59,9 @@ def write_sides(folder: Path, name: str, rows: list[tuple[str, str]], ends: str 
 
 def clean(folder: Path, rows: list[tuple[str, str]], keys: dict[str, Any] | None = None, **parts: Any) -> dict:
     """Clean a text; returns its record. The pairs go to clean.tsv."""
-    settings = {"step_version": 2, "source": "de", "target": "en", "written_in": "de", "clean": keys or {}}
+    params = {"step_version": 2, "source": "de", "target": "en", "written_in": "de", "clean": keys or {}}
     files = {"files": write_sides(folder, "train", rows), **parts}
-    clean_pair(settings | files, archives=[], output=folder / "clean.tsv", record=folder / "clean.json")
+    clean_pair(params | files, archives=[], output=folder / "clean.tsv", record=folder / "clean.json")
     return records.read_record(folder / "clean.json")
 
 
@@ -112,7 +112,7 @@ def test_a_key_cuts_lines_into_sentences(tmp_path):
 OWN_PAIR = {"corpus": "own", "source": "de", "target": "en"}
 
 
-def test_settings_name_what_differs_from_what_is_usual(tmp_path, monkeypatch):
+def test_params_have_the_options_that_differ_from_the_usual_ones(tmp_path, monkeypatch):
     """The default study's are those of its shipped models: a key that came later, with its default, changes nothing."""
     monkeypatch.chdir(tmp_path)
     own = {"files": write_sides(tmp_path, "own", LINES), "clean": {"markup": True, "same_text": True}}
@@ -125,7 +125,7 @@ def test_settings_name_what_differs_from_what_is_usual(tmp_path, monkeypatch):
     assert params_of("split_corpus", configuration, "own")["words"] == [3, 60]
 
 
-def test_what_is_usual_depends_on_the_text():
+def test_default_options_depend_on_the_kind_of_text():
     assert source_of({"wheels": [], "clean": CLEAN}).kind == UI_STRINGS
     assert UI_STRINGS.cleaning.changed(CLEAN) == UI_STRINGS.cleaning
     assert source_of({"files": {}, "clean": {}}).kind == PROSE
@@ -136,7 +136,7 @@ def test_what_is_usual_depends_on_the_text():
     ("duplicates", "expected"),
     [("keep", 5), ("pairs", 4), ("sentences", 2)],
 )
-def test_what_stays_of_repeated_text_is_a_key(duplicates, expected, tmp_path):
+def test_duplicates_decides_how_repeated_text_is_reduced(duplicates, expected, tmp_path):
     rows = [("Komm!", "Come!"), ("Komm!", "Come!"), ("Komm?", "Come?"), ("Komm!", "Come on!"), ("Geh!", "Go!")]
     record = clean(tmp_path, rows, {"duplicates": duplicates})
     assert (record["rows"], record["taken"].get("duplicates", 0)) == (expected, 5 - expected)
@@ -164,16 +164,16 @@ def test_all_text_is_normalised_alike(tmp_path):
     record = clean(tmp_path, [DECOMPOSED], **given)
     assert kept(tmp_path) == [COMPOSED, ("Es regnet.", "It rains.")] * 2 + [COMPOSED]
     assert record["changed"]["nfc"]["messages"] == 3
-    settings = {"step_version": 2, "source": "de", "target": "en", "files": given["test"]}
-    prepare_test_set(settings, archives=[], output=tmp_path / "news.tsv", record=tmp_path / "news.json")
+    params = {"step_version": 2, "source": "de", "target": "en", "files": given["test"]}
+    prepare_test_set(params, archives=[], output=tmp_path / "news.tsv", record=tmp_path / "news.json")
     assert [pair[1:] for pair in tsv.read_pairs(tmp_path / "news.tsv")] == [COMPOSED, ("Es regnet.", "It rains.")]
 
 
 def divide(folder: Path, **changes: Any) -> dict:
     """Choose and divide the cleaned text; returns the record of its parts."""
-    settings = {"step_version": 3, "dev": 2, "test": 2, "train": None, "words": [1, 60], "near_duplicate": 0.6}
-    settings |= {"written_in": "de", "languages": [["de", "en"]], **changes}
-    split_corpus(settings, cleaned=[folder / "clean.tsv"], output=folder / "split.json")
+    params = {"step_version": 3, "dev": 2, "test": 2, "train": None, "words": [1, 60], "near_duplicate": 0.6}
+    params |= {"written_in": "de", "languages": [["de", "en"]], **changes}
+    split_corpus(params, cleaned=[folder / "clean.tsv"], output=folder / "split.json")
     decontaminate_pair(
         {"step_version": 3, "near_duplicate": 0.6, "source": "de", "target": "en"},
         cleaned=folder / "clean.tsv",
@@ -213,8 +213,8 @@ def test_a_given_line_without_text_is_refused(name, blank, tmp_path):
     files = write_sides(tmp_path, "given", [("Komm!", "Come!"), blank, ("Geh!", "Go!")])
     with pytest.raises(UserError, match=r"given.de and .*given.en, line 2, has no text on one side"):
         if name == "more":
-            settings = {"step_version": 2, "source": "de", "target": "en", "files": files}
-            prepare_test_set(settings, archives=[], output=tmp_path / "more.tsv", record=tmp_path / "more.json")
+            params = {"step_version": 2, "source": "de", "target": "en", "files": files}
+            prepare_test_set(params, archives=[], output=tmp_path / "more.tsv", record=tmp_path / "more.json")
         else:
             clean(tmp_path, LINES, **{name: files})
 

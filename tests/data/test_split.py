@@ -21,7 +21,7 @@ from support.corpus import (
     run_stage,
     split_one,
     split_params,
-    wheel_settings,
+    wheel_params,
 )
 
 
@@ -64,7 +64,7 @@ def test_parts_have_the_rows_that_were_asked_for(stage, source):
     ("part", "measured"),
     [("train", "test"), ("train", "dev"), ("pretrain", "test"), ("pretrain", "dev"), ("dev", "test")],
 )
-def test_nothing_measured_on_is_trained_on(stage, source, side, part, measured):
+def test_no_dev_or_test_sentence_is_in_the_training_text(stage, source, side, part, measured):
     parts = read_parts(stage, source)
     texts, references = ([getattr(row, side) for row in parts[name]] for name in (part, measured))
     assert max_dice(texts, references).max() < 0.6
@@ -141,7 +141,7 @@ def test_all_languages_have_the_same_test_sentences(stage):
 def test_two_runs_give_the_same_bytes(stage, tmp_path, monkeypatch):
     monkeypatch.setenv("MTPEFT_WHEELS", str(tmp_path / "wheels"))
     shutil.copytree(stage / "wheels", tmp_path / "wheels")
-    wheel = wheel_settings(tmp_path / "wheels" / "home-1.0-py3-none-any.whl")
+    wheel = wheel_params(tmp_path / "wheels" / "home-1.0-py3-none-any.whl")
     fetch_wheel(wheel, archive=tmp_path / "home.zip", record=tmp_path / "home.json")
     for source in ("de", "es"):
         clean_one(tmp_path, source)
@@ -187,7 +187,7 @@ def test_without_a_number_everything_else_is_for_fine_tuning(stage, tmp_path):
 
 
 @pytest.mark.parametrize("given", [("test",), ("dev",), ("dev", "test")])
-def test_parts_that_the_user_gives_win(given, tmp_path):
+def test_parts_that_the_user_gives_replace_drawn_ones(given, tmp_path):
     numbered = {part: range(3 * index, 3 * index + 3) for index, part in enumerate(given)}
     part_of = {number: part for part, numbers in numbered.items() for number in numbers}
     rows = [
@@ -217,9 +217,9 @@ def test_sentences_worded_differently_across_pairs_are_no_candidates(tmp_path):
     assert files.read_record(tmp_path / "split.json")["counts"]["candidates"] == len(SENTENCES) - 20
 
 
-def test_what_is_drawn_has_the_length_that_is_asked_for(stage, tmp_path):
-    settings = split_params(words=[6, 20], test=2, dev=2, train=3)
-    split_corpus(settings, cleaned=[stage / "es.tsv", stage / "de.tsv"], output=tmp_path / "split.json")
+def test_drawn_sentences_have_the_length_that_is_asked_for(stage, tmp_path):
+    params = split_params(words=[6, 20], test=2, dev=2, train=3)
+    split_corpus(params, cleaned=[stage / "es.tsv", stage / "de.tsv"], output=tmp_path / "split.json")
     lengths = {row.id: words(row.target) for row in tsv.read_cleaned(stage / "es.tsv")}
     split = files.read_record(tmp_path / "split.json")
     assert min(lengths.values()) < 6 <= min(lengths[key] for part in ("test", "dev", "train") for key in split[part])

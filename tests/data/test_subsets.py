@@ -24,10 +24,10 @@ def train(tmp_path):
     return tmp_path / "text.tsv"
 
 
-def subset(train, tmp_path, **settings):
+def subset(train, tmp_path, **params):
     """The rows that a subset has, in the order in which they are drawn."""
     choose_subset(
-        {"step_version": 1, **settings}, train=train, output=tmp_path / "rows.txt", record=tmp_path / "rows.json"
+        {"step_version": 1, **params}, train=train, output=tmp_path / "rows.txt", record=tmp_path / "rows.json"
     )
     return [int(line) for line in files.read_lines(tmp_path / "rows.txt")]
 

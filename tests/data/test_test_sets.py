@@ -38,8 +38,8 @@ def _with_news(**text: Any) -> dict[str, Any]:
 def test_lines_stay_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     _write(tmp_path)
-    settings = {"step_version": 1, "source": "es", "target": "en", "files": FILES}
-    prepare_test_set(settings, archives=[], output=tmp_path / "news.tsv", record=tmp_path / "news.json")
+    params = {"step_version": 1, "source": "es", "target": "en", "files": FILES}
+    prepare_test_set(params, archives=[], output=tmp_path / "news.tsv", record=tmp_path / "news.json")
     assert [row[1:] for row in read_pairs(tmp_path / "news.tsv")] == NEWS
     record = read_record(tmp_path / "news.json")
     assert (record["lines"], record["rows"]) == (4, 4)
@@ -61,9 +61,9 @@ def test_a_set_with_a_blank_line_is_refused(
     monkeypatch.chdir(tmp_path)
     for name, text in (("news.es", source), ("news.en", target)):
         (tmp_path / name).write_text(text, encoding="utf-8")
-    settings = {"step_version": 1, "source": "es", "target": "en", "files": FILES}
+    params = {"step_version": 1, "source": "es", "target": "en", "files": FILES}
     with pytest.raises(UserError, match=told):
-        prepare_test_set(settings, archives=[], output=tmp_path / "news.tsv", record=tmp_path / "news.json")
+        prepare_test_set(params, archives=[], output=tmp_path / "news.tsv", record=tmp_path / "news.json")
     assert not (tmp_path / "news.tsv").exists()
 
 

@@ -1,4 +1,4 @@
-"""What the test sentences are to a model: words per sentence, tokens per word, and what is lost of them."""
+"""The table of the test sentences: words per sentence, tokens per word, truncated and unknown tokens."""
 
 import csv
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a user should know of the text is said while a sweep runs, once, and again at its end."""
+"""Warnings of the text are printed once while a sweep runs, and again at its end."""
 
 from pathlib import Path
 

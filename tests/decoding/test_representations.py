@@ -1,4 +1,4 @@
-"""How many directions hidden states use: the measure, where it is taken, the step, and for which cells it is made."""
+"""Effective rank of hidden states: the measure, the layers, the step, and the cells that it is measured for."""
 
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,7 @@ STUDY = {
 LORA = Cell("small", "pt-en", "n400", "lora", "b10", "1")
 NONE = Cell("small", "pt-en", "any", "none", "any", "any")
 LAST = {"mbart": "layer_norm", "t5": "final_layer_norm"}
-"""What reads the last layer of a side."""
+"""The layer norm after the last layer of a side."""
 
 
 def represented_records(configuration: Configuration) -> list[str]:
@@ -89,7 +89,7 @@ def bases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @pytest.mark.parametrize(
     ("family", "method"), [*(("mbart", method) for method in CASES), ("t5", "adapter"), ("t5", "lora")]
 )
-def test_what_is_seen_of_a_layer_is_what_comes_next_reads(family: str, method: str, bases: dict[str, Path]) -> None:
+def test_hidden_states_are_the_inputs_of_the_next_layer(family: str, method: str, bases: dict[str, Path]) -> None:
     case = CASES[method]
     subject = Subject(bases[family], case.options, case.share)
     model = subject.stirred()
@@ -111,7 +111,7 @@ def test_what_is_seen_of_a_layer_is_what_comes_next_reads(family: str, method: s
 
 
 @pytest.mark.parametrize("length", [3, MAX_POSITIONS - 6], ids=["beside the text", "in the place of its end"])
-def test_vectors_before_the_text_are_no_tokens(sweep: Path, length: int) -> None:
+def test_prompt_vectors_do_not_count_as_tokens(sweep: Path, length: int) -> None:
     base = load_base(sweep / "results/models/tiny/checkpoint").eval()
     pairs, special_tokens = read_arrays(arrays(sweep, "dev")), SPECIAL_TOKENS
     layers = ("model.encoder.layers.0", "model.decoder.layers.0")
@@ -138,9 +138,9 @@ def test_the_record_of_a_cell_has_a_rank_for_every_layer(sweep: Path, tmp_path: 
 
 
 def measure(sweep: Path, folder: Path) -> RepresentationRecord:
-    settings = {"step_version": 1, "languages": {"source": "es", "target": "en"}, "threads": 1}
+    params = {"step_version": 1, "languages": {"source": "es", "target": "en"}, "threads": 1}
     files = {"trained": folder / "train.json", "dev": arrays(sweep, "dev")}
-    measure_representations(settings, cell("adapter"), **files, record=folder / "representations.json")
+    measure_representations(params, cell("adapter"), **files, record=folder / "representations.json")
     return RepresentationRecord(**read_record(folder / "representations.json"))
 
 
@@ -165,24 +165,24 @@ def configured(**changes: Any) -> Configuration:
         ({"methods": ["lora", "none", "retrieval"]}, "names 'retrieval', which has no model"),
     ],
 )
-def test_a_study_of_representations_names_what_has_some(changes: dict[str, Any], says: str) -> None:
+def test_a_study_of_representations_has_only_cells_with_a_model(changes: dict[str, Any], says: str) -> None:
     with pytest.raises(UserError, match=f"'studies.representations.methods' {says}"):
         configured(**changes)
 
 
-def test_no_other_study_pays_for_them() -> None:
+def test_other_studies_measure_no_representations() -> None:
     assert represented_records(validate(DEFAULT)) == []
     assert len(represented_records(configured())) == 3 + 1
 
 
 @pytest.mark.sweep
-def test_they_are_measured_once_for_each_cell_of_the_study(tmp_path: Path) -> None:
+def test_representations_are_measured_once_for_each_cell_of_the_study(tmp_path: Path) -> None:
     study = STUDY | {"pairs": ["es-en"], "sizes": ["n200"], "budgets": ["b5"], "seeds": [1]}
     jobs = planned(tmp_path, "study_representations", overlay={"studies": {"representations": study}})
     assert (jobs["represent"], jobs["collect_representations"], jobs["draw_figure"]) == (2, 1, 1)
 
 
-def test_they_hold_for_the_training_and_the_settings_that_they_were_made_of(
+def test_representations_are_current_for_the_training_and_params_that_they_were_made_of(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -101,7 +101,7 @@ def test_a_system_that_lacks_one_seed_is_drawn_and_marked(figure: str, tmp_path:
     assert marks(stem, POINT) == marks(draw(tmp_path, figure, one_panel()), POINT)
 
 
-def test_a_lost_seed_of_full_tuning_is_told_at_its_line(tmp_path: Path) -> None:
+def test_a_lost_seed_of_full_fine_tuning_is_noted_at_its_line(tmp_path: Path) -> None:
     rows = [row | {"seeds": 1, "diverged": 1} if row["method"] == "full" else row for row in one_panel()]
     assert "full (1 diverged)" in svg(draw(tmp_path, "budgets", rows))
 
@@ -111,7 +111,7 @@ def test_cells_that_have_no_row_are_missing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("figure", OF_SYSTEMS)
-def test_a_system_of_which_a_seed_kept_step_zero_is_open(figure: str, tmp_path: Path) -> None:
+def test_a_system_with_a_seed_at_step_0_has_an_open_marker(figure: str, tmp_path: Path) -> None:
     rows = [
         row | {"step_zero": 1} if row["budget"] == "ten" and row["method"] == "lora" else row for row in one_panel()
     ]
@@ -136,7 +136,7 @@ def test_partial_tables_do_not_crash(figure: str, kept: str, tmp_path: Path) -> 
     assert ("There is nothing to show yet." in text) == (kept != "one system" or figure == "languages")
 
 
-def test_what_lies_far_from_the_methods_is_named_at_the_edge_with_its_score(tmp_path: Path) -> None:
+def test_a_reference_far_from_the_methods_is_named_at_the_edge_with_its_score(tmp_path: Path) -> None:
     far = system_row(("base", "es-en", "large", "scratch", "all"), 11.5)
     text = svg(draw(tmp_path, "budgets", [*one_panel(), far, system_row(("base", "es-en", "any", "none", "any"), 29)]))
     assert "scratch 11.5 \N{DOWNWARDS ARROW}" in text
@@ -174,7 +174,7 @@ def test_no_text_is_smaller_than_print_allows(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("achieved", "uneven"), [(0.0953, False), (0.0952, True)])
-def test_shares_that_differ_by_five_per_cent_are_told(achieved: float, uneven: bool, tmp_path: Path) -> None:
+def test_shares_that_differ_by_five_per_cent_are_noted(achieved: float, uneven: bool, tmp_path: Path) -> None:
     rows = [
         system_row(("base", "es-en", "large", "adapter", "ten"), 34, trained_share=0.1),
         system_row(("base", "es-en", "large", "lora", "ten"), 34, trained_share=achieved),
@@ -213,7 +213,7 @@ def test_a_method_of_the_catalogue_has_one_colour_in_all_figures(tmp_path: Path)
         assert colour.lower() in svg(draw(tmp_path, figure, rows, methods=catalogue)).lower()
 
 
-def test_the_shipped_distances_are_distances() -> None:
+def test_the_shipped_distances_are_plausible() -> None:
     distances = read_distances(DISTANCES)
     wanted = "es de tr zh pt hu fr it nl sv cs sk pl ru uk el fi et lt ga ja ko ar he hi id vi sw ca ro bg da nb"
     assert set(wanted.split()) <= set(distances)

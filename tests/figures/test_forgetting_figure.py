@@ -20,7 +20,7 @@ SPANISH = [row for row in BASE if row["pair"] == "es-en" or row["method"] == "no
 TURKISH = [row for row in BASE if row["pair"] == "tr-en"]
 
 
-def test_what_tuning_costs_stands_beside_what_it_brings(tmp_path: Path) -> None:
+def test_the_loss_on_other_pairs_is_drawn_beside_the_gain_on_the_own_pair(tmp_path: Path) -> None:
     others = [*other_rows(SPANISH, "tr-en", -20), *other_rows(SPANISH, "de-en", -1)]
     stem = draw(tmp_path, "forgetting", SPANISH, others, also_score=["tr-en", "de-en"])
     text = svg(stem)
@@ -32,7 +32,7 @@ def test_what_tuning_costs_stands_beside_what_it_brings(tmp_path: Path) -> None:
     assert f"{cells_of(SPANISH)} cells, 2 seeds; {cells_of(others)} decodings of other pairs, 2 seeds." in text
 
 
-def test_what_is_missing_on_another_pair_is_a_gap_there(tmp_path: Path) -> None:
+def test_a_score_that_is_missing_on_another_pair_is_a_gap(tmp_path: Path) -> None:
     others = other_rows(SPANISH, "tr-en", -20)
     lost = [lose(row, missing=2) | {"scored_pair": "tr-en"} if row["budget"] == "ten" else row for row in others]
     stem = draw(tmp_path, "forgetting", SPANISH, lost)
@@ -40,7 +40,7 @@ def test_what_is_missing_on_another_pair_is_a_gap_there(tmp_path: Path) -> None:
     assert f"{cells_of(lost)} decodings of other pairs (4 missing)" in svg(stem)
 
 
-def test_without_the_untouched_model_nothing_is_told(tmp_path: Path) -> None:
+def test_without_the_untouched_model_nothing_is_drawn(tmp_path: Path) -> None:
     unknown = [
         {name: value for name, value in row.items() if not name.startswith("minus_none")}
         for row in other_rows(SPANISH, "tr-en", 0)

@@ -51,7 +51,7 @@ def test_fifty_methods_have_a_row_each_and_a_row_more_makes_the_figure_higher(tm
     assert heights[1] > 0.16
 
 
-def test_what_lies_outside_is_named_at_the_edge_of_its_row(tmp_path: Path) -> None:
+def test_a_score_outside_of_the_axis_is_named_at_the_edge_of_its_row(tmp_path: Path) -> None:
     far = system_row(("base", "es-en", "large", "scratch", "all"), 11.5)
     assert "\N{LEFTWARDS ARROW} 11.5" in svg(draw(tmp_path, "methods", [*one_panel(), far]))
 
@@ -64,7 +64,7 @@ def test_a_lost_method_keeps_its_row_with_a_gap(tmp_path: Path) -> None:
     assert f"{cells_of(rows) - 4} of {cells_of(rows)} cells (4 diverged)" in svg(stem)
 
 
-def test_shares_that_do_not_compare_are_told(tmp_path: Path) -> None:
+def test_shares_that_differ_too_much_are_noted(tmp_path: Path) -> None:
     rows = [
         row | {"trained_share": 0.08} if (row["method"], row["budget"]) == ("lora", "ten") else row
         for row in one_panel()
@@ -107,7 +107,7 @@ def test_every_layer_of_both_sides_is_a_point_of_its_method(tmp_path: Path) -> N
     assert "representations of 3 of 3 cells." in text
 
 
-def test_seeds_that_kept_the_untouched_model_are_open(tmp_path: Path) -> None:
+def test_seeds_that_kept_the_untouched_model_have_open_markers(tmp_path: Path) -> None:
     open_ = [row | {"step_zero": 1} for row in ADAPTER]
     assert marks(draw_ranks(tmp_path, [*UNTOUCHED, *open_], SUMMARY), OPEN) == 4
 

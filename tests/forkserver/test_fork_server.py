@@ -138,7 +138,7 @@ def training(sweep: Path, folder: Path, environment: dict[str, str]) -> Iterator
 def test_weights_and_hypotheses_are_those_of_a_step_by_itself(
     sweep: Path, tmp_path: Path, served: dict[str, str], method: str, threads: int
 ) -> None:
-    settings = train_params(method, updates=4, evaluations=1) | {"threads": threads}
+    params = train_params(method, updates=4, evaluations=1) | {"threads": threads}
     told = decode_params() | {"threads": threads}
     alone, folder = tmp_path / "alone", tmp_path / "served"
     folder.mkdir()
@@ -146,13 +146,13 @@ def test_weights_and_hypotheses_are_those_of_a_step_by_itself(
     decode(
         told,
         cell(method),
-        trained=train_cell(sweep, alone, settings),
+        trained=train_cell(sweep, alone, params),
         tests={"test": tests},
         record=alone / "decode.json",
     )
     decoder = ["decode", "--cell", cell(method).path, "--params", canonical(told), "--trained", "train.json"]
     decoder += ["--tests", str(tests), "--record", "decode.json"]
-    for step in (trainer(sweep, Path("train.json"), settings), decoder):
+    for step in (trainer(sweep, Path("train.json"), params), decoder):
         assert run(step, served, folder)[::2] == (0, set())
     assert_own_memory(folder / "train.json")
     found = results(folder)
@@ -208,8 +208,8 @@ def test_a_fork_has_lost_its_gpus_where_there_are_any_that_cuda_was_started_for(
 def too_small(folder: Path) -> list[str]:
     """A step that can't succeed: a user's mistake."""
     write_pairs(folder / "one.tsv", [SentencePair("a", "un gato", "a cat")])
-    settings = canonical({"size": 9999, "languages": ["en"], "key": "x"})
-    return ["train_vocabulary", "--params", settings, "--parts", "one.tsv", "--folder", "made"]
+    params = canonical({"size": 9999, "languages": ["en"], "key": "x"})
+    return ["train_vocabulary", "--params", params, "--parts", "one.tsv", "--folder", "made"]
 
 
 def test_a_mistake_is_told_on_the_standard_error_of_the_command(tmp_path: Path, served: dict[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""How people call the workflow: what is misspelt or can't work is said at once, before anything runs."""
+"""Calls of the workflow: what is misspelt or can't work is reported at once, before anything runs."""
 
 import errno
 import os

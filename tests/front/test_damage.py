@@ -97,7 +97,7 @@ OF_THE_MODEL = {name: case for name, case in DAMAGES.items() if "token" not in n
 
 
 @pytest.mark.parametrize(("damage", "named", "record"), DAMAGES.values(), ids=DAMAGES)
-def test_decoding_refuses_what_is_damaged_and_has_it_made_anew(
+def test_decoding_refuses_damaged_files_which_are_then_made_anew(
     folder: Path, capsys: pytest.CaptureFixture[str], damage: Callable[[], object], named: Path, record: Path
 ) -> None:
     damage()

@@ -19,7 +19,7 @@ from mtpeft.models.special_tokens import SpecialTokens
 from mtpeft.models.tokenizer import special_tokens_of
 from mtpeft.training.finetune import finetune
 from support.adapter import stir
-from support.family import CHECKPOINTS, family_inputs, family_settings
+from support.family import CHECKPOINTS, family_inputs, family_params
 from support.model import cell
 
 SENTENCES = ["Abre la puerta del jardín", "Crea una carpeta nueva", "No hay espacio en el disco"]
@@ -45,7 +45,7 @@ def trained(sweep: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[
         if (name, method) not in made:
             folder = tmp_path_factory.mktemp("exported")
             record = folder / "cell/train.json"
-            finetune(family_settings(method), cell(method), inputs=family_inputs(name, sweep, folder), record=record)
+            finetune(family_params(method), cell(method), inputs=family_inputs(name, sweep, folder), record=record)
             made[name, method] = record.parent
         return made[name, method]
 
@@ -145,7 +145,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_has_no_such_form_is_refused_and_leaves_nothing(trained: Callable, tmp_path: Path, case: str) -> None:
+def test_an_impossible_export_is_refused_and_leaves_nothing(trained: Callable, tmp_path: Path, case: str) -> None:
     name, method, form, expected = REFUSED[case]
     with pytest.raises(UserError, match=expected):
         export_cell(str(trained(name, method)), tmp_path / "model", form)

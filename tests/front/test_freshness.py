@@ -83,9 +83,7 @@ def in_corpus(**changes: Any) -> dict[str, Any]:
         "search",
     ],
 )
-def test_what_the_configuration_changes_is_not_finished(
-    overlay: dict[str, Any], expected: set[str], folder: Path
-) -> None:
+def test_records_with_other_params_are_not_finished(overlay: dict[str, Any], expected: set[str], folder: Path) -> None:
     shutil.copytree(located(Path(), "results/models/small/checkpoint"), "elsewhere")
     assert stale(configured(overlay)) == expected
 
@@ -120,7 +118,7 @@ def remove_arrays() -> None:
 
 
 def train_base_anew() -> None:
-    """What is left when a base model has been made from other text and the sweep ended before its cells."""
+    """Leave the files of a sweep that has made a base model from other text and ended before its cells."""
     base = located(Path(), "results/models/small")
     weights, record = base / "checkpoint/model.safetensors", base / "base.json"
     append(str(weights))()
@@ -171,7 +169,7 @@ def train_base_anew() -> None:
         "no folder of wheels",
     ],
 )
-def test_what_was_made_anew_leaves_what_was_made_before_unfinished(
+def test_records_that_follow_from_remade_files_are_not_finished(
     change: Callable[[], None], expected: set[str], folder: Path
 ) -> None:
     change()

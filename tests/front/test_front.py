@@ -1,4 +1,4 @@
-"""What stands behind the Makefile, on folders of records written by hand."""
+"""The commands behind the Makefile, on folders of records written by hand."""
 
 import csv
 import json
@@ -128,7 +128,7 @@ def test_the_plan_counts_cells_and_jobs(configuration: Configuration) -> None:
     [{"methods": {"full": {"learning_rate": 0.5}}}, {"sizes": {"n4800": {"pairs": 2000}}}],
     ids=["rate", "pairs"],
 )
-def test_results_of_other_settings_are_as_good_as_missing(
+def test_results_of_other_params_count_as_missing(
     change: dict[str, Any], configuration: Configuration, folder: Path
 ) -> None:
     finish(FULL[0])

@@ -132,7 +132,7 @@ def test_a_language_that_the_model_never_saw_gets_a_token(files: list[str], tmp_
     assert extended.model == "own_small-before" and list(extended.languages) == ["eu"]
 
 
-def test_what_the_filters_will_take_is_said_one_by_one(files: list[str], tmp_path: Path) -> None:
+def test_the_filters_that_will_remove_text_are_named(files: list[str], tmp_path: Path) -> None:
     with Path("text.es").open("a") as spanish, Path("text.en").open("a") as english:
         for number in range(320):
             long, short = " ".join([f"la casa {number}"] * 80), f"the house {number}"

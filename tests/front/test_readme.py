@@ -73,7 +73,7 @@ def test_a_line_of_prose_is_one_sentence(page: Path, text: str) -> None:
 
 
 @pytest.mark.parametrize(("page", "text"), named(PAGES))
-def test_what_is_generated_is_of_the_registries(page: Path, text: str) -> None:
+def test_generated_parts_are_those_of_the_registries(page: Path, text: str) -> None:
     assert text == generated(text), "run `python -m mtpeft docs`"
 
 
@@ -151,7 +151,7 @@ BESIDE: dict[str, Any] = {
     "models": {"nllb": {"hub": f"owner/name@{'0' * 40}"}},
     "pairs": {"kl-en": {"corpus": "interface"}},
 }
-"""What snippets take for granted."""
+"""Entries of the configuration that snippets assume."""
 
 
 @pytest.mark.parametrize("snippet", SNIPPETS, ids=lambda snippet: "-".join(snippet))

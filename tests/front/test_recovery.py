@@ -44,14 +44,14 @@ def recovered(*overlays: dict[str, Any], same: bool, targets: Sequence[str] = ("
     return list(record_finished(load(files), files, targets, since=0.0, same=same))
 
 
-def test_what_jobs_have_finished_is_kept_and_follows_its_settings_again(finished: Path, folder: Path) -> None:
+def test_files_that_jobs_have_finished_are_kept_and_follow_their_params_again(finished: Path, folder: Path) -> None:
     assert recovered(same=True) == ["10 files and folders were finished by jobs of an earlier run and are kept."]
     assert planned(folder) == {}
     assert planned(folder, overlay=ANOTHER_RATE)["train"] == 1
     assert results(folder) == results(finished)
 
 
-def test_what_they_have_made_with_other_settings_stays_where_it_is_and_is_not_used(folder: Path) -> None:
+def test_files_that_jobs_have_made_with_other_params_stay_and_are_not_used(folder: Path) -> None:
     (line,) = recovered(ANOTHER_RATE, same=False)
     assert line.startswith("5 files and folders")
     kept = ["train.json", "decode.json", "score.json"]

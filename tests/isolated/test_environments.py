@@ -9,7 +9,9 @@ from mtpeft.isolated.install import libraries_of, link_packages, shared_packages
 from mtpeft.isolated.run import PACKAGES, Program
 
 
-def test_what_the_workflow_has_in_the_same_version_is_shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_packages_of_the_same_version_as_the_workflows_are_shared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As a build of torch for GPUs is, with libraries under names that no pin has."""
     site = tmp_path / "site"
     for name, version, needed, modules in (

@@ -1,4 +1,4 @@
-"""AdaLoRA's pruning around the updates: what is left, what is stored of it, and the regulariser."""
+"""AdaLoRA's pruning before and after updates: what is left, what is stored of it, and the regulariser."""
 
 import math
 from collections import Counter
@@ -72,7 +72,7 @@ def test_the_ranks_fall_to_those_of_the_budget_and_stay_there(subject: Subject) 
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("share", [0.01, 0.03, 0.08, 0.3])
-def test_what_is_left_is_the_budget_to_the_parameter_however_it_is_spread(
+def test_the_ranks_left_meet_the_budget_to_the_parameter(
     subject_of: Callable[..., Subject], tmp_path: Path, share: float, family: str
 ) -> None:
     subject = subject_of(share, family)
@@ -119,16 +119,16 @@ def _costs(allocator: object) -> list[tuple[int, list[str]]]:
 
 
 @pytest.mark.parametrize("updates", [1, 2, 3, 10, 100])
-def test_weights_are_judged_where_the_budget_holds_alone(subject: Subject, updates: int) -> None:
+def test_weights_are_evaluated_only_where_the_budget_holds(subject: Subject, updates: int) -> None:
     hook = hook_of(subject.build())
-    judged = [update for update in range(updates + 1) if hook.may_be_kept(update, updates)]
-    assert judged == [0, *range(max(1, updates - math.floor(0.3 * updates)), updates + 1)]
+    evaluated = [update for update in range(updates + 1) if hook.may_be_kept(update, updates)]
+    assert evaluated == [0, *range(max(1, updates - math.floor(0.3 * updates)), updates + 1)]
 
 
-def test_a_trained_cell_says_what_is_left(sweep: Path, tmp_path: Path) -> None:
-    settings = train_params("lora", learning_rate=0.05, evaluations=6) | {"method": dict(OPTIONS)}
+def test_the_record_of_a_cell_has_the_ranks_left(sweep: Path, tmp_path: Path) -> None:
+    params = train_params("lora", learning_rate=0.05, evaluations=6) | {"method": dict(OPTIONS)}
     record = tmp_path / "train.json"
-    finetune(settings, Cell("tiny", "es-en", "n44", "adalora", "b5", "1"), inputs=inputs(sweep), record=record)
+    finetune(params, Cell("tiny", "es-en", "n44", "adalora", "b5", "1"), inputs=inputs(sweep), record=record)
     train = read_record(record)
     (file,) = (tmp_path / "tuned").glob("*.safetensors")
     stored = load_file(file)
@@ -155,7 +155,7 @@ def test_the_regulariser_is_that_of_peft(subject: Subject) -> None:
         torch.testing.assert_close(gradients[1][name], gradient, msg=name)
 
 
-def test_what_a_hook_remembers_is_what_another_would_know(subject: Subject) -> None:
+def test_a_resumed_hook_has_the_memory_of_the_first(subject: Subject) -> None:
     model = subject.build()
     hook = hook_of(model)
     train(model, subject, hook, updates=UPDATES - 1)

@@ -50,7 +50,7 @@ def test_every_attention_has_the_prefix_that_was_allocated(sweep: Path) -> None:
 
 
 @torch.no_grad()
-def test_a_prefix_is_seen_by_all_and_changes_nothing_else_of_what_is_seen(sweep: Path) -> None:
+def test_every_position_attends_to_the_prefix_and_other_masks_stay(sweep: Path) -> None:
     """Padding and what comes later stay unseen, whatever the attention's implementation is."""
     model, _ = build(sweep, "prefix")
     stir(model)
@@ -105,7 +105,7 @@ def test_bitfit_trains_every_bias_that_can_receive_a_gradient(sweep: Path) -> No
 
 
 @pytest.mark.parametrize("method", ["bitfit", "layernorm", "embeddings"])
-def test_a_point_method_computes_what_training_the_base_itself_would(sweep: Path, method: str) -> None:
+def test_a_method_of_one_size_computes_what_training_the_base_itself_would(sweep: Path, method: str) -> None:
     """The trained values, written into the base model, are the same model."""
     model, allocation = build(sweep, method)
     stir(model)

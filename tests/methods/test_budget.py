@@ -82,7 +82,7 @@ def test_both_ends_of_the_reach_are_met_exactly_and_nothing_beyond_them(method: 
 
 
 @pytest.mark.parametrize("method", SIZED)
-def test_equal_sites_differ_by_one_step_at_most(method: str) -> None:
+def test_sizes_of_equal_modules_differ_by_one_at_most(method: str) -> None:
     sites, total = targets_of(method, "small")
     sizes = allocate(sites, int((0.05 if method in PLAIN else 0.6) * total)).sizes
 
@@ -119,7 +119,7 @@ def test_lora_below_one_rank_everywhere_trains_queries_and_values_first(name: st
 
 @pytest.mark.parametrize("name", ["tiny", "uneven"])
 @pytest.mark.parametrize("method", ["lora", "lora_embeddings"])
-def test_layers_that_lora_leaves_out_are_left_alone(method: str, name: str) -> None:
+def test_layers_that_lora_leaves_out_are_unchanged(method: str, name: str) -> None:
     from transformers import MBartConfig, MBartForConditionalGeneration
 
     sites, _ = targets_of(method, name)
@@ -137,7 +137,7 @@ def test_layers_that_lora_leaves_out_are_left_alone(method: str, name: str) -> N
     ("method", "trained"),
     [("layernorm", 131_072), ("bitfit", 299_008), ("embeddings", 250_054 * 1024)],
 )
-def test_a_point_method_trains_what_its_paper_says_of_mbart_50(method: str, trained: int) -> None:
+def test_methods_of_one_size_match_the_counts_of_their_papers_on_mbart_50(method: str, trained: int) -> None:
     sites, _ = targets_of(method, "mbart-50")
 
     assert reach(sites) == (trained, trained)

@@ -148,7 +148,7 @@ def test_sparse_and_low_rank_updates_are_those_of_the_dense_matrices(built: Call
     assert int((sparse != 0).sum()) == 5
 
 
-def test_the_support_is_what_no_low_rank_can_say() -> None:
+def test_sparse_entries_are_the_largest_residuals_of_the_low_rank_part() -> None:
     generator = torch.Generator().manual_seed(4)
     weight = torch.randn(20, 2, generator=generator) @ torch.randn(2, 30, generator=generator)
     spikes = torch.tensor([7, 95, 301, 512])
@@ -179,7 +179,7 @@ LANGUAGES = {"source": ["es", "it", "es"], "target": ["en", "en", "en"]}
 
 @pytest.mark.parametrize("method", ["context_lora", "context_ia3", "context_bitfit"])
 @torch.no_grad()
-def test_every_row_has_the_set_of_its_language(built: Callable, method: str) -> None:
+def test_every_row_uses_the_parameters_of_its_language(built: Callable, method: str) -> None:
     model = built(method, "mbart", languages=LANGUAGES)
     inputs = batch(Subject.frame_of(model.config))
     alone = []
@@ -243,7 +243,7 @@ def test_layer_norms_are_trained_in_the_pieces_that_are_asked_for(
     assert sum(site.base for site in improved) == sum(site.base for site in bitfit) + weights
 
 
-def test_languages_that_pairs_share_have_one_set(built: Callable) -> None:
+def test_a_language_of_several_pairs_has_one_set_of_parameters(built: Callable) -> None:
     model = built("context_lora", "mbart", share=0.3, languages=LANGUAGES)
     encoder, decoder = (model.get_submodule(f"model.{side}.layers.0") for side in ("encoder", "decoder"))
     counts = {

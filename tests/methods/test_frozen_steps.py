@@ -1,4 +1,4 @@
-"""Bases that stay precision in the steps of the workflow: what each is told, says, refuses and writes."""
+"""Frozen base models in reduced precision, in the steps of the workflow: params, messages, refusals and records."""
 
 import io
 import re
@@ -29,28 +29,28 @@ from support.steps import params_of, train_inputs
 from support.training import run_command, trainer
 
 BITSANDBYTES = "bitsandbytes"
-SETTINGS = train_params("lora", learning_rate=0.1) | {"quantised": 4, "precision": "bfloat16"}
+PARAMS = train_params("lora", learning_rate=0.1) | {"quantised": 4, "precision": "bfloat16"}
 COMMANDS = ("evaluate_base", "train", "search_rate", "decode", "translate", "export")
 
 
 @pytest.fixture(scope="module")
 def trained(sweep: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a cell that was trained beside a 4-bit base."""
-    return train_cell(sweep, tmp_path_factory.mktemp("trained"), SETTINGS).parent
+    return train_cell(sweep, tmp_path_factory.mktemp("trained"), PARAMS).parent
 
 
 def _commands(sweep: Path, trained: Path, to: Path) -> dict[str, list[str]]:
     """Every command that opens a base, as it is typed."""
     given, label = inputs(sweep), cell("lora").path
     told = canonical(decode_params() | {"quantised": 4, "precision": "bfloat16"})
-    search = canonical({"pair": "es-en", "trial": SETTINGS, "candidates": [0.1], "extensions": 0})
+    search = canonical({"pair": "es-en", "trial": PARAMS, "candidates": [0.1], "extensions": 0})
     dev = ["--base", str(given.base), "--dev", str(given.dev), "--dev-text", str(given.dev_text)]
     files = ["--train", str(given.train), "--subset", str(given.subset)]
     decoded = ["--trained", str(trained / "train.json"), "--tests", str(arrays(sweep, "test"))]
     rate = str(to / "tiny/n44/lora/b5.json")
     return {
         "evaluate_base": ["evaluate_base", "--params", told, *dev, "--record", str(to / "start.json")],
-        "train": trainer(sweep, to / "train.json", SETTINGS),
+        "train": trainer(sweep, to / "train.json", PARAMS),
         "search_rate": ["search_rate", "--params", search, *dev, *files, "--record", rate],
         "decode": ["decode", "--cell", label, "--params", told, *decoded, "--record", str(to / "decode.json")],
         "translate": ["translate", "--cell", str(trained)],
@@ -71,7 +71,7 @@ LACKS = {
 
 @pytest.mark.usefixtures("own_life")
 @pytest.mark.parametrize(("command", "lack"), [*product(COMMANDS, ["not installed"]), ("train", "no kernels")])
-def test_a_machine_that_can_not_quantise_says_so_before_anything_is_made(
+def test_a_machine_that_can_not_quantise_gives_an_error_before_anything_is_made(
     sweep: Path, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any, *, command: str, lack: str
 ) -> None:
     arguments = _commands(sweep, trained, tmp_path)[command]
@@ -89,7 +89,7 @@ def test_a_machine_that_can_not_quantise_says_so_before_anything_is_made(
 
 
 @pytest.mark.usefixtures("own_life")
-def test_records_say_in_what_the_base_was_held_and_a_run_repeats(
+def test_records_have_the_precision_of_the_base_and_a_run_repeats(
     sweep: Path, trained: Path, tmp_path: Path, capsys: Any
 ) -> None:
     commands = _commands(sweep, trained, tmp_path)
@@ -110,7 +110,7 @@ def test_records_say_in_what_the_base_was_held_and_a_run_repeats(
 
 
 @pytest.mark.parametrize("form", ["merged", "ctranslate2"])
-def test_what_was_trained_beside_a_quantised_base_is_not_merged(trained: Path, tmp_path: Path, form: str) -> None:
+def test_a_cell_on_a_quantised_base_is_not_merged(trained: Path, tmp_path: Path, form: str) -> None:
     with pytest.raises(UserError, match=r"'models\.tiny\.quantised' holds the base of .* Write `--as peft`\."):
         export_cell(str(trained), tmp_path / "model", form)
     assert list(tmp_path.iterdir()) == []
@@ -150,16 +150,16 @@ def _told(configuration: Configuration, model: str) -> dict[str, Mapping[str, An
     }
 
 
-def test_the_steps_that_open_the_base_are_told_in_what_it_is_held_and_no_others() -> None:
-    held = {"quantised": 4, "precision": "bfloat16"}
-    plain, precision = configured(), configured(**held)
-    before, after = _told(plain, "mine"), _told(precision, "mine")
+def test_only_steps_that_open_the_base_have_its_precision_in_their_params() -> None:
+    precision = {"quantised": 4, "precision": "bfloat16"}
+    plain, reduced = configured(), configured(**precision)
+    before, after = _told(plain, "mine"), _told(reduced, "mine")
     for step in before:
-        # A rate that was not searched for yet is named by what the search is told.
+        # A rate that was not searched for yet is named by a digest of the params of the search.
         for told in (before[step], after[step]):
             told.get("optimisation", {}).pop("learning_rate", None)
-        assert after[step] == before[step] | ({} if step in ("tokens", "local") else held), step
-    assert _told(precision, "small") == _told(plain, "small")
+        assert after[step] == before[step] | ({} if step in ("tokens", "local") else precision), step
+    assert _told(reduced, "small") == _told(plain, "small")
     assert configured(quantised=None, precision="float32").model_dump() == plain.model_dump()
 
 

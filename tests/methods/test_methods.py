@@ -185,7 +185,7 @@ def _task(subject: Subject, scores: Iterator[int]) -> TrainingTask:
 
 
 def _stored(subject: Subject, folder: Path) -> Path:
-    """Where the trained model is stored, once for all checks."""
+    """The folder of the trained model, which is stored once for all checks."""
     tuned = folder.parent / "tuned"
     return tuned if tuned.exists() else save_tuned(subject.finished, tuned, diverged=False)
 
@@ -234,12 +234,12 @@ def test_a_method_has_its_properties(
 
 
 @pytest.mark.parametrize("method", [name for name, case in CASES.items() if case.options["method"] != "staged_full"])
-def test_beside_a_base_in_16_bits_32_are_counted_trained_and_stored(
+def test_trained_weights_have_32_bits_beside_a_base_in_16_bits(
     base: Callable[[str], Path], tmp_path: Path, method: str
 ) -> None:
-    subject, held = _in_first_family(base, CASES[method]), BasePrecision("tiny", precision="bfloat16")
+    subject, precision = _in_first_family(base, CASES[method]), BasePrecision("tiny", precision="bfloat16")
     entry = subject.method
-    model = entry.apply(load_base(subject.base, held), subject.allocation.sizes, subject.options).eval()
+    model = entry.apply(load_base(subject.base, precision), subject.allocation.sizes, subject.options).eval()
     stir(model)
     trained = [weight for weight in model.parameters() if weight.requires_grad]
     assert {weight.dtype for weight in trained} == {torch.float32}
@@ -247,7 +247,7 @@ def test_beside_a_base_in_16_bits_32_are_counted_trained_and_stored(
     counted = begins(subject.shape, subject.options, subject.allocation.sizes) if begins else subject.allocation.trained
     assert sum(weight.numel() for weight in trained) == counted
     model = subject.finish(model)
-    opened = open_tuned(subject.base, save_tuned(model, tmp_path / "tuned", diverged=False), held).eval()
+    opened = open_tuned(subject.base, save_tuned(model, tmp_path / "tuned", diverged=False), precision).eval()
     inputs = batch(subject.special_tokens())
     assert torch.equal(logits(opened, inputs), logits(model, inputs))
 
@@ -264,7 +264,9 @@ def test_the_registry_says_what_the_table_says(method: str) -> None:
 
 
 @pytest.mark.parametrize("method", CASES)
-def test_peft_knows_what_is_stored_by_its_name(base: Callable[[str], Path], tmp_path: Path, method: str) -> None:
+def test_stored_folders_have_the_peft_type_of_their_method(
+    base: Callable[[str], Path], tmp_path: Path, method: str
+) -> None:
     subject = _in_first_family(base, CASES[method])
     folder = save_tuned(subject.finish(subject.build()), tmp_path / "tuned", diverged=False)
     configs = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(folder.rglob("adapter_config.json"))]

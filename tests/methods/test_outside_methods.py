@@ -36,11 +36,11 @@ def overlay(module: str, method: str = "block_gates") -> dict[str, Any]:
     )
 
 
-def test_the_examples_settings_say_where_it_is() -> None:
+def test_params_of_the_example_have_the_path_of_its_file() -> None:
     configuration = validate(overlay("workflow/examples/block_gates.py"))
-    settings = params_of("train", configuration, Cell("small", "pt-en", "n100", "gates", "native", "1"))
-    assert settings["method"]["method"] == "block_gates"
-    assert Path(settings["method"]["module"]).resolve() == EXAMPLE
+    params = params_of("train", configuration, Cell("small", "pt-en", "n100", "gates", "native", "1"))
+    assert params["method"]["method"] == "block_gates"
+    assert Path(params["method"]["module"]).resolve() == EXAMPLE
 
 
 @pytest.mark.sweep
@@ -52,11 +52,11 @@ def test_a_study_of_the_example_is_planned(tmp_path: Path) -> None:
 
 
 def test_the_example_is_trained_and_opened_by_other_processes(sweep: Path, tmp_path: Path) -> None:
-    settings = train_params("full", learning_rate=0.1) | {
+    params = train_params("full", learning_rate=0.1) | {
         "method": {"method": "block_gates", "module": str(EXAMPLE)},
         "budget": None,
     }
-    command = trainer(sweep, tmp_path / "train.json", settings)
+    command = trainer(sweep, tmp_path / "train.json", params)
     subprocess.run([sys.executable, "-m", "mtpeft", *command], env=ENVIRONMENT, check=True, capture_output=True)
     record = read_record(tmp_path / "train.json")
     assert (record["status"], record["trained_parameters"]) == ("ok", 5)

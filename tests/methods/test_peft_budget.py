@@ -73,7 +73,7 @@ def test_the_built_model_trains_what_was_counted(name: str) -> None:
     assert parameters(tuned) == (total + allocation.trained, allocation.trained)
 
 
-def test_points_have_the_size_that_is_known_of_mbart_50() -> None:
+def test_methods_of_one_size_match_published_counts_of_mbart_50() -> None:
     trained = {name: reach(targets_of(name, MBART_50)[0]) for name in ("IA3", "ROAD", "BEFT")}
 
     assert trained == {"IA3": (172_032,) * 2, "ROAD": (270_336,) * 2, "BEFT": (36 * 1024,) * 2}
@@ -92,7 +92,7 @@ def test_a_tuner_that_is_refused_is_told_why_and_what_to_write(name: str) -> Non
     assert any(f"'{method}'" in REFUSED[name] for method in METHODS)
 
 
-def test_all_of_them_are_counted_in_a_large_model_without_torch(tmp_path: Path) -> None:
+def test_all_tuners_are_counted_in_a_large_model_without_torch(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps(MBART_50), encoding="utf-8")
     methods = {name.replace(" ", "_"): {**PEFT_CASES[name].options, "learning_rate": 0.01} for name in PEFT_CASES}
     overlay = tmp_path / "large.yaml"
@@ -108,12 +108,12 @@ def test_all_of_them_are_counted_in_a_large_model_without_torch(tmp_path: Path) 
     assert {line.split()[0] for line in ended.stdout.splitlines()[2:] if line} >= set(methods)
 
 
-def test_a_quantised_base_is_refused_where_none_was_tried() -> None:
+def test_a_quantised_base_is_refused_for_tuners_that_were_not_tested_with_one() -> None:
     given = {
-        "models": {"held": {"path": "workflow/models/small", "quantised": 4}},
+        "models": {"quantised": {"path": "workflow/models/small", "quantised": 4}},
         "methods": {"loha": {"method": "LOHA", "learning_rate": 1.0e-3}},
-        "studies": {"budgets": {"models": ["held"], "methods": ["lora", "loha"], "budgets": ["b10"], "also": []}},
+        "studies": {"budgets": {"models": ["quantised"], "methods": ["lora", "loha"], "budgets": ["b10"], "also": []}},
     }
-    told = r"^'studies\.budgets\.methods' names 'loha', .* 'models\.held\.quantised' keeps it frozen[^\n]*$"
+    told = r"^'studies\.budgets\.methods' names 'loha', .* 'models\.quantised\.quantised' keeps it frozen[^\n]*$"
     with pytest.raises(UserError, match=told):
         validate(merge(DEFAULT, given))

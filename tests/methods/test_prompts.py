@@ -1,4 +1,4 @@
-"""What is changed before the encoder's first layer, against the same written out by hand on the untouched model."""
+"""Methods before the encoder's first layer, compared with the same by hand on the untouched model."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -48,7 +48,7 @@ def subject(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Mapping[
 
 
 def trained(model: nn.Module, piece: str) -> torch.Tensor:
-    """What a method has trained under a name."""
+    """The tensor that a method has trained under a name."""
     return next(tensor.detach() for name, tensor in model.named_parameters() if piece in name and tensor.requires_grad)
 
 
@@ -91,7 +91,7 @@ def test_dept_adds_a_product_to_the_first_positions_behind_its_prompt(subject: A
 
 
 @pytest.mark.parametrize("family", ["m2m100", "marian", "t5"])
-def test_a_link_adds_what_it_makes_of_each_embedding(subject: Any, family: str) -> None:
+def test_adalink_adds_a_function_of_each_embedding(subject: Any, family: str) -> None:
     one = subject(family, ADALINK)
     model, plain, inputs = one.stirred(), one.untouched(), batch(one.special_tokens())
     source = looked_up(plain, inputs["input_ids"])
@@ -100,7 +100,7 @@ def test_a_link_adds_what_it_makes_of_each_embedding(subject: Any, family: str) 
 
 
 @pytest.mark.parametrize("options", [PROMPT, DEPT], ids=lambda options: options["method"])
-def test_a_prompt_begins_as_words_that_differ(subject: Any, options: Mapping[str, Any]) -> None:
+def test_a_prompt_is_initialised_with_different_words(subject: Any, options: Mapping[str, Any]) -> None:
     one = subject("marian", options)
     prompt = trained(one.build(), "prompt_vectors")
     vocabulary = looked_up(one.untouched(), torch.arange(one.untouched().config.vocab_size))
@@ -109,7 +109,7 @@ def test_a_prompt_begins_as_words_that_differ(subject: Any, options: Mapping[str
     assert min(entries) >= 4
 
 
-def test_a_source_that_leaves_no_room_keeps_its_last_token(subject: Any) -> None:
+def test_a_long_source_is_truncated_before_its_last_token(subject: Any) -> None:
     one = subject("mbart", PROMPT)
     model, plain, special_tokens = one.stirred(), one.untouched(), one.special_tokens()
     prompt = trained(model, "prompt_vectors")
@@ -170,7 +170,7 @@ def test_a_prompt_is_stored_without_the_network_that_made_it(subject: Any, tmp_p
 @pytest.mark.parametrize(
     "options", [PROMPT, DEPT, P_TUNING, {"method": "adalink"}], ids=lambda options: options["method"]
 )
-def test_beside_a_base_in_16_bits_32_are_trained_and_stored(
+def test_trained_weights_have_32_bits_beside_a_base_in_16_bits(
     subject: Any, tmp_path: Path, options: Mapping[str, Any]
 ) -> None:
     one = subject("marian", options)

@@ -62,7 +62,7 @@ def test_all_that_is_trained_gets_a_gradient(subject_of: Callable[[str], Subject
 
 @pytest.mark.parametrize("family", FAMILIES)
 @torch.no_grad()
-def test_what_the_second_layer_reads_of_the_prefix_is_trained_and_nothing_else(
+def test_the_second_layer_reads_the_trained_prefix_and_the_text_of_the_first(
     subject_of: Callable[[str], Subject], family: str
 ) -> None:
     """Whatever the first layer makes of the prefix, the second reads its vectors, and behind them the text."""
@@ -83,7 +83,7 @@ def test_what_the_second_layer_reads_of_the_prefix_is_trained_and_nothing_else(
 
 @pytest.mark.parametrize("family", FAMILIES)
 @torch.inference_mode()
-def test_search_with_cache_finds_what_the_model_says_without(subject_of: Callable[[str], Subject], family: str) -> None:
+def test_search_with_a_cache_equals_the_model_without_one(subject_of: Callable[[str], Subject], family: str) -> None:
     subject = subject_of(family)
     model, special_tokens = subject.trained, subject.special_tokens()
     search = DecodingOptions(beam_size=1, length_penalty=1.0, max_length_ratio=1.0)

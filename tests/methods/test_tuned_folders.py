@@ -82,10 +82,10 @@ def test_a_cell_opens_and_translates(cells: dict[str, Path], method: str) -> Non
 
 
 def test_the_untouched_base_opens_as_a_cell(sweep: Path, tmp_path: Path) -> None:
-    settings = {key: train_params("full")[key] for key in ("languages", "threads", "search")}
-    settings["method"] = {"method": "none"}
+    params = {key: train_params("full")[key] for key in ("languages", "threads", "search")}
+    params["method"] = {"method": "none"}
     base = sweep / "results/models/tiny/base.json"
-    record_untrained(settings, cell("none"), base=base, subset=None, record=tmp_path / "train.json")
+    record_untrained(params, cell("none"), base=base, subset=None, record=tmp_path / "train.json")
     assert len(mtpeft.load(tmp_path)(["Abre la puerta", "Cierra la puerta"])) == 2
 
 
@@ -128,7 +128,7 @@ def _changed(folder: Path, target: Path, **changes: Any) -> Path:
     return target
 
 
-def test_what_is_no_trained_model_is_refused_with_a_sentence(
+def test_a_folder_without_a_trained_model_is_refused(
     cells: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

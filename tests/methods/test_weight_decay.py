@@ -90,7 +90,7 @@ def test_decay_alone_leaves_scales_norms_and_biases_as_they_are(
 
 
 def test_every_method_with_scales_is_in_the_table() -> None:
-    """What starts at one everywhere is a scale or a norm."""
+    """A parameter that starts at one everywhere is a scale or a norm."""
     methods = {case.options["method"] for case in CASES.values()}
     assert set(STAYS) <= methods | {"full", "scratch"}
     assert {"none", "retrieval", "full", "scratch"} | methods == set(METHODS)

@@ -63,7 +63,7 @@ def test_a_cell_has_the_scores_that_comet_gives(here: Comet) -> None:
     assert record["decoded_sha256"] == sha256_of(CELL.folder / "decode.json")
 
 
-def test_what_a_cell_scores_depends_on_no_other_test_set(here: Comet) -> None:
+def test_the_scores_of_a_test_set_depend_on_no_other_test_set(here: Comet) -> None:
     here.take_in(here.checkpoint)
     here.score(batch_size=4)
     alone = read_record(RECORD)["test_sets"]["test"]["segments"]
@@ -100,7 +100,7 @@ def test_a_cell_that_diverged_is_passed_on_as_a_gap(here: Comet) -> None:
 
 
 class Malice:
-    """What a pickle can make of who reads it."""
+    """An object whose pickle runs code when it is read."""
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         return Path.touch, (Path("harmed").absolute(),)
@@ -133,13 +133,11 @@ BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
     "another class": (_of_other_class, "Error.* in loading state_dict for UnifiedMetric: size mismatch for"),
     "lacking weights": (_lacking_weights, "it lacks weights, 2 of them, such as layerwise_attention.gamma"),
 }
-"""What is done to a model, and why it can't be used."""
+"""Damages to a model, and the reason in the message."""
 
 
 @pytest.mark.parametrize("case", BROKEN)
-def test_a_model_that_is_not_what_it_should_be_is_refused(
-    case: str, here: Comet, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_unusable_model_is_refused(case: str, here: Comet, capsys: pytest.CaptureFixture[str]) -> None:
     change, reason = BROKEN[case]
     change(Path(shutil.copytree(here.folder / "model", "model")))
 
@@ -290,7 +288,7 @@ def test_a_model_of_a_hub_is_fetched_at_its_commit_with_its_encoder(here: Comet)
 
 
 @pytest.mark.parametrize("there", [False, True])
-def test_a_hub_that_can_not_be_used_is_a_sentence(there: bool, tmp_path: Path) -> None:
+def test_a_hub_that_fails_gives_an_error_message(there: bool, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     with serve(Hub(tmp_path, gone=not there)) as hub:
         code, said = _take_in_of_hub(tmp_path, hub.url, tmp_path / "installed.json")

@@ -113,7 +113,7 @@ def test_a_claim_in_a_metric_of_which_less_is_better_turns_the_sign(
     assert "Lower TER is better, so the sign of the effect is turned" in Path("a.md").read_text(encoding="utf-8")
 
 
-def test_params_name_the_usual_metrics_nowhere_and_others_with_their_file() -> None:
+def test_params_name_only_unusual_metrics_and_their_files() -> None:
     usual, ours = validate(DEFAULT), validate(merge(DEFAULT, {"metrics": ["bleu", "chrf"]}))
     (cell, *_) = placed_drawn_cells(usual, "budgets")
     assert params_of("score", usual, cell) == params_of("score", ours, cell)

@@ -34,7 +34,7 @@ def lay_over(overlay: dict[str, Any]) -> Path:
     return file
 
 
-def test_the_workflow_installs_it_scores_cells_with_it_and_puts_it_into_tables(
+def test_the_workflow_installs_a_metric_scores_cells_with_it_and_puts_it_into_tables(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

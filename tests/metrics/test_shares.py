@@ -1,4 +1,4 @@
-"""What hypotheses look like: shares that a corpus score hides."""
+"""Shares of odd hypotheses, which a corpus score hides."""
 
 from pathlib import Path
 
@@ -39,7 +39,7 @@ def test_shares_of_hypotheses(case: str) -> None:
             assert found[name] == value
 
 
-def test_a_copy_is_none_where_the_reference_is_one() -> None:
+def test_a_copy_does_not_count_where_the_reference_is_a_copy() -> None:
     lines = ["Firefox Nightly", "El archivo ya existe"]
     references = ["firefox  nightly", "The file already exists"]
     found = shares_of(lines, ("es", "en"), sources=lines, references=references, at_limit=0)
@@ -52,7 +52,7 @@ def test_a_language_that_the_identifier_does_not_know_has_no_share(target: str) 
     assert found["off_target"] is None
 
 
-def test_what_references_are_taken_for_is_the_target() -> None:
+def test_a_language_that_references_are_taken_for_counts_as_the_target() -> None:
     """Spanish text that is called Asturian is not in another language than Asturian references of the same kind."""
     found = shares_of(SPANISH, ("en", "ast"), sources=ENGLISH, references=SPANISH, at_limit=0)
     assert found["off_target"] in (0.0, None)
@@ -67,8 +67,8 @@ def test_the_record_of_a_score_has_them(tmp_path: Path) -> None:
     write_pairs(tmp_path / "test.tsv", [SentencePair(str(n), *pair) for n, pair in enumerate(SPANISH_ENGLISH)])
     write_lines(tmp_path / "hypotheses/test.txt", ENGLISH)
     write_record(tmp_path / "decode.json", {"status": "ok", "test_sets": {"test": {"at_limit": 16}}})
-    settings = {"step_version": 2, "source": "es", "target": "en"}
+    params = {"step_version": 2, "source": "es", "target": "en"}
     files = {"decoded": tmp_path / "decode.json", "references": {"test": tmp_path / "test.tsv"}}
-    score(settings, cell("none"), **files, record=tmp_path / "score.json")
+    score(params, cell("none"), **files, record=tmp_path / "score.json")
     shares = read_record(tmp_path / "score.json")["test_sets"]["test"]["shares"]
     assert shares == {"empty": 0.0, "at_limit": 0.25, "copied": 0.0, "off_target": 0.0}

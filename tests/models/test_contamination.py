@@ -52,7 +52,7 @@ def test_a_model_is_tested_on_what_was_kept_out_of_it(
 
 
 def refused(kept_out: dict[str, Any], changes: dict[str, Any], folder: Path) -> str:
-    """What is said against a model of which this is known."""
+    """The message about a model whose held-out text is known to be this."""
     with pytest.raises(UserError) as caught:
         validate(merge(PRETRAINED, overlay(folder, {"interface": kept_out}, changes)))
     return str(caught.value)

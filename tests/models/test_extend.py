@@ -35,7 +35,7 @@ from mtpeft.steps.train import placed
 from mtpeft.training.attempt_log import attempting
 from mtpeft.training.finetune import CellInputs, prepare_training, run_training, save_tuned
 from support.config import DEFAULT
-from support.family import build_checkpoint, family_settings
+from support.family import build_checkpoint, family_params
 from support.model import SPANISH_ENGLISH, inputs
 from support.sweep import STUDY, copy, located, run
 
@@ -187,8 +187,8 @@ def test_new_entries_are_trained_with_every_method_and_counted(
     folder = extended("nllb", {NEW: "es"}, ENTRIES) if name == "nllb" else extended(name, pieces=ENTRIES)
     languages = NEW_PAIR if name == "nllb" else KNOWN
     given = _inputs(folder, sweep, tmp_path, languages)
-    settings = family_settings(method) | {"languages": languages}
-    job = prepare_training(settings, given)
+    params = family_params(method) | {"languages": languages}
+    job = prepare_training(params, given)
     shape, allocation = job.counted.shape, job.counted.allocation
     rows = shape.new_entries * shape.d_model * shape.matrices
     if method not in ("full", "lora_embeddings"):
@@ -244,7 +244,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_can_not_be_added_is_refused(extended: Extend, case: str) -> None:
+def test_wrong_additions_are_refused(extended: Extend, case: str) -> None:
     name, languages, pieces, expected = REFUSED[case]
     with pytest.raises(UserError, match=expected):
         extended(name, languages, pieces)

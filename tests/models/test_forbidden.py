@@ -1,4 +1,4 @@
-"""What a checkpoint forbids: no search chooses it, and nothing else of its generation settings counts."""
+"""Tokens that a checkpoint forbids: no search chooses them, and its other generation settings are ignored."""
 
 import itertools
 import shutil
@@ -43,7 +43,7 @@ OTHER_SETTINGS = {
     "num_return_sequences": 2,
     "max_time": 0.0,
 }
-"""What a checkpoint may say about generating and the configuration of the workflow does not ask for."""
+"""Generation settings that a checkpoint may have and that the workflow ignores."""
 Case = tuple[torch.nn.Module, PairTokenizer, SpecialTokens, list[torch.Tensor]]
 
 
@@ -78,7 +78,7 @@ def _let_win(model: torch.nn.Module, tokens: list[int]) -> None:
 
 
 def _generated(model: torch.nn.Module, source: torch.Tensor, special_tokens: SpecialTokens, **told: Any) -> list[int]:
-    """What transformers' own search finds, told everything."""
+    """The hypothesis of transformers' own search with all options given."""
     own = model.generate(
         input_ids=source[None],
         generation_config=GenerationConfig(
@@ -125,7 +125,7 @@ def test_neither_padding_nor_a_row_without_a_token_is_chosen(
 @pytest.mark.parametrize("search", SEARCHES, ids=["greedy", "beam"])
 @pytest.mark.parametrize("file", ["config.json", "generation_config.json"])
 @pytest.mark.parametrize("name", ["mbart25", "m2m100", "marian", "t5"])
-def test_of_a_checkpoints_settings_what_it_forbids_counts_alone(
+def test_only_the_forbidden_tokens_of_a_checkpoints_settings_are_obeyed(
     checkpoints: Mapping[str, Path], tmp_path: Path, name: str, file: str, search: DecodingOptions
 ) -> None:
     folder = shutil.copytree(checkpoints[name], tmp_path / name)

@@ -47,8 +47,8 @@ def _fetch(folder: Path, hub: Hub | None, *, named: str = f"{REPOSITORY}@{COMMIT
     """Exit code of the command that fetches a model, and what it says."""
     url = hub.url if hub else "http://127.0.0.1:9"
     environment = {**os.environ, "PYTHONPATH": str(WORKFLOW), "HF_ENDPOINT": url, "HF_HUB_OFFLINE": "0", **extra}
-    settings = json.dumps({"step_version": 1, "hub": named})
-    command = [sys.executable, "-m", "mtpeft", "fetch_model", "--params", settings, "--record", "models/mine/base.json"]
+    params = json.dumps({"step_version": 1, "hub": named})
+    command = [sys.executable, "-m", "mtpeft", "fetch_model", "--params", params, "--record", "models/mine/base.json"]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     return done.returncode, done.stderr
 
@@ -107,7 +107,7 @@ def test_a_fetched_model_needs_the_hub_no_more(checkpoint: Path, tmp_path: Path)
 
 
 class Trap:
-    """What a malicious pickle would run."""
+    """An object whose pickle runs code when it is read."""
 
     def __reduce__(self) -> tuple[Callable, tuple]:
         return os.mkdir, ("trapped",)
@@ -155,7 +155,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_what_is_no_model_is_refused_with_a_sentence(pickled: Path, tmp_path: Path, case: str) -> None:
+def test_a_repository_without_a_model_is_refused(pickled: Path, tmp_path: Path, case: str) -> None:
     change, expected = WRONG[case]
     change(pickled)
     with serve(Hub(pickled)) as hub:
@@ -174,7 +174,7 @@ UNKNOWN = {
 
 
 @pytest.mark.parametrize("case", UNKNOWN)
-def test_what_the_hub_does_not_have_is_named(checkpoint: Path, tmp_path: Path, case: str) -> None:
+def test_a_repository_or_commit_that_the_hub_lacks_is_named(checkpoint: Path, tmp_path: Path, case: str) -> None:
     named, expected = UNKNOWN[case]
     with serve(Hub(checkpoint)) as hub:
         code, said = _fetch(tmp_path, hub, named=named)
@@ -223,7 +223,7 @@ def test_a_file_that_is_not_as_it_was_announced_is_thrown_away(checkpoint: Path,
         assert _fetch(tmp_path, hub)[0] == 0
 
 
-def test_a_hub_that_is_out_of_reach_is_told(checkpoint: Path, tmp_path: Path) -> None:
+def test_a_hub_that_is_out_of_reach_gives_an_error_message(checkpoint: Path, tmp_path: Path) -> None:
     code, said = _fetch(tmp_path, None)
     assert (code, "could not be fetched" in said, "Traceback" in said) == (MISTAKE, True, False), said
     code, said = _fetch(tmp_path, None, HF_HUB_OFFLINE="1")

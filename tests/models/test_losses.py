@@ -1,4 +1,4 @@
-"""What text loses on its way into tokens, and that it is said: in records, in tables and on the terminal."""
+"""Losses of text in tokenisation, which are reported in records, in tables and on the terminal."""
 
 import io
 import sys
@@ -49,8 +49,8 @@ def test_token_arrays_count_and_the_step_warns(tmp_path: Path, capsys: pytest.Ca
     pairs = [("Abre la puerta", "Open the door"), (LONG, f"{CHEROKEE} door"), ("Cierra", "Close it")]
     write_pairs(tmp_path / "train.tsv", [SentencePair(str(number), *pair) for number, pair in enumerate(pairs)])
     to = tmp_path / "train.safetensors"
-    settings = {**LANGUAGES, "vocabulary": "nllb"}
-    encode_pair(settings, tokenizer=folder, parts={tmp_path / "train.tsv": to})
+    params = {**LANGUAGES, "vocabulary": "nllb"}
+    encode_pair(params, tokenizer=folder, parts={tmp_path / "train.tsv": to})
     counts = read_counts(to)
     assert [(own.sentences, own.truncated, own.unknown) for own in counts.values()] == [(3, 1, 0), (3, 0, 1)]
     said = capsys.readouterr().err
@@ -68,7 +68,7 @@ def test_token_arrays_count_and_the_step_warns(tmp_path: Path, capsys: pytest.Ca
         (Counts(0, 0, 0, 0), 0),
     ],
 )
-def test_more_than_a_hundredth_is_worth_a_warning(counts: Counts, said: int) -> None:
+def test_losses_above_one_per_cent_give_a_warning(counts: Counts, said: int) -> None:
     assert len(list(loss_warnings({"source": counts}, "text"))) == said
 
 
@@ -77,8 +77,8 @@ def trained(sweep: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of an untouched base that can be translated with."""
     folder = tmp_path_factory.mktemp("untouched")
     base = sweep / "results/models/tiny/base.json"
-    settings = {**decode_params(), "method": {"method": "none"}}
-    record_untrained(settings, cell("none"), base=base, subset=None, record=folder / "train.json")
+    params = {**decode_params(), "method": {"method": "none"}}
+    record_untrained(params, cell("none"), base=base, subset=None, record=folder / "train.json")
     return folder
 
 
@@ -114,7 +114,7 @@ def test_a_loaded_cell_warns_of_each_sentence_that_loses_something(translator: T
     assert found[3:] == ["", ""]
 
 
-def test_text_is_read_in_one_form(translator: Translator) -> None:
+def test_text_is_read_in_nfc(translator: Translator) -> None:
     given = ["Añade  otra\u2028cuenta", "An\u0303ade otra cuenta "]
     assert len(set(translator(given))) == 1
 

@@ -57,15 +57,15 @@ def test_a_prompt_beside_tokens_of_languages_is_refused(tmp_path: Path) -> None:
     folder = build_checkpoint("nllb", tmp_path / "nllb")
     (said,) = prompt_mistakes("models.mine", Model(path=str(folder), prompt="{target}: "))
     assert "'models.mine.prompt' is for models that are told the languages in words" in said
-    settings = {"step_version": 1, "path": str(folder), "prompt": "{target}: "}
+    params = {"step_version": 1, "path": str(folder), "prompt": "{target}: "}
     with pytest.raises(UserError, match=r"'models.mine.prompt' is for models that are told the languages in words"):
-        take_in_folder(settings, record=tmp_path / "mine/base.json")
+        take_in_folder(params, record=tmp_path / "mine/base.json")
 
 
-def test_a_prompt_is_part_of_what_its_model_and_its_tokens_are_and_of_no_others(mt5: Path) -> None:
+def test_a_prompt_is_in_the_params_of_its_model_and_its_tokens_only(mt5: Path) -> None:
     given = {"models": {"plain": {"path": str(mt5)}, "asked": {"path": str(mt5), "prompt": "{target}: "}}}
     configuration = validate(merge(read_yaml(DEFAULT_FILE), given))
-    for settings in (base_params, lambda own, model: params_of("encode_pair", own, model, "es-en")):
-        plain, asked = (settings(configuration, model) for model in ("plain", "asked"))
+    for params_of_model in (base_params, lambda own, model: params_of("encode_pair", own, model, "es-en")):
+        plain, asked = (params_of_model(configuration, model) for model in ("plain", "asked"))
         assert "prompt" not in plain
         assert asked["prompt"] == "{target}: "

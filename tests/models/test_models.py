@@ -17,7 +17,7 @@ from mtpeft.models.load import load_base, parameters
 from mtpeft.models.local import take_in_folder
 from mtpeft.models.special_tokens import SpecialTokens
 from mtpeft.training.pretrain import Noise, NoisyText, distinct_sides, infill, join_rows, mask_tokens, stretch
-from support.model import files_of, pretrain_base, pretrain_settings
+from support.model import files_of, pretrain_base, pretrain_params
 
 SPECIAL_TOKENS = SpecialTokens(pad=1, end=2, begin=(2,), max_length=128)
 MASK = 99
@@ -74,7 +74,7 @@ def test_rows_are_joined_within_their_languages_up_to_the_longest() -> None:
 
 
 @pytest.mark.parametrize(("update", "is_changed"), [(9, False), (10, True)])
-def test_noise_begins_when_it_is_told_to_and_never_changes_what_must_be_said(update: int, is_changed: bool) -> None:
+def test_noise_begins_at_its_update_and_never_changes_labels(update: int, is_changed: bool) -> None:
     rows = [(torch.tensor([7, *range(100, 130), 2]), torch.tensor([9, *range(200, 230), 2])) for _ in range(4)]
     noise = Noise(infilling=False, joined=0.0, masked_source=0.3, masked_target=0.3, begin=10)
     text = NoisyText(rows, noise, MASK, special_tokens=SPECIAL_TOKENS, seed=1)
@@ -94,7 +94,7 @@ def test_noise_begins_when_it_is_told_to_and_never_changes_what_must_be_said(upd
 )
 def test_a_pair_reads_a_stretch_of_its_rows(count: int | None, begin: float, wanted: list[int]) -> None:
     rows = [torch.tensor([7, 100 + row, 2]) for row in range(4)]
-    side = Ragged(torch.cat(rows), np.arange(0, 13, 3), around=2)
+    side = Ragged(torch.cat(rows), np.arange(0, 13, 3), special_token_count=2)
     found = stretch(TokenPairs(side, side), count, begin)
     assert [int(source[1]) - 100 for source, _ in found] == wanted
 
@@ -108,7 +108,7 @@ def test_denoising_reads_every_sentence_of_either_side_once() -> None:
 def denoiser(sweep: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The record of a base model pre-trained by denoising."""
     record = tmp_path_factory.mktemp("denoiser") / "base.json"
-    pretrain_base(sweep, record, pretrain_settings("denoising"))
+    pretrain_base(sweep, record, pretrain_params("denoising"))
     return record
 
 
@@ -137,7 +137,7 @@ def test_denoising_masks_tokens_but_not_the_language_nor_the_end(sweep: Path) ->
 
 
 def test_pre_training_repeats_itself_byte_for_byte(sweep: Path, denoiser: Path, tmp_path: Path) -> None:
-    pretrain_base(sweep, tmp_path / "base.json", pretrain_settings("denoising"))
+    pretrain_base(sweep, tmp_path / "base.json", pretrain_params("denoising"))
     assert files_of(tmp_path / "checkpoint") == files_of(denoiser.parent / "checkpoint")
 
 
@@ -146,7 +146,7 @@ def test_diverged_pre_training_leaves_no_base_model(sweep: Path, tmp_path: Path,
     for rate in (1e4, 1e30):
         record = tmp_path / "hot/base.json"
         with pytest.raises(UserError, match=r"diverged at update .*models\.hot\.pretrain\.learning_rate"):
-            pretrain_base(sweep, record, pretrain_settings(objective, learning_rate=rate))
+            pretrain_base(sweep, record, pretrain_params(objective, learning_rate=rate))
         assert not record.exists()
 
 

@@ -1,4 +1,4 @@
-"""Bases that stay precision, in 8 or 4 bits or in 16-bit floats: what they compute, what is trained beside them."""
+"""Frozen base models in reduced precision (8 or 4 bits, or 16-bit floats): their outputs, and training beside them."""
 
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,12 @@ from support.adapter import FOLDER_TYPES, PEFT, base_folder, batch, build, logit
 from support.family import CHECKPOINTS, build_checkpoint
 from support.model import METHODS
 
-HELD: dict[str, dict[str, Any]] = {
+PRECISIONS: dict[str, dict[str, Any]] = {
     "8": {"quantised": 8},
     "16": {"precision": "bfloat16"},
     "4 and 16": {"quantised": 4, "precision": "bfloat16"},
 }
-EVERY_WAY = pytest.mark.parametrize("held", HELD)
+EVERY_WAY = pytest.mark.parametrize("precision", PRECISIONS)
 
 
 @pytest.fixture(autouse=True)
@@ -32,12 +32,12 @@ def _one_thread() -> None:
     prepare_torch(1)
 
 
-def _held(name: str) -> BasePrecision:
-    return BasePrecision("tiny", **HELD[name])
+def _options(name: str) -> BasePrecision:
+    return BasePrecision("tiny", **PRECISIONS[name])
 
 
 @pytest.mark.parametrize("name", CHECKPOINTS)
-def test_linear_layers_are_quantised_and_counted_as_what_they_were(tmp_path: Path, name: str) -> None:
+def test_linear_layers_are_quantised_and_counted_at_full_precision(tmp_path: Path, name: str) -> None:
     folder = build_checkpoint(name, tmp_path)
     shape = read_shape(read_json(folder / "config.json"))
     model = load_base(folder, BasePrecision("mine", quantised=4))
@@ -51,15 +51,17 @@ def test_linear_layers_are_quantised_and_counted_as_what_they_were(tmp_path: Pat
 
 @EVERY_WAY
 @pytest.mark.parametrize("method", PEFT)
-def test_a_method_trains_what_was_counted_in_32_bits(sweep: Path, method: str, held: str) -> None:
-    model, allocation = build(sweep, method, _held(held))
+def test_a_method_trains_what_was_counted_in_32_bits(sweep: Path, method: str, precision: str) -> None:
+    model, allocation = build(sweep, method, _options(precision))
     whole = parameters(load_base(base_folder(sweep)))[0]
     assert parameters(model) == (whole + allocation.trained, allocation.trained)
     weights = dict(model.named_parameters())
     assert {x.dtype for x in weights.values() if x.requires_grad} == {torch.float32}
     inputs = batch(sweep)
     if REGISTRY[METHODS[method]["method"]].starts_as_base:
-        assert torch.equal(logits(model, inputs), logits(load_base(base_folder(sweep), _held(held)).eval(), inputs))
+        assert torch.equal(
+            logits(model, inputs), logits(load_base(base_folder(sweep), _options(precision)).eval(), inputs)
+        )
     stir(model)
     model(**inputs).loss.backward()
     for name, weight in weights.items():
@@ -68,15 +70,17 @@ def test_a_method_trains_what_was_counted_in_32_bits(sweep: Path, method: str, h
 
 @EVERY_WAY
 @pytest.mark.parametrize("method", PEFT)
-def test_what_is_saved_is_what_is_opened(sweep: Path, tmp_path: Path, method: str, held: str) -> None:
+def test_an_opened_model_computes_what_the_saved_one_did(
+    sweep: Path, tmp_path: Path, method: str, precision: str
+) -> None:
     folder, inputs = base_folder(sweep), batch(sweep)
-    model, _ = build(sweep, method, _held(held))
+    model, _ = build(sweep, method, _options(precision))
     stir(model)
-    opened = open_tuned(folder, save_tuned(model, tmp_path / "tuned", diverged=False), _held(held)).eval()
+    opened = open_tuned(folder, save_tuned(model, tmp_path / "tuned", diverged=False), _options(precision)).eval()
     assert torch.equal(logits(opened, inputs), logits(model, inputs))
     with opened.disable_adapter():
-        assert torch.equal(logits(opened, inputs), logits(load_base(folder, _held(held)).eval(), inputs))
-    kind = "WIDE_NORM" if (method, "16" in held) == ("layernorm", True) else FOLDER_TYPES[method]
+        assert torch.equal(logits(opened, inputs), logits(load_base(folder, _options(precision)).eval(), inputs))
+    kind = "WIDE_NORM" if (method, "16" in precision) == ("layernorm", True) else FOLDER_TYPES[method]
     assert read_record(tmp_path / "tuned/adapter_config.json")["peft_type"] == kind
 
 

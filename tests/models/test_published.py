@@ -105,7 +105,7 @@ def test_the_model_translates_as_with_transformers_alone(checkpoint: Callable, n
 
 
 def _first(tokenizer: AutoTokenizer, published: Published) -> dict[str, int]:
-    """What decoding is told to begin with, as the page has it."""
+    """The options of `generate` for the first tokens, as on the publisher's page."""
     start, *language = tokenizer.convert_tokens_to_ids(published.begin)
     forced = {"forced_bos_token_id": language[0]} if language else {}
     return {"decoder_start_token_id": start, "forced_eos_token_id": tokenizer.eos_token_id, **forced}
@@ -154,7 +154,7 @@ def test_madlad_refuses_a_language_that_it_has_no_token_for(checkpoint: Callable
 @pytest.mark.parametrize("side", ["source", "target"])
 @pytest.mark.parametrize("length", [5, 12])
 @EACH
-def test_what_is_cut_keeps_the_tokens_around_it(checkpoint: Callable, name: str, length: int, side: str) -> None:
+def test_a_truncated_sentence_keeps_its_special_tokens(checkpoint: Callable, name: str, length: int, side: str) -> None:
     tokenizer = _opened(checkpoint(name), name)
     (whole,) = encode(tokenizer, [SENTENCES[0] * 9], side, max_length=500)
     (row,) = encode(tokenizer, [SENTENCES[0] * 9], side, max_length=length)

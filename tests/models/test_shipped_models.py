@@ -42,13 +42,13 @@ def test_the_card_says_how_it_was_made_from_what_and_what_it_cannot_do(folder: P
     assert all(f"| {entry['step']:,.0f} |" in card for entry in training["training"]["dev_history"])
 
 
-def test_it_was_made_as_the_configuration_says(folder: Path) -> None:
+def test_models_were_made_as_the_configuration_says(folder: Path) -> None:
     entry = load([ROOT / "workflow/studies/pretrain.yaml"]).models[folder.name].pretrain
-    settings = read_record(folder / "training.json")["params"]
+    params = read_record(folder / "training.json")["params"]
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     for key in ("objective", "updates", "learning_rate", "batch_tokens", "seed"):
-        assert settings[key] == getattr(entry, key)
-    assert settings["noise"] == entry.noise.model_dump()
+        assert params[key] == getattr(entry, key)
+    assert params["noise"] == entry.noise.model_dump()
     assert (config["d_model"], config["encoder_layers"], config["encoder_ffn_dim"]) == (
         entry.d_model,
         entry.layers,
@@ -60,7 +60,7 @@ def test_all_were_trained_on_the_same_text() -> None:
     assert len({sha256_of(SHIPPED / label / "data.json") for label in MODELS}) == 1
 
 
-def test_what_the_default_study_tests_was_kept_out(folder: Path) -> None:
+def test_sentences_of_the_default_study_were_kept_out(folder: Path) -> None:
     record = read_record(folder / "data.json")
     assert schema_mistakes(record, "data") == []
     for corpus, entry in record["corpora"].items():

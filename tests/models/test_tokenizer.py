@@ -81,14 +81,14 @@ def test_language_without_token_is_refused_with_a_sentence(sweep: Path) -> None:
 
 def test_vocabulary_larger_than_the_text_allows_is_refused(tmp_path: Path) -> None:
     write_pairs(tmp_path / "few.tsv", [SentencePair("1", *SPANISH_ENGLISH[0])])
-    settings = {"size": 4000, "languages": ["es", "en"]}
+    params = {"size": 4000, "languages": ["es", "en"]}
     with pytest.raises(UserError, match=r"4000 pieces.*2 sentences.*'pretrain.vocabulary'"):
-        train_vocabulary(settings, parts=[tmp_path / "few.tsv"], folder=tmp_path / "vocabulary")
+        train_vocabulary(params, parts=[tmp_path / "few.tsv"], folder=tmp_path / "vocabulary")
 
 
 def test_vocabulary_is_the_same_every_time(sweep: Path, tmp_path: Path) -> None:
-    settings = {"size": 250, "languages": ["en", "es", "ca"]}
-    train_vocabulary(settings, parts=[sweep / "data/pairs/es-en/train.tsv"], folder=tmp_path)
+    params = {"size": 250, "languages": ["en", "es", "ca"]}
+    train_vocabulary(params, parts=[sweep / "data/pairs/es-en/train.tsv"], folder=tmp_path)
     for name in ("tokenizer.json", "tokenizer_config.json"):
         assert (tmp_path / name).read_bytes() == (sweep / "data/vocabularies/tiny" / name).read_bytes()
 
@@ -100,7 +100,7 @@ def test_arrays_give_back_what_was_written(tmp_path: Path) -> None:
     assert [pairs.source[row].tolist() for row in range(3)] == source
     assert [pairs.target[row].tolist() for row in range(3)] == target
     assert pairs.longer.tolist() == [3, 2, 40]
-    assert (pairs.source.around, pairs.target.around) == (2, 1)
+    assert (pairs.source.special_token_count, pairs.target.special_token_count) == (2, 1)
 
 
 def test_arrays_without_rows(tmp_path: Path) -> None:

@@ -1,1 +1,1 @@
-"""What several tests share: tiny models, real text, configurations, and cases as tables."""
+"""Helpers of several tests: tiny models, real text, configurations, and cases as tables."""

@@ -28,7 +28,7 @@ from support.findings import SENTENCES
 from support.mtdata import command
 
 ENCODER = "somebody/encoder"
-"""What the model says that it was built on: a name of the hub."""
+"""The encoder in the model's hyperparameters: a name of the hub."""
 TEXT = [
     ("Abre la puerta", "Open the door", "Open the door"),
     ("Cierra", "Close the whole house and all of its windows", "Close it"),
@@ -82,7 +82,7 @@ runner.keep(runner.metric_of(own_part), name, record)
 
 @dataclass(frozen=True)
 class Comet:
-    """What has been made.
+    """A tiny COMET model and its environment.
 
     Attributes:
         folder: with `model/checkpoints/model.ckpt` and what it was built on.
@@ -168,7 +168,7 @@ def rows_of(file: str) -> list[dict[str, str]]:
 
 
 def write_hypotheses(cell: Cell | OnPair, status: str = "ok", *, text: Path | None = None) -> None:
-    """What decoding a cell leaves, on its own pair or on another, and the text of the test set."""
+    """Write the files that decoding a cell makes, on its own pair or on another, and the text of the test set."""
     write_lines(cell.folder / "hypotheses/test.txt", (sample["mt"] for sample in SAMPLES) if status == "ok" else ())
     if not (cell.folder / "decode.json").exists():
         write_record(cell.folder / "decode.json", {"status": status})

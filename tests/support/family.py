@@ -32,7 +32,7 @@ T5_SPECIALS = {"pad_token_id": 0, "eos_token_id": 1, "decoder_start_token_id": 0
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """How a tiny checkpoint is made: keys of its config.json, its tokenizer's files, the names that it is to have."""
+    """A tiny checkpoint: keys of its config.json, its tokenizer's files, its names of the languages."""
 
     config: dict[str, Any]
     write_tokenizer: Callable[[Path], None]
@@ -77,11 +77,11 @@ def family_inputs(name: str, sweep: Path, folder: Path) -> CellInputs:
     return CellInputs(base=record, train=train, dev=dev, dev_text=given.dev_text, subset=given.subset)
 
 
-def family_settings(method: str) -> dict[str, Any]:
-    """Settings of a cell that learns fast."""
+def family_params(method: str) -> dict[str, Any]:
+    """Params of a cell that learns fast."""
     rate = {"full": 0.02, "embeddings": 0.03, "prefix": 0.1}.get(method, 0.05)
-    settings = train_params(method, learning_rate=rate, updates=5, evaluations=1, dropout=0.0, label_smoothing=0.0)
-    return settings | {"budget": SHARES.get(method)}
+    params = train_params(method, learning_rate=rate, updates=5, evaluations=1, dropout=0.0, label_smoothing=0.0)
+    return params | {"budget": SHARES.get(method)}
 
 
 def _learn(file: Path, **options: Any) -> sentencepiece.SentencePieceProcessor:

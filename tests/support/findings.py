@@ -203,7 +203,7 @@ def write(path: Path, record: Mapping[str, Any]) -> None:
 
 
 def subset_of(cell: Cell) -> str:
-    """What stands for the hash of the subset that a cell has read."""
+    """A stand-in for the hash of the subset that a cell has read."""
     return f"{cell.size}/{cell.seed}"
 
 
@@ -234,12 +234,12 @@ def build(configuration: Configuration, quality: Quality, **special: Mapping[str
 
 def found(configuration: Configuration) -> FindingsRecord:
     """Findings of the folder, as written; cells without records are missing."""
-    settings = params_of("test_claims", configuration)
-    cells = claim_cells(settings)
+    params = params_of("test_claims", configuration)
+    cells = claim_cells(params)
     missing = [cell for cell in cells if not (cell.folder / "score.json").exists()]
     similarities = write_similarities(cells)
     record = Path("results/findings.json")
-    write_findings(settings, similarities=similarities, record=record, page=record.with_suffix(".md"), missing=missing)
+    write_findings(params, similarities=similarities, record=record, page=record.with_suffix(".md"), missing=missing)
     return FindingsRecord.model_validate(read_record(record))
 
 

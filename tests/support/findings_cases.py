@@ -1,4 +1,4 @@
-"""What is true of the cells of a claim, and the verdict that it must get: supported, refuted, or undecided and why."""
+"""Qualities of the cells of a claim, and the verdict that it must get: supported, refuted, or undecided and why."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -34,7 +34,7 @@ def shuffled(step: float) -> Quality:
 
 
 def gaining(seen: float, less_seen: float) -> Quality:
-    """What more pairs and more parameters bring, each, for the pair that was seen in parallel and for the others."""
+    """Qualities with these gains from more pairs and from more parameters: of the pair seen in parallel, and others."""
 
     def quality(cell: Cell) -> float:
         gain = seen if (cell.model, cell.pair) == ("base", "es-en") else less_seen

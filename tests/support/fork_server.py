@@ -1,4 +1,4 @@
-"""Whether a process that forks for jobs listens."""
+"""Check that a process that forks for jobs listens."""
 
 import socket
 

@@ -84,8 +84,8 @@ def group_inputs(name: str, sweep: Path, folder: Path) -> CellInputs:
     return replace(members[0], others=(replace(members[1], subset=fewer),))
 
 
-def group_settings(settings: dict[str, Any], temperature: float = 1.0) -> dict[str, Any]:
-    """Settings of a cell with the group in the place of its pair."""
-    optimisation = {**settings["optimisation"], "temperature": temperature}
-    others = {key: value for key, value in settings.items() if key != "languages"}
+def group_params(params: dict[str, Any], temperature: float = 1.0) -> dict[str, Any]:
+    """Params of a cell with the group in the place of its pair."""
+    optimisation = {**params["optimisation"], "temperature": temperature}
+    others = {key: value for key, value in params.items() if key != "languages"}
     return {**others, "optimisation": optimisation, "members": SIDES, "pairs_each": 44}

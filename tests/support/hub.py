@@ -17,7 +17,7 @@ REPOSITORY = "somebody/tiny"
 
 @dataclass
 class Hub:
-    """What the server has and how it behaves.
+    """The files of the server, and its behaviour.
 
     Attributes:
         folder: files of the one repository at its one commit.

@@ -81,7 +81,7 @@ class Subject:
 
     @cached_property
     def allocation(self) -> Allocation:
-        """What is trained, in closed form."""
+        """The trained parameters, in closed form."""
         return allocation_of(self.method, self.options, self.shape, share=self.share)
 
     @cached_property
@@ -108,7 +108,7 @@ class Subject:
 
     @cached_property
     def finished(self) -> nn.Module:
-        """What is stored of a trained model; read only."""
+        """The part of a trained model that is stored; read only."""
         return self.finish(self.stirred())
 
     def untouched(self) -> nn.Module:
@@ -126,7 +126,7 @@ class Subject:
         return model
 
     def finish(self, model: nn.Module) -> nn.Module:
-        """What is stored of a trained model."""
+        """The part of a trained model that is stored."""
         finish = self.method.finish
         return finish(model) if finish else model
 
@@ -178,7 +178,7 @@ class StopAfter(PreemptionHandler):
         self._left = updates
 
     def reason_to_stop(self) -> StopReason | None:
-        """Why the run stops, once it has made its updates."""
+        """Return a reason to stop once the run has made its updates."""
         self._left -= 1
         return StopReason("test", "so the test wants it") if self._left < 0 else None
 

@@ -1,4 +1,4 @@
-"""A tiny sweep of real sentences: a vocabulary, token arrays, a base model, and the settings of its cells."""
+"""A tiny sweep of real sentences: a vocabulary, token arrays, a base model, and the params of its cells."""
 
 import copy
 from collections.abc import Callable
@@ -119,8 +119,8 @@ BUDGETS = {
 UPDATES = 12
 
 
-def pretrain_settings(objective: str = "translation", **changes: Any) -> dict[str, Any]:
-    """Settings of a base model of 1 + 1 layers."""
+def pretrain_params(objective: str = "translation", **changes: Any) -> dict[str, Any]:
+    """Params of a base model of 1 + 1 layers."""
     sizes = {"layers": 1, "d_model": 32, "feed_forward": 64, "heads": 2, "dropout": 0.1, "vocabulary": 250}
     return {
         "step_version": 1,
@@ -137,7 +137,7 @@ def pretrain_settings(objective: str = "translation", **changes: Any) -> dict[st
 
 
 def train_params(method: str, **optimisation: Any) -> dict[str, Any]:
-    """Settings of a cell of a method; keywords change those of the optimisation."""
+    """Params of a cell of a method; keywords change those of the optimisation."""
     return {
         "step_version": 1,
         "method": copy.deepcopy(METHODS[method]),
@@ -162,7 +162,7 @@ def train_params(method: str, **optimisation: Any) -> dict[str, Any]:
 
 
 def decode_params() -> dict[str, Any]:
-    """Settings of the decoding of any cell."""
+    """Params of the decoding of any cell."""
     return {key: value for key, value in train_params("full").items() if key in ("languages", "threads", "search")}
 
 
@@ -192,8 +192,8 @@ def build_sweep(folder: Path) -> None:
         parts={folder / f"data/pairs/es-en/{name}.tsv": arrays(folder, name) for name in parts},
     )
     calm = dict.fromkeys(("begin", "joined", "masked_source", "masked_target"), 0.0)
-    settings = pretrain_settings(updates=40, learning_rate=0.01, noise=calm)
-    pretrain_base(folder, folder / "results/models/tiny/base.json", settings)
+    params = pretrain_params(updates=40, learning_rate=0.01, noise=calm)
+    pretrain_base(folder, folder / "results/models/tiny/base.json", params)
 
 
 def arrays(folder: Path, part: str) -> Path:
@@ -201,10 +201,10 @@ def arrays(folder: Path, part: str) -> Path:
     return folder / f"data/tokens/tiny/es-en/{part}.safetensors"
 
 
-def pretrain_base(sweep: Path, record: Path, settings: dict[str, Any]) -> None:
+def pretrain_base(sweep: Path, record: Path, params: dict[str, Any]) -> None:
     """Pre-train a base model on the training text of the tiny sweep."""
     pretrain(
-        settings,
+        params,
         tokenizer=sweep / "data/vocabularies/tiny",
         train_arrays=[arrays(sweep, "train")],
         dev_arrays=[arrays(sweep, "dev")],
@@ -224,10 +224,10 @@ def inputs(folder: Path) -> CellInputs:
     )
 
 
-def train_cell(sweep: Path, folder: Path, settings: dict[str, Any]) -> Path:
+def train_cell(sweep: Path, folder: Path, params: dict[str, Any]) -> Path:
     """Train a cell into a folder; returns its record."""
     record = folder / "train.json"
-    finetune(settings, cell(settings["method"]["method"]), inputs=inputs(sweep), record=record)
+    finetune(params, cell(params["method"]["method"]), inputs=inputs(sweep), record=record)
     return record
 
 
@@ -236,13 +236,13 @@ def files_of(folder: Path) -> dict[str, bytes]:
     return {str(file.relative_to(folder)): file.read_bytes() for file in sorted(folder.rglob("*")) if file.is_file()}
 
 
-def batches(settings: dict[str, Any], files: CellInputs, specials: list[SpecialTokens]) -> Callable[[int], Batch]:
+def batches(params: dict[str, Any], files: CellInputs, specials: list[SpecialTokens]) -> Callable[[int], Batch]:
     """The batches of a cell, given the special tokens for each target language."""
-    params = CellParams.of(settings)
-    optimisation = params.optimisation
+    given = CellParams.of(params)
+    optimisation = given.optimisation
     return cell_batches(
         training_texts(files, specials),
         batch_tokens=optimisation.batch_tokens,
         temperature=optimisation.temperature,
-        seed=params.seed,
+        seed=given.seed,
     )

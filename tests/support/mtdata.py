@@ -172,7 +172,7 @@ FILES = {
     "news.tgz": tar({"sgm/src.de.sgm": segments(GERMAN), "sgm/ref.en.sgm": segments(ENGLISH)}),
     "linked.tar.gz": escaping(),
 }
-"""What the server has, by name."""
+"""The files of the server, by name."""
 TALKS = {"url": "talks.tar.gz", "filename": "local_talks.tar.gz", "in_ext": "tsv", "kind": "noisy"}
 FLORES = {"url": "flores.tar.gz", "in_ext": "txt"}
 ENTRIES: dict[str, dict[str, Any]] = {
@@ -236,16 +236,16 @@ def _absolute(url: str | list[str], address: str) -> str | list[str]:
 
 @dataclass(frozen=True)
 class Datasets:
-    """What the server has, by name, and the record of an environment whose index knows it."""
+    """The files of the server, by name, and the record of an environment whose index lists them."""
 
     files: dict[str, Served]
     environment: Path
 
     def fetch(self, dataset: str, **stated: str) -> int:
         """Run the step as its rule does, in the working directory; returns its exit code."""
-        settings = canonical({"step_version": 1, "id": dataset, "mtdata": "0.5.1", **stated})
+        params = canonical({"step_version": 1, "id": dataset, "mtdata": "0.5.1", **stated})
         files = ["--archive", f"data/{dataset}.tsv.gz", "--record", f"data/{dataset}.json"]
-        return command("fetch_dataset", "--params", settings, "--environment", str(self.environment), *files)
+        return command("fetch_dataset", "--params", params, "--environment", str(self.environment), *files)
 
 
 def command(*arguments: str) -> int:
@@ -259,9 +259,9 @@ def command(*arguments: str) -> int:
 
 def install(folder: Path) -> Path:
     """Install mtdata as its rule does, with the index of all datasets, which takes it half a minute to make."""
-    settings = canonical({"step_version": 1, "requirements": pins_of("mtdata")})
+    params = canonical({"step_version": 1, "requirements": pins_of("mtdata")})
     with pytest.MonkeyPatch.context() as patched:
         patched.chdir(folder.parent)
         patched.setattr("mtpeft.cli.die_with_parent", lambda: None)
-        assert command("install_mtdata", "--params", settings, "--record", str(folder / "installed.json")) == 0
+        assert command("install_mtdata", "--params", params, "--record", str(folder / "installed.json")) == 0
     return folder

@@ -28,7 +28,7 @@ TINY_T5 = {**family_material.T5, "num_decoder_layers": 2}
 
 @dataclass(frozen=True)
 class Published:
-    """How a tiny model is made of a published checkpoint's small files, and what its publisher says of its use.
+    """A published checkpoint: its small files, of which a tiny model is made, and its use by its publisher's page.
 
     Attributes:
         tokenizer: class that the publisher's page loads.

@@ -1,4 +1,4 @@
-"""What can be wrong with the search for learning rates, and what is said of it."""
+"""Wrong searches for learning rates, and the messages about them."""
 
 from typing import Any
 

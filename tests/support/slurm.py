@@ -49,7 +49,7 @@ class Cluster:
     variables: dict[str, str]
 
     def call(self, *command: str) -> str:
-        """What a command of SLURM prints.
+        """Return the output of a command of SLURM.
 
         Raises:
             AssertionError: it failed.

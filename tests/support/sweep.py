@@ -98,7 +98,7 @@ def run(folder: Path, **arguments: Any) -> tuple[int, str]:
 
 
 def log_of(folder: Path) -> Path:
-    """Where the next sweep in a folder logs."""
+    """The log file of the next sweep in a folder."""
     return folder / f"sweep-{len(list(folder.glob('sweep-*.log')))}.log"
 
 
@@ -155,7 +155,7 @@ def copy(folder: Path, to: Path) -> Path:
 
 
 TABLED = Path("results") / STUDY.stem
-"""Where the tables and figures of the small study lie."""
+"""Folder of the tables and figures of the small study."""
 
 
 def located(folder: Path, path: str) -> Path:

@@ -12,17 +12,17 @@ import pytest
 from mtpeft import cli as command
 from mtpeft.core.files import canonical
 from mtpeft.training import loop
-from support.model import cell, files_of, inputs, pretrain_base, pretrain_settings, train_cell, train_params
+from support.model import cell, files_of, inputs, pretrain_base, pretrain_params, train_cell, train_params
 
 ROOT = Path(__file__).parents[2]
-SETTINGS = {
+PARAMS = {
     "full": train_params("full", learning_rate=0.03),
     "adapter": train_params("adapter", learning_rate=0.1),
     "lora": train_params("lora", learning_rate=0.1),
     "lora_8_bits": train_params("lora", learning_rate=0.1) | {"quantised": 8},
     "scratch": train_params("scratch", learning_rate=0.03),
-    "translation": pretrain_settings(updates=20),
-    "denoising": pretrain_settings("denoising", updates=20),
+    "translation": pretrain_params(updates=20),
+    "denoising": pretrain_params("denoising", updates=20),
 }
 STAGED = train_params("prefix_then_lora", learning_rate=0.05)
 OF_THE_PROCESS = ("execution", "starts", "train_seconds", "tokens_per_second", "peak_memory_mb", "model", "folder")
@@ -35,9 +35,9 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT / "workflow"), "MTPEFT_SAVE_
 def build(sweep: Path, folder: Path, kind: str) -> None:
     """Train a cell, or pre-train a base model, into a folder."""
     if kind in ("translation", "denoising"):
-        pretrain_base(sweep, folder / "base.json", SETTINGS[kind])
+        pretrain_base(sweep, folder / "base.json", PARAMS[kind])
     else:
-        train_cell(sweep, folder, SETTINGS[kind])
+        train_cell(sweep, folder, PARAMS[kind])
 
 
 def results(folder: Path) -> dict[str, Any]:
@@ -68,12 +68,12 @@ def at_update(number: int, do: Callable[[], None], monkeypatch: pytest.MonkeyPat
         yield
 
 
-def trainer(sweep: Path, record: Path, settings: dict[str, Any]) -> list[str]:
+def trainer(sweep: Path, record: Path, params: dict[str, Any]) -> list[str]:
     """The command that trains a cell, as a rule calls it."""
     files = {name.replace("_", "-"): str(file) for name, file in vars(inputs(sweep)).items() if file}
     options = [part for name, file in files.items() for part in (f"--{name}", file)]
-    label = cell(settings["method"]["method"]).path
-    return ["train", "--cell", label, "--params", canonical(settings), *options, "--record", str(record)]
+    label = cell(params["method"]["method"]).path
+    return ["train", "--cell", label, "--params", canonical(params), *options, "--record", str(record)]
 
 
 def run_command(arguments: list[str], capsys: Any) -> tuple[int, str]:

@@ -128,7 +128,7 @@ def test_a_sentence_alone_has_no_wrong_target(subject: Subject) -> None:
     assert losses[0] == pytest.approx(losses[1], rel=1e-6)
 
 
-def test_a_wrong_target_that_is_certain_has_a_loss_and_a_gradient_that_are_numbers() -> None:
+def test_a_wrong_target_with_probability_one_has_a_finite_loss_and_gradient() -> None:
     logits = torch.tensor([[200.0, 0.0, 0.0]], requires_grad=True)
     loss = unlikelihood(logits, torch.tensor([[0]]), torch.tensor([[1]]))
     loss.backward()
@@ -168,7 +168,7 @@ def test_a_run_goes_on_where_it_stopped(subject: Subject, tmp_path: Path) -> Non
     assert not all(map(torch.equal, subject.build().parameters(), whole.model.parameters()))
 
 
-def test_settings_have_losses_where_the_method_does() -> None:
+def test_params_have_losses_where_the_method_has_some() -> None:
     cell = Cell("small", "pt-en", "n1600", "lora", "b5", "1")
     named = merge(DEFAULT, {"methods": {"lora": {"losses": BOTH}}})
     assert "losses" not in params_of("train", validate(DEFAULT), cell)["method"]

@@ -20,9 +20,9 @@ from mtpeft.training import finetune as finetuning
 from mtpeft.training.checkpoint import CHECKPOINT_FILE
 from mtpeft.training.contrastive import objective
 from mtpeft.training.finetune import finetune
-from support.model import inputs, pretrain_base, pretrain_settings, train_params
-from support.parts import BOTH, OUT_OF_MEMORY, fits, gradient_of, of_two_languages
-from support.rank import in_ranks, losses_of
+from support.batch_gradients import BOTH, OUT_OF_MEMORY, fits, gradient_of, of_two_languages
+from support.model import inputs, pretrain_base, pretrain_params, train_params
+from support.ranks import in_ranks, losses_of
 from support.training import at_update, results
 
 PLAIN, SHARDED = Execution(), Execution(sharded=True)
@@ -37,20 +37,20 @@ TOLERANCE = 1e-5
 """Between weights, after twelve updates that move each by up to 0.003."""
 
 
-def settings_of(method: str) -> dict[str, Any]:
+def method_params(method: str) -> dict[str, Any]:
     """Without dropout, whose masks depend on the parts."""
-    settings = train_params(method, dropout=0.0, learning_rate=0.003)
-    settings["method"].pop("losses", None)
-    return settings
+    params = train_params(method, dropout=0.0, learning_rate=0.003)
+    params["method"].pop("losses", None)
+    return params
 
 
 @pytest.fixture
 def train(sweep: Path) -> Callable[..., Any]:
     """Train a cell into a folder, in this process."""
 
-    def run(folder: Path, method: str, execution: Execution = PLAIN, **settings: Any) -> None:
+    def run(folder: Path, method: str, execution: Execution = PLAIN, **params: Any) -> None:
         label = Cell("tiny", "es-en", "n44", method, "all" if method == "full" else "b5", "1")
-        told = settings_of(method) | settings
+        told = method_params(method) | params
         finetune(told, label, inputs=inputs(sweep), record=folder / "train.json", execution=execution)
 
     return run
@@ -97,7 +97,7 @@ def test_two_processes_go_on_where_they_were_stopped_to_the_same_bits(
     train: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, execution: Execution
 ) -> None:
     """The signal comes to one of them alone, not the one that decides."""
-    dropout = {"optimisation": settings_of(method)["optimisation"] | {"dropout": 0.1}}
+    dropout = {"optimisation": method_params(method)["optimisation"] | {"dropout": 0.1}}
 
     def halted(rank: int) -> None:
         with stop(5, monkeypatch):
@@ -145,12 +145,12 @@ def test_processes_sum_up_to_the_gradient_of_the_batch(tmp_path: Path, losses: l
 
 
 def test_two_processes_pretrain_as_one_does(sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = pretrain_settings(updates=6)
-    settings["config"] |= {"dropout": 0.0}
-    alone = losses_of(lambda: pretrain_base(sweep, tmp_path / "one/base.json", settings), monkeypatch)
+    params = pretrain_params(updates=6)
+    params["config"] |= {"dropout": 0.0}
+    alone = losses_of(lambda: pretrain_base(sweep, tmp_path / "one/base.json", params), monkeypatch)
     found = in_ranks(
         tmp_path / "ranks",
-        lambda rank: losses_of(lambda: pretrain_base(sweep, tmp_path / "two/base.json", settings), monkeypatch),
+        lambda rank: losses_of(lambda: pretrain_base(sweep, tmp_path / "two/base.json", params), monkeypatch),
     )
     assert found == [pytest.approx(alone, rel=1e-5)] * 2
     one, two = (read_record(tmp_path / name / "base.json")["training"] for name in ("one", "two"))

@@ -20,7 +20,7 @@ from mtpeft.models.load import load_base, prepare_torch
 from mtpeft.models.tokenizer import detokenise, open_tokenizer, special_tokens_of
 from mtpeft.training.attempt_log import attempting
 from mtpeft.training.finetune import CellInputs, prepare_training, run_training, save_tuned, stage_models
-from support.family import CHECKPOINTS, LANGUAGES, family_inputs, family_settings
+from support.family import CHECKPOINTS, LANGUAGES, family_inputs, family_params
 
 EVERYWHERE = ("full", "adapter", "lora", "prefix")
 SOMEWHERE = ("layernorm", "embeddings", "lora_embeddings")
@@ -29,13 +29,13 @@ TRAINED = [
     *product(("nllb", "mt5"), SOMEWHERE, [{}]),
     *product(("nllb", "mt5"), ("lora", "adapter"), [{"quantised": 8}, {"quantised": 4}]),
 ]
-"""Families, methods, and in what the base is held."""
+"""Families, methods, and the keys for the precision of the base."""
 FAMILY = pytest.mark.parametrize("name", CHECKPOINTS)
 
 
 @dataclass(frozen=True)
 class Station:
-    """What is observed of a model: its scores of the dev set's words, and its translations with their chrF."""
+    """Observations of a model: its scores of the dev set's words, and its translations with their chrF."""
 
     logits: torch.Tensor
     hypotheses: list[str]
@@ -82,13 +82,13 @@ def _observe(model: nn.Module, given: CellInputs, checkpoint: Path) -> Station:
     return Station(logits, hypotheses, chrf(hypotheses, [line.split("\t")[2] for line in lines]))
 
 
-@pytest.mark.parametrize(("name", "method", "held"), TRAINED)
-def test_what_was_trained_is_what_is_opened_and_merged(
-    prepared: Callable, tmp_path: Path, name: str, method: str, held: dict[str, int]
+@pytest.mark.parametrize(("name", "method", "precision"), TRAINED)
+def test_opened_and_merged_models_compute_what_the_trained_one_does(
+    prepared: Callable, tmp_path: Path, name: str, method: str, precision: dict[str, int]
 ) -> None:
     prepare_torch(1)
     given = prepared(name)
-    job = prepare_training(family_settings(method) | held, given)
+    job = prepare_training(family_params(method) | precision, given)
     with attempting(tmp_path / "state") as attempt:
         trained, run = run_training(job, state_folder=tmp_path / "state", preemption=attempt.preemption)
     assert run.status == "ok"
@@ -101,7 +101,7 @@ def test_what_was_trained_is_what_is_opened_and_merged(
     assert torch.equal(after.logits, before.logits)
     assert (after.hypotheses, after.score) == (before.hypotheses, before.score)
 
-    if hasattr(opened, "merge_and_unload") and method not in ("adapter", "prefix") and not held:
+    if hasattr(opened, "merge_and_unload") and method not in ("adapter", "prefix") and not precision:
         merged = _observe(opened.merge_and_unload(), given, job.folder)
         torch.testing.assert_close(merged.logits, before.logits, rtol=1e-4, atol=1e-4)
         assert (merged.hypotheses, merged.score) == (before.hypotheses, before.score)
@@ -109,7 +109,7 @@ def test_what_was_trained_is_what_is_opened_and_merged(
 
 @FAMILY
 def test_no_layer_is_skipped_at_random_and_dropout_is_what_was_asked_for(prepared: Callable, name: str) -> None:
-    job = prepare_training(family_settings("full"), prepared(name))
+    job = prepare_training(family_params("full"), prepared(name))
     config = next(stage_models(job)).config
     assert getattr(config, family_in(job.folder).dropout) == 0.0
     assert (getattr(config, "encoder_layerdrop", 0.0), getattr(config, "decoder_layerdrop", 0.0)) == (0.0, 0.0)

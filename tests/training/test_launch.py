@@ -14,28 +14,28 @@ from mtpeft.core.files import read_record
 from mtpeft.training.checkpoint import CHECKPOINT_FILE
 from mtpeft.training.launch import _code_of
 from support.model import train_cell, train_params
-from support.rank import in_ranks
+from support.ranks import in_ranks
 from support.sweep import copy, located, run
 from support.training import ENVIRONMENT, results, trainer
 from support.waiting import SOON, wait_for
 
-SETTINGS = train_params("lora")
-SETTINGS["optimisation"] |= {"updates": 60}
+PARAMS = train_params("lora")
+PARAMS["optimisation"] |= {"updates": 60}
 OWN_CONFIG = "{compute_environment: LOCAL_MACHINE, distributed_type: MULTI_GPU, num_processes: 2, gpu_ids: '6,7'}"
 
 
 def start(sweep: Path, record: Path) -> subprocess.Popen[str]:
-    """Start the command, for a user whose own settings of the launcher name other GPUs."""
+    """Start the command, for a user whose own options of the launcher name other GPUs."""
     own = record.parents[1] / "home/accelerate/default_config.yaml"
     own.parent.mkdir(parents=True, exist_ok=True)
     own.write_text(OWN_CONFIG, encoding="utf-8")
     environment = ENVIRONMENT | {"HF_HOME": str(own.parents[1])}
-    command = [sys.executable, "-m", "mtpeft", *trainer(sweep, record, SETTINGS), "--gpus", "2"]
+    command = [sys.executable, "-m", "mtpeft", *trainer(sweep, record, PARAMS), "--gpus", "2"]
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
 def written(state: Path) -> int:
-    """When the state was written, or 0."""
+    """Time at which the state was written, or 0."""
     with contextlib.suppress(FileNotFoundError):
         return state.stat().st_mtime_ns
     return 0
@@ -69,7 +69,7 @@ def test_processes_stop_die_and_go_on_with_the_command_that_has_launched_them(sw
     with start(sweep, folder / "train.json") as command:
         said = command.communicate()[0]
     assert command.returncode == 0, said
-    in_ranks(tmp_path / "ranks", lambda rank: train_cell(sweep, tmp_path / "whole", SETTINGS))
+    in_ranks(tmp_path / "ranks", lambda rank: train_cell(sweep, tmp_path / "whole", PARAMS))
     assert results(folder) == results(tmp_path / "whole")
     execution = read_record(folder / "train.json")["execution"]
     assert execution["processes"] == 2

@@ -15,9 +15,18 @@ from mtpeft.training import finetune as finetuning
 from mtpeft.training.contrastive import objective
 from mtpeft.training.finetune import finetune
 from mtpeft.training.micro_batches import halved_micro_batch, micro_batches_of
+from support.batch_gradients import (
+    BOTH,
+    OUT_OF_MEMORY,
+    WIDTH,
+    differentiated,
+    fits,
+    gradient_of,
+    of_two_languages,
+    rows_of,
+)
 from support.method import Subject
 from support.model import cell, inputs, train_params
-from support.parts import BOTH, OUT_OF_MEMORY, WIDTH, differentiated, fits, gradient_of, of_two_languages, rows_of
 from support.training import at_update, results
 
 

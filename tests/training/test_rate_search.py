@@ -55,8 +55,8 @@ def test_the_lower_of_two_equal_rates_is_chosen() -> None:
     assert best_rate({0.04: 20.0, 0.01: 19.0, 0.02: 20.0}) == 0.02
 
 
-def search_settings(**changes: Any) -> dict[str, Any]:
-    """Settings of a search on the tiny base model."""
+def search_params(**changes: Any) -> dict[str, Any]:
+    """Params of a search on the tiny base model."""
     trial = train_params("lora")
     trial["optimisation"].pop("learning_rate")
     return {
@@ -74,7 +74,7 @@ def search_settings(**changes: Any) -> dict[str, Any]:
 def searched(sweep: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The record of a search."""
     record = tmp_path_factory.mktemp("rates") / "b5.json"
-    search_rate(search_settings(), labels=LABELS, inputs=[inputs(sweep)], record=record)
+    search_rate(search_params(), labels=LABELS, inputs=[inputs(sweep)], record=record)
     return record
 
 
@@ -107,8 +107,8 @@ def test_an_interrupted_search_goes_on_with_the_trials_that_it_has(
     record = tmp_path / "b5.json"
     monkeypatch.setattr(module, "run_training", counted)
     with pytest.raises(KeyboardInterrupt):
-        search_rate(search_settings(), labels=LABELS, inputs=[inputs(sweep)], record=record)
-    search_rate(search_settings(), labels=LABELS, inputs=[inputs(sweep)], record=record)
+        search_rate(search_params(), labels=LABELS, inputs=[inputs(sweep)], record=record)
+    search_rate(search_params(), labels=LABELS, inputs=[inputs(sweep)], record=record)
     assert finished.count(CANDIDATES[0]) == 1
     again, before = read_record(record), read_record(searched)
     for trial in (*again["trials"], *before["trials"]):
@@ -124,7 +124,7 @@ def test_a_search_that_is_told_to_stop_tries_again(
         at_update(5, lambda: os.kill(os.getpid(), signal.SIGTERM), monkeypatch),
         pytest.raises(TryAgainError, match="the state is saved"),
     ):
-        search_rate(search_settings(), labels=LABELS, inputs=[inputs(sweep)], record=record)
+        search_rate(search_params(), labels=LABELS, inputs=[inputs(sweep)], record=record)
     assert not record.exists()
     assert list(tmp_path.glob(".b5/0.01/state.safetensors"))
 
@@ -139,23 +139,23 @@ def test_a_search_is_finished_where_its_state_can_not_be_removed(
 
     record = tmp_path / "b5.json"
     monkeypatch.setattr(os, "rmdir", not_empty)
-    search_rate(search_settings(), labels=LABELS, inputs=[inputs(sweep)], record=record)
+    search_rate(search_params(), labels=LABELS, inputs=[inputs(sweep)], record=record)
     assert read_record(record)["learning_rate"] == read_record(searched)["learning_rate"]
 
 
 @pytest.fixture(scope="module")
 def searched_twice(sweep: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The record of a search with two seeds."""
-    settings = search_settings()
-    trial = settings.pop("trial")
-    del settings["pair"]
-    settings |= {"extensions": 0, "trials": {f"es-en/{seed}": trial | {"seed": seed} for seed in (1, 2)}}
+    params = search_params()
+    trial = params.pop("trial")
+    del params["pair"]
+    params |= {"extensions": 0, "trials": {f"es-en/{seed}": trial | {"seed": seed} for seed in (1, 2)}}
     record = tmp_path_factory.mktemp("twice") / "b5.json"
-    search_rate(settings, labels=LABELS, inputs=[inputs(sweep)] * 2, record=record)
+    search_rate(params, labels=LABELS, inputs=[inputs(sweep)] * 2, record=record)
     return record
 
 
-def test_several_trials_of_a_rate_are_judged_by_their_mean(searched_twice: Path) -> None:
+def test_several_trials_of_a_rate_are_compared_by_their_mean(searched_twice: Path) -> None:
     record = read_record(searched_twice)
     assert schema_mistakes(record, "rate") == []
     assert [(trial["learning_rate"], trial["pair"], trial["seed"]) for trial in record["trials"]] == [

@@ -109,7 +109,7 @@ def test_a_rate_holds_for_its_class_alone(table: Path, labels: dict[str, str]) -
     assert needs_search(configured(table), Cell(**{**vars(CELL), **labels}))
 
 
-def test_a_table_without_the_search_is_as_good_as_none(tmp_path: Path) -> None:
+def test_a_table_without_the_search_changes_nothing(tmp_path: Path) -> None:
     write_rates([], tmp_path / "rates.csv")
 
     assert rate_of(configured(tmp_path / "rates.csv"), CELL) == rate_of(configured(None), CELL)
@@ -144,12 +144,12 @@ def test_one_pair_and_one_seed_are_the_same_search_however_they_are_written(
 
 def test_a_search_on_several_pairs_and_seeds_reads_the_text_of_each_trial_in_their_order() -> None:
     configuration = configured(None, SEVERAL)
-    settings = params_of("search_rate", configuration, *LABELS.values())
+    params = params_of("search_rate", configuration, *LABELS.values())
     inputs = rate_search_inputs(configuration, LABELS)
 
-    assert list(settings["trials"]) == ["es-en/0", "es-en/9", "de-en/0", "de-en/9"]
-    assert [trial["languages"]["source"] for trial in settings["trials"].values()] == ["es", "es", "de", "de"]
-    assert [trial["seed"] for trial in settings["trials"].values()] == [0, 9, 0, 9]
+    assert list(params["trials"]) == ["es-en/0", "es-en/9", "de-en/0", "de-en/9"]
+    assert [trial["languages"]["source"] for trial in params["trials"].values()] == ["es", "es", "de", "de"]
+    assert [trial["seed"] for trial in params["trials"].values()] == [0, 9, 0, 9]
     assert inputs.pop("base") == [base_file(configuration, "small")]
     assert {name: len(files) for name, files in inputs.items()} == dict.fromkeys(inputs, 4)
     trials = trial_cells(configuration, CELL)

@@ -1,4 +1,4 @@
-"""How a trainer ends in time: what it knows of its allocation, when it asks for another one, and what it loses."""
+"""Trainers that end in time: their allocation, their request for another one, and the updates that they lose."""
 
 import os
 import shutil
@@ -125,7 +125,7 @@ EARLY, LATE = JobTimes(NOON - 60, NOON + 600), JobTimes(NOON - 600, NOON + 60)
         ([MOVED, {"from_update": 9}], STUCK, "time", LATE, False),
     ],
 )
-def test_a_job_goes_on_where_it_comes_further_and_no_two_times_where_it_does_not(
+def test_a_job_is_requeued_after_progress_and_at_most_once_without(
     before: Sequence[dict[str, Any]], own: dict[str, Any], why: str, given: JobTimes, again: bool
 ) -> None:
     entries = [*before, own | {"started": STARTED, "why": why}]
@@ -164,13 +164,13 @@ def test_an_evaluation_is_interrupted_and_done_anew(
 ) -> None:
     real = loop._evaluate
 
-    def judge(task: Any, run: Any, *given: Any, **named: Any) -> float:
+    def evaluate(task: Any, run: Any, *given: Any, **named: Any) -> float:
         if run.step:
             signal.raise_signal(signal.SIGTERM)
         return real(task, run, *given, **named)
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "_evaluate", judge)
+        patch.setattr(loop, "_evaluate", evaluate)
         with pytest.raises(StoppedError, match=r"signal SIGTERM"):
             build(sweep, tmp_path, kind)
     (entry,) = read_attempts(tmp_path / "state")
@@ -180,7 +180,7 @@ def test_an_evaluation_is_interrupted_and_done_anew(
     assert entry["to_update"] == record.get("training", record)["dev_history"][1]["step"]
 
 
-def test_what_keeps_no_state_says_so_when_it_is_stopped(in_job: Callable) -> None:
+def test_a_step_without_a_state_says_so_when_it_is_stopped(in_job: Callable) -> None:
     said = r"decoding was stopped: signal SIGTERM; the next start begins anew"
     with pytest.raises(StoppedError, match=said), interruptible("decoding") as poll:
         signal.raise_signal(signal.SIGTERM)
@@ -198,14 +198,14 @@ def test_a_cell_that_was_finished_in_a_job_of_many_is_not_trained_again(
     expected, cell = uninterrupted("lora"), tmp_path / "cell"
     in_job()
 
-    def start_again(settings: dict[str, Any]) -> None:
+    def start_again(params: dict[str, Any]) -> None:
         """As Snakemake does, when the job of the cell is started again."""
         shutil.rmtree(cell / "tuned", ignore_errors=True)
         (cell / "train.json").unlink(missing_ok=True)
-        train_cell(sweep, cell, settings)
+        train_cell(sweep, cell, params)
 
-    settings = train_params("lora", learning_rate=0.1)
-    start_again(settings)
+    params = train_params("lora", learning_rate=0.1)
+    start_again(params)
     new_folder = result_cache.new_folder
 
     def disturbed(folder: Path) -> AbstractContextManager[Path]:
@@ -215,9 +215,9 @@ def test_a_cell_that_was_finished_in_a_job_of_many_is_not_trained_again(
     for putting_back in (new_folder, disturbed):
         monkeypatch.setattr(result_cache, "new_folder", putting_back)
         with at_update(0, lambda: pytest.fail("trained again"), monkeypatch):
-            start_again(settings)
+            start_again(params)
     assert sorted(path.name for path in (cell / "state").iterdir()) == [FOLDER]
-    for changed, variable in ((train_params("lora", learning_rate=0.2), "a run"), (settings, "another run")):
+    for changed, variable in ((train_params("lora", learning_rate=0.2), "a run"), (params, "another run")):
         trained: list[int] = []
         monkeypatch.setenv(RUN_VARIABLE, variable)
         with at_update(0, lambda trained=trained: trained.append(0), monkeypatch):

@@ -32,7 +32,7 @@ from support.model import (
     train_params,
 )
 from support.record import schema_mistakes
-from support.training import SETTINGS, run_command, trainer
+from support.training import PARAMS, run_command, trainer
 
 LENGTHS = np.random.default_rng(2).integers(3, 40, size=700)
 
@@ -78,7 +78,7 @@ def test_learning_rate_rises_and_falls_in_straight_lines() -> None:
 
 
 @pytest.mark.parametrize(("updates", "evaluations"), [(12, 3), (7, 3), (2, 8), (1, 1)])
-def test_dev_is_judged_before_and_after(updates: int, evaluations: int) -> None:
+def test_dev_is_evaluated_before_and_after(updates: int, evaluations: int) -> None:
     marks = evaluation_steps(updates, evaluations)
     assert {0, updates} <= marks <= set(range(updates + 1))
     assert len(marks) == min(updates, evaluations) + 1
@@ -99,7 +99,7 @@ def test_loss_and_gradient_in_place_are_those_of_cross_entropy(label_smoothing: 
     torch.testing.assert_close(found, gradient, rtol=1e-4, atol=1e-7)
 
 
-def test_a_label_out_of_all_reach_has_a_loss_that_is_a_number() -> None:
+def test_a_label_with_probability_zero_has_a_finite_loss() -> None:
     logits = torch.tensor([[0.0, 500.0]])
     assert 80 < cross_entropy_in_place(logits, torch.tensor([0]), label_smoothing=0.0, tokens=1) < 90
     assert logits.tolist() == [[-1.0, 1.0]]
@@ -107,10 +107,10 @@ def test_a_label_out_of_all_reach_has_a_loss_that_is_a_number() -> None:
 
 @pytest.mark.parametrize("kind", ["full", "adapter", "lora"])
 def test_an_update_follows_the_loss_of_every_label_and_of_no_padding(sweep: Path, kind: str) -> None:
-    settings = train_params(kind, clip_norm=1e9, dropout=0.0, label_smoothing=0.1)
-    job = prepare_training(settings, inputs(sweep))
+    params = train_params(kind, clip_norm=1e9, dropout=0.0, label_smoothing=0.1)
+    job = prepare_training(params, inputs(sweep))
     model = next(stage_models(job))
-    batch = batches(settings, job.inputs, [SPECIAL_TOKENS])
+    batch = batches(params, job.inputs, [SPECIAL_TOKENS])
     labels = batch(0)["labels"]
     assert int((labels == IGNORED).sum()) > 0
     trained = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
@@ -123,7 +123,7 @@ def test_an_update_follows_the_loss_of_every_label_and_of_no_padding(sweep: Path
     task = TrainingTask(model=model, batch=batch, evaluate=lambda poll: 0.0, identity="")
     found = _update(
         task,
-        plan_of(CellParams.of(settings), 1.0, stage=0),
+        plan_of(CellParams.of(params), 1.0, stage=0),
         torch.optim.SGD([{"params": trained.values(), "factor": 1.0}], lr=1.0),
         TrainingRun(),
     )
@@ -141,9 +141,9 @@ def test_an_update_follows_the_loss_of_every_label_and_of_no_padding(sweep: Path
 def test_divergence_is_a_result(
     sweep: Path, tmp_path: Path, capsys: Any, kind: str, rate: float, beam_size: int
 ) -> None:
-    settings = train_params(kind, learning_rate=rate, evaluations=UPDATES)
-    settings["search"]["beam_size"] = beam_size
-    assert run_command(trainer(sweep, tmp_path / "train.json", settings), capsys)[0] == 0
+    params = train_params(kind, learning_rate=rate, evaluations=UPDATES)
+    params["search"]["beam_size"] = beam_size
+    assert run_command(trainer(sweep, tmp_path / "train.json", params), capsys)[0] == 0
     record = read_record(tmp_path / "train.json")
     assert (record["status"], record["best_step"], record["stored_bytes"]) == ("diverged", None, 0)
     assert list((tmp_path / "tuned").iterdir()) == []
@@ -158,7 +158,7 @@ def test_divergence_is_a_result(
     assert read_record(tmp_path / "score.json")["test_sets"] == {}
 
 
-def test_harm_without_divergence_ends_with_the_base(sweep: Path, tmp_path: Path) -> None:
+def test_a_training_that_only_harms_ends_with_the_base_model(sweep: Path, tmp_path: Path) -> None:
     """The norms behind an adapter keep the loss finite at any rate: nothing explodes, and step 0 is the best."""
     record = read_record(train_cell(sweep, tmp_path, train_params("adapter", learning_rate=1e4)))
     assert (record["status"], record["best_step"], record["updates"]) == ("ok", 0, UPDATES)
@@ -193,9 +193,9 @@ def test_patience_stops_training_from_scratch(sweep: Path, tmp_path: Path) -> No
 def test_scratch_starts_from_the_seed_and_not_from_the_base(sweep: Path, tmp_path: Path) -> None:
     weights = []
     for seed in (1, 1, 2):
-        settings = train_params("scratch", learning_rate=1e-12) | {"seed": seed}
+        params = train_params("scratch", learning_rate=1e-12) | {"seed": seed}
         folder = tmp_path / str(len(weights))
-        train_cell(sweep, folder, settings)
+        train_cell(sweep, folder, params)
         weights.append(load_file(folder / "tuned/model.safetensors")["model.shared.weight"])
     base = load_file(sweep / "results/models/tiny/checkpoint/model.safetensors")["model.shared.weight"]
     assert torch.equal(weights[0], weights[1])
@@ -204,7 +204,7 @@ def test_scratch_starts_from_the_seed_and_not_from_the_base(sweep: Path, tmp_pat
 
 
 def test_another_seed_gives_another_result(sweep: Path, uninterrupted: Callable, tmp_path: Path) -> None:
-    train_cell(sweep, tmp_path, SETTINGS["adapter"] | {"seed": 2})
+    train_cell(sweep, tmp_path, PARAMS["adapter"] | {"seed": 2})
     name = "tuned/adapter_model.safetensors"
     assert files_of(tmp_path)[name] != uninterrupted("adapter")[name]
 
@@ -229,11 +229,11 @@ def test_whole_record_is_valid(sweep: Path, tmp_path: Path, kind: str) -> None:
     assert schema_mistakes(record, "train") == []
 
 
-def test_a_count_that_is_not_what_was_built_is_a_fault(
+def test_a_parameter_count_that_differs_from_the_built_model_is_an_error(
     sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = build_model.parameters
     monkeypatch.setattr(build_model, "parameters", lambda model: (real(model)[0], real(model)[1] + 1))
     with pytest.raises(AssertionError, match=r"counted \d+ trained of \d+ parameters, built \d+"):
-        train_cell(sweep, tmp_path, SETTINGS["lora"])
+        train_cell(sweep, tmp_path, PARAMS["lora"])
     assert not (tmp_path / "train.json").exists()

@@ -32,7 +32,7 @@ from support.model import (
 )
 from support.training import (
     ENVIRONMENT,
-    SETTINGS,
+    PARAMS,
     STAGED,
     at_update,
     build,
@@ -43,7 +43,7 @@ from support.training import (
 from support.waiting import LONG, SOON, wait_for
 
 
-@pytest.mark.parametrize("kind", SETTINGS)
+@pytest.mark.parametrize("kind", PARAMS)
 def test_resumed_run_ends_with_the_same_bytes(
     sweep: Path, uninterrupted: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
@@ -91,7 +91,7 @@ def test_time_budget_stops_at_an_update_and_the_next_start_goes_on(
     assert results(tmp_path) == uninterrupted("lora")
 
 
-def test_state_of_other_settings_is_discarded_with_a_message(
+def test_state_of_other_params_is_discarded_with_a_message(
     sweep: Path, uninterrupted: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     other = train_params("adapter", learning_rate=0.05)
@@ -111,7 +111,7 @@ def test_state_of_other_inputs_is_discarded(
     folder = tmp_path / "cell"
     other = replace(inputs(sweep), subset=fewer)
     with at_update(5, lambda: signal.raise_signal(signal.SIGTERM), monkeypatch), pytest.raises(TryAgainError):
-        finetune(SETTINGS["adapter"], cell("adapter"), inputs=other, record=folder / "train.json")
+        finetune(PARAMS["adapter"], cell("adapter"), inputs=other, record=folder / "train.json")
     build(sweep, folder, "adapter")
     assert results(folder) == uninterrupted("adapter")
     assert read_record(folder / "train.json")["starts"] == 1
@@ -123,7 +123,7 @@ def test_a_base_model_that_is_not_the_recorded_one_is_refused(sweep: Path, tmp_p
     write_record(changed, record | {"sha256": dict.fromkeys(record["sha256"], "0" * 64)})
     with pytest.raises(UserError, match=r"is not the file that .*base\.json says was made"):
         finetune(
-            SETTINGS["lora"],
+            PARAMS["lora"],
             cell("lora"),
             inputs=replace(inputs(sweep), base=changed),
             record=tmp_path / "train.json",
@@ -142,7 +142,7 @@ def test_killed_parent_takes_its_trainer_with_it_and_the_state_is_whole(
     sweep: Path, tmp_path: Path, uninterrupted: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The trainer is killed while it saves after every update; what it left is resumed to the same bytes."""
-    long = json.loads(canonical(SETTINGS["lora"]))
+    long = json.loads(canonical(PARAMS["lora"]))
     long["optimisation"] |= {"updates": 3000}
     arguments = [sys.executable, "-m", "mtpeft", *trainer(sweep, tmp_path / "killed/train.json", long)]
     start = f"import subprocess, time; print(subprocess.Popen({arguments!r}).pid, flush=True); time.sleep({LONG})"
@@ -179,7 +179,7 @@ def _step(state: Path) -> int:
 @pytest.mark.usefixtures("own_life")
 def test_second_trainer_of_a_cell_waits_its_turn(sweep: Path, tmp_path: Path, capsys: Any) -> None:
     (tmp_path / "state").mkdir()
-    arguments = trainer(sweep, tmp_path / "train.json", SETTINGS["lora"])
+    arguments = trainer(sweep, tmp_path / "train.json", PARAMS["lora"])
     with open(tmp_path / "state/lock", "a") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         code, said = run_command(arguments, capsys)
@@ -197,7 +197,7 @@ def test_a_file_system_without_locks_is_refused(
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
 
     monkeypatch.setattr(fcntl, "flock", no_locks)
-    code, said = run_command(trainer(sweep, tmp_path / "train.json", SETTINGS["lora"]), capsys)
+    code, said = run_command(trainer(sweep, tmp_path / "train.json", PARAMS["lora"]), capsys)
     assert code == 2
     assert f"The file system of {tmp_path}/state has no locks (Function not implemented)" in said
 
@@ -218,7 +218,7 @@ def no_room(size: int) -> Iterator[None]:
 def test_full_disk_keeps_the_last_state_and_goes_on_when_there_is_room(
     sweep: Path, uninterrupted: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any, kind: str
 ) -> None:
-    arguments = trainer(sweep, tmp_path / "train.json", SETTINGS[kind])
+    arguments = trainer(sweep, tmp_path / "train.json", PARAMS[kind])
     with at_update(5, lambda: signal.raise_signal(signal.SIGTERM), monkeypatch):
         assert run_command(arguments, capsys)[0] == os.EX_TEMPFAIL
     state = files_of(tmp_path / "state")[CHECKPOINT_FILE]
@@ -238,7 +238,7 @@ def test_full_disk_keeps_the_last_state_and_goes_on_when_there_is_room(
 def test_full_disk_at_the_very_end_costs_no_training(
     sweep: Path, uninterrupted: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
-    arguments = trainer(sweep, tmp_path / "train.json", SETTINGS["full"])
+    arguments = trainer(sweep, tmp_path / "train.json", PARAMS["full"])
     real = finetuning.save_tuned
 
     def save_without_room(*given: Any, **named: Any) -> Path:

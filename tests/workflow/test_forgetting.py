@@ -1,4 +1,4 @@
-"""What tuning costs on other pairs: which cells are scored there, from what, and how it is told."""
+"""The cost of tuning on other pairs: the cells that are scored there, their inputs, tables and figure."""
 
 import csv
 from collections.abc import Callable
@@ -82,7 +82,7 @@ def test_the_untouched_model_is_a_cell_on_all_pairs() -> None:
     }
 
 
-def test_what_was_not_tuned_is_scored_nowhere_else() -> None:
+def test_cells_without_tuning_are_not_scored_on_other_pairs() -> None:
     found = placed_study_others(mine(methods=["none", "scratch", "retrieval"]), "mine")
     assert found == []
     for cell in (untouched("small", "pt-en"), Cell(ANY, "pt-en", "n1600", "retrieval", ANY, ANY)):
@@ -285,7 +285,7 @@ CODE = {"corpora": {"interface": {"wheels": {"django": {"languages": {"de": "de_
     ],
     ids=["other test text", "own test text", "learning rate", "trained anew", "cleaning of the other text"],
 )
-def test_scores_on_other_pairs_hold_with_the_text_of_these_and_the_training_of_the_cell(
+def test_scores_on_other_pairs_are_current_with_the_text_of_these_and_the_training_of_the_cell(
     change: Callable[[], None], overlay: dict[str, object], stale: list[OnPair], configuration: Configuration
 ) -> None:
     change()

@@ -91,7 +91,7 @@ def configuration(grouped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     return load([write_study(Path(), {"studies": STUDIES})])
 
 
-def test_a_group_is_one_cell_to_those_who_count(configuration: Configuration) -> None:
+def test_a_group_is_counted_as_one_cell(configuration: Configuration) -> None:
     assert [line.split()[1:] for line in cells_table(configuration).splitlines() if "together" in line] == [
         ["2", "1", "2"]
     ]
@@ -121,7 +121,7 @@ def append(file: str) -> Callable[[], None]:
     ],
     ids=["temperature", "size", "subset of one pair", "test text of one pair"],
 )
-def test_a_group_holds_while_all_its_pairs_do(
+def test_a_group_is_current_while_all_its_pairs_are(
     change: Callable[[], None], overlay: dict[str, object], holds: list[str], configuration: Configuration
 ) -> None:
     assert is_finished(configuration, FULL)

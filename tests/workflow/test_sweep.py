@@ -274,7 +274,7 @@ def test_translate_with_a_trained_cell(finished: Path) -> None:
 
 
 def test_parsing_loads_no_torch(tmp_path: Path) -> None:
-    """What a job of a cluster does before its work: parse the Snakefile, in a Python that can't load the libraries."""
+    """A job of a cluster parses the Snakefile before its work; here in a Python that can't load the libraries."""
     for module in ("torch", "transformers", "peft", "matplotlib", "scipy"):
         (tmp_path / f"{module}.py").write_text("raise ImportError('loaded at parse time')\n")
     done = subprocess.run(

@@ -11,7 +11,7 @@ from mtpeft.methods.base_adapter import AdapterConfig, WrapperLayer, WrappingAda
 
 @dataclass
 class BlockGatesConfig(AdapterConfig):
-    """Which modules have a gate."""
+    """The configuration of peft that names the modules with a gate."""
 
     adapter_type = "BLOCK_GATES"
 
@@ -31,7 +31,7 @@ class GatedLayer(WrapperLayer):
         self.gates_factor[adapter_name] = nn.Parameter(torch.ones(1, device=device))
 
     def forward(self, *args: Any, **kwargs: Any) -> torch.Tensor:
-        """What the module computes, multiplied by its gates."""
+        """Compute the module's output, multiplied by its gates."""
         output = self.base_layer(*args, **kwargs)
         if self.disable_adapters:
             return output

@@ -29,7 +29,7 @@ class EditSimilarity(Section):
 
 
 def score_params(section: EditSimilarity) -> dict[str, Any]:
-    """What the scores depend on besides the text."""
+    """Params besides the text on which the scores depend."""
     return {"case": section.case}
 
 

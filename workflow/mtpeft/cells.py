@@ -1,7 +1,7 @@
 """A cell is one fine-tuning run; its six labels are its identity and its row in the tables.
 
 Its folder bears these labels and a digest of what they stand for: two studies may have the same labels for different
-text, models or settings, and each finds its own results beside those of the other.
+text, models or params, and each finds its own results beside those of the other.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ ANY = "any"
 ALL = "all"
 """Budget label of methods that train every parameter."""
 NATIVE = "native"
-"""Budget label of methods whose size is a point."""
+"""Budget label of methods of one size."""
 RESERVED = (ANY, ALL, NATIVE)
 FIXED = "fixed"
 """Label of the draw of sentence pairs that all seeds share: the first rows of the training text."""
@@ -32,13 +32,13 @@ LONGEST_LABEL = 64
 CELLS_FOLDER = Path("results/cells")
 DIGEST_DIGITS = 8
 DIGEST_PATTERN = rf"-[0-9a-f]{{{DIGEST_DIGITS}}}"
-"""How the name of a folder or file ends that bears a digest after its label."""
+"""The end of the name of a folder or file that has a digest after its label."""
 JOIN = "+"
 """Joins labels of pairs to that of a group, which one cell trains on. No pair of the catalogue has it in its label, so
 that a label means the same wherever it is read, with the configuration or without.
 """
 OTHERS_FOLDER = "others"
-"""Where a cell keeps what belongs to the test sets of other pairs than its own, and a group to those of its members."""
+"""Subfolder of a cell for results on other pairs than its own, and of a group for results on each of its pairs."""
 
 
 VERSION = "step_version"
@@ -77,12 +77,12 @@ def members_of(label: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True, order=True)
 class Cell:
-    """Labels of one run, in the order of the folders: never numbers or settings, which live in the catalogues.
+    """Labels of one run, in the order of the folders; the numbers and options that they stand for are in catalogues.
 
     Attributes:
         digest: of what the labels stand for in a configuration, by which the folder is told from that of a cell of
             another study with the same labels; empty for a cell that belongs to no configuration.
-        elsewhere: digests of the text of other pairs that the configuration scores its cells on.
+        elsewhere: digests of the text of other pairs that the configuration scores its cells on, by pair.
         scored_with: digests of how metrics that have a step of their own score it, by metric.
     """
 
@@ -113,7 +113,7 @@ class Cell:
 
     @property
     def folder(self) -> Path:
-        """Where the cell's files lie, relative to the working directory."""
+        """Folder of the cell's files, relative to the working directory."""
         return CELLS_FOLDER / name_of(self.path, self.digest)
 
     @property
@@ -186,13 +186,13 @@ class OnPair(NamedTuple):
 
     @property
     def folder(self) -> Path:
-        """Where the hypotheses and their records lie; what the pairs of a group are is in the digest of the cell."""
+        """Folder of the hypotheses and their records; the cell's digest identifies the pairs of a group."""
         if self.pair == self.cell.pair:
             return self.cell.folder
         return self.cell.folder / OTHERS_FOLDER / name_of(self.pair, self.cell.elsewhere_of(self.pair))
 
     def metric_record(self, metric: str) -> Path:
-        """Record of a metric that has a step of its own; the digest tells its models and settings apart."""
+        """Record of a metric that has a step of its own; its digest depends on the metric's model and params."""
         return self.folder / f"{name_of(metric, self.cell.scored_with.get(metric, ''))}.json"
 
 
@@ -235,14 +235,14 @@ def unfold(
 
 
 def cells_as_params(cells: Iterable[Cell]) -> dict[str, Any]:
-    """What a step is told of the cells that it reads: their blocks, and digests of metrics with own steps."""
+    """Params for the cells that a step reads: their blocks, and digests of metrics with a step of their own."""
     found = list(cells)
     scored_with = dict(found[0].scored_with) if found else {}
     return {"cells": cell_blocks(found)} | ({"scored_with": scored_with} if scored_with else {})
 
 
 def cells_in_params(params: Mapping[str, Any]) -> list[Cell]:
-    """The cells that a step was told."""
+    """The cells in the params of a step."""
     return unfold(params["cells"], scored_with=params.get("scored_with", NOWHERE))
 
 

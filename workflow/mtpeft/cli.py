@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _refuse_unreadable(given.arguments)
         sys.exit(_run_in_fork_or_here(given))
     except (UserError, TryAgainError) as error:
-        # What makes all processes of a step stop is said by one; what one of them lacks, by itself.
+        # One process reports a reason that stops all of them; each reports an error of its own.
         said_once = isinstance(error, (UserError, StoppedError))
         for line in str(error).splitlines() if prints() or not said_once else ():
             print(f"mtpeft: {line}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""What all rules share: the checked configuration, and params and inputs of steps as functions of wildcards.
+"""Glue that all rules share: the checked configuration, and params and inputs of steps as functions of wildcards.
 
 Every function here is glue of a line or two; the logic is in the package, which never imports Snakemake. Nothing
 heavy is imported, since every job of a cluster parses this file again.
@@ -35,7 +35,7 @@ from mtpeft.steps.command import as_options, params_argument
 from mtpeft.steps.step import STEPS, flat
 
 try:
-    # A sweep has read the files before; Snakemake has read those that it was given, but takes what it can't understand.
+    # Check the files as a sweep does; Snakemake accepts YAML that it misreads.
     if compat.is_main_process(workflow) and folder_lock.LOCK_VARIABLE not in os.environ:
         for file in compat.given_config_files(workflow):
             read_yaml(file)
@@ -51,14 +51,14 @@ if compat.is_main_process(workflow) and (refusal := folder_lock.why_not_free()):
 PLACES = cells_of_studies.places(CONFIGURATION)
 # In the folders of cells, pairs have their label alone.
 PAIR, PAIR_OR_GROUP = paths.any_of(CONFIGURATION.pairs), groups_pattern(CONFIGURATION)
-# Tables, figures and findings of these configuration files, and the logs of what makes them.
+# The folder of tables, figures and findings of these configuration files, and the name in the paths of their logs.
 RESULTS, STUDY_FILE = cells_of_studies.results_folder(CONFIGURATION), CONFIGURATION.study_file
 
 
 def of_labels(function):
     """The function of the labels in the wildcards, without the digests in names of folders.
 
-    It says at once what it takes: Snakemake asks twice at each call, and else looks for it anew.
+    The signature is declared, since Snakemake inspects it at every call.
     """
 
     def of_wildcards(wildcards):
@@ -87,26 +87,26 @@ def options_of(step, labels=dict):
 ON_OTHER = partial(paths.on_other, CONFIGURATION)
 ALL_CELLS = lambda labels: {"study": EFFICIENCY}
 
-# Its version is among the params of cells: an environment in the place of an older one makes nothing stale.
+# Ancient, since the version of the environment is among the params of cells: making it again reruns nothing.
 ENVIRONMENT_OF_METRIC = ancient(of_labels(lambda labels: install_metric.record(labels["metric"])))
 
 
 def in_order(step):
-    """Priority function: when a step of a cell, or of a search for a learning rate, has its turn."""
+    """Priority function of a step of a cell, or of a search for a learning rate."""
     return of_labels(lambda labels: cells_of_studies.priority(PLACES, step, labels))
 
 
 def of_model(function):
-    """Function of the wildcards; where all models have the same, that, so that Snakemake need not ask for each job."""
+    """Function of the wildcards, or a constant if all models agree, so that Snakemake need not call it for each job."""
     found = {function(CONFIGURATION, label) for label in CONFIGURATION.models}
     return found.pop() if len(found) == 1 else of_labels(lambda labels: function(CONFIGURATION, labels["model"]))
 
 
-# Threads are a setting of the model, so Snakemake follows it and not the reverse; processes that train together have so
-# many each.
+# Threads are a key of the model in the configuration, since results depend on them. Of the processes that train
+# together, each has so many.
 THREADS = of_model(base_models.threads)
 TRAINING_THREADS = of_model(base_models.training_threads)
-# These are resources, since no result depends on them, as on `params`.
+# Resources, not params: they do not change results.
 CELLS_PER_GPU = of_model(base_models.cells_per_gpu)
 PROCESSES, MICRO_BATCH_TOKENS, SHARDED = (
     of_model(partial(base_models.execution, key=key)) for key in ("gpus", "micro_batch_tokens", "sharded")

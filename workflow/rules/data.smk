@@ -96,7 +96,7 @@ rule clean_pair:
 
 
 rule split_corpus:
-    """Choose the dev, test and tuning sentences of a corpus, the same for every language."""
+    """Choose the dev, test and fine-tuning sentences of a corpus, the same for every language."""
     input:
         inputs_of("split_corpus"),
     output:
@@ -202,7 +202,7 @@ use rule choose_subset as choose_subset_at_most with:
 
 
 rule measure_similarity:
-    """How much the test sentences of a pair resemble what the cells of the findings have read."""
+    """Measure how similar a pair's test sentences are to the training text of the cells of the findings."""
     input:
         inputs_of("measure_similarity"),
     output:

@@ -1,6 +1,7 @@
 """Learning rates: one job per model, size, method and budget whose rate is searched for and is in no table yet.
 
-Needs: results/models/<model>/base.json, token arrays and subsets of the tuning pairs. The test set is no input.
+Needs: results/models/<model>/base.json, token arrays and subsets of the pairs of `rate_search`. The test set is no
+input.
 Makes: results/rates/<model>/<size>/<method>/<budget>-<digest>.json with all trials; rates.csv of all searches in
 results/<study file>/.
 """

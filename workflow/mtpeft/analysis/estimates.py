@@ -16,7 +16,7 @@ class Estimate:
 
     `sentence_variance` and `seed_variance` are those of the effect, from the choice of the test sentences and of the
     seeds. With one seed the latter can't be known and is 0. `over_sentences` are the values of resampled sentences
-    alone, without the chance of the seeds: shape [resamples].
+    alone, without the term for the seeds: shape [resamples].
     """
 
     effect: float
@@ -39,13 +39,13 @@ def matched_seeds(systems: Sequence[Scored]) -> tuple[str, ...]:
 def contrast(terms: Sequence[Term], *, sentences: int, stream: str) -> Estimate:
     """The sum of coefficient times mean score over the matched seeds, and its uncertainty.
 
-    Sentences are resampled, the same for all terms. Seeds are not drawn with replacement: with n of them, that gives
-    (n - 1) / n of their variance, ignores the long tails that so few values have, and counts the chance of single
-    sentences twice, since it is in the differences between seeds as well (Owen 2007, "The pigeonhole bootstrap").
-    Instead, Student's t with n - 1 degrees of freedom is added, times the standard error over the matched seeds, less
-    the part of it that the resampled sentences explain. In simulations of 600 studies with two to
-    five seeds, the share of 95 % percentile intervals that hold the truth was 0.93 to 0.97 whether sentences, seeds or
-    both mattered; drawing seeds with replacement had 0.75 to 0.995.
+    Test sentences are resampled, the same for all terms. Seeds are not bootstrapped: a bootstrap of n seeds
+    underestimates their variance by the factor (n - 1) / n, ignores the long tails of so few values, and counts the
+    noise of sentences twice, since it is in the differences between seeds as well (Owen 2007, "The pigeonhole
+    bootstrap"). Instead a term with Student's t and n - 1 degrees of freedom is added. Its variance is that of the mean
+    over the matched seeds, less what the resampled sentences explain. Coverage of 95 % percentile intervals in 600
+    simulated studies with two to five seeds: 0.93 to 0.97, whether sentences, seeds or both mattered; with bootstrapped
+    seeds 0.75 to 0.995.
 
     Args:
         terms: coefficient and scores of each system.
@@ -110,11 +110,11 @@ def pooled(estimates: Sequence[Estimate]) -> Estimate:
 def mean_over_languages(estimates: Sequence[Estimate], *, stream: str) -> Estimate:
     """The mean effect over languages, where each of them is a draw from all languages: a random effect.
 
-    It has the form of `contrast` with languages in the place of seeds. Resampled sentences, the same for translations
-    of one test set, bring the variance of the sentences. Student's t with one degree of freedom less than there are
-    languages brings that of the languages, times the standard error over the languages less the part that the
-    sentences explain. Seeds need no part of their own: each language has seeds of its own, so their variance is in the
-    differences between languages already. The `seeds` and `seed_variance` that are returned are those of languages.
+    It is computed as in `contrast`, with languages in the place of seeds. Resampled sentences, the same for
+    translations of one test set, give the variance from the sentences. A term with Student's t over the languages gives
+    the variance from the languages that the sentences don't explain. Seeds need no term: each language has seeds of its
+    own, so their variance is in the differences between languages already. The `seeds` and `seed_variance` that are
+    returned are those of languages.
 
     Args:
         estimates: one per language; the two directions of a language are pooled before.

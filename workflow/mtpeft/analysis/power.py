@@ -1,4 +1,4 @@
-"""Power analysis: how many test sentences or seeds would decide what is undecided, in four of five repetitions."""
+"""Power analysis: numbers of test sentences and seeds that would decide an undecided test in 80 % of repetitions."""
 
 import math
 from dataclasses import dataclass
@@ -23,10 +23,10 @@ class SampleSizes:
 def sizes_that_decide(estimate: Estimate, *, gap: float, alpha: float) -> SampleSizes | None:
     """Fewest sentences, seeds or both with which an effect `gap` away from a bound would be shown to be so.
 
-    The effect is taken as it is. What it must be away from the bound is its standard error times the sum of the
-    quantiles of level and power; squared, that is a part of the sentences, which falls with their number, and one of
-    the seeds, which falls with theirs and with Student's t. Where one of them takes at most half of what is allowed,
-    the other one alone is raised; else both are, each to its half.
+    The effect is taken as it is. The detectable distance is its standard error times the sum of the quantiles of level
+    and power. Its square is the sum of a sentence term, which falls as 1/n, and a seed term, which falls as 1/n and
+    with the quantiles of Student's t. The sum must come down to the squared gap. If one term is at most half of that,
+    only the other sample is enlarged; else both are, until each term is at most half of it.
 
     Args:
         estimate: the undecided effect.
@@ -53,7 +53,7 @@ def sizes_that_decide(estimate: Estimate, *, gap: float, alpha: float) -> Sample
 
 
 def _reach(estimate: Estimate, seeds: int, alpha: float) -> float:
-    """The part of the seeds in the squared distance, with that many of them."""
+    """The seed term of the squared detectable distance, with this number of seeds."""
     if not estimate.seed_variance:
         return 0.0
     quantiles = stats.t.isf(alpha, seeds - 1) + stats.t.ppf(POWER, seeds - 1)

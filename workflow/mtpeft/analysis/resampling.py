@@ -1,7 +1,7 @@
-"""Resample the test sentences of several systems together (Koehn 2004, "Statistical significance tests for MT").
+"""Paired bootstrap resampling of test sentences (Koehn 2004, "Statistical significance tests for MT").
 
-Every draw is a vector of weights, which say how often each sentence stands in the resampled test set, so that all
-resampled test sets of a system are one product of matrices.
+All systems share the draws. Every draw is a vector of weights, which count how often each sentence is in the resampled
+test set, so the scores of a system on all resampled test sets need one product of matrices.
 """
 
 import zlib
@@ -40,7 +40,7 @@ class Scored:
 
 @lru_cache(maxsize=4)
 def sentence_weights(sentences: int, resamples: int = RESAMPLES) -> np.ndarray:
-    """How often each sentence is drawn: shape [resamples, sentences].
+    """Counts of how often each sentence is drawn: shape [resamples, sentences].
 
     The draws depend on the number of sentences alone: all systems that are measured on one test set share them, and
     so do translations of one test set, sentence by sentence. More resamples begin with the same ones as fewer.

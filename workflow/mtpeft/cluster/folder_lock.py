@@ -1,12 +1,11 @@
 """The lock of a results folder: one sweep or one Snakemake works in it at a time, on whatever machine.
 
-A kernel lock (`flock`) tells for certain whether a holder on this machine lives. On another machine, where a shared
-file system may have no such locks, the age of the record tells: its holder refreshes it for as long as it lives.
+A kernel lock (`flock`) shows for certain whether a holder on this machine lives. A shared file system may have no such
+locks, so for a holder on another machine the age of the record is used: the holder refreshes it as long as it lives.
 
-The library filelock has neither in one. Its kernel lock truncates the file, which is our record; its `SoftFileLease`
-has a heartbeat, and makes everybody wait for the whole silence of a holder that was killed on this machine as well as
-elsewhere. Neither says who held the folder last and whether jobs on a cluster were left behind, so we would keep a
-record beside it, and importing it takes half as long as `mtpeft --help` may.
+We do not use the library filelock. Its kernel lock truncates the file, which is our record, and its `SoftFileLease`
+waits for the full timeout even if the holder was killed on this machine. Neither records who held the folder last and
+whether jobs on a cluster were left behind, and importing it takes half of the time that `mtpeft --help` may take.
 """
 
 import atexit
@@ -40,7 +39,7 @@ UNRECOVERED = (
 
 @dataclass(frozen=True)
 class Holder:
-    """Who holds the lock, or held it last, and whether its jobs on a cluster may run on without it.
+    """The holder of the lock, or the last one, with whether its jobs on a cluster may run on without it.
 
     Attributes:
         pid: its process.
@@ -167,7 +166,7 @@ def read_holder() -> Holder | None:
 
 
 def why_not_free() -> str:
-    """Why Snakemake can't be started directly in this folder now, in a sentence; empty where it can."""
+    """Say why Snakemake can't be started directly in this folder now; empty where it can."""
     holder = None if LOCK_VARIABLE in os.environ else read_holder()
     if holder is None:
         return ""

@@ -1,4 +1,4 @@
-"""Which GPUs the steps of this machine may use, without torch, and the locks that share them among steps.
+"""The GPUs that steps may use on this machine, found without torch, and the locks that share them among steps.
 
 A GPU is a slot: a step takes as many as it needs before CUDA starts, and they are free again when the step has ended,
 however it ended. The locks are the kernel's own (`flock`): the library filelock truncates the files that it locks, and

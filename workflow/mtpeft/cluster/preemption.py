@@ -32,7 +32,7 @@ SignalHandler = Callable[[int, FrameType | None], None] | signal.Handlers
 
 @dataclass(frozen=True)
 class StopReason:
-    """Why to stop.
+    """A reason to stop.
 
     Attributes:
         kind: a word or two for the attempt log.
@@ -97,7 +97,7 @@ class PreemptionHandler:
             raise TimeToStopError(reason)
 
     def reason_to_stop(self) -> StopReason | None:
-        """Why to stop, or None while the work may go on."""
+        """Return the reason to stop, or None while the work may go on."""
         if self.signalled:
             return StopReason(f"signal {self.signalled.removeprefix('SIG')}", f"signal {self.signalled}")
         if self.elapsed() > self.time_budget:

@@ -24,9 +24,9 @@ SUBMITTED_VARIABLE = "MTPEFT_SUBMITTED"
 RUN_VARIABLE = "MTPEFT_RUN"
 """Names the run of Snakemake on its login node to all steps that it has submitted."""
 STEP_ANSWER_SECONDS = 30
-"""How long a step waits for an answer; without one it goes on as if there were no SLURM."""
+"""Longest wait of a step for an answer; without an answer it goes on as if there were no SLURM."""
 ANSWER_SECONDS = 60
-"""How long a person waits for an answer before SLURM is said to be away."""
+"""Longest wait of a command for an answer; without an answer it ends with an error."""
 WAITING = "PENDING"
 FIELDS = "%i|%T|%L|%V|%j|%k|%Z"
 """Id, state, time left, time of submission, name, comment and work folder, which alone may hold a `|`."""
@@ -36,7 +36,7 @@ FIELDS = "%i|%T|%L|%V|%j|%k|%Z"
 
 @dataclass(frozen=True)
 class JobTimes:
-    """When a job was started and when SLURM will end it, in seconds since 1970."""
+    """Start of a job and the time at which SLURM will end it, in seconds since 1970."""
 
     start: float = -inf
     end: float = inf
@@ -83,7 +83,7 @@ def _may_be_requeued(shown: str) -> bool:
 
 
 def _answer_or_none(command: Sequence[str]) -> str | None:
-    """What a command of SLURM prints, with times as seconds since 1970, or None where it fails."""
+    """Return the output of a command of SLURM, with times as seconds since 1970, or None where it fails."""
     environment = os.environ | {"SLURM_TIME_FORMAT": "%s"}
     try:
         return _run(command, timeout=STEP_ANSWER_SECONDS, environment=environment)
@@ -158,7 +158,7 @@ def cancel(jobs: Iterable[SlurmJob]) -> None:
 
 
 def _answer(command: Sequence[str]) -> str:
-    """What a command of SLURM prints.
+    """Return the output of a command of SLURM.
 
     Raises:
         UserError: it fails, or does not answer in time.
@@ -192,7 +192,7 @@ SUBMISSION_ERROR = re.compile(
 """An error message of Snakemake's plugin for SLURM about one job, or about an array of jobs."""
 SBATCH_PREFIX = re.compile(r"^\s*sbatch: (?:error: )?", flags=re.MULTILINE)
 LASTING = re.compile(r"invalid|not permitted|not available|violates|exceeds|unrecognized", flags=re.IGNORECASE)
-"""What SLURM says where asking again is of no use."""
+"""Words in messages of SLURM after which another try is useless."""
 
 
 def submission_errors(messages: Iterable[str]) -> list[str]:
@@ -211,6 +211,6 @@ def is_mistake(errors: Iterable[str]) -> bool:
 
 
 def _on_one_line(said: str) -> str:
-    """What sbatch has printed, without its own name at the beginning of each line."""
+    """Join the lines that sbatch has printed, without its own name at the beginning of each."""
     lines = SBATCH_PREFIX.sub("", said.strip().removesuffix(".").strip("'")).splitlines()
     return "; ".join(line.strip().removesuffix(".") for line in lines if line.strip())

@@ -38,7 +38,7 @@ MOST = 4
 
 
 class CleaningOptions(Section):
-    """How training text is cleaned. Empty keys have the value that is usual for the kind of text: UI strings are full
+    """Options of cleaning training text. Empty keys have the usual value for the kind of text: UI strings are full
     of markup and labels, while the text of files and datasets is taken for prose, which is not changed.
     """
 
@@ -72,8 +72,8 @@ class CleaningOptions(Section):
     )
     duplicates: Literal["sentences", "pairs", "keep"] | None = Field(
         default=None,
-        description="What stays of text that stands several times: one pair of each sentence of the language written "
-        "in, one of equal pairs, or all. Empty: sentences for wheels, pairs for prose.",
+        description="How repeated text is reduced: to one pair per sentence in the language of `written_in`, to one "
+        "per identical pair, or not at all. Empty: sentences for wheels, pairs for prose.",
     )
     script: Share | None = Field(
         default=None,
@@ -86,14 +86,14 @@ class CleaningOptions(Section):
 
 
 class Split(Section):
-    """How many sentences are set aside; the same ones for every language."""
+    """Numbers and kinds of sentences that are set aside, the same ones for every language."""
 
     present_in: list[Language] = Field(
         default=[],
-        description="Dev, test and fine-tuning sentences of a corpus of wheels or datasets exist in all of these; "
-        "adding a pair in another language changes none of them. Empty, or where datasets give dev or test: in the "
-        "languages of all pairs of the corpus. A corpus of files takes those of its first pair, or of all if it gives "
-        "dev or test.",
+        description="Languages in which every dev, test and fine-tuning sentence of a corpus of wheels or datasets "
+        "must exist; adding a pair in another language then changes no split. Empty, or where datasets give dev or "
+        "test: the languages of all pairs of the corpus. A corpus of files takes the languages of its first pair, or "
+        "of all pairs if it gives dev or test.",
     )
     dev: PositiveInt = Field(default=300, description="Sentences on which checkpoints are chosen.")
     test: PositiveInt = Field(default=1000, description="Sentences that only decoding and scoring see.")
@@ -120,7 +120,8 @@ class Corpus(Section):
         default={}, description="Further test sets by name, taken as they are; cells are scored on all of them."
     )
     written_in: Language | None = Field(
-        default=None, description="Language that the text was written in; sentences are told apart by it."
+        default=None,
+        description="Language that the text was written in. Sentences are identified by their text in this language.",
     )
     clean: CleaningOptions = CleaningOptions()
     split: Split = Split()
@@ -142,7 +143,7 @@ class Corpus(Section):
 
     @property
     def original_language(self) -> str:
-        """The language by which sentences are told apart; empty where the entry does not say it."""
+        """The language in which sentences are identified by their text; empty where the entry does not say it."""
         return self.written_in or (self.languages or [""])[0]
 
     @property

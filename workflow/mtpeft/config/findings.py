@@ -71,12 +71,12 @@ class FindingOnPairs(Finding):
 
 
 def nothing_lacking(configuration: "Configuration", finding: Any) -> Iterator[str]:
-    """What a study lacks for a claim that needs no more than its labels: nothing."""
+    """Default: the study lacks nothing."""
     yield from ()
 
 
 def nothing_compared(finding: Any) -> list[tuple[str, str]]:
-    """Labels that a claim compares with each other where it compares with full fine-tuning alone: none."""
+    """Default: the claim compares no labels with each other, only with full fine-tuning."""
     return []
 
 

@@ -36,7 +36,7 @@ WANTED = {
     "literal_error": "{expected}",
     "two_forms": "either 'search' or rates by size, and leave the other empty (~)",
 }
-"""What to write instead, by the type of pydantic's error."""
+"""Words for values that are valid, by the type of pydantic's error."""
 KEY = "[key]"
 """Part of the location that pydantic gives for an error in a key of a mapping."""
 LONGEST_SHOWN = 80

@@ -1,1 +1,1 @@
-"""What every part of the package builds on: errors, files, records, checksums, languages, provenance."""
+"""The foundations of every part of the package: errors, files, records, checksums, languages, provenance."""

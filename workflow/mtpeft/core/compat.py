@@ -107,7 +107,7 @@ Public way: the setting `slurm-jobname-prefix` alone, which a profile may leave 
 Seen with snakemake-executor-plugin-slurm 2.8.0.
 """
 SLURM_COMMENT = "rule_"
-"""What the comment of a SLURM job of Snakemake begins with; its rule follows. Why and public way: as `SLURM_JOB_NAME`.
+"""Prefix of the comment of a SLURM job of Snakemake; its rule follows. Why and public way: as `SLURM_JOB_NAME`.
 
 Seen with snakemake-executor-plugin-slurm 2.8.0.
 """
@@ -153,7 +153,7 @@ def cuda_is_lost_by_fork() -> bool:
 
 
 def launcher_arguments(arguments: Sequence[str]) -> "Namespace":
-    """What `accelerate launch` makes of its command line.
+    """Parse the command line of `accelerate launch`.
 
     Why: it is called within this process, so that the ranks are children of the step and get its signals.
     Public way: the command `accelerate launch`, which would put one more process between the step and its ranks.

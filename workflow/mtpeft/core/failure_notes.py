@@ -12,7 +12,7 @@ CELL_STEPS = ("train", "decode", "score")
 
 
 def note_of(step: str, target: Path) -> Path:
-    """Where a step that makes a target says why it failed: in the cell's folder, or in one for all other steps."""
+    """File with the reason why a step has failed: in the cell's folder, or in one folder for all other steps."""
     if step in CELL_STEPS:
         return target.parent / FAILURE
     return FAILURES_FOLDER / f"{step}-{hashlib.sha256(str(target).encode()).hexdigest()[:8]}.json"

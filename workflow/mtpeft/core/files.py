@@ -97,7 +97,7 @@ def read_if_whole(path: Path) -> tuple[dict[str, Any], str] | None:
 
 
 def canonical(params: Mapping[str, Any]) -> str:
-    """Settings as key-sorted JSON on one line: the form in which they are passed, stored and compared."""
+    """Params as key-sorted JSON on one line: the form in which they are passed, stored and compared."""
     return json.dumps(params, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 

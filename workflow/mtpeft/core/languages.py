@@ -25,12 +25,12 @@ VARIANTS = {"Aran": "Arab", "Cyrs": "Cyrl", "Latf": "Latn", "Latg": "Latn", "Syr
 
 
 class Meaning(NamedTuple):
-    """What a tag means.
+    """The meaning of a language tag.
 
     Attributes:
         own: its language, as the registry writes it.
         language: the macrolanguage in its place, where that usually means it.
-        script: what it is written in; None where nobody knows.
+        script: that it is written in; None where it is unknown.
         says_script: whether the tag says so itself, or by a region where another script is usual.
         region: that of the tag, or the likely one.
         says_region: whether the tag says so itself.
@@ -151,7 +151,7 @@ def _share_script(one: str | None, other: str | None) -> bool:
 
 
 def _distance(language: str, tag: str) -> tuple[bool, bool, bool, int]:
-    """How far a tag is from a wanted one of the same language: by region, by what part of it is meant, and by CLDR."""
+    """Distance of a tag from a wanted one of the same language: by region, by the language meant, and by CLDR."""
     from langcodes import standardize_tag, tag_distance
 
     wanted, meant = _meaning(language), _meaning(tag)

@@ -14,7 +14,7 @@ OUT_OF_MEMORY_MESSAGES = (
     "CUBLAS_STATUS_ALLOC_FAILED",
     "CUDNN_STATUS_ALLOC_FAILED",
 )
-"""What torch says of a processor's memory, and of that which its libraries ask a GPU for beside it."""
+"""Torch's messages when a processor's memory, or the memory that its libraries use on a GPU, is not enough."""
 
 
 @contextmanager

@@ -25,8 +25,8 @@ class TrainingOptions(Section):
     clip_norm: PositiveFloat = Field(default=1.0, description="Largest norm of a gradient.")
     temperature: Annotated[float, Field(ge=1)] = Field(
         default=1.0,
-        description="Of a group of pairs: one with n sentence pairs has a share of the training in proportion to "
-        "n^(1/temperature). 1: as many as there are; the higher, the more alike.",
+        description="Temperature of sampling among the pairs of a group: the share of a pair with n sentence pairs is "
+        "in proportion to n^(1/temperature). 1 is proportional to n; higher is more uniform.",
     )
     evaluations: PositiveInt = Field(default=3, description="Times that the dev set is decoded, step 0 not counted.")
 
@@ -38,7 +38,7 @@ class Optimisation(TrainingOptions):
         updates: optimiser steps, of the cell's size.
         learning_rate: peak rate; or `{"search": digest}` where a search finds it, whose record is an input of the
             training; None in the params of a search, which tries several.
-        decayed: `matrices` where weight decay is on, which once was of all parameters.
+        decayed: `matrices` where weight decay is on; in an earlier version it covered all parameters.
     """
 
     updates: PositiveInt
@@ -49,10 +49,10 @@ class Optimisation(TrainingOptions):
 class DecodingOptions(Section):
     """The section `decoding`: the search for hypotheses, the same for every cell; `search` in params."""
 
-    beam_size: PositiveInt = Field(default=1, le=100, description="1 is greedy.")
+    beam_size: PositiveInt = Field(default=1, le=100, description="Beam size; 1 is greedy search.")
     length_penalty: float = Field(default=1.0, description="Exponent of the length in a beam hypothesis's score.")
     max_length_ratio: PositiveFloat = Field(
-        default=2.0, le=100, description="Longest hypothesis, in source tokens, plus 10."
+        default=2.0, le=100, description="Hypotheses have at most this many tokens per source token, plus 10."
     )
 
 
@@ -65,7 +65,8 @@ class PrecisionOptions(Section):
     )
     precision: Literal["float32", "bfloat16"] = later(
         "float32",
-        description="Floats that the base is held and computed in; with 'bfloat16', meant for GPUs, it stays frozen.",
+        description="Floating-point type of the base model's weights and computations; with 'bfloat16', which is meant "
+        "for GPUs, the base model stays frozen.",
     )
 
     @classmethod

@@ -1,4 +1,4 @@
-"""How a step was run: machine, device, memory, versions. Recorded with every result; no result depends on it."""
+"""Provenance of results: machine, device, memory, versions. Recorded with every result; no result depends on it."""
 
 import os
 import platform
@@ -14,7 +14,7 @@ PACKAGES = ("torch", "transformers", "peft", "tokenizers", "sentencepiece", "sac
 
 @dataclass(frozen=True)
 class Execution:
-    """How a model is trained; it changes results by rounding, and by the masks of dropout.
+    """Options of running a training, which change results only by rounding and by the masks of dropout.
 
     Attributes:
         micro_batch_tokens: most padded tokens, on the longer side, of the parts that a batch is cut into, if it is.
@@ -38,7 +38,7 @@ def versions(packages: Iterable[str] = PACKAGES, more: Iterable[str] = ()) -> di
 
 
 def describe(device: str, threads: int) -> dict[str, Any]:
-    """Where this process runs."""
+    """Describe the machine and the device of this process."""
     return {
         "device": device,
         "threads": threads,
@@ -64,7 +64,7 @@ def peak_memory_mb() -> float:
 
 
 SHARED_VARIABLE = "MTPEFT_CELLS_PER_GPU"
-"""How many cells a step lets on its GPU, for its record."""
+"""Number of cells that share the GPU of a step, for its record."""
 
 
 VISIBLE_VARIABLE = "CUDA_VISIBLE_DEVICES"

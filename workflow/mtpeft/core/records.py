@@ -31,7 +31,7 @@ class ModelRecord(Record):
 
 
 class HeldOutRecord(Record):
-    """What decided which sentences of a corpus a model has not read: settings, and the hash of the split."""
+    """The params that decided which sentences of a corpus a model has not read, and the hash of the split."""
 
     split: dict[str, Any]
     clean: dict[str, Any]
@@ -227,7 +227,7 @@ class MetricRecord(Record):
 
 
 class SimilarityRecord(Record):
-    """How much the test sentences of a pair resemble what cells have read: `similarity/<pair>.json`.
+    """Similarities of a pair's test sentences to the training text of cells: `similarity/<pair>.json`.
 
     `subsets` has for the hash of each subset the greatest similarity of each test sentence to a sentence of it.
     """

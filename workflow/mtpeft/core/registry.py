@@ -24,11 +24,11 @@ MOST_SECONDS = 60
 
 
 class Entry(Protocol):
-    """What a registry holds: a frozen dataclass."""
+    """An entry of a registry: a frozen dataclass."""
 
     @property
     def name(self) -> str:
-        """By which the configuration names it."""
+        """The name by which the configuration refers to it."""
         ...
 
     @property
@@ -100,7 +100,7 @@ class Registry(Mapping[str, E], Generic[E]):
 
 def entries_in(module: ModuleType, kind: type[E]) -> list[E]:
     """The entries of a kind that a module defines at its top, alone or in a tuple."""
-    # To ask a module that is loaded when it is used for its class would load it.
+    # Skip modules: looking at a lazily loaded one would load it.
     own = [value for value in vars(module).values() if not isinstance(value, ModuleType)]
     values = [value for named in own for value in (named if isinstance(named, tuple) else (named,))]
     return list({id(value): value for value in values if isinstance(value, kind)}.values())

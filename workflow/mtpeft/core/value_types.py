@@ -23,6 +23,6 @@ PATTERNS = {
     "place of one language",
     MEMBERS: "a path with {language} in it, such as 'locale/{language}/*.po'",
 }
-"""What to write, by the pattern that a value does not match."""
+"""Words for values that match, by pattern."""
 Language = Annotated[str, Field(pattern=LANGUAGE)]
 DatasetId = Annotated[str, Field(pattern=DATASET)]

@@ -23,7 +23,7 @@ from mtpeft.data.split import GIVEN
 
 ID_DIGITS = 16
 EXAMPLES, EXAMPLE_CHARACTERS = 3, 200
-"""How many sentence pairs the record shows for each filter and way of cleaning, and how much of each side."""
+"""Number of sentence pairs that the record shows for each filter and way of cleaning, and most characters of each."""
 MUCH = 0.1
 """Share of the training text above which a warning says that a filter removes it."""
 

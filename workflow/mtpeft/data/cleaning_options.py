@@ -1,4 +1,4 @@
-"""How training text is cleaned, which depends on the kind of the text.
+"""Options of cleaning training text, with usual values for each kind of text.
 
 UI strings are full of markup, placeholders and labels. Prose has none of these: it is not changed, and its filters take
 out what is surely no sentence pair. They are those of Moses' clean-corpus-n (Koehn et al. 2007), whose ratio is nine,

@@ -32,11 +32,11 @@ class HeldOut(NamedTuple):
 
 
 class Decontaminated(NamedTuple):
-    """What decontamination leaves of some rows.
+    """The rows that are left after decontamination.
 
     Attributes:
         rows: rows that stay.
-        taken: how many rows each rule has removed.
+        taken: number of rows that each rule has removed.
         examples: some of these.
         similarities: similarity of every row to the first held-out texts.
         left: similarity of the rows that stay to all held-out texts.

@@ -54,7 +54,7 @@ def _encoded(tokenizer: PairTokenizer, sentences: Sequence[str], side: Side, *, 
     lost = losses(tokenizer, sentences, rows, side, max_length=max_length)
     return Encoded(
         rows,
-        around=len(empty),
+        special_token_count=len(empty),
         truncated=sum(loss.truncated for loss in lost),
         unknown=sum(loss.unknown for loss in lost),
     )

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from py3langid.langid import LanguageIdentifier
 
 SAMPLE, CHARACTERS = 200, 200
-"""How many lines of a text are looked at, evenly spaced, and how many characters of each."""
+"""Number of lines of a text that are looked at, evenly spaced, and most characters of each."""
 FEWEST_LETTERS = 80
 """Letters of a sample below which no language is identified."""
 SURE = 0.99

@@ -17,7 +17,7 @@ TOKEN = re.compile(r"(?:VAR|URL)\d")
 LEFTOVER = re.compile(r"[{}`|\\]|<[\w/!]|\*\*|\]\(|\[%")
 """Signs of markup that no sentence should have left: of templates, tags, code, links and references to messages."""
 SPAN = "{0,500}"
-"""How much is read after an opening that nothing closes, so that the time is linear in the length."""
+"""Most characters after an opening that nothing closes; the limit makes the time linear in the length."""
 
 _INVISIBLE = re.compile("[\u00ad\u200b\u2060\ufeff]")
 _BLOCK_TAG = re.compile(r"</?(?:br|p|div|li|ul|ol|tr|h[1-6]|pre)\b[^<>]*>", re.IGNORECASE)

@@ -14,7 +14,7 @@ NEAR_DUPLICATE = 0.6
 """Similarity from which on two sentences are near-duplicates, unless the configuration says otherwise."""
 CANDIDATES = 500
 REFERENCES_AT_ONCE = 10_000
-"""How many candidates and references are compared at once: three matrices of 20 MB, however large the corpus."""
+"""Candidates and references that are compared at once: three matrices of 20 MB, however large the corpus."""
 
 
 class _Collapsing(dict):

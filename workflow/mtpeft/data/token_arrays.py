@@ -24,12 +24,12 @@ class Ragged:
     Attributes:
         tokens: all sequences, one after another.
         offsets: where each sequence begins, and where the last ends.
-        around: number of tokens of each sequence that are special tokens or tokens of a prompt.
+        special_token_count: number of tokens of each sequence that are special tokens or tokens of a prompt.
     """
 
     tokens: torch.Tensor
     offsets: np.ndarray
-    around: int
+    special_token_count: int
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -62,13 +62,13 @@ class Encoded:
 
     Attributes:
         sequences: tokens of each sentence.
-        around: number of tokens of each sequence that are special tokens or tokens of a prompt.
+        special_token_count: number of tokens of each sequence that are special tokens or tokens of a prompt.
         truncated: number of sentences that were truncated.
         unknown: number of tokens that stand for text which the vocabulary can't write.
     """
 
     sequences: Sequence[Sequence[int]]
-    around: int
+    special_token_count: int
     truncated: int = 0
     unknown: int = 0
 
@@ -78,7 +78,8 @@ def write_arrays(path: Path, *, source: Encoded, target: Encoded) -> None:
     tensors = {}
     for side, encoded in (("source", source), ("target", target)):
         sequences = encoded.sequences
-        tensors |= {f"{side}_{name}": np.array(getattr(encoded, name)) for name in COUNTED}
+        counts = (encoded.special_token_count, encoded.truncated, encoded.unknown)
+        tensors |= {f"{side}_{name}": np.array(count) for name, count in zip(COUNTED, counts, strict=True)}
         tensors[side] = np.fromiter((token for sequence in sequences for token in sequence), dtype=np.int32)
         tensors[f"{side}_offsets"] = np.cumsum([0, *map(len, sequences)], dtype=np.int64)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -92,7 +93,7 @@ def read_arrays(path: Path) -> TokenPairs:
             side: Ragged(
                 archive.get_tensor(side),
                 archive.get_tensor(f"{side}_offsets").numpy(),
-                around=int(archive.get_tensor(f"{side}_around")),
+                special_token_count=int(archive.get_tensor(f"{side}_around")),
             )
             for side in ("source", "target")
         }

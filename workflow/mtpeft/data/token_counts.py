@@ -7,7 +7,10 @@ from pathlib import Path
 from safetensors import safe_open
 
 COUNTED = ("around", "truncated", "unknown")
-"""Numbers that a file of token arrays has for each side, beside the tokens and their offsets."""
+"""Numbers that a file of token arrays has for each side, beside the tokens and their offsets.
+
+`around` is the number of tokens of each sequence that are special tokens or tokens of a prompt.
+"""
 SIDES = ("source", "target")
 WORTH_A_WARNING = 0.01
 """Share of sentences that are truncated, or of tokens that are unknown, above which there is a warning."""
@@ -47,9 +50,9 @@ def read_counts(arrays: Path) -> dict[str, Counts]:
 
 
 def _side(archive: safe_open, side: str) -> Counts:
-    around, truncated, unknown = (int(archive.get_tensor(f"{side}_{name}")) for name in COUNTED)
+    special_token_count, truncated, unknown = (int(archive.get_tensor(f"{side}_{name}")) for name in COUNTED)
     sentences = archive.get_slice(f"{side}_offsets").get_shape()[0] - 1
-    tokens = archive.get_slice(side).get_shape()[0] - around * sentences
+    tokens = archive.get_slice(side).get_shape()[0] - special_token_count * sentences
     return Counts(sentences, tokens, truncated, unknown)
 
 

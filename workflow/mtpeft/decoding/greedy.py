@@ -13,7 +13,7 @@ from mtpeft.decoding.logits_processors import forbid_tokens
 from mtpeft.models.special_tokens import SpecialTokens
 
 ENDED = 8
-"""Ended rows leave the batch when one in so many has ended, since each time the cache is copied."""
+"""Finished rows are dropped once at least 1/8 of the batch has finished, because dropping copies the cache."""
 
 
 def greedy_search(

@@ -163,7 +163,7 @@ def _beam_search(
 
 @contextlib.contextmanager
 def _without_generation_config(model: nn.Module) -> Iterator[None]:
-    """Take the generation config from a model while this is open: `generate` fills in with it what it is not given."""
+    """Remove the generation config of a model temporarily; `generate` would take missing options from it."""
     from transformers import GenerationConfig, GenerationMixin
 
     inner = next(module for module in model.modules() if isinstance(module, GenerationMixin))

@@ -1,1 +1,4 @@
-"""The figures of the studies, drawn from the two tables alone; `draw.draw_figure` is the way in."""
+"""The figures of the studies, drawn from `summary.csv` and the tables that a figure names under `needs`.
+
+`draw.draw_figure` draws one of them.
+"""

@@ -1,1 +1,1 @@
-"""What stands behind the Makefile: running the sweep safely, and looking at it."""
+"""The commands behind the Makefile: running the sweep safely, and looking at it."""

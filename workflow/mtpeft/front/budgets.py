@@ -1,4 +1,4 @@
-"""What every method trains in a model at every budget, from configuration files alone."""
+"""The command `budget`: the numbers that every method trains in a model, from configuration files alone."""
 
 from collections.abc import Iterator, Sequence
 

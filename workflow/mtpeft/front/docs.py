@@ -25,7 +25,7 @@ PART = re.compile(r"(<!-- generated: ([\w ]+) -->\n).*?(<!-- end -->)", flags=re
 NOTHING = "–"
 
 SIZES = {"budgeted": "budget", "fixed": "one size", "full": "all parameters", "none": "none"}
-"""What a method's size is, in the words of the pages."""
+"""The kinds of sizes of methods, in the words of the pages."""
 
 CAVEATS: dict[str, str] = {
     "bitfit": "It trains nothing in T5 and mT5, which have no biases.",
@@ -45,7 +45,7 @@ CAVEATS: dict[str, str] = {
     "staged": "Two stages may not train the same module.",
     "staged_full": "Two stages may not train the same module.",
 }
-"""What a user should know before he chooses a method, where no attribute of the registry says it."""
+"""Facts that a user should know before choosing a method, where no attribute of the registry says them."""
 
 
 def write_docs() -> list[Path]:
@@ -74,7 +74,7 @@ def methods_part() -> str:
     """One row per method of the registry."""
     header = (
         "method",
-        "what is trained",
+        "where",
         "size",
         "mergeable",
         "starts as the base",
@@ -146,7 +146,7 @@ def configuration_part() -> str:
 
 
 def _section(path: str, of: Json, kinds: Json, known: dict[str, str]) -> Iterator[str]:
-    """Heading, sentence and table of keys of what stands under a path, then the same of what it holds."""
+    """Heading, sentence and table of keys of a section, then the same of the sections inside of it."""
     inner = _inner(of)
     yield f"{'###' if '.' in path else '##'} `{path}`"
     if "discriminator" in inner:
@@ -158,13 +158,14 @@ def _section(path: str, of: Json, kinds: Json, known: dict[str, str]) -> Iterato
             yield f"Value: {_value(of)}. Default: {_default(of)}."
         return
     kind = kinds[_name_of(inner)]
-    held = {own: _inner(schema) for own, schema in kind["properties"].items()}
-    below = {own: _name_of(ref) for own, ref in held.items() if "$ref" in ref and "properties" in kinds[_name_of(ref)]}
+    inner_of = {own: _inner(schema) for own, schema in kind["properties"].items()}
+    references = {own: _name_of(ref) for own, ref in inner_of.items() if "$ref" in ref}
+    below = {own: name for own, name in references.items() if "properties" in kinds[name]}
     new = {name: own for own, name in reversed(below.items()) if name not in known}
     known |= {name: f"{path}.{own}" for name, own in new.items()}
     yield _cell(kind.get("description", ""))
     yield _keys_table(kind, known)
-    for own in sorted(new.values(), key=list(held).index):
+    for own in sorted(new.values(), key=list(inner_of).index):
         yield from _section(f"{path}.{own}", kind["properties"][own], kinds, known)
 
 
@@ -196,7 +197,7 @@ def _told_apart(union: Json, kinds: Json) -> Iterator[str]:
 
 
 def _keys_table(kind: Json, known: Mapping[str, str] | None = None) -> str:
-    """The keys of a mapping; `known` has the place of what is described under a heading of its own."""
+    """The keys of a mapping; `known` has the paths of the kinds that have a heading of their own."""
     required = kind.get("required", ())
     rows = [_key_row(own, of, known, required=own in required) for own, of in kind["properties"].items()]
     if isinstance(kind.get("additionalProperties"), Mapping):
@@ -215,7 +216,7 @@ def _key_row(key: str, schema: Json, known: Mapping[str, str] | None = None, *, 
 
 
 def _inner(schema: Json) -> Json:
-    """What a section, a mapping from labels, a list or an optional value holds."""
+    """The schema inside of a section, a mapping from labels, a list or an optional value."""
     if isinstance(schema.get("additionalProperties"), Mapping):
         return schema["additionalProperties"]
     if "patternProperties" in schema:
@@ -235,7 +236,7 @@ WORDS = {"string": "text", "integer": "whole number", "number": "number", "boole
 
 
 def _value(schema: Json) -> str:
-    """What may stand under a key, in words."""
+    """The values that a key may have, in words."""
     if "$ref" in schema:
         return "`search: [rates]`" if _name_of(schema) == "RateSearch" else "keys"
     if "const" in schema:
@@ -305,4 +306,4 @@ PARTS: dict[str, Callable[[], str]] = {
     "steps": steps_part,
     "make": make_part,
 }
-"""What stands between the markers of each name."""
+"""The functions that write the text between the markers of each name."""

@@ -90,7 +90,7 @@ def _merged(cell: str, folder: Path, pair: str | None) -> None:
 
 
 def _use(cell: str, translator: Translator, pair: str | None) -> Use:
-    """What one has to know to translate with the model of a cell."""
+    """Collect the languages, tokens and search options for translating with the model of a cell."""
     record = read_record(_cell_folder(cell) / "train.json")
     labels = Cell(**record["cell"])
     given = record["params"].get("members", {}).get(pair) or record["params"]["languages"]
@@ -164,7 +164,7 @@ def _peft(cell: str, folder: Path, pair: str | None) -> None:
 
 
 def _needs_this_package(tokenizer: PairTokenizer, tuned: Path) -> str:
-    """Why transformers and peft can't translate with a folder without this package; empty where they can."""
+    """Say why transformers and peft can't translate with a folder without this package; empty where they can."""
     if _has_own_entries(tokenizer):
         return "The vocabulary of its base has entries that its tokenizer does not know."
     if (tuned / STAGED_BASE).exists():

@@ -35,7 +35,7 @@ LIMIT_NOTE = (
 
 @dataclass(frozen=True)
 class Use:
-    """What one has to know to translate with an exported model as the cell does.
+    """The languages, tokens and search options for translating with an exported model as the cell does.
 
     Attributes:
         cell: labels of the cell, as the page names it.
@@ -137,7 +137,7 @@ class Base:
     Attributes:
         name: repository of the hub, or folder.
         revision: of the repository.
-        precision: how it is held.
+        precision: of its weights.
     """
 
     name: str
@@ -195,7 +195,7 @@ def own_page(use: Use, call: str, why: str) -> str:
 
 @dataclass(frozen=True)
 class CTranslate2Arguments:
-    """What CTranslate2 has to be given besides the source.
+    """Arguments of CTranslate2 besides the source.
 
     Attributes:
         prefix: tokens that the target begins with.

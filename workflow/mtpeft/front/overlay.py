@@ -38,7 +38,7 @@ def free_label(name: str, catalogue: str, otherwise: str) -> str:
 
 @dataclass(frozen=True)
 class Request:
-    """What a user has: a parallel text in two languages, and a model.
+    """A user's request: a parallel text in two languages, and a model.
 
     Attributes:
         files: two line-aligned files, source first, or one table or translation memory.

@@ -1,4 +1,4 @@
-"""What a sweep would run: cells of each study, and Snakemake's own count of jobs."""
+"""The plan of a sweep: cells of each study, and Snakemake's own count of jobs."""
 
 import os
 import subprocess

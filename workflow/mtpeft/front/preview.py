@@ -107,7 +107,7 @@ def _is_represented(configuration: Configuration, cell: Cell) -> bool:
 
 
 def _scored(configuration: Configuration, measured: Sequence[OnPair]) -> tuple[int, int]:
-    """How many cells on pairs have a score, and how many there are."""
+    """Count the cells on pairs that have a score, and all of them."""
     return sum(state_of(configuration, *on) == "done" for on in measured), len(measured)
 
 

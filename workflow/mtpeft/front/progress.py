@@ -138,13 +138,13 @@ def seconds_left(
 
 
 def _kind(work: Work) -> tuple[str, ...]:
-    """What decides how long work takes: model and size of a training, the model of a decoding."""
+    """The labels that decide how long work takes: model and size of a training, the model of a decoding."""
     return (work.model, work.size) if isinstance(work, Cell) else (work.cell.model,)
 
 
 @dataclass
 class FirstTranslations:
-    """Reports what each base model makes of a dev set, once; of models that were there before, the doubts alone.
+    """Reports each base model's first translations of a dev set, once; for models of earlier runs only the warnings.
 
     Attributes:
         configuration: of the sweep.

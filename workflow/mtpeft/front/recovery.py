@@ -2,7 +2,7 @@
 
 Jobs on a cluster run on without the Snakemake that submitted them. Each leaves whole files, but only that Snakemake
 would have recorded with which params they were made. Without such a record the next Snakemake would not notice a later
-change of a setting; with the record of an older file it would make them again. So Snakemake is asked by `--summary`
+change of the params; with the record of an older file it would make them again. So Snakemake is asked by `--summary`
 which files it has no record of, and made to write one by `--touch`.
 """
 
@@ -29,9 +29,9 @@ from mtpeft.steps.train import placed
 POLL_SECONDS = 10.0
 MESSAGE_SECONDS = 60.0
 CLOCK_SECONDS = 60.0
-"""How far the clocks of two machines may be apart."""
+"""Largest difference between the clocks of two machines."""
 OUTDATED = ("params changed", "set of input files changed")
-"""What `--summary` says of a file that was made anew without a record, beside the record of the older file."""
+"""Words of `--summary` for a file that was made anew without a record, beside the record of the older file."""
 STEP_OF = {"tuned": "train", "train.json": "train", "hypotheses": "decode", "decode.json": "decode"}
 STEP_OF |= {"score.json": "score"}
 """The step of a cell that makes a file or folder, for those whose record says with which params."""
@@ -160,7 +160,7 @@ def record_finished(
     """
     seen: set[FinishedFile] = set()
     kept: list[FinishedFile] = []
-    # What was made from these files shows only when they have a record.
+    # Files that were made from these are shown only when these have a record.
     while finished := set(_unrecorded(overlays, targets, since)) - seen:
         seen |= finished
         good = [made for made in finished if (same and not made.outdated) or _holds(configuration, made.path)]
@@ -175,7 +175,7 @@ def record_finished(
 
 
 def _unrecorded(overlays: Sequence[Path], targets: Sequence[str], since: float) -> Iterator[FinishedFile]:
-    """What jobs have made since a time and Snakemake has no record of, or that of an older file.
+    """Files that jobs have made since a time and of which Snakemake has no record, or the record of an older file.
 
     Every rule has a log, so a file without one in the summary has no record.
     """
@@ -193,7 +193,7 @@ def _unrecorded(overlays: Sequence[Path], targets: Sequence[str], since: float) 
 
 
 def _holds(configuration: Configuration, path: Path) -> bool:
-    """Whether a file of a cell, of a base model or of a search for a rate is of now, by the records of it."""
+    """Whether a file of a cell, of a base model or of a search for a rate is current, by its records."""
     if not path.is_relative_to(CELLS_FOLDER):
         return has_params_of_now(configuration, path if path.suffix else path.with_name("base.json"))
     if path.name not in STEP_OF:
@@ -225,7 +225,7 @@ def _touch(overlays: Sequence[Path], made: Iterable[FinishedFile]) -> None:
 
 
 def _snakemake(overlays: Sequence[Path], options: Sequence[str], targets: Iterable[str]) -> str:
-    """What Snakemake prints.
+    """Return the output of Snakemake.
 
     Raises:
         UserError: it fails.

@@ -1,4 +1,4 @@
-"""How Snakemake is called, what it reports, and how the lock of a killed one is removed.
+"""Call Snakemake, read its reports, and remove the lock of a killed one.
 
 It runs as a process of its own and is asked through its command line. Its events (numbers of jobs, errors) come from
 `workflow/snakemake_logger_plugin_mtpeft`, by its interface for logger plugins, and not from what it prints for people.

@@ -45,7 +45,7 @@ def is_finished(configuration: Configuration, cell: Cell, pair: str | None = Non
 
 
 def finished_of(configuration: Configuration, measured: Sequence[OnPair]) -> tuple[int, int]:
-    """How many cells on pairs are finished, and how many there are."""
+    """Count the cells on pairs that are finished, and all of them."""
     return sum(is_finished(configuration, *on) for on in measured), len(measured)
 
 

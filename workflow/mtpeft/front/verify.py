@@ -86,7 +86,7 @@ def discard_incomplete(configuration: Configuration) -> list[str]:
 
 
 def _incomplete(record: Path) -> str:
-    """Why a record does not hold, or nothing."""
+    """Say why a record is damaged or lacks a file; empty where it is whole."""
     read = read_if_whole(record)
     if read is None:
         return f"{record} was cut"

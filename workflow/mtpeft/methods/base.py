@@ -27,8 +27,8 @@ class TrainedMethodOptions(MethodOptions):
 
     losses: list[Literal["unlikelihood", "length_normalised"]] = later(
         [],
-        description="Losses of T-Few (arXiv 2205.05638) beside that of the target: wrong targets, which are those of "
-        "other sources of the batch, are made less likely, token by token or as a whole.",
+        description="Further losses, of T-Few (arXiv 2205.05638): they make wrong targets, which are those of other "
+        "sources of the batch, less likely, token by token or as a whole.",
     )
 
 
@@ -49,9 +49,9 @@ class LinearsOptions(TrainedMethodOptions):
     layers: Annotated[list[Layers], BeforeValidator(_listed)] | None = later(
         None,
         min_length=1,
-        description="Linear layers by their role, such as [query, value], or all: the same ones at every budget, and "
-        "budgets too small for all of them are refused. Empty: all that the budget has room for, queries and values "
-        "first, so that which these are depends on the budget; the tables count them as places.",
+        description="Roles of the linear layers to adapt, such as [query, value], or all. They are adapted at every "
+        "budget; smaller budgets are refused. Empty: as many layers as the budget allows, queries and values first; "
+        "the column `places` of the tables counts them.",
     )
 
     def linears(self, shape: ModelShape) -> Sequence[Linear]:
@@ -151,7 +151,7 @@ class Method:
         where: where it adds parameters, in words.
         apply_stages: of a method with stages: yields the model as it is in each of them; `apply` gives the last.
         trains_base: the base model itself is trained.
-        copies_weights: it begins with whole weights of the base model, which a quantised one does not have.
+        copies_weights: it needs the unquantised weights of the base model.
         mergeable: what it trains can be written into the weights of the base model.
         finish: turns the trained model into the one that is stored, where training needs more than that.
         stored_parameters: number of values that are stored at the given sizes, where it differs from those trained.
@@ -162,7 +162,7 @@ class Method:
         rate_factor: what the learning rate is multiplied by for a parameter of this name.
         decays: exceptions from the rule of `mtpeft.training.optimizer`, by a part of a parameter's name: scales that
             are matrices must not decay, and updates of a weight that are vectors may.
-        hook: makes what it does around each update of a model that it was applied to.
+        hook: makes the hook that is called before and after each update, from the model that it was applied to.
     """
 
     options: type[MethodOptions]
@@ -206,7 +206,7 @@ class Method:
 
 
 class UpdateHook:
-    """What a method does around each update, the first of which has the number 1; this one does nothing."""
+    """Called before and after each update, of which the first has the number 1; this one does nothing."""
 
     def before(self) -> None:
         """Add to the gradients of an update, before the weights move."""

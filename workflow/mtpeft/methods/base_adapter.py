@@ -17,7 +17,7 @@ from torch import nn
 from mtpeft.core import compat
 
 TASK_TYPE = "SEQ_2_SEQ_LM"
-"""What peft calls models with an encoder and a decoder."""
+"""Peft's name of models with an encoder and a decoder."""
 
 
 def insert_adapter(model: nn.Module, config: type[PeftConfig], modules: Iterable[str], **keys: Any) -> PeftModel:
@@ -149,7 +149,7 @@ class AdapterModel(BaseTuner):
 
     def _replace_module(self, parent: nn.Module, child_name: str, new_module: nn.Module, child: nn.Module) -> None:
         if isinstance(child, WrapperLayer) and not isinstance(new_module, BaseTunerLayer):
-            # When unloading, peft's version copies `.weight`, which a whole layer does not have.
+            # Peft's version copies `.weight` in unloading, which a whole layer does not have.
             child.removed()
             setattr(parent, child_name, new_module)
         else:

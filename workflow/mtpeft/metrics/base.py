@@ -1,4 +1,4 @@
-"""What the project knows of a metric of translation quality, and the registry of all metrics.
+"""The type of a metric of translation quality, and the registry of all metrics.
 
 A metric is one file: a module of this package, or a file from outside that the configuration names in `modules`. It
 says which numbers it keeps of each sentence and how a corpus score follows from their sums, so that a resampled test
@@ -24,7 +24,7 @@ ALWAYS = (DEFAULT_METRIC, "bleu")
 
 @dataclass(frozen=True)
 class Measured:
-    """What a metric finds in the hypotheses of a test set.
+    """The measurements of one metric on one test set.
 
     Attributes:
         statistics: one row of numbers for each sentence. Their sums decide the score.
@@ -82,7 +82,7 @@ class Metric:
 
     @property
     def sign(self) -> float:
-        """What a difference is multiplied by so that above 0 means better."""
+        """The factor of a difference with which above 0 means better."""
         return 1.0 if self.higher_is_better else -1.0
 
 

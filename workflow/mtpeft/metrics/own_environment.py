@@ -1,4 +1,4 @@
-"""How a metric is declared that needs packages which the workflow can't have, such as COMET.
+"""The declaration of a metric that needs packages which the workflow can't have, such as COMET.
 
 The metric's packages are installed into an environment of their own, and its program runs there (see
 `mtpeft.metrics.program`). Three steps serve all such metrics: `install_metric`, `take_in_metric` for the model that

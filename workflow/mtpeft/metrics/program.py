@@ -29,7 +29,7 @@ from typing import Any
 
 WORKFLOW = Path(__file__).parents[2]
 OUT_OF_MEMORY = "can't allocate memory"
-"""What torch says of a processor's memory."""
+"""Torch's message when a processor's memory is not enough."""
 LONGEST = 200
 """Most characters of an error message."""
 Request = dict[str, Any]
@@ -72,7 +72,7 @@ def finite_scores(found: Sequence[float]) -> list[float]:
 
 
 def device() -> str:
-    """Where torch computes, if the metric has loaded it."""
+    """The device on which torch computes, if the metric has loaded it."""
     torch = sys.modules.get("torch")
     return "cuda" if torch and torch.cuda.is_available() else "cpu"
 

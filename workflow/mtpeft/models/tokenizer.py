@@ -298,7 +298,7 @@ class LossWarning(UserWarning):
 
 @dataclass(frozen=True)
 class Loss:
-    """What one sentence loses on its way into tokens.
+    """The loss of one sentence in tokenisation.
 
     Attributes:
         truncated: whether its end is cut off.

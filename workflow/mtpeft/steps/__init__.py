@@ -1,8 +1,7 @@
 """The steps of the workflow, in the order of the data flow: each is declared once, in a module of its own.
 
-To run a step takes none of what its params and inputs are made from, so the configuration is not loaded before a step
-asks for something of it: that takes longer than many a step. Modules of this package therefore import modules of
-`mtpeft.config` as a whole, and nothing from them.
+Running a step needs no configuration, and loading `mtpeft.config` takes longer than many a step, so it is imported
+lazily. Modules of this package therefore import modules of `mtpeft.config` as a whole, and nothing from them.
 """
 
 import importlib.util

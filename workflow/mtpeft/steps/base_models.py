@@ -85,7 +85,7 @@ def model_name(configuration: "Configuration", model: str) -> str:
         origin = model_name(configuration, entry.extend.model)
         read = [origin, *(pair_digest(configuration, pair) for pair in pairs)]
         return name_of(model, digest_of(extend_params(configuration, model), read))
-    # Where a folder is found depends on the working directory; which one is meant does not.
+    # The place of a folder depends on the working directory, but not its identity.
     made_from = {"path": entry.path} if entry.path else models.hub_params(configuration, model)
     return name_of(model, digest_of(made_from, []))
 
@@ -142,10 +142,10 @@ def training_threads(configuration: "Configuration", model: str) -> int:
 
 
 def cells_per_gpu(configuration: "Configuration", model: str) -> int:
-    """How many jobs of a model may share a GPU."""
+    """Number of jobs of a model that may share a GPU."""
     return 1 if model == ANY else configuration.models[model].cells_per_gpu
 
 
 def execution(configuration: "Configuration", model: str, key: str) -> int:
-    """A key of how a model is trained, on which no result depends but for rounding; 0 for an empty one."""
+    """A key for running the training of a model, which changes results by rounding only; 0 for an empty one."""
     return 0 if model == ANY else int(getattr(configuration.models[model], key) or 0)

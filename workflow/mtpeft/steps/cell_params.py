@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def translation_params(configuration: "Configuration", cell: Cell) -> Params:
-    """Languages of a cell's pairs, how its base model is held, and the search with which it translates."""
+    """Languages of a cell's pairs, the precision of its base model, and the search with which it translates."""
     entry = configuration.models.get(cell.model)
     model = {"threads": entry.threads, **entry.reduced_precision} if entry else {}
     search = {"search": section.plain(configuration.decoding)} if model else {}

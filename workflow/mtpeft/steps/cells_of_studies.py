@@ -155,22 +155,23 @@ def study_tables(configuration: "Configuration") -> list[str]:
     return [*own, *(table for label in labels for table in figure_tables(configuration, label))]
 
 
-# Priorities: studies in the order in which they are written, and every cell to its end once it is begun. So the figure
-# of the first study is there long before the others, and all the time there are whole cells to look at.
+# Priorities: studies are run in the order in which they are written, and started cells are finished first. So the
+# figure of the first study is there long before the others, and there are finished cells to look at all the time.
 
 STEP_ORDER = ("train", "represent", "decode_other", "score_other", "decode", "score", "search_rate")
-"""Steps of one study: of those that can be done the last comes first, so that no cell waits for others to begin."""
+"""Steps of the cells of a study. Later steps have higher priority, so that started cells are finished first."""
 ON_OTHER = (*DIMENSIONS, "other")
 LABELS_OF = {"search_rate": RATE_LABELS, "decode_other": ON_OTHER, "score_other": ON_OTHER}
 """Labels that tell a step's jobs apart, where they are not those of a cell."""
 FIRST = 1000
-"""Priority of what takes little time and is waited for by many, or by the user: text, base models, figures."""
+"""Priority of short jobs that many others, or the user, wait for: text, base models, figures."""
 
 
 def places(configuration: "Configuration") -> Mapping[tuple[str, ...], int]:
-    """Number of studies from the first that has a cell, or one with its learning rate, to the last.
+    """Rank of the first study that needs a cell, or a cell with its learning rate, counted from the last study.
 
-    A cell on another pair than its own has its turn with the study that scores it there, a group with its training.
+    A cell on another pair than its own has the rank of the study that scores it there, and a group on one of its pairs
+    the rank of the group.
     """
     found: dict[tuple[str, ...], int] = {}
     for place, (label, study) in enumerate(reversed(configuration.studies.items()), 1):

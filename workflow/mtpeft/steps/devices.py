@@ -11,7 +11,7 @@ from mtpeft.training.launch import is_launched, launch
 
 @dataclass(frozen=True)
 class Devices:
-    """What a step may use, as options of its command.
+    """The devices that a step may use, as options of its command.
 
     Attributes:
         gpus: processes that train together, each with a GPU.
@@ -29,7 +29,7 @@ class Devices:
 
     @property
     def execution(self) -> Execution:
-        """How a model is trained on them."""
+        """The options of running a training on them."""
         return Execution(self.micro_batch_tokens or None, sharded=bool(self.sharded))
 
     @contextmanager

@@ -70,7 +70,7 @@ def figures_of(configuration: "Configuration", label: str) -> list[str]:
 
 
 def captions(configuration: "Configuration") -> dict[str, str]:
-    """What the report says of each figure, by the label of its study."""
+    """The report's caption of each figure, by the label of its study."""
     from mtpeft.metrics.base import DEFAULT_METRIC
 
     shown = {label: study.metric for label, study in configuration.studies.items()}

@@ -1,9 +1,12 @@
-"""Decide whether a record is current: its params are those of now, and every file that its step read is as it was.
+"""Decide whether records are current, for `status`, `preview` and recovery, without Snakemake.
 
-The check goes on with the records of these files, back to the corpora. A file that is gone from a folder that is there
-breaks the chain: Snakemake removes what a step has made before it runs the step again, and would make the file and all
-that follows from it anew. Where the whole folder is gone, somebody has removed it to save space, and results hold by
-what is left of the chain.
+Snakemake decides what a sweep runs again: a cell whose params, inputs or digest in the name of its folder have changed
+(see `steps/train.py`, and `rerun-triggers` in the profiles). This module answers the same question.
+
+A record is current if its params are those of the configuration and every file that its step read is unchanged. This is
+checked back to the corpora. A file that is missing from an existing folder makes the record stale, since Snakemake
+removes the files of a step before it runs the step again, and would make the file and all that follows from it anew. A
+missing folder does not make it stale: somebody has removed it to save space, and the rest of the chain is checked.
 """
 
 import os
@@ -31,7 +34,7 @@ Stamp = tuple[str, int, int]
 CACHE_SIZE = 4096
 """Most files that are remembered; those of a study are a few for each of its pairs, models and sizes."""
 MADE = ("made", "params", "sha256")
-"""Keys of a record that don't tell what its step has read."""
+"""Keys of a record that say nothing of the files that its step has read."""
 STEP_OF_RECORD = {"train.json": train.STEP, "decode.json": decode.STEP, "score.json": score.STEP}
 """Steps of every cell by their record, in their order; each follows from the one before it."""
 
@@ -72,7 +75,7 @@ class Look:
     """One look at the files of a run.
 
     Attributes:
-        configuration: by which they are judged.
+        configuration: that records are compared with.
         current: whether a record is current, for those that were looked at.
     """
 
@@ -82,7 +85,7 @@ class Look:
 
 @dataclass(frozen=True)
 class Job:
-    """What the configuration says of the job that makes a record: its params, and the files that it reads."""
+    """The job that makes a record: its params and the files that it reads, by the configuration."""
 
     params: Params
     inputs: tuple[Path, ...]
@@ -112,12 +115,12 @@ def current_records(configuration: "Configuration", cell: Cell, pair: str | None
 
 
 def is_represented(configuration: "Configuration", cell: Cell) -> bool:
-    """Whether the representations of a trained cell were measured on what they would be measured on now."""
+    """Whether the record of a trained cell's representations is current."""
     return _is_current_measurement(configuration, represent.STEP, cell.on_own, cell.folder / "representations.json")
 
 
 def scored_now(configuration: "Configuration", cells: Iterable[Cell]) -> dict[str, list[Cell]]:
-    """Those of finished cells that each metric with a step of its own has scored as it would now, by metric."""
+    """The finished cells that each metric with a step of its own has scored with the present params, by metric."""
     finished = list(cells)
     return {
         metric: [cell for cell in finished if _is_scored_with(configuration, metric, cell)]
@@ -135,7 +138,7 @@ def _is_scored_with(configuration: "Configuration", metric: str, cell: Cell) -> 
 def _is_current_measurement(
     configuration: "Configuration", step: Step, measured: OnPair, file: Path, **labels: str
 ) -> bool:
-    """Whether a record of what was measured of a cell, besides its scores, belongs to it and is current."""
+    """Whether a record of another measurement of a cell than `score.json` belongs to the cell and is current."""
     reading = read_now(file)
     before = {"represent": measured.cell.folder / "train.json"}.get(step.name, measured.folder / "decode.json")
     own = replace(measured.cell, pair=measured.pair).named
@@ -145,7 +148,7 @@ def _is_current_measurement(
 
 
 def _holds(look: Look, job: Job, reading: RecordRead) -> bool:
-    """Whether a record is of the params of now, and of input files that are as they were read."""
+    """Whether a record has the present params, and its input files are unchanged since they were read."""
     return _has_params(reading.record, job.params) and all(_was_read(look, file, reading) for file in job.inputs)
 
 
@@ -169,9 +172,9 @@ def _was_read(look: Look, file: Path, reading: RecordRead) -> bool:
 
 
 def _base_files_read(record: Record, base: Record) -> list[bool]:
-    """Whether a record has the digest of each file of a base model; nothing where it has that of none.
+    """For each file of a base model, whether a record has its digest; an empty list if the record names none of them.
 
-    What trains a base model keeps the digests of its files in the place of that of its record.
+    Records of trainings have the digests of the base model's files instead of the digest of its record.
     """
     read = record.get("inputs", {})
     now = {f"base_{name}_sha256": digest for name, digest in base["sha256"].items()}
@@ -203,7 +206,7 @@ def record_for(configuration: "Configuration", file: Path) -> Path | None:
 def is_current(configuration: "Configuration", file: Path) -> bool:
     """Whether the record of text, tokens, a base model or a search is current, and its files are those that it names.
 
-    A file of the user's own has no record, and is what it is.
+    A file of the user's own has no record and is always current.
     """
     return _is_current(Look(configuration), file)
 
@@ -223,7 +226,7 @@ def _is_current_now(look: Look, record: Path) -> bool:
 
 
 def has_params_of_now(configuration: "Configuration", record: Path) -> bool:
-    """Whether a record is there, and is of the params that its step would have now."""
+    """Whether a record is there and has the params that its step would have now."""
     read, job = read_if_whole(record), _job_behind(configuration, record)
     return read is not None and job is not None and _has_params(read[0], job.params)
 
@@ -241,16 +244,16 @@ def _job_behind(configuration: "Configuration", record: Path) -> Job | None:
 
 
 def _has_params(record: Record, params: Params) -> bool:
-    """Whether a record is of these params. That of a download has some of them among its own keys."""
+    """Whether a record has these params. The record of a download has some of them among its own keys."""
     if "params" in record:
         return canonical(record["params"]) == canonical(params)
     return all(record[key] == value for key, value in params.items() if key in record)
 
 
 def _made_files_hold(record: Path, content: Record, *, of: Path) -> bool:
-    """Whether a file is as its record has it; where it is the record that is read, all files that this names are.
+    """Whether a file is as its record says or, if the file is the record itself, whether all files that it names are.
 
-    They may be large: those of them that are newer than the record alone are read.
+    The files may be large, so only those that are newer than the record are read.
     """
     files = made_by(record, content)
     if of != record:
@@ -260,7 +263,7 @@ def _made_files_hold(record: Path, content: Record, *, of: Path) -> bool:
 
 
 def step_of(configuration: "Configuration", record: Path) -> tuple[Step, dict[str, str]] | None:
-    """The step that makes a record, by the path of it, with the labels of the job; None where no step does."""
+    """The step that makes the record at a path, with the labels of the job; None where no step does."""
     for step, pattern in _patterns():
         if match := pattern.fullmatch(str(record)):
             labels = labels_in(configuration, match.groupdict())

@@ -66,7 +66,7 @@ def training_params(configuration: "Configuration", cell: Cell) -> Params:
     if size.draws != sizes.BY_SEED:
         made["draws"] = size.draws
     if optimisation["weight_decay"]:
-        optimisation["decayed"] = "matrices"  # once it was all
+        optimisation["decayed"] = "matrices"  # part of the params, since weight decay once covered all parameters
     if cell.is_group:
         made["pairs_each"] = size.pairs
         made["method"] = methods.with_languages(options, made["members"].values())

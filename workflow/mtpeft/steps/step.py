@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mtpeft.config.schema import Configuration
 
 Params = dict[str, Any]
-"""All that the result of a job depends on besides its input files, as plain JSON."""
+"""Everything besides the input files on which the result of a job depends, as plain JSON."""
 Labels = Mapping[str, str]
 """Labels of the catalogues that tell the jobs of a step apart, by the name of their wildcard."""
 Inputs = Mapping[str, str | list[str]]
@@ -41,7 +41,7 @@ class Step:
         record: path of its record with its wildcards in braces, by which a record is known to be of the step; empty for
             steps of cells, whose records are known by their cell, and for steps without records.
         optional: names of labels that `inputs` takes where the job has them.
-        makes_it: of several steps with the same path of their records, whether the job of these labels is of this one.
+        makes_it: whether this step makes the record of these labels, where several steps share its path.
         starts_slowly: whether it loads large libraries, so that the fork server should run it.
         module: file that it comes from, if it is not part of the package.
     """
@@ -61,7 +61,7 @@ class Step:
 
     @property
     def summary(self) -> str:
-        """What the step does, in one sentence."""
+        """A sentence that describes the step."""
         return (inspect.getdoc(self.run) or "").split("\n")[0]
 
     def params_of(self, configuration: "Configuration", labels: Labels) -> Params:

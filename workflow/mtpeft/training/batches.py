@@ -18,7 +18,7 @@ Batch = Mapping[str, torch.Tensor]
 
 @dataclass(frozen=True)
 class TemperatureSampling:
-    """Which rows of several language pairs an epoch has, by temperature sampling (Arivazhagan et al. 2019, 1907.05019).
+    """The rows of several language pairs in an epoch, by temperature sampling (Arivazhagan et al. 2019, 1907.05019).
 
     A language pair with n sentence pairs has a share of the epoch in proportion to n^(1 / temperature). Rows are drawn
     evenly and not by chance: each language pair is read in one random order after another, as far as its share goes,
@@ -102,7 +102,7 @@ class BatchOrder:
 
 @dataclass(frozen=True)
 class TrainingText:
-    """What a cell reads of one language pair.
+    """Training text of one language pair.
 
     Attributes:
         pairs: token arrays of all training text of the language pair.

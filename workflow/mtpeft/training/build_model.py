@@ -30,7 +30,7 @@ from mtpeft.training.params import CellParams
 
 @dataclass(frozen=True)
 class ParameterCount:
-    """What a cell trains of its base model, known before any weight is loaded.
+    """Trained parameters of a cell, counted before weights are loaded.
 
     Attributes:
         shape: of the base model.

@@ -19,7 +19,7 @@ from mtpeft.core.errors import TryAgainError, UserError
 CHECKPOINT_FILE = "state.safetensors"
 LOCK_FILE = "lock"
 PATIENCE_SECONDS = 1.0
-"""How long a lock is waited for: a process that only asks whether it is held has it for an instant."""
+"""Longest wait for a lock: a process that only checks whether it is taken has it for an instant."""
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 PATIENCE = timedelta(hours=1)
-"""How long a rank waits for the others, for example while they write a checkpoint."""
+"""Longest wait of a rank for the others, for example while they write a checkpoint."""
 BUCKET = 2**24
 """Most numbers that are summed at once: small gradients are summed together, a large one by itself."""
 T = TypeVar("T")

@@ -209,9 +209,9 @@ def stage_models(prepared: PreparedTraining) -> Iterator[nn.Module]:
 def joined_stages(runs: Sequence[TrainingRun]) -> TrainingRun:
     """Join the runs of a method's stages into one.
 
-    Where the best weights of a later stage are those that it started from, and they score as the best of the stages
-    before, the best of before is kept. Where they score otherwise, the new stage has changed the model by being there,
-    and the best weights are those after the last update of the stages before.
+    If a later stage improves nothing and starts at the best score of the earlier stages, the best step of the earlier
+    stages is kept. If it improves nothing but starts at another score, adding the stage has changed the model, and the
+    best step is the last update of the earlier stages.
     """
     whole = runs[0]
     for run in runs[1:]:

@@ -77,7 +77,7 @@ class TrainingPlan:
 
 @dataclass
 class TrainingRun:
-    """How far a training has come.
+    """The progress of a training.
 
     Attributes:
         step: number of updates that have been made.
@@ -104,7 +104,7 @@ class TrainingRun:
 
 @dataclass(frozen=True)
 class TrainingTask:
-    """What is trained on which batches, and how it is evaluated.
+    """A model to train, with its batches and its evaluation.
 
     Attributes:
         model: whose trainable parameters are trained.
@@ -116,7 +116,7 @@ class TrainingTask:
         decays: whether a parameter has weight decay.
         objective: what is minimised.
         task_modules: modules that need the task ids of each batch.
-        hook: what the method does around each update.
+        hook: of the method, called before and after each update.
         execution: how it runs, which changes results by rounding alone.
     """
 

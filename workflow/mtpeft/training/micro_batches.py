@@ -33,7 +33,7 @@ SEED_BITS = 48
 
 @dataclass(frozen=True)
 class Gradient:
-    """What is known of a gradient, whose numbers lie in the parameters.
+    """Loss, token count and micro-batch size of a gradient, which itself is in the parameters' `.grad`.
 
     Attributes:
         loss: mean over the batch.

@@ -1,7 +1,7 @@
 """The training objective: the cross-entropy of the targets, with its gradient. Other objectives have the same form.
 
-A loss is a mean over the batch of an update. Its gradient is computed one micro-batch after another, each weighted by
-its share in what the mean is taken over, so an objective says what that is.
+A loss is a mean over the batch of an update, and its gradient is computed one micro-batch after another. A micro-batch
+is weighted by its share of the mean's denominator, such as the number of target tokens, so an objective counts that.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -15,19 +15,19 @@ from mtpeft.data.token_arrays import IGNORED
 
 ModelInputs = Mapping[str, torch.Tensor]
 Denominators = Mapping[str, int]
-"""Numbers of what means are taken over, by name; `tokens` counts the target tokens."""
+"""Denominators of the means, by name; `tokens` is the number of target tokens."""
 TOKENS = "tokens"
 
 
 @dataclass(frozen=True)
 class Objective:
-    """What an update minimises.
+    """The loss that an update minimises, with its gradient.
 
     Attributes:
         backward: adds the gradient of some rows of a batch to the parameters, and returns their part of the loss; gets
             a model, the rows with their `labels`, the label smoothing, and the sizes of the whole batch.
-        sizes: sizes of a batch or of some of its rows.
-        complete: adds to a batch what a row needs of the others.
+        sizes: the denominators for a batch or for some of its rows.
+        complete: adds to a batch the inputs that a row takes from the others.
     """
 
     backward: Callable[[nn.Module, ModelInputs, float, Denominators], torch.Tensor]

@@ -12,7 +12,7 @@ from mtpeft.models.tokenizer import Side
 
 @dataclass(frozen=True)
 class CellParams:
-    """What the training of a cell depends on besides its input files.
+    """Params of the training of a cell: everything besides the input files on which it depends.
 
     Attributes:
         plain: the JSON object that the rule gives, for records and saved states.

@@ -44,7 +44,7 @@ TokenPair = tuple[torch.Tensor, torch.Tensor]
 
 @dataclass(frozen=True)
 class Noise:
-    """How the rows of a batch are changed, so that the model does not learn a small corpus by heart.
+    """Changes to the rows of a batch, which keep the model from learning a small corpus by heart.
 
     Attributes:
         infilling: the source is a text with masked spans, for denoising.
@@ -64,7 +64,7 @@ class Noise:
 
 @dataclass(frozen=True)
 class PretrainingParams:
-    """What pre-training depends on besides its input files.
+    """Params of pre-training: everything besides the input files on which it depends.
 
     Attributes:
         plain: the JSON object that the rule gives, for records and checkpoints.

@@ -28,7 +28,7 @@ DIGITS = 4
 
 @dataclass(frozen=True)
 class PairAndSeed:
-    """Where a rate is tried: a language pair and a seed.
+    """A language pair and a seed on which rates are tried.
 
     Attributes:
         prepared: training of this pair and seed.

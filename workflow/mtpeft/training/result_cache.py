@@ -2,7 +2,7 @@
 
 Cells that share an allocation are one job for SLURM and for Snakemake. Where one of them is stopped, the job is started
 again as a whole: Snakemake removes what the finished cells had made, and runs their steps anew. The cache holds hard
-links, which take no space. Decoding the cell, for which its job must have ended, evicts them.
+links, which take no space. Decoding the cell, for which its job must have ended, deletes the cache.
 """
 
 import contextlib

@@ -33,7 +33,7 @@ class MattersLessWhereSeen(Finding):
 
 
 def contrasts(configuration: Configuration, finding: MattersLessWhereSeen) -> Iterator[ContrastParams]:
-    """What more data, and more trained parameters, bring for each less seen pair, less that for each seen one."""
+    """The gain from more data, and from more parameters, for each less seen pair minus that for each seen one."""
     seeds = seeds_of_systems(configuration)
     others, seen = (_models_on_pairs(configuration, finding, exposures) for exposures in (LESS_SEEN, SEEN))
     for (what, labels), other, known in product(_gains(configuration, finding).items(), others, seen):

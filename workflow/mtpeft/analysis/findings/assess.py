@@ -1,4 +1,4 @@
-"""The step `findings`: test every claim on the cells of its study, and write the record and the page."""
+"""The step `test_claims`: test every claim on the cells of its study, and write the record and the page."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace

@@ -1,9 +1,9 @@
-"""What a claim is: how its contrasts are decided, and how it and its rule are put into words.
+"""The type of a claim: the test of its contrasts, the verdict on them, and the words for the claim and its rule.
 
-The rules are written before any score is read, and are printed with every result. A p-value "for" below alpha shows
-what a contrast says, one "against" refutes it. A claim that all contrasts hold is an intersection-union test (Berger
-1982): it is shown at alpha if each of them is at alpha, without any correction. What is said of single contrasts, and
-so "refuted if one is", is corrected over them (Holm 1979).
+The rules are written before any score is read, and are printed with every result. A contrast is shown if its p-value
+"for" is below alpha, and refuted if its p-value "against" is. A claim that all contrasts hold is an intersection-union
+test (Berger 1982): it is shown at alpha if each contrast is shown at alpha, without any correction. Verdicts on single
+contrasts, and with them refutations of the claim, are corrected over the contrasts (Holm 1979).
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -33,13 +33,13 @@ Decide = Callable[..., "list[ContrastRecord]"]
 
 @dataclass(frozen=True)
 class Test:
-    """How one contrast is tested.
+    """The test of one contrast.
 
     Attributes:
-        p_for: p-value of what would support the claim.
-        p_against: p-value of what would refute it.
-        gap: distance from an effect to the bound that would decide it sooner, from the effect and the margin.
-        supports: whether that bound is one that would support the claim, from the same.
+        p_for: p-value for an effect that supports the claim.
+        p_against: p-value for an effect that refutes it.
+        gap: `gap(effect, margin)` is the distance to the nearest decision bound.
+        supports: `supports(effect, margin)` is whether crossing that bound supports the claim.
         sides: sides on which a contrast may be refuted.
     """
 
@@ -164,7 +164,7 @@ def margin_in(metric: str, margin: float) -> str:
 
 
 def effect_of(claim: Claim, metric: str) -> str:
-    """What is measured, in words."""
+    """The effect of a claim, in words."""
     title = METRICS[metric].title
     words = claim.effect.format(metric=title)
     return words if METRICS[metric].higher_is_better else f"{words}. {SIGN_OF_EFFECT.format(metric=title)[:-1]}"
@@ -182,7 +182,7 @@ def decision(finding: Mapping[str, Any], margin: float) -> str:
 
 
 def worded(verdict: str, of: str) -> str:
-    """A verdict in words: what fails of the paper's claims is called not reproduced at this scale."""
+    """A verdict in words: a claim of the paper that is refuted is called not reproduced at this scale."""
     return NOT_REPRODUCED if verdict == REFUTED and of == PAPER else verdict
 
 

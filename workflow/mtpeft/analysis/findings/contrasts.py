@@ -29,14 +29,14 @@ Subset = tuple[str, str]
 
 @dataclass(frozen=True)
 class ClaimContext:
-    """What claims are decided with besides the scores of their cells.
+    """Inputs to the decisions on claims besides the scores of their cells.
 
     Attributes:
         similarities: greatest similarity of each test sentence to a subset of the training text.
         distances: of each language from English.
         without_transfer: full fine-tunings that are not shown to beat the untouched model.
         margins: difference within which two systems count as on par, by metric.
-        resamples: how often test sentences and seeds are drawn again.
+        resamples: number of resampled test sets.
         scored: resampled scores of systems, which stand in several claims, by their folders, sentences and metric.
     """
 
@@ -85,7 +85,7 @@ class Contrast:
         return (*self.systems, *(self.subtracted.all_systems if self.subtracted else ()))
 
     def lacking(self, metric: str) -> str:
-        """What is missing to measure the contrast in a metric, as the end of a sentence; empty when nothing is."""
+        """Name the cells that are missing to measure the contrast in a metric; empty when none is."""
         unscored = [run for system in self.all_systems for run in system.lacking_in(metric)]
         in_metric = f"{METRICS[metric].title} of {lacking_cells(unscored)}" if unscored else ""
         return lacking_cells([run for system in self.all_systems for run in system.lacking]) or in_metric

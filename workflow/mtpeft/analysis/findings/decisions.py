@@ -17,12 +17,12 @@ from mtpeft.config.significance import ALPHA
 NO_TRANSFER = "full fine-tuning itself is not shown to beat the untouched model (gate)"
 STEP_ZERO = "cells on the parameter-efficient side kept the model as it was (step 0)"
 ALL_STEP_ZERO = "all cells on the parameter-efficient side kept the model as it was (step 0)"
-RATE_DOES_NOT_FIT = "so this may be of a learning rate that does not suit the pair"
-NOT_BY_ITSELF = "shown where the claim is of all members, not by itself among so many (Holm)"
+RATE_DOES_NOT_FIT = "so the learning rate may not suit this pair"
+NOT_BY_ITSELF = "significant alone, but not after Holm's correction over all comparisons"
 TOO_WIDE = "the interval is too wide"
 SEEDS, LANGUAGES = "seeds", "languages"
 FEWEST_LANGUAGES = 3
-"""Below it, the differences between languages say too little of how much languages differ."""
+"""Fewest languages in a mean; the variance between fewer languages can't be estimated well."""
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,10 @@ class MeasuredContrast:
 
     Attributes:
         estimates: its effect in each metric; None where something is missing.
-        lacking: what is missing, as the end of a sentence.
+        lacking: the missing cells or tables, as the end of a sentence.
         barred: why it can't support its claim, whatever is shown; empty if it can.
         step_zero: that its cells kept the model as it was, in words; empty if none did.
-        draws: what is drawn at random besides test sentences: seeds or languages.
+        draws: the random draws besides test sentences: seeds or languages.
     """
 
     estimates: Mapping[str, Estimate] | None
@@ -110,9 +110,9 @@ def measured_contrast(
 
 
 def decide(contrasts: Sequence[MeasuredContrast], claim: Claim, context: ClaimContext, *, metric: str) -> list[Outcome]:
-    """Outcomes of contrasts, each by itself, corrected over all of them.
+    """Outcomes of single contrasts, corrected over all of them.
 
-    Those that lack cells count in the correction: the others must be as sure as if they were there.
+    Contrasts that lack cells count in the correction, which is then as strict as with their cells.
     """
     test, margin = _test_of(claim), context.margins[metric]
     found = [one.estimates[metric] if one.estimates else None for one in contrasts]
@@ -154,7 +154,7 @@ def _test_of(claim: Claim) -> Test:
 
 
 def untested(needs: str) -> Outcome:
-    """The outcome of a contrast without scores, or without similarities that would tell its sentences apart."""
+    """The outcome of a contrast that lacks scores, or similarities by which its sentences could be chosen."""
     return Outcome(reason=f"needs {needs}", needs=needs)
 
 
@@ -165,14 +165,14 @@ def similarities_of(own: Contrast) -> str:
 
 
 def why_barred(own: Contrast, claim: Claim, context: ClaimContext) -> str:
-    """Why a contrast can't support its claim, whatever is shown; empty if it can."""
+    """Return why a contrast can't support its claim, whatever is shown; empty if it can."""
     if own.step_zero:
         return step_zero_of(own)
     return NO_TRANSFER if claim.needs_transfer and own.tuned_in_full in context.without_transfer else ""
 
 
 def step_zero_of(own: Contrast) -> str:
-    """That cells of a contrast kept the model as it was, in words; empty if none did."""
+    """Say that cells of a contrast kept the model as it was; empty if none did."""
     if not own.step_zero:
         return ""
     return ALL_STEP_ZERO if len(own.step_zero) == len(own.tuned_runs) else STEP_ZERO
@@ -212,7 +212,7 @@ def _measured(one: MeasuredContrast, test: Test, context: ClaimContext, *, metri
 
 
 def _needs(found: Estimate, draws: str, *, gap: float, alpha: float) -> str:
-    """How many sentences and seeds would decide a contrast, in words."""
+    """Say with how many sentences and seeds a contrast would be decided."""
     sizes = sizes_that_decide(found, gap=gap, alpha=alpha)
     if sizes is None:
         return "more than could be had: the effect lies too near to a bound"
@@ -284,6 +284,6 @@ def _mean(
 
 
 def _named(said: Sequence[tuple[Contrast, str]]) -> str:
-    """What is said of single contrasts, with their pairs."""
+    """Join words on single contrasts, with their pairs."""
     words = dict.fromkeys(words for _, words in said)
     return "; ".join(f"{', '.join(one.pair for one, own in said if own == text)}: {text}" for text in words)

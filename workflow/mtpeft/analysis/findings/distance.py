@@ -1,11 +1,10 @@
-"""Decide whether what a smaller budget costs grows with the distance of a language from English.
+"""Test whether the quality lost at a smaller budget grows with a language's distance from English.
 
-The test is over languages, so both tests are permutations of them, and what happens in both directions of a language is
-one observation, their mean. The extra fall and its interval are of these languages: only test sentences and seeds are
-drawn again for it.
+The tests permute languages, and both directions of a language are one observation, their mean. The extra fall and its
+interval are about these languages only: test sentences and seeds are resampled for it, languages are not.
 
-A fall can't exceed what was gained, and full fine-tuning gains less for distant languages, so falls alone would be
-smaller there for that reason. Beside them stands the share of full fine-tuning's gain that a budget keeps, which is
+A fall can't exceed the gain, and full fine-tuning gains less for distant languages, so falls would be smaller there
+even if distance did not matter. So the share of full fine-tuning's gain that a budget keeps is reported too:
 `(x - none) / (full - none)`.
 """
 
@@ -35,7 +34,7 @@ from mtpeft.config.significance import ALPHA
 
 KINDS = ("syntactic", "genealogical")
 FEWEST = 3
-"""Languages below which an order says nothing."""
+"""Fewest languages for a rank correlation."""
 NEGATIVE = "a negative correlation is shown"
 
 
@@ -51,14 +50,14 @@ class Kept:
 
 @dataclass(frozen=True)
 class NotShown:
-    """Why a share is not known."""
+    """The reason why a share is not known."""
 
     why: str
 
 
 @dataclass(frozen=True)
 class Fall:
-    """What one language loses from the larger to the smaller budget, in the mean over its pairs.
+    """The loss of one language from the larger to the smaller budget, in the mean over its pairs.
 
     Attributes:
         language: its code.
@@ -104,7 +103,7 @@ def with_distance(contrasts: Sequence[Contrast], distances: Mapping[str, Distanc
 def decide_distance(
     contrasts: Sequence[Contrast], context: ClaimContext, *, part: str, metric: str
 ) -> dict[str, Outcome]:
-    """Outcome for each kind of distance, by itself corrected over the two."""
+    """The outcome for each kind of distance, corrected over the two kinds."""
     falls = measure_falls(with_distance(contrasts, context.distances), context, part=part, metric=metric)
     if isinstance(falls, Outcome):
         return dict.fromkeys(KINDS, falls)
@@ -155,7 +154,7 @@ def measure_falls(
 
 
 def extra_fall(places: np.ndarray, falls: np.ndarray) -> np.ndarray:
-    """Fall at the largest less that at the smallest distance, on the least-squares line.
+    """Fall at the largest distance minus fall at the smallest one, on the least-squares line.
 
     Args:
         places: distances: shape [languages].
@@ -271,7 +270,7 @@ def _in_other_metrics(places: np.ndarray, falls: Sequence[Fall], metric: str) ->
 
 
 def _step_zero(falls: Sequence[Fall]) -> str:
-    """That cells kept the model as it was, with the languages of which all did."""
+    """Say that cells kept the model as it was, and name the languages of which all cells did."""
     if not any(fall.step_zero for fall in falls):
         return ""
     whole = [fall.language for fall in falls if fall.step_zero == fall.tuned]

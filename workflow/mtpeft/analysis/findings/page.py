@@ -8,18 +8,24 @@ from mtpeft.analysis.findings.records import ContrastRecord, FindingRecord, Find
 from mtpeft.core.text_tables import table
 from mtpeft.metrics.base import DEFAULT_METRIC, METRICS
 
-MEASURES = (
-    "Effects are in the metric of the claim, chrF where no other is named, means over seeds. Intervals are 95 % "
-    "percentile intervals of {resamples} resamples, in which test sentences are drawn again, the same for both systems "
-    "(Koehn 2004), and seeds, matched, bring Student's t. With one seed an interval speaks of the sentences alone. "
-    "Where the effect is a correlation over languages, its interval is by Fisher's z. A mean over languages takes them "
-    "as draws: besides the sentences, Student's t over the languages brings their chance. The least similar half is "
-    "that of the test sentences which resemble what the compared cells have read in fine-tuning least, all their seeds "
-    "together; what the base model has read is not known to it. p-values are one-sided, but for what is outside a "
-    "margin; in brackets they are corrected over the members (Holm 1979), never over the claims, each of which is "
-    "tested at {alpha:g}. Metrics besides that of the claim come with their own p-values, which decide nothing. What "
-    "holds for these checkpoints was not tested on base models that differ in the seed of their pre-training only."
-)
+MEASURES = """\
+How to read the numbers:
+
+- Effects are means over seeds, in chrF where the claim names no other metric.
+- Intervals are 95 % percentile intervals of {resamples} resamples.
+  Test sentences are resampled, the same for both systems (Koehn 2004), and matched seeds add a term with Student's t.
+  With one seed, an interval covers the choice of test sentences only.
+- The interval of a correlation over languages is by Fisher's z.
+- A mean over languages takes them as draws from all languages: its interval covers test sentences and, by a term with
+  Student's t, languages.
+- The least similar half has the test sentences that resemble least what the compared cells, all their seeds together,
+  were fine-tuned on; text that the base model saw in pre-training is not considered.
+- p-values are one-sided, except for effects outside a margin, which can lie on either side.
+  Those in brackets are corrected over the members of a claim (Holm 1979).
+  There is no correction over claims: each is tested at {alpha:g}.
+- Metrics besides that of the claim have p-values of their own, which decide nothing.
+- *For these checkpoints* means that the claim was not tested on base models that differ only in the seed of their
+  pre-training."""
 WORDING = (
     f"A claim of the paper that a test speaks against is called *{NOT_REPRODUCED}*: the models here are not those of "
     f"the paper. *{REFUTED.capitalize()}* is said of claims on the models at hand."
@@ -84,10 +90,10 @@ def _is_tested(finding: FindingRecord, over: str) -> bool:
 def _sanity_checks(rows: Sequence[SanityCheckRecord], margin: float) -> Iterator[str]:
     yield "## gate"
     yield (
-        "Full fine-tuning minus the untouched model (`none`) and minus training from random weights (`scratch`). Only "
-        f"where full fine-tuning is shown to be better by more than {margin:g} chrF, tests corrected over the pairs of "
-        "one model and size (Holm 1979), does a comparison with it say something of transfer: elsewhere a method that "
-        "is on par with it is not counted as such."
+        "Full fine-tuning minus the untouched model (`none`) and minus training from random weights (`scratch`). A "
+        "comparison with full fine-tuning says something about transfer only if full fine-tuning is shown to be better "
+        f"by more than {margin:g} chrF; these tests are corrected over the pairs of one model and size (Holm 1979). "
+        "Where it is not shown to be better, no method is counted as on par with it."
     )
     header = ("model", "pair", "size", "minus", "effect", "95 % interval", "p", "seeds", "exceeds the margin")
     lines = [
@@ -182,7 +188,7 @@ def _in_metrics(outcome: Outcome, finding: FindingRecord) -> str:
 
 
 def _needs(member: ContrastRecord) -> Iterator[str]:
-    """What would decide a member, and which of its cells can't support it."""
+    """Sample sizes that would decide a member, and its cells that can't support it."""
     if member.test.needs and member.test.effect is not None:
         yield f"- {member.member}: would be decided with {member.test.needs}."
     if member.step_zero and not member.test.languages:

@@ -19,11 +19,12 @@ class MetricOutcome(Record):
 
 
 class Outcome(Record):
-    """What one set of sentences says of a contrast of a claim; None where nothing could be measured.
+    """The outcome of a contrast of a claim on one set of sentences; fields are None where nothing could be measured.
 
-    `p_for` is the one-sided p-value of what would support the claim and `p_against` that of what would refute it;
-    those with `holm` are corrected over the contrasts. By these is the verdict, on this contrast by itself. `barred`
-    says why the contrast can't support its claim, whatever is shown. `needs` says what would decide.
+    `p_for` is the one-sided p-value for the effect that would support the claim, and `p_against` that for the effect
+    that would refute it; those with `holm` are corrected over the contrasts. The verdict on this contrast uses the
+    corrected p-values. `barred` says why the contrast can't support its claim, whatever is shown. `needs` says which
+    sample sizes would decide it.
     """
 
     effect: float | None = None
@@ -63,8 +64,8 @@ class Verdicts(Record):
 class FindingRecord(Record):
     """A claim with its verdict.
 
-    `over` says which of `verdicts` it is: that for `every` contrast, or that for the `mean` over languages, whose rows
-    are in `mean`. `of` says whether the claim is the paper's or one on the models at hand.
+    `over` says which of `verdicts` it is: the one for `every` contrast, or the one for the `mean` over languages, whose
+    rows are in `mean`. `of` says whether the claim is the paper's or one on the models at hand.
     """
 
     claim: str

@@ -23,7 +23,7 @@ WARNINGS = {
     "parallel": f"it was pre-trained to translate this pair, so {READ_WRONGLY}",
     "unknown": f"if it can translate this pair, {READ_WRONGLY}",
 }
-"""What it may mean that an untouched model is not better, by the model's exposure to the pair."""
+"""Possible reasons why an untouched model is not better, by the model's exposure to the pair."""
 
 
 def check_full_fine_tuning(

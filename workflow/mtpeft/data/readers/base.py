@@ -1,4 +1,4 @@
-"""What a reader of a file format says of itself, and the lines that it reads."""
+"""The types of a reader of a file format and of the lines that it reads."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -18,7 +18,7 @@ KINDS = {
     float: "a number",
     type(None): "null",
 }
-"""What JSON calls its values, by their types in Python."""
+"""JSON's names of values, by their types in Python."""
 ASKED = 'write one object per line, such as {"sw": "Habari", "en": "Hello"}.'
 
 

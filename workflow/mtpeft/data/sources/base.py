@@ -1,4 +1,4 @@
-"""What a source of parallel text says of itself: its keys in the configuration, what a pair is read from, and how."""
+"""The type of a source of parallel text: its keys in the configuration, its downloads, and how it is read."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -69,7 +69,7 @@ class Download:
 
 @dataclass(frozen=True)
 class Source:
-    """Where the text of a corpus comes from. The classes of sources override what differs from the methods here.
+    """A source of the text of corpora; a class of its own overrides the methods here that differ for it.
 
     Methods that take `corpus` get an entry of `corpora`, and those that take `text` an entry of its `more_tests`; both
     have the keys of all sources. Their `key` is where the entry stands in the configuration, for messages.

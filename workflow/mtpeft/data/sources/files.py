@@ -22,7 +22,7 @@ from mtpeft.data.sources.base import Languages, Message, Params, Source
 PARTS = ("files", "dev_files", "test_files")
 """Keys of a corpus for the files of its parts."""
 TITLES = ({"source", "src"}, {"target", "tgt", "trg"})
-"""What a table may call its sides, beside the codes and names of their languages."""
+"""Names of the two sides in the header of a table, beside the codes and names of their languages."""
 
 
 class TextFiles(Section):

@@ -33,7 +33,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Coverage:
-    """How many of the expected measurements a figure shows, in words, and whether these are all."""
+    """The number of expected measurements that a figure shows, in words, and whether these are all."""
 
     text: str
     is_complete: bool

@@ -8,7 +8,7 @@ from mtpeft.cells import ALL, ANY, JOIN, NATIVE, members_of
 
 REFERENCE_ROWS = ("none", "retrieval", "scratch")
 PanelRow = tuple[Setting, str]
-"""What the panels of one row share: a setting and a budget."""
+"""A row of panels: the setting and the budget that they share."""
 
 
 def is_reference(system: System) -> bool:

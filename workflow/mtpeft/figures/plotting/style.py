@@ -60,7 +60,7 @@ SPARE_MARKERS = ("p", "h", "8", "H", "d", "X", "<")
 
 @dataclass(frozen=True)
 class Style:
-    """How one method or budget is drawn and named; the size of its marker is in points."""
+    """The colour, marker and name of one method or budget; the size of its marker is in points."""
 
     colour: str
     marker: str

@@ -1,4 +1,4 @@
-"""AdaLoRA's pruning, as peft has it, around the updates of this project (Zhang et al. 2023, arXiv 2303.10512).
+"""AdaLoRA's pruning, as peft has it, as a hook of this project's updates (Zhang et al. 2023, arXiv 2303.10512).
 
 Peft adds the regulariser to a loss that the model computes itself, and has to be called after each update. Ranks are
 pruned over the middle part of the updates, by the importance of each triplet of a singular value and its two vectors;

@@ -87,7 +87,7 @@ SHARED = (
         size_name="rank",
         keys=RANDOM_BASES,
         shared=lambda linears, options: _rank(1, linears),
-        alone=lambda widths: widths.outputs,
+        fixed_cost=lambda widths: widths.outputs,
         keys_at=lambda size, linears, options: {"r": size},
     ),
     SizedAsOne(
@@ -96,7 +96,7 @@ SHARED = (
         size_name="rank",
         keys=RANDOM_BASES,
         shared=lambda linears, options: _rank(2, linears),
-        alone=lambda widths: widths.outputs,
+        fixed_cost=lambda widths: widths.outputs,
         keys_at=lambda size, linears, options: {"r": size},
     ),
     SizedAsOne(
@@ -148,7 +148,7 @@ SHARED = (
         size_name="rotations",  # per square of the width that all widths are multiples of
         keys={**RANDOM_BASES, "progressbar": False},
         shared=_rotations,
-        alone=lambda widths: widths.inputs,
+        fixed_cost=lambda widths: widths.inputs,
         keys_at=_share,
         more={"decays": {"frod_lambda_s": True}},
         fits=_alike,

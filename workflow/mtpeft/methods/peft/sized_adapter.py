@@ -18,7 +18,7 @@ from mtpeft.methods.base_adapter import AdapterModel, insert_adapter, register
 from mtpeft.methods.peft import tuners_with_sizes
 
 SIZED = "SIZED_"
-"""Begins the adapter type of a tuner that is peft's own of the rest of the name, with a size for each module."""
+"""Prefix of the `peft_type` of a peft tuner with one size per module, such as `SIZED_LOHA`."""
 
 
 class _KeysByModule(AdapterModel):

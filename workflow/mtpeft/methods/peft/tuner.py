@@ -83,13 +83,13 @@ class SizedAsOne(PeftTuner):
 
     Attributes:
         shared: the target module that stands for all layers of these widths.
-        alone: what a layer costs whatever the size is.
+        fixed_cost: number of parameters that a layer costs whatever the size is.
         keys_at: keys of peft's configuration at a size.
         fits: whether it can stand in a model; where it can't, it has nothing to train.
     """
 
     shared: Callable[[Sequence[Widths], Options], TargetModule] = field(kw_only=True)
-    alone: Callable[[Widths], int] = field(default=lambda widths: 0)
+    fixed_cost: Callable[[Widths], int] = field(default=lambda widths: 0)
     keys_at: Callable[[int, Sequence[Widths], Options], Keys] = field(kw_only=True)
     fits: Callable[[ModelShape], bool] = field(default=lambda shape: True)
 
@@ -122,7 +122,7 @@ def method_as_one(tuner: SizedAsOne) -> Method:
         if not tuner.fits(shape):
             return []
         widths = {linear.module: Widths(linear.inputs, linear.outputs) for linear in shape.linears}
-        own = [TargetModule.fixed(module, tuner.alone(own)) for module, own in widths.items()]
+        own = [TargetModule.fixed(module, tuner.fixed_cost(own)) for module, own in widths.items()]
         return [tuner.shared(list(widths.values()), options), *own]
 
     def insert(model: "nn.Module", sizes: ModuleSizes, options: Options) -> "nn.Module":

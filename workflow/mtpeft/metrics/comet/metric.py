@@ -69,13 +69,13 @@ def corpus_score(sums: "np.ndarray") -> "np.ndarray":
 
 
 def model_params(comet: Comet) -> dict[str, Any]:
-    """What decides which model scores."""
+    """Params that identify the model that scores."""
     encoder = {"encoder": _source(comet.encoder)} if comet.encoder else {}
     return {"model": _source(comet), **encoder}
 
 
 def score_params(comet: Comet) -> dict[str, Any]:
-    """What the scores depend on besides the model."""
+    """Params besides the model on which the scores depend."""
     return {"batch_size": comet.batch_size, "threads": comet.threads}
 
 

@@ -100,7 +100,7 @@ def _put(folder: Path, place: Path, name: str) -> None:
 
 
 def hyperparameters_of(checkpoint: Path) -> Path:
-    """Where COMET looks for the hyperparameters of a checkpoint."""
+    """The file in which COMET looks for the hyperparameters of a checkpoint."""
     return Path(os.path.normpath(checkpoint.parent / "..")) / HYPERPARAMETERS
 
 

@@ -1,4 +1,4 @@
-"""Where base models come from: a file in this folder defines each source, and no other file is edited for a new one."""
+"""Sources of base models: each is defined by a file in this folder, and no other file is edited for a new one."""
 
 from dataclasses import dataclass
 

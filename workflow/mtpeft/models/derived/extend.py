@@ -195,7 +195,7 @@ def new_pieces(text: Sequence[Sequence[int]], folder: Path, *, entries: int) -> 
 
 
 FIRST_CHARACTER = 0x20000
-"""Where a plane of Unicode begins in which all characters are of one script, and none is normalised."""
+"""First character of a plane of Unicode in which all characters are of one script and none is normalised."""
 WORD_START = "\N{LOWER ONE EIGHTH BLOCK}"
 BETWEEN_WORDS = "|"
 LONGEST = 16

@@ -20,7 +20,7 @@ PROJECTIONS: tuple[tuple[str, Role], ...] = (
 
 @dataclass(frozen=True)
 class Extras:
-    """What a family has besides its layers.
+    """Parts of a family's models besides the layers.
 
     Attributes:
         norm_of_embeddings: a layer norm follows the embeddings of each side.

@@ -17,7 +17,7 @@ WRITTEN_TARGET = re.compile(r"<2([a-z]{2,3}(?:_[A-Z][a-z]{3})?(?:_[A-Z]{2})?)>|>
 """A token for a target language that is written before the source, `<2de>` or `>>deu<<`; MADLAD-400 has others that
 begin like the first for tasks, scripts and regions."""
 Mark = Literal["language", "end"]
-"""What a special token at an edge of a sentence means: its language, or that it ends."""
+"""The meaning of a special token at an edge of a sentence: its language, or its end."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Wrong methods of several stages, as overlays over config.yaml, and what is said of them."""
+"""Wrong methods of several stages, as overlays over config.yaml, and the messages about them."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Wrong values of the right kind: overlays over config.yaml, how their sentence begins, and what else is in it."""
+"""Wrong values of the right kind: overlays over config.yaml, the beginning of the message, and more of its words."""
 
 from typing import Any
 

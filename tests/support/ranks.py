@@ -17,7 +17,7 @@ PATIENCE = timedelta(seconds=1200)
 
 
 def in_ranks(folder: Path, do: Callable[[int], Any], count: int = 2) -> list[Any]:
-    """What a function of the rank returns in each of some ranks, or the error that it raises there."""
+    """Call a function in each of some ranks, and return its results, or the errors that it raises there."""
     folder.mkdir(parents=True, exist_ok=True)
     processes = [_fork(folder, do, rank, count) for rank in range(count)]
     codes = [os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) for process in processes]
