@@ -93,7 +93,7 @@ def _sanity_checks(rows: Sequence[SanityCheckRecord], margin: float) -> Iterator
         "Full fine-tuning minus the untouched model (`none`) and minus training from random weights (`scratch`). A "
         "comparison with full fine-tuning says something about transfer only if full fine-tuning is shown to be better "
         f"by more than {margin:g} chrF; these tests are corrected over the pairs of one model and size (Holm 1979). "
-        "Where it is not shown to be better, no method is counted as on par with it."
+        "Where it is not shown to beat the untouched model by that much, no method is counted as on par with it."
     )
     header = ("model", "pair", "size", "minus", "effect", "95 % interval", "p", "seeds", "exceeds the margin")
     lines = [

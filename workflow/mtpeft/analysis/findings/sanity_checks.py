@@ -80,7 +80,7 @@ def _corrected(rows: Sequence[Mapping[str, Any]], p_values: Sequence[float]) -> 
 
 
 def without_transfer(rows: Sequence[SanityCheckRecord]) -> frozenset[FullFineTuning]:
-    """Full fine-tunings that are not shown to be better than the untouched model."""
+    """Full fine-tunings that are not shown to be better than the untouched model by more than the margin."""
     return frozenset((row.model, row.pair, row.size) for row in rows if row.reference == NONE and not row.exceeds)
 
 
