@@ -245,10 +245,10 @@ def test_what_the_snakefile_imports_and_asks_for_loads_nothing_heavy() -> None:
     imports = [line for line in common.splitlines() if line.startswith("from mtpeft")]
     program = [
         *imports,
-        "from mtpeft.steps.cells_of_studies import all_cells",
+        "from mtpeft.steps.cells_of_studies import placed_cells",
         "import sys, yaml",
         f"CONFIGURATION = validate(yaml.safe_load(open({str(DEFAULT_FILE)!r})))",
-        "cells = all_cells(CONFIGURATION)",
+        "cells = placed_cells(CONFIGURATION)",
         "[STEPS['train'].params_of(CONFIGURATION, cell.named) for cell in cells]",
         "paths.constraints(CONFIGURATION), STEPS['summarise'].params_of(CONFIGURATION, {'study': 'efficiency'})",
         "STEPS['test_claims'].params_of(CONFIGURATION, {}), STEPS['test_claims'].inputs_of(CONFIGURATION, {})",
