@@ -37,6 +37,7 @@ T5 = {"vocab_size": 60, "d_model": 16, "d_kv": 6, "num_heads": 3, "d_ff": 20, "n
 FAMILIES = {
     "m2m-100": {"model_type": "m2m_100", **BART},
     "marian": {"model_type": "marian", **BART, "pad_token_id": 59, "decoder_start_token_id": 59},
+    "student": {"model_type": "student", **BART, "pad_token_id": 59, "decoder_start_token_id": 59},
     "t5": {"model_type": "t5", **T5},
     "t5 of another depth": {"model_type": "t5", **T5, "num_decoder_layers": 1},
     "t5 1.1": {"model_type": "t5", **T5, "feed_forward_proj": "gated-gelu", "tie_word_embeddings": False},

@@ -13,6 +13,7 @@ from mtpeft.data.encode import encode_pair
 from mtpeft.models.families.m2m100 import M2M100_CODES, NLLB_CODES
 from mtpeft.models.load import random_model
 from mtpeft.models.local import take_in_folder
+from mtpeft.models.marian_conversion import write_tokenizer
 from mtpeft.training.finetune import CellInputs
 from support.model import SPANISH_ENGLISH, inputs, train_params
 from support.text import SCRIPTS
@@ -50,7 +51,7 @@ def build_checkpoint(name: str, folder: Path) -> Path:
     write_record(folder / "config.json", {"model_type": checkpoint.config["model_type"]})
     entries = len(AutoTokenizer.from_pretrained(folder, local_files_only=True))
     config = {**checkpoint.config, "vocab_size": entries + (len(M2M100_CODES) + MADE_UP if name == "m2m100" else 0)}
-    if name.startswith("marian"):
+    if name.startswith(("marian", "student")):
         config |= {"pad_token_id": entries - 1, "decoder_start_token_id": entries - 1}
     save_random(config, folder)
     return folder
@@ -139,6 +140,12 @@ def _marian(*codes: str) -> Callable[[Path], None]:
     return write
 
 
+def _student(folder: Path) -> None:
+    _learn(folder / "joint.spm", eos_id=0, unk_id=1, bos_id=-1, pad_id=-1)
+    write_tokenizer(folder / "joint.spm", folder)
+    (folder / "joint.spm").unlink()
+
+
 def _t5(folder: Path) -> None:
     _learn(folder / "spiece.model", pad_id=0, eos_id=1, unk_id=2, bos_id=-1)
     write_record(folder / "tokenizer_config.json", {"tokenizer_class": "T5Tokenizer", "extra_ids": 100})
@@ -162,6 +169,7 @@ CHECKPOINTS = {
     "nllb": Checkpoint(M2M, _nllb, "spa_Latn", "eng_Latn"),
     "marian": Checkpoint(MARIAN, _marian(), "es", "en"),
     "marian_multi": Checkpoint(MARIAN, _marian("eng", "deu"), "es", ">>eng<<"),
+    "student": Checkpoint({**MARIAN, "model_type": "student", "activation_function": "relu"}, _student, "es", "en"),
     "t5": Checkpoint({"model_type": "t5", **T5, **T5_SPECIALS}, _t5, "es", "en"),
     "t5_1.1": Checkpoint({"model_type": "t5", **T5, **T5_SPECIALS, **GATED}, _t5, "es", "en"),
     "mt5": Checkpoint({"model_type": "mt5", **T5, **T5_SPECIALS, **GATED}, _mt5, "es", "en"),

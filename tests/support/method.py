@@ -22,7 +22,7 @@ from mtpeft.models.load import load_base
 from mtpeft.models.special_tokens import SpecialTokens
 from support.family import CHECKPOINTS, save_random
 
-FAMILIES = {"mbart": "mbart50", "m2m100": "m2m100", "marian": "marian", "t5": "t5", "mt5": "mt5"}
+FAMILIES = {"mbart": "mbart50", "m2m100": "m2m100", "marian": "marian", "student": "student", "t5": "t5", "mt5": "mt5"}
 """Families that methods are tried on, with the checkpoint whose configuration each has."""
 VOCABULARY = 61
 WORDS = (6, 50)
@@ -38,7 +38,7 @@ CALM = {"dropout": 0.0, "dropout_rate": 0.0, "encoder_layerdrop": 0.0, "decoder_
 def write_base(family: str, folder: Path, layers: int = 1) -> Path:
     """A folder with a tiny random model of a family, with so many layers on each side, without a tokenizer."""
     config = {**CHECKPOINTS[FAMILIES[family]].config, "vocab_size": VOCABULARY}
-    if family == "marian":
+    if family in ("marian", "student"):
         config |= {"pad_token_id": VOCABULARY - 1, "decoder_start_token_id": VOCABULARY - 1}
     depth = {key: layers for key in (*DEPTHS, "num_decoder_layers") if key in config}
     save_random(config | depth | CALM, folder)

@@ -136,7 +136,8 @@ CASES: dict[str, Case] = {
             **NEARLY_BASE,
             "it trains what was counted": But("the base itself is trained, so no frozen one stands beside"),
             "it stores what was counted": But(
-                "a bias of logits, which is no parameter, is a part of a whole model", families=("mbart", "marian")
+                "a bias of logits, which is no parameter, is a part of a whole model",
+                families=("mbart", "marian", "student"),
             ),
             "without it the base is there again": But("the base itself is trained"),
         },

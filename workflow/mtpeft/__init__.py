@@ -1,13 +1,14 @@
 """When does parameter-efficient fine-tuning work for machine translation? The library behind the workflow.
 
 Importing it is cheap; torch, transformers and peft are loaded by the steps that need them. It registers the adapters of
-the package with peft, so that `PeftModel.from_pretrained` opens every `tuned/` folder that the workflow wrote.
+the package with peft, so that `PeftModel.from_pretrained` opens every `tuned/` folder that the workflow wrote, and its
+architectures with transformers, so that the Auto classes open every folder of a base model.
 """
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mtpeft.core import peft_hook
+from mtpeft.core.import_hooks import after_import, import_first
 
 if TYPE_CHECKING:
     from mtpeft.decoding.translator import Translator
@@ -23,7 +24,15 @@ def _is_adapter(module: str) -> bool:
     return module.startswith("mtpeft.methods.") and module.endswith("_adapter")
 
 
-peft_hook.after_peft(_register_adapters, _is_adapter)
+def _register_architectures() -> None:
+    from mtpeft.models.student import register
+
+    register()
+
+
+after_import("peft", _register_adapters)
+import_first("peft", _is_adapter)
+after_import("transformers.models.auto.modeling_auto", _register_architectures)
 
 
 def load(cell: str | Path, pair: str | None = None) -> "Translator":

@@ -39,7 +39,7 @@ def _listed(given: Any) -> Any:
 ALL_LAYERS = "all"
 MOST_USEFUL = ("query", "value")
 """Roles of the linear layers that do most: section 7.1 of Hu et al. 2021 (arXiv 2106.09685)."""
-Layers = Literal["all", "query", "key", "value", "output", "feed_forward"]
+Layers = Literal["all", "query", "key", "value", "output", "feed_forward", "recurrence"]
 """All linear layers, or those of a role."""
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 NEW_ENTRIES = "new_entries"
 """Key of a config.json with the number of entries that were added to its vocabulary, and name of what trains them."""
-Role = Literal["query", "key", "value", "output", "feed_forward"]
+Role = Literal["query", "key", "value", "output", "feed_forward", "recurrence"]
 Stack = Literal["encoder", "decoder"]
 CROSS = ("encoder_attn", "EncDecAttention")
 """Names of the cross-attention modules of the decoder."""
@@ -27,7 +27,7 @@ def is_cross(module: str) -> bool:
 
 @dataclass(frozen=True)
 class Linear:
-    """A linear layer of an attention or a feed-forward block."""
+    """A linear layer of an attention, a feed-forward block or a recurrent unit."""
 
     module: str
     inputs: int

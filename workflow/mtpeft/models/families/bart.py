@@ -1,4 +1,4 @@
-"""The shape of the families that descend from BART in transformers: mBART, M2M-100, NLLB-200 and Marian.
+"""The shape of the families that descend from BART in transformers: mBART, M2M-100, NLLB-200, Marian and its students.
 
 They name their modules alike. They differ in their norms, and in whether positions are learnt.
 """
@@ -26,11 +26,13 @@ class Extras:
         norm_of_embeddings: a layer norm follows the embeddings of each side.
         norm_at_end: a layer norm follows the last layer of each side.
         positions: rows of a learnt position table beyond `max_position_embeddings`, or None where none is learnt.
+        recurrent: a simple recurrent unit stands in the place of the decoder's self-attention.
     """
 
     norm_of_embeddings: bool
     norm_at_end: bool
     positions: int | None
+    recurrent: bool = False
 
 
 def bart_shape(config: Mapping[str, Any], extras: Extras) -> ModelShape:
@@ -45,8 +47,11 @@ def bart_shape(config: Mapping[str, Any], extras: Extras) -> ModelShape:
             norms.append(Norm(f"model.{side}.layernorm_embedding", d_model))
         for layer in (f"model.{side}.layers.{index}" for index in range(config[f"{side}_layers"])):
             layers.append(layer)
-            attentions.extend(f"{layer}.{kind}" for kind in kinds)
-            linears.extend(_layer_linears(layer, d_model, config[f"{side}_ffn_dim"], kinds))
+            recurrent = extras.recurrent and side == "decoder"
+            own = kinds[1:] if recurrent else kinds
+            attentions.extend(f"{layer}.{kind}" for kind in own)
+            linears.extend(_recurrent_linears(f"{layer}.self_attn", d_model) if recurrent else ())
+            linears.extend(_layer_linears(layer, d_model, config[f"{side}_ffn_dim"], own))
             norms.extend(
                 Norm(f"{layer}.{kind}_layer_norm", d_model, of_cross_attention=kind in CROSS)
                 for kind in (*kinds, "final")
@@ -69,6 +74,11 @@ def bart_shape(config: Mapping[str, Any], extras: Extras) -> ModelShape:
         embeddings=embeddings,
         total=embeddings + positions + sum(x.parameters for x in norms) + sum(x.parameters for x in linears),
     )
+
+
+def _recurrent_linears(unit: str, d_model: int) -> Iterator[Linear]:
+    yield Linear(f"{unit}.input_proj", d_model, d_model, "recurrence", bias=False)
+    yield Linear(f"{unit}.forget_proj", d_model, d_model, "recurrence")
 
 
 def _layer_linears(layer: str, d_model: int, feed_forward: int, attentions: tuple[str, ...]) -> Iterator[Linear]:

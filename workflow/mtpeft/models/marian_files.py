@@ -1,0 +1,139 @@
+"""Read the files in which Marian keeps a model: `.npz` of numpy, and `.bin`, in 32-bit floats or quantised to int8.
+
+A `.bin` file is a version, the number of arrays, a header of four numbers for each (length of the name, type, number of
+dimensions, bytes), all names, all shapes, padding, and then the arrays (marian-dev, `src/common/binary.cpp`). Matrices
+of int8 are followed by one multiplier, by which they were scaled, and are stored transposed for a product from the
+right, but for the embeddings. `*_QuantMultA` are the scales of activations, which only an int8 engine needs.
+"""
+
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from mtpeft.core.errors import UserError
+
+OPTIONS = "special:model.yml"
+"""Name of the array that holds the options of the model, as YAML text."""
+EMBEDDINGS = "Wemb"
+ACTIVATION_SCALE = "QuantMultA"
+VERSION = 1
+FLOAT32, INT8, CHARACTERS = 0x404, 0x4101, 0x101
+"""Types of arrays, as Marian numbers them: a class and the bytes of a value."""
+NUMBER = struct.Struct("<Q")
+HEADER = struct.Struct("<4Q")
+MULTIPLIER = struct.Struct("<f")
+MOST_ARRAYS = 100_000
+"""Most arrays in a file; more mean that it is no file of Marian."""
+
+
+@dataclass(frozen=True)
+class MarianModel:
+    """A model as Marian stores it.
+
+    Attributes:
+        options: of the architecture, by Marian's names.
+        weights: arrays of 32-bit floats by Marian's names; matrices have shape (inputs, outputs), the embeddings
+            (entries, width), vectors (1, width).
+    """
+
+    options: Mapping[str, Any]
+    weights: Mapping[str, np.ndarray]
+
+
+class _WrongFileError(Exception):
+    """A file is not as Marian writes it; the message says why."""
+
+
+def read_marian(file: Path) -> MarianModel:
+    """Read a model of Marian.
+
+    Raises:
+        UserError: the file is missing, cut, of another kind, or has arrays of a type that is not read.
+    """
+    if not file.is_file():
+        raise UserError(f"'{file}' is no file; write the path of a model of Marian, which ends with .npz or .bin.")
+    try:
+        arrays = _read_npz(file) if file.suffix == ".npz" else _read_bin(file.read_bytes())
+        if OPTIONS not in arrays:
+            raise _WrongFileError(f"it lacks '{OPTIONS}', which says what the model is")
+        options = yaml.safe_load(arrays.pop(OPTIONS).tobytes().rstrip(b"\0").decode("utf-8"))
+        if not isinstance(options, dict):
+            raise _WrongFileError(f"its '{OPTIONS}' holds no keys and values")
+    except (_WrongFileError, struct.error, ValueError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{file} is not a whole model as Marian writes it ({reason}); get it anew.") from error
+    wrong = [name for name, array in arrays.items() if not np.isfinite(array).all()]
+    if wrong:
+        raise UserError(f"{file} has values that are no finite numbers, in {wrong[0]}; use another model.")
+    return MarianModel(options, arrays)
+
+
+def _read_npz(file: Path) -> dict[str, np.ndarray]:
+    try:
+        with np.load(file, allow_pickle=False) as archive:
+            return {name: _as_floats(name, archive[name]) for name in archive.files}
+    except (OSError, EOFError) as error:
+        raise _WrongFileError(str(error) or type(error).__name__) from error
+
+
+def _as_floats(name: str, array: np.ndarray) -> np.ndarray:
+    if name == OPTIONS:
+        return array
+    if array.dtype.kind != "f":
+        raise _WrongFileError(f"'{name}' has values of type {array.dtype}")
+    return array.astype(np.float32)
+
+
+def _read_bin(content: bytes) -> dict[str, np.ndarray]:
+    version, count = NUMBER.unpack_from(content)[0], NUMBER.unpack_from(content, NUMBER.size)[0]
+    if version != VERSION or not 0 < count <= MOST_ARRAYS:
+        raise _WrongFileError(f"it begins with version {version} and {count} arrays")
+    place = 2 * NUMBER.size
+    headers = [HEADER.unpack_from(content, place + number * HEADER.size) for number in range(count)]
+    place += count * HEADER.size
+    names = []
+    for length, *_ in headers:
+        names.append(_part(content, place, length).rstrip(b"\0").decode("utf-8"))
+        place += length
+    shapes = []
+    for _, _, dimensions, _ in headers:
+        shapes.append(struct.unpack(f"<{dimensions}i", _part(content, place, 4 * dimensions)))
+        place += 4 * dimensions
+    place += NUMBER.size + NUMBER.unpack_from(content, place)[0]
+    found = {}
+    for name, shape, (_, kind, _, size) in zip(names, shapes, headers, strict=True):
+        raw = _part(content, place, size)
+        place += size
+        if not name.endswith(ACTIVATION_SCALE):
+            found[name] = _array(name, shape, kind=kind, raw=raw)
+    return found
+
+
+def _part(content: bytes, first: int, size: int) -> bytes:
+    if first + size > len(content):
+        raise _WrongFileError("it is cut")
+    return content[first : first + size]
+
+
+def _array(name: str, shape: tuple[int, ...], *, kind: int, raw: bytes) -> np.ndarray:
+    count = int(np.prod(shape, dtype=np.int64)) if min(shape, default=1) >= 0 else -1
+    if count < 0:
+        raise _WrongFileError(f"'{name}' has the shape {shape}")
+    if kind == CHARACTERS:
+        return np.frombuffer(raw, np.int8, count=count)
+    if kind == FLOAT32:
+        return np.frombuffer(raw, "<f4", count=count).reshape(shape).astype(np.float32)
+    if kind != INT8:
+        raise _WrongFileError(f"'{name}' has values of the type {kind:#x}, which is neither 32-bit floats nor int8")
+    (multiplier,) = MULTIPLIER.unpack_from(raw, count)
+    if not multiplier > 0:
+        raise _WrongFileError(f"'{name}' has the multiplier {multiplier}")
+    values = np.frombuffer(raw, np.int8, count=count).astype(np.float32) / np.float32(multiplier)
+    if name == EMBEDDINGS or len(shape) != 2:
+        return values.reshape(shape)
+    return np.ascontiguousarray(values.reshape(shape[::-1]).T)
