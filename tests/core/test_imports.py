@@ -103,3 +103,19 @@ def test_what_needs_peft_can_be_imported_before_it(module: str) -> None:
         check=False,
     )
     assert done.stdout.strip() == "True", done.stderr[-2000:]
+
+
+def test_whoever_asks_whether_peft_is_there_does_not_keep_its_adapters_from_being_registered() -> None:
+    """Transformers asks it when it opens a model, before peft is imported."""
+    code = (
+        "import importlib.util, mtpeft; assert importlib.util.find_spec('peft'); import peft, peft.mapping; "
+        "print('PREFIX' in peft.mapping.PEFT_TYPE_TO_CONFIG_MAPPING)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(PACKAGE.parent)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "True"

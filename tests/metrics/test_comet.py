@@ -15,6 +15,7 @@ from mtpeft.cluster.environment import shared_variables
 from mtpeft.config.load import load, merge
 from mtpeft.core.files import canonical, read_record, sha256_of, write_record
 from mtpeft.isolated.install import pins_of
+from mtpeft.steps import install_metric
 from mtpeft.steps.cells_of_studies import placed_cells, results_folder
 from mtpeft.steps.decontaminate_pair import reference
 from mtpeft.steps.freshness import scored_now
@@ -247,8 +248,9 @@ def test_a_cell_over_several_pairs_is_scored_on_each(here: Comet) -> None:
 def _lay_over(overlay: Mapping[str, Any], here: Comet) -> None:
     """Write an overlay for Snakemake, and put COMET where the workflow installs it."""
     Path("overlay.yaml").write_text(yaml.safe_dump(overlay), encoding="utf-8")
-    Path("data/metrics").mkdir()
-    Path("data/metrics/comet").symlink_to(here.environment.parent)
+    environment = Path(install_metric.record("comet")).parent
+    environment.parent.mkdir(parents=True)
+    environment.symlink_to(here.environment.parent.absolute())
 
 
 def _make(targets: list[str], rules: list[str]) -> None:

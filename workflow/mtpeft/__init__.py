@@ -5,6 +5,7 @@ the package with peft, so that `PeftModel.from_pretrained` opens every `tuned/` 
 architectures with transformers, so that the Auto classes open every folder of a base model.
 """
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,9 +31,10 @@ def _register_architectures() -> None:
     register()
 
 
-after_import("peft", _register_adapters)
-import_first("peft", _is_adapter)
-after_import("transformers.models.auto.modeling_auto", _register_architectures)
+if not sys.flags.no_site:  # else this is an environment of its own, with other versions of these libraries
+    after_import("peft", _register_adapters)
+    import_first("peft", _is_adapter)
+    after_import("transformers.models.auto.modeling_auto", _register_architectures)
 
 
 def load(cell: str | Path, pair: str | None = None) -> "Translator":

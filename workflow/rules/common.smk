@@ -20,7 +20,6 @@ from mtpeft.cells import OTHER_TEMPLATE as OTHER
 from mtpeft.cluster import folder_lock
 from mtpeft.cluster.environment import share_python
 from mtpeft.config.load import read_yaml, validate
-from mtpeft.config.metrics import metrics_asked_for
 from mtpeft.config.pairs import groups_pattern
 from mtpeft.config.studies import EFFICIENCY
 from mtpeft.config.study_file import study_name
@@ -87,7 +86,7 @@ def options_of(step, labels=dict):
 ON_OTHER = partial(paths.on_other, CONFIGURATION)
 ALL_CELLS = lambda labels: {"study": EFFICIENCY}
 
-# Ancient, since the version of the environment is among the params of cells: making it again reruns nothing.
+# Ancient, since the pins of the environment are among the params of cells: making it again reruns nothing.
 ENVIRONMENT_OF_METRIC = ancient(of_labels(lambda labels: install_metric.record(labels["metric"])))
 
 

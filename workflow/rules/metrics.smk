@@ -1,22 +1,22 @@
 """Scoring with metrics that have an environment of their own, such as COMET, where the configuration asks for them.
 
 Needs: a cell's hypotheses and decode.json, the text of its test sets; a metric's model, from a hub or a file.
-Makes: data/metrics/<metric>/ with the installed packages, data/metrics/<metric>-<digest>/model.json with what was
-fetched beside it, and results/cells/<six labels>-<digest>/<metric>-<digest>.json, with a score per sentence; for a group
+Makes: data/metrics/environments/<metric>-<digest>/ with the installed packages, data/metrics/models/<metric>-<digest>/
+with model.json and what was fetched, and results/cells/<six labels>-<digest>/<metric>-<digest>.json, with a score per sentence; for a group
 of pairs the same in others/<pair>/.
 """
 
 
 rule install_metric:
-    """Install a metric into an environment of its own: it needs other versions than the workflow."""
+    """Install a metric into an environment of its own: it needs packages that the workflow can't have."""
     output:
-        install_metric.record("{metric}"),
+        "data/metrics/environments/{metric}/installed.json",
     log:
         "logs/install_metric/{metric}.log",
     benchmark:
         "benchmarks/install_metric/{metric}.tsv"
     wildcard_constraints:
-        metric=paths.any_of(metrics_asked_for(CONFIGURATION)),
+        metric=paths.any_of(install_metric.names(CONFIGURATION)),
     priority: FIRST
     conda:
         "../../envs/workflow.yaml"
@@ -32,13 +32,13 @@ rule take_in_metric:
         inputs_of("take_in_metric"),
         environment=ENVIRONMENT_OF_METRIC,
     output:
-        "data/metrics/{metric}/model.json",
+        "data/metrics/models/{metric}/model.json",
     log:
         "logs/take_in_metric/{metric}.log",
     benchmark:
         "benchmarks/take_in_metric/{metric}.tsv"
     wildcard_constraints:
-        metric=paths.any_of(take_in_metric.model_folders(CONFIGURATION)),
+        metric=paths.any_of(take_in_metric.model_names(CONFIGURATION)),
     priority: FIRST
     conda:
         "../../envs/workflow.yaml"

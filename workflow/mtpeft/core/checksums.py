@@ -49,10 +49,17 @@ def _of_archive(record: Path, content: Mapping[str, Any]) -> Hashes:
     return {record.with_suffix(suffix): content["archive_sha256"]}
 
 
+def _of_metric_model(record: Path, content: Mapping[str, Any]) -> Hashes:
+    """Those that were fetched; the others are the user's own."""
+    hashes = {Path(name): digest for name, digest in content["sha256"].items()}
+    return {file: digest for file, digest in hashes.items() if file.is_relative_to(record.parent)}
+
+
 KINDS: Mapping[str, Callable[[Path, Mapping[str, Any]], Hashes]] = {
     "base.json": _of_base,
     PARTS_RECORD: _of_parts,
     "decode.json": _of_decoding,
+    "model.json": _of_metric_model,
 }
 
 

@@ -147,9 +147,8 @@ def cuda_is_lost_by_fork() -> bool:
     Public way: none; `torch.cuda.is_available()` says False in such a process, as on a machine without a GPU.
     Seen with torch 2.13.0.
     """
-    import torch
-
-    return torch.cuda._is_in_bad_fork()
+    # A process without torch, such as that of a metric that needs none, can have initialised nothing.
+    return "torch" in sys.modules and sys.modules["torch"].cuda._is_in_bad_fork()
 
 
 def launcher_arguments(arguments: Sequence[str]) -> "Namespace":

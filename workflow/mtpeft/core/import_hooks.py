@@ -19,21 +19,27 @@ class _AfterImport:  # no `importlib.abc.MetaPathFinder`, which takes a third of
 
     def __init__(self, module: str, run: Callable[[], None]) -> None:
         self.module, self.run = module, run
+        self.looks = False
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: "ModuleType | None" = None
     ) -> "ModuleSpec | None":
-        if fullname != self.module:
+        if fullname != self.module or self.looks:
             return None
         from importlib.util import find_spec
 
-        sys.meta_path.remove(self)
-        spec = find_spec(fullname)
+        self.looks = True
+        try:
+            spec = find_spec(fullname)
+        finally:
+            self.looks = False
         if spec is not None and spec.loader is not None:
             execute = spec.loader.exec_module
 
+            # Whoever only asks whether the module is there, as transformers does of peft, imports nothing.
             def execute_then_run(module: "ModuleType") -> None:
                 execute(module)
+                sys.meta_path.remove(self)
                 self.run()
 
             spec.loader.exec_module = execute_then_run

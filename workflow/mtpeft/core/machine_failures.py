@@ -7,14 +7,7 @@ import torch
 from safetensors import SafetensorError
 
 from mtpeft.core.errors import TryAgainError
-
-OUT_OF_MEMORY_MESSAGES = (
-    "can't allocate memory",
-    "CUDA error: out of memory",
-    "CUBLAS_STATUS_ALLOC_FAILED",
-    "CUDNN_STATUS_ALLOC_FAILED",
-)
-"""Torch's messages when a processor's memory, or the memory that its libraries use on a GPU, is not enough."""
+from mtpeft.core.out_of_memory import MESSAGES
 
 
 @contextmanager
@@ -42,4 +35,4 @@ def is_out_of_memory(error: Exception) -> bool:
     """True where a device or the processor had no memory for a tensor."""
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
-    return any(words in str(error) for words in OUT_OF_MEMORY_MESSAGES)
+    return any(words in str(error) for words in MESSAGES)

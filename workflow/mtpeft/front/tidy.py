@@ -15,7 +15,7 @@ WITH_DIGEST = (
     "data/corpora/*",
     "data/pairs/*",
     "data/vocabularies/*",
-    "data/metrics/*",
+    "data/metrics/*/*",
     "data/tokens/*",
     "data/tokens/*/*",
     "results/models/*",

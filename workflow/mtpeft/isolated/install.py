@@ -33,11 +33,14 @@ def pinned_version(environment: str, package: str) -> str:
 
 
 def install_packages(name: str, requirements: Sequence[str], environment: Path) -> None:
-    """Install exact versions into the folder of an environment; messages call what they are for `name`.
+    """Install exact versions, if any, into the folder of an environment; messages call what they are for `name`.
 
     Raises:
         UserError: pip could not get a package.
     """
+    (environment / PACKAGES).mkdir()
+    if not requirements:
+        return
     failure = run_pip("install", *OPTIONS, "--target", str(environment / PACKAGES), *requirements)
     if failure:
         raise UserError(

@@ -22,14 +22,19 @@ def install_metric(metric: Metric, params: Mapping[str, Any], *, record: Path) -
     """Make the folder of the record: packages, and the record itself with the versions of those that scores depend on.
 
     Raises:
-        UserError: pip could not get a package.
+        UserError: pip could not get a package, or the workflow has another version of what must be shared with it.
     """
     requirements = params["requirements"]
     shared = shared_packages(requirements)
     own = [requirement for requirement in requirements if requirement.split("==")[0] not in shared]
     names = [requirement.split("==")[0] for requirement in requirements]
     built = own_environment_of(metric).libraries_of
-    libraries = libraries_of(built, names) if built in shared else []
+    if built and built not in shared:
+        raise UserError(
+            f"{metric.title} pins another version of {built} than the workflow has, whose libraries no pin names; pin "
+            "that of envs/workflow.txt."
+        )
+    libraries = libraries_of(built, names) if built else []
     with new_folder(record.parent) as made:
         install_packages(metric.title, own, made)
         link_packages([*shared, *libraries], made)
@@ -62,7 +67,7 @@ def ask_for_scores(
         params: what the scores depend on besides.
 
     Returns:
-        `scores` by test set, and the `device`.
+        `scores` by test set, the `device`, and the `versions` of packages.
 
     Raises:
         UserError: the program does not start, or can't use the model.
@@ -77,12 +82,18 @@ def ask_for_scores(
             f"section '{metric.name}'."
         )
     if "failure" in found:
-        own = own_environment_of(metric)
-        raise UserError(
-            f"{metric.title} can't score with {content['name']} ({found['failure']}): name in '{metric.name}' a model "
-            f"that {own.package} {own.version} reads, and what that was built on."
-        )
+        raise UserError(_failure(metric, content["name"], found["failure"]))
     return found
+
+
+def _failure(metric: Metric, model: str, reason: str) -> str:
+    own = own_environment_of(metric)
+    if own.find_model is None:
+        return f"{metric.title} can't score ({reason}): mend {own.program}."
+    return (
+        f"{metric.title} can't score with {model} ({reason}): name in '{metric.name}' a model that {own.package} "
+        f"{own.version} reads, and what that was built on."
+    )
 
 
 @contextmanager
@@ -94,7 +105,7 @@ def model_process(metric: Metric, section: Section) -> Iterator[dict[str, str]]:
     job loads it. Yields the environment variables by which jobs find the process.
     """
     record = model_record(metric.name, own_environment_of(metric), section)
-    own = program_of(metric, Path(environment_record(metric.name)).parent)
+    own = program_of(metric, Path(environment_record(metric.name, own_environment_of(metric))).parent)
     with background_server(
         server_variable(metric),
         lambda name: own.call("keep", name, record),

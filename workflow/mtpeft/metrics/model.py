@@ -13,7 +13,7 @@ from mtpeft.metrics.own_environment import MetricModel
 def take_in_model(metric: Metric, params: Mapping[str, Any], *, environment: Path, record: Path) -> None:
     """Write the record of a metric's model.
 
-    The model is loaded once, so that one that can't be loaded fails in one job, and not in every cell.
+    A model is loaded once, so that one that can't be loaded fails in one job, and not in every cell.
 
     Args:
         metric: one with an environment of its own.

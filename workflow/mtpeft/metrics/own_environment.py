@@ -5,6 +5,7 @@ The metric's packages are installed into an environment of their own, and its pr
 scores, and `score_with_metric` for each cell.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from mtpeft.cells import digest_of, name_of
 from mtpeft.core.section import Section
 
 METRICS_FOLDER = "data/metrics"
+PIN = re.compile(r"[\w.-]+==[\w.!+-]+")
 
 
 @dataclass(frozen=True)
@@ -38,9 +40,9 @@ class OwnEnvironment:
     """The environment of a metric, its program, and the section of the configuration that asks for it.
 
     Attributes:
-        requirements: exact pins of all packages, each as `name==version`. What the workflow has in the same version is
-            shared with it.
-        package: the one of them whose version the scores depend on.
+        requirements: exact pins of all packages, with all that these need, each as `name==version`. What the workflow
+            has in the same version is shared with it. Scores depend on all of them.
+        package: the one of them that scores.
         program: file of the program that loads the model and scores; `mtpeft.metrics.program` says what it defines.
         section: type of the section, which bears the metric's name in the configuration.
         section_help: what the section is for.
@@ -50,7 +52,11 @@ class OwnEnvironment:
         find_model: finds or fetches the model, from `model_params` and a folder for what is fetched.
         score_params: from the section: what else the scores depend on. `threads` is the number of torch's threads.
         variables: environment variables that the program is started with.
-        libraries_of: a package that needs libraries which no pin names, such as torch with those of CUDA.
+        libraries_of: a package that needs libraries which no pin names, such as torch with those of CUDA. The workflow
+            must have it in the same version.
+
+    Raises:
+        ValueError: a requirement is no exact pin, or none pins the package.
     """
 
     requirements: tuple[str, ...]
@@ -66,30 +72,52 @@ class OwnEnvironment:
     variables: Mapping[str, str] = field(default_factory=dict)
     libraries_of: str = ""
 
+    def __post_init__(self) -> None:
+        for requirement in self.requirements:
+            if not PIN.fullmatch(requirement):
+                raise ValueError(f"'{requirement}' is no exact pin, such as '{self.package}==1.0'")
+        if self.package not in self.versions:
+            raise ValueError(f"the requirements have no pin of '{self.package}'")
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Pinned versions by package."""
+        return dict(requirement.split("==") for requirement in self.requirements)
+
     @property
     def version(self) -> str:
         """The pinned version of the package that scores."""
-        return dict(requirement.split("==") for requirement in self.requirements)[self.package]
+        return self.versions[self.package]
+
+    @property
+    def pins_digest(self) -> str:
+        """Digest of all pins."""
+        return digest_of({}, *self.requirements)
 
     def scoring(self, section: Section) -> dict[str, Any]:
         """All that the scores depend on besides the model and the text."""
-        return {self.package: self.version, **self.score_params(section)}
+        return {self.package: self.version, "pins": self.pins_digest, **self.score_params(section)}
 
     def digest(self, section: Section) -> str:
         """Digest of how a cell is scored. Record files bear it, so that scores of two models never meet."""
         return digest_of(self.scoring(section), digest_of(self.model_params(section)))
 
 
-def model_folder(metric: str, environment: OwnEnvironment, section: Section) -> str:
-    """Name of the folder of a metric's model, in `METRICS_FOLDER`."""
+def model_name(metric: str, environment: OwnEnvironment, section: Section) -> str:
+    """Name of the folder of a metric's model."""
     return name_of(metric, digest_of(environment.model_params(section)))
 
 
 def model_record(metric: str, environment: OwnEnvironment, section: Section) -> str:
-    """Record of a metric's model."""
-    return f"{METRICS_FOLDER}/{model_folder(metric, environment, section)}/model.json"
+    """Record of a metric's model, in its folder."""
+    return f"{METRICS_FOLDER}/models/{model_name(metric, environment, section)}/model.json"
 
 
-def environment_record(metric: str) -> str:
+def environment_name(metric: str, environment: OwnEnvironment) -> str:
+    """Name of the folder of a metric's environment: one with other pins is another one."""
+    return name_of(metric, environment.pins_digest)
+
+
+def environment_record(metric: str, environment: OwnEnvironment) -> str:
     """Record of a metric's environment, in its folder."""
-    return f"{METRICS_FOLDER}/{metric}/installed.json"
+    return f"{METRICS_FOLDER}/environments/{environment_name(metric, environment)}/installed.json"

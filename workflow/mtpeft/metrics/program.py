@@ -28,8 +28,6 @@ from types import ModuleType
 from typing import Any
 
 WORKFLOW = Path(__file__).parents[2]
-OUT_OF_MEMORY = "can't allocate memory"
-"""Torch's message when a processor's memory is not enough."""
 LONGEST = 200
 """Most characters of an error message."""
 Request = dict[str, Any]
@@ -49,26 +47,36 @@ def score(metric: ModuleType, request: Request) -> Answer:
     """Score the sentences of some test sets, or of none, which shows whether a model can be loaded.
 
     The request has the record of the `model`, the `params`, and in `sets` a list of `src`, `mt` and `ref` by name. The
-    answer has `scores`, a list by name, and `device`; or `failure`, and in `again` whether another try may help.
+    answer has `scores`, a list by name, `device` and `versions`; or `failure`, and in `again` whether another try may
+    help.
     """
     try:
         model = metric.load(request["model"])
         sets = request["sets"].items()
-        scores = {name: finite_scores(metric.score(model, samples, request["params"])) for name, samples in sets}
+        scores = {name: checked(metric.score(model, own, request["params"]), own) for name, own in sets}
     except ImportError:
         raise  # the environment is to blame, and not the model
     except Exception as error:
-        lacks_memory = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
-        return {"failure": one_line(error), "again": lacks_memory or OUT_OF_MEMORY in str(error)}
-    return {"scores": scores, "device": device()}
+        return {"failure": one_line(error), "again": lacks_memory(error)}
+    return {"scores": scores, "device": device(), "versions": versions_of_packages(metric, request)}
 
 
-def finite_scores(found: Sequence[float]) -> list[float]:
-    """The scores of one test set, if all of them are numbers."""
+def checked(found: Sequence[float], samples: Sequence[dict[str, str]]) -> list[float]:
+    """The scores of one test set, if there is a finite number for each sentence."""
     scores = [float(each) for each in found]
+    if len(scores) != len(samples):
+        raise FailedError(f"it gives {len(scores)} scores for {len(samples)} sentences")
     if not all(map(isfinite, scores)):
         raise FailedError("it gives a sentence no finite score")
     return scores
+
+
+def lacks_memory(error: BaseException) -> bool:
+    """Whether there was too little memory, of the processor or of a GPU."""
+    from mtpeft.core.out_of_memory import MESSAGES
+
+    kinds = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    return kinds or any(message in str(error) for message in MESSAGES)
 
 
 def device() -> str:

@@ -40,16 +40,17 @@ def score_with_metric(
 
     Raises:
         UserError: the metric's program does not start, or can't use the model.
+        DamagedError: the hypotheses or a fetched file of the model have changed since they were made.
         TryAgainError: there was too little memory.
     """
     begun = time.monotonic()
-    status, parts = require_whole(decoded)["status"], read_record(model)
+    status, parts = require_whole(decoded)["status"], require_whole(model)
     sets = {
         name: _samples(decoded.parent / "hypotheses" / f"{name}.txt", text)
         for name, text in references.items()
         if status == "ok"
     }
-    found: dict[str, Any] = {"scores": {}, "device": ""}
+    found: dict[str, Any] = {"scores": {}, "device": "", "versions": read_record(environment)["versions"]}
     if sets:
         found = ask_for_scores(metric, environment.parent, model=model, sets=sets, params=params)
     content = MetricRecord(
@@ -61,7 +62,7 @@ def score_with_metric(
         references={name: sha256_of(text) for name, text in references.items()},
         name=parts["name"],
         model=parts["sha256"],
-        versions=read_record(environment)["versions"],
+        versions=found["versions"],
         execution=provenance.describe(found["device"], params.get("threads", 1))
         | {"seconds": time.monotonic() - begun},
         test_sets={name: _measured(segments) for name, segments in found["scores"].items()},

@@ -140,9 +140,9 @@ def _is_current_measurement(
 ) -> bool:
     """Whether a record of another measurement of a cell than `score.json` belongs to the cell and is current."""
     reading = read_now(file)
-    before = {"represent": measured.cell.folder / "train.json"}.get(step.name, measured.folder / "decode.json")
-    own = replace(measured.cell, pair=measured.pair).named
-    if reading is None or not reading.follows(digest_of_file(before)):
+    made_from = {"represent": measured.cell.folder / "train.json"}.get(step.name, measured.folder / "decode.json")
+    before, own = digest_of_file(made_from), replace(measured.cell, pair=measured.pair).named
+    if reading is None or before is None or not reading.follows(before):
         return False
     return _holds(Look(configuration), job_of(configuration, step, own | labels), reading)
 

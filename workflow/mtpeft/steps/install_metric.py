@@ -1,4 +1,4 @@
-"""Install a metric into an environment of its own, since it needs other versions than the workflow."""
+"""Install a metric into an environment of its own, since it needs packages that the workflow can't have."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,15 +11,24 @@ if TYPE_CHECKING:
     from mtpeft.config.schema import Configuration
 
 
+def names(configuration: "Configuration") -> list[str]:
+    """Names of the folders of the environments of all metrics that are asked for."""
+    return [
+        own_environment.environment_name(metric, metrics.own_environment_of(metrics.METRICS[metric]))
+        for metric in metrics.metrics_asked_for(configuration)
+    ]
+
+
 def record(metric: str) -> str:
     """The record of a metric's environment."""
-    return own_environment.environment_record(metric)
+    return own_environment.environment_record(metric, metrics.own_environment_of(metrics.METRICS[metric]))
 
 
 def params(configuration: "Configuration", metric: str) -> Params:
-    """Params of the installation: the pins."""
-    pins = metrics.own_environment_of(metrics.METRICS[metric]).requirements
-    return metrics.params_of_metric(metric) | {"requirements": list(pins)}
+    """Params of the installation: the pins. What else the metric says of itself does not matter."""
+    entry = metrics.METRICS[metric]
+    module = {"metrics": {metric: {"module": entry.module}}} if entry.module else {}
+    return {"metric": metric, "requirements": list(metrics.own_environment_of(entry).requirements), **module}
 
 
 def run(params: Params, *, record: Path) -> None:

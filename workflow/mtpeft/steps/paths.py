@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,7 @@ from mtpeft.steps.cells_of_studies import placed_cells
 from mtpeft.steps.choose_subset import size_name
 from mtpeft.steps.decontaminate_pair import pair_folder, pair_name
 from mtpeft.steps.downloads import download_file, download_name, download_record
+from mtpeft.steps.install_metric import record as environment_record
 from mtpeft.steps.search_rate import searches
 from mtpeft.steps.split_corpus import corpus_name, split_file
 from mtpeft.steps.step import Labels
@@ -184,7 +186,8 @@ def in_use(configuration: "Configuration") -> set[str]:
     ]
     homes = [model_home(configuration, model) for model in models]
     asked = metrics_config.metrics_asked_for(configuration)
-    scorers = [str(Path(model_record(configuration, metric)).parent) for metric in asked]
+    records = [own(metric) for metric in asked for own in (partial(model_record, configuration), environment_record)]
+    scorers = [str(Path(record).parent) for record in records]
     cells = [str(cell.folder) for cell in placed_cells(configuration)]
     return {
         *fetched,

@@ -1,4 +1,4 @@
-"""Take in the model that a metric scores with: `data/metrics/<metric>-<digest>/model.json`, with hashes of files."""
+"""Take in the model that a metric scores with: `data/metrics/models/<metric>-<digest>/model.json`, with hashes."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,10 +26,10 @@ def asked(configuration: "Configuration", metric: str) -> "tuple[OwnEnvironment,
     return metrics.own_environment_of(metrics.METRICS[metric]), section
 
 
-def model_folders(configuration: "Configuration") -> list[str]:
+def model_names(configuration: "Configuration") -> list[str]:
     """Names of the folders of the models of all metrics that are asked for."""
     return [
-        own_environment.model_folder(metric, *asked(configuration, metric))
+        own_environment.model_name(metric, *asked(configuration, metric))
         for metric in metrics.metrics_asked_for(configuration)
     ]
 
@@ -40,9 +40,10 @@ def model_record(configuration: "Configuration", metric: str) -> str:
 
 
 def params(configuration: "Configuration", metric: str) -> Params:
-    """Params of the model."""
+    """Params of the model, which is loaded in the environment."""
     environment, section = asked(configuration, metric)
-    return metrics.params_of_metric(metric) | environment.model_params(section)
+    pins = {environment.package: environment.version, "pins": environment.pins_digest}
+    return metrics.params_of_metric(metric) | pins | environment.model_params(section)
 
 
 def inputs(configuration: "Configuration", metric: str) -> Inputs:
@@ -59,4 +60,4 @@ def run(params: Params, *, environment: Path, record: Path) -> None:
     take_in_model(metric_in(params), params, environment=environment, record=record)
 
 
-STEP = Step("take_in_metric", 1, ("metric",), params, run, inputs, record="data/metrics/{metric}/model.json")
+STEP = Step("take_in_metric", 1, ("metric",), params, run, inputs, record="data/metrics/models/{metric}/model.json")
