@@ -1,5 +1,6 @@
 """A metric from outside that runs in an environment of its own: the example, from the configuration to tables."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,8 @@ from support.record import schema_mistakes
 from support.sweep import ROOT, STUDY, snakemake
 from support.text_records import write_text_records
 
-EXAMPLE = str(ROOT / "workflow/examples/edit_similarity.py")
-ASKED = {"modules": [EXAMPLE], "edit_similarity": {"case": False}}
+EXAMPLE = ROOT / "workflow/examples/edit_similarity.py"
+ASKED = {"modules": [str(EXAMPLE)], "edit_similarity": {"case": False}}
 STUDIES = {
     **dict.fromkeys(("languages", "models", "data_sizes")),
     "budgets": {"methods": ["full", "none"], "seeds": [1]},
@@ -38,7 +39,9 @@ def test_the_workflow_installs_a_metric_scores_cells_with_it_and_puts_it_into_ta
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    overlay = merge(ASKED, {"studies": STUDIES, "findings": None})
+    module = Path(shutil.copy(EXAMPLE, tmp_path / "own_similarity.py"))
+    shutil.copy(EXAMPLE.with_name("edit_similarity_program.py"), tmp_path)
+    overlay = merge(ASKED, {"modules": [module.name], "studies": STUDIES, "findings": None})
     configuration = load([STUDY, lay_over(overlay)])
     cells = placed_cells(configuration)
     write_text_records(configuration, "es-en")
@@ -67,6 +70,16 @@ def test_the_workflow_installs_a_metric_scores_cells_with_it_and_puts_it_into_ta
     assert scored_now(configuration, cells) == {"edit_similarity": list(cells)}
     changed = load([STUDY, lay_over(merge(overlay, {"edit_similarity": {"case": True}}))])
     assert scored_now(changed, placed_cells(changed)) == {"edit_similarity": []}
+
+    lay_over(overlay)
+    module.write_text(module.read_text(encoding="utf-8").replace("3.13.0", "3.12.2"), encoding="utf-8")
+
+    done = snakemake(tmp_path, "overlay.yaml", *profile, "--allowed-rules", *RULES, "--", *tables)
+
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert {row["edit_similarity_model"] for row in rows_of(tables[0])} == {"rapidfuzz 3.12.2"}
+    records = list(Path("results/cells").rglob("edit_similarity-*.json"))
+    assert [read_record(file)["versions"]["rapidfuzz"] for file in records].count("3.12.2") == len(cells)
 
 
 @pytest.mark.parametrize(
