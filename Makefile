@@ -33,11 +33,13 @@ WHERE = --profile $(call quoted,$(PROFILE)) $(if $(filter local,$(PROFILE)),-- -
 FLAGS = $(OVERLAY) $(WHERE)
 SUDO = $(if $(filter-out 0,$(shell id -u)),sudo)
 
-.PHONY: help figures quick methods preview status verify plan tidy pretrain rates report test test-all bench-workflow ci-setup lint clean
+.PHONY: help install figures quick methods preview status verify plan tidy pretrain rates report test test-all bench-workflow ci-setup lint clean
 .DEFAULT_GOAL := help
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 24
+
+install: $(VENV)/installed ## set up .venv from exact pins, which every other command does as well
 
 figures: $(VENV)/installed ## run the studies and draw their figures; goes on where the last run stopped
 	@$(MTPEFT) sweep $(FLAGS)

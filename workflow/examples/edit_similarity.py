@@ -1,4 +1,4 @@
-"""An example of a metric that runs in an environment of its own: how much of the reference need not be retyped.
+"""An example of a metric that runs in an environment of its own: the normalised edit similarity of characters.
 
 Its program, which needs rapidfuzz, is `edit_similarity_program.py`. To use it:
 
