@@ -90,7 +90,14 @@ def test_the_study_loads_neither_torch_nor_transformers(folder: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["methods.base_adapter", "methods.peft.sized_adapter", "methods.prompt_adapter", "decoding.translator"]
+    "module",
+    [
+        "methods.base_adapter",
+        "methods.peft.sized_adapter",
+        "methods.prompt_adapter",
+        "decoding.translator",
+        "models.student",
+    ],
 )
 def test_what_needs_peft_can_be_imported_before_it(module: str) -> None:
     """Importing peft imports all adapters, which import one another."""

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from mtpeft.decoding.translator import Translator
 
 
+AUTO_CLASSES = "transformers.models.auto.modeling_auto"
+
+
 def _register_adapters() -> None:
     from mtpeft.methods import register_adapters
 
@@ -34,7 +37,8 @@ def _register_architectures() -> None:
 if not sys.flags.no_site:  # else this is an environment of its own, with other versions of these libraries
     after_import("peft", _register_adapters)
     import_first("peft", _is_adapter)
-    after_import("transformers.models.auto.modeling_auto", _register_architectures)
+    after_import(AUTO_CLASSES, _register_architectures)
+    import_first(AUTO_CLASSES, lambda module: module == "mtpeft.models.student")
 
 
 def load(cell: str | Path, pair: str | None = None) -> "Translator":

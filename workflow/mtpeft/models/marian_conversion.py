@@ -8,7 +8,8 @@ hypothesis may hold it.
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +42,9 @@ REQUIRED: Mapping[str, Any] = {
 }
 """Options that a model must have, since transformers has no other Marian. The value of a missing one is the same."""
 ACTIVATIONS = {"relu": "relu", "swish": "swish", "gelu": "gelu"}
-ATTENTION = {"Wq": "q_proj", "Wk": "k_proj", "Wv": "v_proj", "Wo": "out_proj"}
+ATTENTION = {"q": "q_proj", "k": "k_proj", "v": "v_proj", "o": "out_proj"}
+TIED_OR_COMPUTED = ("embed_tokens.weight", "lm_head.weight", "embed_positions.weight")
+"""Ends of the names of weights that follow from others."""
 
 
 def convert(model: Path, *, vocabulary: Path, folder: Path) -> None:
@@ -112,12 +115,11 @@ def build(read: MarianModel, *, name: str, entries: int) -> "PreTrainedModel":
     keys = config_keys(read.options, name=name, entries=entries)
     is_student = read.options.get("transformer-decoder-autoreg") == "rnn"
     model = StudentMTModel(StudentConfig(**keys)) if is_student else MarianMTModel(MarianConfig(**keys))
-    named = dict(_named_weights(read, keys, is_student=is_student, name=name))
-    weights = {key: torch.from_numpy(np.ascontiguousarray(value)) for key, value in named.items()}
-    model.load_state_dict(weights, strict=False)
+    state = to_state(read, keys, is_student=is_student, name=name)
+    model.load_state_dict({key: torch.from_numpy(value.copy()) for key, value in state.items()}, strict=False)
     model.tie_weights()
-    wrong = [key for key, value in weights.items() if not torch.equal(model.state_dict()[key], value)]
-    assert not wrong, f"{wrong[0]} was not loaded"
+    left_out = [key for key in model.state_dict() if key not in state and not key.endswith(TIED_OR_COMPUTED)]
+    assert not left_out, f"{left_out[0]} has no name in Marian's files"
     model.generation_config.bad_words_ids = [[entries - 1]]
     return model.eval()
 
@@ -162,67 +164,127 @@ def config_keys(options: Mapping[str, Any], *, name: str, entries: int) -> dict[
     }
 
 
-def _named_weights(
-    read: MarianModel, keys: Mapping[str, Any], *, is_student: bool, name: str
-) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield the weights by the names of transformers, matrices as (outputs, inputs).
+@dataclass(frozen=True)
+class WeightName:
+    """The two names of one array of weights.
+
+    Attributes:
+        marian: name in Marian's files.
+        ours: name in the state of the model of transformers.
+        shape: as Marian has it; matrices are (inputs, outputs), and transformers has them the other way round.
+    """
+
+    marian: str
+    ours: str
+    shape: tuple[int, ...]
+
+    @property
+    def is_matrix(self) -> bool:
+        """Whether it is a matrix of a linear layer, which is transposed."""
+        return self.shape[0] != 1
+
+
+def weight_names(keys: Mapping[str, Any], *, is_student: bool) -> list[WeightName]:
+    """Return the names of all weights of the layers, from the keys of config.json; embeddings are not among them."""
+    width, inner = keys["d_model"], keys["encoder_ffn_dim"]
+    found: list[WeightName] = []
+
+    def linear(ours: str, marian: str, bias: str | None, *, inputs: int, outputs: int) -> None:
+        found.append(WeightName(marian, f"{ours}.weight", (inputs, outputs)))
+        if bias:
+            found.append(WeightName(bias, f"{ours}.bias", (1, outputs)))
+
+    def norm(ours: str, marian: str) -> None:
+        found.append(WeightName(f"{marian}_ln_scale", f"{ours}.weight", (1, width)))
+        found.append(WeightName(f"{marian}_ln_bias", f"{ours}.bias", (1, width)))
+
+    def attention(ours: str, marian: str) -> None:
+        for letter, projection in ATTENTION.items():
+            names = f"{marian}_W{letter}", f"{marian}_b{letter}"
+            linear(f"{ours}.{projection}", *names, inputs=width, outputs=width)
+        norm(f"{ours}_layer_norm", f"{marian}_Wo")
+
+    def recurrence(ours: str, marian: str) -> None:
+        linear(f"{ours}.input_proj", f"{marian}_rnn_W", None, inputs=width, outputs=width)
+        linear(f"{ours}.forget_proj", f"{marian}_rnn_Wf", f"{marian}_rnn_bf", inputs=width, outputs=width)
+        norm(f"{ours}_layer_norm", f"{marian}_rnn_ffn")
+
+    def feed_forward(ours: str, marian: str) -> None:
+        linear(f"{ours}.fc1", f"{marian}_ffn_W1", f"{marian}_ffn_b1", inputs=width, outputs=inner)
+        linear(f"{ours}.fc2", f"{marian}_ffn_W2", f"{marian}_ffn_b2", inputs=inner, outputs=width)
+        norm(f"{ours}.final_layer_norm", f"{marian}_ffn_ffn")
+
+    for side in ("encoder", "decoder"):
+        for number in range(keys[f"{side}_layers"]):
+            ours, marian = f"model.{side}.layers.{number}", f"{side}_l{number + 1}"
+            if is_student and side == "decoder":
+                recurrence(f"{ours}.self_attn", marian)
+            else:
+                attention(f"{ours}.self_attn", f"{marian}_self")
+            if side == "decoder":
+                attention(f"{ours}.encoder_attn", f"{marian}_context")
+            feed_forward(ours, marian)
+    return found
+
+
+def to_state(read: MarianModel, keys: Mapping[str, Any], *, is_student: bool, name: str) -> dict[str, np.ndarray]:
+    """Return the state of the model of transformers, by its names.
 
     Raises:
-        UserError: a weight is missing or has another shape, or some are left over.
+        UserError: a weight is missing or has another shape than the options say, or some are left over.
     """
     left = dict(read.weights)
-    width, inner = keys["d_model"], keys["encoder_ffn_dim"]
 
-    def take(own: str, *shape: int) -> np.ndarray:
+    def take(own: str, shape: tuple[int, ...]) -> np.ndarray:
         if own not in left:
             raise UserError(f"{name} lacks the weights '{own}'; it is not whole.")
         array = left.pop(own)
-        if array.size != int(np.prod(shape)) or (len(shape) == 2 and array.shape != shape):
+        if array.shape not in (shape, shape[1:] if shape[0] == 1 else shape):
             raise UserError(f"{name} has '{own}' of shape {array.shape}, but its options say {shape}.")
-        return array if len(shape) == 2 else array.reshape(shape)
+        return array.reshape(shape)
 
-    def linear(own: str, bias: str | None, inputs: int, outputs: int) -> Iterator[tuple[str, np.ndarray]]:
-        yield "weight", take(own, inputs, outputs).T
-        if bias:
-            yield "bias", take(bias, outputs)
-
-    def norm(own: str) -> Iterator[tuple[str, np.ndarray]]:
-        yield "weight", take(f"{own}_ln_scale", width)
-        yield "bias", take(f"{own}_ln_bias", width)
-
-    def attention(own: str) -> Iterator[tuple[str, np.ndarray]]:
-        for matrix, projection in ATTENTION.items():
-            bias = f"{own}_b{matrix[-1]}"
-            yield from _under(projection, linear(f"{own}_{matrix}", bias, width, width))
-
-    def feed_forward(own: str) -> Iterator[tuple[str, np.ndarray]]:
-        yield from _under("fc1", linear(f"{own}_ffn_W1", f"{own}_ffn_b1", width, inner))
-        yield from _under("fc2", linear(f"{own}_ffn_W2", f"{own}_ffn_b2", inner, width))
-        yield from _under("final_layer_norm", norm(f"{own}_ffn_ffn"))
-
-    def recurrence(own: str) -> Iterator[tuple[str, np.ndarray]]:
-        yield from _under("input_proj", linear(f"{own}_rnn_W", None, width, width))
-        yield from _under("forget_proj", linear(f"{own}_rnn_Wf", f"{own}_rnn_bf", width, width))
-
-    embeddings = take(EMBEDDINGS, keys["vocab_size"] - 1, width)
-    yield "model.shared.weight", np.concatenate([embeddings, np.zeros((1, width), np.float32)])
-    bias = take(OUTPUT_BIAS, keys["vocab_size"] - 1) if OUTPUT_BIAS in left else np.zeros(keys["vocab_size"] - 1)
-    yield "final_logits_bias", np.append(bias, bias.min()).astype(np.float32)[None]
-    for number in range(keys["encoder_layers"]):
-        own, layer = f"encoder_l{number + 1}", f"model.encoder.layers.{number}"
-        yield from _under(f"{layer}.self_attn", attention(f"{own}_self"))
-        yield from _under(f"{layer}.self_attn_layer_norm", norm(f"{own}_self_Wo"))
-        yield from _under(layer, feed_forward(own))
-    for number in range(keys["decoder_layers"]):
-        own, layer = f"decoder_l{number + 1}", f"model.decoder.layers.{number}"
-        yield from _under(f"{layer}.self_attn", recurrence(own) if is_student else attention(f"{own}_self"))
-        yield from _under(f"{layer}.self_attn_layer_norm", norm(f"{own}_rnn_ffn" if is_student else f"{own}_self_Wo"))
-        yield from _under(f"{layer}.encoder_attn", attention(f"{own}_context"))
-        yield from _under(f"{layer}.encoder_attn_layer_norm", norm(f"{own}_context_Wo"))
-        yield from _under(layer, feed_forward(own))
+    known = keys["vocab_size"] - 1
+    embeddings = take(EMBEDDINGS, (known, keys["d_model"]))
+    bias = take(OUTPUT_BIAS, (1, known)) if OUTPUT_BIAS in left else np.zeros((1, known), np.float32)
+    state = {
+        "model.shared.weight": np.concatenate([embeddings, np.zeros_like(embeddings[:1])]),
+        "final_logits_bias": np.concatenate([bias, bias.min(1, keepdims=True)], 1),
+    }
+    for own in weight_names(keys, is_student=is_student):
+        array = take(own.marian, own.shape)
+        state[own.ours] = array.T if own.is_matrix else array[0]
     if left:
         raise UserError(f"{name} has weights that its options do not speak of, such as '{next(iter(left))}'.")
+    return state
 
 
-def _under(module: str, weights: Iterator[tuple[str, np.ndarray]]) -> Iterator[tuple[str, np.ndarray]]:
-    return ((f"{module}.{key}", value) for key, value in weights)
+def to_marian(model: "PreTrainedModel") -> MarianModel:
+    """Return a Marian model or a student of transformers as Marian stores it, without the entry `<pad>`."""
+    keys = model.config.to_dict()
+    is_student = keys["model_type"] == "student"
+    state = {key: value.detach().float().cpu().numpy() for key, value in model.state_dict().items()}
+    weights = {EMBEDDINGS: state["model.shared.weight"][:-1], OUTPUT_BIAS: state["final_logits_bias"][:, :-1]}
+    for own in weight_names(keys, is_student=is_student):
+        array = state[own.ours]
+        weights[own.marian] = np.ascontiguousarray(array.T if own.is_matrix else array[None])
+    return MarianModel(options_of(keys, is_student=is_student), weights)
+
+
+def options_of(keys: Mapping[str, Any], *, is_student: bool) -> dict[str, Any]:
+    """Return Marian's options of a model, from its config.json."""
+    known = keys["vocab_size"] - 1
+    activations = {ours: marian for marian, ours in ACTIVATIONS.items()}
+    decoder = {"transformer-decoder-autoreg": "rnn", "dec-cell": "ssru"} if is_student else {}
+    return {
+        **REQUIRED,
+        "transformer-decoder-autoreg": "self-attention",
+        **decoder,
+        "dim-emb": keys["d_model"],
+        "dim-vocabs": [known, known],
+        "enc-depth": keys["encoder_layers"],
+        "dec-depth": keys["decoder_layers"],
+        "transformer-heads": keys["encoder_attention_heads"],
+        "transformer-dim-ffn": keys["encoder_ffn_dim"],
+        "transformer-ffn-activation": activations[keys["activation_function"]],
+        "version": "v1.9.56",
+    }

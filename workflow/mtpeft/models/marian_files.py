@@ -1,4 +1,4 @@
-"""Read the files in which Marian keeps a model: `.npz` of numpy, and `.bin`, in 32-bit floats or quantised to int8.
+"""Read and write Marian's own files of a model: `.npz` of numpy, and `.bin`, in 32-bit floats or quantised to int8.
 
 A `.bin` file is a version, the number of arrays, a header of four numbers for each (length of the name, type, number of
 dimensions, bytes), all names, all shapes, padding, and then the arrays (marian-dev, `src/common/binary.cpp`). Matrices
@@ -27,6 +27,9 @@ FLOAT32, INT8, CHARACTERS = 0x404, 0x4101, 0x101
 NUMBER = struct.Struct("<Q")
 HEADER = struct.Struct("<4Q")
 MULTIPLIER = struct.Struct("<f")
+ALIGNMENT = 256
+"""Arrays begin at multiples of so many bytes."""
+LARGEST_INT8, TINY = 127, 1e-30
 MOST_ARRAYS = 100_000
 """Most arrays in a file; more mean that it is no file of Marian."""
 
@@ -137,3 +140,47 @@ def _array(name: str, shape: tuple[int, ...], *, kind: int, raw: bytes) -> np.nd
     if name == EMBEDDINGS or len(shape) != 2:
         return values.reshape(shape)
     return np.ascontiguousarray(values.reshape(shape[::-1]).T)
+
+
+def write_marian(model: MarianModel, file: Path, *, int8: bool = False) -> None:
+    """Write a model as `.npz`, or as `.bin` with 32-bit floats or with matrices of int8.
+
+    Raises:
+        ValueError: the file ends with neither, or int8 is asked for in `.npz`.
+    """
+    options = np.frombuffer(f"{yaml.safe_dump(dict(model.options))}\0".encode(), np.int8)
+    if file.suffix == ".npz" and not int8:
+        with file.open("wb") as stream:
+            np.savez(stream, **{OPTIONS: options}, **model.weights)
+    elif file.suffix == ".bin":
+        file.write_bytes(_as_bin({OPTIONS: options, **model.weights}, int8=int8))
+    else:
+        raise ValueError(f"{file}")
+
+
+def _as_bin(arrays: Mapping[str, np.ndarray], *, int8: bool) -> bytes:
+    stored = {name: _as_bytes(name, array, int8=int8) for name, array in arrays.items()}
+    names = {name: name.encode() + b"\0" for name in arrays}
+    headers = b"".join(
+        HEADER.pack(len(names[name]), kind, arrays[name].ndim, len(raw)) for name, (kind, raw) in stored.items()
+    )
+    shapes = b"".join(struct.pack(f"<{array.ndim}i", *array.shape) for array in arrays.values())
+    head = NUMBER.pack(VERSION) + NUMBER.pack(len(arrays)) + headers + b"".join(names.values()) + shapes
+    padding = -(len(head) + NUMBER.size) % ALIGNMENT
+    return head + NUMBER.pack(padding) + bytes(padding) + b"".join(raw for _, raw in stored.values())
+
+
+def _as_bytes(name: str, array: np.ndarray, *, int8: bool) -> tuple[int, bytes]:
+    """Return the type and the bytes of an array, which are a multiple of `ALIGNMENT` but for text."""
+    if name == OPTIONS:
+        return CHARACTERS, array.tobytes()
+    if not int8 or array.ndim != 2 or array.shape[0] == 1:
+        return FLOAT32, _aligned(array.astype("<f4").tobytes())
+    multiplier = np.float32(LARGEST_INT8 / max(float(np.abs(array).max()), TINY))
+    values = np.clip(np.rint(array * multiplier), -LARGEST_INT8, LARGEST_INT8).astype(np.int8)
+    rows = values if name == EMBEDDINGS else np.ascontiguousarray(values.T)
+    return INT8, _aligned(rows.tobytes() + MULTIPLIER.pack(multiplier))
+
+
+def _aligned(raw: bytes) -> bytes:
+    return raw + bytes(-len(raw) % ALIGNMENT)

@@ -1,0 +1,226 @@
+"""Marian's own files: read, turned into models of transformers, and written again."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoTokenizer
+
+from mtpeft.core.errors import UserError
+from mtpeft.models.load import load_base, random_model
+from mtpeft.models.marian_conversion import convert, to_marian
+from mtpeft.models.marian_files import OPTIONS, MarianModel, read_marian, write_marian
+from support.family import build_checkpoint
+
+DECODERS = ("student", "marian")
+
+
+@pytest.fixture(scope="module")
+def vocabulary(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sentencepiece model with the special tokens of Marian's vocabularies."""
+    return build_checkpoint("student", tmp_path_factory.mktemp("student")) / "source.spm"
+
+
+@pytest.fixture(scope="module", params=DECODERS)
+def stored(request: pytest.FixtureRequest, vocabulary: Path, tmp_path_factory: pytest.TempPathFactory) -> MarianModel:
+    """A tiny model as Marian stores it, with biases and norms that are no defaults."""
+    entries = len(AutoTokenizer.from_pretrained(vocabulary.parent))
+    student = load_base(vocabulary.parent)
+    config = student.config.to_dict() | {"model_type": request.param, "vocab_size": entries}
+    model = random_model(config, seed=5)
+    generator = torch.Generator().manual_seed(7)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "positions" not in name:
+                parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.3)
+        model.final_logits_bias.copy_(torch.randn(model.final_logits_bias.shape, generator=generator))
+    return to_marian(model)
+
+
+@pytest.mark.parametrize("ending", [".npz", ".bin"])
+def test_a_model_that_is_written_is_read_bit_for_bit(stored: MarianModel, ending: str, tmp_path: Path) -> None:
+    file = tmp_path / f"model{ending}"
+    write_marian(stored, file)
+
+    read = read_marian(file)
+
+    assert dict(read.options) == dict(stored.options)
+    assert read.weights.keys() == stored.weights.keys()
+    assert all(np.array_equal(read.weights[name], array) for name, array in stored.weights.items())
+
+
+def test_int8_loses_less_than_half_a_step_of_each_matrix(stored: MarianModel, tmp_path: Path) -> None:
+    write_marian(stored, tmp_path / "model.bin", int8=True)
+
+    read = read_marian(tmp_path / "model.bin")
+
+    for name, array in stored.weights.items():
+        step = np.abs(array).max() / 127 if array.ndim == 2 and array.shape[0] > 1 else 0
+        assert np.abs(read.weights[name] - array).max() <= step * 0.501
+
+
+def test_what_was_converted_is_the_same_model_when_it_is_turned_back(
+    stored: MarianModel, vocabulary: Path, tmp_path: Path
+) -> None:
+    write_marian(stored, tmp_path / "model.npz")
+
+    convert(tmp_path / "model.npz", vocabulary=vocabulary, folder=tmp_path / "folder")
+
+    model = load_base(tmp_path / "folder").eval()
+    again = to_marian(model)
+    assert dict(again.options) == dict(stored.options)
+    assert all(np.array_equal(again.weights[name], array) for name, array in stored.weights.items())
+    pad = model.config.pad_token_id
+    assert (pad, model.config.decoder_start_token_id) == (model.config.vocab_size - 1,) * 2
+    tokens = AutoTokenizer.from_pretrained(tmp_path / "folder")(["Abre la puerta", "Cierra"], padding=True)
+    made = model.generate(torch.tensor(tokens["input_ids"]), num_beams=2, max_new_tokens=12)
+    assert not (made[:, 1:-1] == pad).all(1).any()
+
+
+def reference(weights: dict[str, np.ndarray], tokens: list[int], targets: list[int], *, heads: int, depth: int) -> Any:
+    """Logits of a student by Marian's formulas, one position after the other, in numpy alone."""
+    width = weights["Wemb"].shape[1]
+
+    def positions(number: int) -> np.ndarray:
+        half = width // 2
+        angles = number * np.exp(np.arange(half) * -(np.log(10000.0) / (half - 1)))
+        return np.concatenate([np.sin(angles), np.cos(angles)])
+
+    def norm(name: str, x: np.ndarray) -> np.ndarray:
+        centred = x - x.mean(-1, keepdims=True)
+        scaled = centred / np.sqrt((centred**2).mean(-1, keepdims=True) + 1e-5)
+        return scaled * weights[f"{name}_ln_scale"] + weights[f"{name}_ln_bias"]
+
+    def attend(name: str, x: np.ndarray, memory: np.ndarray) -> np.ndarray:
+        q, k, v = (
+            (own @ weights[f"{name}_W{letter}"] + weights[f"{name}_b{letter}"]).reshape(len(own), heads, -1)
+            for letter, own in (("q", x), ("k", memory), ("v", memory))
+        )
+        scores = np.einsum("qhd,khd->hqk", q, k) / np.sqrt(width / heads)
+        shares = np.exp(scores - scores.max(-1, keepdims=True))
+        mixed = np.einsum("hqk,khd->qhd", shares / shares.sum(-1, keepdims=True), v).reshape(len(x), width)
+        return mixed @ weights[f"{name}_Wo"] + weights[f"{name}_bo"]
+
+    def feed(name: str, x: np.ndarray) -> np.ndarray:
+        inner = np.maximum(x @ weights[f"{name}_ffn_W1"] + weights[f"{name}_ffn_b1"], 0)
+        return norm(f"{name}_ffn_ffn", x + inner @ weights[f"{name}_ffn_W2"] + weights[f"{name}_ffn_b2"])
+
+    x = np.stack([weights["Wemb"][token] * np.sqrt(width) + positions(n) for n, token in enumerate(tokens)])
+    for layer in range(1, depth + 1):
+        own = f"encoder_l{layer}"
+        x = feed(own, norm(f"{own}_self_Wo", x + attend(f"{own}_self", x, x)))
+    read = [np.zeros(width), *(weights["Wemb"][token] for token in targets[:-1])]
+    y = np.stack([vector * np.sqrt(width) + positions(n) for n, vector in enumerate(read)])
+    for layer in range(1, depth + 1):
+        own, state, outputs = f"decoder_l{layer}", np.zeros(width), []
+        for row in y:
+            forget = 1 / (1 + np.exp(-(row @ weights[f"{own}_rnn_Wf"] + weights[f"{own}_rnn_bf"][0])))
+            state = forget * state + (1 - forget) * (row @ weights[f"{own}_rnn_W"])
+            outputs.append(np.maximum(state, 0))
+        y = norm(f"{own}_rnn_ffn", y + np.stack(outputs))
+        y = feed(own, norm(f"{own}_context_Wo", y + attend(f"{own}_context", y, x)))
+    return y @ weights["Wemb"].T + weights["decoder_ff_logit_out_b"]
+
+
+def test_a_student_computes_what_marians_formulas_say(vocabulary: Path, tmp_path: Path) -> None:
+    model = load_base(vocabulary.parent).eval()
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            parameter.add_(0.05 * ("positions" not in name))
+        model.model.shared.weight[-1] = 3.0  # the decoder begins with a zero vector whatever training did to this row
+    stored = to_marian(model)
+    tokens, targets = [5, 9, 12, 7, 0], [8, 6, 11, 0]
+    begin = [model.config.decoder_start_token_id, *targets[:-1]]
+
+    with torch.no_grad():
+        found = model(input_ids=torch.tensor([tokens]), decoder_input_ids=torch.tensor([begin])).logits[0, :, :-1]
+
+    weights = {name: array.astype(np.float64) for name, array in stored.weights.items()}
+    config = model.config
+    expected = reference(weights, tokens, targets, heads=config.encoder_attention_heads, depth=config.encoder_layers)
+    assert found.numpy() == pytest.approx(expected, rel=1e-4, abs=1e-4)
+
+
+def _cut(file: Path, stored: MarianModel) -> None:
+    file.write_bytes(file.read_bytes()[:-5000])
+
+
+def _another_version(file: Path, stored: MarianModel) -> None:
+    file.write_bytes(b"\x02" + file.read_bytes()[1:])
+
+
+def _text(file: Path, stored: MarianModel) -> None:
+    file.write_text("<html>not found</html>")
+
+
+def _empty(file: Path, stored: MarianModel) -> None:
+    file.write_bytes(b"")
+
+
+def _with(**options: Any) -> Callable[[Path, MarianModel], None]:
+    return lambda file, stored: write_marian(replace(stored, options={**stored.options, **options}), file)
+
+
+def _without(name: str) -> Callable[[Path, MarianModel], None]:
+    def write(file: Path, stored: MarianModel) -> None:
+        write_marian(replace(stored, weights={key: own for key, own in stored.weights.items() if key != name}), file)
+
+    return write
+
+
+def _changed(name: str, change: Callable[[np.ndarray], np.ndarray]) -> Callable[[Path, MarianModel], None]:
+    return lambda file, stored: write_marian(
+        replace(stored, weights={**stored.weights, name: change(stored.weights[name])}), file
+    )
+
+
+WRONG: dict[str, tuple[Callable[[Path, MarianModel], None], str]] = {
+    "cut": (_cut, "is not a whole model as Marian writes it (it is cut); get it anew"),
+    "another version": (_another_version, "(it begins with version 2 and"),
+    "a page": (_text, "is not a whole model as Marian writes it (it begins with version"),
+    "empty": (_empty, "is not a whole model as Marian writes it ("),
+    "a recurrent network": (_with(type="s2s"), "has 'type: s2s', which is not supported; only 'transformer' is"),
+    "norms before": (
+        _with(**{"transformer-preprocess": "n"}),
+        "has 'transformer-preprocess: n', which is not sup",
+    ),
+    "other cells": (_with(**{"dec-cell": "gru", "transformer-decoder-autoreg": "rnn"}), "with cells 'gru'; only"),
+    "another depth": (_with(**{"enc-depth": 3}), "lacks the weights 'encoder_l3_self_Wq'; it is not whole"),
+    "less depth": (_with(**{"enc-depth": 1}), "has weights that its options do not speak of, such as 'encoder_l2_"),
+    "another width": (_with(**{"transformer-dim-ffn": 50}), "of shape (32, 48), but its options say (32, 50)"),
+    "no norm": (_without("encoder_l1_ffn_ffn_ln_scale"), "lacks the weights 'encoder_l1_ffn_ffn_ln_scale'"),
+    "no number": (
+        _changed("encoder_l1_self_Wq", lambda own: own * np.nan),
+        "has values that are no finite numbers",
+    ),
+    "another vocabulary": (_changed("Wemb", lambda own: own[:-3]), "pieces, but"),
+}
+"""What is done to a file, and what is said of it."""
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_file_that_is_not_as_it_should_be_is_refused_in_a_sentence(
+    case: str, stored: MarianModel, vocabulary: Path, tmp_path: Path
+) -> None:
+    change, said = WRONG[case]
+    file = tmp_path / "model.bin"
+    write_marian(stored, file)
+    change(file, stored)
+
+    with pytest.raises(UserError) as raised:
+        convert(file, vocabulary=vocabulary, folder=tmp_path / "folder")
+
+    assert said in str(raised.value)
+    assert len(str(raised.value).splitlines()) == 1
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_options_are_read_from_the_file_itself(stored: MarianModel, tmp_path: Path) -> None:
+    write_marian(stored, tmp_path / "model.npz")
+    with np.load(tmp_path / "model.npz") as archive:
+        assert OPTIONS in archive.files
+        assert archive[OPTIONS].tobytes().decode().startswith("dec-")
