@@ -45,6 +45,7 @@ localrules:
     install_mtdata,
     fetch_dataset,
     fetch_model,
+    fetch_marian,
     install_metric,
     take_in_metric,
     # and what takes a few seconds.

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from mtpeft.decoding.translator import Translator
 
 
-AUTO_CLASSES = "transformers.models.auto.modeling_auto"
+AUTO_CONFIG, AUTO_MODELS = (f"transformers.models.auto.{name}_auto" for name in ("configuration", "modeling"))
+"""Modules of transformers with the Auto classes."""
 
 
 def _register_adapters() -> None:
@@ -28,6 +29,12 @@ def _is_adapter(module: str) -> bool:
     return module.startswith("mtpeft.methods.") and module.endswith("_adapter")
 
 
+def _register_configurations() -> None:
+    from mtpeft.models.student_config import register_config
+
+    register_config()
+
+
 def _register_architectures() -> None:
     from mtpeft.models.student import register
 
@@ -37,8 +44,9 @@ def _register_architectures() -> None:
 if not sys.flags.no_site:  # else this is an environment of its own, with other versions of these libraries
     after_import("peft", _register_adapters)
     import_first("peft", _is_adapter)
-    after_import(AUTO_CLASSES, _register_architectures)
-    import_first(AUTO_CLASSES, lambda module: module == "mtpeft.models.student")
+    after_import(AUTO_CONFIG, _register_configurations)
+    after_import(AUTO_MODELS, _register_architectures)
+    import_first(AUTO_MODELS, lambda module: module == "mtpeft.models.student")
 
 
 def load(cell: str | Path, pair: str | None = None) -> "Translator":

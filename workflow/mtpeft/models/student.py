@@ -11,15 +11,11 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import AutoConfig, AutoModelForSeq2SeqLM, MarianConfig, MarianMTModel
+from transformers import AutoModelForSeq2SeqLM, MarianMTModel
 from transformers.cache_utils import Cache, EncoderDecoderCache
 from transformers.models.marian.modeling_marian import MarianSinusoidalPositionalEmbedding
 
-
-class StudentConfig(MarianConfig):
-    """The configuration of a student: that of Marian's models."""
-
-    model_type = "student"
+from mtpeft.models.student_config import StudentConfig, register_config
 
 
 class SimpleRecurrentUnit(nn.Module):
@@ -112,5 +108,5 @@ class StudentMTModel(MarianMTModel):
 
 def register() -> None:
     """Let the Auto classes of transformers make and load students."""
-    AutoConfig.register(StudentConfig.model_type, StudentConfig, exist_ok=True)
+    register_config()
     AutoModelForSeq2SeqLM.register(StudentConfig, StudentMTModel, exist_ok=True)

@@ -86,7 +86,7 @@ def model_name(configuration: "Configuration", model: str) -> str:
         read = [origin, *(pair_digest(configuration, pair) for pair in pairs)]
         return name_of(model, digest_of(extend_params(configuration, model), read))
     # The place of a folder depends on the working directory, but not its identity.
-    made_from = {"path": entry.path} if entry.path else models.hub_params(configuration, model)
+    made_from = {"path": entry.path} if entry.path else models.fetched_params(configuration, model)
     return name_of(model, digest_of(made_from, []))
 
 

@@ -32,7 +32,7 @@ def params(configuration: "Configuration", vocabulary: str, pair: str) -> Params
 def tokenizer_file(configuration: "Configuration", vocabulary: str) -> str:
     """A file that is there when the tokenizer of a vocabulary is."""
     model = models.model_with(configuration, vocabulary)
-    if configuration.models[model].hub or configuration.models[model].extend:
+    if model_source_of(configuration.models[model]).brings_tokenizer:
         return base_file(configuration, model)
     return f"{tokenizer_folder(configuration, vocabulary)}/tokenizer_config.json"
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def params(configuration: "Configuration", model: str) -> Params:
     """Params of a model that is fetched from a hub."""
-    return models.hub_params(configuration, model)
+    return models.fetched_params(configuration, model)
 
 
 def run(params: Params, *, record: Path) -> None:

