@@ -97,6 +97,7 @@ def test_the_study_loads_neither_torch_nor_transformers(folder: str) -> None:
         "methods.prompt_adapter",
         "decoding.translator",
         "models.student",
+        "models.student_config",
     ],
 )
 def test_what_needs_peft_can_be_imported_before_it(module: str) -> None:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from mtpeft.decoding.translator import Translator
 
 
-AUTO_CONFIG, AUTO_MODELS = (f"transformers.models.auto.{name}_auto" for name in ("configuration", "modeling"))
-"""Modules of transformers with the Auto classes."""
+AUTO_CONFIG = "transformers.models.auto.configuration_auto"
+"""Module of transformers that finds the configuration of a model by the `model_type` of its config.json."""
 
 
 def _register_adapters() -> None:
@@ -35,18 +35,10 @@ def _register_configurations() -> None:
     register_config()
 
 
-def _register_architectures() -> None:
-    from mtpeft.models.student import register
-
-    register()
-
-
 if not sys.flags.no_site:  # else this is an environment of its own, with other versions of these libraries
     after_import("peft", _register_adapters)
     import_first("peft", _is_adapter)
     after_import(AUTO_CONFIG, _register_configurations)
-    after_import(AUTO_MODELS, _register_architectures)
-    import_first(AUTO_MODELS, lambda module: module == "mtpeft.models.student")
 
 
 def load(cell: str | Path, pair: str | None = None) -> "Translator":

@@ -15,7 +15,7 @@ from transformers import AutoModelForSeq2SeqLM, MarianMTModel
 from transformers.cache_utils import Cache, EncoderDecoderCache
 from transformers.models.marian.modeling_marian import MarianSinusoidalPositionalEmbedding
 
-from mtpeft.models.student_config import StudentConfig, register_config
+from mtpeft.models.student_config import StudentConfig
 
 
 class SimpleRecurrentUnit(nn.Module):
@@ -107,6 +107,5 @@ class StudentMTModel(MarianMTModel):
 
 
 def register() -> None:
-    """Let the Auto classes of transformers make and load students."""
-    register_config()
+    """Let `AutoModelForSeq2SeqLM` make and load students."""
     AutoModelForSeq2SeqLM.register(StudentConfig, StudentMTModel, exist_ok=True)
