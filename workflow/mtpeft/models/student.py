@@ -34,10 +34,18 @@ class SimpleRecurrentUnit(nn.Module):
     def forward(
         self, hidden_states: torch.Tensor, past_key_values: Cache | None = None, **kwargs: Any
     ) -> tuple[torch.Tensor, None]:
-        """Return the outputs for hidden states of shape (batch, length, width), with the same shape; no attention."""
+        """Return the outputs for hidden states of shape (batch, length, width), with the same shape; no attention.
+
+        Targets are padded on the right, so there is no mask.
+
+        Raises:
+            ValueError: the cache is not one of an encoder and a decoder, such as `generate` makes.
+        """
+        if past_key_values is not None and not isinstance(past_key_values, EncoderDecoderCache):
+            raise ValueError(f"a student takes an EncoderDecoderCache, not a {type(past_key_values).__name__}")
         forget = torch.sigmoid(self.forget_proj(hidden_states))
         update = (1 - forget) * self.input_proj(hidden_states)
-        cache = past_key_values.self_attention_cache if isinstance(past_key_values, EncoderDecoderCache) else None
+        cache = past_key_values.self_attention_cache if past_key_values is not None else None
         states = scan(forget, update, self._last_state(cache))
         if cache is not None:
             keys = states[:, None]
@@ -46,9 +54,11 @@ class SimpleRecurrentUnit(nn.Module):
 
     def _last_state(self, cache: Cache | None) -> torch.Tensor | None:
         """Return the state of the last position in the cache, of shape (batch, width)."""
-        if cache is None or cache.get_seq_length(self.layer) == 0:
+        length = int(cache.get_seq_length(self.layer)) if cache is not None else 0
+        if cache is None or length == 0:
             return None
-        return cache.layers[self.layer].keys[:, 0, -1]
+        # A static cache has room for positions that are still to come.
+        return cache.layers[self.layer].keys[:, 0, length - 1].clone()
 
 
 def scan(forget: torch.Tensor, update: torch.Tensor, state: torch.Tensor | None) -> torch.Tensor:

