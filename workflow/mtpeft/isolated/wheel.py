@@ -84,7 +84,7 @@ def _download(wheel: WheelName, folder: Path) -> Path:
     requirement = f"{wheel.package}=={wheel.version}"
     version = ["--python-version", wheel.python] if wheel.python else []
     options = ["--no-deps", "--only-binary=:all:", *version]
-    failure = run_pip("download", *options, "-d", str(folder), "--", requirement)
+    failure = run_pip("download", *options, "-d", str(folder), requirement)
     file = _find_wheel(wheel, folder)
     if failure or file is None:
         raise UserError(

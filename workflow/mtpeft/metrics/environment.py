@@ -29,12 +29,12 @@ def install_metric(metric: Metric, params: Mapping[str, Any], *, record: Path) -
     own = [requirement for requirement in requirements if requirement.split("==")[0] not in shared]
     names = [requirement.split("==")[0] for requirement in requirements]
     built = own_environment_of(metric).libraries_of
-    if built and built not in shared:
+    if built in names and built not in shared:
         raise UserError(
             f"{metric.title} pins another version of {built} than the workflow has, whose libraries no pin names; pin "
             "that of envs/workflow.txt."
         )
-    libraries = libraries_of(built, names) if built else []
+    libraries = libraries_of(built, names) if built in shared else []
     with new_folder(record.parent) as made:
         install_packages(metric.title, own, made)
         link_packages([*shared, *libraries], made)
