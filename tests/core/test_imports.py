@@ -89,6 +89,19 @@ def test_the_study_loads_neither_torch_nor_transformers(folder: str) -> None:
     assert done.stdout.strip() == "[]"
 
 
+def printed_by(code: str) -> str:
+    """What a fresh Python prints that runs some code."""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(PACKAGE.parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout.strip()
+
+
 @pytest.mark.parametrize(
     "module",
     [
@@ -103,14 +116,7 @@ def test_the_study_loads_neither_torch_nor_transformers(folder: str) -> None:
 def test_what_needs_peft_can_be_imported_before_it(module: str) -> None:
     """Importing peft imports all adapters, which import one another."""
     code = f"import mtpeft.{module} as imported, sys; print(imported is sys.modules['mtpeft.{module}'])"
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, "PYTHONPATH": str(PACKAGE.parent)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.stdout.strip() == "True", done.stderr[-2000:]
+    assert printed_by(code) == "True"
 
 
 def test_whoever_asks_whether_peft_is_there_does_not_keep_its_adapters_from_being_registered() -> None:
@@ -119,11 +125,4 @@ def test_whoever_asks_whether_peft_is_there_does_not_keep_its_adapters_from_bein
         "import importlib.util, mtpeft; assert importlib.util.find_spec('peft'); import peft, peft.mapping; "
         "print('PREFIX' in peft.mapping.PEFT_TYPE_TO_CONFIG_MAPPING)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, "PYTHONPATH": str(PACKAGE.parent)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout.strip() == "True"
+    assert printed_by(code) == "True"
