@@ -10,16 +10,13 @@ metric with a trained model also names `find_model`, which says where that lies 
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import Field
 
 from mtpeft.core.section import Section
 from mtpeft.metrics.base import Metric
-from mtpeft.metrics.own_environment import OwnEnvironment
-
-if TYPE_CHECKING:
-    import numpy as np
+from mtpeft.metrics.own_environment import OwnEnvironment, mean_score
 
 
 class EditSimilarity(Section):
@@ -33,16 +30,11 @@ def score_params(section: EditSimilarity) -> dict[str, Any]:
     return {"case": section.case}
 
 
-def corpus_score(sums: "np.ndarray") -> "np.ndarray":
-    """Mean score of the sentences: from sums of scores and their number, shape [..., 2], to shape [...]."""
-    return sums[..., 0] / sums[..., 1]
-
-
 EDIT_SIMILARITY = Metric(
     name="edit_similarity",
     title="edit similarity",
     margin=0.01,
-    corpus_score=corpus_score,
+    corpus_score=mean_score,
     scale="0 to 1",
     digits=3,
     digits_of_scores=3,

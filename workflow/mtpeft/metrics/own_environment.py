@@ -9,10 +9,13 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mtpeft.cells import digest_of, name_of
 from mtpeft.core.section import Section
+
+if TYPE_CHECKING:
+    import numpy as np
 
 METRICS_FOLDER = "data/metrics"
 PIN = re.compile(r"[\w.-]+==[\w.!+-]+")
@@ -101,6 +104,18 @@ class OwnEnvironment:
     def digest(self, section: Section) -> str:
         """Digest of how a cell is scored. Record files bear it, so that scores of two models never meet."""
         return digest_of(self.scoring(section), digest_of(self.model_params(section)))
+
+
+def mean_score(sums: "np.ndarray") -> "np.ndarray":
+    """Mean score of the sentences, for metrics that score a system so.
+
+    Args:
+        sums: sums of the sentences' scores, and their number: shape [..., 2].
+
+    Returns:
+        Scores: shape [...].
+    """
+    return sums[..., 0] / sums[..., 1]
 
 
 def model_name(metric: str, environment: OwnEnvironment, section: Section) -> str:

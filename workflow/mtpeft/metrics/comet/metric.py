@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import Field, PositiveInt
 
@@ -13,10 +13,7 @@ from mtpeft.core.value_types import HUB_MODEL
 from mtpeft.isolated.install import pins_of
 from mtpeft.metrics.base import Metric
 from mtpeft.metrics.comet.model import check_encoder, encoder_files, encoder_of, find_model, hyperparameters_of
-from mtpeft.metrics.own_environment import OwnEnvironment
-
-if TYPE_CHECKING:
-    import numpy as np
+from mtpeft.metrics.own_environment import OwnEnvironment, mean_score
 
 VARIABLES = {
     "TORCH_FORCE_WEIGHTS_ONLY_LOAD": "1",
@@ -54,18 +51,6 @@ class Comet(Section):
     )
     batch_size: PositiveInt = Field(default=16, description="Sentences of a batch.")
     threads: PositiveInt = Field(default=1, description="Torch's threads, which are part of the result.")
-
-
-def corpus_score(sums: "np.ndarray") -> "np.ndarray":
-    """Mean score of the sentences, as COMET defines the score of a system.
-
-    Args:
-        sums: sums of the sentences' scores, and their number: shape [..., 2].
-
-    Returns:
-        Scores: shape [...].
-    """
-    return sums[..., 0] / sums[..., 1]
 
 
 def model_params(comet: Comet) -> dict[str, Any]:
@@ -128,7 +113,7 @@ COMET = Metric(
     name="comet",
     title="COMET",
     margin=0.01,
-    corpus_score=corpus_score,
+    corpus_score=mean_score,
     scale="on a scale of its own, near 1",
     digits=4,
     digits_of_scores=4,
