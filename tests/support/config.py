@@ -170,11 +170,11 @@ WRONG: list[tuple[Any, ...]] = [
     ),
     (
         {"models": {"new": {"threads": 1}}},
-        "'models.new' must have one of 'pretrain', 'path', 'hub', 'wheel' and 'extend', and no other.",
+        "'models.new' must have one of 'pretrain', 'path', 'hub', 'wheel', 'extend' and 'trim', and no other.",
     ),
     (
         {"models": {"small": {"pretrain": SMALL["pretrain"]}}},
-        "'models.small' must have one of 'pretrain', 'path', 'hub', 'wheel' and 'extend', and no other.",
+        "'models.small' must have one of 'pretrain', 'path', 'hub', 'wheel', 'extend' and 'trim', and no other.",
     ),
     (
         {"models": {"new": {"hub": "somebody/model"}}},

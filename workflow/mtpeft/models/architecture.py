@@ -93,10 +93,15 @@ class ModelShape:
 
 def extended_shape(shape: ModelShape, *, new_entries: int) -> ModelShape:
     """Return the shape of a model with entries that are added to its vocabulary."""
-    added = new_entries * shape.d_model
-    return replace(
-        shape,
-        embeddings=shape.embeddings + added,
-        total=shape.total + shape.matrices * added,
-        new_entries=shape.new_entries + new_entries,
-    )
+    resized = _with_embeddings(shape, shape.embeddings + new_entries * shape.d_model)
+    return replace(resized, new_entries=shape.new_entries + new_entries)
+
+
+def trimmed_shape(shape: ModelShape, *, entries: int) -> ModelShape:
+    """Return the shape of a model with only so many entries in its vocabulary."""
+    return _with_embeddings(shape, entries * shape.d_model)
+
+
+def _with_embeddings(shape: ModelShape, embeddings: int) -> ModelShape:
+    more = embeddings - shape.embeddings
+    return replace(shape, embeddings=embeddings, total=shape.total + shape.matrices * more)

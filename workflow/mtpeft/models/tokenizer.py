@@ -3,6 +3,7 @@
 What differs between families is declared in `mtpeft.models.families`; this is what they have in common.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -236,6 +237,24 @@ def encode(tokenizer: PairTokenizer, sentences: Sequence[str], side: Side, *, ma
     else:
         rows = tokenizer.pretrained([tokenizer.prompt + sentence for sentence in stripped], **options)["input_ids"]
     return _with_own_edges(tokenizer, rows, side, max_length=max_length)
+
+
+def words(folder: Path, sentences: Sequence[str], side: Side) -> list[list[int]]:
+    """Return the tokens of sentences in the vocabulary of a model, without special tokens, whatever their language."""
+    family, tokenizer = family_in(folder), load_tokenizer(folder)
+    names = names_in(family, tokenizer)
+    if family.takes_languages and names:
+        # The tokenizer of M2M-100 reads no target without a language, though no token of it is asked for.
+        tokenizer.src_lang = tokenizer.tgt_lang = next(iter(names))
+    given = {"text_target": list(sentences)} if side == "target" else {"text": list(sentences)}
+    special = {*tokenizer.all_special_ids}
+    rows = tokenizer(**given, add_special_tokens=False)["input_ids"]
+    return [[token for token in row if token not in special] for row in rows]
+
+
+def count_words(folder: Path, sentences: Sequence[str], side: Side) -> Counter[int]:
+    """Count the tokens of sentences in the vocabulary of a model, without special tokens."""
+    return Counter(token for row in words(folder, sentences, side) for token in row)
 
 
 def detokenise(tokenizer: PairTokenizer, hypotheses: Sequence[Sequence[int]]) -> list[str]:

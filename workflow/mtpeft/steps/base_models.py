@@ -57,6 +57,12 @@ def extend_params(configuration: "Configuration", model: str) -> Params:
     }
 
 
+def trim_params(configuration: "Configuration", model: str) -> Params:
+    """Params of a model with fewer entries in its vocabulary than another."""
+    trimming = configuration.models[model].trim
+    return {"model": trimming.model, "entries": trimming.entries, **models.prompt_params(configuration, model)}
+
+
 def folder_params(configuration: "Configuration", model: str) -> Params:
     """Params of a model that lies in a folder."""
     path = str(found_path(str(configuration.models[model].path)))
@@ -85,6 +91,10 @@ def model_name(configuration: "Configuration", model: str) -> str:
         origin = model_name(configuration, entry.extend.model)
         read = [origin, *(pair_digest(configuration, pair) for pair in pairs)]
         return name_of(model, digest_of(extend_params(configuration, model), read))
+    if entry.trim:
+        origin = model_name(configuration, entry.trim.model)
+        read = [origin, *(pair_digest(configuration, pair) for pair in entry.trim.pairs)]
+        return name_of(model, digest_of(trim_params(configuration, model), read))
     # The place of a folder depends on the working directory, but not its identity.
     made_from = {"path": entry.path} if entry.path else models.fetched_params(configuration, model)
     return name_of(model, digest_of(made_from, []))

@@ -41,7 +41,7 @@ def tokenizer_folder(configuration: "Configuration", vocabulary: str) -> str:
     """The folder of the tokenizer of a vocabulary."""
     model = models.model_with(configuration, vocabulary)
     entry = configuration.models[model]
-    if entry.extend:
+    if entry.made_from:
         return f"{model_home(configuration, model)}/{model_source_of(entry).folder}"
     return (
         vocabulary_folder(configuration, vocabulary)

@@ -19,17 +19,16 @@ from mtpeft.core.files import new_folder, read_record, sha256_of, write_record
 from mtpeft.core.languages import match
 from mtpeft.models.architecture import NEW_ENTRIES
 from mtpeft.models.derived import ModelSource
+from mtpeft.models.entries import copy_with_entries
 from mtpeft.models.families import family_in, read_json
 from mtpeft.models.families.vocabulary import SENTENCEPIECE_SPECIALS
 from mtpeft.models.local import record_folder
-from mtpeft.models.tokenizer import EXTENSION, AddedLanguage, AddedVocabulary, Side, load_tokenizer, names_in
+from mtpeft.models.tokenizer import EXTENSION, AddedLanguage, AddedVocabulary, load_tokenizer, names_in, words
 
 if TYPE_CHECKING:
     import torch
 
 EXTEND = ModelSource(name="extend", folder="extended")
-SIZES = ("vocab_size", "decoder_vocab_size")
-"""Keys of a config.json that say how many entries there are."""
 Row = tuple[int, ...]
 """Entries whose rows have the mean with which the row of a new one begins."""
 
@@ -54,7 +53,8 @@ def extend_model(
     key = f"models.{label_of(record.parent.name)}.extend"
     first = read_json(folder / "config.json")["vocab_size"]
     languages, rows = new_languages(params["languages"], folder, key=key, first=first)
-    text = _tokens(params["sides"], list(sentences.values()), folder)
+    texts = zip(params["sides"], sentences.values(), strict=True)
+    text = [row for side, own in texts for row in words(folder, own, side)]
     learnt = new_pieces(text, folder, entries=params["pieces"])
     pieces = dict(enumerate(learnt, first + len(rows)))
     written = {
@@ -76,17 +76,6 @@ def extend_model(
     record_folder(params, target, key=key, record=record, origin=described, exposure=origin["exposure"])
 
 
-def _tokens(sides: Sequence[Side], texts: Sequence[Sequence[str]], folder: Path) -> list[list[int]]:
-    """Return the tokens of the sentences of all texts, without special tokens."""
-    tokenizer = load_tokenizer(folder)
-    rows = []
-    for side, sentences in zip(sides, texts, strict=True):
-        given = {"text_target": list(sentences)} if side == "target" else {"text": list(sentences)}
-        rows += tokenizer(**given, add_special_tokens=False)["input_ids"]
-    special = {*tokenizer.all_special_ids}
-    return [[token for token in row if token not in special] for row in rows]
-
-
 def copy_extended(folder: Path, target: Path, rows: Sequence[Row]) -> None:
     """Copy a model into another folder, with new entries after the last ones of its vocabulary.
 
@@ -95,63 +84,27 @@ def copy_extended(folder: Path, target: Path, rows: Sequence[Row]) -> None:
         target: empty folder.
         rows: entries whose rows have the mean with which the row of each new entry begins.
     """
-    from safetensors.torch import save_file
-
-    config = read_json(folder / "config.json")
-    places = entry_dimensions(config)
-    entries = config["vocab_size"] + len(rows)
-    sizes = {name: entries for name in SIZES if config.get(name) is not None}
     for file in filter(Path.is_file, folder.iterdir()):
-        if file.suffix == ".safetensors":
-            save_file(_extended(file, rows, places), target / file.name, {"format": "pt"})
-        else:
+        if file.suffix != ".safetensors":
             shutil.copyfile(file, target / file.name)
-    write_record(target / "config.json", {**config, **sizes, NEW_ENTRIES: len(rows)})
+    copy_with_entries(
+        folder,
+        target,
+        lambda tensor, place: _with_means(tensor, place, rows),
+        entries=read_json(folder / "config.json")["vocab_size"] + len(rows),
+        keys={NEW_ENTRIES: len(rows)},
+    )
 
 
-def entry_dimensions(config: Mapping[str, Any]) -> dict[str, int]:
-    """Return the tensors of a model that have a place for each entry of the vocabulary, and in which dimension.
-
-    They are those that grow when there is one entry more.
-    """
+def _with_means(tensor: "torch.Tensor", place: int, rows: Sequence[Row]) -> "torch.Tensor":
+    """Return a tensor with new entries behind the others, each the mean of some of them."""
     import torch
-    from transformers import AutoConfig, AutoModelForSeq2SeqLM
 
-    shapes = []
-    for more in (0, 1):
-        sizes = {name: config["vocab_size"] + more for name in SIZES if config.get(name) is not None}
-        with torch.device("meta"):
-            model = AutoModelForSeq2SeqLM.from_config(AutoConfig.for_model(**{**config, **sizes}))
-        shapes.append({name: tensor.shape for name, tensor in model.state_dict().items()})
-    plain, larger = shapes
-    return {
-        name: next(place for place, size in enumerate(shape) if size != larger[name][place])
-        for name, shape in plain.items()
-        if shape != larger[name]
-    }
-
-
-def _place_of(name: str, places: Mapping[str, int]) -> int | None:
-    """Return the dimension of a tensor in a file, which may lack the first part of its name in the model."""
-    return next((place for known, place in places.items() if known == name or known.endswith(f".{name}")), None)
-
-
-def _extended(file: Path, rows: Sequence[Row], places: Mapping[str, int]) -> "dict[str, torch.Tensor]":
-    """Return the tensors of a file with rows for the new entries."""
-    import torch
-    from safetensors import safe_open
-
-    tensors = {}
-    with safe_open(file, framework="pt") as stream:
-        for name in stream.keys():  # noqa: SIM118 - it is no mapping
-            tensor = stream.get_tensor(name)
-            place = _place_of(name, places)
-            if rows and place is not None:
-                replaced = (tensor.index_select(place, torch.tensor(row)).float() for row in rows)
-                new = torch.stack([entries.mean(dim=place) for entries in replaced], dim=place)
-                tensor = torch.cat([tensor, new.to(tensor.dtype)], dim=place)
-            tensors[name] = tensor.contiguous()
-    return tensors
+    if not rows:
+        return tensor
+    replaced = (tensor.index_select(place, torch.tensor(row)).float() for row in rows)
+    new = torch.stack([entries.mean(dim=place) for entries in replaced], dim=place)
+    return torch.cat([tensor, new.to(tensor.dtype)], dim=place)
 
 
 def new_languages(
