@@ -18,13 +18,14 @@ from mtpeft.front.export import export_cell
 from mtpeft.models.load import load_base, prepare_torch
 from mtpeft.models.marian_conversion import convert
 from mtpeft.models.special_tokens import SpecialTokens
-from mtpeft.models.tokenizer import special_tokens_of
+from mtpeft.models.tokenizer import open_tokenizer, special_tokens_of
 from mtpeft.training.finetune import finetune
 from support.adapter import stir
 from support.family import CHECKPOINTS, family_inputs, family_params
 from support.model import cell
 
 SENTENCES = ["Abre la puerta del jardín", "Crea una carpeta nueva", "No hay espacio en el disco"]
+LANGUAGES = {"source": "es", "target": "en"}
 MERGED = [
     ("nllb", "lora"),
     ("nllb", "full"),
@@ -142,15 +143,29 @@ def test_ctranslate2_translates_as_the_cell(
 
 
 @pytest.mark.parametrize("method", ["full", "lora"])
-def test_a_student_is_written_in_marians_own_file(trained: Callable, tmp_path: Path, method: str) -> None:
+def test_a_student_is_written_in_marians_own_files(
+    trained: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
     folder, to = trained("student", method), tmp_path / "marian"
+    with pytest.raises(UserError, match="no longer in data/tokens/student/; run its study again"):
+        export_cell(str(folder), to, "marian")
+    (tmp_path / "data/tokens/student/es-en-1").mkdir(parents=True)
+    shutil.copy(folder.parent / "dev.safetensors", tmp_path / "data/tokens/student/es-en-1")
+    monkeypatch.chdir(tmp_path)
     export_cell(str(folder), to, "marian")
 
-    assert sorted(path.name for path in to.iterdir()) == ["README.md", "model.npz", "vocab.spm"]
+    assert sorted(path.name for path in to.iterdir()) == [
+        *("README.md", "config.intgemm8bitalpha.yml", "lex.all.bin", "model.intgemm.alphas.bin", "model.npz"),
+        *("tokenizer.json", "vocab.spm"),
+    ]
     convert(to / "model.npz", vocabulary=to / "vocab.spm", folder=tmp_path / "again")
-    base = load_base(tmp_path / "again").eval()
     translator = mtpeft.load(folder)
-    assert _alike(replace(translator, model=base)(SENTENCES), translator(SENTENCES))
+    model, tokenizer = (
+        load_base(tmp_path / "again").eval(),
+        open_tokenizer(tmp_path / "again", LANGUAGES, vocabulary="again"),
+    )
+    again = replace(translator, model=model, tokenizer=tokenizer)
+    assert _alike(again(SENTENCES), translator(SENTENCES))
 
 
 def test_the_page_of_a_student_imports_its_architecture(trained: Callable, tmp_path: Path) -> None:

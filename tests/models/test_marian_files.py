@@ -15,7 +15,7 @@ from transformers.activations import ACT2FN
 from mtpeft.core.errors import UserError
 from mtpeft.models.load import load_base, random_model
 from mtpeft.models.marian_conversion import config_keys, convert, to_marian
-from mtpeft.models.marian_files import OPTIONS, MarianModel, read_marian, write_marian
+from mtpeft.models.marian_files import OPTIONS, MarianModel, read_marian, write_int8, write_marian
 from support.family import build_checkpoint
 
 DECODERS = ("student", "marian")
@@ -43,6 +43,12 @@ def stored(request: pytest.FixtureRequest, vocabulary: Path, tmp_path_factory: p
     return to_marian(model)
 
 
+def _activations(stored: MarianModel) -> dict[str, float]:
+    """A largest input for each matrix, as if each had seen another."""
+    matrices = (name for name, array in stored.weights.items() if array.ndim == 2 and array.shape[0] > 1)
+    return {name: 3.0 + number for number, name in enumerate(matrices)}
+
+
 @pytest.mark.parametrize("ending", [".npz", ".bin"])
 def test_a_model_that_is_written_is_read_bit_for_bit(stored: MarianModel, ending: str, tmp_path: Path) -> None:
     file = tmp_path / f"model{ending}"
@@ -56,7 +62,7 @@ def test_a_model_that_is_written_is_read_bit_for_bit(stored: MarianModel, ending
 
 
 def test_int8_loses_less_than_half_a_step_of_each_matrix(stored: MarianModel, tmp_path: Path) -> None:
-    write_marian(stored, tmp_path / "model.bin", int8=True)
+    write_int8(stored, tmp_path / "model.bin", _activations(stored))
 
     read = read_marian(tmp_path / "model.bin")
 
@@ -164,7 +170,7 @@ def _twice(file: Path, stored: MarianModel) -> None:
 
 
 def _endless_scale(file: Path, stored: MarianModel) -> None:
-    write_marian(stored, file, int8=True)
+    write_int8(stored, file, _activations(stored))
     content = bytearray(file.read_bytes())
     first = content.index(np.float32(127 / np.abs(stored.weights["Wemb"]).max()).tobytes())
     content[first : first + 4] = np.float32(np.inf).tobytes()

@@ -7,7 +7,7 @@ nobody would notice a wrong merge, or languages or search settings that the fold
 import json
 import shutil
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,8 @@ import torch
 
 from mtpeft.cells import Cell
 from mtpeft.core.errors import UserError
-from mtpeft.core.files import new_folder, read_record, write_record, write_text
+from mtpeft.core.files import new_folder, read_record, sha256_of, write_record, write_text
+from mtpeft.data.token_arrays import read_arrays
 from mtpeft.decoding.search import with_room_beside_prefix
 from mtpeft.decoding.translator import Translator, load_cell
 from mtpeft.front.export_page import (
@@ -38,12 +39,15 @@ from mtpeft.front.export_page import (
 from mtpeft.methods.open_tuned import open_tuned
 from mtpeft.methods.task_ids import set_task_ids, task_id_of, task_modules
 from mtpeft.models.load import STAGED_BASE, load_base
+from mtpeft.models.marian_calibration import largest_activations
 from mtpeft.models.marian_conversion import convert, to_marian
-from mtpeft.models.marian_files import write_marian
+from mtpeft.models.marian_engine import FLOATS, INT8, VOCABULARY, write_engine_folder
 from mtpeft.models.tokenizer import LossWarning, PairTokenizer, special_tokens_of
 
 CLOSE = 1e-3
 """Largest difference of logits that merging may make, as a multiple of the largest logit."""
+CLOSE_IN_INT8 = 0.2
+"""The same for weights in int8; a matrix that is stored wrongly differs by more than the largest logit."""
 PROBES = ("1, 2, 3 …", "(?!)", "a b c d e", "Is it 12:05? No: 7 + 5 = 12.")
 """Sentences that every vocabulary can tokenize in some way; what they mean does not matter."""
 CTRANSLATE2 = "4.8.5"
@@ -221,7 +225,10 @@ Write = Callable[[str, Path, str | None], None]
 
 
 def _marian(cell: str, folder: Path, pair: str | None) -> None:
-    """Write the merged model of a student in Marian's own file, and read that again as a check."""
+    """Write the merged model of a student in Marian's own files, and read them again as a check.
+
+    What it can't write, `<pad>` and the entries that fill up the vocabulary, is left out of the comparison.
+    """
     translator = load_cell(cell, pair)
     use, family = _use(cell, translator, pair), translator.tokenizer.family
     if not use.is_student:
@@ -232,13 +239,42 @@ def _marian(cell: str, folder: Path, pair: str | None) -> None:
     merged, again = folder / "merged", folder / "again"
     merged.mkdir()
     _merged(cell, merged, pair)
-    write_marian(to_marian(load_base(merged)), folder / "model.npz")
-    shutil.copyfile(Path(_folders(cell)[1]["folder"]) / "source.spm", folder / "vocab.spm")
-    convert(folder / "model.npz", vocabulary=folder / "vocab.spm", folder=again)
-    _require_alike(expected, _logits(load_base(again).eval(), translator))
-    for temporary in (merged, again):
-        shutil.rmtree(temporary)
+    model = load_base(merged).eval()
+    write_engine_folder(
+        to_marian(model),
+        folder,
+        vocabulary=merged / "source.spm",
+        activations=largest_activations(model, _dev_inputs(cell, translator, pair)),
+    )
+    known = model.config.vocab_size - 1
+    for file, close in ((FLOATS, CLOSE), (INT8, CLOSE_IN_INT8)):
+        convert(folder / file, vocabulary=folder / VOCABULARY, folder=again)
+        found = _logits(load_base(again).eval(), translator)
+        _require_alike([own[..., :known] for own in expected], [own[..., :known] for own in found], close=close)
+        shutil.rmtree(again)
+    shutil.rmtree(merged)
     write_text(folder / PAGE, marian_page(use))
+
+
+def _dev_inputs(cell: str, translator: Translator, pair: str | None) -> Iterator[dict[str, torch.Tensor]]:
+    """Yield the sentences of a cell's dev set, as the decoder reads them in training.
+
+    Raises:
+        UserError: its token arrays are gone.
+    """
+    record = read_record(_cell_folder(cell) / "train.json")
+    base = Path(record["inputs"]["base"]).parent.name
+    found = Path("data/tokens", base).glob(f"{pair or record['cell']['pair']}-*/dev.safetensors")
+    arrays = next((file for file in sorted(found) if sha256_of(file) == record["inputs"]["dev_sha256"]), None)
+    if arrays is None:
+        raise UserError(
+            f"The dev set of {cell}, by which the scales of int8 are found, is no longer in data/tokens/{base}/; run "
+            "its study again, which makes it."
+        )
+    pairs, begin = read_arrays(arrays), translator.model.config.decoder_start_token_id
+    for row in range(len(pairs.source)):
+        target = torch.cat([torch.tensor([begin]), pairs.target[row][:-1]])
+        yield {"input_ids": pairs.source[row][None], "decoder_input_ids": target[None]}
 
 
 FORMS: dict[str, Write] = {"merged": _merged, "peft": _peft, "ctranslate2": _ctranslate2, "marian": _marian}
@@ -266,10 +302,10 @@ def _logits(model: torch.nn.Module, translator: Translator) -> list[torch.Tensor
     return found
 
 
-def _require_alike(before: Sequence[torch.Tensor], after: Sequence[torch.Tensor]) -> None:
+def _require_alike(before: Sequence[torch.Tensor], after: Sequence[torch.Tensor], *, close: float = CLOSE) -> None:
     for own, opened in zip(before, after, strict=True):
         difference = float((own - opened).abs().max() / own.abs().max())
-        if not difference <= CLOSE:
+        if not difference <= close:
             raise AssertionError(f"the exported model differs from the cell by {difference:.2g} of its largest logit")
 
 

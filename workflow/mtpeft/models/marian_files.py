@@ -23,7 +23,7 @@ from mtpeft.core.errors import UserError
 OPTIONS = "special:model.yml"
 """Name of the array that holds the options of the model, as YAML text."""
 EMBEDDINGS = "Wemb"
-ACTIVATION_SCALE = "QuantMultA"
+ACTIVATION_SCALE, NO_NAME = "QuantMultA", "none"
 VERSION = 1
 FLOAT32, INT8, CHARACTERS = 0x404, 0x4101, 0x101
 """Types of arrays, as Marian numbers them: a class and the bytes of a value."""
@@ -160,44 +160,84 @@ def _array(name: str, shape: tuple[int, ...], *, kind: int, raw: bytes) -> np.nd
     return np.ascontiguousarray(values.reshape(shape[::-1]).T)
 
 
-def write_marian(model: MarianModel, file: Path, *, int8: bool = False) -> None:
-    """Write a model as `.npz`, or as `.bin` with 32-bit floats or with matrices of int8.
+def write_marian(model: MarianModel, file: Path) -> None:
+    """Write a model in 32-bit floats, as `.npz` or as `.bin`.
 
     Raises:
-        ValueError: the file ends with neither, or int8 is asked for in `.npz`.
+        ValueError: the file ends with neither.
     """
-    options = np.frombuffer(f"{yaml.safe_dump(dict(model.options))}\0".encode(), np.int8)
-    if file.suffix == ".npz" and not int8:
+    if file.suffix == ".npz":
         with file.open("wb") as stream:
-            np.savez(stream, **{OPTIONS: options}, **model.weights)
+            np.savez(stream, **{OPTIONS: _options(model)}, **model.weights)
     elif file.suffix == ".bin":
-        file.write_bytes(_as_bin({OPTIONS: options, **model.weights}, int8=int8))
+        stored = {name: _floats(array) for name, array in sorted(model.weights.items())}
+        file.write_bytes(_as_bin({**stored, OPTIONS: _text(model)}))
     else:
         raise ValueError(f"{file}")
 
 
-def _as_bin(arrays: Mapping[str, np.ndarray], *, int8: bool) -> bytes:
-    stored = {name: _as_bytes(name, array, int8=int8) for name, array in arrays.items()}
+def write_int8(model: MarianModel, file: Path, activations: Mapping[str, float]) -> None:
+    """Write a model as `.bin` with matrices of int8 and the scales by which an engine turns their inputs into int8.
+
+    Args:
+        model: in 32-bit floats.
+        file: what is written.
+        activations: for each matrix by name, the largest absolute value of its inputs; for the embeddings, of those of
+            the output projection.
+    """
+    stored: dict[str, _Stored] = {}
+    for name, array in sorted(model.weights.items()):
+        if name not in activations:
+            stored[name] = _floats(array)
+            continue
+        scale = np.array([[LARGEST_INT8 / max(activations[name], TINY)]], np.float32)
+        stored[name] = _quantised(array if name == EMBEDDINGS else array.T, array.shape)
+        # That of the output projection stands as int8 beside the embeddings, and once more as a float, without a name.
+        as_stored = _quantised(scale, scale.shape) if name == EMBEDDINGS else _floats(scale)
+        stored[f"{name}_{ACTIVATION_SCALE}"] = as_stored
+        if name == EMBEDDINGS:
+            stored[f"{NO_NAME}_{ACTIVATION_SCALE}"] = _floats(scale)
+    file.write_bytes(_as_bin({**stored, OPTIONS: _text(model)}))
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """An array of a `.bin` file: its type, its shape, and its bytes, a multiple of `ALIGNMENT` but for text."""
+
+    kind: int
+    shape: tuple[int, ...]
+    raw: bytes
+
+
+def _as_bin(arrays: Mapping[str, _Stored]) -> bytes:
     names = {name: name.encode() + b"\0" for name in arrays}
     headers = b"".join(
-        HEADER.pack(len(names[name]), kind, arrays[name].ndim, len(raw)) for name, (kind, raw) in stored.items()
+        HEADER.pack(len(names[name]), own.kind, len(own.shape), len(own.raw)) for name, own in arrays.items()
     )
-    shapes = b"".join(struct.pack(f"<{array.ndim}i", *array.shape) for array in arrays.values())
+    shapes = b"".join(struct.pack(f"<{len(own.shape)}i", *own.shape) for own in arrays.values())
     head = NUMBER.pack(VERSION) + NUMBER.pack(len(arrays)) + headers + b"".join(names.values()) + shapes
     padding = -(len(head) + NUMBER.size) % ALIGNMENT
-    return head + NUMBER.pack(padding) + bytes(padding) + b"".join(raw for _, raw in stored.values())
+    return head + NUMBER.pack(padding) + bytes(padding) + b"".join(own.raw for own in arrays.values())
 
 
-def _as_bytes(name: str, array: np.ndarray, *, int8: bool) -> tuple[int, bytes]:
-    """Return the type and the bytes of an array, which are a multiple of `ALIGNMENT` but for text."""
-    if name == OPTIONS:
-        return CHARACTERS, array.tobytes()
-    if not int8 or array.ndim != 2 or array.shape[0] == 1:
-        return FLOAT32, _aligned(array.astype("<f4").tobytes())
+def _options(model: MarianModel) -> np.ndarray:
+    return np.frombuffer(f"{yaml.safe_dump(dict(model.options))}\0".encode(), np.int8)
+
+
+def _text(model: MarianModel) -> _Stored:
+    options = _options(model)
+    return _Stored(CHARACTERS, options.shape, options.tobytes())
+
+
+def _floats(array: np.ndarray) -> _Stored:
+    return _Stored(FLOAT32, array.shape, _aligned(array.astype("<f4").tobytes()))
+
+
+def _quantised(array: np.ndarray, shape: tuple[int, ...]) -> _Stored:
+    """Quantise an array, which is stored as it is, to int8; its shape in the file may be another."""
     multiplier = np.float32(LARGEST_INT8 / max(float(np.abs(array).max()), TINY))
     values = np.clip(np.rint(array * multiplier), -LARGEST_INT8, LARGEST_INT8).astype(np.int8)
-    rows = values if name == EMBEDDINGS else np.ascontiguousarray(values.T)
-    return INT8, _aligned(rows.tobytes() + MULTIPLIER.pack(multiplier))
+    return _Stored(INT8, shape, _aligned(np.ascontiguousarray(values).tobytes() + MULTIPLIER.pack(multiplier)))
 
 
 def _aligned(raw: bytes) -> bytes:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import write_record, write_text
 from mtpeft.models.families import read_json
+from mtpeft.models.sentencepiece_models import read_model
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -125,21 +126,12 @@ def _sentencepiece_files(folder: Path) -> list[Path]:
 
 def _sentencepiece_models(folder: Path) -> Iterator[Any]:
     for file in _sentencepiece_files(folder):
-        yield _read_model(file)
-
-
-def _read_model(file: Path) -> Any:
-    """Read a model of sentencepiece as the message of protobuf that it is."""
-    from sentencepiece.sentencepiece_model_pb2 import ModelProto
-
-    model = ModelProto()
-    model.ParseFromString(file.read_bytes())
-    return model
+        yield read_model(file)
 
 
 def _trimmed_model(file: Path, numbers: Mapping[str, int]) -> bytes:
     """Return a model of sentencepiece with only some pieces, in the order of their numbers, behind the special ones."""
-    model = _read_model(file)
+    model = read_model(file)
     pieces = list(model.pieces)
     special = [piece for piece in pieces if piece.type != piece.NORMAL]
     normal = [piece for piece in pieces if piece.type == piece.NORMAL and piece.piece in numbers]
