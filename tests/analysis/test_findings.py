@@ -9,10 +9,12 @@ import pytest
 from mtpeft.analysis.findings.assess import write_findings
 from mtpeft.analysis.findings.claim import NOT_REPRODUCED
 from mtpeft.analysis.findings.contrasts import drop_coefficients, least_similar_half
+from mtpeft.analysis.read_tables import Distance, distances_of_languages
 from mtpeft.cells import Cell
 from mtpeft.config.load import load
 from mtpeft.config.pretraining import one_checkpoint_each
 from mtpeft.core.errors import UserError
+from mtpeft.core.languages import DISTANCES
 from mtpeft.steps.choose_subset import subset_file
 from mtpeft.steps.decontaminate_pair import pair_name
 from mtpeft.steps.measure_similarity import similarity_records
@@ -113,6 +115,27 @@ def test_distances_come_with_the_falls_they_were_tested_on() -> None:
     assert set(syntactic.details["falls"]) == set(LANGUAGES)
     reach = max(PLACES[pair[:2]] for pair in LANGUAGES) - min(PLACES[pair[:2]] for pair in LANGUAGES)
     assert syntactic.details["extra_fall"] == pytest.approx(40 * reach, abs=0.5)
+
+
+@pytest.mark.parametrize("origin", ["en", "pt"])
+def test_distances_are_measured_from_the_language_that_the_finding_names(origin: str) -> None:
+    places = distances_of_languages(DISTANCES, origin)
+    assert places[origin] == Distance(0.0, 0.0)
+    configuration = configuration_of("distance", findings={"distance": {"distance_from": origin}})
+    build(configuration, lambda cell: 50.0 - (cell.budget == "tiny") * 40.0 * places[cell.pair[:2]].syntactic)
+
+    test = found(configuration).findings["distance"].members[0].test
+
+    assert test.effect > 0.9
+    assert {pair: row["distance"] for pair, row in test.details["falls"].items()} == {
+        pair: places[pair[:2]].syntactic for pair in LANGUAGES
+    }
+
+
+def test_a_finding_can_name_no_language_without_distances() -> None:
+    configuration = configuration_of("distance", findings={"distance": {"distance_from": "eu"}})
+    build(configuration, by_method())
+    assert found(configuration).findings["distance"].reason == "no distance is known from 'eu'"
 
 
 def test_the_gate_opens_only_where_full_fine_tuning_is_better_by_the_margin() -> None:

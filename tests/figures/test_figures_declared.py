@@ -13,7 +13,7 @@ import pytest
 from jinja2 import Environment
 
 from mtpeft.cells import VERSION
-from mtpeft.config.figures import FIGURES, OTHERS_TABLE, REPRESENTATIONS_TABLE, study_figures
+from mtpeft.config.figures import FIGURES, OTHERS_TABLE, REPRESENTATIONS_TABLE, TEXT_TABLE, study_figures
 from mtpeft.config.load import validate
 from mtpeft.config.schema import Configuration
 from mtpeft.core.errors import UserError
@@ -72,9 +72,13 @@ def test_the_report_shows_the_caption_of_each_study() -> None:
 
 def test_params_and_tables_of_its_own_stand_with_the_figure() -> None:
     own = {name for name, figure in FIGURES.entries.items() if figure.params(configuration_of(), "budgets")}
-    assert own == {"exposure", "languages"}
+    assert own == {"exposure", "gain_kept", "languages"}
     needs = {name: figure.needs for name, figure in FIGURES.entries.items() if figure.needs}
-    assert needs == {"forgetting": (OTHERS_TABLE,), "representations": (REPRESENTATIONS_TABLE,)}
+    assert needs == {
+        "forgetting": (OTHERS_TABLE,),
+        "gain_kept": (TEXT_TABLE,),
+        "representations": (REPRESENTATIONS_TABLE,),
+    }
 
 
 @pytest.mark.usefixtures("forget_outside")

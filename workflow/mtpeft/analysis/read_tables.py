@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mtpeft.analysis.csv_files import Interval, Row, rows_of
 from mtpeft.cells import DIMENSIONS, JOIN, members_of
-from mtpeft.core.languages import main_language
+from mtpeft.core.languages import ENGLISH, main_language
 from mtpeft.metrics.base import DEFAULT_METRIC, METRICS
 
 COSTS = ("trained_parameters", "stored_bytes", "peak_memory_mb", "train_seconds", "decode_sentences_per_second")
@@ -52,7 +52,7 @@ class System:
 
 @dataclass(frozen=True)
 class Distance:
-    """Cosine distances of a language to English."""
+    """Cosine distances of a language from another one."""
 
     syntactic: float
     genealogical: float
@@ -73,17 +73,19 @@ def read_systems(path: Path, metric: str = DEFAULT_METRIC) -> tuple[System, ...]
     return tuple(sorted(systems, key=lambda own: (own.setting, own.method, own.share or 0.0, own.budget)))
 
 
-def read_distances(path: Path) -> dict[str, Distance]:
-    """Distances to English by language code."""
+def read_distances(path: Path, origin: str = ENGLISH) -> dict[str, Distance]:
+    """Distances from a language by language code."""
     return {
         row.text("language"): Distance(row.number("syntactic"), row.number("genealogical"))
-        for row in rows_of(path, ("language", "syntactic", "genealogical"))
+        for row in rows_of(path, ("origin", "language", "syntactic", "genealogical"))
+        if main_language(row.text("origin")) == main_language(origin)
     }
 
 
-def distances_of_languages(path: Path) -> dict[str, Distance]:
-    """Distances to English by the code that a pair has for its language, `no` for the `nb` of the table."""
-    return {main_language(code): distance for code, distance in read_distances(path).items()}
+def distances_of_languages(path: Path, origin: str = ENGLISH) -> dict[str, Distance]:
+    """Distances from a language, also of itself, by the code that a pair has: `no` for the `nb` of the table."""
+    others = {main_language(code): distance for code, distance in read_distances(path, origin).items()}
+    return {main_language(origin): Distance(0.0, 0.0), **others}
 
 
 def _system(row: Row, metric: str) -> System:

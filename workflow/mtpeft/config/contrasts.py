@@ -16,7 +16,7 @@ from mtpeft.config.pairs import pair_languages
 from mtpeft.config.pretraining import exposure_of, one_checkpoint_each
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import NONE, Study, all_cells, budget_labels, system_labels
-from mtpeft.core.languages import main_language
+from mtpeft.core.languages import ENGLISH, main_language
 from mtpeft.methods import METHODS
 
 FULL = "full"
@@ -24,7 +24,6 @@ SANITY_CHECK_REFERENCES = ("none", "scratch")
 """Reference rows that full fine-tuning must beat for a comparison with it to mean something."""
 WITHOUT_PRETRAINING = ("scratch", "retrieval")
 """Reference rows that know nothing of the pre-training of a model."""
-ENGLISH = "en"
 ContrastParams = dict[str, Any]
 """A contrast: its name, its pair and languages, and its systems, `peft` (the larger budgets first) and `full`."""
 BudgetsOf = Callable[[Configuration, Finding, str], Sequence[str]]

@@ -19,6 +19,8 @@ EFFICIENCY = "efficiency"
 """The figure that is drawn from the cells of all studies; no study may be drawn as it or have its name."""
 OTHERS_TABLE = "others"
 """The table of systems on other pairs (`also_score`) than those that they were fine-tuned on."""
+TEXT_TABLE = "text"
+"""The table that describes the test sentences as the models read them; it is one for all studies."""
 REPRESENTATIONS_TABLE = "representations"
 """The table of the effective ranks of layers."""
 

@@ -25,7 +25,9 @@ from mtpeft.config.methods import is_budgeted, search_of
 from mtpeft.config.metrics import MetricName, metric_mistakes, metrics_of
 from mtpeft.config.pairs import pair_mistakes
 from mtpeft.core.entry_names import either
-from mtpeft.core.section import Section
+from mtpeft.core.languages import ENGLISH, languages_with_distances, main_language
+from mtpeft.core.section import Section, later
+from mtpeft.core.value_types import Language
 from mtpeft.core.wording import listed, unknown
 from mtpeft.methods import METHODS
 from mtpeft.metrics.base import DEFAULT_METRIC, METRICS
@@ -67,6 +69,9 @@ class Study(Section):
     seeds: list[NonNegativeInt] = Field(min_length=1)
     also: list[Block] = Field(default=[], description="More cells: each block's lists, and the study's for the others.")
     also_score: list[str] = Field(default=[], description="Other pairs that `figure: forgetting` scores its cells on.")
+    distance_from: list[Language] = later(
+        [ENGLISH], min_length=1, description="Languages that `figure: gain_kept` measures distances from."
+    )
     metric: MetricName = Field(default=DEFAULT_METRIC, description="Metric that the figure shows.")
     stamp: str = Field(default="", description="Words to print on the figure, such as what it can't show.")
 
@@ -201,6 +206,7 @@ def mistakes(configuration: "Configuration") -> Iterator[str]:
         yield from _also_score_mistakes(configuration, label)
         yield from _representation_mistakes(configuration, label)
         yield from _metric_mistakes(configuration, label)
+        yield from distance_mistakes(f"studies.{label}.distance_from", study.distance_from)
         places = (f"studies.{label}", *(f"studies.{label}.also.{number}" for number, _ in enumerate(study.also)))
         for place, written, whole in zip(places, (study, *study.also), study.blocks, strict=True):
             yield from _label_mistakes(configuration, place, written)
@@ -261,6 +267,14 @@ def _also_score_mistakes(configuration: "Configuration", label: str) -> Iterator
     if len(tuned) == 1 and set(study.also_score) <= {*members_of(*tuned)}:
         own = listed(sorted({*study.also_score}))
         yield f"'{key}' names {own} alone, which the study tunes on; write another pair."
+
+
+def distance_mistakes(key: str, languages: Sequence[str]) -> Iterator[str]:
+    """Find languages that no distance is known from."""
+    for language in languages:
+        if main_language(language) not in languages_with_distances():
+            known = listed(sorted(languages_with_distances()))
+            yield f"'{key}' names '{language}', from which no distance is known; write one of {known}."
 
 
 def _representation_mistakes(configuration: "Configuration", label: str) -> Iterator[str]:

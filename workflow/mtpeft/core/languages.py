@@ -4,6 +4,7 @@
 leaves out is the likely one of CLDR (Unicode Technical Standard 35, likely subtags).
 """
 
+import csv
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -190,5 +191,14 @@ def _meaning(tag: str) -> Meaning:
     )
 
 
+ENGLISH = "en"
+"""The language that one side of most pairs is in."""
 DISTANCES = Path(__file__).parents[2] / "distances" / "lang2vec.csv"
-"""Distances of languages from English."""
+"""Distances of languages from each other."""
+
+
+@lru_cache(maxsize=1)
+def languages_with_distances() -> frozenset[str]:
+    """The languages that distances are known from, in their shortest form."""
+    with DISTANCES.open(encoding="utf-8", newline="") as file:
+        return frozenset(main_language(row["origin"]) for row in csv.DictReader(file))

@@ -144,8 +144,9 @@ def preview_folder(configuration: "Configuration") -> Path:
 
 def figure_tables(configuration: "Configuration", study: str) -> list[str]:
     """The tables that the figure of a study needs besides the summary, each named as the figure calls it."""
-    folder = tables_folder(configuration, study)
-    return [f"{folder}/{name}.csv" for name in figures_config.figure_of(configuration, study).needs]
+    own, shared = tables_folder(configuration, study), results_folder(configuration)
+    needed = figures_config.figure_of(configuration, study).needs
+    return [f"{shared if name == figures_config.TEXT_TABLE else own}/{name}.csv" for name in needed]
 
 
 def study_tables(configuration: "Configuration") -> list[str]:

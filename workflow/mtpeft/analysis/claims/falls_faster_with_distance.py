@@ -1,4 +1,4 @@
-"""The claim that a smaller budget costs more for languages that are further from English."""
+"""The claim that a smaller budget costs more for languages that are further from English, or from another one."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
@@ -10,7 +10,9 @@ from mtpeft.analysis.findings.number_formats import NOTHING, number, span
 from mtpeft.config.contrasts import ContrastParams, contrasts_on_pairs, study_of
 from mtpeft.config.findings import Finding, MethodLabel
 from mtpeft.config.schema import Configuration
+from mtpeft.core.languages import ENGLISH, languages_with_distances, main_language
 from mtpeft.core.text_tables import table
+from mtpeft.core.value_types import Language
 from mtpeft.metrics.base import METRICS
 
 if TYPE_CHECKING:
@@ -19,11 +21,12 @@ if TYPE_CHECKING:
 
 
 class FallsFasterWithDistance(Finding):
-    """From one budget to a smaller one, quality falls more for languages that are further from English."""
+    """From one budget to a smaller one, quality falls more for languages that are further from one of them."""
 
     claim: Literal["falls_faster_with_distance"]
     method: MethodLabel
     budgets: list[str] = Field(min_length=2, max_length=2, description="Two labels of `budgets`.")
+    distance_from: Language = Field(default=ENGLISH, description="Language that distances are measured from.")
 
 
 def contrasts(configuration: Configuration, finding: FallsFasterWithDistance) -> Iterator[ContrastParams]:
@@ -42,6 +45,8 @@ def lacks(configuration: Configuration, finding: FallsFasterWithDistance) -> Ite
     for name in ("models", "sizes"):
         if len(getattr(study_of(configuration, finding), name)) > 1:
             yield f"'studies.{finding.study}.{name}' has more than one"
+    if main_language(finding.distance_from) not in languages_with_distances():
+        yield f"no distance is known from '{finding.distance_from}'"
 
 
 def decide(contrasts: "Sequence[Contrast]", context: "ClaimContext", *, metric: str) -> "list[ContrastRecord]":
@@ -114,9 +119,9 @@ FALLS_FASTER_WITH_DISTANCE = Claim(
     needs_full=False,
     needs_budgets=True,
     statement="Between {budgets} the quality of {method} falls more for more distant languages.",
-    effect="Spearman's correlation over languages of their distance from English and their fall, which is {metric} at "
-    "the larger budget minus {metric} at the smaller one, in the mean over the pairs of a language. The gap to full "
-    "fine-tuning changes by the same amount",
+    effect="Spearman's correlation over languages of their distance from English, or from what the finding names, and "
+    "their fall, which is {metric} at the larger budget minus {metric} at the smaller one, in the mean over the pairs "
+    "of a language. The gap to full fine-tuning changes by the same amount",
     decision="Supported if a one-sided permutation test over the languages, each of which counts once, shows a "
     "positive correlation, refuted if one shows a negative one. The claim is supported if one of the kinds of distance "
     f"supports it, corrected over them (Holm 1979), and refuted if all refute it, each at {ALPHA:g}.",

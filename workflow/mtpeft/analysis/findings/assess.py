@@ -84,6 +84,8 @@ def assess(params: Mapping[str, Any], runs: Mapping[Cell, ScoredRun], context: C
     """Test one claim on all test sentences and on the half least similar to what the cells were trained on."""
     finding, contrasts = params["finding"], contrasts_of(params, runs)
     claim = claim_named(finding["claim"])
+    if origin := finding.get("distance_from"):
+        context = replace(context, distances=distances_of_languages(DISTANCES, origin))
     metric, over = finding.get("metric", DEFAULT_METRIC), finding.get("over", EVERY)
     if claim.decide:
         rows = claim.decide(contrasts, context, metric=metric)

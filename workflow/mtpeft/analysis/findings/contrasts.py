@@ -33,7 +33,7 @@ class ClaimContext:
 
     Attributes:
         similarities: greatest similarity of each test sentence to a subset of the training text.
-        distances: of each language from English.
+        distances: of each language from English, or from the one that the claim names.
         without_transfer: full fine-tunings that are not shown to beat the untouched model.
         margins: difference within which two systems count as on par, by metric.
         resamples: number of resampled test sets.
