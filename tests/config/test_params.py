@@ -102,6 +102,14 @@ OWN_TEXT = {
     "corpora": {"mine": {"files": {"sw": __file__, "en": pytest.__file__}, "split": {"train": 9}}},
     "pairs": {"sw-en": {"corpus": "mine"}},
 }
+HEALED_ON_OWN_TEXT = {
+    "drop_layers": {
+        "model": "small",
+        "encoder": 1,
+        "decoder": 1,
+        "heal": {"pair": "sw-en", "updates": 10, "learning_rate": 1.0e-3},
+    }
+}
 SWAHILI_STUDY = {"studies": {"budgets": {"pairs": ["sw-en"]}, "languages": None}}
 ON_OWN_TEXT = {**SMALL["pretrain"], "pairs": ["sw-en"]}
 
@@ -117,9 +125,21 @@ ON_OWN_TEXT = {**SMALL["pretrain"], "pairs": ["sw-en"]}
         ),
         ({**OWN_TEXT, "models": {"unused": {"pretrain": ON_OWN_TEXT}}}, {"es-en": []}),
         ({**OWN_TEXT, "models": {"large": {"pretrain": ON_OWN_TEXT}}}, {"es-en": ["mine"]}),
+        (
+            {**OWN_TEXT, "models": {"shallow": HEALED_ON_OWN_TEXT}, "studies": {"budgets": {"models": ["shallow"]}}},
+            {"es-en": ["mine"]},
+        ),
         ({**OWN_TEXT, "rate_search": {"pair": "sw-en"}}, {"es-en": ["mine"], "sw-en": ["interface"]}),
     ],
-    ids=["one corpus", "in the catalogue", "tuned on", "of an unused model", "pre-trained on", "searched on"],
+    ids=[
+        "one corpus",
+        "in the catalogue",
+        "tuned on",
+        "of an unused model",
+        "pre-trained on",
+        "healed on",
+        "searched on",
+    ],
 )
 def test_pairs_are_screened_against_the_other_corpora_in_use(
     overlay: dict[str, Any], others: dict[str, list[str]]

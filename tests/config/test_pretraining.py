@@ -16,6 +16,9 @@ from support.steps import params_of
 HUB = {"pairs": {"ga-en": {"corpus": "interface"}}, "models": {"big": {"hub": f"owner/big@{'0' * 40}"}}}
 SEEN = {"models": {"big": {"seen": {"parallel": ["es-en"], "monolingual": ["en", "de", "ga"]}}}}
 WIDE = {"models": {"wide": {"extend": {"model": "small", "languages": {"ga": {}}}}}}
+HEAL = {"encoder": 1, "decoder": 1, "heal": {"pair": "es-en", "updates": 10, "learning_rate": 1.0e-3}}
+SHALLOW = {"models": {"shallow": {"drop_layers": {"model": "big", **HEAL}}}}
+CUT = {"models": {"cut": {"trim": {"model": "big", "pairs": ["de-en"], "entries": 1000}}}}
 CASES: dict[str, tuple[dict[str, Any], str, str, str]] = {
     "shipped, translation": ({}, "small", "pt-en", "parallel"),
     "shipped, denoising": ({}, "denoiser", "pt-en", "monolingual"),
@@ -26,6 +29,11 @@ CASES: dict[str, tuple[dict[str, Any], str, str, str]] = {
     "hub, told": (merge(HUB, SEEN), "big", "es-en", "parallel"),
     "hub, told by itself": (merge(HUB, SEEN), "big", "ga-en", "monolingual"),
     "hub, told nothing of it": (merge(HUB, SEEN), "big", "pt-en", "unseen"),
+    "healed on it": (merge(HUB, SHALLOW), "shallow", "es-en", "parallel"),
+    "healed on another": (merge(HUB, SHALLOW), "shallow", "pt-en", "unknown"),
+    "healed on another, told": (merge(merge(HUB, SEEN), SHALLOW), "shallow", "ga-en", "monolingual"),
+    "trimmed to it": (merge(HUB, CUT), "cut", "de-en", "unknown"),
+    "trimmed, told": (merge(merge(HUB, SEEN), CUT), "cut", "es-en", "parallel"),
 }
 
 

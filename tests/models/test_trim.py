@@ -3,10 +3,14 @@
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
+from mtpeft.config.load import load, merge, validate
+from mtpeft.config.models import model_shape
+from mtpeft.config.studies import all_cells
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import read_record, write_record
 from mtpeft.data.tsv import SentencePair, write_pairs
@@ -14,7 +18,7 @@ from mtpeft.models.architecture import trimmed_shape
 from mtpeft.models.config_json import read_folder_shape
 from mtpeft.models.derived.extend import extend_model
 from mtpeft.models.derived.trim import kept_tokens, read_vocabulary
-from mtpeft.models.families import family_in, read_json
+from mtpeft.models.families import family_in, read_json, read_shape
 from mtpeft.models.load import load_base, parameters
 from mtpeft.models.local import take_in_folder
 from mtpeft.models.tokenizer import (
@@ -26,9 +30,15 @@ from mtpeft.models.tokenizer import (
     open_tokenizer,
     special_tokens_of,
 )
+from mtpeft.steps.base_models import base_file
+from mtpeft.steps.decontaminate_pair import pair_folder
+from mtpeft.steps.freshness import current_records
+from mtpeft.steps.train import placed
 from mtpeft.steps.trim_model import run as trim_model
+from support.config import DEFAULT
 from support.family import CHECKPOINTS, build_checkpoint
 from support.model import SPANISH_ENGLISH
+from support.sweep import ROOT, STUDY, copy, run
 
 READ = SPANISH_ENGLISH[:8]
 """The text that the model is trimmed to."""
@@ -186,6 +196,92 @@ def test_a_trimmed_model_can_be_extended(trimmed: Trim, tmp_path: Path) -> None:
     )
     tokenizer = open_tokenizer(tmp_path / "wide/extended", {"source": "kl", "target": "en"}, vocabulary="wide")
     assert tokenizer.extension.languages["kl"].id == len(read_vocabulary(folder).tokens)
+
+
+CUT = {"model": "small", "pairs": ["es-en"], "entries": 1000}
+HEAL = {"pair": "pt-en", "updates": 10, "learning_rate": 1.0e-3}
+SHALLOW = {"model": "cut", "encoder": 1, "decoder": 1, "heal": HEAL}
+MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
+    "trimmed, no such model": ({"cut": {"trim": {**CUT, "model": "big"}}}, "'models.cut.trim.model' names 'big'"),
+    "trimmed, no such pair": ({"cut": {"trim": {**CUT, "pairs": ["xx-en"]}}}, "'models.cut.trim.pairs' names 'xx-en'"),
+    "trimmed twice": (
+        {"cut": {"trim": CUT}, "again": {"trim": {**CUT, "model": "cut"}}},
+        "'models.again.trim.model' is 'cut', which is made from another model itself; trim that one",
+    ),
+    "fewer layers, no such model": ({"low": {"drop_layers": SHALLOW}}, "'models.low.drop_layers.model' names 'cut'"),
+    "fewer layers, no such pair": (
+        {"low": {"drop_layers": {**SHALLOW, "model": "small", "heal": {**HEAL, "pair": "xx-en"}}}},
+        "'models.low.drop_layers.heal.pair' names 'xx-en'",
+    ),
+    "fewer layers twice": (
+        {"cut": {"drop_layers": {**SHALLOW, "model": "small"}}, "low": {"drop_layers": SHALLOW}},
+        "'models.low.drop_layers.model' is 'cut', which has fewer layers itself",
+    ),
+    "fewer layers of an extended model": (
+        {"cut": {"extend": {"model": "small", "languages": {"ga": {}}}}, "low": {"drop_layers": SHALLOW}},
+        "whose vocabulary is extended; extend the one with fewer layers",
+    ),
+    "two sources": (
+        {"cut": {"trim": CUT, "path": "workflow/models/small"}},
+        "must have exactly one of 'drop_layers', ",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", MISTAKES)
+def test_mistakes_name_their_key(case: str) -> None:
+    models, expected = MISTAKES[case]
+    with pytest.raises(UserError, match=expected):
+        validate(merge(DEFAULT, {"models": models}))
+
+
+def test_shapes_are_known_before_there_is_any_weight() -> None:
+    models = {"cut": {"trim": CUT}, "low": {"drop_layers": SHALLOW}}
+    configuration = validate(merge(DEFAULT, {"models": models}))
+    small, cut, low = (model_shape(configuration, label) for label in ("small", "cut", "low"))
+    assert small.total - cut.total == (small.embeddings // small.d_model - 1000) * small.d_model
+    assert cut.total - low.total == sum(own.parameters for own in (*cut.linears, *cut.norms)) - sum(
+        own.parameters for own in (*low.linears, *low.norms)
+    )
+    assert len(low.layers) == 2
+
+
+def test_the_page_says_what_trimming_saves_on_a_published_model() -> None:
+    config = read_json(ROOT / "tests/fixtures/published/nllb-200-distilled-600M/config.json")
+    whole = read_shape(config)
+    page = (ROOT / "workflow/docs/models.md").read_text(encoding="utf-8")
+    for number in (whole.total, whole.embeddings, trimmed_shape(whole, entries=40_000).total):
+        assert f"{number:,}" in page
+
+
+@pytest.mark.slow
+def test_a_trimmed_model_goes_through_the_workflow(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = copy(finished, tmp_path / "sweep")
+    overlay = {
+        "models": {"cut": {"trim": {"model": "small", "pairs": ["es-en"], "entries": 545}}},
+        "studies": {"budgets": {"models": ["cut"], "methods": ["lora", "none"]}},
+        "findings": None,
+    }
+    code, said = run(folder, overlay=overlay, options=["--target", "study_budgets"])
+    assert code == 0, said[-3000:]
+    monkeypatch.chdir(folder)
+    configuration = load([Path(STUDY.name)])
+    base = Path(base_file(configuration, "cut"))
+    record = read_record(base)
+    assert read_json(Path(record["folder"]) / "config.json")["vocab_size"] == 545
+    (labels,) = {cell for cell in all_cells(configuration) if (cell.model, cell.method) == ("cut", "lora")}
+    cell = placed(configuration, labels)
+    trained = read_record(cell.folder / "train.json")
+    assert trained["total_parameters"] == record["total_parameters"] == model_shape(configuration, "cut").total
+    # A cell is finished until the text or the model that its own was made from is another one.
+    assert {*current_records(configuration, cell)} == {"train", "decode", "score"}
+    text = f"{pair_folder(configuration, 'es-en')}/train.tsv"
+    assert list(record["origin"]["texts"]) == [text]
+    for changed in ({"texts": {text: "0" * 64}}, {"base_sha256": "0" * 64}):
+        write_record(base, record | {"origin": record["origin"] | changed})
+        assert current_records(configuration, cell) == {}
 
 
 @pytest.mark.parametrize(("entries", "says"), [(10**6, "write fewer"), (3, "write that many")])

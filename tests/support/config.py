@@ -170,11 +170,11 @@ WRONG: list[tuple[Any, ...]] = [
     ),
     (
         {"models": {"new": {"threads": 1}}},
-        "'models.new' must have one of 'pretrain', 'path', 'hub', 'wheel', 'extend' and 'trim', and no other.",
+        "'models.new' must have exactly one of 'drop_layers', 'extend', 'hub', 'path', 'pretrain', 'trim', 'wheel'.",
     ),
     (
         {"models": {"small": {"pretrain": SMALL["pretrain"]}}},
-        "'models.small' must have one of 'pretrain', 'path', 'hub', 'wheel', 'extend' and 'trim', and no other.",
+        "'models.small' must have exactly one of 'drop_layers', 'extend', 'hub', 'path', 'pretrain', 'trim', 'wheel'.",
     ),
     (
         {"models": {"new": {"hub": "somebody/model"}}},

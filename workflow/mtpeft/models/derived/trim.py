@@ -38,13 +38,16 @@ class Vocabulary:
     special: frozenset[str]
 
 
-def trim_model(params: Mapping[str, Any], *, base: Path, counts: Mapping[int, int], record: Path) -> None:
+def trim_model(
+    params: Mapping[str, Any], *, base: Path, counts: Mapping[int, int], texts: Sequence[Path], record: Path
+) -> None:
     """Write the trimmed model into `trimmed/`, and its `base.json` beside that.
 
     Args:
         params: `entries`, the number that the vocabulary then has.
         base: `base.json` of the model.
         counts: how often each token stands in the text that the model is for.
+        texts: files of that text, whose hashes stand in the record.
         record: `base.json` of the trimmed model.
 
     Raises:
@@ -60,6 +63,7 @@ def trim_model(params: Mapping[str, Any], *, base: Path, counts: Mapping[int, in
     described = {
         "model": origin["model"],
         "base_sha256": sha256_of(base),
+        "texts": {str(file): sha256_of(file) for file in texts},
         "total_parameters_before": origin["total_parameters"],
         "entries_before": len(vocabulary.tokens),
         "entries_needed": len(counts),
