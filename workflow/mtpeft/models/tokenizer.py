@@ -239,6 +239,21 @@ def encode(tokenizer: PairTokenizer, sentences: Sequence[str], side: Side, *, ma
     return _with_own_edges(tokenizer, rows, side, max_length=max_length)
 
 
+def source_prompt(folder: Path, languages: Mapping[Side, str], prompt: str | None) -> str:
+    """Return the text before every source sentence; empty for a vocabulary that has tokens for languages.
+
+    Args:
+        folder: of the model.
+        languages: BCP 47 tags by side.
+        prompt: with places for the languages; None for that of the family.
+    """
+    family = family_in(folder)
+    if names_in(family, load_tokenizer(folder)) is not None:
+        return ""
+    source, target = languages["source"], languages["target"]
+    return family.source_prefix(source, target) if prompt is None else written_prompt(prompt, source, target)
+
+
 def words(folder: Path, sentences: Sequence[str], side: Side) -> list[list[int]]:
     """Return the tokens of sentences in the vocabulary of a model, without special tokens, whatever their language."""
     family, tokenizer = family_in(folder), load_tokenizer(folder)

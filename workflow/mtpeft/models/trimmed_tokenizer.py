@@ -116,7 +116,7 @@ def write_trimmed(tokenizer: "PreTrainedTokenizerBase", folder: Path, target: Pa
     # In the order of their numbers, since that is how some tokenizers number what they add.
     write_text(target / VOCABULARY, json.dumps(own, ensure_ascii=False) + "\n")
     for file in _sentencepiece_files(target):
-        file.write_bytes(_trimmed_model(file, numbers))
+        file.write_bytes(_trimmed_model(file, numbers, vocabulary.keys()))
     _renumber_added(target, numbers)
 
 
@@ -129,14 +129,18 @@ def _sentencepiece_models(folder: Path) -> Iterator[Any]:
         yield read_model(file)
 
 
-def _trimmed_model(file: Path, numbers: Mapping[str, int]) -> bytes:
-    """Return a model of sentencepiece with only some pieces, in the order of their numbers, behind the special ones."""
+def _trimmed_model(file: Path, numbers: Mapping[str, int], whole: Collection[str]) -> bytes:
+    """Return a model of sentencepiece without the pieces that are gone, in the order of the numbers of the others.
+
+    Pieces that the whole vocabulary does not have, which read as unknown words, stay, so that text is cut as before.
+    """
     model = read_model(file)
     pieces = list(model.pieces)
-    special = [piece for piece in pieces if piece.type != piece.NORMAL]
-    normal = [piece for piece in pieces if piece.type == piece.NORMAL and piece.piece in numbers]
+    marks = [piece for piece in pieces if piece.type in (piece.CONTROL, piece.UNKNOWN, piece.BYTE)]
+    words = [piece for piece in pieces if piece.type not in (piece.CONTROL, piece.UNKNOWN, piece.BYTE)]
+    kept = [piece for piece in words if piece.piece in numbers or piece.piece not in whole]
     del model.pieces[:]
-    model.pieces.extend([*special, *sorted(normal, key=lambda piece: numbers[piece.piece])])
+    model.pieces.extend([*marks, *sorted(kept, key=lambda piece: numbers.get(piece.piece, len(numbers)))])
     model.trainer_spec.vocab_size = len(model.pieces)
     return model.SerializeToString()
 

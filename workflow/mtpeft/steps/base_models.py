@@ -61,7 +61,13 @@ def extend_params(configuration: "Configuration", model: str) -> Params:
 def trim_params(configuration: "Configuration", model: str) -> Params:
     """Params of a model with fewer entries in its vocabulary than another."""
     trimming = configuration.models[model].trim
-    return {"model": trimming.model, "entries": trimming.entries, **models.prompt_params(configuration, model)}
+    sides = (pairs_config.pair_languages(configuration, pair) for pair in trimming.pairs)
+    return {
+        "model": trimming.model,
+        "entries": trimming.entries,
+        "languages": [{"source": source, "target": target} for source, target in sides],
+        **models.prompt_params(configuration, model),
+    }
 
 
 def drop_layers_params(configuration: "Configuration", model: str) -> Params:

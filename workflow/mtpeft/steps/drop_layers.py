@@ -20,7 +20,7 @@ def inputs(configuration: "Configuration", model: str) -> Inputs:
         "base": base_file(configuration, dropped.model),
         "train": f"{arrays}/pretrain.safetensors",
         "dev": f"{arrays}/dev.safetensors",
-        "dev_text": f"{pair_folder(configuration, text)}/dev.tsv",
+        "dev-text": f"{pair_folder(configuration, text)}/dev.tsv",
     }
 
 

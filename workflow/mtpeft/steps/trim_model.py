@@ -1,5 +1,6 @@
 """Trim the vocabulary of a base model to the tokens of the text of pairs and to the most frequent ones."""
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,12 +25,13 @@ def run(params: Params, *, base: Path, texts: list[Path], record: Path) -> None:
     from mtpeft.core.files import read_record
     from mtpeft.data.tsv import read_pairs
     from mtpeft.models.derived.trim import trim_model
-    from mtpeft.models.tokenizer import count_words
+    from mtpeft.models.tokenizer import count_words, source_prompt
 
-    pairs = [pair for text in texts for pair in read_pairs(text)]
-    folder = Path(read_record(base)["folder"])
-    counts = count_words(folder, [pair.source for pair in pairs], "source")
-    counts += count_words(folder, [pair.target for pair in pairs], "target")
+    folder, counts = Path(read_record(base)["folder"]), Counter[int]()
+    for text, languages in zip(texts, params["languages"], strict=True):
+        pairs, prompt = read_pairs(text), source_prompt(folder, languages, params.get("prompt"))
+        counts += count_words(folder, [prompt + pair.source for pair in pairs], "source")
+        counts += count_words(folder, [pair.target for pair in pairs], "target")
     trim_model(params, base=base, counts=counts, texts=texts, record=record)
 
 

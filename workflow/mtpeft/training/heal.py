@@ -72,6 +72,7 @@ def heal(
     described = {
         "model": origin["model"],
         "base_sha256": sha256_of(base),
+        "texts": {str(file): sha256_of(file) for file in (train, dev, dev_text)},
         "total_parameters_before": origin["total_parameters"],
         "dev_history": found["dev_history"],
         "train_seconds": found["train_seconds"],

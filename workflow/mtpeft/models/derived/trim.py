@@ -6,7 +6,8 @@ the text needs; then the first ones of the vocabulary, which sentencepiece and b
 frequent on. Abdaoui et al. 2020 (arXiv 2010.05609) trim multilingual BERT so.
 """
 
-from collections.abc import Mapping, Sequence
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,16 @@ from mtpeft.models.entries import copy_with_entries
 from mtpeft.models.families import family_in, read_json
 from mtpeft.models.local import GENERATION, record_folder
 from mtpeft.models.special_tokens import NOT_FIRST, NOWHERE, WORDS
-from mtpeft.models.tokenizer import load_tokenizer, names_in
+from mtpeft.models.tokenizer import TOKENIZER_FILES, load_tokenizer, names_in
 from mtpeft.models.trimmed_tokenizer import BYTE, parts_finder, single_characters, write_trimmed
 
 TRIM = ModelSource(name="trim", folder="trimmed")
+TOKEN = "_token_id"
+"""End of the names of keys that hold the number of a token, or several."""
+BY_OLD_NUMBERS = ("forced_decoder_ids", "force_words_ids", "sequence_bias")
+"""Keys that hold numbers of tokens in other forms. They are emptied, since the workflow's own search reads none."""
+NO_TOKEN = "\0"
+"""Begins the name of a number that no token has."""
 
 
 @dataclass(frozen=True)
@@ -60,27 +67,43 @@ def trim_model(
     kept = kept_tokens(vocabulary, folder, counts, entries=params["entries"], key=key)
     with new_folder(target) as temporary:
         copy_trimmed(folder, temporary, kept, vocabulary=vocabulary)
+        if list(read_vocabulary(temporary).tokens) != kept:
+            raise UserError(
+                f"'{key}': the tokenizer in {folder} can't be trimmed, since its class numbers its tokens in another "
+                "way than its files say."
+            )
     described = {
         "model": origin["model"],
         "base_sha256": sha256_of(base),
         "texts": {str(file): sha256_of(file) for file in texts},
         "total_parameters_before": origin["total_parameters"],
         "entries_before": len(vocabulary.tokens),
-        "entries_needed": len(counts),
+        "tokens_in_text": len(counts),
     }
     record_folder(params, target, key=key, record=record, origin=described, exposure=origin["exposure"])
 
 
 def read_vocabulary(folder: Path) -> Vocabulary:
-    """Read the tokens of a model, with the names of languages that its tokenizer may not count among them."""
+    """Read the tokens of a model, with the names of languages that its tokenizer may not count among them.
+
+    Raises:
+        UserError: a file of the model names a special token that the tokenizer does not have.
+    """
     family, tokenizer = family_in(folder), load_tokenizer(folder)
     names = map(family.token or str, names_in(family, tokenizer) or ())
-    config = {**read_json(folder / GENERATION), **read_json(folder / "config.json")}
-    named = [token for key, token in config.items() if key.endswith("_token_id") and isinstance(token, int)]
-    numbers = {*tokenizer.all_special_ids, *tokenizer.convert_tokens_to_ids(list(names)), *named}
+    numbers = {*tokenizer.all_special_ids, *tokenizer.convert_tokens_to_ids(list(names))}
+    known = {number: token for token, number in {**tokenizer.get_vocab(), **tokenizer.get_added_vocab()}.items()}
+    known |= {number: tokenizer.convert_ids_to_tokens(number) for number in numbers - known.keys()}
     numbers |= {*tokenizer.get_added_vocab().values()}
-    known = {*tokenizer.get_vocab().values(), *numbers}
-    tokens = tuple(tokenizer.convert_ids_to_tokens(list(range(max(known) + 1))))
+    for file in ("config.json", GENERATION):
+        named = set(_named_tokens(read_json(folder / file)))
+        if unknown := sorted(named - known.keys()):
+            raise UserError(
+                f"{folder / file} names the token {unknown[0]}, which the tokenizer beside it does not have; so the "
+                "vocabulary can't be trimmed. Correct the number."
+            )
+        numbers |= named
+    tokens = tuple(known.get(number, f"{NO_TOKEN}{number}") for number in range(max(known) + 1))
     special = {tokens[number] for number in numbers} | {token for token in tokens if BYTE.fullmatch(token)}
     return Vocabulary(tokens, frozenset(special))
 
@@ -100,16 +123,22 @@ def kept_tokens(
     Raises:
         UserError: there are not so many, or the text needs more.
     """
-    tokens, parts = vocabulary.tokens, parts_finder(folder)
+    parts = parts_finder(folder)
+    tokens = [token for token in vocabulary.tokens if not token.startswith(NO_TOKEN)]
     if entries > len(tokens):
         raise UserError(f"'{key}' is {entries}, but the vocabulary has {len(tokens)} entries; write fewer.")
-    needed = {tokens[number] for number in counts} | single_characters(tokens)
-    kept = vocabulary.special | {part for token in needed for part in parts(token)} & {*tokens}
+    known = {*tokens}
+    needed = {vocabulary.tokens[number] for number in counts} | single_characters(tokens)
+    kept = vocabulary.special | {part for token in needed for part in parts(token)} & known
     if len(kept) > entries:
         raise UserError(f"'{key}' is {entries}, but the text and the special tokens need {len(kept)}; write that many.")
-    # By sentencepiece and byte pair encoding, the parts of a token are more frequent than itself and come before it.
     others = [token for token in tokens if token not in kept]
-    kept |= set(others[: entries - len(kept)])
+    for token in others:
+        more = parts(token) & known - kept
+        if len(kept) + len(more) <= entries:
+            kept |= more
+    # A token whose parts have no room any more fills the last places, where no other one can.
+    kept |= set([token for token in others if token not in kept][: entries - len(kept)])
     return [token for token in tokens if token in kept]
 
 
@@ -124,6 +153,10 @@ def copy_trimmed(folder: Path, target: Path, kept: Sequence[str], *, vocabulary:
     """
     import torch
 
+    tokenizer_files = {file.name for pattern in TOKENIZER_FILES for file in folder.glob(pattern)}
+    for file in filter(Path.is_file, folder.iterdir()):
+        if file.name not in tokenizer_files and not file.name.endswith((".safetensors", ".safetensors.index.json")):
+            shutil.copyfile(file, target / file.name)
     write_trimmed(load_tokenizer(folder), folder, target, kept)
     config, generation = (read_json(folder / name) for name in ("config.json", GENERATION))
     old = {token: number for number, token in enumerate(vocabulary.tokens)}
@@ -140,14 +173,27 @@ def copy_trimmed(folder: Path, target: Path, kept: Sequence[str], *, vocabulary:
     )
 
 
+def _named_tokens(config: Mapping[str, Any]) -> Iterator[int]:
+    """Yield the tokens that the keys of a config.json name, but for those that are only forbidden."""
+    for key, value in config.items():
+        if isinstance(value, Mapping):
+            yield from _named_tokens(value)
+        elif key.endswith(TOKEN) and value is not None:
+            yield from value if isinstance(value, list) else [value]
+
+
 def _renumbered(config: Mapping[str, Any], new: Mapping[int, int]) -> dict[str, Any]:
     """Return the keys of a config.json that name tokens with their new numbers; what is gone need not be forbidden."""
     found: dict[str, Any] = {}
     for key, value in config.items():
-        if key.endswith("_token_id") and value is not None:
+        if isinstance(value, Mapping):
+            found[key] = {**value, **_renumbered(value, new)}
+        elif key.endswith(TOKEN) and value is not None:
             found[key] = [new[token] for token in value] if isinstance(value, list) else new[value]
         elif key == WORDS and value:
             found[key] = [[new[token] for token in word] for word in value if new.keys() >= {*word}] or None
         elif key in (NOWHERE, NOT_FIRST) and value:
             found[key] = [new[token] for token in value if token in new] or None
+        elif key in BY_OLD_NUMBERS and value:
+            found[key] = None
     return found
