@@ -243,9 +243,12 @@ def test_the_snippet_for_comet_is_a_valid_overlay() -> None:
     assert validate(merge(DEFAULT, snippet)).comet.encoder.hub
 
 
-@pytest.mark.parametrize(
-    "command", re.findall(r"python -m mtpeft (export .*?)(?: *#.*)?$", BASH, flags=re.MULTILINE), ids=lambda x: x[-12:]
-)
+EXPORTS = re.findall(r"python -m mtpeft (export .*?)(?: *#.*)?$", BASH, flags=re.MULTILINE)
+OWN_TEXT = "memory"
+"""Stands in the commands of the page that another test follows from its beginning."""
+
+
+@pytest.mark.parametrize("command", [command for command in EXPORTS if OWN_TEXT not in command], ids=lambda x: x[-12:])
 def test_the_commands_for_handing_over_write_a_model(finished: Path, tmp_path: Path, command: str) -> None:
     words = command.replace("n1600", "n200").replace("pt-en", "es-en").replace("b10", "b5").split()
     to = words.index("--to") + 1

@@ -13,7 +13,6 @@ from mtpeft.config import models
 from mtpeft.config import pairs as pairs_config
 from mtpeft.core import section
 from mtpeft.core.files import found_path
-from mtpeft.core.options import DecodingOptions, TrainingOptions
 from mtpeft.steps.clean_pair import CACHED
 from mtpeft.steps.decontaminate_pair import pair_digest, pair_folder, pair_name
 from mtpeft.steps.step import Labels, Params
@@ -72,6 +71,8 @@ def trim_params(configuration: "Configuration", model: str) -> Params:
 
 def drop_layers_params(configuration: "Configuration", model: str) -> Params:
     """Params of a model with fewer layers than another, with those of the full fine-tuning that heals it."""
+    from mtpeft.core.options import DecodingOptions, TrainingOptions
+
     dropped = configuration.models[model].drop_layers
     source, target = pairs_config.pair_languages(configuration, dropped.heal.pair)
     heal = section.plain(dropped.heal)
