@@ -30,7 +30,7 @@ def test_every_shipped_configuration_is_right(
     overlays: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in ("text.sw", "text.en"):  # the user's own
+    for name in ("text.sw", "text.en", "memory.tmx"):  # the user's own
         Path(name).write_text("A line of text.\n", encoding="utf-8")
     assert load(overlays).studies
 

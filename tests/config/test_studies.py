@@ -14,7 +14,7 @@ from mtpeft.steps.cells_of_studies import placed_cells
 from support.sweep import ROOT, environment
 
 STUDIES = sorted((ROOT / "workflow/studies").glob("*.yaml"))
-OWN_TEXT = ("text.sw", "text.en")
+OWN_TEXT = ("text.sw", "text.en", "memory.tmx")
 
 
 @pytest.mark.parametrize("study", STUDIES, ids=lambda file: file.stem)
