@@ -8,7 +8,7 @@ from pathlib import Path
 from mtpeft.analysis.other_pairs import others_columns
 from mtpeft.analysis.read_tables import System, read_systems
 from mtpeft.analysis.summary import summary_columns
-from mtpeft.config.figures import FIGURES
+from mtpeft.config.figures import FIGURES, TEXT_TABLE
 from mtpeft.figures.base import FigureData
 from mtpeft.figures.draw import draw_figure
 from mtpeft.figures.plotting.panels import Drawing
@@ -90,10 +90,20 @@ def write_table(path: Path, rows: list[Row], columns: tuple[str, ...] = summary_
     return path
 
 
+def write_text_table(folder: Path, rows: list[Row]) -> Path:
+    """The table of how models read test sets, in which one of a hundred source tokens is unknown."""
+    read = {(row["model"], row["pair"], row["test_set"]) for row in rows}
+    columns = ("model", "pair", "test_set")
+    described = [{**dict(zip(columns, own, strict=True)), "source_unknown": 0.01} for own in sorted(read, key=str)]
+    return write_table(folder / f"{TEXT_TABLE}.csv", described, (*columns, "source_unknown"))
+
+
 def draw(folder: Path, figure: str, rows: list[Row], others: Sequence[Row] = (), **more: object) -> Path:
     """Draw a figure with these params besides those that every figure has; returns the stem of its files."""
     stem = folder / figure
     tables = [write_table(folder / "others.csv", list(others), others_columns())] if others else []
+    if TEXT_TABLE in FIGURES[figure].needs:
+        tables.append(write_text_table(folder, rows))
     params = {
         "version": 1,
         "figure": figure,
@@ -101,6 +111,7 @@ def draw(folder: Path, figure: str, rows: list[Row], others: Sequence[Row] = (),
         "cells": cells_of(rows),
         "stamp": "",
         "languages": SPOKEN,
+        "from": ["en"],
         **({"others": cells_of(list(others))} if others else {}),
         **more,
     }
