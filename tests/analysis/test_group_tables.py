@@ -11,10 +11,10 @@ from mtpeft.analysis.read_tables import read_systems
 from mtpeft.analysis.score_tables import score_columns, write_tables
 from mtpeft.analysis.summary import summary_columns, write_summary
 from mtpeft.cells import Cell, members_of
-from mtpeft.config.figures import FIGURES
+from mtpeft.config.figures import FIGURES, TEXT_TABLE
 from mtpeft.figures.draw import draw_figure
 from mtpeft.steps.cells_of_studies import placed_study_cells
-from support.figures import SPOKEN
+from support.figures import SPOKEN, Row, write_text_table
 from support.findings import configuration_of, write_cell
 
 GROUP = "es-en+tr-en"
@@ -98,7 +98,9 @@ def test_a_group_is_a_system_of_its_own_in_the_panel_of_each_pair(folder: Path, 
     assert not any(GROUP in own.setting.pair for own in systems)
     cells = sum(own.seeds + own.missing for own in {replace_pair(own): own for own in systems}.values())
     told = {"figure": figure, "study": figure, "cells": cells, "languages": SPOKEN, "methods": list(QUALITY)}
-    draw_figure(told, summary=summary, stem=tmp_path / figure)
+    read: list[Row] = [vars(own.setting) for own in systems]
+    tables = [write_text_table(tmp_path, read)] if TEXT_TABLE in FIGURES[figure].needs else []
+    draw_figure({**told, "from": ["en"]}, summary=summary, tables=tables, stem=tmp_path / figure)
     drawn = (tmp_path / f"{figure}.svg").read_text(encoding="utf-8")
     assert f"of {cells} cells (1 missing)" in drawn
     if figure in ("budgets", "models"):

@@ -11,9 +11,11 @@ from mtpeft.analysis.findings.claim import NOT_REPRODUCED, worded
 from mtpeft.analysis.findings.number_formats import number, span
 from mtpeft.analysis.findings.page import page_of
 from mtpeft.analysis.findings.records import FindingsRecord
+from mtpeft.analysis.read_tables import read_distances
 from mtpeft.config.load import load
 from mtpeft.config.schema import Configuration
 from mtpeft.core.files import canonical, read_record
+from mtpeft.core.languages import DISTANCES
 from mtpeft.steps.cells_of_studies import placed_cells
 from support.pages import PAGES, README, rows, section
 from support.record import schema_mistakes
@@ -159,8 +161,7 @@ def test_the_page_tells_what_training_sizes_bring() -> None:
 
 def test_the_page_tells_what_languages_bring() -> None:
     told = rows(section(PAGE, "Languages"))
-    distances = {row["language"]: float(row["syntactic"]) for row in csv.DictReader(
-        (ROOT / "workflow/distances/lang2vec.csv").open(encoding="utf-8"))}  # fmt: skip
+    distances = {language: own.syntactic for language, own in read_distances(DISTANCES).items()}
     pairs = [row["pair"] for row in told]
     assert sorted(pairs) == sorted(DEFAULT.studies["languages"].pairs)
     assert pairs == sorted(pairs, key=lambda pair: distances[pair.split("-")[0]])
