@@ -102,7 +102,7 @@ def draw(folder: Path, figure: str, rows: list[Row], others: Sequence[Row] = (),
     """Draw a figure with these params besides those that every figure has; returns the stem of its files."""
     stem = folder / figure
     tables = [write_table(folder / "others.csv", list(others), others_columns())] if others else []
-    if TEXT_TABLE in FIGURES[figure].needs:
+    if figure in FIGURES and TEXT_TABLE in FIGURES[figure].needs:
         tables.append(write_text_table(folder, rows))
     params = {
         "version": 1,
