@@ -88,6 +88,12 @@ def distances_of_languages(path: Path, origin: str = ENGLISH) -> dict[str, Dista
     return {main_language(origin): Distance(0.0, 0.0), **others}
 
 
+def distances_of_pairs(path: Path, languages: Mapping[str, str], kind: str, origin: str = ENGLISH) -> dict[str, float]:
+    """Distances of one kind from a language, by the pair whose language has one; `languages` names it for each pair."""
+    distances = distances_of_languages(path, origin)
+    return {pair: getattr(distances[own], kind) for pair, own in sorted(languages.items()) if own in distances}
+
+
 def _system(row: Row, metric: str) -> System:
     counts = {name: row.number(name, int) for name in COUNTS}
     if counts["seeds"] and not METRICS[metric].has_own_step:

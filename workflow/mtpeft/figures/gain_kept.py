@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mtpeft.analysis.csv_files import Interval, rows_of
-from mtpeft.analysis.read_tables import Setting, System, distances_of_languages
+from mtpeft.analysis.read_tables import Setting, System, distances_of_pairs
 from mtpeft.config.figures import TEXT_TABLE
 from mtpeft.config.schema import Configuration
 from mtpeft.core.files import sha256_of
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 KINDS = ("syntactic", "genealogical")
 UNKNOWN_TOKENS = "unknown source tokens, %"
+KeptRow = tuple[Setting, str, str]
+"""A setting without its pair, a method and a budget."""
 Place = tuple[str, str, str]
 """A model, a pair and a test set."""
 
@@ -81,12 +83,10 @@ def _scales(data: FigureData) -> dict[str, dict[Place, float]]:
     found: dict[str, dict[Place, float]] = {}
     drawn = {_place_of(own) for own in data.systems}
     for origin in data.params["from"]:
-        distances = distances_of_languages(DISTANCES, origin)
         for kind in KINDS:
+            distances = distances_of_pairs(DISTANCES, data.languages, kind, origin)
             found[f"{kind} distance from {english_name(origin)}"] = {
-                place: getattr(distances[language], kind)
-                for place in drawn
-                if (language := data.languages.get(place[1])) in distances
+                place: distances[place[1]] for place in drawn if place[1] in distances
             }
     unknown = {
         (row.text("model"), row.text("pair"), row.text("test_set")): 100 * row.number("source_unknown")
@@ -111,9 +111,13 @@ def _draw_panel(
     """Draw the systems of each setting, method and budget, and the languages below those of the smallest budget."""
     axes.axhline(100, color=INK, linestyle=FULL_DASHES, linewidth=0.9, zorder=2)
     marks: list[tuple[Point, Style]] = []
-    rows = sorted({_row_of(own.system) for own in kept})
+    shares: dict[KeptRow, float] = {}
+    for own in kept:
+        row = _row_of(own.system)
+        shares[row] = max(own.system.share or 0.0, shares.get(row, 0.0))
+    rows = sorted(shares, key=lambda row: (row[0], row[1], shares[row], row[2]))
     for row in rows:
-        setting, method, _, _ = row
+        setting, method, _ = row
         style, placed = styles[method], []
         for own in (own for own in kept if _row_of(own.system) == row and _place_of(own.system) in places):
             gap = gap_of(own.system)
@@ -137,9 +141,9 @@ def _draw_panel(
     draw_gaps(axes, marks)
 
 
-def _row_of(system: System) -> tuple[Setting, str, float, str]:
-    """Return what the systems of a row share: all but the pair, with the trained share of their budget, rounded."""
-    return replace(system.setting, pair=""), system.method, round(system.share or 0.0, 2), system.budget
+def _row_of(system: System) -> KeptRow:
+    """Return what the systems of a row share: all but the pair."""
+    return replace(system.setting, pair=""), system.method, system.budget
 
 
 def _left_out(kept: Sequence[Kept], full: Mapping[object, System]) -> list[str]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mtpeft.analysis.read_tables import System, distances_of_languages
+from mtpeft.analysis.read_tables import System, distances_of_pairs
 from mtpeft.cells import NATIVE
 from mtpeft.config.schema import Configuration
 from mtpeft.core.files import sha256_of
@@ -97,14 +97,8 @@ def _title(row: PanelRow, rows: Sequence[PanelRow], systems: Sequence[System], s
 
 def _scales(pairs: set[str], data: FigureData) -> dict[str, dict[str, float]]:
     """Return the place of each pair on each x axis, by the label of the axis."""
-    distances = distances_of_languages(DISTANCES)
-    languages = {pair: data.languages.get(pair) for pair in sorted(pairs)}
-    return {
-        label: {
-            pair: getattr(distances[language], kind) for pair, language in languages.items() if language in distances
-        }
-        for kind, label in AXES.items()
-    }
+    languages = {pair: data.languages[pair] for pair in pairs & data.languages.keys()}
+    return {label: distances_of_pairs(DISTANCES, languages, kind) for kind, label in AXES.items()}
 
 
 def _apart(places: Mapping[str, float], methods: int) -> dict[str, float]:
