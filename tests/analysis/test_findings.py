@@ -18,6 +18,7 @@ from mtpeft.core.languages import DISTANCES
 from mtpeft.steps.choose_subset import subset_file
 from mtpeft.steps.decontaminate_pair import pair_name
 from mtpeft.steps.measure_similarity import similarity_records
+from support.default import tiny_study
 from support.findings import LANGUAGES, MODEL, SIMILAR, build, configuration_of, finding, found, write_similarities
 from support.findings_cases import CASES, LOUD, PLACES, by_distance, by_method, one_pair_off, shuffled
 from support.record import schema_mistakes
@@ -239,7 +240,7 @@ def test_a_verdict_is_for_these_checkpoints_unless_another_seed_of_pretraining_i
 
 
 def test_shipped_models_are_known_by_their_records() -> None:
-    configuration = load()
+    configuration = tiny_study()
 
     assert one_checkpoint_each(configuration, ["small", "large", "denoiser"])
     assert not one_checkpoint_each(configuration, ["small", "small2"])

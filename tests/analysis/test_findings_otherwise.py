@@ -15,16 +15,16 @@ from mtpeft.analysis.score_tables import CellMetrics
 from mtpeft.analysis.systems import read_runs, system_of
 from mtpeft.config.contrasts import claim_cells
 from mtpeft.config.findings import CLAIMS
-from mtpeft.config.load import DEFAULT_FILE, merge, read_yaml, validate
+from mtpeft.config.load import merge, validate
 from mtpeft.config.metrics import margin_params, margins_in
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import read_record, sha256_of
 from mtpeft.data.subsets import measure_similarity
+from support.default import DEFAULT
 from support.findings import LANGUAGES, SENTENCES, build, configuration_of, finding, found, write
 from support.findings_cases import PLACES, by_distance, by_method
 from support.steps import params_of
 
-DEFAULT = read_yaml(DEFAULT_FILE)
 PARITY = {"claim": "on_par", "study": "tongues", "method": "adapter", "budget": "large"}
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from mtpeft.config.load import load, merge, validate
+from mtpeft.config.load import merge, validate
 from mtpeft.config.methods import method_options
 from mtpeft.config.models import model_shape
 from mtpeft.core.errors import UserError
@@ -13,8 +13,9 @@ from mtpeft.methods import METHODS, options_of
 from mtpeft.methods.budget import allocate_share, modules_used, targets_of
 from mtpeft.models.architecture import ModelShape
 from support.config import DEFAULT, STUDY
+from support.default import tiny_study
 
-SHAPE = model_shape(load(), "small")
+SHAPE = model_shape(tiny_study(), "small")
 ROLES = ("query", "key", "value", "output", "feed_forward")
 DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "lora": {"scaling": 2.0},
@@ -85,5 +86,5 @@ def test_unknown_layers_and_budgets_too_small_for_the_named_ones_are_refused(lay
 
 
 def test_params_without_named_layers_have_no_new_key() -> None:
-    assert method_options(validate(lora(None)), "lora") == method_options(load(), "lora")
+    assert method_options(validate(lora(None)), "lora") == method_options(tiny_study(), "lora")
     assert method_options(validate(lora(["query", "value"])), "lora")["layers"] == ["query", "value"]

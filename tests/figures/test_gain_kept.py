@@ -8,9 +8,8 @@ import pytest
 
 from mtpeft.analysis.csv_files import Interval
 from mtpeft.analysis.read_tables import read_distances
-from mtpeft.config.load import DEFAULT_FILE, merge, validate
+from mtpeft.config.load import merge, validate
 from mtpeft.config.schema import Configuration
-from mtpeft.config.yaml_file import read_yaml
 from mtpeft.core.errors import UserError
 from mtpeft.core.languages import DISTANCES
 from mtpeft.figures.base import FigureData
@@ -19,6 +18,7 @@ from mtpeft.figures.gain_kept import GAIN_KEPT, kept_share
 from mtpeft.figures.plotting.panels import Drawing
 from mtpeft.figures.plotting.style import figure_style, method_styles
 from mtpeft.steps.cells_of_studies import figure_tables
+from support.default import DEFAULT
 from support.figures import SPOKEN, Row, cells_of, interval, study, systems_of, write_table
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def _points(axes: "Axes") -> set[tuple[float, float]]:
 
 
 def _configuration(languages: dict[str, object]) -> Configuration:
-    return validate(merge(read_yaml(DEFAULT_FILE), {"studies": {"languages": languages}}))
+    return validate(merge(DEFAULT, {"studies": {"languages": languages}}))
 
 
 def test_the_share_of_the_gain_that_is_kept_has_the_interval_of_the_difference(tmp_path: Path) -> None:

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from mtpeft.config.load import DEFAULT_FILE, merge, read_yaml, validate
+from mtpeft.config.load import merge, validate
 from mtpeft.config.models import Model, prompt_mistakes
 from mtpeft.core.errors import UserError
 from mtpeft.models.local import take_in_folder
 from mtpeft.models.tokenizer import encode, open_tokenizer
+from support.default import DEFAULT
 from support.family import build_checkpoint
 from support.model import SPANISH_ENGLISH
 from support.steps import base_params, params_of
@@ -64,7 +65,7 @@ def test_a_prompt_beside_tokens_of_languages_is_refused(tmp_path: Path) -> None:
 
 def test_a_prompt_is_in_the_params_of_its_model_and_its_tokens_only(mt5: Path) -> None:
     given = {"models": {"plain": {"path": str(mt5)}, "asked": {"path": str(mt5), "prompt": "{target}: "}}}
-    configuration = validate(merge(read_yaml(DEFAULT_FILE), given))
+    configuration = validate(merge(DEFAULT, given))
     for params_of_model in (base_params, lambda own, model: params_of("encode_pair", own, model, "es-en")):
         plain, asked = (params_of_model(configuration, model) for model in ("plain", "asked"))
         assert "prompt" not in plain

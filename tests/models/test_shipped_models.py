@@ -8,12 +8,13 @@ import pytest
 from mtpeft.config.held_out import held_out_params
 from mtpeft.config.load import load
 from mtpeft.core.files import read_record, sha256_of
+from support.default import tiny_study
 from support.record import schema_mistakes
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = ROOT / "workflow" / "models"
 MODELS = ("small", "small2", "large", "denoiser")
-DEFAULT = load()
+DEFAULT = tiny_study()
 NEAR_DUPLICATE = 0.6
 
 

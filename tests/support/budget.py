@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-from mtpeft.config.load import load
 from mtpeft.models.config_json import read_config
 from mtpeft.models.derived.pretrain import mbart_config
+from support.default import tiny_study
 
 ROOT = Path(__file__).parents[2]
-CATALOGUE = load()
+CATALOGUE = tiny_study()
 
 
 def described(*, layers: int, d_model: int, feed_forward: int, heads: int, vocabulary: int) -> dict[str, Any]:

@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-from mtpeft.config.load import DEFAULT_FILE, merge, read_yaml
+from mtpeft.config.load import merge, read_yaml
+from support.default import DEFAULT
 from support.own_files import WRONG_FILES
 from support.rate_search_cases import WRONG_RATE_SEARCHES
 from support.wrong_stages import WRONG_STAGES
 
-DEFAULT = read_yaml(DEFAULT_FILE)
 PRETRAIN_FILE = Path(__file__).parents[2] / "workflow" / "studies" / "pretrain.yaml"
 PRETRAINED = merge(DEFAULT, read_yaml(PRETRAIN_FILE))
 """The default configuration with models that the workflow pre-trains."""

@@ -12,12 +12,13 @@ from mtpeft.analysis.findings.assess import write_findings
 from mtpeft.analysis.findings.records import FindingRecord, FindingsRecord
 from mtpeft.cells import ANY, Cell, OnPair
 from mtpeft.config.contrasts import claim_cells
-from mtpeft.config.load import DEFAULT_FILE, merge, read_yaml, validate
+from mtpeft.config.load import merge, validate
 from mtpeft.config.schema import Configuration
 from mtpeft.core.files import read_record
 from mtpeft.core.records import DecodeRecord, ScoreRecord, TrainRecord
 from mtpeft.metrics.bleu import corpus_score as bleu
 from mtpeft.metrics.chrf import corpus_score as chrf
+from support.default import DEFAULT
 from support.steps import params_of
 
 SENTENCES = 100
@@ -102,7 +103,7 @@ Quality = Callable[[Cell], float | np.ndarray]
 
 def configuration_of(*findings: str, **changes: Any) -> Configuration:
     """The shipped catalogues with studies and findings of our own."""
-    shipped = read_yaml(DEFAULT_FILE)
+    shipped = DEFAULT
     gone = {name: dict.fromkeys(shipped[name]) for name in ("studies", "findings")}
     content = merge(merge(merge(shipped, gone), OVERLAY), changes)
     content["findings"] = {label: content["findings"][label] for label in findings}

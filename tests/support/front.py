@@ -9,11 +9,12 @@ from typing import Any
 import yaml
 
 from mtpeft.cells import Cell
-from mtpeft.config.load import DEFAULT_FILE, load, merge, read_yaml, validate
+from mtpeft.config.load import load, merge, validate
 from mtpeft.config.schema import Configuration
 from mtpeft.core.files import sha256_of, write_record
 from mtpeft.core.records import DecodeRecord, ScoreRecord, TrainRecord
 from mtpeft.steps.train import placed
+from support.default import DEFAULT, TINY
 from support.steps import params_of
 
 OVERLAY = {
@@ -27,12 +28,12 @@ OVERLAY = {
             "seeds": [1, 2],
             "also": [],
         },
-        **dict.fromkeys(set(yaml.safe_load(DEFAULT_FILE.read_text())["studies"]) - {"budgets"}),
+        **dict.fromkeys(set(DEFAULT["studies"]) - {"budgets"}),
     },
 }
 
 
-CONFIGURATION = validate(merge(read_yaml(DEFAULT_FILE), OVERLAY))
+CONFIGURATION = validate(merge(DEFAULT, OVERLAY))
 
 
 def own_cell(*labels: str) -> Cell:
@@ -42,7 +43,7 @@ def own_cell(*labels: str) -> Cell:
 
 def configured(folder: Path) -> Configuration:
     """A study of seven cells; the overlay that makes it is written into the folder."""
-    (folder / "mine.yaml").write_text(yaml.safe_dump(OVERLAY))
+    (folder / "mine.yaml").write_text(yaml.safe_dump(merge(TINY, OVERLAY), sort_keys=False))
     return load([folder / "mine.yaml"])
 
 

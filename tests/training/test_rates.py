@@ -8,7 +8,7 @@ import pytest
 
 from mtpeft.analysis.rates_table import write_rates
 from mtpeft.cells import RATE_LABELS, Cell
-from mtpeft.config.load import load, merge, validate
+from mtpeft.config.load import merge, validate
 from mtpeft.config.methods import search_of
 from mtpeft.config.rate_search import trial_cells
 from mtpeft.config.schema import Configuration
@@ -20,6 +20,7 @@ from mtpeft.steps.choose_subset import subset_file
 from mtpeft.steps.search_rate import needs_search, rates_file, searches
 from mtpeft.steps.split_corpus import split_file
 from support.config import DEFAULT
+from support.default import tiny_study
 from support.steps import other_splits, params_of, rate_search_inputs, train_inputs
 
 CELL = Cell("small", "pt-en", "n4800", "lora", "b10", "1")
@@ -123,16 +124,16 @@ def test_a_written_rate_is_searched_for_by_nobody(table: Path) -> None:
     assert not [file for file in searches(configuration) if "/lora/" in file]
 
 
-SEVERAL = {"rate_search": {"pair": None, "seed": None, "pairs": ["es-en", "de-en"], "seeds": [0, 9]}}
+SEVERAL = {"rate_search": {"pair": ["es-en", "de-en"], "seed": [0, 9]}}
 
 
 @pytest.mark.parametrize(
     "written",
     [
-        {"pair": None, "pairs": ["es-en"]},
-        {"seed": None, "seeds": [0]},
+        {"pair": ["es-en"]},
+        {"seed": [0]},
         {"seed": None},
-        {"pair": None, "pairs": ["es-en"], "seed": None, "seeds": [0]},
+        {"pair": ["es-en"], "seed": [0]},
     ],
     ids=str,
 )
@@ -161,14 +162,14 @@ def test_pairs_that_rates_are_searched_on_are_screened_as_all_others() -> None:
     overlay = {
         "corpora": {"mine": {"files": {"sw": __file__, "en": str(Path(__file__).with_name("test_rate_search.py"))}}},
         "pairs": {"sw-en": {"corpus": "mine"}},
-        "rate_search": {"pair": None, "pairs": ["es-en", "sw-en"]},
+        "rate_search": {"pair": ["es-en", "sw-en"]},
     }
     configuration = configured(None, overlay)
     assert other_splits(configuration, {"pair": "es-en"}) == [split_file(configuration, "mine")]
 
 
 def test_no_rate_of_the_default_study_is_left_to_search_for() -> None:
-    configuration = load()
+    configuration = tiny_study()
     left = {cell.path for cell in placed_cells(configuration) if needs_search(configuration, cell)}
     assert not left
 

@@ -235,7 +235,7 @@ def used_corpora(configuration: "Configuration") -> list[str]:
     """Corpora whose text is used, sorted: by studies, by the search for learning rates, or to pre-train a model."""
     studies = [block for study in configuration.studies.values() for block in study.blocks]
     pairs = {pair for study in studies for pair in (*study.members, *study.also_score)}
-    pairs.update(configuration.rate_search.all_pairs if configuration.rate_search else [])
+    pairs.update(configuration.rate_search.pair if configuration.rate_search else [])
     for model in {model for study in studies for model in study.models}:
         pairs.update(healed_on(configuration, model))
         origin = origin_of(configuration, model)

@@ -10,11 +10,12 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import Field, NonNegativeInt
+from pydantic import BeforeValidator, Field, NonNegativeInt, WithJsonSchema
 
 from mtpeft.cells import RATE_LABELS, Cell
+from mtpeft.config.messages import named_twice
 from mtpeft.config.methods import search_of
 from mtpeft.core.files import canonical, found_path, sha256_of
 from mtpeft.core.section import Section
@@ -30,17 +31,24 @@ READ_COLUMNS = (*RATE_LABELS, "search", "learning_rate", "chosen")
 """Columns of a table of searches that are read."""
 
 
+def _as_list(given: Any) -> Any:
+    return given if isinstance(given, list) or given is None else [given]
+
+
+def _one_or_several(kind: str) -> WithJsonSchema:
+    return WithJsonSchema({"anyOf": [{"type": kind}, {"type": "array", "items": {"type": kind}, "minItems": 1}]})
+
+
 class RateSearch(Section):
     """The search for learning rates by the dev score, on pairs and seeds that no study compares on."""
 
-    pair: str | None = Field(default=None, description="A label of `pairs`, to search on.")
-    seed: NonNegativeInt | None = Field(default=None, description="Seed of the trials. Empty, without `seeds`: 0.")
-    pairs: list[str] = Field(
-        default=[], description="In the place of `pair`: several, such as a near language and a far one."
+    pair: Annotated[list[str], BeforeValidator(_as_list), _one_or_several("string")] = Field(
+        min_length=1,
+        description="A label of `pairs` to search on, or several, such as a near language and a far one. The rate with "
+        "the best mean over pairs and seeds wins.",
     )
-    seeds: list[NonNegativeInt] = Field(
-        default=[],
-        description="In the place of `seed`: several. The rate with the best mean over pairs and seeds wins.",
+    seed: Annotated[list[NonNegativeInt], BeforeValidator(_as_list), _one_or_several("integer")] = Field(
+        default=[0], min_length=1, description="Seed of the trials, or several."
     )
     extensions: NonNegativeInt = Field(
         default=4, le=20, description="Most rates to add, one after another, while the best lies at an end of the list."
@@ -49,21 +57,11 @@ class RateSearch(Section):
         default=None, description="Results of earlier searches; those with the same params are not made again."
     )
 
-    @property
-    def all_pairs(self) -> list[str]:
-        """All labels of pairs to search on."""
-        return self.pairs or [pair for pair in (self.pair,) if pair is not None]
-
-    @property
-    def all_seeds(self) -> list[int]:
-        """All seeds of the trials on each pair."""
-        return self.seeds or [self.seed or 0]
-
 
 def trial_cells(configuration: "Configuration", cell: Cell) -> list[Cell]:
     """Return the cells that a search trains for each of its rates: one for each of its pairs and seeds."""
     search = configuration.rate_search
-    places = product(search.all_pairs, search.all_seeds)
+    places = product(search.pair, search.seed)
     return [Cell(cell.model, pair, cell.size, cell.method, cell.budget, str(seed)) for pair, seed in places]
 
 
@@ -83,7 +81,7 @@ def search_params(configuration: "Configuration", cell: Cell, trials: Mapping[st
         trials: params of the trainings, without a learning rate, by the labels of the trials.
     """
     search = configuration.rate_search
-    one = {"pair": search.all_pairs[0], "trial": next(iter(trials.values()))}
+    one = {"pair": search.pair[0], "trial": next(iter(trials.values()))}
     return {
         "candidates": sorted(search_of(configuration, cell.method).search),
         "extensions": search.extensions,
@@ -129,12 +127,11 @@ def mistakes(configuration: "Configuration") -> Iterator[str]:
     search = configuration.rate_search
     if search is None:
         return
-    yield from _places_mistakes(search)
-    yield from unknown(
-        "rate_search.pairs" if search.pairs else "rate_search.pair", search.all_pairs, configuration.pairs, "pairs"
-    )
+    for name in ("pair", "seed"):
+        yield from named_twice(f"rate_search.{name}", getattr(search, name))
+    yield from unknown("rate_search.pair", search.pair, configuration.pairs, "pairs")
     for label, study in configuration.studies.items():
-        for pair, seed in product(search.all_pairs, search.all_seeds):
+        for pair, seed in product(search.pair, search.seed):
             if any(pair in block.members and seed in block.seeds for block in study.blocks):
                 yield (
                     f"'rate_search' searches on '{pair}' with seed {seed}, which 'studies.{label}' compares on; "
@@ -142,18 +139,6 @@ def mistakes(configuration: "Configuration") -> Iterator[str]:
                 )
     if search.table:
         yield from _table_mistakes(search.table)
-
-
-def _places_mistakes(search: RateSearch) -> Iterator[str]:
-    """Find a pair beside a list of pairs, a seed beside a list of seeds, and entries that stand twice in a list."""
-    if search.pair is None and not search.pairs:
-        yield "'rate_search.pair' is missing; write it, or 'pairs' with several."
-    for one, several in (("pair", "pairs"), ("seed", "seeds")):
-        listed = getattr(search, several)
-        if listed and getattr(search, one) is not None:
-            yield f"'rate_search' has both '{one}' and '{several}'; leave one of the two empty, such as '{one}: ~'."
-        if len(set(listed)) < len(listed):
-            yield f"'rate_search.{several}' names something twice; write each once."
 
 
 def _table_mistakes(table: str) -> Iterator[str]:
