@@ -65,7 +65,7 @@ plan: $(VENV)/installed ## count the cells and jobs of each study, and run nothi
 tidy: $(VENV)/installed ## list results that no study file uses; remove them: `python -m mtpeft tidy --remove`
 	@$(MTPEFT) tidy $(OVERLAY)
 
-pretrain: $(VENV)/installed ## pre-train the base models in workflow/models/ anew: some two hours on one core
+pretrain: $(VENV)/installed ## make the base models in workflow/models/ anew: some two and a half hours on one core
 	@$(MTPEFT) sweep --target models --configfile workflow/studies/pretrain.yaml $(FILES) $(WHERE)
 	@$(MTPEFT) ship --configfile workflow/studies/pretrain.yaml $(FILES)
 

@@ -75,7 +75,9 @@ def _pretrained_on(configuration: Configuration, model: str) -> tuple[str, list[
     training, data = folder / TRAINING_RECORD, folder / DATA_RECORD
     if not (training.exists() and data.exists()):
         return None
-    return read_record(training)["params"]["objective"], list(read_record(data)["pairs"])
+    # The record of a model that was healed tells nothing of the text that the model with all layers has read.
+    objective = read_record(training)["params"].get("objective")
+    return None if objective is None else (objective, list(read_record(data)["pairs"]))
 
 
 def one_checkpoint_each(configuration: Configuration, models: Sequence[str]) -> bool:
