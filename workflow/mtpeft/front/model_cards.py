@@ -98,11 +98,11 @@ def healed_card(training: Mapping[str, Any], megabytes: float, *, data: DataReco
             "| | |",
             "|---|---|",
             "| made by | `make pretrain`, which reads `workflow/studies/pretrain.yaml` |",
-            f"| layers | {params['encoder']} of the encoder and {params['decoder']} of the decoder, at even distances |",
+            f"| layers | {params['encoder']} of the encoder and {params['decoder']} of the decoder |",
             f"| licence | {licence}, MPL-2.0 by the Bergamot project, which trained the original; keep to both |",
             f"| text | {rows:,} sentence pairs of {', '.join(sorted(data.pairs))} |",
-            f"| training | {optimisation['updates']:,} updates of at most {optimisation['batch_tokens']} padded tokens, "
-            f"peak learning rate {optimisation['learning_rate']:g}, seed {heal['seed']}, "
+            f"| training | {optimisation['updates']:,} updates of at most {optimisation['batch_tokens']} padded "
+            f"tokens, peak learning rate {optimisation['learning_rate']:g}, seed {heal['seed']}, "
             f"{origin['train_seconds'] / 60:.0f} minutes of {heal['threads']} CPU core |",
             "",
             "chrF on the dev set:",

@@ -22,10 +22,10 @@ from mtpeft.core.failure_notes import FAILURES_FOLDER, any_mistake
 from mtpeft.core.process import die_with_parent
 from mtpeft.core.text_tables import tally
 from mtpeft.forkserver.launcher import fork_server
+from mtpeft.front.example_translations import example_translations
 from mtpeft.front.preview import FINDINGS, make_unfinished, remove_unfinished
 from mtpeft.front.progress import FirstTranslations, Progress, text_warnings
 from mtpeft.front.recovery import recover
-from mtpeft.front.side_by_side import side_by_side
 from mtpeft.front.snakemake import LOCAL, recorded_events, require_cores, snakemake_command, submits_jobs, unlock
 from mtpeft.front.status import failures, finished_of
 from mtpeft.front.study_records import begin_study, configuration_hash
@@ -177,7 +177,7 @@ def _made(configuration: Configuration, targets: Sequence[str], minutes: str) ->
     figures = [figures_folder(configuration) / f"{label}.pdf" for label in (*configuration.studies, EFFICIENCY)]
     findings = results_folder(configuration) / f"{FINDINGS}.md"
     made = [f"  {file}" for file in (*figures, findings) if file.exists()]
-    return [*side_by_side(configuration), f"{finished} are finished, {minutes}", *made]
+    return [*example_translations(configuration), f"{finished} are finished, {minutes}", *made]
 
 
 def _left(configuration: Configuration) -> list[str]:

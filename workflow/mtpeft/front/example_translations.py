@@ -17,7 +17,7 @@ SENTENCES, SYSTEMS = 5, 4
 """Most sentences that are shown, and most tuned systems of each."""
 
 
-def side_by_side(configuration: Configuration) -> list[str]:
+def example_translations(configuration: Configuration) -> list[str]:
     """Return lines with sentences of the first study's first model and pair, as far as they are translated.
 
     The sentences are those of which the systems have different translations, at even distances in the test set. Of
@@ -62,6 +62,8 @@ def _lines(configuration: Configuration, pair: str, files: Mapping[str, Path]) -
     rows = list(read_pairs(Path(reference(configuration, pair, OWN_TEST_SET))))
     found = {name: read_lines(file) for name, file in files.items()}
     differing = [place for place, texts in enumerate(zip(*found.values(), strict=True)) if len({*texts}) > 1]
+    if not differing:
+        return
     step = max(1, len(differing) // SENTENCES)
     width = max(map(len, (*found, "reference")))
     yield f"Test sentences of {pair} in the words of each system:"
