@@ -26,7 +26,7 @@ SMALL_STUDY = read_yaml(ROOT / "tests" / "small_study.yaml")
 CONFIGURATIONS = {
     "default": DEFAULT,
     "pre-trained here": PRETRAINED,
-    "methods": loading.merge(DEFAULT, METHODS_STUDY),
+    "methods": loading.merge(read_yaml(loading.DEFAULT_FILE), METHODS_STUDY),
     "small": loading.merge(DEFAULT, SMALL_STUDY),
 }
 

@@ -10,7 +10,7 @@ from support.rate_search_cases import WRONG_RATE_SEARCHES
 from support.wrong_stages import WRONG_STAGES
 
 PRETRAIN_FILE = Path(__file__).parents[2] / "workflow" / "studies" / "pretrain.yaml"
-PRETRAINED = merge(DEFAULT, read_yaml(PRETRAIN_FILE))
+PRETRAINED = merge(merge(DEFAULT, read_yaml(PRETRAIN_FILE)), {"models": {"shallow": None}})
 """The default configuration with models that the workflow pre-trains."""
 SMALL = PRETRAINED["models"]["small"]
 STUDY = {"models": ["small"], "pairs": ["pt-en"], "sizes": ["n100"], "methods": ["full"], "seeds": [1]}
@@ -131,7 +131,7 @@ WRONG: list[tuple[Any, ...]] = [
         "'studies.budgets.models' names 'smal', which is not in 'models'; ",
     ),
     ({"studies": {"budgets": {"pairs": ["es-em"]}}}, "'studies.budgets.pairs' names 'es-em'", "did you mean 'es-en'?"),
-    ({"studies": {"budgets": {"pairs": ["xx-yy"]}}}, "'studies.budgets.pairs' names 'xx-yy'", "there are 'es-en', 'de"),
+    ({"studies": {"budgets": {"pairs": ["xx-yy"]}}}, "'studies.budgets.pairs' names 'xx-yy'", "there are 'es-en', 'pt"),
     ({"studies": {"budgets": {"sizes": ["n4000"]}}}, "'studies.budgets.sizes' names 'n4000'", "did you mean 'n400'?"),
     ({"studies": {"budgets": {"methods": ["adaptor"]}}}, "'studies.budgets.methods' names 'adaptor'", "'adapter'?"),
     ({"studies": {"budgets": {"budgets": ["b30"]}}}, "'studies.budgets.budgets' names 'b30', which is not in 'budgets"),

@@ -176,6 +176,8 @@ def number_mistakes(given: Any, read: Any, key: str = "") -> Iterator[str]:
         read: the same part with its types.
         key: of the part.
     """
+    if isinstance(read, list) and len(read) == 1 and not isinstance(given, list):
+        read = read[0]  # its only entry was written without brackets
     if isinstance(read, int | float) and not isinstance(read, bool):
         if isinstance(given, bool):
             yield f"'{key}' is {str(given).lower()}; write a number."

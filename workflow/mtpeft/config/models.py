@@ -135,6 +135,7 @@ class Healing(Section):
     learning_rate: PositiveFloat = Field(description="Peak learning rate.")
     batch_tokens: PositiveInt = Field(default=1024, description="Padded tokens of a batch, on its longer side.")
     evaluations: PositiveInt = Field(default=10, description="Times that the dev set is decoded.")
+    dropout: Probability = Field(default=0.0, description="Share of the hidden units that are left out in training.")
     seed: NonNegativeInt = 1
 
 

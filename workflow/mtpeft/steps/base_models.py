@@ -76,7 +76,7 @@ def drop_layers_params(configuration: "Configuration", model: str) -> Params:
     dropped = configuration.models[model].drop_layers
     source, target = pairs_config.pair_languages(configuration, dropped.heal.pair)
     heal = section.plain(dropped.heal)
-    optimisation = section.plain(TrainingOptions(dropout=0.0, label_smoothing=0.0))
+    optimisation = section.plain(TrainingOptions(dropout=dropped.heal.dropout, label_smoothing=0.0))
     del optimisation["temperature"]
     return {
         "model": dropped.model,
