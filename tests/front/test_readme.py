@@ -10,14 +10,15 @@ from typing import Any
 import pytest
 import yaml
 
-from mtpeft.config.load import merge, validate
+from mtpeft.config.load import DEFAULT_FILE, merge, validate
 from mtpeft.config.methods import method_targets
 from mtpeft.config.models import model_shape
 from mtpeft.config.studies import represented_cells, study_others
+from mtpeft.config.yaml_file import read_yaml
 from mtpeft.front.docs import CAVEATS, PART, PARTS, anchor, generated
 from mtpeft.methods import METHODS
 from mtpeft.methods.budget import reach
-from support.config import DEFAULT
+from support.default import TINY_FILE
 from support.pages import ALL_TEXT, PAGES, README, ROOT, SNIPPETS
 from support.sweep import STUDY, copy, located, mtpeft, snakemake
 
@@ -131,9 +132,9 @@ def test_every_command_exists_with_its_options(command: str, tmp_path: Path) -> 
 
 
 def test_every_option_of_the_commands_exists(tmp_path: Path) -> None:
-    done = mtpeft(tmp_path, *["budget", "--model", "small"])
+    done = mtpeft(tmp_path, *["budget", "--model", "shallow"])
     assert done.returncode == 0 and "reachable" in done.stdout
-    assert "budget --model small" in BASH
+    assert "budget --model shallow" in BASH
 
 
 def test_every_path_of_the_layout_exists() -> None:
@@ -147,6 +148,7 @@ def test_every_path_of_the_layout_exists() -> None:
         assert (page.parent / link).is_file()
 
 
+DEFAULT = read_yaml(DEFAULT_FILE)
 BESIDE: dict[str, Any] = {
     "models": {"nllb": {"hub": f"owner/name@{'0' * 40}"}},
     "pairs": {"kl-en": {"corpus": "interface"}},
@@ -191,7 +193,7 @@ def test_the_snippet_for_own_text_prepares_it(finished: Path, tmp_path: Path) ->
     snippet["corpora"]["mine"]["split"] = {"dev": 10, "test": 20}
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(snippet), encoding="utf-8")
     target = "data/pairs/sw-en/parts.json"
-    done = mtpeft(tmp_path, "sweep", "--configfile", str(STUDY), "mine.yaml", "--target", target)
+    done = mtpeft(tmp_path, "sweep", "--configfile", str(TINY_FILE), str(STUDY), "mine.yaml", "--target", target)
     assert done.returncode == 0, done.stderr
     assert json.loads(located(tmp_path, target).read_text(encoding="utf-8"))["rows"]["test"] == 20
 
@@ -215,12 +217,12 @@ def test_the_snippet_for_own_models_is_a_valid_overlay(sweep: Path, tmp_path: Pa
 def test_the_snippet_for_other_pairs_is_a_valid_overlay() -> None:
     snippet = next(snippet for snippet in SNIPPETS if "forgetting" in snippet.get("studies", {}))
     configuration = validate(merge(DEFAULT, snippet))
-    assert {pair for _, pair in study_others(configuration, "forgetting")} == {"de-en", "tr-en"}
+    assert {pair for _, pair in study_others(configuration, "forgetting")} == {"es-en", "pt-en"}
 
 
 def test_the_snippet_for_representations_is_a_valid_overlay() -> None:
     snippet = next(snippet for snippet in SNIPPETS if "representations" in snippet.get("studies", {}))
-    assert len(represented_cells(validate(merge(DEFAULT, snippet)), "representations")) == 1 + 5 + 5 + 3 + 3
+    assert len(represented_cells(validate(merge(DEFAULT, snippet)), "representations")) == 1 + 4 * 3
 
 
 OF_METHODS = [snippet for snippet in SNIPPETS if "methods" in snippet]
@@ -231,7 +233,7 @@ def test_the_snippets_of_methods_are_valid_overlays(snippet: dict[str, Any]) -> 
     """All of their methods can stand in a study, so that what they can train is looked at as well."""
     shares = (0.002, 0.01, 0.02, 0.1)
     configuration = validate(merge(DEFAULT, {**snippet, "findings": dict.fromkeys(DEFAULT["findings"])}))
-    shape = model_shape(configuration, "small")
+    shape = model_shape(configuration, "shallow")
     for method in snippet["methods"]:
         sites = method_targets(configuration, method, shape)
         low, high = reach(sites)
@@ -243,6 +245,12 @@ def test_the_snippet_for_comet_is_a_valid_overlay() -> None:
     assert validate(merge(DEFAULT, snippet)).comet.encoder.hub
 
 
+def in_small_study(command: str) -> list[str]:
+    """Return the words of a command on a page, with the labels of a cell of the small study."""
+    labels = {"student": "small", "n1600": "n200", "b10": "b5"}
+    return re.sub("|".join(labels), lambda found: labels[found[0]], command).split()
+
+
 EXPORTS = re.findall(r"python -m mtpeft (export .*?)(?: *#.*)?$", BASH, flags=re.MULTILINE)
 OWN_TEXT = "memory"
 """Stands in the commands of the page that another test follows from its beginning."""
@@ -250,7 +258,7 @@ OWN_TEXT = "memory"
 
 @pytest.mark.parametrize("command", [command for command in EXPORTS if OWN_TEXT not in command], ids=lambda x: x[-12:])
 def test_the_commands_for_handing_over_write_a_model(finished: Path, tmp_path: Path, command: str) -> None:
-    words = command.replace("n1600", "n200").replace("pt-en", "es-en").replace("b10", "b5").split()
+    words = in_small_study(command)
     to = words.index("--to") + 1
     words[to] = str(tmp_path / words[to])
     done = mtpeft(finished, *words)
@@ -260,7 +268,7 @@ def test_the_commands_for_handing_over_write_a_model(finished: Path, tmp_path: P
 
 def test_the_command_for_one_cell_is_planned(finished: Path, tmp_path: Path) -> None:
     (command,) = re.findall(r"python -m mtpeft (sweep --target .*? --printshellcmds)", BASH)
-    words = command.replace("n1600", "n200").replace("pt-en", "es-en").split()
+    words = in_small_study(command)
     folder = copy(finished, tmp_path / "run")
     done = mtpeft(folder, words[0], "--configfile", STUDY.name, *words[1:], "--dry-run", "--forcerun", "score")
     assert done.returncode == 0, done.stdout + done.stderr
