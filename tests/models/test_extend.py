@@ -22,7 +22,7 @@ from mtpeft.data.tsv import SentencePair, write_pairs
 from mtpeft.decoding.search import translate
 from mtpeft.methods.open_tuned import open_tuned
 from mtpeft.models.architecture import NEW_ENTRIES
-from mtpeft.models.derived.extend import copy_extended
+from mtpeft.models.derived.extend import copy_files, copy_weights
 from mtpeft.models.families import read_json
 from mtpeft.models.load import load_base, prepare_torch
 from mtpeft.models.local import take_in_folder
@@ -44,11 +44,14 @@ NEW = "kl"
 ENTRIES = 12
 KNOWN, NEW_PAIR = {"source": "es", "target": "en"}, {"source": NEW, "target": "en"}
 SIDES = {"source": [source for source, _ in SPANISH_ENGLISH], "target": [target for _, target in SPANISH_ENGLISH]}
+LETTERS = "řšßŘ"
+"""Czech and German letters, of which the text of the checkpoints has none."""
 BY_TOKEN = ("mbart25", "mbart50", "m2m100", "nllb")
 # T5 has no biases, and this one an output projection of its own.
 TRAINED = [
     *product(("nllb", "t5_1.1"), ("full", "adapter", "lora", "prefix", "layernorm")),
     *product(("nllb",), ("bitfit", "lora_embeddings")),
+    *product(("student",), ("full", "adapter", "lora")),
 ]
 Extend = Callable[..., Path]
 
@@ -58,8 +61,8 @@ def extended(tmp_path_factory: pytest.TempPathFactory) -> Extend:
     """The folder of a family's checkpoint with new entries, made once; the checkpoint lies in `checkpoint/` above."""
     made: dict[tuple[Any, ...], Path] = {}
 
-    def of(name: str, languages: dict[str, str | None] | None = None, pieces: int = 0) -> Path:
-        asked = (name, str(languages), pieces)
+    def of(name: str, languages: dict[str, str | None] | None = None, pieces: int = 0, letters: str = "") -> Path:
+        asked = (name, str(languages), pieces, letters)
         if asked not in made:
             folder = tmp_path_factory.mktemp(name)
             checkpoint = build_checkpoint(name, folder / "checkpoint")
@@ -67,7 +70,12 @@ def extended(tmp_path_factory: pytest.TempPathFactory) -> Extend:
             rows = [SentencePair(str(place), *row) for place, row in enumerate(SPANISH_ENGLISH)]
             write_pairs(folder / "train.tsv", rows)
             extend_model(
-                {"languages": languages or {}, "pieces": pieces, "sides": ["source"] if pieces else []},
+                {
+                    "languages": languages or {},
+                    "pieces": pieces,
+                    "sides": ["source"] if pieces else [],
+                    "letters": letters,
+                },
                 base=folder / name / "base.json",
                 texts=[folder / "train.tsv"] if pieces else [],
                 record=folder / "wide/base.json",
@@ -135,7 +143,8 @@ def test_new_entries_are_the_mean_of_what_they_replace_in_every_tensor(tmp_path:
     save_file(weights, folder / "model.safetensors", {"format": "pt"})
     (tmp_path / "wide").mkdir()
     rows = [(2, 3), (20, 21, 22)]
-    copy_extended(folder, tmp_path / "wide", rows)
+    copy_files(folder, tmp_path / "wide")
+    copy_weights(folder, tmp_path / "wide", rows)
     wide = load_file(tmp_path / "wide/model.safetensors")
     sized = {
         key: place for key, tensor in weights.items() for place, size in enumerate(tensor.shape) if size == entries
@@ -172,6 +181,35 @@ def test_new_pieces_make_text_shorter_and_lose_nothing_of_it(extended: Extend, n
     torch.testing.assert_close(weight[entry], weight[list(replaced)].mean(dim=0))
 
 
+@pytest.mark.parametrize("name", ["marian", "student"])
+def test_words_with_new_letters_are_read_and_others_as_before(extended: Extend, name: str) -> None:
+    folder = extended(name, letters=LETTERS)
+    tokenizer, before = (open_tokenizer(own, KNOWN, vocabulary="wide") for own in (folder, _base(folder)))
+    known = [*SIDES["source"], "", "¿Dónde está la puerta </s> del jardín? 語 🙂"]
+    for side in ("source", "target"):
+        found, expected = (encode(own, known, side, max_length=60) for own in (tokenizer, before))
+        assert found == expected
+        rows = encode(tokenizer, ["casa ře", "šß la Ř"], side, max_length=60)
+        assert tokenizer.pretrained.unk_token_id not in {token for row in rows for token in row}
+        assert detokenise(tokenizer, rows) == ["casa ře", "šß la Ř"]
+    weights, old = (load_base(own).get_input_embeddings().weight for own in (folder, _base(folder)))
+    first = read_json(_base(folder) / "config.json")["vocab_size"]
+    like = [before.pretrained.convert_tokens_to_ids(token) for token in ("r", "s", "<unk>", "R")]
+    assert torch.equal(weights[first:], old[like])
+    assert read_json(folder / "config.json")[NEW_ENTRIES] == len(LETTERS)
+
+
+def test_letters_stand_before_new_pieces(extended: Extend) -> None:
+    folder = extended("student", pieces=ENTRIES, letters=LETTERS)
+    tokenizer = open_tokenizer(folder, KNOWN, vocabulary="wide")
+    first = read_json(_base(folder) / "config.json")["vocab_size"] + len(LETTERS)
+    assert sorted(tokenizer.extension.pieces) == list(range(first, first + ENTRIES))
+    sentences = [*SIDES["source"], "casa ře"]
+    rows = encode(tokenizer, sentences, "source", max_length=60)
+    assert {*tokenizer.extension.pieces} & {token for row in rows for token in row}
+    assert detokenise(tokenizer, rows) == sentences
+
+
 def test_what_is_too_long_is_cut_after_it_is_shortened(extended: Extend) -> None:
     tokenizer = open_tokenizer(extended("nllb", pieces=ENTRIES), KNOWN, vocabulary="wide")
     (row,) = encode(tokenizer, [" ".join(SIDES["source"])], "source", max_length=20)
@@ -184,7 +222,7 @@ def test_new_entries_are_trained_with_every_method_and_counted(
     extended: Extend, sweep: Path, tmp_path: Path, name: str, method: str
 ) -> None:
     prepare_torch(1)
-    folder = extended("nllb", {NEW: "es"}, ENTRIES) if name == "nllb" else extended(name, pieces=ENTRIES)
+    folder = extended(name, {NEW: "es"} if name == "nllb" else {}, ENTRIES, LETTERS if name == "student" else "")
     languages = NEW_PAIR if name == "nllb" else KNOWN
     given = _inputs(folder, sweep, tmp_path, languages)
     params = family_params(method) | {"languages": languages}
@@ -236,18 +274,22 @@ def _observed(model: torch.nn.Module, given: CellInputs, folder: Path, languages
 
 
 REFUSED = {
-    "a language that is known": ("nllb", {"es": None}, 0, "which the model knows as 'spa_Latn'"),
-    "like an unknown one": ("nllb", {NEW: "ik"}, 0, r"'models\.wide\.extend\.languages\.kl\.like' is 'ik'"),
-    "a family without tokens": ("t5", {NEW: "es"}, 0, "T5 has no token for any language"),
-    "too many pieces": ("nllb", {}, 100_000, "100000 new pieces can't be learnt"),
+    "a language that is known": ("nllb", {"es": None}, 0, "", "which the model knows as 'spa_Latn'"),
+    "like an unknown one": ("nllb", {NEW: "ik"}, 0, "", r"'models\.wide\.extend\.languages\.kl\.like' is 'ik'"),
+    "a family without tokens": ("t5", {NEW: "es"}, 0, "", "T5 has no token for any language"),
+    "too many pieces": ("nllb", {}, 100_000, "", "100000 new pieces can't be learnt"),
+    "a letter that is known": ("student", {}, 0, "řea", "the vocabulary has 'e', 'a' already; take them out"),
+    "a letter that is read as another": ("student", {}, 0, "ⅷ", "the vocabulary reads 'ⅷ' as 'viii'; write what it"),
+    "letters of another kind of vocabulary": ("nllb", {}, 0, "ř", r"'models\.wide\.extend\.letters': letters can be"),
+    "letters where languages follow the vocabulary": ("m2m100", {}, 0, "ř", "tokens for languages stand behind it"),
 }
 
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_wrong_additions_are_refused(extended: Extend, case: str) -> None:
-    name, languages, pieces, expected = REFUSED[case]
+    name, languages, pieces, letters, expected = REFUSED[case]
     with pytest.raises(UserError, match=expected):
-        extended(name, languages, pieces)
+        extended(name, languages, pieces, letters)
 
 
 def _wide(**extension: Any) -> dict[str, Any]:
@@ -262,6 +304,8 @@ TWO_STAGES = {"method": "staged", "stages": ["prefix", "lora"], "sizes": [4], "r
 MISTAKES = {
     "no such model": (_wide(model="big", pieces=PIECES), "'models.wide.extend.model' names 'big'"),
     "nothing to add": (_wide(), "'models.wide.extend' adds nothing"),
+    "a letter twice": (_wide(letters="ořo"), "'models.wide.extend.letters' names 'o' twice"),
+    "a space": (_wide(letters="ř š"), "'models.wide.extend.letters' has a space"),
     "another language": (_wide(pieces={**PIECES, "pairs": ["es-en"]}), "names 'es-en', which do not have 'ga'"),
     "twice extended": (
         merge(_wide(pieces=PIECES), {"models": {"wider": {"extend": {"model": "wide", "pieces": PIECES}}}}),

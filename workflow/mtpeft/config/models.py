@@ -109,11 +109,12 @@ class Extension(Section):
     pieces: NewPieces | None = Field(
         default=None, description="New entries, for a language that the vocabulary cuts into many pieces."
     )
+    letters: str = later("", description="Characters that the vocabulary lacks, such as `äöü`; each becomes an entry.")
 
     @property
     def entries(self) -> int:
         """Number of entries that the vocabulary gets."""
-        return len(self.languages) + (self.pieces.entries if self.pieces else 0)
+        return len(self.letters) + len(self.languages) + (self.pieces.entries if self.pieces else 0)
 
 
 class Trimming(Section):
@@ -375,8 +376,11 @@ def _extension_mistakes(configuration: "Configuration", key: str, extension: Ext
         yield from unknown_model
     elif configuration.models[extension.model].extend:
         yield f"'{key}.model' is '{extension.model}', which extends another model itself; extend that one."
-    if not extension.languages and not extension.pieces:
-        yield f"'{key}' adds nothing; write 'languages' or 'pieces'."
+    if not extension.entries:
+        yield f"'{key}' adds nothing; write 'languages', 'pieces' or 'letters'."
+    yield from named_twice(f"{key}.letters", list(extension.letters))
+    if any(letter.isspace() for letter in extension.letters):
+        yield f"'{key}.letters' has a space; write the letters without anything between them."
     if pieces := extension.pieces:
         yield from unknown(f"{key}.pieces.pairs", pieces.pairs, configuration.pairs, "pairs")
         known = {pair: pair_languages(configuration, pair) for pair in pieces.pairs if pair in configuration.pairs}

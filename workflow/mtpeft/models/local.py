@@ -9,11 +9,11 @@ from mtpeft.core.errors import UserError
 from mtpeft.core.files import read_json_object, sha256_of, write_record
 from mtpeft.core.provenance import versions
 from mtpeft.core.records import ModelRecord
-from mtpeft.models.architecture import NEW_ENTRIES, ModelShape
+from mtpeft.models.architecture import ModelShape
 from mtpeft.models.config_json import exposure_recorded, read_config, read_folder_shape, wrong_tokens
 from mtpeft.models.families import family_in, read_json
 from mtpeft.models.families.vocabulary import added_entries
-from mtpeft.models.tokenizer import TOKENIZER_FILES, load_tokenizer, names_in, open_tokenizer
+from mtpeft.models.tokenizer import TOKENIZER_FILES, load_tokenizer, names_in, open_tokenizer, read_extension
 from mtpeft.models.weights import check_numbers, check_weights, weight_files
 
 if TYPE_CHECKING:
@@ -213,7 +213,8 @@ def _require_files(tokenizer: "PreTrainedTokenizerBase", folder: Path, *, key: s
 
 
 def _compare_sizes(tokenizer: "PreTrainedTokenizerBase", folder: Path, config: Mapping[str, Any]) -> None:
-    rows, file = config["vocab_size"] - config.get(NEW_ENTRIES, 0), folder / "config.json"
+    beside = read_extension(folder)
+    rows, file = config["vocab_size"] - len(beside.languages) - len(beside.pieces), folder / "config.json"
     last = max(_tokens(tokenizer, folder))
     if last >= rows:
         token = tokenizer.convert_ids_to_tokens(last)

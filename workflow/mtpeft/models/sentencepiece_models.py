@@ -1,7 +1,14 @@
-"""Read a model of sentencepiece as the message of protobuf that it is, so that its pieces can be changed."""
+"""Find models of sentencepiece, and read one as a message of protobuf, so that its pieces can be changed."""
 
 from pathlib import Path
 from typing import Any
+
+FILES = ("*.spm", "*.model")
+
+
+def sentencepiece_files(folder: Path) -> list[Path]:
+    """Return the models of sentencepiece in a folder, sorted."""
+    return sorted(file for pattern in FILES for file in folder.glob(pattern))
 
 
 def read_model(file: Path) -> Any:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import write_record, write_text
 from mtpeft.models.families import read_json
-from mtpeft.models.sentencepiece_models import read_model
+from mtpeft.models.sentencepiece_models import read_model, sentencepiece_files
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -24,7 +24,6 @@ FAST, VOCABULARY = "tokenizer.json", "vocab.json"
 WORD_START = "\N{LOWER ONE EIGHTH BLOCK}"
 BYTE = re.compile("<0x[0-9A-F]{2}>")
 """A token for a byte, of which characters that the vocabulary does not have are made."""
-SENTENCEPIECE_FILES = ("*.spm", "*.model")
 Rank = Callable[[str, str], float | None]
 """Gives the place of a merge of two symbols in the order of merges, lowest first; None where there is no such merge."""
 
@@ -115,17 +114,13 @@ def write_trimmed(tokenizer: "PreTrainedTokenizerBase", folder: Path, target: Pa
     own = {token: number for token, number in numbers.items() if token in vocabulary}
     # In the order of their numbers, since that is how some tokenizers number what they add.
     write_text(target / VOCABULARY, json.dumps(own, ensure_ascii=False) + "\n")
-    for file in _sentencepiece_files(target):
+    for file in sentencepiece_files(target):
         file.write_bytes(_trimmed_model(file, numbers, vocabulary.keys()))
     _renumber_added(target, numbers)
 
 
-def _sentencepiece_files(folder: Path) -> list[Path]:
-    return sorted(file for pattern in SENTENCEPIECE_FILES for file in folder.glob(pattern))
-
-
 def _sentencepiece_models(folder: Path) -> Iterator[Any]:
-    for file in _sentencepiece_files(folder):
+    for file in sentencepiece_files(folder):
         yield read_model(file)
 
 

@@ -53,6 +53,7 @@ def extend_params(configuration: "Configuration", model: str) -> Params:
         "languages": {language: new.like for language, new in extension.languages.items()},
         "pieces": pieces.entries if pieces else 0,
         "sides": [("source", "target")[sides[pair].index(pieces.language)] for pair in sides],
+        **({"letters": extension.letters} if extension.letters else {}),
         **models.prompt_params(configuration, model),
     }
 

@@ -1,8 +1,9 @@
-"""Add entries to the vocabulary of a base model: tokens for languages that it never saw, and pieces of new text.
+"""Add entries to the vocabulary of a base model: letters, tokens for languages that it never saw, pieces of new text.
 
-The files of the tokenizer stay as they are (see `mtpeft.models.tokenizer`). Every tensor that has a number or a row for
-each entry gets one for each new entry: the mean of those that the entry stands for. With a bias of zero new entries
-would win every step of a model that has learnt negative biases for the others.
+The files of the tokenizer get the letters (see `mtpeft.models.added_letters`) and stay as they are otherwise (see
+`mtpeft.models.tokenizer`). Every tensor that has a number or a row for each entry gets one for each new entry: the mean
+of those that the entry stands for. With a bias of zero new entries would win every step of a model that has learnt
+negative biases for the others.
 """
 
 import shutil
@@ -17,6 +18,7 @@ from mtpeft.cells import label_of
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import new_folder, read_record, sha256_of, write_record
 from mtpeft.core.languages import match
+from mtpeft.models.added_letters import Row, add_letters
 from mtpeft.models.architecture import NEW_ENTRIES
 from mtpeft.models.derived import ModelSource
 from mtpeft.models.entries import copy_with_entries
@@ -29,8 +31,6 @@ if TYPE_CHECKING:
     import torch
 
 EXTEND = ModelSource(name="extend", folder="extended")
-Row = tuple[int, ...]
-"""Entries whose rows have the mean with which the row of a new one begins."""
 
 
 def extend_model(
@@ -40,53 +40,69 @@ def extend_model(
 
     Args:
         params: `languages`, new ones by BCP 47 tag, each with the one whose token it begins as, or None for the mean of
-            all; `pieces`, the number of new ones; `sides`, the side of each text that the sentences are of.
+            all; `pieces`, the number of new ones; `sides`, the side of each text that the sentences are of; `letters`,
+            new ones, if there are any.
         base: `base.json` of the model.
         sentences: sentences of each text from which new pieces are learnt.
         record: `base.json` of the extended model.
 
     Raises:
-        UserError: the model knows a language already or has no language tokens, or the text is too small.
+        UserError: the model knows a language or a letter already or has no language tokens, letters can't be added to
+            its vocabulary, or the text is too small.
     """
     origin = read_record(base)
     folder, target = Path(origin["folder"]), record.parent / EXTEND.folder
     key = f"models.{label_of(record.parent.name)}.extend"
     first = read_json(folder / "config.json")["vocab_size"]
-    languages, rows = new_languages(params["languages"], folder, key=key, first=first)
-    texts = zip(params["sides"], sentences.values(), strict=True)
-    text = [row for side, own in texts for row in words(folder, own, side)]
-    learnt = new_pieces(text, folder, entries=params["pieces"])
-    pieces = dict(enumerate(learnt, first + len(rows)))
-    written = {
-        "languages": {tag: asdict(language) for tag, language in languages.items()},
-        "pieces": {str(entry): list(replaced) for entry, replaced in pieces.items()},
-    }
     with new_folder(target) as temporary:
-        copy_extended(folder, temporary, [*rows, *learnt])
-        write_record(temporary / EXTENSION, written)
+        copy_files(folder, temporary)
+        letters = params.get("letters", "")
+        letter_rows = add_letters(temporary, letters, key=f"{key}.letters", first=first) if letters else []
+        second = first + len(letters)
+        languages, language_rows = new_languages(params["languages"], folder, key=key, first=second)
+        texts = zip(params["sides"], sentences.values(), strict=True)
+        text = [row for side, own in texts for row in words(temporary, own, side)]
+        learnt = new_pieces(text, temporary, entries=params["pieces"])
+        pieces = dict(enumerate(learnt, second + len(languages)))
+        copy_weights(folder, temporary, [*letter_rows, *language_rows, *learnt])
+        added = AddedVocabulary(languages, pieces)
+        write_record(temporary / EXTENSION, written_extension(added))
     described = {
         "model": origin["model"],
         "base_sha256": sha256_of(base),
         "texts": {str(file): sha256_of(file) for file in sentences},
-        "new_languages": len(rows),
+        "new_languages": len(languages),
         "new_pieces": len(learnt),
+        **({"new_letters": len(letters)} if letters else {}),
         "tokens_before": sum(map(len, text)),
-        "tokens_after": sum(len(AddedVocabulary({}, pieces).shortened(row)) for row in text),
+        "tokens_after": sum(len(added.shortened(row)) for row in text),
     }
     record_folder(params, target, key=key, record=record, origin=described, exposure=origin["exposure"])
 
 
-def copy_extended(folder: Path, target: Path, rows: Sequence[Row]) -> None:
-    """Copy a model into another folder, with new entries after the last ones of its vocabulary.
-
-    Args:
-        folder: of the model.
-        target: empty folder.
-        rows: entries whose rows have the mean with which the row of each new entry begins.
-    """
+def copy_files(folder: Path, target: Path) -> None:
+    """Copy all files of a model but its weights into another folder."""
     for file in filter(Path.is_file, folder.iterdir()):
         if file.suffix != ".safetensors":
             shutil.copyfile(file, target / file.name)
+
+
+def written_extension(added: AddedVocabulary) -> dict[str, Any]:
+    """Return new languages and pieces as `extension.json` has them."""
+    return {
+        "languages": {tag: asdict(language) for tag, language in added.languages.items()},
+        "pieces": {str(entry): list(replaced) for entry, replaced in added.pieces.items()},
+    }
+
+
+def copy_weights(folder: Path, target: Path, rows: Sequence[Row]) -> None:
+    """Write the weights of a model into a folder with its other files, with new entries after the last ones.
+
+    Args:
+        folder: of the model.
+        target: folder with the other files, whose config.json gets the number of entries.
+        rows: entries whose rows have the mean with which the row of each new entry begins.
+    """
     copy_with_entries(
         folder,
         target,
