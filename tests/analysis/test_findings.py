@@ -11,19 +11,18 @@ from mtpeft.analysis.findings.claim import NOT_REPRODUCED
 from mtpeft.analysis.findings.contrasts import drop_coefficients, least_similar_half
 from mtpeft.analysis.read_tables import Distance, distances_of_languages
 from mtpeft.cells import Cell
-from mtpeft.config.load import load
+from mtpeft.config.load import load, merge, validate
 from mtpeft.config.pretraining import one_checkpoint_each
 from mtpeft.core.errors import UserError
 from mtpeft.core.languages import DISTANCES
 from mtpeft.steps.choose_subset import subset_file
 from mtpeft.steps.decontaminate_pair import pair_name
 from mtpeft.steps.measure_similarity import similarity_records
-from support.default import tiny_study
+from support.default import DEFAULT, tiny_study
 from support.findings import LANGUAGES, MODEL, SIMILAR, build, configuration_of, finding, found, write_similarities
 from support.findings_cases import CASES, LOUD, PLACES, by_distance, by_method, one_pair_off, shuffled
 from support.record import schema_mistakes
 from support.steps import inputs_of, params_of
-from support.sweep import ROOT
 
 
 @pytest.fixture(autouse=True)
@@ -244,4 +243,6 @@ def test_shipped_models_are_known_by_their_records() -> None:
 
     assert one_checkpoint_each(configuration, ["small", "large", "denoiser"])
     assert not one_checkpoint_each(configuration, ["small", "small2"])
-    assert one_checkpoint_each(load([ROOT / "workflow/studies/exposure.yaml"]), ["small", "wide"])
+    wider = {"models": {"wide": {"extend": {"model": "small", "languages": {"ga": {}}}}}}
+    assert one_checkpoint_each(validate(merge(DEFAULT, wider)), ["small", "wide"])
+    assert one_checkpoint_each(load(), ["student", "shallow"])
