@@ -102,7 +102,8 @@ def healed_card(training: Mapping[str, Any], megabytes: float, *, data: DataReco
             f"| licence | {licence}, MPL-2.0 by the Bergamot project, which trained the original; keep to both |",
             f"| text | {rows:,} sentence pairs of {', '.join(sorted(data.pairs))} |",
             f"| training | {optimisation['updates']:,} updates of at most {optimisation['batch_tokens']} padded "
-            f"tokens, peak learning rate {optimisation['learning_rate']:g}, seed {heal['seed']}, "
+            f"tokens, peak learning rate {optimisation['learning_rate']:g}, dropout {optimisation['dropout']:g}, seed "
+            f"{heal['seed']}, "
             f"{origin['train_seconds'] / 60:.0f} minutes of {heal['threads']} CPU core |",
             "",
             "chrF on the dev set:",
