@@ -12,9 +12,8 @@ from mtpeft.core.errors import UserError
 from mtpeft.core.files import write_text
 from mtpeft.core.wording import listed
 from mtpeft.models.families import read_json
-from mtpeft.models.sentencepiece_models import read_model, sentencepiece_files
+from mtpeft.models.sentencepiece_models import VOCABULARY, WORD_START, read_model, sentencepiece_files
 
-VOCABULARY = "vocab.json"
 Row = tuple[int, ...]
 """Entries whose rows have the mean with which the row of a new one begins."""
 
@@ -63,7 +62,7 @@ def _mistakes(files: list[Path], letters: str, vocabulary: Mapping[str, int]) ->
     if known:
         yield f"the vocabulary has {listed(known)} already; take them out"
     for processor in (SentencePieceProcessor(model_file=str(file)) for file in files):
-        read = {letter: processor.normalize(letter).strip("\N{LOWER ONE EIGHTH BLOCK}") for letter in letters}
+        read = {letter: processor.normalize(letter).strip(WORD_START) for letter in letters}
         others = [f"'{letter}' as '{found}'" for letter, found in read.items() if found != letter]
         if others:
             yield f"the vocabulary reads {', '.join(others)}; write what it reads"

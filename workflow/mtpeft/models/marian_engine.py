@@ -17,7 +17,7 @@ import numpy as np
 from mtpeft.core.files import write_text
 from mtpeft.models.marian_conversion import OUTPUT_BIAS
 from mtpeft.models.marian_files import EMBEDDINGS, MarianModel, write_int8, write_marian
-from mtpeft.models.sentencepiece_models import read_model
+from mtpeft.models.sentencepiece_models import WORD_START, read_model
 
 FLOATS, INT8 = "model.npz", "model.intgemm.alphas.bin"
 VOCABULARY, TOKENIZER, SHORTLIST, SETTINGS = "vocab.spm", "tokenizer.json", "lex.all.bin", "config.intgemm8bitalpha.yml"
@@ -29,7 +29,6 @@ UNSEEN = "\0"
 """Begins the name of a piece that no text has."""
 SHORTLIST_MAGIC = 0xF11A48D5013417F5
 HASH_STEP = 0x9E3779B9
-WORD_START = "\N{LOWER ONE EIGHTH BLOCK}"
 
 
 def write_engine_folder(

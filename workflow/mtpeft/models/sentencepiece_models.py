@@ -4,6 +4,10 @@ from pathlib import Path
 from typing import Any
 
 FILES = ("*.spm", "*.model")
+VOCABULARY = "vocab.json"
+"""File with the numbers of the pieces, which some tokenizers have beside their models."""
+WORD_START = "\N{LOWER ONE EIGHTH BLOCK}"
+"""Stands for the space before a word in its first piece."""
 
 
 def sentencepiece_files(folder: Path) -> list[Path]:

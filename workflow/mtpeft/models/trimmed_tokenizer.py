@@ -15,13 +15,12 @@ from typing import TYPE_CHECKING, Any
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import write_record, write_text
 from mtpeft.models.families import read_json
-from mtpeft.models.sentencepiece_models import read_model, sentencepiece_files
+from mtpeft.models.sentencepiece_models import VOCABULARY, WORD_START, read_model, sentencepiece_files
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-FAST, VOCABULARY = "tokenizer.json", "vocab.json"
-WORD_START = "\N{LOWER ONE EIGHTH BLOCK}"
+FAST = "tokenizer.json"
 BYTE = re.compile("<0x[0-9A-F]{2}>")
 """A token for a byte, of which characters that the vocabulary does not have are made."""
 Rank = Callable[[str, str], float | None]

@@ -25,6 +25,7 @@ from mtpeft.models.entries import copy_with_entries
 from mtpeft.models.families import family_in, read_json
 from mtpeft.models.families.vocabulary import SENTENCEPIECE_SPECIALS
 from mtpeft.models.local import record_folder
+from mtpeft.models.sentencepiece_models import WORD_START
 from mtpeft.models.tokenizer import EXTENSION, AddedLanguage, AddedVocabulary, load_tokenizer, names_in, words
 
 if TYPE_CHECKING:
@@ -165,7 +166,6 @@ def new_pieces(text: Sequence[Sequence[int]], folder: Path, *, entries: int) -> 
 
 FIRST_CHARACTER = 0x20000
 """First character of a plane of Unicode in which all characters are of one script and none is normalised."""
-WORD_START = "\N{LOWER ONE EIGHTH BLOCK}"
 BETWEEN_WORDS = "|"
 LONGEST = 16
 """Most known pieces in a new piece."""
