@@ -11,6 +11,7 @@ from mtpeft.analysis.findings.claim import NOT_REPRODUCED
 from mtpeft.analysis.findings.contrasts import drop_coefficients, least_similar_half
 from mtpeft.analysis.read_tables import Distance, distances_of_languages
 from mtpeft.cells import Cell
+from mtpeft.config.contrasts import finding_params
 from mtpeft.config.load import load, merge, validate
 from mtpeft.config.pretraining import one_checkpoint_each
 from mtpeft.core.errors import UserError
@@ -19,7 +20,17 @@ from mtpeft.steps.choose_subset import subset_file
 from mtpeft.steps.decontaminate_pair import pair_name
 from mtpeft.steps.measure_similarity import similarity_records
 from support.default import DEFAULT, tiny_study
-from support.findings import LANGUAGES, MODEL, SIMILAR, build, configuration_of, finding, found, write_similarities
+from support.findings import (
+    LANGUAGES,
+    MODEL,
+    SIMILAR,
+    STUDY,
+    build,
+    configuration_of,
+    finding,
+    found,
+    write_similarities,
+)
 from support.findings_cases import CASES, LOUD, PLACES, by_distance, by_method, one_pair_off, shuffled
 from support.record import schema_mistakes
 from support.steps import inputs_of, params_of
@@ -186,6 +197,39 @@ def test_a_claim_that_its_study_can_t_test_says_so(label: str, changes: dict[str
     record = found(configuration).findings[label]
 
     assert (record.verdict, record.reason, record.members) == ("undecided", said, [])
+
+
+METHODS_AT = {"adapter": 3, "lora": 2}
+ONLY_SPANISH = {"es-en, adapter": 3, "es-en, lora": 3}
+LORA_AT_TWO = {"methods": ["full", "adapter", "none"], "also": [{"methods": ["lora"], "budgets": ["tiny", "large"]}]}
+FULL_ON_SPANISH = {"methods": ["adapter", "none"], "also": [{"methods": ["full"], "pairs": ["es-en"]}]}
+
+
+@pytest.mark.parametrize(
+    ("label", "changes", "compared"),
+    [
+        ("parity", LORA_AT_TWO, {"es-en": 1, "de-en": 1}),
+        ("parity", {"budgets": ["tiny"], "also": [{"budgets": ["large"], "pairs": ["es-en"]}]}, {"es-en": 1}),
+        ("parity", FULL_ON_SPANISH, {"es-en": 1}),
+        ("budget", LORA_AT_TWO, {f"{pair}, {own}": n for pair in STUDY["pairs"] for own, n in METHODS_AT.items()}),
+        ("budget", {"pairs": ["es-en"], "also": [{"pairs": ["de-en"], "budgets": ["tiny"]}]}, ONLY_SPANISH),
+    ],
+)
+def test_a_claim_compares_the_cells_that_a_study_has_with_those_of_also(
+    label: str, changes: dict[str, Any], compared: dict[str, int]
+) -> None:
+    configuration = configuration_of(label, studies={"shares": changes})
+
+    params = finding_params(configuration, label)
+
+    assert params["lacks"] == []
+    assert {member["name"]: len(member["peft"]) for member in params["members"]} == compared
+
+
+def test_a_claim_whose_cells_never_meet_says_so() -> None:
+    apart = {"pairs": ["es-en"], "methods": ["adapter"], "also": [{"methods": ["full"], "pairs": ["de-en"]}]}
+    params = finding_params(configuration_of("parity", studies={"shares": apart}), "parity")
+    assert (params["lacks"], params["members"]) == (["'studies.shares' has no cells that can be compared"], [])
 
 
 def test_languages_without_a_distance_are_left_out_and_too_few_decide_nothing() -> None:

@@ -15,7 +15,7 @@ from mtpeft.config.findings import CATALOGUE_OF, CLAIMS, Finding, named_labels
 from mtpeft.config.pairs import pair_languages
 from mtpeft.config.pretraining import exposure_of, one_checkpoint_each
 from mtpeft.config.schema import Configuration
-from mtpeft.config.studies import NONE, Study, all_cells, budget_labels, system_labels
+from mtpeft.config.studies import NONE, Study, all_cells, budget_labels, study_cells, system_labels
 from mtpeft.core.languages import ENGLISH, main_language
 from mtpeft.methods import METHODS
 
@@ -36,6 +36,8 @@ def finding_params(configuration: Configuration, label: str) -> dict[str, Any]:
     claim = CLAIMS[finding.claim]
     lacks = [*_lacking_labels(configuration, finding), *claim.lacks(configuration, finding)]
     contrasts = [] if lacks else list(claim.contrasts(configuration, finding))
+    if not lacks and not contrasts:
+        lacks = [f"'studies.{finding.study}' has no cells that can be compared"]
     models = sorted({block[0][0] for block in _blocks(contrasts)})
     return {
         "finding": json.loads(finding.model_dump_json(exclude_none=True, exclude_defaults=True)),
@@ -58,7 +60,7 @@ def _lacking_labels(configuration: Configuration, finding: Finding) -> Iterator[
     if CLAIMS[finding.claim].needs_full:
         wanted.add(("methods", FULL))
     for name, label in sorted(wanted):
-        if label not in getattr(study_of(configuration, finding), name):
+        if label not in study_of(configuration, finding).labels(name):
             yield f"'studies.{finding.study}.{name}' has no '{label}'"
 
 
@@ -75,7 +77,8 @@ def contrasts_on_pairs(
 ) -> Iterator[ContrastParams]:
     """One contrast for each model, pair, size and method of a study.
 
-    A method with one budget is compared with full fine-tuning, one with several budgets with itself.
+    A method with one budget is compared with full fine-tuning, one with several budgets with itself. What `also` of the
+    study adds to its lists does not meet all of them: where the cells of a contrast are missing, there is none.
 
     Args:
         configuration: of the finding.
@@ -88,12 +91,17 @@ def contrasts_on_pairs(
         with_gain: whether the contrast has the systems that tell what full fine-tuning gains.
     """
     study, seeds = study_of(configuration, finding), seeds_of_systems(configuration)
-    models, sizes = models or study.models, sizes or study.sizes
-    for model, pair, size, method, other in product(models, study.pairs, sizes, methods, smaller or [None]):
-        budgets = sorted(
+    of_study = {system_labels(cell) for cell in study_cells(configuration, study)}
+    models, pairs, sizes = models or study.labels("models"), study.labels("pairs"), sizes or study.labels("sizes")
+    for model, pair, size, method, other in product(models, pairs, sizes, methods, smaller or [None]):
+        wanted = sorted(
             budgets_of(configuration, finding, method), key=lambda label: -configuration.budgets.get(label, 1.0)
         )
-        peft = [system_block(seeds, model, pair, size, method, budget) for budget in budgets]
+        systems = [(model, pair, size, method, budget) for budget in wanted]
+        tuned = [system for system in systems if system in of_study]
+        full = (other or model, pair, size, FULL, ALL)
+        if not tuned or (len(tuned) == 1 and (len(wanted) > 1 or full not in seeds)):
+            continue
         named = {"models": model, "sizes": size, "methods": method, "smaller": other}
         several = {"models": models, "sizes": sizes, "methods": methods, "smaller": smaller}
         setting = [label for key, label in named.items() if len(several[key]) > 1]
@@ -103,8 +111,8 @@ def contrasts_on_pairs(
             "pair": pair,
             "language": foreign_language(configuration, pair),
             "languages": pair_of_languages(configuration, pair),
-            "peft": peft,
-            "full": None if len(peft) > 1 else system_block(seeds, other or model, pair, size, FULL, ALL),
+            "peft": [system_block(seeds, *system) for system in tuned],
+            "full": None if len(tuned) > 1 else system_block(seeds, *full),
             **({"gain": _gain(seeds, model, pair, size)} if with_gain else {}),
         }
 

@@ -80,7 +80,7 @@ def pair_mistakes(configuration: "Configuration", key: str, label: str) -> Itera
 
 def group_claim_mistakes(key: str, study: "Study") -> Iterator[str]:
     """Find groups in the study of a claim, since a claim compares cells that are trained on one pair each."""
-    for label in dict.fromkeys(pair for block in study.blocks for pair in block.pairs if JOIN in pair):
+    for label in (pair for pair in study.labels("pairs") if JOIN in pair):
         yield (
             f"'{key}.study' has the group '{label}', but claims compare cells of one pair each; take the group into a "
             "study of its own."

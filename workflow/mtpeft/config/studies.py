@@ -87,6 +87,10 @@ class Study(Section):
         given = ({key: labels for key, labels in vars(block).items() if labels is not None} for block in self.also)
         return [own, *(own.model_copy(update=lists) for lists in given)]
 
+    def labels(self, name: str) -> list[str]:
+        """Labels of one of its lists, such as `methods`, with those that `also` adds, each once."""
+        return list(dict.fromkeys(label for block in self.blocks for label in getattr(block, name)))
+
 
 def study_cells(configuration: "Configuration", study: Study) -> list[Cell]:
     """Return the cells of one study, each once, in the order of its lists; those of `also` come last."""
@@ -163,7 +167,7 @@ def system_labels(cell: Cell) -> tuple[str, ...]:
 def budget_labels(configuration: "Configuration", study: Study, method: str) -> Sequence[str]:
     """Return the budget labels of a method in a study: those of the study, or the one that the method always has."""
     fixed = METHODS[configuration.methods[method].method].budget_labels
-    return study.budgets if fixed is None else fixed
+    return study.labels("budgets") if fixed is None else fixed
 
 
 def _combinations(configuration: "Configuration", study: Study) -> Iterator[Cell]:
@@ -241,7 +245,7 @@ def _equal_labels(configuration: "Configuration", label: str, study: Study) -> I
     """Find labels of a study that mean the same, so that its figure would show one system as two."""
     for name in ("budgets", "sizes"):
         catalogue, meant = getattr(configuration, name), {}
-        for used in dict.fromkeys(used for block in study.blocks for used in getattr(block, name)):
+        for used in study.labels(name):
             if used in catalogue:
                 meant.setdefault(catalogue[used], []).append(used)
         for value, labels in meant.items():
@@ -263,7 +267,7 @@ def _also_score_mistakes(configuration: "Configuration", label: str) -> Iterator
     yield from unknown(key, study.also_score, configuration.pairs, "pairs")
     if NONE not in configuration.methods:
         yield f"'{key}' compares with the untouched model, which 'methods' lacks; add 'none: {{method: none}}' there."
-    tuned = {pair for block in study.blocks for pair in block.pairs}
+    tuned = set(study.labels("pairs"))
     if len(tuned) == 1 and set(study.also_score) <= {*members_of(*tuned)}:
         own = listed(sorted({*study.also_score}))
         yield f"'{key}' names {own} alone, which the study tunes on; write another pair."
@@ -283,11 +287,11 @@ def _representation_mistakes(configuration: "Configuration", label: str) -> Iter
         return
     study = configuration.studies[label]
     key = f"studies.{label}.methods"
-    named = {method for block in study.blocks for method in block.methods}
+    named = set(study.labels("methods"))
     for method in sorted(named & set(configuration.methods)):
         if configuration.methods[method].method == RETRIEVAL:
             yield f"'{key}' names '{method}', which has no model and so no representations; take it out."
-    for pair in dict.fromkeys(pair for block in study.blocks for pair in block.pairs if JOIN in pair):
+    for pair in (pair for pair in study.labels("pairs") if JOIN in pair):
         yield (
             f"'studies.{label}.pairs' has the group '{pair}', but representations are measured on the pair of a cell; "
             "take it out."

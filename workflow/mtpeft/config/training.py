@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 def study_mistakes(configuration: "Configuration") -> Iterator[str]:
     """Find sizes of the studies that have fewer updates than there are evaluations."""
     evaluations = configuration.training.evaluations
-    sizes = {size for study in configuration.studies.values() for block in study.blocks for size in block.sizes}
+    sizes = {size for study in configuration.studies.values() for size in study.labels("sizes")}
     for size in sorted(sizes & set(configuration.sizes)):
         if evaluations > (updates := configuration.sizes[size].updates):
             yield (

@@ -43,7 +43,7 @@ def contrasts(configuration: Configuration, finding: FallsFasterWithDistance) ->
 def lacks(configuration: Configuration, finding: FallsFasterWithDistance) -> Iterator[str]:
     """Only languages may differ within the study."""
     for name in ("models", "sizes"):
-        if len(getattr(study_of(configuration, finding), name)) > 1:
+        if len(study_of(configuration, finding).labels(name)) > 1:
             yield f"'studies.{finding.study}.{name}' has more than one"
     if main_language(finding.distance_from) not in languages_with_distances():
         yield f"no distance is known from '{finding.distance_from}'"

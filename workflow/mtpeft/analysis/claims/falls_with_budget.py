@@ -25,7 +25,7 @@ def contrasts(configuration: Configuration, finding: FallsWithBudget) -> Iterato
 
 def lacks(configuration: Configuration, finding: FallsWithBudget) -> Iterator[str]:
     """A study of one budget shows no fall."""
-    if len(study_of(configuration, finding).budgets) < 2:
+    if len(study_of(configuration, finding).labels("budgets")) < 2:
         yield f"'studies.{finding.study}.budgets' has fewer than two"
 
 
