@@ -37,7 +37,6 @@ def page_of(findings: FindingsRecord) -> str:
     """The page, as Markdown."""
     blocks = [
         "# Findings",
-        *([findings.note] if findings.note else []),
         *_verdicts(findings),
         *_sanity_checks(findings.gate, findings.margins[DEFAULT_METRIC]),
     ]

@@ -106,10 +106,7 @@ class SanityCheckRecord(Record):
 
 
 class FindingsRecord(Record):
-    """All findings of a run: `findings.json`. Effects and intervals are in the metric of each finding.
-
-    `note` says where the findings were made in another way than the project makes them now.
-    """
+    """All findings of a run: `findings.json`. Effects and intervals are in the metric of each finding."""
 
     params: dict[str, Any]
     versions: dict[str, str]
@@ -118,5 +115,4 @@ class FindingsRecord(Record):
     resamples: int
     gate: list[SanityCheckRecord]
     untouched: list[SanityCheckRecord] = Field(default=[])
-    note: str = ""
     findings: dict[str, FindingRecord]
