@@ -9,6 +9,7 @@ import pytest
 from mtpeft.analysis.findings.assess import write_findings
 from mtpeft.analysis.findings.claim import NOT_REPRODUCED
 from mtpeft.analysis.findings.contrasts import drop_coefficients, least_similar_half
+from mtpeft.analysis.findings.page import page_of
 from mtpeft.analysis.read_tables import Distance, distances_of_languages
 from mtpeft.cells import Cell
 from mtpeft.config.contrasts import finding_params
@@ -141,6 +142,21 @@ def test_distances_are_measured_from_the_language_that_the_finding_names(origin:
     assert {pair: row["distance"] for pair, row in test.details["falls"].items()} == {
         pair: places[pair[:2]].syntactic for pair in LANGUAGES
     }
+
+
+def test_the_page_is_that_of_its_record_where_languages_are_equally_far() -> None:
+    equally_far = ["es-en", "ca-en", "de-en", "cs-en"]  # Catalan and Spanish, from Portuguese
+    overlay = {
+        "pairs": {"ca-en": {"corpus": "interface"}},
+        "models": {"base": {"pretrain": {"vocabulary_pairs": ["ca-en"]}}},
+        "studies": {"tongues": {"pairs": equally_far}},
+    }
+    configuration = configuration_of("distance", findings={"distance": {"distance_from": "pt"}}, **overlay)
+    build(configuration, by_method())
+
+    record = found(configuration)
+
+    assert page_of(record) == Path("results/findings.md").read_text(encoding="utf-8")
 
 
 def test_a_finding_can_name_no_language_without_distances() -> None:

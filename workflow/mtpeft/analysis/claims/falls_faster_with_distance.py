@@ -78,7 +78,7 @@ def tables_of_falls(finding: "FindingRecord") -> Iterator[str]:
                 span(row["interval"], digits),
                 *(_shares(row) if "share_of_gain" in details else ()),
             )
-            for pair, row in sorted(details["falls"].items(), key=lambda item: item[1]["distance"])
+            for pair, row in sorted(details["falls"].items(), key=lambda item: (item[1]["distance"], item[0]))
         ]
         header = ["pair", member.member, "fall", "95 % interval"]
         if "share_of_gain" in details:
