@@ -242,10 +242,24 @@ def test_a_claim_compares_the_cells_that_a_study_has_with_those_of_also(
     assert {member["name"]: len(member["peft"]) for member in params["members"]} == compared
 
 
-def test_a_claim_whose_cells_never_meet_says_so() -> None:
-    apart = {"pairs": ["es-en"], "methods": ["adapter"], "also": [{"methods": ["full"], "pairs": ["de-en"]}]}
-    params = finding_params(configuration_of("parity", studies={"shares": apart}), "parity")
-    assert (params["lacks"], params["members"]) == (["'studies.shares' has no cells that can be compared"], [])
+APART = {"pairs": ["es-en"], "methods": ["adapter"], "also": [{"methods": ["full"], "pairs": ["de-en"]}]}
+LORA_AT_MANY = {"methods": ["full", "adapter"], "also": [{"methods": ["lora"], "sizes": ["many"]}]}
+
+
+@pytest.mark.parametrize(
+    ("label", "study", "changes", "left_out"),
+    [
+        ("parity", "shares", APART, "adapter"),
+        ("small_data", "amounts", LORA_AT_MANY, "lora"),
+        ("budget", "shares", {"methods": ["adapter"], "also": [{"methods": ["lora"], "budgets": ["tiny"]}]}, "lora"),
+    ],
+)
+def test_a_claim_that_would_leave_out_what_it_names_says_so(
+    label: str, study: str, changes: dict[str, Any], left_out: str
+) -> None:
+    params = finding_params(configuration_of(label, studies={study: changes}), label)
+    assert params["lacks"] == [f"'studies.{study}' has no cells of '{left_out}' that can be compared"]
+    assert params["members"] == []
 
 
 def test_languages_without_a_distance_are_left_out_and_too_few_decide_nothing() -> None:

@@ -24,7 +24,8 @@ ROOT = Path(__file__).parents[2]
 METHODS_STUDY = read_yaml(ROOT / "workflow" / "studies" / "methods.yaml")
 SMALL_STUDY = read_yaml(ROOT / "tests" / "small_study.yaml")
 CONFIGURATIONS = {
-    "default": DEFAULT,
+    "default": read_yaml(loading.DEFAULT_FILE),
+    "tiny": DEFAULT,
     "pre-trained here": PRETRAINED,
     "methods": loading.merge(read_yaml(loading.DEFAULT_FILE), METHODS_STUDY),
     "small": loading.merge(DEFAULT, SMALL_STUDY),

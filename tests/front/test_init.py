@@ -38,7 +38,9 @@ def test_the_command_writes_a_study_that_can_be_planned(files: list[str], tmp_pa
 
     said = said_by("init", "--files", *files, "--source", "es", "--target", "en", "--model", SMALL, "--to", "own.yaml")
     assert "1,280 sentence pairs" in said and "make plan CONFIG=own.yaml" in said
-    cells = len(placed_cells(load([tmp_path / "own.yaml"])))
+    planned = placed_cells(load([tmp_path / "own.yaml"]))
+    assert {(cell.model, cell.pair) for cell in planned} == {("small", "text-es-en")}
+    cells = len(planned)
     assert f"{cells} cells of adapter, full, lora, none" in said and "The filters take none of the text." in said
     assert re.search(rf"all, each once +{cells} ", said_by("plan", "--configfile", "own.yaml"))
     assert all(f"# {word}" in (tmp_path / "own.yaml").read_text("utf-8") for word in ("The text", "The model", "What"))
@@ -128,8 +130,8 @@ def test_a_language_that_the_model_never_saw_gets_a_token(files: list[str], tmp_
     assert "has no token for 'eu', so a new one is added" in said[2]
     assert "has never read 'eu', only 'cs', 'de', 'en'" in said[3]
     models = load([tmp_path / "own.yaml"]).models
-    extended = models["own_small"].extend
-    assert extended.model == "own_small-before" and list(extended.languages) == ["eu"]
+    extended = models["small"].extend
+    assert extended.model == "small-before" and list(extended.languages) == ["eu"]
 
 
 def test_the_filters_that_will_remove_text_are_named(files: list[str], tmp_path: Path) -> None:

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
-from mtpeft.config.load import DEFAULT_FILE, merge, validate
+from mtpeft.config.load import DEFAULT_FILE, load, merge, validate
 from mtpeft.config.methods import method_targets
 from mtpeft.config.models import model_shape
-from mtpeft.config.studies import represented_cells, study_others
+from mtpeft.config.studies import all_cells, represented_cells, study_others
 from mtpeft.config.yaml_file import read_yaml
 from mtpeft.front.docs import CAVEATS, PART, PARTS, anchor, generated
 from mtpeft.methods import METHODS
@@ -171,11 +171,24 @@ def test_every_snippet_is_a_valid_overlay(
 
 
 def test_the_pair_snippet_is_a_valid_overlay(tmp_path: Path) -> None:
-    snippet = next(snippet for snippet in SNIPPETS if "it-en" in snippet.get("pairs", {}))
+    snippet = next(snippet for snippet in SNIPPETS if "nl-en" in snippet.get("pairs", {}))
     (tmp_path / "pair.yaml").write_text(yaml.safe_dump(snippet), encoding="utf-8")
-    before, after = (mtpeft(tmp_path, "plan", *options) for options in ([], ["--configfile", "pair.yaml"]))
-    assert before.returncode == after.returncode == 0
-    assert before.stdout != after.stdout
+    assert mtpeft(tmp_path, "plan", "--configfile", "pair.yaml").returncode == 0
+    before, after = ({*all_cells(load(overlays))} for overlays in ([], [tmp_path / "pair.yaml"]))
+    assert before < after
+    assert {cell.pair for cell in after - before} == {"nl-en"}
+
+
+@pytest.mark.parametrize("corpus", ["mine", "talks"])
+def test_the_snippets_for_other_text_use_no_other_pairs(
+    corpus: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snippet = next(snippet for snippet in SNIPPETS if corpus in snippet.get("corpora", {}))
+    for code in ("sw", "en"):
+        (tmp_path / f"text.{code}").write_text("one\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    configuration = validate(merge(DEFAULT, merge(BESIDE, snippet)))
+    assert {cell.pair for cell in all_cells(configuration)} == {*snippet["pairs"]}
 
 
 def test_the_snippet_for_own_text_prepares_it(finished: Path, tmp_path: Path) -> None:

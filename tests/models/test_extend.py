@@ -305,6 +305,7 @@ MISTAKES = {
     "no such model": (_wide(model="big", pieces=PIECES), "'models.wide.extend.model' names 'big'"),
     "nothing to add": (_wide(), "'models.wide.extend' adds nothing"),
     "a letter twice": (_wide(letters="ořo"), "'models.wide.extend.letters' names 'o' twice"),
+    "a mark alone": (_wide(letters="ř\u0308"), "'models.wide.extend.letters' has the mark"),
     "a space": (_wide(letters="ř š"), "'models.wide.extend.letters' has a space"),
     "another language": (_wide(pieces={**PIECES, "pairs": ["es-en"]}), "names 'es-en', which do not have 'ga'"),
     "twice extended": (

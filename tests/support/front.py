@@ -41,9 +41,10 @@ def own_cell(*labels: str) -> Cell:
     return placed(CONFIGURATION, Cell(*labels))
 
 
-def configured(folder: Path) -> Configuration:
-    """A study of seven cells; the overlay that makes it is written into the folder."""
-    (folder / "mine.yaml").write_text(yaml.safe_dump(merge(TINY, OVERLAY), sort_keys=False))
+def configured(folder: Path, **changes: Any) -> Configuration:
+    """A study of seven cells, or with changes of its lists; the overlay that makes it is written into the folder."""
+    overlay = merge(merge(TINY, OVERLAY), {"studies": {"budgets": changes}})
+    (folder / "mine.yaml").write_text(yaml.safe_dump(overlay, sort_keys=False))
     return load([folder / "mine.yaml"])
 
 

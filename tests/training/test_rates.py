@@ -1,6 +1,8 @@
 """Learning rates that an earlier search has found stand in a table, and hold for the same search alone."""
 
+import csv
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +10,11 @@ import pytest
 
 from mtpeft.analysis.rates_table import write_rates
 from mtpeft.cells import RATE_LABELS, Cell
-from mtpeft.config.load import merge, validate
+from mtpeft.config.load import load, merge, validate
 from mtpeft.config.methods import search_of
-from mtpeft.config.rate_search import trial_cells
+from mtpeft.config.rate_search import search_digest, trial_cells
 from mtpeft.config.schema import Configuration
+from mtpeft.config.studies import rate_classes
 from mtpeft.core.files import write_record
 from mtpeft.core.records import RateRecord, Trial
 from mtpeft.steps.base_models import base_file
@@ -23,6 +26,7 @@ from support.config import DEFAULT
 from support.default import tiny_study
 from support.steps import other_splits, params_of, rate_search_inputs, train_inputs
 
+ROOT = Path(__file__).parents[2]
 CELL = Cell("small", "pt-en", "n4800", "lora", "b10", "1")
 LABELS = {name: getattr(CELL, name) for name in RATE_LABELS}
 FOUND = 0.005
@@ -168,10 +172,23 @@ def test_pairs_that_rates_are_searched_on_are_screened_as_all_others() -> None:
     assert other_splits(configuration, {"pair": "es-en"}) == [split_file(configuration, "mine")]
 
 
-def test_no_rate_of_the_default_study_is_left_to_search_for() -> None:
-    configuration = tiny_study()
+@pytest.mark.parametrize("study", [load, tiny_study])
+def test_no_rate_of_the_default_study_is_left_to_search_for(study: Callable[[], Configuration]) -> None:
+    configuration = study()
     left = {cell.path for cell in placed_cells(configuration) if needs_search(configuration, cell)}
     assert not left
+
+
+def test_the_table_has_no_search_that_no_study_of_the_project_uses() -> None:
+    overlays = [[], *([path] for path in sorted((ROOT / "workflow/studies").glob("*.yaml")))]
+    used = {
+        (*labels, search_digest(params_of("search_rate", configuration, *labels)))
+        for configuration in map(load, overlays)
+        for labels in rate_classes(configuration)
+    }
+    with (ROOT / "workflow/rates.csv").open(encoding="utf-8") as file:
+        known = {(*(row[name] for name in RATE_LABELS), row["search"]) for row in csv.DictReader(file)}
+    assert known <= used
 
 
 def test_every_class_is_searched_for_once_whatever_the_pair_and_the_seed() -> None:

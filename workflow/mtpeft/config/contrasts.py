@@ -36,8 +36,8 @@ def finding_params(configuration: Configuration, label: str) -> dict[str, Any]:
     claim = CLAIMS[finding.claim]
     lacks = [*_lacking_labels(configuration, finding), *claim.lacks(configuration, finding)]
     contrasts = [] if lacks else list(claim.contrasts(configuration, finding))
-    if not lacks and not contrasts:
-        lacks = [f"'studies.{finding.study}' has no cells that can be compared"]
+    lacks = lacks or list(_never_compared(finding, contrasts))
+    contrasts = [] if lacks else contrasts
     models = sorted({block[0][0] for block in _blocks(contrasts)})
     return {
         "finding": json.loads(finding.model_dump_json(exclude_none=True, exclude_defaults=True)),
@@ -62,6 +62,14 @@ def _lacking_labels(configuration: Configuration, finding: Finding) -> Iterator[
     for name, label in sorted(wanted):
         if label not in study_of(configuration, finding).labels(name):
             yield f"'studies.{finding.study}.{name}' has no '{label}'"
+
+
+def _never_compared(finding: Finding, contrasts: Sequence[ContrastParams]) -> Iterator[str]:
+    """Labels of a finding that no contrast has: a claim of two methods says nothing where one is left out."""
+    compared = {label for block in _blocks(contrasts) for label in (block[0][0], block[2][0], block[3][0])}
+    for key, label in sorted(named_labels(finding.model_dump())):
+        if CATALOGUE_OF[key] in ("models", "sizes", "methods") and label not in compared:
+            yield f"'studies.{finding.study}' has no cells of '{label}' that can be compared"
 
 
 def contrasts_on_pairs(

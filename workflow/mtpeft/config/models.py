@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import unicodedata
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,7 +17,7 @@ from mtpeft.core.files import canonical, found_path
 from mtpeft.core.languages import match
 from mtpeft.core.options import PrecisionOptions
 from mtpeft.core.section import Section, later, plain
-from mtpeft.core.value_types import HUB_MODEL, PACKAGE, PACKAGE_VERSION, SHA256, Language, Probability
+from mtpeft.core.value_types import HUB_MODEL, PACKAGE, PACKAGE_VERSION, SHA256, Language, Letters, Probability
 from mtpeft.core.wording import listed, unknown
 from mtpeft.models.architecture import ModelShape, extended_shape, shape_with_layers, trimmed_shape
 from mtpeft.models.config_json import read_folder_shape
@@ -109,7 +110,9 @@ class Extension(Section):
     pieces: NewPieces | None = Field(
         default=None, description="New entries, for a language that the vocabulary cuts into many pieces."
     )
-    letters: str = later("", description="Characters that the vocabulary lacks, such as `äöü`; each becomes an entry.")
+    letters: Letters = later(
+        "", description="Characters that the vocabulary lacks, such as `äöü`; each becomes an entry."
+    )
 
     @property
     def entries(self) -> int:
@@ -379,6 +382,8 @@ def _extension_mistakes(configuration: "Configuration", key: str, extension: Ext
     if not extension.entries:
         yield f"'{key}' adds nothing; write 'languages', 'pieces' or 'letters'."
     yield from named_twice(f"{key}.letters", list(extension.letters))
+    if marks := [letter for letter in extension.letters if unicodedata.combining(letter)]:
+        yield f"'{key}.letters' has the mark {listed(marks)} by itself; write letters, each with its marks."
     if any(letter.isspace() for letter in extension.letters):
         yield f"'{key}.letters' has a space; write the letters without anything between them."
     if pieces := extension.pieces:

@@ -1,8 +1,10 @@
 """Types of values that several sections of the configuration share, and what each asks a user to write."""
 
+import unicodedata
+from functools import partial
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 Probability = Annotated[float, Field(ge=0, lt=1)]
@@ -29,4 +31,6 @@ PATTERNS = {
 }
 """Words for values that match, by pattern."""
 Language = Annotated[str, Field(pattern=LANGUAGE)]
+Letters = Annotated[str, AfterValidator(partial(unicodedata.normalize, "NFC"))]
+"""Characters as all text has them, so that a letter with a mark is one character."""
 DatasetId = Annotated[str, Field(pattern=DATASET)]

@@ -9,6 +9,7 @@ from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import NONE
 from mtpeft.core.files import read_lines
 from mtpeft.data.tsv import read_pairs
+from mtpeft.front.status import state_of
 from mtpeft.methods import METHODS
 from mtpeft.steps.cells_of_studies import placed_study_cells
 from mtpeft.steps.decontaminate_pair import reference
@@ -24,7 +25,7 @@ def example_translations(configuration: Configuration) -> list[str]:
     each method the cell with the largest budget, the largest size and the first seed is shown.
     """
     for study in configuration.studies.values():
-        cells = [cell for cell in placed_study_cells(configuration, study) if _hypotheses(cell).is_file()]
+        cells = [cell for cell in placed_study_cells(configuration, study) if state_of(configuration, cell) == "done"]
         shown = _systems(configuration, cells)
         if len(shown) > 1:
             pair = next(iter(shown.values())).pair
@@ -59,8 +60,12 @@ def _pairs(configuration: Configuration, cell: Cell) -> int:
 
 def _lines(configuration: Configuration, pair: str, files: Mapping[str, Path]) -> Iterator[str]:
     """Yield the sentences, each with its reference and the translation of each system."""
-    rows = list(read_pairs(Path(reference(configuration, pair, OWN_TEST_SET))))
+    text = Path(reference(configuration, pair, OWN_TEST_SET))
+    rows = list(read_pairs(text)) if text.is_file() else []
     found = {name: read_lines(file) for name, file in files.items()}
+    # Text that has changed since it was translated has another number of sentences, if it can be seen here at all.
+    if any(len(lines) != len(rows) for lines in found.values()):
+        return
     differing = [place for place, texts in enumerate(zip(*found.values(), strict=True)) if len({*texts}) > 1]
     if not differing:
         return

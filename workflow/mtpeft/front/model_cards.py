@@ -92,14 +92,14 @@ def healed_card(training: Mapping[str, Any], megabytes: float, *, data: DataReco
         (
             f"# {training['model']}",
             "",
-            f"A student of {training['total_parameters']:,} parameters ({megabytes:.1f} MB as 16-bit floats): some "
+            f"A model of {training['total_parameters']:,} parameters ({megabytes:.1f} MB as 16-bit floats): some "
             f"layers of `{origin['model']}`, which has {origin['total_parameters_before']:,}, healed by training.",
             "",
             "| | |",
             "|---|---|",
             "| made by | `make pretrain`, which reads `workflow/studies/pretrain.yaml` |",
             f"| layers | {params['encoder']} of the encoder and {params['decoder']} of the decoder |",
-            f"| licence | {licence}, MPL-2.0 by the Bergamot project, which trained the original; keep to both |",
+            f"| licence | {licence} |",
             f"| text | {rows:,} sentence pairs of {', '.join(sorted(data.pairs))} |",
             f"| training | {optimisation['updates']:,} updates of at most {optimisation['batch_tokens']} padded "
             f"tokens, peak learning rate {optimisation['learning_rate']:g}, dropout {optimisation['dropout']:g}, seed "

