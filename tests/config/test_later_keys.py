@@ -28,7 +28,7 @@ CONFIGURATIONS = {
     "tiny": DEFAULT,
     "pre-trained here": PRETRAINED,
     "methods": loading.merge(read_yaml(loading.DEFAULT_FILE), METHODS_STUDY),
-    "small": loading.merge(DEFAULT, SMALL_STUDY),
+    "small": loading.merge(read_yaml(loading.DEFAULT_FILE), SMALL_STUDY),
 }
 
 

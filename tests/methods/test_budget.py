@@ -14,6 +14,7 @@ from mtpeft.methods.budget import OutOfReachError, allocate, allocation_of, coun
 from mtpeft.models.families import read_shape
 from mtpeft.models.load import parameters, random_model
 from support.budget import CATALOGUE, CONFIGS, FAMILIES, MBART_50, ROOT
+from support.default import TINY_FILE
 
 OPTIONS = {
     "adapter": {"method": "adapter", "activation": "relu"},
@@ -187,7 +188,7 @@ def test_the_built_model_trains_what_was_counted(method: str, name: str) -> None
 def run_budget(*options: str) -> str:
     program = (
         "import sys; from mtpeft.cli import main\n"
-        f"try: main(['budget', *{options!r}])\n"
+        f"try: main(['budget', '--configfile', {str(TINY_FILE)!r}, *{options!r}])\n"
         "finally: print([name for name in ('torch', 'transformers', 'numpy') if name in sys.modules], file=sys.stderr)"
     )
     environment = os.environ | {"PYTHONPATH": str(ROOT / "workflow")}

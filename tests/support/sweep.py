@@ -17,13 +17,12 @@ import yaml
 from filelock import FileLock
 
 from mtpeft.cells import CELLS_FOLDER, Cell
-from mtpeft.config.load import merge, validate
+from mtpeft.config.load import DEFAULT_FILE, merge, validate
 from mtpeft.config.schema import Configuration
 from mtpeft.config.yaml_file import read_yaml
 from mtpeft.front.snakemake import Events
 from mtpeft.methods import METHODS
 from mtpeft.steps.train import placed
-from support.default import DEFAULT, TINY
 from support.waiting import LONG
 
 ROOT = Path(__file__).parents[2]
@@ -80,7 +79,7 @@ def start(
 
 def write_study(folder: Path, overlay: Mapping[str, Any] | None = None) -> Path:
     """The small study, with changes that a user makes in it, as the study file of a folder."""
-    study = merge(merge(TINY, yaml.safe_load(STUDY.read_text(encoding="utf-8"))), overlay or {})
+    study = merge(yaml.safe_load(STUDY.read_text(encoding="utf-8")), overlay or {})
     file = folder / STUDY.name
     file.write_text(yaml.safe_dump(study, sort_keys=False), encoding="utf-8")
     return file
@@ -88,7 +87,7 @@ def write_study(folder: Path, overlay: Mapping[str, Any] | None = None) -> Path:
 
 def small_study(overlay: Mapping[str, Any] | None = None) -> Configuration:
     """The configuration of the small study, with changes."""
-    return validate(merge(DEFAULT, merge(read_yaml(STUDY), overlay or {}))).named(STUDY.stem)
+    return validate(merge(read_yaml(DEFAULT_FILE), merge(read_yaml(STUDY), overlay or {}))).named(STUDY.stem)
 
 
 def run(folder: Path, **arguments: Any) -> tuple[int, str]:
