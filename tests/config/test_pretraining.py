@@ -70,7 +70,10 @@ def test_every_less_seen_pair_is_compared_with_every_one_seen_in_parallel() -> N
     [
         ({"models": ["base"], "pairs": ["es-en"]}, "has no model with a pair less seen than that"),
         ({"models": ["heard"]}, "has no model with a pair seen in parallel"),
-        ({"budgets": ["large"], "also": [{"pairs": ["es-en"], "budgets": ["tiny"]}]}, "has no 'tiny'"),
+        (
+            {"budgets": ["large"], "also": [{"pairs": ["es-en"], "budgets": ["tiny"]}]},
+            "has no cells base/de-en/many/adapter/tiny",
+        ),
     ],
 )
 def test_a_study_that_lacks_a_side_leaves_the_claim_untested(lists: dict[str, Any], lacks: str) -> None:

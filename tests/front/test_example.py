@@ -104,7 +104,7 @@ def test_every_figure_that_the_pages_show_is_there() -> None:
 
 def test_the_readme_shows_what_methods_bring() -> None:
     *tuned, untouched = (row for row in rows(section("README.md", "Result")) if "method" in row)
-    labels = {"full fine-tuning": "full", "adapter": "adapter", "LoRA": "lora", "prefix": "prefix", "BitFit": "bitfit"}
+    labels = {"full fine-tuning": "full", "adapter": "adapter", "LoRA": "lora", "BitFit": "bitfit"}
     assert {row["method"] for row in tuned} == set(labels)
     assert untouched["chrF"] == value(UNTOUCHED, "chrf")
     for row in tuned:

@@ -18,7 +18,6 @@ from mtpeft.config.yaml_file import read_yaml
 from mtpeft.front.docs import CAVEATS, PART, PARTS, anchor, generated
 from mtpeft.methods import METHODS
 from mtpeft.methods.budget import reach
-from support.default import TINY_FILE
 from support.pages import ALL_TEXT, PAGES, README, ROOT, SNIPPETS
 from support.sweep import STUDY, copy, located, mtpeft, snakemake
 
@@ -206,7 +205,7 @@ def test_the_snippet_for_own_text_prepares_it(finished: Path, tmp_path: Path) ->
     snippet["corpora"]["mine"]["split"] = {"dev": 10, "test": 20}
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(snippet), encoding="utf-8")
     target = "data/pairs/sw-en/parts.json"
-    done = mtpeft(tmp_path, "sweep", "--configfile", str(TINY_FILE), str(STUDY), "mine.yaml", "--target", target)
+    done = mtpeft(tmp_path, "sweep", "--configfile", str(STUDY), "mine.yaml", "--target", target)
     assert done.returncode == 0, done.stderr
     assert json.loads(located(tmp_path, target).read_text(encoding="utf-8"))["rows"]["test"] == 20
 
