@@ -12,6 +12,7 @@ from support.config import DEFAULT
 OF_THE_FIRST = Cell("small", "pt-en", "n1600", "lora", "b5", "1")
 OF_THE_SECOND = Cell("small", "tr-en", "n1600", "adapter", "b10", "1")
 OF_BOTH = Cell("small", "pt-en", "n1600", "adapter", "b10", "1")
+FURTHER_SEED = Cell("small", "pt-en", "n1600", "lora", "b5", "2")
 OF_NONE = Cell("small", "pt-en", "n1600", "lora", "b5", "77")
 
 Places = Mapping[tuple[str, ...], int]
@@ -31,6 +32,8 @@ def known() -> Places:
         (("score", OF_THE_FIRST), ("decode", OF_THE_FIRST)),
         (("decode", OF_THE_FIRST), ("train", OF_THE_FIRST)),
         (("search_rate", OF_THE_FIRST), ("train", OF_THE_FIRST)),
+        (("train", OF_THE_FIRST), ("score", FURTHER_SEED)),
+        (("train", FURTHER_SEED), ("score", OF_THE_SECOND)),
         (("train", OF_THE_SECOND), ("score", OF_NONE)),
     ],
     ids=str,

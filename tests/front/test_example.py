@@ -202,7 +202,8 @@ def test_the_page_tells_what_languages_bring() -> None:
 
 
 def test_the_page_tells_what_model_size_brings() -> None:
-    told = rows(section(PAGE, "Models"))
+    text = section(PAGE, "Models")
+    told = rows(text)
     assert [row["model"] for row in told] == DEFAULT.studies["models"].models
     for row in told:
         where = {"model": row["model"], "pair": "es-en", "size": "n1600"}
@@ -210,7 +211,9 @@ def test_the_page_tells_what_model_size_brings() -> None:
         assert row["parameters"] == f"{int(full['trained_parameters']):,}"
         assert row["none"] == value(known(model=row["model"], pair="es-en", method="none"), "chrf")
         assert row["full"] == effect(full, "chrf")
-        assert row["adapter"] == effect(known(**where, method="adapter", budget="b10"), "chrf")
+        adapter = known(**where, method="adapter", budget="b10")
+        assert row["adapter"] == effect(adapter, "chrf")
+        assert shortfall(adapter) in text
 
 
 def test_the_page_tells_what_tuning_costs_portuguese() -> None:
@@ -244,9 +247,31 @@ def test_the_page_has_its_numbers_from_the_findings(label: str) -> None:
 
 
 def test_the_page_tells_what_the_share_of_the_gain_says_of_distance() -> None:
-    of_shares = [member.test.details["share_of_gain"] for member in FINDINGS.findings["distance"].members]
-    told = " and ".join(number(own["effect"]) for own in of_shares)
-    assert f"({told})" in section(PAGE, "Claims")
+    members = FINDINGS.findings["distance"].members
+    of_shares = [member.test.details["share_of_gain"] for member in members]
+    told = " and ".join(f"{number(own['effect'])} ({span(own['interval'])})" for own in of_shares)
+    assert f"is {told};" in section(PAGE, "Claims")
+    assert {number(member.test.metrics["bleu"].effect) for member in members} == {"0.20"}
+
+
+def test_the_page_tells_what_the_last_updates_of_the_searches_brought() -> None:
+    with (ROOT / "workflow/rates.csv").open(encoding="utf-8") as file:
+        chosen = [
+            row for row in csv.DictReader(file)
+            if (row["model"], row["size"], row["chosen"]) == ("student", "n1600", "yes")
+        ]  # fmt: skip
+    peft, gained = {("adapter", "b1"), ("adapter", "b10"), ("lora", "b1"), ("lora", "b10")}, {}
+    for row in chosen:
+        *_, before, last = (float(point.split(":")[1]) for point in row["dev_curve"].split())
+        gained[row["pair"], row["method"], row["budget"]] = last - before
+    far = [gained["sk-en", *system] for system in peft]
+    told = (
+        f"brought full fine-tuning {gained['sk-en', 'full', 'all']:.1f} chrF on dev, and adapters and LoRA on 1 and "
+        f"10 % of the parameters {min(far):.1f} to {max(far):.1f}"
+    )
+    assert told in section(PAGE, "Limits")
+    near = [gained["it-en", *system] for system in peft]
+    assert min(near) < gained["it-en", "full", "all"] < max(near)
 
 
 def test_the_page_tells_how_the_gate_came_out() -> None:

@@ -86,6 +86,24 @@ def test_a_cell_that_is_begun_anew_while_its_records_are_read_stops_no_sweep(
     assert [int(line.split()[1]) for line in capsys.readouterr().out.splitlines()] == reported
 
 
+def test_the_first_figure_is_drawn_when_it_has_one_seed_of_every_system(
+    configuration: Configuration, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    drawn = []
+    monkeypatch.setattr(Progress, "_draw", lambda sweep: drawn.append(sweep))
+    sweep = Progress(configuration, [])
+    told = []
+    for cell in [cell for cell in placed_cells(configuration) if cell.seed != "2"]:
+        sweep.report()
+        told.append(len(drawn))
+        finish(cell)
+    sweep.report()
+    sweep.report()
+
+    assert (told, len(drawn)) == ([0] * len(told), 1)
+    assert "every system of 'budgets' has a cell: results/mine/preview/budgets.pdf" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("name", "bytes_left", "state"), [("train", 100, "missing"), ("decode", 0, "stopped"), ("score", 100, "stopped")]
 )

@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 
 from mtpeft.cells import Cell, OnPair, label_of
 from mtpeft.config.schema import Configuration
+from mtpeft.config.studies import study_cells, system_labels
 from mtpeft.core.files import read_if_whole
 from mtpeft.core.records import StartRecord
 from mtpeft.core.text_tables import tally
@@ -37,6 +38,8 @@ Work = Cell | OnPair
 class Progress:
     """Reports every minute how far a sweep is, and has the preview drawn anew every few minutes.
 
+    It is drawn as well when every system of the first study has a cell: that is a whole figure of fewer seeds.
+
     Attributes:
         configuration: of the sweep.
         overlays: files laid over the configuration, for the process that draws.
@@ -48,6 +51,7 @@ class Progress:
     _since: tuple[float, frozenset[Work]] | None = None
     _drawn: float = field(default_factory=time.monotonic)
     _drawing: subprocess.Popen[bytes] | None = None
+    _first_is_shown: bool = False
     _warned: set[str] = field(default_factory=set)
 
     def report(self) -> None:
@@ -58,9 +62,20 @@ class Progress:
         self.warn()
         finished = self._finished()
         print(self._line(finished), flush=True)
-        if finished and time.monotonic() - self._drawn > PREVIEW_SECONDS:
+        is_new = not self._first_is_shown and self._has_all_systems_of_the_first(finished)
+        if is_new:
+            self._first_is_shown = True
+            label = next(iter(self.configuration.studies))
+            print(f"mtpeft: every system of '{label}' has a cell: {preview_folder(self.configuration)}/{label}.pdf")
+        if finished and (is_new or time.monotonic() - self._drawn > PREVIEW_SECONDS):
             self.stop()
             self._drawing, self._drawn = self._draw(), time.monotonic()
+
+    def _has_all_systems_of_the_first(self, finished: Collection[Work]) -> bool:
+        """Whether every system of the first study has a finished cell."""
+        first = next(iter(self.configuration.studies.values()))
+        done = {system_labels(work) for work in finished if isinstance(work, Cell)}
+        return done >= {system_labels(cell) for cell in study_cells(self.configuration, first)}
 
     def warn(self) -> None:
         """Print the warnings of the text, each once, as soon as its record is there."""

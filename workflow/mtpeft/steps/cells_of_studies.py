@@ -156,8 +156,9 @@ def study_tables(configuration: "Configuration") -> list[str]:
     return [*own, *(table for label in labels for table in figure_tables(configuration, label))]
 
 
-# Priorities: studies are run in the order in which they are written, and started cells are finished first. So the
-# figure of the first study is there long before the others, and there are finished cells to look at all the time.
+# Priorities: studies are run in the order in which they are written, in each of them one seed of every system before
+# further ones, and started cells are finished first. So the figure of the first study is there long before the others,
+# its preview can soon show every system, and there are finished cells to look at all the time.
 
 STEP_ORDER = ("train", "represent", "decode_other", "score_other", "decode", "score", "search_rate")
 """Steps of the cells of a study. Later steps have higher priority, so that started cells are finished first."""
@@ -171,17 +172,22 @@ FIRST = 1000
 def places(configuration: "Configuration") -> Mapping[tuple[str, ...], int]:
     """Rank of the first study that needs a cell, or a cell with its learning rate, counted from the last study.
 
-    A cell on another pair than its own has the rank of the study that scores it there, and a group on one of its pairs
-    the rank of the group.
+    Each study has two ranks: that of the first seed of its systems is higher than that of further seeds. A cell on
+    another pair than its own has the rank of the study that scores it there, and a group on one of its pairs the rank
+    of the group.
     """
     found: dict[tuple[str, ...], int] = {}
     for place, (label, study) in enumerate(reversed(configuration.studies.items()), 1):
+        seen: set[tuple[str, ...]] = set()
         for cell in studies.study_cells(configuration, study):
-            found[cell.labels] = found[tuple(getattr(cell, name) for name in RATE_LABELS)] = place
-            for _, pair in cell.measured:
-                found[*cell.labels, pair] = place
+            rank = 2 * place if studies.system_labels(cell) in seen else 2 * place + 1
+            seen.add(studies.system_labels(cell))
+            rate = tuple(getattr(cell, name) for name in RATE_LABELS)
+            found[rate] = max(rank, found.get(rate, 0))
+            for labels in (cell.labels, *((*cell.labels, pair) for _, pair in cell.measured)):
+                found[labels] = rank
         for cell, pair in studies.study_others(configuration, label):
-            found[*cell.labels, pair] = place
+            found[*cell.labels, pair] = 2 * place
     return found
 
 
