@@ -134,7 +134,7 @@ def kept_tokens(
         raise UserError(f"'{key}' is {entries}, but the text and the special tokens need {len(kept)}; write that many.")
     others = [token for token in tokens if token not in kept]
     for token in others:
-        more = parts(token) & known - kept
+        more = (parts(token) & known) - kept
         if len(kept) + len(more) <= entries:
             kept |= more
     # A token whose parts have no room any more fills the last places, where no other one can.
