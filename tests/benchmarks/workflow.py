@@ -2,7 +2,7 @@
 
     python tests/benchmarks/workflow.py
 
-Four things are measured, each as a process of its own: dry runs of config.yaml with so many seeds that there are
+Four things are measured, each as a process of its own: dry runs of tiny.yaml with so many seeds that there are
 1,000, 5,000 and 20,000 jobs; a dry run in which 5,000 jobs are done; as a baseline, dry runs of a Snakefile with three
 trivial rules; and the time for reading our own files beyond that for reading a Snakefile of one rule. The sweep that is
 done was never run: its files are empty, and `--touch` made Snakemake record them as its own.
@@ -22,6 +22,7 @@ from statistics import median
 import yaml
 
 ROOT = Path(__file__).parents[2]
+TINY = ROOT / "workflow/studies/tiny.yaml"
 JOBS = (1_000, 5_000, 20_000)
 DONE = 5_000
 ROUNDS = 5
@@ -82,7 +83,7 @@ def snakemake(folder: Path, *arguments: str, start: Sequence[str] = ("-m", "snak
     """The command of the real workflow with the overlay in a folder, and everything it makes in that folder."""
     where = ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder)]
     how = ["--workflow-profile", str(ROOT / "workflow" / "profiles" / "local")]
-    return [sys.executable, *start, *where, *how, "--configfile", str(folder / "seeds.yaml"), *arguments]
+    return [sys.executable, *start, *where, *how, "--configfile", str(TINY), str(folder / "seeds.yaml"), *arguments]
 
 
 def widen(folder: Path, jobs: int) -> None:
