@@ -101,7 +101,10 @@ def test_the_first_figure_is_drawn_when_it_has_one_seed_of_every_system(
     sweep.report()
 
     assert (told, len(drawn)) == ([0] * len(told), 1)
-    assert "every system of 'budgets' has a cell: results/mine/preview/budgets.pdf" in capsys.readouterr().out
+    assert (
+        "every system of 'budgets' has a finished cell; its figure is drawn: results/mine/preview/budgets.pdf"
+        in capsys.readouterr().out
+    )
 
 
 @pytest.mark.parametrize(

@@ -35,9 +35,9 @@ def finding_params(configuration: Configuration, label: str) -> dict[str, Any]:
     finding = configuration.findings[label]
     claim = CLAIMS[finding.claim]
     lacks = [*_lacking_labels(configuration, finding), *claim.lacks(configuration, finding)]
-    contrasts = [] if lacks else list(claim.contrasts(configuration, finding))
-    lacks = lacks or list(_never_compared(finding, contrasts))
-    contrasts = [] if lacks else contrasts
+    found = [] if lacks else list(claim.contrasts(configuration, finding))
+    lacks = lacks or list(_never_compared(finding, found))
+    contrasts = [] if lacks else found
     models = sorted({block[0][0] for block in _blocks(contrasts)})
     return {
         "finding": json.loads(finding.model_dump_json(exclude_none=True, exclude_defaults=True)),
@@ -108,7 +108,8 @@ def contrasts_on_pairs(
         systems = [(model, pair, size, method, budget) for budget in wanted]
         tuned = [system for system in systems if system in of_study]
         full = (other or model, pair, size, FULL, ALL)
-        if not tuned or (len(tuned) == 1 and (len(wanted) > 1 or full not in seeds)):
+        with_full = tuned == systems and full in seeds
+        if len(tuned) < 2 and not with_full:
             continue
         named = {"models": model, "sizes": size, "methods": method, "smaller": other}
         several = {"models": models, "sizes": sizes, "methods": methods, "smaller": smaller}

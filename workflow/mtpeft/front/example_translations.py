@@ -61,11 +61,10 @@ def _pairs(configuration: Configuration, cell: Cell) -> int:
 def _lines(configuration: Configuration, pair: str, files: Mapping[str, Path]) -> Iterator[str]:
     """Yield the sentences, each with its reference and the translation of each system."""
     text = Path(reference(configuration, pair, OWN_TEST_SET))
-    rows = list(read_pairs(text)) if text.is_file() else []
-    found = {name: read_lines(file) for name, file in files.items()}
-    # Text that has changed since it was translated has another number of sentences, if it can be seen here at all.
-    if any(len(lines) != len(rows) for lines in found.values()):
+    if not text.is_file():  # removed, to save space: the cells stay finished
         return
+    rows = list(read_pairs(text))
+    found = {name: read_lines(file) for name, file in files.items()}
     differing = [place for place, texts in enumerate(zip(*found.values(), strict=True)) if len({*texts}) > 1]
     if not differing:
         return

@@ -128,8 +128,8 @@ def overlay_text(request: Request, files: Mapping[str, Mapping[str, Any]], plan:
             "training": {"batch_tokens": BATCH_TOKENS, "dropout": 0.1, "label_smoothing": 0.1, "evaluations": 5},
         },
         "What is run and drawn. `~` takes an entry of config.yaml out.": {
-            "studies": _others_out("studies") | _studies(request, plan),
-            "findings": _others_out("findings")
+            "studies": _all_taken_out("studies") | _studies(request, plan),
+            "findings": _all_taken_out("findings")
             | {
                 "budget": {"methods": list(SIZED_OPTIONS)},
                 "small_data": {"size": next(iter(plan.sizes)), "methods": list(SIZED_OPTIONS), "budget": plan.middle},
@@ -167,8 +167,8 @@ def _studies(request: Request, plan: Plan) -> dict[str, Any]:
     }
 
 
-def _others_out(section: str) -> dict[str, None]:
-    """Take all entries of a section of config.yaml out."""
+def _all_taken_out(section: str) -> dict[str, None]:
+    """Entries by which an overlay takes everything in a section of config.yaml out."""
     return dict.fromkeys(read_yaml(DEFAULT_FILE)[section])
 
 

@@ -66,7 +66,8 @@ class Progress:
         if is_new:
             self._first_is_shown = True
             label = next(iter(self.configuration.studies))
-            print(f"mtpeft: every system of '{label}' has a cell: {preview_folder(self.configuration)}/{label}.pdf")
+            figure = preview_folder(self.configuration) / f"{label}.pdf"
+            print(f"mtpeft: every system of '{label}' has a finished cell; its figure is drawn: {figure}", flush=True)
         if finished and (is_new or time.monotonic() - self._drawn > PREVIEW_SECONDS):
             self.stop()
             self._drawing, self._drawn = self._draw(), time.monotonic()
