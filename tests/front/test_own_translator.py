@@ -71,6 +71,7 @@ def test_the_page_leads_from_a_translation_memory_to_a_running_translator(tmp_pa
     assert "`results/own-translator/summary.md`" in PAGE
     assert {"lora", "none"} <= set(re.findall(r"\w+", table))
 
+    (tmp_path / ".venv").symlink_to(sys.prefix)
     path = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     for command in (export, *engine):
         done = subprocess.run(
