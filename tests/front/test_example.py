@@ -123,7 +123,8 @@ def test_the_readme_tells_how_many_cells_there_are() -> None:
     quick = load([ROOT / "workflow/studies/quick.yaml"])
     assert f"one pair, one seed, {len(placed_cells(quick))} cells" in README
     assert f"the default study ({len(placed_cells(DEFAULT))} cells)" in README
-    assert f"it has {len(placed_cells(FULL))} cells, among them the {len(placed_cells(DEFAULT))} of the default" in RESULTS
+    cells, of_default = (len(placed_cells(study)) for study in (FULL, DEFAULT))
+    assert f"it has {cells} cells, among them the {of_default} of the default study" in RESULTS
 
 
 def test_the_readme_tells_the_verdicts() -> None:
@@ -188,6 +189,7 @@ def test_the_page_tells_what_languages_bring() -> None:
         if of_text["sentences"] != "1200":
             assert of_text["sentences"] in text
         assert row["chrF of none"] == value(known(model="student", pair=row["pair"], method="none"), "chrf")
+        assert row["seeds"] == known(**where, method="full")["seeds"]
         assert row["gain of full"] == effect(known(**where, method="full"), "minus_none")
         for share in ("10", "1"):
             found = known(**where, method="adapter", budget=f"b{share}")
@@ -200,6 +202,33 @@ def test_the_page_tells_what_languages_bring() -> None:
         )
         kept = percent(str(small / full), 0)
         assert re.search(rf"{kept} {language}|{language}.* keeps {kept}", text)
+
+
+def test_the_page_tells_what_letters_bring() -> None:
+    told = rows(section(PAGE, "Letters"))
+    assert sorted(row["pair"] for row in told) == sorted(FULL.studies["letters"].pairs)
+    texts = table_of("text.csv")
+    for row in told:
+        for model, suffix in (("student", ""), ("lettered", " with letters")):
+            where = {"model": model, "pair": row["pair"], "size": "n1600"}
+            unknown = known(texts, model=model, pair=row["pair"])["source_unknown"]
+            assert row[f"unknown{suffix}"] == percent(unknown, 1)
+            adapter = known(**where, method="adapter", budget="b10")
+            assert row[f"full{suffix}"] == value(known(**where, method="full"), "chrf")
+            assert row[f"adapter minus full{suffix}"] == effect(adapter, "minus_full")
+
+
+def test_the_page_tells_what_frozen_embeddings_cost() -> None:
+    told = rows(section(PAGE, "Embeddings"))
+    assert {row["method"] for row in told} == {*FULL.studies["embeddings"].methods} - {"none"}
+    for row in told:
+        found = next(
+            own for own in SUMMARY
+            if own["method"] == row["method"] and SPANISH.items() <= own.items() and own["budget"] in ("all", "native", "b40")
+        )  # fmt: skip
+        assert row["trained share"] == percent(found["trained_share"], 1)
+        assert row["seeds"] == found["seeds"]
+        assert row["gain"] == effect(found, "minus_none")
 
 
 def test_the_page_tells_what_model_size_brings() -> None:
