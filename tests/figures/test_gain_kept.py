@@ -91,6 +91,16 @@ def test_each_language_stands_at_its_distance_from_each_origin_and_at_its_unknow
     assert _points(panels[BY_UNKNOWN]) == {(x, y) for x in (0.5, 16.0) for y in (50.0, 75.0)}
 
 
+def test_a_preview_is_drawn_before_unknown_tokens_are_counted(tmp_path: Path) -> None:
+    systems = systems_of(tmp_path, _rows())
+    data = FigureData(systems, languages=SPOKEN, params={"from": ["pt"]})
+    with figure_style():
+        drawing = GAIN_KEPT.draw(data, method_styles({own.method for own in systems}))
+    panels = [axes.get_xlabel() for axes in drawing.figure.axes if axes.get_xlabel()]
+    assert panels == ["syntactic distance from Portuguese", "genealogical distance from Portuguese"]
+    assert drawing.notes == ["Unknown source tokens are not counted yet."]
+
+
 def test_pairs_without_a_gain_are_named(tmp_path: Path) -> None:
     small = interval("minus_none", 0.1)
     rows = [row | small if (row["method"], row["pair"]) == ("full", "tr-en") else row for row in _rows()]

@@ -59,7 +59,7 @@ def draw(data: FigureData, styles: dict[str, Style]) -> Drawing:
         label_end(axes, "full", x=axes.get_xlim()[1], y=100, colour=INK)
     return Drawing(
         figure,
-        [*_left_out(kept, full), *_unplaced(kept, scales)],
+        [*_left_out(kept, full), *_unplaced(kept, scales), *_uncounted(data)],
         [styles[method] for method in methods] if len(methods) > 1 else [],
     )
 
@@ -88,6 +88,8 @@ def _scales(data: FigureData) -> dict[str, dict[Place, float]]:
             found[f"{kind} distance from {english_name(origin)}"] = {
                 place: distances[place[1]] for place in drawn if place[1] in distances
             }
+    if TEXT_TABLE not in data.files:
+        return found
     unknown = {
         (row.text("model"), row.text("pair"), row.text("test_set")): 100 * row.number("source_unknown")
         for row in rows_of(data.files[TEXT_TABLE], ("model", "pair", "test_set", "source_unknown"))
@@ -161,6 +163,11 @@ def _unplaced(kept: Sequence[Kept], scales: Mapping[str, Mapping[Place, float]])
     placed = {pair for name, places in scales.items() if name != UNKNOWN_TOKENS for _, pair, _ in places}
     absent = sorted({own.system.setting.pair for own in kept} - placed)
     return [f"Without a distance: {', '.join(absent)}."] if absent else []
+
+
+def _uncounted(data: FigureData) -> list[str]:
+    """Say that the table of unknown tokens is not there, as in a preview of a run that has not come so far."""
+    return [] if TEXT_TABLE in data.files else ["Unknown source tokens are not counted yet."]
 
 
 GAIN_KEPT = Figure(
