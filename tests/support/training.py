@@ -54,14 +54,14 @@ def results(folder: Path) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def at_update(number: int, do: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def at_update(wanted: int, do: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Do something while an update is computed, before it is made."""
     real = loop._update
 
-    def update(task: Any, plan: Any, optimizer: Any, run: Any) -> Any:
-        if run.step == number:
+    def update(*given: Any, number: int) -> Any:
+        if number == wanted:
             do()
-        return real(task, plan, optimizer, run)
+        return real(*given, number=number)
 
     with monkeypatch.context() as patch:
         patch.setattr(loop, "_update", update)

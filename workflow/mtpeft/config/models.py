@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from mtpeft.config.schema import Configuration
     from mtpeft.config.studies import Study
 
-EXECUTION = {"cells_per_gpu", "gpus", "micro_batch_tokens", "sharded"}
+EXECUTION = {"cells_per_gpu", "gpus", "gradient_checkpointing", "micro_batch_tokens", "sharded"}
 """Keys that say how the cells of a model are run; no result depends on them."""
 
 
@@ -203,6 +203,11 @@ class Model(PrecisionOptions):
         default=False,
         description="Full fine-tuning holds weights, gradients and the optimiser's state in shards, one on each of "
         "'gpus' (FSDP), where one GPU has no room for all of them.",
+    )
+    gradient_checkpointing: bool = Field(
+        default=False,
+        description="Training keeps the inputs of layers alone and computes what is inside of them again for the "
+        "gradient: less memory, more time, and the same gradient but for rounding.",
     )
 
     @property

@@ -23,7 +23,7 @@ from mtpeft.config.rate_search import RateSearch
 from mtpeft.config.sizes import Size
 from mtpeft.config.studies import Study
 from mtpeft.config.study_file import ALONE
-from mtpeft.core.options import DecodingOptions, TrainingOptions
+from mtpeft.core.options import DecodingOptions, EvaluationOptions, TrainingOptions
 from mtpeft.core.section import Section
 from mtpeft.core.value_types import Share
 from mtpeft.data.readers import READERS
@@ -69,6 +69,7 @@ class Configuration(Section):
     methods: dict[str, MethodOptions]
     budgets: dict[str, Share]
     training: TrainingOptions = TrainingOptions()
+    evaluation: EvaluationOptions = EvaluationOptions()
     rate_search: RateSearch | None = None
     decoding: DecodingOptions = DecodingOptions()
     metrics: list[ComputedMetricName] = Field(

@@ -125,7 +125,8 @@ class TrainRecord(Record):
 
     `attempts` of `execution` has an entry for every start of its trainer, and `made` the SHA-256 of the files in
     `tuned/`; older records lack both. `draw` is the seed that has drawn its sentence pairs, or `fixed`; None where it
-    has read none, and in older records. `places` says in how many of the places of its method it trains something, such
+    has read none, and in older records. `padding` is the share of padding among the positions that were computed, None
+    in older records. `places` says in how many of the places of its method it trains something, such
     as `18 of 20`.
     """
 
@@ -151,6 +152,7 @@ class TrainRecord(Record):
     starts: int
     train_seconds: float
     tokens_per_second: float
+    padding: float | None = None
     peak_memory_mb: float
     stored_bytes: int
     made: dict[str, str] | None = None

@@ -19,6 +19,7 @@ from mtpeft.decoding.search import count_at_limit, translate, with_room_beside_p
 from mtpeft.methods import bring_in_for
 from mtpeft.methods.open_tuned import open_tuned
 from mtpeft.methods.task_ids import set_task_ids, task_id_of
+from mtpeft.models.computation import warn_of_slow_precision
 from mtpeft.models.load import prepare_torch
 from mtpeft.models.precision import precision_of
 from mtpeft.models.tokenizer import detokenise, open_tokenizer, special_tokens_of
@@ -51,6 +52,7 @@ def decode(params: Mapping[str, Any], cell: Cell, *, trained: Path, tests: Mappi
         DecodingOptions.model_validate(params["search"]),
     )
     started, done, described = time.monotonic(), 0, {}
+    warn_of_slow_precision("decoding.precision", options.precision, device)
     with interruptible("decoding") as poll:
         for name, arrays in tests.items():
             source, counts = read_arrays(arrays).source, read_counts(arrays)

@@ -20,6 +20,7 @@ from mtpeft.data.token_arrays import cut, padded
 from mtpeft.decoding.greedy import before_end, greedy_search
 from mtpeft.decoding.logits_processors import EndAtLimit, forbid_tokens
 from mtpeft.methods.sequence_prefix_adapter import target_prefix_length
+from mtpeft.models.computation import inference_in
 from mtpeft.models.special_tokens import SpecialTokens
 
 EXTRA_TOKENS = 10
@@ -82,9 +83,10 @@ def translate(
     limits = length_limits(options, lengths, special_tokens)
     for rows in cut(np.arange(len(sources)), lengths, batch_tokens // options.beam_size):
         poll()
-        found = _search_in_memory(
-            model, [sources[row] for row in rows], limits[rows], options, special_tokens=special_tokens
-        )
+        with inference_in(options.precision, model.device):
+            found = _search_in_memory(
+                model, [sources[row] for row in rows], limits[rows], options, special_tokens=special_tokens
+            )
         for row, tokens in zip(rows, found, strict=True):
             hypotheses[row] = tokens
     return hypotheses

@@ -11,6 +11,12 @@ if TYPE_CHECKING:
     from mtpeft.config.schema import Configuration
 
 
+def evaluation_params(configuration: "Configuration") -> Params:
+    """How the dev set is read during training; nothing where all of it is, with the search for hypotheses."""
+    evaluation = section.plain(configuration.evaluation)
+    return {"evaluation": evaluation} if evaluation else {}
+
+
 def translation_params(configuration: "Configuration", cell: Cell) -> Params:
     """Languages of a cell's pairs, the precision of its base model, and the search with which it translates."""
     entry = configuration.models.get(cell.model)

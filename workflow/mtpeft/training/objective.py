@@ -11,7 +11,11 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from mtpeft.core.options import ComputingPrecision
 from mtpeft.data.token_arrays import IGNORED
+from mtpeft.models.computation import autocast
+from mtpeft.training.chunked_loss import add_gradient_in_chunks, needs_chunks
+from mtpeft.training.cross_entropy import cross_entropy_in_place
 
 ModelInputs = Mapping[str, torch.Tensor]
 Denominators = Mapping[str, int]
@@ -20,17 +24,30 @@ TOKENS = "tokens"
 
 
 @dataclass(frozen=True)
+class LossOptions:
+    """What a loss depends on besides the model and its inputs.
+
+    Attributes:
+        label_smoothing: share of the target distribution that goes to all words.
+        precision: floats in which matrices are multiplied.
+    """
+
+    label_smoothing: float
+    precision: ComputingPrecision = "float32"
+
+
+@dataclass(frozen=True)
 class Objective:
     """The loss that an update minimises, with its gradient.
 
     Attributes:
         backward: adds the gradient of some rows of a batch to the parameters, and returns their part of the loss; gets
-            a model, the rows with their `labels`, the label smoothing, and the sizes of the whole batch.
+            a model, the rows with their `labels`, the options, and the sizes of the whole batch.
         sizes: the denominators for a batch or for some of its rows.
         complete: adds to a batch the inputs that a row takes from the others.
     """
 
-    backward: Callable[[nn.Module, ModelInputs, float, Denominators], torch.Tensor]
+    backward: Callable[[nn.Module, ModelInputs, LossOptions, Denominators], torch.Tensor]
     sizes: Callable[[ModelInputs], Denominators]
     complete: Callable[[ModelInputs], ModelInputs] = lambda batch: batch
 
@@ -40,15 +57,26 @@ def target_tokens(inputs: ModelInputs) -> Denominators:
     return {TOKENS: int((inputs["labels"] != IGNORED).sum())}
 
 
-def _likelihood(model: nn.Module, inputs: ModelInputs, label_smoothing: float, whole: Denominators) -> torch.Tensor:
+def _likelihood(model: nn.Module, inputs: ModelInputs, options: LossOptions, whole: Denominators) -> torch.Tensor:
     """Add the gradient of the mean cross-entropy over the target tokens."""
     given = {name: tensor for name, tensor in inputs.items() if name != "labels"}
     labels = inputs["labels"]
     predicted = labels != IGNORED
-    with only_logits_of(model, predicted):
-        logits = model(**given, use_cache=False).logits.float()
+    if needs_chunks(model, target_tokens(inputs)[TOKENS]):
+        return add_gradient_in_chunks(
+            model,
+            given,
+            labels,
+            label_smoothing=options.label_smoothing,
+            precision=options.precision,
+            tokens=whole[TOKENS],
+        )
+    with only_logits_of(model, predicted), autocast(options.precision, model.device):
+        logits = model(**given, use_cache=False).logits
+    logits = logits.float()
     gradient = logits.detach()
-    loss = cross_entropy_in_place(gradient, labels[predicted], label_smoothing=label_smoothing, tokens=whole[TOKENS])
+    smoothing = options.label_smoothing
+    loss = cross_entropy_in_place(gradient, labels[predicted], label_smoothing=smoothing, tokens=whole[TOKENS])
     logits.backward(gradient)
     return loss
 
@@ -72,34 +100,3 @@ def only_logits_of(model: nn.Module, positions: torch.Tensor) -> Iterator[None]:
         yield
     finally:
         chosen.remove()
-
-
-LEAST = torch.finfo(torch.float32).tiny
-"""Smallest probability of a float, 87 nats, in the place of zero; only a model that has diverged comes near it."""
-
-
-@torch.no_grad()
-def cross_entropy_in_place(
-    logits: torch.Tensor, labels: torch.Tensor, *, label_smoothing: float, tokens: int
-) -> torch.Tensor:
-    """Return the part of some tokens in the mean cross-entropy of a batch, and turn their logits into its gradient.
-
-    With label smoothing the target is a mixture of the label and of all words alike (Szegedy et al. 2016,
-    arXiv 1512.00567), as in `torch.nn.functional.cross_entropy`.
-
-    Args:
-        logits: 32-bit floats, shape (own tokens, vocabulary); they are overwritten.
-        labels: shape (own tokens).
-        label_smoothing: share of the mixture that goes to all words.
-        tokens: number of target tokens of the whole batch.
-    """
-    own, vocabulary = logits.shape
-    rows = torch.arange(own, device=logits.device)
-    lead = logits[rows, labels] - logits.mean(dim=-1) if label_smoothing else 0.0
-    torch.softmax(logits, dim=-1, out=logits)
-    losses = label_smoothing * lead - logits[rows, labels].clamp_min(LEAST).log()
-    if label_smoothing:
-        logits -= label_smoothing / vocabulary
-    logits[rows, labels] -= 1 - label_smoothing
-    logits /= tokens
-    return losses.sum() / tokens
