@@ -180,7 +180,7 @@ def update_once(model: nn.Module, batch: Any, params: dict[str, Any], losses: li
     task = TrainingTask(model=model, batch=batch, evaluate=lambda poll: 0.0, identity="", **told)
     weights = [weight for weight in model.parameters() if weight.requires_grad]
     optimizer = torch.optim.SGD([{"params": weights, "factor": 1.0}], lr=0.1)
-    _update(task, plan_of(CellParams.of(params), 1.0, stage=0), optimizer, TrainingRun())
+    _update(task, plan_of(CellParams.of(params), 1.0, stage=0), optimizer, TrainingRun(), number=0)
     return weights
 
 

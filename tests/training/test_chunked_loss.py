@@ -17,7 +17,7 @@ METHODS = {
     "lora": ({"method": "lora", "scaling": 2.0}, 0.2),
     "embeddings": ({"method": "embeddings"}, None),
 }
-"""Methods that train the output projection, or leave it frozen, or train the rows that it shares with the embeddings."""
+"""Methods that train the output projection, leave it frozen, or train the rows that it shares with the embeddings."""
 
 
 def gradients(model: nn.Module, inputs: dict[str, torch.Tensor], smoothing: float) -> tuple[float, list[torch.Tensor]]:

@@ -14,9 +14,9 @@ from mtpeft.core.files import canonical, read_record
 from mtpeft.data.token_arrays import IGNORED, read_arrays
 from mtpeft.training import build_model
 from mtpeft.training.batches import BatchOrder
+from mtpeft.training.cross_entropy import cross_entropy_in_place
 from mtpeft.training.finetune import plan_of, prepare_training, stage_models
 from mtpeft.training.loop import TrainingRun, TrainingTask, _update, evaluation_steps
-from mtpeft.training.cross_entropy import cross_entropy_in_place
 from mtpeft.training.optimizer import scheduled_rate
 from mtpeft.training.params import CellParams
 from support.adapter import SPECIAL_TOKENS

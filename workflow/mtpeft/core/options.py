@@ -13,7 +13,6 @@ from pydantic import Field, PositiveFloat, PositiveInt
 from mtpeft.core.section import Section, later
 from mtpeft.core.value_types import Probability
 
-
 ComputingPrecision = Literal["float32", "tf32", "bf16"]
 """Numbers that matrices are multiplied in: 32-bit floats, TF32 or bfloat16; weights stay 32-bit floats."""
 PRECISIONS = (
@@ -69,7 +68,6 @@ class DecodingOptions(Section):
     max_length_ratio: PositiveFloat = Field(
         default=2.0, le=100, description="Hypotheses have at most this many tokens per source token, plus 10."
     )
-
 
     precision: ComputingPrecision = later(
         "float32", description=f"Floats in which matrices are multiplied in decoding. {PRECISIONS}"

@@ -107,10 +107,10 @@ def build_stages(
 
 
 def checkpoint_activations(model: nn.Module) -> None:
-    """Have each layer keep its inputs alone for the gradient, and compute its activations again (gradient checkpointing).
+    """Have each layer keep its inputs alone for the gradient, and compute its activations again.
 
     The variant is the one that needs no gradient of a layer's inputs, so that it works where embeddings are frozen.
-    After Chen et al. 2016 (arXiv 1604.06174).
+    This is gradient checkpointing (Chen et al. 2016, arXiv 1604.06174).
     """
     outermost = next(module for module in model.modules() if isinstance(module, PreTrainedModel))
     outermost.activation_checkpointing_enable({"use_reentrant": False})

@@ -14,7 +14,6 @@ import torch
 from torch import nn
 
 from mtpeft.core.options import ComputingPrecision
-from mtpeft.data.token_arrays import IGNORED
 from mtpeft.models.computation import autocast
 from mtpeft.training.cross_entropy import cross_entropy_in_place
 from mtpeft.training.distributed import is_sharded
@@ -34,8 +33,9 @@ def needs_chunks(model: nn.Module, target_tokens: int) -> bool:
 def add_gradient_in_chunks(
     model: nn.Module,
     given: Mapping[str, Any],
-    labels: torch.Tensor,
+    positions: torch.Tensor,
     *,
+    labels: torch.Tensor,
     label_smoothing: float,
     precision: ComputingPrecision,
     tokens: int,
@@ -45,19 +45,20 @@ def add_gradient_in_chunks(
     Args:
         model: in training mode.
         given: its inputs without labels.
-        labels: shape (batch, length).
+        positions: of the target tokens in the flat batch, shape (positions).
+        labels: the target tokens, shape (positions).
         label_smoothing: share of the target distribution that goes to all words.
         precision: floats in which matrices are multiplied.
         tokens: number of target tokens of the whole batch.
     """
-    predicted, output = labels != IGNORED, model.get_output_embeddings()
+    output = model.get_output_embeddings()
     with states_before_output(model) as caught, autocast(precision, model.device):
         offset = model(**given, use_cache=False).logits.detach()
     (states,) = caught
-    states, wanted = states[predicted], labels[predicted]
+    states = states.flatten(0, 1)[positions]
     rows = max(1, MOST_LOGITS // _vocabulary_size(model))
     losses, gradients = [], []
-    for chunk, own in zip(states.detach().split(rows), wanted.split(rows), strict=True):
+    for chunk, own in zip(states.detach().split(rows), labels.split(rows), strict=True):
         chunk = chunk.requires_grad_()
         with autocast(precision, model.device):
             logits = (output(chunk) + offset).float()

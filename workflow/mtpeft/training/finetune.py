@@ -31,13 +31,13 @@ from mtpeft.models.precision import BasePrecision, precision_of, require_quantis
 from mtpeft.models.special_tokens import SpecialTokens
 from mtpeft.models.tokenizer import open_tokenizer, special_tokens_of
 from mtpeft.training.attempt_log import FINISHED, Entry, attempting, state_folder
-from mtpeft.training.batches import TrainingText, cell_batches
+from mtpeft.training.batches import TrainingText, cell_batches, ready_for
 from mtpeft.training.build_model import ParameterCount, build_stages, count_trained, sizes_at_end
 from mtpeft.training.contrastive import objective
 from mtpeft.training.distributed import is_first, of_the_first, ranks, whole_weights
 from mtpeft.training.evaluate import dev_chrf, dev_search, mean_over_pairs, read_dev_set
-from mtpeft.training.objective import LossOptions
 from mtpeft.training.loop import TrainingPlan, TrainingRun, TrainingTask, train
+from mtpeft.training.objective import LossOptions
 from mtpeft.training.optimizer import decay_rule_of, rate_factor_of
 from mtpeft.training.params import CellParams
 from mtpeft.training.result_cache import keep_or_clear, restore
@@ -296,7 +296,7 @@ def _task(prepared: PreparedTraining, model: nn.Module, *, start: float | None, 
     identity = {"params": params.plain, "inputs": prepared.hashes, "learning_rate": prepared.learning_rate}
     return TrainingTask(
         model=model,
-        batch=lambda update: batch(first_update + update),
+        batch=ready_for(prepared.device, lambda update: batch(first_update + update)),
         evaluate=mean_over_pairs(model, evaluations),
         start=start,
         identity=canonical(identity),

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import torch
 from torch import nn
-
 from torch.distributed.tensor import DTensor
 
 from mtpeft.cluster.preemption import PreemptionHandler, TimeToStopError
@@ -200,7 +199,7 @@ def train(task: TrainingTask, plan: TrainingPlan, *, state_folder: Path, preempt
                     break
                 preemption.poll()
                 number = run.step + len(unread)
-                with note_out_of_memory(state_folder, lambda: _half(task, run, number)):
+                with note_out_of_memory(state_folder, lambda number=number: _half(task, run, number)):
                     unread.append(_update(task, plan, optimizer, run, number=number))
                 saves = preemption.save_is_due()
                 if saves or len(unread) == read_together or number + 1 in evaluated_steps:

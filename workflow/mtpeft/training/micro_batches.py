@@ -26,7 +26,15 @@ from mtpeft.methods.task_ids import assign_task_ids
 from mtpeft.models.computation import tf32_where_chosen
 from mtpeft.training.distributed import ALONE, Ranks, is_sharded, is_true_in_any, ranks, sum_gradients, sum_over_ranks
 from mtpeft.training.launch import prints
-from mtpeft.training.objective import TOKENS, Denominators, LossOptions, ModelInputs, Objective
+from mtpeft.training.objective import (
+    TARGET_POSITIONS,
+    TOKENS,
+    Denominators,
+    LossOptions,
+    ModelInputs,
+    Objective,
+    target_positions,
+)
 
 SEED_BITS = 48
 """Bits of a seed that all processes share; the bits above them are the process's own."""
@@ -134,7 +142,8 @@ def _add_gradients(
 
 def _add_gradient(of: TrainedModel, part: ModelInputs, whole: Denominators) -> torch.Tensor:
     """Add the gradient of a micro-batch; returns its part of the loss."""
-    inputs = {name: tensor.to(of.model.device) for name, tensor in part.items()}
+    given = {**part, TARGET_POSITIONS: target_positions(part["labels"])}
+    inputs = {name: tensor.to(of.model.device, non_blocking=True) for name, tensor in given.items()}
     task_ids = inputs.pop("task_ids", None)
     if task_ids is not None:
         assign_task_ids(of.task_modules, task_ids)

@@ -21,6 +21,11 @@ ModelInputs = Mapping[str, torch.Tensor]
 Denominators = Mapping[str, int]
 """Denominators of the means, by name; `tokens` is the number of target tokens."""
 TOKENS = "tokens"
+TARGET_POSITIONS = "target_positions"
+"""Name of an input beside those of the model: where there is a label, as positions in the flat batch.
+
+They are found before a batch is copied to a GPU, which would stand still until it has told how many there are.
+"""
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,7 @@ class Objective:
 
     Attributes:
         backward: adds the gradient of some rows of a batch to the parameters, and returns their part of the loss; gets
-            a model, the rows with their `labels`, the options, and the sizes of the whole batch.
+            a model, the rows with their `labels` and `target_positions`, the options, and the sizes of the whole batch.
         sizes: the denominators for a batch or for some of its rows.
         complete: adds to a batch the inputs that a row takes from the others.
     """
@@ -59,30 +64,36 @@ def target_tokens(inputs: ModelInputs) -> Denominators:
 
 def _likelihood(model: nn.Module, inputs: ModelInputs, options: LossOptions, whole: Denominators) -> torch.Tensor:
     """Add the gradient of the mean cross-entropy over the target tokens."""
-    given = {name: tensor for name, tensor in inputs.items() if name != "labels"}
-    labels = inputs["labels"]
-    predicted = labels != IGNORED
-    if needs_chunks(model, target_tokens(inputs)[TOKENS]):
+    given = {name: tensor for name, tensor in inputs.items() if name not in ("labels", TARGET_POSITIONS)}
+    positions = inputs[TARGET_POSITIONS]
+    labels = inputs["labels"].flatten()[positions]
+    if needs_chunks(model, len(positions)):
         return add_gradient_in_chunks(
             model,
             given,
-            labels,
+            positions,
+            labels=labels,
             label_smoothing=options.label_smoothing,
             precision=options.precision,
             tokens=whole[TOKENS],
         )
-    with only_logits_of(model, predicted), autocast(options.precision, model.device):
+    with only_logits_of(model, positions), autocast(options.precision, model.device):
         logits = model(**given, use_cache=False).logits
     logits = logits.float()
     gradient = logits.detach()
     smoothing = options.label_smoothing
-    loss = cross_entropy_in_place(gradient, labels[predicted], label_smoothing=smoothing, tokens=whole[TOKENS])
+    loss = cross_entropy_in_place(gradient, labels, label_smoothing=smoothing, tokens=whole[TOKENS])
     logits.backward(gradient)
     return loss
 
 
 likelihood = Objective(_likelihood, target_tokens)
 """Mean cross-entropy over the target tokens."""
+
+
+def target_positions(labels: torch.Tensor) -> torch.Tensor:
+    """Return where there is a label, as positions in the flat batch."""
+    return (labels != IGNORED).flatten().nonzero().flatten()
 
 
 @contextmanager
@@ -93,9 +104,11 @@ def only_logits_of(model: nn.Module, positions: torch.Tensor) -> Iterator[None]:
 
     Args:
         model: one whose output layer gets states of shape (batch, length, width).
-        positions: true where there is a label, shape (batch, length).
+        positions: in the flat batch, shape (positions).
     """
-    chosen = model.get_output_embeddings().register_forward_pre_hook(lambda _, states: (states[0][positions],))
+    chosen = model.get_output_embeddings().register_forward_pre_hook(
+        lambda _, states: (states[0].flatten(0, 1)[positions],)
+    )
     try:
         yield
     finally:
