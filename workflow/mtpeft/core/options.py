@@ -61,7 +61,7 @@ class Optimisation(TrainingOptions):
 
 
 class DecodingOptions(Section):
-    """The section `decoding`: the search for hypotheses, the same for every cell; `search` in params."""
+    """The search for hypotheses, the same for every cell, in its training too; `search` in params."""
 
     beam_size: PositiveInt = Field(default=1, le=100, description="Beam size; 1 is greedy search.")
     length_penalty: float = Field(default=1.0, description="Exponent of the length in a beam hypothesis's score.")
@@ -85,6 +85,22 @@ class EvaluationOptions(Section):
     beam_size: PositiveInt | None = later(
         None, le=100, description="Beam size at each evaluation. Empty: that of `decoding`."
     )
+
+
+class InferenceOptions(Section):
+    """What computes the hypotheses of test sets; `inference` in the params of decoding alone."""
+
+    merged: bool = later(
+        False,
+        description="Translate the test sets with the method merged into the base model, which is faster. Results are "
+        "the same but for rounding. Bases with `quantised` or `precision: bfloat16` are not merged, nor are methods "
+        "that can't be, nor those with parameters for each language: their cells are decoded as ever.",
+    )
+
+    @classmethod
+    def of(cls, params: Mapping[str, Any]) -> Self:
+        """The options among the params of a job."""
+        return cls.model_validate(params.get("inference", {}))
 
 
 class PrecisionOptions(Section):

@@ -9,7 +9,7 @@ from typing import Any
 from mtpeft.cells import Cell
 from mtpeft.cluster.preemption import interruptible
 from mtpeft.core.checksums import require_base, require_whole
-from mtpeft.core.options import DecodingOptions
+from mtpeft.core.options import DecodingOptions, InferenceOptions
 from mtpeft.core.provenance import describe
 from mtpeft.core.warnings import warn
 from mtpeft.data.token_arrays import read_arrays
@@ -29,7 +29,7 @@ def decode(params: Mapping[str, Any], cell: Cell, *, trained: Path, tests: Mappi
     """Write the hypotheses of each test set into `hypotheses/`, one a line, and the record.
 
     Args:
-        params: `search`, `languages`, `threads`, and the precision of the base model.
+        params: `search`, `inference`, `languages`, `threads`, and the precision of the base model.
         cell: whose model it is.
         trained: the cell's `train.json`, with `tuned/` beside it.
         tests: token arrays of each test set, by its name.
@@ -45,7 +45,10 @@ def decode(params: Mapping[str, Any], cell: Cell, *, trained: Path, tests: Mappi
     base = Path(require_base(train)["folder"])
     tokenizer = open_tokenizer(base, params["languages"], vocabulary=cell.model)
     precision = precision_of(params, cell.model)
-    model = open_tuned(base, trained.parent / "tuned", precision).to(device).eval()
+    model = open_tuned(base, trained.parent / "tuned", precision)
+    if InferenceOptions.of(params).merged:
+        model = model.merge_and_unload()
+    model = model.to(device).eval()
     set_task_ids(model, task_id_of(train["params"], record.parent.name))
     special_tokens, options = (
         special_tokens_of(tokenizer, model.config),
