@@ -205,7 +205,8 @@ import contextlib, sys
 from mtpeft.cli import main
 with contextlib.suppress(SystemExit):
     main(["--help"])
-print(sorted({"pydantic", "yaml", "numpy", "pandas", "matplotlib", "torch", "transformers"} & set(sys.modules)))
+slow = {"pydantic", "yaml", "numpy", "pandas", "matplotlib", "torch", "transformers"}
+print(sorted((slow | {"socket", "platform", "subprocess", "tempfile", "logging"}) & set(sys.modules)))
 """
 
 
