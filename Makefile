@@ -6,13 +6,23 @@ CONFIG ?=
 CORES ?= 2
 # Profile of the jobs: `local` for this machine, `slurm` for a cluster, or a folder with a profile.yaml.
 PROFILE ?= local
+# Of `make bench` alone: cpu or cuda; updates of a training, repetitions, and most sentence pairs of the text steps.
+DEVICE ?= cpu
+UPDATES ?= 40
+REPETITIONS ?= 3
+PAIRS ?= 100000
 
 # Make would ignore a misspelt variable, and run the default study in place of the one that is meant.
 PASSED_ON := SHELL MAKEFLAGS -% MTPEFT_% CUDA_% OMP_% HF_% SLURM_% TMPDIR
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
-UNKNOWN := $(firstword $(filter-out PYTHON CONFIG CORES PROFILE $(PASSED_ON),$(GIVEN)))
+OF_BENCH := DEVICE UPDATES REPETITIONS PAIRS
+UNKNOWN := $(firstword $(filter-out PYTHON CONFIG CORES PROFILE $(OF_BENCH) $(PASSED_ON),$(GIVEN)))
 ifneq ($(UNKNOWN),)
 $(error '$(UNKNOWN)' is no variable of this Makefile; write CONFIG, CORES, PROFILE or PYTHON, in capitals)
+endif
+UNUSED := $(if $(filter bench,$(MAKECMDGOALS)),,$(firstword $(filter $(OF_BENCH),$(GIVEN))))
+ifneq ($(UNUSED),)
+$(error '$(UNUSED)' is a variable of `make bench` alone; take it out)
 endif
 ifneq ($(filter %.yaml %.yml,$(MAKECMDGOALS)),)
 $(error '$(firstword $(filter %.yaml %.yml,$(MAKECMDGOALS)))' is nothing that can be made; write CONFIG=$(firstword $(filter %.yaml %.yml,$(MAKECMDGOALS))) to lay it over config.yaml)
@@ -33,7 +43,7 @@ WHERE = --profile $(call quoted,$(PROFILE)) $(if $(filter local,$(PROFILE)),-- -
 FLAGS = $(OVERLAY) $(WHERE)
 SUDO = $(if $(filter-out 0,$(shell id -u)),sudo)
 
-.PHONY: help install figures quick methods preview status verify plan tidy pretrain rates report test test-all bench-workflow ci-setup lint clean
+.PHONY: help install figures quick methods preview status verify plan tidy pretrain rates report test test-all bench bench-workflow ci-setup lint clean
 .DEFAULT_GOAL := help
 
 help: ## list these commands
@@ -85,6 +95,12 @@ ci-setup: ## install SLURM and munge of Debian for the tests on a cluster; needs
 	@PATH="$$PATH:/usr/sbin" which slurmctld slurmd munged > /dev/null || { \
 	$(SUDO) apt-get update --quiet \
 	&& $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install --quiet --yes --no-install-recommends slurm-wlm munge; }
+
+bench: $(VENV)/installed ## compare training and decoding with the Trainer of transformers; measure text steps and starts
+	@PYTHONPATH=tests $(VENV)/bin/python -m benchmarks.trainer --device $(DEVICE) --updates $(UPDATES) \
+	--repetitions $(REPETITIONS)
+	@PYTHONPATH=tests $(VENV)/bin/python -m benchmarks.sizes --pairs $(PAIRS)
+	@PYTHONPATH=tests $(VENV)/bin/python -m benchmarks.startup --repetitions $(REPETITIONS)
 
 bench-workflow: $(VENV)/installed ## measure time and memory of planning 1,000, 5,000 and 20,000 jobs
 	@$(VENV)/bin/python tests/benchmarks/workflow.py

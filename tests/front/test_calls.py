@@ -36,6 +36,8 @@ def make(*arguments: str) -> subprocess.CompletedProcess[str]:
         (("figures", "CONFIG=a.yaml", "cores=4"), "'cores' is no variable of this Makefile"),
         (("figures", "profile=slurm"), "'profile' is no variable of this Makefile"),
         (("figures", "JOBS=4"), "'JOBS' is no variable of this Makefile"),
+        (("figures", "DEVICE=cuda"), "'DEVICE' is a variable of `make bench` alone; take it out"),
+        (("bench", "REPEATS=9"), "'REPEATS' is no variable of this Makefile"),
         (
             ("plan", "mine.yaml"),
             "'mine.yaml' is nothing that can be made; write CONFIG=mine.yaml to lay it over config",
@@ -203,7 +205,8 @@ import contextlib, sys
 from mtpeft.cli import main
 with contextlib.suppress(SystemExit):
     main(["--help"])
-print(sorted({"pydantic", "yaml", "numpy", "pandas", "matplotlib", "torch", "transformers"} & set(sys.modules)))
+slow = {"pydantic", "yaml", "numpy", "pandas", "matplotlib", "torch", "transformers"}
+print(sorted((slow | {"socket", "platform", "subprocess", "tempfile", "logging"}) & set(sys.modules)))
 """
 
 

@@ -5,13 +5,13 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from functools import partial
+from typing import Any
 
 from mtpeft.core.errors import StoppedError, TryAgainError, UserError, user_error_of
 from mtpeft.core.process import die_with_parent
-from mtpeft.forkserver.client import run_in_fork
 from mtpeft.front import commands as front
 from mtpeft.steps.command import add_commands
-from mtpeft.steps.execute import execute
 from mtpeft.training.launch import prints
 
 MISTAKE = 2
@@ -21,9 +21,11 @@ TRY_AGAIN = os.EX_TEMPFAIL
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command; a user's mistake ends with its sentence and exit code 2."""
     parser = argparse.ArgumentParser(prog="python -m mtpeft", description=__doc__)
-    commands = parser.add_subparsers(title="commands", metavar="command", required=True)
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    command = arguments[0] if arguments else ""
+    command = next((word for word in arguments if not word.startswith("-")), "")
+    commands = parser.add_subparsers(
+        title="commands", metavar="command", required=True, parser_class=partial(_parser_of, command)
+    )
     front.add_commands(commands, command)
     add_commands(commands, command)
     _add_fork_server(commands)
@@ -46,6 +48,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(1)
 
 
+class _Unused:
+    """Stands for the parser of a command that is not given, of which nothing but its line in `--help` is needed."""
+
+    def set_defaults(self, **defaults: Any) -> None:
+        """Keep nothing."""
+
+    def add_argument(self, *names: str, **options: Any) -> None:
+        """Keep nothing."""
+
+
+def _parser_of(given: str, *, prog: str, **more: Any) -> argparse.ArgumentParser | _Unused:
+    """Return the parser of a command, given the one that is to run.
+
+    A parser looks for translations of its headings in many places, and there are more than fifty commands.
+    """
+    return argparse.ArgumentParser(prog=prog, **more) if prog.split()[-1] == given else _Unused()
+
+
 def _add_fork_server(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command whose process becomes, in its forks, the commands that are handed over to it."""
     parser = front.add_command(
@@ -65,12 +85,16 @@ def _serve(given: argparse.Namespace) -> None:
 
 def _run_in_fork_or_here(given: argparse.Namespace) -> int | None:
     """Run the command in a fork of the fork server where one listens, else in this process."""
+    from mtpeft.forkserver.client import run_in_fork
+
     code = run_in_fork(given.arguments) if given.step and given.step.starts_slowly else None
     return _run(given) if code is None else code
 
 
 def _run(given: argparse.Namespace) -> int | None:
     """Run the command, and have what it prints arrive; a failure of files is told as such."""
+    from mtpeft.steps.execute import execute
+
     try:
         code = execute(given) if given.step else given.run(given)
         sys.stdout.flush()

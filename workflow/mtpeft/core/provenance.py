@@ -1,9 +1,6 @@
 """Provenance of results: machine, device, memory, versions. Recorded with every result; no result depends on it."""
 
 import os
-import platform
-import resource
-import socket
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -34,6 +31,7 @@ PLAIN = Execution()
 def versions(packages: Iterable[str] = PACKAGES, more: Iterable[str] = ()) -> dict[str, str]:
     """Versions of Python and of the packages that results depend on, `more` of them where a step needs more."""
     import importlib.metadata  # takes long, and most commands need no versions
+    import platform
 
     names = (*packages, *more)
     return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in names}
@@ -41,6 +39,9 @@ def versions(packages: Iterable[str] = PACKAGES, more: Iterable[str] = ()) -> di
 
 def describe(device: str, threads: int) -> dict[str, Any]:
     """Describe the machine and the device of this process."""
+    import platform
+    import socket
+
     return {
         "device": device,
         "threads": threads,
@@ -61,6 +62,8 @@ def _gpus(device: str) -> dict[str, Any]:
 
 def peak_memory_mb() -> float:
     """Largest resident memory of this process so far."""
+    import resource
+
     kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return round(kilobytes / 1024, 1)
 

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from mtpeft.cluster.gpus import take_slots
 from mtpeft.core.provenance import Execution
 from mtpeft.training.launch import is_launched, launch
 
@@ -41,6 +40,8 @@ class Devices:
     @contextmanager
     def one_gpu(self) -> Iterator[None]:
         """Hold one GPU, where there is any."""
+        from mtpeft.cluster.gpus import take_slots
+
         with take_slots(1, self.cells_per_gpu):
             yield
 
@@ -52,6 +53,8 @@ class Devices:
             with among_ranks():
                 run()
             return
+        from mtpeft.cluster.gpus import take_slots
+
         with take_slots(max(1, self.gpus), self.cells_per_gpu):
             if self.gpus > 1:
                 launch(list(self.command), processes=self.gpus)

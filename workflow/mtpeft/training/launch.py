@@ -13,7 +13,6 @@ from pathlib import Path
 
 from mtpeft.core import compat
 from mtpeft.core.process import SIGNALS
-from mtpeft.forkserver.client import ADDRESS_VARIABLE
 
 LAUNCHED_VARIABLE, RANK_VARIABLE = "TORCHELASTIC_RUN_ID", "RANK"
 """Set by the launcher for each rank."""
@@ -41,6 +40,8 @@ def launch(arguments: Sequence[str], *, processes: int) -> None:
             rank asked for one or was killed.
     """
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+
+    from mtpeft.forkserver.client import ADDRESS_VARIABLE
 
     options = ["--config_file", str(CONFIG), "--num_processes", str(processes), "--multi_gpu", "--module", "mtpeft"]
     given = compat.launcher_arguments([*options, *arguments])

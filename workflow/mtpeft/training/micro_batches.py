@@ -92,7 +92,7 @@ def accumulate_gradients(
     whole = of.objective.sizes(batch)
     while True:
         _drop_gradient(of.trained)
-        torch.manual_seed(seed + (together.index << SEED_BITS))
+        _seed_dropout(of.model.device, seed + (together.index << SEED_BITS))
         smaller = halved_micro_batch(batch, micro_batch_tokens, together)
         parts = micro_batches_of(batch, micro_batch_tokens, together, even=is_sharded(of.model))
         loss = _add_gradients(of, parts, whole, last_try=smaller is None)
@@ -108,6 +108,13 @@ def accumulate_gradients(
         sum_gradients(of.trained)
     sum_over_ranks([loss])
     return Gradient(loss, whole[TOKENS], micro_batch_tokens)
+
+
+def _seed_dropout(device: torch.device, seed: int) -> None:
+    """Seed the generator of a device; `torch.manual_seed` formats the call stack for each kind that is not in use."""
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)
 
 
 def _drop_gradient(trained: Iterable[nn.Parameter]) -> None:
