@@ -4,21 +4,27 @@
 PYTHON ?= python3
 CONFIG ?=
 CORES ?= 2
+# Of `make plan`: say what so many hours would leave out; 1: time a few updates of what was never run here.
+MAX_HOURS ?=
+CALIBRATE ?=
 # Profile of the jobs: `local` for this machine, `slurm` for a cluster, or a folder with a profile.yaml.
 PROFILE ?= local
 
 # Make would ignore a misspelt variable, and run the default study in place of the one that is meant.
 PASSED_ON := SHELL MAKEFLAGS -% MTPEFT_% CUDA_% OMP_% HF_% SLURM_% TMPDIR
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
-UNKNOWN := $(firstword $(filter-out PYTHON CONFIG CORES PROFILE $(PASSED_ON),$(GIVEN)))
+UNKNOWN := $(firstword $(filter-out PYTHON CONFIG CORES PROFILE MAX_HOURS CALIBRATE $(PASSED_ON),$(GIVEN)))
 ifneq ($(UNKNOWN),)
-$(error '$(UNKNOWN)' is no variable of this Makefile; write CONFIG, CORES, PROFILE or PYTHON, in capitals)
+$(error '$(UNKNOWN)' is no variable of this Makefile; write CALIBRATE, CONFIG, CORES, MAX_HOURS, PROFILE or PYTHON, in capitals)
 endif
 ifneq ($(filter %.yaml %.yml,$(MAKECMDGOALS)),)
 $(error '$(firstword $(filter %.yaml %.yml,$(MAKECMDGOALS)))' is nothing that can be made; write CONFIG=$(firstword $(filter %.yaml %.yml,$(MAKECMDGOALS))) to lay it over config.yaml)
 endif
 ifeq ($(shell printf %s '$(subst ','\'',$(CORES))' | grep -Ex '[1-9][0-9]{0,3}'),)
 $(error CORES is '$(CORES)'; write how many jobs may run at once, such as CORES=2)
+endif
+ifneq ($(filter-out 1,$(CALIBRATE)),)
+$(error CALIBRATE is '$(CALIBRATE)'; write CALIBRATE=1, or nothing)
 endif
 # CONFIG is one file, whose name may have spaces, or several files.
 quoted = '$(subst ','\'',$(1))'
@@ -59,8 +65,8 @@ status: $(VENV)/installed ## count done, running, failed and missing cells of ea
 verify: $(VENV)/installed ## compare every file that was made with its record, for example after a disk has failed
 	@$(MTPEFT) verify $(OVERLAY)
 
-plan: $(VENV)/installed ## count the cells and jobs of each study, and run nothing
-	@$(MTPEFT) plan $(OVERLAY)
+plan: $(VENV)/installed ## count the cells and jobs of each study, and price them; MAX_HOURS=8 says what 8 hours would leave out
+	@$(MTPEFT) plan $(OVERLAY) --cores $(CORES) $(if $(MAX_HOURS),--max-hours $(call quoted,$(MAX_HOURS))) $(if $(CALIBRATE),--calibrate)
 
 tidy: $(VENV)/installed ## list results that no study file uses; remove them: `python -m mtpeft tidy --remove`
 	@$(MTPEFT) tidy $(OVERLAY)

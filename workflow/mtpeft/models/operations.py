@@ -58,20 +58,57 @@ class TrainedPart:
 
 
 @dataclass(frozen=True)
-class _Weights:
-    """Weights that a token meets.
+class ModelSizes:
+    """The numbers of a model that operations and memory follow from.
 
     Attributes:
-        encoder: for each source token, in the encoder.
-        across: for each source token, in the keys and values of cross-attention.
-        decoder: for each target token, in the decoder.
-        output: for each predicted token, in the output projection.
+        encoder: weights of linear layers that each source token meets in the encoder.
+        across: weights that it meets in the keys and values of cross-attention.
+        decoder: weights that each target token meets in the decoder.
+        output: weights that each predicted token meets in the output projection.
+        entries: number of rows of the output projection.
+        total: number of all parameters.
+        attention_width: width of all heads of an attention module together.
+        self_attentions: number of attention modules of the encoder, and of those of the decoder to itself.
+        cross_attentions: number of attention modules of the decoder to the encoder.
+        layers: number of layers of the encoder, and of the decoder.
+        kept: floats that the layers keep for the gradient, for each source token, and for each target token.
     """
 
     encoder: int
     across: int
     decoder: int
     output: int
+    entries: int
+    total: int
+    attention_width: int
+    self_attentions: tuple[int, int]
+    cross_attentions: int
+    layers: tuple[int, int]
+    kept: tuple[int, int]
+
+
+def model_sizes(shape: ModelShape) -> ModelSizes:
+    """Return the numbers of a model of this shape."""
+    weights = {own.module: own.inputs * own.outputs for own in shape.linears}
+    encoder = sum(size for module, size in weights.items() if side_of(module) == "encoder")
+    of_source = sum(size for module, size in weights.items() if meets_source(module))
+    inside = sum(side_of(module) == "encoder" for module in shape.attentions)
+    cross = sum(is_cross(module) for module in shape.attentions)
+    layers = sum(side_of(layer) == "encoder" for layer in shape.layers)
+    return ModelSizes(
+        encoder=encoder,
+        across=of_source - encoder,
+        decoder=sum(weights.values()) - of_source,
+        output=shape.embeddings,
+        entries=shape.entries,
+        total=shape.total,
+        attention_width=shape.attention_width,
+        self_attentions=(inside, len(shape.attentions) - inside - cross),
+        cross_attentions=cross,
+        layers=(layers, len(shape.layers) - layers),
+        kept=(_kept(shape, of_source=True), _kept(shape, of_source=False)),
+    )
 
 
 def meets_source(module: str) -> bool:
@@ -81,58 +118,55 @@ def meets_source(module: str) -> bool:
     return is_cross(module) and module.rpartition(".")[2] in ("k_proj", "v_proj", "k", "v")
 
 
-def training_operations(shape: ModelShape, batch: BatchSize, trained: TrainedPart) -> float:
+def training_operations(sizes: ModelSizes, batch: BatchSize, trained: TrainedPart) -> float:
     """Return the operations of an update, forward and backward.
 
     They are counted as if the gradient went through all layers of a side on which something is trained.
     """
-    weights = _weights(shape)
     source, target = batch.rows * batch.source, batch.rows * batch.target
-    forward = forward_operations(shape, batch)
-    passed_on = PER_WEIGHT * (weights.decoder * target + weights.output * batch.labels)
+    forward = forward_operations(sizes, batch)
+    passed_on = PER_WEIGHT * (sizes.decoder * target + sizes.output * batch.labels)
     if trained.reaches_encoder:
-        passed_on += PER_WEIGHT * (weights.encoder + weights.across) * source
-    attended = 2 * _attention(shape, batch, encoder=trained.reaches_encoder)
-    own = PER_WEIGHT * ((weights.encoder + weights.across) * source + weights.decoder * target) if trained.base else 0
-    own += PER_WEIGHT * weights.output * batch.labels if trained.output else 0
+        passed_on += PER_WEIGHT * (sizes.encoder + sizes.across) * source
+    attended = 2 * _attention(sizes, batch, encoder=trained.reaches_encoder)
+    own = PER_WEIGHT * ((sizes.encoder + sizes.across) * source + sizes.decoder * target) if trained.base else 0
+    own += PER_WEIGHT * sizes.output * batch.labels if trained.output else 0
     beside = 3 * PER_WEIGHT * (trained.source * source + trained.target * target)
     return forward + passed_on + attended + own + beside
 
 
-def forward_operations(shape: ModelShape, batch: BatchSize) -> float:
+def forward_operations(sizes: ModelSizes, batch: BatchSize) -> float:
     """Return the operations of computing the logits of all labels of a batch."""
-    weights = _weights(shape)
     source, target = batch.rows * batch.source, batch.rows * batch.target
-    met = (weights.encoder + weights.across) * source + weights.decoder * target + weights.output * batch.labels
-    return PER_WEIGHT * met + _attention(shape, batch)
+    met = (sizes.encoder + sizes.across) * source + sizes.decoder * target + sizes.output * batch.labels
+    return PER_WEIGHT * met + _attention(sizes, batch)
 
 
-def decoding_operations(shape: ModelShape, *, source: float, target: float, beam_size: int) -> float:
+def decoding_operations(sizes: ModelSizes, *, source: float, target: float, beam_size: int) -> float:
     """Return the operations of translating a sentence with a cache of keys and values.
 
     Args:
-        shape: of the model.
+        sizes: of the model.
         source: tokens of the sentence.
         target: tokens of its translation.
         beam_size: hypotheses that are kept, each of which has its own keys and values of cross-attention, as in
             transformers' `generate`.
     """
-    weights, kinds = _weights(shape), _attentions(shape)
-    read = PER_WEIGHT * weights.encoder * source + _scores(shape, kinds.encoder, source, source)
-    across = PER_WEIGHT * weights.across * source
-    step = PER_WEIGHT * (weights.decoder + weights.output)
-    step += _scores(shape, kinds.decoder, 1, target / 2) + _scores(shape, kinds.cross, 1, source)
+    encoder, decoder = sizes.self_attentions
+    read = PER_WEIGHT * sizes.encoder * source + _scores(sizes, encoder, source, source)
+    across = PER_WEIGHT * sizes.across * source
+    step = PER_WEIGHT * (sizes.decoder + sizes.output)
+    step += _scores(sizes, decoder, 1, target / 2) + _scores(sizes, sizes.cross_attentions, 1, source)
     return read + beam_size * (across + step * target)
 
 
-def step_weights(shape: ModelShape) -> int:
+def step_weights(sizes: ModelSizes) -> int:
     """Return how many weights a step of decoding reads."""
-    weights = _weights(shape)
-    return weights.decoder + weights.output
+    return sizes.decoder + sizes.output
 
 
 def training_memory(
-    shape: ModelShape,
+    sizes: ModelSizes,
     batch: BatchSize,
     trained: TrainedPart,
     *,
@@ -146,69 +180,46 @@ def training_memory(
     upper bound for those that train nothing beside these layers. Scores of attention are not kept.
 
     Args:
-        shape: of the model.
+        sizes: of the model.
         batch: of an update, or of a part of it where memory suffices for no more.
         trained: what is trained.
         base_bytes: bytes of a weight of the model.
         float_bytes: bytes of an activation.
     """
     beside = 0 if trained.base else trained.parameters
-    held = base_bytes * shape.total + FLOAT_BYTES * (beside + STATES * trained.parameters)
+    held = base_bytes * sizes.total + FLOAT_BYTES * (beside + STATES * trained.parameters)
     source, target = batch.rows * batch.source, batch.rows * batch.target
-    kept = source * _kept(shape, of_source=True) + target * _kept(shape, of_source=False)
-    return held + float_bytes * kept + FLOAT_BYTES * batch.labels * shape.entries
+    kept = source * sizes.kept[0] + target * sizes.kept[1]
+    return held + float_bytes * kept + FLOAT_BYTES * batch.labels * sizes.entries
 
 
 def decoding_memory(
-    shape: ModelShape, *, rows: float, source: float, target: float, base_bytes: float = FLOAT_BYTES
+    sizes: ModelSizes, *, rows: float, source: float, target: float, base_bytes: float = FLOAT_BYTES
 ) -> float:
     """Return the bytes of the weights, of the cache of keys and values at its longest, and of two steps' logits.
 
     Args:
-        shape: of the model.
+        sizes: of the model.
         rows: hypotheses of a batch, each beam counted.
         source: tokens of a source, with padding.
         target: tokens of the longest hypothesis.
         base_bytes: bytes of a weight of the model.
     """
-    kinds = _attentions(shape)
-    cached = 2 * shape.attention_width * (kinds.decoder * target + kinds.cross * source)
-    return base_bytes * shape.total + FLOAT_BYTES * rows * (cached + 2 * shape.entries)
+    cached = 2 * sizes.attention_width * (sizes.self_attentions[1] * target + sizes.cross_attentions * source)
+    return base_bytes * sizes.total + FLOAT_BYTES * rows * (cached + 2 * sizes.entries)
 
 
-def _weights(shape: ModelShape) -> _Weights:
-    sizes = {own.module: own.inputs * own.outputs for own in shape.linears}
-    encoder = sum(size for module, size in sizes.items() if side_of(module) == "encoder")
-    of_source = sum(size for module, size in sizes.items() if meets_source(module))
-    return _Weights(encoder, of_source - encoder, sum(sizes.values()) - of_source, shape.embeddings)
+def _attention(sizes: ModelSizes, batch: BatchSize, *, encoder: bool = True) -> float:
+    """Return the operations of the scores and sums of all attention of a batch, forward, with the encoder or without."""
+    inside, outside = sizes.self_attentions
+    scores = _scores(sizes, inside, batch.source, batch.source) if encoder else 0.0
+    scores += _scores(sizes, outside, batch.target, batch.target)
+    return batch.rows * (scores + _scores(sizes, sizes.cross_attentions, batch.target, batch.source))
 
 
-@dataclass(frozen=True)
-class _Attentions:
-    """Numbers of attention modules: of the encoder, of the decoder to itself, of the decoder to the encoder."""
-
-    encoder: int
-    decoder: int
-    cross: int
-
-
-def _attentions(shape: ModelShape) -> _Attentions:
-    encoder = sum(side_of(module) == "encoder" for module in shape.attentions)
-    cross = sum(is_cross(module) for module in shape.attentions)
-    return _Attentions(encoder, len(shape.attentions) - encoder - cross, cross)
-
-
-def _attention(shape: ModelShape, batch: BatchSize, *, encoder: bool = True) -> float:
-    """Return the operations of the scores and sums of all attention of a batch, forward."""
-    kinds, source, target = _attentions(shape), batch.source, batch.target
-    inside = _scores(shape, kinds.encoder, source, source) if encoder else 0.0
-    outside = _scores(shape, kinds.decoder, target, target) + _scores(shape, kinds.cross, target, source)
-    return batch.rows * (inside + outside)
-
-
-def _scores(shape: ModelShape, modules: int, queries: float, keys: float) -> float:
+def _scores(sizes: ModelSizes, modules: int, queries: float, keys: float) -> float:
     """Return the operations of comparing queries with keys, and of summing values, in some attention modules."""
-    return 2 * PER_WEIGHT * modules * shape.attention_width * queries * keys
+    return 2 * PER_WEIGHT * modules * sizes.attention_width * queries * keys
 
 
 def _kept(shape: ModelShape, *, of_source: bool) -> int:

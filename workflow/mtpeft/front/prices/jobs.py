@@ -16,15 +16,22 @@ from mtpeft.config.studies import study_cells, study_others
 from mtpeft.core.options import DecodingOptions
 from mtpeft.front.prices.text import mean_text, text_of
 from mtpeft.front.prices.work import (
+    FLOAT32,
+    Kind,
     Work,
     decoding_work,
+    evaluation_of,
+    evaluation_work,
+    kind_of,
+    kind_of_cell,
     search_of_rate,
     shape_of,
+    sizes_of,
     trained_by,
     training_of,
     update_work,
 )
-from mtpeft.steps.base_models import base_file
+from mtpeft.steps.base_models import base_file, model_name
 from mtpeft.steps.cells_of_studies import places, priority
 from mtpeft.steps.evaluate_base import start_file
 from mtpeft.steps.freshness import current_records
@@ -33,8 +40,8 @@ from mtpeft.steps.train import placed
 
 BASE_MODELS = "base models"
 """In the place of a study, for what base models need before any study."""
-FULL = "full"
-UNTRAINED = "none"
+FULL, UNTRAINED = "full", "none"
+"""Methods of base models that are made here, and of those that nothing has touched."""
 MANY = 10**9
 """Pairs of a text for pre-training, of which batches are as full as they can be."""
 
@@ -47,7 +54,7 @@ class Job:
         name: of the job, for people.
         study: the first that needs it, or `BASE_MODELS`.
         model: label of the model.
-        method: label of what it trains, or of the model that it decodes with.
+        kind: of its work.
         work: None where the model's shape is not known before it is fetched.
         trainings: number of trainings that are no trials.
         trials: the least and the most trials of a search.
@@ -57,7 +64,7 @@ class Job:
     name: str
     study: str
     model: str
-    method: str
+    kind: Kind
     work: Work | None
     trainings: int = 0
     trials: tuple[int, int] = (0, 0)
@@ -125,7 +132,7 @@ def _cell_left(configuration: Configuration, study: str, cell: Cell) -> Job | No
         name=cell.path,
         study=study,
         model=cell.model,
-        method=cell.method,
+        kind=kind_of_cell(configuration, cell),
         work=_together(parts),
         trainings=int(untrained and is_trained),
         is_cell=True,
@@ -135,26 +142,35 @@ def _cell_left(configuration: Configuration, study: str, cell: Cell) -> Job | No
 def _search(configuration: Configuration, study: str, cell: Cell) -> Job:
     labels = tuple(getattr(cell, name) for name in RATE_LABELS)
     work, least, most = search_of_rate(configuration, labels)
-    return Job(f"the search for the rate of {'/'.join(labels)}", study, cell.model, cell.method, work, 0, (least, most))
+    return Job(
+        f"the search for the rate of {'/'.join(labels)}",
+        study,
+        cell.model,
+        kind_of_cell(configuration, cell),
+        work,
+        0,
+        (least, most),
+    )
 
 
 def _decoding(configuration: Configuration, study: str, other: OnPair) -> Job:
     work = _decoded(configuration, other.cell.model, other.pair)
-    return Job(f"{other.cell.path} on {other.pair}", study, other.cell.model, other.cell.method, work)
+    return Job(
+        f"{other.cell.path} on {other.pair}", study, other.cell.model, kind_of_cell(configuration, other.cell), work
+    )
 
 
-def _decoded(configuration: Configuration, model: str, pair: str, part: str = "") -> Work | None:
-    """Return the work of translating all test sets of a pair, or the named part; None before a model is fetched.
+def _decoded(configuration: Configuration, model: str, pair: str) -> Work | None:
+    """Return the work of translating all test sets of a pair; None before a model is fetched.
 
     Retrieval, which has no model, takes no work that is worth counting.
     """
     if model == ANY:
         return Work()
-    if (shape := shape_of(configuration, model)) is None:
+    if (sizes := sizes_of(configuration, model)) is None:
         return None
-    parts = [part] if part else corpora.test_sets(configuration, pair)
-    texts = [text_of(configuration, model, pair, name) for name in parts]
-    return sum((decoding_work(shape, text, configuration.decoding) for text in texts), start=Work())
+    texts = [text_of(configuration, model, pair, name) for name in corpora.test_sets(configuration, pair)]
+    return sum((decoding_work(sizes, text, configuration.decoding) for text in texts), start=Work())
 
 
 def _together(parts: Iterable[Work | None]) -> Work | None:
@@ -171,11 +187,21 @@ def _base_models(configuration: Configuration) -> Iterator[Job]:
         entry = configuration.models[model]
         if (entry.pretrain or entry.drop_layers) and not Path(base_file(configuration, model)).exists():
             work = _making(configuration, model)
-            yield Job(f"the base model {model}", BASE_MODELS, model, FULL, work, trainings=1)
+            kind = kind_of(model_name(configuration, model), {"method": FULL}, FLOAT32)
+            yield Job(f"the base model {model}", BASE_MODELS, model, kind, work, trainings=1)
     for model, pair in dict.fromkeys((cell.model, pair) for cell in cells for pair in cell.members):
         if not Path(start_file(configuration, model, pair)).exists():
-            work = _decoded(configuration, model, pair, "dev")
-            yield Job(f"the dev score of {model} on {pair}", BASE_MODELS, model, UNTRAINED, work)
+            work = _dev_score(configuration, model, pair)
+            kind = kind_of(model_name(configuration, model), {"method": UNTRAINED}, FLOAT32)
+            yield Job(f"the dev score of {model} on {pair}", BASE_MODELS, model, kind, work)
+
+
+def _dev_score(configuration: Configuration, model: str, pair: str) -> Work | None:
+    """Return the work of translating dev with an untouched model; None before it is fetched."""
+    if (sizes := sizes_of(configuration, model)) is None:
+        return None
+    dev, reads = text_of(configuration, model, pair, "dev"), evaluation_of(configuration)
+    return evaluation_work(sizes, dev, configuration.decoding, reads)
 
 
 def _lineage(configuration: Configuration, model: str) -> list[str]:
@@ -186,15 +212,15 @@ def _lineage(configuration: Configuration, model: str) -> list[str]:
 
 def _making(configuration: Configuration, model: str) -> Work | None:
     """Return the work of pre-training a model, or of healing it; None before what it is made from is fetched."""
-    shape, entry = shape_of(configuration, model), configuration.models[model]
-    if shape is None:
+    shape, sizes, entry = shape_of(configuration, model), sizes_of(configuration, model), configuration.models[model]
+    if shape is None or sizes is None:
         return None
     part = trained_by({"method": FULL}, shape, None).part
     given = entry.pretrain or entry.drop_layers.heal
     pairs = entry.pretrain.pairs if entry.pretrain else [entry.drop_layers.heal.pair]
     text = mean_text(text_of(configuration, model, pair, "pretrain") for pair in pairs)
-    updates = update_work(shape, part, text, batch_tokens=given.batch_tokens, pairs=MANY).times(given.updates)
+    updates = update_work(sizes, part, text, batch_tokens=given.batch_tokens, pairs=MANY).times(given.updates)
     if entry.pretrain:
         return updates
-    dev = decoding_work(shape, text_of(configuration, model, pairs[0], "dev"), DecodingOptions())
+    dev = decoding_work(sizes, text_of(configuration, model, pairs[0], "dev"), DecodingOptions())
     return updates + dev.times(given.evaluations + 1)

@@ -1,6 +1,6 @@
 """The length of the text of a pair in the tokens of a model: by the records of its token arrays, else by assumption."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from math import ceil, sqrt
@@ -9,11 +9,13 @@ from statistics import fmean
 from typing import Any
 
 from mtpeft.config.schema import Configuration
+from mtpeft.core.checksums import PARTS_RECORD
 from mtpeft.core.files import read_if_whole
 from mtpeft.models.operations import BatchSize
 from mtpeft.steps.base_models import tokens_folder
 from mtpeft.steps.decontaminate_pair import pair_folder
 
+PAIRS_FOLDER = Path("data/pairs")
 GIVEN_SENTENCES = 1000
 """Sentences that a dev or test set is taken to have which is not here yet and whose number nothing says."""
 TOKENS_PER_WORD = 1.5
@@ -107,11 +109,25 @@ def _like(vocabulary: Path, part: str) -> tuple[float, float] | None:
     return (fmean(text.source for text in found), fmean(text.target for text in found)) if found else None
 
 
+def sentences_of(configuration: Configuration, pair: str, part: str) -> float:
+    """Return the number of sentences of a part of a pair, which may be one of another study."""
+    if pair in configuration.pairs:
+        return _sentences(configuration, pair, part)[0]
+    rows = (_rows(record) for record in sorted(PAIRS_FOLDER.glob(f"{pair}-*/{PARTS_RECORD}")))
+    return next((own[part] for own in rows if part in own), GIVEN_SENTENCES)
+
+
+def _rows(record: Path) -> Mapping[str, int]:
+    """Return the number of sentences of each part of a pair by its record; empty where there is none yet."""
+    read = read_if_whole(record)
+    return read[0].get("rows", {}) if read else {}
+
+
 def _sentences(configuration: Configuration, pair: str, part: str) -> tuple[float, bool]:
     """Return the number of sentences of a part by the record of the pair's text or by its split, and if it is known."""
-    read = read_if_whole(Path(pair_folder(configuration, pair)) / "parts.json")
-    if read and part in read[0].get("rows", {}):
-        return read[0]["rows"][part], True
+    rows = _rows(Path(pair_folder(configuration, pair)) / PARTS_RECORD)
+    if part in rows:
+        return rows[part], True
     corpus = configuration.corpora[configuration.pairs[pair].corpus]
     if part in ("dev", "test") and part not in corpus.source.given_parts(corpus):
         return getattr(corpus.split, part), True

@@ -1,18 +1,20 @@
 """The work of a training, of a decoding and of a search for a learning rate: operations, updates, steps of decoding."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import ceil
 from typing import Any
 
-from mtpeft.cells import RATE_LABELS, Cell
+from mtpeft.cells import ANY, RATE_LABELS, Cell
 from mtpeft.config import rate_search
 from mtpeft.config.methods import method_options, search_of, with_languages
 from mtpeft.config.models import model_shape
 from mtpeft.config.pairs import pair_languages
 from mtpeft.config.schema import Configuration
+from mtpeft.core.files import canonical
 from mtpeft.core.options import DecodingOptions
+from mtpeft.core.section import plain
 from mtpeft.front.prices.text import Text, mean_text, text_of, update_size
 from mtpeft.methods import METHODS, options_of
 from mtpeft.methods.base import MethodOptions
@@ -21,12 +23,21 @@ from mtpeft.methods.full import ScratchOptions
 from mtpeft.methods.staged import stages_of
 from mtpeft.methods.trained_part import trained_part
 from mtpeft.models.architecture import ModelShape
-from mtpeft.models.operations import TrainedPart, decoding_operations, training_operations
+from mtpeft.models.operations import (
+    ModelSizes,
+    TrainedPart,
+    decoding_operations,
+    model_sizes,
+    training_operations,
+)
+from mtpeft.steps.base_models import model_name
 
 DECODED_TOKENS = 16384
 """Padded source tokens of a batch of decoding, each counted once per beam (see `mtpeft.decoding.search`)."""
 LONGEST_HYPOTHESIS = 1.5
 """Tokens of the longest hypothesis of a batch against those of the mean one, by assumption."""
+FLOAT32 = "float32"
+FULL = canonical({"method": "full"})
 EXTENSIONS = 1
 """Rates that a search adds to its candidates: 70 searches of `workflow/rates.csv` tried 3.96 rates in the mean."""
 
@@ -61,6 +72,44 @@ class Work:
 
 
 @dataclass(frozen=True)
+class Kind:
+    """What work is alike in: its model and its method, whatever the budget.
+
+    Attributes:
+        model: name of the base model, with its digest.
+        method: options of the method as canonical JSON; training from scratch is full fine-tuning.
+        whole: whether the weights of the model itself are trained.
+        precision: floats in which matrices are multiplied in training.
+    """
+
+    model: str
+    method: str
+    whole: bool
+    precision: str
+
+
+def kind_of(model: str, options: Mapping[str, Any], precision: str) -> Kind:
+    """Return the kind of a cell by the name of its model and the options of its method, as its params have them."""
+    method = METHODS[options["method"]]
+    if method.trains == "full":
+        return Kind(model, FULL, whole=True, precision=precision)
+    own = {key: value for key, value in options.items() if key != "languages"}
+    precision = FLOAT32 if method.trains == "none" else precision
+    return Kind(model, canonical(own), whole=method.trains_base, precision=precision)
+
+
+def kind_of_cell(configuration: Configuration, cell: Cell) -> Kind:
+    """Return the kind of a cell of a configuration."""
+    model = cell.model if cell.model == ANY else model_name(configuration, cell.model)
+    return kind_of(model, method_options(configuration, cell.method), precision_of_training(configuration))
+
+
+def precision_of_training(configuration: Configuration) -> str:
+    """Return the floats in which a configuration multiplies matrices in training."""
+    return getattr(configuration.training, "precision", FLOAT32)
+
+
+@dataclass(frozen=True)
 class Trained:
     """What a system trains of its model.
 
@@ -83,10 +132,17 @@ def shape_of(configuration: Configuration, model: str) -> ModelShape | None:
     return model_shape(configuration, model)
 
 
+@lru_cache(maxsize=256)
+def sizes_of(configuration: Configuration, model: str) -> ModelSizes | None:
+    """Return the numbers of a model that operations follow from; None before it is fetched."""
+    shape = shape_of(configuration, model)
+    return model_sizes(shape) if shape else None
+
+
 def trained_in(configuration: Configuration, cell: Cell) -> Trained | None:
     """Return what a cell trains; None before its model is fetched, and for a cell that trains nothing."""
-    shape = shape_of(configuration, cell.model) if cell.model in configuration.models else None
-    if shape is None or METHODS[configuration.methods[cell.method].method].trains == "none":
+    is_known = cell.model in configuration.models and shape_of(configuration, cell.model) is not None
+    if not is_known or METHODS[configuration.methods[cell.method].method].trains == "none":
         return None
     return _trained(configuration, cell.model, cell.method, cell.budget, cell.pair if cell.is_group else "")
 
@@ -124,8 +180,8 @@ def trained_by(params: Mapping[str, Any], shape: ModelShape, share: float | None
 
 def training_of(configuration: Configuration, cell: Cell) -> Work | None:
     """Return the work of training a cell, with its evaluations on dev; None before its model is fetched."""
-    trained, shape = trained_in(configuration, cell), shape_of(configuration, cell.model)
-    if trained is None or shape is None:
+    trained, model = trained_in(configuration, cell), sizes_of(configuration, cell.model)
+    if trained is None or model is None:
         return None
     size, given = configuration.sizes[cell.size], configuration.training
     updates, evaluations = planned(trained.options, size.updates, given.evaluations)
@@ -133,9 +189,23 @@ def training_of(configuration: Configuration, cell: Cell) -> Work | None:
         [text_of(configuration, cell.model, pair, part) for pair in cell.members] for part in ("train", "dev")
     )
     pairs = size.pairs * len(cell.members)
-    own = update_work(shape, trained.part, mean_text(train), batch_tokens=given.batch_tokens, pairs=pairs)
-    evaluated = sum((decoding_work(shape, text, configuration.decoding) for text in dev), start=Work())
+    own = update_work(model, trained.part, mean_text(train), batch_tokens=given.batch_tokens, pairs=pairs)
+    search, reads = configuration.decoding, evaluation_of(configuration)
+    evaluated = sum((evaluation_work(model, text, search, reads) for text in dev), start=Work())
     return own.times(updates) + evaluated.times(evaluations)
+
+
+def evaluation_of(configuration: Configuration) -> Mapping[str, Any]:
+    """Return the options of reading dev during training, as params have them."""
+    section = getattr(configuration, "evaluation", None)
+    return plain(section) if section else {}
+
+
+def evaluation_work(model: ModelSizes, dev: Text, search: DecodingOptions, reads: Mapping[str, Any]) -> Work:
+    """Return the work of an evaluation on a dev set, of which a part may be read, with a beam size of its own."""
+    sentences = min(dev.sentences, reads.get("sentences") or dev.sentences)
+    beam_size = reads.get("beam_size") or search.beam_size
+    return decoding_work(model, replace(dev, sentences=sentences), search.model_copy(update={"beam_size": beam_size}))
 
 
 def planned(options: MethodOptions, updates: int, evaluations: int) -> tuple[int, int]:
@@ -152,15 +222,15 @@ def planned(options: MethodOptions, updates: int, evaluations: int) -> tuple[int
     return stages * (longer * updates // stages), stages * (each + 1) - starts_as_base
 
 
-def update_work(shape: ModelShape, part: TrainedPart, text: Text, *, batch_tokens: int, pairs: float) -> Work:
+def update_work(model: ModelSizes, part: TrainedPart, text: Text, *, batch_tokens: int, pairs: float) -> Work:
     """Return the work of an update on a text, with batches of so many tokens, cut from so many pairs."""
     size = update_size(text, batch_tokens=batch_tokens, pairs=pairs)
-    return Work(training=training_operations(shape, size, part), updates=1)
+    return Work(training=training_operations(model, size, part), updates=1)
 
 
-def decoding_work(shape: ModelShape, text: Text, search: DecodingOptions) -> Work:
+def decoding_work(model: ModelSizes, text: Text, search: DecodingOptions) -> Work:
     """Return the work of translating a text."""
-    one = decoding_operations(shape, source=text.source, target=text.target, beam_size=search.beam_size)
+    one = decoding_operations(model, source=text.source, target=text.target, beam_size=search.beam_size)
     batches = ceil(text.sentences * text.source * search.beam_size / DECODED_TOKENS)
     return Work(decoding=text.sentences * one, steps=batches * LONGEST_HYPOTHESIS * text.target)
 
