@@ -66,7 +66,7 @@ verify: $(VENV)/installed ## compare every file that was made with its record, f
 	@$(MTPEFT) verify $(OVERLAY)
 
 plan: $(VENV)/installed ## count the cells and jobs of each study, and price them; MAX_HOURS=8 says what 8 hours would leave out
-	@$(MTPEFT) plan $(OVERLAY) --cores $(CORES) $(if $(MAX_HOURS),--max-hours $(call quoted,$(MAX_HOURS))) $(if $(CALIBRATE),--calibrate)
+	@$(MTPEFT) plan --cores $(CORES) $(if $(MAX_HOURS),--max-hours $(call quoted,$(MAX_HOURS)) )$(if $(CALIBRATE),--calibrate )$(OVERLAY)
 
 tidy: $(VENV)/installed ## list results that no study file uses; remove them: `python -m mtpeft tidy --remove`
 	@$(MTPEFT) tidy $(OVERLAY)

@@ -79,7 +79,7 @@ def _add_jobs_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_plan_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--cores", type=int, default=2, metavar="N", help="cores of this machine (default: 2)")
+    parser.add_argument("--cores", type=_cores, default=2, metavar="N", help="jobs that run at once (default: 2)")
     parser.add_argument("--max-hours", type=_hours, metavar="HOURS", help="say what so many hours would leave out")
     parser.add_argument("--calibrate", action="store_true", help="time a few updates of what was never run before")
 
@@ -93,7 +93,18 @@ def _hours(text: str) -> float:
     with contextlib.suppress(ValueError):
         if 0 < (hours := float(text)) < math.inf:
             return hours
-    raise argparse.ArgumentTypeError(f"'{text}' is no number of hours above 0; write one such as 8")
+    raise argparse.ArgumentTypeError(f"'{text}' is no number above 0; write one such as 8")
+
+
+def _cores(text: str) -> int:
+    """Read a number of cores.
+
+    Raises:
+        argparse.ArgumentTypeError: it is no whole number above 0.
+    """
+    if text.isdecimal() and int(text):
+        return int(text)
+    raise argparse.ArgumentTypeError(f"'{text}' is no number of cores; write one such as 2")
 
 
 def _add_tidy_options(parser: argparse.ArgumentParser) -> None:

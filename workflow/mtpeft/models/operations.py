@@ -210,7 +210,7 @@ def decoding_memory(
 
 
 def _attention(sizes: ModelSizes, batch: BatchSize, *, encoder: bool = True) -> float:
-    """Return the operations of the scores and sums of all attention of a batch, forward, with the encoder or without."""
+    """Return the operations of the scores and sums of all attention of a batch, forward."""
     inside, outside = sizes.self_attentions
     scores = _scores(sizes, inside, batch.source, batch.source) if encoder else 0.0
     scores += _scores(sizes, outside, batch.target, batch.target)

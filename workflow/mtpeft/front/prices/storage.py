@@ -7,7 +7,8 @@ from functools import lru_cache
 from mtpeft.cells import ANY, Cell
 from mtpeft.config.schema import Configuration
 from mtpeft.core.files import read_if_whole
-from mtpeft.front.prices.work import DECODED_TOKENS, shape_of, sizes_of, trained_in
+from mtpeft.front.prices.gpus import BF16
+from mtpeft.front.prices.work import DECODED_TOKENS, precision_of_training, shape_of, sizes_of, trained_in
 from mtpeft.models.operations import FLOAT_BYTES, STATES, BatchSize, decoding_memory, training_memory
 
 CHECKPOINTS = 2
@@ -72,7 +73,9 @@ def _memory(configuration: Configuration, cell: Cell) -> float:
         return decoding
     tokens = configuration.training.batch_tokens / model.gpus
     tokens = min(tokens, model.micro_batch_tokens or tokens)
-    return max(decoding, training_memory(sizes, BatchSize(1, tokens, tokens, tokens), trained.part, base_bytes=base))
+    batch = BatchSize(1, tokens, tokens, tokens)
+    floats = FLOAT_BYTES // 2 if precision_of_training(configuration) == BF16 else FLOAT_BYTES
+    return max(decoding, training_memory(sizes, batch, trained.part, base_bytes=base, float_bytes=floats))
 
 
 @lru_cache(maxsize=256)

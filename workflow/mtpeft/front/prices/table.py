@@ -113,11 +113,9 @@ def _number(value: float) -> str:
 def notes(prices: Prices) -> Iterator[str]:
     """Write what the table counts, what its hours rest on, and how far estimates of finished cells are off."""
     configuration = prices.configuration
-    yield (
-        "A study has what no study above it has; what is finished costs nothing. Trials are the least and the most of "
-        "the searches for learning rates, and hours are those of one rate more than the candidates. Text, scores and "
-        "the start of processes are not counted. Memory is that of tensors."
-    )
+    yield "A study has what no study above it has; what is finished costs nothing."
+    yield "Trials of searches are the least and the most; their hours are those of one rate more than the candidates."
+    yield "Text, scores and the start of processes are not counted; memory is that of tensors."
     models = {job.model for job in prices.jobs if job.work is None}
     if models:
         named = ", ".join(sorted(models))
