@@ -1,5 +1,6 @@
 """Prices of studies: what is left is counted as a sweep does it, and priced by what was measured."""
 
+import re
 from collections.abc import Callable
 from math import log
 from pathlib import Path
@@ -9,9 +10,10 @@ import pytest
 from mtpeft.cells import RATE_LABELS
 from mtpeft.config.load import load, merge, validate
 from mtpeft.config.methods import search_of
+from mtpeft.config.models import model_folder
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import all_cells, rate_classes
-from mtpeft.core.files import read_record
+from mtpeft.core.files import read_record, write_record
 from mtpeft.front.plan import prices_text
 from mtpeft.front.prices.calibrations import missing_calibrations
 from mtpeft.front.prices.costs import ROUGHLY, Costs
@@ -34,12 +36,15 @@ from mtpeft.training.rate_search import next_rate
 from support.default import DEFAULT
 from support.front import configured, finish, own_cell
 from support.model import inputs, train_params
+from support.published import FOLDER
 from support.record import schema_mistakes
-from support.sweep import copy, small_study
+from support.sweep import ROOT, copy, small_study
 from support.sweep import planned as planned_jobs
 
 FULL = own_cell("small", "pt-en", "n4800", "full", "all", "1")
 NOTHING_MEASURED = Costs([])
+DEEP = {"layers": 24, "ffn_dim": 8192}
+"""Layers of each side of M2M-100 with 1.2 billion parameters, whose other sizes are those with 418 million."""
 
 
 @pytest.fixture
@@ -279,4 +284,30 @@ def test_a_cell_is_estimated_by_the_others_alone() -> None:
     assert list(errors(costs)) == [
         "Estimates of 2 finished cells, each by what else was measured, against what they took: 1.67 in the median, "
         "0.33 to 3.00."
+    ]
+
+
+def test_the_head_of_the_paper_s_study_has_its_price(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    files = [ROOT / "workflow/studies/paper.yaml"]
+    shallow = read_record(FOLDER / "m2m100_418M/config.json")
+    deep = {f"{side}_{size}": number for side in ("encoder", "decoder") for size, number in DEEP.items()}
+    configs = {
+        "mbart50": read_record(FOLDER / "mbart-large-50/config.json"),
+        "mbart50_mmt": read_record(FOLDER / "mbart-large-50-many-to-many-mmt/config.json"),
+        "m2m418": shallow,
+        "m2m1200": shallow | deep,
+    }
+    for label, config in configs.items():
+        write_record(model_folder(load(files), label) / "config.json", config)
+    configuration = load(files)
+    told = " ".join(files[0].read_text(encoding="utf-8").replace("\n#", " ").split())
+    found = re.search(r"([\d,]+) hours of an A100 in float32, as it is here, ([\d,]+) in TF32 and ([\d,]+) in bf", told)
+
+    text = prices_text(configuration, cores=2)
+
+    computed = re.findall(r"(?:float32|tf32|bf16) H100 [\d,.]+, A100 ([\d,.]+)", text)
+    assert found is not None
+    assert [round(float(own.replace(",", "")), -1) for own in computed] == [
+        float(own.replace(",", "")) for own in found.groups()
     ]

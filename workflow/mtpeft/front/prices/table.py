@@ -115,7 +115,7 @@ def notes(prices: Prices) -> Iterator[str]:
     configuration = prices.configuration
     yield "A study has what no study above it has; what is finished costs nothing."
     yield "Trials of searches are the least and the most; their hours are those of one rate more than the candidates."
-    yield "Text, scores and the start of processes are not counted; memory is that of tensors."
+    yield "Text, scores and the start of processes are not counted. Memory is that of tensors; libraries take more."
     models = {job.model for job in prices.jobs if job.work is None}
     if models:
         named = ", ".join(sorted(models))
