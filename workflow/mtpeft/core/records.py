@@ -123,6 +123,9 @@ class RateRecord(Record):
 class TrainRecord(Record):
     """A trained cell: `train.json`. Times are seconds, memory is MB, stored size is bytes.
 
+    `processor_seconds` is the time of a processor that the process used, which other work on the machine does not make
+    longer; None in older records, as in those of decoding.
+
     `attempts` of `execution` has an entry for every start of its trainer, and `made` the SHA-256 of the files in
     `tuned/`; older records lack both. `draw` is the seed that has drawn its sentence pairs, or `fixed`; None where it
     has read none, and in older records. `padding` is the share of padding among the positions that were computed, None
@@ -151,11 +154,36 @@ class TrainRecord(Record):
     dev_history: list[dict[str, float]]
     starts: int
     train_seconds: float
+    processor_seconds: float | None = None
     tokens_per_second: float
     padding: float | None = None
     peak_memory_mb: float
     stored_bytes: int
     made: dict[str, str] | None = None
+
+
+class CalibrationRecord(Record):
+    """Some updates and a decoded batch, measured on this machine: `results/calibration/<model>/<method>.json`.
+
+    The updates took `update_seconds` together, and so many seconds of a processor. An epoch has `pairs` sentence pairs.
+    Both texts have the counts of
+    `mtpeft.data.token_counts` by side: `trained_text` of all updates, `decoded_text` with the hypotheses as targets.
+    """
+
+    labels: dict[str, str]
+    params: dict[str, Any]
+    execution: dict[str, Any]
+    versions: dict[str, str]
+    inputs: dict[str, str]
+    updates: int
+    update_seconds: float
+    update_processor_seconds: float
+    pairs: int
+    trained_text: dict[str, dict[str, int]]
+    decoded_text: dict[str, dict[str, int]]
+    decode_seconds: float
+    decode_processor_seconds: float
+    peak_memory_mb: float
 
 
 class DecodeRecord(Record):
@@ -169,6 +197,7 @@ class DecodeRecord(Record):
     execution: dict[str, Any]
     test_sets: dict[str, dict[str, Any]]
     decode_seconds: float
+    processor_seconds: float | None = None
     sentences_per_second: float
 
 

@@ -54,6 +54,7 @@ def decode(params: Mapping[str, Any], cell: Cell, *, trained: Path, tests: Mappi
         special_tokens_of(tokenizer, model.config),
         DecodingOptions.model_validate(params["search"]),
     )
+    used = time.process_time()
     started, done, described = time.monotonic(), 0, {}
     warn_of_slow_precision("decoding.precision", options.precision, device)
     with interruptible("decoding") as poll:
@@ -73,5 +74,6 @@ def decode(params: Mapping[str, Any], cell: Cell, *, trained: Path, tests: Mappi
         sentences=done,
         execution=describe(str(device), params["threads"]),
         packages=precision.packages,
+        processor_seconds=time.process_time() - used,
     )
     write_decode_record(params, cell, outcome, trained=trained, record=record)

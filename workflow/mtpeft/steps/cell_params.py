@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from mtpeft.cells import Cell
 from mtpeft.config import pairs as pairs_config
 from mtpeft.config.decoding import search_params
+from mtpeft.core import section
 from mtpeft.steps.step import Params
 
 if TYPE_CHECKING:

@@ -189,7 +189,7 @@ def run_training(
         folder = state_folder if stages == 1 else state_folder / f"stage{number}"
         folder.mkdir(parents=True, exist_ok=True)
         start = None if number else _start_score(prepared.inputs)
-        task = _task(prepared, model, start=start, first_update=sum(run.step for run in runs))
+        task = training_task(prepared, model, start=start, first_update=sum(run.step for run in runs))
         plan = plan_of(params, prepared.learning_rate, stage=number)
         runs.append(train(task, plan, state_folder=folder, preemption=preemption))
         if runs[-1].status != "ok":
@@ -229,6 +229,7 @@ def joined_stages(runs: Sequence[TrainingRun]) -> TrainingRun:
             seconds=whole.seconds + run.seconds,
             history=[*whole.history, *({**entry, "step": whole.step + entry["step"]} for entry in run.history)],
             starts=max(whole.starts, run.starts),
+            processor_seconds=whole.processor_seconds + run.processor_seconds,
         )
     return whole
 
@@ -264,7 +265,9 @@ def _start_score(inputs: CellInputs) -> float | None:
     return fmean(read_record(record)["dev_score"] for record in records) if records else None
 
 
-def _task(prepared: PreparedTraining, model: nn.Module, *, start: float | None, first_update: int) -> TrainingTask:
+def training_task(
+    prepared: PreparedTraining, model: nn.Module, *, start: float | None, first_update: int
+) -> TrainingTask:
     """Return what a stage trains, on which batches, and how it is evaluated.
 
     Args:
@@ -415,6 +418,7 @@ def _record(
         dev_history=run.history,
         starts=run.starts,
         train_seconds=round(run.seconds, 2),
+        processor_seconds=round(run.processor_seconds, 2),
         tokens_per_second=round(run.tokens / max(run.seconds, 1e-9), 1),
         padding=round(run.padding / run.positions, 3) if run.positions else None,
         peak_memory_mb=peak_memory_mb(),

@@ -5,6 +5,7 @@ rate, the dropout masks. So a checkpoint needs no random numbers, and a resumed 
 """
 
 import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -95,6 +96,7 @@ class TrainingRun:
         history: step and dev score of each evaluation.
         starts: how often a process has begun or gone on with it.
         micro_batch_tokens: largest micro-batch that memory sufficed for; None where whole batches fit.
+        processor_seconds: time of a processor that this process has used so far, of all its threads together.
     """
 
     step: int = 0
@@ -108,6 +110,7 @@ class TrainingRun:
     history: list[dict[str, float]] = field(default_factory=list)
     starts: int = 0
     micro_batch_tokens: int | None = None
+    processor_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -170,6 +173,7 @@ def train(task: TrainingTask, plan: TrainingPlan, *, state_folder: Path, preempt
     evaluated_steps = evaluation_steps(plan.updates, plan.evaluations)
     read_together = losses_read_together(task.model, task.hook)
     begun = preemption.elapsed() - run.seconds
+    used = time.process_time() - run.processor_seconds
     task.model.train()
     unread: list[Update] = []
 
@@ -181,6 +185,7 @@ def train(task: TrainingTask, plan: TrainingPlan, *, state_folder: Path, preempt
 
     def save() -> None:
         run.seconds = preemption.elapsed() - begun
+        run.processor_seconds = time.process_time() - used
         with preemption.saving():
             tensors = _tensors(weights, best, optimizer) | {HOOK + key: own for key, own in task.hook.memory().items()}
             if is_first():
@@ -212,6 +217,7 @@ def train(task: TrainingTask, plan: TrainingPlan, *, state_folder: Path, preempt
             message = f"stopped at update {run.step} of {plan.updates}: {stop}; the state is saved"
             raise StoppedError(message, why=stop.reason.kind) from None
     run.seconds = preemption.elapsed() - begun
+    run.processor_seconds = time.process_time() - used
     _restore(weights, best)
     return run
 
