@@ -14,6 +14,7 @@ from mtpeft.config.models import model_folder
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import all_cells, rate_classes
 from mtpeft.core.files import read_record, write_record
+from mtpeft.decoding.search import BATCH_TOKENS
 from mtpeft.front.plan import prices_text
 from mtpeft.front.prices.calibrations import missing_calibrations
 from mtpeft.front.prices.costs import ROUGHLY, Costs
@@ -23,7 +24,7 @@ from mtpeft.front.prices.limit import limit_lines, limited
 from mtpeft.front.prices.measured import Measured, measured_here
 from mtpeft.front.prices.storage import storage_of
 from mtpeft.front.prices.table import errors
-from mtpeft.front.prices.work import Work, kind_of, planned, search_of_rate, sizes_of
+from mtpeft.front.prices.work import DECODED_TOKENS, Work, kind_of, planned, search_of_rate, sizes_of
 from mtpeft.methods import options_of
 from mtpeft.methods.staged import stages_of
 from mtpeft.steps.calibrate import calibration_file
@@ -206,6 +207,10 @@ def test_the_largest_cell_is_a_full_fine_tuning_and_disk_holds_all_weights(confi
     assert storage_of(configuration, placed_cells(configuration), at_once=1).stored < storage.stored
 
 
+def test_a_batch_of_decoding_is_as_large_as_that_of_the_search() -> None:
+    assert DECODED_TOKENS == BATCH_TOKENS
+
+
 def test_work_is_faster_with_fewer_bits_and_never_faster_than_its_launches(configuration: Configuration) -> None:
     sizes = sizes_of(configuration, "small")
     assert sizes is not None
@@ -262,7 +267,10 @@ def test_estimates_of_a_finished_study_are_compared_with_what_it_took(
     (line,) = errors(costs)
 
     cells = [cell for cell in placed_cells(configuration) if cell.model != "any"]
-    assert {own.name for own in measured} == {cell.path for cell in cells}
+    assert {own.name for own in measured if own.by == "cell"} == {cell.path for cell in cells}
+    assert len(read_record(next(folder.glob("results/rates/*/*/*/*.json")))["trials"]) == sum(
+        own.by == "trial" for own in measured
+    )
     assert all(costs.price(own.kind, own.decoding).seconds > 0 for own in measured)
     assert line.startswith(f"Estimates of {len(cells)} finished cells")
     assert jobs_left(configuration) == []

@@ -18,7 +18,7 @@ def calibrate(configuration: Configuration, overlays: Sequence[Path], *, cores: 
 
 def missing_calibrations(configuration: Configuration, measured: Iterable[Measured]) -> list[str]:
     """List the records of the calibrations that the studies need, given what was measured, each kind of work once."""
-    known = {own.kind for own in measured if not own.calibrated}
+    known = {own.kind for own in measured if own.by != "calibration"}
     wanted: dict[Kind, str] = {}
     for cell in calibrated_cells(configuration):
         kind = kind_of_cell(configuration, cell)

@@ -1,11 +1,12 @@
 """What an operation costs on this machine: the median of what was measured for the most similar work.
 
-Work of the same model and method comes first, then that of the same model, then that of any model. Finished cells count
-before calibrations that are as similar. A training is taken without its evaluations on dev, which are decoding.
+Work of the same model and method comes first, then that of the same model, then that of any model. Finished cells and
+trials of searches count before calibrations that are as similar. A training is taken without its evaluations on dev,
+which are decoding.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Literal
@@ -32,18 +33,13 @@ class Price:
     seconds: float
     rests_on: dict[str, float]
 
-    @property
-    def mainly(self) -> str:
-        """What the most of the seconds rest on."""
-        return max(self.rests_on, key=lambda words: self.rests_on[words], default="")
-
 
 @dataclass
 class Costs:
     """Costs of operations by what was measured.
 
     Attributes:
-        measured: finished cells and calibrations.
+        measured: finished cells, trials of searches, and calibrations.
     """
 
     measured: Sequence[Measured]
@@ -51,9 +47,11 @@ class Costs:
 
     def __post_init__(self) -> None:
         for own in self.measured:
-            for sort, seconds in _seconds_of_an_operation(own):
-                for level, group in enumerate(_groups(own.kind)):
-                    self._ratios[sort, level, own.calibrated, group].append((own.name, seconds))
+            if own.decoding.decoding and own.decode_seconds:
+                self._add("decoding", own, own.decode_seconds / own.decoding.decoding)
+        for own in self.measured:
+            if own.training.training and own.train_seconds:
+                self._add("training", own, self._of_updates(own) / own.training.training)
 
     def price(self, kind: Kind, work: Work, *, without: str = "") -> Price:
         """Return what work costs.
@@ -70,6 +68,18 @@ class Costs:
                 parts[words] += operations * seconds
         return Price(sum(parts.values()), dict(parts))
 
+    def _add(self, sort: Sort, own: Measured, seconds: float) -> None:
+        for level, group in enumerate(_groups(own.kind)):
+            self._ratios[sort, level, own.by == "calibration", group].append((own.name, seconds))
+
+    def _of_updates(self, own: Measured) -> float:
+        """Return the seconds of a training without its evaluations, which cost what its decoding or the like does."""
+        if own.decoding.decoding and own.decode_seconds:
+            decoding = own.decode_seconds / own.decoding.decoding
+        else:
+            decoding, _ = self._cost("decoding", own.kind, without="")
+        return max(own.train_seconds - decoding * own.training.decoding, LEAST_SHARE * own.train_seconds)
+
     def _cost(self, sort: Sort, kind: Kind, without: str) -> tuple[float, str]:
         """Return the seconds of an operation, and what they rest on in words."""
         for level, group in enumerate(_groups(kind)):
@@ -78,7 +88,7 @@ class Costs:
                     ratio for name, ratio in self._ratios.get((sort, level, calibrated, group), ()) if name != without
                 ]
                 if found:
-                    return median(found), f"{'calibrations' if calibrated else 'finished cells'} of {_words(level)}"
+                    return median(found), f"{'calibrations' if calibrated else 'finished trainings'} of {_words(level)}"
         return ROUGH[sort], ROUGHLY
 
 
@@ -90,13 +100,3 @@ def _groups(kind: Kind) -> list[tuple[str | bool, ...]]:
 
 def _words(level: int) -> str:
     return LEVELS[(0, 1, 1, 2, 2, 2)[level]]
-
-
-def _seconds_of_an_operation(own: Measured) -> Iterator[tuple[Sort, float]]:
-    """Yield what was measured of updates and of decoding, each where there was any."""
-    of_decoding = own.decode_seconds / own.decoding.decoding if own.decoding.decoding else 0.0
-    if of_decoding:
-        yield "decoding", of_decoding
-    if own.training.training and own.train_seconds:
-        left = own.train_seconds - of_decoding * own.training.decoding
-        yield "training", max(left, LEAST_SHARE * own.train_seconds) / own.training.training

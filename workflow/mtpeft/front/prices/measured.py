@@ -1,17 +1,17 @@
-"""What training and decoding took: by the records of all finished cells in `results/`, and of calibrations."""
+"""What training and decoding took: by the records of finished cells, of searches for rates, and of calibrations."""
 
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from mtpeft.cells import CELLS_FOLDER, OTHERS_FOLDER, Cell, label_of
 from mtpeft.config.schema import Configuration
 from mtpeft.core.files import read_if_whole
 from mtpeft.core.options import DecodingOptions
-from mtpeft.front.prices.text import Text, sentences_of, text_in
+from mtpeft.front.prices.text import Text, sentences_of, text_in, text_of
 from mtpeft.front.prices.work import (
     FLOAT32,
     Kind,
@@ -28,9 +28,11 @@ from mtpeft.methods.budget import OutOfReachError
 from mtpeft.models.architecture import ModelShape
 from mtpeft.models.families import read_shape
 from mtpeft.models.operations import ModelSizes, model_sizes
+from mtpeft.steps.base_models import model_name
 
-CALIBRATIONS = Path("results/calibration")
-"""Folder of the records of calibrations, `<model>/<method>.json`."""
+CALIBRATIONS, SEARCHES = Path("results/calibration"), Path("results/rates")
+"""Folders of the records of calibrations, `<model>/<method>.json`, and of searches for learning rates."""
+MeasuredBy = Literal["cell", "trial", "calibration"]
 Record = Mapping[str, Any]
 
 
@@ -55,17 +57,17 @@ Bases = Callable[[str], _Base | None]
 
 @dataclass(frozen=True)
 class Measured:
-    """A finished cell, or a calibration.
+    """Something that was measured.
 
     Attributes:
-        name: of the cell, or of the model and the method.
+        name: of the cell, of the trial, or of the model and the method.
         kind: of its work.
         training: work of its training, with the evaluations on dev.
         train_seconds: what that took, in seconds of one core.
-        decoding: work of translating its test sets, or the batch of a calibration.
+        decoding: work of translating its test sets, or the batch of a calibration; none of a trial.
         decode_seconds: what that took.
         host: machine that it ran on.
-        calibrated: whether it is a calibration.
+        by: what measured it.
     """
 
     name: str
@@ -75,13 +77,13 @@ class Measured:
     decoding: Work
     decode_seconds: float
     host: str
-    calibrated: bool = False
+    by: MeasuredBy = "cell"
 
 
 def measured_here(configuration: Configuration) -> list[Measured]:
     """Return what was measured on this machine or, where nothing was, on others whose results lie here."""
     bases = cache(_base)
-    found = [*_finished(configuration, bases), *_calibrated(bases)]
+    found = [*_finished(configuration, bases), *_searched(configuration, bases), *_calibrated(bases)]
     return [own for own in found if own.host == socket.gethostname()] or found
 
 
@@ -136,6 +138,44 @@ def _training(configuration: Configuration, base: _Base, train: Record, text: Te
     return own.times(train["updates"]) + read.times(len(train["dev_history"]) - method.starts_as_base)
 
 
+def _searched(configuration: Configuration, bases: Bases) -> Iterator[Measured]:
+    """Yield the trials of searches for the learning rates of models and pairs that the configuration has."""
+    for file in sorted(SEARCHES.glob("*/*/*/*.json")):
+        record = _read(file)
+        base = bases(record.get("inputs", {}).get("base", ""))
+        model = record.get("labels", {}).get("model")
+        if base and model in configuration.models and model_name(configuration, model) == base.name:
+            for trial in record["trials"]:
+                if found := _of_trial(configuration, base, record, trial):
+                    yield replace(found, name=f"{file.with_suffix('')}/{found.name}")
+
+
+def _of_trial(configuration: Configuration, base: _Base, record: Record, trial: Record) -> Measured | None:
+    """Return what a trial took; None where it has diverged, or the configuration has not its pair."""
+    searched, model = record["params"], record["labels"]["model"]
+    pair, seed = trial["pair"] or searched["pair"], trial["seed"]
+    params = searched["trial"] if "trial" in searched else searched["trials"][f"{pair}/{seed}"]
+    trained = _trained(base, params) if trial["status"] == "ok" and pair in configuration.pairs else None
+    if trained is None:
+        return None
+    text, dev = (text_of(configuration, model, pair, part) for part in ("train", "dev"))
+    batch_tokens, pairs = params["optimisation"]["batch_tokens"], searched["training_pairs"]
+    update = update_work(base.sizes, trained.part, text, batch_tokens=batch_tokens, pairs=pairs)
+    search = DecodingOptions.model_validate(params["search"])
+    read = evaluation_work(base.sizes, dev, search, params.get("evaluation", {}))
+    evaluations = len(trial["dev_history"]) - METHODS[params["method"]["method"]].starts_as_base
+    return Measured(
+        name=f"{trial['learning_rate']:g}/{pair}/{seed}",
+        kind=_kind(base, {"params": params}),
+        training=update.times(trial["dev_history"][-1]["step"]) + read.times(evaluations),
+        train_seconds=trial["seconds"] * record["execution"]["threads"],
+        decoding=Work(),
+        decode_seconds=0.0,
+        host=record["execution"]["host"],
+        by="trial",
+    )
+
+
 def _calibrated(bases: Bases) -> Iterator[Measured]:
     """Yield the calibrations whose base model is still here."""
     for file in sorted(CALIBRATIONS.glob("*/*.json")):
@@ -155,7 +195,7 @@ def _calibrated(bases: Bases) -> Iterator[Measured]:
             decoding=decoding_work(base.sizes, decoded, _search(record)),
             decode_seconds=_seconds(record, "decode_seconds", "decode_processor_seconds"),
             host=record["execution"]["host"],
-            calibrated=True,
+            by="calibration",
         )
 
 

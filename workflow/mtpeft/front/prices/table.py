@@ -156,7 +156,7 @@ def errors(costs: Costs) -> Iterator[str]:
     ratios = []
     for own in costs.measured:
         took = own.train_seconds + own.decode_seconds
-        if took and not own.calibrated:
+        if took and own.by == "cell":
             ratios.append(costs.price(own.kind, own.training + own.decoding, without=own.name).seconds / took)
     if ratios:
         yield (
