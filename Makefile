@@ -64,7 +64,7 @@ figures: $(VENV)/installed ## run the studies and draw their figures; goes on wh
 quick: $(VENV)/installed ## run one language pair with one seed (the figures carry a stamp)
 	@$(MTPEFT) sweep --configfile workflow/studies/quick.yaml $(FILES) $(WHERE)
 
-methods: $(VENV)/installed ## run 15 systems on one language pair
+methods: $(VENV)/installed ## run 13 systems on one language pair
 	@$(MTPEFT) sweep --configfile workflow/studies/methods.yaml $(FILES) $(WHERE)
 
 preview: $(VENV)/installed ## draw figures and findings from what is finished now, into results/<study file>/preview/
