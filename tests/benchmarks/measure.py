@@ -50,6 +50,11 @@ class Measurement:
     on_gpu: bool
     more: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def seconds(self) -> float:
+        """Seconds that are compared: those of the processor, which others can't prolong, or on a GPU of the clock."""
+        return self.wall if self.on_gpu else self.cpu
+
 
 def read_clocks() -> Reading:
     """Read the clocks, when a GPU has done all that it was asked to do."""

@@ -18,6 +18,7 @@ from transformers import (
     DataCollatorForSeq2Seq,
     DataCollatorWithPadding,
     PreTrainedConfig,
+    PrinterCallback,
     Seq2SeqTrainer,
     Seq2SeqTrainingArguments,
     TrainerCallback,
@@ -36,10 +37,8 @@ from mtpeft.training.batches import TrainingText
 from mtpeft.training.optimizer import BETAS
 from mtpeft.training.params import CellParams
 
-PREDICTED = 8
-"""Sentences of a batch of `Seq2SeqTrainer.predict` where its user says nothing."""
 BATCH_SIZES = (8, 16, 32, 64, 128, 256)
-"""Sentences of a batch of `generate` among which an expert chooses the fastest."""
+"""Sentences of a batch of `generate` among which the fastest is chosen; the first is what the Trainer has by itself."""
 
 
 @dataclass(frozen=True)
@@ -135,6 +134,7 @@ def train(case: Case, lap: Lap, setting: Setting) -> Measurement:
             data_collator=collator,
             callbacks=[LapCallback(lap)],
         )
+        trainer.remove_callback(PrinterCallback)
         trainer.train()
     own = slice(*lap.updates)
     return lap.measured(
@@ -198,8 +198,8 @@ class Decoding:
         return [token for token in kept if token not in (-100, self.special_tokens.pad)]
 
 
-def predict(case: Case, tuned: Path, sentences: int) -> Measurement:
-    """Translate with `Seq2SeqTrainer.predict`, in the order given."""
+def predict(case: Case, tuned: Path, sentences: int, batch: int) -> Measurement:
+    """Translate with `Seq2SeqTrainer.predict` in batches of so many sentences, in the order given."""
     given = Decoding.of(case, tuned, sentences, merged=False)
     tokenizer = case.tokenizer()
     rows = [{"input_ids": source.tolist()} for source in given.sources]
@@ -207,7 +207,7 @@ def predict(case: Case, tuned: Path, sentences: int) -> Measurement:
     with TemporaryDirectory() as folder:
         arguments = Seq2SeqTrainingArguments(
             output_dir=folder,
-            per_device_eval_batch_size=PREDICTED,
+            per_device_eval_batch_size=batch,
             predict_with_generate=True,
             report_to="none",
             disable_tqdm=True,
@@ -217,7 +217,7 @@ def predict(case: Case, tuned: Path, sentences: int) -> Measurement:
 
         def work() -> tuple[int, dict[str, Any]]:
             output = trainer.predict(rows, **keywords).predictions
-            return len(rows), {"hypotheses": [given.words(row) for row in output.tolist()], "batch": PREDICTED}
+            return len(rows), {"hypotheses": [given.words(row) for row in output.tolist()], "batch": batch}
 
         return timed(work)
 

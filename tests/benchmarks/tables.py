@@ -18,7 +18,7 @@ NOTHING = "–"
 def training_table(measured: Measured) -> str:
     """Write the training of each case on each side."""
     header = (
-        *("model and method", "trainer", "tokens per second", "of processor time", "processor time, ours = 1"),
+        *("model and method", "trainer", "tokens per second", "of processor time", "time, ours = 1"),
         *("padding", "memory, MB", "beyond the libraries", "dev score, ours = 0"),
     )
     rows = []
@@ -38,7 +38,7 @@ def training_table(measured: Measured) -> str:
 def decoding_table(measured: Measured) -> str:
     """Write the decoding of each case on each side."""
     header = (
-        *("model and method", "decoder", "sentences per second", "of processor time", "processor time, ours = 1"),
+        *("model and method", "decoder", "sentences per second", "of processor time", "time, ours = 1"),
         *("sentences in a batch", "memory, MB", "beyond the libraries", "hypotheses equal to ours"),
     )
     rows = []
@@ -48,7 +48,7 @@ def decoding_table(measured: Measured) -> str:
         rows.append(
             [
                 *_speeds(case, side, own, ours),
-                str(own[0].more.get("batch", "by tokens")),
+                str(own[0].more.get("batch", NOTHING)),
                 *_memory(own),
                 f"{sum(equal) / len(equal):.1%}",
             ]
@@ -58,7 +58,7 @@ def decoding_table(measured: Measured) -> str:
 
 def _speeds(case: str, side: str, own: Sequence[Measurement], ours: Sequence[Measurement]) -> list[str]:
     """Return what both tables begin with; the ratio is the median of those within a repetition."""
-    ratios = [a.cpu / a.amount * b.amount / b.cpu for a, b in zip(own, ours, strict=True)]
+    ratios = [a.seconds / a.amount * b.amount / b.seconds for a, b in zip(own, ours, strict=True)]
     spread = f" ({min(ratios):.2f} to {max(ratios):.2f})" if side != OURS and len(ratios) > 1 else ""
     return [
         case,

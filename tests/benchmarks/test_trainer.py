@@ -85,7 +85,7 @@ def test_a_published_shape_is_trained_and_decoded_on_both_sides(published: str, 
     assert all(one.more["sentences"] == others[0].more["sentences"] and one.amount > 0 for one in others)
     decodings = [
         ours.decode(case, tmp_path / "tuned", 3),
-        rivals.predict(case, tmp_path / "tuned", 3),
+        rivals.predict(case, tmp_path / "tuned", 3, 2),
         rivals.generate(case, tmp_path / "tuned", 3, 2),
     ]
     assert [one.amount for one in decodings] == [3, 3, 3]

@@ -153,16 +153,13 @@ def decodings(cases: Sequence[Case], effort: Effort, folder: Path) -> Measured:
     count = effort.sentences
     best = {case.label: best_batch(case, tuned_folder(folder, case), min(TRIED, count)) for case in cases}
 
-    def expert(case: Case, turn: int) -> Measurement:
-        return rivals.generate(case, tuned_folder(folder, case), count, best[case.label])
-
     return in_turns(
         cases,
         effort,
         {
             OURS: lambda case, turn: ours.decode(case, tuned_folder(folder, case), count),
-            PLAIN: lambda case, turn: rivals.predict(case, tuned_folder(folder, case), count),
-            EXPERT: expert,
+            PLAIN: lambda case, turn: rivals.predict(case, tuned_folder(folder, case), count, best[case.label]),
+            EXPERT: lambda case, turn: rivals.generate(case, tuned_folder(folder, case), count, best[case.label]),
         },
     )
 
@@ -175,7 +172,7 @@ def tuned_folder(folder: Path, case: Case) -> Path:
 def best_batch(case: Case, tuned: Path, sentences: int) -> int:
     """Return the number of sentences in a batch with which `generate` takes the least time."""
     sizes = [size for size in rivals.BATCH_SIZES if size <= sentences] or [sentences]
-    return min(sizes, key=lambda size: apart(rivals.generate, case, tuned, sentences, size).cpu)
+    return min(sizes, key=lambda size: apart(rivals.generate, case, tuned, sentences, size).seconds)
 
 
 def in_turns(
@@ -189,7 +186,9 @@ def in_turns(
             for side in (*list(sides)[first:], *list(sides)[:first]):
                 one = apart(sides[side], case, turn)
                 found[case.label, side].append(one)
-                print(f"{case.label}, {side}: {number(one.amount / one.cpu)} in a second", file=sys.stderr, flush=True)
+                print(
+                    f"{case.label}, {side}: {number(one.amount / one.seconds)} in a second", file=sys.stderr, flush=True
+                )
     return found
 
 
@@ -209,8 +208,7 @@ def peak_table(cases: Sequence[Case], training: Measured, effort: Effort) -> str
     for case in cases:
         each = apart(profiles.operations, case, effort.first, effort.first + 2).amount
         speeds = (
-            median(one.amount / (one.wall if on_gpu else one.cpu) for one in training[case.label, side])
-            for side in (OURS, PLAIN, EXPERT)
+            median(one.amount / one.seconds for one in training[case.label, side]) for side in (OURS, PLAIN, EXPERT)
         )
         shares = (f"{speed * each / (half if on_gpu else single):.0%}" for speed in speeds)
         rows.append([case.label, f"{each / 1e6:,.1f}", *shares])
