@@ -25,7 +25,10 @@ PARAMS = {
     "denoising": pretrain_params("denoising", updates=20),
 }
 STAGED = train_params("prefix_then_lora", learning_rate=0.05)
-OF_THE_PROCESS = ("execution", "starts", "train_seconds", "tokens_per_second", "peak_memory_mb", "model", "folder")
+OF_THE_PROCESS = (
+    *("execution", "starts", "train_seconds", "processor_seconds", "tokens_per_second", "peak_memory_mb"),
+    *("model", "folder"),
+)
 """Keys of records that differ between equal runs: how long they took, and the folder in which a test ran them."""
 
 

@@ -82,7 +82,10 @@ class StartRecord(Record):
 
 
 class Trial(Record):
-    """One training of a search for a learning rate, on a pair with a seed, which older records lack."""
+    """One training of a search for a learning rate, on a pair with a seed, which older records lack.
+
+    `seconds` have passed, and so many of a processor were used, which older records lack as well.
+    """
 
     learning_rate: float
     pair: str | None = None
@@ -91,6 +94,7 @@ class Trial(Record):
     best_step: int
     dev_history: list[dict[str, float]]
     seconds: float
+    processor_seconds: float | None = None
 
 
 class RateScore(Record):

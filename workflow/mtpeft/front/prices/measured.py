@@ -168,7 +168,7 @@ def _of_trial(configuration: Configuration, base: _Base, record: Record, trial: 
         name=f"{trial['learning_rate']:g}/{pair}/{seed}",
         kind=_kind(base, {"params": params}),
         training=update.times(trial["dev_history"][-1]["step"]) + read.times(evaluations),
-        train_seconds=trial["seconds"] * record["execution"]["threads"],
+        train_seconds=_seconds({**trial, "execution": record["execution"]}, "seconds", "processor_seconds"),
         decoding=Work(),
         decode_seconds=0.0,
         host=record["execution"]["host"],
