@@ -4,6 +4,9 @@
 PYTHON ?= python3
 CONFIG ?=
 CORES ?= 2
+# Of `make plan`: say what so many hours would leave out; 1: time a few updates of what was never run here.
+MAX_HOURS ?=
+CALIBRATE ?=
 # Profile of the jobs: `local` for this machine, `slurm` for a cluster, or a folder with a profile.yaml.
 PROFILE ?= local
 # Of `make bench` alone: cpu or cuda; updates of a training, repetitions, and most sentence pairs of the text steps.
@@ -16,9 +19,10 @@ PAIRS ?= 100000
 PASSED_ON := SHELL MAKEFLAGS -% MTPEFT_% CUDA_% OMP_% HF_% SLURM_% TMPDIR
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
 OF_BENCH := DEVICE UPDATES REPETITIONS PAIRS
-UNKNOWN := $(firstword $(filter-out PYTHON CONFIG CORES PROFILE $(OF_BENCH) $(PASSED_ON),$(GIVEN)))
+KNOWN := PYTHON CONFIG CORES PROFILE MAX_HOURS CALIBRATE $(OF_BENCH)
+UNKNOWN := $(firstword $(filter-out $(KNOWN) $(PASSED_ON),$(GIVEN)))
 ifneq ($(UNKNOWN),)
-$(error '$(UNKNOWN)' is no variable of this Makefile; write CONFIG, CORES, PROFILE or PYTHON, in capitals)
+$(error '$(UNKNOWN)' is no variable of this Makefile; write CALIBRATE, CONFIG, CORES, MAX_HOURS, PROFILE or PYTHON, in capitals)
 endif
 UNUSED := $(if $(filter bench,$(MAKECMDGOALS)),,$(firstword $(filter $(OF_BENCH),$(GIVEN))))
 ifneq ($(UNUSED),)
@@ -29,6 +33,9 @@ $(error '$(firstword $(filter %.yaml %.yml,$(MAKECMDGOALS)))' is nothing that ca
 endif
 ifeq ($(shell printf %s '$(subst ','\'',$(CORES))' | grep -Ex '[1-9][0-9]{0,3}'),)
 $(error CORES is '$(CORES)'; write how many jobs may run at once, such as CORES=2)
+endif
+ifneq ($(filter-out 1,$(CALIBRATE)),)
+$(error CALIBRATE is '$(CALIBRATE)'; write CALIBRATE=1, or nothing)
 endif
 # CONFIG is one file, whose name may have spaces, or several files.
 quoted = '$(subst ','\'',$(1))'
@@ -57,7 +64,7 @@ figures: $(VENV)/installed ## run the studies and draw their figures; goes on wh
 quick: $(VENV)/installed ## run one language pair with one seed (the figures carry a stamp)
 	@$(MTPEFT) sweep --configfile workflow/studies/quick.yaml $(FILES) $(WHERE)
 
-methods: $(VENV)/installed ## run 36 systems on one language pair; searches for learning rates that are not known
+methods: $(VENV)/installed ## run 13 systems on one language pair
 	@$(MTPEFT) sweep --configfile workflow/studies/methods.yaml $(FILES) $(WHERE)
 
 preview: $(VENV)/installed ## draw figures and findings from what is finished now, into results/<study file>/preview/
@@ -69,8 +76,8 @@ status: $(VENV)/installed ## count done, running, failed and missing cells of ea
 verify: $(VENV)/installed ## compare every file that was made with its record, for example after a disk has failed
 	@$(MTPEFT) verify $(OVERLAY)
 
-plan: $(VENV)/installed ## count the cells and jobs of each study, and run nothing
-	@$(MTPEFT) plan $(OVERLAY)
+plan: $(VENV)/installed ## count the cells and jobs of each study, and price them; MAX_HOURS=8 says what 8 hours would leave out
+	@$(MTPEFT) plan --cores $(CORES) $(if $(MAX_HOURS),--max-hours $(call quoted,$(MAX_HOURS)) )$(if $(CALIBRATE),--calibrate )$(OVERLAY)
 
 tidy: $(VENV)/installed ## list results that no study file uses; remove them: `python -m mtpeft tidy --remove`
 	@$(MTPEFT) tidy $(OVERLAY)

@@ -5,6 +5,7 @@ The data flow, one file of rules for each part of it:
     text -> clean, split -> vocabulary -> token arrays -> subset      workflow/rules/data.smk
     base models                                                       workflow/rules/models.smk
     learning rates, where they are searched for                       workflow/rules/rates.smk
+    times of a few updates, for the plan                              workflow/rules/calibrate.smk
     (base model, cell) -> tuned weights                               workflow/rules/train.smk
     -> hypotheses -> score record                                     workflow/rules/decode.smk, score.smk
     representations, where a study shows them                         workflow/rules/represent.smk
@@ -85,6 +86,7 @@ rule all:
 
 include: "workflow/rules/data.smk"
 include: "workflow/rules/models.smk"
+include: "workflow/rules/calibrate.smk"
 include: "workflow/rules/rates.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/decode.smk"

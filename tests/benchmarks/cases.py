@@ -29,7 +29,7 @@ from mtpeft.steps.search_rate import files_of_each
 from mtpeft.steps.step import STEPS, flat
 from mtpeft.training.batches import TrainingText
 from mtpeft.training.build_model import build_stages, count_trained
-from mtpeft.training.evaluate import dev_chrf
+from mtpeft.training.evaluate import dev_chrf, read_dev_set
 from mtpeft.training.finetune import CellInputs, prepare_training, run_training, training_texts
 from mtpeft.training.loop import TrainingRun
 from mtpeft.training.params import CellParams
@@ -136,8 +136,7 @@ class CellCase(Case):
         evaluate = dev_chrf(
             model.eval(),
             self.params(1).search,
-            arrays=self.inputs.dev,
-            text=self.inputs.dev_text,
+            dev=read_dev_set(self.inputs.dev, self.inputs.dev_text),
             tokenizer=self._opened,
             special_tokens=self.special_tokens(model),
         )

@@ -28,7 +28,7 @@ from mtpeft.steps.evaluate_base import start_file
 from mtpeft.steps.search_rate import training_files
 from mtpeft.training.batches import BatchOrder, TemperatureSampling
 from mtpeft.training.contrastive import objective
-from mtpeft.training.evaluate import dev_chrf, mean_over_pairs
+from mtpeft.training.evaluate import dev_chrf, mean_over_pairs, read_dev_set
 from mtpeft.training.finetune import CellInputs, finetune, plan_of, prepare_training, stage_models
 from mtpeft.training.loop import TrainingRun, TrainingTask, _update
 from mtpeft.training.params import CellParams
@@ -180,7 +180,7 @@ def update_once(model: nn.Module, batch: Any, params: dict[str, Any], losses: li
     task = TrainingTask(model=model, batch=batch, evaluate=lambda poll: 0.0, identity="", **told)
     weights = [weight for weight in model.parameters() if weight.requires_grad]
     optimizer = torch.optim.SGD([{"params": weights, "factor": 1.0}], lr=0.1)
-    _update(task, plan_of(CellParams.of(params), 1.0, stage=0), optimizer, TrainingRun())
+    _update(task, plan_of(CellParams.of(params), 1.0, stage=0), optimizer, TrainingRun(), number=0)
     return weights
 
 
@@ -295,8 +295,7 @@ def untouched_scores(given: CellInputs) -> list[float]:
     for own, sides in zip(given.pairs, SIDES.values(), strict=True):
         tokenizer = open_tokenizer(folder, sides, vocabulary="tiny")
         told = {
-            "arrays": own.dev,
-            "text": own.dev_text,
+            "dev": read_dev_set(own.dev, own.dev_text),
             "tokenizer": tokenizer,
             "special_tokens": special_tokens_of(tokenizer, model.config),
         }

@@ -8,12 +8,13 @@ import pytest
 from pydantic import Field
 
 from mtpeft.config import load as loading
+from mtpeft.config.decoding import Decoding
 from mtpeft.config.load import read_yaml
 from mtpeft.config.rate_search import search_digest
 from mtpeft.config.schema import configuration_type
 from mtpeft.config.studies import rate_classes
 from mtpeft.core.files import canonical
-from mtpeft.core.options import DecodingOptions, TrainingOptions
+from mtpeft.core.options import TrainingOptions
 from mtpeft.core.section import Section, later, plain
 from mtpeft.steps.cells_of_studies import placed_cells
 from support.config import DEFAULT, PRETRAINED
@@ -82,7 +83,7 @@ def test_every_section_gets_the_key() -> None:
     assert len(names) > 50
 
 
-@pytest.mark.parametrize("section", [TrainingOptions, DecodingOptions])
+@pytest.mark.parametrize("section", [TrainingOptions, Decoding])
 def test_a_key_with_a_plain_default_would_change_digests(section: type[Section], add_key: Callable[..., None]) -> None:
     before = digests(CONFIGURATIONS["small"])
     add_key(lambda: Field(default=7), only=section)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from mtpeft.cli import main
 from mtpeft.config.yaml_file import read_profile
 from mtpeft.core.errors import FOLDERS, TryAgainError, UserError, require_room, user_error_of
 from mtpeft.front.snakemake import profile_file, require_cores, submits_jobs
@@ -18,7 +19,7 @@ from support.sweep import ROOT, environment
 def make(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Ask make what it would do, without the tests' own make around it."""
     plain = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
-    for name in ("CONFIG", "CORES", "PROFILE", "PYTHON"):
+    for name in ("CALIBRATE", "CONFIG", "CORES", "MAX_HOURS", "PROFILE", "PYTHON"):
         plain.pop(name, None)
     command = ["make", "--dry-run", "--no-print-directory", *arguments]
     return subprocess.run(command, cwd=ROOT, env=plain, capture_output=True, text=True, check=False)
@@ -29,7 +30,7 @@ def make(*arguments: str) -> subprocess.CompletedProcess[str]:
     [
         (
             ("plan", "config=mine.yaml"),
-            "'config' is no variable of this Makefile; write CONFIG, CORES, PROFILE or PYTHON",
+            "'config' is no variable of this Makefile; write CALIBRATE, CONFIG, CORES, MAX_HOURS, PROFILE",
         ),
         (("plan", "Config=mine.yaml"), "'Config' is no variable of this Makefile"),
         (("plan", "CONFIGFILE=mine.yaml"), "'CONFIGFILE' is no variable of this Makefile"),
@@ -48,6 +49,7 @@ def make(*arguments: str) -> subprocess.CompletedProcess[str]:
         (("figures", "CORES=1.5"), "CORES is '1.5'; write how many jobs"),
         (("figures", "CORES="), "CORES is ''; write how many jobs"),
         (("figures", "CORES=2'"), "CORES is '2''; write how many jobs"),
+        (("plan", "CALIBRATE=yes"), "CALIBRATE is 'yes'; write CALIBRATE=1, or nothing"),
     ],
     ids=lambda given: " ".join(given) if isinstance(given, tuple) else "",
 )
@@ -71,7 +73,32 @@ def test_make_takes_a_configuration_whatever_its_name(name: str, tmp_path: Path)
 
 
 def test_make_takes_several_configurations() -> None:
-    assert make("plan", "CONFIG=a.yaml b.yaml").stdout.splitlines()[-1].endswith(" plan --configfile a.yaml b.yaml")
+    line = make("status", "CONFIG=a.yaml b.yaml").stdout.splitlines()[-1]
+    assert line.endswith(" status --configfile a.yaml b.yaml")
+
+
+def test_make_gives_the_plan_its_limit_of_hours_and_its_calibrations() -> None:
+    line = make("plan", "CONFIG=a.yaml", "MAX_HOURS=1.5", "CALIBRATE=1", "CORES=4").stdout.splitlines()[-1]
+    assert line.endswith(" plan --cores 4 --max-hours '1.5' --calibrate --configfile a.yaml")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--max-hours", "0"), "argument --max-hours: '0' is no number above 0; write one such as 8"),
+        (("--max-hours", "long"), "argument --max-hours: 'long' is no number above 0; write one such as 8"),
+        (("--max-hours", "inf"), "argument --max-hours: 'inf' is no number above 0"),
+        (("--cores", "0"), "argument --cores: '0' is no number of cores; write one such as 2"),
+        (("--cores", "1.5"), "argument --cores: '1.5' is no number of cores; write one such as 2"),
+    ],
+    ids=lambda given: " ".join(given) if isinstance(given, tuple) else "",
+)
+def test_a_plan_with_impossible_numbers_is_refused(
+    options: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["plan", *options])
+    assert said in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -16,12 +16,12 @@ from mtpeft.config.load import load
 from mtpeft.core.files import canonical, read_record
 from mtpeft.core.languages import DISTANCES
 from mtpeft.steps.cells_of_studies import placed_cells
+from support.example import EXAMPLE, effect, known, measured, percent, shortfall, table_of, value
 from support.pages import PAGES, README, rows, section
 from support.record import schema_mistakes
 from support.steps import params_of
 
 ROOT = Path(__file__).parents[2]
-EXAMPLE = ROOT / "workflow" / "report" / "example"
 PAGE = "workflow/docs/results.md"
 RESULTS = PAGES[ROOT / PAGE]
 DEFAULT = load()
@@ -32,52 +32,11 @@ EFFECT = re.compile(r"(−?\d+\.\d\d) \((−?\d+\.\d\d to −?\d+\.\d\d)\)")
 VERDICT = re.compile(rf"supported|refuted|undecided|{NOT_REPRODUCED}")
 
 
-def table_of(file: str) -> list[dict[str, str]]:
-    """The rows of a shipped table."""
-    return list(csv.DictReader((EXAMPLE / file).open(encoding="utf-8")))
-
-
 SUMMARY = table_of("summary.csv")
 
 
-def value(row: dict[str, str], column: str) -> str:
-    """A number of a table, as the page has it."""
-    return number(float(row[column])) if row[column] else "–"
-
-
-def effect(row: dict[str, str], column: str) -> str:
-    """A number of a table with its interval, as the page has it."""
-    interval = tuple(float(row[f"{column}_{end}"]) for end in ("low", "high")) if row[column] else ()
-    return f"{value(row, column)} ({span(interval)})" if interval else "–"
-
-
-def shortfall(row: dict[str, str]) -> str:
-    """By how much a system is below full fine-tuning, with its interval, in chrF."""
-    less, most, least = (number(-float(row[f"minus_full{end}"])) for end in ("", "_low", "_high"))
-    return f"{less} ({least} to {most})"
-
-
-def measured(table: list[dict[str, str]] = SUMMARY, **labels: str) -> dict[str, str] | None:
-    """The row of a shipped table with these labels, if there is one."""
-    found = [row for row in table if all(row[name] == label for name, label in labels.items())]
-    assert len(found) <= 1
-    return found[0] if found else None
-
-
-def known(table: list[dict[str, str]] = SUMMARY, **labels: str) -> dict[str, str]:
-    """The row of a shipped table with these labels."""
-    found = measured(table, **labels)
-    assert found is not None, labels
-    return found
-
-
-def percent(share: str, digits: int) -> str:
-    """A share, as the page has it."""
-    return f"{float(share):.{digits}%}".replace("%", " %")
-
-
 SPANISH = {"model": "student", "pair": "es-en", "size": "n1600"}
-UNTOUCHED = known(model="student", pair="es-en", method="none")
+UNTOUCHED = known(SUMMARY, model="student", pair="es-en", method="none")
 
 
 def test_the_claims_are_those_of_the_configuration_on_the_same_cells() -> None:
@@ -141,7 +100,7 @@ def test_the_page_tells_what_budgets_bring() -> None:
     assert (len(by_budget), len(by_size)) == (3, 4)
     for row in by_budget:
         for share in ("0.5", "1", "10"):
-            found = measured(**SPANISH, method=row["method"], budget=f"b{share}")
+            found = measured(SUMMARY, **SPANISH, method=row["method"], budget=f"b{share}")
             assert row[f"{share} %"] == (value(found, "minus_none") if found else "–")
     for row in by_size:
         (found,) = (
@@ -151,9 +110,9 @@ def test_the_page_tells_what_budgets_bring() -> None:
         assert row["gain"] == effect(found, "minus_none")
         assert row["trained share"] == percent(found["trained_share"], 2)
     for method in ("lora", "adapter"):
-        assert shortfall(known(**SPANISH, method=method, budget="b10")) in text
+        assert shortfall(known(SUMMARY, **SPANISH, method=method, budget="b10")) in text
     full, *least = (
-        float(known(**SPANISH, method=method, budget=budget)["minus_none"])
+        float(known(SUMMARY, **SPANISH, method=method, budget=budget)["minus_none"])
         for method, budget in (("full", "all"), ("lora", "b0.5"), ("layernorm", "native"))
     )
     assert f"Half a percent of the parameters brings {least[0] / full:.0%}".replace("%", " %") in text
@@ -165,13 +124,13 @@ def test_the_page_tells_what_training_sizes_bring() -> None:
     assert len(told) == len(set(FULL.studies["data_sizes"].labels("sizes")))
     for row in told:
         where = {"pair": "es-en", "size": f"n{row['training pairs'].replace(',', '')}"}
-        full = known(model="student", **where, method="full")
+        full = known(SUMMARY, model="student", **where, method="full")
         assert row["seeds"] == full["seeds"]
         assert row["full minus none"] == effect(full, "minus_none")
         for method in ("adapter", "lora"):
-            found = known(model="student", **where, method=method, budget="b10")
+            found = known(SUMMARY, model="student", **where, method=method, budget="b10")
             assert row[f"{method} minus full"] == effect(found, "minus_full")
-        assert row["chrF of retrieval"] == value(known(**where, method="retrieval"), "chrf")
+        assert row["chrF of retrieval"] == value(known(SUMMARY, **where, method="retrieval"), "chrf")
 
 
 def test_the_page_tells_what_languages_bring() -> None:
@@ -188,16 +147,16 @@ def test_the_page_tells_what_languages_bring() -> None:
         assert row["unknown"] == percent(of_text["source_unknown"], 1)
         if of_text["sentences"] != "1200":
             assert of_text["sentences"] in text
-        assert row["chrF of none"] == value(known(model="student", pair=row["pair"], method="none"), "chrf")
-        assert row["seeds"] == known(**where, method="full")["seeds"]
-        assert row["gain of full"] == effect(known(**where, method="full"), "minus_none")
+        assert row["chrF of none"] == value(known(SUMMARY, model="student", pair=row["pair"], method="none"), "chrf")
+        assert row["seeds"] == known(SUMMARY, **where, method="full")["seeds"]
+        assert row["gain of full"] == effect(known(SUMMARY, **where, method="full"), "minus_none")
         for share in ("10", "1"):
-            found = known(**where, method="adapter", budget=f"b{share}")
+            found = known(SUMMARY, **where, method="adapter", budget=f"b{share}")
             assert row[f"gain of adapter, {share} %"] == value(found, "minus_none")
     for pair, language in (("es-en", "on Spanish"), ("tr-en", "on Turkish"), ("de-en", "German")):
         where = {"model": "student", "pair": pair, "size": "n1600"}
         small, full = (
-            float(known(**where, method=method, budget=budget)["minus_none"])
+            float(known(SUMMARY, **where, method=method, budget=budget)["minus_none"])
             for method, budget in (("adapter", "b1"), ("full", "all"))
         )
         kept = percent(str(small / full), 0)
@@ -215,8 +174,8 @@ def test_the_page_tells_what_letters_bring() -> None:
             where = {"model": model, "pair": row["pair"], "size": "n1600"}
             unknown = known(texts, model=model, pair=row["pair"])["source_unknown"]
             assert row[f"unknown{suffix}"] == percent(unknown, 1)
-            adapter = known(**where, method="adapter", budget="b10")
-            assert row[f"full{suffix}"] == value(known(**where, method="full"), "chrf")
+            adapter = known(SUMMARY, **where, method="adapter", budget="b10")
+            assert row[f"full{suffix}"] == value(known(SUMMARY, **where, method="full"), "chrf")
             assert row[f"adapter minus full{suffix}"] == effect(adapter, "minus_full")
             gaps[model].append(-float(adapter["minus_full"]))
         worse += float(row["full with letters"]) < float(row["full"])
@@ -245,11 +204,11 @@ def test_the_page_tells_what_model_size_brings() -> None:
     assert [row["model"] for row in told] == FULL.studies["models"].models
     for row in told:
         where = {"model": row["model"], "pair": "es-en", "size": "n1600"}
-        full = known(**where, method="full")
+        full = known(SUMMARY, **where, method="full")
         assert row["parameters"] == f"{int(full['trained_parameters']):,}"
-        assert row["none"] == value(known(model=row["model"], pair="es-en", method="none"), "chrf")
+        assert row["none"] == value(known(SUMMARY, model=row["model"], pair="es-en", method="none"), "chrf")
         assert row["full"] == effect(full, "chrf")
-        adapter = known(**where, method="adapter", budget="b10")
+        adapter = known(SUMMARY, **where, method="adapter", budget="b10")
         assert row["adapter"] == effect(adapter, "chrf")
         assert shortfall(adapter) in text
 
@@ -258,7 +217,7 @@ def test_the_page_tells_what_tuning_costs_portuguese() -> None:
     shipped = table_of("others.csv")
     text = section(PAGE, "Catastrophic forgetting")
     told = rows(text)
-    assert f"({value(known(model='student', pair='pt-en', method='none'), 'chrf')})" in text
+    assert f"({value(known(SUMMARY, model='student', pair='pt-en', method='none'), 'chrf')})" in text
     assert len(told) == len(shipped)
     for row in told:
         found = known(shipped, method=row["method"], budget=row["budget"], scored_pair="pt-en")

@@ -11,6 +11,7 @@ import pytest
 import torch
 from peft import PeftModel
 from safetensors.torch import load_file
+from torch import nn
 
 from mtpeft.cluster.preemption import PreemptionHandler
 from mtpeft.core.errors import StoppedError
@@ -21,8 +22,10 @@ from mtpeft.methods.base import UpdateHook
 from mtpeft.methods.open_tuned import open_tuned
 from mtpeft.models.load import load_base, parameters, prepare_torch
 from mtpeft.models.precision import BasePrecision
+from mtpeft.training.build_model import checkpoint_activations
 from mtpeft.training.finetune import save_tuned
 from mtpeft.training.loop import TrainingPlan, TrainingTask, train
+from mtpeft.training.objective import LossOptions
 from support.method import FAMILIES, Check, StopAfter, Subject, batch, logits, sources, stir, write_base
 from support.method_cases import CASES as OWN_CASES
 from support.method_cases import Case
@@ -40,7 +43,7 @@ PLAN = TrainingPlan(
     updates=4,
     learning_rate=0.01,
     warmup=0.25,
-    label_smoothing=0.1,
+    loss=LossOptions(0.1),
     weight_decay=0.0,
     clip_norm=1.0,
     evaluations=1,
@@ -155,24 +158,36 @@ def _gradients_are_the_same_with_checkpointing(subject: Subject, folder: Path) -
 
 
 def _it_goes_on_where_it_stopped(subject: Subject, folder: Path) -> None:
+    _goes_on(subject.build, subject, PLAN, folder)
+
+
+def _goes_on(
+    build: Callable[[], nn.Module], subject: Subject, plan: TrainingPlan, folder: Path
+) -> dict[str, torch.Tensor]:
+    """Train in one go, and with a stop between; asserts that both end with the same bits, and returns them."""
     scores = iter(range(100))
-    whole = _task(subject, scores)
-    (folder / "whole").mkdir()
-    (folder / "halved").mkdir()
-    train(whole, PLAN, state_folder=folder / "whole", preemption=PreemptionHandler())
+    whole, halved = folder / "whole", folder / "halved"
+    for state in (whole, halved):
+        state.mkdir(parents=True)
+    task = _task(build(), subject, scores)
+    train(task, plan, state_folder=whole, preemption=PreemptionHandler())
     with pytest.raises(StoppedError):
-        train(_task(subject, scores), PLAN, state_folder=folder / "halved", preemption=StopAfter(2))
-    halved = _task(subject, scores)
-    train(halved, PLAN, state_folder=folder / "halved", preemption=PreemptionHandler())
-    trained = {name: weight for name, weight in halved.model.named_parameters() if weight.requires_grad}
-    for name, weight in whole.model.named_parameters():
-        assert not weight.requires_grad or torch.equal(trained[name], weight), name
+        train(_task(build(), subject, scores), plan, state_folder=halved, preemption=StopAfter(2))
+    resumed = _task(build(), subject, scores)
+    train(resumed, plan, state_folder=halved, preemption=PreemptionHandler())
+    trained, found = (
+        {name: weight.detach() for name, weight in model.named_parameters() if weight.requires_grad}
+        for model in (task.model, resumed.model)
+    )
+    for name, weight in trained.items():
+        assert torch.equal(found[name], weight), name
+    return trained
 
 
-def _task(subject: Subject, scores: Iterator[int]) -> TrainingTask:
+def _task(model: nn.Module, subject: Subject, scores: Iterator[int]) -> TrainingTask:
     """Some updates on batches that differ, with dev scores that rise, so that the last weights are kept."""
     special_tokens = subject.special_tokens()
-    method, model = subject.method, subject.build()
+    method = subject.method
     task = TrainingTask(
         model=model,
         batch=lambda update: batch(special_tokens, seed=update),
@@ -250,6 +265,24 @@ def test_trained_weights_have_32_bits_beside_a_base_in_16_bits(
     opened = open_tuned(subject.base, save_tuned(model, tmp_path / "tuned", diverged=False), precision).eval()
     inputs = batch(subject.special_tokens())
     assert torch.equal(logits(opened, inputs), logits(model, inputs))
+
+
+@pytest.mark.parametrize("method", CASES)
+def test_a_method_goes_on_in_bfloat16_with_checkpointed_activations(
+    base: Callable[[str], Path], tmp_path: Path, method: str
+) -> None:
+    prepare_torch(1)
+    subject = _in_first_family(base, CASES[method])
+
+    def build() -> nn.Module:
+        model = subject.build()
+        checkpoint_activations(model)
+        return model
+
+    in_bfloat16 = _goes_on(build, subject, replace(PLAN, loss=LossOptions(0.1, "bf16")), tmp_path / "bf16")
+    with_32_bits = _goes_on(build, subject, PLAN, tmp_path / "float32")
+    assert any(not torch.equal(in_bfloat16[name], weight) for name, weight in with_32_bits.items())
+    assert {weight.dtype for weight in in_bfloat16.values()} == {torch.float32}
 
 
 @pytest.mark.parametrize("method", CASES)

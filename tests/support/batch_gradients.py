@@ -11,7 +11,7 @@ from mtpeft.methods.task_ids import task_modules
 from mtpeft.models.load import prepare_torch
 from mtpeft.training.contrastive import objective
 from mtpeft.training.micro_batches import Gradient, TrainedModel, accumulate_gradients
-from mtpeft.training.objective import Objective
+from mtpeft.training.objective import LossOptions, Objective
 from support.method import Subject, batch, write_base
 
 BOTH = ["unlikelihood", "length_normalised"]
@@ -37,7 +37,7 @@ def rows_of(subject: Subject) -> dict[str, torch.Tensor]:
 def differentiated(model: nn.Module, losses: Any) -> TrainedModel:
     chosen = losses if isinstance(losses, Objective) else objective(losses)
     trained = [weight for weight in model.parameters() if weight.requires_grad]
-    return TrainedModel(model.train(), trained, chosen, 0.1, task_modules(model))
+    return TrainedModel(model.train(), trained, chosen, LossOptions(0.1), task_modules(model))
 
 
 def gradient_of(

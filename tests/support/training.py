@@ -25,7 +25,10 @@ PARAMS = {
     "denoising": pretrain_params("denoising", updates=20),
 }
 STAGED = train_params("prefix_then_lora", learning_rate=0.05)
-OF_THE_PROCESS = ("execution", "starts", "train_seconds", "tokens_per_second", "peak_memory_mb", "model", "folder")
+OF_THE_PROCESS = (
+    *("execution", "starts", "train_seconds", "processor_seconds", "tokens_per_second", "peak_memory_mb"),
+    *("model", "folder"),
+)
 """Keys of records that differ between equal runs: how long they took, and the folder in which a test ran them."""
 
 
@@ -54,14 +57,14 @@ def results(folder: Path) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def at_update(number: int, do: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def at_update(wanted: int, do: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Do something while an update is computed, before it is made."""
     real = loop._update
 
-    def update(task: Any, plan: Any, optimizer: Any, run: Any) -> Any:
-        if run.step == number:
+    def update(*given: Any, number: int) -> Any:
+        if number == wanted:
             do()
-        return real(task, plan, optimizer, run)
+        return real(*given, number=number)
 
     with monkeypatch.context() as patch:
         patch.setattr(loop, "_update", update)

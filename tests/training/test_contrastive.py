@@ -17,7 +17,7 @@ from mtpeft.models.load import prepare_torch
 from mtpeft.training.contrastive import objective, unlikelihood
 from mtpeft.training.loop import TrainingPlan, TrainingTask, train
 from mtpeft.training.micro_batches import TrainedModel, accumulate_gradients
-from mtpeft.training.objective import Objective, likelihood
+from mtpeft.training.objective import LossOptions, Objective, likelihood
 from support.config import DEFAULT
 from support.method import StopAfter, Subject, batch, write_base
 from support.steps import params_of
@@ -28,7 +28,7 @@ PLAN = TrainingPlan(
     updates=4,
     learning_rate=0.01,
     warmup=0.25,
-    label_smoothing=SMOOTHING,
+    loss=LossOptions(SMOOTHING),
     weight_decay=0.0,
     clip_norm=1.0,
     evaluations=1,
@@ -66,7 +66,7 @@ def log_probabilities(model: nn.Module, source: torch.Tensor, begin: torch.Tenso
 def differentiate(chosen: Objective, model: nn.Module, inputs: Mapping[str, torch.Tensor]) -> tuple[torch.Tensor, int]:
     """Loss and target tokens of a batch, whose gradient then lies in the parameters."""
     trained = [weight for weight in model.parameters() if weight.requires_grad]
-    of = TrainedModel(model, trained, chosen, SMOOTHING, ())
+    of = TrainedModel(model, trained, chosen, LossOptions(SMOOTHING), ())
     found = accumulate_gradients(of, inputs, seed=1, micro_batch_tokens=None)
     return found.loss, found.tokens
 

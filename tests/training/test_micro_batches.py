@@ -15,6 +15,7 @@ from mtpeft.training import finetune as finetuning
 from mtpeft.training.contrastive import objective
 from mtpeft.training.finetune import finetune
 from mtpeft.training.micro_batches import halved_micro_batch, micro_batches_of
+from mtpeft.training.objective import TARGET_POSITIONS, target_positions
 from support.batch_gradients import (
     BOTH,
     OUT_OF_MEMORY,
@@ -46,7 +47,8 @@ def test_a_batch_that_is_not_cut_is_differentiated_as_one(subject: Subject, loss
     for module in of.task_modules:
         module.task_ids = rows["task_ids"]
     given = {name: tensor for name, tensor in rows.items() if name != "task_ids"}
-    loss = of.objective.backward(of.model, given, 0.1, of.objective.sizes(rows))
+    given[TARGET_POSITIONS] = target_positions(rows["labels"])
+    loss = of.objective.backward(of.model, given, of.options, of.objective.sizes(rows))
     found, gradients = gradient_of(subject, losses)
     assert found.loss.equal(loss)
     assert all(own.equal(weight.grad) for own, weight in zip(gradients, of.trained, strict=True))

@@ -14,9 +14,9 @@ from mtpeft.core.files import canonical, read_record
 from mtpeft.data.token_arrays import IGNORED, read_arrays
 from mtpeft.training import build_model
 from mtpeft.training.batches import BatchOrder
+from mtpeft.training.cross_entropy import cross_entropy_in_place
 from mtpeft.training.finetune import plan_of, prepare_training, stage_models
 from mtpeft.training.loop import TrainingRun, TrainingTask, _update, evaluation_steps
-from mtpeft.training.objective import cross_entropy_in_place
 from mtpeft.training.optimizer import scheduled_rate
 from mtpeft.training.params import CellParams
 from support.adapter import SPECIAL_TOKENS
@@ -126,8 +126,9 @@ def test_an_update_follows_the_loss_of_every_label_and_of_no_padding(sweep: Path
         plan_of(CellParams.of(params), 1.0, stage=0),
         torch.optim.SGD([{"params": trained.values(), "factor": 1.0}], lr=1.0),
         TrainingRun(),
+        number=0,
     )
-    assert found == (pytest.approx(loss.item(), rel=1e-5), int((labels != IGNORED).sum()))
+    assert (found.loss.item(), found.tokens) == (pytest.approx(loss.item(), rel=1e-5), int((labels != IGNORED).sum()))
     for name, weight in trained.items():
         torch.testing.assert_close(weight.grad, expected[name], rtol=1e-4, atol=1e-6)
     assert model(**{name: tensor for name, tensor in batch(0).items() if name != "labels"}).logits.ndim == 3

@@ -58,6 +58,7 @@ rule pretrain:
         processes=PROCESSES,
         micro_batch_tokens=MICRO_BATCH_TOKENS,
         sharded=SHARDED,
+        gradient_checkpointing=GRADIENT_CHECKPOINTING,
     params:
         params=params_of("pretrain"),
         inputs=options_of("pretrain"),
@@ -66,7 +67,8 @@ rule pretrain:
         "exec python -m mtpeft pretrain --params {params.params:q} --tokenizer {params.tokenizer:q} {params.inputs} "
         "--cells-per-gpu {resources.cells_per_gpu:q} "
         "--gpus {resources.processes:q} --micro-batch-tokens {resources.micro_batch_tokens:q} "
-        "--sharded {resources.sharded:q} --record {output.record:q} > {log:q} 2>&1"
+        "--sharded {resources.sharded:q} --gradient-checkpointing {resources.gradient_checkpointing:q} "
+        "--record {output.record:q} > {log:q} 2>&1"
 
 
 rule evaluate_base:
@@ -205,6 +207,7 @@ rule drop_layers:
         processes=PROCESSES,
         micro_batch_tokens=MICRO_BATCH_TOKENS,
         sharded=SHARDED,
+        gradient_checkpointing=GRADIENT_CHECKPOINTING,
     params:
         params=params_of("drop_layers"),
         inputs=options_of("drop_layers"),
@@ -212,7 +215,8 @@ rule drop_layers:
         "exec python -m mtpeft drop_layers --params {params.params:q} {params.inputs} "
         "--cells-per-gpu {resources.cells_per_gpu:q} "
         "--gpus {resources.processes:q} --micro-batch-tokens {resources.micro_batch_tokens:q} "
-        "--sharded {resources.sharded:q} --record {output.record:q} > {log:q} 2>&1"
+        "--sharded {resources.sharded:q} --gradient-checkpointing {resources.gradient_checkpointing:q} "
+        "--record {output.record:q} > {log:q} 2>&1"
 
 
 rule take_in_model:

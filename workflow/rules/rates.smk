@@ -47,10 +47,12 @@ rule search_rate:
         processes=PROCESSES,
         micro_batch_tokens=MICRO_BATCH_TOKENS,
         sharded=SHARDED,
+        gradient_checkpointing=GRADIENT_CHECKPOINTING,
     params:
         params=params_of("search_rate"),
         inputs=options_of("search_rate"),
     shell:
         "exec python -m mtpeft search_rate --params {params.params:q} {params.inputs} "
         "--gpus {resources.processes:q} --micro-batch-tokens {resources.micro_batch_tokens:q} "
-        "--sharded {resources.sharded:q} --cells-per-gpu {resources.cells_per_gpu:q} --record {output:q} > {log:q} 2>&1"
+        "--sharded {resources.sharded:q} --gradient-checkpointing {resources.gradient_checkpointing:q} "
+        "--cells-per-gpu {resources.cells_per_gpu:q} --record {output:q} > {log:q} 2>&1"

@@ -34,6 +34,7 @@ rule train:
         processes=PROCESSES,
         micro_batch_tokens=MICRO_BATCH_TOKENS,
         sharded=SHARDED,
+        gradient_checkpointing=GRADIENT_CHECKPOINTING,
     params:
         params=params_of("train"),
         inputs=options_of("train"),
@@ -41,4 +42,5 @@ rule train:
     shell:
         "exec python -m mtpeft train --cell {params.cell:q} --params {params.params:q} {params.inputs} "
         "--gpus {resources.processes:q} --micro-batch-tokens {resources.micro_batch_tokens:q} "
-        "--sharded {resources.sharded:q} --cells-per-gpu {resources.cells_per_gpu:q} --record {output.record:q} > {log:q} 2>&1"
+        "--sharded {resources.sharded:q} --gradient-checkpointing {resources.gradient_checkpointing:q} "
+        "--cells-per-gpu {resources.cells_per_gpu:q} --record {output.record:q} > {log:q} 2>&1"

@@ -22,6 +22,10 @@ from mtpeft.core.process import SIGNALS
 
 TIME_BUDGET_VARIABLE = "MTPEFT_SECONDS"
 SAVE_INTERVAL_VARIABLE = "MTPEFT_SAVE_SECONDS"
+QUICK_SECONDS = 1.0
+"""A state that is saved in less time is saved after every evaluation as well."""
+SAVING_SHARE = 0.05
+"""Share of the time that savings may take; a state that takes longer is saved more rarely than `save_interval` says."""
 MIN_MARGIN_SECONDS = 10.0
 """Time to end in, besides what the handler has learnt: for the attempt log, SLURM, this process and its parents."""
 TIME, BUDGET = "time", "time budget"
@@ -127,9 +131,9 @@ class PreemptionHandler:
         yield
         self.loading = loading
 
-    def updated(self) -> None:
-        """Count one update of this attempt."""
-        self.updates += 1
+    def updated(self, updates: int) -> None:
+        """Count updates of this attempt."""
+        self.updates += updates
 
     @property
     def update(self) -> int:
@@ -145,8 +149,13 @@ class PreemptionHandler:
         self._longest_save = max(self._longest_save, self._saved - began)
 
     def save_is_due(self) -> bool:
-        """Whether the last saved state is as old as the interval."""
-        return self.agree(time.monotonic() - self._saved >= self.save_interval)
+        """Whether the last saved state is as old as the interval, or as old as savings that take long have to be."""
+        interval = max(self.save_interval, self._longest_save / SAVING_SHARE)
+        return self.agree(time.monotonic() - self._saved >= interval)
+
+    def saving_is_quick(self) -> bool:
+        """Whether saving takes so little time that it may be done more often than at the interval."""
+        return self.agree(self._longest_save < QUICK_SECONDS)
 
 
 @contextmanager

@@ -101,6 +101,17 @@ def is_budgeted(configuration: "Configuration", method: str) -> bool:
     return method in configuration.methods and METHODS[configuration.methods[method].method].trains == "budgeted"
 
 
+def merges(configuration: "Configuration", method: str) -> bool:
+    """Return whether what a method, or all of its stages, train beside the base model can be written into it.
+
+    Of methods with parameters for each language those of a single pair could be, but a group has several.
+    """
+    stages = getattr(configuration.methods[method], "stages", (method,))
+    entries = [METHODS[configuration.methods[stage].method] for stage in stages]
+    beside = [entry for entry in entries if entry.trains in ("budgeted", "fixed")]
+    return bool(beside) and all(entry.mergeable and not entry.per_language for entry in beside)
+
+
 def mistakes(configuration: "Configuration") -> Iterator[str]:
     """Find labels that stand for another method in figures, learning rates of unknown sizes, and impossible stages."""
     for label, options in configuration.methods.items():

@@ -26,12 +26,13 @@ from mtpeft.models.derived.pretrain import mbart_config
 from mtpeft.models.families import names_by_files, read_shape
 from mtpeft.models.families.mbart import MBART50_CODES, language_code
 from mtpeft.models.families.prompts import check_prompt
+from mtpeft.models.published import published_shape
 
 if TYPE_CHECKING:
     from mtpeft.config.schema import Configuration
     from mtpeft.config.studies import Study
 
-EXECUTION = {"cells_per_gpu", "gpus", "micro_batch_tokens", "sharded"}
+EXECUTION = {"cells_per_gpu", "gpus", "gradient_checkpointing", "micro_batch_tokens", "sharded"}
 """Keys that say how the cells of a model are run; no result depends on them."""
 
 
@@ -204,6 +205,11 @@ class Model(PrecisionOptions):
         description="Full fine-tuning holds weights, gradients and the optimiser's state in shards, one on each of "
         "'gpus' (FSDP), where one GPU has no room for all of them.",
     )
+    gradient_checkpointing: bool = Field(
+        default=False,
+        description="Training keeps the inputs of layers alone and computes what is inside of them again for the "
+        "gradient: less memory, more time, and the same gradient but for rounding.",
+    )
 
     @property
     def made_from(self) -> str | None:
@@ -236,7 +242,7 @@ def healed_on(configuration: "Configuration", model: str) -> list[str]:
 
 
 def model_shape(configuration: "Configuration", model: str) -> ModelShape | None:
-    """Return the shape of a model, also before it is pre-trained; None before it is fetched.
+    """Return the shape of a model, also before it is pre-trained; None before it is fetched, unless it is well known.
 
     An extended model has the shape of the model that it extends, with more entries; a trimmed one has fewer, and so on.
 
@@ -257,8 +263,14 @@ def model_shape(configuration: "Configuration", model: str) -> ModelShape | None
         return trimmed_shape(origin, entries=entry.trim.entries) if origin else None
     folder = model_folder(configuration, model)
     if not entry.path and not (folder / "config.json").exists():
-        return None
+        return published_shape(_published_name(entry))
     return read_folder_shape(folder, key=f"models.{model}.{model_source_of(entry).name}")
+
+
+def _published_name(entry: Model) -> str:
+    """Return the name of a model of a hub or of a wheel as the table of published models has it."""
+    wheel = entry.wheel
+    return f"{wheel.package}=={wheel.version}/{wheel.members}" if wheel else str(entry.hub)
 
 
 def model_folder(configuration: "Configuration", model: str) -> Path:

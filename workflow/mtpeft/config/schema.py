@@ -14,6 +14,7 @@ from typing import Any, Self
 from pydantic import Field, PrivateAttr, create_model
 
 from mtpeft.config.corpora import Corpus, corpus_type
+from mtpeft.config.decoding import Decoding
 from mtpeft.config.findings import CLAIMS, Finding, finding_fields
 from mtpeft.config.methods import entry_type
 from mtpeft.config.metrics import ComputedMetricName, metric_fields
@@ -23,7 +24,7 @@ from mtpeft.config.rate_search import RateSearch
 from mtpeft.config.sizes import Size
 from mtpeft.config.studies import Study
 from mtpeft.config.study_file import ALONE
-from mtpeft.core.options import DecodingOptions, TrainingOptions
+from mtpeft.core.options import EvaluationOptions, TrainingOptions
 from mtpeft.core.section import Section
 from mtpeft.core.value_types import Share
 from mtpeft.data.readers import READERS
@@ -69,8 +70,9 @@ class Configuration(Section):
     methods: dict[str, MethodOptions]
     budgets: dict[str, Share]
     training: TrainingOptions = TrainingOptions()
+    evaluation: EvaluationOptions = EvaluationOptions()
     rate_search: RateSearch | None = None
-    decoding: DecodingOptions = DecodingOptions()
+    decoding: Decoding = Decoding()
     metrics: list[ComputedMetricName] = Field(
         default=[*ALWAYS],
         description="Metrics that the step `score` computes for every cell; chrF is one of them. A metric with a "

@@ -13,6 +13,13 @@ from pydantic import Field, PositiveFloat, PositiveInt
 from mtpeft.core.section import Section, later
 from mtpeft.core.value_types import Probability
 
+ComputingPrecision = Literal["float32", "tf32", "bf16"]
+"""Numbers that matrices are multiplied in: 32-bit floats, TF32 or bfloat16; weights stay 32-bit floats."""
+PRECISIONS = (
+    "'tf32' rounds their factors to 10 bits of mantissa (on GPUs), 'bf16' to 7 (by autocast, on GPUs and on "
+    "processors that have instructions for it); weights and the optimizer's state stay 32-bit floats."
+)
+
 
 class TrainingOptions(Section):
     """The section `training`: fine-tuning, the same for all methods."""
@@ -29,6 +36,13 @@ class TrainingOptions(Section):
         "in proportion to n^(1/temperature). 1 is proportional to n; higher is more uniform.",
     )
     evaluations: PositiveInt = Field(default=3, description="Times that the dev set is decoded, step 0 not counted.")
+    patience: PositiveInt | None = later(
+        None,
+        description="Evaluations in a row without a better dev score after which a training stops early. Empty: never.",
+    )
+    precision: ComputingPrecision = later(
+        "float32", description=f"Floats in which matrices are multiplied in training. {PRECISIONS}"
+    )
 
 
 class Optimisation(TrainingOptions):
@@ -47,13 +61,46 @@ class Optimisation(TrainingOptions):
 
 
 class DecodingOptions(Section):
-    """The section `decoding`: the search for hypotheses, the same for every cell; `search` in params."""
+    """The search for hypotheses, the same for every cell, in its training too; `search` in params."""
 
     beam_size: PositiveInt = Field(default=1, le=100, description="Beam size; 1 is greedy search.")
     length_penalty: float = Field(default=1.0, description="Exponent of the length in a beam hypothesis's score.")
     max_length_ratio: PositiveFloat = Field(
         default=2.0, le=100, description="Hypotheses have at most this many tokens per source token, plus 10."
     )
+
+    precision: ComputingPrecision = later(
+        "float32", description=f"Floats in which matrices are multiplied in decoding. {PRECISIONS}"
+    )
+
+
+class EvaluationOptions(Section):
+    """The section `evaluation`: how the dev set is read during training, the same for all methods."""
+
+    sentences: PositiveInt | None = later(
+        None,
+        description="Sentences of the dev set that are translated at each evaluation; a smaller number takes a part of "
+        "those of a larger one. Empty: all.",
+    )
+    beam_size: PositiveInt | None = later(
+        None, le=100, description="Beam size at each evaluation. Empty: that of `decoding`."
+    )
+
+
+class InferenceOptions(Section):
+    """What computes the hypotheses of test sets; `inference` in the params of decoding alone."""
+
+    merged: bool = later(
+        False,
+        description="Translate the test sets with the method merged into the base model, which is faster. Results are "
+        "the same but for rounding. Bases with `quantised` or `precision: bfloat16` are not merged, nor are methods "
+        "that can't be, nor those with parameters for each language: their cells are decoded as ever.",
+    )
+
+    @classmethod
+    def of(cls, params: Mapping[str, Any]) -> Self:
+        """The options among the params of a job."""
+        return cls.model_validate(params.get("inference", {}))
 
 
 class PrecisionOptions(Section):

@@ -16,10 +16,12 @@ class Execution:
     Attributes:
         micro_batch_tokens: most padded tokens, on the longer side, of the parts that a batch is cut into, if it is.
         sharded: of a model that is trained whole each of several processes holds a shard.
+        gradient_checkpointing: activations inside of layers are computed again for the gradient, not kept.
     """
 
     micro_batch_tokens: int | None = None
     sharded: bool = False
+    gradient_checkpointing: bool = False
 
 
 PLAIN = Execution()

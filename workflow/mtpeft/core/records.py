@@ -82,7 +82,10 @@ class StartRecord(Record):
 
 
 class Trial(Record):
-    """One training of a search for a learning rate, on a pair with a seed, which older records lack."""
+    """One training of a search for a learning rate, on a pair with a seed, which older records lack.
+
+    `seconds` have passed, and so many of a processor were used, which older records lack as well.
+    """
 
     learning_rate: float
     pair: str | None = None
@@ -91,6 +94,7 @@ class Trial(Record):
     best_step: int
     dev_history: list[dict[str, float]]
     seconds: float
+    processor_seconds: float | None = None
 
 
 class RateScore(Record):
@@ -123,9 +127,13 @@ class RateRecord(Record):
 class TrainRecord(Record):
     """A trained cell: `train.json`. Times are seconds, memory is MB, stored size is bytes.
 
+    `processor_seconds` is the time of a processor that the process used, which other work on the machine does not make
+    longer; None in older records, as in those of decoding.
+
     `attempts` of `execution` has an entry for every start of its trainer, and `made` the SHA-256 of the files in
     `tuned/`; older records lack both. `draw` is the seed that has drawn its sentence pairs, or `fixed`; None where it
-    has read none, and in older records. `places` says in how many of the places of its method it trains something, such
+    has read none, and in older records. `padding` is the share of padding among the positions that were computed, None
+    in older records. `places` says in how many of the places of its method it trains something, such
     as `18 of 20`.
     """
 
@@ -150,10 +158,36 @@ class TrainRecord(Record):
     dev_history: list[dict[str, float]]
     starts: int
     train_seconds: float
+    processor_seconds: float | None = None
     tokens_per_second: float
+    padding: float | None = None
     peak_memory_mb: float
     stored_bytes: int
     made: dict[str, str] | None = None
+
+
+class CalibrationRecord(Record):
+    """Some updates and a decoded batch, measured on this machine: `results/calibration/<model>/<method>.json`.
+
+    The updates took `update_seconds` together, and so many seconds of a processor. An epoch has `pairs` sentence pairs.
+    Both texts have the counts of
+    `mtpeft.data.token_counts` by side: `trained_text` of all updates, `decoded_text` with the hypotheses as targets.
+    """
+
+    labels: dict[str, str]
+    params: dict[str, Any]
+    execution: dict[str, Any]
+    versions: dict[str, str]
+    inputs: dict[str, str]
+    updates: int
+    update_seconds: float
+    update_processor_seconds: float
+    pairs: int
+    trained_text: dict[str, dict[str, int]]
+    decoded_text: dict[str, dict[str, int]]
+    decode_seconds: float
+    decode_processor_seconds: float
+    peak_memory_mb: float
 
 
 class DecodeRecord(Record):
@@ -167,6 +201,7 @@ class DecodeRecord(Record):
     execution: dict[str, Any]
     test_sets: dict[str, dict[str, Any]]
     decode_seconds: float
+    processor_seconds: float | None = None
     sentences_per_second: float
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from mtpeft.cells import Cell
 from mtpeft.cluster.preemption import interruptible
 from mtpeft.core.checksums import require_base, require_whole
-from mtpeft.core.options import DecodingOptions
+from mtpeft.core.options import DecodingOptions, InferenceOptions
 from mtpeft.core.provenance import describe
 from mtpeft.core.warnings import warn
 from mtpeft.data.token_arrays import read_arrays
@@ -19,6 +19,7 @@ from mtpeft.decoding.search import count_at_limit, translate, with_room_beside_p
 from mtpeft.methods import bring_in_for
 from mtpeft.methods.open_tuned import open_tuned
 from mtpeft.methods.task_ids import set_task_ids, task_id_of
+from mtpeft.models.computation import warn_of_slow_precision
 from mtpeft.models.load import prepare_torch
 from mtpeft.models.precision import precision_of
 from mtpeft.models.tokenizer import detokenise, open_tokenizer, special_tokens_of
@@ -28,7 +29,7 @@ def decode(params: Mapping[str, Any], cell: Cell, *, trained: Path, tests: Mappi
     """Write the hypotheses of each test set into `hypotheses/`, one a line, and the record.
 
     Args:
-        params: `search`, `languages`, `threads`, and the precision of the base model.
+        params: `search`, `inference`, `languages`, `threads`, and the precision of the base model.
         cell: whose model it is.
         trained: the cell's `train.json`, with `tuned/` beside it.
         tests: token arrays of each test set, by its name.
@@ -44,13 +45,18 @@ def decode(params: Mapping[str, Any], cell: Cell, *, trained: Path, tests: Mappi
     base = Path(require_base(train)["folder"])
     tokenizer = open_tokenizer(base, params["languages"], vocabulary=cell.model)
     precision = precision_of(params, cell.model)
-    model = open_tuned(base, trained.parent / "tuned", precision).to(device).eval()
+    model = open_tuned(base, trained.parent / "tuned", precision)
+    if InferenceOptions.of(params).merged:
+        model = model.merge_and_unload()
+    model = model.to(device).eval()
     set_task_ids(model, task_id_of(train["params"], record.parent.name))
     special_tokens, options = (
         special_tokens_of(tokenizer, model.config),
         DecodingOptions.model_validate(params["search"]),
     )
+    used = time.process_time()
     started, done, described = time.monotonic(), 0, {}
+    warn_of_slow_precision("decoding.precision", options.precision, device)
     with interruptible("decoding") as poll:
         for name, arrays in tests.items():
             source, counts = read_arrays(arrays).source, read_counts(arrays)
@@ -68,5 +74,6 @@ def decode(params: Mapping[str, Any], cell: Cell, *, trained: Path, tests: Mappi
         sentences=done,
         execution=describe(str(device), params["threads"]),
         packages=precision.packages,
+        processor_seconds=time.process_time() - used,
     )
     write_decode_record(params, cell, outcome, trained=trained, record=record)

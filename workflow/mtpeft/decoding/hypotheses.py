@@ -22,6 +22,7 @@ class DecodingOutcome:
         execution: how the step ran.
         status: `ok` or `diverged`.
         packages: packages that the result depends on besides those that all results do.
+        processor_seconds: time of a processor that the process has used; None where nobody has looked.
     """
 
     test_sets: Mapping[str, dict[str, Any]]
@@ -30,6 +31,7 @@ class DecodingOutcome:
     execution: Mapping[str, Any]
     status: str = "ok"
     packages: tuple[str, ...] = ()
+    processor_seconds: float | None = None
 
 
 def write_hypotheses(folder: Path, name: str, lines: list[str], **counted: Any) -> dict[str, Any]:
@@ -52,6 +54,7 @@ def write_decode_record(
         execution=dict(outcome.execution),
         test_sets=dict(outcome.test_sets),
         decode_seconds=round(outcome.seconds, 3),
+        processor_seconds=None if outcome.processor_seconds is None else round(outcome.processor_seconds, 3),
         sentences_per_second=round(outcome.sentences / outcome.seconds, 1) if outcome.seconds else 0.0,
     )
     write_record(record, content.model_dump())

@@ -24,7 +24,7 @@ class ForbidTokens:
     sequences: tuple[tuple[torch.Tensor, int], ...]
 
     def __call__(self, tokens: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """Set the scores of forbidden next tokens to minus infinity.
+        """Set the scores of forbidden next tokens to minus infinity, in place, and return them.
 
         Args:
             tokens: what each row has so far, shape (rows, length).
@@ -33,9 +33,9 @@ class ForbidTokens:
         # Beam search is forced to begin with the language token, which may be forbidden as a word.
         if tokens.shape[1] < self.begin:
             return scores
-        scores = scores.index_fill(1, self.tokens, -torch.inf)
+        scores.index_fill_(1, self.tokens, -torch.inf)
         if tokens.shape[1] == self.begin:
-            scores = scores.index_fill(1, self.first, -torch.inf)
+            scores.index_fill_(1, self.first, -torch.inf)
         for before, last in self.sequences:
             if len(before) <= tokens.shape[1]:
                 follows = (tokens[:, -len(before) :] == before).all(dim=1)
@@ -52,22 +52,3 @@ def forbid_tokens(special_tokens: SpecialTokens, device: torch.device) -> Forbid
         first=torch.tensor(forbidden.first, dtype=torch.long, device=device),
         sequences=tuple((torch.tensor(words[:-1], device=device), words[-1]) for words in forbidden.sequences),
     )
-
-
-@dataclass(frozen=True)
-class EndAtLimit:
-    """End every hypothesis at its own length limit.
-
-    `generate` has one limit per batch. With it alone, what a beam finds would depend on the other rows.
-    """
-
-    limits: torch.Tensor
-    special_tokens: SpecialTokens
-
-    def __call__(self, tokens: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """Leave only the end token to rows, shape (sentences x beams, length), that have reached their limits."""
-        limits = self.limits.repeat_interleave(len(tokens) // len(self.limits))
-        full = limits + len(self.special_tokens.begin) <= tokens.shape[1]
-        only_end = torch.full_like(scores, -torch.inf)
-        only_end[:, self.special_tokens.end] = 0
-        return torch.where(full[:, None], only_end, scores)

@@ -1,12 +1,10 @@
 """Translate token sequences with greedy or beam search, sorted by length, in the order given.
 
-A batch holds sentences of similar length, so there is little padding. Greedy search is our own, beam search is that of
-transformers' `generate`. Both follow the configuration's `decoding` and what the model forbids. Nothing else that a
-checkpoint says about generation counts.
+A batch holds sentences of similar length, so there is little padding. Both searches follow the configuration's
+`decoding` and what the model forbids. Nothing else that a checkpoint says about generation counts.
 """
 
-import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -17,9 +15,10 @@ from torch import nn
 from mtpeft.core.machine_failures import is_out_of_memory
 from mtpeft.core.options import DecodingOptions
 from mtpeft.data.token_arrays import cut, padded
-from mtpeft.decoding.greedy import before_end, greedy_search
-from mtpeft.decoding.logits_processors import EndAtLimit, forbid_tokens
+from mtpeft.decoding.beam import beam_search
+from mtpeft.decoding.greedy import greedy_search
 from mtpeft.methods.sequence_prefix_adapter import target_prefix_length
+from mtpeft.models.computation import inference_in
 from mtpeft.models.special_tokens import SpecialTokens
 
 EXTRA_TOKENS = 10
@@ -87,9 +86,10 @@ def translate(
     most = (batch_tokens or BATCH_TOKENS[model.device.type]) // options.beam_size
     for rows in cut(np.arange(len(sources)), lengths, most):
         poll()
-        found = _search_in_memory(
-            model, [sources[row] for row in rows], limits[rows], options, special_tokens=special_tokens
-        )
+        with inference_in(options.precision, model.device):
+            found = _search_in_memory(
+                model, [sources[row] for row in rows], limits[rows], options, special_tokens=special_tokens
+            )
         for row, tokens in zip(rows, found, strict=True):
             hypotheses[row] = tokens
     return hypotheses
@@ -133,47 +133,4 @@ def _search(
     input_ids = padded(sources, special_tokens.pad).to(model.device)
     if options.beam_size == 1:
         return greedy_search(model, input_ids, torch.from_numpy(limits), special_tokens=special_tokens)
-    return _beam_search(model, input_ids, torch.from_numpy(limits), options, special_tokens=special_tokens)
-
-
-def _beam_search(
-    model: nn.Module,
-    input_ids: torch.Tensor,
-    limits: torch.Tensor,
-    options: DecodingOptions,
-    *,
-    special_tokens: SpecialTokens,
-) -> list[list[int]]:
-    """Return the hypotheses of a batch in the form of `greedy_search`."""
-    with _without_generation_config(model):
-        output = model.generate(
-            input_ids=input_ids,
-            attention_mask=(input_ids != special_tokens.pad).long(),
-            num_beams=options.beam_size,
-            do_sample=False,
-            length_penalty=options.length_penalty,
-            early_stopping=False,
-            pad_token_id=special_tokens.pad,
-            eos_token_id=special_tokens.end,
-            decoder_start_token_id=special_tokens.begin[0],
-            forced_bos_token_id=special_tokens.begin[1] if special_tokens.begin[1:] else None,
-            max_new_tokens=int(limits.max()) + len(special_tokens.begin),
-            logits_processor=[
-                forbid_tokens(special_tokens, model.device),
-                EndAtLimit(limits.to(model.device), special_tokens),
-            ],
-        )
-    return [before_end(tokens[len(special_tokens.begin) :], special_tokens.end) for tokens in output.tolist()]
-
-
-@contextlib.contextmanager
-def _without_generation_config(model: nn.Module) -> Iterator[None]:
-    """Remove the generation config of a model temporarily; `generate` would take missing options from it."""
-    from transformers import GenerationConfig, GenerationMixin
-
-    inner = next(module for module in model.modules() if isinstance(module, GenerationMixin))
-    own, inner.generation_config = inner.generation_config, GenerationConfig()
-    try:
-        yield
-    finally:
-        inner.generation_config = own
+    return beam_search(model, input_ids, torch.from_numpy(limits), options, special_tokens=special_tokens)

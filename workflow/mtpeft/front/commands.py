@@ -4,6 +4,8 @@ Each command is declared once, in `COMMANDS`; what it needs is imported when it 
 """
 
 import argparse
+import contextlib
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,6 +78,35 @@ def _add_jobs_options(parser: argparse.ArgumentParser) -> None:
     action.add_argument("--forget", action="store_true", help="none is left, and there is no SLURM to ask")
 
 
+def _add_plan_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--cores", type=_cores, default=2, metavar="N", help="jobs that run at once (default: 2)")
+    parser.add_argument("--max-hours", type=_hours, metavar="HOURS", help="say what so many hours would leave out")
+    parser.add_argument("--calibrate", action="store_true", help="time a few updates of what was never run before")
+
+
+def _hours(text: str) -> float:
+    """Read a number of hours.
+
+    Raises:
+        argparse.ArgumentTypeError: it is no number above 0.
+    """
+    with contextlib.suppress(ValueError):
+        if 0 < (hours := float(text)) < math.inf:
+            return hours
+    raise argparse.ArgumentTypeError(f"'{text}' is no number above 0; write one such as 8")
+
+
+def _cores(text: str) -> int:
+    """Read a number of cores.
+
+    Raises:
+        argparse.ArgumentTypeError: it is no whole number above 0.
+    """
+    if text.isdecimal() and int(text):
+        return int(text)
+    raise argparse.ArgumentTypeError(f"'{text}' is no number of cores; write one such as 2")
+
+
 def _add_tidy_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--remove", action="store_true", help="remove them; without it they are listed")
 
@@ -119,15 +150,23 @@ def _sweep(given: argparse.Namespace) -> int:
     return sweep(given.target, overlays=given.configfile, options=given.snakemake, profile=given.profile)
 
 
-def _plan(given: argparse.Namespace) -> None:
+def _plan(given: argparse.Namespace) -> int:
     from mtpeft.config.load import load
-    from mtpeft.front.plan import cells_table, jobs_table
+    from mtpeft.front.plan import cells_table, jobs_table, prices_text
     from mtpeft.front.study_records import changes
 
     configuration = load(given.configfile)
+    if given.calibrate:
+        from mtpeft.front.prices.calibrations import calibrate
+
+        if code := calibrate(configuration, given.configfile, cores=given.cores):
+            return code
+        configuration = load(given.configfile)  # models may be known by now that were not here before
     for line in changes(configuration):
         print(f"{line}\n")
-    print(cells_table(configuration), jobs_table(configuration, given.configfile), sep="\n\n")
+    print(cells_table(configuration), jobs_table(configuration, given.configfile), sep="\n\n", end="\n\n")
+    print(prices_text(configuration, cores=given.cores, max_hours=given.max_hours))
+    return 0
 
 
 def _status(given: argparse.Namespace) -> None:
@@ -257,7 +296,7 @@ COMMANDS = (
     Command(
         "sweep", _sweep, "run the studies and draw the figures, going on where the last run stopped", _add_sweep_options
     ),
-    Command("plan", _plan, "count the cells and jobs of each study, and how many are done"),
+    Command("plan", _plan, "count the cells and jobs of each study, and price what is left of them", _add_plan_options),
     Command("status", _status, "count done, running, failed and missing cells of each study and method"),
     Command("preview", _preview, "figures and findings from what is finished now, into results/<study file>/preview/"),
     Command(

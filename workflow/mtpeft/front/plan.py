@@ -1,4 +1,4 @@
-"""The plan of a sweep: cells of each study, and Snakemake's own count of jobs."""
+"""The plan of a sweep: cells of each study, Snakemake's own count of jobs, and what is left to pay."""
 
 import os
 import subprocess
@@ -9,6 +9,11 @@ from mtpeft.cells import Cell, OnPair
 from mtpeft.config.schema import Configuration
 from mtpeft.core.errors import UserError, require_room
 from mtpeft.core.text_tables import aligned
+from mtpeft.front.prices.costs import Costs
+from mtpeft.front.prices.jobs import jobs_left
+from mtpeft.front.prices.limit import limit_lines, limited
+from mtpeft.front.prices.measured import measured_here
+from mtpeft.front.prices.table import Prices, notes, prices_table
 from mtpeft.front.snakemake import recorded_events, snakemake_command
 from mtpeft.front.status import finished_of
 from mtpeft.steps.cells_of_studies import placed_others, placed_study_cells, placed_study_others
@@ -65,3 +70,14 @@ def planned_jobs(target: str, overlays: Sequence[Path]) -> dict[str, int]:
             said = (done.stdout + done.stderr).strip().splitlines()
             raise UserError(f"Snakemake can't plan '{target}': {said[-1]}")
         return {rule: count for rule, count in events.job_counts().items() if rule != target}
+
+
+def prices_text(configuration: Configuration, *, cores: int, max_hours: float | None = None) -> str:
+    """Prices of what is left of each study, and what a limit of hours leaves out."""
+    jobs, costs = jobs_left(configuration), Costs(measured_here(configuration))
+    prices = Prices(configuration, jobs, costs, cores)
+    lines = [prices_table(prices), *notes(prices)]
+    if max_hours is not None:
+        found = limited(jobs, costs, hours=max_hours, cores=cores)
+        lines += ["", *limit_lines(found, hours=max_hours, cores=cores)]
+    return "\n".join(lines)

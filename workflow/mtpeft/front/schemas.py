@@ -9,6 +9,7 @@ from mtpeft.analysis.findings.records import FindingsRecord
 from mtpeft.config.schema import configuration_type
 from mtpeft.core.files import write_text
 from mtpeft.core.records import (
+    CalibrationRecord,
     DataRecord,
     DecodeRecord,
     MetricRecord,
@@ -29,6 +30,7 @@ TYPES: dict[str, type[BaseModel]] = {
     "start": StartRecord,
     "rate": RateRecord,
     "train": TrainRecord,
+    "calibration": CalibrationRecord,
     "decode": DecodeRecord,
     "score": ScoreRecord,
     "representations": RepresentationRecord,

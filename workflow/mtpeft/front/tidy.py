@@ -20,6 +20,7 @@ WITH_DIGEST = (
     "data/tokens/*/*",
     "results/models/*",
     "results/rates/*/*/*/*",
+    "results/calibration/*/*",
     "results/cells/*/*/*/*/*/*",
 )
 """Patterns of folders and files whose names end with a digest."""

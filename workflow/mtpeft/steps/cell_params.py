@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from mtpeft.cells import Cell
 from mtpeft.config import pairs as pairs_config
+from mtpeft.config.decoding import search_params
 from mtpeft.core import section
 from mtpeft.steps.step import Params
 
@@ -11,11 +12,17 @@ if TYPE_CHECKING:
     from mtpeft.config.schema import Configuration
 
 
+def evaluation_params(configuration: "Configuration") -> Params:
+    """How the dev set is read during training; nothing where all of it is, with the search for hypotheses."""
+    evaluation = section.plain(configuration.evaluation)
+    return {"evaluation": evaluation} if evaluation else {}
+
+
 def translation_params(configuration: "Configuration", cell: Cell) -> Params:
     """Languages of a cell's pairs, the precision of its base model, and the search with which it translates."""
     entry = configuration.models.get(cell.model)
     model = {"threads": entry.threads, **entry.reduced_precision} if entry else {}
-    search = {"search": section.plain(configuration.decoding)} if model else {}
+    search = {"search": search_params(configuration)} if model else {}
     members = {
         pair: dict(zip(("source", "target"), pairs_config.pair_languages(configuration, pair), strict=True))
         for pair in cell.members

@@ -30,6 +30,7 @@ HELP = {
     "cells_per_gpu": "steps that share a GPU",
     "micro_batch_tokens": "padded tokens of a part of an update; 0: all",
     "sharded": "1: train whole models in shards (FSDP)",
+    "gradient_checkpointing": "1: compute activations again for the gradient",
 }
 
 

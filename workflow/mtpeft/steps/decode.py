@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from mtpeft.cells import ANY, DIMENSIONS, Cell
 from mtpeft.config import corpora
+from mtpeft.config.decoding import inference_params
 from mtpeft.steps.base_models import tokens_folder, train_text
 from mtpeft.steps.cell_params import translation_params
 from mtpeft.steps.choose_subset import subset_file
@@ -14,6 +15,12 @@ from mtpeft.steps.step import Inputs, Params, Step, by_stem
 
 if TYPE_CHECKING:
     from mtpeft.config.schema import Configuration
+
+
+def params(configuration: "Configuration", cell: Cell) -> Params:
+    """Params of the decoding of a cell; `inference` is left out where it says nothing of this cell."""
+    inference = inference_params(configuration, cell)
+    return translation_params(configuration, cell) | ({"inference": inference} if inference else {})
 
 
 def inputs(configuration: "Configuration", cell: Cell) -> Inputs:
@@ -60,4 +67,4 @@ def run(
             decode(params, cell, trained=trained, tests=by_stem(tests), record=record)
 
 
-STEP = Step("decode", 2, DIMENSIONS, translation_params, run, inputs, starts_slowly=True)
+STEP = Step("decode", 2, DIMENSIONS, params, run, inputs, starts_slowly=True)

@@ -17,6 +17,7 @@ class Devices:
         cells_per_gpu: steps that share a GPU.
         micro_batch_tokens: most padded tokens of a part of an update; 0 for whole batches.
         sharded: 1 to train whole models in shards (FSDP).
+        gradient_checkpointing: 1 to compute activations again for the gradient, which saves memory.
         command: the words of the command line, by which several processes are launched.
     """
 
@@ -24,12 +25,17 @@ class Devices:
     cells_per_gpu: int = 1
     micro_batch_tokens: int = 0
     sharded: int = 0
+    gradient_checkpointing: int = 0
     command: Sequence[str] = ()
 
     @property
     def execution(self) -> Execution:
         """The options of running a training on them."""
-        return Execution(self.micro_batch_tokens or None, sharded=bool(self.sharded))
+        return Execution(
+            self.micro_batch_tokens or None,
+            sharded=bool(self.sharded),
+            gradient_checkpointing=bool(self.gradient_checkpointing),
+        )
 
     @contextmanager
     def one_gpu(self) -> Iterator[None]:

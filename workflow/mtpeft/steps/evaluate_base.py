@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from mtpeft.cells import ANY, Cell, digest_of, name_of
 from mtpeft.steps.base_models import base_file, model_home, tokens_folder
-from mtpeft.steps.cell_params import translation_params
+from mtpeft.steps.cell_params import evaluation_params, translation_params
 from mtpeft.steps.clean_pair import CACHED
 from mtpeft.steps.decontaminate_pair import pair_digest, pair_folder
 from mtpeft.steps.devices import Devices
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def params(configuration: "Configuration", model: str, pair: str) -> Params:
     """Params of the dev score of a base model."""
-    return translation_params(configuration, Cell(model, pair, *[ANY] * 4))
+    return translation_params(configuration, Cell(model, pair, *[ANY] * 4)) | evaluation_params(configuration)
 
 
 def inputs(configuration: "Configuration", model: str, pair: str) -> Inputs:

@@ -32,6 +32,7 @@ from mtpeft.steps.base_models import (
     vocabulary_folder,
     vocabulary_name,
 )
+from mtpeft.steps.calibrate import calibrations
 from mtpeft.steps.cells_of_studies import placed_cells
 from mtpeft.steps.choose_subset import size_name
 from mtpeft.steps.decontaminate_pair import pair_folder, pair_name
@@ -136,7 +137,7 @@ def _label(configuration: "Configuration", wildcard: str, value: str) -> str:
             bare = set(members_of(value)) <= configuration.pairs.keys()
         case "metric":
             bare = value in metrics_config.METRICS
-        case "model" | "size" | "budget" | "corpus":
+        case "model" | "size" | "method" | "budget" | "corpus":
             name = {"corpus": "corpora"}.get(wildcard, f"{wildcard}s")
             bare = value in getattr(configuration, name)
         case _:
@@ -198,5 +199,6 @@ def in_use(configuration: "Configuration") -> set[str]:
         *vocabularies,
         *homes,
         *searches(configuration),
+        *calibrations(configuration),
         *cells,
     }

@@ -13,7 +13,7 @@ from mtpeft.config import methods, pairs, rate_search, sizes, studies
 from mtpeft.core import section
 from mtpeft.core.errors import UserError
 from mtpeft.steps.base_models import base_file, model_name, tokens_folder
-from mtpeft.steps.cell_params import translation_params
+from mtpeft.steps.cell_params import evaluation_params, translation_params
 from mtpeft.steps.choose_subset import subset_file
 from mtpeft.steps.clean_pair import CACHED
 from mtpeft.steps.decontaminate_pair import pair_digest, pair_folder
@@ -61,6 +61,7 @@ def training_params(configuration: "Configuration", cell: Cell) -> Params:
     made = {VERSION: TRAIN_VERSION, "method": options} | translation_params(configuration, cell)
     if method.trains == "none":
         return made
+    made |= evaluation_params(configuration)
     size = configuration.sizes[cell.size]
     optimisation = section.plain(configuration.training) | {"updates": size.updates}
     if size.draws != sizes.BY_SEED:

@@ -1,6 +1,7 @@
 """The batches of a training: which sentence pairs an update sees follows from the seed and the number of the update."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -140,6 +141,40 @@ def cell_batches(
         return inputs | _task_inputs([member for member, _ in chosen], inputs, texts) if multilingual else inputs
 
     return batch
+
+
+@dataclass
+class PreparedAhead:
+    """The batches of a training, each made by a thread while the update before it is computed.
+
+    A GPU waits for the processor that makes its batches; on the processor itself nothing would be gained.
+
+    Args:
+        batch: gives the batch of an update.
+    """
+
+    batch: Callable[[int], Batch]
+    _maker: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1), init=False)
+    _number: int | None = field(default=None, init=False)
+    _next: Future[Batch] | None = field(default=None, init=False)
+
+    def __call__(self, update: int) -> Batch:
+        """Return the batch of an update, and begin with that of the next."""
+        if self._next is None or self._number != update:
+            self._next = self._maker.submit(self.batch, update)
+        found = self._next.result()
+        self._number, self._next = update + 1, self._maker.submit(self.batch, update + 1)
+        return found
+
+
+def ready_for(device: torch.device, batch: Callable[[int], Batch]) -> Callable[[int], Batch]:
+    """Return the function that gives the batches of a training on a device.
+
+    For a GPU they are made ahead, in pinned memory, from which they are copied while it computes.
+    """
+    if device.type != "cuda":
+        return batch
+    return PreparedAhead(lambda update: {name: tensor.pin_memory() for name, tensor in batch(update).items()})
 
 
 def _task_inputs(members: Sequence[int], inputs: Batch, texts: Sequence[TrainingText]) -> dict[str, torch.Tensor]:

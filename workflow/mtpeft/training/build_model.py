@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 from torch import nn
+from transformers import PreTrainedModel
 
 from mtpeft.core.errors import UserError
 from mtpeft.core.provenance import Execution
@@ -86,7 +87,7 @@ def build_stages(
         counted: what is to be trained, which the model of the last stage must match.
         precision: of the base model's weights.
         device: where the model is trained.
-        execution: whether a model that is trained as a whole is sharded.
+        execution: whether a model that is trained as a whole is sharded, and whether activations are computed again.
     """
     method = METHODS[params.method.method]
     base = _open_base(folder, params, precision)
@@ -98,9 +99,21 @@ def build_stages(
         if number == stages - 1:
             require_counted(counted, params.method, model)
         model = model.to(device)
+        if execution.gradient_checkpointing:
+            checkpoint_activations(model)
         if execution.sharded and method.trains_base and stages == 1:
             shard(model)
         yield model
+
+
+def checkpoint_activations(model: nn.Module) -> None:
+    """Have each layer keep its inputs alone for the gradient, and compute its activations again.
+
+    The variant is the one that needs no gradient of a layer's inputs, so that it works where embeddings are frozen.
+    This is gradient checkpointing (Chen et al. 2016, arXiv 1604.06174).
+    """
+    outermost = next(module for module in model.modules() if isinstance(module, PreTrainedModel))
+    outermost.activation_checkpointing_enable({"use_reentrant": False})
 
 
 def _open_base(folder: Path, params: CellParams, precision: BasePrecision) -> nn.Module:

@@ -14,18 +14,24 @@ from torch import nn
 from torch.nn import functional
 
 from mtpeft.data.token_arrays import IGNORED
+from mtpeft.models.computation import autocast
 from mtpeft.training.objective import (
+    TARGET_POSITIONS,
     TOKENS,
     Denominators,
+    LossOptions,
     ModelInputs,
     Objective,
     likelihood,
     only_logits_of,
+    target_positions,
     target_tokens,
 )
 
 WRONG, WRONG_READ = "wrong_labels", "wrong_decoder_input_ids"
 """Keys of a batch: the wrong target of each row, all `IGNORED` where it has none, and what the decoder reads for it."""
+NOT_OF_THE_MODEL = ("labels", TARGET_POSITIONS, WRONG, WRONG_READ)
+"""Inputs that the loss alone reads."""
 DIFFERENT, ROWS = "different_tokens", "rows_with_wrong_targets"
 
 
@@ -56,19 +62,21 @@ def _sizes(inputs: ModelInputs) -> Denominators:
 
 
 def _backward(
-    model: nn.Module, inputs: ModelInputs, label_smoothing: float, whole: Denominators, *, losses: Collection[str]
+    model: nn.Module, inputs: ModelInputs, options: LossOptions, whole: Denominators, *, losses: Collection[str]
 ) -> torch.Tensor:
     """Add the gradient of the sum of the losses, each with weight one as in the paper; the encoder runs once."""
-    given = {name: tensor for name, tensor in inputs.items() if name not in ("labels", WRONG, WRONG_READ)}
+    given = {name: tensor for name, tensor in inputs.items() if name not in NOT_OF_THE_MODEL}
     right, wrong = inputs["labels"], inputs[WRONG]
     share = {name: size / max(1, whole[name]) for name, size in _sizes(inputs).items()}
-    with only_logits_of(model, right != IGNORED):
+    precision = autocast(options.precision, model.device)
+    with only_logits_of(model, inputs[TARGET_POSITIONS]), precision:
         output = model(**given, use_cache=False)
     logits = output.logits.float()
-    loss = share[TOKENS] * functional.cross_entropy(logits, right[right != IGNORED], label_smoothing=label_smoothing)
+    labels = right[right != IGNORED]
+    loss = share[TOKENS] * functional.cross_entropy(logits, labels, label_smoothing=options.label_smoothing)
     if share[ROWS]:
         # Rows without a wrong target are read with the others, since some modules hold the task id of each row.
-        with only_logits_of(model, wrong != IGNORED):
+        with only_logits_of(model, target_positions(wrong)), precision:
             wrong_logits = model(
                 encoder_outputs=(output.encoder_last_hidden_state,),
                 attention_mask=given["attention_mask"],

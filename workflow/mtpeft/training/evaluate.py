@@ -4,21 +4,24 @@ Most methods change nothing at their start. Their cells take the base model's de
 decode the dev set once more.
 """
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+import torch
 from torch import nn
 
 from mtpeft.cells import label_of
 from mtpeft.cluster.preemption import interruptible
 from mtpeft.core.checksums import require_whole
 from mtpeft.core.files import sha256_of, write_record
-from mtpeft.core.options import DecodingOptions
+from mtpeft.core.options import DecodingOptions, EvaluationOptions
 from mtpeft.core.records import StartRecord
 from mtpeft.data.token_arrays import read_arrays
-from mtpeft.data.tsv import read_pairs
+from mtpeft.data.tsv import SentencePair, read_pairs
 from mtpeft.decoding.first_translations import at_work, first_translations_lines
 from mtpeft.decoding.search import translate
 from mtpeft.methods.task_ids import set_task_ids
@@ -34,12 +37,43 @@ Evaluate = Callable[[Poll], float]
 """Computes a dev score."""
 
 
+@dataclass(frozen=True)
+class DevSet:
+    """The sentences of a dev set that are translated at each evaluation.
+
+    Attributes:
+        sources: their tokens.
+        pairs: their text.
+    """
+
+    sources: Sequence[torch.Tensor]
+    pairs: Sequence[SentencePair]
+
+    @property
+    def references(self) -> list[str]:
+        """Their translations by people."""
+        return [pair.target for pair in self.pairs]
+
+
+def read_dev_set(arrays: Path, text: Path, sentences: int | None = None) -> DevSet:
+    """Read a dev set, or a part of it: a smaller part is contained in a larger one.
+
+    Args:
+        arrays: token arrays of the dev set.
+        text: text of the dev set.
+        sentences: how many sentences; None for all.
+    """
+    dev, pairs = read_arrays(arrays).source, list(read_pairs(text))
+    order = sorted(range(len(pairs)), key=lambda row: (hashlib.sha256(pairs[row].source.encode()).digest(), row))
+    rows = sorted(order[:sentences])
+    return DevSet([dev[row] for row in rows], [pairs[row] for row in rows])
+
+
 def dev_chrf(
     model: nn.Module,
     options: DecodingOptions,
     *,
-    arrays: Path,
-    text: Path,
+    dev: DevSet,
     tokenizer: PairTokenizer,
     special_tokens: SpecialTokens,
 ) -> Evaluate:
@@ -48,14 +82,13 @@ def dev_chrf(
     Args:
         model: sequence-to-sequence model.
         options: how hypotheses are searched.
-        arrays: token arrays of the dev set.
-        text: text of the dev set.
+        dev: the dev set.
         tokenizer: tokenizer of the model, set to the language pair.
         special_tokens: special tokens of the model.
     """
-    references = [pair.target for pair in read_pairs(text)]
+    references = dev.references
     return lambda poll: corpus_chrf(
-        dev_hypotheses(model, options, arrays=arrays, tokenizer=tokenizer, special_tokens=special_tokens, poll=poll),
+        dev_hypotheses(model, options, dev=dev, tokenizer=tokenizer, special_tokens=special_tokens, poll=poll),
         references,
     )
 
@@ -64,15 +97,18 @@ def dev_hypotheses(
     model: nn.Module,
     options: DecodingOptions,
     *,
-    arrays: Path,
+    dev: DevSet,
     tokenizer: PairTokenizer,
     special_tokens: SpecialTokens,
     poll: Poll,
 ) -> list[str]:
     """Translate a dev set with a model in evaluation mode."""
-    dev = read_arrays(arrays).source
-    sources = [dev[row] for row in range(len(dev))]
-    return detokenise(tokenizer, translate(model, sources, options, special_tokens=special_tokens, poll=poll))
+    return detokenise(tokenizer, translate(model, dev.sources, options, special_tokens=special_tokens, poll=poll))
+
+
+def dev_search(search: DecodingOptions, evaluation: EvaluationOptions) -> DecodingOptions:
+    """Return how hypotheses of the dev set are searched: as those of the test set, perhaps with another beam size."""
+    return search.model_copy(update={"beam_size": evaluation.beam_size}) if evaluation.beam_size else search
 
 
 def mean_over_pairs(model: nn.Module, evaluations: Sequence[Evaluate]) -> Evaluate:
@@ -92,7 +128,7 @@ def evaluate_base(params: Mapping[str, Any], *, base: Path, dev: Path, dev_text:
     """Write the dev score of an untouched base model, with some of its translations; prints them too.
 
     Args:
-        params: `search`, `languages`, `threads`, and the precision of the base model.
+        params: `search`, `evaluation`, `languages`, `threads`, and the precision of the base model.
         base: the model's `base.json`.
         dev: token arrays of the dev set.
         dev_text: text of the dev set.
@@ -108,19 +144,19 @@ def evaluate_base(params: Mapping[str, Any], *, base: Path, dev: Path, dev_text:
     model = load_base(folder, precision_of(params, described["model"])).to(device).eval()
     tokenizer = open_tokenizer(folder, params["languages"], vocabulary=described["model"])
     special_tokens = special_tokens_of(tokenizer, model.config)
-    options = DecodingOptions.model_validate(params["search"])
+    evaluation = EvaluationOptions.model_validate(params.get("evaluation", {}))
+    options = dev_search(DecodingOptions.model_validate(params["search"]), evaluation)
+    read = read_dev_set(dev, dev_text, evaluation.sentences)
     with interruptible("reading the dev set") as poll:
         hypotheses = dev_hypotheses(
-            model, options, arrays=dev, tokenizer=tokenizer, special_tokens=special_tokens, poll=poll
+            model, options, dev=read, tokenizer=tokenizer, special_tokens=special_tokens, poll=poll
         )
-    pairs = list(read_pairs(dev_text))
-    references = [pair.target for pair in pairs]
-    score = corpus_chrf(hypotheses, references)
+    score = corpus_chrf(hypotheses, read.references)
     seen = at_work(
-        [pair.source for pair in pairs],
+        [pair.source for pair in read.pairs],
         hypotheses,
-        references,
-        source_tokens=_pieces(tokenizer, read_arrays(dev).source[0].tolist()),
+        read.references,
+        source_tokens=_pieces(tokenizer, read.sources[0].tolist()),
         begins_with=_pieces(tokenizer, special_tokens.begin),
         score=score,
     )

@@ -24,18 +24,20 @@ from mtpeft.methods.full import ScratchOptions
 from mtpeft.methods.sequence_prefix_adapter import target_prefix_length
 from mtpeft.methods.staged import StageOptions, stages_of
 from mtpeft.methods.task_ids import task_modules
+from mtpeft.models.computation import warn_of_slow_precision
 from mtpeft.models.families import read_shape
 from mtpeft.models.load import device_here, prepare_torch
 from mtpeft.models.precision import BasePrecision, precision_of, require_quantisation
 from mtpeft.models.special_tokens import SpecialTokens
 from mtpeft.models.tokenizer import open_tokenizer, special_tokens_of
 from mtpeft.training.attempt_log import FINISHED, Entry, attempting, state_folder
-from mtpeft.training.batches import TrainingText, cell_batches
+from mtpeft.training.batches import TrainingText, cell_batches, ready_for
 from mtpeft.training.build_model import ParameterCount, build_stages, count_trained, sizes_at_end
 from mtpeft.training.contrastive import objective
 from mtpeft.training.distributed import is_first, of_the_first, ranks, whole_weights
-from mtpeft.training.evaluate import dev_chrf, mean_over_pairs
+from mtpeft.training.evaluate import dev_chrf, dev_search, mean_over_pairs, read_dev_set
 from mtpeft.training.loop import TrainingPlan, TrainingRun, TrainingTask, train
+from mtpeft.training.objective import LossOptions
 from mtpeft.training.optimizer import decay_rule_of, rate_factor_of
 from mtpeft.training.params import CellParams
 from mtpeft.training.result_cache import keep_or_clear, restore
@@ -157,6 +159,7 @@ def prepare_training(
     config = json.loads((Path(base["folder"]) / "config.json").read_text(encoding="utf-8"))
     parsed = CellParams.of(params)
     hashes = _hashes(base, inputs, parsed.pairs)
+    warn_of_slow_precision("training.precision", parsed.optimisation.precision, device_here())
     return PreparedTraining(
         params=parsed,
         learning_rate=_learning_rate(parsed, rate),
@@ -186,7 +189,7 @@ def run_training(
         folder = state_folder if stages == 1 else state_folder / f"stage{number}"
         folder.mkdir(parents=True, exist_ok=True)
         start = None if number else _start_score(prepared.inputs)
-        task = _task(prepared, model, start=start, first_update=sum(run.step for run in runs))
+        task = training_task(prepared, model, start=start, first_update=sum(run.step for run in runs))
         plan = plan_of(params, prepared.learning_rate, stage=number)
         runs.append(train(task, plan, state_folder=folder, preemption=preemption))
         if runs[-1].status != "ok":
@@ -221,9 +224,12 @@ def joined_stages(runs: Sequence[TrainingRun]) -> TrainingRun:
             step=whole.step + run.step,
             best_step=whole.best_step if kept else whole.step + run.best_step,
             tokens=whole.tokens + run.tokens,
+            positions=whole.positions + run.positions,
+            padding=whole.padding + run.padding,
             seconds=whole.seconds + run.seconds,
             history=[*whole.history, *({**entry, "step": whole.step + entry["step"]} for entry in run.history)],
             starts=max(whole.starts, run.starts),
+            processor_seconds=whole.processor_seconds + run.processor_seconds,
         )
     return whole
 
@@ -259,7 +265,9 @@ def _start_score(inputs: CellInputs) -> float | None:
     return fmean(read_record(record)["dev_score"] for record in records) if records else None
 
 
-def _task(prepared: PreparedTraining, model: nn.Module, *, start: float | None, first_update: int) -> TrainingTask:
+def training_task(
+    prepared: PreparedTraining, model: nn.Module, *, start: float | None, first_update: int
+) -> TrainingTask:
     """Return what a stage trains, on which batches, and how it is evaluated.
 
     Args:
@@ -271,9 +279,14 @@ def _task(prepared: PreparedTraining, model: nn.Module, *, start: float | None, 
     params, optimisation = prepared.params, prepared.params.optimisation
     tokenizers = [open_tokenizer(prepared.folder, own, vocabulary=prepared.folder.name) for own in params.languages]
     specials = [special_tokens_of(tokenizer, model.config) for tokenizer in tokenizers]
+    search = dev_search(params.search, params.evaluation)
     evaluations = [
         dev_chrf(
-            model, params.search, arrays=own.dev, text=own.dev_text, tokenizer=tokenizer, special_tokens=special_tokens
+            model,
+            search,
+            dev=read_dev_set(own.dev, own.dev_text, params.evaluation.sentences),
+            tokenizer=tokenizer,
+            special_tokens=special_tokens,
         )
         for own, tokenizer, special_tokens in zip(prepared.inputs.pairs, tokenizers, specials, strict=True)
     ]
@@ -286,7 +299,7 @@ def _task(prepared: PreparedTraining, model: nn.Module, *, start: float | None, 
     identity = {"params": params.plain, "inputs": prepared.hashes, "learning_rate": prepared.learning_rate}
     return TrainingTask(
         model=model,
-        batch=lambda update: batch(first_update + update),
+        batch=ready_for(prepared.device, lambda update: batch(first_update + update)),
         evaluate=mean_over_pairs(model, evaluations),
         start=start,
         identity=canonical(identity),
@@ -335,14 +348,16 @@ def plan_of(params: CellParams, learning_rate: float | None, *, stage: int) -> T
     """Return the hyperparameters of a stage: stages share the updates and the evaluations."""
     assert learning_rate is not None
     optimisation, method = params.optimisation, params.method
-    longer, patience = (method.longer, method.patience) if isinstance(method, ScratchOptions) else (1, None)
+    longer, patience = (
+        (method.longer, method.patience) if isinstance(method, ScratchOptions) else (1, optimisation.patience)
+    )
     factor = method.rate_factors[stage] if isinstance(method, StageOptions) else 1.0
     stages = len(stages_of(method))
     return TrainingPlan(
         updates=longer * optimisation.updates // stages,
         learning_rate=learning_rate * factor,
         warmup=optimisation.warmup,
-        label_smoothing=optimisation.label_smoothing,
+        loss=LossOptions(optimisation.label_smoothing, optimisation.precision),
         weight_decay=optimisation.weight_decay,
         clip_norm=optimisation.clip_norm,
         evaluations=max(1, longer * optimisation.evaluations // stages),
@@ -403,7 +418,9 @@ def _record(
         dev_history=run.history,
         starts=run.starts,
         train_seconds=round(run.seconds, 2),
+        processor_seconds=round(run.processor_seconds, 2),
         tokens_per_second=round(run.tokens / max(run.seconds, 1e-9), 1),
+        padding=round(run.padding / run.positions, 3) if run.positions else None,
         peak_memory_mb=peak_memory_mb(),
         stored_bytes=sum(file.stat().st_size for file in tuned.rglob("*") if file.is_file()),
         made=checksums_in(tuned, beside=tuned),

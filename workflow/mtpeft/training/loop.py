@@ -5,16 +5,19 @@ rate, the dropout masks. So a checkpoint needs no random numbers, and a resumed 
 """
 
 import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
 from torch import nn
+from torch.distributed.tensor import DTensor
 
 from mtpeft.cluster.preemption import PreemptionHandler, TimeToStopError
 from mtpeft.core.errors import StoppedError
 from mtpeft.core.provenance import PLAIN, Execution
+from mtpeft.data.token_arrays import IGNORED
 from mtpeft.methods.base import UpdateHook
 from mtpeft.training.batches import Batch
 from mtpeft.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
@@ -38,7 +41,7 @@ from mtpeft.training.micro_batches import (
     noted_micro_batch,
     smallest_micro_batch,
 )
-from mtpeft.training.objective import Objective, likelihood
+from mtpeft.training.objective import LossOptions, Objective, likelihood
 from mtpeft.training.optimizer import DecayRule, RateFactor, make_optimizer, set_learning_rate
 from mtpeft.training.progress import ProgressBar
 
@@ -46,6 +49,8 @@ HOOK = "hook/"
 """Prefix of the names of a hook's tensors in a checkpoint."""
 EXPLODED = 3.0
 """Training has diverged when its loss is above so many times that of guessing words uniformly."""
+LOSSES_ON_GPU = 16
+"""Updates whose losses are read together on a GPU, which would stand still while each of them is waited for."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,7 @@ class TrainingPlan:
         updates: number of optimizer steps.
         learning_rate: peak learning rate.
         warmup: share of the updates in which the learning rate rises.
-        label_smoothing: share of the target distribution that goes to all words.
+        loss: options of the loss.
         weight_decay: strength of the decoupled weight decay.
         clip_norm: largest Euclidean norm of a gradient.
         evaluations: how often the dev set is evaluated, the start not counted.
@@ -67,7 +72,7 @@ class TrainingPlan:
     updates: int
     learning_rate: float
     warmup: float
-    label_smoothing: float
+    loss: LossOptions
     weight_decay: float
     clip_norm: float
     evaluations: int
@@ -84,22 +89,28 @@ class TrainingRun:
         best_step: number of updates after which the dev score was best.
         best_score: best dev score.
         tokens: target tokens that have been trained on.
+        positions: positions of both sides that have been computed, padding among them.
+        padding: those of them that hold padding.
         seconds: duration so far.
         status: `ok` or `diverged`.
         history: step and dev score of each evaluation.
         starts: how often a process has begun or gone on with it.
         micro_batch_tokens: largest micro-batch that memory sufficed for; None where whole batches fit.
+        processor_seconds: time of a processor that this process has used so far, of all its threads together.
     """
 
     step: int = 0
     best_step: int = 0
     best_score: float = -math.inf
     tokens: int = 0
+    positions: int = 0
+    padding: int = 0
     seconds: float = 0.0
     status: str = "ok"
     history: list[dict[str, float]] = field(default_factory=list)
     starts: int = 0
     micro_batch_tokens: int | None = None
+    processor_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -148,7 +159,7 @@ def train(task: TrainingTask, plan: TrainingPlan, *, state_folder: Path, preempt
         rate_factor=task.rate_factor,
         decays=task.decays,
     )
-    best = {name: weight.detach().clone() for name, weight in weights.items()}
+    best = {name: _kept(weight) for name, weight in weights.items()}
     with first_before_others():
         checkpoint = read_checkpoint(state_folder, task.identity)
     run = _resume(checkpoint, weights, best, optimizer)
@@ -160,11 +171,21 @@ def train(task: TrainingTask, plan: TrainingPlan, *, state_folder: Path, preempt
     )
     preemption.resumed(run.step)
     evaluated_steps = evaluation_steps(plan.updates, plan.evaluations)
+    read_together = losses_read_together(task.model, task.hook)
     begun = preemption.elapsed() - run.seconds
+    used = time.process_time() - run.processor_seconds
     task.model.train()
+    unread: list[Update] = []
+
+    def read() -> None:
+        before = run.step
+        _count_updates(unread, run, progress, largest_loss=EXPLODED * math.log(_vocabulary_size(task.model)))
+        preemption.updated(run.step - before)
+        unread.clear()
 
     def save() -> None:
         run.seconds = preemption.elapsed() - begun
+        run.processor_seconds = time.process_time() - used
         with preemption.saving():
             tensors = _tensors(weights, best, optimizer) | {HOOK + key: own for key, own in task.hook.memory().items()}
             if is_first():
@@ -177,26 +198,26 @@ def train(task: TrainingTask, plan: TrainingPlan, *, state_folder: Path, preempt
                 if run.step in evaluated_steps and _is_to_be_evaluated(run, plan, task.hook):
                     score = _evaluate(task, run, weights, best, poll=preemption.poll)
                     progress.say(f"update {run.step}: dev score {score:.3f}, best {run.best_score:.3f}")
-                    save()
+                    if preemption.saving_is_quick() or preemption.save_is_due():
+                        save()
                 if run.step == plan.updates or run.status != "ok" or _stops_early(run, plan):
                     break
                 preemption.poll()
-                with note_out_of_memory(state_folder, lambda: _half(task, run)):
-                    loss, tokens = _update(task, plan, optimizer, run)
-                if not loss < EXPLODED * math.log(_vocabulary_size(task.model)):
-                    run.status = "diverged"
-                    continue
-                run.step += 1
-                run.tokens += tokens
-                preemption.updated()
-                progress.update(loss, tokens)
-                if preemption.save_is_due():
+                number = run.step + len(unread)
+                with note_out_of_memory(state_folder, lambda number=number: _half(task, run, number)):
+                    unread.append(_update(task, plan, optimizer, run, number=number))
+                saves = preemption.save_is_due()
+                if saves or len(unread) == read_together or number + 1 in evaluated_steps:
+                    read()
+                if saves and run.status == "ok":
                     save()
         except TimeToStopError as stop:
+            read()
             save()
             message = f"stopped at update {run.step} of {plan.updates}: {stop}; the state is saved"
             raise StoppedError(message, why=stop.reason.kind) from None
     run.seconds = preemption.elapsed() - begun
+    run.processor_seconds = time.process_time() - used
     _restore(weights, best)
     return run
 
@@ -206,29 +227,78 @@ def evaluation_steps(updates: int, evaluations: int) -> set[int]:
     return {round(updates * index / evaluations) for index in range(evaluations + 1)}
 
 
-def _update(
-    task: TrainingTask, plan: TrainingPlan, optimizer: torch.optim.Optimizer, run: TrainingRun
-) -> tuple[float, int]:
-    """Make one update; returns the loss per token and the number of target tokens.
+@dataclass(frozen=True)
+class Update:
+    """An update that was made.
 
-    Weights stay as they are where the loss or the norm of the gradient is no finite number. The model is in training
-    mode already: setting it takes some 5 % of an update where a method wraps many modules.
+    Attributes:
+        loss: per target token, on the model's device; NaN where the norm of the gradient is no finite number.
+        tokens: target tokens of its batch.
+        positions: positions of both sides of its batch.
+        padding: those of them that hold padding.
     """
-    set_learning_rate(optimizer, run.step, peak=plan.learning_rate, updates=plan.updates, warmup=plan.warmup)
+
+    loss: torch.Tensor
+    tokens: int
+    positions: int
+    padding: int
+
+
+def losses_read_together(model: nn.Module, hook: UpdateHook) -> int:
+    """Return how many updates are made before their losses are read.
+
+    A hook changes weights by what an update has left, so it must not see one that has diverged.
+    """
+    return LOSSES_ON_GPU if model.device.type == "cuda" and type(hook) is UpdateHook else 1
+
+
+def _count_updates(updates: Sequence[Update], run: TrainingRun, progress: ProgressBar, *, largest_loss: float) -> None:
+    """Read the losses of updates and count them, up to the first that has diverged."""
+    losses = torch.stack([update.loss for update in updates]).tolist() if updates else []
+    for loss, update in zip(losses, updates, strict=True):
+        if not loss < largest_loss:
+            run.status = "diverged"
+            return
+        run.step += 1
+        run.tokens += update.tokens
+        run.positions += update.positions
+        run.padding += update.padding
+        progress.update(loss, update.tokens)
+
+
+def _update(
+    task: TrainingTask, plan: TrainingPlan, optimizer: torch.optim.Optimizer, run: TrainingRun, *, number: int
+) -> Update:
+    """Make the update of a number.
+
+    Where losses are read one by one, weights stay as they are if the loss or the norm of the gradient is no finite
+    number. The model is in training mode already: setting it takes some 5 % of an update where a method wraps many
+    modules.
+    """
+    set_learning_rate(optimizer, number, peak=plan.learning_rate, updates=plan.updates, warmup=plan.warmup)
     trained = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    batch = task.batch(number)
     gradient = accumulate_gradients(
-        TrainedModel(task.model, trained, task.objective, plan.label_smoothing, task.task_modules),
-        task.batch(run.step),
-        seed=(plan.seed << 32) + run.step,
+        TrainedModel(task.model, trained, task.objective, plan.loss, task.task_modules),
+        batch,
+        seed=(plan.seed << 32) + number,
         micro_batch_tokens=run.micro_batch_tokens,
     )
     run.micro_batch_tokens = gradient.micro_batch_tokens
     task.hook.before()
     norm = whole(nn.utils.clip_grad_norm_(trained, plan.clip_norm, foreach=True))
-    if torch.isfinite(gradient.loss) and torch.isfinite(norm):
+    loss = torch.where(torch.isfinite(norm), gradient.loss, math.nan)
+    if losses_read_together(task.model, task.hook) > 1 or torch.isfinite(loss):
         optimizer.step()
-        task.hook.after(run.step + 1, plan.updates)
-    return gradient.loss.item() if torch.isfinite(norm) else math.nan, gradient.tokens
+        task.hook.after(number + 1, plan.updates)
+    return Update(loss, gradient.tokens, *_positions_and_padding(batch))
+
+
+def _positions_and_padding(batch: Batch) -> tuple[int, int]:
+    """Count the positions of both sides of a batch, and those of them that hold padding."""
+    positions = batch["input_ids"].numel() + batch["labels"].numel()
+    filled = int(batch["attention_mask"].sum()) + int((batch["labels"] != IGNORED).sum())
+    return positions, positions - filled
 
 
 def _is_to_be_evaluated(run: TrainingRun, plan: TrainingPlan, hook: UpdateHook) -> bool:
@@ -237,9 +307,9 @@ def _is_to_be_evaluated(run: TrainingRun, plan: TrainingPlan, hook: UpdateHook) 
     return run.step not in evaluated and hook.may_be_kept(run.step, plan.updates)
 
 
-def _half(task: TrainingTask, run: TrainingRun) -> int | None:
-    """Return half of the micro-batch size of the batch at hand, for the next attempt."""
-    return halved_micro_batch(task.batch(run.step), run.micro_batch_tokens, ranks())
+def _half(task: TrainingTask, run: TrainingRun, number: int) -> int | None:
+    """Return half of the micro-batch size of the batch of an update, for the next attempt."""
+    return halved_micro_batch(task.batch(number), run.micro_batch_tokens, ranks())
 
 
 def _evaluate(
@@ -265,8 +335,14 @@ def _evaluate(
     if score > run.best_score:
         run.best_score, run.best_step = score, run.step
         for name, weight in weights.items():
-            best[name] = weight.detach().clone()
+            best[name] = _kept(weight)
     return score
+
+
+def _kept(weight: nn.Parameter) -> torch.Tensor:
+    """Copy a weight to where it costs no memory of a GPU; shards of a weight stay where they are."""
+    own = weight.detach()
+    return own.clone() if isinstance(own, DTensor) else own.to("cpu", copy=True)
 
 
 def _stops_early(run: TrainingRun, plan: TrainingPlan) -> bool:

@@ -23,9 +23,18 @@ from mtpeft.core.files import write_text
 from mtpeft.core.machine_failures import is_out_of_memory
 from mtpeft.data.token_arrays import IGNORED
 from mtpeft.methods.task_ids import assign_task_ids
+from mtpeft.models.computation import tf32_where_chosen
 from mtpeft.training.distributed import ALONE, Ranks, is_sharded, is_true_in_any, ranks, sum_gradients, sum_over_ranks
 from mtpeft.training.launch import prints
-from mtpeft.training.objective import TOKENS, Denominators, ModelInputs, Objective
+from mtpeft.training.objective import (
+    TARGET_POSITIONS,
+    TOKENS,
+    Denominators,
+    LossOptions,
+    ModelInputs,
+    Objective,
+    target_positions,
+)
 
 SEED_BITS = 48
 """Bits of a seed that all processes share; the bits above them are the process's own."""
@@ -54,14 +63,14 @@ class TrainedModel:
         model: in training mode.
         trained: parameters that are trained.
         objective: what is minimised.
-        label_smoothing: share of the target distribution that goes to all words.
+        options: of the loss.
         task_modules: modules that need the task ids of the rows that they see.
     """
 
     model: nn.Module
     trained: Sequence[nn.Parameter]
     objective: Objective
-    label_smoothing: float
+    options: LossOptions
     task_modules: Iterable[nn.Module]
 
 
@@ -140,11 +149,13 @@ def _add_gradients(
 
 def _add_gradient(of: TrainedModel, part: ModelInputs, whole: Denominators) -> torch.Tensor:
     """Add the gradient of a micro-batch; returns its part of the loss."""
-    inputs = {name: tensor.to(of.model.device) for name, tensor in part.items()}
+    given = {**part, TARGET_POSITIONS: target_positions(part["labels"])}
+    inputs = {name: tensor.to(of.model.device, non_blocking=True) for name, tensor in given.items()}
     task_ids = inputs.pop("task_ids", None)
     if task_ids is not None:
         assign_task_ids(of.task_modules, task_ids)
-    return of.objective.backward(of.model, inputs, of.label_smoothing, whole)
+    with tf32_where_chosen(of.options.precision):
+        return of.objective.backward(of.model, inputs, of.options, whole)
 
 
 def micro_batches_of(

@@ -11,12 +11,34 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from mtpeft.core.options import ComputingPrecision
 from mtpeft.data.token_arrays import IGNORED
+from mtpeft.models.computation import autocast
+from mtpeft.training.chunked_loss import add_gradient_in_chunks, needs_chunks
+from mtpeft.training.cross_entropy import cross_entropy_in_place
 
 ModelInputs = Mapping[str, torch.Tensor]
 Denominators = Mapping[str, int]
 """Denominators of the means, by name; `tokens` is the number of target tokens."""
 TOKENS = "tokens"
+TARGET_POSITIONS = "target_positions"
+"""Name of an input beside those of the model: where there is a label, as positions in the flat batch.
+
+They are found before a batch is copied to a GPU, which would stand still until it has told how many there are.
+"""
+
+
+@dataclass(frozen=True)
+class LossOptions:
+    """What a loss depends on besides the model and its inputs.
+
+    Attributes:
+        label_smoothing: share of the target distribution that goes to all words.
+        precision: floats in which matrices are multiplied.
+    """
+
+    label_smoothing: float
+    precision: ComputingPrecision = "float32"
 
 
 @dataclass(frozen=True)
@@ -25,12 +47,12 @@ class Objective:
 
     Attributes:
         backward: adds the gradient of some rows of a batch to the parameters, and returns their part of the loss; gets
-            a model, the rows with their `labels`, the label smoothing, and the sizes of the whole batch.
+            a model, the rows with their `labels` and `target_positions`, the options, and the sizes of the whole batch.
         sizes: the denominators for a batch or for some of its rows.
         complete: adds to a batch the inputs that a row takes from the others.
     """
 
-    backward: Callable[[nn.Module, ModelInputs, float, Denominators], torch.Tensor]
+    backward: Callable[[nn.Module, ModelInputs, LossOptions, Denominators], torch.Tensor]
     sizes: Callable[[ModelInputs], Denominators]
     complete: Callable[[ModelInputs], ModelInputs] = lambda batch: batch
 
@@ -40,21 +62,38 @@ def target_tokens(inputs: ModelInputs) -> Denominators:
     return {TOKENS: int((inputs["labels"] != IGNORED).sum())}
 
 
-def _likelihood(model: nn.Module, inputs: ModelInputs, label_smoothing: float, whole: Denominators) -> torch.Tensor:
+def _likelihood(model: nn.Module, inputs: ModelInputs, options: LossOptions, whole: Denominators) -> torch.Tensor:
     """Add the gradient of the mean cross-entropy over the target tokens."""
-    given = {name: tensor for name, tensor in inputs.items() if name != "labels"}
-    labels = inputs["labels"]
-    predicted = labels != IGNORED
-    with only_logits_of(model, predicted):
-        logits = model(**given, use_cache=False).logits.float()
+    given = {name: tensor for name, tensor in inputs.items() if name not in ("labels", TARGET_POSITIONS)}
+    positions = inputs[TARGET_POSITIONS]
+    labels = inputs["labels"].flatten()[positions]
+    if needs_chunks(model, len(positions)):
+        return add_gradient_in_chunks(
+            model,
+            given,
+            positions,
+            labels=labels,
+            label_smoothing=options.label_smoothing,
+            precision=options.precision,
+            tokens=whole[TOKENS],
+        )
+    with only_logits_of(model, positions), autocast(options.precision, model.device):
+        logits = model(**given, use_cache=False).logits
+    logits = logits.float()
     gradient = logits.detach()
-    loss = cross_entropy_in_place(gradient, labels[predicted], label_smoothing=label_smoothing, tokens=whole[TOKENS])
+    smoothing = options.label_smoothing
+    loss = cross_entropy_in_place(gradient, labels, label_smoothing=smoothing, tokens=whole[TOKENS])
     logits.backward(gradient)
     return loss
 
 
 likelihood = Objective(_likelihood, target_tokens)
 """Mean cross-entropy over the target tokens."""
+
+
+def target_positions(labels: torch.Tensor) -> torch.Tensor:
+    """Return where there is a label, as positions in the flat batch."""
+    return (labels != IGNORED).flatten().nonzero().flatten()
 
 
 @contextmanager
@@ -65,41 +104,12 @@ def only_logits_of(model: nn.Module, positions: torch.Tensor) -> Iterator[None]:
 
     Args:
         model: one whose output layer gets states of shape (batch, length, width).
-        positions: true where there is a label, shape (batch, length).
+        positions: in the flat batch, shape (positions).
     """
-    chosen = model.get_output_embeddings().register_forward_pre_hook(lambda _, states: (states[0][positions],))
+    chosen = model.get_output_embeddings().register_forward_pre_hook(
+        lambda _, states: (states[0].flatten(0, 1)[positions],)
+    )
     try:
         yield
     finally:
         chosen.remove()
-
-
-LEAST = torch.finfo(torch.float32).tiny
-"""Smallest probability of a float, 87 nats, in the place of zero; only a model that has diverged comes near it."""
-
-
-@torch.no_grad()
-def cross_entropy_in_place(
-    logits: torch.Tensor, labels: torch.Tensor, *, label_smoothing: float, tokens: int
-) -> torch.Tensor:
-    """Return the part of some tokens in the mean cross-entropy of a batch, and turn their logits into its gradient.
-
-    With label smoothing the target is a mixture of the label and of all words alike (Szegedy et al. 2016,
-    arXiv 1512.00567), as in `torch.nn.functional.cross_entropy`.
-
-    Args:
-        logits: 32-bit floats, shape (own tokens, vocabulary); they are overwritten.
-        labels: shape (own tokens).
-        label_smoothing: share of the mixture that goes to all words.
-        tokens: number of target tokens of the whole batch.
-    """
-    own, vocabulary = logits.shape
-    rows = torch.arange(own, device=logits.device)
-    lead = logits[rows, labels] - logits.mean(dim=-1) if label_smoothing else 0.0
-    torch.softmax(logits, dim=-1, out=logits)
-    losses = label_smoothing * lead - logits[rows, labels].clamp_min(LEAST).log()
-    if label_smoothing:
-        logits -= label_smoothing / vocabulary
-    logits[rows, labels] -= 1 - label_smoothing
-    logits /= tokens
-    return losses.sum() / tokens

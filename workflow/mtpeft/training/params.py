@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from mtpeft.core.options import DecodingOptions, Optimisation
+from mtpeft.core.options import DecodingOptions, EvaluationOptions, Optimisation
 from mtpeft.methods import options_of
 from mtpeft.methods.base import MethodOptions
 from mtpeft.models.tokenizer import Side
@@ -19,7 +19,8 @@ class CellParams:
         method: options of the method.
         budget: requested share of the base model's parameters, or None where the method has no choice.
         optimisation: options of the training, with the updates and the learning rate of the cell.
-        search: how hypotheses of the dev set are searched.
+        search: how hypotheses are searched.
+        evaluation: how the dev set is read during training.
         languages: languages of each language pair that is trained on.
         pairs: labels of these pairs; empty where a cell is trained on one pair.
         seed: seed of the order of the batches, of dropout and of new parameters.
@@ -32,6 +33,7 @@ class CellParams:
     budget: float | None
     optimisation: Optimisation
     search: DecodingOptions
+    evaluation: EvaluationOptions
     languages: tuple[Mapping[Side, str], ...]
     pairs: tuple[str, ...]
     seed: int
@@ -48,6 +50,7 @@ class CellParams:
             budget=params["budget"],
             optimisation=Optimisation.model_validate(params["optimisation"]),
             search=DecodingOptions.model_validate(params["search"]),
+            evaluation=EvaluationOptions.model_validate(params.get("evaluation", {})),
             languages=tuple(members.values()) or (params["languages"],),
             pairs=tuple(members),
             seed=params["seed"],

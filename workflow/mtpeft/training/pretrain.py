@@ -24,9 +24,11 @@ from mtpeft.models.special_tokens import SpecialTokens
 from mtpeft.models.tokenizer import load_tokenizer
 from mtpeft.training.attempt_log import FINISHED, attempting, state_folder
 from mtpeft.training.batches import BatchOrder
+from mtpeft.training.build_model import checkpoint_activations
 from mtpeft.training.distributed import is_first, ranks, shard, whole_weights
 from mtpeft.training.evaluate import Poll
 from mtpeft.training.loop import TrainingPlan, TrainingRun, TrainingTask, train
+from mtpeft.training.objective import LossOptions
 
 WARMUP, LABEL_SMOOTHING, WEIGHT_DECAY, CLIP_NORM, EVALUATIONS = 0.05, 0.1, 0.01, 1.0, 12
 FIRST_WORD = 2
@@ -182,6 +184,8 @@ def pretrain(
         device = prepare_torch(parsed.threads)
         opened = load_tokenizer(tokenizer)
         model, total = _random_model(parsed, device)
+        if execution.gradient_checkpointing:
+            checkpoint_activations(model)
         if execution.sharded:
             shard(model)
         texts = (
@@ -240,7 +244,7 @@ def _plan(params: PretrainingParams) -> TrainingPlan:
         updates=params.updates,
         learning_rate=params.learning_rate,
         warmup=WARMUP,
-        label_smoothing=LABEL_SMOOTHING,
+        loss=LossOptions(LABEL_SMOOTHING),
         weight_decay=WEIGHT_DECAY,
         clip_norm=CLIP_NORM,
         evaluations=EVALUATIONS,

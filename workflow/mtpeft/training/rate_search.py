@@ -151,6 +151,7 @@ def _trial(place: PairAndSeed, rate: float, folder: Path, preemption: Preemption
         best_step=run.best_step,
         dev_history=run.history,
         seconds=round(run.seconds, 2),
+        processor_seconds=round(run.processor_seconds, 2),
     )
     if is_first():
         write_record(finished, {"identity": identity, "trial": trial.model_dump()})
