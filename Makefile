@@ -11,7 +11,7 @@ CALIBRATE ?=
 PROFILE ?= local
 # Of `make bench` alone: cpu or cuda; updates of a training, repetitions, and most sentence pairs of the text steps.
 DEVICE ?= cpu
-UPDATES ?= 40
+UPDATES ?= 30
 REPETITIONS ?= 3
 PAIRS ?= 100000
 

@@ -37,11 +37,12 @@ def train(case: Case, lap: Lap, keep: Path | None = None) -> Measurement:
     )
 
 
-def decode(case: Case, tuned: Path, sentences: int) -> Measurement:
-    """Translate the first sentences of the test set."""
+def decode(case: Case, tuned: Path, sentences: int, *, merged: bool = False) -> Measurement:
+    """Translate the first sentences of the test set; `merged` as in the section `decoding`."""
     params = case.params(1)
     prepare_torch(params.threads)
     model = case.tuned(tuned)
+    model = model.merge_and_unload() if merged else model
     sources, special = case.sources()[:sentences], case.special_tokens(model)
 
     def work() -> tuple[int, dict[str, Sequence[Sequence[int]]]]:

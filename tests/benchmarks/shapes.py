@@ -28,7 +28,7 @@ from mtpeft.models.families import read_json, read_shape
 from mtpeft.models.load import device_here, random_model
 from mtpeft.models.precision import WHOLE
 from mtpeft.models.special_tokens import SpecialTokens
-from mtpeft.training.batches import TrainingText, cell_batches
+from mtpeft.training.batches import TrainingText, cell_batches, ready_for
 from mtpeft.training.build_model import build_stages, count_trained
 from mtpeft.training.finetune import plan_of
 from mtpeft.training.loop import TrainingRun, TrainingTask, train
@@ -46,6 +46,8 @@ METHODS: Mapping[str, tuple[Mapping[str, Any], float | None, float]] = {
 OPTIMISATION = {"batch_tokens": 4096, "dropout": 0.1, "label_smoothing": 0.1, "evaluations": 1}
 SEARCH = {"beam_size": 5, "max_length_ratio": 1.0}
 """As in the study of the paper, but for the limit of lengths."""
+PRECISION = {"cpu": "float32", "cuda": "bf16"}
+"""Of training and decoding on each device: on a GPU that of the expert on the other side."""
 ROWS, TEST_ROWS = 20_000, 512
 MEAN_LENGTH, SPREAD, LONGEST = 30.0, 0.6, 200
 """Tokens of a sentence are distributed log-normally."""
@@ -77,12 +79,13 @@ class ShapeCase(Case):
 
     def params(self, updates: int) -> CellParams:
         """Return params like those of a cell."""
-        changed = {**OPTIMISATION, **self.optimisation, "updates": updates, "learning_rate": self.learning_rate}
+        precision = {"precision": PRECISION[device_here().type]}
+        changed = {**OPTIMISATION, **precision, **self.optimisation, "updates": updates}
         plain = {
             "method": dict(self.method),
             "budget": self.budget,
-            "optimisation": changed,
-            "search": SEARCH,
+            "optimisation": changed | {"learning_rate": self.learning_rate},
+            "search": SEARCH | precision,
             "languages": {"source": "es", "target": "en"},
             "seed": 1,
             "threads": 1,
@@ -93,14 +96,15 @@ class ShapeCase(Case):
         """Train with the loop that trains cells; there is no dev set."""
         params, model = self.params(updates), self.untrained()
         optimisation = params.optimisation
+        batch = cell_batches(
+            [self.text(self.special_tokens(model))],
+            batch_tokens=optimisation.batch_tokens,
+            temperature=optimisation.temperature,
+            seed=params.seed,
+        )
         task = TrainingTask(
             model=model,
-            batch=cell_batches(
-                [self.text(self.special_tokens(model))],
-                batch_tokens=optimisation.batch_tokens,
-                temperature=optimisation.temperature,
-                seed=params.seed,
-            ),
+            batch=ready_for(model.device, batch),
             evaluate=lambda poll: 0.0,
             identity=self.label,
             decays=decay_rule_of(params.method),

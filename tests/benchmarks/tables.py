@@ -9,9 +9,11 @@ from mtpeft.core.text_tables import table
 Measured = Mapping[tuple[str, str], Sequence[Measurement]]
 """Measurements by the label of a case and the name of a side, in the order of the repetitions."""
 OURS = "this workflow"
+MERGED = "this workflow, `merged: true`"
 PLAIN = "as it comes"
 EXPERT = "as an expert sets it"
 SIDES = (OURS, PLAIN, EXPERT)
+"""Names of the sides; the second is the Trainer and its `predict`, the third the Trainer and `generate`."""
 NOTHING = "–"
 
 

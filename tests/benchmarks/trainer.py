@@ -27,7 +27,7 @@ from benchmarks import ours, profiles, rivals
 from benchmarks.cases import Case, cell_cases
 from benchmarks.measure import Lap, Measurement, apart, timed
 from benchmarks.shapes import shape_cases
-from benchmarks.tables import EXPERT, OURS, PLAIN, Measured, decoding_table, number, training_table
+from benchmarks.tables import EXPERT, MERGED, OURS, PLAIN, Measured, decoding_table, number, training_table
 from mtpeft.core.errors import UserError
 from mtpeft.core.provenance import versions
 from mtpeft.core.text_tables import table
@@ -37,6 +37,8 @@ CELLS = (
     ((Path("workflow/studies/tiny.yaml"),), ("small/pt-en/n1600/full/all/1", "small/pt-en/n1600/lora/b10/1")),
 )
 """Overlays over config.yaml, and cells of these studies."""
+Sides = Mapping[str, Callable[[int], Measurement]]
+"""By the name of a side, what measures it, given the number of the repetition."""
 NOT_TIMED = 5
 """Updates before those that are timed."""
 TRIED = 128
@@ -85,9 +87,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--configfile", type=Path, nargs="+", default=[], help="overlays of the study of the cells")
     parser.add_argument("--cell", nargs="+", default=[], help="labels of cells in place of the usual ones")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="with cuda, large shapes as well")
-    parser.add_argument("--updates", type=int, default=40, help="of each training")
+    parser.add_argument("--updates", type=int, default=30, help="of each training")
     parser.add_argument("--repetitions", type=int, default=3, help="of each measurement")
-    parser.add_argument("--sentences", type=int, default=400, help="of the test set that are translated")
+    parser.add_argument("--sentences", type=int, default=300, help="of the test set that are translated")
     return parser
 
 
@@ -134,34 +136,33 @@ def trainings(cases: Sequence[Case], effort: Effort, folder: Path) -> Measured:
     def lap() -> Lap:
         return Lap(effort.first, effort.updates)
 
-    def own(case: Case, turn: int) -> Measurement:
-        return ours.train(case, lap(), None if turn else tuned_folder(folder, case))
+    def sides(case: Case) -> Sides:
+        tuned = tuned_folder(folder, case)
+        return {
+            OURS: lambda turn: ours.train(case, lap(), None if turn else tuned),
+            PLAIN: lambda turn: rivals.train(case, lap(), rivals.Setting(expert=False)),
+            EXPERT: lambda turn: rivals.train(case, lap(), rivals.Setting(expert=True)),
+        }
 
-    return in_turns(
-        cases,
-        effort,
-        {
-            OURS: own,
-            PLAIN: lambda case, turn: rivals.train(case, lap(), rivals.Setting(expert=False)),
-            EXPERT: lambda case, turn: rivals.train(case, lap(), rivals.Setting(expert=True)),
-        },
-    )
+    return in_turns(cases, sides, effort.repetitions)
 
 
 def decodings(cases: Sequence[Case], effort: Effort, folder: Path) -> Measured:
-    """Translate with each case's tuned model on each side."""
+    """Translate with each case's tuned model on each side; ours also with an adapter merged, as an expert has it."""
     count = effort.sentences
-    best = {case.label: best_batch(case, tuned_folder(folder, case), min(TRIED, count)) for case in cases}
 
-    return in_turns(
-        cases,
-        effort,
-        {
-            OURS: lambda case, turn: ours.decode(case, tuned_folder(folder, case), count),
-            PLAIN: lambda case, turn: rivals.predict(case, tuned_folder(folder, case), count, best[case.label]),
-            EXPERT: lambda case, turn: rivals.generate(case, tuned_folder(folder, case), count, best[case.label]),
-        },
-    )
+    def sides(case: Case) -> Sides:
+        tuned = tuned_folder(folder, case)
+        batch = best_batch(case, tuned, min(TRIED, count))
+        merged = {MERGED: lambda turn: ours.decode(case, tuned, count, merged=True)}
+        return {
+            OURS: lambda turn: ours.decode(case, tuned, count),
+            **(merged if (tuned / "adapter_config.json").exists() else {}),
+            PLAIN: lambda turn: rivals.predict(case, tuned, count, batch),
+            EXPERT: lambda turn: rivals.generate(case, tuned, count, batch),
+        }
+
+    return in_turns(cases, sides, effort.repetitions)
 
 
 def tuned_folder(folder: Path, case: Case) -> Path:
@@ -175,20 +176,18 @@ def best_batch(case: Case, tuned: Path, sentences: int) -> int:
     return min(sizes, key=lambda size: apart(rivals.generate, case, tuned, sentences, size).seconds)
 
 
-def in_turns(
-    cases: Sequence[Case], effort: Effort, sides: Mapping[str, Callable[[Case, int], Measurement]]
-) -> Measured:
+def in_turns(cases: Sequence[Case], sides_of: Callable[[Case], Sides], repetitions: int) -> Measured:
     """Measure each side of each case so many times, in processes of their own; each repetition begins with another."""
-    found: dict[tuple[str, str], list[Measurement]] = {(case.label, side): [] for case in cases for side in sides}
-    for turn in range(effort.repetitions):
-        for case in cases:
-            first = turn % len(sides)
-            for side in (*list(sides)[first:], *list(sides)[:first]):
-                one = apart(sides[side], case, turn)
-                found[case.label, side].append(one)
-                print(
-                    f"{case.label}, {side}: {number(one.amount / one.seconds)} in a second", file=sys.stderr, flush=True
-                )
+    sides = {case.label: sides_of(case) for case in cases}
+    found: dict[tuple[str, str], list[Measurement]] = {(label, side): [] for label in sides for side in sides[label]}
+    for turn in range(repetitions):
+        for label, own in sides.items():
+            names = list(own)
+            first = turn % len(names)
+            for side in (*names[first:], *names[:first]):
+                one = apart(own[side], turn)
+                found[label, side].append(one)
+                print(f"{label}, {side}: {number(one.amount / one.seconds)} in a second", file=sys.stderr, flush=True)
     return found
 
 

@@ -1,9 +1,12 @@
 """Encode the text of a pair: token arrays, exactly as the model's own tokenizer makes them."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from mtpeft.core.files import sha256_of, write_record
 from mtpeft.core.warnings import warn
@@ -12,6 +15,9 @@ from mtpeft.data.token_counts import Counts, loss_warnings, read_counts
 from mtpeft.data.tsv import read_pairs
 from mtpeft.models.families import read_json, read_shape
 from mtpeft.models.tokenizer import PairTokenizer, Side, encode, losses, open_tokenizer
+
+SENTENCES_AT_ONCE = 10_000
+"""Sentences of which the tokenizer's lists are held at once; they take ten times the memory of arrays."""
 
 
 def encode_pair(params: Mapping[str, Any], *, tokenizer: Path, parts: Mapping[Path, Path]) -> None:
@@ -50,11 +56,12 @@ def _write_record(params: Mapping[str, Any], arrays: Path, *, text: Path, counts
 
 def _encoded(tokenizer: PairTokenizer, sentences: Sequence[str], side: Side, *, max_length: int) -> Encoded:
     (empty,) = encode(tokenizer, [""], side, max_length=max_length)
-    rows = encode(tokenizer, sentences, side, max_length=max_length)
-    lost = losses(tokenizer, sentences, rows, side, max_length=max_length)
-    return Encoded(
-        rows,
-        special_token_count=len(empty),
-        truncated=sum(loss.truncated for loss in lost),
-        unknown=sum(loss.unknown for loss in lost),
-    )
+    arrays: list[np.ndarray] = []
+    lost: Counter[str] = Counter()
+    for start in range(0, len(sentences), SENTENCES_AT_ONCE):
+        own = sentences[start : start + SENTENCES_AT_ONCE]
+        rows = encode(tokenizer, own, side, max_length=max_length)
+        for loss in losses(tokenizer, own, rows, side, max_length=max_length):
+            lost.update(truncated=loss.truncated, unknown=loss.unknown)
+        arrays += [np.array(row, dtype=np.int32) for row in rows]
+    return Encoded(arrays, special_token_count=len(empty), truncated=lost["truncated"], unknown=lost["unknown"])

@@ -80,7 +80,7 @@ def write_arrays(path: Path, *, source: Encoded, target: Encoded) -> None:
         sequences = encoded.sequences
         counts = (encoded.special_token_count, encoded.truncated, encoded.unknown)
         tensors |= {f"{side}_{name}": np.array(count) for name, count in zip(COUNTED, counts, strict=True)}
-        tensors[side] = np.fromiter((token for sequence in sequences for token in sequence), dtype=np.int32)
+        tensors[side] = np.concatenate([np.empty(0), *sequences], dtype=np.int32, casting="unsafe")
         tensors[f"{side}_offsets"] = np.cumsum([0, *map(len, sequences)], dtype=np.int64)
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(tensors, path)

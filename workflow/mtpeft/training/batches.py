@@ -127,7 +127,9 @@ def cell_batches(
         temperature: of the sampling, where there are several language pairs.
         seed: of the order.
     """
-    rows = [(member, row) for member, text in enumerate(texts) for row in text.rows]
+    # Arrays, since a list would hold two objects for each row.
+    members = np.repeat(np.arange(len(texts)), [len(text.rows) for text in texts])
+    rows = np.concatenate([np.asarray(text.rows) for text in texts])
     lengths = np.concatenate([text.pairs.longer[text.rows] for text in texts])
     multilingual = len(texts) > 1
     counts = [len(text.rows) for text in texts]
@@ -135,7 +137,8 @@ def cell_batches(
     order = BatchOrder(lengths, batch_tokens, seed, sampling)
 
     def batch(update: int) -> Batch:
-        chosen = [rows[index] for index in order.rows(update)]
+        own = order.rows(update)
+        chosen = list(zip(members[own].tolist(), rows[own].tolist(), strict=True))
         sides = ([getattr(texts[member].pairs, side)[row] for member, row in chosen] for side in ("source", "target"))
         inputs = model_inputs(*sides, special_tokens=texts[0].special_tokens)
         return inputs | _task_inputs([member for member, _ in chosen], inputs, texts) if multilingual else inputs
