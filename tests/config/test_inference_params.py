@@ -1,12 +1,16 @@
 """What computes the hypotheses of test sets is a param of decoding alone, and of those cells that it changes."""
 
+import re
 from dataclasses import replace
 from typing import Any
+
+import pytest
 
 from mtpeft.cells import OnPair
 from mtpeft.config.load import merge, validate
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import rate_classes
+from mtpeft.core.errors import UserError
 from mtpeft.core.files import canonical
 from mtpeft.steps.cells_of_studies import placed_cells
 from support.config import DEFAULT
@@ -23,9 +27,11 @@ METHODS = {
     **{name: stages | SIZED for name, stages in STAGES.items()},
     "context": {"method": "context_lora", "learning_rate": 0.01},
 }
-ROUGH = {"rough": {"path": "workflow/models/small", "precision": "bfloat16"}}
+MODELS = {
+    "rough": {"path": "workflow/models/small", "precision": "bfloat16"},
+    "shallow": {"path": "workflow/models/shallow"},
+}
 STUDY = {
-    "pairs": ["pt-en"],
     "sizes": ["n100"],
     "budgets": ["b10"],
     "seeds": [1],
@@ -44,10 +50,10 @@ MERGED = {
 }
 
 
-def configured(**decoding: Any) -> Configuration:
-    """A study of all kinds of methods on a plain model and on one of less precision."""
-    study = together("pt-en", **{**STUDY, "models": ["small", "rough"]})
-    overlay = {"methods": METHODS, "models": ROUGH, "decoding": decoding, **study}
+def configured(changes: dict[str, Any] | None = None, **decoding: Any) -> Configuration:
+    """A study of all kinds of methods on a plain model and on one of less precision, with changes."""
+    study = together("pt-en", **{**STUDY, "models": ["small", "rough"], **(changes or {})})
+    overlay = {"methods": METHODS, "models": MODELS, "decoding": decoding, **study}
     return validate(merge(DEFAULT, overlay))
 
 
@@ -79,6 +85,39 @@ def test_merging_reruns_the_decoding_of_what_is_merged_and_nothing_else() -> Non
     for on, params in after.items():
         inference = {"inference": {"merged": True}} if params != before[on] else {}
         assert params == before[on] | inference
+
+
+ENGINE = {"engine": "ctranslate2"}
+READ = {"models": ["small"], "methods": ["lora", "bitfit", "norms_then_full", "full", "none", "retrieval"], "also": []}
+"""What CTranslate2 can translate with."""
+
+
+@pytest.mark.parametrize("inference", [ENGINE, ENGINE | {"quantised": 8}])
+def test_an_engine_reruns_the_decoding_of_all_that_has_a_model_and_nothing_else(inference: dict[str, Any]) -> None:
+    plain, changed = configured(READ), configured(READ, merged=True, **inference)
+    assert without_decoding(changed) == without_decoding(plain)
+    before, after = decodings(plain), decodings(changed)
+    for on, params in after.items():
+        has_model = on.cell.method != "retrieval"
+        assert params == before[on] | ({"inference": inference} if has_model else {})
+
+
+TAKE_OUT = "take one of the two out."
+REFUSED = {
+    "bits without their engine": ({}, {"quantised": 8}, "'decoding.quantised' is for CTranslate2; write 'engine: "),
+    "an adapter": ({"methods": ["adapter"]}, ENGINE, f"names 'adapter', which is not merged into its base; {TAKE_OUT}"),
+    "a prefix in a stage": ({"methods": ["prefix_then_lora"]}, ENGINE, "names 'prefix_then_lora', which is not merged"),
+    "languages apart": ({"also": [{"methods": ["context"]}]}, ENGINE, "names 'context', which is not merged into"),
+    "fewer bits": ({"models": ["rough"], "methods": ["lora"]}, ENGINE, "'rough', which has 'precision'; take one of"),
+    "a student": ({"models": ["shallow"]}, ENGINE, f"names 'shallow', a student, which it can't read; {TAKE_OUT}"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_an_engine_can_not_do_is_refused(case: str) -> None:
+    study, decoding, expected = REFUSED[case]
+    with pytest.raises(UserError, match=re.escape(expected)):
+        configured(READ | study, **decoding)
 
 
 def test_a_search_reaches_training_as_ever() -> None:

@@ -43,7 +43,9 @@ def test_conda_pins_are_those_of_pip() -> None:
     assert pip == pins("workflow.txt")
 
 
-@pytest.mark.parametrize("file", ["workflow.txt", "develop.txt", "mtdata.txt", "quantised.txt", "comet.txt"])
+@pytest.mark.parametrize(
+    "file", ["workflow.txt", "develop.txt", "mtdata.txt", "quantised.txt", "ctranslate2.txt", "comet.txt"]
+)
 def test_every_pin_is_exact_and_stands_once(file: str) -> None:
     lines = [line for line in pins(file) if not line.startswith("-r ")]
 

@@ -10,7 +10,19 @@ from typing import Any
 from pydantic import ValidationError
 
 from mtpeft.cells import JOIN, LABEL_PATTERN, LONGEST_LABEL, RESERVED, unsafe_label
-from mtpeft.config import corpora, findings, held_out, methods, metrics, models, pairs, rate_search, studies, training
+from mtpeft.config import (
+    corpora,
+    decoding,
+    findings,
+    held_out,
+    methods,
+    metrics,
+    models,
+    pairs,
+    rate_search,
+    studies,
+    training,
+)
 from mtpeft.config.findings import CATALOGUE_OF, named_labels
 from mtpeft.config.messages import number_mistakes, sentences
 from mtpeft.config.schema import Configuration, configuration_type
@@ -129,7 +141,7 @@ STAGES: tuple[tuple[Check, ...], ...] = (
     (corpora.hash_mistakes,),
     (metrics.mistakes,),
     (corpora.present_in_mistakes, studies.mistakes, training.study_mistakes),
-    (models.study_mistakes, methods.study_mistakes),
+    (models.study_mistakes, methods.study_mistakes, decoding.mistakes),
     (held_out.mistakes,),
     (findings.mistakes,),
 )

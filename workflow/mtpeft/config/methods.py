@@ -101,15 +101,25 @@ def is_budgeted(configuration: "Configuration", method: str) -> bool:
     return method in configuration.methods and METHODS[configuration.methods[method].method].trains == "budgeted"
 
 
-def merges(configuration: "Configuration", method: str) -> bool:
-    """Return whether what a method, or all of its stages, train beside the base model can be written into it.
+def is_beside_base(configuration: "Configuration", method: str) -> bool:
+    """Return whether a method, or a stage of it, trains something beside the base model."""
+    return bool(_beside_base(configuration, method))
 
-    Of methods with parameters for each language those of a single pair could be, but a group has several.
+
+def merges(configuration: "Configuration", method: str) -> bool:
+    """Return whether all that a method trains beside the base model can be written into it, and there is something.
+
+    Parameters for each language are not: those of a single pair could be, but a group has several.
     """
+    beside = _beside_base(configuration, method)
+    return bool(beside) and all(entry.mergeable and not entry.per_language for entry in beside)
+
+
+def _beside_base(configuration: "Configuration", method: str) -> list[Method]:
+    """Return the methods that train something beside the base model: the one of a label, or some of its stages."""
     stages = getattr(configuration.methods[method], "stages", (method,))
     entries = [METHODS[configuration.methods[stage].method] for stage in stages]
-    beside = [entry for entry in entries if entry.trains in ("budgeted", "fixed")]
-    return bool(beside) and all(entry.mergeable and not entry.per_language for entry in beside)
+    return [entry for entry in entries if entry.trains in ("budgeted", "fixed")]
 
 
 def mistakes(configuration: "Configuration") -> Iterator[str]:

@@ -92,10 +92,31 @@ class InferenceOptions(Section):
 
     merged: bool = later(
         False,
-        description="Translate the test sets with the method merged into the base model, which is faster. Results are "
-        "the same but for rounding. Bases with `quantised` or `precision: bfloat16` are not merged, nor are methods "
-        "that can't be, nor those with parameters for each language: their cells are decoded as ever.",
+        description="Translate the test sets with the method merged into the base model, which takes less time. "
+        "Results are the same but for rounding. Bases with `quantised` or `precision: bfloat16` are not merged, nor "
+        "are methods that can't be, nor those with parameters for each language: their cells are decoded as ever.",
     )
+    engine: Literal["torch", "ctranslate2"] = later(
+        "torch",
+        description="Engine that translates the test sets. 'ctranslate2' takes less time, above all on a CPU, and "
+        "reads merged models alone, no students; it needs envs/ctranslate2.txt. Its greedy search finds the same, its "
+        "beam search ends otherwise.",
+    )
+    quantised: Literal[8] | None = later(
+        None,
+        description="With CTranslate2, bits of a weight of linear layers and embeddings; products are of 8-bit "
+        "integers, too. Empty: 32-bit floats.",
+    )
+
+    @property
+    def without_adapters(self) -> bool:
+        """Whether a method has to be merged into its base model, where it is beside it."""
+        return self.merged or self.engine == "ctranslate2"
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """Packages that results depend on besides those of all results."""
+        return ("ctranslate2",) if self.engine == "ctranslate2" else ()
 
     @classmethod
     def of(cls, params: Mapping[str, Any]) -> Self:

@@ -14,8 +14,15 @@ from mtpeft.core.provenance import describe
 from mtpeft.core.warnings import warn
 from mtpeft.data.token_arrays import read_arrays
 from mtpeft.data.token_counts import loss_warnings, read_counts
+from mtpeft.decoding.ctranslate2_engine import open_engine
 from mtpeft.decoding.hypotheses import DecodingOutcome, write_decode_record, write_hypotheses
-from mtpeft.decoding.search import count_at_limit, translate, with_room_beside_prefix
+from mtpeft.decoding.search import (
+    BATCH_TOKENS,
+    count_at_limit,
+    search_in_batches,
+    search_with,
+    with_room_beside_prefix,
+)
 from mtpeft.methods import bring_in_for
 from mtpeft.methods.open_tuned import open_tuned
 from mtpeft.methods.task_ids import set_task_ids, task_id_of
@@ -36,6 +43,7 @@ def decode(params: Mapping[str, Any], cell: Cell, *, trained: Path, tests: Mappi
         record: `decode.json`; that of a cell on several pairs lies in a folder with the label of the pair.
 
     Raises:
+        UserError: the engine that is asked for is not there, or can't translate with this model.
         DamagedError: the weights are not those that were trained, or the base model's not those that were taken in.
         TryAgainError: a signal has come, or the time limit is reached.
     """
@@ -44,16 +52,27 @@ def decode(params: Mapping[str, Any], cell: Cell, *, trained: Path, tests: Mappi
     device = prepare_torch(params["threads"])
     base = Path(require_base(train)["folder"])
     tokenizer = open_tokenizer(base, params["languages"], vocabulary=cell.model)
-    precision = precision_of(params, cell.model)
-    model = open_tuned(base, trained.parent / "tuned", precision)
-    if InferenceOptions.of(params).merged:
-        model = model.merge_and_unload()
-    model = model.to(device).eval()
+    precision, inference = precision_of(params, cell.model), InferenceOptions.of(params)
+    options = DecodingOptions.model_validate(params["search"])
+    model = open_tuned(base, trained.parent / "tuned", precision).eval()
+    if inference.without_adapters and hasattr(model, "merge_and_unload"):
+        model = model.merge_and_unload().eval()
     set_task_ids(model, task_id_of(train["params"], record.parent.name))
-    special_tokens, options = (
-        special_tokens_of(tokenizer, model.config),
-        DecodingOptions.model_validate(params["search"]),
-    )
+    special_tokens = with_room_beside_prefix(special_tokens_of(tokenizer, model.config), model)
+    if inference.engine == "ctranslate2":
+        search = open_engine(
+            model,
+            options,
+            tokenizer=tokenizer,
+            special_tokens=special_tokens,
+            bits=inference.quantised,
+            device=device,
+            threads=params["threads"],
+            scratch=record.parent,
+        )
+    else:
+        search = search_with(model.to(device), options, special_tokens=special_tokens)
+    del model
     used = time.process_time()
     started, done, described = time.monotonic(), 0, {}
     warn_of_slow_precision("decoding.precision", options.precision, device)
@@ -61,9 +80,16 @@ def decode(params: Mapping[str, Any], cell: Cell, *, trained: Path, tests: Mappi
         for name, arrays in tests.items():
             source, counts = read_arrays(arrays).source, read_counts(arrays)
             sources = [source[row] for row in range(len(source))]
-            hypotheses = translate(model, sources, options, special_tokens=special_tokens, poll=poll)
+            hypotheses = search_in_batches(
+                search,
+                sources,
+                options,
+                special_tokens=special_tokens,
+                batch_tokens=BATCH_TOKENS[device.type],
+                poll=poll,
+            )
             lines = detokenise(tokenizer, hypotheses)
-            ended = count_at_limit(options, hypotheses, source.lengths, with_room_beside_prefix(special_tokens, model))
+            ended = count_at_limit(options, hypotheses, source.lengths, special_tokens)
             counted = {side: asdict(own) for side, own in counts.items()}
             described[name] = write_hypotheses(record.parent, name, lines, at_limit=ended, tokens=counted)
             warn(loss_warnings(counts, f"test set '{name}' of {record.parent}"))
@@ -73,7 +99,7 @@ def decode(params: Mapping[str, Any], cell: Cell, *, trained: Path, tests: Mappi
         seconds=time.monotonic() - started,
         sentences=done,
         execution=describe(str(device), params["threads"]),
-        packages=precision.packages,
+        packages=(*precision.packages, *inference.packages),
         processor_seconds=time.process_time() - used,
     )
     write_decode_record(params, cell, outcome, trained=trained, record=record)

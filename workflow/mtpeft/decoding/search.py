@@ -6,6 +6,7 @@ A batch holds sentences of similar length, so there is little padding. Both sear
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -57,7 +58,10 @@ def with_room_beside_prefix(special_tokens: SpecialTokens, model: nn.Module) -> 
     return replace(special_tokens, max_length=special_tokens.max_length - target_prefix_length(model))
 
 
-@torch.inference_mode()
+Search = Callable[[Sequence[torch.Tensor], np.ndarray], list[list[int]]]
+"""Finds the hypotheses of a batch, given its sources and the limit of each."""
+
+
 def translate(
     model: nn.Module,
     sources: Sequence[torch.Tensor],
@@ -69,8 +73,6 @@ def translate(
 ) -> list[list[int]]:
     """Return the hypothesis of each source, as tokens without the special ones at its ends.
 
-    A batch that memory does not suffice for is halved.
-
     Args:
         model: sequence-to-sequence model in evaluation mode.
         sources: sequences with their special tokens.
@@ -80,36 +82,59 @@ def translate(
         poll: is called before each batch, and may raise what stops the translation.
     """
     special_tokens = with_room_beside_prefix(special_tokens, model)
+    return search_in_batches(
+        search_with(model, options, special_tokens=special_tokens),
+        sources,
+        options,
+        special_tokens=special_tokens,
+        batch_tokens=batch_tokens or BATCH_TOKENS[model.device.type],
+        poll=poll,
+    )
+
+
+def search_with(model: nn.Module, options: DecodingOptions, *, special_tokens: SpecialTokens) -> Search:
+    """Return our own search with a model in evaluation mode."""
+    return partial(_search, model, options=options, special_tokens=special_tokens)
+
+
+def search_in_batches(
+    search: Search,
+    sources: Sequence[torch.Tensor],
+    options: DecodingOptions,
+    *,
+    special_tokens: SpecialTokens,
+    batch_tokens: int,
+    poll: Callable[[], None] = lambda: None,
+) -> list[list[int]]:
+    """Return the hypothesis of each source, found batch by batch; a batch that memory does not suffice for is halved.
+
+    Args:
+        search: finds the hypotheses of a batch.
+        sources: sequences with their special tokens.
+        options: how hypotheses are searched.
+        special_tokens: special tokens of the model, whose longest sequence has room for a trained prefix beside it.
+        batch_tokens: padded source tokens of a batch, each counted once per beam.
+        poll: is called before each batch, and may raise what stops the translation.
+    """
     lengths = np.array([len(source) for source in sources])
     hypotheses: list[list[int]] = [[]] * len(sources)
     limits = length_limits(options, lengths, special_tokens)
-    most = (batch_tokens or BATCH_TOKENS[model.device.type]) // options.beam_size
-    for rows in cut(np.arange(len(sources)), lengths, most):
+    for rows in cut(np.arange(len(sources)), lengths, batch_tokens // options.beam_size):
         poll()
-        with inference_in(options.precision, model.device):
-            found = _search_in_memory(
-                model, [sources[row] for row in rows], limits[rows], options, special_tokens=special_tokens
-            )
+        found = _search_in_memory(search, [sources[row] for row in rows], limits[rows])
         for row, tokens in zip(rows, found, strict=True):
             hypotheses[row] = tokens
     return hypotheses
 
 
-def _search_in_memory(
-    model: nn.Module,
-    sources: Sequence[torch.Tensor],
-    limits: np.ndarray,
-    options: DecodingOptions,
-    *,
-    special_tokens: SpecialTokens,
-) -> list[list[int]]:
+def _search_in_memory(search: Search, sources: Sequence[torch.Tensor], limits: np.ndarray) -> list[list[int]]:
     """Return the hypotheses of a batch, or of its halves one after the other where memory does not suffice for all.
 
     Raises:
         torch.OutOfMemoryError: one sentence alone is too much; on a CPU it is a RuntimeError.
     """
     try:
-        return _search(model, sources, limits, options, special_tokens=special_tokens)
+        return search(sources, limits)
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error) or len(sources) == 1:
             raise
@@ -117,20 +142,20 @@ def _search_in_memory(
     clear_device_cache(garbage_collection=True)
     half = len(sources) // 2
     halves = ((sources[:half], limits[:half]), (sources[half:], limits[half:]))
-    return [
-        tokens for half in halves for tokens in _search_in_memory(model, *half, options, special_tokens=special_tokens)
-    ]
+    return [tokens for half in halves for tokens in _search_in_memory(search, *half)]
 
 
+@torch.inference_mode()
 def _search(
     model: nn.Module,
     sources: Sequence[torch.Tensor],
     limits: np.ndarray,
-    options: DecodingOptions,
     *,
+    options: DecodingOptions,
     special_tokens: SpecialTokens,
 ) -> list[list[int]]:
     input_ids = padded(sources, special_tokens.pad).to(model.device)
-    if options.beam_size == 1:
-        return greedy_search(model, input_ids, torch.from_numpy(limits), special_tokens=special_tokens)
-    return beam_search(model, input_ids, torch.from_numpy(limits), options, special_tokens=special_tokens)
+    with inference_in(options.precision, model.device):
+        if options.beam_size == 1:
+            return greedy_search(model, input_ids, torch.from_numpy(limits), special_tokens=special_tokens)
+        return beam_search(model, input_ids, torch.from_numpy(limits), options, special_tokens=special_tokens)

@@ -4,7 +4,6 @@ Every export is opened again as its page says, and must translate some sentences
 nobody would notice a wrong merge, or languages or search settings that the folder lacks.
 """
 
-import json
 import shutil
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -18,13 +17,18 @@ from mtpeft.cells import Cell
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import new_folder, read_record, sha256_of, write_record, write_text
 from mtpeft.data.token_arrays import read_arrays
+from mtpeft.decoding.ctranslate2_model import (
+    convert_to_ctranslate2,
+    require_ctranslate2,
+    search_arguments,
+    vocabulary_in,
+)
 from mtpeft.decoding.search import with_room_beside_prefix
 from mtpeft.decoding.translator import Translator, load_cell
 from mtpeft.front.export_page import (
     PAGE,
     Base,
     Use,
-    ctranslate2_arguments,
     ctranslate2_page,
     generation_settings,
     marian_page,
@@ -50,7 +54,6 @@ CLOSE_IN_INT8 = 0.2
 """The same for weights in int8; a matrix that is stored wrongly differs by more than the largest logit."""
 PROBES = ("1, 2, 3 …", "(?!)", "a b c d e", "Is it 12:05? No: 7 + 5 = 12.")
 """Sentences that every vocabulary can tokenize in some way; what they mean does not matter."""
-CTRANSLATE2 = "4.8.5"
 
 
 def export_cell(cell: str, to: Path, form: str, pair: str | None = None) -> None:
@@ -181,44 +184,33 @@ def _needs_this_package(tokenizer: PairTokenizer, tuned: Path) -> str:
 
 def _ctranslate2(cell: str, folder: Path, pair: str | None) -> None:
     """Write the merged model for CTranslate2, a quick engine that translates and does not train."""
-    try:
-        from ctranslate2.converters import TransformersConverter
-    except ImportError as error:
-        raise UserError(
-            f"CTranslate2 is not installed; install it beside the workflow: `pip install ctranslate2=={CTRANSLATE2}`."
-        ) from error
+    instead = "write `--as merged`"
+    require_ctranslate2("`--as ctranslate2` is asked for", instead=instead)
     merged = folder / "merged"
     merged.mkdir()
     _merged(cell, merged, pair)
     translator = load_cell(cell, pair)
-    _write_as_published(merged, translator.tokenizer)
-    try:
-        TransformersConverter(str(merged)).convert(str(folder / "converted"))
-    except (AttributeError, ValueError) as error:
-        raise UserError(
-            f"CTranslate2 can't convert this model of the family {translator.tokenizer.family.title} ({error}); write "
-            "`--as merged`, and convert that with another version."
-        ) from error
+    _write_first_token(merged, translator.tokenizer)
+    family = translator.tokenizer.family
+    convert_to_ctranslate2(*_as_others_open(merged), folder / "converted", family=family, instead=instead)
     for file in (folder / "converted").iterdir():
         file.rename(folder / file.name)
     (folder / "converted").rmdir()
     shutil.rmtree(merged)
     use = replace(_use(cell, translator, pair), search=translator.options.model_copy(update={"beam_size": 1}))
     set_tokenizer(use).save_pretrained(folder)
-    vocabulary = json.loads((folder / "shared_vocabulary.json").read_text(encoding="utf-8"))
-    arguments = ctranslate2_arguments(use, vocabulary)
+    arguments = search_arguments(use.special_tokens, vocabulary_in(folder), family=family, instead=instead)
     write_text(folder / PAGE, ctranslate2_page(replace(use, search=translator.options), arguments))
     # Beam search differs from engine to engine, so the check is by greedy search.
     greedy = replace(translator, options=use.search)
     _require_same(_translations(greedy), translated_by_ctranslate2(folder, PROBES, use, arguments))
 
 
-def _write_as_published(folder: Path, tokenizer: PairTokenizer) -> None:
-    """Put back what the converter reads from published checkpoints of mBART-50 and transformers does not write."""
-    model_file, tokenizer_file = folder / "config.json", folder / "tokenizer_config.json"
-    write_record(model_file, read_record(model_file) | {"tokenizer_class": tokenizer.family.tokenizers[0]})
+def _write_first_token(folder: Path, tokenizer: PairTokenizer) -> None:
+    """Put back what the converter reads from published tokenizers of mBART-50 and transformers does not write."""
+    file = folder / "tokenizer_config.json"
     first = tokenizer.pretrained.bos_token or tokenizer.pretrained.cls_token
-    write_record(tokenizer_file, read_record(tokenizer_file) | ({"bos_token": first} if first else {}))
+    write_record(file, read_record(file) | ({"bos_token": first} if first else {}))
 
 
 Write = Callable[[str, Path, str | None], None]

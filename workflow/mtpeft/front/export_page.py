@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from mtpeft.core.languages import english_name
 from mtpeft.core.options import DecodingOptions
+from mtpeft.decoding.ctranslate2_model import SearchArguments
 from mtpeft.decoding.search import EXTRA_TOKENS
-from mtpeft.models.families.base import language_alone
 from mtpeft.models.precision import BasePrecision, written_options
 from mtpeft.models.special_tokens import SpecialTokens
 from mtpeft.models.tokenizer import PairTokenizer
@@ -216,38 +216,7 @@ def own_page(use: Use, call: str, why: str) -> str:
     return f"{_head(use, 'peft')}\n{why} Where the cell is, this translates:\n\n```python\n{code}\n```\n"
 
 
-@dataclass(frozen=True)
-class CTranslate2Arguments:
-    """Arguments of CTranslate2 besides the source.
-
-    Attributes:
-        prefix: tokens that the target begins with.
-        repeated: how many of them its hypotheses begin with: none where the prefix is what the decoder starts from.
-        suppressed: sequences of tokens that are never made.
-    """
-
-    prefix: tuple[str, ...]
-    repeated: int
-    suppressed: tuple[tuple[str, ...], ...]
-
-
-def ctranslate2_arguments(use: Use, vocabulary: Sequence[str]) -> CTranslate2Arguments:
-    """Arguments for a model that was converted with this vocabulary.
-
-    CTranslate2 begins with the start token by itself, except for a model whose start token is the language.
-    """
-    begin, forbidden = use.special_tokens.begin, use.special_tokens.forbidden
-    starts_from_language = use.tokenizer.family.begin is language_alone
-    language = begin if starts_from_language else begin[1:]
-    words = [*((token,) for token in forbidden.tokens), *forbidden.sequences]
-    return CTranslate2Arguments(
-        prefix=tuple(vocabulary[token] for token in language),
-        repeated=0 if starts_from_language else len(language),
-        suppressed=tuple(tuple(vocabulary[token] for token in own) for own in words if max(own) < len(vocabulary)),
-    )
-
-
-def ctranslate2_page(use: Use, given: CTranslate2Arguments) -> str:
+def ctranslate2_page(use: Use, given: SearchArguments) -> str:
     """Write the page of a model for CTranslate2."""
     beams = f", length_penalty={use.search.length_penalty}" if use.search.beam_size > 1 else ""
     opened = (
@@ -272,9 +241,7 @@ def ctranslate2_page(use: Use, given: CTranslate2Arguments) -> str:
     return _page(use, "ctranslate2", opened, lines)
 
 
-def translated_by_ctranslate2(
-    folder: Path, sentences: Sequence[str], use: Use, given: CTranslate2Arguments
-) -> list[str]:
+def translated_by_ctranslate2(folder: Path, sentences: Sequence[str], use: Use, given: SearchArguments) -> list[str]:
     """Translate as the lines of the page of CTranslate2 do."""
     import ctranslate2
     from transformers import AutoTokenizer
@@ -295,7 +262,7 @@ def translated_by_ctranslate2(
     return found
 
 
-def _extra(use: Use, given: CTranslate2Arguments) -> int:
+def _extra(use: Use, given: SearchArguments) -> int:
     """Number of tokens that CTranslate2 counts and the limit of a search does not."""
     return 1 - len(use.special_tokens.begin) + given.repeated
 
