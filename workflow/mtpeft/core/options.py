@@ -98,9 +98,9 @@ class InferenceOptions(Section):
     )
     engine: Literal["torch", "ctranslate2"] = later(
         "torch",
-        description="Engine that translates the test sets. 'ctranslate2' takes less time, above all on a CPU, and "
-        "reads merged models alone, no students; it needs envs/ctranslate2.txt. Its greedy search finds the same, its "
-        "beam search ends otherwise.",
+        description="Engine that translates the test sets. 'ctranslate2' takes less time on a CPU, and reads merged "
+        "models alone, no students; it needs envs/ctranslate2.txt. Its greedy search finds the same, its beam search "
+        "ends otherwise.",
     )
     quantised: Literal[8] | None = later(
         None,

@@ -103,7 +103,7 @@ def search_in_batches(
     options: DecodingOptions,
     *,
     special_tokens: SpecialTokens,
-    batch_tokens: int,
+    batch_tokens: int = BATCH_TOKENS["cpu"],
     poll: Callable[[], None] = lambda: None,
 ) -> list[list[int]]:
     """Return the hypothesis of each source, found batch by batch; a batch that memory does not suffice for is halved.
