@@ -23,7 +23,7 @@ from mtpeft.models.operations import (
     training_operations,
 )
 from mtpeft.models.special_tokens import ForbiddenTokens, SpecialTokens
-from mtpeft.training.objective import likelihood
+from mtpeft.training.objective import TARGET_POSITIONS, LossOptions, likelihood, target_positions
 from support.family import CHECKPOINTS
 
 FAMILIES = ["mbart50", "m2m100", "marian", "student", "t5", "t5_1.1"]
@@ -75,8 +75,11 @@ def test_operations_of_an_update_are_those_that_torch_counts(
     """Full fine-tuning to a thousandth; of a frozen model torch leaves out layers below the first trained one."""
     model, trained = tuned(family, method, layers)
 
+    batch = inputs()
+    batch[TARGET_POSITIONS] = target_positions(batch["labels"])
+
     with FlopCounterMode(display=False) as counter:
-        likelihood.backward(model, inputs(), 0.0, {"tokens": ROWS * TARGET})
+        likelihood.backward(model, batch, LossOptions(0.0), {"tokens": ROWS * TARGET})
 
     counted = training_operations(model_sizes(read_shape(config_of(family, layers))), BATCH, trained.part)
     assert 0.999 <= counted / counter.get_total_flops() <= most

@@ -149,15 +149,15 @@ def decoding_operations(sizes: ModelSizes, *, source: float, target: float, beam
         sizes: of the model.
         source: tokens of the sentence.
         target: tokens of its translation.
-        beam_size: hypotheses that are kept, each of which has its own keys and values of cross-attention, as in
-            transformers' `generate`.
+        beam_size: hypotheses that are kept from the second token on; they share the keys and values of
+            cross-attention.
     """
     encoder, decoder = sizes.self_attentions
     read = PER_WEIGHT * sizes.encoder * source + _scores(sizes, encoder, source, source)
     across = PER_WEIGHT * sizes.across * source
     step = PER_WEIGHT * (sizes.decoder + sizes.output)
     step += _scores(sizes, decoder, 1, target / 2) + _scores(sizes, sizes.cross_attentions, 1, source)
-    return read + beam_size * (across + step * target)
+    return read + across + step * (1 + beam_size * (target - 1))
 
 
 def step_weights(sizes: ModelSizes) -> int:
