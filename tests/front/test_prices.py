@@ -22,6 +22,7 @@ from mtpeft.front.prices.storage import storage_of
 from mtpeft.front.prices.work import planned, search_of_rate, sizes_of
 from mtpeft.methods import options_of
 from mtpeft.methods.staged import stages_of
+from mtpeft.models import published
 from mtpeft.steps.cells_of_studies import placed_cells
 from mtpeft.training.finetune import plan_of
 from mtpeft.training.loop import evaluation_steps
@@ -175,6 +176,7 @@ def test_a_limit_that_suffices_leaves_nothing_out(configuration: Configuration) 
 
 def test_of_a_model_that_is_not_fetched_nothing_is_guessed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(published, "PUBLISHED", {})
     configuration = load()
     jobs = jobs_left(configuration)
 

@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING
 
 from mtpeft.cells import Cell
+from mtpeft.config import decoding
 from mtpeft.config import pairs as pairs_config
-from mtpeft.config.decoding import search_params
 from mtpeft.core import section
 from mtpeft.steps.step import Params
 
@@ -22,7 +22,7 @@ def translation_params(configuration: "Configuration", cell: Cell) -> Params:
     """Languages of a cell's pairs, the precision of its base model, and the search with which it translates."""
     entry = configuration.models.get(cell.model)
     model = {"threads": entry.threads, **entry.reduced_precision} if entry else {}
-    search = {"search": search_params(configuration)} if model else {}
+    search = {"search": decoding.search_params(configuration)} if model else {}
     members = {
         pair: dict(zip(("source", "target"), pairs_config.pair_languages(configuration, pair), strict=True))
         for pair in cell.members

@@ -4,8 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtpeft.cells import ANY, DIMENSIONS, Cell
-from mtpeft.config import corpora
-from mtpeft.config.decoding import inference_params
+from mtpeft.config import corpora, decoding
 from mtpeft.steps.base_models import tokens_folder, train_text
 from mtpeft.steps.cell_params import translation_params
 from mtpeft.steps.choose_subset import subset_file
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 def params(configuration: "Configuration", cell: Cell) -> Params:
     """Params of the decoding of a cell; `inference` is left out where it says nothing of this cell."""
-    inference = inference_params(configuration, cell)
+    inference = decoding.inference_params(configuration, cell)
     return translation_params(configuration, cell) | ({"inference": inference} if inference else {})
 
 

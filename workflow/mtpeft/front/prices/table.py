@@ -64,12 +64,13 @@ def _row(prices: Prices, label: str, cells: Iterable[Cell]) -> Sequence[object]:
     known = [(job, job.work) for job in jobs if job.work is not None]
     mark = UNKNOWN if len(known) < len(jobs) else ""
     storage = storage_of(prices.configuration, cells, at_once=prices.cores)
+    updates = sum(work.updates for _, work in known)
     core_hours = sum(prices.costs.price(job.kind, work).seconds for job, work in known) / SECONDS_PER_HOUR
     return (
         label,
         sum(job.trainings for job in jobs) or ".",
         _trials(jobs),
-        _marked(f"{sum(work.updates for _, work in known):,.0f}", mark),
+        _marked(f"{updates:,.0f}" if updates else ".", mark),
         _marked(_number(core_hours), mark),
         _marked(_number(core_hours / prices.cores), mark),
         *(_marked(_number(_gpu_hours(prices.configuration, gpu, jobs)), _room(gpu, storage) + mark) for gpu in GPUS),
