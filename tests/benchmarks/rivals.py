@@ -27,7 +27,7 @@ from transformers.models.m2m_100.modeling_m2m_100 import shift_tokens_right
 
 from benchmarks.cases import Case
 from benchmarks.measure import Lap, Measurement, timed
-from benchmarks.ours import sentences_per_update
+from benchmarks.ours import FIRST, sentences_per_update
 from mtpeft.core.options import DecodingOptions
 from mtpeft.decoding.greedy import before_end
 from mtpeft.decoding.search import length_limits
@@ -215,11 +215,12 @@ def predict(case: Case, tuned: Path, sentences: int, batch: int) -> Measurement:
         )
         trainer = Seq2SeqTrainer(given.model, arguments, data_collator=DataCollatorWithPadding(tokenizer))
 
-        def work() -> tuple[int, dict[str, Any]]:
-            output = trainer.predict(rows, **keywords).predictions
-            return len(rows), {"hypotheses": [given.words(row) for row in output.tolist()], "batch": batch}
+        def work(wanted: Sequence[dict[str, list[int]]]) -> tuple[int, dict[str, Any]]:
+            output = trainer.predict(wanted, **keywords).predictions
+            return len(wanted), {"hypotheses": [given.words(row) for row in output.tolist()], "batch": batch}
 
-        return timed(work)
+        work(rows[:FIRST])
+        return timed(lambda: work(rows))
 
 
 def generate(case: Case, tuned: Path, sentences: int, batch: int) -> Measurement:
@@ -227,10 +228,10 @@ def generate(case: Case, tuned: Path, sentences: int, batch: int) -> Measurement
     given = Decoding.of(case, tuned, sentences, merged=True)
 
     @torch.inference_mode()
-    def work() -> tuple[int, dict[str, Any]]:
-        hypotheses: list[list[int]] = [[]] * len(given.sources)
-        for rows in in_batches(given.sources, batch):
-            ids, mask = padded_with_mask([given.sources[row] for row in rows], given.special_tokens.pad)
+    def work(wanted: Sequence[torch.Tensor]) -> tuple[int, dict[str, Any]]:
+        hypotheses: list[list[int]] = [[]] * len(wanted)
+        for rows in in_batches(wanted, batch):
+            ids, mask = padded_with_mask([wanted[row] for row in rows], given.special_tokens.pad)
             device = given.model.device
             with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
                 output = given.model.generate(
@@ -240,7 +241,8 @@ def generate(case: Case, tuned: Path, sentences: int, batch: int) -> Measurement
                 hypotheses[row] = given.words(tokens)
         return len(hypotheses), {"hypotheses": hypotheses, "batch": batch}
 
-    return timed(work)
+    work(given.sources[:FIRST])
+    return timed(lambda: work(given.sources))
 
 
 def in_batches(sources: Sequence[torch.Tensor], size: int) -> Iterator[list[int]]:

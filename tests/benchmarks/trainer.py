@@ -41,7 +41,7 @@ Sides = Mapping[str, Callable[[int], Measurement]]
 """By the name of a side, what measures it, given the number of the repetition."""
 NOT_TIMED = 5
 """Updates before those that are timed."""
-TRIED = 128
+TRIED = 256
 """Sentences with which the best batch of `generate` is looked for."""
 PROFILED = 8
 """Updates under the profiler."""
@@ -89,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="with cuda, large shapes as well")
     parser.add_argument("--updates", type=int, default=30, help="of each training")
     parser.add_argument("--repetitions", type=int, default=3, help="of each measurement")
-    parser.add_argument("--sentences", type=int, default=300, help="of the test set that are translated")
+    parser.add_argument("--sentences", type=int, default=600, help="of the test set that are translated")
     return parser
 
 
