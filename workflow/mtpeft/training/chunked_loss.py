@@ -15,11 +15,9 @@ from torch import nn
 
 from mtpeft.core.options import ComputingPrecision
 from mtpeft.models.computation import autocast
+from mtpeft.models.memory import MOST_LOGITS
 from mtpeft.training.cross_entropy import cross_entropy_in_place
 from mtpeft.training.distributed import is_sharded
-
-MOST_LOGITS = 2**27
-"""Logits that are computed at once: 512 MiB of 32-bit floats. Fewer are never divided, and keep the bits they had."""
 
 
 def needs_chunks(model: nn.Module, target_tokens: int) -> bool:
