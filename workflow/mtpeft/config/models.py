@@ -57,6 +57,18 @@ class PretrainingNoise(Section):
     )
 
 
+class Inheritance(Section):
+    """A model whose distribution over the next word a model in pre-training learns, beside the words themselves."""
+
+    model: str = Field(description="A label of `models`, with the same vocabulary.")
+    weight: PositiveFloat = Field(
+        default=1.0, description="Weight of the Kullback-Leibler divergence, beside a cross-entropy of weight 1."
+    )
+    until: float = Field(
+        default=0.5, gt=0, le=1, description="Share of the updates, from the first on, in which it is the teacher."
+    )
+
+
 class Pretraining(Section):
     """An mBART model that the workflow pre-trains from random weights."""
 
@@ -81,6 +93,7 @@ class Pretraining(Section):
     batch_tokens: PositiveInt = Field(default=768, description="Padded tokens of a batch, on its longer side.")
     dropout: Probability = Field(default=0.1)
     noise: PretrainingNoise = PretrainingNoise()
+    inherit: Inheritance | None = later(None, description="A trained model as its teacher. Empty: none.")
     seed: NonNegativeInt = 1
 
 
@@ -243,8 +256,9 @@ class Model(PrecisionOptions):
 
     @property
     def parent(self) -> str | None:
-        """The label of the model that is read when it is made."""
-        return self.made_from
+        """The label of the model that is read when it is made: the one that it is made from, or its teacher."""
+        inherit = self.pretrain.inherit if self.pretrain else None
+        return inherit.model if inherit else self.made_from
 
     @property
     def healing(self) -> Healing | None:
@@ -417,6 +431,29 @@ def _pretraining_mistakes(configuration: "Configuration", key: str, pretrain: Pr
             "'heads'."
         )
     yield from _nothing_left(configuration, f"{key}.pairs", pretrain.pairs)
+    if pretrain.inherit:
+        yield from _teacher_mistakes(configuration, key, pretrain, pretrain.inherit)
+
+
+def _teacher_mistakes(
+    configuration: "Configuration", key: str, pretrain: Pretraining, inherit: Inheritance
+) -> Iterator[str]:
+    """Find a teacher that is no model, or has another vocabulary; that of a folder is compared when it is read."""
+    unknown_model = list(unknown(f"{key}.inherit.model", [inherit.model], configuration.models, "models"))
+    if unknown_model:
+        yield from unknown_model
+        return
+    taught_by = configuration.models[inherit.model]
+    if taught_by.extend or taught_by.trim:
+        yield f"'{key}.inherit.model' is '{inherit.model}', whose vocabulary was changed; name one with the same."
+    elif own := configuration.models[origin_of(configuration, inherit.model)].pretrain:
+        keys = ("vocabulary", "max_positions")
+        pairs = [{*part.pairs, *part.vocabulary_pairs} for part in (own, pretrain)]
+        if pairs[0] != pairs[1] or any(getattr(own, name) != getattr(pretrain, name) for name in keys):
+            yield (
+                f"'{key}.inherit.model' is '{inherit.model}', which has another vocabulary; write the same "
+                "'vocabulary' and 'max_positions' in both, and the same 'pairs' and 'vocabulary_pairs' together."
+            )
 
 
 def _nothing_left(configuration: "Configuration", key: str, pairs: Sequence[str]) -> Iterator[str]:

@@ -40,6 +40,7 @@ def pretrain_params(configuration: "Configuration", model: str) -> Params:
         "threads": entry.threads,
         "noise": section.plain(entry.pretrain.noise),
         **{key: getattr(entry.pretrain, key) for key in taken},
+        **({"inherit": section.plain(entry.pretrain.inherit)} if entry.pretrain.inherit else {}),
     }
 
 
@@ -135,7 +136,8 @@ def model_name(configuration: "Configuration", model: str) -> str:
     entry = configuration.models[model]
     if entry.pretrain:
         texts = [pair_digest(configuration, pair) for pair in entry.pretrain.pairs]
-        read = [vocabulary_name(configuration, models.vocabulary_of(configuration, model)), *texts]
+        teacher = [model_name(configuration, entry.pretrain.inherit.model)] if entry.pretrain.inherit else []
+        read = [vocabulary_name(configuration, models.vocabulary_of(configuration, model)), *texts, *teacher]
         return name_of(model, digest_of(pretrain_params(configuration, model), read))
     if entry.extend:
         pairs = entry.extend.pieces.pairs if entry.extend.pieces else []

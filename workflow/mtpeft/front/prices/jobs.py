@@ -23,6 +23,7 @@ from mtpeft.front.prices.work import (
     decoding_work,
     evaluation_of,
     evaluation_work,
+    forward_work,
     kind_of,
     kind_of_cell,
     search_of_rate,
@@ -215,6 +216,12 @@ def _making(configuration: Configuration, model: str) -> Work | None:
     pairs = entry.pretrain.pairs if entry.pretrain else [given.pair]
     text = mean_text(text_of(configuration, model, pair, "pretrain") for pair in pairs)
     updates = update_work(sizes, part, text, batch_tokens=given.batch_tokens, pairs=MANY).times(given.updates)
+    if entry.pretrain and entry.pretrain.inherit:
+        inherit = entry.pretrain.inherit
+        if (teacher := sizes_of(configuration, inherit.model)) is None:
+            return None
+        asked = forward_work(teacher, text, batch_tokens=given.batch_tokens, pairs=MANY)
+        return updates + asked.times(round(inherit.until * given.updates))
     if entry.pretrain:
         return updates
     dev = decoding_work(sizes, text_of(configuration, model, pairs[0], "dev"), DecodingOptions())
