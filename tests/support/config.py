@@ -170,11 +170,13 @@ WRONG: list[tuple[Any, ...]] = [
     ),
     (
         {"models": {"new": {"threads": 1}}},
-        "'models.new' must have exactly one of 'drop_layers', 'extend', 'hub', 'path', 'pretrain', 'trim', 'wheel'.",
+        "'models.new' must have exactly one of 'drop_layers', 'extend', 'hub', 'path', 'pretrain', 'prune', 'trim', "
+        "'wheel'.",
     ),
     (
         {"models": {"small": {"pretrain": SMALL["pretrain"]}}},
-        "'models.small' must have exactly one of 'drop_layers', 'extend', 'hub', 'path', 'pretrain', 'trim', 'wheel'.",
+        "'models.small' must have exactly one of 'drop_layers', 'extend', 'hub', 'path', 'pretrain', 'prune', 'trim', "
+        "'wheel'.",
     ),
     (
         {"models": {"new": {"hub": "somebody/model"}}},

@@ -130,6 +130,7 @@ def _label_mistakes(configuration: Configuration) -> Iterator[str]:
 
 STAGES: tuple[tuple[Check, ...], ...] = (
     (_label_mistakes,),
+    (models.circles,),
     (
         corpora.mistakes,
         pairs.mistakes,

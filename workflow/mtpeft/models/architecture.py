@@ -9,6 +9,8 @@ from typing import Literal
 
 NEW_ENTRIES = "new_entries"
 """Key of a config.json with the number of entries that were added to its vocabulary, and name of what trains them."""
+KEEPS_ZEROS = "keeps_zeros"
+"""Key of a config.json that is true where weights of the linear layers that are zero must stay so in training."""
 Role = Literal["query", "key", "value", "output", "feed_forward", "recurrence"]
 Stack = Literal["encoder", "decoder"]
 CROSS = ("encoder_attn", "EncDecAttention")
@@ -74,6 +76,8 @@ class ModelShape:
         total: number of the model's learnt parameters, tied ones counted once.
         matrices: number of embedding matrices: 2 where the output projection has one of its own.
         new_entries: number of entries, the last ones, that were added to the vocabulary of the published model.
+        heads: number of heads of an attention module.
+        distance_biases: parameters that each head has beside its projections, in the whole model, for distances.
     """
 
     d_model: int
@@ -89,6 +93,8 @@ class ModelShape:
     total: int
     matrices: int = 1
     new_entries: int = 0
+    heads: int = 1
+    distance_biases: int = 0
 
     @property
     def entries(self) -> int:

@@ -63,13 +63,21 @@ COUNTS = {
     "decoder_attention_heads": 2**12,
     "num_attention_heads": 2**12,
     "num_heads": 2**12,
+    "kept_heads": 2**12,
     "max_position_embeddings": 2**17,
     "n_positions": 2**17,
     "relative_attention_num_buckets": 2**12,
     "relative_attention_max_distance": 2**17,
 }
 """Keys that count something, each with the largest number that is accepted."""
-EMPTY_COUNTS = ("decoder_vocab_size", "num_decoder_layers", "n_positions", "hidden_size", "num_hidden_layers")
+EMPTY_COUNTS = (
+    "decoder_vocab_size",
+    "num_decoder_layers",
+    "n_positions",
+    "hidden_size",
+    "num_hidden_layers",
+    "kept_heads",
+)
 """Those of them that may be null."""
 PROBABILITIES = (
     "dropout",

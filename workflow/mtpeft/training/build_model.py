@@ -4,7 +4,6 @@ The trained parameters are counted in closed form before a weight is loaded, com
 where a method prunes during training, compared with the model at the end.
 """
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,10 +20,11 @@ from mtpeft.methods.budget import Allocation, OutOfReachError, allocation_of, co
 from mtpeft.methods.new_entries import new_entry_module
 from mtpeft.methods.new_entries_adapter import split_new_entries, train_new_entries
 from mtpeft.methods.staged import stages_of
-from mtpeft.models.architecture import ModelShape
-from mtpeft.models.families import family_in
+from mtpeft.models.architecture import KEEPS_ZEROS, ModelShape
+from mtpeft.models.families import family_in, read_json, read_shape
 from mtpeft.models.load import load_base, parameters, random_model
 from mtpeft.models.precision import BasePrecision
+from mtpeft.models.zeros import keep_zeros
 from mtpeft.training.distributed import shard
 from mtpeft.training.params import CellParams
 
@@ -102,8 +102,22 @@ def build_stages(
         if execution.gradient_checkpointing:
             checkpoint_activations(model)
         if execution.sharded and method.trains_base and stages == 1:
+            require_no_zeros_kept(folder)
             shard(model)
         yield model
+
+
+def require_no_zeros_kept(folder: Path) -> None:
+    """Refuse to train shards of a base model whose zeros stay zero: a shard's gradient never passes by its weight.
+
+    Raises:
+        UserError: its config.json says so.
+    """
+    if read_json(folder / "config.json").get(KEEPS_ZEROS):
+        raise UserError(
+            "The weights that were pruned from the base model can't be kept at zero in shards; take 'sharded' out of "
+            "its entry in 'models', or prune 'feed_forward'."
+        )
 
 
 def checkpoint_activations(model: nn.Module) -> None:
@@ -121,9 +135,11 @@ def _open_base(folder: Path, params: CellParams, precision: BasePrecision) -> nn
     family = family_in(folder)
     overrides = {**family.fixed, family.dropout: params.optimisation.dropout}
     if METHODS[params.method.method].from_scratch:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        return random_model(config, seed=params.seed, **overrides)
-    return load_base(folder, precision, **overrides)
+        return random_model(read_json(folder / "config.json"), seed=params.seed, **overrides)
+    model, config = load_base(folder, precision, **overrides), read_json(folder / "config.json")
+    if config.get(KEEPS_ZEROS):
+        keep_zeros(model, (linear.module for linear in read_shape(config).linears))
+    return model
 
 
 def _with_method(

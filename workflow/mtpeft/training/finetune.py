@@ -296,7 +296,7 @@ def training_task(
     batch = cell_batches(
         texts, batch_tokens=optimisation.batch_tokens, temperature=optimisation.temperature, seed=params.seed
     )
-    hook = METHODS[params.method.method].hook
+    hook, minimised = METHODS[params.method.method].hook, objective(params.method.losses)
     identity = {"params": params.plain, "inputs": prepared.hashes, "learning_rate": prepared.learning_rate}
     return TrainingTask(
         model=model,
@@ -306,7 +306,7 @@ def training_task(
         identity=canonical(identity),
         rate_factor=rate_factor_of(params.method),
         decays=decay_rule_of(params.method),
-        objective=objective(params.method.losses),
+        objective=lambda update: minimised,
         task_modules=task_modules(model),
         hook=hook(model) if hook else UpdateHook(),
         execution=prepared.execution,

@@ -97,6 +97,8 @@ class Family:
         learns_logits_bias: the logits have a learnt bias for each entry of the vocabulary.
         recognised_by: whether a folder that names no class of tokenizer holds this family and not another one of its
             `model_type`; from the folder, its config.json and its tokenizer_config.json. None: where no other does.
+        heads_key: key of `config.json` with the number of heads that are left of each attention module, where their
+            width does not follow from that; None where heads always fill the width of the model.
         wrong_tokenizer: what is wrong with the tokenizer of a folder that is named as this family's, in words; from its
             config.json and the number of the tokenizer's entries.
         module: file that an entry from outside of the package comes from.
@@ -121,6 +123,7 @@ class Family:
     may_untie_output: bool = False
     learns_logits_bias: bool = False
     recognised_by: Callable[[Path, Mapping[str, Any], TokenizerConfig], bool] | None = None
+    heads_key: str | None = None
     wrong_tokenizer: Callable[[Mapping[str, Any], int], str | None] | None = None
     module: str = ""
 
