@@ -12,17 +12,29 @@ import torch
 from torch import nn
 
 from mtpeft.cluster.preemption import PreemptionHandler, StopReason
-from mtpeft.data.token_arrays import model_inputs
+from mtpeft.data.batch_layout import model_inputs
 from mtpeft.methods import method_of, options_of
 from mtpeft.methods.base import Method, MethodOptions
 from mtpeft.methods.budget import Allocation, allocation_of
 from mtpeft.models.architecture import ModelShape
-from mtpeft.models.families import read_shape
+from mtpeft.models.families import read_shape, task_of
 from mtpeft.models.load import load_base
 from mtpeft.models.special_tokens import SpecialTokens
 from support.family import CHECKPOINTS, save_random
 
-FAMILIES = {"mbart": "mbart50", "m2m100": "m2m100", "marian": "marian", "student": "student", "t5": "t5", "mt5": "mt5"}
+FAMILIES = {
+    "mbart": "mbart50",
+    "m2m100": "m2m100",
+    "marian": "marian",
+    "student": "student",
+    "t5": "t5",
+    "mt5": "mt5",
+    "llama": "llama",
+    "qwen2": "qwen2",
+    "qwen3": "qwen3",
+    "gemma2": "gemma2",
+    "gemma3": "gemma3",
+}
 """Families that methods are tried on, with the checkpoint whose configuration each has."""
 VOCABULARY = 61
 WORDS = (6, 50)
@@ -31,7 +43,7 @@ LENGTHS = (7, 4, 5)
 """Source tokens of the sentences of a batch; targets have one more."""
 
 
-DEPTHS = ("encoder_layers", "decoder_layers", "num_layers")
+DEPTHS = ("encoder_layers", "decoder_layers", "num_layers", "num_hidden_layers")
 CALM = {"dropout": 0.0, "dropout_rate": 0.0, "encoder_layerdrop": 0.0, "decoder_layerdrop": 0.0}
 
 
@@ -137,9 +149,9 @@ class Subject:
     @staticmethod
     def frame_of(config: Any) -> SpecialTokens:
         """Special tokens of a model of this configuration."""
-        return SpecialTokens(
-            pad=config.pad_token_id, end=config.eos_token_id, begin=(config.decoder_start_token_id,), max_length=64
-        )
+        task = task_of(config)
+        begin = tuple(getattr(config, "decoder_start_token_id", 0) for _ in task.reads[1:])
+        return SpecialTokens(pad=config.pad_token_id, end=config.eos_token_id, begin=begin, max_length=64, task=task)
 
 
 def stir(model: nn.Module, by: float = 0.1) -> None:

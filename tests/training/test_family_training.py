@@ -11,7 +11,8 @@ from torch import nn
 
 from mtpeft.core.files import write_record
 from mtpeft.core.options import DecodingOptions
-from mtpeft.data.token_arrays import model_inputs, read_arrays
+from mtpeft.data.batch_layout import model_inputs
+from mtpeft.data.token_arrays import read_arrays
 from mtpeft.decoding.search import translate
 from mtpeft.methods.open_tuned import open_tuned
 from mtpeft.metrics.chrf import corpus_chrf as chrf

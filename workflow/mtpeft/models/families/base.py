@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mtpeft.models.architecture import ModelShape
+from mtpeft.models.tasks import SEQUENCE_TO_SEQUENCE, Task
 
 TokenizerConfig = Mapping[str, Any]
 Names = Mapping[str, str]
@@ -66,6 +67,11 @@ def start_alone(start: int, language: int | None) -> tuple[int, ...]:
     return (start,)
 
 
+def no_begin(start: int, language: int | None) -> tuple[int, ...]:
+    """Return nothing, since a prompt stands before the target."""
+    return ()
+
+
 @dataclass(frozen=True)
 class Family:
     """A family of models: an entry of the registry.
@@ -99,6 +105,7 @@ class Family:
             `model_type`; from the folder, its config.json and its tokenizer_config.json. None: where no other does.
         wrong_tokenizer: what is wrong with the tokenizer of a folder that is named as this family's, in words; from its
             config.json and the number of the tokenizer's entries.
+        task: what kind of models they are.
         module: file that an entry from outside of the package comes from.
     """
 
@@ -122,6 +129,7 @@ class Family:
     learns_logits_bias: bool = False
     recognised_by: Callable[[Path, Mapping[str, Any], TokenizerConfig], bool] | None = None
     wrong_tokenizer: Callable[[Mapping[str, Any], int], str | None] | None = None
+    task: Task = SEQUENCE_TO_SEQUENCE
     module: str = ""
 
     def is_meant_by(self, folder: Path, config: Mapping[str, Any], described: TokenizerConfig) -> bool:
