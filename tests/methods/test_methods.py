@@ -117,7 +117,10 @@ def _what_is_opened_is_what_was_stored(subject: Subject, folder: Path) -> None:
     assert parameters(opened)[1] == 0
     if (tuned / "adapter_config.json").exists():
         in_little = PeftModel.from_pretrained(subject.untouched(), tuned, low_cpu_mem_usage=True).eval()
-        assert torch.equal(logits(in_little, inputs), logits(model, inputs))
+        for (name, weight), own in zip(in_little.named_parameters(), opened.parameters(), strict=True):
+            assert torch.equal(weight, own), name
+        # Its weights lie at other addresses of memory, and some products are summed in another order for that.
+        torch.testing.assert_close(logits(in_little, inputs), logits(model, inputs), rtol=1e-5, atol=1e-5)
 
 
 def _training_can_go_on_from_what_is_stored(subject: Subject, folder: Path) -> None:

@@ -15,6 +15,7 @@ from mtpeft.models.load import random_model
 from mtpeft.models.local import take_in_folder
 from mtpeft.models.marian_conversion import write_tokenizer
 from mtpeft.training.finetune import CellInputs
+from support.decoder_only import DECODER_ONLY
 from support.model import SPANISH_ENGLISH, inputs, train_params
 from support.text import SCRIPTS
 
@@ -45,7 +46,7 @@ def build_checkpoint(name: str, folder: Path) -> Path:
     """Write a checkpoint with random weights; returns its folder."""
     from transformers import AutoTokenizer
 
-    checkpoint = CHECKPOINTS[name]
+    checkpoint = ALL_CHECKPOINTS[name]
     folder.mkdir(parents=True, exist_ok=True)
     checkpoint.write_tokenizer(folder)
     write_record(folder / "config.json", {"model_type": checkpoint.config["model_type"]})
@@ -156,80 +157,12 @@ def _mt5(folder: Path) -> None:
     write_record(folder / "tokenizer_config.json", {"tokenizer_class": "T5Tokenizer", "extra_ids": 0})
 
 
-def _bpe(folder: Path, *, chat_template: str | None = None, byte_fallback: bool = False) -> None:
-    """Write a byte-level BPE as Llama 3 and Qwen have it, or one as of sentencepiece, with bytes for what it lacks."""
-    from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
-
-    named = ["<unk>", "<s>", "</s>", "<|user|>", "<|assistant|>", "<|end|>"]
-    alphabet = [f"<0x{byte:02X}>" for byte in range(256)] if byte_fallback else []
-    tokenizer = Tokenizer(models.BPE(unk_token="<unk>" if byte_fallback else None, byte_fallback=byte_fallback))
-    trainer = trainers.BpeTrainer(
-        vocab_size=700,
-        special_tokens=[*named, *alphabet],
-        initial_alphabet=[] if byte_fallback else sorted(pre_tokenizers.ByteLevel.alphabet()),
-        show_progress=False,
-    )
-    if byte_fallback:
-        tokenizer.normalizer = normalizers.Replace(" ", "▁")
-        tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex("(?=▁)"), "isolated")
-        tokenizer.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()])
-    else:
-        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-        tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.train_from_iterator((side for row in SPANISH_ENGLISH for side in row), trainer)
-    tokenizer.post_processor = processors.TemplateProcessing("<s> $A", special_tokens=[("<s>", 1)])
-    written = json.loads(tokenizer.to_str())
-    # Bytes are entries of the vocabulary, which text can't name.
-    written["added_tokens"] = [token for token in written["added_tokens"] if token["content"] in named]
-    write_record(folder / "tokenizer.json", written)
-    described = {"tokenizer_class": "PreTrainedTokenizerFast", "bos_token": "<s>", "eos_token": "</s>"}
-    write_record(folder / "tokenizer_config.json", described)
-    if chat_template is not None:
-        (folder / "chat_template.jinja").write_text(chat_template, encoding="utf-8")
-        write_record(folder / "generation_config.json", {"eos_token_id": [2, 5]})
-
-
-CHAT = (
-    "{{ bos_token }}{% for message in messages %}<|{{ message.role }}|>\n{{ message.content | trim }}<|end|>\n"
-    "{% endfor %}{% if add_generation_prompt %}<|assistant|>\n{% endif %}"
-)
-
-
-def _byte_bpe(folder: Path) -> None:
-    _bpe(folder)
-
-
-def _byte_fallback_bpe(folder: Path) -> None:
-    _bpe(folder, byte_fallback=True)
-
-
-def _chat_bpe(folder: Path) -> None:
-    _bpe(folder, chat_template=CHAT)
-
-
-def _chat_fallback_bpe(folder: Path) -> None:
-    _bpe(folder, chat_template=CHAT, byte_fallback=True)
-
-
 # Keys that the published configurations have and the model does not read.
 WRITTEN = {"normalize_before": True, "normalize_embedding": True, "add_final_layer_norm": True}
 MBART = {"model_type": "mbart", **BART, **FAIRSEQ, **WRITTEN}
 MARIAN = {"model_type": "marian", **BART, "eos_token_id": 0, "forced_eos_token_id": 0, "scale_embedding": True}
 GATED = {"feed_forward_proj": "gated-gelu", "tie_word_embeddings": False}
 M2M = {"model_type": "m2m_100", **BART, **FAIRSEQ, "encoder_layerdrop": 0.3, "decoder_layerdrop": 0.3}
-DECODER_ONLY = {
-    "hidden_size": 32,
-    "intermediate_size": 48,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "max_position_embeddings": 160,
-    "initializer_range": 0.2,
-    "bos_token_id": 1,
-    "eos_token_id": 2,
-    "pad_token_id": 2,
-}
-SCALED_HEADS = {**DECODER_ONLY, "head_dim": 12, "query_pre_attn_scalar": 12, "sliding_window": 6}
 CHECKPOINTS = {
     "mbart25": Checkpoint(MBART, _mbart("MBartTokenizer"), "es_XX", "en_XX"),
     "mbart50": Checkpoint(MBART, _mbart("MBart50Tokenizer"), "es_XX", "en_XX"),
@@ -240,19 +173,7 @@ CHECKPOINTS = {
     "student": Checkpoint({**MARIAN, "model_type": "student", "activation_function": "relu"}, _student, "es", "en"),
     "t5": Checkpoint({"model_type": "t5", **T5, **T5_SPECIALS}, _t5, "es", "en"),
     "t5_1.1": Checkpoint({"model_type": "t5", **T5, **T5_SPECIALS, **GATED}, _t5, "es", "en"),
-    "llama": Checkpoint({"model_type": "llama", **DECODER_ONLY, "tie_word_embeddings": False}, _byte_bpe, "es", "en"),
-    "mistral": Checkpoint(
-        {"model_type": "mistral", **DECODER_ONLY, "tie_word_embeddings": False, "sliding_window": 6},
-        _byte_fallback_bpe,
-        "es",
-        "en",
-    ),
-    "qwen2": Checkpoint({"model_type": "qwen2", **DECODER_ONLY, "tie_word_embeddings": True}, _chat_bpe, "es", "en"),
-    "qwen3": Checkpoint(
-        {"model_type": "qwen3", **DECODER_ONLY, "head_dim": 12, "tie_word_embeddings": True}, _chat_bpe, "es", "en"
-    ),
-    "gemma": Checkpoint({"model_type": "gemma", **DECODER_ONLY, "head_dim": 12}, _byte_fallback_bpe, "es", "en"),
-    "gemma2": Checkpoint({"model_type": "gemma2", **SCALED_HEADS}, _byte_fallback_bpe, "es", "en"),
-    "gemma3": Checkpoint({"model_type": "gemma3_text", **SCALED_HEADS}, _chat_fallback_bpe, "es", "en"),
     "mt5": Checkpoint({"model_type": "mt5", **T5, **T5_SPECIALS, **GATED}, _mt5, "es", "en"),
 }
+CAUSAL_CHECKPOINTS = {name: Checkpoint(*given, "es", "en") for name, given in DECODER_ONLY.items()}
+ALL_CHECKPOINTS = CHECKPOINTS | CAUSAL_CHECKPOINTS

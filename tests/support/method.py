@@ -20,7 +20,7 @@ from mtpeft.models.architecture import ModelShape
 from mtpeft.models.families import read_shape, task_of
 from mtpeft.models.load import load_base
 from mtpeft.models.special_tokens import SpecialTokens
-from support.family import CHECKPOINTS, save_random
+from support.family import ALL_CHECKPOINTS, save_random
 
 FAMILIES = {
     "mbart": "mbart50",
@@ -49,7 +49,7 @@ CALM = {"dropout": 0.0, "dropout_rate": 0.0, "encoder_layerdrop": 0.0, "decoder_
 
 def write_base(family: str, folder: Path, layers: int = 1) -> Path:
     """A folder with a tiny random model of a family, with so many layers on each side, without a tokenizer."""
-    config = {**CHECKPOINTS[FAMILIES[family]].config, "vocab_size": VOCABULARY}
+    config = {**ALL_CHECKPOINTS[FAMILIES[family]].config, "vocab_size": VOCABULARY}
     if family in ("marian", "student"):
         config |= {"pad_token_id": VOCABULARY - 1, "decoder_start_token_id": VOCABULARY - 1}
     depth = {key: layers for key in (*DEPTHS, "num_decoder_layers") if key in config}
@@ -151,7 +151,8 @@ class Subject:
         """Special tokens of a model of this configuration."""
         task = task_of(config)
         begin = tuple(getattr(config, "decoder_start_token_id", 0) for _ in task.reads[1:])
-        return SpecialTokens(pad=config.pad_token_id, end=config.eos_token_id, begin=begin, max_length=64, task=task)
+        pad = config.eos_token_id if config.pad_token_id is None else config.pad_token_id
+        return SpecialTokens(pad=pad, end=config.eos_token_id, begin=begin, max_length=64, task=task)
 
 
 def stir(model: nn.Module, by: float = 0.1) -> None:

@@ -21,17 +21,17 @@ from mtpeft.models.load import load_base, prepare_torch
 from mtpeft.models.tokenizer import detokenise, open_tokenizer, special_tokens_of
 from mtpeft.training.attempt_log import attempting
 from mtpeft.training.finetune import CellInputs, prepare_training, run_training, save_tuned, stage_models
-from support.family import CHECKPOINTS, LANGUAGES, family_inputs, family_params
+from support.family import ALL_CHECKPOINTS, LANGUAGES, family_inputs, family_params
 
 EVERYWHERE = ("full", "adapter", "lora", "prefix")
 SOMEWHERE = ("layernorm", "embeddings", "lora_embeddings")
 TRAINED = [
-    *product(CHECKPOINTS, EVERYWHERE, [{}]),
-    *product(("nllb", "mt5"), SOMEWHERE, [{}]),
-    *product(("nllb", "mt5"), ("lora", "adapter"), [{"quantised": 8}, {"quantised": 4}]),
+    *product(ALL_CHECKPOINTS, EVERYWHERE, [{}]),
+    *product(("nllb", "mt5", "llama"), SOMEWHERE, [{}]),
+    *product(("nllb", "mt5", "llama"), ("lora", "adapter"), [{"quantised": 8}, {"quantised": 4}]),
 ]
 """Families, methods, and the keys for the precision of the base."""
-FAMILY = pytest.mark.parametrize("name", CHECKPOINTS)
+FAMILY = pytest.mark.parametrize("name", ALL_CHECKPOINTS)
 
 
 @dataclass(frozen=True)
