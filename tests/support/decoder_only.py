@@ -48,7 +48,6 @@ def _bpe(folder: Path, *, chat_template: str | None = None, byte_fallback: bool 
     write_record(folder / "tokenizer_config.json", described)
     if chat_template is not None:
         (folder / "chat_template.jinja").write_text(chat_template, encoding="utf-8")
-        write_record(folder / "generation_config.json", {"eos_token_id": [2, 5]})
 
 
 def _byte_bpe(folder: Path) -> None:
@@ -79,6 +78,7 @@ SIZES: dict[str, Any] = {
     "eos_token_id": 2,
 }
 """No model of these has a token for padding."""
+TWO_ENDS = {"eos_token_id": [2, 5]}
 UNTIED = {**SIZES, "tie_word_embeddings": False}
 TIED = {**SIZES, "tie_word_embeddings": True}
 OWN_HEADS = {**SIZES, "head_dim": 12}
@@ -86,10 +86,10 @@ WINDOWS = {**OWN_HEADS, "query_pre_attn_scalar": 12, "sliding_window": 6, "pad_t
 DECODER_ONLY = {
     "llama": ({"model_type": "llama", **UNTIED}, _byte_bpe),
     "mistral": ({"model_type": "mistral", **UNTIED, "sliding_window": 6}, _byte_fallback_bpe),
-    "qwen2": ({"model_type": "qwen2", **TIED}, _chat_bpe),
-    "qwen3": ({"model_type": "qwen3", **TIED, **OWN_HEADS}, _chat_bpe),
+    "qwen2": ({"model_type": "qwen2", **TIED, **TWO_ENDS}, _chat_bpe),
+    "qwen3": ({"model_type": "qwen3", **TIED, **OWN_HEADS, **TWO_ENDS}, _chat_bpe),
     "gemma": ({"model_type": "gemma", **OWN_HEADS, "pad_token_id": 0}, _byte_fallback_bpe),
     "gemma2": ({"model_type": "gemma2", **WINDOWS}, _byte_fallback_bpe),
-    "gemma3": ({"model_type": "gemma3_text", **WINDOWS}, _chat_fallback_bpe),
+    "gemma3": ({"model_type": "gemma3_text", **WINDOWS, **TWO_ENDS}, _chat_fallback_bpe),
 }
 """Keys of the config.json, and what writes the tokenizer, by name."""

@@ -36,6 +36,8 @@ FAMILIES = {
     "gemma3": "gemma3",
 }
 """Families that methods are tried on, with the checkpoint whose configuration each has."""
+TWO_STACKS = ("mbart", "m2m100", "marian", "student", "t5", "mt5")
+"""Those of them with an encoder and a decoder."""
 VOCABULARY = 61
 WORDS = (6, 50)
 """First and last token that stands for a word."""
@@ -151,8 +153,9 @@ class Subject:
         """Special tokens of a model of this configuration."""
         task = task_of(config)
         begin = tuple(getattr(config, "decoder_start_token_id", 0) for _ in task.reads[1:])
-        pad = config.eos_token_id if config.pad_token_id is None else config.pad_token_id
-        return SpecialTokens(pad=pad, end=config.eos_token_id, begin=begin, max_length=64, task=task)
+        end = config.eos_token_id if isinstance(config.eos_token_id, int) else config.eos_token_id[0]
+        pad = end if config.pad_token_id is None else config.pad_token_id
+        return SpecialTokens(pad=pad, end=end, begin=begin, max_length=64, task=task)
 
 
 def stir(model: nn.Module, by: float = 0.1) -> None:

@@ -4,10 +4,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from support.method import FAMILIES, LENGTHS
+from support.method import FAMILIES, LENGTHS, TWO_STACKS
 
 ALL_FAMILIES = tuple(FAMILIES)
-CAUSAL = ("llama", "qwen2", "qwen3", "gemma2", "gemma3")
+CAUSAL = tuple(name for name in FAMILIES if name not in TWO_STACKS)
 """Families without an encoder and without cross-attention."""
 NO_BIASES = ("t5", "mt5", "llama", "qwen3", "gemma2", "gemma3")
 FEW = ("mbart", "mt5", "gemma3")
@@ -130,7 +130,7 @@ CASES: dict[str, Case] = {
         },
         "PREFIX BOTTLENECK",
         share=0.08,
-        families=tuple(name for name in ALL_FAMILIES if name not in CAUSAL),
+        families=TWO_STACKS,
         exceptions={**_not_mergeable("a prefix"), **NEARLY_BASE},
     ),
     "prefix_then_full": Case(

@@ -143,6 +143,15 @@ def encode_targets(
 def _chat(pretrained: "PreTrainedTokenizerBase", named: bool | str, *, model: str) -> Callable[..., str]:
     """Return the function that fills in the chat template."""
     chosen = named if isinstance(named, str) else None
+    known = list(pretrained.chat_template) if isinstance(pretrained.chat_template, dict) else []
+    if pretrained.chat_template is None or (chosen and chosen not in known):
+        has = (
+            f"templates of the names {', '.join(known)}" if known else "none" if named is True else "no names for them"
+        )
+        raise UserError(
+            f"'models.{model}.chat_template' is {str(named).lower()}, but its tokenizer has {has}; write false, and a "
+            "'prompt'."
+        )
 
     def render(messages: Sequence[Mapping[str, str]], **options: Any) -> str:
         try:

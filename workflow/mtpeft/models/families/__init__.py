@@ -23,6 +23,7 @@ __all__ = [
     "names_class",
     "read_json",
     "read_shape",
+    "require_encoder",
     "task_of",
 ]
 FAMILIES: Registry[Family] = Registry(Family, "mtpeft.models.families", word="family of models")
@@ -93,6 +94,19 @@ def family_in(folder: Path) -> Family:
         f"{folder} has a tokenizer of class '{named}' and a model of type '{model_type}', which are not "
         f"supported together; use a model of {', '.join(family.title for family in families)}."
     )
+
+
+def require_encoder(folder: Path, *, key: str) -> None:
+    """Refuse to make another model from a decoder-only one.
+
+    Raises:
+        UserError: the model in the folder has no encoder; the message names `key`.
+    """
+    if (family := family_in(folder)).task.is_prompted:
+        raise UserError(
+            f"'{key}' names a model of {family.title}, which has no encoder; vocabularies and layers of decoder-only "
+            "models stay as they are, so name another model."
+        )
 
 
 def names_by_files(folder: Path) -> Names | None:
