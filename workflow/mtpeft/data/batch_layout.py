@@ -29,11 +29,13 @@ class Layout:
     Attributes:
         inputs: makes the inputs of a model and its labels.
         lengths: returns the positions of each row on the side that has more of them.
+        read_both: makes the inputs of a model that reads a source and a target, each of shape (1, length).
         begin_with: makes the inputs with another first token of each target, shape (batch), where one is read.
     """
 
     inputs: Callable[[Tokens, Tokens, SpecialTokens], Inputs]
     lengths: Callable[[TokenPairs], np.ndarray]
+    read_both: Callable[[torch.Tensor, torch.Tensor], Inputs]
     begin_with: Callable[[Inputs, torch.Tensor], Inputs]
 
 
@@ -71,8 +73,18 @@ def _one_row(source: Tokens, target: Tokens, special_tokens: SpecialTokens) -> I
 
 
 LAYOUTS: Mapping[Task, Layout] = {
-    SEQUENCE_TO_SEQUENCE: Layout(_two_sides, lambda pairs: pairs.longer, _decoder_begins_with),
-    CAUSAL: Layout(_one_row, lambda pairs: pairs.source.lengths + pairs.target.lengths - 1, lambda inputs, _: inputs),
+    SEQUENCE_TO_SEQUENCE: Layout(
+        inputs=_two_sides,
+        lengths=lambda pairs: pairs.longer,
+        read_both=lambda source, target: {"input_ids": source, READ: target},
+        begin_with=_decoder_begins_with,
+    ),
+    CAUSAL: Layout(
+        inputs=_one_row,
+        lengths=lambda pairs: pairs.source.lengths + pairs.target.lengths - 1,
+        read_both=lambda source, target: {"input_ids": torch.cat([source, target], dim=1)},
+        begin_with=lambda inputs, tokens: inputs,
+    ),
 }
 
 
