@@ -16,7 +16,8 @@ from mtpeft.config.load import merge, validate
 from mtpeft.core.errors import TryAgainError, UserError
 from mtpeft.core.files import read_record
 from mtpeft.core.options import DecodingOptions
-from mtpeft.data.token_arrays import IGNORED, model_inputs, read_arrays
+from mtpeft.data.batch_layout import model_inputs
+from mtpeft.data.token_arrays import IGNORED, read_arrays
 from mtpeft.decoding.translator import load_cell
 from mtpeft.methods.task_ids import set_task_ids, task_id_of, task_modules
 from mtpeft.models.load import load_base

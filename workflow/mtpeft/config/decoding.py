@@ -65,5 +65,10 @@ def _other_models(configuration: "Configuration", key: str, study: "Study") -> I
         for lowered_by in configuration.models[model].reduced_precision:
             yield f"{ENGINE}, but '{key}' names '{model}', which has '{lowered_by}'; take one of the two out."
         shape = model_shape(configuration, model)
+        if shape and shape.task.is_prompted:
+            yield (
+                f"{ENGINE}, but '{key}' names '{model}', a decoder-only model, with which it is not tried; take one of "
+                "the two out."
+            )
         if shape and any(linear.role == "recurrence" for linear in shape.linears):
             yield f"{ENGINE}, but '{key}' names '{model}', a student, which it can't read; take one of the two out."

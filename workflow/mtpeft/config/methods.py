@@ -319,11 +319,21 @@ def _shared_modules(key: str, configuration: "Configuration", method: str, *, sh
 def _nothing_to_train(
     configuration: "Configuration", key: str, study: "Study", *, shape: ModelShape, model: str
 ) -> Iterator[str]:
-    """Find methods of one size that have nothing to train in a model, such as BitFit in one without biases."""
+    """Find methods that have nothing to train in a model, such as BitFit in one without biases.
+
+    A model without an encoder has no place for what stands on the source alone, nor for losses of whole targets.
+    """
+    one_stack = "encoder" not in shape.task.stacks
+    why = ", which has neither an encoder nor cross-attention" if one_stack else ""
     for method in study.methods:
-        is_fixed = METHODS[configuration.methods[method].method].trains == "fixed"
-        if is_fixed and not method_targets(configuration, method, shape):
-            yield f"'{key}.methods' names '{method}', which has nothing to train in '{model}'; take it out."
+        adds = METHODS[configuration.methods[method].method].trains in ("fixed", "budgeted")
+        if adds and not method_targets(configuration, method, shape):
+            yield f"'{key}.methods' names '{method}', which has nothing to train in '{model}'{why}; take it out."
+        if one_stack and getattr(configuration.methods[method], "losses", ()):
+            yield (
+                f"'{key}.methods' names '{method}', whose 'losses' need a model with an encoder, which '{model}' has "
+                "not; take one of the two out."
+            )
 
 
 def _out_of_reach(
@@ -334,6 +344,8 @@ def _out_of_reach(
     any_pair = [ONE_PAIR] if len(groups) < len(study.pairs) else []
     for method, pair in product(sized, [*any_pair, *groups]):
         targets = method_targets(configuration, method, shape, pair)
+        if not targets:  # which is said elsewhere
+            continue
         low, high = reach(targets)
         for budget in study.budgets:
             share = configuration.budgets[budget]

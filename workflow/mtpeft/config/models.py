@@ -216,7 +216,13 @@ class Model(PrecisionOptions):
     prompt: str | None = later(
         None,
         description="Text before every source sentence of a model that is told the languages in words, with {source}, "
-        "{target}, {source_code} or {target_code} in it. Empty: as T5 was trained, `translate {source} to {target}: `.",
+        "{target}, {source_code} or {target_code} in it, and {text} where a decoder-only model has the sentence. "
+        "Empty: as T5 was trained, `translate {source} to {target}: `, or a request to a decoder-only model.",
+    )
+    chat_template: bool | str | None = later(
+        None,
+        description="Of a decoder-only model: whether its prompt is the message of a user in the chat template of its "
+        "tokenizer, or in which one of several, by name. Empty: where there is one.",
     )
     seen: Seen | None = later(None, description="What it has read in its pre-training, if that is known.")
     threads: PositiveInt = Field(
@@ -348,11 +354,11 @@ def fetched_params(configuration: "Configuration", model: str) -> dict[str, Any]
 
 
 def prompt_params(configuration: "Configuration", model: str) -> dict[str, Any]:
-    """The prompt of a model or of what it is made from, the nearest that has one."""
+    """The prompt of a model and whether it uses its chat template, or those of what it is made from."""
     entry = configuration.models[model]
-    if entry.prompt is not None:
-        return {"prompt": entry.prompt}
-    return prompt_params(configuration, entry.made_from) if entry.made_from else {}
+    own = {"prompt": entry.prompt, "chat_template": entry.chat_template}
+    inherited = prompt_params(configuration, entry.made_from) if entry.made_from else {}
+    return inherited | {key: value for key, value in own.items() if value is not None}
 
 
 def vocabulary_pairs(configuration: "Configuration", model: str) -> list[str]:
@@ -403,6 +409,7 @@ def mistakes(configuration: "Configuration") -> Iterator[str]:
             yield from unknown(f"{key}.seen.parallel", model.seen.parallel, configuration.pairs, "pairs")
             for name in ("parallel", "monolingual"):
                 yield from named_twice(f"{key}.seen.{name}", getattr(model.seen, name))
+        yield from _without_encoder(configuration, key, model)
         if model.extend:
             yield from _extension_mistakes(configuration, f"{key}.extend", model.extend)
         elif model.trim:
@@ -418,6 +425,18 @@ def mistakes(configuration: "Configuration") -> Iterator[str]:
                 model_shape(configuration, label)
             except UserError as error:
                 yield str(error)
+
+
+def _without_encoder(configuration: "Configuration", key: str, model: Model) -> Iterator[str]:
+    """Find models that are made from a decoder-only one; one that is not fetched yet is refused when it is."""
+    if model.made_from not in configuration.models:
+        return
+    shape = _shape_if_known(configuration, model.made_from)
+    if shape and shape.task.is_prompted:
+        yield (
+            f"'{key}' is made from '{model.made_from}', a decoder-only model, whose vocabulary and layers stay as they "
+            "are; name another model."
+        )
 
 
 def _pretraining_mistakes(configuration: "Configuration", key: str, pretrain: Pretraining) -> Iterator[str]:

@@ -29,7 +29,7 @@ from mtpeft.methods.task_ids import set_task_ids, task_id_of
 from mtpeft.models.computation import warn_of_slow_precision
 from mtpeft.models.load import prepare_torch
 from mtpeft.models.precision import precision_of
-from mtpeft.models.tokenizer import detokenise, open_tokenizer, special_tokens_of
+from mtpeft.models.tokenizer import detokenise, open_tokenizer, prompt_keys, special_tokens_of
 
 
 def decode(params: Mapping[str, Any], cell: Cell, *, trained: Path, tests: Mapping[str, Path], record: Path) -> None:
@@ -50,8 +50,9 @@ def decode(params: Mapping[str, Any], cell: Cell, *, trained: Path, tests: Mappi
     train = require_whole(trained)
     bring_in_for(train["params"]["method"])
     device = prepare_torch(params["threads"])
-    base = Path(require_base(train)["folder"])
-    tokenizer = open_tokenizer(base, params["languages"], vocabulary=cell.model)
+    described = require_base(train)
+    base = Path(described["folder"])
+    tokenizer = open_tokenizer(base, params["languages"], vocabulary=cell.model, **prompt_keys(described["params"]))
     precision, inference = precision_of(params, cell.model), InferenceOptions.of(params)
     options = DecodingOptions.model_validate(params["search"])
     model = open_tuned(base, trained.parent / "tuned", precision).eval()
@@ -74,7 +75,7 @@ def decode(params: Mapping[str, Any], cell: Cell, *, trained: Path, tests: Mappi
         search = search_with(model.to(device), options, special_tokens=special_tokens)
     del model
     used = time.process_time()
-    started, done, described = time.monotonic(), 0, {}
+    started, done, written = time.monotonic(), 0, {}
     warn_of_slow_precision("decoding.precision", options.precision, device)
     with interruptible("decoding") as poll:
         for name, arrays in tests.items():
@@ -91,11 +92,11 @@ def decode(params: Mapping[str, Any], cell: Cell, *, trained: Path, tests: Mappi
             lines = detokenise(tokenizer, hypotheses)
             ended = count_at_limit(options, hypotheses, source.lengths, special_tokens)
             counted = {side: asdict(own) for side, own in counts.items()}
-            described[name] = write_hypotheses(record.parent, name, lines, at_limit=ended, tokens=counted)
+            written[name] = write_hypotheses(record.parent, name, lines, at_limit=ended, tokens=counted)
             warn(loss_warnings(counts, f"test set '{name}' of {record.parent}"))
             done += len(lines)
     outcome = DecodingOutcome(
-        test_sets=described,
+        test_sets=written,
         seconds=time.monotonic() - started,
         sentences=done,
         execution=describe(str(device), params["threads"]),

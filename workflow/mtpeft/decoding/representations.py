@@ -28,7 +28,8 @@ from mtpeft.core.checksums import require_base, require_whole
 from mtpeft.core.files import sha256_of, write_record
 from mtpeft.core.provenance import describe, versions
 from mtpeft.core.records import RepresentationRecord
-from mtpeft.data.token_arrays import IGNORED, TokenPairs, cut, model_inputs, read_arrays
+from mtpeft.data.batch_layout import model_inputs
+from mtpeft.data.token_arrays import IGNORED, TokenPairs, cut, read_arrays
 from mtpeft.methods import bring_in_for
 from mtpeft.methods.encoder_input_adapter import prompt_length
 from mtpeft.methods.open_tuned import open_tuned
@@ -38,7 +39,7 @@ from mtpeft.models.families import read_shape
 from mtpeft.models.load import prepare_torch
 from mtpeft.models.precision import precision_of
 from mtpeft.models.special_tokens import SpecialTokens
-from mtpeft.models.tokenizer import open_tokenizer, special_tokens_of
+from mtpeft.models.tokenizer import open_tokenizer, prompt_keys, special_tokens_of
 
 BATCH_TOKENS = 8192
 """Padded tokens of a batch; they change the time, and the result by rounding alone."""
@@ -104,9 +105,10 @@ def measure_representations(params: Mapping[str, Any], cell: Cell, *, trained: P
     if train["status"] == "ok":
         bring_in_for(train["params"]["method"])
         device = prepare_torch(params["threads"])
-        base = Path(require_base(train)["folder"])
+        described = require_base(train)
+        base = Path(described["folder"])
         layers = read_shape(json.loads((base / "config.json").read_text(encoding="utf-8"))).layers
-        tokenizer = open_tokenizer(base, params["languages"], vocabulary=cell.model)
+        tokenizer = open_tokenizer(base, params["languages"], vocabulary=cell.model, **prompt_keys(described["params"]))
         model = open_tuned(base, trained.parent / "tuned", precision).to(device).eval()
         seen = layer_states(model, layers, read_arrays(dev), special_tokens=special_tokens_of(tokenizer, model.config))
         execution = describe(str(device), params["threads"])

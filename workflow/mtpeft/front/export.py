@@ -16,6 +16,7 @@ import torch
 from mtpeft.cells import Cell
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import new_folder, read_record, sha256_of, write_record, write_text
+from mtpeft.data.batch_layout import LAYOUTS
 from mtpeft.data.token_arrays import read_arrays
 from mtpeft.decoding.ctranslate2_model import (
     convert_to_ctranslate2,
@@ -95,7 +96,7 @@ def _merged(cell: str, folder: Path, pair: str | None) -> None:
     set_tokenizer(use).save_pretrained(folder)
     write_text(folder / PAGE, merged_page(use))
     _require_alike(before, _logits(load_base(folder).eval(), translator))
-    opened, tokenizer = _as_others_open(folder)
+    opened, tokenizer = _as_others_open(folder, use)
     _require_same(expected, plainly_translated(opened.to(translator.model.device), tokenizer, PROBES, use))
 
 
@@ -118,11 +119,11 @@ def _translations(translator: Translator) -> list[str]:
         return translator(PROBES)
 
 
-def _as_others_open(folder: Path) -> tuple[Any, Any]:
+def _as_others_open(folder: Path, use: Use) -> tuple[Any, Any]:
     """Open the model and the tokenizer in a folder by transformers alone."""
-    from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+    from transformers import AutoTokenizer
 
-    return AutoModelForSeq2SeqLM.from_pretrained(folder).eval(), AutoTokenizer.from_pretrained(folder)
+    return use.task.auto_model().from_pretrained(folder).eval(), AutoTokenizer.from_pretrained(folder)
 
 
 def _refuse_extended(cell: str, tokenizer: PairTokenizer) -> None:
@@ -186,13 +187,16 @@ def _ctranslate2(cell: str, folder: Path, pair: str | None) -> None:
     """Write the merged model for CTranslate2, a quick engine that translates and does not train."""
     instead = "write `--as merged`"
     require_ctranslate2("`--as ctranslate2` is asked for", instead=instead)
+    translator = load_cell(cell, pair)
+    if translator.tokenizer.family.task.is_prompted:
+        raise UserError(f"The model of {cell} is a decoder-only one, with which CTranslate2 is not tried; {instead}.")
     merged = folder / "merged"
     merged.mkdir()
     _merged(cell, merged, pair)
-    translator = load_cell(cell, pair)
     _write_first_token(merged, translator.tokenizer)
     family = translator.tokenizer.family
-    convert_to_ctranslate2(*_as_others_open(merged), folder / "converted", family=family, instead=instead)
+    opened = _as_others_open(merged, _use(cell, translator, pair))
+    convert_to_ctranslate2(*opened, folder / "converted", family=family, instead=instead)
     for file in (folder / "converted").iterdir():
         file.rename(folder / file.name)
     (folder / "converted").rmdir()
@@ -287,11 +291,10 @@ def _folders(cell: str) -> tuple[Path, dict[str, Any]]:
 @torch.inference_mode()
 def _logits(model: torch.nn.Module, translator: Translator) -> list[torch.Tensor]:
     """Logits of the probes as their own translations, of shape (1, tokens, vocabulary) each."""
-    device = next(model.parameters()).device
+    device, layout = next(model.parameters()).device, LAYOUTS[translator.tokenizer.family.task]
     found = []
     for source, target in zip(translator.tokens(PROBES, "source"), translator.tokens(PROBES, "target"), strict=True):
-        tokens = {"input_ids": source, "decoder_input_ids": target}
-        given = {name: torch.tensor([row], device=device) for name, row in tokens.items()}
+        given = layout.read_both(torch.tensor([source], device=device), torch.tensor([target], device=device))
         found.append(model(**given, use_cache=False).logits.cpu())
     return found
 

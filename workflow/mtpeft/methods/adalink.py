@@ -18,7 +18,9 @@ class AdaLinkOptions(TrainedMethodOptions):
 
 
 def adalink_targets(shape: ModelShape, options: AdaLinkOptions) -> Sequence[TargetModule]:
-    """Count d x rank down and rank x d up, between the encoder's embeddings and its first layer."""
+    """Count d x rank down and rank x d up, between the encoder's embeddings and its first layer, if there is one."""
+    if "encoder" not in shape.task.stacks:
+        return []
     return [TargetModule(module=encoder_of(shape), base=0, per_size=2 * shape.d_model, max_size=shape.d_model)]
 
 

@@ -195,19 +195,22 @@ def _fitted(
     """
     import torch
     from transformers import AutoConfig
-    from transformers.models.auto.modeling_auto import MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING
 
     tensors = {name: torch.empty(head.shape, device="meta") for name, head in heads.items()}
     try:
         built = AutoConfig.for_model(**config)
         with quiet_loading():
-            return MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING[type(built)].from_pretrained(
-                None,
-                config=built,
-                state_dict=tensors,
-                output_loading_info=True,
-                ignore_mismatched_sizes=True,
-                device_map="meta",
+            return (
+                family_of_config(config)
+                .task.model_class(built)
+                .from_pretrained(
+                    None,
+                    config=built,
+                    state_dict=tensors,
+                    output_loading_info=True,
+                    ignore_mismatched_sizes=True,
+                    device_map="meta",
+                )
             )
     except Exception as error:  # whatever a class of the library makes of a user's numbers
         raise UserError(

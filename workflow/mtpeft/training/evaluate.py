@@ -29,7 +29,7 @@ from mtpeft.metrics.chrf import corpus_chrf
 from mtpeft.models.load import load_base, prepare_torch
 from mtpeft.models.precision import precision_of
 from mtpeft.models.special_tokens import SpecialTokens
-from mtpeft.models.tokenizer import PairTokenizer, detokenise, open_tokenizer, special_tokens_of
+from mtpeft.models.tokenizer import PairTokenizer, detokenise, open_tokenizer, prompt_keys, special_tokens_of
 
 Poll = Callable[[], None]
 """Is called as often as work can be stopped, and raises what stops it."""
@@ -142,7 +142,9 @@ def evaluate_base(params: Mapping[str, Any], *, base: Path, dev: Path, dev_text:
     described = require_whole(base)
     folder = Path(described["folder"])
     model = load_base(folder, precision_of(params, described["model"])).to(device).eval()
-    tokenizer = open_tokenizer(folder, params["languages"], vocabulary=described["model"])
+    tokenizer = open_tokenizer(
+        folder, params["languages"], vocabulary=described["model"], **prompt_keys(described["params"])
+    )
     special_tokens = special_tokens_of(tokenizer, model.config)
     evaluation = EvaluationOptions.model_validate(params.get("evaluation", {}))
     options = dev_search(DecodingOptions.model_validate(params["search"]), evaluation)

@@ -17,7 +17,7 @@ from torch.distributed.tensor import DTensor
 from mtpeft.cluster.preemption import PreemptionHandler, TimeToStopError
 from mtpeft.core.errors import StoppedError
 from mtpeft.core.provenance import PLAIN, Execution
-from mtpeft.data.token_arrays import IGNORED
+from mtpeft.data.batch_layout import positions_and_filled
 from mtpeft.methods.base import UpdateHook
 from mtpeft.training.batches import Batch
 from mtpeft.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
@@ -295,9 +295,8 @@ def _update(
 
 
 def _positions_and_padding(batch: Batch) -> tuple[int, int]:
-    """Count the positions of both sides of a batch, and those of them that hold padding."""
-    positions = batch["input_ids"].numel() + batch["labels"].numel()
-    filled = int(batch["attention_mask"].sum()) + int((batch["labels"] != IGNORED).sum())
+    """Count the positions of a batch, and those of them that hold padding."""
+    positions, filled = positions_and_filled(batch)
     return positions, positions - filled
 
 

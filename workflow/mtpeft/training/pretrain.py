@@ -17,7 +17,8 @@ from mtpeft.core.errors import UserError
 from mtpeft.core.files import canonical, new_folder, read_record, sha256_of, write_record
 from mtpeft.core.provenance import PLAIN, Execution, describe, versions
 from mtpeft.core.records import ModelRecord
-from mtpeft.data.token_arrays import IGNORED, TokenPairs, cut, model_inputs, read_arrays
+from mtpeft.data.batch_layout import model_inputs
+from mtpeft.data.token_arrays import IGNORED, TokenPairs, cut, read_arrays
 from mtpeft.models.config_json import TRAINED_HERE
 from mtpeft.models.families import read_shape
 from mtpeft.models.load import parameters, prepare_torch, random_model
