@@ -20,6 +20,7 @@ from mtpeft.models.architecture import ModelShape
 from mtpeft.models.families import read_shape
 from mtpeft.models.load import load_base
 from mtpeft.models.special_tokens import SpecialTokens
+from mtpeft.training.batches import single_sentences
 from support.family import CHECKPOINTS, save_random
 
 FAMILIES = {"mbart": "mbart50", "m2m100": "m2m100", "marian": "marian", "student": "student", "t5": "t5", "mt5": "mt5"}
@@ -99,7 +100,10 @@ class Subject:
     def start(self) -> nn.Module:
         """The base with what the method trains of it; read only."""
         torch.manual_seed(1)
-        return self.method.apply(self.untouched(), self.allocation.sizes, self.options).eval()
+        model = self.method.apply(self.untouched(), self.allocation.sizes, self.options).eval()
+        if self.method.fit:
+            self.method.fit(model, self.options, single_sentences([batch(self.special_tokens())], len(LENGTHS)))
+        return model
 
     @cached_property
     def trained(self) -> nn.Module:

@@ -1,13 +1,13 @@
 """The batches of a training: which sentence pairs an update sees follows from the seed and the number of the update."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 
-from mtpeft.data.token_arrays import TokenPairs, cut, model_inputs
+from mtpeft.data.token_arrays import IGNORED, TokenPairs, cut, model_inputs
 from mtpeft.models.special_tokens import SpecialTokens
 
 POOL_BATCHES = 32
@@ -144,6 +144,19 @@ def cell_batches(
         return inputs | _task_inputs([member for member, _ in chosen], inputs, texts) if multilingual else inputs
 
     return batch
+
+
+def single_sentences(batches: Iterable[Batch], most: int) -> Iterator[Batch]:
+    """Yield the first `most` sentence pairs of batches, each alone and without its padding."""
+    left = most
+    for batch in batches:
+        for row in range(min(left, len(batch["labels"]))):
+            source, target = batch["attention_mask"][row].bool(), batch["labels"][row] != IGNORED
+            of_source = {name: batch[name][row][source][None] for name in ("input_ids", "attention_mask")}
+            yield of_source | {name: batch[name][row][target][None] for name in ("decoder_input_ids", "labels")}
+        left -= len(batch["labels"])
+        if left <= 0:
+            return
 
 
 @dataclass
