@@ -19,7 +19,7 @@ from mtpeft.core.options import DecodingOptions
 from mtpeft.data.batch_layout import model_inputs
 from mtpeft.data.token_arrays import IGNORED
 from mtpeft.decoding.search import length_limits, translate
-from mtpeft.methods import METHODS
+from mtpeft.methods import METHODS, method_of
 from mtpeft.methods.base import UpdateHook
 from mtpeft.methods.open_tuned import open_tuned
 from mtpeft.models.load import load_base, parameters, prepare_torch
@@ -294,7 +294,7 @@ def test_a_method_goes_on_in_bfloat16_with_checkpointed_activations(
 @pytest.mark.parametrize("method", CASES)
 def test_the_registry_says_what_the_table_says(method: str) -> None:
     case = CASES[method]
-    entry = METHODS[case.options["method"]]
+    entry = method_of(case.options)
     assert entry.starts_as_base == ("it starts as the base" not in case.exceptions)
     assert entry.mergeable == ("merging changes nothing" not in case.exceptions)
     assert entry.where

@@ -20,6 +20,7 @@ from mtpeft.models.architecture import ModelShape
 from mtpeft.models.families import read_shape, task_of
 from mtpeft.models.load import load_base
 from mtpeft.models.special_tokens import SpecialTokens
+from mtpeft.training.batches import single_sentences
 from support.family import ALL_CHECKPOINTS, save_random
 
 FAMILIES = {
@@ -113,7 +114,10 @@ class Subject:
     def start(self) -> nn.Module:
         """The base with what the method trains of it; read only."""
         torch.manual_seed(1)
-        return self.method.apply(self.untouched(), self.allocation.sizes, self.options).eval()
+        model = self.method.apply(self.untouched(), self.allocation.sizes, self.options).eval()
+        if self.method.fit:
+            self.method.fit(model, self.options, single_sentences([batch(self.special_tokens())], len(LENGTHS)))
+        return model
 
     @cached_property
     def trained(self) -> nn.Module:

@@ -80,6 +80,37 @@ CASES: dict[str, Case] = {
     "lora": Case({"method": "lora", "scaling": 2.0}, "LORA", share=0.05),
     "rslora": Case({"method": "lora", "scaling": 2.0, "rank_stabilised": True}, "LORA", share=0.05, families=FEW),
     "dora": Case({"method": "lora", "scaling": 2.0, "dora": True}, "LORA", share=0.05, families=FEW),
+    "lora_plus": Case({"method": "lora", "scaling": 2.0, "b_rate": 16.0}, "LORA", share=0.05, families=FEW),
+    "lora_by_rank": Case({"method": "lora", "scaling": 2.0, "rank": 3, "layers": ["query", "value"]}, "LORA"),
+    "dora_by_rank": Case({"method": "lora", "scaling": 2.0, "rank": 2, "dora": True}, "LORA", families=FEW),
+    **{
+        name: Case({"method": "lora", "scaling": 2.0, "initialisation": name}, "LORA", share=0.05, families=FEW)
+        for name in ("gaussian", "eva")
+    },
+    **{
+        name: Case(
+            {"method": "lora", "scaling": 2.0, "initialisation": name},
+            "LORA",
+            share=0.05,
+            exceptions={
+                "training can go on from what is stored": But("what it began with is stored as a part of it"),
+            },
+        )
+        for name in ("pissa", "olora", "corda")
+    },
+    "pissa_by_rank": Case(
+        {
+            "method": "lora",
+            "scaling": 2.0,
+            "initialisation": "pissa",
+            "rank": 2,
+            "rank_stabilised": True,
+            "embeddings": True,
+        },
+        "LORA_EMBEDDINGS",
+        families=FEW,
+        exceptions={"training can go on from what is stored": But("what it began with is stored as a part of it")},
+    ),
     "dsee": Case({"method": "dsee", "sparse": 5, "scaling": 2.0}, "DSEE", share=0.05),
     "prefix": Case(
         {"method": "prefix"}, "PREFIX", share=0.05, exceptions={**_not_mergeable("a prefix"), **NEARLY_BASE}

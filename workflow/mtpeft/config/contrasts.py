@@ -17,7 +17,7 @@ from mtpeft.config.pretraining import exposure_of, one_checkpoint_each
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import NONE, Study, all_cells, budget_labels, study_cells, system_labels
 from mtpeft.core.languages import ENGLISH, main_language
-from mtpeft.methods import METHODS
+from mtpeft.methods import method_for
 
 FULL = "full"
 SANITY_CHECK_REFERENCES = ("none", "scratch")
@@ -128,7 +128,7 @@ def contrasts_on_pairs(
 
 def own_budget(configuration: Configuration, finding: Any, method: str) -> Sequence[str]:
     """The budget that a finding names, or the one that a method of one size has."""
-    if METHODS[configuration.methods[method].method].budget_labels is None:
+    if method_for(configuration.methods[method]).budget_labels is None:
         return [finding.budget]
     return budget_labels(configuration, study_of(configuration, finding), method)
 

@@ -29,7 +29,7 @@ from mtpeft.core.languages import ENGLISH, languages_with_distances, main_langua
 from mtpeft.core.section import Section, later
 from mtpeft.core.value_types import Language
 from mtpeft.core.wording import listed, unknown
-from mtpeft.methods import METHODS
+from mtpeft.methods import method_for
 from mtpeft.metrics.base import DEFAULT_METRIC, METRICS
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def represented_cells(configuration: "Configuration", label: str) -> Sequence[Ce
 
 def is_tuned(configuration: "Configuration", cell: Cell) -> bool:
     """Return whether a cell is a base model after fine-tuning."""
-    method = METHODS[configuration.methods[cell.method].method]
+    method = method_for(configuration.methods[cell.method])
     return method.trains != "none" and not method.from_scratch
 
 
@@ -166,14 +166,14 @@ def system_labels(cell: Cell) -> tuple[str, ...]:
 
 def budget_labels(configuration: "Configuration", study: Study, method: str) -> Sequence[str]:
     """Return the budget labels of a method in a study: those of the study, or the one that the method always has."""
-    fixed = METHODS[configuration.methods[method].method].budget_labels
+    fixed = method_for(configuration.methods[method]).budget_labels
     return study.labels("budgets") if fixed is None else fixed
 
 
 def _combinations(configuration: "Configuration", study: Study) -> Iterator[Cell]:
     """Yield every combination; dimensions that mean nothing for a method carry the label `any`."""
     for method in study.methods:
-        free = METHODS[configuration.methods[method].method].ignores
+        free = method_for(configuration.methods[method]).ignores
         budgets = budget_labels(configuration, study, method)
         seeds = [str(seed) for seed in study.seeds]
         pairs = _pairs_of(configuration, study, method)
@@ -184,7 +184,7 @@ def _combinations(configuration: "Configuration", study: Study) -> Iterator[Cell
 
 def _pairs_of(configuration: "Configuration", study: Study, method: str) -> list[str]:
     """Return pairs and groups of a study; for a method that trains nothing, the pairs of groups one by one."""
-    trains = METHODS[configuration.methods[method].method].trains
+    trains = method_for(configuration.methods[method]).trains
     return study.members if trains == "none" else study.pairs
 
 

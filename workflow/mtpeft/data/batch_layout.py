@@ -93,6 +93,14 @@ def model_inputs(source: Tokens, target: Tokens, *, special_tokens: SpecialToken
     return LAYOUTS[special_tokens.task].inputs(source, target, special_tokens)
 
 
+def without_padding(batch: Inputs, row: int) -> Inputs:
+    """Return a row of a batch alone, each input of shape (1, length)."""
+    filled = batch["attention_mask"][row].bool()
+    behind = batch["labels"][row] != IGNORED if READ in batch else filled
+    places = {"input_ids": filled, "attention_mask": filled, READ: behind, "labels": behind}
+    return {name: batch[name][row][own][None] for name, own in places.items() if name in batch}
+
+
 def positions_and_filled(batch: Inputs) -> tuple[int, int]:
     """Count the positions of a batch, of both sides where they are read apart, and those that hold no padding."""
     positions, filled = batch["input_ids"].numel(), int(batch["attention_mask"].sum())

@@ -3,11 +3,11 @@
 Nothing here loads torch, so that budgets are known before any weight is there.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, PrivateAttr
+from pydantic import BeforeValidator, PositiveInt, PrivateAttr
 
 from mtpeft.cells import ALL, ANY, NATIVE
 from mtpeft.core.section import Section, later
@@ -60,9 +60,25 @@ class LinearsOptions(TrainedMethodOptions):
         in_order = sorted(shape.linears, key=lambda linear: linear.role not in MOST_USEFUL)
         return [linear for linear in in_order if ALL_LAYERS in roles or linear.role in roles]
 
-    def at_every_budget(self, targets: Sequence["TargetModule"]) -> Sequence["TargetModule"]:
+    def sized(self, targets: Sequence["TargetModule"]) -> Sequence["TargetModule"]:
         """Return the same target modules, of which none may be left out if `layers` names them."""
         return [replace(own, min_size=max(1, own.min_size)) for own in targets] if self.layers else targets
+
+
+class RankOptions(LinearsOptions):
+    """Options of a method that adds a low-rank update to linear layers: its rank may be given in place of a budget."""
+
+    rank: PositiveInt | None = later(
+        None,
+        description="Rank of every layer that `layers` names, or of all linear layers, in the place of a budget. The "
+        "method then has one size; its share of the base model's parameters is in the record and in the tables.",
+    )
+
+    def sized(self, targets: Sequence["TargetModule"]) -> Sequence["TargetModule"]:
+        """Return the same target modules, all of them at `rank` if it is given."""
+        if self.rank is None:
+            return super().sized(targets)
+        return [replace(own, min_size=self.rank, max_size=self.rank) for own in targets]
 
 
 ONE_PAIR: Mapping[str, Sequence[str]] = {"source": ("",), "target": ("",)}
@@ -129,6 +145,8 @@ class TargetModule:
 
 ModuleSizes = Mapping[str, int]
 """The size of each target module, by its name."""
+Inputs = Mapping[str, "torch.Tensor"]
+"""Inputs of a model with `labels`, as its batches have them."""
 
 
 @dataclass(frozen=True)
@@ -163,6 +181,9 @@ class Method:
         decays: exceptions from the rule of `mtpeft.training.optimizer`, by a part of a parameter's name: scales that
             are matrices must not decay, and updates of a weight that are vectors may.
         hook: makes the hook that is called before and after each update, from the model that it was applied to.
+        fit: puts what is trained where it starts, from the model that it was applied to and sentence pairs of the
+            training text, each alone and without padding; it comes to the same when a training is resumed.
+        varies: the attributes that are others under some options, such as `starts_as_base`.
     """
 
     options: type[MethodOptions]
@@ -188,6 +209,15 @@ class Method:
     rate_factor: Callable[[str, Any], float] | None = None
     decays: Mapping[str, bool] = field(default_factory=dict)
     hook: Callable[["nn.Module"], "UpdateHook"] | None = None
+    fit: Callable[["nn.Module", Any, Iterable["Inputs"]], None] | None = None
+    varies: Callable[[Any], Mapping[str, Any]] | None = None
+
+    def under(self, options: MethodOptions) -> "Method":
+        """Return the method as it is under options: one whose rank is given has one size and meets no budget."""
+        changed = dict(self.varies(options)) if self.varies else {}
+        if isinstance(options, RankOptions) and options.rank is not None:
+            changed["trains"] = "fixed"
+        return replace(self, **changed) if changed else self
 
     @property
     def name(self) -> str:

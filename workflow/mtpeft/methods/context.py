@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, PositiveFloat
 
-from mtpeft.methods.base import LanguageOptions, LinearsOptions, Method, ModuleSizes, TargetModule
+from mtpeft.methods.base import LanguageOptions, Method, ModuleSizes, RankOptions, TargetModule
 from mtpeft.methods.bitfit import bias_targets as bitfit_targets
 from mtpeft.models.architecture import ModelShape, is_cross, side_of
 from mtpeft.models.families.module_names import ALL_NAMES, is_last_of_block
@@ -23,7 +23,7 @@ KEYS_AND_VALUES = tuple(name for names in ALL_NAMES for name in (names.key, name
 PAPER = "Hadji-Kyriacou & Arandjelovic 2023, Context-PEFT (arXiv 2312.08900)"
 
 
-class ContextLoraOptions(LinearsOptions, LanguageOptions):
+class ContextLoraOptions(RankOptions, LanguageOptions):
     """`method: context_lora`."""
 
     method: Literal["context_lora"]
@@ -60,7 +60,7 @@ def _sets(module: str, options: LanguageOptions) -> int:
 
 def low_rank_targets(shape: ModelShape, options: ContextLoraOptions) -> Sequence[TargetModule]:
     """Count rank x (inputs + outputs) beside each linear layer, for each language of its side."""
-    return options.at_every_budget(
+    return options.sized(
         [
             TargetModule(
                 module=linear.module,

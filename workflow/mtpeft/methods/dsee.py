@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from mtpeft.methods.base import LinearsOptions, Method, ModuleSizes, TargetModule
+from mtpeft.methods.base import Method, ModuleSizes, RankOptions, TargetModule
 from mtpeft.methods.budget import count
 from mtpeft.methods.new_entries import new_entry_parameters
 from mtpeft.models.architecture import ModelShape
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-class DseeOptions(LinearsOptions):
+class DseeOptions(RankOptions):
     """`method: dsee`."""
 
     method: Literal["dsee"]
@@ -28,7 +28,7 @@ class DseeOptions(LinearsOptions):
 
 def dsee_targets(shape: ModelShape, options: DseeOptions) -> Sequence[TargetModule]:
     """Count `sparse` weights and rank x (inputs + outputs) beside each linear layer."""
-    return options.at_every_budget(
+    return options.sized(
         [
             TargetModule(
                 module=linear.module,

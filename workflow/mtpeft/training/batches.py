@@ -1,13 +1,13 @@
 """The batches of a training: which sentence pairs an update sees follows from the seed and the number of the update."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 
-from mtpeft.data.batch_layout import LAYOUTS, Layout, model_inputs
+from mtpeft.data.batch_layout import LAYOUTS, Layout, model_inputs, without_padding
 from mtpeft.data.token_arrays import TokenPairs, cut
 from mtpeft.models.special_tokens import SpecialTokens
 
@@ -146,6 +146,17 @@ def cell_batches(
         return _with_task_ids(inputs, [member for member, _ in chosen], texts, layout) if multilingual else inputs
 
     return batch
+
+
+def single_sentences(batches: Iterable[Batch], most: int) -> Iterator[Batch]:
+    """Yield the first `most` sentence pairs of batches, each alone and without its padding."""
+    left = most
+    for batch in batches:
+        for row in range(min(left, len(batch["labels"]))):
+            yield without_padding(batch, row)
+        left -= len(batch["labels"])
+        if left <= 0:
+            return
 
 
 @dataclass

@@ -14,7 +14,7 @@ from transformers import PreTrainedModel
 
 from mtpeft.core.errors import UserError
 from mtpeft.core.provenance import Execution
-from mtpeft.methods import METHODS
+from mtpeft.methods import method_for
 from mtpeft.methods.base import Method, MethodOptions, ModuleSizes, TargetModule
 from mtpeft.methods.budget import Allocation, OutOfReachError, allocation_of, count, modules_used, targets_of
 from mtpeft.methods.new_entries import new_entry_module
@@ -59,7 +59,7 @@ def count_trained(options: MethodOptions, shape: ModelShape, *, budget: float | 
     Raises:
         UserError: the method can't meet the budget.
     """
-    method = METHODS[options.method]
+    method = method_for(options)
     try:
         allocation = allocation_of(method, options, shape, share=budget)
     except OutOfReachError as error:
@@ -89,7 +89,7 @@ def build_stages(
         device: where the model is trained.
         execution: whether a model that is trained as a whole is sharded, and whether activations are computed again.
     """
-    method = METHODS[params.method.method]
+    method = method_for(params.method)
     base = _open_base(folder, params, precision)
     stages = len(stages_of(params.method))
     models = _with_method(method, base, counted, params.method)
@@ -134,7 +134,7 @@ def _open_base(folder: Path, params: CellParams, precision: BasePrecision) -> nn
     """Open the base model with the dropout of the cell, or a random one for methods that start from scratch."""
     family = family_in(folder)
     overrides = {**family.fixed, family.dropout: params.optimisation.dropout}
-    if METHODS[params.method.method].from_scratch:
+    if method_for(params.method).from_scratch:
         return random_model(read_json(folder / "config.json"), seed=params.seed, **overrides)
     model, config = load_base(folder, precision, **overrides), read_json(folder / "config.json")
     if config.get(KEEPS_ZEROS):
@@ -163,7 +163,7 @@ def require_counted(counted: ParameterCount, options: MethodOptions, model: nn.M
     Raises:
         AssertionError: it does not, which is a fault of the method's count.
     """
-    method, shape, allocation = METHODS[options.method], counted.shape, counted.allocation
+    method, shape, allocation = method_for(options), counted.shape, counted.allocation
     total, trained = parameters(model)
     added = trained - shape.total if method.trains_base else trained
     at_start = method.parameters_at_start
@@ -180,7 +180,7 @@ def sizes_at_end(counted: ParameterCount, options: MethodOptions, model: nn.Modu
     Raises:
         AssertionError: they do not.
     """
-    method, allocation = METHODS[options.method], counted.allocation
+    method, allocation = method_for(options), counted.allocation
     if not method.sizes_at_end:
         return allocation.sizes
     new = new_entry_module(counted.shape)

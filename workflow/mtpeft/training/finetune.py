@@ -3,6 +3,7 @@
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -18,7 +19,7 @@ from mtpeft.core.files import canonical, new_folder, read_lines, read_record, sh
 from mtpeft.core.provenance import PLAIN, Execution, describe, peak_memory_mb, versions
 from mtpeft.core.records import TrainRecord
 from mtpeft.data.token_arrays import read_arrays
-from mtpeft.methods import METHODS, bring_in_for
+from mtpeft.methods import bring_in_for, method_for
 from mtpeft.methods.base import UpdateHook
 from mtpeft.methods.full import ScratchOptions
 from mtpeft.methods.sequence_prefix_adapter import target_prefix_length
@@ -31,7 +32,7 @@ from mtpeft.models.precision import BasePrecision, precision_of, require_quantis
 from mtpeft.models.special_tokens import SpecialTokens
 from mtpeft.models.tokenizer import open_tokenizer, prompt_keys, special_tokens_of
 from mtpeft.training.attempt_log import FINISHED, Entry, attempting, state_folder
-from mtpeft.training.batches import TrainingText, cell_batches, ready_for
+from mtpeft.training.batches import TrainingText, cell_batches, ready_for, single_sentences
 from mtpeft.training.build_model import ParameterCount, build_stages, count_trained, sizes_at_end
 from mtpeft.training.contrastive import objective
 from mtpeft.training.distributed import is_first, of_the_first, ranks, whole_weights
@@ -42,6 +43,9 @@ from mtpeft.training.objective import LossOptions
 from mtpeft.training.optimizer import decay_rule_of, rate_factor_of
 from mtpeft.training.params import CellParams
 from mtpeft.training.result_cache import keep_or_clear, restore
+
+FITTED_ON = 64
+"""Sentence pairs of the training text that an initialisation reads, where it reads any."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +138,7 @@ def finetune(
         if of_the_first(is_restored):
             return
         model, run = run_training(prepared, state_folder=state, preemption=attempt.preemption)
-        finish = METHODS[prepared.params.method.method].finish
+        finish = method_for(prepared.params.method).finish
         model = finish(model) if finish else model
         sizes = sizes_at_end(prepared.counted, prepared.params.method, model)
         with whole_weights(model) as options:
@@ -194,6 +198,8 @@ def run_training(
         folder.mkdir(parents=True, exist_ok=True)
         start = None if number else _start_score(prepared.inputs)
         task = training_task(prepared, model, start=start, first_update=sum(run.step for run in runs))
+        if fit := method_for(params.method).fit:
+            fit(model, params.method, single_sentences(map(task.batch, count()), FITTED_ON))
         plan = plan_of(params, prepared.learning_rate, stage=number)
         runs.append(train(task, plan, state_folder=folder, preemption=preemption))
         if runs[-1].status != "ok":
@@ -302,7 +308,7 @@ def training_task(
     batch = cell_batches(
         texts, batch_tokens=optimisation.batch_tokens, temperature=optimisation.temperature, seed=params.seed
     )
-    hook, minimised = METHODS[params.method.method].hook, objective(params.method.losses)
+    hook, minimised = method_for(params.method).hook, objective(params.method.losses)
     identity = {"params": params.plain, "inputs": prepared.hashes, "learning_rate": prepared.learning_rate}
     return TrainingTask(
         model=model,
