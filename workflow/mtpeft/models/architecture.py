@@ -74,6 +74,7 @@ class ModelShape:
         total: number of the model's learnt parameters, tied ones counted once.
         matrices: number of embedding matrices: 2 where the output projection has one of its own.
         new_entries: number of entries, the last ones, that were added to the vocabulary of the published model.
+        activation: name of the function between both linear layers of a feed-forward block, as config.json has it.
     """
 
     d_model: int
@@ -89,6 +90,7 @@ class ModelShape:
     total: int
     matrices: int = 1
     new_entries: int = 0
+    activation: str = ""
 
     @property
     def entries(self) -> int:

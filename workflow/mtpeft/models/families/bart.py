@@ -27,12 +27,14 @@ class Extras:
         norm_at_end: a layer norm follows the last layer of each side.
         positions: rows of a learnt position table beyond `max_position_embeddings`, or None where none is learnt.
         recurrent: a simple recurrent unit stands in the place of the decoder's self-attention.
+        activation: of the feed-forward blocks, where a config.json names none.
     """
 
     norm_of_embeddings: bool
     norm_at_end: bool
     positions: int | None
     recurrent: bool = False
+    activation: str = "gelu"
 
 
 def bart_shape(config: Mapping[str, Any], extras: Extras) -> ModelShape:
@@ -73,6 +75,7 @@ def bart_shape(config: Mapping[str, Any], extras: Extras) -> ModelShape:
         embedding_module=BART_NAMES.embeddings,
         embeddings=embeddings,
         total=embeddings + positions + sum(x.parameters for x in norms) + sum(x.parameters for x in linears),
+        activation=config.get("activation_function", extras.activation),
     )
 
 

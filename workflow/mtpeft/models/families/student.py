@@ -15,7 +15,7 @@ from mtpeft.models.families.marian import MARIAN
 
 def student_shape(config: Mapping[str, Any]) -> ModelShape:
     """Return the shape: that of Marian, with recurrent units in the place of the decoder's self-attention."""
-    extras = Extras(norm_of_embeddings=False, norm_at_end=False, positions=None, recurrent=True)
+    extras = Extras(norm_of_embeddings=False, norm_at_end=False, positions=None, recurrent=True, activation="relu")
     return bart_shape(config, extras)
 
 

@@ -68,6 +68,7 @@ def t5_shape(config: Mapping[str, Any]) -> ModelShape:
         embeddings=embeddings,
         total=matrices * embeddings + distances + counted,
         matrices=matrices,
+        activation=config.get("feed_forward_proj", "relu"),
     )
 
 
