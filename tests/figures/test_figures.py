@@ -21,8 +21,8 @@ PANELS = {"gain_kept": 3, "efficiency": 5, "languages": 2, "methods": 4}
 """Panels that show the same system, where there are several."""
 OF_DIFFERENCES = ("gain_kept", "languages")
 """Figures that compare with full fine-tuning, and show nothing of it alone."""
-OF_SYSTEMS = sorted(set(FIGURES) - {"representations"})
-"""Figures of a summary; the other one has a table of its own."""
+OF_SYSTEMS = sorted(set(FIGURES) - {"representations", "serving"})
+"""Figures of a summary; the others have a table of their own."""
 
 
 @pytest.mark.parametrize("figure", OF_SYSTEMS)

@@ -14,7 +14,8 @@ from torch.nn import functional
 from mtpeft.config.load import merge, validate
 from mtpeft.core.errors import TryAgainError, UserError
 from mtpeft.core.files import read_record
-from mtpeft.data.token_arrays import IGNORED, model_inputs, read_arrays
+from mtpeft.data.batch_layout import model_inputs
+from mtpeft.data.token_arrays import IGNORED, read_arrays
 from mtpeft.models.load import load_base
 from mtpeft.models.special_tokens import SpecialTokens
 from mtpeft.models.tokenizer import load_tokenizer

@@ -16,7 +16,9 @@ sys.path.insert(0, f"{workflow.basedir}/workflow")
 
 from mtpeft.cells import CELL_TEMPLATE as CELL
 from mtpeft.cells import LABELS_TEMPLATE as LABELS
+from mtpeft.cells import EXPERTS_TEMPLATE as EXPERTS
 from mtpeft.cells import OTHER_TEMPLATE as OTHER
+from mtpeft.cells import SERVED_TEMPLATE as SERVED
 from mtpeft.cluster import folder_lock
 from mtpeft.cluster.environment import share_python
 from mtpeft.config.load import read_yaml, validate

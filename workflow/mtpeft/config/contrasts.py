@@ -24,6 +24,10 @@ SANITY_CHECK_REFERENCES = ("none", "scratch")
 """Reference rows that full fine-tuning must beat for a comparison with it to mean something."""
 WITHOUT_PRETRAINING = ("scratch", "retrieval")
 """Reference rows that know nothing of the pre-training of a model."""
+SEEN, LESS_SEEN = ("parallel",), ("monolingual", "unseen")
+"""Exposures of a base model that was trained to translate a pair, and of one that was not."""
+ModelOnPair = tuple[str, str]
+"""Labels of a base model and of a pair."""
 ContrastParams = dict[str, Any]
 """A contrast: its name, its pair and languages, and its systems, `peft` (the larger budgets first) and `full`."""
 BudgetsOf = Callable[[Configuration, Finding, str], Sequence[str]]
@@ -52,6 +56,13 @@ def finding_params(configuration: Configuration, label: str) -> dict[str, Any]:
 def study_of(configuration: Configuration, finding: Finding) -> Study:
     """The study on whose cells a finding is tested."""
     return configuration.studies[finding.study]
+
+
+def models_on_pairs(configuration: Configuration, finding: Finding, exposures: Sequence[str]) -> list[ModelOnPair]:
+    """Models and pairs of the study of a finding with one of these exposures, in the order of the study."""
+    cells = study_cells(configuration, study_of(configuration, finding))
+    known = [own for own in dict.fromkeys((cell.model, cell.pair) for cell in cells) if own[0] in configuration.models]
+    return [own for own in known if exposure_of(configuration, *own) in exposures]
 
 
 def _lacking_labels(configuration: Configuration, finding: Finding) -> Iterator[str]:

@@ -20,6 +20,7 @@ from mtpeft.config import (
     models,
     pairs,
     rate_search,
+    serving,
     studies,
     training,
 )
@@ -142,7 +143,7 @@ STAGES: tuple[tuple[Check, ...], ...] = (
     (corpora.hash_mistakes,),
     (metrics.mistakes,),
     (corpora.present_in_mistakes, studies.mistakes, training.study_mistakes),
-    (models.study_mistakes, methods.study_mistakes, decoding.mistakes),
+    (models.study_mistakes, methods.study_mistakes, decoding.mistakes, serving.mistakes),
     (held_out.mistakes,),
     (findings.mistakes,),
 )

@@ -239,6 +239,39 @@ class RepresentationRecord(Record):
     effective_rank: dict[str, list[float]]
 
 
+class ExpertsRecord(Record):
+    """The experts that a cell's feed-forward blocks are split into: `experts.json`.
+
+    So many `sentences` of the training text were read. `active_units` has the share of hidden units that are not zero,
+    mean over tokens, by the name of a block's first layer. `trained_sha256` is the hash of the train.json that it
+    belongs to, `made` that of the file with the experts and their routers.
+    """
+
+    cell: dict[str, str]
+    status: Status
+    params: dict[str, Any]
+    trained_sha256: str
+    inputs: dict[str, str]
+    versions: dict[str, str]
+    execution: dict[str, Any]
+    sentences: int
+    active_units: dict[str, float]
+    made: dict[str, str]
+
+
+class ServedRecord(DecodeRecord):
+    """A cell decoded with some of its experts: `served.json`.
+
+    `operations` counts multiplications and additions of the feed-forward blocks for all tokens, padding included: what
+    was computed of the base model's `layers` and by the `router`, and what the `whole` layers take for the same tokens.
+    A layer in whose place a method has weights of its own is computed whole, and counts so. `experts_sha256` is the
+    hash of the experts.json that it belongs to.
+    """
+
+    experts_sha256: str
+    operations: dict[str, int]
+
+
 class MetricRecord(Record):
     """A cell scored by a metric with an environment of its own, such as COMET: `comet-<digest>.json`.
 

@@ -2,9 +2,11 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from mtpeft.cells import Cell
 from mtpeft.cluster.preemption import interruptible
@@ -18,6 +20,7 @@ from mtpeft.decoding.ctranslate2_engine import open_engine
 from mtpeft.decoding.hypotheses import DecodingOutcome, write_decode_record, write_hypotheses
 from mtpeft.decoding.search import (
     BATCH_TOKENS,
+    Search,
     count_at_limit,
     search_in_batches,
     search_with,
@@ -29,7 +32,8 @@ from mtpeft.methods.task_ids import set_task_ids, task_id_of
 from mtpeft.models.computation import warn_of_slow_precision
 from mtpeft.models.load import prepare_torch
 from mtpeft.models.precision import precision_of
-from mtpeft.models.tokenizer import detokenise, open_tokenizer, prompt_keys, special_tokens_of
+from mtpeft.models.special_tokens import SpecialTokens
+from mtpeft.models.tokenizer import PairTokenizer, detokenise, open_tokenizer, prompt_keys, special_tokens_of
 
 
 def decode(params: Mapping[str, Any], cell: Cell, *, trained: Path, tests: Mapping[str, Path], record: Path) -> None:
@@ -74,33 +78,69 @@ def decode(params: Mapping[str, Any], cell: Cell, *, trained: Path, tests: Mappi
     else:
         search = search_with(model.to(device), options, special_tokens=special_tokens)
     del model
+    decoder = TestDecoder(search, options, tokenizer, special_tokens, device)
+    outcome = decode_tests(decoder, tests, folder=record.parent, threads=params["threads"])
+    packages = (*precision.packages, *inference.packages)
+    write_decode_record(params, cell, replace(outcome, packages=packages), trained=trained, record=record)
+
+
+@dataclass(frozen=True)
+class TestDecoder:
+    """What translates test sets.
+
+    Attributes:
+        search: finds the hypotheses of a batch.
+        options: how hypotheses are searched.
+        tokenizer: set to the language pair.
+        special_tokens: of the model, with room for a trained prefix beside the longest sequence.
+        device: where the model lies.
+    """
+
+    search: Search
+    options: DecodingOptions
+    tokenizer: PairTokenizer
+    special_tokens: SpecialTokens
+    device: torch.device
+
+
+def decode_tests(decoder: TestDecoder, tests: Mapping[str, Path], *, folder: Path, threads: int) -> DecodingOutcome:
+    """Write the hypotheses of each test set into `hypotheses/` of a folder; returns what the record says of them.
+
+    Args:
+        decoder: translates them.
+        tests: token arrays of each test set, by its name.
+        folder: of the record.
+        threads: of torch.
+
+    Raises:
+        TryAgainError: a signal has come, or the time limit is reached.
+    """
     used = time.process_time()
-    started, done, written = time.monotonic(), 0, {}
-    warn_of_slow_precision("decoding.precision", options.precision, device)
+    started, done, described = time.monotonic(), 0, {}
+    options, special_tokens = decoder.options, decoder.special_tokens
+    warn_of_slow_precision("decoding.precision", options.precision, decoder.device)
     with interruptible("decoding") as poll:
         for name, arrays in tests.items():
             source, counts = read_arrays(arrays).source, read_counts(arrays)
             sources = [source[row] for row in range(len(source))]
             hypotheses = search_in_batches(
-                search,
+                decoder.search,
                 sources,
                 options,
                 special_tokens=special_tokens,
-                batch_tokens=BATCH_TOKENS[device.type],
+                batch_tokens=BATCH_TOKENS[decoder.device.type],
                 poll=poll,
             )
-            lines = detokenise(tokenizer, hypotheses)
+            lines = detokenise(decoder.tokenizer, hypotheses)
             ended = count_at_limit(options, hypotheses, source.lengths, special_tokens)
             counted = {side: asdict(own) for side, own in counts.items()}
-            written[name] = write_hypotheses(record.parent, name, lines, at_limit=ended, tokens=counted)
-            warn(loss_warnings(counts, f"test set '{name}' of {record.parent}"))
+            described[name] = write_hypotheses(folder, name, lines, at_limit=ended, tokens=counted)
+            warn(loss_warnings(counts, f"test set '{name}' of {folder}"))
             done += len(lines)
-    outcome = DecodingOutcome(
-        test_sets=written,
+    return DecodingOutcome(
+        test_sets=described,
         seconds=time.monotonic() - started,
         sentences=done,
-        execution=describe(str(device), params["threads"]),
-        packages=(*precision.packages, *inference.packages),
+        execution=describe(str(decoder.device), threads),
         processor_seconds=time.process_time() - used,
     )
-    write_decode_record(params, cell, outcome, trained=trained, record=record)

@@ -28,12 +28,10 @@ from mtpeft.core.checksums import require_base, require_whole
 from mtpeft.core.files import sha256_of, write_record
 from mtpeft.core.provenance import describe, versions
 from mtpeft.core.records import RepresentationRecord
-from mtpeft.data.batch_layout import model_inputs
-from mtpeft.data.token_arrays import IGNORED, TokenPairs, cut, read_arrays
+from mtpeft.data.token_arrays import TokenPairs, read_arrays
+from mtpeft.decoding.forced_reading import ForcedReading
 from mtpeft.methods import bring_in_for
-from mtpeft.methods.encoder_input_adapter import prompt_length
 from mtpeft.methods.open_tuned import open_tuned
-from mtpeft.methods.sequence_prefix_adapter import target_prefix_length
 from mtpeft.models.architecture import side_of
 from mtpeft.models.families import read_shape
 from mtpeft.models.load import prepare_torch
@@ -41,8 +39,6 @@ from mtpeft.models.precision import precision_of
 from mtpeft.models.special_tokens import SpecialTokens
 from mtpeft.models.tokenizer import open_tokenizer, prompt_keys, special_tokens_of
 
-BATCH_TOKENS = 8192
-"""Padded tokens of a batch; they change the time, and the result by rounding alone."""
 SIDES = ("encoder", "decoder")
 WRAPPED = "base_layer"
 """Name under which the wrappers of peft hold what they wrap."""
@@ -127,7 +123,6 @@ def measure_representations(params: Mapping[str, Any], cell: Cell, *, trained: P
     write_record(record, content.model_dump())
 
 
-@torch.inference_mode()
 def layer_states(
     model: nn.Module, layers: Sequence[str], pairs: TokenPairs, *, special_tokens: SpecialTokens
 ) -> dict[str, GramMatrix]:
@@ -141,23 +136,9 @@ def layer_states(
         pairs: token arrays of the text.
         special_tokens: special tokens of the model.
     """
-    seen = {layer: GramMatrix() for layer in layers}
-    kept: dict[str, torch.Tensor] = {}
-    before = {"encoder": prompt_length(model), "decoder": target_prefix_length(model)}
-
-    def take(layer: str, hidden: torch.Tensor) -> None:
-        tokens = hidden[:, before[side_of(layer)] :]
-        seen[layer].add(tokens[kept[side_of(layer)][:, : tokens.shape[1]]])
-
-    with hooked_layers(model, layers, take):
-        for rows in cut(np.arange(len(pairs.source)), pairs.longer, BATCH_TOKENS):
-            inputs = model_inputs(
-                [pairs.source[row] for row in rows], [pairs.target[row] for row in rows], special_tokens=special_tokens
-            )
-            batch = {name: tensor.to(model.device) for name, tensor in inputs.items()}
-            kept["decoder"] = batch.pop("labels") != IGNORED
-            kept["encoder"] = batch["attention_mask"].bool()
-            model(**batch, use_cache=False)
+    seen, reading = {layer: GramMatrix() for layer in layers}, ForcedReading(model, special_tokens)
+    with hooked_layers(model, layers, lambda layer, hidden: seen[layer].add(reading.tokens(layer, hidden))):
+        reading.read(pairs, np.arange(len(pairs.source)))
     return seen
 
 

@@ -81,6 +81,7 @@ class ModelShape:
         distance_biases: parameters that each head has beside its projections, in the whole model, for distances.
         task: what kind of model it is.
         key_width: width of the keys of an attention module, and of its values, where heads of queries share them.
+        activation: name of the function between both linear layers of a feed-forward block, as config.json has it.
     """
 
     d_model: int
@@ -100,6 +101,7 @@ class ModelShape:
     distance_biases: int = 0
     task: Task = SEQUENCE_TO_SEQUENCE
     key_width: int | None = None
+    activation: str = ""
 
     @property
     def entries(self) -> int:

@@ -23,6 +23,7 @@ class PublishedConfig:
         entries: of the vocabulary.
         positions: longest sequence in tokens.
         heads: of an attention module.
+        activation: of the feed-forward blocks.
     """
 
     model_type: str
@@ -32,6 +33,7 @@ class PublishedConfig:
     entries: int
     positions: int = 1024
     heads: int = 16
+    activation: str = "relu"
 
     @property
     def keys(self) -> dict[str, Any]:
@@ -41,6 +43,7 @@ class PublishedConfig:
             "model_type": self.model_type,
             "d_model": self.width,
             "vocab_size": self.entries,
+            "activation_function": self.activation,
             "max_position_embeddings": self.positions,
             **{f"{side}_layers": layers for side, layers in sides.items()},
             **{f"{side}_ffn_dim": self.feed_forward for side in sides},

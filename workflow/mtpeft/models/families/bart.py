@@ -28,6 +28,7 @@ class Extras:
         positions: rows of a learnt position table beyond `max_position_embeddings`, or None where none is learnt.
         recurrent: a simple recurrent unit stands in the place of the decoder's self-attention.
         kept_heads: heads that are left of each attention module; None where there are all.
+        activation: of the feed-forward blocks, where a config.json names none.
     """
 
     norm_of_embeddings: bool
@@ -35,6 +36,7 @@ class Extras:
     positions: int | None
     recurrent: bool = False
     kept_heads: int | None = None
+    activation: str = "gelu"
 
 
 def bart_shape(config: Mapping[str, Any], extras: Extras) -> ModelShape:
@@ -77,6 +79,7 @@ def bart_shape(config: Mapping[str, Any], extras: Extras) -> ModelShape:
         embeddings=embeddings,
         total=embeddings + positions + sum(x.parameters for x in norms) + sum(x.parameters for x in linears),
         heads=extras.kept_heads or heads,
+        activation=config.get("activation_function", extras.activation),
     )
 
 

@@ -18,7 +18,12 @@ KEPT_HEADS = "kept_heads"
 def student_shape(config: Mapping[str, Any]) -> ModelShape:
     """Return the shape: that of Marian, with recurrent units in the place of the decoder's self-attention."""
     extras = Extras(
-        norm_of_embeddings=False, norm_at_end=False, positions=None, recurrent=True, kept_heads=config.get(KEPT_HEADS)
+        norm_of_embeddings=False,
+        norm_at_end=False,
+        positions=None,
+        recurrent=True,
+        kept_heads=config.get(KEPT_HEADS),
+        activation="relu",
     )
     return bart_shape(config, extras)
 

@@ -70,6 +70,7 @@ def t5_shape(config: Mapping[str, Any]) -> ModelShape:
         matrices=matrices,
         heads=config["num_heads"],
         distance_biases=distances // config["num_heads"],
+        activation=config.get("feed_forward_proj", "relu"),
     )
 
 
