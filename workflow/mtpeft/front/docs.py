@@ -297,7 +297,31 @@ def make_part() -> str:
     return table(("command", "what it does"), ((f"`make {name}`", _cell(summary)) for name, summary in targets))
 
 
+def advice_part() -> str:
+    """An example of advice, by the results that come with the project."""
+    from mtpeft.front.advise.page import example_part
+
+    return example_part()
+
+
+def advice_errors_part() -> str:
+    """How far the gains are off that advice predicts."""
+    from mtpeft.front.advise.page import errors_part
+
+    return errors_part()
+
+
+def advice_costs_part() -> str:
+    """How far the costs are off that advice tells."""
+    from mtpeft.front.advise.page import costs_part
+
+    return costs_part()
+
+
 PARTS: dict[str, Callable[[], str]] = {
+    "advice": advice_part,
+    "advice errors": advice_errors_part,
+    "advice costs": advice_costs_part,
     "methods": methods_part,
     "method keys": method_keys_part,
     "refused": refused_part,

@@ -18,7 +18,7 @@ from mtpeft.decoding.search import search_with, with_room_beside_prefix
 from mtpeft.methods import bring_in_for
 from mtpeft.models.load import prepare_torch
 from mtpeft.models.precision import precision_of
-from mtpeft.models.tokenizer import open_tokenizer, special_tokens_of
+from mtpeft.models.tokenizer import open_tokenizer, prompt_keys, special_tokens_of
 
 
 def decode_with_experts(
@@ -44,8 +44,9 @@ def decode_with_experts(
     if split["status"] == "ok":
         bring_in_for(train["params"]["method"])
         device = prepare_torch(params["threads"])
-        base = Path(require_base(train)["folder"])
-        tokenizer = open_tokenizer(base, params["languages"], vocabulary=cell.model)
+        described = require_base(train)
+        base = Path(described["folder"])
+        tokenizer = open_tokenizer(base, params["languages"], vocabulary=cell.model, **prompt_keys(described["params"]))
         precision, options = precision_of(params, cell.model), SplitOptions.model_validate(split["params"]["moe"])
         search_options = DecodingOptions.model_validate(params["search"])
         model = open_cell(params, cell, trained=trained, base=base).to(device)

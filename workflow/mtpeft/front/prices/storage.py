@@ -49,7 +49,7 @@ def storage_of(configuration: Configuration, cells: Iterable[Cell], *, at_once: 
         stored += finished[0]["stored_bytes"] if finished else FLOAT_BYTES * trained.stored if trained else 0
         if trained and not finished:
             states.append(CHECKPOINTS * FLOAT_BYTES * CHECKPOINT_FLOATS * trained.part.parameters)
-        memory[cell] = _memory(configuration, cell)
+        memory[cell] = memory_of(configuration, cell)
     largest = max(memory, key=lambda cell: memory[cell], default=None)
     return Storage(
         stored=stored,
@@ -60,7 +60,7 @@ def storage_of(configuration: Configuration, cells: Iterable[Cell], *, at_once: 
     )
 
 
-def _memory(configuration: Configuration, cell: Cell) -> float:
+def memory_of(configuration: Configuration, cell: Cell) -> float:
     """Return the bytes of the tensors of a cell in training or in decoding, whichever has more.
 
     Batches are taken to be full on both sides. Of several GPUs each has its share of the rows.
