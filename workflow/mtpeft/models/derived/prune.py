@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 PRUNE = ModelSource(name="prune", folder="pruned")
 Kind = Literal["weights", "feed_forward", "heads"]
 """What is taken out."""
-INNER = ("encoder_ffn_dim", "decoder_ffn_dim", "d_ff")
+INNER = ("encoder_ffn_dim", "decoder_ffn_dim", "d_ff", "intermediate_size")
 """Keys of a config.json with the width of the feed-forward blocks; families differ in them."""
 DISTANCE_BIAS = "relative_attention_bias.weight"
 """End of the name of T5's table of biases, one column per head, which all layers of a side share."""
