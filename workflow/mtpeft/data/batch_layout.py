@@ -93,6 +93,11 @@ def model_inputs(source: Tokens, target: Tokens, *, special_tokens: SpecialToken
     return LAYOUTS[special_tokens.task].inputs(source, target, special_tokens)
 
 
+def prompt_lengths(labels: torch.Tensor) -> torch.Tensor:
+    """Return how many tokens stand before the first one of a target, shape (batch); the last of them has its label."""
+    return (labels != IGNORED).int().argmax(dim=1) + 1
+
+
 def positions_and_filled(batch: Inputs) -> tuple[int, int]:
     """Count the positions of a batch, of both sides where they are read apart, and those that hold no padding."""
     positions, filled = batch["input_ids"].numel(), int(batch["attention_mask"].sum())
