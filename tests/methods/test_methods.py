@@ -28,9 +28,9 @@ from mtpeft.training.build_model import checkpoint_activations
 from mtpeft.training.finetune import save_tuned
 from mtpeft.training.loop import TrainingPlan, TrainingTask, train
 from mtpeft.training.objective import LossOptions
-from support.method import FAMILIES, Check, StopAfter, Subject, batch, logits, sources, stir, write_base
+from support.method import FAMILIES, Check, StopAfter, Subject, batch, logits, prompts_known, sources, stir, write_base
 from support.method_cases import CASES as OWN_CASES
-from support.method_cases import Case
+from support.method_cases import CAUSAL, Case
 from support.peft_cases import PEFT_CASES
 
 CASES = OWN_CASES | PEFT_CASES
@@ -87,8 +87,9 @@ def _it_stores_what_was_counted(subject: Subject, folder: Path) -> None:
 
 
 def _all_that_is_trained_gets_a_gradient_and_nothing_else(subject: Subject, folder: Path) -> None:
-    model = subject.stirred()
-    model(**batch(subject.special_tokens())).loss.backward()
+    model, inputs = subject.stirred(), batch(subject.special_tokens())
+    with prompts_known(model, inputs):
+        model(**inputs).loss.backward()
     for name, parameter in model.named_parameters():
         moved = parameter.grad is not None and bool(parameter.grad.abs().max() > 0)
         assert moved == parameter.requires_grad, name
@@ -155,7 +156,8 @@ def _gradients_are_the_same_with_checkpointing(subject: Subject, folder: Path) -
         model = subject.stirred().train()
         if checkpointing:
             model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-        model(**inputs, use_cache=False).loss.backward()
+        with prompts_known(model, inputs):
+            model(**inputs, use_cache=False).loss.backward()
         found.append({name: weight.grad for name, weight in model.named_parameters() if weight.requires_grad})
     largest = max(gradient.abs().max().item() for gradient in found[0].values())
     rough = {"rtol": 1e-4, "atol": 3e-5 * max(1.0, largest)} if subject.options.method in ROUGH else {}
@@ -296,7 +298,8 @@ def test_the_registry_says_what_the_table_says(method: str) -> None:
     case = CASES[method]
     entry = method_of(case.options)
     assert entry.starts_as_base == ("it starts as the base" not in case.exceptions)
-    assert entry.mergeable == ("merging changes nothing" not in case.exceptions)
+    but = case.exceptions.get("merging changes nothing")
+    assert entry.mergeable == (but is None or set(but.families) == set(CAUSAL))
     assert entry.where
     assert set(case.exceptions) <= set(CHECKS)
     assert (entry.trains == "budgeted") == (case.share is not None)

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from mtpeft.config.load import merge, validate
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import write_record
 from mtpeft.core.options import DecodingOptions
@@ -24,6 +25,7 @@ from mtpeft.models.local import take_in_folder
 from mtpeft.models.tokenizer import PairTokenizer, detokenise, encode, losses, open_tokenizer, special_tokens_of
 from mtpeft.training import chunked_loss
 from mtpeft.training.objective import TARGET_POSITIONS, LossOptions, likelihood, target_positions, target_tokens
+from support.default import DEFAULT
 from support.family import CAUSAL_CHECKPOINTS, build_checkpoint
 from support.model import SPANISH_ENGLISH
 from support.text import AWKWARD, SCRIPTS
@@ -300,3 +302,47 @@ def test_a_folder_that_can_not_be_read_as_it_is_meant_is_refused(tmp_path: Path,
 def test_each_side_has_half_of_the_positions(checkpoint: Callable) -> None:
     shape = read_shape(json.loads((checkpoint("llama") / "config.json").read_text(encoding="utf-8")))
     assert (shape.max_positions, shape.positions_of_side) == (512, 256)
+
+
+REFUSED = {
+    "extend": ({"extend": {"model": "llama", "languages": {"kl": {}}}}, "vocabulary and layers stay as they"),
+    "trim": ({"trim": {"model": "llama", "entries": 100, "pairs": ["es-en"]}}, "vocabulary and layers stay as they"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_no_other_model_is_made_from_one(checkpoint: Callable, case: str) -> None:
+    model, said = REFUSED[case]
+    given = {"models": {"llama": {"path": str(checkpoint("llama"))}, "other": model}}
+    with pytest.raises(UserError, match=said):
+        validate(merge(DEFAULT, given))
+
+
+METHODS = {
+    "adalink": {"method": "adalink", "learning_rate": 0.01},
+    "encoder_adapter": {"method": "adapter", "side": "encoder", "learning_rate": 0.01},
+    "cross_prefix": {"method": "prefix", "attentions": ["cross"], "learning_rate": 0.01},
+    "encoder": {"method": "part", "part": "encoder", "learning_rate": 0.01},
+    "unlikely": {"method": "lora", "losses": ["unlikelihood"], "learning_rate": 0.01},
+}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_what_needs_an_encoder_is_refused_by_name(checkpoint: Callable, method: str) -> None:
+    study = {
+        "figure": "budgets",
+        "models": ["llama"],
+        "pairs": ["es-en"],
+        "sizes": ["n400"],
+        "methods": [method],
+        "budgets": ["b10"],
+        "seeds": [1],
+    }
+    given = {
+        "models": {"llama": {"path": str(checkpoint("llama"))}},
+        "methods": {method: METHODS[method]},
+        "studies": {"own": study},
+    }
+    why = "whose 'losses' need a model with an encoder" if method == "unlikely" else "has neither an encoder nor cross-"
+    with pytest.raises(UserError, match=f"'studies.own.methods' names '{method}'.*{why}"):
+        validate(merge(DEFAULT, given))

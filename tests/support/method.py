@@ -2,7 +2,8 @@
 
 import copy
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -12,10 +13,11 @@ import torch
 from torch import nn
 
 from mtpeft.cluster.preemption import PreemptionHandler, StopReason
-from mtpeft.data.batch_layout import model_inputs
+from mtpeft.data.batch_layout import model_inputs, prompt_lengths
 from mtpeft.methods import method_of, options_of
 from mtpeft.methods.base import Method, MethodOptions
 from mtpeft.methods.budget import Allocation, allocation_of
+from mtpeft.methods.token_sides import assign_prompt_lengths
 from mtpeft.models.architecture import ModelShape
 from mtpeft.models.families import read_shape, task_of
 from mtpeft.models.load import load_base
@@ -187,7 +189,18 @@ def batch(special_tokens: SpecialTokens, seed: int = 11) -> dict[str, torch.Tens
 @torch.no_grad()
 def logits(model: nn.Module, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
     """Scores of the next token, (batch, length, vocabulary)."""
-    return model(**{name: value for name, value in inputs.items() if name != "labels"}, use_cache=False).logits
+    with prompts_known(model, inputs):
+        return model(**{name: value for name, value in inputs.items() if name != "labels"}, use_cache=False).logits
+
+
+@contextmanager
+def prompts_known(model: nn.Module, inputs: Mapping[str, torch.Tensor]) -> Iterator[None]:
+    """Tell modules that treat source and target apart where the targets of a batch begin, as the trainer does."""
+    assign_prompt_lengths(model.modules(), prompt_lengths(inputs["labels"]))
+    try:
+        yield
+    finally:
+        assign_prompt_lengths(model.modules(), None)
 
 
 class StopAfter(PreemptionHandler):

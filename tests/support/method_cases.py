@@ -52,6 +52,9 @@ STARTS_WITH_WORDS = {"it starts as the base": But("a prompt is there to be read,
 
 
 NEARLY_BASE = {"it starts as the base": But("a prefix takes attention from the text, however small it is")}
+TWO_SETS = {
+    "merging changes nothing": But("source and target have sets of their own", says="can't be merged", families=CAUSAL)
+}
 ADAPTER = {"method": "adapter", "activation": "relu"}
 CASES: dict[str, Case] = {
     **{
@@ -138,9 +141,9 @@ CASES: dict[str, Case] = {
         share=0.05,
         exceptions={**_not_mergeable("a prefix"), **NEARLY_BASE},
     ),
-    "context_lora": Case({"method": "context_lora", "scaling": 2.0}, "CONTEXT", share=0.05),
-    "context_ia3": Case({"method": "context_ia3"}, "CONTEXT"),
-    "context_bitfit": Case({"method": "context_bitfit"}, "CONTEXT", nothing=NO_BIASES),
+    "context_lora": Case({"method": "context_lora", "scaling": 2.0}, "CONTEXT", share=0.05, exceptions=TWO_SETS),
+    "context_ia3": Case({"method": "context_ia3"}, "CONTEXT", exceptions=TWO_SETS),
+    "context_bitfit": Case({"method": "context_bitfit"}, "CONTEXT", nothing=NO_BIASES, exceptions=TWO_SETS),
     "prefix_then_lora": Case(
         {
             "method": "staged",

@@ -59,6 +59,11 @@ class ReadOnce:
     has `prompt`, the vectors, and `shifted`, the embeddings of the text.
     """
 
+    def length(self) -> int:
+        """Return the number of vectors before the text."""
+        active = [name for name in self.active_adapters if self.has(name)]
+        return len(self.prompt(active[-1])) if active and not self.disable_adapters else 0
+
     def forward(
         self,
         input_ids: torch.Tensor | None = None,

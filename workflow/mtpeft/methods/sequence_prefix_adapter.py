@@ -16,6 +16,7 @@ from mtpeft.methods.base_adapter import AdapterConfig, NetworkLayer, WrapperLaye
 from mtpeft.methods.encoder_input_adapter import (
     EncoderInputLayer,
     PromptedDecoderLayer,
+    ReadOnce,
     fitted,
     positions_of,
     prepended,
@@ -201,8 +202,8 @@ class SequencePrefixModel(WrappingAdapter):
 
 
 def target_prefix_length(model: nn.Module) -> int:
-    """Return how many positions the active adapter puts before each target."""
-    return sum(module.length() for module in model.modules() if isinstance(module, PrefixedDecoder))
+    """Return how many positions the active adapter puts before each target, or before each text of a causal model."""
+    return sum(module.length() for module in model.modules() if isinstance(module, PrefixedDecoder | ReadOnce))
 
 
 register(SequencePrefixConfig, SequencePrefixModel)
