@@ -102,13 +102,21 @@ def test_only_groups_have_a_temperature_in_their_params() -> None:
 
 
 def test_a_method_with_parameters_for_each_language_has_the_languages_in_its_params() -> None:
-    contexts = {"methods": {"contexts": {"method": "context_lora", "learning_rate": 0.001}}}
-    configuration = configured(**contexts)
+    methods = {
+        "contexts": {"method": "context_lora", "learning_rate": 0.001},
+        "link": {"method": "adalink", "learning_rate": 0.001},
+        "links": {"method": "adalink", "learning_rate": 0.001, "by_language": True},
+    }
+    configuration = configured(methods=methods)
     cell = Cell(**{**vars(ADAPTER), "method": "contexts"})
     told = params_of("train", configuration, cell)["method"]
     assert told["languages"] == {"source": ["de", "pt"], "target": ["en", "en"]}
     assert "languages" not in params_of("train", configuration, Cell(**{**vars(cell), "pair": "pt-en"}))["method"]
     assert "languages" not in params_of("train", configuration, ADAPTER)["method"]
+    link, links = (
+        params_of("train", configuration, Cell(**{**vars(ADAPTER), "method": own})) for own in ("link", "links")
+    )
+    assert "languages" not in link["method"] and links["method"]["languages"] == told["languages"]
 
 
 # ---------------------------------------------------------------- sampling

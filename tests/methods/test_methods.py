@@ -68,7 +68,8 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
 def _it_starts_as_the_base(subject: Subject, folder: Path) -> None:
     inputs = batch(subject.special_tokens())
-    assert torch.equal(logits(subject.start, inputs), logits(subject.base_model, inputs))
+    read = inputs["labels"] != IGNORED  # behind a target, embeddings that are given have other positions in M2M-100
+    assert torch.equal(logits(subject.start, inputs)[read], logits(subject.base_model, inputs)[read])
 
 
 def _it_trains_what_was_counted(subject: Subject, folder: Path) -> None:

@@ -206,6 +206,18 @@ CASES: dict[str, Case] = {
         share=0.012,
         exceptions=_not_mergeable("a prompt") | STARTS_WITH_WORDS,
     ),
+    **{
+        name: Case(
+            {"method": "adalink", **options},
+            "ADALINK",
+            share=0.05,
+            exceptions=_not_mergeable("a link beside tied embeddings"),
+        )
+        for name, options in {
+            "decoder_adalink": {"side": "decoder"},
+            "adalink_by_language": {"side": "both", "by_language": True},
+        }.items()
+    },
     "adalink": Case(
         {"method": "adalink"},
         "ADALINK",

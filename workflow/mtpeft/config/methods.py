@@ -17,7 +17,7 @@ from mtpeft.core.errors import UserError
 from mtpeft.core.section import plain
 from mtpeft.core.wording import unknown
 from mtpeft.methods import METHODS, method_for, options_of
-from mtpeft.methods.base import Method, MethodOptions, RankOptions, TargetModule, TrainedMethodOptions
+from mtpeft.methods.base import LanguageOptions, Method, MethodOptions, RankOptions, TargetModule, TrainedMethodOptions
 from mtpeft.methods.budget import reach, reachable, targets_of
 from mtpeft.methods.lora import SHIFTED, LoraOptions
 from mtpeft.methods.staged import StageOptions
@@ -76,7 +76,8 @@ def method_options(configuration: "Configuration", method: str) -> dict[str, Any
 def with_languages(options: dict[str, Any], members: Collection[Mapping[str, str]]) -> dict[str, Any]:
     """Return options with the languages of the pairs of a group, if the method, or a stage, has parameters for each."""
     languages = {side: [languages[side] for languages in members] for side in ("source", "target")}
-    by_language = {"languages": languages} if METHODS[options["method"]].per_language else {}
+    own = options_of(options)
+    by_language = {"languages": languages} if isinstance(own, LanguageOptions) and own.is_by_language else {}
     if "stages" in options:
         by_language["stages"] = [with_languages(stage, members) for stage in options["stages"]]
     return options | by_language

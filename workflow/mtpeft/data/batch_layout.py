@@ -93,18 +93,17 @@ def model_inputs(source: Tokens, target: Tokens, *, special_tokens: SpecialToken
     return LAYOUTS[special_tokens.task].inputs(source, target, special_tokens)
 
 
-<<<<<<< HEAD
 def without_padding(batch: Inputs, row: int) -> Inputs:
     """Return a row of a batch alone, each input of shape (1, length)."""
     filled = batch["attention_mask"][row].bool()
     behind = batch["labels"][row] != IGNORED if READ in batch else filled
     places = {"input_ids": filled, "attention_mask": filled, READ: behind, "labels": behind}
     return {name: batch[name][row][own][None] for name, own in places.items() if name in batch}
-=======
+
+
 def prompt_lengths(labels: torch.Tensor) -> torch.Tensor:
     """Return how many tokens stand before the first one of a target, shape (batch); the last of them has its label."""
     return (labels != IGNORED).int().argmax(dim=1) + 1
->>>>>>> causal
 
 
 def positions_and_filled(batch: Inputs) -> tuple[int, int]:

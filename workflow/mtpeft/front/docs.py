@@ -90,7 +90,8 @@ def _method_row(name: str, method: Method) -> Sequence[str]:
     on_a_base = method.trains in ("budgeted", "fixed")
     chosen = (method.mergeable, method.starts_as_base, not (method.trains_base or method.copies_weights))
     words = [("yes" if is_so else "no") if on_a_base else NOTHING for is_so in chosen]
-    languages = "Each language of a side has its own parameters." if method.per_language else ""
+    optional = "With `by_language`, each" if "by_language" in method.options.model_fields else "Each"
+    languages = f"{optional} language of a side has its own parameters." if method.per_language else ""
     caveats = " ".join(filter(None, (CAVEATS.get(name), languages)))
     return f"`{name}`", method.where or "nothing", size, *words, caveats, method.paper
 

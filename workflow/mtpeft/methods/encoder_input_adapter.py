@@ -32,9 +32,13 @@ class EncoderInputLayer(WrapperLayer):
             return self.base_layer(
                 input_ids=input_ids, attention_mask=attention_mask, inputs_embeds=inputs_embeds, **kwargs
             )
-        embeddings = embedded(self.base_layer, input_ids) if inputs_embeds is None else inputs_embeds
+        embeddings = self.looked_up(input_ids) if inputs_embeds is None else inputs_embeds
         embeddings, attention_mask = self.change(embeddings, attention_mask, active[-1])
         return self.base_layer(attention_mask=attention_mask, inputs_embeds=embeddings, **kwargs)
+
+    def looked_up(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Look up tokens as the stack takes them in the place of tokens."""
+        return embedded(self.base_layer, tokens)
 
     def has(self, adapter_name: str) -> bool:
         """Return whether an adapter changes anything here."""
@@ -48,7 +52,7 @@ class EncoderInputLayer(WrapperLayer):
 
     def merge(self, safe_merge: bool = False, adapter_names: list[str] | None = None) -> None:
         """Refuse: the matrix of the embeddings is the decoder's and the output projection's too."""
-        raise ValueError("What changes the encoder's input can't be merged into the base model; keep it as a module.")
+        raise ValueError("What changes embeddings as they are read can't be merged; keep it as a module.")
 
 
 class ReadOnce:
