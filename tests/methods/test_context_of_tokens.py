@@ -6,8 +6,11 @@ import pytest
 import torch
 
 from mtpeft.data.batch_layout import model_inputs, prompt_lengths
-from mtpeft.methods.context_adapter import ContextLayer
+from mtpeft.methods.context_adapter import ContextLayer, keep_pair
+from mtpeft.methods.open_tuned import open_tuned
 from mtpeft.methods.task_ids import set_task_ids
+from mtpeft.models.load import parameters
+from mtpeft.training.finetune import save_tuned
 from support.method import Subject, batch, logits, prompts_known, write_base
 
 LANGUAGES = {"source": ["es", "ca"], "target": ["en", "en"]}
@@ -78,3 +81,14 @@ def test_rows_of_two_pairs_are_what_each_is_alone(subject: Subject) -> None:
         set_task_ids(model, task_id)
         (alone,) = logits(model, model_inputs([source], [target], special_tokens=special_tokens))
         torch.testing.assert_close(together[task_id], alone)
+
+
+def test_the_sets_of_one_pair_are_handed_over_alone(subject: Subject, tmp_path: Path) -> None:
+    model, inputs = subject.stirred(), batch(subject.special_tokens())
+    set_task_ids(model, 1)
+    before, numbers = logits(model, inputs), parameters(model)[1]
+    keep_pair(model, 1)
+    assert torch.equal(logits(model, inputs), before)
+    assert parameters(model)[1] == numbers * 2 // 3
+    opened = open_tuned(subject.base, save_tuned(model, tmp_path / "alone", diverged=False)).eval()
+    torch.testing.assert_close(logits(opened, inputs), before)

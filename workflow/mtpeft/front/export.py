@@ -41,6 +41,8 @@ from mtpeft.front.export_page import (
     set_tokenizer,
     translated_by_ctranslate2,
 )
+from mtpeft.methods import METHODS
+from mtpeft.methods.context_adapter import keep_pair
 from mtpeft.methods.open_tuned import open_tuned
 from mtpeft.methods.task_ids import set_task_ids, task_id_of, task_modules
 from mtpeft.models.load import STAGED_BASE, load_base
@@ -48,6 +50,7 @@ from mtpeft.models.marian_calibration import largest_activations
 from mtpeft.models.marian_conversion import convert, to_marian
 from mtpeft.models.marian_engine import FLOATS, INT8, VOCABULARY, write_engine_folder
 from mtpeft.models.tokenizer import LossWarning, PairTokenizer, special_tokens_of
+from mtpeft.training.finetune import save_tuned
 
 CLOSE = 1e-3
 """Largest difference of logits that merging may make, as a multiple of the largest logit."""
@@ -63,7 +66,7 @@ def export_cell(cell: str, to: Path, form: str, pair: str | None = None) -> None
     Args:
         cell: its folder or its six labels.
         to: a folder that is not there yet.
-        form: `merged`, `peft` or `ctranslate2`.
+        form: `merged`, `peft`, `pair`, `ctranslate2` or `marian`.
         pair: of a group, which one the tokenizer is set to.
 
     Raises:
@@ -141,25 +144,48 @@ def _has_own_entries(tokenizer: PairTokenizer) -> bool:
 
 def _peft(cell: str, folder: Path, pair: str | None) -> None:
     """Write only what was trained, in a folder for each stage if there are any, with the name of its base."""
-    tuned, base = _folders(cell)
-    configs = [file.relative_to(tuned) for file in tuned.rglob("adapter_config.json")]
-    if not configs:
+    tuned, _ = _folders(cell)
+    if not list(tuned.rglob("adapter_config.json")):
         raise UserError(f"{tuned} is a whole model, not a part of one; write `--as merged`.")
     translator = load_cell(cell, pair)
+    shutil.copytree(tuned, folder, dirs_exist_ok=True)
+    train = read_record(tuned.parent / "train.json")
+    _finish_part(cell, folder, pair, translator, task_id=task_id_of(train["params"], pair or train["cell"]["pair"]))
+
+
+def _of_pair(cell: str, folder: Path, pair: str | None) -> None:
+    """Write what a cell on several pairs has trained for the languages of one of them alone."""
+    tuned, _ = _folders(cell)
+    params = read_record(tuned.parent / "train.json")["params"]
+    if "members" not in params or not METHODS[params["method"]["method"]].per_language:
+        raise UserError(
+            f"{cell} has no parameters for each language of several pairs, of which some could be handed over; write "
+            "`--as peft`."
+        )
+    translator = load_cell(cell, pair)
+    keep_pair(translator.model, task_id_of(params, str(pair)))
+    save_tuned(translator.model, folder / "part", diverged=False)
+    for file in (folder / "part").iterdir():
+        file.rename(folder / file.name)
+    (folder / "part").rmdir()
+    _finish_part(cell, folder, pair, translator, task_id=0)
+
+
+def _finish_part(cell: str, folder: Path, pair: str | None, translator: Translator, *, task_id: int | None) -> None:
+    """Name the base in a peft folder, write its page, and compare what it computes with what the translator does."""
+    tuned, base = _folders(cell)
+    configs = [file.relative_to(folder) for file in folder.rglob("adapter_config.json")]
     before, expected, use = (
         _logits(translator.model, translator),
         _translations(translator),
         _use(cell, translator, pair),
     )
-    shutil.copytree(tuned, folder, dirs_exist_ok=True)
     repository, _, revision = base["params"].get("hub", "").rpartition("@")
     named = Base(repository or str(Path(base["folder"]).absolute()), revision or None, translator.precision)
     for config in configs if not (tuned / STAGED_BASE).exists() else ():
         own = {"base_model_name_or_path": named.name, "revision": named.revision}
         write_record(folder / config, read_record(folder / config) | own)
     opened = open_tuned(Path(base["folder"]), folder, translator.precision).to(translator.model.device).eval()
-    train = read_record(tuned.parent / "train.json")
-    task_id = task_id_of(train["params"], pair or train["cell"]["pair"])
     set_task_ids(opened, task_id)
     _require_alike(before, _logits(opened, translator))
     if why := _needs_this_package(translator.tokenizer, tuned):
@@ -275,7 +301,13 @@ def _dev_inputs(cell: str, translator: Translator, pair: str | None) -> Iterator
         yield {"input_ids": pairs.source[row][None], "decoder_input_ids": target[None]}
 
 
-FORMS: dict[str, Write] = {"merged": _merged, "peft": _peft, "ctranslate2": _ctranslate2, "marian": _marian}
+FORMS: dict[str, Write] = {
+    "merged": _merged,
+    "peft": _peft,
+    "pair": _of_pair,
+    "ctranslate2": _ctranslate2,
+    "marian": _marian,
+}
 
 
 def _cell_folder(cell: str) -> Path:

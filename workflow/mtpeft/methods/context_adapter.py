@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
+from peft import PeftModel
 from peft.tuners.tuners_utils import check_adapters_to_merge
 from torch import nn
 
@@ -108,6 +109,19 @@ class ContextLayer(WrapperLayer):
         sets = torch.tensor(own, device=piece.device)
         task_ids = self.task_ids.to(piece.device) if isinstance(self.task_ids, torch.Tensor) else self.task_ids
         return piece[sets[task_ids]]
+
+    @torch.no_grad()
+    def keep(self, task_id: int) -> None:
+        """Keep the sets of one pair alone, which is the only one then."""
+        for name, own in self.sets.items():
+            kept = [sets[task_id] for sets in (own, self.target_sets.get(name)) if sets]
+            for piece in self.adapter_layer_names:
+                weights = getattr(self, piece)
+                weights[name] = nn.Parameter(weights[name][kept].clone(), weights[name].requires_grad)
+            self.sets[name] = [0]
+            if name in self.target_sets:
+                self.target_sets[name] = [1]
+        self.task_ids = 0
 
     @torch.no_grad()
     def merge(self, safe_merge: bool = False, adapter_names: list[str] | None = None) -> None:
@@ -216,6 +230,15 @@ class ContextModel(WrappingAdapter):
         """Add sets to the wrapper of a layer."""
         sides = sides_of_model(self.model) if config.sides[module] == BOTH else None
         layer.add_adapter(adapter_name, config, module=module, sides=sides)
+
+
+def keep_pair(tuned: PeftModel, task_id: int) -> None:
+    """Take the sets of all pairs but one out of a peft model, so that what is stored serves its languages alone."""
+    for layer in tuned.modules():
+        if isinstance(layer, ContextLayer):
+            layer.keep(task_id)
+    for config in tuned.peft_config.values():
+        config.sets = {side: [0] for side in config.sets}
 
 
 register(ContextConfig, ContextModel)
