@@ -26,7 +26,7 @@ from torch import nn
 from mtpeft.cells import Cell
 from mtpeft.core.checksums import require_base, require_whole
 from mtpeft.core.files import sha256_of, write_record
-from mtpeft.core.provenance import describe, versions
+from mtpeft.core.provenance import Offload, describe, versions
 from mtpeft.core.records import RepresentationRecord
 from mtpeft.data.token_arrays import IGNORED, TokenPairs, cut, model_inputs, read_arrays
 from mtpeft.methods import bring_in_for
@@ -36,6 +36,7 @@ from mtpeft.methods.sequence_prefix_adapter import target_prefix_length
 from mtpeft.models.architecture import side_of
 from mtpeft.models.families import read_shape
 from mtpeft.models.load import prepare_torch
+from mtpeft.models.offload import place
 from mtpeft.models.precision import precision_of
 from mtpeft.models.special_tokens import SpecialTokens
 from mtpeft.models.tokenizer import open_tokenizer, special_tokens_of
@@ -84,7 +85,15 @@ class GramMatrix:
         return math.exp(float(torch.special.entr(shares).sum()))
 
 
-def measure_representations(params: Mapping[str, Any], cell: Cell, *, trained: Path, dev: Path, record: Path) -> None:
+def measure_representations(
+    params: Mapping[str, Any],
+    cell: Cell,
+    *,
+    trained: Path,
+    dev: Path,
+    record: Path,
+    offload: Offload | None = None,
+) -> None:
     """Write the effective rank of every layer, or that the cell has diverged.
 
     Args:
@@ -93,6 +102,7 @@ def measure_representations(params: Mapping[str, Any], cell: Cell, *, trained: P
         trained: the cell's `train.json`, with `tuned/` beside it.
         dev: token arrays of the dev set.
         record: `representations.json` of the cell.
+        offload: where the layers of the base model lie until they run.
 
     Raises:
         DamagedError: the weights are not those that were trained, or the base model's not those that were taken in.
@@ -107,7 +117,7 @@ def measure_representations(params: Mapping[str, Any], cell: Cell, *, trained: P
         base = Path(require_base(train)["folder"])
         layers = read_shape(json.loads((base / "config.json").read_text(encoding="utf-8"))).layers
         tokenizer = open_tokenizer(base, params["languages"], vocabulary=cell.model)
-        model = open_tuned(base, trained.parent / "tuned", precision).to(device).eval()
+        model = place(open_tuned(base, trained.parent / "tuned", precision, offload=offload), device).eval()
         seen = layer_states(model, layers, read_arrays(dev), special_tokens=special_tokens_of(tokenizer, model.config))
         execution = describe(str(device), params["threads"])
     sides = {side: [rows for layer, rows in seen.items() if side_of(layer) == side] for side in SIDES}
