@@ -11,15 +11,18 @@ import torch
 from torch import nn
 
 from mtpeft.config.load import merge, validate
+from mtpeft.config.studies import all_cells
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import read_record
 from mtpeft.core.options import DecodingOptions
 from mtpeft.core.provenance import Execution, Offload
 from mtpeft.decoding.decode import decode
 from mtpeft.decoding.search import translate
+from mtpeft.front.prices.storage import storage_of
 from mtpeft.models.load import load_base, parameters
 from mtpeft.models.offload import in_main_memory, is_offloaded, place
 from mtpeft.steps import base_models
+from mtpeft.steps.train import placed
 from mtpeft.training.finetune import finetune
 from support.config import DEFAULT
 from support.method import FAMILIES, Subject, batch, logits, sources, stir, write_base
@@ -141,6 +144,24 @@ def test_no_result_depends_on_it() -> None:
     plain, away = (validate(merge(DEFAULT, {"models": own})) for own in models)
     assert plain.models["own"].identity == away.models["own"].identity
     assert (base_models.offload(plain, "own"), base_models.offload(away, "own")) == ("", "disk")
+
+
+def test_the_plan_counts_one_layer_at_a_time() -> None:
+    found = {}
+    for offload in (None, "cpu"):
+        own = {"path": "workflow/models/small", **({"offload": offload} if offload else {})}
+        study = {
+            **DEFAULT["studies"]["budgets"],
+            "figure": "budgets",
+            "also": [],
+            "models": ["own"],
+            "methods": ["lora"],
+        }
+        studies = {**dict.fromkeys(DEFAULT["studies"]), "mine": study}
+        configuration = validate(merge(DEFAULT, {"models": {"own": own}, "studies": studies, "findings": None}))
+        cell = next(cell for cell in all_cells(configuration) if cell.method == "lora")
+        found[offload] = storage_of(configuration, [placed(configuration, cell)], at_once=1).memory
+    assert found["cpu"] < found[None]
 
 
 TRANSLATES = """
