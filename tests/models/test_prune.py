@@ -18,6 +18,7 @@ from mtpeft.models.config_json import read_folder_shape
 from mtpeft.models.derived.prune import copy_pruned, kept_of, pruned_shape
 from mtpeft.models.families.module_names import is_last_of_block
 from mtpeft.models.load import load_base, parameters
+from mtpeft.models.marian_conversion import to_marian
 from mtpeft.models.operations import decoding_operations, model_sizes
 from mtpeft.models.precision import WHOLE
 from mtpeft.steps.devices import Devices
@@ -221,6 +222,12 @@ def test_shards_of_weights_that_stay_zero_are_refused(tmp_path: Path) -> None:
     options = {"precision": WHOLE, "device": torch.device("cpu"), "execution": Execution(sharded=True)}
     with pytest.raises(UserError, match="can't be kept at zero in shards"):
         next(build_stages(pruned, parsed, counted, **options))
+
+
+def test_marian_has_no_place_for_fewer_heads(tmp_path: Path) -> None:
+    _, pruned = _pruned("student", "heads", tmp_path)
+    with pytest.raises(UserError, match="The heads of Marian always fill its width"):
+        to_marian(load_base(pruned))
 
 
 def test_a_pruned_model_is_healed_and_recorded(sweep: Path, tmp_path: Path) -> None:

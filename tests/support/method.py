@@ -52,13 +52,16 @@ DEPTHS = ("encoder_layers", "decoder_layers", "num_layers", "num_hidden_layers")
 CALM = {"dropout": 0.0, "dropout_rate": 0.0, "encoder_layerdrop": 0.0, "decoder_layerdrop": 0.0}
 
 
-def write_base(family: str, folder: Path, layers: int = 1) -> Path:
-    """A folder with a tiny random model of a family, with so many layers on each side, without a tokenizer."""
+def write_base(family: str, folder: Path, layers: int = 1, **sizes: int) -> Path:
+    """A folder with a tiny random model of a family, with so many layers on each side, without a tokenizer.
+
+    Other sizes are keys of its config.json.
+    """
     config = {**ALL_CHECKPOINTS[FAMILIES[family]].config, "vocab_size": VOCABULARY}
     if family in ("marian", "student"):
         config |= {"pad_token_id": VOCABULARY - 1, "decoder_start_token_id": VOCABULARY - 1}
     depth = {key: layers for key in (*DEPTHS, "num_decoder_layers") if key in config}
-    save_random(config | depth | CALM, folder)
+    save_random(config | depth | sizes | CALM, folder)
     return folder
 
 

@@ -90,12 +90,14 @@ rule evaluate_base:
     threads: THREADS
     resources:
         cells_per_gpu=CELLS_PER_GPU,
+        offload=OFFLOAD,
     params:
         params=params_of("evaluate_base"),
         inputs=options_of("evaluate_base"),
     shell:
         "exec python -m mtpeft evaluate_base --params {params.params:q} {params.inputs} "
-        "--cells-per-gpu {resources.cells_per_gpu:q} --record {output:q} > {log:q} 2>&1"
+        "--cells-per-gpu {resources.cells_per_gpu:q} --offload {resources.offload:q} "
+        "--record {output:q} > {log:q} 2>&1"
 
 
 rule fetch_model:

@@ -289,7 +289,9 @@ def _freezing_keys(configuration: "Configuration", model: str, method: str) -> l
     trains_base = any(entry.trains_base for entry in entries)
     if not trains_base and not any(entry.copies_weights for entry in entries):
         return []
-    return [key for key in configuration.models[model].reduced_precision if trains_base or key == "quantised"]
+    entry = configuration.models[model]
+    frozen_by = [key for key in entry.reduced_precision if trains_base or key == "quantised"]
+    return [*frozen_by, *(["offload"] if entry.offload and trains_base else [])]
 
 
 def _stages_beside_new_entries(

@@ -16,6 +16,7 @@ from mtpeft.core.errors import UserError
 from mtpeft.core.files import canonical, found_path
 from mtpeft.core.languages import match
 from mtpeft.core.options import PrecisionOptions
+from mtpeft.core.provenance import Offload
 from mtpeft.core.section import Section, later, plain
 from mtpeft.core.value_types import (
     HUB_MODEL,
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from mtpeft.config.schema import Configuration
     from mtpeft.config.studies import Study
 
-EXECUTION = {"cells_per_gpu", "gpus", "gradient_checkpointing", "micro_batch_tokens", "sharded"}
+EXECUTION = {"cells_per_gpu", "gpus", "gradient_checkpointing", "micro_batch_tokens", "offload", "sharded"}
 """Keys that say how the cells of a model are run; no result depends on them."""
 
 
@@ -254,6 +255,13 @@ class Model(PrecisionOptions):
         "gradient: less memory, more time, and the same gradient but for rounding.",
     )
 
+    offload: Offload | None = Field(
+        default=None,
+        description="Keep the layers in main memory (`cpu`) or in the model's own files (`disk`) and bring each to the "
+        "GPU when it runs, for models that are larger than it. Methods that train beside a frozen base are trained so, "
+        "too, with gradient checkpointing.",
+    )
+
     @property
     def made_from(self) -> str | None:
         """The label of the model that it is made from, with another vocabulary, fewer layers or fewer weights."""
@@ -402,6 +410,8 @@ def mistakes(configuration: "Configuration") -> Iterator[str]:
             yield from prompt_mistakes(key, model)
         if model.sharded and model.gpus == 1:
             yield f"'{key}.sharded' needs several GPUs to put shards on; write how many in '{key}.gpus'."
+        if model.offload and model.quantised:
+            yield f"'{key}.offload' is for weights of 16 or 32 bits; take it out, or '{key}.quantised'."
         if model.seen and model.made_from:
             origin = origin_of(configuration, label)
             yield f"'{key}.seen' belongs to '{origin}', whose weights '{label}' has; write it there."

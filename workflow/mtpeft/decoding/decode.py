@@ -12,7 +12,7 @@ from mtpeft.cells import Cell
 from mtpeft.cluster.preemption import interruptible
 from mtpeft.core.checksums import require_base, require_whole
 from mtpeft.core.options import DecodingOptions, InferenceOptions
-from mtpeft.core.provenance import describe
+from mtpeft.core.provenance import Offload, describe
 from mtpeft.core.warnings import warn
 from mtpeft.data.token_arrays import read_arrays
 from mtpeft.data.token_counts import loss_warnings, read_counts
@@ -31,12 +31,21 @@ from mtpeft.methods.open_tuned import open_tuned
 from mtpeft.methods.task_ids import set_task_ids, task_id_of
 from mtpeft.models.computation import warn_of_slow_precision
 from mtpeft.models.load import prepare_torch
+from mtpeft.models.offload import place
 from mtpeft.models.precision import precision_of
 from mtpeft.models.special_tokens import SpecialTokens
 from mtpeft.models.tokenizer import PairTokenizer, detokenise, open_tokenizer, prompt_keys, special_tokens_of
 
 
-def decode(params: Mapping[str, Any], cell: Cell, *, trained: Path, tests: Mapping[str, Path], record: Path) -> None:
+def decode(
+    params: Mapping[str, Any],
+    cell: Cell,
+    *,
+    trained: Path,
+    tests: Mapping[str, Path],
+    record: Path,
+    offload: Offload | None = None,
+) -> None:
     """Write the hypotheses of each test set into `hypotheses/`, one a line, and the record.
 
     Args:
@@ -45,6 +54,7 @@ def decode(params: Mapping[str, Any], cell: Cell, *, trained: Path, tests: Mappi
         trained: the cell's `train.json`, with `tuned/` beside it.
         tests: token arrays of each test set, by its name.
         record: `decode.json`; that of a cell on several pairs lies in a folder with the label of the pair.
+        offload: where the layers of the base model lie until they run.
 
     Raises:
         UserError: the engine that is asked for is not there, or can't translate with this model.
@@ -59,7 +69,7 @@ def decode(params: Mapping[str, Any], cell: Cell, *, trained: Path, tests: Mappi
     tokenizer = open_tokenizer(base, params["languages"], vocabulary=cell.model, **prompt_keys(described["params"]))
     precision, inference = precision_of(params, cell.model), InferenceOptions.of(params)
     options = DecodingOptions.model_validate(params["search"])
-    model = open_tuned(base, trained.parent / "tuned", precision).eval()
+    model = open_tuned(base, trained.parent / "tuned", precision, offload=offload).eval()
     if inference.without_adapters and hasattr(model, "merge_and_unload"):
         model = model.merge_and_unload().eval()
     set_task_ids(model, task_id_of(train["params"], record.parent.name))
@@ -76,12 +86,14 @@ def decode(params: Mapping[str, Any], cell: Cell, *, trained: Path, tests: Mappi
             scratch=record.parent,
         )
     else:
-        search = search_with(model.to(device), options, special_tokens=special_tokens)
+        search = search_with(place(model, device), options, special_tokens=special_tokens)
     del model
     decoder = TestDecoder(search, options, tokenizer, special_tokens, device)
     outcome = decode_tests(decoder, tests, folder=record.parent, threads=params["threads"])
     packages = (*precision.packages, *inference.packages)
-    write_decode_record(params, cell, replace(outcome, packages=packages), trained=trained, record=record)
+    execution = outcome.execution | ({"offload": offload} if offload else {})
+    outcome = replace(outcome, packages=packages, execution=execution)
+    write_decode_record(params, cell, outcome, trained=trained, record=record)
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from torch import nn
 from mtpeft.cells import Cell
 from mtpeft.core.checksums import require_base, require_whole
 from mtpeft.core.files import sha256_of, write_record
-from mtpeft.core.provenance import describe, versions
+from mtpeft.core.provenance import Offload, describe, versions
 from mtpeft.core.records import RepresentationRecord
 from mtpeft.data.token_arrays import TokenPairs, read_arrays
 from mtpeft.decoding.forced_reading import ForcedReading
@@ -35,6 +35,7 @@ from mtpeft.methods.open_tuned import open_tuned
 from mtpeft.models.architecture import side_of
 from mtpeft.models.families import read_shape
 from mtpeft.models.load import prepare_torch
+from mtpeft.models.offload import place
 from mtpeft.models.precision import precision_of
 from mtpeft.models.special_tokens import SpecialTokens
 from mtpeft.models.tokenizer import open_tokenizer, prompt_keys, special_tokens_of
@@ -81,7 +82,15 @@ class GramMatrix:
         return math.exp(float(torch.special.entr(shares).sum()))
 
 
-def measure_representations(params: Mapping[str, Any], cell: Cell, *, trained: Path, dev: Path, record: Path) -> None:
+def measure_representations(
+    params: Mapping[str, Any],
+    cell: Cell,
+    *,
+    trained: Path,
+    dev: Path,
+    record: Path,
+    offload: Offload | None = None,
+) -> None:
     """Write the effective rank of every layer, or that the cell has diverged.
 
     Args:
@@ -90,6 +99,7 @@ def measure_representations(params: Mapping[str, Any], cell: Cell, *, trained: P
         trained: the cell's `train.json`, with `tuned/` beside it.
         dev: token arrays of the dev set.
         record: `representations.json` of the cell.
+        offload: where the layers of the base model lie until they run.
 
     Raises:
         DamagedError: the weights are not those that were trained, or the base model's not those that were taken in.
@@ -105,7 +115,7 @@ def measure_representations(params: Mapping[str, Any], cell: Cell, *, trained: P
         base = Path(described["folder"])
         layers = read_shape(json.loads((base / "config.json").read_text(encoding="utf-8"))).layers
         tokenizer = open_tokenizer(base, params["languages"], vocabulary=cell.model, **prompt_keys(described["params"]))
-        model = open_tuned(base, trained.parent / "tuned", precision).to(device).eval()
+        model = place(open_tuned(base, trained.parent / "tuned", precision, offload=offload), device).eval()
         seen = layer_states(model, layers, read_arrays(dev), special_tokens=special_tokens_of(tokenizer, model.config))
         execution = describe(str(device), params["threads"])
     sides = {side: [rows for layer, rows in seen.items() if side_of(layer) == side] for side in SIDES}

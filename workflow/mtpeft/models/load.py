@@ -12,7 +12,9 @@ from torch import nn
 
 from mtpeft.core import compat
 from mtpeft.core.errors import UserError
-from mtpeft.models.families import family_of_config, read_json
+from mtpeft.core.provenance import Offload
+from mtpeft.models.families import family_of_config, read_json, read_shape
+from mtpeft.models.offload import loading_map, offload_layers
 from mtpeft.models.precision import (
     WHOLE,
     BasePrecision,
@@ -66,7 +68,9 @@ def keep_freed_memory() -> None:
         mallopt(M_TRIM_THRESHOLD, 512 * MEGABYTE)
 
 
-def load_base(folder: Path, precision: BasePrecision = WHOLE, **overrides: Any) -> "PreTrainedModel":
+def load_base(
+    folder: Path, precision: BasePrecision = WHOLE, *, offload: Offload | None = None, **overrides: Any
+) -> "PreTrainedModel":
     """Load the model in a Hugging Face folder.
 
     A quantised model is on its device already.
@@ -74,12 +78,14 @@ def load_base(folder: Path, precision: BasePrecision = WHOLE, **overrides: Any) 
     Args:
         folder: of the model.
         precision: of its weights.
+        offload: where its layers lie until they run.
         overrides: keys of its config.json with other values.
 
     Raises:
         UserError: it can't be quantised here, or the weights in the folder are not all those of the model.
     """
-    task = family_of_config(read_json(folder / "config.json")).task
+    config = read_json(folder / "config.json")
+    task, layers = family_of_config(config).task, read_shape(config).layers
     require_quantisation(precision, device_here())
     files = weight_files(folder, key=str(folder))
     try:
@@ -91,6 +97,7 @@ def load_base(folder: Path, precision: BasePrecision = WHOLE, **overrides: Any) 
                 output_loading_info=True,
                 ignore_mismatched_sizes=True,
                 **loading_options(precision),
+                **(loading_map(offload, layers, config) if offload else {}),
                 **overrides,
             )
     except (SafetensorError, OSError) as error:
@@ -102,6 +109,8 @@ def load_base(folder: Path, precision: BasePrecision = WHOLE, **overrides: Any) 
     keep_precision(model)
     for table in _sinusoids(model):
         table.requires_grad_(False)
+    if offload:
+        offload_layers(model, layers, heads=read_heads(files), device=device_here())
     return model
 
 

@@ -217,6 +217,11 @@ def cells_per_gpu(configuration: "Configuration", model: str) -> int:
     return 1 if model == ANY else configuration.models[model].cells_per_gpu
 
 
+def offload(configuration: "Configuration", model: str) -> str:
+    """Where the layers of a model lie until they run; empty where it is on its device."""
+    return "" if model == ANY else configuration.models[model].offload or ""
+
+
 def execution(configuration: "Configuration", model: str, key: str) -> int:
     """A key for running the training of a model, which changes results by rounding only; 0 for an empty one."""
     return 0 if model == ANY else int(getattr(configuration.models[model], key) or 0)

@@ -13,7 +13,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from mtpeft.core.errors import UserError
-from mtpeft.core.provenance import Execution
+from mtpeft.core.provenance import Execution, Offload
 from mtpeft.methods import method_for
 from mtpeft.methods.base import Method, MethodOptions, ModuleSizes, TargetModule
 from mtpeft.methods.budget import Allocation, OutOfReachError, allocation_of, count, modules_used, targets_of
@@ -23,6 +23,7 @@ from mtpeft.methods.staged import stages_of
 from mtpeft.models.architecture import KEEPS_ZEROS, ModelShape
 from mtpeft.models.families import family_in, read_json, read_shape
 from mtpeft.models.load import load_base, parameters, random_model
+from mtpeft.models.offload import in_main_memory, place
 from mtpeft.models.precision import BasePrecision
 from mtpeft.models.zeros import keep_zeros
 from mtpeft.training.distributed import shard
@@ -87,19 +88,22 @@ def build_stages(
         counted: what is to be trained, which the model of the last stage must match.
         precision: of the base model's weights.
         device: where the model is trained.
-        execution: whether a model that is trained as a whole is sharded, and whether activations are computed again.
+        execution: whether a model that is trained as a whole is sharded, whether activations are computed again, and
+            where the layers of a frozen base model lie.
     """
     method = method_for(params.method)
-    base = _open_base(folder, params, precision)
+    base = _open_base(folder, params, precision, offload=execution.offload)
     stages = len(stages_of(params.method))
     models = _with_method(method, base, counted, params.method)
     for number in range(stages):
         torch.manual_seed(params.seed)
-        model = next(models)
+        with in_main_memory(base):
+            model = next(models)
         if number == stages - 1:
             require_counted(counted, params.method, model)
-        model = model.to(device)
-        if execution.gradient_checkpointing:
+        model = place(model, device)
+        # Layers that are offloaded are computed again in any case.
+        if execution.gradient_checkpointing and not execution.offload:
             checkpoint_activations(model)
         if execution.sharded and method.trains_base and stages == 1:
             require_no_zeros_kept(folder)
@@ -130,13 +134,19 @@ def checkpoint_activations(model: nn.Module) -> None:
     outermost.activation_checkpointing_enable({"use_reentrant": False})
 
 
-def _open_base(folder: Path, params: CellParams, precision: BasePrecision) -> nn.Module:
+def _open_base(folder: Path, params: CellParams, precision: BasePrecision, *, offload: Offload | None) -> nn.Module:
     """Open the base model with the dropout of the cell, or a random one for methods that start from scratch."""
     family = family_in(folder)
     overrides = {**family.fixed, family.dropout: params.optimisation.dropout}
-    if method_for(params.method).from_scratch:
+    method = method_for(params.method)
+    if offload and method.trains_base:
+        raise UserError(
+            f"The method '{method.name}' trains the base model itself, whose layers 'offload' keeps away; take "
+            "'offload' out of the model's entry, or shard it on several GPUs with 'sharded'."
+        )
+    if method.from_scratch:
         return random_model(read_json(folder / "config.json"), seed=params.seed, **overrides)
-    model, config = load_base(folder, precision, **overrides), read_json(folder / "config.json")
+    model, config = load_base(folder, precision, offload=offload, **overrides), read_json(folder / "config.json")
     if config.get(KEEPS_ZEROS):
         keep_zeros(model, (linear.module for linear in read_shape(config).linears))
     return model

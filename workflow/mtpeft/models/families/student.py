@@ -13,6 +13,7 @@ from mtpeft.models.families.bart import Extras, bart_shape
 from mtpeft.models.families.marian import MARIAN
 
 KEPT_HEADS = "kept_heads"
+"""Key of a config.json with the number of heads that are left of each attention module."""
 
 
 def student_shape(config: Mapping[str, Any]) -> ModelShape:
