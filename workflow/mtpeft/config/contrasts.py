@@ -15,7 +15,15 @@ from mtpeft.config.findings import CATALOGUE_OF, CLAIMS, Finding, named_labels
 from mtpeft.config.pairs import pair_languages
 from mtpeft.config.pretraining import exposure_of, one_checkpoint_each
 from mtpeft.config.schema import Configuration
-from mtpeft.config.studies import NONE, Study, all_cells, budget_labels, study_cells, system_labels
+from mtpeft.config.studies import (
+    NONE,
+    Study,
+    all_cells,
+    budget_labels,
+    represented_cells,
+    study_cells,
+    system_labels,
+)
 from mtpeft.core.languages import ENGLISH, main_language
 from mtpeft.methods import method_for
 
@@ -56,6 +64,14 @@ def finding_params(configuration: Configuration, label: str) -> dict[str, Any]:
 def study_of(configuration: Configuration, finding: Finding) -> Study:
     """The study on whose cells a finding is tested."""
     return configuration.studies[finding.study]
+
+
+@lru_cache(maxsize=4)
+def cells_with_ranks(configuration: Configuration) -> frozenset[Cell]:
+    """Cells of the studies on which claims about ranks of representations are tested."""
+    findings = configuration.findings.values()
+    labels = {finding.study for finding in findings if CLAIMS[finding.claim].reads_ranks}
+    return frozenset(cell for label in labels for cell in represented_cells(configuration, label))
 
 
 def models_on_pairs(configuration: Configuration, finding: Finding, exposures: Sequence[str]) -> list[ModelOnPair]:

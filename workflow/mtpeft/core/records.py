@@ -225,7 +225,8 @@ class RepresentationRecord(Record):
     """Hidden states of a cell's layers on the dev set: `representations.json`.
 
     By side of the model, `tokens` counts the rows that were measured and `effective_rank` has a number per layer, both
-    empty where the cell has diverged. `trained_sha256` is the hash of the train.json that it belongs to.
+    empty where the cell has diverged. `resampled_rank` has that of the last layer for resampled sentences, the same for
+    all cells of a pair, where a claim asks for it. `trained_sha256` is the hash of the train.json that it belongs to.
     """
 
     cell: dict[str, str]
@@ -237,6 +238,7 @@ class RepresentationRecord(Record):
     execution: dict[str, Any]
     tokens: dict[str, int]
     effective_rank: dict[str, list[float]]
+    resampled_rank: dict[str, list[float]] = later({})
 
 
 class ExpertsRecord(Record):

@@ -29,6 +29,7 @@ class ExpertBlock:
         masks: whether hidden units of other experts must be set to zero, since a wrapper reads or writes them.
         tokens: number of tokens that were computed so far, padding included.
         chosen: experts of each token: shape (tokens, active); None where they are yet to be chosen.
+        tokens_of: tokens of each expert that has any, as places in the batch, with the number of the expert.
     """
 
     units: torch.Tensor
@@ -37,6 +38,7 @@ class ExpertBlock:
     masks: bool
     tokens: int = 0
     chosen: torch.Tensor | None = field(default=None, repr=False)
+    tokens_of: Sequence[tuple[int, torch.Tensor]] = field(default=(), repr=False)
 
     @property
     def experts(self) -> int:
@@ -51,13 +53,15 @@ class ExpertBlock:
         """Choose by the input of the block, unless the choice is the oracle's."""
         self.count(module, args)
         given = args[0].reshape(-1, args[0].shape[-1])
-        self.chosen = self._highest(self.router(given)) if self.router else None
+        self.chosen = None
+        if self.router:
+            self._choose(self.router(given))
 
     def close(self, module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
         """Let the oracle choose, and set units of other experts to zero where that is needed."""
         hidden = args[0].reshape(-1, args[0].shape[-1])
         if self.router is None:
-            self.chosen = self._highest(hidden[:, self.units].clamp_min(0).sum(-1))
+            self._choose(hidden[:, self.units].clamp_min(0).sum(-1))
         if not self.masks:
             return None
         kept = torch.zeros(len(hidden), self.experts, dtype=torch.bool, device=hidden.device)
@@ -66,14 +70,13 @@ class ExpertBlock:
         masked[:, self.units] = hidden[:, self.units] * kept[..., None]
         return masked.view_as(args[0]), *args[1:]
 
-    def _highest(self, scores: torch.Tensor) -> torch.Tensor:
-        return scores.topk(self.active, dim=-1).indices
-
-    def tokens_by_expert(self) -> Sequence[torch.Tensor]:
-        """Return the tokens of each expert, as places in the batch."""
+    def _choose(self, scores: torch.Tensor) -> None:
+        """Choose the experts with the highest scores, shape (tokens, experts), for each token."""
+        self.chosen = scores.topk(self.active, dim=-1).indices
         flat = self.chosen.flatten()
         counts = torch.bincount(flat, minlength=self.experts).tolist()
-        return (flat.argsort(stable=True) // self.active).split(counts)
+        places = (flat.argsort(stable=True) // self.active).split(counts)
+        self.tokens_of = [(expert, own) for expert, own in enumerate(places) if len(own)]
 
 
 class ExpertLayer:
@@ -85,61 +88,60 @@ class ExpertLayer:
 
     def __init__(self, layer: nn.Linear, block: ExpertBlock) -> None:
         self.layer, self.block, self.was_called = layer, block, False
-        self._gathered: tuple[torch.Tensor, torch.Tensor] | None = None
+        self._own: tuple[Any, Any] = (None, None)
+        self._by_expert: tuple[Any, Any] = (None, None)
 
-    def weights(self) -> torch.Tensor:
-        """Return the weights by expert, gathered anew where a wrapper has put others into the layer."""
-        own = self.layer.weight
-        if self._gathered is None or self._gathered[0] is not own:
-            self._gathered = own, self.gather(own.detach())
-        return self._gathered[1]
+    def by_expert(self) -> tuple[Any, Any]:
+        """Return weight and bias as `gather` does, anew where a wrapper has put others into the layer."""
+        own = self.layer.weight, self.layer.bias
+        if any(new is not old for new, old in zip(own, self._own, strict=True)):
+            self._own, self._by_expert = own, self.gather(*own)
+        return self._by_expert
 
-    def gather(self, weight: torch.Tensor) -> torch.Tensor:
-        """Return a weight by expert, each as `functional.linear` takes it."""
+    def gather(self, weight: torch.Tensor, bias: torch.Tensor | None) -> tuple[Any, Any]:
+        """Return the weight by expert, each as `functional.linear` takes it, and the bias as the layer needs it."""
         raise NotImplementedError
 
 
 class ExpertOpening(ExpertLayer):
     """Computes the first layer: the units of the chosen experts, and zeros for the others. All units for the oracle."""
 
-    def gather(self, weight: torch.Tensor) -> torch.Tensor:
-        """Return the rows of each expert: shape (experts, size, width)."""
-        return weight[self.block.units]
+    def gather(self, weight: torch.Tensor, bias: torch.Tensor | None) -> tuple[Any, Any]:
+        """Return rows and biases of each expert: shapes (experts, size, width) and (experts, size)."""
+        units = self.block.units
+        return weight.detach()[units], [None] * len(units) if bias is None else bias.detach()[units]
 
     def __call__(self, given: torch.Tensor) -> torch.Tensor:
         """Return hidden units before the activation: shape (…, units)."""
         self.was_called = True
-        bias, units = self.layer.bias, self.block.units
         if self.block.chosen is None:
-            return functional.linear(given, self.layer.weight, bias)
-        weights, rows = self.weights(), given.reshape(-1, given.shape[-1])
+            return functional.linear(given, self.layer.weight, self.layer.bias)
+        rows, units = given.reshape(-1, given.shape[-1]), self.block.units
+        weights, bias = self.by_expert()
         hidden = rows.new_zeros(len(rows), self.layer.out_features)
-        for expert, tokens in enumerate(self.block.tokens_by_expert()):
-            if len(tokens):
-                own = None if bias is None else bias[units[expert]]
-                part = functional.linear(rows[tokens], weights[expert], own)
-                hidden[tokens[:, None], units[expert]] = part.to(hidden.dtype)
+        for expert, tokens in self.block.tokens_of:
+            part = functional.linear(rows[tokens], weights[expert], bias[expert])
+            hidden[tokens[:, None], units[expert]] = part.to(hidden.dtype)
         return hidden.view(*given.shape[:-1], -1)
 
 
 class ExpertClosing(ExpertLayer):
     """Computes the second layer: the sum of what the units of the chosen experts hand on."""
 
-    def gather(self, weight: torch.Tensor) -> torch.Tensor:
-        """Return the columns of each expert: shape (experts, width, size)."""
-        return weight.T[self.block.units].transpose(1, 2).contiguous()
+    def gather(self, weight: torch.Tensor, bias: torch.Tensor | None) -> tuple[Any, Any]:
+        """Return the columns of each expert, shape (experts, width, size), and the bias of all."""
+        return weight.detach().T[self.block.units].transpose(1, 2).contiguous(), bias
 
     def __call__(self, hidden: torch.Tensor) -> torch.Tensor:
         """Return what the block adds: shape (…, width)."""
         self.was_called = True
-        weights, rows = self.weights(), hidden.reshape(-1, hidden.shape[-1])
+        rows, (weights, bias) = hidden.reshape(-1, hidden.shape[-1]), self.by_expert()
         output = rows.new_zeros(len(rows), self.layer.out_features)
-        if self.layer.bias is not None:
-            output += self.layer.bias
-        for expert, tokens in enumerate(self.block.tokens_by_expert()):
-            if len(tokens):
-                part = functional.linear(rows[tokens[:, None], self.block.units[expert]], weights[expert])
-                output.index_add_(0, tokens, part.to(output.dtype))
+        if bias is not None:
+            output += bias
+        for expert, tokens in self.block.tokens_of:
+            part = functional.linear(rows[tokens[:, None], self.block.units[expert]], weights[expert])
+            output.index_add_(0, tokens, part.to(output.dtype))
         return output.view(*hidden.shape[:-1], -1)
 
 
