@@ -20,6 +20,7 @@ from mtpeft.config import (
     models,
     pairs,
     rate_search,
+    start_from,
     studies,
     training,
 )
@@ -138,7 +139,7 @@ STAGES: tuple[tuple[Check, ...], ...] = (
         methods.mistakes,
         rate_search.mistakes,
     ),
-    (corpora.hash_mistakes,),
+    (corpora.hash_mistakes, start_from.mistakes),
     (metrics.mistakes,),
     (corpora.present_in_mistakes, studies.mistakes, training.study_mistakes),
     (models.study_mistakes, methods.study_mistakes, decoding.mistakes),

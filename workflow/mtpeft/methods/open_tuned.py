@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mtpeft.core.files import read_record
 from mtpeft.models.architecture import NEW_ENTRIES
@@ -31,15 +31,19 @@ def open_tuned(base: Path, tuned: Path, precision: "BasePrecision | None" = None
     if stages := sorted(tuned.glob(f"{STAGE}*"), key=lambda folder: int(folder.name.removeprefix(STAGE))):
         return _open_stages(base, tuned, stages, held)
     if (tuned / "adapter_config.json").exists():
-        from peft import PeftModel
-
-        from mtpeft.methods.new_entries_adapter import split_new_entries
-
-        model = load_base(base, held)
-        if NEW_ENTRIES in (read_record(tuned / "adapter_config.json").get("modules_to_save") or ()):
-            split_new_entries(model)
-        return PeftModel.from_pretrained(model, tuned, local_files_only=True)
+        return with_adapter(load_base(base, held), tuned)
     return load_base(tuned) if (tuned / "config.json").exists() else load_base(base, held)
+
+
+def with_adapter(model: "nn.Module", tuned: Path, **options: Any) -> "nn.Module":
+    """Put the adapter of a peft folder into a base model; `options` are further ones of peft's `from_pretrained`."""
+    from peft import PeftModel
+
+    from mtpeft.methods.new_entries_adapter import split_new_entries
+
+    if NEW_ENTRIES in (read_record(tuned / "adapter_config.json").get("modules_to_save") or ()):
+        split_new_entries(model)
+    return PeftModel.from_pretrained(model, tuned, local_files_only=True, **options)
 
 
 def _open_stages(base: Path, tuned: Path, stages: Sequence[Path], precision: "BasePrecision") -> "nn.Module":

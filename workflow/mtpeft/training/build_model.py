@@ -20,6 +20,7 @@ from mtpeft.methods.base import Method, MethodOptions, ModuleSizes, TargetModule
 from mtpeft.methods.budget import Allocation, OutOfReachError, allocation_of, count, modules_used, targets_of
 from mtpeft.methods.new_entries import new_entry_module
 from mtpeft.methods.new_entries_adapter import split_new_entries, train_new_entries
+from mtpeft.methods.open_tuned import with_adapter
 from mtpeft.methods.staged import stages_of
 from mtpeft.models.architecture import ModelShape
 from mtpeft.models.families import family_in
@@ -27,6 +28,9 @@ from mtpeft.models.load import load_base, parameters, random_model
 from mtpeft.models.precision import BasePrecision
 from mtpeft.training.distributed import shard
 from mtpeft.training.params import CellParams
+
+ADAPTER_CONFIG = "adapter_config.json"
+
 
 @dataclass(frozen=True)
 class ParameterCount:
@@ -77,6 +81,7 @@ def build_stages(
     precision: BasePrecision,
     device: torch.device,
     execution: Execution,
+    start: Path | None = None,
 ) -> Iterator[nn.Module]:
     """Yield the model to train, once for each stage of its method; most methods have one stage.
 
@@ -87,11 +92,14 @@ def build_stages(
         precision: of the base model's weights.
         device: where the model is trained.
         execution: whether a model that is trained as a whole is sharded, and whether activations are computed again.
+        start: `tuned/` of another cell of the same method, with whose weights the training begins.
     """
     method = method_for(params.method)
-    base = _open_base(folder, params, precision)
     stages = len(stages_of(params.method))
-    models = _with_method(method, base, counted, params.method)
+    if start and (start / ADAPTER_CONFIG).exists():
+        models = iter([with_adapter(_open_base(folder, params, precision), start, is_trainable=True)])
+    else:
+        models = _with_method(method, _open_base(start or folder, params, precision), counted, params.method)
     for number in range(stages):
         torch.manual_seed(params.seed)
         model = next(models)
