@@ -1,6 +1,7 @@
 """Fine-tuning: one job per cell.
 
-Needs: results/models/<model>/base.json, token arrays, a subset. The test set is no input.
+Needs: results/models/<model>/base.json, token arrays, a subset; train.json of the cell that it starts from, if it does.
+The test set is no input.
 Makes: results/cells/<six labels>-<digest>/tuned/ and train.json. The half-trained state lies beside them in state/, undeclared,
 since Snakemake deletes what a failed job declared; the trainer resumes it and removes it when it is done.
 """

@@ -25,6 +25,7 @@ from mtpeft.config.messages import named_twice
 from mtpeft.config.methods import is_budgeted, search_of
 from mtpeft.config.metrics import MetricName, metric_mistakes, metrics_of
 from mtpeft.config.pairs import pair_mistakes
+from mtpeft.config.start_from import with_parents
 from mtpeft.core.entry_names import either
 from mtpeft.core.languages import ENGLISH, languages_with_distances, main_language
 from mtpeft.core.section import Section, later
@@ -101,9 +102,10 @@ def study_cells(configuration: "Configuration", study: Study) -> list[Cell]:
 
 @lru_cache(maxsize=4)
 def all_cells(configuration: "Configuration") -> tuple[Cell, ...]:
-    """Return the cells of all studies, each once."""
+    """Return the cells of all studies and those from which they start, each once."""
     studies = configuration.studies.values()
-    return tuple(dict.fromkeys(cell for study in studies for cell in study_cells(configuration, study)))
+    own = dict.fromkeys(cell for study in studies for cell in study_cells(configuration, study))
+    return tuple(with_parents(configuration, own))
 
 
 @lru_cache(maxsize=64)

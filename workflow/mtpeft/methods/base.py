@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, PositiveInt, PrivateAttr
+from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt, PrivateAttr
 
 from mtpeft.cells import ALL, ANY, NATIVE
 from mtpeft.core.section import Section, later
@@ -22,8 +22,24 @@ class MethodOptions(Section):
     """Options that every method has; a subclass adds `method: Literal["its name"]` and its own."""
 
 
+class StartFrom(Section):
+    """Labels of the cell with whose weights a training begins; those that are left out are the labels of the cell."""
+
+    method: str = Field(description="A label of `methods` that trains the same modules with the same options.")
+    pair: str | None = Field(default=None, description="A label of `pairs`, or a group of them.")
+    size: str | None = Field(default=None, description="A label of `sizes`.")
+    budget: str | None = Field(default=None, description="A label of `budgets` with the same share.")
+    seed: NonNegativeInt | None = None
+
+
 class TrainedMethodOptions(MethodOptions):
     """Options of a method that trains something. Its learning rate is a key of the configuration alone."""
+
+    start_from: StartFrom | None = later(
+        None,
+        description="Labels of another cell of the same base model, with whose weights training begins, as T-Few "
+        "begins with a pre-trained (IA)3 (arXiv 2205.05638). The other cell is trained first.",
+    )
 
     losses: list[Literal["unlikelihood", "length_normalised"]] = later(
         [],
@@ -218,10 +234,15 @@ class Method:
     varies: Callable[[Any], Mapping[str, Any]] | None = None
 
     def under(self, options: MethodOptions) -> "Method":
-        """Return the method as it is under options: one whose rank is given has one size and meets no budget."""
+        """Return the method as it is under options.
+
+        One whose rank is given has one size and meets no budget; one that starts from another cell starts as that.
+        """
         changed = dict(self.varies(options)) if self.varies else {}
         if isinstance(options, RankOptions) and options.rank is not None:
             changed["trains"] = "fixed"
+        if isinstance(options, TrainedMethodOptions) and options.start_from is not None:
+            changed["starts_as_base"] = False
         return replace(self, **changed) if changed else self
 
     @property

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mtpeft.core.files import read_record
 from mtpeft.models.architecture import NEW_ENTRIES
@@ -29,25 +29,29 @@ def open_tuned(
         offload: where the layers of the base model lie until they run.
     """
     from mtpeft.models.load import STAGE, load_base
-    from mtpeft.models.offload import in_main_memory
     from mtpeft.models.precision import WHOLE
 
     held = precision or WHOLE
     if stages := sorted(tuned.glob(f"{STAGE}*"), key=lambda folder: int(folder.name.removeprefix(STAGE))):
         return _open_stages(base, tuned, stages, held, offload=offload)
     if (tuned / "adapter_config.json").exists():
-        from peft import PeftModel
-
-        from mtpeft.methods.new_entries_adapter import split_new_entries
-
-        model = load_base(base, held, offload=offload)
-        if NEW_ENTRIES in (read_record(tuned / "adapter_config.json").get("modules_to_save") or ()):
-            split_new_entries(model)
-        with in_main_memory(model):
-            return PeftModel.from_pretrained(model, tuned, local_files_only=True)
+        return with_adapter(load_base(base, held, offload=offload), tuned)
     if (tuned / "config.json").exists():
         return load_base(tuned, offload=offload)
     return load_base(base, held, offload=offload)
+
+
+def with_adapter(model: "nn.Module", tuned: Path, **options: Any) -> "nn.Module":
+    """Put the adapter of a peft folder into a base model; `options` are further ones of peft's `from_pretrained`."""
+    from peft import PeftModel
+
+    from mtpeft.methods.new_entries_adapter import split_new_entries
+    from mtpeft.models.offload import in_main_memory
+
+    if NEW_ENTRIES in (read_record(tuned / "adapter_config.json").get("modules_to_save") or ()):
+        split_new_entries(model)
+    with in_main_memory(model):
+        return PeftModel.from_pretrained(model, tuned, local_files_only=True, **options)
 
 
 def _open_stages(

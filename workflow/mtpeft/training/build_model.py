@@ -19,6 +19,7 @@ from mtpeft.methods.base import Method, MethodOptions, ModuleSizes, TargetModule
 from mtpeft.methods.budget import Allocation, OutOfReachError, allocation_of, count, modules_used, targets_of
 from mtpeft.methods.new_entries import new_entry_module
 from mtpeft.methods.new_entries_adapter import split_new_entries, train_new_entries
+from mtpeft.methods.open_tuned import with_adapter
 from mtpeft.methods.staged import stages_of
 from mtpeft.models.architecture import KEEPS_ZEROS, ModelShape
 from mtpeft.models.families import family_in, read_json, read_shape
@@ -28,6 +29,8 @@ from mtpeft.models.precision import BasePrecision
 from mtpeft.models.zeros import keep_zeros
 from mtpeft.training.distributed import shard
 from mtpeft.training.params import CellParams
+
+ADAPTER_CONFIG = "adapter_config.json"
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,7 @@ def build_stages(
     precision: BasePrecision,
     device: torch.device,
     execution: Execution,
+    start: Path | None = None,
 ) -> Iterator[nn.Module]:
     """Yield the model to train, once for each stage of its method; most methods have one stage.
 
@@ -90,11 +94,14 @@ def build_stages(
         device: where the model is trained.
         execution: whether a model that is trained as a whole is sharded, whether activations are computed again, and
             where the layers of a frozen base model lie.
+        start: `tuned/` of another cell of the same method, with whose weights the training begins.
     """
-    method = method_for(params.method)
-    base = _open_base(folder, params, precision, offload=execution.offload)
+    method, adapter = method_for(params.method), start and (start / ADAPTER_CONFIG).exists()
+    base = _open_base(folder if adapter else start or folder, params, precision, offload=execution.offload)
     stages = len(stages_of(params.method))
     models = _with_method(method, base, counted, params.method)
+    if start and adapter:
+        models = iter([with_adapter(base, start, is_trainable=True)])
     for number in range(stages):
         torch.manual_seed(params.seed)
         with in_main_memory(base):

@@ -63,6 +63,7 @@ class CellInputs:
         subset: rows of the training text that the cell reads.
         start: record of the base model's dev score, for methods that start from the base model as it is.
         others: files of the other language pairs.
+        parent: record of the training of the cell with whose weights this one begins, if it begins with another's.
     """
 
     base: Path
@@ -72,6 +73,7 @@ class CellInputs:
     subset: Path
     start: Path | None = None
     others: tuple["CellInputs", ...] = ()
+    parent: Path | None = None
 
     @property
     def pairs(self) -> "tuple[CellInputs, ...]":
@@ -216,6 +218,7 @@ def stage_models(prepared: PreparedTraining) -> Iterator[nn.Module]:
         precision=prepared.precision,
         device=prepared.device,
         execution=prepared.execution,
+        start=_start_of(prepared.inputs.parent),
     )
 
 
@@ -267,6 +270,20 @@ def _hashes(base: Mapping[str, Any], inputs: CellInputs, pairs: Collection[str])
         for name, file in vars(own).items()
         if file and name not in ("base", "others")
     }
+
+
+def _start_of(parent: Path | None) -> Path | None:
+    """Return the folder with the weights of the cell with which a training begins.
+
+    Raises:
+        DamagedError: they are not those that were trained.
+        UserError: the cell has diverged.
+    """
+    if parent is None:
+        return None
+    if require_whole(parent)["status"] == "diverged":
+        raise UserError(f"The cell {parent.parent} has diverged, so no training can start from it; name another one.")
+    return parent.parent / "tuned"
 
 
 def _start_score(inputs: CellInputs) -> float | None:
@@ -397,6 +414,10 @@ def _sort_adapter_config(file: Path) -> None:
     write_record(file, config | {"target_modules": sorted(config["target_modules"])})
 
 
+def _parent_of(inputs: CellInputs) -> dict[str, str]:
+    return {"parent": str(inputs.parent)} if inputs.parent else {}
+
+
 def _record(
     prepared: PreparedTraining,
     cell: Cell,
@@ -415,7 +436,7 @@ def _record(
         execution=describe(str(prepared.device), params.threads)
         | {"processes": ranks().count, "micro_batch_tokens": run.micro_batch_tokens, "attempts": attempts},
         versions=versions(more=(*prepared.precision.packages, *loss_packages(prepared.device))),
-        inputs={"base": str(prepared.inputs.base), **prepared.hashes},
+        inputs={"base": str(prepared.inputs.base), **_parent_of(prepared.inputs), **prepared.hashes},
         total_parameters=total,
         trained_parameters=allocation.trained,
         budget_requested=params.budget,

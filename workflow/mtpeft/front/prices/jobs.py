@@ -13,6 +13,7 @@ from mtpeft.cells import ANY, RATE_LABELS, Cell, OnPair
 from mtpeft.config import corpora
 from mtpeft.config.models import ancestors
 from mtpeft.config.schema import Configuration
+from mtpeft.config.start_from import with_parents
 from mtpeft.config.studies import study_cells, study_others
 from mtpeft.core.options import DecodingOptions
 from mtpeft.front.prices.text import mean_text, text_of
@@ -94,7 +95,7 @@ def _first_studies(configuration: Configuration) -> Iterator[tuple[str, Cell]]:
     """Yield each cell once, with the first study that has it."""
     seen: set[Cell] = set()
     for label, study in configuration.studies.items():
-        for cell in study_cells(configuration, study):
+        for cell in with_parents(configuration, study_cells(configuration, study)):
             if cell not in seen:
                 seen.add(cell)
                 yield label, placed(configuration, cell)
