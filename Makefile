@@ -127,6 +127,6 @@ $(VENV)/installed: envs/workflow.txt pyproject.toml
 	$(VENV)/bin/python -m pip install --quiet --no-deps --editable .
 	@touch $@
 
-$(VENV)/develop: $(VENV)/installed envs/develop.txt envs/quantised.txt envs/ctranslate2.txt envs/advise.txt
+$(VENV)/develop: $(VENV)/installed envs/develop.txt envs/quantised.txt envs/ctranslate2.txt envs/fused-loss.txt envs/advise.txt
 	$(VENV)/bin/python -m pip install --quiet --no-compile --requirement envs/develop.txt
 	@touch $@

@@ -9,7 +9,7 @@ from mtpeft.core.files import read_record
 from mtpeft.decoding.search import BATCH_TOKENS
 from mtpeft.front.prices.calibrations import missing_calibrations
 from mtpeft.front.prices.costs import Costs
-from mtpeft.front.prices.gpus import GPUS, PRECISIONS, seconds_on
+from mtpeft.front.prices.gpus import GPUS, PRECISIONS, ComputedIn, seconds_on
 from mtpeft.front.prices.jobs import jobs_left
 from mtpeft.front.prices.measured import Measured, measured_here
 from mtpeft.front.prices.table import errors
@@ -33,9 +33,11 @@ def test_work_is_faster_with_fewer_bits_and_never_faster_than_its_launches() -> 
     large, tiny = Work(training=1e18, updates=10, decoding=1e18, steps=10), Work(training=1.0, updates=1000)
 
     for gpu in GPUS:
-        hours = [seconds_on(gpu, large, sizes, precision) for precision in PRECISIONS]
-        assert hours == sorted(hours, reverse=True) and len(set(hours)) == len(hours)
-        assert seconds_on(gpu, tiny, sizes, "bf16") == seconds_on(gpu, tiny, sizes, "float32") > 1
+        for given in (lambda own: ComputedIn(own, "float32"), lambda own: ComputedIn("float32", own)):
+            hours = [seconds_on(gpu, large, sizes, given(precision)) for precision in PRECISIONS]
+            assert hours == sorted(hours, reverse=True) and len(set(hours)) == len(hours)
+        half, single = ComputedIn("bf16", "bf16"), ComputedIn("float32", "float32")
+        assert seconds_on(gpu, tiny, sizes, half) == seconds_on(gpu, tiny, sizes, single) > 1
 
 
 def test_a_calibration_is_made_for_each_kind_of_work_once() -> None:

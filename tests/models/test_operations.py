@@ -13,13 +13,12 @@ from mtpeft.front.prices.work import Trained, trained_by
 from mtpeft.methods import METHODS
 from mtpeft.models.families import read_shape
 from mtpeft.models.load import random_model
+from mtpeft.models.memory import OPTIMISER_STATES, training_memory
 from mtpeft.models.operations import (
     FLOAT_BYTES,
-    STATES,
     BatchSize,
     decoding_operations,
     model_sizes,
-    training_memory,
     training_operations,
 )
 from mtpeft.models.special_tokens import ForbiddenTokens, SpecialTokens
@@ -130,6 +129,6 @@ def test_memory_of_an_update_is_near_what_torch_keeps(family: str, method: str, 
 
     shape = read_shape(config_of(family, layers=2))
     beside = 0 if trained.part.base else trained.part.parameters
-    held = FLOAT_BYTES * (shape.total + beside + STATES * trained.part.parameters + logits.numel())
+    held = FLOAT_BYTES * (shape.total + beside + OPTIMISER_STATES * trained.part.parameters + logits.numel())
     counted = training_memory(model_sizes(shape), BATCH, trained.part) - held
     assert least <= counted / sum(kept.values()) <= most

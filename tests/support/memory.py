@@ -12,13 +12,11 @@ from transformers import AutoConfig, AutoModelForSeq2SeqLM
 from mtpeft.methods import METHODS, options_of
 from mtpeft.methods.budget import allocation_of
 from mtpeft.models.families import read_shape
+from mtpeft.models.memory import COPIES_OF_CHUNK, MOST_LOGITS
 from mtpeft.training.build_model import checkpoint_activations
-from mtpeft.training.chunked_loss import MOST_LOGITS
 
 MOMENTS = 2
 """Floats of AdamW for each trained parameter."""
-COPIES_OF_LOGITS = 3
-"""Tensors as large as the logits of a chunk: logits, their gradient, and one in between."""
 GIGABYTE = 1e9
 
 
@@ -86,7 +84,7 @@ def update_memory(
         weights=sum(weight.numel() * weight.element_size() for weight in model.parameters()) / GIGABYTE,
         gradient_and_moments=4 * (1 + MOMENTS) * sum(trained) / GIGABYTE,
         activations=kept / GIGABYTE,
-        logits=4 * COPIES_OF_LOGITS * min(MOST_LOGITS, rows * length * config["vocab_size"]) / GIGABYTE,
+        logits=4 * COPIES_OF_CHUNK * min(MOST_LOGITS, rows * length * config["vocab_size"]) / GIGABYTE,
     )
 
 

@@ -8,9 +8,8 @@ from torch import nn
 
 from mtpeft.models.load import prepare_torch
 from mtpeft.training import chunked_loss
-from mtpeft.training.micro_batches import TrainedModel, accumulate_gradients
-from mtpeft.training.objective import LossOptions, likelihood
 from support.method import FAMILIES, VOCABULARY, Subject, batch, write_base
+from support.objective import gradients
 
 METHODS = {
     "full": ({"method": "full"}, None),
@@ -18,13 +17,6 @@ METHODS = {
     "embeddings": ({"method": "embeddings"}, None),
 }
 """Methods that train the output projection, leave it frozen, or train the rows that it shares with the embeddings."""
-
-
-def gradients(model: nn.Module, inputs: dict[str, torch.Tensor], smoothing: float) -> tuple[float, list[torch.Tensor]]:
-    trained = [weight for weight in model.parameters() if weight.requires_grad]
-    of = TrainedModel(model.train(), trained, likelihood, LossOptions(smoothing), ())
-    found = accumulate_gradients(of, inputs, seed=1, micro_batch_tokens=None)
-    return found.loss.item(), [weight.grad for weight in trained]
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])

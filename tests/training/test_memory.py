@@ -5,7 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from support.memory import m2m100, update_memory
+from mtpeft.front.prices.work import trained_by
+from mtpeft.models.families import read_shape
+from mtpeft.models.memory import training_memory
+from mtpeft.models.operations import BatchSize, model_sizes
+from support.memory import GIGABYTE, m2m100, update_memory
 
 PAGE = Path(__file__).parents[2] / "workflow/docs/gpus.md"
 GPU_GIGABYTES = 80
@@ -19,7 +23,13 @@ MODELS = {
 @pytest.mark.parametrize("checkpointing", [False, True])
 @pytest.mark.parametrize("model", MODELS)
 def test_an_update_of_a_large_model_fits_into_a_gpu(model: str, checkpointing: bool) -> None:
-    memory = update_memory(*MODELS[model], rows=ROWS, length=LENGTH, checkpointing=checkpointing)
+    config, method, share = MODELS[model]
+    memory = update_memory(config, method, share, rows=ROWS, length=LENGTH, checkpointing=checkpointing)
+    shape = read_shape(config)
+    batch = BatchSize(ROWS, LENGTH, LENGTH, ROWS * LENGTH)
+    part = trained_by(method, shape, share).part
+    closed = training_memory(model_sizes(shape), batch, part, checkpointing=checkpointing) / GIGABYTE
+    assert 0.99 < closed / memory.total < 1.06
     assert memory.total < GPU_GIGABYTES
     parts = (memory.weights, memory.gradient_and_moments, memory.activations, memory.logits, memory.total)
     cells = " | ".join(f"{gigabytes:.1f}" for gigabytes in parts)

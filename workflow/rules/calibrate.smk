@@ -26,10 +26,12 @@ rule calibrate:
         processes=PROCESSES,
         micro_batch_tokens=MICRO_BATCH_TOKENS,
         sharded=SHARDED,
+        gradient_checkpointing=GRADIENT_CHECKPOINTING,
     params:
         params=params_of("calibrate"),
         inputs=options_of("calibrate"),
     shell:
         "exec python -m mtpeft calibrate --params {params.params:q} {params.inputs} "
         "--gpus {resources.processes:q} --micro-batch-tokens {resources.micro_batch_tokens:q} "
-        "--sharded {resources.sharded:q} --cells-per-gpu {resources.cells_per_gpu:q} --record {output:q} > {log:q} 2>&1"
+        "--sharded {resources.sharded:q} --gradient-checkpointing {resources.gradient_checkpointing:q} "
+        "--cells-per-gpu {resources.cells_per_gpu:q} --record {output:q} > {log:q} 2>&1"

@@ -1,4 +1,4 @@
-"""Operations and memory of training and decoding a model, in closed form from its shape, before there is any weight.
+"""Operations of training and decoding a model, in closed form from its shape, before there is any weight.
 
 An operation is one multiplication or one addition of floats, so a weight takes two for each token that it meets. In
 training a weight takes two more for the gradient of its inputs and, where it is trained, two for its own gradient
@@ -11,12 +11,10 @@ from mtpeft.models.architecture import ModelShape, is_cross, side_of
 
 FLOAT_BYTES = 4
 """Bytes of a 32-bit float."""
-PER_WEIGHT = 2
-"""Operations of a weight for each token: a multiplication and an addition."""
 STEPS_OF_RMS = 3
 """Tensors of its own width that a root mean square norm keeps."""
-STATES = 4
-"""Floats that a trained parameter has besides itself: its gradient, AdamW's two moments, and its best value so far."""
+PER_WEIGHT = 2
+"""Operations of a weight for each token: a multiplication and an addition."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +66,7 @@ class ModelSizes:
         output: weights that each predicted token meets in the output projection.
         entries: number of rows of the output projection.
         total: number of all parameters.
+        width: width of the model.
         attention_width: width of all heads of an attention module together.
         self_attentions: number of attention modules of the encoder, and of those of the decoder to itself.
         cross_attentions: number of attention modules of the decoder to the encoder.
@@ -81,6 +80,7 @@ class ModelSizes:
     output: int
     entries: int
     total: int
+    width: int
     attention_width: int
     self_attentions: tuple[int, int]
     cross_attentions: int
@@ -103,11 +103,12 @@ def model_sizes(shape: ModelShape) -> ModelSizes:
         output=shape.embeddings,
         entries=shape.entries,
         total=shape.total,
+        width=shape.d_model,
         attention_width=shape.attention_width,
         self_attentions=(inside, len(shape.attentions) - inside - cross),
         cross_attentions=cross,
         layers=(layers, len(shape.layers) - layers),
-        kept=(_kept(shape, of_source=True), _kept(shape, of_source=False)),
+        kept=(kept_floats(shape, of_source=True), kept_floats(shape, of_source=False)),
     )
 
 
@@ -116,6 +117,23 @@ def meets_source(module: str) -> bool:
     if side_of(module) == "encoder":
         return True
     return is_cross(module) and module.rpartition(".")[2] in ("k_proj", "v_proj", "k", "v")
+
+
+def kept_floats(shape: ModelShape, *, of_source: bool) -> int:
+    """Return the floats that the layers keep for the gradient, for each source token or each target token.
+
+    They are the inputs of norms and of linear layers, each once, what attention reads and writes, and the inputs of
+    activations; a norm without a bias is computed in steps, each of which keeps its input.
+    """
+    side = "encoder" if of_source else "decoder"
+    norms = sum(own.width * (1 if own.bias else STEPS_OF_RMS) for own in shape.norms if side_of(own.module) == side)
+    linears = [own for own in shape.linears if meets_source(own.module) == of_source]
+    # Layers that read the same tensor keep it once: queries, keys and values, and both openings of a gated block.
+    read = {(own.module.rpartition(".")[0], own.inputs, own.role == "output"): own.inputs for own in linears}
+    written = sum(own.outputs for own in linears if own.role in ("query", "key", "value", "recurrence"))
+    attended = sum(own.inputs for own in linears if own.role == "output")
+    opened = sum(own.outputs for own in linears if own.role == "feed_forward" and own.outputs > own.inputs)
+    return norms + sum(read.values()) + written + attended + opened
 
 
 def training_operations(sizes: ModelSizes, batch: BatchSize, trained: TrainedPart) -> float:
@@ -165,50 +183,6 @@ def step_weights(sizes: ModelSizes) -> int:
     return sizes.decoder + sizes.output
 
 
-def training_memory(
-    sizes: ModelSizes,
-    batch: BatchSize,
-    trained: TrainedPart,
-    *,
-    base_bytes: float = FLOAT_BYTES,
-    float_bytes: int = FLOAT_BYTES,
-) -> float:
-    """Return the bytes of the tensors of an update at their most.
-
-    They are the weights, four floats for each trained parameter, what each layer keeps for its gradient, and the
-    logits, whose gradient takes their place. Inputs of linear layers are counted as kept by all methods, which is an
-    upper bound for those that train nothing beside these layers. Scores of attention are not kept.
-
-    Args:
-        sizes: of the model.
-        batch: of an update, or of a part of it where memory suffices for no more.
-        trained: what is trained.
-        base_bytes: bytes of a weight of the model.
-        float_bytes: bytes of an activation.
-    """
-    beside = 0 if trained.base else trained.parameters
-    held = base_bytes * sizes.total + FLOAT_BYTES * (beside + STATES * trained.parameters)
-    source, target = batch.rows * batch.source, batch.rows * batch.target
-    kept = source * sizes.kept[0] + target * sizes.kept[1]
-    return held + float_bytes * kept + FLOAT_BYTES * batch.labels * sizes.entries
-
-
-def decoding_memory(
-    sizes: ModelSizes, *, rows: float, source: float, target: float, base_bytes: float = FLOAT_BYTES
-) -> float:
-    """Return the bytes of the weights, of the cache of keys and values at its longest, and of two steps' logits.
-
-    Args:
-        sizes: of the model.
-        rows: hypotheses of a batch, each beam counted.
-        source: tokens of a source, with padding.
-        target: tokens of the longest hypothesis.
-        base_bytes: bytes of a weight of the model.
-    """
-    cached = 2 * sizes.attention_width * (sizes.self_attentions[1] * target + sizes.cross_attentions * source)
-    return base_bytes * sizes.total + FLOAT_BYTES * rows * (cached + 2 * sizes.entries)
-
-
 def _attention(sizes: ModelSizes, batch: BatchSize, *, encoder: bool = True) -> float:
     """Return the operations of the scores and sums of all attention of a batch, forward."""
     inside, outside = sizes.self_attentions
@@ -220,20 +194,3 @@ def _attention(sizes: ModelSizes, batch: BatchSize, *, encoder: bool = True) -> 
 def _scores(sizes: ModelSizes, modules: int, queries: float, keys: float) -> float:
     """Return the operations of comparing queries with keys, and of summing values, in some attention modules."""
     return 2 * PER_WEIGHT * modules * sizes.attention_width * queries * keys
-
-
-def _kept(shape: ModelShape, *, of_source: bool) -> int:
-    """Return the floats that the layers keep for the gradient, for each source token or each target token.
-
-    They are the inputs of norms and of linear layers, each once, what attention reads and writes, and the inputs of
-    activations; a norm without a bias is computed in steps, each of which keeps its input.
-    """
-    side = "encoder" if of_source else "decoder"
-    norms = sum(own.width * (1 if own.bias else STEPS_OF_RMS) for own in shape.norms if side_of(own.module) == side)
-    linears = [own for own in shape.linears if meets_source(own.module) == of_source]
-    # Layers that read the same tensor keep it once: queries, keys and values, and both openings of a gated block.
-    read = {(own.module.rpartition(".")[0], own.inputs, own.role == "output"): own.inputs for own in linears}
-    written = sum(own.outputs for own in linears if own.role in ("query", "key", "value", "recurrence"))
-    attended = sum(own.inputs for own in linears if own.role == "output")
-    opened = sum(own.outputs for own in linears if own.role == "feed_forward" and own.outputs > own.inputs)
-    return norms + sum(read.values()) + written + attended + opened

@@ -15,11 +15,10 @@ from torch import nn
 
 from mtpeft.core.options import ComputingPrecision
 from mtpeft.models.computation import autocast
+from mtpeft.models.memory import MOST_LOGITS
 from mtpeft.training.cross_entropy import cross_entropy_in_place
 from mtpeft.training.distributed import is_sharded
-
-MOST_LOGITS = 2**27
-"""Logits that are computed at once: 512 MiB of 32-bit floats. Fewer are never divided, and keep the bits they had."""
+from mtpeft.training.fused_loss import fused_cross_entropy, is_fused
 
 
 def needs_chunks(model: nn.Module, target_tokens: int) -> bool:
@@ -56,6 +55,11 @@ def add_gradient_in_chunks(
         offset = model(**given, use_cache=False).logits.detach()
     (states,) = caught
     states = states.flatten(0, 1)[positions]
+    if is_fused(output, states.device):
+        with autocast(precision, model.device):
+            return fused_cross_entropy(
+                states, output, offset, labels=labels, label_smoothing=label_smoothing, tokens=tokens
+            )
     rows = max(1, MOST_LOGITS // _vocabulary_size(model))
     losses, gradients = [], []
     for chunk, own in zip(states.detach().split(rows), labels.split(rows), strict=True):

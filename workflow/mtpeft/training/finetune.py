@@ -36,6 +36,7 @@ from mtpeft.training.build_model import ParameterCount, build_stages, count_trai
 from mtpeft.training.contrastive import objective
 from mtpeft.training.distributed import is_first, of_the_first, ranks, whole_weights
 from mtpeft.training.evaluate import dev_chrf, dev_search, mean_over_pairs, read_dev_set
+from mtpeft.training.fused_loss import loss_packages
 from mtpeft.training.loop import TrainingPlan, TrainingRun, TrainingTask, train
 from mtpeft.training.objective import LossOptions
 from mtpeft.training.optimizer import decay_rule_of, rate_factor_of
@@ -401,7 +402,7 @@ def _record(
         params=dict(params.plain),
         execution=describe(str(prepared.device), params.threads)
         | {"processes": ranks().count, "micro_batch_tokens": run.micro_batch_tokens, "attempts": attempts},
-        versions=versions(more=prepared.precision.packages),
+        versions=versions(more=(*prepared.precision.packages, *loss_packages(prepared.device))),
         inputs={"base": str(prepared.inputs.base), **prepared.hashes},
         total_parameters=total,
         trained_parameters=allocation.trained,

@@ -44,16 +44,31 @@ GPUS = (
 )
 
 
-def seconds_on(gpu: Gpu, work: Work, model: ModelSizes, precision: str) -> float:
+@dataclass(frozen=True)
+class ComputedIn:
+    """Floats in which matrices are multiplied."""
+
+    training: str
+    decoding: str
+
+
+def seconds_on(gpu: Gpu, work: Work, model: ModelSizes, precisions: ComputedIn) -> float:
     """Return the time that work takes on one GPU, which it has for itself.
 
     An update takes as long as its operations, or as the launches of its kernels; a step of decoding as long as these,
     or as reading its weights.
     """
-    rate, floats = SHARES[precision] * gpu.peaks[precision], FLOAT_BYTES // 2 if precision == BF16 else FLOAT_BYTES
-    training = max(work.training / rate, work.updates * sum(model.layers) * PASSES * LAYER_SECONDS)
+    updating = work.training / _rate(gpu, precisions.training)
+    training = max(updating, work.updates * sum(model.layers) * PASSES * LAYER_SECONDS)
+    floats = FLOAT_BYTES // 2 if precisions.decoding == BF16 else FLOAT_BYTES
     read = work.steps * floats * step_weights(model) / gpu.bandwidth
-    return training + max(work.decoding / rate, read, work.steps * model.layers[1] * LAYER_SECONDS)
+    searching = work.decoding / _rate(gpu, precisions.decoding)
+    return training + max(searching, read, work.steps * model.layers[1] * LAYER_SECONDS)
+
+
+def _rate(gpu: Gpu, precision: str) -> float:
+    """Return the operations in a second that are assumed."""
+    return SHARES[precision] * gpu.peaks[precision]
 
 
 def assumptions() -> str:

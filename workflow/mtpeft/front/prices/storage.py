@@ -8,8 +8,9 @@ from mtpeft.cells import ANY, Cell
 from mtpeft.config.schema import Configuration
 from mtpeft.core.files import read_if_whole
 from mtpeft.front.prices.gpus import BF16
-from mtpeft.front.prices.work import DECODED_TOKENS, precision_of_training, shape_of, sizes_of, trained_in
-from mtpeft.models.operations import FLOAT_BYTES, STATES, BatchSize, decoding_memory, training_memory
+from mtpeft.front.prices.work import DECODED_TOKENS, shape_of, sizes_of, trained_in
+from mtpeft.models.memory import CHECKPOINT_FLOATS, decoding_memory, training_memory
+from mtpeft.models.operations import FLOAT_BYTES, BatchSize
 
 CHECKPOINTS = 2
 """Checkpoints of a training that are on the disk while one is written: it, and the one before it."""
@@ -47,7 +48,7 @@ def storage_of(configuration: Configuration, cells: Iterable[Cell], *, at_once: 
         trained, finished = trained_in(configuration, cell), read_if_whole(cell.folder / "train.json")
         stored += finished[0]["stored_bytes"] if finished else FLOAT_BYTES * trained.stored if trained else 0
         if trained and not finished:
-            states.append(CHECKPOINTS * FLOAT_BYTES * STATES * trained.part.parameters)
+            states.append(CHECKPOINTS * FLOAT_BYTES * CHECKPOINT_FLOATS * trained.part.parameters)
         memory[cell] = memory_of(configuration, cell)
     largest = max(memory, key=lambda cell: memory[cell], default=None)
     return Storage(
@@ -74,8 +75,17 @@ def memory_of(configuration: Configuration, cell: Cell) -> float:
     tokens = configuration.training.batch_tokens / model.gpus
     tokens = min(tokens, model.micro_batch_tokens or tokens)
     batch = BatchSize(1, tokens, tokens, tokens)
-    floats = FLOAT_BYTES // 2 if precision_of_training(configuration) == BF16 else FLOAT_BYTES
-    return max(decoding, training_memory(sizes, batch, trained.part, base_bytes=base, float_bytes=floats))
+    floats = FLOAT_BYTES // 2 if configuration.training.precision == BF16 else FLOAT_BYTES
+    training = training_memory(
+        sizes,
+        batch,
+        trained.part,
+        base_bytes=base,
+        float_bytes=floats,
+        checkpointing=model.gradient_checkpointing,
+        chunks=not model.sharded,
+    )
+    return max(decoding, training)
 
 
 @lru_cache(maxsize=256)

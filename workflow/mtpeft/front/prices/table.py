@@ -9,12 +9,12 @@ from mtpeft.cells import ANY, Cell
 from mtpeft.config.schema import Configuration
 from mtpeft.core.text_tables import aligned
 from mtpeft.front.prices.costs import Costs, Price
-from mtpeft.front.prices.gpus import BF16, GPUS, PRECISIONS, Gpu, assumptions, seconds_on
+from mtpeft.front.prices.gpus import BF16, GPUS, PRECISIONS, ComputedIn, Gpu, assumptions, seconds_on
 from mtpeft.front.prices.jobs import BASE_MODELS, Job
 from mtpeft.front.prices.limit import SECONDS_PER_HOUR
 from mtpeft.front.prices.storage import Storage, storage_of
 from mtpeft.front.prices.text import GIVEN_SENTENCES, text_of
-from mtpeft.front.prices.work import precision_of_training, sizes_of
+from mtpeft.front.prices.work import sizes_of
 from mtpeft.steps.cells_of_studies import placed_cells, placed_study_cells
 
 GIGABYTE = 1e9
@@ -86,13 +86,13 @@ def _trials(jobs: Iterable[Job]) -> str:
 
 
 def _gpu_hours(configuration: Configuration, gpu: Gpu, jobs: Iterable[Job], precision: str = "") -> float:
-    """Return the hours that jobs of known work take on a GPU, in a precision or in that of the configuration."""
-    total = 0.0
+    """Return the hours that jobs of known work take on a GPU, in a precision or in those of the configuration."""
+    given, total = (configuration.training.precision, configuration.decoding.precision), 0.0
     for job in jobs:
         model = sizes_of(configuration, job.model) if job.model in configuration.models else None
         if job.work is not None and model is not None:
             own = BF16 if configuration.models[job.model].precision == "bfloat16" else precision
-            total += seconds_on(gpu, job.work, model, own or precision_of_training(configuration))
+            total += seconds_on(gpu, job.work, model, ComputedIn(*((own, own) if own else given)))
     return total / SECONDS_PER_HOUR
 
 
@@ -178,4 +178,5 @@ def _precisions(prices: Prices) -> Iterator[str]:
         f"{precision} {', '.join(f'{gpu.name} {_number(own)}' for gpu, own in zip(GPUS, found, strict=True))}"
         for precision, found in hours.items()
     )
-    yield f"By the precision of training, which is {precision_of_training(prices.configuration)}: {'; '.join(named)}."
+    own = prices.configuration.training.precision, prices.configuration.decoding.precision
+    yield f"By the precision of training and decoding, which are {' and '.join(own)}: {'; '.join(named)}."

@@ -101,12 +101,7 @@ def kind_of(model: str, options: Mapping[str, Any], precision: str) -> Kind:
 def kind_of_cell(configuration: Configuration, cell: Cell) -> Kind:
     """Return the kind of a cell of a configuration."""
     model = cell.model if cell.model == ANY else model_name(configuration, cell.model)
-    return kind_of(model, method_options(configuration, cell.method), precision_of_training(configuration))
-
-
-def precision_of_training(configuration: Configuration) -> str:
-    """Return the floats in which a configuration multiplies matrices in training."""
-    return getattr(configuration.training, "precision", FLOAT32)
+    return kind_of(model, method_options(configuration, cell.method), configuration.training.precision)
 
 
 @dataclass(frozen=True)
@@ -197,8 +192,7 @@ def training_of(configuration: Configuration, cell: Cell) -> Work | None:
 
 def evaluation_of(configuration: Configuration) -> Mapping[str, Any]:
     """Return the options of reading dev during training, as params have them."""
-    section = getattr(configuration, "evaluation", None)
-    return plain(section) if section else {}
+    return plain(configuration.evaluation)
 
 
 def evaluation_work(model: ModelSizes, dev: Text, search: DecodingOptions, reads: Mapping[str, Any]) -> Work:
