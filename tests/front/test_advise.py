@@ -1,5 +1,6 @@
 """Advice: the best method of results with a known one is found, errors are told as they are, next cells can be run."""
 
+import csv
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -320,6 +321,19 @@ def test_own_results_count_beside_the_shipped_ones(tmp_path: Path, shipped: Expe
     repeated = read_experience([*tables_in(EXAMPLES), *tables_in(EXAMPLES)], "chrf")
     assert repeated.systems == shipped.systems
     assert {own.seeds for own in shipped.systems if own.name == "student/es-en/n400/full/all"} == {3}
+
+
+def test_a_metric_that_the_shipped_results_lack_is_told_from_own_ones(tmp_path: Path) -> None:
+    own = made(tmp_path / "mine", "lora")
+    rows_ = list(csv.DictReader((own / "summary.csv").open(encoding="utf-8")))
+    better = [
+        row | {"ter": row["chrf"], "ter_minus_none": f"-{gain}" if (gain := row["minus_none"]) else ""} for row in rows_
+    ]
+    (own / "summary.csv").write_text(csv_text(tuple(better[0]), better), encoding="utf-8")
+    told = "\n".join(answer(Request("student", "fr-en", 400, metric="ter"), [own]))
+    assert "over 60 systems," in told and "mean error, TER" in told
+    first = told.split("\n\n")[2].splitlines()[1].split()
+    assert (first[0], float(first[3])) == ("lora", pytest.approx(30 - float(first[4]), abs=0.11))
 
 
 REFUSED = {

@@ -12,6 +12,7 @@ from mtpeft.methods.base import LanguageOptions, Method, ModuleSizes, TargetModu
 from mtpeft.methods.context import sets_of, tokens_of
 from mtpeft.methods.prompt import both_sides, encoder_of
 from mtpeft.models.architecture import ModelShape, side_of
+from mtpeft.models.tasks import SEQUENCE_TO_SEQUENCE
 
 if TYPE_CHECKING:
     from torch import nn
@@ -49,7 +50,7 @@ def adalink_targets(shape: ModelShape, options: AdaLinkOptions) -> Sequence[Targ
 
 
 def _links(stack: str, options: AdaLinkOptions) -> int:
-    return len(set(options.languages[tokens_of(stack)])) if options.by_language else 1
+    return len(set(options.languages[tokens_of(stack, SEQUENCE_TO_SEQUENCE)])) if options.by_language else 1
 
 
 def insert_adalink(model: "nn.Module", sizes: ModuleSizes, options: AdaLinkOptions) -> "nn.Module":
@@ -57,7 +58,10 @@ def insert_adalink(model: "nn.Module", sizes: ModuleSizes, options: AdaLinkOptio
     from mtpeft.methods.adalink_adapter import AdaLinkConfig
     from mtpeft.methods.base_adapter import insert_adapter
 
-    sets = {tokens_of(own): sets_of(options.languages[tokens_of(own)]) for own in sizes}
+    sets = {
+        tokens_of(own, SEQUENCE_TO_SEQUENCE): sets_of(options.languages[tokens_of(own, SEQUENCE_TO_SEQUENCE)])
+        for own in sizes
+    }
     return insert_adapter(
         model,
         AdaLinkConfig,

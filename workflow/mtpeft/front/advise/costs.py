@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from mtpeft.analysis.read_tables import COSTS
 from mtpeft.cells import RATE_LABELS, Cell
 from mtpeft.config.schema import Configuration
 from mtpeft.front.advise.finished import Finished
@@ -86,7 +87,7 @@ def scales_of(configuration: Configuration, systems: Sequence[Finished]) -> Scal
     return Scales(
         configuration,
         [_scale(configuration, own) for own in known],
-        Costs(here or [_measured(configuration, own) for own in known if own.costs.get("train_seconds")]),
+        Costs(here or [_measured(configuration, own) for own in known]),
         is_here=bool(here),
     )
 
@@ -97,7 +98,12 @@ def cell_of(system: Finished) -> Cell:
 
 
 def is_known(configuration: Configuration, system: Finished) -> bool:
-    """Return whether a configuration has the labels of a system, and means the same numbers by them."""
+    """Return whether a configuration has the labels of a system, and means the same numbers by them.
+
+    A system whose costs are not all in its table is not known either.
+    """
+    if not set(COSTS) <= set(system.costs):
+        return False
     labels = (("models", system.model), ("pairs", system.pair), ("sizes", system.size), ("methods", system.method))
     if any(label not in getattr(configuration, section) for section, label in labels):
         return False
@@ -126,7 +132,7 @@ def _measured(configuration: Configuration, system: Finished) -> Measured:
     training, sizes = training_of(configuration, cell), sizes_of(configuration, cell.model)
     assert training is not None and sizes is not None
     test = text_of(configuration, cell.model, cell.pair, "test")
-    speed = system.costs.get("decode_sentences_per_second")
+    speed = system.costs["decode_sentences_per_second"]
     return Measured(
         name=system.name,
         kind=kind_of_cell(configuration, cell),

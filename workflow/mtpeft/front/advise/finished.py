@@ -1,5 +1,6 @@
 """Finished cells as the tables have them: what each system gained over the untouched model, and what it cost."""
 
+import csv
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from mtpeft.analysis.score_tables import TEST_SET
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import PROJECT
 from mtpeft.figures.plotting.selection import is_reference
+from mtpeft.metrics.base import METRICS
 
 EXAMPLES = PROJECT / "workflow" / "report" / "example"
 """The results that come with the project, as they came out."""
@@ -27,7 +29,7 @@ class Finished:
         seeds: number of seeds with a score.
         share: of the parameters of the base model that it trained.
         trained: the number of these.
-        gain: of the score over that of the untouched model, with its 95 % interval.
+        gain: how much better its score is than that of the untouched model, with the 95 % interval.
         untouched: score of the untouched model.
         costs: what it cost, by the columns of the table.
     """
@@ -89,6 +91,12 @@ def tables_in(folder: Path) -> list[Path]:
     return found
 
 
+def has_column(table: Path, column: str) -> bool:
+    """Return whether a table has a column, which one of a metric need not be that was not computed."""
+    with table.open(encoding="utf-8", newline="") as file:
+        return column in next(csv.reader(file), ())
+
+
 def read_experience(tables: Sequence[Path], metric: str) -> Experience:
     """Read the finished systems of tables, those of one pair alone.
 
@@ -102,7 +110,7 @@ def read_experience(tables: Sequence[Path], metric: str) -> Experience:
         if system.method == NONE and system.score:
             untouched[where] = system.score.mean
     for system in _measured(tables, metric):
-        found = _finished(system, untouched)
+        found = _finished(system, untouched, metric)
         if found is None:
             continue
         key = (found.name, found.pairs, found.trained)
@@ -118,7 +126,7 @@ def _measured(tables: Iterable[Path], metric: str) -> Iterable[System]:
                 yield system
 
 
-def _finished(system: System, untouched: Mapping[tuple[str, str], float]) -> Finished | None:
+def _finished(system: System, untouched: Mapping[tuple[str, str], float], metric: str) -> Finished | None:
     """Return a row as a finished system; None for a reference row, and where the untouched model has no score."""
     own, before = system.setting, untouched.get((system.setting.model, system.setting.pair))
     trained = system.costs.get("trained_parameters")
@@ -134,7 +142,7 @@ def _finished(system: System, untouched: Mapping[tuple[str, str], float]) -> Fin
         seeds=system.seeds,
         share=system.share,
         trained=int(trained),
-        gain=system.minus_none,
+        gain=system.minus_none if METRICS[metric].higher_is_better else -system.minus_none,
         untouched=before,
         costs=system.costs,
     )

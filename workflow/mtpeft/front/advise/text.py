@@ -8,7 +8,7 @@ from mtpeft.front.advise.costs import MEGABYTE
 from mtpeft.front.advise.held_out import LEVEL
 from mtpeft.front.advise.next_cells import overlay_for, overlay_text
 from mtpeft.front.advise.pareto import ALIKE
-from mtpeft.metrics.base import METRICS
+from mtpeft.metrics.base import METRICS, Metric
 
 MINUTE, MINUTES_PER_HOUR = 60, 60
 
@@ -53,14 +53,15 @@ def _choices(advice: Advice) -> Iterator[str]:
     if not advice.front:
         yield "No choice is left: each needs more memory, or is not expected to gain anything."
     else:
-        yield aligned([header, *(_row(own, untouched) for own in advice.front)])
+        yield aligned([header, *(_row(own, untouched, METRICS[request.metric]) for own in advice.front)])
     if scored:
         yield (
             f"Of {advice.choices} choices these are those that no other one beats in gain, memory, time and bytes; "
             f"costs that differ by less than {ALIKE - 1:.0%} count as equal."
         )
         if untouched is not None:
-            yield f"The untouched model has {untouched:.1f} {metric}. Deployed bytes count it once where it is needed."
+            score = f"{untouched:.{METRICS[request.metric].digits_of_scores}f} {metric}"
+            yield f"The untouched model has {score}. Deployed bytes count it once where it is needed."
     else:
         yield "These are all choices with what they cost; no gain is told."
     if advice.too_large:
@@ -69,11 +70,13 @@ def _choices(advice: Advice) -> Iterator[str]:
         yield f"Never run anywhere, so that nothing is said of them: {', '.join(advice.never_run)}."
 
 
-def _row(choice: Choice, untouched: float | None) -> list[str]:
+def _row(choice: Choice, untouched: float | None, metric: Metric) -> list[str]:
     own, cost, scores = choice.gain, choice.cost, []
     if own is not None:
-        scores = [f"{own.mean:.1f}", f"{own.low:.1f} to {own.high:.1f}"]
-        scores = scores if untouched is None else [f"{untouched + own.mean:.1f}", *scores]
+        gains = [f"{value:.{metric.digits_of_scores}f}" for value in (own.mean, own.low, own.high)]
+        scores = [gains[0], f"{gains[1]} to {gains[2]}"]
+        if untouched is not None:
+            scores.insert(0, f"{untouched + metric.sign * own.mean:.{metric.digits_of_scores}f}")
     return [
         choice.cell.method,
         choice.cell.budget,
@@ -88,7 +91,7 @@ def _row(choice: Choice, untouched: float | None) -> list[str]:
 
 def _rests_on(advice: Advice) -> Iterator[str]:
     rows = [
-        (f"{own.cell.method} {own.cell.budget}", found.name, f"{found.gain.mean:.1f}", f"{likeness:.2f}")
+        (f"{own.cell.method} {own.cell.budget}", found.name, found.gain.text, f"{likeness:.2f}")
         for own in advice.front
         for found, likeness in own.rests_on
     ]
@@ -106,16 +109,21 @@ def _once(rows: Sequence[Sequence[str]]) -> Iterator[Sequence[str]]:
 
 
 def _errors(advice: Advice) -> Iterator[str]:
-    tables = len(advice.experience.tables)
     if advice.held_out:
-        metric = METRICS[advice.asked.request.metric].title
+        metric = METRICS[advice.asked.request.metric]
         yield (
-            f"How far it is off: {advice.regression} over {len(advice.experience.systems)} systems of {tables} tables, "
-            f"each predicted from others."
+            f"How far it is off: {advice.regression} over {len(advice.experience.systems)} systems, each predicted "
+            "from others."
         )
-        header = ("left out", f"mean error, {metric}", f"in intervals of {LEVEL:.0%}")
+        header = ("left out", f"mean error, {metric.title}", f"in intervals of {LEVEL:.0%}")
         yield aligned(
-            [header, *((name, f"{own.mean_error:.2f}", f"{own.coverage:.0%}") for name, own in advice.held_out.items())]
+            [
+                header,
+                *(
+                    (name, f"{own.mean_error:.{metric.digits}f}", f"{own.coverage:.0%}")
+                    for name, own in advice.held_out.items()
+                ),
+            ]
         )
         used = " and ".join(f"'{name}'" for name in advice.nearness.schemes if name in advice.held_out)
         if advice.nearness.is_near:
@@ -129,11 +137,16 @@ def _errors(advice: Advice) -> Iterator[str]:
 def _next(advice: Advice) -> Iterator[str]:
     if not advice.next:
         return
-    metric = METRICS[advice.asked.request.metric].title
+    metric, digits = (getattr(METRICS[advice.asked.request.metric], name) for name in ("title", "digits"))
     if any(own.change for own in advice.next):
         yield f"What to run next: the cells by which the choice gains most {metric} for each hour, as is expected."
         rows = [
-            (own.cell.path, f"{own.hours * MINUTES_PER_HOUR:.1f}", f"{own.change:.2f}", f"{own.change / own.hours:.1f}")
+            (
+                own.cell.path,
+                f"{own.hours * MINUTES_PER_HOUR:.1f}",
+                f"{own.change:.{digits}f}",
+                f"{own.change / own.hours:.1f}",
+            )
             for own in advice.next
         ]
         yield aligned([("cell", "minutes", f"change, {metric}", "in an hour"), *rows])
