@@ -129,7 +129,8 @@ def _errors(advice: Advice) -> Iterator[str]:
         if advice.nearness.is_near:
             yield f"The intervals above are the widest that {used} ask for."
     where = "measured here" if advice.scales.is_here else "in the tables, from the machines that made them"
-    yield f"Memory and bytes are computed and scaled by {len(advice.scales.cells)} finished systems, times by those {where}."
+    systems = len(advice.scales.cells)
+    yield f"Memory and bytes are computed and scaled by {systems} finished systems, times by those {where}."
 
 
 def _next(advice: Advice) -> Iterator[str]:
