@@ -16,7 +16,8 @@ from mtpeft.config.load import merge, validate
 from mtpeft.core.errors import TryAgainError, UserError
 from mtpeft.core.files import read_record
 from mtpeft.core.options import DecodingOptions
-from mtpeft.data.token_arrays import IGNORED, model_inputs, read_arrays
+from mtpeft.data.batch_layout import model_inputs
+from mtpeft.data.token_arrays import IGNORED, read_arrays
 from mtpeft.decoding.translator import load_cell
 from mtpeft.methods.task_ids import set_task_ids, task_id_of, task_modules
 from mtpeft.models.load import load_base
@@ -184,7 +185,8 @@ def test_each_pair_trains_only_the_parameters_of_its_own_languages(
 
 def update_once(model: nn.Module, batch: Any, params: dict[str, Any], losses: list[str]) -> list[nn.Parameter]:
     """Make one update; returns what was trained, with its gradients."""
-    told = {"task_modules": task_modules(model), "objective": objective(losses)}
+    minimised = objective(losses)
+    told = {"task_modules": task_modules(model), "objective": lambda update: minimised}
     task = TrainingTask(model=model, batch=batch, evaluate=lambda poll: 0.0, identity="", **told)
     weights = [weight for weight in model.parameters() if weight.requires_grad]
     optimizer = torch.optim.SGD([{"params": weights, "factor": 1.0}], lr=0.1)

@@ -46,8 +46,8 @@ def test_conda_pins_are_those_of_pip() -> None:
 @pytest.mark.parametrize(
     "file",
     [
-        *("workflow.txt", "develop.txt", "mtdata.txt", "quantised.txt", "ctranslate2.txt", "fused-loss.txt"),
-        *("advise.txt", "comet.txt"),
+        f"{name}.txt"
+        for name in ("workflow", "develop", "mtdata", "quantised", "ctranslate2", "fused-loss", "advise", "comet")
     ],
 )
 def test_every_pin_is_exact_and_stands_once(file: str) -> None:

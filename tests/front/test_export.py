@@ -38,6 +38,7 @@ MERGED = [
     ("student", "full"),
     ("student", "lora"),
 ]
+DECODER_ONLY = [("llama", "full"), ("llama", "lora"), ("qwen2", "lora"), ("gemma3", "lora")]
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +93,21 @@ def test_transformers_alone_translates_with_a_merged_cell(
     assert settings.get("forced_bos_token_id") == (special_tokens.begin[1] if special_tokens.begin[1:] else None)
     assert settings["max_length"] > special_tokens.max_length
     assert [special_tokens.pad] in settings["bad_words_ids"]
+
+
+@pytest.mark.parametrize(("name", "method"), DECODER_ONLY)
+def test_transformers_alone_translates_with_a_decoder_only_cell(
+    trained: Callable, by_its_page: Callable, tmp_path: Path, name: str, method: str
+) -> None:
+    folder = trained(name, method)
+    forms = ["merged"] if method == "full" else ["merged", "peft"]
+    for form in forms:
+        export_cell(str(folder), tmp_path / form, form)
+        assert _alike(by_its_page(tmp_path / form), mtpeft.load(folder)(SENTENCES))
+        settings = read_record(tmp_path / form / "generation_config.json")
+        assert settings["eos_token_id"] == ([5, 2] if name != "llama" else 2)
+    with pytest.raises(UserError, match="a decoder-only one, with which CTranslate2 is not tried"):
+        export_cell(str(folder), tmp_path / "quick", "ctranslate2")
 
 
 def _frame(folder: Path) -> SpecialTokens:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from mtpeft.config.contrasts import finding_params
 from mtpeft.config.load import DEFAULT_FILE, load, merge, validate
 from mtpeft.config.methods import method_targets
 from mtpeft.config.models import model_shape
@@ -238,6 +239,23 @@ def test_the_snippet_for_other_pairs_is_a_valid_overlay() -> None:
 def test_the_snippet_for_representations_is_a_valid_overlay() -> None:
     snippet = next(snippet for snippet in SNIPPETS if "representations" in snippet.get("studies", {}))
     assert len(represented_cells(validate(merge(DEFAULT, snippet)), "representations")) == 1 + 4 * 3
+
+
+def test_the_snippet_for_prompts_compares_them_on_each_model_and_across() -> None:
+    snippet = next(snippet for snippet in SNIPPETS if "prompts_or_size" in snippet.get("findings", {}))
+    configuration = validate(merge(DEFAULT, snippet))
+    compared = {}
+    for finding in snippet["findings"]:
+        (member,) = finding_params(configuration, finding)["members"]
+        ((tuned, *_),), (whole, *_) = member["peft"], member["full"]
+        compared[finding] = tuned + whole
+    assert compared == {
+        "prompts_small": ["shallow", "shallow"],
+        "prompts_large": ["student", "student"],
+        "prompts_or_size": ["student", "shallow"],
+    }
+    share = next(iter(snippet["budgets"].values()))
+    assert f"{int(share * model_shape(configuration, 'student').total) // 256} vectors" in ALL_TEXT
 
 
 OF_METHODS = [snippet for snippet in SNIPPETS if "methods" in snippet]

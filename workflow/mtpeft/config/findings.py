@@ -24,7 +24,7 @@ from mtpeft.config.significance import MOST_TESTS
 from mtpeft.core.registry import Registry
 from mtpeft.core.section import Section
 from mtpeft.core.wording import unknown
-from mtpeft.methods import METHODS
+from mtpeft.methods import method_for
 from mtpeft.metrics.base import DEFAULT_METRIC
 
 if TYPE_CHECKING:
@@ -91,6 +91,7 @@ class ConfiguredClaim:
         compared: labels of a finding that are compared with each other, which must differ.
         needs_full: whether the study must have full fine-tuning.
         needs_budgets: whether its methods must have several budgets.
+        reads_ranks: whether it is about the ranks of representations, which its study must show.
         version: is raised by hand when the claim is decided in another way, and makes the findings stale.
         module: file that a claim from outside of the package comes from; empty for one of the package.
     """
@@ -101,6 +102,7 @@ class ConfiguredClaim:
     compared: Callable[[Any], list[tuple[str, str]]] = nothing_compared
     needs_full: bool = True
     needs_budgets: bool = False
+    reads_ranks: bool = False
     version: int = 1
     module: str = ""
 
@@ -167,7 +169,7 @@ def _odd_comparisons(configuration: "Configuration", key: str, finding: Finding)
     claim = CLAIMS[finding.claim]
     named = named_labels(finding.model_dump())
     for name, method in ((name, label) for name, label in named if name in ("method", "methods")):
-        kind = METHODS[configuration.methods[method].method].trains
+        kind = method_for(configuration.methods[method]).trains
         if kind not in PARAMETER_EFFICIENT:
             yield f"'{key}.{name}' names '{method}', which is not parameter-efficient; name a method that is."
         elif kind != "budgeted" and claim.needs_budgets:

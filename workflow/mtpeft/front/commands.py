@@ -127,7 +127,9 @@ def _add_cell_options(parser: argparse.ArgumentParser) -> None:
 def _add_export_options(parser: argparse.ArgumentParser) -> None:
     _add_cell_options(parser)
     parser.add_argument("--to", required=True, type=Path, metavar="FOLDER", help="a new folder")
-    parser.add_argument("--as", dest="form", choices=("merged", "peft", "ctranslate2", "marian"), default="merged")
+    parser.add_argument(
+        "--as", dest="form", choices=("merged", "peft", "pair", "ctranslate2", "marian"), default="merged"
+    )
 
 
 def _add_init_options(parser: argparse.ArgumentParser) -> None:

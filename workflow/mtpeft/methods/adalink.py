@@ -12,6 +12,7 @@ from mtpeft.methods.base import LanguageOptions, Method, ModuleSizes, TargetModu
 from mtpeft.methods.context import sets_of, tokens_of
 from mtpeft.methods.prompt import both_sides, encoder_of
 from mtpeft.models.architecture import ModelShape, side_of
+from mtpeft.models.tasks import SEQUENCE_TO_SEQUENCE
 
 if TYPE_CHECKING:
     from torch import nn
@@ -35,7 +36,12 @@ class AdaLinkOptions(LanguageOptions):
 
 
 def adalink_targets(shape: ModelShape, options: AdaLinkOptions) -> Sequence[TargetModule]:
-    """Count d x rank down and rank x d up, before the first layer of a stack, for each language of its side."""
+    """Count d x rank down and rank x d up, before the first layer of a stack, for each language of its side.
+
+    A model with one stack has no place for it.
+    """
+    if "encoder" not in shape.task.stacks:
+        return []
     stacks = [own for own in both_sides(encoder_of(shape)) if options.side in ("both", side_of(own))]
     return [
         TargetModule(module=own, base=0, per_size=_links(own, options) * 2 * shape.d_model, max_size=shape.d_model)
@@ -44,7 +50,7 @@ def adalink_targets(shape: ModelShape, options: AdaLinkOptions) -> Sequence[Targ
 
 
 def _links(stack: str, options: AdaLinkOptions) -> int:
-    return len(set(options.languages[tokens_of(stack)])) if options.by_language else 1
+    return len(set(options.languages[tokens_of(stack, SEQUENCE_TO_SEQUENCE)])) if options.by_language else 1
 
 
 def insert_adalink(model: "nn.Module", sizes: ModuleSizes, options: AdaLinkOptions) -> "nn.Module":
@@ -52,7 +58,10 @@ def insert_adalink(model: "nn.Module", sizes: ModuleSizes, options: AdaLinkOptio
     from mtpeft.methods.adalink_adapter import AdaLinkConfig
     from mtpeft.methods.base_adapter import insert_adapter
 
-    sets = {tokens_of(own): sets_of(options.languages[tokens_of(own)]) for own in sizes}
+    sets = {
+        tokens_of(own, SEQUENCE_TO_SEQUENCE): sets_of(options.languages[tokens_of(own, SEQUENCE_TO_SEQUENCE)])
+        for own in sizes
+    }
     return insert_adapter(
         model,
         AdaLinkConfig,

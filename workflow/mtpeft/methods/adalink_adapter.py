@@ -17,6 +17,7 @@ from mtpeft.methods.context import tokens_of
 from mtpeft.methods.encoder_input_adapter import EncoderInputLayer
 from mtpeft.methods.prompt_adapter import SIDES, ends_with
 from mtpeft.methods.task_ids import TaskIds
+from mtpeft.models.tasks import SEQUENCE_TO_SEQUENCE
 
 
 @dataclass
@@ -59,7 +60,7 @@ class AdaLinkLayer(EncoderInputLayer):
         """Add a link that changes nothing until it is trained, or one for each language."""
         weight, rank = self.base_layer.embed_tokens.weight, config.rank_pattern.get(module, config.rank)
         width, device, links = weight.shape[1], weight.device, ()
-        if own := config.sets.get(tokens_of(module)):
+        if own := config.sets.get(tokens_of(module, SEQUENCE_TO_SEQUENCE)):
             self.sets[adapter_name] = own
             links = (max(own) + 1,)
         down = torch.randn(*links, rank, width, device=device) / width**0.5

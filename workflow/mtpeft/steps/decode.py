@@ -63,7 +63,9 @@ def run(
         with devices.one_gpu():
             from mtpeft.decoding.decode import decode
 
-            decode(params, cell, trained=trained, tests=by_stem(tests), record=record)
+            decode(
+                params, cell, trained=trained, tests=by_stem(tests), record=record, offload=devices.execution.offload
+            )
 
 
 STEP = Step("decode", 2, DIMENSIONS, params, run, inputs, starts_slowly=True)

@@ -57,7 +57,7 @@ def inputs(configuration: "Configuration", *labels: str) -> Inputs:
 def training_params(configuration: "Configuration", cell: Cell) -> Params:
     """Params of the training of a cell but for its learning rate."""
     options = methods.method_options(configuration, cell.method)
-    method = _registered(options["method"])
+    method = _registered(configuration, cell.method)
     made = {VERSION: TRAIN_VERSION, "method": options} | translation_params(configuration, cell)
     if method.trains == "none":
         return made
@@ -82,7 +82,7 @@ def training_files(configuration: "Configuration", cell: Cell) -> dict[str, list
 
     There is one base model, and a file for each pair of a group, in its order.
     """
-    method = _registered(configuration.methods[cell.method].method)
+    method = _registered(configuration, cell.method)
     _require_canonical(cell, method)
     methods.require_trainable(configuration, cell)
     found: dict[str, list[str]] = {}
@@ -95,7 +95,7 @@ def training_files(configuration: "Configuration", cell: Cell) -> dict[str, list
 
 
 def _files_of_pair(configuration: "Configuration", cell: Cell, pair: str) -> dict[str, str]:
-    method = _registered(configuration.methods[cell.method].method)
+    method = _registered(configuration, cell.method)
     files = {}
     if cell.size != ANY:
         files["subset"] = subset_file(configuration, cell, pair)
@@ -215,11 +215,11 @@ def run(
     devices.on_all(search_here)
 
 
-def _registered(name: str) -> "Method":
-    """The method of a name; the registry is loaded when it is asked, since `mtpeft --help` reads this module too."""
-    from mtpeft.methods import METHODS
+def _registered(configuration: "Configuration", label: str) -> "Method":
+    """The method of a label; the registry is loaded when it is asked, since `mtpeft --help` reads this module too."""
+    from mtpeft.methods import method_for
 
-    return METHODS[name]
+    return method_for(configuration.methods[label])
 
 
 STEP = Step(

@@ -82,7 +82,7 @@ def memory_of(configuration: Configuration, cell: Cell) -> float:
         trained.part,
         base_bytes=base,
         float_bytes=floats,
-        checkpointing=model.gradient_checkpointing,
+        checkpointing=model.gradient_checkpointing or model.offload is not None,
         chunks=not model.sharded,
     )
     return max(decoding, training)
@@ -90,10 +90,17 @@ def memory_of(configuration: Configuration, cell: Cell) -> float:
 
 @lru_cache(maxsize=256)
 def _base_bytes(configuration: Configuration, label: str) -> float:
-    """Return the bytes of a weight of a base model: those of linear layers may be quantised."""
+    """Return the bytes that a weight of a base model takes on its device: those of linear layers may be quantised.
+
+    Of a model with `offload`, one layer at a time is there.
+    """
     model, shape = configuration.models[label], shape_of(configuration, label)
     floats = FLOAT_BYTES if model.precision == "float32" else FLOAT_BYTES / 2
-    if not model.quantised or shape is None:
+    if shape is None:
         return floats
     packed = sum(own.parameters for own in shape.linears)
+    if model.offload:
+        return (shape.total - packed + packed / len(shape.layers)) * floats / shape.total
+    if not model.quantised:
+        return floats
     return (packed * model.quantised / 8 + (shape.total - packed) * floats) / shape.total
