@@ -66,7 +66,8 @@ def run(
             from mtpeft.decoding.examples import ExampleText
 
             examples = ExampleText(memory, subset)
-            decode(params, cell, trained=trained, tests=by_stem(tests), record=record, examples=examples)
+            more = {"offload": devices.execution.offload, "examples": examples}
+            decode(params, cell, trained=trained, tests=by_stem(tests), record=record, **more)
     elif memory and subset:
         from mtpeft.decoding.retrieval import retrieve
 
