@@ -19,11 +19,13 @@ from mtpeft.core.options import DecodingOptions
 from mtpeft.data.batch_layout import model_inputs
 from mtpeft.data.token_arrays import IGNORED
 from mtpeft.decoding.search import length_limits, translate
+from mtpeft.methods import options_of
 from mtpeft.models.families import read_json, read_shape
 from mtpeft.models.load import load_base, prepare_torch
 from mtpeft.models.local import take_in_folder
 from mtpeft.models.tokenizer import PairTokenizer, detokenise, encode, losses, open_tokenizer, special_tokens_of
 from mtpeft.training import chunked_loss
+from mtpeft.training.build_model import count_trained
 from mtpeft.training.objective import TARGET_POSITIONS, LossOptions, likelihood, target_positions, target_tokens
 from support.default import DEFAULT
 from support.family import CAUSAL_CHECKPOINTS, build_checkpoint
@@ -346,3 +348,8 @@ def test_what_needs_an_encoder_is_refused_by_name(checkpoint: Callable, method: 
     why = "whose 'losses' need a model with an encoder" if method == "unlikely" else "has neither an encoder nor cross-"
     with pytest.raises(UserError, match=f"'studies.own.methods' names '{method}'.*{why}"):
         validate(merge(DEFAULT, given))
+    # A model of a hub is known only once it is fetched, so that its training looks as well.
+    options = options_of({key: own for key, own in METHODS[method].items() if key != "learning_rate"})
+    shape = read_shape(read_json(checkpoint("llama") / "config.json"))
+    with pytest.raises(UserError, match=r"has nothing to train in this model|need a model with an encoder"):
+        count_trained(options, shape, budget=0.1)

@@ -41,8 +41,7 @@ from mtpeft.front.export_page import (
     set_tokenizer,
     translated_by_ctranslate2,
 )
-from mtpeft.methods import METHODS
-from mtpeft.methods.context_adapter import keep_pair
+from mtpeft.methods.context_adapter import has_sets, keep_pair
 from mtpeft.methods.open_tuned import open_tuned
 from mtpeft.methods.task_ids import set_task_ids, task_id_of, task_modules
 from mtpeft.models.load import STAGED_BASE, load_base
@@ -157,12 +156,12 @@ def _of_pair(cell: str, folder: Path, pair: str | None) -> None:
     """Write what a cell on several pairs has trained for the languages of one of them alone."""
     tuned, _ = _folders(cell)
     params = read_record(tuned.parent / "train.json")["params"]
-    if "members" not in params or not METHODS[params["method"]["method"]].per_language:
-        raise UserError(
-            f"{cell} has no parameters for each language of several pairs, of which some could be handed over; write "
-            "`--as peft`."
-        )
     translator = load_cell(cell, pair)
+    if "members" not in params or not has_sets(translator.model):
+        raise UserError(
+            f"{cell} has no sets of parameters for each language of several pairs, of which some could be handed over; "
+            "write `--as peft`."
+        )
     keep_pair(translator.model, task_id_of(params, str(pair)))
     save_tuned(translator.model, folder / "part", diverged=False)
     for file in (folder / "part").iterdir():

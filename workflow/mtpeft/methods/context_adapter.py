@@ -232,6 +232,11 @@ class ContextModel(WrappingAdapter):
         layer.add_adapter(adapter_name, config, module=module, sides=sides)
 
 
+def has_sets(model: nn.Module) -> bool:
+    """Return whether a model has sets of parameters by the languages of its tokens."""
+    return any(isinstance(module, ContextLayer) for module in model.modules())
+
+
 def keep_pair(tuned: PeftModel, task_id: int) -> None:
     """Take the sets of all pairs but one out of a peft model, so that what is stored serves its languages alone."""
     for layer in tuned.modules():

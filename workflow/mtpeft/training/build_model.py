@@ -61,9 +61,15 @@ def count_trained(options: MethodOptions, shape: ModelShape, *, budget: float | 
         budget: requested share of the base model's parameters; None for methods without a choice.
 
     Raises:
-        UserError: the method can't meet the budget.
+        UserError: the method can't meet the budget, has nothing to train in the model, or has losses that need an
+            encoder, which the model has not.
     """
     method = method_for(options)
+    targets = targets_of(method, shape, options)
+    if method.target_modules and not targets:
+        raise UserError(f"The method '{method.name}' has nothing to train in this model; take one of the two out.")
+    if getattr(options, "losses", ()) and "encoder" not in shape.task.stacks:
+        raise UserError(f"The 'losses' of '{method.name}' need a model with an encoder; take one of the two out.")
     try:
         allocation = allocation_of(method, options, shape, share=budget)
     except OutOfReachError as error:
@@ -71,7 +77,7 @@ def count_trained(options: MethodOptions, shape: ModelShape, *, budget: float | 
             f"The method '{method.name}' can't train {budget:.3%} of this model ({error}); "
             "write another share in 'budgets'."
         ) from error
-    return ParameterCount(shape, targets_of(method, shape, options), allocation)
+    return ParameterCount(shape, targets, allocation)
 
 
 def build_stages(
