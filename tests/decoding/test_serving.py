@@ -182,7 +182,7 @@ def test_active_experts_share_a_split_and_leave_the_cells_as_they_are() -> None:
     assert splits[0] == splits[1]
     folders = [{one.split for one in all_served(own)} for own in given]
     assert folders[0] == folders[1]
-    other = configured({"serving": {"moe": {"router": "mlp"}}})
+    other = configured({"serving": {"moe": {"router": "oracle"}}})
     assert folders[0].isdisjoint(one.split for one in all_served(other))
     plain = validate(merge(DEFAULT, {**SERVING, "serving": None, "studies": {"served": STUDY | {"figure": "budgets"}}}))
     for step in ("train", "decode", "score"):

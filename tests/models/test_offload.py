@@ -143,7 +143,7 @@ def test_no_result_depends_on_it() -> None:
     models = ({"own": {"path": "workflow/models/small", **more}} for more in ({}, {"offload": "disk"}))
     plain, away = (validate(merge(DEFAULT, {"models": own})) for own in models)
     assert plain.models["own"].identity == away.models["own"].identity
-    assert (base_models.offload(plain, "own"), base_models.offload(away, "own")) == ("", "disk")
+    assert (base_models.offload(plain, "own"), base_models.offload(away, "own")) == ("none", "disk")
 
 
 def test_the_plan_counts_one_layer_at_a_time() -> None:

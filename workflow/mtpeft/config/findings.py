@@ -41,6 +41,7 @@ CATALOGUE_OF = {
     "methods": "methods",
     "budget": "budgets",
     "budgets": "budgets",
+    "in_context": "methods",
     "larger": "models",
     "smaller": "models",
     "size": "sizes",

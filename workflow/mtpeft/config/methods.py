@@ -33,6 +33,8 @@ EARLIER = ("budgeted", "fixed")
 """Kinds of methods (`trains`) that may be a stage before the last."""
 LOST_IN_STAGES = {"rank", "initialisation", "b_rate"}
 """Keys of a method that a stage would not obey."""
+IN_CONTEXT = "in_context"
+"""A method that trains nothing and of which there are several, by the examples that it reads."""
 LAST = {"staged": ("budgeted",), "staged_full": ("full",)}
 """Kinds of methods that may be the last stage, by the method that has the stages."""
 
@@ -150,7 +152,7 @@ def _reference_mistakes(label: str, method: str) -> Iterator[str]:
     named = {name for name, method in METHODS.items() if method.trains in ("full", "none")}
     if label in named and label != method:
         yield f"'methods.{label}.method' is '{method}', but '{label}' is another method; choose another label."
-    elif method in named - {"full"} and label != method:
+    elif method in named - {"full", IN_CONTEXT} and label != method:
         yield f"'methods.{label}' is a reference row, which the figures know as '{method}'; give it that label."
 
 

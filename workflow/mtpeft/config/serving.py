@@ -30,12 +30,12 @@ class Moe(Section):
         description="Shares of the experts that are computed for each token, each a whole number of them.",
     )
     split: Literal["clusters", "co-activation"] = Field(
-        default="clusters",
+        default="co-activation",
         description="What puts hidden units into one expert: alike weights in the first layer, or being active for the "
         "same tokens of the training text.",
     )
     router: Router = Field(
-        default="similarity",
+        default="mlp",
         description="Who chooses. 'similarity' compares a block's input with the mean of an expert's weights, 'mlp' is "
         "a network trained on activations, 'oracle' sees the activations themselves: a bound that saves less.",
     )

@@ -11,6 +11,8 @@ PACKAGES = ("torch", "transformers", "peft", "tokenizers", "sentencepiece", "sac
 
 Offload = Literal["cpu", "disk"]
 """Where the layers of a base model lie that is larger than the device that it runs on."""
+NOWHERE = "none"
+"""In the place of it on a command line, where the model is on the device."""
 
 
 @dataclass(frozen=True)

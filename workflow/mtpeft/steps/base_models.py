@@ -13,6 +13,7 @@ from mtpeft.config import models
 from mtpeft.config import pairs as pairs_config
 from mtpeft.core import section
 from mtpeft.core.files import found_path
+from mtpeft.core.provenance import NOWHERE
 from mtpeft.steps.clean_pair import CACHED
 from mtpeft.steps.decontaminate_pair import pair_digest, pair_folder, pair_name
 from mtpeft.steps.step import Labels, Params
@@ -218,8 +219,8 @@ def cells_per_gpu(configuration: "Configuration", model: str) -> int:
 
 
 def offload(configuration: "Configuration", model: str) -> str:
-    """Where the layers of a model lie until they run; empty where it is on its device."""
-    return "" if model == ANY else configuration.models[model].offload or ""
+    """Where the layers of a model lie until they run, or that none do, in a word: a shell drops an empty argument."""
+    return NOWHERE if model == ANY else configuration.models[model].offload or NOWHERE
 
 
 def execution(configuration: "Configuration", model: str, key: str) -> int:

@@ -65,8 +65,8 @@ def _add_option(parser: argparse.ArgumentParser, name: str, parameter: inspect.P
             if isinstance(own.default, int):
                 parser.add_argument(option, type=int, default=own.default, metavar="N", help=HELP[own.name])
             else:
-                choices = ["", *get_args(Offload)]
-                parser.add_argument(option, default="", choices=choices, metavar="PLACE", help=HELP[own.name])
+                choices = [own.default, *get_args(Offload)]
+                parser.add_argument(option, default=own.default, choices=choices, metavar="PLACE", help=HELP[own.name])
     elif kind is Cell:
         parser.add_argument(option, required=True, type=Cell.parse, metavar="LABELS", help="six labels, with /")
     elif get_origin(kind) is list:

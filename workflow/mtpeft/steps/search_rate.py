@@ -60,7 +60,7 @@ def training_params(configuration: "Configuration", cell: Cell) -> Params:
     method = _registered(configuration, cell.method)
     made = {VERSION: TRAIN_VERSION, "method": options} | translation_params(configuration, cell)
     if method.trains == "none":
-        return made
+        return made | _draws(configuration, cell)
     made |= evaluation_params(configuration)
     size = configuration.sizes[cell.size]
     optimisation = section.plain(configuration.training) | {"updates": size.updates}
@@ -75,6 +75,12 @@ def training_params(configuration: "Configuration", cell: Cell) -> Params:
         del optimisation["temperature"]
     budget = configuration.budgets[cell.budget] if method.trains == "budgeted" else None
     return made | {"budget": budget, "optimisation": optimisation, "seed": int(cell.seed)}
+
+
+def _draws(configuration: "Configuration", cell: Cell) -> Params:
+    """Which sentence pairs a cell reads that trains nothing and has a seed."""
+    draws = sizes.BY_SEED if ANY in (cell.size, cell.seed) else configuration.sizes[cell.size].draws
+    return {} if draws == sizes.BY_SEED else {"draws": draws}
 
 
 def training_files(configuration: "Configuration", cell: Cell) -> dict[str, list[str]]:

@@ -30,7 +30,7 @@ from mtpeft.steps.step import Inputs, Params, Step
 if TYPE_CHECKING:
     from mtpeft.config.schema import Configuration
 
-UNTRAINED = ("none", "retrieval")
+UNTRAINED = ("none", "retrieval", "in_context")
 
 
 def params(configuration: "Configuration", cell: Cell) -> Params:

@@ -10,11 +10,11 @@ from mtpeft.core.checksums import require_base, require_whole
 from mtpeft.core.files import sha256_of, write_record
 from mtpeft.core.options import DecodingOptions
 from mtpeft.core.records import ServedRecord
-from mtpeft.decoding.decode import TestDecoder, decode_tests
 from mtpeft.decoding.experts.expert_layers import operations_of, put_experts
 from mtpeft.decoding.experts.split_experts import SplitOptions, blocks_of, open_cell, read_experts
 from mtpeft.decoding.hypotheses import DecodingOutcome, decode_content, write_hypotheses
 from mtpeft.decoding.search import search_with, with_room_beside_prefix
+from mtpeft.decoding.test_sets import TestSetDecoder, decode_tests
 from mtpeft.methods import bring_in_for
 from mtpeft.models.load import prepare_torch
 from mtpeft.models.precision import precision_of
@@ -55,7 +55,7 @@ def decode_with_experts(
         served = put_experts(model, blocks, made, active=params["active"])
         special_tokens = with_room_beside_prefix(special_tokens_of(tokenizer, model.config), model)
         search = search_with(model, search_options, special_tokens=special_tokens)
-        decoder = TestDecoder(search, search_options, tokenizer, special_tokens, device)
+        decoder = TestSetDecoder(search, search_options, tokenizer, special_tokens, device)
         found = decode_tests(decoder, tests, folder=record.parent, threads=params["threads"])
         outcome = replace(found, packages=tuple(precision.packages))
         operations = operations_of(served, options.router)

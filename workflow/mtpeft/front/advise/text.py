@@ -128,10 +128,9 @@ def _errors(advice: Advice) -> Iterator[str]:
         used = " and ".join(f"'{name}'" for name in advice.nearness.schemes if name in advice.held_out)
         if advice.nearness.is_near:
             yield f"The intervals above are the widest that {used} ask for."
-    where = (
-        "what was measured here" if advice.scales.is_here else "the times of the tables, measured where they were made"
-    )
-    yield f"Memory and bytes are computed and scaled by {len(advice.scales.cells)} finished systems, times by {where}."
+    where = "measured here" if advice.scales.is_here else "in the tables, from the machines that made them"
+    systems = len(advice.scales.cells)
+    yield f"Memory and bytes are computed and scaled by {systems} finished systems, times by those {where}."
 
 
 def _next(advice: Advice) -> Iterator[str]:

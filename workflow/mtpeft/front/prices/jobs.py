@@ -34,6 +34,7 @@ from mtpeft.front.prices.work import (
     training_of,
     update_work,
 )
+from mtpeft.methods import method_for
 from mtpeft.steps.base_models import base_file, model_name
 from mtpeft.steps.cells_of_studies import places, priority
 from mtpeft.steps.evaluate_base import start_file
@@ -127,7 +128,7 @@ def _cell_left(configuration: Configuration, study: str, cell: Cell) -> Job | No
     untrained = any("train" not in own for own in records.values())
     if not undecoded and not untrained:
         return None
-    is_trained = cell.model != ANY and cell.size != ANY
+    is_trained = method_for(configuration.methods[cell.method]).trains != "none"
     parts = [_decoded(configuration, cell.model, pair) for pair in undecoded]
     if untrained and is_trained:
         parts.append(training_of(configuration, cell))
