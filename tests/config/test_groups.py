@@ -176,7 +176,7 @@ def test_each_pair_trains_only_the_parameters_of_its_own_languages(
 
 def update_once(model: nn.Module, batch: Any, params: dict[str, Any], losses: list[str]) -> list[nn.Parameter]:
     """Make one update; returns what was trained, with its gradients."""
-    told = {"task_modules": task_modules(model), "objective": objective(losses)}
+    told = {"task_modules": task_modules(model), "objective": lambda update: objective(losses)}
     task = TrainingTask(model=model, batch=batch, evaluate=lambda poll: 0.0, identity="", **told)
     weights = [weight for weight in model.parameters() if weight.requires_grad]
     optimizer = torch.optim.SGD([{"params": weights, "factor": 1.0}], lr=0.1)
