@@ -260,8 +260,8 @@ def test_the_similarity_is_that_of_the_mean_of_an_experts_rows(bases: dict[str, 
 @pytest.mark.parametrize(
     ("config", "experts", "says"),
     [
-        ({"activation_function": "gelu"}, 4, "have the activation 'gelu', under which no hidden unit is zero"),
-        ({"activation_function": "relu"}, 5, "have 32 hidden units, which 5 experts of equal size can't share"),
+        ({"activation_function": "gelu"}, 4, "have the activation 'gelu', and only with 'relu'"),
+        ({"activation_function": "relu"}, 5, "have 32 hidden units, which 5 experts can't share evenly"),
     ],
 )
 def test_blocks_that_cannot_be_split_are_refused(config: dict[str, Any], experts: int, says: str) -> None:
