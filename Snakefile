@@ -9,6 +9,7 @@ The data flow, one file of rules for each part of it:
     (base model, cell) -> tuned weights                               workflow/rules/train.smk
     -> hypotheses -> score record                                     workflow/rules/decode.smk, score.smk
     representations, where a study shows them                         workflow/rules/represent.smk
+    -> experts -> hypotheses, where a study serves cells with them    workflow/rules/serve.smk
     metrics in environments of their own, where asked for             workflow/rules/metrics.smk
     -> tables -> figures                                              workflow/rules/collect.smk, figures.smk
     -> claims tested                                                  workflow/rules/findings.smk
@@ -57,6 +58,7 @@ localrules:
     collect_all_scores,
     collect_scores,
     collect_representations,
+    collect_serving,
     describe_text,
     draw_figure,
     draw_efficiency,
@@ -92,6 +94,7 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/decode.smk"
 include: "workflow/rules/score.smk"
 include: "workflow/rules/represent.smk"
+include: "workflow/rules/serve.smk"
 include: "workflow/rules/metrics.smk"
 include: "workflow/rules/collect.smk"
 include: "workflow/rules/figures.smk"

@@ -96,7 +96,11 @@ def test_keys_that_are_left_out_are_not_in_the_params_of_a_finding() -> None:
 
 def test_claims_are_the_papers_unless_their_type_says_otherwise() -> None:
     owners = {name: claim.options.model_fields["of"].default for name, claim in CLAIMS.entries.items()}
-    assert {name for name, owner in owners.items() if owner == "models"} == {"matters_less_where_seen"}
+    assert {name for name, owner in owners.items() if owner == "models"} == {
+        "keeps_rank",
+        "matters_less_where_seen",
+        "monotonous_where_unseen",
+    }
 
 
 def in_metric(metric: str, **changes: Any) -> FindingsRecord:

@@ -12,7 +12,8 @@ from mtpeft.cells import Cell
 from mtpeft.core.options import DecodingOptions
 from mtpeft.data.similarity import nearest_of, nearest_references
 from mtpeft.data.tsv import SentencePair
-from mtpeft.decoding.decode import Memory, decode
+from mtpeft.decoding.decode import decode
+from mtpeft.decoding.examples import ExampleText
 from mtpeft.decoding.in_context import chooser, matches_before, prompted
 from mtpeft.decoding.search import translate
 from mtpeft.models.special_tokens import SpecialTokens
@@ -133,7 +134,7 @@ def test_no_example_is_the_untouched_model_and_examples_cost_tokens(sweep: Path,
     pairs = sweep / "data/pairs/es-en"
     of_text = {
         "tests": {"test": pairs / "test.tsv"},
-        "examples": Memory(pairs / "train.tsv", pairs / "subsets/n44.txt"),
+        "examples": ExampleText(pairs / "train.tsv", pairs / "subsets/n44.txt"),
     }
     none = decoded(sweep, tmp_path / "none", {"method": "none"}, tests={"test": arrays(sweep, "test")})
     own = {"method": "in_context", "choose": "nearest"}

@@ -17,12 +17,12 @@ from mtpeft.figures.plotting.reference_lines import view_with
 from mtpeft.figures.plotting.style import KNOWN_STYLES, method_styles
 from support.figures import Row, cells_of, draw, drawing_of, lose, marks, one_panel, study, svg, system_row, systems_of
 
-PANELS = {"gain_kept": 3, "efficiency": 5, "languages": 2, "methods": 4}
+PANELS = {"exposure": 2, "gain_kept": 3, "efficiency": 5, "languages": 2, "methods": 4}
 """Panels that show the same system, where there are several."""
 OF_DIFFERENCES = ("gain_kept", "languages")
 """Figures that compare with full fine-tuning, and show nothing of it alone."""
-OF_SYSTEMS = sorted(set(FIGURES) - {"representations"})
-"""Figures of a summary; the other one has a table of its own."""
+OF_SYSTEMS = sorted(set(FIGURES) - {"representations", "serving"})
+"""Figures of a summary; the others have a table of their own."""
 
 
 @pytest.mark.parametrize("figure", OF_SYSTEMS)

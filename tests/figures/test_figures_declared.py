@@ -13,7 +13,7 @@ import pytest
 from jinja2 import Environment
 
 from mtpeft.cells import VERSION
-from mtpeft.config.figures import FIGURES, OTHERS_TABLE, REPRESENTATIONS_TABLE, TEXT_TABLE, study_figures
+from mtpeft.config.figures import FIGURES, OTHERS_TABLE, REPRESENTATIONS_TABLE, SERVING_TABLE, TEXT_TABLE, study_figures
 from mtpeft.config.load import validate
 from mtpeft.config.schema import Configuration
 from mtpeft.core.errors import UserError
@@ -78,6 +78,7 @@ def test_params_and_tables_of_its_own_stand_with_the_figure() -> None:
         "forgetting": (OTHERS_TABLE,),
         "gain_kept": (TEXT_TABLE,),
         "representations": (REPRESENTATIONS_TABLE,),
+        "serving": (SERVING_TABLE,),
     }
 
 

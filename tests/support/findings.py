@@ -95,6 +95,7 @@ OVERLAY: dict[str, Any] = {
             "sizes": ["few", "many"],
             "budgets": ["large", "tiny"],
         },
+        "rising": {"claim": "monotonous_where_unseen", "study": "read", "method": "adapter"},
     },
 }
 Quality = Callable[[Cell], float | np.ndarray]

@@ -33,6 +33,21 @@ def shuffled(step: float) -> Quality:
     return lambda cell: 50.0 - (cell.budget == "tiny") * step * ranks[cell.pair[:2]]
 
 
+def rising(by_size: float, by_budget: float) -> Quality:
+    """Qualities that change by so much from each level to the next."""
+    sizes, budgets = ("few", "many"), ("tiny", "middle", "large")
+    return lambda cell: (
+        50.0
+        + by_size * (sizes.index(cell.size) if cell.size in sizes else 0)
+        + by_budget * (budgets.index(cell.budget) if cell.budget in budgets else 0)
+    )
+
+
+def dented(depth: float) -> Quality:
+    """Qualities that rise from end to end, but for the middle budget, which lies below the smallest."""
+    return lambda cell: rising(1.0, 2.0)(cell) - (cell.budget == "middle") * (2.0 + depth)
+
+
 def gaining(seen: float, less_seen: float) -> Quality:
     """Qualities with these gains from more pairs and from more parameters: of the pair seen in parallel, and others."""
 
@@ -105,6 +120,19 @@ CASES: dict[str, tuple[str, Quality, Mapping[str, Any], str, str]] = {
     "larger at step 0": ("larger", by_method(adapter=53.0), {"adapter/": {"best_step": 0}}, "undecided", "step 0"),
     "small data": ("small_data", by_method(adapter=53.0, lora=52.0), {}, "supported", "shown"),
     "small data for one": ("small_data", by_method(adapter=53.0, lora=48.0), {}, "refuted", "below 0"),
+    "rising everywhere": ("rising", rising(1.0, 2.0), {}, "supported", "a fall of 1 chrF is excluded"),
+    "level everywhere": ("rising", rising(0.0, 0.0), {}, "supported", "a fall of 1 chrF is excluded"),
+    "falling with the budget": ("rising", rising(1.0, -3.0), {}, "refuted", "not to be in the order"),
+    "falling with data": ("rising", rising(-3.0, 1.0), {}, "refuted", "not to be in the order"),
+    "falling in between": ("rising", dented(3.0), {}, "refuted", "not to be in the order"),
+    "rising or not": ("rising", rising(0.0, 0.0), LOUD, "undecided", "neither is shown"),
+    "falling where seen alone": (
+        "rising",
+        lambda cell: rising(1.0, -3.0 if (cell.model, cell.pair) == ("base", "es-en") else 1.0)(cell),
+        {},
+        "supported",
+        "a fall of 1 chrF is excluded",
+    ),
     "less where seen": ("seen", gaining(0.0, 3.0), {}, "supported", "shown"),
     "more where seen": ("seen", gaining(3.0, 0.0), {}, "refuted", "below 0"),
     "the same where seen": ("seen", gaining(3.0, 3.0), {}, "undecided", "a difference of 1 chrF is excluded"),

@@ -37,6 +37,8 @@ JOIN = "+"
 """Joins labels of pairs to that of a group, which one cell trains on. No pair of the catalogue has it in its label, so
 that a label means the same wherever it is read, with the configuration or without.
 """
+EXPERTS_FOLDER = "experts"
+"""Subfolder of a cell for its feed-forward blocks as experts, and for what is decoded with them."""
 OTHERS_FOLDER = "others"
 """Subfolder of a cell for results on other pairs than its own, and of a group for results on each of its pairs."""
 
@@ -196,6 +198,30 @@ class OnPair(NamedTuple):
         return self.folder / f"{name_of(metric, self.cell.scored_with.get(metric, ''))}.json"
 
 
+class Served(NamedTuple):
+    """A cell on the test sets of its pair, decoded with some of the experts of its feed-forward blocks.
+
+    Attributes:
+        cell: whose model it is.
+        experts: name of the split, with a digest of how it is made.
+        active: number of experts that each token has.
+    """
+
+    cell: Cell
+    experts: str
+    active: int
+
+    @property
+    def split(self) -> Path:
+        """Folder of the experts, which all numbers of active ones share."""
+        return self.cell.folder / EXPERTS_FOLDER / self.experts
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the hypotheses and their records."""
+        return self.split / str(self.active)
+
+
 DIMENSIONS = ("model", "pair", "size", "method", "budget", "seed")
 RATE_LABELS = ("model", "size", "method", "budget")
 """A learning rate is chosen once for all cells that share these labels."""
@@ -204,6 +230,10 @@ CELL_TEMPLATE = f"{CELLS_FOLDER}/{LABELS_TEMPLATE}"
 """Path template with one wildcard per label."""
 OTHER_TEMPLATE = f"{CELL_TEMPLATE}/{OTHERS_FOLDER}/{{other}}"
 """The same for a cell on the test sets of another pair than its own."""
+EXPERTS_TEMPLATE = f"{CELL_TEMPLATE}/{EXPERTS_FOLDER}/{{experts}}"
+"""The same for the experts of a cell's feed-forward blocks."""
+SERVED_TEMPLATE = f"{EXPERTS_TEMPLATE}/{{active}}"
+"""The same for a cell that is decoded with some of its experts."""
 
 
 CellBlock = Sequence[Sequence[str]]

@@ -16,7 +16,9 @@ sys.path.insert(0, f"{workflow.basedir}/workflow")
 
 from mtpeft.cells import CELL_TEMPLATE as CELL
 from mtpeft.cells import LABELS_TEMPLATE as LABELS
+from mtpeft.cells import EXPERTS_TEMPLATE as EXPERTS
 from mtpeft.cells import OTHER_TEMPLATE as OTHER
+from mtpeft.cells import SERVED_TEMPLATE as SERVED
 from mtpeft.cluster import folder_lock
 from mtpeft.cluster.environment import share_python
 from mtpeft.config.load import read_yaml, validate
@@ -106,7 +108,7 @@ def of_model(function):
 THREADS = of_model(base_models.threads)
 TRAINING_THREADS = of_model(base_models.training_threads)
 # Resources, not params: they do not change results.
-CELLS_PER_GPU = of_model(base_models.cells_per_gpu)
+CELLS_PER_GPU, OFFLOAD = of_model(base_models.cells_per_gpu), of_model(base_models.offload)
 PROCESSES, MICRO_BATCH_TOKENS, SHARDED, GRADIENT_CHECKPOINTING = (
     of_model(partial(base_models.execution, key=key))
     for key in ("gpus", "micro_batch_tokens", "sharded", "gradient_checkpointing")

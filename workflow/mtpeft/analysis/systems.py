@@ -9,7 +9,7 @@ import numpy as np
 
 from mtpeft.analysis.resampling import Scored, score_runs, sentence_weights
 from mtpeft.analysis.score_tables import MISSING, TEST_SET, CellMetrics
-from mtpeft.cells import Cell, OnPair
+from mtpeft.cells import Cell, OnPair, Served
 from mtpeft.config.significance import RESAMPLES
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import read_record
@@ -130,8 +130,8 @@ def read_runs(
     return {cell: read_run(cell.on_own, is_missing=cell in missing, metrics=metrics) for cell in cells}
 
 
-def read_run(measured: OnPair, *, is_missing: bool, metrics: CellMetrics | None = None) -> ScoredRun:
-    """The run of a cell on the test sets of a pair.
+def read_run(measured: OnPair | Served, *, is_missing: bool, metrics: CellMetrics | None = None) -> ScoredRun:
+    """The run of a cell on the test sets of a pair, or as it is served; only the first has metrics of their own step.
 
     Raises:
         FileNotFoundError: it is not said to be missing and has no records.
@@ -146,7 +146,7 @@ def read_run(measured: OnPair, *, is_missing: bool, metrics: CellMetrics | None 
         for name, scored in score["test_sets"].items()
     }
     for metric, scored in metrics.scored.items():
-        if cell in scored:
+        if cell in scored and isinstance(measured, OnPair):
             for name, own in _sentence_scores(measured.metric_record(metric)).items():
                 statistics[name][metric] = own
     return ScoredRun(cell, score["status"], train, statistics, folder)

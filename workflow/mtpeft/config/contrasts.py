@@ -15,7 +15,15 @@ from mtpeft.config.findings import CATALOGUE_OF, CLAIMS, Finding, named_labels
 from mtpeft.config.pairs import pair_languages
 from mtpeft.config.pretraining import exposure_of, one_checkpoint_each
 from mtpeft.config.schema import Configuration
-from mtpeft.config.studies import NONE, Study, all_cells, budget_labels, study_cells, system_labels
+from mtpeft.config.studies import (
+    NONE,
+    Study,
+    all_cells,
+    budget_labels,
+    represented_cells,
+    study_cells,
+    system_labels,
+)
 from mtpeft.core.languages import ENGLISH, main_language
 from mtpeft.methods import method_for
 
@@ -24,6 +32,10 @@ SANITY_CHECK_REFERENCES = ("none", "scratch")
 """Reference rows that full fine-tuning must beat for a comparison with it to mean something."""
 WITHOUT_PRETRAINING = ("scratch", "retrieval")
 """Reference rows that know nothing of the pre-training of a model."""
+SEEN, LESS_SEEN = ("parallel",), ("monolingual", "unseen")
+"""Exposures of a base model that was trained to translate a pair, and of one that was not."""
+ModelOnPair = tuple[str, str]
+"""Labels of a base model and of a pair."""
 ContrastParams = dict[str, Any]
 """A contrast: its name, its pair and languages, and its systems, `peft` (the larger budgets first) and `full`."""
 BudgetsOf = Callable[[Configuration, Finding, str], Sequence[str]]
@@ -52,6 +64,21 @@ def finding_params(configuration: Configuration, label: str) -> dict[str, Any]:
 def study_of(configuration: Configuration, finding: Finding) -> Study:
     """The study on whose cells a finding is tested."""
     return configuration.studies[finding.study]
+
+
+@lru_cache(maxsize=4)
+def cells_with_ranks(configuration: Configuration) -> frozenset[Cell]:
+    """Cells of the studies on which claims about ranks of representations are tested."""
+    findings = configuration.findings.values()
+    labels = {finding.study for finding in findings if CLAIMS[finding.claim].reads_ranks}
+    return frozenset(cell for label in labels for cell in represented_cells(configuration, label))
+
+
+def models_on_pairs(configuration: Configuration, finding: Finding, exposures: Sequence[str]) -> list[ModelOnPair]:
+    """Models and pairs of the study of a finding with one of these exposures, in the order of the study."""
+    cells = study_cells(configuration, study_of(configuration, finding))
+    known = [own for own in dict.fromkeys((cell.model, cell.pair) for cell in cells) if own[0] in configuration.models]
+    return [own for own in known if exposure_of(configuration, *own) in exposures]
 
 
 def _lacking_labels(configuration: Configuration, finding: Finding) -> Iterator[str]:

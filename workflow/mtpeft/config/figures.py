@@ -23,6 +23,8 @@ TEXT_TABLE = "text"
 """The table that describes the test sentences as the models read them; it is one for all studies."""
 REPRESENTATIONS_TABLE = "representations"
 """The table of the effective ranks of layers."""
+SERVING_TABLE = "serving"
+"""The table of systems that were decoded with some of their experts."""
 
 
 def no_params(configuration: "Configuration", study: str) -> Mapping[str, Any]:

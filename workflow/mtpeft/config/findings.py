@@ -92,6 +92,7 @@ class ConfiguredClaim:
         compared: labels of a finding that are compared with each other, which must differ.
         needs_full: whether the study must have full fine-tuning.
         needs_budgets: whether its methods must have several budgets.
+        reads_ranks: whether it is about the ranks of representations, which its study must show.
         version: is raised by hand when the claim is decided in another way, and makes the findings stale.
         module: file that a claim from outside of the package comes from; empty for one of the package.
     """
@@ -102,6 +103,7 @@ class ConfiguredClaim:
     compared: Callable[[Any], list[tuple[str, str]]] = nothing_compared
     needs_full: bool = True
     needs_budgets: bool = False
+    reads_ranks: bool = False
     version: int = 1
     module: str = ""
 

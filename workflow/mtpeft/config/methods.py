@@ -17,7 +17,7 @@ from mtpeft.core.errors import UserError
 from mtpeft.core.section import plain
 from mtpeft.core.wording import unknown
 from mtpeft.methods import METHODS, method_for, options_of
-from mtpeft.methods.base import Method, MethodOptions, RankOptions, TargetModule, TrainedMethodOptions
+from mtpeft.methods.base import LanguageOptions, Method, MethodOptions, RankOptions, TargetModule, TrainedMethodOptions
 from mtpeft.methods.budget import reach, reachable, targets_of
 from mtpeft.methods.lora import SHIFTED, LoraOptions
 from mtpeft.methods.staged import StageOptions
@@ -78,7 +78,8 @@ def method_options(configuration: "Configuration", method: str) -> dict[str, Any
 def with_languages(options: dict[str, Any], members: Collection[Mapping[str, str]]) -> dict[str, Any]:
     """Return options with the languages of the pairs of a group, if the method, or a stage, has parameters for each."""
     languages = {side: [languages[side] for languages in members] for side in ("source", "target")}
-    by_language = {"languages": languages} if METHODS[options["method"]].per_language else {}
+    own = options_of(options)
+    by_language = {"languages": languages} if isinstance(own, LanguageOptions) and own.is_by_language else {}
     if "stages" in options:
         by_language["stages"] = [with_languages(stage, members) for stage in options["stages"]]
     return options | by_language
@@ -290,7 +291,9 @@ def _freezing_keys(configuration: "Configuration", model: str, method: str) -> l
     trains_base = any(entry.trains_base for entry in entries)
     if not trains_base and not any(entry.copies_weights for entry in entries):
         return []
-    return [key for key in configuration.models[model].reduced_precision if trains_base or key == "quantised"]
+    entry = configuration.models[model]
+    frozen_by = [key for key in entry.reduced_precision if trains_base or key == "quantised"]
+    return [*frozen_by, *(["offload"] if entry.offload and trains_base else [])]
 
 
 def _stages_beside_new_entries(
@@ -349,11 +352,21 @@ def _shared_modules(key: str, configuration: "Configuration", method: str, *, sh
 def _nothing_to_train(
     configuration: "Configuration", key: str, study: "Study", *, shape: ModelShape, model: str
 ) -> Iterator[str]:
-    """Find methods of one size that have nothing to train in a model, such as BitFit in one without biases."""
+    """Find methods that have nothing to train in a model, such as BitFit in one without biases.
+
+    A model without an encoder has no place for what stands on the source alone, nor for losses of whole targets.
+    """
+    one_stack = "encoder" not in shape.task.stacks
+    why = ", which has neither an encoder nor cross-attention" if one_stack else ""
     for method in study.methods:
-        is_fixed = method_for(configuration.methods[method]).trains == "fixed"
-        if is_fixed and not method_targets(configuration, method, shape):
-            yield f"'{key}.methods' names '{method}', which has nothing to train in '{model}'; take it out."
+        adds = method_for(configuration.methods[method]).trains in ("fixed", "budgeted")
+        if adds and not method_targets(configuration, method, shape):
+            yield f"'{key}.methods' names '{method}', which has nothing to train in '{model}'{why}; take it out."
+        if one_stack and getattr(configuration.methods[method], "losses", ()):
+            yield (
+                f"'{key}.methods' names '{method}', whose 'losses' need a model with an encoder, which '{model}' has "
+                "not; take one of the two out."
+            )
 
 
 def _out_of_reach(
@@ -364,6 +377,8 @@ def _out_of_reach(
     any_pair = [ONE_PAIR] if len(groups) < len(study.pairs) else []
     for method, pair in product(sized, [*any_pair, *groups]):
         targets = method_targets(configuration, method, shape, pair)
+        if not targets:  # which is said elsewhere
+            continue
         low, high = reach(targets)
         for budget in study.budgets:
             share = configuration.budgets[budget]

@@ -21,6 +21,7 @@ from mtpeft.config.metrics import ComputedMetricName, metric_fields
 from mtpeft.config.models import Model
 from mtpeft.config.pairs import Pair
 from mtpeft.config.rate_search import RateSearch
+from mtpeft.config.serving import Serving
 from mtpeft.config.sizes import Size
 from mtpeft.config.studies import Study
 from mtpeft.config.study_file import ALONE
@@ -73,6 +74,7 @@ class Configuration(Section):
     evaluation: EvaluationOptions = EvaluationOptions()
     rate_search: RateSearch | None = None
     decoding: Decoding = Decoding()
+    serving: Serving | None = None
     metrics: list[ComputedMetricName] = Field(
         default=[*ALWAYS],
         description="Metrics that the step `score` computes for every cell; chrF is one of them. A metric with a "

@@ -15,6 +15,7 @@ from mtpeft.config.figures import (
     EFFICIENCY,
     OTHERS_TABLE,
     REPRESENTATIONS_TABLE,
+    SERVING_TABLE,
     FigureName,
     figure_of,
     needs_table,
@@ -148,6 +149,11 @@ def all_others(configuration: "Configuration") -> list[OnPair]:
 def represented_cells(configuration: "Configuration", label: str) -> Sequence[Cell]:
     """Return the cells of a study whose representations its figure shows; none where it shows something else."""
     return drawn_cells(configuration, label) if needs_table(configuration, label, REPRESENTATIONS_TABLE) else ()
+
+
+def served_cells(configuration: "Configuration", label: str) -> Sequence[Cell]:
+    """Return the cells of a study that its figure shows served with experts; none where it shows something else."""
+    return drawn_cells(configuration, label) if needs_table(configuration, label, SERVING_TABLE) else ()
 
 
 def is_tuned(configuration: "Configuration", cell: Cell) -> bool:
@@ -307,6 +313,11 @@ def _metric_mistakes(configuration: "Configuration", label: str) -> Iterator[str
     study, key = configuration.studies[label], f"studies.{label}.metric"
     figure = figure_of(configuration, label)
     yield from metric_mistakes(configuration, key, study.metric)
+    if needs_table(configuration, label, SERVING_TABLE) and METRICS[study.metric].has_own_step:
+        yield (
+            f"'{key}' is '{study.metric}', which scores no cells that are decoded with some of their experts; write "
+            f"{either(metrics_of(configuration))}."
+        )
     if needs_table(configuration, label, OTHERS_TABLE) and METRICS[study.metric].has_own_step:
         yield (
             f"'{key}' is '{study.metric}', which scores no other pairs than those that are tuned; write "

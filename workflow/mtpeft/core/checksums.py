@@ -59,6 +59,7 @@ KINDS: Mapping[str, Callable[[Path, Mapping[str, Any]], Hashes]] = {
     "base.json": _of_base,
     PARTS_RECORD: _of_parts,
     "decode.json": _of_decoding,
+    "served.json": _of_decoding,
     "model.json": _of_metric_model,
 }
 

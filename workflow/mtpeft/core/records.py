@@ -225,7 +225,8 @@ class RepresentationRecord(Record):
     """Hidden states of a cell's layers on the dev set: `representations.json`.
 
     By side of the model, `tokens` counts the rows that were measured and `effective_rank` has a number per layer, both
-    empty where the cell has diverged. `trained_sha256` is the hash of the train.json that it belongs to.
+    empty where the cell has diverged. `resampled_rank` has that of the last layer for resampled sentences, the same for
+    all cells of a pair, where a claim asks for it. `trained_sha256` is the hash of the train.json that it belongs to.
     """
 
     cell: dict[str, str]
@@ -237,6 +238,40 @@ class RepresentationRecord(Record):
     execution: dict[str, Any]
     tokens: dict[str, int]
     effective_rank: dict[str, list[float]]
+    resampled_rank: dict[str, list[float]] = later({})
+
+
+class ExpertsRecord(Record):
+    """The experts that a cell's feed-forward blocks are split into: `experts.json`.
+
+    So many `sentences` of the training text were read. `active_units` has the share of hidden units that are not zero,
+    mean over tokens, by the name of a block's first layer. `trained_sha256` is the hash of the train.json that it
+    belongs to, `made` that of the file with the experts and their routers.
+    """
+
+    cell: dict[str, str]
+    status: Status
+    params: dict[str, Any]
+    trained_sha256: str
+    inputs: dict[str, str]
+    versions: dict[str, str]
+    execution: dict[str, Any]
+    sentences: int
+    active_units: dict[str, float]
+    made: dict[str, str]
+
+
+class ServedRecord(DecodeRecord):
+    """A cell decoded with some of its experts: `served.json`.
+
+    `operations` counts multiplications and additions of the feed-forward blocks for all tokens, padding included: what
+    was computed of the base model's `layers` and by the `router`, and what the `whole` layers take for the same tokens.
+    A layer in whose place a method has weights of its own is computed whole, and counts so. `experts_sha256` is the
+    hash of the experts.json that it belongs to.
+    """
+
+    experts_sha256: str
+    operations: dict[str, int]
 
 
 class MetricRecord(Record):

@@ -1,79 +1,27 @@
 """Decode the test sets with the tuned model of a cell."""
 
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-
-from mtpeft.cells import ANY, Cell
-from mtpeft.cluster.preemption import interruptible
+from mtpeft.cells import Cell
 from mtpeft.core.checksums import require_base, require_whole
-from mtpeft.core.files import read_lines
 from mtpeft.core.options import DecodingOptions, InferenceOptions
-from mtpeft.core.provenance import describe
-from mtpeft.core.warnings import warn
-from mtpeft.data.token_arrays import read_arrays
-from mtpeft.data.token_counts import Counts, loss_warnings, read_counts
-from mtpeft.data.tsv import SentencePair, read_pairs
+from mtpeft.core.provenance import Offload
 from mtpeft.decoding.ctranslate2_engine import open_engine
-from mtpeft.decoding.hypotheses import DecodingOutcome, write_decode_record, write_hypotheses
-from mtpeft.decoding.in_context import chooser, matches_before, prompted
-from mtpeft.decoding.search import (
-    BATCH_TOKENS,
-    count_at_limit,
-    search_in_batches,
-    search_with,
-    with_room_beside_prefix,
-)
+from mtpeft.decoding.examples import ExampleText, with_examples
+from mtpeft.decoding.hypotheses import write_decode_record
+from mtpeft.decoding.search import search_with, with_room_beside_prefix
+from mtpeft.decoding.test_sets import TestSetDecoder, as_encoded, decode_tests
 from mtpeft.methods import bring_in_for
 from mtpeft.methods.open_tuned import open_tuned
 from mtpeft.methods.task_ids import set_task_ids, task_id_of
-from mtpeft.models.computation import warn_of_slow_precision
 from mtpeft.models.load import prepare_torch
+from mtpeft.models.offload import place
 from mtpeft.models.precision import precision_of
-from mtpeft.models.special_tokens import SpecialTokens
-from mtpeft.models.tokenizer import PairTokenizer, detokenise, encode, losses, open_tokenizer, special_tokens_of
-
-UNLIMITED = 1_000_000
-"""Tokens that no sentence has: nothing is truncated."""
-
-
-@dataclass(frozen=True)
-class Memory:
-    """The examples of in-context learning.
-
-    Attributes:
-        text: training text of the language pair.
-        subset: rows of it that the cell reads.
-    """
-
-    text: Path
-    subset: Path
-
-    def pairs(self) -> list[SentencePair]:
-        """Return the sentence pairs of the subset."""
-        rows = read_pairs(self.text)
-        return [rows[int(line)] for line in read_lines(self.subset)]
-
-
-@dataclass(frozen=True)
-class ToTranslate:
-    """The sources of a test set as the model reads them.
-
-    Attributes:
-        sources: tokens of each.
-        counts: counts of the tokens of both sides.
-        more: what else the record says of them.
-    """
-
-    sources: Sequence[torch.Tensor]
-    counts: Mapping[str, Counts]
-    more: Mapping[str, Any]
+from mtpeft.models.tokenizer import open_tokenizer, prompt_keys, special_tokens_of
 
 
 def decode(
@@ -83,7 +31,8 @@ def decode(
     trained: Path,
     tests: Mapping[str, Path],
     record: Path,
-    examples: Memory | None = None,
+    offload: Offload | None = None,
+    examples: ExampleText | None = None,
 ) -> None:
     """Write the hypotheses of each test set into `hypotheses/`, one a line, and the record.
 
@@ -93,6 +42,7 @@ def decode(
         trained: the cell's `train.json`, with `tuned/` beside it.
         tests: token arrays of each test set, by its name; their text where there are examples.
         record: `decode.json`; that of a cell on several pairs lies in a folder with the label of the pair.
+        offload: where the layers of the base model lie until they run.
         examples: that stand before each source, for in-context learning.
 
     Raises:
@@ -103,11 +53,12 @@ def decode(
     train = require_whole(trained)
     bring_in_for(train["params"]["method"])
     device = prepare_torch(params["threads"])
-    base = Path(require_base(train)["folder"])
-    tokenizer = open_tokenizer(base, params["languages"], vocabulary=cell.model)
+    described = require_base(train)
+    base = Path(described["folder"])
+    tokenizer = open_tokenizer(base, params["languages"], vocabulary=cell.model, **prompt_keys(described["params"]))
     precision, inference = precision_of(params, cell.model), InferenceOptions.of(params)
     options = DecodingOptions.model_validate(params["search"])
-    model = open_tuned(base, trained.parent / "tuned", precision).eval()
+    model = open_tuned(base, trained.parent / "tuned", precision, offload=offload).eval()
     if inference.without_adapters and hasattr(model, "merge_and_unload"):
         model = model.merge_and_unload().eval()
     set_task_ids(model, task_id_of(train["params"], record.parent.name))
@@ -124,84 +75,13 @@ def decode(
             scratch=record.parent,
         )
     else:
-        search = search_with(model.to(device), options, special_tokens=special_tokens)
+        search = search_with(place(model, device), options, special_tokens=special_tokens)
     del model
     own = train["params"]["method"]
-    read_test = partial(_with_examples, own, cell, examples, tokenizer, special_tokens) if examples else _as_encoded
-    used = time.process_time()
-    started, done, described = time.monotonic(), 0, {}
-    warn_of_slow_precision("decoding.precision", options.precision, device)
-    with interruptible("decoding") as poll:
-        for name, arrays in tests.items():
-            read = read_test(arrays)
-            hypotheses = search_in_batches(
-                search,
-                read.sources,
-                options,
-                special_tokens=special_tokens,
-                batch_tokens=BATCH_TOKENS[device.type],
-                poll=poll,
-            )
-            lines = detokenise(tokenizer, hypotheses)
-            lengths = np.array([len(source) for source in read.sources])
-            ended = count_at_limit(options, hypotheses, lengths, special_tokens)
-            counted = {side: asdict(own) for side, own in read.counts.items()}
-            described[name] = write_hypotheses(record.parent, name, lines, at_limit=ended, tokens=counted, **read.more)
-            warn(loss_warnings(read.counts, f"test set '{name}' of {record.parent}"))
-            done += len(lines)
-    outcome = DecodingOutcome(
-        test_sets=described,
-        seconds=time.monotonic() - started,
-        sentences=done,
-        execution=describe(str(device), params["threads"]),
-        packages=(*precision.packages, *inference.packages),
-        processor_seconds=time.process_time() - used,
-    )
+    read_test = partial(with_examples, own, cell, examples, tokenizer, special_tokens) if examples else as_encoded
+    decoder = TestSetDecoder(search, options, tokenizer, special_tokens, device)
+    outcome = decode_tests(decoder, tests, folder=record.parent, threads=params["threads"], read_test=read_test)
+    packages = (*precision.packages, *inference.packages)
+    execution = outcome.execution | ({"offload": offload} if offload else {})
+    outcome = replace(outcome, packages=packages, execution=execution)
     write_decode_record(params, cell, outcome, trained=trained, record=record)
-
-
-def _as_encoded(arrays: Path) -> ToTranslate:
-    """Read the sources of a test set that was encoded before."""
-    source = read_arrays(arrays).source
-    return ToTranslate([source[row] for row in range(len(source))], read_counts(arrays), {})
-
-
-def _with_examples(
-    method: Mapping[str, Any],
-    cell: Cell,
-    examples: Memory,
-    tokenizer: PairTokenizer,
-    special_tokens: SpecialTokens,
-    text: Path,
-) -> ToTranslate:
-    """Read the sources of a test set, and put examples of the training text before them."""
-    most, rows = special_tokens.max_length, read_pairs(text)
-    choose = chooser(method["choose"], method["shots"], seed=0 if cell.seed == ANY else int(cell.seed))
-    read = prompted(
-        [row.source for row in rows],
-        examples.pairs(),
-        choose,
-        join=matches_before,
-        length=lambda source: len(encode(tokenizer, [source], "source", max_length=UNLIMITED)[0]),
-        max_length=most,
-    )
-    (empty,) = encode(tokenizer, [""], "source", max_length=most)
-    sources = encode(tokenizer, read.sources, "source", max_length=most)
-    targets = encode(tokenizer, [row.target for row in rows], "target", max_length=most)
-    lost = {
-        "source": list(losses(tokenizer, read.sources, sources, "source", max_length=most)),
-        "target": list(losses(tokenizer, [row.target for row in rows], targets, "target", max_length=most)),
-    }
-    (no_target,) = encode(tokenizer, [""], "target", max_length=most)
-    counts = {
-        side: Counts(
-            sentences=len(own),
-            tokens=sum(map(len, own)) - len(around) * len(own),
-            truncated=sum(loss.truncated for loss in lost[side]),
-            unknown=sum(loss.unknown for loss in lost[side]),
-        )
-        for side, own, around in (("source", sources, empty), ("target", targets, no_target))
-    }
-    wanted = method["shots"] * len(rows)
-    more = {"shots": sum(read.shots), "shots_left_out": wanted - sum(read.shots)}
-    return ToTranslate([torch.tensor(own) for own in sources], counts, more)

@@ -45,16 +45,20 @@ def write_decode_record(
     params: Mapping[str, Any], cell: Cell, outcome: DecodingOutcome, *, trained: Path, record: Path
 ) -> None:
     """Write the `decode.json` of a cell."""
-    content = DecodeRecord(
-        cell=cell.named,
-        status=outcome.status,
-        params=dict(params),
-        trained_sha256=sha256_of(trained),
-        versions=versions(more=outcome.packages),
-        execution=dict(outcome.execution),
-        test_sets=dict(outcome.test_sets),
-        decode_seconds=round(outcome.seconds, 3),
-        processor_seconds=None if outcome.processor_seconds is None else round(outcome.processor_seconds, 3),
-        sentences_per_second=round(outcome.sentences / outcome.seconds, 1) if outcome.seconds else 0.0,
-    )
-    write_record(record, content.model_dump())
+    write_record(record, DecodeRecord(**decode_content(params, cell, outcome, trained=trained)).model_dump())
+
+
+def decode_content(params: Mapping[str, Any], cell: Cell, outcome: DecodingOutcome, *, trained: Path) -> dict[str, Any]:
+    """Return what the records of all decodings of a cell have."""
+    return {
+        "cell": cell.named,
+        "status": outcome.status,
+        "params": dict(params),
+        "trained_sha256": sha256_of(trained),
+        "versions": versions(more=outcome.packages),
+        "execution": dict(outcome.execution),
+        "test_sets": dict(outcome.test_sets),
+        "decode_seconds": round(outcome.seconds, 3),
+        "processor_seconds": None if outcome.processor_seconds is None else round(outcome.processor_seconds, 3),
+        "sentences_per_second": round(outcome.sentences / outcome.seconds, 1) if outcome.seconds else 0.0,
+    }

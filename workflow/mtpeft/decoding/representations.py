@@ -26,23 +26,25 @@ from torch import nn
 from mtpeft.cells import Cell
 from mtpeft.core.checksums import require_base, require_whole
 from mtpeft.core.files import sha256_of, write_record
-from mtpeft.core.provenance import describe, versions
+from mtpeft.core.provenance import Offload, describe, versions
 from mtpeft.core.records import RepresentationRecord
-from mtpeft.data.token_arrays import IGNORED, TokenPairs, cut, model_inputs, read_arrays
+from mtpeft.data.token_arrays import TokenPairs, read_arrays
+from mtpeft.decoding.forced_reading import ForcedReading
 from mtpeft.methods import bring_in_for
-from mtpeft.methods.encoder_input_adapter import prompt_length
 from mtpeft.methods.open_tuned import open_tuned
-from mtpeft.methods.sequence_prefix_adapter import target_prefix_length
 from mtpeft.models.architecture import side_of
 from mtpeft.models.families import read_shape
 from mtpeft.models.load import prepare_torch
+from mtpeft.models.offload import place
 from mtpeft.models.precision import precision_of
 from mtpeft.models.special_tokens import SpecialTokens
-from mtpeft.models.tokenizer import open_tokenizer, special_tokens_of
+from mtpeft.models.tokenizer import open_tokenizer, prompt_keys, special_tokens_of
 
-BATCH_TOKENS = 8192
-"""Padded tokens of a batch; they change the time, and the result by rounding alone."""
 SIDES = ("encoder", "decoder")
+DRAWS = 24_11
+"""Seed of the draws of sentences."""
+DIGITS = 6
+"""Digits after the point of a resampled rank in the record."""
 WRAPPED = "base_layer"
 """Name under which the wrappers of peft hold what they wrap."""
 Take = Callable[[str, torch.Tensor], None]
@@ -74,41 +76,94 @@ class GramMatrix:
     @property
     def effective_rank(self) -> float:
         """A number between 1 and the width; 0 where all rows are zero or there is none."""
-        if self.products is None:
-            return 0.0
-        singular = torch.linalg.eigvalsh(self.products.cpu()).clamp_min(0).sqrt()
-        total = singular.sum()
-        if not total:
-            return 0.0
-        shares = singular / total
-        return math.exp(float(torch.special.entr(shares).sum()))
+        return 0.0 if self.products is None else rank_of(self.products)
 
 
-def measure_representations(params: Mapping[str, Any], cell: Cell, *, trained: Path, dev: Path, record: Path) -> None:
+def rank_of(products: torch.Tensor) -> float:
+    """Return the effective rank of a matrix, given the products of its columns."""
+    singular = torch.linalg.eigvalsh(products.cpu()).clamp_min(0).sqrt()
+    total = singular.sum()
+    if not total:
+        return 0.0
+    shares = singular / total
+    return math.exp(float(torch.special.entr(shares).sum()))
+
+
+@dataclass(frozen=True)
+class TokenStates:
+    """The hidden states of some layers by token, with the sentence of each token, to be resampled by sentence.
+
+    Attributes:
+        kept: by layer, for each batch, states of shape (tokens, width) and their sentences' rows in the token arrays.
+    """
+
+    kept: dict[str, list[tuple[torch.Tensor, np.ndarray]]]
+
+
+def last_layers(layers: Sequence[str]) -> dict[str, str]:
+    """Return the last layer of each side."""
+    return {side_of(layer): layer for layer in layers}
+
+
+def resampled_ranks(states: TokenStates, layer: str, resamples: int) -> list[float]:
+    """Return the effective rank of a layer for resampled sentences, which are drawn alike for each set of one size."""
+    rows = torch.cat([own for own, _ in states.kept[layer]]).double()
+    places = np.concatenate([own for _, own in states.kept[layer]])
+    sentences = int(places.max()) + 1
+    generator, shares = np.random.default_rng([DRAWS, sentences]), np.full(sentences, 1 / sentences)
+    found = []
+    for _ in range(resamples):
+        counts = torch.from_numpy(generator.multinomial(sentences, shares)[places]).to(rows)
+        found.append(round(rank_of((rows * counts[:, None]).T @ rows), DIGITS))
+    return found
+
+
+def measure_representations(
+    params: Mapping[str, Any],
+    cell: Cell,
+    *,
+    trained: Path,
+    dev: Path,
+    record: Path,
+    offload: Offload | None = None,
+) -> None:
     """Write the effective rank of every layer, or that the cell has diverged.
 
     Args:
-        params: `languages`, `threads`, and the precision of the base model.
+        params: `languages`, `threads`, the precision of the base model, and `resamples`, the number of resampled dev
+            sets, where a claim asks for them.
         cell: whose model it is.
         trained: the cell's `train.json`, with `tuned/` beside it.
         dev: token arrays of the dev set.
         record: `representations.json` of the cell.
+        offload: where the layers of the base model lie until they run.
 
     Raises:
         DamagedError: the weights are not those that were trained, or the base model's not those that were taken in.
     """
     train = require_whole(trained)
     seen: dict[str, GramMatrix] = {}
+    resampled: dict[str, list[float]] = {}
     execution: dict[str, Any] = {}
     precision = precision_of(params, cell.model)
     if train["status"] == "ok":
         bring_in_for(train["params"]["method"])
         device = prepare_torch(params["threads"])
-        base = Path(require_base(train)["folder"])
+        described = require_base(train)
+        base = Path(described["folder"])
         layers = read_shape(json.loads((base / "config.json").read_text(encoding="utf-8"))).layers
-        tokenizer = open_tokenizer(base, params["languages"], vocabulary=cell.model)
-        model = open_tuned(base, trained.parent / "tuned", precision).to(device).eval()
-        seen = layer_states(model, layers, read_arrays(dev), special_tokens=special_tokens_of(tokenizer, model.config))
+        tokenizer = open_tokenizer(base, params["languages"], vocabulary=cell.model, **prompt_keys(described["params"]))
+        model = place(open_tuned(base, trained.parent / "tuned", precision, offload=offload), device).eval()
+        last = last_layers(layers)
+        states = TokenStates({layer: [] for layer in last.values()} if "resamples" in params else {})
+        seen = layer_states(
+            model, layers, read_arrays(dev), special_tokens=special_tokens_of(tokenizer, model.config), states=states
+        )
+        resampled = {
+            side: resampled_ranks(states, layer, params["resamples"])
+            for side, layer in last.items()
+            if layer in states.kept
+        }
         execution = describe(str(device), params["threads"])
     sides = {side: [rows for layer, rows in seen.items() if side_of(layer) == side] for side in SIDES}
     content = RepresentationRecord(
@@ -121,13 +176,18 @@ def measure_representations(params: Mapping[str, Any], cell: Cell, *, trained: P
         execution=execution,
         tokens={side: rows[0].count for side, rows in sides.items() if rows},
         effective_rank={side: [own.effective_rank for own in rows] for side, rows in sides.items() if rows},
+        resampled_rank=resampled,
     )
     write_record(record, content.model_dump())
 
 
-@torch.inference_mode()
 def layer_states(
-    model: nn.Module, layers: Sequence[str], pairs: TokenPairs, *, special_tokens: SpecialTokens
+    model: nn.Module,
+    layers: Sequence[str],
+    pairs: TokenPairs,
+    *,
+    special_tokens: SpecialTokens,
+    states: TokenStates | None = None,
 ) -> dict[str, GramMatrix]:
     """Collect the hidden states of all tokens of a text by layer, without padding.
 
@@ -138,24 +198,19 @@ def layer_states(
         layers: names of the layers.
         pairs: token arrays of the text.
         special_tokens: special tokens of the model.
+        states: gets the states of the layers that it names.
     """
-    seen = {layer: GramMatrix() for layer in layers}
-    kept: dict[str, torch.Tensor] = {}
-    before = {"encoder": prompt_length(model), "decoder": target_prefix_length(model)}
+    seen, reading = {layer: GramMatrix() for layer in layers}, ForcedReading(model, special_tokens)
+    kept = states.kept if states else {}
 
     def take(layer: str, hidden: torch.Tensor) -> None:
-        tokens = hidden[:, before[side_of(layer)] :]
-        seen[layer].add(tokens[kept[side_of(layer)][:, : tokens.shape[1]]])
+        tokens = reading.tokens(layer, hidden)
+        seen[layer].add(tokens)
+        if layer in kept:
+            kept[layer].append((tokens, reading.sentences(layer, hidden)))
 
     with hooked_layers(model, layers, take):
-        for rows in cut(np.arange(len(pairs.source)), pairs.longer, BATCH_TOKENS):
-            inputs = model_inputs(
-                [pairs.source[row] for row in rows], [pairs.target[row] for row in rows], special_tokens=special_tokens
-            )
-            batch = {name: tensor.to(model.device) for name, tensor in inputs.items()}
-            kept["decoder"] = batch.pop("labels") != IGNORED
-            kept["encoder"] = batch["attention_mask"].bool()
-            model(**batch, use_cache=False)
+        reading.read(pairs, np.arange(len(pairs.source)))
     return seen
 
 

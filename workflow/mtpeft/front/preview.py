@@ -7,8 +7,9 @@ from mtpeft.analysis.findings.assess import write_findings
 from mtpeft.analysis.other_pairs import write_others
 from mtpeft.analysis.representations import write_representations
 from mtpeft.analysis.score_tables import CellMetrics, write_tables
+from mtpeft.analysis.serving import write_serving
 from mtpeft.analysis.summary import write_summary
-from mtpeft.cells import Cell, OnPair
+from mtpeft.cells import Cell, OnPair, Served
 from mtpeft.config.contrasts import claim_cells
 from mtpeft.config.metrics import metrics_of
 from mtpeft.config.schema import Configuration
@@ -23,6 +24,7 @@ from mtpeft.steps.cells_of_studies import (
     figures_folder,
     placed_drawn_cells,
     placed_represented,
+    placed_served,
     placed_study_others,
     placed_untouched,
     preview_folder,
@@ -30,12 +32,12 @@ from mtpeft.steps.cells_of_studies import (
     tables_folder,
 )
 from mtpeft.steps.draw_figure import STEP as DRAW_FIGURE
-from mtpeft.steps.freshness import is_represented, scored_now
+from mtpeft.steps.freshness import is_represented, is_served, scored_now
 from mtpeft.steps.measure_similarity import similarity_records
 from mtpeft.steps.test_claims import STEP as TEST_CLAIMS
 
 FINDINGS = "findings"
-TABLES = ("scores.csv", "costs.csv", "summary.*", "others.*", "representations.csv")
+TABLES = ("scores.csv", "costs.csv", "summary.*", "others.*", "representations.csv", "serving.csv")
 BEGUN_ANEW = "A cell was begun anew while its records were read; run `make preview` again."
 UNFINISHED = ".unfinished"
 """A list of patterns: files that were made without all of their cells, in place of those that Snakemake makes."""
@@ -78,6 +80,11 @@ def draw_finished(configuration: Configuration, labels: Mapping[str, Path], *, f
             if shown:
                 unmeasured = {cell for cell in shown if not _is_represented(configuration, cell)}
                 write_representations(shown, output=ranks_table, missing=unmeasured)
+            if served := placed_served(configuration, label):
+                absent = {own for own in served if not _is_served(configuration, own)}
+                of = configuration.serving.moe.experts
+                computed = CellMetrics(metrics_of(configuration))
+                write_serving(served, experts=of, output=tables / "serving.csv", missing=absent, metrics=computed)
         except UserError as error:
             # Cells that were scored before and after a change of the test set can't be compared.
             yield f"{folder / label}.pdf: not drawn. {error}"
@@ -104,6 +111,10 @@ def _tables_of_figure(configuration: Configuration, label: str, folder: Path) ->
 
 def _is_represented(configuration: Configuration, cell: Cell) -> bool:
     return is_finished(configuration, cell) and is_represented(configuration, cell)
+
+
+def _is_served(configuration: Configuration, served: Served) -> bool:
+    return is_finished(configuration, served.cell) and is_served(configuration, served)
 
 
 def _scored(configuration: Configuration, measured: Sequence[OnPair]) -> tuple[int, int]:
@@ -161,6 +172,8 @@ def _is_whole(configuration: Configuration, label: str) -> bool:
     if not all(is_finished(configuration, *on) for on in _drawn(configuration, label)):
         return False
     if not all(is_represented(configuration, cell) for cell in placed_represented(configuration, label)):
+        return False
+    if not all(is_served(configuration, own) for own in placed_served(configuration, label)):
         return False
     cells = placed_drawn_cells(configuration, label)
     return all(len(scored) == len(cells) for scored in scored_now(configuration, cells).values())

@@ -14,12 +14,13 @@ from mtpeft.core.text_tables import aligned
 from mtpeft.metrics.base import METRICS
 from mtpeft.steps.cells_of_studies import (
     all_represented,
+    all_served,
     placed_cells,
     placed_others,
     placed_study_cells,
     placed_study_others,
 )
-from mtpeft.steps.freshness import current_records, is_represented, scored_now
+from mtpeft.steps.freshness import current_records, is_represented, is_served, scored_now
 
 STATES = ("done", "diverged", "running", "failed", "stopped", "missing")
 
@@ -116,7 +117,10 @@ def status_table(configuration: Configuration) -> str:
     wanted = all_represented(configuration)
     found = [cell for cell in wanted if is_represented(configuration, cell)]
     represented = [f"representations measured: {len(found)} of {len(wanted)} cells"] if wanted else []
-    return "\n".join([aligned(rows), *scored, *represented, *failures([*cells, *others])])
+    served = all_served(configuration)
+    decoded = sum(is_served(configuration, own) for own in served)
+    with_experts = [f"decoded with experts: {decoded} of {len(served)}"] if served else []
+    return "\n".join([aligned(rows), *scored, *represented, *with_experts, *failures([*cells, *others])])
 
 
 def _by_method(configuration: Configuration, label: str, measured: Sequence[OnPair]) -> list[tuple[object, ...]]:

@@ -11,7 +11,7 @@ from mtpeft.core.checksums import MADE_IN, made_by, record_of, require_whole
 from mtpeft.core.errors import DamagedError
 from mtpeft.core.files import read_if_whole
 from mtpeft.steps import clean_pair, decode, decontaminate_pair, search_rate
-from mtpeft.steps.cells_of_studies import placed_cells, placed_others
+from mtpeft.steps.cells_of_studies import all_served, placed_cells, placed_others, served_records
 from mtpeft.steps.split_corpus import split_file
 from mtpeft.steps.step import flat
 
@@ -36,7 +36,8 @@ def made_records(configuration: Configuration) -> list[Path]:
     read = dict.fromkeys(file for cell in cells for file in _files_read(configuration, cell))
     above = (Path(file) if file.endswith(".json") else record_of(Path(file)) for file in read)
     own = (on.folder / f"{step}.json" for on in measured for step in STEPS)
-    return [record for record in dict.fromkeys((*above, *own)) if record and record.is_file()]
+    served = map(Path, served_records(all_served(configuration)))
+    return [record for record in dict.fromkeys((*above, *own, *served)) if record and record.is_file()]
 
 
 def _files_read(configuration: Configuration, cell: Cell) -> Iterator[str]:

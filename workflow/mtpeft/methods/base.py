@@ -110,6 +110,11 @@ class LanguageOptions(TrainedMethodOptions):
     _languages: Mapping[str, Sequence[str]] = PrivateAttr(default=ONE_PAIR)
 
     @property
+    def is_by_language(self) -> bool:
+        """Whether each language of a side has parameters of its own; an option of a method may say so."""
+        return True
+
+    @property
     def languages(self) -> Mapping[str, Sequence[str]]:
         """The language of each pair, by side (`source`, `target`)."""
         return self._languages
@@ -252,7 +257,7 @@ class Method:
 
     @property
     def per_language(self) -> bool:
-        """Whether it has parameters for each language of the pairs of a cell."""
+        """Whether it has, or may have, parameters for each language of the pairs of a cell."""
         return issubclass(self.options, LanguageOptions)
 
 

@@ -1,7 +1,7 @@
 """A low-rank update and some single weights beside each linear layer (DSEE, Chen et al. 2021, arXiv 2111.00160).
 
 Which weights these are is taken from a decomposition of the layer's own matrix into a low-rank and a sparse part. The
-paper's second half, pruning the model for inference, is left out.
+paper's second half, a model that is sparse itself, is a base model with `prune`.
 """
 
 from collections.abc import Sequence

@@ -5,11 +5,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mtpeft.cells import ANY, DIMENSIONS, RATE_LABELS, Cell, OnPair, cells_as_params
+from mtpeft.cells import ANY, DIMENSIONS, RATE_LABELS, Cell, OnPair, Served, cells_as_params
 from mtpeft.config import figures as figures_config
-from mtpeft.config import metrics, studies
+from mtpeft.config import metrics, serving, studies
 from mtpeft.config.start_from import with_parents
 from mtpeft.steps.evaluate_base import start_file
+from mtpeft.steps.split_experts import experts_name
 from mtpeft.steps.step import Labels, Params
 from mtpeft.steps.train import all_placed, placed
 
@@ -64,6 +65,30 @@ def all_represented(configuration: "Configuration") -> list[Cell]:
     )
 
 
+def placed_served(configuration: "Configuration", label: str) -> list[Served]:
+    """Cells of a study that it shows served, with each number of active experts."""
+    cells = all_placed(configuration, studies.served_cells(configuration, label))
+    if not cells:
+        return []
+    name, numbers = experts_name(configuration), serving.active_experts(configuration)
+    return [Served(cell, name, active) for cell in cells for active in numbers]
+
+
+def all_served(configuration: "Configuration") -> list[Served]:
+    """Cells of all studies that are shown served, each number of active experts once."""
+    return list(dict.fromkeys(own for label in configuration.studies for own in placed_served(configuration, label)))
+
+
+def served_records(served: Iterable[Served]) -> list[str]:
+    """Records of cells that are decoded with some of their experts, and of the experts."""
+    found = [
+        str(file)
+        for own in served
+        for file in (own.split / "experts.json", own.folder / "served.json", own.folder / "score.json")
+    ]
+    return list(dict.fromkeys(found))
+
+
 def cell_files(cells: Iterable[Cell], name: str) -> list[str]:
     """One file of each cell, and of a group one for each pair that it is scored on."""
     return [f"{measured.folder}/{name}" for cell in cells for measured in cell.measured]
@@ -101,12 +126,13 @@ def scored_records(configuration: "Configuration") -> list[str]:
 
 
 def all_records(configuration: "Configuration") -> list[str]:
-    """Records of every cell, with those of further metrics and of representations where they are asked for."""
+    """Records of every cell, with those of metrics, representations and experts that are asked for besides."""
     cells = placed_cells(configuration)
     return [
         *scored_records(configuration),
         *metric_records(configuration, cells),
         *cell_files(all_represented(configuration), "representations.json"),
+        *served_records(all_served(configuration)),
     ]
 
 
@@ -161,7 +187,10 @@ def study_tables(configuration: "Configuration") -> list[str]:
 # further ones, and started cells are finished first. So the figure of the first study is there long before the others,
 # its preview can soon show every system, and there are finished cells to look at all the time.
 
-STEP_ORDER = ("train", "represent", "decode_other", "score_other", "decode", "score", "search_rate")
+STEP_ORDER = (
+    *("train", "represent", "split_experts", "decode_with_experts", "score_with_experts"),
+    *("decode_other", "score_other", "decode", "score", "search_rate"),
+)
 """Steps of the cells of a study. Later steps have higher priority, so that started cells are finished first."""
 ON_OTHER = (*DIMENSIONS, "other")
 LABELS_OF = {"search_rate": RATE_LABELS, "decode_other": ON_OTHER, "score_other": ON_OTHER}

@@ -62,10 +62,12 @@ def run(
         pass_divergence_on(params, cell, trained=trained, tests=by_stem(tests), record=record)
     elif memory and subset and train["params"]["method"]["method"] == IN_CONTEXT:
         with devices.one_gpu():
-            from mtpeft.decoding.decode import Memory, decode
+            from mtpeft.decoding.decode import decode
+            from mtpeft.decoding.examples import ExampleText
 
-            examples = Memory(memory, subset)
-            decode(params, cell, trained=trained, tests=by_stem(tests), record=record, examples=examples)
+            examples = ExampleText(memory, subset)
+            more = {"offload": devices.execution.offload, "examples": examples}
+            decode(params, cell, trained=trained, tests=by_stem(tests), record=record, **more)
     elif memory and subset:
         from mtpeft.decoding.retrieval import retrieve
 
@@ -74,7 +76,9 @@ def run(
         with devices.one_gpu():
             from mtpeft.decoding.decode import decode
 
-            decode(params, cell, trained=trained, tests=by_stem(tests), record=record)
+            decode(
+                params, cell, trained=trained, tests=by_stem(tests), record=record, offload=devices.execution.offload
+            )
 
 
 STEP = Step("decode", 2, DIMENSIONS, params, run, inputs, starts_slowly=True)

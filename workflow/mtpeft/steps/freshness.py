@@ -17,11 +17,11 @@ from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mtpeft.cells import Cell, OnPair
+from mtpeft.cells import Cell, OnPair, Served
 from mtpeft.config import metrics
 from mtpeft.core.checksums import FOLDER_RECORD, made_by, record_of
 from mtpeft.core.files import canonical, read_if_whole, sha256_of
-from mtpeft.steps import decode, represent, score, score_with_metric, train
+from mtpeft.steps import decode, decode_with_experts, represent, score, score_with_metric, split_experts, train
 from mtpeft.steps.paths import labels_in
 from mtpeft.steps.step import STEPS, Labels, Params, Step, flat
 
@@ -117,6 +117,25 @@ def current_records(configuration: "Configuration", cell: Cell, pair: str | None
 def is_represented(configuration: "Configuration", cell: Cell) -> bool:
     """Whether the record of a trained cell's representations is current."""
     return _is_current_measurement(configuration, represent.STEP, cell.on_own, cell.folder / "representations.json")
+
+
+def is_served(configuration: "Configuration", served: Served) -> bool:
+    """Whether the records of a trained cell with some of its experts are current, its score among them."""
+    chain = (
+        (split_experts.STEP, served.split / "experts.json"),
+        (decode_with_experts.STEP, served.folder / "served.json"),
+        (score.STEP, served.folder / "score.json"),
+    )
+    labels, look = served.cell.named | {"active": str(served.active)}, Look(configuration)
+    before = digest_of_file(served.cell.folder / "train.json")
+    for step, file in chain:
+        reading = read_now(file)
+        if reading is None or before is None or not reading.follows(before):
+            return False
+        if not _holds(look, job_of(configuration, step, labels), reading):
+            return False
+        before = reading.sha256
+    return True
 
 
 def scored_now(configuration: "Configuration", cells: Iterable[Cell]) -> dict[str, list[Cell]]:

@@ -22,7 +22,7 @@ from mtpeft.cells import (
 from mtpeft.config import corpora as corpora_config
 from mtpeft.config import metrics as metrics_config
 from mtpeft.config import models as models_config
-from mtpeft.config import studies
+from mtpeft.config import serving, studies
 from mtpeft.core.errors import UserError
 from mtpeft.data import sources
 from mtpeft.steps.base_models import (
@@ -40,6 +40,7 @@ from mtpeft.steps.downloads import download_file, download_name, download_record
 from mtpeft.steps.install_metric import record as environment_record
 from mtpeft.steps.search_rate import searches
 from mtpeft.steps.split_corpus import corpus_name, split_file
+from mtpeft.steps.split_experts import experts_name
 from mtpeft.steps.step import Labels
 from mtpeft.steps.take_in_metric import model_record
 from mtpeft.steps.train import placed
@@ -69,6 +70,8 @@ def constraints(configuration: "Configuration") -> dict[str, str]:
         "size": [*configuration.sizes, ANY],
         "method": configuration.methods,
         "budget": budgets(configuration),
+        "experts": [experts_name(configuration)] if configuration.serving else [],
+        "active": map(str, serving.active_experts(configuration)) if configuration.serving else [],
     }
     patterns = {name: any_of(labels) for name, labels in known.items()}
     return patterns | {"seed": rf"(?:\d+|{ANY}){DIGEST_PATTERN}", "draw": rf"\d+|{FIXED}"}

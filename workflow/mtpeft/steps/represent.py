@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtpeft.cells import ANY, DIMENSIONS, Cell
+from mtpeft.config import contrasts
 from mtpeft.core.errors import UserError
 from mtpeft.steps.base_models import tokens_folder
 from mtpeft.steps.cell_params import translation_params
@@ -13,10 +14,17 @@ from mtpeft.steps.step import Inputs, Params, Step
 if TYPE_CHECKING:
     from mtpeft.config.schema import Configuration
 
+RANK_RESAMPLES = 500
+"""Resampled dev sets: enough for tests at 0.05 that are corrected over some ten systems."""
+
 
 def params(configuration: "Configuration", cell: Cell) -> Params:
-    """Params of the measurement; how the cell translates does not matter."""
-    return {key: value for key, value in translation_params(configuration, cell).items() if key != "search"}
+    """Params of the measurement; how the cell translates does not matter.
+
+    Ranks are resampled only for the cells of a study on which a claim about them is tested.
+    """
+    given = {key: value for key, value in translation_params(configuration, cell).items() if key != "search"}
+    return given | ({"resamples": RANK_RESAMPLES} if cell in contrasts.cells_with_ranks(configuration) else {})
 
 
 def inputs(configuration: "Configuration", cell: Cell) -> Inputs:
@@ -35,7 +43,9 @@ def run(params: Params, *, cell: Cell, trained: Path, dev: Path, record: Path, d
     with devices.one_gpu():
         from mtpeft.decoding.representations import measure_representations
 
-        measure_representations(params, cell, trained=trained, dev=dev, record=record)
+        measure_representations(
+            params, cell, trained=trained, dev=dev, record=record, offload=devices.execution.offload
+        )
 
 
 STEP = Step("represent", 1, DIMENSIONS, params, run, inputs, starts_slowly=True)

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtpeft.config import contrasts
-from mtpeft.steps.cells_of_studies import cell_records, cells_params, metric_records
+from mtpeft.steps.cells_of_studies import cell_files, cell_records, cells_params, metric_records
 from mtpeft.steps.claim_params import claim_params, tested_cells
 from mtpeft.steps.measure_similarity import similarity_records
 from mtpeft.steps.step import Inputs, Params, Step
@@ -21,10 +21,12 @@ def params(configuration: "Configuration") -> Params:
 def inputs(configuration: "Configuration") -> Inputs:
     """Records of the cells that the claims are tested on, and the similarities of their test sets."""
     cells = tested_cells(configuration)
+    ranked = [cell for cell in cells if cell in contrasts.cells_with_ranks(configuration)]
     return {
         "records": cell_records(cells),
         "metrics": metric_records(configuration, cells),
         "similarities": similarity_records(configuration),
+        **({"ranks": cell_files(ranked, "representations.json")} if ranked else {}),
     }
 
 

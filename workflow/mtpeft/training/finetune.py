@@ -30,7 +30,7 @@ from mtpeft.models.families import read_shape
 from mtpeft.models.load import device_here, prepare_torch
 from mtpeft.models.precision import BasePrecision, precision_of, require_quantisation
 from mtpeft.models.special_tokens import SpecialTokens
-from mtpeft.models.tokenizer import open_tokenizer, special_tokens_of
+from mtpeft.models.tokenizer import open_tokenizer, prompt_keys, special_tokens_of
 from mtpeft.training.attempt_log import FINISHED, Entry, attempting, state_folder
 from mtpeft.training.batches import TrainingText, cell_batches, ready_for, single_sentences
 from mtpeft.training.build_model import ParameterCount, build_stages, count_trained, sizes_at_end
@@ -89,6 +89,7 @@ class PreparedTraining:
         params: what the training depends on besides its files.
         learning_rate: peak learning rate: that of the params, or the one that a search has found; None in a search.
         folder: of the base model.
+        prompt: keys of the base model that say what is written around a source.
         inputs: files that it reads.
         hashes: hashes of what it reads, by the key that they have in its record.
         counted: what will be trained.
@@ -100,6 +101,7 @@ class PreparedTraining:
     params: CellParams
     learning_rate: float | None
     folder: Path
+    prompt: Mapping[str, Any]
     inputs: CellInputs
     hashes: Mapping[str, str]
     counted: ParameterCount
@@ -171,6 +173,7 @@ def prepare_training(
         params=parsed,
         learning_rate=_learning_rate(parsed, rate),
         folder=Path(base["folder"]),
+        prompt=prompt_keys(base["params"]),
         inputs=inputs,
         hashes=hashes | ({"rate_sha256": sha256_of(rate)} if rate else {}),
         counted=count_trained(parsed.method, read_shape(config), budget=parsed.budget),
@@ -301,7 +304,10 @@ def training_task(
         first_update: number of updates that the stages before have made.
     """
     params, optimisation = prepared.params, prepared.params.optimisation
-    tokenizers = [open_tokenizer(prepared.folder, own, vocabulary=prepared.folder.name) for own in params.languages]
+    tokenizers = [
+        open_tokenizer(prepared.folder, own, vocabulary=prepared.folder.name, **prepared.prompt)
+        for own in params.languages
+    ]
     specials = [special_tokens_of(tokenizer, model.config) for tokenizer in tokenizers]
     search = dev_search(params.search, params.evaluation)
     evaluations = [
@@ -319,7 +325,7 @@ def training_task(
     batch = cell_batches(
         texts, batch_tokens=optimisation.batch_tokens, temperature=optimisation.temperature, seed=params.seed
     )
-    hook = method_for(params.method).hook
+    hook, minimised = method_for(params.method).hook, objective(params.method.losses)
     identity = {"params": params.plain, "inputs": prepared.hashes, "learning_rate": prepared.learning_rate}
     return TrainingTask(
         model=model,
@@ -329,7 +335,7 @@ def training_task(
         identity=canonical(identity),
         rate_factor=rate_factor_of(params.method),
         decays=decay_rule_of(params.method),
-        objective=objective(params.method.losses),
+        objective=lambda update: minimised,
         task_modules=task_modules(model),
         hook=hook(model) if hook else UpdateHook(),
         execution=prepared.execution,

@@ -1,21 +1,23 @@
 """The claim that data and trained parameters matter less for pairs that the base model has seen in pre-training."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import product
 from typing import Literal
 
 from pydantic import Field
 
 from mtpeft.analysis.findings.claim import advantage
-from mtpeft.config.contrasts import ContrastParams, seeds_of_systems, study_of, system_block
+from mtpeft.config.contrasts import (
+    LESS_SEEN,
+    SEEN,
+    ContrastParams,
+    models_on_pairs,
+    seeds_of_systems,
+    system_block,
+)
 from mtpeft.config.findings import Finding, MethodLabel, Owner
 from mtpeft.config.pretraining import exposure_of
 from mtpeft.config.schema import Configuration
-from mtpeft.config.studies import study_cells
-
-SEEN, LESS_SEEN = ("parallel",), ("monolingual", "unseen")
-ModelOnPair = tuple[str, str]
-"""Labels of a base model and of a pair."""
 
 
 class MattersLessWhereSeen(Finding):
@@ -35,7 +37,7 @@ class MattersLessWhereSeen(Finding):
 def contrasts(configuration: Configuration, finding: MattersLessWhereSeen) -> Iterator[ContrastParams]:
     """The gain from more data, and from more parameters, for each less seen pair minus that for each seen one."""
     seeds = seeds_of_systems(configuration)
-    others, seen = (_models_on_pairs(configuration, finding, exposures) for exposures in (LESS_SEEN, SEEN))
+    others, seen = (models_on_pairs(configuration, finding, exposures) for exposures in (LESS_SEEN, SEEN))
     for (what, labels), other, known in product(_gains(configuration, finding).items(), others, seen):
         sides = [
             {
@@ -54,11 +56,11 @@ def contrasts(configuration: Configuration, finding: MattersLessWhereSeen) -> It
 def lacks(configuration: Configuration, finding: MattersLessWhereSeen) -> Iterator[str]:
     """Kinds of exposure that a study does not have, and cells that a contrast would need."""
     for name, exposures in (("seen in parallel", SEEN), ("less seen than that", LESS_SEEN)):
-        if not _models_on_pairs(configuration, finding, exposures):
+        if not models_on_pairs(configuration, finding, exposures):
             yield f"'studies.{finding.study}' has no model with a pair {name}"
     systems = seeds_of_systems(configuration)
     wanted = dict.fromkeys(place for ends in _gains(configuration, finding).values() for place in ends)
-    for own, (size, budget) in product(_models_on_pairs(configuration, finding, (*SEEN, *LESS_SEEN)), wanted):
+    for own, (size, budget) in product(models_on_pairs(configuration, finding, (*SEEN, *LESS_SEEN)), wanted):
         system = (*own, size, finding.method, budget)
         if system not in systems:
             yield f"'studies.{finding.study}' has no cells {'/'.join(system)}"
@@ -69,15 +71,6 @@ def _gains(configuration: Configuration, finding: MattersLessWhereSeen) -> dict[
     size = sorted(finding.sizes, key=lambda label: -configuration.sizes[label].pairs)
     budget = sorted(finding.budgets, key=lambda label: -configuration.budgets[label])
     return {"data": [(label, budget[0]) for label in size], "budget": [(size[0], label) for label in budget]}
-
-
-def _models_on_pairs(
-    configuration: Configuration, finding: MattersLessWhereSeen, exposures: Sequence[str]
-) -> list[ModelOnPair]:
-    """Models and pairs of the study with one of these exposures, in the order of the study."""
-    cells = study_cells(configuration, study_of(configuration, finding))
-    known = [own for own in dict.fromkeys((cell.model, cell.pair) for cell in cells) if own[0] in configuration.models]
-    return [own for own in known if exposure_of(configuration, *own) in exposures]
 
 
 MATTERS_LESS_WHERE_SEEN = advantage(

@@ -86,6 +86,7 @@ def assess(params: Mapping[str, Any], runs: Mapping[Cell, ScoredRun], context: C
     claim = claim_named(finding["claim"])
     if origin := finding.get("distance_from"):
         context = replace(context, distances=distances_of_languages(DISTANCES, origin))
+    context = replace(context, finding=finding)
     metric, over = finding.get("metric", DEFAULT_METRIC), finding.get("over", EVERY)
     if claim.decide:
         rows = claim.decide(contrasts, context, metric=metric)

@@ -37,6 +37,7 @@ class ClaimContext:
         without_transfer: full fine-tunings that are not shown to beat the untouched model.
         margins: difference within which two systems count as on par, by metric.
         resamples: number of resampled test sets.
+        finding: that is tested, as its params have it.
         scored: resampled scores of systems, which stand in several claims, by their folders, sentences and metric.
     """
 
@@ -45,6 +46,7 @@ class ClaimContext:
     without_transfer: Set[FullFineTuning]
     margins: Mapping[str, float]
     resamples: int
+    finding: Mapping[str, Any] = field(default_factory=dict)
     scored: dict[tuple[Hashable, ...], Scored] = field(default_factory=dict)
 
 

@@ -8,7 +8,7 @@ from mtpeft.analysis.read_tables import Interval, System
 from mtpeft.cells import NATIVE, members_of
 from mtpeft.figures.plotting.label_placement import label_end
 from mtpeft.figures.plotting.panels import Point, count_axis, draw_series, point_of, share_axis, side_by_side
-from mtpeft.figures.plotting.selection import full_method, is_reference
+from mtpeft.figures.plotting.selection import budget_shares, full_method, is_reference
 from mtpeft.figures.plotting.style import Style
 
 if TYPE_CHECKING:
@@ -56,6 +56,51 @@ def draw_share_lines(
         ]
         draw_series(axes, points, styles[method])
         marks += [(point, styles[method]) for point in points]
+    return marks
+
+
+def draw_share_lines_of_sizes(
+    axes: "Axes",
+    systems: Sequence[System],
+    pairs_of_size: Mapping[str, int],
+    *,
+    styles: Mapping[str, Style],
+    value: Value,
+) -> list[tuple[Point, Style]]:
+    """Draw a line per method and training size over the trained share, with its name at its end.
+
+    Args:
+        axes: an empty panel.
+        systems: of methods that have several budgets.
+        pairs_of_size: number of training pairs by size label.
+        styles: of all methods.
+        value: what stands on y.
+
+    Returns:
+        The points with their styles. Gaps are among them and are yet to be marked.
+    """
+    share_axis(axes)
+    shares = budget_shares(systems)
+    placed = [(own, share) for own in systems if (share := own.share or shares.get(own.budget))]
+    sizes = sorted({own.setting.size for own, _ in placed}, key=lambda size: pairs_of_size.get(size, 0))
+    lines = sorted(
+        {(own.method, own.setting.size) for own, _ in placed}, key=lambda line: (line[0], sizes.index(line[1]))
+    )
+    reach = math.log(max([NARROW, *(share / other for _, share in placed for _, other in placed)]))
+    marks: list[tuple[Point, Style]] = []
+    for rank, (method, size) in enumerate(lines):
+        shift = math.exp(side_by_side(rank, len(lines), reach))
+        points = [
+            point_of(own, shift * share, value(own))
+            for own, share in placed
+            if (own.method, own.setting.size) == (method, size)
+        ]
+        draw_series(axes, points, styles[method], linestyle=BUDGET_DASHES[sizes.index(size) % len(BUDGET_DASHES)])
+        marks += [(point, styles[method]) for point in points]
+        if shown := [point for point in points if point.value]:
+            last = max(shown, key=lambda point: point.x)
+            name = styles[method].name + ("" if len(sizes) == 1 else f" {size}")
+            label_end(axes, name, x=last.x, y=last.value.mean, colour=styles[method].colour)
     return marks
 
 

@@ -27,6 +27,7 @@ from mtpeft.models.operations import (
     ModelSizes,
     TrainedPart,
     decoding_operations,
+    forward_operations,
     model_sizes,
     training_operations,
 )
@@ -220,6 +221,11 @@ def update_work(model: ModelSizes, part: TrainedPart, text: Text, *, batch_token
     """Return the work of an update on a text, with batches of so many tokens, cut from so many pairs."""
     size = update_size(text, batch_tokens=batch_tokens, pairs=pairs)
     return Work(training=training_operations(model, size, part), updates=1)
+
+
+def forward_work(model: ModelSizes, text: Text, *, batch_tokens: int, pairs: float) -> Work:
+    """Return the work of asking a model for the logits of a batch of an update, which it is not trained on."""
+    return Work(training=forward_operations(model, update_size(text, batch_tokens=batch_tokens, pairs=pairs)))
 
 
 def decoding_work(model: ModelSizes, text: Text, search: DecodingOptions) -> Work:

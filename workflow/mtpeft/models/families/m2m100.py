@@ -62,7 +62,7 @@ NLLB_CODES = (
 
 def m2m100_shape(config: Mapping[str, Any]) -> ModelShape:
     """Return the shape: positions are sinusoids, which are not learnt; a norm follows the last layer of each side."""
-    return bart_shape(config, Extras(norm_of_embeddings=False, norm_at_end=True, positions=None))
+    return bart_shape(config, Extras(norm_of_embeddings=False, norm_at_end=True, positions=None, activation="relu"))
 
 
 def _names_m2m100(config: TokenizerConfig, vocabulary: Collection[str]) -> Names:
