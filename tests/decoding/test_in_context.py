@@ -5,13 +5,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from transformers import MBartConfig, MBartForConditionalGeneration
 
 from mtpeft.cells import Cell
+from mtpeft.core.options import DecodingOptions
 from mtpeft.data.similarity import nearest_of, nearest_references
 from mtpeft.data.tsv import SentencePair
 from mtpeft.decoding.decode import decode
 from mtpeft.decoding.examples import ExampleText
 from mtpeft.decoding.in_context import chooser, matches_before, prompted
+from mtpeft.decoding.search import translate
+from mtpeft.models.special_tokens import SpecialTokens
 from mtpeft.training.untrained import record_untrained
 from support.model import SPANISH_ENGLISH, arrays, decode_params
 
@@ -68,6 +73,50 @@ def test_an_example_that_has_no_room_is_dropped_and_the_source_is_whole() -> Non
     assert all(0 < shots < 5 for shots in found.shots)
     assert all(len(text.split()) <= 14 for text in found.sources)
     assert all(text.endswith(source) for text, source in zip(found.sources, SOURCES, strict=True))
+
+
+VOCABULARY, POSITIONS = 40, 30
+
+
+@torch.no_grad()
+def copying_model() -> torch.nn.Module:
+    """A model whose weights are set by hand: its decoder writes at each place what the encoder reads there."""
+    d = VOCABULARY + POSITIONS
+    sides = {
+        f"{side}_{name}": 1 for side in ("encoder", "decoder") for name in ("layers", "attention_heads", "ffn_dim")
+    }
+    config = MBartConfig(
+        vocab_size=VOCABULARY, d_model=d, max_position_embeddings=POSITIONS, decoder_start_token_id=2, **sides
+    )
+    model = MBartForConditionalGeneration(config).eval()
+    for name, weight in model.named_parameters():
+        weight.fill_(float("norm" in name and name.endswith("weight")))
+    words, places = torch.eye(d)[:, :VOCABULARY], torch.eye(d)[:, VOCABULARY:]
+    model.model.shared.weight.copy_(words.T)
+    for side in (model.model.encoder, model.model.decoder):
+        side.embed_positions.weight[2:].copy_(places.T)
+    attention = model.model.decoder.layers[0].encoder_attn
+    attention.q_proj.weight.copy_(100 * places @ places.T)
+    attention.k_proj.weight.copy_(places @ places.T)
+    attention.v_proj.weight.copy_(words @ words.T)
+    attention.out_proj.weight.copy_(100 * torch.eye(d))
+    return model
+
+
+@pytest.mark.parametrize("shot", [[11, 12, 13], [21, 9, 30, 8]], ids=str)
+def test_a_model_that_copies_returns_the_target_of_the_example(shot: list[int]) -> None:
+    model, source = copying_model(), [5, 6, 7]
+    special_tokens = SpecialTokens(pad=1, end=2, begin=(2,), max_length=POSITIONS)
+    search = DecodingOptions(beam_size=1, length_penalty=1.0, max_length_ratio=1.0)
+    words = {str(token): token for token in [*shot, *source]}
+    memory = [SentencePair("0", "5 6 7 8", " ".join(map(str, shot)))]
+    for count, expected in ((0, source), (1, [*shot, *source])):
+        read = prompted(
+            ["5 6 7"], memory, chooser("nearest", count, seed=1), join=matches_before, length=len, max_length=100
+        )
+        tokens = torch.tensor([*(words[word] for word in read.sources[0].split()), special_tokens.end])
+        (found,) = translate(model, [tokens], search, special_tokens=special_tokens)
+        assert found == expected
 
 
 def decoded(sweep: Path, folder: Path, method: dict[str, Any], **inputs: Any) -> dict[str, Any]:
