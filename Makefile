@@ -127,6 +127,8 @@ $(VENV)/installed: envs/workflow.txt pyproject.toml
 	$(VENV)/bin/python -m pip install --quiet --no-deps --editable .
 	@touch $@
 
-$(VENV)/develop: $(VENV)/installed envs/develop.txt envs/quantised.txt envs/ctranslate2.txt envs/fused-loss.txt
+OPTIONAL := $(addprefix envs/,quantised.txt ctranslate2.txt fused-loss.txt advise.txt)
+
+$(VENV)/develop: $(VENV)/installed envs/develop.txt $(OPTIONAL)
 	$(VENV)/bin/python -m pip install --quiet --no-compile --requirement envs/develop.txt
 	@touch $@

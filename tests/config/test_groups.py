@@ -16,7 +16,8 @@ from mtpeft.config.load import merge, validate
 from mtpeft.core.errors import TryAgainError, UserError
 from mtpeft.core.files import read_record
 from mtpeft.core.options import DecodingOptions
-from mtpeft.data.token_arrays import IGNORED, model_inputs, read_arrays
+from mtpeft.data.batch_layout import model_inputs
+from mtpeft.data.token_arrays import IGNORED, read_arrays
 from mtpeft.decoding.translator import load_cell
 from mtpeft.methods.task_ids import set_task_ids, task_id_of, task_modules
 from mtpeft.models.load import load_base
@@ -101,13 +102,21 @@ def test_only_groups_have_a_temperature_in_their_params() -> None:
 
 
 def test_a_method_with_parameters_for_each_language_has_the_languages_in_its_params() -> None:
-    contexts = {"methods": {"contexts": {"method": "context_lora", "learning_rate": 0.001}}}
-    configuration = configured(**contexts)
+    methods = {
+        "contexts": {"method": "context_lora", "learning_rate": 0.001},
+        "link": {"method": "adalink", "learning_rate": 0.001},
+        "links": {"method": "adalink", "learning_rate": 0.001, "by_language": True},
+    }
+    configuration = configured(methods=methods)
     cell = Cell(**{**vars(ADAPTER), "method": "contexts"})
     told = params_of("train", configuration, cell)["method"]
     assert told["languages"] == {"source": ["de", "pt"], "target": ["en", "en"]}
     assert "languages" not in params_of("train", configuration, Cell(**{**vars(cell), "pair": "pt-en"}))["method"]
     assert "languages" not in params_of("train", configuration, ADAPTER)["method"]
+    link, links = (
+        params_of("train", configuration, Cell(**{**vars(ADAPTER), "method": own})) for own in ("link", "links")
+    )
+    assert "languages" not in link["method"] and links["method"]["languages"] == told["languages"]
 
 
 # ---------------------------------------------------------------- sampling
@@ -176,7 +185,8 @@ def test_each_pair_trains_only_the_parameters_of_its_own_languages(
 
 def update_once(model: nn.Module, batch: Any, params: dict[str, Any], losses: list[str]) -> list[nn.Parameter]:
     """Make one update; returns what was trained, with its gradients."""
-    told = {"task_modules": task_modules(model), "objective": objective(losses)}
+    minimised = objective(losses)
+    told = {"task_modules": task_modules(model), "objective": lambda update: minimised}
     task = TrainingTask(model=model, batch=batch, evaluate=lambda poll: 0.0, identity="", **told)
     weights = [weight for weight in model.parameters() if weight.requires_grad]
     optimizer = torch.optim.SGD([{"params": weights, "factor": 1.0}], lr=0.1)

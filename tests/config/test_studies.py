@@ -41,9 +41,9 @@ def test_a_study_of_methods_tunes_them_with_equal_effort(name: str) -> None:
     assert [[rate / search[0] for rate in search] for search in searches] == [[1, 2, 4]] * len(trained)
 
 
-@pytest.mark.parametrize("name", ["paper", "nllb-lowres", "own-data"])
+@pytest.mark.parametrize("name", ["paper", "nllb-lowres", "own-data", "decoder-only"])
 def test_every_study_of_large_models_fetches_them_by_their_commit(name: str) -> None:
     text = (ROOT / f"workflow/studies/{name}.yaml").read_text("utf-8")
-    hubs = re.findall(r"hub: (\S+?)[,}]", text)
+    hubs = re.findall(r"(?m)hub: (\S+?)(?:[,}]|$)", text)
     assert hubs
     assert all(re.fullmatch(r"[\w.-]+/[\w.-]+@[0-9a-f]{40}", hub) for hub in hubs)

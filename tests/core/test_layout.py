@@ -45,7 +45,10 @@ def test_conda_pins_are_those_of_pip() -> None:
 
 @pytest.mark.parametrize(
     "file",
-    ["workflow.txt", "develop.txt", "mtdata.txt", "quantised.txt", "ctranslate2.txt", "fused-loss.txt", "comet.txt"],
+    [
+        f"{name}.txt"
+        for name in ("workflow", "develop", "mtdata", "quantised", "ctranslate2", "fused-loss", "advise", "comet")
+    ],
 )
 def test_every_pin_is_exact_and_stands_once(file: str) -> None:
     lines = [line for line in pins(file) if not line.startswith("-r ")]

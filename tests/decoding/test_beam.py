@@ -22,7 +22,7 @@ from mtpeft.models.special_tokens import SpecialTokens
 from mtpeft.models.tokenizer import encode, open_tokenizer, special_tokens_of
 from support.beam import generated
 from support.family import CHECKPOINTS, LANGUAGES, build_checkpoint
-from support.method import FAMILIES, Subject, sources, write_base
+from support.method import TWO_STACKS, Subject, sources, write_base
 from support.method_cases import CASES
 from support.model import SPANISH_ENGLISH
 
@@ -132,7 +132,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     return lambda family: made.setdefault(family, write_base(family, tmp_path_factory.mktemp(family), layers=2))
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", TWO_STACKS)
 @pytest.mark.parametrize("method", METHODS)
 def test_what_a_method_adds_is_searched_with_as_by_generate(
     base: Callable[[str], Path], method: str, family: str

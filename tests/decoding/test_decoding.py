@@ -13,7 +13,8 @@ from mtpeft.core.files import read_lines, read_record, write_record
 from mtpeft.core.options import DecodingOptions
 from mtpeft.data.tsv import read_pairs
 from mtpeft.decoding import search as searching
-from mtpeft.decoding.decode import decode, write_hypotheses
+from mtpeft.decoding.decode import decode
+from mtpeft.decoding.hypotheses import write_hypotheses
 from mtpeft.decoding.retrieval import pass_divergence_on, retrieve
 from mtpeft.decoding.search import EXTRA_TOKENS, translate
 from mtpeft.metrics.score import score

@@ -88,8 +88,8 @@ def test_make_gives_the_plan_its_limit_of_hours_and_its_calibrations() -> None:
         (("--max-hours", "0"), "argument --max-hours: '0' is no number above 0; write one such as 8"),
         (("--max-hours", "long"), "argument --max-hours: 'long' is no number above 0; write one such as 8"),
         (("--max-hours", "inf"), "argument --max-hours: 'inf' is no number above 0"),
-        (("--cores", "0"), "argument --cores: '0' is no number of cores; write one such as 2"),
-        (("--cores", "1.5"), "argument --cores: '1.5' is no number of cores; write one such as 2"),
+        (("--cores", "0"), "argument --cores: '0' is no whole number above 0; write one such as 2"),
+        (("--cores", "1.5"), "argument --cores: '1.5' is no whole number above 0; write one such as 2"),
     ],
     ids=lambda given: " ".join(given) if isinstance(given, tuple) else "",
 )

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from transformers import AutoModelForSeq2SeqLM
 
 import mtpeft
+from mtpeft.cells import Cell
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import read_record, write_record
 from mtpeft.front import export
@@ -22,6 +24,7 @@ from mtpeft.models.tokenizer import open_tokenizer, special_tokens_of
 from mtpeft.training.finetune import finetune
 from support.adapter import stir
 from support.family import CHECKPOINTS, family_inputs, family_params
+from support.group import GROUP, SIDES, group_inputs, group_params
 from support.model import cell
 
 SENTENCES = ["Abre la puerta del jardín", "Crea una carpeta nueva", "No hay espacio en el disco"]
@@ -38,6 +41,7 @@ MERGED = [
     ("student", "full"),
     ("student", "lora"),
 ]
+DECODER_ONLY = [("llama", "full"), ("llama", "lora"), ("qwen2", "lora"), ("gemma3", "lora")]
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +96,39 @@ def test_transformers_alone_translates_with_a_merged_cell(
     assert settings.get("forced_bos_token_id") == (special_tokens.begin[1] if special_tokens.begin[1:] else None)
     assert settings["max_length"] > special_tokens.max_length
     assert [special_tokens.pad] in settings["bad_words_ids"]
+
+
+@pytest.mark.parametrize(("name", "method"), DECODER_ONLY)
+def test_transformers_alone_translates_with_a_decoder_only_cell(
+    trained: Callable, by_its_page: Callable, tmp_path: Path, name: str, method: str
+) -> None:
+    folder = trained(name, method)
+    forms = ["merged"] if method == "full" else ["merged", "peft"]
+    for form in forms:
+        export_cell(str(folder), tmp_path / form, form)
+        assert _alike(by_its_page(tmp_path / form), mtpeft.load(folder)(SENTENCES))
+        settings = read_record(tmp_path / form / "generation_config.json")
+        assert settings["eos_token_id"] == ([5, 2] if name != "llama" else 2)
+    with pytest.raises(UserError, match="a decoder-only one, with which CTranslate2 is not tried"):
+        export_cell(str(folder), tmp_path / "quick", "ctranslate2")
+
+
+def test_the_sets_of_one_pair_are_handed_over_alone(
+    sweep: Path, by_its_page: Callable, tmp_path: Path, trained: Callable
+) -> None:
+    languages = {side: [own[side] for own in SIDES.values()] for side in ("source", "target")}
+    params = group_params(family_params("lora")) | {
+        "method": {"method": "context_lora", "scaling": 2.0, "languages": languages}
+    }
+    record = tmp_path / "cell/train.json"
+    label = Cell("llama", GROUP, "n44", "context", "b3", "1")
+    finetune(params, label, inputs=group_inputs("llama", sweep, tmp_path), record=record)
+    export_cell(str(record.parent), tmp_path / "one", "pair", "es-en")
+    assert _alike(by_its_page(tmp_path / "one"), mtpeft.load(record.parent, "es-en")(SENTENCES))
+    whole, one = (load_file(own / "adapter_model.safetensors") for own in (record.parent / "tuned", tmp_path / "one"))
+    assert 2 * sum(tensor.numel() for tensor in one.values()) == sum(tensor.numel() for tensor in whole.values())
+    with pytest.raises(UserError, match="has no sets of parameters for each language of several pairs"):
+        export_cell(str(trained("llama", "lora")), tmp_path / "none", "pair")
 
 
 def _frame(folder: Path) -> SpecialTokens:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from mtpeft.config.contrasts import finding_params
 from mtpeft.config.load import DEFAULT_FILE, load, merge, validate
 from mtpeft.config.methods import method_targets
 from mtpeft.config.models import model_shape
@@ -37,8 +38,11 @@ def test_the_readme_is_short() -> None:
     assert len(README.split()) <= MOST_WORDS
 
 
-def test_the_readme_names_every_page() -> None:
-    assert set(re.findall(r"\]\(workflow/docs/([\w-]+\.md)\)", README)) == {page.name for page in DOCS}
+def test_the_readme_or_a_page_that_it_names_leads_to_every_page() -> None:
+    named_there = set(re.findall(r"\]\(workflow/docs/([\w-]+\.md)\)", README))
+    texts = [text for page, text in DOCS.items() if page.name in named_there]
+    named_further = {link for text in texts for link in re.findall(r"\]\(([\w-]+\.md)[)#]", text)}
+    assert named_there <= {page.name for page in DOCS} == named_there | named_further
 
 
 @pytest.mark.parametrize(("page", "text"), named(DOCS))
@@ -235,6 +239,23 @@ def test_the_snippet_for_other_pairs_is_a_valid_overlay() -> None:
 def test_the_snippet_for_representations_is_a_valid_overlay() -> None:
     snippet = next(snippet for snippet in SNIPPETS if "representations" in snippet.get("studies", {}))
     assert len(represented_cells(validate(merge(DEFAULT, snippet)), "representations")) == 1 + 4 * 3
+
+
+def test_the_snippet_for_prompts_compares_them_on_each_model_and_across() -> None:
+    snippet = next(snippet for snippet in SNIPPETS if "prompts_or_size" in snippet.get("findings", {}))
+    configuration = validate(merge(DEFAULT, snippet))
+    compared = {}
+    for finding in snippet["findings"]:
+        (member,) = finding_params(configuration, finding)["members"]
+        ((tuned, *_),), (whole, *_) = member["peft"], member["full"]
+        compared[finding] = tuned + whole
+    assert compared == {
+        "prompts_small": ["shallow", "shallow"],
+        "prompts_large": ["student", "student"],
+        "prompts_or_size": ["student", "shallow"],
+    }
+    share = next(iter(snippet["budgets"].values()))
+    assert f"{int(share * model_shape(configuration, 'student').total) // 256} vectors" in ALL_TEXT
 
 
 OF_METHODS = [snippet for snippet in SNIPPETS if "methods" in snippet]

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from mtpeft.methods import METHODS, options_of
+from mtpeft.methods.adalink_adapter import AdaLinkLayer
 from mtpeft.methods.dsee_adapter import sparse_support
 from mtpeft.methods.task_ids import set_task_ids
 from mtpeft.models.load import parameters, prepare_torch
@@ -175,6 +176,7 @@ def test_a_trained_part_is_what_training_the_base_itself_would_make(built: Calla
 
 
 LANGUAGES = {"source": ["es", "it", "es"], "target": ["en", "en", "en"]}
+EACH_WAY = {"source": ["es", "it", "es"], "target": ["en", "en", "de"]}
 
 
 @pytest.mark.parametrize("method", ["context_lora", "context_ia3", "context_bitfit"])
@@ -192,6 +194,55 @@ def test_every_row_uses_the_parameters_of_its_language(built: Callable, method: 
     together = logits(model, inputs)
     for row, domain in enumerate((1, 0, 2)):
         torch.testing.assert_close(together[row], alone[domain][row])
+
+
+@pytest.mark.parametrize("family", ["mbart", "marian", "t5"])
+@pytest.mark.parametrize("side", ["encoder", "decoder", "both"])
+@torch.no_grad()
+def test_a_row_keeps_its_bits_when_the_link_of_another_language_changes(
+    built: Callable, family: str, side: str
+) -> None:
+    model = built("adalink_by_language", family, languages=EACH_WAY, side=side)
+    inputs = batch(Subject.frame_of(model.config))
+    set_task_ids(model, torch.tensor([0, 1, 2]))
+    before = logits(model, inputs)
+    layers = [own for own in model.modules() if isinstance(own, AdaLinkLayer)]
+    assert [len(own.adalink_up[NAME]) for own in layers] == [2] * (2 if side == "both" else 1)
+    for layer in layers:  # the source of the second pair is Italian; the target of the third is German
+        layer.adalink_up[NAME][1] += 0.5
+    after = logits(model, inputs)
+    changed = {"encoder": [1], "decoder": [2], "both": [1, 2]}[side]
+    assert [row for row in range(3) if not torch.equal(before[row], after[row])] == changed
+    set_task_ids(model, None)
+    elsewhere = logits(model, inputs)
+    for layer in layers:
+        layer.enable_adapters(False)
+    assert torch.equal(logits(model, inputs), elsewhere)
+
+
+@torch.no_grad()
+def test_rows_of_several_languages_are_what_each_is_alone(built: Callable) -> None:
+    model = built("adalink_by_language", "m2m100", languages=EACH_WAY)
+    inputs = batch(Subject.frame_of(model.config))
+    set_task_ids(model, torch.tensor([2, 0, 1]))
+    together = logits(model, inputs)
+    for row, pair in enumerate((2, 0, 1)):
+        set_task_ids(model, pair)
+        torch.testing.assert_close(together[row], logits(model, inputs)[row])
+
+
+@torch.no_grad()
+def test_a_link_before_the_decoder_adds_a_function_of_each_target_embedding(bases: Callable[[str], Path]) -> None:
+    """Marian's decoder scales what it is given, its encoder what it looks up."""
+    for family in ("marian", "m2m100", "t5"):
+        subject = Subject(bases(family), {"method": "adalink", "side": "decoder"}, 0.02)
+        model, plain, inputs = subject.stirred(), subject.untouched(), batch(subject.special_tokens())
+        (layer,) = (own for own in model.modules() if isinstance(own, AdaLinkLayer))
+        link = layer.adalink_up[NAME] @ layer.adalink_down[NAME]
+        tokens = plain.get_decoder().embed_tokens(inputs["decoder_input_ids"])
+        given = {name: inputs[name] for name in ("input_ids", "attention_mask")}
+        expected = plain(**given, decoder_inputs_embeds=tokens + tokens @ link.T, use_cache=False).logits
+        torch.testing.assert_close(logits(model, inputs), expected)
 
 
 @pytest.mark.parametrize("family", ["mbart", "m2m100", "marian"])

@@ -16,8 +16,10 @@ from torch import nn
 from mtpeft.cluster.preemption import PreemptionHandler
 from mtpeft.core.errors import StoppedError
 from mtpeft.core.options import DecodingOptions
+from mtpeft.data.batch_layout import model_inputs
+from mtpeft.data.token_arrays import IGNORED
 from mtpeft.decoding.search import length_limits, translate
-from mtpeft.methods import METHODS
+from mtpeft.methods import METHODS, method_of
 from mtpeft.methods.base import UpdateHook
 from mtpeft.methods.open_tuned import open_tuned
 from mtpeft.models.load import load_base, parameters, prepare_torch
@@ -26,9 +28,9 @@ from mtpeft.training.build_model import checkpoint_activations
 from mtpeft.training.finetune import save_tuned
 from mtpeft.training.loop import TrainingPlan, TrainingTask, train
 from mtpeft.training.objective import LossOptions
-from support.method import FAMILIES, Check, StopAfter, Subject, batch, logits, sources, stir, write_base
+from support.method import FAMILIES, Check, StopAfter, Subject, batch, logits, prompts_known, sources, stir, write_base
 from support.method_cases import CASES as OWN_CASES
-from support.method_cases import Case
+from support.method_cases import CAUSAL, Case
 from support.peft_cases import PEFT_CASES
 
 CASES = OWN_CASES | PEFT_CASES
@@ -66,7 +68,8 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
 def _it_starts_as_the_base(subject: Subject, folder: Path) -> None:
     inputs = batch(subject.special_tokens())
-    assert torch.equal(logits(subject.start, inputs), logits(subject.base_model, inputs))
+    read = inputs["labels"] != IGNORED  # behind a target, embeddings that are given have other positions in M2M-100
+    assert torch.equal(logits(subject.start, inputs)[read], logits(subject.base_model, inputs)[read])
 
 
 def _it_trains_what_was_counted(subject: Subject, folder: Path) -> None:
@@ -85,8 +88,9 @@ def _it_stores_what_was_counted(subject: Subject, folder: Path) -> None:
 
 
 def _all_that_is_trained_gets_a_gradient_and_nothing_else(subject: Subject, folder: Path) -> None:
-    model = subject.stirred()
-    model(**batch(subject.special_tokens())).loss.backward()
+    model, inputs = subject.stirred(), batch(subject.special_tokens())
+    with prompts_known(model, inputs):
+        model(**inputs).loss.backward()
     for name, parameter in model.named_parameters():
         moved = parameter.grad is not None and bool(parameter.grad.abs().max() > 0)
         assert moved == parameter.requires_grad, name
@@ -97,8 +101,9 @@ def _a_batch_with_cache_is_its_sentences_without(subject: Subject, folder: Path)
     model, special_tokens = subject.trained, subject.special_tokens()
     found = translate(model, sources(), SEARCH, special_tokens=special_tokens)
     for source, tokens in zip(sources(), found, strict=True):
-        begun = torch.tensor([[*special_tokens.begin, *tokens]])
-        alone = model(input_ids=source[None], decoder_input_ids=begun, use_cache=False).logits[0].argmax(dim=-1)
+        target = torch.tensor([*tokens, special_tokens.end])
+        given = model_inputs([source], [target], special_tokens=special_tokens)
+        alone = logits(model, given)[given["labels"] != IGNORED].argmax(dim=-1)
         assert tokens == alone[: len(tokens)].tolist()
         assert (
             len(tokens) == length_limits(SEARCH, np.array([len(source)]), special_tokens)
@@ -114,7 +119,10 @@ def _what_is_opened_is_what_was_stored(subject: Subject, folder: Path) -> None:
     assert parameters(opened)[1] == 0
     if (tuned / "adapter_config.json").exists():
         in_little = PeftModel.from_pretrained(subject.untouched(), tuned, low_cpu_mem_usage=True).eval()
-        assert torch.equal(logits(in_little, inputs), logits(model, inputs))
+        for (name, weight), own in zip(in_little.named_parameters(), opened.parameters(), strict=True):
+            assert torch.equal(weight, own), name
+        # Its weights lie at other addresses of memory, and some products are summed in another order for that.
+        torch.testing.assert_close(logits(in_little, inputs), logits(model, inputs), rtol=1e-5, atol=1e-5)
 
 
 def _training_can_go_on_from_what_is_stored(subject: Subject, folder: Path) -> None:
@@ -149,7 +157,8 @@ def _gradients_are_the_same_with_checkpointing(subject: Subject, folder: Path) -
         model = subject.stirred().train()
         if checkpointing:
             model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-        model(**inputs, use_cache=False).loss.backward()
+        with prompts_known(model, inputs):
+            model(**inputs, use_cache=False).loss.backward()
         found.append({name: weight.grad for name, weight in model.named_parameters() if weight.requires_grad})
     largest = max(gradient.abs().max().item() for gradient in found[0].values())
     rough = {"rtol": 1e-4, "atol": 3e-5 * max(1.0, largest)} if subject.options.method in ROUGH else {}
@@ -288,9 +297,10 @@ def test_a_method_goes_on_in_bfloat16_with_checkpointed_activations(
 @pytest.mark.parametrize("method", CASES)
 def test_the_registry_says_what_the_table_says(method: str) -> None:
     case = CASES[method]
-    entry = METHODS[case.options["method"]]
+    entry = method_of(case.options)
     assert entry.starts_as_base == ("it starts as the base" not in case.exceptions)
-    assert entry.mergeable == ("merging changes nothing" not in case.exceptions)
+    but = case.exceptions.get("merging changes nothing")
+    assert entry.mergeable == (but is None or set(but.families) == set(CAUSAL))
     assert entry.where
     assert set(case.exceptions) <= set(CHECKS)
     assert (entry.trains == "budgeted") == (case.share is not None)

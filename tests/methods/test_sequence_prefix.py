@@ -13,7 +13,8 @@ from torch import nn
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import read_lines
 from mtpeft.core.options import DecodingOptions
-from mtpeft.data.token_arrays import model_inputs, read_arrays
+from mtpeft.data.batch_layout import model_inputs
+from mtpeft.data.token_arrays import read_arrays
 from mtpeft.decoding.search import length_limits, translate
 from mtpeft.methods.open_tuned import open_tuned
 from mtpeft.methods.sequence_prefix_adapter import PrefixedLayer, reads_first, target_prefix_length

@@ -9,9 +9,12 @@ from torch.nn import functional
 from mtpeft.models.attention import is_attention
 from support.method import FAMILIES, Subject, batch, write_base
 
+BENT = ("gemma2",)
+"""Families that bend the scores of attention, which torch's function can't."""
+
 
 @pytest.mark.parametrize("method", [{"method": "full"}, {"method": "prefix"}], ids=["base", "prefix"])
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", [family for family in FAMILIES if family not in BENT])
 def test_attention_is_scaled_dot_product_attention(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, family: str, method: dict[str, str]
 ) -> None:

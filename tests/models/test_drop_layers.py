@@ -16,7 +16,7 @@ from mtpeft.models.load import load_base, parameters
 from mtpeft.steps.devices import Devices
 from mtpeft.steps.drop_layers import run as drop_layers
 from support.family import family_inputs
-from support.method import FAMILIES, write_base
+from support.method import TWO_STACKS, write_base
 
 LAYERS = 4
 KEPT = {"encoder": 3, "decoder": 1}
@@ -38,7 +38,7 @@ def _cut(family: str, folder: Path) -> tuple[Path, Path]:
     return base, cut
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", TWO_STACKS)
 def test_the_layers_that_stay_compute_what_they_did(family: str, tmp_path: Path) -> None:
     whole, cut = (load_base(folder).eval() for folder in _cut(family, tmp_path))
     for side, kept in KEPT.items():
@@ -51,7 +51,7 @@ def test_the_layers_that_stay_compute_what_they_did(family: str, tmp_path: Path)
     torch.testing.assert_close(found, expected)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", TWO_STACKS)
 def test_the_shape_follows_in_closed_form(family: str, tmp_path: Path) -> None:
     base, cut = _cut(family, tmp_path)
     shape = shape_with_layers(read_folder_shape(base, key="models.base.path"), **KEPT)

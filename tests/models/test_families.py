@@ -14,7 +14,7 @@ from mtpeft.core.errors import UserError
 from mtpeft.core.languages import is_language, match
 from mtpeft.core.options import DecodingOptions
 from mtpeft.core.registry import bring_in
-from mtpeft.data.token_arrays import model_inputs
+from mtpeft.data.batch_layout import model_inputs
 from mtpeft.decoding.search import length_limits, translate
 from mtpeft.models.derived import MODEL_SOURCES, ModelSource, model_source_of
 from mtpeft.models.families import FAMILIES, family_in, read_json, read_shape

@@ -9,8 +9,9 @@ import torch
 from transformers import MBartForConditionalGeneration
 
 from mtpeft.core.errors import UserError
+from mtpeft.data.batch_layout import model_inputs
 from mtpeft.data.encode import encode_pair
-from mtpeft.data.token_arrays import Encoded, model_inputs, read_arrays, write_arrays
+from mtpeft.data.token_arrays import Encoded, read_arrays, write_arrays
 from mtpeft.data.tsv import SentencePair, read_pairs, write_pairs
 from mtpeft.data.vocabulary import save_tokenizer, train_vocabulary
 from mtpeft.models.load import load_base

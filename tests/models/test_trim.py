@@ -290,6 +290,7 @@ def test_a_trimmed_model_can_be_extended(trimmed: Trim, tmp_path: Path) -> None:
 CUT = {"model": "small", "pairs": ["es-en"], "entries": 1000}
 HEAL = {"pair": "pt-en", "updates": 10, "learning_rate": 1.0e-3}
 SHALLOW = {"model": "cut", "encoder": 1, "decoder": 1, "heal": HEAL}
+HALF = {"model": "cut", "kind": "weights", "share": 0.5}
 MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "trimmed, no such model": ({"cut": {"trim": {**CUT, "model": "big"}}}, "'models.cut.trim.model' names 'big'"),
     "trimmed, no such pair": ({"cut": {"trim": {**CUT, "pairs": ["xx-en"]}}}, "'models.cut.trim.pairs' names 'xx-en'"),
@@ -310,6 +311,38 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
         {"cut": {"extend": {"model": "small", "languages": {"ga": {}}}}, "low": {"drop_layers": SHALLOW}},
         "whose vocabulary is extended; extend the one with fewer layers",
     ),
+    "pruned, no such model": ({"half": {"prune": HALF}}, "'models.half.prune.model' names 'cut'"),
+    "pruned twice": (
+        {"cut": {"prune": {**HALF, "model": "small"}}, "half": {"prune": HALF}},
+        "'models.half.prune.model' is 'cut', of which 'weights' were pruned already",
+    ),
+    "pruned after it was extended": (
+        {"cut": {"extend": {"model": "small", "languages": {"ga": {}}}}, "half": {"prune": HALF}},
+        "whose vocabulary is extended; prune first",
+    ),
+    "pruned, healed on no such pair": (
+        {"half": {"prune": {**HALF, "model": "small", "heal": {**HEAL, "pair": "xx-en"}}}},
+        "'models.half.prune.heal.pair' names 'xx-en'",
+    ),
+    "heads that fill the width": (
+        {"half": {"prune": {**HALF, "model": "small", "kind": "heads"}}},
+        "'models.half.prune.kind' is 'heads', but the heads of mBART.* in transformers always fill its width",
+    ),
+    "less than a head": (
+        {
+            "cut": {"path": "workflow/models/shallow"},
+            "half": {"prune": {**HALF, "kind": "heads", "share": 0.01}},
+        },
+        "'models.half.prune.share' is 0.01, which is less than one of 8 heads",
+    ),
+    "zeros in shards": (
+        {"half": {"prune": {**HALF, "model": "small"}, "gpus": 2, "sharded": True}},
+        "'models.half.prune.kind' is 'weights', which can't be kept at zero in shards",
+    ),
+    "made from itself": (
+        {"cut": {"prune": {**HALF, "model": "half"}}, "half": {"prune": {**HALF, "kind": "feed_forward"}}},
+        "'models.cut' is made from itself, by way of 'cut', 'half'",
+    ),
     "two sources": (
         {"cut": {"trim": CUT, "path": "workflow/models/small"}},
         "must have exactly one of 'drop_layers', ",
@@ -325,14 +358,20 @@ def test_mistakes_name_their_key(case: str) -> None:
 
 
 def test_shapes_are_known_before_there_is_any_weight() -> None:
-    models = {"cut": {"trim": CUT}, "low": {"drop_layers": SHALLOW}}
+    models = {
+        "cut": {"trim": CUT},
+        "low": {"drop_layers": SHALLOW},
+        "half": {"prune": {**HALF, "kind": "feed_forward"}},
+    }
     configuration = validate(merge(DEFAULT, {"models": models}))
-    small, cut, low = (model_shape(configuration, label) for label in ("small", "cut", "low"))
+    small, cut, low, half = (model_shape(configuration, label) for label in ("small", "cut", "low", "half"))
     assert small.total - cut.total == (small.embeddings // small.d_model - 1000) * small.d_model
     assert cut.total - low.total == sum(own.parameters for own in (*cut.linears, *cut.norms)) - sum(
         own.parameters for own in (*low.linears, *low.norms)
     )
     assert len(low.layers) == 2
+    wide = [own for own in cut.linears if own.role == "feed_forward" and own.outputs > own.inputs]
+    assert cut.total - half.total == sum((own.parameters + own.inputs * own.outputs) // 2 for own in wide)
 
 
 def test_the_page_says_what_trimming_saves_on_a_published_model() -> None:
@@ -344,7 +383,7 @@ def test_the_page_says_what_trimming_saves_on_a_published_model() -> None:
 
 
 @pytest.mark.slow
-def test_models_that_are_trimmed_and_that_have_fewer_layers_go_through_the_workflow(
+def test_models_that_are_trimmed_or_pruned_or_have_fewer_layers_go_through_the_workflow(
     finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = copy(finished, tmp_path / "sweep")
@@ -352,8 +391,10 @@ def test_models_that_are_trimmed_and_that_have_fewer_layers_go_through_the_workf
         "models": {
             "cut": {"trim": {"model": "small", "pairs": ["es-en"], "entries": 545}},
             "low": {"drop_layers": {**SHALLOW, "heal": {**HEAL, "pair": "es-en", "updates": 20}}},
+            "half": {"prune": {**HALF, "kind": "feed_forward"}},
+            "zeros": {"prune": {**HALF, "heal": {**HEAL, "pair": "es-en", "updates": 20}}},
         },
-        "studies": {"budgets": {"models": ["cut", "low"], "methods": ["lora", "none"]}},
+        "studies": {"budgets": {"models": ["cut", "low", "half", "zeros"], "methods": ["lora", "none"]}},
         "findings": None,
     }
     code, said = run(folder, overlay=overlay, options=["--target", "study_budgets"])
@@ -367,8 +408,11 @@ def test_models_that_are_trimmed_and_that_have_fewer_layers_go_through_the_workf
     cell = cells["cut"]
     trained = read_record(cell.folder / "train.json")
     assert trained["total_parameters"] == record["total_parameters"] == model_shape(configuration, "cut").total
-    low = read_record(Path(base_file(configuration, "low")))
+    low, half, zeros = (read_record(Path(base_file(configuration, label))) for label in ("low", "half", "zeros"))
     assert low["total_parameters"] == model_shape(configuration, "low").total
+    assert half["total_parameters"] == model_shape(configuration, "half").total < record["total_parameters"]
+    assert zeros["total_parameters"] == record["total_parameters"]
+    assert zeros["origin"]["zeros"] == round(0.5 * zeros["origin"]["weights"])
     assert [own["step"] for own in low["origin"]["dev_history"]][-1] == 20
     # A cell is finished until the text or the model that its own was made from is another one.
     for own in cells.values():

@@ -6,7 +6,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from mtpeft.data.token_arrays import model_inputs, read_arrays
+from mtpeft.data.batch_layout import model_inputs
+from mtpeft.data.token_arrays import read_arrays
 from mtpeft.methods import method_of, options_of
 from mtpeft.methods.budget import Allocation, allocation_of
 from mtpeft.models.families import read_shape

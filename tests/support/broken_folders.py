@@ -150,7 +150,7 @@ CONFIG = {
     "no type": (config_of(model_type=...), r"model_type 'None', which is not supported"),
     "type of another kind": (config_of(model_type=7), r"'model_type' is 7; write a name"),
     "unknown type": (config_of(model_type="opus"), r"model_type 'opus', which is not supported"),
-    "decoder alone": (config_of(model_type="llama"), r"model_type 'llama', which is not supported"),
+    "decoder alone": (config_of(model_type="gpt2"), r"model_type 'gpt2', which is not supported"),
     "ties of text": (config_of(tie_word_embeddings="no"), r"'tie_word_embeddings' is 'no'; write true or false"),
     "quantised": (config_of(quantization_config={"load_in_8bit": True}), r"'quantization_config' says"),
     "start in the generation's settings beyond the entries": (

@@ -49,9 +49,9 @@ WRONG: list[tuple[Any, ...]] = [
     (pretrained(layer=3), "'models.small.pretrain.layer' is not a key", "'layers'?"),
     ({"methods": {"lora": {"learningrate": 1}}}, "'methods.lora.learningrate' is not a key", "'learning_rate'?"),
     (
-        {"methods": {"lora": {"rank": 8}}},
-        "'methods.lora.rank' is not a key of the configuration; known keys here are "
-        "'dora', 'embeddings', 'layers', 'learning_rate', 'losses', 'method', 'rank_stabilised', 'scaling'.",
+        {"methods": {"lora": {"width": 8}}},
+        "'methods.lora.width' is not a key of the configuration; known keys here are 'b_rate', 'dora', 'embeddings', "
+        "'initialisation', 'layers', 'learning_rate', 'losses', 'method', 'rank', 'rank_stabilised', 'scaling'.",
     ),
     ({"studies": {"budgets": {"bugdets": ["b1"]}}}, "'studies.budgets.bugdets' is not a key", "'budgets'?"),
     ({"training": {"label_smoothign": 0.1}}, "'training.label_smoothign' is not a key", "'label_smoothing'?"),
@@ -170,11 +170,13 @@ WRONG: list[tuple[Any, ...]] = [
     ),
     (
         {"models": {"new": {"threads": 1}}},
-        "'models.new' must have exactly one of 'drop_layers', 'extend', 'hub', 'path', 'pretrain', 'trim', 'wheel'.",
+        "'models.new' must have exactly one of 'drop_layers', 'extend', 'hub', 'path', 'pretrain', 'prune', 'trim', "
+        "'wheel'.",
     ),
     (
         {"models": {"small": {"pretrain": SMALL["pretrain"]}}},
-        "'models.small' must have exactly one of 'drop_layers', 'extend', 'hub', 'path', 'pretrain', 'trim', 'wheel'.",
+        "'models.small' must have exactly one of 'drop_layers', 'extend', 'hub', 'path', 'pretrain', 'prune', 'trim', "
+        "'wheel'.",
     ),
     (
         {"models": {"new": {"hub": "somebody/model"}}},

@@ -15,6 +15,7 @@ from mtpeft.models.load import random_model
 from mtpeft.models.local import take_in_folder
 from mtpeft.models.marian_conversion import write_tokenizer
 from mtpeft.training.finetune import CellInputs
+from support.decoder_only import DECODER_ONLY
 from support.model import SPANISH_ENGLISH, inputs, train_params
 from support.text import SCRIPTS
 
@@ -45,7 +46,7 @@ def build_checkpoint(name: str, folder: Path) -> Path:
     """Write a checkpoint with random weights; returns its folder."""
     from transformers import AutoTokenizer
 
-    checkpoint = CHECKPOINTS[name]
+    checkpoint = ALL_CHECKPOINTS[name]
     folder.mkdir(parents=True, exist_ok=True)
     checkpoint.write_tokenizer(folder)
     write_record(folder / "config.json", {"model_type": checkpoint.config["model_type"]})
@@ -174,3 +175,5 @@ CHECKPOINTS = {
     "t5_1.1": Checkpoint({"model_type": "t5", **T5, **T5_SPECIALS, **GATED}, _t5, "es", "en"),
     "mt5": Checkpoint({"model_type": "mt5", **T5, **T5_SPECIALS, **GATED}, _mt5, "es", "en"),
 }
+CAUSAL_CHECKPOINTS = {name: Checkpoint(*given, "es", "en") for name, given in DECODER_ONLY.items()}
+ALL_CHECKPOINTS = CHECKPOINTS | CAUSAL_CHECKPOINTS

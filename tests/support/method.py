@@ -2,7 +2,8 @@
 
 import copy
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -12,18 +13,34 @@ import torch
 from torch import nn
 
 from mtpeft.cluster.preemption import PreemptionHandler, StopReason
-from mtpeft.data.token_arrays import model_inputs
+from mtpeft.data.batch_layout import model_inputs, prompt_lengths
 from mtpeft.methods import method_of, options_of
 from mtpeft.methods.base import Method, MethodOptions
 from mtpeft.methods.budget import Allocation, allocation_of
+from mtpeft.methods.token_sides import assign_prompt_lengths
 from mtpeft.models.architecture import ModelShape
-from mtpeft.models.families import read_shape
+from mtpeft.models.families import read_shape, task_of
 from mtpeft.models.load import load_base
 from mtpeft.models.special_tokens import SpecialTokens
-from support.family import CHECKPOINTS, save_random
+from mtpeft.training.batches import single_sentences
+from support.family import ALL_CHECKPOINTS, save_random
 
-FAMILIES = {"mbart": "mbart50", "m2m100": "m2m100", "marian": "marian", "student": "student", "t5": "t5", "mt5": "mt5"}
+FAMILIES = {
+    "mbart": "mbart50",
+    "m2m100": "m2m100",
+    "marian": "marian",
+    "student": "student",
+    "t5": "t5",
+    "mt5": "mt5",
+    "llama": "llama",
+    "qwen2": "qwen2",
+    "qwen3": "qwen3",
+    "gemma2": "gemma2",
+    "gemma3": "gemma3",
+}
 """Families that methods are tried on, with the checkpoint whose configuration each has."""
+TWO_STACKS = ("mbart", "m2m100", "marian", "student", "t5", "mt5")
+"""Those of them with an encoder and a decoder."""
 VOCABULARY = 61
 WORDS = (6, 50)
 """First and last token that stands for a word."""
@@ -31,17 +48,20 @@ LENGTHS = (7, 4, 5)
 """Source tokens of the sentences of a batch; targets have one more."""
 
 
-DEPTHS = ("encoder_layers", "decoder_layers", "num_layers")
+DEPTHS = ("encoder_layers", "decoder_layers", "num_layers", "num_hidden_layers")
 CALM = {"dropout": 0.0, "dropout_rate": 0.0, "encoder_layerdrop": 0.0, "decoder_layerdrop": 0.0}
 
 
-def write_base(family: str, folder: Path, layers: int = 1) -> Path:
-    """A folder with a tiny random model of a family, with so many layers on each side, without a tokenizer."""
-    config = {**CHECKPOINTS[FAMILIES[family]].config, "vocab_size": VOCABULARY}
+def write_base(family: str, folder: Path, layers: int = 1, **sizes: int) -> Path:
+    """A folder with a tiny random model of a family, with so many layers on each side, without a tokenizer.
+
+    Other sizes are keys of its config.json.
+    """
+    config = {**ALL_CHECKPOINTS[FAMILIES[family]].config, "vocab_size": VOCABULARY}
     if family in ("marian", "student"):
         config |= {"pad_token_id": VOCABULARY - 1, "decoder_start_token_id": VOCABULARY - 1}
     depth = {key: layers for key in (*DEPTHS, "num_decoder_layers") if key in config}
-    save_random(config | depth | CALM, folder)
+    save_random(config | depth | sizes | CALM, folder)
     return folder
 
 
@@ -99,7 +119,10 @@ class Subject:
     def start(self) -> nn.Module:
         """The base with what the method trains of it; read only."""
         torch.manual_seed(1)
-        return self.method.apply(self.untouched(), self.allocation.sizes, self.options).eval()
+        model = self.method.apply(self.untouched(), self.allocation.sizes, self.options).eval()
+        if self.method.fit:
+            self.method.fit(model, self.options, single_sentences([batch(self.special_tokens())], len(LENGTHS)))
+        return model
 
     @cached_property
     def trained(self) -> nn.Module:
@@ -137,9 +160,11 @@ class Subject:
     @staticmethod
     def frame_of(config: Any) -> SpecialTokens:
         """Special tokens of a model of this configuration."""
-        return SpecialTokens(
-            pad=config.pad_token_id, end=config.eos_token_id, begin=(config.decoder_start_token_id,), max_length=64
-        )
+        task = task_of(config)
+        begin = tuple(getattr(config, "decoder_start_token_id", 0) for _ in task.reads[1:])
+        end = config.eos_token_id if isinstance(config.eos_token_id, int) else config.eos_token_id[0]
+        pad = end if config.pad_token_id is None else config.pad_token_id
+        return SpecialTokens(pad=pad, end=end, begin=begin, max_length=64, task=task)
 
 
 def stir(model: nn.Module, by: float = 0.1) -> None:
@@ -167,7 +192,18 @@ def batch(special_tokens: SpecialTokens, seed: int = 11) -> dict[str, torch.Tens
 @torch.no_grad()
 def logits(model: nn.Module, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
     """Scores of the next token, (batch, length, vocabulary)."""
-    return model(**{name: value for name, value in inputs.items() if name != "labels"}, use_cache=False).logits
+    with prompts_known(model, inputs):
+        return model(**{name: value for name, value in inputs.items() if name != "labels"}, use_cache=False).logits
+
+
+@contextmanager
+def prompts_known(model: nn.Module, inputs: Mapping[str, torch.Tensor]) -> Iterator[None]:
+    """Tell modules that treat source and target apart where the targets of a batch begin, as the trainer does."""
+    assign_prompt_lengths(model.modules(), prompt_lengths(inputs["labels"]))
+    try:
+        yield
+    finally:
+        assign_prompt_lengths(model.modules(), None)
 
 
 class StopAfter(PreemptionHandler):

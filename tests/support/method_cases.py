@@ -4,12 +4,14 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from support.method import FAMILIES, LENGTHS
+from support.method import FAMILIES, LENGTHS, TWO_STACKS
 
-NO_BIASES = "T5 and mT5 have no biases"
 ALL_FAMILIES = tuple(FAMILIES)
-FEW = ("mbart", "mt5")
-"""Two that differ most: one with biases and layer norms, one with neither and with gated blocks."""
+CAUSAL = tuple(name for name in FAMILIES if name not in TWO_STACKS)
+"""Families without an encoder and without cross-attention."""
+NO_BIASES = ("t5", "mt5", "llama", "qwen3", "gemma2", "gemma3")
+FEW = ("mbart", "mt5", "gemma3")
+"""Three that differ most: one with biases and layer norms, one with neither and gated blocks, and one stack alone."""
 
 
 @dataclass(frozen=True)
@@ -50,10 +52,19 @@ STARTS_WITH_WORDS = {"it starts as the base": But("a prompt is there to be read,
 
 
 NEARLY_BASE = {"it starts as the base": But("a prefix takes attention from the text, however small it is")}
+TWO_SETS = {
+    "merging changes nothing": But("source and target have sets of their own", says="can't be merged", families=CAUSAL)
+}
 ADAPTER = {"method": "adapter", "activation": "relu"}
 CASES: dict[str, Case] = {
     **{
-        name: Case({**ADAPTER, **options}, "BOTTLENECK", share=0.08, exceptions=_not_mergeable("an adapter"))
+        name: Case(
+            {**ADAPTER, **options},
+            "BOTTLENECK",
+            share=0.08,
+            nothing=CAUSAL if options.get("side") == "encoder" else (),
+            exceptions=_not_mergeable("an adapter"),
+        )
         for name, options in {
             "adapter": {},
             "houlsby": {"placement": "houlsby"},
@@ -72,6 +83,37 @@ CASES: dict[str, Case] = {
     "lora": Case({"method": "lora", "scaling": 2.0}, "LORA", share=0.05),
     "rslora": Case({"method": "lora", "scaling": 2.0, "rank_stabilised": True}, "LORA", share=0.05, families=FEW),
     "dora": Case({"method": "lora", "scaling": 2.0, "dora": True}, "LORA", share=0.05, families=FEW),
+    "lora_plus": Case({"method": "lora", "scaling": 2.0, "b_rate": 16.0}, "LORA", share=0.05, families=FEW),
+    "lora_by_rank": Case({"method": "lora", "scaling": 2.0, "rank": 3, "layers": ["query", "value"]}, "LORA"),
+    "dora_by_rank": Case({"method": "lora", "scaling": 2.0, "rank": 2, "dora": True}, "LORA", families=FEW),
+    **{
+        name: Case({"method": "lora", "scaling": 2.0, "initialisation": name}, "LORA", share=0.05, families=FEW)
+        for name in ("gaussian", "eva")
+    },
+    **{
+        name: Case(
+            {"method": "lora", "scaling": 2.0, "initialisation": name},
+            "LORA",
+            share=0.05,
+            exceptions={
+                "training can go on from what is stored": But("what it began with is stored as a part of it"),
+            },
+        )
+        for name in ("pissa", "olora", "corda")
+    },
+    "pissa_by_rank": Case(
+        {
+            "method": "lora",
+            "scaling": 2.0,
+            "initialisation": "pissa",
+            "rank": 2,
+            "rank_stabilised": True,
+            "embeddings": True,
+        },
+        "LORA_EMBEDDINGS",
+        families=FEW,
+        exceptions={"training can go on from what is stored": But("what it began with is stored as a part of it")},
+    ),
     "dsee": Case({"method": "dsee", "sparse": 5, "scaling": 2.0}, "DSEE", share=0.05),
     "prefix": Case(
         {"method": "prefix"}, "PREFIX", share=0.05, exceptions={**_not_mergeable("a prefix"), **NEARLY_BASE}
@@ -80,6 +122,7 @@ CASES: dict[str, Case] = {
         {"method": "prefix", "attentions": ["cross"]},
         "PREFIX",
         share=0.03,
+        nothing=CAUSAL,
         exceptions={**_not_mergeable("a prefix"), **NEARLY_BASE},
     ),
     "network_prefix": Case(
@@ -98,9 +141,9 @@ CASES: dict[str, Case] = {
         share=0.05,
         exceptions={**_not_mergeable("a prefix"), **NEARLY_BASE},
     ),
-    "context_lora": Case({"method": "context_lora", "scaling": 2.0}, "CONTEXT", share=0.05),
-    "context_ia3": Case({"method": "context_ia3"}, "CONTEXT"),
-    "context_bitfit": Case({"method": "context_bitfit"}, "CONTEXT", nothing=("t5", "mt5")),
+    "context_lora": Case({"method": "context_lora", "scaling": 2.0}, "CONTEXT", share=0.05, exceptions=TWO_SETS),
+    "context_ia3": Case({"method": "context_ia3"}, "CONTEXT", exceptions=TWO_SETS),
+    "context_bitfit": Case({"method": "context_bitfit"}, "CONTEXT", nothing=NO_BIASES, exceptions=TWO_SETS),
     "prefix_then_lora": Case(
         {
             "method": "staged",
@@ -121,6 +164,7 @@ CASES: dict[str, Case] = {
         },
         "PREFIX BOTTLENECK",
         share=0.08,
+        families=TWO_STACKS,
         exceptions={**_not_mergeable("a prefix"), **NEARLY_BASE},
     ),
     "prefix_then_full": Case(
@@ -162,16 +206,35 @@ CASES: dict[str, Case] = {
         share=0.012,
         exceptions=_not_mergeable("a prompt") | STARTS_WITH_WORDS,
     ),
+    **{
+        name: Case(
+            {"method": "adalink", **options},
+            "ADALINK",
+            share=0.05,
+            exceptions=_not_mergeable("a link beside tied embeddings"),
+        )
+        for name, options in {
+            "decoder_adalink": {"side": "decoder"},
+            "adalink_by_language": {"side": "both", "by_language": True},
+        }.items()
+    },
     "adalink": Case(
-        {"method": "adalink"}, "ADALINK", share=0.02, exceptions=_not_mergeable("a link beside tied embeddings")
+        {"method": "adalink"},
+        "ADALINK",
+        share=0.02,
+        nothing=CAUSAL,
+        exceptions=_not_mergeable("a link beside tied embeddings"),
     ),
-    "bitfit": Case({"method": "bitfit"}, "BITFIT", nothing=("t5", "mt5")),
+    "bitfit": Case({"method": "bitfit"}, "BITFIT", nothing=NO_BIASES),
     "layernorm": Case({"method": "layernorm"}, "LN_TUNING"),
     "norm_weights": Case({"method": "layernorm", "train": "weights"}, "COPIES"),
-    "norm_biases": Case({"method": "layernorm", "train": "biases"}, "COPIES", nothing=("t5", "mt5"), families=FEW),
+    "norm_biases": Case({"method": "layernorm", "train": "biases"}, "COPIES", nothing=("mt5", *CAUSAL), families=FEW),
     "norms_and_biases": Case({"method": "layernorm", "with_biases": True}, "COPIES"),
     "ssf": Case({"method": "ssf"}, "SSF"),
-    **{part: Case({"method": "part", "part": part}, "COPIES") for part in ("encoder", "decoder", "cross_attention")},
+    **{
+        part: Case({"method": "part", "part": part}, "COPIES", nothing=() if part == "decoder" else CAUSAL)
+        for part in ("encoder", "decoder", "cross_attention")
+    },
     "embeddings": Case({"method": "embeddings"}, "EMBEDDINGS"),
     "adapter_embeddings": Case(
         {**ADAPTER, "embeddings": True}, "BOTTLENECK", share=0.4, exceptions=_not_mergeable("an adapter")

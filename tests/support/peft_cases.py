@@ -55,7 +55,7 @@ PEFT_CASES: dict[str, Case] = {
     "FOURIERFT": _case("FOURIERFT"),
     "WAVEFT": _case("WAVEFT"),
     "C3A": _case("C3A"),
-    "VERA": _case("VERA", families=ALL_FAMILIES),
+    "VERA": _case("VERA", share=0.04, families=ALL_FAMILIES),
     "PVERA": _case("PVERA"),
     "RANDLORA": _case("RANDLORA"),
     "UNILORA": _case("UNILORA", share=0.003, but=RANDOM),
@@ -65,6 +65,8 @@ PEFT_CASES: dict[str, Case] = {
     "ROAD": _case("ROAD", share=None),
     "ROAD with more": _case("ROAD", share=None, variant="road_4"),
     "BEFT": _case(
-        "BEFT", share=None, but={MERGE: But("mT5 has no bias to write it into", says="no bias", families=("mt5",))}
+        "BEFT",
+        share=None,
+        but={MERGE: But("there is no bias to write it into", says="no bias", families=("mt5", "gemma3"))},
     ),
 }

@@ -6,7 +6,7 @@ from mtpeft.cells import DIMENSIONS, RATE_LABELS, Cell
 from mtpeft.config.schema import Configuration
 from mtpeft.steps.step import STEPS, Inputs, Params
 
-BASE_STEPS = ("pretrain", "fetch_model", "extend_model", "trim_model", "drop_layers", "take_in_model")
+BASE_STEPS = ("pretrain", "fetch_model", "extend_model", "trim_model", "drop_layers", "prune_model", "take_in_model")
 
 
 def labels_of(step: str, *given: Any) -> dict[str, str]:

@@ -155,7 +155,7 @@ def test_a_run_goes_on_where_it_stopped(subject: Subject, tmp_path: Path) -> Non
             batch=lambda update: batch(subject.special_tokens(), seed=update),
             evaluate=lambda poll: float(next(scores)),
             identity="test",
-            objective=objective(BOTH),
+            objective=lambda update: objective(BOTH),
         )
 
     whole, halved = task(), task()

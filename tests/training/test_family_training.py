@@ -11,7 +11,8 @@ from torch import nn
 
 from mtpeft.core.files import write_record
 from mtpeft.core.options import DecodingOptions
-from mtpeft.data.token_arrays import model_inputs, read_arrays
+from mtpeft.data.batch_layout import model_inputs
+from mtpeft.data.token_arrays import read_arrays
 from mtpeft.decoding.search import translate
 from mtpeft.methods.open_tuned import open_tuned
 from mtpeft.metrics.chrf import corpus_chrf as chrf
@@ -20,17 +21,17 @@ from mtpeft.models.load import load_base, prepare_torch
 from mtpeft.models.tokenizer import detokenise, open_tokenizer, special_tokens_of
 from mtpeft.training.attempt_log import attempting
 from mtpeft.training.finetune import CellInputs, prepare_training, run_training, save_tuned, stage_models
-from support.family import CHECKPOINTS, LANGUAGES, family_inputs, family_params
+from support.family import ALL_CHECKPOINTS, LANGUAGES, family_inputs, family_params
 
 EVERYWHERE = ("full", "adapter", "lora", "prefix")
 SOMEWHERE = ("layernorm", "embeddings", "lora_embeddings")
 TRAINED = [
-    *product(CHECKPOINTS, EVERYWHERE, [{}]),
-    *product(("nllb", "mt5"), SOMEWHERE, [{}]),
-    *product(("nllb", "mt5"), ("lora", "adapter"), [{"quantised": 8}, {"quantised": 4}]),
+    *product(ALL_CHECKPOINTS, EVERYWHERE, [{}]),
+    *product(("nllb", "mt5", "llama"), SOMEWHERE, [{}]),
+    *product(("nllb", "mt5", "llama"), ("lora", "adapter"), [{"quantised": 8}, {"quantised": 4}]),
 ]
 """Families, methods, and the keys for the precision of the base."""
-FAMILY = pytest.mark.parametrize("name", CHECKPOINTS)
+FAMILY = pytest.mark.parametrize("name", ALL_CHECKPOINTS)
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ rule calibrate:
     threads: TRAINING_THREADS
     resources:
         cells_per_gpu=CELLS_PER_GPU,
+        offload=OFFLOAD,
         processes=PROCESSES,
         micro_batch_tokens=MICRO_BATCH_TOKENS,
         sharded=SHARDED,
@@ -34,4 +35,5 @@ rule calibrate:
         "exec python -m mtpeft calibrate --params {params.params:q} {params.inputs} "
         "--gpus {resources.processes:q} --micro-batch-tokens {resources.micro_batch_tokens:q} "
         "--sharded {resources.sharded:q} --gradient-checkpointing {resources.gradient_checkpointing:q} "
-        "--cells-per-gpu {resources.cells_per_gpu:q} --record {output:q} > {log:q} 2>&1"
+        "--cells-per-gpu {resources.cells_per_gpu:q} --offload {resources.offload:q} "
+        "--record {output:q} > {log:q} 2>&1"

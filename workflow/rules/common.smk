@@ -108,7 +108,7 @@ def of_model(function):
 THREADS = of_model(base_models.threads)
 TRAINING_THREADS = of_model(base_models.training_threads)
 # Resources, not params: they do not change results.
-CELLS_PER_GPU = of_model(base_models.cells_per_gpu)
+CELLS_PER_GPU, OFFLOAD = of_model(base_models.cells_per_gpu), of_model(base_models.offload)
 PROCESSES, MICRO_BATCH_TOKENS, SHARDED, GRADIENT_CHECKPOINTING = (
     of_model(partial(base_models.execution, key=key))
     for key in ("gpus", "micro_batch_tokens", "sharded", "gradient_checkpointing")

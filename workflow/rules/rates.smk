@@ -44,6 +44,7 @@ rule search_rate:
     threads: TRAINING_THREADS
     resources:
         cells_per_gpu=CELLS_PER_GPU,
+        offload=OFFLOAD,
         processes=PROCESSES,
         micro_batch_tokens=MICRO_BATCH_TOKENS,
         sharded=SHARDED,
@@ -55,4 +56,5 @@ rule search_rate:
         "exec python -m mtpeft search_rate --params {params.params:q} {params.inputs} "
         "--gpus {resources.processes:q} --micro-batch-tokens {resources.micro_batch_tokens:q} "
         "--sharded {resources.sharded:q} --gradient-checkpointing {resources.gradient_checkpointing:q} "
-        "--cells-per-gpu {resources.cells_per_gpu:q} --record {output:q} > {log:q} 2>&1"
+        "--cells-per-gpu {resources.cells_per_gpu:q} --offload {resources.offload:q} "
+        "--record {output:q} > {log:q} 2>&1"

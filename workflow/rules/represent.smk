@@ -26,13 +26,15 @@ rule represent:
     threads: THREADS
     resources:
         cells_per_gpu=CELLS_PER_GPU,
+        offload=OFFLOAD,
     params:
         params=params_of("represent"),
         inputs=options_of("represent"),
         cell=LABELS,
     shell:
         "exec python -m mtpeft represent --cell {params.cell:q} --params {params.params:q} --trained {input.trained:q} "
-        "{params.inputs} --cells-per-gpu {resources.cells_per_gpu:q} --record {output:q} > {log:q} 2>&1"
+        "{params.inputs} --cells-per-gpu {resources.cells_per_gpu:q} --offload {resources.offload:q} "
+        "--record {output:q} > {log:q} 2>&1"
 
 
 rule collect_representations:

@@ -1,6 +1,7 @@
 """Fine-tuning: one job per cell.
 
-Needs: results/models/<model>/base.json, token arrays, a subset. The test set is no input.
+Needs: results/models/<model>/base.json, token arrays, a subset; train.json of the cell that it starts from, if it does.
+The test set is no input.
 Makes: results/cells/<six labels>-<digest>/tuned/ and train.json. The half-trained state lies beside them in state/, undeclared,
 since Snakemake deletes what a failed job declared; the trainer resumes it and removes it when it is done.
 """
@@ -31,6 +32,7 @@ rule train:
     threads: TRAINING_THREADS
     resources:
         cells_per_gpu=CELLS_PER_GPU,
+        offload=OFFLOAD,
         processes=PROCESSES,
         micro_batch_tokens=MICRO_BATCH_TOKENS,
         sharded=SHARDED,
@@ -43,4 +45,5 @@ rule train:
         "exec python -m mtpeft train --cell {params.cell:q} --params {params.params:q} {params.inputs} "
         "--gpus {resources.processes:q} --micro-batch-tokens {resources.micro_batch_tokens:q} "
         "--sharded {resources.sharded:q} --gradient-checkpointing {resources.gradient_checkpointing:q} "
-        "--cells-per-gpu {resources.cells_per_gpu:q} --record {output.record:q} > {log:q} 2>&1"
+        "--cells-per-gpu {resources.cells_per_gpu:q} --offload {resources.offload:q} "
+        "--record {output.record:q} > {log:q} 2>&1"

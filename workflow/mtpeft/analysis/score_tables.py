@@ -38,6 +38,7 @@ COST_COLUMNS = (
     "train_tokens_per_second",
     "decode_seconds",
     "decode_sentences_per_second",
+    "source_tokens_per_sentence",
     "device",
 )
 DIVERGED, MISSING = "diverged", "missing"
@@ -171,9 +172,17 @@ def cost_row(cell: Cell) -> dict[str, Any]:
             "train_tokens_per_second": train["tokens_per_second"],
             "decode_seconds": seconds,
             "decode_sentences_per_second": _speed(decodes, seconds),
+            "source_tokens_per_sentence": _source_tokens(decodes),
             "device": decodes[0]["execution"].get("device", ""),
         }
     )
+
+
+def _source_tokens(decodes: Sequence[Mapping[str, Any]]) -> float | str:
+    """Tokens that a model has read for a sentence of the test sets, with examples; empty where none was read."""
+    read = [own for decode in decodes for own in decode["test_sets"].values() if "tokens" in own]
+    sentences = sum(own["sentences"] for own in read)
+    return sum(own["tokens"]["source"]["tokens"] for own in read) / sentences if sentences else ""
 
 
 def _speed(decodes: Sequence[Mapping[str, Any]], seconds: float) -> float:

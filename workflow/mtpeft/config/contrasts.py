@@ -25,7 +25,7 @@ from mtpeft.config.studies import (
     system_labels,
 )
 from mtpeft.core.languages import ENGLISH, main_language
-from mtpeft.methods import METHODS
+from mtpeft.methods import method_for
 
 FULL = "full"
 SANITY_CHECK_REFERENCES = ("none", "scratch")
@@ -153,9 +153,40 @@ def contrasts_on_pairs(
         }
 
 
+def contrasts_with(
+    configuration: Configuration, finding: Finding, *, method: str, budget: str, other: str, other_budget: str
+) -> Iterator[ContrastParams]:
+    """One contrast for each model, pair and size of a study: a method, and another in the place of full fine-tuning.
+
+    Args:
+        configuration: of the finding.
+        finding: whose contrasts they are.
+        method: label of the method whose advantage is asked for.
+        budget: its label.
+        other: label of the method that it is compared with.
+        other_budget: its label.
+    """
+    study, seeds = study_of(configuration, finding), seeds_of_systems(configuration)
+    models, sizes = study.labels("models"), study.labels("sizes")
+    for model, pair, size in product(models, study.labels("pairs"), sizes):
+        own, with_other = (model, pair, size, method, budget), (model, pair, size, other, other_budget)
+        if own not in seeds or with_other not in seeds:
+            continue
+        setting = [label for label, labels in ((model, models), (size, sizes)) if len(labels) > 1]
+        yield {
+            "name": ", ".join([pair, *setting]),
+            "setting": ", ".join(setting),
+            "pair": pair,
+            "language": foreign_language(configuration, pair),
+            "languages": pair_of_languages(configuration, pair),
+            "peft": [system_block(seeds, *own)],
+            "full": system_block(seeds, *with_other),
+        }
+
+
 def own_budget(configuration: Configuration, finding: Any, method: str) -> Sequence[str]:
     """The budget that a finding names, or the one that a method of one size has."""
-    if METHODS[configuration.methods[method].method].budget_labels is None:
+    if method_for(configuration.methods[method]).budget_labels is None:
         return [finding.budget]
     return budget_labels(configuration, study_of(configuration, finding), method)
 

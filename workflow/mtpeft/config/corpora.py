@@ -13,7 +13,7 @@ from pydantic import Field, PositiveInt, create_model
 
 from mtpeft.cells import LABEL_PATTERN, LONGEST_LABEL, unsafe_label
 from mtpeft.config.messages import named_twice
-from mtpeft.config.models import healed_on, origin_of, vocabulary_pairs
+from mtpeft.config.models import ancestors, vocabulary_pairs
 from mtpeft.config.pairs import pair_languages
 from mtpeft.core.errors import UserError
 from mtpeft.core.languages import is_language
@@ -237,10 +237,10 @@ def used_corpora(configuration: "Configuration") -> list[str]:
     pairs = {pair for study in studies for pair in (*study.members, *study.also_score)}
     pairs.update(configuration.rate_search.pair if configuration.rate_search else [])
     for model in {model for study in studies for model in study.models}:
-        pairs.update(healed_on(configuration, model))
-        origin = origin_of(configuration, model)
-        if configuration.models[origin].pretrain:
-            pairs.update(vocabulary_pairs(configuration, origin))
+        for read in ancestors(configuration, model):
+            entry = configuration.models[read]
+            pairs.update([entry.healing.pair] if entry.healing else [])
+            pairs.update(vocabulary_pairs(configuration, read) if entry.pretrain else [])
     return sorted({configuration.pairs[pair].corpus for pair in pairs})
 
 

@@ -38,7 +38,15 @@ def inference_params(configuration: "Configuration", cell: Cell) -> dict[str, An
 
 
 def mistakes(configuration: "Configuration") -> Iterator[str]:
-    """Find bits that belong to another engine, and cells of the studies that CTranslate2 can't translate with."""
+    """Find bits that belong to another engine, and cells of the studies that can't be merged or translated with."""
+    given = configuration.decoding
+    offloaded = [label for label, model in configuration.models.items() if model.offload]
+    if offloaded and (given.merged or given.engine != "torch"):
+        key = "merged" if given.merged else "engine"
+        yield (
+            f"'decoding.{key}' writes methods into the base model's weights, but 'models.{offloaded[0]}.offload' "
+            "keeps these away; take one of the two out."
+        )
     if configuration.decoding.engine == "torch":
         if configuration.decoding.quantised:
             yield "'decoding.quantised' is for CTranslate2; write 'engine: ctranslate2' beside it, or take it out."
@@ -65,5 +73,10 @@ def _other_models(configuration: "Configuration", key: str, study: "Study") -> I
         for lowered_by in configuration.models[model].reduced_precision:
             yield f"{ENGINE}, but '{key}' names '{model}', which has '{lowered_by}'; take one of the two out."
         shape = model_shape(configuration, model)
+        if shape and shape.task.is_prompted:
+            yield (
+                f"{ENGINE}, but '{key}' names '{model}', a decoder-only model, with which it is not tried; take one of "
+                "the two out."
+            )
         if shape and any(linear.role == "recurrence" for linear in shape.linears):
             yield f"{ENGINE}, but '{key}' names '{model}', a student, which it can't read; take one of the two out."

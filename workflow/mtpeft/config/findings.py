@@ -24,7 +24,7 @@ from mtpeft.config.significance import MOST_TESTS
 from mtpeft.core.registry import Registry
 from mtpeft.core.section import Section
 from mtpeft.core.wording import unknown
-from mtpeft.methods import METHODS
+from mtpeft.methods import method_for
 from mtpeft.metrics.base import DEFAULT_METRIC
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ CATALOGUE_OF = {
     "methods": "methods",
     "budget": "budgets",
     "budgets": "budgets",
+    "in_context": "methods",
     "larger": "models",
     "smaller": "models",
     "size": "sizes",
@@ -169,7 +170,7 @@ def _odd_comparisons(configuration: "Configuration", key: str, finding: Finding)
     claim = CLAIMS[finding.claim]
     named = named_labels(finding.model_dump())
     for name, method in ((name, label) for name, label in named if name in ("method", "methods")):
-        kind = METHODS[configuration.methods[method].method].trains
+        kind = method_for(configuration.methods[method]).trains
         if kind not in PARAMETER_EFFICIENT:
             yield f"'{key}.{name}' names '{method}', which is not parameter-efficient; name a method that is."
         elif kind != "budgeted" and claim.needs_budgets:

@@ -21,6 +21,7 @@ from mtpeft.config import (
     pairs,
     rate_search,
     serving,
+    start_from,
     studies,
     training,
 )
@@ -131,6 +132,7 @@ def _label_mistakes(configuration: Configuration) -> Iterator[str]:
 
 STAGES: tuple[tuple[Check, ...], ...] = (
     (_label_mistakes,),
+    (models.circles,),
     (
         corpora.mistakes,
         pairs.mistakes,
@@ -139,7 +141,7 @@ STAGES: tuple[tuple[Check, ...], ...] = (
         methods.mistakes,
         rate_search.mistakes,
     ),
-    (corpora.hash_mistakes,),
+    (corpora.hash_mistakes, start_from.mistakes),
     (metrics.mistakes,),
     (corpora.present_in_mistakes, studies.mistakes, training.study_mistakes),
     (models.study_mistakes, methods.study_mistakes, decoding.mistakes, serving.mistakes),

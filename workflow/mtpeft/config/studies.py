@@ -25,12 +25,13 @@ from mtpeft.config.messages import named_twice
 from mtpeft.config.methods import is_budgeted, search_of
 from mtpeft.config.metrics import MetricName, metric_mistakes, metrics_of
 from mtpeft.config.pairs import pair_mistakes
+from mtpeft.config.start_from import with_parents
 from mtpeft.core.entry_names import either
 from mtpeft.core.languages import ENGLISH, languages_with_distances, main_language
 from mtpeft.core.section import Section, later
 from mtpeft.core.value_types import Language
 from mtpeft.core.wording import listed, unknown
-from mtpeft.methods import METHODS
+from mtpeft.methods import method_for
 from mtpeft.metrics.base import DEFAULT_METRIC, METRICS
 
 if TYPE_CHECKING:
@@ -101,9 +102,10 @@ def study_cells(configuration: "Configuration", study: Study) -> list[Cell]:
 
 @lru_cache(maxsize=4)
 def all_cells(configuration: "Configuration") -> tuple[Cell, ...]:
-    """Return the cells of all studies, each once."""
+    """Return the cells of all studies and those from which they start, each once."""
     studies = configuration.studies.values()
-    return tuple(dict.fromkeys(cell for study in studies for cell in study_cells(configuration, study)))
+    own = dict.fromkeys(cell for study in studies for cell in study_cells(configuration, study))
+    return tuple(with_parents(configuration, own))
 
 
 @lru_cache(maxsize=64)
@@ -156,7 +158,7 @@ def served_cells(configuration: "Configuration", label: str) -> Sequence[Cell]:
 
 def is_tuned(configuration: "Configuration", cell: Cell) -> bool:
     """Return whether a cell is a base model after fine-tuning."""
-    method = METHODS[configuration.methods[cell.method].method]
+    method = method_for(configuration.methods[cell.method])
     return method.trains != "none" and not method.from_scratch
 
 
@@ -172,14 +174,14 @@ def system_labels(cell: Cell) -> tuple[str, ...]:
 
 def budget_labels(configuration: "Configuration", study: Study, method: str) -> Sequence[str]:
     """Return the budget labels of a method in a study: those of the study, or the one that the method always has."""
-    fixed = METHODS[configuration.methods[method].method].budget_labels
+    fixed = method_for(configuration.methods[method]).budget_labels
     return study.labels("budgets") if fixed is None else fixed
 
 
 def _combinations(configuration: "Configuration", study: Study) -> Iterator[Cell]:
     """Yield every combination; dimensions that mean nothing for a method carry the label `any`."""
     for method in study.methods:
-        free = METHODS[configuration.methods[method].method].ignores
+        free = method_for(configuration.methods[method]).ignores
         budgets = budget_labels(configuration, study, method)
         seeds = [str(seed) for seed in study.seeds]
         pairs = _pairs_of(configuration, study, method)
@@ -190,7 +192,7 @@ def _combinations(configuration: "Configuration", study: Study) -> Iterator[Cell
 
 def _pairs_of(configuration: "Configuration", study: Study, method: str) -> list[str]:
     """Return pairs and groups of a study; for a method that trains nothing, the pairs of groups one by one."""
-    trains = METHODS[configuration.methods[method].method].trains
+    trains = method_for(configuration.methods[method]).trains
     return study.members if trains == "none" else study.pairs
 
 

@@ -4,9 +4,15 @@ import os
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 PACKAGES = ("torch", "transformers", "peft", "tokenizers", "sentencepiece", "sacrebleu", "safetensors", "numpy")
+
+
+Offload = Literal["cpu", "disk"]
+"""Where the layers of a base model lie that is larger than the device that it runs on."""
+NOWHERE = "none"
+"""In the place of it on a command line, where the model is on the device."""
 
 
 @dataclass(frozen=True)
@@ -17,11 +23,13 @@ class Execution:
         micro_batch_tokens: most padded tokens, on the longer side, of the parts that a batch is cut into, if it is.
         sharded: of a model that is trained whole each of several processes holds a shard.
         gradient_checkpointing: activations inside of layers are computed again for the gradient, not kept.
+        offload: where the layers of the frozen base model lie; None where the model is on the device.
     """
 
     micro_batch_tokens: int | None = None
     sharded: bool = False
     gradient_checkpointing: bool = False
+    offload: Offload | None = None
 
 
 PLAIN = Execution()

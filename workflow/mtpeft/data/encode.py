@@ -14,7 +14,7 @@ from mtpeft.data.token_arrays import Encoded, write_arrays
 from mtpeft.data.token_counts import Counts, loss_warnings, read_counts
 from mtpeft.data.tsv import read_pairs
 from mtpeft.models.families import read_json, read_shape
-from mtpeft.models.tokenizer import PairTokenizer, Side, encode, losses, open_tokenizer
+from mtpeft.models.tokenizer import PairTokenizer, Side, encode, losses, open_tokenizer, prompt_keys
 
 SENTENCES_AT_ONCE = 10_000
 """Sentences of which the tokenizer's lists are held at once; they take ten times the memory of arrays."""
@@ -27,13 +27,13 @@ def encode_pair(params: Mapping[str, Any], *, tokenizer: Path, parts: Mapping[Pa
 
     Args:
         params: `source` and `target` language; `vocabulary`, its label for messages; `max_positions` where no model
-            beside the tokenizer says it; and `prompt` where a model has one of its own.
+            beside the tokenizer says it; and `prompt` or `chat_template` where a model has one of its own.
         tokenizer: folder of the model's tokenizer.
         parts: text of each part, with the path of its arrays.
     """
     languages = {"source": params["source"], "target": params["target"]}
-    opened = open_tokenizer(tokenizer, languages, vocabulary=params["vocabulary"], prompt=params.get("prompt"))
-    max_length = params.get("max_positions") or read_shape(read_json(tokenizer / "config.json")).max_positions
+    opened = open_tokenizer(tokenizer, languages, vocabulary=params["vocabulary"], **prompt_keys(params))
+    max_length = params.get("max_positions") or read_shape(read_json(tokenizer / "config.json")).positions_of_side
     for text, arrays in parts.items():
         rows = read_pairs(text)
         source = _encoded(opened, [row.source for row in rows], "source", max_length=max_length)

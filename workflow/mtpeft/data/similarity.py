@@ -69,6 +69,24 @@ def nearest_references(candidates: Sequence[str], references: Sequence[str]) -> 
     return indices
 
 
+def nearest_of(candidates: Sequence[str], references: Sequence[str], count: int) -> np.ndarray:
+    """Find the indices of each candidate's most similar references, the most similar first: (candidates, count).
+
+    Of equals the lowest comes first, as in `nearest_references`; there are fewer columns where there are fewer
+    references.
+    """
+    wanted = min(count, len(references))
+    best = np.full((len(candidates), wanted), -1.0, dtype=np.float32)
+    indices = np.zeros((len(candidates), wanted), dtype=np.int64)
+    for rows, first, scores in _blocks(candidates, references) if wanted else ():
+        known = np.concatenate([best[rows], scores], axis=1)
+        places = np.tile(first + np.arange(scores.shape[1]), (len(scores), 1))
+        own = np.concatenate([indices[rows], places], axis=1)
+        order = np.argsort(-known, axis=1, kind="stable")[:, :wanted]
+        best[rows], indices[rows] = (np.take_along_axis(values, order, axis=1) for values in (known, own))
+    return indices
+
+
 def _blocks(candidates: Sequence[str], references: Sequence[str]) -> Iterator[tuple[slice, int, np.ndarray]]:
     """Compute the similarities in blocks: candidates, first reference, and scores [candidates, references]."""
     for first in range(0, len(references), REFERENCES_AT_ONCE):

@@ -1,9 +1,8 @@
 """Token arrays on disk: one safetensors file per part of a pair, memory-mapped, shared by all of the pair's cells."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -11,7 +10,6 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from mtpeft.data.token_counts import COUNTED
-from mtpeft.models.special_tokens import SpecialTokens
 
 IGNORED = -100
 """Label that the loss ignores."""
@@ -103,22 +101,6 @@ def read_arrays(path: Path) -> TokenPairs:
 def padded(sequences: Sequence[torch.Tensor], value: int) -> torch.Tensor:
     """Stack sequences into a (sequences, longest) tensor of 64-bit integers, padded on the right."""
     return torch.nn.utils.rnn.pad_sequence([sequence.long() for sequence in sequences], True, value)
-
-
-def model_inputs(
-    source: Sequence[torch.Tensor], target: Sequence[torch.Tensor], *, special_tokens: SpecialTokens
-) -> Mapping[str, Any]:
-    """Make the inputs of a sequence-to-sequence model and its labels, each (batch, longest)."""
-    input_ids = padded(source, special_tokens.pad)
-    labels = padded(target, IGNORED)
-    shifted = labels.roll(1, dims=1).masked_fill(labels.roll(1, dims=1) == IGNORED, special_tokens.pad)
-    shifted[:, 0] = special_tokens.begin[0]
-    return {
-        "input_ids": input_ids,
-        "attention_mask": (input_ids != special_tokens.pad).long(),
-        "decoder_input_ids": shifted,
-        "labels": labels,
-    }
 
 
 def cut(rows: np.ndarray, lengths: np.ndarray, batch_tokens: int) -> Iterator[np.ndarray]:

@@ -6,6 +6,7 @@ A sentence is done once it has as many finished hypotheses as beams and its best
 no better than the worst of them. `generate` computes such a sentence until the last one of its batch is done.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
 
@@ -15,6 +16,7 @@ from torch import nn
 from mtpeft.core.options import DecodingOptions
 from mtpeft.decoding.greedy import ENDED, before_end
 from mtpeft.decoding.logits_processors import forbid_tokens
+from mtpeft.decoding.readers import reader
 from mtpeft.models.special_tokens import SpecialTokens
 
 
@@ -44,7 +46,7 @@ class Beams:
 
 def beam_search(
     model: nn.Module,
-    input_ids: torch.Tensor,
+    sources: Sequence[torch.Tensor],
     limits: torch.Tensor,
     options: DecodingOptions,
     *,
@@ -52,11 +54,9 @@ def beam_search(
 ) -> list[list[int]]:
     """Search for the hypothesis with the best score; one that reaches its limit ends there at no cost.
 
-    All beams of a sentence attend to the same keys of its source, so these are copied only when sentences leave.
-
     Args:
-        model: sequence-to-sequence model in evaluation mode.
-        input_ids: padded sources, shape (batch, length).
+        model: in evaluation mode.
+        sources: sequences with their special tokens.
         limits: most tokens of each hypothesis without those that it begins with, shape (batch).
         options: beam size and length penalty.
         special_tokens: special tokens of the model, for the target language.
@@ -64,17 +64,16 @@ def beam_search(
     Returns:
         The tokens after those that every hypothesis begins with, without the one that ends the sentence.
     """
-    rows, device, end = torch.arange(len(limits)), input_ids.device, special_tokens.end
-    mask, forbid = (input_ids != special_tokens.pad).long(), forbid_tokens(special_tokens, device)
+    rows, device = torch.arange(len(limits)), model.device
+    read, forbid = reader(model, sources, special_tokens), forbid_tokens(special_tokens, device)
     beams = _begun(limits, options.beam_size, special_tokens=special_tokens, device=device)
-    output = model(input_ids=input_ids, attention_mask=mask, decoder_input_ids=beams.written[:, 0], use_cache=True)
-    encoded, cache = output.encoder_last_hidden_state, output.past_key_values
+    ends = torch.tensor(special_tokens.ends, device=device)
     left: list[tuple[torch.Tensor, torch.Tensor]] = []
     for words in count():
-        log_probs = forbid(beams.written.flatten(0, 1), output.logits[:, -1].float().log_softmax(-1))
-        _end_full(words >= limits[rows], log_probs.unflatten(0, (len(rows), -1)), end)
+        log_probs = forbid(beams.written.flatten(0, 1), read.logits.float().log_softmax(-1))
+        _end_full(words >= limits[rows], log_probs.unflatten(0, (len(rows), -1)), special_tokens.end)
         width = beams.written.shape[1]
-        beams, parents = _advanced(beams, log_probs, words=words, end=end, length_penalty=options.length_penalty)
+        beams, parents = _advanced(beams, log_probs, words=words, ends=ends, length_penalty=options.length_penalty)
         is_open = beams.is_open.cpu()  # This is all that the host has to know of a step.
         some_leave = ENDED * int((~is_open).sum()) >= len(rows)
         kept = is_open.nonzero().flatten() if some_leave else torch.arange(len(rows))
@@ -84,27 +83,19 @@ def beam_search(
             rows, beams, parents = rows[kept], beams.of(stay), parents[stay]
         if not len(rows):
             break
-        if some_leave or width < options.beam_size:
-            states = (width * kept).repeat_interleave(options.beam_size).to(device)
-            mask, encoded = mask[states], encoded[states]
-            cache.cross_attention_cache.reorder_cache(states)
-        cache.self_attention_cache.reorder_cache(parents.flatten())
-        output = model(
-            encoder_outputs=(encoded,),
-            attention_mask=mask,
-            decoder_input_ids=beams.written[:, :, -1].reshape(-1, 1),
-            past_key_values=cache,
-            use_cache=True,
-        )
+        changed = some_leave or width < options.beam_size
+        states = (width * kept).repeat_interleave(options.beam_size).to(device) if changed else None
+        read.follow(parents.flatten(), states)
+        read.read(beams.written[:, :, -1].reshape(-1, 1))
     found = {row: tokens for own, best in left for row, tokens in zip(own.tolist(), best.tolist(), strict=True)}
-    return [before_end(found[row], end) for row in range(len(limits))]
+    return [before_end(found[row], *special_tokens.ends) for row in range(len(limits))]
 
 
 def _begun(limits: torch.Tensor, beam_size: int, *, special_tokens: SpecialTokens, device: torch.device) -> Beams:
     """Return the hypotheses before the first word: one for each sentence, with the tokens that all begin with."""
     sentences = len(limits)
     return Beams(
-        written=torch.tensor(special_tokens.begin, device=device).expand(sentences, 1, -1),
+        written=torch.tensor(special_tokens.begin, dtype=torch.long, device=device).expand(sentences, 1, -1),
         scores=torch.zeros(sentences, 1, device=device),
         ended=torch.full((sentences, beam_size), -torch.inf, device=device),
         best=torch.full((sentences, int(limits.max())), special_tokens.end, device=device),
@@ -121,7 +112,7 @@ def _end_full(full: torch.Tensor, log_probs: torch.Tensor, end: int) -> None:
 
 
 def _advanced(
-    beams: Beams, log_probs: torch.Tensor, *, words: int, end: int, length_penalty: float
+    beams: Beams, log_probs: torch.Tensor, *, words: int, ends: torch.Tensor, length_penalty: float
 ) -> tuple[Beams, torch.Tensor]:
     """Add a token to every hypothesis, and return the best ones.
 
@@ -132,7 +123,7 @@ def _advanced(
         beams: the hypotheses so far.
         log_probs: of the next tokens, shape (rows, vocabulary).
         words: number of tokens that were added to every hypothesis before.
-        end: token that ends a sentence.
+        ends: tokens that end a sentence.
         length_penalty: exponent of the number of tokens, of which the first is not counted and the end is.
 
     Returns:
@@ -146,14 +137,14 @@ def _advanced(
     candidates, places = totals.flatten(1).topk(2 * beam_size)
     parents = places // (2 * beam_size)
     tokens = words_of_rows.view(sentences, -1).gather(1, places)
-    ends, penalty = tokens == end, length**length_penalty
-    final = torch.where(ends & beams.is_open[:, None], candidates / penalty, -torch.inf)[:, :beam_size]
+    final_tokens, penalty = torch.isin(tokens, ends), max(length, words + 1) ** length_penalty
+    final = torch.where(final_tokens & beams.is_open[:, None], candidates / penalty, -torch.inf)[:, :beam_size]
     ended, chosen = torch.cat([beams.ended, final], dim=1).topk(beam_size)
     newest = (chosen[:, :1] - beam_size).clamp(min=0)
     hypothesis = _taken(beams.written, parents.gather(1, newest))[:, 0, length - words :]
     best = beams.best.clone()
     best[:, :words] = torch.where(chosen[:, :1] < beam_size, best[:, :words], hypothesis)
-    scores, going = candidates.masked_fill(ends, -torch.inf).topk(beam_size)
+    scores, going = candidates.masked_fill(final_tokens, -torch.inf).topk(beam_size)
     parents, tokens = parents.gather(1, going), tokens.gather(1, going)
     written = torch.cat([_taken(beams.written, parents), tokens[:, :, None]], dim=2)
     is_open = beams.is_open & (scores[:, 0] / penalty > ended[:, -1])

@@ -4,7 +4,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from mtpeft.data.token_arrays import IGNORED, TokenPairs, cut, model_inputs
+from mtpeft.data.batch_layout import model_inputs
+from mtpeft.data.token_arrays import IGNORED, TokenPairs, cut
 from mtpeft.methods.encoder_input_adapter import prompt_length
 from mtpeft.methods.sequence_prefix_adapter import target_prefix_length
 from mtpeft.models.architecture import side_of

@@ -26,7 +26,7 @@ from torch import nn
 from mtpeft.cells import Cell
 from mtpeft.core.checksums import require_base, require_whole
 from mtpeft.core.files import sha256_of, write_record
-from mtpeft.core.provenance import describe, versions
+from mtpeft.core.provenance import Offload, describe, versions
 from mtpeft.core.records import RepresentationRecord
 from mtpeft.data.token_arrays import TokenPairs, read_arrays
 from mtpeft.decoding.forced_reading import ForcedReading
@@ -35,9 +35,10 @@ from mtpeft.methods.open_tuned import open_tuned
 from mtpeft.models.architecture import side_of
 from mtpeft.models.families import read_shape
 from mtpeft.models.load import prepare_torch
+from mtpeft.models.offload import place
 from mtpeft.models.precision import precision_of
 from mtpeft.models.special_tokens import SpecialTokens
-from mtpeft.models.tokenizer import open_tokenizer, special_tokens_of
+from mtpeft.models.tokenizer import open_tokenizer, prompt_keys, special_tokens_of
 
 SIDES = ("encoder", "decoder")
 DRAWS = 24_11
@@ -117,7 +118,15 @@ def resampled_ranks(states: TokenStates, layer: str, resamples: int) -> list[flo
     return found
 
 
-def measure_representations(params: Mapping[str, Any], cell: Cell, *, trained: Path, dev: Path, record: Path) -> None:
+def measure_representations(
+    params: Mapping[str, Any],
+    cell: Cell,
+    *,
+    trained: Path,
+    dev: Path,
+    record: Path,
+    offload: Offload | None = None,
+) -> None:
     """Write the effective rank of every layer, or that the cell has diverged.
 
     Args:
@@ -127,6 +136,7 @@ def measure_representations(params: Mapping[str, Any], cell: Cell, *, trained: P
         trained: the cell's `train.json`, with `tuned/` beside it.
         dev: token arrays of the dev set.
         record: `representations.json` of the cell.
+        offload: where the layers of the base model lie until they run.
 
     Raises:
         DamagedError: the weights are not those that were trained, or the base model's not those that were taken in.
@@ -139,17 +149,19 @@ def measure_representations(params: Mapping[str, Any], cell: Cell, *, trained: P
     if train["status"] == "ok":
         bring_in_for(train["params"]["method"])
         device = prepare_torch(params["threads"])
-        base = Path(require_base(train)["folder"])
+        described = require_base(train)
+        base = Path(described["folder"])
         layers = read_shape(json.loads((base / "config.json").read_text(encoding="utf-8"))).layers
-        tokenizer = open_tokenizer(base, params["languages"], vocabulary=cell.model)
-        model = open_tuned(base, trained.parent / "tuned", precision).to(device).eval()
-        states = TokenStates({last_layers(layers)[side]: [] for side in SIDES} if "resamples" in params else {})
+        tokenizer = open_tokenizer(base, params["languages"], vocabulary=cell.model, **prompt_keys(described["params"]))
+        model = place(open_tuned(base, trained.parent / "tuned", precision, offload=offload), device).eval()
+        last = last_layers(layers)
+        states = TokenStates({layer: [] for layer in last.values()} if "resamples" in params else {})
         seen = layer_states(
             model, layers, read_arrays(dev), special_tokens=special_tokens_of(tokenizer, model.config), states=states
         )
         resampled = {
             side: resampled_ranks(states, layer, params["resamples"])
-            for side, layer in last_layers(layers).items()
+            for side, layer in last.items()
             if layer in states.kept
         }
         execution = describe(str(device), params["threads"])

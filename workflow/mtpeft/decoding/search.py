@@ -15,7 +15,7 @@ from torch import nn
 
 from mtpeft.core.machine_failures import is_out_of_memory
 from mtpeft.core.options import DecodingOptions
-from mtpeft.data.token_arrays import cut, padded
+from mtpeft.data.token_arrays import cut
 from mtpeft.decoding.beam import beam_search
 from mtpeft.decoding.greedy import greedy_search
 from mtpeft.methods.sequence_prefix_adapter import target_prefix_length
@@ -40,8 +40,8 @@ def length_limits(options: DecodingOptions, lengths: np.ndarray, special_tokens:
         lengths: tokens of each source, shape (sources).
         special_tokens: special tokens of the model.
     """
-    by_ratio = (options.max_length_ratio * lengths).astype(np.int64) + EXTRA_TOKENS
-    return np.minimum(by_ratio, special_tokens.max_length - 1) + 1 - len(special_tokens.begin)
+    by_ratio = (options.max_length_ratio * (lengths - special_tokens.around_source)).astype(np.int64) + EXTRA_TOKENS
+    return np.minimum(by_ratio, special_tokens.max_length - 1) + 1 - max(1, len(special_tokens.begin))
 
 
 def count_at_limit(
@@ -74,7 +74,7 @@ def translate(
     """Return the hypothesis of each source, as tokens without the special ones at its ends.
 
     Args:
-        model: sequence-to-sequence model in evaluation mode.
+        model: in evaluation mode.
         sources: sequences with their special tokens.
         options: how hypotheses are searched.
         special_tokens: special tokens of the model, for the target language.
@@ -154,8 +154,7 @@ def _search(
     options: DecodingOptions,
     special_tokens: SpecialTokens,
 ) -> list[list[int]]:
-    input_ids = padded(sources, special_tokens.pad).to(model.device)
     with inference_in(options.precision, model.device):
         if options.beam_size == 1:
-            return greedy_search(model, input_ids, torch.from_numpy(limits), special_tokens=special_tokens)
-        return beam_search(model, input_ids, torch.from_numpy(limits), options, special_tokens=special_tokens)
+            return greedy_search(model, sources, torch.from_numpy(limits), special_tokens=special_tokens)
+        return beam_search(model, sources, torch.from_numpy(limits), options, special_tokens=special_tokens)

@@ -27,6 +27,7 @@ from mtpeft.models.tokenizer import (
     encode,
     losses,
     open_tokenizer,
+    prompt_keys,
     special_tokens_of,
 )
 
@@ -150,7 +151,7 @@ def load_cell(cell: str | Path, pair: str | None = None) -> Translator:
     return Translator(
         model=model,
         tokenizer=open_tokenizer(
-            base, languages, vocabulary=record["cell"]["model"], prompt=described["params"].get("prompt")
+            base, languages, vocabulary=record["cell"]["model"], **prompt_keys(described["params"])
         ),
         options=DecodingOptions.model_validate(record["params"]["search"]),
         precision=precision,

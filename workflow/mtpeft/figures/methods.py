@@ -17,7 +17,7 @@ from mtpeft.figures.plotting.panels import (
     point_of,
     set_ticks,
 )
-from mtpeft.figures.plotting.reference_lines import DASHES, draw_upright_band, view_with
+from mtpeft.figures.plotting.reference_lines import dashes_of, draw_upright_band, view_with
 from mtpeft.figures.plotting.rows import FAINT
 from mtpeft.figures.plotting.selection import (
     budget_shares,
@@ -175,7 +175,7 @@ def _draw_reference(axes: "Axes", mark: Mark) -> None:
     if low <= score.mean <= high:
         draw_point(axes, point_of(mark.system, mark.height, score), mark.style, vertical=False)
         axes.axvline(
-            score.mean, color=mark.style.colour, linestyle=DASHES[mark.system.method], linewidth=0.9, zorder=1.5
+            score.mean, color=mark.style.colour, linestyle=dashes_of(mark.system.method), linewidth=0.9, zorder=1.5
         )
         axes.set_xlim(low, high)
         return

@@ -8,7 +8,7 @@ from mtpeft.config.models import model_shape
 from mtpeft.config.schema import Configuration
 from mtpeft.core.errors import UserError
 from mtpeft.core.text_tables import aligned, in_columns
-from mtpeft.methods import METHODS, options_of
+from mtpeft.methods import METHODS, method_for, options_of
 from mtpeft.methods.base import TargetModule
 from mtpeft.methods.budget import Allocation, OutOfReachError, allocate_share, modules_used, reachable
 from mtpeft.models.architecture import ModelShape
@@ -32,7 +32,7 @@ def budget_table(configuration: Configuration, model: str) -> str:
 
 
 def _rows(configuration: Configuration, method: str, shape: ModelShape) -> Iterator[Sequence[str]]:
-    entry = METHODS[configuration.methods[method].method]
+    entry = method_for(configuration.methods[method])
     if entry.trains in ("full", "none"):
         trained = shape.total if entry.trains == "full" else 0
         yield method, "-", "-", f"{trained:,}", f"{trained / shape.total:.3%}", "-", f"{trained:,}", "-", "-", "-"

@@ -79,32 +79,32 @@ def _add_jobs_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_plan_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--cores", type=_cores, default=2, metavar="N", help="jobs that run at once (default: 2)")
-    parser.add_argument("--max-hours", type=_hours, metavar="HOURS", help="say what so many hours would leave out")
+    parser.add_argument("--cores", type=_count, default=2, metavar="N", help="jobs that run at once (default: 2)")
+    parser.add_argument("--max-hours", type=_above_zero, metavar="HOURS", help="say what so many hours would leave out")
     parser.add_argument("--calibrate", action="store_true", help="time a few updates of what was never run before")
 
 
-def _hours(text: str) -> float:
-    """Read a number of hours.
+def _above_zero(text: str) -> float:
+    """Read a number, such as one of hours.
 
     Raises:
         argparse.ArgumentTypeError: it is no number above 0.
     """
     with contextlib.suppress(ValueError):
-        if 0 < (hours := float(text)) < math.inf:
-            return hours
+        if 0 < (number := float(text)) < math.inf:
+            return number
     raise argparse.ArgumentTypeError(f"'{text}' is no number above 0; write one such as 8")
 
 
-def _cores(text: str) -> int:
-    """Read a number of cores.
+def _count(text: str) -> int:
+    """Read a whole number, such as one of cores.
 
     Raises:
         argparse.ArgumentTypeError: it is no whole number above 0.
     """
     if text.isdecimal() and int(text):
         return int(text)
-    raise argparse.ArgumentTypeError(f"'{text}' is no number of cores; write one such as 2")
+    raise argparse.ArgumentTypeError(f"'{text}' is no whole number above 0; write one such as 2")
 
 
 def _add_tidy_options(parser: argparse.ArgumentParser) -> None:
@@ -127,7 +127,9 @@ def _add_cell_options(parser: argparse.ArgumentParser) -> None:
 def _add_export_options(parser: argparse.ArgumentParser) -> None:
     _add_cell_options(parser)
     parser.add_argument("--to", required=True, type=Path, metavar="FOLDER", help="a new folder")
-    parser.add_argument("--as", dest="form", choices=("merged", "peft", "ctranslate2", "marian"), default="merged")
+    parser.add_argument(
+        "--as", dest="form", choices=("merged", "peft", "pair", "ctranslate2", "marian"), default="merged"
+    )
 
 
 def _add_init_options(parser: argparse.ArgumentParser) -> None:
@@ -139,6 +141,19 @@ def _add_init_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--target", required=True, metavar="CODE", help="language, such as en")
     parser.add_argument("--model", required=True, help="a folder, or owner/name@commit of the hub")
     parser.add_argument("--to", type=Path, default=Path("mine.yaml"), metavar="FILE", help="default: mine.yaml")
+
+
+def _add_advise_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", required=True, metavar="LABEL", help="a label of `models`")
+    parser.add_argument("--pair", required=True, metavar="LABEL", help="a label of `pairs`")
+    parser.add_argument("--pairs-of-text", required=True, type=_count, metavar="N", help="sentence pairs for training")
+    parser.add_argument("--memory", type=_above_zero, metavar="GB", help="most that training may need")
+    parser.add_argument("--languages", type=_count, default=1, metavar="N", help="languages to deploy (default: 1)")
+    parser.add_argument(
+        "--results", type=Path, nargs="+", default=[], metavar="FOLDER", help="your results, such as results/mine"
+    )
+    parser.add_argument("--metric", default="chrf", metavar="NAME", help="metric of the scores (default: chrf)")
+    parser.add_argument("--to", type=Path, metavar="FILE", help="a new file for the overlay of the next cells")
 
 
 # ---------------------------------------------------------------- what they do
@@ -285,6 +300,15 @@ def _init(given: argparse.Namespace) -> None:
         print(line)
 
 
+def _advise(given: argparse.Namespace) -> None:
+    from mtpeft.front.advise.answer import answer
+    from mtpeft.front.advise.request import Request
+
+    request = Request(given.model, given.pair, given.pairs_of_text, given.memory, given.languages, given.metric)
+    for line in answer(request, given.results, given.configfile, to=given.to):
+        print(line)
+
+
 def _export(given: argparse.Namespace) -> None:
     from mtpeft.front.export import export_cell
 
@@ -337,6 +361,12 @@ COMMANDS = (
         "write a study for a text and a model of one's own, and check it",
         _add_init_options,
         reads_configuration=False,
+    ),
+    Command(
+        "advise",
+        _advise,
+        "say by finished cells which method and budget to take, and which cells to run next",
+        _add_advise_options,
     ),
     Command(
         "export",

@@ -90,7 +90,8 @@ def _method_row(name: str, method: Method) -> Sequence[str]:
     on_a_base = method.trains in ("budgeted", "fixed")
     chosen = (method.mergeable, method.starts_as_base, not (method.trains_base or method.copies_weights))
     words = [("yes" if is_so else "no") if on_a_base else NOTHING for is_so in chosen]
-    languages = "Each language of a side has its own parameters." if method.per_language else ""
+    optional = "With `by_language`, each" if "by_language" in method.options.model_fields else "Each"
+    languages = f"{optional} language of a side has its own parameters." if method.per_language else ""
     caveats = " ".join(filter(None, (CAVEATS.get(name), languages)))
     return f"`{name}`", method.where or "nothing", size, *words, caveats, method.paper
 
@@ -297,7 +298,31 @@ def make_part() -> str:
     return table(("command", "what it does"), ((f"`make {name}`", _cell(summary)) for name, summary in targets))
 
 
+def advice_part() -> str:
+    """An example of advice, by the results that come with the project."""
+    from mtpeft.front.advise.page import example_part
+
+    return example_part()
+
+
+def advice_errors_part() -> str:
+    """How far the gains are off that advice predicts."""
+    from mtpeft.front.advise.page import errors_part
+
+    return errors_part()
+
+
+def advice_costs_part() -> str:
+    """How far the costs are off that advice tells."""
+    from mtpeft.front.advise.page import costs_part
+
+    return costs_part()
+
+
 PARTS: dict[str, Callable[[], str]] = {
+    "advice": advice_part,
+    "advice errors": advice_errors_part,
+    "advice costs": advice_costs_part,
     "methods": methods_part,
     "method keys": method_keys_part,
     "refused": refused_part,

@@ -10,7 +10,7 @@ from mtpeft.config.studies import NONE
 from mtpeft.core.files import read_lines
 from mtpeft.data.tsv import read_pairs
 from mtpeft.front.status import state_of
-from mtpeft.methods import METHODS
+from mtpeft.methods import method_for
 from mtpeft.steps.cells_of_studies import placed_study_cells
 from mtpeft.steps.decontaminate_pair import reference
 
@@ -43,7 +43,7 @@ def _systems(configuration: Configuration, cells: Sequence[Cell]) -> dict[str, C
     if untouched is None:
         return {}
     own = [cell for cell in cells if (cell.model, cell.pair) == (untouched.model, untouched.pair)]
-    tuned = [cell for cell in own if METHODS[configuration.methods[cell.method].method].trains != "none"]
+    tuned = [cell for cell in own if method_for(configuration.methods[cell.method]).trains != "none"]
     tuned.sort(
         key=lambda cell: (_pairs(configuration, cell), configuration.budgets.get(cell.budget, 0.0)), reverse=True
     )

@@ -16,6 +16,7 @@ import torch
 from mtpeft.cells import Cell
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import new_folder, read_record, sha256_of, write_record, write_text
+from mtpeft.data.batch_layout import LAYOUTS
 from mtpeft.data.token_arrays import read_arrays
 from mtpeft.decoding.ctranslate2_model import (
     convert_to_ctranslate2,
@@ -40,6 +41,7 @@ from mtpeft.front.export_page import (
     set_tokenizer,
     translated_by_ctranslate2,
 )
+from mtpeft.methods.context_adapter import has_sets, keep_pair
 from mtpeft.methods.open_tuned import open_tuned
 from mtpeft.methods.task_ids import set_task_ids, task_id_of, task_modules
 from mtpeft.models.load import STAGED_BASE, load_base
@@ -47,6 +49,7 @@ from mtpeft.models.marian_calibration import largest_activations
 from mtpeft.models.marian_conversion import convert, to_marian
 from mtpeft.models.marian_engine import FLOATS, INT8, VOCABULARY, write_engine_folder
 from mtpeft.models.tokenizer import LossWarning, PairTokenizer, special_tokens_of
+from mtpeft.training.finetune import save_tuned
 
 CLOSE = 1e-3
 """Largest difference of logits that merging may make, as a multiple of the largest logit."""
@@ -62,7 +65,7 @@ def export_cell(cell: str, to: Path, form: str, pair: str | None = None) -> None
     Args:
         cell: its folder or its six labels.
         to: a folder that is not there yet.
-        form: `merged`, `peft` or `ctranslate2`.
+        form: `merged`, `peft`, `pair`, `ctranslate2` or `marian`.
         pair: of a group, which one the tokenizer is set to.
 
     Raises:
@@ -95,7 +98,7 @@ def _merged(cell: str, folder: Path, pair: str | None) -> None:
     set_tokenizer(use).save_pretrained(folder)
     write_text(folder / PAGE, merged_page(use))
     _require_alike(before, _logits(load_base(folder).eval(), translator))
-    opened, tokenizer = _as_others_open(folder)
+    opened, tokenizer = _as_others_open(folder, use)
     _require_same(expected, plainly_translated(opened.to(translator.model.device), tokenizer, PROBES, use))
 
 
@@ -118,11 +121,11 @@ def _translations(translator: Translator) -> list[str]:
         return translator(PROBES)
 
 
-def _as_others_open(folder: Path) -> tuple[Any, Any]:
+def _as_others_open(folder: Path, use: Use) -> tuple[Any, Any]:
     """Open the model and the tokenizer in a folder by transformers alone."""
-    from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+    from transformers import AutoTokenizer
 
-    return AutoModelForSeq2SeqLM.from_pretrained(folder).eval(), AutoTokenizer.from_pretrained(folder)
+    return use.task.auto_model().from_pretrained(folder).eval(), AutoTokenizer.from_pretrained(folder)
 
 
 def _refuse_extended(cell: str, tokenizer: PairTokenizer) -> None:
@@ -140,25 +143,48 @@ def _has_own_entries(tokenizer: PairTokenizer) -> bool:
 
 def _peft(cell: str, folder: Path, pair: str | None) -> None:
     """Write only what was trained, in a folder for each stage if there are any, with the name of its base."""
-    tuned, base = _folders(cell)
-    configs = [file.relative_to(tuned) for file in tuned.rglob("adapter_config.json")]
-    if not configs:
+    tuned, _ = _folders(cell)
+    if not list(tuned.rglob("adapter_config.json")):
         raise UserError(f"{tuned} is a whole model, not a part of one; write `--as merged`.")
     translator = load_cell(cell, pair)
+    shutil.copytree(tuned, folder, dirs_exist_ok=True)
+    train = read_record(tuned.parent / "train.json")
+    _finish_part(cell, folder, pair, translator, task_id=task_id_of(train["params"], pair or train["cell"]["pair"]))
+
+
+def _of_pair(cell: str, folder: Path, pair: str | None) -> None:
+    """Write what a cell on several pairs has trained for the languages of one of them alone."""
+    tuned, _ = _folders(cell)
+    params = read_record(tuned.parent / "train.json")["params"]
+    translator = load_cell(cell, pair)
+    if "members" not in params or not has_sets(translator.model):
+        raise UserError(
+            f"{cell} has no sets of parameters for each language of several pairs, of which some could be handed over; "
+            "write `--as peft`."
+        )
+    keep_pair(translator.model, task_id_of(params, str(pair)))
+    save_tuned(translator.model, folder / "part", diverged=False)
+    for file in (folder / "part").iterdir():
+        file.rename(folder / file.name)
+    (folder / "part").rmdir()
+    _finish_part(cell, folder, pair, translator, task_id=0)
+
+
+def _finish_part(cell: str, folder: Path, pair: str | None, translator: Translator, *, task_id: int | None) -> None:
+    """Name the base in a peft folder, write its page, and compare what it computes with what the translator does."""
+    tuned, base = _folders(cell)
+    configs = [file.relative_to(folder) for file in folder.rglob("adapter_config.json")]
     before, expected, use = (
         _logits(translator.model, translator),
         _translations(translator),
         _use(cell, translator, pair),
     )
-    shutil.copytree(tuned, folder, dirs_exist_ok=True)
     repository, _, revision = base["params"].get("hub", "").rpartition("@")
     named = Base(repository or str(Path(base["folder"]).absolute()), revision or None, translator.precision)
     for config in configs if not (tuned / STAGED_BASE).exists() else ():
         own = {"base_model_name_or_path": named.name, "revision": named.revision}
         write_record(folder / config, read_record(folder / config) | own)
     opened = open_tuned(Path(base["folder"]), folder, translator.precision).to(translator.model.device).eval()
-    train = read_record(tuned.parent / "train.json")
-    task_id = task_id_of(train["params"], pair or train["cell"]["pair"])
     set_task_ids(opened, task_id)
     _require_alike(before, _logits(opened, translator))
     if why := _needs_this_package(translator.tokenizer, tuned):
@@ -186,13 +212,16 @@ def _ctranslate2(cell: str, folder: Path, pair: str | None) -> None:
     """Write the merged model for CTranslate2, a quick engine that translates and does not train."""
     instead = "write `--as merged`"
     require_ctranslate2("`--as ctranslate2` is asked for", instead=instead)
+    translator = load_cell(cell, pair)
+    if translator.tokenizer.family.task.is_prompted:
+        raise UserError(f"The model of {cell} is a decoder-only one, with which CTranslate2 is not tried; {instead}.")
     merged = folder / "merged"
     merged.mkdir()
     _merged(cell, merged, pair)
-    translator = load_cell(cell, pair)
     _write_first_token(merged, translator.tokenizer)
     family = translator.tokenizer.family
-    convert_to_ctranslate2(*_as_others_open(merged), folder / "converted", family=family, instead=instead)
+    opened = _as_others_open(merged, _use(cell, translator, pair))
+    convert_to_ctranslate2(*opened, folder / "converted", family=family, instead=instead)
     for file in (folder / "converted").iterdir():
         file.rename(folder / file.name)
     (folder / "converted").rmdir()
@@ -271,7 +300,13 @@ def _dev_inputs(cell: str, translator: Translator, pair: str | None) -> Iterator
         yield {"input_ids": pairs.source[row][None], "decoder_input_ids": target[None]}
 
 
-FORMS: dict[str, Write] = {"merged": _merged, "peft": _peft, "ctranslate2": _ctranslate2, "marian": _marian}
+FORMS: dict[str, Write] = {
+    "merged": _merged,
+    "peft": _peft,
+    "pair": _of_pair,
+    "ctranslate2": _ctranslate2,
+    "marian": _marian,
+}
 
 
 def _cell_folder(cell: str) -> Path:
@@ -287,11 +322,10 @@ def _folders(cell: str) -> tuple[Path, dict[str, Any]]:
 @torch.inference_mode()
 def _logits(model: torch.nn.Module, translator: Translator) -> list[torch.Tensor]:
     """Logits of the probes as their own translations, of shape (1, tokens, vocabulary) each."""
-    device = next(model.parameters()).device
+    device, layout = next(model.parameters()).device, LAYOUTS[translator.tokenizer.family.task]
     found = []
     for source, target in zip(translator.tokens(PROBES, "source"), translator.tokens(PROBES, "target"), strict=True):
-        tokens = {"input_ids": source, "decoder_input_ids": target}
-        given = {name: torch.tensor([row], device=device) for name, row in tokens.items()}
+        given = layout.read_both(torch.tensor([source], device=device), torch.tensor([target], device=device))
         found.append(model(**given, use_cache=False).logits.cpu())
     return found
 

@@ -13,8 +13,10 @@ from mtpeft.core.languages import english_name
 from mtpeft.core.options import DecodingOptions
 from mtpeft.decoding.ctranslate2_model import SearchArguments
 from mtpeft.decoding.search import EXTRA_TOKENS
+from mtpeft.front.plain_calls import PLAIN_CALLS, written_limit, written_source
 from mtpeft.models.precision import BasePrecision, written_options
 from mtpeft.models.special_tokens import SpecialTokens
+from mtpeft.models.tasks import Task
 from mtpeft.models.tokenizer import PairTokenizer
 
 if TYPE_CHECKING:
@@ -58,6 +60,11 @@ class Use:
     search: DecodingOptions
 
     @property
+    def task(self) -> Task:
+        """What kind of model it is."""
+        return self.tokenizer.family.task
+
+    @property
     def is_student(self) -> bool:
         """Whether the model has an architecture of this package, which transformers knows after `import mtpeft`."""
         return self.tokenizer.family.name == "student"
@@ -91,15 +98,13 @@ def generation_settings(use: Use) -> "GenerationConfig":
     beams = {"length_penalty": search.length_penalty, "early_stopping": False} if search.beam_size > 1 else {}
     return GenerationConfig(
         pad_token_id=special_tokens.pad,
-        eos_token_id=special_tokens.end,
-        decoder_start_token_id=special_tokens.begin[0],
-        forced_bos_token_id=special_tokens.begin[1] if special_tokens.begin[1:] else None,
+        eos_token_id=list(special_tokens.ends) if special_tokens.other_ends else special_tokens.end,
         forced_eos_token_id=special_tokens.end,
         bad_words_ids=banned or None,
         begin_suppress_tokens=list(forbidden.first) or None,
         do_sample=False,
         num_beams=search.beam_size,
-        max_length=special_tokens.max_length + 1,
+        **PLAIN_CALLS[use.task].begins(use),
         **beams,
     )
 
@@ -110,7 +115,8 @@ def set_tokenizer(use: Use) -> "PreTrainedTokenizerBase":
     It cuts what is longer than the model reads, and takes the tokens of languages for special tokens.
     """
     tokenizer = use.tokenizer.pretrained
-    tokenizer.model_max_length = use.special_tokens.max_length
+    if read_at_most := PLAIN_CALLS[use.task].read_at_most(use):
+        tokenizer.model_max_length = read_at_most
     if plain := sorted(use.tokenizer.special.difference(tokenizer.all_special_ids)):
         tokenizer.add_special_tokens(
             {"additional_special_tokens": tokenizer.convert_ids_to_tokens(plain)}, replace_extra_special_tokens=False
@@ -122,12 +128,8 @@ def plainly_translated(
     model: "nn.Module", tokenizer: "PreTrainedTokenizerBase", sentences: Sequence[str], use: Use
 ) -> list[str]:
     """Translate as the lines of the page do, with a model and a tokenizer opened as they say."""
-    found = []
-    for sentence in sentences:
-        tokens = tokenizer(use.prompt + sentence, return_tensors="pt", truncation=True).to(model.device)
-        output = model.generate(**tokens, max_length=use.limit(tokens.input_ids.shape[1], extra=2))
-        found.append(tokenizer.decode(output[0][use.first_word :], skip_special_tokens=True))
-    return found
+    call = PLAIN_CALLS[use.task]
+    return [call.translated(model, tokenizer, sentence, use) for sentence in sentences]
 
 
 def marian_page(use: Use) -> str:
@@ -145,12 +147,12 @@ def merged_page(use: Use) -> str:
     """Write the page of a whole model."""
     opened = (
         *(["import mtpeft  # makes its architectures known to transformers"] if use.is_student else []),
-        "from transformers import AutoModelForSeq2SeqLM, AutoTokenizer",
+        f"from transformers import {use.task.auto_class}, AutoTokenizer",
         "",
         'folder = "."  # where this file lies',
-        "tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModelForSeq2SeqLM.from_pretrained(folder)",
+        f"tokenizer, model = AutoTokenizer.from_pretrained(folder), {use.task.auto_class}.from_pretrained(folder)",
     )
-    return _page(use, "transformers", opened, _plain_lines(use))
+    return _page(use, "transformers", opened, PLAIN_CALLS[use.task].lines(use))
 
 
 @dataclass(frozen=True)
@@ -179,7 +181,7 @@ def part_page(use: Use, base: Base, *, staged: bool, task_id: int | None) -> str
     """
     revision = [f"revision={base.revision!r}"] if base.revision else []
     options = ", ".join([repr(base.name), *revision, *written_options(base.precision)])
-    names = ["AutoModelForSeq2SeqLM", "AutoTokenizer", *["BitsAndBytesConfig"] * bool(base.precision.quantised)]
+    names = [use.task.auto_class, "AutoTokenizer", *["BitsAndBytesConfig"] * bool(base.precision.quantised)]
     opened = (
         *(["from pathlib import Path", ""] if staged else []),
         *([] if staged else ["import mtpeft  # makes its methods known to peft", "from peft import PeftModel"]),
@@ -188,14 +190,14 @@ def part_page(use: Use, base: Base, *, staged: bool, task_id: int | None) -> str
         *([] if task_id is None else ["from mtpeft.methods.task_ids import set_task_ids"]),
         "",
         'folder = "."  # where this file lies',
-        f"base = AutoModelForSeq2SeqLM.from_pretrained({options})",
+        f"base = {use.task.auto_class}.from_pretrained({options})",
         *(_FOUR_BITS if base.precision.quantised == 4 else []),
         "base.generation_config = GenerationConfig.from_pretrained(folder)",
         *(_STAGES if staged else ["model = PeftModel.from_pretrained(base, folder).eval()"]),
         *([] if task_id is None else [f"set_task_ids(model, {task_id})"]),
         "tokenizer = AutoTokenizer.from_pretrained(folder)",
     )
-    return _page(use, "peft", opened, _plain_lines(use))
+    return _page(use, "peft", opened, PLAIN_CALLS[use.task].lines(use))
 
 
 _FOUR_BITS = (
@@ -227,13 +229,13 @@ def ctranslate2_page(use: Use, given: SearchArguments) -> str:
         "tokenizer, model = AutoTokenizer.from_pretrained(folder), ctranslate2.Translator(folder)",
     )
     lines = (
-        f"source = tokenizer({_source(use)}, truncation=True).input_ids",
+        f"source = tokenizer({written_source(use)}, truncation=True).input_ids",
         "output = model.translate_batch(",
         "    [tokenizer.convert_ids_to_tokens(source)],",
         *([f"    target_prefix=[{list(given.prefix)!r}],"] if given.prefix else []),
         f"    beam_size={use.search.beam_size}{beams},",
         f"    suppress_sequences={list(map(list, given.suppressed))!r},",
-        f"    max_decoding_length={_limit(use, 'len(source)', extra=_extra(use, given))},",
+        f"    max_decoding_length={written_limit(use, 'len(source)', extra=_extra(use, given))},",
         ")",
         f"made = tokenizer.convert_tokens_to_ids(output[0].hypotheses[0][{given.repeated}:])",
         "print(tokenizer.decode(made, skip_special_tokens=True))",
@@ -273,25 +275,6 @@ def set_generation_settings(model: "nn.Module", use: Use) -> None:
 
     inner: Any = next(module for module in model.modules() if isinstance(module, GenerationMixin))
     inner.generation_config = generation_settings(use)
-
-
-def _plain_lines(use: Use) -> tuple[str, ...]:
-    words = f"output[0][{use.first_word}:]" if use.first_word else "output[0]"
-    return (
-        f'tokens = tokenizer({_source(use)}, return_tensors="pt", truncation=True)',
-        f"output = model.generate(**tokens, max_length={_limit(use, 'tokens.input_ids.shape[1]', extra=2)})",
-        f"print(tokenizer.decode({words}, skip_special_tokens=True))",
-    )
-
-
-def _source(use: Use) -> str:
-    return f"{use.prompt!r} + text" if use.prompt else "text"
-
-
-def _limit(use: Use, length: str, *, extra: int) -> str:
-    """`Use.limit` as an expression in Python."""
-    ratio = use.search.max_length_ratio
-    return f"min(int({ratio!r} * {length}) + {EXTRA_TOKENS + extra}, {use.special_tokens.max_length - 1 + extra})"
 
 
 def _page(use: Use, library: str, opened: Sequence[str], lines: Sequence[str]) -> str:

@@ -16,11 +16,13 @@ from mtpeft.front.prices.measured import measured_here
 from mtpeft.front.prices.table import Prices, notes, prices_table
 from mtpeft.front.snakemake import recorded_events, snakemake_command
 from mtpeft.front.status import finished_of
-from mtpeft.steps.cells_of_studies import placed_others, placed_study_cells, placed_study_others
+from mtpeft.steps.cells_of_studies import placed_cells, placed_others, placed_study_cells, placed_study_others
 
 
 def cells_table(configuration: Configuration) -> str:
     """Cells of each study, those that no study above it has, and those that are finished; then the same on other pairs.
+
+    Cells that no study has, but from which others start, have a row of their own.
 
     The columns on other pairs are left out where no study scores any.
     """
@@ -32,6 +34,9 @@ def cells_table(configuration: Configuration) -> str:
             _row(configuration, label, cells, own=len(cells - seen), others=placed_study_others(configuration, label))
         )
         seen |= cells
+    if needed := set(placed_cells(configuration)) - seen:
+        rows.append(_row(configuration, "to start from", needed, own=len(needed), others=[]))
+        seen |= needed
     others = placed_others(configuration)
     rows.append(_row(configuration, "all, each once", seen, own=len(seen), others=others))
     return aligned(rows if others else [row[:4] for row in rows])

@@ -21,9 +21,14 @@ KEPT_BESIDE = ("module", "version", "languages")
 """Keys of a method's params that are none of its options."""
 
 
+def method_for(options: MethodOptions) -> Method:
+    """Return the method of options, with the attributes that it has under them."""
+    return METHODS[options.method].under(options)
+
+
 def method_of(params: Mapping[str, Any]) -> Method:
-    """Return the method that the params of a cell's method name."""
-    return METHODS[params["method"]]
+    """Return the method that the params of a cell's method name, with the attributes that it has under them."""
+    return method_for(options_of(params))
 
 
 def options_of(params: Mapping[str, Any]) -> MethodOptions:
@@ -31,7 +36,7 @@ def options_of(params: Mapping[str, Any]) -> MethodOptions:
     given = {key: value for key, value in params.items() if key not in KEPT_BESIDE}
     if "stages" in given:
         given["stages"] = [options_of(stage) for stage in given["stages"]]
-    options = method_of(params).options.model_validate(given)
+    options = METHODS[params["method"]].options.model_validate(given)
     return options.with_languages(params["languages"]) if "languages" in params else options
 
 

@@ -14,6 +14,7 @@ from transformers.activations import ACT2FN
 
 from mtpeft.methods.base_adapter import AdapterConfig, WrapperLayer, WrappingAdapter, register
 from mtpeft.methods.embeddings_adapter import EmbeddingLayer, WithEmbeddings
+from mtpeft.models.families import read_shape
 from mtpeft.models.families.module_names import BART_NAMES
 
 
@@ -139,7 +140,7 @@ class BottleneckModel(WithEmbeddings, WrappingAdapter):
         layer.add_adapter(
             adapter_name,
             config,
-            d_model=self.get_model_config(self.model)["d_model"],
+            d_model=read_shape(self.get_model_config(self.model)).d_model,
             bottleneck=config.bottleneck_pattern.get(module, config.bottleneck),
         )
 

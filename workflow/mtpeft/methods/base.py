@@ -3,11 +3,11 @@
 Nothing here loads torch, so that budgets are known before any weight is there.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, PrivateAttr
+from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt, PrivateAttr
 
 from mtpeft.cells import ALL, ANY, NATIVE
 from mtpeft.core.section import Section, later
@@ -22,8 +22,24 @@ class MethodOptions(Section):
     """Options that every method has; a subclass adds `method: Literal["its name"]` and its own."""
 
 
+class StartFrom(Section):
+    """Labels of the cell with whose weights a training begins; those that are left out are the labels of the cell."""
+
+    method: str = Field(description="A label of `methods` that trains the same modules with the same options.")
+    pair: str | None = Field(default=None, description="A label of `pairs`, or a group of them.")
+    size: str | None = Field(default=None, description="A label of `sizes`.")
+    budget: str | None = Field(default=None, description="A label of `budgets` with the same share.")
+    seed: NonNegativeInt | None = None
+
+
 class TrainedMethodOptions(MethodOptions):
     """Options of a method that trains something. Its learning rate is a key of the configuration alone."""
+
+    start_from: StartFrom | None = later(
+        None,
+        description="Labels of another cell of the same base model, with whose weights training begins, as T-Few "
+        "begins with a pre-trained (IA)3 (arXiv 2205.05638). The other cell is trained first.",
+    )
 
     losses: list[Literal["unlikelihood", "length_normalised"]] = later(
         [],
@@ -60,9 +76,25 @@ class LinearsOptions(TrainedMethodOptions):
         in_order = sorted(shape.linears, key=lambda linear: linear.role not in MOST_USEFUL)
         return [linear for linear in in_order if ALL_LAYERS in roles or linear.role in roles]
 
-    def at_every_budget(self, targets: Sequence["TargetModule"]) -> Sequence["TargetModule"]:
+    def sized(self, targets: Sequence["TargetModule"]) -> Sequence["TargetModule"]:
         """Return the same target modules, of which none may be left out if `layers` names them."""
         return [replace(own, min_size=max(1, own.min_size)) for own in targets] if self.layers else targets
+
+
+class RankOptions(LinearsOptions):
+    """Options of a method that adds a low-rank update to linear layers: its rank may be given in place of a budget."""
+
+    rank: PositiveInt | None = later(
+        None,
+        description="Rank of every layer that `layers` names, or of all linear layers, in the place of a budget. The "
+        "method then has one size; its share of the base model's parameters is in the record and in the tables.",
+    )
+
+    def sized(self, targets: Sequence["TargetModule"]) -> Sequence["TargetModule"]:
+        """Return the same target modules, all of them at `rank` if it is given."""
+        if self.rank is None:
+            return super().sized(targets)
+        return [replace(own, min_size=self.rank, max_size=self.rank) for own in targets]
 
 
 ONE_PAIR: Mapping[str, Sequence[str]] = {"source": ("",), "target": ("",)}
@@ -76,6 +108,11 @@ class LanguageOptions(TrainedMethodOptions):
     """
 
     _languages: Mapping[str, Sequence[str]] = PrivateAttr(default=ONE_PAIR)
+
+    @property
+    def is_by_language(self) -> bool:
+        """Whether each language of a side has parameters of its own; an option of a method may say so."""
+        return True
 
     @property
     def languages(self) -> Mapping[str, Sequence[str]]:
@@ -129,6 +166,8 @@ class TargetModule:
 
 ModuleSizes = Mapping[str, int]
 """The size of each target module, by its name."""
+Inputs = Mapping[str, "torch.Tensor"]
+"""Inputs of a model with `labels`, as its batches have them."""
 
 
 @dataclass(frozen=True)
@@ -163,6 +202,9 @@ class Method:
         decays: exceptions from the rule of `mtpeft.training.optimizer`, by a part of a parameter's name: scales that
             are matrices must not decay, and updates of a weight that are vectors may.
         hook: makes the hook that is called before and after each update, from the model that it was applied to.
+        fit: puts what is trained where it starts, from the model that it was applied to and sentence pairs of the
+            training text, each alone and without padding; it comes to the same when a training is resumed.
+        varies: the attributes that are others under some options, such as `starts_as_base`.
     """
 
     options: type[MethodOptions]
@@ -188,6 +230,20 @@ class Method:
     rate_factor: Callable[[str, Any], float] | None = None
     decays: Mapping[str, bool] = field(default_factory=dict)
     hook: Callable[["nn.Module"], "UpdateHook"] | None = None
+    fit: Callable[["nn.Module", Any, Iterable["Inputs"]], None] | None = None
+    varies: Callable[[Any], Mapping[str, Any]] | None = None
+
+    def under(self, options: MethodOptions) -> "Method":
+        """Return the method as it is under options.
+
+        One whose rank is given has one size and meets no budget; one that starts from another cell starts as that.
+        """
+        changed = dict(self.varies(options)) if self.varies else {}
+        if isinstance(options, RankOptions) and options.rank is not None:
+            changed["trains"] = "fixed"
+        if isinstance(options, TrainedMethodOptions) and options.start_from is not None:
+            changed["starts_as_base"] = False
+        return replace(self, **changed) if changed else self
 
     @property
     def name(self) -> str:
@@ -201,7 +257,7 @@ class Method:
 
     @property
     def per_language(self) -> bool:
-        """Whether it has parameters for each language of the pairs of a cell."""
+        """Whether it has, or may have, parameters for each language of the pairs of a cell."""
         return issubclass(self.options, LanguageOptions)
 
 

@@ -15,9 +15,7 @@ from peft.tuners.tuners_utils import BaseTuner, BaseTunerLayer
 from torch import nn
 
 from mtpeft.core import compat
-
-TASK_TYPE = "SEQ_2_SEQ_LM"
-"""Peft's name of models with an encoder and a decoder."""
+from mtpeft.models.families import task_of
 
 
 def insert_adapter(model: nn.Module, config: type[PeftConfig], modules: Iterable[str], **keys: Any) -> PeftModel:
@@ -29,7 +27,8 @@ def insert_adapter(model: nn.Module, config: type[PeftConfig], modules: Iterable
         modules: names of the target modules.
         keys: further keys of the configuration.
     """
-    return get_peft_model(model, config(task_type=TASK_TYPE, target_modules=list(modules), **keys))
+    task_type = task_of(model.config).adapter_task
+    return get_peft_model(model, config(task_type=task_type, target_modules=list(modules), **keys))
 
 
 def register(config: type[PeftConfig], adapter: type[BaseTuner], *, adapter_type: str = "") -> None:

@@ -6,14 +6,20 @@ has the set of its language. Three variants: a low-rank update (LoRA), factors o
 """
 
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
+from peft import PeftModel
 from peft.tuners.tuners_utils import check_adapters_to_merge
 from torch import nn
 
 from mtpeft.methods.base_adapter import AdapterConfig, WrapperLayer, WrappingAdapter, register
+from mtpeft.methods.token_sides import TokenSides, sides_of_model
 from mtpeft.models.families.module_names import is_last_of_block
+
+BOTH = "both"
+"""Side of a module that sees the tokens of both."""
 
 
 @dataclass
@@ -24,7 +30,7 @@ class ContextConfig(AdapterConfig):
 
     variant: str = field(default="lora", metadata={"help": "lora, ia3 or bitfit."})
     rank_pattern: dict[str, int] = field(default_factory=dict, metadata={"help": "Rank of an update by module name."})
-    sides: dict[str, str] = field(default_factory=dict, metadata={"help": "Whose tokens a module sees, by its name."})
+    sides: dict[str, str] = field(default_factory=dict, metadata={"help": "Whose tokens a module sees."})
     sets: dict[str, list[int]] = field(default_factory=dict, metadata={"help": "Set of each pair, by side."})
     scaling: float = field(default=1.0, metadata={"help": "Factor on a low-rank update."})
 
@@ -35,6 +41,9 @@ class ContextLayer(WrapperLayer):
     Attributes:
         task_ids: place of a pair in the cell's group: of each row, shape (batch), or one for all. None: of a pair that
             is none of the group, for which the layer computes what the base does.
+        sets: by adapter, the set of each pair for the tokens of the layer, or for those of the source.
+        target_sets: by adapter, the set of each pair for the tokens of the target, where the layer sees both sides.
+        token_sides: knows which tokens these are; None where the layer sees one side.
     """
 
     takes_task_ids = True
@@ -45,11 +54,19 @@ class ContextLayer(WrapperLayer):
             setattr(self, piece, nn.ParameterDict())
         self.task_ids: torch.Tensor | int | None = 0
         self.sets: dict[str, list[int]] = {}
+        self.target_sets: dict[str, list[int]] = {}
+        self.token_sides: TokenSides | None = None
 
-    def add_adapter(self, adapter_name: str, config: ContextConfig, *, module: str) -> None:
-        """Add sets that change nothing until they are trained."""
-        self.sets[adapter_name] = config.sets[config.sides[module]]
-        pieces = self.fresh(config, module, count=max(self.sets[adapter_name]) + 1)
+    def add_adapter(self, adapter_name: str, config: ContextConfig, *, module: str, sides: TokenSides | None) -> None:
+        """Add sets that change nothing until they are trained; those of the target stand behind those of the source."""
+        side = config.sides[module]
+        own = config.sets["source" if side == BOTH else side]
+        self.sets[adapter_name], count = own, max(own) + 1
+        if side == BOTH:
+            self.token_sides = sides
+            self.target_sets[adapter_name] = [count + number for number in config.sets["target"]]
+            count = max(self.target_sets[adapter_name]) + 1
+        pieces = self.fresh(config, module, count=count)
         for name, piece in pieces.items():
             getattr(self, name)[adapter_name] = nn.Parameter(piece.to(self.base_layer.weight.device))
 
@@ -72,11 +89,39 @@ class ContextLayer(WrapperLayer):
             return self.base_layer(hidden)
         return self.changed(hidden, active[-1])
 
-    def of_rows(self, piece: torch.Tensor, adapter_name: str) -> torch.Tensor:
-        """Return the sets of the rows, one for each or one for all."""
-        sets = torch.tensor(self.sets[adapter_name], device=piece.device)
+    def by_token(self, adapter_name: str, make: Callable[[list[int]], torch.Tensor]) -> torch.Tensor:
+        """Return what `make` makes of the sets of the pairs, of those of its own side for each token.
+
+        Args:
+            adapter_name: which adapter.
+            make: of the set of each pair: shape (batch, length, width), or one that is broadcast to it.
+        """
+        sides = self.token_sides
+        if sides is None:
+            return make(self.sets[adapter_name])
+        if isinstance(sides.is_target, bool):
+            return make((self.target_sets if sides.is_target else self.sets)[adapter_name])
+        source, target = (make(own[adapter_name]) for own in (self.sets, self.target_sets))
+        return torch.where(sides.is_target[..., None], target, source)
+
+    def of_rows(self, piece: torch.Tensor, own: list[int]) -> torch.Tensor:
+        """Return the sets of the rows, one for each or one for all, given the set of each pair."""
+        sets = torch.tensor(own, device=piece.device)
         task_ids = self.task_ids.to(piece.device) if isinstance(self.task_ids, torch.Tensor) else self.task_ids
         return piece[sets[task_ids]]
+
+    @torch.no_grad()
+    def keep(self, task_id: int) -> None:
+        """Keep the sets of one pair alone, which is the only one then."""
+        for name, own in self.sets.items():
+            kept = [sets[task_id] for sets in (own, self.target_sets.get(name)) if sets]
+            for piece in self.adapter_layer_names:
+                weights = getattr(self, piece)
+                weights[name] = nn.Parameter(weights[name][kept].clone(), weights[name].requires_grad)
+            self.sets[name] = [0]
+            if name in self.target_sets:
+                self.target_sets[name] = [1]
+        self.task_ids = 0
 
     @torch.no_grad()
     def merge(self, safe_merge: bool = False, adapter_names: list[str] | None = None) -> None:
@@ -86,7 +131,7 @@ class ContextLayer(WrapperLayer):
             ValueError: there are several, and no single model is what all of them make.
         """
         for name in check_adapters_to_merge(self, adapter_names):
-            if len(set(self.sets[name])) > 1:
+            if len({*self.sets[name], *self.target_sets.get(name, ())}) > 1:
                 raise ValueError("One set for each language can't be merged into one base model; keep them as modules.")
             self.write(name)
             self.merged_adapters.append(name)
@@ -106,10 +151,14 @@ class ContextLora(ContextLayer):
 
     def changed(self, hidden: torch.Tensor, adapter_name: str) -> torch.Tensor:
         """Compute W x + s B A x."""
-        down, up = (self.of_rows(piece[adapter_name], adapter_name) for piece in (self.context_down, self.context_up))
         output = self.base_layer(hidden)
-        update = hidden.to(down.dtype) @ down.mT @ up.mT
-        return output + (self.scaling * update).to(output.dtype)
+        pieces = [piece[adapter_name] for piece in (self.context_down, self.context_up)]
+
+        def update(own: list[int]) -> torch.Tensor:
+            down, up = (self.of_rows(piece, own) for piece in pieces)
+            return hidden.to(down.dtype) @ down.mT @ up.mT
+
+        return output + (self.scaling * self.by_token(adapter_name, update)).to(output.dtype)
 
     def write(self, adapter_name: str) -> None:
         """Write W + s B A."""
@@ -130,7 +179,8 @@ class ContextIa3(ContextLayer):
 
     def changed(self, hidden: torch.Tensor, adapter_name: str) -> torch.Tensor:
         """Compute W (l * x), or l * (W x)."""
-        factor = self.of_rows(self.context_factor[adapter_name], adapter_name).unsqueeze(-2).to(hidden.dtype)
+        piece = self.context_factor[adapter_name]
+        factor = self.by_token(adapter_name, lambda own: self.of_rows(piece, own).unsqueeze(-2)).to(hidden.dtype)
         return self.base_layer(hidden * factor) if self.on_input else self.base_layer(hidden) * factor
 
     def write(self, adapter_name: str) -> None:
@@ -152,8 +202,9 @@ class ContextBitFit(ContextLayer):
 
     def changed(self, hidden: torch.Tensor, adapter_name: str) -> torch.Tensor:
         """Compute the layer with its own bias and that of the set."""
-        output = self.base_layer(hidden)
-        return output + self.of_rows(self.context_bias[adapter_name], adapter_name).unsqueeze(-2).to(output.dtype)
+        output, piece = self.base_layer(hidden), self.context_bias[adapter_name]
+        bias = self.by_token(adapter_name, lambda own: self.of_rows(piece, own).unsqueeze(-2))
+        return output + bias.to(output.dtype)
 
     def write(self, adapter_name: str) -> None:
         """Add the bias of the set to that of the layer."""
@@ -177,7 +228,22 @@ class ContextModel(WrappingAdapter):
 
     def add_to(self, layer: ContextLayer, config: ContextConfig, adapter_name: str, *, module: str) -> None:
         """Add sets to the wrapper of a layer."""
-        layer.add_adapter(adapter_name, config, module=module)
+        sides = sides_of_model(self.model) if config.sides[module] == BOTH else None
+        layer.add_adapter(adapter_name, config, module=module, sides=sides)
+
+
+def has_sets(model: nn.Module) -> bool:
+    """Return whether a model has sets of parameters by the languages of its tokens."""
+    return any(isinstance(module, ContextLayer) for module in model.modules())
+
+
+def keep_pair(tuned: PeftModel, task_id: int) -> None:
+    """Take the sets of all pairs but one out of a peft model, so that what is stored serves its languages alone."""
+    for layer in tuned.modules():
+        if isinstance(layer, ContextLayer):
+            layer.keep(task_id)
+    for config in tuned.peft_config.values():
+        config.sets = {side: [0] for side in config.sets}
 
 
 register(ContextConfig, ContextModel)

@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 from mtpeft.methods.base_adapter import register
+from mtpeft.methods.encoder_input_adapter import ReadOnce
 from mtpeft.methods.prompt_adapter import PromptConfig, PromptLayer, PromptModel
 
 
@@ -44,18 +45,28 @@ class DeptLayer(PromptLayer):
         directions = torch.zeros(config.rank, like.shape[1], device=like.device)
         self.prompt_shift_directions[adapter_name] = nn.Parameter(directions)
 
-    def shifted(self, embeddings: torch.Tensor, adapter_name: str) -> torch.Tensor:
+    def shifted(
+        self, embeddings: torch.Tensor, adapter_name: str, positions: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Add to each embedding the shift of its position; positions that have none stay as they are."""
-        length = embeddings.shape[1]
+        length = embeddings.shape[1] if positions is None else None
         by_position = self.prompt_shift_positions[adapter_name][:length]
         shift = by_position @ self.prompt_shift_directions[adapter_name]
-        return embeddings + functional.pad(shift, (0, 0, 0, length - len(shift))).to(embeddings.dtype)
+        if positions is None:
+            return embeddings + functional.pad(shift, (0, 0, 0, length - len(shift))).to(embeddings.dtype)
+        with_none = functional.pad(shift, (0, 0, 0, 1)).to(embeddings.dtype)
+        return embeddings + with_none[positions.clamp(max=len(shift))]
+
+
+class DeptStack(ReadOnce, DeptLayer):
+    """The only stack of a model with a prompt, which reads the embeddings of the text behind it shifted."""
 
 
 class DeptModel(PromptModel):
     """Puts a prompt and a shift into a model."""
 
     encoder_wrapper = DeptLayer
+    stack_wrapper = DeptStack
 
 
 register(DeptConfig, DeptModel)

@@ -1,7 +1,7 @@
 """A low-rank update and some single weights beside each linear layer (DSEE, Chen et al. 2021, arXiv 2111.00160).
 
 Which weights these are is taken from a decomposition of the layer's own matrix into a low-rank and a sparse part. The
-paper's second half, pruning the model for inference, is left out.
+paper's second half, a model that is sparse itself, is a base model with `prune`.
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from mtpeft.methods.base import LinearsOptions, Method, ModuleSizes, TargetModule
+from mtpeft.methods.base import Method, ModuleSizes, RankOptions, TargetModule
 from mtpeft.methods.budget import count
 from mtpeft.methods.new_entries import new_entry_parameters
 from mtpeft.models.architecture import ModelShape
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-class DseeOptions(LinearsOptions):
+class DseeOptions(RankOptions):
     """`method: dsee`."""
 
     method: Literal["dsee"]
@@ -28,7 +28,7 @@ class DseeOptions(LinearsOptions):
 
 def dsee_targets(shape: ModelShape, options: DseeOptions) -> Sequence[TargetModule]:
     """Count `sparse` weights and rank x (inputs + outputs) beside each linear layer."""
-    return options.at_every_budget(
+    return options.sized(
         [
             TargetModule(
                 module=linear.module,

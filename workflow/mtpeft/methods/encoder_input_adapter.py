@@ -32,9 +32,13 @@ class EncoderInputLayer(WrapperLayer):
             return self.base_layer(
                 input_ids=input_ids, attention_mask=attention_mask, inputs_embeds=inputs_embeds, **kwargs
             )
-        embeddings = embedded(self.base_layer, input_ids) if inputs_embeds is None else inputs_embeds
+        embeddings = self.looked_up(input_ids) if inputs_embeds is None else inputs_embeds
         embeddings, attention_mask = self.change(embeddings, attention_mask, active[-1])
         return self.base_layer(attention_mask=attention_mask, inputs_embeds=embeddings, **kwargs)
+
+    def looked_up(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Look up tokens as the stack takes them in the place of tokens."""
+        return embedded(self.base_layer, tokens)
 
     def has(self, adapter_name: str) -> bool:
         """Return whether an adapter changes anything here."""
@@ -48,7 +52,53 @@ class EncoderInputLayer(WrapperLayer):
 
     def merge(self, safe_merge: bool = False, adapter_names: list[str] | None = None) -> None:
         """Refuse: the matrix of the embeddings is the decoder's and the output projection's too."""
-        raise ValueError("What changes the encoder's input can't be merged into the base model; keep it as a module.")
+        raise ValueError("What changes embeddings as they are read can't be merged; keep it as a module.")
+
+
+class ReadOnce:
+    """The only stack of a causal model, with vectors before the text that it reads with the first tokens.
+
+    They then stand in the cache, so that nothing is put before later tokens. Positions and the mask count them, and
+    what the stack puts out is that of the text alone. It stands before a wrapper in the bases of a class; the wrapper
+    has `prompt`, the vectors, and `shifted`, the embeddings of the text.
+    """
+
+    def length(self) -> int:
+        """Return the number of vectors before the text."""
+        active = [name for name in self.active_adapters if self.has(name)]
+        return len(self.prompt(active[-1])) if active and not self.disable_adapters else 0
+
+    def forward(
+        self,
+        input_ids: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        inputs_embeds: torch.Tensor | None = None,
+        position_ids: torch.Tensor | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Return what the stack returns for the tokens of the text."""
+        active = [name for name in self.active_adapters if self.has(name)]
+        if self.disable_adapters or not active:
+            given = {"input_ids": input_ids, "attention_mask": attention_mask, "inputs_embeds": inputs_embeds}
+            return self.base_layer(**given, position_ids=position_ids, **kwargs)
+        prompt, cache = self.prompt(active[-1]), kwargs.get("past_key_values")
+        length, seen = len(prompt), 0 if cache is None else int(cache.get_seq_length())
+        embeddings = embedded(self.base_layer, input_ids) if inputs_embeds is None else inputs_embeds
+        if position_ids is None:
+            position_ids = torch.arange(embeddings.shape[1], device=embeddings.device)[None] + max(0, seen - length)
+        embeddings = self.shifted(embeddings, active[-1], position_ids)
+        position_ids = position_ids + length
+        attention_mask = None if attention_mask is None else with_prompt(attention_mask, length)
+        if not seen:
+            embeddings, _ = prepended(prompt, embeddings, None)
+            first = torch.arange(length, device=embeddings.device).expand(len(position_ids), -1)
+            position_ids = torch.cat([first, position_ids], dim=1)
+        output = self.base_layer(
+            inputs_embeds=embeddings, attention_mask=attention_mask, position_ids=position_ids, **kwargs
+        )
+        if not seen:
+            output["last_hidden_state"] = output.last_hidden_state[:, length:]
+        return output
 
 
 class PromptedDecoderLayer(WrapperLayer):

@@ -28,7 +28,7 @@ class MamOptions(TrainedMethodOptions):
 
 def mam_targets(shape: ModelShape, options: MamOptions) -> Sequence[TargetModule]:
     """Count `length` keys and values at each attention, and an adapter at each feed-forward block."""
-    prefix = 2 * shape.attention_width * options.length
+    prefix = 2 * shape.cached_width * options.length
     return [
         *(TargetModule.fixed(attention, prefix) for attention in shape.attentions),
         *(bottleneck(block, shape.d_model) for block in shape.feed_forwards),

@@ -10,6 +10,7 @@ from peft import PromptEncoder, PromptEncoderConfig
 from torch import nn
 
 from mtpeft.methods.base_adapter import register
+from mtpeft.methods.encoder_input_adapter import ReadOnce
 from mtpeft.methods.prompt_adapter import PromptConfig, PromptLayer, PromptModel
 
 
@@ -65,10 +66,15 @@ class PromptNetworkLayer(PromptLayer):
         self.prompt_vectors[adapter_name] = nn.Parameter(vectors)
 
 
+class PromptNetworkStack(ReadOnce, PromptNetworkLayer):
+    """The only stack of a model with a prompt that comes out of a network."""
+
+
 class PromptNetworkModel(PromptModel):
     """Puts a network and its prompt into a model."""
 
     encoder_wrapper = PromptNetworkLayer
+    stack_wrapper = PromptNetworkStack
 
 
 def fold_network(tuned: nn.Module) -> nn.Module:

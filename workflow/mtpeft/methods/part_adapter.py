@@ -15,6 +15,7 @@ from torch.func import functional_call
 from mtpeft.methods.base_adapter import AdapterConfig, WrapperLayer, WrappingAdapter, register
 from mtpeft.models.families.module_names import is_key_projection
 from mtpeft.models.precision import is_packed
+from mtpeft.models.zeros import keep_zeros_of, keeps_zeros
 
 
 @dataclass
@@ -45,6 +46,8 @@ class CopiedLayer(WrapperLayer):
         for name, copies in (("weight", self.copies_weight), ("bias", self.copies_bias)):
             if name in own and name in pieces:
                 copies[adapter_name] = nn.Parameter(own[name].detach().to(torch.float32, copy=True))
+                if name == "weight" and keeps_zeros(self.base_layer):
+                    keep_zeros_of(copies[adapter_name])
 
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
         """Compute the module with its trained weights, if any are active."""

@@ -44,7 +44,7 @@ def prefix_targets(shape: ModelShape, options: PrefixOptions) -> Sequence[Target
 
     With a network of width h there are h for each vector, h x h + h, and h x 2w + 2w.
     """
-    width, inner = 2 * shape.attention_width, options.network
+    width, inner = 2 * shape.cached_width, options.network
     network = inner * inner + inner + inner * width + width if inner else 0
     return [
         TargetModule(module=attention, base=network, per_size=inner or width, max_size=LONGEST * shape.max_positions)
@@ -55,7 +55,7 @@ def prefix_targets(shape: ModelShape, options: PrefixOptions) -> Sequence[Target
 
 def stored_prefixes(shape: ModelShape, options: PrefixOptions, sizes: ModuleSizes) -> int:
     """Count the prefixes themselves, and the new entries that every method trains."""
-    prefixes = 2 * shape.attention_width * sum(sizes.get(attention, 0) for attention in shape.attentions)
+    prefixes = 2 * shape.cached_width * sum(sizes.get(attention, 0) for attention in shape.attentions)
     return prefixes + new_entry_parameters(shape)
 
 

@@ -20,11 +20,14 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from mtpeft.core import compat
 from mtpeft.methods.base_adapter import AdapterConfig, NetworkLayer, WrappingAdapter, register
-from mtpeft.models.attention import heads, key_projection, query_projection
+from mtpeft.models.attention import key_heads, key_projection
+from mtpeft.models.families import task_of
 from mtpeft.models.families.mbart import HUGGINGFACE_SPECIALS
 
 ATTENTION = "mtpeft_prefix"
 """Name of our attention function among those of transformers."""
+QUERIES = "mtpeft_queries"
+"""Name of the attention function that remembers queries."""
 SUPPORTED = ("eager", "sdpa")
 
 
@@ -143,19 +146,16 @@ class PrefixLayer(NetworkLayer):
             return self.base_layer(*args, prefix=Prefix(keys, values, implementation), **kwargs)
 
     def _heads(self, vectors: torch.Tensor) -> torch.Tensor:
-        return vectors.view(len(vectors), heads(self.base_layer), -1).transpose(0, 1)[None]
+        return vectors.view(len(vectors), key_heads(self.base_layer), -1).transpose(0, 1)[None]
 
     @contextmanager
     def _own_attention(self) -> Iterator[str]:
         """Let the module call `attend`; yields the name of the function that it calls otherwise."""
-        config, implementation = self.base_layer.config, compat.attention_implementation(self.base_layer)
+        implementation = compat.attention_implementation(self.base_layer)
         if implementation not in SUPPORTED:
             raise ValueError(f"Prefixes work with attention {' or '.join(SUPPORTED)}, not with '{implementation}'.")
-        self.base_layer.config = SimpleNamespace(_attn_implementation=ATTENTION)
-        try:
+        with _calling(ATTENTION, [self.base_layer]):
             yield implementation
-        finally:
-            self.base_layer.config = config
 
     def merge(self, safe_merge: bool = False, adapter_names: list[str] | None = None) -> None:
         """Refuse: a prefix is no change of any weight of the base."""
@@ -209,30 +209,55 @@ ROWS, ROW_TOKENS = 32, 16
 """Sequences that the queries are taken from, made of the tokens that stand first in the vocabulary."""
 
 
+@contextmanager
+def _calling(function: str, attentions: Iterable[nn.Module], **more: Any) -> Iterator[None]:
+    """Let attention modules call another function of transformers' table while this is open.
+
+    Args:
+        function: its name.
+        attentions: the modules.
+        more: attributes of the configuration that the function reads.
+    """
+    own = [(attention, attention.config) for attention in attentions]
+    for attention, _ in own:
+        attention.config = SimpleNamespace(_attn_implementation=function, **more)
+    try:
+        yield
+    finally:
+        for attention, config in own:
+            attention.config = config
+
+
+def _remember(module: nn.Module, query: torch.Tensor, *given: Any, **options: Any) -> tuple[torch.Tensor, Any]:
+    """Put the queries where the configuration says, and compute attention as ever; rotary positions are in them."""
+    module.config.found[module] = query
+    function = ALL_ATTENTION_FUNCTIONS.get_interface(module.config.implementation, compat.eager_attention(module))
+    return function(module, query, *given, **options)
+
+
+AttentionInterface.register(QUERIES, _remember)
+
+
+def _of_key_heads(attention: nn.Module, queries: torch.Tensor) -> torch.Tensor:
+    """Return queries (batch, heads, length, width) by the heads of keys, (heads of keys, queries, width)."""
+    by_head = queries.float().transpose(1, 2).flatten(0, 1).transpose(0, 1)
+    return by_head.unflatten(0, (key_heads(attention), -1)).flatten(1, 2)
+
+
 @torch.no_grad()
 def typical_queries(model: nn.Module, attentions: Iterable[str]) -> dict[str, torch.Tensor]:
-    """Collect queries of the attention modules of a base model, (heads, queries, width of a head)."""
-    found: dict[str, torch.Tensor] = {}
-
-    def remember(name: str, queries: torch.Tensor) -> None:
-        count = heads(model.get_submodule(name))
-        found[name] = queries.float().flatten(0, 1).unflatten(1, (count, -1)).transpose(0, 1)
-
-    hooks = [
-        query_projection(model.get_submodule(name)).register_forward_hook(
-            lambda module, given, queries, name=name: remember(name, queries)
-        )
-        for name in attentions
-    ]
+    """Collect queries of the attention modules of a base model, (heads of keys, queries, width of a head)."""
+    modules = {name: model.get_submodule(name) for name in attentions}
+    found: dict[nn.Module, torch.Tensor] = {}
     mode = model.training
     model.eval()
     tokens = torch.arange(ROWS * ROW_TOKENS, device=model.device).view(ROWS, ROW_TOKENS)
     tokens = HUGGINGFACE_SPECIALS + tokens % (model.config.vocab_size - HUGGINGFACE_SPECIALS)
-    model(input_ids=tokens, decoder_input_ids=tokens, use_cache=False)
+    implementation = compat.attention_implementation(next(iter(modules.values())))
+    with _calling(QUERIES, modules.values(), found=found, implementation=implementation):
+        model(**dict.fromkeys(task_of(model.config).reads, tokens), use_cache=False)
     model.train(mode)
-    for hook in hooks:
-        hook.remove()
-    return found
+    return {name: _of_key_heads(module, found[module]) for name, module in modules.items()}
 
 
 @torch.no_grad()

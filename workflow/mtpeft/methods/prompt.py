@@ -20,13 +20,13 @@ class PromptOptions(TrainedMethodOptions):
 
 
 def encoder_of(shape: ModelShape) -> str:
-    """Return the name of the encoder, in which the layers lie."""
+    """Return the name of the encoder, or of the only stack, in which the layers lie."""
     return shape.layers[0].rsplit(".", 2)[0]
 
 
-def both_sides(encoder: str) -> list[str]:
-    """Return the names of the encoder and of the decoder, which stands beside it."""
-    return [encoder, f"{encoder.removesuffix('encoder')}decoder"]
+def both_sides(stack: str) -> list[str]:
+    """Return the names of the encoder and of the decoder, which stands beside it, or that of the only stack."""
+    return [stack, f"{stack.removesuffix('encoder')}decoder"] if stack.endswith("encoder") else [stack]
 
 
 def longest_prompt(shape: ModelShape) -> int:

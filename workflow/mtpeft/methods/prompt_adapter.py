@@ -15,6 +15,7 @@ from mtpeft.methods.base_adapter import AdapterConfig, WrapperLayer, WrappingAda
 from mtpeft.methods.encoder_input_adapter import (
     EncoderInputLayer,
     PromptedDecoderLayer,
+    ReadOnce,
     embedded,
     fitted,
     positions_of,
@@ -24,12 +25,13 @@ from mtpeft.models.families.mbart import HUGGINGFACE_SPECIALS
 
 FREQUENT = 5000
 """Entries at the head of the vocabulary, where the most frequent pieces stand, from which a prompt is drawn."""
-SIDES = ("encoder", "decoder")
+SIDES, STACK = ("encoder", "decoder"), ("model",)
+"""Names of the two stacks of a model, or of its only one."""
 
 
 @dataclass
 class PromptConfig(AdapterConfig):
-    """Configuration of prompt tuning; its target modules are the encoder and the decoder."""
+    """Configuration of prompt tuning; its target modules are the encoder and the decoder, or the only stack."""
 
     adapter_type = "PROMPT"
 
@@ -61,9 +63,21 @@ class PromptLayer(EncoderInputLayer):
         embeddings, mask = fitted(embeddings, mask, None if positions is None else positions - len(prompt))
         return prepended(prompt, self.shifted(embeddings, adapter_name), mask)
 
-    def shifted(self, embeddings: torch.Tensor, adapter_name: str) -> torch.Tensor:
-        """Return the embeddings of the source as an adapter has them."""
+    def shifted(
+        self, embeddings: torch.Tensor, adapter_name: str, positions: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Return the embeddings of the text as an adapter has them.
+
+        Args:
+            embeddings: shape (batch, length, d_model).
+            adapter_name: which adapter.
+            positions: of the embeddings, shape (batch, length); None for 0 and on.
+        """
         return embeddings
+
+
+class PromptedStack(ReadOnce, PromptLayer):
+    """The only stack of a model, which reads the prompt of the active adapter before each text."""
 
 
 class PromptModel(WrappingAdapter):
@@ -71,12 +85,13 @@ class PromptModel(WrappingAdapter):
 
     prefix = "prompt_"
     tuner_layer_cls = wrapper = (PromptLayer, PromptedDecoderLayer)
-    encoder_wrapper = PromptLayer
+    encoder_wrapper: type[PromptLayer] = PromptLayer
+    stack_wrapper: type[PromptLayer] = PromptedStack
 
     def wrap(self, target: nn.Module, adapter_name: str, *, module: str, **place: Any) -> WrapperLayer:
-        """Wrap the encoder or the decoder in the wrapper of its side."""
-        side = PromptedDecoderLayer if module.endswith("decoder") else self.encoder_wrapper
-        return side(target, adapter_name)
+        """Wrap the encoder, the decoder or the only stack in its wrapper."""
+        wrappers = {"encoder": self.encoder_wrapper, "decoder": PromptedDecoderLayer}
+        return wrappers.get(module.rpartition(".")[2], self.stack_wrapper)(target, adapter_name)
 
     def add_to(self, layer: WrapperLayer, config: PromptConfig, adapter_name: str, *, module: str) -> None:
         """Add a prompt to the wrapper of the encoder, or tell that of the decoder how long it is."""
@@ -86,13 +101,13 @@ class PromptModel(WrappingAdapter):
             layer.add_adapter(adapter_name, config)
 
     def check_targets(self, modules: Sequence[str]) -> None:
-        """Check that the target modules are the encoder and the decoder.
+        """Check that the target modules are the encoder and the decoder, or the only stack.
 
         Raises:
             ValueError: they are others.
         """
-        if not ends_with(modules, SIDES):
-            raise ValueError("target_modules must name the encoder and the decoder.")
+        if not ends_with(modules, SIDES) and not ends_with(modules, STACK):
+            raise ValueError("target_modules must name the encoder and the decoder, or the only stack.")
 
 
 def ends_with(modules: Sequence[str], names: Sequence[str]) -> bool:

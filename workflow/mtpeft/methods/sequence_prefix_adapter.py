@@ -16,14 +16,16 @@ from mtpeft.methods.base_adapter import AdapterConfig, NetworkLayer, WrapperLaye
 from mtpeft.methods.encoder_input_adapter import (
     EncoderInputLayer,
     PromptedDecoderLayer,
+    ReadOnce,
     fitted,
     positions_of,
     prepended,
 )
 from mtpeft.methods.prompt_adapter import random_embeddings
+from mtpeft.models.architecture import side_of
+from mtpeft.models.families import read_shape
 
 NO_MERGE = "A prefix can't be merged into the base model; keep it as a module."
-STACKS = ("encoder", "decoder")
 
 
 @dataclass
@@ -92,6 +94,7 @@ class PrefixedDecoder(_Stack, PromptedDecoderLayer):
         input_ids: torch.Tensor | None = None,
         attention_mask: torch.Tensor | None = None,
         inputs_embeds: torch.Tensor | None = None,
+        position_ids: torch.Tensor | None = None,
         **kwargs: Any,
     ) -> Any:
         """Return what the decoder returns for the tokens alone."""
@@ -99,6 +102,8 @@ class PrefixedDecoder(_Stack, PromptedDecoderLayer):
         if length and attention_mask is not None:
             attention_mask = functional.pad(attention_mask, (length, 0), value=1)
         given = {"attention_mask": attention_mask, **kwargs}
+        if position_ids is not None:
+            given["position_ids"] = self._with_prefix(position_ids, length, kwargs.get("past_key_values"))
         if not length or not reads_first(kwargs.get("past_key_values")):
             return super().forward(input_ids=input_ids, inputs_embeds=inputs_embeds, **given)
         tokens = self.base_layer.embed_tokens(input_ids) if inputs_embeds is None else inputs_embeds
@@ -109,6 +114,11 @@ class PrefixedDecoder(_Stack, PromptedDecoderLayer):
         output = super().forward(inputs_embeds=embeddings, **given)
         output["last_hidden_state"] = output.last_hidden_state[:, length:]
         return output
+
+    def _with_prefix(self, positions: torch.Tensor, length: int, cache: Any) -> torch.Tensor:
+        """Return the positions of tokens behind a prefix, with its own where it is read with them."""
+        first = torch.arange(length if reads_first(cache) else 0, device=positions.device)
+        return torch.cat([first.expand(len(positions), -1), positions + length], dim=1)
 
 
 class PrefixedLayer(NetworkLayer):
@@ -174,25 +184,26 @@ class SequencePrefixModel(WrappingAdapter):
     ) -> WrapperLayer:
         """Wrap a stack or one of its layers."""
         name = module.rpartition(".")[2]
-        if name in STACKS:
-            return (PrefixedEncoder if name == "encoder" else PrefixedDecoder)(target, adapter_name)
-        return PrefixedLayer(target, adapter_name, place=int(name), in_decoder="decoder" in module.split("."))
+        if name.isdigit():
+            return PrefixedLayer(target, adapter_name, place=int(name), in_decoder=side_of(module) == "decoder")
+        return (PrefixedEncoder if name == "encoder" else PrefixedDecoder)(target, adapter_name)
 
     def add_to(self, layer: WrapperLayer, config: SequencePrefixConfig, adapter_name: str, *, module: str) -> None:
         """Add a prefix to a stack or to a layer, and tell the decoder how long that of the source is."""
         lengths = config.length_pattern
         if isinstance(layer, PrefixedLayer):
-            width = self.model.config.d_model
+            width = read_shape(self.model.config.to_dict()).d_model
             layer.add_adapter(adapter_name, length=lengths[module], width=width, network=config.network)
             return
         layer.add_adapter(adapter_name, lengths[module])
-        if isinstance(layer, PrefixedDecoder):
-            layer.prompt_tokens[adapter_name] = lengths[f"{module.removesuffix('decoder')}encoder"]
+        encoder = f"{module.removesuffix('decoder')}encoder"
+        if isinstance(layer, PrefixedDecoder) and encoder in lengths:
+            layer.prompt_tokens[adapter_name] = lengths[encoder]
 
 
 def target_prefix_length(model: nn.Module) -> int:
-    """Return how many positions the active adapter puts before each target."""
-    return sum(module.length() for module in model.modules() if isinstance(module, PrefixedDecoder))
+    """Return how many positions the active adapter puts before each target, or before each text of a causal model."""
+    return sum(module.length() for module in model.modules() if isinstance(module, PrefixedDecoder | ReadOnce))
 
 
 register(SequencePrefixConfig, SequencePrefixModel)

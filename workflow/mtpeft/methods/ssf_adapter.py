@@ -50,13 +50,22 @@ class SsfLayer(WrapperLayer):
         """Write scale and shift into the weight and the bias of the module."""
         weight, bias = self.base_layer.weight, getattr(self.base_layer, "bias", None)
         for name in check_adapters_to_merge(self, adapter_names):
-            scale = self.ssf_scale[name]
-            weight.mul_(scale[:, None] if weight.dim() > 1 else scale)
+            scale, beyond = self.ssf_scale[name], weight_beyond(self.base_layer)
+            weight.add_(beyond).mul_(scale[:, None] if weight.dim() > 1 else scale).sub_(beyond)
             if bias is not None:
                 bias.mul_(scale)
             if name in self.ssf_shift:
                 bias.add_(self.ssf_shift[name])
             self.merged_adapters.append(name)
+
+
+def weight_beyond(module: nn.Module) -> float:
+    """Return what a norm adds to its weight before it multiplies by it: 1 in Gemma, and 0 in all others."""
+    if isinstance(module, nn.Linear | nn.LayerNorm):
+        return 0.0
+    # A row of ones has a root mean square of one, so that the norm puts out what it multiplies by.
+    factors = module(torch.ones_like(module.weight)[None])[0]
+    return float((factors - module.weight).mean().round())
 
 
 def _outputs(module: nn.Module) -> int:

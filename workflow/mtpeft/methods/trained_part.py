@@ -22,12 +22,16 @@ def trained_part(method: Method, options: MethodOptions, shape: ModelShape, allo
     }
     entries = {module for module in costs if module.startswith(shape.embedding_module)}
     beside = {module: cost for module, cost in costs.items() if cost and module not in {*entries, BASE}}
-    source = sum(cost for module, cost in beside.items() if meets_source(module))
+    one_stack = "encoder" not in shape.task.stacks
+    source = sum(cost for module, cost in beside.items() if one_stack or meets_source(module))
     return TrainedPart(
         parameters=allocation.trained,
         base=method.trains_base,
         output=method.trains_base or shape.embedding_module in entries,
         source=source,
-        target=sum(beside.values()) - source,
-        reaches_encoder=bool(entries) or method.trains_base or any(side_of(module) == "encoder" for module in beside),
+        target=sum(beside.values()) - (0 if one_stack else source),
+        reaches_encoder=one_stack
+        or bool(entries)
+        or method.trains_base
+        or any(side_of(module) == "encoder" for module in beside),
     )

@@ -7,10 +7,13 @@ built model.
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from mtpeft.models.tasks import SEQUENCE_TO_SEQUENCE, Stack, Task
+
 NEW_ENTRIES = "new_entries"
 """Key of a config.json with the number of entries that were added to its vocabulary, and name of what trains them."""
+KEEPS_ZEROS = "keeps_zeros"
+"""Key of a config.json that is true where weights of the linear layers that are zero must stay so in training."""
 Role = Literal["query", "key", "value", "output", "feed_forward", "recurrence"]
-Stack = Literal["encoder", "decoder"]
 CROSS = ("encoder_attn", "EncDecAttention")
 """Names of the cross-attention modules of the decoder."""
 
@@ -74,6 +77,10 @@ class ModelShape:
         total: number of the model's learnt parameters, tied ones counted once.
         matrices: number of embedding matrices: 2 where the output projection has one of its own.
         new_entries: number of entries, the last ones, that were added to the vocabulary of the published model.
+        heads: number of heads of an attention module.
+        distance_biases: parameters that each head has beside its projections, in the whole model, for distances.
+        task: what kind of model it is.
+        key_width: width of the keys of an attention module, and of its values, where heads of queries share them.
         activation: name of the function between both linear layers of a feed-forward block, as config.json has it.
     """
 
@@ -90,12 +97,26 @@ class ModelShape:
     total: int
     matrices: int = 1
     new_entries: int = 0
+    heads: int = 1
+    distance_biases: int = 0
+    task: Task = SEQUENCE_TO_SEQUENCE
+    key_width: int | None = None
     activation: str = ""
 
     @property
     def entries(self) -> int:
         """Number of rows of the embedding matrix."""
         return self.embeddings // self.d_model
+
+    @property
+    def cached_width(self) -> int:
+        """Width of the keys of an attention module, and of its values."""
+        return self.attention_width if self.key_width is None else self.key_width
+
+    @property
+    def positions_of_side(self) -> int:
+        """Longest source, and longest target, in tokens."""
+        return self.task.positions_of_side(self.max_positions)
 
 
 def extended_shape(shape: ModelShape, *, new_entries: int) -> ModelShape:

@@ -25,6 +25,16 @@ def query_projection(attention: nn.Module) -> nn.Linear:
     return getattr(attention, module_names(attention).query)
 
 
-def heads(attention: nn.Module) -> int:
-    """Return the number of heads."""
-    return getattr(attention, module_names(attention).heads)
+def head_width(attention: nn.Module) -> int:
+    """Return the width of a head."""
+    return getattr(attention, module_names(attention).head_width)
+
+
+def query_heads(attention: nn.Module) -> int:
+    """Return the number of heads of queries."""
+    return query_projection(attention).out_features // head_width(attention)
+
+
+def key_heads(attention: nn.Module) -> int:
+    """Return the number of heads of keys and of values, which are fewer where several heads of queries share one."""
+    return key_projection(attention).out_features // head_width(attention)

@@ -63,13 +63,26 @@ COUNTS = {
     "decoder_attention_heads": 2**12,
     "num_attention_heads": 2**12,
     "num_heads": 2**12,
-    "max_position_embeddings": 2**17,
+    "kept_heads": 2**12,
+    "num_key_value_heads": 2**12,
+    "head_dim": 2**12,
+    "intermediate_size": 2**20,
+    "max_position_embeddings": 2**21,
     "n_positions": 2**17,
     "relative_attention_num_buckets": 2**12,
     "relative_attention_max_distance": 2**17,
 }
 """Keys that count something, each with the largest number that is accepted."""
-EMPTY_COUNTS = ("decoder_vocab_size", "num_decoder_layers", "n_positions", "hidden_size", "num_hidden_layers")
+EMPTY_COUNTS = (
+    "decoder_vocab_size",
+    "num_decoder_layers",
+    "n_positions",
+    "hidden_size",
+    "num_hidden_layers",
+    "kept_heads",
+    "num_key_value_heads",
+    "head_dim",
+)
 """Those of them that may be null."""
 PROBABILITIES = (
     "dropout",
@@ -87,6 +100,8 @@ SWITCHES = (
     "share_encoder_decoder_embeddings",
     "is_encoder_decoder",
     "is_gated_act",
+    "attention_bias",
+    "mlp_bias",
 )
 WORDS = ("model_type", "activation_function", "feed_forward_proj")
 TOKENS = (
@@ -98,6 +113,8 @@ TOKENS = (
     "forced_eos_token_id",
 )
 """Keys that hold the number of a token."""
+SEVERAL = "eos_token_id"
+"""The one of them that may hold several, in a list."""
 HEADS = (("d_model", "encoder_attention_heads"), ("d_model", "decoder_attention_heads"))
 """Widths that the heads divide among them, where a head has no width of its own."""
 
@@ -140,12 +157,16 @@ def wrong_tokens(config: Mapping[str, Any], entries: int | None) -> Iterator[str
     """Yield what is wrong with the keys that must hold the number of a token."""
     for key in TOKENS:
         given = config.get(key)
-        if given is None:
-            continue
-        if not isinstance(given, int) or isinstance(given, bool):
-            yield f"'{key}' is {_shown(given)}; write the number of one entry of the vocabulary"
-        elif given < 0 or (entries is not None and given >= entries):
-            yield f"'{key}' is {_shown(given)}, but the vocabulary has the entries 0 to {(entries or 1) - 1}"
+        for token in given if key == SEVERAL and isinstance(given, list) else [given]:
+            if token is not None:
+                yield from _wrong_token(key, token, entries)
+
+
+def _wrong_token(key: str, given: Any, entries: int | None) -> Iterator[str]:
+    if not isinstance(given, int) or isinstance(given, bool):
+        yield f"'{key}' is {_shown(given)}; write the number of one entry of the vocabulary"
+    elif given < 0 or (entries is not None and given >= entries):
+        yield f"'{key}' is {_shown(given)}, but the vocabulary has the entries 0 to {(entries or 1) - 1}"
 
 
 def _wrong_count(key: str, given: Any, most: int) -> Iterator[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mtpeft.core.files import write_record
-from mtpeft.models.families import read_json
+from mtpeft.models.families import family_of_config, read_json
 
 if TYPE_CHECKING:
     import torch
@@ -51,13 +51,13 @@ def entry_dimensions(config: Mapping[str, Any]) -> dict[str, int]:
     They are those that grow when there is one entry more.
     """
     import torch
-    from transformers import AutoConfig, AutoModelForSeq2SeqLM
+    from transformers import AutoConfig
 
     shapes = []
     for more in (0, 1):
         sizes = resized(config, config["vocab_size"] + more)
         with torch.device("meta"):
-            model = AutoModelForSeq2SeqLM.from_config(AutoConfig.for_model(**{**config, **sizes}))
+            model = family_of_config(config).task.auto_model().from_config(AutoConfig.for_model(**{**config, **sizes}))
         shapes.append({name: tensor.shape for name, tensor in model.state_dict().items()})
     plain, larger = shapes
     return {

@@ -12,6 +12,9 @@ from torch import nn
 
 from mtpeft.core import compat
 from mtpeft.core.errors import UserError
+from mtpeft.core.provenance import Offload
+from mtpeft.models.families import family_of_config, read_json, read_shape
+from mtpeft.models.offload import loading_map, offload_layers
 from mtpeft.models.precision import (
     WHOLE,
     BasePrecision,
@@ -65,7 +68,9 @@ def keep_freed_memory() -> None:
         mallopt(M_TRIM_THRESHOLD, 512 * MEGABYTE)
 
 
-def load_base(folder: Path, precision: BasePrecision = WHOLE, **overrides: Any) -> "PreTrainedModel":
+def load_base(
+    folder: Path, precision: BasePrecision = WHOLE, *, offload: Offload | None = None, **overrides: Any
+) -> "PreTrainedModel":
     """Load the model in a Hugging Face folder.
 
     A quantised model is on its device already.
@@ -73,35 +78,39 @@ def load_base(folder: Path, precision: BasePrecision = WHOLE, **overrides: Any) 
     Args:
         folder: of the model.
         precision: of its weights.
+        offload: where its layers lie until they run.
         overrides: keys of its config.json with other values.
 
     Raises:
         UserError: it can't be quantised here, or the weights in the folder are not all those of the model.
     """
-    from transformers import AutoModelForSeq2SeqLM
-
+    config = read_json(folder / "config.json")
+    task, layers = family_of_config(config).task, read_shape(config).layers
     require_quantisation(precision, device_here())
     files = weight_files(folder, key=str(folder))
     try:
         with quiet_loading():
-            model, report = AutoModelForSeq2SeqLM.from_pretrained(
+            model, report = task.auto_model().from_pretrained(
                 folder,
                 local_files_only=True,
                 use_safetensors=True,
                 output_loading_info=True,
                 ignore_mismatched_sizes=True,
                 **loading_options(precision),
+                **(loading_map(offload, layers, config) if offload else {}),
                 **overrides,
             )
     except (SafetensorError, OSError) as error:
         read_heads(files)  # says which file is broken
         raise UserError(f"The model in {folder} can't be opened: {error}") from error
     refuse_other_weights(model, report, folder)
-    if getattr(model.config, "decoder_start_token_id", None) is None:
+    if "encoder" in task.stacks and getattr(model.config, "decoder_start_token_id", None) is None:
         model.config.decoder_start_token_id = model.generation_config.decoder_start_token_id
     keep_precision(model)
     for table in _sinusoids(model):
         table.requires_grad_(False)
+    if offload:
+        offload_layers(model, layers, heads=read_heads(files), device=device_here())
     return model
 
 
@@ -111,10 +120,10 @@ def random_model(config: Mapping[str, Any], *, seed: int, **overrides: Any) -> "
     Transformers ties the output projection of T5 and mT5 to the embeddings even where their configuration says that
     it is not.
     """
-    from transformers import AutoConfig, AutoModelForSeq2SeqLM
+    from transformers import AutoConfig
 
     torch.manual_seed(seed)
-    model = AutoModelForSeq2SeqLM.from_config(AutoConfig.for_model(**{**config, **overrides}))
+    model = family_of_config(config).task.auto_model().from_config(AutoConfig.for_model(**{**config, **overrides}))
     output = model.get_output_embeddings()
     if not config.get("tie_word_embeddings", True) and output.weight is model.get_input_embeddings().weight:
         output.weight = nn.Parameter(torch.randn_like(output.weight) / output.in_features**0.5)

@@ -13,7 +13,15 @@ from mtpeft.models.architecture import ModelShape
 from mtpeft.models.config_json import exposure_recorded, read_config, read_folder_shape, wrong_tokens
 from mtpeft.models.families import family_in, read_json
 from mtpeft.models.families.vocabulary import added_entries
-from mtpeft.models.tokenizer import TOKENIZER_FILES, load_tokenizer, names_in, open_tokenizer, read_extension
+from mtpeft.models.special_tokens import ends_by
+from mtpeft.models.tokenizer import (
+    TOKENIZER_FILES,
+    load_tokenizer,
+    names_in,
+    open_tokenizer,
+    prompt_keys,
+    read_extension,
+)
 from mtpeft.models.weights import check_numbers, check_weights, weight_files
 
 if TYPE_CHECKING:
@@ -64,7 +72,7 @@ def record_folder(
     weights = weight_files(folder, key=key)
     check_weights(folder, read_config(folder, key=key), key=key, shape=shape)
     check_numbers(weights)
-    check_tokenizer(folder, key=key, model=label_of(record.parent.name), prompt=params.get("prompt"))
+    check_tokenizer(folder, key=key, model=label_of(record.parent.name), **prompt_keys(params))
     content = ModelRecord(
         model=label_of(record.parent.name),
         folder=str(folder),
@@ -128,6 +136,9 @@ def check_vocabulary(folder: Path, config: Mapping[str, Any], *, key: str) -> No
     tokenizer = _opened(folder)
     _require_files(tokenizer, folder, key=key)
     _compare_sizes(tokenizer, folder, config)
+    if family_in(folder).task.is_prompted:
+        _require_an_end(tokenizer, folder)
+        return
     for name in ("pad", "eos"):
         _compare_token(tokenizer, name, folder, config)
 
@@ -258,14 +269,27 @@ def _compare_token(tokenizer: "PreTrainedTokenizerBase", name: str, folder: Path
         )
 
 
-def check_tokenizer(folder: Path, *, key: str, model: str, prompt: str | None = None) -> None:
+def _require_an_end(tokenizer: "PreTrainedTokenizerBase", folder: Path) -> None:
+    """Refuse a causal model whose hypotheses nothing ends; padding needs no token, since it is masked.
+
+    Raises:
+        UserError: neither the tokenizer nor a file of the model names a token that ends a hypothesis.
+    """
+    if tokenizer.eos_token_id is None and not ends_by(folder):
+        raise UserError(
+            f"Neither {folder / 'tokenizer_config.json'} nor {folder / GENERATION} names an end of a text; write "
+            "'eos_token' in the first, or 'eos_token_id' in the second."
+        )
+
+
+def check_tokenizer(folder: Path, *, key: str, model: str, **keys: Any) -> None:
     """Check that the tokenizer in a model's folder can be opened and set to two of its languages.
 
     Args:
         folder: of the model.
         key: of the configuration, for messages about the folder.
         model: label of the model.
-        prompt: text before every source sentence, if the configuration has one.
+        keys: `prompt` and `chat_template`, where the configuration has them.
 
     Raises:
         UserError: it can't be opened, has none of its family's languages, or does not put around a sentence what its
@@ -293,4 +317,4 @@ def check_tokenizer(folder: Path, *, key: str, model: str, prompt: str | None = 
             f"{(family.token or str)(next(iter(names)))}; save the tokenizer that the model was trained with there."
         )
     source, target = (known[0], known[-1]) if known else WORDS
-    open_tokenizer(folder, {"source": source, "target": target}, vocabulary=model, prompt=prompt)
+    open_tokenizer(folder, {"source": source, "target": target}, vocabulary=model, **keys)

@@ -18,6 +18,7 @@ import numpy as np
 
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import new_folder, write_record, write_text
+from mtpeft.models.families.student import KEPT_HEADS
 from mtpeft.models.marian_files import EMBEDDINGS, MarianModel, read_marian
 
 if TYPE_CHECKING:
@@ -290,9 +291,11 @@ def to_marian(model: "PreTrainedModel") -> MarianModel:
     """Return a Marian model or a student of transformers as Marian stores it, without the entry `<pad>`.
 
     Raises:
-        UserError: `<pad>` is not the last entry, since others were added.
+        UserError: `<pad>` is not the last entry, since others were added, or heads were pruned.
     """
     keys = model.config.to_dict()
+    if keys.get(KEPT_HEADS) not in (None, keys["encoder_attention_heads"]):
+        raise UserError("The heads of Marian always fill its width, so a model without some can't be written.")
     if keys["pad_token_id"] != keys["vocab_size"] - 1:
         raise UserError("Marian has no entries behind '<pad>', so a model with a larger vocabulary can't be written.")
     is_student = keys["model_type"] == "student"

@@ -55,9 +55,9 @@ def _kept_of_each_token(sizes: ModelSizes, *, checkpointing: bool) -> tuple[floa
     """Return the floats that layers keep for the gradient, for each source token and each target token."""
     if not checkpointing:
         return sizes.kept
-    source, target = (
-        layers * sizes.width + kept / max(1, layers) for layers, kept in zip(sizes.layers, sizes.kept, strict=True)
-    )
+    # A model with one stack reads sources in the layers of its decoder.
+    deep = (layers or max(sizes.layers) for layers in sizes.layers)
+    source, target = (layers * sizes.width + kept / layers for layers, kept in zip(deep, sizes.kept, strict=True))
     return source, target
 
 
@@ -73,5 +73,5 @@ def decoding_memory(
         target: tokens of the longest hypothesis.
         base_bytes: bytes of a weight of the model.
     """
-    cached = 2 * sizes.attention_width * (sizes.self_attentions[1] * target + sizes.cross_attentions * source)
+    cached = 2 * sizes.cached_width * (sizes.self_attentions[1] * target + sizes.cross_attentions * source)
     return base_bytes * sizes.total + FLOAT_BYTES * rows * (cached + 2 * sizes.entries)

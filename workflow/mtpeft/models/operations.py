@@ -68,6 +68,7 @@ class ModelSizes:
         total: number of all parameters.
         width: width of the model.
         attention_width: width of all heads of an attention module together.
+        cached_width: width of its keys, and of its values.
         self_attentions: number of attention modules of the encoder, and of those of the decoder to itself.
         cross_attentions: number of attention modules of the decoder to the encoder.
         layers: number of layers of the encoder, and of the decoder.
@@ -82,6 +83,7 @@ class ModelSizes:
     total: int
     width: int
     attention_width: int
+    cached_width: int
     self_attentions: tuple[int, int]
     cross_attentions: int
     layers: tuple[int, int]
@@ -89,7 +91,13 @@ class ModelSizes:
 
 
 def model_sizes(shape: ModelShape) -> ModelSizes:
-    """Return the numbers of a model of this shape."""
+    """Return the numbers of a model of this shape.
+
+    The only stack of a causal model counts as an encoder that reads prompts, and as a decoder whose attention compares
+    a target with itself and with its prompt.
+    """
+    if "encoder" not in shape.task.stacks:
+        return _sizes_of_one_stack(shape)
     weights = {own.module: own.inputs * own.outputs for own in shape.linears}
     encoder = sum(size for module, size in weights.items() if side_of(module) == "encoder")
     of_source = sum(size for module, size in weights.items() if meets_source(module))
@@ -105,10 +113,31 @@ def model_sizes(shape: ModelShape) -> ModelSizes:
         total=shape.total,
         width=shape.d_model,
         attention_width=shape.attention_width,
+        cached_width=shape.cached_width,
         self_attentions=(inside, len(shape.attentions) - inside - cross),
         cross_attentions=cross,
         layers=(layers, len(shape.layers) - layers),
         kept=(kept_floats(shape, of_source=True), kept_floats(shape, of_source=False)),
+    )
+
+
+def _sizes_of_one_stack(shape: ModelShape) -> ModelSizes:
+    weights = sum(own.inputs * own.outputs for own in shape.linears)
+    kept, modules = kept_floats(shape, of_source=False), len(shape.attentions)
+    return ModelSizes(
+        encoder=weights,
+        across=0,
+        decoder=weights,
+        output=shape.embeddings,
+        entries=shape.entries,
+        total=shape.total,
+        width=shape.d_model,
+        attention_width=shape.attention_width,
+        cached_width=shape.cached_width,
+        self_attentions=(modules, modules),
+        cross_attentions=modules,
+        layers=(0, len(shape.layers)),
+        kept=(kept, kept),
     )
 
 

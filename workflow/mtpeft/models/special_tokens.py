@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING, Any, Literal
 from mtpeft.core.errors import UserError
 from mtpeft.models.families import read_json
 from mtpeft.models.families.base import Edges, Family
+from mtpeft.models.tasks import SEQUENCE_TO_SEQUENCE, Task
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 FILES = ("generation_config.json", "config.json")
+ENDS = "eos_token_id"
+"""Key of these files: the token that ends a hypothesis, or a list of such tokens."""
 WORDS, NOWHERE, NOT_FIRST = "bad_words_ids", "suppress_tokens", "begin_suppress_tokens"
 """Keys of these files: lists of tokens that must not follow each other, and lists of tokens."""
 Side = Literal["source", "target"]
@@ -49,8 +52,11 @@ class SpecialTokens:
         pad: token that fills up rows.
         end: token that ends a sentence.
         begin: tokens that the decoder reads before it predicts the first word.
-        max_length: most tokens of a sequence.
+        max_length: most tokens of a sequence: of a source, and of a target.
         forbidden: tokens that hypotheses must not hold.
+        task: what kind of model it is.
+        other_ends: tokens that end a hypothesis as well.
+        around_source: tokens of a source that are its prompt's, which make no hypothesis longer.
     """
 
     pad: int
@@ -58,6 +64,14 @@ class SpecialTokens:
     begin: tuple[int, ...]
     max_length: int
     forbidden: ForbiddenTokens = NOTHING_FORBIDDEN
+    task: Task = SEQUENCE_TO_SEQUENCE
+    other_ends: tuple[int, ...] = ()
+    around_source: int = 0
+
+    @property
+    def ends(self) -> tuple[int, ...]:
+        """All tokens that end a hypothesis."""
+        return (self.end, *self.other_ends)
 
 
 @dataclass(frozen=True)
@@ -129,6 +143,17 @@ def _shown(tokenizer: "PreTrainedTokenizerBase", row: Sequence[int]) -> str:
     return f"'{' '.join(map(str, tokenizer.convert_ids_to_tokens(list(row))))}'"
 
 
+def ends_by(folder: Path) -> tuple[int, ...]:
+    """Read which tokens end a hypothesis by the files of a checkpoint, of which Llama 3 names several.
+
+    Raises:
+        UserError: a value is no token number, or no list of them.
+    """
+    given = [(file, read_json(file).get(ENDS)) for file in (folder / name for name in FILES)]
+    known = [(file, ids if isinstance(ids, list) else [ids]) for file, ids in given if ids is not None]
+    return tuple(sorted({token for file, ids in known for token in _tokens(ids, file, ENDS)}))
+
+
 def forbidden_by(folder: Path) -> ForbiddenTokens:
     """Read what the files of a checkpoint forbid, taken together.
 
@@ -146,7 +171,9 @@ def forbidden_by(folder: Path) -> ForbiddenTokens:
     )
 
 
-def forbidden_in(by_files: ForbiddenTokens, config: Any, known: Collection[int]) -> ForbiddenTokens:
+def forbidden_in(
+    by_files: ForbiddenTokens, config: Any, known: Collection[int], *, ends: Collection[int]
+) -> ForbiddenTokens:
     """Return what no search of a model may choose: what its files forbid, padding, and rows without a token.
 
     The end of a sentence is never forbidden, as in transformers' own search.
@@ -155,9 +182,10 @@ def forbidden_in(by_files: ForbiddenTokens, config: Any, known: Collection[int])
         by_files: what the files of the checkpoint forbid.
         config: loaded configuration of the model.
         known: all tokens of its vocabulary.
+        ends: tokens that end a hypothesis.
     """
     spare = set(range(config.vocab_size)).difference(known)
-    tokens = {*by_files.tokens, config.pad_token_id, *spare} - {config.eos_token_id, None}
+    tokens = {*by_files.tokens, config.pad_token_id, *spare} - {*ends, None}
     return replace(by_files, tokens=tuple(sorted(token for token in tokens if token < config.vocab_size)))
 
 

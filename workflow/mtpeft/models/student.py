@@ -1,9 +1,10 @@
 """Students of Marian: models with a decoder of simple recurrent units, as Bergamot and Firefox publish them.
 
-The model is Marian's transformer of transformers in all but three things: a simple recurrent unit stands in the place
-of the decoder's self-attention, the decoder begins with a zero vector, and positions are those of Marian's own code. It
-is registered with the Auto classes of transformers after `import mtpeft`. The architecture is that of Kim et al. 2019,
-From Research to Production and Back: Ludicrously Fast Neural Machine Translation (WNGT 2019).
+The model is Marian's transformer of transformers in all but four things: a simple recurrent unit stands in the place
+of the decoder's self-attention, the decoder begins with a zero vector, positions are those of Marian's own code, and
+attention may have fewer heads than fill the width. It is registered with the Auto classes of transformers after
+`import mtpeft`. The architecture is that of Kim et al. 2019, From Research to Production and Back: Ludicrously Fast
+Neural Machine Translation (WNGT 2019).
 """
 
 import math
@@ -13,7 +14,7 @@ import torch
 from torch import nn
 from transformers import AutoModelForSeq2SeqLM, MarianMTModel
 from transformers.cache_utils import Cache, EncoderDecoderCache
-from transformers.models.marian.modeling_marian import MarianSinusoidalPositionalEmbedding
+from transformers.models.marian.modeling_marian import MarianAttention, MarianSinusoidalPositionalEmbedding
 
 from mtpeft.models.student_config import StudentConfig
 
@@ -99,6 +100,15 @@ class SinusoidalPositions(MarianSinusoidalPositionalEmbedding):
         return torch.cat([angles.sin(), angles.cos()], 1).to(self.weight.dtype)
 
 
+def keep_heads(attention: MarianAttention, heads: int) -> None:
+    """Give an attention module fewer heads of the width that they have, with projections of their size."""
+    width, inner = attention.embed_dim, heads * attention.head_dim
+    attention.num_heads = heads
+    for name in ("q_proj", "k_proj", "v_proj"):
+        setattr(attention, name, nn.Linear(width, inner))
+    attention.out_proj = nn.Linear(inner, width)
+
+
 class StudentMTModel(MarianMTModel):
     """A student with its output projection, which is tied to the embeddings of both sides."""
 
@@ -113,6 +123,11 @@ class StudentMTModel(MarianMTModel):
             stack.embed_positions = SinusoidalPositions(config.max_position_embeddings, config.d_model, padding)
         for number, layer in enumerate(self.model.decoder.layers):
             layer.self_attn = SimpleRecurrentUnit(config.d_model, number)
+        if config.kept_heads:
+            attentions = [layer.self_attn for layer in self.model.encoder.layers]
+            attentions += [layer.encoder_attn for layer in self.model.decoder.layers]
+            for attention in attentions:
+                keep_heads(attention, config.kept_heads)
         self.post_init()
 
 

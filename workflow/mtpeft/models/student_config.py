@@ -10,6 +10,8 @@ from transformers.configuration_utils import PreTrainedConfig
 class StudentConfig(PreTrainedConfig):
     """The configuration of a student, with the keys of Marian's.
 
+    Of each attention module `kept_heads` are left, of the width that all of them have; None means all.
+
     It does not derive from transformers' `MarianConfig`, which can't be imported while the Auto classes are.
     """
 
@@ -49,6 +51,7 @@ class StudentConfig(PreTrainedConfig):
     share_encoder_decoder_embeddings: bool = True
     is_decoder: bool = False
     tie_word_embeddings: bool = True
+    kept_heads: int | None = None
 
     def __post_init__(self, **kwargs: Any) -> None:
         # The first one that is made registers the model: transformers is imported to its end by then.

@@ -14,12 +14,14 @@ from mtpeft.core.errors import UserError
 from mtpeft.core.languages import match, rivals
 from mtpeft.models.families import family_in, names_class, read_json, read_shape
 from mtpeft.models.families.base import Family, Names
-from mtpeft.models.families.prompts import written_prompt
+from mtpeft.models.families.prompts import has_sentence, written_prompt
+from mtpeft.models.prompt_frame import WIDEST_CHARACTER, PromptFrame, encode_sources, encode_targets, prompt_frame
 from mtpeft.models.special_tokens import (
     ForbiddenTokens,
     Side,
     SpecialTokens,
     TokensAround,
+    ends_by,
     forbidden_by,
     forbidden_in,
     tokens_around,
@@ -28,10 +30,19 @@ from mtpeft.models.special_tokens import (
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-TOKENIZER_FILES = ("*token*.json", "vocab*.json", "merges.txt", "*.model", "*.spm")
+TOKENIZER_FILES = ("*token*.json", "vocab*.json", "merges.txt", "*.model", "*.spm", "chat_template.*")
 """Patterns of the files of a model's folder that its tokenizer is made of."""
 EXTENSION = "extension.json"
 """File in a model's folder that holds the entries which were added to its vocabulary."""
+
+
+PROMPT_KEYS = ("prompt", "chat_template")
+"""Keys of `models.<label>` that say what is written around a source."""
+
+
+def prompt_keys(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the keys among the params of a step that say what is written around a source."""
+    return {key: params[key] for key in PROMPT_KEYS if key in params}
 
 
 @dataclass(frozen=True)
@@ -105,6 +116,8 @@ class PairTokenizer:
         stand_ins: by side, the token that stands in for a new language in the tokenizer, with the new language's token.
         extension: entries that were added to the vocabulary.
         forbidden: tokens that the files of the model forbid in hypotheses.
+        ends: tokens that end a hypothesis by the files of the model.
+        frame: what stands around the sentences of a causal model; None for others.
     """
 
     pretrained: "PreTrainedTokenizerBase"
@@ -118,6 +131,8 @@ class PairTokenizer:
     stand_ins: Mapping[Side, Mapping[int, int]]
     extension: AddedVocabulary
     forbidden: ForbiddenTokens
+    ends: tuple[int, ...] = ()
+    frame: PromptFrame | None = None
 
 
 def load_tokenizer(folder: Path) -> "PreTrainedTokenizerBase":
@@ -129,7 +144,12 @@ def load_tokenizer(folder: Path) -> "PreTrainedTokenizerBase":
 
 
 def open_tokenizer(
-    folder: Path, languages: Mapping[Side, str], *, vocabulary: str, prompt: str | None = None
+    folder: Path,
+    languages: Mapping[Side, str],
+    *,
+    vocabulary: str,
+    prompt: str | None = None,
+    chat_template: bool | str | None = None,
 ) -> PairTokenizer:
     """Load the tokenizer in a folder and set it to a language pair.
 
@@ -138,10 +158,12 @@ def open_tokenizer(
         languages: BCP 47 tags by side.
         vocabulary: what messages call the vocabulary.
         prompt: text before every source sentence, with places for the languages; None for that of the family.
+        chat_template: of a causal model: whether its chat template is used, or which; None for whether it has one.
 
     Raises:
-        UserError: the family is not supported, the vocabulary has no name for a language, there is a prompt though the
-            vocabulary has language tokens, or the tokenizer puts other tokens around a sentence than its family has.
+        UserError: the family is not supported, there is a key for another kind of model, the vocabulary has no name for
+            a language, there is a prompt though the vocabulary has language tokens, or the tokenizer puts other tokens
+            around a sentence than its family has.
     """
     family, pretrained = family_in(folder), load_tokenizer(folder)
     extension = read_extension(folder)
@@ -169,6 +191,8 @@ def open_tokenizer(
             f"'models.{vocabulary}.prompt' is for models that are told the languages in words, but this vocabulary has "
             f"tokens for them, such as {next(iter(names))}; take the key out."
         )
+    if not family.task.is_prompted:
+        _refuse_keys_of_prompted(prompt, chat_template, vocabulary=vocabulary)
     source = named(languages["source"]) if family.names_source else languages["source"]
     target = named(languages["target"])
     token = family.token or str
@@ -179,12 +203,28 @@ def open_tokenizer(
         source=source,
         target=target,
         names=frozenset(names or ()),
-        special=frozenset([*pretrained.all_special_ids, *language_tokens, *extension.language_ids]),
-        prompt=family.source_prefix(source, target) if prompt is None else written_prompt(prompt, source, target),
+        special=frozenset([*_special_ids(pretrained, family), *language_tokens, *extension.language_ids]),
+        prompt="",
         around={},
         stand_ins=_stand_ins(pretrained, family, extension, languages),
         extension=extension,
         forbidden=forbidden_by(folder),
+    )
+    if family.task.is_prompted:
+        ends = ends_by(folder)
+        frame = prompt_frame(
+            pretrained,
+            (source, target),
+            prompt=prompt,
+            chat_template=chat_template,
+            stops=ends,
+            special=tokenizer.special,
+            model=vocabulary,
+        )
+        return replace(tokenizer, frame=frame, ends=ends)
+    tokenizer = replace(
+        tokenizer,
+        prompt=family.source_prefix(source, target) if prompt is None else written_prompt(prompt, source, target),
     )
     if family.takes_languages:
         pretrained.src_lang, pretrained.tgt_lang = source, target
@@ -218,6 +258,29 @@ def _stand_ins(
     return found
 
 
+def _special_ids(pretrained: "PreTrainedTokenizerBase", family: Family) -> set[int]:
+    """Return the tokens that have a name, and for chat templates others that were added as special ones."""
+    added = pretrained.added_tokens_decoder.items() if family.task.is_prompted else ()
+    return {*pretrained.all_special_ids, *(token for token, own in added if own.special)}
+
+
+def _refuse_keys_of_prompted(prompt: str | None, chat_template: bool | str | None, *, vocabulary: str) -> None:
+    """Refuse keys that are for decoder-only models alone.
+
+    Raises:
+        UserError: names the key.
+    """
+    if prompt is not None and has_sentence(prompt):
+        raise UserError(
+            f"'models.{vocabulary}.prompt' has '{{text}}', which is for decoder-only models; in others the sentence "
+            "stands behind the prompt, so take it out."
+        )
+    if chat_template is not None:
+        raise UserError(
+            f"'models.{vocabulary}.chat_template' is for decoder-only models, which '{vocabulary}' is not; take it out."
+        )
+
+
 def _is_unknown(pretrained: "PreTrainedTokenizerBase", token: str) -> bool:
     return pretrained.convert_tokens_to_ids(token) in (None, pretrained.unk_token_id)
 
@@ -230,6 +293,11 @@ def encode(tokenizer: PairTokenizer, sentences: Sequence[str], side: Side, *, ma
     if not sentences:
         return []
     stripped = [sentence.strip() for sentence in sentences]
+    if tokenizer.frame:
+        encode_side = {"source": encode_sources, "target": encode_targets}[side]
+        return encode_side(
+            tokenizer.pretrained, tokenizer.frame, stripped, special=tokenizer.special, max_length=max_length
+        )
     # New pieces make sentences shorter, so where there are any, truncation comes after them.
     options = {} if tokenizer.extension.pieces else {"truncation": True, "max_length": max_length}
     if side == "target":
@@ -276,7 +344,9 @@ def detokenise(tokenizer: PairTokenizer, hypotheses: Sequence[Sequence[int]]) ->
     """Return the text of each sequence of tokens, without special tokens."""
     known = (tokenizer.extension.spelt_out(tokens) for tokens in hypotheses)
     words = ([token for token in tokens if token not in tokenizer.special] for tokens in known)
-    return [tokenizer.pretrained.decode(tokens, skip_special_tokens=True) for tokens in words]
+    lines = (tokenizer.pretrained.decode(tokens, skip_special_tokens=True) for tokens in words)
+    # The answer to a prompt may begin with a space or a new line.
+    return [line.strip() for line in lines] if tokenizer.frame else list(lines)
 
 
 def special_tokens_of(tokenizer: PairTokenizer, config: Any) -> SpecialTokens:
@@ -284,12 +354,19 @@ def special_tokens_of(tokenizer: PairTokenizer, config: Any) -> SpecialTokens:
     token = tokenizer.family.token
     known = tokenizer.pretrained.convert_tokens_to_ids(token(tokenizer.target)) if token else None
     language = tokenizer.stand_ins["target"].get(known, known)
+    max_length = read_shape(config.to_dict()).positions_of_side
+    end = tokenizer.frame.end if tokenizer.frame else config.eos_token_id
+    other_ends = tuple(token for token in tokenizer.ends if token != end)
+    (around,) = encode(tokenizer, [""], "source", max_length=max_length) if tokenizer.frame else ([],)
     return SpecialTokens(
-        pad=config.pad_token_id,
-        end=config.eos_token_id,
-        begin=tokenizer.family.begin(config.decoder_start_token_id, language),
-        max_length=read_shape(config.to_dict()).max_positions,
-        forbidden=forbidden_in(tokenizer.forbidden, config, _known_tokens(tokenizer)),
+        pad=end if config.pad_token_id is None else config.pad_token_id,
+        end=end,
+        begin=tokenizer.family.begin(getattr(config, "decoder_start_token_id", None), language),
+        max_length=max_length,
+        forbidden=forbidden_in(tokenizer.forbidden, config, _known_tokens(tokenizer), ends=(end, *other_ends)),
+        task=tokenizer.family.task,
+        other_ends=other_ends,
+        around_source=len(around),
     )
 
 
@@ -357,8 +434,9 @@ def losses(
         side: of the sentences.
         max_length: most tokens of a sentence.
     """
-    full = [number for number, row in enumerate(rows) if len(row) >= max_length]
-    with_more = encode(tokenizer, [sentences[number] for number in full], side, max_length=max_length + 1)
+    spare = WIDEST_CHARACTER if tokenizer.frame else 0
+    full = [number for number, row in enumerate(rows) if len(row) >= max_length - spare]
+    with_more = encode(tokenizer, [sentences[number] for number in full], side, max_length=max_length + 1 + spare)
     truncated = {number for number, row in zip(full, with_more, strict=True) if len(row) > max_length}
     unknown = tokenizer.pretrained.unk_token_id
     (empty,) = encode(tokenizer, [""], side, max_length=max_length)

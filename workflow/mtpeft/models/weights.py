@@ -5,6 +5,7 @@ log at most. Names and shapes are in the header of each file, so both are checke
 """
 
 import logging
+import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -195,19 +196,22 @@ def _fitted(
     """
     import torch
     from transformers import AutoConfig
-    from transformers.models.auto.modeling_auto import MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING
 
     tensors = {name: torch.empty(head.shape, device="meta") for name, head in heads.items()}
     try:
         built = AutoConfig.for_model(**config)
         with quiet_loading():
-            return MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING[type(built)].from_pretrained(
-                None,
-                config=built,
-                state_dict=tensors,
-                output_loading_info=True,
-                ignore_mismatched_sizes=True,
-                device_map="meta",
+            return (
+                family_of_config(config)
+                .task.model_class(built)
+                .from_pretrained(
+                    None,
+                    config=built,
+                    state_dict=tensors,
+                    output_loading_info=True,
+                    ignore_mismatched_sizes=True,
+                    device_map="meta",
+                )
             )
     except Exception as error:  # whatever a class of the library makes of a user's numbers
         raise UserError(
@@ -363,16 +367,24 @@ def _equal(one: "torch.Tensor", other: "torch.Tensor") -> bool:
 
 @contextmanager
 def quiet_loading() -> Iterator[None]:
-    """Keep transformers from logging its report and from drawing a bar; our messages say what is wrong with weights."""
+    """Keep transformers from logging its report and from drawing a bar; our messages say what is wrong with weights.
+
+    Accelerate, which loads what is offloaded, logs nothing either.
+    """
     from transformers.utils.logging import disable_progress_bar, enable_progress_bar, is_progress_bar_enabled
 
-    logger, draws = logging.getLogger("transformers"), is_progress_bar_enabled()
-    before = logger.level
-    logger.setLevel(logging.CRITICAL)
+    loggers, draws = [logging.getLogger(name) for name in ("transformers", "accelerate")], is_progress_bar_enabled()
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
     disable_progress_bar()
     try:
-        yield
+        with warnings.catch_warnings():
+            # Accelerate wants a place for buffers of the whole model, and then warns that they are no modules.
+            warnings.filterwarnings("ignore", message="The following device_map keys do not match any submodules")
+            yield
     finally:
-        logger.setLevel(before)
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
         if draws:
             enable_progress_bar()

@@ -13,6 +13,7 @@ from mtpeft.config import models
 from mtpeft.config import pairs as pairs_config
 from mtpeft.core import section
 from mtpeft.core.files import found_path
+from mtpeft.core.provenance import NOWHERE
 from mtpeft.steps.clean_pair import CACHED
 from mtpeft.steps.decontaminate_pair import pair_digest, pair_folder, pair_name
 from mtpeft.steps.step import Labels, Params
@@ -40,6 +41,7 @@ def pretrain_params(configuration: "Configuration", model: str) -> Params:
         "threads": entry.threads,
         "noise": section.plain(entry.pretrain.noise),
         **{key: getattr(entry.pretrain, key) for key in taken},
+        **({"inherit": section.plain(entry.pretrain.inherit)} if entry.pretrain.inherit else {}),
     }
 
 
@@ -72,28 +74,45 @@ def trim_params(configuration: "Configuration", model: str) -> Params:
 
 def drop_layers_params(configuration: "Configuration", model: str) -> Params:
     """Params of a model with fewer layers than another, with those of the full fine-tuning that heals it."""
-    from mtpeft.core.options import DecodingOptions, TrainingOptions
-
     dropped = configuration.models[model].drop_layers
-    source, target = pairs_config.pair_languages(configuration, dropped.heal.pair)
-    heal = section.plain(dropped.heal)
-    optimisation = section.plain(TrainingOptions(dropout=dropped.heal.dropout, label_smoothing=0.0))
-    del optimisation["temperature"]
     return {
         "model": dropped.model,
         "encoder": dropped.encoder,
         "decoder": dropped.decoder,
-        "heal": {
-            "method": {"method": "full"},
-            "languages": {"source": source, "target": target},
-            "budget": None,
-            "optimisation": optimisation
-            | {key: heal[key] for key in ("batch_tokens", "evaluations", "updates", "learning_rate")},
-            "search": section.plain(DecodingOptions()),
-            "seed": heal["seed"],
-            "threads": configuration.models[model].threads,
-        },
+        "heal": _healing_params(configuration, model, dropped.heal),
         **models.prompt_params(configuration, model),
+    }
+
+
+def prune_params(configuration: "Configuration", model: str) -> Params:
+    """Params of a model with fewer weights than another, with those of the full fine-tuning, if that heals it."""
+    pruned = configuration.models[model].prune
+    return {
+        "model": pruned.model,
+        "kind": pruned.kind,
+        "share": pruned.share,
+        **({"heal": _healing_params(configuration, model, pruned.heal)} if pruned.heal else {}),
+        **models.prompt_params(configuration, model),
+    }
+
+
+def _healing_params(configuration: "Configuration", model: str, healing: models.Healing) -> Params:
+    """Params of the full fine-tuning that heals a model."""
+    from mtpeft.core.options import DecodingOptions, TrainingOptions
+
+    source, target = pairs_config.pair_languages(configuration, healing.pair)
+    heal = section.plain(healing)
+    optimisation = section.plain(TrainingOptions(dropout=healing.dropout, label_smoothing=0.0))
+    del optimisation["temperature"]
+    return {
+        "method": {"method": "full"},
+        "languages": {"source": source, "target": target},
+        "budget": None,
+        "optimisation": optimisation
+        | {key: heal[key] for key in ("batch_tokens", "evaluations", "updates", "learning_rate")},
+        "search": section.plain(DecodingOptions()),
+        "seed": heal["seed"],
+        "threads": configuration.models[model].threads,
     }
 
 
@@ -118,7 +137,8 @@ def model_name(configuration: "Configuration", model: str) -> str:
     entry = configuration.models[model]
     if entry.pretrain:
         texts = [pair_digest(configuration, pair) for pair in entry.pretrain.pairs]
-        read = [vocabulary_name(configuration, models.vocabulary_of(configuration, model)), *texts]
+        teacher = [model_name(configuration, entry.pretrain.inherit.model)] if entry.pretrain.inherit else []
+        read = [vocabulary_name(configuration, models.vocabulary_of(configuration, model)), *texts, *teacher]
         return name_of(model, digest_of(pretrain_params(configuration, model), read))
     if entry.extend:
         pairs = entry.extend.pieces.pairs if entry.extend.pieces else []
@@ -133,6 +153,10 @@ def model_name(configuration: "Configuration", model: str) -> str:
         origin, pair = entry.drop_layers.model, entry.drop_layers.heal.pair
         read = [model_name(configuration, origin), pair_digest(configuration, pair)]
         return name_of(model, digest_of(drop_layers_params(configuration, model), read))
+    if entry.prune:
+        heal = [pair_digest(configuration, entry.prune.heal.pair)] if entry.prune.heal else []
+        read = [model_name(configuration, entry.prune.model), *heal]
+        return name_of(model, digest_of(prune_params(configuration, model), read))
     # The place of a folder depends on the working directory, but not its identity.
     made_from = {"path": entry.path} if entry.path else models.fetched_params(configuration, model)
     return name_of(model, digest_of(made_from, []))
@@ -192,6 +216,11 @@ def training_threads(configuration: "Configuration", model: str) -> int:
 def cells_per_gpu(configuration: "Configuration", model: str) -> int:
     """Number of jobs of a model that may share a GPU."""
     return 1 if model == ANY else configuration.models[model].cells_per_gpu
+
+
+def offload(configuration: "Configuration", model: str) -> str:
+    """Where the layers of a model lie until they run, or that none do, in a word: a shell drops an empty argument."""
+    return NOWHERE if model == ANY else configuration.models[model].offload or NOWHERE
 
 
 def execution(configuration: "Configuration", model: str, key: str) -> int:

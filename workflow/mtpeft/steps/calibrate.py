@@ -28,11 +28,11 @@ LABELS = ("model", "method")
 
 def calibrated_cells(configuration: "Configuration") -> list[Cell]:
     """The first cell of the studies with each model and method that trains something."""
-    from mtpeft.methods import METHODS  # `mtpeft --help` reads this module, and needs no method
+    from mtpeft.methods import method_for  # `mtpeft --help` reads this module, and needs no method
 
     found: dict[tuple[str, str], Cell] = {}
     for cell in studies.all_cells(configuration):
-        if cell.model != ANY and METHODS[configuration.methods[cell.method].method].trains != "none":
+        if cell.model != ANY and method_for(configuration.methods[cell.method]).trains != "none":
             found.setdefault((cell.model, cell.method), cell)
     return list(found.values())
 

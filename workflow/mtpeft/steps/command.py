@@ -7,10 +7,11 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_origin
+from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from mtpeft.cells import Cell, digest_of
 from mtpeft.core.files import canonical, write_text
+from mtpeft.core.provenance import Offload
 from mtpeft.steps.devices import Devices
 from mtpeft.steps.step import STEPS, Inputs, Labels, Params, Step
 
@@ -31,6 +32,7 @@ HELP = {
     "micro_batch_tokens": "padded tokens of a part of an update; 0: all",
     "sharded": "1: train whole models in shards (FSDP)",
     "gradient_checkpointing": "1: compute activations again for the gradient",
+    "offload": "cpu or disk: keep the layers of the base model there until they run",
 }
 
 
@@ -60,7 +62,11 @@ def _add_option(parser: argparse.ArgumentParser, name: str, parameter: inspect.P
     if kind is Devices:
         for own in (own for own in fields(Devices) if own.name in HELP):
             option = f"--{own.name.replace('_', '-')}"
-            parser.add_argument(option, type=int, default=own.default, metavar="N", help=HELP[own.name])
+            if isinstance(own.default, int):
+                parser.add_argument(option, type=int, default=own.default, metavar="N", help=HELP[own.name])
+            else:
+                choices = [own.default, *get_args(Offload)]
+                parser.add_argument(option, default=own.default, choices=choices, metavar="PLACE", help=HELP[own.name])
     elif kind is Cell:
         parser.add_argument(option, required=True, type=Cell.parse, metavar="LABELS", help="six labels, with /")
     elif get_origin(kind) is list:

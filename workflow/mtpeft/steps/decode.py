@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from mtpeft.cells import ANY, DIMENSIONS, Cell
 from mtpeft.config import corpora, decoding
+from mtpeft.config.methods import IN_CONTEXT
 from mtpeft.steps.base_models import tokens_folder, train_text
 from mtpeft.steps.cell_params import translation_params
 from mtpeft.steps.choose_subset import subset_file
@@ -23,8 +24,8 @@ def params(configuration: "Configuration", cell: Cell) -> Params:
 
 
 def inputs(configuration: "Configuration", cell: Cell) -> Inputs:
-    """Token arrays of the test sets; of a cell without a model their text, and the text that it looks things up in."""
-    if cell.model != ANY:
+    """Token arrays of the test sets; of a cell that looks things up their text, and the text where it does so."""
+    if cell.model != ANY and not _reads_examples(configuration, cell):
         arrays = tokens_folder(configuration, cell.model, cell.pair)
         return {"tests": [f"{arrays}/{name}.safetensors" for name in corpora.test_sets(configuration, cell.pair)]}
     return {
@@ -32,6 +33,10 @@ def inputs(configuration: "Configuration", cell: Cell) -> Inputs:
         "memory": train_text(configuration, cell.pair),
         "subset": subset_file(configuration, cell, cell.pair),
     }
+
+
+def _reads_examples(configuration: "Configuration", cell: Cell) -> bool:
+    return configuration.methods[cell.method].method == IN_CONTEXT
 
 
 def run(
@@ -55,6 +60,14 @@ def run(
         from mtpeft.decoding.retrieval import pass_divergence_on
 
         pass_divergence_on(params, cell, trained=trained, tests=by_stem(tests), record=record)
+    elif memory and subset and train["params"]["method"]["method"] == IN_CONTEXT:
+        with devices.one_gpu():
+            from mtpeft.decoding.decode import decode
+            from mtpeft.decoding.examples import ExampleText
+
+            examples = ExampleText(memory, subset)
+            more = {"offload": devices.execution.offload, "examples": examples}
+            decode(params, cell, trained=trained, tests=by_stem(tests), record=record, **more)
     elif memory and subset:
         from mtpeft.decoding.retrieval import retrieve
 
@@ -63,7 +76,9 @@ def run(
         with devices.one_gpu():
             from mtpeft.decoding.decode import decode
 
-            decode(params, cell, trained=trained, tests=by_stem(tests), record=record)
+            decode(
+                params, cell, trained=trained, tests=by_stem(tests), record=record, offload=devices.execution.offload
+            )
 
 
 STEP = Step("decode", 2, DIMENSIONS, params, run, inputs, starts_slowly=True)

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import cast
 
-from mtpeft.core.provenance import Execution
+from mtpeft.core.provenance import NOWHERE, Execution, Offload
 from mtpeft.training.launch import is_launched, launch
 
 
@@ -18,6 +19,7 @@ class Devices:
         micro_batch_tokens: most padded tokens of a part of an update; 0 for whole batches.
         sharded: 1 to train whole models in shards (FSDP).
         gradient_checkpointing: 1 to compute activations again for the gradient, which saves memory.
+        offload: `cpu` or `disk` to keep the layers of the base model there until they run; `none` to keep none away.
         command: the words of the command line, by which several processes are launched.
     """
 
@@ -26,6 +28,7 @@ class Devices:
     micro_batch_tokens: int = 0
     sharded: int = 0
     gradient_checkpointing: int = 0
+    offload: str = NOWHERE
     command: Sequence[str] = ()
 
     @property
@@ -35,6 +38,7 @@ class Devices:
             self.micro_batch_tokens or None,
             sharded=bool(self.sharded),
             gradient_checkpointing=bool(self.gradient_checkpointing),
+            offload=None if self.offload == NOWHERE else cast("Offload", self.offload),  # its command takes no others
         )
 
     @contextmanager

@@ -1,8 +1,9 @@
 """Drop layers of a base model and heal what is left: `results/models/<model>-<digest>/healed/`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from mtpeft.cells import label_of
 from mtpeft.steps.base_models import BASE_RECORD, base_file, comes_from, drop_layers_params, tokens_folder
 from mtpeft.steps.decontaminate_pair import pair_folder
 from mtpeft.steps.devices import Devices
@@ -28,9 +29,18 @@ def run(params: Params, *, base: Path, train: Path, dev: Path, dev_text: Path, r
     """Drop layers of another base model and train what is left; its state lies in an undeclared folder."""
 
     def heal_here() -> None:
-        from mtpeft.training.heal import heal
+        from mtpeft.models.derived.drop_layers import DROP_LAYERS, copy_with_layers
+        from mtpeft.training.heal import Cut, HealingInputs, heal
 
-        heal(params, base=base, train=train, dev=dev, dev_text=dev_text, record=record, execution=devices.execution)
+        kept = {"encoder": params["encoder"], "decoder": params["decoder"]}
+        key = f"models.{label_of(record.parent.name)}.drop_layers"
+
+        def copy(folder: Path, target: Path) -> dict[str, Any]:
+            copy_with_layers(folder, target, kept, key=key)
+            return {}
+
+        inputs = HealingInputs(base=base, train=train, dev=dev, dev_text=dev_text)
+        heal(params, Cut(DROP_LAYERS, copy), inputs=inputs, record=record, execution=devices.execution)
 
     devices.on_all(heal_here)
 

@@ -45,7 +45,7 @@ def run(params: Params, *, base: Path, dev: Path, dev_text: Path, record: Path, 
     with devices.one_gpu():
         from mtpeft.training.evaluate import evaluate_base
 
-        evaluate_base(params, base=base, dev=dev, dev_text=dev_text, record=record)
+        evaluate_base(params, base=base, dev=dev, dev_text=dev_text, record=record, offload=devices.execution.offload)
 
 
 STEP = Step(

@@ -4,7 +4,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtpeft.config import models
-from mtpeft.steps.base_models import BASE_RECORD, comes_from, pretrain_params, tokens_folder, vocabulary_folder
+from mtpeft.steps.base_models import (
+    BASE_RECORD,
+    base_file,
+    comes_from,
+    pretrain_params,
+    tokens_folder,
+    vocabulary_folder,
+)
 from mtpeft.steps.devices import Devices
 from mtpeft.steps.encode_pair import tokenizer_file
 from mtpeft.steps.step import Inputs, Params, Step
@@ -14,13 +21,15 @@ if TYPE_CHECKING:
 
 
 def inputs(configuration: "Configuration", model: str) -> Inputs:
-    """The tokenizer, and token arrays of all pairs that the model is pre-trained on."""
-    pairs = configuration.models[model].pretrain.pairs
+    """The tokenizer, token arrays of all pairs that the model is pre-trained on, and its teacher if it has one."""
+    pretrain = configuration.models[model].pretrain
+    pairs, inherit = pretrain.pairs, pretrain.inherit
     folders = [tokens_folder(configuration, model, pair) for pair in pairs]
     return {
         "vocabulary": tokenizer_file(configuration, models.vocabulary_of(configuration, model)),
         "train": [f"{folder}/pretrain.safetensors" for folder in folders],
         "dev": [f"{folder}/dev.safetensors" for folder in folders],
+        **({"teacher": base_file(configuration, inherit.model)} if inherit else {}),
     }
 
 
@@ -29,7 +38,16 @@ def tokenizer_folder(configuration: "Configuration", model: str) -> str:
     return vocabulary_folder(configuration, models.vocabulary_of(configuration, model))
 
 
-def run(params: Params, *, tokenizer: Path, train: list[Path], dev: list[Path], record: Path, devices: Devices) -> None:
+def run(
+    params: Params,
+    *,
+    tokenizer: Path,
+    train: list[Path],
+    dev: list[Path],
+    record: Path,
+    devices: Devices,
+    teacher: Path | None = None,
+) -> None:
     """Pre-train a model from nothing; its state lies in an undeclared folder and is resumed."""
 
     def pretrain_here() -> None:
@@ -44,6 +62,7 @@ def run(params: Params, *, tokenizer: Path, train: list[Path], dev: list[Path], 
             train_arrays=train,
             dev_arrays=dev,
             record=record,
+            teacher=teacher,
             execution=devices.execution,
         )
 

@@ -43,7 +43,9 @@ def run(params: Params, *, cell: Cell, trained: Path, dev: Path, record: Path, d
     with devices.one_gpu():
         from mtpeft.decoding.representations import measure_representations
 
-        measure_representations(params, cell, trained=trained, dev=dev, record=record)
+        measure_representations(
+            params, cell, trained=trained, dev=dev, record=record, offload=devices.execution.offload
+        )
 
 
 STEP = Step("represent", 1, DIMENSIONS, params, run, inputs, starts_slowly=True)

@@ -57,10 +57,10 @@ def inputs(configuration: "Configuration", *labels: str) -> Inputs:
 def training_params(configuration: "Configuration", cell: Cell) -> Params:
     """Params of the training of a cell but for its learning rate."""
     options = methods.method_options(configuration, cell.method)
-    method = _registered(options["method"])
+    method = _registered(configuration, cell.method)
     made = {VERSION: TRAIN_VERSION, "method": options} | translation_params(configuration, cell)
     if method.trains == "none":
-        return made
+        return made | _draws(configuration, cell)
     made |= evaluation_params(configuration)
     size = configuration.sizes[cell.size]
     optimisation = section.plain(configuration.training) | {"updates": size.updates}
@@ -77,12 +77,18 @@ def training_params(configuration: "Configuration", cell: Cell) -> Params:
     return made | {"budget": budget, "optimisation": optimisation, "seed": int(cell.seed)}
 
 
+def _draws(configuration: "Configuration", cell: Cell) -> Params:
+    """Which sentence pairs a cell reads that trains nothing and has a seed."""
+    draws = sizes.BY_SEED if ANY in (cell.size, cell.seed) else configuration.sizes[cell.size].draws
+    return {} if draws == sizes.BY_SEED else {"draws": draws}
+
+
 def training_files(configuration: "Configuration", cell: Cell) -> dict[str, list[str]]:
     """Input files of the training of a cell but for its learning rate, by the name of the option that takes them.
 
     There is one base model, and a file for each pair of a group, in its order.
     """
-    method = _registered(configuration.methods[cell.method].method)
+    method = _registered(configuration, cell.method)
     _require_canonical(cell, method)
     methods.require_trainable(configuration, cell)
     found: dict[str, list[str]] = {}
@@ -95,7 +101,7 @@ def training_files(configuration: "Configuration", cell: Cell) -> dict[str, list
 
 
 def _files_of_pair(configuration: "Configuration", cell: Cell, pair: str) -> dict[str, str]:
-    method = _registered(configuration.methods[cell.method].method)
+    method = _registered(configuration, cell.method)
     files = {}
     if cell.size != ANY:
         files["subset"] = subset_file(configuration, cell, pair)
@@ -215,11 +221,11 @@ def run(
     devices.on_all(search_here)
 
 
-def _registered(name: str) -> "Method":
-    """The method of a name; the registry is loaded when it is asked, since `mtpeft --help` reads this module too."""
-    from mtpeft.methods import METHODS
+def _registered(configuration: "Configuration", label: str) -> "Method":
+    """The method of a label; the registry is loaded when it is asked, since `mtpeft --help` reads this module too."""
+    from mtpeft.methods import method_for
 
-    return METHODS[name]
+    return method_for(configuration.methods[label])
 
 
 STEP = Step(

@@ -10,7 +10,7 @@ from mtpeft.steps.step import Inputs, Params, Step
 if TYPE_CHECKING:
     from mtpeft.config.schema import Configuration
 
-PATTERNS = ("config.json", "*.safetensors", "*token*.json", "vocab*.json", "*.model", "*.spm")
+PATTERNS = ("config.json", "*.safetensors", "*token*.json", "vocab*.json", "*.model", "*.spm", "chat_template.*")
 
 
 def inputs(configuration: "Configuration", model: str) -> Inputs:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mtpeft.cells import ANY, DIMENSIONS, FIXED, Cell, digest_of
-from mtpeft.config import metrics, sizes
+from mtpeft.config import metrics, sizes, start_from
 from mtpeft.steps import search_rate
 from mtpeft.steps.base_models import model_name
 from mtpeft.steps.clean_pair import CACHED
@@ -30,7 +30,7 @@ from mtpeft.steps.step import Inputs, Params, Step
 if TYPE_CHECKING:
     from mtpeft.config.schema import Configuration
 
-UNTRAINED = ("none", "retrieval")
+UNTRAINED = ("none", "retrieval", "in_context")
 
 
 def params(configuration: "Configuration", cell: Cell) -> Params:
@@ -42,8 +42,10 @@ def params(configuration: "Configuration", cell: Cell) -> Params:
 
 
 def inputs(configuration: "Configuration", cell: Cell) -> Inputs:
-    """The base model, token arrays and subsets of the cell's pairs, and the search for its learning rate."""
+    """The base model, token arrays and subsets of the cell's pairs, the search for its learning rate, its parent."""
     files = training_files(configuration, cell)
+    if parent := start_from.parent_of(configuration, cell):
+        files["parent"] = [f"{placed(configuration, parent).folder}/train.json"]
     return files | ({"rate": [rates_file(configuration, cell)]} if needs_search(configuration, cell) else {})
 
 
@@ -71,6 +73,8 @@ def _system_digest(configuration: "Configuration", *labels: Any) -> str:
         read += [configuration.sizes[cell.size].pairs]
         read += [FIXED] if sizes.draw_of(configuration, cell) == FIXED and not seedless else []
     read += [rates_file(configuration, cell)] if needs_search(configuration, cell) else []
+    if parent := start_from.parent_of(configuration, cell):
+        read += [_system_digest(configuration, *parent.labels[:-1], parent.seed == ANY)]
     return digest_of({key: value for key, value in own.items() if key != "seed"}, read)
 
 
@@ -94,6 +98,7 @@ def run(
     devices: Devices,
     base: Path | None = None,
     rate: Path | None = None,
+    parent: Path | None = None,
 ) -> None:
     """Fine-tune a base model with a method at its budget."""
     if params["method"]["method"] in UNTRAINED:
@@ -109,7 +114,7 @@ def run(
             from mtpeft.training.finetune import finetune
 
         first, *others = files_of_each(base, train, dev, dev_text=dev_text, subset=subset, start=start)
-        files = replace(first, others=tuple(others))
+        files = replace(first, others=tuple(others), parent=parent)
         finetune(params, cell, inputs=files, rate=rate, record=record, execution=devices.execution)
 
     devices.on_all(finetune_here)

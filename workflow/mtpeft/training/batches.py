@@ -1,13 +1,14 @@
 """The batches of a training: which sentence pairs an update sees follows from the seed and the number of the update."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 
-from mtpeft.data.token_arrays import TokenPairs, cut, model_inputs
+from mtpeft.data.batch_layout import LAYOUTS, Layout, model_inputs, without_padding
+from mtpeft.data.token_arrays import TokenPairs, cut
 from mtpeft.models.special_tokens import SpecialTokens
 
 POOL_BATCHES = 32
@@ -130,7 +131,8 @@ def cell_batches(
     # Arrays, since a list would hold two objects for each row.
     members = np.repeat(np.arange(len(texts)), [len(text.rows) for text in texts])
     rows = np.concatenate([np.asarray(text.rows) for text in texts])
-    lengths = np.concatenate([text.pairs.longer[text.rows] for text in texts])
+    layout = LAYOUTS[texts[0].special_tokens.task]
+    lengths = np.concatenate([layout.lengths(text.pairs)[text.rows] for text in texts])
     multilingual = len(texts) > 1
     counts = [len(text.rows) for text in texts]
     sampling = TemperatureSampling(counts, temperature, seed) if multilingual else None
@@ -141,9 +143,20 @@ def cell_batches(
         chosen = list(zip(members[own].tolist(), rows[own].tolist(), strict=True))
         sides = ([getattr(texts[member].pairs, side)[row] for member, row in chosen] for side in ("source", "target"))
         inputs = model_inputs(*sides, special_tokens=texts[0].special_tokens)
-        return inputs | _task_inputs([member for member, _ in chosen], inputs, texts) if multilingual else inputs
+        return _with_task_ids(inputs, [member for member, _ in chosen], texts, layout) if multilingual else inputs
 
     return batch
+
+
+def single_sentences(batches: Iterable[Batch], most: int) -> Iterator[Batch]:
+    """Yield the first `most` sentence pairs of batches, each alone and without its padding."""
+    left = most
+    for batch in batches:
+        for row in range(min(left, len(batch["labels"]))):
+            yield without_padding(batch, row)
+        left -= len(batch["labels"])
+        if left <= 0:
+            return
 
 
 @dataclass
@@ -180,9 +193,9 @@ def ready_for(device: torch.device, batch: Callable[[int], Batch]) -> Callable[[
     return PreparedAhead(lambda update: {name: tensor.pin_memory() for name, tensor in batch(update).items()})
 
 
-def _task_inputs(members: Sequence[int], inputs: Batch, texts: Sequence[TrainingText]) -> dict[str, torch.Tensor]:
-    """Return what of a batch depends on each row's language pair: its task id, and the decoder's first token."""
+def _with_task_ids(inputs: Batch, members: Sequence[int], texts: Sequence[TrainingText], layout: Layout) -> Batch:
+    """Return a batch with what depends on each row's language pair: its task id, and a decoder's first token."""
     task_ids = torch.tensor(members)
-    read = inputs["decoder_input_ids"].clone()
-    read[:, 0] = torch.tensor([text.special_tokens.begin[0] for text in texts])[task_ids]
-    return {"decoder_input_ids": read, "task_ids": task_ids}
+    begins = [text.special_tokens.begin[:1] for text in texts]
+    begun = layout.begin_with(inputs, torch.tensor(begins)[task_ids].flatten())
+    return {**begun, "task_ids": task_ids}

@@ -4,7 +4,6 @@ The trained parameters are counted in closed form before a weight is loaded, com
 where a method prunes during training, compared with the model at the end.
 """
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,19 +13,24 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from mtpeft.core.errors import UserError
-from mtpeft.core.provenance import Execution
-from mtpeft.methods import METHODS
+from mtpeft.core.provenance import Execution, Offload
+from mtpeft.methods import method_for
 from mtpeft.methods.base import Method, MethodOptions, ModuleSizes, TargetModule
 from mtpeft.methods.budget import Allocation, OutOfReachError, allocation_of, count, modules_used, targets_of
 from mtpeft.methods.new_entries import new_entry_module
 from mtpeft.methods.new_entries_adapter import split_new_entries, train_new_entries
+from mtpeft.methods.open_tuned import with_adapter
 from mtpeft.methods.staged import stages_of
-from mtpeft.models.architecture import ModelShape
-from mtpeft.models.families import family_in
+from mtpeft.models.architecture import KEEPS_ZEROS, ModelShape
+from mtpeft.models.families import family_in, read_json, read_shape
 from mtpeft.models.load import load_base, parameters, random_model
+from mtpeft.models.offload import in_main_memory, place
 from mtpeft.models.precision import BasePrecision
+from mtpeft.models.zeros import keep_zeros
 from mtpeft.training.distributed import shard
 from mtpeft.training.params import CellParams
+
+ADAPTER_CONFIG = "adapter_config.json"
 
 
 @dataclass(frozen=True)
@@ -57,9 +61,15 @@ def count_trained(options: MethodOptions, shape: ModelShape, *, budget: float | 
         budget: requested share of the base model's parameters; None for methods without a choice.
 
     Raises:
-        UserError: the method can't meet the budget.
+        UserError: the method can't meet the budget, has nothing to train in the model, or has losses that need an
+            encoder, which the model has not.
     """
-    method = METHODS[options.method]
+    method = method_for(options)
+    targets = targets_of(method, shape, options)
+    if method.target_modules and not targets:
+        raise UserError(f"The method '{method.name}' has nothing to train in this model; take one of the two out.")
+    if getattr(options, "losses", ()) and "encoder" not in shape.task.stacks:
+        raise UserError(f"The 'losses' of '{method.name}' need a model with an encoder; take one of the two out.")
     try:
         allocation = allocation_of(method, options, shape, share=budget)
     except OutOfReachError as error:
@@ -67,7 +77,7 @@ def count_trained(options: MethodOptions, shape: ModelShape, *, budget: float | 
             f"The method '{method.name}' can't train {budget:.3%} of this model ({error}); "
             "write another share in 'budgets'."
         ) from error
-    return ParameterCount(shape, targets_of(method, shape, options), allocation)
+    return ParameterCount(shape, targets, allocation)
 
 
 def build_stages(
@@ -78,6 +88,7 @@ def build_stages(
     precision: BasePrecision,
     device: torch.device,
     execution: Execution,
+    start: Path | None = None,
 ) -> Iterator[nn.Module]:
     """Yield the model to train, once for each stage of its method; most methods have one stage.
 
@@ -87,23 +98,43 @@ def build_stages(
         counted: what is to be trained, which the model of the last stage must match.
         precision: of the base model's weights.
         device: where the model is trained.
-        execution: whether a model that is trained as a whole is sharded, and whether activations are computed again.
+        execution: whether a model that is trained as a whole is sharded, whether activations are computed again, and
+            where the layers of a frozen base model lie.
+        start: `tuned/` of another cell of the same method, with whose weights the training begins.
     """
-    method = METHODS[params.method.method]
-    base = _open_base(folder, params, precision)
+    method, adapter = method_for(params.method), start and (start / ADAPTER_CONFIG).exists()
+    base = _open_base(folder if adapter else start or folder, params, precision, offload=execution.offload)
     stages = len(stages_of(params.method))
     models = _with_method(method, base, counted, params.method)
+    if start and adapter:
+        models = iter([with_adapter(base, start, is_trainable=True)])
     for number in range(stages):
         torch.manual_seed(params.seed)
-        model = next(models)
+        with in_main_memory(base):
+            model = next(models)
         if number == stages - 1:
             require_counted(counted, params.method, model)
-        model = model.to(device)
-        if execution.gradient_checkpointing:
+        model = place(model, device)
+        # Layers that are offloaded are computed again in any case.
+        if execution.gradient_checkpointing and not execution.offload:
             checkpoint_activations(model)
         if execution.sharded and method.trains_base and stages == 1:
+            require_no_zeros_kept(folder)
             shard(model)
         yield model
+
+
+def require_no_zeros_kept(folder: Path) -> None:
+    """Refuse to train shards of a base model whose zeros stay zero: a shard's gradient never passes by its weight.
+
+    Raises:
+        UserError: its config.json says so.
+    """
+    if read_json(folder / "config.json").get(KEEPS_ZEROS):
+        raise UserError(
+            "The weights that were pruned from the base model can't be kept at zero in shards; take 'sharded' out of "
+            "its entry in 'models', or prune 'feed_forward'."
+        )
 
 
 def checkpoint_activations(model: nn.Module) -> None:
@@ -116,14 +147,22 @@ def checkpoint_activations(model: nn.Module) -> None:
     outermost.activation_checkpointing_enable({"use_reentrant": False})
 
 
-def _open_base(folder: Path, params: CellParams, precision: BasePrecision) -> nn.Module:
+def _open_base(folder: Path, params: CellParams, precision: BasePrecision, *, offload: Offload | None) -> nn.Module:
     """Open the base model with the dropout of the cell, or a random one for methods that start from scratch."""
     family = family_in(folder)
     overrides = {**family.fixed, family.dropout: params.optimisation.dropout}
-    if METHODS[params.method.method].from_scratch:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        return random_model(config, seed=params.seed, **overrides)
-    return load_base(folder, precision, **overrides)
+    method = method_for(params.method)
+    if offload and method.trains_base:
+        raise UserError(
+            f"The method '{method.name}' trains the base model itself, whose layers 'offload' keeps away; take "
+            "'offload' out of the model's entry, or shard it on several GPUs with 'sharded'."
+        )
+    if method.from_scratch:
+        return random_model(read_json(folder / "config.json"), seed=params.seed, **overrides)
+    model, config = load_base(folder, precision, offload=offload, **overrides), read_json(folder / "config.json")
+    if config.get(KEEPS_ZEROS):
+        keep_zeros(model, (linear.module for linear in read_shape(config).linears))
+    return model
 
 
 def _with_method(
@@ -147,7 +186,7 @@ def require_counted(counted: ParameterCount, options: MethodOptions, model: nn.M
     Raises:
         AssertionError: it does not, which is a fault of the method's count.
     """
-    method, shape, allocation = METHODS[options.method], counted.shape, counted.allocation
+    method, shape, allocation = method_for(options), counted.shape, counted.allocation
     total, trained = parameters(model)
     added = trained - shape.total if method.trains_base else trained
     at_start = method.parameters_at_start
@@ -164,7 +203,7 @@ def sizes_at_end(counted: ParameterCount, options: MethodOptions, model: nn.Modu
     Raises:
         AssertionError: they do not.
     """
-    method, allocation = METHODS[options.method], counted.allocation
+    method, allocation = method_for(options), counted.allocation
     if not method.sizes_at_end:
         return allocation.sizes
     new = new_entry_module(counted.shape)

@@ -125,7 +125,9 @@ class _Watch:
         """Decode a batch of dev sentences, evenly spread over the dev set; the score that is returned means nothing."""
         self.updated = self._now().since(self.begun)
         params, dev = self.prepared.params, read_arrays(self.prepared.inputs.dev).source
-        tokenizer = open_tokenizer(self.prepared.folder, params.languages[0], vocabulary=self.prepared.folder.name)
+        tokenizer = open_tokenizer(
+            self.prepared.folder, params.languages[0], vocabulary=self.prepared.folder.name, **self.prepared.prompt
+        )
         special_tokens = special_tokens_of(tokenizer, self.model.config)
         most = max(1, BATCH_TOKENS[self.prepared.device.type] // params.search.beam_size // int(dev.lengths.max()))
         rows = np.unique(np.linspace(0, len(dev) - 1, min(most, len(dev))).round().astype(int))

@@ -65,7 +65,7 @@ def add_gradient_in_chunks(
     for chunk, own in zip(states.detach().split(rows), labels.split(rows), strict=True):
         chunk = chunk.requires_grad_()
         with autocast(precision, model.device):
-            logits = (output(chunk) + offset).float()
+            logits = bent(output(chunk) + offset, model.config).float()
         gradient = logits.detach()
         losses.append(cross_entropy_in_place(gradient, own, label_smoothing=label_smoothing, tokens=tokens))
         logits.backward(gradient)
@@ -95,6 +95,12 @@ def states_before_output(model: nn.Module) -> Iterator[list[torch.Tensor]]:
         del output.forward
         if own is not None:
             output.forward = own
+
+
+def bent(logits: torch.Tensor, config: Any) -> torch.Tensor:
+    """Return logits as a model has them behind its output projection; Gemma 2 keeps them below a limit by tanh."""
+    limit = getattr(config, "final_logit_softcapping", None)
+    return logits if limit is None else limit * torch.tanh(logits / limit)
 
 
 def _vocabulary_size(model: nn.Module) -> int:

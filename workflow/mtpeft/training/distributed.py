@@ -24,6 +24,8 @@ from torch import distributed, nn
 from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 
+from mtpeft.models.families import task_of
+
 PATIENCE = timedelta(hours=1)
 """Longest wait of a rank for the others, for example while they write a checkpoint."""
 BUCKET = 2**24
@@ -142,7 +144,8 @@ def shard(model: nn.Module) -> None:
     """Leave this rank its shard of each weight; gradients are then summed over the ranks as they are computed."""
     if ranks().count == 1:
         return
-    for stack in (model.get_encoder(), model.get_decoder()):
+    stacks = (getattr(model, f"get_{stack}")() for stack in task_of(model.config).stacks)
+    for stack in stacks:
         for layer in max((own for own in stack.children() if isinstance(own, nn.ModuleList)), key=len):
             fully_shard(layer)
     fully_shard(model)

@@ -19,6 +19,7 @@ from mtpeft.cluster.preemption import interruptible
 from mtpeft.core.checksums import require_whole
 from mtpeft.core.files import sha256_of, write_record
 from mtpeft.core.options import DecodingOptions, EvaluationOptions
+from mtpeft.core.provenance import Offload
 from mtpeft.core.records import StartRecord
 from mtpeft.data.token_arrays import read_arrays
 from mtpeft.data.tsv import SentencePair, read_pairs
@@ -27,9 +28,10 @@ from mtpeft.decoding.search import translate
 from mtpeft.methods.task_ids import set_task_ids
 from mtpeft.metrics.chrf import corpus_chrf
 from mtpeft.models.load import load_base, prepare_torch
+from mtpeft.models.offload import place
 from mtpeft.models.precision import precision_of
 from mtpeft.models.special_tokens import SpecialTokens
-from mtpeft.models.tokenizer import PairTokenizer, detokenise, open_tokenizer, special_tokens_of
+from mtpeft.models.tokenizer import PairTokenizer, detokenise, open_tokenizer, prompt_keys, special_tokens_of
 
 Poll = Callable[[], None]
 """Is called as often as work can be stopped, and raises what stops it."""
@@ -124,7 +126,15 @@ def mean_over_pairs(model: nn.Module, evaluations: Sequence[Evaluate]) -> Evalua
     return evaluate
 
 
-def evaluate_base(params: Mapping[str, Any], *, base: Path, dev: Path, dev_text: Path, record: Path) -> None:
+def evaluate_base(
+    params: Mapping[str, Any],
+    *,
+    base: Path,
+    dev: Path,
+    dev_text: Path,
+    record: Path,
+    offload: Offload | None = None,
+) -> None:
     """Write the dev score of an untouched base model, with some of its translations; prints them too.
 
     Args:
@@ -133,6 +143,7 @@ def evaluate_base(params: Mapping[str, Any], *, base: Path, dev: Path, dev_text:
         dev: token arrays of the dev set.
         dev_text: text of the dev set.
         record: `start/<pair>.json` of the model.
+        offload: where the layers of the model lie until they run.
 
     Raises:
         DamagedError: the weights are not those that were taken in.
@@ -141,8 +152,10 @@ def evaluate_base(params: Mapping[str, Any], *, base: Path, dev: Path, dev_text:
     device = prepare_torch(params["threads"])
     described = require_whole(base)
     folder = Path(described["folder"])
-    model = load_base(folder, precision_of(params, described["model"])).to(device).eval()
-    tokenizer = open_tokenizer(folder, params["languages"], vocabulary=described["model"])
+    model = place(load_base(folder, precision_of(params, described["model"]), offload=offload), device).eval()
+    tokenizer = open_tokenizer(
+        folder, params["languages"], vocabulary=described["model"], **prompt_keys(described["params"])
+    )
     special_tokens = special_tokens_of(tokenizer, model.config)
     evaluation = EvaluationOptions.model_validate(params.get("evaluation", {}))
     options = dev_search(DecodingOptions.model_validate(params["search"]), evaluation)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -18,7 +19,7 @@ from mtpeft.core.files import canonical, new_folder, read_lines, read_record, sh
 from mtpeft.core.provenance import PLAIN, Execution, describe, peak_memory_mb, versions
 from mtpeft.core.records import TrainRecord
 from mtpeft.data.token_arrays import read_arrays
-from mtpeft.methods import METHODS, bring_in_for
+from mtpeft.methods import bring_in_for, method_for
 from mtpeft.methods.base import UpdateHook
 from mtpeft.methods.full import ScratchOptions
 from mtpeft.methods.sequence_prefix_adapter import target_prefix_length
@@ -29,9 +30,9 @@ from mtpeft.models.families import read_shape
 from mtpeft.models.load import device_here, prepare_torch
 from mtpeft.models.precision import BasePrecision, precision_of, require_quantisation
 from mtpeft.models.special_tokens import SpecialTokens
-from mtpeft.models.tokenizer import open_tokenizer, special_tokens_of
+from mtpeft.models.tokenizer import open_tokenizer, prompt_keys, special_tokens_of
 from mtpeft.training.attempt_log import FINISHED, Entry, attempting, state_folder
-from mtpeft.training.batches import TrainingText, cell_batches, ready_for
+from mtpeft.training.batches import TrainingText, cell_batches, ready_for, single_sentences
 from mtpeft.training.build_model import ParameterCount, build_stages, count_trained, sizes_at_end
 from mtpeft.training.contrastive import objective
 from mtpeft.training.distributed import is_first, of_the_first, ranks, whole_weights
@@ -42,6 +43,9 @@ from mtpeft.training.objective import LossOptions
 from mtpeft.training.optimizer import decay_rule_of, rate_factor_of
 from mtpeft.training.params import CellParams
 from mtpeft.training.result_cache import keep_or_clear, restore
+
+FITTED_ON = 64
+"""Sentence pairs of the training text that an initialisation reads, where it reads any."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,7 @@ class CellInputs:
         subset: rows of the training text that the cell reads.
         start: record of the base model's dev score, for methods that start from the base model as it is.
         others: files of the other language pairs.
+        parent: record of the training of the cell with whose weights this one begins, if it begins with another's.
     """
 
     base: Path
@@ -68,6 +73,7 @@ class CellInputs:
     subset: Path
     start: Path | None = None
     others: tuple["CellInputs", ...] = ()
+    parent: Path | None = None
 
     @property
     def pairs(self) -> "tuple[CellInputs, ...]":
@@ -83,6 +89,7 @@ class PreparedTraining:
         params: what the training depends on besides its files.
         learning_rate: peak learning rate: that of the params, or the one that a search has found; None in a search.
         folder: of the base model.
+        prompt: keys of the base model that say what is written around a source.
         inputs: files that it reads.
         hashes: hashes of what it reads, by the key that they have in its record.
         counted: what will be trained.
@@ -94,6 +101,7 @@ class PreparedTraining:
     params: CellParams
     learning_rate: float | None
     folder: Path
+    prompt: Mapping[str, Any]
     inputs: CellInputs
     hashes: Mapping[str, str]
     counted: ParameterCount
@@ -132,7 +140,7 @@ def finetune(
         if of_the_first(is_restored):
             return
         model, run = run_training(prepared, state_folder=state, preemption=attempt.preemption)
-        finish = METHODS[prepared.params.method.method].finish
+        finish = method_for(prepared.params.method).finish
         model = finish(model) if finish else model
         sizes = sizes_at_end(prepared.counted, prepared.params.method, model)
         with whole_weights(model) as options:
@@ -165,6 +173,7 @@ def prepare_training(
         params=parsed,
         learning_rate=_learning_rate(parsed, rate),
         folder=Path(base["folder"]),
+        prompt=prompt_keys(base["params"]),
         inputs=inputs,
         hashes=hashes | ({"rate_sha256": sha256_of(rate)} if rate else {}),
         counted=count_trained(parsed.method, read_shape(config), budget=parsed.budget),
@@ -191,6 +200,8 @@ def run_training(
         folder.mkdir(parents=True, exist_ok=True)
         start = None if number else _start_score(prepared.inputs)
         task = training_task(prepared, model, start=start, first_update=sum(run.step for run in runs))
+        if fit := method_for(params.method).fit:
+            fit(model, params.method, single_sentences(map(task.batch, count()), FITTED_ON))
         plan = plan_of(params, prepared.learning_rate, stage=number)
         runs.append(train(task, plan, state_folder=folder, preemption=preemption))
         if runs[-1].status != "ok":
@@ -207,6 +218,7 @@ def stage_models(prepared: PreparedTraining) -> Iterator[nn.Module]:
         precision=prepared.precision,
         device=prepared.device,
         execution=prepared.execution,
+        start=_start_of(prepared.inputs.parent),
     )
 
 
@@ -260,6 +272,20 @@ def _hashes(base: Mapping[str, Any], inputs: CellInputs, pairs: Collection[str])
     }
 
 
+def _start_of(parent: Path | None) -> Path | None:
+    """Return the folder with the weights of the cell with which a training begins.
+
+    Raises:
+        DamagedError: they are not those that were trained.
+        UserError: the cell has diverged.
+    """
+    if parent is None:
+        return None
+    if require_whole(parent)["status"] == "diverged":
+        raise UserError(f"The cell {parent.parent} has diverged, so no training can start from it; name another one.")
+    return parent.parent / "tuned"
+
+
 def _start_score(inputs: CellInputs) -> float | None:
     """Return the dev score of the untouched base model, the mean over its language pairs, where it is known."""
     records = [own.start for own in inputs.pairs if own.start]
@@ -278,7 +304,10 @@ def training_task(
         first_update: number of updates that the stages before have made.
     """
     params, optimisation = prepared.params, prepared.params.optimisation
-    tokenizers = [open_tokenizer(prepared.folder, own, vocabulary=prepared.folder.name) for own in params.languages]
+    tokenizers = [
+        open_tokenizer(prepared.folder, own, vocabulary=prepared.folder.name, **prepared.prompt)
+        for own in params.languages
+    ]
     specials = [special_tokens_of(tokenizer, model.config) for tokenizer in tokenizers]
     search = dev_search(params.search, params.evaluation)
     evaluations = [
@@ -296,7 +325,7 @@ def training_task(
     batch = cell_batches(
         texts, batch_tokens=optimisation.batch_tokens, temperature=optimisation.temperature, seed=params.seed
     )
-    hook = METHODS[params.method.method].hook
+    hook, minimised = method_for(params.method).hook, objective(params.method.losses)
     identity = {"params": params.plain, "inputs": prepared.hashes, "learning_rate": prepared.learning_rate}
     return TrainingTask(
         model=model,
@@ -306,7 +335,7 @@ def training_task(
         identity=canonical(identity),
         rate_factor=rate_factor_of(params.method),
         decays=decay_rule_of(params.method),
-        objective=objective(params.method.losses),
+        objective=lambda update: minimised,
         task_modules=task_modules(model),
         hook=hook(model) if hook else UpdateHook(),
         execution=prepared.execution,
@@ -385,6 +414,10 @@ def _sort_adapter_config(file: Path) -> None:
     write_record(file, config | {"target_modules": sorted(config["target_modules"])})
 
 
+def _parent_of(inputs: CellInputs) -> dict[str, str]:
+    return {"parent": str(inputs.parent)} if inputs.parent else {}
+
+
 def _record(
     prepared: PreparedTraining,
     cell: Cell,
@@ -403,7 +436,7 @@ def _record(
         execution=describe(str(prepared.device), params.threads)
         | {"processes": ranks().count, "micro_batch_tokens": run.micro_batch_tokens, "attempts": attempts},
         versions=versions(more=(*prepared.precision.packages, *loss_packages(prepared.device))),
-        inputs={"base": str(prepared.inputs.base), **prepared.hashes},
+        inputs={"base": str(prepared.inputs.base), **_parent_of(prepared.inputs), **prepared.hashes},
         total_parameters=total,
         trained_parameters=allocation.trained,
         budget_requested=params.budget,

@@ -17,7 +17,7 @@ from torch.distributed.tensor import DTensor
 from mtpeft.cluster.preemption import PreemptionHandler, TimeToStopError
 from mtpeft.core.errors import StoppedError
 from mtpeft.core.provenance import PLAIN, Execution
-from mtpeft.data.token_arrays import IGNORED
+from mtpeft.data.batch_layout import positions_and_filled
 from mtpeft.methods.base import UpdateHook
 from mtpeft.training.batches import Batch
 from mtpeft.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
@@ -125,7 +125,7 @@ class TrainingTask:
         start: dev score of the model before the first update, where it is known.
         rate_factor: factor of the learning rate of each parameter.
         decays: whether a parameter has weight decay.
-        objective: what is minimised.
+        objective: what is minimised in the update of a number.
         task_modules: modules that need the task ids of each batch.
         hook: of the method, called before and after each update.
         execution: how it runs, which changes results by rounding alone.
@@ -138,7 +138,7 @@ class TrainingTask:
     start: float | None = None
     rate_factor: RateFactor = lambda name: 1.0
     decays: DecayRule = lambda name, weight: True
-    objective: Objective = likelihood
+    objective: Callable[[int], Objective] = lambda update: likelihood
     task_modules: Sequence[nn.Module] = ()
     hook: UpdateHook = field(default_factory=UpdateHook)
     execution: Execution = PLAIN
@@ -279,7 +279,7 @@ def _update(
     trained = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     batch = task.batch(number)
     gradient = accumulate_gradients(
-        TrainedModel(task.model, trained, task.objective, plan.loss, task.task_modules),
+        TrainedModel(task.model, trained, task.objective(number), plan.loss, task.task_modules),
         batch,
         seed=(plan.seed << 32) + number,
         micro_batch_tokens=run.micro_batch_tokens,
@@ -295,9 +295,8 @@ def _update(
 
 
 def _positions_and_padding(batch: Batch) -> tuple[int, int]:
-    """Count the positions of both sides of a batch, and those of them that hold padding."""
-    positions = batch["input_ids"].numel() + batch["labels"].numel()
-    filled = int(batch["attention_mask"].sum()) + int((batch["labels"] != IGNORED).sum())
+    """Count the positions of a batch, and those of them that hold padding."""
+    positions, filled = positions_and_filled(batch)
     return positions, positions - filled
 
 

@@ -21,8 +21,10 @@ from torch import nn
 
 from mtpeft.core.files import write_text
 from mtpeft.core.machine_failures import is_out_of_memory
+from mtpeft.data.batch_layout import prompt_lengths
 from mtpeft.data.token_arrays import IGNORED
 from mtpeft.methods.task_ids import assign_task_ids
+from mtpeft.methods.token_sides import assign_prompt_lengths
 from mtpeft.models.computation import tf32_where_chosen
 from mtpeft.training.distributed import ALONE, Ranks, is_sharded, is_true_in_any, ranks, sum_gradients, sum_over_ranks
 from mtpeft.training.launch import prints
@@ -154,8 +156,12 @@ def _add_gradient(of: TrainedModel, part: ModelInputs, whole: Denominators) -> t
     task_ids = inputs.pop("task_ids", None)
     if task_ids is not None:
         assign_task_ids(of.task_modules, task_ids)
-    with tf32_where_chosen(of.options.precision):
-        return of.objective.backward(of.model, inputs, of.options, whole)
+    assign_prompt_lengths(of.task_modules, prompt_lengths(part["labels"]))
+    try:
+        with tf32_where_chosen(of.options.precision):
+            return of.objective.backward(of.model, inputs, of.options, whole)
+    finally:
+        assign_prompt_lengths(of.task_modules, None)
 
 
 def micro_batches_of(

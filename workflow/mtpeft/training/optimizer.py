@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from mtpeft.methods import METHODS
+from mtpeft.methods import method_for
 from mtpeft.methods.base import MethodOptions
 from mtpeft.methods.staged import stages_of
 
@@ -84,15 +84,15 @@ def scheduled_rate(update: int, *, peak: float, updates: int, warmup: float) -> 
 
 def rate_factor_of(options: MethodOptions) -> RateFactor:
     """Return the factor that a method puts on the learning rate of each parameter; most have none."""
-    factor = METHODS[options.method].rate_factor
+    factor = method_for(options).rate_factor
     return (lambda name: factor(name, options)) if factor else (lambda name: 1.0)
 
 
 def decay_rule_of(options: MethodOptions) -> DecayRule:
     """Return the rule of weight decay with the exceptions of a method, or of all its stages."""
-    exceptions = {**METHODS[options.method].decays}
+    exceptions = {**method_for(options).decays}
     for stage in stages_of(options):
-        exceptions |= METHODS[stage.method].decays
+        exceptions |= method_for(stage).decays
     return lambda name, weight: has_weight_decay(name, weight.ndim, exceptions)
 
 

@@ -12,11 +12,13 @@ import torch
 from torch.nn import functional
 
 from mtpeft.cells import label_of
+from mtpeft.core.checksums import require_whole
 from mtpeft.core.errors import UserError
-from mtpeft.core.files import canonical, new_folder, sha256_of, write_record
+from mtpeft.core.files import canonical, new_folder, read_record, sha256_of, write_record
 from mtpeft.core.provenance import PLAIN, Execution, describe, versions
 from mtpeft.core.records import ModelRecord
-from mtpeft.data.token_arrays import IGNORED, TokenPairs, cut, model_inputs, read_arrays
+from mtpeft.data.batch_layout import model_inputs
+from mtpeft.data.token_arrays import IGNORED, TokenPairs, cut, read_arrays
 from mtpeft.models.config_json import TRAINED_HERE
 from mtpeft.models.families import read_shape
 from mtpeft.models.load import parameters, prepare_torch, random_model
@@ -27,8 +29,9 @@ from mtpeft.training.batches import BatchOrder
 from mtpeft.training.build_model import checkpoint_activations
 from mtpeft.training.distributed import is_first, ranks, shard, whole_weights
 from mtpeft.training.evaluate import Poll
+from mtpeft.training.inherit import inheriting, open_teacher
 from mtpeft.training.loop import TrainingPlan, TrainingRun, TrainingTask, train
-from mtpeft.training.objective import LossOptions
+from mtpeft.training.objective import LossOptions, likelihood
 
 WARMUP, LABEL_SMOOTHING, WEIGHT_DECAY, CLIP_NORM, EVALUATIONS = 0.05, 0.1, 0.01, 1.0, 12
 FIRST_WORD = 2
@@ -78,6 +81,8 @@ class PretrainingParams:
         seed: of the weights, of the order of the batches, of dropout and of the noise.
         threads: torch's threads.
         noise: how batches are changed.
+        inherit: weight of the divergence from the teacher, and number of the first update without it; None without a
+            teacher.
     """
 
     plain: Mapping[str, Any]
@@ -89,6 +94,7 @@ class PretrainingParams:
     seed: int
     threads: int
     noise: Noise
+    inherit: tuple[float, int] | None = None
 
     @classmethod
     def of(cls, params: Mapping[str, Any]) -> Self:
@@ -98,8 +104,10 @@ class PretrainingParams:
             begin=round(params["noise"]["begin"] * params["updates"]),
             **{key: params["noise"][key] for key in ("joined", "masked_source", "masked_target")},
         )
+        given = params.get("inherit")
+        inherit = (given["weight"], round(given["until"] * params["updates"])) if given else None
         keys = ("config", "rows", "updates", "learning_rate", "batch_tokens", "seed", "threads")
-        return cls(plain=params, noise=noise, **{key: params[key] for key in keys})
+        return cls(plain=params, noise=noise, inherit=inherit, **{key: params[key] for key in keys})
 
 
 @dataclass(frozen=True)
@@ -163,6 +171,7 @@ def pretrain(
     train_arrays: Sequence[Path],
     dev_arrays: Sequence[Path],
     record: Path,
+    teacher: Path | None = None,
     execution: Execution = PLAIN,
 ) -> None:
     """Train and write `checkpoint/` beside the record: a Hugging Face folder with the tokenizer in it.
@@ -173,10 +182,11 @@ def pretrain(
         train_arrays: token arrays of the pre-training text of each language pair.
         dev_arrays: token arrays of the dev set of each language pair.
         record: `base.json` of the model.
+        teacher: `base.json` of the model that it inherits from, where the params say so.
         execution: how it runs.
 
     Raises:
-        UserError: training has diverged, so there is no base model to tune.
+        UserError: training has diverged, so there is no base model to tune, or the teacher has another vocabulary.
         TryAgainError: training was stopped early, with its state saved, or another process trains this model.
     """
     parsed, state = PretrainingParams.of(params), state_folder(record)
@@ -194,11 +204,14 @@ def pretrain(
         )
         inputs = [sha256_of(file) for file in (*train_arrays, *dev_arrays)]
         task = _task(parsed, model, *texts, inputs=inputs, execution=execution)
+        key = f"models.{label_of(record.parent.name)}.pretrain"
+        if teacher and parsed.inherit:
+            task = _inheriting(parsed, task, opened, teacher=teacher, key=f"{key}.inherit.model")
         run = train(task, _plan(parsed), state_folder=state, preemption=attempt.preemption)
         if run.status == "diverged":
             raise UserError(
                 f"Pre-training has diverged at update {run.step} of {parsed.updates}; write a smaller rate than "
-                f"{parsed.learning_rate} in 'models.{label_of(record.parent.name)}.pretrain.learning_rate'."
+                f"{parsed.learning_rate} in '{key}.learning_rate'."
             )
         with whole_weights(model) as options:
             if not is_first():
@@ -207,7 +220,7 @@ def pretrain(
         described = describe(str(device), parsed.threads)
         described |= {"processes": ranks().count, "micro_batch_tokens": run.micro_batch_tokens}
         described |= {"attempts": attempt.end(FINISHED)}
-        _write_record(params, run, total, execution=described, record=record)
+        _write_record(params, run, total, execution=described, record=record, teacher=teacher)
         shutil.rmtree(state, ignore_errors=True)
 
 
@@ -236,6 +249,23 @@ def _task(
         evaluate=lambda poll: -mean_loss(model, dev, params.batch_tokens, poll=poll),
         identity=canonical({"params": params.plain, "inputs": list(inputs)}),
         execution=execution,
+    )
+
+
+def _inheriting(
+    params: PretrainingParams, task: TrainingTask, tokenizer: Any, *, teacher: Path, key: str
+) -> TrainingTask:
+    """Return the task with a teacher, who is asked in its first updates alone, and whom a checkpoint must name."""
+    assert params.inherit is not None
+    weight, first_without = params.inherit
+    longest = params.config["max_position_embeddings"]
+    folder = Path(require_whole(teacher)["folder"])
+    model = open_teacher(folder, tokenizer, max_positions=longest, device=task.model.device, key=key)
+    inherited = inheriting(model, weight)
+    return replace(
+        task,
+        objective=lambda update: inherited if update < first_without else likelihood,
+        identity=f"{task.identity}\n{sha256_of(teacher)}",
     )
 
 
@@ -367,9 +397,16 @@ def _save(model: Any, tokenizer: Any, folder: Path, **options: Any) -> None:
 
 
 def _write_record(
-    params: Mapping[str, Any], run: TrainingRun, total: int, *, execution: Mapping[str, Any], record: Path
+    params: Mapping[str, Any],
+    run: TrainingRun,
+    total: int,
+    *,
+    execution: Mapping[str, Any],
+    record: Path,
+    teacher: Path | None,
 ) -> None:
     folder = record.parent / "checkpoint"
+    taught_by = read_record(teacher) if teacher else {}
     content = ModelRecord(
         model=label_of(record.parent.name),
         folder=str(folder),
@@ -385,6 +422,12 @@ def _write_record(
             "target_tokens": run.tokens,
             "starts": run.starts,
         },
-        exposure=TRAINED_HERE,
+        origin={"teacher": taught_by["model"], "teacher_sha256": sha256_of(teacher)} if teacher else {},
+        exposure=_exposure(taught_by.get("exposure", TRAINED_HERE)),
     )
     write_record(record, content.model_dump())
+
+
+def _exposure(of_teacher: str) -> str:
+    """Say what the model may have read of test sets, by itself or through its teacher."""
+    return TRAINED_HERE if of_teacher == TRAINED_HERE else f"{TRAINED_HERE}; of its teacher: {of_teacher}"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mtpeft.cells import FIXED, Cell
+from mtpeft.cells import ANY, FIXED, Cell
 from mtpeft.core.files import read_lines, read_record, sha256_of, write_record
 from mtpeft.core.provenance import describe, versions
 from mtpeft.core.records import TrainRecord
@@ -38,7 +38,7 @@ def record_untrained(
         left_over_parameters=0,
         sizes={},
         training_pairs=len(read_lines(subset)) if subset else 0,
-        draw=FIXED if subset else None,
+        draw=_draw_of(params, cell) if subset else None,
         learning_rate=None,
         updates=0,
         best_step=None,
@@ -51,3 +51,7 @@ def record_untrained(
         made={},
     )
     write_record(record, content.model_dump())
+
+
+def _draw_of(params: Mapping[str, Any], cell: Cell) -> str:
+    return FIXED if cell.seed == ANY else str(params.get("draws", cell.seed))

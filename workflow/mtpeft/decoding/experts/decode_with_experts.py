@@ -10,15 +10,15 @@ from mtpeft.core.checksums import require_base, require_whole
 from mtpeft.core.files import sha256_of, write_record
 from mtpeft.core.options import DecodingOptions
 from mtpeft.core.records import ServedRecord
-from mtpeft.decoding.decode import TestDecoder, decode_tests
 from mtpeft.decoding.experts.expert_layers import operations_of, put_experts
 from mtpeft.decoding.experts.split_experts import SplitOptions, blocks_of, open_cell, read_experts
 from mtpeft.decoding.hypotheses import DecodingOutcome, decode_content, write_hypotheses
 from mtpeft.decoding.search import search_with, with_room_beside_prefix
+from mtpeft.decoding.test_sets import TestSetDecoder, decode_tests
 from mtpeft.methods import bring_in_for
 from mtpeft.models.load import prepare_torch
 from mtpeft.models.precision import precision_of
-from mtpeft.models.tokenizer import open_tokenizer, special_tokens_of
+from mtpeft.models.tokenizer import open_tokenizer, prompt_keys, special_tokens_of
 
 
 def decode_with_experts(
@@ -44,8 +44,9 @@ def decode_with_experts(
     if split["status"] == "ok":
         bring_in_for(train["params"]["method"])
         device = prepare_torch(params["threads"])
-        base = Path(require_base(train)["folder"])
-        tokenizer = open_tokenizer(base, params["languages"], vocabulary=cell.model)
+        described = require_base(train)
+        base = Path(described["folder"])
+        tokenizer = open_tokenizer(base, params["languages"], vocabulary=cell.model, **prompt_keys(described["params"]))
         precision, options = precision_of(params, cell.model), SplitOptions.model_validate(split["params"]["moe"])
         search_options = DecodingOptions.model_validate(params["search"])
         model = open_cell(params, cell, trained=trained, base=base).to(device)
@@ -54,7 +55,7 @@ def decode_with_experts(
         served = put_experts(model, blocks, made, active=params["active"])
         special_tokens = with_room_beside_prefix(special_tokens_of(tokenizer, model.config), model)
         search = search_with(model, search_options, special_tokens=special_tokens)
-        decoder = TestDecoder(search, search_options, tokenizer, special_tokens, device)
+        decoder = TestSetDecoder(search, search_options, tokenizer, special_tokens, device)
         found = decode_tests(decoder, tests, folder=record.parent, threads=params["threads"])
         outcome = replace(found, packages=tuple(precision.packages))
         operations = operations_of(served, options.router)

@@ -32,7 +32,7 @@ from mtpeft.models.feed_forward import FeedForward, Router, expert_blocks
 from mtpeft.models.load import prepare_torch
 from mtpeft.models.precision import precision_of
 from mtpeft.models.special_tokens import SpecialTokens
-from mtpeft.models.tokenizer import open_tokenizer, special_tokens_of
+from mtpeft.models.tokenizer import open_tokenizer, prompt_keys, special_tokens_of
 
 SEED = 1
 UNITS = "units"
@@ -93,9 +93,10 @@ def split_experts(
     if done["status"] == "ok":
         bring_in_for(done["params"]["method"])
         device = prepare_torch(params["threads"])
-        base = Path(require_base(done)["folder"])
+        described = require_base(done)
+        base = Path(described["folder"])
         blocks = blocks_of(base, options.experts)
-        tokenizer = open_tokenizer(base, params["languages"], vocabulary=cell.model)
+        tokenizer = open_tokenizer(base, params["languages"], vocabulary=cell.model, **prompt_keys(described["params"]))
         model = open_cell(params, cell, trained=trained, base=base).to(device)
         pairs = read_arrays(train)
         chosen = range(len(pairs.source)) if subset is None else map(int, read_lines(subset))

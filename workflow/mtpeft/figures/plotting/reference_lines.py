@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 FULL_DASHES = (0, (5, 2))
 DASHES = {"none": (0, (1, 1.2)), "scratch": (0, (3, 1.5, 1, 1.5)), "retrieval": (0, (6, 1.5))}
+OTHER_DASHES = (0, (1, 2.5))
+"""Dashes of in-context learning, of which there may be several rows."""
 REACH = 0.5
 """Share of the methods' range by which it grows at most at either side, so that a reference row is seen."""
 
@@ -27,6 +29,11 @@ class CountsLostSeeds(Protocol):
     @property
     def missing(self) -> int:
         """Count the seeds that have not run."""
+
+
+def dashes_of(name: str) -> tuple[int, tuple[float, ...]]:
+    """Return the dashes of a reference row."""
+    return DASHES.get(name, OTHER_DASHES)
 
 
 def draw_band(axes: "Axes", value: Interval | None, style: Style) -> None:
@@ -75,7 +82,7 @@ def draw_references(axes: "Axes", lines: Sequence[tuple[Style, Sequence[Point]]]
         xs, ys = [point.x for point in points], [point.value.mean for point in points]
         if len(points) == 1:
             xs, ys = [left, right], ys * 2
-        axes.plot(xs, ys, color=style.colour, linestyle=DASHES[style.name], linewidth=0.9, zorder=1.5)
+        axes.plot(xs, ys, color=style.colour, linestyle=dashes_of(style.name), linewidth=0.9, zorder=1.5)
     axes.set_xlim(left, right)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from mtpeft.analysis.read_tables import System
 from mtpeft.figures.plotting.panels import draw_gap, draw_point, point_of, set_ticks
-from mtpeft.figures.plotting.reference_lines import DASHES, name_with_gaps, view_with
+from mtpeft.figures.plotting.reference_lines import dashes_of, name_with_gaps, view_with
 from mtpeft.figures.plotting.selection import full_method, gap_of
 from mtpeft.figures.plotting.style import SMALL_FONT_SIZE, Style, text_colour
 
@@ -76,7 +76,11 @@ def _draw_tick(axes: "Axes", system: System, style: Style, *, top: int, rows: in
     gap = 0.015 * (high - low)
     if low <= mean <= high:
         axes.plot(
-            [mean] * 2, [top - 0.2, top + rows + 0.45], color=style.colour, linestyle=DASHES[style.name], linewidth=1.1
+            [mean] * 2,
+            [top - 0.2, top + rows + 0.45],
+            color=style.colour,
+            linestyle=dashes_of(style.name),
+            linewidth=1.1,
         )
         leftmost = mean - low < EDGE * (high - low)
         axes.text(mean + (gap if leftmost else -gap), top, name, ha="left" if leftmost else "right", **text_style)

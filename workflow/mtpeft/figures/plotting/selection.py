@@ -12,8 +12,8 @@ PanelRow = tuple[Setting, str]
 
 
 def is_reference(system: System) -> bool:
-    """Return whether a system is a reference row, which is not fine-tuned from the base model."""
-    return system.method in REFERENCE_ROWS
+    """Return whether a system is a reference row, which is not fine-tuned from the base model, or trains nothing."""
+    return system.method in REFERENCE_ROWS or system.budget == ANY
 
 
 def gap_of(system: System) -> str | None:

@@ -11,7 +11,9 @@ from pathlib import Path
 
 from mtpeft.cells import ANY, RATE_LABELS, Cell, OnPair
 from mtpeft.config import corpora
+from mtpeft.config.models import ancestors
 from mtpeft.config.schema import Configuration
+from mtpeft.config.start_from import with_parents
 from mtpeft.config.studies import study_cells, study_others
 from mtpeft.core.options import DecodingOptions
 from mtpeft.front.prices.text import mean_text, text_of
@@ -22,6 +24,7 @@ from mtpeft.front.prices.work import (
     decoding_work,
     evaluation_of,
     evaluation_work,
+    forward_work,
     kind_of,
     kind_of_cell,
     search_of_rate,
@@ -31,6 +34,7 @@ from mtpeft.front.prices.work import (
     training_of,
     update_work,
 )
+from mtpeft.methods import method_for
 from mtpeft.steps.base_models import base_file, model_name
 from mtpeft.steps.cells_of_studies import places, priority
 from mtpeft.steps.evaluate_base import start_file
@@ -92,7 +96,7 @@ def _first_studies(configuration: Configuration) -> Iterator[tuple[str, Cell]]:
     """Yield each cell once, with the first study that has it."""
     seen: set[Cell] = set()
     for label, study in configuration.studies.items():
-        for cell in study_cells(configuration, study):
+        for cell in with_parents(configuration, study_cells(configuration, study)):
             if cell not in seen:
                 seen.add(cell)
                 yield label, placed(configuration, cell)
@@ -124,7 +128,7 @@ def _cell_left(configuration: Configuration, study: str, cell: Cell) -> Job | No
     untrained = any("train" not in own for own in records.values())
     if not undecoded and not untrained:
         return None
-    is_trained = cell.model != ANY and cell.size != ANY
+    is_trained = method_for(configuration.methods[cell.method]).trains != "none"
     parts = [_decoded(configuration, cell.model, pair) for pair in undecoded]
     if untrained and is_trained:
         parts.append(training_of(configuration, cell))
@@ -183,9 +187,9 @@ def _together(parts: Iterable[Work | None]) -> Work | None:
 def _base_models(configuration: Configuration) -> Iterator[Job]:
     """Yield the trainings of base models of the studies, and their dev scores before anything of them is trained."""
     cells = [cell for _, cell in _first_studies(configuration) if cell.model != ANY]
-    for model in dict.fromkeys(own for cell in cells for own in _lineage(configuration, cell.model)):
+    for model in dict.fromkeys(own for cell in cells for own in reversed(ancestors(configuration, cell.model))):
         entry = configuration.models[model]
-        if (entry.pretrain or entry.drop_layers) and not Path(base_file(configuration, model)).exists():
+        if (entry.pretrain or entry.healing) and not Path(base_file(configuration, model)).exists():
             work = _making(configuration, model)
             kind = kind_of(model_name(configuration, model), {"method": FULL}, FLOAT32)
             yield Job(f"the base model {model}", BASE_MODELS, model, kind, work, trainings=1)
@@ -204,22 +208,22 @@ def _dev_score(configuration: Configuration, model: str, pair: str) -> Work | No
     return evaluation_work(sizes, dev, configuration.decoding, reads)
 
 
-def _lineage(configuration: Configuration, model: str) -> list[str]:
-    """Return a model behind those that it is made from."""
-    made_from = configuration.models[model].made_from
-    return [*(_lineage(configuration, made_from) if made_from else ()), model]
-
-
 def _making(configuration: Configuration, model: str) -> Work | None:
     """Return the work of pre-training a model, or of healing it; None before what it is made from is fetched."""
     shape, sizes, entry = shape_of(configuration, model), sizes_of(configuration, model), configuration.models[model]
     if shape is None or sizes is None:
         return None
     part = trained_by({"method": FULL}, shape, None).part
-    given = entry.pretrain or entry.drop_layers.heal
-    pairs = entry.pretrain.pairs if entry.pretrain else [entry.drop_layers.heal.pair]
+    given = entry.pretrain or entry.healing
+    pairs = entry.pretrain.pairs if entry.pretrain else [given.pair]
     text = mean_text(text_of(configuration, model, pair, "pretrain") for pair in pairs)
     updates = update_work(sizes, part, text, batch_tokens=given.batch_tokens, pairs=MANY).times(given.updates)
+    if entry.pretrain and entry.pretrain.inherit:
+        inherit = entry.pretrain.inherit
+        if (teacher := sizes_of(configuration, inherit.model)) is None:
+            return None
+        asked = forward_work(teacher, text, batch_tokens=given.batch_tokens, pairs=MANY)
+        return updates + asked.times(round(inherit.until * given.updates))
     if entry.pretrain:
         return updates
     dev = decoding_work(sizes, text_of(configuration, model, pairs[0], "dev"), DecodingOptions())

@@ -23,7 +23,7 @@ from mtpeft.front.prices.work import (
     trained_by,
     update_work,
 )
-from mtpeft.methods import METHODS
+from mtpeft.methods import METHODS, method_of
 from mtpeft.methods.budget import OutOfReachError
 from mtpeft.models.architecture import ModelShape
 from mtpeft.models.families import read_shape
@@ -125,7 +125,7 @@ def _of_cell(configuration: Configuration, base: _Base, train: Record, decoded: 
 def _training(configuration: Configuration, base: _Base, train: Record, text: Text) -> Work | None:
     """Return the work of a training by its record, with the lengths of its test sets; None if its size is unknown."""
     params = train["params"]
-    method = METHODS[params["method"]["method"]]
+    method = method_of(params["method"])
     if method.trains == "none":
         return Work()
     trained = _trained(base, params)
@@ -163,7 +163,7 @@ def _of_trial(configuration: Configuration, base: _Base, record: Record, trial: 
     update = update_work(base.sizes, trained.part, text, batch_tokens=batch_tokens, pairs=pairs)
     search = DecodingOptions.model_validate(params["search"])
     read = evaluation_work(base.sizes, dev, search, params.get("evaluation", {}))
-    evaluations = len(trial["dev_history"]) - METHODS[params["method"]["method"]].starts_as_base
+    evaluations = len(trial["dev_history"]) - method_of(params["method"]).starts_as_base
     return Measured(
         name=f"{trial['learning_rate']:g}/{pair}/{seed}",
         kind=_kind(base, {"params": params}),

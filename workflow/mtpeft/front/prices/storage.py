@@ -49,7 +49,7 @@ def storage_of(configuration: Configuration, cells: Iterable[Cell], *, at_once: 
         stored += finished[0]["stored_bytes"] if finished else FLOAT_BYTES * trained.stored if trained else 0
         if trained and not finished:
             states.append(CHECKPOINTS * FLOAT_BYTES * CHECKPOINT_FLOATS * trained.part.parameters)
-        memory[cell] = _memory(configuration, cell)
+        memory[cell] = memory_of(configuration, cell)
     largest = max(memory, key=lambda cell: memory[cell], default=None)
     return Storage(
         stored=stored,
@@ -60,7 +60,7 @@ def storage_of(configuration: Configuration, cells: Iterable[Cell], *, at_once: 
     )
 
 
-def _memory(configuration: Configuration, cell: Cell) -> float:
+def memory_of(configuration: Configuration, cell: Cell) -> float:
     """Return the bytes of the tensors of a cell in training or in decoding, whichever has more.
 
     Batches are taken to be full on both sides. Of several GPUs each has its share of the rows.
@@ -82,7 +82,7 @@ def _memory(configuration: Configuration, cell: Cell) -> float:
         trained.part,
         base_bytes=base,
         float_bytes=floats,
-        checkpointing=model.gradient_checkpointing,
+        checkpointing=model.gradient_checkpointing or model.offload is not None,
         chunks=not model.sharded,
     )
     return max(decoding, training)
@@ -90,10 +90,17 @@ def _memory(configuration: Configuration, cell: Cell) -> float:
 
 @lru_cache(maxsize=256)
 def _base_bytes(configuration: Configuration, label: str) -> float:
-    """Return the bytes of a weight of a base model: those of linear layers may be quantised."""
+    """Return the bytes that a weight of a base model takes on its device: those of linear layers may be quantised.
+
+    Of a model with `offload`, one layer at a time is there.
+    """
     model, shape = configuration.models[label], shape_of(configuration, label)
     floats = FLOAT_BYTES if model.precision == "float32" else FLOAT_BYTES / 2
-    if not model.quantised or shape is None:
+    if shape is None:
         return floats
     packed = sum(own.parameters for own in shape.linears)
+    if model.offload:
+        return (shape.total - packed + packed / len(shape.layers)) * floats / shape.total
+    if not model.quantised:
+        return floats
     return (packed * model.quantised / 8 + (shape.total - packed) * floats) / shape.total

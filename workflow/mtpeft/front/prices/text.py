@@ -1,13 +1,14 @@
 """The length of the text of a pair in the tokens of a model: by the records of its token arrays, else by assumption."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import ceil, sqrt
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from mtpeft.config.models import model_shape
 from mtpeft.config.schema import Configuration
 from mtpeft.core.checksums import PARTS_RECORD
 from mtpeft.core.files import read_if_whole
@@ -22,6 +23,8 @@ TOKENS_PER_WORD = 1.5
 """Tokens that a word is taken to have where there are no token arrays yet."""
 SPECIAL_TOKENS = 1
 """Special tokens of a sentence, which records of token arrays do not count; some models have one more."""
+PROMPT_TOKENS = 30
+"""Tokens of the prompt of a decoder-only model, which records of token arrays do not count either, by assumption."""
 LONGEST = 1.09
 """Longest row of a batch against the mean of its longer side: with batches of 512 tokens of the default study."""
 PADDED = 1.15
@@ -37,17 +40,31 @@ class Text:
         source: mean number of tokens of a source.
         target: mean number of tokens of a target.
         assumed: whether lengths or the number are taken for granted, since the text is not here yet.
+        in_one_row: whether source and target stand in one row, as a decoder-only model reads them.
     """
 
     sentences: float
     source: float
     target: float
     assumed: bool = False
+    in_one_row: bool = False
+
+    @property
+    def positions(self) -> float:
+        """Mean number of tokens of a row of a batch, on the side that has more of them."""
+        return self.source + self.target if self.in_one_row else max(self.source, self.target)
 
 
 @lru_cache(maxsize=4096)
 def text_of(configuration: Configuration, model: str, pair: str, part: str) -> Text:
     """Return the size of a part (`train`, `dev` or a test set) of a pair in the tokens of a model."""
+    text, shape = _text_of(configuration, model, pair, part), model_shape(configuration, model)
+    if shape is None or not shape.task.is_prompted:
+        return text
+    return replace(text, source=text.source + PROMPT_TOKENS, in_one_row=True)
+
+
+def _text_of(configuration: Configuration, model: str, pair: str, part: str) -> Text:
     folder = Path(tokens_folder(configuration, model, pair))
     found = _recorded(folder / f"{part}.json")
     if found:
@@ -67,7 +84,8 @@ def mean_text(texts: Iterable[Text]) -> Text:
         sum(weight * length for weight, length in zip(weights, lengths, strict=True))
         for lengths in ([text.source for text in own], [text.target for text in own])
     )
-    return Text(sentences, source, target, assumed=any(text.assumed for text in own))
+    assumed, in_one_row = (any(getattr(text, name) for text in own) for name in ("assumed", "in_one_row"))
+    return Text(sentences, source, target, assumed, in_one_row)
 
 
 def text_in(counts: Iterable[dict[str, Any]]) -> Text | None:
@@ -91,7 +109,7 @@ def update_size(text: Text, *, batch_tokens: int, pairs: float) -> BatchSize:
         batch_tokens: most padded tokens of a batch, on its longer side.
         pairs: sentence pairs of an epoch, which are cut into batches.
     """
-    most = max(1.0, batch_tokens / (LONGEST * max(text.source, text.target)))
+    most = max(1.0, batch_tokens / (LONGEST * text.positions))
     rows = pairs / ceil(pairs / most)
     return BatchSize(rows, PADDED * text.source, PADDED * text.target, rows * text.target)
 

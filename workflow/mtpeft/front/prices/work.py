@@ -16,7 +16,7 @@ from mtpeft.core.files import canonical
 from mtpeft.core.options import DecodingOptions
 from mtpeft.core.section import plain
 from mtpeft.front.prices.text import Text, mean_text, text_of, update_size
-from mtpeft.methods import METHODS, options_of
+from mtpeft.methods import method_for, method_of, options_of
 from mtpeft.methods.base import MethodOptions
 from mtpeft.methods.budget import Allocation, allocation_of
 from mtpeft.methods.full import ScratchOptions
@@ -27,6 +27,7 @@ from mtpeft.models.operations import (
     ModelSizes,
     TrainedPart,
     decoding_operations,
+    forward_operations,
     model_sizes,
     training_operations,
 )
@@ -90,7 +91,7 @@ class Kind:
 
 def kind_of(model: str, options: Mapping[str, Any], precision: str) -> Kind:
     """Return the kind of a cell by the name of its model and the options of its method, as its params have them."""
-    method = METHODS[options["method"]]
+    method = method_of(options)
     if method.trains == "full":
         return Kind(model, FULL, whole=True, precision=precision)
     own = {key: value for key, value in options.items() if key != "languages"}
@@ -137,7 +138,7 @@ def sizes_of(configuration: Configuration, model: str) -> ModelSizes | None:
 def trained_in(configuration: Configuration, cell: Cell) -> Trained | None:
     """Return what a cell trains; None before its model is fetched, and for a cell that trains nothing."""
     is_known = cell.model in configuration.models and shape_of(configuration, cell.model) is not None
-    if not is_known or METHODS[configuration.methods[cell.method].method].trains == "none":
+    if not is_known or method_for(configuration.methods[cell.method]).trains == "none":
         return None
     return _trained(configuration, cell.model, cell.method, cell.budget, cell.pair if cell.is_group else "")
 
@@ -161,7 +162,7 @@ def trained_by(params: Mapping[str, Any], shape: ModelShape, share: float | None
         shape: of the model.
         share: of its parameters, for a method that meets a budget.
     """
-    method, options = METHODS[params["method"]], options_of(params)
+    method, options = method_of(params), options_of(params)
     share = share if method.trains == "budgeted" else None
     allocation = allocation_of(method, options, shape, share=share)
     stored = method.stored_parameters
@@ -211,7 +212,7 @@ def planned(options: MethodOptions, updates: int, evaluations: int) -> tuple[int
         evaluations: of the section `training`.
     """
     longer = options.longer if isinstance(options, ScratchOptions) else 1
-    stages, starts_as_base = len(stages_of(options)), METHODS[options.method].starts_as_base
+    stages, starts_as_base = len(stages_of(options)), method_for(options).starts_as_base
     each = max(1, longer * evaluations // stages)
     return stages * (longer * updates // stages), stages * (each + 1) - starts_as_base
 
@@ -220,6 +221,11 @@ def update_work(model: ModelSizes, part: TrainedPart, text: Text, *, batch_token
     """Return the work of an update on a text, with batches of so many tokens, cut from so many pairs."""
     size = update_size(text, batch_tokens=batch_tokens, pairs=pairs)
     return Work(training=training_operations(model, size, part), updates=1)
+
+
+def forward_work(model: ModelSizes, text: Text, *, batch_tokens: int, pairs: float) -> Work:
+    """Return the work of asking a model for the logits of a batch of an update, which it is not trained on."""
+    return Work(training=forward_operations(model, update_size(text, batch_tokens=batch_tokens, pairs=pairs)))
 
 
 def decoding_work(model: ModelSizes, text: Text, search: DecodingOptions) -> Work:

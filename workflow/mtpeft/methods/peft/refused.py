@@ -18,6 +18,6 @@ REFUSED: dict[str, str] = {
     "POLY": "can't translate: it refuses to be told the task; write 'lora'",
     "XLORA": "mixes adapters that were trained before; write 'lora'",
     "SHADOW": "fails in models with an encoder; write 'adapter'",
-    "ADAMSS": "needs scikit-learn, which is not installed; write 'PSOFT', which trains in subspaces too",
+    "ADAMSS": "needs scikit-learn, which the workflow does not install; write 'PSOFT', which trains in subspaces too",
     "OSF": "trains nearly all of each matrix, whatever the budget is; write 'full' or 'SUPERTUNING'",
 }

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pydantic import create_model
 
-from mtpeft.methods.base import LinearsOptions, Method, ModuleSizes, TargetModule, TrainedMethodOptions
+from mtpeft.methods.base import (
+    LinearsOptions,
+    Method,
+    ModuleSizes,
+    RankOptions,
+    TargetModule,
+    TrainedMethodOptions,
+)
 from mtpeft.methods.budget import count
 from mtpeft.methods.new_entries import new_entry_parameters
 from mtpeft.models.architecture import ModelShape
@@ -99,7 +106,7 @@ def method_by_layer(tuner: SizedByLayer) -> Method:
 
     def targets(shape: ModelShape, options: Options) -> Sequence[TargetModule]:
         linears = options.linears(shape)
-        return options.at_every_budget([tuner.target(x.module, Widths(x.inputs, x.outputs), options) for x in linears])
+        return options.sized([tuner.target(x.module, Widths(x.inputs, x.outputs), options) for x in linears])
 
     def insert(model: "nn.Module", sizes: ModuleSizes, options: Options) -> "nn.Module":
         from mtpeft.methods.peft.sized_adapter import insert_tuner
@@ -154,7 +161,7 @@ def method_of_one_size(
 def _method(tuner: PeftTuner, targets: Any, insert: Any) -> Method:
     options = create_model(
         f"{tuner.name.title().replace('_', '')}Options",
-        __base__=LinearsOptions if isinstance(tuner, SizedByLayer) else TrainedMethodOptions,
+        __base__=_base_of(tuner),
         __doc__=f"`method: {tuner.name}`.",
         method=(Literal[tuner.name], ...),
         **tuner.options,
@@ -172,6 +179,12 @@ def _method(tuner: PeftTuner, targets: Any, insert: Any) -> Method:
         starts_as_base=tuner.starts_as_base,
         **tuner.more,
     )
+
+
+def _base_of(tuner: PeftTuner) -> type[TrainedMethodOptions]:
+    if not isinstance(tuner, SizedByLayer):
+        return TrainedMethodOptions
+    return RankOptions if tuner.size_name == "rank" else LinearsOptions
 
 
 def _widths(model: "nn.Module", module: str) -> Widths:

@@ -14,7 +14,7 @@ from mtpeft.core.errors import UserError
 from mtpeft.core.files import write_record
 from mtpeft.models.architecture import Stack, side_of
 from mtpeft.models.derived import ModelSource
-from mtpeft.models.families import read_json, read_shape
+from mtpeft.models.families import read_json, read_shape, require_encoder
 
 if TYPE_CHECKING:
     import torch
@@ -50,6 +50,7 @@ def copy_with_layers(folder: Path, target: Path, kept: Depths, *, key: str) -> N
     """
     from safetensors.torch import save_file
 
+    require_encoder(folder, key=key)
     config = read_json(folder / "config.json")
     numbers = _new_numbers(config, kept, key=key)
     for file in filter(Path.is_file, folder.iterdir()):

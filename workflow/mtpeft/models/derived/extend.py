@@ -22,7 +22,7 @@ from mtpeft.models.added_letters import Row, add_letters
 from mtpeft.models.architecture import NEW_ENTRIES
 from mtpeft.models.derived import ModelSource
 from mtpeft.models.entries import copy_with_entries
-from mtpeft.models.families import family_in, read_json
+from mtpeft.models.families import family_in, read_json, require_encoder
 from mtpeft.models.families.vocabulary import SENTENCEPIECE_SPECIALS
 from mtpeft.models.local import record_folder
 from mtpeft.models.sentencepiece_models import WORD_START
@@ -54,6 +54,7 @@ def extend_model(
     origin = read_record(base)
     folder, target = Path(origin["folder"]), record.parent / EXTEND.folder
     key = f"models.{label_of(record.parent.name)}.extend"
+    require_encoder(folder, key=key)
     first = read_json(folder / "config.json")["vocab_size"]
     with new_folder(target) as temporary:
         copy_files(folder, temporary)

@@ -17,7 +17,7 @@ from mtpeft.core.errors import UserError
 from mtpeft.core.files import new_folder, read_record, sha256_of, write_record
 from mtpeft.models.derived import ModelSource
 from mtpeft.models.entries import copy_with_entries
-from mtpeft.models.families import family_in, read_json
+from mtpeft.models.families import family_in, read_json, require_encoder
 from mtpeft.models.local import GENERATION, record_folder
 from mtpeft.models.special_tokens import NOT_FIRST, NOWHERE, WORDS
 from mtpeft.models.tokenizer import TOKENIZER_FILES, load_tokenizer, names_in
@@ -63,6 +63,7 @@ def trim_model(
     origin = read_record(base)
     folder, target = Path(origin["folder"]), record.parent / str(TRIM.folder)
     key = f"models.{label_of(record.parent.name)}.trim.entries"
+    require_encoder(folder, key=key)
     vocabulary = read_vocabulary(folder)
     kept = kept_tokens(vocabulary, folder, counts, entries=params["entries"], key=key)
     with new_folder(target) as temporary:

@@ -13,8 +13,19 @@ from mtpeft.core.registry import Registry
 from mtpeft.models.architecture import NEW_ENTRIES, ModelShape
 from mtpeft.models.families.base import Family, Names
 from mtpeft.models.families.vocabulary import added_entries, all_entries, read_json
+from mtpeft.models.tasks import Task
 
-__all__ = ["FAMILIES", "family_in", "family_of_config", "names_by_files", "names_class", "read_json", "read_shape"]
+__all__ = [
+    "FAMILIES",
+    "family_in",
+    "family_of_config",
+    "names_by_files",
+    "names_class",
+    "read_json",
+    "read_shape",
+    "require_encoder",
+    "task_of",
+]
 FAMILIES: Registry[Family] = Registry(Family, "mtpeft.models.families", word="family of models")
 
 
@@ -36,6 +47,11 @@ def family_of_config(config: Mapping[str, Any], *, file: str = "The model's conf
         f"{file} says model_type '{model_type}', which is not supported; "
         f"use a model of type {', '.join(others)} or {last}."
     )
+
+
+def task_of(config: Any) -> Task:
+    """Return the task of a loaded model, given its configuration."""
+    return family_of_config(config.to_dict()).task
 
 
 def read_shape(config: Mapping[str, Any], *, file: str = "The model's config.json") -> ModelShape:
@@ -78,6 +94,19 @@ def family_in(folder: Path) -> Family:
         f"{folder} has a tokenizer of class '{named}' and a model of type '{model_type}', which are not "
         f"supported together; use a model of {', '.join(family.title for family in families)}."
     )
+
+
+def require_encoder(folder: Path, *, key: str) -> None:
+    """Refuse to make another model from a decoder-only one.
+
+    Raises:
+        UserError: the model in the folder has no encoder; the message names `key`.
+    """
+    if (family := family_in(folder)).task.is_prompted:
+        raise UserError(
+            f"'{key}' names a model of {family.title}, which has no encoder; vocabularies and layers of decoder-only "
+            "models stay as they are, so name another model."
+        )
 
 
 def names_by_files(folder: Path) -> Names | None:

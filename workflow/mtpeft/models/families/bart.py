@@ -27,6 +27,7 @@ class Extras:
         norm_at_end: a layer norm follows the last layer of each side.
         positions: rows of a learnt position table beyond `max_position_embeddings`, or None where none is learnt.
         recurrent: a simple recurrent unit stands in the place of the decoder's self-attention.
+        kept_heads: heads that are left of each attention module; None where there are all.
         activation: of the feed-forward blocks, where a config.json names none.
     """
 
@@ -34,12 +35,14 @@ class Extras:
     norm_at_end: bool
     positions: int | None
     recurrent: bool = False
+    kept_heads: int | None = None
     activation: str = "gelu"
 
 
 def bart_shape(config: Mapping[str, Any], extras: Extras) -> ModelShape:
     """Return the shape of a model whose embeddings are shared by both sides and the output projection."""
-    d_model = config["d_model"]
+    d_model, heads = config["d_model"], config.get("encoder_attention_heads", 1)
+    width = d_model if extras.kept_heads is None else extras.kept_heads * (d_model // heads)
     linears: list[Linear] = []
     norms: list[Norm] = []
     attentions: list[str] = []
@@ -53,7 +56,7 @@ def bart_shape(config: Mapping[str, Any], extras: Extras) -> ModelShape:
             own = kinds[1:] if recurrent else kinds
             attentions.extend(f"{layer}.{kind}" for kind in own)
             linears.extend(_recurrent_linears(f"{layer}.self_attn", d_model) if recurrent else ())
-            linears.extend(_layer_linears(layer, d_model, config[f"{side}_ffn_dim"], own))
+            linears.extend(_layer_linears(layer, d_model, config[f"{side}_ffn_dim"], own, attention_width=width))
             norms.extend(
                 Norm(f"{layer}.{kind}_layer_norm", d_model, of_cross_attention=kind in CROSS)
                 for kind in (*kinds, "final")
@@ -69,12 +72,13 @@ def bart_shape(config: Mapping[str, Any], extras: Extras) -> ModelShape:
         linears=tuple(linears),
         norms=tuple(norms),
         attentions=tuple(attentions),
-        attention_width=d_model,
+        attention_width=width,
         feed_forwards=tuple(f"{layer}.fc2" for layer in layers),
         layers=tuple(layers),
         embedding_module=BART_NAMES.embeddings,
         embeddings=embeddings,
         total=embeddings + positions + sum(x.parameters for x in norms) + sum(x.parameters for x in linears),
+        heads=extras.kept_heads or heads,
         activation=config.get("activation_function", extras.activation),
     )
 
@@ -84,9 +88,12 @@ def _recurrent_linears(unit: str, d_model: int) -> Iterator[Linear]:
     yield Linear(f"{unit}.forget_proj", d_model, d_model, "recurrence")
 
 
-def _layer_linears(layer: str, d_model: int, feed_forward: int, attentions: tuple[str, ...]) -> Iterator[Linear]:
+def _layer_linears(
+    layer: str, d_model: int, feed_forward: int, attentions: tuple[str, ...], *, attention_width: int
+) -> Iterator[Linear]:
     for attention in attentions:
         for projection, role in PROJECTIONS:
-            yield Linear(f"{layer}.{attention}.{projection}", d_model, d_model, role)
+            inputs, outputs = (attention_width, d_model) if role == "output" else (d_model, attention_width)
+            yield Linear(f"{layer}.{attention}.{projection}", inputs, outputs, role)
     yield Linear(f"{layer}.fc1", d_model, feed_forward, "feed_forward")
     yield Linear(f"{layer}.fc2", feed_forward, d_model, "feed_forward")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mtpeft.models.architecture import ModelShape
+from mtpeft.models.tasks import SEQUENCE_TO_SEQUENCE, Task
 
 TokenizerConfig = Mapping[str, Any]
 Names = Mapping[str, str]
@@ -66,6 +67,11 @@ def start_alone(start: int, language: int | None) -> tuple[int, ...]:
     return (start,)
 
 
+def no_begin(start: int, language: int | None) -> tuple[int, ...]:
+    """Return nothing, since a prompt stands before the target."""
+    return ()
+
+
 @dataclass(frozen=True)
 class Family:
     """A family of models: an entry of the registry.
@@ -97,8 +103,11 @@ class Family:
         learns_logits_bias: the logits have a learnt bias for each entry of the vocabulary.
         recognised_by: whether a folder that names no class of tokenizer holds this family and not another one of its
             `model_type`; from the folder, its config.json and its tokenizer_config.json. None: where no other does.
+        heads_key: key of `config.json` with the number of heads that are left of each attention module, where their
+            width does not follow from that; None where heads always fill the width of the model.
         wrong_tokenizer: what is wrong with the tokenizer of a folder that is named as this family's, in words; from its
             config.json and the number of the tokenizer's entries.
+        task: what kind of models they are.
         module: file that an entry from outside of the package comes from.
     """
 
@@ -121,7 +130,9 @@ class Family:
     may_untie_output: bool = False
     learns_logits_bias: bool = False
     recognised_by: Callable[[Path, Mapping[str, Any], TokenizerConfig], bool] | None = None
+    heads_key: str | None = None
     wrong_tokenizer: Callable[[Mapping[str, Any], int], str | None] | None = None
+    task: Task = SEQUENCE_TO_SEQUENCE
     module: str = ""
 
     def is_meant_by(self, folder: Path, config: Mapping[str, Any], described: TokenizerConfig) -> bool:

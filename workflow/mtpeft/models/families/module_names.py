@@ -10,7 +10,7 @@ class ModuleNames:
     Attributes:
         embeddings: the embedding matrix, under the first of the names that share it.
         query, key, value: linear layers of an attention module.
-        heads: attribute of an attention module that says how many heads it has.
+        head_width: attribute of an attention module that says how wide a head is.
         opening: the first linear layer of a feed-forward block, where the block is no module of its own.
         closing: the last linear layer of a feed-forward block.
     """
@@ -19,7 +19,7 @@ class ModuleNames:
     query: str
     key: str
     value: str
-    heads: str
+    head_width: str
     opening: str | None
     closing: str
 
@@ -29,7 +29,7 @@ BART_NAMES = ModuleNames(
     query="q_proj",
     key="k_proj",
     value="v_proj",
-    heads="num_heads",
+    head_width="head_dim",
     opening="fc1",
     closing="fc2",
 )
@@ -39,12 +39,22 @@ T5_NAMES = ModuleNames(
     query="q",
     key="k",
     value="v",
-    heads="n_heads",
+    head_width="key_value_proj_dim",
     opening=None,
     closing="wo",
 )
 """Those of T5, mT5 and MADLAD-400."""
-ALL_NAMES = (BART_NAMES, T5_NAMES)
+LLAMA_NAMES = ModuleNames(
+    embeddings="model.embed_tokens",
+    query="q_proj",
+    key="k_proj",
+    value="v_proj",
+    head_width="head_dim",
+    opening=None,
+    closing="down_proj",
+)
+"""Those of the decoder-only families: Llama, Mistral, Qwen and Gemma."""
+ALL_NAMES = (BART_NAMES, T5_NAMES, LLAMA_NAMES)
 
 
 def is_last_of_block(module: str) -> bool:

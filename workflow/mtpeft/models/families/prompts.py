@@ -1,12 +1,13 @@
-"""Prompts: text before every source sentence, with places for the two languages."""
+"""Prompts: text before every source sentence, or around it, with places for the two languages."""
 
 from string import Formatter
 
 from mtpeft.core.errors import UserError
 from mtpeft.core.languages import english_name
 
-PLACES = ("source", "target", "source_code", "target_code")
-"""Names of the languages in English, and their BCP 47 tags."""
+SENTENCE = "text"
+PLACES = ("source", "target", "source_code", "target_code", SENTENCE)
+"""Names of the languages in English, their BCP 47 tags, and the sentence itself, for a causal model."""
 
 
 def check_prompt(prompt: str, *, key: str) -> None:
@@ -26,7 +27,12 @@ def check_prompt(prompt: str, *, key: str) -> None:
             raise UserError(f"'{key}' has '{{{place}}}', which stands for nothing; {remedy}")
 
 
-def written_prompt(prompt: str, source: str, target: str) -> str:
-    """Return a prompt with the languages, given as BCP 47 tags, in their places."""
+def has_sentence(prompt: str) -> bool:
+    """Return whether a prompt has a place for the sentence."""
+    return any(place == SENTENCE for _, place, _, _ in Formatter().parse(prompt))
+
+
+def written_prompt(prompt: str, source: str, target: str, *, text: str = "") -> str:
+    """Return a prompt with the languages, given as BCP 47 tags, and the sentence in their places."""
     names = {"source": english_name(source), "target": english_name(target)}
-    return prompt.format(**names, source_code=source, target_code=target)
+    return prompt.format(**names, source_code=source, target_code=target, text=text)

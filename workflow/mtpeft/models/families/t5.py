@@ -68,6 +68,8 @@ def t5_shape(config: Mapping[str, Any]) -> ModelShape:
         embeddings=embeddings,
         total=matrices * embeddings + distances + counted,
         matrices=matrices,
+        heads=config["num_heads"],
+        distance_biases=distances // config["num_heads"],
         activation=config.get("feed_forward_proj", "relu"),
     )
 
@@ -111,6 +113,7 @@ T5 = Family(
     target_edges=END_ALONE,
     begin=start_alone,
     dropout="dropout_rate",
+    heads_key="num_heads",
     may_untie_output=True,
 )
 MT5 = replace(T5, name="mt5", title="mT5", model_type="mt5", tokenizers=("T5Tokenizer", "MT5Tokenizer"))
