@@ -36,6 +36,13 @@ from support.method_cases import CASES
 
 RELU = ("student", "m2m100", "t5")
 EXPERTS = 4
+DECODER_ONLY = {
+    "model_type": "llama",
+    "hidden_size": 16,
+    "num_attention_heads": 2,
+    "num_hidden_layers": 1,
+    "intermediate_size": 32,
+}
 SPLITS, ROUTERS = ("clusters", "co-activation"), ("oracle", "similarity", "mlp")
 
 
@@ -261,6 +268,7 @@ def test_the_similarity_is_that_of_the_mean_of_an_experts_rows(bases: dict[str, 
     ("config", "experts", "says"),
     [
         ({"activation_function": "gelu"}, 4, "have the activation 'gelu', and only with 'relu'"),
+        ({**DECODER_ONLY, "hidden_act": "silu"}, 4, "have the activation 'gated-silu', and only with 'relu'"),
         ({"activation_function": "relu"}, 5, "have 32 hidden units, which 5 experts can't share evenly"),
     ],
 )

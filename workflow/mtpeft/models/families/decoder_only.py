@@ -87,6 +87,7 @@ def decoder_only_shape(config: Mapping[str, Any], extras: Extras) -> ModelShape:
         matrices=matrices,
         task=CAUSAL,
         key_width=shared,
+        activation=f"gated-{config.get('hidden_act') or config.get('hidden_activation') or 'silu'}",
     )
 
 
