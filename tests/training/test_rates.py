@@ -180,7 +180,8 @@ def test_no_rate_of_the_default_study_is_left_to_search_for(study: Callable[[], 
 
 
 def test_the_table_has_no_search_that_no_study_of_the_project_uses() -> None:
-    ready = ("tiny", "full", "methods", "exposure")  # the others are of the same cells, or of the user's own files
+    # The others are of the same cells, or of the user's own files.
+    ready = ("tiny", "full", "methods", "further-methods", "exposure")
     overlays = [[], *([ROOT / f"workflow/studies/{name}.yaml"] for name in ready)]
     used = {
         (*labels, search_digest(params_of("search_rate", configuration, *labels)))
