@@ -211,6 +211,7 @@ CASES: dict[str, Case] = {
             {"method": "adalink", **options},
             "ADALINK",
             share=0.05,
+            nothing=CAUSAL,
             exceptions=_not_mergeable("a link beside tied embeddings"),
         )
         for name, options in {
