@@ -21,7 +21,7 @@ from mtpeft.methods.prompt_adapter import PromptConfig
 from mtpeft.models.load import load_base, parameters, prepare_torch
 from mtpeft.models.precision import BasePrecision
 from mtpeft.training.finetune import save_tuned
-from support.method import FAMILIES, Subject, batch, logits, sources, stir, write_base
+from support.method import TWO_STACKS, Subject, batch, logits, sources, stir, write_base
 
 PROMPT = {"method": "prompt"}
 DEPT = {"method": "dept", "prompt_tokens": 3, "max_length": 5, "low_rank_rate": 0.1}
@@ -68,7 +68,7 @@ def looked_up(model: nn.Module, tokens: torch.Tensor) -> torch.Tensor:
     return model.get_input_embeddings().weight.detach()[tokens] * scale
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", TWO_STACKS)
 def test_a_prompt_is_vectors_before_those_of_the_source(subject: Any, family: str) -> None:
     one = subject(family, PROMPT)
     model, plain, inputs = one.stirred(), one.untouched(), batch(one.special_tokens())
@@ -139,9 +139,13 @@ def test_relative_positions_leave_room_for_all(subject: Any) -> None:
     torch.testing.assert_close(logits(model, inputs), by_hand(plain, inputs, embeddings))
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_beams_of_a_batch_are_those_of_its_sentences(subject: Any, family: str) -> None:
-    one = subject(family, DEPT)
+@pytest.mark.parametrize(
+    ("family", "options"),
+    [*((family, DEPT) for family in TWO_STACKS), ("llama", PROMPT), ("qwen3", PROMPT)],
+    ids=lambda own: own if isinstance(own, str) else own["method"],
+)
+def test_beams_of_a_batch_are_those_of_its_sentences(subject: Any, family: str, options: dict[str, Any]) -> None:
+    one = subject(family, options)
     model, search = one.stirred(), DecodingOptions(beam_size=3, length_penalty=1.0, max_length_ratio=1.0)
     given = [*sources(), torch.arange(POSITIONS) % WORDS + 6]
     together = translate(model, given, search, special_tokens=one.special_tokens())

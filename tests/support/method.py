@@ -199,7 +199,8 @@ def logits(model: nn.Module, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor
 @contextmanager
 def prompts_known(model: nn.Module, inputs: Mapping[str, torch.Tensor]) -> Iterator[None]:
     """Tell modules that treat source and target apart where the targets of a batch begin, as the trainer does."""
-    assign_prompt_lengths(model.modules(), prompt_lengths(inputs["labels"]))
+    if "labels" in inputs:
+        assign_prompt_lengths(model.modules(), prompt_lengths(inputs["labels"]))
     try:
         yield
     finally:
