@@ -51,7 +51,8 @@ WRONG: list[tuple[Any, ...]] = [
     (
         {"methods": {"lora": {"width": 8}}},
         "'methods.lora.width' is not a key of the configuration; known keys here are 'b_rate', 'dora', 'embeddings', "
-        "'initialisation', 'layers', 'learning_rate', 'losses', 'method', 'rank', 'rank_stabilised', 'scaling'.",
+        "'initialisation', 'layers', 'learning_rate', 'losses', 'method', 'rank', 'rank_stabilised', 'scaling', "
+        "'start_from'.",
     ),
     ({"studies": {"budgets": {"bugdets": ["b1"]}}}, "'studies.budgets.bugdets' is not a key", "'budgets'?"),
     ({"training": {"label_smoothign": 0.1}}, "'training.label_smoothign' is not a key", "'label_smoothing'?"),
