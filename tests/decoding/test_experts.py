@@ -31,6 +31,7 @@ from mtpeft.decoding.representations import outermost_modules
 from mtpeft.decoding.search import translate
 from mtpeft.models.families import read_shape
 from mtpeft.models.feed_forward import FeedForward, expert_blocks
+from mtpeft.models.special_tokens import SpecialTokens
 from support.method import Subject, batch, logits, sources, write_base
 from support.method_cases import CASES
 
@@ -44,6 +45,7 @@ DECODER_ONLY = {
     "intermediate_size": 32,
 }
 SPLITS, ROUTERS = ("clusters", "co-activation"), ("oracle", "similarity", "mlp")
+SPECIAL_TOKENS = SpecialTokens(pad=60, end=0, begin=(60,), max_length=64)
 
 
 @pytest.fixture(scope="module")
@@ -59,11 +61,7 @@ def sentences(tmp_path_factory: pytest.TempPathFactory) -> TrainingSentences:
     file = tmp_path_factory.mktemp("text") / "train.safetensors"
     write_arrays(file, source=Encoded(lines, 0), target=Encoded(lines[::-1], 0))
     pairs = read_arrays(file)
-    return TrainingSentences(pairs, np.arange(40), Subject.frame_of(_Frame))
-
-
-class _Frame:
-    pad_token_id, eos_token_id, decoder_start_token_id = 60, 0, 60
+    return TrainingSentences(pairs, np.arange(40), SPECIAL_TOKENS)
 
 
 def subject_of(base: Path, method: str = "none") -> Subject:

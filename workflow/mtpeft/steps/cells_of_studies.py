@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from mtpeft.cells import ANY, DIMENSIONS, RATE_LABELS, Cell, OnPair, Served, cells_as_params
 from mtpeft.config import figures as figures_config
-from mtpeft.config import metrics, serving, studies
-from mtpeft.config.start_from import with_parents
+from mtpeft.config import metrics, serving, start_from, studies
 from mtpeft.steps.evaluate_base import start_file
 from mtpeft.steps.split_experts import experts_name
 from mtpeft.steps.step import Labels, Params
@@ -209,7 +208,7 @@ def places(configuration: "Configuration") -> Mapping[tuple[str, ...], int]:
     found: dict[tuple[str, ...], int] = {}
     for place, (label, study) in enumerate(reversed(configuration.studies.items()), 1):
         seen: set[tuple[str, ...]] = set()
-        for cell in with_parents(configuration, studies.study_cells(configuration, study)):
+        for cell in start_from.with_parents(configuration, studies.study_cells(configuration, study)):
             rank = 2 * place if studies.system_labels(cell) in seen else 2 * place + 1
             seen.add(studies.system_labels(cell))
             rate = tuple(getattr(cell, name) for name in RATE_LABELS)

@@ -4,8 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtpeft.cells import ANY, DIMENSIONS, Cell
-from mtpeft.config import corpora, decoding
-from mtpeft.config.methods import IN_CONTEXT
+from mtpeft.config import corpora, decoding, methods
 from mtpeft.steps.base_models import tokens_folder, train_text
 from mtpeft.steps.cell_params import translation_params
 from mtpeft.steps.choose_subset import subset_file
@@ -36,7 +35,7 @@ def inputs(configuration: "Configuration", cell: Cell) -> Inputs:
 
 
 def _reads_examples(configuration: "Configuration", cell: Cell) -> bool:
-    return configuration.methods[cell.method].method == IN_CONTEXT
+    return configuration.methods[cell.method].method == methods.IN_CONTEXT
 
 
 def run(
@@ -60,7 +59,7 @@ def run(
         from mtpeft.decoding.retrieval import pass_divergence_on
 
         pass_divergence_on(params, cell, trained=trained, tests=by_stem(tests), record=record)
-    elif memory and subset and train["params"]["method"]["method"] == IN_CONTEXT:
+    elif memory and subset and train["params"]["method"]["method"] == methods.IN_CONTEXT:
         with devices.one_gpu():
             from mtpeft.decoding.decode import decode
             from mtpeft.decoding.examples import ExampleText
