@@ -96,7 +96,7 @@ def prune_params(configuration: "Configuration", model: str) -> Params:
     }
 
 
-def _healing_params(configuration: "Configuration", model: str, healing: models.Healing) -> Params:
+def _healing_params(configuration: "Configuration", model: str, healing: "models.Healing") -> Params:
     """Params of the full fine-tuning that heals a model."""
     from mtpeft.core.options import DecodingOptions, TrainingOptions
 
