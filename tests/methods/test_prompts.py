@@ -23,11 +23,11 @@ from mtpeft.models.precision import BasePrecision
 from mtpeft.training.finetune import save_tuned
 from support.method import TWO_STACKS, Subject, batch, logits, sources, stir, write_base
 
-PROMPT = {"method": "prompt"}
+PROMPT, PREFIX = {"method": "prompt"}, {"method": "sequence_prefix"}
 DEPT = {"method": "dept", "prompt_tokens": 3, "max_length": 5, "low_rank_rate": 0.1}
 P_TUNING = {"method": "p_tuning", "network": "lstm", "hidden": 4}
 ADALINK = {"method": "adalink"}
-SHARES = {"prompt": 0.01, "dept": 0.01, "p_tuning": 0.115, "adalink": 0.02}
+SHARES = {"prompt": 0.01, "dept": 0.01, "p_tuning": 0.115, "adalink": 0.02, "sequence_prefix": 0.05}
 POSITIONS = 64
 WORDS = 30
 """Different words of a long source."""
@@ -141,7 +141,7 @@ def test_relative_positions_leave_room_for_all(subject: Any) -> None:
 
 @pytest.mark.parametrize(
     ("family", "options"),
-    [*((family, DEPT) for family in TWO_STACKS), ("llama", PROMPT), ("qwen3", PROMPT)],
+    [*((family, DEPT) for family in TWO_STACKS), ("llama", PROMPT), ("gemma2", PROMPT), ("gemma3", PREFIX)],
     ids=lambda own: own if isinstance(own, str) else own["method"],
 )
 def test_beams_of_a_batch_are_those_of_its_sentences(subject: Any, family: str, options: dict[str, Any]) -> None:

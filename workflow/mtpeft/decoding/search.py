@@ -154,7 +154,27 @@ def _search(
     options: DecodingOptions,
     special_tokens: SpecialTokens,
 ) -> list[list[int]]:
+    found: list[list[int]] = [[]] * len(sources)
     with inference_in(options.precision, model.device):
-        if options.beam_size == 1:
-            return greedy_search(model, sources, torch.from_numpy(limits), special_tokens=special_tokens)
-        return beam_search(model, sources, torch.from_numpy(limits), options, special_tokens=special_tokens)
+        for rows in _read_together(model, sources, limits):
+            own, most = [sources[row] for row in rows], torch.from_numpy(limits[rows])
+            if options.beam_size == 1:
+                hypotheses = greedy_search(model, own, most, special_tokens=special_tokens)
+            else:
+                hypotheses = beam_search(model, own, most, options, special_tokens=special_tokens)
+            for row, tokens in zip(rows, hypotheses, strict=True):
+                found[row] = tokens
+    return found
+
+
+def _read_together(model: nn.Module, sources: Sequence[torch.Tensor], limits: np.ndarray) -> list[np.ndarray]:
+    """Return the rows that can be padded to one length: all of them, or those of one length apart.
+
+    Padding of a causal model stands between the vectors of a method and the text. A sliding window counts it, so that
+    rows whose window ends before these vectors must have none.
+    """
+    lengths, prefix = np.array([len(source) for source in sources]), target_prefix_length(model)
+    window = getattr(model.config, "sliding_window", None)
+    if not prefix or window is None or prefix + lengths.max() + limits.max() <= window:
+        return [np.arange(len(sources))]
+    return [np.flatnonzero(lengths == length) for length in np.unique(lengths)]
