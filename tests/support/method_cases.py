@@ -192,7 +192,7 @@ CASES: dict[str, Case] = {
     "p_tuning": Case(
         {"method": "p_tuning", "network": "mlp", "hidden": 8},
         "PROMPT",
-        share=0.06,
+        share=0.07,
         exceptions={
             **_not_mergeable("a prompt"),
             **STARTS_WITH_WORDS,
