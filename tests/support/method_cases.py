@@ -190,9 +190,9 @@ CASES: dict[str, Case] = {
         {"method": "prompt"}, "PROMPT", share=0.02, exceptions=_not_mergeable("a prompt") | STARTS_WITH_WORDS
     ),
     "p_tuning": Case(
-        {"method": "p_tuning", "network": "mlp", "hidden": 8},
+        {"method": "p_tuning", "network": "mlp", "hidden": 7},
         "PROMPT",
-        share=0.07,
+        share=0.06,
         exceptions={
             **_not_mergeable("a prompt"),
             **STARTS_WITH_WORDS,
