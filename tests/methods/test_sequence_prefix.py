@@ -20,7 +20,7 @@ from mtpeft.methods.open_tuned import open_tuned
 from mtpeft.methods.sequence_prefix_adapter import PrefixedLayer, reads_first, target_prefix_length
 from mtpeft.models.load import parameters, prepare_torch
 from mtpeft.training.finetune import require_room_for_prefix, save_tuned, training_texts
-from support.method import FAMILIES, Subject, batch, logits, sources, write_base
+from support.method import FAMILIES, TWO_STACKS, Subject, batch, logits, sources, write_base
 from support.model import inputs
 
 OPTIONS = {"method": "sequence_prefix"}
@@ -37,7 +37,7 @@ def stacks(model: nn.Module) -> tuple[nn.Module, nn.Module]:
     return model.get_encoder(), model.get_decoder()
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", TWO_STACKS)
 def test_every_layer_trains_as_many_vectors_as_there_are_positions(
     subject_of: Callable[[str], Subject], family: str
 ) -> None:
@@ -82,7 +82,7 @@ def test_the_second_layer_reads_the_trained_prefix_and_the_text_of_the_first(
         assert not torch.allclose(made[side][:, :length], vectors)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", TWO_STACKS)
 @torch.inference_mode()
 def test_search_with_a_cache_equals_the_model_without_one(subject_of: Callable[[str], Subject], family: str) -> None:
     subject = subject_of(family)

@@ -93,7 +93,7 @@ def test_every_method_with_scales_is_in_the_table() -> None:
     """A parameter that starts at one everywhere is a scale or a norm."""
     methods = {case.options["method"] for case in CASES.values()}
     assert set(STAYS) <= methods | {"full", "scratch"}
-    assert {"none", "retrieval", "full", "scratch"} | methods == set(METHODS)
+    assert {"none", "retrieval", "in_context", "full", "scratch"} | methods == set(METHODS)
     assert len(FAMILIES) >= 2
 
 

@@ -14,6 +14,7 @@ from mtpeft.cells import label_of
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import sha256_of
 from mtpeft.models.derived.published import HUB
+from mtpeft.models.families import family_in
 from mtpeft.models.local import check_folder, record_folder
 from mtpeft.models.tokenizer import TOKENIZER_FILES
 from mtpeft.models.weights import LOGITS_BIAS, refuse_other_tensors
@@ -197,10 +198,9 @@ def convert_pickled(folder: Path, *, key: str) -> dict[str, str]:
 
 
 def _convert(folder: Path, to: Path, *, key: str) -> None:
-    from transformers import AutoModelForSeq2SeqLM
-
+    task = family_in(folder).task
     try:
-        model, report = AutoModelForSeq2SeqLM.from_pretrained(
+        model, report = task.auto_model().from_pretrained(
             folder,
             local_files_only=True,
             use_safetensors=False,

@@ -22,6 +22,7 @@ from torch.utils.checkpoint import checkpoint
 
 from mtpeft.core.errors import UserError
 from mtpeft.core.provenance import Offload
+from mtpeft.models.families import family_of_config
 from mtpeft.models.weights import Tensor
 
 META = torch.device("meta")
@@ -93,10 +94,10 @@ def loading_map(offload: Offload, layers: Sequence[str], config: Mapping[str, An
     """
     if offload != "disk":
         return {}
-    from transformers import AutoConfig, AutoModelForSeq2SeqLM
+    from transformers import AutoConfig
 
     with torch.device("meta"):
-        model = AutoModelForSeq2SeqLM.from_config(AutoConfig.for_model(**config))
+        model = family_of_config(config).task.auto_model().from_config(AutoConfig.for_model(**config))
     holders = {".".join(name.split(".")[:depth]) for name in layers for depth in range(name.count(".") + 1)}
     parts = (f"{name}.{part}" if name else part for name in holders for part in _parts(model.get_submodule(name)))
     resident = (name for name in parts if name not in {*holders, *layers})
