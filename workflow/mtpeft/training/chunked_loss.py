@@ -58,7 +58,13 @@ def add_gradient_in_chunks(
     if is_fused(output, states.device):
         with autocast(precision, model.device):
             return fused_cross_entropy(
-                states, output, offset, labels=labels, label_smoothing=label_smoothing, tokens=tokens
+                states,
+                output,
+                offset,
+                labels=labels,
+                label_smoothing=label_smoothing,
+                tokens=tokens,
+                limit=limit_of_logits(model.config),
             )
     rows = max(1, MOST_LOGITS // _vocabulary_size(model))
     losses, gradients = [], []
@@ -99,8 +105,13 @@ def states_before_output(model: nn.Module) -> Iterator[list[torch.Tensor]]:
 
 def bent(logits: torch.Tensor, config: Any) -> torch.Tensor:
     """Return logits as a model has them behind its output projection; Gemma 2 keeps them below a limit by tanh."""
-    limit = getattr(config, "final_logit_softcapping", None)
+    limit = limit_of_logits(config)
     return logits if limit is None else limit * torch.tanh(logits / limit)
+
+
+def limit_of_logits(config: Any) -> float | None:
+    """Return the limit below which a model keeps its logits, if it has one."""
+    return getattr(config, "final_logit_softcapping", None)
 
 
 def _vocabulary_size(model: nn.Module) -> int:
