@@ -14,6 +14,8 @@ from mtpeft.training import chunked_loss
 from support.method import FAMILIES, VOCABULARY, Subject, batch, write_base
 from support.objective import gradients
 
+KEPT_BELOW = "gemma2"
+"""The family whose logits have a limit; its loss is computed without the kernel."""
 METHODS = {"full": ({"method": "full"}, None), "lora": ({"method": "lora", "scaling": 2.0}, 0.2)}
 
 
@@ -21,7 +23,7 @@ def main(folder: Path) -> None:
     """Compare losses and gradients on each family, and name those that are equal but for rounding."""
     prepare_torch(1)
     chunked_loss.MOST_LOGITS = 3 * VOCABULARY
-    for family in FAMILIES:
+    for family in (own for own in FAMILIES if own != KEPT_BELOW):
         base = write_base(family, folder / family)
         for method, entry in METHODS.items():
             subject = Subject(base, *entry)

@@ -55,16 +55,10 @@ def add_gradient_in_chunks(
         offset = model(**given, use_cache=False).logits.detach()
     (states,) = caught
     states = states.flatten(0, 1)[positions]
-    if is_fused(output, states.device):
+    if limit_of_logits(model.config) is None and is_fused(output, states.device):
         with autocast(precision, model.device):
             return fused_cross_entropy(
-                states,
-                output,
-                offset,
-                labels=labels,
-                label_smoothing=label_smoothing,
-                tokens=tokens,
-                limit=limit_of_logits(model.config),
+                states, output, offset, labels=labels, label_smoothing=label_smoothing, tokens=tokens
             )
     rows = max(1, MOST_LOGITS // _vocabulary_size(model))
     losses, gradients = [], []

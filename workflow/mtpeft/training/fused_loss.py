@@ -31,7 +31,6 @@ def fused_cross_entropy(
     labels: torch.Tensor,
     label_smoothing: float,
     tokens: int,
-    limit: float | None = None,
 ) -> torch.Tensor:
     """Add the gradient of the mean cross-entropy over target tokens; returns their part of it.
 
@@ -42,14 +41,13 @@ def fused_cross_entropy(
         labels: the target tokens, shape (positions).
         label_smoothing: share of the target distribution that goes to all words.
         tokens: number of target tokens of the whole batch.
-        limit: below which the model keeps its logits by tanh.
     """
     from liger_kernel.transformers import LigerFusedLinearCrossEntropyLoss  # only where it is installed
 
     bias = offset.flatten() if output.bias is None else offset.flatten() + output.bias
     # The kernel computes gradients only where its input needs one, also those of the projection.
     states = states if states.requires_grad else states.detach().requires_grad_()
-    kernel = LigerFusedLinearCrossEntropyLoss(label_smoothing=label_smoothing, reduction="sum", softcap=limit)
+    kernel = LigerFusedLinearCrossEntropyLoss(label_smoothing=label_smoothing, reduction="sum")
     loss = kernel(output.weight, states, labels, bias) / tokens
     loss.backward()
     return loss.detach()
