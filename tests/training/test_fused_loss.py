@@ -12,11 +12,12 @@ from mtpeft.training.fused_loss import PACKAGE, is_fused, loss_packages
 from support.fused_loss import KEPT_BELOW
 from support.method import FAMILIES
 
+TESTS = Path(__file__).parents[1]
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 
 
 def test_it_has_the_loss_and_the_gradient_of_our_chunks(tmp_path: Path) -> None:
-    environment = {**os.environ, "TRITON_INTERPRET": "1"}
+    environment = {**os.environ, "TRITON_INTERPRET": "1", "PYTHONPATH": str(TESTS)}
     command = [sys.executable, "-m", "support.fused_loss", str(tmp_path)]
 
     ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
