@@ -28,7 +28,7 @@ from mtpeft.training import chunked_loss
 from mtpeft.training.build_model import count_trained
 from mtpeft.training.objective import TARGET_POSITIONS, LossOptions, likelihood, target_positions, target_tokens
 from support.default import DEFAULT
-from support.family import CAUSAL_CHECKPOINTS, build_checkpoint
+from support.family import CAUSAL_CHECKPOINTS, build_checkpoint, checkpoints_in
 from support.model import SPANISH_ENGLISH
 from support.text import AWKWARD, SCRIPTS
 
@@ -44,14 +44,7 @@ FAMILY = pytest.mark.parametrize("name", CAUSAL_CHECKPOINTS)
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """The folder of a checkpoint, made once."""
-    made: dict[str, Path] = {}
-
-    def of(name: str) -> Path:
-        if name not in made:
-            made[name] = build_checkpoint(name, tmp_path_factory.mktemp("checkpoints") / name)
-        return made[name]
-
-    return of
+    return checkpoints_in(tmp_path_factory.mktemp("checkpoints"))
 
 
 def _opened(folder: Path, **keys: Any) -> PairTokenizer:

@@ -22,7 +22,7 @@ from mtpeft.models.families.m2m100 import M2M100_CODES, NLLB_CODES
 from mtpeft.models.families.mbart import MBART50_CODES, tagged
 from mtpeft.models.load import load_base, parameters, prepare_torch
 from mtpeft.models.tokenizer import PairTokenizer, detokenise, encode, open_tokenizer, special_tokens_of
-from support.family import CHECKPOINTS, build_checkpoint
+from support.family import CHECKPOINTS, checkpoints_in
 from support.model import SPANISH_ENGLISH
 from support.text import AWKWARD, SCRIPTS
 
@@ -34,14 +34,7 @@ FAMILY = pytest.mark.parametrize("name", CHECKPOINTS)
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """The folder of a family's checkpoint, made once."""
-    made: dict[str, Path] = {}
-
-    def of(name: str) -> Path:
-        if name not in made:
-            made[name] = build_checkpoint(name, tmp_path_factory.mktemp("checkpoints") / name)
-        return made[name]
-
-    return of
+    return checkpoints_in(tmp_path_factory.mktemp("checkpoints"))
 
 
 def _opened(folder: Path) -> PairTokenizer:

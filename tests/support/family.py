@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,11 @@ class Checkpoint:
     write_tokenizer: Callable[[Path], None]
     source: str
     target: str
+
+
+def checkpoints_in(folder: Path) -> Callable[[str], Path]:
+    """Return a function that gives the folder of a family's checkpoint, which is made once."""
+    return cache(lambda name: build_checkpoint(name, folder / name))
 
 
 def build_checkpoint(name: str, folder: Path) -> Path:
