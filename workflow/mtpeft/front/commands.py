@@ -199,6 +199,13 @@ def _preview(given: argparse.Namespace) -> None:
         print(line)
 
 
+def _page(given: argparse.Namespace) -> None:
+    from mtpeft.config.load import load
+    from mtpeft.front.page.write import write_page
+
+    print(write_page(load(given.configfile)))
+
+
 def _tidy(given: argparse.Namespace) -> None:
     from mtpeft.config.load import load
     from mtpeft.front.tidy import tidy
@@ -323,6 +330,7 @@ COMMANDS = (
     Command("plan", _plan, "count the cells and jobs of each study, and price what is left of them", _add_plan_options),
     Command("status", _status, "count done, running, failed and missing cells of each study and method"),
     Command("preview", _preview, "figures and findings from what is finished now, into results/<study file>/preview/"),
+    Command("page", _page, "write the results page, results/<study file>/index.html, to open in a browser"),
     Command(
         "tidy",
         _tidy,

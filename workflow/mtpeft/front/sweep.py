@@ -23,6 +23,7 @@ from mtpeft.core.process import die_with_parent
 from mtpeft.core.text_tables import tally
 from mtpeft.forkserver.launcher import fork_server
 from mtpeft.front.example_translations import example_translations
+from mtpeft.front.page.after_sweep import PAGE, page_after_sweep
 from mtpeft.front.preview import FINDINGS, make_unfinished, remove_unfinished
 from mtpeft.front.progress import FirstTranslations, Progress, text_warnings
 from mtpeft.front.recovery import recover
@@ -92,6 +93,9 @@ def sweep(
         if code and not stopped and whole:
             make_unfinished(configuration)
         refused = submission_errors(events.errors()) if code and cluster else []
+    if whole and not stopped:
+        for line in page_after_sweep(overlays):
+            print(f"mtpeft: {line}", flush=True)
     minutes = f"{(time.monotonic() - started) / 60:.1f} minutes."
     warnings = [f"mtpeft: warning: {warning}" for warning in text_warnings(configuration)]
     for line in [*warnings, *_made(configuration, targets, minutes), *(_left(configuration) if code else []), *refused]:
@@ -176,7 +180,8 @@ def _made(configuration: Configuration, targets: Sequence[str], minutes: str) ->
     finished = tally(finished_of(configuration, cells), finished_of(configuration, placed_others(configuration)))
     figures = [figures_folder(configuration) / f"{label}.pdf" for label in (*configuration.studies, EFFICIENCY)]
     findings = results_folder(configuration) / f"{FINDINGS}.md"
-    made = [f"  {file}" for file in (*figures, findings) if file.exists()]
+    page = results_folder(configuration) / PAGE
+    made = [f"  {file}" for file in (*figures, findings, page) if file.exists()]
     return [*example_translations(configuration), f"{finished} are finished, {minutes}", *made]
 
 
