@@ -25,13 +25,8 @@ HOSTILE = "<script>window.broken = true</script><img src=x onerror='window.broke
 RIGHT_TO_LEFT = "تم حفظ الملف بنجاح في المجلد الجديد"
 CHINESE = "文件已成功保存到新文件夹中"
 LONG = " ".join(f"word{number}" for number in range(700))[:5000]
-SENTENCES = [
-    HOSTILE,
-    RIGHT_TO_LEFT,
-    CHINESE,
-    LONG,
-    *(f"The {n}. line of the text is saved in folder {n}." for n in range(36)),
-]
+PLAIN = [f"The {number}. line of the text is saved in folder {number}." for number in range(36)]
+SENTENCES = [HOSTILE, RIGHT_TO_LEFT, CHINESE, LONG, *PLAIN]
 FAILED, DIVERGED, MISSING = "es-en/many/lora/tiny/3", "es-en/many/lora/tiny/2", "de-en/many/adapter/tiny/3"
 REASON = "The disk is full <b>now</b>"
 KEPT = {"full": 0.95, "lora": 0.9, "adapter": 0.85, "none": 0.4, "scratch": 0.3}

@@ -202,8 +202,9 @@ def _preview(given: argparse.Namespace) -> None:
 def _page(given: argparse.Namespace) -> None:
     from mtpeft.config.load import load
     from mtpeft.front.page.write import write_page
+    from mtpeft.front.study_records import last_run
 
-    print(write_page(load(given.configfile)))
+    print(write_page(load(given.configfile or last_run())))
 
 
 def _tidy(given: argparse.Namespace) -> None:

@@ -119,6 +119,14 @@ def all_uses() -> set[str]:
     return {used for record in sorted(RESULTS.glob(f"*/{RECORD}")) for used in (_read(record.parent) or {})["uses"]}
 
 
+def last_run() -> list[Path]:
+    """The overlays of the study file whose tables are the newest; those of config.yaml alone where there are none."""
+    tables = [table for table in RESULTS.glob("*/summary.csv") if (table.parent / RECORD).is_file()]
+    newest = max(tables, key=lambda table: table.stat().st_mtime, default=None)
+    known = _read(newest.parent) if newest else None
+    return [Path(file) for file in known["files"]] if known else []
+
+
 def _seconds(folder: Path) -> float:
     """Seconds that the training and the decoding of a finished cell took."""
     records = (read_if_whole(folder / name) for name in ("train.json", "decode.json"))

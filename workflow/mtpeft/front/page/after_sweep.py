@@ -5,6 +5,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from mtpeft.config.study_file import DEFAULT_FILE
+
 PAGE = "index.html"
 LONGEST_SECONDS = 1800
 """A page of thousands of cells takes minutes; one that takes longer is given up."""
@@ -12,8 +14,8 @@ LONGEST_SECONDS = 1800
 
 def page_after_sweep(overlays: Sequence[Path]) -> Iterator[str]:
     """Write the page of a study file; yields a line where that fails."""
-    files = ["--configfile", *map(str, overlays)] if overlays else []
-    command = [sys.executable, "-m", "mtpeft", "page", *files]
+    files = map(str, overlays or [DEFAULT_FILE])
+    command = [sys.executable, "-m", "mtpeft", "page", "--configfile", *files]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=LONGEST_SECONDS)
     except (OSError, subprocess.TimeoutExpired) as error:

@@ -152,9 +152,8 @@ def _one_checkpoint(results: Results) -> Iterator[str]:
 
 def _transfer(results: Results) -> Iterator[str]:
     gate = results.findings.gate if results.findings else []
-    failed = sorted(
-        {f"{row.model}, {row.pair}, {row.size}" for row in gate if row.effect is not None and not row.exceeds}
-    )
+    not_shown = [row for row in gate if row.effect is not None and not row.exceeds]
+    failed = sorted({f"{row.model}, {row.pair}, {row.size}" for row in not_shown})
     if failed:
         yield (
             f"Full fine-tuning is not shown to gain more than the margin in {len(failed)} settings ({failed[0]}"

@@ -69,7 +69,7 @@ def _x(kind: str) -> Any:
 
 
 def _scores(kind: str, styles: Mapping[str, Style]) -> dict[str, Any]:
-    """Scores or differences of systems, with intervals, in a panel for each setting; cells without a score as crosses."""
+    """Scores or differences of systems, with intervals, a panel for each setting; those without a score are crosses."""
     import altair as alt
 
     colour, shape = _appearance(styles)
@@ -78,9 +78,8 @@ def _scores(kind: str, styles: Mapping[str, Style]) -> dict[str, Any]:
     measured = base.transform_filter("isValid(datum.y) && !datum.flat")
     order = alt.Order("x:Q") if kind != "names" else alt.Order("method:N")
     line = measured.mark_line(strokeWidth=1.2, opacity=0.7).encode(_x(kind), y, colour, alt.Detail("line:N"), order)
-    bars = measured.mark_rule(strokeWidth=1.4).encode(
-        _x(kind), alt.Y("low:Q").scale(zero=False), alt.Y2("high:Q"), colour
-    )
+    ends = alt.Y("low:Q").scale(zero=False), alt.Y2("high:Q")
+    bars = measured.mark_rule(strokeWidth=1.4).encode(_x(kind), *ends, colour)
     points = measured.mark_point(size=110, filled=True, opacity=1).encode(
         _x(kind), y, colour, shape, tooltip=_tips(), key=alt.Key("key:N")
     )

@@ -1,4 +1,4 @@
-"""The JavaScript that others wrote and the page brings along: Vega for the charts, DataTables for the table of cells."""
+"""The scripts of others that the page brings along: Vega for the charts, DataTables for the table of cells."""
 
 import re
 from importlib.resources import files

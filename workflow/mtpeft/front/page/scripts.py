@@ -1,4 +1,4 @@
-"""The scripts beside the page: the text of a test set, and a cell with its translations, loaded when they are asked for.
+"""The scripts beside the page: texts of test sets, and cells with their translations, loaded when asked for.
 
 Browsers refuse to fetch files for a page that was opened as a file, but they load scripts.
 """

@@ -38,15 +38,18 @@ def write_page(configuration: Configuration) -> Path:
     """
     results = read_results(configuration)
     folder = results_folder(configuration)
-    content = payload(results) | _compared(results, folder / SCRIPTS)
-    content |= {
+    write_text(folder / PAGE, html(content_of(results) | _compared(results, folder / SCRIPTS)))
+    return folder / PAGE
+
+
+def content_of(results: Results) -> dict[str, Any]:
+    """The data of the page that tables and findings have, without comparisons, which need the records."""
+    return payload(results) | {
         "findings": findings_of(results),
         "limits": limits_of(results),
         "fronts": {metric: fronts(systems, metric) for metric, systems in results.systems.items()},
         "charts": specifications(styles_of(results)),
     }
-    write_text(folder / PAGE, html(content))
-    return folder / PAGE
 
 
 def _compared(results: Results, folder: Path) -> dict[str, Any]:

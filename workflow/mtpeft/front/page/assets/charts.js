@@ -118,10 +118,11 @@ function drawCharts(place) {
     make("details", { class: "numbers" }, make("summary", {}, "The numbers of this chart"), numbersTable(rows, metric, axis)),
   );
   if (!rows.length) return;
-  const columns = Math.max(1, Math.floor(place.clientWidth / (PANEL_WIDTH + 60)));
+  const columns = Math.min(kept.size, Math.max(1, Math.floor(place.clientWidth / (PANEL_WIDTH + 60))));
   const spec = adapted(`scores_${SCALE_OF_AXIS[axis]}`, { x: AXES[axis], y: `${metric.title}${value === "score" ? "" : ` ${MINUS} ${value === "minus_full" ? "full" : "untouched"}`}` }, rows);
-  spec.columns = Math.min(columns, kept.size);
-  spec.spec.width = Math.min(kept.size === 1 ? WIDEST : PANEL_WIDTH + 40, place.clientWidth - 90);
+  spec.columns = columns;
+  spec.facet.sort = found.panels;
+  spec.spec.width = columns === 1 ? Math.min(kept.size === 1 ? WIDEST : PANEL_WIDTH + 60, place.clientWidth - 80) : Math.floor((place.clientWidth - 70) / columns) - 28;
   if (kept.size === 1) spec.spec.height = 340;
   for (const layer of spec.spec.layer) if (axis === "share" && layer.encoding.x?.field) layer.encoding.x.axis.format = "~p";
   draw(chart, spec, `${metric.title} against ${AXES[axis].toLowerCase()}, ${rows.length} values in ${kept.size} panels; the numbers stand below.`);
@@ -179,7 +180,9 @@ function systemRows(axis, metric, value, study) {
     }
   }
   if (SCALE_OF_AXIS[axis] === "log") setApart(rows);
-  return { rows, gaps, panels: [...panels.keys()].sort() };
+  const scored = new Set(rows.filter((row) => row.y !== null && !row.flat).map((row) => row.panel));
+  const order = (panel) => `${scored.has(panel) ? 0 : 1} ${panel}`;
+  return { rows, gaps, panels: [...panels.keys()].sort((one, other) => order(one).localeCompare(order(other))) };
 }
 
 // Points of several methods at one place are set apart a little, as in print.
