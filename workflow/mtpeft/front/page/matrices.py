@@ -97,7 +97,7 @@ def _scored(cells: Sequence[MeasuredCell]) -> dict[SystemKey, Scored]:
     for cell in cells:
         if DEFAULT_METRIC in cell.statistics and len(cell.statistics[DEFAULT_METRIC]) == _sentences(cells):
             own = cell.cell.on.cell
-            runs.setdefault((own.method, own.budget), {})[own.seed] = cell.statistics[DEFAULT_METRIC]
+            runs.setdefault((cell.cell.method, own.budget), {})[own.seed] = cell.statistics[DEFAULT_METRIC]
     if not runs:
         return {}
     weights = sentence_weights(_sentences(cells), FEWEST_FOR_TESTS)

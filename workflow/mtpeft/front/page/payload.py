@@ -57,7 +57,7 @@ def payload(results: Results) -> dict[str, Any]:
 def styles_of(results: Results) -> Mapping[str, Style]:
     """Colour, marker and name of each method, as the figures have them."""
     systems = results.systems[DEFAULT_METRIC]
-    return method_styles([*(system.method for system in systems), *(cell.on.cell.method for cell in results.cells)])
+    return method_styles([*(system.method for system in systems), *(cell.method for cell in results.cells)])
 
 
 def table(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

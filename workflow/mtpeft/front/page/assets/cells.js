@@ -90,7 +90,7 @@ function cellText(name, value, kind, write, place, row) {
   if (kind === "sort" || kind === "type") return name === "budget" ? (row.budget_achieved ?? DATA.budgets[value] ?? 2) : (value ?? (write ? null : ""));
   if (value === null || value === undefined) return "";
   if (name === "status") return escape(row.reason ? `${value}: ${row.reason}` : value);
-  if (name === "method") return escape(methodName(value));
+  if (name === "method") return escape(methodName(methodOf(row)));
   if (name === "scored_pair") return escape(`${pairName(value)} ${value}`);
   if (name === "budget") return escape(value === "any" ? DASH : value in DATA.budgets ? `${percent(DATA.budgets[value])}` : value);
   return escape(write ? write(value) : value === "any" ? DASH : value);

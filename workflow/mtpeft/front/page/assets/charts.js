@@ -86,8 +86,8 @@ async function draw(place, spec, description) {
 
 function drawCharts(place) {
   const params = view().params;
-  const study = DATA.studies.find((own) => own.label === params.get("study")) ?? null;
-  const axis = params.get("axis") in AXES ? params.get("axis") : (study ?? DATA.studies[0])?.axis ?? "share";
+  const study = params.get("study") === "all" ? null : DATA.studies.find((own) => own.label === params.get("study")) ?? DATA.studies[0];
+  const axis = params.get("axis") in AXES ? params.get("axis") : study?.axis ?? "share";
   const metric = METRIC[params.get("metric")] ?? METRIC[study?.metric] ?? METRIC[DATA.default_metric];
   const value = params.get("value") in VALUES ? params.get("value") : "score";
   const found = systemRows(axis, metric, value, study);
@@ -101,7 +101,7 @@ function drawCharts(place) {
     make(
       "div",
       { class: "controls" },
-      choice("Study", [["", "all"], ...DATA.studies.map((own) => [own.label, own.label])], study?.label ?? "", (label) => change({ study: label, axis: null, metric: null })),
+      choice("Study", [...DATA.studies.map((own) => [own.label, own.label]), ["all", "all"]], study?.label ?? "all", (label) => change({ study: label, axis: null, metric: null })),
       choice("Against", Object.entries(AXES), axis, (name) => change({ axis: name })),
       DATA.metrics.length > 1 ? choice("Metric", DATA.metrics.map((own) => [own.name, own.title]), metric.name, (name) => change({ metric: name })) : null,
       choice("Show", Object.entries(VALUES), value, (name) => change({ value: name })),
@@ -153,14 +153,21 @@ function isFlat(axis, system) {
   return (axis === "pairs" && system.size === "any") || (axis === "model" && system.model === "any");
 }
 
+// Whether a system stands in the panels of every value of a dimension: full fine-tuning has no budget, say.
+function isWild(system, name) {
+  return system[name] === "any" || (name === "budget" && ["all", "native"].includes(system[name]));
+}
+
 // The rows of the chart; a system that holds in several panels stands in each of them.
 function systemRows(axis, metric, value, study) {
   const column = `${metric.name}:${value}`;
   const systems = SYSTEMS.filter((own) => passes(own) && inStudy(own, study));
-  const dimensions = ["pair", "model", "size", "test_set"].filter((name) => !({ pairs: ["size"], distance: ["pair"], model: ["model"] }[axis] ?? []).includes(name));
-  const own = systems.filter((system) => dimensions.every((name) => system[name] !== "any"));
+  const placed = { share: "budget", pairs: "size", distance: "pair", model: "model" }[axis];
+  const hasBudgets = systems.some((system) => !isWild(system, "budget"));
+  const dimensions = ["pair", "model", "size", "budget", "test_set"].filter((name) => name !== placed && (name !== "budget" || hasBudgets));
+  const own = systems.filter((system) => dimensions.every((name) => !isWild(system, name)));
   const telling = dimensions.filter((name) => new Set(own.map((system) => system[name])).size > 1);
-  const panelOf = (system) => telling.map((name) => (name === "pair" ? pairName(system[name]) : system[name])).join(", ") || settingName([own[0]?.model, own[0]?.pair, axis === "pairs" ? "" : own[0]?.size, "test"]);
+  const panelOf = (system) => telling.map((name) => valueName(name, system[name])).join(", ") || settingName([own[0]?.model, own[0]?.pair, axis === "pairs" ? "" : own[0]?.size, "test"]);
   const panels = new Map();
   for (const system of own) if (!panels.has(panelOf(system))) panels.set(panelOf(system), system);
   const rows = [];
@@ -174,8 +181,8 @@ function systemRows(axis, metric, value, study) {
     if (!flat && (x === null || x === undefined)) continue;
     if (flat && !ends) continue;
     for (const [panel, example] of panels) {
-      if (!dimensions.every((name) => system[name] === "any" || system[name] === example[name])) continue;
-      rows.push(chartRow(system, { panel, x, flat, ends, metric }));
+      if (!dimensions.every((name) => isWild(system, name) || system[name] === example[name])) continue;
+      rows.push(chartRow(system, { panel, x, flat, ends, metric, line: system.method }));
       if (axis === "share" && system.budget === "all" && ends && !flat) rows.push({ ...chartRow(system, { panel, x, flat: true, ends, metric }) });
     }
   }
@@ -211,7 +218,6 @@ function chartRow(system, { panel, x, flat, ends, metric, ...more }) {
     high: ends ? ends[2] : null,
     id: system.method,
     key: [system.model, system.pair, system.size, system.method, system.budget, panel].join("/"),
-    line: `${system.method}/${x === system.share ? "" : system.budget}/${system.size}`,
     method: methodName(system.method),
     name: systemName(system.method, system.budget),
     budget: budgetName(system.budget) || DASH,

@@ -143,6 +143,11 @@ function methodName(method) {
   return DATA.methods[method]?.name ?? method;
 }
 
+// The method of a cell, with the group of pairs that it was trained on, as systems have it.
+function methodOf(cell) {
+  return cell.pair === cell.scored_pair ? cell.method : `${cell.method} (${cell.pair})`;
+}
+
 function budgetName(budget) {
   if (budget === "all" || budget === "native" || budget === "any") return { all: "all parameters", native: "its own size", any: "" }[budget];
   return budget in DATA.budgets ? percent(DATA.budgets[budget]) : budget;
