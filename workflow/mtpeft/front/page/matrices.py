@@ -58,6 +58,8 @@ class Compared:
 def compare(setting: SettingKey, cells: Sequence[MeasuredCell]) -> Compared:
     """Compare the systems of a setting in the default metric: any two at each budget, and all with the best."""
     scored = _scored(cells)
+    if len(scored) < 2:
+        return Compared([], None, {})
     stream = f"{setting[1]} {setting[3]}"
     resampled = {"sentences": _sentences(cells), "stream": stream}
     tuned = {key: own for key, own in scored.items() if key[0] not in REFERENCE_ROWS and key[1] != ANY}
@@ -98,7 +100,7 @@ def _scored(cells: Sequence[MeasuredCell]) -> dict[SystemKey, Scored]:
         if DEFAULT_METRIC in cell.statistics and len(cell.statistics[DEFAULT_METRIC]) == _sentences(cells):
             own = cell.cell.on.cell
             runs.setdefault((cell.cell.method, own.budget), {})[own.seed] = cell.statistics[DEFAULT_METRIC]
-    if not runs:
+    if len(runs) < 2:
         return {}
     weights = sentence_weights(_sentences(cells), FEWEST_FOR_TESTS)
     score = METRICS[DEFAULT_METRIC].corpus_score

@@ -46,7 +46,7 @@ def payload(results: Results) -> dict[str, Any]:
         "costs": dict(COSTS),
         "studies": [_study(label, study) for label, study in configuration.studies.items()],
         "pairs": _pairs(configuration, results),
-        "sizes": list(configuration.sizes),
+        "sizes": {label: size.pairs for label, size in configuration.sizes.items()},
         "budgets": dict(configuration.budgets),
         "methods": {method: vars(style) for method, style in styles_of(results).items()},
         "systems": table(_system(results, place) for place in range(len(results.systems[DEFAULT_METRIC]))),

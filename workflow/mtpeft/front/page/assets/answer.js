@@ -62,7 +62,7 @@ function choiceSentences(picked) {
       { class: "lead" },
       `${picked.pairs ? "With" : "For"} ${choiceName(picked)}, `,
       make("b", {}, systemName(...picked.best)),
-      ` has the best score of ${picked.of} fine-tuned systems: ${metric.title} ${score(best)}. It costs ${costsInWords(best)}.`,
+      ` has the best score of ${picked.of} fine-tuned systems: ${metric.title} ${score(best)}. It ${costsInWords(best)}.`,
     ),
   ];
   if (!isSame) {
@@ -74,7 +74,7 @@ function choiceSentences(picked) {
         make("b", {}, systemName(...picked.cheapest)),
         ` stores least: ${metric.title} ${score(cheap)}`,
         behind ? `, ${fixed(Math.abs(behind[2]), 1)} from the best (95 % interval ${fixed(behind[3], 1)} to ${fixed(behind[4], 1)})` : "",
-        `. It costs ${costsInWords(cheap)}.`,
+        `. It ${costsInWords(cheap)}.`,
       ),
     );
   }
