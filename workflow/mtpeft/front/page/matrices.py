@@ -94,17 +94,27 @@ def _sentences(cells: Sequence[MeasuredCell]) -> int:
 
 
 def _scored(cells: Sequence[MeasuredCell]) -> dict[SystemKey, Scored]:
-    """Scores of the systems, resampled; cells that were scored on another number of sentences are left out."""
-    runs: dict[SystemKey, dict[str, np.ndarray]] = {}
-    for cell in cells:
-        if DEFAULT_METRIC in cell.statistics and len(cell.statistics[DEFAULT_METRIC]) == _sentences(cells):
-            own = cell.cell.on.cell
-            runs.setdefault((cell.cell.method, own.budget), {})[own.seed] = cell.statistics[DEFAULT_METRIC]
-    if len(runs) < 2:
+    """Scores of the systems, resampled; cells that were scored on another number of sentences are left out.
+
+    All cells are scored together, since to unpack the draws takes longer than to use them.
+    """
+    sentences = _sentences(cells)
+    runs = {
+        (cell.cell.method, cell.cell.on.cell.budget, cell.cell.on.cell.seed): cell.statistics[DEFAULT_METRIC]
+        for cell in cells
+        if len(cell.statistics.get(DEFAULT_METRIC, ())) == sentences > 0
+    }
+    systems: dict[SystemKey, list[int]] = {}
+    ordered = sorted(runs)
+    for place, (method, budget, _) in enumerate(ordered):
+        systems.setdefault((method, budget), []).append(place)
+    if len(systems) < 2:
         return {}
-    weights = sentence_weights(_sentences(cells), FEWEST_FOR_TESTS)
-    score = METRICS[DEFAULT_METRIC].corpus_score
+    seeds = [seed for *_, seed in ordered]
+    weights = sentence_weights(sentences, FEWEST_FOR_TESTS)
+    statistics = np.stack([runs[key] for key in ordered])
+    every = score_runs(statistics, seeds, weights, METRICS[DEFAULT_METRIC].corpus_score)
     return {
-        key: score_runs(np.stack([own[seed] for seed in sorted(own)]), sorted(own), weights, score)
-        for key, own in runs.items()
+        key: Scored(tuple(seeds[place] for place in places), every.observed[places], every.resampled[:, places])
+        for key, places in systems.items()
     }
