@@ -15,8 +15,8 @@ from support.uploads import COMMIT, UploadHub, serve
 
 TOKEN = "hf_of-nobody"
 CELLS = {
-    "lora": "small/es-en/n200/lora/b20/1",  # it merges
-    "adapter": "small/es-en/n200/adapter/b20/1",  # it stays beside its base
+    "lora": "small/es-en/n200/lora/b5/1",  # it merges
+    "adapter": "small/es-en/n200/adapter/b5/1",  # it stays beside its base
 }
 
 
@@ -28,8 +28,7 @@ def _mtpeft(*given: str, folder: Path, **extra: str) -> subprocess.CompletedProc
 @pytest.fixture(scope="module")
 def exported(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A folder for a hub of each cell."""
-    run, made = tmp_path_factory.mktemp("run"), {}
-    copy(finished, run)
+    run, made = copy(finished, tmp_path_factory.mktemp("hub") / "run"), {}
     for name, cell in CELLS.items():
         done = _mtpeft("export", "--cell", cell, "--to", f"for-hub-{name}", "--as", "hub", folder=run)
         assert done.returncode == 0, done.stderr

@@ -331,9 +331,10 @@ def _hub(cell: str, folder: Path, pair: str | None) -> None:
     Where a hub has the base, it is the part that was trained. Otherwise it is the whole model, or the part with its
     base beside it if it can't be merged.
     """
+    translator = load_cell(cell, pair)
     tuned, base = _folders(cell)
     facts = facts_of(tuned.parent, pair)
-    if why := _needs_this_package(load_cell(cell, pair).tokenizer, tuned):
+    if why := _needs_this_package(translator.tokenizer, tuned):
         raise UserError(f"{why} Nobody else could open {cell}, so there is no form of it for a hub.")
     is_part = bool(list(tuned.rglob("adapter_config.json")))
     is_kept_apart = is_part and (facts.base or not method_of(facts.train["params"]["method"]).mergeable)

@@ -15,7 +15,7 @@ from mtpeft.front.prices.measured import Measured
 from mtpeft.front.prices.work import Kind, Work
 
 Sort = Literal["training", "decoding"]
-ROUGH: dict[Sort, float] = {"training": 1 / 65e9, "decoding": 1 / 35e9}
+ROUGH: dict[Sort, float] = {"training": 1 / 72e9, "decoding": 1 / 52e9}
 """Seconds of an operation on one core where nothing was measured: medians of cells of the default study's student on a
 core that multiplies matrices with 160 GFLOP/s.
 """
