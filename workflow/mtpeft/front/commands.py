@@ -322,6 +322,14 @@ def _export(given: argparse.Namespace) -> None:
     print(f"The model of {given.cell} is in {given.to}.")
 
 
+def _latex(given: argparse.Namespace) -> None:
+    from mtpeft.config.load import load
+    from mtpeft.front.latex import write_latex
+
+    for file in write_latex(load(given.configfile)):
+        print(file)
+
+
 def _upload(given: argparse.Namespace) -> None:
     from mtpeft.front.upload import upload
 
@@ -335,6 +343,7 @@ COMMANDS = (
     Command("plan", _plan, "count the cells and jobs of each study, and price what is left of them", _add_plan_options),
     Command("status", _status, "count done, running, failed and missing cells of each study and method"),
     Command("preview", _preview, "figures and findings from what is finished now, into results/<study file>/preview/"),
+    Command("latex", _latex, "tables of finished studies in LaTeX and a BibTeX file of their methods"),
     Command(
         "tidy",
         _tidy,
