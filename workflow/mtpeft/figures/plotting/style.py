@@ -117,6 +117,13 @@ def _spare_colour(position: int) -> str:
     return to_hex(colorsys.hls_to_rgb(hue, (0.30, 0.45, 0.60)[position % 3], 0.55))
 
 
+def tint(style: Style, share: float) -> Style:
+    """Return a style in a paler colour, with this share of white, for what is less of the same."""
+    from matplotlib.colors import to_hex, to_rgb
+
+    return replace(style, colour=to_hex([channel + share * (1 - channel) for channel in to_rgb(style.colour)]))
+
+
 def text_colour(colour: str) -> str:
     """Return a darker shade of a colour, since thin letters need more contrast than markers."""
     from matplotlib.colors import to_hex, to_rgb
