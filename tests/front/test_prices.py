@@ -10,7 +10,7 @@ import pytest
 from mtpeft.cells import RATE_LABELS
 from mtpeft.config.load import load, merge, validate
 from mtpeft.config.methods import search_of
-from mtpeft.config.models import model_folder
+from mtpeft.config.model_shapes import model_folder
 from mtpeft.config.schema import Configuration
 from mtpeft.config.studies import all_cells, rate_classes
 from mtpeft.core.files import read_record, write_record

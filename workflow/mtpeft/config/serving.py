@@ -8,7 +8,7 @@ from pydantic import Field, PositiveInt
 from mtpeft.cells import JOIN
 from mtpeft.config.figures import SERVING_TABLE, needs_table
 from mtpeft.config.messages import named_twice
-from mtpeft.config.models import model_shape
+from mtpeft.config.model_shapes import model_shape
 from mtpeft.core.section import Section, plain
 from mtpeft.models.feed_forward import Router, reason_against_experts
 

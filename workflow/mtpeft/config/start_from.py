@@ -6,7 +6,7 @@ Both have the same base model and train the same parameters, so that the weights
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from mtpeft.cells import JOIN, Cell
+from mtpeft.cells import JOIN, Cell, members_of
 from mtpeft.config.learning_rates import SearchedRate
 from mtpeft.config.methods import method_options
 from mtpeft.config.pairs import pair_mistakes
@@ -52,6 +52,18 @@ def with_parents(configuration: "Configuration", cells: Iterable[Cell]) -> list[
         left = [parent for parent in dict.fromkeys(parents) if parent and parent not in found]
         found |= dict.fromkeys(left)
     return list(found)
+
+
+def pairs_before(configuration: "Configuration", methods: Iterable[str]) -> set[str]:
+    """Return the pairs that methods name for the cells from which theirs start, and from which these start."""
+    found: set[str] = set()
+    for method in methods:
+        seen, start = {method}, start_of(configuration, method)
+        while start and start.method not in seen:
+            found.update(members_of(start.pair) if start.pair else ())
+            seen.add(start.method)
+            start = start_of(configuration, start.method)
+    return found
 
 
 def mistakes(configuration: "Configuration") -> Iterator[str]:

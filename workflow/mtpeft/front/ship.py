@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from mtpeft.config.held_out import held_out_params
-from mtpeft.config.models import origin_of, vocabulary_pairs
+from mtpeft.config.model_origins import origin_of
+from mtpeft.config.model_shapes import vocabulary_pairs
 from mtpeft.config.schema import Configuration
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import PROJECT, new_folder, read_record, sha256_of, write_record, write_text

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mtpeft.cells import ANY, RATE_LABELS, Cell, OnPair
 from mtpeft.config import corpora
-from mtpeft.config.models import ancestors
+from mtpeft.config.model_origins import ancestors
 from mtpeft.config.schema import Configuration
 from mtpeft.config.start_from import with_parents
 from mtpeft.config.studies import study_cells, study_others

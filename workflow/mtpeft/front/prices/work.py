@@ -9,7 +9,7 @@ from typing import Any
 from mtpeft.cells import ANY, RATE_LABELS, Cell
 from mtpeft.config import rate_search
 from mtpeft.config.methods import method_options, search_of, with_languages
-from mtpeft.config.models import model_shape
+from mtpeft.config.model_shapes import model_shape
 from mtpeft.config.pairs import pair_languages
 from mtpeft.config.schema import Configuration
 from mtpeft.core.files import canonical
