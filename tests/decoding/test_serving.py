@@ -201,6 +201,10 @@ def test_active_experts_share_a_split_and_leave_the_cells_as_they_are() -> None:
         ({"serving": None}, "'studies.served.figure' is 'serving', but 'serving' is missing"),
         ({"studies": {"served": {"figure": "budgets"}}}, "'serving' is used by no study; write a study"),
         ({"studies": {"served": {"methods": ["retrieval", "none"]}}}, "names 'retrieval', which has no model to serve"),
+        (
+            {"methods": {"few": {"method": "in_context"}}, "studies": {"served": {"methods": ["few", "none"]}}},
+            "names 'few', whose examples no served model reads",
+        ),
         ({"studies": {"served": {"pairs": ["de-en+es-en"]}}}, "has the group 'de-en+es-en', but experts"),
         ({"models": {"student": {"quantised": 8}}}, "names 'student', whose weights are quantised"),
     ],
