@@ -40,7 +40,7 @@ from mtpeft.methods import method_for
 from mtpeft.steps.base_models import base_file, model_name
 from mtpeft.steps.cells_of_studies import places, priority
 from mtpeft.steps.evaluate_base import start_file
-from mtpeft.steps.freshness import current_records
+from mtpeft.steps.freshness import current_records, served_records_now
 from mtpeft.steps.search_rate import needs_search, rates_file
 from mtpeft.steps.split_experts import experts_name
 from mtpeft.steps.train import placed
@@ -141,11 +141,12 @@ def _serving(configuration: Configuration, study: str, cell: Cell) -> Iterator[t
     """Yield the making of a cell's experts, and each decoding with some of them, by the names of their steps."""
     name, kind = experts_name(configuration), kind_of_cell(configuration, cell)
     served = [Served(cell, name, active) for active in active_experts(configuration)]
-    if not (served[0].split / "experts.json").exists():
+    current = [served_records_now(configuration, own) for own in served]
+    if "split_experts" not in current[0]:
         work = making_experts(configuration, cell)
         yield "split_experts", Job(f"the experts of {cell.path}", study, cell.model, kind, work)
-    for own in served:
-        if not (own.folder / "served.json").exists():
+    for own, records in zip(served, current, strict=True):
+        if "decode_with_experts" not in records:
             work = _decoded(configuration, cell.model, cell.pair)
             with_experts = replace(kind, with_experts=True)
             yield (
