@@ -80,11 +80,12 @@ def mistakes(configuration: "Configuration") -> Iterator[str]:
             yield from _other_budgets(configuration, key, method, start)
         if _returns(configuration, method):
             yield f"'{key}' leads back to '{method}' itself; name a method that starts from the base model."
-        if isinstance(getattr(configuration.methods[method], "learning_rate", None), SearchedRate):
+        searched = isinstance(getattr(configuration.methods[method], "learning_rate", None), SearchedRate)
+        if searched and (start.pair is None or start.seed is None):
             yield (
-                f"'methods.{method}.learning_rate' asks for a search, but its cells start from other ones, of which "
-                "the search has none; write a number, such as the rate that was found for "
-                f"'{start.method}'."
+                f"'methods.{method}.learning_rate' asks for a search, whose trials start from the cell that "
+                f"'{key}' names, and that must be one for all of them; write its 'pair' and its 'seed' there, or a "
+                "number as the learning rate."
             )
 
 
