@@ -206,7 +206,7 @@ def test_each_row_of_a_mixed_batch_equals_a_row_of_its_own_pair(sweep: Path, tmp
     batch = batches(params, given, specials)
 
     members = set()
-    for update in range(3):
+    for update in range(12):
         inputs = batch(update)
         members |= set(inputs["task_ids"].tolist())
         for row, member in enumerate(inputs["task_ids"].tolist()):

@@ -21,14 +21,14 @@ ENTRIES = {
 }
 
 
-def configuration(methods: dict[str, Any], *, budgets: tuple[str, ...] = ("b1",)) -> Any:
+def configuration(methods: dict[str, Any], *, budgets: tuple[str, ...] = ("b1",), **sections: Any) -> Any:
     study = {**STUDY, "pairs": ["es-en"], "figure": "budgets", "methods": list(methods), "budgets": list(budgets)}
     overlay = {
         "findings": dict.fromkeys(DEFAULT["findings"]),
         "methods": {label: None for label in DEFAULT["methods"] if label not in ("none",)} | ENTRIES | methods,
         "studies": dict.fromkeys(DEFAULT["studies"]) | {"mine": study},
     }
-    return validate(merge(DEFAULT, overlay))
+    return validate(merge(DEFAULT, overlay | sections))
 
 
 def child(kind: str = "IA3", **start: Any) -> dict[str, Any]:
@@ -123,8 +123,16 @@ def test_trials_of_a_search_start_from_the_cell_from_which_all_cells_do() -> Non
     read = search_rate.inputs(found, *labels)
     assert read["parent"] == [f"{parent.folder}/train.json"] == train.inputs(found, children[0])["parent"]
     assert len(read["train"]) == len(found.rate_search.pair) * len(found.rate_search.seed)
-    assert "parent" not in search_rate.params(configuration(child(method="ia3")), "small", "n100", "ia3", "native")
+    plain = configuration({"own": {"method": "IA3", "learning_rate": SEARCH}})
+    assert "parent" not in search_rate.params(plain, "small", "n100", "own", "native")
     # Another parent is another search, whatever a table of earlier ones holds.
     other = configuration(entry | {"ia3": {"method": "IA3", "learning_rate": 2e-3}})
     files = {search_rate.rates_file(own, search_rate.any_cell(*labels)) for own in (found, other)}
     assert len(files) == 2
+
+
+def test_a_pair_to_start_from_in_a_language_without_a_token_is_named() -> None:
+    with pytest.raises(
+        UserError, match=r"'methods\.child\.start_from' names 'eu-en', but the vocabulary of 'small' has"
+    ):
+        configuration(child(method="ia3", pair="eu-en"), pairs={"eu-en": {"corpus": "interface"}})

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from mtpeft.config.model_origins import origin_of
 from mtpeft.config.model_shapes import model_folder, pretrain_languages
 from mtpeft.config.pairs import pair_languages
+from mtpeft.config.start_from import pairs_before
 from mtpeft.core.errors import UserError
 from mtpeft.core.files import found_path
 from mtpeft.core.languages import match
@@ -55,11 +56,17 @@ def _language_mistakes(configuration: "Configuration", key: str, study: "Study")
             remedy = "take one of the two out, or give the language a token with 'extend'"
             lacks = without_name(model_folder(configuration, origin))
         new = extension.languages if extension else {}
-        named = [*(("pairs", pair) for pair in study.members), *(("also_score", pair) for pair in study.also_score)]
-        for name, pair in named:
+        named = [(f"{key}.pairs", pair) for pair in study.members]
+        named += [(f"{key}.also_score", pair) for pair in study.also_score]
+        named += [
+            (f"methods.{method}.start_from", pair)
+            for method in study.methods
+            for pair in sorted(pairs_before(configuration, [method]))
+        ]
+        for where, pair in named:
             for language in filter(lacks, set(pair_languages(configuration, pair)) - set(new)):
                 yield (
-                    f"'{key}.{name}' names '{pair}', but the vocabulary of '{model}' has no token for '{language}'; "
+                    f"'{where}' names '{pair}', but the vocabulary of '{model}' has no token for '{language}'; "
                     f"{remedy.format(pair=pair)}."
                 )
 
