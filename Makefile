@@ -45,7 +45,8 @@ VENV := .venv
 MTPEFT := $(VENV)/bin/python -m mtpeft
 OVERLAY := $(if $(FILES),--configfile $(FILES))
 SNAKEMAKE := $(VENV)/bin/python -m snakemake --workflow-profile workflow/profiles/local $(OVERLAY)
-PYTEST := $(VENV)/bin/python -m pytest --numprocesses $(CORES) --dist loadgroup
+WORKERS = $(CORES)
+PYTEST = $(VENV)/bin/python -m pytest --numprocesses $(WORKERS) --dist loadgroup
 WHERE = --profile $(call quoted,$(PROFILE)) $(if $(filter local,$(PROFILE)),-- --cores $(CORES))
 FLAGS = $(OVERLAY) $(WHERE)
 SUDO = $(if $(filter-out 0,$(shell id -u)),sudo)
@@ -95,6 +96,8 @@ report: $(VENV)/installed ## write Snakemake's report of a finished run: figures
 test: $(VENV)/develop ## run the tests, without those that take long or need SLURM
 	@$(PYTEST) -m "not slow and not cluster"
 
+# One worker has all tests on SLURM and mostly waits for it, so that there is one more than there are cores.
+test-all: WORKERS = $(shell expr $(CORES) + 1)
 test-all: $(VENV)/develop ## run all tests
 	@$(PYTEST)
 

@@ -359,7 +359,7 @@ COMMANDS = (
     Command(
         "verify", _verify, "compare every file that was made with its record; says what is damaged", _add_verify_options
     ),
-    Command("ship", _ship, "put the models that were pre-trained here into workflow/models/"),
+    Command("ship", _ship, "put the models that were pre-trained here, or made smaller, into workflow/models/"),
     Command("budget", _budget, "print what each method trains at each budget, without weights", _add_budget_options),
     Command("methods", _methods, "list the methods and the keys of their entries", reads_configuration=False),
     Command(

@@ -1,7 +1,7 @@
 """Define the style of all figures: sizes, fonts, and the colour and marker of each method."""
 
 import colorsys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -104,6 +104,14 @@ def method_styles(methods: Iterable[str]) -> dict[str, Style]:
         marker = SPARE_MARKERS[labels.index(label) % len(SPARE_MARKERS)]
         styles[name] = replace(styles[method], marker=marker, name=f"{styles[method].name}{ON_GROUP}{label}")
     return styles
+
+
+def named_by_examples(styles: Mapping[str, Style], examples: Mapping[str, str]) -> dict[str, Style]:
+    """Return styles in which the names of methods say which examples they read, such as `few (5 nearest)`."""
+    return {
+        method: replace(style, name=f"{style.name} ({examples[method]})") if method in examples else style
+        for method, style in styles.items()
+    }
 
 
 def _spare_colour(position: int) -> str:
