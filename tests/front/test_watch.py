@@ -24,6 +24,7 @@ from mtpeft.front.watch.jobs import Jobs
 from mtpeft.front.watch.left import START_SECONDS, TimeLeft, duration, time_left
 from mtpeft.front.watch.lines import last_lines, running_line
 from mtpeft.front.watch.look import EVENTS_FILE, Watch, logs_of
+from mtpeft.front.watch.pricing import priced
 from mtpeft.front.watch.screen import watch_study
 from mtpeft.steps.cells_of_studies import placed_cells
 from support.front import configured, fail, finish
@@ -137,14 +138,15 @@ def test_nothing_is_said_of_the_time_before_there_are_prices(configuration: Conf
 
 def test_prices_count_trainings_and_decodings_and_stay_when_they_are_done(configuration: Configuration) -> None:
     cells = placed_cells(configuration)
-    first = write_expected(configuration, RESULTS, at_once=2, before={})
+    first = priced(configuration, at_once=2, before={})
+    write_expected(first, RESULTS)
     assert read_expected(RESULTS) == first
     for name in ("train", "decode"):
         assert {f"{cell.folder}/{name}.json" for cell in cells} <= set(first.seconds)
     finish(cells[0])
-    again = write_expected(configuration, RESULTS, at_once=2, before=first.seconds)
+    again = priced(configuration, at_once=2, before=first.seconds)
     assert set(again.seconds) == set(first.seconds)
-    fresh = write_expected(configuration, RESULTS, at_once=2, before={})
+    fresh = priced(configuration, at_once=2, before={})
     assert set(first.seconds) - set(fresh.seconds) == {f"{cells[0].folder}/{name}.json" for name in ("train", "decode")}
 
 

@@ -2,11 +2,17 @@
 
 import contextlib
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import log
+from statistics import pstdev
 
 from mtpeft.config.schema import Configuration
 from mtpeft.core.errors import UserError
-from mtpeft.front.watch.expected import Expected, write_expected
+from mtpeft.front.prices.costs import ROUGHLY, Costs
+from mtpeft.front.prices.jobs import Job, jobs_left
+from mtpeft.front.prices.measured import measured_here
+from mtpeft.front.watch.expected import ROUGH_SPREAD, Expected, write_expected
 from mtpeft.front.watch.look import Watch
 
 TRAININGS = ("train", "search_rate")
@@ -42,5 +48,32 @@ class Pricing:
     def _price(self) -> None:
         # Where a record vanishes while it is read, or the disk is full, the earlier prices do.
         with contextlib.suppress(OSError, UserError):
-            before = self._expected.seconds
-            self._expected = write_expected(self.configuration, self.watch.results, at_once=self.at_once, before=before)
+            self._expected = priced(self.configuration, at_once=self.at_once, before=self._expected.seconds)
+            write_expected(self._expected, self.watch.results)
+
+
+def priced(configuration: Configuration, *, at_once: int, before: Mapping[str, float]) -> Expected:
+    """Price what is left to do, which takes some 10 ms for each cell, beside the prices of what this sweep has done."""
+    jobs, costs = jobs_left(configuration), Costs(measured_here(configuration))
+    seconds = {name: value for job in jobs for name, value in _shares(job, costs).items()}
+    unknown = sum(job.work is None for job in jobs)
+    return Expected({**before, **seconds}, unknown, _spread(jobs, costs), at_once)
+
+
+def _shares(job: Job, costs: Costs) -> dict[str, float]:
+    """What each record takes that a job makes: the first has what precedes the decodings, which share the rest."""
+    if job.work is None:
+        return {}
+    first, *decoded = job.makes
+    whole = costs.price(job.kind, job.work).seconds
+    decoding = costs.price(job.kind, job.decoding).seconds if decoded else 0.0
+    return {first: whole - decoding} | dict.fromkeys(decoded, decoding / max(1, len(decoded)))
+
+
+def _spread(jobs: list[Job], costs: Costs) -> float:
+    """How prices of finished cells, each by all others, differ from what the cells took."""
+    known = [job for job in jobs if job.work]
+    if any(ROUGHLY in costs.price(job.kind, job.work).rests_on for job in known):
+        return ROUGH_SPREAD
+    ratios = costs.ratios_of_cells()
+    return pstdev(map(log, ratios)) if len(ratios) > 2 else ROUGH_SPREAD
