@@ -230,13 +230,34 @@ def test_a_failed_job_is_told_once_with_its_reason_and_the_end_of_its_log(config
     write_events(begun(1, cell, "train"), ended(1, kind="failed"), begun(1, cell, "train"), ended(1, kind="failed"))
     jobs = Jobs(logs_of(RESULTS) / EVENTS_FILE)
     jobs.read()
-    lines = list(failed_lines(configuration, jobs))
+    lines = list(failed_lines(configuration, jobs, None))
     assert lines[0] == f"failed: train {cell.path}: out of memory"
     assert lines[1] == f"  the last lines of {log}:"
     assert lines[2:8] == [*(f"    line {number}" for number in range(15, 20)), "    red"]
     assert sum("out of memory" in line for line in lines) == 1
     assert "goes on" in lines[-1]
     assert last_lines(log)[-1] == "red"
+
+
+def test_where_no_job_has_failed_the_end_of_what_snakemake_printed_is_shown(configuration: Configuration) -> None:
+    Path("snakemake.log").write_text("Building DAG of jobs...\nOSError: No space left on device\n")
+    lines = list(failed_lines(configuration, Jobs(Path("none")), Path("snakemake.log")))
+    assert lines[:-1] == [
+        "Snakemake has failed; the last lines of snakemake.log:",
+        "    Building DAG of jobs...",
+        "    OSError: No space left on device",
+    ]
+
+
+def test_a_step_that_left_no_note_is_told_by_the_last_sentence_of_its_log(configuration: Configuration) -> None:
+    cell = placed_cells(configuration)[0]
+    log = Path(f"logs/train/{cell.path}.log")
+    log.parent.mkdir(parents=True)
+    jobs = Jobs(write_events(begun(1, cell, "train"), ended(1, kind="failed")))
+    jobs.read()
+    for text, reason in (("loading\n", "it may have been killed"), ("mtpeft: stopped: time budget\n", "stopped: time")):
+        log.write_text(text)
+        assert reason in next(failed_lines(configuration, jobs, None))
 
 
 def test_a_stopped_sweep_says_in_two_lines_what_is_kept(configuration: Configuration) -> None:

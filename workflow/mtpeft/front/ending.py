@@ -13,7 +13,7 @@ from mtpeft.front.example_translations import example_translations
 from mtpeft.front.preview import FINDINGS
 from mtpeft.front.status import failures, state_of
 from mtpeft.front.watch.jobs import Jobs
-from mtpeft.front.watch.lines import failure_lines
+from mtpeft.front.watch.lines import failure_lines, last_lines
 from mtpeft.steps.cells_of_studies import figures_folder, placed_cells, placed_others, results_folder
 
 QUICK = "quick"
@@ -93,10 +93,19 @@ def next_command(configuration: Configuration, overlays: Sequence[Path]) -> str:
     return f"Next: `make plan{config}` says what the whole study takes, and `make figures{config}` runs it."
 
 
-def failed_lines(configuration: Configuration, jobs: Jobs) -> Iterator[str]:
-    """Each failed step with its reason and the end of its log, those of this sweep first, and how to go on."""
+def failed_lines(configuration: Configuration, jobs: Jobs, output: Path | None) -> Iterator[str]:
+    """Each failed step with its reason and the end of its log, those of this sweep first, and how to go on.
+
+    Args:
+        configuration: of the sweep.
+        jobs: of the sweep; where none has failed, Snakemake itself has.
+        output: file with what Snakemake has printed, if that was not shown.
+    """
     failed = jobs.failed()
     yield from failure_lines(failed)
+    if not failed and output is not None and output.is_file():
+        yield f"Snakemake has failed; the last lines of {output}:"
+        yield from (f"    {line}" for line in last_lines(output))
     told = {file for job in failed for file in job.output}
     for target, line in failures([*placed_cells(configuration), *placed_others(configuration)]).items():
         if target not in told:

@@ -116,7 +116,7 @@ def sweep(
         lines = list(stopped_lines(configuration, watch.jobs, minutes, whole=whole))
     else:
         lines = [f"mtpeft: warning: {warning}" for warning in text_warnings(configuration)]
-        lines += failed_lines(configuration, watch.jobs) if code else []
+        lines += failed_lines(configuration, watch.jobs, output) if code else []
         lines += finished_lines(configuration, overlays, minutes) if whole else [f"{' '.join(targets)}: {minutes}"]
     for line in [*lines, *refused]:
         print(line, flush=True)

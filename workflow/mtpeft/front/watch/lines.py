@@ -14,6 +14,8 @@ from mtpeft.front.watch.left import duration
 SCORED = ("score", "score_other")
 """Rules with which a cell, or a decoding of another pair, is finished."""
 OWN_TEST_SET = "test"
+SAYS = "mtpeft: "
+"""Before what a step says to people."""
 LOG_LINES = 6
 """Last lines of the log of a failed job that are shown."""
 MOST_LOGS = 3
@@ -68,11 +70,13 @@ def last_lines(log: Path) -> list[str]:
 
 
 def _reason(job: SeenJob) -> str:
-    """Why a job has failed by the note that it left; one that was killed left none."""
+    """Why a job has failed: by the note that it left, else by what it said last, which one that was killed did not."""
     notes = [note_of(job.rule, Path(file)) for file in job.output]
     found = [read[0] for note in dict.fromkeys(notes) if (read := read_if_whole(note))]
-    reasons = [note["reason"] for note in found if note["step"] == job.rule or f"{note['step']}_other" == job.rule]
-    return reasons[0] if reasons else "it ended without saying why"
+    reasons = [note["reason"] for note in found if note["target"] in job.output]
+    logs = [log for log in map(Path, job.log) if log.is_file()]
+    reasons += [line.removeprefix(SAYS) for log in logs for line in last_lines(log)[-1:] if line.startswith(SAYS)]
+    return reasons[0] if reasons else "it ended without saying why; it may have been killed"
 
 
 def _record(output: Sequence[str], name: str) -> dict:
