@@ -139,7 +139,7 @@ $(VENV)/installed: envs/workflow.txt pyproject.toml
 	$(VENV)/bin/python -m pip install --quiet --no-deps --editable .
 	@touch $@
 
-OPTIONAL := $(addprefix envs/,quantised.txt ctranslate2.txt fused-loss.txt advise.txt)
+OPTIONAL := $(addprefix envs/,quantised.txt ctranslate2.txt fused-loss.txt advise.txt trackers.txt)
 
 $(VENV)/develop: $(VENV)/installed envs/develop.txt $(OPTIONAL)
 	$(VENV)/bin/python -m pip install --quiet --no-compile --requirement envs/develop.txt

@@ -121,6 +121,11 @@ def _add_status_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_track_options(parser: argparse.ArgumentParser) -> None:
+    choices = ("tensorboard", "mlflow", "wandb")
+    parser.add_argument("--to", required=True, nargs="+", choices=choices, metavar="TRACKER", help=", ".join(choices))
+
+
 def _add_tidy_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--remove", action="store_true", help="remove them; without it they are listed")
 
@@ -219,6 +224,15 @@ def _report(given: argparse.Namespace) -> int:
     code, report = write_report(given_or_last(given.configfile))
     print(f"The report is {report}; unpack it and open report.html." if code == 0 else "There is no report.")
     return code
+
+
+def _track(given: argparse.Namespace) -> None:
+    from mtpeft.config.study_file import study_name
+    from mtpeft.front.study_folders import RESULTS, given_or_last
+    from mtpeft.front.trackers.track import track
+
+    for line in track(RESULTS / study_name(given_or_last(given.configfile)), given.to):
+        print(line)
 
 
 def _preview(given: argparse.Namespace) -> None:
@@ -398,6 +412,9 @@ COMMANDS = (
         "say by finished cells which method and budget to take, and which cells to run next",
         USE,
         _add_advise_options,
+    ),
+    Command(
+        "track", _track, "write finished cells for TensorBoard, MLflow or Weights & Biases", USE, _add_track_options
     ),
     Command("methods", _methods, "list the methods and the keys of their entries", LOOK, reads_configuration=False),
     Command(
