@@ -55,6 +55,7 @@ def test_conda_pins_are_those_of_pip() -> None:
             "ctranslate2",
             "fused-loss",
             "advise",
+            "trackers",
             "notebook",
             "comet",
         )

@@ -72,6 +72,15 @@ class Costs:
                 parts[words] += operations * seconds
         return Price(sum(parts.values()), dict(parts))
 
+    def ratios_of_cells(self) -> list[float]:
+        """Return estimates of finished cells, each by what else was measured, over what the cells took."""
+        found = []
+        for own in self.measured:
+            took = own.train_seconds + own.decode_seconds
+            if took and own.by == "cell":
+                found.append(self.price(own.kind, own.training + own.decoding, without=own.name).seconds / took)
+        return found
+
     def _add(self, sort: Sort, own: Measured, seconds: float) -> None:
         for level, group in enumerate(_groups(own.kind)):
             self._ratios[sort, level, own.by == "calibration", group].append((own.name, seconds))

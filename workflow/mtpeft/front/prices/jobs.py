@@ -6,7 +6,7 @@ processes are not, which take a few per cent of the time of small models.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mtpeft.cells import ANY, RATE_LABELS, Cell, OnPair, Served
@@ -66,6 +66,8 @@ class Job:
         trainings: number of trainings that are no trials.
         trials: the least and the most trials of a search.
         is_cell: whether it is a cell.
+        makes: records that it makes: of a cell that of its training, then those of its decodings.
+        decoding: the part of the work of a cell that follows its training.
     """
 
     name: str
@@ -76,6 +78,8 @@ class Job:
     trainings: int = 0
     trials: tuple[int, int] = (0, 0)
     is_cell: bool = False
+    makes: tuple[str, ...] = ()
+    decoding: Work = field(default_factory=Work)
 
 
 def jobs_left(configuration: Configuration) -> list[Job]:
@@ -164,6 +168,7 @@ def _cell_left(configuration: Configuration, study: str, cell: Cell) -> Job | No
         return None
     is_trained = method_for(configuration.methods[cell.method]).trains != "none"
     parts = [_decoded(configuration, cell.model, pair) for pair in undecoded]
+    decoding = _together(parts)
     if untrained and is_trained:
         parts.append(training_of(configuration, cell))
     return Job(
@@ -174,6 +179,8 @@ def _cell_left(configuration: Configuration, study: str, cell: Cell) -> Job | No
         work=_together(parts),
         trainings=int(untrained and is_trained),
         is_cell=True,
+        makes=(f"{cell.folder}/train.json", *(f"{OnPair(cell, pair).folder}/decode.json" for pair in undecoded)),
+        decoding=decoding or Work(),
     )
 
 
@@ -186,15 +193,20 @@ def _search(configuration: Configuration, study: str, cell: Cell) -> Job:
         cell.model,
         kind_of_cell(configuration, cell),
         work,
-        0,
-        (least, most),
+        trials=(least, most),
+        makes=(rates_file(configuration, cell),),
     )
 
 
 def _decoding(configuration: Configuration, study: str, other: OnPair) -> Job:
     work = _decoded(configuration, other.cell.model, other.pair)
     return Job(
-        f"{other.cell.path} on {other.pair}", study, other.cell.model, kind_of_cell(configuration, other.cell), work
+        f"{other.cell.path} on {other.pair}",
+        study,
+        other.cell.model,
+        kind_of_cell(configuration, other.cell),
+        work,
+        makes=(f"{other.folder}/decode.json",),
     )
 
 
@@ -226,12 +238,14 @@ def _base_models(configuration: Configuration) -> Iterator[Job]:
         if (entry.pretrain or entry.healing) and not Path(base_file(configuration, model)).exists():
             work = _making(configuration, model)
             kind = kind_of(model_name(configuration, model), {"method": FULL}, FLOAT32)
-            yield Job(f"the base model {model}", BASE_MODELS, model, kind, work, trainings=1)
+            made = (base_file(configuration, model),)
+            yield Job(f"the base model {model}", BASE_MODELS, model, kind, work, trainings=1, makes=made)
     for model, pair in dict.fromkeys((cell.model, pair) for cell in cells for pair in cell.members):
         if not Path(start_file(configuration, model, pair)).exists():
             work = _dev_score(configuration, model, pair)
             kind = kind_of(model_name(configuration, model), {"method": UNTRAINED}, FLOAT32)
-            yield Job(f"the dev score of {model} on {pair}", BASE_MODELS, model, kind, work)
+            made = (start_file(configuration, model, pair),)
+            yield Job(f"the dev score of {model} on {pair}", BASE_MODELS, model, kind, work, makes=made)
 
 
 def _dev_score(configuration: Configuration, model: str, pair: str) -> Work | None:

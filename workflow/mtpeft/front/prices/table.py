@@ -156,11 +156,7 @@ def _basis(prices: Prices) -> Iterator[str]:
 
 def errors(costs: Costs) -> Iterator[str]:
     """Say how estimates of finished cells compare with what they took, each by all others."""
-    ratios = []
-    for own in costs.measured:
-        took = own.train_seconds + own.decode_seconds
-        if took and own.by == "cell":
-            ratios.append(costs.price(own.kind, own.training + own.decoding, without=own.name).seconds / took)
+    ratios = costs.ratios_of_cells()
     if ratios:
         yield (
             f"Estimates of {len(ratios)} finished cells, each by what else was measured, against what they took: "
