@@ -249,6 +249,14 @@ def _preview(given: argparse.Namespace) -> None:
         print(line)
 
 
+def _page(given: argparse.Namespace) -> None:
+    from mtpeft.config.load import load
+    from mtpeft.front.page.write import write_page
+    from mtpeft.front.study_folders import given_or_last
+
+    print(write_page(load(given_or_last(given.configfile))))
+
+
 def _tidy(given: argparse.Namespace) -> None:
     from mtpeft.config.load import load
     from mtpeft.front.tidy import tidy
@@ -409,6 +417,7 @@ COMMANDS = (
     Command(
         "preview", _preview, "figures and findings from what is finished now, into results/<study file>/preview/", RUN
     ),
+    Command("page", _page, "write the results page of the study that was run last, or of another, for a browser", USE),
     Command("latex", _latex, "tables of finished studies in LaTeX and a BibTeX file of their methods", USE),
     Command("report", _report, "write Snakemake's report of the study that was run last, or of another", USE),
     Command(

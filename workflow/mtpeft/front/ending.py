@@ -10,6 +10,7 @@ from mtpeft.config.studies import EFFICIENCY
 from mtpeft.core.files import read_if_whole
 from mtpeft.core.text_tables import tally
 from mtpeft.front.example_translations import example_translations
+from mtpeft.front.page.after_sweep import PAGE
 from mtpeft.front.preview import FINDINGS
 from mtpeft.front.status import failures, state_of
 from mtpeft.front.watch.jobs import Jobs
@@ -36,7 +37,7 @@ def finished_lines(configuration: Configuration, overlays: Sequence[Path], minut
     if decided := list(decided_lines(results / f"{FINDINGS}.json")):
         yield from ["", "What the cells decide:", *(f"  {line}" for line in decided), ""]
     figures = [figures_folder(configuration) / f"{label}.pdf" for label in (*configuration.studies, EFFICIENCY)]
-    yield from (f"  {file}" for file in (*figures, results / f"{FINDINGS}.md") if file.exists())
+    yield from (f"  {file}" for file in (*figures, results / f"{FINDINGS}.md", results / PAGE) if file.exists())
     yield next_command(configuration, overlays)
     yield f"{tally_line(configuration)} {minutes}"
 
